@@ -1,0 +1,90 @@
+"""Every error that a user can meet, and the exit code of each.
+
+The tree::
+
+    AdvisorError                 1  something failed; the message says what to do
+     +- UsageError               2  the command line, a profile or a file is wrong
+     +- NothingFitsError         3  no offer meets the constraints
+     +- MarketError              1  the market could not be asked
+     |   +- KeyRefusedError      4  the market refuses the key
+     |   +- RateLimitedError     5  too many requests
+     |   |   +- QuotaError       5  the market's daily quota is used up
+     |   +- BadAnswerError       1  the market's answer makes no sense
+     +- OverBudgetError          6  it fits, but not the budget
+     +- RentalStateUnknownError  7  a rental may exist; nobody can say
+
+Errors are raised where they are found and caught in one place,
+:func:`advisor.cli.main.main`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """What a process of ours says to the shell when it ends."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    NOTHING_FITS = 3
+    KEY_REFUSED = 4
+    RATE_OR_QUOTA = 5
+    OVER_BUDGET = 6
+    RENTAL_STATE_UNKNOWN = 7
+    INTERRUPTED = 130
+
+
+class AdvisorError(Exception):
+    """Root of the tree; the message is one line and says what to do."""
+
+    exit_status = ExitStatus.FAILED
+
+
+class UsageError(AdvisorError):
+    """The command line, a workload profile or an input file is wrong."""
+
+    exit_status = ExitStatus.USAGE
+
+
+class NothingFitsError(AdvisorError):
+    """No offer meets the constraints."""
+
+    exit_status = ExitStatus.NOTHING_FITS
+
+
+class MarketError(AdvisorError):
+    """The market could not be asked: no connection, a time-out, a server error."""
+
+
+class KeyRefusedError(MarketError):
+    """The market refuses the key."""
+
+    exit_status = ExitStatus.KEY_REFUSED
+
+
+class RateLimitedError(MarketError):
+    """The market asks us to slow down and waiting did not help."""
+
+    exit_status = ExitStatus.RATE_OR_QUOTA
+
+
+class QuotaError(RateLimitedError):
+    """The market's daily quota is used up; the message says until when."""
+
+
+class BadAnswerError(MarketError):
+    """The market's answer is not what its documentation promises."""
+
+
+class OverBudgetError(AdvisorError):
+    """Offers fit, but none within the budget."""
+
+    exit_status = ExitStatus.OVER_BUDGET
+
+
+class RentalStateUnknownError(AdvisorError):
+    """A rental may or may not exist; the message says how to find out."""
+
+    exit_status = ExitStatus.RENTAL_STATE_UNKNOWN

@@ -1,0 +1,1 @@
+"""What is for rent: offers, filters with reasons, markets, snapshots."""

@@ -1,0 +1,150 @@
+"""Which offers a user's constraints leave, and why the others are left out.
+
+A constraint that was not given never drops an offer. One that was given drops
+an offer whose figure is unknown with the reason ``unknown_<field>``: a user who
+asks for 99 % reliability does not want to hear of a machine that may have 50 %.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from advisor.errors import UsageError
+from advisor.market.offers import BoolArray, FloatArray, Offers
+
+REGIONS: dict[str, frozenset[str]] = {
+    name: frozenset(countries.split())
+    for name, countries in {
+        "europe": "AD AL AT BA BE BG BY CH CY CZ DE DK EE ES FI FO FR GB GE GI GR HR HU "
+        "IE IS IT LI LT LU LV MC MD ME MK MT NL NO PL PT RO RS SE SI SK SM UA UK VA XK",
+        "north-america": "CA MX US",
+        "south-america": "AR BO BR CL CO EC GY PE PY SR UY VE",
+        "asia": "AE AM AZ BD BH BN BT CN HK ID IL IN IQ JO JP KG KH KR KW KZ LA LB LK MM "
+        "MN MO MV MY NP OM PH PK PS QA SA SG SY TH TJ TM TR TW UZ VN YE",
+        "oceania": "AU FJ NC NZ PF PG",
+        "africa": "AO BF BI BJ BW CD CG CI CM CV DJ DZ EG ET GA GH GM GN KE LY MA MG ML "
+        "MU MW MZ NA NE NG RW SD SN SO TG TN TZ UG ZA ZM ZW",
+    }.items()
+}
+"""Countries (ISO 3166-1 alpha-2) of the regions that ``--region`` knows.
+
+Continents after the UN geoscheme (M49), Mexico with North America, Cyprus and
+Georgia with Europe.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Constraints on offers; `None` and empty mean "not given".
+
+    Attributes
+    ----------
+    gpu_names : the market's spellings of the GPUs that will do
+    num_gpus : GPUs in the offer that will do
+    min_reliability : least market reliability, 0 to 1
+    max_usd_per_hour : highest price with `disk_gb` of disk, $/h
+    countries : 2-letter countries that will do
+    verified : True for offers that the market has verified
+    min_duration_s : seconds that the offer must still stand
+    """
+
+    gpu_names: frozenset[str] | None = None
+    num_gpus: frozenset[int] = frozenset()
+    min_reliability: float | None = None
+    max_usd_per_hour: float | None = None
+    countries: frozenset[str] = frozenset()
+    verified: bool | None = None
+    min_duration_s: float | None = None
+
+
+def countries_of(regions: tuple[str, ...]) -> frozenset[str]:
+    """Return the countries of region names and 2-letter country codes.
+
+    Raises
+    ------
+    UsageError
+        if a word is neither a region nor two letters
+    """
+    countries: set[str] = set()
+    for word in regions:
+        if word.lower() in REGIONS:
+            countries |= REGIONS[word.lower()]
+        elif len(word) == 2 and word.isalpha():
+            countries.add(word.upper())
+        else:
+            known = ", ".join(REGIONS)
+            message = f"no region {word!r}: use a 2-letter country code or {known}"
+            raise UsageError(message)
+    return frozenset(countries)
+
+
+def apply_filters(
+    offers: Offers, filters: Filters, disk_gb: float
+) -> tuple[BoolArray, Counter[str]]:
+    """Return which offers stay, and how many leave for which first reason.
+
+    Parameters
+    ----------
+    offers : N offers
+    filters : the user's constraints
+    disk_gb : GB of disk that the job needs; an offer known to have less leaves
+
+    Returns
+    -------
+    keep : mask, shape (N,)
+    excluded : reason -> count; an offer counts once, under the first reason
+    """
+    keep = np.ones(len(offers), dtype=bool)
+    excluded: Counter[str] = Counter()
+    for reason, out in _reasons(offers, filters, disk_gb):
+        dropped = keep & out
+        excluded[reason] += int(np.sum(dropped))
+        keep &= ~out
+    return keep, +excluded
+
+
+def _reasons(
+    offers: Offers, filters: Filters, disk_gb: float
+) -> Iterator[tuple[str, BoolArray]]:
+    """Yield each reason to leave with the offers that it holds for."""
+    yield "not_rentable", ~offers.rentable
+    with np.errstate(invalid="ignore"):
+        yield "disk_too_small", offers.disk_space_gb < disk_gb
+    if filters.gpu_names is not None:
+        yield "unknown_gpu_name", offers.gpu_name == ""
+        names = filters.gpu_names
+        yield "gpu", np.array([name not in names for name in offers.gpu_name], dtype=bool)
+    if filters.num_gpus:
+        yield "num_gpus", ~np.isin(offers.num_gpus, sorted(filters.num_gpus))
+    if filters.verified:
+        yield "unknown_verification", offers.verification == ""
+        yield "not_verified", offers.verification != "verified"
+    if filters.countries:
+        wanted = filters.countries
+        yield "unknown_geolocation", offers.country == ""
+        yield "region", np.array([c not in wanted for c in offers.country], dtype=bool)
+    price, _ = offers.usd_per_hour(disk_gb)
+    yield from _bound("reliability", offers.reliability, at_least=filters.min_reliability)
+    yield from _bound("price", price, at_most=filters.max_usd_per_hour)
+    yield from _bound("duration", offers.duration_s, at_least=filters.min_duration_s)
+
+
+def _bound(
+    field: str,
+    values: FloatArray,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Iterator[tuple[str, BoolArray]]:
+    """Yield the reasons of one bound on one number, if it was given."""
+    if at_least is None and at_most is None:
+        return
+    yield f"unknown_{field}", np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        if at_least is not None:
+            yield field, values < at_least
+        if at_most is not None:
+            yield field, values > at_most

@@ -1,0 +1,387 @@
+"""Offers as typed columns, parsed from a market's JSON records.
+
+Nothing is invented here: a figure that is missing, null, not a finite number or
+impossible (negative; zero where zero only means "never measured") is unknown,
+NaN in the column. What cannot be an offer at all is counted by reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from advisor.market.types import Record
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+TextArray = npt.NDArray[np.object_]
+
+HOURS_PER_MONTH = 720.0
+"""Hours in the month that the market's storage price is for (Vast: 30 days)."""
+
+UNKNOWN_ID = -1
+"""Stands for an id that the market did not give."""
+
+_MHZ_IF_ABOVE = 100.0  # no CPU runs at 100 GHz: such a clock is in MHz
+_GB_IF_BELOW = 512.0  # no GPU has 512 MB: such a memory is in GB
+_MIB_PER_GIB = 1024.0
+
+
+class _Column(NamedTuple):
+    """Where a numeric column is found and what a zero in it means."""
+
+    keys: tuple[str, ...]
+    zero_is_unknown: bool = False
+
+
+_NUMBERS: Mapping[str, _Column] = {
+    "num_gpus": _Column(("num_gpus",), zero_is_unknown=True),
+    "gpu_frac": _Column(("gpu_frac",), zero_is_unknown=True),
+    "gpu_ram_mb": _Column(("gpu_ram",), zero_is_unknown=True),
+    "gpu_mem_bw_gb_s": _Column(("gpu_mem_bw",), zero_is_unknown=True),
+    "gpu_max_power_w": _Column(("gpu_max_power",), zero_is_unknown=True),
+    "total_flops_tflops": _Column(("total_flops",), zero_is_unknown=True),
+    "compute_cap": _Column(("compute_cap",), zero_is_unknown=True),
+    "bw_nvlink_gb_s": _Column(("bw_nvlink",)),
+    "pcie_gb_s": _Column(("pcie_bw",), zero_is_unknown=True),
+    "pci_gen": _Column(("pci_gen",), zero_is_unknown=True),
+    "gpu_lanes": _Column(("gpu_lanes",), zero_is_unknown=True),
+    "dlperf": _Column(("dlperf",), zero_is_unknown=True),
+    "cpu_cores": _Column(("cpu_cores",), zero_is_unknown=True),
+    "cpu_threads": _Column(("cpu_cores_effective",), zero_is_unknown=True),
+    "cpu_ghz": _Column(("cpu_ghz",), zero_is_unknown=True),
+    "cpu_ram_mb": _Column(("cpu_ram",), zero_is_unknown=True),
+    "disk_space_gb": _Column(("disk_space",)),
+    "disk_bw_mb_s": _Column(("disk_bw",), zero_is_unknown=True),
+    "inet_up_mbit_s": _Column(("inet_up",), zero_is_unknown=True),
+    "inet_down_mbit_s": _Column(("inet_down",), zero_is_unknown=True),
+    "inet_up_usd_per_gb": _Column(("inet_up_cost",)),
+    "inet_down_usd_per_gb": _Column(("inet_down_cost",)),
+    "storage_usd_per_gb_month": _Column(("storage_cost",)),
+    "dph_base": _Column(("dph_base",), zero_is_unknown=True),
+    "dph_total": _Column(("dph_total", "dph"), zero_is_unknown=True),
+    "min_bid": _Column(("min_bid",), zero_is_unknown=True),
+    "reliability": _Column(("reliability", "reliability2")),
+    "duration_s": _Column(("duration",)),
+    "end_unix_s": _Column(("end_date",), zero_is_unknown=True),
+    "hosting_type": _Column(("hosting_type",)),
+    "direct_port_count": _Column(("direct_port_count",)),
+    "cuda_max_good": _Column(("cuda_max_good",), zero_is_unknown=True),
+    "score": _Column(("score",)),
+}
+
+_TEXTS: Mapping[str, str] = {
+    "gpu_name": "gpu_name",
+    "cpu_name": "cpu_name",
+    "geolocation": "geolocation",
+    "verification": "verification",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What the market says of N offers, one array entry an offer.
+
+    Unknown numbers are NaN, unknown texts ``""``, unknown ids `UNKNOWN_ID`.
+
+    Attributes
+    ----------
+    offer_id, machine_id, host_id : what to rent, the box it is on, its owner
+    gpu_ids : the exact GPUs, a tuple of integers each; offers that share one
+        cannot both be rented
+    gpu_name : the market's spelling
+    num_gpus : GPUs in the offer
+    gpu_frac : the offer's share of the machine's GPUs
+    gpu_ram_mb : MiB per GPU
+    gpu_mem_bw_gb_s : measured GPU memory bandwidth, GB/s
+    gpu_max_power_w : power limit of a GPU, W
+    total_flops_tflops : FP32 TFLOPS of all GPUs
+    compute_cap : CUDA compute capability x 100
+    bw_nvlink_gb_s : NVLink bandwidth, GB/s, 0 where there is none
+    pcie_gb_s : measured host-to-GPU bandwidth, GB/s
+    pci_gen, gpu_lanes : PCIe generation and lanes of a GPU
+    dlperf : the market's score, all GPUs together
+    cpu_name : as the machine reports it
+    cpu_cores : hardware threads of the whole machine
+    cpu_threads : hardware threads that the offer grants, may be fractional
+    cpu_ghz : GHz; base, boost or an instant reading, nobody says which
+    cpu_ram_mb : host memory of the offer, MB
+    disk_space_gb : disk that can be had, GB
+    disk_bw_mb_s : measured disk bandwidth, MB/s
+    inet_up_mbit_s, inet_down_mbit_s : advertised, Mbit/s
+    inet_up_usd_per_gb, inet_down_usd_per_gb : traffic prices, $/GB
+    storage_usd_per_gb_month : disk price, $/GB per `HOURS_PER_MONTH`
+    dph_base : $/h of the GPU part
+    dph_total : $/h with the disk that was searched for
+    min_bid : least bid for the GPU part, $/h
+    reliability : the market's score, 0 to 1
+    duration_s : seconds that the offer still stood when it was fetched
+    end_unix_s : when the offer ends, seconds since 1970
+    hosting_type : 1 for a data centre
+    direct_port_count : open ports
+    cuda_max_good : newest CUDA version that the driver runs
+    score : the market's own ranking score
+    geolocation, country : free text, and the 2-letter country at its end
+    verification : ``"verified"``, ``"unverified"``, ``"deverified"``
+    rentable : False where the market says that it cannot be rented now
+    """
+
+    offer_id: IntArray
+    machine_id: IntArray
+    host_id: IntArray
+    gpu_ids: tuple[tuple[int, ...], ...]
+    gpu_name: TextArray
+    num_gpus: FloatArray
+    gpu_frac: FloatArray
+    gpu_ram_mb: FloatArray
+    gpu_mem_bw_gb_s: FloatArray
+    gpu_max_power_w: FloatArray
+    total_flops_tflops: FloatArray
+    compute_cap: FloatArray
+    bw_nvlink_gb_s: FloatArray
+    pcie_gb_s: FloatArray
+    pci_gen: FloatArray
+    gpu_lanes: FloatArray
+    dlperf: FloatArray
+    cpu_name: TextArray
+    cpu_cores: FloatArray
+    cpu_threads: FloatArray
+    cpu_ghz: FloatArray
+    cpu_ram_mb: FloatArray
+    disk_space_gb: FloatArray
+    disk_bw_mb_s: FloatArray
+    inet_up_mbit_s: FloatArray
+    inet_down_mbit_s: FloatArray
+    inet_up_usd_per_gb: FloatArray
+    inet_down_usd_per_gb: FloatArray
+    storage_usd_per_gb_month: FloatArray
+    dph_base: FloatArray
+    dph_total: FloatArray
+    min_bid: FloatArray
+    reliability: FloatArray
+    duration_s: FloatArray
+    end_unix_s: FloatArray
+    hosting_type: FloatArray
+    direct_port_count: FloatArray
+    cuda_max_good: FloatArray
+    score: FloatArray
+    geolocation: TextArray
+    country: TextArray
+    verification: TextArray
+    rentable: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.offer_id)
+
+    def take(self, index: IntArray | BoolArray) -> Offers:
+        """Return the offers that `index` (positions or a mask) selects."""
+        positions = np.arange(len(self))[index]
+        columns = {
+            field.name: getattr(self, field.name)[positions]
+            for field in fields(self)
+            if field.name != "gpu_ids"
+        }
+        gpu_ids = tuple(self.gpu_ids[position] for position in positions)
+        return Offers(gpu_ids=gpu_ids, **columns)
+
+    def usd_per_hour(self, disk_gb: float) -> tuple[FloatArray, BoolArray]:
+        """Return the $/h of each offer with `disk_gb` GB of disk.
+
+        The market's identity ``dph_total = dph_base + storage_cost x GB / 720``
+        is solved for the disk asked for. Where `dph_base` or the storage price
+        is missing the market's `dph_total` stands, whatever disk it is for.
+
+        Returns
+        -------
+        price : $/h, shape (N,)
+        not_repriced : True where the price is `dph_total` as it came
+        """
+        storage = self.storage_usd_per_gb_month * disk_gb / HOURS_PER_MONTH
+        repriced = self.dph_base + storage
+        not_repriced = np.isnan(repriced)
+        return np.where(not_repriced, self.dph_total, repriced), not_repriced
+
+
+def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
+    """Parse a market's records; also count what could not be an offer, by reason.
+
+    Reasons: ``malformed`` (no JSON object, or no usable id), ``duplicate`` (an
+    id that comes again; the record with the higher score stays),
+    ``unknown_num_gpus``, ``no_price``.
+    """
+    excluded: Counter[str] = Counter()
+    unique = _unique(records, excluded)
+    offers = _columns(list(unique.values()), np.array(list(unique), dtype=np.int64))
+    counted = np.isfinite(offers.num_gpus) & (offers.num_gpus >= 1)
+    priced = np.isfinite(offers.dph_total) | np.isfinite(offers.dph_base)
+    excluded["unknown_num_gpus"] = int(np.sum(~counted))
+    excluded["no_price"] = int(np.sum(counted & ~priced))
+    return offers.take(counted & priced), +excluded
+
+
+def _unique(records: Iterable[Any], excluded: Counter[str]) -> dict[int, Record]:
+    """Return the records by offer id, the better scored one of each."""
+    unique: dict[int, Record] = {}
+    for record in records:
+        if not isinstance(record, Mapping):
+            excluded["malformed"] += 1
+            continue
+        named = record
+        if "id" not in record:  # some tools capitalise the market's names
+            named = {str(key).lower(): value for key, value in record.items()}
+        offer_id = _identifier(named.get("id", named.get("ask_contract_id")))
+        if offer_id == UNKNOWN_ID:
+            excluded["malformed"] += 1
+            continue
+        if offer_id in unique:
+            excluded["duplicate"] += 1
+            if not _score(named) > _score(unique[offer_id]):
+                continue
+        unique[offer_id] = named
+    return unique
+
+
+def _columns(records: Sequence[Record], offer_id: IntArray) -> Offers:
+    """Turn records into columns."""
+    numbers = {name: _numbers(records, column) for name, column in _NUMBERS.items()}
+    texts = {name: _texts(records, key) for name, key in _TEXTS.items()}
+    _mend_units(numbers)
+    _derive(records, numbers, texts)
+    return Offers(
+        offer_id=offer_id,
+        machine_id=_identifiers(records, "machine_id"),
+        host_id=_identifiers(records, "host_id"),
+        gpu_ids=tuple(_gpu_ids(record.get("gpu_ids")) for record in records),
+        country=_objects([_country(text) for text in texts["geolocation"]]),
+        rentable=np.array(
+            [
+                record.get("rentable") is not False and record.get("rented") is not True
+                for record in records
+            ],
+            dtype=bool,
+        ),
+        **numbers,
+        **texts,
+    )
+
+
+def _numbers(records: Sequence[Record], column: _Column) -> FloatArray:
+    """Return one numeric column; what cannot be is NaN."""
+    first, *others = column.keys
+    values = [record.get(first) for record in records]
+    for key in others:
+        values = [
+            record.get(key) if value is None else value
+            for value, record in zip(values, records, strict=True)
+        ]
+    array = np.array([_number(value) for value in values], dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        least_known = (array > 0) if column.zero_is_unknown else (array >= 0)
+    array[~(np.isfinite(array) & least_known)] = np.nan
+    return array
+
+
+def _number(value: object) -> float:
+    """Return a JSON value as a number: some clients send numbers as strings."""
+    kind = type(value)
+    if kind is float or kind is int or kind is str:
+        try:
+            return float(value)  # type: ignore[arg-type]
+        except (ValueError, OverflowError):
+            return math.nan
+    return math.nan
+
+
+def _identifier(value: object) -> int:
+    """Return a JSON value as an id, else `UNKNOWN_ID`."""
+    if type(value) is not int:
+        number = _number(value)
+        if not number.is_integer():  # also NaN and the infinities
+            return UNKNOWN_ID
+        value = int(number)
+    return value if 0 <= value < 2**63 else UNKNOWN_ID
+
+
+def _identifiers(records: Sequence[Record], key: str) -> IntArray:
+    return np.array([_identifier(record.get(key)) for record in records], dtype=np.int64)
+
+
+def _gpu_ids(value: object) -> tuple[int, ...]:
+    """Return the ids of an offer's GPUs, none where they are not a list of ids."""
+    if not isinstance(value, list):
+        return ()
+    ids = tuple(_identifier(item) for item in value)
+    return () if UNKNOWN_ID in ids else ids
+
+
+def _texts(records: Sequence[Record], key: str) -> TextArray:
+    return _objects([_text(record.get(key)) for record in records])
+
+
+def _text(value: object) -> str:
+    """Return a text fit for a terminal: a host names its own CPU and place."""
+    if not isinstance(value, str):
+        return ""
+    words = " ".join(value.split())
+    return words if words.isprintable() else "".join(filter(str.isprintable, words))
+
+
+def _objects(values: Sequence[str]) -> TextArray:
+    array = np.empty(len(values), dtype=np.object_)
+    array[:] = values
+    return array
+
+
+def _score(record: Record) -> float:
+    score = _number(record.get("score"))
+    return -math.inf if math.isnan(score) else score
+
+
+def _country(geolocation: str) -> str:
+    """Return the 2-letter country that a geolocation ends in, else ``""``."""
+    last = geolocation.rpartition(",")[2].strip()
+    return last.upper() if len(last) == 2 and last.isalpha() else ""
+
+
+def _mend_units(numbers: dict[str, FloatArray]) -> None:
+    """Bring figures that came in another unit to the column's."""
+    with np.errstate(invalid="ignore"):
+        clock = numbers["cpu_ghz"]
+        clock[clock > _MHZ_IF_ABOVE] /= 1000.0
+        memory = numbers["gpu_ram_mb"]
+        memory[memory < _GB_IF_BELOW] *= _MIB_PER_GIB
+        reliability = numbers["reliability"]
+        reliability[(reliability > 1) & (reliability <= 100)] /= 100.0  # per cent
+        reliability[reliability > 1] = np.nan
+
+
+def _derive(
+    records: Sequence[Record],
+    numbers: dict[str, FloatArray],
+    texts: dict[str, TextArray],
+) -> None:
+    """Fill in what other fields of the same record say exactly."""
+    threads = numbers["cpu_threads"]
+    slice_of_machine = numbers["cpu_cores"] * numbers["gpu_frac"]
+    numbers["cpu_threads"] = np.where(np.isnan(threads), slice_of_machine, threads)
+    total = _numbers(records, _Column(("gpu_total_ram",), zero_is_unknown=True))
+    each = total / numbers["num_gpus"]
+    memory = numbers["gpu_ram_mb"]
+    numbers["gpu_ram_mb"] = np.where(np.isnan(memory), each, memory)
+    for position, record in enumerate(records):
+        if not texts["verification"][position]:
+            word = {True: "verified", False: "unverified"}.get(_flag(record))
+            texts["verification"][position] = word or ""
+
+
+def _flag(record: Record) -> bool | None:
+    """Return the older `verified` field, which is true or false."""
+    value = record.get("verified")
+    return value if isinstance(value, bool) else None

@@ -1,0 +1,82 @@
+"""What is asked of a market, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+Record = Mapping[str, Any]
+"""One offer as the market's JSON has it, in the market's names and units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked of a market.
+
+    A market may use any of it to answer less; it need not, since every
+    constraint is checked again on the offers (`advisor.market.filters`).
+    `None` and an empty tuple mean "not asked".
+
+    Attributes
+    ----------
+    gpu_names : the market's spellings, any of which will do
+    num_gpus : GPUs in the offer, any of which will do
+    min_reliability : 0 to 1
+    max_usd_per_hour : for the whole offer, searched disk included
+    verified : only offers that the market has verified (True), else all
+    min_duration_s : seconds that the offer must still stand
+    disk_gb : GB of disk whose price the market shall include in `dph_total`
+    """
+
+    gpu_names: tuple[str, ...] = ()
+    num_gpus: tuple[int, ...] = ()
+    min_reliability: float | None = None
+    max_usd_per_hour: float | None = None
+    verified: bool | None = None
+    min_duration_s: float | None = None
+    disk_gb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a market answered: the records and where they come from.
+
+    Attributes
+    ----------
+    records : offers as the market's JSON has them
+    market : name of the market, such as ``"vast"``
+    origin : where the records were read, for people: a host name or a path
+    fetched_at : when the market gave them (UTC), None where unknown
+    complete : True if all offers that match are there, False if the market
+        held some back, None where unknown
+    simulated : True if no such machines exist
+    notes : remarks for people, one line each
+    """
+
+    records: Sequence[Record]
+    market: str
+    origin: str
+    fetched_at: datetime | None
+    complete: bool | None
+    simulated: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Market(Protocol):
+    """A place where offers can be searched."""
+
+    name: str
+
+    def search(self, query: Query) -> Answer:
+        """Return the offers that match `query`, and perhaps more.
+
+        Raises
+        ------
+        advisor.errors.MarketError
+            if the market cannot be asked or its answer makes no sense
+        advisor.errors.UsageError
+            if the market is a file that cannot be read
+        """
+        ...

@@ -1,0 +1,23 @@
+"""Where the data that ships with the project lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _folder(name: str) -> Path:
+    """Return the shipped folder `name`: of a wheel, else of the checkout."""
+    inside_wheel = _PACKAGE / "_data" / name
+    return inside_wheel if inside_wheel.is_dir() else _PACKAGE.parent / name
+
+
+def models_folder() -> Path:
+    """Return the folder of the trained artefact, its card and its table."""
+    return _folder("models")
+
+
+def fixtures_folder() -> Path:
+    """Return the folder of the bundled sample market and of API payloads."""
+    return _folder("fixtures")

@@ -1,0 +1,68 @@
+"""What many tests share: one plain offer, the real data where it is at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REAL_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
+
+RECORD: dict[str, Any] = {
+    "id": 101,
+    "machine_id": 7,
+    "host_id": 3,
+    "gpu_ids": [11],
+    "gpu_name": "RTX 4090",
+    "num_gpus": 1,
+    "gpu_frac": 0.5,
+    "gpu_ram": 24564,
+    "gpu_mem_bw": 900.0,
+    "gpu_max_power": 450.0,
+    "total_flops": 82.0,
+    "compute_cap": 890,
+    "bw_nvlink": 0.0,
+    "pcie_bw": 24.0,
+    "pci_gen": 4.0,
+    "gpu_lanes": 16,
+    "dlperf": 97.0,
+    "cpu_name": "AMD EPYC 7702 64-Core Processor",
+    "cpu_cores": 32,
+    "cpu_cores_effective": 16.0,
+    "cpu_ghz": 3.0,
+    "cpu_ram": 64000,
+    "disk_space": 900.0,
+    "disk_bw": 2000.0,
+    "inet_up": 500.0,
+    "inet_down": 800.0,
+    "inet_up_cost": 0.004,
+    "inet_down_cost": 0.002,
+    "storage_cost": 0.2,
+    "dph_base": 0.30,
+    "dph_total": 0.30 + 0.2 * 10 / 720,
+    "min_bid": 0.15,
+    "reliability": 0.99,
+    "duration": 1_000_000.0,
+    "end_date": 1_800_000_000.0,
+    "geolocation": "Sweden, SE",
+    "verification": "verified",
+    "hosting_type": 0,
+    "rentable": True,
+    "rented": False,
+    "score": 200.0,
+}
+
+
+@pytest.fixture
+def record() -> dict[str, Any]:
+    """Return one whole offer, as the market's JSON has it, for a test to change."""
+    return dict(RECORD)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of real data, or skip: it is not part of the project."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("the folder of real data is not beside this checkout")
+    return REAL_DATA

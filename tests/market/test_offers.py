@@ -1,0 +1,234 @@
+"""Offers: what a market's JSON becomes, and what is unknown stays unknown."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.market.offers import UNKNOWN_ID, Offers, parse_offers
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+SEARCHED_DISK_GB = 5.0
+"""What the searches behind the real files asked for."""
+FIELDS = (
+    "id machine_id gpu_ids gpu_name num_gpus gpu_frac gpu_ram cpu_name cpu_cores "
+    "cpu_cores_effective cpu_ghz dph_base dph_total storage_cost reliability score "
+    "geolocation verification verified rentable"
+).split()
+
+
+def parse_one(record: dict[str, Any]) -> Offers:
+    offers, excluded = parse_offers([record])
+    assert not excluded
+    return offers
+
+
+def test_fields_keep_the_markets_units(record: dict[str, Any]) -> None:
+    """Each figure lands in the column that names its unit."""
+    offers = parse_one(record)
+    assert offers.offer_id[0] == 101
+    assert offers.machine_id[0] == 7
+    assert offers.gpu_ids == ((11,),)
+    assert offers.gpu_ram_mb[0] == 24564
+    assert offers.cpu_threads[0] == 16
+    assert offers.inet_down_mbit_s[0] == 800
+    assert offers.storage_usd_per_gb_month[0] == 0.2
+    assert offers.country[0] == "SE"
+
+
+@pytest.mark.parametrize("value", [None, "", "many", [], {}, True, math.nan, math.inf])
+@pytest.mark.parametrize("field", ["cpu_ghz", "pcie_bw", "reliability", "duration"])
+def test_what_is_no_number_is_unknown(
+    record: dict[str, Any], field: str, value: object
+) -> None:
+    """A null, a word, NaN, Infinity or a wrong type is unknown, not zero."""
+    offers = parse_one(record | {field: value})
+    column = {"pcie_bw": "pcie_gb_s", "duration": "duration_s"}.get(field, field)
+    assert math.isnan(getattr(offers, column)[0])
+
+
+def test_a_null_cpu_is_unknown_everywhere(record: dict[str, Any]) -> None:
+    """A host with a null CPU reports 0.0 threads: that is unknown, not none."""
+    nothing = {"cpu_name": None, "cpu_cores": None, "cpu_ghz": None}
+    offers = parse_one(record | nothing | {"cpu_cores_effective": 0.0})
+    assert offers.cpu_name[0] == ""
+    assert math.isnan(offers.cpu_threads[0])
+
+
+def test_threads_follow_from_the_machine_and_the_share(record: dict[str, Any]) -> None:
+    """Without `cpu_cores_effective` the slice of the machine's threads counts."""
+    del record["cpu_cores_effective"]
+    assert parse_one(record).cpu_threads[0] == 32 * 0.5
+
+
+def test_numbers_sent_as_texts_count(record: dict[str, Any]) -> None:
+    """Some clients send numbers as strings."""
+    offers = parse_one(record | {"id": "101", "dph_base": "0.30", "num_gpus": "2"})
+    assert (offers.offer_id[0], offers.dph_base[0], offers.num_gpus[0]) == (101, 0.3, 2)
+
+
+def test_clocks_in_mhz_become_ghz(record: dict[str, Any]) -> None:
+    """A clock of 2,300 is in MHz."""
+    assert parse_one(record | {"cpu_ghz": 2300.0}).cpu_ghz[0] == pytest.approx(2.3)
+
+
+def test_memory_in_gb_becomes_mb(record: dict[str, Any]) -> None:
+    """A GPU memory of 24 is in GB."""
+    assert parse_one(record | {"gpu_ram": 24}).gpu_ram_mb[0] == 24 * 1024
+
+
+def test_memory_of_all_gpus_is_shared_out(record: dict[str, Any]) -> None:
+    """Where only the total is known, each GPU has its part."""
+    del record["gpu_ram"]
+    offers = parse_one(record | {"gpu_total_ram": 49128, "num_gpus": 2})
+    assert offers.gpu_ram_mb[0] == 24564
+
+
+def test_reliability_in_per_cent_becomes_a_share(record: dict[str, Any]) -> None:
+    """98.5 is 98.5 per cent; 985 is nonsense."""
+    assert parse_one(record | {"reliability": 98.5}).reliability[0] == 0.985
+    assert math.isnan(parse_one(record | {"reliability": 985}).reliability[0])
+
+
+def test_names_in_capitals_are_read(record: dict[str, Any]) -> None:
+    """A tool that capitalises the market's names loses nothing."""
+    shouted = {key.upper(): value for key, value in record.items()}
+    assert parse_one(shouted).dph_base[0] == 0.30
+
+
+def test_the_older_verified_field_counts(record: dict[str, Any]) -> None:
+    """`verified: true` says what `verification: "verified"` says."""
+    del record["verification"]
+    assert parse_one(record | {"verified": True}).verification[0] == "verified"
+    assert parse_one(record).verification[0] == ""
+
+
+def test_control_characters_do_not_reach_a_terminal(record: dict[str, Any]) -> None:
+    """A host that names its CPU with an escape sequence cannot move our cursor."""
+    offers = parse_one(record | {"cpu_name": "EPYC\x1b[2J\n 7702 "})
+    assert offers.cpu_name[0] == "EPYC[2J 7702"
+
+
+@pytest.mark.parametrize(
+    ("geolocation", "country"),
+    [
+        ("Türkiye, TR", "TR"),
+        ("Quebec, Canada, ca", "CA"),
+        ("US", "US"),
+        ("", ""),
+        (None, ""),
+        ("Somewhere", ""),
+        (", ", ""),
+    ],
+)
+def test_geolocation_ends_in_a_country(
+    record: dict[str, Any], geolocation: str | None, country: str
+) -> None:
+    """The country is the two letters at the end, if there are two."""
+    assert parse_one(record | {"geolocation": geolocation}).country[0] == country
+
+
+def test_the_better_scored_duplicate_stays(record: dict[str, Any]) -> None:
+    """Of records with one id the one with the higher score stays, and it counts."""
+    twice = [record | {"score": 1.0}, record | {"score": 2.0, "dph_base": 9.0}]
+    for records in (twice, twice[::-1]):
+        offers, excluded = parse_offers(records)
+        assert offers.dph_base.tolist() == [9.0]
+        assert excluded == {"duplicate": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"dph_total": None, "dph_base": None}, "no_price"),
+        ({"dph_total": 0.0, "dph_base": -1.0}, "no_price"),
+        ({"num_gpus": 0}, "unknown_num_gpus"),
+        ({"id": None}, "malformed"),
+        ({"id": -4}, "malformed"),
+        ({"id": 10**30}, "malformed"),
+        ({"id": 1.5}, "malformed"),
+    ],
+)
+def test_what_cannot_be_an_offer_is_counted(
+    record: dict[str, Any], change: dict[str, Any], reason: str
+) -> None:
+    """No price, no GPU or no id: left out, with the reason."""
+    offers, excluded = parse_offers([record | change])
+    assert len(offers) == 0
+    assert excluded == {reason: 1}
+
+
+def test_what_is_no_object_is_counted() -> None:
+    """A market that mixes nulls and texts into its list loses only those."""
+    offers, excluded = parse_offers([None, "offer", 3, [1]])
+    assert len(offers) == 0
+    assert excluded == {"malformed": 4}
+
+
+def test_the_price_is_for_the_disk_asked_for(record: dict[str, Any]) -> None:
+    """$/h = dph_base + storage_cost x GB / 720, worked by hand for 100 GB."""
+    price, not_repriced = parse_one(record).usd_per_hour(100.0)
+    assert price[0] == pytest.approx(0.30 + 20 / 720)
+    assert not not_repriced[0]
+
+
+@pytest.mark.parametrize("field", ["dph_base", "storage_cost"])
+def test_a_price_that_cannot_be_taken_apart_stands(
+    record: dict[str, Any], field: str
+) -> None:
+    """Without `dph_base` or the disk's price, `dph_total` stands and it says so."""
+    price, not_repriced = parse_one(record | {field: None}).usd_per_hour(100.0)
+    assert price[0] == record["dph_total"]
+    assert not_repriced[0]
+
+
+def test_take_keeps_every_column_in_step(record: dict[str, Any]) -> None:
+    """Selecting offers selects the same ones in all columns."""
+    records = [record | {"id": i, "gpu_ids": [i], "cpu_ghz": i + 1} for i in range(4)]
+    offers, _ = parse_offers(records)
+    some = offers.take(np.array([3, 1]))
+    assert some.offer_id.tolist() == [3, 1]
+    assert some.gpu_ids == ((3,), (1,))
+    assert some.cpu_ghz.tolist() == [4.0, 2.0]
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES) | JSON_VALUES))
+def test_no_json_is_lost_or_fatal(records: list[Any]) -> None:
+    """Whatever JSON comes, each record is an offer or counted, and none twice."""
+    offers, excluded = parse_offers(records)
+    assert len(offers) + sum(excluded.values()) == len(records)
+    assert len(set(offers.offer_id.tolist())) == len(offers)
+    assert np.all(offers.num_gpus >= 1)
+    assert UNKNOWN_ID not in offers.offer_id
+
+
+def test_every_real_file_loads(real_data: Path) -> None:
+    """All offers of the real files are read, the 18-field ones too."""
+    for path in sorted((real_data / "offers").glob("*.json")):
+        records = json.loads(path.read_text())["offers"]
+        offers, excluded = parse_offers(records)
+        assert len(offers) == len(records), path.name
+        assert not excluded, path.name
+
+
+def test_real_prices_hold_the_markets_identity(real_data: Path) -> None:
+    """`dph_total` of each real offer follows from its parts for the usual disk."""
+    checked = 0
+    for path in sorted((real_data / "offers").glob("*.json")):
+        offers, _ = parse_offers(json.loads(path.read_text())["offers"])
+        price, not_repriced = offers.usd_per_hour(SEARCHED_DISK_GB)
+        known = ~not_repriced & ~np.isnan(offers.dph_total)
+        assert price[known] == pytest.approx(offers.dph_total[known], abs=1e-12)
+        checked += int(np.sum(known))
+    assert checked == 49
