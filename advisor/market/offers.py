@@ -254,6 +254,7 @@ def _columns(records: Sequence[Record], offer_id: IntArray) -> Offers:
     texts = {name: _texts(records, key) for name, key in _TEXTS.items()}
     _mend_units(numbers)
     _derive(records, numbers, texts)
+    columns: dict[str, Any] = {**numbers, **texts}
     return Offers(
         offer_id=offer_id,
         machine_id=_identifiers(records, "machine_id"),
@@ -267,8 +268,7 @@ def _columns(records: Sequence[Record], offer_id: IntArray) -> Offers:
             ],
             dtype=bool,
         ),
-        **numbers,
-        **texts,
+        **columns,
     )
 
 
@@ -377,11 +377,12 @@ def _derive(
     numbers["gpu_ram_mb"] = np.where(np.isnan(memory), each, memory)
     for position, record in enumerate(records):
         if not texts["verification"][position]:
-            word = {True: "verified", False: "unverified"}.get(_flag(record))
-            texts["verification"][position] = word or ""
+            texts["verification"][position] = _verification(record)
 
 
-def _flag(record: Record) -> bool | None:
-    """Return the older `verified` field, which is true or false."""
+def _verification(record: Record) -> str:
+    """Return what the older `verified` field, true or false, says."""
     value = record.get("verified")
-    return value if isinstance(value, bool) else None
+    if not isinstance(value, bool):
+        return ""
+    return "verified" if value else "unverified"

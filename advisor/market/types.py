@@ -67,7 +67,10 @@ class Answer:
 class Market(Protocol):
     """A place where offers can be searched."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the command line calls it."""
+        ...
 
     def search(self, query: Query) -> Answer:
         """Return the offers that match `query`, and perhaps more.

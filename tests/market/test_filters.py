@@ -17,7 +17,12 @@ CONSTRAINTS: list[tuple[Filters, dict[str, Any], str, str]] = [
     (Filters(gpu_names=frozenset(["RTX 4090"])), {"gpu_name": "A100"}, "gpu", "gpu_name"),
     (Filters(min_reliability=0.98), {"reliability": 0.9}, "reliability", "reliability"),
     (Filters(verified=True), {"verification": "no"}, "not_verified", "verification"),
-    (Filters(countries=frozenset(["SE"])), {"geolocation": "US"}, "region", "geolocation"),
+    (
+        Filters(countries=frozenset(["SE"])),
+        {"geolocation": "US"},
+        "region",
+        "geolocation",
+    ),
     (Filters(min_duration_s=3600), {"duration": 60.0}, "duration", "duration"),
 ]
 

@@ -1,0 +1,153 @@
+"""Kept answers: fresh ones save a search, stale ones only stand in when asked to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from advisor.errors import MarketError, QuotaError
+from advisor.market.cache import AnswerCache
+from advisor.market.registry import search
+from advisor.market.types import Answer, Query
+
+START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class World:
+    """A live market and a clock, both in the hands of the test."""
+
+    folder: Path
+    now: datetime = START
+    searches: int = 0
+    error: MarketError | None = None
+    origin: str = "console.vast.ai"
+    name: str = "vast"
+    asked: list[Query] = field(default_factory=list)
+
+    def search(self, query: Query) -> Answer:
+        self.searches += 1
+        if self.error is not None:
+            raise self.error
+        records = [{"id": self.searches}]
+        return Answer(records, self.name, self.origin, self.now, complete=True)
+
+    def ask(self, query: Query = Query(), max_age_s: float = 300.0, **more: bool) -> int:  # noqa: B008
+        """Return the number of the search that the answer is from."""
+        cache = AnswerCache(self.folder, lambda: self.now)
+        stale_ok = more.get("stale_ok", False)
+        answer = search(self, query, cache, max_age_s, stale_ok=stale_ok)
+        return answer.records[0]["id"]
+
+    def wait(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "cache")
+
+
+def test_a_fresh_answer_is_taken_again(world: World) -> None:
+    """Within its age the kept answer is taken, after it the market is asked."""
+    assert world.ask() == 1
+    world.wait(299)
+    assert world.ask() == 1
+    world.wait(2)
+    assert world.ask() == 2
+
+
+def test_age_zero_always_asks(world: World) -> None:
+    """`--max-age 0` asks the market, and keeps what it says."""
+    world.ask()
+    assert world.ask(max_age_s=0.0) == 2
+    assert world.ask() == 2
+
+
+def test_another_question_is_another_answer(world: World) -> None:
+    """An answer is kept for its own constraints, and for its own market."""
+    world.ask(Query(gpu_names=("RTX 4090",)))
+    assert world.ask(Query(gpu_names=("A100 SXM4",))) == 2
+    world.origin = "console.vast.ai, without a key"
+    assert world.ask(Query(gpu_names=("RTX 4090",))) == 3
+
+
+def test_the_disk_asks_no_other_question(world: World) -> None:
+    """Disks are priced here, so that two workloads share an answer; not a limit."""
+    world.ask(Query(disk_gb=10.0))
+    assert world.ask(Query(disk_gb=500.0)) == 1
+    assert world.ask(Query(disk_gb=10.0, max_usd_per_hour=1.0)) == 2
+    assert world.ask(Query(disk_gb=500.0, max_usd_per_hour=1.0)) == 3
+
+
+def test_an_answer_from_the_future_is_not_taken(world: World) -> None:
+    """A clock that was set back does not make answers fresh for ever."""
+    world.ask()
+    world.wait(-3600)
+    assert world.ask() == 2
+
+
+def test_the_quota_is_an_error_unless_stale_is_ok(world: World) -> None:
+    """A used-up quota takes an old answer only when the user agreed to it."""
+    world.ask()
+    world.wait(86400)
+    world.error = QuotaError("used up")
+    with pytest.raises(QuotaError):
+        world.ask()
+    assert world.ask(stale_ok=True) == 1
+
+
+def test_the_whole_market_stands_in_for_a_part(world: World) -> None:
+    """Without an answer to this very question the unconstrained one will do."""
+    world.ask(Query(disk_gb=50.0))
+    world.error = QuotaError("used up")
+    assert world.ask(Query(num_gpus=(2,)), stale_ok=True) == 1
+
+
+def test_a_part_never_stands_in_for_the_whole(world: World) -> None:
+    """An answer about one GPU is no answer about the market."""
+    world.ask(Query(num_gpus=(2,)))
+    world.error = QuotaError("used up")
+    with pytest.raises(QuotaError):
+        world.ask(stale_ok=True)
+
+
+def test_other_errors_never_take_a_stale_answer(world: World) -> None:
+    """A market that cannot be reached is an error, stale or not."""
+    world.ask()
+    world.wait(86400)
+    world.error = MarketError("down")
+    with pytest.raises(MarketError):
+        world.ask(stale_ok=True)
+
+
+def test_a_damaged_entry_is_replaced(world: World) -> None:
+    """A torn file in the cache is as good as none."""
+    world.ask()
+    (entry,) = world.folder.iterdir()
+    entry.write_bytes(entry.read_bytes()[:30])
+    assert world.ask() == 2
+    assert world.ask() == 2
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(world: World) -> None:
+    """A file in the place of the folder fails no search."""
+    world.folder.write_text("in the way")
+    assert world.ask() == 1
+    assert world.ask() == 2
+
+
+def test_the_cache_stays_small(world: World) -> None:
+    """Old questions go when new ones come."""
+    for count in range(1, 80):
+        world.ask(Query(num_gpus=(count,)))
+    assert len(list(world.folder.iterdir())) == 64
+
+
+def test_the_folder_is_the_users_own(world: World) -> None:
+    """Nobody else on the machine reads what the user searched for."""
+    world.ask()
+    assert world.folder.stat().st_mode & 0o077 == 0

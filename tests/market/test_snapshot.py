@@ -1,0 +1,150 @@
+"""Snapshots: what is saved is read back; what is damaged says so and loses nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.errors import UsageError
+from advisor.market.snapshot import FileMarket, load_snapshot, save_snapshot
+from advisor.market.types import Answer, Query
+
+MOMENT = datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
+VALUES = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+)
+RECORDS = st.lists(st.dictionaries(st.text(), VALUES | st.lists(VALUES)))
+
+
+def answer(*records: dict[str, Any]) -> Answer:
+    return Answer(
+        records=list(records),
+        market="vast",
+        origin="console.vast.ai",
+        fetched_at=MOMENT,
+        complete=True,
+        notes=("a note",),
+    )
+
+
+@given(records=RECORDS, complete=st.sampled_from([True, False, None]))
+def test_what_is_saved_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory,
+    records: list[dict[str, Any]],
+    complete: bool | None,
+) -> None:
+    """Any records survive the round trip, with where and when they are from."""
+    path = tmp_path_factory.mktemp("snapshots") / "market.json.gz"
+    saved = Answer(records, "vast", "x", MOMENT, complete, simulated=True, notes=("n",))
+    save_snapshot(saved, path)
+    loaded = load_snapshot(path)
+    assert loaded.records == records
+    assert (loaded.market, loaded.fetched_at) == ("vast", MOMENT)
+    assert (loaded.complete, loaded.simulated) == (complete, True)
+    assert (loaded.notes, loaded.origin) == (("n",), str(path))
+
+
+def test_infinity_and_nan_survive(tmp_path: Path) -> None:
+    """The odd numbers that markets send come back as they were."""
+    path = tmp_path / "market.json.gz"
+    save_snapshot(answer({"a": math.inf, "b": math.nan}), path)
+    (record,) = load_snapshot(path).records
+    assert record["a"] == math.inf
+    assert math.isnan(record["b"])
+
+
+def test_the_same_answer_gives_the_same_bytes(tmp_path: Path) -> None:
+    """A snapshot can be compared and committed: it holds no time of its own."""
+    one, other = tmp_path / "one.gz", tmp_path / "other.gz"
+    save_snapshot(answer({"id": 1}), one)
+    save_snapshot(answer({"id": 1}), other)
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_write_that_fails_keeps_the_old_file(tmp_path: Path) -> None:
+    """What cannot be encoded leaves the file that was there, and no scraps."""
+    path = tmp_path / "market.json.gz"
+    save_snapshot(answer({"id": 1}), path)
+    with pytest.raises(TypeError):
+        save_snapshot(answer({"id": {1, 2}}), path)
+    assert load_snapshot(path).records == [{"id": 1}]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("place", ["no/such/folder/file.gz", "."])
+def test_a_place_that_cannot_be_written_is_a_usage_error(
+    tmp_path: Path, place: str
+) -> None:
+    """A missing folder, or a folder in the file's place, is said in one line."""
+    with pytest.raises(UsageError, match="cannot write"):
+        save_snapshot(answer(), tmp_path / place)
+
+
+@pytest.mark.parametrize("wrap", [lambda r: r, lambda r: {"offers": r}])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_files_of_others_are_read(tmp_path: Path, wrap: Any, pack: Any) -> None:
+    """A bare list or an object with offers, plain or gzipped, is a market."""
+    path = tmp_path / "offers"
+    path.write_bytes(pack(json.dumps(wrap([{"id": 1}])).encode()))
+    loaded = FileMarket(path).search(Query())
+    assert loaded.records == [{"id": 1}]
+    assert (loaded.market, loaded.complete, loaded.simulated) == ("file", None, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-08-17T08:40:24+00:00", datetime(2026, 8, 17, 8, 40, 24, tzinfo=UTC)),
+        ("2026-08-17T10:40:24+02:00", datetime(2026, 8, 17, 8, 40, 24, tzinfo=UTC)),
+        ("2026-08-17", datetime(2026, 8, 17, tzinfo=UTC)),
+        ("yesterday", None),
+        (17, None),
+    ],
+)
+def test_the_time_is_read_if_it_is_one(
+    tmp_path: Path, text: object, moment: datetime | None
+) -> None:
+    """The age of a file comes from what it says; what is no time is unknown."""
+    path = tmp_path / "offers.json"
+    path.write_text(json.dumps({"updated": text, "offers": []}))
+    assert load_snapshot(path).fetched_at == moment
+
+
+WHOLE = gzip.compress(b'{"offers": []}')
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html></html>",
+        b"{",
+        b"null",
+        b"3",
+        b'{"offers": 3}',
+        b'{"bundles": []}',
+        b'{"schema_version": 99, "offers": []}',
+        b"[" * 100_000,
+        b"\xff\xff",
+        WHOLE[:-9],
+        WHOLE[:12] + b"\x00\x00" + WHOLE[14:],
+        b"\x1f\x8b rest",
+        None,
+    ],
+)
+def test_a_damaged_file_is_a_usage_error(tmp_path: Path, content: bytes | None) -> None:
+    """A torn, empty or foreign file, or none, is one line that names it."""
+    path = tmp_path / "market.json.gz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"market\.json\.gz") as caught:
+        load_snapshot(path)
+    assert str(caught.value).isprintable()
