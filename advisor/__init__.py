@@ -1,3 +1,3 @@
-"""Which rented GPU finishes my training for the least money?"""
+"""Rank rented GPUs by what a completed epoch of a training costs on them."""
 
 __version__ = "0.1.0"

@@ -14,7 +14,7 @@ The tree::
      +- RentalStateUnknownError  7  a rental may exist; nobody can say
 
 Errors are raised where they are found and caught in one place,
-:func:`advisor.cli.main.main`.
+:func:`advisor.cli.main.run`.
 """
 
 from __future__ import annotations

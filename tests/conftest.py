@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -58,6 +60,12 @@ RECORD: dict[str, Any] = {
 def record() -> dict[str, Any]:
     """Return one whole offer, as the market's JSON has it, for a test to change."""
     return dict(RECORD)
+
+
+@pytest.fixture(scope="session")
+def plain_record() -> Mapping[str, Any]:
+    """Return the same offer where a test draws many examples and changes none."""
+    return MappingProxyType(RECORD)
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,15 @@ asks for 99 % reliability does not want to hear of a machine that may have 50 %.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from advisor.arrays import BoolArray, FloatArray
 from advisor.errors import UsageError
-from advisor.market.offers import BoolArray, FloatArray, Offers
+from advisor.market.offers import Offers, parse_offers, record_id
+from advisor.market.types import Record
 
 REGIONS: dict[str, frozenset[str]] = {
     name: frozenset(countries.split())
@@ -105,6 +107,17 @@ def apply_filters(
         excluded[reason] += int(np.sum(dropped))
         keep &= ~out
     return keep, +excluded
+
+
+def matching_records(
+    records: Sequence[Record], filters: Filters, disk_gb: float
+) -> tuple[list[Record], dict[str, int]]:
+    """Return the records whose offers stay, as they came, and why others leave."""
+    offers, unparsed = parse_offers(records)
+    keep, excluded = apply_filters(offers, filters, disk_gb)
+    ids = set(offers.offer_id[keep].tolist())
+    kept = [record for record in records if record_id(record) in ids]
+    return kept, dict(sorted((unparsed + excluded).items()))
 
 
 def _reasons(

@@ -1,8 +1,8 @@
 """Offers as typed columns, parsed from a market's JSON records.
 
 Nothing is invented here: a figure that is missing, null, not a finite number or
-impossible (negative; zero where zero only means "never measured") is unknown,
-NaN in the column. What cannot be an offer at all is counted by reason.
+impossible (negative, beyond any unit; zero where zero only means "never measured") is
+unknown, NaN in the column. What cannot be an offer at all is counted by reason.
 """
 
 from __future__ import annotations
@@ -14,14 +14,9 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.market.types import Record
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
-TextArray = npt.NDArray[np.object_]
 
 HOURS_PER_MONTH = 720.0
 """Hours in the month that the market's storage price is for (Vast: 30 days)."""
@@ -32,6 +27,9 @@ UNKNOWN_ID = -1
 _MHZ_IF_ABOVE = 100.0  # no CPU runs at 100 GHz: such a clock is in MHz
 _GB_IF_BELOW = 512.0  # no GPU has 512 MB: such a memory is in GB
 _MIB_PER_GIB = 1024.0
+_SLOWEST_GHZ = 0.3  # a slower clock is no clock
+_MOST_GPUS = 1024  # in one offer; more is nonsense
+_LARGEST = 1e12  # no figure of an offer is larger, in any unit that is used here
 
 
 class _Column(NamedTuple):
@@ -137,7 +135,7 @@ class Offers:
     machine_id: IntArray
     host_id: IntArray
     gpu_ids: tuple[tuple[int, ...], ...]
-    gpu_name: TextArray
+    gpu_name: ObjectArray
     num_gpus: FloatArray
     gpu_frac: FloatArray
     gpu_ram_mb: FloatArray
@@ -150,7 +148,7 @@ class Offers:
     pci_gen: FloatArray
     gpu_lanes: FloatArray
     dlperf: FloatArray
-    cpu_name: TextArray
+    cpu_name: ObjectArray
     cpu_cores: FloatArray
     cpu_threads: FloatArray
     cpu_ghz: FloatArray
@@ -172,9 +170,9 @@ class Offers:
     direct_port_count: FloatArray
     cuda_max_good: FloatArray
     score: FloatArray
-    geolocation: TextArray
-    country: TextArray
-    verification: TextArray
+    geolocation: ObjectArray
+    country: ObjectArray
+    verification: ObjectArray
     rentable: BoolArray
 
     def __len__(self) -> int:
@@ -219,7 +217,9 @@ def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
     excluded: Counter[str] = Counter()
     unique = _unique(records, excluded)
     offers = _columns(list(unique.values()), np.array(list(unique), dtype=np.int64))
-    counted = np.isfinite(offers.num_gpus) & (offers.num_gpus >= 1)
+    with np.errstate(invalid="ignore"):
+        counted = (offers.num_gpus >= 1) & (offers.num_gpus <= _MOST_GPUS)
+        counted &= offers.num_gpus % 1 == 0
     priced = np.isfinite(offers.dph_total) | np.isfinite(offers.dph_base)
     excluded["unknown_num_gpus"] = int(np.sum(~counted))
     excluded["no_price"] = int(np.sum(counted & ~priced))
@@ -233,10 +233,8 @@ def _unique(records: Iterable[Any], excluded: Counter[str]) -> dict[int, Record]
         if not isinstance(record, Mapping):
             excluded["malformed"] += 1
             continue
-        named = record
-        if "id" not in record:  # some tools capitalise the market's names
-            named = {str(key).lower(): value for key, value in record.items()}
-        offer_id = _identifier(named.get("id", named.get("ask_contract_id")))
+        named = _named(record)
+        offer_id = record_id(named)
         if offer_id == UNKNOWN_ID:
             excluded["malformed"] += 1
             continue
@@ -246,6 +244,19 @@ def _unique(records: Iterable[Any], excluded: Counter[str]) -> dict[int, Record]
                 continue
         unique[offer_id] = named
     return unique
+
+
+def record_id(record: Record) -> int:
+    """Return the id of a record's offer, `UNKNOWN_ID` where it has none."""
+    named = _named(record)
+    return _identifier(named.get("id", named.get("ask_contract_id")))
+
+
+def _named(record: Record) -> Record:
+    """Return a record under the market's names, which some tools capitalise."""
+    if "id" in record:
+        return record
+    return {str(key).lower(): value for key, value in record.items()}
 
 
 def _columns(records: Sequence[Record], offer_id: IntArray) -> Offers:
@@ -284,7 +295,7 @@ def _numbers(records: Sequence[Record], column: _Column) -> FloatArray:
     array = np.array([_number(value) for value in values], dtype=np.float64)
     with np.errstate(invalid="ignore"):
         least_known = (array > 0) if column.zero_is_unknown else (array >= 0)
-    array[~(np.isfinite(array) & least_known)] = np.nan
+        array[~(least_known & (array <= _LARGEST))] = np.nan
     return array
 
 
@@ -321,7 +332,7 @@ def _gpu_ids(value: object) -> tuple[int, ...]:
     return () if UNKNOWN_ID in ids else ids
 
 
-def _texts(records: Sequence[Record], key: str) -> TextArray:
+def _texts(records: Sequence[Record], key: str) -> ObjectArray:
     return _objects([_text(record.get(key)) for record in records])
 
 
@@ -333,7 +344,7 @@ def _text(value: object) -> str:
     return words if words.isprintable() else "".join(filter(str.isprintable, words))
 
 
-def _objects(values: Sequence[str]) -> TextArray:
+def _objects(values: Sequence[str]) -> ObjectArray:
     array = np.empty(len(values), dtype=np.object_)
     array[:] = values
     return array
@@ -355,6 +366,7 @@ def _mend_units(numbers: dict[str, FloatArray]) -> None:
     with np.errstate(invalid="ignore"):
         clock = numbers["cpu_ghz"]
         clock[clock > _MHZ_IF_ABOVE] /= 1000.0
+        clock[clock < _SLOWEST_GHZ] = np.nan
         memory = numbers["gpu_ram_mb"]
         memory[memory < _GB_IF_BELOW] *= _MIB_PER_GIB
         reliability = numbers["reliability"]
@@ -365,7 +377,7 @@ def _mend_units(numbers: dict[str, FloatArray]) -> None:
 def _derive(
     records: Sequence[Record],
     numbers: dict[str, FloatArray],
-    texts: dict[str, TextArray],
+    texts: dict[str, ObjectArray],
 ) -> None:
     """Fill in what other fields of the same record say exactly."""
     threads = numbers["cpu_threads"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,16 @@ def open_market(
     variables: Mapping[str, str],
     home: Path,
     transport: httpx.BaseTransport | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Market:
     """Return a market by its name, or a file of offers as one.
+
+    Parameters
+    ----------
+    name : ``"sample"``, ``"vast"``, a path, or the name of a plug-in
+    variables, home : where a live market's key and address are found
+    transport : carries a live market's requests; None for the network
+    now : tells the time (UTC) at which a live market answers
 
     Raises
     ------
@@ -53,7 +62,7 @@ def open_market(
     if name == "vast":
         from advisor.market.vast import open_vast  # noqa: PLC0415  (needs httpx)
 
-        return open_vast(variables, home, transport)
+        return open_vast(variables, home, transport, now)
     path = Path(name)
     if path.exists() or os.sep in name or name.endswith(_FILE_ENDINGS):
         return FileMarket(path)

@@ -42,8 +42,15 @@ def save_snapshot(answer: Answer, path: Path) -> None:
         "notes": list(answer.notes),
         "offers": list(answer.records),
     }
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    try:
+        text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    except RecursionError as error:
+        message = f"cannot write {path}: the market's offers are nested too deep"
+        raise UsageError(message) from error
     body = text.encode("utf-8", "surrogatepass")
+    if path.exists() and not path.is_file():  # a device such as /dev/null
+        message = f"cannot write {path}: it is no regular file; name another"
+        raise UsageError(message)
     try:
         _write_atomically(path, gzip.compress(body, 9, mtime=0))
     except OSError as error:
@@ -65,12 +72,13 @@ def load_snapshot(path: Path) -> Answer:
     document = _document(path)
     if isinstance(document, list):
         document = {"offers": document}
-    if not isinstance(document, dict) or not isinstance(document.get("offers"), list):
+    offers = document.get("offers") if isinstance(document, dict) else None
+    if not isinstance(offers, list) or not all(isinstance(o, dict) for o in offers):
         message = f"{path}: no list of offers in it; save one with 'advisor fetch -o'"
         raise UsageError(message)
     version = document.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
-        message = f"{path}: written by another version of advisor (schema {version!r})"
+        message = f"{path}: written by another version of advisor; update this one"
         raise UsageError(message)
     return _answer(document, path)
 
@@ -94,7 +102,7 @@ def _answer(document: Mapping[str, Any], path: Path) -> Answer:
     return Answer(
         records=document["offers"],
         market=market if isinstance(market, str) else "file",
-        origin=str(path),
+        origin=os.fsencode(path).decode("utf-8", "replace"),
         fetched_at=_time(document),
         complete=complete if isinstance(complete, bool) else None,
         simulated=document.get("simulated") is True,
@@ -112,7 +120,8 @@ def _document(path: Path) -> Any:
         message = f"{path}: torn or damaged gzip file; save it again ({error})"
         raise UsageError(message) from error
     except OSError as error:
-        message = f"cannot read {path}: {error.strerror or error}"
+        reason = error.strerror or error
+        message = f"cannot read {path}: {reason}; save one with 'advisor fetch -o'"
         raise UsageError(message) from error
     try:
         return json.loads(body)
@@ -149,7 +158,8 @@ def _time(document: Mapping[str, Any]) -> datetime | None:
         if isinstance(value, str):
             try:
                 moment = datetime.fromisoformat(value)
-            except ValueError:
+                local = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+                return local.astimezone(UTC)
+            except (ValueError, OverflowError):  # no time, or before the year 1 in UTC
                 continue
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return None

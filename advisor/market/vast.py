@@ -8,37 +8,28 @@ from __future__ import annotations
 import math
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from advisor.errors import (
     BadAnswerError,
     KeyRefusedError,
     MarketError,
     QuotaError,
-    UsageError,
 )
-from advisor.market.http import Reply, read
+from advisor.market.http import Reply, check_address, open_client, read
 from advisor.market.keys import Key, find_key
+from advisor.market.paging import ROWS_ASKED, PagedSearch
 from advisor.market.types import Answer, Query, Record
+
+if TYPE_CHECKING:
+    import httpx
 
 DEFAULT_URL = "https://console.vast.ai"
 SEARCH_PATH = "/api/v0/bundles/"
-ROWS_ASKED = 3000
-"""Rows asked for in one search; no search is known to have got more."""
-
-SMALLEST_CAP = 64
-LARGEST_CAP = 256
-"""Rows at which the market has been seen to cut answers: 64, and 234 to 241."""
-
-SEARCH_INTERVAL_S = 6.0
-"""Seconds that the market wants between two searches of one account."""
-
 DEADLINE_S = 60.0
 _READ_TIMEOUT_S = 20.0
 _LONGEST_MESSAGE = 200
@@ -70,7 +61,7 @@ class VastMarket:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.key = key
-        self.base_url = _checked(base_url, key)
+        self.base_url = check_address(base_url, has_key=key is not None)
         self._transport = transport
         self._deadline_s = deadline_s
         self._clock, self._sleep, self._now = clock, sleep, now
@@ -84,12 +75,19 @@ class VastMarket:
     def search(self, query: Query) -> Answer:
         """Return the offers that match, cheapest first as the market lists them.
 
-        The market may cut an answer without saying so. An answer shorter than
-        the shortest known cut, or longer than the longest and shorter than what
-        was asked for, is whole; any other is followed by a search from its last
-        price on, until one brings nothing new. The answer is complete if the
-        last search was whole and there is a key: without one the market shows a
-        part that is not even the cheapest.
+        The market may cut an answer without saying so: at 64 rows, at about 240,
+        or at what was asked for. An answer of any other length, and of no round
+        one, is whole. One that may be cut is followed by a search from its last
+        price on (above it, where nothing else is new) until an answer is whole.
+
+        The answer is complete if there is a key, the last search was whole, and
+        the pages can be trusted: each in the order and from the price asked for,
+        none with one price only, and a last look at the cheaper half of the
+        first page showed nothing that was not there before. Without a key the
+        market shows a part that is not even the cheapest.
+
+        What ends the search after its first page, be it time or an error, leaves
+        what was read: not complete, with a note.
 
         Raises
         ------
@@ -97,78 +95,52 @@ class VastMarket:
             if the market cannot be asked or its answer makes no sense
         """
         deadline = self._clock() + self._deadline_s
-        offers: dict[int, Record] = {}
-        whole, notes = False, []
         with self._client() as client:
-            for page in self._pages(client, query, deadline):
-                known = len(offers)
-                _merge(offers, page)
-                whole = _is_whole(page, brought_new=len(offers) > known)
-                if whole or len(offers) == known:
-                    break
-            else:
-                notes.append("the search ran out of time before the last page")
+
+            def page(bounds: Mapping[str, float]) -> list[Record]:
+                return self._page(client, query, bounds, deadline)
+
+            search = PagedSearch(page, deadline, self._clock, self._sleep)
+            whole = search.run()
         return Answer(
-            records=list(offers.values()),
+            records=[*search.offers.values(), *search.nameless],
             market=self.name,
             origin=self.origin,
             fetched_at=self._now(),
             complete=whole and self.key is not None,
-            notes=tuple(notes),
+            notes=tuple(search.notes),
         )
-
-    def _pages(
-        self, client: httpx.Client, query: Query, deadline: float
-    ) -> Iterator[list[Record]]:
-        """Yield pages, each from the last price of the one before, in time."""
-        from_price: float | None = None
-        while True:
-            started = self._clock()
-            page = self._page(client, query, from_price, deadline)
-            yield page
-            from_price = _last_price(page)
-            wait = started + SEARCH_INTERVAL_S - self._clock()
-            if from_price is None or self._clock() + wait >= deadline:
-                return
-            self._sleep(max(wait, 0.0))
 
     def _page(
         self,
         client: httpx.Client,
         query: Query,
-        from_price: float | None,
+        bounds: Mapping[str, float],
         deadline: float,
     ) -> list[Record]:
-        body = search_body(query, from_price)
+        body = search_body(query, bounds)
         request = client.build_request("POST", SEARCH_PATH, json=body)
-        reply = read(client, request, deadline, self._clock)
+        reply = read(client, request, deadline, self._clock, self._now)
         self._refuse(reply)
-        return _offers(reply.json())
+        return self._offers(reply)
 
     def _client(self) -> httpx.Client:
-        headers = {"Accept": "application/json", "User-Agent": "advisor"}
-        if self.key is not None:
-            headers["Authorization"] = f"Bearer {self.key.value}"
-        timeout = min(_READ_TIMEOUT_S, self._deadline_s)
-        return httpx.Client(
-            base_url=self.base_url,
-            headers=headers,
-            timeout=timeout,
-            transport=self._transport,
-        )
+        key = self.key.value if self.key else None
+        timeout_s = min(_READ_TIMEOUT_S, self._deadline_s)
+        return open_client(self.base_url, key, timeout_s, self._transport)
 
     def _refuse(self, reply: Reply) -> None:
         """Raise the error that a reply stands for, if it is no success."""
-        said = message_of(reply)
+        said = self._said(reply)
+        if "quota" in said.lower() or reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+            message = f"the market's daily quota is used up{self._reset(reply)}"
+            raise QuotaError(message)
         if reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or (
             reply.status == HTTPStatus.NOT_FOUND and "user key" in said.lower()
         ):
             origin = self.key.origin if self.key else "no place: there is none"
             message = f"the market refuses the key from {origin}: {said or reply.status}"
             raise KeyRefusedError(message)
-        if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
-            message = f"the market's daily quota is used up{self._reset(reply)}"
-            raise QuotaError(message)
         if reply.status == HTTPStatus.NO_CONTENT:
             message = "the market sent an empty answer (HTTP 204); try again"
             raise BadAnswerError(message)
@@ -176,8 +148,38 @@ class VastMarket:
             message = "the market has retired this search; update advisor"
             raise MarketError(message)
         if reply.status != HTTPStatus.OK:
-            message = f"the market refuses the search (HTTP {reply.status}): {said}"
+            message = f"the market refuses the search (HTTP {reply.status})"
+            raise MarketError(f"{message}: {said}" if said else message)
+
+    def _offers(self, reply: Reply) -> list[Record]:
+        """Return the offers of a search's answer."""
+        document = reply.json()
+        if not isinstance(document, dict):
+            kind = type(document).__name__
+            message = f"the market sent a JSON {kind} instead of offers; update advisor"
+            raise BadAnswerError(message)
+        if document.get("success") is False:
+            said = self._said(reply) or "no reason given"
+            if "quota" in said.lower():
+                message = f"the market's daily quota is used up{self._reset(reply)}"
+                raise QuotaError(message)
+            message = f"the market refuses the search: {said}"
             raise MarketError(message)
+        offers = document.get("offers")
+        if not isinstance(offers, list):
+            message = "the market's answer has no list of offers; update advisor"
+            raise BadAnswerError(message)
+        if not all(isinstance(offer, dict) for offer in offers):
+            message = "the market's list of offers holds other things; try again later"
+            raise BadAnswerError(message)
+        return offers
+
+    def _said(self, reply: Reply) -> str:
+        """Return what a reply says of itself, should it repeat the key without it."""
+        said = message_of(reply)
+        if self.key is not None:
+            said = said.replace(self.key.value, "[key]")
+        return said[:_LONGEST_MESSAGE]
 
     def _reset(self, reply: Reply) -> str:
         if reply.retry_after_s is None:
@@ -190,15 +192,27 @@ class VastMarket:
 def open_vast(
     variables: Mapping[str, str],
     home: Path,
-    transport: httpx.BaseTransport | None = None,
+    transport: httpx.BaseTransport | None,
+    now: Callable[[], datetime],
 ) -> VastMarket:
     """Return the live market with the user's key, at ``VAST_URL`` if it is set."""
     url = variables.get("VAST_URL", "").strip() or DEFAULT_URL
-    return VastMarket(find_key(variables, home), url, transport)
+    return VastMarket(find_key(variables, home), url, transport, now=now)
 
 
-def search_body(query: Query, from_price: float | None) -> dict[str, Any]:
-    """Return the body of a search, in the market's names and units."""
+def search_body(
+    query: Query, price_bounds: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """Return the body of a search, in the market's names and units.
+
+    Parameters
+    ----------
+    query : what is wanted
+    price_bounds : further bounds on `dph_total`, $/h, by the market's operators
+    """
+    bounds = dict(price_bounds or {})
+    if query.max_usd_per_hour is not None:
+        bounds["lte"] = min(query.max_usd_per_hour, bounds.get("lte", math.inf))
     body: dict[str, Any] = {
         "rentable": {"eq": True},
         "rented": {"eq": False},
@@ -213,7 +227,7 @@ def search_body(query: Query, from_price: float | None) -> dict[str, Any]:
         "reliability": {"gte": query.min_reliability},
         "verified": {"eq": query.verified},
         "duration": {"gte": query.min_duration_s},
-        "dph_total": {"gte": from_price, "lte": query.max_usd_per_hour},
+        "dph_total": bounds,
     }
     for name, operators in asked.items():
         given = {op: value for op, value in operators.items() if value is not None}
@@ -225,80 +239,14 @@ def search_body(query: Query, from_price: float | None) -> dict[str, Any]:
 
 
 def message_of(reply: Reply) -> str:
-    """Return what an error reply says of itself, in one short plain line."""
+    """Return what an error reply says of itself, in one plain line."""
     try:
         document = reply.json()
     except BadAnswerError:
         return ""
     if not isinstance(document, dict):
         return ""
-    words = [document.get(key) for key in ("error", "msg")]
+    words = [document.get(name) for name in ("error", "msg")]
     text = ": ".join(word for word in words if isinstance(word, str))
     plain = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(plain.split())[:_LONGEST_MESSAGE]
-
-
-def _checked(base_url: str, key: Key | None) -> str:
-    """Return the base URL if a key may be sent there."""
-    parts = urllib.parse.urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        message = f"VAST_URL {base_url!r} is no http or https address"
-        raise UsageError(message)
-    loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if key is not None and parts.scheme == "http" and not loopback:
-        message = f"VAST_URL {base_url!r} would carry the key unencrypted: use https"
-        raise UsageError(message)
-    return base_url
-
-
-def _offers(document: Any) -> list[Record]:
-    """Return the offers of a search's answer."""
-    if not isinstance(document, dict):
-        message = f"the market sent a JSON {type(document).__name__} instead of offers"
-        raise BadAnswerError(message)
-    if document.get("success") is False:
-        said = str(document.get("msg") or document.get("error") or "no reason given")
-        message = f"the market refuses the search: {said[:_LONGEST_MESSAGE]}"
-        raise MarketError(message)
-    offers = document.get("offers")
-    if not isinstance(offers, list):
-        message = "the market's answer has no list of offers; update advisor"
-        raise BadAnswerError(message)
-    if not all(isinstance(offer, dict) for offer in offers):
-        message = "the market's list of offers holds other things; try again later"
-        raise BadAnswerError(message)
-    return offers
-
-
-def _merge(offers: dict[int, Record], page: list[Record]) -> None:
-    """Add a page's offers; of one id the better scored record stays."""
-    for offer in page:
-        identity = offer.get("id", id(offer))
-        before = offers.get(identity)
-        if before is None or _number(offer, "score") > _number(before, "score"):
-            offers[identity] = offer
-
-
-def _is_whole(page: list[Record], *, brought_new: bool) -> bool:
-    """Say whether a page was the last: too short to be cut, or nothing new in it.
-
-    A page of one single price that brought nothing new may hide others at that
-    price: no search can get past it.
-    """
-    rows = len(page)
-    if rows < SMALLEST_CAP or LARGEST_CAP < rows < ROWS_ASKED:
-        return True
-    prices = {_number(offer, "dph_total") for offer in page}
-    return not brought_new and len(prices) > 1
-
-
-def _last_price(page: list[Record]) -> float | None:
-    last = max(_number(offer, "dph_total") for offer in page)
-    return last if math.isfinite(last) else None
-
-
-def _number(offer: Record, name: str) -> float:
-    value = offer.get(name)
-    if isinstance(value, int | float) and math.isfinite(value):
-        return float(value)
-    return -math.inf
+    return " ".join(plain.split())

@@ -22,17 +22,17 @@ class World:
 
     folder: Path
     now: datetime = START
-    searches: int = 0
     error: MarketError | None = None
     origin: str = "console.vast.ai"
     name: str = "vast"
     asked: list[Query] = field(default_factory=list)
 
     def search(self, query: Query) -> Answer:
-        self.searches += 1
+        """Answer with the number of the search as the only offer."""
+        self.asked.append(query)
         if self.error is not None:
             raise self.error
-        records = [{"id": self.searches}]
+        records = [{"id": len(self.asked)}]
         return Answer(records, self.name, self.origin, self.now, complete=True)
 
     def ask(self, query: Query = Query(), max_age_s: float = 300.0, **more: bool) -> int:  # noqa: B008
@@ -43,11 +43,13 @@ class World:
         return answer.records[0]["id"]
 
     def wait(self, seconds: float) -> None:
+        """Let time pass."""
         self.now += timedelta(seconds=seconds)
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
+    """Return a market and a clock with an empty cache."""
     return World(tmp_path / "cache")
 
 

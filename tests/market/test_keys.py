@@ -11,6 +11,7 @@ from advisor.market.keys import find_key
 
 
 def put(path: Path, text: str) -> None:
+    """Write a key file and the folders that it lies in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
 

@@ -21,11 +21,28 @@ JSON_VALUES = st.recursive(
 )
 SEARCHED_DISK_GB = 5.0
 """What the searches behind the real files asked for."""
-FIELDS = (
-    "id machine_id gpu_ids gpu_name num_gpus gpu_frac gpu_ram cpu_name cpu_cores "
-    "cpu_cores_effective cpu_ghz dph_base dph_total storage_cost reliability score "
-    "geolocation verification verified rentable"
-).split()
+FIELDS = [
+    "id",
+    "machine_id",
+    "gpu_ids",
+    "gpu_name",
+    "num_gpus",
+    "gpu_frac",
+    "gpu_ram",
+    "cpu_name",
+    "cpu_cores",
+    "cpu_cores_effective",
+    "cpu_ghz",
+    "dph_base",
+    "dph_total",
+    "storage_cost",
+    "reliability",
+    "score",
+    "geolocation",
+    "verification",
+    "verified",
+    "rentable",
+]
 
 
 def parse_one(record: dict[str, Any]) -> Offers:

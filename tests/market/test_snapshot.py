@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ RECORDS = st.lists(st.dictionaries(st.text(), VALUES | st.lists(VALUES)))
 
 
 def answer(*records: dict[str, Any]) -> Answer:
+    """Return an answer of the live market."""
     return Answer(
         records=list(records),
         market="vast",
@@ -88,6 +90,25 @@ def test_a_place_that_cannot_be_written_is_a_usage_error(
         save_snapshot(answer(), tmp_path / place)
 
 
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    """What is no regular file, as /dev/null, stays what it is."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(UsageError, match="no regular file"):
+        save_snapshot(answer(), path)
+    assert path.is_fifo()
+
+
+def test_offers_nested_too_deep_are_a_usage_error(tmp_path: Path) -> None:
+    """Offers that cannot be written are one line, and leave no file."""
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(UsageError, match="nested too deep"):
+        save_snapshot(answer({"id": deep}), tmp_path / "market.json.gz")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("wrap", [lambda r: r, lambda r: {"offers": r}])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_files_of_others_are_read(tmp_path: Path, wrap: Any, pack: Any) -> None:
@@ -106,6 +127,7 @@ def test_files_of_others_are_read(tmp_path: Path, wrap: Any, pack: Any) -> None:
         ("2026-08-17T10:40:24+02:00", datetime(2026, 8, 17, 8, 40, 24, tzinfo=UTC)),
         ("2026-08-17", datetime(2026, 8, 17, tzinfo=UTC)),
         ("yesterday", None),
+        ("0001-01-01T00:00:00+23:00", None),
         (17, None),
     ],
 )
@@ -118,7 +140,7 @@ def test_the_time_is_read_if_it_is_one(
     assert load_snapshot(path).fetched_at == moment
 
 
-WHOLE = gzip.compress(b'{"offers": []}')
+WHOLE = gzip.compress(b'{"offers": []}', mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +153,8 @@ WHOLE = gzip.compress(b'{"offers": []}')
         b"3",
         b'{"offers": 3}',
         b'{"bundles": []}',
+        b"[1, 2]",
+        b'{"offers": [{"id": 1}, null]}',
         b'{"schema_version": 99, "offers": []}',
         b"[" * 100_000,
         b"\xff\xff",

@@ -2,45 +2,71 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from advisor.errors import (
+    BadAnswerError,
     KeyRefusedError,
     MarketError,
     QuotaError,
     RateLimitedError,
     UsageError,
 )
-from advisor.market.http import MAX_RETRY_AFTER_S, Reply, _TryAgainError, backoff_s
+from advisor.market.http import MAX_RETRY_AFTER_S, Reply, _TryAgainError, backoff_s, read
 from advisor.market.keys import Key
+from advisor.market.offers import parse_offers
+from advisor.market.paging import ROWS_ASKED, may_be_cut
 from advisor.market.types import Query
-from advisor.market.vast import ROWS_ASKED, VastMarket, search_body
+from advisor.market.vast import VastMarket, search_body
+from advisor.resources import fixtures_folder
 
 Vast = Callable[..., VastMarket]
 
 
 def offer(number: int, price: float | None = None, **more: Any) -> dict[str, Any]:
+    """Return an offer; the higher its number, the dearer."""
     return {"id": number, "dph_total": number / 100 if price is None else price, **more}
 
 
 class Shop:
-    """A market with `offers`, that shows at most `cap` of them at once."""
+    """A market with `offers`, that shows at most `cap` of them at once.
 
-    def __init__(self, offers: list[dict[str, Any]], cap: int) -> None:
-        self.offers, self.cap = sorted(offers, key=lambda o: o["dph_total"]), cap
+    Which ones is decided by `hides`: the market looks at every `hides`-th offer
+    first, so that a cut answer is the cheapest part only for 1.
+    """
+
+    def __init__(self, offers: list[dict[str, Any]], cap: int, hides: int = 1) -> None:
+        self.offers, self.cap, self.hides = offers, cap, hides
         self.bodies: list[dict[str, Any]] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer a search as the documentation says, but for the cut."""
         body = json.loads(request.content)
         self.bodies.append(body)
-        least = body.get("dph_total", {}).get("gte", 0.0)
-        found = [o for o in self.offers if o["dph_total"] >= least]
-        return httpx.Response(200, json={"offers": found[: min(self.cap, body["limit"])]})
+        bounds = body.get("dph_total", {})
+        found = [o for o in self.offers if _within(o["dph_total"], bounds)]
+        found.sort(key=lambda o: (o["id"] % self.hides, o["dph_total"]))
+        shown = found[: min(self.cap, body["limit"])]
+        shown.sort(key=lambda o: o["dph_total"])
+        return httpx.Response(200, json={"offers": shown})
+
+
+def _within(price: float, bounds: dict[str, float]) -> bool:
+    return bounds.get("gte", 0.0) <= price <= bounds.get(
+        "lte", 1e9
+    ) and price > bounds.get("gt", -1.0)
 
 
 def test_the_search_is_a_post_with_the_key_in_a_header(vast: Vast) -> None:
@@ -69,7 +95,7 @@ def test_the_body_says_what_is_wanted_in_the_markets_words() -> None:
         min_duration_s=86400.0,
         disk_gb=40.0,
     )
-    assert search_body(query, from_price=0.2) == {
+    assert search_body(query, {"gte": 0.2}) == {
         "rentable": {"eq": True},
         "rented": {"eq": False},
         "external": {"eq": False},
@@ -88,7 +114,7 @@ def test_the_body_says_what_is_wanted_in_the_markets_words() -> None:
 
 def test_nothing_given_asks_for_everything() -> None:
     """Without constraints there is no bound on price, reliability or anything."""
-    asked = set(search_body(Query(), None))
+    asked = set(search_body(Query()))
     assert asked == {"rentable", "rented", "external", "type", "order", "limit"}
 
 
@@ -110,12 +136,112 @@ def test_an_answer_over_every_known_cap_needs_no_second_search(vast: Vast) -> No
     assert len(shop.bodies) == 1
 
 
-def test_many_offers_of_one_price_cannot_be_paged(vast: Vast) -> None:
-    """Where a whole page has one price, what is behind it is out of reach: said so."""
-    shop = Shop([offer(i, price=0.5) for i in range(100)], cap=64)
+def test_a_users_highest_price_is_never_exceeded() -> None:
+    """A bound of the paging narrows the user's own and never widens it."""
+    query = Query(max_usd_per_hour=0.5)
+    assert search_body(query, {"lte": 0.2})["dph_total"] == {"lte": 0.2}
+    assert search_body(query, {"lte": 0.9})["dph_total"] == {"lte": 0.5}
+
+
+@pytest.mark.parametrize("cap", [241, 500, 512, 1000])
+def test_a_cap_nobody_told_of_is_paged_past(vast: Vast, cap: int) -> None:
+    """A round number of rows may be a cut: the search goes on behind it."""
+    shop = Shop([offer(i) for i in range(1100)], cap=cap)
     answer = vast(shop).search(Query())
+    assert len(answer.records) == 1100
+    assert answer.complete is True
+
+
+@pytest.mark.parametrize(
+    ("rows", "cut"),
+    [
+        *[(0, False), (63, False), (64, True), (240, True), (256, True), (257, False)],
+        *[(300, True), (1024, True), (1343, False), (2999, False), (3000, True)],
+    ],
+)
+def test_which_lengths_may_be_a_part(rows: int, cut: bool) -> None:
+    """Known cuts, round numbers and all that was asked for are not believed."""
+    assert may_be_cut(rows) is cut
+
+
+def test_many_offers_of_one_price_are_passed(vast: Vast) -> None:
+    """What hides behind a page of one price is lacking, said so; the rest is there."""
+    offers = [offer(i, price=0.5) for i in range(100)]
+    offers += [offer(i, price=0.6) for i in range(100, 110)]
+    answer = vast(Shop(offers, cap=64)).search(Query())
+    assert len(answer.records) == 74
+    assert answer.complete is False
+    assert "at one price" in answer.notes[0]
+
+
+def test_a_market_that_ignores_the_price_is_not_believed(vast: Vast) -> None:
+    """The same page again, whatever is asked, ends the search as incomplete."""
+    page = {"offers": [offer(i) for i in range(64)]}
+    calls = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        calls.append(request)
+        return httpx.Response(200, json=page)
+
+    found = vast(answer).search(Query())
+    assert len(found.records) == 64
+    assert found.complete is False
+    assert found.notes
+    assert len(calls) == 3
+
+
+def test_a_page_that_is_not_the_cheapest_is_found_out(vast: Vast) -> None:
+    """A market that shows part of the cheap and the dear ones is not complete."""
+    shop = Shop([offer(i) for i in range(120)], cap=64, hides=2)
+    answer = vast(shop).search(Query())
+    assert len(answer.records) > 64
+    assert answer.complete is False
+    assert "order or price" in answer.notes[0]
+
+
+@pytest.mark.parametrize("prices", [[None] * 64, ["0.5"] * 64, [10**400] * 64])
+def test_offers_without_prices_end_the_paging(vast: Vast, prices: list[Any]) -> None:
+    """Without a price to go on from there is one page, and it is not complete."""
+    page = [{"id": i, "dph_total": price} for i, price in enumerate(prices)]
+    answer = vast(lambda _: httpx.Response(200, json={"offers": page})).search(Query())
     assert len(answer.records) == 64
     assert answer.complete is False
+    assert answer.notes
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_error_on_a_later_page_leaves_what_was_read(vast: Vast, status: int) -> None:
+    """The first page is not thrown away for what happens to the second."""
+    shop = Shop([offer(i) for i in range(100)], cap=64)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status) if shop.bodies else shop(request)
+
+    found = vast(answer).search(Query())
+    assert len(found.records) == 64
+    assert found.complete is False
+    assert "before the last page" in found.notes[0]
+
+
+def test_searches_keep_the_markets_pace() -> None:
+    """Two pages are asked for at least six seconds apart."""
+    clock, asked = [0.0], []
+    shop = Shop([offer(i) for i in range(100)], cap=64)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(clock[0])
+        clock[0] += 0.25
+        return shop(request)
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    VastMarket(
+        transport=httpx.MockTransport(answer), clock=lambda: clock[0], sleep=sleep
+    ).search(Query())
+    gaps = [later - sooner for sooner, later in itertools.pairwise(asked)]
+    assert gaps
+    assert min(gaps) >= 6.0
 
 
 def test_without_a_key_the_answer_is_never_complete(vast: Vast) -> None:
@@ -144,6 +270,55 @@ def test_the_better_scored_duplicate_stays(vast: Vast) -> None:
 
     (record,) = vast(answer).search(Query()).records
     assert record["score"] == 9.0
+
+
+def test_odd_ids_are_passed_on_and_counted_elsewhere(vast: Vast) -> None:
+    """A record whose id cannot be one is neither merged with others nor dropped."""
+    page = [{"id": [1]}, {"id": None, "a": 1}, {"id": None, "a": 2}, {"id": 1.5}]
+    page += [{"id": 7, "score": 10**400}, {"id": 7, "score": 2.0}]
+    answer = vast(lambda _: httpx.Response(200, json={"offers": page})).search(Query())
+    assert len(answer.records) == 5
+    assert {"id": 7, "score": 2.0} in answer.records
+
+
+def documented(name: str) -> httpx.Response:
+    """Return an answer as the market's documentation has it."""
+    path = fixtures_folder() / "api" / f"{name}.json"
+    payload = json.loads(path.read_text(encoding="utf-8"))
+    body = payload["body"]
+    content = body if isinstance(body, str) else json.dumps(body)
+    return httpx.Response(payload["status"], headers=payload["headers"], text=content)
+
+
+def test_a_documented_offer_is_read(vast: Vast) -> None:
+    """The offer of the documentation comes through in its units and prices."""
+    answer = vast(lambda _: documented("search")).search(Query())
+    offers, excluded = parse_offers(answer.records)
+    assert not excluded
+    assert offers.offer_id.tolist() == [101]
+    price, _ = offers.usd_per_hour(10.0)
+    assert price.tolist() == pytest.approx([0.66 + 0.18 * 10 / 720])
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "status", "words"),
+    [
+        ("wrong-key", KeyRefusedError, 4, "Invalid user key"),
+        ("no-permission", KeyRefusedError, 4, "lacks the permission"),
+        ("invalid-argument", MarketError, 1, "unknown operator"),
+        ("quota", QuotaError, 5, "until"),
+        ("too-frequent", RateLimitedError, 5, "too many requests"),
+        ("retired", MarketError, 1, "update advisor"),
+    ],
+)
+def test_each_documented_refusal_has_its_error(
+    vast: Vast, name: str, error: type[MarketError], status: int, words: str
+) -> None:
+    """What the documentation says of errors is what becomes of them."""
+    with pytest.raises(MarketError, match=words) as caught:
+        vast(lambda _: documented(name)).search(Query())
+    assert type(caught.value) is error
+    assert int(caught.value.exit_status) == status
 
 
 @pytest.mark.parametrize(
@@ -198,7 +373,7 @@ def test_what_passes_is_tried_again(vast: Vast, status: int) -> None:
         httpx.Response(status, text="API requests too frequent: threshold=4.5"),
         httpx.Response(200, json={"offers": [offer(1)]}),
     ]
-    assert vast(lambda request: replies.pop(0)).search(Query()).records
+    assert vast(lambda _: replies.pop(0)).search(Query()).records
 
 
 def test_a_lost_connection_is_tried_again(vast: Vast) -> None:
@@ -260,13 +435,111 @@ def test_no_wait_goes_past_the_deadline(retry_after: float | None, left: float) 
     assert backoff_s(_TryAgainError(Reply(429, retry_after, b"")), left) is False
 
 
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [(30, 5), (90, 1), (-90, 5)])
+def test_a_date_in_retry_after_is_understood(seconds: int, calls: int) -> None:
+    """A date within a minute is waited for; a later one is an error at once."""
+    seen = []
+    when = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(429, headers={"Retry-After": when})
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        request = client.build_request("GET", "https://a.example/")
+        with pytest.raises(RateLimitedError, match=f"{max(seconds, 0)} seconds"):
+            read(client, request, 60.0, lambda: 0.0, lambda: NOW)
+    assert len(seen) == calls
+
+
+@pytest.mark.parametrize("text", ["soon", "-5", "1e9", "Mon, 99 Foo 2026", ""])
+def test_a_retry_after_that_says_nothing_is_ignored(vast: Vast, text: str) -> None:
+    """What is neither seconds nor a date leaves the waits to us."""
+    replies = [
+        httpx.Response(503, headers={"Retry-After": text}),
+        httpx.Response(200, json={"offers": []}),
+    ]
+    assert vast(lambda _: replies.pop(0)).search(Query()).complete is True
+
+
+@given(
+    status=st.sampled_from([429, 502, 503, 504]),
+    retry_after=st.none() | st.floats(0, 1e6),
+    left=st.floats(-10, 100),
+    tries=st.integers(0, 10),
+)
+def test_every_wait_ends_before_the_deadline(
+    status: int, retry_after: float | None, left: float, tries: int
+) -> None:
+    """No wait is negative, goes past the deadline or is shorter than was asked."""
+    wait = backoff_s(_TryAgainError(Reply(status, retry_after, b"")), left, tries)
+    if wait is not False:
+        assert max(0.0, retry_after or 0.0) <= wait < left
+        assert wait <= MAX_RETRY_AFTER_S + 0.5
+
+
+def test_what_is_no_passing_trouble_is_not_tried_again() -> None:
+    """An answer that makes no sense would make none the next time."""
+    assert backoff_s(BadAnswerError("torn"), 60.0) is False
+    assert backoff_s(httpx.DecodingError("torn"), 60.0) is False
+
+
+def test_retries_are_quiet() -> None:
+    """A second try prints nothing: stderr is for what people need to know."""
+    program = """
+import httpx, stamina
+from advisor.market.types import Query
+from advisor.market.vast import VastMarket
+stamina.set_testing(True, attempts=5, cap=True)
+replies = [httpx.Response(503), httpx.Response(200, json={"offers": []})]
+transport = httpx.MockTransport(lambda request: replies.pop(0))
+print(len(VastMarket(transport=transport).search(Query()).records))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 @pytest.mark.parametrize(
-    "url", ["ftp://x", "console.vast.ai", "http://console.vast.ai", "http://"]
+    "url",
+    [
+        *["ftp://x", "console.vast.ai", "http://console.vast.ai", "http://"],
+        *["http://[::1", "https://host:port", "https://host:99999", "https://ho\nst"],
+        *["https://me:pa55@host", "https://host/?api_key=pa55", "https://host/#pa55"],
+    ],
 )
 def test_a_key_goes_to_no_odd_address(url: str) -> None:
-    """A base URL that is none, or would carry the key in clear, is refused."""
-    with pytest.raises(UsageError, match="VAST_URL"):
+    """A base URL that is none, holds more or is in clear is refused, unseen."""
+    with pytest.raises(UsageError, match="VAST_URL") as caught:
         VastMarket(Key("k", "VAST_API_KEY"), url)
+    assert str(caught.value).isprintable()
+    assert "pa55" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTPS_PROXY", "socks5://127.0.0.1:1"),
+        ("ALL_PROXY", "odd://pa55@x"),
+        ("HTTPS_PROXY", "::::"),
+        ("SSL_CERT_FILE", "/no/such/file"),
+    ],
+)
+def test_network_settings_that_cannot_be_used_are_said(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """A proxy or certificate of the environment that does not work is one line."""
+    for other in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "SSL_CERT_FILE"):
+        monkeypatch.delenv(other, raising=False)
+        monkeypatch.delenv(other.lower(), raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=name) as caught:
+        VastMarket(Key("k", "VAST_API_KEY")).search(Query())
+    assert "pa55" not in str(caught.value)
 
 
 def test_loopback_needs_no_tls() -> None:
