@@ -1,0 +1,1 @@
+"""What rented machines are made of: GPUs, CPUs and the links between them."""

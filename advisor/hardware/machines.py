@@ -1,0 +1,296 @@
+"""Offers as physics: what each machine's GPUs, cores, links and disk can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
+from advisor.hardware.core_speed import MAX_CLOCK_GHZ, core_speed
+from advisor.hardware.cpus import Cpu, CpuTable
+from advisor.hardware.gpus import Gpu, GpuTable
+from advisor.market.offers import Offers
+
+CORE_PER_THREAD = 0.55
+"""Cores that one hardware thread is worth where two share a core (feasibility study
+on published figures, November 2026: 0.40 to 0.70, read as a 90 % interval)."""
+
+CORE_PER_THREAD_LOG_SD = 0.17
+
+WHOLE_CORE_LOG_SD = 0.05
+"""Assumed log-sd of a core that shares with no other thread."""
+
+THREADS_PER_GPU = 16.0
+"""Threads a GPU where an offer says nothing: median of 1,447 published offers (June
+to September 2026); their logarithms have a standard deviation of 0.71."""
+
+THREADS_PER_GPU_LOG_SD = 0.71
+
+PCIE_GB_S_PER_LANE = (0.25, 0.5, 0.985, 1.969, 3.938, 7.563)
+"""10^9 bytes/s of one lane by generation, 1 to 6 (PCI-SIG, encoding included)."""
+
+PCIE_EFFICIENCY = 0.8
+"""Share of it that copies from pinned memory reach (published: 12 of 15.8 GB/s on
+generation 3, 25 of 31.5 on generation 4)."""
+
+HOST_TO_GPU_BOUNDS_GB_S = (0.2, 60.0)
+"""Below and above it no working link of generation 1 to 5 has been measured."""
+
+_MIB_PER_GIB = 1024.0
+_MB_PER_GB = 1000.0
+
+# A market's memory figure strays from the nominal one by up to 7 %.
+_SAME_MEMORY = 0.15
+
+# A GPU whose limit is below this share of its nominal power is slowed on purpose.
+_POWER_CAPPED = 0.9
+
+_FIRST_BF16 = 8.0  # CUDA compute capability of the first cores with BF16 and TF32
+
+_RATES = ("fp32_tflops", "tf32_tflops", "fp16_tflops", "bf16_tflops")
+
+
+@dataclass(frozen=True, slots=True)
+class Machines:
+    """N offers as physics, one array entry an offer, in the offers' order.
+
+    Attributes
+    ----------
+    gpu : the table's row of each, None where the GPU is in no table
+    num_gpus : GPUs
+    gpu_memory_gb : GiB of one GPU, NaN where unknown
+    fp32_tflops, tf32_tflops, fp16_tflops, bf16_tflops : usable matrix rates of one
+        GPU, 10^12 FLOP/s; a precision that it lacks runs at the FP32 rate, as in
+        PyTorch; NaN where the GPU is unknown and the market does not describe it
+    memory_bandwidth_gb_s : of one GPU, 10^9 bytes/s; NaN likewise
+    tdp_w, sm_count, boost_mhz, year : of one GPU; NaN where unknown
+    interconnect : class of the links between GPUs, see `Gpu`
+    host_to_gpu_gb_s : host-to-GPU copies of one GPU, 10^9 bytes/s
+    core_speed : speed of one core, 1 at a PassMark single-thread score of 2,100
+    core_speed_log_sd : standard deviation of its natural logarithm
+    cores : cores of the whole offer, hardware threads weighted by what they add
+    cores_log_sd : standard deviation of its natural logarithm
+    ram_gb : host memory of the offer, 10^9 bytes; NaN where unknown
+    disk_mb_s : disk bandwidth, 10^6 bytes/s; NaN where unknown
+    flags : name -> whether it holds, shape (N,) each: ``gpu_unknown`` (in no table,
+        guessed from the market's figures), ``cpu_unknown``, ``cores_unknown``,
+        ``clock_capped`` (counts as 6.2 GHz), ``gpu_power_capped`` (limit below 90 %
+        of the nominal power), ``memory_modded`` (not the memory it was sold with)
+    """
+
+    gpu: tuple[Gpu | None, ...]
+    num_gpus: FloatArray
+    gpu_memory_gb: FloatArray
+    fp32_tflops: FloatArray
+    tf32_tflops: FloatArray
+    fp16_tflops: FloatArray
+    bf16_tflops: FloatArray
+    memory_bandwidth_gb_s: FloatArray
+    tdp_w: FloatArray
+    sm_count: FloatArray
+    boost_mhz: FloatArray
+    year: FloatArray
+    interconnect: ObjectArray
+    host_to_gpu_gb_s: FloatArray
+    core_speed: FloatArray
+    core_speed_log_sd: FloatArray
+    cores: FloatArray
+    cores_log_sd: FloatArray
+    ram_gb: FloatArray
+    disk_mb_s: FloatArray
+    flags: Mapping[str, BoolArray]
+
+
+def describe(offers: Offers, gpus: GpuTable, cpus: CpuTable) -> Machines:
+    """Say what the machines of `offers` are made of.
+
+    Everything the market measured itself goes before the tables; what neither
+    knows is guessed where that is said above, with a flag, and else unknown.
+    """
+    models, row = _gpu_rows(offers, gpus)
+    figures = _nominal(models, row)
+    unknown = row == len(models) - 1  # the last model stands for "in no table"
+    _guess(figures, unknown, offers, gpus)
+    memory, modded = _memory(offers, figures["memory_gb"])
+    cpu_of = {name: cpus.resolve(name) for name in set(offers.cpu_name.tolist())}
+    cpu = [cpu_of[name] for name in offers.cpu_name]
+    speed, speed_log_sd = _core_speeds(cpu, offers.cpu_ghz)
+    cores, cores_log_sd = _cores(cpu, offers)
+    with np.errstate(invalid="ignore"):
+        capped = offers.gpu_max_power_w < _POWER_CAPPED * figures["tdp_w"]
+        clock_capped = offers.cpu_ghz > MAX_CLOCK_GHZ
+    return Machines(
+        gpu=tuple(models[position] for position in row),
+        num_gpus=offers.num_gpus,
+        gpu_memory_gb=memory,
+        interconnect=_interconnect(models, row, offers.bw_nvlink_gb_s),
+        host_to_gpu_gb_s=_host_to_gpu(offers, figures),
+        core_speed=speed,
+        core_speed_log_sd=speed_log_sd,
+        cores=cores,
+        cores_log_sd=cores_log_sd,
+        ram_gb=offers.cpu_ram_mb / _MB_PER_GB,
+        disk_mb_s=offers.disk_bw_mb_s,
+        flags={
+            "gpu_unknown": unknown,
+            "cpu_unknown": np.array([one is None for one in cpu], dtype=bool),
+            "cores_unknown": np.isnan(offers.cpu_threads),
+            "clock_capped": clock_capped,
+            "gpu_power_capped": capped,
+            "memory_modded": modded,
+        },
+        **{name: figures[name] for name in _KEPT},
+    )
+
+
+_KEPT = (*_RATES, "memory_bandwidth_gb_s", "tdp_w", "sm_count", "boost_mhz", "year")
+
+
+def _gpu_rows(offers: Offers, gpus: GpuTable) -> tuple[list[Gpu | None], IntArray]:
+    """Return the models there are, None the last, and each offer's place in them."""
+    place: dict[tuple[str, float], int] = {}
+    models: dict[str, int] = {}
+    rows = []
+    memory = np.nan_to_num(offers.gpu_ram_mb, nan=-1.0)  # NaN is not equal to itself
+    for name, memory_mb in zip(offers.gpu_name, memory.tolist(), strict=True):
+        key = (name, memory_mb)
+        if key not in place:
+            gpu = gpus.resolve(name, memory_mb)
+            if gpu is None:
+                place[key] = -1
+            else:
+                place[key] = models.setdefault(gpu.name, len(models))
+        rows.append(place[key])
+    found: list[Gpu | None] = [*(gpus[name] for name in models), None]
+    index = np.array(rows, dtype=np.int64)
+    return found, np.where(index < 0, len(found) - 1, index)
+
+
+def _nominal(models: Sequence[Gpu | None], row: IntArray) -> dict[str, FloatArray]:
+    """Return the table's figures of each offer's GPU, NaN where it has none."""
+    names = (*_KEPT, "memory_gb", "pcie_gen", "pcie_lanes")
+    figures = {
+        name: np.array(
+            [np.nan if gpu is None else getattr(gpu, name) for gpu in models],
+            dtype=np.float64,
+        )[row]
+        for name in names
+    }
+    for name in ("tf32_tflops", "bf16_tflops"):
+        lacking = np.isnan(figures[name])
+        figures[name] = np.where(lacking, figures["fp32_tflops"], figures[name])
+    return figures
+
+
+def _guess(
+    figures: dict[str, FloatArray], unknown: BoolArray, offers: Offers, gpus: GpuTable
+) -> None:
+    """Fill in what the market says of GPUs that are in no table.
+
+    Vector rate and bandwidth are the market's; without both nothing is guessed. The
+    tensor rate is the vector rate times the least ratio of the two that any known
+    GPU of the same compute capability (else of the next lower one) has.
+    """
+    fp32 = offers.total_flops_tflops / offers.num_gpus
+    bandwidth = offers.gpu_mem_bw_gb_s
+    usable = unknown & np.isfinite(fp32) & np.isfinite(bandwidth)
+    capabilities, place = np.unique(offers.compute_cap / 100.0, return_inverse=True)
+    ratios = [
+        _tensor_ratio(float(c), gpus) if usable.any() else 1.0 for c in capabilities
+    ]
+    fp16 = fp32 * np.array(ratios, dtype=np.float64)[place]
+    with np.errstate(invalid="ignore"):
+        has_bf16 = offers.compute_cap / 100.0 >= _FIRST_BF16
+    guesses = {
+        "fp32_tflops": fp32,
+        "tf32_tflops": np.where(has_bf16, np.maximum(fp16 / 2.0, fp32), fp32),
+        "fp16_tflops": fp16,
+        "bf16_tflops": np.where(has_bf16, fp16, fp32),
+        "memory_bandwidth_gb_s": bandwidth,
+        "tdp_w": offers.gpu_max_power_w,
+    }
+    for name, guess in guesses.items():
+        figures[name] = np.where(usable, guess, figures[name])
+
+
+def _tensor_ratio(capability: float, gpus: GpuTable) -> float:
+    """Return the least FP16 over FP32 rate of a compute capability, 1 if unknown."""
+    ratios: dict[float, float] = {}
+    for gpu in gpus.rows:
+        if gpu.compute_capability <= capability:
+            ratio = gpu.fp16_tflops / gpu.fp32_tflops
+            least = ratios.get(gpu.compute_capability, ratio)
+            ratios[gpu.compute_capability] = min(ratio, least)
+    return ratios[max(ratios)] if ratios else 1.0
+
+
+def _memory(offers: Offers, nominal: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Return GiB of one GPU, and whether it is not what the model was sold with."""
+    told = offers.gpu_ram_mb / _MIB_PER_GIB
+    modded = np.abs(np.log(told / nominal)) > _SAME_MEMORY
+    return np.where(modded, told, np.fmin(told, nominal)), modded
+
+
+def _interconnect(
+    models: Sequence[Gpu | None], row: IntArray, bw_nvlink_gb_s: FloatArray
+) -> ObjectArray:
+    """Return the class of the links between GPUs; the market's word goes first.
+
+    NVLink that the market measured makes a PCIe card ``"nvlink"``; where it says
+    that there is none, a card that is sold with NVLink is ``"pcie-p2p"``: its host
+    does not pass it on. A GPU in no table counts as ``"pcie"``.
+    """
+    classes = np.array(
+        ["pcie" if gpu is None else gpu.interconnect for gpu in models], dtype=np.object_
+    )[row]
+    linked = np.isin(classes, ("sxm", "nvlink"))
+    classes[~linked & (np.nan_to_num(bw_nvlink_gb_s) > 0)] = "nvlink"
+    classes[linked & (bw_nvlink_gb_s == 0)] = "pcie-p2p"
+    return classes
+
+
+def _host_to_gpu(offers: Offers, figures: Mapping[str, FloatArray]) -> FloatArray:
+    """Return 10^9 bytes/s of host-to-GPU copies of one GPU.
+
+    Measured; else of the PCIe generation and lanes that the market states; else of
+    the GPU's own; else of generation 3 with 16 lanes, an assumption.
+    """
+    generation = np.where(np.isnan(offers.pci_gen), figures["pcie_gen"], offers.pci_gen)
+    lanes = np.where(np.isnan(offers.gpu_lanes), figures["pcie_lanes"], offers.gpu_lanes)
+    place = np.clip(np.nan_to_num(generation, nan=3.0), 1, len(PCIE_GB_S_PER_LANE))
+    per_lane = np.array(PCIE_GB_S_PER_LANE)[place.astype(np.int64) - 1]
+    stated = per_lane * np.nan_to_num(lanes, nan=16.0) * PCIE_EFFICIENCY
+    measured = offers.pcie_gb_s
+    rate = np.where(np.isnan(measured), stated, measured)
+    bounded: FloatArray = np.clip(rate, *HOST_TO_GPU_BOUNDS_GB_S)
+    return bounded
+
+
+def _core_speeds(
+    cpu: Sequence[Cpu | None], cpu_ghz: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the speed of one core and the log-sd of it, shape (N,) each."""
+    models = {one.key: one for one in cpu if one is not None}
+    named = {key: core_speed(one, np.nan) for key, one in models.items()}
+    pairs = [
+        core_speed(None, clock) if one is None else named[one.key]
+        for one, clock in zip(cpu, cpu_ghz.tolist(), strict=True)
+    ]
+    both: FloatArray = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def _cores(cpu: Sequence[Cpu | None], offers: Offers) -> tuple[FloatArray, FloatArray]:
+    """Return the cores of each offer and the log-sd of them, shape (N,) each."""
+    whole = np.array(
+        [one is not None and one.threads == one.cores for one in cpu], dtype=bool
+    )
+    share = np.where(whole, 1.0, CORE_PER_THREAD)
+    share_log_sd = np.where(whole, WHOLE_CORE_LOG_SD, CORE_PER_THREAD_LOG_SD)
+    unknown = np.isnan(offers.cpu_threads)
+    usual = THREADS_PER_GPU * offers.num_gpus
+    threads = np.where(unknown, usual, offers.cpu_threads)
+    prior_log_sd = np.where(unknown, THREADS_PER_GPU_LOG_SD, 0.0)
+    return threads * share, np.hypot(share_log_sd, prior_log_sd)

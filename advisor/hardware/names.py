@@ -1,0 +1,103 @@
+"""Names of GPUs and CPUs in one spelling each, so that equal things compare equal.
+
+Nothing here guesses: two names get the same key only by a rule below, and a name
+that says nothing of the model gets the empty key.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import NamedTuple
+
+_GPU_BRANDS = ("nvidia", "amd", "intel", "geforce", "radeon", "tesla", "instinct")
+_GPU_FILLERS = ("gpu", "graphics", "generation", "edition", "design", "with")
+_GPU_NOISE = frozenset((*_GPU_BRANDS, *_GPU_FILLERS))
+_GPU_WORDS = {
+    "q": "quadro",
+    "mobile": "laptop",
+    "notebook": "laptop",
+    "sxm2": "sxm",
+    "sxm4": "sxm",
+    "sxm5": "sxm",
+    "sxm6": "sxm",
+    "workstation": "ws",
+}
+_GPU_MARKS = str.maketrans("_-()/,®™", "        ")
+_GPU_MEMORY = re.compile(r"(?<=\d)g(?:i?b)?\b|\s+gi?b\b")
+_GPU_SUFFIX = re.compile(r"(\d{4})(ti|super|s|d|ada)", re.ASCII)
+_FIRST_RTX = 2000  # GeForce 20 and newer are RTX, but for the 16 series
+
+_CPU_MARKS = re.compile(r"\([^)]*\)|[®™©]")  # also remarks: "(Skylake, IBRS)"
+_CPU_VERSION = re.compile(r"(?<=[\dlw]) ?v ?(?=\d\b)")
+_CPU_CORES = re.compile(r"\b(?:\d+|dual|quad|six|eight|twelve|sixteen)-cores?\b")
+_CPU_GENERATION = re.compile(r"\b\d+th gen\b")
+_CPU_NOISE = frozenset(("amd", "intel", "cpu", "processor"))
+# Three digits, a letter between them at most: 7702, 7V13, 72F3, 285K.
+_CPU_DIGITS = re.compile(r"\d[a-z]?\d\d|\d\d[a-z]\d")
+_CPU_NO_MODEL = re.compile(
+    r"\b(?:qemu|kvm|virtual|common|eng|sample|unknown)\b|^(?:amd )?epyc-[a-z]"
+)
+
+
+class GpuKey(NamedTuple):
+    """A GPU's name, normalised.
+
+    Attributes
+    ----------
+    words : the words that tell models apart, sorted, joined by spaces
+    memory_gb : memory that the name states, NaN where it states none
+    """
+
+    words: str
+    memory_gb: float
+
+
+def gpu_key(name: str) -> GpuKey:
+    """Return the key of a GPU's name, whichever way a market or driver spells it.
+
+    Case, order, brand and filler words do not matter; every other word does, so
+    that "RTX 3060" is never "RTX 3060 Ti". ``2070S`` is ``2070 Super``, ``Q`` is
+    ``Quadro``, ``Mobile`` is ``Laptop``, ``4090`` alone is ``RTX 4090``. The memory
+    in a name is taken out: it tells rows of one model apart.
+    """
+    text = name.lower().replace("max-q", "maxq").translate(_GPU_MARKS)
+    text = _GPU_MEMORY.sub("gb", text.replace("instinct", " "))
+    found: list[str] = []
+    memory = math.nan
+    for word in text.split():
+        if word.endswith("gb") and word[:-2].isdecimal():
+            memory = float(word[:-2])
+        elif word not in _GPU_NOISE:
+            suffixed = _GPU_SUFFIX.fullmatch(word)
+            found.extend(suffixed.groups() if suffixed else (word,))
+    words = {_GPU_WORDS.get(word, word) for word in found}
+    if "s" in words:  # "GTX 1660 S" is a Super, "RTX PRO 6000 S" a Server
+        words.remove("s")
+        words.add("server" if "pro" in words else "super")
+    if "pro" in words:
+        words.discard("blackwell")
+    if found and found[0].isdecimal() and len(found[0]) == 4:
+        words.add("rtx" if int(found[0]) >= _FIRST_RTX else "gtx")
+    return GpuKey(" ".join(sorted(words)), memory)
+
+
+def cpu_key(name: str) -> str:
+    """Return the key of a CPU's name, ``""`` where it does not say the model.
+
+    Dropped: (R), (TM) and other brackets, the brand, "CPU", "Processor", "N-Core",
+    the graphics of an APU, and everything after "@"; a hyphen is a blank, "Ryzen
+    Threadripper" is "Threadripper". Names of virtual machines ("EPYC-Rome
+    Processor"), of families alone ("AMD EPYC", "Xeon(R)") and of engineering
+    samples get the empty key. Suffix letters of the model stay.
+    """
+    text = name.lower().partition("@")[0]
+    text = " ".join(_CPU_MARKS.sub(" ", text).split())
+    if _CPU_NO_MODEL.search(text):
+        return ""
+    text = text.partition(" with radeon")[0].partition(" w/")[0]
+    text = _CPU_GENERATION.sub(" ", _CPU_CORES.sub(" ", text))
+    text = _CPU_VERSION.sub(" v", text.replace("-", " "))
+    text = text.replace("ryzen threadripper", "threadripper")
+    key = " ".join(word for word in text.split() if word not in _CPU_NOISE)
+    return key if _CPU_DIGITS.search(key) else ""
