@@ -1,0 +1,121 @@
+"""A workload profile: what a sample, a step and an epoch of a training need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Precision = Literal["fp32", "tf32", "amp", "bf16", "fp16"]
+"""Arithmetic of the matrix products.
+
+``fp32`` is true single precision (TF32 switched off), ``tf32`` single precision
+on tensor cores, ``amp`` mixed precision with FP16 autocast and a loss scaler,
+``bf16`` mixed precision with BF16 autocast, ``fp16`` a model held in half
+precision throughout.
+"""
+
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The configuration that the profile's level of throughput refers to.
+
+    Attributes
+    ----------
+    framework : such as ``"PyTorch 2"``
+    era : years that the framework version stands for, such as ``"2023-2025"``
+    memory_format : ``"channels-last"``, ``"contiguous"`` or ``"n/a"``
+    input_pipeline : what feeds the GPU, such as ``"PyTorch DataLoader, Pillow"``
+    benchmark : name of the workload in the benchmark table whose measurements
+        set the level; empty where the table has none
+    benchmark_units_per_sample : units of that table (such as tokens) in one
+        sample of the profile
+    """
+
+    framework: str
+    era: str
+    memory_format: str
+    input_pipeline: str
+    benchmark: str = ""
+    benchmark_units_per_sample: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One training, described by what it needs of a machine.
+
+    A sample is what the data set counts: an image, a sequence. All per-sample
+    and per-step figures are of one GPU with its own micro-batch.
+
+    Attributes
+    ----------
+    name : name that the command line takes
+    description : one line for people
+    task : such as ``"image classification"``
+    sample : what one sample is, such as ``"image 224x224"``
+    samples_per_epoch : samples
+    epochs : epochs of a usual job
+    batch_size : samples per GPU and optimiser step
+    precision : see `Precision`
+    forward_gflops_per_sample : 10^9 FLOPs of a forward pass (2 x MACs)
+    training_flops_factor : FLOPs of a whole training step over those of its
+        forward pass (3 for a dense net whose weights are all trained)
+    parameters_m : 10^6 parameters held on the GPU
+    trainable_parameters_m : 10^6 parameters that get a gradient
+    weight_bytes_per_parameter : bytes that hold one parameter that is not
+        trained (trained ones are counted by `state_bytes_per_trainable`)
+    state_bytes_per_trainable : bytes per trained parameter: weight copies,
+        gradient, optimiser state
+    activation_mb_per_sample : 10^6 bytes kept from forward to backward
+    framework_memory_gb : 10^9 bytes of context, libraries and work space
+    kernels_per_step : GPU kernels that one step launches (any batch size)
+    disk_bytes_per_sample : bytes read from disk for one sample
+    gpu_bytes_per_sample : bytes copied from host to GPU for one sample
+    cpu_ms_per_sample : milliseconds of one reference core (single-thread
+        PassMark score 2100) that the input pipeline spends on one sample
+    cpu_ms_log_sd : standard deviation of the natural logarithm of the above
+    dataset_gb : 10^9 bytes of the data set as it is downloaded and kept
+    image_gb : 10^9 bytes of the container image, unpacked
+    checkpoint_gb : 10^9 bytes of one checkpoint
+    reference : configuration that the level refers to
+    sources : name of a figure -> where it comes from
+    """
+
+    name: str
+    description: str
+    task: str
+    sample: str
+    samples_per_epoch: float
+    epochs: int
+    batch_size: int
+    precision: Precision
+    forward_gflops_per_sample: float
+    training_flops_factor: float
+    parameters_m: float
+    trainable_parameters_m: float
+    weight_bytes_per_parameter: float
+    state_bytes_per_trainable: float
+    activation_mb_per_sample: float
+    framework_memory_gb: float
+    kernels_per_step: float
+    disk_bytes_per_sample: float
+    gpu_bytes_per_sample: float
+    cpu_ms_per_sample: float
+    cpu_ms_log_sd: float
+    dataset_gb: float
+    image_gb: float
+    checkpoint_gb: float
+    reference: Reference
+    sources: Mapping[str, str]
+
+    @property
+    def training_gflops_per_sample(self) -> float:
+        """10^9 FLOPs of one training step, per sample."""
+        return self.forward_gflops_per_sample * self.training_flops_factor
+
+    @property
+    def disk_gb(self) -> float:
+        """10^9 bytes of disk that a job needs: data, image, two checkpoints."""
+        return self.dataset_gb + self.image_gb + 2 * self.checkpoint_gb

@@ -1,0 +1,133 @@
+"""The ten profiles that ship with the project."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from advisor.workloads.load import dump_workload, list_workloads, parse_workload
+from advisor.workloads.memory import GB_PER_GIB, fit_micro_batch
+from advisor.workloads.profile import Workload
+
+NAMES = [
+    "bert-base",
+    "efficientnet-b0",
+    "gpt2-124m",
+    "llama-7b-lora",
+    "maskrcnn-r50",
+    "resnet18",
+    "resnet50",
+    "sd15-lora",
+    "vit-b16",
+    "yolov8n",
+]
+BUILT_IN = list_workloads()
+each = pytest.mark.parametrize("workload", BUILT_IN, ids=lambda w: w.name)
+
+
+def test_names() -> None:
+    """There are ten, and each file is called as the profile in it."""
+    assert [workload.name for workload in BUILT_IN] == NAMES
+
+
+@each
+def test_every_figure_has_a_source(workload: Workload) -> None:
+    """Each number, the precision and the era say where they are from."""
+    numbers = {f.name for f in fields(Workload) if str(f.type) in {"float", "int"}}
+    needed = numbers | {"precision", "era", "benchmark_units_per_sample"}
+    assert set(workload.sources) == needed
+    assert all(len(source) > 3 for source in workload.sources.values())
+
+
+@each
+def test_shown_profile_loads_again(workload: Workload) -> None:
+    """What is shown as TOML can be saved and used."""
+    assert parse_workload(dump_workload(workload), "x") == workload
+
+
+@each
+def test_figures_are_in_their_units(workload: Workload) -> None:
+    """No figure is off by a factor of a thousand: each is in a plausible range."""
+    ranges = {
+        "samples_per_epoch": (1e4, 1e8),
+        "training_flops_factor": (1.0, 4.0),
+        "state_bytes_per_trainable": (8.0, 24.0),
+        "activation_mb_per_sample": (1.0, 5e3),
+        "kernels_per_step": (1e2, 1e4),
+        "gpu_bytes_per_sample": (1e3, 2e7),
+        "disk_bytes_per_sample": (1e2, 1e6),
+        "cpu_ms_per_sample": (0.01, 100.0),
+        "cpu_ms_log_sd": (0.05, 1.0),
+        "dataset_gb": (0.1, 1e3),
+        "image_gb": (5.0, 40.0),
+        "checkpoint_gb": (1e-3, 10.0),
+    }
+    for name, (low, high) in ranges.items():
+        assert low <= getattr(workload, name) <= high, name
+    assert 1 < workload.forward_gflops_per_sample * 2 < 2e4
+
+
+@each
+def test_dataset_holds_what_is_read(workload: Workload) -> None:
+    """The bytes read in an epoch are on the disk that the job asks for."""
+    read_gb = workload.samples_per_epoch * workload.disk_bytes_per_sample / 1e9
+    assert read_gb <= workload.dataset_gb
+
+
+@each
+def test_checkpoint_holds_the_weights(workload: Workload) -> None:
+    """A checkpoint is no smaller than the trained weights and no larger than all."""
+    trained_gb = workload.trainable_parameters_m / 1e3
+    assert 4 * trained_gb < workload.checkpoint_gb
+    assert workload.checkpoint_gb < workload.state_bytes_per_trainable * trained_gb
+
+
+@each
+def test_a_24_gib_card_holds_it(workload: Workload) -> None:
+    """On the usual rented card it runs with at least half of its batch at once."""
+    assert fit_micro_batch(workload, 24 * GB_PER_GIB) * 2 >= workload.batch_size
+
+
+def test_loading_imports_no_heavy_module() -> None:
+    """Loading a profile needs neither NumPy nor anything that is slow to import."""
+    code = (
+        "import sys; from advisor.workloads.load import load_workload;"
+        "load_workload('resnet50');"
+        "print(sorted({'numpy', 'pandas', 'sklearn', 'httpx', 'tomlkit', 'difflib'}"
+        " & set(sys.modules)))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == "[]"
+
+
+FACTS = {
+    "resnet18": "resnet18",
+    "resnet50": "resnet50",
+    "vit-b16": "vit_base_patch16_224",
+    "efficientnet-b0": "efficientnet_b0",
+    "yolov8n": "yolov8n",
+    "maskrcnn-r50": "maskrcnn_resnet50_fpn",
+    "bert-base": "bert-base (finetune seq384)",
+}
+
+
+@pytest.mark.parametrize("name", sorted(FACTS))
+def test_agrees_with_published_facts(name: str, real_data: Path) -> None:
+    """Parameters, FLOPs, samples and bytes are those of the table of facts."""
+    with (real_data / "workloads.csv").open(encoding="utf-8") as file:
+        fact = next(row for row in csv.DictReader(file) if row["name"] == FACTS[name])
+    workload = BUILT_IN[NAMES.index(name)]
+    assert workload.samples_per_epoch == float(fact["samples_per_epoch"])
+    assert workload.disk_bytes_per_sample == float(fact["bytes_per_sample"])
+    assert workload.parameters_m == pytest.approx(float(fact["params_m"]), rel=0.011)
+    if fact["forward_gflops_per_sample"]:  # no published figure for BERT
+        flops = float(fact["forward_gflops_per_sample"])
+        assert workload.forward_gflops_per_sample == flops
+    assert fact["standard_epochs"].startswith(str(workload.epochs))

@@ -1,0 +1,129 @@
+"""GPU memory of a training, and the micro-batch that fits."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.workloads.load import list_workloads, load_workload
+from advisor.workloads.memory import (
+    GB_PER_GIB,
+    USABLE_SHARE,
+    fit_micro_batch,
+    memory_gb,
+)
+
+if TYPE_CHECKING:
+    from advisor.workloads.profile import Workload
+
+profiles = st.builds(
+    dataclasses.replace,
+    st.sampled_from(list_workloads()),
+    batch_size=st.integers(1, 5000),
+    activation_mb_per_sample=st.floats(0.1, 5000),
+)
+memories = st.floats(0.5, 300)
+
+
+def test_memory_by_hand() -> None:
+    """ResNet-50 at 256: 1 GB + 25.56 M x 14 B + 256 x 44.5 MB."""
+    expected = 1.0 + 25.56e6 * 14 / 1e9 + 256 * 44.5e6 / 1e9
+    assert memory_gb(load_workload("resnet50"), 256) == pytest.approx(expected)
+
+
+def test_frozen_weights_cost_their_own_bytes() -> None:
+    """Of Llama 7B with LoRA only the adapters have gradients and moments."""
+    workload = load_workload("llama-7b-lora")
+    frozen = (6742.6 - 4.194) * 1e6 * 2 / 1e9
+    adapters = 4.194e6 * 16 / 1e9
+    assert memory_gb(workload, 0) == pytest.approx(1.0 + frozen + adapters)
+
+
+@given(profiles, memories)
+def test_result_fits_and_divides(workload: Workload, memory: float) -> None:
+    """The micro-batch fits into the usable memory and divides the batch."""
+    micro_batch = int(fit_micro_batch(workload, memory))
+    if micro_batch == 0:
+        assert memory_gb(workload, 1) > memory * USABLE_SHARE
+    else:
+        assert workload.batch_size % micro_batch == 0
+        assert memory_gb(workload, micro_batch) <= memory * USABLE_SHARE
+
+
+@given(profiles, memories)
+def test_no_larger_divisor_fits(workload: Workload, memory: float) -> None:
+    """The result is the largest of the divisors that fit."""
+    found = int(fit_micro_batch(workload, memory))
+    larger = [n for n in range(found + 1, workload.batch_size + 1)
+              if workload.batch_size % n == 0]  # fmt: skip
+    assert all(memory_gb(workload, n) > memory * USABLE_SHARE for n in larger)
+
+
+@given(profiles, st.lists(memories, min_size=1))
+def test_more_memory_never_holds_less(workload: Workload, values: list[float]) -> None:
+    """The micro-batch does not fall with memory, and every card is on its own."""
+    rising = np.sort(np.array(values))
+    micro_batch = fit_micro_batch(workload, rising)
+    assert np.all(np.diff(micro_batch) >= 0)
+    alone = [int(fit_micro_batch(workload, memory)) for memory in rising]
+    assert micro_batch.tolist() == alone
+
+
+def test_unknown_memory() -> None:
+    """Unknown memory and no memory give 0; unlimited memory the whole batch."""
+    workload = load_workload("resnet50")
+    result = fit_micro_batch(workload, np.array([np.nan, 0.0, -1.0, np.inf]))
+    assert result.tolist() == [0, 0, 0, 256]
+
+
+def test_shape_and_type() -> None:
+    """The result has the shape of the memory and is whole."""
+    result = fit_micro_batch(load_workload("resnet50"), np.full((2, 3), 24.0))
+    assert result.shape == (2, 3)
+    assert result.dtype == np.int64
+    assert fit_micro_batch(load_workload("resnet50"), []).shape == (0,)
+
+
+def test_large_batch() -> None:
+    """A batch of 10^9 is handled without listing every number up to it."""
+    workload = dataclasses.replace(load_workload("resnet50"), batch_size=10**9)
+    assert fit_micro_batch(workload, 24 * GB_PER_GIB) == 512
+
+
+def published(workload: Workload, micro_batch: int, **changes: float) -> float:
+    """Return the predicted GB of a published run, which may differ in settings."""
+    return float(memory_gb(dataclasses.replace(workload, **changes), micro_batch))
+
+
+def test_published_detectron2() -> None:
+    """Mask R-CNN at 2 images: detectron2's 3.4 GB (its figure has no context)."""
+    workload = load_workload("maskrcnn-r50")
+    assert published(workload, 2, framework_memory_gb=0) == pytest.approx(3.4, rel=0.05)
+
+
+def test_published_litgpt() -> None:
+    """Llama 2 7B LoRA without checkpointing, 2 x 512 tokens: litgpt's 19.77 GB."""
+    workload = load_workload("llama-7b-lora")
+    layers_mb = 72.2 * 32 + 65.5 + 131
+    predicted = published(workload, 2, activation_mb_per_sample=layers_mb)
+    assert predicted == pytest.approx(19.77, rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "efficientnet-b0"])
+def test_published_bound_timm(name: str) -> None:
+    """Timm's bench ran a batch of 512 on a 24 GiB card: 512 must fit into it."""
+    assert memory_gb(load_workload(name), 512) <= 24 * GB_PER_GIB
+
+
+@pytest.mark.parametrize(
+    ("gib", "batch"), [(8, 112), (16, 256), (24, 448), (48, 928), (80, 1280)]
+)
+def test_published_bound_lambda(gib: float, batch: int) -> None:
+    """ResNet-50 AMP batches that Lambda ran fit, and were not far from full."""
+    needed = memory_gb(load_workload("resnet50"), batch)
+    assert 0.65 * gib * GB_PER_GIB < needed <= gib * GB_PER_GIB
