@@ -1,0 +1,62 @@
+"""The bundled sample market: simulated, so that the tool works without a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from advisor.market.snapshot import load_snapshot, save_snapshot
+from advisor.market.types import Answer, Query
+from advisor.resources import fixtures_folder
+
+BUNDLED_OFFERS = 1200
+BUNDLED_SEED = 7
+SAMPLE_TIME = datetime(2026, 11, 1, tzinfo=UTC)
+"""The date of every simulated market, a constant so that its bytes repeat."""
+
+_NAME = "sample"
+_ORIGIN = "bundled sample"
+_NOTES = ("no such machines exist: drawn to resemble offers of summer 2026",)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleMarket:
+    """The sample that ships with the tool, as a market."""
+
+    name: str = _NAME
+
+    def search(self, query: Query) -> Answer:  # noqa: ARG002  (all is checked later)
+        """Return every offer of the sample."""
+        answer = load_snapshot(fixtures_folder() / "sample-market.json.gz")
+        return replace(answer, origin=_ORIGIN)
+
+
+def write_sample(path: Path, count: int, seed: int) -> None:
+    """Write a simulated market to a file; the same arguments give the same bytes.
+
+    The bundled sample is ``write_sample(path, BUNDLED_OFFERS, BUNDLED_SEED)``.
+
+    Parameters
+    ----------
+    path : file to write, gzipped JSON
+    count : offers
+    seed : non-negative
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if the file cannot be written
+    """
+    from advisor.market.generate import generate_offers  # noqa: PLC0415  (start-up time)
+
+    answer = Answer(
+        records=generate_offers(count, seed, SAMPLE_TIME.timestamp()),
+        market=_NAME,
+        origin=_ORIGIN,
+        fetched_at=SAMPLE_TIME,
+        complete=True,
+        simulated=True,
+        notes=_NOTES,
+    )
+    save_snapshot(answer, path)

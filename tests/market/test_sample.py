@@ -1,0 +1,102 @@
+"""The bundled sample market and the command's function that repeats it."""
+
+import gzip
+import subprocess
+import sys
+import zlib
+from datetime import UTC, datetime
+
+import pytest
+
+from advisor.errors import UsageError
+from advisor.market.offers import parse_offers
+from advisor.market.sample import (
+    BUNDLED_OFFERS,
+    BUNDLED_SEED,
+    SampleMarket,
+    write_sample,
+)
+from advisor.market.snapshot import load_snapshot
+from advisor.market.types import Query
+from advisor.resources import fixtures_folder
+
+BUNDLED = fixtures_folder() / "sample-market.json.gz"
+PACKED_WITH = "1.2.13"
+
+
+@pytest.fixture(scope="module")
+def repeated(tmp_path_factory):
+    """Return the sample written anew."""
+    path = tmp_path_factory.mktemp("sample") / "again.json.gz"
+    write_sample(path, BUNDLED_OFFERS, BUNDLED_SEED)
+    return path
+
+
+def test_the_bundled_sample_can_be_repeated(repeated):
+    """Anyone's `advisor sample` gives the bundled offers, byte for byte."""
+    assert gzip.decompress(repeated.read_bytes()) == gzip.decompress(BUNDLED.read_bytes())
+
+
+@pytest.mark.skipif(
+    zlib.ZLIB_RUNTIME_VERSION != PACKED_WITH,
+    reason=f"packed with zlib {PACKED_WITH}; another one finds other bytes",
+)
+def test_the_bundled_file_can_be_repeated(repeated):
+    """The packed file repeats too, but for the header that names the system."""
+    header = 10
+    assert repeated.read_bytes()[header:] == BUNDLED.read_bytes()[header:]
+
+
+def test_the_sample_says_that_it_is_simulated():
+    """Nobody can take the sample for a market: name, origin, flag and date say so."""
+    answer = SampleMarket().search(Query())
+    assert (answer.market, answer.origin) == ("sample", "bundled sample")
+    assert answer.simulated
+    assert answer.complete
+    assert answer.fetched_at == datetime(2026, 11, 1, tzinfo=UTC)
+    assert "no such machines exist" in answer.notes[0]
+    assert SampleMarket().name == "sample"
+
+
+def test_the_sample_can_be_ranked():
+    """All records parse but the duplicates; prices and GPU names are known."""
+    answer = SampleMarket().search(Query())
+    assert len(answer.records) == BUNDLED_OFFERS
+    offers, excluded = parse_offers(answer.records)
+    assert set(excluded) == {"duplicate"}
+    assert (offers.dph_total > 0).all()
+    assert "" not in set(offers.gpu_name)
+
+
+def test_the_bundled_file_is_small():
+    """It travels in every wheel: at most 400 kB."""
+    assert BUNDLED.stat().st_size < 400_000
+
+
+def test_another_seed_writes_another_market(tmp_path):
+    """Count and seed are the user's."""
+    write_sample(tmp_path / "a.json.gz", 30, 1)
+    write_sample(tmp_path / "b.json.gz", 30, 2)
+    first, second = (load_snapshot(tmp_path / f"{name}.json.gz") for name in "ab")
+    assert len(first.records) == len(second.records) == 30
+    assert first.records != second.records
+    assert first.simulated
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path):
+    """No folder, no traceback: a usage error."""
+    with pytest.raises(UsageError, match="cannot write"):
+        write_sample(tmp_path / "missing" / "sample.json.gz", 5, 1)
+
+
+def test_reading_the_sample_leaves_the_generator_alone():
+    """`advisor rank` does not pay for importing what it does not use."""
+    program = (
+        "import sys; from advisor.market.sample import SampleMarket; "
+        "from advisor.market.types import Query; SampleMarket().search(Query()); "
+        "print([m for m in sys.modules if m.startswith('advisor.market.generate')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
