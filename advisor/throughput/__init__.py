@@ -1,0 +1,1 @@
+"""How fast a workload runs on an offer, with an interval, and what bounds it."""

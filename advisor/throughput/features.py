@@ -1,0 +1,213 @@
+"""What the GPU model sees of a GPU and of a workload."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from advisor.arrays import FloatArray, StrArray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from advisor.hardware.gpus import Gpu
+    from advisor.workloads.profile import Workload
+
+FEATURES = (
+    "ln tensor TFLOPS",
+    "ln memory bandwidth",
+    "ln FP32 TFLOPS",
+    "ln TDP",
+    "ln boost clock",
+    "year",
+    "ln SMs",
+    "ln TFLOPS / bandwidth",
+)
+"""Names of the columns of `feature_matrix`."""
+
+UNKNOWN = "unknown"
+"""Name of a GPU that is not in the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuFeatures:
+    """What the model needs of the GPUs of N offers; one GPU of each.
+
+    Attributes
+    ----------
+    tensor_tflops : (N,) usable dense matrix rate, 10^12 FLOP/s, at the precision
+        of the workload, with FP32 accumulation; NaN where unknown
+    memory_bandwidth_gb_s : (N,) 10^9 bytes/s; NaN where unknown
+    fp32_tflops : (N,) vector rate, 10^12 FLOP/s; NaN where unknown
+    tdp_w : (N,) watts; NaN where unknown
+    sm_count : (N,) multiprocessors; NaN where unknown
+    boost_mhz : (N,) MHz; NaN where unknown
+    year : (N,) of the launch; NaN where unknown
+    gpu : (N,) canonical names, `UNKNOWN` where the table has none
+    """
+
+    tensor_tflops: FloatArray
+    memory_bandwidth_gb_s: FloatArray
+    fp32_tflops: FloatArray
+    tdp_w: FloatArray
+    sm_count: FloatArray
+    boost_mhz: FloatArray
+    year: FloatArray
+    gpu: StrArray
+
+    @classmethod
+    def of(cls, gpus: Sequence[Gpu | None], precision: str) -> GpuFeatures:
+        """Look up N GPUs (None: not in the table) for one precision."""
+        return cls.mixed(gpus, [precision] * len(gpus))
+
+    @classmethod
+    def mixed(cls, gpus: Sequence[Gpu | None], precisions: Sequence[str]) -> GpuFeatures:
+        """Look up N GPUs, each for a precision of its own."""
+
+        def column(name: str) -> FloatArray:
+            values = [np.nan if gpu is None else getattr(gpu, name) for gpu in gpus]
+            return np.array(values, dtype=np.float64)
+
+        rates = [
+            np.nan if gpu is None else tensor_rate(gpu, precision)
+            for gpu, precision in zip(gpus, precisions, strict=True)
+        ]
+        return cls(
+            tensor_tflops=np.array(rates, dtype=np.float64),
+            memory_bandwidth_gb_s=column("memory_bandwidth_gb_s"),
+            fp32_tflops=column("fp32_tflops"),
+            tdp_w=column("tdp_w"),
+            sm_count=column("sm_count"),
+            boost_mhz=column("boost_mhz"),
+            year=column("year"),
+            gpu=np.array(
+                [UNKNOWN if gpu is None else gpu.name for gpu in gpus], dtype=np.str_
+            ),
+        )
+
+    @property
+    def matrix_tflops(self) -> FloatArray:
+        """(N,) matrix rate; a card without units for the precision uses FP32."""
+        rate: FloatArray = np.fmax(self.tensor_tflops, self.fp32_tflops)
+        return rate
+
+    def __len__(self) -> int:
+        return len(self.gpu)
+
+
+def tensor_rate(gpu: Gpu, precision: str) -> float:
+    """Return the usable matrix rate, 10^12 FLOP/s, at a precision.
+
+    NaN where the card has no units for it. An unstated precision (empty) is the
+    frameworks' default for single precision: TF32 where the card has it.
+    """
+    rates = {
+        "fp32": gpu.fp32_tflops,
+        "tf32": gpu.tf32_tflops,
+        "": gpu.tf32_tflops,
+        "amp": gpu.fp16_tflops,
+        "fp16": gpu.fp16_tflops,
+        "bf16": gpu.bf16_tflops,
+    }
+    return float(rates[precision])
+
+
+def feature_matrix(features: GpuFeatures) -> FloatArray:
+    """Return the (N, 8) columns of `FEATURES`, NaN where unknown."""
+    rate, bandwidth = features.matrix_tflops, features.memory_bandwidth_gb_s
+    return np.column_stack(
+        [
+            np.log(rate),
+            np.log(bandwidth),
+            np.log(features.fp32_tflops),
+            np.log(features.tdp_w),
+            np.log(features.boost_mhz),
+            features.year,
+            np.log(features.sm_count),
+            np.log(rate / bandwidth),
+        ]
+    )
+
+
+def log_baseline(features: GpuFeatures) -> FloatArray:
+    """Return ln sqrt(matrix rate x memory bandwidth), (N,), rates in 10^12 and 10^9.
+
+    A training step is neither all arithmetic nor all memory traffic; the geometric
+    mean of both rates is the physical baseline that the regression corrects.
+    """
+    return 0.5 * np.log(features.matrix_tflops * features.memory_bandwidth_gb_s)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadKey:
+    """What the model needs of a workload.
+
+    Attributes
+    ----------
+    name : of the workload in the benchmark table; empty where it has none
+    family : kind of net, for workloads that the table does not have
+    precision : arithmetic of the matrix products
+    training_gflops_per_sample : 10^9 FLOPs of a training step, per sample
+    units_per_sample : units of the table (such as tokens) in one sample
+    framework : such as ``"pytorch"``; empty if any will do
+    first_year, last_year : of the figures that set the level
+    memory_format : ``"channels-last"``, ``"contiguous"`` or ``"n/a"``
+    """
+
+    name: str
+    family: str
+    precision: str
+    training_gflops_per_sample: float
+    units_per_sample: float = 1.0
+    framework: str = ""
+    first_year: float = -np.inf
+    last_year: float = np.inf
+    memory_format: str = "n/a"
+
+    @classmethod
+    def of(cls, workload: Workload) -> WorkloadKey:
+        """Read the key off a profile."""
+        reference = workload.reference
+        years = [float(y) for y in re.findall(r"\b20\d\d\b", reference.era)]
+        word = re.match(r"[a-z]+", reference.framework.lower())
+        return cls(
+            name=reference.benchmark,
+            family=family_of_profile(workload),
+            precision=workload.precision,
+            training_gflops_per_sample=workload.training_gflops_per_sample,
+            units_per_sample=reference.benchmark_units_per_sample,
+            framework=word.group() if word else "",
+            first_year=min(years, default=-np.inf),
+            last_year=max(years, default=np.inf),
+            memory_format=reference.memory_format,
+        )
+
+
+_FAMILY_WORDS: Mapping[str, str] = {
+    "lora": "llm-lora",
+    "diffusion": "diffusion",
+    "detection": "detection",
+    "instance": "detection",
+    "segmentation": "segmentation",
+    "speech": "speech",
+    "recommend": "recsys",
+    "language model": "llm",
+    "vit": "transformer",
+    "question": "transformer",
+    "translation": "transformer",
+    "classification": "cnn",
+}
+
+
+def family_of_profile(workload: Workload) -> str:
+    """Return the family that name, task and description point to.
+
+    ``"other"`` where none of the known words occurs.
+    """
+    text = f"{workload.name} {workload.task} {workload.description}".lower()
+    if "diffusion" in text or "sd15" in text:
+        return "diffusion"
+    return next((f for word, f in _FAMILY_WORDS.items() if word in text), "other")

@@ -1,0 +1,173 @@
+"""The limits of a training's throughput, each in samples/s of all GPUs together.
+
+Every limit is what the job would reach if nothing else held it back. None falls
+when a machine gets more cores, a faster core, or more PCIe or disk bandwidth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+
+from advisor.arrays import FloatArray
+from advisor.errors import AdvisorError
+from advisor.hardware.machines import Machines
+from advisor.workloads.profile import Workload
+
+LIMITS = ("gpu", "cpu", "launch", "transfer", "disk", "gradients")
+"""Names of the limits, in the order of the arrays' first axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostConstants:
+    """Constants of the limits outside the GPU; values live in the artefact.
+
+    Attributes
+    ----------
+    core_exponent : throughput of an input pipeline grows as cores to this power
+    driver_cores : cores that the process driving one GPU keeps busy
+    launch_us : microseconds in which the reference core launches one kernel
+    launch_log_sd : standard deviation of the logarithm of `launch_us`
+    transfer_log_sd : the same for the host-to-GPU bandwidth
+    disk_random_share : share of the measured disk bandwidth that reads of whole
+        samples in random order get
+    disk_log_sd : standard deviation of the logarithm of what a disk delivers
+    page_cache_share : share of the host memory that caches the data set
+    gradient_bytes : bytes a gradient of one parameter has on the wire
+    norm_order : order of the p-norm that joins the limits
+    """
+
+    core_exponent: float
+    driver_cores: float
+    launch_us: float
+    launch_log_sd: float
+    transfer_log_sd: float
+    disk_random_share: float
+    disk_log_sd: float
+    page_cache_share: float
+    gradient_bytes: float
+    norm_order: float
+
+    @classmethod
+    def from_dict(cls, section: Mapping[str, Any]) -> Self:
+        """Read the constants from ``{name: {"value": ..., "source": ...}}``."""
+        try:
+            values = {f.name: float(section[f.name]["value"]) for f in fields(cls)}
+        except (KeyError, TypeError, ValueError) as error:
+            message = f"the model artefact lacks a host constant: {error}"
+            raise AdvisorError(message) from error
+        return cls(**values)
+
+
+def cpu_limit(
+    machines: Machines, workload: Workload, gpu_rate: FloatArray, host: HostConstants
+) -> FloatArray:
+    """Return what the CPU's input pipeline and the driving processes sustain.
+
+    Of c cores a GPU, ``c^a / (t / speed + k / G)`` samples/s: t is the reference
+    core's time for a sample, k the cores that drive the GPU at its rate G.
+
+    Parameters
+    ----------
+    gpu_rate : samples/s of one GPU with nothing else limiting, shape (N,)
+
+    Returns
+    -------
+    samples/s of all GPUs together, shape (N,)
+    """
+    cores_per_gpu = machines.cores / machines.num_gpus
+    pipeline_s = workload.cpu_ms_per_sample / 1000.0 / machines.core_speed
+    per_sample_s = pipeline_s + host.driver_cores / gpu_rate
+    return machines.num_gpus * cores_per_gpu**host.core_exponent / per_sample_s
+
+
+def launch_limit(
+    machines: Machines, workload: Workload, micro_batch: FloatArray, host: HostConstants
+) -> FloatArray:
+    """Return what one launching thread a GPU sustains, shape (N,).
+
+    A step launches the same kernels whatever its micro-batch; processes that
+    have less than a core each take turns.
+    """
+    step_s = workload.kernels_per_step * host.launch_us * 1e-6 / machines.core_speed
+    threads = np.minimum(machines.num_gpus, machines.cores)
+    return threads * micro_batch / step_s
+
+
+def transfer_limit(machines: Machines, workload: Workload) -> FloatArray:
+    """Return what the host-to-GPU links carry, shape (N,)."""
+    per_gpu = machines.host_to_gpu_gb_s * 1e9 / workload.gpu_bytes_per_sample
+    return machines.num_gpus * per_gpu
+
+
+def disk_limit(machines: Machines, workload: Workload, host: HostConstants) -> FloatArray:
+    """Return what the disk delivers once the page cache is warm, shape (N,).
+
+    Samples are drawn in random order, so the share of reads that miss the cache
+    is the share of the data set that does not fit in it. Where the memory is
+    unknown nothing counts as cached; where the disk is unknown it does not
+    limit, which the offer's flags say.
+    """
+    if workload.dataset_gb == 0.0:
+        return np.full_like(machines.disk_mb_s, np.inf)
+    cache_gb = np.nan_to_num(machines.ram_gb, nan=0.0) * host.page_cache_share
+    cached = np.minimum(cache_gb, workload.dataset_gb) / workload.dataset_gb
+    missed = 1.0 - cached
+    bytes_per_s = machines.disk_mb_s * 1e6 * host.disk_random_share
+    with np.errstate(divide="ignore", over="ignore"):
+        rate = bytes_per_s / (workload.disk_bytes_per_sample * missed)
+    return np.where(np.isnan(rate), np.inf, rate)
+
+
+def gradient_limit(
+    machines: Machines, workload: Workload, bus_gb_s: FloatArray, host: HostConstants
+) -> FloatArray:
+    """Return what the exchange of gradients between GPUs allows, shape (N,).
+
+    A ring all-reduce of B bytes over n GPUs moves 2 (n - 1) / n x B through
+    every link (Patarasuk and Yuan 2009), once an optimiser step; infinite for
+    one GPU.
+
+    Parameters
+    ----------
+    bus_gb_s : all-reduce bus bandwidth of each machine, GB/s, shape (N,)
+    """
+    n = machines.num_gpus
+    gradients = workload.trainable_parameters_m * 1e6 * host.gradient_bytes
+    moved = 2.0 * (n - 1.0) / n * gradients
+    with np.errstate(divide="ignore"):
+        steps_per_s = bus_gb_s * 1e9 / moved
+    return n * workload.batch_size * steps_per_s
+
+
+def join(limits: FloatArray, order: float) -> FloatArray:
+    """Return what all limits together allow, samples/s, shape (N,).
+
+    The exchange of gradients takes its time after the GPUs' own work, so these two
+    add up (a near-minimum of order 1); the rest overlaps.
+
+    Parameters
+    ----------
+    limits : samples/s, in the order of `LIMITS`, shape (limits, N)
+    order : of the near-minimum of what overlaps
+    """
+    gpu, gradients = LIMITS.index("gpu"), LIMITS.index("gradients")
+    joined = np.delete(limits, gradients, axis=0)
+    joined[gpu] = near_minimum(limits[[gpu, gradients]], 1.0)
+    return near_minimum(joined, order)
+
+
+def near_minimum(limits: FloatArray, order: float) -> FloatArray:
+    """Return the p-norm minimum over the first axis: two equal limits cost a little.
+
+    ``(sum of L^-p)^(-1/p)``, which is below the least limit and does not fall
+    when any limit rises. Infinite limits do not count.
+    """
+    least = limits.min(axis=0)
+    with np.errstate(invalid="ignore"):
+        shares = np.where(np.isinf(limits), 0.0, least / limits)
+    joined: FloatArray = least * np.sum(shares**order, axis=0) ** (-1.0 / order)
+    return joined

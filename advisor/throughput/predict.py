@@ -1,0 +1,173 @@
+"""Throughput of a workload on machines: the limits, their minimum, an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
+from advisor.hardware.machines import Machines
+from advisor.throughput.artefact import Exchange, ThroughputModel
+from advisor.throughput.limits import (
+    LIMITS,
+    HostConstants,
+    cpu_limit,
+    disk_limit,
+    gradient_limit,
+    join,
+    launch_limit,
+    transfer_limit,
+)
+from advisor.workloads.memory import GB_PER_GIB, fit_micro_batch
+from advisor.workloads.profile import Workload
+
+Z90 = 1.6448536269514722
+"""Standard normal deviate that 5 % lie above: both tails leave 90 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Predicted throughput of a workload on N machines.
+
+    Attributes
+    ----------
+    samples_per_s : all GPUs together, shape (N,); NaN where `fits` is False or
+        the GPU is unknown
+    low, high : bounds of the 90 % interval, samples/s, shape (N,)
+    limits : name of a limit -> samples/s if it alone held, shape (N,) each
+    bound_by : name of the least limit, shape (N,)
+    micro_batch : samples that a GPU holds at once, shape (N,); 0 where even one
+        does not fit
+    accumulation_steps : micro-batches per optimiser step, shape (N,)
+    fits : whether the GPUs hold the workload at all, shape (N,)
+    """
+
+    samples_per_s: FloatArray
+    low: FloatArray
+    high: FloatArray
+    limits: Mapping[str, FloatArray]
+    bound_by: ObjectArray
+    micro_batch: IntArray
+    accumulation_steps: IntArray
+    fits: BoolArray
+
+
+def predict(machines: Machines, workload: Workload, model: ThroughputModel) -> Throughput:
+    """Predict the throughput of `workload` on each machine."""
+    micro_batch = fit_micro_batch(workload, machines.gpu_memory_gb * GB_PER_GIB)
+    fits = micro_batch > 0
+    held = np.maximum(micro_batch, 1).astype(np.float64)
+    gpu_rate, gpu_log_sd = model.gpu_rate(machines, workload, held)
+    exchange = model.exchange(machines)
+    limits = _limits(
+        machines,
+        workload,
+        model.host,
+        gpu_rate=gpu_rate,
+        exchange=exchange,
+        micro_batch=held,
+    )
+    spreads = _spreads(machines, workload, model.host, gpu_log_sd, exchange)
+    rate = join(limits, model.host.norm_order)
+    low, high = interval(limits, spreads, model.host.norm_order)
+    known = fits & np.isfinite(rate)
+    names = np.array(LIMITS, dtype=np.object_)
+    return Throughput(
+        samples_per_s=np.where(known, rate, np.nan),
+        low=np.where(known, low, np.nan),
+        high=np.where(known, high, np.nan),
+        limits=dict(zip(LIMITS, limits, strict=True)),
+        bound_by=names[np.argmin(np.nan_to_num(limits, nan=np.inf), axis=0)],
+        micro_batch=micro_batch,
+        accumulation_steps=(workload.batch_size // held).astype(np.int64),
+        fits=fits,
+    )
+
+
+def interval(
+    limits: FloatArray, spreads: FloatArray, order: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the 90 % interval of what uncertain limits allow together.
+
+    Each limit alone is moved to its own 5 % and 95 % point; the changes of the
+    result, in logarithms, add up as independent errors do (root of the sum of
+    squares). Unlike a derivative at the median this sees a limit that does not
+    bind but might.
+
+    Parameters
+    ----------
+    limits : samples/s, in the order of `LIMITS`, shape (limits, N)
+    spreads : standard deviations of their logarithms, same shape
+    order : of the near-minimum of what overlaps
+
+    Returns
+    -------
+    low, high : samples/s, shape (N,)
+    """
+    middle = np.log(join(limits, order))
+    fall = np.zeros_like(middle)
+    rise = np.zeros_like(middle)
+    for row in range(len(limits)):
+        fall += _change(limits, row, -Z90 * spreads[row], middle, order) ** 2
+        rise += _change(limits, row, Z90 * spreads[row], middle, order) ** 2
+    return np.exp(middle - np.sqrt(fall)), np.exp(middle + np.sqrt(rise))
+
+
+def _change(
+    limits: FloatArray, row: int, by: FloatArray, middle: FloatArray, order: float
+) -> FloatArray:
+    """Return how the log of the result changes when that of one limit does."""
+    moved = limits.copy()
+    moved[row] *= np.exp(by)
+    change: FloatArray = np.log(join(moved, order)) - middle
+    return change
+
+
+def _limits(
+    machines: Machines,
+    workload: Workload,
+    host: HostConstants,
+    *,
+    gpu_rate: FloatArray,
+    exchange: Exchange,
+    micro_batch: FloatArray,
+) -> FloatArray:
+    """Return every limit, shape (limits, N), in the order of `LIMITS`."""
+    return np.stack(
+        [
+            machines.num_gpus * gpu_rate * exchange.ceiling,
+            cpu_limit(machines, workload, gpu_rate, host),
+            launch_limit(machines, workload, micro_batch, host),
+            transfer_limit(machines, workload),
+            disk_limit(machines, workload, host),
+            gradient_limit(machines, workload, exchange.bus_gb_s, host),
+        ]
+    )
+
+
+def _spreads(
+    machines: Machines,
+    workload: Workload,
+    host: HostConstants,
+    gpu_log_sd: FloatArray,
+    exchange: Exchange,
+) -> FloatArray:
+    """Return the log standard deviation of every limit, shape (limits, N)."""
+    every = np.ones_like(gpu_log_sd)
+    cpu = np.sqrt(
+        (host.core_exponent * machines.cores_log_sd) ** 2
+        + machines.core_speed_log_sd**2
+        + workload.cpu_ms_log_sd**2
+    )
+    return np.stack(
+        [
+            np.hypot(gpu_log_sd, exchange.log_sd),
+            cpu,
+            np.hypot(machines.core_speed_log_sd, host.launch_log_sd),
+            every * host.transfer_log_sd,
+            every * host.disk_log_sd,
+            exchange.log_sd,
+        ]
+    )

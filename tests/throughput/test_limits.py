@@ -1,0 +1,107 @@
+"""The limits of throughput and their near-minimum, by their laws and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.throughput.limits import LIMITS, join, near_minimum
+from advisor.throughput.predict import interval
+
+RATES = st.floats(1e-3, 1e9)
+SPREADS = st.floats(0.0, 1.0)
+ORDER = 8.0
+FREE = np.full((len(LIMITS), 1), np.inf)
+
+
+@given(st.lists(RATES, min_size=1, max_size=6))
+def test_the_minimum_is_never_above_the_least_limit(rates: list[float]) -> None:
+    """It lies between the least limit over n^(1/p) and the least limit."""
+    joined = near_minimum(np.array(rates)[:, None], ORDER)[0]
+    least = min(rates)
+    assert least / len(rates) ** (1 / ORDER) <= joined * (1 + 1e-12)
+    assert joined <= least * (1 + 1e-12)
+
+
+@given(st.lists(RATES, min_size=2, max_size=6), st.floats(1.0, 1e6))
+def test_a_higher_limit_never_lowers_the_minimum(
+    rates: list[float], factor: float
+) -> None:
+    """Raising any one limit does not lower what they allow together."""
+    limits = np.array(rates)[:, None]
+    for row in range(len(rates)):
+        raised = limits.copy()
+        raised[row] *= factor
+        before, after = near_minimum(limits, ORDER), near_minimum(raised, ORDER)
+        assert after[0] >= before[0] * (1 - 1e-12)
+
+
+def test_two_equal_limits_cost_eight_per_cent() -> None:
+    """At order 8 two limits of 100 leave 2^(-1/8) x 100, 91.7."""
+    assert near_minimum(np.array([[100.0], [100.0]]), 8.0)[0] == pytest.approx(91.7, 1e-3)
+
+
+def test_an_infinite_limit_does_not_count() -> None:
+    """A disk that never limits changes nothing."""
+    assert near_minimum(np.array([[100.0], [np.inf]]), ORDER)[0] == 100.0
+
+
+def test_an_unknown_limit_leaves_the_minimum_unknown() -> None:
+    """NaN stays NaN: nothing is invented for a GPU that nobody knows."""
+    assert np.isnan(near_minimum(np.array([[100.0], [np.nan]]), ORDER)[0])
+
+
+def limits(**rates: float) -> np.ndarray:
+    """Return limits of one machine; those not named do not limit."""
+    rows = FREE.copy()
+    for name, rate in rates.items():
+        rows[LIMITS.index(name)] = rate
+    return rows
+
+
+def test_gradients_add_to_the_step() -> None:
+    """GPUs and exchange at 100 each leave 50; GPUs and CPU at 100 leave 91.7."""
+    exchange = join(limits(gpu=100.0, gradients=100.0), ORDER)[0]
+    assert exchange == pytest.approx(50.0)
+    assert join(limits(gpu=100.0, cpu=100.0), ORDER)[0] == pytest.approx(91.7, 1e-3)
+
+
+def test_the_interval_of_one_limit_is_its_own() -> None:
+    """With one limit that binds, the bounds are its 5 % and 95 % points."""
+    spreads = np.full_like(FREE, 0.1)
+    low, high = interval(limits(gpu=100.0), spreads, ORDER)
+    assert low[0] == pytest.approx(100 * np.exp(-0.16448536))
+    assert high[0] == pytest.approx(100 * np.exp(0.16448536))
+
+
+@given(
+    st.lists(RATES, min_size=6, max_size=6),
+    st.lists(SPREADS, min_size=6, max_size=6),
+    st.floats(0.0, 1.0),
+)
+def test_more_spread_never_narrows_the_interval(
+    rates: list[float], spreads: list[float], more: float
+) -> None:
+    """A limit that is less well known widens the interval or leaves it."""
+    of, spread = np.array(rates)[:, None], np.array(spreads)[:, None]
+    low, high = interval(of, spread, ORDER)
+    wider = spread.copy()
+    wider[0] += more
+    wider_low, wider_high = interval(of, wider, ORDER)
+    assert wider_low[0] <= low[0] * (1 + 1e-9)
+    assert wider_high[0] >= high[0] * (1 - 1e-9)
+    middle = join(of, ORDER)[0]
+    assert low[0] <= middle * (1 + 1e-12)
+    assert middle <= high[0] * (1 + 1e-12)
+
+
+def test_a_limit_that_may_bind_lowers_the_low_end() -> None:
+    """A CPU known badly, 20 % above the GPU, is a risk that a known one is not."""
+    of = limits(gpu=100.0, cpu=120.0)
+    spreads = np.full_like(FREE, 0.05)
+    sure, _ = interval(of, spreads, ORDER)
+    spreads[LIMITS.index("cpu")] = 0.8
+    unsure, _ = interval(of, spreads, ORDER)
+    assert unsure[0] < 0.6 * sure[0]

@@ -1,0 +1,163 @@
+"""Throughput of whole offers: laws, and three offers worked by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from advisor.hardware.cpus import load_cpus
+from advisor.hardware.gpus import load_gpus
+from advisor.hardware.machines import describe
+from advisor.market.offers import parse_offers
+from advisor.resources import models_folder
+from advisor.throughput.artefact import load_model
+from advisor.throughput.predict import Throughput, predict
+from advisor.workloads.load import load_workload
+
+GPUS, CPUS, MODEL = load_gpus(), load_cpus(), load_model(models_folder())
+WORKLOADS = ("resnet18", "resnet50", "yolov8n", "bert-base", "gpt2-124m", "sd15-lora")
+
+
+def throughput(workload: str, *records: dict[str, Any]) -> Throughput:
+    offers, excluded = parse_offers(records)
+    assert not excluded
+    return predict(describe(offers, GPUS, CPUS), load_workload(workload), MODEL)
+
+
+FIELDS = {
+    "cpu_cores_effective": st.floats(0.1, 256),
+    "cpu_ghz": st.floats(0.5, 9.0),
+    "pcie_bw": st.floats(0.01, 100),
+    "disk_bw": st.floats(1, 20_000),
+    "cpu_ram": st.floats(1000, 2_000_000),
+}
+MACHINES = st.fixed_dictionaries(
+    {
+        "gpu_name": st.sampled_from(["RTX 4090", "GTX 1080 Ti", "A100 SXM4", "RTX 9999"]),
+        "num_gpus": st.sampled_from([1, 2, 8]),
+        "cpu_name": st.sampled_from(["AMD EPYC 7702", "", "Xeon(R)"]),
+        **FIELDS,
+    }
+)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@settings(max_examples=40, deadline=None)
+@given(machine=MACHINES, workload=st.sampled_from(WORKLOADS), data=st.data())
+def test_more_is_never_slower(
+    plain_record: Mapping[str, Any],
+    field: str,
+    machine: dict[str, Any],
+    workload: str,
+    data: st.DataObject,
+) -> None:
+    """More threads, clock, PCIe, disk or memory never lower a prediction."""
+    base = plain_record | machine
+    figures = sorted((base[field], data.draw(FIELDS[field])))
+    offers = [base | {"id": i, field: value} for i, value in enumerate(figures)]
+    found = throughput(workload, *offers)
+    less, more = found.samples_per_s
+    assert less <= more * (1 + 1e-12)
+    for rates in found.limits.values():
+        assert rates[0] <= rates[1] * (1 + 1e-12)
+
+
+def test_an_unknown_cpu_widens_the_interval(record: dict[str, Any]) -> None:
+    """The same card with a null CPU is predicted with a wider interval."""
+    nothing = {"cpu_name": None, "cpu_cores": None, "cpu_ghz": None}
+    unknown = record | {"id": 2, "cpu_cores_effective": 0.0} | nothing
+    found = throughput("resnet50", record, unknown)
+    width = found.high / found.low
+    assert width[1] > 1.05 * width[0]
+
+
+def test_a_starved_card_is_bound_by_its_cpu(record: dict[str, Any]) -> None:
+    """Two threads cannot feed an RTX 4090 with ImageNet, and BERT does not care."""
+    starved = record | {"id": 2, "cpu_cores_effective": 2.0}
+    images = throughput("resnet50", record, starved)
+    assert images.bound_by.tolist() == ["gpu", "cpu"]
+    assert images.samples_per_s[1] < 0.5 * images.samples_per_s[0]
+    text = throughput("bert-base", record, starved)
+    assert text.bound_by.tolist() == ["gpu", "gpu"]
+
+
+def test_one_gpu_exchanges_no_gradients(record: dict[str, Any]) -> None:
+    """The limit of the gradients is infinite for one GPU and finite for two."""
+    two = record | {"id": 2, "num_gpus": 2, "cpu_cores_effective": 32.0}
+    limit = throughput("bert-base", record, two).limits["gradients"]
+    assert math.isinf(limit[0])
+    assert math.isfinite(limit[1])
+
+
+@pytest.mark.parametrize(
+    ("gpu_name", "memory_mb", "workload", "least", "most"),
+    [
+        # Levels that published measurements span (one GPU, nothing else limiting).
+        ("RTX 3090", 24576, "resnet50", 796.0, 1223.0),
+        ("A100 SXM4", 40536, "resnet50", 1208.0, 2375.0),
+        ("V100-SXM2-16GB", 16384, "resnet50", 802.0, 1473.0),
+    ],
+)
+def test_levels_are_those_that_were_measured(
+    record: dict[str, Any],
+    gpu_name: str,
+    memory_mb: int,
+    workload: str,
+    least: float,
+    most: float,
+) -> None:
+    """ResNet-50 in mixed precision runs at what published benchmarks report."""
+    machine = record | {"gpu_name": gpu_name, "gpu_ram": memory_mb}
+    rate = throughput(workload, machine).limits["gpu"][0]
+    assert least < rate < most
+
+
+ROOMY = {"gpu_name": "RTX 4090", "gpu_ram": 24564, "num_gpus": 1, "cpu_ram": 900_000}
+
+
+@pytest.mark.parametrize(
+    ("cpu_name", "threads", "cores", "speed"),
+    [
+        # threads x 0.55 cores with SMT, x 1 without; (score / 2100) ^ 0.9
+        ("AMD EPYC 7702 64-Core Processor", 16.0, 8.8, None),
+        ("Xeon® E5-2640 v3 ", 32.0, 17.6, (1865 / 2100) ** 0.9),
+        ("Intel(R) Xeon(R) Bronze 3104 CPU @ 1.70GHz", 6.0, 6.0, (1001 / 2100) ** 0.9),
+    ],
+)
+def test_three_offers_by_hand(
+    record: dict[str, Any],
+    cpu_name: str,
+    threads: float,
+    cores: float,
+    speed: float | None,
+) -> None:
+    """Every limit but the GPU's, their near-minimum and what binds, worked by hand."""
+    offer = record | ROOMY | {"cpu_name": cpu_name, "cpu_cores_effective": threads}
+    found = throughput("resnet50", offer)
+    limit = {name: rates[0] for name, rates in found.limits.items()}
+    if speed is None:
+        speed = (CPUS.resolve(cpu_name).single_thread_score / 2100) ** 0.9
+    # ResNet-50: 4.1 core-ms a sample; 0.5 core drives the GPU; cores to 0.95
+    cpu = cores**0.95 / (4.1e-3 / speed + 0.5 / limit["gpu"])
+    assert limit["cpu"] == pytest.approx(cpu)
+    # 600 kernels a step of 256 samples, 7 us each on the reference core
+    assert limit["launch"] == pytest.approx(256 / (600 * 7e-6 / speed))
+    # 24 GB/s of 602,112 bytes a sample
+    assert limit["transfer"] == pytest.approx(24e9 / 602_112)
+    assert math.isinf(limit["disk"])  # 144 GB fit in 0.6 x 900 GB of page cache
+    assert math.isinf(limit["gradients"])
+    rate = sum(one**-8.0 for one in limit.values()) ** (-1 / 8)
+    assert found.samples_per_s[0] == pytest.approx(rate)
+    assert found.bound_by[0] == min(limit, key=limit.__getitem__)
+
+
+def test_a_disk_that_misses_the_cache_by_hand(record: dict[str, Any]) -> None:
+    """100 GB of memory cache 60 of 144 GB: 84 / 144 of the reads reach the disk."""
+    offer = record | ROOMY | {"cpu_ram": 100_000, "disk_bw": 400.0}
+    limit = throughput("resnet50", offer).limits["disk"][0]
+    assert limit == pytest.approx(400e6 * 0.5 / (107_500 * 84 / 144))
