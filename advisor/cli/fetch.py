@@ -1,0 +1,71 @@
+"""`advisor fetch`: save a market's offers in a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from advisor.cli.environment import Environment
+from advisor.cli.options import constraint_options, json_option, market_options
+from advisor.cli.output import remark, result
+from advisor.cli.session import Constraints, ask
+from advisor.hardware.gpus import load_gpus
+from advisor.market.filters import Filters, matching_records
+from advisor.market.snapshot import save_snapshot
+from advisor.report.formats import to_json
+
+_DISK_GB = 5.0  # the market's own default; `rank` prices the disk of the job anew
+_PART = "a part of the market: constraints were given when it was fetched"
+
+
+@click.command("fetch")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write (gzipped JSON); --market FILE reads it back.",
+)
+@market_options
+@constraint_options
+@json_option
+@click.pass_obj
+def command(
+    environment: Environment,
+    /,
+    output: Path,
+    market: str | None,
+    stale_ok: bool,
+    as_json: bool,
+    **constraints: object,
+) -> None:
+    """Save a market's offers in a file that '--market FILE' reads back."""
+    gpus = load_gpus()
+    asked = Constraints.from_options(constraints)
+    query = asked.query(gpus, _DISK_GB)
+    answer = ask(environment, market, query, max_age_s=0.0, stale_ok=stale_ok)
+    filters = asked.filters(gpus, answer.records)
+    left_out: dict[str, int] = {}
+    if filters != Filters():
+        kept, left_out = matching_records(answer.records, filters, _DISK_GB)
+        answer = replace(
+            answer, records=kept, complete=False, notes=(*answer.notes, _PART)
+        )
+    save_snapshot(answer, output)
+    kind = "simulated offers" if answer.simulated else "offers"
+    saved = f"{len(answer.records):,} {kind} of market {answer.market} saved in {output}"
+    reasons = ", ".join(f"{name} {n:,}" for name, n in left_out.items())
+    remark(f"{saved}; left out: {reasons}" if reasons else saved)
+    if as_json:
+        document = {
+            "schema_version": 1,
+            "file": str(output),
+            "market": answer.market,
+            "simulated": answer.simulated,
+            "complete": answer.complete,
+            "excluded": left_out,
+            "offers": len(answer.records),
+        }
+        result(to_json(document))

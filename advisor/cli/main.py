@@ -1,0 +1,97 @@
+"""The command `advisor`: its subcommands, and the one place that catches errors."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from advisor import __version__
+from advisor.cli.environment import Environment
+from advisor.cli.options import help_if_alone
+from advisor.errors import AdvisorError, ExitStatus
+
+_COMMANDS = {
+    "rank": "advisor.cli.rank",
+    "fetch": "advisor.cli.fetch",
+    "workloads": "advisor.cli.workloads",
+    "gpus": "advisor.cli.gpus",
+    "cpus": "advisor.cli.cpus",
+    "model": "advisor.cli.model",
+    "sample": "advisor.cli.sample",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names of the commands, the main job first."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return one command, importing its module; None if there is no such."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="advisor")
+@click.pass_context
+def app(ctx: click.Context) -> None:
+    """Say which rented GPU finishes a training for the least money.
+
+    Ranks the offers of a GPU marketplace by cost per completed epoch of a
+    workload. Start with: advisor rank --workload resnet50
+    """
+    if ctx.obj is None:
+        ctx.obj = Environment.of_this_process()
+    help_if_alone(ctx)
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code (see `advisor.errors`)."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # CPU names hold trade marks
+                stream.reconfigure(errors="replace")
+        code = app.main(args=argv, prog_name="advisor", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        silence_stdout()
+        return ExitStatus.DONE
+    except (AdvisorError, click.ClickException, click.Abort, OSError) as error:
+        message, status = explain(error)
+        click.echo(f"advisor: {' '.join(message.split())}", err=True)
+        return status
+    return code if isinstance(code, int) else ExitStatus.DONE
+
+
+def explain(error: Exception) -> tuple[str, ExitStatus]:
+    """Return what to say of an error, and the exit code that it stands for."""
+    if isinstance(error, AdvisorError):
+        return str(error), error.exit_status
+    if isinstance(error, click.Abort):  # what click makes of Ctrl-C
+        return "interrupted", ExitStatus.INTERRUPTED
+    if isinstance(error, click.UsageError):
+        command = error.ctx.command_path if error.ctx else "advisor"
+        return f"{error.format_message()} See '{command} -h'.", ExitStatus.USAGE
+    if isinstance(error, click.ClickException):
+        return error.format_message(), ExitStatus.USAGE
+    return str(error), ExitStatus.FAILED
+
+
+def silence_stdout() -> None:
+    """Send the rest of stdout nowhere: its reader has gone, as `head` does."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,160 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def help_if_alone(ctx: click.Context) -> None:
+    """Print the help of a group that was called without a command."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def duration_s(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> float | None:
+    """Return the seconds of a time such as ``90m``, ``24h`` or ``3d``.
+
+    A bare number is refused: the market counts in seconds, its own client in
+    days, people in hours.
+    """
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", value.strip())
+    if match is None:
+        message = f"{value!r} is no time with a unit: write 90m, 24h or 3d."
+        raise click.BadParameter(message, ctx, param)
+    return above_zero(ctx, param, float(match[1]) * _SECONDS[match[2]])
+
+
+def no_nan(
+    ctx: click.Context, param: click.Parameter, value: float | None
+) -> float | None:
+    """Refuse NaN and infinity, which click's ranges let through."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a finite number.", ctx, param)
+    return value
+
+
+def above_zero(
+    ctx: click.Context, param: click.Parameter, value: float | None
+) -> float | None:
+    """Refuse what is not a finite number above zero."""
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise click.BadParameter(
+            f"{value} is not a finite number above zero.", ctx, param
+        )
+    return value
+
+
+def json_option(command: Command) -> Command:
+    """Add ``--json`` to a command whose result is a file that it writes."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Say what was done as JSON."
+    )(command)
+
+
+def format_options(*formats: str) -> Callable[[Command], Command]:
+    """Add ``--format`` with `formats` (the first is the default) and ``--json``."""
+
+    def decorate(command: Command) -> Command:
+        as_json = click.option(
+            "--json",
+            "output_format",
+            flag_value="json",
+            help="Short for --format json.",
+        )
+        by_name = click.option(
+            "--format",
+            "output_format",
+            type=click.Choice(formats),
+            default=formats[0],
+            show_default=True,
+            help="How to print the result.",
+        )
+        return by_name(as_json(command))
+
+    return decorate
+
+
+def market_options(command: Command) -> Command:
+    """Add the options that say which market is asked and how fresh it must be."""
+    for option in (
+        click.option(
+            "--stale-ok",
+            is_flag=True,
+            help="Take the newest kept answer when the market's limit is reached.",
+        ),
+        click.option(
+            "--market",
+            metavar="sample|vast|FILE",
+            help="Where the offers come from. Default: vast with a key, else sample.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def constraint_options(command: Command) -> Command:
+    """Add the constraints on offers; none of them is on by default."""
+    for option in reversed(
+        (
+            click.option(
+                "--gpu",
+                "gpus",
+                multiple=True,
+                metavar="NAME",
+                help="GPU or family, such as 'RTX 4090' or A100; may be repeated.",
+            ),
+            click.option(
+                "--num-gpus",
+                type=click.IntRange(min=1),
+                multiple=True,
+                help="GPUs in the offer; may be repeated.",
+            ),
+            click.option(
+                "--min-reliability",
+                type=click.FloatRange(0.0, 1.0),
+                callback=no_nan,
+                metavar="0..1",
+                help="Least market reliability. Default: no floor.",
+            ),
+            click.option(
+                "--max-price",
+                type=float,
+                callback=above_zero,
+                metavar="USD",
+                help="Highest $/h, with the disk that the job needs.",
+            ),
+            click.option(
+                "--region",
+                "regions",
+                multiple=True,
+                metavar="NAME",
+                help="Region (europe, asia ...) or country (DE); may be repeated.",
+            ),
+            click.option(
+                "--verified/--any",
+                default=None,
+                help="Only verified machines, or any (the default).",
+            ),
+            click.option(
+                "--min-duration",
+                callback=duration_s,
+                metavar="TIME",
+                help="How long the offer must still stand: 12h, 3d.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command

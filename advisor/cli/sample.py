@@ -1,0 +1,44 @@
+"""`advisor sample`: make a simulated market anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from advisor.cli.options import json_option
+from advisor.cli.output import remark, result
+from advisor.market.sample import BUNDLED_OFFERS, BUNDLED_SEED, write_sample
+from advisor.report.formats import to_json
+
+
+@click.command("sample")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write (gzipped JSON); --market FILE reads it.",
+)
+@click.option(
+    "--offers",
+    type=click.IntRange(min=1, max=1_000_000),
+    default=BUNDLED_OFFERS,
+    show_default=True,
+    help="Offers to make.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=BUNDLED_SEED,
+    show_default=True,
+    help="The same seed makes the same market.",
+)
+@json_option
+def command(output: Path, offers: int, seed: int, as_json: bool) -> None:
+    """Make a simulated market; the defaults repeat the bundled sample."""
+    write_sample(output, offers, seed)
+    remark(f"{offers:,} simulated offers (seed {seed}) saved in {output}")
+    if as_json:
+        document = {"schema_version": 1, "file": str(output), "offers": offers}
+        result(to_json({**document, "seed": seed, "simulated": True}))

@@ -1,0 +1,71 @@
+"""A ranking as plain dictionaries: what JSON, CSV and the table show.
+
+Numbers that are unknown are `None`, never zero and never NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from advisor.ranking import Ranking
+
+Entry = dict[str, Any]
+
+
+def entries(
+    ranking: Ranking, top: int | None = None, *, simulated: bool = False
+) -> list[Entry]:
+    """Return the best `top` offers of a ranking (all if `None`), best first.
+
+    Each offer of a `simulated` market carries a flag that says so.
+    """
+    positions = ranking.order[:top].tolist()
+    found = [_entry(ranking, place, rank) for rank, place in enumerate(positions, 1)]
+    for entry in found if simulated else ():
+        entry["flags"].append("simulated")
+    return found
+
+
+def _entry(ranking: Ranking, at: int, rank: int) -> Entry:
+    """Return one offer as the versioned JSON contract has it."""
+    offers, machines = ranking.offers, ranking.machines
+    throughput, bill = ranking.throughput, ranking.bill
+    machine_id = int(offers.machine_id[at])
+    return {
+        "rank": rank,
+        "offer_id": int(offers.offer_id[at]),
+        "machine_id": machine_id if machine_id >= 0 else None,
+        "gpu_name": offers.gpu_name[at] or None,
+        "num_gpus": int(offers.num_gpus[at]),
+        "cpu_name": offers.cpu_name[at] or None,
+        "cpu_cores": number(offers.cpu_threads[at]),
+        "cpu_ghz": number(offers.cpu_ghz[at]),
+        "usd_per_hour": number(bill.usd_per_hour[at]),
+        "samples_per_s": number(throughput.samples_per_s[at]),
+        "samples_per_s_low": number(throughput.low[at]),
+        "samples_per_s_high": number(throughput.high[at]),
+        "bound_by": throughput.bound_by[at],
+        "limits": {name: number(rate[at]) for name, rate in throughput.limits.items()},
+        "micro_batch": int(throughput.micro_batch[at]),
+        "accumulation_steps": int(throughput.accumulation_steps[at]),
+        "epoch_hours": number(bill.epoch_hours[at]),
+        "epoch_hours_low": number(bill.epoch_hours_low[at]),
+        "epoch_hours_high": number(bill.epoch_hours_high[at]),
+        "epoch_usd": number(bill.epoch_usd[at]),
+        "epoch_usd_low": number(bill.epoch_usd_low[at]),
+        "epoch_usd_high": number(bill.epoch_usd_high[at]),
+        "epoch_rent_usd": number(bill.rent_usd[at]),
+        "epoch_traffic_usd": number(bill.traffic_usd[at]),
+        "reliability": number(offers.reliability[at]),
+        "geolocation": offers.geolocation[at] or None,
+        "duration_s": number(offers.duration_s[at]),
+        "core_speed": number(machines.core_speed[at]),
+        "flags": [name for name, holds in ranking.flags.items() if holds[at]],
+    }
+
+
+def number(value: float) -> float | None:
+    """Return `value` as JSON can hold it: unknown and unlimited are `None`."""
+    plain = float(value)
+    return plain if math.isfinite(plain) else None

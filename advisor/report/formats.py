@@ -1,0 +1,58 @@
+"""Rows of plain dictionaries as JSON, CSV, TSV or a table for a terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
+
+Format = Literal["table", "json", "csv", "tsv"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+def to_json(document: Mapping[str, Any]) -> str:
+    """Return a document as JSON that any parser and any terminal takes.
+
+    No NaN, no Infinity, and nothing but ASCII.
+    """
+    return json.dumps(document, indent=2, allow_nan=False)
+
+
+def to_delimited(rows: Sequence[Mapping[str, Any]], delimiter: str) -> str:
+    """Return rows with a header line, nested figures as columns of their own.
+
+    A mapping ``limits`` with a key ``gpu`` becomes the column ``limits_gpu``,
+    a list becomes its items joined by ``;``, `None` an empty cell.
+    """
+    flat = [_flatten(row) for row in rows]
+    columns = list(dict.fromkeys(name for row in flat for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, delimiter=delimiter, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return text.getvalue().rstrip("\n")
+
+
+def to_table(
+    rows: Sequence[Sequence[object]], headers: Sequence[str], align: Sequence[str]
+) -> str:
+    """Return rows as a table for a terminal; `align` is one word a column."""
+    from tabulate import tabulate  # noqa: PLC0415  (JSON and CSV need no tables)
+
+    return tabulate(
+        rows, headers, tablefmt="simple", disable_numparse=True, colalign=align
+    )
+
+
+def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}_{key}": inner for key, inner in value.items()}
+        elif isinstance(value, (list, tuple)):
+            flat[name] = ";".join(map(str, value))
+        else:
+            flat[name] = value
+    return flat

@@ -1,0 +1,43 @@
+"""The hardware tables as listings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from advisor.report.formats import Format, to_delimited, to_json, to_table
+
+_SCHEMA_VERSION = 1
+
+
+def listing(
+    name: str,
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    output_format: Format,
+) -> str:
+    """Return rows of a table called `name` in one of the formats.
+
+    A table for people shows `columns`; JSON, CSV and TSV show every field.
+    Unknown numbers (NaN) come out as ``?`` in a table, else as `None` or empty.
+    """
+    known = [{key: _known(value) for key, value in row.items()} for row in rows]
+    if output_format == "json":
+        return to_json({"schema_version": _SCHEMA_VERSION, name: known})
+    if output_format != "table":
+        return to_delimited(known, "," if output_format == "csv" else "\t")
+    cells = [[_cell(row[column]) for column in columns] for row in known]
+    first = known[0] if known else {}
+    align = ["left" if isinstance(first.get(c), str) else "right" for c in columns]
+    return to_table(cells, [c.replace("_", " ") for c in columns], align)
+
+
+def _known(value: object) -> object:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "?"
+    return f"{value:g}" if isinstance(value, float) else str(value)

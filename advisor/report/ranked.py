@@ -1,0 +1,160 @@
+"""A ranking as a document for programs and as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from advisor.market.types import Answer
+from advisor.ranking import Ranking
+from advisor.report.entries import Entry
+from advisor.report.formats import to_table
+
+SCHEMA_VERSION = 1
+"""Version of the JSON envelope; it rises when a key changes meaning or goes."""
+
+_COLUMNS: Mapping[str, str] = {
+    "#": "right",
+    "offer": "right",
+    "GPU": "left",
+    "CPU": "left",
+    "threads": "right",
+    "GHz": "right",
+    "$/h": "right",
+    "samples/s": "right",
+    "90 % interval": "right",
+    "bound by": "left",
+    "h/epoch": "right",
+    "$/epoch": "right",
+    "notes": "left",
+}
+
+_NOTES: Mapping[str, str] = {
+    "gpu_unknown": "GPU guessed",
+    "gpu_not_modelled": "GPU not modelled",
+    "cpu_unknown": "CPU unknown",
+    "cores_unknown": "cores unknown",
+    "clock_capped": "clock capped",
+    "gpu_power_capped": "power-capped",
+    "memory_modded": "memory differs",
+    "disk_not_repriced": "disk not repriced",
+    "unverified": "unverified",
+}
+"""Flags that the table spells out; the others are in the JSON and CSV."""
+
+
+def envelope(
+    ranking: Ranking,
+    answer: Answer,
+    shown: Sequence[Entry],
+    generated_at: datetime,
+) -> dict[str, Any]:
+    """Return the versioned JSON document of a ranking.
+
+    Parameters
+    ----------
+    ranking : the ranking
+    answer : where its records come from
+    shown : the entries to show
+    generated_at : now (UTC)
+    """
+    job = ranking.job
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "generated_at": _utc(generated_at),
+        "market": {
+            "name": answer.market,
+            "origin": answer.origin,
+            "fetched_at": _utc(answer.fetched_at),
+            "simulated": answer.simulated,
+            "offers_read": ranking.read,
+            "notes": list(answer.notes),
+        },
+        "complete": answer.complete,
+        "workload": {
+            **asdict(job.workload),
+            "epochs": job.epochs,
+            "disk_gb": job.disk_gb,
+        },
+        "model": dict(ranking.model_identity),
+        "assumptions": {
+            name: asdict(figure) for name, figure in ranking.assumptions.items()
+        },
+        "excluded": dict(ranking.excluded),
+        "offers": list(shown),
+    }
+
+
+def headline(ranking: Ranking, answer: Answer, now: datetime) -> str:
+    """Return one line: which market, how old, how many read and left out, why."""
+    simulated = ", simulated" if answer.simulated else ""
+    parts = [f"market {answer.market} ({answer.origin}{simulated}), {_age(answer, now)}"]
+    parts.append(f"{ranking.read:,} offers read")
+    out = sum(ranking.excluded.values())
+    reasons = ", ".join(f"{name} {n:,}" for name, n in ranking.excluded.items())
+    parts.append(f"{out:,} left out" + (f" ({reasons})" if reasons else ""))
+    if answer.complete is False:
+        parts.append("the market may hold back more offers")
+    return "; ".join([*parts, *answer.notes])
+
+
+def table(shown: Sequence[Entry]) -> str:
+    """Return the ranked table for a terminal."""
+    rows = [_row(entry) for entry in shown]
+    return to_table(rows, list(_COLUMNS), list(_COLUMNS.values()))
+
+
+def _row(entry: Entry) -> list[str]:
+    low, high = entry["samples_per_s_low"], entry["samples_per_s_high"]
+    return [
+        str(entry["rank"]),
+        str(entry["offer_id"]),
+        f"{entry['num_gpus']} x {entry['gpu_name'] or 'unknown'}",
+        entry["cpu_name"] or "unknown",
+        _figure(entry["cpu_cores"], 3),
+        _figure(entry["cpu_ghz"], 2),
+        _usd(entry["usd_per_hour"], 3),
+        _figure(entry["samples_per_s"], 3),
+        f"{_figure(low, 3)} - {_figure(high, 3)}",
+        entry["bound_by"],
+        _figure(entry["epoch_hours"], 3),
+        _usd(entry["epoch_usd"], 4 if entry["epoch_usd"] < 1 else 2),
+        ", ".join(_notes(entry)),
+    ]
+
+
+def _usd(value: float, decimals: int) -> str:
+    return f"{value:,.{decimals}f}"
+
+
+def _notes(entry: Entry) -> list[str]:
+    notes = [_NOTES[flag] for flag in entry["flags"] if flag in _NOTES]
+    if entry["accumulation_steps"] > 1:
+        notes.append(f"batch {entry['micro_batch']} x {entry['accumulation_steps']}")
+    return notes
+
+
+def _figure(value: float | None, digits: int) -> str:
+    """Return a number with `digits` significant digits and no exponent."""
+    if value is None:
+        return "?"
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:,.0f}" if rounded >= 10 ** (digits - 1) else f"{rounded:g}"
+
+
+def _utc(moment: datetime | None) -> str | None:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def _age(answer: Answer, now: datetime) -> str:
+    if answer.fetched_at is None:
+        return "age unknown"
+    seconds = (now - answer.fetched_at).total_seconds()
+    if seconds < 0:
+        return "dated in the future"
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit} old"
+    return f"{seconds:.0f} seconds old"

@@ -1,0 +1,169 @@
+"""The process: exit codes, one-line errors, closed pipes, and what it imports."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from advisor import __version__
+from advisor.errors import AdvisorError, ExitStatus
+
+RANK = ("rank", "--workload", "resnet50", "--market", "sample")
+COMMANDS = ("rank", "fetch", "workloads", "gpus", "cpus", "model", "sample")
+
+
+def process(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "advisor", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_the_version() -> None:
+    """`--version` prints the package's version."""
+    assert process("--version").stdout == f"advisor, version {__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_is_everywhere(command: str) -> None:
+    """`-h` and `--help` print the same help and exit with 0."""
+    words = [command] if command else []
+    short, long = process(*words, "-h"), process(*words, "--help")
+    assert short.returncode == 0
+    assert short.stdout == long.stdout
+    assert short.stdout.startswith("Usage: advisor")
+
+
+@pytest.mark.parametrize(
+    ("words", "commands"),
+    [((), COMMANDS), (("workloads",), ("list", "show")), (("model",), ("train", "card"))],
+)
+def test_no_words_print_the_help(
+    words: tuple[str, ...], commands: tuple[str, ...]
+) -> None:
+    """`advisor` alone, and a group alone, say what they can do."""
+    alone = process(*words)
+    assert alone.returncode == 0
+    assert alone.stdout.startswith("Usage: advisor")
+    assert all(f"\n  {command} " in alone.stdout for command in commands)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("rnak",), ("rank",), ("rank", "--workload", "no-such"), (*RANK, "--gpu", "x")],
+)
+def test_a_usage_error_is_one_line(arguments: tuple[str, ...]) -> None:
+    """What the user typed wrong is said in one line on stderr, with exit code 2."""
+    run = process(*arguments)
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert run.stderr.startswith("advisor: ")
+    assert run.stderr.count("\n") == 1
+
+
+def test_a_closed_pipe_is_quiet() -> None:
+    """`advisor rank --json | head -1` prints one line and no complaint."""
+    pipe = f"{sys.executable} -m advisor {' '.join(RANK)} --json 2>/dev/null | head -1"
+    run = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", pipe],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "{\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_an_error() -> None:
+    """A result that cannot be written is exit code 1 and one line."""
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "advisor", *RANK, "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert run.returncode == 1
+    assert "No space left" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_ctrl_c_is_130(tmp_path: Path) -> None:
+    """An interrupt while the market is read ends with 130 and one line."""
+    fifo = tmp_path / "market.json"
+    os.mkfifo(fifo)
+    command = [sys.executable, "-m", "advisor", *RANK[:3], "--market", str(fifo)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+        while run.poll() is None:
+            try:  # succeeds once the process reads: it is past its imports
+                writer = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError:
+                time.sleep(0.05)
+                continue
+            run.send_signal(signal.SIGINT)
+            break
+        _, stderr = run.communicate(timeout=20)
+    os.close(writer)
+    assert run.returncode == 130
+    assert stderr.split() == ["advisor:", "interrupted"]
+
+
+def test_ranking_imports_no_heavy_package() -> None:
+    """Neither pandas nor scikit-learn nor SciPy is imported to rank the sample."""
+    script = (
+        "import sys\n"
+        "from advisor.cli.main import run\n"
+        f"status = run({list(RANK)!r})\n"
+        "heavy = {'pandas', 'sklearn', 'scipy', 'httpx'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else status)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_every_error_has_a_named_exit_code() -> None:
+    """The codes of the error tree are the documented ones."""
+
+    def tree(root: type[AdvisorError]) -> dict[str, int]:
+        codes = {root.__name__: int(root.exit_status)}
+        for child in root.__subclasses__():
+            codes |= tree(child)
+        return codes
+
+    assert tree(AdvisorError) == {
+        "AdvisorError": 1,
+        "UsageError": 2,
+        "NothingFitsError": 3,
+        "MarketError": 1,
+        "KeyRefusedError": 4,
+        "RateLimitedError": 5,
+        "QuotaError": 5,
+        "BadAnswerError": 1,
+        "OverBudgetError": 6,
+        "RentalStateUnknownError": 7,
+    }
+    assert ExitStatus.INTERRUPTED == 130
+
+
+def test_shell_completion_knows_the_commands() -> None:
+    """The completion script that the README names offers the commands."""
+    run = subprocess.run(
+        [sys.executable, "-m", "advisor"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "_ADVISOR_COMPLETE": "bash_complete",
+            "COMP_WORDS": "advisor ra",
+            "COMP_CWORD": "1",
+        },
+    )
+    assert run.stdout.split() == ["plain,rank"]
