@@ -13,11 +13,17 @@ from advisor.arrays import BoolArray, IntArray
 from advisor.cost.bill import TRAFFIC_USD_PER_GB_IF_UNKNOWN, Assumption, Bill, Job, bill
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
-from advisor.hardware.machines import Machines, describe
+from advisor.hardware.machines import (
+    CORE_PER_THREAD,
+    THREADS_PER_GPU,
+    Machines,
+    describe,
+)
 from advisor.market.filters import Filters, apply_filters
 from advisor.market.offers import Offers, parse_offers
 from advisor.throughput.artefact import MODELLED, ThroughputModel
 from advisor.throughput.predict import Throughput, predict
+from advisor.workloads.memory import USABLE_SHARE
 
 SortKey = Literal["epoch-cost", "epoch-time", "price"]
 SORT_KEYS: tuple[SortKey, ...] = get_args(SortKey)
@@ -99,7 +105,10 @@ def rank(
         read=len(listed),
         job=job,
         assumptions=_assumptions(tables.model),
-        model_identity=tables.model.identity,
+        model_identity={
+            **tables.model.identity,
+            "rests_on": tables.model.rests_on(job.workload),
+        },
     )
 
 
@@ -153,6 +162,17 @@ def _assumptions(model: ThroughputModel) -> dict[str, Assumption]:
     """Return the assumptions of this ranking by name."""
     return {
         "traffic_usd_per_gb_if_unknown": TRAFFIC_USD_PER_GB_IF_UNKNOWN,
+        "cores_per_thread": Assumption(
+            CORE_PER_THREAD, "cores", "where two threads share a core: 0.40 to 0.70"
+        ),
+        "threads_per_gpu_if_unknown": Assumption(
+            THREADS_PER_GPU,
+            "threads",
+            "median of 1,447 Vast.ai offers of June to September 2026",
+        ),
+        "usable_gpu_memory": Assumption(
+            USABLE_SHARE, "share", "1.5 % is the driver's, the rest an assumption"
+        ),
         **{
             name: Assumption(value, unit, source)
             for name, (value, unit, source) in model.assumptions.items()

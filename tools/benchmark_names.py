@@ -69,7 +69,10 @@ FAMILIES = (
     ("speech", r"tacotron|waveglow|fastpitch|hifigan|jasper|quartznet|wav2vec|tts"),
     ("rnn", r"gnmt|lstm|gru|rnn|deepspeech|bi-lstm"),
     ("llm", r"mpt-|llama|gpt|qwen|nemotron|gemma|phi-|nanochat|minimind|falcon"),
-    ("transformer", r"bert|transformer|bart|t5|vit|deit|swin|beit|xcit|cait|tft|mixer"),
+    (
+        "transformer",
+        r"bert|transformer|bart|(?<![a-z])t5|vit|deit|swin|beit|xcit|cait|tft|mixer",
+    ),
 )
 
 

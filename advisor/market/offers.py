@@ -220,7 +220,8 @@ def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
     with np.errstate(invalid="ignore"):
         counted = (offers.num_gpus >= 1) & (offers.num_gpus <= _MOST_GPUS)
         counted &= offers.num_gpus % 1 == 0
-    priced = np.isfinite(offers.dph_total) | np.isfinite(offers.dph_base)
+    repriced = offers.dph_base + offers.storage_usd_per_gb_month
+    priced = np.isfinite(offers.dph_total) | np.isfinite(repriced)
     excluded["unknown_num_gpus"] = int(np.sum(~counted))
     excluded["no_price"] = int(np.sum(counted & ~priced))
     return offers.take(counted & priced), +excluded

@@ -37,7 +37,7 @@ _NOTES: Mapping[str, str] = {
     "cpu_unknown": "CPU unknown",
     "cores_unknown": "cores unknown",
     "clock_capped": "clock capped",
-    "gpu_power_capped": "power-capped",
+    "gpu_power_capped": "power-capped (not modelled)",
     "memory_modded": "memory differs",
     "disk_not_repriced": "disk not repriced",
     "unverified": "unverified",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from advisor.arrays import FloatArray
+from advisor.errors import UsageError
 from advisor.hardware.machines import Machines
 from advisor.throughput.features import UNKNOWN, GpuFeatures, WorkloadKey
 from advisor.throughput.gpu_model import GpuModel
@@ -27,6 +29,14 @@ GUESSED_LOG_SD = 0.21
 """Added log-sd where the matrix rate is guessed from FP32: a card of one compute
 capability may have twice the rate of another (GeForce and professional), which moves
 the baseline by sqrt 2; taken as the half width of a 90 % interval (assumption)."""
+
+STANDS_IN = {"nvlink": "pcie-p2p"}
+"""Interconnect class without measurements of its own -> the class it is at least."""
+
+FARTHEST_BATCH = float(np.log(4.0))
+"""Farthest that the slope against the batch is followed, ln(batch / usual batch):
+nearly all batches of the benchmark table are within a factor of four of the median of
+their cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +80,21 @@ class ThroughputModel:
         has learnt from no card of its maker.
         """
         features = gpu_features(machines, workload.precision)
-        batch = np.log(micro_batch / workload.batch_size)
         key = WorkloadKey.of(workload)
+        if key.name and key.name not in self.gpu.levels:
+            raise UsageError(_no_benchmark(key.name, self.gpu.levels))
+        usual = self.gpu.usual_batch(key)
+        reference = workload.batch_size if np.isnan(usual) else usual
+        batch = np.clip(np.log(micro_batch / reference), -FARTHEST_BATCH, FARTHEST_BATCH)
         log_rate, log_sd = self.gpu.predict(features, key, batch)
         known = np.isfinite(features.tensor_tflops * features.memory_bandwidth_gb_s)
         log_sd = np.hypot(log_sd, self._guess_log_sd(machines))
         return np.where(known, np.exp(log_rate), np.nan), log_sd
+
+    def peak_rate(self, machines: Machines, workload: Workload) -> FloatArray:
+        """Return samples/s if all matrix units of all GPUs were busy all the time."""
+        rate = gpu_features(machines, workload.precision).tensor_tflops * 1e3
+        return machines.num_gpus * rate / workload.training_gflops_per_sample
 
     def _guess_log_sd(self, machines: Machines) -> FloatArray:
         """Return what is added to the spread of GPUs that the model never saw."""
@@ -89,7 +108,10 @@ class ThroughputModel:
     def exchange(self, machines: Machines) -> Exchange:
         """Return the exchange of each machine; of all classes where one is new."""
         classes = self.gpu.scaling
-        rows = [classes.get(name, classes[""]) for name in machines.interconnect]
+        rows = [
+            classes.get(STANDS_IN.get(name, name), classes[""])
+            for name in machines.interconnect
+        ]
 
         def column(name: str) -> FloatArray:
             return np.array([row[name] for row in rows], dtype=np.float64)
@@ -100,6 +122,17 @@ class ThroughputModel:
             ceiling=np.where(several, column("ceiling"), 1.0),
             log_sd=np.where(several, column("log_sd"), 0.0),
         )
+
+    def rests_on(self, workload: Workload) -> dict[str, Any]:
+        """Return what the level of a workload rests on, for the output."""
+        key = WorkloadKey.of(workload)
+        nothing = gpu_features_of_none()
+        evidence = self.gpu.what_it_rests_on(nothing, key)
+        return {
+            "level": evidence.level,
+            "series": list(evidence.series),
+            "workload_measurements": evidence.workload_rows,
+        }
 
     @property
     def assumptions(self) -> dict[str, tuple[float, str, str]]:
@@ -130,6 +163,17 @@ def gpu_features(machines: Machines, precision: Precision) -> GpuFeatures:
         year=machines.year,
         gpu=np.array(names, dtype=np.str_),
     )
+
+
+def gpu_features_of_none() -> GpuFeatures:
+    """Return the features of no GPU at all."""
+    return GpuFeatures.of([], "fp32")
+
+
+def _no_benchmark(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, 3)
+    hint = f"did you mean {', '.join(close)}?" if close else "leave it empty"
+    return f"the benchmark table has no workload {name!r} (reference.benchmark): {hint}"
 
 
 def load_model(folder: Path) -> ThroughputModel:

@@ -48,7 +48,7 @@ INPUT_PIPELINE: Mapping[str, Mapping[str, Any]] = {
         "value": 0.5,
         "unit": "1",
         "source": "assumption: reads of whole samples in random order, half of the "
-        "advertised sequential rate",
+        "rate that the market measured",
     },
     "disk_log_sd": {
         "value": 0.5,

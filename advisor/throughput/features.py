@@ -193,7 +193,7 @@ _FAMILY_WORDS: Mapping[str, str] = {
     "instance": "detection",
     "segmentation": "segmentation",
     "speech": "speech",
-    "recommend": "recsys",
+    "recommendation": "recsys",
     "language model": "llm",
     "vit": "transformer",
     "question": "transformer",
@@ -208,6 +208,7 @@ def family_of_profile(workload: Workload) -> str:
     ``"other"`` where none of the known words occurs.
     """
     text = f"{workload.name} {workload.task} {workload.description}".lower()
-    if "diffusion" in text or "sd15" in text:
+    if re.search(r"\b(diffusion|sd15)\b", text):
         return "diffusion"
-    return next((f for word, f in _FAMILY_WORDS.items() if word in text), "other")
+    found = (f for word, f in _FAMILY_WORDS.items() if re.search(rf"\b{word}\b", text))
+    return next(found, "other")

@@ -69,6 +69,7 @@ class Level:
     series, framework, year : which figures
     intercept : ln(units/s / baseline), response taken off
     rows : single-GPU rows of the table behind it
+    batch : their median batch, samples a GPU; 0 where unknown
     """
 
     series: str
@@ -76,6 +77,7 @@ class Level:
     year: float
     intercept: float
     rows: int
+    batch: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ class GpuModel:
         ----------
         features : of the GPUs of N offers
         workload : what is trained
-        log_batch_ratio : (N,) ln(micro-batch / the profile's batch); None: 0
+        log_batch_ratio : (N,) ln(micro-batch / `usual_batch`); None: 0
 
         Returns
         -------
@@ -188,6 +190,12 @@ class GpuModel:
         if log_batch_ratio is not None:
             out += log_batch_ratio * sum(b.batch for b in blocks)
         return out
+
+    def usual_batch(self, workload: WorkloadKey) -> float:
+        """Return the batch that the level refers to, NaN where it is unknown."""
+        _, _, _, used = self._level(workload)
+        known = [np.log(level.batch) for level in used if level.batch > 0]
+        return float(np.exp(np.mean(known))) if known else float("nan")
 
     def what_it_rests_on(self, features: GpuFeatures, workload: WorkloadKey) -> Evidence:
         """Count the measurements behind a prediction."""
@@ -260,11 +268,11 @@ class GpuModel:
             used = tuple(level for level, _ in shifted)
             return mean - units, float(sd), "other precision", used
         family = self.family_levels.get(workload.family, self.family_levels[""])
-        size = np.log(workload.training_gflops_per_sample)
+        size = np.log(workload.training_gflops_per_sample) - units
         offset = self.precision_offsets.get(workload.precision, 0.0)
         mean = family + offset + self.family_slope * size
         sd = self.spreads.get(f"family:{workload.family}", self.spreads["family"])
-        return float(mean), float(sd), "family", ()
+        return float(mean - units), float(sd), "family", ()
 
     @classmethod
     def load(cls, path: Path) -> GpuModel:
@@ -324,7 +332,8 @@ class GpuModel:
         document["levels"] = {
             workload: {
                 precision: [
-                    [r.series, r.framework, r.year, r.intercept, r.rows] for r in rows
+                    [r.series, r.framework, r.year, r.intercept, r.rows, r.batch]
+                    for r in rows
                 ]
                 for precision, rows in by_precision.items()
             }

@@ -72,6 +72,7 @@ def predict(machines: Machines, workload: Workload, model: ThroughputModel) -> T
     spreads = _spreads(machines, workload, model.host, gpu_log_sd, exchange)
     rate = join(limits, model.host.norm_order)
     low, high = interval(limits, spreads, model.host.norm_order)
+    high = np.fmin(high, np.fmax(rate, model.peak_rate(machines, workload)))
     known = fits & np.isfinite(rate)
     names = np.array(LIMITS, dtype=np.object_)
     return Throughput(
@@ -142,7 +143,8 @@ def _limits(
             launch_limit(machines, workload, micro_batch, host),
             transfer_limit(machines, workload),
             disk_limit(machines, workload, host),
-            gradient_limit(machines, workload, exchange.bus_gb_s, host),
+            gradient_limit(machines, workload, exchange.bus_gb_s, host)
+            * exchange.ceiling,
         ]
     )
 

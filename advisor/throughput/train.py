@@ -241,10 +241,17 @@ def _levels(
             year=year if np.isfinite(year) else 0.0,
             intercept=float(np.mean(left[here])),
             rows=int(here.sum()),
+            batch=_median(rows.batch_size[here]),
         )
         by_precision = levels.setdefault(workload, {})
         by_precision[precision] = (*by_precision.get(precision, ()), level)
     return levels
+
+
+def _median(values: FloatArray) -> float:
+    """Return the median of what is known, 0 where nothing is."""
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else 0.0
 
 
 def _take(features: Any, rows: BoolArray) -> Any:

@@ -170,6 +170,7 @@ def test_the_better_scored_duplicate_stays(record: dict[str, Any]) -> None:
     [
         ({"dph_total": None, "dph_base": None}, "no_price"),
         ({"dph_total": 0.0, "dph_base": -1.0}, "no_price"),
+        ({"dph_total": None, "storage_cost": None}, "no_price"),
         ({"num_gpus": 0}, "unknown_num_gpus"),
         ({"id": None}, "malformed"),
         ({"id": -4}, "malformed"),

@@ -200,7 +200,7 @@ def test_predicting_imports_neither_pandas_nor_scikit_learn() -> None:
 
 def level(series: str, framework: str = "pytorch", year: float = 2022) -> Level:
     """Return a level of which only the labels matter."""
-    return Level(series, framework, year, 0.0, 1)
+    return Level(series, framework, year, 0.0, 1, 64.0)
 
 
 def test_the_level_follows_the_reference_configuration() -> None:
