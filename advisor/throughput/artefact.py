@@ -34,9 +34,8 @@ STANDS_IN = {"nvlink": "pcie-p2p"}
 """Interconnect class without measurements of its own -> the class it is at least."""
 
 FARTHEST_BATCH = float(np.log(4.0))
-"""Farthest that the slope against the batch is followed, ln(batch / usual batch):
-nearly all batches of the benchmark table are within a factor of four of the median of
-their cell."""
+"""Farthest that the slope against the batch is followed, ln(batch / usual batch): 95 %
+of the rows that it is fitted on are within a factor of four of their cell's median."""
 
 
 @dataclass(frozen=True, slots=True)
