@@ -27,7 +27,7 @@ UNKNOWN_ID = -1
 _MHZ_IF_ABOVE = 100.0  # no CPU runs at 100 GHz: such a clock is in MHz
 _GB_IF_BELOW = 512.0  # no GPU has 512 MB: such a memory is in GB
 _MIB_PER_GIB = 1024.0
-_SLOWEST_GHZ = 0.3  # a slower clock is no clock
+_SLOWEST_GHZ = 0.3  # what is slower once taken for MHz was no clock at all
 _MOST_GPUS = 1024  # in one offer; more is nonsense
 _LARGEST = 1e12  # no figure of an offer is larger, in any unit that is used here
 
@@ -366,8 +366,9 @@ def _mend_units(numbers: dict[str, FloatArray]) -> None:
     """Bring figures that came in another unit to the column's."""
     with np.errstate(invalid="ignore"):
         clock = numbers["cpu_ghz"]
-        clock[clock > _MHZ_IF_ABOVE] /= 1000.0
-        clock[clock < _SLOWEST_GHZ] = np.nan
+        in_mhz = clock > _MHZ_IF_ABOVE
+        clock[in_mhz] /= 1000.0
+        clock[in_mhz & (clock < _SLOWEST_GHZ)] = np.nan
         memory = numbers["gpu_ram_mb"]
         memory[memory < _GB_IF_BELOW] *= _MIB_PER_GIB
         reliability = numbers["reliability"]
