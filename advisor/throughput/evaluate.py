@@ -42,7 +42,7 @@ from advisor.throughput.kernel import (
     table_features,
 )
 from advisor.throughput.scaling import fit_scaling
-from advisor.throughput.train import Z90, spread90
+from advisor.throughput.spread import Z90, spread90
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,13 +14,12 @@ import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray
 from advisor.throughput.gpu_model import Level
+from advisor.throughput.spread import spread90
 
 if TYPE_CHECKING:
     from advisor.throughput.benchmarks import Benchmarks
 
 Levels = Mapping[str, Mapping[str, tuple[Level, ...]]]
-
-Z90 = 1.6449
 
 REFERENCE_PRECISION = "amp"
 
@@ -54,7 +53,7 @@ def series_spread(levels: Levels) -> float:
             n = len(values)
             if n > 1:
                 deviations.extend((values - values.mean()) * np.sqrt(n / (n - 1)))
-    return float(np.quantile(np.abs(deviations), 0.9)) / Z90 if deviations else 0.0
+    return spread90(np.array(deviations)) if deviations else 0.0
 
 
 def precision_offsets(levels: Levels) -> tuple[dict[str, float], float]:
@@ -83,7 +82,7 @@ def precision_offsets(levels: Levels) -> tuple[dict[str, float], float]:
     a, b = np.vstack(matrix), np.concatenate(target)
     solution, *_ = np.linalg.lstsq(a, b, rcond=None)
     # Two values share one mean: a difference has twice the variance of what is left.
-    spread = 2.0 * float(np.quantile(np.abs(b - a @ solution), 0.9)) / Z90
+    spread = 2.0 * spread90(b - a @ solution)
     offsets = {REFERENCE_PRECISION: 0.0} | {
         name: float(value) for name, value in zip(free, solution, strict=True)
     }
@@ -123,11 +122,11 @@ def family_levels(
         errors[out] = target[out] - intercept - design[out] @ weights
     intercept, weights = solve(np.ones(len(target), dtype=bool))
     base = intercept - weights[0] * float(size.mean())
-    spreads = {"family": _spread(errors)}
+    spreads = {"family": spread90(errors)}
     for name in names:
         own = errors[[f == name for f in families]]
         if len(own) >= MIN_OWN_SPREAD:
-            spreads[f"family:{name}"] = _spread(own)
+            spreads[f"family:{name}"] = spread90(own)
     offsets_of = zip(names, weights[1:], strict=True)
     intercepts = {"": base} | {name: base + float(w) for name, w in offsets_of}
     return intercepts, float(weights[0]), spreads
@@ -165,10 +164,6 @@ def _known_sizes(
         np.array([r[2] for r in records]),
         np.array([r[3] for r in records]),
     )
-
-
-def _spread(errors: FloatArray) -> float:
-    return float(np.quantile(np.abs(errors), 0.9)) / Z90
 
 
 def _each(levels: Levels) -> Iterator[tuple[str, str, tuple[Level, ...]]]:

@@ -20,11 +20,9 @@ from advisor.throughput.limits import (
     launch_limit,
     transfer_limit,
 )
+from advisor.throughput.spread import Z90
 from advisor.workloads.memory import GB_PER_GIB, fit_micro_batch
 from advisor.workloads.profile import Workload
-
-Z90 = 1.6448536269514722
-"""Standard normal deviate that 5 % lie above: both tails leave 90 %."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, StrArray
 from advisor.throughput.constants import INPUT_PIPELINE
+from advisor.throughput.spread import spread90
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,7 +161,7 @@ def _fit(pairs: Pairs, rows: BoolArray) -> dict[str, float]:
     return {
         "bus_gb_s": bus,
         "ceiling": ceiling,
-        "log_sd": float(np.quantile(errors, 0.9)) / 1.6449,
+        "log_sd": spread90(errors),
         "rows": int(rows.sum()),
         "mape": float(np.mean(np.abs(predicted / observed - 1.0))),
         "mape_linear": float(np.mean(np.abs(1.0 / observed - 1.0))),

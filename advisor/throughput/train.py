@@ -39,15 +39,13 @@ from advisor.throughput.levels import (
     training_gflops,
 )
 from advisor.throughput.scaling import fit_scaling
+from advisor.throughput.spread import spread90
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from advisor.hardware.gpus import Gpu
     from advisor.throughput.benchmarks import Benchmarks
-
-Z90 = 1.6449
-"""Standard deviations to either side of the median that hold 90 % of a normal."""
 
 
 TENSOR_CORES = 1.5
@@ -154,11 +152,6 @@ def response_spreads(
     spreads["workload_new"] = float(np.sqrt(max(added, 0.0)))
     spreads["gpu_new"] = max(spreads["gpu_new"], spreads["gpu_seen"])
     return spreads
-
-
-def spread90(errors: FloatArray) -> float:
-    """Return the log-sd whose 90 % interval holds 90 % of the errors."""
-    return float(np.quantile(np.abs(errors), 0.9)) / Z90
 
 
 def unknown_gpu_spread(gpus: Mapping[str, Gpu]) -> float:

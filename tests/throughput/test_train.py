@@ -24,7 +24,8 @@ from advisor.throughput.kernel import (
 )
 from advisor.throughput.levels import precision_offsets, series_spread
 from advisor.throughput.scaling import efficiency, fit_scaling, scaling_pairs
-from advisor.throughput.train import spread90, train
+from advisor.throughput.spread import spread90
+from advisor.throughput.train import train
 
 GPUS = load_gpus()
 WORKLOADS = ("resnet50", "bert-base-squad", "maskrcnn-r50-fpn", "ssd300-resnet50")

@@ -1,0 +1,15 @@
+"""The spread of errors, as the log-sd whose 90 % interval holds 90 % of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from advisor.arrays import FloatArray
+
+Z90 = 1.6448536269514722
+"""Standard normal deviate that 5 % lie above: both tails leave 90 %."""
+
+
+def spread90(errors: FloatArray) -> float:
+    """Return the log-sd whose 90 % interval holds 90 % of the errors."""
+    return float(np.quantile(np.abs(errors), 0.9)) / Z90
