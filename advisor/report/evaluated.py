@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from advisor.report.formats import to_table
-from advisor.throughput.evaluate import Evaluation
+from advisor.throughput.evaluate.ratios import Evaluation
 
 _HEADERS = ("split", "predictor", "MAPE %", "median %", "p90 %", "90 % covers", "n")
 _ALIGN = ("left", "left", *["right"] * 5)

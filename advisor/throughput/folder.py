@@ -12,11 +12,11 @@ from pathlib import Path
 
 from advisor.hardware.gpus import load_gpus
 from advisor.throughput.artefact import ARTEFACT
-from advisor.throughput.benchmarks import load_benchmarks, table_hash
-from advisor.throughput.card import load_exclusions, model_card
-from advisor.throughput.evaluate import SPLITS, Evaluation, evaluate, load_dlperf
+from advisor.throughput.evaluate.card import load_exclusions, model_card
+from advisor.throughput.evaluate.ratios import SPLITS, Evaluation, evaluate, load_dlperf
+from advisor.throughput.fit.benchmarks import load_benchmarks, table_hash
+from advisor.throughput.fit.train import train
 from advisor.throughput.gpu_model import GpuModel
-from advisor.throughput.train import train
 
 TABLE = "benchmarks.csv"
 EXCLUSIONS = "benchmarks.exclusions.json"

@@ -5,7 +5,7 @@ ln(samples/s of one GPU) = ln baseline + response + level, where
 - the *baseline* is sqrt(matrix rate x memory bandwidth),
 - the *response* says how much more or less of it a GPU reaches on this kind of
   work: the mean of a Gaussian process with shared, family, workload and
-  workload-and-precision parts (`advisor.throughput.train`),
+  workload-and-precision parts (`advisor.throughput.fit.train`),
 - the *level* says what the workload needs: the mean intercept of the series
   that match its reference configuration, else a fallback.
 

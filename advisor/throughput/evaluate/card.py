@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from advisor.throughput.benchmarks import Benchmarks
-    from advisor.throughput.evaluate import Evaluation
+    from advisor.throughput.evaluate.ratios import Evaluation
+    from advisor.throughput.fit.benchmarks import Benchmarks
     from advisor.throughput.gpu_model import GpuModel
 
 RENTED_MOST = (

@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, StrArray
-from advisor.throughput.constants import INPUT_PIPELINE
+from advisor.throughput.fit.constants import INPUT_PIPELINE
 from advisor.throughput.spread import spread90
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from advisor.hardware.gpus import Gpu
-    from advisor.throughput.benchmarks import Benchmarks
+    from advisor.throughput.fit.benchmarks import Benchmarks
 
 _GRADIENT_BYTES = float(INPUT_PIPELINE["gradient_bytes"]["value"])
 

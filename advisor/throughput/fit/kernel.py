@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from advisor.hardware.gpus import Gpu
-    from advisor.throughput.benchmarks import Benchmarks
+    from advisor.throughput.fit.benchmarks import Benchmarks
 
 PARTS = ("all", "family", "workload", "pair", "precision")
 """Kinds of blocks, in the order of `advisor.throughput.gpu_model.part_names`."""

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, IntArray
-from advisor.throughput.cells import UNITS, scored_rows, training_rows, usable_rows
-from advisor.throughput.constants import INPUT_PIPELINE
 from advisor.throughput.features import WorkloadKey
-from advisor.throughput.gpu_model import Block, GpuModel, Level
-from advisor.throughput.kernel import (
+from advisor.throughput.fit.cells import UNITS, scored_rows, training_rows, usable_rows
+from advisor.throughput.fit.constants import INPUT_PIPELINE
+from advisor.throughput.fit.kernel import (
     BATCH,
     LENGTH,
     LINEAR,
@@ -32,20 +31,21 @@ from advisor.throughput.kernel import (
     log_efficiency,
     table_features,
 )
-from advisor.throughput.levels import (
+from advisor.throughput.fit.levels import (
     family_levels,
     precision_offsets,
     series_spread,
     training_gflops,
 )
-from advisor.throughput.scaling import fit_scaling
+from advisor.throughput.fit.scaling import fit_scaling
+from advisor.throughput.gpu_model import Block, GpuModel, Level
 from advisor.throughput.spread import spread90
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from advisor.hardware.gpus import Gpu
-    from advisor.throughput.benchmarks import Benchmarks
+    from advisor.throughput.fit.benchmarks import Benchmarks
 
 
 TENSOR_CORES = 1.5
@@ -57,7 +57,7 @@ def train(
     gpus: Mapping[str, Gpu],
     about: Mapping[str, Any] | None = None,
 ) -> GpuModel:
-    """Train on every row that `advisor.throughput.cells` lets teach.
+    """Train on every row that `advisor.throughput.fit.cells` lets teach.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from advisor.hardware.gpus import Gpu
-    from advisor.throughput.benchmarks import Benchmarks
+    from advisor.throughput.fit.benchmarks import Benchmarks
 
 NVIDIA = ("Pascal", "Volta", "Turing", "Ampere", "Ada", "Hopper", "Blackwell")
 """Architectures that the model covers; others run through other software."""

@@ -10,10 +10,8 @@ import pytest
 
 from advisor.hardware.gpus import load_gpus
 from advisor.resources import models_folder
-from advisor.throughput.benchmarks import Benchmarks, load_benchmarks
-from advisor.throughput.card import load_exclusions, model_card
-from advisor.throughput.cells import scored_rows, training_rows
-from advisor.throughput.evaluate import (
+from advisor.throughput.evaluate.card import load_exclusions, model_card
+from advisor.throughput.evaluate.ratios import (
     Evaluation,
     baseline_rates,
     evaluate,
@@ -22,8 +20,10 @@ from advisor.throughput.evaluate import (
     metrics,
     split_folds,
 )
+from advisor.throughput.fit.benchmarks import Benchmarks, load_benchmarks
+from advisor.throughput.fit.cells import scored_rows, training_rows
+from advisor.throughput.fit.kernel import design
 from advisor.throughput.gpu_model import GpuModel
-from advisor.throughput.kernel import design
 
 GPUS = load_gpus()
 MODELS = models_folder()

@@ -17,7 +17,7 @@ from advisor.throughput.gpu_model import Level
 from advisor.throughput.spread import spread90
 
 if TYPE_CHECKING:
-    from advisor.throughput.benchmarks import Benchmarks
+    from advisor.throughput.fit.benchmarks import Benchmarks
 
 Levels = Mapping[str, Mapping[str, tuple[Level, ...]]]
 

@@ -1,6 +1,6 @@
 """How wrong the GPU model is on GPUs and pairs that it has not seen.
 
-**What is scored** (`advisor.throughput.cells.scored_rows`, frozen): single-GPU rows
+**What is scored** (`advisor.throughput.fit.cells.scored_rows`, frozen): single-GPU rows
 that neither input nor launch is known to limit, with a stated precision and a unit
 that counts work, on NVIDIA cards, in cells (series, workload, precision) with at
 least three GPUs, without ``pytorch-gpu-benchmark``
@@ -32,8 +32,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, IntArray
-from advisor.throughput.cells import scored_rows, training_rows
-from advisor.throughput.kernel import (
+from advisor.throughput.fit.cells import scored_rows, training_rows
+from advisor.throughput.fit.kernel import (
     Design,
     covariance,
     design,
@@ -41,7 +41,7 @@ from advisor.throughput.kernel import (
     held_out,
     table_features,
 )
-from advisor.throughput.scaling import fit_scaling
+from advisor.throughput.fit.scaling import fit_scaling
 from advisor.throughput.spread import Z90, spread90
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from advisor.hardware.gpus import Gpu
-    from advisor.throughput.benchmarks import Benchmarks
+    from advisor.throughput.fit.benchmarks import Benchmarks
 
 SPLITS = ("gpu", "pair")
 PAIR_FOLDS = 10

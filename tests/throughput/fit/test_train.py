@@ -10,11 +10,10 @@ import pytest
 
 from advisor.hardware.gpus import load_gpus
 from advisor.resources import models_folder
-from advisor.throughput.benchmarks import Benchmarks, load_benchmarks
-from advisor.throughput.cells import training_rows
 from advisor.throughput.features import WorkloadKey
-from advisor.throughput.gpu_model import GpuModel
-from advisor.throughput.kernel import (
+from advisor.throughput.fit.benchmarks import Benchmarks, load_benchmarks
+from advisor.throughput.fit.cells import training_rows
+from advisor.throughput.fit.kernel import (
     covariance,
     design,
     fit,
@@ -22,10 +21,11 @@ from advisor.throughput.kernel import (
     log_batch,
     table_features,
 )
-from advisor.throughput.levels import precision_offsets, series_spread
-from advisor.throughput.scaling import efficiency, fit_scaling, scaling_pairs
+from advisor.throughput.fit.levels import precision_offsets, series_spread
+from advisor.throughput.fit.scaling import efficiency, fit_scaling, scaling_pairs
+from advisor.throughput.fit.train import train
+from advisor.throughput.gpu_model import GpuModel
 from advisor.throughput.spread import spread90
-from advisor.throughput.train import train
 
 GPUS = load_gpus()
 WORKLOADS = ("resnet50", "bert-base-squad", "maskrcnn-r50-fpn", "ssd300-resnet50")

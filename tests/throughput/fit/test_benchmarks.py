@@ -11,8 +11,8 @@ import pytest
 from advisor.errors import UsageError
 from advisor.hardware.gpus import load_gpus
 from advisor.resources import models_folder
-from advisor.throughput.benchmarks import Benchmarks, load_benchmarks, table_hash
-from advisor.throughput.cells import scored_rows, training_rows, usable_rows
+from advisor.throughput.fit.benchmarks import Benchmarks, load_benchmarks, table_hash
+from advisor.throughput.fit.cells import scored_rows, training_rows, usable_rows
 
 TABLE = models_folder() / "benchmarks.csv"
 PRECISIONS = {"", "fp32", "tf32", "amp", "bf16", "fp16"}

@@ -1,0 +1,1 @@
+"""How wrong the predictions are on what the model has not seen."""
