@@ -35,6 +35,7 @@ class Cpu:
         single-core: ln PassMark = 2.302 + 0.759 ln Geekbench; or
         ``"microarchitecture"``, boost clock x median score per GHz of boost of
         the CPUs of the same microarchitecture
+    class_score : that product for every CPU, NaN where its class has too few
     source : where the figures come from
     """
 
@@ -51,6 +52,7 @@ class Cpu:
     l3_mb: float
     single_thread_score: float
     score_basis: str
+    class_score: float
     source: str
 
 

@@ -8,19 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
-from advisor.hardware.core_speed import MAX_CLOCK_GHZ, core_speed
+from advisor.hardware.core_speed import (
+    MAX_CLOCK_GHZ,
+    CpuConstants,
+    is_desktop_brand,
+    named_speed,
+    unnamed_speed,
+)
 from advisor.hardware.cpus import Cpu, CpuTable
 from advisor.hardware.gpus import Gpu, GpuTable
 from advisor.market.offers import Offers
-
-CORE_PER_THREAD = 0.55
-"""Cores that one hardware thread is worth where two share a core (feasibility study
-on published figures, November 2026: 0.40 to 0.70, read as a 90 % interval)."""
-
-CORE_PER_THREAD_LOG_SD = 0.17
-
-WHOLE_CORE_LOG_SD = 0.05
-"""Assumed log-sd of a core that shares with no other thread."""
 
 THREADS_PER_GPU = 16.0
 """Threads a GPU where an offer says nothing: median of 1,447 published offers (June
@@ -103,11 +100,23 @@ class Machines:
     flags: Mapping[str, BoolArray]
 
 
-def describe(offers: Offers, gpus: GpuTable, cpus: CpuTable) -> Machines:
+def describe(
+    offers: Offers,
+    gpus: GpuTable,
+    cpus: CpuTable,
+    constants: CpuConstants,
+    measured_speed: FloatArray | None = None,
+) -> Machines:
     """Say what the machines of `offers` are made of.
 
     Everything the market measured itself goes before the tables; what neither
     knows is guessed where that is said above, with a flag, and else unknown.
+
+    Parameters
+    ----------
+    constants : of core speeds and of hardware threads
+    measured_speed : speed of a core that the user measured, 1 at a PassMark
+        single-thread score of 2,100, shape (N,); NaN where there is none
     """
     models, row = _gpu_rows(offers, gpus)
     figures = _nominal(models, row)
@@ -116,8 +125,12 @@ def describe(offers: Offers, gpus: GpuTable, cpus: CpuTable) -> Machines:
     memory, modded = _memory(offers, figures["memory_gb"])
     cpu_of = {name: cpus.resolve(name) for name in set(offers.cpu_name.tolist())}
     cpu = [cpu_of[name] for name in offers.cpu_name]
-    speed, speed_log_sd = _core_speeds(cpu, offers.cpu_ghz)
-    cores, cores_log_sd = _cores(cpu, offers)
+    speed, speed_log_sd = _core_speeds(cpu, offers, constants)
+    if measured_speed is not None:
+        measured = np.isfinite(measured_speed)
+        speed = np.where(measured, measured_speed, speed)
+        speed_log_sd = np.where(measured, constants.measured_log_sd, speed_log_sd)
+    cores, cores_log_sd = _cores(cpu, offers, constants)
     with np.errstate(invalid="ignore"):
         capped = offers.gpu_max_power_w < _POWER_CAPPED * figures["tdp_w"]
         clock_capped = offers.cpu_ghz > MAX_CLOCK_GHZ
@@ -269,26 +282,40 @@ def _host_to_gpu(offers: Offers, figures: Mapping[str, FloatArray]) -> FloatArra
 
 
 def _core_speeds(
-    cpu: Sequence[Cpu | None], cpu_ghz: FloatArray
+    cpu: Sequence[Cpu | None], offers: Offers, constants: CpuConstants
 ) -> tuple[FloatArray, FloatArray]:
     """Return the speed of one core and the log-sd of it, shape (N,) each."""
     models = {one.key: one for one in cpu if one is not None}
-    named = {key: core_speed(one, np.nan) for key, one in models.items()}
+    named = {key: named_speed(one, constants) for key, one in models.items()}
+    desktop = {name: is_desktop_brand(name) for name in set(offers.cpu_name.tolist())}
+    told = zip(
+        cpu,
+        offers.cpu_name.tolist(),
+        offers.cpu_ghz.tolist(),
+        offers.pci_gen.tolist(),
+        strict=True,
+    )
     pairs = [
-        core_speed(None, clock) if one is None else named[one.key]
-        for one, clock in zip(cpu, cpu_ghz.tolist(), strict=True)
+        unnamed_speed(ghz, generation, desktop[name], constants)
+        if one is None
+        else named[one.key]
+        for one, name, ghz, generation in told
     ]
     both: FloatArray = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     return both[:, 0], both[:, 1]
 
 
-def _cores(cpu: Sequence[Cpu | None], offers: Offers) -> tuple[FloatArray, FloatArray]:
+def _cores(
+    cpu: Sequence[Cpu | None], offers: Offers, constants: CpuConstants
+) -> tuple[FloatArray, FloatArray]:
     """Return the cores of each offer and the log-sd of them, shape (N,) each."""
     whole = np.array(
         [one is not None and one.threads == one.cores for one in cpu], dtype=bool
     )
-    share = np.where(whole, 1.0, CORE_PER_THREAD)
-    share_log_sd = np.where(whole, WHOLE_CORE_LOG_SD, CORE_PER_THREAD_LOG_SD)
+    share = np.where(whole, 1.0, constants.core_per_thread)
+    share_log_sd = np.where(
+        whole, constants.whole_core_log_sd, constants.core_per_thread_log_sd
+    )
     unknown = np.isnan(offers.cpu_threads)
     usual = THREADS_PER_GPU * offers.num_gpus
     threads = np.where(unknown, usual, offers.cpu_threads)

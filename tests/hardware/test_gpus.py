@@ -235,3 +235,25 @@ def test_all_names_of_the_real_market_resolve(real_data: Path) -> None:
         names = {(offer["gpu_name"], offer["gpu_ram"]) for offer in offers}
         assert names
         assert [one for one in names if GPUS.resolve(*one) is None] == []
+
+
+def test_every_card_is_found_by_its_own_name() -> None:
+    """The canonical name of a GPU means that GPU alone."""
+    assert all(GPUS.find(gpu.name) is gpu for gpu in GPUS.rows)
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("RTX 4900", "did you mean RTX 4090"),
+        ("A100", "A100-PCIe-40GB, A100-PCIe-80GB, A100-SXM4-40GB, A100-SXM4-80GB"),
+        ("A100 80GB", "A100-PCIe-80GB, A100-SXM4-80GB"),
+        ("", "`advisor gpus` lists"),
+    ],
+)
+def test_one_gpu_is_not_guessed(query: str, words: str) -> None:
+    """A family or a wrong name is refused with the names that could be meant."""
+    with pytest.raises(UsageError) as caught:
+        GPUS.find(query)
+    assert words in str(caught.value)
+    assert ("A100-PCIe-40GB" in str(caught.value)) == (query == "A100")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.hardware.core_speed import core_speed
+from advisor.hardware.core_speed import CpuConstants
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
 from advisor.hardware.machines import Machines, describe
@@ -19,6 +19,27 @@ from advisor.market.offers import parse_offers
 
 GPUS = load_gpus()
 CPUS = load_cpus()
+
+CONSTANTS = CpuConstants(
+    score_exponent=0.9,
+    score_weight=0.5,
+    measured_log_sd=0.05,
+    passmark_log_sd=0.12,
+    geekbench6_log_sd=0.15,
+    microarchitecture_log_sd=0.18,
+    clock_score=2180.0,
+    clock_exponent=0.3,
+    clock_log_sd=0.27,
+    pcie3_score=2100.0,
+    pcie4_score=2500.0,
+    pcie5_score=3000.0,
+    desktop_factor=1.25,
+    pcie_log_sd=0.28,
+    nothing_log_sd=0.30,
+    core_per_thread=0.55,
+    core_per_thread_log_sd=0.17,
+    whole_core_log_sd=0.05,
+)
 
 OFFER: dict[str, Any] = {
     "gpu_name": "RTX 4090",
@@ -47,7 +68,7 @@ def machines(*changes: dict[str, Any]) -> Machines:
     records = [OFFER | {"id": i} | change for i, change in enumerate(changes)]
     offers, excluded = parse_offers(records)
     assert not excluded
-    return describe(offers, GPUS, CPUS)
+    return describe(offers, GPUS, CPUS, CONSTANTS)
 
 
 def flags(*changes: dict[str, Any]) -> list[set[str]]:
@@ -197,17 +218,75 @@ def test_host_to_gpu_is_measured_or_nominal(
 
 
 def test_less_known_of_the_cpu_is_a_wider_spread() -> None:
-    """The ladder: PassMark, Geekbench, microarchitecture, clock, nothing."""
+    """The ladder: PassMark, Geekbench, microarchitecture, clock, PCIe, nothing."""
     steps = (
         {"cpu_name": "AMD EPYC 7702"},
         {"cpu_name": "AMD EPYC 9654"},
         {"cpu_name": "AMD EPYC 7V13"},
         {"cpu_name": None},
         {"cpu_name": None, "cpu_ghz": None},
+        {"cpu_name": None, "cpu_ghz": None, "pci_gen": None},
     )
     spread = machines(*steps).core_speed_log_sd
     assert np.all(np.diff(spread) > 0)
     assert machines(steps[-1]).core_speed[0] == 1.0
+
+
+def test_a_measured_speed_goes_before_everything() -> None:
+    """What the user measured replaces the ladder, where there is a measurement."""
+    offers, _ = parse_offers([OFFER | {"id": i} for i in range(2)])
+    own = np.array([1.7, np.nan])
+    two = describe(offers, GPUS, CPUS, CONSTANTS, own)
+    ladder = describe(offers, GPUS, CPUS, CONSTANTS)
+    assert two.core_speed.tolist() == [1.7, ladder.core_speed[1]]
+    assert two.core_speed_log_sd.tolist() == [0.05, 0.12]
+
+
+@pytest.mark.parametrize(
+    ("name", "score"),
+    [
+        ("AMD EPYC 7702", (2097 * 2097) ** 0.5),  # PassMark and Zen 2 at 3.4 GHz
+        ("AMD Ryzen 7 5800H", (3075 * 3201) ** 0.5),
+        ("AMD EPYC 9B14", 2979.0),  # Zen 4 at 3.7 GHz is all there is
+    ],
+)
+def test_a_name_is_worth_its_score_and_its_class(name: str, score: float) -> None:
+    """Geometric mean of one's own score and the class at the boost clock."""
+    speed = machines({"cpu_name": name}).core_speed[0]
+    assert speed == pytest.approx((score / 2100) ** 0.9, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "generation", "score"),
+    [
+        (None, 1, 2100),
+        (None, 3, 2100),
+        (None, 4, 2500),
+        (None, 5, 3000),
+        (None, 6, 3000),
+        ("Xeon(R)", 4, 2500),
+        ("Core Processor (Skylake)", 4, 2500),  # a virtual machine's
+        ("AMD Ryzen Threadripper", 4, 2500),
+        ("AMD Ryzen", 4, 1.25 * 2500),
+        ("Core™ i9", 4, 1.25 * 2500),
+    ],
+)
+def test_without_name_and_clock_the_link_tells(
+    name: str | None, generation: int, score: float
+) -> None:
+    """PCIe generation and a desktop's brand; a host is at least of its link's."""
+    change = {"cpu_name": name, "cpu_ghz": None, "pci_gen": generation}
+    one = machines(change)
+    assert one.core_speed[0] == pytest.approx((score / 2100) ** 0.9)
+    assert one.core_speed_log_sd[0] == 0.28
+    assert one.flags["cpu_unknown"][0]
+
+
+def test_a_brand_alone_is_worth_its_clock() -> None:
+    """A brand-only name with a clock is what the clock is without a name."""
+    two = machines({"cpu_name": "Xeon(R)"}, {"cpu_name": None})
+    assert two.core_speed[0] == two.core_speed[1]
+    assert two.core_speed_log_sd.tolist() == [0.27, 0.27]
 
 
 def test_the_clock_does_not_change_a_named_cpu() -> None:
@@ -272,8 +351,9 @@ def test_more_is_never_less(field: str, name: str | None, data: st.DataObject) -
 
 def test_a_clock_above_the_cap_counts_as_the_cap() -> None:
     """Nothing on sale is faster than 6.2 GHz."""
-    assert core_speed(None, 9.0) == core_speed(None, 6.2)
-    assert core_speed(None, 6.1).speed < core_speed(None, 6.2).speed
+    clocks = (9.0, 6.2, 6.1)
+    speed = machines(*({"cpu_name": None, "cpu_ghz": c} for c in clocks)).core_speed
+    assert speed[0] == speed[1] > speed[2]
 
 
 @pytest.mark.parametrize(
@@ -296,7 +376,7 @@ def test_real_offers_are_resolved(
     """
     text = (real_data / "offers" / name).read_text(encoding="utf-8")
     offers, _ = parse_offers(json.loads(text)["offers"])
-    found = describe(offers, GPUS, CPUS)
+    found = describe(offers, GPUS, CPUS, CONSTANTS)
     assert len(found.gpu) == len(offers) > 0
     assert 1 - found.flags["gpu_unknown"].mean() >= least_gpus
     named = offers.cpu_name != ""

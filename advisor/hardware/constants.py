@@ -1,0 +1,39 @@
+"""Fitted constants: dataclasses read from a section of the model artefact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from advisor.errors import AdvisorError
+
+Constants = TypeVar("Constants")
+
+SPREAD_OF = "spread_of"
+"""Key of a field's metadata: name of the constant whose spread the field is."""
+
+
+def read_constants(kind: type[Constants], section: Mapping[str, Any]) -> Constants:
+    """Read a dataclass of numbers from ``{name: {"value": ..., ...}}``.
+
+    A field is the ``value`` of the entry of its name. One with `SPREAD_OF` in its
+    metadata is the spread of that other entry: ``log_sd`` (of the natural logarithm)
+    or ``sd``, as the field's own name ends.
+
+    Raises
+    ------
+    advisor.errors.AdvisorError
+        if an entry is missing or no number
+    """
+    values = {}
+    for field in fields(kind):  # type: ignore[arg-type]
+        owner = field.metadata.get(SPREAD_OF)
+        spread = "log_sd" if field.name.endswith("log_sd") else "sd"
+        try:
+            entry = section[owner or field.name]
+            values[field.name] = float(entry[spread if owner else "value"])
+        except (KeyError, TypeError, ValueError) as error:
+            message = f"the model artefact lacks the constant {field.name}: {error}"
+            raise AdvisorError(message) from error
+    return kind(**values)
