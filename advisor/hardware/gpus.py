@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import difflib
 import math
+import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from advisor.errors import UsageError
 from advisor.hardware.names import GpuKey, gpu_key
 
 _TABLE = Path(__file__).parent / "data" / "gpus.csv"
+_MATMUL = Path(__file__).parent / "data" / "matmul.csv"
+
+_MEASURED = "matmul_share"  # the field that a table of its own fills
 
 _MIB_PER_GIB = 1024.0
 
@@ -51,6 +55,9 @@ class Gpu:
     interconnect : ``"sxm"`` (NVLink or the like on the board), ``"nvlink"``
         (bridge), ``"pcie-p2p"`` (peer to peer), ``"pcie"`` (through the host)
     source : where the figures come from and which are derived
+    matmul_share : measured rate of large FP16 matrix products over `fp16_tflops`
+        (``data/matmul.csv``); where nobody published one, the median of its kind of
+        board (GeForce, professional, SXM, laptop)
     """
 
     name: str
@@ -74,11 +81,12 @@ class Gpu:
     pcie_lanes: float
     interconnect: str
     source: str
+    matmul_share: float = math.nan
 
 
-_COLUMNS = tuple(field.name for field in fields(Gpu))
+_COLUMNS = tuple(field.name for field in fields(Gpu) if field.name != _MEASURED)
 _ALIASES = _COLUMNS.index("aliases")
-_IS_NUMBER = tuple(field.type == "float" for field in fields(Gpu))
+_IS_NUMBER = tuple(field.type == "float" for field in fields(Gpu))[: len(_COLUMNS)]
 
 
 class GpuTable(Mapping[str, Gpu]):
@@ -157,6 +165,24 @@ class GpuTable(Mapping[str, Gpu]):
             return candidates[0] if candidates else None
         return min(candidates, key=lambda gpu: _memory_distance(gpu, memory))
 
+    def find(self, query: str) -> Gpu:
+        """Return the one GPU that a user means.
+
+        Raises
+        ------
+        UsageError
+            if no GPU is called so, or several are
+        """
+        if (gpu := self.resolve(query)) is not None:
+            return gpu
+        rows = self._meant(gpu_key(query))
+        if not rows:
+            raise UsageError(self._unknown(query, ()))
+        if len(rows) > 1:
+            names = ", ".join(gpu.name for gpu in rows)
+            raise UsageError(f"several GPUs are called {query!r}: {names}")
+        return rows[0]
+
     def select(self, queries: Sequence[str], names: Iterable[str]) -> frozenset[str]:
         """Return those of a market's `names` that a user's `queries` mean.
 
@@ -220,10 +246,38 @@ def _memory_distance(gpu: Gpu, memory_gb: float) -> float:
 
 def load_gpus() -> GpuTable:
     """Load the GPU table that ships with the package."""
+    with _MATMUL.open(encoding="utf-8", newline="") as file:
+        measured = {
+            row["gpu"]: float(row["fp16_matmul_tflops"]) for row in csv.DictReader(file)
+        }
     with _TABLE.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
         next(reader)
-        return GpuTable(_gpu(cells) for cells in reader)
+        gpus = [_gpu(cells) for cells in reader]
+    return GpuTable(_with_matmul_shares(gpus, measured))
+
+
+def _with_matmul_shares(
+    gpus: Sequence[Gpu], measured: Mapping[str, float]
+) -> Iterator[Gpu]:
+    """Fill in `Gpu.matmul_share` from measured rates, 10^12 FLOP/s, by GPU."""
+    shares = {
+        g.name: measured[g.name] / g.fp16_tflops for g in gpus if g.name in measured
+    }
+    by_kind: dict[str, list[float]] = {}
+    for gpu in gpus:
+        if gpu.name in shares:
+            by_kind.setdefault(_board(gpu), []).append(shares[gpu.name])
+    medians = {kind: statistics.median(values) for kind, values in by_kind.items()}
+    for gpu in gpus:
+        share = shares.get(gpu.name, medians.get(_board(gpu), math.nan))
+        yield replace(gpu, matmul_share=share if gpu.vendor == "NVIDIA" else math.nan)
+
+
+def _board(gpu: Gpu) -> str:
+    """Return the kind of board: laptops run above their stated base clocks."""
+    mobile = gpu.name.endswith(("Laptop", "Max-Q"))
+    return "laptop" if mobile else gpu.interconnect
 
 
 def _gpu(cells: Sequence[str]) -> Gpu:
