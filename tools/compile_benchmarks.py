@@ -31,6 +31,8 @@ from benchmark_names import (
     workload_of,
 )
 
+from advisor.hardware.gpus import load_gpus
+
 COLUMNS = (
     "workload",
     "task",
@@ -56,6 +58,10 @@ COLUMNS = (
 KEY = ["workload", "series", "gpu", "num_gpus", "precision", "unit"]
 
 MAX_GPUS = 8
+
+# Memory as sold and as the market says differ by less than this, in ln GB; more is
+# another memory (as in advisor.hardware.machines).
+SAME_MEMORY = 0.15
 
 # 10^6 parameters and 10^9 multiply-accumulates of a forward pass for one unit
 # (sample or token) of the table, where the raw table has none.
@@ -283,6 +289,21 @@ def faulty_half(table: pd.DataFrame) -> pd.Series:
     return half & tensor & (table["throughput"] < 0.8 * twin)
 
 
+def name_units(table: pd.DataFrame) -> pd.Series:
+    """Return the workloads' names, the unit added where it is not the usual one.
+
+    A rate in iterations and one in samples have nothing in common but the net.
+    """
+    counted = table["unit"].isin(["samples/s", "tokens/s"])
+    weight = np.where(counted, len(table), 1)  # a unit that counts work goes first
+    rows = (
+        pd.Series(weight, table.index).groupby([table["workload"], table["unit"]]).sum()
+    )
+    usual = rows.groupby("workload").idxmax().map(lambda key: key[1])
+    other = table["unit"].ne(table["workload"].map(usual))
+    return table["workload"].where(~other, table["workload"] + " (" + table["unit"] + ")")
+
+
 def compile_table(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return the table and how many figures were left out, by reason."""
     reason = exclusion_reasons(raw)
@@ -297,6 +318,7 @@ def compile_table(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     )
     table = table[~faulty].reset_index(drop=True)
     table["host_bound"] |= twin_bound(table)
+    table["workload"] = name_units(table)
     counts["figures read"], counts["figures used"] = len(raw), len(kept)
     return table[list(COLUMNS)], counts
 
@@ -315,32 +337,48 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def dlperf_medians(folder: Path) -> pd.DataFrame:
-    """Return the median DLPerf score of one GPU, by canonical GPU name.
+    """Return the median DLPerf score of one GPU, by canonical name and GPUs an offer.
 
-    Scores of hosts without a CPU name are left out where the offers have the
-    field: they are broken (5 or 6 whatever the card). Cards that the market
-    spells alike (A100 of 40 and 80 GB) get the same score.
+    Each machine has one vote. Hosts without a CPU are left out (their scores are 2 to
+    6 % of the others'), and so are cards whose memory is not that they were sold with
+    (the score rises with the memory).
     """
-    scores: dict[str, dict[int, float]] = {}
-    for path in sorted((folder / "offers").glob("*.json")):
-        for offer in json.loads(path.read_text())["offers"]:
-            score, number = offer.get("dlperf"), offer.get("num_gpus")
-            healthy = "cpu_name" not in offer or offer["cpu_name"]
-            if score and number and healthy and offer.get("gpu_name"):
-                scores.setdefault(offer["gpu_name"], {})[offer["id"]] = score / number
-    names = pd.read_csv(folder / "gpus.csv").dropna(subset="vast_gpu_name")
-    records = [
-        {
-            "gpu": gpu,
-            "market_name": spelling,
-            "dlperf_per_gpu_median": round(float(np.median([*values.values()])), 2),
-            "offers": len(values),
-            "source": "Vast.ai public offers, June to September 2026",
-        }
-        for gpu, spelling in zip(names["gpu_name"], names["vast_gpu_name"], strict=True)
-        if (values := scores.get(spelling))
+    offers = read_offers(folder)
+    gpus = load_gpus()
+    found = [
+        gpus.resolve(name, memory)
+        for name, memory in zip(offers["gpu_name"], offers["gpu_ram"], strict=True)
     ]
-    return pd.DataFrame(records).sort_values("gpu")
+    offers["gpu"] = ["" if gpu is None else gpu.name for gpu in found]
+    sold_gb = np.array([np.nan if gpu is None else gpu.memory_gb for gpu in found])
+    as_sold = np.abs(np.log(offers["gpu_ram"] / 1024 / sold_gb)) < SAME_MEMORY
+    usable = offers[as_sold & offers["cpu_cores_effective"].gt(0)]
+    each = usable["dlperf"] / usable["num_gpus"]
+    votes = each.groupby([usable["gpu"], usable["num_gpus"], usable["machine"]]).median()
+    medians = votes.groupby(level=["gpu", "num_gpus"]).agg(["median", "size"])
+    table = medians.reset_index().rename(columns={"size": "machines"})
+    table["dlperf_per_gpu_median"] = table.pop("median").round(2)
+    table["source"] = "Vast.ai public offers, June to September 2026"
+    return table[["gpu", "num_gpus", "dlperf_per_gpu_median", "machines", "source"]]
+
+
+def read_offers(folder: Path) -> pd.DataFrame:
+    """Return the real offers with a score, each once, with what tells machines apart.
+
+    Where no machine is named, offers of one GPU model, place, reliability and memory
+    a GPU are taken for slices of one.
+    """
+    paths = sorted((folder / "offers").glob("*.json"))
+    lists = [json.loads(path.read_text(encoding="utf-8"))["offers"] for path in paths]
+    offers = pd.DataFrame([offer for one in lists for offer in one])
+    offers = offers[offers["dlperf"].gt(0) & offers["num_gpus"].gt(0)]
+    offers = offers.drop_duplicates("id", keep="last").reset_index(drop=True)
+    memory_gb = (offers["cpu_ram"] / offers["num_gpus"] / 1000).round(2)
+    alike = [offers["gpu_name"], offers["geolocation"], offers["reliability2"], memory_gb]
+    likeness = offers.groupby(alike, dropna=False).ngroup()
+    offers["machine"] = -1 - likeness  # below every id that the market gives
+    offers["machine"] = offers["machine_id"].fillna(offers["machine"])
+    return offers
 
 
 def main() -> None:
