@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from advisor.arrays import FloatArray, StrArray
+from advisor.arrays import BoolArray, FloatArray, StrArray
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,8 +25,13 @@ FEATURES = (
     "year",
     "ln SMs",
     "ln TFLOPS / bandwidth",
+    "ln measured / nominal matrix rate",
 )
 """Names of the columns of `feature_matrix`."""
+
+TENSOR_CORES = 1.5
+"""Matrix rate over FP32 rate above which products run on tensor cores: they are two or
+more times as fast as the vector units on every card that has them."""
 
 UNKNOWN = "unknown"
 """Name of a GPU that is not in the table."""
@@ -46,6 +51,7 @@ class GpuFeatures:
     sm_count : (N,) multiprocessors; NaN where unknown
     boost_mhz : (N,) MHz; NaN where unknown
     year : (N,) of the launch; NaN where unknown
+    matmul_share : (N,) measured over nominal matrix rate, see `Gpu`; NaN where unknown
     gpu : (N,) canonical names, `UNKNOWN` where the table has none
     """
 
@@ -56,6 +62,7 @@ class GpuFeatures:
     sm_count: FloatArray
     boost_mhz: FloatArray
     year: FloatArray
+    matmul_share: FloatArray
     gpu: StrArray
 
     @classmethod
@@ -83,6 +90,7 @@ class GpuFeatures:
             sm_count=column("sm_count"),
             boost_mhz=column("boost_mhz"),
             year=column("year"),
+            matmul_share=column("matmul_share"),
             gpu=np.array(
                 [UNKNOWN if gpu is None else gpu.name for gpu in gpus], dtype=np.str_
             ),
@@ -93,6 +101,23 @@ class GpuFeatures:
         """(N,) matrix rate; a card without units for the precision uses FP32."""
         rate: FloatArray = np.fmax(self.tensor_tflops, self.fp32_tflops)
         return rate
+
+    @property
+    def on_tensor_cores(self) -> BoolArray:
+        """(N,) whether the matrix products run on tensor cores, faster than on others."""
+        with np.errstate(invalid="ignore"):
+            fast: BoolArray = self.matrix_tflops > TENSOR_CORES * self.fp32_tflops
+        return fast
+
+    def precision(self, asked: str) -> StrArray:
+        """Return the (N,) precision that the cards run: FP32 for one that they lack.
+
+        Before Ampere there is neither TF32 nor BF16, and PyTorch computes in FP32.
+        """
+        with np.errstate(invalid="ignore"):
+            lacks = ~(self.tensor_tflops > self.fp32_tflops)
+        lacks &= asked in ("tf32", "bf16")
+        return np.where(lacks & np.isfinite(self.fp32_tflops), "fp32", asked)
 
     def __len__(self) -> int:
         return len(self.gpu)
@@ -116,7 +141,7 @@ def tensor_rate(gpu: Gpu, precision: str) -> float:
 
 
 def feature_matrix(features: GpuFeatures) -> FloatArray:
-    """Return the (N, 8) columns of `FEATURES`, NaN where unknown."""
+    """Return the (N, 9) columns of `FEATURES`, NaN where unknown."""
     rate, bandwidth = features.matrix_tflops, features.memory_bandwidth_gb_s
     return np.column_stack(
         [
@@ -128,6 +153,7 @@ def feature_matrix(features: GpuFeatures) -> FloatArray:
             features.year,
             np.log(features.sm_count),
             np.log(rate / bandwidth),
+            np.log(features.matmul_share),
         ]
     )
 
@@ -141,6 +167,55 @@ def log_baseline(features: GpuFeatures) -> FloatArray:
     return 0.5 * np.log(features.matrix_tflops * features.memory_bandwidth_gb_s)
 
 
+def standardised(raw: FloatArray, centre: FloatArray, scale: FloatArray) -> FloatArray:
+    """Return the (N, 9) features in standard deviations.
+
+    What is unknown counts as the mean of the training rows.
+    """
+    z: FloatArray = (np.where(np.isfinite(raw), raw, centre) - centre) / scale
+    return z
+
+
+OVERHEAD = 0.1
+"""Share of a step at the usual batch, on a GPU of the middle rate, that does not grow
+with the batch (assumption; from 0.03 to 0.3 the held-out errors are alike, for how much
+of it counts is fitted workload by workload)."""
+
+FARTHEST_LOG_BATCH = 5.0
+"""ln ratio to the usual batch beyond which a batch counts as this far."""
+
+
+def batch_effect(log_batch: FloatArray, log_rate: FloatArray) -> FloatArray:
+    """Return (N,) ln of the rate that is left by what a step spends beside its samples.
+
+    A step of b samples takes overhead + b / rate: the faster the GPU, the more samples
+    it needs. Rises with the batch, falls with the rate, never above 0.
+
+    Parameters
+    ----------
+    log_batch : (N,) ln(batch / usual batch)
+    log_rate : (N,) ln(baseline of the GPU / middle one)
+    """
+    far = np.clip(log_batch, -FARTHEST_LOG_BATCH, FARTHEST_LOG_BATCH)
+    effect: FloatArray = -np.log1p(OVERHEAD * np.exp(log_rate - far))
+    return effect
+
+
+CONVOLUTIONAL = ("cnn", "detection", "segmentation", "gan")
+"""Families to whose speed the memory format of a batch matters."""
+
+HALF = ("amp", "fp16", "bf16")
+"""Precisions whose tensor cores want channels-last convolutions."""
+
+
+def format_label(memory_format: str, family: str, precision: str) -> str:
+    """Return the label of a memory format; one for all where it does not matter."""
+    if family not in CONVOLUTIONAL:
+        return "n/a"
+    width = "half" if precision in HALF else "single"
+    return f"{memory_format} {width}"
+
+
 @dataclass(frozen=True, slots=True)
 class WorkloadKey:
     """What the model needs of a workload.
@@ -152,8 +227,7 @@ class WorkloadKey:
     precision : arithmetic of the matrix products
     training_gflops_per_sample : 10^9 FLOPs of a training step, per sample
     units_per_sample : units of the table (such as tokens) in one sample
-    framework : such as ``"pytorch"``; empty if any will do
-    first_year, last_year : of the figures that set the level
+    framework : such as ``"pytorch"``; empty where the profile names none
     memory_format : ``"channels-last"``, ``"contiguous"`` or ``"n/a"``
     """
 
@@ -163,15 +237,12 @@ class WorkloadKey:
     training_gflops_per_sample: float
     units_per_sample: float = 1.0
     framework: str = ""
-    first_year: float = -np.inf
-    last_year: float = np.inf
     memory_format: str = "n/a"
 
     @classmethod
     def of(cls, workload: Workload) -> WorkloadKey:
         """Read the key off a profile."""
         reference = workload.reference
-        years = [float(y) for y in re.findall(r"\b20\d\d\b", reference.era)]
         word = re.match(r"[a-z]+", reference.framework.lower())
         return cls(
             name=reference.benchmark,
@@ -180,8 +251,6 @@ class WorkloadKey:
             training_gflops_per_sample=workload.training_gflops_per_sample,
             units_per_sample=reference.benchmark_units_per_sample,
             framework=word.group() if word else "",
-            first_year=min(years, default=-np.inf),
-            last_year=max(years, default=np.inf),
             memory_format=reference.memory_format,
         )
 

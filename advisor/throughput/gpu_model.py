@@ -1,101 +1,77 @@
 """The GPU side of a prediction: the trained artefact, evaluated with NumPy alone.
 
-ln(samples/s of one GPU) = ln baseline + response + level, where
+ln(samples/s of one GPU) = ln baseline + f, where the *baseline* is sqrt(matrix rate x
+memory bandwidth) and f a Gaussian process over (GPU, batch, kind of work) with
+intercepts for what a workload needs (`advisor.throughput.kernel`). The artefact holds
+its posterior on the distinct points of the benchmark table, so mean and spread are those
+of the fitted process, not an approximation of them.
 
-- the *baseline* is sqrt(matrix rate x memory bandwidth),
-- the *response* says how much more or less of it a GPU reaches on this kind of
-  work: the mean of a Gaussian process with shared, family, workload and
-  workload-and-precision parts (`advisor.throughput.fit.train`),
-- the *level* says what the workload needs: the mean intercept of the series
-  that match its reference configuration, else a fallback.
-
-Its spread is estimated from held-out residuals, never assumed.
+A workload of which one GPU alone was measured is not among these points: its *anchors*
+condition the posterior when they are asked for. A workload that nobody measured takes
+its level from its family and its floating-point operations.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray
-from advisor.errors import UsageError
+from advisor.arrays import FloatArray, IntArray
 from advisor.throughput.features import (
-    FEATURES,
     GpuFeatures,
     WorkloadKey,
+    batch_effect,
     feature_matrix,
+    format_label,
+    log_baseline,
+    standardised,
 )
+from advisor.throughput.kernel import OWN_PARTS, PARTS, Covariance, Inputs
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-FORMAT = 1
-"""Version of the artefact's layout."""
-
-_CHUNK = 8192
+WORKLOAD_LEVELS = ("workload", "pair", "framework_workload", "format_workload")
+"""Intercepts that only measurements of the workload tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Coefficients of one part of the response, such as ``workload:resnet50``.
+class Run(NamedTuple):
+    """How a measurement was made, or is to be.
 
     Attributes
     ----------
-    linear : (8,) weights of the standardised features
-    points : (k,) indices of the reference points of the smooth part
-    weights : (k,) their weights
-    gpus : canonical name -> offset of that GPU
-    batch : slope against ln(batch / usual batch)
+    precision : see `advisor.workloads.profile.Precision`; empty where unknown
+    framework : such as ``"pytorch"``
+    memory_format : ``"channels-last"``, ``"contiguous"`` or ``"n/a"``
     """
 
-    linear: FloatArray
-    points: IntArray
-    weights: FloatArray
-    gpus: Mapping[str, float]
-    batch: float
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """Intercept of one series for one workload and precision.
-
-    Attributes
-    ----------
-    series, framework, year : which figures
-    intercept : ln(units/s / baseline), response taken off
-    rows : single-GPU rows of the table behind it
-    batch : their median batch, samples a GPU; 0 where unknown
-    """
-
-    series: str
+    precision: str
     framework: str
-    year: float
-    intercept: float
-    rows: int
-    batch: float
+    memory_format: str
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a prediction rests on.
+class Anchor:
+    """One measurement that conditions the prediction of its workload.
 
     Attributes
     ----------
-    level : ``"measured"``, ``"other precision"`` or ``"family"``
-    series : the series that set the level
-    workload_rows : measurements of this workload in the table
-    gpu_rows : (N,) measurements of each GPU in the table; 0 where it is new
+    gpu : canonical name
+    run : how it was made
+    z : (D,) standardised features
+    batch : effect of its batch, see `advisor.throughput.features.batch_effect`
+    y : ln(units/s of one GPU / baseline)
+    source, series : where it was measured; what two anchors share of them is no
+        independent evidence
     """
 
-    level: str
-    series: tuple[str, ...]
-    workload_rows: int
-    gpu_rows: IntArray
+    gpu: str
+    run: Run
+    z: FloatArray
+    batch: float
+    y: float
+    source: str
+    series: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,40 +80,65 @@ class GpuModel:
 
     Attributes
     ----------
-    centre, scale : (8,) mean and standard deviation of the features in training
-    length : (8,) length scales of the smooth part, in standard deviations
-    points : (m, 8) standardised reference points of the smooth part
-    blocks : name of a part of the response -> its coefficients
+    covariance : of the process
+    points : M distinct points of the table
+    half_inverse : (M, M) upper triangle H, half the diagonal: H + H^T is the inverse of
+        their covariance, noise included (see `fit.posterior`)
+    weights : (M,) the inverse times the values less their mean
+    mean : mean of the values
+    centre, scale : (D,) mean and standard deviation of the features in training
+    middle : mean of ln baseline in training
+    labels : kind -> the labels of its codes 0, 1, ...
+    noise : variance of the error of one measurement
+    usual_batch : workload -> samples a GPU that its level refers to
     families : workload -> family
-    levels : workload -> precision -> the series that measured it
-    precision_offsets : precision -> learned offset of the level
+    anchors : workload of one GPU -> its measurements
     family_levels : family -> intercept of the level of unmeasured workloads
-    family_slope : slope of that level against ln training GFLOPs per sample
-    best_utilisation : highest share of the matrix rate that the table's rows reach
-        (their 99 % quantile): no prediction goes above it
-    spreads : name -> log-sd estimated from held-out residuals (`train`)
+        (``""``: any other)
+    family_slope : slope of that level against ln training GFLOPs per unit
+    family_spreads : family -> log-sd of that level (``""``: any other)
+    spread_factors : case -> what the spread is multiplied with so that 90 % intervals
+        hold 90 % of held-out rows: ``"gpu_seen"`` with other workloads, ``"gpu_new"``,
+        and a whole source, ``"own"``; a user's run is of a new source, so that the
+        larger one counts
+    unknown_log_sd : added log-sd of a GPU in no table
+    best_utilisation : highest share of the matrix rate that the table's rows on tensor
+        cores reach (their 99 % quantile): no prediction on them goes above it. Without
+        them Winograd convolutions take fewer products than are counted
     workload_rows, gpu_rows : name -> measurements behind it
-    scaling : interconnect class -> ``bus_gb_s``, ``log_sd``, ``rows``
-    cpu : constant of the input pipeline -> ``value``, ``log_sd``, ``source``
+    workload_gpus, workload_series : workload -> GPUs and series that measured it
+    scaling : of several GPUs, see `advisor.throughput.scaling.Scaling`
+    cpu : constants of the other limits (`fit.cpu`)
+    dlperf : canonical GPU name -> GPUs of the offer -> median DLPerf of one GPU
     about : how it was trained, for the card
     """
 
+    covariance: Covariance
+    points: Inputs
+    half_inverse: FloatArray
+    weights: FloatArray
+    mean: float
     centre: FloatArray
     scale: FloatArray
-    length: FloatArray
-    points: FloatArray
-    blocks: Mapping[str, Block]
+    middle: float
+    labels: Mapping[str, Sequence[str]]
+    noise: float
+    usual_batch: Mapping[str, float]
     families: Mapping[str, str]
-    levels: Mapping[str, Mapping[str, tuple[Level, ...]]]
-    precision_offsets: Mapping[str, float]
+    anchors: Mapping[str, tuple[Anchor, ...]]
     family_levels: Mapping[str, float]
     family_slope: float
+    family_spreads: Mapping[str, float]
+    spread_factors: Mapping[str, float]
+    unknown_log_sd: float
     best_utilisation: float
-    spreads: Mapping[str, float]
     workload_rows: Mapping[str, int]
     gpu_rows: Mapping[str, int]
-    scaling: Mapping[str, Mapping[str, float]]
-    cpu: Mapping[str, Mapping[str, Any]]
+    workload_gpus: Mapping[str, Sequence[str]]
+    workload_series: Mapping[str, Sequence[str]]
+    scaling: Mapping[str, Any]
+    cpu: Mapping[str, Any]
+    dlperf: Mapping[str, Mapping[str, float]]
     about: Mapping[str, Any]
 
     def predict(
@@ -158,248 +159,220 @@ class GpuModel:
         -------
         (N,) ln samples/s and (N,) standard deviation of its error
         """
-        response = self.response(features, workload, log_batch_ratio)
-        level, level_sd, _, _ = self._level(workload)
-        matrix, known = self._filled(features)
-        baseline = 0.5 * (matrix[:, 0] + matrix[:, 1])
-        spread = np.sqrt(self._response_sd(features, known, workload) ** 2 + level_sd**2)
-        rate = np.fmin(baseline + response + level, self._ceiling(features, workload))
-        return rate, spread
+        batch = np.zeros(len(features)) if log_batch_ratio is None else log_batch_ratio
+        z, effect = self.standardise(features, batch)
+        _, usual = self.standardise(features, np.zeros(len(features)))
+        seen = np.array([str(g) in self.gpu_rows for g in features.gpu], dtype=bool)
+        mean, variance = self._process(z, effect, usual, features, workload)
+        own = variance + self.covariance.own + self.noise
+        spread = np.where(seen, *(self._factor(c) for c in ("gpu_seen", "gpu_new")))
+        spread = spread * np.sqrt(own)
+        baseline = log_baseline(features)
+        known = np.isfinite(baseline)
+        spread = np.where(known, spread, np.hypot(spread, self.unknown_log_sd))
+        level = mean - np.log(workload.units_per_sample)
+        rate = np.where(known, baseline, self.middle) + level
+        return np.fmin(rate, self._ceiling(features, workload)), spread
 
-    def response(
+    def _factor(self, case: str) -> float:
+        """Return the factor on the spread of a GPU that was seen or that is new."""
+        return max(self.spread_factors[case], self.spread_factors["own"])
+
+    def standardise(
+        self, features: GpuFeatures, log_batch: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return `Inputs.z` and `Inputs.batch` of N GPUs and ln batch / usual batch."""
+        z = standardised(feature_matrix(features), self.centre, self.scale)
+        baseline = np.nan_to_num(log_baseline(features), nan=self.middle)
+        return z, batch_effect(log_batch, baseline - self.middle)
+
+    def usual_batch_of(self, workload: WorkloadKey) -> float:
+        """Return the batch that the level refers to, NaN where it is unknown."""
+        return self.usual_batch.get(workload.name, float("nan"))
+
+    def level_of(self, workload: WorkloadKey) -> str:
+        """Say what the level of a workload rests on.
+
+        ``"measured"``, ``"one GPU"`` (nobody measured another), ``"other precision"``
+        or ``"family"`` (nobody measured the workload).
+        """
+        if workload.name not in self.workload_rows:
+            return "family"
+        anchors = self.anchors.get(workload.name, ())
+        if f"{workload.name}|{workload.precision}" not in self.labels["pair"] and not any(
+            anchor.run.precision == workload.precision for anchor in anchors
+        ):
+            return "other precision"
+        return "one GPU" if anchors else "measured"
+
+    def _process(
         self,
+        z: FloatArray,
+        effect: FloatArray,
+        usual: FloatArray,
         features: GpuFeatures,
         workload: WorkloadKey,
-        log_batch_ratio: FloatArray | None = None,
-    ) -> FloatArray:
-        """Return the (N,) response of the GPUs to this kind of work."""
-        blocks = [self.blocks[n] for n in self._parts(workload) if n in self.blocks]
-        linear = sum((b.linear for b in blocks), np.zeros(len(FEATURES)))
-        smooth = np.zeros(len(self.points))
-        for block in blocks:
-            np.add.at(smooth, block.points, block.weights)
-        matrix, _ = self._filled(features)
-        z = (matrix - self.centre) / self.scale
-        out = z @ linear
-        for start in range(0, len(z), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            out[rows] += rbf(z[rows], self.points, self.length) @ smooth
-        names, inverse = np.unique(features.gpu, return_inverse=True)
-        offsets = [sum(b.gpus.get(str(n), 0.0) for b in blocks) for n in names]
-        out += np.array(offsets, dtype=np.float64)[inverse]
-        if log_batch_ratio is not None:
-            out += log_batch_ratio * sum(b.batch for b in blocks)
-        return out
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return (N,) mean and variance of the process, each distinct query once.
 
-    def usual_batch(self, workload: WorkloadKey) -> float:
-        """Return the batch that the level refers to, NaN where it is unknown."""
-        _, _, _, used = self._level(workload)
-        known = [np.log(level.batch) for level in used if level.batch > 0]
-        return float(np.exp(np.mean(known))) if known else float("nan")
+        The mean is linear in the effect of the batch. A larger batch is never slower, and
+        an overhead never costs more than itself, else a faster GPU would come out slower:
+        so of the difference to the usual batch no less than nothing and no more than the
+        whole effect counts.
 
-    def what_it_rests_on(self, features: GpuFeatures, workload: WorkloadKey) -> Evidence:
-        """Count the measurements behind a prediction."""
-        _, _, kind, used = self._level(workload)
-        return Evidence(
-            level=kind,
-            series=tuple(level.series for level in used),
-            workload_rows=self.workload_rows.get(workload.name, 0),
-            gpu_rows=np.array(
-                [self.gpu_rows.get(str(name), 0) for name in features.gpu],
-                dtype=np.int64,
-            ),
+        Parameters
+        ----------
+        z, effect : (N, D) and (N,) of the queries, see `Inputs`
+        usual : (N,) effect of the usual batch
+        features : of the N GPUs
+        workload : what is asked for
+        """
+        names, code = np.unique(features.gpu, return_inverse=True)
+        precision = features.precision(workload.precision)
+        key = np.column_stack([z, effect, code])
+        _, first, place = np.unique(key, axis=0, return_index=True, return_inverse=True)
+        family = self.families.get(workload.name, workload.family)
+        asked = [
+            Run(str(one), workload.framework, workload.memory_format)
+            for one in precision[first]
+        ]
+        anchors = self.anchors.get(workload.name, ())
+        n = len(first)
+        runs = [*asked, *asked, *(a.run for a in anchors)]
+        inputs = self.inputs(
+            np.array([*z[first], *z[first], *(a.z for a in anchors)]),
+            np.array([*effect[first], *usual[first], *(a.batch for a in anchors)]),
+            [*names[code[first]].tolist() * 2, *(a.gpu for a in anchors)],
+            [(workload.name, family, one) for one in runs],
         )
+        queries = inputs.take(np.arange(2 * n))
+        if anchors:
+            at = inputs.take(np.arange(2 * n, len(inputs)))
+            mean, variance = self._conditioned(queries, at, anchors)
+        else:
+            mean, variance, _ = self.posterior(queries)
+        own, standard = np.split(mean, 2)
+        whole = effect[first] - usual[first]
+        bounds = np.minimum(whole, 0.0), np.maximum(whole, 0.0)
+        mean = standard + np.clip(own - standard, *bounds)
+        variance = variance[:n]
+        if workload.name not in self.workload_rows:
+            level, spread = self._family_level(workload, family)
+            mean = mean + level
+            variance = variance - workload_level_variance(self.covariance) + spread**2
+        place = place.reshape(-1)
+        return mean[place], np.maximum(variance, 0.0)[place]
+
+    def posterior(self, queries: Inputs) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return (N,) mean, (N,) variance, and (N, M) covariance with the points."""
+        shared = self.covariance.between(queries, self.points)
+        mean = self.mean + shared @ self.weights
+        explained = 2.0 * np.einsum("ij,ij->i", shared @ self.half_inverse, shared)
+        return mean, self.covariance.at(queries) - explained, shared
+
+    def _conditioned(
+        self, queries: Inputs, at: Inputs, anchors: Sequence[Anchor]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return mean and variance given the anchors too (Gaussian conditioning)."""
+        mean, variance, shared = self.posterior(queries)
+        mean_at, _, shared_at = self.posterior(at)
+        pulled = self.half_inverse @ shared_at.T + self.half_inverse.T @ shared_at.T
+        among = self.covariance.between(at, at) - shared_at @ pulled
+        among += self._own(anchors) + self.noise * np.eye(len(anchors))
+        cross = self.covariance.between(queries, at) - shared @ pulled
+        gain = np.linalg.solve(among, cross.T).T
+        surprise = np.array([a.y for a in anchors]) - mean_at
+        return mean + gain @ surprise, variance - np.einsum("ij,ij->i", gain, cross)
+
+    def _own(self, anchors: Sequence[Anchor]) -> FloatArray:
+        """Return the (A, A) covariance of what the anchors' configurations share."""
+        labels = [
+            {
+                "gpu": (a.gpu, a.series),
+                "source": a.source,
+                "source_workload": a.source,
+                "series": a.series,
+                "series_workload": a.series,
+                "cell": (a.series, a.run.precision),
+            }
+            for a in anchors
+        ]
+        total = np.zeros((len(anchors), len(anchors)))
+        for part, variance in zip(OWN_PARTS, self.covariance.own_variances, strict=True):
+            kind = "gpu" if part.similarity == "gpu" else part.kind
+            total += variance * np.array(
+                [[one[kind] == other[kind] for other in labels] for one in labels]
+            )
+        return total
+
+    def _family_level(self, workload: WorkloadKey, family: str) -> tuple[float, float]:
+        """Return the level of a workload that nobody measured, and its log-sd."""
+        level = self.family_levels.get(family, self.family_levels[""])
+        units = np.log(workload.units_per_sample)
+        size = np.log(workload.training_gflops_per_sample) - units
+        spread = self.family_spreads.get(family, self.family_spreads[""])
+        return float(level + self.family_slope * size), spread
+
+    def inputs(
+        self,
+        z: FloatArray,
+        batch: FloatArray,
+        gpu: Sequence[str],
+        work: Sequence[tuple[str, str, Run]],
+    ) -> Inputs:
+        """Return N inputs, labels in the table's codes.
+
+        Labels that the table lacks are alike within one call alone.
+
+        Parameters
+        ----------
+        z, batch : as in `Inputs`
+        gpu : (N,) canonical names
+        work : (N,) workload, family and how it runs
+        """
+        texts: dict[str, list[str]] = {kind: [] for kind in self.labels}
+        for (name, family, run), card in zip(work, gpu, strict=True):
+            for kind, text in profile_labels(name, family, run, card).items():
+                texts[kind].append(text)
+        labels = {kind: self._codes(kind, values) for kind, values in texts.items()}
+        return Inputs(z, batch, labels)
+
+    def _codes(self, kind: str, texts: Sequence[str]) -> IntArray:
+        """Return the codes of labels; those that the table lacks are below zero."""
+        known = {text: code for code, text in enumerate(self.labels[kind])}
+        codes = [known.setdefault(text, -1 - len(known)) for text in texts]
+        return np.array(codes, dtype=np.int64)
 
     def _ceiling(self, features: GpuFeatures, workload: WorkloadKey) -> FloatArray:
-        """Return (N,) ln samples/s at the best utilisation; NaN where unknown."""
+        """Return (N,) ln samples/s at the best utilisation; NaN without tensor cores."""
         flops = workload.training_gflops_per_sample * 1e-3 / self.best_utilisation
-        ceiling: FloatArray = np.log(features.matrix_tflops / flops)
+        rate = np.where(features.on_tensor_cores, features.matrix_tflops, np.nan)
+        ceiling: FloatArray = np.log(rate / flops)
         return ceiling
 
-    def _parts(self, workload: WorkloadKey) -> tuple[str, ...]:
-        """Return the names of the blocks that speak about `workload`."""
-        family = self.families.get(workload.name, workload.family)
-        return part_names(family, workload.name, workload.precision)
 
-    def _filled(self, features: GpuFeatures) -> tuple[FloatArray, BoolArray]:
-        """Return the feature matrix with means for NaN, and which rows are physics.
-
-        A row is physics if matrix rate and bandwidth are both known.
-        """
-        matrix = feature_matrix(features)
-        finite = np.isfinite(matrix)
-        return np.where(finite, matrix, self.centre), finite[:, 0] & finite[:, 1]
-
-    def _response_sd(
-        self, features: GpuFeatures, known: BoolArray, workload: WorkloadKey
-    ) -> FloatArray:
-        """Return the (N,) spread of the response, from the case at hand."""
-        seen = np.array([str(g) in self.gpu_rows for g in features.gpu], dtype=bool)
-        variance = np.where(
-            seen, self.spreads["gpu_seen"] ** 2, self.spreads["gpu_new"] ** 2
+def workload_level_variance(covariance: Covariance) -> float:
+    """Return the prior variance of the intercepts that only measurements tell."""
+    return float(
+        sum(
+            variance
+            for part, variance in zip(PARTS, covariance.variances, strict=True)
+            if part.similarity == "one" and part.kind in WORKLOAD_LEVELS
         )
-        if f"workload:{workload.name}" not in self.blocks:
-            variance = variance + self.spreads["workload_new"] ** 2
-        unknown = self.spreads["gpu_unknown"] ** 2
-        return np.sqrt(np.where(known, variance, variance + unknown))
-
-    def _level(
-        self, workload: WorkloadKey
-    ) -> tuple[float, float, str, tuple[Level, ...]]:
-        """Return level, its spread, how it was found, and the series used."""
-        measured = self.levels.get(workload.name, {})
-        units = np.log(workload.units_per_sample)
-        between = self.spreads["between_series"]
-        if workload.precision in measured:
-            used = matching(measured[workload.precision], workload)
-            mean = float(np.mean([level.intercept for level in used]))
-            sd = between * np.sqrt(1.0 + 1.0 / len(used))
-            return mean - units, float(sd), "measured", used
-        if measured:
-            own = self.precision_offsets.get(workload.precision, 0.0)
-            shifted = [
-                (level, level.intercept + own - self.precision_offsets.get(p, 0.0))
-                for p in measured
-                for level in matching(measured[p], workload)
-            ]
-            mean = float(np.mean([value for _, value in shifted]))
-            variance = between**2 * (1.0 + 1.0 / len(shifted))
-            sd = np.sqrt(variance + self.spreads["precision_new"] ** 2)
-            used = tuple(level for level, _ in shifted)
-            return mean - units, float(sd), "other precision", used
-        family = self.family_levels.get(workload.family, self.family_levels[""])
-        size = np.log(workload.training_gflops_per_sample) - units
-        offset = self.precision_offsets.get(workload.precision, 0.0)
-        mean = family + offset + self.family_slope * size
-        sd = self.spreads.get(f"family:{workload.family}", self.spreads["family"])
-        return float(mean - units), float(sd), "family", ()
-
-    @classmethod
-    def load(cls, path: Path) -> GpuModel:
-        """Read the artefact.
-
-        Raises
-        ------
-        advisor.errors.UsageError
-            if the file cannot be read or is not such an artefact
-        """
-        try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            message = f"{path}: not a model of this version ({error!r}); train it again"
-            raise UsageError(message) from error
-
-    def save(self, path: Path) -> None:
-        """Write the artefact, the same bytes for the same model."""
-        text = json.dumps(self.to_dict(), separators=(",", ":"), allow_nan=False)
-        path.write_text(text + "\n", encoding="utf-8")
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> GpuModel:
-        """Build the model from what `to_dict` gave."""
-        if document["format"] != FORMAT:
-            message = f"format {document['format']}, expected {FORMAT}"
-            raise ValueError(message)
-        values = dict(document)
-        del values["format"]
-        for name in ("centre", "scale", "length", "points"):
-            values[name] = np.array(document[name], dtype=np.float64)
-        values["blocks"] = {k: _block(v) for k, v in document["blocks"].items()}
-        values["levels"] = {
-            workload: {
-                precision: tuple(Level(*row) for row in rows)
-                for precision, rows in by_precision.items()
-            }
-            for workload, by_precision in document["levels"].items()
-        }
-        return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the model as plain data, floats to 12 significant digits."""
-        document: dict[str, Any] = {"format": FORMAT}
-        for name in self.__slots__:
-            document[name] = getattr(self, name)
-        document["blocks"] = {
-            name: {
-                "linear": block.linear,
-                "points": block.points,
-                "weights": block.weights,
-                "gpus": block.gpus,
-                "batch": block.batch,
-            }
-            for name, block in self.blocks.items()
-        }
-        document["levels"] = {
-            workload: {
-                precision: [
-                    [r.series, r.framework, r.year, r.intercept, r.rows, r.batch]
-                    for r in rows
-                ]
-                for precision, rows in by_precision.items()
-            }
-            for workload, by_precision in self.levels.items()
-        }
-        plain: dict[str, Any] = _plain(document)
-        return plain
-
-
-def part_names(family: str, workload: str, precision: str) -> tuple[str, ...]:
-    """Return the names of the parts of the response, from shared to special."""
-    return (
-        "all",
-        f"family:{family}",
-        f"workload:{workload}",
-        f"pair:{workload}|{precision}",
-        f"precision:{precision}",
     )
 
 
-def rbf(z: FloatArray, points: FloatArray, length: FloatArray) -> FloatArray:
-    """Return exp(-d^2 / 2), (N, m), d the scaled distance of rows and points."""
-    a, b = z / length, points / length
-    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * a @ b.T
-    kernel: FloatArray = np.exp(-0.5 * np.maximum(squares, 0.0))
-    return kernel
-
-
-def matching(levels: tuple[Level, ...], workload: WorkloadKey) -> tuple[Level, ...]:
-    """Return the series nearest to the reference configuration.
-
-    Each wish (memory format, framework, years) narrows the choice if any series
-    is left by it, else it is dropped; a missing year fits no era.
-    """
-    other = {"channels-last": "nchw", "contiguous": "nhwc"}.get(workload.memory_format)
-    wishes = (
-        [other is None or other not in level.series for level in levels],
-        [not workload.framework or level.framework == workload.framework
-         for level in levels],
-        [workload.first_year <= level.year <= workload.last_year for level in levels],
-    )  # fmt: skip
-    keep = np.ones(len(levels), dtype=bool)
-    for wish in wishes:
-        narrowed = keep & np.array(wish, dtype=bool)
-        keep = narrowed if narrowed.any() else keep
-    return tuple(level for level, kept in zip(levels, keep, strict=True) if kept)
-
-
-def _block(document: Mapping[str, Any]) -> Block:
-    return Block(
-        linear=np.array(document["linear"], dtype=np.float64),
-        points=np.array(document["points"], dtype=np.int64),
-        weights=np.array(document["weights"], dtype=np.float64),
-        gpus=document["gpus"],
-        batch=float(document["batch"]),
-    )
-
-
-def _plain(value: Any) -> Any:
-    """Turn arrays and mappings into lists and dicts, rounding floats."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float):
-        return float(f"{value:.12g}")
-    return value
+def profile_labels(name: str, family: str, run: Run, gpu: str) -> dict[str, str]:
+    """Return kind -> label of one run, for `advisor.throughput.kernel.PARTS`."""
+    memory = format_label(run.memory_format, family, run.precision)
+    return {
+        "all": "",
+        "family": family,
+        "workload": name,
+        "pair": f"{name}|{run.precision}",
+        "precision": run.precision,
+        "framework_workload": f"{run.framework}|{name}",
+        "format_family": f"{memory}|{family}",
+        "format_workload": f"{memory}|{name}",
+        "gpu": gpu,
+    }

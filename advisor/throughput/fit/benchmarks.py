@@ -78,6 +78,17 @@ class Benchmarks:
             **{field.name: getattr(self, field.name)[rows] for field in fields(self)}
         )
 
+    def __add__(self, other: Benchmarks) -> Benchmarks:
+        """Return the rows of both."""
+        return Benchmarks(
+            **{
+                field.name: np.concatenate(
+                    [getattr(self, field.name), getattr(other, field.name)]
+                )
+                for field in fields(self)
+            }
+        )
+
     @property
     def cell(self) -> StrArray:
         """``series|workload|precision``: the rows that share one intercept."""

@@ -1,6 +1,6 @@
-"""Train the GPU model on the benchmark table.
+"""Train the GPU model on the benchmark tables.
 
-Deterministic: the same table, the same GPU table, the same artefact. Needs
+Deterministic: the same tables, the same cells, the same model. Needs SciPy and
 scikit-learn; nothing that ranks offers imports this module.
 """
 
@@ -11,35 +11,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray
-from advisor.throughput.features import WorkloadKey
-from advisor.throughput.fit.cells import UNITS, scored_rows, training_rows, usable_rows
+from advisor.arrays import BoolArray, FloatArray, IntArray, StrArray
+from advisor.throughput.fit.cells import (
+    FIRST_YEAR,
+    INFERENCE,
+    UNITS,
+    Cells,
+    on_one_gpu,
+)
 from advisor.throughput.fit.constants import INPUT_PIPELINE
-from advisor.throughput.fit.kernel import (
-    BATCH,
-    LENGTH,
-    LINEAR,
-    PARTS,
-    SAME_GPU,
-    SMOOTH,
+from advisor.throughput.fit.design import (
+    NOISE_GROUPS,
     Design,
-    covariance,
     design,
-    fit,
-    held_out,
     log_batch,
     log_efficiency,
+    run_of,
+    source_of,
     table_features,
+    usual_batches,
 )
-from advisor.throughput.fit.levels import (
-    family_levels,
-    precision_offsets,
-    series_spread,
-    training_gflops,
-)
+from advisor.throughput.fit.levels import family_levels, training_gflops
+from advisor.throughput.fit.likelihood import Fitted, fit_covariance
+from advisor.throughput.fit.posterior import Posterior, compress, held_out, posterior
 from advisor.throughput.fit.scaling import fit_scaling
-from advisor.throughput.gpu_model import Block, GpuModel, Level
-from advisor.throughput.spread import spread90
+from advisor.throughput.gpu_model import Anchor, GpuModel
+from advisor.throughput.kernel import LABELS
+from advisor.throughput.spread import Z90
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,110 +46,163 @@ if TYPE_CHECKING:
     from advisor.throughput.fit.benchmarks import Benchmarks
 
 
-TENSOR_CORES = 1.5
-"""Matrix rate over FP32 rate above which a row runs on tensor cores."""
+BOUND_ROUNDS = 20
+"""Rounds at most of the search for the binding lower bounds; it settles in three."""
+
+USUAL_NOISE = "lambda"
+"""Group whose noise a user's run is given: the largest one measured with care."""
 
 
 def train(
-    benchmarks: Benchmarks,
+    tables: Benchmarks,
+    cells: Cells,
     gpus: Mapping[str, Gpu],
     about: Mapping[str, Any] | None = None,
+    host: Mapping[str, Mapping[str, Any]] = INPUT_PIPELINE,
 ) -> GpuModel:
-    """Train on every row that `advisor.throughput.fit.cells` lets teach.
+    """Train on every row that `cells` lets teach.
 
     Parameters
     ----------
-    benchmarks : the table
+    tables : the benchmark table and the auxiliary one
+    cells : the use of each of its rows
     gpus : canonical name -> GPU
     about : facts for the card, such as the hash of the table and the date
+    host : constants outside the GPU, as `advisor.throughput.fit.cpu.fit_host` gives
     """
-    rows = benchmarks.select(training_rows(benchmarks, gpus))
-    of = design(rows, gpus)
-    kernel = covariance(of)
-    estimator, _ = fit(kernel, of.y, of.noise)
-    points, point = np.unique(of.z, axis=0, return_inverse=True)
-    blocks = make_blocks(of, estimator.dual_coef_, point.reshape(-1))
-    scored = scored_rows(rows, gpus)
-    response = GpuModel(
+    bounds = lower_bounds(tables, cells, gpus)
+    rows = np.concatenate([np.flatnonzero(cells.taught), bounds])
+    taught = np.arange(len(rows) - len(bounds))
+    table = tables.select(rows)
+    of = design(table, gpus)
+    fitted = fit_covariance(of, taught)
+    full = with_binding_bounds(of, taught, fitted)
+    kept = compress(of, full)
+    used = table.select(full.rows)
+    model = GpuModel(
+        covariance=fitted.covariance,
+        points=kept.points,
+        half_inverse=np.triu(kept.inverse) - np.diag(np.diag(kept.inverse)) / 2.0,
+        weights=kept.weights,
+        mean=kept.mean,
         centre=of.centre,
         scale=of.scale,
-        length=LENGTH,
-        points=points,
-        blocks=blocks,
-        families=dict(zip(*_texts(benchmarks.workload, benchmarks.family), strict=True)),
-        levels={},
-        precision_offsets={},
+        middle=of.middle,
+        labels={kind: of.names[kind] for kind in LABELS},
+        noise=float(fitted.noise[list(NOISE_GROUPS).index(USUAL_NOISE)]),
+        usual_batch={**usual_batches(tables), **of.usual_batch},
+        families=dict(zip(*_texts(tables.workload, tables.family), strict=True)),
+        anchors={},
         family_levels={"": 0.0},
         family_slope=-1.0,
-        best_utilisation=best_utilisation(benchmarks, gpus),
-        spreads=response_spreads(rows, of, kernel, scored)
-        | {"gpu_unknown": unknown_gpu_spread(gpus)},
-        workload_rows=_count(rows.workload),
-        gpu_rows=_count(rows.gpu),
-        scaling=fit_scaling(benchmarks, gpus),
-        cpu=INPUT_PIPELINE,
+        family_spreads={"": 0.0},
+        spread_factors=spread_factors(of, cells.scored[rows], taught, fitted),
+        unknown_log_sd=unknown_gpu_spread(gpus),
+        best_utilisation=best_utilisation(tables, cells, gpus),
+        workload_rows=_count(used.workload),
+        gpu_rows=_count(used.gpu),
+        workload_gpus=_by_workload(used, used.gpu),
+        workload_series=_by_workload(used, used.series),
+        scaling=fit_scaling(tables, gpus),
+        cpu=host,
+        dlperf={},
         about={
             **(about or {}),
-            "training_rows": len(rows),
-            "scored_rows": int(scored.sum()),
+            "training_rows": len(taught),
+            "scored_rows": int(cells.scored.sum()),
+            "lower_bounds": len(bounds),
+            "binding_lower_bounds": len(full.rows) - len(taught),
+            "points": len(kept.weights),
         },
     )
-    return _with_levels(response, benchmarks, gpus)
+    model = _with_anchors(model, tables, cells, gpus)
+    return _with_unmeasured(model, tables, cells, gpus)
 
 
-def make_blocks(of: Design, dual: FloatArray, point: IntArray) -> dict[str, Block]:
-    """Collect the dual coefficients of the rows into one block a part.
+def lower_bounds(tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) -> IntArray:
+    """Return the rows that input or launch limits: lower bounds of the GPU's rate.
 
-    `point` is the row of the reference points that each training row sits on.
+    Of one covered GPU, for workloads that other rows teach.
     """
-    blocks = {}
-    for kind in PARTS:
-        for code, name in enumerate(of.part_names[kind]):
-            rows = np.flatnonzero(of.parts[kind] == code)
-            linear = LINEAR.get(kind, 0.0) / of.z.shape[1]
-            places, where = np.unique(point[rows], return_inverse=True)
-            weights = np.bincount(where, dual[rows]) * SMOOTH.get(kind, 0.0)
-            keep = weights != 0.0
-            offsets: dict[str, float] = {}
-            for row in rows:
-                gpu = of.gpu_names[row]
-                share = SAME_GPU.get(kind, 0.0) * float(dual[row])
-                offsets[gpu] = offsets.get(gpu, 0.0) + share
-            blocks[name] = Block(
-                linear=linear * dual[rows] @ of.z[rows],
-                points=places[keep],
-                weights=weights[keep],
-                gpus=offsets if kind in SAME_GPU else {},
-                batch=BATCH.get(kind, 0.0) * float(dual[rows] @ of.batch[rows]),
-            )
-    return blocks
+    known = np.isin(tables.workload, np.unique(tables.workload[cells.taught]))
+    bound: IntArray = np.flatnonzero(on_one_gpu(tables, gpus) & tables.host_bound & known)
+    return bound
 
 
-def response_spreads(
-    rows: Benchmarks, of: Design, kernel: FloatArray, scored: BoolArray
+def with_binding_bounds(of: Design, taught: IntArray, fitted: Fitted) -> Posterior:
+    """Return the posterior given that the GPU is at least as fast as each bound.
+
+    A bound that lies above what the rest expects counts as a measurement, the others
+    not at all: the maximum of the posterior under one-sided errors, found by trying
+    until the set of binding bounds stays.
+    """
+    bounds = np.setdiff1d(np.arange(len(of)), taught)
+    full = posterior(of, taught, fitted)
+    binding = np.empty(0, dtype=np.int64)
+    for _ in range(BOUND_ROUNDS if len(bounds) else 0):
+        shared = fitted.covariance.between(
+            of.inputs.take(bounds), of.inputs.take(full.rows), own=True
+        )
+        expected = full.mean + shared @ full.weights
+        now = bounds[of.y[bounds] > expected]
+        if np.array_equal(now, binding):
+            break
+        binding = now
+        full = posterior(of, np.concatenate([taught, binding]), fitted)
+    return full
+
+
+def spread_factors(
+    of: Design, scored: BoolArray, taught: IntArray, fitted: Fitted
 ) -> dict[str, float]:
-    """Estimate the spread of the response from rows that were held out.
+    """Return what the posterior's spread is short of, by case (see `GpuModel`).
 
-    ``gpu_seen``: the GPU's other workloads are known; ``gpu_new``: nothing of the
-    GPU is; ``workload_new``: what is added where no GPU has run the workload.
-    Each is the log-sd whose 90 % interval held 90 % of the held-out scored rows.
+    Each is the factor with which 90 % intervals hold 90 % of the scored rows that were
+    held out: pairs of GPU and workload, whole GPUs, whole sources.
     """
-    pair = [f"{g}|{w}" for g, w in zip(rows.gpu, rows.workload, strict=True)]
-    folds = {
-        "gpu_seen": np.unique(pair, return_inverse=True)[1],
-        "gpu_new": of.gpu,
-        "workload_new": of.parts["workload"],
+    full = posterior(of, taught, fitted)
+    labels = of.inputs.labels
+    pair = labels["gpu"] * (labels["workload"].max() + 1) + labels["workload"]
+    cases = {"gpu_seen": pair, "gpu_new": labels["gpu"], "own": labels["source"]}
+    return {
+        case: max(factor90(full, folds[taught], scored[taught], alike=case == "own"), 1.0)
+        for case, folds in cases.items()
     }
-    spreads = {}
-    for name, fold in folds.items():
-        errors = held_out(kernel, of.y, of.noise, fold)
-        if name == "workload_new":
-            errors = _centred(errors, of.cell)
-        spreads[name] = spread90(errors[scored])
-    added = spreads["workload_new"] ** 2 - spreads["gpu_seen"] ** 2
-    spreads["workload_new"] = float(np.sqrt(max(added, 0.0)))
-    spreads["gpu_new"] = max(spreads["gpu_new"], spreads["gpu_seen"])
-    return spreads
+
+
+def factor90(
+    full: Posterior, folds: IntArray, scored: BoolArray, *, alike: bool
+) -> float:
+    """Return the factor on the spread with which 90 % of the errors are inside.
+
+    1 where no scored row can be held out. Rows whose level nothing else tells (a
+    variance near that of a free level) do not count.
+
+    Parameters
+    ----------
+    full : the posterior on N rows
+    folds : (N,) what is held out together
+    scored : (N,) whether a row counts
+    alike : every fold counts alike (a user's set-up is one more source), else every row
+    """
+    sizes, weights = [np.empty(0)], [np.empty(0)]
+    for fold in held_out(full, folds, np.unique(folds[scored])):
+        variance = np.diag(fold.covariance)
+        keep = scored[fold.places] & (variance < FREE_LEVEL)
+        if keep.any():
+            sizes.append(np.abs(fold.error[keep]) / np.sqrt(variance[keep]))
+            count = int(keep.sum())
+            weights.append(np.full(count, 1.0 / count if alike else 1.0))
+    size, weight = np.concatenate(sizes), np.concatenate(weights)
+    if not len(size):
+        return 1.0
+    order = np.argsort(size)
+    share = np.cumsum(weight[order]) / weight.sum()
+    return float(size[order][np.searchsorted(share, 0.9)] / Z90)
+
+
+FREE_LEVEL = 8.0
+"""Variance above which a row's level is not told by the rows that are left."""
 
 
 def unknown_gpu_spread(gpus: Mapping[str, Gpu]) -> float:
@@ -165,102 +216,94 @@ def unknown_gpu_spread(gpus: Mapping[str, Gpu]) -> float:
     return float(np.nanstd(rates))
 
 
-def best_utilisation(benchmarks: Benchmarks, gpus: Mapping[str, Gpu]) -> float:
+def best_utilisation(tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) -> float:
     """Return the share of the matrix rate that the best rows reach.
 
-    The 99 % quantile over usable rows in samples/s or tokens/s whose operations are
+    The 99 % quantile over training rows in samples/s or tokens/s whose operations are
     known, on tensor cores: without them, Winograd convolutions take fewer
     multiplications than are counted. 1 (the data sheet) where there are none.
     """
-    counted = np.isin(benchmarks.unit, ("samples/s", "tokens/s"))
-    counted &= np.isfinite(benchmarks.gmacs) & (benchmarks.precision != "")
-    rows = benchmarks.select(usable_rows(benchmarks, gpus) & counted)
+    counted = np.isin(tables.unit, ("samples/s", "tokens/s"))
+    counted &= np.isfinite(tables.gmacs) & (tables.precision != "")
+    counted &= (tables.task != INFERENCE) & ~tables.host_bound & ~cells.left_out
+    rows = tables.select(on_one_gpu(tables, gpus) & counted)
     features = table_features(rows, gpus)
     flops = training_gflops(rows) * rows.throughput / rows.num_gpus
     share = flops * 1e-3 / features.matrix_tflops
-    share = share[features.matrix_tflops > TENSOR_CORES * features.fp32_tflops]
+    share = share[features.on_tensor_cores]
     if not len(share):
         return 1.0
     return min(float(np.quantile(share, 0.99)), 1.0)
 
 
-def _with_levels(
-    model: GpuModel, benchmarks: Benchmarks, gpus: Mapping[str, Gpu]
+def _with_anchors(
+    model: GpuModel, tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]
 ) -> GpuModel:
-    """Add the levels: what is left of each usable row when the response is off."""
-    counted = np.isin(benchmarks.unit, UNITS) & (benchmarks.precision != "")
-    rows = benchmarks.select(usable_rows(benchmarks, gpus) & counted)
-    features = table_features(rows, gpus)
-    left = log_efficiency(rows, gpus)
-    batch = log_batch(rows)
-    keys = list(zip(rows.workload, rows.precision, strict=True))
-    for key in dict.fromkeys(keys):
-        here = np.array([k == key for k in keys])
-        work = WorkloadKey(
-            name=str(key[0]),
-            family=str(rows.family[here][0]),
-            precision=str(key[1]),
-            training_gflops_per_sample=np.nan,
+    """Add the measurements of workloads that one GPU alone ran."""
+    alone = on_one_gpu(tables, gpus) & ~tables.host_bound & (cells.use == "")
+    alone &= np.isin(tables.unit, UNITS) & ~(tables.year < FIRST_YEAR)
+    alone &= ~np.isin(tables.workload, list(model.workload_rows))
+    rows = tables.select(alone)
+    y = log_efficiency(rows, gpus)
+    z, batch = model.standardise(
+        table_features(rows, gpus), log_batch(rows, model.usual_batch)
+    )
+    anchors: dict[str, tuple[Anchor, ...]] = {}
+    for row in range(len(rows)):
+        name = str(rows.workload[row])
+        anchor = Anchor(
+            gpu=str(rows.gpu[row]),
+            run=run_of(rows, row),
+            z=z[row],
+            batch=float(batch[row]),
+            y=float(y[row]),
+            source=source_of(str(rows.source[row])),
+            series=str(rows.series[row]),
         )
-        left[here] -= model.response(_take(features, here), work, batch[here])
-    levels = _levels(rows, left)
-    offsets, precision_new = precision_offsets(levels)
-    common, slope, spreads = family_levels(rows, levels, offsets)
+        anchors[name] = (*anchors.get(name, ()), anchor)
     return replace(
         model,
-        levels=levels,
-        precision_offsets=offsets,
-        family_levels=common,
-        family_slope=slope,
-        spreads=dict(model.spreads)
-        | {"between_series": series_spread(levels), "precision_new": precision_new}
-        | spreads,
+        anchors=anchors,
+        workload_rows={**model.workload_rows, **_count(rows.workload)},
+        workload_gpus={**model.workload_gpus, **_by_workload(rows, rows.gpu)},
+        workload_series={**model.workload_series, **_by_workload(rows, rows.series)},
     )
 
 
-def _levels(
-    rows: Benchmarks, left: FloatArray
-) -> dict[str, dict[str, tuple[Level, ...]]]:
-    """Return workload -> precision -> the mean intercept of each series."""
-    levels: dict[str, dict[str, tuple[Level, ...]]] = {}
-    cells = rows.cell
-    for cell in np.unique(cells):
-        here = cells == cell
-        workload, precision = str(rows.workload[here][0]), str(rows.precision[here][0])
-        year = float(np.median(rows.year[here]))
-        level = Level(
-            series=str(rows.series[here][0]),
-            framework=str(rows.framework[here][0]),
-            year=year if np.isfinite(year) else 0.0,
-            intercept=float(np.mean(left[here])),
-            rows=int(here.sum()),
-            batch=_median(rows.batch_size[here]),
-        )
-        by_precision = levels.setdefault(workload, {})
-        by_precision[precision] = (*by_precision.get(precision, ()), level)
-    return levels
-
-
-def _median(values: FloatArray) -> float:
-    """Return the median of what is known, 0 where nothing is."""
-    known = values[np.isfinite(values)]
-    return float(np.median(known)) if len(known) else 0.0
-
-
-def _take(features: Any, rows: BoolArray) -> Any:
-    return type(features)(
-        **{name: getattr(features, name)[rows] for name in features.__slots__}
+def _with_unmeasured(
+    model: GpuModel, tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]
+) -> GpuModel:
+    """Add the levels of workloads that nobody measured."""
+    known = on_one_gpu(tables, gpus) & ~tables.host_bound & (tables.precision != "")
+    known &= np.isin(tables.unit, UNITS) & (tables.task != INFERENCE) & ~cells.left_out
+    rows = tables.select(known & np.isfinite(tables.gmacs))
+    found = family_levels(rows, log_efficiency(rows, gpus) - as_new(model, rows, gpus))
+    return replace(
+        model,
+        family_levels=found.levels,
+        family_slope=found.slope,
+        family_spreads=found.spreads,
     )
 
 
-def _centred(errors: FloatArray, cell: IntArray) -> FloatArray:
-    """Take off the mean of each cell, scaled for the degree of freedom it uses."""
-    out = errors.copy()
-    for code in np.unique(cell):
-        rows = cell == code
-        n = int(rows.sum())
-        out[rows] = (errors[rows] - errors[rows].mean()) * np.sqrt(n / (n - 1))
-    return out
+def as_new(model: GpuModel, rows: Benchmarks, gpus: Mapping[str, Gpu]) -> FloatArray:
+    """Return (N,) what the model expects of rows if it did not know their workload."""
+    inputs = model.inputs(
+        *model.standardise(
+            table_features(rows, gpus), log_batch(rows, model.usual_batch)
+        ),
+        [str(name) for name in rows.gpu],
+        [("", str(rows.family[row]), run_of(rows, row)) for row in range(len(rows))],
+    )
+    return model.posterior(inputs)[0]
+
+
+def _by_workload(rows: Benchmarks, names: StrArray) -> dict[str, list[str]]:
+    """Return workload -> the names that occur with it."""
+    found: dict[str, set[str]] = {}
+    for workload, name in zip(rows.workload, names, strict=True):
+        found.setdefault(str(workload), set()).add(str(name))
+    return {workload: sorted(known) for workload, known in sorted(found.items())}
 
 
 def _texts(*columns: Any) -> tuple[list[str], ...]:

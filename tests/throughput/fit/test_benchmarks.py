@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from advisor.errors import UsageError
-from advisor.hardware.gpus import load_gpus
+from advisor.hardware.gpus import GpuTable
 from advisor.resources import models_folder
 from advisor.throughput.fit.benchmarks import Benchmarks, load_benchmarks, table_hash
-from advisor.throughput.fit.cells import scored_rows, training_rows, usable_rows
+from advisor.throughput.fit.cells import on_one_gpu
 
 TABLE = models_folder() / "benchmarks.csv"
 PRECISIONS = {"", "fp32", "tf32", "amp", "bf16", "fp16"}
@@ -80,20 +80,25 @@ def test_input_limited_rows_are_marked(table: Benchmarks) -> None:
         "llama-7b-lora",
     ],
 )
-def test_built_in_workloads_have_a_usable_row(table: Benchmarks, workload: str) -> None:
+def test_built_in_workloads_have_a_usable_row(
+    table: Benchmarks, gpus: GpuTable, workload: str
+) -> None:
     """The names that profiles point to are in the table and set a level."""
-    rows = usable_rows(table, load_gpus())
+    rows = on_one_gpu(table, gpus) & ~table.host_bound
     assert np.any(rows & (table.workload == workload))
 
 
-def test_scored_rows_are_a_part_of_the_training_rows(table: Benchmarks) -> None:
-    """The three rules nest: scored within training within usable."""
-    gpus = load_gpus()
-    scored, trained = scored_rows(table, gpus), training_rows(table, gpus)
-    assert 1000 < scored.sum() < trained.sum()
-    assert not np.any(scored & ~trained)
-    assert not np.any(trained & ~usable_rows(table, gpus))
-    assert np.all(table.num_gpus[scored] == 1)
+def test_a_workload_has_one_unit(table: Benchmarks) -> None:
+    """Iterations and samples of one net are two workloads: their levels differ."""
+    for workload in np.unique(table.workload):
+        assert len(set(table.unit[table.workload == workload])) == 1
+
+
+def test_auxiliary_rows_are_inference(tables: Benchmarks, table: Benchmarks) -> None:
+    """They come after the benchmark table, and none of it is among them."""
+    assert np.all(tables.task[len(table) :] == "inference")
+    assert not np.any(table.task == "inference")
+    assert len(tables) > len(table) + 300
 
 
 def test_selecting_keeps_rows_together(table: Benchmarks) -> None:

@@ -1,0 +1,83 @@
+"""The file of the model: round trips, and broken files are refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from advisor.errors import UsageError
+from advisor.resources import models_folder
+from advisor.throughput.gpu_model import GpuModel
+from advisor.throughput.gpu_store import load_gpu_model, save_model
+
+ARTEFACT = models_folder() / "throughput.npz"
+
+
+def test_the_model_round_trips(small_model: GpuModel, tmp_path: Path) -> None:
+    """Saved, loaded and saved again it is the same file."""
+    first, second = tmp_path / "1.npz", tmp_path / "2.npz"
+    save_model(small_model, first)
+    save_model(load_gpu_model(first), second)
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_shipped_file_round_trips(tmp_path: Path) -> None:
+    """What is shipped is what this version writes, below 20 MB."""
+    again = tmp_path / "again.npz"
+    save_model(load_gpu_model(ARTEFACT), again)
+    assert again.read_bytes() == ARTEFACT.read_bytes()
+    assert ARTEFACT.stat().st_size < 20_000_000
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>busy</html>", b"PK\x03\x04 torn", pickle.dumps({"a": 1})]
+)
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Torn, foreign and pickled files are usage errors that name the file."""
+    path = tmp_path / "model.npz"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"model\.npz.*train it again"):
+        load_gpu_model(path)
+
+
+def changed(tmp_path: Path, model: GpuModel, name: str, data: bytes) -> Path:
+    """Return a file of the model with one entry replaced."""
+    whole, path = tmp_path / "whole.npz", tmp_path / "model.npz"
+    save_model(model, whole)
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(path, "w") as target:
+        for entry in source.namelist():
+            target.writestr(entry, data if entry == name else source.read(entry))
+    return path
+
+
+def test_a_model_of_another_version_is_refused(
+    tmp_path: Path, small_model: GpuModel
+) -> None:
+    """Another layout is not guessed at."""
+    document = json.dumps({"format": 99}).encode()
+    path = changed(tmp_path, small_model, "document.json", document)
+    with pytest.raises(UsageError, match="format 99"):
+        load_gpu_model(path)
+
+
+def test_an_array_that_runs_code_is_refused(
+    tmp_path: Path, small_model: GpuModel
+) -> None:
+    """Objects are never unpickled."""
+    stream = io.BytesIO()
+    np.save(stream, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    path = changed(tmp_path, small_model, "weights.npy", stream.getvalue())
+    with pytest.raises(UsageError, match="train it again"):
+        load_gpu_model(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    """No file is a usage error that names it."""
+    with pytest.raises(UsageError, match=r"none\.npz"):
+        load_gpu_model(tmp_path / "none.npz")
