@@ -1,0 +1,256 @@
+"""What several GPUs of one machine lose to each other, as the ranking uses it.
+
+A ring all-reduce moves 2 (n - 1) / n times the gradients through every GPU (Patarasuk
+and Yuan 2009), once an optimiser step. Its time adds to that of the step, and a share
+is lost that scales with nothing (waiting for the slowest):
+
+    efficiency = ceiling / (1 + exchange / step)
+    exchange = 2 (n - 1) / n x gradient bytes / bus
+    bus = link x share x (n / 2)^-contention / exp(gpu + workload)
+    ceiling = 1 / (1 + loss x log2 n)
+
+``link`` is a property of the machine; ``share``, ``contention`` and ``loss`` belong to
+the interconnect class; the two effects are zero for a GPU or workload that nobody
+measured. `advisor.throughput.fit.scaling` fits them; here is NumPy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from advisor.arrays import FloatArray, StrArray
+from advisor.errors import AdvisorError
+from advisor.hardware.gpus import Gpu
+from advisor.hardware.machines import (
+    HOST_TO_GPU_BOUNDS_GB_S,
+    PCIE_EFFICIENCY,
+    PCIE_GB_S_PER_LANE,
+)
+
+CLASSES = ("pcie", "pcie-p2p", "sxm")
+"""Interconnect classes that have measurements."""
+
+STANDS_IN = {"nvlink": "pcie-p2p"}
+"""Class without measurements of its own -> the class it is at least."""
+
+NVLINK_GB_S: Mapping[str, float] = {
+    "Pascal": 80.0,
+    "Volta": 150.0,
+    "Ampere": 300.0,
+    "Hopper": 450.0,
+    "Blackwell": 900.0,
+    "CDNA": 448.0,
+}
+"""Architecture -> 10^9 bytes/s that leave one GPU over the links of its board, all of
+them together, one direction (data sheets of P100, V100, A100, H100, B200, MI300X)."""
+
+KINDS = ("pair", "gpu", "workload")
+"""What was held out for a spread: the pair of GPU and workload, all of the GPU, all of
+the workload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Fitted numbers of the efficiency of several GPUs.
+
+    Attributes
+    ----------
+    share : class -> bus over link, two GPUs
+    contention : class -> exponent by which the bus falls with the number of GPUs
+    loss : class -> time lost for each doubling of the GPUs, of a step's
+    gpu, workload : name -> ln of how much longer its exchange takes; 0 if absent
+    spread_floor, spread_growth, spread_slope : ``kind/class`` -> log-sd of the
+        efficiency of two GPUs where nothing is lost, its growth with each doubling of
+        the GPUs, and with -ln efficiency
+    rows : class -> measurements behind it
+    """
+
+    share: Mapping[str, float]
+    contention: Mapping[str, float]
+    loss: Mapping[str, float]
+    gpu: Mapping[str, float]
+    workload: Mapping[str, float]
+    spread_floor: Mapping[str, float]
+    spread_growth: Mapping[str, float]
+    spread_slope: Mapping[str, float]
+    rows: Mapping[str, float]
+
+    @classmethod
+    def from_dict(cls, section: Mapping[str, Mapping[str, float]]) -> Self:
+        """Read the section of the artefact.
+
+        Raises
+        ------
+        advisor.errors.AdvisorError
+            if it is of another version
+        """
+        try:
+            return cls(**section)
+        except TypeError as error:
+            message = f"the model artefact has another form of scaling: {error}"
+            raise AdvisorError(message) from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data for JSON."""
+        return asdict(self)
+
+    def bus_gb_s(
+        self,
+        interconnect: StrArray,
+        gpu: StrArray,
+        workload: str,
+        num_gpus: FloatArray,
+        link_gb_s: FloatArray,
+    ) -> FloatArray:
+        """Return the (N,) all-reduce bus bandwidth, 10^9 bytes/s.
+
+        Parameters
+        ----------
+        interconnect : (N,) class
+        gpu : (N,) name in the GPU table
+        workload : name in the benchmark table; empty if it has none
+        num_gpus : (N,) GPUs that share a step
+        link_gb_s : (N,) see `links_gb_s`
+        """
+        effect = look_up(self.gpu, gpu, 0.0) + self.workload.get(workload, 0.0)
+        share = self._of_class(self.share, interconnect)
+        crowd = np.maximum(num_gpus / 2.0, 1.0) ** -self._of_class(
+            self.contention, interconnect
+        )
+        bus: FloatArray = link_gb_s * share * crowd * np.exp(-effect)
+        return bus
+
+    def ceiling(self, interconnect: StrArray, num_gpus: FloatArray) -> FloatArray:
+        """Return the (N,) efficiency that is left if the exchange costs nothing."""
+        loss = self._of_class(self.loss, interconnect)
+        share: FloatArray = 1.0 / (1.0 + loss * np.log2(num_gpus))
+        return share
+
+    def log_sd(
+        self,
+        interconnect: StrArray,
+        gpu: StrArray,
+        workload: str,
+        num_gpus: FloatArray,
+        share: FloatArray,
+    ) -> FloatArray:
+        """Return the (N,) standard deviation of ln efficiency, 0 for one GPU.
+
+        It grows with the GPUs and with what is lost. A GPU or workload that was not
+        measured has the spread of those that were held out, where that is larger.
+
+        Parameters
+        ----------
+        interconnect, gpu, workload, num_gpus : as in `bus_gb_s`
+        share : (N,) predicted efficiency
+        """
+
+        def spread(kind: str) -> FloatArray:
+            key = np.char.add(f"{kind}/", measured_class(interconnect))
+            growth = look_up(self.spread_growth, key, np.nan) * np.log2(num_gpus / 2.0)
+            lost = look_up(self.spread_slope, key, np.nan) * np.log(share)
+            return look_up(self.spread_floor, key, np.nan) + growth - lost
+
+        wide, new = spread("pair"), ~np.isin(gpu, list(self.gpu))
+        wide = np.where(new, np.maximum(wide, spread("gpu")), wide)
+        if workload not in self.workload:
+            wide = np.maximum(wide, spread("workload"))
+        return np.where(num_gpus > 1, wide, 0.0)
+
+    def _of_class(
+        self, values: Mapping[str, float], interconnect: StrArray
+    ) -> FloatArray:
+        return look_up(values, measured_class(interconnect), np.nan)
+
+
+def efficiency(
+    num_gpus: FloatArray,
+    gradient_gb: FloatArray | float,
+    step_s: FloatArray,
+    bus_gb_s: FloatArray,
+    ceiling: FloatArray,
+) -> FloatArray:
+    """Return (N,) rate of n GPUs over n times that of one.
+
+    Parameters
+    ----------
+    num_gpus : (N,) GPUs that share a step
+    gradient_gb : 10^9 bytes of gradients, (N,) or one for all
+    step_s : (N,) seconds of an optimiser step on one GPU
+    bus_gb_s : (N,) 10^9 bytes/s of the exchange
+    ceiling : (N,) what is reached when the exchange costs nothing
+    """
+    exchange_s = moved_gb(num_gpus, gradient_gb) / bus_gb_s
+    share: FloatArray = ceiling / (1.0 + exchange_s / step_s)
+    return share
+
+
+def limit_bus(
+    num_gpus: FloatArray,
+    gradient_gb: FloatArray | float,
+    step_s: FloatArray,
+    bus_gb_s: FloatArray,
+    ceiling: FloatArray,
+) -> FloatArray:
+    """Return the (N,) bus, raised to where n GPUs are as fast as one.
+
+    A job that its exchange makes slower than on one GPU is run on one. Parameters as
+    in `efficiency`.
+    """
+    spare_s = step_s * np.maximum(num_gpus * ceiling - 1.0, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        least = np.where(num_gpus > 1, moved_gb(num_gpus, gradient_gb) / spare_s, 0.0)
+    return np.fmax(bus_gb_s, least)
+
+
+def moved_gb(num_gpus: FloatArray, gradient_gb: FloatArray | float) -> FloatArray:
+    """Return 10^9 bytes that a ring all-reduce moves through each GPU, shape (N,)."""
+    return 2.0 * (num_gpus - 1.0) / num_gpus * gradient_gb
+
+
+def links_gb_s(
+    interconnect: StrArray, architecture: StrArray, host_to_gpu_gb_s: FloatArray
+) -> FloatArray:
+    """Return the (N,) bandwidth of the link that the exchange takes, 10^9 bytes/s.
+
+    NVLink on the board for ``"sxm"`` (of an architecture in no list: the slowest that
+    there is), else the GPU's link to its host.
+    """
+    least = min(NVLINK_GB_S.values())
+    nvlink = {
+        str(name): rate
+        for name in np.unique(architecture)
+        for family, rate in NVLINK_GB_S.items()
+        if str(name).startswith(family)
+    }
+    board = look_up(nvlink, architecture, least)
+    return np.where(interconnect == "sxm", board, host_to_gpu_gb_s)
+
+
+def nominal_host_to_gpu_gb_s(gpus: Iterable[Gpu]) -> FloatArray:
+    """Return the (N,) host-to-GPU bandwidth that each GPU is built for, 10^9 bytes/s."""
+    rates = [
+        PCIE_GB_S_PER_LANE[int(gpu.pcie_gen) - 1] * gpu.pcie_lanes * PCIE_EFFICIENCY
+        for gpu in gpus
+    ]
+    return np.clip(np.array(rates, dtype=np.float64), *HOST_TO_GPU_BOUNDS_GB_S)
+
+
+def measured_class(interconnect: StrArray) -> StrArray:
+    """Return the (N,) class that stands for each; the slowest where one is new."""
+    names = np.unique(interconnect)
+    known = {str(n): STANDS_IN.get(str(n), str(n)) for n in names}
+    known = {n: c if c in CLASSES else CLASSES[0] for n, c in known.items()}
+    unique, code = np.unique(interconnect, return_inverse=True)
+    return np.array([known[str(n)] for n in unique], dtype=np.str_)[code]
+
+
+def look_up(values: Mapping[str, float], names: StrArray, otherwise: float) -> FloatArray:
+    """Return the (N,) values of names, `otherwise` for a name without one."""
+    unique, code = np.unique(names, return_inverse=True)
+    found = [values.get(str(name), otherwise) for name in unique]
+    return np.array(found, dtype=np.float64)[code]
