@@ -7,17 +7,17 @@ when a machine gets more cores, a faster core, or more PCIe or disk bandwidth.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 
 from advisor.arrays import FloatArray
-from advisor.errors import AdvisorError
+from advisor.hardware.constants import SPREAD_OF, read_constants
 from advisor.hardware.machines import Machines
 from advisor.workloads.profile import Workload
 
-LIMITS = ("gpu", "cpu", "launch", "transfer", "disk", "gradients")
+LIMITS = ("gpu", "cpu", "launch", "handoff", "transfer", "disk", "gradients")
 """Names of the limits, in the order of the arrays' first axis."""
 
 
@@ -28,9 +28,13 @@ class HostConstants:
     Attributes
     ----------
     core_exponent : throughput of an input pipeline grows as cores to this power
+    core_exponent_sd : standard deviation of it
     driver_cores : cores that the process driving one GPU keeps busy
     launch_us : microseconds in which the reference core launches one kernel
     launch_log_sd : standard deviation of the logarithm of `launch_us`
+    handoff_gb_s : 10^9 bytes/s that one process takes from its loader's workers, on
+        the reference core
+    handoff_log_sd : standard deviation of the logarithm of `handoff_gb_s`
     transfer_log_sd : the same for the host-to-GPU bandwidth
     disk_random_share : share of the measured disk bandwidth that reads of whole
         samples in random order get
@@ -41,12 +45,15 @@ class HostConstants:
     """
 
     core_exponent: float
+    core_exponent_sd: float = field(metadata={SPREAD_OF: "core_exponent"})
     driver_cores: float
     launch_us: float
-    launch_log_sd: float
+    launch_log_sd: float = field(metadata={SPREAD_OF: "launch_us"})
+    handoff_gb_s: float
+    handoff_log_sd: float = field(metadata={SPREAD_OF: "handoff_gb_s"})
     transfer_log_sd: float
     disk_random_share: float
-    disk_log_sd: float
+    disk_log_sd: float = field(metadata={SPREAD_OF: "disk_random_share"})
     page_cache_share: float
     gradient_bytes: float
     norm_order: float
@@ -54,21 +61,39 @@ class HostConstants:
     @classmethod
     def from_dict(cls, section: Mapping[str, Any]) -> Self:
         """Read the constants from ``{name: {"value": ..., "source": ...}}``."""
-        try:
-            values = {f.name: float(section[f.name]["value"]) for f in fields(cls)}
-        except (KeyError, TypeError, ValueError) as error:
-            message = f"the model artefact lacks a host constant: {error}"
-            raise AdvisorError(message) from error
-        return cls(**values)
+        return read_constants(cls, section)
+
+
+def input_rate(
+    cores: FloatArray,
+    core_speed: FloatArray,
+    core_ms: FloatArray | float,
+    gpu_rate: FloatArray,
+    *,
+    core_exponent: float,
+    driver_cores: float,
+) -> FloatArray:
+    """Return samples/s that the cores of one GPU feed it with.
+
+    Of c cores, ``c^a / (t / speed + k / G)``: t is the reference core's time for a
+    sample, k the cores that drive the GPU at its rate G.
+
+    Parameters
+    ----------
+    cores : of one GPU, shape (N,)
+    core_speed : of each, 1 at a PassMark single-thread score of 2,100, shape (N,)
+    core_ms : milliseconds that the reference core spends on a sample
+    gpu_rate : samples/s of one GPU with nothing else limiting, shape (N,)
+    """
+    per_sample_s = core_ms / 1000.0 / core_speed + driver_cores / gpu_rate
+    rate: FloatArray = cores**core_exponent / per_sample_s
+    return rate
 
 
 def cpu_limit(
     machines: Machines, workload: Workload, gpu_rate: FloatArray, host: HostConstants
 ) -> FloatArray:
     """Return what the CPU's input pipeline and the driving processes sustain.
-
-    Of c cores a GPU, ``c^a / (t / speed + k / G)`` samples/s: t is the reference
-    core's time for a sample, k the cores that drive the GPU at its rate G.
 
     Parameters
     ----------
@@ -78,10 +103,14 @@ def cpu_limit(
     -------
     samples/s of all GPUs together, shape (N,)
     """
-    cores_per_gpu = machines.cores / machines.num_gpus
-    pipeline_s = workload.cpu_ms_per_sample / 1000.0 / machines.core_speed
-    per_sample_s = pipeline_s + host.driver_cores / gpu_rate
-    return machines.num_gpus * cores_per_gpu**host.core_exponent / per_sample_s
+    return machines.num_gpus * input_rate(
+        machines.cores / machines.num_gpus,
+        machines.core_speed,
+        workload.cpu_ms_per_sample,
+        gpu_rate,
+        core_exponent=host.core_exponent,
+        driver_cores=host.driver_cores,
+    )
 
 
 def launch_limit(
@@ -95,6 +124,20 @@ def launch_limit(
     step_s = workload.kernels_per_step * host.launch_us * 1e-6 / machines.core_speed
     threads = np.minimum(machines.num_gpus, machines.cores)
     return threads * micro_batch / step_s
+
+
+def handoff_limit(
+    machines: Machines, workload: Workload, host: HostConstants
+) -> FloatArray:
+    """Return what the processes take over from their loaders' workers, shape (N,).
+
+    Each GPU has one process, and one thread of it receives every sample that the
+    workers make, however many they are: so bytes/s of that thread, in proportion to
+    the speed of its core. Processes with less than a core each take turns.
+    """
+    processes = np.minimum(machines.num_gpus, machines.cores)
+    bytes_per_s = host.handoff_gb_s * 1e9 * machines.core_speed
+    return processes * bytes_per_s / workload.gpu_bytes_per_sample
 
 
 def transfer_limit(machines: Machines, workload: Workload) -> FloatArray:

@@ -10,12 +10,14 @@ import numpy as np
 from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.hardware.machines import Machines
 from advisor.throughput.artefact import Exchange, ThroughputModel
+from advisor.throughput.health import Health
 from advisor.throughput.limits import (
     LIMITS,
     HostConstants,
     cpu_limit,
     disk_limit,
     gradient_limit,
+    handoff_limit,
     join,
     launch_limit,
     transfer_limit,
@@ -52,13 +54,29 @@ class Throughput:
     fits: BoolArray
 
 
-def predict(machines: Machines, workload: Workload, model: ThroughputModel) -> Throughput:
-    """Predict the throughput of `workload` on each machine."""
+def predict(
+    machines: Machines,
+    workload: Workload,
+    model: ThroughputModel,
+    condition: Health | None = None,
+) -> Throughput:
+    """Predict the throughput of `workload` on each machine.
+
+    Parameters
+    ----------
+    machines : N machines
+    workload : the profile
+    model : the trained artefact
+    condition : what is known of the machines' health; None: nothing
+    """
     micro_batch = fit_micro_batch(workload, machines.gpu_memory_gb * GB_PER_GIB)
     fits = micro_batch > 0
     held = np.maximum(micro_batch, 1).astype(np.float64)
     gpu_rate, gpu_log_sd = model.gpu_rate(machines, workload, held)
-    exchange = model.exchange(machines)
+    if condition is not None:
+        gpu_rate = gpu_rate * condition.factor
+        gpu_log_sd = np.hypot(gpu_log_sd, condition.log_sd)
+    exchange = model.exchange(machines, workload, gpu_rate)
     limits = _limits(
         machines,
         workload,
@@ -67,9 +85,9 @@ def predict(machines: Machines, workload: Workload, model: ThroughputModel) -> T
         exchange=exchange,
         micro_batch=held,
     )
-    spreads = _spreads(machines, workload, model.host, gpu_log_sd, exchange)
+    spreads = _spreads(machines, workload, model.host, gpu_log_sd)
     rate = join(limits, model.host.norm_order)
-    low, high = interval(limits, spreads, model.host.norm_order)
+    low, high = interval(limits, spreads, model.host.norm_order, exchange.log_sd)
     high = np.fmin(high, np.fmax(rate, model.peak_rate(machines, workload)))
     known = fits & np.isfinite(rate)
     names = np.array(LIMITS, dtype=np.object_)
@@ -80,26 +98,32 @@ def predict(machines: Machines, workload: Workload, model: ThroughputModel) -> T
         limits=dict(zip(LIMITS, limits, strict=True)),
         bound_by=names[np.argmin(np.nan_to_num(limits, nan=np.inf), axis=0)],
         micro_batch=micro_batch,
-        accumulation_steps=(workload.batch_size // held).astype(np.int64),
+        accumulation_steps=np.ceil(workload.batch_size / held).astype(np.int64),
         fits=fits,
     )
 
 
 def interval(
-    limits: FloatArray, spreads: FloatArray, order: float
+    limits: FloatArray,
+    spreads: FloatArray,
+    order: float,
+    efficiency_log_sd: FloatArray | float = 0.0,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the 90 % interval of what uncertain limits allow together.
 
     Each limit alone is moved to its own 5 % and 95 % point; the changes of the
     result, in logarithms, add up as independent errors do (root of the sum of
     squares). Unlike a derivative at the median this sees a limit that does not
-    bind but might.
+    bind but might. The efficiency of several GPUs moves their own rate and the exchange
+    of gradients together.
 
     Parameters
     ----------
     limits : samples/s, in the order of `LIMITS`, shape (limits, N)
     spreads : standard deviations of their logarithms, same shape
     order : of the near-minimum of what overlaps
+    efficiency_log_sd : standard deviation of the logarithm of the efficiency of several
+        GPUs, shape (N,)
 
     Returns
     -------
@@ -108,18 +132,24 @@ def interval(
     middle = np.log(join(limits, order))
     fall = np.zeros_like(middle)
     rise = np.zeros_like(middle)
-    for row in range(len(limits)):
-        fall += _change(limits, row, -Z90 * spreads[row], middle, order) ** 2
-        rise += _change(limits, row, Z90 * spreads[row], middle, order) ** 2
+    moves = [([row], spread) for row, spread in enumerate(spreads)]
+    shared = [LIMITS.index("gpu"), LIMITS.index("gradients")]
+    for rows, spread in [*moves, (shared, efficiency_log_sd)]:
+        fall += _change(limits, rows, -Z90 * spread, middle, order) ** 2
+        rise += _change(limits, rows, Z90 * spread, middle, order) ** 2
     return np.exp(middle - np.sqrt(fall)), np.exp(middle + np.sqrt(rise))
 
 
 def _change(
-    limits: FloatArray, row: int, by: FloatArray, middle: FloatArray, order: float
+    limits: FloatArray,
+    rows: list[int],
+    by: FloatArray | float,
+    middle: FloatArray,
+    order: float,
 ) -> FloatArray:
-    """Return how the log of the result changes when that of one limit does."""
+    """Return how the log of the result changes when those of some limits do."""
     moved = limits.copy()
-    moved[row] *= np.exp(by)
+    moved[rows] *= np.exp(by)
     change: FloatArray = np.log(join(moved, order)) - middle
     return change
 
@@ -139,6 +169,7 @@ def _limits(
             machines.num_gpus * gpu_rate * exchange.ceiling,
             cpu_limit(machines, workload, gpu_rate, host),
             launch_limit(machines, workload, micro_batch, host),
+            handoff_limit(machines, workload, host),
             transfer_limit(machines, workload),
             disk_limit(machines, workload, host),
             gradient_limit(machines, workload, exchange.bus_gb_s, host)
@@ -152,22 +183,23 @@ def _spreads(
     workload: Workload,
     host: HostConstants,
     gpu_log_sd: FloatArray,
-    exchange: Exchange,
 ) -> FloatArray:
-    """Return the log standard deviation of every limit, shape (limits, N)."""
+    """Return the log standard deviation of every limit alone, shape (limits, N)."""
     every = np.ones_like(gpu_log_sd)
     cpu = np.sqrt(
         (host.core_exponent * machines.cores_log_sd) ** 2
         + machines.core_speed_log_sd**2
         + workload.cpu_ms_log_sd**2
+        + (np.log(machines.cores / machines.num_gpus) * host.core_exponent_sd) ** 2
     )
     return np.stack(
         [
-            np.hypot(gpu_log_sd, exchange.log_sd),
+            gpu_log_sd,
             cpu,
             np.hypot(machines.core_speed_log_sd, host.launch_log_sd),
+            np.hypot(machines.core_speed_log_sd, host.handoff_log_sd),
             every * host.transfer_log_sd,
             every * host.disk_log_sd,
-            exchange.log_sd,
+            0.0 * every,
         ]
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.throughput.limits import LIMITS, join, near_minimum
+from advisor.throughput.limits import LIMITS, input_rate, join, near_minimum
 from advisor.throughput.predict import interval
 
 RATES = st.floats(1e-3, 1e9)
@@ -53,6 +53,33 @@ def test_an_unknown_limit_leaves_the_minimum_unknown() -> None:
     assert np.isnan(near_minimum(np.array([[100.0], [np.nan]]), ORDER)[0])
 
 
+@given(st.floats(0.05, 256), st.floats(0.3, 3), st.floats(0.01, 50), RATES)
+def test_more_cores_or_faster_ones_never_feed_less(
+    cores: float, speed: float, core_ms: float, gpu_rate: float
+) -> None:
+    """A tenth more of either never lowers what they feed a GPU with."""
+
+    def fed(cores: float, speed: float) -> float:
+        one = np.array([cores]), np.array([speed]), core_ms, np.array([gpu_rate])
+        return float(input_rate(*one, core_exponent=0.95, driver_cores=0.5)[0])
+
+    assert fed(1.1 * cores, speed) >= fed(cores, speed)
+    assert fed(cores, 1.1 * speed) >= fed(cores, speed)
+
+
+def test_cores_feed_a_gpu_by_hand() -> None:
+    """Four cores, 4 ms a sample, half a core for a GPU of 500/s: 4^0.95 / 5 ms."""
+    fed = input_rate(
+        np.array([4.0]),
+        np.array([1.0]),
+        4.0,
+        np.array([500.0]),
+        core_exponent=0.95,
+        driver_cores=0.5,
+    )
+    assert fed[0] == pytest.approx(4**0.95 / 0.005)
+
+
 def limits(**rates: float) -> np.ndarray:
     """Return limits of one machine; those not named do not limit."""
     rows = FREE.copy()
@@ -77,8 +104,8 @@ def test_the_interval_of_one_limit_is_its_own() -> None:
 
 
 @given(
-    st.lists(RATES, min_size=6, max_size=6),
-    st.lists(SPREADS, min_size=6, max_size=6),
+    st.lists(RATES, min_size=len(LIMITS), max_size=len(LIMITS)),
+    st.lists(SPREADS, min_size=len(LIMITS), max_size=len(LIMITS)),
     st.floats(0.0, 1.0),
 )
 def test_more_spread_never_narrows_the_interval(

@@ -26,7 +26,8 @@ WORKLOADS = ("resnet18", "resnet50", "yolov8n", "bert-base", "gpt2-124m", "sd15-
 def throughput(workload: str, *records: dict[str, Any]) -> Throughput:
     offers, excluded = parse_offers(records)
     assert not excluded
-    return predict(describe(offers, GPUS, CPUS), load_workload(workload), MODEL)
+    machines = describe(offers, GPUS, CPUS, MODEL.cpu)
+    return predict(machines, load_workload(workload), MODEL)
 
 
 FIELDS = {
@@ -121,37 +122,44 @@ ROOMY = {"gpu_name": "RTX 4090", "gpu_ram": 24564, "num_gpus": 1, "cpu_ram": 900
 
 
 @pytest.mark.parametrize(
-    ("cpu_name", "threads", "cores", "speed"),
+    ("cpu_name", "threads", "threads_share_cores", "own", "of_class"),
     [
-        # threads x 0.55 cores with SMT, x 1 without; (score / 2100) ^ 0.9
-        ("AMD EPYC 7702 64-Core Processor", 16.0, 8.8, None),
-        ("Xeon® E5-2640 v3 ", 32.0, 17.6, (1865 / 2100) ** 0.9),
-        ("Intel(R) Xeon(R) Bronze 3104 CPU @ 1.70GHz", 6.0, 6.0, (1001 / 2100) ** 0.9),
+        ("AMD EPYC 7702 64-Core Processor", 16.0, True, 2097, 2097),
+        ("Xeon® E5-2640 v3 ", 32.0, True, 1865, 1903),
+        ("Intel(R) Xeon(R) Bronze 3104 CPU @ 1.70GHz", 6.0, False, 1001, 1001),
     ],
 )
 def test_three_offers_by_hand(
     record: dict[str, Any],
     cpu_name: str,
     threads: float,
-    cores: float,
-    speed: float | None,
+    threads_share_cores: bool,
+    own: float,
+    of_class: float,
 ) -> None:
     """Every limit but the GPU's, their near-minimum and what binds, worked by hand."""
     offer = record | ROOMY | {"cpu_name": cpu_name, "cpu_cores_effective": threads}
     found = throughput("resnet50", offer)
     limit = {name: rates[0] for name, rates in found.limits.items()}
-    if speed is None:
-        speed = (CPUS.resolve(cpu_name).single_thread_score / 2100) ** 0.9
-    # ResNet-50: 4.1 core-ms a sample; 0.5 core drives the GPU; cores to 0.95
-    cpu = cores**0.95 / (4.1e-3 / speed + 0.5 / limit["gpu"])
-    assert limit["cpu"] == pytest.approx(cpu)
+    constant = {name: row["value"] for name, row in MODEL.gpu.cpu.items()}
+    weight = constant["score_weight"]
+    score = own**weight * of_class ** (1 - weight)
+    speed = (score / 2100) ** constant["score_exponent"]
+    cores = threads * (0.55 if threads_share_cores else 1.0)
+    # ResNet-50: 4.1 core-ms a sample, and what drives the GPU
+    driving = constant["driver_cores"] / limit["gpu"]
+    cpu = cores ** constant["core_exponent"] / (4.1e-3 / speed + driving)
+    assert limit["cpu"] == pytest.approx(cpu, rel=1e-3)
     # 600 kernels a step of 256 samples, 7 us each on the reference core
-    assert limit["launch"] == pytest.approx(256 / (600 * 7e-6 / speed))
-    # 24 GB/s of 602,112 bytes a sample
+    assert limit["launch"] == pytest.approx(256 / (600 * 7e-6 / speed), rel=1e-3)
+    # 602,112 bytes a sample, from the loader's workers and over 24 GB/s
+    handed = constant["handoff_gb_s"] * 1e9 * speed / 602_112
+    assert limit["handoff"] == pytest.approx(handed, rel=1e-3)
     assert limit["transfer"] == pytest.approx(24e9 / 602_112)
     assert math.isinf(limit["disk"])  # 144 GB fit in 0.6 x 900 GB of page cache
     assert math.isinf(limit["gradients"])
-    rate = sum(one**-8.0 for one in limit.values()) ** (-1 / 8)
+    order = constant["norm_order"]
+    rate = sum(one**-order for one in limit.values()) ** (-1 / order)
     assert found.samples_per_s[0] == pytest.approx(rate)
     assert found.bound_by[0] == min(limit, key=limit.__getitem__)
 
