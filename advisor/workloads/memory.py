@@ -14,7 +14,6 @@ number of GPUs. `Workload.batch_size` is a GPU's share of the batch too.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,10 +61,10 @@ def memory_gb(workload: Workload, micro_batch: npt.ArrayLike) -> FloatArray:
 
 
 def fit_micro_batch(workload: Workload, gpu_memory_gb: npt.ArrayLike) -> IntArray:
-    """Return the largest micro-batch that a GPU of each memory holds.
+    """Return the micro-batch with the fewest steps that a GPU of each memory holds.
 
-    The micro-batch divides `Workload.batch_size`, so that all the steps whose
-    gradients are added up are alike and the batch stays what the profile says.
+    The gradients of ``ceil(batch / micro-batch)`` steps are added up, as alike as they
+    can be, so that the batch stays what the profile says.
 
     Parameters
     ----------
@@ -80,13 +79,12 @@ def fit_micro_batch(workload: Workload, gpu_memory_gb: npt.ArrayLike) -> IntArra
     and where the memory is unknown (NaN)
     """
     usable = np.nan_to_num(np.asarray(gpu_memory_gb, dtype=np.float64)) * USABLE_SHARE
-    divisors = _divisors(workload.batch_size)
-    fitting = np.searchsorted(memory_gb(workload, divisors), usable, side="right")
-    return np.asarray(np.concatenate(([0], divisors))[fitting], dtype=np.int64)
-
-
-def _divisors(number: int) -> IntArray:
-    """Return the divisors of a positive number, in rising order."""
-    small = np.arange(1, math.isqrt(number) + 1, dtype=np.int64)
-    small = small[number % small == 0]
-    return np.unique(np.concatenate((small, number // small)))
+    free_gb = usable - memory_gb(workload, 0)
+    with np.errstate(divide="ignore", over="ignore"):
+        held = np.floor(free_gb * 1e3 / workload.activation_mb_per_sample)
+    held = np.clip(held, 0, workload.batch_size)
+    # A rounding error may let in one sample too many.
+    held = np.where(memory_gb(workload, held) > usable, held - 1, held)
+    steps = np.ceil(workload.batch_size / np.maximum(held, 1))
+    micro_batch = np.where(held >= 1, np.ceil(workload.batch_size / steps), 0)
+    return np.asarray(micro_batch, dtype=np.int64)

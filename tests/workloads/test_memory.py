@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,23 +46,32 @@ def test_frozen_weights_cost_their_own_bytes() -> None:
 
 
 @given(profiles, memories)
-def test_result_fits_and_divides(workload: Workload, memory: float) -> None:
-    """The micro-batch fits into the usable memory and divides the batch."""
+def test_the_result_fits(workload: Workload, memory: float) -> None:
+    """The micro-batch fits into the usable memory; if it is 0, not even one does."""
     micro_batch = int(fit_micro_batch(workload, memory))
     if micro_batch == 0:
         assert memory_gb(workload, 1) > memory * USABLE_SHARE
     else:
-        assert workload.batch_size % micro_batch == 0
-        assert memory_gb(workload, micro_batch) <= memory * USABLE_SHARE
+        assert 1 <= micro_batch <= workload.batch_size
+        assert memory_gb(workload, micro_batch) <= memory * USABLE_SHARE * (1 + 1e-12)
 
 
 @given(profiles, memories)
-def test_no_larger_divisor_fits(workload: Workload, memory: float) -> None:
-    """The result is the largest of the divisors that fit."""
+def test_fewer_steps_do_not_fit(workload: Workload, memory: float) -> None:
+    """One step less would need more memory, and steps are as alike as they can be."""
     found = int(fit_micro_batch(workload, memory))
-    larger = [n for n in range(found + 1, workload.batch_size + 1)
-              if workload.batch_size % n == 0]  # fmt: skip
-    assert all(memory_gb(workload, n) > memory * USABLE_SHARE for n in larger)
+    if found:
+        steps = math.ceil(workload.batch_size / found)
+        assert found == math.ceil(workload.batch_size / steps)
+        if steps > 1:
+            fewer = math.ceil(workload.batch_size / (steps - 1))
+            assert memory_gb(workload, fewer) > memory * USABLE_SHARE * (1 - 1e-12)
+
+
+def test_an_odd_batch_is_split_into_like_parts() -> None:
+    """257 samples where 240 fit are 129 and 128, not 257 times one."""
+    workload = dataclasses.replace(load_workload("resnet50"), batch_size=257)
+    assert fit_micro_batch(workload, 12 * GB_PER_GIB) == 129
 
 
 @given(profiles, st.lists(memories, min_size=1))
@@ -92,7 +102,7 @@ def test_shape_and_type() -> None:
 def test_large_batch() -> None:
     """A batch of 10^9 is handled without listing every number up to it."""
     workload = dataclasses.replace(load_workload("resnet50"), batch_size=10**9)
-    assert fit_micro_batch(workload, 24 * GB_PER_GIB) == 512
+    assert 512 <= fit_micro_batch(workload, 24 * GB_PER_GIB) < 560
 
 
 def published(workload: Workload, micro_batch: int, **changes: float) -> float:
