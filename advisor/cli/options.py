@@ -105,6 +105,17 @@ def market_options(command: Command) -> Command:
     return command
 
 
+def set_option(command: Command) -> Command:
+    """Add ``--set``, which replaces figures of the workload's profile."""
+    return click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Replace a figure of the workload, such as batch_size=64; may be repeated.",
+    )(command)
+
+
 def constraint_options(command: Command) -> Command:
     """Add the constraints on offers; none of them is on by default."""
     for option in reversed(

@@ -107,6 +107,17 @@ def parse_workload(text: str, origin: str) -> Workload:
     return _Parser(text, origin).workload()
 
 
+def workload_of(document: Mapping[str, Any], origin: str) -> Workload:
+    """Return the profile that plain data in the shape of a file's TOML holds.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        as `parse_workload`, but without the line
+    """
+    return _Parser("", origin).workload_of(document)
+
+
 def dump_workload(workload: Workload) -> str:
     """Return the profile as TOML text that loads to an equal one.
 
@@ -240,7 +251,9 @@ class _Parser:
         self._origin = origin
 
     def workload(self) -> Workload:
-        document = self._document()
+        return self.workload_of(self._document())
+
+    def workload_of(self, document: Mapping[str, Any]) -> Workload:
         self._refuse_unknown("", document, {*_FIELDS, "reference", "sources"})
         self._refuse_missing("", document, [*_FIELDS, "reference"])
         reference = self._table(document, "reference")
