@@ -1,0 +1,108 @@
+"""What the market's own score hints at about a machine's health.
+
+DLPerf is a training benchmark that the market runs on each host. It says little of
+the GPU that its model does not say: on one GPU nine hosts in ten score within 10 % of
+the median of their GPU, and RTX 4090s whose power is capped at 300 and 350 W score as
+those at 450 W do. It also falls with few CPU threads, which have a limit of their own.
+So only a score that is unusual for its GPU and number of GPUs counts, and that by a
+small, bounded factor on the rate of the GPUs, which is an assumption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from advisor.arrays import BoolArray, FloatArray
+from advisor.hardware.machines import Machines
+from advisor.market.offers import Offers
+
+Medians = Mapping[str, Mapping[str, float]]
+"""Canonical GPU name -> number of GPUs, as text -> median DLPerf of one of them."""
+
+USUAL = 1.1
+"""Scores within this factor of the median are as usual and change nothing. On 586
+machines with one GPU (Vast.ai, June to September 2026; at least five of a kind; the
+memory the card was sold with; CPU not null) 92 % are: score / median has the 5, 10,
+25, 75, 90 and 95 % quantiles 0.83, 0.94, 1.00, 1.00, 1.01 and 1.02. On 334 with two
+GPUs 76 % are, on 113 with four 60 %."""
+
+EXPONENT = 0.3
+"""Power of what is beyond `USUAL` that the rate of the GPUs follows (assumption)."""
+
+FACTOR_BOUNDS = (0.75, 1.1)
+"""Least and greatest factor (assumption)."""
+
+BROKEN = 0.25
+"""A score below this share of the median, or above its inverse, is broken and says
+nothing: on the nine known offers without a CPU it is 2 to 6 % of the median."""
+
+BROKEN_LOG_SD = 0.15
+"""Added log-sd where the score is broken (assumption: somewhat more than the scatter
+of all usual scores, whose 90 % interval has a log-sd of 0.12)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the scores of N offers change, shape (N,) each.
+
+    Attributes
+    ----------
+    factor : on the rate of the GPUs, within `FACTOR_BOUNDS`, 1 where nothing is known
+    log_sd : added standard deviation of the rate's logarithm
+    flags : ``dlperf_low`` and ``dlperf_high`` where the score changes the rate,
+        ``dlperf_broken`` where it cannot be right
+    """
+
+    factor: FloatArray
+    log_sd: FloatArray
+    flags: Mapping[str, BoolArray]
+
+
+def health(offers: Offers, machines: Machines, medians: Medians) -> Health:
+    """Judge each offer by its score.
+
+    A score is compared with the median of the same GPU and the same number of GPUs
+    on other hosts, never with the other offers at hand. Without a score or a median
+    nothing changes; so with a card whose memory is not that it was sold with, for the
+    score rises with the memory (RTX 4090 with 48 GB: by 29 %). On a host without a CPU
+    the benchmark did not run as it should: a low score there is broken, a high one
+    counts for nothing. The factor's spread is as large as its logarithm.
+
+    Parameters
+    ----------
+    offers : the offers
+    machines : what they are made of, in the same order
+    medians : of the artefact
+    """
+    ratio = offers.dlperf / offers.num_gpus / _medians(machines, medians)
+    log_ratio = np.log(np.where(machines.flags["memory_modded"], np.nan, ratio))
+    log_ratio = np.nan_to_num(log_ratio, nan=0.0)
+    no_cpu = (offers.cpu_name == "") & np.isnan(offers.cpu_threads)
+    unusual = np.abs(log_ratio) > np.log(USUAL)
+    broken = np.abs(log_ratio) > -np.log(BROKEN)
+    broken |= no_cpu & unusual & (log_ratio < 0)
+    speaks = unusual & ~broken & ~no_cpu
+    beyond = np.sign(log_ratio) * (np.abs(log_ratio) - np.log(USUAL))
+    bounded = np.clip(EXPONENT * beyond, *np.log(FACTOR_BOUNDS))
+    log_factor = np.where(speaks, bounded, 0.0)
+    return Health(
+        factor=np.exp(log_factor),
+        log_sd=np.where(broken, BROKEN_LOG_SD, np.abs(log_factor)),
+        flags={
+            "dlperf_low": log_factor < 0,
+            "dlperf_high": log_factor > 0,
+            "dlperf_broken": broken,
+        },
+    )
+
+
+def _medians(machines: Machines, medians: Medians) -> FloatArray:
+    """Return the median score of one GPU for each machine, NaN where unknown."""
+    found = [
+        np.nan if gpu is None else medians.get(gpu.name, {}).get(f"{count:.0f}", np.nan)
+        for gpu, count in zip(machines.gpu, machines.num_gpus.tolist(), strict=True)
+    ]
+    return np.array(found, dtype=np.float64)
