@@ -1,0 +1,84 @@
+"""`advisor predict`: how fast a training runs on a machine, without a market."""
+
+from __future__ import annotations
+
+import click
+
+from advisor.cli.options import above_zero, set_option
+from advisor.cli.output import result
+from advisor.prediction import predict
+from advisor.report.formats import to_json
+from advisor.report.predicted import predicted_document, predicted_text
+from advisor.workloads.override import assigned
+
+
+@click.command("predict")
+@click.option(
+    "--workload",
+    required=True,
+    metavar="NAME|FILE",
+    help="Built-in workload (see 'advisor workloads list') or a profile file.",
+)
+@click.option(
+    "--gpu",
+    required=True,
+    metavar="NAME",
+    help="One GPU, such as 'RTX 4090' (see 'advisor gpus').",
+)
+@click.option(
+    "--num-gpus",
+    type=int,
+    default=1,
+    show_default=True,
+    help="GPUs in the machine.",
+)
+@click.option(
+    "--cpu", metavar="NAME", help="CPU, such as 'AMD EPYC 7702'. Default: unknown."
+)
+@click.option(
+    "--cores",
+    "threads",
+    type=float,
+    callback=above_zero,
+    metavar="THREADS",
+    help="Hardware threads of the machine. Default: all those of one CPU.",
+)
+@click.option(
+    "--clock", type=float, callback=above_zero, metavar="GHZ", help="Clock of the CPU."
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1, max=10**9),
+    metavar="SAMPLES",
+    help="Batch of a GPU and optimiser step. Default: the workload's.",
+)
+@set_option
+@click.option("--json", "as_json", is_flag=True, help="Print the prediction as JSON.")
+def command(  # noqa: PLR0917  (one argument an option)
+    workload: str,
+    gpu: str,
+    num_gpus: int,
+    cpu: str | None,
+    threads: float | None,
+    clock: float | None,
+    batch: int | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Predict the throughput of a workload on a machine."""
+    figures: dict[str, object] = {**assigned(settings)}
+    if batch is not None:
+        figures["batch_size"] = batch
+    prediction = predict(
+        workload,
+        gpu,
+        num_gpus,
+        cpu=cpu,
+        threads=threads,
+        cpu_ghz=clock,
+        figures=figures,
+    )
+    if as_json:
+        result(to_json(predicted_document(prediction)))
+    else:
+        result(predicted_text(prediction))

@@ -1,0 +1,209 @@
+"""How fast a training runs on a machine that no market offers.
+
+The machine is described as one offer without a price and goes the way that every
+offer goes (`advisor.ranking`), so that both predictions are one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from advisor.cost.bill import Job
+from advisor.errors import NothingFitsError, UsageError
+from advisor.hardware.gpus import Gpu
+from advisor.hardware.names import gpu_key
+from advisor.market.offers import MIB_PER_GIB, MOST_GPUS, parse_machine
+from advisor.market.types import Record
+from advisor.ranking import Ranking, Tables, load_tables, rank_offers
+from advisor.throughput.nearest import nearest
+from advisor.workloads.load import load_workload
+from advisor.workloads.memory import GB_PER_GIB, memory_gb
+from advisor.workloads.override import override
+from advisor.workloads.profile import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class RestsOn:
+    """Measurements behind a prediction.
+
+    Attributes
+    ----------
+    level : what sets the level of the workload, see `GpuModel.level_of`
+    series : the sets of measurements that set it
+    workload_measurements : of this workload, on any GPU
+    gpu_measurements : of this GPU, with any workload
+    nearest : GPUs that are most like this one, the nearest first, of those that ran
+        this workload (of all, where it was not measured)
+    """
+
+    level: str
+    series: tuple[str, ...]
+    workload_measurements: int
+    gpu_measurements: int
+    nearest: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """How fast a training runs on one machine.
+
+    Attributes
+    ----------
+    workload : the profile, with the user's own figures
+    gpu : canonical name
+    num_gpus : GPUs
+    cpu : name as it was given, None where it was not
+    threads : hardware threads, None where they are unknown
+    samples_per_s, low, high : of all GPUs together, and the 90 % interval of it
+    limits : name of a limit -> samples/s if it alone held, infinite where there is none
+    bound_by : name of the least limit
+    micro_batch : samples that a GPU holds at once
+    accumulation_steps : micro-batches an optimiser step
+    epoch_hours : time per epoch, h
+    flags : what to know beside the figures, such as ``"cpu_unknown"``
+    rests_on : measurements behind it
+    ranking : all of the above and more, as of a market with this one offer
+    """
+
+    workload: Workload
+    gpu: str
+    num_gpus: int
+    cpu: str | None
+    threads: float | None
+    samples_per_s: float
+    low: float
+    high: float
+    limits: Mapping[str, float]
+    bound_by: str
+    micro_batch: int
+    accumulation_steps: int
+    epoch_hours: float
+    flags: tuple[str, ...]
+    rests_on: RestsOn
+    ranking: Ranking = field(repr=False, compare=False)
+
+
+def predict(
+    workload: str | Workload,
+    gpu: str,
+    num_gpus: int = 1,
+    *,
+    cpu: str | None = None,
+    threads: float | None = None,
+    cpu_ghz: float | None = None,
+    figures: Mapping[str, object] | None = None,
+    tables: Tables | None = None,
+) -> Prediction:
+    """Predict how fast a training runs on a machine.
+
+    What is not told of the machine is taken as usual, widens the interval and is
+    flagged.
+
+    Parameters
+    ----------
+    workload : name of a profile, path of one, or a profile
+    gpu : any spelling of one GPU; a memory in it that the card is not sold with counts
+    num_gpus : GPUs, 1 to 1,024
+    cpu : name of the CPU
+    threads : hardware threads of the whole machine; None: all those of `cpu`
+    cpu_ghz : clock, GHz
+    figures : figures of the profile to replace, see `workloads.override`
+    tables : hardware tables and model, for many calls; None: those that ship
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if there is no such workload, figure or GPU, or a number cannot be right
+    advisor.errors.NothingFitsError
+        if the GPUs cannot hold one sample of the workload
+    """
+    if tables is None:
+        tables = load_tables()
+    profile = load_workload(workload) if isinstance(workload, str) else workload
+    profile = override(profile, figures or {})
+    _check(num_gpus, threads=threads, cpu_ghz=cpu_ghz)
+    meant = tables.gpus.find(gpu)
+    told_gb = gpu_key(gpu).memory_gb
+    known = tables.cpus.resolve(cpu)
+    if threads is None and known is not None and math.isfinite(known.threads):
+        threads = known.threads
+    record: Record = {
+        "gpu_name": meant.name,
+        "gpu_ram": MIB_PER_GIB * (meant.memory_gb if math.isnan(told_gb) else told_gb),
+        "num_gpus": num_gpus,
+        "cpu_name": cpu,
+        "cpu_cores_effective": threads,
+        "cpu_ghz": cpu_ghz,
+    }
+    job = Job(profile, profile.epochs, profile.disk_gb)
+    ranking = rank_offers(parse_machine(record), job, tables)
+    if not ranking.throughput.fits[0]:
+        raise NothingFitsError(_too_small(profile, ranking))
+    return _prediction(ranking, _rests_on(profile, meant, tables))
+
+
+def _check(num_gpus: int, **figures: float | None) -> None:
+    """Refuse what no machine has."""
+    if not 1 <= num_gpus <= MOST_GPUS:
+        message = f"num_gpus: 1 to {MOST_GPUS:,} is expected, not {num_gpus}"
+        raise UsageError(message)
+    for name, value in figures.items():
+        if value is not None and not (math.isfinite(value) and value > 0):
+            message = f"{name}: a finite number above zero is expected, not {value}"
+            raise UsageError(message)
+
+
+def _too_small(workload: Workload, ranking: Ranking) -> str:
+    has = float(ranking.machines.gpu_memory_gb[0]) * GB_PER_GIB
+    needs = float(memory_gb(workload, 1))
+    name = ranking.offers.gpu_name[0]
+    return (
+        f"{workload.name} does not fit: one sample needs {needs:.1f} GB of GPU memory, "
+        f"{name} has {has:.1f}"
+    )
+
+
+def _prediction(ranking: Ranking, rests_on: RestsOn) -> Prediction:
+    """Read the one machine of a ranking."""
+    offers, throughput = ranking.offers, ranking.throughput
+    threads = float(offers.cpu_threads[0])
+    of_market = ranking.bill.flags  # about prices, of which there are none
+    return Prediction(
+        workload=ranking.job.workload,
+        gpu=offers.gpu_name[0],
+        num_gpus=int(offers.num_gpus[0]),
+        cpu=offers.cpu_name[0] or None,
+        threads=None if math.isnan(threads) else threads,
+        samples_per_s=float(throughput.samples_per_s[0]),
+        low=float(throughput.low[0]),
+        high=float(throughput.high[0]),
+        limits={name: float(rate[0]) for name, rate in throughput.limits.items()},
+        bound_by=throughput.bound_by[0],
+        micro_batch=int(throughput.micro_batch[0]),
+        accumulation_steps=int(throughput.accumulation_steps[0]),
+        epoch_hours=float(ranking.bill.epoch_hours[0]),
+        flags=tuple(
+            name
+            for name, holds in ranking.flags.items()
+            if holds[0] and name not in of_market
+        ),
+        rests_on=rests_on,
+        ranking=ranking,
+    )
+
+
+def _rests_on(workload: Workload, gpu: Gpu, tables: Tables) -> RestsOn:
+    """Count the measurements behind a prediction, and name the nearest GPUs."""
+    model = tables.model.gpu
+    names = model.workload_gpus.get(workload.reference.benchmark) or list(model.gpu_rows)
+    measured = [tables.gpus[name] for name in names if name in tables.gpus]
+    of_workload = tables.model.rests_on(workload)
+    return RestsOn(
+        level=of_workload["level"],
+        series=tuple(of_workload["series"]),
+        workload_measurements=of_workload["workload_measurements"],
+        gpu_measurements=model.gpu_rows.get(gpu.name, 0),
+        nearest=nearest(gpu, measured, workload.precision, model.centre, model.scale),
+    )

@@ -1,0 +1,134 @@
+"""A prediction without a market, as a document for programs and as text for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from advisor.prediction import Prediction, RestsOn
+from advisor.report.entries import Entry, entries
+from advisor.report.formats import figure, to_table
+
+SCHEMA_VERSION = 1
+"""Version of the JSON document; it rises when a key changes meaning or goes."""
+
+_OF_A_MARKET = (
+    "rank",
+    "offer_id",
+    "machine_id",
+    "usd_per_hour",
+    "epoch_usd",
+    "epoch_usd_low",
+    "epoch_usd_high",
+    "epoch_rent_usd",
+    "epoch_traffic_usd",
+    "reliability",
+    "geolocation",
+    "duration_s",
+)
+"""Keys of an offer's entry that only a market can fill."""
+
+_REMARKS: Mapping[str, str] = {
+    "gpu_not_modelled": "the model has learnt from no card of this maker",
+    "cpu_unknown": "the CPU is not given or in no table; a usual one is assumed",
+    "cores_unknown": "the threads are not given; a usual number is assumed",
+    "clock_capped": "the clock is higher than any and counts as 6.2 GHz",
+    "memory_modded": "the card is not sold with this memory",
+    "ram_unknown": "the host's memory is unknown; no data count as cached",
+    "disk_speed_unknown": "the disk is unknown and does not limit",
+    "batch_accumulated": "the batch does not fit at once and is accumulated",
+}
+"""Flags that the text spells out; others appear under their names."""
+
+
+def predicted_document(prediction: Prediction) -> dict[str, Any]:
+    """Return the versioned JSON document: an offer's entry and what it rests on."""
+    ranking = prediction.ranking
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **predicted_entry(prediction),
+        "rests_on": asdict(prediction.rests_on),
+        "workload": asdict(prediction.workload),
+        "model": dict(ranking.model_identity),
+        "assumptions": {
+            name: asdict(value) for name, value in ranking.assumptions.items()
+        },
+    }
+
+
+def predicted_entry(prediction: Prediction) -> Entry:
+    """Return the keys of an offer's entry; what only a market knows is `None`."""
+    (entry,) = entries(prediction.ranking)
+    unknown = dict.fromkeys(_OF_A_MARKET)
+    return {**entry, **unknown, "flags": list(prediction.flags)}
+
+
+def predicted_text(prediction: Prediction) -> str:
+    """Return the prediction for a terminal."""
+    parts = [
+        _headline(prediction),
+        _facts(prediction),
+        _limits(prediction.limits),
+        _lines([("rests on", _evidence(prediction.rests_on))]),
+    ]
+    if prediction.flags:
+        remarks = [(name, _REMARKS.get(name, "")) for name in prediction.flags]
+        parts.append(_lines(remarks))
+    return "\n\n".join(parts)
+
+
+def _headline(prediction: Prediction) -> str:
+    threads = prediction.threads
+    host = prediction.cpu or "unknown CPU"
+    granted = "unknown threads" if threads is None else f"{figure(threads, 3)} threads"
+    gpus = f"{prediction.num_gpus} x {prediction.gpu}"
+    return f"{prediction.workload.name} on {gpus}, {host}, {granted}"
+
+
+def _facts(prediction: Prediction) -> str:
+    bill, batch = prediction.ranking.bill, prediction.workload.batch_size
+    interval = _interval(prediction.low, prediction.high)
+    hours = _interval(float(bill.epoch_hours_low[0]), float(bill.epoch_hours_high[0]))
+    held = f"{prediction.micro_batch} x {prediction.accumulation_steps}"
+    return _lines([
+        ("throughput", f"{figure(prediction.samples_per_s, 3)} samples/s, {interval}"),
+        ("bound by", prediction.bound_by),
+        ("epoch", f"{figure(prediction.epoch_hours, 3)} h, {hours}"),
+        ("batch", f"{batch} a GPU and optimiser step, held as {held}"),
+    ])  # fmt: skip
+
+
+def _interval(low: float, high: float) -> str:
+    return f"90 % interval {figure(low, 3)} - {figure(high, 3)}"
+
+
+def _lines(pairs: list[tuple[str, str]]) -> str:
+    """Return a line for each name and what there is to say of it."""
+    width = max(len(name) for name, _ in pairs)
+    return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in pairs)
+
+
+def _limits(limits: Mapping[str, float]) -> str:
+    rows = [
+        (name, "none" if math.isinf(rate) else figure(rate, 3))
+        for name, rate in limits.items()
+    ]
+    return to_table(rows, ("limit", "samples/s"), ("left", "right"))
+
+
+def _evidence(rests_on: RestsOn) -> str:
+    of_workload = f"{rests_on.workload_measurements:,} measurements of this workload"
+    of_gpu = f"{rests_on.gpu_measurements:,} of this GPU"
+    parts = [f"{of_workload}, {of_gpu}", f"nearest: {', '.join(rests_on.nearest)}"]
+    if rests_on.level != "measured":
+        parts.append(f"the level is that of {_LEVELS[rests_on.level]}")
+    return "; ".join(parts)
+
+
+_LEVELS: Mapping[str, str] = {
+    "one GPU": "one GPU, the only one measured",
+    "other precision": "other precisions",
+    "family": "its kind of net",
+}

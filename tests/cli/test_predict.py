@@ -1,0 +1,158 @@
+"""`advisor predict`: its text, its contract, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from advisor.prediction import predict
+from advisor.report.predicted import predicted_text
+
+Advisor = Callable[..., Any]
+MACHINE = (
+    *("predict", "--workload", "resnet50", "--gpu", "RTX 4090", "--num-gpus", "2"),
+    *("--cpu", "AMD EPYC 7702", "--cores", "16"),
+)
+OF_A_MARKET = {
+    "rank",
+    "offer_id",
+    "machine_id",
+    "usd_per_hour",
+    "epoch_usd",
+    "epoch_usd_low",
+    "epoch_usd_high",
+    "epoch_rent_usd",
+    "epoch_traffic_usd",
+    "reliability",
+    "geolocation",
+    "duration_s",
+}
+ENVELOPE = {"schema_version", "workload", "model", "assumptions", "rests_on"}
+
+
+def test_the_text_says_everything(advisor: Advisor) -> None:
+    """Throughput, interval, each limit, what binds, batch, epoch, evidence, flags."""
+    outcome = advisor(*MACHINE)
+    assert outcome.exit_code == 0
+    assert outcome.stderr == ""
+    text = outcome.stdout
+    entry = advisor(*MACHINE, "--json").document
+    assert text.startswith("resnet50 on 2 x RTX 4090, AMD EPYC 7702, 16 threads\n")
+    for words in (
+        *("samples/s, 90 % interval", "held as 256 x 1", " h, 90 % interval"),
+        f"bound by    {entry['bound_by']}",
+        f"{entry['rests_on']['workload_measurements']} measurements of this workload",
+        f"{entry['rests_on']['gpu_measurements']} of this GPU",
+        ", ".join(entry["rests_on"]["nearest"]),
+        *entry["limits"],
+        *entry["flags"],
+    ):
+        assert words in text
+    assert all(line == line.rstrip() for line in text.splitlines())
+
+
+def test_the_json_has_the_keys_of_an_offer(advisor: Advisor) -> None:
+    """An entry of `rank` and one of `predict` differ by what it rests on alone."""
+    ranked = advisor("rank", "--workload", "resnet50", "--top", "1", "--json").document
+    document = advisor(*MACHINE, "--json").document
+    (offer,) = ranked["offers"]
+    assert set(document) == set(offer) | ENVELOPE
+    assert set(document["limits"]) == set(offer["limits"])
+    assert document["schema_version"] == 1
+    assert document["workload"]["name"] == "resnet50"
+    assert set(document["assumptions"]) == set(ranked["assumptions"])
+    assert {key for key in offer if document[key] is None} == OF_A_MARKET | {"cpu_ghz"}
+    assert "NaN" not in json.dumps(document)
+
+
+def test_the_options_reach_the_prediction(advisor: Advisor) -> None:
+    """Clock, batch and figures of the profile change what they say."""
+    entry = advisor(
+        *(*MACHINE, "--json", "--clock", "3.2", "--batch", "64"),
+        *("--set", "cpu_ms_per_sample=41", "--set", "batch_size=16"),
+    ).document
+    assert entry["cpu_ghz"] == 3.2
+    assert entry["micro_batch"] == 64  # the option goes before the figure
+    assert entry["bound_by"] == "cpu"
+    plain = advisor(*MACHINE, "--json").document
+    assert entry["limits"]["cpu"] < 0.3 * plain["limits"]["cpu"]
+
+
+def test_rank_takes_figures_too(advisor: Advisor) -> None:
+    """`rank --set` ranks the profile with the figure replaced."""
+    arguments = ("rank", "--workload", "resnet50", "--top", "3", "--json", "--set")
+    document = advisor(*arguments, "batch_size=16").document
+    assert document["workload"]["batch_size"] == 16
+    assert document["workload"]["sources"]["batch_size"] == "set by the user"
+    assert {entry["micro_batch"] for entry in document["offers"]} == {16}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "words"),
+    [
+        (("--gpu", "RTX 4900"), 2, "RTX 4090"),
+        (("--gpu", "A100"), 2, "A100-PCIe-40GB"),
+        (("--workload", "resnet-50"), 2, "resnet50"),
+        (("--num-gpus", "0"), 2, "num_gpus"),
+        (("--cores", "0"), 2, "above zero"),
+        (("--cores", "nan"), 2, "finite"),
+        (("--clock", "-1"), 2, "above zero"),
+        (("--batch", "0"), 2, "0"),
+        (("--set", "batchsize=1"), 2, "batch_size"),
+        (("--set", "batch_size"), 2, "key=value"),
+        (("--workload", "llama-7b-lora", "--gpu", "RTX 2060"), 3, "does not fit"),
+    ],
+)
+def test_wrong_words_say_what_to_do(
+    advisor: Advisor, arguments: tuple[str, ...], exit_code: int, words: str
+) -> None:
+    """What cannot be predicted is one line with the way out."""
+    outcome = advisor(*MACHINE, *arguments)
+    assert outcome.exit_code == exit_code
+    assert words in outcome.stderr
+    assert outcome.stdout == ""
+
+
+def test_rank_refuses_a_wrong_figure(advisor: Advisor) -> None:
+    """A figure that is not known is exit code 2 and names the one that is near."""
+    outcome = advisor("rank", "--workload", "resnet50", "--set", "epoch=3")
+    assert outcome.exit_code == 2
+    assert "did you mean epochs?" in outcome.stderr
+
+
+@pytest.mark.parametrize("workload", ["maskrcnn-r50", "vit-b16", "gpt2-124m"])
+def test_a_machine_of_which_little_is_known(advisor: Advisor, workload: str) -> None:
+    """A card alone is enough; what is missing is said in words."""
+    outcome = advisor("predict", "--workload", workload, "--gpu", "RTX 3090")
+    assert outcome.exit_code == 0
+    assert "unknown CPU, unknown threads" in outcome.stdout
+    assert "the CPU is not given" in outcome.stdout
+
+
+def test_a_single_gpu_exchanges_no_gradients(advisor: Advisor) -> None:
+    """A limit that does not hold is called none, and null in JSON."""
+    one = ("predict", "--workload", "resnet50", "--gpu", "RTX 4090")
+    (line,) = (
+        row for row in advisor(*one).stdout.splitlines() if row.startswith("gradients")
+    )
+    assert line.split() == ["gradients", "none"]
+    assert advisor(*one, "--json").document["limits"]["gradients"] is None
+
+
+def test_a_level_that_was_not_measured_is_said(advisor: Advisor) -> None:
+    """A precision or a net without measurements names what stands in for them."""
+    base = ("predict", "--workload", "vit-b16", "--gpu", "RTX 3090", "--set")
+    assert "other precisions" in advisor(*base, "precision=fp16").stdout
+    assert "kind of net" in advisor(*base, "reference.benchmark=").stdout
+
+
+def test_the_command_prints_the_public_functions_answer(advisor: Advisor) -> None:
+    """The shell shows what Python returns, each flag on a line of its own at the end."""
+    prediction = predict("resnet50", "RTX 4090")
+    shown = advisor("predict", "--workload", "resnet50", "--gpu", "RTX 4090").stdout
+    assert shown == predicted_text(prediction) + "\n"
+    last = shown.splitlines()[-len(prediction.flags) :]
+    assert [line.split()[0] for line in last] == list(prediction.flags)

@@ -1,0 +1,55 @@
+"""Which measured GPUs are called nearest."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from advisor.hardware.gpus import load_gpus
+from advisor.resources import models_folder
+from advisor.throughput.artefact import load_model
+from advisor.throughput.nearest import NAMED, nearest
+
+GPUS, MODEL = load_gpus(), load_model(models_folder()).gpu
+MEASURED = [GPUS[name] for name in MODEL.gpu_rows if name in GPUS]
+
+
+def near(name: str) -> tuple[str, ...]:
+    return nearest(GPUS[name], MEASURED, "amp", MODEL.centre, MODEL.scale)
+
+
+@pytest.mark.parametrize(
+    ("name", "neighbour"),
+    [
+        ("A100-SXM4-80GB", "A100-SXM4-40GB"),
+        ("RTX 4080", "RTX 4080 Super"),
+        ("H200-SXM-141GB", "H100-SXM5-80GB"),
+    ],
+)
+def test_cards_of_one_die_are_near(name: str, neighbour: str) -> None:
+    """A card's own sisters come among the nearest."""
+    assert neighbour in near(name)
+
+
+@pytest.mark.parametrize("name", ["RTX 4090", "RTX 2060", "MI300X", "B200-SXM-180GB"])
+def test_a_gpu_is_not_its_own_neighbour(name: str) -> None:
+    """Some other measured GPUs are named, each once."""
+    found = near(name)
+    assert name not in found
+    assert len(set(found)) == NAMED
+    assert set(found) <= {gpu.name for gpu in MEASURED}
+
+
+def test_an_unknown_figure_counts_as_the_mean() -> None:
+    """A card that lacks a figure still has neighbours."""
+    card = dataclasses.replace(GPUS["RTX 4090"], name="new", boost_mhz=math.nan)
+    assert len(nearest(card, MEASURED, "amp", MODEL.centre, MODEL.scale)) == NAMED
+
+
+def test_the_twin_is_the_nearest() -> None:
+    """A card with another name and the same figures has its twin first."""
+    twin = dataclasses.replace(GPUS["RTX 3090"], name="twin")
+    found = nearest(twin, MEASURED, "amp", MODEL.centre, MODEL.scale)
+    assert found[0] == "RTX 3090"
