@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from advisor.arrays import BoolArray, IntArray
 from advisor.cost.bill import TRAFFIC_USD_PER_GB_IF_UNKNOWN, Assumption, Bill, Job, bill
-from advisor.hardware.cpus import CpuTable
-from advisor.hardware.gpus import GpuTable
-from advisor.hardware.machines import (
-    CORE_PER_THREAD,
-    THREADS_PER_GPU,
-    Machines,
-    describe,
-)
+from advisor.hardware.cpus import CpuTable, load_cpus
+from advisor.hardware.gpus import GpuTable, load_gpus
+from advisor.hardware.machines import THREADS_PER_GPU, Machines, describe
 from advisor.market.filters import Filters, apply_filters
 from advisor.market.offers import Offers, parse_offers
-from advisor.throughput.artefact import MODELLED, ThroughputModel
+from advisor.resources import models_folder
+from advisor.throughput.artefact import MODELLED, ThroughputModel, load_model
+from advisor.throughput.health import BROKEN_LOG_SD, EXPONENT, Health, health
 from advisor.throughput.predict import Throughput, predict
 from advisor.workloads.memory import USABLE_SHARE
 
@@ -36,6 +33,11 @@ class Tables:
     gpus: GpuTable
     cpus: CpuTable
     model: ThroughputModel
+
+
+def load_tables() -> Tables:
+    """Load the hardware tables and the model that ship with the package."""
+    return Tables(load_gpus(), load_cpus(), load_model(models_folder()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,18 @@ def rank(
     listed = list(records)
     parsed, excluded = parse_offers(listed)
     keep, filtered = apply_filters(parsed, filters, job.disk_gb)
-    offers = parsed.take(keep)
-    machines = describe(offers, tables.gpus, tables.cpus)
-    throughput = predict(machines, job.workload, tables.model)
+    ranking = rank_offers(parsed.take(keep), job, tables, sort)
+    reasons = excluded + filtered + Counter(ranking.excluded)
+    return replace(ranking, excluded=dict(sorted(reasons.items())), read=len(listed))
+
+
+def rank_offers(
+    offers: Offers, job: Job, tables: Tables, sort: SortKey = "epoch-cost"
+) -> Ranking:
+    """Rank offers that are parsed already and that all meet the constraints."""
+    machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
+    condition = health(offers, machines, tables.model.gpu.dlperf)
+    throughput = predict(machines, job.workload, tables.model, condition)
     cost = bill(offers, throughput, job)
     usable, unusable = _usable(throughput)
     return Ranking(
@@ -100,9 +111,9 @@ def rank(
         throughput=throughput,
         bill=cost,
         order=_order(offers, cost, usable, sort),
-        flags=_flags(offers, machines, throughput, cost),
-        excluded=dict(sorted((excluded + filtered + unusable).items())),
-        read=len(listed),
+        flags=_flags(offers, machines, condition, throughput, cost),
+        excluded=dict(sorted(unusable.items())),
+        read=len(offers),
         job=job,
         assumptions=_assumptions(tables.model),
         model_identity={
@@ -141,7 +152,11 @@ def _order(offers: Offers, cost: Bill, usable: BoolArray, sort: SortKey) -> IntA
 
 
 def _flags(
-    offers: Offers, machines: Machines, throughput: Throughput, cost: Bill
+    offers: Offers,
+    machines: Machines,
+    condition: Health,
+    throughput: Throughput,
+    cost: Bill,
 ) -> dict[str, BoolArray]:
     """Return what a reader should know of each offer beside its figures."""
     return {
@@ -150,6 +165,7 @@ def _flags(
             [gpu is not None and gpu.vendor != MODELLED for gpu in machines.gpu],
             dtype=bool,
         ),
+        **condition.flags,
         **cost.flags,
         "batch_accumulated": throughput.accumulation_steps > 1,
         "ram_unknown": np.isnan(machines.ram_gb),
@@ -162,9 +178,6 @@ def _assumptions(model: ThroughputModel) -> dict[str, Assumption]:
     """Return the assumptions of this ranking by name."""
     return {
         "traffic_usd_per_gb_if_unknown": TRAFFIC_USD_PER_GB_IF_UNKNOWN,
-        "cores_per_thread": Assumption(
-            CORE_PER_THREAD, "cores", "where two threads share a core: 0.40 to 0.70"
-        ),
         "threads_per_gpu_if_unknown": Assumption(
             THREADS_PER_GPU,
             "threads",
@@ -172,6 +185,18 @@ def _assumptions(model: ThroughputModel) -> dict[str, Assumption]:
         ),
         "usable_gpu_memory": Assumption(
             USABLE_SHARE, "share", "1.5 % is the driver's, the rest an assumption"
+        ),
+        "dlperf_exponent": Assumption(
+            EXPONENT,
+            "1",
+            "assumption: power of the DLPerf score over the median of its GPU and number "
+            "of GPUs that their rate follows, beyond a factor of 1.1 and within 0.75 to "
+            "1.1 (advisor.throughput.health)",
+        ),
+        "dlperf_broken_log_sd": Assumption(
+            BROKEN_LOG_SD,
+            "1",
+            "assumption: added log-sd of the rate where the score cannot be right",
         ),
         **{
             name: Assumption(value, unit, source)

@@ -17,6 +17,7 @@ from advisor.errors import AdvisorError, ExitStatus
 
 _COMMANDS = {
     "rank": "advisor.cli.rank",
+    "predict": "advisor.cli.predict",
     "fetch": "advisor.cli.fetch",
     "workloads": "advisor.cli.workloads",
     "gpus": "advisor.cli.gpus",

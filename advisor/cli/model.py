@@ -16,7 +16,18 @@ from advisor.report.formats import Format, to_json
 from advisor.resources import models_folder
 
 _SCHEMA_VERSION = 1
-_SPLITS = ("gpu", "pair")
+_SPLITS = (
+    "pair",
+    "gpu",
+    "family",
+    "model",
+    "model_one_run",
+    "model_absolute",
+    "series",
+    "source",
+    "multi",
+    "cpu",
+)
 
 
 @click.group("model", invoke_without_command=True)
@@ -39,10 +50,11 @@ def train_(environment: Environment, /, output: Path | None, as_json: bool) -> N
     """Train the model on the benchmark table and write the artefact."""
     from advisor.throughput.artefact import ARTEFACT  # noqa: PLC0415
     from advisor.throughput.folder import train_folder  # noqa: PLC0415
+    from advisor.throughput.gpu_store import save_model  # noqa: PLC0415
 
     path = output or models_folder() / ARTEFACT
     model = train_folder(models_folder(), environment.now().date())
-    model.save(path)
+    save_model(model, path)
     remark(f"trained on {model.about['training_rows']:,} measurements; saved in {path}")
     if as_json:
         document = {"schema_version": _SCHEMA_VERSION, "file": str(path)}
@@ -79,11 +91,11 @@ def evaluate_(splits: tuple[str, ...], output_format: Format) -> None:
 )
 @json_option
 def card_(output: Path | None, as_json: bool) -> None:
-    """Evaluate the model and write its card."""
-    from advisor.throughput.folder import CARD, card_of_folder  # noqa: PLC0415
+    """Evaluate the model and write its card, with the calibration plot beside it."""
+    from advisor.throughput.folder import CARD, write_card  # noqa: PLC0415
 
     path = output or models_folder() / CARD
-    path.write_text(card_of_folder(models_folder()), encoding="utf-8")
+    write_card(models_folder(), path)
     remark(f"card written to {path}")
     if as_json:
         result(to_json({"schema_version": _SCHEMA_VERSION, "file": str(path)}))

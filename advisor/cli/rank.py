@@ -11,11 +11,12 @@ from advisor.cli.options import (
     format_options,
     market_options,
     no_nan,
+    set_option,
 )
 from advisor.cli.output import remark, result
-from advisor.cli.session import Constraints, ask, load_tables, plan_job
+from advisor.cli.session import Constraints, ask, plan_job
 from advisor.errors import NothingFitsError
-from advisor.ranking import SORT_KEYS, SortKey, rank
+from advisor.ranking import SORT_KEYS, SortKey, load_tables, rank
 from advisor.report.entries import entries
 from advisor.report.formats import to_delimited, to_json
 from advisor.report.ranked import envelope, headline, table
@@ -30,6 +31,7 @@ _TABLE_ROWS = 20
     metavar="NAME|FILE",
     help="Built-in workload (see 'advisor workloads list') or a profile file.",
 )
+@set_option
 @market_options
 @click.option(
     "--max-age",
@@ -72,6 +74,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     environment: Environment,
     /,
     workload: str,
+    settings: tuple[str, ...],
     market: str | None,
     stale_ok: bool,
     max_age: float,
@@ -83,7 +86,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     **constraints: object,
 ) -> None:
     """Rank offers by cost per completed epoch of a workload."""
-    job = plan_job(workload, epochs, disk)
+    job = plan_job(workload, epochs, disk, settings)
     tables = load_tables()
     asked = Constraints.from_options(constraints)
     answer = ask(

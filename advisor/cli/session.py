@@ -9,26 +9,23 @@ from typing import Any, Self
 from advisor.cli.environment import Environment
 from advisor.cost.bill import Job
 from advisor.errors import UsageError
-from advisor.hardware.cpus import load_cpus
-from advisor.hardware.gpus import GpuTable, load_gpus
+from advisor.hardware.gpus import GpuTable
 from advisor.market.cache import AnswerCache
 from advisor.market.filters import Filters, countries_of
 from advisor.market.registry import default_market, open_market, search
 from advisor.market.types import Answer, Query
-from advisor.ranking import Tables
-from advisor.resources import models_folder
-from advisor.throughput.artefact import load_model
 from advisor.workloads.load import load_workload
+from advisor.workloads.override import assigned, override
 
 
-def load_tables() -> Tables:
-    """Load the hardware tables and the shipped model."""
-    return Tables(load_gpus(), load_cpus(), load_model(models_folder()))
-
-
-def plan_job(workload: str, epochs: int | None, disk_gb: float | None) -> Job:
+def plan_job(
+    workload: str,
+    epochs: int | None,
+    disk_gb: float | None,
+    settings: Iterable[str] = (),
+) -> Job:
     """Return the job of a workload's name or file, with the user's own figures."""
-    profile = load_workload(workload)
+    profile = override(load_workload(workload), assigned(settings))
     return Job(profile, epochs or profile.epochs, disk_gb or profile.disk_gb)
 
 

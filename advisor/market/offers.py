@@ -21,14 +21,17 @@ from advisor.market.types import Record
 HOURS_PER_MONTH = 720.0
 """Hours in the month that the market's storage price is for (Vast: 30 days)."""
 
+MIB_PER_GIB = 1024.0
+
+MOST_GPUS = 1024
+"""GPUs in one offer; more is nonsense."""
+
 UNKNOWN_ID = -1
 """Stands for an id that the market did not give."""
 
 _MHZ_IF_ABOVE = 100.0  # no CPU runs at 100 GHz: such a clock is in MHz
 _GB_IF_BELOW = 512.0  # no GPU has 512 MB: such a memory is in GB
-_MIB_PER_GIB = 1024.0
 _SLOWEST_GHZ = 0.3  # what is slower once taken for MHz was no clock at all
-_MOST_GPUS = 1024  # in one offer; more is nonsense
 _LARGEST = 1e12  # no figure of an offer is larger, in any unit that is used here
 
 
@@ -218,13 +221,18 @@ def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
     unique = _unique(records, excluded)
     offers = _columns(list(unique.values()), np.array(list(unique), dtype=np.int64))
     with np.errstate(invalid="ignore"):
-        counted = (offers.num_gpus >= 1) & (offers.num_gpus <= _MOST_GPUS)
+        counted = (offers.num_gpus >= 1) & (offers.num_gpus <= MOST_GPUS)
         counted &= offers.num_gpus % 1 == 0
     repriced = offers.dph_base + offers.storage_usd_per_gb_month
     priced = np.isfinite(offers.dph_total) | np.isfinite(repriced)
     excluded["unknown_num_gpus"] = int(np.sum(~counted))
     excluded["no_price"] = int(np.sum(counted & ~priced))
     return offers.take(counted & priced), +excluded
+
+
+def parse_machine(record: Record) -> Offers:
+    """Parse one machine that nobody offers: it needs neither an id nor a price."""
+    return _columns([record], np.array([UNKNOWN_ID], dtype=np.int64))
 
 
 def _unique(records: Iterable[Any], excluded: Counter[str]) -> dict[int, Record]:
@@ -370,7 +378,7 @@ def _mend_units(numbers: dict[str, FloatArray]) -> None:
         clock[in_mhz] /= 1000.0
         clock[in_mhz & (clock < _SLOWEST_GHZ)] = np.nan
         memory = numbers["gpu_ram_mb"]
-        memory[memory < _GB_IF_BELOW] *= _MIB_PER_GIB
+        memory[memory < _GB_IF_BELOW] *= MIB_PER_GIB
         reliability = numbers["reliability"]
         reliability[(reliability > 1) & (reliability <= 100)] /= 100.0  # per cent
         reliability[reliability > 1] = np.nan

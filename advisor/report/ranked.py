@@ -10,7 +10,7 @@ from typing import Any
 from advisor.market.types import Answer
 from advisor.ranking import Ranking
 from advisor.report.entries import Entry
-from advisor.report.formats import to_table
+from advisor.report.formats import figure, to_table
 
 SCHEMA_VERSION = 1
 """Version of the JSON envelope; it rises when a key changes meaning or goes."""
@@ -39,6 +39,9 @@ _NOTES: Mapping[str, str] = {
     "clock_capped": "clock capped",
     "gpu_power_capped": "power-capped (not modelled)",
     "memory_modded": "memory differs",
+    "dlperf_low": "low DLPerf",
+    "dlperf_high": "high DLPerf",
+    "dlperf_broken": "DLPerf broken",
     "disk_not_repriced": "disk not repriced",
     "unverified": "unverified",
 }
@@ -113,13 +116,13 @@ def _row(entry: Entry) -> list[str]:
         str(entry["offer_id"]),
         f"{entry['num_gpus']} x {entry['gpu_name'] or 'unknown'}",
         entry["cpu_name"] or "unknown",
-        _figure(entry["cpu_cores"], 3),
-        _figure(entry["cpu_ghz"], 2),
+        figure(entry["cpu_cores"], 3),
+        figure(entry["cpu_ghz"], 2),
         _usd(entry["usd_per_hour"], 3),
-        _figure(entry["samples_per_s"], 3),
-        f"{_figure(low, 3)} - {_figure(high, 3)}",
+        figure(entry["samples_per_s"], 3),
+        f"{figure(low, 3)} - {figure(high, 3)}",
         entry["bound_by"],
-        _figure(entry["epoch_hours"], 3),
+        figure(entry["epoch_hours"], 3),
         _usd(entry["epoch_usd"], 4 if entry["epoch_usd"] < 1 else 2),
         ", ".join(_notes(entry)),
     ]
@@ -134,14 +137,6 @@ def _notes(entry: Entry) -> list[str]:
     if entry["accumulation_steps"] > 1:
         notes.append(f"batch {entry['micro_batch']} x {entry['accumulation_steps']}")
     return notes
-
-
-def _figure(value: float | None, digits: int) -> str:
-    """Return a number with `digits` significant digits and no exponent."""
-    if value is None:
-        return "?"
-    rounded = float(f"{value:.{digits}g}")
-    return f"{rounded:,.0f}" if rounded >= 10 ** (digits - 1) else f"{rounded:g}"
 
 
 def _utc(moment: datetime | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,17 @@ import numpy as np
 
 from advisor.arrays import FloatArray
 from advisor.errors import UsageError
+from advisor.hardware.constants import read_constants
+from advisor.hardware.core_speed import CpuConstants
 from advisor.hardware.machines import Machines
 from advisor.throughput.features import UNKNOWN, GpuFeatures, WorkloadKey
 from advisor.throughput.gpu_model import GpuModel
+from advisor.throughput.gpu_store import load_gpu_model
 from advisor.throughput.limits import HostConstants
+from advisor.throughput.scaling import Scaling, efficiency, limit_bus, links_gb_s
 from advisor.workloads.profile import Precision, Workload
 
-ARTEFACT = "throughput.json"
+ARTEFACT = "throughput.npz"
 """Name of the artefact's file in the folder of models."""
 
 MODELLED = "NVIDIA"
@@ -29,13 +33,6 @@ GUESSED_LOG_SD = 0.21
 """Added log-sd where the matrix rate is guessed from FP32: a card of one compute
 capability may have twice the rate of another (GeForce and professional), which moves
 the baseline by sqrt 2; taken as the half width of a 90 % interval (assumption)."""
-
-STANDS_IN = {"nvlink": "pcie-p2p"}
-"""Interconnect class without measurements of its own -> the class it is at least."""
-
-FARTHEST_BATCH = float(np.log(4.0))
-"""Farthest that the slope against the batch is followed, ln(batch / usual batch): 95 %
-of the rows that it is fitted on are within a factor of four of their cell's median."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +59,13 @@ class ThroughputModel:
     ----------
     gpu : rate of one GPU with nothing else limiting
     host : constants of the other limits
+    cpu : constants of core speeds and hardware threads, for `describe`
     identity : name, hash and training facts, for the output
     """
 
     gpu: GpuModel
     host: HostConstants
+    cpu: CpuConstants
     identity: Mapping[str, Any]
 
     def gpu_rate(
@@ -80,65 +79,78 @@ class ThroughputModel:
         """
         features = gpu_features(machines, workload.precision)
         key = WorkloadKey.of(workload)
-        if key.name and key.name not in self.gpu.levels:
-            raise UsageError(_no_benchmark(key.name, self.gpu.levels))
-        usual = self.gpu.usual_batch(key)
-        reference = workload.batch_size if np.isnan(usual) else usual
-        batch = np.clip(np.log(micro_batch / reference), -FARTHEST_BATCH, FARTHEST_BATCH)
+        if key.name and key.name not in self.gpu.workload_rows:
+            raise UsageError(_no_benchmark(key.name, self.gpu.workload_rows))
+        # Without a usual batch nothing says what the level's batch was: no effect.
+        batch = np.nan_to_num(np.log(micro_batch / self.gpu.usual_batch_of(key)), nan=0.0)
         log_rate, log_sd = self.gpu.predict(features, key, batch)
         known = np.isfinite(features.tensor_tflops * features.memory_bandwidth_gb_s)
         log_sd = np.hypot(log_sd, self._guess_log_sd(machines))
         return np.where(known, np.exp(log_rate), np.nan), log_sd
 
     def peak_rate(self, machines: Machines, workload: Workload) -> FloatArray:
-        """Return samples/s if all matrix units of all GPUs were busy all the time."""
-        rate = gpu_features(machines, workload.precision).tensor_tflops * 1e3
-        return machines.num_gpus * rate / workload.training_gflops_per_sample
+        """Return samples/s if all tensor cores of all GPUs were busy all the time.
+
+        Infinite without tensor cores, see `GpuModel.best_utilisation`.
+        """
+        features = gpu_features(machines, workload.precision)
+        rate = np.where(features.on_tensor_cores, features.tensor_tflops * 1e3, np.inf)
+        peak: FloatArray = machines.num_gpus * rate / workload.training_gflops_per_sample
+        return peak
 
     def _guess_log_sd(self, machines: Machines) -> FloatArray:
         """Return what is added to the spread of GPUs that the model never saw."""
-        foreign = self.gpu.spreads["gpu_unknown"]
+        foreign = self.gpu.unknown_log_sd
         added = [
             GUESSED_LOG_SD if gpu is None else 0.0 if gpu.vendor == MODELLED else foreign
             for gpu in machines.gpu
         ]
         return np.array(added, dtype=np.float64)
 
-    def exchange(self, machines: Machines) -> Exchange:
-        """Return the exchange of each machine; of all classes where one is new."""
-        classes = self.gpu.scaling
-        rows = [
-            classes.get(STANDS_IN.get(name, name), classes[""])
-            for name in machines.interconnect
-        ]
+    def exchange(
+        self, machines: Machines, workload: Workload, gpu_rate: FloatArray
+    ) -> Exchange:
+        """Return what the exchange of gradients is like on each machine.
 
-        def column(name: str) -> FloatArray:
-            return np.array([row[name] for row in rows], dtype=np.float64)
-
-        several = machines.num_gpus > 1
-        return Exchange(
-            bus_gb_s=column("bus_gb_s"),
-            ceiling=np.where(several, column("ceiling"), 1.0),
-            log_sd=np.where(several, column("log_sd"), 0.0),
+        Parameters
+        ----------
+        gpu_rate : samples/s of one GPU with nothing else limiting, shape (N,)
+        """
+        scaling = Scaling.from_dict(self.gpu.scaling)
+        name, number = workload.reference.benchmark, machines.num_gpus
+        gpu = gpu_features(machines, workload.precision).gpu
+        interconnect = machines.interconnect.astype(np.str_)
+        built = ["" if card is None else card.architecture for card in machines.gpu]
+        link = links_gb_s(
+            interconnect, np.array(built, dtype=np.str_), machines.host_to_gpu_gb_s
         )
+        ceiling = scaling.ceiling(interconnect, number)
+        gradient_gb = workload.trainable_parameters_m * self.host.gradient_bytes * 1e-3
+        step_s = workload.batch_size / gpu_rate
+        bus = scaling.bus_gb_s(interconnect, gpu, name, number, link)
+        bus = limit_bus(number, gradient_gb, step_s, bus, ceiling)
+        share = efficiency(number, gradient_gb, step_s, bus, ceiling)
+        log_sd = scaling.log_sd(interconnect, gpu, name, number, share)
+        return Exchange(bus_gb_s=bus, ceiling=ceiling, log_sd=log_sd)
 
     def rests_on(self, workload: Workload) -> dict[str, Any]:
         """Return what the level of a workload rests on, for the output."""
         key = WorkloadKey.of(workload)
-        nothing = gpu_features_of_none()
-        evidence = self.gpu.what_it_rests_on(nothing, key)
         return {
-            "level": evidence.level,
-            "series": list(evidence.series),
-            "workload_measurements": evidence.workload_rows,
+            "level": self.gpu.level_of(key),
+            "series": list(self.gpu.workload_series.get(key.name, ())),
+            "workload_measurements": self.gpu.workload_rows.get(key.name, 0),
         }
 
     @property
     def assumptions(self) -> dict[str, tuple[float, str, str]]:
-        """Name -> value, unit and source of each constant of the host side."""
+        """Name -> value, unit and source of each constant that predictions use."""
+        kinds = (HostConstants, CpuConstants)
+        used = {field.name for kind in kinds for field in fields(kind)}
         return {
             name: (float(row["value"]), str(row["unit"]), str(row["source"]))
             for name, row in self.gpu.cpu.items()
+            if name in used
         }
 
 
@@ -152,6 +164,7 @@ def gpu_features(machines: Machines, precision: Precision) -> GpuFeatures:
         "fp16": machines.fp16_tflops,
     }
     names = [UNKNOWN if gpu is None else gpu.name for gpu in machines.gpu]
+    shares = [np.nan if gpu is None else gpu.matmul_share for gpu in machines.gpu]
     return GpuFeatures(
         tensor_tflops=rates[precision],
         memory_bandwidth_gb_s=machines.memory_bandwidth_gb_s,
@@ -160,13 +173,9 @@ def gpu_features(machines: Machines, precision: Precision) -> GpuFeatures:
         sm_count=machines.sm_count,
         boost_mhz=machines.boost_mhz,
         year=machines.year,
+        matmul_share=np.array(shares, dtype=np.float64),
         gpu=np.array(names, dtype=np.str_),
     )
-
-
-def gpu_features_of_none() -> GpuFeatures:
-    """Return the features of no GPU at all."""
-    return GpuFeatures.of([], "fp32")
 
 
 def _no_benchmark(name: str, known: Iterable[str]) -> str:
@@ -184,7 +193,12 @@ def load_model(folder: Path) -> ThroughputModel:
         if there is none, or none of this version
     """
     path = folder / ARTEFACT
-    gpu = GpuModel.load(path)
+    gpu = load_gpu_model(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     identity = {"name": path.stem, "sha256": digest, **gpu.about, "interval": 0.9}
-    return ThroughputModel(gpu, HostConstants.from_dict(gpu.cpu), identity)
+    return ThroughputModel(
+        gpu,
+        HostConstants.from_dict(gpu.cpu),
+        read_constants(CpuConstants, gpu.cpu),
+        identity,
+    )

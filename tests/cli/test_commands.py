@@ -207,10 +207,12 @@ def test_the_readme_names_only_what_exists() -> None:
     """Every command and option in the README is one that the tool has."""
     words = set(re.findall(r"advisor ([a-z]+)", README)) - {"predicts"}
     assert words <= set(app.list_commands(None))
-    rank = app.get_command(None, "rank")
-    known = {name for param in rank.params for name in param.opts} | {"-o"}
-    used = re.findall(r"advisor rank [^\n`]*?(--[a-z-]+)", README)
-    assert set(used) <= known
+    for name in ("rank", "predict"):
+        command = app.get_command(None, name)
+        known = {option for param in command.params for option in param.opts}
+        lines = re.findall(rf"advisor {name} ([^\n`|]*)", README)
+        assert lines
+        assert set(re.findall(r"--[a-z-]+", " ".join(lines))) <= known
 
 
 def test_the_readme_shows_real_output(advisor: Advisor) -> None:

@@ -54,7 +54,7 @@ ENTRY = {
     "core_speed",
     "flags",
 }
-LIMITS = {"gpu", "cpu", "launch", "transfer", "disk", "gradients"}
+LIMITS = {"gpu", "cpu", "launch", "handoff", "transfer", "disk", "gradients"}
 
 Advisor = Callable[..., Any]
 
@@ -270,6 +270,31 @@ def test_a_smaller_micro_batch_is_shown(
     assert entry["accumulation_steps"] > 1
     assert "batch_accumulated" in entry["flags"]
     assert f"batch {entry['micro_batch']} x" in advisor(*arguments).stdout
+
+
+@pytest.mark.parametrize(
+    ("score", "flag", "note"),
+    [(60.0, "dlperf_low", "low DLPerf"), (3.0, "dlperf_broken", "DLPerf broken")],
+)
+def test_a_strange_dlperf_is_told(
+    advisor: Advisor,
+    record: dict[str, Any],
+    tmp_path: Path,
+    score: float,
+    flag: str,
+    note: str,
+) -> None:
+    """A low score costs some speed, a broken one none; JSON and table say which."""
+    odd = record | {"id": 9, "dlperf": score}
+    market = save(tmp_path / "market.json", record, odd)
+    arguments = ("rank", "--workload", "bert-base", "--market", market)
+    document = advisor(*arguments, "--json").document
+    entries = {entry["offer_id"]: entry for entry in document["offers"]}
+    assert flag in entries[9]["flags"]
+    share = entries[9]["limits"]["gpu"] / entries[101]["limits"]["gpu"]
+    assert (0.75 <= share < 1.0) if flag == "dlperf_low" else share == 1.0
+    assert document["assumptions"]["dlperf_exponent"]["source"].startswith("assumption")
+    assert note in advisor(*arguments).stdout
 
 
 def test_an_unknown_gpu_without_figures_is_left_out(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.market.offers import UNKNOWN_ID, Offers, parse_offers
+from advisor.market.offers import UNKNOWN_ID, Offers, parse_machine, parse_offers
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -250,3 +250,13 @@ def test_real_prices_hold_the_markets_identity(real_data: Path) -> None:
         assert price[known] == pytest.approx(offers.dph_total[known], abs=1e-12)
         checked += int(np.sum(known))
     assert checked == 49
+
+
+def test_a_machine_needs_neither_id_nor_price(record: dict[str, Any]) -> None:
+    """What nobody offers is read as an offer is, without an id and without a price."""
+    asked = {"id", "dph_base", "dph_total", "storage_cost", "min_bid"}
+    machine = parse_machine({k: v for k, v in record.items() if k not in asked})
+    assert machine.gpu_name.tolist() == [record["gpu_name"]]
+    assert machine.cpu_threads.tolist() == [record["cpu_cores_effective"]]
+    assert machine.offer_id.tolist() == [UNKNOWN_ID]
+    assert np.isnan(machine.usd_per_hour(10.0)[0]).all()
