@@ -237,10 +237,10 @@ class GpuModel:
             for one in precision[first]
         ]
         anchors = self.anchors.get(workload.name, ())
-        n = len(first)
+        n, width = len(first), z.shape[1]
         runs = [*asked, *asked, *(a.run for a in anchors)]
         inputs = self.inputs(
-            np.array([*z[first], *z[first], *(a.z for a in anchors)]),
+            np.array([*z[first], *z[first], *(a.z for a in anchors)]).reshape(-1, width),
             np.array([*effect[first], *usual[first], *(a.batch for a in anchors)]),
             [*names[code[first]].tolist() * 2, *(a.gpu for a in anchors)],
             [(workload.name, family, one) for one in runs],

@@ -232,6 +232,26 @@ def test_a_gpu_too_small_leaves_with_the_reason(
     assert outcome.document["offers"] == []
 
 
+@pytest.mark.parametrize("workload", ["resnet50", "gpt2-124m", "yolov8n"])
+def test_constraints_that_nothing_meets_leave_nothing(
+    advisor: Advisor, record: dict[str, Any], tmp_path: Path, workload: str
+) -> None:
+    """With not one offer left there is no crash but exit code 3, and the count why."""
+    market = save(tmp_path / "market.json", record)
+    outcome = advisor(
+        "rank",
+        "--workload",
+        workload,
+        "--market",
+        market,
+        "--max-price",
+        "0.001",
+        "--json",
+    )
+    assert outcome.exit_code == 3
+    assert outcome.document["excluded"] == {"price": 1}
+
+
 def test_absurd_figures_are_unknown(
     advisor: Advisor, record: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -48,7 +48,7 @@ def test_faster_cards_are_faster() -> None:
 
 
 def test_no_card_computes_faster_than_the_best_share_of_its_rate() -> None:
-    """A net of huge operations is predicted within what the matrix units give."""
+    """A net of huge operations is predicted within what the tensor cores give."""
     huge = dataclasses.replace(RESNET50, training_gflops_per_sample=1e6)
     card = features("RTX 3090", "H100-SXM5-80GB")
     rate, _ = MODEL.predict(card, huge)
@@ -175,6 +175,31 @@ def test_offers_are_predicted_one_by_one(names: list[str]) -> None:
         alone, alone_spread = MODEL.predict(features(name), RESNET50)
         assert rate[place] == pytest.approx(alone[0], rel=1e-9, nan_ok=True)
         assert spread[place] == pytest.approx(alone_spread[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("key", [RESNET50, ONE_GPU, NEW_NET, NEW_PRECISION])
+def test_no_offers_are_no_predictions(key: WorkloadKey) -> None:
+    """Nothing asked, nothing answered, whatever the level rests on."""
+    rate, spread = MODEL.predict(features(), key)
+    assert rate.shape == spread.shape == (0,)
+
+
+def test_a_precision_that_a_card_lacks_runs_in_fp32() -> None:
+    """Turing has neither TF32 nor BF16: all three are one prediction; Ampere has them."""
+    cards = ("RTX 2080 Ti", "V100-SXM2-16GB", "RTX 3090")
+    found = []
+    for precision in ("fp32", "tf32", "bf16"):
+        key = dataclasses.replace(RESNET50, precision=precision)
+        card = GpuFeatures.of([GPUS[name] for name in cards], precision)
+        lacking = np.isnan(card.tensor_tflops)
+        told = dataclasses.replace(
+            card, tensor_tflops=np.where(lacking, card.fp32_tflops, card.tensor_tflops)
+        )
+        found.append(MODEL.predict(told, key)[0])
+    plain, tf32, bf16 = found
+    assert tf32[:2] == pytest.approx(plain[:2])
+    assert bf16[:2] == pytest.approx(plain[:2])
+    assert bf16[2] > plain[2]
 
 
 def test_a_card_without_tensor_cores_computes_at_its_fp32_rate() -> None:
