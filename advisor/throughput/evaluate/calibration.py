@@ -29,6 +29,7 @@ _STYLES = (
     ("#e69f00", "v"),
     ("#56b4e9", "P"),
     ("#000000", "X"),
+    ("#999999", "*"),  # not of the eight, for the eighth split
 )
 
 
