@@ -97,20 +97,35 @@ def test_ctrl_c_is_130(tmp_path: Path) -> None:
     """An interrupt while the market is read ends with 130 and one line."""
     fifo = tmp_path / "market.json"
     os.mkfifo(fifo)
-    command = [sys.executable, "-m", "advisor", *RANK[:3], "--market", str(fifo)]
+    # A job in the background of a shell inherits an ignored SIGINT, and so would
+    # the process here: it starts as one in the foreground does.
+    script = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from advisor.__main__ import main\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", script, *RANK[:3], "--market", str(fifo)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
-        while run.poll() is None:
-            try:  # succeeds once the process reads: it is past its imports
-                writer = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-            except OSError:
-                time.sleep(0.05)
-                continue
+        try:
+            writer = opened_by_its_reader(fifo, run)
             run.send_signal(signal.SIGINT)
-            break
-        _, stderr = run.communicate(timeout=20)
-    os.close(writer)
+            _, stderr = run.communicate(timeout=20)
+            os.close(writer)
+        finally:
+            run.kill()
     assert run.returncode == 130
     assert stderr.split() == ["advisor:", "interrupted"]
+
+
+def opened_by_its_reader(fifo: Path, run: subprocess.Popen[str]) -> int:
+    """Return the pipe's end for writing, once the process reads: past its imports."""
+    while run.poll() is None:
+        try:
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError(run.communicate()[1])
 
 
 def test_ranking_imports_no_heavy_package() -> None:
