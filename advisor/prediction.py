@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import cast
 
 from advisor.cost.bill import Job
 from advisor.errors import NothingFitsError, UsageError
@@ -22,6 +24,10 @@ from advisor.workloads.load import load_workload
 from advisor.workloads.memory import GB_PER_GIB, memory_gb
 from advisor.workloads.override import override
 from advisor.workloads.profile import Workload
+
+_THREADS = (0.01, 100_000.0)
+_CLOCK_GHZ = (0.1, 20.0)
+"""Outside these a number is a slip, such as a clock in MHz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,7 @@ def predict(
     num_gpus : GPUs, 1 to 1,024
     cpu : name of the CPU
     threads : hardware threads of the whole machine; None: all those of `cpu`
-    cpu_ghz : clock, GHz
+    cpu_ghz : clock, GHz; it counts only where `cpu` is in no table
     figures : figures of the profile to replace, see `workloads.override`
     tables : hardware tables and model, for many calls; None: those that ship
 
@@ -123,7 +129,9 @@ def predict(
         tables = load_tables()
     profile = load_workload(workload) if isinstance(workload, str) else workload
     profile = override(profile, figures or {})
-    _check(num_gpus, threads=threads, cpu_ghz=cpu_ghz)
+    _check_count(num_gpus)
+    _check_range("threads", threads, _THREADS)
+    _check_range("cpu_ghz", cpu_ghz, _CLOCK_GHZ)
     meant = tables.gpus.find(gpu)
     told_gb = gpu_key(gpu).memory_gb
     known = tables.cpus.resolve(cpu)
@@ -144,15 +152,23 @@ def predict(
     return _prediction(ranking, _rests_on(profile, meant, tables))
 
 
-def _check(num_gpus: int, **figures: float | None) -> None:
-    """Refuse what no machine has."""
-    if not 1 <= num_gpus <= MOST_GPUS:
-        message = f"num_gpus: 1 to {MOST_GPUS:,} is expected, not {num_gpus}"
-        raise UsageError(message)
-    for name, value in figures.items():
-        if value is not None and not (math.isfinite(value) and value > 0):
-            message = f"{name}: a finite number above zero is expected, not {value}"
-            raise UsageError(message)
+def _check_count(num_gpus: object) -> None:
+    """Refuse a number of GPUs that no machine has."""
+    whole = isinstance(num_gpus, Integral) and not isinstance(num_gpus, bool)
+    if not (whole and 1 <= cast("int", num_gpus) <= MOST_GPUS):
+        message = f"num_gpus: a whole number of 1 to {MOST_GPUS:,} is expected"
+        raise UsageError(f"{message}, not {num_gpus!r}")
+
+
+def _check_range(name: str, value: object, bounds: tuple[float, float]) -> None:
+    """Refuse a figure that no machine has."""
+    if value is None:
+        return
+    least, most = bounds
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (number and least <= cast("float", value) <= most):  # a NaN is neither
+        message = f"{name}: a number from {least:g} to {most:,g} is expected"
+        raise UsageError(f"{message}, not {value!r}")
 
 
 def _too_small(workload: Workload, ranking: Ranking) -> str:

@@ -44,7 +44,11 @@ from advisor.workloads.override import assigned
     help="Hardware threads of the machine. Default: all those of one CPU.",
 )
 @click.option(
-    "--clock", type=float, callback=above_zero, metavar="GHZ", help="Clock of the CPU."
+    "--clock",
+    type=float,
+    callback=above_zero,
+    metavar="GHZ",
+    help="Clock of the CPU; counts only where no table knows its name.",
 )
 @click.option(
     "--batch",

@@ -119,7 +119,8 @@ def _limits(limits: Mapping[str, float]) -> str:
 
 
 def _evidence(rests_on: RestsOn) -> str:
-    of_workload = f"{rests_on.workload_measurements:,} measurements of this workload"
+    count = rests_on.workload_measurements
+    of_workload = f"{count:,} measurement{'s' * (count != 1)} of this workload"
     of_gpu = f"{rests_on.gpu_measurements:,} of this GPU"
     parts = [f"{of_workload}, {of_gpu}", f"nearest: {', '.join(rests_on.nearest)}"]
     if rests_on.level != "measured":

@@ -344,7 +344,7 @@ class _Parser:
             self._refuse(f"a string is expected, not {_kind(value)}", key, table)
         if any(map(_is_control, value)):
             self._refuse("one line without control characters is expected", key, table)
-        if key == "name" and not _is_name(value):
+        if key == "name" and not table and not _is_name(value):
             self._refuse(
                 "letters, digits, '-', '_' and '.' are expected, a letter or digit "
                 "first", key, table,

@@ -100,6 +100,7 @@ def test_rank_takes_figures_too(advisor: Advisor) -> None:
         (("--cores", "0"), 2, "above zero"),
         (("--cores", "nan"), 2, "finite"),
         (("--clock", "-1"), 2, "above zero"),
+        (("--clock", "3500"), 2, "cpu_ghz: a number from 0.1 to 20"),
         (("--batch", "0"), 2, "0"),
         (("--set", "batchsize=1"), 2, "batch_size"),
         (("--set", "batch_size"), 2, "key=value"),

@@ -59,9 +59,11 @@ def test_what_is_set_is_what_a_file_would_say(name: str, text: str) -> None:
 
 def test_texts_and_the_reference_can_be_set() -> None:
     """A text stays a text even if it looks like a number; a dot enters a table."""
-    figures = assigned(["description=5", "reference.framework=JAX", "precision=bf16"])
+    figures = assigned(
+        ["name=mine", "description=5", "reference.framework=JAX", "precision=bf16"]
+    )
     changed = override(RESNET50, figures)
-    assert changed.description == "5"
+    assert (changed.name, changed.description) == ("mine", "5")
     assert changed.reference.framework == "JAX"
     assert changed.sources["framework"] == SOURCE
     assert changed.precision == "bf16"
