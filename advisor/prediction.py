@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import cast
 
-from advisor.cost.bill import Job
+from advisor.cost.job import Job
 from advisor.errors import NothingFitsError, UsageError
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.names import gpu_key

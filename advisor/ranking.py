@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from advisor.arrays import BoolArray, IntArray
-from advisor.cost.bill import TRAFFIC_USD_PER_GB_IF_UNKNOWN, Assumption, Bill, Job, bill
+from advisor.assumption import Assumption
+from advisor.choice import (
+    Choice,
+    one_a_machine,
+    pareto_front,
+    refusal,
+    sorted_offers,
+    within_limits,
+)
+from advisor.cost.bids import BidCurve, bid_curve
+from advisor.cost.bill import Bill, bill
+from advisor.cost.job import Job
+from advisor.errors import AdvisorError, NothingFitsError, UsageError
 from advisor.hardware.cpus import CpuTable, load_cpus
 from advisor.hardware.gpus import GpuTable, load_gpus
 from advisor.hardware.machines import THREADS_PER_GPU, Machines, describe
@@ -21,9 +33,6 @@ from advisor.throughput.artefact import MODELLED, ThroughputModel, load_model
 from advisor.throughput.health import BROKEN_LOG_SD, EXPONENT, Health, health
 from advisor.throughput.predict import Throughput, predict
 from advisor.workloads.memory import USABLE_SHARE
-
-SortKey = Literal["epoch-cost", "epoch-time", "price"]
-SORT_KEYS: tuple[SortKey, ...] = get_args(SortKey)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +58,14 @@ class Ranking:
     offers, machines, throughput, bill : what the rooms before say of the same N
         offers, in one and the same order, which is not the ranking's
     order : positions into them, the best offer first, shape (R,), R <= N
+    alternatives : position -> positions of offers that share its GPUs and rank lower
+    usable : which offers run the job at all, shape (N,)
     flags : name -> whether it holds, shape (N,) each
     excluded : reason -> how many of the records read are left out for it
     read : records that the market gave
+    tables : hardware tables and throughput model
     job : what is to be done
+    choice : how the user chooses
     assumptions : name -> figure that the answer rests on and nobody measured
     model_identity : which model predicted
     """
@@ -62,10 +75,14 @@ class Ranking:
     throughput: Throughput
     bill: Bill
     order: IntArray
+    alternatives: Mapping[int, tuple[int, ...]]
+    usable: BoolArray
     flags: Mapping[str, BoolArray]
     excluded: Mapping[str, int]
     read: int
+    tables: Tables
     job: Job
+    choice: Choice
     assumptions: Mapping[str, Assumption]
     model_identity: Mapping[str, Any]
 
@@ -75,7 +92,7 @@ def rank(
     job: Job,
     tables: Tables,
     filters: Filters,
-    sort: SortKey = "epoch-cost",
+    choice: Choice | None = None,
 ) -> Ranking:
     """Rank a market's records by what an epoch of `job` costs.
 
@@ -85,37 +102,48 @@ def rank(
     job : what is to be done
     tables : hardware tables and throughput model
     filters : the user's constraints
-    sort : what the order goes by; ties go to the cheaper epoch, the shorter
-        epoch, the lower price and at last the lower offer id
+    choice : how the user chooses; None: the least expected cost
     """
     listed = list(records)
     parsed, excluded = parse_offers(listed)
     keep, filtered = apply_filters(parsed, filters, job.disk_gb)
-    ranking = rank_offers(parsed.take(keep), job, tables, sort)
+    ranking = rank_offers(parsed.take(keep), job, tables, choice)
     reasons = excluded + filtered + Counter(ranking.excluded)
     return replace(ranking, excluded=dict(sorted(reasons.items())), read=len(listed))
 
 
 def rank_offers(
-    offers: Offers, job: Job, tables: Tables, sort: SortKey = "epoch-cost"
+    offers: Offers, job: Job, tables: Tables, choice: Choice | None = None
 ) -> Ranking:
     """Rank offers that are parsed already and that all meet the constraints."""
+    choice = choice or Choice()
     machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
     condition = health(offers, machines, tables.model.gpu.dlperf)
     throughput = predict(machines, job.workload, tables.model, condition)
-    cost = bill(offers, throughput, job)
-    usable, unusable = _usable(throughput)
+    cost = bill(offers, machines, throughput, job)
+    usable, unusable = _usable(throughput, cost, job)
+    within, outside = within_limits(cost, choice, usable)
+    order = sorted_offers(offers, cost, choice, within)
+    choices, alternatives = one_a_machine(order, offers)
+    if choice.pareto:  # offers that share GPUs may each be worth their price
+        choices, alternatives = pareto_front(order, cost.job_usd, cost.job_hours), {}
+    dropped = "beaten_on_both" if choice.pareto else "shares_gpus"
+    same = Counter({dropped: len(order) - len(choices)})
     return Ranking(
         offers=offers,
         machines=machines,
         throughput=throughput,
         bill=cost,
-        order=_order(offers, cost, usable, sort),
+        order=choices,
+        alternatives=alternatives,
+        usable=usable,
         flags=_flags(offers, machines, condition, throughput, cost),
-        excluded=dict(sorted(unusable.items())),
+        excluded=dict(sorted((unusable + outside + same).items())),
         read=len(offers),
+        tables=tables,
         job=job,
-        assumptions=_assumptions(tables.model),
+        choice=choice,
+        assumptions=_assumptions(job, tables.model),
         model_identity={
             **tables.model.identity,
             "rests_on": tables.model.rests_on(job.workload),
@@ -123,32 +151,73 @@ def rank_offers(
     )
 
 
-def _usable(throughput: Throughput) -> tuple[BoolArray, Counter[str]]:
-    """Return which offers run the workload at all, and the reasons of the others."""
-    unknown = np.isnan(throughput.samples_per_s) & throughput.fits
-    too_small = ~throughput.fits
-    excluded = Counter(
-        unknown_gpu=int(np.sum(unknown)), gpu_memory_too_small=int(np.sum(too_small))
+def nothing_left(ranking: Ranking) -> AdvisorError:
+    """Return the error of a ranking without a choice: see `advisor.choice.refusal`."""
+    return refusal(
+        ranking.offers, ranking.bill, ranking.job, ranking.choice, ranking.usable
     )
-    return ~(unknown | too_small), +excluded
 
 
-def _order(offers: Offers, cost: Bill, usable: BoolArray, sort: SortKey) -> IntArray:
-    """Return the positions of the usable offers, the best first."""
-    by = {
-        "epoch-cost": cost.epoch_usd,
-        "epoch-time": cost.epoch_hours,
-        "price": cost.usd_per_hour,
+def find_offer(ranking: Ranking, offer_id: int) -> int:
+    """Return the position of an offer that the job can run on.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if the offer is not among those that were read and meet the constraints
+    advisor.errors.NothingFitsError
+        if the job cannot run on it
+    """
+    (places,) = np.nonzero(ranking.offers.offer_id == offer_id)
+    if not len(places):
+        message = (
+            f"offer {offer_id} is not among the {len(ranking.offers):,} offers that can "
+            "be rented with the disk of this job: it may be gone"
+        )
+        raise UsageError(message)
+    at = int(places[0])
+    if not ranking.usable[at]:
+        one = rank_offers(
+            ranking.offers.take(places[:1]), ranking.job, ranking.tables, ranking.choice
+        )
+        message = f"offer {offer_id} cannot run this job: {', '.join(one.excluded)}"
+        raise NothingFitsError(message)
+    return at
+
+
+def rank_of(ranking: Ranking, at: int) -> int | None:
+    """Return the rank of the offer at a position; None where it is no choice."""
+    (places,) = np.nonzero(ranking.order == at)
+    return int(places[0]) + 1 if len(places) else None
+
+
+def bids_of(ranking: Ranking, at: int) -> BidCurve:
+    """Return what bids cost on the one offer at a position."""
+    here = np.array([at])
+    one = rank_offers(ranking.offers.take(here), ranking.job, ranking.tables)
+    bill, job = one.bill, one.job
+    listed = replace(bill.terms, gpu_usd_per_h=one.offers.dph_base)
+    training_h = bill.epoch_hours * job.epochs
+    return bid_curve(one.offers, listed, training_h, bill.failures_per_h, job)
+
+
+def _usable(
+    throughput: Throughput, cost: Bill, job: Job
+) -> tuple[BoolArray, Counter[str]]:
+    """Return which offers run the job at all, and the reasons of the others."""
+    reasons = {
+        "gpu_memory_too_small": ~throughput.fits,
+        "unknown_gpu": np.isnan(throughput.samples_per_s),
+        "no_bid_below_on_demand": np.isnan(cost.bid_usd_per_hour)
+        & (job.rental == "interruptible"),
+        "ends_too_soon": cost.ends_too_soon,
     }
-    keys = (
-        offers.offer_id,
-        cost.usd_per_hour,
-        cost.epoch_hours,
-        cost.epoch_usd,
-        by[sort],
-    )
-    order = np.lexsort(keys)
-    return order[usable[order]]
+    usable = np.ones(len(throughput.fits), dtype=bool)
+    excluded: Counter[str] = Counter()
+    for reason, holds in reasons.items():
+        excluded[reason] = int(np.sum(usable & holds))
+        usable &= ~holds
+    return usable, +excluded
 
 
 def _flags(
@@ -174,10 +243,10 @@ def _flags(
     }
 
 
-def _assumptions(model: ThroughputModel) -> dict[str, Assumption]:
+def _assumptions(job: Job, model: ThroughputModel) -> dict[str, Assumption]:
     """Return the assumptions of this ranking by name."""
     return {
-        "traffic_usd_per_gb_if_unknown": TRAFFIC_USD_PER_GB_IF_UNKNOWN,
+        **job.assumptions.listed(),
         "threads_per_gpu_if_unknown": Assumption(
             THREADS_PER_GPU,
             "threads",

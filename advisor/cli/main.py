@@ -17,6 +17,9 @@ from advisor.errors import AdvisorError, ExitStatus
 
 _COMMANDS = {
     "rank": "advisor.cli.rank",
+    "explain": "advisor.cli.explain",
+    "compare": "advisor.cli.compare",
+    "bid": "advisor.cli.bid",
     "predict": "advisor.cli.predict",
     "fetch": "advisor.cli.fetch",
     "workloads": "advisor.cli.workloads",

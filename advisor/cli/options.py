@@ -116,6 +116,75 @@ def set_option(command: Command) -> Command:
     )(command)
 
 
+def max_age_option(command: Command) -> Command:
+    """Add ``--max-age``, how old a kept answer of the market may be."""
+    return click.option(
+        "--max-age",
+        type=click.FloatRange(min=0),
+        callback=no_nan,
+        default=300.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Take an answer of the market that is at most this old.",
+    )(command)
+
+
+def job_options(command: Command) -> Command:
+    """Add the options that say what is to be done, and how the machine is paid."""
+    for option in reversed(
+        (
+            click.option(
+                "--workload",
+                required=True,
+                metavar="NAME|FILE",
+                help="Built-in workload ('advisor workloads list') or a profile file.",
+            ),
+            set_option,
+            click.option(
+                "--epochs",
+                type=click.IntRange(min=1, max=10**9),
+                help="Epochs of the job. Default: the workload's.",
+            ),
+            click.option(
+                "--disk",
+                type=float,
+                callback=above_zero,
+                metavar="GB",
+                help="Disk to rent. Default: what the job needs.",
+            ),
+            click.option(
+                "--on-demand",
+                "rental",
+                flag_value="on-demand",
+                default="on-demand",
+                help="Pay the listed price (the default).",
+            ),
+            click.option(
+                "--interruptible",
+                "rental",
+                flag_value="interruptible",
+                help="Bid what costs least, pauses and lost work included.",
+            ),
+            click.option(
+                "--reserved",
+                "rental",
+                flag_value="reserved",
+                help="Pay ahead, at the discount that an offer states.",
+            ),
+            click.option(
+                "--assume",
+                "assumed",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="Change an assumption of the cost, such as repair_h=4 (the JSON "
+                "lists all); may be repeated.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 def constraint_options(command: Command) -> Command:
     """Add the constraints on offers; none of them is on by default."""
     for option in reversed(

@@ -2,58 +2,63 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from advisor.choice import SORT_KEYS, Choice, SortKey
 from advisor.cli.environment import Environment
 from advisor.cli.options import (
     above_zero,
     constraint_options,
+    duration_s,
     format_options,
+    job_options,
     market_options,
+    max_age_option,
     no_nan,
-    set_option,
 )
 from advisor.cli.output import remark, result
-from advisor.cli.session import Constraints, ask, plan_job
-from advisor.errors import NothingFitsError
-from advisor.ranking import SORT_KEYS, SortKey, load_tables, rank
+from advisor.cli.session import Constraints, JobOptions, ask
+from advisor.cost.terms import SECONDS_PER_HOUR
+from advisor.ranking import load_tables, nothing_left, rank
 from advisor.report.entries import entries
 from advisor.report.formats import to_delimited, to_json
 from advisor.report.ranked import envelope, headline, table
+from advisor.ties import tied_with
 
 _TABLE_ROWS = 20
 
 
 @click.command("rank")
-@click.option(
-    "--workload",
-    required=True,
-    metavar="NAME|FILE",
-    help="Built-in workload (see 'advisor workloads list') or a profile file.",
-)
-@set_option
+@job_options
 @market_options
-@click.option(
-    "--max-age",
-    type=click.FloatRange(min=0),
-    callback=no_nan,
-    default=300.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Take an answer of the market that is at most this old.",
-)
+@max_age_option
 @constraint_options
 @click.option(
-    "--disk",
-    type=float,
-    callback=above_zero,
-    metavar="GB",
-    help="Disk to rent. Default: what the workload needs.",
+    "--deadline",
+    callback=duration_s,
+    metavar="TIME",
+    help="The whole job, from rent to last checkpoint at home, within 24h, 3d.",
 )
 @click.option(
-    "--epochs",
-    type=click.IntRange(min=1, max=10**9),
-    help="Epochs of the job. Default: the workload's.",
+    "--budget",
+    type=float,
+    callback=above_zero,
+    metavar="USD",
+    help="What the whole job may cost.",
+)
+@click.option(
+    "--pareto",
+    is_flag=True,
+    help="Only offers that no other beats on both cost and time.",
+)
+@click.option(
+    "--risk-averse",
+    type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
+    callback=no_nan,
+    metavar="0..1",
+    help="Order by this quantile of the cost, such as 0.9. Default: expected cost.",
 )
 @click.option(
     "--top",
@@ -73,22 +78,22 @@ _TABLE_ROWS = 20
 def command(  # noqa: PLR0917  (one argument an option)
     environment: Environment,
     /,
-    workload: str,
-    settings: tuple[str, ...],
     market: str | None,
     stale_ok: bool,
     max_age: float,
-    disk: float | None,
-    epochs: int | None,
+    deadline: float | None,
+    budget: float | None,
+    pareto: bool,
+    risk_averse: float | None,
     top: int | None,
     sort: SortKey,
     output_format: str,
-    **constraints: object,
+    **options: Any,
 ) -> None:
     """Rank offers by cost per completed epoch of a workload."""
-    job = plan_job(workload, epochs, disk, settings)
+    job = JobOptions.taken_from(options).job()
+    asked = Constraints.from_options(options, job.rental)
     tables = load_tables()
-    asked = Constraints.from_options(constraints)
     answer = ask(
         environment,
         market,
@@ -96,13 +101,22 @@ def command(  # noqa: PLR0917  (one argument an option)
         max_age_s=max_age,
         stale_ok=stale_ok,
     )
+    choice = Choice(
+        sort=sort,
+        risk_averse=risk_averse,
+        deadline_h=None if deadline is None else deadline / SECONDS_PER_HOUR,
+        budget_usd=budget,
+        max_usd_per_hour=asked.unlisted_max_price,
+        pareto=pareto,
+    )
     filters = asked.filters(tables.gpus, answer.records)
-    ranking = rank(answer.records, job, tables, filters, sort)
+    ranking = rank(answer.records, job, tables, filters, choice)
     now = environment.now()
     remark(headline(ranking, answer, now))
     if top is None and output_format == "table":
         top = _TABLE_ROWS
-    shown = entries(ranking, top, simulated=answer.simulated)
+    ties = tied_with(ranking, top)
+    shown = entries(ranking, top, ties, simulated=answer.simulated)
     if output_format == "json":
         result(to_json(envelope(ranking, answer, shown, now)))
     elif output_format != "table":
@@ -110,5 +124,4 @@ def command(  # noqa: PLR0917  (one argument an option)
     elif shown:
         result(table(shown))
     if not shown:
-        message = "no offer fits: loosen the constraints or take a smaller workload"
-        raise NothingFitsError(message)
+        raise nothing_left(ranking)

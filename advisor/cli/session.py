@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from advisor.cli.environment import Environment
-from advisor.cost.bill import Job
+from advisor.cost.assumptions import Assumptions, assumed_figures
+from advisor.cost.job import Job, Rental, needed_disk_gb
 from advisor.errors import UsageError
 from advisor.hardware.gpus import GpuTable
 from advisor.market.cache import AnswerCache
 from advisor.market.filters import Filters, countries_of
 from advisor.market.registry import default_market, open_market, search
 from advisor.market.types import Answer, Query
+from advisor.ranking import Ranking, load_tables, rank
 from advisor.workloads.load import load_workload
 from advisor.workloads.override import assigned, override
 
 
-def plan_job(
-    workload: str,
-    epochs: int | None,
-    disk_gb: float | None,
-    settings: Iterable[str] = (),
-) -> Job:
-    """Return the job of a workload's name or file, with the user's own figures."""
-    profile = override(load_workload(workload), assigned(settings))
-    return Job(profile, epochs or profile.epochs, disk_gb or profile.disk_gb)
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """The job as the command line has it (see `job_options`)."""
+
+    workload: str
+    settings: tuple[str, ...]
+    epochs: int | None
+    disk: float | None
+    rental: Rental
+    assumed: tuple[str, ...]
+
+    @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> Self:
+        """Take click's options of the job out of all."""
+        return cls(**{one.name: options.pop(one.name) for one in fields(cls)})
+
+    def job(self) -> Job:
+        """Return the job, with the user's own figures."""
+        profile = override(load_workload(self.workload), assigned(self.settings))
+        assumptions = Assumptions().replaced(assumed_figures(self.assumed))
+        return Job(
+            profile,
+            self.epochs or profile.epochs,
+            self.disk or needed_disk_gb(profile, assumptions),
+            self.rental,
+            assumptions,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +60,24 @@ class Constraints:
     regions: tuple[str, ...]
     verified: bool | None
     min_duration: float | None
+    rental: Rental
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> Self:
+    def from_options(
+        cls, options: Mapping[str, Any], rental: Rental = "on-demand"
+    ) -> Self:
         """Take click's options as they come."""
-        return cls(**options)
+        return cls(**options, rental=rental)
+
+    @property
+    def listed_max_price(self) -> float | None:
+        """The highest price, where it is the price that the market lists."""
+        return self.max_price if self.rental == "on-demand" else None
+
+    @property
+    def unlisted_max_price(self) -> float | None:
+        """The highest price, where the market does not list what is paid."""
+        return None if self.rental == "on-demand" else self.max_price
 
     def query(self, gpus: GpuTable, disk_gb: float) -> Query:
         """Return what the market is asked."""
@@ -52,7 +85,7 @@ class Constraints:
             gpu_names=self._market_names(gpus),
             num_gpus=self.num_gpus,
             min_reliability=self.min_reliability,
-            max_usd_per_hour=self.max_price,
+            max_usd_per_hour=self.listed_max_price,
             verified=self.verified or None,
             min_duration_s=self.min_duration,
             disk_gb=disk_gb,
@@ -75,7 +108,7 @@ class Constraints:
             gpu_names=gpus.select(self.gpus, names) if self.gpus else None,
             num_gpus=frozenset(self.num_gpus),
             min_reliability=self.min_reliability,
-            max_usd_per_hour=self.max_price,
+            max_usd_per_hour=self.listed_max_price,
             countries=countries_of(self.regions),
             verified=self.verified or None,
             min_duration_s=self.min_duration,
@@ -102,3 +135,16 @@ def ask(
     )
     cache = AnswerCache(environment.cache_folder, environment.now)
     return search(opened, query, cache, max_age_s=max_age_s, stale_ok=stale_ok)
+
+
+def rank_all(environment: Environment, options: dict[str, Any]) -> Ranking:
+    """Rank everything that the market shows, as the options of job and market say."""
+    job = JobOptions.taken_from(options).job()
+    answer = ask(
+        environment,
+        options["market"],
+        Query(disk_gb=job.disk_gb),
+        max_age_s=options["max_age"],
+        stale_ok=options["stale_ok"],
+    )
+    return rank(answer.records, job, load_tables(), Filters())

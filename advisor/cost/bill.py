@@ -1,119 +1,237 @@
-"""The bill of a job on each offer, in hours and dollars per epoch.
-
-An epoch costs the hourly price, with the disk that the job needs, times the
-hours of an epoch, plus the data set's download spread over the job's epochs.
-"""
+"""The bill of a job on each offer: dollars and hours, line by line, with an interval."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray
+from advisor.cost.assumptions import Assumptions
+from advisor.cost.bids import bid_curve, hazard_of
+from advisor.cost.expected import Lines, expected, stretches
+from advisor.cost.hazard import Prior, failure_prior, failures_per_h
+from advisor.cost.job import Job
+from advisor.cost.terms import SECONDS_PER_HOUR, Terms, terms
+from advisor.hardware.machines import Machines
 from advisor.market.offers import Offers
 from advisor.throughput.predict import Throughput
-from advisor.workloads.profile import Workload
+from advisor.throughput.spread import Z90
 
-SECONDS_PER_HOUR = 3600.0
+_HALF_NODES = (0.26948425868, 1.19960929675, 2.54526845169)
+_HALF_WEIGHTS = (0.25164535287, 0.22368327099, 0.02467137614)
+"""Gauss quadrature of three points for one half of a normal error (exact to the fifth
+power of it), since the throughput's interval is not the same on both sides."""
 
+_DEVIATES = np.array([0.0, -Z90, Z90, *_HALF_NODES, *(-node for node in _HALF_NODES)])
+_WEIGHTS = np.array([0.0, 0.0, 0.0, *_HALF_WEIGHTS, *_HALF_WEIGHTS])
+"""Errors of the log throughput, in standard deviations, at which the job is costed: the
+middle and both ends of the interval, to show, and the quadrature's."""
 
-@dataclass(frozen=True, slots=True)
-class Assumption:
-    """A figure that the answer rests on and that nobody measured for it.
-
-    Attributes
-    ----------
-    value : the figure
-    unit : its unit, ``""`` for a plain number
-    source : where it comes from
-    """
-
-    value: float
-    unit: str
-    source: str
-
-
-TRAFFIC_USD_PER_GB_IF_UNKNOWN = Assumption(
-    0.0052,
-    "$/GB",
-    "assumption where an offer names no traffic price: the median of the download "
-    "prices of 51 Vast.ai offers of June to September 2026",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What is to be done: a workload for so many epochs, with so much disk.
-
-    Attributes
-    ----------
-    workload : the profile
-    epochs : epochs that the data set's download is spread over, at least 1
-    disk_gb : GB of disk rented for the whole job
-    """
-
-    workload: Workload
-    epochs: int
-    disk_gb: float
+_LUCK = 2.0
+"""Variance of the hours that an interruption costs, over the square of their mean, plus
+one: they are nearly exponential."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What an epoch costs on N offers; all arrays have shape (N,).
+    """What a job costs on N offers; all arrays have shape (N,).
 
     Attributes
     ----------
-    usd_per_hour : price with the job's disk, $/h
-    epoch_hours, epoch_hours_low, epoch_hours_high : time per epoch and its 90 %
-        interval, h
-    rent_usd : rent of an epoch, $
-    traffic_usd : an epoch's share of the data set's download, $
-    epoch_usd, epoch_usd_low, epoch_usd_high : $ per epoch and its 90 % interval
-    flags : ``disk_not_repriced`` where the price is for the disk that was
-        searched for; ``traffic_price_assumed`` where the offer names none
+    usd_per_hour : price while it runs, with the job's disk, $/h
+    bid_usd_per_hour : the advised bid for the GPU part, NaN unless interruptible
+    epoch_hours, epoch_hours_low, epoch_hours_high : training time per epoch with
+        nothing going wrong, and its 90 % interval, h
+    job : expected lines of the whole job
+    job_hours, job_usd : expected, from rent to the last checkpoint at home
+    epoch_usd : expected cost of the job over its epochs, $
+    epoch_usd_low, epoch_usd_high : 90 % interval of that cost
+    epoch_usd_middle : what it costs at the middle of the throughput's interval
+    checkpoint_h : advised hours of work between checkpoints
+    planned_moves : moves because the offer ends before the job does
+    ends_too_soon : the offer ends before anything could be done on it
+    log_sd_low, log_sd_high : spread of the logarithm of the cost, either side
+    log_sd_throughput : the part of the upper one that is the throughput's
+    terms : prices and times that the lines follow from
+    failures_per_h, losses_per_h : rates at which the machine fails and the bid loses
+        its GPUs, in the middle of their priors
+    flags : what is assumed of an offer, and ``forced_move`` where it ends too early
     """
 
     usd_per_hour: FloatArray
+    bid_usd_per_hour: FloatArray
     epoch_hours: FloatArray
     epoch_hours_low: FloatArray
     epoch_hours_high: FloatArray
-    rent_usd: FloatArray
-    traffic_usd: FloatArray
+    job: Lines
+    job_hours: FloatArray
+    job_usd: FloatArray
     epoch_usd: FloatArray
     epoch_usd_low: FloatArray
     epoch_usd_high: FloatArray
+    epoch_usd_middle: FloatArray
+    checkpoint_h: FloatArray
+    planned_moves: FloatArray
+    ends_too_soon: BoolArray
+    log_sd_low: FloatArray
+    log_sd_high: FloatArray
+    log_sd_throughput: FloatArray
+    terms: Terms
+    failures_per_h: FloatArray
+    losses_per_h: FloatArray
     flags: Mapping[str, BoolArray]
 
+    def quantile(self, q: float) -> FloatArray:
+        """Return the cost per epoch that the job stays below with probability `q`."""
+        z = NormalDist().inv_cdf(q)
+        side = self.log_sd_low if z < 0 else self.log_sd_high
+        quantile: FloatArray = self.epoch_usd_middle * np.exp(z * side)
+        return quantile
 
-def bill(offers: Offers, throughput: Throughput, job: Job) -> Bill:
-    """Return what an epoch of `job` costs on each offer."""
-    usd_per_hour, not_repriced = offers.usd_per_hour(job.disk_gb)
-    price_unknown = np.isnan(offers.inet_down_usd_per_gb)
-    usd_per_gb = np.where(
-        price_unknown,
-        TRAFFIC_USD_PER_GB_IF_UNKNOWN.value,
-        offers.inet_down_usd_per_gb,
+
+def bill(offers: Offers, machines: Machines, throughput: Throughput, job: Job) -> Bill:
+    """Return what `job` costs on each offer.
+
+    The expectation is over the error of the throughput, over the priors of the rates at
+    which machines fail and bids lose, and over the failures themselves.
+    """
+    assumed = job.assumptions
+    epoch_hours = _epoch_hours(throughput.samples_per_s, job)
+    cold_h = _epoch_hours(throughput.cold_samples_per_s, job) - epoch_hours
+    offered = terms(offers, machines, np.maximum(cold_h, 0.0), job)
+    failures = failures_per_h(offers, assumed)
+    training = epoch_hours * job.epochs
+    bids = np.full(len(offers), np.nan)
+    losses, loss_prior = np.zeros(len(offers)), Prior(np.ones(1), np.ones(1))
+    if job.rental == "interruptible":
+        bids = bid_curve(offers, offered, training, failures, job).best()
+        offered = replace(offered, gpu_usd_per_h=bids)
+        hazard = hazard_of(job)
+        losses = hazard.per_hour(bids / offers.min_bid, offers.num_gpus)
+        loss_prior = hazard.prior
+    fail_prior = failure_prior(assumed)
+    mean_fail, mean_loss = failures * fail_prior.mean, losses * loss_prior.mean
+    count = stretches(training, offered, mean_fail + mean_loss)
+    at_mean = expected(
+        offered,
+        training,
+        count,
+        assumed,
+        failures_per_h=mean_fail,
+        preemptions_per_h=mean_loss,
     )
-    traffic = usd_per_gb * job.workload.dataset_gb / job.epochs
-    samples = job.workload.samples_per_epoch
-    hours, hours_low, hours_high = (
-        samples / rate / SECONDS_PER_HOUR
-        for rate in (throughput.samples_per_s, throughput.high, throughput.low)
+    moves, too_soon = _planned_moves(offered, at_mean, training / count)
+    nodes = _epoch_hours(_rates(throughput), job) * job.epochs
+    factors, weights = _product(fail_prior, loss_prior)
+    lines = expected(
+        offered,
+        nodes,
+        stretches(nodes, offered, mean_fail + mean_loss),
+        assumed,
+        failures_per_h=failures * factors[0],
+        preemptions_per_h=losses * factors[1],
+        planned_moves=moves,
     )
+    over_rates = lines.averaged(weights)
+    by_node = over_rates.usd
+    job_lines = over_rates.averaged(_WEIGHTS)
+    none = np.zeros_like(training)
+    calm = expected(offered, training, count, assumed, failures_per_h=none)
+    other = _other_log_sd(lines.usd[:, 0], weights, at_mean, calm, offered, assumed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        down = np.log(by_node[0] / by_node[2]) / Z90
+        up = np.log(by_node[1] / by_node[0]) / Z90
+    log_sd_low, log_sd_high = np.hypot(down, other), np.hypot(up, other)
+    middle, mean = by_node[0] / job.epochs, job_lines.usd / job.epochs
     return Bill(
-        usd_per_hour=usd_per_hour,
-        epoch_hours=hours,
-        epoch_hours_low=hours_low,
-        epoch_hours_high=hours_high,
-        rent_usd=usd_per_hour * hours,
-        traffic_usd=traffic,
-        epoch_usd=usd_per_hour * hours + traffic,
-        epoch_usd_low=usd_per_hour * hours_low + traffic,
-        epoch_usd_high=usd_per_hour * hours_high + traffic,
-        flags={
-            "disk_not_repriced": not_repriced,
-            "traffic_price_assumed": price_unknown,
-        },
+        usd_per_hour=offered.gpu_usd_per_h + offered.storage_usd_per_h,
+        bid_usd_per_hour=bids,
+        epoch_hours=epoch_hours,
+        epoch_hours_low=_epoch_hours(throughput.high, job),
+        epoch_hours_high=_epoch_hours(throughput.low, job),
+        job=job_lines,
+        job_hours=job_lines.wall_h,
+        job_usd=job_lines.usd,
+        epoch_usd=mean,
+        epoch_usd_low=np.fmin(middle * np.exp(-Z90 * log_sd_low), mean),
+        epoch_usd_high=np.fmax(middle * np.exp(Z90 * log_sd_high), mean),
+        epoch_usd_middle=middle,
+        checkpoint_h=training / count,
+        planned_moves=moves,
+        ends_too_soon=too_soon,
+        log_sd_low=log_sd_low,
+        log_sd_high=log_sd_high,
+        log_sd_throughput=up,
+        terms=offered,
+        failures_per_h=failures,
+        losses_per_h=losses,
+        flags={**offered.flags, "forced_move": moves > 0.0},
     )
+
+
+def _epoch_hours(samples_per_s: FloatArray, job: Job) -> FloatArray:
+    """Return the hours of an epoch at a rate."""
+    hours: FloatArray = job.workload.samples_per_epoch / samples_per_s / SECONDS_PER_HOUR
+    return hours
+
+
+def _rates(throughput: Throughput) -> FloatArray:
+    """Return samples/s at every one of `_DEVIATES`, shape (deviates, N)."""
+    rate, by = throughput.samples_per_s, _DEVIATES[:, None] / Z90
+    up, down = np.log(throughput.high / rate), np.log(rate / throughput.low)
+    rates: FloatArray = rate * np.exp(np.where(by < 0.0, down, up) * by)
+    return rates
+
+
+def _planned_moves(
+    offered: Terms, lines: Lines, stretch_h: FloatArray
+) -> tuple[FloatArray, BoolArray]:
+    """Return how often the job moves since the offer ends, and where that is hopeless.
+
+    Offers that come after are taken to stand as long as this one. Hopeless is an offer
+    that ends before the first checkpoint.
+    """
+    begin_h = np.maximum(offered.begin_h, offered.write_h + offered.move_h)
+    useful_h = offered.stands_h - offered.pull_h - begin_h
+    too_soon = useful_h < stretch_h + offered.write_h
+    to_do_h = lines.wall_h - offered.pull_h - offered.begin_h
+    with np.errstate(divide="ignore", invalid="ignore"):
+        leases = np.ceil(to_do_h / useful_h)
+    moves = np.where(too_soon | np.isnan(leases), 0.0, np.maximum(leases - 1.0, 0.0))
+    return moves, too_soon
+
+
+def _product(one: Prior, other: Prior) -> tuple[FloatArray, FloatArray]:
+    """Return factors of two independent priors, shape (2, K, 1, 1), and weights (K,)."""
+    pairs = np.stack(np.meshgrid(one.factors, other.factors, indexing="ij"))
+    weights = np.outer(one.weights, other.weights).ravel()
+    return pairs.reshape(2, -1, 1, 1), weights
+
+
+def _other_log_sd(  # noqa: PLR0917  (each is a part of the spread)
+    usd_by_rate: FloatArray,
+    weights: FloatArray,
+    at_mean: Lines,
+    calm: Lines,
+    offered: Terms,
+    assumed: Assumptions,
+) -> FloatArray:
+    """Return the log-sd of the cost that is not the throughput's.
+
+    It adds up what is not known of the rates, how many interruptions come at given
+    rates (`at_mean` against `calm`, without any), and the delivered bandwidth.
+    """
+    mean = np.tensordot(weights, usd_by_rate, axes=1)
+    of_rates = np.tensordot(weights, (usd_by_rate - mean) ** 2, axes=1)
+    number = at_mean.failures + at_mean.preemptions
+    rent = offered.gpu_usd_per_h + offered.storage_usd_per_h
+    of_link = (offered.download_h * rent * assumed.delivered_log_sd) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_luck = _LUCK * (at_mean.usd - calm.usd) ** 2 / number
+        of_luck = np.where(number > 0.0, of_luck, 0.0)
+        variance = (of_rates + of_luck + of_link) / mean**2
+    spread: FloatArray = np.sqrt(np.log1p(variance))
+    return spread

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -98,6 +98,17 @@ class Machines:
     ram_gb: FloatArray
     disk_mb_s: FloatArray
     flags: Mapping[str, BoolArray]
+
+    def take(self, index: IntArray) -> Machines:
+        """Return the machines at the positions `index`."""
+        columns = {
+            field.name: getattr(self, field.name)[index]
+            for field in fields(self)
+            if field.name not in {"gpu", "flags"}
+        }
+        flags = {name: holds[index] for name, holds in self.flags.items()}
+        gpu = tuple(self.gpu[position] for position in index)
+        return Machines(gpu=gpu, flags=flags, **columns)
 
 
 def describe(

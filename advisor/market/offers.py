@@ -68,6 +68,7 @@ _NUMBERS: Mapping[str, _Column] = {
     "storage_usd_per_gb_month": _Column(("storage_cost",)),
     "dph_base": _Column(("dph_base",), zero_is_unknown=True),
     "dph_total": _Column(("dph_total", "dph"), zero_is_unknown=True),
+    "discounted_dph_total": _Column(("discounted_dph_total",), zero_is_unknown=True),
     "min_bid": _Column(("min_bid",), zero_is_unknown=True),
     "reliability": _Column(("reliability", "reliability2")),
     "duration_s": _Column(("duration",)),
@@ -121,6 +122,7 @@ class Offers:
     storage_usd_per_gb_month : disk price, $/GB per `HOURS_PER_MONTH`
     dph_base : $/h of the GPU part
     dph_total : $/h with the disk that was searched for
+    discounted_dph_total : $/h of the same when paid ahead
     min_bid : least bid for the GPU part, $/h
     reliability : the market's score, 0 to 1
     duration_s : seconds that the offer still stood when it was fetched
@@ -165,6 +167,7 @@ class Offers:
     storage_usd_per_gb_month: FloatArray
     dph_base: FloatArray
     dph_total: FloatArray
+    discounted_dph_total: FloatArray
     min_bid: FloatArray
     reliability: FloatArray
     duration_s: FloatArray

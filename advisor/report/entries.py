@@ -6,6 +6,7 @@ Numbers that are unknown are `None`, never zero and never NaN.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from advisor.ranking import Ranking
@@ -14,23 +15,33 @@ Entry = dict[str, Any]
 
 
 def entries(
-    ranking: Ranking, top: int | None = None, *, simulated: bool = False
+    ranking: Ranking,
+    top: int | None = None,
+    ties: Sequence[int | None] = (),
+    *,
+    simulated: bool = False,
 ) -> list[Entry]:
     """Return the best `top` offers of a ranking (all if `None`), best first.
 
-    Each offer of a `simulated` market carries a flag that says so.
+    Each offer of a `simulated` market carries a flag that says so. `ties` is what
+    `advisor.ties.tied_with` says of these offers; empty: nobody asked.
     """
     positions = ranking.order[:top].tolist()
-    found = [_entry(ranking, place, rank) for rank, place in enumerate(positions, 1)]
-    for entry in found if simulated else ():
-        entry["flags"].append("simulated")
+    found = [entry(ranking, place, rank) for rank, place in enumerate(positions, 1)]
+    for one, leader in zip(found, ties, strict=bool(ties)):
+        if leader is not None:
+            one["tied_with"] = int(ranking.offers.offer_id[leader])
+    for one in found if simulated else ():
+        one["flags"].append("simulated")
     return found
 
 
-def _entry(ranking: Ranking, at: int, rank: int) -> Entry:
+def entry(ranking: Ranking, at: int, rank: int | None) -> Entry:
     """Return one offer as the versioned JSON contract has it."""
     offers, machines = ranking.offers, ranking.machines
-    throughput, bill = ranking.throughput, ranking.bill
+    throughput, bill, epochs = ranking.throughput, ranking.bill, ranking.job.epochs
+    lines = bill.job
+    traffic = lines.download_usd[at] + lines.upload_usd[at]
     machine_id = int(offers.machine_id[at])
     return {
         "rank": rank,
@@ -42,6 +53,7 @@ def _entry(ranking: Ranking, at: int, rank: int) -> Entry:
         "cpu_cores": number(offers.cpu_threads[at]),
         "cpu_ghz": number(offers.cpu_ghz[at]),
         "usd_per_hour": number(bill.usd_per_hour[at]),
+        "bid_usd_per_hour": number(bill.bid_usd_per_hour[at]),
         "samples_per_s": number(throughput.samples_per_s[at]),
         "samples_per_s_low": number(throughput.low[at]),
         "samples_per_s_high": number(throughput.high[at]),
@@ -55,12 +67,23 @@ def _entry(ranking: Ranking, at: int, rank: int) -> Entry:
         "epoch_usd": number(bill.epoch_usd[at]),
         "epoch_usd_low": number(bill.epoch_usd_low[at]),
         "epoch_usd_high": number(bill.epoch_usd_high[at]),
-        "epoch_rent_usd": number(bill.rent_usd[at]),
-        "epoch_traffic_usd": number(bill.traffic_usd[at]),
+        "epoch_rent_usd": number(lines.rent_usd[at] / epochs),
+        "epoch_storage_usd": number(lines.storage_usd[at] / epochs),
+        "epoch_traffic_usd": number(traffic / epochs),
+        "job_usd": number(bill.job_usd[at]),
+        "job_hours": number(bill.job_hours[at]),
+        "checkpoint_hours": number(bill.checkpoint_h[at]),
+        "expected_failures": number(lines.failures[at]),
+        "expected_preemptions": number(lines.preemptions[at]),
+        "expected_moves": number(lines.moves[at]),
         "reliability": number(offers.reliability[at]),
         "geolocation": offers.geolocation[at] or None,
         "duration_s": number(offers.duration_s[at]),
         "core_speed": number(machines.core_speed[at]),
+        "tied_with": None,
+        "alternatives": [
+            int(offers.offer_id[other]) for other in ranking.alternatives.get(at, ())
+        ],
         "flags": [name for name, holds in ranking.flags.items() if holds[at]],
     }
 

@@ -46,6 +46,12 @@ def to_table(
     )
 
 
+def lines_of(pairs: Sequence[tuple[str, str]]) -> str:
+    """Return a line for each name and what there is to say of it."""
+    width = max(len(name) for name, _ in pairs)
+    return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in pairs)
+
+
 def figure(value: float | None, digits: int) -> str:
     """Return a number with `digits` significant digits and no exponent."""
     if value is None:

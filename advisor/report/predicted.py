@@ -9,7 +9,7 @@ from typing import Any
 
 from advisor.prediction import Prediction, RestsOn
 from advisor.report.entries import Entry, entries
-from advisor.report.formats import figure, to_table
+from advisor.report.formats import figure, lines_of, to_table
 
 SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
@@ -19,11 +19,21 @@ _OF_A_MARKET = (
     "offer_id",
     "machine_id",
     "usd_per_hour",
+    "bid_usd_per_hour",
     "epoch_usd",
     "epoch_usd_low",
     "epoch_usd_high",
     "epoch_rent_usd",
+    "epoch_storage_usd",
     "epoch_traffic_usd",
+    "job_usd",
+    "job_hours",
+    "checkpoint_hours",
+    "expected_failures",
+    "expected_preemptions",
+    "expected_moves",
+    "tied_with",
+    "alternatives",
     "reliability",
     "geolocation",
     "duration_s",
@@ -71,11 +81,11 @@ def predicted_text(prediction: Prediction) -> str:
         _headline(prediction),
         _facts(prediction),
         _limits(prediction.limits),
-        _lines([("rests on", _evidence(prediction.rests_on))]),
+        lines_of([("rests on", _evidence(prediction.rests_on))]),
     ]
     if prediction.flags:
         remarks = [(name, _REMARKS.get(name, "")) for name in prediction.flags]
-        parts.append(_lines(remarks))
+        parts.append(lines_of(remarks))
     return "\n\n".join(parts)
 
 
@@ -92,7 +102,7 @@ def _facts(prediction: Prediction) -> str:
     interval = _interval(prediction.low, prediction.high)
     hours = _interval(float(bill.epoch_hours_low[0]), float(bill.epoch_hours_high[0]))
     held = f"{prediction.micro_batch} x {prediction.accumulation_steps}"
-    return _lines([
+    return lines_of([
         ("throughput", f"{figure(prediction.samples_per_s, 3)} samples/s, {interval}"),
         ("bound by", prediction.bound_by),
         ("epoch", f"{figure(prediction.epoch_hours, 3)} h, {hours}"),
@@ -102,12 +112,6 @@ def _facts(prediction: Prediction) -> str:
 
 def _interval(low: float, high: float) -> str:
     return f"90 % interval {figure(low, 3)} - {figure(high, 3)}"
-
-
-def _lines(pairs: list[tuple[str, str]]) -> str:
-    """Return a line for each name and what there is to say of it."""
-    width = max(len(name) for name, _ in pairs)
-    return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in pairs)
 
 
 def _limits(limits: Mapping[str, float]) -> str:

@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 """Version of the JSON envelope; it rises when a key changes meaning or goes."""
 
 _COLUMNS: Mapping[str, str] = {
-    "#": "right",
+    "#": "left",
     "offer": "right",
     "GPU": "left",
     "CPU": "left",
@@ -28,6 +28,8 @@ _COLUMNS: Mapping[str, str] = {
     "bound by": "left",
     "h/epoch": "right",
     "$/epoch": "right",
+    "job h": "right",
+    "job $": "right",
     "notes": "left",
 }
 
@@ -43,6 +45,8 @@ _NOTES: Mapping[str, str] = {
     "dlperf_high": "high DLPerf",
     "dlperf_broken": "DLPerf broken",
     "disk_not_repriced": "disk not repriced",
+    "no_reserved_discount": "no discount",
+    "forced_move": "ends before the job",
     "unverified": "unverified",
 }
 """Flags that the table spells out; the others are in the JSON and CSV."""
@@ -80,6 +84,7 @@ def envelope(
             **asdict(job.workload),
             "epochs": job.epochs,
             "disk_gb": job.disk_gb,
+            "rental": job.rental,
         },
         "model": dict(ranking.model_identity),
         "assumptions": {
@@ -112,7 +117,7 @@ def table(shown: Sequence[Entry]) -> str:
 def _row(entry: Entry) -> list[str]:
     low, high = entry["samples_per_s_low"], entry["samples_per_s_high"]
     return [
-        str(entry["rank"]),
+        f"{entry['rank']}{'' if entry['tied_with'] is None else '~'}",
         str(entry["offer_id"]),
         f"{entry['num_gpus']} x {entry['gpu_name'] or 'unknown'}",
         entry["cpu_name"] or "unknown",
@@ -124,6 +129,8 @@ def _row(entry: Entry) -> list[str]:
         entry["bound_by"],
         figure(entry["epoch_hours"], 3),
         _usd(entry["epoch_usd"], 4 if entry["epoch_usd"] < 1 else 2),
+        figure(entry["job_hours"], 3),
+        _usd(entry["job_usd"], 2),
         ", ".join(_notes(entry)),
     ]
 
@@ -134,6 +141,8 @@ def _usd(value: float, decimals: int) -> str:
 
 def _notes(entry: Entry) -> list[str]:
     notes = [_NOTES[flag] for flag in entry["flags"] if flag in _NOTES]
+    if entry["bid_usd_per_hour"] is not None:
+        notes.append(f"bid {_usd(entry['bid_usd_per_hour'], 3)}")
     if entry["accumulation_steps"] > 1:
         notes.append(f"batch {entry['micro_batch']} x {entry['accumulation_steps']}")
     return notes

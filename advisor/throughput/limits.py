@@ -158,11 +158,18 @@ def disk_limit(machines: Machines, workload: Workload, host: HostConstants) -> F
         return np.full_like(machines.disk_mb_s, np.inf)
     cache_gb = np.nan_to_num(machines.ram_gb, nan=0.0) * host.page_cache_share
     cached = np.minimum(cache_gb, workload.dataset_gb) / workload.dataset_gb
-    missed = 1.0 - cached
-    bytes_per_s = machines.disk_mb_s * 1e6 * host.disk_random_share
     with np.errstate(divide="ignore", over="ignore"):
-        rate = bytes_per_s / (workload.disk_bytes_per_sample * missed)
-    return np.where(np.isnan(rate), np.inf, rate)
+        rate: FloatArray = cold_disk_limit(machines, workload, host) / (1.0 - cached)
+    return rate
+
+
+def cold_disk_limit(
+    machines: Machines, workload: Workload, host: HostConstants
+) -> FloatArray:
+    """Return what the disk delivers while nothing of the data is cached, shape (N,)."""
+    bytes_per_s = machines.disk_mb_s * 1e6 * host.disk_random_share
+    rate: FloatArray = bytes_per_s / workload.disk_bytes_per_sample
+    return np.where(np.isnan(rate) | (workload.dataset_gb == 0.0), np.inf, rate)
 
 
 def gradient_limit(

@@ -14,6 +14,7 @@ from advisor.throughput.health import Health
 from advisor.throughput.limits import (
     LIMITS,
     HostConstants,
+    cold_disk_limit,
     cpu_limit,
     disk_limit,
     gradient_limit,
@@ -36,6 +37,7 @@ class Throughput:
     samples_per_s : all GPUs together, shape (N,); NaN where `fits` is False or
         the GPU is unknown
     low, high : bounds of the 90 % interval, samples/s, shape (N,)
+    cold_samples_per_s : the same with all data on the disk, none of them cached
     limits : name of a limit -> samples/s if it alone held, shape (N,) each
     bound_by : name of the least limit, shape (N,)
     micro_batch : samples that a GPU holds at once, shape (N,); 0 where even one
@@ -47,6 +49,7 @@ class Throughput:
     samples_per_s: FloatArray
     low: FloatArray
     high: FloatArray
+    cold_samples_per_s: FloatArray
     limits: Mapping[str, FloatArray]
     bound_by: ObjectArray
     micro_batch: IntArray
@@ -85,6 +88,8 @@ def predict(
         exchange=exchange,
         micro_batch=held,
     )
+    cold = limits.copy()
+    cold[LIMITS.index("disk")] = cold_disk_limit(machines, workload, model.host)
     spreads = _spreads(machines, workload, model.host, gpu_log_sd)
     rate = join(limits, model.host.norm_order)
     low, high = interval(limits, spreads, model.host.norm_order, exchange.log_sd)
@@ -95,6 +100,7 @@ def predict(
         samples_per_s=np.where(known, rate, np.nan),
         low=np.where(known, low, np.nan),
         high=np.where(known, high, np.nan),
+        cold_samples_per_s=np.where(known, join(cold, model.host.norm_order), np.nan),
         limits=dict(zip(LIMITS, limits, strict=True)),
         bound_by=names[np.argmin(np.nan_to_num(limits, nan=np.inf), axis=0)],
         micro_batch=micro_batch,

@@ -15,7 +15,10 @@ from advisor import __version__
 from advisor.errors import AdvisorError, ExitStatus
 
 RANK = ("rank", "--workload", "resnet50", "--market", "sample")
-COMMANDS = ("rank", "predict", "fetch", "workloads", "gpus", "cpus", "model", "sample")
+COMMANDS = (
+    *("rank", "explain", "compare", "bid", "predict", "fetch"),
+    *("workloads", "gpus", "cpus", "model", "sample"),
+)
 
 
 def process(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -33,6 +33,7 @@ ENTRY = {
     "cpu_cores",
     "cpu_ghz",
     "usd_per_hour",
+    "bid_usd_per_hour",
     "samples_per_s",
     "samples_per_s_low",
     "samples_per_s_high",
@@ -47,11 +48,20 @@ ENTRY = {
     "epoch_usd_low",
     "epoch_usd_high",
     "epoch_rent_usd",
+    "epoch_storage_usd",
     "epoch_traffic_usd",
+    "job_usd",
+    "job_hours",
+    "checkpoint_hours",
+    "expected_failures",
+    "expected_preemptions",
+    "expected_moves",
     "reliability",
     "geolocation",
     "duration_s",
     "core_speed",
+    "tied_with",
+    "alternatives",
     "flags",
 }
 LIMITS = {"gpu", "cpu", "launch", "handoff", "transfer", "disk", "gradients"}
@@ -60,7 +70,9 @@ Advisor = Callable[..., Any]
 
 
 def save(path: Path, *records: dict[str, Any]) -> str:
-    path.write_text(json.dumps({"offers": records}))
+    """Save offers, each with a GPU of its own."""
+    own = [record | {"gpu_ids": [at]} for at, record in enumerate(records)]
+    path.write_text(json.dumps({"offers": own}))
     return str(path)
 
 
@@ -71,7 +83,8 @@ def test_the_table_ranks_the_bundled_sample(advisor: Advisor) -> None:
     header, rule, *rows = outcome.stdout.splitlines()
     assert header.split()[0] == "#"
     assert set(rule) == {"-", " "}
-    assert [row.split()[0] for row in rows] == [str(i) for i in range(1, 21)]
+    ranks = [row.split()[0].rstrip("~") for row in rows]
+    assert ranks == [str(i) for i in range(1, 21)]
     assert outcome.stderr.count("\n") == 1
     assert "market sample" in outcome.stderr
     assert "simulated" in outcome.stderr
@@ -96,9 +109,10 @@ def test_the_json_envelope_is_the_contract(advisor: Advisor) -> None:
 
 
 def test_every_entry_is_consistent(advisor: Advisor) -> None:
-    """Costs follow from price, time and traffic; intervals hold their middle."""
+    """Costs add up to their lines; intervals hold their middle."""
     document = advisor("rank", "--workload", "resnet50", "--json").document
     samples = document["workload"]["samples_per_epoch"]
+    epochs = document["workload"]["epochs"]
     costs = [entry["epoch_usd"] for entry in document["offers"]]
     assert costs == sorted(costs)
     for entry in document["offers"]:
@@ -106,8 +120,11 @@ def test_every_entry_is_consistent(advisor: Advisor) -> None:
         assert 0 < low < entry["samples_per_s"] < high
         hours = samples / entry["samples_per_s"] / 3600
         assert entry["epoch_hours"] == pytest.approx(hours)
-        rent = entry["usd_per_hour"] * hours
-        assert entry["epoch_usd"] == pytest.approx(rent + entry["epoch_traffic_usd"])
+        parts = (entry[f"epoch_{part}_usd"] for part in ("rent", "storage", "traffic"))
+        assert entry["epoch_usd"] == pytest.approx(sum(parts))
+        assert entry["epoch_usd"] * epochs == pytest.approx(entry["job_usd"])
+        assert entry["epoch_usd_low"] <= entry["epoch_usd"] <= entry["epoch_usd_high"]
+        assert entry["job_hours"] > epochs * hours
         known = {k: v for k, v in entry["limits"].items() if v is not None}
         assert entry["samples_per_s"] <= min(known.values()) * (1 + 1e-9)
         assert min(known, key=known.__getitem__) == entry["bound_by"]
@@ -185,17 +202,84 @@ def test_a_disk_of_ones_own_is_priced(
     assert entry["usd_per_hour"] == pytest.approx(0.40)
 
 
-def test_more_epochs_spread_the_download(
+def test_more_epochs_spread_the_start(
     advisor: Advisor, record: dict[str, Any], tmp_path: Path
 ) -> None:
-    """One epoch bears the whole download, a hundred a hundredth each."""
+    """What is paid once weighs less on each of many epochs."""
     market = save(tmp_path / "market.json", record)
     arguments = ("rank", "--workload", "resnet50", "--market", market, "--json")
-    traffic = [
-        advisor(*arguments, "--epochs", n).document["offers"][0]["epoch_traffic_usd"]
-        for n in ("1", "100")
+    costs = [
+        advisor(*arguments, "--epochs", n).document["offers"][0]["epoch_usd"]
+        for n in ("1", "10", "100")
     ]
-    assert traffic[0] == pytest.approx(100 * traffic[1])
+    assert costs[0] > 2 * costs[1] > 2 * costs[2]
+
+
+def test_interruptible_bids(advisor: Advisor) -> None:
+    """Each offer has a bid below its price on demand, and pauses are expected."""
+    arguments = ("rank", "--workload", "resnet50", "--top", "9", "--json")
+    document = advisor(*arguments, "--interruptible").document
+    assert document["workload"]["rental"] == "interruptible"
+    for entry in document["offers"]:
+        assert 0 < entry["bid_usd_per_hour"] < entry["usd_per_hour"]
+        assert entry["expected_preemptions"] > 0
+    plain = advisor(*arguments).document
+    assert {entry["bid_usd_per_hour"] for entry in plain["offers"]} == {None}
+    table = advisor("rank", "--workload", "resnet50", "--interruptible").stdout
+    assert f"bid {document['offers'][0]['bid_usd_per_hour']:.3f}" in table
+
+
+def test_ties_are_marked(advisor: Advisor) -> None:
+    """An offer that cannot be told from a better one names it; the table marks it."""
+    arguments = ("rank", "--workload", "resnet50", "--top", "9")
+    entries = advisor(*arguments, "--json").document["offers"]
+    tied = [entry for entry in entries if entry["tied_with"] is not None]
+    assert tied
+    ids = [entry["offer_id"] for entry in entries]
+    for entry in tied:
+        assert ids.index(entry["tied_with"]) < entry["rank"] - 1
+    for row, entry in zip(
+        advisor(*arguments).stdout.splitlines()[2:], entries, strict=True
+    ):
+        assert row.split()[0].endswith("~") == (entry["tied_with"] is not None)
+
+
+def test_a_missed_budget_is_exit_code_6(advisor: Advisor) -> None:
+    """What fits but is too dear says so, with the nearest miss."""
+    outcome = advisor("rank", "--workload", "resnet50", "--budget", "0.5", "--json")
+    assert outcome.exit_code == 6
+    assert "allow $" in outcome.stderr
+    assert outcome.document["offers"] == []
+
+
+def test_a_missed_deadline_is_exit_code_3(advisor: Advisor) -> None:
+    """A deadline that nothing meets names the fastest offer."""
+    outcome = advisor("rank", "--workload", "resnet50", "--deadline", "30m")
+    assert outcome.exit_code == 3
+    assert "the nearest is offer" in outcome.stderr
+
+
+def test_pareto_has_no_offer_that_another_beats(advisor: Advisor) -> None:
+    """Along the front the cost of the job rises and its time falls."""
+    arguments = ("rank", "--workload", "resnet50", "--pareto", "--json")
+    entries = advisor(*arguments).document["offers"]
+    hours = [entry["job_hours"] for entry in entries]
+    assert [entry["job_usd"] for entry in entries] == sorted(
+        e["job_usd"] for e in entries
+    )
+    assert hours == sorted(hours, reverse=True)
+
+
+def test_an_assumption_can_be_changed(advisor: Advisor) -> None:
+    """What the user assumes counts and is told; a wrong name is refused."""
+    arguments = ("rank", "--workload", "resnet50", "--top", "1", "--json", "--assume")
+    document = advisor(*arguments, "delivered_share=0.05").document
+    assert document["assumptions"]["delivered_share"]["value"] == 0.05
+    usual = advisor(*arguments, "delivered_share=0.6").document
+    assert document["offers"][0]["job_usd"] > usual["offers"][0]["job_usd"]
+    outcome = advisor(*arguments, "speed=1")
+    assert outcome.exit_code == 2
+    assert "delivered_share" in outcome.stderr
 
 
 def test_an_unknown_cpu_is_ranked_wider_and_flagged(

@@ -1,0 +1,54 @@
+"""`advisor bid`: what to bid for an interruptible machine, and what each bid costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from advisor.cli.environment import Environment
+from advisor.cli.options import (
+    format_options,
+    job_options,
+    market_options,
+    max_age_option,
+)
+from advisor.cli.output import remark, result
+from advisor.cli.session import rank_all
+from advisor.ranking import bids_of, find_offer, nothing_left
+from advisor.report.bids import bid_headline, bid_rows, bids_document, bids_table
+from advisor.report.formats import to_delimited, to_json
+
+
+@click.command("bid")
+@click.argument("offer", type=int, required=False)
+@job_options
+@market_options
+@max_age_option
+@format_options("table", "json", "csv", "tsv")
+@click.pass_obj
+def command(
+    environment: Environment,
+    /,
+    offer: int | None,
+    output_format: str,
+    **options: Any,
+) -> None:
+    """Print what bids on OFFER cost, lost time included, and the best of them.
+
+    Without OFFER: on the offer that is cheapest with its best bid.
+    """
+    options["rental"] = "interruptible"
+    ranking = rank_all(environment, options)
+    if offer is None and not len(ranking.order):
+        raise nothing_left(ranking)
+    at = int(ranking.order[0]) if offer is None else find_offer(ranking, offer)
+    curve = bids_of(ranking, at)
+    rows = bid_rows(ranking, at, curve)
+    remark(bid_headline(ranking, at))
+    if output_format == "json":
+        result(to_json(bids_document(ranking, at, rows)))
+    elif output_format == "table":
+        result(bids_table(rows))
+    else:
+        result(to_delimited(rows, "," if output_format == "csv" else "\t"))

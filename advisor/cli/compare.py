@@ -1,0 +1,38 @@
+"""`advisor compare`: two offers or more side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from advisor.cli.environment import Environment
+from advisor.cli.options import job_options, market_options, max_age_option
+from advisor.cli.output import result
+from advisor.cli.session import rank_all
+from advisor.errors import UsageError
+from advisor.ranking import find_offer
+from advisor.report.explained import compared_document, compared_text
+from advisor.report.formats import to_json
+
+
+@click.command("compare")
+@click.argument("offers", type=int, nargs=-1, required=True)
+@job_options
+@market_options
+@max_age_option
+@click.option("--json", "as_json", is_flag=True, help="Print the bills as JSON.")
+@click.pass_obj
+def command(
+    environment: Environment, /, offers: tuple[int, ...], as_json: bool, **options: Any
+) -> None:
+    """Set the bills of offers side by side."""
+    if len(offers) < 2:
+        message = "two offers or more are needed; 'advisor explain' is for one"
+        raise UsageError(message)
+    ranking = rank_all(environment, options)
+    places = [find_offer(ranking, offer) for offer in offers]
+    if as_json:
+        result(to_json(compared_document(ranking, places)))
+    else:
+        result(compared_text(ranking, places))

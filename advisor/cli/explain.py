@@ -1,0 +1,34 @@
+"""`advisor explain`: the whole bill of one offer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from advisor.cli.environment import Environment
+from advisor.cli.options import job_options, market_options, max_age_option
+from advisor.cli.output import result
+from advisor.cli.session import rank_all
+from advisor.ranking import find_offer, rank_of
+from advisor.report.explained import explained_document, explained_text
+from advisor.report.formats import to_json
+
+
+@click.command("explain")
+@click.argument("offer", type=int)
+@job_options
+@market_options
+@max_age_option
+@click.option("--json", "as_json", is_flag=True, help="Print the bill as JSON.")
+@click.pass_obj
+def command(
+    environment: Environment, /, offer: int, as_json: bool, **options: Any
+) -> None:
+    """Print the whole bill of one offer, line by line, and what it assumes."""
+    ranking = rank_all(environment, options)
+    at = find_offer(ranking, offer)
+    if as_json:
+        result(to_json(explained_document(ranking, at, rank_of(ranking, at))))
+    else:
+        result(explained_text(ranking, at, rank_of(ranking, at)))

@@ -1,0 +1,243 @@
+"""Every figure of the cost model that no offer states, in one place.
+
+Each has its unit, its source or the word *assumption*, and the bounds within which it can
+be changed: ``--assume NAME=VALUE`` on the command line, `Assumptions.replaced` in Python.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
+
+from advisor.assumption import Assumption
+from advisor.errors import UsageError
+
+
+def assumed_figures(assignments: Iterable[str]) -> dict[str, float]:
+    """Return name -> figure of texts ``name=figure``.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if one has no name, no equals sign or no number
+    """
+    figures: dict[str, float] = {}
+    for assignment in assignments:
+        name, _, value = map(str.strip, assignment.partition("="))
+        try:
+            figures[name] = float(value)
+        except ValueError:
+            message = f"--assume: {assignment!r}: name=number is expected"
+            raise UsageError(message) from None
+    return figures
+
+
+def _stated(
+    value: float,
+    unit: str,
+    source: str,
+    *,
+    least: float = 0.0,
+    most: float = math.inf,
+) -> Any:
+    """Return a field with a default, and what there is to say of it."""
+    about = {"unit": unit, "source": source, "least": least, "most": most}
+    return field(default=value, metadata=about)
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """Figures of the cost model; a rate or a time of zero switches its term off."""
+
+    disk_margin: float = _stated(
+        0.1, "share", "assumption: room on the disk beside data, image and checkpoints"
+    )
+    traffic_usd_per_gb_if_unknown: float = _stated(
+        0.0052,
+        "$/GB",
+        "assumption where an offer names no traffic price: the median of the download "
+        "prices of 51 Vast.ai offers of June to September 2026",
+    )
+    inet_mbit_s_if_unknown: float = _stated(
+        260.0,
+        "Mbit/s",
+        "assumption where an offer names no speed: the 5 % quantile of inet_down of "
+        "1,458 Vast.ai offers of June to September 2026 (median 869)",
+        least=1e-3,
+    )
+    delivered_share: float = _stated(
+        0.6,
+        "share",
+        "assumption: delivered over advertised bandwidth was never published (users "
+        "report far less than 1; the market's own scorer assumes 1)",
+        least=1e-3,
+        most=1.0,
+    )
+    delivered_log_sd: float = _stated(
+        0.5, "1", "assumption: spread of the logarithm of the delivered share"
+    )
+    download_cap_mbit_s: float = _stated(
+        1000.0,
+        "Mbit/s",
+        "assumption: what a public source of data hands to one machine",
+        least=1e-3,
+    )
+    pull_cap_mbit_s: float = _stated(
+        660.0,
+        "Mbit/s",
+        "15 to 20 GB of image in 4 to 6 minutes on fast cloud machines, at best 83 MB/s: "
+        "unpacking limits (AWS ML blog on SOCI, 2026)",
+        least=1e-3,
+    )
+    image_compression: float = _stated(
+        1.86,
+        "1",
+        "unpacked over compressed image: 10.6 over 5.69 GB, one image "
+        "(cnstark/pytorch-docker issue 17)",
+        least=1.0,
+    )
+    boot_s: float = _stated(
+        75.0,
+        "s",
+        "rent to running less the pull: search 1.3, create 1.6 and running 72.8 s on one "
+        "RTX 4090 of January 2026; an operator notes 30 to 60 s (both published)",
+    )
+    start_s: float = _stated(
+        60.0,
+        "s",
+        "assumption: running to first step; the answer of ssh alone took 12 to 60 s "
+        "(published notes of users)",
+    )
+    checkpoint_stop_s: float = _stated(
+        5.0,
+        "s",
+        "assumption: training stands still around a checkpoint, beside its writing",
+    )
+    checkpoint_mb_s_if_unknown: float = _stated(
+        500.0,
+        "MB/s",
+        "assumption where an offer names no disk speed: a SATA SSD",
+        least=1e-3,
+    )
+    checkpoint_disk_share: float = _stated(
+        0.5,
+        "share",
+        "assumption: of the offer's disk bandwidth that one process writes and reads a "
+        "checkpoint with (no time of a single machine was found)",
+        least=1e-3,
+        most=1.0,
+    )
+    reliability_if_unknown: float = _stated(
+        0.954,
+        "share",
+        "assumption where an offer has no score: the 5 % quantile of 1,409 Vast.ai "
+        "offers of June to September 2026 (median 0.995)",
+        most=1.0,
+    )
+    least_reliability: float = _stated(
+        0.9,
+        "share",
+        "a lower score counts as this: a machine starts at 0.6 whatever it does, and "
+        "verification asks for 0.90 (the market's documentation)",
+        least=0.01,
+        most=1.0,
+    )
+    repair_h: float = _stated(
+        1.0,
+        "h",
+        "assumption: mean time until a machine that failed is back; 0.25 to 4 h are as "
+        "likely, so that the rate of failures carries a factor of 4 either way",
+        least=1e-3,
+    )
+    failure_band: float = _stated(
+        4.0,
+        "1",
+        "assumption: factor either way on the rate of failures, in a prior of five "
+        "points; the score also counts failed starts and weighs earnings",
+        least=1.0,
+        most=10.0,
+    )
+    gpu_failures_per_h: float = _stated(
+        1.1e-4,
+        "1/h",
+        "of one GPU in a data centre, least rate of any machine: 8-GPU jobs lived 47.7 "
+        "days on average on Meta's RSC-1 (arXiv 2410.21680), over 8",
+    )
+    patience_h: float = _stated(
+        2.0,
+        "h",
+        "assumption: a machine that is away for longer is given up for another like it",
+    )
+    preemptions_per_h: float = _stated(
+        0.3,
+        "1/h",
+        "assumption: of one GPU at the least bid. The market's rate was never "
+        "published; on AWS one V100 was lost 0.30 times an hour, by zone 0.095 to 1.39 "
+        "(skypilot-org/spot-traces, 2023)",
+    )
+    preemption_band: float = _stated(
+        4.0,
+        "1",
+        "assumption: factor either way on that rate, in a prior of three points, as "
+        "wide as AWS's zones",
+        least=1.0,
+        most=10.0,
+    )
+    preemption_floor_per_h: float = _stated(
+        0.06,
+        "1/h",
+        "assumption: what no bid prevents, a rental on demand; the calmest zone of "
+        "AWS's 4-node trace (skypilot-org/spot-traces, 2023)",
+    )
+    preemption_decay: float = _stated(
+        2.8,
+        "1",
+        "assumption: losses to other bids fall as exp(-decay x (bid / min_bid - 1)), by "
+        "half for each 25 % more",
+    )
+    preemption_gpus_exponent: float = _stated(
+        0.6,
+        "1",
+        "losses grow as GPUs to this power: 3.5 times as many with 8 V100s as with one "
+        "(AWS, October 2022, skypilot-org/spot-traces)",
+    )
+    pause_h: float = _stated(
+        2.0,
+        "h",
+        "assumption: mean time until a bid that lost runs again; AWS's V100s were "
+        "there 17 to 91 % of the time",
+        least=1e-3,
+    )
+
+    def replaced(self, figures: Mapping[str, float]) -> Self:
+        """Return the assumptions with other figures.
+
+        Raises
+        ------
+        advisor.errors.UsageError
+            if a name is not known or a figure out of its bounds
+        """
+        known = {one.name: one for one in fields(self)}
+        for name, value in figures.items():
+            if name not in known:
+                message = f"there is no assumption {name!r}: one of {', '.join(known)}"
+                raise UsageError(message)
+            least, most = (known[name].metadata[bound] for bound in ("least", "most"))
+            if not (math.isfinite(value) and least <= value <= most):
+                bounds = (
+                    f"{least:g} or more" if math.isinf(most) else f"{least:g} to {most:g}"
+                )
+                message = f"assumption {name}: {bounds} is expected, not {value:g}"
+                raise UsageError(message)
+        return replace(self, **figures)
+
+    def listed(self) -> dict[str, Assumption]:
+        """Return name -> figure with its unit and source."""
+        return {
+            one.name: Assumption(
+                getattr(self, one.name), one.metadata["unit"], one.metadata["source"]
+            )
+            for one in fields(self)
+        }

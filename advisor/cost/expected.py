@@ -1,0 +1,192 @@
+"""Expected hours and dollars of a job from rent to last checkpoint at home.
+
+The job is: pull and boot; data, process and cold cache (anew after a failure); the
+training in equal stretches, each with a checkpoint that is sent home while training
+goes on; the last one sent. A failure or a lost bid throws the work since the last
+checkpoint away. After it the machine comes back, or patience ends and another like it
+is rented. `advisor.cost.renewal` has the formulas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from advisor.arrays import FloatArray
+from advisor.cost.assumptions import Assumptions
+from advisor.cost.renewal import best_interval_h, restart_phi, running_hours
+from advisor.cost.terms import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Expected figures of the whole job, line by line.
+
+    Attributes
+    ----------
+    pull_h : image and boot, every time; bills storage alone
+    begin_h : data set, process, cold first epoch; bills rent
+    training_h : all epochs, nothing going wrong
+    checkpoint_h : writing checkpoints
+    send_h : sending the last one home
+    repeated_h : work lost and done again, restarts, moves
+    offline_h : waiting for machines that failed; bills nothing
+    paused_h : waiting for a bid to run again; bills storage
+    rent_usd : of the GPU part
+    storage_usd : of the disk
+    download_usd, upload_usd : traffic
+    failures, preemptions, moves, checkpoints : how many
+    """
+
+    pull_h: FloatArray
+    begin_h: FloatArray
+    training_h: FloatArray
+    checkpoint_h: FloatArray
+    send_h: FloatArray
+    repeated_h: FloatArray
+    offline_h: FloatArray
+    paused_h: FloatArray
+    rent_usd: FloatArray
+    storage_usd: FloatArray
+    download_usd: FloatArray
+    upload_usd: FloatArray
+    failures: FloatArray
+    preemptions: FloatArray
+    moves: FloatArray
+    checkpoints: FloatArray
+
+    @property
+    def running_h(self) -> FloatArray:
+        """Hours that bill rent."""
+        total: FloatArray = (
+            self.begin_h
+            + self.training_h
+            + self.checkpoint_h
+            + self.send_h
+            + self.repeated_h
+        )
+        return total
+
+    @property
+    def wall_h(self) -> FloatArray:
+        """Hours from rent to the last checkpoint at home."""
+        total: FloatArray = self.pull_h + self.running_h + self.offline_h + self.paused_h
+        return total
+
+    @property
+    def usd(self) -> FloatArray:
+        """All dollars."""
+        total: FloatArray = (
+            self.rent_usd + self.storage_usd + self.download_usd + self.upload_usd
+        )
+        return total
+
+    def averaged(self, weights: FloatArray) -> Lines:
+        """Return the expectation over the first axis."""
+        return Lines(*(
+            np.tensordot(weights, getattr(self, one.name), axes=1)
+            for one in fields(self)
+        ))  # fmt: skip
+
+
+def stretches(
+    training_h: FloatArray, terms: Terms, interruptions_per_h: FloatArray
+) -> FloatArray:
+    """Return into how many stretches, a checkpoint each, the training is best cut.
+
+    A checkpoint costs its writing and the traffic of sending it, counted in hours of
+    rent; it is not written before the last one is sent.
+    """
+    price = terms.gpu_usd_per_h + terms.storage_usd_per_h
+    traffic_usd = terms.checkpoint_gb * terms.upload_usd_per_gb
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cost_h = terms.write_h + np.where(traffic_usd > 0, traffic_usd / price, 0.0)
+        interval = np.maximum(best_interval_h(cost_h, interruptions_per_h), terms.send_h)
+        # Where a checkpoint is free the best interval is none at all: a minute.
+        count = np.rint(training_h / np.maximum(interval, 1.0 / 60.0))
+    whole: FloatArray = np.maximum(np.nan_to_num(count, posinf=1.0), 1.0)
+    return whole
+
+
+def expected(
+    terms: Terms,
+    training_h: FloatArray,
+    count: FloatArray,
+    assumed: Assumptions,
+    *,
+    failures_per_h: FloatArray,
+    preemptions_per_h: FloatArray | float = 0.0,
+    planned_moves: FloatArray | float = 0.0,
+) -> Lines:
+    """Return the expected lines of the job on each offer.
+
+    All arrays broadcast against the terms' shape (N,).
+
+    Parameters
+    ----------
+    terms : prices and times
+    training_h : hours of all epochs with nothing going wrong
+    count : stretches that it is cut into, see `stretches`
+    assumed : how long waits last
+    failures_per_h, preemptions_per_h : rates while running
+    planned_moves : moves because the offer ends before the job does
+    """
+    rate = failures_per_h + preemptions_per_h
+    gone_failed = np.exp(-assumed.patience_h / assumed.repair_h)
+    gone_paused = np.exp(-assumed.patience_h / assumed.pause_h)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        failed = np.where(rate > 0.0, failures_per_h / rate, 1.0)
+    gone = failed * gone_failed + (1.0 - failed) * gone_paused
+    phi = restart_phi(rate, (terms.resume_h, terms.move_h), (1.0 - gone, gone))
+    checkpoint_h = count * terms.write_h
+    stretch_h = training_h / count + terms.write_h
+    move_h = terms.write_h + terms.move_h
+    begun_h = running_hours(terms.begin_h, rate)
+    moved_h = planned_moves * running_hours(move_h, rate)
+    trained_h = running_hours(stretch_h, rate, phi)
+    sent_h = running_hours(terms.send_h, rate, phi)
+    plain_h = terms.begin_h + training_h + checkpoint_h + terms.send_h
+    repeated_h = (
+        (begun_h - terms.begin_h)
+        + count * (trained_h - stretch_h)
+        + (sent_h - terms.send_h)
+        + moved_h
+    )
+    running_h = plain_h + repeated_h
+    interruptions = rate * running_h
+    failures, preemptions = failed * interruptions, (1.0 - failed) * interruptions
+    moves = gone * interruptions + planned_moves
+    pull_h = (1.0 + moves) * terms.pull_h
+    paused_h = preemptions * assumed.pause_h * (1.0 - gone_paused)
+    # What begins anew downloads its data anew; elsewhere only a move does.
+    anew = rate * (begun_h + moved_h)
+    resumed = planned_moves + gone * (interruptions - anew)
+    downloaded = (
+        (1.0 + anew + resumed) * terms.dataset_gb
+        + (1.0 + moves) * terms.image_gb
+        + (rate * moved_h + resumed) * terms.checkpoint_gb
+    )
+    shape = running_h.shape
+
+    def full(values: FloatArray | float) -> FloatArray:
+        return np.broadcast_to(np.asarray(values, dtype=np.float64), shape)
+
+    return Lines(
+        pull_h=full(pull_h),
+        begin_h=full(terms.begin_h),
+        training_h=full(training_h),
+        checkpoint_h=full(checkpoint_h),
+        send_h=full(terms.send_h),
+        repeated_h=full(repeated_h),
+        offline_h=full(failures * assumed.repair_h * (1.0 - gone_failed)),
+        paused_h=full(paused_h),
+        rent_usd=full(terms.gpu_usd_per_h * running_h),
+        storage_usd=full(terms.storage_usd_per_h * (running_h + pull_h + paused_h)),
+        download_usd=full(terms.download_usd_per_gb * downloaded),
+        upload_usd=full(terms.upload_usd_per_gb * terms.checkpoint_gb * count),
+        failures=full(failures),
+        preemptions=full(preemptions),
+        moves=full(moves),
+        checkpoints=full(count),
+    )

@@ -1,0 +1,41 @@
+"""What is to be done, and how the machine for it is paid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from advisor.cost.assumptions import Assumptions
+from advisor.cost.hazard import BidHazard
+from advisor.workloads.profile import Workload
+
+Rental = Literal["on-demand", "interruptible", "reserved"]
+RENTALS: tuple[Rental, ...] = get_args(Rental)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A workload for so many epochs, with so much disk, rented in one way.
+
+    Attributes
+    ----------
+    workload : the profile
+    epochs : epochs of the whole job, at least 1
+    disk_gb : GB of disk rented for the whole job
+    rental : ``"on-demand"``; ``"interruptible"``: a bid that others can outbid;
+        ``"reserved"``: paid ahead at the offer's discount
+    assumptions : figures of the cost model that no offer states
+    bid_hazard : how often a bid loses its GPUs; None: the stated prior
+    """
+
+    workload: Workload
+    epochs: int
+    disk_gb: float
+    rental: Rental = "on-demand"
+    assumptions: Assumptions = field(default_factory=Assumptions)
+    bid_hazard: BidHazard | None = None
+
+
+def needed_disk_gb(workload: Workload, assumptions: Assumptions) -> float:
+    """Return 10^9 bytes of disk that a job needs: the profile's, and a margin."""
+    return workload.disk_gb * (1.0 + assumptions.disk_margin)

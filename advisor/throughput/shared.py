@@ -1,0 +1,90 @@
+"""How alike the errors of predictions for different GPUs are.
+
+Two offers are compared under errors that both have: the level of the workload moves
+every GPU alike, and what is wrong of a GPU is wrong of each offer with it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from advisor.arrays import FloatArray, IntArray
+from advisor.hardware.machines import Machines
+from advisor.throughput.artefact import ThroughputModel, gpu_features
+from advisor.throughput.features import WorkloadKey
+from advisor.throughput.gpu_model import GpuModel, Run, workload_level_variance
+from advisor.throughput.kernel import OWN_PARTS, Inputs
+from advisor.throughput.limits import LIMITS
+from advisor.workloads.profile import Workload
+
+
+def limit_shares(limits: FloatArray, order: float) -> FloatArray:
+    """Return how much each limit moves the rate that all allow, shape (limits, N).
+
+    The derivative of the log of their near-minimum (p-norm) by the log of each; the
+    exchange of gradients counts with the GPUs that it waits for.
+    """
+    with np.errstate(divide="ignore"):
+        slowness = 1.0 / limits
+    gpu, gradients = LIMITS.index("gpu"), LIMITS.index("gradients")
+    slowness[gpu] += slowness[gradients]
+    slowness[gradients] = 0.0
+    powers = (slowness / slowness.max(axis=0)) ** order
+    shares: FloatArray = powers / powers.sum(axis=0)
+    return shares
+
+
+def gpu_correlation(
+    model: ThroughputModel, machines: Machines, workload: Workload
+) -> tuple[FloatArray, IntArray]:
+    """Return how the errors of the GPU side correlate between GPUs.
+
+    Returns
+    -------
+    (G, G) correlation between the errors of two machines with these GPUs; less than 1
+        on the diagonal, since each measurement and host has an error of its own
+    (N,) which of the G each machine has
+    """
+    features = gpu_features(machines, workload.precision)
+    gpu, key = model.gpu, WorkloadKey.of(workload)
+    _, first, code = np.unique(features.gpu, return_index=True, return_inverse=True)
+    z, effect = gpu.standardise(features, np.zeros(len(features)))
+    family = gpu.families.get(key.name, key.family)
+    precisions = features.precision(key.precision)
+    anchors = gpu.anchors.get(key.name, ())
+    runs = [
+        *(Run(str(precisions[at]), key.framework, key.memory_format) for at in first),
+        *(anchor.run for anchor in anchors),
+    ]
+    width = z.shape[1]
+    inputs = gpu.inputs(
+        np.array([*z[first], *(anchor.z for anchor in anchors)]).reshape(-1, width),
+        np.array([*effect[first], *(anchor.batch for anchor in anchors)]),
+        [*features.gpu[first].tolist(), *(anchor.gpu for anchor in anchors)],
+        [(key.name, family, run) for run in runs],
+    )
+    covariance = _posterior(gpu, inputs, len(first))
+    if key.name not in gpu.workload_rows:
+        spread = gpu.family_spreads.get(family, gpu.family_spreads[""])
+        covariance += spread**2 - workload_level_variance(gpu.covariance)
+    own = dict(zip(OWN_PARTS, gpu.covariance.own_variances, strict=True))
+    common = sum(v for part, v in own.items() if part.similarity == "one")
+    of_gpu = sum(v for part, v in own.items() if part.similarity == "gpu")
+    shared = covariance + common + of_gpu * np.eye(len(first))
+    variance = np.diag(covariance) + gpu.covariance.own + gpu.noise
+    scale = np.sqrt(np.maximum(variance, 1e-12))
+    return np.clip(shared / np.outer(scale, scale), 0.0, 1.0), code.reshape(-1)
+
+
+def _posterior(gpu: GpuModel, inputs: Inputs, count: int) -> FloatArray:
+    """Return the covariance of the first `count` inputs given the table and the rest."""
+    at_points = gpu.covariance.between(inputs, gpu.points)
+    half = at_points @ gpu.half_inverse @ at_points.T
+    joint = gpu.covariance.between(inputs, inputs) - half - half.T
+    asked, given = joint[:count, :count], joint[count:, count:]
+    if not len(given):
+        return asked
+    given = given + (gpu.covariance.own + gpu.noise) * np.eye(len(given))
+    cross = joint[:count, count:]
+    posterior: FloatArray = asked - cross @ np.linalg.solve(given, cross.T)
+    return posterior
