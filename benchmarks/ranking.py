@@ -1,8 +1,8 @@
 """Time of a ranking with all terms of the cost, as a ratio to the plain one.
 
-The plain one is what a spreadsheet has: parse, filter, predict, price over throughput and
-the download, sorted. Both rank the same simulated offers in turn; the ratio of the medians
-is what counts (at most 1.5).
+The plain one is what a spreadsheet has: parse, filter, predict, price over throughput
+and the download, sorted. Both rank the same simulated offers in turn; the ratio of the
+medians is what counts (at most 1.5).
 
     python benchmarks/ranking.py [--offers 3000] [--runs 15]
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from advisor.arrays import BoolArray, FloatArray
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.bids import bid_curve, hazard_of
 from advisor.cost.expected import Lines, expected, stretches
-from advisor.cost.hazard import Prior, failure_prior, failures_per_h
+from advisor.cost.hazard import CERTAIN, Prior, failure_prior, failures_per_h
 from advisor.cost.job import Job
 from advisor.cost.terms import SECONDS_PER_HOUR, Terms, terms
 from advisor.hardware.machines import Machines
@@ -101,75 +102,100 @@ def bill(offers: Offers, machines: Machines, throughput: Throughput, job: Job) -
     assumed = job.assumptions
     epoch_hours = _epoch_hours(throughput.samples_per_s, job)
     cold_h = _epoch_hours(throughput.cold_samples_per_s, job) - epoch_hours
-    offered = terms(offers, machines, np.maximum(cold_h, 0.0), job)
-    failures = failures_per_h(offers, assumed)
-    training = epoch_hours * job.epochs
-    bids = np.full(len(offers), np.nan)
-    losses, loss_prior = np.zeros(len(offers)), Prior(np.ones(1), np.ones(1))
-    if job.rental == "interruptible":
-        bids = bid_curve(offers, offered, training, failures, job).best()
-        offered = replace(offered, gpu_usd_per_h=bids)
-        hazard = hazard_of(job)
-        losses = hazard.per_hour(bids / offers.min_bid, offers.num_gpus)
-        loss_prior = hazard.prior
-    fail_prior = failure_prior(assumed)
+    training_h = epoch_hours * job.epochs
+    listed = terms(offers, machines, np.maximum(cold_h, 0.0), job)
+    failures, fail_prior = failures_per_h(offers, assumed), failure_prior(assumed)
+    paid, losses, loss_prior = _paid(offers, listed, training_h, failures, job)
     mean_fail, mean_loss = failures * fail_prior.mean, losses * loss_prior.mean
-    count = stretches(training, offered, mean_fail + mean_loss)
+    count = stretches(training_h, paid, mean_fail + mean_loss)
     at_mean = expected(
-        offered,
-        training,
+        paid,
+        training_h,
         count,
         assumed,
         failures_per_h=mean_fail,
         preemptions_per_h=mean_loss,
     )
-    moves, too_soon = _planned_moves(offered, at_mean, training / count)
-    nodes = _epoch_hours(_rates(throughput), job) * job.epochs
-    factors, weights = _product(fail_prior, loss_prior)
+    moves, too_soon = _planned_moves(paid, at_mean)
+    fail_factor, loss_factor, weights = fail_prior.times(loss_prior)
+    by_error_h = _epoch_hours(_rates(throughput), job) * job.epochs
     lines = expected(
-        offered,
-        nodes,
-        stretches(nodes, offered, mean_fail + mean_loss),
+        paid,
+        by_error_h,
+        stretches(by_error_h, paid, mean_fail + mean_loss),
         assumed,
-        failures_per_h=failures * factors[0],
-        preemptions_per_h=losses * factors[1],
+        failures_per_h=failures * fail_factor,
+        preemptions_per_h=losses * loss_factor,
         planned_moves=moves,
     )
-    over_rates = lines.averaged(weights)
-    by_node = over_rates.usd
-    job_lines = over_rates.averaged(_WEIGHTS)
-    none = np.zeros_like(training)
-    calm = expected(offered, training, count, assumed, failures_per_h=none)
-    other = _other_log_sd(lines.usd[:, 0], weights, at_mean, calm, offered, assumed)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        down = np.log(by_node[0] / by_node[2]) / Z90
-        up = np.log(by_node[1] / by_node[0]) / Z90
-    log_sd_low, log_sd_high = np.hypot(down, other), np.hypot(up, other)
-    middle, mean = by_node[0] / job.epochs, job_lines.usd / job.epochs
+    by_error = lines.averaged(weights)
+    whole = by_error.averaged(_WEIGHTS)
+    calm = expected(paid, training_h, count, assumed, failures_per_h=0.0 * failures)
+    spread = _Spread.of(
+        by_error.usd,
+        _other_log_sd(lines.usd[:, 0], weights, at_mean, calm, paid, assumed),
+    )
+    middle, mean = by_error.usd[0] / job.epochs, whole.usd / job.epochs
     return Bill(
-        usd_per_hour=offered.gpu_usd_per_h + offered.storage_usd_per_h,
-        bid_usd_per_hour=bids,
+        usd_per_hour=paid.gpu_usd_per_h + paid.storage_usd_per_h,
+        bid_usd_per_hour=(
+            paid.gpu_usd_per_h
+            if job.rental == "interruptible"
+            else np.full(len(offers), np.nan)
+        ),
         epoch_hours=epoch_hours,
         epoch_hours_low=_epoch_hours(throughput.high, job),
         epoch_hours_high=_epoch_hours(throughput.low, job),
-        job=job_lines,
-        job_hours=job_lines.wall_h,
-        job_usd=job_lines.usd,
+        job=whole,
+        job_hours=whole.wall_h,
+        job_usd=whole.usd,
         epoch_usd=mean,
-        epoch_usd_low=np.fmin(middle * np.exp(-Z90 * log_sd_low), mean),
-        epoch_usd_high=np.fmax(middle * np.exp(Z90 * log_sd_high), mean),
+        epoch_usd_low=np.fmin(middle * np.exp(-Z90 * spread.low), mean),
+        epoch_usd_high=np.fmax(middle * np.exp(Z90 * spread.high), mean),
         epoch_usd_middle=middle,
-        checkpoint_h=training / count,
+        checkpoint_h=training_h / count,
         planned_moves=moves,
         ends_too_soon=too_soon,
-        log_sd_low=log_sd_low,
-        log_sd_high=log_sd_high,
-        log_sd_throughput=up,
-        terms=offered,
+        log_sd_low=spread.low,
+        log_sd_high=spread.high,
+        log_sd_throughput=spread.of_throughput,
+        terms=paid,
         failures_per_h=failures,
         losses_per_h=losses,
-        flags={**offered.flags, "forced_move": moves > 0.0},
+        flags={**paid.flags, "forced_move": moves > 0.0},
     )
+
+
+def _paid(
+    offers: Offers,
+    listed: Terms,
+    training_h: FloatArray,
+    failures_per_h: FloatArray,
+    job: Job,
+) -> tuple[Terms, FloatArray, Prior]:
+    """Return the terms at what is paid, the rate of lost bids, and the prior of it."""
+    if job.rental != "interruptible":
+        return listed, np.zeros(len(offers)), CERTAIN
+    bids = bid_curve(offers, listed, training_h, failures_per_h, job).best()
+    hazard = hazard_of(job)
+    losses = hazard.per_hour(bids / offers.min_bid, offers.num_gpus)
+    return replace(listed, gpu_usd_per_h=bids), losses, hazard.prior
+
+
+class _Spread(NamedTuple):
+    """Log-sd of the cost: of its lower and upper side, and the throughput's part."""
+
+    low: FloatArray
+    high: FloatArray
+    of_throughput: FloatArray
+
+    @classmethod
+    def of(cls, usd_by_error: FloatArray, other: FloatArray) -> Self:
+        """Add the spread of other causes to that of the throughput's interval."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            down = np.log(usd_by_error[0] / usd_by_error[2]) / Z90
+            up = np.log(usd_by_error[1] / usd_by_error[0]) / Z90
+        return cls(np.hypot(down, other), np.hypot(up, other), up)
 
 
 def _epoch_hours(samples_per_s: FloatArray, job: Job) -> FloatArray:
@@ -186,29 +212,20 @@ def _rates(throughput: Throughput) -> FloatArray:
     return rates
 
 
-def _planned_moves(
-    offered: Terms, lines: Lines, stretch_h: FloatArray
-) -> tuple[FloatArray, BoolArray]:
+def _planned_moves(paid: Terms, lines: Lines) -> tuple[FloatArray, BoolArray]:
     """Return how often the job moves since the offer ends, and where that is hopeless.
 
-    Offers that come after are taken to stand as long as this one. Hopeless is an offer
-    that ends before the first checkpoint.
+    Before it ends a checkpoint is written; offers that come after are taken to stand as
+    long as this one. Hopeless is an offer that ends before there is one to write.
     """
-    begin_h = np.maximum(offered.begin_h, offered.write_h + offered.move_h)
-    useful_h = offered.stands_h - offered.pull_h - begin_h
-    too_soon = useful_h < stretch_h + offered.write_h
-    to_do_h = lines.wall_h - offered.pull_h - offered.begin_h
+    begin_h = np.maximum(paid.begin_h, paid.move_h) + paid.write_h
+    useful_h = paid.stands_h - paid.pull_h - begin_h
+    too_soon = useful_h <= 0.0
+    to_do_h = lines.wall_h - paid.pull_h - paid.begin_h
     with np.errstate(divide="ignore", invalid="ignore"):
         leases = np.ceil(to_do_h / useful_h)
     moves = np.where(too_soon | np.isnan(leases), 0.0, np.maximum(leases - 1.0, 0.0))
     return moves, too_soon
-
-
-def _product(one: Prior, other: Prior) -> tuple[FloatArray, FloatArray]:
-    """Return factors of two independent priors, shape (2, K, 1, 1), and weights (K,)."""
-    pairs = np.stack(np.meshgrid(one.factors, other.factors, indexing="ij"))
-    weights = np.outer(one.weights, other.weights).ravel()
-    return pairs.reshape(2, -1, 1, 1), weights
 
 
 def _other_log_sd(  # noqa: PLR0917  (each is a part of the spread)
@@ -216,7 +233,7 @@ def _other_log_sd(  # noqa: PLR0917  (each is a part of the spread)
     weights: FloatArray,
     at_mean: Lines,
     calm: Lines,
-    offered: Terms,
+    paid: Terms,
     assumed: Assumptions,
 ) -> FloatArray:
     """Return the log-sd of the cost that is not the throughput's.
@@ -227,8 +244,8 @@ def _other_log_sd(  # noqa: PLR0917  (each is a part of the spread)
     mean = np.tensordot(weights, usd_by_rate, axes=1)
     of_rates = np.tensordot(weights, (usd_by_rate - mean) ** 2, axes=1)
     number = at_mean.failures + at_mean.preemptions
-    rent = offered.gpu_usd_per_h + offered.storage_usd_per_h
-    of_link = (offered.download_h * rent * assumed.delivered_log_sd) ** 2
+    rent = paid.gpu_usd_per_h + paid.storage_usd_per_h
+    of_link = (paid.download_h * rent * assumed.delivered_log_sd) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         of_luck = _LUCK * (at_mean.usd - calm.usd) ** 2 / number
         of_luck = np.where(number > 0.0, of_luck, 0.0)

@@ -36,6 +36,19 @@ class Prior:
         """Expected factor."""
         return float(self.factors @ self.weights)
 
+    def times(self, other: Prior) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the pairs of two independent priors: both factors and the weight.
+
+        Shapes (K, 1, 1), (K, 1, 1) and (K,), to go before the axes of what they scale.
+        """
+        pairs = np.meshgrid(self.factors, other.factors, indexing="ij")
+        mine, others = (factors.reshape(-1, 1, 1) for factors in pairs)
+        return mine, others, np.outer(self.weights, other.weights).ravel()
+
+
+CERTAIN = Prior(np.ones(1), np.ones(1))
+"""The prior of what is known."""
+
 
 def failure_prior(assumed: Assumptions) -> Prior:
     """Return the prior of the failure rate, as factors on `failures_per_h`."""
