@@ -43,3 +43,12 @@ class Environment:
         from platformdirs import user_cache_path  # noqa: PLC0415  (live markets only)
 
         return user_cache_path("advisor")
+
+    @property
+    def data_folder(self) -> Path:
+        """Where the user's own data are kept for good."""
+        if own := self.variables.get("ADVISOR_DATA_DIR"):
+            return Path(own)
+        from platformdirs import user_data_path  # noqa: PLC0415  (own data only)
+
+        return user_data_path("advisor")

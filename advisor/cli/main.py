@@ -22,6 +22,8 @@ _COMMANDS = {
     "bid": "advisor.cli.bid",
     "predict": "advisor.cli.predict",
     "fetch": "advisor.cli.fetch",
+    "history": "advisor.cli.history",
+    "hosts": "advisor.cli.hosts",
     "workloads": "advisor.cli.workloads",
     "gpus": "advisor.cli.gpus",
     "cpus": "advisor.cli.cpus",

@@ -19,7 +19,7 @@ from advisor.cli.options import (
     no_nan,
 )
 from advisor.cli.output import remark, result
-from advisor.cli.session import Constraints, JobOptions, ask
+from advisor.cli.session import Constraints, JobOptions, ask, with_kept_data
 from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.ranking import load_tables, nothing_left, rank
 from advisor.report.entries import entries
@@ -110,6 +110,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         pareto=pareto,
     )
     filters = asked.filters(tables.gpus, answer.records)
+    job, filters = with_kept_data(environment, answer, job, filters)
     ranking = rank(answer.records, job, tables, filters, choice)
     now = environment.now()
     remark(headline(ranking, answer, now))

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from typing import Any, Self
 
 from advisor.cli.environment import Environment
 from advisor.cost.assumptions import Assumptions, assumed_figures
+from advisor.cost.hazard import BidHazard
 from advisor.cost.job import Job, Rental, needed_disk_gb
 from advisor.errors import UsageError
 from advisor.hardware.gpus import GpuTable
 from advisor.market.cache import AnswerCache
 from advisor.market.filters import Filters, countries_of
+from advisor.market.offers import parse_offers
 from advisor.market.registry import default_market, open_market, search
 from advisor.market.types import Answer, Query
 from advisor.ranking import Ranking, load_tables, rank
+from advisor.store.database import FILE, open_store
+from advisor.store.history import Kept, keep
+from advisor.store.hosts import blocked_ids, rules
+from advisor.store.survey import bid_survival, load_spells
 from advisor.workloads.load import load_workload
 from advisor.workloads.override import assigned, override
+
+_RECENT = timedelta(days=7)
+"""How far back bids are followed: what lost a month ago says little of today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,11 @@ class Constraints:
         except UsageError:
             return ()
 
-    def filters(self, gpus: GpuTable, records: Iterable[Mapping[str, Any]]) -> Filters:
+    def filters(
+        self,
+        gpus: GpuTable,
+        records: Iterable[Mapping[str, Any]],
+    ) -> Filters:
         """Return what is checked again on each offer that came."""
         names = {name for r in records if isinstance(name := r.get("gpu_name"), str)}
         return Filters(
@@ -137,6 +151,60 @@ def ask(
     return search(opened, query, cache, max_age_s=max_age_s, stale_ok=stale_ok)
 
 
+def with_kept_data(
+    environment: Environment, answer: Answer, job: Job, filters: Filters
+) -> tuple[Job, Filters]:
+    """Return job and filters with what the user's own file tells of the market.
+
+    That is how often bids lose, and which machines are blocked; of a simulated market
+    it tells nothing.
+    """
+    folder = environment.data_folder
+    if answer.simulated or not (folder / FILE).exists():
+        return job, filters
+    with open_store(folder) as connection:
+        known = rules(connection, answer.market)
+        spells = None
+        if job.rental == "interruptible":
+            since = environment.now() - _RECENT
+            spells = load_spells(connection, market=answer.market, since=since)
+    filters = replace(
+        filters,
+        blocked_machines=blocked_ids(known, "machine"),
+        blocked_hosts=blocked_ids(known, "host"),
+    )
+    if spells:
+        seen = bid_survival(spells)
+        hazard = BidHazard.assumed(job.assumptions).updated(
+            seen.ratios, seen.outbid + seen.gone, seen.exposure_hours
+        )
+        job = replace(job, bid_hazard=hazard)
+    return job, filters
+
+
+def keep_answer(environment: Environment, answer: Answer) -> Kept:
+    """Add a market's answer to the user's record of it.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if the answer is simulated, or nobody knows when it was given
+    """
+    if answer.simulated:
+        raise UsageError("--keep: no such offers exist: prices of a simulated market")
+    if answer.fetched_at is None:
+        raise UsageError("--keep: the file does not say when it was fetched")
+    offers, _ = parse_offers(answer.records)
+    with open_store(environment.data_folder) as connection:
+        return keep(
+            connection,
+            offers,
+            market=answer.market,
+            at=answer.fetched_at,
+            whole=answer.complete is True,
+        )
+
+
 def rank_all(environment: Environment, options: dict[str, Any]) -> Ranking:
     """Rank everything that the market shows, as the options of job and market say."""
     job = JobOptions.taken_from(options).job()
@@ -147,4 +215,5 @@ def rank_all(environment: Environment, options: dict[str, Any]) -> Ranking:
         max_age_s=options["max_age"],
         stale_ok=options["stale_ok"],
     )
-    return rank(answer.records, job, load_tables(), Filters())
+    job, filters = with_kept_data(environment, answer, job, Filters())
+    return rank(answer.records, job, load_tables(), filters)

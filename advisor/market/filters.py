@@ -52,6 +52,7 @@ class Filters:
     countries : 2-letter countries that will do
     verified : True for offers that the market has verified
     min_duration_s : seconds that the offer must still stand
+    blocked_machines, blocked_hosts : ids that the user wants no offer of
     """
 
     gpu_names: frozenset[str] | None = None
@@ -61,6 +62,8 @@ class Filters:
     countries: frozenset[str] = frozenset()
     verified: bool | None = None
     min_duration_s: float | None = None
+    blocked_machines: frozenset[int] = frozenset()
+    blocked_hosts: frozenset[int] = frozenset()
 
 
 def countries_of(regions: tuple[str, ...]) -> frozenset[str]:
@@ -125,6 +128,9 @@ def _reasons(
 ) -> Iterator[tuple[str, BoolArray]]:
     """Yield each reason to leave with the offers that it holds for."""
     yield "not_rentable", ~offers.rentable
+    if filters.blocked_machines or filters.blocked_hosts:
+        of_machine = np.isin(offers.machine_id, list(filters.blocked_machines))
+        yield "blocked", of_machine | np.isin(offers.host_id, list(filters.blocked_hosts))
     with np.errstate(invalid="ignore"):
         yield "disk_too_small", offers.disk_space_gb < disk_gb
     if filters.gpu_names is not None:

@@ -47,7 +47,11 @@ def advisor(tmp_path: Path) -> Callable[..., Outcome]:
         transport: httpx.BaseTransport | None = None,
     ) -> Outcome:
         environment = Environment(
-            variables={"ADVISOR_CACHE_DIR": str(tmp_path / "cache"), **(variables or {})},
+            variables={
+                "ADVISOR_CACHE_DIR": str(tmp_path / "cache"),
+                "ADVISOR_DATA_DIR": str(tmp_path / "data"),
+                **(variables or {}),
+            },
             home=tmp_path,
             now=lambda: NOW,
             transport=transport or httpx.MockTransport(refuse),

@@ -17,7 +17,7 @@ from advisor.errors import AdvisorError, ExitStatus
 RANK = ("rank", "--workload", "resnet50", "--market", "sample")
 COMMANDS = (
     *("rank", "explain", "compare", "bid", "predict", "fetch"),
-    *("workloads", "gpus", "cpus", "model", "sample"),
+    *("history", "hosts", "workloads", "gpus", "cpus", "model", "sample"),
 )
 
 

@@ -1,0 +1,80 @@
+"""`advisor history`: what the user's record of a market shows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+
+from advisor.cli.environment import Environment
+from advisor.cli.options import duration_s, format_options
+from advisor.cli.output import result
+from advisor.errors import NothingFitsError
+from advisor.hardware.gpus import load_gpus
+from advisor.report.formats import to_delimited, to_json
+from advisor.report.history import history_document, history_text, price_rows
+from advisor.store.database import open_store
+from advisor.store.survey import (
+    BUCKETS,
+    Bucket,
+    bid_survival,
+    kept_gpu_names,
+    lives,
+    load_spells,
+    price_buckets,
+)
+
+
+@click.command("history")
+@click.option(
+    "--gpu",
+    "gpus",
+    multiple=True,
+    metavar="NAME",
+    help="GPU or family, such as 'RTX 4090' or A100; may be repeated. Default: all.",
+)
+@click.option("--market", metavar="NAME", help="Market. Default: all that were kept.")
+@click.option(
+    "--by",
+    type=click.Choice(BUCKETS),
+    default="day",
+    show_default=True,
+    help="Stretch of time that a row is for.",
+)
+@click.option(
+    "--since",
+    callback=duration_s,
+    metavar="TIME",
+    help="How far back: 12h, 30d. Default: all.",
+)
+@format_options("table", "json", "csv", "tsv")
+@click.pass_obj
+def command(  # noqa: PLR0917  (one argument an option)
+    environment: Environment,
+    /,
+    gpus: tuple[str, ...],
+    market: str | None,
+    by: Bucket,
+    since: float | None,
+    output_format: str,
+) -> None:
+    """Show prices, lives of offers and fates of bids of kept snapshots.
+
+    'advisor fetch --keep' fills the record. Prices are $/h per GPU, without storage.
+    """
+    start = None if since is None else environment.now() - timedelta(seconds=since)
+    with open_store(environment.data_folder) as connection:
+        kept = kept_gpu_names(connection)
+        names = load_gpus().select(gpus, kept) & kept if gpus else None
+        spells = load_spells(connection, names, market, start)
+    if not len(spells):
+        message = "nothing of this was kept yet: 'advisor fetch --keep' records a market"
+        raise NothingFitsError(message)
+    rows = price_rows(price_buckets(spells, by))
+    life, bids = lives(spells), bid_survival(spells)
+    if output_format == "json":
+        result(to_json(history_document(rows, life, bids)))
+    elif output_format == "table":
+        result(history_text(rows, life, bids))
+    else:
+        result(to_delimited(rows, "," if output_format == "csv" else "\t"))

@@ -1,0 +1,121 @@
+"""What the user's record of a market shows, as a document and as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from advisor.report.entries import number
+from advisor.report.formats import figure, lines_of, to_table
+from advisor.store.survey import LIFE_HOURS, BidSurvival, Lives, PriceBucket
+
+SCHEMA_VERSION = 1
+"""Version of the JSON document; it rises when a key changes meaning or goes."""
+
+_NAMES = ("p10", "p50", "p90")
+
+
+def price_rows(buckets: Sequence[PriceBucket]) -> list[dict[str, Any]]:
+    """Return a row for each stretch of time, for CSV and JSON."""
+    return [
+        {
+            "start": bucket.start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "listings": bucket.listings,
+            **_named("usd_per_gpu_hour", bucket.usd_per_gpu_hour),
+            **_named("bid_usd_per_gpu_hour", bucket.bid_usd_per_gpu_hour),
+        }
+        for bucket in buckets
+    ]
+
+
+def history_document(
+    rows: Sequence[dict[str, Any]], lives: Lives, bids: BidSurvival
+) -> dict[str, Any]:
+    """Return the versioned JSON document: prices, lives, bids."""
+    survival = zip(LIFE_HOURS, lives.survival, strict=True)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "prices": list(rows),
+        "lives": {
+            "number": lives.number,
+            "ends": lives.ends,
+            "median_hours": number(lives.median_h),
+            "survival": {f"{hours:g}h": number(share) for hours, share in survival},
+        },
+        "bids": _bid_rows(bids),
+    }
+
+
+def history_text(rows: Sequence[dict[str, Any]], lives: Lives, bids: BidSurvival) -> str:
+    """Return prices, lives and bids for a terminal."""
+    prices = [
+        (
+            row["start"][:16].replace("T", " "),
+            f"{row['listings']:,}",
+            *(figure(row[f"usd_per_gpu_hour_{name}"], 3) for name in _NAMES),
+            *(figure(row[f"bid_usd_per_gpu_hour_{name}"], 3) for name in _NAMES),
+        )
+        for row in rows
+    ]
+    heads = ("from (UTC)", "listings", *(f"$/h {n}" for n in _NAMES))
+    heads += tuple(f"bid {n}" for n in _NAMES)
+    return "\n\n".join(
+        [
+            to_table(prices, heads, ["left", *("right" for _ in heads[1:])]),
+            _lives(lives),
+            _bids(bids),
+        ]
+    )
+
+
+def _named(key: str, values: Sequence[float]) -> dict[str, float | None]:
+    return {
+        f"{key}_{name}": number(value) for name, value in zip(_NAMES, values, strict=True)
+    }
+
+
+def _lives(lives: Lives) -> str:
+    shares = ", ".join(
+        f"{share:.0%} outlive {hours:g} h"
+        for hours, share in zip(LIFE_HOURS, lives.survival, strict=True)
+        if number(share) is not None
+    )
+    seen = f"{lives.number:,} seen to begin, {lives.ends:,} to end"
+    median = number(lives.median_h)
+    half = "" if median is None else f"half of them within {figure(median, 2)} h; "
+    return lines_of([("offers' lives", f"{seen}; {half}{shares}".rstrip("; "))])
+
+
+def _bid_rows(bids: BidSurvival) -> list[dict[str, float | None]]:
+    columns = zip(
+        bids.ratios.tolist(),
+        bids.outbid.tolist(),
+        bids.gone.tolist(),
+        bids.exposure_hours.tolist(),
+        strict=True,
+    )
+    return [
+        {
+            "over_min_bid": ratio,
+            "outbid": outbid,
+            "gone": gone,
+            "exposure_hours": hours,
+            "losses_per_hour": (outbid + gone) / hours if hours > 0.0 else None,
+        }
+        for ratio, outbid, gone, hours in columns
+    ]
+
+
+def _bids(bids: BidSurvival) -> str:
+    rows = [
+        (
+            figure(row["over_min_bid"], 3),
+            figure(row["exposure_hours"], 3),
+            figure(row["outbid"], 3),
+            figure(row["gone"], 3),
+            figure(row["losses_per_hour"], 2),
+        )
+        for row in _bid_rows(bids)
+    ]
+    heads = ("bid / min bid", "hours", "outbid", "gone", "losses/h")
+    return to_table(rows, heads, ["right" for _ in heads])

@@ -1,0 +1,228 @@
+"""Recorded snapshots of a market, compact: one row for each price that a listing had.
+
+A *listing* is a set of GPUs of one machine, whatever id the market gives its offer. A
+*spell* is a time during which it was seen at the same prices; the next begins where they
+change. An absence is the end of a listing in a snapshot of the whole market alone; in any
+other, and over a gap in the record, it is censored: nobody knows.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from advisor.errors import UsageError
+from advisor.market.offers import UNKNOWN_ID, Offers
+from advisor.store.database import transaction
+
+GAP_S = 1800
+"""Snapshots further apart than this do not tell what was between them: six times the five
+minutes at which markets are usually recorded."""
+
+
+class Prices(NamedTuple):
+    """What a listing cost; None where the market did not say."""
+
+    dph_base: float | None
+    storage_usd_per_gb_month: float | None
+    min_bid: float | None
+
+
+class _Key(NamedTuple):
+    """What makes a listing the same whatever its offer's id."""
+
+    machine_id: int
+    num_gpus: int
+    gpu_ids: str
+    gpu_name: str
+
+
+class _Open(NamedTuple):
+    """A spell that goes on."""
+
+    listing: int
+    first_at: int
+    last_at: int
+    prices: Prices
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of one snapshot.
+
+    Attributes
+    ----------
+    new : False where this very snapshot was kept before
+    listings : that it shows
+    without_machine : offers that name no machine, which cannot be followed
+    """
+
+    new: bool
+    listings: int
+    without_machine: int
+
+
+def keep(
+    connection: sqlite3.Connection,
+    offers: Offers,
+    *,
+    market: str,
+    at: datetime,
+    whole: bool,
+) -> Kept:
+    """Keep a snapshot of a market.
+
+    Parameters
+    ----------
+    offers : what the market showed
+    market : its name
+    at : when (UTC)
+    whole : whether it showed all that it has, so that an absence is an end
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if a later snapshot of the market was kept already
+    """
+    now = int(at.timestamp())
+    seen = dict(_seen(offers))
+    kept = Kept(True, len(seen), int((offers.machine_id == UNKNOWN_ID).sum()))
+    with transaction(connection):
+        (newest,) = connection.execute(
+            "SELECT max(at) FROM snapshot WHERE market = ?", (market,)
+        ).fetchone()
+        if newest == now:
+            return Kept(False, kept.listings, kept.without_machine)
+        if newest is not None and newest > now:
+            message = (
+                f"a later snapshot of market {market} was kept already: snapshots are "
+                "kept in the order of their time"
+            )
+            raise UsageError(message)
+        _Recorder(connection, market, now).record(seen, whole)
+    return kept
+
+
+class _Recorder:
+    """Writes one snapshot, inside a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, market: str, now: int) -> None:
+        self._connection, self._market, self._now = connection, market, now
+
+    def record(self, seen: Mapping[_Key, Prices], whole: bool) -> None:
+        going_on = self._going_on()
+        watched = self._watched()
+        same = list[_Open]()
+        changed = list[tuple[_Open, Prices]]()
+        begun = list[tuple[_Key, Prices, bool]]()
+        for key, prices in seen.items():
+            spell = going_on.pop(key, None)
+            if spell is None:
+                begun.append((key, prices, watched))
+            elif self._now - spell.last_at > GAP_S:
+                begun.append((key, prices, False))
+            elif spell.prices == prices:
+                same.append(spell)
+            else:
+                changed.append((spell, prices))
+        self._extend([*same, *(spell for spell, _ in changed)])
+        self._begin([(spell.listing, prices, False) for spell, prices in changed])
+        self._begin([(self._listing(key), prices, born) for key, prices, born in begun])
+        if whole:
+            self._end(list(going_on.values()))
+        self._connection.execute(
+            "INSERT INTO snapshot VALUES (?, ?, ?, ?)",
+            (self._market, self._now, whole, len(seen)),
+        )
+
+    def _going_on(self) -> dict[_Key, _Open]:
+        rows = self._connection.execute(
+            "SELECT machine_id, num_gpus, gpu_ids, gpu_name, listing, first_at, last_at, "
+            "dph_base, storage_usd_per_gb_month, min_bid "
+            "FROM listing JOIN spell ON listing = id AND first_at = open_since "
+            "WHERE market = ? AND open_since IS NOT NULL",
+            (self._market,),
+        )
+        return {
+            _Key(*key): _Open(listing, first_at, last_at, Prices(base, storage, bid))
+            for *key, listing, first_at, last_at, base, storage, bid in rows
+        }
+
+    def _watched(self) -> bool:
+        """Return whether the whole market was seen shortly before."""
+        (last,) = self._connection.execute(
+            "SELECT max(at) FROM snapshot WHERE market = ? AND whole", (self._market,)
+        ).fetchone()
+        return last is not None and self._now - last <= GAP_S
+
+    def _listing(self, key: _Key) -> int:
+        """Return the row of a listing, made where it is new."""
+        named = (self._market, *key)
+        self._connection.execute(
+            "INSERT OR IGNORE INTO listing "
+            "(market, machine_id, num_gpus, gpu_ids, gpu_name) VALUES (?, ?, ?, ?, ?)",
+            named,
+        )
+        (row,) = self._connection.execute(
+            "SELECT id FROM listing WHERE market = ? AND machine_id = ? "
+            "AND num_gpus = ? AND gpu_ids = ? AND gpu_name = ?",
+            named,
+        ).fetchone()
+        return int(row)
+
+    def _extend(self, spells: list[_Open]) -> None:
+        self._connection.executemany(
+            "UPDATE spell SET last_at = ? WHERE listing = ? AND first_at = ?",
+            [(self._now, spell.listing, spell.first_at) for spell in spells],
+        )
+
+    def _begin(self, begun: list[tuple[int, Prices, bool]]) -> None:
+        self._connection.executemany(
+            "INSERT INTO spell (listing, first_at, last_at, born, dph_base, "
+            "storage_usd_per_gb_month, min_bid) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (listing, self._now, self._now, born, *prices)
+                for listing, prices, born in begun
+            ],
+        )
+        self._connection.executemany(
+            "UPDATE listing SET open_since = ? WHERE id = ?",
+            [(self._now, listing) for listing, *_ in begun],
+        )
+
+    def _end(self, spells: list[_Open]) -> None:
+        """End what the whole market does not show; over a gap only the record ends."""
+        self._connection.executemany(
+            "UPDATE spell SET last_at = ?, gone = 1 WHERE listing = ? AND first_at = ?",
+            [
+                (self._now, spell.listing, spell.first_at)
+                for spell in spells
+                if self._now - spell.last_at <= GAP_S
+            ],
+        )
+        self._connection.executemany(
+            "UPDATE listing SET open_since = NULL WHERE id = ?",
+            [(spell.listing,) for spell in spells],
+        )
+
+
+def _seen(offers: Offers) -> Iterator[tuple[_Key, Prices]]:
+    """Yield what each listing of a snapshot costs; of equal ones the last counts."""
+    columns = zip(
+        offers.machine_id.tolist(),
+        offers.num_gpus.astype(int).tolist(),
+        offers.gpu_ids,
+        offers.gpu_name.tolist(),
+        offers.dph_base.tolist(),
+        offers.storage_usd_per_gb_month.tolist(),
+        offers.min_bid.tolist(),
+        strict=True,
+    )
+    for machine, count, gpus, name, *prices in columns:
+        if machine != UNKNOWN_ID:
+            key = _Key(machine, count, ",".join(map(str, sorted(gpus))), name)
+            yield key, Prices(*(None if math.isnan(price) else price for price in prices))

@@ -1,0 +1,82 @@
+"""Machines and hosts that the user blocked, or allows whatever happened."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from advisor.store.database import transaction
+
+Kind = Literal["machine", "host"]
+
+
+@dataclass(frozen=True, slots=True)
+class HostRule:
+    """What the user said of one machine, or of all machines of one host.
+
+    Attributes
+    ----------
+    market : name of the market that the id is of
+    kind : ``"machine"`` or ``"host"``
+    id : the market's id of it
+    blocked : whether its offers are left out; False: never block it automatically
+    reason : why, for people
+    at : when it was said (UTC)
+    """
+
+    market: str
+    kind: Kind
+    id: int
+    blocked: bool
+    reason: str
+    at: datetime
+
+
+def set_rule(connection: sqlite3.Connection, rule: HostRule) -> None:
+    """Keep a rule of the user, in place of an earlier one."""
+    with transaction(connection):
+        connection.execute(
+            "INSERT OR REPLACE INTO host_rule VALUES (?, ?, ?, ?, ?, ?)", _row(rule)
+        )
+
+
+def block_if_not_allowed(connection: sqlite3.Connection, rule: HostRule) -> bool:
+    """Keep a block that the user did not ask for, unless there is a rule already.
+
+    Returns whether it was kept.
+    """
+    with transaction(connection):
+        done = connection.execute(
+            "INSERT OR IGNORE INTO host_rule VALUES (?, ?, ?, ?, ?, ?)", _row(rule)
+        )
+    return done.rowcount == 1
+
+
+def rules(
+    connection: sqlite3.Connection, market: str | None = None
+) -> Sequence[HostRule]:
+    """Return the rules of a market (of all if `None`), the oldest first."""
+    rows = connection.execute(
+        "SELECT market, kind, id, blocked, reason, at FROM host_rule "
+        "WHERE ?1 IS NULL OR market = ?1 ORDER BY at, market, kind, id",
+        (market,),
+    )
+    return [
+        HostRule(
+            name, kind, number, bool(blocked), reason, datetime.fromtimestamp(at, UTC)
+        )
+        for name, kind, number, blocked, reason, at in rows
+    ]
+
+
+def blocked_ids(rules_: Sequence[HostRule], kind: Kind) -> frozenset[int]:
+    """Return the ids of a kind that are blocked and, for machines, not allowed."""
+    return frozenset(rule.id for rule in rules_ if rule.kind == kind and rule.blocked)
+
+
+def _row(rule: HostRule) -> tuple[str, str, int, bool, str, int]:
+    at = int(rule.at.timestamp())
+    return rule.market, rule.kind, rule.id, rule.blocked, rule.reason, at

@@ -1,0 +1,264 @@
+"""What recorded snapshots show: prices, how long offers live, bids that lose."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+import numpy as np
+
+from advisor.arrays import BoolArray, FloatArray, IntArray
+
+Bucket = Literal["hour", "day", "week"]
+BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
+_SECONDS = {"hour": 3600, "day": 86_400, "week": 604_800}
+_MONDAY = 345_600  # 1970 began on a Thursday: weeks are counted from the Monday after
+
+SECONDS_PER_HOUR = 3600.0
+QUANTILES = (0.1, 0.5, 0.9)
+LIFE_HOURS = (1.0, 6.0, 24.0, 168.0)
+BID_RATIOS = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
+"""Bids over the least bid of the moment whose fate is looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spells:
+    """S spells, by listing and time; see `advisor.store.history`.
+
+    Attributes
+    ----------
+    listing : which listing, shape (S,)
+    num_gpus : GPUs of it, shape (S,)
+    first_at, last_at : seconds since 1970, shape (S,)
+    born : the whole market did not show it shortly before, shape (S,)
+    gone : the whole market did not show it after, shape (S,)
+    dph_base, min_bid : $/h of the whole listing, NaN where unknown, shape (S,)
+    """
+
+    listing: IntArray
+    num_gpus: FloatArray
+    first_at: IntArray
+    last_at: IntArray
+    born: BoolArray
+    gone: BoolArray
+    dph_base: FloatArray
+    min_bid: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.listing)
+
+    def lives(self) -> tuple[IntArray, IntArray]:
+        """Return the first and last spell of each life: one listing without a break."""
+        follows = (self.listing[1:] == self.listing[:-1]) & ~self.gone[:-1]
+        follows &= self.first_at[1:] == self.last_at[:-1]
+        breaks = np.flatnonzero(~follows)
+        every = np.arange(len(self))
+        return np.concatenate([every[:1], breaks + 1]), np.concatenate(
+            [breaks, every[-1:]]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBucket:
+    """Prices of one stretch of time.
+
+    Attributes
+    ----------
+    start : its beginning (UTC)
+    listings : that were seen in it
+    usd_per_gpu_hour : quantiles 10, 50 and 90 % of $/h per GPU, without storage,
+        weighted by the time that each price was seen; NaN where none was told
+    bid_usd_per_gpu_hour : the same of the least bid
+    """
+
+    start: datetime
+    listings: int
+    usd_per_gpu_hour: tuple[float, ...]
+    bid_usd_per_gpu_hour: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """How long listings stay in the market (Kaplan and Meier 1958).
+
+    Only lives whose beginning was seen count; one that the record does not see end is
+    censored.
+
+    Attributes
+    ----------
+    number, ends : lives that were seen to begin, and to end
+    median_h : hours that half of them outlive, NaN where fewer ended
+    survival : share that outlives each of `LIFE_HOURS`, NaN beyond the record
+    """
+
+    number: int
+    ends: int
+    median_h: float
+    survival: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BidSurvival:
+    """What became of bids of `ratios` times the least bid, had they been made.
+
+    A bid begins with each life and anew each time that it loses, so that every hour of
+    the record counts once for each ratio.
+
+    Attributes
+    ----------
+    ratios : bid over least bid, shape (M,)
+    outbid : times that the least bid rose above the bid, shape (M,)
+    gone : times that the listing went (rented on demand, or withdrawn), shape (M,)
+    exposure_hours : hours that bids stood, shape (M,)
+    """
+
+    ratios: FloatArray
+    outbid: FloatArray
+    gone: FloatArray
+    exposure_hours: FloatArray
+
+
+def load_spells(
+    connection: sqlite3.Connection,
+    gpu_names: Collection[str] | None = None,
+    market: str | None = None,
+    since: datetime | None = None,
+) -> Spells:
+    """Load the spells of GPUs (market spellings; all if `None`) since a time."""
+    conditions, values = ["1"], list[object]()
+    if gpu_names is not None:
+        conditions.append(f"gpu_name IN ({', '.join('?' * len(gpu_names))})")
+        values += gpu_names
+    if market is not None:
+        conditions.append("market = ?")
+        values.append(market)
+    if since is not None:
+        conditions.append("last_at >= ?")
+        values.append(int(since.timestamp()))
+    rows = connection.execute(
+        "SELECT listing, num_gpus, first_at, last_at, born, gone, dph_base, min_bid "  # noqa: S608
+        "FROM spell JOIN listing ON listing = id "
+        f"WHERE {' AND '.join(conditions)} ORDER BY listing, first_at",
+        values,
+    ).fetchall()
+    table = np.array(rows, dtype=np.float64).reshape(-1, 8)
+    whole = table[:, [0, 2, 3]].astype(np.int64)
+    return Spells(
+        listing=whole[:, 0],
+        num_gpus=table[:, 1],
+        first_at=whole[:, 1],
+        last_at=whole[:, 2],
+        born=table[:, 4].astype(bool),
+        gone=table[:, 5].astype(bool),
+        dph_base=table[:, 6],
+        min_bid=table[:, 7],
+    )
+
+
+def kept_gpu_names(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return the spellings of all GPUs that were kept."""
+    rows = connection.execute("SELECT DISTINCT gpu_name FROM listing")
+    return frozenset(name for (name,) in rows)
+
+
+def price_buckets(spells: Spells, by: Bucket) -> list[PriceBucket]:
+    """Return the prices of each hour, day or week (UTC) in which any was seen."""
+    width = _SECONDS[by]
+    origin = _MONDAY if by == "week" else 0
+    first = (spells.first_at - origin) // width
+    last = (spells.last_at - origin) // width
+    count = last - first + 1
+    row = np.repeat(np.arange(len(spells)), count)
+    before = np.repeat(np.cumsum(count) - count, count)
+    bucket = first[row] + np.arange(len(row)) - before
+    start = bucket * width + origin
+    seconds = np.minimum(spells.last_at[row], start + width)
+    # A price that was seen at one instant alone counts as one second.
+    seconds = np.maximum(seconds - np.maximum(spells.first_at[row], start), 1)
+    price, bid = (
+        column[row] / spells.num_gpus[row] for column in (spells.dph_base, spells.min_bid)
+    )
+    order = np.argsort(bucket, kind="stable")
+    edges = np.flatnonzero(np.diff(bucket[order])) + 1
+    return [
+        PriceBucket(
+            start=datetime.fromtimestamp(int(start[rows[0]]), UTC),
+            listings=len(np.unique(spells.listing[row[rows]])),
+            usd_per_gpu_hour=_quantiles(price[rows], seconds[rows]),
+            bid_usd_per_gpu_hour=_quantiles(bid[rows], seconds[rows]),
+        )
+        for rows in np.split(order, edges)
+        if len(rows)
+    ]
+
+
+def _quantiles(values: FloatArray, weights: IntArray) -> tuple[float, ...]:
+    """Return the weighted quantiles of what is known, NaN if nothing is."""
+    known = np.isfinite(values)
+    if not known.any():
+        return (float("nan"),) * len(QUANTILES)
+    order = np.argsort(values[known])
+    share = np.cumsum(weights[known][order])
+    at = np.searchsorted(share, np.array(QUANTILES) * share[-1])
+    return tuple(values[known][order][at].tolist())
+
+
+def lives(spells: Spells) -> Lives:
+    """Estimate how long listings live."""
+    first, last = spells.lives()
+    seen = spells.born[first]
+    first, last = first[seen], last[seen]
+    ended = spells.gone[last]
+    hours = (spells.last_at[last] - spells.first_at[first]) / SECONDS_PER_HOUR
+    times, survival = _kaplan_meier(hours, ended)
+    below = np.flatnonzero(survival <= 0.5)
+    return Lives(
+        number=len(first),
+        ends=int(ended.sum()),
+        median_h=float(times[below[0]]) if len(below) else float("nan"),
+        survival=tuple(
+            _at(times, survival, hour, float(hours.max(initial=0.0)))
+            for hour in LIFE_HOURS
+        ),
+    )
+
+
+def _kaplan_meier(hours: FloatArray, ended: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Return the hours of the ends, rising, and the share that outlives each."""
+    times, number = np.unique(hours[ended], return_counts=True)
+    at_risk = len(hours) - np.searchsorted(np.sort(hours), times, side="left")
+    survival: FloatArray = np.cumprod(1.0 - number / at_risk, dtype=np.float64)
+    return times, survival
+
+
+def _at(times: FloatArray, survival: FloatArray, hour: float, longest: float) -> float:
+    if hour > longest:
+        return float("nan")
+    place = int(np.searchsorted(times, hour, side="right"))
+    return float(survival[place - 1]) if place else 1.0
+
+
+def bid_survival(spells: Spells, ratios: Sequence[float] = BID_RATIOS) -> BidSurvival:
+    """Follow bids through the record, see `BidSurvival`."""
+    first, last = spells.lives()
+    least, over = spells.min_bid, np.asarray(ratios, dtype=np.float64)
+    told = np.logical_and.reduceat(np.isfinite(least), first) if len(first) else first
+    # The longest first, so that those with one more spell are always in front.
+    order = np.argsort(first - last, kind="stable")
+    order = order[told[order].astype(bool)]
+    first, length = first[order], (last - first + 1)[order]
+    bids = least[first][:, None] * over
+    outbid, seconds = np.zeros(len(over)), 0
+    for step in range(int(length.max(initial=0))):
+        spell = first[: np.searchsorted(-length, -step)] + step
+        now = least[spell][:, None]
+        lost = now > bids[: len(spell)] * (1.0 + 1e-9)
+        outbid += lost.sum(axis=0)
+        bids[: len(spell)] = np.where(lost, now * over, bids[: len(spell)])
+        seconds += int((spells.last_at[spell] - spells.first_at[spell]).sum())
+    gone = float(spells.gone[last[order]].sum())
+    hours = np.full(len(over), seconds / SECONDS_PER_HOUR)
+    return BidSurvival(over, outbid, np.full(len(over), gone), hours)

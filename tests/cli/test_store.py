@@ -1,0 +1,150 @@
+"""`advisor fetch --keep`, `history`, `hosts`: the user's own record at work."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Advisor = Callable[..., Any]
+
+
+def snapshot(path: Path, at: str, *records: dict[str, Any], **more: Any) -> str:
+    document = {
+        "schema_version": 1,
+        "market": "vast",
+        "origin": "test",
+        "fetched_at": at,
+        "complete": True,
+        "simulated": False,
+        "notes": [],
+        "offers": records,
+        **more,
+    }
+    path.write_text(json.dumps(document))
+    return str(path)
+
+
+@pytest.fixture
+def kept(advisor: Advisor, record: dict[str, Any], tmp_path: Path) -> None:
+    """Keep an hour of snapshots in which the least bid rises and the offer goes."""
+    for minute, bid in ((0, 0.10), (10, 0.10), (20, 0.20), (30, None)):
+        records = [] if bid is None else [record | {"min_bid": bid}]
+        other = record | {"machine_id": 8, "gpu_ids": [12], "id": 5, "min_bid": 0.1}
+        market = snapshot(
+            tmp_path / "market.json", f"2026-11-20T10:{minute:02}:00Z", *records, other
+        )
+        assert advisor("fetch", "--keep", "--market", market).exit_code == 0
+
+
+@pytest.mark.usefixtures("kept")
+def test_the_history_of_a_gpu(advisor: Advisor) -> None:
+    """Prices by day, lives and bids, as a table, JSON and CSV."""
+    arguments = ("history", "--gpu", "rtx_4090", "--by", "day")
+    document = advisor(*arguments, "--json").document
+    (day,) = document["prices"]
+    assert day["start"] == "2026-11-20T00:00:00Z"
+    assert day["listings"] == 2
+    assert day["usd_per_gpu_hour_p50"] == pytest.approx(0.30)
+    first = document["bids"][0]
+    assert (first["outbid"], first["gone"]) == (1.0, 1.0)
+    assert first["exposure_hours"] == pytest.approx(1.0)
+    assert document["lives"]["median_hours"] is None
+    text = advisor(*arguments).stdout
+    assert "2026-11-20 00:00" in text
+    assert "bid / min bid" in text
+    (row,) = csv.DictReader(advisor(*arguments, "--format", "csv").stdout.splitlines())
+    assert float(row["usd_per_gpu_hour_p50"]) == day["usd_per_gpu_hour_p50"]
+    assert advisor("history", "--since", "1h").exit_code == 3
+
+
+@pytest.mark.usefixtures("kept")
+def test_the_record_tells_what_bids_cost(
+    advisor: Advisor, record: dict[str, Any], tmp_path: Path
+) -> None:
+    """With a record the hazard is estimated from it, and said to be."""
+    market = snapshot(tmp_path / "now.json", "2026-11-21T11:00:00Z", record)
+    arguments = ("bid", "--workload", "resnet50", "--market", market, "--json")
+    told = advisor(*arguments).document
+    assert told["hazard"].startswith("1 hours of recorded snapshots")
+    silent = advisor(*arguments, variables={"ADVISOR_DATA_DIR": str(tmp_path / "no")})
+    assert silent.document["hazard"] == "assumption"
+    rates = [
+        document["bids"][0]["losses_per_hour"] for document in (told, silent.document)
+    ]
+    assert rates[0] > rates[1]
+
+
+def test_an_empty_history_says_how_to_fill_it(advisor: Advisor) -> None:
+    """Nothing kept is exit code 3 and the command that keeps."""
+    outcome = advisor("history")
+    assert outcome.exit_code == 3
+    assert "advisor fetch --keep" in outcome.stderr
+
+
+def test_a_simulated_market_is_not_kept(advisor: Advisor) -> None:
+    """Prices that nobody asks never mix with real ones."""
+    outcome = advisor("fetch", "--keep", "--market", "sample")
+    assert outcome.exit_code == 2
+    assert "no such offers exist" in outcome.stderr
+
+
+def test_a_file_without_a_time_is_not_kept(
+    advisor: Advisor, record: dict[str, Any], tmp_path: Path
+) -> None:
+    """A snapshot of nobody knows when has no place in a history."""
+    market = tmp_path / "market.json"
+    market.write_text(json.dumps([record]))
+    outcome = advisor("fetch", "--keep", "--market", str(market))
+    assert outcome.exit_code == 2
+    assert "when it was fetched" in outcome.stderr
+
+
+def test_fetch_needs_a_place(advisor: Advisor) -> None:
+    """Neither a file nor the record is a usage error that names both."""
+    outcome = advisor("fetch", "--market", "sample")
+    assert outcome.exit_code == 2
+    assert "-o FILE, --keep or both" in outcome.stderr
+
+
+def test_a_constrained_fetch_is_a_part_of_the_market(
+    advisor: Advisor, record: dict[str, Any], tmp_path: Path
+) -> None:
+    """What a constraint leaves out did not go away."""
+    other = record | {"id": 5, "machine_id": 8, "gpu_ids": [12], "gpu_name": "RTX 3090"}
+    for minute, more in ((0, ()), (10, ("--gpu", "RTX 3090"))):
+        market = snapshot(
+            tmp_path / "market.json", f"2026-11-20T10:{minute:02}:00Z", record, other
+        )
+        advisor("fetch", "--keep", "--market", market, *more)
+    document = advisor("history", "--json").document
+    assert [row["gone"] for row in document["bids"]] == [0.0] * 6
+
+
+def test_a_blocked_machine_is_left_out(
+    advisor: Advisor, record: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its offers are counted as blocked until it is allowed again."""
+    market = snapshot(tmp_path / "market.json", "2026-11-21T11:00:00Z", record)
+    rank = ("rank", "--workload", "resnet50", "--market", market, "--json")
+    advisor("hosts", "block", str(record["machine_id"]), "--reason", "died  at epoch 3")
+    outcome = advisor(*rank)
+    assert outcome.exit_code == 3
+    assert outcome.document["excluded"] == {"blocked": 1}
+    (row,) = advisor("hosts", "list", "--json").document["hosts"]
+    assert (row["id"], row["rule"]) == (record["machine_id"], "block")
+    assert row["reason"] == "died at epoch 3"
+    advisor("hosts", "allow", str(record["machine_id"]))
+    assert len(advisor(*rank).document["offers"]) == 1
+    advisor("hosts", "block", "--host", str(record["host_id"]))
+    assert advisor(*rank).document["excluded"] == {"blocked": 1}
+
+
+def test_no_rules_are_an_empty_list(advisor: Advisor) -> None:
+    """Nothing blocked is an empty table and an empty JSON list."""
+    assert advisor("hosts", "list").exit_code == 0
+    assert advisor("hosts", "list", "--json").document["hosts"] == []

@@ -1,0 +1,283 @@
+"""The record of a market: spells, ends, gaps, and what it shows."""
+
+from __future__ import annotations
+
+import math
+import random
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.errors import UsageError
+from advisor.market.offers import parse_offers
+from advisor.store.database import open_store
+from advisor.store.history import GAP_S, Kept, keep
+from advisor.store.survey import (
+    Spells,
+    bid_survival,
+    kept_gpu_names,
+    lives,
+    load_spells,
+    price_buckets,
+)
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+STEP_S = 300
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with open_store(tmp_path) as connection:
+        yield connection
+
+
+class Recorder:
+    """Keeps snapshots of the test's offers, five minutes apart."""
+
+    def __init__(self, store: sqlite3.Connection, record: dict[str, Any]) -> None:
+        self._store, self._record, self._now = store, record, START
+
+    def keep(
+        self, *changes: dict[str, Any], whole: bool = True, after_s: int = STEP_S
+    ) -> Kept:
+        self._now += timedelta(seconds=after_s)
+        records = [
+            {**self._record, "id": random.randrange(10**9), **change}  # noqa: S311
+            for change in changes
+        ]
+        offers, _ = parse_offers(records)
+        return keep(self._store, offers, market="vast", at=self._now, whole=whole)
+
+    def again(self, *changes: dict[str, Any]) -> Kept:
+        return self.keep(*changes, after_s=0)
+
+
+@pytest.fixture
+def recorder(store: sqlite3.Connection, record: dict[str, Any]) -> Recorder:
+    return Recorder(store, record)
+
+
+def table(store: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    return store.execute("SELECT * FROM spell ORDER BY listing, first_at").fetchall()
+
+
+def test_equal_prices_are_one_spell(
+    store: sqlite3.Connection, recorder: Recorder
+) -> None:
+    """However often it is seen under whatever id, a listing takes one row."""
+    for _ in range(5):
+        recorder.keep({})
+    spells = load_spells(store)
+    assert len(spells) == 1
+    assert int(spells.last_at[0] - spells.first_at[0]) == 4 * STEP_S
+    assert not spells.born[0]
+    assert kept_gpu_names(store) == {"RTX 4090"}
+
+
+def test_a_new_price_is_a_new_spell(
+    store: sqlite3.Connection, recorder: Recorder
+) -> None:
+    """It begins where the old one ends, in the same life."""
+    recorder.keep({"dph_base": 0.3})
+    recorder.keep({"dph_base": 0.4})
+    recorder.keep({"dph_base": 0.4, "min_bid": 0.2})
+    spells = load_spells(store)
+    assert spells.dph_base.tolist() == [0.3, 0.4, 0.4]
+    assert spells.first_at[1:].tolist() == spells.last_at[:-1].tolist()
+    first, last = spells.lives()
+    assert (first.tolist(), last.tolist()) == ([0], [2])
+
+
+def test_a_snapshot_twice_changes_nothing(
+    store: sqlite3.Connection, recorder: Recorder
+) -> None:
+    """The same moment is kept once."""
+    recorder.keep({})
+    before = table(store)
+    assert not recorder.again({"dph_base": 9.0}).new
+    assert table(store) == before
+
+
+def test_an_older_snapshot_is_refused(recorder: Recorder) -> None:
+    """Time runs forward, else ends would be wrong."""
+    recorder.keep({})
+    with pytest.raises(UsageError, match="order of their time"):
+        recorder.keep({}, after_s=-STEP_S)
+
+
+def test_an_absence_ends_a_listing_in_a_whole_snapshot(
+    store: sqlite3.Connection, recorder: Recorder
+) -> None:
+    """It is gone from then on; seen again it is born anew."""
+    recorder.keep({})
+    recorder.keep()
+    recorder.keep({})
+    spells = load_spells(store)
+    assert spells.gone.tolist() == [True, False]
+    assert spells.born.tolist() == [False, True]
+    first, _ = spells.lives()
+    assert len(first) == 2
+
+
+def test_an_absence_in_a_part_of_the_market_says_nothing(
+    store: sqlite3.Connection, recorder: Recorder
+) -> None:
+    """The spell goes on when it is seen again soon."""
+    recorder.keep({})
+    recorder.keep(whole=False)
+    recorder.keep({})
+    spells = load_spells(store)
+    assert len(spells) == 1
+    assert not spells.gone[0]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_gap_in_the_record_is_not_observed(
+    store: sqlite3.Connection, recorder: Recorder, whole: bool
+) -> None:
+    """After it neither a birth nor an end is known, only that it is there."""
+    recorder.keep({}, {"machine_id": 8})
+    recorder.keep({}, after_s=GAP_S + 1, whole=whole)
+    spells = load_spells(store)
+    assert not spells.born.any()
+    assert not spells.gone.any()
+    assert (spells.last_at - spells.first_at).tolist() == [0, 0, 0]
+
+
+def test_offers_without_a_machine_are_counted(recorder: Recorder) -> None:
+    """They cannot be followed, and that is told."""
+    kept = recorder.keep({}, {"machine_id": None})
+    assert (kept.listings, kept.without_machine) == (1, 1)
+
+
+def test_threads_that_keep_at_once(tmp_path: Path, record: dict[str, Any]) -> None:
+    """Each moment is kept once, whoever comes first, and no lock is lost."""
+    offers, _ = parse_offers([record])
+    results: list[bool] = []
+
+    def run() -> None:
+        with open_store(tmp_path) as store:
+            kept = keep(store, offers, market="vast", at=START, whole=True)
+            results.append(kept.new)
+
+    threads = [threading.Thread(target=run) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == [False] * 5 + [True]
+
+
+def test_price_quantiles_are_weighted_by_time(
+    store: sqlite3.Connection, recorder: Recorder
+) -> None:
+    """A price that stood for nine tenths of the day is its median."""
+    two = {"num_gpus": 2, "gpu_ids": [1, 2]}
+    for step in range(21):
+        recorder.keep(two | {"dph_base": 0.8 if step < 18 else 2.0})
+    (bucket,) = price_buckets(load_spells(store), "day")
+    assert bucket.start == START
+    assert bucket.listings == 1
+    assert bucket.usd_per_gpu_hour == (0.4, 0.4, 0.4)
+    assert bucket.bid_usd_per_gpu_hour == (0.075,) * 3
+
+
+def test_a_spell_over_midnight_is_in_both_days(
+    store: sqlite3.Connection, recorder: Recorder
+) -> None:
+    """Each day has the price; weeks begin on Mondays."""
+    recorder.keep({}, after_s=86_000)
+    recorder.keep({}, after_s=1000)
+    spells = load_spells(store)
+    assert [b.start.day for b in price_buckets(spells, "day")] == [1, 2]
+    assert len(price_buckets(spells, "hour")) == 2
+    assert [b.start.weekday() for b in price_buckets(spells, "week")] == [0, 0]
+
+
+def test_unknown_prices_are_not_zero(
+    store: sqlite3.Connection, recorder: Recorder
+) -> None:
+    """A market that tells no bid has none in the record."""
+    recorder.keep({"min_bid": None})
+    (bucket,) = price_buckets(load_spells(store), "day")
+    assert all(map(math.isnan, bucket.bid_usd_per_gpu_hour))
+
+
+def test_lives_by_hand(store: sqlite3.Connection, recorder: Recorder) -> None:
+    """Kaplan and Meier over three births: two ends, one that outlives the record."""
+    a, b, c = ({"machine_id": machine, "gpu_ids": [machine]} for machine in (1, 2, 3))
+    hour = 1200
+    recorder.keep()
+    recorder.keep(a, b, c, after_s=hour)
+    recorder.keep(b, c, after_s=hour)  # a lived for a third of an hour
+    for _ in range(4):
+        recorder.keep(b, c, after_s=hour)
+    recorder.keep(c, after_s=hour)  # b for two hours
+    found = lives(load_spells(store))
+    assert (found.number, found.ends) == (3, 2)
+    assert found.survival[0] == pytest.approx(2 / 3)
+    assert found.median_h == pytest.approx(2.0)
+    assert math.isnan(found.survival[1])
+
+
+def test_bids_by_hand(store: sqlite3.Connection, recorder: Recorder) -> None:
+    """A rise of half loses lower bids, an end loses all; hours count until then."""
+    bids = (0.10, 0.10, 0.15, 0.15, 0.12)
+    for bid in bids:
+        recorder.keep({"min_bid": bid})
+    recorder.keep()
+    found = bid_survival(load_spells(store), (1.0, 1.25, 1.5, 2.0))
+    assert found.outbid.tolist() == [1.0, 1.0, 0.0, 0.0]
+    assert found.gone.tolist() == [1.0] * 4
+    assert found.exposure_hours == pytest.approx(np.full(4, 5 * STEP_S / 3600))
+
+
+walks = st.lists(st.lists(st.floats(0.05, 1.0), min_size=1, max_size=8), max_size=6)
+
+
+@given(walks)
+def test_bids_against_a_plain_loop(lives_: list[list[float]]) -> None:
+    """The vectorised count is that of following every bid by itself."""
+    rows = [
+        (at, 1.0, step, step + 1, False, step == len(life) - 1, 1.0, bid)
+        for at, life in enumerate(lives_)
+        for step, bid in enumerate(life)
+    ]
+    columns = np.array(rows, dtype=float).reshape(-1, 8).T
+    spells = Spells(
+        columns[0].astype(np.int64),
+        columns[1],
+        *(columns[row].astype(np.int64) * 3600 for row in (2, 3)),
+        *(columns[row].astype(bool) for row in (4, 5)),
+        *columns[6:],
+    )
+    ratios = (1.0, 1.3, 2.0)
+    found = bid_survival(spells, ratios)
+    for at, ratio in enumerate(ratios):
+        outbid = 0
+        for life in lives_:
+            bid = ratio * life[0]
+            for least in life:
+                if least > bid * (1 + 1e-9):
+                    outbid, bid = outbid + 1, ratio * least
+        assert found.outbid[at] == outbid
+    assert found.exposure_hours.tolist() == [float(len(rows))] * 3
+    assert found.gone.tolist() == [float(len(lives_))] * 3
+    assert sorted(found.outbid, reverse=True) == found.outbid.tolist()
+
+
+def test_an_empty_record_has_nothing(store: sqlite3.Connection) -> None:
+    """No spells, no buckets, no lives, no hours."""
+    spells = load_spells(store, {"RTX 4090"})
+    assert len(spells) == 0
+    assert price_buckets(spells, "day") == []
+    assert lives(spells).number == 0
+    assert bid_survival(spells).exposure_hours.sum() == 0.0
