@@ -18,7 +18,8 @@ from advisor.hardware.gpus import Gpu
 from advisor.hardware.names import gpu_key
 from advisor.market.offers import MIB_PER_GIB, MOST_GPUS, parse_machine
 from advisor.market.types import Record
-from advisor.ranking import Ranking, Tables, load_tables, rank_offers
+from advisor.ranking import Ranking, Tables, advice_of, load_tables, rank_offers
+from advisor.throughput.advice import Advice
 from advisor.throughput.nearest import nearest
 from advisor.workloads.load import load_workload
 from advisor.workloads.memory import GB_PER_GIB, memory_gb
@@ -70,6 +71,7 @@ class Prediction:
     epoch_hours : time per epoch, h
     flags : what to know beside the figures, such as ``"cpu_unknown"``
     rests_on : measurements behind it
+    advice : what holds the machine back, and what would lift it
     ranking : all of the above and more, as of a market with this one offer
     """
 
@@ -88,6 +90,7 @@ class Prediction:
     epoch_hours: float
     flags: tuple[str, ...]
     rests_on: RestsOn
+    advice: Advice
     ranking: Ranking = field(repr=False, compare=False)
 
 
@@ -206,6 +209,7 @@ def _prediction(ranking: Ranking, rests_on: RestsOn) -> Prediction:
             if holds[0] and name not in of_market
         ),
         rests_on=rests_on,
+        advice=advice_of(ranking, 0),
         ranking=ranking,
     )
 

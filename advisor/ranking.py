@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from advisor.hardware.machines import THREADS_PER_GPU, Machines, describe
 from advisor.market.filters import Filters, apply_filters
 from advisor.market.offers import Offers, parse_offers
 from advisor.resources import models_folder
+from advisor.throughput.advice import Advice, advise
 from advisor.throughput.artefact import MODELLED, ThroughputModel, load_model
 from advisor.throughput.health import BROKEN_LOG_SD, EXPONENT, Health, health
 from advisor.throughput.predict import Throughput, predict
@@ -55,8 +57,8 @@ class Ranking:
 
     Attributes
     ----------
-    offers, machines, throughput, bill : what the rooms before say of the same N
-        offers, in one and the same order, which is not the ranking's
+    offers, machines, condition, throughput, bill : what the rooms before say of the
+        same N offers, in one and the same order, which is not the ranking's
     order : positions into them, the best offer first, shape (R,), R <= N
     alternatives : position -> positions of offers that share its GPUs and rank lower
     usable : which offers run the job at all, shape (N,)
@@ -72,6 +74,7 @@ class Ranking:
 
     offers: Offers
     machines: Machines
+    condition: Health
     throughput: Throughput
     bill: Bill
     order: IntArray
@@ -132,6 +135,7 @@ def rank_offers(
     return Ranking(
         offers=offers,
         machines=machines,
+        condition=condition,
         throughput=throughput,
         bill=cost,
         order=choices,
@@ -189,6 +193,21 @@ def rank_of(ranking: Ranking, at: int) -> int | None:
     """Return the rank of the offer at a position; None where it is no choice."""
     (places,) = np.nonzero(ranking.order == at)
     return int(places[0]) + 1 if len(places) else None
+
+
+def advice_of(ranking: Ranking, at: int) -> Advice:
+    """Return what holds back the machine at a position, and what would lift it."""
+    here = np.array([at])
+    threads = float(ranking.offers.cpu_threads[at])
+    if math.isnan(threads):
+        threads = THREADS_PER_GPU * float(ranking.offers.num_gpus[at])
+    return advise(
+        ranking.machines.take(here),
+        threads,
+        ranking.job.workload,
+        ranking.tables.model,
+        ranking.condition.take(here),
+    )
 
 
 def bids_of(ranking: Ranking, at: int) -> BidCurve:

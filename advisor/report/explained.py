@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from advisor.arrays import FloatArray
 from advisor.cost.expected import Lines
-from advisor.ranking import Ranking
+from advisor.ranking import Ranking, advice_of
+from advisor.report.advised import advice_document, advice_lines
 from advisor.report.entries import Entry, entry, number
 from advisor.report.formats import figure, lines_of, to_table
 
@@ -75,6 +76,7 @@ def explained_document(ranking: Ranking, at: int, rank: int | None) -> dict[str,
         "schema_version": SCHEMA_VERSION,
         "offer": _entry(ranking, at, rank),
         "bill": bill_lines(ranking, at),
+        "advice": advice_document(advice_of(ranking, at)),
         "workload": {
             **asdict(job.workload),
             "epochs": job.epochs,
@@ -92,7 +94,8 @@ def compared_document(ranking: Ranking, places: Sequence[int]) -> dict[str, Any]
     """Return the versioned JSON document of several offers side by side."""
     documents = [explained_document(ranking, at, None) for at in places]
     shared = {key: documents[0][key] for key in ("workload", "model", "assumptions")}
-    offers = [{"offer": one["offer"], "bill": one["bill"]} for one in documents]
+    own = ("offer", "bill", "advice")
+    offers = [{key: one[key] for key in own} for one in documents]
     return {"schema_version": SCHEMA_VERSION, "offers": offers, **shared}
 
 
@@ -105,6 +108,7 @@ def explained_text(ranking: Ranking, at: int, rank: int | None) -> str:
             _facts(ranking, at, one),
             _bill([bill_lines(ranking, at)], [one]),
             _limits([one]),
+            lines_of(advice_lines(advice_of(ranking, at))),
             _assumptions(ranking),
         ]
     )

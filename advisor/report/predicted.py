@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from advisor.prediction import Prediction, RestsOn
+from advisor.report.advised import advice_document, advice_lines
 from advisor.report.entries import Entry, entries
 from advisor.report.formats import figure, lines_of, to_table
 
@@ -59,6 +60,7 @@ def predicted_document(prediction: Prediction) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         **predicted_entry(prediction),
+        "advice": advice_document(prediction.advice),
         "rests_on": asdict(prediction.rests_on),
         "workload": asdict(prediction.workload),
         "model": dict(ranking.model_identity),
@@ -81,6 +83,7 @@ def predicted_text(prediction: Prediction) -> str:
         _headline(prediction),
         _facts(prediction),
         _limits(prediction.limits),
+        lines_of(advice_lines(prediction.advice)),
         lines_of([("rests on", _evidence(prediction.rests_on))]),
     ]
     if prediction.flags:

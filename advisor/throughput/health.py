@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray
+from advisor.arrays import BoolArray, FloatArray, IntArray
 from advisor.hardware.machines import Machines
 from advisor.market.offers import Offers
 
@@ -59,6 +59,11 @@ class Health:
     factor: FloatArray
     log_sd: FloatArray
     flags: Mapping[str, BoolArray]
+
+    def take(self, index: IntArray) -> Health:
+        """Return what is known of the offers at the positions `index`."""
+        flags = {name: holds[index] for name, holds in self.flags.items()}
+        return Health(self.factor[index], self.log_sd[index], flags)
 
 
 def health(offers: Offers, machines: Machines, medians: Medians) -> Health:

@@ -40,7 +40,9 @@ OF_A_MARKET = {
     "geolocation",
     "duration_s",
 }
-ENVELOPE = {"schema_version", "workload", "model", "assumptions", "rests_on"}
+ENVELOPE = {
+    *("schema_version", "workload", "model", "assumptions", "rests_on", "advice"),
+}
 
 
 def test_the_text_says_everything(advisor: Advisor) -> None:
@@ -76,6 +78,49 @@ def test_the_json_has_the_keys_of_an_offer(advisor: Advisor) -> None:
     assert set(document["assumptions"]) == set(ranked["assumptions"])
     assert {key for key in offer if document[key] is None} == OF_A_MARKET | {"cpu_ghz"}
     assert "NaN" not in json.dumps(document)
+
+
+def test_the_verdict_on_a_cpu(advisor: Advisor) -> None:
+    """A weak CPU is called the bottleneck with what would do; JSON says the same."""
+    weak = ("--gpu", "RTX A4000", "--cpu", "Intel Xeon Bronze 3104", "--num-gpus", "1")
+    arguments = ("predict", "--workload", "resnet18", *weak)
+    text = advisor(*arguments).stdout
+    advice = advisor(*arguments, "--json").document["advice"]
+    assert advice["cpu_is_bottleneck"] is True
+    for words in (
+        *(
+            "the CPU is the bottleneck",
+            "for its input pipeline",
+            "more threads would lift",
+        ),
+        f"waits {100 * advice['gpu_waits']:.0f} %",
+        f"{advice['enough_threads']} threads of it would do",
+        f"{advice['loader_workers']} data loader workers",
+    ):
+        assert words in text
+    other = advisor("predict", "--workload", "bert-base", *weak).stdout
+    assert "the CPU is no bottleneck" in other
+    assert "nothing but faster GPUs" in other
+
+
+def test_the_verdict_on_a_cpu_of_no_table(advisor: Advisor) -> None:
+    """Told by threads and clock alone, a CPU is judged as an assumed one."""
+    arguments = (
+        "predict",
+        "--workload",
+        "resnet18",
+        "--gpu",
+        "RTX 4090",
+        "--cpu",
+        "Foo 9",
+    )
+    slow, fast = (
+        advisor(*arguments, "--cores", "8", "--clock", clock, "--json").document
+        for clock in ("1.5", "4.5")
+    )
+    assert slow["advice"]["cpu_is_bottleneck"] is True
+    assert slow["advice"]["gpu_waits"] > fast["advice"]["gpu_waits"]
+    assert "cpu_unknown" in slow["flags"]
 
 
 def test_the_options_reach_the_prediction(advisor: Advisor) -> None:

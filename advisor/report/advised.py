@@ -1,0 +1,72 @@
+"""What holds a machine back, as a document and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from advisor.report.entries import number
+from advisor.report.formats import figure
+from advisor.throughput.advice import Advice
+
+_FASTER_CORE = "(a faster core helps, more do not)"
+_CPU_PARTS: Mapping[str, str] = {
+    "cpu": "its input pipeline",
+    "launch": f"the one thread that launches kernels {_FASTER_CORE}",
+    "handoff": f"the one thread that takes over samples {_FASTER_CORE}",
+}
+_MILD = 0.15
+"""A GPU that waits for less of its time is all but busy."""
+
+_OTHER_PARTS: Mapping[str, str] = {
+    "transfer": "copies to the GPU",
+    "disk": "the disk",
+    "gradients": "the exchange of gradients",
+}
+
+
+def advice_document(advice: Advice) -> dict[str, Any]:
+    """Return the advice as JSON holds it."""
+    return {
+        **asdict(advice),
+        "cpu_headroom": number(advice.cpu_headroom),
+        "improvements": [asdict(one) for one in advice.improvements],
+    }
+
+
+def advice_lines(advice: Advice) -> list[tuple[str, str]]:
+    """Return a verdict, the workers, and what would lift the machine."""
+    workers = f"{_count(advice.loader_workers, 'data loader worker')} for each GPU"
+    lifts = [
+        f"{one.change} would lift it to {figure(one.samples_per_s, 3)} samples/s"
+        for one in advice.improvements
+    ]
+    rows = [("verdict", _verdict(advice)), ("advised", workers)]
+    return [*rows, ("faster", "; ".join(lifts) or "nothing but faster GPUs")]
+
+
+def _verdict(advice: Advice) -> str:
+    waits = f"{100 * advice.gpu_waits:.0f} % of the time"
+    if advice.cpu_is_bottleneck:
+        mild = "a mild" if advice.gpu_waits < _MILD else "the"
+        part = _CPU_PARTS[advice.bound_by]
+        return (
+            f"the CPU is {mild} bottleneck: the GPU waits {waits} for {part}{_do(advice)}"
+        )
+    rest = (
+        f"the CPU is no bottleneck: its input pipeline could feed "
+        f"{figure(advice.cpu_headroom, 2)} x as much{_do(advice)}"
+    )
+    if advice.bound_by == "gpu":
+        return rest
+    return f"the GPU waits {waits}, most for {_OTHER_PARTS[advice.bound_by]}; {rest}"
+
+
+def _do(advice: Advice) -> str:
+    enough = advice.enough_threads
+    return "" if enough is None else f"; {_count(enough, 'thread')} of it would do"
+
+
+def _count(number_of: int, thing: str) -> str:
+    return f"{number_of} {thing}{'' if number_of == 1 else 's'}"
