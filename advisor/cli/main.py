@@ -21,6 +21,7 @@ _COMMANDS = {
     "compare": "advisor.cli.compare",
     "bid": "advisor.cli.bid",
     "predict": "advisor.cli.predict",
+    "speedup": "advisor.cli.speedup",
     "fetch": "advisor.cli.fetch",
     "history": "advisor.cli.history",
     "hosts": "advisor.cli.hosts",

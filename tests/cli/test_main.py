@@ -16,7 +16,7 @@ from advisor.errors import AdvisorError, ExitStatus
 
 RANK = ("rank", "--workload", "resnet50", "--market", "sample")
 COMMANDS = (
-    *("rank", "explain", "compare", "bid", "predict", "fetch"),
+    *("rank", "explain", "compare", "bid", "predict", "speedup", "fetch"),
     *("history", "hosts", "workloads", "gpus", "cpus", "model", "sample"),
 )
 
