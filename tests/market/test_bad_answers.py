@@ -283,12 +283,14 @@ def test_a_bad_connection_is_a_named_error(
     behave: Callable[[socket.socket], None], error: type[MarketError]
 ) -> None:
     """Over a real socket too: a named error, in time, in one line without the key."""
+    # A whole answer is read at leisure, however busy the machine; the rest times out.
+    deadline_s = 30.0 if error is BadAnswerError else 0.5
     with server(behave) as url:
-        market = VastMarket(KEY, url, deadline_s=0.5)
+        market = VastMarket(KEY, url, deadline_s=deadline_s)
         started = time.monotonic()
         with pytest.raises(MarketError) as caught:
             market.search(Query())
-        assert time.monotonic() - started < 3.0
+        assert time.monotonic() - started < deadline_s + 5.0
     assert type(caught.value) is error
     assert int(caught.value.exit_status) == 1
     assert str(caught.value).isprintable()
