@@ -174,9 +174,10 @@ def find_offer(ranking: Ranking, offer_id: int) -> int:
     """
     (places,) = np.nonzero(ranking.offers.offer_id == offer_id)
     if not len(places):
+        out = ", ".join(f"{name} {count:,}" for name, count in ranking.excluded.items())
         message = (
-            f"offer {offer_id} is not among the {len(ranking.offers):,} offers that can "
-            "be rented with the disk of this job: it may be gone"
+            f"offer {offer_id} is not among the {len(ranking.offers):,} offers that this "
+            f"job could rent: it is gone, or left out ({out or 'nothing is'})"
         )
         raise UsageError(message)
     at = int(places[0])

@@ -24,15 +24,16 @@ def tied_with(ranking: Ranking, top: int | None = None) -> list[int | None]:
     The best offer leads a group; each after it belongs to the group as long as it cannot
     be told from the leader; the first that can leads the next. The errors of throughput,
     rates and bandwidth count, those of workload, GPU and input pipeline as far as both
-    offers share them; the number of epochs is the same for all.
+    offers share them; the number of epochs is the same for all. An order by time or
+    price has no ties of cost.
 
     Returns
     -------
     a position in the ranking's arrays, None for a leader; in the order of the ranking
     """
     order = ranking.order[:top]
-    if not len(order):
-        return []
+    if not len(order) or ranking.choice.sort != "epoch-cost":
+        return [None] * len(order)
     covariance = _covariance(ranking, order)
     cost = np.log(judged_cost(ranking.bill, ranking.choice)[order])
     sd = ranking.bill.log_sd_high[order]

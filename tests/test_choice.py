@@ -206,6 +206,12 @@ def test_shared_errors_tell_offers_apart(
     assert (tied_with(ranking)[1] is not None) == tied
 
 
+def test_an_order_by_time_has_no_ties(record: dict[str, Any]) -> None:
+    """Groups of equal cost mean nothing in another order."""
+    other = record | {"id": 2, "gpu_ids": [2]}
+    assert tied_with(ranked(record, other, sort="price")) == [None, None]
+
+
 def test_no_offer_has_no_ties(record: dict[str, Any]) -> None:
     """An empty ranking has no groups."""
     assert tied_with(ranked(record, deadline_h=0.01)) == []

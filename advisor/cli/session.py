@@ -17,6 +17,7 @@ from advisor.market.cache import AnswerCache
 from advisor.market.filters import Filters, countries_of
 from advisor.market.offers import parse_offers
 from advisor.market.registry import default_market, open_market, search
+from advisor.market.snapshot import FILE_MARKET
 from advisor.market.types import Answer, Query
 from advisor.ranking import Ranking, load_tables, rank
 from advisor.store.database import FILE, open_store
@@ -163,7 +164,9 @@ def with_kept_data(
     if answer.simulated or not (folder / FILE).exists():
         return job, filters
     with open_store(folder) as connection:
-        known = rules(connection, answer.market)
+        # A file that no market is named in may be of any.
+        named = None if answer.market == FILE_MARKET else answer.market
+        known = rules(connection, named)
         spells = None
         if job.rental == "interruptible":
             since = environment.now() - _RECENT

@@ -34,15 +34,21 @@ def assumed_figures(assignments: Iterable[str]) -> dict[str, float]:
     return figures
 
 
+_MOST = {"h": 1e5, "s": 1e7, "1/h": 1e3, "$/GB": 1e3, "$/GB/month": 1e3, "Mbit/s": 1e12}
+_MOST |= {"MB/s": 1e12, "share": 10.0, "1": 100.0}
+"""The most that makes sense of each unit; what is more is a slip."""
+
+
 def _stated(
     value: float,
     unit: str,
     source: str,
     *,
     least: float = 0.0,
-    most: float = math.inf,
+    most: float | None = None,
 ) -> Any:
     """Return a field with a default, and what there is to say of it."""
+    most = _MOST[unit] if most is None else most
     about = {"unit": unit, "source": source, "least": least, "most": most}
     return field(default=value, metadata=about)
 
@@ -59,6 +65,12 @@ class Assumptions:
         "$/GB",
         "assumption where an offer names no traffic price: the median of the download "
         "prices of 51 Vast.ai offers of June to September 2026",
+    )
+    storage_usd_per_gb_month_if_unknown: float = _stated(
+        0.2,
+        "$/GB/month",
+        "assumption where an offer that is bid for names no price of its disk: the "
+        "median of 51 Vast.ai offers of June to September 2026",
     )
     inet_mbit_s_if_unknown: float = _stated(
         260.0,
@@ -226,10 +238,9 @@ class Assumptions:
                 raise UsageError(message)
             least, most = (known[name].metadata[bound] for bound in ("least", "most"))
             if not (math.isfinite(value) and least <= value <= most):
-                bounds = (
-                    f"{least:g} or more" if math.isinf(most) else f"{least:g} to {most:g}"
+                message = (
+                    f"assumption {name}: {least:g} to {most:g} is expected, not {value:g}"
                 )
-                message = f"assumption {name}: {bounds} is expected, not {value:g}"
                 raise UsageError(message)
         return replace(self, **figures)
 

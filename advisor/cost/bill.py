@@ -59,7 +59,8 @@ class Bill:
     terms : prices and times that the lines follow from
     failures_per_h, losses_per_h : rates at which the machine fails and the bid loses
         its GPUs, in the middle of their priors
-    flags : what is assumed of an offer, and ``forced_move`` where it ends too early
+    flags : what is assumed of an offer; ``forced_move`` where it ends too early;
+        ``on_demand_cheaper`` where a rental on demand costs less than the best bid
     """
 
     usd_per_hour: FloatArray
@@ -131,6 +132,16 @@ def bill(offers: Offers, machines: Machines, throughput: Throughput, job: Job) -
     by_error = lines.averaged(weights)
     whole = by_error.averaged(_WEIGHTS)
     calm = expected(paid, training_h, count, assumed, failures_per_h=0.0 * failures)
+    dearer = np.zeros(len(offers), dtype=bool)
+    if job.rental == "interruptible":
+        listed_job = expected(
+            listed,
+            training_h,
+            stretches(training_h, listed, mean_fail),
+            assumed,
+            failures_per_h=mean_fail,
+        )
+        dearer = listed_job.usd < at_mean.usd
     spread = _Spread.of(
         by_error.usd,
         _other_log_sd(lines.usd[:, 0], weights, at_mean, calm, paid, assumed),
@@ -162,7 +173,11 @@ def bill(offers: Offers, machines: Machines, throughput: Throughput, job: Job) -
         terms=paid,
         failures_per_h=failures,
         losses_per_h=losses,
-        flags={**paid.flags, "forced_move": moves > 0.0},
+        flags={
+            **paid.flags,
+            "forced_move": moves > 0.0,
+            "on_demand_cheaper": dearer,
+        },
     )
 
 

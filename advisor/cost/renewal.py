@@ -18,8 +18,8 @@ import numpy as np
 
 from advisor.arrays import FloatArray
 
-_LARGEST_EXPONENT = 300.0
-"""exp of it is still a number: such a job never ends, and its cost says so."""
+_LARGEST_EXPONENT = 60.0
+"""exp of it, 10^26, is as good as never, and squares of it are still numbers."""
 
 
 def running_hours(

@@ -136,14 +136,19 @@ def _hourly(
     """
     total, not_repriced = offers.usd_per_hour(job.disk_gb)
     storage = offers.storage_usd_per_gb_month * job.disk_gb / HOURS_PER_MONTH
-    storage = np.where(not_repriced, 0.0, storage)
+    part = np.where(not_repriced, 0.0, storage)
     flags = {"disk_not_repriced": not_repriced}
-    gpu = total - storage
+    gpu = total - part
+    if job.rental == "interruptible":  # a bid is for the GPU part alone
+        price = job.assumptions.storage_usd_per_gb_month_if_unknown
+        unknown = np.isnan(storage)
+        storage = np.where(unknown, price * job.disk_gb / HOURS_PER_MONTH, storage)
+        return gpu, storage, {"storage_price_assumed": unknown}
     if job.rental == "reserved":
         discount = np.maximum(offers.dph_total - offers.discounted_dph_total, 0.0)
         flags["no_reserved_discount"] = ~(discount > 0.0)
         gpu = np.maximum(gpu - np.nan_to_num(discount), 0.0)
-    return gpu, storage, flags
+    return gpu, part, flags
 
 
 def _known(value: FloatArray, otherwise: float) -> tuple[FloatArray, BoolArray]:

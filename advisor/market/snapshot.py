@@ -16,6 +16,9 @@ from typing import Any
 from advisor.errors import UsageError
 from advisor.market.types import Answer, Query
 
+FILE_MARKET = "file"
+"""Name of the market of a file that names none."""
+
 SCHEMA_VERSION = 1
 _GZIP_MAGIC = b"\x1f\x8b"
 _TIME_KEYS = ("fetched_at", "updated")
@@ -88,7 +91,7 @@ class FileMarket:
     """A file of offers as a market."""
 
     path: Path
-    name: str = "file"
+    name: str = FILE_MARKET
 
     def search(self, query: Query) -> Answer:  # noqa: ARG002  (all is checked later)
         """Return every offer of the file."""
@@ -101,7 +104,7 @@ def _answer(document: Mapping[str, Any], path: Path) -> Answer:
     notes = document.get("notes")
     return Answer(
         records=document["offers"],
-        market=market if isinstance(market, str) else "file",
+        market=market if isinstance(market, str) else FILE_MARKET,
         origin=os.fsencode(path).decode("utf-8", "replace"),
         fetched_at=_time(document),
         complete=complete if isinstance(complete, bool) else None,

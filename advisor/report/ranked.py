@@ -47,6 +47,7 @@ _NOTES: Mapping[str, str] = {
     "disk_not_repriced": "disk not repriced",
     "no_reserved_discount": "no discount",
     "forced_move": "ends before the job",
+    "on_demand_cheaper": "on demand is cheaper",
     "unverified": "unverified",
 }
 """Flags that the table spells out; the others are in the JSON and CSV."""

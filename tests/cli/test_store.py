@@ -144,6 +144,17 @@ def test_a_blocked_machine_is_left_out(
     assert advisor(*rank).document["excluded"] == {"blocked": 1}
 
 
+def test_a_file_of_no_named_market_is_searched_for_blocked_machines(
+    advisor: Advisor, record: dict[str, Any], tmp_path: Path
+) -> None:
+    """What another client saved may be of the market that the block is of."""
+    market = tmp_path / "market.json"
+    market.write_text(json.dumps([record]))
+    advisor("hosts", "block", str(record["machine_id"]))
+    arguments = ("rank", "--workload", "resnet50", "--market", str(market), "--json")
+    assert advisor(*arguments).document["excluded"] == {"blocked": 1}
+
+
 def test_no_rules_are_an_empty_list(advisor: Advisor) -> None:
     """Nothing blocked is an empty table and an empty JSON list."""
     assert advisor("hosts", "list").exit_code == 0

@@ -105,10 +105,38 @@ def test_a_pause_bills_storage_and_no_rent(
         bill_of(
             record,
             rental="interruptible",
-            assumed=calm | {"pause_h": pause, "patience_h": 1e6},
+            assumed=calm | {"pause_h": pause, "patience_h": 1e5},
         )
         for pause in (0.5, 5.0)
     )
     assert long.job.paused_h[0] > 5 * brief.job.paused_h[0]
     assert long.job.storage_usd[0] > brief.job.storage_usd[0]
     assert long.job_hours[0] > brief.job_hours[0]
+
+
+def test_an_unknown_disk_price_is_assumed(
+    bill_of: BillOf, record: dict[str, Any]
+) -> None:
+    """A bid is for the GPU part: the disk costs beside it, and is flagged if assumed."""
+    cost = bill_of(
+        record,
+        record | {"id": 102, "storage_cost": None},
+        rental="interruptible",
+    )
+    assert cost.flags["storage_price_assumed"].tolist() == [False, True]
+    assert np.all(cost.terms.storage_usd_per_h > 0.0)
+
+
+def test_a_bid_that_saves_nothing_says_so(
+    bill_of: BillOf, record: dict[str, Any]
+) -> None:
+    """Where every bid costs more than a rental on demand the offer is flagged."""
+    cost = bill_of(
+        record | {"min_bid": 0.01},
+        record | {"id": 102, "min_bid": 0.299},
+        rental="interruptible",
+        epochs=90,
+    )
+    assert cost.flags["on_demand_cheaper"].tolist() == [False, True]
+    listed = bill_of(record, epochs=90)
+    assert cost.job_usd[1] > listed.job_usd[0] > cost.job_usd[0]
