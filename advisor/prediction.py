@@ -67,6 +67,8 @@ class Prediction:
     limits : name of a limit -> samples/s if it alone held, infinite where there is none
     bound_by : name of the least limit
     micro_batch : samples that a GPU holds at once
+    memory_gb, memory_margin_gb : peak memory of one GPU, and what is left of what a
+        training can fill, 10^9 bytes
     accumulation_steps : micro-batches an optimiser step
     epoch_hours : time per epoch, h
     flags : what to know beside the figures, such as ``"cpu_unknown"``
@@ -86,6 +88,8 @@ class Prediction:
     limits: Mapping[str, float]
     bound_by: str
     micro_batch: int
+    memory_gb: float
+    memory_margin_gb: float
     accumulation_steps: int
     epoch_hours: float
     flags: tuple[str, ...]
@@ -103,6 +107,7 @@ def predict(
     threads: float | None = None,
     cpu_ghz: float | None = None,
     figures: Mapping[str, object] | None = None,
+    fit_batch: bool = False,
     tables: Tables | None = None,
 ) -> Prediction:
     """Predict how fast a training runs on a machine.
@@ -119,6 +124,7 @@ def predict(
     threads : hardware threads of the whole machine; None: all those of `cpu`
     cpu_ghz : clock, GHz; it counts only where `cpu` is in no table
     figures : figures of the profile to replace, see `workloads.override`
+    fit_batch : each GPU takes the largest batch that it holds, not the profile's
     tables : hardware tables and model, for many calls; None: those that ship
 
     Raises
@@ -148,7 +154,7 @@ def predict(
         "cpu_cores_effective": threads,
         "cpu_ghz": cpu_ghz,
     }
-    job = Job(profile, profile.epochs, profile.disk_gb)
+    job = Job(profile, profile.epochs, profile.disk_gb, fit_batch=fit_batch)
     ranking = rank_offers(parse_machine(record), job, tables)
     if not ranking.throughput.fits[0]:
         raise NothingFitsError(_too_small(profile, ranking))
@@ -176,7 +182,7 @@ def _check_range(name: str, value: object, bounds: tuple[float, float]) -> None:
 
 def _too_small(workload: Workload, ranking: Ranking) -> str:
     has = float(ranking.machines.gpu_memory_gb[0]) * GB_PER_GIB
-    needs = float(memory_gb(workload, 1))
+    needs = float(memory_gb(workload, 1, ranking.offers.num_gpus[0]))
     name = ranking.offers.gpu_name[0]
     return (
         f"{workload.name} does not fit: one sample needs {needs:.1f} GB of GPU memory, "
@@ -201,6 +207,8 @@ def _prediction(ranking: Ranking, rests_on: RestsOn) -> Prediction:
         limits={name: float(rate[0]) for name, rate in throughput.limits.items()},
         bound_by=throughput.bound_by[0],
         micro_batch=int(throughput.micro_batch[0]),
+        memory_gb=float(throughput.memory_gb[0]),
+        memory_margin_gb=float(throughput.memory_margin_gb[0]),
         accumulation_steps=int(throughput.accumulation_steps[0]),
         epoch_hours=float(ranking.bill.epoch_hours[0]),
         flags=tuple(

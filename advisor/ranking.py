@@ -122,7 +122,9 @@ def rank_offers(
     choice = choice or Choice()
     machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
     condition = health(offers, machines, tables.model.gpu.dlperf)
-    throughput = predict(machines, job.workload, tables.model, condition)
+    throughput = predict(
+        machines, job.workload, tables.model, condition, fit_batch=job.fit_batch
+    )
     cost = bill(offers, machines, throughput, job)
     usable, unusable = _usable(throughput, cost, job)
     within, outside = within_limits(cost, choice, usable)
@@ -141,7 +143,8 @@ def rank_offers(
         order=choices,
         alternatives=alternatives,
         usable=usable,
-        flags=_flags(offers, machines, condition, throughput, cost),
+        flags=_flags(offers, machines, condition, throughput, cost)
+        | {"batch_fitted": np.full(len(offers), job.fit_batch)},
         excluded=dict(sorted((unusable + outside + same).items())),
         read=len(offers),
         tables=tables,
@@ -208,6 +211,7 @@ def advice_of(ranking: Ranking, at: int) -> Advice:
         ranking.job.workload,
         ranking.tables.model,
         ranking.condition.take(here),
+        fit_batch=ranking.job.fit_batch,
     )
 
 

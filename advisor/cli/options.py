@@ -129,6 +129,15 @@ def max_age_option(command: Command) -> Command:
     )(command)
 
 
+def fit_batch_option(command: Command) -> Command:
+    """Add ``--fit-batch``, which takes the largest batch that each GPU holds."""
+    return click.option(
+        "--fit-batch",
+        is_flag=True,
+        help="Take the largest batch that each GPU holds, not the workload's.",
+    )(command)
+
+
 def job_options(command: Command) -> Command:
     """Add the options that say what is to be done, and how the machine is paid."""
     for option in reversed(
@@ -140,6 +149,7 @@ def job_options(command: Command) -> Command:
                 help="Built-in workload ('advisor workloads list') or a profile file.",
             ),
             set_option,
+            fit_batch_option,
             click.option(
                 "--epochs",
                 type=click.IntRange(min=1, max=10**9),

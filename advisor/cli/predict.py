@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from advisor.cli.options import above_zero, set_option
+from advisor.cli.options import above_zero, fit_batch_option, set_option
 from advisor.cli.output import result
 from advisor.prediction import predict
 from advisor.report.formats import to_json
@@ -56,6 +56,7 @@ from advisor.workloads.override import assigned
     metavar="SAMPLES",
     help="Batch of a GPU and optimiser step. Default: the workload's.",
 )
+@fit_batch_option
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Print the prediction as JSON.")
 def command(  # noqa: PLR0917  (one argument an option)
@@ -66,6 +67,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     threads: float | None,
     clock: float | None,
     batch: int | None,
+    fit_batch: bool,
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -81,6 +83,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         threads=threads,
         cpu_ghz=clock,
         figures=figures,
+        fit_batch=fit_batch,
     )
     if as_json:
         result(to_json(predicted_document(prediction)))

@@ -37,6 +37,7 @@ class JobOptions:
 
     workload: str
     settings: tuple[str, ...]
+    fit_batch: bool
     epochs: int | None
     disk: float | None
     rental: Rental
@@ -57,6 +58,7 @@ class JobOptions:
             self.disk or needed_disk_gb(profile, assumptions),
             self.rental,
             assumptions,
+            self.fit_batch,
         )
 
 

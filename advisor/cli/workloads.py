@@ -9,7 +9,8 @@ import click
 from advisor.cli.options import format_options, help_if_alone
 from advisor.cli.output import result
 from advisor.report.formats import to_delimited, to_json, to_table
-from advisor.workloads.load import dump_workload, list_workloads, load_workload
+from advisor.workloads.load import list_workloads, load_workload
+from advisor.workloads.parse import dump_workload
 
 _SCHEMA_VERSION = 1
 

@@ -25,6 +25,7 @@ class Job:
     rental : ``"on-demand"``; ``"interruptible"``: a bid that others can outbid;
         ``"reserved"``: paid ahead at the offer's discount
     assumptions : figures of the cost model that no offer states
+    fit_batch : each GPU takes the largest batch that it holds, not the profile's
     bid_hazard : how often a bid loses its GPUs; None: the stated prior
     """
 
@@ -33,6 +34,7 @@ class Job:
     disk_gb: float
     rental: Rental = "on-demand"
     assumptions: Assumptions = field(default_factory=Assumptions)
+    fit_batch: bool = False
     bid_hazard: BidHazard | None = None
 
 

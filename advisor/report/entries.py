@@ -61,6 +61,8 @@ def entry(ranking: Ranking, at: int, rank: int | None) -> Entry:
         "limits": {name: number(rate[at]) for name, rate in throughput.limits.items()},
         "micro_batch": int(throughput.micro_batch[at]),
         "accumulation_steps": int(throughput.accumulation_steps[at]),
+        "memory_gb": number(throughput.memory_gb[at]),
+        "memory_margin_gb": number(throughput.memory_margin_gb[at]),
         "epoch_hours": number(bill.epoch_hours[at]),
         "epoch_hours_low": number(bill.epoch_hours_low[at]),
         "epoch_hours_high": number(bill.epoch_hours_high[at]),

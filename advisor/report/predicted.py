@@ -49,6 +49,7 @@ _REMARKS: Mapping[str, str] = {
     "memory_modded": "the card is not sold with this memory",
     "ram_unknown": "the host's memory is unknown; no data count as cached",
     "disk_speed_unknown": "the disk is unknown and does not limit",
+    "batch_fitted": "the largest batch that the GPU holds, not the workload's",
     "batch_accumulated": "the batch does not fit at once and is accumulated",
 }
 """Flags that the text spells out; others appear under their names."""
@@ -101,15 +102,21 @@ def _headline(prediction: Prediction) -> str:
 
 
 def _facts(prediction: Prediction) -> str:
-    bill, batch = prediction.ranking.bill, prediction.workload.batch_size
+    bill = prediction.ranking.bill
     interval = _interval(prediction.low, prediction.high)
     hours = _interval(float(bill.epoch_hours_low[0]), float(bill.epoch_hours_high[0]))
-    held = f"{prediction.micro_batch} x {prediction.accumulation_steps}"
+    steps = prediction.accumulation_steps
+    held = f"{prediction.micro_batch} x {steps}"
+    batch = prediction.workload.batch_size
+    if prediction.ranking.job.fit_batch:
+        batch = prediction.micro_batch
+    margin = f"{prediction.memory_margin_gb:.1f} GB of what can be filled is left"
     return lines_of([
         ("throughput", f"{figure(prediction.samples_per_s, 3)} samples/s, {interval}"),
         ("bound by", prediction.bound_by),
         ("epoch", f"{figure(prediction.epoch_hours, 3)} h, {hours}"),
         ("batch", f"{batch} a GPU and optimiser step, held as {held}"),
+        ("memory", f"{figure(prediction.memory_gb, 3)} GB of each GPU, {margin}"),
     ])  # fmt: skip
 
 

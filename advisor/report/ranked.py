@@ -26,6 +26,7 @@ _COLUMNS: Mapping[str, str] = {
     "samples/s": "right",
     "90 % interval": "right",
     "bound by": "left",
+    "GB free": "right",
     "h/epoch": "right",
     "$/epoch": "right",
     "job h": "right",
@@ -128,12 +129,17 @@ def _row(entry: Entry) -> list[str]:
         figure(entry["samples_per_s"], 3),
         f"{figure(low, 3)} - {figure(high, 3)}",
         entry["bound_by"],
+        _free(entry["memory_margin_gb"]),
         figure(entry["epoch_hours"], 3),
         _usd(entry["epoch_usd"], 4 if entry["epoch_usd"] < 1 else 2),
         figure(entry["job_hours"], 3),
         _usd(entry["job_usd"], 2),
         ", ".join(_notes(entry)),
     ]
+
+
+def _free(margin_gb: float | None) -> str:
+    return "?" if margin_gb is None else f"{margin_gb:.1f}"
 
 
 def _usd(value: float, decimals: int) -> str:
@@ -146,6 +152,8 @@ def _notes(entry: Entry) -> list[str]:
         notes.append(f"bid {_usd(entry['bid_usd_per_hour'], 3)}")
     if entry["accumulation_steps"] > 1:
         notes.append(f"batch {entry['micro_batch']} x {entry['accumulation_steps']}")
+    elif "batch_fitted" in entry["flags"]:
+        notes.append(f"batch {entry['micro_batch']}")
     return notes
 
 

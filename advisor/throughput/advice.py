@@ -82,6 +82,8 @@ def advise(
     workload: Workload,
     model: ThroughputModel,
     condition: Health | None = None,
+    *,
+    fit_batch: bool = False,
 ) -> Advice:
     """Say what holds one machine back, and what would lift it.
 
@@ -92,9 +94,10 @@ def advise(
     workload : the profile; it must fit
     model : the trained artefact
     condition : what is known of the machine's health; None: nothing
+    fit_batch : as in `predict`
     """
-    asked = _Asked(machine, threads, workload, model, condition)
-    now = predict(machine, workload, model, condition)
+    asked = _Asked(machine, threads, workload, model, condition, fit_batch)
+    now = predict(machine, workload, model, condition, fit_batch=fit_batch)
     rate, limits = float(now.samples_per_s[0]), now.limits
     bound_by = str(now.bound_by[0])
     enough = asked.enough_threads()
@@ -131,6 +134,7 @@ class _Asked:
     workload: Workload
     model: ThroughputModel
     condition: Health | None
+    fit_batch: bool
 
     def enough_threads(self) -> int | None:
         """Return the least threads that are enough; None where none are."""
@@ -183,4 +187,7 @@ class _Asked:
         if condition is not None:
             count = len(variants.num_gpus)
             condition = condition.take(np.zeros(count, dtype=np.int64))
-        return predict(variants, self.workload, self.model, condition).samples_per_s
+        found = predict(
+            variants, self.workload, self.model, condition, fit_batch=self.fit_batch
+        )
+        return found.samples_per_s

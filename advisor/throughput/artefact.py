@@ -108,13 +108,18 @@ class ThroughputModel:
         return np.array(added, dtype=np.float64)
 
     def exchange(
-        self, machines: Machines, workload: Workload, gpu_rate: FloatArray
+        self,
+        machines: Machines,
+        workload: Workload,
+        step_s: FloatArray,
+        reduced_gb: FloatArray,
     ) -> Exchange:
         """Return what the exchange of gradients is like on each machine.
 
         Parameters
         ----------
-        gpu_rate : samples/s of one GPU with nothing else limiting, shape (N,)
+        step_s : time of an optimiser step on the GPUs alone, shape (N,)
+        reduced_gb : 10^9 bytes that one all-reduces, shape (N,)
         """
         scaling = Scaling.from_dict(self.gpu.scaling)
         name, number = workload.reference.benchmark, machines.num_gpus
@@ -125,11 +130,10 @@ class ThroughputModel:
             interconnect, np.array(built, dtype=np.str_), machines.host_to_gpu_gb_s
         )
         ceiling = scaling.ceiling(interconnect, number)
-        gradient_gb = workload.trainable_parameters_m * self.host.gradient_bytes * 1e-3
-        step_s = workload.batch_size / gpu_rate
         bus = scaling.bus_gb_s(interconnect, gpu, name, number, link)
-        bus = limit_bus(number, gradient_gb, step_s, bus, ceiling)
-        share = efficiency(number, gradient_gb, step_s, bus, ceiling)
+        if workload.sharding != "fsdp":  # what is sharded may not fit one GPU
+            bus = limit_bus(number, reduced_gb, step_s, bus, ceiling)
+        share = efficiency(number, reduced_gb, step_s, bus, ceiling)
         log_sd = scaling.log_sd(interconnect, gpu, name, number, share)
         return Exchange(bus_gb_s=bus, ceiling=ceiling, log_sd=log_sd)
 

@@ -172,25 +172,42 @@ def cold_disk_limit(
     return np.where(np.isnan(rate) | (workload.dataset_gb == 0.0), np.inf, rate)
 
 
-def gradient_limit(
-    machines: Machines, workload: Workload, bus_gb_s: FloatArray, host: HostConstants
-) -> FloatArray:
-    """Return what the exchange of gradients between GPUs allows, shape (N,).
+def exchange_gb(workload: Workload, steps: FloatArray, host: HostConstants) -> FloatArray:
+    """Return the 10^9 bytes whose all-reduce is an optimiser step's exchange, shape (N,).
 
-    A ring all-reduce of B bytes over n GPUs moves 2 (n - 1) / n x B through
-    every link (Patarasuk and Yuan 2009), once an optimiser step; infinite for
-    one GPU.
+    Plain data parallel training, and sharding without the weights, all-reduces the
+    gradients. Sharded weights are gathered in every forward and every backward pass and
+    the gradients only scattered (ZeRO stage 3; Rajbhandari et al., SC 2020): a gather or
+    a scatter moves half of what an all-reduce does, and frozen weights are moved too.
 
     Parameters
     ----------
+    steps : micro-batches of an optimiser step, shape (N,)
+    """
+    gradients = workload.trainable_parameters_m * host.gradient_bytes * 1e-3
+    if workload.sharding != "fsdp":
+        return np.full_like(steps, gradients)
+    weight_bytes = 4.0 if workload.precision in {"fp32", "tf32"} else 2.0
+    weights = workload.parameters_m * weight_bytes * 1e-3
+    moved: FloatArray = 0.5 * gradients + steps * weights
+    return moved
+
+
+def gradient_limit(
+    machines: Machines, batch: FloatArray, moved: FloatArray, bus_gb_s: FloatArray
+) -> FloatArray:
+    """Return what the exchange between GPUs allows, shape (N,); infinite for one GPU.
+
+    Parameters
+    ----------
+    batch : samples per GPU and optimiser step, shape (N,)
+    moved : 10^9 bytes through each link in one (`scaling.moved_gb`), shape (N,)
     bus_gb_s : all-reduce bus bandwidth of each machine, GB/s, shape (N,)
     """
-    n = machines.num_gpus
-    gradients = workload.trainable_parameters_m * 1e6 * host.gradient_bytes
-    moved = 2.0 * (n - 1.0) / n * gradients
     with np.errstate(divide="ignore"):
-        steps_per_s = bus_gb_s * 1e9 / moved
-    return n * workload.batch_size * steps_per_s
+        steps_per_s = bus_gb_s / moved
+    limit: FloatArray = machines.num_gpus * batch * steps_per_s
+    return limit
 
 
 def join(limits: FloatArray, order: float) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.hardware.machines import Machines
-from advisor.throughput.artefact import Exchange, ThroughputModel
+from advisor.throughput.artefact import ThroughputModel
 from advisor.throughput.health import Health
 from advisor.throughput.limits import (
     LIMITS,
@@ -17,15 +17,27 @@ from advisor.throughput.limits import (
     cold_disk_limit,
     cpu_limit,
     disk_limit,
+    exchange_gb,
     gradient_limit,
     handoff_limit,
     join,
     launch_limit,
     transfer_limit,
 )
+from advisor.throughput.scaling import moved_gb
 from advisor.throughput.spread import Z90
-from advisor.workloads.memory import GB_PER_GIB, fit_micro_batch
+from advisor.workloads.memory import (
+    GB_PER_GIB,
+    USABLE_SHARE,
+    fit_micro_batch,
+    largest_micro_batch,
+    memory_gb,
+)
 from advisor.workloads.profile import Workload
+
+RECOMPUTED = 4.0 / 3.0
+"""Operations of a step with gradient checkpointing over those without: the forward pass
+runs twice, of three passes' worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,8 @@ class Throughput:
     micro_batch : samples that a GPU holds at once, shape (N,); 0 where even one
         does not fit
     accumulation_steps : micro-batches per optimiser step, shape (N,)
+    memory_gb : peak memory of one GPU, 10^9 bytes, shape (N,)
+    memory_margin_gb : what is left of the memory that a training can fill, shape (N,)
     fits : whether the GPUs hold the workload at all, shape (N,)
     """
 
@@ -54,6 +68,8 @@ class Throughput:
     bound_by: ObjectArray
     micro_batch: IntArray
     accumulation_steps: IntArray
+    memory_gb: FloatArray
+    memory_margin_gb: FloatArray
     fits: BoolArray
 
 
@@ -62,6 +78,8 @@ def predict(
     workload: Workload,
     model: ThroughputModel,
     condition: Health | None = None,
+    *,
+    fit_batch: bool = False,
 ) -> Throughput:
     """Predict the throughput of `workload` on each machine.
 
@@ -71,22 +89,32 @@ def predict(
     workload : the profile
     model : the trained artefact
     condition : what is known of the machines' health; None: nothing
+    fit_batch : each GPU takes the largest batch that it holds, not the profile's
     """
-    micro_batch = fit_micro_batch(workload, machines.gpu_memory_gb * GB_PER_GIB)
+    memory_gb_ = machines.gpu_memory_gb * GB_PER_GIB
+    fit = largest_micro_batch if fit_batch else fit_micro_batch
+    micro_batch = fit(workload, memory_gb_, machines.num_gpus)
     fits = micro_batch > 0
     held = np.maximum(micro_batch, 1).astype(np.float64)
+    batch = held if fit_batch else np.full_like(held, workload.batch_size)
+    steps = np.ceil(batch / held)
     gpu_rate, gpu_log_sd = model.gpu_rate(machines, workload, held)
+    if workload.gradient_checkpointing:
+        gpu_rate = gpu_rate / RECOMPUTED
     if condition is not None:
         gpu_rate = gpu_rate * condition.factor
         gpu_log_sd = np.hypot(gpu_log_sd, condition.log_sd)
-    exchange = model.exchange(machines, workload, gpu_rate)
+    reduced_gb = exchange_gb(workload, steps, model.host)
+    exchange = model.exchange(machines, workload, batch / gpu_rate, reduced_gb)
+    moved = moved_gb(machines.num_gpus, reduced_gb)
     limits = _limits(
         machines,
         workload,
         model.host,
         gpu_rate=gpu_rate,
-        exchange=exchange,
         micro_batch=held,
+        gradients=gradient_limit(machines, batch, moved, exchange.bus_gb_s),
+        ceiling=exchange.ceiling,
     )
     cold = limits.copy()
     cold[LIMITS.index("disk")] = cold_disk_limit(machines, workload, model.host)
@@ -104,7 +132,10 @@ def predict(
         limits=dict(zip(LIMITS, limits, strict=True)),
         bound_by=names[np.argmin(np.nan_to_num(limits, nan=np.inf), axis=0)],
         micro_batch=micro_batch,
-        accumulation_steps=np.ceil(workload.batch_size / held).astype(np.int64),
+        accumulation_steps=steps.astype(np.int64),
+        memory_gb=memory_gb(workload, micro_batch, machines.num_gpus),
+        memory_margin_gb=memory_gb_ * USABLE_SHARE
+        - memory_gb(workload, micro_batch, machines.num_gpus),
         fits=fits,
     )
 
@@ -166,20 +197,20 @@ def _limits(
     host: HostConstants,
     *,
     gpu_rate: FloatArray,
-    exchange: Exchange,
     micro_batch: FloatArray,
+    gradients: FloatArray,
+    ceiling: FloatArray,
 ) -> FloatArray:
     """Return every limit, shape (limits, N), in the order of `LIMITS`."""
     return np.stack(
         [
-            machines.num_gpus * gpu_rate * exchange.ceiling,
+            machines.num_gpus * gpu_rate * ceiling,
             cpu_limit(machines, workload, gpu_rate, host),
             launch_limit(machines, workload, micro_batch, host),
             handoff_limit(machines, workload, host),
             transfer_limit(machines, workload),
             disk_limit(machines, workload, host),
-            gradient_limit(machines, workload, exchange.bus_gb_s, host)
-            * exchange.ceiling,
+            gradients * ceiling,
         ]
     )
 

@@ -1,20 +1,21 @@
 """How much GPU memory a training needs, and what micro-batch a GPU can hold.
 
-The peak of a step is what does not depend on the batch (context and libraries,
-weights, gradients, optimiser state) plus what each sample keeps from the
-forward to the backward pass::
+The peak of a step is what does not depend on the batch (context and libraries, weights,
+gradients, optimiser state) plus what each sample keeps from the forward to the backward
+pass::
 
     peak = framework + frozen parameters x bytes + trained parameters x bytes
          + micro_batch x activations
 
-In data parallel training each GPU holds all of the first part and its own
-micro-batch: call the functions with the memory of one GPU, whatever the offer's
-number of GPUs. `Workload.batch_size` is a GPU's share of the batch too.
+In data parallel training each GPU holds all of the first part and its own micro-batch:
+call the functions with the memory of one GPU. What is sharded is divided by the number
+of GPUs (`Sharding`). `Workload.batch_size` is a GPU's share of the batch too.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ import numpy.typing as npt
 from advisor.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
-    from advisor.workloads.profile import Workload
+    from advisor.workloads.profile import Optimizer, Sharding, Workload
 
 
 GB_PER_GIB = 2**30 / 1e9
@@ -38,33 +39,118 @@ assumption: room that the caching allocator loses to fragmentation.
 """
 
 
-def memory_gb(workload: Workload, micro_batch: npt.ArrayLike) -> FloatArray:
+MOST_SAMPLES = 10**9
+"""More samples than any GPU holds."""
+
+STATE_BYTES: Mapping[Optimizer, float] = {
+    "sgd": 0.0,
+    "momentum": 4.0,
+    "adam": 8.0,
+    "adam-8bit": 2.0,
+}
+"""Bytes that an optimiser keeps for a trained parameter, in FP32 (moments of 4 bytes
+each; of 8-bit optimisers one: Dettmers et al., ICLR 2022)."""
+
+CHECKPOINTED_SHARE = 0.15
+"""Share of the activations that gradient checkpointing keeps, about: of a transformer's
+34 s b h bytes a layer the 2 s b h at its input, and one whole layer of 12 to 32
+(Korthikanti et al., "Reducing activation recomputation", MLSys 2023)."""
+
+
+class StateBytes(NamedTuple):
+    """Bytes for each trained parameter: of weights, gradient and optimiser."""
+
+    weights: float
+    gradient: float
+    optimizer: float
+
+    @property
+    def total(self) -> float:
+        """All of them."""
+        return self.weights + self.gradient + self.optimizer
+
+
+def state_bytes(workload: Workload) -> StateBytes:
+    """Return what a trained parameter takes, by precision and optimiser.
+
+    Mixed precision holds FP32 weights and a half copy (4 + 2 bytes) and FP32 gradients
+    (stas00/ml-engineering, training/performance); a model in half precision has all in 2
+    bytes. Where the profile states the sum the optimiser's part is what is left of it.
+    """
+    half = workload.precision == "fp16"
+    mixed = workload.precision in {"amp", "bf16"}
+    weights = 2.0 if half else 6.0 if mixed else 4.0
+    gradient = 2.0 if half else 4.0
+    if workload.optimizer != "stated":
+        kept = STATE_BYTES[workload.optimizer]
+        whole = workload.optimizer == "adam-8bit" or not half
+        return StateBytes(weights, gradient, kept if whole else kept / 2.0)
+    stated = workload.state_bytes_per_trainable
+    left = max(stated - weights - gradient, 0.0)
+    return StateBytes(stated - gradient - left, gradient, left)
+
+
+def memory_gb(
+    workload: Workload, micro_batch: npt.ArrayLike, num_gpus: npt.ArrayLike = 1
+) -> FloatArray:
     """Return the peak memory of one GPU, in 10^9 bytes.
 
     Parameters
     ----------
     workload : the profile
     micro_batch : samples per GPU in one forward and backward pass, any shape
+    num_gpus : GPUs that train together, of a shape that broadcasts
 
     Returns
     -------
-    array of the shape of `micro_batch`
+    array of the shape of both
     """
+    number = np.asarray(num_gpus, dtype=np.float64)
+    each = state_bytes(workload)
+    among = _sharded(workload.sharding, number)
+    trained_bytes = (
+        each.weights / among.weights
+        + each.gradient / among.gradient
+        + each.optimizer / among.optimizer
+    )
     frozen_m = workload.parameters_m - workload.trainable_parameters_m
     fixed_gb = (
         workload.framework_memory_gb
-        + frozen_m * workload.weight_bytes_per_parameter / 1e3
-        + workload.trainable_parameters_m * workload.state_bytes_per_trainable / 1e3
+        + frozen_m * workload.weight_bytes_per_parameter / among.weights / 1e3
+        + workload.trainable_parameters_m * trained_bytes / 1e3
     )
     samples = np.asarray(micro_batch, dtype=np.float64)
-    return np.asarray(fixed_gb + samples * workload.activation_mb_per_sample / 1e3)
+    return np.asarray(fixed_gb + samples * activation_mb(workload) / 1e3)
 
 
-def fit_micro_batch(workload: Workload, gpu_memory_gb: npt.ArrayLike) -> IntArray:
-    """Return the micro-batch with the fewest steps that a GPU of each memory holds.
+def activation_mb(workload: Workload) -> float:
+    """Return the 10^6 bytes that a sample keeps from forward to backward."""
+    share = CHECKPOINTED_SHARE if workload.gradient_checkpointing else 1.0
+    return workload.activation_mb_per_sample * share
 
-    The gradients of ``ceil(batch / micro-batch)`` steps are added up, as alike as they
-    can be, so that the batch stays what the profile says.
+
+class _Among(NamedTuple):
+    """Among how many GPUs each part is divided."""
+
+    weights: FloatArray
+    gradient: FloatArray
+    optimizer: FloatArray
+
+
+def _sharded(sharding: Sharding, number: FloatArray) -> _Among:
+    one = np.ones_like(number)
+    return {
+        "none": _Among(one, one, one),
+        "zero1": _Among(one, one, number),
+        "zero2": _Among(one, number, number),
+        "fsdp": _Among(number, number, number),
+    }[sharding]
+
+
+def largest_micro_batch(
+    workload: Workload, gpu_memory_gb: npt.ArrayLike, num_gpus: npt.ArrayLike = 1
+) -> IntArray:
+    """Return the most samples that a GPU of each memory holds at once.
 
     Parameters
     ----------
@@ -72,19 +158,35 @@ def fit_micro_batch(workload: Workload, gpu_memory_gb: npt.ArrayLike) -> IntArra
     gpu_memory_gb : nominal memory of one GPU in 10^9 bytes, any shape; of
         which `USABLE_SHARE` is taken. Markets and vendors say GiB or MiB:
         convert with `GB_PER_GIB`.
+    num_gpus : GPUs that train together, of a shape that broadcasts
 
     Returns
     -------
-    array of the shape of `gpu_memory_gb`: samples, 0 where not even one fits
-    and where the memory is unknown (NaN)
+    samples, at most `MOST_SAMPLES`, 0 where not even one fits and where the memory is
+    unknown (NaN)
     """
     usable = np.nan_to_num(np.asarray(gpu_memory_gb, dtype=np.float64)) * USABLE_SHARE
-    free_gb = usable - memory_gb(workload, 0)
+    free_gb = usable - memory_gb(workload, 0, num_gpus)
     with np.errstate(divide="ignore", over="ignore"):
-        held = np.floor(free_gb * 1e3 / workload.activation_mb_per_sample)
-    held = np.clip(held, 0, workload.batch_size)
+        held = np.floor(free_gb * 1e3 / activation_mb(workload))
+    held = np.clip(held, 0, MOST_SAMPLES)
     # A rounding error may let in one sample too many.
-    held = np.where(memory_gb(workload, held) > usable, held - 1, held)
+    held = np.where(memory_gb(workload, held, num_gpus) > usable, held - 1, held)
+    return np.asarray(np.maximum(held, 0), dtype=np.int64)
+
+
+def fit_micro_batch(
+    workload: Workload, gpu_memory_gb: npt.ArrayLike, num_gpus: npt.ArrayLike = 1
+) -> IntArray:
+    """Return the micro-batch with the fewest steps that a GPU of each memory holds.
+
+    The gradients of ``ceil(batch / micro-batch)`` steps are added up, as alike as they
+    can be, so that the batch stays what the profile says. Parameters and shape are those
+    of `largest_micro_batch`.
+    """
+    held = np.minimum(
+        largest_micro_batch(workload, gpu_memory_gb, num_gpus), workload.batch_size
+    )
     steps = np.ceil(workload.batch_size / np.maximum(held, 1))
     micro_batch = np.where(held >= 1, np.ceil(workload.batch_size / steps), 0)
     return np.asarray(micro_batch, dtype=np.int64)

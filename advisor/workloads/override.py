@@ -7,14 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 from advisor.errors import UsageError
-from advisor.workloads.load import workload_of
+from advisor.workloads.parse import SET_BY_USER, workload_of
 from advisor.workloads.profile import Workload
 
 ORIGIN = "--set"
 """What messages call the place where such a figure stands."""
-
-SOURCE = "set by the user"
-"""What the profile says of where such a figure is from."""
 
 
 def override(workload: Workload, figures: Mapping[str, object]) -> Workload:
@@ -69,7 +66,7 @@ def _put(document: dict[str, Any], key: str, value: object) -> None:
         value = _number(value)
     holder[name] = value
     if isinstance(old, str | int | float) and table != "sources":
-        document["sources"][name] = SOURCE
+        document["sources"][name] = SET_BY_USER
 
 
 def _number(text: str) -> object:

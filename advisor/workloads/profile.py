@@ -17,6 +17,28 @@ precision throughout.
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
+Optimizer = Literal["stated", "sgd", "momentum", "adam", "adam-8bit"]
+"""What the optimiser keeps for each trained parameter; ``stated``: what
+`Workload.state_bytes_per_trainable` says."""
+
+OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
+
+Sharding = Literal["none", "zero1", "zero2", "fsdp"]
+"""What GPUs share among them instead of each holding all of it.
+
+``zero1`` the optimiser's state, ``zero2`` gradients too, ``fsdp`` weights too (ZeRO
+stages 1 to 3; Rajbhandari et al., SC 2020).
+"""
+
+SHARDINGS: tuple[Sharding, ...] = get_args(Sharding)
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "Precision": PRECISIONS,
+    "Optimizer": OPTIMIZERS,
+    "Sharding": SHARDINGS,
+}
+"""Name of a type of a field -> the texts that it may have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -81,6 +103,9 @@ class Workload:
     checkpoint_gb : 10^9 bytes of one checkpoint
     reference : configuration that the level refers to
     sources : name of a figure -> where it comes from
+    optimizer : see `Optimizer`
+    gradient_checkpointing : activations are computed again in the backward pass
+    sharding : see `Sharding`
     """
 
     name: str
@@ -109,6 +134,9 @@ class Workload:
     checkpoint_gb: float
     reference: Reference
     sources: Mapping[str, str]
+    optimizer: Optimizer = "stated"
+    gradient_checkpointing: bool = False
+    sharding: Sharding = "none"
 
     @property
     def training_gflops_per_sample(self) -> float:

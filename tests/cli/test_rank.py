@@ -41,6 +41,8 @@ ENTRY = {
     "limits",
     "micro_batch",
     "accumulation_steps",
+    "memory_gb",
+    "memory_margin_gb",
     "epoch_hours",
     "epoch_hours_low",
     "epoch_hours_high",

@@ -44,6 +44,8 @@ def throughput(count: int, rate: float, spread: float, cold: float) -> Throughpu
         bound_by=np.array(["gpu"] * count, dtype=np.object_),
         micro_batch=every.astype(np.int64),
         accumulation_steps=every.astype(np.int64),
+        memory_gb=every,
+        memory_margin_gb=every,
         fits=every.astype(bool),
     )
 

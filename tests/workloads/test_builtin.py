@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from advisor.workloads.load import dump_workload, list_workloads, parse_workload
+from advisor.workloads.load import list_workloads
 from advisor.workloads.memory import GB_PER_GIB, fit_micro_batch
+from advisor.workloads.parse import dump_workload, parse_workload
 from advisor.workloads.profile import Workload
 
 NAMES = [

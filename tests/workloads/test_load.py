@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.errors import UsageError
-from advisor.workloads.load import (
-    dump_workload,
-    list_workloads,
-    load_workload,
-    parse_workload,
+from advisor.workloads.load import Library, list_workloads, load_workload
+from advisor.workloads.parse import dump_workload, parse_workload
+from advisor.workloads.profile import (
+    OPTIMIZERS,
+    PRECISIONS,
+    SHARDINGS,
+    Reference,
+    Workload,
 )
-from advisor.workloads.profile import PRECISIONS, Reference, Workload
 
 NUMBERS = [
     f.name for f in dataclasses.fields(Workload) if str(f.type) in {"float", "int"}
@@ -49,10 +51,10 @@ def complaint(text: str) -> str:
     return message
 
 
-def file_complaint(path: Path | str, folders: tuple[Path, ...] = ()) -> str:
+def file_complaint(path: Path | str, library: Library | None = None) -> str:
     """Return what the loader says of a name or a file that it must refuse."""
     with pytest.raises(UsageError) as caught:
-        load_workload(str(path), folders)
+        load_workload(str(path), library)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -97,6 +99,9 @@ def workloads(draw: st.DrawFn) -> Workload:
                 st.sampled_from(NUMBERS + sorted(reference_fields)), printable
             )
         ),
+        optimizer=draw(st.sampled_from(OPTIMIZERS)),
+        gradient_checkpointing=draw(st.booleans()),
+        sharding=draw(st.sampled_from(SHARDINGS)),
     )
 
 
@@ -221,7 +226,7 @@ def test_many_missing_keys() -> None:
     """An empty file lists the first missing keys and counts the others."""
     assert complaint("") == (
         "my.toml: missing: name, description, task and "
-        f"{len(dataclasses.fields(Workload)) - 1 - 3} more"
+        f"{len(dataclasses.fields(Workload)) - 1 - 3 - 3} more"  # sources, choices
     )
 
 
@@ -333,15 +338,18 @@ def test_saved_profiles_have_names(tmp_path: Path, resnet50: Workload) -> None:
     """A profile in a user's folder is known by its file's name and is listed."""
     mine = dataclasses.replace(resnet50, name="mine", epochs=3)
     (tmp_path / "mine.toml").write_text(dump_workload(mine), encoding="utf-8")
-    assert load_workload("mine", [tmp_path]) == mine
-    assert mine in list_workloads([tmp_path])
-    assert len(list_workloads([tmp_path])) == len(list_workloads()) + 1
+    library = Library(tmp_path)
+    assert library.load("mine") == mine
+    known, broken = library.all()
+    assert mine in known
+    assert not broken
+    assert len(known) == len(list_workloads()) + 1
 
 
 def test_saved_profile_comes_before_built_in(tmp_path: Path, resnet50: Workload) -> None:
     """The user's own profile of a built-in name is the one that is meant."""
     mine = dataclasses.replace(resnet50, epochs=3)
     (tmp_path / "resnet50.toml").write_text(dump_workload(mine), encoding="utf-8")
-    folders = [tmp_path / "absent", tmp_path]
-    assert load_workload("resnet50", folders) == mine
-    assert len(list_workloads(folders)) == len(list_workloads())
+    library = Library(tmp_path)
+    assert library.load("resnet50") == mine
+    assert len(library.all()[0]) == len(list_workloads())

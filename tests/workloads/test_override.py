@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.errors import UsageError
-from advisor.workloads.load import dump_workload, load_workload, parse_workload
-from advisor.workloads.override import SOURCE, assigned, override
+from advisor.workloads.load import load_workload
+from advisor.workloads.override import assigned, override
+from advisor.workloads.parse import SET_BY_USER, dump_workload, parse_workload
 from advisor.workloads.profile import Workload
 
 RESNET50 = load_workload("resnet50")
@@ -41,7 +42,7 @@ def test_one_figure_changes_and_no_other(name: str, value: float) -> None:
     """A replaced figure has the new value and says whose it is; the rest stays."""
     changed = override(RESNET50, assigned([f"{name}={value!r}"]))
     assert getattr(changed, name) == value
-    assert changed.sources[name] == SOURCE
+    assert changed.sources[name] == SET_BY_USER
     back = dataclasses.replace(
         changed, **{name: getattr(RESNET50, name)}, sources=RESNET50.sources
     )
@@ -65,7 +66,7 @@ def test_texts_and_the_reference_can_be_set() -> None:
     changed = override(RESNET50, figures)
     assert (changed.name, changed.description) == ("mine", "5")
     assert changed.reference.framework == "JAX"
-    assert changed.sources["framework"] == SOURCE
+    assert changed.sources["framework"] == SET_BY_USER
     assert changed.precision == "bf16"
 
 

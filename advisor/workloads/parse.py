@@ -1,0 +1,373 @@
+"""A profile as TOML text, and back.
+
+A profile is a TOML file: the fields of `Workload` as flat keys, with the units
+that their names carry, a table ``[reference]`` for the configuration that the
+level refers to, and a table ``[sources]`` that says of each figure where it is
+from. ``extends = "NAME"`` takes every figure that it does not give from another
+profile.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, asdict, fields
+from typing import Any, NoReturn, cast
+
+from advisor.errors import UsageError
+from advisor.workloads.profile import CHOICES, Reference, Workload
+
+Parent = Callable[[str], Workload]
+"""Finds the profile that another extends, by name."""
+
+SET_BY_USER = "set by the user"
+"""What a profile says of a figure in place of an inherited one."""
+
+EXTENDS = "extends"
+
+_LARGEST = 1e15
+_LARGEST_COUNT = 1e9
+_SMALLEST = 1e-9
+"""Outside these a figure is a slip, and arithmetic with it may overflow."""
+
+_MAY_BE_ZERO = frozenset(
+    {
+        "weight_bytes_per_parameter",
+        "framework_memory_gb",
+        "cpu_ms_log_sd",
+        "dataset_gb",
+        "image_gb",
+        "checkpoint_gb",
+    }
+)
+
+_FIELDS: Mapping[str, Field[Any]] = {
+    field.name: field
+    for field in fields(Workload)
+    if field.name not in {"reference", "sources"}
+}
+_REFERENCE_FIELDS: Mapping[str, Field[Any]] = {
+    field.name: field for field in fields(Reference)
+}
+
+
+def parse_workload(
+    text: str, origin: str, parent: Parent | None = None, name: str = ""
+) -> Workload:
+    """Return the profile that a TOML text holds.
+
+    Parameters
+    ----------
+    text : the TOML text
+    origin : what to call it in messages, such as its path
+    parent : finds what a profile extends; None: nothing can be extended
+    name : of a profile that extends another and has none of its own
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if it is no TOML, lacks a key, has one that is not known, or a value
+        that cannot be right
+    """
+    parser = _Parser(text, origin, parent)
+    return parser.workload(parser.document(), name)
+
+
+def parse_workloads(
+    text: str, origin: str, table: str
+) -> dict[str, Callable[[Parent], Workload]]:
+    """Return name -> reader of the profiles in the tables ``[table.NAME]`` of a text.
+
+    Each is read when it is asked for, so that a broken one hides no other.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if the text is no TOML, or holds no such tables
+    """
+    plain = _Parser(text, origin, None)
+    document = plain.document()
+    plain.refuse_unknown(document, (table,))
+    found = plain.table(document, table)
+
+    def reader(name: str) -> Callable[[Parent], Workload]:
+        def read(parent: Parent) -> Workload:
+            parser = _Parser(text, origin, parent, f"{table}.{name}")
+            return parser.workload(plain.table(found, name), name)
+
+        return read
+
+    return {name: reader(name) for name in found}
+
+
+def workload_of(document: Mapping[str, Any], origin: str) -> Workload:
+    """Return the profile that plain data in the shape of a file's TOML holds.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        as `parse_workload`, but without the line
+    """
+    return _Parser("", origin, None).workload(document, "")
+
+
+def dump_workload(workload: Workload) -> str:
+    """Return the profile as TOML text that loads to an equal one.
+
+    A required key comes last, so that a text cut short at any place is refused
+    when it is loaded.
+    """
+    figures = [_line(name, getattr(workload, name)) for name in _FIELDS]
+    sources = [_line(*item) for item in workload.sources.items()]
+    reference = [
+        _line(name, getattr(workload.reference, name))
+        for name in sorted(_REFERENCE_FIELDS, key=_is_required)
+    ]
+    return "\n".join([
+        *figures, "", "[sources]", *sources, "", "[reference]", *reference, ""
+    ])  # fmt: skip
+
+
+def _is_required(name: str) -> bool:
+    return _REFERENCE_FIELDS[name].default is MISSING
+
+
+def _is_needed(name: str) -> bool:
+    return _FIELDS[name].default is MISSING
+
+
+def _line(key: str, value: object) -> str:
+    """Return ``key = value`` in TOML."""
+    return f"{key} = {_toml(value)}"
+
+
+def _toml(value: object) -> str:
+    """Return a string or a finite number as TOML writes it, without loss."""
+    if isinstance(value, str):
+        return f'"{"".join(_toml_character(character) for character in value)}"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST:
+        return str(int(value))
+    return repr(value)
+
+
+def _toml_character(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if _is_control(character):
+        return f"\\u{ord(character):04x}"
+    return character
+
+
+def _is_control(character: str) -> bool:
+    """Tell whether a character could move the cursor of a terminal."""
+    return ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0
+
+
+def closest(name: str, known: Mapping[str, object]) -> str | None:
+    """Return the known name that was most likely meant, None if none is near."""
+    import difflib  # noqa: PLC0415  only a mistake needs it
+
+    plain = {"".join(filter(str.isalnum, each.lower())): each for each in known}
+    wanted = "".join(filter(str.isalnum, name.lower()))
+    starts = sorted(key for key in plain if wanted and key.startswith(wanted))
+    near = starts or difflib.get_close_matches(wanted, plain, n=1)
+    return plain[near[0]] if near else None
+
+
+def short(text: str, limit: int = 120) -> str:
+    """Return a user's text quoted, on one line, and not too long."""
+    quoted = repr(text)
+    return quoted if len(quoted) <= limit else f"{quoted[: limit - 4]}...'"
+
+
+class _Parser:
+    """Turns one TOML text into a profile and knows where each key stands."""
+
+    def __init__(
+        self, text: str, origin: str, parent: Parent | None, inside: str = ""
+    ) -> None:
+        self._text = text
+        self._origin = origin
+        self._parent = parent
+        self._inside = inside  # the table that the profile stands in
+
+    def workload(self, document: Mapping[str, Any], name: str) -> Workload:
+        if EXTENDS in document:
+            document = self._inherited(document, name)
+        self._refuse_unknown("", document, {*_FIELDS, "reference", "sources"})
+        self._refuse_missing("", document, [*filter(_is_needed, _FIELDS), "reference"])
+        reference = self.table(document, "reference")
+        self._refuse_unknown("reference", reference, _REFERENCE_FIELDS)
+        self._refuse_missing(
+            "reference", reference, filter(_is_required, _REFERENCE_FIELDS)
+        )
+        values = self._values("", document, _FIELDS)
+        workload = Workload(
+            **values,
+            reference=Reference(
+                **self._values("reference", reference, _REFERENCE_FIELDS)
+            ),
+            sources=self._sources(self.table(document, "sources")),
+        )
+        self._check_together(workload)
+        return workload
+
+    def document(self) -> dict[str, Any]:
+        if self._text.lstrip().startswith("<"):
+            self._refuse("this is a web page or XML; a workload profile is a TOML file")
+        try:
+            return tomllib.loads(self._text)
+        except tomllib.TOMLDecodeError as error:
+            self._refuse(f"this is not whole TOML: {error}")
+        except RecursionError:
+            self._refuse("this is not a workload profile: too deeply nested")
+        except ValueError:  # Python's limit on the digits of an integer
+            self._refuse("a number has too many digits")
+
+    def table(self, document: Mapping[str, Any], key: str) -> dict[str, Any]:
+        value = document.get(key, {})
+        if not isinstance(value, dict):
+            self._refuse(f"a table [{key}] is expected", key)
+        return cast("dict[str, Any]", value)
+
+    def refuse_unknown(self, document: Mapping[str, Any], known: Sequence[str]) -> None:
+        self._refuse_unknown("", document, known)
+
+    def _inherited(self, document: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """Return the parent's figures with those of the document in their place."""
+        extended = self._string(EXTENDS, "", document[EXTENDS])
+        if self._parent is None:
+            self._refuse("here no other profile can be extended", EXTENDS)
+        merged = asdict(self._parent(extended))
+        merged["sources"] = dict(merged["sources"])
+        if name:
+            merged["name"] = name
+        own = {key: value for key, value in document.items() if key != EXTENDS}
+        for table, values in (("", own), ("reference", self.table(own, "reference"))):
+            place = merged[table] if table else merged
+            for key, value in values.items():
+                if key not in {"reference", "sources"}:
+                    place[key] = value
+                    if key in merged["sources"]:
+                        merged["sources"][key] = SET_BY_USER
+        merged["sources"] |= self.table(own, "sources")
+        return merged
+
+    def _refuse_unknown(self, table: str, found: Mapping[str, Any], known: Any) -> None:
+        for key in found:
+            if key not in known:
+                close = closest(key, dict.fromkeys(known))
+                hint = f"; did you mean {close}?" if close else ""
+                self._refuse(f"this key is not known{hint}", key, table)
+
+    def _refuse_missing(self, table: str, found: Mapping[str, Any], needed: Any) -> None:
+        missing = [key for key in needed if key not in found]
+        if missing:
+            where = f" in [{table}]" if table else ""
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            self._refuse(f"missing{where}: {', '.join(missing[:3])}{more}")
+
+    def _values(
+        self, table: str, found: Mapping[str, Any], known: Mapping[str, Field[Any]]
+    ) -> dict[str, Any]:
+        """Return the values of the known keys, each checked and of its type."""
+        return {
+            key: self._value(key, table, str(field.type), found[key])
+            for key, field in known.items()
+            if key in found
+        }
+
+    def _value(self, key: str, table: str, kind: str, value: object) -> object:
+        if kind == "str":
+            return self._string(key, table, value)
+        if kind in CHOICES:
+            if value not in CHOICES[kind]:
+                self._refuse(f"one of {', '.join(CHOICES[kind])} is expected", key, table)
+            return value
+        if kind == "bool":
+            if not isinstance(value, bool):
+                self._refuse("true or false is expected", key, table)
+            return value
+        if kind == "int" and type(value) is not int:
+            self._refuse(f"a whole number is expected, not {_kind(value)}", key, table)
+        return self._number(key, table, kind, value)
+
+    def _number(self, key: str, table: str, kind: str, value: object) -> float | int:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self._refuse(f"a number is expected, not {_kind(value)}", key, table)
+        lowest = 0 if key in _MAY_BE_ZERO else _SMALLEST
+        largest = _LARGEST_COUNT if kind == "int" else _LARGEST
+        if not (lowest <= value <= largest):  # a NaN is neither
+            least = "of at least 0" if key in _MAY_BE_ZERO else "greater than 0"
+            self._refuse(
+                f"a number {least} and no more than {largest:g} is expected",
+                key,
+                table,
+            )
+        return value if kind == "int" else float(value)
+
+    def _string(self, key: str, table: str, value: object) -> str:
+        if not isinstance(value, str):
+            self._refuse(f"a string is expected, not {_kind(value)}", key, table)
+        if any(map(_is_control, value)):
+            self._refuse("one line without control characters is expected", key, table)
+        if key == "name" and not table and not _is_name(value):
+            self._refuse(
+                "letters, digits, '-', '_' and '.' are expected, a letter or digit "
+                "first", key, table,
+            )  # fmt: skip
+        return value
+
+    def _sources(self, table: Mapping[str, Any]) -> dict[str, str]:
+        known = {**_FIELDS, **_REFERENCE_FIELDS}
+        self._refuse_unknown("sources", table, known)
+        return {key: self._string(key, "sources", table[key]) for key in table}
+
+    def _check_together(self, workload: Workload) -> None:
+        if workload.trainable_parameters_m > workload.parameters_m:
+            self._refuse(
+                f"no more than parameters_m ({workload.parameters_m:g}) is expected",
+                "trainable_parameters_m",
+            )
+
+    def _refuse(self, problem: str, key: str = "", table: str = "") -> NoReturn:
+        """Raise the error for a problem, with the place where it is."""
+        inside = ".".join(filter(None, (self._inside, table)))
+        line = _line_of(self._text, key, inside) if key else None
+        place = short(self._origin) if not self._origin.isprintable() else self._origin
+        if line is not None:
+            place += f":{line}"
+        name = f"{inside}.{key}" if inside else key
+        shown = name if name.isprintable() else repr(name)
+        message = f"{place}: {shown[:120]}: {problem}" if key else f"{place}: {problem}"
+        raise UsageError(message) from None
+
+
+def _is_name(text: str) -> bool:
+    """Tell whether a text can be a profile's name and a file's alike."""
+    plain = text.replace("-", "").replace("_", "").replace(".", "")
+    return text[:1].isalnum() and plain.isalnum() and not text.endswith(".toml")
+
+
+def _kind(value: object) -> str:
+    """Return what a TOML value is, in people's words."""
+    names = {bool: "a boolean", str: "a string", dict: "a table", list: "a list"}
+    return names.get(type(value), f"{value}"[:40])
+
+
+def _line_of(text: str, key: str, table: str) -> int | None:
+    """Return the line, counted from 1, on which a key of a table is set."""
+    here = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        if stripped.startswith("["):
+            here = stripped.split("]")[0].strip("[] \t\"'")
+            if not table and here == key:
+                return number
+            continue
+        left = stripped.partition("=")[0].strip().strip("\"'")
+        if "=" in stripped and left == (key if here == table else f"{table}.{key}"):
+            return number
+    return None
