@@ -66,9 +66,9 @@ def command(  # noqa: PLR0917  (one argument an option)
         answer = replace(
             answer, records=kept, complete=False, notes=(*answer.notes, _PART)
         )
+    recorded = keep_answer(environment, answer) if keep else None
     if output is not None:
         save_snapshot(answer, output)
-    recorded = keep_answer(environment, answer) if keep else None
     kind = "simulated offers" if answer.simulated else "offers"
     where = [f"saved in {output}"] if output is not None else []
     where += [_told(recorded)] if recorded else []

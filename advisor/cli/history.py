@@ -24,6 +24,8 @@ from advisor.store.survey import (
     price_buckets,
 )
 
+_SINCE_OF_ALL_S = 7 * 86_400.0  # of all GPUs: a month would take seconds
+
 
 @click.command("history")
 @click.option(
@@ -45,7 +47,7 @@ from advisor.store.survey import (
     "--since",
     callback=duration_s,
     metavar="TIME",
-    help="How far back: 12h, 30d. Default: all.",
+    help="How far back: 12h, 30d. Default: all of a GPU, 7d of all GPUs.",
 )
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
@@ -62,6 +64,8 @@ def command(  # noqa: PLR0917  (one argument an option)
 
     'advisor fetch --keep' fills the record. Prices are $/h per GPU, without storage.
     """
+    if since is None and not gpus:
+        since = _SINCE_OF_ALL_S
     start = None if since is None else environment.now() - timedelta(seconds=since)
     with open_store(environment.data_folder) as connection:
         kept = kept_gpu_names(connection)

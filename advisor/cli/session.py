@@ -22,13 +22,17 @@ from advisor.market.types import Answer, Query
 from advisor.ranking import Ranking, load_tables, rank
 from advisor.store.database import FILE, open_store
 from advisor.store.history import Kept, keep
-from advisor.store.hosts import blocked_ids, rules
+from advisor.store.hosts import ids_of, rules
 from advisor.store.survey import bid_survival, load_spells
 from advisor.workloads.load import load_workload
 from advisor.workloads.override import assigned, override
 
 _RECENT = timedelta(days=7)
 """How far back bids are followed: what lost a month ago says little of today."""
+
+
+_CLOCK_SKEW = timedelta(minutes=5)
+"""How far two clocks may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +179,9 @@ def with_kept_data(
             spells = load_spells(connection, market=answer.market, since=since)
     filters = replace(
         filters,
-        blocked_machines=blocked_ids(known, "machine"),
-        blocked_hosts=blocked_ids(known, "host"),
+        blocked_machines=ids_of(known, "machine", blocked=True),
+        blocked_hosts=ids_of(known, "host", blocked=True),
+        allowed_machines=ids_of(known, "machine", blocked=False),
     )
     if spells:
         seen = bid_survival(spells)
@@ -193,12 +198,15 @@ def keep_answer(environment: Environment, answer: Answer) -> Kept:
     Raises
     ------
     advisor.errors.UsageError
-        if the answer is simulated, or nobody knows when it was given
+        if the answer is simulated, or nobody knows when it was given, or it is of the
+        future
     """
     if answer.simulated:
         raise UsageError("--keep: no such offers exist: prices of a simulated market")
     if answer.fetched_at is None:
         raise UsageError("--keep: the file does not say when it was fetched")
+    if answer.fetched_at > environment.now() + _CLOCK_SKEW:
+        raise UsageError("--keep: the snapshot is dated in the future: check the clocks")
     offers, _ = parse_offers(answer.records)
     with open_store(environment.data_folder) as connection:
         return keep(

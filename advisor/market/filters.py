@@ -53,6 +53,7 @@ class Filters:
     verified : True for offers that the market has verified
     min_duration_s : seconds that the offer must still stand
     blocked_machines, blocked_hosts : ids that the user wants no offer of
+    allowed_machines : ids that stay although their host is blocked
     """
 
     gpu_names: frozenset[str] | None = None
@@ -64,6 +65,7 @@ class Filters:
     min_duration_s: float | None = None
     blocked_machines: frozenset[int] = frozenset()
     blocked_hosts: frozenset[int] = frozenset()
+    allowed_machines: frozenset[int] = frozenset()
 
 
 def countries_of(regions: tuple[str, ...]) -> frozenset[str]:
@@ -130,7 +132,9 @@ def _reasons(
     yield "not_rentable", ~offers.rentable
     if filters.blocked_machines or filters.blocked_hosts:
         of_machine = np.isin(offers.machine_id, list(filters.blocked_machines))
-        yield "blocked", of_machine | np.isin(offers.host_id, list(filters.blocked_hosts))
+        of_host = np.isin(offers.host_id, list(filters.blocked_hosts))
+        allowed = np.isin(offers.machine_id, list(filters.allowed_machines))
+        yield "blocked", of_machine | (of_host & ~allowed)
     with np.errstate(invalid="ignore"):
         yield "disk_too_small", offers.disk_space_gb < disk_gb
     if filters.gpu_names is not None:

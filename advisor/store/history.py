@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -22,6 +22,9 @@ from advisor.store.database import transaction
 GAP_S = 1800
 """Snapshots further apart than this do not tell what was between them: six times the five
 minutes at which markets are usually recorded."""
+
+_RIVAL_S = 60
+"""A snapshot that is older by less came from another process at the same time."""
 
 
 class Prices(NamedTuple):
@@ -56,7 +59,7 @@ class Kept:
 
     Attributes
     ----------
-    new : False where this very snapshot was kept before
+    new : False where this snapshot, or one of the same minute, was kept before
     listings : that it shows
     without_machine : offers that name no machine, which cannot be followed
     """
@@ -81,7 +84,8 @@ def keep(
     offers : what the market showed
     market : its name
     at : when (UTC)
-    whole : whether it showed all that it has, so that an absence is an end
+    whole : whether it showed all that it has, so that an absence is an end; not believed
+        of a market that shows nothing, or offers of no machine
 
     Raises
     ------
@@ -89,13 +93,14 @@ def keep(
         if a later snapshot of the market was kept already
     """
     now = int(at.timestamp())
-    seen = dict(_seen(offers))
+    seen = _seen(offers)
     kept = Kept(True, len(seen), int((offers.machine_id == UNKNOWN_ID).sum()))
+    whole = whole and bool(seen) and not kept.without_machine
     with transaction(connection):
         (newest,) = connection.execute(
             "SELECT max(at) FROM snapshot WHERE market = ?", (market,)
         ).fetchone()
-        if newest == now:
+        if newest is not None and 0 <= newest - now < _RIVAL_S:
             return Kept(False, kept.listings, kept.without_machine)
         if newest is not None and newest > now:
             message = (
@@ -210,19 +215,31 @@ class _Recorder:
         )
 
 
-def _seen(offers: Offers) -> Iterator[tuple[_Key, Prices]]:
-    """Yield what each listing of a snapshot costs; of equal ones the last counts."""
+def _seen(offers: Offers) -> dict[_Key, Prices]:
+    """Return what each listing of a snapshot that can be rented costs.
+
+    Of offers that cannot be told apart the cheapest counts, in whatever order they came.
+    """
+    there = offers.take(offers.rentable & (offers.machine_id != UNKNOWN_ID))
     columns = zip(
-        offers.machine_id.tolist(),
-        offers.num_gpus.astype(int).tolist(),
-        offers.gpu_ids,
-        offers.gpu_name.tolist(),
-        offers.dph_base.tolist(),
-        offers.storage_usd_per_gb_month.tolist(),
-        offers.min_bid.tolist(),
+        there.machine_id.tolist(),
+        there.num_gpus.astype(int).tolist(),
+        there.gpu_ids,
+        there.gpu_name.tolist(),
+        there.dph_base.tolist(),
+        there.storage_usd_per_gb_month.tolist(),
+        there.min_bid.tolist(),
         strict=True,
     )
-    for machine, count, gpus, name, *prices in columns:
-        if machine != UNKNOWN_ID:
-            key = _Key(machine, count, ",".join(map(str, sorted(gpus))), name)
-            yield key, Prices(*(None if math.isnan(price) else price for price in prices))
+    seen: dict[_Key, Prices] = {}
+    for machine, count, gpus, name, *figures in columns:
+        key = _Key(machine, count, ",".join(map(str, sorted(gpus))), name)
+        prices = Prices(*(None if math.isnan(figure) else figure for figure in figures))
+        if key not in seen or _in_order(prices) < _in_order(seen[key]):
+            seen[key] = prices
+    return seen
+
+
+def _in_order(prices: Prices) -> tuple[float, ...]:
+    """Return prices as they sort, unknown ones last."""
+    return tuple(math.inf if price is None else price for price in prices)

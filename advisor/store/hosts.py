@@ -72,9 +72,11 @@ def rules(
     ]
 
 
-def blocked_ids(rules_: Sequence[HostRule], kind: Kind) -> frozenset[int]:
-    """Return the ids of a kind that are blocked and, for machines, not allowed."""
-    return frozenset(rule.id for rule in rules_ if rule.kind == kind and rule.blocked)
+def ids_of(rules_: Sequence[HostRule], kind: Kind, *, blocked: bool) -> frozenset[int]:
+    """Return the ids of a kind that are blocked, or that are allowed."""
+    return frozenset(
+        rule.id for rule in rules_ if rule.kind == kind and rule.blocked == blocked
+    )
 
 
 def _row(rule: HostRule) -> tuple[str, str, int, bool, str, int]:

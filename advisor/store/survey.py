@@ -127,7 +127,10 @@ def load_spells(
     market: str | None = None,
     since: datetime | None = None,
 ) -> Spells:
-    """Load the spells of GPUs (market spellings; all if `None`) since a time."""
+    """Load the spells of GPUs (market spellings; all if `None`) since a time.
+
+    A spell that began before is cut there: what happened earlier is not counted.
+    """
     conditions, values = ["1"], list[object]()
     if gpu_names is not None:
         conditions.append(f"gpu_name IN ({', '.join('?' * len(gpu_names))})")
@@ -146,12 +149,14 @@ def load_spells(
     ).fetchall()
     table = np.array(rows, dtype=np.float64).reshape(-1, 8)
     whole = table[:, [0, 2, 3]].astype(np.int64)
+    begin = int(since.timestamp()) if since is not None else 0
+    cut = whole[:, 1] < begin
     return Spells(
         listing=whole[:, 0],
         num_gpus=table[:, 1],
-        first_at=whole[:, 1],
+        first_at=np.maximum(whole[:, 1], begin),
         last_at=whole[:, 2],
-        born=table[:, 4].astype(bool),
+        born=table[:, 4].astype(bool) & ~cut,
         gone=table[:, 5].astype(bool),
         dph_base=table[:, 6],
         min_bid=table[:, 7],

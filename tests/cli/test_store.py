@@ -104,6 +104,17 @@ def test_a_file_without_a_time_is_not_kept(
     assert "when it was fetched" in outcome.stderr
 
 
+def test_a_snapshot_of_the_future_is_not_kept(
+    advisor: Advisor, record: dict[str, Any], tmp_path: Path
+) -> None:
+    """It would stand in the way of every later one."""
+    market = snapshot(tmp_path / "market.json", "2027-11-21T11:00:00Z", record)
+    outcome = advisor("fetch", "--keep", "-o", str(tmp_path / "o"), "--market", market)
+    assert outcome.exit_code == 2
+    assert "dated in the future" in outcome.stderr
+    assert not (tmp_path / "o").exists()
+
+
 def test_fetch_needs_a_place(advisor: Advisor) -> None:
     """Neither a file nor the record is a usage error that names both."""
     outcome = advisor("fetch", "--market", "sample")
@@ -141,6 +152,10 @@ def test_a_blocked_machine_is_left_out(
     advisor("hosts", "allow", str(record["machine_id"]))
     assert len(advisor(*rank).document["offers"]) == 1
     advisor("hosts", "block", "--host", str(record["host_id"]))
+    assert len(advisor(*rank).document["offers"]) == 1  # the machine is allowed
+    other = record | {"machine_id": 9, "gpu_ids": [99]}
+    market = snapshot(tmp_path / "other.json", "2026-11-21T11:00:00Z", other)
+    rank = ("rank", "--workload", "resnet50", "--market", market, "--json")
     assert advisor(*rank).document["excluded"] == {"blocked": 1}
 
 

@@ -117,14 +117,15 @@ def test_an_absence_ends_a_listing_in_a_whole_snapshot(
     store: sqlite3.Connection, recorder: Recorder
 ) -> None:
     """It is gone from then on; seen again it is born anew."""
-    recorder.keep({})
-    recorder.keep()
-    recorder.keep({})
+    other = {"machine_id": 8, "gpu_ids": [12]}
+    recorder.keep({}, other)
+    recorder.keep(other)
+    recorder.keep({}, other)
     spells = load_spells(store)
-    assert spells.gone.tolist() == [True, False]
-    assert spells.born.tolist() == [False, True]
+    assert spells.gone.tolist() == [True, False, False]
+    assert spells.born.tolist() == [False, True, False]
     first, _ = spells.lives()
-    assert len(first) == 2
+    assert len(first) == 3
 
 
 def test_an_absence_in_a_part_of_the_market_says_nothing(
@@ -150,6 +151,54 @@ def test_a_gap_in_the_record_is_not_observed(
     assert not spells.born.any()
     assert not spells.gone.any()
     assert (spells.last_at - spells.first_at).tolist() == [0, 0, 0]
+
+
+def test_a_market_that_shows_nothing_ends_nothing(
+    store: sqlite3.Connection, recorder: Recorder
+) -> None:
+    """An empty answer, or one with offers of no machine, is not the whole market."""
+    recorder.keep({})
+    recorder.keep()
+    recorder.keep({"machine_id": None})
+    recorder.keep({})
+    spells = load_spells(store)
+    assert len(spells) == 1
+    assert not spells.gone[0]
+
+
+def test_an_offer_that_cannot_be_rented_is_gone(
+    store: sqlite3.Connection, recorder: Recorder
+) -> None:
+    """Listed as rented is as good as not listed."""
+    other = {"machine_id": 8, "gpu_ids": [12]}
+    recorder.keep({}, other)
+    recorder.keep({"rentable": False}, other)
+    assert load_spells(store).gone.tolist() == [True, False]
+
+
+def test_listings_that_cannot_be_told_apart_are_the_cheapest(
+    store: sqlite3.Connection, recorder: Recorder
+) -> None:
+    """In whatever order a market names them, their price stays."""
+    two = ({"gpu_ids": None, "dph_base": 0.3}, {"gpu_ids": None, "dph_base": 0.2})
+    recorder.keep(*two)
+    recorder.keep(*two[::-1])
+    assert load_spells(store).dph_base.tolist() == [0.2]
+
+
+def test_what_was_before_a_time_does_not_count(
+    store: sqlite3.Connection, recorder: Recorder
+) -> None:
+    """A spell that began earlier is cut, and is no birth."""
+    other = {"machine_id": 8, "gpu_ids": [12]}
+    recorder.keep(other)
+    for _ in range(5):
+        recorder.keep({}, other)
+    since = START + timedelta(seconds=4 * STEP_S)
+    spells = load_spells(store, since=since)
+    assert (spells.last_at - spells.first_at).tolist() == [2 * STEP_S] * 2
+    assert not spells.born.any()
+    assert bid_survival(spells).exposure_hours[0] == pytest.approx(4 * STEP_S / 3600)
 
 
 def test_offers_without_a_machine_are_counted(recorder: Recorder) -> None:
@@ -215,7 +264,8 @@ def test_lives_by_hand(store: sqlite3.Connection, recorder: Recorder) -> None:
     """Kaplan and Meier over three births: two ends, one that outlives the record."""
     a, b, c = ({"machine_id": machine, "gpu_ids": [machine]} for machine in (1, 2, 3))
     hour = 1200
-    recorder.keep()
+    recorder.keep({"machine_id": 4})  # something else, to see them begin
+    recorder.keep({"machine_id": 4}, after_s=1)
     recorder.keep(a, b, c, after_s=hour)
     recorder.keep(b, c, after_s=hour)  # a lived for a third of an hour
     for _ in range(4):
@@ -232,8 +282,8 @@ def test_bids_by_hand(store: sqlite3.Connection, recorder: Recorder) -> None:
     """A rise of half loses lower bids, an end loses all; hours count until then."""
     bids = (0.10, 0.10, 0.15, 0.15, 0.12)
     for bid in bids:
-        recorder.keep({"min_bid": bid})
-    recorder.keep()
+        recorder.keep({"min_bid": bid}, {"machine_id": 8, "min_bid": None})
+    recorder.keep({"machine_id": 8, "min_bid": None})
     found = bid_survival(load_spells(store), (1.0, 1.25, 1.5, 2.0))
     assert found.outbid.tolist() == [1.0, 1.0, 0.0, 0.0]
     assert found.gone.tolist() == [1.0] * 4

@@ -10,7 +10,7 @@ from advisor.store.hosts import (
     HostRule,
     Kind,
     block_if_not_allowed,
-    blocked_ids,
+    ids_of,
     rules,
     set_rule,
 )
@@ -29,10 +29,11 @@ def test_a_rule_is_kept_and_replaced(tmp_path: Path) -> None:
         set_rule(store, rule(8, blocked=True, kind="host"))
     with open_store(tmp_path) as store:
         found = rules(store, "vast")
-        assert blocked_ids(found, "machine") == {7}
-        assert blocked_ids(found, "host") == {8}
+        assert ids_of(found, "machine", blocked=True) == {7}
+        assert ids_of(found, "host", blocked=True) == {8}
         set_rule(store, rule(7, blocked=False))
-        assert blocked_ids(rules(store), "machine") == frozenset()
+        assert ids_of(rules(store), "machine", blocked=True) == frozenset()
+        assert ids_of(rules(store), "machine", blocked=False) == {7}
         assert rules(store, "elsewhere") == []
 
 
@@ -42,4 +43,4 @@ def test_an_allowed_machine_is_never_blocked_automatically(tmp_path: Path) -> No
         set_rule(store, rule(7, blocked=False))
         assert not block_if_not_allowed(store, rule(7, blocked=True))
         assert block_if_not_allowed(store, rule(9, blocked=True))
-        assert blocked_ids(rules(store), "machine") == {9}
+        assert ids_of(rules(store), "machine", blocked=True) == {9}
