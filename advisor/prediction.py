@@ -7,9 +7,11 @@ offer goes (`advisor.ranking`), so that both predictions are one.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
+from pathlib import Path
 from typing import cast
 
 from advisor.cost.job import Job
@@ -19,9 +21,10 @@ from advisor.hardware.names import gpu_key
 from advisor.market.offers import MIB_PER_GIB, MOST_GPUS, parse_machine
 from advisor.market.types import Record
 from advisor.ranking import Ranking, Tables, advice_of, load_tables, rank_offers
+from advisor.resources import data_folder
 from advisor.throughput.advice import Advice
 from advisor.throughput.nearest import nearest
-from advisor.workloads.load import load_workload
+from advisor.workloads.load import library_of
 from advisor.workloads.memory import GB_PER_GIB, memory_gb
 from advisor.workloads.override import override
 from advisor.workloads.profile import Workload
@@ -117,7 +120,8 @@ def predict(
 
     Parameters
     ----------
-    workload : name of a profile, path of one, or a profile
+    workload : name of a profile (of the project, the user, or built in), path of one, or
+        a profile
     gpu : any spelling of one GPU; a memory in it that the card is not sold with counts
     num_gpus : GPUs, 1 to 1,024
     cpu : name of the CPU
@@ -136,8 +140,9 @@ def predict(
     """
     if tables is None:
         tables = load_tables()
-    profile = load_workload(workload) if isinstance(workload, str) else workload
-    profile = override(profile, figures or {})
+    if isinstance(workload, str):
+        workload = library_of(data_folder(os.environ), Path.cwd()).load(workload)
+    profile = override(workload, figures or {})
     _check_count(num_gpus)
     _check_range("threads", threads, _THREADS)
     _check_range("cpu_ghz", cpu_ghz, _CLOCK_GHZ)

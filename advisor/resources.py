@@ -1,7 +1,8 @@
-"""Where the data that ships with the project lies."""
+"""Where the data that ships with the project lies, and the user's own."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -21,3 +22,15 @@ def models_folder() -> Path:
 def fixtures_folder() -> Path:
     """Return the folder of the bundled sample market and of API payloads."""
     return _folder("fixtures")
+
+
+def data_folder(variables: Mapping[str, str]) -> Path:
+    """Return the folder of what the user keeps for good.
+
+    ``ADVISOR_DATA_DIR`` of the environment's `variables` moves it.
+    """
+    if own := variables.get("ADVISOR_DATA_DIR"):
+        return Path(own)
+    from platformdirs import user_data_path  # noqa: PLC0415  (own data only)
+
+    return user_data_path("advisor")

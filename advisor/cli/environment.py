@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from advisor.resources import data_folder
+from advisor.workloads.load import Library, library_of
+
 if TYPE_CHECKING:
     import httpx
 
@@ -22,18 +25,20 @@ class Environment:
     variables : environment variables
     home : the user's home folder
     now : tells the time (UTC)
+    folder : working folder
     transport : carries HTTP requests; None for the real network
     """
 
     variables: Mapping[str, str]
     home: Path
     now: Callable[[], datetime]
+    folder: Path
     transport: httpx.BaseTransport | None = None
 
     @classmethod
     def of_this_process(cls) -> Self:
         """Return the world as this process finds it."""
-        return cls(os.environ, Path.home(), lambda: datetime.now(UTC))
+        return cls(os.environ, Path.home(), lambda: datetime.now(UTC), Path.cwd())
 
     @property
     def cache_folder(self) -> Path:
@@ -47,8 +52,9 @@ class Environment:
     @property
     def data_folder(self) -> Path:
         """Where the user's own data are kept for good."""
-        if own := self.variables.get("ADVISOR_DATA_DIR"):
-            return Path(own)
-        from platformdirs import user_data_path  # noqa: PLC0415  (own data only)
+        return data_folder(self.variables)
 
-        return user_data_path("advisor")
+    @property
+    def library(self) -> Library:
+        """The profiles of the project, of the user, and the built-in ones."""
+        return library_of(self.data_folder, self.folder)

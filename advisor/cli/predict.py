@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from advisor.cli.environment import Environment
 from advisor.cli.options import above_zero, fit_batch_option, set_option
 from advisor.cli.output import result
 from advisor.prediction import predict
@@ -59,7 +60,10 @@ from advisor.workloads.override import assigned
 @fit_batch_option
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Print the prediction as JSON.")
+@click.pass_obj
 def command(  # noqa: PLR0917  (one argument an option)
+    environment: Environment,
+    /,
     workload: str,
     gpu: str,
     num_gpus: int,
@@ -76,7 +80,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     if batch is not None:
         figures["batch_size"] = batch
     prediction = predict(
-        workload,
+        environment.library.load(workload),
         gpu,
         num_gpus,
         cpu=cpu,

@@ -24,7 +24,7 @@ from advisor.store.database import FILE, open_store
 from advisor.store.history import Kept, keep
 from advisor.store.hosts import ids_of, rules
 from advisor.store.survey import bid_survival, load_spells
-from advisor.workloads.load import load_workload
+from advisor.workloads.load import Library
 from advisor.workloads.override import assigned, override
 
 _RECENT = timedelta(days=7)
@@ -52,9 +52,9 @@ class JobOptions:
         """Take click's options of the job out of all."""
         return cls(**{one.name: options.pop(one.name) for one in fields(cls)})
 
-    def job(self) -> Job:
-        """Return the job, with the user's own figures."""
-        profile = override(load_workload(self.workload), assigned(self.settings))
+    def job(self, library: Library) -> Job:
+        """Return the job, its profile of a library, with the user's own figures."""
+        profile = override(library.load(self.workload), assigned(self.settings))
         assumptions = Assumptions().replaced(assumed_figures(self.assumed))
         return Job(
             profile,
@@ -220,7 +220,7 @@ def keep_answer(environment: Environment, answer: Answer) -> Kept:
 
 def rank_all(environment: Environment, options: dict[str, Any]) -> Ranking:
     """Rank everything that the market shows, as the options of job and market say."""
-    job = JobOptions.taken_from(options).job()
+    job = JobOptions.taken_from(options).job(environment.library)
     answer = ask(
         environment,
         options["market"],

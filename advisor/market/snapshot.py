@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.errors import UsageError
+from advisor.files import write_atomically
 from advisor.market.types import Answer, Query
 
 FILE_MARKET = "file"
@@ -55,7 +55,7 @@ def save_snapshot(answer: Answer, path: Path) -> None:
         message = f"cannot write {path}: it is no regular file; name another"
         raise UsageError(message)
     try:
-        _write_atomically(path, gzip.compress(body, 9, mtime=0))
+        write_atomically(path, gzip.compress(body, 9, mtime=0))
     except OSError as error:
         message = f"cannot write {path}: {error.strerror or error}"
         raise UsageError(message) from error
@@ -132,22 +132,6 @@ def _document(path: Path) -> Any:
         what = "an HTML page" if body.lstrip()[:1] == b"<" else "torn or no JSON"
         message = f"{path}: {what} instead of offers; save it again"
         raise UsageError(message) from error
-
-
-def _write_atomically(path: Path, body: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, whole."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _stamp(moment: datetime | None) -> str | None:

@@ -148,6 +148,11 @@ def list_workloads() -> list[Workload]:
     return Library().all()[0]
 
 
+def library_of(data_folder: Path, folder: Path) -> Library:
+    """Return the library of a user's data folder and a working folder."""
+    return Library(data_folder / _TABLE, find_project(folder))
+
+
 def find_project(folder: Path) -> Path | None:
     """Return the project's file of a working folder: in it or above it."""
     for place in (folder, *folder.parents):

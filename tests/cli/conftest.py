@@ -54,6 +54,7 @@ def advisor(tmp_path: Path) -> Callable[..., Outcome]:
             },
             home=tmp_path,
             now=lambda: NOW,
+            folder=tmp_path,
             transport=transport or httpx.MockTransport(refuse),
         )
         runner = click.testing.CliRunner()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from advisor.errors import UsageError
@@ -353,3 +353,37 @@ def test_saved_profile_comes_before_built_in(tmp_path: Path, resnet50: Workload)
     library = Library(tmp_path)
     assert library.load("resnet50") == mine
     assert len(library.all()[0]) == len(list_workloads())
+
+
+@given(workloads(), workloads())
+def test_inheritance_is_replacement(parent: Workload, child: Workload) -> None:
+    """A profile that extends another and gives every figure is the one that it gives."""
+    text = dump_workload(child)
+    extended = parse_workload(f'extends = "p"\n{text}', "x", lambda _: parent)
+    own = dataclasses.replace(extended, sources=child.sources)
+    assert own == child
+
+
+@given(workloads(), st.sampled_from([*FIGURES, "epochs", "batch_size"]))
+def test_one_figure_is_overridden(parent: Workload, name: str) -> None:
+    """The rest is the parent's, and the source says whose the figure is."""
+    value = min(getattr(parent, name), 1.0 if name in FIGURES else 1)
+    text = f'extends = "p"\n{name} = {value!r}\n'
+    # More trained parameters than there are is refused.
+    assume(name != "parameters_m" or value >= parent.trainable_parameters_m)
+    child = parse_workload(text, "x", lambda _: parent, parent.name)
+    assert getattr(child, name) == value
+    assert (
+        dataclasses.replace(
+            child, **{name: getattr(parent, name)}, sources=parent.sources
+        )
+        == parent
+    )
+    assert child.sources.get(name, "set by the user") == "set by the user"
+
+
+def test_what_cannot_be_extended(resnet50: Workload) -> None:
+    """Without a place to look, and with no text for a name, the line is told."""
+    assert "here no other profile" in complaint('extends = "resnet50"\n')
+    with pytest.raises(UsageError, match=r"x:1: extends: a string is expected"):
+        parse_workload("extends = 3\n", "x", lambda _: resnet50)

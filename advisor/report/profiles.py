@@ -1,0 +1,56 @@
+"""Workload profiles for people: a line each, and whole with what is guessed marked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from advisor.workloads.parse import SET_BY_USER, dump_workload
+from advisor.workloads.profile import Workload
+
+_GUESSES = ("assumption", "assumed", "guess")
+"""What the source of a figure begins with that nobody measured or published."""
+
+
+def listed_rows(
+    workloads: Sequence[Workload], files: Mapping[str, tuple[str, Path]]
+) -> list[dict[str, Any]]:
+    """Return a row for each profile: what it is, whose, and how long it trains."""
+    return [
+        {
+            "name": workload.name,
+            "of": files[workload.name][0] if workload.name in files else "built-in",
+            "task": workload.task,
+            "precision": workload.precision,
+            "batch": workload.batch_size,
+            "epochs": workload.epochs,
+            "description": workload.description,
+        }
+        for workload in workloads
+    ]
+
+
+def guessed(workload: Workload) -> list[str]:
+    """Return the figures of a profile that are assumed, or have no source at all."""
+    numbers = [one.name for one in fields(workload) if str(one.type) in {"float", "int"}]
+    return [
+        name
+        for name in numbers
+        if not (source := workload.sources.get(name, ""))
+        or source.lower().startswith(_GUESSES)
+    ]
+
+
+def shown_text(workload: Workload) -> str:
+    """Return a profile as TOML, each guessed figure marked, the user's own named."""
+    marks = dict.fromkeys(guessed(workload), "guessed")
+    own = [name for name, source in workload.sources.items() if source == SET_BY_USER]
+    marks |= dict.fromkeys(own, "yours")
+    lines, in_figures = [], True
+    for line in dump_workload(workload).rstrip("\n").splitlines():
+        in_figures &= not line.startswith("[")
+        mark = marks.get(line.partition(" = ")[0]) if in_figures else None
+        lines.append(f"{line}  # {mark}" if mark else line)
+    return "\n".join(lines)
