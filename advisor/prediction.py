@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
@@ -24,6 +24,7 @@ from advisor.ranking import Ranking, Tables, advice_of, load_tables, rank_offers
 from advisor.resources import data_folder
 from advisor.throughput.advice import Advice
 from advisor.throughput.nearest import nearest
+from advisor.throughput.own_runs import OwnRun
 from advisor.workloads.load import library_of
 from advisor.workloads.memory import GB_PER_GIB, memory_gb
 from advisor.workloads.override import override
@@ -111,6 +112,7 @@ def predict(
     cpu_ghz: float | None = None,
     figures: Mapping[str, object] | None = None,
     fit_batch: bool = False,
+    runs: Sequence[OwnRun] = (),
     tables: Tables | None = None,
 ) -> Prediction:
     """Predict how fast a training runs on a machine.
@@ -129,6 +131,7 @@ def predict(
     cpu_ghz : clock, GHz; it counts only where `cpu` is in no table
     figures : figures of the profile to replace, see `workloads.override`
     fit_batch : each GPU takes the largest batch that it holds, not the profile's
+    runs : of the workload that the user made and measured
     tables : hardware tables and model, for many calls; None: those that ship
 
     Raises
@@ -143,9 +146,7 @@ def predict(
     if isinstance(workload, str):
         workload = library_of(data_folder(os.environ), Path.cwd()).load(workload)
     profile = override(workload, figures or {})
-    _check_count(num_gpus)
-    _check_range("threads", threads, _THREADS)
-    _check_range("cpu_ghz", cpu_ghz, _CLOCK_GHZ)
+    check_machine(num_gpus, threads, cpu_ghz)
     meant = tables.gpus.find(gpu)
     told_gb = gpu_key(gpu).memory_gb
     known = tables.cpus.resolve(cpu)
@@ -159,11 +160,28 @@ def predict(
         "cpu_cores_effective": threads,
         "cpu_ghz": cpu_ghz,
     }
-    job = Job(profile, profile.epochs, profile.disk_gb, fit_batch=fit_batch)
+    job = Job(
+        profile, profile.epochs, profile.disk_gb, fit_batch=fit_batch, runs=tuple(runs)
+    )
     ranking = rank_offers(parse_machine(record), job, tables)
     if not ranking.throughput.fits[0]:
         raise NothingFitsError(_too_small(profile, ranking))
     return _prediction(ranking, _rests_on(profile, meant, tables))
+
+
+def check_machine(
+    num_gpus: object, threads: object = None, cpu_ghz: object = None
+) -> None:
+    """Refuse what no machine has.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if a number cannot be right
+    """
+    _check_count(num_gpus)
+    _check_range("threads", threads, _THREADS)
+    _check_range("cpu_ghz", cpu_ghz, _CLOCK_GHZ)
 
 
 def _check_count(num_gpus: object) -> None:

@@ -33,7 +33,8 @@ from advisor.resources import models_folder
 from advisor.throughput.advice import Advice, advise
 from advisor.throughput.artefact import MODELLED, ThroughputModel, load_model
 from advisor.throughput.health import BROKEN_LOG_SD, EXPONENT, Health, health
-from advisor.throughput.predict import Throughput, predict
+from advisor.throughput.own_runs import Measured
+from advisor.throughput.predict import Throughput, measure, predict
 from advisor.workloads.memory import USABLE_SHARE
 
 
@@ -59,6 +60,7 @@ class Ranking:
     ----------
     offers, machines, condition, throughput, bill : what the rooms before say of the
         same N offers, in one and the same order, which is not the ranking's
+    measured : what runs of the user's own say; None: there are none
     order : positions into them, the best offer first, shape (R,), R <= N
     alternatives : position -> positions of offers that share its GPUs and rank lower
     usable : which offers run the job at all, shape (N,)
@@ -75,6 +77,7 @@ class Ranking:
     offers: Offers
     machines: Machines
     condition: Health
+    measured: Measured | None
     throughput: Throughput
     bill: Bill
     order: IntArray
@@ -122,8 +125,14 @@ def rank_offers(
     choice = choice or Choice()
     machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
     condition = health(offers, machines, tables.model.gpu.dlperf)
+    measured = measure(job.runs, job.workload, tables.model, tables.gpus, tables.cpus)
     throughput = predict(
-        machines, job.workload, tables.model, condition, fit_batch=job.fit_batch
+        machines,
+        job.workload,
+        tables.model,
+        condition,
+        fit_batch=job.fit_batch,
+        measured=measured,
     )
     cost = bill(offers, machines, throughput, job)
     usable, unusable = _usable(throughput, cost, job)
@@ -138,6 +147,7 @@ def rank_offers(
         offers=offers,
         machines=machines,
         condition=condition,
+        measured=measured,
         throughput=throughput,
         bill=cost,
         order=choices,
@@ -153,7 +163,11 @@ def rank_offers(
         assumptions=_assumptions(job, tables.model),
         model_identity={
             **tables.model.identity,
-            "rests_on": tables.model.rests_on(job.workload),
+            "rests_on": {
+                **tables.model.rests_on(job.workload),
+                "own_runs": measured.runs if measured else 0,
+                "silent_runs": list(measured.silent) if measured else [],
+            },
         },
     )
 
@@ -212,6 +226,7 @@ def advice_of(ranking: Ranking, at: int) -> Advice:
         ranking.tables.model,
         ranking.condition.take(here),
         fit_batch=ranking.job.fit_batch,
+        measured=ranking.measured,
     )
 
 

@@ -10,7 +10,8 @@ from advisor.arrays import FloatArray, IntArray
 from advisor.choice import judged_cost
 from advisor.ranking import Ranking
 from advisor.throughput.limits import LIMITS
-from advisor.throughput.shared import gpu_correlation, limit_shares
+from advisor.throughput.own_runs import gpu_correlation
+from advisor.throughput.shared import limit_shares
 from advisor.throughput.spread import Z90
 
 SURE = 0.75
@@ -56,7 +57,9 @@ def _covariance(ranking: Ranking, order: IntArray) -> FloatArray:
     limits = np.stack([throughput.limits[name][order] for name in LIMITS])
     shares = limit_shares(limits, model.host.norm_order)
     workload = ranking.job.workload
-    correlation, gpu = gpu_correlation(model, ranking.machines.take(order), workload)
+    correlation, gpu = gpu_correlation(
+        model, ranking.machines.take(order), workload, ranking.measured
+    )
     of_gpu = shares[LIMITS.index("gpu")] * bill.log_sd_throughput[order]
     rate_sd = np.log(throughput.samples_per_s / throughput.low)[order] / Z90
     with np.errstate(divide="ignore", invalid="ignore"):

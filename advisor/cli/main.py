@@ -23,6 +23,8 @@ _COMMANDS = {
     "predict": "advisor.cli.predict",
     "speedup": "advisor.cli.speedup",
     "fetch": "advisor.cli.fetch",
+    "record": "advisor.cli.record",
+    "records": "advisor.cli.records",
     "history": "advisor.cli.history",
     "hosts": "advisor.cli.hosts",
     "workloads": "advisor.cli.workloads",

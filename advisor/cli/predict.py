@@ -7,6 +7,7 @@ import click
 from advisor.cli.environment import Environment
 from advisor.cli.options import above_zero, fit_batch_option, set_option
 from advisor.cli.output import result
+from advisor.cli.session import own_runs
 from advisor.prediction import predict
 from advisor.report.formats import to_json
 from advisor.report.predicted import predicted_document, predicted_text
@@ -79,8 +80,9 @@ def command(  # noqa: PLR0917  (one argument an option)
     figures: dict[str, object] = {**assigned(settings)}
     if batch is not None:
         figures["batch_size"] = batch
+    profile = environment.library.load(workload)
     prediction = predict(
-        environment.library.load(workload),
+        profile,
         gpu,
         num_gpus,
         cpu=cpu,
@@ -88,6 +90,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         cpu_ghz=clock,
         figures=figures,
         fit_batch=fit_batch,
+        runs=own_runs(environment, profile.name),
     )
     if as_json:
         result(to_json(predicted_document(prediction)))

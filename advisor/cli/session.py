@@ -23,7 +23,9 @@ from advisor.ranking import Ranking, load_tables, rank
 from advisor.store.database import FILE, open_store
 from advisor.store.history import Kept, keep
 from advisor.store.hosts import ids_of, rules
+from advisor.store.runs import kept_runs
 from advisor.store.survey import bid_survival, load_spells
+from advisor.throughput.own_runs import OwnRun
 from advisor.workloads.load import Library
 from advisor.workloads.override import assigned, override
 
@@ -158,14 +160,23 @@ def ask(
     return search(opened, query, cache, max_age_s=max_age_s, stale_ok=stale_ok)
 
 
+def own_runs(environment: Environment, workload: str) -> tuple[OwnRun, ...]:
+    """Return the runs of a workload that the user recorded."""
+    if not (environment.data_folder / FILE).exists():
+        return ()
+    with open_store(environment.data_folder) as connection:
+        return tuple(kept.run for kept in kept_runs(connection, workload))
+
+
 def with_kept_data(
     environment: Environment, answer: Answer, job: Job, filters: Filters
 ) -> tuple[Job, Filters]:
-    """Return job and filters with what the user's own file tells of the market.
+    """Return job and filters with what the user's own file tells.
 
-    That is how often bids lose, and which machines are blocked; of a simulated market
-    it tells nothing.
+    That is what was measured of the workload; and of the market how often bids lose, and
+    which machines are blocked. Of a simulated market it tells nothing.
     """
+    job = replace(job, runs=own_runs(environment, job.workload.name))
     folder = environment.data_folder
     if answer.simulated or not (folder / FILE).exists():
         return job, filters

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.hazard import BidHazard
+from advisor.throughput.own_runs import OwnRun
 from advisor.workloads.profile import Workload
 
 Rental = Literal["on-demand", "interruptible", "reserved"]
@@ -26,6 +27,7 @@ class Job:
         ``"reserved"``: paid ahead at the offer's discount
     assumptions : figures of the cost model that no offer states
     fit_batch : each GPU takes the largest batch that it holds, not the profile's
+    runs : of the workload that the user made and measured
     bid_hazard : how often a bid loses its GPUs; None: the stated prior
     """
 
@@ -35,6 +37,7 @@ class Job:
     rental: Rental = "on-demand"
     assumptions: Assumptions = field(default_factory=Assumptions)
     fit_batch: bool = False
+    runs: tuple[OwnRun, ...] = ()
     bid_hazard: BidHazard | None = None
 
 

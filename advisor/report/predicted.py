@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from advisor.prediction import Prediction, RestsOn
+from advisor.prediction import Prediction
 from advisor.report.advised import advice_document, advice_lines
 from advisor.report.entries import Entry, entries
 from advisor.report.formats import figure, lines_of, to_table
+from advisor.report.ranked import calibrated
 
 SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
@@ -85,7 +86,7 @@ def predicted_text(prediction: Prediction) -> str:
         _facts(prediction),
         _limits(prediction.limits),
         lines_of(advice_lines(prediction.advice)),
-        lines_of([("rests on", _evidence(prediction.rests_on))]),
+        lines_of([("rests on", _evidence(prediction))]),
     ]
     if prediction.flags:
         remarks = [(name, _REMARKS.get(name, "")) for name in prediction.flags]
@@ -132,13 +133,16 @@ def _limits(limits: Mapping[str, float]) -> str:
     return to_table(rows, ("limit", "samples/s"), ("left", "right"))
 
 
-def _evidence(rests_on: RestsOn) -> str:
+def _evidence(prediction: Prediction) -> str:
+    rests_on, measured = prediction.rests_on, prediction.ranking.measured
     count = rests_on.workload_measurements
     of_workload = f"{count:,} measurement{'s' * (count != 1)} of this workload"
     of_gpu = f"{rests_on.gpu_measurements:,} of this GPU"
     parts = [f"{of_workload}, {of_gpu}", f"nearest: {', '.join(rests_on.nearest)}"]
     if rests_on.level != "measured":
         parts.append(f"the level is that of {_LEVELS[rests_on.level]}")
+    if measured is not None:
+        parts.append(calibrated(measured))
     return "; ".join(parts)
 
 

@@ -11,6 +11,7 @@ from advisor.market.types import Answer
 from advisor.ranking import Ranking
 from advisor.report.entries import Entry
 from advisor.report.formats import figure, to_table
+from advisor.throughput.own_runs import Measured
 
 SCHEMA_VERSION = 1
 """Version of the JSON envelope; it rises when a key changes meaning or goes."""
@@ -105,9 +106,17 @@ def headline(ranking: Ranking, answer: Answer, now: datetime) -> str:
     out = sum(ranking.excluded.values())
     reasons = ", ".join(f"{name} {n:,}" for name, n in ranking.excluded.items())
     parts.append(f"{out:,} left out" + (f" ({reasons})" if reasons else ""))
+    if ranking.measured is not None:
+        parts.append(calibrated(ranking.measured))
     if answer.complete is False:
         parts.append("the market may hold back more offers")
     return "; ".join([*parts, *answer.notes])
+
+
+def calibrated(measured: Measured) -> str:
+    """Say how many runs of the user's own count, and why others do not."""
+    runs = f"{measured.runs} run{'s' * (measured.runs != 1)}"
+    return "; ".join([f"calibrated by {runs}", *measured.silent])
 
 
 def table(shown: Sequence[Entry]) -> str:

@@ -57,6 +57,23 @@ MIGRATIONS: Sequence[str] = (
         PRIMARY KEY (market, kind, id)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE run (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        workload TEXT NOT NULL,
+        gpu TEXT NOT NULL,
+        num_gpus INTEGER NOT NULL,
+        samples_per_s REAL NOT NULL,
+        cpu TEXT,
+        threads REAL,
+        cpu_ghz REAL,
+        batch_size INTEGER NOT NULL,
+        precision TEXT NOT NULL,
+        source TEXT NOT NULL,
+        at INTEGER NOT NULL
+    );
+    CREATE INDEX run_workload ON run (workload);
+    """,
 )
 """One script for each version of the schema after the one before it. Times are seconds
 since 1970 (UTC); prices as in `advisor.market.offers.Offers`."""

@@ -14,7 +14,8 @@ from advisor.arrays import FloatArray
 from advisor.hardware.machines import Machines
 from advisor.throughput.artefact import ThroughputModel
 from advisor.throughput.health import Health
-from advisor.throughput.predict import predict
+from advisor.throughput.own_runs import Measured
+from advisor.throughput.predict import Throughput, predict
 from advisor.workloads.profile import Workload
 
 OF_CPU = ("cpu", "launch", "handoff")
@@ -84,6 +85,7 @@ def advise(
     condition: Health | None = None,
     *,
     fit_batch: bool = False,
+    measured: Measured | None = None,
 ) -> Advice:
     """Say what holds one machine back, and what would lift it.
 
@@ -94,10 +96,10 @@ def advise(
     workload : the profile; it must fit
     model : the trained artefact
     condition : what is known of the machine's health; None: nothing
-    fit_batch : as in `predict`
+    fit_batch, measured : as in `predict`
     """
-    asked = _Asked(machine, threads, workload, model, condition, fit_batch)
-    now = predict(machine, workload, model, condition, fit_batch=fit_batch)
+    asked = _Asked(machine, threads, workload, model, condition, fit_batch, measured)
+    now = asked.predicted(machine)
     rate, limits = float(now.samples_per_s[0]), now.limits
     bound_by = str(now.bound_by[0])
     enough = asked.enough_threads()
@@ -135,6 +137,7 @@ class _Asked:
     model: ThroughputModel
     condition: Health | None
     fit_batch: bool
+    measured: Measured | None
 
     def enough_threads(self) -> int | None:
         """Return the least threads that are enough; None where none are."""
@@ -182,12 +185,20 @@ class _Asked:
     def _copies(self, count: int) -> Machines:
         return self.machine.take(np.zeros(count, dtype=np.int64))
 
-    def _rates(self, variants: Machines) -> FloatArray:
+    def predicted(self, variants: Machines) -> Throughput:
+        """Predict variants of the machine."""
         condition = self.condition
         if condition is not None:
             count = len(variants.num_gpus)
             condition = condition.take(np.zeros(count, dtype=np.int64))
-        found = predict(
-            variants, self.workload, self.model, condition, fit_batch=self.fit_batch
+        return predict(
+            variants,
+            self.workload,
+            self.model,
+            condition,
+            fit_batch=self.fit_batch,
+            measured=self.measured,
         )
-        return found.samples_per_s
+
+    def _rates(self, variants: Machines) -> FloatArray:
+        return self.predicted(variants).samples_per_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +64,14 @@ class GpuFeatures:
     year: FloatArray
     matmul_share: FloatArray
     gpu: StrArray
+
+    def joined(self, other: GpuFeatures) -> GpuFeatures:
+        """Return these GPUs and then the other ones."""
+        columns = (
+            np.concatenate([getattr(self, one.name), getattr(other, one.name)])
+            for one in fields(self)
+        )
+        return GpuFeatures(*columns)
 
     @classmethod
     def of(cls, gpus: Sequence[Gpu | None], precision: str) -> GpuFeatures:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
+from advisor.hardware.cpus import CpuTable
+from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines
 from advisor.throughput.artefact import ThroughputModel
 from advisor.throughput.health import Health
@@ -23,6 +25,13 @@ from advisor.throughput.limits import (
     join,
     launch_limit,
     transfer_limit,
+)
+from advisor.throughput.own_runs import (
+    Measured,
+    OwnRun,
+    calibration,
+    machine_of,
+    measured_by,
 )
 from advisor.throughput.scaling import moved_gb
 from advisor.throughput.spread import Z90
@@ -80,6 +89,7 @@ def predict(
     condition: Health | None = None,
     *,
     fit_batch: bool = False,
+    measured: Measured | None = None,
 ) -> Throughput:
     """Predict the throughput of `workload` on each machine.
 
@@ -90,7 +100,10 @@ def predict(
     model : the trained artefact
     condition : what is known of the machines' health; None: nothing
     fit_batch : each GPU takes the largest batch that it holds, not the profile's
+    measured : what runs of the user's own say; None: there are none
     """
+    if measured is not None:
+        workload = measured.corrected(workload)
     memory_gb_ = machines.gpu_memory_gb * GB_PER_GIB
     fit = largest_micro_batch if fit_batch else fit_micro_batch
     micro_batch = fit(workload, memory_gb_, machines.num_gpus)
@@ -101,6 +114,9 @@ def predict(
     gpu_rate, gpu_log_sd = model.gpu_rate(machines, workload, held)
     if workload.gradient_checkpointing:
         gpu_rate = gpu_rate / RECOMPUTED
+    if measured is not None:
+        shift, keep = calibration(machines, workload, model, measured)
+        gpu_rate, gpu_log_sd = gpu_rate * np.exp(shift), gpu_log_sd * keep
     if condition is not None:
         gpu_rate = gpu_rate * condition.factor
         gpu_log_sd = np.hypot(gpu_log_sd, condition.log_sd)
@@ -138,6 +154,25 @@ def predict(
         - memory_gb(workload, micro_batch, machines.num_gpus),
         fits=fits,
     )
+
+
+def measure(
+    runs: Sequence[OwnRun],
+    workload: Workload,
+    model: ThroughputModel,
+    gpus: GpuTable,
+    cpus: CpuTable,
+) -> Measured | None:
+    """Return what runs of the user's own say of a workload; None if there are none."""
+    if not runs:
+        return None
+    machines = [machine_of(run, gpus, cpus, model) for run in runs]
+    limits = []
+    for run, machine in zip(runs, machines, strict=True):
+        asked = replace(workload, batch_size=run.batch_size)
+        found = predict(machine, asked, model)
+        limits.append(np.stack([found.limits[name] for name in LIMITS]))
+    return measured_by(runs, machines, limits, workload, model)
 
 
 def interval(

@@ -6,16 +6,15 @@ every GPU alike, and what is wrong of a GPU is wrong of each offer with it.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from advisor.arrays import FloatArray, IntArray
-from advisor.hardware.machines import Machines
-from advisor.throughput.artefact import ThroughputModel, gpu_features
-from advisor.throughput.features import WorkloadKey
+from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.gpu_model import GpuModel, Run, workload_level_variance
 from advisor.throughput.kernel import OWN_PARTS, Inputs
 from advisor.throughput.limits import LIMITS
-from advisor.workloads.profile import Workload
 
 
 def limit_shares(limits: FloatArray, order: float) -> FloatArray:
@@ -34,19 +33,27 @@ def limit_shares(limits: FloatArray, order: float) -> FloatArray:
     return shares
 
 
-def gpu_correlation(
-    model: ThroughputModel, machines: Machines, workload: Workload
-) -> tuple[FloatArray, IntArray]:
-    """Return how the errors of the GPU side correlate between GPUs.
+class GpuErrors(NamedTuple):
+    """How the errors of the GPU side vary together, of G GPUs.
 
-    Returns
-    -------
-    (G, G) correlation between the errors of two machines with these GPUs; less than 1
-        on the diagonal, since each measurement and host has an error of its own
-    (N,) which of the G each machine has
+    Attributes
+    ----------
+    shared : (G, G) covariance of the log errors of two different machines
+    variance : (G,) of one machine: more than the diagonal, since each run has an error
+        of its own
+    code : (N,) which of the G each machine has
     """
-    features = gpu_features(machines, workload.precision)
-    gpu, key = model.gpu, WorkloadKey.of(workload)
+
+    shared: FloatArray
+    variance: FloatArray
+    code: IntArray
+
+
+def gpu_errors(gpu: GpuModel, features: GpuFeatures, key: WorkloadKey) -> GpuErrors:
+    """Return how the errors for N machines and one workload vary together.
+
+    The machines are of one user, whose framework, data and code they share.
+    """
     _, first, code = np.unique(features.gpu, return_index=True, return_inverse=True)
     z, effect = gpu.standardise(features, np.zeros(len(features)))
     family = gpu.families.get(key.name, key.family)
@@ -72,8 +79,7 @@ def gpu_correlation(
     of_gpu = sum(v for part, v in own.items() if part.similarity == "gpu")
     shared = covariance + common + of_gpu * np.eye(len(first))
     variance = np.diag(covariance) + gpu.covariance.own + gpu.noise
-    scale = np.sqrt(np.maximum(variance, 1e-12))
-    return np.clip(shared / np.outer(scale, scale), 0.0, 1.0), code.reshape(-1)
+    return GpuErrors(shared, np.maximum(variance, 1e-12), code.reshape(-1))
 
 
 def _posterior(gpu: GpuModel, inputs: Inputs, count: int) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import Any
 
 from advisor.errors import UsageError
 from advisor.workloads.parse import SET_BY_USER, workload_of
-from advisor.workloads.profile import Workload
+from advisor.workloads.profile import Workload, with_level_of
 
 ORIGIN = "--set"
 """What messages call the place where such a figure stands."""
@@ -34,7 +34,7 @@ def override(workload: Workload, figures: Mapping[str, object]) -> Workload:
     document["sources"] = dict(workload.sources)
     for key, value in figures.items():
         _put(document, key, value)
-    return workload_of(document, ORIGIN)
+    return with_level_of(workload_of(document, ORIGIN), workload)
 
 
 def assigned(assignments: Iterable[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from dataclasses import MISSING, Field, asdict, fields
 from typing import Any, NoReturn, cast
 
 from advisor.errors import UsageError
-from advisor.workloads.profile import CHOICES, Reference, Workload
+from advisor.workloads.profile import CHOICES, Reference, Workload, with_level_of
 
 Parent = Callable[[str], Workload]
 """Finds the profile that another extends, by name."""
@@ -194,8 +194,10 @@ class _Parser:
         self._inside = inside  # the table that the profile stands in
 
     def workload(self, document: Mapping[str, Any], name: str) -> Workload:
+        extended = None
         if EXTENDS in document:
-            document = self._inherited(document, name)
+            extended = self._extended(document)
+            document = self._inherited(document, name, extended)
         self._refuse_unknown("", document, {*_FIELDS, "reference", "sources"})
         self._refuse_missing("", document, [*filter(_is_needed, _FIELDS), "reference"])
         reference = self.table(document, "reference")
@@ -212,7 +214,7 @@ class _Parser:
             sources=self._sources(self.table(document, "sources")),
         )
         self._check_together(workload)
-        return workload
+        return workload if extended is None else with_level_of(workload, extended)
 
     def document(self) -> dict[str, Any]:
         if self._text.lstrip().startswith("<"):
@@ -235,12 +237,17 @@ class _Parser:
     def refuse_unknown(self, document: Mapping[str, Any], known: Sequence[str]) -> None:
         self._refuse_unknown("", document, known)
 
-    def _inherited(self, document: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """Return the parent's figures with those of the document in their place."""
+    def _extended(self, document: Mapping[str, Any]) -> Workload:
         extended = self._string(EXTENDS, "", document[EXTENDS])
         if self._parent is None:
             self._refuse("here no other profile can be extended", EXTENDS)
-        merged = asdict(self._parent(extended))
+        return self._parent(extended)
+
+    def _inherited(
+        self, document: Mapping[str, Any], name: str, extended: Workload
+    ) -> dict[str, Any]:
+        """Return the parent's figures with those of the document in their place."""
+        merged = asdict(extended)
         merged["sources"] = dict(merged["sources"])
         if name:
             merged["name"] = name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 Precision = Literal["fp32", "tf32", "amp", "bf16", "fp16"]
@@ -147,3 +147,26 @@ class Workload:
     def disk_gb(self) -> float:
         """10^9 bytes of disk that a job needs: data, image, two checkpoints."""
         return self.dataset_gb + self.image_gb + 2 * self.checkpoint_gb
+
+
+def with_level_of(child: Workload, parent: Workload) -> Workload:
+    """Return a changed profile with the level that its parent's measurements give it.
+
+    The level is that of the benchmark that both refer to, in units of its samples. Where
+    the operations of a sample were changed and the units were not, a sample counts as
+    many units as it has more operations: else the change would have no effect.
+    """
+    mine, theirs = child.reference, parent.reference
+    same = mine.benchmark == theirs.benchmark != ""
+    same &= mine.benchmark_units_per_sample == theirs.benchmark_units_per_sample
+    ratio = child.training_gflops_per_sample / parent.training_gflops_per_sample
+    if not same or ratio == 1.0:
+        return child
+    units = theirs.benchmark_units_per_sample * ratio
+    sources = {
+        **child.sources,
+        "benchmark_units_per_sample": f"derived: operations of a sample over those of "
+        f"{parent.name}",
+    }
+    reference = replace(mine, benchmark_units_per_sample=units)
+    return replace(child, reference=reference, sources=sources)

@@ -17,7 +17,17 @@ from advisor.errors import AdvisorError, ExitStatus
 RANK = ("rank", "--workload", "resnet50", "--market", "sample")
 COMMANDS = (
     *("rank", "explain", "compare", "bid", "predict", "speedup", "fetch"),
-    *("history", "hosts", "workloads", "gpus", "cpus", "model", "sample"),
+    *(
+        "record",
+        "records",
+        "history",
+        "hosts",
+        "workloads",
+        "gpus",
+        "cpus",
+        "model",
+        "sample",
+    ),
 )
 
 

@@ -12,7 +12,8 @@ from advisor.cost.job import Job
 from advisor.market.filters import Filters
 from advisor.ranking import load_tables, rank
 from advisor.throughput.limits import LIMITS, join
-from advisor.throughput.shared import gpu_correlation, limit_shares
+from advisor.throughput.own_runs import gpu_correlation
+from advisor.throughput.shared import limit_shares
 from advisor.workloads.load import list_workloads, load_workload
 
 TABLES = load_tables()

@@ -373,12 +373,13 @@ def test_one_figure_is_overridden(parent: Workload, name: str) -> None:
     assume(name != "parameters_m" or value >= parent.trainable_parameters_m)
     child = parse_workload(text, "x", lambda _: parent, parent.name)
     assert getattr(child, name) == value
-    assert (
-        dataclasses.replace(
-            child, **{name: getattr(parent, name)}, sources=parent.sources
-        )
-        == parent
+    back = dataclasses.replace(
+        child,
+        **{name: getattr(parent, name)},
+        sources=parent.sources,
+        reference=parent.reference,
     )
+    assert back == parent
     assert child.sources.get(name, "set by the user") == "set by the user"
 
 
@@ -387,3 +388,14 @@ def test_what_cannot_be_extended(resnet50: Workload) -> None:
     assert "here no other profile" in complaint('extends = "resnet50"\n')
     with pytest.raises(UsageError, match=r"x:1: extends: a string is expected"):
         parse_workload("extends = 3\n", "x", lambda _: resnet50)
+
+
+def test_more_operations_are_a_lower_level(resnet50: Workload) -> None:
+    """A sample with twice the operations counts as two of the benchmark's samples."""
+    twice = f'extends = "p"\nforward_gflops_per_sample = {2 * 8.178}\n'
+    child = parse_workload(twice, "x", lambda _: resnet50, "mine")
+    assert child.reference.benchmark_units_per_sample == pytest.approx(2.0)
+    assert "resnet50" in child.sources["benchmark_units_per_sample"]
+    told = f"{twice}[reference]\nbenchmark_units_per_sample = 3\n"
+    own = parse_workload(told, "x", lambda _: resnet50, "mine")
+    assert own.reference.benchmark_units_per_sample == 3.0

@@ -44,7 +44,10 @@ def test_one_figure_changes_and_no_other(name: str, value: float) -> None:
     assert getattr(changed, name) == value
     assert changed.sources[name] == SET_BY_USER
     back = dataclasses.replace(
-        changed, **{name: getattr(RESNET50, name)}, sources=RESNET50.sources
+        changed,
+        **{name: getattr(RESNET50, name)},
+        sources=RESNET50.sources,
+        reference=RESNET50.reference,
     )
     assert back == RESNET50
 

@@ -36,6 +36,7 @@ from advisor.throughput.evaluate.splits import (
     Split,
     gpu_splits,
     levelled,
+    partners,
 )
 from advisor.throughput.fit.benchmarks import Benchmarks
 from advisor.throughput.fit.cells import Cells
@@ -45,6 +46,9 @@ EVERY_SPLIT = (*SPLITS, "multi", "cpu")
 
 RATIO_SPLITS = ("pair", "gpu", "family", "model")
 """Splits of ratios: the level comes from the rest of the cell."""
+
+ONE_RUN = "model_one_run"
+"""The split whose baselines scale from the same single run as the model."""
 
 LEVEL_SPLITS = ("series", "source")
 """Splits of levels: the level comes from other cells of the workload and precision."""
@@ -176,7 +180,7 @@ def _report(result: Evaluation, name: str, split: Split, rows: Rows, of: Inputs)
     source = np.array([str(text).split(":")[0] for text in table.source])
     result.by_source[name] = grouped(source, error, log_sd)
     rates = baseline_rates(table, of.gpus, of.dlperf)
-    if name in (*RATIO_SPLITS, *LEVEL_SPLITS):
+    if name in (*RATIO_SPLITS, *LEVEL_SPLITS, ONE_RUN):
         result.baselines[name] = {
             baseline: metrics(_baseline_error(rate, split, rows, error, name))
             for baseline, rate in rates.items()
@@ -193,11 +197,16 @@ def _baseline_error(
 ) -> FloatArray:
     """Return a baseline's errors on the rows that the model is scored on."""
     folds, cell, teaches = split.folds, rows.of.cell, rows.scored
+    measured = np.log(rows.table.throughput)
+    if name == ONE_RUN:
+        run = partners(cell, teaches)
+        left = measured - rate
+        one = np.where(run < 0, np.nan, left[run] - left)
+        return np.where(np.isfinite(error), one, np.nan)
     if name == "model":  # the level comes from the other rows of the cell, one by one
         folds = np.arange(len(rows.table))
     if name in LEVEL_SPLITS:
         cell, teaches = rows.of.inputs.labels["pair"], ~rows.left_out
-    measured = np.log(rows.table.throughput)
     found = ratio_errors(rate, measured, cell, folds, teaches)
     return np.where(np.isfinite(error), found, np.nan)
 

@@ -171,6 +171,7 @@ def _nested(
         for split, codes in folds.items()
     }
     mute = np.where(rows.left_out, MUTE, 0.0)
+    runs = partners(of.cell, rows.scored)
     for number in np.unique(group[rows.candidates & (group >= 0)]):
         outside = np.flatnonzero((group != number) & ~rows.left_out)
         fitted = fit_covariance(of, outside)
@@ -186,7 +187,7 @@ def _nested(
             )
             for fold in held_out(full, codes, np.unique(codes[inside])):
                 places = fold.places
-                error, variance = _judge(split, rows, fold, fitted)
+                error, variance = _judge(split, rows, fold, fitted, runs)
                 known = rows.candidates[places] & (variance < FREE_LEVEL)
                 places, spread = places[known], factor * np.sqrt(variance[known])
                 found[split].error[places] = error[known]
@@ -197,7 +198,7 @@ def _nested(
 
 
 def _judge(
-    split: str, rows: Rows, fold: HeldOut, fitted: Fitted
+    split: str, rows: Rows, fold: HeldOut, fitted: Fitted, runs: IntArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return (n,) ln(predicted / measured) of a fold, and its variance."""
     covariance = fold.covariance - np.diag(
@@ -207,7 +208,10 @@ def _judge(
     if split == "model":
         return level_of_others(fold.error, covariance, cell, teaches)
     if split == "model_one_run":
-        return level_of_one(fold.error, covariance, cell, teaches)
+        local = np.full(len(rows.of), -1)
+        local[fold.places] = np.arange(len(fold.places))
+        run = runs[fold.places]
+        return level_of_one(fold.error, covariance, np.where(run < 0, -1, local[run]))
     variance = np.diag(covariance)
     if split == "model_absolute":  # the family's level goes in its place: `levelled`
         variance = variance - workload_level_variance(fitted.covariance)
@@ -237,22 +241,36 @@ def level_of_others(
     return result, variance
 
 
-def level_of_one(
-    error: FloatArray, covariance: FloatArray, cell: IntArray, teaches: BoolArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return (n,) errors and variances given one other row of the cell, at random.
+def partners(cell: IntArray, teaches: BoolArray) -> IntArray:
+    """Return (N,) another row of each row's cell, at random; -1 where there is none.
 
-    Parameters are those of `level_of_others`.
+    It stands for the one run that tells the level of a workload. Every call draws alike.
     """
     draw = np.random.default_rng(SEED)
-    result, variance = np.full(len(error), np.nan), np.full(len(error), np.inf)
-    for row in range(len(error)):
+    found = np.full(len(cell), -1)
+    for row in range(len(cell)):
         others = _others(row, cell, teaches)
         if len(others):
-            one = draw.choice(others)
-            gain = covariance[row, one] / covariance[one, one]
-            result[row] = gain * error[one] - error[row]
-            variance[row] = covariance[row, row] - gain * covariance[row, one]
+            found[row] = draw.choice(others)
+    return found
+
+
+def level_of_one(
+    error: FloatArray, covariance: FloatArray, run: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return (n,) errors and variances given one other row of the cell.
+
+    Parameters
+    ----------
+    error, covariance : as in `level_of_others`
+    run : (n,) the row that is given for each; below zero: none
+    """
+    result, variance = np.full(len(error), np.nan), np.full(len(error), np.inf)
+    for row in np.flatnonzero(run >= 0):
+        one = run[row]
+        gain = covariance[row, one] / covariance[one, one]
+        result[row] = gain * error[one] - error[row]
+        variance[row] = covariance[row, row] - gain * covariance[row, one]
     return result, variance
 
 

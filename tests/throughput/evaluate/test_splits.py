@@ -17,6 +17,7 @@ from advisor.throughput.evaluate.splits import (
     level_of_one,
     level_of_others,
     levelled,
+    partners,
 )
 from advisor.throughput.fit.benchmarks import Benchmarks
 from advisor.throughput.fit.cells import Cells
@@ -91,7 +92,9 @@ def test_levels_of_a_cell_by_hand() -> None:
     assert others[:2] == pytest.approx([0.3, -0.3])
     assert spread[:2] == pytest.approx([2.0 + 3.0 - 2.0] * 2)
     assert np.isnan(others[2])
-    one, variance = level_of_one(error, covariance, cell, teaches)
+    run = partners(cell, teaches)
+    assert run.tolist() == [1, 0, -1]
+    one, variance = level_of_one(error, covariance, run)
     assert one[0] == pytest.approx(0.5 / 3.0 - 0.2)
     assert variance[0] == pytest.approx(2.0 - 1.0 / 3.0)
     silent, _ = level_of_others(error, covariance, cell, np.array([True, False, True]))

@@ -1,0 +1,295 @@
+"""What runs of the user's own say of a workload on other machines.
+
+A run tells how far the prediction was off where it ran. What it was off by is, in part,
+the workload's own: its code, its data, its framework. The errors for two GPUs vary
+together as the fitted process says (`advisor.throughput.shared`), so the run conditions
+every other prediction of the workload, its interval included (Gaussian conditioning).
+
+A run that the GPU bound speaks of the GPU side, one that the input pipeline bound of the
+time that a sample takes on a core; one that something else bound says nothing of others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from advisor.arrays import FloatArray, IntArray
+from advisor.hardware.cpus import CpuTable
+from advisor.hardware.gpus import GpuTable
+from advisor.hardware.machines import Machines, describe
+from advisor.market.offers import MIB_PER_GIB, parse_machine
+from advisor.throughput.artefact import ThroughputModel, gpu_features
+from advisor.throughput.features import GpuFeatures, WorkloadKey
+from advisor.throughput.limits import LIMITS, join
+from advisor.throughput.shared import gpu_errors, limit_shares
+from advisor.workloads.profile import Precision, Workload
+
+RUN_LOG_SD = 0.05
+"""Log-sd of one measured throughput: what the same job differs by from day to day
+(assumption)."""
+
+SPEAKS = 0.3
+"""Least share of a limit in the rate for a run to speak of it (assumption)."""
+
+_LEAST = 1e-6  # variance: nothing is known exactly
+_FARTHEST = 6.0
+_HALVINGS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRun:
+    """One measured training of the user's.
+
+    Attributes
+    ----------
+    workload : name of the profile
+    gpu : canonical name
+    num_gpus : GPUs
+    samples_per_s : of the profile's samples, all GPUs together
+    cpu : name of the CPU, None where it is unknown
+    threads : hardware threads, None where they are unknown
+    cpu_ghz : clock, GHz, None where it is unknown
+    batch_size, precision : with which it ran
+    """
+
+    workload: str
+    gpu: str
+    num_gpus: int
+    samples_per_s: float
+    cpu: str | None
+    threads: float | None
+    cpu_ghz: float | None
+    batch_size: int
+    precision: Precision
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What R runs say of a workload.
+
+    Attributes
+    ----------
+    features : of the GPUs of those that speak of the GPU side, R' of them
+    residual : ln(measured / predicted) of the rate of one GPU, shape (R',)
+    noise : variance of it beside the model's, shape (R',)
+    cpu_ms_per_sample, cpu_ms_log_sd : of the profile, corrected
+    runs : how many of the runs count
+    silent : why others do not
+    """
+
+    features: GpuFeatures
+    residual: FloatArray
+    noise: FloatArray
+    cpu_ms_per_sample: float
+    cpu_ms_log_sd: float
+    runs: int
+    silent: tuple[str, ...]
+
+    def corrected(self, workload: Workload) -> Workload:
+        """Return the profile with the time of a sample on a core as it was measured."""
+        return replace(
+            workload,
+            cpu_ms_per_sample=self.cpu_ms_per_sample,
+            cpu_ms_log_sd=self.cpu_ms_log_sd,
+        )
+
+
+class _Conditioned(NamedTuple):
+    """Errors of the GPU side given runs: of N machines with G GPUs, see `GpuErrors`."""
+
+    shift: FloatArray
+    shared: FloatArray
+    variance: FloatArray
+    before: FloatArray
+    code: IntArray
+
+
+def calibration(
+    machines: Machines, workload: Workload, model: ThroughputModel, measured: Measured
+) -> tuple[FloatArray, FloatArray]:
+    """Return what runs change of the GPU side on each of N machines.
+
+    Returns
+    -------
+    shift : to add to the log rate of one GPU, shape (N,)
+    keep : factor on the log-sd of it, at most 1, shape (N,)
+    """
+    given = _given(machines, workload, model, measured)
+    keep = np.sqrt(given.variance / given.before)
+    return given.shift[given.code], keep[given.code]
+
+
+def gpu_correlation(
+    model: ThroughputModel,
+    machines: Machines,
+    workload: Workload,
+    measured: Measured | None = None,
+) -> tuple[FloatArray, IntArray]:
+    """Return how the errors of the GPU side correlate between GPUs, given runs.
+
+    Returns
+    -------
+    (G, G) correlation between the errors of two machines with these GPUs; less than 1
+        on the diagonal
+    (N,) which of the G each machine has
+    """
+    given = _given(machines, workload, model, measured)
+    scale = np.sqrt(given.variance)
+    return np.clip(given.shared / np.outer(scale, scale), 0.0, 1.0), given.code
+
+
+def _given(
+    machines: Machines,
+    workload: Workload,
+    model: ThroughputModel,
+    measured: Measured | None,
+) -> _Conditioned:
+    """Return the errors for N machines given what runs say (Gaussian conditioning)."""
+    features, key = gpu_features(machines, workload.precision), WorkloadKey.of(workload)
+    if measured is None or not len(measured.residual):
+        shared, before, code = gpu_errors(model.gpu, features, key)
+        return _Conditioned(np.zeros(len(before)), shared, before, before, code)
+    number = len(features)
+    both = features.joined(measured.features)
+    shared, before, code = gpu_errors(model.gpu, both, key)
+    ours, theirs = code[:number], code[number:]
+    own = before[theirs] - np.diag(shared)[theirs] + measured.noise
+    among = shared[np.ix_(theirs, theirs)] + np.diag(own)
+    gain = np.linalg.solve(among, shared[theirs]).T
+    explained = gain @ shared[theirs]
+    variance = np.maximum(before - np.diag(explained), _LEAST)
+    return _Conditioned(
+        gain @ measured.residual, shared - explained, variance, before, ours
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Speech:
+    """What one run says: of the GPU side, of the CPU side, or why nothing."""
+
+    gpu: tuple[float, float] | None = None
+    cpu: tuple[float, float] | None = None
+    silent: str = ""
+
+
+def interpret(run: OwnRun, limits: FloatArray, order: float) -> _Speech:
+    """Say what a run speaks of, given the limits that were predicted for it.
+
+    Parameters
+    ----------
+    run : the run
+    limits : samples/s, in the order of `LIMITS`, shape (limits, 1)
+    order : of their near-minimum
+    """
+    shares = limit_shares(limits, order)[:, 0]
+    order_of = np.argsort(-shares)
+    named = [name for name in (LIMITS[at] for at in order_of) if name in {"gpu", "cpu"}]
+    for name in named:
+        row = LIMITS.index(name)
+        by = _solved(run.samples_per_s, limits, row, order)
+        if by is None:
+            continue
+        moved = limits.copy()
+        moved[row] *= math.exp(by)
+        share = float(limit_shares(moved, order)[row, 0])
+        if share >= SPEAKS:
+            told = (by, (RUN_LOG_SD / share) ** 2)
+            return _Speech(gpu=told) if name == "gpu" else _Speech(cpu=told)
+    held = LIMITS[int(order_of[0])]
+    where = f"{run.num_gpus} x {run.gpu}"
+    return _Speech(silent=f"the run on {where} was held back by its {held} limit")
+
+
+def _solved(rate: float, limits: FloatArray, row: int, order: float) -> float | None:
+    """Return by how much a limit's log must move for all to allow `rate`, if it can."""
+
+    def allowed(by: float) -> float:
+        moved = limits.copy()
+        moved[row] *= math.exp(by)
+        return float(join(moved, order)[0])
+
+    low, high = -_FARTHEST, _FARTHEST
+    if not allowed(low) < rate < allowed(high):
+        return None
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if allowed(middle) < rate else (low, middle)
+    return 0.5 * (low + high)
+
+
+def machine_of(
+    run: OwnRun, gpus: GpuTable, cpus: CpuTable, model: ThroughputModel
+) -> Machines:
+    """Return the machine that a run was on, as physics."""
+    gpu = gpus[run.gpu]
+    record = {
+        "gpu_name": gpu.name,
+        "gpu_ram": MIB_PER_GIB * gpu.memory_gb,
+        "num_gpus": run.num_gpus,
+        "cpu_name": run.cpu,
+        "cpu_cores_effective": run.threads,
+        "cpu_ghz": run.cpu_ghz,
+    }
+    return describe(parse_machine(record), gpus, cpus, model.cpu)
+
+
+def measured_by(
+    runs: Sequence[OwnRun],
+    machines: Sequence[Machines],
+    limits: Sequence[FloatArray],
+    workload: Workload,
+    model: ThroughputModel,
+) -> Measured:
+    """Return what runs say of a workload.
+
+    Parameters
+    ----------
+    runs : of the workload
+    machines : that each was on
+    limits : that were predicted for each, shape (limits, 1)
+    workload : the profile as it is without them
+    model : the trained artefact
+    """
+    residual, noise, silent = list[float](), list[float](), list[str]()
+    spoken: list[Machines] = []
+    cpu_weight, cpu_sum = 0.0, 0.0
+    for run, machine, predicted in zip(runs, machines, limits, strict=True):
+        if run.precision != workload.precision:
+            silent.append(f"a run was in {run.precision}, not {workload.precision}")
+            continue
+        said = interpret(run, predicted, model.host.norm_order)
+        if said.gpu is not None:
+            spoken.append(machine)
+            residual.append(said.gpu[0])
+            noise.append(said.gpu[1])
+        elif said.cpu is not None:
+            # The core's speed on that machine is no better known than elsewhere.
+            variance = said.cpu[1] + float(machine.core_speed_log_sd[0]) ** 2
+            cpu_weight += 1.0 / variance
+            cpu_sum += said.cpu[0] / variance
+        else:
+            silent.append(said.silent)
+    prior = workload.cpu_ms_log_sd**2
+    total = cpu_weight + (1.0 / prior if prior > 0.0 else math.inf)
+    faster = cpu_sum / total if math.isfinite(total) else 0.0
+    return Measured(
+        features=_features(spoken, workload.precision),
+        residual=np.array(residual),
+        noise=np.array(noise),
+        cpu_ms_per_sample=workload.cpu_ms_per_sample * math.exp(-faster),
+        cpu_ms_log_sd=total**-0.5 if math.isfinite(total) else 0.0,
+        runs=len(runs) - len(silent),
+        silent=tuple(silent),
+    )
+
+
+def _features(machines: Sequence[Machines], precision: Precision) -> GpuFeatures:
+    found = GpuFeatures.of([], precision)
+    for machine in machines:
+        found = found.joined(gpu_features(machine, precision))
+    return found

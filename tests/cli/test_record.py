@@ -1,0 +1,98 @@
+"""`advisor record` and `records`: one run calibrates a workload."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Advisor = Callable[..., Any]
+PREDICT = ("predict", "--workload", "mine", "--gpu", "RTX 4090", "--cpu", "EPYC 7702")
+RECORD = ("record", "--workload", "mine", "--gpu", "rtx_3090", "--cpu", "EPYC 7702")
+
+
+@pytest.fixture(autouse=True)
+def mine(advisor: Advisor) -> None:
+    """Save a profile of one's own."""
+    advisor("workloads", "new", "mine", "--extends", "resnet50", "--set", "epochs=3")
+
+
+def test_a_record_calibrates_every_prediction(advisor: Advisor) -> None:
+    """Predictions on other machines follow, with a narrower interval, and say so."""
+    before = advisor(*PREDICT, "--json").document
+    assert advisor(*RECORD, "--throughput", "600").exit_code == 0
+    after = advisor(*PREDICT, "--json").document
+    assert after["samples_per_s"] < 0.9 * before["samples_per_s"]
+
+    def width(entry: dict[str, Any]) -> float:
+        return float(entry["samples_per_s_high"] / entry["samples_per_s_low"])
+
+    assert width(after) < 0.8 * width(before)
+    assert after["model"]["rests_on"]["own_runs"] == 1
+    assert "calibrated by 1 run" in advisor(*PREDICT).stdout
+    ranked = advisor("rank", "--workload", "mine", "--top", "1")
+    assert "calibrated by 1 run" in ranked.stderr
+    other = advisor("rank", "--workload", "resnet50", "--top", "1")
+    assert "calibrated" not in other.stderr
+
+
+def test_records_are_listed_exported_and_deleted(advisor: Advisor) -> None:
+    """What was recorded can be seen, taken along, and taken back."""
+    advisor(*RECORD, "--throughput", "600")
+    advisor(*RECORD, "--throughput", "700", "--num-gpus", "2", "--batch", "64")
+    rows = advisor("records", "list", "--json").document["records"]
+    assert [row["samples_per_s"] for row in rows] == [600.0, 700.0]
+    assert (rows[1]["num_gpus"], rows[1]["batch_size"]) == (2, 64)
+    assert rows[0]["gpu"] == "RTX 3090"
+    exported = list(csv.DictReader(advisor("records", "export").stdout.splitlines()))
+    assert [float(row["samples_per_s"]) for row in exported] == [600.0, 700.0]
+    assert advisor("records", "delete", str(rows[0]["number"])).exit_code == 0
+    left = advisor("records", "list", "--workload", "mine", "--json").document
+    assert [row["number"] for row in left["records"]] == [rows[1]["number"]]
+    assert advisor("records", "delete", "999").exit_code == 2
+
+
+def test_a_log_is_read(advisor: Advisor, tmp_path: Path) -> None:
+    """Steps a second of a bar count batch and GPUs."""
+    log = tmp_path / "train.log"
+    log.write_text("100%|###| 500/500 [01:40<00:00,  2.50it/s]\n")
+    outcome = advisor(*RECORD, "--from-log", str(log), "--num-gpus", "2", "--batch", "64")
+    assert outcome.exit_code == 0
+    assert "tqdm: 320 samples/s, of 1 line" in outcome.stderr
+    (row,) = advisor("records", "list", "--json").document["records"]
+    assert (row["samples_per_s"], row["source"]) == (320.0, "tqdm")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "--throughput"),
+        (("--throughput", "1", "--from-log", "x"), "--from-log FILE"),
+        (("--throughput", "0"), "above zero"),
+        (("--throughput", "nan"), "finite"),
+        (("--throughput", "1", "--gpu", "RTX 4900"), "RTX 4090"),
+        (("--throughput", "1", "--num-gpus", "0"), "num_gpus"),
+        (("--throughput", "1", "--workload", "nine"), "no workload"),
+        (("--from-log", "absent.log"), "absent.log"),
+    ],
+)
+def test_what_cannot_be_is_not_recorded(
+    advisor: Advisor, arguments: tuple[str, ...], words: str
+) -> None:
+    """One line that says what to do, exit code 2, and no record."""
+    outcome = advisor(*RECORD, *arguments)
+    assert outcome.exit_code == 2
+    assert words in outcome.stderr
+    assert advisor("records", "list", "--json").document["records"] == []
+
+
+def test_a_log_without_a_rate_is_refused(advisor: Advisor, tmp_path: Path) -> None:
+    """A file of something else is named."""
+    log = tmp_path / "train.log"
+    log.write_text("hello\n")
+    outcome = advisor(*RECORD, "--from-log", str(log))
+    assert outcome.exit_code == 2
+    assert "train.log: no line tells a throughput" in outcome.stderr
