@@ -21,7 +21,7 @@ from advisor.hardware.names import gpu_key
 from advisor.market.offers import MIB_PER_GIB, MOST_GPUS, parse_machine
 from advisor.market.types import Record
 from advisor.ranking import Ranking, Tables, advice_of, load_tables, rank_offers
-from advisor.resources import data_folder
+from advisor.resources import chosen_models_folder, data_folder
 from advisor.throughput.advice import Advice
 from advisor.throughput.nearest import nearest
 from advisor.throughput.own_runs import OwnRun
@@ -132,7 +132,8 @@ def predict(
     figures : figures of the profile to replace, see `workloads.override`
     fit_batch : each GPU takes the largest batch that it holds, not the profile's
     runs : of the workload that the user made and measured
-    tables : hardware tables and model, for many calls; None: those that ship
+    tables : hardware tables and model, for many calls; None: those that ship, or the
+        user's own model (`advisor model use`)
 
     Raises
     ------
@@ -141,10 +142,11 @@ def predict(
     advisor.errors.NothingFitsError
         if the GPUs cannot hold one sample of the workload
     """
+    data = data_folder(os.environ)
     if tables is None:
-        tables = load_tables()
+        tables = load_tables(chosen_models_folder(data))
     if isinstance(workload, str):
-        workload = library_of(data_folder(os.environ), Path.cwd()).load(workload)
+        workload = library_of(data, Path.cwd()).load(workload)
     profile = override(workload, figures or {})
     check_machine(num_gpus, threads, cpu_ghz)
     meant = tables.gpus.find(gpu)

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,9 +48,9 @@ class Tables:
     model: ThroughputModel
 
 
-def load_tables() -> Tables:
-    """Load the hardware tables and the model that ship with the package."""
-    return Tables(load_gpus(), load_cpus(), load_model(models_folder()))
+def load_tables(models: Path | None = None) -> Tables:
+    """Load the hardware tables, and the model of a folder (None: the shipped one)."""
+    return Tables(load_gpus(), load_cpus(), load_model(models or models_folder()))
 
 
 @dataclass(frozen=True, slots=True)

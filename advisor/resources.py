@@ -34,3 +34,23 @@ def data_folder(variables: Mapping[str, str]) -> Path:
     from platformdirs import user_data_path  # noqa: PLC0415  (own data only)
 
     return user_data_path("advisor")
+
+
+OWN, SHIPPED = "own", "shipped"
+"""Which artefact predictions take: see `chosen_models_folder`."""
+
+
+def own_models_folder(data: Path) -> Path:
+    """Return the folder of the user's own artefact, in the data folder `data`."""
+    return data / "models"
+
+
+def chosen_models_folder(data: Path) -> Path:
+    """Return the folder of the artefact that the user chose; the shipped one by default.
+
+    ``advisor model use own`` writes the choice beside the user's own artefact.
+    """
+    own = own_models_folder(data)
+    choice = own / "use"
+    chosen = choice.is_file() and choice.read_text(encoding="utf-8").strip() == OWN
+    return own if chosen else models_folder()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from advisor.resources import data_folder
+from advisor.resources import chosen_models_folder, data_folder
 from advisor.workloads.load import Library, library_of
 
 if TYPE_CHECKING:
@@ -58,3 +58,8 @@ class Environment:
     def library(self) -> Library:
         """The profiles of the project, of the user, and the built-in ones."""
         return library_of(self.data_folder, self.folder)
+
+    @property
+    def models(self) -> Path:
+        """Folder of the artefact that predictions take."""
+        return chosen_models_folder(self.data_folder)

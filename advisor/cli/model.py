@@ -6,14 +6,22 @@ scikit-learn is imported only when a command runs, so that `advisor -h` stays fa
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from advisor.cli.environment import Environment
 from advisor.cli.options import format_options, help_if_alone, json_option
 from advisor.cli.output import remark, result
+from advisor.errors import UsageError
+from advisor.files import write_atomically
 from advisor.report.formats import Format, to_json
-from advisor.resources import models_folder
+from advisor.resources import OWN, SHIPPED, models_folder, own_models_folder
+from advisor.store.database import open_store
+from advisor.store.runs import kept_runs
+
+if TYPE_CHECKING:
+    from advisor.throughput.folder import OwnRecords
 
 _SCHEMA_VERSION = 1
 _SPLITS = (
@@ -44,21 +52,68 @@ def command(ctx: click.Context) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write. Default: the artefact that 'advisor rank' uses.",
 )
+@click.option(
+    "--with-records",
+    "own",
+    is_flag=True,
+    help="Learn from your records too; the model is yours: see 'advisor model use'.",
+)
 @json_option
 @click.pass_obj
-def train_(environment: Environment, /, output: Path | None, as_json: bool) -> None:
+def train_(
+    environment: Environment, /, output: Path | None, own: bool, as_json: bool
+) -> None:
     """Train the model on the benchmark table and write the artefact."""
     from advisor.throughput.artefact import ARTEFACT  # noqa: PLC0415
     from advisor.throughput.folder import train_folder  # noqa: PLC0415
     from advisor.throughput.gpu_store import save_model  # noqa: PLC0415
 
     path = output or models_folder() / ARTEFACT
-    model = train_folder(models_folder(), environment.now().date())
+    records = None
+    if own:
+        records = _own_records(environment)
+        path = output or own_models_folder(environment.data_folder) / ARTEFACT
+        path.parent.mkdir(parents=True, exist_ok=True)
+    model = train_folder(models_folder(), environment.now().date(), records)
     save_model(model, path)
+    if own:
+        count = len(model.about["own_records"])
+        remark(f"{count:,} of your records teach it; 'advisor model use own' takes it")
     remark(f"trained on {model.about['training_rows']:,} measurements; saved in {path}")
     if as_json:
         document = {"schema_version": _SCHEMA_VERSION, "file": str(path)}
         result(to_json({**document, **model.about}))
+
+
+def _own_records(environment: Environment) -> OwnRecords:
+    """Return the user's records with the profiles that they are of."""
+    from advisor.throughput.folder import OwnRecords  # noqa: PLC0415
+
+    with open_store(environment.data_folder) as connection:
+        kept = kept_runs(connection)
+    if not kept:
+        message = "you have no records yet: 'advisor record' keeps a measured run"
+        raise UsageError(message)
+    workloads, _ = environment.library.all()
+    return OwnRecords(
+        {one.number: one.run for one in kept}, {one.name: one for one in workloads}
+    )
+
+
+@command.command("use")
+@click.argument("which", type=click.Choice((OWN, SHIPPED)))
+@click.pass_obj
+def use(environment: Environment, /, which: str) -> None:
+    """Choose the model that predictions take: your own or the shipped one."""
+    from advisor.throughput.artefact import ARTEFACT  # noqa: PLC0415
+
+    folder = own_models_folder(environment.data_folder)
+    if which == OWN and not (folder / ARTEFACT).is_file():
+        message = "you have no model of your own: 'advisor model train --with-records'"
+        raise UsageError(message)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "use", which.encode("utf-8"))
+    remark(f"predictions take the {which} model from now on")
 
 
 @command.command("evaluate")

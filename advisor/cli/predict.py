@@ -9,6 +9,7 @@ from advisor.cli.options import above_zero, fit_batch_option, set_option
 from advisor.cli.output import result
 from advisor.cli.session import own_runs
 from advisor.prediction import predict
+from advisor.ranking import load_tables
 from advisor.report.formats import to_json
 from advisor.report.predicted import predicted_document, predicted_text
 from advisor.workloads.override import assigned
@@ -91,6 +92,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         figures=figures,
         fit_batch=fit_batch,
         runs=own_runs(environment, profile.name),
+        tables=load_tables(environment.models),
     )
     if as_json:
         result(to_json(predicted_document(prediction)))

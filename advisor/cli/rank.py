@@ -93,7 +93,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     """Rank offers by cost per completed epoch of a workload."""
     job = JobOptions.taken_from(options).job(environment.library)
     asked = Constraints.from_options(options, job.rental)
-    tables = load_tables()
+    tables = load_tables(environment.models)
     answer = ask(
         environment,
         market,

@@ -161,11 +161,15 @@ def ask(
 
 
 def own_runs(environment: Environment, workload: str) -> tuple[OwnRun, ...]:
-    """Return the runs of a workload that the user recorded."""
+    """Return the runs of a workload that the user recorded.
+
+    Those that the user's own model has learnt too: there they teach how GPUs compare, as
+    one source among others; here they tell the level of the user's own set-up.
+    """
     if not (environment.data_folder / FILE).exists():
         return ()
     with open_store(environment.data_folder) as connection:
-        return tuple(kept.run for kept in kept_runs(connection, workload))
+        return tuple(one.run for one in kept_runs(connection, workload))
 
 
 def with_kept_data(
@@ -239,5 +243,6 @@ def rank_all(environment: Environment, options: dict[str, Any]) -> Ranking:
         max_age_s=options["max_age"],
         stale_ok=options["stale_ok"],
     )
+    tables = load_tables(environment.models)
     job, filters = with_kept_data(environment, answer, job, Filters())
-    return rank(answer.records, job, load_tables(), filters)
+    return rank(answer.records, job, tables, filters)

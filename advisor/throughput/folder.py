@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
@@ -26,9 +27,12 @@ from advisor.throughput.fit.benchmarks import Benchmarks, load_benchmarks, table
 from advisor.throughput.fit.cells import load_cells
 from advisor.throughput.fit.cpu import fit_host
 from advisor.throughput.fit.cpu_tables import load_cpu_tables
+from advisor.throughput.fit.own import own_rows, with_own
 from advisor.throughput.fit.train import train
 from advisor.throughput.gpu_model import GpuModel
 from advisor.throughput.gpu_store import load_gpu_model
+from advisor.throughput.own_runs import OwnRun
+from advisor.workloads.profile import Workload
 
 TABLE = "benchmarks.csv"
 AUXILIARY = "auxiliary.csv"
@@ -48,18 +52,47 @@ def load_tables(folder: Path) -> Benchmarks:
     return load_benchmarks(folder / TABLE) + load_benchmarks(folder / AUXILIARY)
 
 
-def train_folder(folder: Path, today: date) -> GpuModel:
-    """Train on the folder's tables; `today` is the date that the card shows."""
+@dataclass(frozen=True, slots=True)
+class OwnRecords:
+    """What the user measured, for a refit.
+
+    Attributes
+    ----------
+    runs : number of each record -> run
+    profiles : name -> profile
+    """
+
+    runs: Mapping[int, OwnRun]
+    profiles: Mapping[str, Workload]
+
+
+def train_folder(
+    folder: Path, today: date, records: OwnRecords | None = None
+) -> GpuModel:
+    """Train on the folder's tables, and on what the user measured.
+
+    Parameters
+    ----------
+    folder : of the tables
+    today : the date that the card shows
+    records : of the user; ``about["own_records"]`` has the numbers of those that teach
+    """
     tables = load_tables(folder)
-    about = {
+    about: dict[str, Any] = {
         "date": today.isoformat(),
         "table": table_hash(folder / TABLE),
         "auxiliary": table_hash(folder / AUXILIARY),
         "cells": table_hash(folder / CELLS),
     }
-    cells = load_cells(folder / CELLS, tables)
+    cells, gpus = load_cells(folder / CELLS, tables), load_gpus()
+    if records is not None:
+        runs = list(records.runs.values())
+        own, teaches = own_rows(runs, records.profiles, tables, gpus, today.year)
+        cells, tables = with_own(cells, tables, own), tables + own
+        numbers = zip(records.runs, teaches, strict=True)
+        about["own_records"] = [number for number, used in numbers if used]
     host = fit_host(load_cpu_tables(folder), load_cpus())
-    model = train(tables, cells, load_gpus(), about, host)
+    model = train(tables, cells, gpus, about, host)
     return replace(model, dlperf=load_dlperf_medians(folder / DLPERF))
 
 

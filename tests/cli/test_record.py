@@ -96,3 +96,21 @@ def test_a_log_without_a_rate_is_refused(advisor: Advisor, tmp_path: Path) -> No
     outcome = advisor(*RECORD, "--from-log", str(log))
     assert outcome.exit_code == 2
     assert "train.log: no line tells a throughput" in outcome.stderr
+
+
+def test_a_model_of_ones_own(advisor: Advisor, tmp_path: Path) -> None:
+    """It is kept beside the shipped one, and taken when asked for."""
+    assert advisor("model", "use", "own").exit_code == 2
+    assert advisor("model", "train", "--with-records").exit_code == 2
+    advisor(*RECORD, "--throughput", "600")
+    shipped = advisor(*PREDICT, "--json").document["model"]["sha256"]
+    trained = advisor("model", "train", "--with-records", "--json")
+    assert trained.document["own_records"] == [1]
+    assert trained.document["file"] == str(tmp_path / "data/models/throughput.npz")
+    assert advisor(*PREDICT, "--json").document["model"]["sha256"] == shipped
+    assert advisor("model", "use", "own").exit_code == 0
+    own = advisor(*PREDICT, "--json").document
+    assert own["model"]["sha256"] != shipped
+    assert own["model"]["own_records"] == [1]
+    assert advisor("model", "use", "shipped").exit_code == 0
+    assert advisor(*PREDICT, "--json").document["model"]["sha256"] == shipped
