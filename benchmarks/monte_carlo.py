@@ -222,6 +222,8 @@ def cases(count: int, random: np.random.Generator, tables: Tables) -> list[Any]:
         disk_gb = needed_disk_gb(workload, Assumptions())
         job = Job(workload, epochs, disk_gb, rental)
         ranking = rank(records.values(), job, tables, Filters())
+        if not len(ranking.order):  # no offer holds it
+            continue
         at = int(ranking.order[random.integers(len(ranking.order))])
         record = records[int(ranking.offers.offer_id[at])]
         needed = ("reliability", "inet_down", "inet_up", "disk_bw", "cpu_ram")

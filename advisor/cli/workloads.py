@@ -10,6 +10,7 @@ import click
 from advisor.cli.environment import Environment
 from advisor.cli.options import format_options, help_if_alone, set_option
 from advisor.cli.output import remark, result
+from advisor.cli.profile_tools import from_hf, measure
 from advisor.errors import UsageError
 from advisor.files import write_atomically
 from advisor.report.formats import to_delimited, to_json, to_table
@@ -31,6 +32,10 @@ name_argument = click.argument("name")
 def command(ctx: click.Context) -> None:
     """Show the workload profiles, and keep your own."""
     help_if_alone(ctx)
+
+
+command.add_command(measure)
+command.add_command(from_hf)
 
 
 @command.command("list")

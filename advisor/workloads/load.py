@@ -31,6 +31,8 @@ _TABLE = "workloads"
 _MAX_BYTES = 1_000_000
 """A profile has some 10 kB; what is larger is some other file."""
 
+_SHOWN = "'advisor workloads list' shows the {} that are known"
+
 _DEEPEST = 10
 """Profiles that extend one another; more are a circle."""
 
@@ -208,7 +210,7 @@ def _is_there(path: str) -> bool:
 
 def _unknown_name(name: str, known: Mapping[str, object]) -> str:
     close = closest(name, known)
-    hint = f"did you mean {close}?" if close else f"known are {', '.join(sorted(known))}"
+    hint = f"did you mean {close}?" if close else _SHOWN.format(len(known))
     return f"no workload and no file is called {short(name)}; {hint}"
 
 

@@ -16,7 +16,9 @@ from advisor.workloads.memory import (
     GB_PER_GIB,
     USABLE_SHARE,
     fit_micro_batch,
+    largest_micro_batch,
     memory_gb,
+    state_bytes,
 )
 
 if TYPE_CHECKING:
@@ -137,3 +139,53 @@ def test_published_bound_lambda(gib: float, batch: int) -> None:
     """ResNet-50 AMP batches that Lambda ran fit, and were not far from full."""
     needed = memory_gb(load_workload("resnet50"), batch)
     assert 0.65 * gib * GB_PER_GIB < needed <= gib * GB_PER_GIB
+
+
+def test_optimisers_by_hand() -> None:
+    """Mixed precision: 10 bytes of weights and gradient, and what the optimiser keeps."""
+    workload = load_workload("resnet50")
+    for optimizer, total in (
+        ("sgd", 10),
+        ("momentum", 14),
+        ("adam", 18),
+        ("adam-8bit", 12),
+    ):
+        changed = dataclasses.replace(workload, optimizer=optimizer)
+        assert state_bytes(changed).total == total
+    half = dataclasses.replace(workload, optimizer="adam", precision="fp16")
+    assert state_bytes(half).total == 8
+    single = dataclasses.replace(workload, optimizer="momentum", precision="fp32")
+    assert state_bytes(single).total == 12
+    assert state_bytes(workload).total == workload.state_bytes_per_trainable
+
+
+@given(profiles, st.integers(1, 64))
+def test_sharding_never_needs_more(workload: Workload, number: int) -> None:
+    """Each stage shards more, and more GPUs hold less each; one GPU holds all."""
+    sizes = []
+    for sharding in ("none", "zero1", "zero2", "fsdp"):
+        shared = dataclasses.replace(workload, sharding=sharding)
+        sizes.append(float(memory_gb(shared, 1, number)))
+        assert memory_gb(shared, 1, 1) == pytest.approx(memory_gb(workload, 1))
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@given(profiles, memories)
+def test_the_largest_batch_fits_and_one_more_does_not(
+    workload: Workload, memory: float
+) -> None:
+    """What --fit-batch takes is the most that a GPU holds."""
+    held = int(largest_micro_batch(workload, memory))
+    usable = memory * USABLE_SHARE
+    assert memory_gb(workload, held + 1) > usable * (1 - 1e-9)
+    if held:
+        assert memory_gb(workload, held) <= usable * (1 + 1e-9)
+
+
+def test_checkpointing_keeps_less() -> None:
+    """Activations shrink, nothing else does."""
+    workload = load_workload("bert-base")
+    less = dataclasses.replace(workload, gradient_checkpointing=True)
+    assert memory_gb(less, 0) == memory_gb(workload, 0)
+    saved = float(memory_gb(workload, 100) - memory_gb(less, 100))
+    assert saved == pytest.approx(0.85 * 100 * 153e6 / 1e9)
