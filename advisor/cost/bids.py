@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from advisor.arrays import FloatArray
-from advisor.cost.expected import Lines, expected, stretches
+from advisor.cost.expected import (
+    Lines,
+    checkpoint_interval_h,
+    expected,
+    stretches,
+)
 from advisor.cost.hazard import BidHazard, failure_prior
 from advisor.cost.job import Job
 from advisor.cost.terms import Terms
@@ -88,7 +93,7 @@ def bid_curve(
     failures = failures_per_h * failure_prior(job.assumptions).mean
     at_bid = replace(terms, gpu_usd_per_h=bids)
     mean = rate * prior.mean
-    count = stretches(training_h, at_bid, failures + mean)
+    count = stretches(training_h, checkpoint_interval_h(at_bid, failures + mean))
     lines = expected(
         at_bid,
         training_h,

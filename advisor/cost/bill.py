@@ -12,7 +12,12 @@ import numpy as np
 from advisor.arrays import BoolArray, FloatArray
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.bids import bid_curve, hazard_of
-from advisor.cost.expected import Lines, expected, stretches
+from advisor.cost.expected import (
+    Lines,
+    checkpoint_interval_h,
+    expected,
+    stretches,
+)
 from advisor.cost.hazard import CERTAIN, Prior, failure_prior, failures_per_h
 from advisor.cost.job import Job
 from advisor.cost.terms import SECONDS_PER_HOUR, Terms, terms
@@ -51,7 +56,8 @@ class Bill:
     epoch_usd : expected cost of the job over its epochs, $
     epoch_usd_low, epoch_usd_high : 90 % interval of that cost
     epoch_usd_middle : what it costs at the middle of the throughput's interval
-    checkpoint_h : advised hours of work between checkpoints
+    checkpoint_h : advised hours of work between checkpoints, infinite where none but
+        the last is needed
     planned_moves : moves because the offer ends before the job does
     ends_too_soon : the offer ends before anything could be done on it
     log_sd_low, log_sd_high : spread of the logarithm of the cost, either side
@@ -108,7 +114,8 @@ def bill(offers: Offers, machines: Machines, throughput: Throughput, job: Job) -
     failures, fail_prior = failures_per_h(offers, assumed), failure_prior(assumed)
     paid, losses, loss_prior = _paid(offers, listed, training_h, failures, job)
     mean_fail, mean_loss = failures * fail_prior.mean, losses * loss_prior.mean
-    count = stretches(training_h, paid, mean_fail + mean_loss)
+    interval_h = checkpoint_interval_h(paid, mean_fail + mean_loss)
+    count = stretches(training_h, interval_h)
     at_mean = expected(
         paid,
         training_h,
@@ -123,7 +130,7 @@ def bill(offers: Offers, machines: Machines, throughput: Throughput, job: Job) -
     lines = expected(
         paid,
         by_error_h,
-        stretches(by_error_h, paid, mean_fail + mean_loss),
+        stretches(by_error_h, interval_h),
         assumed,
         failures_per_h=failures * fail_factor,
         preemptions_per_h=losses * loss_factor,
@@ -137,7 +144,7 @@ def bill(offers: Offers, machines: Machines, throughput: Throughput, job: Job) -
         listed_job = expected(
             listed,
             training_h,
-            stretches(training_h, listed, mean_fail),
+            stretches(training_h, checkpoint_interval_h(listed, mean_fail)),
             assumed,
             failures_per_h=mean_fail,
         )
@@ -164,7 +171,7 @@ def bill(offers: Offers, machines: Machines, throughput: Throughput, job: Job) -
         epoch_usd_low=np.fmin(middle * np.exp(-Z90 * spread.low), mean),
         epoch_usd_high=np.fmax(middle * np.exp(Z90 * spread.high), mean),
         epoch_usd_middle=middle,
-        checkpoint_h=training_h / count,
+        checkpoint_h=interval_h,
         planned_moves=moves,
         ends_too_soon=too_soon,
         log_sd_low=spread.low,

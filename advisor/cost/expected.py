@@ -18,6 +18,8 @@ from advisor.cost.assumptions import Assumptions
 from advisor.cost.renewal import best_interval_h, restart_phi, running_hours
 from advisor.cost.terms import Terms
 
+_LEAST_INTERVAL_H = 1.0 / 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Lines:
@@ -90,21 +92,25 @@ class Lines:
         ))  # fmt: skip
 
 
-def stretches(
-    training_h: FloatArray, terms: Terms, interruptions_per_h: FloatArray
-) -> FloatArray:
-    """Return into how many stretches, a checkpoint each, the training is best cut.
+def checkpoint_interval_h(terms: Terms, interruptions_per_h: FloatArray) -> FloatArray:
+    """Return the hours of work after which a checkpoint is best written.
 
     A checkpoint costs its writing and the traffic of sending it, counted in hours of
-    rent; it is not written before the last one is sent.
+    rent; it is not written before the last one is sent, nor within a minute of it.
+    Infinite where nothing interrupts.
     """
     price = terms.gpu_usd_per_h + terms.storage_usd_per_h
     traffic_usd = terms.checkpoint_gb * terms.upload_usd_per_gb
     with np.errstate(divide="ignore", invalid="ignore"):
         cost_h = terms.write_h + np.where(traffic_usd > 0, traffic_usd / price, 0.0)
-        interval = np.maximum(best_interval_h(cost_h, interruptions_per_h), terms.send_h)
-        # Where a checkpoint is free the best interval is none at all: a minute.
-        count = np.rint(training_h / np.maximum(interval, 1.0 / 60.0))
+    best = best_interval_h(cost_h, interruptions_per_h)
+    interval: FloatArray = np.maximum(np.maximum(best, terms.send_h), _LEAST_INTERVAL_H)
+    return interval
+
+
+def stretches(training_h: FloatArray, interval_h: FloatArray) -> FloatArray:
+    """Return into how many stretches, a checkpoint each, the training is cut."""
+    count = np.rint(training_h / interval_h)
     whole: FloatArray = np.maximum(np.nan_to_num(count, posinf=1.0), 1.0)
     return whole
 

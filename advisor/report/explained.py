@@ -156,7 +156,7 @@ def _facts(ranking: Ranking, at: int, one: Entry) -> str:
         ("cost", _interval(one, "epoch_usd", " $") + " an epoch"),
         ("job", f"${figure(one['job_usd'], 3)} in {figure(one['job_hours'], 3)} h"),
         ("failures", _failures(one, float(bill.failures_per_h[at]))),
-        ("checkpoint", f"every {figure(one['checkpoint_hours'], 2)} h of work"),
+        ("checkpoint", _checkpoint(one)),
     ]
     if one["bid_usd_per_hour"] is not None:
         losses = f"{figure(one['expected_preemptions'], 2)} losses expected"
@@ -168,6 +168,11 @@ def _facts(ranking: Ranking, at: int, one: Entry) -> str:
     if one["flags"]:
         rows.append(("flags", ", ".join(one["flags"])))
     return lines_of(rows)
+
+
+def _checkpoint(one: Entry) -> str:
+    hours = one["checkpoint_hours"]
+    return "at the end" if hours is None else f"every {figure(hours, 2)} h of work"
 
 
 def _failures(one: Entry, per_h: float) -> str:

@@ -103,6 +103,9 @@ def headline(ranking: Ranking, answer: Answer, now: datetime) -> str:
     simulated = ", simulated" if answer.simulated else ""
     parts = [f"market {answer.market} ({answer.origin}{simulated}), {_age(answer, now)}"]
     parts.append(f"{ranking.read:,} offers read")
+    job = ranking.job
+    told = f"{job.epochs:,} epoch{'s' * (job.epochs != 1)}"
+    parts.insert(0, f"{job.workload.name}, {told}, {job.rental}")
     out = sum(ranking.excluded.values())
     reasons = ", ".join(f"{name} {n:,}" for name, n in ranking.excluded.items())
     parts.append(f"{out:,} left out" + (f" ({reasons})" if reasons else ""))
