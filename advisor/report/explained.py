@@ -12,6 +12,7 @@ from advisor.ranking import Ranking, advice_of
 from advisor.report.advised import advice_document, advice_lines
 from advisor.report.entries import Entry, entry, number
 from advisor.report.formats import figure, lines_of, to_table
+from advisor.report.ranked import calibrated
 
 SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
@@ -165,6 +166,8 @@ def _facts(ranking: Ranking, at: int, one: Entry) -> str:
         stands = figure(float(bill.terms.stands_h[at]), 3)
         moves = figure(float(bill.planned_moves[at]), 3)
         rows.append(("offer's end", f"stands {stands} h: {moves} planned moves"))
+    if ranking.measured is not None:
+        rows.append(("your runs", calibrated(ranking.measured)))
     if one["flags"]:
         rows.append(("flags", ", ".join(one["flags"])))
     return lines_of(rows)

@@ -91,7 +91,7 @@ def verdict(found: Speedup) -> str:
         said = "yes"
     largest = max(_PARTS, key=lambda name: float(getattr(times, f"{name}_s")))
     if largest == "start_up":
-        said += "; too little work: most of the time is the GPU's start-up"
+        said += "; most of the time is the GPU's start-up: more work would gain more"
     if largest == "serial":
         said += "; most of the time is the part that does not run in parallel"
     if is_transfer_bound(found):

@@ -112,6 +112,7 @@ class Library:
             if name_or_path in known:
                 return self._of_name(name_or_path, *known[name_or_path], depth)
             if not _is_there(name_or_path):
+                self._project()  # if it is broken, the name may be in it
                 raise UsageError(_unknown_name(name_or_path, known))
         return self._of_file(Path(name_or_path), depth)
 

@@ -33,8 +33,13 @@ def test_a_record_calibrates_every_prediction(advisor: Advisor) -> None:
     assert width(after) < 0.8 * width(before)
     assert after["model"]["rests_on"]["own_runs"] == 1
     assert "calibrated by 1 run" in advisor(*PREDICT).stdout
-    ranked = advisor("rank", "--workload", "mine", "--top", "1")
+    ranked_words = ("--workload", "mine", "--top", "1")
+    ranked = advisor("rank", *ranked_words)
     assert "calibrated by 1 run" in ranked.stderr
+    offer = str(
+        advisor("rank", *ranked_words, "--json").document["offers"][0]["offer_id"]
+    )
+    assert "calibrated by 1 run" in advisor("explain", offer, *ranked_words[:2]).stdout
     other = advisor("rank", "--workload", "resnet50", "--top", "1")
     assert "calibrated" not in other.stderr
 
