@@ -277,7 +277,7 @@ WAV2VEC2 = Transformer(12, 768, 12, 12, 3072, 32, False, False, True)
 def language() -> list[Workload]:
     """Return language models, pre-trained and fine-tuned."""
     full = replace(load_workload("gpt2-124m"), gradient_checkpointing=True)
-    tuned = replace(load_workload("bert-base"))
+    tuned = load_workload("bert-base")
     alpaca = load_workload("llama-7b-lora")
     found = []
     bert = transformer_profile(tuned, BERT_LARGE, "bert-large", 384, source="BERT-large")
@@ -445,7 +445,6 @@ def others() -> list[Workload]:
     """Return diffusion, recommenders, graphs, reinforcement learning, tables."""
     none = {"benchmark": "", "benchmark_units_per_sample": 1.0}
     unit = {"benchmark_units_per_sample": (1.0, "there is no benchmark of it")}
-    sd = load_workload("sd15-lora")
     full = derived("sd15-lora", "sd15-full", "Stable Diffusion 1.5, the whole U-Net", {
         "training_flops_factor": (
             2.3, "derived: the U-Net three times its forward pass, the encoders once"
@@ -470,7 +469,6 @@ def others() -> list[Workload]:
         "dataset_gb": (12.0, "derived: latents of all images"),
         "batch_size": (32, "Peebles and Xie: 256 over 8 GPUs"),
     }, none, task="diffusion pre-training", sample="latent of 256x256")  # fmt: skip
-    del sd
     ncf_macs = 128 * 256 + 256 * 256 + 256 * 128 + 128 * 64 + 128
     ncf = derived("bert-base", "ncf", "Neural collaborative filtering on ML-20m", {
         **weights(31.8, "derived: 165,237 users and items x 192 numbers", 18.0),

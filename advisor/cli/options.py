@@ -129,6 +129,55 @@ def max_age_option(command: Command) -> Command:
     )(command)
 
 
+def machine_options(command: Command) -> Command:
+    """Add the options that describe a machine, and the batch that runs on it."""
+    for option in reversed(
+        (
+            click.option(
+                "--gpu",
+                required=True,
+                metavar="NAME",
+                help="One GPU, such as 'RTX 4090' (see 'advisor gpus').",
+            ),
+            click.option(
+                "--num-gpus",
+                type=int,
+                default=1,
+                show_default=True,
+                help="GPUs in the machine.",
+            ),
+            click.option(
+                "--cpu",
+                metavar="NAME",
+                help="CPU, such as 'AMD EPYC 7702'. Default: unknown.",
+            ),
+            click.option(
+                "--cores",
+                "threads",
+                type=float,
+                callback=above_zero,
+                metavar="THREADS",
+                help="Hardware threads of the machine. Default: all those of one CPU.",
+            ),
+            click.option(
+                "--clock",
+                type=float,
+                callback=above_zero,
+                metavar="GHZ",
+                help="Clock of the CPU; counts only where no table knows its name.",
+            ),
+            click.option(
+                "--batch",
+                type=click.IntRange(min=1, max=10**9),
+                metavar="SAMPLES",
+                help="Batch of a GPU and optimiser step. Default: the workload's.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 def fit_batch_option(command: Command) -> Command:
     """Add ``--fit-batch``, which takes the largest batch that each GPU holds."""
     return click.option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from advisor.cli.environment import Environment
-from advisor.cli.options import above_zero, fit_batch_option, set_option
+from advisor.cli.options import fit_batch_option, machine_options, set_option
 from advisor.cli.output import result
 from advisor.cli.session import own_runs
 from advisor.prediction import predict
@@ -22,43 +22,7 @@ from advisor.workloads.override import assigned
     metavar="NAME|FILE",
     help="Built-in workload (see 'advisor workloads list') or a profile file.",
 )
-@click.option(
-    "--gpu",
-    required=True,
-    metavar="NAME",
-    help="One GPU, such as 'RTX 4090' (see 'advisor gpus').",
-)
-@click.option(
-    "--num-gpus",
-    type=int,
-    default=1,
-    show_default=True,
-    help="GPUs in the machine.",
-)
-@click.option(
-    "--cpu", metavar="NAME", help="CPU, such as 'AMD EPYC 7702'. Default: unknown."
-)
-@click.option(
-    "--cores",
-    "threads",
-    type=float,
-    callback=above_zero,
-    metavar="THREADS",
-    help="Hardware threads of the machine. Default: all those of one CPU.",
-)
-@click.option(
-    "--clock",
-    type=float,
-    callback=above_zero,
-    metavar="GHZ",
-    help="Clock of the CPU; counts only where no table knows its name.",
-)
-@click.option(
-    "--batch",
-    type=click.IntRange(min=1, max=10**9),
-    metavar="SAMPLES",
-    help="Batch of a GPU and optimiser step. Default: the workload's.",
-)
+@machine_options
 @fit_batch_option
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Print the prediction as JSON.")

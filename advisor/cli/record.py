@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from advisor.cli.environment import Environment
-from advisor.cli.options import above_zero
+from advisor.cli.options import above_zero, machine_options
 from advisor.cli.output import remark
 from advisor.errors import UsageError
 from advisor.hardware.gpus import load_gpus
@@ -21,8 +21,7 @@ from advisor.workloads.logs import read_log
 
 @click.command("record")
 @click.option("--workload", required=True, metavar="NAME|FILE", help="What was trained.")
-@click.option("--gpu", required=True, metavar="NAME", help="On which GPU.")
-@click.option("--num-gpus", type=int, default=1, show_default=True, help="On how many.")
+@machine_options
 @click.option(
     "--throughput",
     type=float,
@@ -35,22 +34,6 @@ from advisor.workloads.logs import read_log
     "log",
     type=click.Path(path_type=Path),
     help="Read it from a log of tqdm, Lightning, the Hugging Face Trainer or timm.",
-)
-@click.option("--cpu", metavar="NAME", help="CPU of the machine. Default: unknown.")
-@click.option(
-    "--cores",
-    "threads",
-    type=float,
-    callback=above_zero,
-    metavar="THREADS",
-    help="Hardware threads of the machine.",
-)
-@click.option("--clock", type=float, callback=above_zero, metavar="GHZ", help="Clock.")
-@click.option(
-    "--batch",
-    type=click.IntRange(min=1, max=10**9),
-    metavar="SAMPLES",
-    help="Batch of a GPU and optimiser step. Default: the workload's.",
 )
 @click.pass_obj
 def command(  # noqa: PLR0917  (one argument an option)

@@ -16,6 +16,7 @@ from advisor.files import write_atomically
 from advisor.report.formats import to_delimited, to_json, to_table
 from advisor.report.profiles import guessed, listed_rows, shown_text
 from advisor.workloads import saved
+from advisor.workloads.load import read_text
 from advisor.workloads.override import assigned
 from advisor.workloads.parse import dump_workload
 
@@ -118,7 +119,7 @@ def edit(environment: Environment, /, name: str, settings: tuple[str, ...]) -> N
     """
     library = environment.library
     path = saved.saved_path(library, name)
-    text = saved.imported_text(path)
+    text = read_text(path)
     if settings:
         changed = saved.edited_text(text, assigned(settings))
     else:
@@ -190,7 +191,7 @@ def import_(
 ) -> None:
     """Save a file as one of your profiles."""
     library = environment.library
-    text = saved.imported_text(file)
+    text = read_text(file)
     name = name or file.stem
     if saved.check_named(library, file, text) != name:
         text = saved.edited_text(text, {"name": name})

@@ -109,10 +109,13 @@ def checkpoint_interval_h(terms: Terms, interruptions_per_h: FloatArray) -> Floa
 
 
 def stretches(training_h: FloatArray, interval_h: FloatArray) -> FloatArray:
-    """Return into how many stretches, a checkpoint each, the training is cut."""
-    count = np.rint(training_h / interval_h)
-    whole: FloatArray = np.maximum(np.nan_to_num(count, posinf=1.0), 1.0)
-    return whole
+    """Return into how many stretches, a checkpoint each, the training is cut.
+
+    Not a whole number: the training time is uncertain, and the figure an expectation.
+    """
+    count = np.nan_to_num(training_h / interval_h, nan=1.0, posinf=1.0)
+    at_least_one: FloatArray = np.maximum(count, 1.0)
+    return at_least_one
 
 
 def expected(

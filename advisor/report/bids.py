@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from advisor.cost.bids import BidCurve, hazard_of
 from advisor.ranking import Ranking
-from advisor.report.entries import entry, number
+from advisor.report.entries import basis, entry, number
 from advisor.report.formats import figure, to_table
 
 SCHEMA_VERSION = 1
@@ -52,9 +51,7 @@ def bids_document(
         "min_bid": number(ranking.offers.min_bid[at]),
         "hazard": hazard_of(ranking.job).source,
         "bids": list(rows),
-        "assumptions": {
-            name: asdict(value) for name, value in ranking.assumptions.items()
-        },
+        **basis(ranking),
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from advisor.ranking import Ranking
@@ -87,6 +88,21 @@ def entry(ranking: Ranking, at: int, rank: int | None) -> Entry:
             int(offers.offer_id[other]) for other in ranking.alternatives.get(at, ())
         ],
         "flags": [name for name, holds in ranking.flags.items() if holds[at]],
+    }
+
+
+def basis(ranking: Ranking) -> dict[str, Any]:
+    """Return what every figure of a ranking rests on: job, model, assumptions."""
+    job = ranking.job
+    return {
+        "workload": {
+            **asdict(job.workload),
+            "epochs": job.epochs,
+            "disk_gb": job.disk_gb,
+            "rental": job.rental,
+        },
+        "model": dict(ranking.model_identity),
+        "assumptions": {name: asdict(one) for name, one in ranking.assumptions.items()},
     }
 
 

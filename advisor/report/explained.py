@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from advisor.arrays import FloatArray
 from advisor.cost.expected import Lines
 from advisor.ranking import Ranking, advice_of
 from advisor.report.advised import advice_document, advice_lines
-from advisor.report.entries import Entry, entry, number
+from advisor.report.entries import Entry, basis, entry, number
 from advisor.report.formats import figure, lines_of, to_table
 from advisor.report.ranked import calibrated
 
@@ -72,32 +71,21 @@ def bill_lines(ranking: Ranking, at: int) -> list[dict[str, Any]]:
 
 def explained_document(ranking: Ranking, at: int, rank: int | None) -> dict[str, Any]:
     """Return the versioned JSON document of one offer: its entry, bill, assumptions."""
-    job = ranking.job
     return {
         "schema_version": SCHEMA_VERSION,
         "offer": _entry(ranking, at, rank),
         "bill": bill_lines(ranking, at),
         "advice": advice_document(advice_of(ranking, at)),
-        "workload": {
-            **asdict(job.workload),
-            "epochs": job.epochs,
-            "disk_gb": job.disk_gb,
-            "rental": job.rental,
-        },
-        "model": dict(ranking.model_identity),
-        "assumptions": {
-            name: asdict(value) for name, value in ranking.assumptions.items()
-        },
+        **basis(ranking),
     }
 
 
 def compared_document(ranking: Ranking, places: Sequence[int]) -> dict[str, Any]:
     """Return the versioned JSON document of several offers side by side."""
     documents = [explained_document(ranking, at, None) for at in places]
-    shared = {key: documents[0][key] for key in ("workload", "model", "assumptions")}
     own = ("offer", "bill", "advice")
     offers = [{key: one[key] for key in own} for one in documents]
-    return {"schema_version": SCHEMA_VERSION, "offers": offers, **shared}
+    return {"schema_version": SCHEMA_VERSION, "offers": offers, **basis(ranking)}
 
 
 def explained_text(ranking: Ranking, at: int, rank: int | None) -> str:

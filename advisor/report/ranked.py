@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from advisor.market.types import Answer
 from advisor.ranking import Ranking
-from advisor.report.entries import Entry
+from advisor.report.entries import Entry, basis
 from advisor.report.formats import figure, to_table
 from advisor.throughput.own_runs import Measured
 
@@ -70,7 +69,6 @@ def envelope(
     shown : the entries to show
     generated_at : now (UTC)
     """
-    job = ranking.job
     return {
         "schema_version": SCHEMA_VERSION,
         "generated_at": _utc(generated_at),
@@ -83,16 +81,7 @@ def envelope(
             "notes": list(answer.notes),
         },
         "complete": answer.complete,
-        "workload": {
-            **asdict(job.workload),
-            "epochs": job.epochs,
-            "disk_gb": job.disk_gb,
-            "rental": job.rental,
-        },
-        "model": dict(ranking.model_identity),
-        "assumptions": {
-            name: asdict(figure) for name, figure in ranking.assumptions.items()
-        },
+        **basis(ranking),
         "excluded": dict(ranking.excluded),
         "offers": list(shown),
     }

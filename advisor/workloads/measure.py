@@ -219,7 +219,7 @@ def _step(
     """Return what one step of `number` samples needs."""
     from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415
 
-    kernels, watch = _kernel_counter(torch)
+    kernels, watch = _kernel_counter()
     saved: dict[int, int] = {}
     owned = {one.untyped_storage().data_ptr() for one in module.parameters()}
 
@@ -257,7 +257,7 @@ def _step(
     }
 
 
-def _kernel_counter(torch: Any) -> tuple[list[str], Any]:
+def _kernel_counter() -> tuple[list[str], Any]:
     """Return a list that fills with the kernels of what runs inside the other."""
     from torch.utils._python_dispatch import TorchDispatchMode  # noqa: PLC0415
 
@@ -273,7 +273,6 @@ def _kernel_counter(torch: Any) -> tuple[list[str], Any]:
                 launched.extend([name] * (2 if name == "convolution_backward" else 1))
             return func(*args, **(kwargs or {}))
 
-    del torch
     return launched, Watch()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from advisor.errors import UsageError
 from advisor.files import write_atomically
-from advisor.workloads.load import Library, read_text
+from advisor.workloads.load import Library
 from advisor.workloads.parse import dump_workload, parse_workload
 from advisor.workloads.profile import Workload
 
@@ -125,11 +125,6 @@ def delete(library: Library, name: str) -> Path:
     path = saved_path(library, name)
     path.unlink()
     return path
-
-
-def imported_text(path: Path) -> str:
-    """Return the text of a file that is to become a profile of the user's."""
-    return read_text(path)
 
 
 def check_named(library: Library, path: Path, text: str) -> str:
