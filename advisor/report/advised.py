@@ -26,28 +26,33 @@ _OTHER_PARTS: Mapping[str, str] = {
 }
 
 
-def advice_document(advice: Advice) -> dict[str, Any]:
-    """Return the advice as JSON holds it."""
+def advice_document(advice: Advice, epoch_hours: float) -> dict[str, Any]:
+    """Return the advice as JSON holds it, for epochs of so many hours."""
     return {
         **asdict(advice),
+        "gpu_waits_hours_per_epoch": number(advice.gpu_waits * epoch_hours),
         "cpu_headroom": number(advice.cpu_headroom),
         "improvements": [asdict(one) for one in advice.improvements],
     }
 
 
-def advice_lines(advice: Advice) -> list[tuple[str, str]]:
-    """Return a verdict, the workers, and what would lift the machine."""
+def advice_lines(advice: Advice, epoch_hours: float) -> list[tuple[str, str]]:
+    """Return a verdict, the workers, and what would lift the machine.
+
+    `epoch_hours` is the time of an epoch, h.
+    """
     workers = f"{_count(advice.loader_workers, 'data loader worker')} for each GPU"
     lifts = [
         f"{one.change} would lift it to {figure(one.samples_per_s, 3)} samples/s"
         for one in advice.improvements
     ]
-    rows = [("verdict", _verdict(advice)), ("advised", workers)]
+    rows = [("verdict", _verdict(advice, epoch_hours)), ("advised", workers)]
     return [*rows, ("faster", "; ".join(lifts) or "nothing but faster GPUs")]
 
 
-def _verdict(advice: Advice) -> str:
-    waits = f"{100 * advice.gpu_waits:.0f} % of the time"
+def _verdict(advice: Advice, epoch_hours: float) -> str:
+    hours = figure(advice.gpu_waits * epoch_hours, 2)
+    waits = f"{100 * advice.gpu_waits:.0f} % of the time ({hours} h an epoch)"
     if advice.cpu_is_bottleneck:
         mild = "a mild" if advice.gpu_waits < _MILD else "the"
         part = _CPU_PARTS[advice.bound_by]

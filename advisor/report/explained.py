@@ -75,7 +75,7 @@ def explained_document(ranking: Ranking, at: int, rank: int | None) -> dict[str,
         "schema_version": SCHEMA_VERSION,
         "offer": _entry(ranking, at, rank),
         "bill": bill_lines(ranking, at),
-        "advice": advice_document(advice_of(ranking, at)),
+        "advice": advice_document(advice_of(ranking, at), _epoch_hours(ranking, at)),
         **basis(ranking),
     }
 
@@ -97,7 +97,7 @@ def explained_text(ranking: Ranking, at: int, rank: int | None) -> str:
             _facts(ranking, at, one),
             _bill([bill_lines(ranking, at)], [one]),
             _limits([one]),
-            lines_of(advice_lines(advice_of(ranking, at))),
+            lines_of(advice_lines(advice_of(ranking, at), _epoch_hours(ranking, at))),
             _assumptions(ranking),
         ]
     )
@@ -115,6 +115,10 @@ def compared_text(ranking: Ranking, places: Sequence[int]) -> str:
         _limits(shown),
     ]
     return "\n\n".join(parts)
+
+
+def _epoch_hours(ranking: Ranking, at: int) -> float:
+    return float(ranking.bill.epoch_hours[at])
 
 
 def _entry(ranking: Ranking, at: int, rank: int | None) -> Entry:

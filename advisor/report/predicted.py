@@ -62,7 +62,7 @@ def predicted_document(prediction: Prediction) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         **predicted_entry(prediction),
-        "advice": advice_document(prediction.advice),
+        "advice": advice_document(prediction.advice, prediction.epoch_hours),
         "rests_on": asdict(prediction.rests_on),
         "workload": asdict(prediction.workload),
         "model": dict(ranking.model_identity),
@@ -85,7 +85,7 @@ def predicted_text(prediction: Prediction) -> str:
         _headline(prediction),
         _facts(prediction),
         _limits(prediction.limits),
-        lines_of(advice_lines(prediction.advice)),
+        lines_of(advice_lines(prediction.advice, prediction.epoch_hours)),
         lines_of([("rests on", _evidence(prediction))]),
     ]
     if prediction.flags:

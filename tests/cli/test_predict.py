@@ -93,11 +93,15 @@ def test_the_verdict_on_a_cpu(advisor: Advisor) -> None:
             "for its input pipeline",
             "more threads would lift",
         ),
-        f"waits {100 * advice['gpu_waits']:.0f} %",
+        f"waits {100 * advice['gpu_waits']:.0f} % of the time (",
+        "h an epoch) for its input pipeline",
         f"{advice['enough_threads']} threads of it would do",
         f"{advice['loader_workers']} data loader workers",
     ):
         assert words in text
+    document = advisor(*arguments, "--json").document
+    hours = document["epoch_hours"] * advice["gpu_waits"]
+    assert advice["gpu_waits_hours_per_epoch"] == pytest.approx(hours)
     other = advisor("predict", "--workload", "bert-base", *weak).stdout
     assert "the CPU is no bottleneck" in other
     assert "nothing but faster GPUs" in other
