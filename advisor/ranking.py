@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,12 +31,14 @@ from advisor.hardware.machines import THREADS_PER_GPU, Machines, describe
 from advisor.market.filters import Filters, apply_filters
 from advisor.market.offers import Offers, parse_offers
 from advisor.resources import models_folder
-from advisor.throughput.advice import Advice, advise
 from advisor.throughput.artefact import MODELLED, ThroughputModel, load_model
 from advisor.throughput.health import BROKEN_LOG_SD, EXPONENT, Health, health
 from advisor.throughput.own_runs import Measured
 from advisor.throughput.predict import Throughput, measure, predict
 from advisor.workloads.memory import USABLE_SHARE
+
+if TYPE_CHECKING:
+    from advisor.throughput.advice import Advice
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,8 @@ def rank_of(ranking: Ranking, at: int) -> int | None:
 
 def advice_of(ranking: Ranking, at: int) -> Advice:
     """Return what holds back the machine at a position, and what would lift it."""
+    from advisor.throughput.advice import advise  # noqa: PLC0415  (not to rank)
+
     here = np.array([at])
     threads = float(ranking.offers.cpu_threads[at])
     if math.isnan(threads):

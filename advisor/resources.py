@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+STORE = "advisor.sqlite3"
+"""Name of the file in the user's data folder that keeps history, hosts and runs."""
+
 _PACKAGE = Path(__file__).resolve().parent
 
 

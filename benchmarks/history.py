@@ -21,7 +21,8 @@ import numpy as np
 
 from advisor.market.generate.sample import generate_offers
 from advisor.market.offers import Offers, parse_offers
-from advisor.store.database import FILE, open_store
+from advisor.resources import STORE
+from advisor.store.database import open_store
 from advisor.store.history import keep
 from advisor.store.survey import bid_survival, lives, load_spells, price_buckets
 
@@ -78,7 +79,7 @@ def main() -> None:
             kept.append(time.perf_counter() - start)
             at += step
         store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        size = (Path(name) / FILE).stat().st_size
+        size = (Path(name) / STORE).stat().st_size
         print(f"{len(kept):,} snapshots of about {len(offers):,} offers: "
               f"{size / 1e6:.0f} MB (target: under 1,000 for a month), "
               f"{statistics.median(kept) * 1e3:.0f} ms to keep one")  # fmt: skip

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from advisor.resources import chosen_models_folder, data_folder
+from advisor.resources import STORE, chosen_models_folder, data_folder
 from advisor.workloads.load import Library, library_of
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ class Environment:
     def data_folder(self) -> Path:
         """Where the user's own data are kept for good."""
         return data_folder(self.variables)
+
+    @property
+    def keeps_data(self) -> bool:
+        """Whether the user has kept anything yet."""
+        return (self.data_folder / STORE).exists()
 
     @property
     def library(self) -> Library:

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from advisor.cli.environment import Environment
+from advisor.cli.kept import keep_answer
 from advisor.cli.options import constraint_options, json_option, market_options
 from advisor.cli.output import remark, result
-from advisor.cli.session import Constraints, ask, keep_answer
+from advisor.cli.session import Constraints, ask
 from advisor.errors import UsageError
 from advisor.hardware.gpus import load_gpus
 from advisor.market.filters import Filters, matching_records

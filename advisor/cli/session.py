@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from datetime import timedelta
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from advisor.cli.environment import Environment
 from advisor.cost.assumptions import Assumptions, assumed_figures
-from advisor.cost.hazard import BidHazard
 from advisor.cost.job import Job, Rental, needed_disk_gb
 from advisor.errors import UsageError
 from advisor.hardware.gpus import GpuTable
 from advisor.market.cache import AnswerCache
 from advisor.market.filters import Filters, countries_of
-from advisor.market.offers import parse_offers
 from advisor.market.registry import default_market, open_market, search
-from advisor.market.snapshot import FILE_MARKET
 from advisor.market.types import Answer, Query
 from advisor.ranking import Ranking, load_tables, rank
-from advisor.store.database import FILE, open_store
-from advisor.store.history import Kept, keep
-from advisor.store.hosts import ids_of, rules
-from advisor.store.runs import kept_runs
-from advisor.store.survey import bid_survival, load_spells
 from advisor.throughput.own_runs import OwnRun
 from advisor.workloads.load import Library
 from advisor.workloads.override import assigned, override
-
-_RECENT = timedelta(days=7)
-"""How far back bids are followed: what lost a month ago says little of today."""
-
-
-_CLOCK_SKEW = timedelta(minutes=5)
-"""How far two clocks may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,76 +145,23 @@ def ask(
 
 
 def own_runs(environment: Environment, workload: str) -> tuple[OwnRun, ...]:
-    """Return the runs of a workload that the user recorded.
-
-    Those that the user's own model has learnt too: there they teach how GPUs compare, as
-    one source among others; here they tell the level of the user's own set-up.
-    """
-    if not (environment.data_folder / FILE).exists():
+    """Return the runs of a workload that the user recorded, see `cli.kept`."""
+    if not environment.keeps_data:
         return ()
-    with open_store(environment.data_folder) as connection:
-        return tuple(one.run for one in kept_runs(connection, workload))
+    from advisor.cli import kept  # noqa: PLC0415  (nothing is kept, mostly)
+
+    return kept.own_runs(environment, workload)
 
 
 def with_kept_data(
     environment: Environment, answer: Answer, job: Job, filters: Filters
 ) -> tuple[Job, Filters]:
-    """Return job and filters with what the user's own file tells.
-
-    That is what was measured of the workload; and of the market how often bids lose, and
-    which machines are blocked. Of a simulated market it tells nothing.
-    """
-    job = replace(job, runs=own_runs(environment, job.workload.name))
-    folder = environment.data_folder
-    if answer.simulated or not (folder / FILE).exists():
+    """Return job and filters with what the user's own file tells, see `cli.kept`."""
+    if not environment.keeps_data:
         return job, filters
-    with open_store(folder) as connection:
-        # A file that no market is named in may be of any.
-        named = None if answer.market == FILE_MARKET else answer.market
-        known = rules(connection, named)
-        spells = None
-        if job.rental == "interruptible":
-            since = environment.now() - _RECENT
-            spells = load_spells(connection, market=answer.market, since=since)
-    filters = replace(
-        filters,
-        blocked_machines=ids_of(known, "machine", blocked=True),
-        blocked_hosts=ids_of(known, "host", blocked=True),
-        allowed_machines=ids_of(known, "machine", blocked=False),
-    )
-    if spells:
-        seen = bid_survival(spells)
-        hazard = BidHazard.assumed(job.assumptions).updated(
-            seen.ratios, seen.outbid + seen.gone, seen.exposure_hours
-        )
-        job = replace(job, bid_hazard=hazard)
-    return job, filters
+    from advisor.cli import kept  # noqa: PLC0415  (nothing is kept, mostly)
 
-
-def keep_answer(environment: Environment, answer: Answer) -> Kept:
-    """Add a market's answer to the user's record of it.
-
-    Raises
-    ------
-    advisor.errors.UsageError
-        if the answer is simulated, or nobody knows when it was given, or it is of the
-        future
-    """
-    if answer.simulated:
-        raise UsageError("--keep: no such offers exist: prices of a simulated market")
-    if answer.fetched_at is None:
-        raise UsageError("--keep: the file does not say when it was fetched")
-    if answer.fetched_at > environment.now() + _CLOCK_SKEW:
-        raise UsageError("--keep: the snapshot is dated in the future: check the clocks")
-    offers, _ = parse_offers(answer.records)
-    with open_store(environment.data_folder) as connection:
-        return keep(
-            connection,
-            offers,
-            market=answer.market,
-            at=answer.fetched_at,
-            whole=answer.complete is True,
-        )
+    return kept.with_kept_data(environment, answer, job, filters)
 
 
 def rank_all(environment: Environment, options: dict[str, Any]) -> Ranking:

@@ -8,9 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from advisor.errors import AdvisorError, UsageError
-
-FILE = "advisor.sqlite3"
-"""Name of the file in the user's data folder."""
+from advisor.resources import STORE
 
 _WAIT_S = 10.0
 """How long one process waits for another that writes."""
@@ -90,7 +88,7 @@ def open_store(folder: Path) -> Iterator[sqlite3.Connection]:
     advisor.errors.AdvisorError
         if it cannot be read or written
     """
-    path = folder / FILE
+    path = folder / STORE
     folder.mkdir(parents=True, exist_ok=True)
     try:
         connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from advisor.errors import AdvisorError, UsageError
-from advisor.store.database import FILE, MIGRATIONS, open_store, transaction
+from advisor.resources import STORE
+from advisor.store.database import MIGRATIONS, open_store, transaction
 
 
 def version(folder: Path) -> int:
@@ -27,7 +28,7 @@ def test_a_new_file_has_the_newest_schema(tmp_path: Path) -> None:
 
 def test_an_older_file_is_migrated(tmp_path: Path) -> None:
     """A file of version 0 with a stranger's table gets ours and keeps its own."""
-    with sqlite3.connect(tmp_path / FILE) as older:
+    with sqlite3.connect(tmp_path / STORE) as older:
         older.execute("CREATE TABLE mine (x)")
         older.execute("INSERT INTO mine VALUES (7)")
     older.close()
@@ -38,7 +39,7 @@ def test_an_older_file_is_migrated(tmp_path: Path) -> None:
 
 def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
     """A file of a later advisor is not touched, and the way out is told."""
-    with sqlite3.connect(tmp_path / FILE) as newer:
+    with sqlite3.connect(tmp_path / STORE) as newer:
         newer.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     newer.close()
     with pytest.raises(UsageError, match="update advisor"), open_store(tmp_path):
@@ -48,10 +49,10 @@ def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"<html>no database</html>" * 50, b"\x00" * 4096])
 def test_what_is_no_database_is_left_alone(tmp_path: Path, content: bytes) -> None:
     """A file of something else is named, and stays as it was."""
-    (tmp_path / FILE).write_bytes(content)
-    with pytest.raises(AdvisorError, match=FILE), open_store(tmp_path):
+    (tmp_path / STORE).write_bytes(content)
+    with pytest.raises(AdvisorError, match=STORE), open_store(tmp_path):
         pass
-    assert (tmp_path / FILE).read_bytes() == content
+    assert (tmp_path / STORE).read_bytes() == content
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
