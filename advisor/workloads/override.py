@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from advisor.errors import UsageError
-from advisor.workloads.parse import SET_BY_USER, workload_of
+from advisor.workloads.parse import SET_BY_USER, UNITS, workload_of
 from advisor.workloads.profile import Workload, with_level_of
 
 ORIGIN = "--set"
@@ -34,7 +34,10 @@ def override(workload: Workload, figures: Mapping[str, object]) -> Workload:
     document["sources"] = dict(workload.sources)
     for key, value in figures.items():
         _put(document, key, value)
-    return with_level_of(workload_of(document, ORIGIN), workload)
+    changed = workload_of(document, ORIGIN)
+    if f"reference.{UNITS}" in figures:
+        return changed
+    return with_level_of(changed, workload)
 
 
 def assigned(assignments: Iterable[str]) -> dict[str, str]:
@@ -63,14 +66,14 @@ def _put(document: dict[str, Any], key: str, value: object) -> None:
         holder, name = document[table], inner
     old = holder.get(name)
     if isinstance(value, str) and not isinstance(old, str):
-        value = _number(value)
+        value = number_or_text(value)
     holder[name] = value
     if isinstance(old, str | int | float) and table != "sources":
         document["sources"][name] = SET_BY_USER
 
 
-def _number(text: str) -> object:
-    """Return the number that a text holds, else the text, which the check refuses."""
+def number_or_text(text: str) -> int | float | str:
+    """Return the number that a text holds, else the text, for a check to refuse."""
     for kind in (int, float):
         try:
             return kind(text)

@@ -25,6 +25,9 @@ SET_BY_USER = "set by the user"
 
 EXTENDS = "extends"
 
+UNITS = "benchmark_units_per_sample"
+"""Key of ``[reference]`` that stands as it is stated, see `with_level_of`."""
+
 _LARGEST = 1e15
 _LARGEST_COUNT = 1e9
 _SMALLEST = 1e-9
@@ -194,9 +197,11 @@ class _Parser:
         self._inside = inside  # the table that the profile stands in
 
     def workload(self, document: Mapping[str, Any], name: str) -> Workload:
-        extended = None
+        level_from = None
         if EXTENDS in document:
             extended = self._extended(document)
+            if UNITS not in self.table(document, "reference"):
+                level_from = extended
             document = self._inherited(document, name, extended)
         self._refuse_unknown("", document, {*_FIELDS, "reference", "sources"})
         self._refuse_missing("", document, [*filter(_is_needed, _FIELDS), "reference"])
@@ -214,7 +219,7 @@ class _Parser:
             sources=self._sources(self.table(document, "sources")),
         )
         self._check_together(workload)
-        return workload if extended is None else with_level_of(workload, extended)
+        return workload if level_from is None else with_level_of(workload, level_from)
 
     def document(self) -> dict[str, Any]:
         if self._text.lstrip().startswith("<"):

@@ -153,12 +153,12 @@ def with_level_of(child: Workload, parent: Workload) -> Workload:
     """Return a changed profile with the level that its parent's measurements give it.
 
     The level is that of the benchmark that both refer to, in units of its samples. Where
-    the operations of a sample were changed and the units were not, a sample counts as
-    many units as it has more operations: else the change would have no effect.
+    the operations of a sample were changed, it counts as many more units as it has more
+    operations: else the change would have no effect. Not for a child whose own
+    `benchmark_units_per_sample` was stated.
     """
     mine, theirs = child.reference, parent.reference
     same = mine.benchmark == theirs.benchmark != ""
-    same &= mine.benchmark_units_per_sample == theirs.benchmark_units_per_sample
     ratio = child.training_gflops_per_sample / parent.training_gflops_per_sample
     if not same or ratio == 1.0:
         return child

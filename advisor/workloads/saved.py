@@ -9,6 +9,7 @@ from pathlib import Path
 from advisor.errors import UsageError
 from advisor.files import write_atomically
 from advisor.workloads.load import Library
+from advisor.workloads.override import number_or_text
 from advisor.workloads.parse import dump_workload, parse_workload
 from advisor.workloads.profile import Workload
 
@@ -83,7 +84,7 @@ def new_text(parent: str, name: str, figures: Mapping[str, str]) -> str:
     document = tomlkit.document()
     document["extends"] = parent
     document["name"] = name
-    put(document, figures)
+    _put(document, figures)
     return tomlkit.dumps(document)
 
 
@@ -97,11 +98,11 @@ def edited_text(text: str, figures: Mapping[str, str]) -> str:
     except ParseError as error:
         message = f"this is not whole TOML, mend it by hand: {error}"
         raise UsageError(message) from error
-    put(document, figures)
+    _put(document, figures)
     return tomlkit.dumps(document)
 
 
-def put(document: object, figures: Mapping[str, str]) -> None:
+def _put(document: object, figures: Mapping[str, str]) -> None:
     """Put figures into a TOML document."""
     import tomlkit  # noqa: PLC0415
 
@@ -143,9 +144,4 @@ def _plain(text: str) -> object:
     """Return what a text means in TOML: a truth, a number, else itself."""
     if text in {"true", "false"}:
         return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    return number_or_text(text)

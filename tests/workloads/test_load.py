@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from advisor.errors import UsageError
 from advisor.workloads.load import Library, list_workloads, load_workload
+from advisor.workloads.override import override
 from advisor.workloads.parse import dump_workload, parse_workload
 from advisor.workloads.profile import (
     OPTIMIZERS,
@@ -396,6 +397,16 @@ def test_more_operations_are_a_lower_level(resnet50: Workload) -> None:
     child = parse_workload(twice, "x", lambda _: resnet50, "mine")
     assert child.reference.benchmark_units_per_sample == pytest.approx(2.0)
     assert "resnet50" in child.sources["benchmark_units_per_sample"]
-    told = f"{twice}[reference]\nbenchmark_units_per_sample = 3\n"
+
+
+@pytest.mark.parametrize("units", [1.0, 3.0])
+def test_stated_units_stand(resnet50: Workload, units: float) -> None:
+    """Units that a profile or ``--set`` states count, also those of the parent."""
+    key = "benchmark_units_per_sample"
+    twice = f'extends = "p"\nforward_gflops_per_sample = {2 * 8.178}\n'
+    told = f"{twice}[reference]\n{key} = {units}\n"
     own = parse_workload(told, "x", lambda _: resnet50, "mine")
-    assert own.reference.benchmark_units_per_sample == 3.0
+    assert own.reference.benchmark_units_per_sample == units
+    figures = {"forward_gflops_per_sample": 2 * 8.178, f"reference.{key}": units}
+    changed = override(resnet50, figures)
+    assert changed.reference.benchmark_units_per_sample == units
