@@ -18,7 +18,8 @@ from advisor.arrays import BoolArray, FloatArray, IntArray
 from advisor.cost.bill import Bill
 from advisor.cost.job import Job
 from advisor.errors import AdvisorError, NothingFitsError, OverBudgetError
-from advisor.market.offers import UNKNOWN_ID, Offers
+from advisor.market.offers import Offers
+from advisor.market.values import UNKNOWN_ID
 
 SortKey = Literal["epoch-cost", "epoch-time", "price"]
 SORT_KEYS: tuple[SortKey, ...] = get_args(SortKey)

@@ -57,6 +57,23 @@ def above_zero(
     return value
 
 
+def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """Add options, which the help lists in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def workload_option(command: Command) -> Command:
+    """Add ``--workload``, the profile of what is trained."""
+    return click.option(
+        "--workload",
+        required=True,
+        metavar="NAME|FILE",
+        help="Built-in workload ('advisor workloads list') or a profile file.",
+    )(command)
+
+
 def json_option(command: Command) -> Command:
     """Add ``--json`` to a command whose result is a file that it writes."""
     return click.option(
@@ -89,20 +106,19 @@ def format_options(*formats: str) -> Callable[[Command], Command]:
 
 def market_options(command: Command) -> Command:
     """Add the options that say which market is asked and how fresh it must be."""
-    for option in (
-        click.option(
-            "--stale-ok",
-            is_flag=True,
-            help="Take the newest kept answer when the market's limit is reached.",
-        ),
+    return _with(
+        command,
         click.option(
             "--market",
             metavar="sample|vast|FILE",
             help="Where the offers come from. Default: vast with a key, else sample.",
         ),
-    ):
-        command = option(command)
-    return command
+        click.option(
+            "--stale-ok",
+            is_flag=True,
+            help="Take the newest kept answer when the market's limit is reached.",
+        ),
+    )
 
 
 def set_option(command: Command) -> Command:
@@ -131,51 +147,48 @@ def max_age_option(command: Command) -> Command:
 
 def machine_options(command: Command) -> Command:
     """Add the options that describe a machine, and the batch that runs on it."""
-    for option in reversed(
-        (
-            click.option(
-                "--gpu",
-                required=True,
-                metavar="NAME",
-                help="One GPU, such as 'RTX 4090' (see 'advisor gpus').",
-            ),
-            click.option(
-                "--num-gpus",
-                type=int,
-                default=1,
-                show_default=True,
-                help="GPUs in the machine.",
-            ),
-            click.option(
-                "--cpu",
-                metavar="NAME",
-                help="CPU, such as 'AMD EPYC 7702'. Default: unknown.",
-            ),
-            click.option(
-                "--cores",
-                "threads",
-                type=float,
-                callback=above_zero,
-                metavar="THREADS",
-                help="Hardware threads of the machine. Default: all those of one CPU.",
-            ),
-            click.option(
-                "--clock",
-                type=float,
-                callback=above_zero,
-                metavar="GHZ",
-                help="Clock of the CPU; counts only where no table knows its name.",
-            ),
-            click.option(
-                "--batch",
-                type=click.IntRange(min=1, max=10**9),
-                metavar="SAMPLES",
-                help="Batch of a GPU and optimiser step. Default: the workload's.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+    return _with(
+        command,
+        click.option(
+            "--gpu",
+            required=True,
+            metavar="NAME",
+            help="One GPU, such as 'RTX 4090' (see 'advisor gpus').",
+        ),
+        click.option(
+            "--num-gpus",
+            type=int,
+            default=1,
+            show_default=True,
+            help="GPUs in the machine.",
+        ),
+        click.option(
+            "--cpu",
+            metavar="NAME",
+            help="CPU, such as 'AMD EPYC 7702'. Default: unknown.",
+        ),
+        click.option(
+            "--cores",
+            "threads",
+            type=float,
+            callback=above_zero,
+            metavar="THREADS",
+            help="Hardware threads of the machine. Default: all those of one CPU.",
+        ),
+        click.option(
+            "--clock",
+            type=float,
+            callback=above_zero,
+            metavar="GHZ",
+            help="Clock of the CPU; counts only where no table knows its name.",
+        ),
+        click.option(
+            "--batch",
+            type=click.IntRange(min=1, max=10**9),
+            metavar="SAMPLES",
+            help="Batch of a GPU and optimiser step. Default: the workload's.",
+        ),
+    )
 
 
 def fit_batch_option(command: Command) -> Command:
@@ -189,111 +202,100 @@ def fit_batch_option(command: Command) -> Command:
 
 def job_options(command: Command) -> Command:
     """Add the options that say what is to be done, and how the machine is paid."""
-    for option in reversed(
-        (
-            click.option(
-                "--workload",
-                required=True,
-                metavar="NAME|FILE",
-                help="Built-in workload ('advisor workloads list') or a profile file.",
-            ),
-            set_option,
-            fit_batch_option,
-            click.option(
-                "--epochs",
-                type=click.IntRange(min=1, max=10**9),
-                help="Epochs of the job. Default: the workload's.",
-            ),
-            click.option(
-                "--disk",
-                type=float,
-                callback=above_zero,
-                metavar="GB",
-                help="Disk to rent. Default: what the job needs.",
-            ),
-            click.option(
-                "--on-demand",
-                "rental",
-                flag_value="on-demand",
-                default="on-demand",
-                help="Pay the listed price (the default).",
-            ),
-            click.option(
-                "--interruptible",
-                "rental",
-                flag_value="interruptible",
-                help="Bid what costs least, pauses and lost work included.",
-            ),
-            click.option(
-                "--reserved",
-                "rental",
-                flag_value="reserved",
-                help="Pay ahead, at the discount that an offer states.",
-            ),
-            click.option(
-                "--assume",
-                "assumed",
-                multiple=True,
-                metavar="NAME=VALUE",
-                help="Change an assumption of the cost, such as repair_h=4 (the JSON "
-                "lists all); may be repeated.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+    return _with(
+        command,
+        workload_option,
+        set_option,
+        fit_batch_option,
+        click.option(
+            "--epochs",
+            type=click.IntRange(min=1, max=10**9),
+            help="Epochs of the job. Default: the workload's.",
+        ),
+        click.option(
+            "--disk",
+            type=float,
+            callback=above_zero,
+            metavar="GB",
+            help="Disk to rent. Default: what the job needs.",
+        ),
+        click.option(
+            "--on-demand",
+            "rental",
+            flag_value="on-demand",
+            default="on-demand",
+            help="Pay the listed price (the default).",
+        ),
+        click.option(
+            "--interruptible",
+            "rental",
+            flag_value="interruptible",
+            help="Bid what costs least, pauses and lost work included.",
+        ),
+        click.option(
+            "--reserved",
+            "rental",
+            flag_value="reserved",
+            help="Pay ahead, at the discount that an offer states.",
+        ),
+        click.option(
+            "--assume",
+            "assumed",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Change an assumption of the cost, such as repair_h=4 (the JSON "
+            "lists all); may be repeated.",
+        ),
+    )
 
 
 def constraint_options(command: Command) -> Command:
     """Add the constraints on offers; none of them is on by default."""
-    for option in reversed(
-        (
-            click.option(
-                "--gpu",
-                "gpus",
-                multiple=True,
-                metavar="NAME",
-                help="GPU or family, such as 'RTX 4090' or A100; may be repeated.",
-            ),
-            click.option(
-                "--num-gpus",
-                type=click.IntRange(min=1),
-                multiple=True,
-                help="GPUs in the offer; may be repeated.",
-            ),
-            click.option(
-                "--min-reliability",
-                type=click.FloatRange(0.0, 1.0),
-                callback=no_nan,
-                metavar="0..1",
-                help="Least market reliability. Default: no floor.",
-            ),
-            click.option(
-                "--max-price",
-                type=float,
-                callback=above_zero,
-                metavar="USD",
-                help="Highest $/h, with the disk that the job needs.",
-            ),
-            click.option(
-                "--region",
-                "regions",
-                multiple=True,
-                metavar="NAME",
-                help="Region (europe, asia ...) or country (DE); may be repeated.",
-            ),
-            click.option(
-                "--verified/--any",
-                default=None,
-                help="Only verified machines, or any (the default).",
-            ),
-            click.option(
-                "--min-duration",
-                callback=duration_s,
-                metavar="TIME",
-                help="How long the offer must still stand: 12h, 3d.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+    return _with(
+        command,
+        click.option(
+            "--gpu",
+            "gpus",
+            multiple=True,
+            metavar="NAME",
+            help="GPU or family, such as 'RTX 4090' or A100; may be repeated.",
+        ),
+        click.option(
+            "--num-gpus",
+            type=click.IntRange(min=1),
+            multiple=True,
+            help="GPUs in the offer; may be repeated.",
+        ),
+        click.option(
+            "--min-reliability",
+            type=click.FloatRange(0.0, 1.0),
+            callback=no_nan,
+            metavar="0..1",
+            help="Least market reliability. Default: no floor.",
+        ),
+        click.option(
+            "--max-price",
+            type=float,
+            callback=above_zero,
+            metavar="USD",
+            help="Highest $/h, with the disk that the job needs.",
+        ),
+        click.option(
+            "--region",
+            "regions",
+            multiple=True,
+            metavar="NAME",
+            help="Region (europe, asia ...) or country (DE); may be repeated.",
+        ),
+        click.option(
+            "--verified/--any",
+            default=None,
+            help="Only verified machines, or any (the default).",
+        ),
+        click.option(
+            "--min-duration",
+            callback=duration_s,
+            metavar="TIME",
+            help="How long the offer must still stand: 12h, 3d.",
+        ),
+    )

@@ -5,7 +5,12 @@ from __future__ import annotations
 import click
 
 from advisor.cli.environment import Environment
-from advisor.cli.options import fit_batch_option, machine_options, set_option
+from advisor.cli.options import (
+    fit_batch_option,
+    machine_options,
+    set_option,
+    workload_option,
+)
 from advisor.cli.output import result
 from advisor.cli.session import own_runs
 from advisor.prediction import predict
@@ -16,12 +21,7 @@ from advisor.workloads.override import assigned
 
 
 @click.command("predict")
-@click.option(
-    "--workload",
-    required=True,
-    metavar="NAME|FILE",
-    help="Built-in workload (see 'advisor workloads list') or a profile file.",
-)
+@workload_option
 @machine_options
 @fit_batch_option
 @set_option

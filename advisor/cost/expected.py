@@ -23,7 +23,7 @@ _LEAST_INTERVAL_H = 1.0 / 60.0
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Expected figures of the whole job, line by line.
+    """Expected figures of the whole job, line by line: hours, $ and counts, each (N,).
 
     Attributes
     ----------

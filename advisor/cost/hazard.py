@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from advisor.cost.assumptions import Assumptions
     from advisor.market.offers import Offers
 
+# The two priors: powers of the stated band (`failure_band`, `preemption_band`) and how
+# likely each is. Both bands are assumptions, and so are these symmetric weights.
 _FAILURE_POWERS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 _FAILURE_WEIGHTS = (0.1, 0.2, 0.4, 0.2, 0.1)
 _BID_POWERS = (-1.0, 0.0, 1.0)

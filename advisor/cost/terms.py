@@ -19,7 +19,7 @@ _MB_PER_GB = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Prices and times of one job on N offers; all arrays have shape (N,).
+    """Prices ($) and times (hours) of one job on N offers; all arrays have shape (N,).
 
     Attributes
     ----------
@@ -28,9 +28,9 @@ class Terms:
         is a part of the GPU price (see `flags`)
     download_usd_per_gb, upload_usd_per_gb : traffic prices, $/GB
     pull_h : rent to running: pull of the image and boot; bills storage alone
-    begin_h : running to first step: data set, start of the process
+    begin_h : running to first step: data set, start of the process; with it what the
+        first epoch takes longer where the data exceed the memory
     download_h : of the data set, a part of `begin_h`
-    cold_h : what the first epoch takes longer where the data exceed the memory
     resume_h : restart on the same machine: process, checkpoint, an empty page cache
     move_h : restart on another one: data set and checkpoint
     write_h : to write one checkpoint
@@ -47,7 +47,6 @@ class Terms:
     pull_h: FloatArray
     begin_h: FloatArray
     download_h: FloatArray
-    cold_h: FloatArray
     resume_h: FloatArray
     move_h: FloatArray
     write_h: FloatArray
@@ -107,7 +106,6 @@ def terms(
         pull_h=_hours(image_gb, pulled) + assumed.boot_s / SECONDS_PER_HOUR,
         begin_h=download_h + start_h + cold_h,
         download_h=download_h,
-        cold_h=cold_h,
         resume_h=start_h + read_h + cold_epoch_h,
         move_h=download_h + start_h + cold_h + _hours(workload.checkpoint_gb, delivered),
         write_h=read_h + assumed.checkpoint_stop_s / SECONDS_PER_HOUR,

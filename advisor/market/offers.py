@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.market.types import Record
+from advisor.market.values import UNKNOWN_ID, read_id, read_number, read_text
 
 HOURS_PER_MONTH = 720.0
 """Hours in the month that the market's storage price is for (Vast: 30 days)."""
@@ -27,10 +27,6 @@ MIB_PER_GIB = 1024.0
 MOST_GPUS = 1024
 """GPUs in one offer; more is nonsense."""
 
-UNKNOWN_ID = -1
-"""Stands for an id that the market did not give."""
-
-_PLAIN = {float, int, type(None)}
 _MHZ_IF_ABOVE = 100.0  # no CPU runs at 100 GHz: such a clock is in MHz
 _GB_IF_BELOW = 512.0  # no GPU has 512 MB: such a memory is in GB
 _SLOWEST_GHZ = 0.3  # what is slower once taken for MHz was no clock at all
@@ -263,7 +259,7 @@ def _unique(records: Iterable[Any], excluded: Counter[str]) -> dict[int, Record]
 def record_id(record: Record) -> int:
     """Return the id of a record's offer, `UNKNOWN_ID` where it has none."""
     named = _named(record)
-    return _identifier(named.get("id", named.get("ask_contract_id")))
+    return read_id(named.get("id", named.get("ask_contract_id")))
 
 
 def _named(record: Record) -> Record:
@@ -306,65 +302,27 @@ def _numbers(records: Sequence[Record], column: _Column) -> FloatArray:
             record.get(key) if value is None else value
             for value, record in zip(values, records, strict=True)
         ]
-    array = _parsed(values)
+    array = np.array([read_number(value) for value in values], dtype=np.float64)
     with np.errstate(invalid="ignore"):
         least_known = (array > 0) if column.zero_is_unknown else (array >= 0)
         array[~(least_known & (array <= _LARGEST))] = np.nan
     return array
 
 
-def _parsed(values: Sequence[object]) -> FloatArray:
-    """Return JSON values as numbers, NaN where they are none."""
-    if set(map(type, values)) <= _PLAIN:  # as nearly all columns are: some times as fast
-        with suppress(OverflowError):
-            plain = [math.nan if value is None else value for value in values]
-            return np.array(plain, dtype=np.float64)
-    return np.array([_number(value) for value in values], dtype=np.float64)
-
-
-def _number(value: object) -> float:
-    """Return a JSON value as a number: some clients send numbers as strings."""
-    kind = type(value)
-    if kind is float or kind is int or kind is str:
-        try:
-            return float(value)  # type: ignore[arg-type]
-        except (ValueError, OverflowError):
-            return math.nan
-    return math.nan
-
-
-def _identifier(value: object) -> int:
-    """Return a JSON value as an id, else `UNKNOWN_ID`."""
-    if type(value) is not int:
-        number = _number(value)
-        if not number.is_integer():  # also NaN and the infinities
-            return UNKNOWN_ID
-        value = int(number)
-    return value if 0 <= value < 2**63 else UNKNOWN_ID
-
-
 def _identifiers(records: Sequence[Record], key: str) -> IntArray:
-    return np.array([_identifier(record.get(key)) for record in records], dtype=np.int64)
+    return np.array([read_id(record.get(key)) for record in records], dtype=np.int64)
 
 
 def _gpu_ids(value: object) -> tuple[int, ...]:
     """Return the ids of an offer's GPUs, none where they are not a list of ids."""
     if not isinstance(value, list):
         return ()
-    ids = tuple(_identifier(item) for item in value)
+    ids = tuple(read_id(item) for item in value)
     return () if UNKNOWN_ID in ids else ids
 
 
 def _texts(records: Sequence[Record], key: str) -> ObjectArray:
-    return _objects([_text(record.get(key)) for record in records])
-
-
-def _text(value: object) -> str:
-    """Return a text fit for a terminal: a host names its own CPU and place."""
-    if not isinstance(value, str):
-        return ""
-    words = " ".join(value.split())
-    return words if words.isprintable() else "".join(filter(str.isprintable, words))
+    return _objects([read_text(record.get(key)) for record in records])
 
 
 def _objects(values: Sequence[str]) -> ObjectArray:
@@ -374,7 +332,7 @@ def _objects(values: Sequence[str]) -> ObjectArray:
 
 
 def _score(record: Record) -> float:
-    score = _number(record.get("score"))
+    score = read_number(record.get("score"))
     return -math.inf if math.isnan(score) else score
 
 

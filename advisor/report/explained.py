@@ -73,7 +73,7 @@ def explained_document(ranking: Ranking, at: int, rank: int | None) -> dict[str,
     """Return the versioned JSON document of one offer: its entry, bill, assumptions."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "offer": _entry(ranking, at, rank),
+        "offer": entry(ranking, at, rank),
         "bill": bill_lines(ranking, at),
         "advice": advice_document(advice_of(ranking, at), _epoch_hours(ranking, at)),
         **basis(ranking),
@@ -90,7 +90,7 @@ def compared_document(ranking: Ranking, places: Sequence[int]) -> dict[str, Any]
 
 def explained_text(ranking: Ranking, at: int, rank: int | None) -> str:
     """Return the whole bill of one offer for a terminal."""
-    one = _entry(ranking, at, rank)
+    one = entry(ranking, at, rank)
     return "\n\n".join(
         [
             f"{_title(one)}\n{_job(ranking)}",
@@ -105,7 +105,7 @@ def explained_text(ranking: Ranking, at: int, rank: int | None) -> str:
 
 def compared_text(ranking: Ranking, places: Sequence[int]) -> str:
     """Return several offers side by side for a terminal."""
-    shown = [_entry(ranking, at, None) for at in places]
+    shown = [entry(ranking, at, None) for at in places]
     titles = "\n".join(_title(one) for one in shown)
     bills = [bill_lines(ranking, at) for at in places]
     parts = [
@@ -119,10 +119,6 @@ def compared_text(ranking: Ranking, places: Sequence[int]) -> str:
 
 def _epoch_hours(ranking: Ranking, at: int) -> float:
     return float(ranking.bill.epoch_hours[at])
-
-
-def _entry(ranking: Ranking, at: int, rank: int | None) -> Entry:
-    return entry(ranking, at, rank)
 
 
 def _title(one: Entry) -> str:

@@ -16,7 +16,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from advisor.errors import UsageError
-from advisor.market.offers import UNKNOWN_ID, Offers
+from advisor.market.offers import Offers
+from advisor.market.values import UNKNOWN_ID
 from advisor.store.database import transaction
 
 GAP_S = 1800

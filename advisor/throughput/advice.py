@@ -23,18 +23,20 @@ OF_CPU = ("cpu", "launch", "handoff")
 the handing over of samples by one thread. More cores help the first alone."""
 
 ENOUGH = 0.95
-"""Threads are enough that reach this share of what any number of them would."""
+"""Threads are enough that reach this share of what any number of them would
+(assumption)."""
 
 WORTH = 0.02
-"""A change that lifts the prediction by less is not worth naming."""
+"""A change that lifts the prediction by less is not worth naming (assumption)."""
 
 WORKER_MARGIN = 1.25
-"""Workers of a data loader beyond what the GPU's rate needs: they come in bursts."""
+"""Workers of a data loader beyond what the GPU's rate needs: they come in bursts
+(assumption)."""
 
-_MOST_THREADS_PER_GPU = 64
+_MOST_THREADS_PER_GPU = 64  # how far the search for enough goes
 _ROUND_TO = 4  # machines are sold with threads in fours
 _ENDLESS_CORES = 1e6
-_FASTER = 1.25
+_FASTER = 1.25  # speed of the faster core that is tried, over this one's
 _LINKED = "nvlink"
 
 

@@ -37,8 +37,8 @@ SPEAKS = 0.3
 """Least share of a limit in the rate for a run to speak of it (assumption)."""
 
 _LEAST = 1e-6  # variance: nothing is known exactly
-_FARTHEST = 6.0
-_HALVINGS = 60
+_FARTHEST = 6.0  # log of the largest correction that is looked for
+_HALVINGS = 60  # of that range: down to rounding
 
 
 @dataclass(frozen=True, slots=True)

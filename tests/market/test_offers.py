@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.market.offers import UNKNOWN_ID, Offers, parse_machine, parse_offers
+from advisor.market.offers import Offers, parse_machine, parse_offers
+from advisor.market.values import UNKNOWN_ID
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -1,0 +1,37 @@
+"""One JSON value of a market's record as a number, an id or a text."""
+
+from __future__ import annotations
+
+import math
+
+UNKNOWN_ID = -1
+"""Stands for an id that the market did not give."""
+
+
+def read_number(value: object) -> float:
+    """Return a JSON value as a number: some clients send numbers as strings."""
+    kind = type(value)
+    if kind is float or kind is int or kind is str:
+        try:
+            return float(value)  # type: ignore[arg-type]
+        except (ValueError, OverflowError):
+            return math.nan
+    return math.nan
+
+
+def read_id(value: object) -> int:
+    """Return a JSON value as an id, else `UNKNOWN_ID`."""
+    if type(value) is not int:
+        number = read_number(value)
+        if not number.is_integer():  # also NaN and the infinities
+            return UNKNOWN_ID
+        value = int(number)
+    return value if 0 <= value < 2**63 else UNKNOWN_ID
+
+
+def read_text(value: object) -> str:
+    """Return a text fit for a terminal: a host names its own CPU and place."""
+    if not isinstance(value, str):
+        return ""
+    words = " ".join(value.split())
+    return words if words.isprintable() else "".join(filter(str.isprintable, words))
