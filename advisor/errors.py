@@ -10,6 +10,9 @@ The tree::
      |   +- RateLimitedError     5  too many requests
      |   |   +- QuotaError       5  the market's daily quota is used up
      |   +- BadAnswerError       1  the market's answer makes no sense
+     |   +- OfferGoneError       3  the offer is no longer there
+     |   +- PlacementError       1  a contract was made, and it cannot run
+     |   +- CreditError          6  the account cannot pay
      +- OverBudgetError          6  it fits, but not the budget
      +- RentalStateUnknownError  7  a rental may exist; nobody can say
 
@@ -76,6 +79,32 @@ class QuotaError(RateLimitedError):
 
 class BadAnswerError(MarketError):
     """The market's answer is not what its documentation promises."""
+
+
+class OfferGoneError(MarketError):
+    """The offer is no longer there; the next one may be."""
+
+    exit_status = ExitStatus.NOTHING_FITS
+
+
+class PlacementError(MarketError):
+    """The market reports an error and made a contract all the same, which bills.
+
+    Parameters
+    ----------
+    message : one line
+    instance_id : the contract, which must be released
+    """
+
+    def __init__(self, message: str, instance_id: int) -> None:
+        super().__init__(message)
+        self.instance_id = instance_id
+
+
+class CreditError(MarketError):
+    """The account's credit or its spending limit does not allow a rental."""
+
+    exit_status = ExitStatus.OVER_BUDGET
 
 
 class OverBudgetError(AdvisorError):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from advisor.clock import Clock, utc_now
 from advisor.resources import STORE, chosen_models_folder, data_folder
 from advisor.workloads.load import Library, library_of
 
@@ -27,6 +29,7 @@ class Environment:
     now : tells the time (UTC)
     folder : working folder
     transport : carries HTTP requests; None for the real network
+    monotonic, sleep : as in `Clock`
     """
 
     variables: Mapping[str, str]
@@ -34,11 +37,18 @@ class Environment:
     now: Callable[[], datetime]
     folder: Path
     transport: httpx.BaseTransport | None = None
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
     @classmethod
     def of_this_process(cls) -> Self:
         """Return the world as this process finds it."""
-        return cls(os.environ, Path.home(), lambda: datetime.now(UTC), Path.cwd())
+        return cls(os.environ, Path.home(), utc_now, Path.cwd())
+
+    @property
+    def clock(self) -> Clock:
+        """The time of this world."""
+        return Clock(self.now, self.monotonic, self.sleep)
 
     @property
     def cache_folder(self) -> Path:

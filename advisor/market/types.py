@@ -28,6 +28,7 @@ class Query:
     verified : only offers that the market has verified (True), else all
     min_duration_s : seconds that the offer must still stand
     disk_gb : GB of disk whose price the market shall include in `dph_total`
+    offer_id : this one offer
     """
 
     gpu_names: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ class Query:
     verified: bool | None = None
     min_duration_s: float | None = None
     disk_gb: float | None = None
+    offer_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,29 @@
+"""Time as an argument: what waits and what stamps takes it from here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """Return the time of this machine (UTC)."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Three ways to meet time, which a test replaces together.
+
+    Attributes
+    ----------
+    now : tells the time (UTC), for stamps and for dates that a market names
+    monotonic : seconds that only rise, for deadlines
+    sleep : waits so many seconds
+    """
+
+    now: Callable[[], datetime] = utc_now
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep

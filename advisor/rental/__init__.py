@@ -1,0 +1,1 @@
+"""Have it: rent an offer, keep account of it, and let it go again."""
