@@ -90,9 +90,69 @@ class Instance:
     ssh: tuple[Endpoint, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SelfRelease:
+    """A request that an instance sends to end its own rental.
+
+    Attributes
+    ----------
+    method, url, body : of the request; `url` holds a shell expression of the id
+    key_variable : environment variable of the instance that has its restricted key,
+        sent as ``Authorization: Bearer``
+    """
+
+    method: str
+    url: str
+    body: str
+    key_variable: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who rents.
+
+    Attributes
+    ----------
+    account_id : the market's id of the account
+    credit_usd : what is left to spend, $; None where the market does not say
+    """
+
+    account_id: str
+    credit_usd: float | None
+
+
 @runtime_checkable
 class RentalMarket(Market, Protocol):
     """A market where machines can be rented. Its money-moving calls never repeat."""
+
+    @property
+    def address(self) -> str:
+        """Where the market is asked, such as ``"console.vast.ai"``.
+
+        With the account's id it says whose rentals an entry of the ledger is about: a
+        simulator or a second account is another market.
+        """
+        ...
+
+    def account(self) -> Account:
+        """Return who rents.
+
+        Raises
+        ------
+        advisor.errors.MarketError
+            if the market cannot be asked or its answer makes no sense
+        """
+        ...
+
+    def self_release(self, instance_id_variable: str) -> SelfRelease:
+        """Return the request by which an instance ends itself, with a key of its own.
+
+        Parameters
+        ----------
+        instance_id_variable : shell expression of the instance's id, such as
+            ``"$CONTAINER_ID"``
+        """
+        ...
 
     def rent(self, order: Order) -> int:
         """Rent an offer; return the id of the new instance.
