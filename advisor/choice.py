@@ -35,6 +35,7 @@ class Choice:
     risk_averse : order by this quantile of the cost (0 to 1); None: by its expectation
     deadline_h : hours from rent to the last checkpoint at home that are allowed
     budget_usd : dollars that the whole job may cost
+    max_epoch_usd : dollars that an epoch may cost
     max_usd_per_hour : highest price while it runs, $/h; `Filters` has it for rentals on
         demand, whose price the market knows
     pareto : leave out what another offer beats on both cost and time
@@ -44,6 +45,7 @@ class Choice:
     risk_averse: float | None = None
     deadline_h: float | None = None
     budget_usd: float | None = None
+    max_epoch_usd: float | None = None
     max_usd_per_hour: float | None = None
     pareto: bool = False
 
@@ -64,6 +66,7 @@ def within_limits(
         ("price", cost.usd_per_hour, choice.max_usd_per_hour),
         ("misses_deadline", cost.job_hours, choice.deadline_h),
         ("over_budget", cost.job_usd, choice.budget_usd),
+        ("epoch_too_dear", cost.epoch_usd, choice.max_epoch_usd),
     ):
         if most is not None:
             out = within & ~(values <= most)
@@ -153,7 +156,8 @@ def refusal(
     usable : offers that run the job at all
     """
     able: Sequence[int] = np.flatnonzero(usable).tolist()
-    if not able or (choice.deadline_h is None and choice.budget_usd is None):
+    limits = (choice.deadline_h, choice.budget_usd, choice.max_epoch_usd)
+    if not able or limits == (None, None, None):
         message = "no offer fits: loosen the constraints or take a smaller workload"
         return NothingFitsError(message)
     fastest = min(able, key=lambda at: float(cost.job_hours[at]))
@@ -165,10 +169,20 @@ def refusal(
             f"{_named(offers, cost, fastest)}: allow {cost.job_hours[fastest]:.3g} h"
             f"{_fewer(job, share)}"
         )
-    budget = choice.budget_usd or 0.0
     in_time = [
         at for at in able if deadline is None or float(cost.job_hours[at]) <= deadline
     ]
+    cheapest_epoch = min(in_time, key=lambda at: float(cost.epoch_usd[at]))
+    most, least = choice.max_epoch_usd, float(cost.epoch_usd[cheapest_epoch])
+    if most is not None and not least <= most:
+        return OverBudgetError(
+            f"no offer does an epoch for ${most:.4g}; the cheapest is "
+            f"{_named(offers, cost, cheapest_epoch)}: allow ${least:.4g} an epoch"
+        )
+    if choice.budget_usd is None:
+        message = "no offer meets all limits at once: loosen one of them"
+        return NothingFitsError(message)
+    budget = choice.budget_usd
     nearest = min(in_time, key=lambda at: float(cost.job_usd[at]))
     cheapest = min(able, key=lambda at: float(cost.job_usd[at]))
     in_words = "" if deadline is None else " that meets the deadline"

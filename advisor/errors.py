@@ -13,6 +13,8 @@ The tree::
      |   +- OfferGoneError       3  the offer is no longer there
      |   +- PlacementError       1  a contract was made, and it cannot run
      |   +- CreditError          6  the account cannot pay
+     +- RemoteError              1  a rented machine cannot be reached, or a command fails
+     |   +- UnreachableError     1  no ssh to it, or a connection that broke
      +- OverBudgetError          6  it fits, but not the budget
      +- RentalStateUnknownError  7  a rental may exist; nobody can say
 
@@ -117,3 +119,11 @@ class RentalStateUnknownError(AdvisorError):
     """A rental may or may not exist; the message says how to find out."""
 
     exit_status = ExitStatus.RENTAL_STATE_UNKNOWN
+
+
+class RemoteError(AdvisorError):
+    """A rented machine cannot be reached, or what is run on it fails."""
+
+
+class UnreachableError(RemoteError):
+    """No ssh to a rented machine, or a connection that broke; it may come back."""

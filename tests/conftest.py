@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -54,6 +54,31 @@ RECORD: dict[str, Any] = {
     "rented": False,
     "score": 200.0,
 }
+
+
+KEYS = ("k-secret-123", "test-key-0123456789abcdef")
+"""Keys that the tests use: no test may print one, nor write one where it is kept."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test whose output, log or kept files have a key in them."""
+    report = yield
+    if call.when != "call" or report.failed:
+        return report
+    found = [name for name, text in report.sections for key in KEYS if key in text]
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    found += [
+        str(path)
+        for path in (sorted(folder.rglob("*")) if folder is not None else ())
+        if path.is_file() and any(key.encode() in path.read_bytes() for key in KEYS)
+    ]
+    if found and "puts_a_key_there" not in item.keywords:
+        report.outcome = "failed"
+        report.longrepr = f"a key shows up in {', '.join(found)}"
+    return report
 
 
 @pytest.fixture

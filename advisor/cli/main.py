@@ -20,9 +20,15 @@ _COMMANDS = {
     "explain": "advisor.cli.explain",
     "compare": "advisor.cli.compare",
     "bid": "advisor.cli.bid",
+    "rent": "advisor.cli.rent",
+    "run": "advisor.cli.run",
+    "rentals": "advisor.cli.rentals",
+    "release": "advisor.cli.release",
+    "reconcile": "advisor.cli.reconcile",
     "predict": "advisor.cli.predict",
     "speedup": "advisor.cli.speedup",
     "fetch": "advisor.cli.fetch",
+    "market": "advisor.cli.market",
     "record": "advisor.cli.record",
     "records": "advisor.cli.records",
     "history": "advisor.cli.history",
@@ -32,6 +38,7 @@ _COMMANDS = {
     "cpus": "advisor.cli.cpus",
     "model": "advisor.cli.model",
     "sample": "advisor.cli.sample",
+    "simulate": "advisor.cli.simulate",
 }
 
 

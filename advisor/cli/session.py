@@ -138,7 +138,7 @@ def ask(
         environment.variables,
         environment.home,
         environment.transport,
-        environment.now,
+        environment.clock,
     )
     cache = AnswerCache(environment.cache_folder, environment.now)
     return search(opened, query, cache, max_age_s=max_age_s, stale_ok=stale_ok)

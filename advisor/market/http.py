@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import email.utils
-import itertools
-import json
-import logging
 import random
-import threading
-import time
+import ssl
 import urllib.parse
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
 
 import httpx
-import stamina
 
-from advisor.errors import BadAnswerError, MarketError, RateLimitedError, UsageError
-
-MAX_BODY_BYTES = 64 * 1024 * 1024
-"""Longest answer that is read, decoded; a whole market is about 5 MB."""
+from advisor.clock import Clock
+from advisor.errors import (
+    BadAnswerError,
+    MarketError,
+    RentalStateUnknownError,
+    UsageError,
+)
+from advisor.market.late import LateError, within
+from advisor.market.pace import Turn
+from advisor.market.reply import Reply, busy_error, read_reply
 
 MAX_RETRY_AFTER_S = 60.0
 """Longest wait that a server may ask for before we give up instead."""
@@ -38,51 +35,18 @@ _PASSING = {
     HTTPStatus.GATEWAY_TIMEOUT,
 }
 _ATTEMPTS = 5
-_ENCODINGS = ("", "identity", "gzip", "deflate")
 _LONGEST_REASON = 200
-_LONGEST_RETRY_S = 10 * 365 * 86400.0  # no date after that needs telling
+_NO_TIME = "ran out of time: the market's pace allows no further request; try again"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
-# stamina logs each retry; without a handler the standard library would print
-# that on stderr, which is for what people need to know.
-logging.getLogger("stamina").addHandler(logging.NullHandler())
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A server's answer, read whole.
-
-    Attributes
-    ----------
-    status : HTTP status
-    retry_after_s : seconds that the server asks to wait, None if it does not say
-    body : decoded bytes
-    """
-
-    status: int
-    retry_after_s: float | None
-    body: bytes
-
-    def json(self) -> Any:
-        """Return the body as JSON; NaN and Infinity pass, markets send them.
-
-        Raises
-        ------
-        BadAnswerError
-            if it is empty, an HTML page, torn, or no UTF-8
-        """
-        if not self.body.strip():
-            message = f"the market sent an empty answer (HTTP {self.status}); try again"
-            raise BadAnswerError(message)
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError) as error:
-            what = "a web page" if self.body.lstrip()[:1] == b"<" else "torn or no JSON"
-            message = (
-                f"the market sent {what} instead of offers (HTTP {self.status}); "
-                "check VAST_URL or try again later"
-            )
-            raise BadAnswerError(message) from error
+_NOTHING_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+"""Errors that httpx raises only while no byte of the request has left yet."""
 
 
 class _TryAgainError(Exception):
@@ -116,10 +80,21 @@ def check_address(url: str, *, has_key: bool) -> str:
     if parts.username is not None or parts.query or parts.fragment:
         message = "VAST_URL may hold host, port and path only, such as https://host:port"
         raise UsageError(message)
-    if has_key and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if has_key and not is_private(url):
         message = "VAST_URL would carry the key unencrypted: use https"
         raise UsageError(message)
     return url
+
+
+def is_private(url: str) -> bool:
+    """Say whether nobody on the way to an address can read what is sent."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host = httpx.URL(url).host
+    except (ValueError, httpx.InvalidURL):
+        return False
+    local = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    return bool(host) and (parts.scheme == "https" or local)
 
 
 def open_client(
@@ -144,14 +119,18 @@ def open_client(
     }
     if key is not None:
         headers["Authorization"] = f"Bearer {key}"
+    encrypted = urllib.parse.urlsplit(url).scheme == "https"
+    # To load the certificates that are trusted takes longer than a whole answer does.
+    nobody_is_trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         return httpx.Client(
             base_url=url,
             headers=headers,
             timeout=timeout_s,
             transport=transport,
+            verify=True if encrypted else nobody_is_trusted,
             # In clear, a key goes to this machine alone, never by a proxy.
-            trust_env=urllib.parse.urlsplit(url).scheme == "https",
+            trust_env=encrypted,
         )
     except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
         message = (
@@ -161,24 +140,25 @@ def open_client(
         raise UsageError(message) from error
 
 
-def read(
+def send_repeatable(
     client: httpx.Client,
     request: httpx.Request,
     deadline: float,
-    clock: Callable[[], float] = time.monotonic,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Clock,
+    turn: Turn,
 ) -> Reply:
-    """Send a request that only reads, again where that may help, by a deadline.
+    """Send a request that does no harm twice, again where that may help.
 
     Tried again: 429 (after what Retry-After says, up to `MAX_RETRY_AFTER_S`),
     502, 503, 504, and errors of the connection; with growing, jittered waits.
     A redirect is followed on the same origin only, so that a key never reaches
-    another host.
+    another host, and only where the method stays what it was.
 
     Parameters
     ----------
-    deadline : moment of `clock` when all must be over, in seconds
-    now : tells the time (UTC), for a Retry-After that is a date
+    deadline : moment of the clock when all must be over, in seconds
+    turn : the server's pace, kept by each try but for the one after a connection
+        that could not be made
 
     Raises
     ------
@@ -189,38 +169,56 @@ def read(
     MarketError
         if there is no answer in time
     """
-    tries = itertools.count()
+    tries, host = 0, request.url.host
+    if not turn.wait(deadline):
+        raise MarketError(_NO_TIME)
+    while True:
+        try:
+            return _not_busy(
+                _exchange(client, request, deadline, clock, turn, follow=True)
+            )
+        except (_TryAgainError, httpx.RequestError) as error:
+            tries += 1
+            left_s = deadline - clock.monotonic()
+            wait_s = backoff_s(error, left_s, tries - 1) if tries < _ATTEMPTS else False
+            if wait_s is False:
+                raise _given_up(error, host) from error
+            clock.sleep(wait_s)
+            if not isinstance(error, _NOTHING_SENT) and not turn.wait(deadline):
+                raise _given_up(error, host) from error
 
-    def again(error: Exception) -> bool | float:
-        return backoff_s(error, deadline - clock(), next(tries))
 
+def send_once(
+    client: httpx.Client,
+    request: httpx.Request,
+    deadline: float,
+    clock: Clock,
+    turn: Turn,
+) -> Reply:
+    """Send a request that must never be sent twice; return whatever comes back.
+
+    It is not repeated, no redirect is followed, and a thread that is left behind at
+    the deadline sends nothing any more.
+
+    Raises
+    ------
+    MarketError
+        if surely nothing was sent
+    RentalStateUnknownError
+        if it may have been sent, and no whole answer came
+    """
+    if not turn.wait(deadline):
+        raise MarketError(_NO_TIME)
     host = request.url.host
     try:
-        for attempt in stamina.retry_context(
-            on=again, attempts=_ATTEMPTS, timeout=max(deadline - clock(), 0.001)
-        ):
-            with attempt:
-                reply = _in_time(
-                    lambda: _once(client, request, deadline, clock, now),
-                    request,
-                    deadline - clock(),
-                )
-    except _TryAgainError as error:
-        raise _given_up(error.reply) from error
-    except httpx.TimeoutException as error:
-        message = f"{host} did not answer in time; try again later"
-        raise MarketError(message) from error
-    except httpx.DecodingError as error:
-        message = f"the answer of {host} cannot be decompressed; try again later"
-        raise BadAnswerError(message) from error
-    except httpx.RemoteProtocolError as error:  # its text quotes what the server sent
-        message = f"the answer of {host} breaks off or is no HTTP; try again later"
-        raise MarketError(message) from error
-    except httpx.TransportError as error:
-        reason = (" ".join(str(error).split()) or type(error).__name__)[:_LONGEST_REASON]
-        message = f"no connection to {host}: {reason}"
-        raise MarketError(message) from error
-    return reply
+        return _exchange(client, request, deadline, clock, turn, follow=False)
+    except _NOTHING_SENT as error:
+        raise _given_up(error, host) from error
+    except Exception as error:
+        # Whatever else went wrong did so after a byte may have left.
+        cause = error if isinstance(error, MarketError) else _given_up(error, host)
+        message = f"nobody can say whether the market took the order: {cause}"
+        raise RentalStateUnknownError(message) from error
 
 
 def backoff_s(error: Exception, left_s: float, tries: int = 0) -> bool | float:
@@ -251,46 +249,58 @@ def backoff_s(error: Exception, left_s: float, tries: int = 0) -> bool | float:
     return wait if wait < left_s else False
 
 
-def _in_time(call: Callable[[], Reply], request: httpx.Request, limit_s: float) -> Reply:
-    """Return what `call` returns, unless that takes more than `limit_s` seconds.
-
-    The time-outs of httpx are for one read each: looking up a name has none, and
-    a header may drip for ever. So the call runs in a thread that is left behind
-    when time is up; it ends with its own time-outs, or with the process.
-    """
-    outcome: list[Reply | BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(call())
-        except BaseException as error:  # raised again below
-            outcome.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(max(limit_s, 0.0))
-    if not outcome:
-        message = "the deadline has passed"
-        raise httpx.ReadTimeout(message, request=request)
-    (result,) = outcome
-    if isinstance(result, BaseException):
-        raise result
-    return result
-
-
-def _once(
+def _exchange(
     client: httpx.Client,
     request: httpx.Request,
     deadline: float,
-    clock: Callable[[], float],
-    now: Callable[[], datetime],
+    clock: Clock,
+    turn: Turn,
+    *,
+    follow: bool,
 ) -> Reply:
-    """Send a request once and read the answer whole, following redirects."""
+    """Send a request once and read the answer whole, unless that takes too long.
+
+    The time-outs of httpx are for one read each: looking up a name has none, and
+    a header may drip for ever. So the exchange is left behind when time is up; what
+    it has not begun to send by then it never sends.
+    """
+    in_time = True
+
+    def trace(event: str, _: object) -> None:
+        if not in_time and event.endswith("send_request_headers.started"):
+            message = "the deadline has passed"
+            raise httpx.ConnectTimeout(message)
+
+    request.extensions = {**request.extensions, "trace": trace}
+    begun = clock.monotonic()
+    try:
+        reply = within(
+            deadline - begun,
+            lambda: _followed(client, request, deadline, clock, follow=follow),
+        )
+    except LateError as error:
+        message = "the deadline has passed"
+        raise httpx.ReadTimeout(message, request=request) from error
+    finally:
+        in_time = False
+        turn.ended()
+    return replace(reply, took_s=clock.monotonic() - begun)
+
+
+def _followed(
+    client: httpx.Client,
+    request: httpx.Request,
+    deadline: float,
+    clock: Clock,
+    *,
+    follow: bool,
+) -> Reply:
+    """Send a request and, where it may `follow` redirects, those; read the answer."""
     for _ in range(MAX_REDIRECTS + 1):
         response = client.send(request, stream=True)
         try:
-            if response.next_request is None:
-                return _reply(response, deadline, clock, now)
+            if response.next_request is None or not follow:
+                return read_reply(response, deadline, clock)
             request = _same_origin(request, response.next_request)
         finally:
             response.close()
@@ -298,31 +308,8 @@ def _once(
     raise BadAnswerError(message)
 
 
-def _reply(
-    response: httpx.Response,
-    deadline: float,
-    clock: Callable[[], float],
-    now: Callable[[], datetime],
-) -> Reply:
-    """Read an answer whole, unless it is too long or drips past the deadline."""
-    host = response.request.url.host
-    if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
-        # Layers of compression, or brotli, turn a hundred bytes into gigabytes in
-        # one step, before the length can be looked at.
-        message = f"{host} sent an answer packed in a way that nobody asked for"
-        raise BadAnswerError(f"{message}; check VAST_URL")
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            megabytes = MAX_BODY_BYTES // 2**20
-            message = f"{host} sent more than {megabytes} MB; narrow the search"
-            raise BadAnswerError(message)
-        if clock() > deadline:
-            message = f"the answer of {host} did not end in time; try again later"
-            raise MarketError(message)
-    wait = _retry_after_s(response.headers, now())
-    reply = Reply(response.status_code, wait, bytes(body))
+def _not_busy(reply: Reply) -> Reply:
+    """Return a reply, unless another one may come in a while."""
     busy = reply.status == HTTPStatus.TOO_MANY_REQUESTS and b"quota" not in reply.body
     if busy or reply.status in _PASSING:
         raise _TryAgainError(reply)
@@ -338,29 +325,24 @@ def _same_origin(request: httpx.Request, following: httpx.Request) -> httpx.Requ
             "which is not followed with a key; check VAST_URL"
         )
         raise BadAnswerError(message)
+    if request.method != following.method:
+        message = f"{here.host} redirects a {request.method} to a {following.method}"
+        raise BadAnswerError(f"{message}; check VAST_URL")
     return following
 
 
-def _retry_after_s(headers: httpx.Headers, now: datetime) -> float | None:
-    """Return what Retry-After asks for: seconds, or a date (RFC 9110, 10.2.3)."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return min(float(text[:12]), _LONGEST_RETRY_S)
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(max((moment - now).total_seconds(), 0.0), _LONGEST_RETRY_S)
-
-
-def _given_up(reply: Reply) -> MarketError:
-    """Return the error of a reply that stays the same after all tries."""
-    if reply.status != HTTPStatus.TOO_MANY_REQUESTS:
-        return MarketError(
-            f"the market has trouble of its own (HTTP {reply.status}); try again later"
-        )
-    wait = reply.retry_after_s
-    when = "a minute" if wait is None else f"{wait:.0f} seconds"
-    return RateLimitedError(f"the market gets too many requests; try again in {when}")
+def _given_up(error: Exception, host: str) -> MarketError:
+    """Return our error for what the last try ended in."""
+    if isinstance(error, _TryAgainError):
+        return busy_error(error.reply)
+    if isinstance(error, httpx.TimeoutException):
+        return MarketError(f"{host} did not answer in time; try again later")
+    if isinstance(error, httpx.DecodingError):
+        message = f"the answer of {host} cannot be decompressed; try again later"
+        return BadAnswerError(message)
+    if not isinstance(error, httpx.NetworkError | httpx.ProxyError):
+        # The text of such an error may quote what the server sent.
+        message = f"the answer of {host} breaks off or is no HTTP; try again later"
+        return MarketError(message)
+    reason = (" ".join(str(error).split()) or type(error).__name__)[:_LONGEST_REASON]
+    return MarketError(f"no connection to {host}: {reason}")

@@ -17,10 +17,6 @@ SMALLEST_CAP = 64
 LARGEST_CAP = 256
 """Rows at which the market has been seen to cut answers: 64, and 234 to 241."""
 
-SEARCH_INTERVAL_S = 6.0
-"""Seconds that the market wants between two searches of one account."""
-
-_OUT_OF_TIME = "the search ran out of time before the last page"
 _HIDDEN = "more offers at one price than the market shows at once: some are missing"
 _NO_PAGES = "the market does not keep to the order or price asked for: offers may lack"
 
@@ -31,26 +27,20 @@ class PagedSearch:
 
     Attributes
     ----------
-    page : asks the market for one page, given bounds on the price
-    deadline : moment of `clock` when all must be over
+    page : asks the market for one page, given bounds on the price; waits for its turn
     offers : what was found, by id; of one id the better scored record
     nameless : records without an id that can be one
     notes : what a reader of the offers should know
     """
 
     page: Callable[[Mapping[str, float]], list[Record]]
-    deadline: float
-    clock: Callable[[], float]
-    sleep: Callable[[float], None]
     offers: dict[int | str, Record] = field(default_factory=dict)
     nameless: list[Record] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    _asked_at: float = -math.inf
 
     def run(self) -> bool:
         """Read every page; say whether these are surely all offers."""
         first = self.page({})
-        self._asked_at = self.clock()
         self._merge(first)
         if not may_be_cut(len(first)):
             return True
@@ -68,8 +58,8 @@ class PagedSearch:
         """
         trusted = _is_ascending(page, -math.inf)
         operator, last = "gte", max(map(_price, page))
-        while math.isfinite(last) and (following := self._next({operator: last})):
-            page, is_new = following
+        while math.isfinite(last):
+            page, is_new = self._next({operator: last})
             trusted = trusted and _is_ascending(page, last)
             if not may_be_cut(len(page)):
                 return self._told(trusted)
@@ -84,8 +74,8 @@ class PagedSearch:
 
     def _is_cheapest(self, first: list[Record]) -> bool:
         """Say whether a look at the cheaper half of a page shows nothing new."""
-        checked = self._next({"lte": _price(first[len(first) // 2])})
-        return checked is not None and self._told(not checked[1])
+        _, is_new = self._next({"lte": _price(first[len(first) // 2])})
+        return self._told(not is_new)
 
     def _told(self, trusted: bool) -> bool:
         """Return `trusted`, with a note for people where it is False."""
@@ -93,18 +83,9 @@ class PagedSearch:
             self.notes.append(_NO_PAGES)
         return trusted
 
-    def _next(self, bounds: Mapping[str, float]) -> tuple[list[Record], bool] | None:
-        """Return another page at the market's pace, and whether it brings offers.
-
-        None if there is no time for it.
-        """
-        wait = max(self._asked_at + SEARCH_INTERVAL_S - self.clock(), 0.0)
-        if self.clock() + wait >= self.deadline:
-            self.notes.append(_OUT_OF_TIME)
-            return None
-        self.sleep(wait)
+    def _next(self, bounds: Mapping[str, float]) -> tuple[list[Record], bool]:
+        """Return another page, and whether it brings offers."""
         page = self.page(bounds)
-        self._asked_at = self.clock()
         return page, self._merge(page)
 
     def _merge(self, page: Iterable[Record]) -> bool:

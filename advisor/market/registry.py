@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import math
 import os
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from advisor.clock import Clock
 from advisor.errors import RateLimitedError, UsageError
 from advisor.market.cache import AnswerCache
 from advisor.market.keys import find_key
-from advisor.market.snapshot import FileMarket
-from advisor.market.types import Answer, Market, Query
+from advisor.market.lifecycle import RentalMarket
+from advisor.market.types import Answer, Market, Query, Surroundings
 
 if TYPE_CHECKING:
     import httpx
 
 ENTRY_POINTS = "advisor.markets"
-"""Entry-point group in which other packages offer markets of their own.
+"""Entry-point group of the markets, see `advisor.market.types`."""
 
-An entry point is a class that is called without arguments and keeps the
-protocol `advisor.market.types.Market`.
-"""
+_BUILT_IN = {
+    "sample": ("advisor.market.sample", "open_sample"),
+    "vast": ("advisor.market.vast", "open_vast"),
+    "file": ("advisor.market.snapshot", "open_file"),
+    "gpuhunt": ("advisor.market.gpuhunt", "open_gpuhunt"),
+}
+"""Entry points of our own, known without a look at what is installed: that is slow."""
 
 _FILE_ENDINGS = (".json", ".gz")
 
@@ -39,34 +44,48 @@ def open_market(
     variables: Mapping[str, str],
     home: Path,
     transport: httpx.BaseTransport | None = None,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Clock = Clock(),  # noqa: B008  (immutable)
 ) -> Market:
     """Return a market by its name, or a file of offers as one.
 
     Parameters
     ----------
-    name : ``"sample"``, ``"vast"``, a path, or the name of a plug-in
+    name : of a market, with what it shall know after a colon; or a path
     variables, home : where a live market's key and address are found
     transport : carries a live market's requests; None for the network
-    now : tells the time (UTC) at which a live market answers
+    clock : time of a live market
 
     Raises
     ------
     UsageError
-        if there is no such market or file
+        if there is no such market or file, or it cannot be opened
     """
-    if name == "sample":
-        from advisor.market.sample import SampleMarket  # noqa: PLC0415
+    kind, _, detail = name.partition(":")
+    looks_like_file = os.sep in name or name.endswith(_FILE_ENDINGS)
+    if kind not in _BUILT_IN and (looks_like_file or Path(name).exists()):
+        kind, detail = "file", name
+    surroundings = Surroundings(variables, home, transport, clock, detail)
+    if kind in _BUILT_IN:
+        module, function = _BUILT_IN[kind]
+        opened = getattr(importlib.import_module(module), function)(surroundings)
+    else:
+        opened = _plug_in(kind)(surroundings)
+    market: Market = opened
+    return market
 
-        return SampleMarket()
-    if name == "vast":
-        from advisor.market.vast import open_vast  # noqa: PLC0415  (needs httpx)
 
-        return open_vast(variables, home, transport, now)
-    path = Path(name)
-    if path.exists() or os.sep in name or name.endswith(_FILE_ENDINGS):
-        return FileMarket(path)
-    return _plug_in(name)
+def rentable(market: Market) -> RentalMarket:
+    """Return a market as one that rents.
+
+    Raises
+    ------
+    UsageError
+        if it only lists
+    """
+    if isinstance(market, RentalMarket):
+        return market
+    message = f"market {market.name} only lists offers: rent with --market vast"
+    raise UsageError(message)
 
 
 def search(
@@ -99,16 +118,20 @@ def search(
     return answer
 
 
-def _plug_in(name: str) -> Market:
-    """Return the market that another package offers under `name`."""
+def _plug_in(name: str) -> Callable[[Surroundings], Market]:
+    """Return what opens the market that a package offers under `name`."""
     from importlib.metadata import entry_points  # noqa: PLC0415  (slow to import)
 
     found = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
     if name not in found:
-        known = sorted({*found, "sample", "vast"})
+        known = sorted({*found, *_BUILT_IN})
         close = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
         message = f"no market or file {name!r}: {hint}"
         raise UsageError(message)
-    market: Market = found[name].load()()
-    return market
+    try:
+        opener: Callable[[Surroundings], Market] = found[name].load()
+    except ImportError as error:
+        message = f"market {name} cannot be loaded: {error}; install its package again"
+        raise UsageError(message) from error
+    return opener

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from advisor.market.snapshot import load_snapshot, save_snapshot
-from advisor.market.types import Answer, Query
+from advisor.market.types import Answer, Query, Surroundings
 from advisor.resources import fixtures_folder
 
 BUNDLED_OFFERS = 1200
@@ -30,6 +30,11 @@ class SampleMarket:
         """Return every offer of the sample."""
         answer = load_snapshot(fixtures_folder() / "sample-market.json.gz")
         return replace(answer, origin=_ORIGIN)
+
+
+def open_sample(surroundings: Surroundings) -> SampleMarket:  # noqa: ARG001
+    """Return the bundled sample."""
+    return SampleMarket()
 
 
 def write_sample(path: Path, count: int, seed: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from advisor.errors import UsageError
 from advisor.files import write_atomically
-from advisor.market.types import Answer, Query
+from advisor.market.types import Answer, Query, Surroundings
 
 FILE_MARKET = "file"
 """Name of the market of a file that names none."""
@@ -96,6 +96,20 @@ class FileMarket:
     def search(self, query: Query) -> Answer:  # noqa: ARG002  (all is checked later)
         """Return every offer of the file."""
         return load_snapshot(self.path)
+
+
+def open_file(surroundings: Surroundings) -> FileMarket:
+    """Return the file that is named after the colon, as a market.
+
+    Raises
+    ------
+    UsageError
+        if there is no such name
+    """
+    if not surroundings.detail:
+        message = "say which file: --market PATH or --market file:PATH"
+        raise UsageError(message)
+    return FileMarket(Path(surroundings.detail))
 
 
 def _answer(document: Mapping[str, Any], path: Path) -> Answer:

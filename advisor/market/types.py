@@ -1,14 +1,46 @@
-"""What is asked of a market, and what it answers."""
+"""What is asked of a market, and what it answers.
+
+A market is a plug-in: an entry point of the group `advisor.markets` is a function that
+takes `Surroundings` and returns a `Market`, or the more that
+`advisor.market.lifecycle.RentalMarket` is where it also rents.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from advisor.clock import Clock
+
+if TYPE_CHECKING:
+    import httpx
 
 Record = Mapping[str, Any]
 """One offer as the market's JSON has it, in the market's names and units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a market takes from the world when it is opened, and nothing else.
+
+    Attributes
+    ----------
+    variables : environment variables
+    home : the user's home folder
+    transport : carries HTTP requests; None for the network
+    clock : time
+    detail : what stands after a colon in the name that the user gave, such as the
+        path in ``file:PATH``; ``""`` without one
+    """
+
+    variables: Mapping[str, str]
+    home: Path
+    transport: httpx.BaseTransport | None = None
+    clock: Clock = field(default_factory=Clock)
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +99,11 @@ class Answer:
 
 
 class Market(Protocol):
-    """A place where offers can be searched."""
+    """A place where offers can be searched.
+
+    A live one also has `origin`, the place for people (a host name): its answers are
+    kept for a while under that name.
+    """
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -72,6 +73,39 @@ MIGRATIONS: Sequence[str] = (
     );
     CREATE INDEX run_workload ON run (workload);
     """,
+    """
+    CREATE TABLE rental (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        label TEXT NOT NULL UNIQUE,
+        market TEXT NOT NULL,
+        job TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN (
+            'intended', 'unknown', 'held', 'handed', 'releasing', 'released', 'refused'
+        )),
+        offer_id INTEGER NOT NULL,
+        machine_id INTEGER NOT NULL,
+        gpu_ids TEXT NOT NULL,
+        gpu_name TEXT NOT NULL,
+        num_gpus INTEGER NOT NULL,
+        usd_per_hour REAL NOT NULL,
+        traffic_usd REAL NOT NULL,
+        intended_at REAL NOT NULL,
+        ends_at REAL NOT NULL,
+        instance_id INTEGER,
+        handed_at REAL,
+        closed_at REAL,
+        absent_at REAL,
+        reason TEXT NOT NULL
+    );
+    CREATE INDEX rental_market ON rental (market);
+    CREATE TABLE rental_event (
+        label TEXT NOT NULL,
+        at REAL NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL
+    );
+    CREATE INDEX rental_event_label ON rental_event (label);
+    """,
 )
 """One script for each version of the schema after the one before it. Times are seconds
 since 1970 (UTC); prices as in `advisor.market.offers.Offers`."""
@@ -90,6 +124,8 @@ def open_store(folder: Path) -> Iterator[sqlite3.Connection]:
     """
     path = folder / STORE
     folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists():  # what one rents is nobody else's to read
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     try:
         connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
         try:

@@ -45,6 +45,7 @@ def advisor(tmp_path: Path) -> Callable[..., Outcome]:
         *arguments: str,
         variables: dict[str, str] | None = None,
         transport: httpx.BaseTransport | None = None,
+        **time: Callable[..., Any],
     ) -> Outcome:
         environment = Environment(
             variables={
@@ -56,6 +57,7 @@ def advisor(tmp_path: Path) -> Callable[..., Outcome]:
             now=lambda: NOW,
             folder=tmp_path,
             transport=transport or httpx.MockTransport(refuse),
+            **time,
         )
         runner = click.testing.CliRunner()
         result = runner.invoke(app, arguments, obj=environment)

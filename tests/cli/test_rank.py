@@ -459,7 +459,7 @@ def test_a_gpu_that_only_the_market_knows_can_be_asked_for(
         (("--workload", "resnet50", "--min-reliability", "nan"), "finite"),
         (("--workload", "resnet50", "--max-age", "nan"), "finite"),
         (("--workload", "resnet50", "--min-duration", "9" * 400 + "d"), "finite"),
-        (("--workload", "resnet50", "--market", ""), "directory"),
+        (("--workload", "resnet50", "--market", ""), "PATH"),
         (("--workload", "resnet50", "--sort", "luck"), "luck"),
         ((), "--workload"),
     ],

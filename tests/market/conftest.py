@@ -2,42 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
-import stamina
+from tabulate import tabulate
 
+from advisor.clock import Clock
 from advisor.market.keys import Key
 from advisor.market.vast import VastMarket
+from advisor.resources import fixtures_folder
 
 KEY = Key("k-secret-123", "VAST_API_KEY")
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-@pytest.fixture(autouse=True)
-def no_waiting() -> Iterator[None]:
-    """Let retries happen at once, and as often as ever."""
-    with stamina.set_testing(True, attempts=5, cap=True):
-        yield
+def still_clock() -> Clock:
+    """Return time that passes only while somebody waits for it."""
+    passed = [0.0]
+
+    def sleep(seconds: float) -> None:
+        passed[0] += seconds
+
+    return Clock(lambda: NOW + timedelta(seconds=passed[0]), lambda: passed[0], sleep)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return time that passes only while somebody waits for it."""
+    return still_clock()
+
+
+@pytest.fixture(scope="session")
+def documented() -> Callable[[str], httpx.Response]:
+    """Return what reads an answer as the market's documentation has it."""
+
+    def answer(name: str) -> httpx.Response:
+        path = fixtures_folder() / "api" / f"{name}.json"
+        payload = json.loads(path.read_text(encoding="utf-8"))
+        body = payload["body"]
+        content = body if isinstance(body, str) else json.dumps(body)
+        return httpx.Response(payload["status"], headers=payload["headers"], text=content)
+
+    return answer
 
 
 @pytest.fixture
 def vast() -> Callable[..., VastMarket]:
     """Return a maker of live markets whose transport is a function."""
 
-    def make(handler: Handler, key: Key | None = KEY) -> VastMarket:
-        clock = [0.0]
-
-        def sleep(seconds: float) -> None:
-            clock[0] += seconds
-
+    def make(handler: Handler, key: Key | None = KEY, **more: Any) -> VastMarket:
         return VastMarket(
-            key,
-            transport=httpx.MockTransport(handler),
-            clock=lambda: clock[0],
-            sleep=sleep,
+            key, transport=httpx.MockTransport(handler), clock=still_clock(), **more
         )
 
     return make
+
+
+FAULTS = pytest.StashKey[dict[str, dict[str, str]]]()
+
+
+@pytest.fixture
+def fault_table(pytestconfig: pytest.Config) -> dict[str, dict[str, str]]:
+    """Return scenario -> call -> outcome, which is printed after the tests."""
+    return pytestconfig.stash.setdefault(FAULTS, {})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what became of each call under each fault."""
+    found = terminalreporter.config.stash.get(FAULTS, {})
+    if found:
+        terminalreporter.section("our client under each fault of the simulated market")
+        rows = [{"fault": name, **outcomes} for name, outcomes in found.items()]
+        terminalreporter.line(tabulate(rows, headers="keys", tablefmt="simple"))
+        terminalreporter.line("of a failed rental also: instances that it made")

@@ -10,17 +10,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import pytest
 
-from advisor.errors import BadAnswerError, KeyRefusedError, MarketError, QuotaError
+from advisor.clock import Clock
+from advisor.errors import (
+    BadAnswerError,
+    KeyRefusedError,
+    MarketError,
+    QuotaError,
+    RentalStateUnknownError,
+)
 from advisor.market.keys import Key
+from advisor.market.lifecycle import Order
 from advisor.market.types import Query
 from advisor.market.vast import VastMarket
 
 Vast = Callable[..., VastMarket]
 KEY = Key("k-secret-123", "VAST_API_KEY")
+ORDER = Order(101, "pytorch/pytorch", 40.0, "advisor:job:token")
 GOOD = json.dumps({"offers": []}).encode()
 
 
@@ -298,6 +308,62 @@ def test_a_bad_connection_is_a_named_error(
     assert KEY.value not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "behave",
+    [
+        *(drip, hang_up, torn_gzip, no_gzip, layers, odd_packing, echo, long_line),
+        *(bad_chunks, torn_chunks, no_http, silence, drip_head),
+    ],
+)
+def test_a_bad_connection_leaves_a_rental_open(
+    behave: Callable[[socket.socket], None],
+) -> None:
+    """Over a real socket too: one connection, and nobody can say what came of it."""
+    connections = []
+
+    def counted(connection: socket.socket) -> None:
+        connections.append(connection)
+        behave(connection)
+
+    with server(counted) as url:
+        market = VastMarket(KEY, url, deadline_s=0.4)
+        with pytest.raises(RentalStateUnknownError) as caught:
+            market.rent(ORDER)
+    assert len(connections) == 1
+    assert str(caught.value).isprintable()
+    assert KEY.value not in str(caught.value)
+
+
+def test_what_is_not_sent_in_time_is_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order whose host is looked up too slowly does not go out behind our back."""
+    look_up = socket.getaddrinfo
+
+    def slow(*arguments: Any, **more: Any) -> Any:
+        time.sleep(0.5)
+        return look_up(*arguments, **more)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(2.0)
+        monkeypatch.setattr(socket, "getaddrinfo", slow)
+        market = VastMarket(
+            KEY, f"http://127.0.0.1:{listener.getsockname()[1]}", deadline_s=0.2
+        )
+        with pytest.raises(RentalStateUnknownError):
+            market.rent(ORDER)
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(2.0)
+            assert connection.recv(65536) == b""
+
+
+def test_nobody_listens_and_nothing_is_rented() -> None:
+    """A connection that was refused is the one failure whose outcome is sure."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(MarketError, match="no connection"):
+        VastMarket(KEY, f"http://127.0.0.1:{port}").rent(ORDER)
+
+
 def test_in_clear_a_key_never_goes_to_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy of the environment does not see what is asked of this machine."""
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -321,5 +387,8 @@ def test_nobody_listens() -> None:
     """A port that nobody serves is a market that cannot be reached."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
+    market = VastMarket(
+        KEY, f"http://127.0.0.1:{port}", clock=Clock(sleep=lambda _: None)
+    )
     with pytest.raises(MarketError, match="no connection"):
-        VastMarket(KEY, f"http://127.0.0.1:{port}").search(Query())
+        market.search(Query())

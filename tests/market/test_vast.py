@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.clock import Clock
 from advisor.errors import (
     BadAnswerError,
     KeyRefusedError,
@@ -24,15 +25,23 @@ from advisor.errors import (
     RateLimitedError,
     UsageError,
 )
-from advisor.market.http import MAX_RETRY_AFTER_S, Reply, _TryAgainError, backoff_s, read
+from advisor.market.http import (
+    MAX_RETRY_AFTER_S,
+    _TryAgainError,
+    backoff_s,
+    send_repeatable,
+)
 from advisor.market.keys import Key
 from advisor.market.offers import parse_offers
+from advisor.market.pace import Pace, Turn
 from advisor.market.paging import ROWS_ASKED, may_be_cut
+from advisor.market.queries import search_body
+from advisor.market.reply import Reply
 from advisor.market.types import Query
-from advisor.market.vast import VastMarket, search_body
-from advisor.resources import fixtures_folder
+from advisor.market.vast import VastMarket
 
 Vast = Callable[..., VastMarket]
+Documented = Callable[[str], httpx.Response]
 
 
 def offer(number: int, price: float | None = None, **more: Any) -> dict[str, Any]:
@@ -136,6 +145,31 @@ def test_an_answer_over_every_known_cap_needs_no_second_search(vast: Vast) -> No
     assert len(shop.bodies) == 1
 
 
+def test_one_offer_is_asked_for_by_its_id(vast: Vast) -> None:
+    """One request, for the id that is rented; what comes is the offer or nothing."""
+    bodies = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        wanted = bodies[-1]["ask_contract_id"]["eq"]
+        found = [] if wanted == 9 else [offer(wanted)]
+        return httpx.Response(200, json={"offers": found})
+
+    market = vast(answer)
+    there = market.search(Query(offer_id=7, disk_gb=40.0))
+    gone = market.search(Query(offer_id=9))
+    assert bodies[0]["allocated_storage"] == 40.0
+    assert [record["id"] for record in there.records] == [7]
+    assert (list(gone.records), gone.complete, len(bodies)) == ([], True, 2)
+
+
+def test_other_offers_than_the_one_asked_for_are_an_error(vast: Vast) -> None:
+    """A market that does not know the question is not one without the offer."""
+    page = {"offers": [offer(i) for i in range(64)]}
+    with pytest.raises(BadAnswerError, match="other offers"):
+        vast(lambda _: httpx.Response(200, json=page)).search(Query(offer_id=99))
+
+
 def test_a_users_highest_price_is_never_exceeded() -> None:
     """A bound of the paging narrows the user's own and never widens it."""
     query = Query(max_usd_per_hour=0.5)
@@ -236,9 +270,10 @@ def test_searches_keep_the_markets_pace() -> None:
     def sleep(seconds: float) -> None:
         clock[0] += seconds
 
-    VastMarket(
-        transport=httpx.MockTransport(answer), clock=lambda: clock[0], sleep=sleep
-    ).search(Query())
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    time = Clock(lambda: now, lambda: clock[0], sleep)
+    transport = httpx.MockTransport(answer)
+    VastMarket(transport=transport, clock=time).search(Query())
     gaps = [later - sooner for sooner, later in itertools.pairwise(asked)]
     assert gaps
     assert min(gaps) >= 6.0
@@ -281,16 +316,7 @@ def test_odd_ids_are_passed_on_and_counted_elsewhere(vast: Vast) -> None:
     assert {"id": 7, "score": 2.0} in answer.records
 
 
-def documented(name: str) -> httpx.Response:
-    """Return an answer as the market's documentation has it."""
-    path = fixtures_folder() / "api" / f"{name}.json"
-    payload = json.loads(path.read_text(encoding="utf-8"))
-    body = payload["body"]
-    content = body if isinstance(body, str) else json.dumps(body)
-    return httpx.Response(payload["status"], headers=payload["headers"], text=content)
-
-
-def test_a_documented_offer_is_read(vast: Vast) -> None:
+def test_a_documented_offer_is_read(vast: Vast, documented: Documented) -> None:
     """The offer of the documentation comes through in its units and prices."""
     answer = vast(lambda _: documented("search")).search(Query())
     offers, excluded = parse_offers(answer.records)
@@ -312,7 +338,12 @@ def test_a_documented_offer_is_read(vast: Vast) -> None:
     ],
 )
 def test_each_documented_refusal_has_its_error(
-    vast: Vast, name: str, error: type[MarketError], status: int, words: str
+    vast: Vast,
+    documented: Documented,
+    name: str,
+    error: type[MarketError],
+    status: int,
+    words: str,
 ) -> None:
     """What the documentation says of errors is what becomes of them."""
     with pytest.raises(MarketError, match=words) as caught:
@@ -450,8 +481,10 @@ def test_a_date_in_retry_after_is_understood(seconds: int, calls: int) -> None:
 
     with httpx.Client(transport=httpx.MockTransport(answer)) as client:
         request = client.build_request("GET", "https://a.example/")
+        clock = Clock(lambda: NOW, lambda: 0.0, lambda _: None)
+        turn = Turn(Pace(clock), "search")
         with pytest.raises(RateLimitedError, match=f"{max(seconds, 0)} seconds"):
-            read(client, request, 60.0, lambda: 0.0, lambda: NOW)
+            send_repeatable(client, request, 60.0, clock, turn)
     assert len(seen) == calls
 
 
@@ -490,13 +523,14 @@ def test_what_is_no_passing_trouble_is_not_tried_again() -> None:
 def test_retries_are_quiet() -> None:
     """A second try prints nothing: stderr is for what people need to know."""
     program = """
-import httpx, stamina
+import httpx
+from advisor.clock import Clock
 from advisor.market.types import Query
 from advisor.market.vast import VastMarket
-stamina.set_testing(True, attempts=5, cap=True)
+clock = Clock(sleep=lambda seconds: None)
 replies = [httpx.Response(503), httpx.Response(200, json={"offers": []})]
 transport = httpx.MockTransport(lambda request: replies.pop(0))
-print(len(VastMarket(transport=transport).search(Query()).records))
+print(len(VastMarket(transport=transport, clock=clock).search(Query()).records))
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -1,0 +1,53 @@
+"""`advisor market`: what works of a market."""
+
+from __future__ import annotations
+
+import click
+
+from advisor.cli.environment import Environment
+from advisor.cli.options import help_if_alone, json_option
+from advisor.cli.output import remark, result
+from advisor.market.check import check_market
+from advisor.market.registry import default_market, open_market
+from advisor.report.checked import check_document, check_text
+from advisor.report.formats import to_json
+
+
+@click.group("market", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Look at the market itself."""
+    help_if_alone(ctx)
+
+
+@command.command("check")
+@click.option(
+    "--market",
+    metavar="sample|vast|gpuhunt|FILE",
+    help="Market to check. Default: vast with a key, else sample.",
+)
+@json_option
+@click.pass_context
+def check(ctx: click.Context, /, market: str | None, as_json: bool) -> None:
+    """Say what works: key, account, search, latency, clock. Nothing is rented.
+
+    Takes up to a minute, at the market's pace. No key is no failure (exit code 0),
+    a refused one is (4), as is a limit of the market (5).
+    """
+    environment: Environment = ctx.obj
+    name = market or default_market(environment.variables, environment.home)
+    opened = open_market(
+        name,
+        environment.variables,
+        environment.home,
+        environment.transport,
+        environment.clock,
+    )
+    found = check_market(opened)
+    result(to_json(check_document(found)) if as_json else check_text(found))
+    for note in found.answer.notes if found.answer else ():
+        remark(f"note: {note}")
+    for problem in found.problems:
+        remark(f"advisor: {problem}")
+    if found.problems:
+        ctx.exit(int(found.problems[0].exit_status))

@@ -1,0 +1,35 @@
+"""`advisor reconcile`: put in order what a crash left; for cron."""
+
+from __future__ import annotations
+
+import click
+
+from advisor.cli.environment import Environment
+from advisor.cli.options import format_options
+from advisor.cli.output import result
+from advisor.cli.renting import market_option, open_rental_desk
+from advisor.rental.reconcile import reconcile, unsettled
+from advisor.report.formats import Format
+from advisor.report.listing import listing
+from advisor.report.rental import finding_row
+
+_COLUMNS = ("label", "action", "instance_id", "reason")
+
+
+@click.command("reconcile")
+@market_option
+@format_options("table", "json", "csv", "tsv")
+@click.pass_obj
+def command(environment: Environment, /, market: str, output_format: Format) -> None:
+    """Compare your ledger with the market, and end what nobody uses.
+
+    Ended are rentals whose launcher died before you got them, and those past their
+    lifetime. Exit code 7: the outcome of a rental is still open; again in a minute.
+    """
+    desk = open_rental_desk(environment, market)
+    findings = reconcile(desk)
+    rows = [finding_row(one) for one in findings]
+    result(listing("rentals", rows, _COLUMNS, output_format))
+    error = unsettled(findings)
+    if error is not None:
+        raise error

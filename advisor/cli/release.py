@@ -1,0 +1,81 @@
+"""`advisor release`: end rentals, and see that they are gone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from advisor.cli.environment import Environment
+from advisor.cli.output import remark
+from advisor.cli.renting import market_option, open_rental_desk
+from advisor.errors import AdvisorError, RentalStateUnknownError, UsageError
+from advisor.rental.desk import Desk
+from advisor.rental.reconcile import reconcile
+from advisor.rental.release import release
+from advisor.store.ledger import Entry
+
+_REASON = "you released it"
+
+
+@click.command("release")
+@click.argument("instance_id", type=click.IntRange(min=0), required=False)
+@click.option("--job", metavar="NAME", help="All rentals of a job.")
+@click.option("--all", "everything", is_flag=True, help="All your rentals.")
+@market_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def command(  # noqa: PLR0917  (one argument an option)
+    environment: Environment,
+    /,
+    instance_id: int | None,
+    job: str | None,
+    everything: bool,
+    market: str,
+    yes: bool,
+) -> None:
+    """End a rental, its disk included, and see that it is gone."""
+    if (instance_id is not None) + (job is not None) + everything != 1:
+        message = "say what to release: an INSTANCE_ID, --job NAME or --all"
+        raise UsageError(message)
+    desk = open_rental_desk(environment, market)
+    reconcile(desk)  # finds the instance of a rental that nobody knew the id of
+    chosen = [
+        entry
+        for entry in desk.ledger.entries(desk.account)
+        if entry.is_open
+        and (everything or entry.job == job or entry.instance_id == instance_id)
+    ]
+    if not chosen:
+        message = "nothing of that is rented: 'advisor rentals --all' shows the ledger"
+        raise UsageError(message)
+    _confirm(chosen, yes=yes)
+    _release_all(desk, chosen)
+
+
+def _release_all(desk: Desk, chosen: Sequence[Entry]) -> None:
+    """End rentals; one that cannot be ended does not keep the others."""
+    failed: list[str] = []
+    for entry in chosen:
+        if entry.instance_id is None:
+            failed.append(f"{entry.label}: nobody knows yet whether it exists")
+            continue
+        try:
+            release(desk, entry, _REASON)
+        except AdvisorError as error:
+            failed.append(str(error))
+            continue
+        remark(f"instance {entry.instance_id}: released")
+    if failed:
+        raise RentalStateUnknownError("; ".join(failed))
+
+
+def _confirm(chosen: Sequence[Entry], *, yes: bool) -> None:
+    if yes:
+        return
+    if not (sys.stdin is not None and sys.stdin.isatty()):
+        message = "no terminal to ask on: say --yes to release without being asked"
+        raise UsageError(message)
+    told = ", ".join(str(entry.instance_id) for entry in chosen)
+    click.confirm(f"end instance {told} and lose its disk?", abort=True, err=True)

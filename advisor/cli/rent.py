@@ -1,0 +1,105 @@
+"""`advisor rent`: have the best offer, or a clear refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from advisor.cli.environment import Environment
+from advisor.cli.options import json_option
+from advisor.cli.output import remark, result
+from advisor.cli.renting import Plan, confirmation, plan, rent_options
+from advisor.errors import AdvisorError
+from advisor.rental.rent import AttemptsError, ranked, renting, seen_again, until
+from advisor.rental.request import Candidate
+from advisor.report.formats import lines_of, to_json
+from advisor.report.rental import dry_run as dry_run_document
+from advisor.report.rental import not_rented, rented
+
+
+@click.command("rent")
+@rent_options
+@click.option(
+    "--wait", is_flag=True, help="Until ssh answers; else until the machine runs."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be rented; pay nothing.")
+@json_option
+@click.pass_obj
+def command(
+    environment: Environment,
+    /,
+    wait: bool,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Rent the offer that finishes a workload for the least money.
+
+    What cannot be had is left for the next offer. The machine ends itself when its
+    lifetime is over; 'advisor release' ends it before.
+    """
+    if dry_run:
+        planned = plan(environment, options, wait_for_ssh=wait, heartbeat_s=None)
+        _dry(planned, as_json=as_json)
+        return
+    confirm = confirmation(yes=options["yes"])
+    planned = plan(environment, options, wait_for_ssh=wait, heartbeat_s=None)
+    desk = planned.desk
+    try:
+        with renting(desk, planned.request, confirm) as rental:
+            # Written first: what is printed and not written would be ended as lost.
+            desk.ledger.advance(rental.entry.label, "handed", desk.now())
+            document = rented(rental, str(planned.key_file))
+    except AttemptsError as error:
+        if as_json:
+            result(to_json(not_rented(str(error), error.attempts)))
+        raise
+    except AdvisorError as error:
+        if as_json:
+            result(to_json(not_rented(str(error), ())))
+        raise
+    result(to_json(document) if as_json else _lines(document))
+
+
+def _dry(planned: Plan, *, as_json: bool) -> None:
+    """Show what would be rented now."""
+    desk, request = planned.desk, planned.request
+    for candidate in ranked(desk, request)[: request.attempts]:
+        now = seen_again(desk, request, candidate, ())
+        if isinstance(now, Candidate):
+            end = until(desk, request, now, desk.ledger.entries(desk.account))
+            document = dry_run_document(now, request.job, end)
+            remark("dry run: nothing was rented")
+            result(to_json(document) if as_json else _lines(document))
+            return
+        remark(f"offer {candidate.offer_id}: {now[1]}")
+    raise AttemptsError("none of the best offers is there any more: try again", ())
+
+
+def _lines(document: dict[str, Any]) -> str:
+    """Return a rental for people."""
+    predicted, ssh = document["predicted"], document.get("ssh")
+    pairs = [
+        (
+            "offer",
+            f"{document['offer_id']} ({document['num_gpus']} x {document['gpu_name']})",
+        ),
+        ("price", f"${document['usd_per_hour']:.4f}/h"),
+        (
+            "predicted",
+            (
+                f"${predicted['epoch_usd']:.4g} an epoch "
+                f"({predicted['epoch_usd_low']:.4g} to "
+                f"{predicted['epoch_usd_high']:.4g}), ${predicted['job_usd']:.2f} and "
+                f"{predicted['job_hours']:.3g} h in all"
+            ),
+        ),
+        ("ends at", f"{document['ends_at']} at the latest"),
+    ]
+    if document["instance_id"] is not None:
+        pairs.insert(0, ("instance", str(document["instance_id"])))
+    if ssh:
+        words = f"ssh -i {ssh['key_file']} -p {ssh['port']} root@{ssh['host']}"
+        pairs.append(("ssh", words))
+    return lines_of(pairs)

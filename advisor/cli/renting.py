@@ -1,0 +1,282 @@
+"""What `rent` and `run` share: their options, and what follows from them."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import click
+
+from advisor.choice import Choice
+from advisor.cli.environment import Environment
+from advisor.cli.options import above_zero, constraint_options, duration_s, job_options
+from advisor.cli.output import remark
+from advisor.cli.session import Constraints, JobOptions, with_kept_data
+from advisor.cost.job import Job
+from advisor.cost.terms import SECONDS_PER_HOUR
+from advisor.errors import UsageError
+from advisor.market.lifecycle import Instance
+from advisor.market.registry import open_market, rentable
+from advisor.market.types import Answer
+from advisor.ranking import Ranking, load_tables, rank
+from advisor.rental.caps import Caps
+from advisor.rental.desk import Desk, open_desk
+from advisor.rental.labels import check_job, job_of
+from advisor.rental.request import DEFAULT_ATTEMPTS, Candidate, RentRequest
+from advisor.rental.settings import DEFAULT_IMAGE, Settings, load_settings
+from advisor.rental.ssh import Ssh, ensure_key
+from advisor.rental.watchdog import onstart_script
+from advisor.report.rental import stamp
+from advisor.workloads.load import PROJECT_FILE, find_project
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULT_MARKET = "vast"
+
+
+def market_option(command: Command) -> Command:
+    """Add ``--market``, where machines are rented."""
+    return click.option(
+        "--market",
+        default=DEFAULT_MARKET,
+        show_default=True,
+        metavar="NAME",
+        help="Where to rent.",
+    )(command)
+
+
+def rent_options(command: Command) -> Command:
+    """Add the options of a rental."""
+    for option in reversed(
+        (
+            job_options,
+            constraint_options,
+            market_option,
+            click.option(
+                "--job",
+                "name",
+                metavar="NAME",
+                help="Name of the job; its rentals share a budget. Default: a new one.",
+            ),
+            click.option(
+                "--max-epoch-cost",
+                type=float,
+                callback=above_zero,
+                metavar="USD",
+                help="What an epoch may cost.",
+            ),
+            click.option(
+                "--deadline",
+                callback=duration_s,
+                metavar="TIME",
+                help="The whole job within 24h, 3d.",
+            ),
+            click.option(
+                "--budget",
+                type=float,
+                callback=above_zero,
+                metavar="USD",
+                help="Most that the job may cost, all its rentals together.",
+            ),
+            click.option(
+                "--day-budget",
+                type=float,
+                callback=above_zero,
+                metavar="USD",
+                help="Most that all rentals of the account may cost in a day (UTC).",
+            ),
+            click.option("--image", metavar="NAME", help="Docker image."),
+            click.option(
+                "--max-lifetime",
+                callback=duration_s,
+                metavar="TIME",
+                help="Gone after 12h, 3d at the latest. Default: by the predicted time.",
+            ),
+            click.option(
+                "--attempts",
+                type=click.IntRange(1, 50),
+                default=DEFAULT_ATTEMPTS,
+                show_default=True,
+                help="Offers to try.",
+            ),
+            click.option(
+                "--start-timeout",
+                callback=duration_s,
+                metavar="TIME",
+                help="Time to be ready. Default: by its network.",
+            ),
+            click.option("--yes", is_flag=True, help="Do not ask before paying."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class RentOptions:
+    """The options of a rental as the command line has them (see `rent_options`)."""
+
+    market: str
+    name: str | None
+    max_epoch_cost: float | None
+    deadline: float | None
+    budget: float | None
+    day_budget: float | None
+    image: str | None
+    max_lifetime: float | None
+    attempts: int
+    start_timeout: float | None
+    yes: bool
+
+    @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> Self:
+        """Take click's options of the rental out of all."""
+        return cls(**{name: options.pop(name) for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A rental that is thought through: where, what, and for which job."""
+
+    desk: Desk
+    request: RentRequest
+    job: Job
+    key_file: Path
+
+
+def open_rental_desk(environment: Environment, market: str) -> Desk:
+    """Return the desk of the user's account on a market.
+
+    Raises
+    ------
+    UsageError
+        if nothing can be rented there
+    """
+    opened = open_market(
+        market,
+        environment.variables,
+        environment.home,
+        environment.transport,
+        environment.clock,
+    )
+    desk_market = rentable(opened)
+    return open_desk(desk_market, environment.data_folder, environment.clock, remark)
+
+
+def plan(
+    environment: Environment,
+    options: Mapping[str, Any],
+    *,
+    wait_for_ssh: bool,
+    heartbeat_s: float | None,
+) -> Plan:
+    """Return what the options of `rent_options` ask for.
+
+    Parameters
+    ----------
+    wait_for_ssh : the machine is ready when ssh answers, not when it runs
+    heartbeat_s : the machine ends itself if no launcher is heard for so many seconds;
+        None: it need not hear any
+    """
+    left = dict(options)
+    asked = RentOptions.taken_from(left)
+    job = JobOptions.taken_from(left).job(environment.library)
+    if job.rental == "reserved":
+        message = (
+            "a reservation is paid ahead, which is not done for you: use --on-demand"
+        )
+        raise UsageError(message)
+    # The market rents whole gigabytes; the price is that of what is rented.
+    job = replace(job, disk_gb=float(math.ceil(job.disk_gb)))
+    constraints = Constraints.from_options(left, job.rental)
+    tables = load_tables(environment.models)
+    settings = _settings(environment)
+    caps = Caps(
+        asked.budget or settings.job_budget_usd,
+        asked.day_budget or settings.day_budget_usd,
+    )
+    choice = Choice(
+        deadline_h=None if asked.deadline is None else asked.deadline / SECONDS_PER_HOUR,
+        budget_usd=caps.job_usd,
+        max_epoch_usd=asked.max_epoch_cost,
+        max_usd_per_hour=constraints.unlisted_max_price,
+    )
+
+    def ranked(answer: Answer) -> Ranking:
+        filters = constraints.filters(tables.gpus, answer.records)
+        known, kept = with_kept_data(environment, answer, job, filters)
+        return rank(answer.records, known, tables, kept, choice)
+
+    desk = open_rental_desk(environment, asked.market)
+    key_file, public_key = ensure_key(environment.data_folder / "ssh")
+    own_release = desk.market.self_release("$CONTAINER_ID")
+
+    def onstart(ends_at: float) -> str:
+        return onstart_script(
+            own_release,
+            now=desk.now(),
+            ends_at=ends_at,
+            heartbeat_s=heartbeat_s,
+            public_key=public_key,
+        )
+
+    def answers(instance: Instance) -> bool:
+        return ssh_to(environment, key_file, instance).answers()
+
+    request = RentRequest(
+        job=check_job(asked.name) if asked.name else job_of(job.workload.name),
+        query=constraints.query(tables.gpus, job.disk_gb),
+        rank=ranked,
+        disk_gb=job.disk_gb,
+        image=asked.image or settings.image or DEFAULT_IMAGE,
+        onstart=onstart,
+        caps=caps,
+        lifetime_s=asked.max_lifetime,
+        attempts=asked.attempts,
+        start_timeout_s=asked.start_timeout,
+        answers=answers if wait_for_ssh else None,
+        interruptible=job.rental == "interruptible",
+    )
+    return Plan(desk, request, job, key_file)
+
+
+def ssh_to(environment: Environment, key_file: Path, instance: Instance) -> Ssh:
+    """Return the ssh connection to an instance; each has known hosts of its own."""
+    known_hosts = environment.data_folder / "known_hosts" / str(instance.instance_id)
+    return Ssh(instance.ssh, key_file, known_hosts, environment.clock)
+
+
+def confirmation(*, yes: bool) -> Callable[[Candidate, float], bool] | None:
+    """Return what asks before each payment; None where nobody need be asked.
+
+    Raises
+    ------
+    UsageError
+        if nobody is there to be asked
+    """
+    if yes:
+        return None
+    if not (sys.stdin is not None and sys.stdin.isatty()):
+        message = "no terminal to ask on: say --yes to rent without being asked"
+        raise UsageError(message)
+
+    def ask(candidate: Candidate, ends_at: float) -> bool:
+        bill, at = candidate.ranking.bill, candidate.at
+        return click.confirm(
+            f"rent offer {candidate.offer_id}, {candidate.name}, for "
+            f"${candidate.usd_per_hour:.3f}/h until {stamp(ends_at)} at the latest? "
+            f"(the job: about ${bill.job_usd[at]:.2f} and {bill.job_hours[at]:.3g} h)",
+            err=True,
+        )
+
+    return ask
+
+
+def _settings(environment: Environment) -> Settings:
+    project = find_project(environment.folder)
+    own = environment.data_folder / PROJECT_FILE
+    return load_settings([path for path in (project, own) if path is not None])

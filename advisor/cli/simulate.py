@@ -1,0 +1,100 @@
+"""`advisor simulate`: a market to try things on, at no cost."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import click
+
+from advisor.cli.output import remark, result
+from advisor.market.simulator.clock import SimClock
+from advisor.market.simulator.scenarios import SCENARIOS, faults_named, load_faults
+from advisor.market.simulator.server import LOOPBACK, serve
+from advisor.market.simulator.world import World
+
+
+@click.command("simulate")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8642,
+    show_default=True,
+    help="Where to listen; 0 for any free port.",
+)
+@click.option(
+    "--host",
+    default=LOOPBACK,
+    show_default=True,
+    metavar="ADDRESS",
+    help="Address to listen at; another one lets other machines in.",
+)
+@click.option(
+    "--offers",
+    type=click.IntRange(1, 20_000),
+    default=3000,
+    show_default=True,
+    help="Offers at the start.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    help="The same seed makes the same market.",
+)
+@click.option(
+    "--clock",
+    default="1x",
+    show_default=True,
+    metavar="SPEED",
+    help="How fast its time passes, such as 60x; 'manual' for POST /__clock alone.",
+)
+@click.option(
+    "--faults",
+    "faults_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="TOML file of what shall go wrong.",
+)
+@click.option(
+    "--fault",
+    "fault_names",
+    multiple=True,
+    metavar="NAME",
+    help="What shall go wrong, by name; can be repeated.",
+)
+@click.option("--list-faults", is_flag=True, help="List these names and end.")
+def command(
+    *,
+    port: int,
+    host: str,
+    offers: int,
+    seed: int,
+    clock: str,
+    faults_file: Path | None,
+    fault_names: tuple[str, ...],
+    list_faults: bool,
+) -> None:
+    """Run a simulated market, for this program and the official client.
+
+    Nothing is rented and nothing costs money. GET /__ledger tells what every account
+    owes and which instances exist, GET /__events what happened. Ctrl-C ends it.
+    """
+    if list_faults:
+        width = max(map(len, SCENARIOS))
+        lines = [f"{name:{width}}  {one.description}" for name, one in SCENARIOS.items()]
+        result("\n".join(lines))
+        return
+    faults = faults_named(fault_names)
+    if faults_file is not None:
+        faults += load_faults(faults_file)
+    world = World(offers, seed, SimClock.parse(clock), pace=True, faults=faults)
+    with serve(world, host, port) as server:
+        result(
+            f"{server.url} is a market: VAST_URL={server.url} VAST_API_KEY=any-word "
+            "for 'advisor' and 'vastai'"
+        )
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            remark("the market is closed")

@@ -1,0 +1,177 @@
+"""The simulated API: which request goes where, who may ask, what goes wrong."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from advisor.market.simulator import endpoints, own
+from advisor.market.simulator.calls import Answer, Call, Request, answer, text
+from advisor.market.simulator.effects import afterwards, instead
+from advisor.market.simulator.faults import Fault
+from advisor.market.simulator.pacing import Turnstile
+from advisor.market.simulator.refusal import RefusalError
+from advisor.market.simulator.world import World
+
+_REVOKED = "revoked"
+Handler = Callable[[World, Call], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address of the API.
+
+    Attributes
+    ----------
+    method, path : of HTTP; the path is a pattern, its group the id
+    operation : what it is about, see `faults.OPERATIONS`; ``""`` for the simulator's own
+    handle : what it does
+    is_open : whether it answers without a key
+    by_instance : whether an instance's own key may ask, for itself
+    """
+
+    method: str
+    path: re.Pattern[str]
+    operation: str
+    handle: Handler
+    is_open: bool = False
+    by_instance: bool = False
+
+
+def _at(
+    method: str,
+    path: str,
+    operation: str,
+    handle: Handler,
+    *,
+    is_open: bool = False,
+    by_instance: bool = False,
+) -> Endpoint:
+    pattern = re.compile(path.replace("ID", r"(\d{1,18})") + "/?")
+    return Endpoint(method, pattern, operation, handle, is_open, by_instance)
+
+
+_V0 = "/api/v0"
+ENDPOINTS = (
+    _at("POST", f"{_V0}/bundles", "search", endpoints.search, is_open=True),
+    _at("GET", f"{_V0}/bundles", "search", endpoints.search_by_address, is_open=True),
+    _at("PUT", f"{_V0}/search/asks", "search", endpoints.search_asks, is_open=True),
+    _at("GET", f"{_V0}/users/current", "account", endpoints.account),
+    _at("GET", f"{_V0}/ssh", "account", endpoints.ssh_keys),
+    _at("POST", f"{_V0}/ssh", "account", endpoints.add_ssh_key),
+    _at("PUT", f"{_V0}/asks/ID", "rent", endpoints.rent),
+    _at("GET", "/api/v1/instances", "list", endpoints.instances),
+    _at("GET", f"{_V0}/instances", "list", endpoints.retired),
+    _at("GET", f"{_V0}/instances/ID", "show", endpoints.instance, by_instance=True),
+    _at("PUT", f"{_V0}/instances/ID", "change", endpoints.change, by_instance=True),
+    _at("DELETE", f"{_V0}/instances/ID", "release", endpoints.destroy, by_instance=True),
+    _at("PUT", f"{_V0}/instances/bid_price/ID", "bid", endpoints.bid),
+    _at("PUT", f"{_V0}/instances/reboot/ID", "change", endpoints.reboot),
+    _at("PUT", f"{_V0}/instances/request_logs/ID", "account", endpoints.request_log),
+    _at("POST", f"{_V0}/instances/ID/ssh", "account", endpoints.attach_ssh_key),
+    _at("GET", f"{_V0}/benchmarks", "account", endpoints.benchmarks),
+    _at("GET", "/__log/ID", "", own.log),
+    _at("GET", "/__ledger", "", own.ledger),
+    _at("GET", "/__events", "", own.events),
+    _at("GET", "/__clock", "", own.clock),
+    _at("POST", "/__clock", "", own.advance),
+)
+
+
+class Api:
+    """Answers requests from a world.
+
+    Parameters
+    ----------
+    world : what is asked about and acted on
+    monotonic : a real clock, s, for the pace
+    """
+
+    def __init__(
+        self, world: World, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._world = world
+        self._monotonic = monotonic
+        self._turnstile = Turnstile()
+
+    def handle(self, request: Request) -> Answer:
+        """Return the answer to a request, a refusal included."""
+        with self._world.looked_at():
+            try:
+                return self._handle(request)
+            except RefusalError as refusal:
+                return answer(refusal.body, refusal.status)
+
+    def _handle(self, request: Request) -> Answer:
+        endpoint, number = _find(request)
+        if not endpoint.operation:
+            return endpoint.handle(self._world, Call(request, None, number=number))
+        fault = self._world.faults.strike(endpoint.operation)
+        call = self._known(request, endpoint, number, fault)
+        if self._world.pace:
+            refusal = self._turnstile.refusal(
+                endpoint.operation, request.key or request.peer, self._monotonic()
+            )
+            if refusal is not None:
+                return text(refusal, 429)
+        if fault is None:
+            return endpoint.handle(self._world, call)
+        if fault.effect == "never-starts":
+            return endpoint.handle(self._world, replace(call, never_starts=True))
+        if not fault.after:
+            return instead(fault, call)
+        try:
+            good = endpoint.handle(self._world, call)
+        except RefusalError as refusal:
+            good = answer(refusal.body, refusal.status)
+        return afterwards(fault, call, good, self._world)
+
+    def _known(
+        self, request: Request, endpoint: Endpoint, number: int, fault: Fault | None
+    ) -> Call:
+        """Return the call of who asks, if they may.
+
+        Raises
+        ------
+        RefusalError
+            if there is no key, a wrong one, or one that may not do this
+        """
+        key = request.key
+        if key is None:
+            if endpoint.is_open:
+                return Call(request, None, number=number)
+            raise RefusalError(401, "auth_error", "This action requires login")
+        only = self._world.owner_of(key)
+        is_revoked = key.startswith(_REVOKED) or (
+            fault is not None and fault.effect == "revoke"
+        )
+        if is_revoked or (only is not None and only.is_over):
+            raise RefusalError(404, "auth_error", "Invalid user key")
+        if only is None:
+            return Call(request, self._world.account(key), number=number)
+        if not endpoint.by_instance or number != only.instance_id:
+            raise RefusalError(403, "auth_error", "This key lacks the permission")
+        owner = self._world.account_by_id(only.account_id)
+        return Call(request, owner, only, number)
+
+
+def _find(request: Request) -> tuple[Endpoint, int]:
+    """Return the endpoint of a request, and the id in its path.
+
+    Raises
+    ------
+    RefusalError
+        if there is no such address, or it does not know the method
+    """
+    is_known = False
+    for endpoint in ENDPOINTS:
+        match = endpoint.path.fullmatch(request.path)
+        if match is not None:
+            is_known = True
+            if endpoint.method == request.method:
+                return endpoint, int(match[1]) if match.groups() else 0
+    if is_known:
+        raise RefusalError(405, "method_not_allowed", f"not {request.method}")
+    raise RefusalError(404, "not_found", "The simulated market has no such address")

@@ -1,0 +1,30 @@
+"""What the moving parts of a simulated market share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from advisor.market.simulator.billing import EventLog
+from advisor.market.simulator.fleet import Fleet
+from advisor.market.simulator.habits import Habits
+from advisor.market.simulator.timeline import Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a market stands on.
+
+    Attributes
+    ----------
+    seed : of all draws
+    habits : how often things happen
+    timeline : what will happen
+    fleet : machines and offers
+    log : what happened
+    """
+
+    seed: int
+    habits: Habits
+    timeline: Timeline
+    fleet: Fleet
+    log: EventLog

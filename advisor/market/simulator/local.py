@@ -1,0 +1,192 @@
+"""Containers of a simulated market that really run: a folder and an ssh server each.
+
+The ssh server is Debian's OpenSSH on a loopback port; what is run on an instance runs on
+this machine, as root, with the instance's folder for a home. For trying things out, and
+for tests; nothing is isolated.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from advisor.errors import UsageError
+from advisor.market.lifecycle import Endpoint
+from advisor.market.simulator.containers import Container
+
+_MARK = "ADVISOR_SIMULATED_INSTANCE"
+_SSHD_PLACES = "/usr/sbin:/usr/local/sbin"
+_STARTS_WITHIN_S = 10.0
+_PORTS_TRIED = 5
+
+_CONFIG = """\
+ListenAddress 127.0.0.1:{port}
+HostKey "{folder}/host_key"
+PidFile "{folder}/sshd.pid"
+AuthorizedKeysFile "{home}/.ssh/authorized_keys"
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+SetEnv "HOME={home}"
+ForceCommand "{folder}/enter"
+# The cheapest: a connection costs a third less.
+KexAlgorithms curve25519-sha256
+LogLevel ERROR
+MaxStartups 100
+"""
+
+_ENTER = """\
+#!/bin/sh
+{exports}
+cd "$HOME" || exit 1
+if [ -n "$SSH_ORIGINAL_COMMAND" ]; then exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"; fi
+exec /bin/sh
+"""
+
+# Ends with whoever holds the other end of its stdin, and takes all of the instance along.
+_KEEPER = """\
+"$@" &
+cat >/dev/null
+kill $! 2>/dev/null
+for round in 1 2 3; do
+  for file in $(grep -lszxF "$MARK" /proc/[0-9]*/environ); do
+    id=${file#/proc/}
+    kill -KILL "${id%/environ}" 2>/dev/null
+  done
+done
+"""
+
+
+@dataclass
+class LocalContainers:
+    """Runs every instance on this machine.
+
+    Attributes
+    ----------
+    folder : each instance gets a folder in it, whose ``home`` stays until the end
+    """
+
+    folder: Path
+    _keepers: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @staticmethod
+    def missing() -> str:
+        """Return what keeps this machine from running containers, ``""`` if nothing."""
+        if os.geteuid() != 0:
+            return "only root can run an ssh server that lets root in"
+        for program, package in (("sshd", "server"), ("ssh-keygen", "client")):
+            if _which(program) is None:
+                return f"{program} is not installed (Debian: openssh-{package})"
+        return ""
+
+    def __post_init__(self) -> None:
+        missing = self.missing()
+        if missing:
+            message = f"no container can run here: {missing}"
+            raise UsageError(message)
+
+    def start(self, container: Container) -> Endpoint | None:
+        """Start the ssh server of an instance, then its script."""
+        folder = self.folder / str(container.instance_id)
+        home = folder / "home"
+        (home / ".ssh").mkdir(parents=True, exist_ok=True, mode=0o700)
+        keys = home / ".ssh" / "authorized_keys"
+        if not keys.exists():
+            keys.write_text("".join(f"{key}\n" for key in container.ssh_keys))
+        for _ in range(_PORTS_TRIED):  # another program may be faster to take one
+            port = _free_port()
+            self._write(folder, home, container, port)
+            self._keep(container.instance_id, folder)
+            if _listens(folder):
+                break
+            self.stop(container.instance_id)
+        else:
+            return None
+        with (folder / "onstart.log").open("ab") as log:
+            script = [str(folder / "enter")]
+            variables = {"SSH_ORIGINAL_COMMAND": container.onstart or ":"}
+            subprocess.run(  # noqa: S603
+                script, env=variables, stdout=log, stderr=log, check=False
+            )
+        return Endpoint("127.0.0.1", port)
+
+    def stop(self, instance_id: int) -> None:
+        """End the ssh server of an instance and every process on it."""
+        with self._lock:
+            keeper = self._keepers.pop(instance_id, None)
+        if keeper is not None and keeper.stdin is not None:
+            keeper.stdin.close()
+            keeper.wait()
+
+    def close(self) -> None:
+        """End everything."""
+        for instance_id in list(self._keepers):
+            self.stop(instance_id)
+
+    def _write(self, folder: Path, home: Path, container: Container, port: int) -> None:
+        """Write the settings of an instance's ssh server."""
+        key = folder / "host_key"
+        if not key.exists():
+            command = [str(_which("ssh-keygen")), "-q", "-t", "ed25519", "-N", ""]
+            subprocess.run([*command, "-f", str(key)], check=True)  # noqa: S603
+        variables = {
+            "HOME": str(home),
+            "PATH": os.environ.get("PATH", os.defpath),
+            _MARK: str(folder),
+            **container.env,
+        }
+        lines = [f"export {name}={shlex.quote(text)}" for name, text in variables.items()]
+        enter = folder / "enter"
+        enter.write_text(_ENTER.format(exports="\n".join(lines)), encoding="utf-8")
+        enter.chmod(0o700)
+        text = _CONFIG.format(port=port, folder=folder, home=home)
+        (folder / "sshd_config").write_text(text, encoding="utf-8")
+
+    def _keep(self, instance_id: int, folder: Path) -> None:
+        """Start the ssh server and who ends it."""
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it
+        sshd = [str(_which("sshd")), "-D", "-e", "-f", str(folder / "sshd_config")]
+        (folder / "sshd.pid").unlink(missing_ok=True)
+        with (folder / "sshd.log").open("wb") as log:
+            keeper = subprocess.Popen(  # noqa: S603
+                ["/bin/sh", "-c", _KEEPER, "keeper", *sshd],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env={"MARK": f"{_MARK}={folder}", "PATH": os.defpath},
+                start_new_session=True,
+            )
+        with self._lock:
+            self._keepers[instance_id] = keeper
+
+
+def _which(program: str) -> str | None:
+    return shutil.which(program) or shutil.which(program, path=_SSHD_PLACES)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(folder: Path) -> bool:
+    """Wait until the ssh server has its port; False if it does not get it."""
+    end = time.monotonic() + _STARTS_WITHIN_S
+    while time.monotonic() < end:
+        if (folder / "sshd.pid").exists():  # written once it listens
+            return True
+        if b"Cannot bind" in (folder / "sshd.log").read_bytes():
+            return False
+        time.sleep(0.01)
+    return False

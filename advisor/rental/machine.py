@@ -1,0 +1,108 @@
+"""A rented machine that answers: commands are run on it, folders go there and back."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from advisor.errors import RemoteError
+from advisor.rental.request import Rental
+from advisor.rental.ssh import Completed, Ssh
+from advisor.rental.sync import prepare, pull, push
+
+WORK = "work"
+"""Folder of the job on the machine, in the home folder."""
+
+BEAT_S = 60.0
+"""Seconds between two signs of life of a launcher."""
+
+LONGEST_S = 7 * 86400.0
+"""Seconds that a command may take if nobody says."""
+
+_BEAT = 'touch "$HOME/.advisor/heartbeat"'
+_BEAT_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine that was rented.
+
+    Attributes
+    ----------
+    rental : what was paid for, and what was predicted of it
+    ssh : the connection to it
+    """
+
+    rental: Rental
+    ssh: Ssh
+
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        timeout_s: float = LONGEST_S,
+        check: bool = True,
+    ) -> Completed:
+        """Run a command in the job's folder and wait for it.
+
+        Parameters
+        ----------
+        command : a line for the shell, or a program and its arguments
+        timeout_s : seconds that it may take
+        check : whether it is an error if it fails
+
+        Raises
+        ------
+        advisor.errors.RemoteError
+            if the machine cannot be reached, or the command fails and `check`
+        """
+        line = command if isinstance(command, str) else shlex.join(command)
+        script = f'mkdir -p "$HOME/{WORK}" && cd "$HOME/{WORK}" || exit 1\n{line}\n'
+        done = self.ssh.run(script, timeout_s=timeout_s)
+        if check and done.code != 0:
+            message = f"{line[:80]!r} ended with {done.code}: {done.reason}"
+            raise RemoteError(message)
+        return done
+
+    def put(self, folder: str | Path, excludes: Sequence[str] = ()) -> None:
+        """Copy what is in a folder into the job's folder on the machine."""
+        prepare(self.ssh)
+        push(self.ssh, Path(folder), WORK, excludes)
+
+    def get(self, folder: str | Path, remote: str = "") -> None:
+        """Copy what is in the job's folder, or in a folder in it, into a folder here."""
+        pull(self.ssh, f"{WORK}/{remote}".rstrip("/"), Path(folder))
+
+
+@contextmanager
+def heartbeats(ssh: Ssh, told: Callable[[str], None]) -> Iterator[None]:
+    """Let a machine hear from its launcher while a block runs.
+
+    A beat that does not arrive is told once in a row and is no error: the machine waits
+    for several.
+    """
+    over = threading.Event()
+
+    def beat() -> None:
+        silent = False
+        while not over.is_set():
+            try:
+                ssh.run(_BEAT, timeout_s=_BEAT_TIMEOUT_S)
+                silent = False
+            except RemoteError as error:
+                if not silent:
+                    told(f"the machine does not hear us: {error}")
+                silent = True
+            over.wait(BEAT_S)
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(_BEAT_TIMEOUT_S)

@@ -1,0 +1,81 @@
+"""Rentals are ended, and it is verified that they are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from advisor.errors import AdvisorError, MarketError, RentalStateUnknownError
+from advisor.rental.desk import Desk
+from advisor.store.ledger import Entry
+
+_LOOKS = 10
+_PAUSE_S = 3.0
+
+
+def release(desk: Desk, entry: Entry, reason: str) -> Entry:
+    """End a rental whose instance is known, and return its entry once it is gone.
+
+    Raises
+    ------
+    RentalStateUnknownError
+        if nobody can say that it is gone: the ledger has it as being released, and
+        `reconcile` goes on
+    """
+    if entry.instance_id is None:
+        message = f"rental {entry.label} has no instance that could be released"
+        raise AdvisorError(message)
+    desk.ledger.advance(entry.label, "releasing", desk.now(), reason)
+    return finish_release(desk, entry.label, entry.instance_id, reason)
+
+
+@contextmanager
+def released(
+    desk: Desk, entry: Entry, unless: type[BaseException] | tuple[()] = ()
+) -> Iterator[None]:
+    """Release a rental when a block ends, however it ends but by the error `unless`."""
+    try:
+        yield
+    except unless:
+        raise
+    except BaseException as error:
+        release(desk, entry, " ".join(str(error).split()) or type(error).__name__)
+        raise
+    release(desk, entry, "its work is done")
+
+
+def finish_release(desk: Desk, label: str, instance_id: int, reason: str) -> Entry:
+    """End the instance of a rental that the ledger has as being released."""
+    try:
+        end_instance(desk, label, instance_id)
+    except MarketError as error:
+        message = (
+            f"instance {instance_id} may still be there and bill: {error}; "
+            "run 'advisor reconcile'"
+        )
+        raise RentalStateUnknownError(message) from error
+    return desk.ledger.advance(label, "released", desk.now(), reason)
+
+
+def end_instance(desk: Desk, label: str, instance_id: int) -> None:
+    """End an instance if it is the one with this label, and see that it is gone.
+
+    An id that stands for somebody else's machine by now is left alone.
+
+    Raises
+    ------
+    MarketError
+        if the market cannot be asked, or still shows it after a while
+    """
+    for look in range(_LOOKS):
+        found = desk.market.instance(instance_id)
+        if found is None and look:
+            return
+        if found is not None and found.label not in ("", label):
+            message = f"instance {instance_id} has the label {found.label!r}, not {label}"
+            raise MarketError(message)
+        # Also one that does not show: what was rented a moment ago may not yet.
+        desk.market.release(instance_id)
+        desk.sleep(_PAUSE_S)
+    message = f"the market still shows instance {instance_id} after it was ended"
+    raise MarketError(message)

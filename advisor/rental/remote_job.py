@@ -1,0 +1,315 @@
+"""A command on a rented machine that lives on when the connection, or we, are gone.
+
+Everything about it is in a folder on the machine, ``~/.advisor/jobs/NAME``:
+
+========== ======================================================================
+keeper     the script that runs the command and notes how it ends
+command    the command, its variables and its folder, as a shell script
+owner      who runs it: boot of the machine, process id, when that began. Made as a
+           hard link, so that of two who start the same command one does
+log        all that the command prints
+exit       its exit code, once it has ended
+========== ======================================================================
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from advisor.errors import RemoteError, UnreachableError, UsageError
+from advisor.rental.ssh import Ssh
+
+Phase = Literal["not_started", "running", "ended", "lost"]
+
+_PHASES: Mapping[str, Phase] = {
+    "not_started": "not_started",
+    "running": "running",
+    "lost": "lost",
+}
+
+LONGEST_SILENCE_S = 300.0
+"""Seconds without a connection after which `RemoteJob.follow` gives up."""
+
+_LOOK_EVERY_S = 0.3
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 5.0
+_STOP_AFTER_S = 10
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# A process is the same one if the machine has not booted since and it began when that
+# one began: process ids come again, in a container that is started anew at once.
+_IDENTITY = """\
+began_at() {
+  read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
+  set -- ${stat##*) }
+  [ "$1" != Z ] && began=${20}
+}
+boot=
+read -r boot </proc/sys/kernel/random/boot_id
+is_alive() {
+  read -r its_boot its_id its_begin <"$d/owner" && [ "$its_boot" = "$boot" ] &&
+    began_at "$its_id" && [ "$began" = "$its_begin" ]
+}
+"""
+
+# The file for the exit code has its block on the disk before the command can fill that.
+_KEEPER = (
+    _IDENTITY
+    + """\
+trap '' HUP
+d=$1
+began_at $$
+echo "$boot $$ $began" >"$d/owner.$$" && echo '   ' >"$d/exit.$$" || exit
+ln "$d/owner.$$" "$d/owner" 2>/dev/null || { rm -f "$d/owner.$$" "$d/exit.$$"; exit; }
+(_ADVISOR_JOB=$d/ exec sh "$d/command" >>"$d/log" 2>&1 </dev/null)
+printf '%3d\\n' $? 1<>"$d/exit.$$"
+mv "$d/exit.$$" "$d/exit"
+"""
+)
+
+_FOLDER = 'd="$HOME/.advisor/jobs/{name}"\n'
+
+_START = """\
+[ -e "$d/owner" ] && exit
+umask 077
+mkdir -p "$d" && : >>"$d/log" || exit
+put() {{ printf '%s' "$2" >"$d/$1.$$" && mv "$d/$1.$$" "$d/$1"; }}
+put command {command} && put keeper {keeper} || exit
+keep="sh"
+command -v nohup >/dev/null && keep="nohup $keep"
+command -v setsid >/dev/null && keep="setsid $keep"
+$keep "$d/keeper" "$d" </dev/null >/dev/null 2>&1 &
+for try in 1 2 3 4 5 6 7 8 9 10; do
+  [ -e "$d/owner" ] && exit 0
+  sleep 0.$try
+done
+echo "its keeper does not start" >&2
+exit 1
+"""
+
+# The container's own variables (its PATH, where its libraries are) are those of the
+# start script: a login by ssh has not got them.
+_COMMAND = """\
+[ -r "$HOME/.advisor/environment" ] && . "$HOME/.advisor/environment"
+export PYTHONUNBUFFERED=1
+{exports}cd "$HOME" && mkdir -p -- {folder} && cd -- {folder} || exit 126
+exec {words}
+"""
+
+_STATE = (
+    _IDENTITY
+    + """\
+[ -e "$d/owner" ] || { echo not_started; exit; }
+[ -e "$d/exit" ] || ! is_alive || { echo running; exit; }
+if [ -e "$d/exit" ]; then echo ended $(cat "$d/exit"); else echo lost; fi
+"""
+)
+
+# Prints the log from an offset on until the command has ended and all of it is out.
+# Looks for the end before it looks at the size: what was printed before is out then.
+_FOLLOW = (
+    _IDENTITY
+    + """\
+at=@AT@
+[ -e "$d/owner" ] || exit 0
+while kill -0 $PPID 2>/dev/null; do
+  over=yes
+  [ ! -e "$d/exit" ] && is_alive && over=no
+  size=$(wc -c <"$d/log") || exit
+  if [ "$size" -gt $at ]; then
+    tail -c +$((at + 1)) "$d/log" | head -c $((size - at)) || exit
+    at=$((size))
+  elif [ $over = yes ]; then
+    exit 0
+  else
+    sleep @EVERY@
+  fi
+done
+"""
+)
+
+_STOP = (
+    _IDENTITY
+    + """\
+[ -e "$d/owner" ] || exit 0
+end() {
+  for file in $(grep -lsF "_ADVISOR_JOB=$d/" /proc/[0-9]*/environ); do
+    id=${file#/proc/}
+    kill -$1 "${id%/environ}" 2>/dev/null && some=yes
+  done
+}
+end TERM
+tries=@TRIES@
+while [ $tries -gt 0 ] && is_alive && [ ! -e "$d/exit" ]; do
+  sleep 0.2
+  tries=$((tries - 1))
+done
+for round in 1 2 3; do
+  some=no
+  end KILL
+  [ $some = no ] && exit 0
+  sleep 0.1
+done
+exit 0
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """Where a command stands.
+
+    Attributes
+    ----------
+    phase : *lost*: it is gone and nobody knows how it ended, as after a restart
+    exit_code : once it has ended
+    """
+
+    phase: Phase
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteJob:
+    """One command on one machine.
+
+    Attributes
+    ----------
+    ssh : the way to the machine
+    name : letters, digits, ``.``, ``_``, ``-``; a machine runs one command of a name,
+        once
+    """
+
+    ssh: Ssh
+    name: str
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            message = (
+                f"{self.name[:40]!r} cannot name a command on a machine: use letters, "
+                "digits, '.', '_' and '-'"
+            )
+            raise UsageError(message)
+
+    def start(
+        self, argv: Sequence[str], *, folder: str, env: Mapping[str, str] | None = None
+    ) -> None:
+        """Start the command; if it was started before, nothing happens.
+
+        Parameters
+        ----------
+        argv : program and arguments, handed over as they are
+        folder : where it runs, relative to the home folder; it is made
+        env : variables that it gets, beside the container's own
+
+        Raises
+        ------
+        UsageError
+            if no process can have such arguments or variables
+        RemoteError
+            if the machine cannot be reached or cannot start it
+        """
+        command = command_script(argv, folder, env or {})
+        script = _START.format(command=shlex.quote(command), keeper=shlex.quote(_KEEPER))
+        self.ssh.ask(self._folder() + script, "starting the command")
+
+    def state(self) -> JobState:
+        """Return where the command stands.
+
+        Raises
+        ------
+        RemoteError
+            if the machine cannot be reached, or says what makes no sense
+        """
+        said = self.ssh.ask(self._folder() + _STATE, "asking how the command does")
+        match said.split():
+            case [phase] if phase in _PHASES:
+                return JobState(_PHASES[phase])
+            case ["ended", code] if code.isascii() and code.isdigit():
+                return JobState("ended", int(code))
+        message = f"the machine does not say how the command {self.name} does"
+        raise RemoteError(message)
+
+    def follow(self, offset: int = 0) -> Iterator[bytes]:
+        """Yield what the command prints, as it comes, until it has ended or is lost.
+
+        Where the connection breaks it is made again, and goes on at the byte where it
+        broke off. When nothing is printed or nothing heard, ``b""`` is yielded every few
+        seconds. Nothing is yielded of a command that was not started.
+
+        Parameters
+        ----------
+        offset : bytes of the log that are known already
+
+        Raises
+        ------
+        UnreachableError
+            if there is no connection for `LONGEST_SILENCE_S`
+        RemoteError
+            if the log cannot be read
+        """
+        clock = self.ssh.clock
+        begun, pause = clock.monotonic(), _FIRST_PAUSE_S
+        while True:
+            try:
+                for piece in self.ssh.stream(self._follow_script(offset)):
+                    offset += len(piece)
+                    yield piece
+                    if piece:
+                        pause = _FIRST_PAUSE_S
+            except UnreachableError:
+                heard_at = max(begun, self.ssh.heard_at)
+                if clock.monotonic() - heard_at > LONGEST_SILENCE_S:
+                    raise
+                yield b""
+                clock.sleep(pause)
+                pause = min(2.0 * pause, _LONGEST_PAUSE_S)
+            else:
+                return
+
+    def stop(self) -> None:
+        """End the command and all that it started: asked first, killed after that.
+
+        Raises
+        ------
+        RemoteError
+            if the machine cannot be reached
+        """
+        script = _STOP.replace("@TRIES@", str(5 * _STOP_AFTER_S))
+        self.ssh.ask(self._folder() + script, "ending the command")
+
+    def _follow_script(self, offset: int) -> str:
+        script = _FOLLOW.replace("@AT@", str(offset))
+        return self._folder() + script.replace("@EVERY@", str(_LOOK_EVERY_S))
+
+    def _folder(self) -> str:
+        return _FOLDER.format(name=self.name)
+
+
+def command_script(argv: Sequence[str], folder: str, env: Mapping[str, str]) -> str:
+    """Return the shell script that becomes a command.
+
+    Raises
+    ------
+    UsageError
+        if no process can have such arguments or variables
+    """
+    if not argv or not argv[0]:
+        message = "there is no command to run"
+        raise UsageError(message)
+    for name in env:
+        if not _VARIABLE.fullmatch(name) or name.startswith("_ADVISOR"):
+            message = f"{name!r} cannot name an environment variable"
+            raise UsageError(message)
+    if any("\0" in text for text in (*argv, folder, *env.values())):
+        message = "a command, its folder and its variables cannot hold a NUL character"
+        raise UsageError(message)
+    exports = "".join(f"export {name}={shlex.quote(env[name])}\n" for name in env)
+    return _COMMAND.format(
+        exports=exports, folder=shlex.quote(folder), words=shlex.join(argv)
+    )

@@ -1,0 +1,433 @@
+"""The best offer is rented; where that fails, the next one.
+
+Whatever happens, one request is one rental: it is written down before it is sent, sent
+once, and an unknown outcome is settled before another offer is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import NamedTuple
+
+from advisor.errors import (
+    AdvisorError,
+    CreditError,
+    KeyRefusedError,
+    MarketError,
+    NothingFitsError,
+    OfferGoneError,
+    OverBudgetError,
+    PlacementError,
+    RateLimitedError,
+    RentalStateUnknownError,
+)
+from advisor.market.lifecycle import Order
+from advisor.ranking import nothing_left
+from advisor.rental.caps import (
+    SECONDS_PER_HOUR,
+    Caps,
+    Commitment,
+    commitments,
+    latest_end,
+)
+from advisor.rental.desk import Desk
+from advisor.rental.labels import PREFIX, new_label
+from advisor.rental.reconcile import reconcile, settle_unknown, unsettled
+from advisor.rental.release import finish_release, release
+from advisor.rental.request import Attempt, Candidate, Outcome, Rental, RentRequest
+from advisor.rental.start import NotStartedError, wait_until_running
+from advisor.store.database import open_store
+from advisor.store.hosts import HostRule, block_if_not_allowed
+from advisor.store.ledger import Entry
+
+_RISE = 1.02  # a price that rose by more is compared with the next offer's
+_BUSY_PAUSE_S = 10.0
+_SPARE_H = 1.0
+_SPARE_SHARE = 1.25  # lifetime over the upper end of the predicted time
+_START_SPARE_S = 600.0
+_START_FACTOR = 3.0
+_BLAMED = frozenset({"broken", "too_slow", "vanished"})
+"""Failures after which a machine is left out of later rankings."""
+
+Confirm = Callable[[Candidate, float], bool]
+"""Asked before an offer is paid for, with the end of the rental (s since 1970)."""
+
+
+class AttemptsError(NothingFitsError):
+    """No attempt led to a machine that runs.
+
+    Attributes
+    ----------
+    attempts : what came of each
+    """
+
+    def __init__(self, message: str, attempts: Sequence[Attempt]) -> None:
+        super().__init__(message)
+        self.attempts = tuple(attempts)
+
+
+class _Failed(NamedTuple):
+    """Why an offer was not rented."""
+
+    outcome: Outcome
+    reason: str
+
+
+@contextmanager
+def renting(
+    desk: Desk, request: RentRequest, confirm: Confirm | None = None
+) -> Iterator[Rental]:
+    """Rent a machine and work on it as its only launcher.
+
+    Inside, the ledger has it as ``"held"``: if this process dies, `reconcile` ends it.
+    Who leaves it to the user advances it to ``"handed"`` first; who is done with it
+    calls `release`.
+
+    Parameters
+    ----------
+    confirm : asked before each payment; None: nobody is asked
+
+    Raises
+    ------
+    advisor.errors.RentalStateUnknownError
+        if something may have been rented and nobody can say
+    advisor.errors.OverBudgetError
+        if the caps do not allow what fits
+    AttemptsError
+        if no attempt led to a machine that runs
+    advisor.errors.AdvisorError
+        if nothing fits, or the market refuses
+    """
+    _raise(unsettled(reconcile(desk)))
+    candidates = ranked(desk, request)
+    attempts: list[Attempt] = []
+    with ExitStack() as stack:
+        while candidates and len(attempts) < request.attempts:
+            candidate, *candidates = candidates
+            with ExitStack() as locks:
+                found = _try(desk, request, candidate, candidates, confirm, locks)
+                if isinstance(found, Rental):
+                    stack.push(locks.pop_all())
+                    note(desk, attempts, candidate, "rented", found.instance.gpu_name)
+                    yield replace(found, attempts=tuple(attempts))
+                    return
+            note(desk, attempts, candidate, *found)
+            if found.outcome == "rate_limited":  # the market did not look at it
+                candidates = [candidate, *candidates]
+                desk.sleep(_BUSY_PAUSE_S)
+    raise _exhausted(attempts)
+
+
+def ranked(desk: Desk, request: RentRequest) -> list[Candidate]:
+    """Return what the market offers now and fits, the best first.
+
+    Raises
+    ------
+    advisor.errors.AdvisorError
+        if nothing fits, or the market cannot be asked
+    """
+    ranking = request.rank(desk.market.search(request.query))
+    if not len(ranking.order):
+        raise nothing_left(ranking)
+    return [Candidate(ranking, at) for at in ranking.order.tolist()]
+
+
+def seen_again(
+    desk: Desk, request: RentRequest, candidate: Candidate, rivals: Sequence[Candidate]
+) -> Candidate | tuple[Outcome, str]:
+    """Return an offer as it is now, or why it is not to be rented any more."""
+    asked = replace(request.query, offer_id=candidate.offer_id)
+    answer = desk.market.search(asked)
+    if not answer.records:
+        return "gone", "the market lists it no more"
+    ranking = request.rank(answer)
+    if not len(ranking.order):
+        return "changed", ", ".join(ranking.excluded) or "it fits no more"
+    now = Candidate(ranking, int(ranking.order[0]))
+    if now.offer_id != candidate.offer_id:
+        return "changed", "the market answered with another offer"
+    rose = now.epoch_usd > candidate.epoch_usd * _RISE
+    if rose and rivals and now.epoch_usd > rivals[0].epoch_usd:
+        return "dearer", f"an epoch now costs ${now.epoch_usd:.4f}, another offer less"
+    return now
+
+
+def until(
+    desk: Desk, request: RentRequest, candidate: Candidate, entries: Sequence[Entry]
+) -> float:
+    """Return when a rental of an offer must be gone, seconds since 1970.
+
+    Raises
+    ------
+    OverBudgetError
+        if the caps do not allow the predicted time
+    """
+    now = desk.now()
+    longest_s = _lifetime_s(request, candidate)
+    wanted = Commitment(
+        request.job,
+        now,
+        now + longest_s,
+        candidate.usd_per_hour,
+        _traffic_usd(candidate),
+    )
+    others: list[Commitment] = []
+    if request.caps != Caps():
+        others = commitments(entries, desk.market.instances(PREFIX), now)
+    needed_s = min(candidate.job_hours * SECONDS_PER_HOUR, longest_s)
+    return latest_end(wanted, others, request.caps, needed_s)
+
+
+def note(
+    desk: Desk,
+    attempts: list[Attempt],
+    candidate: Candidate,
+    outcome: Outcome,
+    reason: str,
+) -> None:
+    """Note what came of an offer, and tell it."""
+    attempts.append(Attempt(candidate.offer_id, candidate.machine_id, outcome, reason))
+    said = f"offer {candidate.offer_id} ({candidate.name}): {outcome.replace('_', ' ')}"
+    desk.told(f"{said}: {reason}" if reason else said)
+
+
+def _try(  # noqa: PLR0917
+    desk: Desk,
+    request: RentRequest,
+    candidate: Candidate,
+    rivals: Sequence[Candidate],
+    confirm: Confirm | None,
+    locks: ExitStack,
+) -> Rental | _Failed:
+    """Rent one offer and wait until it runs."""
+    now = seen_again(desk, request, candidate, rivals)
+    if not isinstance(now, Candidate):
+        return _Failed(*now)
+    end = until(desk, request, now, desk.ledger.entries(desk.account))
+    if confirm is not None and not confirm(now, end):
+        message = "nothing was rented: it was not confirmed"
+        raise AdvisorError(message)
+    entry = _intention(desk, request, now, end)
+    locks.enter_context(desk.work_on(entry.label))
+    taken = _write_down(desk, request, entry)
+    if taken:
+        return _Failed("taken", taken)
+    held = _order(desk, request, now, entry)
+    if isinstance(held, _Failed):
+        return held
+    return _started(desk, request, now, held)
+
+
+def _intention(
+    desk: Desk, request: RentRequest, candidate: Candidate, end: float
+) -> Entry:
+    offers, at = candidate.ranking.offers, candidate.at
+    return Entry(
+        label=new_label(request.job, end),
+        market=desk.account,
+        job=request.job,
+        state="intended",
+        offer_id=candidate.offer_id,
+        machine_id=candidate.machine_id,
+        gpu_ids=offers.gpu_ids[at],
+        gpu_name=str(offers.gpu_name[at]),
+        num_gpus=int(offers.num_gpus[at]),
+        usd_per_hour=candidate.usd_per_hour,
+        traffic_usd=_traffic_usd(candidate),
+        intended_at=desk.now(),
+        ends_at=float(int(end)),
+    )
+
+
+def _write_down(desk: Desk, request: RentRequest, entry: Entry) -> str:
+    """Write an intention down; return why that may not be, ``""`` if it is done."""
+    listed = desk.market.instances(PREFIX) if request.caps != Caps() else ()
+    taken = ""
+
+    def check(entries: Sequence[Entry]) -> None:
+        nonlocal taken
+        if any(_same(entry, other) for other in entries if other.is_open):
+            taken = "another launcher here is renting it"
+            raise _TakenError
+        wanted = Commitment(
+            entry.job,
+            entry.intended_at,
+            entry.ends_at,
+            entry.usd_per_hour,
+            entry.traffic_usd,
+        )
+        others = commitments(entries, listed, entry.intended_at)
+        latest_end(wanted, others, request.caps, entry.ends_at - entry.intended_at)
+
+    try:
+        desk.ledger.intend(entry, check)
+    except _TakenError:
+        return taken
+    return ""
+
+
+class _TakenError(Exception):
+    """Another launcher has the offer."""
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    """Say whether two rentals would be of the same GPUs."""
+    if one.offer_id == other.offer_id:
+        return True
+    if one.machine_id != other.machine_id or one.machine_id < 0:
+        return False
+    return bool(set(one.gpu_ids) & set(other.gpu_ids))
+
+
+def _order(
+    desk: Desk, request: RentRequest, candidate: Candidate, entry: Entry
+) -> Entry | _Failed:
+    """Send the one request that rents; write down what came of it."""
+    bid = float(candidate.ranking.bill.bid_usd_per_hour[candidate.at])
+    order = Order(
+        offer_id=candidate.offer_id,
+        image=request.image,
+        disk_gb=request.disk_gb,
+        label=entry.label,
+        onstart=request.onstart(entry.ends_at),
+        bid_usd_per_hour=bid if request.interruptible else None,
+    )
+    ledger = desk.ledger
+    try:
+        number = desk.market.rent(order)
+    except RentalStateUnknownError as error:
+        return _lost(desk, entry, str(error))
+    except PlacementError as error:
+        reason = str(error)
+        ledger.advance(
+            entry.label,
+            "releasing",
+            desk.now(),
+            reason,
+            instance_id=error.instance_id,
+        )
+        finish_release(desk, entry.label, error.instance_id, reason)
+        return _Failed("placement_failed", reason)
+    except AdvisorError as error:  # by the protocol: surely nothing was rented
+        ledger.advance(entry.label, "refused", desk.now(), str(error))
+        return _refused(error)
+    except BaseException as error:  # Ctrl-C in the middle of the request
+        ledger.advance(entry.label, "unknown", desk.now(), type(error).__name__)
+        raise
+    return ledger.advance(entry.label, "held", desk.now(), instance_id=number)
+
+
+def _lost(desk: Desk, entry: Entry, reason: str) -> Entry | _Failed:
+    """Settle a request whose answer was lost."""
+    desk.told(f"{reason}; looking for it by its label")
+    unknown = desk.ledger.advance(entry.label, "unknown", desk.now(), reason)
+    settled = settle_unknown(desk, unknown)
+    return settled if settled.is_open else _Failed("lost", f"not rented: {reason}")
+
+
+def _refused(error: AdvisorError) -> _Failed:
+    """Return what a refusal means for the offer; raise what holds for every offer."""
+    if isinstance(error, OfferGoneError):
+        return _Failed("gone", str(error))
+    if isinstance(error, RateLimitedError):
+        return _Failed("rate_limited", str(error))
+    if isinstance(error, (KeyRefusedError, CreditError)) or not isinstance(
+        error, MarketError
+    ):
+        raise error
+    return _Failed("refused", str(error))
+
+
+def _started(
+    desk: Desk, request: RentRequest, candidate: Candidate, held: Entry
+) -> Rental | _Failed:
+    """Wait until a rental runs; end it if it will not, or if anything goes wrong."""
+    timeout_s = request.start_timeout_s
+    if timeout_s is None:
+        pull_h = float(candidate.ranking.bill.terms.pull_h[candidate.at])
+        timeout_s = _START_FACTOR * pull_h * SECONDS_PER_HOUR + _START_SPARE_S
+    try:
+        instance = wait_until_running(desk, held, timeout_s, request.answers)
+        _raise(_beyond_caps(desk, request, held))
+    except NotStartedError as error:
+        release(desk, held, str(error))
+        if error.failure in _BLAMED:
+            _blame(desk, candidate, str(error))
+        return _Failed(error.failure, str(error))
+    except BaseException as error:
+        release(desk, held, f"given up: {error or type(error).__name__}")
+        raise
+    return Rental(held, instance, candidate, ())
+
+
+def _beyond_caps(desk: Desk, request: RentRequest, held: Entry) -> OverBudgetError | None:
+    """Return the error if launchers elsewhere rented at the same time, and first.
+
+    Each of them looks again after it has rented, and of those that do not fit together
+    the later contracts give way.
+    """
+    if request.caps == Caps() or held.instance_id is None:
+        return None
+    earlier = [
+        one for one in desk.market.instances(PREFIX) if one.instance_id < held.instance_id
+    ]
+    entries = desk.ledger.entries(desk.account)
+    before = [one for one in entries if one.label != held.label]
+    wanted = Commitment(
+        held.job, held.intended_at, held.ends_at, held.usd_per_hour, held.traffic_usd
+    )
+    others = commitments(before, earlier, held.intended_at)
+    needed_s = held.ends_at - held.intended_at - 1.0
+    try:
+        latest_end(wanted, others, request.caps, needed_s)
+    except OverBudgetError as error:
+        return error
+    return None
+
+
+def _blame(desk: Desk, candidate: Candidate, reason: str) -> None:
+    """Leave a machine out of later rankings, unless the user allows it."""
+    if candidate.machine_id < 0:
+        return
+    rule = HostRule(
+        desk.market.name,
+        "machine",
+        candidate.machine_id,
+        True,
+        f"rented and failed: {reason}",
+        desk.clock.now(),
+    )
+    with open_store(desk.folder) as store:
+        block_if_not_allowed(store, rule)
+
+
+def _lifetime_s(request: RentRequest, candidate: Candidate) -> float:
+    if request.lifetime_s is not None:
+        return request.lifetime_s
+    bill, at = candidate.ranking.bill, candidate.at
+    slow = float(bill.epoch_hours_high[at] / bill.epoch_hours[at])
+    hours = candidate.job_hours * slow * _SPARE_SHARE + _SPARE_H
+    return hours * SECONDS_PER_HOUR
+
+
+def _traffic_usd(candidate: Candidate) -> float:
+    lines, at = candidate.ranking.bill.job, candidate.at
+    return float(lines.download_usd[at] + lines.upload_usd[at])
+
+
+def _raise(error: AdvisorError | None) -> None:
+    if error is not None:
+        raise error
+
+
+def _exhausted(attempts: Sequence[Attempt]) -> AdvisorError:
+    """Return the error of attempts none of which led to a machine."""
+    told = "; ".join(
+        f"{one.offer_id} {one.outcome.replace('_', ' ')}" for one in attempts
+    )
+    if attempts and all(one.outcome == "rate_limited" for one in attempts):
+        return RateLimitedError(f"{attempts[-1].reason}; nothing was rented")
+    message = f"no offer could be had: {told or 'none is left'}; nothing was rented"
+    return AttemptsError(message, attempts)

@@ -1,0 +1,284 @@
+"""A command is carried out on a rented machine, on another one if that one is lost.
+
+Rent, copy the folder, start, follow, copy back, release. The machine hears from its
+launcher all the while; if it does not for long, it ends itself (see `watchdog`).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from advisor.errors import (
+    AdvisorError,
+    KeyRefusedError,
+    MarketError,
+    NothingFitsError,
+    OverBudgetError,
+    RemoteError,
+    UnreachableError,
+)
+from advisor.market.lifecycle import RUNNING, Instance
+from advisor.rental.desk import Desk
+from advisor.rental.jobs import JobRecord, job_folder, save_job
+from advisor.rental.labels import read_label
+from advisor.rental.machine import WORK, heartbeats
+from advisor.rental.release import released
+from advisor.rental.remote_job import RemoteJob
+from advisor.rental.rent import Confirm, renting
+from advisor.rental.request import Rental, RentRequest
+from advisor.rental.ssh import Ssh
+from advisor.rental.sync import prepare, pull, push
+from advisor.store.ledger import Entry
+
+Result = TypeVar("Result")
+
+MACHINES = 5
+"""Machines that one launch may use up, one after the other."""
+
+_LOOK_S = 60.0
+_CHECKPOINT_S = 300.0
+_PATIENCE_S = 300.0
+_PAUSE_S = 5.0
+_LAST_CHANCE_S = 300.0  # before the end, for copying back
+
+
+class MachineLostError(Exception):
+    """The machine that had the command is no more of use."""
+
+
+class ResultsLeftError(AdvisorError):
+    """The command has ended, what it wrote could not be copied back and stays there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the command ended.
+
+    Attributes
+    ----------
+    exit_status : of the command
+    log : file here of all that it printed on its last machine
+    job : with what was predicted of that machine
+    """
+
+    exit_status: int
+    log: Path
+    job: JobRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What carrying out a job needs beside the job.
+
+    Attributes
+    ----------
+    desk : where machines are rented
+    request : how
+    confirm : asked before each payment; None: nobody is asked
+    ssh_to : connects to an instance
+    predicted : what to keep of a machine's prediction
+    output : takes what the command prints
+    """
+
+    desk: Desk
+    request: RentRequest
+    confirm: Confirm | None
+    ssh_to: Callable[[Instance], Ssh]
+    predicted: Callable[[Rental], Mapping[str, Any]]
+    output: Callable[[bytes], None]
+
+
+def carry_out(launch: Launch, job: JobRecord) -> Ended:
+    """Carry out a job, picking it up where it is.
+
+    Raises
+    ------
+    advisor.errors.AdvisorError
+        if no machine can be had, or none of several ended it
+    """
+    told = launch.desk.told
+    save_job(launch.desk.folder, job)
+    for _ in range(MACHINES):
+        try:
+            with _machine(launch, job) as (entry, instance, known):
+                return _work(launch, known, entry, instance)
+        except MachineLostError as error:
+            told(f"machine lost: {error}; the job goes to another one")
+    message = f"{MACHINES} machines were lost: 'advisor run --resume {job.name}' goes on"
+    raise NothingFitsError(message)
+
+
+@contextmanager
+def _machine(
+    launch: Launch, job: JobRecord
+) -> Iterator[tuple[Entry, Instance, JobRecord]]:
+    """Yield the machine that has the job already, else a new one; release it at last.
+
+    Whatever ends the block, the machine is released: nobody else would.
+    """
+    desk = launch.desk
+    for entry in desk.ledger.entries(desk.account):
+        if entry.job != job.name or entry.state != "handed":
+            continue
+        with desk.work_on(entry.label) as alone:
+            if not alone:
+                message = f"another launcher follows {job.name}: it is not picked up"
+                raise AdvisorError(message)
+            with released(desk, entry, ResultsLeftError):
+                instance = _running(desk, entry)
+                desk.told(f"instance {instance.instance_id}: picked up again")
+                yield entry, instance, job
+        return
+    with (
+        renting(desk, launch.request, launch.confirm) as rental,
+        released(desk, rental.entry, ResultsLeftError),
+    ):
+        known = job.with_prediction(launch.predicted(rental))
+        save_job(desk.folder, known)
+        yield rental.entry, rental.instance, known
+
+
+def _running(desk: Desk, entry: Entry) -> Instance:
+    """Return an instance that was left running, if it still is."""
+    found = None
+    if entry.instance_id is not None:
+        found = desk.market.instance(entry.instance_id)
+    if found is None or found.status != RUNNING:
+        state = "gone" if found is None else str(found.status)
+        raise MachineLostError(f"instance {entry.instance_id} is {state}")
+    return found
+
+
+def _work(launch: Launch, job: JobRecord, entry: Entry, instance: Instance) -> Ended:
+    """Run the command on a machine to its end."""
+    desk, folder = launch.desk, Path(job.folder)
+    ssh = launch.ssh_to(instance)
+    remote = RemoteJob(ssh, job.name)
+    log = _log_of(desk.folder, job.name, entry.label)
+
+    def begin() -> None:
+        if remote.state().phase == "not_started":
+            prepare(ssh)
+            push(ssh, folder, WORK)
+            remote.start(job.argv, folder=WORK, env=_variables(job))
+            desk.told(f"started: {shlex.join(job.argv)}")
+
+    try:
+        with heartbeats(ssh, desk.told):
+            _patiently(desk, entry, begin)
+            if entry.state == "held":
+                desk.ledger.advance(entry.label, "handed", desk.now(), "it runs a job")
+            try:
+                _follow(launch, job, entry, remote, log)
+            except (KeyboardInterrupt, OverBudgetError):
+                remote.stop()
+                _fetch(ssh, job, folder)
+                raise
+            state = _patiently(desk, entry, remote.state)
+            if state.exit_code is None:
+                raise MachineLostError(f"the command is {state.phase}")
+            _fetch_at_last(launch, job, entry, ssh)
+    except RemoteError as error:
+        raise MachineLostError(str(error)) from error
+    return Ended(state.exit_code, log, job)
+
+
+def _patiently(desk: Desk, entry: Entry, call: Callable[[], Result]) -> Result:
+    """Call what may be called again, until the machine can be reached or is lost."""
+    begun = desk.clock.monotonic()
+    while True:
+        try:
+            return call()
+        except UnreachableError as error:
+            if desk.clock.monotonic() - begun > _PATIENCE_S:
+                raise
+            desk.told(f"{error}; trying again")
+        _look_after(desk, entry)
+        desk.sleep(_PAUSE_S)
+
+
+def _fetch_at_last(launch: Launch, job: JobRecord, entry: Entry, ssh: Ssh) -> None:
+    """Copy the results back; where that fails, leave the machine with them."""
+    try:
+        _patiently(launch.desk, entry, lambda: _fetch(ssh, job, Path(job.folder)))
+    except (AdvisorError, OSError) as error:
+        message = (
+            f"the command has ended, but its results cannot be copied: {error}; they "
+            f"stay on instance {entry.instance_id}, which bills, until its end: mend it "
+            f"and 'advisor run --resume {job.name}'"
+        )
+        raise ResultsLeftError(message) from error
+
+
+def _follow(
+    launch: Launch, job: JobRecord, entry: Entry, remote: RemoteJob, log: Path
+) -> None:
+    """Hand on what the command prints; fetch checkpoints and look after the machine."""
+    desk = launch.desk
+    clock = desk.clock.monotonic
+    looked = fetched = clock()
+    offset = log.stat().st_size if log.exists() else 0
+
+    def tick() -> None:
+        nonlocal looked, fetched
+        if clock() - looked >= _LOOK_S:
+            looked = clock()
+            _look_after(desk, entry)
+        if clock() - fetched >= _CHECKPOINT_S:
+            fetched = clock()
+            try:
+                _fetch_one(remote.ssh, job.checkpoints, Path(job.folder))
+            except RemoteError as error:
+                desk.told(f"no checkpoints this time: {error}")
+
+    with log.open("ab") as file:
+        for piece in remote.follow(offset):
+            if piece:
+                file.write(piece)
+                file.flush()
+                launch.output(piece)
+            tick()
+
+
+def _look_after(desk: Desk, entry: Entry) -> None:
+    """Raise if the machine is lost, or its time is over."""
+    if desk.now() > entry.ends_at - _LAST_CHANCE_S:
+        message = "the machine's lifetime is over before the job is done: resume it"
+        raise OverBudgetError(message)
+    try:
+        _running(desk, entry)
+    except KeyRefusedError:
+        raise
+    except MarketError as error:  # the command runs all the same
+        desk.told(f"{error}; the job goes on")
+
+
+def _fetch(ssh: Ssh, job: JobRecord, folder: Path) -> None:
+    for name in dict.fromkeys((job.checkpoints, job.results)):
+        _fetch_one(ssh, name, folder)
+
+
+def _fetch_one(ssh: Ssh, name: str, folder: Path) -> None:
+    """Copy a folder of the job back, if the machine has it."""
+    place = shlex.quote(f"{WORK}/{name}")
+    if ssh.run(f"[ -d {place} ]").code == 0:
+        pull(ssh, f"{WORK}/{name}", folder / name)
+
+
+def _variables(job: JobRecord) -> dict[str, str]:
+    return {
+        "ADVISOR_JOB": job.name,
+        "ADVISOR_RESULTS": job.results,
+        "ADVISOR_CHECKPOINTS": job.checkpoints,
+    }
+
+
+def _log_of(data: Path, name: str, label: str) -> Path:
+    """Return the log of a job on one machine: what is in it was handed on already."""
+    told = read_label(label)
+    return job_folder(data, name) / f"{told.token if told else 'log'}.log"

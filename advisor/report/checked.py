@@ -1,0 +1,94 @@
+"""What works of a market, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from advisor.market.check import Check
+from advisor.market.types import Answer
+from advisor.report.formats import lines_of
+
+_SKEW_S = 5.0
+"""Seconds that two clocks may differ by before it is worth a word."""
+
+
+def check_document(check: Check) -> dict[str, Any]:
+    """Return a check as the document of ``--json``."""
+    account, answer = check.account, check.answer
+    ahead, took = check.clock_ahead_s, check.latency_s
+    return {
+        "schema_version": 1,
+        "market": check.market,
+        "key": check.key_origin,
+        "account": None
+        if account is None
+        else {"id": account.account_id, "credit_usd": account.credit_usd},
+        "lists_instances": None
+        if check.key_origin is None
+        else check.instances is not None,
+        "instances": check.instances,
+        "search": None if answer is None else _search(answer),
+        "latency_s": None if took is None else round(took, 3),
+        "clock_ahead_s": None if ahead is None else round(ahead, 1),
+        "problems": [str(problem) for problem in check.problems],
+    }
+
+
+def check_text(check: Check) -> str:
+    """Return a check as lines for a terminal."""
+    return lines_of(list(_lines(check)))
+
+
+def _lines(check: Check) -> Iterator[tuple[str, str]]:
+    yield "market", check.market
+    if check.needs_key:
+        yield from _account_lines(check)
+    answer = check.answer
+    if answer is not None:
+        words = {True: "complete", False: "not all that there are", None: "maybe not all"}
+        simulated = "simulated, " if answer.simulated else ""
+        told = f"{len(answer.records):,} ({simulated}{words[answer.complete]})"
+        yield "offers", f"{told} from {answer.origin}"
+    if check.latency_s is not None:
+        yield "latency", f"{check.latency_s:.2f} s, median of a few small answers"
+    ahead = check.clock_ahead_s
+    if ahead is not None:
+        side = "ahead of" if ahead >= 0 else "behind"
+        close = f"within a second of the market's ({ahead:+.1f} s)"
+        far = f"{abs(ahead):,.1f} s {side} the market's"
+        mend = ": set it right" if abs(ahead) > _SKEW_S else ""
+        yield "clock", close if abs(ahead) <= 1.0 else f"{far}{mend}"
+
+
+def _account_lines(check: Check) -> Iterator[tuple[str, str]]:
+    """Yield what there is to say of the key and of what it may do."""
+    if check.key_origin is None:
+        yield "key", "none: put it in VAST_API_KEY or ~/.config/vastai/vast_api_key"
+        yield "renting", "needs a key; without one a search shows a part of the market"
+        return
+    yield "key", f"found in {check.key_origin}"
+    account = check.account
+    credit = account.credit_usd if account else None
+    if account is not None:
+        told = "not told" if credit is None else f"${credit:,.2f}"
+        yield "account", f"{account.account_id}, credit {told}"
+    if check.instances is not None:
+        yield "instances", f"{check.instances:,}"
+        poor = credit is not None and credit <= 0
+        yield (
+            "renting",
+            "no: the account has no credit"
+            if poor
+            else "the key may list instances; whether it may rent, only a rental shows",
+        )
+
+
+def _search(answer: Answer) -> dict[str, Any]:
+    return {
+        "offers": len(answer.records),
+        "complete": answer.complete,
+        "simulated": answer.simulated,
+        "origin": answer.origin,
+        "notes": list(answer.notes),
+    }

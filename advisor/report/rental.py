@@ -1,0 +1,125 @@
+"""Rentals as documents for programs and as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from advisor.rental.reconcile import Finding
+from advisor.rental.request import Attempt, Candidate, Rental
+from advisor.report.entries import number
+from advisor.store.ledger import Entry
+
+SCHEMA_VERSION = 1
+
+
+def predicted(candidate: Candidate) -> dict[str, Any]:
+    """Return what was predicted of an offer."""
+    bill, at = candidate.ranking.bill, candidate.at
+    throughput = candidate.ranking.throughput
+    return {
+        "samples_per_s": number(throughput.samples_per_s[at]),
+        "samples_per_s_low": number(throughput.low[at]),
+        "samples_per_s_high": number(throughput.high[at]),
+        "epoch_usd": number(bill.epoch_usd[at]),
+        "epoch_usd_low": number(bill.epoch_usd_low[at]),
+        "epoch_usd_high": number(bill.epoch_usd_high[at]),
+        "job_usd": number(bill.job_usd[at]),
+        "job_hours": number(bill.job_hours[at]),
+    }
+
+
+def rented(rental: Rental, key_file: str) -> dict[str, Any]:
+    """Return the document of a rental that the user gets."""
+    entry, instance = rental.entry, rental.instance
+    ssh = [
+        {"host": one.host, "port": one.port, "user": "root", "key_file": key_file}
+        for one in instance.ssh
+    ]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "state": "rented",
+        **_offer(rental.chosen),
+        "job": entry.job,
+        "label": entry.label,
+        "instance_id": entry.instance_id,
+        "ssh": ssh[0] if ssh else None,
+        "ssh_fallbacks": ssh[1:],
+        "usd_per_hour": entry.usd_per_hour,
+        "interruptible": instance.is_bid,
+        "ends_at": stamp(entry.ends_at),
+        "predicted": predicted(rental.chosen),
+        "attempts": attempts(rental.attempts),
+    }
+
+
+def dry_run(candidate: Candidate, job: str, ends_at: float) -> dict[str, Any]:
+    """Return the document of a rental that would be made."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "state": "dry_run",
+        **_offer(candidate),
+        "job": job,
+        "instance_id": None,
+        "usd_per_hour": candidate.usd_per_hour,
+        "ends_at": stamp(ends_at),
+        "predicted": predicted(candidate),
+        "attempts": [],
+    }
+
+
+def not_rented(reason: str, made: Sequence[Attempt]) -> dict[str, Any]:
+    """Return the document of attempts that led to nothing."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "state": "not_rented",
+        "instance_id": None,
+        "reason": reason,
+        "attempts": attempts(made),
+    }
+
+
+def attempts(made: Sequence[Attempt]) -> list[dict[str, Any]]:
+    """Return what came of each offer."""
+    return [asdict(one) for one in made]
+
+
+def entry_row(entry: Entry) -> dict[str, Any]:
+    """Return one rental of the ledger."""
+    return {
+        "label": entry.label,
+        "state": entry.state,
+        "instance_id": entry.instance_id,
+        "gpu": f"{entry.num_gpus} x {entry.gpu_name}",
+        "usd_per_hour": entry.usd_per_hour,
+        "rented_at": stamp(entry.intended_at),
+        "ends_at": stamp(entry.ends_at),
+        "closed_at": None if entry.closed_at is None else stamp(entry.closed_at),
+        "market": entry.market,
+        "job": entry.job,
+        "offer_id": entry.offer_id,
+        "machine_id": entry.machine_id,
+        "reason": entry.reason,
+    }
+
+
+def finding_row(finding: Finding) -> dict[str, Any]:
+    """Return what became of one rental."""
+    return asdict(finding)
+
+
+def stamp(unix_s: float) -> str:
+    """Return a moment as JSON has it (UTC)."""
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _offer(candidate: Candidate) -> Mapping[str, Any]:
+    offers, at = candidate.ranking.offers, candidate.at
+    return {
+        "offer_id": candidate.offer_id,
+        "machine_id": candidate.machine_id if candidate.machine_id >= 0 else None,
+        "gpu_name": offers.gpu_name[at] or None,
+        "num_gpus": int(offers.num_gpus[at]),
+    }

@@ -1,0 +1,123 @@
+"""Local containers: a real ssh server each, and nothing left when they end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from advisor.market.lifecycle import Endpoint
+from advisor.market.simulator import local
+from advisor.market.simulator.containers import Container
+from advisor.market.simulator.local import LocalContainers
+
+if missing := LocalContainers.missing():
+    pytest.skip(missing, allow_module_level=True)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[LocalContainers]:
+    made = LocalContainers(tmp_path / "containers")
+    yield made
+    made.close()
+
+
+def keys(folder: Path) -> tuple[Path, str]:
+    path = folder / "key"
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)]
+    subprocess.run(command, check=True)
+    return path, path.with_suffix(".pub").read_text().strip()
+
+
+def container(number: int, public: str, onstart: str = "") -> Container:
+    env = {"CONTAINER_ID": str(number), "CONTAINER_API_KEY": "it's restricted"}
+    return Container(number, "image", onstart, env, (public,), 10.0)
+
+
+def ssh(endpoint: Endpoint, key: Path, command: str) -> str:
+    options = ["-F", "/dev/null", "-i", str(key), "-p", str(endpoint.port)]
+    options += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+    options += ["-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
+    line = ["ssh", *options, f"root@{endpoint.host}", command]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=20, check=True)
+    return done.stdout
+
+
+def test_an_instance_answers_and_has_a_home_of_its_own(
+    host: LocalContainers, tmp_path: Path
+) -> None:
+    """Two of them do not meet; each has its variables; its script has run."""
+    key, public = keys(tmp_path)
+    ends = [host.start(container(n, public, "echo $CONTAINER_ID >ran")) for n in (1, 2)]
+    for number, endpoint in enumerate(ends, 1):
+        assert endpoint is not None
+        said = ssh(endpoint, key, 'cat ran; pwd; echo "$HOME $CONTAINER_API_KEY"')
+        home = tmp_path / "containers" / str(number) / "home"
+        assert said == f"{number}\n{home}\n{home} it's restricted\n"
+
+
+def test_nothing_runs_on_an_instance_that_was_stopped(
+    host: LocalContainers, tmp_path: Path
+) -> None:
+    """Also what had left its session; what it wrote is there when it starts again."""
+    key, public = keys(tmp_path)
+    endpoint = host.start(container(3, public))
+    assert endpoint is not None
+    loop = "while :; do echo x >>beat; sleep 0.05; done"
+    ssh(endpoint, key, f"setsid nohup sh -c '{loop}' >/dev/null 2>&1 & sleep 0.3")
+    host.stop(3)
+    beat = tmp_path / "containers" / "3" / "home" / "beat"
+    size = beat.stat().st_size
+    time.sleep(0.3)
+    assert size > 0
+    assert beat.stat().st_size == size
+    again = host.start(container(3, public))
+    assert again is not None
+    assert ssh(again, key, "cat beat | wc -c") == f"{size}\n"
+
+
+def test_a_port_that_another_program_takes_is_left_to_it(
+    host: LocalContainers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each endpoint is the instance's own, whoever came first to a port."""
+    key, public = keys(tmp_path)
+    first = host.start(container(5, public, "echo $CONTAINER_ID >ran"))
+    assert first is not None
+    ports = iter([first.port, first.port])
+    free = local._free_port
+    monkeypatch.setattr(local, "_free_port", lambda: next(ports, None) or free())
+    second = host.start(container(6, public, "echo $CONTAINER_ID >ran"))
+    assert second is not None
+    assert [ssh(end, key, "cat ran") for end in (first, second)] == ["5\n", "6\n"]
+
+
+def test_nothing_outlives_a_simulator_that_is_killed(tmp_path: Path) -> None:
+    """Neither an ssh server nor what an instance runs."""
+    script = (
+        "import os, pathlib, sys;"
+        "from advisor.market.simulator.containers import Container;"
+        "from advisor.market.simulator.local import LocalContainers;"
+        "host = LocalContainers(pathlib.Path(sys.argv[1]));"
+        "run = 'setsid sleep 63 >/dev/null 2>&1 & echo begun';"
+        "host.start(Container(1, 'image', run, {}, (), 10.0));"
+        "os.kill(os.getpid(), 9)"
+    )
+    folder = tmp_path / "killed"
+    subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
+    assert (folder / "1" / "onstart.log").read_text() == "begun\n"
+    end = time.monotonic() + 10.0
+    while left := [p for p in Path("/proc").glob("[0-9]*") if _is_of(p, folder)]:
+        assert time.monotonic() < end, left
+        time.sleep(0.05)
+
+
+def _is_of(process: Path, folder: Path) -> bool:
+    try:
+        told = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+    except OSError:
+        return False
+    return str(folder).encode() in told

@@ -1,0 +1,148 @@
+"""A simulated market over a real socket, and launchers that rent there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click.testing
+import pytest
+
+pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
+
+from advisor.cli.environment import Environment
+from advisor.cli.main import app, explain
+from advisor.market.keys import VARIABLE
+from advisor.market.simulator import SimClock, World, serve
+from advisor.store.ledger import Entry, Ledger
+
+START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+KEY = "test-key-0123456789abcdef"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a launcher printed and how it ended."""
+
+    stdout: str
+    stderr: str
+    exit_code: int
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.stdout)
+
+
+@dataclass(frozen=True)
+class Street:
+    """A market, its time, and the launchers of one account."""
+
+    world: World
+    url: str
+    folder: Path
+
+    def environment(self, machine: str = "here", key: str = KEY) -> Environment:
+        """Return the outside world of a launcher on one of the user's machines."""
+        home = self.folder / machine
+        home.mkdir(exist_ok=True)
+        return Environment(
+            variables={
+                "VAST_URL": self.url,
+                VARIABLE: key,
+                "ADVISOR_DATA_DIR": str(home / "data"),
+                "ADVISOR_CACHE_DIR": str(home / "cache"),
+            },
+            home=home,
+            now=lambda: datetime.fromtimestamp(self.world.clock.now(), UTC),
+            folder=home,
+            monotonic=self.world.clock.now,
+            sleep=self.sleep,
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.world.advance(seconds)
+
+    def launch(self, *words: str, machine: str = "here", key: str = KEY) -> Outcome:
+        """Run one command line as the process would."""
+        runner = click.testing.CliRunner()
+        result = runner.invoke(app, words, obj=self.environment(machine, key))
+        stderr, code = result.stderr, result.exit_code
+        if result.exception and not isinstance(result.exception, SystemExit):
+            try:
+                message, code = explain(result.exception)  # type: ignore[arg-type]
+            except Exception:
+                raise result.exception from None
+            if message == str(result.exception) and code == 1 and not message:
+                raise result.exception
+            stderr += message
+        assert KEY not in result.stdout + stderr
+        return Outcome(result.stdout, stderr, int(code))
+
+    def rent(self, *words: str, machine: str = "here", key: str = KEY) -> Outcome:
+        """Rent for the workload of the tests."""
+        line = ["rent", "--workload", "resnet50", "--epochs", "2", "--set"]
+        line += ["dataset_gb=1", "--yes", "--json", *words]
+        return self.launch(*line, machine=machine, key=key)
+
+    def ledger(self, machine: str = "here") -> Ledger:
+        return Ledger(self.folder / machine / "data")
+
+    def entries(self, machine: str = "here") -> list[Entry]:
+        return list(self.ledger(machine).entries())
+
+    def instances(self) -> list[dict[str, Any]]:
+        """Return the contracts that exist, of all accounts."""
+        return [one for one in self.world.ledger()["instances"] if not one["destroyed"]]
+
+    def labels(self) -> list[str]:
+        return [str(one["label"]) for one in self.instances()]
+
+
+_FAULT_TABLE: list[str] = []
+
+
+@pytest.fixture
+def fault_table() -> list[str]:
+    """Return the lines that the run ends with: what each fault led to."""
+    return _FAULT_TABLE
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what each fault of the market led to."""
+    if _FAULT_TABLE:
+        terminalreporter.section("advisor rent, by fault of the market")
+        for line in sorted(_FAULT_TABLE):
+            terminalreporter.line(line)
+
+
+MakeStreet = Callable[..., Street]
+
+
+@pytest.fixture
+def make_street(tmp_path: Path) -> Iterator[MakeStreet]:
+    """Return a maker of markets that are closed when the test ends."""
+    servers: list[Any] = []
+
+    def make(**options: Any) -> Street:
+        clock = SimClock.manual(START.timestamp())
+        world = World(
+            **{"offers": 60, "seed": 3, "clock": clock, "calm": True, **options}
+        )
+        server = serve(world)
+        servers.append(server)
+        running = server.__enter__()
+        return Street(world, running.url, tmp_path)
+
+    yield make
+    for server in servers:
+        server.__exit__(None, None, None)
+
+
+@pytest.fixture
+def street(make_street: MakeStreet) -> Street:
+    """Return a calm market: nothing happens there by itself."""
+    return make_street()

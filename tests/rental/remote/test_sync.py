@@ -1,0 +1,310 @@
+"""Folders go there and come back whole, and nothing is written where it must not be."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.clock import Clock
+from advisor.errors import RemoteError, UsageError
+from advisor.market.lifecycle import Endpoint
+from advisor.rental.ssh import Ssh
+from advisor.rental.sync import EXCLUDED, prepare, pull, push
+
+Fake = Callable[[str, str], None]
+
+
+@pytest.fixture(autouse=True)
+def needs_rsync() -> None:
+    if shutil.which("rsync") is None:
+        pytest.skip("rsync is not installed (Debian: rsync)")
+
+
+@pytest.fixture
+def there(machine: Any, request: pytest.FixtureRequest) -> Path:
+    """Return a folder on the machine that no other test has."""
+    return machine.home / request.node.name.partition("[")[0]
+
+
+@pytest.fixture
+def shadowed(machine: Any) -> Any:
+    """Return what puts a program of a test's own before all others on the machine."""
+    enter, places = machine.home.parent / "enter", machine.home / "bin"
+    before = enter.read_text()
+    places.mkdir()
+
+    def put(name: str, script: str) -> None:
+        (places / name).write_text(f"#!/bin/sh\n{script}\n")
+        (places / name).chmod(0o755)
+        enter.write_text(before.replace('cd "$HOME"', f"export PATH='{places}'\ncd ~"))
+        for program in ("sh", "mkdir", "env"):
+            if not (places / program).exists():
+                (places / program).symlink_to(str(shutil.which(program)))
+
+    yield put
+    enter.write_text(before)
+    shutil.rmtree(places)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def test_a_folder_goes_there_and_comes_back(
+    machine: Any, there: Path, tmp_path: Path
+) -> None:
+    """Names of any kind, empty files, times and the right to execute."""
+    source, back = tmp_path / "my project", tmp_path / "back"
+    (source / "sub").mkdir(parents=True)
+    for name in ("a b'c\"$d", "-rf", "Grüße\n☃", "sub/*", "empty"):
+        (source / name).write_text("" if name == "empty" else name)
+    (source / "run").write_text("#!/bin/sh\n")
+    (source / "run").chmod(0o755)
+    os.utime(source / "run", (1e9, 1e9))
+    push(machine.ssh, source, f"{there.name}/deep er")
+    pull(machine.ssh, f"{there.name}/deep er", back / "new")
+    assert files(back / "new") == files(source)
+    assert (back / "new" / "run").stat().st_mode & 0o111
+    assert (back / "new" / "run").stat().st_mtime == 1e9
+
+
+def test_what_is_of_no_use_there_is_not_sent(
+    machine: Any, there: Path, tmp_path: Path
+) -> None:
+    """Repositories, environments, caches, keys, and what the user names."""
+    for name in (*EXCLUDED, "data", "src"):
+        (tmp_path / "p" / "in" / name).mkdir(parents=True)
+        (tmp_path / "p" / "in" / name / "file").write_text("x")
+    push(machine.ssh, tmp_path / "p", there.name, ["data"])
+    assert files(there) == {"in/src/file": b"x"}
+
+
+def test_nothing_is_deleted_on_either_side(
+    machine: Any, there: Path, tmp_path: Path
+) -> None:
+    """Files that only one side has stay where they are."""
+    here = tmp_path / "here"
+    here.mkdir()
+    there.mkdir()
+    (here / "mine").write_text("1")
+    (there / "its").write_text("2")
+    push(machine.ssh, here, there.name)
+    pull(machine.ssh, there.name, here)
+    assert files(here) == files(there) == {"its": b"2", "mine": b"1"}
+
+
+def test_a_hostile_tree_writes_nothing_outside(
+    machine: Any, there: Path, tmp_path: Path
+) -> None:
+    """Links of every kind that lead out, devices, pipes, hooks: all stay there."""
+    outside, here = tmp_path / "outside", tmp_path / "here"
+    outside.mkdir()
+    here.mkdir()
+    (outside / "kept").write_text("kept")
+    (there / "p" / ".git" / "hooks").mkdir(parents=True)
+    links = {
+        "absolute": str(outside),
+        "up": "../outside",
+        "far": "../" * 20 + str(outside).lstrip("/"),
+        "p/q": ".",
+        "p/out": "q/q/q/../../../../outside",
+        "file": "../outside/kept",
+        "passwd": "/etc/passwd",
+        "loop": "loop",
+        "dangling": "nothing",
+        "p/kept": "../../outside/kept",
+        "long": "x/" * 300 + "y" * 300,
+    }
+    for name, target in links.items():
+        (there / name).symlink_to(target)
+    (there / "p" / ".git" / "hooks" / "pre-commit").write_text("bad")
+    (there / "p" / "good").write_text("good")
+    os.mkfifo(there / "pipe")
+    (there / "set").write_text("x")
+    (there / "set").chmod(0o6755)
+    before = files(outside)
+    pull(machine.ssh, there.name, here)
+    assert files(outside) == before
+    assert files(here) == {"p/good": b"good", "set": b"x"}
+    assert [path for path in here.rglob("*") if path.is_symlink()] == []
+    assert not (here / "set").stat().st_mode & 0o6000
+    assert not (here / "pipe").exists()
+
+
+def test_nothing_goes_through_a_link_that_is_here(
+    machine: Any, there: Path, tmp_path: Path
+) -> None:
+    """The user's link to a folder elsewhere stays, and what it leads to too."""
+    outside, here = tmp_path / "outside", tmp_path / "here"
+    outside.mkdir()
+    (here / "[a]").mkdir(parents=True)
+    (here / "[a]" / "d*ta").symlink_to(outside)
+    (here / "model").symlink_to(outside / "model")
+    for name in ("[a]/d*ta", "[a]/data", "a/d*ta"):
+        (there / name).mkdir(parents=True)
+        (there / name / "x").write_text("x")
+    (there / "model").write_text("m")
+    (outside / "own").write_text("own")
+    (there / "via").symlink_to("[a]/d*ta/own")
+    pull(machine.ssh, there.name, here)
+    assert files(outside) == {"own": b"own"}
+    assert not (here / "via").is_symlink()
+    assert (here / "[a]" / "d*ta").is_symlink()
+    assert files(here) == {"[a]/data/x": b"x", "a/d*ta/x": b"x", "model": b"m"}
+
+
+def test_a_link_that_stays_inside_comes_along(
+    machine: Any, there: Path, tmp_path: Path
+) -> None:
+    """As training programs name their latest checkpoint; it moves with it."""
+    (there / "c").mkdir(parents=True)
+    for name in ("step 1", "step 2"):
+        (there / "c" / name).write_text(name)
+        (there / "c" / "latest").unlink(missing_ok=True)
+        (there / "c" / "latest").symlink_to(name)
+        (there / "top").unlink(missing_ok=True)
+        (there / "top").symlink_to(f"./c/../c/{name}")
+        pull(machine.ssh, there.name, tmp_path / "here")
+        assert (tmp_path / "here" / "c" / "latest").readlink() == Path(name)
+        assert (tmp_path / "here" / "top").readlink() == Path("c") / name
+
+
+def test_a_link_replaces_no_file_of_the_users(
+    machine: Any, there: Path, tmp_path: Path
+) -> None:
+    """A name that is taken here by more than a link stays as it is."""
+    there.mkdir()
+    (there / "file").write_text("x")
+    (there / "mine").symlink_to("file")
+    (tmp_path / "mine").write_text("mine")
+    pull(machine.ssh, there.name, tmp_path)
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "mine").is_symlink()
+
+
+def test_what_nobody_may_write_there_may_be_written_here(
+    machine: Any, there: Path, tmp_path: Path
+) -> None:
+    """The user owns what came back."""
+    there.mkdir()
+    (there / "f").write_text("x")
+    (there / "f").chmod(0o400)
+    pull(machine.ssh, there.name, tmp_path / "here")
+    assert stat.S_IMODE((tmp_path / "here" / "f").stat().st_mode) & 0o600 == 0o600
+
+
+def test_a_cut_connection_is_gone_on_with(
+    machine: Any, there: Path, tmp_path: Path
+) -> None:
+    """Cut in the middle of a big file: tried again, and whole in the end."""
+    cuts = []
+
+    def slept(seconds: float) -> None:
+        cuts.append(seconds)
+        time.sleep(0.05)
+
+    clock = Clock(sleep=slept)
+    at = machine.ssh.endpoint
+    ssh = Ssh([at], machine.key_file, machine.folder / "sync", clock)
+    there.mkdir()
+    body = os.urandom(30_000_000)
+    (there / "big").write_bytes(body)
+    ssh.run("true")
+    watch = _cut_once_there_is_something(machine, tmp_path)
+    pull(ssh, there.name, tmp_path)
+    watch.join(10.0)
+    assert cuts == [2.0]
+    assert (tmp_path / "big").read_bytes() == body
+
+
+def _cut_once_there_is_something(machine: Any, folder: Path) -> threading.Thread:
+    def watch() -> None:
+        while not any(p.stat().st_size for p in folder.glob(".big.*")):
+            time.sleep(0.001)
+        machine.cut()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+def test_a_machine_that_stays_away_is_an_error(machine: Any, tmp_path: Path) -> None:
+    """After a few tries, and it says what was wrong."""
+    ssh = machine.another("away", Endpoint("127.0.0.1", 1))
+    with pytest.raises(RemoteError, match="refused"):
+        pull(ssh, "x", tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_told(machine: Any, tmp_path: Path) -> None:
+    """Here and there."""
+    with pytest.raises(UsageError, match="no folder"):
+        push(machine.ssh, tmp_path / "nothing", "x")
+    with pytest.raises(RemoteError, match="looking for the folder nothing failed"):
+        pull(machine.ssh, "nothing", tmp_path)
+
+
+def test_rsync_missing_here_is_told(
+    machine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is this machine that lacks it."""
+    (tmp_path / "ssh").symlink_to(str(shutil.which("ssh")))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match="rsync is missing on this machine"):
+        push(machine.ssh, tmp_path, "x")
+
+
+def test_rsync_missing_there_is_told(
+    machine: Any, tmp_path: Path, shadowed: Fake
+) -> None:
+    """It is the other machine that lacks it, and there is no way to get it."""
+    shadowed("nothing", "exit 1")
+    with pytest.raises(RemoteError, match="the machine has no rsync"):
+        push(machine.ssh, tmp_path, "x")
+    with pytest.raises(RemoteError, match="has no rsync and it cannot be installed"):
+        prepare(machine.ssh)
+
+
+def test_rsync_is_installed_there(machine: Any, shadowed: Fake) -> None:
+    """Where there is apt-get; why it fails is told."""
+    shadowed("apt-get", 'echo "$*" >>"$HOME/asked"; [ "$1" = update ]')
+    with pytest.raises(RemoteError, match="cannot be installed"):
+        prepare(machine.ssh)
+    shadowed("apt-get", 'echo "$*" >>"$HOME/asked"')
+    prepare(machine.ssh)
+    assert (machine.home / "asked").read_text().splitlines() == [
+        "update",
+        "install -y --no-install-recommends rsync",
+    ] * 2
+
+
+def test_a_machine_that_has_rsync_is_left_as_it_is(machine: Any) -> None:
+    """Nothing is installed."""
+    prepare(machine.ssh)
+
+
+def test_an_old_rsync_is_not_trusted_with_links(
+    machine: Any, there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take what it did not ask for."""
+    there.mkdir()
+    programs, here = tmp_path / "bin", tmp_path / "here"
+    programs.mkdir()
+    here.mkdir()
+    (programs / "rsync").write_text("#!/bin/sh\necho 'rsync  version 3.2.3  protocol'\n")
+    (programs / "rsync").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    (here / "link").symlink_to(tmp_path)
+    with pytest.raises(UsageError, match="too old"):
+        pull(machine.ssh, there.name, here)
