@@ -5,6 +5,7 @@ The tree::
     AdvisorError                 1  something failed; the message says what to do
      +- UsageError               2  the command line, a profile or a file is wrong
      +- NothingFitsError         3  no offer meets the constraints
+     |   +- AttemptsError        3  no attempt led to a machine that runs
      +- MarketError              1  the market could not be asked
      |   +- KeyRefusedError      4  the market refuses the key
      |   +- RateLimitedError     5  too many requests
@@ -15,6 +16,7 @@ The tree::
      |   +- CreditError          6  the account cannot pay
      +- RemoteError              1  a rented machine cannot be reached, or a command fails
      |   +- UnreachableError     1  no ssh to it, or a connection that broke
+     |   +- ResultsLeftError     1  the results could not be copied back, and stay there
      +- OverBudgetError          6  it fits, but not the budget
      +- RentalStateUnknownError  7  a rental may exist; nobody can say
 
@@ -24,7 +26,9 @@ Errors are raised where they are found and caught in one place,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
+from typing import Any
 
 
 class ExitStatus(IntEnum):
@@ -57,6 +61,19 @@ class NothingFitsError(AdvisorError):
     """No offer meets the constraints."""
 
     exit_status = ExitStatus.NOTHING_FITS
+
+
+class AttemptsError(NothingFitsError):
+    """No attempt led to a machine that runs.
+
+    Attributes
+    ----------
+    attempts : what came of each, see `advisor.rental.request.Attempt`
+    """
+
+    def __init__(self, message: str, attempts: Sequence[Any]) -> None:
+        super().__init__(message)
+        self.attempts = tuple(attempts)
 
 
 class MarketError(AdvisorError):
@@ -127,3 +144,7 @@ class RemoteError(AdvisorError):
 
 class UnreachableError(RemoteError):
     """No ssh to a rented machine, or a connection that broke; it may come back."""
+
+
+class ResultsLeftError(RemoteError):
+    """A command has ended, what it wrote could not be copied back and stays there."""

@@ -140,7 +140,7 @@ class rented:  # noqa: N801  (used as a function)
             rental = stack.enter_context(renting(desk, planned.request))
             stack.enter_context(released(desk, rental.entry))
             ssh = ssh_to(self._environment, planned.key_file, rental.instance)
-            stack.enter_context(heartbeats(ssh, desk.told))
+            stack.enter_context(heartbeats(ssh, desk.told, self._grace_s))
             self._stack = stack.pop_all()
         return Machine(rental, ssh)
 

@@ -3,9 +3,10 @@
 Reads one launch a line from stdin, as JSON: ``url`` and ``key`` of the market, the
 launcher's ``folder``, the ``words`` of its command line, and ``kill_at``, the point at
 which it dies (null: it lives). Points are counted before and after every request to the
-market and every commit of the user's file. Answers with a line: ``code`` (-9: killed),
-``points`` reached, ``stdout``, ``stderr``. Each launch is a process of its own, forked
-from this one; its time is that of the simulated market, which passes where it waits.
+market and every commit of the user's file. Its process id is in ``launcher.pid``.
+Answers with a line: ``code`` (-9: killed), ``points`` reached, ``stdout``, ``stderr``.
+Each launch is a process of its own, forked from this one; its time is that of the
+simulated market, which passes where it waits.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import httpx
 import advisor.cli.reconcile
 import advisor.cli.release
 import advisor.cli.rent
+import advisor.cli.run
 import advisor.market.vast
 import advisor.throughput.advice  # noqa: F401  (what the launches share is imported once)
 from advisor.cli.environment import Environment
@@ -148,6 +150,7 @@ def launched(order: Mapping[str, Any]) -> dict[str, Any]:
             finally:
                 sys.stdout.flush()
                 os._exit(code)
+        (Path(order["folder"]) / "launcher.pid").write_text(str(child), encoding="ascii")
         _, status = os.waitpid(child, 0)
         return {
             "code": os.waitstatus_to_exitcode(status),

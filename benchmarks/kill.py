@@ -30,9 +30,10 @@ START_UNIX_S = 1_763_650_000.0
 OFFERS = 60
 PER_WORLD = 25
 SETTLE_TRIES = 8
-MOST_POINTS = 70
+MOST_POINTS = 130
+FAULTS = sorted(SCENARIOS.keys() - {"slow-drip"})  # that takes a real minute each time
 RENT = ("rent", "--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1")
-OPTIONS = ("--yes", "--json", "--start-timeout", "10m", "--job")
+OPTIONS = ("--yes", "--json", "--start-timeout", "2m", "--job")
 
 
 class DisagreementError(Exception):
@@ -156,6 +157,7 @@ def every_point(step: int = 1) -> dict[str, int]:
                     break
                 points[name] = at
                 at += step
+            print(f"{name}: killed at {points[name] // step + 1} points", flush=True)
     return points
 
 
@@ -189,7 +191,7 @@ def random_schedules(count: int, seed: int) -> dict[str, int]:
 def _schedule(on: Scene, draw: random.Random, told: dict[str, int]) -> None:
     """Play one schedule: faults, one to three launches that may die, then order."""
     number = told["schedules"] = told["schedules"] + 1
-    names = draw.sample(sorted(SCENARIOS), draw.choice((0, 1, 1, 2)))
+    names = draw.sample(FAULTS, draw.choice((0, 1, 1, 2)))
     plan: list[tuple[str, int | None]] = []
     on.world.set_faults(*(fault for name in names for fault in SCENARIOS[name].faults))
     for turn in range(draw.choice((1, 2, 3))):
@@ -229,10 +231,8 @@ def main() -> None:
     parser.add_argument("--step", type=int, default=1)
     options = parser.parse_args()
     began = time.monotonic()
-    points = every_point(options.step)
-    for name, count in points.items():
-        print(f"{name}: killed at {count} points")
-    print(f"{sum(points.values())} points: nothing orphaned, nothing lost, none twice")
+    every_point(options.step)
+    print("nothing orphaned, nothing lost, none twice")
     if options.schedules:
         told = random_schedules(options.schedules, options.seed)
         print(", ".join(f"{count:,} {name}" for name, count in told.items()))

@@ -10,8 +10,8 @@ from advisor.cli.environment import Environment
 from advisor.cli.options import json_option
 from advisor.cli.output import remark, result
 from advisor.cli.renting import Plan, confirmation, plan, rent_options
-from advisor.errors import AdvisorError
-from advisor.rental.rent import AttemptsError, ranked, renting, seen_again, until
+from advisor.errors import AdvisorError, AttemptsError
+from advisor.rental.rent import ranked, renting, seen_again, until
 from advisor.rental.request import Candidate
 from advisor.report.formats import lines_of, to_json
 from advisor.report.rental import dry_run as dry_run_document

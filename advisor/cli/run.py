@@ -19,6 +19,7 @@ from advisor.errors import AdvisorError, UsageError
 from advisor.hardware.gpus import load_gpus
 from advisor.market.lifecycle import Instance
 from advisor.rental.jobs import JobRecord, load_job
+from advisor.rental.rent import Confirm
 from advisor.rental.request import Rental
 from advisor.rental.run import Ended, Launch, carry_out
 from advisor.rental.ssh import Ssh, find_program
@@ -108,7 +109,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     _check_here(job)
     remark(f"job {job.name}: 'advisor run --resume {job.name}' goes on with it")
     signal.signal(signal.SIGTERM, _interrupt)
-    ended = carry_out(_launch(environment, planned, confirm), job)
+    ended = carry_out(_launch(environment, planned, confirm, grace), job)
     _compare(environment, ended)
     if ended.exit_status != 0:
         message = f"the command ended with exit code {ended.exit_status}; see {ended.log}"
@@ -119,14 +120,18 @@ def command(  # noqa: PLR0917  (one argument an option)
 next(one for one in command.params if one.name == "workload").required = False
 
 
-def _launch(environment: Environment, planned: Plan, confirm: Any) -> Launch:
+def _launch(
+    environment: Environment, planned: Plan, confirm: Confirm | None, grace_s: float
+) -> Launch:
     def connect(instance: Instance) -> Ssh:
         return ssh_to(environment, planned.key_file, instance)
 
     def predicted(rental: Rental) -> Mapping[str, Any]:
         return _predicted(planned, rental)
 
-    return Launch(planned.desk, planned.request, confirm, connect, predicted, _show)
+    return Launch(
+        planned.desk, planned.request, confirm, connect, predicted, _show, grace_s
+    )
 
 
 def _show(piece: bytes) -> None:

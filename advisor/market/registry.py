@@ -14,11 +14,12 @@ from advisor.clock import Clock
 from advisor.errors import RateLimitedError, UsageError
 from advisor.market.cache import AnswerCache
 from advisor.market.keys import find_key
-from advisor.market.lifecycle import RentalMarket
 from advisor.market.types import Answer, Market, Query, Surroundings
 
 if TYPE_CHECKING:
     import httpx
+
+    from advisor.market.lifecycle import RentalMarket
 
 ENTRY_POINTS = "advisor.markets"
 """Entry-point group of the markets, see `advisor.market.types`."""
@@ -82,6 +83,8 @@ def rentable(market: Market) -> RentalMarket:
     UsageError
         if it only lists
     """
+    from advisor.market.lifecycle import RentalMarket  # noqa: PLC0415  (ranking needs none)
+
     if isinstance(market, RentalMarket):
         return market
     message = f"market {market.name} only lists offers: rent with --market vast"

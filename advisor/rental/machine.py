@@ -17,8 +17,7 @@ from advisor.rental.sync import prepare, pull, push
 WORK = "work"
 """Folder of the job on the machine, in the home folder."""
 
-BEAT_S = 60.0
-"""Seconds between two signs of life of a launcher."""
+_BEAT_S = 60.0
 
 LONGEST_S = 7 * 86400.0
 """Seconds that a command may take if nobody says."""
@@ -79,8 +78,10 @@ class Machine:
 
 
 @contextmanager
-def heartbeats(ssh: Ssh, told: Callable[[str], None]) -> Iterator[None]:
+def heartbeats(ssh: Ssh, told: Callable[[str], None], grace_s: float) -> Iterator[None]:
     """Let a machine hear from its launcher while a block runs.
+
+    Each minute, and at least four times in the `grace_s` seconds that it waits for us.
 
     A beat that does not arrive is told once in a row and is no error: the machine waits
     for several.
@@ -97,7 +98,7 @@ def heartbeats(ssh: Ssh, told: Callable[[str], None]) -> Iterator[None]:
                 if not silent:
                     told(f"the machine does not hear us: {error}")
                 silent = True
-            over.wait(BEAT_S)
+            over.wait(min(_BEAT_S, grace_s / 4.0))
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()

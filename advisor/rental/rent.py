@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from advisor.errors import (
     AdvisorError,
+    AttemptsError,
     CreditError,
     KeyRefusedError,
     MarketError,
-    NothingFitsError,
     OfferGoneError,
     OverBudgetError,
     PlacementError,
@@ -53,19 +53,6 @@ _BLAMED = frozenset({"broken", "too_slow", "vanished"})
 
 Confirm = Callable[[Candidate, float], bool]
 """Asked before an offer is paid for, with the end of the rental (s since 1970)."""
-
-
-class AttemptsError(NothingFitsError):
-    """No attempt led to a machine that runs.
-
-    Attributes
-    ----------
-    attempts : what came of each
-    """
-
-    def __init__(self, message: str, attempts: Sequence[Attempt]) -> None:
-        super().__init__(message)
-        self.attempts = tuple(attempts)
 
 
 class _Failed(NamedTuple):

@@ -20,6 +20,7 @@ from advisor.errors import (
     NothingFitsError,
     OverBudgetError,
     RemoteError,
+    ResultsLeftError,
     UnreachableError,
 )
 from advisor.market.lifecycle import RUNNING, Instance
@@ -51,10 +52,6 @@ class MachineLostError(Exception):
     """The machine that had the command is no more of use."""
 
 
-class ResultsLeftError(AdvisorError):
-    """The command has ended, what it wrote could not be copied back and stays there."""
-
-
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How the command ended.
@@ -83,6 +80,7 @@ class Launch:
     ssh_to : connects to an instance
     predicted : what to keep of a machine's prediction
     output : takes what the command prints
+    grace_s : seconds that a machine waits for a sign of life of ours
     """
 
     desk: Desk
@@ -91,6 +89,7 @@ class Launch:
     ssh_to: Callable[[Instance], Ssh]
     predicted: Callable[[Rental], Mapping[str, Any]]
     output: Callable[[bytes], None]
+    grace_s: float
 
 
 def carry_out(launch: Launch, job: JobRecord) -> Ended:
@@ -169,7 +168,7 @@ def _work(launch: Launch, job: JobRecord, entry: Entry, instance: Instance) -> E
             desk.told(f"started: {shlex.join(job.argv)}")
 
     try:
-        with heartbeats(ssh, desk.told):
+        with heartbeats(ssh, desk.told, launch.grace_s):
             _patiently(desk, entry, begin)
             if entry.state == "held":
                 desk.ledger.advance(entry.label, "handed", desk.now(), "it runs a job")
@@ -183,6 +182,8 @@ def _work(launch: Launch, job: JobRecord, entry: Entry, instance: Instance) -> E
             if state.exit_code is None:
                 raise MachineLostError(f"the command is {state.phase}")
             _fetch_at_last(launch, job, entry, ssh)
+    except ResultsLeftError:
+        raise
     except RemoteError as error:
         raise MachineLostError(str(error)) from error
     return Ended(state.exit_code, log, job)

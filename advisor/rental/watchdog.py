@@ -9,6 +9,7 @@ curl, python3 or wget.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def onstart_script(
     ends_at: float,
     heartbeat_s: float | None,
     public_key: str,
-    every_s: int = _EVERY_S,
+    every_s: int | None = None,
 ) -> str:
     """Return what the machine runs at every start.
 
@@ -46,7 +47,8 @@ def onstart_script(
     heartbeat_s : seconds without a sign of a launcher (`remote_job.RemoteJob.beat`)
         after which the machine ends itself; None: it needs no launcher
     public_key : line that is let in by ssh
-    every_s : seconds between two looks
+    every_s : seconds between two looks; None: half a minute, or a quarter of the wait
+        for a launcher
 
     Raises
     ------
@@ -60,7 +62,7 @@ def onstart_script(
         "LATEST": f"{now + _STARTS_WITHIN_S:.0f}",
         "LIFETIME": f"{max(ends_at - now, 0.0):.0f}",
         "HEARTBEAT": f"{heartbeat_s or 0.0:.0f}",
-        "EVERY": str(every_s),
+        "EVERY": str(every_s or _every_s(heartbeat_s)),
         "METHOD": release.method,
         "URL": release.url,
         "BODY": release.body,
@@ -72,3 +74,7 @@ def onstart_script(
         message = f"the script of the machine is longer than {LONGEST_SCRIPT} characters"
         raise UsageError(message)
     return script
+
+
+def _every_s(heartbeat_s: float | None) -> int:
+    return max(int(min(_EVERY_S, (heartbeat_s or math.inf) / 4.0)), 1)

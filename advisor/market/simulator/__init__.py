@@ -6,3 +6,11 @@ made to go wrong here (`SCENARIOS`). Source of the rules: https://docs.vast.ai a
 source of the official client `vastai` 1.9.1 (November 2026); rates, times and sizes are
 assumptions where their place says so.
 """
+
+from advisor.market.simulator.clock import SimClock
+from advisor.market.simulator.faults import Fault
+from advisor.market.simulator.scenarios import SCENARIOS, Scenario
+from advisor.market.simulator.server import serve
+from advisor.market.simulator.world import World
+
+__all__ = ["SCENARIOS", "Fault", "Scenario", "SimClock", "World", "serve"]

@@ -237,6 +237,8 @@ class Rentals:
                 contract.is_broken = True
                 self._show(contract, contract.boot.outcome, "Error: failed to start")
 
+        if contract.status is not None:
+            self._show(contract, None, None)
         self._plan(contract, contract.boot.provision_s, created)
 
     def _restart(self, contract: Contract) -> None:
@@ -258,7 +260,7 @@ class Rentals:
         contract.box.release(contract.holding)
         self._show(contract, "stopped", message)
 
-    def _show(self, contract: Contract, status: str, message: str | None) -> None:
+    def _show(self, contract: Contract, status: str | None, message: str | None) -> None:
         """Give an instance a status; bill its GPUs while that is running."""
         was_running, now = contract.running_unix_s is not None, self._timeline.now
         running = status == "running"

@@ -114,10 +114,13 @@ def test_time_is_limited(machine: Any) -> None:
 
 def test_output_comes_as_it_is_printed(machine: Any) -> None:
     """Also without a line's end, as progress bars print; silence yields nothing."""
-    pieces = machine.ssh.stream("printf 'a\\r'; sleep 1.1; printf b; exit 0")
-    seen = [piece for piece in pieces if piece is not None]
-    assert [piece for piece in seen if piece] == [b"a\r", b"b"]
-    assert b"" in seen[seen.index(b"a\r") : seen.index(b"b")]
+    wait = "while [ ! -e heard ]; do sleep 0.05; done"
+    pieces, heard = machine.ssh.stream(f"printf 'a\r'; {wait}; printf b; exit 0"), b""
+    while not heard:
+        heard += next(pieces)
+    assert next(pieces) == b""
+    (machine.home / "heard").touch()
+    assert (heard, b"".join(pieces)) == (b"a\r", b"b")
 
 
 def test_a_stream_that_is_left_leaves_no_ssh(machine: Any) -> None:

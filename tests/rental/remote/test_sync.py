@@ -6,7 +6,6 @@ import os
 import shutil
 import stat
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from advisor.rental.ssh import Ssh
 from advisor.rental.sync import EXCLUDED, prepare, pull, push
 
 Fake = Callable[[str, str], None]
+Soon = Callable[[Callable[[], bool]], bool]
 
 
 @pytest.fixture(autouse=True)
@@ -206,38 +206,26 @@ def test_what_nobody_may_write_there_may_be_written_here(
 
 
 def test_a_cut_connection_is_gone_on_with(
-    machine: Any, there: Path, tmp_path: Path
+    machine: Any, there: Path, tmp_path: Path, shadowed: Fake, soon: Soon
 ) -> None:
     """Cut in the middle of a big file: tried again, and whole in the end."""
-    cuts = []
-
-    def slept(seconds: float) -> None:
-        cuts.append(seconds)
-        time.sleep(0.05)
-
-    clock = Clock(sleep=slept)
+    once, midway = there / ".once", there / ".midway"
+    rsync, dd, sleep = map(shutil.which, ("rsync", "dd", "sleep"))
+    part = f"{dd} bs=64k count=40 2>/dev/null; : >'{midway}'; {sleep} 60"
+    first = f"{{ : >'{once}'; {rsync} \"$@\" | {{ {part}; }}; exit; }}"
+    shadowed("rsync", f"[ -e '{once}' ] || {first}\nexec {rsync} \"$@\"")
+    there.mkdir()
+    (there / "big").write_bytes(os.urandom(5_000_000))
+    pauses: list[float] = []
+    clock = Clock(sleep=pauses.append)
     at = machine.ssh.endpoint
     ssh = Ssh([at], machine.key_file, machine.folder / "sync", clock)
-    there.mkdir()
-    body = os.urandom(30_000_000)
-    (there / "big").write_bytes(body)
-    ssh.run("true")
-    watch = _cut_once_there_is_something(machine, tmp_path)
-    pull(ssh, there.name, tmp_path)
-    watch.join(10.0)
-    assert cuts == [2.0]
-    assert (tmp_path / "big").read_bytes() == body
-
-
-def _cut_once_there_is_something(machine: Any, folder: Path) -> threading.Thread:
-    def watch() -> None:
-        while not any(p.stat().st_size for p in folder.glob(".big.*")):
-            time.sleep(0.001)
-        machine.cut()
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    return thread
+    cutter = threading.Thread(target=lambda: soon(midway.exists) and machine.cut())
+    cutter.start()
+    pull(ssh, there.name, tmp_path / "here")
+    cutter.join()
+    assert pauses == [2.0]
+    assert (tmp_path / "here" / "big").read_bytes() == (there / "big").read_bytes()
 
 
 def test_a_machine_that_stays_away_is_an_error(machine: Any, tmp_path: Path) -> None:

@@ -1,0 +1,262 @@
+"""`advisor run` and `rented()` on machines that really run, with a real ssh server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
+
+import advisor
+from advisor.errors import NothingFitsError, RemoteError
+from advisor.market.simulator.local import LocalContainers
+from advisor.store.database import open_store
+from advisor.store.runs import kept_runs
+
+if missing := LocalContainers.missing():
+    pytest.skip(missing, allow_module_level=True)
+if shutil.which("rsync") is None:
+    pytest.skip("rsync is not installed", allow_module_level=True)
+
+JOB = ("--epochs", "2", "--set", "dataset_gb=1", "--yes")
+KEY = "test-key-0123456789abcdef"
+LOG_LINE = "epoch 1: 1268.0 samples/s"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[LocalContainers]:
+    made = LocalContainers(tmp_path / "machines")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def street(make_street: Callable[..., Any], host: LocalContainers) -> Any:
+    """Return a calm market whose machines are there."""
+    return make_street(host=host)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a folder that is to be run."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "data.txt").write_text("input")
+    return folder
+
+
+def run(street: Any, project: Path, script: str, *words: str) -> Any:
+    line = ["run", "--workload", "resnet50", *JOB, "--sync", str(project), *words]
+    return street.launch(*line, "--", "sh", "-c", script)
+
+
+def test_a_command_goes_there_and_its_results_come_back(
+    street: Any, project: Path
+) -> None:
+    """Output is shown, results are copied, throughput recorded, the machine released."""
+    script = f"mkdir results && cp data.txt results/ && echo '{LOG_LINE}' && pwd"
+    done = run(street, project, script, "--job", "mine")
+    assert done.exit_code == 0, done.stderr
+    assert LOG_LINE in done.stdout
+    assert (project / "results" / "data.txt").read_text() == "input"
+    assert "got 1,270" in done.stderr
+    assert street.instances() == []
+    with open_store(street.folder / "here" / "data") as store:
+        (kept,) = kept_runs(store)
+    assert (kept.run.workload, kept.run.samples_per_s) == ("resnet50", 1268.0)
+    assert [one.state for one in street.entries()] == ["released"]
+
+
+def test_a_command_that_fails_says_so_and_leaves_no_machine(
+    street: Any, project: Path
+) -> None:
+    """What it wrote comes back all the same."""
+    done = run(street, project, "mkdir results && echo half >results/x; exit 9")
+    assert done.exit_code == 1
+    assert "exit code 9" in done.stderr
+    assert (project / "results" / "x").read_text() == "half\n"
+    assert street.instances() == []
+
+
+def test_a_machine_that_is_lost_is_replaced(street: Any, project: Path) -> None:
+    """The command starts again beside the checkpoints that had come back."""
+    first = "mkdir -p checkpoints && echo 7 >checkpoints/epoch && echo saved && sleep 60"
+    script = f"if [ -f checkpoints/epoch ]; then cat checkpoints/epoch; else {first}; fi"
+
+    machines = street.folder / "machines"
+
+    def lose() -> None:
+        wait_for(lambda: any(machines.glob("*/home/work/checkpoints/epoch")))
+        wait_for(lambda: street.entries()[0].state == "handed")
+        street.sleep(301.0)  # time to fetch checkpoints
+        wait_for((project / "checkpoints" / "epoch").exists)
+        (number,) = [one["id"] for one in street.instances()]
+        with street.world.looked_at():
+            contract = street.world.rentals.contracts[number]
+            street.world.rentals.fail(contract, "the machine died")
+        street.sleep(61.0)
+
+    thief = threading.Thread(target=lose)
+    thief.start()
+    done = run(street, project, script, "--max-lifetime", "90d")
+    thief.join()
+    assert done.exit_code == 0, done.stderr
+    assert "machine lost" in done.stderr
+    assert done.stdout.splitlines()[-1] == "7"
+    assert len(street.entries()) == 2
+    assert street.instances() == []
+
+
+def test_another_launcher_goes_on_with_a_job(
+    street: Any, project: Path, killing: Any
+) -> None:
+    """The launcher was killed, the command has run on: nothing is started twice."""
+    script = (
+        "echo begun >>starts; sleep 2; mkdir -p results; cp starts results/; echo end"
+    )
+    words = ["run", "--workload", "resnet50", *JOB, "--sync", str(project)]
+    words += ["--job", "long", "--", "sh", "-c", script]
+    folder = street.folder / "here"
+    folder.mkdir()
+    first = killing.DyingLauncher(street.url, folder, KEY)
+    ended: list[Any] = []
+    thread = threading.Thread(target=lambda: ended.append(first(*words)))
+    thread.start()
+    machines = street.folder / "machines"
+    wait_for(lambda: any(machines.glob("*/home/work/starts")))
+    wait_for(lambda: street.entries()[0].state == "handed")
+    os.kill(int((folder / "launcher.pid").read_text()), signal.SIGKILL)
+    thread.join()
+    first.close()
+    assert ended[0]["code"] == -signal.SIGKILL
+    assert street.launch("reconcile").exit_code == 0
+    assert len(street.instances()) == 1
+    done = street.launch("run", "--yes", "--resume", "long")
+    assert done.exit_code == 0, done.stderr
+    assert (project / "results" / "starts").read_text() == "begun\n"
+    assert done.stdout.splitlines()[-1] == "end"
+    assert street.instances() == []
+
+
+def test_a_job_that_nobody_knows_cannot_be_resumed(street: Any) -> None:
+    """The message names those that there are."""
+    done = street.launch("run", "--yes", "--resume", "other")
+    assert done.exit_code == 2
+    assert "there is none" in done.stderr
+
+
+def rented(street: Any, **options: Any) -> Any:
+    return advisor.rented(
+        "resnet50",
+        epochs=2,
+        settings={"dataset_gb": 1},
+        environment=street.environment(),
+        **options,
+    )
+
+
+def test_a_machine_is_there_for_a_block_and_gone_after_it(
+    street: Any, project: Path, tmp_path: Path
+) -> None:
+    """Folders go there and back, commands run in between."""
+    with rented(street, max_epoch_cost=5.0, budget=20.0) as machine:
+        assert [one["state"] for one in street.instances()] == ["running"]
+        machine.put(project)
+        assert machine.run("cat data.txt").stdout == b"input"
+        machine.run(["sh", "-c", 'mkdir out && echo "$0" >out/x', "it's"])
+        machine.get(tmp_path / "out", "out")
+        with pytest.raises(RemoteError, match="ended with 3"):
+            machine.run("exit 3")
+        assert machine.run("exit 3", check=False).code == 3
+    assert (tmp_path / "out" / "x").read_text() == "it's\n"
+    assert street.instances() == []
+
+
+def test_an_error_in_the_block_releases_the_machine(street: Any) -> None:
+    """And comes out as it was raised."""
+    with pytest.raises(KeyError, match="mine"), rented(street, budget=20.0):
+        raise KeyError("mine")
+    assert street.instances() == []
+    assert [one.state for one in street.entries()] == ["released"]
+
+
+def test_what_does_not_fit_raises_before_the_block(street: Any) -> None:
+    """With the error of the reason."""
+    with (
+        pytest.raises(NothingFitsError),
+        rented(street, deadline_s=1.0, budget=20.0),
+    ):
+        pytest.fail("nothing fits")
+    assert street.instances() == []
+
+
+def test_several_machines_at_once_by_async_with(street: Any) -> None:
+    """Each has its own; all are gone at the end, also where one fails."""
+
+    async def train(number: int) -> bytes:
+        async with rented(street, job="sweep", budget=90.0) as machine:
+            done = await machine.run(f"echo {number}; exit $(({number} == 1))")
+            return bytes(done.stdout)
+
+    async def sweep() -> list[Any]:
+        return await asyncio.gather(*map(train, range(2)), return_exceptions=True)
+
+    first, second = asyncio.run(sweep())
+    assert first == b"0\n"
+    assert isinstance(second, RemoteError)
+    assert street.instances() == []
+    assert len({one.machine_id for one in street.entries() if one.handed_at is None}) == 2
+
+
+def test_a_task_that_is_cancelled_while_it_rents_leaves_nothing(street: Any) -> None:
+    """What it gets after that is released."""
+
+    async def give_up() -> None:
+        async with rented(street, budget=20.0):
+            pytest.fail("it was cancelled before")
+
+    async def main() -> None:
+        task = asyncio.create_task(give_up())
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert street.instances() == []
+
+
+def test_the_machine_ends_itself_when_its_launcher_is_gone(
+    make_street: Callable[..., Any], host: LocalContainers, killing: Any, project: Path
+) -> None:
+    """With its own key, when it has heard nobody for as long as it was told to wait."""
+    street = make_street(host=host)
+    words = ["run", "--workload", "resnet50", *JOB, "--sync", str(project)]
+    words += ["--grace", "2s", "--", "sleep", "600"]
+    folder = street.folder / "here"
+    folder.mkdir()
+    launcher = killing.DyingLauncher(street.url, folder, KEY)
+    thread = threading.Thread(target=lambda: launcher(*words))
+    thread.start()
+    wait_for(lambda: [one.state for one in street.entries()] == ["handed"])
+    os.kill(int((folder / "launcher.pid").read_text()), signal.SIGKILL)
+    thread.join()
+    launcher.close()
+    assert len(street.instances()) == 1
+    wait_for(lambda: not street.instances(), 45.0)
+
+
+def wait_for(done: Callable[[], bool], within_s: float = 25.0) -> None:
+    end = time.monotonic() + within_s
+    while not done():
+        assert time.monotonic() < end, "it does not come to that"
+        time.sleep(0.1)
