@@ -9,7 +9,13 @@ import click
 from advisor.cli.environment import Environment
 from advisor.cli.options import json_option
 from advisor.cli.output import remark, result
-from advisor.cli.renting import Plan, confirmation, plan, rent_options
+from advisor.cli.renting import (
+    Plan,
+    confirmation,
+    interrupt_on_sigterm,
+    plan,
+    rent_options,
+)
 from advisor.errors import AdvisorError, AttemptsError
 from advisor.rental.rent import ranked, renting, seen_again, until
 from advisor.rental.request import Candidate
@@ -44,6 +50,7 @@ def command(
         _dry(planned, as_json=as_json)
         return
     confirm = confirmation(yes=options["yes"])
+    interrupt_on_sigterm()
     planned = plan(environment, options, wait_for_ssh=wait, heartbeat_s=None)
     desk = planned.desk
     try:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from types import FrameType
 from typing import Any
 
 import click
@@ -14,7 +12,14 @@ import click
 from advisor.cli.environment import Environment
 from advisor.cli.options import duration_s
 from advisor.cli.output import remark
-from advisor.cli.renting import Plan, confirmation, plan, rent_options, ssh_to
+from advisor.cli.renting import (
+    Plan,
+    confirmation,
+    interrupt_on_sigterm,
+    plan,
+    rent_options,
+    ssh_to,
+)
 from advisor.errors import AdvisorError, UsageError
 from advisor.hardware.gpus import load_gpus
 from advisor.market.lifecycle import Instance
@@ -108,7 +113,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         )
     _check_here(job)
     remark(f"job {job.name}: 'advisor run --resume {job.name}' goes on with it")
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupt_on_sigterm()
     ended = carry_out(_launch(environment, planned, confirm, grace), job)
     _compare(environment, ended)
     if ended.exit_status != 0:
@@ -137,10 +142,6 @@ def _launch(
 def _show(piece: bytes) -> None:
     sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _check_here(job: JobRecord) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import click
 
 from advisor.cli.output import remark, result
 from advisor.market.simulator.clock import SimClock
+from advisor.market.simulator.local import LocalContainers
 from advisor.market.simulator.scenarios import SCENARIOS, faults_named, load_faults
 from advisor.market.simulator.server import LOOPBACK, serve
 from advisor.market.simulator.world import World
@@ -63,6 +65,12 @@ from advisor.market.simulator.world import World
     metavar="NAME",
     help="What shall go wrong, by name; can be repeated.",
 )
+@click.option(
+    "--containers",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Run instances here, each with a folder in DIR and an ssh server (as root).",
+)
 @click.option("--list-faults", is_flag=True, help="List these names and end.")
 def command(
     *,
@@ -73,6 +81,7 @@ def command(
     clock: str,
     faults_file: Path | None,
     fault_names: tuple[str, ...],
+    containers: Path | None,
     list_faults: bool,
 ) -> None:
     """Run a simulated market, for this program and the official client.
@@ -88,8 +97,13 @@ def command(
     faults = faults_named(fault_names)
     if faults_file is not None:
         faults += load_faults(faults_file)
-    world = World(offers, seed, SimClock.parse(clock), pace=True, faults=faults)
-    with serve(world, host, port) as server:
+    machines = None if containers is None else LocalContainers(containers.resolve())
+    world = World(
+        offers, seed, SimClock.parse(clock), pace=True, faults=faults, host=machines
+    )
+    with serve(world, host, port) as server, contextlib.ExitStack() as stack:
+        if machines is not None:
+            stack.callback(machines.close)
         result(
             f"{server.url} is a market: VAST_URL={server.url} VAST_API_KEY=any-word "
             "for 'advisor' and 'vastai'"

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import httpx
 
 DEFAULT_URL = "https://console.vast.ai"
+_NAME = "vast"
 DEADLINE_S = 60.0
 KEY_VARIABLE = "CONTAINER_API_KEY"
 """Environment variable of an instance that has a key for itself alone."""
@@ -82,8 +83,6 @@ class VastMarket:
     clock : time
     """
 
-    name = "vast"
-
     def __init__(
         self,
         key: Key | None = None,
@@ -99,6 +98,15 @@ class VastMarket:
         self._deadline_s = deadline_s
         self._clock = clock
         self._pace = Pace(clock)
+
+    @property
+    def name(self) -> str:
+        """``"vast"``; at another address that too, so that nobody takes them for one.
+
+        What is kept of a market (prices, blocked machines) is kept under its name.
+        """
+        ours = self.base_url.rstrip("/") == DEFAULT_URL
+        return _NAME if ours else f"{_NAME}@{self.address}"
 
     @property
     def address(self) -> str:

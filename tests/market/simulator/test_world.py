@@ -80,6 +80,8 @@ def step(world: World, what: str, number: int, factor: float) -> None:
         account = world.account(f"key {number % 2}")
         if what in ("rent", "bid"):
             listed = offers(world)
+            if not listed:
+                return
             offer = listed[number % len(listed)]
             price = offer["min_bid"] * factor if what == "bid" else None
             wish = Wish("ubuntu", 1.0, bid_usd_per_hour=price)
@@ -167,11 +169,13 @@ def test_a_lively_market_moves() -> None:
     """Offers come and go, prices and least bids move, machines fail and return."""
     world = a_world(LIVELY)
     before = {one["machine_id"]: one for one in offers(world)}
+    machines = len(world.fleet.boxes)
     world.advance(86_400)
     after = {one["machine_id"]: one for one in offers(world)}
     kinds = Counter(entry["kind"] for entry in world.log.entries)
     assert kinds["machine_down"] >= kinds["machine_up"] > 0
     assert kinds["machine_left"] > 0
+    assert sum(box.listed for box in world.fleet.boxes.values()) == machines
     assert set(before) - set(after)
     assert set(after) - set(before)
     both = set(before) & set(after)
