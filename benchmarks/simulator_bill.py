@@ -47,7 +47,10 @@ def main() -> None:
     )
     print(f"{len(billed)} instances in {DAYS:.0f} days, played in {played_s:.1f} s")
     print("events:", ", ".join(f"{kind} {kinds[kind]}" for kind in sorted(kinds)))
-    print("statuses:", ", ".join(f"{kind} {states[kind]}" for kind in sorted(states)))
+    print(
+        "statuses:",
+        ", ".join(f"{kind} {states[kind]}" for kind in sorted(states, key=str)),
+    )
     print(
         f"bill: {sum(billed.values()):.6f} $, again: {float(sum(again.values())):.6f} $"
     )

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,17 +135,17 @@ def naive_search(
     offers: Iterable[Mapping[str, Any]], query: Mapping[str, Any], now: float
 ) -> list[dict[str, Any]]:
     """Return what a query selects, written down once more as plainly as can be."""
-    offers = [_priced(offer, query, now) for offer in offers]
+    found = [_priced(offer, query, now) for offer in offers]
     for name, condition in query.items():
         if name not in ("type", "order", "limit", "allocated_storage"):
             for word, asked in condition.items():
-                offers = [one for one in offers if _meets(_value(one, name), word, asked)]
+                found = [one for one in found if _meets(_value(one, name), word, asked)]
     for name, direction in reversed(query["order"]):
-        known = [one for one in offers if one[name] is not None]
-        unknown = [one for one in offers if one[name] is None]
+        known = [one for one in found if one[name] is not None]
+        unknown = [one for one in found if one[name] is None]
         known.sort(key=lambda one: one[name], reverse=direction == "desc")
-        offers = known + unknown
-    return offers[: query["limit"]]
+        found = known + unknown
+    return found[: query["limit"]]
 
 
 def brief(offer: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def _meets(value: Any, word: str, asked: Any) -> bool:
         return False
     if isinstance(asked, str) and not isinstance(value, str):
         asked = float(asked)
-    results = {
+    results: dict[str, Callable[[], bool]] = {
         "eq": lambda: value == asked,
         "neq": lambda: value != asked,
         "lt": lambda: value < asked,

@@ -17,7 +17,8 @@ from advisor.cli.renting import (
     rent_options,
 )
 from advisor.errors import AdvisorError, AttemptsError
-from advisor.rental.rent import ranked, renting, seen_again, until
+from advisor.rental.ends import until
+from advisor.rental.rent import ranked, renting, seen_again
 from advisor.rental.request import Candidate
 from advisor.report.formats import lines_of, to_json
 from advisor.report.rental import dry_run as dry_run_document

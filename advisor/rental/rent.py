@@ -18,7 +18,6 @@ from advisor.errors import (
     KeyRefusedError,
     MarketError,
     OfferGoneError,
-    OverBudgetError,
     PlacementError,
     RateLimitedError,
     RentalStateUnknownError,
@@ -33,6 +32,7 @@ from advisor.rental.caps import (
     latest_end,
 )
 from advisor.rental.desk import Desk
+from advisor.rental.ends import beyond_caps, traffic_usd, until
 from advisor.rental.labels import PREFIX, new_label
 from advisor.rental.reconcile import reconcile, settle_unknown, unsettled
 from advisor.rental.release import finish_release, release
@@ -44,8 +44,6 @@ from advisor.store.ledger import Entry
 
 _RISE = 1.02  # a price that rose by more is compared with the next offer's
 _BUSY_PAUSE_S = 10.0
-_SPARE_H = 1.0
-_SPARE_SHARE = 1.25  # lifetime over the upper end of the predicted time
 _START_SPARE_S = 600.0
 _START_FACTOR = 3.0
 _BLAMED = frozenset({"broken", "too_slow", "vanished"})
@@ -141,32 +139,6 @@ def seen_again(
     return now
 
 
-def until(
-    desk: Desk, request: RentRequest, candidate: Candidate, entries: Sequence[Entry]
-) -> float:
-    """Return when a rental of an offer must be gone, seconds since 1970.
-
-    Raises
-    ------
-    OverBudgetError
-        if the caps do not allow the predicted time
-    """
-    now = desk.now()
-    longest_s = _lifetime_s(request, candidate)
-    wanted = Commitment(
-        request.job,
-        now,
-        now + longest_s,
-        candidate.usd_per_hour,
-        _traffic_usd(candidate),
-    )
-    others: list[Commitment] = []
-    if request.caps != Caps():
-        others = commitments(entries, desk.market.instances(PREFIX), now)
-    needed_s = min(candidate.job_hours * SECONDS_PER_HOUR, longest_s)
-    return latest_end(wanted, others, request.caps, needed_s)
-
-
 def note(
     desk: Desk,
     attempts: list[Attempt],
@@ -222,7 +194,7 @@ def _intention(
         gpu_name=str(offers.gpu_name[at]),
         num_gpus=int(offers.num_gpus[at]),
         usd_per_hour=candidate.usd_per_hour,
-        traffic_usd=_traffic_usd(candidate),
+        traffic_usd=traffic_usd(candidate),
         intended_at=desk.now(),
         ends_at=float(int(end)),
     )
@@ -337,7 +309,7 @@ def _started(
         timeout_s = _START_FACTOR * pull_h * SECONDS_PER_HOUR + _START_SPARE_S
     try:
         instance = wait_until_running(desk, held, timeout_s, request.answers)
-        _raise(_beyond_caps(desk, request, held))
+        _raise(beyond_caps(desk, request, held))
     except NotStartedError as error:
         release(desk, held, str(error))
         if error.failure in _BLAMED:
@@ -347,31 +319,6 @@ def _started(
         release(desk, held, f"given up: {error or type(error).__name__}")
         raise
     return Rental(held, instance, candidate, ())
-
-
-def _beyond_caps(desk: Desk, request: RentRequest, held: Entry) -> OverBudgetError | None:
-    """Return the error if launchers elsewhere rented at the same time, and first.
-
-    Each of them looks again after it has rented, and of those that do not fit together
-    the later contracts give way.
-    """
-    if request.caps == Caps() or held.instance_id is None:
-        return None
-    earlier = [
-        one for one in desk.market.instances(PREFIX) if one.instance_id < held.instance_id
-    ]
-    entries = desk.ledger.entries(desk.account)
-    before = [one for one in entries if one.label != held.label]
-    wanted = Commitment(
-        held.job, held.intended_at, held.ends_at, held.usd_per_hour, held.traffic_usd
-    )
-    others = commitments(before, earlier, held.intended_at)
-    needed_s = held.ends_at - held.intended_at - 1.0
-    try:
-        latest_end(wanted, others, request.caps, needed_s)
-    except OverBudgetError as error:
-        return error
-    return None
 
 
 def _blame(desk: Desk, candidate: Candidate, reason: str) -> None:
@@ -388,20 +335,6 @@ def _blame(desk: Desk, candidate: Candidate, reason: str) -> None:
     )
     with open_store(desk.folder) as store:
         block_if_not_allowed(store, rule)
-
-
-def _lifetime_s(request: RentRequest, candidate: Candidate) -> float:
-    if request.lifetime_s is not None:
-        return request.lifetime_s
-    bill, at = candidate.ranking.bill, candidate.at
-    slow = float(bill.epoch_hours_high[at] / bill.epoch_hours[at])
-    hours = candidate.job_hours * slow * _SPARE_SHARE + _SPARE_H
-    return hours * SECONDS_PER_HOUR
-
-
-def _traffic_usd(candidate: Candidate) -> float:
-    lines, at = candidate.ranking.bill.job, candidate.at
-    return float(lines.download_usd[at] + lines.upload_usd[at])
 
 
 def _raise(error: AdvisorError | None) -> None:

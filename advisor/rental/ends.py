@@ -1,0 +1,87 @@
+"""When a rental must be gone: by its lifetime, and by what may be spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from advisor.errors import OverBudgetError
+from advisor.rental.caps import (
+    SECONDS_PER_HOUR,
+    Caps,
+    Commitment,
+    commitments,
+    latest_end,
+)
+from advisor.rental.desk import Desk
+from advisor.rental.labels import PREFIX
+from advisor.rental.request import Candidate, RentRequest
+from advisor.store.ledger import Entry
+
+_SPARE_H = 1.0
+_SPARE_SHARE = 1.25  # lifetime over the upper end of the predicted time
+
+
+def until(
+    desk: Desk, request: RentRequest, candidate: Candidate, entries: Sequence[Entry]
+) -> float:
+    """Return when a rental of an offer must be gone, seconds since 1970.
+
+    Raises
+    ------
+    OverBudgetError
+        if the caps do not allow the predicted time
+    """
+    now = desk.now()
+    longest_s = _lifetime_s(request, candidate)
+    wanted = Commitment(
+        request.job,
+        now,
+        now + longest_s,
+        candidate.usd_per_hour,
+        traffic_usd(candidate),
+    )
+    others: list[Commitment] = []
+    if request.caps != Caps():
+        others = commitments(entries, desk.market.instances(PREFIX), now)
+    needed_s = min(candidate.job_hours * SECONDS_PER_HOUR, longest_s)
+    return latest_end(wanted, others, request.caps, needed_s)
+
+
+def beyond_caps(desk: Desk, request: RentRequest, held: Entry) -> OverBudgetError | None:
+    """Return the error if launchers elsewhere rented at the same time, and first.
+
+    Each of them looks again after it has rented, and of those that do not fit together
+    the later contracts give way.
+    """
+    if request.caps == Caps() or held.instance_id is None:
+        return None
+    earlier = [
+        one for one in desk.market.instances(PREFIX) if one.instance_id < held.instance_id
+    ]
+    entries = desk.ledger.entries(desk.account)
+    before = [one for one in entries if one.label != held.label]
+    wanted = Commitment(
+        held.job, held.intended_at, held.ends_at, held.usd_per_hour, held.traffic_usd
+    )
+    others = commitments(before, earlier, held.intended_at)
+    needed_s = held.ends_at - held.intended_at - 1.0
+    try:
+        latest_end(wanted, others, request.caps, needed_s)
+    except OverBudgetError as error:
+        return error
+    return None
+
+
+def _lifetime_s(request: RentRequest, candidate: Candidate) -> float:
+    if request.lifetime_s is not None:
+        return request.lifetime_s
+    bill, at = candidate.ranking.bill, candidate.at
+    slow = float(bill.epoch_hours_high[at] / bill.epoch_hours[at])
+    hours = candidate.job_hours * slow * _SPARE_SHARE + _SPARE_H
+    return hours * SECONDS_PER_HOUR
+
+
+def traffic_usd(candidate: Candidate) -> float:
+    """Return what the traffic of the whole job is predicted to cost, $."""
+    lines, at = candidate.ranking.bill.job, candidate.at
+    return float(lines.download_usd[at] + lines.upload_usd[at])
