@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
+from tabulate import tabulate
 
 REAL_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 
@@ -79,6 +80,34 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"a key shows up in {', '.join(found)}"
     return report
+
+
+Summary = Callable[..., None]
+
+
+@pytest.fixture
+def summary(request: pytest.FixtureRequest) -> Summary:
+    """Return what adds cells to a row of a table that the run ends with."""
+
+    def add(table: str, row: str, **cells: object) -> None:
+        told = {name: str(cell) for name, cell in cells.items()}
+        request.node.user_properties.append(("summary", [table, row, told]))
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the tables of `summary`, also those of other processes (pytest-xdist)."""
+    tables: dict[str, dict[str, dict[str, str]]] = {}
+    for report in terminalreporter.getreports("passed"):
+        for name, told in report.user_properties if report.when == "call" else ():
+            if name == "summary":
+                table, row, cells = told
+                tables.setdefault(table, {}).setdefault(row, {}).update(cells)
+    for title, rows in sorted(tables.items()):
+        terminalreporter.section(title)
+        lines = [{"": row, **cells} for row, cells in sorted(rows.items())]
+        terminalreporter.line(tabulate(lines, headers="keys", tablefmt="simple"))
 
 
 @pytest.fixture

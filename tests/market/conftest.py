@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from tabulate import tabulate
 
 from advisor.clock import Clock
 from advisor.market.keys import Key
@@ -63,22 +62,3 @@ def vast() -> Callable[..., VastMarket]:
         )
 
     return make
-
-
-FAULTS = pytest.StashKey[dict[str, dict[str, str]]]()
-
-
-@pytest.fixture
-def fault_table(pytestconfig: pytest.Config) -> dict[str, dict[str, str]]:
-    """Return scenario -> call -> outcome, which is printed after the tests."""
-    return pytestconfig.stash.setdefault(FAULTS, {})
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what became of each call under each fault."""
-    found = terminalreporter.config.stash.get(FAULTS, {})
-    if found:
-        terminalreporter.section("our client under each fault of the simulated market")
-        rows = [{"fault": name, **outcomes} for name, outcomes in found.items()]
-        terminalreporter.line(tabulate(rows, headers="keys", tablefmt="simple"))
-        terminalreporter.line("of a failed rental also: instances that it made")

@@ -190,7 +190,7 @@ def test_every_scenario_is_met() -> None:
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("scenario", EXPECTED)
 def test_each_call_survives_each_fault(
-    market: Any, scenario: str, call: str, fault_table: dict[str, dict[str, str]]
+    market: Any, scenario: str, call: str, summary: Any
 ) -> None:
     """The right result or the named error; afterwards all that was rented is found."""
     customer = Customer(market)
@@ -207,7 +207,7 @@ def test_each_call_survives_each_fault(
     finally:
         world.set_faults()
     assert outcome == EXPECTED[scenario][call]
-    fault_table.setdefault(scenario, {})[call] = outcome
+    summary("our client under each fault of the market", scenario, **{call: outcome})
 
     world.advance(60.0)
     customer.client = customer.new_client()

@@ -250,32 +250,3 @@ def our_flow(recorder: Recorder, world: World) -> Flow:
     do("instance that is gone", market.instance, number)
     do("no instances", market.instances)
     return flow
-
-
-class Table:
-    """Rows that are printed after the tests."""
-
-    def __init__(self, rows: list[str]) -> None:
-        self._rows = rows
-
-    def row(self, *cells: object) -> None:
-        self._rows.append(" | ".join(str(cell) for cell in cells))
-
-
-ROWS = pytest.StashKey[list[str]]()
-
-
-@pytest.fixture
-def table(pytestconfig: pytest.Config) -> Table:
-    """Return the table of differences, printed after the tests."""
-    return Table(pytestconfig.stash.setdefault(ROWS, []))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how our requests differ from those of the official client."""
-    rows = terminalreporter.config.stash.get(ROWS, [])
-    if rows:
-        terminalreporter.section("our requests beside those of the official client")
-        terminalreporter.line("intention | field | theirs | ours | why")
-        for row in rows:
-            terminalreporter.line(row)

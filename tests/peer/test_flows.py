@@ -61,7 +61,7 @@ def meant(sent: list[Any]) -> Any:
 
 @pytest.mark.parametrize("intention", INTENTIONS)
 def test_our_request_is_theirs_but_for_what_is_listed(
-    both: Any, intention: str, table: Any
+    both: Any, intention: str, summary: Any
 ) -> None:
     """Field by field; what differs is exactly what the table above says, and why.
 
@@ -81,7 +81,13 @@ def test_our_request_is_theirs_but_for_what_is_listed(
     why = WHY.get(intention, {})
     assert set(differ) == set(why)
     for name, (their_value, our_value) in differ.items():
-        table.row(intention, name, their_value, our_value, why[name])
+        summary(
+            "our requests beside those of the official client",
+            f"{intention}: {name}",
+            theirs=their_value,
+            ours=our_value,
+            why=why[name],
+        )
 
 
 def test_the_key_travels_in_a_header_and_not_to_the_log(both: Any) -> None:

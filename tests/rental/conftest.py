@@ -104,23 +104,6 @@ class Street:
         return [str(one["label"]) for one in self.instances()]
 
 
-_FAULT_TABLE: list[str] = []
-
-
-@pytest.fixture
-def fault_table() -> list[str]:
-    """Return the lines that the run ends with: what each fault led to."""
-    return _FAULT_TABLE
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what each fault of the market led to."""
-    if _FAULT_TABLE:
-        terminalreporter.section("advisor rent, by fault of the market")
-        for line in sorted(_FAULT_TABLE):
-            terminalreporter.line(line)
-
-
 MakeStreet = Callable[..., Street]
 
 

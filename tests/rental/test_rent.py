@@ -194,15 +194,13 @@ FAULTS = sorted(SCENARIOS.keys() - {"slow-drip"})
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_every_fault_has_its_outcome(
-    make_street: Any, name: str, fault_table: list[str]
-) -> None:
+def test_every_fault_has_its_outcome(make_street: Any, name: str, summary: Any) -> None:
     """One machine and exit code 0, or none and the code of why."""
     street = make_street()
     street.world.set_faults(*SCENARIOS[name].faults)
     done = street.rent("--start-timeout", "10m")
     said = done.stderr.splitlines()[-1][:90] if done.stderr else ""
-    fault_table.append(f"{name:24} exit {done.exit_code}  {said}")
+    summary("advisor rent, by fault of the market", name, exit=done.exit_code, said=said)
     assert done.exit_code == EXPECTED[name]
     assert_accounted_for(street, done)
 
