@@ -8,7 +8,14 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tabulate import tabulate
+
+# Machines are shared and noisy: how long an example takes says nothing.
+settings.register_profile(
+    "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("shared")
 
 REAL_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 
