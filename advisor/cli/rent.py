@@ -12,10 +12,10 @@ from advisor.cli.output import remark, result
 from advisor.cli.renting import (
     Plan,
     confirmation,
-    interrupt_on_sigterm,
     plan,
     rent_options,
 )
+from advisor.cli.signals import interrupt_on_sigterm
 from advisor.errors import AdvisorError, AttemptsError
 from advisor.rental.ends import until
 from advisor.rental.rent import ranked, renting, seen_again

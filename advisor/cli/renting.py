@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any, Self, TypeVar
 
 import click
@@ -245,16 +242,6 @@ def plan(
         interruptible=job.rental == "interruptible",
     )
     return Plan(desk, request, job, key_file)
-
-
-def interrupt_on_sigterm() -> None:
-    """Let what a scheduler sends end us as Ctrl-C does: what is rented is released."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def ssh_to(environment: Environment, key_file: Path, instance: Instance) -> Ssh:

@@ -15,11 +15,11 @@ from advisor.cli.output import remark
 from advisor.cli.renting import (
     Plan,
     confirmation,
-    interrupt_on_sigterm,
     plan,
     rent_options,
     ssh_to,
 )
+from advisor.cli.signals import interrupt_on_sigterm
 from advisor.errors import AdvisorError, UsageError
 from advisor.hardware.gpus import load_gpus
 from advisor.market.lifecycle import Instance

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from advisor.cli.output import remark, result
+from advisor.cli.signals import interrupt_on_sigterm
 from advisor.market.simulator.clock import SimClock
 from advisor.market.simulator.local import LocalContainers
 from advisor.market.simulator.scenarios import SCENARIOS, faults_named, load_faults
@@ -108,6 +109,7 @@ def command(
             f"{server.url} is a market: VAST_URL={server.url} VAST_API_KEY=any-word "
             "for 'advisor' and 'vastai'"
         )
+        interrupt_on_sigterm()
         try:
             threading.Event().wait()
         except KeyboardInterrupt:

@@ -95,7 +95,8 @@ def renting(
                 found = _try(desk, request, candidate, candidates, confirm, locks)
                 if isinstance(found, Rental):
                     stack.push(locks.pop_all())
-                    note(desk, attempts, candidate, "rented", found.instance.gpu_name)
+                    told = f"instance {found.entry.instance_id}"
+                    note(desk, attempts, candidate, "rented", told)
                     yield replace(found, attempts=tuple(attempts))
                     return
             note(desk, attempts, candidate, *found)

@@ -48,7 +48,7 @@ def test_it_serves_the_market_until_it_is_interrupted() -> None:
         assert refused.json()["error"] == "search_quota_exceeded"
         ledger = httpx.get(f"{url}/__ledger").json()
         assert ledger == {"accounts": {}, "instances": []}
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # a job in the background ignores SIGINT
         out, err = process.communicate(timeout=20)
         assert process.returncode == 0
         assert out == ""
