@@ -30,7 +30,7 @@ START_UNIX_S = 1_763_650_000.0
 OFFERS = 60
 PER_WORLD = 25
 SETTLE_TRIES = 8
-MOST_POINTS = 130
+MOST_POINTS = (12, 40, 60, 130)
 FAULTS = sorted(SCENARIOS.keys() - {"slow-drip"})  # that takes a real minute each time
 RENT = ("rent", "--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1")
 OPTIONS = ("--yes", "--json", "--start-timeout", "2m", "--job")
@@ -185,6 +185,7 @@ def random_schedules(count: int, seed: int) -> dict[str, int]:
         with scene() as on:
             for _ in range(min(PER_WORLD, count - told["schedules"])):
                 _schedule(on, draw, told)
+        print(", ".join(f"{n:,} {name}" for name, n in told.items()), flush=True)
     return told
 
 
@@ -195,7 +196,7 @@ def _schedule(on: Scene, draw: random.Random, told: dict[str, int]) -> None:
     plan: list[tuple[str, int | None]] = []
     on.world.set_faults(*(fault for name in names for fault in SCENARIOS[name].faults))
     for turn in range(draw.choice((1, 2, 3))):
-        kill_at = draw.choice((None, draw.randint(1, MOST_POINTS)))
+        kill_at = draw.choice((None, *(draw.randint(1, most) for most in MOST_POINTS)))
         job = f"s{number}-{turn}"
         words: Sequence[str] = draw.choice(
             (
@@ -234,8 +235,7 @@ def main() -> None:
     every_point(options.step)
     print("nothing orphaned, nothing lost, none twice")
     if options.schedules:
-        told = random_schedules(options.schedules, options.seed)
-        print(", ".join(f"{count:,} {name}" for name, count in told.items()))
+        random_schedules(options.schedules, options.seed)
         print("nothing orphaned, nothing lost, none twice")
     print(f"{time.monotonic() - began:.0f} s")
 
