@@ -5,7 +5,6 @@ The tree::
     AdvisorError                 1  something failed; the message says what to do
      +- UsageError               2  the command line, a profile or a file is wrong
      +- NothingFitsError         3  no offer meets the constraints
-     |   +- AttemptsError        3  no attempt led to a machine that runs
      +- MarketError              1  the market could not be asked
      |   +- KeyRefusedError      4  the market refuses the key
      |   +- RateLimitedError     5  too many requests
@@ -26,9 +25,7 @@ Errors are raised where they are found and caught in one place,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any
 
 
 class ExitStatus(IntEnum):
@@ -61,19 +58,6 @@ class NothingFitsError(AdvisorError):
     """No offer meets the constraints."""
 
     exit_status = ExitStatus.NOTHING_FITS
-
-
-class AttemptsError(NothingFitsError):
-    """No attempt led to a machine that runs.
-
-    Attributes
-    ----------
-    attempts : what came of each, see `advisor.rental.request.Attempt`
-    """
-
-    def __init__(self, message: str, attempts: Sequence[Any]) -> None:
-        super().__init__(message)
-        self.attempts = tuple(attempts)
 
 
 class MarketError(AdvisorError):

@@ -25,7 +25,7 @@ from advisor.cli.environment import Environment
 from advisor.cli.renting import DEFAULT_MARKET, plan, ssh_to
 from advisor.cost.job import Rental as RentalKind
 from advisor.rental.machine import LONGEST_S, Machine, heartbeats
-from advisor.rental.release import released
+from advisor.rental.release import ended_in_time, released
 from advisor.rental.rent import renting
 from advisor.rental.request import DEFAULT_ATTEMPTS, Rental
 from advisor.rental.ssh import Completed
@@ -101,7 +101,7 @@ class rented:  # noqa: N801  (used as a function)
         self._stack = ExitStack()
         self._options: dict[str, Any] = {
             "workload": workload,
-            "settings": tuple(f"{k}={v}" for k, v in (settings or {}).items()),
+            "settings": tuple(_assignment(*one) for one in (settings or {}).items()),
             "fit_batch": False,
             "epochs": epochs,
             "disk": disk_gb,
@@ -139,6 +139,7 @@ class rented:  # noqa: N801  (used as a function)
             desk = planned.desk
             rental = stack.enter_context(renting(desk, planned.request))
             stack.enter_context(released(desk, rental.entry))
+            stack.enter_context(ended_in_time(desk, rental.entry))
             ssh = ssh_to(self._environment, planned.key_file, rental.instance)
             stack.enter_context(heartbeats(ssh, desk.told, self._grace_s))
             self._stack = stack.pop_all()
@@ -180,6 +181,11 @@ class rented:  # noqa: N801  (used as a function)
         except asyncio.CancelledError:
             await asyncio.wait([leaving])
             raise
+
+
+def _assignment(name: str, value: object) -> str:
+    """Return a figure as the command line has it."""
+    return f"{name}={str(value).lower() if isinstance(value, bool) else value}"
 
 
 @dataclass(frozen=True, slots=True)

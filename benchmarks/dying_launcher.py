@@ -19,11 +19,13 @@ import signal
 import sqlite3
 import sys
 import tempfile
+import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import httpx
 
 import advisor.cli.reconcile
@@ -34,6 +36,7 @@ import advisor.market.vast
 import advisor.throughput.advice  # noqa: F401  (what the launches share is imported once)
 from advisor.cli.environment import Environment
 from advisor.cli.main import app, explain
+from advisor.errors import AdvisorError
 from advisor.market.keys import VARIABLE
 from advisor.ranking import load_tables
 
@@ -129,7 +132,7 @@ def launch(order: Mapping[str, Any], count_file: Path) -> int:
     )
     try:
         code = app.main(order["words"], "advisor", standalone_mode=False, obj=environment)
-    except Exception as error:
+    except (AdvisorError, click.ClickException, click.Abort) as error:
         message, code = explain(error)
         print(message, file=sys.stderr)
     return int(code or 0)
@@ -147,6 +150,8 @@ def launched(order: Mapping[str, Any]) -> dict[str, Any]:
             code = 1
             try:
                 code = launch(order, count_file)
+            except BaseException:
+                traceback.print_exc()
             finally:
                 sys.stdout.flush()
                 os._exit(code)

@@ -37,7 +37,7 @@ OPTIONS = ("--yes", "--json", "--start-timeout", "2m", "--job")
 
 
 class DisagreementError(Exception):
-    """Market and ledger disagree."""
+    """Market and ledger disagree, or a launcher broke by itself."""
 
 
 @dataclass
@@ -73,6 +73,8 @@ class DyingLauncher:
         orders.write(json.dumps(order) + "\n")
         orders.flush()
         answer: dict[str, Any] = json.loads(answers.readline())
+        if "Traceback" in answer["stderr"]:
+            raise DisagreementError(answer["stderr"])
         return answer
 
     def close(self) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import click.testing
 import pytest
 from hypothesis import HealthCheck, settings
 from tabulate import tabulate
+
+from advisor.cli.environment import Environment
+from advisor.cli.main import app
+from advisor.errors import AdvisorError
 
 # Machines are shared and noisy: how long an example takes says nothing.
 settings.register_profile(
@@ -87,6 +94,39 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"a key shows up in {', '.join(found)}"
     return report
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command printed and how it ended."""
+
+    stdout: str
+    stderr: str
+    exit_code: int
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.stdout)
+
+
+RunCommand = Callable[[Sequence[str], Environment], Outcome]
+
+
+@pytest.fixture
+def run_command() -> RunCommand:
+    """Return what runs a command line in a world; only errors of ours are outcomes."""
+
+    def run(words: Sequence[str], environment: Environment) -> Outcome:
+        result = click.testing.CliRunner().invoke(app, words, obj=environment)
+        stderr, code = result.stderr, result.exit_code
+        if isinstance(result.exception, AdvisorError):
+            stderr += str(result.exception)
+            code = int(result.exception.exit_status)
+        elif result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Outcome(result.stdout, stderr, code)
+
+    return run
 
 
 Summary = Callable[..., None]

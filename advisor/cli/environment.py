@@ -17,6 +17,8 @@ from advisor.workloads.load import Library, library_of
 if TYPE_CHECKING:
     import httpx
 
+    from advisor.market.types import Market
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -44,6 +46,18 @@ class Environment:
     def of_this_process(cls) -> Self:
         """Return the world as this process finds it."""
         return cls(os.environ, Path.home(), utc_now, Path.cwd())
+
+    def open_market(self, name: str | None) -> Market:
+        """Return a market of this world, the default one if `None`."""
+        from advisor.market import registry  # noqa: PLC0415  (who asks a market)
+
+        return registry.open_market(
+            name or registry.default_market(self.variables, self.home),
+            self.variables,
+            self.home,
+            self.transport,
+            self.clock,
+        )
 
     @property
     def clock(self) -> Clock:

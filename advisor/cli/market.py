@@ -8,7 +8,6 @@ from advisor.cli.environment import Environment
 from advisor.cli.options import help_if_alone, json_option
 from advisor.cli.output import remark, result
 from advisor.market.check import check_market
-from advisor.market.registry import default_market, open_market
 from advisor.report.checked import check_document, check_text
 from advisor.report.formats import to_json
 
@@ -35,15 +34,7 @@ def check(ctx: click.Context, /, market: str | None, as_json: bool) -> None:
     a refused one is (4), as is a limit of the market (5).
     """
     environment: Environment = ctx.obj
-    name = market or default_market(environment.variables, environment.home)
-    opened = open_market(
-        name,
-        environment.variables,
-        environment.home,
-        environment.transport,
-        environment.clock,
-    )
-    found = check_market(opened)
+    found = check_market(environment.open_market(market))
     result(to_json(check_document(found)) if as_json else check_text(found))
     for note in found.answer.notes if found.answer else ():
         remark(f"note: {note}")

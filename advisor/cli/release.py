@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import click
 
 from advisor.cli.environment import Environment
 from advisor.cli.output import remark
-from advisor.cli.renting import market_option, open_rental_desk
+from advisor.cli.renting import market_option, need_terminal, open_rental_desk
 from advisor.errors import AdvisorError, RentalStateUnknownError, UsageError
 from advisor.rental.desk import Desk
 from advisor.rental.reconcile import reconcile
@@ -74,8 +73,6 @@ def _release_all(desk: Desk, chosen: Sequence[Entry]) -> None:
 def _confirm(chosen: Sequence[Entry], *, yes: bool) -> None:
     if yes:
         return
-    if not (sys.stdin is not None and sys.stdin.isatty()):
-        message = "no terminal to ask on: say --yes to release without being asked"
-        raise UsageError(message)
+    need_terminal("release")
     told = ", ".join(str(entry.instance_id) for entry in chosen)
     click.confirm(f"end instance {told} and lose its disk?", abort=True, err=True)

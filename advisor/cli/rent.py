@@ -9,17 +9,12 @@ import click
 from advisor.cli.environment import Environment
 from advisor.cli.options import json_option
 from advisor.cli.output import remark, result
-from advisor.cli.renting import (
-    Plan,
-    confirmation,
-    plan,
-    rent_options,
-)
+from advisor.cli.renting import Plan, confirmation, plan, rent_options
 from advisor.cli.signals import interrupt_on_sigterm
-from advisor.errors import AdvisorError, AttemptsError
+from advisor.errors import AdvisorError, NothingFitsError
 from advisor.rental.ends import until
 from advisor.rental.rent import ranked, renting, seen_again
-from advisor.rental.request import Candidate
+from advisor.rental.request import Attempt, Candidate
 from advisor.report.formats import lines_of, to_json
 from advisor.report.rental import dry_run as dry_run_document
 from advisor.report.rental import not_rented, rented
@@ -54,18 +49,15 @@ def command(
     interrupt_on_sigterm()
     planned = plan(environment, options, wait_for_ssh=wait, heartbeat_s=None)
     desk = planned.desk
+    attempts: list[Attempt] = []
     try:
-        with renting(desk, planned.request, confirm) as rental:
+        with renting(desk, planned.request, confirm, attempts) as rental:
             # Written first: what is printed and not written would be ended as lost.
             desk.ledger.advance(rental.entry.label, "handed", desk.now())
             document = rented(rental, str(planned.key_file))
-    except AttemptsError as error:
-        if as_json:
-            result(to_json(not_rented(str(error), error.attempts)))
-        raise
     except AdvisorError as error:
         if as_json:
-            result(to_json(not_rented(str(error), ())))
+            result(to_json(not_rented(error, attempts)))
         raise
     result(to_json(document) if as_json else _lines(document))
 
@@ -76,13 +68,13 @@ def _dry(planned: Plan, *, as_json: bool) -> None:
     for candidate in ranked(desk, request)[: request.attempts]:
         now = seen_again(desk, request, candidate, ())
         if isinstance(now, Candidate):
-            end = until(desk, request, now, desk.ledger.entries(desk.account))
+            end = until(desk, request, now)
             document = dry_run_document(now, request.job, end)
             remark("dry run: nothing was rented")
             result(to_json(document) if as_json else _lines(document))
             return
         remark(f"offer {candidate.offer_id}: {now[1]}")
-    raise AttemptsError("none of the best offers is there any more: try again", ())
+    raise NothingFitsError("none of the best offers is there any more: try again")
 
 
 def _lines(document: dict[str, Any]) -> str:

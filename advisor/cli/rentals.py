@@ -9,7 +9,7 @@ from advisor.cli.options import format_options
 from advisor.cli.output import result
 from advisor.report.formats import Format
 from advisor.report.listing import listing
-from advisor.report.rental import entry_row
+from advisor.report.rental import entry_row, with_history
 from advisor.store.ledger import Ledger
 
 _COLUMNS = (
@@ -32,6 +32,10 @@ def command(
     environment: Environment, /, with_closed: bool, output_format: Format
 ) -> None:
     """List your rentals; 'advisor reconcile' compares them with the market."""
-    entries = Ledger(environment.data_folder).entries()
-    rows = [entry_row(one) for one in entries if with_closed or one.is_open]
+    ledger = Ledger(environment.data_folder)
+    shown = [one for one in ledger.entries() if with_closed or one.is_open]
+    rows = [entry_row(one) for one in shown]
+    if output_format == "json":
+        steps = [ledger.history(one.label) for one in shown]
+        rows = [with_history(*one) for one in zip(rows, steps, strict=True)]
     result(listing("rentals", rows, _COLUMNS, output_format))

@@ -20,7 +20,7 @@ from advisor.cost.job import Job
 from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.errors import UsageError
 from advisor.market.lifecycle import Instance
-from advisor.market.registry import open_market, rentable
+from advisor.market.registry import rentable
 from advisor.market.types import Answer
 from advisor.ranking import Ranking, load_tables, rank
 from advisor.rental.caps import Caps
@@ -140,7 +140,15 @@ class RentOptions:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A rental that is thought through: where, what, and for which job."""
+    """A rental that is thought through.
+
+    Attributes
+    ----------
+    desk : where it is made
+    request : what is rented
+    job : what it is for
+    key_file : private ssh key that the machine lets in
+    """
 
     desk: Desk
     request: RentRequest
@@ -156,15 +164,8 @@ def open_rental_desk(environment: Environment, market: str) -> Desk:
     UsageError
         if nothing can be rented there
     """
-    opened = open_market(
-        market,
-        environment.variables,
-        environment.home,
-        environment.transport,
-        environment.clock,
-    )
-    desk_market = rentable(opened)
-    return open_desk(desk_market, environment.data_folder, environment.clock, remark)
+    opened = rentable(environment.open_market(market))
+    return open_desk(opened, environment.data_folder, environment.clock, remark)
 
 
 def plan(
@@ -245,8 +246,12 @@ def plan(
 
 
 def ssh_to(environment: Environment, key_file: Path, instance: Instance) -> Ssh:
-    """Return the ssh connection to an instance; each has known hosts of its own."""
-    known_hosts = environment.data_folder / "known_hosts" / str(instance.instance_id)
+    """Return the ssh connection to an instance; each has known hosts of its own.
+
+    Under its label: two markets may give two machines one id.
+    """
+    name = instance.label.replace(":", "+")
+    known_hosts = environment.data_folder / "known_hosts" / name
     return Ssh(instance.ssh, key_file, known_hosts, environment.clock)
 
 
@@ -260,9 +265,7 @@ def confirmation(*, yes: bool) -> Callable[[Candidate, float], bool] | None:
     """
     if yes:
         return None
-    if not (sys.stdin is not None and sys.stdin.isatty()):
-        message = "no terminal to ask on: say --yes to rent without being asked"
-        raise UsageError(message)
+    need_terminal("rent")
 
     def ask(candidate: Candidate, ends_at: float) -> bool:
         bill, at = candidate.ranking.bill, candidate.at
@@ -274,6 +277,19 @@ def confirmation(*, yes: bool) -> Callable[[Candidate, float], bool] | None:
         )
 
     return ask
+
+
+def need_terminal(verb: str) -> None:
+    """Refuse to ask where nobody is there to be asked.
+
+    Raises
+    ------
+    UsageError
+        if stdin is no terminal
+    """
+    if not (sys.stdin is not None and sys.stdin.isatty()):
+        message = f"no terminal to ask on: say --yes to {verb} without being asked"
+        raise UsageError(message)
 
 
 def _settings(environment: Environment) -> Settings:

@@ -12,13 +12,7 @@ import click
 from advisor.cli.environment import Environment
 from advisor.cli.options import duration_s
 from advisor.cli.output import remark
-from advisor.cli.renting import (
-    Plan,
-    confirmation,
-    plan,
-    rent_options,
-    ssh_to,
-)
+from advisor.cli.renting import Plan, confirmation, plan, rent_options, ssh_to
 from advisor.cli.signals import interrupt_on_sigterm
 from advisor.errors import AdvisorError, UsageError
 from advisor.hardware.gpus import load_gpus

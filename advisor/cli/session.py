@@ -13,7 +13,7 @@ from advisor.errors import UsageError
 from advisor.hardware.gpus import GpuTable
 from advisor.market.cache import AnswerCache
 from advisor.market.filters import Filters, countries_of
-from advisor.market.registry import default_market, open_market, search
+from advisor.market.registry import search
 from advisor.market.types import Answer, Query
 from advisor.ranking import Ranking, load_tables, rank
 from advisor.throughput.own_runs import OwnRun
@@ -130,16 +130,7 @@ def ask(
     stale_ok: bool,
 ) -> Answer:
     """Ask the market that the user named, else the default one."""
-    name = market
-    if name is None:
-        name = default_market(environment.variables, environment.home)
-    opened = open_market(
-        name,
-        environment.variables,
-        environment.home,
-        environment.transport,
-        environment.clock,
-    )
+    opened = environment.open_market(market)
     cache = AnswerCache(environment.cache_folder, environment.now)
     return search(opened, query, cache, max_age_s=max_age_s, stale_ok=stale_ok)
 

@@ -9,14 +9,15 @@ more than the caps allow.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
+from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.errors import OverBudgetError
 from advisor.market.lifecycle import Instance
 from advisor.rental.labels import read_label
 from advisor.store.ledger import Entry
 
-SECONDS_PER_HOUR = 3600.0
 SECONDS_PER_DAY = 86400.0
 
 
@@ -51,6 +52,17 @@ class Commitment:
     end_unix_s: float
     usd_per_hour: float
     traffic_usd: float = 0.0
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """Return the most that a rental costs if it runs to its end."""
+        return cls(
+            entry.job,
+            entry.intended_at,
+            entry.ends_at,
+            entry.usd_per_hour,
+            entry.traffic_usd,
+        )
 
     def usd_between(self, start: float, end: float) -> float:
         """Return the most that falls between two moments."""
@@ -88,12 +100,10 @@ def commitments(
         end = max(entry.ends_at, now) if entry.is_open else entry.closed_at or now
         pays_traffic = entry.is_open or entry.handed_at is not None
         found.append(
-            Commitment(
-                entry.job,
-                entry.intended_at,
-                end,
-                entry.usd_per_hour,
-                entry.traffic_usd if pays_traffic else 0.0,
+            replace(
+                Commitment.of(entry),
+                end_unix_s=end,
+                traffic_usd=entry.traffic_usd if pays_traffic else 0.0,
             )
         )
     found += _elsewhere(listed, ours, now)

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.errors import OverBudgetError
-from advisor.rental.caps import (
-    SECONDS_PER_HOUR,
-    Caps,
-    Commitment,
-    commitments,
-    latest_end,
-)
+from advisor.rental.caps import Caps, Commitment, commitments, latest_end
 from advisor.rental.desk import Desk
 from advisor.rental.labels import PREFIX
 from advisor.rental.request import Candidate, RentRequest
@@ -21,9 +14,7 @@ _SPARE_H = 1.0
 _SPARE_SHARE = 1.25  # lifetime over the upper end of the predicted time
 
 
-def until(
-    desk: Desk, request: RentRequest, candidate: Candidate, entries: Sequence[Entry]
-) -> float:
+def until(desk: Desk, request: RentRequest, candidate: Candidate) -> float:
     """Return when a rental of an offer must be gone, seconds since 1970.
 
     Raises
@@ -42,6 +33,7 @@ def until(
     )
     others: list[Commitment] = []
     if request.caps != Caps():
+        entries = desk.ledger.entries(desk.account)
         others = commitments(entries, desk.market.instances(PREFIX), now)
     needed_s = min(candidate.job_hours * SECONDS_PER_HOUR, longest_s)
     return latest_end(wanted, others, request.caps, needed_s)
@@ -60,13 +52,10 @@ def beyond_caps(desk: Desk, request: RentRequest, held: Entry) -> OverBudgetErro
     ]
     entries = desk.ledger.entries(desk.account)
     before = [one for one in entries if one.label != held.label]
-    wanted = Commitment(
-        held.job, held.intended_at, held.ends_at, held.usd_per_hour, held.traffic_usd
-    )
     others = commitments(before, earlier, held.intended_at)
     needed_s = held.ends_at - held.intended_at - 1.0
     try:
-        latest_end(wanted, others, request.caps, needed_s)
+        latest_end(Commitment.of(held), others, request.caps, needed_s)
     except OverBudgetError as error:
         return error
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ from advisor.store.ledger import Entry
 
 _LOOKS = 10
 _PAUSE_S = 3.0
+_WATCH_S = 1.0
 
 
 def release(desk: Desk, entry: Entry, reason: str) -> Entry:
@@ -42,6 +44,30 @@ def released(
         release(desk, entry, " ".join(str(error).split()) or type(error).__name__)
         raise
     release(desk, entry, "its work is done")
+
+
+@contextmanager
+def ended_in_time(desk: Desk, entry: Entry) -> Iterator[None]:
+    """End a rental when its lifetime is over, though the block may still run."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_WATCH_S):
+            if desk.now() < entry.ends_at:  # by the clock: a laptop may have slept
+                continue
+            try:
+                release(desk, entry, "its lifetime is over")
+            except AdvisorError as error:  # the watchdog and `reconcile` try on
+                desk.told(str(error))
+            return
+
+    thread = threading.Thread(target=watch, name="lifetime", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def finish_release(desk: Desk, label: str, instance_id: int, reason: str) -> Entry:

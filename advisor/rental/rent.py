@@ -11,12 +11,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
+from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.errors import (
     AdvisorError,
-    AttemptsError,
     CreditError,
     KeyRefusedError,
     MarketError,
+    NothingFitsError,
     OfferGoneError,
     PlacementError,
     RateLimitedError,
@@ -24,13 +25,7 @@ from advisor.errors import (
 )
 from advisor.market.lifecycle import Order
 from advisor.ranking import nothing_left
-from advisor.rental.caps import (
-    SECONDS_PER_HOUR,
-    Caps,
-    Commitment,
-    commitments,
-    latest_end,
-)
+from advisor.rental.caps import Caps, Commitment, commitments, latest_end
 from advisor.rental.desk import Desk
 from advisor.rental.ends import beyond_caps, traffic_usd, until
 from advisor.rental.labels import PREFIX, new_label
@@ -62,7 +57,10 @@ class _Failed(NamedTuple):
 
 @contextmanager
 def renting(
-    desk: Desk, request: RentRequest, confirm: Confirm | None = None
+    desk: Desk,
+    request: RentRequest,
+    confirm: Confirm | None = None,
+    attempts: list[Attempt] | None = None,
 ) -> Iterator[Rental]:
     """Rent a machine and work on it as its only launcher.
 
@@ -73,6 +71,7 @@ def renting(
     Parameters
     ----------
     confirm : asked before each payment; None: nobody is asked
+    attempts : takes what came of each offer, also where an error ends it
 
     Raises
     ------
@@ -80,14 +79,14 @@ def renting(
         if something may have been rented and nobody can say
     advisor.errors.OverBudgetError
         if the caps do not allow what fits
-    AttemptsError
-        if no attempt led to a machine that runs
+    advisor.errors.NothingFitsError
+        if nothing fits, or no attempt led to a machine that runs
     advisor.errors.AdvisorError
-        if nothing fits, or the market refuses
+        if the market refuses
     """
     _raise(unsettled(reconcile(desk)))
     candidates = ranked(desk, request)
-    attempts: list[Attempt] = []
+    attempts = [] if attempts is None else attempts
     with ExitStack() as stack:
         while candidates and len(attempts) < request.attempts:
             candidate, *candidates = candidates
@@ -165,16 +164,17 @@ def _try(  # noqa: PLR0917
     now = seen_again(desk, request, candidate, rivals)
     if not isinstance(now, Candidate):
         return _Failed(*now)
-    end = until(desk, request, now, desk.ledger.entries(desk.account))
+    end = until(desk, request, now)
     if confirm is not None and not confirm(now, end):
         message = "nothing was rented: it was not confirmed"
         raise AdvisorError(message)
     entry = _intention(desk, request, now, end)
+    order = _order_of(request, now, entry)  # what is wrong with it shows before
     locks.enter_context(desk.work_on(entry.label))
     taken = _write_down(desk, request, entry)
     if taken:
         return _Failed("taken", taken)
-    held = _order(desk, request, now, entry)
+    held = _send(desk, order, entry)
     if isinstance(held, _Failed):
         return held
     return _started(desk, request, now, held)
@@ -211,15 +211,9 @@ def _write_down(desk: Desk, request: RentRequest, entry: Entry) -> str:
         if any(_same(entry, other) for other in entries if other.is_open):
             taken = "another launcher here is renting it"
             raise _TakenError
-        wanted = Commitment(
-            entry.job,
-            entry.intended_at,
-            entry.ends_at,
-            entry.usd_per_hour,
-            entry.traffic_usd,
-        )
         others = commitments(entries, listed, entry.intended_at)
-        latest_end(wanted, others, request.caps, entry.ends_at - entry.intended_at)
+        needed_s = entry.ends_at - entry.intended_at
+        latest_end(Commitment.of(entry), others, request.caps, needed_s)
 
     try:
         desk.ledger.intend(entry, check)
@@ -241,12 +235,9 @@ def _same(one: Entry, other: Entry) -> bool:
     return bool(set(one.gpu_ids) & set(other.gpu_ids))
 
 
-def _order(
-    desk: Desk, request: RentRequest, candidate: Candidate, entry: Entry
-) -> Entry | _Failed:
-    """Send the one request that rents; write down what came of it."""
+def _order_of(request: RentRequest, candidate: Candidate, entry: Entry) -> Order:
     bid = float(candidate.ranking.bill.bid_usd_per_hour[candidate.at])
-    order = Order(
+    return Order(
         offer_id=candidate.offer_id,
         image=request.image,
         disk_gb=request.disk_gb,
@@ -254,6 +245,10 @@ def _order(
         onstart=request.onstart(entry.ends_at),
         bid_usd_per_hour=bid if request.interruptible else None,
     )
+
+
+def _send(desk: Desk, order: Order, entry: Entry) -> Entry | _Failed:
+    """Send the one request that rents; write down what came of it."""
     ledger = desk.ledger
     try:
         number = desk.market.rent(order)
@@ -351,4 +346,4 @@ def _exhausted(attempts: Sequence[Attempt]) -> AdvisorError:
     if attempts and all(one.outcome == "rate_limited" for one in attempts):
         return RateLimitedError(f"{attempts[-1].reason}; nothing was rented")
     message = f"no offer could be had: {told or 'none is left'}; nothing was rented"
-    return AttemptsError(message, attempts)
+    return NothingFitsError(message)

@@ -25,6 +25,7 @@ Outcome = Literal[
     "placement_failed",
     "lost",
     "too_slow",
+    "unanswered",
     "broken",
     "outbid",
     "vanished",

@@ -41,6 +41,7 @@ Result = TypeVar("Result")
 MACHINES = 5
 """Machines that one launch may use up, one after the other."""
 
+_ENDING = ("releasing", "released")
 _LOOK_S = 60.0
 _CHECKPOINT_S = 300.0
 _PATIENCE_S = 300.0
@@ -143,11 +144,22 @@ def _machine(
 
 
 def _running(desk: Desk, entry: Entry) -> Instance:
-    """Return an instance that was left running, if it still is."""
+    """Return the instance of a job, if it still runs.
+
+    Raises
+    ------
+    MachineLostError
+        if it does not, and another one is to be rented
+    AdvisorError
+        if somebody released it: nobody wants another one
+    """
     found = None
     if entry.instance_id is not None:
         found = desk.market.instance(entry.instance_id)
     if found is None or found.status != RUNNING:
+        if desk.ledger.entry(entry.label).state in _ENDING:
+            message = f"instance {entry.instance_id} was released: the job is not done"
+            raise AdvisorError(message)
         state = "gone" if found is None else str(found.status)
         raise MachineLostError(f"instance {entry.instance_id} is {state}")
     return found
@@ -175,8 +187,7 @@ def _work(launch: Launch, job: JobRecord, entry: Entry, instance: Instance) -> E
             try:
                 _follow(launch, job, entry, remote, log)
             except (KeyboardInterrupt, OverBudgetError):
-                remote.stop()
-                _fetch(ssh, job, folder)
+                _stop(desk, job, remote)
                 raise
             state = _patiently(desk, entry, remote.state)
             if state.exit_code is None:
@@ -187,6 +198,15 @@ def _work(launch: Launch, job: JobRecord, entry: Entry, instance: Instance) -> E
     except RemoteError as error:
         raise MachineLostError(str(error)) from error
     return Ended(state.exit_code, log, job)
+
+
+def _stop(desk: Desk, job: JobRecord, remote: RemoteJob) -> None:
+    """End the command and copy back what there is; the machine may be gone by now."""
+    try:
+        remote.stop()
+        _fetch(remote.ssh, job, Path(job.folder))
+    except RemoteError as error:
+        desk.told(f"what the command wrote could not be copied back: {error}")
 
 
 def _patiently(desk: Desk, entry: Entry, call: Callable[[], Result]) -> Result:
@@ -267,7 +287,8 @@ def _fetch(ssh: Ssh, job: JobRecord, folder: Path) -> None:
 def _fetch_one(ssh: Ssh, name: str, folder: Path) -> None:
     """Copy a folder of the job back, if the machine has it."""
     place = shlex.quote(f"{WORK}/{name}")
-    if ssh.run(f"[ -d {place} ]").code == 0:
+    look = f"if [ -d {place} ]; then echo yes; else echo no; fi"
+    if ssh.ask(look, f"looking for {name}").strip() == "yes":
         pull(ssh, f"{WORK}/{name}", folder / name)
 
 

@@ -10,7 +10,7 @@ from advisor.market.lifecycle import BROKEN_AT_BOOT, RUNNING, STARTING, Instance
 from advisor.rental.desk import Desk
 from advisor.store.ledger import Entry
 
-Failure = Literal["too_slow", "broken", "outbid", "vanished", "dearer"]
+Failure = Literal["too_slow", "unanswered", "broken", "outbid", "vanished", "dearer"]
 
 _POLL_S = 5.0
 _APPEARS_WITHIN_S = 90.0  # a read right after the contract may not show it yet
@@ -56,6 +56,7 @@ def wait_until_running(
         raise AdvisorError(message)
     begun = desk.clock.monotonic()
     seen = False
+    failure: Failure = "too_slow"
     waits_for = "the market to show it"
     while (waited := desk.clock.monotonic() - begun) < timeout_s:
         try:
@@ -63,12 +64,13 @@ def wait_until_running(
         except KeyRefusedError:
             raise
         except MarketError as error:  # what is paid for may run all the same
-            waits_for = f"the market to answer ({error})"
+            failure, waits_for = "unanswered", f"the market to answer ({error})"
             desk.sleep(_POLL_S)
             continue
         if instance is None and (seen or waited > _APPEARS_WITHIN_S):
             reason = "the market shows it no more"
             raise NotStartedError("vanished", reason)
+        failure = "too_slow"
         if instance is not None:
             seen = True
             _refuse(instance, entry)
@@ -79,7 +81,7 @@ def wait_until_running(
                 waits_for = "ssh to answer"
         desk.sleep(_POLL_S)
     reason = f"not ready after {timeout_s / 60.0:.0f} min, still waiting for {waits_for}"
-    raise NotStartedError("too_slow", reason)
+    raise NotStartedError(failure, reason)
 
 
 def _refuse(instance: Instance, entry: Entry) -> None:

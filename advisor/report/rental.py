@@ -7,10 +7,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from advisor.errors import AdvisorError, RentalStateUnknownError
 from advisor.rental.reconcile import Finding
 from advisor.rental.request import Attempt, Candidate, Rental
 from advisor.report.entries import number
-from advisor.store.ledger import Entry
+from advisor.store.ledger import Entry, Step
 
 SCHEMA_VERSION = 1
 
@@ -70,13 +71,14 @@ def dry_run(candidate: Candidate, job: str, ends_at: float) -> dict[str, Any]:
     }
 
 
-def not_rented(reason: str, made: Sequence[Attempt]) -> dict[str, Any]:
-    """Return the document of attempts that led to nothing."""
+def not_rented(error: AdvisorError, made: Sequence[Attempt]) -> dict[str, Any]:
+    """Return the document of attempts that led to nothing, or to nobody knows what."""
+    unknown = isinstance(error, RentalStateUnknownError)
     return {
         "schema_version": SCHEMA_VERSION,
-        "state": "not_rented",
+        "state": "unknown" if unknown else "not_rented",
         "instance_id": None,
-        "reason": reason,
+        "reason": str(error),
         "attempts": attempts(made),
     }
 
@@ -103,6 +105,12 @@ def entry_row(entry: Entry) -> dict[str, Any]:
         "machine_id": entry.machine_id,
         "reason": entry.reason,
     }
+
+
+def with_history(row: dict[str, Any], steps: Sequence[Step]) -> dict[str, Any]:
+    """Return a rental with the steps that led to its state."""
+    told = [{"at": stamp(at), "state": state, "reason": why} for at, state, why in steps]
+    return {**row, "history": told}
 
 
 def finding_row(finding: Finding) -> dict[str, Any]:

@@ -29,6 +29,9 @@ State = Literal[
     "intended", "unknown", "held", "handed", "releasing", "released", "refused"
 ]
 
+Step = tuple[float, str, str]
+"""When (s since 1970), to which state, why."""
+
 CLOSED: frozenset[State] = frozenset({"released", "refused"})
 """States in which nothing bills any more."""
 
@@ -40,7 +43,7 @@ _NEXT: dict[State, frozenset[State]] = {
     "releasing": frozenset({"releasing", "released"}),
     # What was given up may appear after all: it is released then.
     "refused": frozenset({"releasing"}),
-    "released": frozenset({"releasing"}),
+    "released": frozenset({"releasing", "released"}),  # two may end it at once
 }
 
 
@@ -200,7 +203,7 @@ class Ledger:
         with open_store(self.folder) as store:
             return _entries(store, market)
 
-    def history(self, label: str) -> Sequence[tuple[float, str, str]]:
+    def history(self, label: str) -> Sequence[Step]:
         """Return time, state and reason of every step of a rental, the oldest first."""
         with open_store(self.folder) as store:
             return store.execute(

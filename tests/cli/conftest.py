@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import click.testing
 import httpx
 import pytest
 
 from advisor.cli.environment import Environment
-from advisor.cli.main import app
-from advisor.errors import AdvisorError
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run printed and how it ended."""
-
-    stdout: str
-    stderr: str
-    exit_code: int
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.stdout)
 
 
 def refuse(request: httpx.Request) -> httpx.Response:
@@ -38,7 +20,7 @@ def refuse(request: httpx.Request) -> httpx.Response:
 
 
 @pytest.fixture
-def advisor(tmp_path: Path) -> Callable[..., Outcome]:
+def advisor(tmp_path: Path, run_command: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that runs one command line as the process would."""
 
     def run(
@@ -46,7 +28,7 @@ def advisor(tmp_path: Path) -> Callable[..., Outcome]:
         variables: dict[str, str] | None = None,
         transport: httpx.BaseTransport | None = None,
         **time: Callable[..., Any],
-    ) -> Outcome:
+    ) -> Any:
         environment = Environment(
             variables={
                 "ADVISOR_CACHE_DIR": str(tmp_path / "cache"),
@@ -59,14 +41,6 @@ def advisor(tmp_path: Path) -> Callable[..., Outcome]:
             transport=transport or httpx.MockTransport(refuse),
             **time,
         )
-        runner = click.testing.CliRunner()
-        result = runner.invoke(app, arguments, obj=environment)
-        stderr, exit_code = result.stderr, result.exit_code
-        if isinstance(result.exception, AdvisorError):
-            stderr += str(result.exception)
-            exit_code = int(result.exception.exit_status)
-        elif result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return Outcome(result.stdout, stderr, exit_code)
+        return run_command(arguments, environment)
 
     return run

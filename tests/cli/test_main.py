@@ -169,7 +169,6 @@ def test_every_error_has_a_named_exit_code() -> None:
         "AdvisorError": 1,
         "UsageError": 2,
         "NothingFitsError": 3,
-        "AttemptsError": 3,
         "MarketError": 1,
         "KeyRefusedError": 4,
         "RateLimitedError": 5,

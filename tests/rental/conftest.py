@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,13 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import click.testing
 import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 from advisor.cli.environment import Environment
-from advisor.cli.main import app, explain
 from advisor.market.keys import VARIABLE
 from advisor.market.simulator import SimClock, World, serve
 from advisor.store.ledger import Entry, Ledger
@@ -27,25 +24,13 @@ KEY = "test-key-0123456789abcdef"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a launcher printed and how it ended."""
-
-    stdout: str
-    stderr: str
-    exit_code: int
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.stdout)
-
-
-@dataclass(frozen=True)
 class Street:
     """A market, its time, and the launchers of one account."""
 
     world: World
     url: str
     folder: Path
+    run_command: Callable[..., Any]
 
     def environment(self, machine: str = "here", key: str = KEY) -> Environment:
         """Return the outside world of a launcher on one of the user's machines."""
@@ -68,23 +53,13 @@ class Street:
     def sleep(self, seconds: float) -> None:
         self.world.advance(seconds)
 
-    def launch(self, *words: str, machine: str = "here", key: str = KEY) -> Outcome:
-        """Run one command line as the process would."""
-        runner = click.testing.CliRunner()
-        result = runner.invoke(app, words, obj=self.environment(machine, key))
-        stderr, code = result.stderr, result.exit_code
-        if result.exception and not isinstance(result.exception, SystemExit):
-            try:
-                message, code = explain(result.exception)  # type: ignore[arg-type]
-            except Exception:
-                raise result.exception from None
-            if message == str(result.exception) and code == 1 and not message:
-                raise result.exception
-            stderr += message
-        assert KEY not in result.stdout + stderr
-        return Outcome(result.stdout, stderr, int(code))
+    def launch(self, *words: str, machine: str = "here", key: str = KEY) -> Any:
+        """Run one command line as the process would; return its `Outcome`."""
+        outcome = self.run_command(words, self.environment(machine, key))
+        assert KEY not in outcome.stdout + outcome.stderr
+        return outcome
 
-    def rent(self, *words: str, machine: str = "here", key: str = KEY) -> Outcome:
+    def rent(self, *words: str, machine: str = "here", key: str = KEY) -> Any:
         """Rent for the workload of the tests."""
         line = ["rent", "--workload", "resnet50", "--epochs", "2", "--set"]
         line += ["dataset_gb=1", "--yes", "--json", *words]
@@ -108,7 +83,7 @@ MakeStreet = Callable[..., Street]
 
 
 @pytest.fixture
-def make_street(tmp_path: Path) -> Iterator[MakeStreet]:
+def make_street(tmp_path: Path, run_command: Callable[..., Any]) -> Iterator[MakeStreet]:
     """Return a maker of markets that are closed when the test ends."""
     servers: list[Any] = []
 
@@ -120,7 +95,7 @@ def make_street(tmp_path: Path) -> Iterator[MakeStreet]:
         server = serve(world)
         servers.append(server)
         running = server.__enter__()
-        return Street(world, running.url, tmp_path)
+        return Street(world, running.url, tmp_path, run_command)
 
     yield make
     for server in servers:

@@ -74,6 +74,52 @@ def test_what_does_not_fit_is_refused(
     assert street.instances() == []
 
 
+def test_each_attempt_is_told_also_where_none_led_anywhere(make_street: Any) -> None:
+    """In the JSON of a failure, beside the reason."""
+    street = make_street()
+    street.world.set_faults(*SCENARIOS["contract-with-error"].faults)
+    done = street.rent("--attempts", "2")
+    assert done.exit_code == 3
+    document = done.document
+    assert document["state"] == "not_rented"
+    assert [one["outcome"] for one in document["attempts"]] == ["placement_failed"] * 2
+
+
+def test_what_nobody_knows_is_not_called_nothing(make_street: Any) -> None:
+    """The answer was lost and the market cannot be listed: state and exit code say so."""
+    street = make_street()
+    lost = replace(SCENARIOS["reset-after"].faults[0], operations=("rent",))
+    page = SCENARIOS["html-page"].faults[0]
+    page = replace(page, operations=("list",), skip=1)  # the listing before it is good
+    street.world.set_faults(lost, page)
+    done = street.rent()
+    assert done.exit_code == 7, done.stderr
+    assert done.document["state"] == "unknown"
+    assert_accounted_for(street, done)
+
+
+def test_the_steps_of_a_rental_are_kept(street: Any) -> None:
+    """The JSON of `rentals` has them, the first one first."""
+    number = street.rent().document["instance_id"]
+    street.launch("release", str(number), "--yes")
+    (row,) = street.launch("rentals", "--all", "--format", "json").document["rentals"]
+    states = [step["state"] for step in row["history"]]
+    assert states == ["intended", "held", "handed", "releasing", "released"]
+
+
+def test_a_machine_is_not_blamed_for_a_market_that_does_not_answer(
+    make_street: Any,
+) -> None:
+    """It is ended, and stays among the offers."""
+    street = make_street()
+    page = replace(SCENARIOS["html-page"].faults[0], operations=("show",))
+    street.world.set_faults(page)
+    done = street.rent("--start-timeout", "1m", "--attempts", "1")
+    street.world.set_faults()
+    assert done.exit_code == 7  # nor can it be seen that it is gone
+    assert street.launch("hosts", "list", "--json").document["hosts"] == []
+
+
 def test_a_market_that_only_lists_rents_nothing(street: Any) -> None:
     """The sample has no machines."""
     assert street.rent("--market", "sample").exit_code == 2

@@ -17,8 +17,10 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 import advisor
+from advisor.cli.renting import open_rental_desk
 from advisor.errors import NothingFitsError, RemoteError
 from advisor.market.simulator.local import LocalContainers
+from advisor.rental.release import release as end_rental
 from advisor.store.database import open_store
 from advisor.store.runs import kept_runs
 
@@ -147,6 +149,59 @@ def test_another_launcher_goes_on_with_a_job(
     assert street.instances() == []
 
 
+def test_a_job_that_was_released_gets_no_other_machine(
+    street: Any, project: Path
+) -> None:
+    """Who releases it wants it to end; its launcher says so and ends."""
+
+    def release() -> None:
+        machines = street.folder / "machines"
+        wait_for(lambda: any(machines.glob("*/home/work/begun")))
+        wait_for(lambda: street.entries()[0].state == "handed")
+        ids = [str(one["id"]) for one in street.instances()]
+        # Not by the command: its launcher has the process of this test, and the lock.
+        environment = street.environment()
+        desk = open_rental_desk(environment, "vast")
+        (entry,) = street.entries()
+        assert ids == [str(entry.instance_id)]
+        end_rental(desk, entry, "you released it")
+        street.sleep(61.0)
+
+    thread = threading.Thread(target=release)
+    thread.start()
+    done = run(street, project, "touch begun; sleep 600")
+    thread.join()
+    assert done.exit_code == 1
+    assert "was released" in done.stderr
+    assert len(street.entries()) == 1
+    assert street.instances() == []
+
+
+def test_an_interrupted_launcher_rents_nothing_more(
+    street: Any, project: Path, killing: Any
+) -> None:
+    """Ctrl-C while the machine cannot be reached: it is ended, and none takes over."""
+    folder = street.folder / "here"
+    folder.mkdir()
+    launcher = killing.DyingLauncher(street.url, folder, KEY)
+    words = ["run", "--workload", "resnet50", *JOB, "--sync", str(project)]
+    ended: list[Any] = []
+    line = [*words, "--", "sh", "-c", "touch begun; sleep 600"]
+    thread = threading.Thread(target=lambda: ended.append(launcher(*line)))
+    thread.start()
+    machines = street.folder / "machines"
+    wait_for(lambda: any(machines.glob("*/home/work/begun")))
+    wait_for(lambda: street.entries()[0].state == "handed")
+    number = street.instances()[0]["id"]
+    street.world._host.stop(number)  # the machine runs, says the market; ssh is gone
+    os.kill(int((folder / "launcher.pid").read_text()), signal.SIGTERM)
+    thread.join(60.0)
+    launcher.close()
+    assert ended[0]["code"] != 0
+    assert len(street.entries()) == 1
+    assert street.instances() == []
+
+
 def test_a_job_that_nobody_knows_cannot_be_resumed(street: Any) -> None:
     """The message names those that there are."""
     done = street.launch("run", "--yes", "--resume", "other")
@@ -197,6 +252,16 @@ def test_what_does_not_fit_raises_before_the_block(street: Any) -> None:
     ):
         pytest.fail("nothing fits")
     assert street.instances() == []
+
+
+def test_a_lifetime_ends_in_the_middle_of_a_block(street: Any) -> None:
+    """The machine is gone then, whatever the block does."""
+    with rented(street, budget=20.0, max_lifetime_s=150.0):
+        with street.world.lock:
+            left = street.entries()[0].ends_at - street.world.clock.now()
+        street.sleep(max(left, 0.0))
+        wait_for(lambda: not street.instances())
+    assert [one.state for one in street.entries()] == ["released"]
 
 
 def test_several_machines_at_once_by_async_with(street: Any) -> None:

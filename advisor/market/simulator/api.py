@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from advisor.market.simulator import endpoints, own
 from advisor.market.simulator.calls import Answer, Call, Request, answer, text
 from advisor.market.simulator.effects import afterwards, instead
-from advisor.market.simulator.faults import Fault
 from advisor.market.simulator.pacing import Turnstile
 from advisor.market.simulator.refusal import RefusalError
 from advisor.market.simulator.world import World
@@ -108,16 +107,18 @@ class Api:
         endpoint, number = _find(request)
         if not endpoint.operation:
             return endpoint.handle(self._world, Call(request, None, number=number))
-        fault = self._world.faults.strike(endpoint.operation)
-        call = self._known(request, endpoint, number, fault)
+        call = self._known(request, endpoint, number)
         if self._world.pace:
             refusal = self._turnstile.refusal(
                 endpoint.operation, request.key or request.peer, self._monotonic()
             )
             if refusal is not None:
                 return text(refusal, 429)
+        fault = self._world.faults.strike(endpoint.operation)
         if fault is None:
             return endpoint.handle(self._world, call)
+        if fault.effect == "revoke" and request.key is not None:
+            raise _key_refused()
         if fault.effect == "never-starts":
             return endpoint.handle(self._world, replace(call, never_starts=True))
         if not fault.after:
@@ -128,9 +129,7 @@ class Api:
             good = answer(refusal.body, refusal.status)
         return afterwards(fault, call, good, self._world)
 
-    def _known(
-        self, request: Request, endpoint: Endpoint, number: int, fault: Fault | None
-    ) -> Call:
+    def _known(self, request: Request, endpoint: Endpoint, number: int) -> Call:
         """Return the call of who asks, if they may.
 
         Raises
@@ -144,17 +143,18 @@ class Api:
                 return Call(request, None, number=number)
             raise RefusalError(401, "auth_error", "This action requires login")
         only = self._world.owner_of(key)
-        is_revoked = key.startswith(_REVOKED) or (
-            fault is not None and fault.effect == "revoke"
-        )
-        if is_revoked or (only is not None and only.is_over):
-            raise RefusalError(404, "auth_error", "Invalid user key")
+        if key.startswith(_REVOKED) or (only is not None and only.is_over):
+            raise _key_refused()
         if only is None:
             return Call(request, self._world.account(key), number=number)
         if not endpoint.by_instance or number != only.instance_id:
             raise RefusalError(403, "auth_error", "This key lacks the permission")
         owner = self._world.account_by_id(only.account_id)
         return Call(request, owner, only, number)
+
+
+def _key_refused() -> RefusalError:
+    return RefusalError(404, "auth_error", "Invalid user key")
 
 
 def _find(request: Request) -> tuple[Endpoint, int]:

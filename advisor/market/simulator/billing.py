@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-HOURS_PER_MONTH = 720.0
 SECONDS_PER_HOUR = 3600.0
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from advisor.market.lifecycle import Endpoint
-from advisor.market.simulator.billing import HOURS_PER_MONTH, Meter
+from advisor.market.offers import HOURS_PER_MONTH
+from advisor.market.simulator.billing import Meter
 from advisor.market.simulator.boot import Boot
 from advisor.market.simulator.box import Box, Holding
 

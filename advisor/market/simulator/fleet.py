@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from advisor.market.generate import Draws, build_machines, load_calibration
-from advisor.market.generate.listing import HOURS_PER_MONTH
+from advisor.market.offers import HOURS_PER_MONTH
 from advisor.market.simulator.box import Box, Holding
 from advisor.market.simulator.habits import Habits
 from advisor.market.simulator.query import Record, Search

@@ -173,7 +173,9 @@ class _Application:
 
     async def _reset(self, scope: Scope, receive: Any) -> None:
         """End the connection with RST: what a crash at the other end looks like."""
-        transport = self._transports[tuple(scope["client"][:2])]
+        transport = self._transports.get(tuple(scope["client"][:2]))
+        if transport is None:  # the client was quicker
+            return
         linger = struct.pack("ii", 1, 0)
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
