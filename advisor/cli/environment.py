@@ -51,8 +51,10 @@ class Environment:
         """Return a market of this world, the default one if `None`."""
         from advisor.market import registry  # noqa: PLC0415  (who asks a market)
 
+        if name is None:  # an empty one is a slip, such as an unset variable
+            name = registry.default_market(self.variables, self.home)
         return registry.open_market(
-            name or registry.default_market(self.variables, self.home),
+            name,
             self.variables,
             self.home,
             self.transport,
