@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from advisor.market.simulator import SCENARIOS, SimClock, World, serve
+from advisor.simulator import SCENARIOS, SimClock, World, serve
 from advisor.store.ledger import Ledger
 
 START_UNIX_S = 1_763_650_000.0

@@ -18,10 +18,10 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from advisor.market.simulator.clock import SimClock
-from advisor.market.simulator.contract import Wish
-from advisor.market.simulator.refusal import RefusalError
-from advisor.market.simulator.world import World
+from advisor.simulator.clock import SimClock
+from advisor.simulator.contract import Wish
+from advisor.simulator.refusal import RefusalError
+from advisor.simulator.world import World
 
 INSTANCES = 500
 DAYS = 7.0

@@ -22,8 +22,8 @@ from typing import Any
 
 import httpx
 
-from advisor.market.simulator.clock import SimClock
-from advisor.market.simulator.world import World
+from advisor.simulator.clock import SimClock
+from advisor.simulator.world import World
 
 KEYS = 100
 SEARCHES_A_KEY = 10

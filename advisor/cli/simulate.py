@@ -10,11 +10,11 @@ import click
 
 from advisor.cli.output import remark, result
 from advisor.cli.signals import interrupt_on_sigterm
-from advisor.market.simulator.clock import SimClock
-from advisor.market.simulator.local import LocalContainers
-from advisor.market.simulator.scenarios import SCENARIOS, faults_named, load_faults
-from advisor.market.simulator.server import LOOPBACK, serve
-from advisor.market.simulator.world import World
+from advisor.simulator.clock import SimClock
+from advisor.simulator.local import LocalContainers
+from advisor.simulator.scenarios import SCENARIOS, faults_named, load_faults
+from advisor.simulator.server import LOOPBACK, serve
+from advisor.simulator.world import World
 
 
 @click.command("simulate")

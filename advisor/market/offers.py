@@ -44,6 +44,7 @@ _NUMBERS: Mapping[str, _Column] = {
     "num_gpus": _Column(("num_gpus",), zero_is_unknown=True),
     "gpu_frac": _Column(("gpu_frac",), zero_is_unknown=True),
     "gpu_ram_mb": _Column(("gpu_ram",), zero_is_unknown=True),
+    "gpu_total_ram_mb": _Column(("gpu_total_ram",), zero_is_unknown=True),
     "gpu_mem_bw_gb_s": _Column(("gpu_mem_bw",), zero_is_unknown=True),
     "gpu_max_power_w": _Column(("gpu_max_power",), zero_is_unknown=True),
     "total_flops_tflops": _Column(("total_flops",), zero_is_unknown=True),
@@ -82,6 +83,9 @@ _TEXTS: Mapping[str, str] = {
     "cpu_name": "cpu_name",
     "geolocation": "geolocation",
     "verification": "verification",
+    "driver_version": "driver_version",
+    "cpu_arch": "cpu_arch",
+    "gpu_arch": "gpu_arch",
 }
 
 
@@ -100,6 +104,7 @@ class Offers:
     num_gpus : GPUs in the offer
     gpu_frac : the offer's share of the machine's GPUs
     gpu_ram_mb : MiB per GPU
+    gpu_total_ram_mb : MiB of all GPUs together
     gpu_mem_bw_gb_s : measured GPU memory bandwidth, GB/s
     gpu_max_power_w : power limit of a GPU, W
     total_flops_tflops : FP32 TFLOPS of all GPUs
@@ -131,6 +136,9 @@ class Offers:
     score : the market's own ranking score
     geolocation, country : free text, and the 2-letter country at its end
     verification : ``"verified"``, ``"unverified"``, ``"deverified"``
+    driver_version : of the GPUs, such as ``"570.124.06"``
+    cpu_arch : ``"amd64"`` or ``"arm64"``
+    gpu_arch : ``"nvidia"`` or ``"amd"``
     rentable : False where the market says that it cannot be rented now
     """
 
@@ -142,6 +150,7 @@ class Offers:
     num_gpus: FloatArray
     gpu_frac: FloatArray
     gpu_ram_mb: FloatArray
+    gpu_total_ram_mb: FloatArray
     gpu_mem_bw_gb_s: FloatArray
     gpu_max_power_w: FloatArray
     total_flops_tflops: FloatArray
@@ -177,6 +186,9 @@ class Offers:
     geolocation: ObjectArray
     country: ObjectArray
     verification: ObjectArray
+    driver_version: ObjectArray
+    cpu_arch: ObjectArray
+    gpu_arch: ObjectArray
     rentable: BoolArray
 
     def __len__(self) -> int:
@@ -349,8 +361,9 @@ def _mend_units(numbers: dict[str, FloatArray]) -> None:
         in_mhz = clock > _MHZ_IF_ABOVE
         clock[in_mhz] /= 1000.0
         clock[in_mhz & (clock < _SLOWEST_GHZ)] = np.nan
-        memory = numbers["gpu_ram_mb"]
-        memory[memory < _GB_IF_BELOW] *= MIB_PER_GIB
+        for name in ("gpu_ram_mb", "gpu_total_ram_mb"):
+            memory = numbers[name]
+            memory[memory < _GB_IF_BELOW] *= MIB_PER_GIB
         reliability = numbers["reliability"]
         reliability[(reliability > 1) & (reliability <= 100)] /= 100.0  # per cent
         reliability[reliability > 1] = np.nan
@@ -365,8 +378,7 @@ def _derive(
     threads = numbers["cpu_threads"]
     slice_of_machine = numbers["cpu_cores"] * numbers["gpu_frac"]
     numbers["cpu_threads"] = np.where(np.isnan(threads), slice_of_machine, threads)
-    total = _numbers(records, _Column(("gpu_total_ram",), zero_is_unknown=True))
-    each = total / numbers["num_gpus"]
+    each = numbers["gpu_total_ram_mb"] / numbers["num_gpus"]
     memory = numbers["gpu_ram_mb"]
     numbers["gpu_ram_mb"] = np.where(np.isnan(memory), each, memory)
     for position, record in enumerate(records):

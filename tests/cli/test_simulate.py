@@ -16,7 +16,7 @@ import pytest
 
 from advisor.cli.main import run
 from advisor.errors import ExitStatus
-from advisor.market.simulator.scenarios import SCENARIOS
+from advisor.simulator.scenarios import SCENARIOS
 
 
 @contextlib.contextmanager

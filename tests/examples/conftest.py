@@ -18,10 +18,10 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 from advisor.cli.environment import Environment
-from advisor.market.simulator.clock import SimClock
-from advisor.market.simulator.local import LocalContainers
-from advisor.market.simulator.server import serve
-from advisor.market.simulator.world import World
+from advisor.simulator.clock import SimClock
+from advisor.simulator.local import LocalContainers
+from advisor.simulator.server import serve
+from advisor.simulator.world import World
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FAST = Path(__file__).with_name("fast.py")

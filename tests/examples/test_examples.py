@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from advisor.market.simulator.faults import Fault
-from advisor.market.simulator.scenarios import SCENARIOS
+from advisor.simulator.faults import Fault
+from advisor.simulator.scenarios import SCENARIOS
 
 JOB = ("--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1")
 TRAIN = """\

@@ -17,5 +17,5 @@ def test_no_other_module_names_a_path_of_the_api() -> None:
         if "/api/v" in path.read_text(encoding="utf-8")
     }
     assert "market/vast.py" in naming
-    simulator = {name for name in naming if name.startswith("market/simulator/")}
+    simulator = {name for name in naming if name.startswith("simulator/")}
     assert naming - simulator == {"market/vast.py"}

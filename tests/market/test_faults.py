@@ -18,12 +18,12 @@ from advisor.errors import AdvisorError, PlacementError
 from advisor.market.keys import Key
 from advisor.market.lifecycle import Order
 from advisor.market.offers import parse_offers
-from advisor.market.simulator.clock import SimClock
-from advisor.market.simulator.scenarios import SCENARIOS
-from advisor.market.simulator.server import serve
-from advisor.market.simulator.world import World
 from advisor.market.types import Query
 from advisor.market.vast import VastMarket
+from advisor.simulator.clock import SimClock
+from advisor.simulator.scenarios import SCENARIOS
+from advisor.simulator.server import serve
+from advisor.simulator.world import World
 
 pytest.importorskip("uvicorn", reason="the extra simulator is not installed")
 

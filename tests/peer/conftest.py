@@ -25,11 +25,11 @@ import pytest
 from advisor.clock import Clock
 from advisor.market.keys import Key
 from advisor.market.lifecycle import Order
-from advisor.market.simulator.clock import SimClock
-from advisor.market.simulator.server import serve
-from advisor.market.simulator.world import World
 from advisor.market.types import Query
 from advisor.market.vast import VastMarket
+from advisor.simulator.clock import SimClock
+from advisor.simulator.server import serve
+from advisor.simulator.world import World
 
 OFFICIAL = Path(sys.executable).parent / "vastai"
 THEIR_KEY, OUR_KEY = "key-of-the-official-client", "key-of-ours"

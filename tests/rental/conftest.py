@@ -16,7 +16,7 @@ pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 from advisor.cli.environment import Environment
 from advisor.market.keys import VARIABLE
-from advisor.market.simulator import SimClock, World, serve
+from advisor.simulator import SimClock, World, serve
 from advisor.store.ledger import Entry, Ledger
 
 START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)

@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 from advisor.market.registry import open_market, rentable
-from advisor.market.simulator import SCENARIOS
 from advisor.rental.desk import open_desk
+from advisor.simulator import SCENARIOS
 from advisor.store.ledger import Entry
 
 MINUTE_S = 60.0

@@ -19,8 +19,8 @@ pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 import advisor
 from advisor.cli.renting import open_rental_desk
 from advisor.errors import NothingFitsError, RemoteError
-from advisor.market.simulator.local import LocalContainers
 from advisor.rental.release import release as end_rental
+from advisor.simulator.local import LocalContainers
 from advisor.store.database import open_store
 from advisor.store.runs import kept_runs
 

@@ -14,9 +14,9 @@ import pytest
 
 from advisor.clock import Clock
 from advisor.market.lifecycle import Endpoint
-from advisor.market.simulator.containers import Container
-from advisor.market.simulator.local import LocalContainers
 from advisor.rental.ssh import Ssh, ensure_key
+from advisor.simulator.containers import Container
+from advisor.simulator.local import LocalContainers
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from advisor.clock import Clock
 from advisor.errors import RemoteError, UnreachableError, UsageError
 from advisor.market.lifecycle import Endpoint, SelfRelease
-from advisor.market.simulator.containers import Container
-from advisor.market.simulator.local import LocalContainers
 from advisor.rental.remote_job import JobState, RemoteJob, command_script
 from advisor.rental.ssh import Ssh, ensure_key
 from advisor.rental.watchdog import onstart_script
+from advisor.simulator.containers import Container
+from advisor.simulator.local import LocalContainers
 
 _TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 _WORD = _TEXT | st.sampled_from(["", "-n", "--", "'", '"', "$HOME", "`id`", "\n", "*"])

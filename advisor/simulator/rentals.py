@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from advisor.market.generate import Draws
-from advisor.market.simulator.billing import Meter
-from advisor.market.simulator.boot import CREATED_S, RESTART_S, draw_boot
-from advisor.market.simulator.box import Box, Holding
-from advisor.market.simulator.contract import Contract, Wish, instance_key
-from advisor.market.simulator.ground import Ground
+from advisor.simulator.billing import Meter
+from advisor.simulator.boot import CREATED_S, RESTART_S, draw_boot
+from advisor.simulator.box import Box, Holding
+from advisor.simulator.contract import Contract, Wish, instance_key
+from advisor.simulator.ground import Ground
 
 FIRST_INSTANCE_ID = 21_000_000
 

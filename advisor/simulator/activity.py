@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 
 from advisor.market.generate import Draws
-from advisor.market.simulator.billing import SECONDS_PER_HOUR
-from advisor.market.simulator.box import Box, Holding
-from advisor.market.simulator.ground import Ground
-from advisor.market.simulator.rentals import Rentals
+from advisor.simulator.billing import SECONDS_PER_HOUR
+from advisor.simulator.box import Box, Holding
+from advisor.simulator.ground import Ground
+from advisor.simulator.rentals import Rentals
 
 _PULL_BACK = 0.9
 """Share of its distance from the first price that a price keeps at a change."""

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.market.simulator.clock import SimClock
-from advisor.market.simulator.contract import Contract, Wish
-from advisor.market.simulator.habits import QUIET, Habits
-from advisor.market.simulator.refusal import RefusalError
-from advisor.market.simulator.world import World
+from advisor.simulator.clock import SimClock
+from advisor.simulator.contract import Contract, Wish
+from advisor.simulator.habits import QUIET, Habits
+from advisor.simulator.refusal import RefusalError
+from advisor.simulator.world import World
 
 START = 1_795_262_400.0
 LIVELY = Habits(

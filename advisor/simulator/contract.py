@@ -9,9 +9,9 @@ from typing import Any
 
 from advisor.market.lifecycle import Endpoint
 from advisor.market.offers import HOURS_PER_MONTH
-from advisor.market.simulator.billing import Meter
-from advisor.market.simulator.boot import Boot
-from advisor.market.simulator.box import Box, Holding
+from advisor.simulator.billing import Meter
+from advisor.simulator.boot import Boot
+from advisor.simulator.box import Box, Holding
 
 _ASK_ONLY = ("ask_contract_id", "avail_vol_ask_id", "bundled_results", "score", "search")
 _SSH = "22/tcp"

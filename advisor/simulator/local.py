@@ -19,7 +19,7 @@ from pathlib import Path
 
 from advisor.errors import UsageError
 from advisor.market.lifecycle import Endpoint
-from advisor.market.simulator.containers import Container
+from advisor.simulator.containers import Container
 
 _MARK = "ADVISOR_SIMULATED_INSTANCE"
 _SSHD_PLACES = "/usr/sbin:/usr/local/sbin"

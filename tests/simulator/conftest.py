@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.market.simulator.clock import SimClock
-from advisor.market.simulator.server import serve
-from advisor.market.simulator.world import World
+from advisor.simulator.clock import SimClock
+from advisor.simulator.server import serve
+from advisor.simulator.world import World
 
 START = 1_795_262_400.0
 

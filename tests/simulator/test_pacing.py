@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.market.pace import INTERVALS_S
-from advisor.market.simulator.api import Api
-from advisor.market.simulator.calls import Request
-from advisor.market.simulator.clock import SimClock
-from advisor.market.simulator.pacing import BURST, Turnstile
-from advisor.market.simulator.world import World
+from advisor.simulator.api import Api
+from advisor.simulator.calls import Request
+from advisor.simulator.clock import SimClock
+from advisor.simulator.pacing import BURST, Turnstile
+from advisor.simulator.world import World
 
 
 @given(st.lists(st.floats(0, 30), max_size=40))

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from advisor.market.generate import Draws
-from advisor.market.simulator.box import Box
-from advisor.market.simulator.habits import Habits
+from advisor.simulator.box import Box
+from advisor.simulator.habits import Habits
 
 IMAGE_GB = {
     "nvidia/cuda": 2.5,

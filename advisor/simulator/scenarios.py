@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.errors import UsageError
-from advisor.market.simulator.faults import Fault
+from advisor.simulator.faults import Fault
 
 _TOO_FREQUENT = "API requests too frequent: endpoint threshold=4.5"
 _ACT = ("rent", "release", "change", "bid")

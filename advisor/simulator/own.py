@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from advisor.market.simulator.calls import Answer, Call, answer, text
-from advisor.market.simulator.contract import Contract
-from advisor.market.simulator.refusal import invalid
-from advisor.market.simulator.world import World
+from advisor.simulator.calls import Answer, Call, answer, text
+from advisor.simulator.contract import Contract
+from advisor.simulator.refusal import invalid
+from advisor.simulator.world import World
 
 _LONGEST_ADVANCE_S = 10 * 365 * 86400.0
 

@@ -12,19 +12,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from advisor.market.order import MAX_LABEL, MAX_ONSTART
-from advisor.market.simulator.accounts import Account
-from advisor.market.simulator.calls import Answer, Call, answer
-from advisor.market.simulator.contract import Contract, Wish
-from advisor.market.simulator.own import log_path
-from advisor.market.simulator.query import (
+from advisor.simulator.accounts import Account
+from advisor.simulator.calls import Answer, Call, answer
+from advisor.simulator.contract import Contract, Wish
+from advisor.simulator.own import log_path
+from advisor.simulator.query import (
     InvalidQueryError,
     ordered,
     parse_filters,
     parse_search,
 )
-from advisor.market.simulator.refusal import RefusalError, invalid
-from advisor.market.simulator.rentals import QUEUED
-from advisor.market.simulator.world import World
+from advisor.simulator.refusal import RefusalError, invalid
+from advisor.simulator.rentals import QUEUED
+from advisor.simulator.world import World
 
 INSTANCES_A_PAGE = 25
 BENCHMARKS_A_PAGE = 200

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from advisor.market.lifecycle import Endpoint
-from advisor.market.simulator.clock import SimClock
-from advisor.market.simulator.containers import Container
-from advisor.market.simulator.contract import Contract, Wish
-from advisor.market.simulator.world import World
+from advisor.simulator.clock import SimClock
+from advisor.simulator.containers import Container
+from advisor.simulator.contract import Contract, Wish
+from advisor.simulator.world import World
 
 KEY = "ssh-ed25519 AAAA me"
 ENDPOINT = Endpoint("127.0.0.1", 2222)

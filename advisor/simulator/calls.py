@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from advisor.market.simulator.accounts import Account
-from advisor.market.simulator.contract import Contract
-from advisor.market.simulator.refusal import invalid
+from advisor.simulator.accounts import Account
+from advisor.simulator.contract import Contract
+from advisor.simulator.refusal import invalid
 
 JSON = "application/json"
 

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.market.simulator.clock import SimClock
-from advisor.market.simulator.fleet import priced_offer
-from advisor.market.simulator.query import InvalidQueryError, parse_search
-from advisor.market.simulator.world import World
+from advisor.simulator.clock import SimClock
+from advisor.simulator.fleet import priced_offer
+from advisor.simulator.query import InvalidQueryError, parse_search
+from advisor.simulator.world import World
 
-SCRIPT = Path(__file__).parents[3] / "benchmarks" / "simulator_load.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "simulator_load.py"
 # Its dataclass looks its module up by name.
 sys.modules.setdefault("simulator_load", ModuleType("simulator_load"))
 PLAIN = runpy.run_path(str(SCRIPT), run_name="simulator_load")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from advisor.market.simulator.billing import EventLog
-from advisor.market.simulator.fleet import Fleet
-from advisor.market.simulator.habits import Habits
-from advisor.market.simulator.timeline import Timeline
+from advisor.simulator.billing import EventLog
+from advisor.simulator.fleet import Fleet
+from advisor.simulator.habits import Habits
+from advisor.simulator.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)

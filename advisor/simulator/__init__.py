@@ -7,10 +7,10 @@ source of the official client `vastai` 1.9.1 (November 2026); rates, times and s
 assumptions where their place says so.
 """
 
-from advisor.market.simulator.clock import SimClock
-from advisor.market.simulator.faults import Fault
-from advisor.market.simulator.scenarios import SCENARIOS, Scenario
-from advisor.market.simulator.server import serve
-from advisor.market.simulator.world import World
+from advisor.simulator.clock import SimClock
+from advisor.simulator.faults import Fault
+from advisor.simulator.scenarios import SCENARIOS, Scenario
+from advisor.simulator.server import serve
+from advisor.simulator.world import World
 
 __all__ = ["SCENARIOS", "Fault", "Scenario", "SimClock", "World", "serve"]

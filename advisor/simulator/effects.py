@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from advisor.market.simulator.calls import Answer, Call, answer, text
-from advisor.market.simulator.faults import Fault
-from advisor.market.simulator.world import World
+from advisor.simulator.calls import Answer, Call, answer, text
+from advisor.simulator.faults import Fault
+from advisor.simulator.world import World
 
 _PAGE = "<!DOCTYPE html><html><body><h1>{}</h1></body></html>"
 

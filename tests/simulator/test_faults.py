@@ -19,14 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.errors import UsageError
-from advisor.market.simulator.clock import SimClock
-from advisor.market.simulator.faults import EFFECTS, OPERATIONS, Fault, FaultBook
-from advisor.market.simulator.scenarios import SCENARIOS, faults_named, load_faults
+from advisor.simulator.clock import SimClock
+from advisor.simulator.faults import EFFECTS, OPERATIONS, Fault, FaultBook
+from advisor.simulator.scenarios import SCENARIOS, faults_named, load_faults
 
 pytest.importorskip("uvicorn", reason="the extra simulator is not installed")
 
-from advisor.market.simulator.server import serve
-from advisor.market.simulator.world import World
+from advisor.simulator.server import serve
+from advisor.simulator.world import World
 
 SEARCH = {"order": [["dph_total", "asc"]], "limit": 20}
 ORDER = {"client_id": "me", "image": "ubuntu", "disk": 10, "label": "advisor:test:1"}

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import UsageError
-from advisor.market.simulator.api import Api
-from advisor.market.simulator.calls import Answer, Request
-from advisor.market.simulator.world import World
+from advisor.simulator.api import Api
+from advisor.simulator.calls import Answer, Request
+from advisor.simulator.world import World
 
 if TYPE_CHECKING:
     import uvicorn

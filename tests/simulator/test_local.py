@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from advisor.market.lifecycle import Endpoint
-from advisor.market.simulator import local
-from advisor.market.simulator.containers import Container
-from advisor.market.simulator.local import LocalContainers
+from advisor.simulator import local
+from advisor.simulator.containers import Container
+from advisor.simulator.local import LocalContainers
 
 if missing := LocalContainers.missing():
     pytest.skip(missing, allow_module_level=True)
@@ -99,8 +99,8 @@ def test_nothing_outlives_a_simulator_that_is_killed(tmp_path: Path) -> None:
     """Neither an ssh server nor what an instance runs."""
     script = (
         "import os, pathlib, sys;"
-        "from advisor.market.simulator.containers import Container;"
-        "from advisor.market.simulator.local import LocalContainers;"
+        "from advisor.simulator.containers import Container;"
+        "from advisor.simulator.local import LocalContainers;"
         "host = LocalContainers(pathlib.Path(sys.argv[1]));"
         "run = 'setsid sleep 63 >/dev/null 2>&1 & echo begun';"
         "host.start(Container(1, 'image', run, {}, (), 10.0));"

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from advisor.market.simulator import endpoints, own
-from advisor.market.simulator.calls import Answer, Call, Request, answer, text
-from advisor.market.simulator.effects import afterwards, instead
-from advisor.market.simulator.pacing import Turnstile
-from advisor.market.simulator.refusal import RefusalError
-from advisor.market.simulator.world import World
+from advisor.simulator import endpoints, own
+from advisor.simulator.calls import Answer, Call, Request, answer, text
+from advisor.simulator.effects import afterwards, instead
+from advisor.simulator.pacing import Turnstile
+from advisor.simulator.refusal import RefusalError
+from advisor.simulator.world import World
 
 _REVOKED = "revoked"
 Handler = Callable[[World, Call], Answer]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "benchmarks" / "simulator_bill.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "simulator_bill.py"
 sys.modules.setdefault("simulator_bill", ModuleType("simulator_bill"))
 AGAIN = runpy.run_path(str(SCRIPT), run_name="simulator_bill")
 

@@ -7,25 +7,25 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from advisor.market.simulator.accounts import Account, account_id_of
-from advisor.market.simulator.activity import Activity
-from advisor.market.simulator.billing import SECONDS_PER_HOUR, EventLog
-from advisor.market.simulator.box import Box
-from advisor.market.simulator.clock import SimClock
-from advisor.market.simulator.containers import Container, ContainerHost, Porter
-from advisor.market.simulator.contract import Contract, Wish
-from advisor.market.simulator.faults import Fault, FaultBook
-from advisor.market.simulator.fleet import Fleet, priced_offer
-from advisor.market.simulator.ground import Ground
-from advisor.market.simulator.habits import QUIET, Habits
-from advisor.market.simulator.refusal import (
+from advisor.simulator.accounts import Account, account_id_of
+from advisor.simulator.activity import Activity
+from advisor.simulator.billing import SECONDS_PER_HOUR, EventLog
+from advisor.simulator.box import Box
+from advisor.simulator.clock import SimClock
+from advisor.simulator.containers import Container, ContainerHost, Porter
+from advisor.simulator.contract import Contract, Wish
+from advisor.simulator.faults import Fault, FaultBook
+from advisor.simulator.fleet import Fleet, priced_offer
+from advisor.simulator.ground import Ground
+from advisor.simulator.habits import QUIET, Habits
+from advisor.simulator.refusal import (
     RefusalError,
     invalid,
     no_such_ask,
     no_such_instance,
 )
-from advisor.market.simulator.rentals import Rentals
-from advisor.market.simulator.timeline import Timeline
+from advisor.simulator.rentals import Rentals
+from advisor.simulator.timeline import Timeline
 
 CREDIT_USD = 100.0
 
