@@ -13,6 +13,7 @@ The tree::
      |   +- OfferGoneError       3  the offer is no longer there
      |   +- PlacementError       1  a contract was made, and it cannot run
      |   +- CreditError          6  the account cannot pay
+     +- RegistryError            1  an image's registry cannot be asked
      +- RemoteError              1  a rented machine cannot be reached, or a command fails
      |   +- UnreachableError     1  no ssh to it, or a connection that broke
      |   +- ResultsLeftError     1  the results could not be copied back, and stay there
@@ -120,6 +121,10 @@ class RentalStateUnknownError(AdvisorError):
     """A rental may or may not exist; the message says how to find out."""
 
     exit_status = ExitStatus.RENTAL_STATE_UNKNOWN
+
+
+class RegistryError(AdvisorError):
+    """An image's registry cannot be asked, has no such image, or makes no sense."""
 
 
 class RemoteError(AdvisorError):

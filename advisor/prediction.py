@@ -22,6 +22,7 @@ from advisor.market.offers import MIB_PER_GIB, MOST_GPUS, parse_machine
 from advisor.market.types import Record
 from advisor.ranking import Ranking, Tables, advice_of, load_tables, rank_offers
 from advisor.resources import chosen_models_folder, data_folder
+from advisor.software.known import images_of
 from advisor.throughput.advice import Advice
 from advisor.throughput.nearest import nearest
 from advisor.throughput.own_runs import OwnRun
@@ -163,7 +164,12 @@ def predict(
         "cpu_ghz": cpu_ghz,
     }
     job = Job(
-        profile, profile.epochs, profile.disk_gb, fit_batch=fit_batch, runs=tuple(runs)
+        profile,
+        profile.epochs,
+        profile.disk_gb,
+        fit_batch=fit_batch,
+        runs=tuple(runs),
+        images=images_of("", profile),
     )
     ranking = rank_offers(parse_machine(record), job, tables)
     if not ranking.throughput.fits[0]:
@@ -219,7 +225,9 @@ def _prediction(ranking: Ranking, rests_on: RestsOn) -> Prediction:
     """Read the one machine of a ranking."""
     offers, throughput = ranking.offers, ranking.throughput
     threads = float(offers.cpu_threads[0])
-    of_market = ranking.bill.flags  # about prices, of which there are none
+    software = ranking.software
+    # About prices, and what a host tells of itself, of which there is none.
+    of_market = {*ranking.bill.flags, *software.flags}
     return Prediction(
         workload=ranking.job.workload,
         gpu=offers.gpu_name[0],
@@ -238,7 +246,7 @@ def _prediction(ranking: Ranking, rests_on: RestsOn) -> Prediction:
         epoch_hours=float(ranking.bill.epoch_hours[0]),
         flags=tuple(
             name
-            for name, holds in ranking.flags.items()
+            for name, holds in {**ranking.flags, **software.reasons}.items()
             if holds[0] and name not in of_market
         ),
         rests_on=rests_on,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from advisor.arrays import BoolArray, IntArray
+from advisor.arrays import BoolArray, FloatArray, IntArray
 from advisor.assumption import Assumption
 from advisor.choice import (
     Choice,
@@ -31,14 +31,27 @@ from advisor.hardware.machines import THREADS_PER_GPU, Machines, describe
 from advisor.market.filters import Filters, apply_filters
 from advisor.market.offers import Offers, parse_offers
 from advisor.resources import models_folder
+from advisor.software.fit import SoftwareFit, software_fit
 from advisor.throughput.artefact import MODELLED, ThroughputModel, load_model
 from advisor.throughput.health import BROKEN_LOG_SD, EXPONENT, Health, health
 from advisor.throughput.own_runs import Measured
 from advisor.throughput.predict import Throughput, measure, predict
+from advisor.workloads.host_memory import (
+    NEED_LOG_SD,
+    SURELY_TOO_SMALL,
+    WORKER_GB,
+    WORKERS,
+    host_memory,
+    too_little_probability,
+)
 from advisor.workloads.memory import USABLE_SHARE
 
 if TYPE_CHECKING:
     from advisor.throughput.advice import Advice
+
+
+_TIGHT = 0.1
+"""Probability that the host's memory does not suffice from which it is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +74,11 @@ class Ranking:
 
     Attributes
     ----------
-    offers, machines, condition, throughput, bill : what the rooms before say of the
-        same N offers, in one and the same order, which is not the ranking's
+    offers, machines, condition, throughput, software, bill : what the rooms before say
+        of the same N offers, in one and the same order, which is not the ranking's
+    host_need_gb : 10^9 bytes of host memory that the job needs there, shape (N,)
+    start_risk : probability that the host's memory does not suffice for it, NaN where
+        that is unknown, shape (N,)
     measured : what runs of the user's own say; None: there are none
     order : positions into them, the best offer first, shape (R,), R <= N
     alternatives : position -> positions of offers that share its GPUs and rank lower
@@ -82,6 +98,9 @@ class Ranking:
     condition: Health
     measured: Measured | None
     throughput: Throughput
+    software: SoftwareFit
+    host_need_gb: FloatArray
+    start_risk: FloatArray
     bill: Bill
     order: IntArray
     alternatives: Mapping[int, tuple[int, ...]]
@@ -137,8 +156,13 @@ def rank_offers(
         fit_batch=job.fit_batch,
         measured=measured,
     )
-    cost = bill(offers, machines, throughput, job)
-    usable, unusable = _usable(throughput, cost, job)
+    software = software_fit(offers, machines, job.images)
+    need_gb = _host_need_gb(offers, throughput, job)
+    risk = too_little_probability(need_gb, machines.ram_gb)
+    # What is surely too small is left out below; it must not cost infinitely much.
+    counted = np.minimum(np.nan_to_num(risk), SURELY_TOO_SMALL)
+    cost = bill(offers, machines, throughput, job, counted)
+    usable, unusable = _usable(throughput, software, risk, cost, job)
     within, outside = within_limits(cost, choice, usable)
     order = sorted_offers(offers, cost, choice, within)
     choices, alternatives = one_a_machine(order, offers)
@@ -152,12 +176,19 @@ def rank_offers(
         condition=condition,
         measured=measured,
         throughput=throughput,
+        software=software,
+        host_need_gb=need_gb,
+        start_risk=risk,
         bill=cost,
         order=choices,
         alternatives=alternatives,
         usable=usable,
-        flags=_flags(offers, machines, condition, throughput, cost)
-        | {"batch_fitted": np.full(len(offers), job.fit_batch)},
+        flags={
+            **_flags(offers, machines, condition, throughput, cost),
+            **software.flags,
+            "host_ram_tight": np.nan_to_num(risk) > _TIGHT,
+            "batch_fitted": np.full(len(offers), job.fit_batch),
+        },
         excluded=dict(sorted((unusable + outside + same).items())),
         read=len(offers),
         tables=tables,
@@ -245,12 +276,29 @@ def bids_of(ranking: Ranking, at: int) -> BidCurve:
     return bid_curve(one.offers, listed, training_h, bill.failures_per_h, job)
 
 
+def _host_need_gb(offers: Offers, throughput: Throughput, job: Job) -> FloatArray:
+    """Return 10^9 bytes of host memory that the job needs on each offer."""
+    threads = np.where(
+        np.isnan(offers.cpu_threads),
+        THREADS_PER_GPU * offers.num_gpus,
+        offers.cpu_threads,
+    )
+    held = np.maximum(throughput.micro_batch, 1)
+    return host_memory(job.workload, offers.num_gpus, threads, held).total
+
+
 def _usable(
-    throughput: Throughput, cost: Bill, job: Job
+    throughput: Throughput,
+    software: SoftwareFit,
+    start_risk: FloatArray,
+    cost: Bill,
+    job: Job,
 ) -> tuple[BoolArray, Counter[str]]:
     """Return which offers run the job at all, and the reasons of the others."""
     reasons = {
+        **software.reasons,
         "gpu_memory_too_small": ~throughput.fits,
+        "host_ram_too_small": np.nan_to_num(start_risk) >= SURELY_TOO_SMALL,
         "unknown_gpu": np.isnan(throughput.samples_per_s),
         "no_bid_below_on_demand": np.isnan(cost.bid_usd_per_hour)
         & (job.rental == "interruptible"),
@@ -298,6 +346,17 @@ def _assumptions(job: Job, model: ThroughputModel) -> dict[str, Assumption]:
         ),
         "usable_gpu_memory": Assumption(
             USABLE_SHARE, "share", "1.5 % is the driver's, the rest an assumption"
+        ),
+        "host_memory_log_sd": Assumption(
+            NEED_LOG_SD,
+            "1",
+            "assumption: log-sd of the host memory that a job needs, see "
+            "advisor.workloads.host_memory",
+        ),
+        "loader_workers_per_gpu": Assumption(
+            WORKERS,
+            "1",
+            f"assumption, of {WORKER_GB} GB each: counted in the host memory alone",
         ),
         "dlperf_exponent": Assumption(
             EXPONENT,

@@ -339,9 +339,11 @@ def on_alpaca(child: Workload, alpaca: Workload, text: str, batch: int) -> Workl
     """Return a profile that is fine-tuned on Alpaca, from downloaded weights."""
     same = ("samples_per_epoch", "epochs", "cpu_ms_per_sample")
     weights_gb = round(child.parameters_m * 2.0 / 1e3, 1)
+    sharded = child.sharding == "fsdp"
     return replace(
         child,
         description=text,
+        loading="whole" if sharded else "mapped",
         task="llm fine-tuning with LoRA" if "lora" in child.name else "llm fine-tuning",
         batch_size=batch,
         epochs=alpaca.epochs,
@@ -353,6 +355,11 @@ def on_alpaca(child: Workload, alpaca: Workload, text: str, batch: int) -> Workl
             **{key: alpaca.sources[key] for key in same},
             "batch_size": "assumption: with checkpointing and sharding as stated",
             "dataset_gb": "derived: the pretrained weights, 2 B a parameter",
+            "loading": (
+                "Hugging Face Accelerate: one process holds what FSDP then shards"
+                if sharded
+                else "Hugging Face Transformers maps the files of safetensors"
+            ),
         },
     )
 

@@ -11,13 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from advisor.clock import Clock, utc_now
+from advisor.errors import UsageError
 from advisor.resources import STORE, chosen_models_folder, data_folder
-from advisor.workloads.load import Library, library_of
+from advisor.workloads.load import PROJECT_FILE, Library, find_project, library_of
 
 if TYPE_CHECKING:
     import httpx
 
     from advisor.market.types import Market
+    from advisor.rental.settings import Settings
+    from advisor.software.image import Image
+    from advisor.software.registry import ConfigCache
+    from advisor.workloads.profile import Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,38 @@ class Environment:
     def library(self) -> Library:
         """The profiles of the project, of the user, and the built-in ones."""
         return library_of(self.data_folder, self.folder)
+
+    @property
+    def settings(self) -> Settings:
+        """What the files of the project and the user say of rentals."""
+        from advisor.rental.settings import load_settings  # noqa: PLC0415
+
+        project = find_project(self.folder)
+        own = self.data_folder / PROJECT_FILE
+        return load_settings([path for path in (project, own) if path is not None])
+
+    @property
+    def image_configs(self) -> ConfigCache:
+        """What registries have told of images."""
+        from advisor.software.registry import ConfigCache  # noqa: PLC0415
+
+        return ConfigCache(self.cache_folder / "images")
+
+    def images(self, asked: str, workload: Workload) -> tuple[Image, ...]:
+        """Return the images that a job may run in, see `software.known.images_of`."""
+        from advisor.software.image import Declared  # noqa: PLC0415
+        from advisor.software.known import Wanted, images_of  # noqa: PLC0415
+
+        configured = Wanted()
+        try:
+            said = self.settings
+        except UsageError:  # it is of no account where the image is named
+            if not (asked or workload.image):
+                raise
+        else:
+            declared = Declared(said.image_cuda or "", said.image_archs or "")
+            configured = Wanted(said.image or "", declared)
+        return images_of(asked, workload, configured, self.image_configs.get)
 
     @property
     def models(self) -> Path:

@@ -246,6 +246,11 @@ def job_options(command: Command) -> Command:
             help="Change an assumption of the cost, such as repair_h=4 (the JSON "
             "lists all); may be repeated.",
         ),
+        click.option(
+            "--image",
+            metavar="NAME",
+            help="Docker image that the job runs in. Default: chosen by card and driver.",
+        ),
     )
 
 

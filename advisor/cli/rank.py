@@ -91,7 +91,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     **options: Any,
 ) -> None:
     """Rank offers by cost per completed epoch of a workload."""
-    job = JobOptions.taken_from(options).job(environment.library)
+    job = JobOptions.taken_from(options).job(environment)
     asked = Constraints.from_options(options, job.rental)
     tables = load_tables(environment.models)
     answer = ask(

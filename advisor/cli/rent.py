@@ -12,9 +12,10 @@ from advisor.cli.output import remark, result
 from advisor.cli.renting import Plan, confirmation, plan, rent_options
 from advisor.cli.signals import interrupt_on_sigterm
 from advisor.errors import AdvisorError, NothingFitsError
+from advisor.rental.candidate import Candidate
 from advisor.rental.ends import until
 from advisor.rental.rent import ranked, renting, seen_again
-from advisor.rental.request import Attempt, Candidate
+from advisor.rental.request import Attempt
 from advisor.report.formats import lines_of, to_json
 from advisor.report.rental import dry_run as dry_run_document
 from advisor.report.rental import not_rented, rented
@@ -85,6 +86,7 @@ def _lines(document: dict[str, Any]) -> str:
             "offer",
             f"{document['offer_id']} ({document['num_gpus']} x {document['gpu_name']})",
         ),
+        ("image", document["image"]),
         ("price", f"${document['usd_per_hour']:.4f}/h"),
         (
             "predicted",

@@ -23,15 +23,17 @@ from advisor.market.lifecycle import Instance
 from advisor.market.registry import rentable
 from advisor.market.types import Answer
 from advisor.ranking import Ranking, load_tables, rank
+from advisor.rental.candidate import Candidate
 from advisor.rental.caps import Caps
 from advisor.rental.desk import Desk, open_desk
 from advisor.rental.labels import check_job, job_of
-from advisor.rental.request import DEFAULT_ATTEMPTS, Candidate, RentRequest
-from advisor.rental.settings import DEFAULT_IMAGE, Settings, load_settings
+from advisor.rental.misfits import Misfits
+from advisor.rental.probe import probe
+from advisor.rental.request import DEFAULT_ATTEMPTS, RentRequest
 from advisor.rental.ssh import Ssh, ensure_key
 from advisor.rental.watchdog import onstart_script
 from advisor.report.rental import stamp
-from advisor.workloads.load import PROJECT_FILE, find_project
+from advisor.software.misfit import Symptom
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -89,7 +91,6 @@ def rent_options(command: Command) -> Command:
                 metavar="USD",
                 help="Most that all rentals of the account may cost in a day (UTC).",
             ),
-            click.option("--image", metavar="NAME", help="Docker image."),
             click.option(
                 "--max-lifetime",
                 callback=duration_s,
@@ -126,7 +127,6 @@ class RentOptions:
     deadline: float | None
     budget: float | None
     day_budget: float | None
-    image: str | None
     max_lifetime: float | None
     attempts: int
     start_timeout: float | None
@@ -185,7 +185,7 @@ def plan(
     """
     left = dict(options)
     asked = RentOptions.taken_from(left)
-    job = JobOptions.taken_from(left).job(environment.library)
+    job = JobOptions.taken_from(left).job(environment)
     if job.rental == "reserved":
         message = (
             "a reservation is paid ahead, which is not done for you: use --on-demand"
@@ -195,7 +195,7 @@ def plan(
     job = replace(job, disk_gb=float(math.ceil(job.disk_gb)))
     constraints = Constraints.from_options(left, job.rental)
     tables = load_tables(environment.models)
-    settings = _settings(environment)
+    settings = environment.settings
     caps = Caps(
         asked.budget or settings.job_budget_usd,
         asked.day_budget or settings.day_budget_usd,
@@ -228,18 +228,22 @@ def plan(
     def answers(instance: Instance) -> bool:
         return ssh_to(environment, key_file, instance).answers()
 
+    def probed(instance: Instance) -> Symptom | None:
+        return probe(ssh_to(environment, key_file, instance))
+
     request = RentRequest(
         job=check_job(asked.name) if asked.name else job_of(job.workload.name),
         query=constraints.query(tables.gpus, job.disk_gb),
         rank=ranked,
         disk_gb=job.disk_gb,
-        image=asked.image or settings.image or DEFAULT_IMAGE,
         onstart=onstart,
         caps=caps,
+        misfits=Misfits(),
         lifetime_s=asked.max_lifetime,
         attempts=asked.attempts,
         start_timeout_s=asked.start_timeout,
         answers=answers if wait_for_ssh else None,
+        probe=probed if wait_for_ssh else None,
         interruptible=job.rental == "interruptible",
     )
     return Plan(desk, request, job, key_file)
@@ -290,9 +294,3 @@ def need_terminal(verb: str) -> None:
     if not (sys.stdin is not None and sys.stdin.isatty()):
         message = f"no terminal to ask on: say --yes to {verb} without being asked"
         raise UsageError(message)
-
-
-def _settings(environment: Environment) -> Settings:
-    project = find_project(environment.folder)
-    own = environment.data_folder / PROJECT_FILE
-    return load_settings([path for path in (project, own) if path is not None])

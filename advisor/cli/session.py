@@ -17,7 +17,6 @@ from advisor.market.registry import search
 from advisor.market.types import Answer, Query
 from advisor.ranking import Ranking, load_tables, rank
 from advisor.throughput.own_runs import OwnRun
-from advisor.workloads.load import Library
 from advisor.workloads.override import assigned, override
 
 
@@ -32,15 +31,17 @@ class JobOptions:
     disk: float | None
     rental: Rental
     assumed: tuple[str, ...]
+    image: str | None
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> Self:
         """Take click's options of the job out of all."""
         return cls(**{one.name: options.pop(one.name) for one in fields(cls)})
 
-    def job(self, library: Library) -> Job:
-        """Return the job, its profile of a library, with the user's own figures."""
-        profile = override(library.load(self.workload), assigned(self.settings))
+    def job(self, environment: Environment) -> Job:
+        """Return the job, its profile with the user's own figures, and its images."""
+        loaded = environment.library.load(self.workload)
+        profile = override(loaded, assigned(self.settings))
         assumptions = Assumptions().replaced(assumed_figures(self.assumed))
         return Job(
             profile,
@@ -49,6 +50,7 @@ class JobOptions:
             self.rental,
             assumptions,
             self.fit_batch,
+            images=environment.images(self.image or "", profile),
         )
 
 
@@ -157,7 +159,7 @@ def with_kept_data(
 
 def rank_all(environment: Environment, options: dict[str, Any]) -> Ranking:
     """Rank everything that the market shows, as the options of job and market say."""
-    job = JobOptions.taken_from(options).job(environment.library)
+    job = JobOptions.taken_from(options).job(environment)
     answer = ask(
         environment,
         options["market"],

@@ -100,11 +100,23 @@ class Bill:
         return quantile
 
 
-def bill(offers: Offers, machines: Machines, throughput: Throughput, job: Job) -> Bill:
+def bill(
+    offers: Offers,
+    machines: Machines,
+    throughput: Throughput,
+    job: Job,
+    start_risk: FloatArray | float = 0.0,
+) -> Bill:
     """Return what `job` costs on each offer.
 
     The expectation is over the error of the throughput, over the priors of the rates at
     which machines fail and bids lose, and over the failures themselves.
+
+    Parameters
+    ----------
+    start_risk : probability that the job does not start on a machine like this one for
+        want of memory, below 1, shape (N,). It is then paid for up to its first step and
+        tried on another one: p / (1 - p) times before it starts
     """
     assumed = job.assumptions
     epoch_hours = _epoch_hours(throughput.samples_per_s, job)
@@ -135,6 +147,7 @@ def bill(offers: Offers, machines: Machines, throughput: Throughput, job: Job) -
         failures_per_h=failures * fail_factor,
         preemptions_per_h=losses * loss_factor,
         planned_moves=moves,
+        failed_starts=start_risk / (1.0 - start_risk),
     )
     by_error = lines.averaged(weights)
     whole = by_error.averaged(_WEIGHTS)

@@ -38,7 +38,8 @@ class Lines:
     rent_usd : of the GPU part
     storage_usd : of the disk
     download_usd, upload_usd : traffic
-    failures, preemptions, moves, checkpoints : how many
+    failed_h : starts that fail for want of memory; bills rent
+    failures, preemptions, moves, checkpoints, failed_starts : how many
     """
 
     pull_h: FloatArray
@@ -57,6 +58,8 @@ class Lines:
     preemptions: FloatArray
     moves: FloatArray
     checkpoints: FloatArray
+    failed_h: FloatArray
+    failed_starts: FloatArray
 
     @property
     def running_h(self) -> FloatArray:
@@ -67,6 +70,7 @@ class Lines:
             + self.checkpoint_h
             + self.send_h
             + self.repeated_h
+            + self.failed_h
         )
         return total
 
@@ -127,6 +131,7 @@ def expected(
     failures_per_h: FloatArray,
     preemptions_per_h: FloatArray | float = 0.0,
     planned_moves: FloatArray | float = 0.0,
+    failed_starts: FloatArray | float = 0.0,
 ) -> Lines:
     """Return the expected lines of the job on each offer.
 
@@ -140,6 +145,8 @@ def expected(
     assumed : how long waits last
     failures_per_h, preemptions_per_h : rates while running
     planned_moves : moves because the offer ends before the job does
+    failed_starts : starts before the one that succeeds, each paid up to its first step
+        and followed by another machine like this one
     """
     rate = failures_per_h + preemptions_per_h
     gone_failed = np.exp(-assumed.patience_h / assumed.repair_h)
@@ -155,6 +162,7 @@ def expected(
     moved_h = planned_moves * running_hours(move_h, rate)
     trained_h = running_hours(stretch_h, rate, phi)
     sent_h = running_hours(terms.send_h, rate, phi)
+    failed_h = failed_starts * terms.start_h
     plain_h = terms.begin_h + training_h + checkpoint_h + terms.send_h
     repeated_h = (
         (begun_h - terms.begin_h)
@@ -164,16 +172,17 @@ def expected(
     )
     running_h = plain_h + repeated_h
     interruptions = rate * running_h
+    paid_h = running_h + failed_h
     failures, preemptions = failed * interruptions, (1.0 - failed) * interruptions
     moves = gone * interruptions + planned_moves
-    pull_h = (1.0 + moves) * terms.pull_h
+    pull_h = (1.0 + moves + failed_starts) * terms.pull_h
     paused_h = preemptions * assumed.pause_h * (1.0 - gone_paused)
     # What begins anew downloads its data anew; elsewhere only a move does.
     anew = rate * (begun_h + moved_h)
     resumed = planned_moves + gone * (interruptions - anew)
     downloaded = (
-        (1.0 + anew + resumed) * terms.dataset_gb
-        + (1.0 + moves) * terms.image_gb
+        (1.0 + anew + resumed + failed_starts) * terms.dataset_gb
+        + (1.0 + moves + failed_starts) * terms.image_gb
         + (rate * moved_h + resumed) * terms.checkpoint_gb
     )
     shape = running_h.shape
@@ -190,12 +199,14 @@ def expected(
         repeated_h=full(repeated_h),
         offline_h=full(failures * assumed.repair_h * (1.0 - gone_failed)),
         paused_h=full(paused_h),
-        rent_usd=full(terms.gpu_usd_per_h * running_h),
-        storage_usd=full(terms.storage_usd_per_h * (running_h + pull_h + paused_h)),
+        rent_usd=full(terms.gpu_usd_per_h * paid_h),
+        storage_usd=full(terms.storage_usd_per_h * (paid_h + pull_h + paused_h)),
         download_usd=full(terms.download_usd_per_gb * downloaded),
         upload_usd=full(terms.upload_usd_per_gb * terms.checkpoint_gb * count),
         failures=full(failures),
         preemptions=full(preemptions),
         moves=full(moves),
         checkpoints=full(count),
+        failed_h=full(failed_h),
+        failed_starts=full(failed_starts),
     )

@@ -7,6 +7,8 @@ from typing import Literal, get_args
 
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.hazard import BidHazard
+from advisor.software.image import Image
+from advisor.software.rules import default_images
 from advisor.throughput.own_runs import OwnRun
 from advisor.workloads.profile import Workload
 
@@ -29,6 +31,7 @@ class Job:
     fit_batch : each GPU takes the largest batch that it holds, not the profile's
     runs : of the workload that the user made and measured
     bid_hazard : how often a bid loses its GPUs; None: the stated prior
+    images : Docker images that it may run in, the one to take where it runs first
     """
 
     workload: Workload
@@ -39,6 +42,7 @@ class Job:
     fit_batch: bool = False
     runs: tuple[OwnRun, ...] = ()
     bid_hazard: BidHazard | None = None
+    images: tuple[Image, ...] = field(default_factory=default_images)
 
 
 def needed_disk_gb(workload: Workload, assumptions: Assumptions) -> float:

@@ -31,6 +31,7 @@ class Terms:
     begin_h : running to first step: data set, start of the process; with it what the
         first epoch takes longer where the data exceed the memory
     download_h : of the data set, a part of `begin_h`
+    start_h : running to first step, without what the first epoch takes longer
     resume_h : restart on the same machine: process, checkpoint, an empty page cache
     move_h : restart on another one: data set and checkpoint
     write_h : to write one checkpoint
@@ -47,6 +48,7 @@ class Terms:
     pull_h: FloatArray
     begin_h: FloatArray
     download_h: FloatArray
+    start_h: FloatArray
     resume_h: FloatArray
     move_h: FloatArray
     write_h: FloatArray
@@ -106,6 +108,7 @@ def terms(
         pull_h=_hours(image_gb, pulled) + assumed.boot_s / SECONDS_PER_HOUR,
         begin_h=download_h + start_h + cold_h,
         download_h=download_h,
+        start_h=download_h + start_h,
         resume_h=start_h + read_h + cold_epoch_h,
         move_h=download_h + start_h + cold_h + _hours(workload.checkpoint_gb, delivered),
         write_h=read_h + assumed.checkpoint_stop_s / SECONDS_PER_HOUR,

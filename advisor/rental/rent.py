@@ -25,14 +25,16 @@ from advisor.errors import (
 )
 from advisor.market.lifecycle import Order
 from advisor.ranking import nothing_left
+from advisor.rental.candidate import Candidate
 from advisor.rental.caps import Caps, Commitment, commitments, latest_end
 from advisor.rental.desk import Desk
 from advisor.rental.ends import beyond_caps, traffic_usd, until
 from advisor.rental.labels import PREFIX, new_label
 from advisor.rental.reconcile import reconcile, settle_unknown, unsettled
 from advisor.rental.release import finish_release, release
-from advisor.rental.request import Attempt, Candidate, Outcome, Rental, RentRequest
+from advisor.rental.request import Attempt, Outcome, Rental, RentRequest
 from advisor.rental.start import NotStartedError, wait_until_running
+from advisor.software.misfit import MISFITS
 from advisor.store.database import open_store
 from advisor.store.hosts import HostRule, block_if_not_allowed
 from advisor.store.ledger import Entry
@@ -90,6 +92,8 @@ def renting(
     with ExitStack() as stack:
         while candidates and len(attempts) < request.attempts:
             candidate, *candidates = candidates
+            if not request.misfits.allow(candidate):
+                continue
             with ExitStack() as locks:
                 found = _try(desk, request, candidate, candidates, confirm, locks)
                 if isinstance(found, Rental):
@@ -239,7 +243,7 @@ def _order_of(request: RentRequest, candidate: Candidate, entry: Entry) -> Order
     bid = float(candidate.ranking.bill.bid_usd_per_hour[candidate.at])
     return Order(
         offer_id=candidate.offer_id,
-        image=request.image,
+        image=candidate.image,
         disk_gb=request.disk_gb,
         label=entry.label,
         onstart=request.onstart(entry.ends_at),
@@ -306,10 +310,14 @@ def _started(
     try:
         instance = wait_until_running(desk, held, timeout_s, request.answers)
         _raise(beyond_caps(desk, request, held))
+        if request.probe is not None and (symptom := request.probe(instance)):
+            _raise(NotStartedError(symptom.misfit, str(symptom)))
     except NotStartedError as error:
         release(desk, held, str(error))
         if error.failure in _BLAMED:
             _blame(desk, candidate, str(error))
+        if error.failure in MISFITS:
+            request.misfits.add(error.failure, candidate)
         return _Failed(error.failure, str(error))
     except BaseException as error:
         release(desk, held, f"given up: {error or type(error).__name__}")
@@ -333,7 +341,7 @@ def _blame(desk: Desk, candidate: Candidate, reason: str) -> None:
         block_if_not_allowed(store, rule)
 
 
-def _raise(error: AdvisorError | None) -> None:
+def _raise(error: Exception | None) -> None:
     if error is not None:
         raise error
 

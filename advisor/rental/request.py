@@ -9,7 +9,10 @@ from typing import Literal
 from advisor.market.lifecycle import Instance
 from advisor.market.types import Answer, Query
 from advisor.ranking import Ranking
+from advisor.rental.candidate import Candidate
 from advisor.rental.caps import Caps
+from advisor.rental.misfits import Misfits
+from advisor.software.misfit import Symptom
 from advisor.store.ledger import Entry
 
 DEFAULT_ATTEMPTS = 5
@@ -30,6 +33,10 @@ Outcome = Literal[
     "outbid",
     "vanished",
     "dearer",
+    "image_lacks_gpu",
+    "driver_too_old",
+    "cpu_arch",
+    "host_ram_too_small",
 ]
 
 
@@ -51,45 +58,6 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """An offer of a ranking."""
-
-    ranking: Ranking
-    at: int
-
-    @property
-    def offer_id(self) -> int:
-        """The market's id of the offer."""
-        return int(self.ranking.offers.offer_id[self.at])
-
-    @property
-    def machine_id(self) -> int:
-        """The market's id of the machine."""
-        return int(self.ranking.offers.machine_id[self.at])
-
-    @property
-    def usd_per_hour(self) -> float:
-        """Price while it runs, disk included, $/h."""
-        return float(self.ranking.bill.usd_per_hour[self.at])
-
-    @property
-    def epoch_usd(self) -> float:
-        """Expected cost of an epoch, $."""
-        return float(self.ranking.bill.epoch_usd[self.at])
-
-    @property
-    def job_hours(self) -> float:
-        """Expected hours of the whole job."""
-        return float(self.ranking.bill.job_hours[self.at])
-
-    @property
-    def name(self) -> str:
-        """The GPUs, for people."""
-        offers = self.ranking.offers
-        return f"{offers.num_gpus[self.at]:.0f} x {offers.gpu_name[self.at]}"
-
-
-@dataclass(frozen=True, slots=True)
 class RentRequest:
     """What is to be rented.
 
@@ -99,7 +67,7 @@ class RentRequest:
     query : what the market is asked
     rank : ranks what the market answers
     disk_gb : GB of disk, a whole number
-    image : Docker image
+    misfits : what is known not to run, to which each attempt adds
     onstart : returns the script that the machine runs at every start, given when the
         rental must be gone (seconds since 1970)
     caps : what may be spent
@@ -108,6 +76,8 @@ class RentRequest:
     start_timeout_s : seconds from rent to a machine that is ready; None: three times
         what is predicted, and ten minutes
     answers : tells whether ssh answers; None: a running machine is enough
+    probe : returns what keeps a machine that answers from running the image, None if
+        nothing does; None: it is not asked
     interruptible : the ranking's bid is made
     """
 
@@ -115,13 +85,14 @@ class RentRequest:
     query: Query
     rank: Callable[[Answer], Ranking]
     disk_gb: float
-    image: str
     onstart: Callable[[float], str]
     caps: Caps
+    misfits: Misfits
     lifetime_s: float | None = None
     attempts: int = DEFAULT_ATTEMPTS
     start_timeout_s: float | None = None
     answers: Callable[[Instance], bool] | None = None
+    probe: Callable[[Instance], Symptom | None] | None = None
     interruptible: bool = False
 
 

@@ -28,12 +28,14 @@ from advisor.rental.desk import Desk
 from advisor.rental.jobs import JobRecord, job_folder, save_job
 from advisor.rental.labels import read_label
 from advisor.rental.machine import WORK, heartbeats
+from advisor.rental.probe import symptom_of_end
 from advisor.rental.release import released
 from advisor.rental.remote_job import RemoteJob
 from advisor.rental.rent import Confirm, renting
 from advisor.rental.request import Rental, RentRequest
 from advisor.rental.ssh import Ssh
 from advisor.rental.sync import prepare, pull, push
+from advisor.software.misfit import Symptom
 from advisor.store.ledger import Entry
 
 Result = TypeVar("Result")
@@ -47,10 +49,24 @@ _CHECKPOINT_S = 300.0
 _PATIENCE_S = 300.0
 _PAUSE_S = 5.0
 _LAST_CHANCE_S = 300.0  # before the end, for copying back
+_LOG_END_BYTES = 1 << 16  # where a command says why it failed
 
 
 class MachineLostError(Exception):
     """The machine that had the command is no more of use."""
+
+
+class MisfitError(MachineLostError):
+    """The machine could not run the command, by no fault of its own.
+
+    Attributes
+    ----------
+    symptom : what shows it
+    """
+
+    def __init__(self, symptom: Symptom) -> None:
+        super().__init__(str(symptom))
+        self.symptom = symptom
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +123,8 @@ def carry_out(launch: Launch, job: JobRecord) -> Ended:
         try:
             with _machine(launch, job) as (entry, instance, known):
                 return _work(launch, known, entry, instance)
+        except MisfitError as error:
+            told(f"{error}; the job goes to a machine that fits")
         except MachineLostError as error:
             told(f"machine lost: {error}; the job goes to another one")
     message = f"{MACHINES} machines were lost: 'advisor run --resume {job.name}' goes on"
@@ -140,7 +158,11 @@ def _machine(
     ):
         known = job.with_prediction(launch.predicted(rental))
         save_job(desk.folder, known)
-        yield rental.entry, rental.instance, known
+        try:
+            yield rental.entry, rental.instance, known
+        except MisfitError as error:
+            launch.request.misfits.add(error.symptom.misfit, rental.chosen)
+            raise
 
 
 def _running(desk: Desk, entry: Entry) -> Instance:
@@ -192,6 +214,11 @@ def _work(launch: Launch, job: JobRecord, entry: Entry, instance: Instance) -> E
             state = _patiently(desk, entry, remote.state)
             if state.exit_code is None:
                 raise MachineLostError(f"the command is {state.phase}")
+            if state.exit_code != 0:
+                symptom = symptom_of_end(ssh, state.exit_code, _end_of(log))
+                if symptom is not None:
+                    _save(desk, job, ssh)
+                    raise MisfitError(symptom)
             _fetch_at_last(launch, job, entry, ssh)
     except ResultsLeftError:
         raise
@@ -204,7 +231,15 @@ def _stop(desk: Desk, job: JobRecord, remote: RemoteJob) -> None:
     """End the command and copy back what there is; the machine may be gone by now."""
     try:
         remote.stop()
-        _fetch(remote.ssh, job, Path(job.folder))
+    except RemoteError as error:
+        desk.told(f"the command could not be ended: {error}")
+    _save(desk, job, remote.ssh)
+
+
+def _save(desk: Desk, job: JobRecord, ssh: Ssh) -> None:
+    """Copy back what there is, if that can be had."""
+    try:
+        _fetch(ssh, job, Path(job.folder))
     except RemoteError as error:
         desk.told(f"what the command wrote could not be copied back: {error}")
 
@@ -298,6 +333,13 @@ def _variables(job: JobRecord) -> dict[str, str]:
         "ADVISOR_RESULTS": job.results,
         "ADVISOR_CHECKPOINTS": job.checkpoints,
     }
+
+
+def _end_of(log: Path) -> str:
+    """Return the last of what a command printed."""
+    with log.open("rb") as file:
+        file.seek(max(log.stat().st_size - _LOG_END_BYTES, 0))
+        return file.read().decode(errors="replace")
 
 
 def _log_of(data: Path, name: str, label: str) -> Path:

@@ -2,7 +2,9 @@
 
 In a table ``[rental]``::
 
-    image = "pytorch/pytorch:2.5.1-cuda12.4-cudnn9-runtime"
+    image = "ghcr.io/me/training:3"
+    image_cuda = "12.8"
+    image_archs = "8.0;8.6;9.0;12.0"
     job_budget_usd = 30
     day_budget_usd = 100
 """
@@ -19,8 +21,8 @@ from typing import Any
 from advisor.errors import UsageError
 from advisor.workloads.load import read_text
 
-DEFAULT_IMAGE = "pytorch/pytorch:2.5.1-cuda12.4-cudnn9-runtime"
 _TABLE = "rental"
+_IMAGE = ("image", "image_cuda", "image_archs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,14 @@ class Settings:
     Attributes
     ----------
     image : Docker image
+    image_cuda, image_archs : what is in it, if no rule knows it, see
+        `advisor.software.image.Declared`
     job_budget_usd, day_budget_usd : caps, see `advisor.rental.caps.Caps`
     """
 
     image: str | None = None
+    image_cuda: str | None = None
+    image_archs: str | None = None
     job_budget_usd: float | None = None
     day_budget_usd: float | None = None
 
@@ -49,7 +55,10 @@ def load_settings(files: Iterable[Path]) -> Settings:
     found: dict[str, Any] = {}
     for path in files:
         if path.is_file():
-            found = {**_table(path), **found}
+            farther = _table(path)
+            if any(name in found for name in _IMAGE):  # one file tells of one image
+                farther = {k: v for k, v in farther.items() if k not in _IMAGE}
+            found = {**farther, **found}
     return Settings(**found)
 
 
@@ -65,9 +74,9 @@ def _table(path: Path) -> Mapping[str, Any]:
         if name not in Settings.__dataclass_fields__:
             known = ", ".join(Settings.__dataclass_fields__)
             raise UsageError(f"{path}: [{_TABLE}] knows {known}, not {name!r}")
-        if name == "image":
+        if name in _IMAGE:
             if not (isinstance(value, str) and value.strip()):
-                raise UsageError(f"{path}: [{_TABLE}] image: a name is expected")
+                raise UsageError(f"{path}: [{_TABLE}] {name}: a text is expected")
         elif not _is_amount(value):
             raise UsageError(f"{path}: [{_TABLE}] {name}: dollars above 0 are expected")
     return table

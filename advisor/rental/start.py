@@ -8,9 +8,12 @@ from typing import Literal
 from advisor.errors import AdvisorError, KeyRefusedError, MarketError
 from advisor.market.lifecycle import BROKEN_AT_BOOT, RUNNING, STARTING, Instance
 from advisor.rental.desk import Desk
+from advisor.software.misfit import Misfit, symptom_of
 from advisor.store.ledger import Entry
 
-Failure = Literal["too_slow", "unanswered", "broken", "outbid", "vanished", "dearer"]
+Failure = (
+    Literal["too_slow", "unanswered", "broken", "outbid", "vanished", "dearer"] | Misfit
+)
 
 _POLL_S = 5.0
 _APPEARS_WITHIN_S = 90.0  # a read right after the contract may not show it yet
@@ -90,6 +93,8 @@ def _refuse(instance: Instance, entry: Entry) -> None:
     if price is not None and price > agreed * _PRICE_SLACK:
         reason = f"it bills ${price:.4f}/h, agreed were ${agreed:.4f}/h"
         raise NotStartedError("dearer", reason)
+    if instance.status != RUNNING and (symptom := symptom_of(instance.message)):
+        raise NotStartedError(symptom.misfit, str(symptom))
     status = instance.status
     if status in BROKEN_AT_BOOT:
         reason = f"{status} on its first boot: {instance.message}".rstrip(": ")

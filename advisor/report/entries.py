@@ -79,6 +79,21 @@ def entry(ranking: Ranking, at: int, rank: int | None) -> Entry:
         "expected_failures": number(lines.failures[at]),
         "expected_preemptions": number(lines.preemptions[at]),
         "expected_moves": number(lines.moves[at]),
+        "expected_failed_starts": number(lines.failed_starts[at]),
+        "image": ranking.software.image[at] or None,
+        "compute_capability": number(_capability(ranking, at)),
+        "cuda_max": number(offers.cuda_max_good[at]),
+        "driver_version": offers.driver_version[at] or None,
+        "cpu_arch": ranking.software.hosts.cpu_arch[at] or None,
+        "host_ram_gb": number(machines.ram_gb[at]),
+        "host_ram_needed_gb": number(ranking.host_need_gb[at]),
+        "host_ram_risk": number(ranking.start_risk[at]),
+        "inet_down_mbit_s": number(offers.inet_down_mbit_s[at]),
+        "inet_up_mbit_s": number(offers.inet_up_mbit_s[at]),
+        "disk_mb_s": number(offers.disk_bw_mb_s[at]),
+        "verification": offers.verification[at] or None,
+        "hosting_type": number(offers.hosting_type[at]),
+        "direct_port_count": number(offers.direct_port_count[at]),
         "reliability": number(offers.reliability[at]),
         "geolocation": offers.geolocation[at] or None,
         "duration_s": number(offers.duration_s[at]),
@@ -89,6 +104,13 @@ def entry(ranking: Ranking, at: int, rank: int | None) -> Entry:
         ],
         "flags": [name for name, holds in ranking.flags.items() if holds[at]],
     }
+
+
+def _capability(ranking: Ranking, at: int) -> float:
+    """Return the compute capability that the market tells, else the table's."""
+    hosts = ranking.software.hosts
+    told = float(hosts.capability[at])
+    return float(hosts.named_capability[at]) if math.isnan(told) else told
 
 
 def basis(ranking: Ranking) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class _Line(NamedTuple):
 _LINES: Mapping[str, _Line] = {
     "pull": _Line("image pull and boot", lambda b: b.pull_h, bills_rent=False),
     "begin": _Line("data, start, cold cache", lambda b: b.begin_h, bills_rent=True),
+    "failed": _Line("starts that fail", lambda b: b.failed_h, bills_rent=True),
     "training": _Line("training", lambda b: b.training_h, bills_rent=True),
     "checkpoints": _Line("checkpoints", lambda b: b.checkpoint_h, bills_rent=True),
     "send": _Line("last checkpoint home", lambda b: b.send_h, bills_rent=True),

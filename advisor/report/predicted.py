@@ -34,6 +34,8 @@ _OF_A_MARKET = (
     "expected_failures",
     "expected_preemptions",
     "expected_moves",
+    "expected_failed_starts",
+    "image",
     "tied_with",
     "alternatives",
     "reliability",
@@ -43,6 +45,8 @@ _OF_A_MARKET = (
 """Keys of an offer's entry that only a market can fill."""
 
 _REMARKS: Mapping[str, str] = {
+    "gpu_vendor": "the image serves no GPU of this maker",
+    "image_lacks_gpu": "the image has no code for this GPU",
     "gpu_not_modelled": "the model has learnt from no card of this maker",
     "cpu_unknown": "the CPU is not given or in no table; a usual one is assumed",
     "cores_unknown": "the threads are not given; a usual number is assumed",

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from advisor.errors import AdvisorError, RentalStateUnknownError
+from advisor.rental.candidate import Candidate
 from advisor.rental.reconcile import Finding
-from advisor.rental.request import Attempt, Candidate, Rental
+from advisor.rental.request import Attempt, Rental
 from advisor.report.entries import number
 from advisor.store.ledger import Entry, Step
 
@@ -130,4 +131,5 @@ def _offer(candidate: Candidate) -> Mapping[str, Any]:
         "machine_id": candidate.machine_id if candidate.machine_id >= 0 else None,
         "gpu_name": offers.gpu_name[at] or None,
         "num_gpus": int(offers.num_gpus[at]),
+        "image": candidate.image,
     }

@@ -27,6 +27,8 @@ PROJECT_FILE = "advisor.toml"
 """Name of a project's file; its profiles are the tables ``[workloads.NAME]``."""
 
 _TABLE = "workloads"
+_TABLES = (_TABLE, "rental")
+"""Tables of a project's file; each is read by who it is for."""
 
 _MAX_BYTES = 1_000_000
 """A profile has some 10 kB; what is larger is some other file."""
@@ -138,7 +140,8 @@ class Library:
     def _project(self) -> dict[str, Callable[[Parent], Workload]]:
         if self.project is None:
             return {}
-        return parse_workloads(read_text(self.project), str(self.project), _TABLE)
+        text = read_text(self.project)
+        return parse_workloads(text, str(self.project), _TABLE, _TABLES)
 
 
 def load_workload(name_or_path: str, library: Library | None = None) -> Workload:

@@ -9,6 +9,7 @@ profile.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, asdict, fields
@@ -28,6 +29,7 @@ EXTENDS = "extends"
 UNITS = "benchmark_units_per_sample"
 """Key of ``[reference]`` that stands as it is stated, see `with_level_of`."""
 
+_CUDA = re.compile(r"\d{1,2}\.\d{1,2}(?:\.\d+)?")
 _LARGEST = 1e15
 _LARGEST_COUNT = 1e9
 _SMALLEST = 1e-9
@@ -37,6 +39,7 @@ _MAY_BE_ZERO = frozenset(
     {
         "weight_bytes_per_parameter",
         "framework_memory_gb",
+        "host_ram_gb",
         "cpu_ms_log_sd",
         "dataset_gb",
         "image_gb",
@@ -77,11 +80,12 @@ def parse_workload(
 
 
 def parse_workloads(
-    text: str, origin: str, table: str
+    text: str, origin: str, table: str, tables: Sequence[str] = ()
 ) -> dict[str, Callable[[Parent], Workload]]:
     """Return name -> reader of the profiles in the tables ``[table.NAME]`` of a text.
 
-    Each is read when it is asked for, so that a broken one hides no other.
+    Each is read when it is asked for, so that a broken one hides no other. Other `tables`
+    may stand in the text, which are no profiles.
 
     Raises
     ------
@@ -90,7 +94,7 @@ def parse_workloads(
     """
     plain = _Parser(text, origin, None)
     document = plain.document()
-    plain.refuse_unknown(document, (table,))
+    plain.refuse_unknown(document, (table, *tables))
     found = plain.table(document, table)
 
     def reader(name: str) -> Callable[[Parent], Workload]:
@@ -343,6 +347,15 @@ class _Parser:
                 f"no more than parameters_m ({workload.parameters_m:g}) is expected",
                 "trainable_parameters_m",
             )
+        if workload.image_archs:
+            from advisor.hardware.capability import Architectures  # noqa: PLC0415
+
+            try:
+                Architectures.parse(workload.image_archs)
+            except UsageError as error:
+                self._refuse(str(error), "image_archs")
+        if workload.image_cuda and not _CUDA.fullmatch(workload.image_cuda):
+            self._refuse("a CUDA version such as '12.8' is expected", "image_cuda")
 
     def _refuse(self, problem: str, key: str = "", table: str = "") -> NoReturn:
         """Raise the error for a problem, with the place where it is."""

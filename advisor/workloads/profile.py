@@ -32,7 +32,14 @@ stages 1 to 3; Rajbhandari et al., SC 2020).
 
 SHARDINGS: tuple[Sharding, ...] = get_args(Sharding)
 
+Loading = Literal["whole", "mapped"]
+"""How the weights come to the GPU: ``whole`` through the host's memory, all at once;
+``mapped`` from a file that is mapped, a shard at a time (safetensors)."""
+
+LOADINGS: tuple[Loading, ...] = get_args(Loading)
+
 CHOICES: Mapping[str, tuple[str, ...]] = {
+    "Loading": LOADINGS,
     "Precision": PRECISIONS,
     "Optimizer": OPTIMIZERS,
     "Sharding": SHARDINGS,
@@ -106,6 +113,12 @@ class Workload:
     optimizer : see `Optimizer`
     gradient_checkpointing : activations are computed again in the backward pass
     sharding : see `Sharding`
+    loading : see `Loading`
+    host_ram_gb : 10^9 bytes of host memory that the job needs; 0: by formula, see
+        `advisor.workloads.host_memory`
+    image : Docker image that it runs in; ``""``: chosen by card and driver
+    image_cuda, image_archs : what is in an image that no rule knows, such as ``"12.4"``
+        and ``"8.0;9.0+PTX"``; ``""`` where nothing is said
     """
 
     name: str
@@ -137,6 +150,11 @@ class Workload:
     optimizer: Optimizer = "stated"
     gradient_checkpointing: bool = False
     sharding: Sharding = "none"
+    loading: Loading = "whole"
+    host_ram_gb: float = 0.0
+    image: str = ""
+    image_cuda: str = ""
+    image_archs: str = ""
 
     @property
     def training_gflops_per_sample(self) -> float:

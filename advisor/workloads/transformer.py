@@ -262,6 +262,7 @@ def transformer_profile(
         sample=f"sequence of {tokens:,} tokens",
         sources={**base.sources, **assumed, **told},
         gradient_checkpointing=lora or base.gradient_checkpointing,
+        loading="mapped" if lora and base.sharding != "fsdp" else base.loading,
         **values,
     )
     return with_level_of(child, base)

@@ -173,12 +173,15 @@ def test_a_broken_file_names_line_and_key_and_hides_no_other(
 def test_a_broken_project_file_is_told_where_it_matters(
     advisor: Advisor, tmp_path: Path
 ) -> None:
-    """A name that may be in it says so; a built-in name still works."""
+    """A name that may be in it says so, and so may the image; named, neither matters."""
     (tmp_path / "advisor.toml").write_text("[workloads.mine\n")
     outcome = advisor("rank", "--workload", "mine")
     assert outcome.exit_code == 2
     assert "advisor.toml: this is not whole TOML" in outcome.stderr
-    assert advisor("rank", "--workload", "resnet50", "--top", "1").exit_code == 0
+    line = ("rank", "--workload", "resnet50", "--top", "1")
+    assert "advisor.toml: Expected" in advisor(*line).stderr
+    image = "pytorch/pytorch:2.12.1-cuda12.6-cudnn9-runtime"
+    assert advisor(*line, "--image", image).exit_code == 0
     (tmp_path / "advisor.toml").write_text("workload = 3\n")
     outcome = advisor("workloads", "show", "mine")
     assert "advisor.toml:1: workload: this key is not known" in outcome.stderr

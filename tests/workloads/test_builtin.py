@@ -64,7 +64,8 @@ def test_every_figure_has_a_source(workload: Workload) -> None:
     """Each number, the precision and the era say where they are from."""
     numbers = {f.name for f in fields(Workload) if str(f.type) in {"float", "int"}}
     needed = numbers | {"precision", "era", "benchmark_units_per_sample"}
-    assert set(workload.sources) == needed
+    needed -= {"host_ram_gb"} if workload.host_ram_gb == 0 else set()  # by formula
+    assert set(workload.sources) - {"loading"} == needed
     assert all(len(source) > 3 for source in workload.sources.values())
 
 

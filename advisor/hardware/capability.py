@@ -1,0 +1,102 @@
+"""Which cards compiled GPU code runs on: CUDA's compute capabilities.
+
+Code is compiled for one capability and runs on cards of the same major number and the
+same or a higher minor one; code kept as PTX is compiled on the card and runs on every
+later one (NVIDIA, "CUDA C++ Programming Guide", binary and PTX compatibility).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from advisor.arrays import BoolArray, FloatArray
+from advisor.errors import UsageError
+
+_PTX = "ptx"
+_CAPABILITY = re.compile(r"(\d{1,2})\.(\d)a?")
+_LISTED = "such as '7.5;8.0;9.0' or '8.6 9.0+PTX'"
+
+
+@dataclass(frozen=True, slots=True)
+class Architectures:
+    """The compute capabilities that a build has code for.
+
+    Attributes
+    ----------
+    compiled : capabilities times ten, rising, such as ``(75, 80, 120)``
+    ptx : capability times ten of the code that is kept as PTX; None: there is none
+
+    Examples
+    --------
+    >>> built = Architectures.parse("7.5;8.6;9.0+PTX")
+    >>> built.run_on(np.array([8.0, 8.9, 12.0])).tolist()
+    [False, True, True]
+    """
+
+    compiled: tuple[int, ...]
+    ptx: int | None = None
+
+    @classmethod
+    def parse(cls, text: str, origin: str = "") -> Self:
+        """Read a list as PyTorch writes it in ``TORCH_CUDA_ARCH_LIST``.
+
+        ``+PTX`` behind a capability, or the word PTX behind the last one, says that its
+        code is kept as PTX too.
+
+        Parameters
+        ----------
+        text : capabilities, apart by semicolons, commas or spaces
+        origin : what messages call the place where it stands
+
+        Raises
+        ------
+        advisor.errors.UsageError
+            if it is no such list
+        """
+        compiled: set[int] = set()
+        ptx: int | None = None
+        words = [word for word in re.split(r"[;,\s]+", text.strip().lower()) if word]
+        last = 0
+        for word in words:
+            number, plus, suffix = word.partition("+")
+            if word == _PTX and last:
+                ptx = last
+                continue
+            match = _CAPABILITY.fullmatch(number)
+            if match is None or (plus and suffix != _PTX):
+                place = f"{origin}: " if origin else ""
+                message = f"{place}{text!r} is no list of compute capabilities, {_LISTED}"
+                raise UsageError(message)
+            last = 10 * int(match[1]) + int(match[2])
+            compiled.add(last)
+            ptx = last if plus else ptx
+        if not compiled:
+            place = f"{origin}: " if origin else ""
+            message = f"{place}a list of compute capabilities is expected, {_LISTED}"
+            raise UsageError(message)
+        return cls(tuple(sorted(compiled)), ptx)
+
+    def run_on(self, capability: FloatArray) -> BoolArray:
+        """Return whether cards of these capabilities run the code, shape (N,).
+
+        Of an unknown capability (NaN) nothing is known: False.
+        """
+        known = np.isfinite(capability)
+        tenths = np.rint(np.where(known, capability, 0.0) * 10.0).astype(np.int64)
+        runs = np.zeros(tenths.shape, dtype=bool)
+        for built in self.compiled:
+            runs |= (tenths // 10 == built // 10) & (tenths % 10 >= built % 10)
+        if self.ptx is not None:
+            runs |= tenths >= self.ptx
+        return runs & known
+
+    def __str__(self) -> str:
+        words = [f"{tenths // 10}.{tenths % 10}" for tenths in self.compiled]
+        if self.ptx is not None:
+            at = self.compiled.index(self.ptx)
+            words[at] += "+PTX"
+        return ";".join(words)

@@ -1,0 +1,1 @@
+"""What a job's software needs of a machine: image, CUDA, driver, GPU code, vendor."""

@@ -1,0 +1,126 @@
+"""How much memory of the host a training needs, and how likely a machine has too little.
+
+By formula, each part in 10^9 bytes::
+
+    need = GPUs x process                    Python, framework and CUDA of one process
+         + GPUs x workers x worker           the data loader's
+         + GPUs x (2 workers + 1) x batch    what they prefetch, and the batch under way
+         + weights                           on their way to the GPUs
+         + page cache                        what a mapped file must keep in memory
+
+Who loads the weights *whole* holds all of them at once: in every process, or, where they
+are sharded among the GPUs, in the one that hands them out. Who maps the file holds one
+shard of it. None of these parts was measured on many machines: each is marked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from advisor.arrays import FloatArray
+from advisor.workloads.profile import Workload
+
+PROCESS_GB = 2.0
+"""Of a process that has set up CUDA: 2.06 GB (pytorch/pytorch issue 113326) and 1.96 GB
+after a first convolution (issue 12873), one machine each."""
+
+WORKER_GB = 0.4
+"""Of one data loader worker: assumption. PyTorch alone takes 0.32 GB (pytorch/pytorch
+issue 113326), a part of which a forked process shares until it writes to it."""
+
+WORKERS = 4
+"""Workers per GPU: assumption (PyTorch's ImageNet example takes four in all); no more
+than there are hardware threads."""
+
+PREFETCH_FACTOR = 2
+"""Batches that each worker prepares ahead (default of PyTorch's ``DataLoader``)."""
+
+SHARD_GB = 5.0
+"""Largest file of a checkpoint in shards (Hugging Face Transformers, default of
+``max_shard_size`` up to version 4)."""
+
+NEED_LOG_SD = 0.36
+"""Standard deviation of the logarithm of the need: assumption, a factor of 1.8 either
+way in nine of ten cases."""
+
+SURELY_TOO_SMALL = 0.95
+"""Probability from which a machine counts as too small rather than as a risk."""
+
+_LOGISTIC = np.sqrt(3.0) / np.pi  # scale of a logistic distribution over its sd
+
+
+@dataclass(frozen=True, slots=True)
+class HostMemory:
+    """What a training needs of the host's memory, 10^9 bytes, shape (N,) each.
+
+    Attributes
+    ----------
+    processes, workers, prefetch, weights, page_cache : the parts
+    total : their sum, or what the profile states
+    """
+
+    processes: FloatArray
+    workers: FloatArray
+    prefetch: FloatArray
+    weights: FloatArray
+    page_cache: FloatArray
+    total: FloatArray
+
+
+def host_memory(
+    workload: Workload,
+    num_gpus: npt.ArrayLike,
+    threads: npt.ArrayLike,
+    micro_batch: npt.ArrayLike,
+) -> HostMemory:
+    """Return what a training needs of the host's memory on N machines.
+
+    Parameters
+    ----------
+    workload : the profile
+    num_gpus : GPUs, a process each, shape (N,)
+    threads : hardware threads of the machine, shape (N,)
+    micro_batch : samples that a GPU takes at once, shape (N,)
+    """
+    gpus = np.asarray(num_gpus, dtype=np.float64)
+    each = np.clip(np.floor(np.asarray(threads) / gpus), 1.0, WORKERS)
+    batch_gb = np.asarray(micro_batch) * workload.gpu_bytes_per_sample / 1e9
+    held_gb = _weights_gb(workload)
+    whole = workload.loading == "whole"
+    holders = np.ones_like(gpus) if workload.sharding == "fsdp" else gpus
+    processes = gpus * PROCESS_GB
+    workers = gpus * each * WORKER_GB
+    prefetch = gpus * (PREFETCH_FACTOR * each + 1.0) * batch_gb
+    weights = holders * held_gb if whole else np.zeros_like(gpus)
+    page_cache = np.full_like(gpus, 0.0 if whole else min(held_gb, SHARD_GB))
+    total = processes + workers + prefetch + weights + page_cache
+    if workload.host_ram_gb > 0.0:
+        total = np.full_like(gpus, workload.host_ram_gb)
+    return HostMemory(processes, workers, prefetch, weights, page_cache, total)
+
+
+def too_little_probability(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
+    """Return how likely a host's memory does not suffice, shape (N,).
+
+    The logarithm of what is needed is taken as logistic with `NEED_LOG_SD`. NaN where
+    the memory is unknown.
+    """
+    with np.errstate(divide="ignore", over="ignore"):
+        shortage = np.log(need_gb / ram_gb) / (NEED_LOG_SD * _LOGISTIC)
+        probability: FloatArray = 1.0 / (1.0 + np.exp(-shortage))
+    return probability
+
+
+def _weights_gb(workload: Workload) -> float:
+    """Return 10^9 bytes of the weights as they are held while they are loaded.
+
+    Trained ones in single precision, or in half where the model is; frozen ones as they
+    are kept on the GPU.
+    """
+    trained_bytes = 2.0 if workload.precision == "fp16" else 4.0
+    frozen_m = workload.parameters_m - workload.trainable_parameters_m
+    trained_gb = workload.trainable_parameters_m * trained_bytes / 1e3
+    return trained_gb + frozen_m * workload.weight_bytes_per_parameter / 1e3
