@@ -156,7 +156,7 @@ def rank_offers(
         fit_batch=job.fit_batch,
         measured=measured,
     )
-    software = software_fit(offers, machines, job.images)
+    software = software_fit(offers, machines.gpu, job.images)
     need_gb = _host_need_gb(offers, throughput, job)
     risk = too_little_probability(need_gb, machines.ram_gb)
     # What is surely too small is left out below; it must not cost infinitely much.

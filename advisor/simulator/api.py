@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from advisor.simulator import endpoints, own
 from advisor.simulator.calls import Answer, Call, Request, answer, text
 from advisor.simulator.effects import afterwards, instead
+from advisor.simulator.faults import UNFIT
 from advisor.simulator.pacing import Turnstile
 from advisor.simulator.refusal import RefusalError
 from advisor.simulator.world import World
@@ -119,8 +120,10 @@ class Api:
             return endpoint.handle(self._world, call)
         if fault.effect == "revoke" and request.key is not None:
             raise _key_refused()
-        if fault.effect == "never-starts":
-            return endpoint.handle(self._world, replace(call, never_starts=True))
+        if fault.effect == "never-starts" or fault.effect in UNFIT:
+            misfit = UNFIT.get(fault.effect)
+            spoilt = replace(call, never_starts=misfit is None, misfit=misfit)
+            return endpoint.handle(self._world, spoilt)
         if not fault.after:
             return instead(fault, call)
         try:

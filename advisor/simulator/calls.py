@@ -10,6 +10,7 @@ from typing import Any
 from advisor.simulator.accounts import Account
 from advisor.simulator.contract import Contract
 from advisor.simulator.refusal import invalid
+from advisor.software.misfit import Misfit
 
 JSON = "application/json"
 
@@ -75,6 +76,7 @@ class Call:
     only : the one instance that the key may touch; None for an account's own key
     number : the id in the path, 0 where there is none
     never_starts : a rental is accepted that never runs
+    misfit : a rental is accepted of a machine that does not run the image, and why
     """
 
     request: Request
@@ -82,6 +84,7 @@ class Call:
     only: Contract | None = None
     number: int = 0
     never_starts: bool = False
+    misfit: Misfit | None = None
 
     @property
     def owner(self) -> Account:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from advisor.market.lifecycle import Endpoint
+from advisor.simulator.fitness import Unfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Container:
         a key that may only show, stop and destroy this instance
     ssh_keys : public keys that may log in
     disk_gb : GB of disk
+    unfit : why the machine does not run the image; None if it does
     """
 
     instance_id: int
@@ -32,6 +34,7 @@ class Container:
     env: Mapping[str, str] = field(repr=False)
     ssh_keys: tuple[str, ...]
     disk_gb: float
+    unfit: Unfit | None = None
 
 
 class ContainerHost(Protocol):

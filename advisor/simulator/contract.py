@@ -12,6 +12,7 @@ from advisor.market.offers import HOURS_PER_MONTH
 from advisor.simulator.billing import Meter
 from advisor.simulator.boot import Boot
 from advisor.simulator.box import Box, Holding
+from advisor.simulator.fitness import Unfit
 
 _ASK_ONLY = ("ask_contract_id", "avail_vol_ask_id", "bundled_results", "score", "search")
 _SSH = "22/tcp"
@@ -58,6 +59,7 @@ class Contract:
     has_image : whether the image is there
     has_run : whether it ever came to run
     is_broken : never runs, whatever is done
+    unfit : why the machine does not run the image; None if it does
     pulled_unix_s : when the image began to come; None if it does not now
     running_unix_s : since when it runs; None if it does not
     destroyed_unix_s : when it ended; None before
@@ -85,6 +87,7 @@ class Contract:
     has_image: bool = False
     has_run: bool = False
     is_broken: bool = False
+    unfit: Unfit | None = None
     pulled_unix_s: float | None = None
     running_unix_s: float | None = None
     destroyed_unix_s: float | None = None

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from advisor.simulator.calls import Answer, Call, answer, text
-from advisor.simulator.faults import Fault
+from advisor.simulator.faults import UNFIT, Fault
 from advisor.simulator.world import World
 
 _PAGE = "<!DOCTYPE html><html><body><h1>{}</h1></body></html>"
@@ -114,6 +114,7 @@ _EFFECTS: Mapping[str, _Spoil] = {
     "contract-error": _contract_error,
     "revoke": lambda _, good: good,
     "never-starts": lambda _, good: good,
+    **{effect: lambda _, good: good for effect in UNFIT},
     "stale": lambda _, good: good,
     "lag": lambda _, good: good,
 }

@@ -95,7 +95,13 @@ def attach_ssh_key(world: World, call: Call) -> Answer:
 def rent(world: World, call: Call) -> Answer:
     """Rent an offer."""
     wish = _wish(call.request.document())
-    contract = world.rent(call.owner, call.number, wish, never_starts=call.never_starts)
+    contract = world.rent(
+        call.owner,
+        call.number,
+        wish,
+        never_starts=call.never_starts,
+        misfit=call.misfit,
+    )
     return answer(
         {
             **_DONE,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from advisor.errors import UsageError
 from advisor.market.generate import Draws
+from advisor.software.misfit import Misfit
 
 OPERATIONS = (
     "search",
@@ -34,11 +35,22 @@ EFFECTS = {
     "not-success": "HTTP 200 that says success: false",
     "contract-error": "a new contract together with an error",
     "never-starts": "the rental is accepted although somebody else has the machine",
+    "no-kernel-image": "the image has no code for the GPU, whatever is listed",
+    "driver-refuses": "the driver refuses the container, whatever is listed",
+    "killed-for-memory": "what runs is killed for want of memory",
     "stale": "an instance younger than `seconds` is not shown",
     "lag": "an instance younger than `seconds` is not listed",
     "revoke": "the key is not known any more",
 }
 """Effect -> what the client meets."""
+
+
+UNFIT: Mapping[str, Misfit] = {
+    "no-kernel-image": "image_lacks_gpu",
+    "driver-refuses": "driver_too_old",
+    "killed-for-memory": "host_ram_too_small",
+}
+"""Effects on a rental of which the machine does not run the image, and why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 from advisor.errors import UsageError
 from advisor.market.lifecycle import Endpoint
 from advisor.simulator.containers import Container
+from advisor.simulator.played import variables_to_play
 
 _MARK = "ADVISOR_SIMULATED_INSTANCE"
 _SSHD_PLACES = "/usr/sbin:/usr/local/sbin"
@@ -145,6 +146,7 @@ class LocalContainers:
             _MARK: str(folder),
             **container.env,
         }
+        variables = variables_to_play(container.unfit, folder, variables)
         lines = [f"export {name}={shlex.quote(text)}" for name, text in variables.items()]
         enter = folder / "enter"
         enter.write_text(_ENTER.format(exports="\n".join(lines)), encoding="utf-8")

@@ -24,6 +24,8 @@ def log(world: World, call: Call) -> Answer:
     if contract is None or signature != _signature(contract):
         return text("no such log", 404)
     lines = [contract.wish.image, f"status {contract.status}", contract.message or ""]
+    if contract.unfit is not None and contract.has_image:
+        lines.append(contract.unfit.message)
     return text("\n".join(lines) + "\n", 200)
 
 

@@ -10,6 +10,7 @@ from advisor.simulator.billing import Meter
 from advisor.simulator.boot import CREATED_S, RESTART_S, draw_boot
 from advisor.simulator.box import Box, Holding
 from advisor.simulator.contract import Contract, Wish, instance_key
+from advisor.simulator.fitness import Unfit
 from advisor.simulator.ground import Ground
 
 FIRST_INSTANCE_ID = 21_000_000
@@ -65,12 +66,14 @@ class Rentals:
         wish: Wish,
         *,
         never_starts: bool = False,
+        unfit: Unfit | None = None,
     ) -> Contract:
         """Make a contract; start it if its GPUs can be had, else leave it stopped.
 
         Parameters
         ----------
         never_starts : somebody else had the GPUs already, and nobody says so
+        unfit : why the machine does not run the image
         """
         now = self._timeline.now
         number = FIRST_INSTANCE_ID + len(self.contracts) + 1
@@ -94,6 +97,7 @@ class Rentals:
             meter=Meter(now, 0.0),
             label=wish.label,
             is_broken=never_starts,
+            unfit=unfit,
         )
         contract.meter.disk_usd_per_hour = contract.disk_usd_per_hour
         self.contracts[number] = contract
@@ -231,11 +235,14 @@ class Rentals:
         def pulled() -> None:
             self._end_pull(contract)
             contract.has_image = True
-            if contract.boot.outcome == "running":
-                self._run(contract)
-            else:
+            if contract.boot.outcome != "running":
                 contract.is_broken = True
                 self._show(contract, contract.boot.outcome, "Error: failed to start")
+            elif contract.unfit is not None and contract.unfit.refused:
+                contract.is_broken = True
+                self._show(contract, "created", contract.unfit.message)
+            else:
+                self._run(contract)
 
         if contract.status is not None:
             self._show(contract, None, None)

@@ -126,6 +126,27 @@ def _scenarios() -> dict[str, Scenario]:
         times=1,
     )
     add(
+        "no-kernel-image",
+        "a rental of which the image has no code for the GPU, once",
+        "no-kernel-image",
+        operations=("rent",),
+        times=1,
+    )
+    add(
+        "driver-refuses",
+        "a rental of which the driver refuses the container, once",
+        "driver-refuses",
+        operations=("rent",),
+        times=1,
+    )
+    add(
+        "killed-for-memory",
+        "a rental on which what runs is killed for want of memory, once",
+        "killed-for-memory",
+        operations=("rent",),
+        times=1,
+    )
+    add(
         "stale-show",
         "an instance is shown as null for 20 s after it was created",
         "stale",

@@ -15,6 +15,7 @@ from advisor.simulator.clock import SimClock
 from advisor.simulator.containers import Container, ContainerHost, Porter
 from advisor.simulator.contract import Contract, Wish
 from advisor.simulator.faults import Fault, FaultBook
+from advisor.simulator.fitness import unfit_by_fact, unfit_by_fault
 from advisor.simulator.fleet import Fleet, priced_offer
 from advisor.simulator.ground import Ground
 from advisor.simulator.habits import QUIET, Habits
@@ -26,6 +27,7 @@ from advisor.simulator.refusal import (
 )
 from advisor.simulator.rentals import Rentals
 from advisor.simulator.timeline import Timeline
+from advisor.software.misfit import Misfit
 
 CREDIT_USD = 100.0
 
@@ -169,13 +171,20 @@ class World:
         return contract
 
     def rent(
-        self, account: Account, offer_id: int, wish: Wish, *, never_starts: bool = False
+        self,
+        account: Account,
+        offer_id: int,
+        wish: Wish,
+        *,
+        never_starts: bool = False,
+        misfit: Misfit | None = None,
     ) -> Contract:
         """Rent an offer.
 
         Parameters
         ----------
         never_starts : somebody else had it a moment before, and nobody says so
+        misfit : why the machine does not run the image, whatever is listed of it
 
         Raises
         ------
@@ -201,6 +210,11 @@ class World:
             ask,
             wish,
             never_starts=never_starts,
+            unfit=(
+                unfit_by_fault(misfit, wish.image, record)
+                if misfit
+                else unfit_by_fact(wish.image, record)
+            ),
         )
         contract.ssh_keys += account.ssh_keys
         self._instance_keys[contract.key] = contract
@@ -291,6 +305,7 @@ class World:
             env={**env, "CONTAINER_ID": str(number), "CONTAINER_API_KEY": contract.key},
             ssh_keys=tuple(contract.ssh_keys),
             disk_gb=wish.disk_gb,
+            unfit=contract.unfit,
         )
 
         def start() -> None:

@@ -10,7 +10,6 @@ import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.hardware.gpus import Gpu
-from advisor.hardware.machines import Machines
 from advisor.market.offers import Offers
 from advisor.software.image import AMD, Image
 from advisor.software.tables import (
@@ -72,15 +71,21 @@ class SoftwareFit:
 
 
 def software_fit(
-    offers: Offers, machines: Machines, images: Sequence[Image]
+    offers: Offers, gpus: Sequence[Gpu | None], images: Sequence[Image]
 ) -> SoftwareFit:
     """Say which image each machine runs: the first of `images` that it can.
 
     What is unknown of an image or a machine never leaves a machine out: it is flagged.
     Where offer and table differ on the compute capability, both must be served; an old
     driver by its version or by its CUDA is an old driver.
+
+    Parameters
+    ----------
+    offers : N offers
+    gpus : the table's row of each one's GPUs, None where they are in no table
+    images : at least one, the one to take where it runs first
     """
-    hosts = describe_hosts(offers, machines)
+    hosts = describe_hosts(offers, gpus)
     reached = np.stack([_reached(image, hosts) for image in images])
     furthest = reached.max(axis=0)
     chosen = reached.argmax(axis=0)  # the first of those that come furthest
@@ -101,17 +106,16 @@ def software_fit(
     )
 
 
-def describe_hosts(offers: Offers, machines: Machines) -> Hosts:
+def describe_hosts(offers: Offers, gpus: Sequence[Gpu | None]) -> Hosts:
     """Return what decides of machines; what the market says goes before the tables."""
-    gpu = machines.gpu
     told_vendor = _words(offers.gpu_arch)
-    named_vendor = _of_models(gpu, lambda one: one.vendor.lower())
+    named_vendor = _of_models(gpus, lambda one: one.vendor.lower())
     told_arch = _words(offers.cpu_arch)
-    grace = _of_models(gpu, lambda one: "arm64" if _is_grace(one.name) else "")
+    grace = _of_models(gpus, lambda one: "arm64" if _is_grace(one.name) else "")
     with np.errstate(invalid="ignore"):
         told = offers.compute_cap / 100.0
         capability = np.where((told >= 1.0) & (told < 100.0), told, np.nan)
-    named = [np.nan if one is None else one.compute_capability for one in gpu]
+    named = [np.nan if one is None else one.compute_capability for one in gpus]
     drivers = {text: driver_number(text) for text in set(offers.driver_version.tolist())}
     driver = np.array([drivers[text] for text in offers.driver_version], dtype=np.float64)
     return Hosts(
@@ -121,7 +125,7 @@ def describe_hosts(offers: Offers, machines: Machines) -> Hosts:
         named_capability=np.array(named, dtype=np.float64),
         driver=driver,
         cuda=offers.cuda_max_good,
-        consumer=_of_models(gpu, _is_consumer).astype(bool),
+        consumer=_of_models(gpus, _is_consumer).astype(bool),
     )
 
 

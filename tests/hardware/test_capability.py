@@ -1,0 +1,68 @@
+"""Which cards compiled code runs on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.errors import UsageError
+from advisor.hardware.capability import Architectures
+
+CARDS = st.sampled_from([5.0, 6.1, 7.0, 7.5, 8.0, 8.6, 8.9, 9.0, 10.0, 10.3, 12.0, 12.1])
+
+
+def runs(archs: str, card: float) -> bool:
+    return bool(Architectures.parse(archs).run_on(np.array([card]))[0])
+
+
+@pytest.mark.parametrize(
+    ("archs", "card", "expected"),
+    [
+        ("5.0;6.0;7.0;7.5;8.0;8.6;9.0", 12.0, False),  # a Blackwell card, CUDA 12.6
+        ("5.0;6.0;7.0;7.5;8.0;8.6;9.0", 8.9, True),  # Ada runs Ampere's code
+        ("5.0;6.0;7.0;7.5;8.0;8.6;9.0", 6.1, True),
+        ("7.5;8.0;8.6;9.0;10.0;12.0", 7.0, False),  # nothing older than it is built for
+        ("7.5;8.0;8.6;9.0;10.0;12.0", 10.3, True),
+        ("7.5;8.0;8.6;9.0;10.0;12.0", 11.0, False),
+        ("8.0", 8.6, True),
+        ("8.6", 8.0, False),
+        ("9.0+PTX", 12.0, True),  # compiled on the card
+        ("9.0;PTX", 12.0, True),
+        ("9.0+PTX", 8.9, False),
+        ("9.0a", 9.0, True),
+        ("8.0, 8.6  9.0", 9.0, True),
+    ],
+)
+def test_the_rule_of_binary_and_ptx_code(archs: str, card: float, expected: bool) -> None:
+    """Code runs on cards of its major number from its minor one on, PTX on later ones."""
+    assert runs(archs, card) is expected
+
+
+def test_an_unknown_card_runs_nothing_for_sure() -> None:
+    """NaN is no capability."""
+    assert not runs("5.0+PTX", float("nan"))
+
+
+@given(CARDS, st.sets(CARDS, min_size=1))
+def test_a_build_for_a_card_runs_on_it(card: float, others: set[float]) -> None:
+    """Whatever else a build has code for."""
+    assert runs(";".join(f"{one:.1f}" for one in {card, *others}), card)
+
+
+@given(st.sets(CARDS, min_size=1))
+def test_what_is_printed_is_read_back(cards: set[float]) -> None:
+    """As PyTorch writes it."""
+    archs = Architectures.parse(";".join(f"{one:.1f}" for one in sorted(cards)) + "+PTX")
+    assert Architectures.parse(str(archs)) == archs
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  ", "eight", "8", "8.6+", "8.6+sass", "PTX", "8.66"]
+)
+def test_what_is_no_list_is_told(text: str) -> None:
+    """In one line that shows what a list looks like."""
+    with pytest.raises(UsageError, match="compute capabilities") as caught:
+        Architectures.parse(text, "image_archs")
+    assert "\n" not in str(caught.value)

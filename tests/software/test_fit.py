@@ -1,0 +1,198 @@
+"""Which image a machine runs, and why it runs none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.cost.job import Job
+from advisor.hardware.gpus import load_gpus
+from advisor.market.filters import Filters
+from advisor.market.offers import parse_offers
+from advisor.market.snapshot import load_snapshot
+from advisor.ranking import Ranking, Tables, load_tables, rank
+from advisor.software.fit import REASONS, SoftwareFit, software_fit
+from advisor.software.image import Declared, Image
+from advisor.software.rules import DEFAULT_IMAGES, default_images, known_images
+from advisor.workloads.load import load_workload
+
+NEWEST, OLD_CARDS, CUDA_12_8 = DEFAULT_IMAGES
+CUDA_12_4 = "pytorch/pytorch:2.5.1-cuda12.4-cudnn9-runtime"
+
+
+def fit_of(
+    record: dict[str, Any], images: Sequence[Image] | None = None, **changes: Any
+) -> SoftwareFit:
+    """Judge one offer, with other figures."""
+    offers, _ = parse_offers([record | changes])
+    gpu = load_gpus().resolve(offers.gpu_name[0], float(offers.gpu_ram_mb[0]))
+    return software_fit(offers, [gpu], images or default_images())
+
+
+def reason_of(fit: SoftwareFit) -> str:
+    found = [name for name, holds in fit.reasons.items() if holds[0]]
+    assert len(found) == (fit.image[0] == "")
+    return found[0] if found else ""
+
+
+@pytest.mark.parametrize(
+    ("card", "capability", "driver", "cuda", "expected"),
+    [
+        ("RTX 5090", 1200, "580.95.05", 13.0, NEWEST),
+        ("RTX 5090", 1200, "570.124.06", 12.8, CUDA_12_8),
+        ("RTX 4090", 890, "580.95.05", 13.0, NEWEST),
+        ("RTX 4090", 890, "535.183.01", 12.2, OLD_CARDS),
+        ("V100", 700, "580.95.05", 13.0, OLD_CARDS),
+        ("GTX 1080 Ti", 610, "550.54.14", 12.4, OLD_CARDS),
+        ("B200", 1000, "570.124.06", 12.8, CUDA_12_8),
+    ],
+)
+def test_the_image_is_chosen_by_card_and_driver(
+    record: dict[str, Any],
+    card: str,
+    capability: int,
+    driver: str,
+    cuda: float,
+    expected: str,
+) -> None:
+    """The newest that runs there."""
+    facts = {"compute_cap": capability, "driver_version": driver, "cuda_max_good": cuda}
+    fit = fit_of(record, gpu_name=card, **facts)
+    assert fit.image[0] == expected
+    assert reason_of(fit) == ""
+    assert not any(flag[0] for flag in fit.flags.values())
+
+
+@pytest.mark.parametrize(
+    ("image", "changes", "reason"),
+    [
+        (CUDA_12_4, {"gpu_name": "RTX 5090", "compute_cap": 1200}, "image_lacks_gpu"),
+        (CUDA_12_4, {"gpu_name": "RTX 5090", "compute_cap": None}, "image_lacks_gpu"),
+        (CUDA_12_4, {"gpu_name": "RTX 9999", "compute_cap": 1200}, "image_lacks_gpu"),
+        (CUDA_12_4, {"driver_version": "515.65.01"}, "driver_too_old"),
+        (CUDA_12_4, {"driver_version": None, "cuda_max_good": 11.7}, "driver_too_old"),
+        (CUDA_12_4, {"cpu_arch": "arm64"}, "cpu_arch"),
+        (CUDA_12_4, {"cpu_arch": "aarch64"}, "cpu_arch"),
+        (CUDA_12_4, {"gpu_name": "GH200", "cpu_arch": None}, "cpu_arch"),
+        (CUDA_12_4, {"gpu_arch": "amd", "gpu_name": "RX 7900 XTX"}, "gpu_vendor"),
+        (CUDA_12_4, {"gpu_name": "MI300X", "compute_cap": None}, "gpu_vendor"),
+        ("rocm/pytorch:latest", {}, "gpu_vendor"),
+        ("nvidia/cuda:12.8.1-base-ubuntu24.04", {"cuda_max_good": 12.4}, "driver_too_old"),
+        ("nvidia/cuda:12.8.1-base-ubuntu24.04", {}, ""),
+        ("pytorch/pytorch:2.12.1-cuda13.0-cudnn9-runtime", {}, "driver_too_old"),
+        ("nvcr.io/nvidia/pytorch:25.06-py3", {"cpu_arch": "arm64"}, ""),
+        ("pytorch/pytorch:2.99.0-cuda13.0-cudnn9-runtime",
+         {"gpu_name": "V100", "compute_cap": 700, "driver_version": "580.95.05",
+          "cuda_max_good": 13.0}, "image_lacks_gpu"),
+        (CUDA_12_4, {}, ""),
+    ],
+)  # fmt: skip
+def test_what_cannot_run_an_image_says_why(
+    record: dict[str, Any], image: str, changes: dict[str, Any], reason: str
+) -> None:
+    """By the market's facts, or by the tables where it tells none."""
+    facts = {"driver_version": "570.124.06", "cuda_max_good": 12.8, "cpu_arch": "amd64"}
+    fit = fit_of(record, known_images(image), **(facts | changes))
+    assert reason_of(fit) == reason
+
+
+def test_of_several_images_the_one_that_came_furthest_says_why(
+    record: dict[str, Any],
+) -> None:
+    """A card of today on a driver of yesterday wants a driver, not another card."""
+    fit = fit_of(record, driver_version="515.65.01", cuda_max_good=11.7)
+    assert reason_of(fit) == "driver_too_old"
+
+
+def test_what_is_unknown_is_flagged_and_stays(record: dict[str, Any]) -> None:
+    """Nothing is guessed of an image, a driver or a card that nobody knows."""
+    fit = fit_of(record, driver_version=None, cuda_max_good=None)
+    assert fit.image[0] == NEWEST
+    assert fit.flags["driver_unknown"][0]
+    fit = fit_of(record, gpu_name="RTX 9999", compute_cap=None, cuda_max_good=13.0)
+    assert fit.flags["capability_unknown"][0]
+    fit = fit_of(record, known_images("me/training:3"), cuda_max_good=13.0)
+    assert fit.image[0] == "me/training:3"
+    assert fit.flags["image_unknown"][0]
+    declared = known_images("me/training:3", Declared("12.8", "8.6;8.9"))
+    assert not fit_of(record, declared, cuda_max_good=13.0).flags["image_unknown"][0]
+
+
+def test_where_offer_and_table_differ_both_count(record: dict[str, Any]) -> None:
+    """A card that one of them takes for a Blackwell is none for an image without it."""
+    images = known_images(CUDA_12_4)
+    for name, capability in (("RTX 5090", 890), ("RTX 4090", 1200)):
+        fit = fit_of(
+            record, images, gpu_name=name, compute_cap=capability, cuda_max_good=12.8
+        )
+        assert reason_of(fit) == "image_lacks_gpu"
+
+
+VERSIONS = ("515.65.01", "525.60.13", "535.183.01", "570.124.06", "580.95.05")
+CAPABILITIES = (610, 700, 750, 860, 890, 900, 1000, 1200)
+
+
+@given(
+    st.tuples(st.sampled_from(VERSIONS), st.sampled_from(VERSIONS)),
+    st.sampled_from(CAPABILITIES),
+    st.sampled_from([None, CUDA_12_4, "nvidia/cuda:12.8.1-base-ubuntu24.04"]),
+)
+def test_a_newer_driver_never_rules_a_machine_out(
+    plain_record: Any, drivers: tuple[str, str], capability: int, image: str | None
+) -> None:
+    """What runs with the older driver runs with the newer one."""
+    facts = {"compute_cap": capability, "cuda_max_good": None, "gpu_name": "unlisted"}
+    images = known_images(image) if image else None
+    older, newer = (
+        fit_of(dict(plain_record), images, driver_version=driver, **facts)
+        for driver in sorted(drivers)
+    )
+    assert older.image[0] == "" or newer.image[0] != ""
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    return load_tables()
+
+
+@pytest.fixture(scope="module")
+def cases(real_data: Path) -> Path:
+    return real_data.parent / "cases" / "offers"
+
+
+def ranked(path: Path, workload: str, tables: Tables, **job: Any) -> Ranking:
+    profile = load_workload(workload)
+    whole = Job(profile, profile.epochs, profile.disk_gb, **job)
+    return rank(load_snapshot(path).records, whole, tables, Filters())
+
+
+def ids(ranking: Ranking) -> list[int]:
+    return [int(ranking.offers.offer_id[at]) for at in ranking.order]
+
+
+def test_hosts_that_cannot_run_it_are_left_out(cases: Path, tables: Tables) -> None:
+    """Case driver_too_old: CUDA 11.7, arm64 and AMD leave, each under its reason."""
+    ranking = ranked(
+        cases / "driver_too_old.json",
+        "resnet50",
+        tables,
+        images=known_images(CUDA_12_4),
+    )
+    assert ids(ranking) == [70000002]
+    expected = {"cpu_arch": 1, "driver_too_old": 1, "gpu_vendor": 1}
+    assert dict(ranking.excluded) == expected
+    assert set(expected) < set(REASONS)
+
+
+def test_host_memory_for_the_weights(cases: Path, tables: Tables) -> None:
+    """Case host_ram_small: 16 GB never come first for 141 GB of weights."""
+    ranking = ranked(cases / "host_ram_small.json", "llama-70b-lora", tables)
+    assert ids(ranking) == [70000002]
+    assert ranking.excluded["host_ram_too_small"] == 1
+    need = ranking.host_need_gb[int(ranking.order[0])]
+    assert 141.0 < need < 160.0
