@@ -22,6 +22,7 @@ from advisor.software.rules import DEFAULT_IMAGES, default_images, known_images
 from advisor.workloads.load import load_workload
 
 NEWEST, OLD_CARDS, CUDA_12_8 = DEFAULT_IMAGES
+CUDA_IMAGE = "nvidia/cuda:12.8.1-base-ubuntu24.04"
 CUDA_12_4 = "pytorch/pytorch:2.5.1-cuda12.4-cudnn9-runtime"
 
 
@@ -82,8 +83,8 @@ def test_the_image_is_chosen_by_card_and_driver(
         (CUDA_12_4, {"gpu_arch": "amd", "gpu_name": "RX 7900 XTX"}, "gpu_vendor"),
         (CUDA_12_4, {"gpu_name": "MI300X", "compute_cap": None}, "gpu_vendor"),
         ("rocm/pytorch:latest", {}, "gpu_vendor"),
-        ("nvidia/cuda:12.8.1-base-ubuntu24.04", {"cuda_max_good": 12.4}, "driver_too_old"),
-        ("nvidia/cuda:12.8.1-base-ubuntu24.04", {}, ""),
+        (CUDA_IMAGE, {"cuda_max_good": 12.4}, "driver_too_old"),
+        (CUDA_IMAGE, {}, ""),
         ("pytorch/pytorch:2.12.1-cuda13.0-cudnn9-runtime", {}, "driver_too_old"),
         ("nvcr.io/nvidia/pytorch:25.06-py3", {"cpu_arch": "arm64"}, ""),
         ("pytorch/pytorch:2.99.0-cuda13.0-cudnn9-runtime",
@@ -140,7 +141,7 @@ CAPABILITIES = (610, 700, 750, 860, 890, 900, 1000, 1200)
 @given(
     st.tuples(st.sampled_from(VERSIONS), st.sampled_from(VERSIONS)),
     st.sampled_from(CAPABILITIES),
-    st.sampled_from([None, CUDA_12_4, "nvidia/cuda:12.8.1-base-ubuntu24.04"]),
+    st.sampled_from([None, CUDA_12_4, CUDA_IMAGE]),
 )
 def test_a_newer_driver_never_rules_a_machine_out(
     plain_record: Any, drivers: tuple[str, str], capability: int, image: str | None
