@@ -49,6 +49,12 @@ class Choice:
     max_usd_per_hour: float | None = None
     pareto: bool = False
 
+    @property
+    def limits_the_job(self) -> bool:
+        """Whether the job's cost or time has a limit."""
+        limits = (self.deadline_h, self.budget_usd, self.max_epoch_usd)
+        return limits != (None, None, None)
+
 
 def judged_cost(cost: Bill, choice: Choice) -> FloatArray:
     """Return the cost per epoch that offers are judged by, shape (N,)."""
@@ -149,17 +155,13 @@ def pareto_front(order: IntArray, usd: FloatArray, hours: FloatArray) -> IntArra
 def refusal(
     offers: Offers, cost: Bill, job: Job, choice: Choice, usable: BoolArray
 ) -> AdvisorError:
-    """Return the error that says why nothing is left, the nearest miss, and a way out.
+    """Return the error of limits that leave nothing: the nearest miss, and a way out.
 
     Parameters
     ----------
-    usable : offers that run the job at all
+    usable : offers that run the job at all, one at least
     """
     able: Sequence[int] = np.flatnonzero(usable).tolist()
-    limits = (choice.deadline_h, choice.budget_usd, choice.max_epoch_usd)
-    if not able or limits == (None, None, None):
-        message = "no offer fits: loosen the constraints or take a smaller workload"
-        return NothingFitsError(message)
     fastest = min(able, key=lambda at: float(cost.job_hours[at]))
     deadline = choice.deadline_h
     if deadline is not None and not cost.job_hours[fastest] <= deadline:

@@ -207,10 +207,15 @@ def rank_offers(
 
 
 def nothing_left(ranking: Ranking) -> AdvisorError:
-    """Return the error of a ranking without a choice: see `advisor.choice.refusal`."""
-    return refusal(
-        ranking.offers, ranking.bill, ranking.job, ranking.choice, ranking.usable
-    )
+    """Return the error of a ranking without a choice: why, and what would help."""
+    if ranking.choice.limits_the_job and ranking.usable.any():
+        return refusal(
+            ranking.offers, ranking.bill, ranking.job, ranking.choice, ranking.usable
+        )
+    counts = ", ".join(f"{name} {count:,}" for name, count in ranking.excluded.items())
+    out = f" (left out: {counts})" if counts else ""
+    message = f"no offer fits{out}: loosen the constraints or take a smaller workload"
+    return NothingFitsError(message)
 
 
 def find_offer(ranking: Ranking, offer_id: int) -> int:

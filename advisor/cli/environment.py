@@ -111,7 +111,7 @@ class Environment:
 
         return ConfigCache(self.cache_folder / "images")
 
-    def images(self, asked: str, workload: Workload) -> tuple[Image, ...]:
+    def images(self, asked: str, workload: Workload | None = None) -> tuple[Image, ...]:
         """Return the images that a job may run in, see `software.known.images_of`."""
         from advisor.software.image import Declared  # noqa: PLC0415
         from advisor.software.known import Wanted, images_of  # noqa: PLC0415
@@ -120,7 +120,7 @@ class Environment:
         try:
             said = self.settings
         except UsageError:  # it is of no account where the image is named
-            if not (asked or workload.image):
+            if not (asked or (workload and workload.image)):
                 raise
         else:
             declared = Declared(said.image_cuda or "", said.image_archs or "")

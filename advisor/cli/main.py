@@ -36,6 +36,7 @@ _COMMANDS = {
     "workloads": "advisor.cli.workloads",
     "gpus": "advisor.cli.gpus",
     "cpus": "advisor.cli.cpus",
+    "image": "advisor.cli.image",
     "model": "advisor.cli.model",
     "sample": "advisor.cli.sample",
     "simulate": "advisor.cli.simulate",

@@ -45,9 +45,11 @@ class Misfits:
     Attributes
     ----------
     seen : what was met, in order
+    machines : ids of machines of which no more is known than that they could not
     """
 
     seen: list[_Seen] = field(default_factory=list)
+    machines: set[int] = field(default_factory=set)
 
     def add(self, misfit: Misfit, candidate: Candidate) -> None:
         """Remember that a machine could not run the job."""
@@ -55,6 +57,8 @@ class Misfits:
 
     def allow(self, candidate: Candidate) -> bool:
         """Tell whether nothing seen speaks against a machine."""
+        if candidate.machine_id in self.machines:
+            return False
         if not self.seen:
             return True
         facts = _facts("cpu_arch", candidate)

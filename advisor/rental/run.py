@@ -150,7 +150,11 @@ def _machine(
             with released(desk, entry, ResultsLeftError):
                 instance = _running(desk, entry)
                 desk.told(f"instance {instance.instance_id}: picked up again")
-                yield entry, instance, job
+                try:
+                    yield entry, instance, job
+                except MisfitError:
+                    launch.request.misfits.machines.add(entry.machine_id)
+                    raise
         return
     with (
         renting(desk, launch.request, launch.confirm) as rental,

@@ -147,6 +147,8 @@ def _facts(ranking: Ranking, at: int, one: Entry) -> str:
         ("job", f"${figure(one['job_usd'], 3)} in {figure(one['job_hours'], 3)} h"),
         ("failures", _failures(one, float(bill.failures_per_h[at]))),
         ("checkpoint", _checkpoint(one)),
+        ("image", one["image"] or "none of the job's runs there"),
+        ("host memory", _host_memory(one)),
     ]
     if one["bid_usd_per_hour"] is not None:
         losses = f"{figure(one['expected_preemptions'], 2)} losses expected"
@@ -160,6 +162,14 @@ def _facts(ranking: Ranking, at: int, one: Entry) -> str:
     if one["flags"]:
         rows.append(("flags", ", ".join(one["flags"])))
     return lines_of(rows)
+
+
+def _host_memory(one: Entry) -> str:
+    need = f"about {figure(one['host_ram_needed_gb'], 2)} GB needed"
+    if one["host_ram_gb"] is None:
+        return f"unknown; {need}"
+    risk = f"a chance of {one['host_ram_risk']:.0%} that it is too little"
+    return f"{figure(one['host_ram_gb'], 3)} GB; {need}, {risk}"
 
 
 def _checkpoint(one: Entry) -> str:
@@ -216,6 +226,8 @@ def _side_by_side(shown: Sequence[Entry]) -> str:
             f"{figure(one['epoch_usd_low'], 3)} - {figure(one['epoch_usd_high'], 3)}"
         ),
         "failures": lambda one: figure(one["expected_failures"], 2),
+        "image": lambda one: one["image"] or "none",
+        "host memory": _host_memory,
         "reliability": lambda one: figure(one["reliability"], 4),
         "flags": lambda one: ", ".join(one["flags"]) or "none",
     }

@@ -34,7 +34,7 @@ class Wanted:
 
 def images_of(
     asked: str,
-    workload: Workload,
+    workload: Workload | None = None,
     configured: Wanted = Wanted(),
     config_of: Callable[[Reference], ImageConfig | None] = lambda _: None,
 ) -> tuple[Image, ...]:
@@ -43,7 +43,7 @@ def images_of(
     Parameters
     ----------
     asked : image that the user named for this job; ``""``: none
-    workload : its profile, which may name one
+    workload : its profile, which may name one; None: no job is at hand
     configured : what the user's or the project's file names
     config_of : what a registry has told of an image before
 
@@ -52,7 +52,7 @@ def images_of(
     advisor.errors.UsageError
         if a name can be no image's, or what is declared makes no sense
     """
-    own = Wanted(workload.image, Declared(workload.image_cuda, workload.image_archs))
+    own = Wanted() if workload is None else _of_profile(workload)
     name = asked or own.name or configured.name
     if not name:
         return default_images()
@@ -69,6 +69,11 @@ def images_of(
     if config is None:
         return images
     return tuple(with_config(image, config) for image in images)
+
+
+def _of_profile(workload: Workload) -> Wanted:
+    declared = Declared(workload.image_cuda, workload.image_archs)
+    return Wanted(workload.image, declared)
 
 
 def with_config(image: Image, config: ImageConfig) -> Image:

@@ -138,7 +138,7 @@ def read_config(
             config = _read(client, reference, cache.get(reference), now)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        message = f"the registry {host} cannot be asked: {reason}"
+        message = f"the registry {host} cannot be asked ({reason}): try again later"
         raise RegistryError(message) from error
     cache.put(reference, config)
     return config

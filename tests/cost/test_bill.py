@@ -118,6 +118,37 @@ def test_a_less_reliable_machine_costs_more(
     assert bills[2].job.failures[0] > 5 * bills[1].job.failures[0]
 
 
+def test_a_start_that_may_fail_costs_its_retries(
+    bill_of: BillOf, calm: dict[str, float], record: dict[str, Any]
+) -> None:
+    """One start in two fails: one failed start is expected, paid up to its first step."""
+    perfect = record | {"reliability": 1.0}
+    sure = bill_of(perfect, assumed=calm)
+    risky = bill_of(perfect, assumed=calm, start_risk=0.5)
+    start_h = float(risky.terms.start_h[0])
+    assert sure.job.failed_starts[0] == sure.job.failed_h[0] == 0.0
+    assert risky.job.failed_starts[0] == pytest.approx(1.0)
+    assert risky.job.failed_h[0] == pytest.approx(start_h)
+    rent = float(risky.job.rent_usd[0] - sure.job.rent_usd[0])
+    assert rent == pytest.approx(float(risky.terms.gpu_usd_per_h[0]) * start_h)
+    assert risky.job.pull_h[0] == pytest.approx(2.0 * float(sure.job.pull_h[0]))
+    terms = risky.terms
+    again_usd = float(terms.download_usd_per_gb[0]) * (terms.dataset_gb + terms.image_gb)
+    traffic = float(risky.job.download_usd[0] - sure.job.download_usd[0])
+    assert traffic == pytest.approx(again_usd)
+
+
+def test_a_riskier_start_never_costs_less(
+    bill_of: BillOf, record: dict[str, Any]
+) -> None:
+    """Dollars and hours rise with the chance that a start fails."""
+    bills = [bill_of(record, start_risk=risk) for risk in (0.0, 0.01, 0.1, 0.5, 0.95)]
+    dollars = [float(one.job_usd[0]) for one in bills]
+    hours = [float(one.job_hours[0]) for one in bills]
+    assert dollars == sorted(set(dollars))
+    assert hours == sorted(set(hours))
+
+
 def test_an_unknown_score_is_assumed_and_flagged(
     bill_of: BillOf, record: dict[str, Any]
 ) -> None:

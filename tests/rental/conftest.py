@@ -75,6 +75,11 @@ class Street:
         """Return the contracts that exist, of all accounts."""
         return [one for one in self.world.ledger()["instances"] if not one["destroyed"]]
 
+    def records(self) -> list[dict[str, Any]]:
+        """Return the offers as the market itself knows them."""
+        with self.world.looked_at():
+            return [dict(record) for _, record in self.world.fleet.offers(0.0)]
+
     def labels(self) -> list[str]:
         return [str(one["label"]) for one in self.instances()]
 

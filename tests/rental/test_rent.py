@@ -210,9 +210,62 @@ def test_a_machine_that_does_not_start_is_replaced_and_remembered(
     assert [one["id"] for one in blocked] == [done.document["attempts"][0]["machine_id"]]
 
 
+def test_a_driver_that_refuses_the_image_is_told_and_blamed_on_nobody(
+    make_street: Any,
+) -> None:
+    """The next offer of that image has a newer driver; no host is left out for it."""
+    street = make_street()
+    street.world.set_faults(*SCENARIOS["driver-refuses"].faults)
+    drivers = {one["id"]: version(one["driver_version"]) for one in street.records()}
+    done = street.rent("--image", "pytorch/pytorch:2.12.1-cuda12.6-cudnn9-runtime")
+    assert done.exit_code == 0, done.stderr
+    first, second = done.document["attempts"]
+    assert (first["outcome"], second["outcome"]) == ("driver_too_old", "rented")
+    assert "the driver is too old for the image (" in done.stderr
+    assert "unsatisfied condition: cuda>=" in done.stderr
+    assert drivers[second["offer_id"]] > drivers[first["offer_id"]]
+    assert street.launch("hosts", "list", "--json").document["hosts"] == []
+    assert len(street.instances()) == 1
+
+
+def version(text: str) -> list[int]:
+    return [int(word) for word in text.split(".")]
+
+
+def images(street: Any) -> list[str]:
+    """Return the images of the contracts that exist, in order."""
+    contracts = street.world.rentals.contracts
+    return [contracts[one["id"]].wish.image for one in street.instances()]
+
+
+def test_the_image_that_is_rented_is_the_one_that_was_ranked(street: Any) -> None:
+    """By card and driver without --image, else what was asked for."""
+    (ranked,) = street.launch(
+        *("rank", "--market", "vast", "--workload", "resnet50", "--json", "--top", "1")
+    ).document["offers"]
+    planned = street.rent("--dry-run").document
+    document = street.rent().document
+    assert ranked["image"] == planned["image"] == document["image"]
+    own = street.rent("--image", "me/training:3").document
+    assert images(street) == [document["image"], own["image"]]
+    assert own["image"] == "me/training:3"
+
+
+def test_an_image_without_code_for_any_card_rents_nothing(street: Any) -> None:
+    """The reason is counted, and the exit code is that of nothing that fits."""
+    ancient = "pytorch/pytorch:2.0.1-cuda11.7-cudnn8-runtime"
+    done = street.rent("--gpu", "RTX 5090", "--image", ancient)
+    assert done.exit_code == 3
+    assert "image_lacks_gpu" in done.stderr
+    assert street.entries() == []
+
+
 EXPECTED = {
     "bad-gateway": 0,  # asked again
     "contract-with-error": 3,  # each contract is ended, the next offer taken
+    "driver-refuses": 0,  # the next offer with a newer driver
+    "killed-for-memory": 0,  # nothing runs there that could be killed
+    "no-kernel-image": 0,  # nobody looks without --wait
     "duplicated-offers": 0,
     "error-after": 0,  # found by its label
     "gateway-timeout": 0,

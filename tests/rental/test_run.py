@@ -20,6 +20,7 @@ import advisor
 from advisor.cli.renting import open_rental_desk
 from advisor.errors import NothingFitsError, RemoteError
 from advisor.rental.release import release as end_rental
+from advisor.simulator import SCENARIOS
 from advisor.simulator.local import LocalContainers
 from advisor.store.database import open_store
 from advisor.store.runs import kept_runs
@@ -325,3 +326,77 @@ def wait_for(done: Callable[[], bool], within_s: float = 25.0) -> None:
     while not done():
         assert time.monotonic() < end, "it does not come to that"
         time.sleep(0.1)
+
+
+def fail_once(street: Any, name: str) -> None:
+    street.world.set_faults(*SCENARIOS[name].faults)
+
+
+def blamed(street: Any) -> list[Any]:
+    return list(street.launch("hosts", "list", "--json").document["hosts"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("no-kernel-image", "the image has no code for this GPU"),
+        ("driver-refuses", "the driver is too old for the image"),
+    ],
+)
+def test_what_cannot_run_the_image_is_found_before_the_job_starts(
+    street: Any, project: Path, fault: str, words: str
+) -> None:
+    """A product on its GPU fails: the job goes to another kind of machine, once."""
+    fail_once(street, fault)
+    done = run(street, project, f"echo '{LOG_LINE}'")
+    assert done.exit_code == 0, done.stderr
+    assert words in done.stderr
+    assert done.stderr.count("started: ") == 1
+    first, second = street.entries()
+    assert (first.state, second.state) == ("released", "released")
+    assert first.machine_id != second.machine_id
+    assert blamed(street) == []
+    assert street.instances() == []
+
+
+def test_a_command_killed_for_memory_goes_where_there_is_more(
+    street: Any, project: Path
+) -> None:
+    """What it had saved goes along; the host is not to blame, the exit code is zero."""
+    ram_mb = {one["machine_id"]: one["cpu_ram"] for one in street.records()}
+    fail_once(street, "killed-for-memory")
+    line = ["run", "--workload", "resnet50", *JOB, "--sync", str(project), "--"]
+    script = (
+        "import pathlib; at = pathlib.Path('checkpoints'); at.mkdir(exist_ok=True); "
+        "(at / 'epoch').write_text('1'); print('done')"
+    )
+    done = street.launch(*line, "python3", "-c", script)
+    assert done.exit_code == 0, done.stderr
+    assert "killed for want of host memory" in done.stderr
+    assert "the job goes to a machine that fits" in done.stderr
+    assert done.stdout.splitlines()[-1] == "done"
+    first, second = street.entries()
+    assert ram_mb[second.machine_id] > ram_mb[first.machine_id]
+    assert blamed(street) == []
+    assert street.instances() == []
+
+
+def test_a_kill_alone_is_the_users_own(street: Any, project: Path) -> None:
+    """Exit code 137 without a sign of memory: the command has failed, nothing else."""
+    done = run(street, project, "kill -KILL $$")
+    assert done.exit_code == 1
+    assert "exit code 137" in done.stderr
+    assert len(street.entries()) == 1
+    assert street.instances() == []
+
+
+def test_rent_and_wait_tries_the_gpu(street: Any) -> None:
+    """A machine whose image has no code for it is replaced before it is handed over."""
+    fail_once(street, "no-kernel-image")
+    done = street.rent("--wait")
+    assert done.exit_code == 0, done.stderr
+    outcomes = [one["outcome"] for one in done.document["attempts"]]
+    assert outcomes == ["image_lacks_gpu", "rented"]
+    assert "with CUDA capability sm_" in done.document["attempts"][0]["reason"]
+    assert blamed(street) == []
+    assert len(street.instances()) == 1

@@ -262,6 +262,38 @@ def two_buyers(renter: Renter) -> None:
     assert 0 < rows[lost]["billed_usd"] < rows[won]["billed_usd"]
 
 
+def no_kernel_image(renter: Renter) -> None:
+    """A machine runs, and its log says that the image has no code for the GPU."""
+    number = renter.rent().json()["new_contract"]
+    renter.world.advance(3600.0)
+    assert renter.show(number)["actual_status"] == "running"
+    assert "no kernel image is available" in printed(renter, number)
+
+
+def driver_refuses(renter: Renter) -> None:
+    """A container is made and never starts; why is its status message."""
+    number = renter.rent().json()["new_contract"]
+    renter.world.advance(3600.0)
+    shown = renter.show(number)
+    assert shown["actual_status"] == "created"
+    assert "unsatisfied condition: cuda>=" in shown["status_msg"]
+
+
+def killed_for_memory(renter: Renter) -> None:
+    """A machine runs, and its log says what the kernel has killed."""
+    number = renter.rent().json()["new_contract"]
+    renter.world.advance(3600.0)
+    assert renter.show(number)["actual_status"] == "running"
+    assert "Memory cgroup out of memory: Killed process" in printed(renter, number)
+
+
+def printed(renter: Renter, number: int) -> str:
+    """Return the log of an instance, as the market hands it out."""
+    path = f"/api/v0/instances/request_logs/{number}/"
+    place = renter.client.put(path, json={"tail": "100"}).json()["result_url"]
+    return renter.client.get(place).text
+
+
 def stale_show(renter: Renter) -> None:
     """A new instance is shown as none for 20 s, and listed from the start."""
     number = renter.rent().json()["new_contract"]
@@ -329,6 +361,9 @@ CHECKS: dict[str, Callable[[Renter], None]] = {
         not_success,
         contract_with_error,
         two_buyers,
+        no_kernel_image,
+        driver_refuses,
+        killed_for_memory,
         stale_show,
         lagging_list,
         key_revoked,

@@ -1,0 +1,63 @@
+"""`advisor image`: what is known of a Docker image."""
+
+from __future__ import annotations
+
+import click
+
+from advisor.cli.environment import Environment
+from advisor.cli.options import format_options
+from advisor.cli.output import remark, result
+from advisor.errors import RegistryError
+from advisor.report.formats import Format, to_json
+from advisor.report.image import image_document, image_text
+from advisor.software.image import Image
+from advisor.software.reference import Reference
+from advisor.software.registry import read_config
+
+
+@click.command("image")
+@click.argument("name", metavar="[IMAGE]", default="")
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Ask no registry: say what the name tells, and what was read before.",
+)
+@format_options("table", "json")
+@click.pass_obj
+def command(
+    environment: Environment, /, name: str, offline: bool, output_format: Format
+) -> None:
+    """Say what is known of a Docker image: its CUDA, the GPUs and drivers that run it.
+
+    Its registry is asked, and the answer is kept: 'advisor rank --image' takes it into
+    account from then on. No password of yours is sent. Without IMAGE: the images that a
+    job runs in where none is named.
+    """
+    images = environment.images(name)
+    config = None
+    if name:
+        reference = Reference.parse(name)
+        if not offline:
+            _ask(environment, reference, images)
+            images = environment.images(name)
+        config = environment.image_configs.get(reference)
+    if output_format == "json":
+        result(to_json(image_document(images, config)))
+    else:
+        result(image_text(images, config))
+
+
+def _ask(
+    environment: Environment, reference: Reference, images: tuple[Image, ...]
+) -> None:
+    """Read what the registry tells into the cache; fail if nothing else is known."""
+    if len(images) > 1:
+        remark(f"{reference.short} is a name of the market's: no registry knows it")
+        return
+    cache = environment.image_configs
+    try:
+        read_config(reference, cache, environment.now, environment.transport)
+    except RegistryError as error:
+        if not images[0].is_known and cache.get(reference) is None:
+            raise
+        remark(f"{error}; this is what was known before")

@@ -1,0 +1,97 @@
+"""What machines say when they cannot run an image, and what others say."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.software.misfit import MISFITS, symptom_of
+
+SAID = {
+    "image_lacks_gpu": (
+        (
+            "RuntimeError: CUDA error: no kernel image is available for execution on the "
+            "device"
+        ),
+        (
+            "NVIDIA GeForce RTX 5090 with CUDA capability sm_120 is not compatible with "
+            "the current PyTorch installation."
+        ),
+    ),
+    "driver_too_old": (
+        (
+            "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.8, "
+            "please update your driver to a newer version"
+        ),
+        "RuntimeError: The NVIDIA driver on your system is too old (found version 12020)",
+        "CUDA driver version is insufficient for CUDA runtime version",
+    ),
+    "cpu_arch": (
+        "exec /opt/nvidia/nvidia_entrypoint.sh: exec format error",
+        "no matching manifest for linux/arm64/v8 in the manifest list entries",
+    ),
+    "host_ram_too_small": (
+        "Memory cgroup out of memory: Killed process 71 (python) total-vm:9kB",
+        "RuntimeError: DataLoader worker (pid 4242) is killed by signal: Killed.",
+        "oom_kill 1",
+        (
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to "
+            "allocate 141000000000 bytes"
+        ),
+    ),
+}
+NOTHING = (
+    "",
+    "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
+    "epoch 3: loss nan",
+    "Killed",
+    "oom_kill 0",
+    "ModuleNotFoundError: No module named 'timm'",
+    "ssh: connect to host 192.0.2.1 port 22: Connection refused",
+    "success, running pytorch/pytorch:2.12.1-cuda13.0-cudnn9-runtime",
+)
+
+
+@pytest.mark.parametrize(
+    ("misfit", "text"), [(name, text) for name, said in SAID.items() for text in said]
+)
+def test_a_misfit_is_recognised(misfit: str, text: str) -> None:
+    """By the words of Docker, NVIDIA, PyTorch and Linux, amid others."""
+    symptom = symptom_of(f"begin\n  {text}\nTraceback (most recent call last):")
+    assert symptom is not None
+    assert symptom.misfit == misfit
+    assert symptom.evidence == " ".join(text.split())[: len(symptom.evidence)]
+
+
+@pytest.mark.parametrize("text", NOTHING)
+def test_what_is_no_misfit(text: str) -> None:
+    """A GPU's memory that is full, a kill alone, a failure of the user's: none."""
+    assert symptom_of(text) is None
+
+
+def test_every_misfit_has_words() -> None:
+    """Each is said in plain words, with what showed it."""
+    assert set(SAID) == set(MISFITS)
+    for said in SAID.values():
+        symptom = symptom_of(said[0])
+        assert symptom is not None
+        assert symptom.evidence in str(symptom)
+        assert symptom.misfit not in str(symptom)
+
+
+def test_the_first_of_several_counts() -> None:
+    """What fails first is the cause of what fails next."""
+    first, second = SAID["host_ram_too_small"][0], SAID["image_lacks_gpu"][0]
+    found = symptom_of(f"{first}\n{second}")
+    assert found is not None
+    assert found.misfit == "host_ram_too_small"
+
+
+@given(st.text(), st.sampled_from([text for said in SAID.values() for text in said]))
+def test_the_evidence_is_one_short_line(noise: str, text: str) -> None:
+    """Whatever stands around: it can be printed, and it is short."""
+    symptom = symptom_of(f"{noise}\n{text} {'x' * 500}\n{noise}")
+    assert symptom is not None
+    assert symptom.evidence.isprintable()
+    assert len(symptom.evidence) <= 200

@@ -1,0 +1,100 @@
+"""What a training needs of the host's memory, by hand and by laws."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.workloads.host_memory import (
+    PREFETCH_FACTOR,
+    PROCESS_GB,
+    WORKER_GB,
+    WORKERS,
+    HostMemory,
+    host_memory,
+    too_little_probability,
+)
+from advisor.workloads.load import load_workload
+from advisor.workloads.profile import Workload
+
+RESNET50 = load_workload("resnet50")
+LARGE = replace(
+    RESNET50,
+    parameters_m=70_000.0,
+    trainable_parameters_m=0.0,
+    weight_bytes_per_parameter=2.0,
+    sharding="fsdp",
+)
+
+
+def need(workload: Workload, gpus: int = 1, threads: float = 16.0) -> HostMemory:
+    return host_memory(workload, [gpus], [threads], [64])
+
+
+def test_the_need_by_hand() -> None:
+    """Processes, workers, their batches and the file that is mapped add up."""
+    found = need(replace(RESNET50, loading="mapped"), gpus=2)
+    batch_gb = 64 * RESNET50.gpu_bytes_per_sample / 1e9
+    weights_gb = RESNET50.parameters_m * 4.0 / 1e3
+    assert found.processes[0] == pytest.approx(2 * PROCESS_GB)
+    assert found.workers[0] == pytest.approx(2 * WORKERS * WORKER_GB)
+    prefetched = 2 * (PREFETCH_FACTOR * WORKERS + 1) * batch_gb
+    assert found.prefetch[0] == pytest.approx(prefetched)
+    assert found.weights[0] == 0.0
+    assert found.page_cache[0] == pytest.approx(weights_gb)
+    parts = found.processes + found.workers + found.prefetch + found.page_cache
+    assert found.total[0] == pytest.approx(parts[0])
+
+
+def test_few_threads_run_few_workers() -> None:
+    """There are no more workers than threads, and one at least."""
+    assert need(RESNET50, threads=2.0).workers[0] == pytest.approx(2 * WORKER_GB)
+    assert need(RESNET50, threads=0.5).workers[0] == pytest.approx(WORKER_GB)
+
+
+def test_who_maps_the_weights_needs_less() -> None:
+    """141 GB of weights loaded whole are held whole; mapped, a shard of them is."""
+    whole = need(replace(LARGE, loading="whole"))
+    mapped = need(replace(LARGE, loading="mapped"))
+    assert whole.weights[0] == pytest.approx(140.0)
+    assert mapped.total[0] < whole.total[0] - 130.0
+
+
+def test_each_process_holds_the_weights_unless_they_are_sharded() -> None:
+    """Four processes load four times what they do not share out."""
+    sharded = replace(LARGE, loading="whole")
+    copied = replace(sharded, sharding="ddp")
+    assert need(sharded, gpus=4).weights[0] == pytest.approx(140.0)
+    assert need(copied, gpus=4).weights[0] == pytest.approx(4 * 140.0)
+
+
+def test_what_a_profile_states_stands() -> None:
+    """``host_ram_gb`` replaces the sum of the parts."""
+    assert need(replace(RESNET50, host_ram_gb=48.0)).total[0] == 48.0
+
+
+@given(
+    st.floats(0.1, 1e4),
+    st.floats(0.1, 1e4),
+    st.floats(1.0, 100.0),
+)
+def test_more_memory_is_never_riskier(need_gb: float, ram_gb: float, more: float) -> None:
+    """The chance of too little falls with the memory and rises with the need."""
+    needs, rams = np.array([need_gb]), np.array([ram_gb])
+    risk = too_little_probability(needs, rams)[0]
+    assert 0.0 <= risk <= 1.0
+    assert too_little_probability(needs, rams * more)[0] <= risk
+    assert too_little_probability(needs * more, rams)[0] >= risk
+
+
+def test_what_is_just_enough_is_even_odds() -> None:
+    """As much as is needed fails every other time; none surely, unknown is unknown."""
+    ram = np.array([32.0, 0.0, np.nan])
+    half, surely, unknown = too_little_probability(np.full(3, 32.0), ram)
+    assert half == pytest.approx(0.5)
+    assert surely == 1.0
+    assert np.isnan(unknown)
