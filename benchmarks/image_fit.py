@@ -116,15 +116,19 @@ def judged(
 
 
 def counted(
-    records: Sequence[Any], tables: Tables, top: int, fixed: str
+    records: Sequence[Any],
+    tables: Tables,
+    profiles: Sequence[Workload],
+    top: int,
+    fixed: str,
 ) -> tuple[Counter[str], Counter[str]]:
-    """Return counts over all profiles: under the images chosen, and under a fixed one.
+    """Return counts over profiles: under the images chosen, and under a fixed one.
 
     Under the fixed one nothing is known of it, and the host's memory always suffices.
     """
     by_id = {int(record["id"]): record for record in records}
     chosen, careless = Counter[str](), Counter[str]()
-    for workload in list_workloads():
+    for workload in profiles:
         job = Job(workload, workload.epochs, needed_disk_gb(workload, Assumptions()))
         add(chosen, judged(rank(records, job, tables, Filters()), by_id, top))
         unaware = replace(workload, host_ram_gb=1e-3)
@@ -156,7 +160,8 @@ def main() -> None:
             records = load_snapshot(path).records
         except AdvisorError as error:
             sys.exit(str(error))
-        both = counted(records, tables, options.top, options.fixed)
+        profiles = list_workloads()
+        both = counted(records, tables, profiles, options.top, options.fixed)
         failed += both[0]["cannot"]
         for title, counts in zip(("chosen", options.fixed), both, strict=True):
             why = [name for name in counts if name.startswith("why: ")]
