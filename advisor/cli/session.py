@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from advisor.cli.environment import Environment
+from advisor.cli.output import remark
 from advisor.cost.assumptions import Assumptions, assumed_figures
 from advisor.cost.job import Job, Rental, needed_disk_gb
 from advisor.errors import UsageError
@@ -43,6 +44,13 @@ class JobOptions:
         loaded = environment.library.load(self.workload)
         profile = override(loaded, assigned(self.settings))
         assumptions = Assumptions().replaced(assumed_figures(self.assumed))
+        images = environment.images(self.image or "", profile)
+        if not any(image.is_known for image in images):
+            name = images[0].name
+            remark(
+                f"which cards run {name} is unknown: 'advisor image {name}' asks its "
+                "registry, image_cuda and image_archs in the profile declare it"
+            )
         return Job(
             profile,
             self.epochs or profile.epochs,
@@ -50,7 +58,7 @@ class JobOptions:
             self.rental,
             assumptions,
             self.fit_batch,
-            images=environment.images(self.image or "", profile),
+            images=images,
         )
 
 

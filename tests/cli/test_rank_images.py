@@ -1,0 +1,130 @@
+"""The image of a job on the command line: named, of a profile, of a file, or chosen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Advisor = Callable[..., Any]
+OLD = "pytorch/pytorch:2.5.1-cuda12.4-cudnn9-runtime"
+JOB = ("--workload", "resnet50", "--market", "sample")
+
+
+def rank(advisor: Advisor, *words: str) -> Any:
+    outcome = advisor("rank", *JOB, "--json", *words)
+    assert outcome.exit_code == 0, outcome.stderr
+    return outcome
+
+
+def images(outcome: Any) -> set[str]:
+    return {one["image"] for one in outcome.document["offers"]}
+
+
+def test_each_offer_has_the_newest_image_that_it_runs(advisor: Advisor) -> None:
+    """Blackwell cards and new drivers another one than old ones; nobody has none."""
+    offers = rank(advisor, "--top", "1000").document["offers"]
+    for one in offers:
+        cuda = float(one["image"].split("-cuda")[1].split("-")[0])
+        assert int(cuda) <= one["cuda_max"]
+        if one["compute_capability"] >= 10.0:
+            assert cuda >= 12.8
+        if one["compute_capability"] < 7.5:
+            assert cuda == 12.6
+    assert len({one["image"] for one in offers}) == 3
+
+
+def test_one_image_for_all_leaves_out_what_cannot_run_it(advisor: Advisor) -> None:
+    """Under counted reasons: no card is left that it has no code for."""
+    outcome = rank(advisor, "--image", OLD, "--top", "1000")
+    assert images(outcome) == {OLD}
+    assert outcome.document["excluded"]["image_lacks_gpu"] > 0
+    capabilities = [one["compute_capability"] for one in outcome.document["offers"]]
+    assert max(capabilities) == 9.0
+
+
+@pytest.mark.parametrize("command", ["explain", "compare", "bid"])
+def test_every_command_of_a_job_knows_the_image(advisor: Advisor, command: str) -> None:
+    """A card that it has no code for is refused by each of them."""
+    blackwell = [
+        str(one["offer_id"])
+        for one in rank(advisor, "--top", "1000").document["offers"]
+        if one["compute_capability"] >= 10.0
+    ]
+    shown = blackwell[: 2 if command == "compare" else 1]
+    done = advisor(command, *shown, *JOB, "--image", OLD)
+    assert done.exit_code == 3
+    assert "image_lacks_gpu" in done.stderr
+
+
+def test_a_profile_and_a_file_name_an_image(advisor: Advisor, tmp_path: Path) -> None:
+    """The command line goes before the profile, the profile before advisor.toml."""
+    (tmp_path / "advisor.toml").write_text(f'[rental]\nimage = "{OLD}"\n')
+    assert images(rank(advisor)) == {OLD}
+    assert images(rank(advisor, "--set", "image=me/of-profile:1")) == {"me/of-profile:1"}
+    named = ("--set", "image=me/of-profile:1", "--image", "me/asked-for:1")
+    assert images(rank(advisor, *named)) == {"me/asked-for:1"}
+
+
+def test_what_is_declared_of_an_image_counts(advisor: Advisor, tmp_path: Path) -> None:
+    """GPU code and CUDA of an image that no rule knows, from advisor.toml."""
+    lines = ('image = "me/x:1"', 'image_cuda = "12.4"', 'image_archs = "8.0;8.6"')
+    (tmp_path / "advisor.toml").write_text("\n".join(("[rental]", *lines)))
+    outcome = rank(advisor, "--top", "1000")
+    capabilities = {one["compute_capability"] for one in outcome.document["offers"]}
+    assert capabilities == {8.0, 8.6, 8.9}
+    assert all("image_unknown" not in one["flags"] for one in outcome.document["offers"])
+
+
+def test_an_unknown_image_leaves_nothing_out_and_is_told(advisor: Advisor) -> None:
+    """Nothing is guessed: each offer is flagged, and how to find out is said."""
+    usual, outcome = rank(advisor), rank(advisor, "--image", "me/x:1")
+    assert "advisor image me/x:1" in outcome.stderr
+    assert all("image_unknown" in one["flags"] for one in outcome.document["offers"])
+    assert usual.document["excluded"].keys() >= outcome.document["excluded"].keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--image", "Not An Image"), "can be no Docker image"),
+        (("--set", "image_cuda=new"), "image_cuda"),
+        (("--set", "image_archs=blackwell"), "image_archs"),
+        (("--set", "host_ram_gb=-1"), "host_ram_gb"),
+        (("--set", "loading=slowly"), "loading"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    advisor: Advisor, words: tuple[str, ...], told: str
+) -> None:
+    """As usage, with the name of what is wrong."""
+    done = advisor("rank", *JOB, *words)
+    assert done.exit_code == 2
+    assert told in done.stderr
+
+
+def test_a_host_with_too_little_memory_is_no_bargain(
+    advisor: Advisor, record: dict[str, Any], tmp_path: Path
+) -> None:
+    """What surely does not suffice is left out; what may not is flagged and dearer."""
+    sizes = {11: 4_000, 12: 30_000, 13: 500_000}
+    offers = [
+        {**record, "id": number, "machine_id": number, "gpu_ids": [number], "cpu_ram": mb}
+        for number, mb in sizes.items()
+    ]
+    path = tmp_path / "offers.json"
+    path.write_text(json.dumps({"offers": offers}))
+    words = ("--workload", "resnet50", "--market", str(path), "--json")
+    outcome = advisor("rank", *words, "--set", "host_ram_gb=32", "--set", "dataset_gb=1")
+    document = outcome.document
+    assert document["excluded"]["host_ram_too_small"] == 1
+    best, tight = document["offers"]
+    assert (best["offer_id"], tight["offer_id"]) == (13, 12)
+    assert "host_ram_tight" in tight["flags"]
+    assert "host_ram_tight" not in best["flags"]
+    assert tight["expected_failed_starts"] > 0.5
+    assert best["expected_failed_starts"] < 0.01
+    assert tight["job_usd"] > best["job_usd"]
