@@ -59,8 +59,8 @@ _COMPARISON = re.compile(
     re.VERBOSE,
 )
 _BETWEEN = re.compile(r"[\s,]*")
-_WHOLE = re.compile(r"[+-]?\d+")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WILDCARDS = ("any", "?", "*")
 _NULLS = ("None", "null")
 _QUOTES = ('"', "'")
@@ -86,8 +86,7 @@ def parse_where(texts: str | Iterable[str]) -> tuple[Condition, ...]:
         try:
             stated = _conditions(text)
         except _RefusedError as error:
-            quoted = repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
-            raise UsageError(f"where {quoted}: {error}") from None
+            raise UsageError(f"where {_quoted(text)}: {error}") from None
         for condition in stated:
             if condition.operator == ANYTHING:
                 conditions = [c for c in conditions if c.field != condition.field]
@@ -170,8 +169,14 @@ def _unknown_field(field: str, present: Iterable[str]) -> str:
     wanted = field.lower()
     near = [name for name in known if name.startswith(wanted)]
     near = near or difflib.get_close_matches(wanted, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-    return f"where: no offer has a field {field!r}: {hint}"
+    listed = ", ".join(sorted(FIELDS))
+    hint = f"did you mean {_quoted(near[0])}?" if near else f"there are {listed}"
+    return f"where: no offer has a field {_quoted(field)}: {hint}"
+
+
+def _quoted(text: str) -> str:
+    """Return a text in quotes, on one line and not too long."""
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 
 class _RefusedError(Exception):
@@ -189,11 +194,8 @@ def _conditions(text: str) -> list[Condition]:
         match = _COMPARISON.match(text, at)
         if match is None:
             rest = text[at:].split(maxsplit=1)[0]
-            message = (
-                f"{rest!r} is no comparison: write FIELD OPERATOR VALUE, and _ for a "
-                "blank in a name"
-            )
-            raise _RefusedError(message)
+            message = f"{_quoted(rest)} is no comparison: write FIELD OPERATOR VALUE"
+            raise _RefusedError(f"{message}, and _ for a blank in a name")
         found.append(_condition(match))
         at = _skip(text, match.end())
     return found
@@ -210,7 +212,7 @@ def _condition(match: re.Match[str]) -> Condition:
     word = "".join((match["sign"] or match["word"]).split())
     operator = _OPERATORS.get(word)
     if operator is None:
-        message = f"no operator {word!r}: there are = != < <= > >= in notin"
+        message = f"no operator {_quoted(word)}: there are = != < <= > >= in notin"
         raise _RefusedError(message)
     raw = match["value"].rstrip(",")
     if raw in _WILDCARDS and operator == "eq":
@@ -229,7 +231,7 @@ def _items(raw: str) -> list[str]:
     """Return the values of a list, or the one value, without quotes."""
     bare = raw[1:-1] if raw[:1] == "[" and raw[-1:] == "]" else raw
     if "[" in bare or "]" in bare:
-        message = f"the brackets of {raw!r} do not match"
+        message = f"the brackets of {_quoted(raw)} do not match"
         raise _RefusedError(message)
     items = [item for one in bare.split(",") if (item := _unquoted(one.strip()))]
     if not items:
@@ -245,10 +247,10 @@ def _unquoted(item: str) -> str:
     if item[:1] in _QUOTES and len(item) > 1 and item[-1] == item[0]:
         bare = item[1:-1]
     elif any(sign in item for sign in "=<>!"):
-        message = f"{item!r} is no value: between comparisons there is a blank"
+        message = f"{_quoted(item)} is no value: between comparisons there is a blank"
         raise _RefusedError(message)
     if any(quote in bare for quote in _QUOTES):
-        message = f"the quotes of {item!r} do not match"
+        message = f"the quotes of {_quoted(item)} do not match"
         raise _RefusedError(message)
     return " ".join(bare.replace("_", " ").split())
 
@@ -271,7 +273,7 @@ def _number(name: str, field: Field, _: str, item: str) -> float:
     number = float(item) if _NUMBER.fullmatch(item) else math.nan
     if not math.isfinite(number):
         of_what = f" of {field.unit}" if field.unit else ""
-        message = f"{name} takes a number{of_what}, not {item!r}"
+        message = f"{name} takes a number{of_what}, not {_quoted(item)}"
         raise _RefusedError(message)
     if _WHOLE.fullmatch(item):
         number = int(item)  # an id may have more digits than a float
@@ -286,7 +288,7 @@ def _number(name: str, field: Field, _: str, item: str) -> float:
 def _flag(name: str, _: Field, __: str, item: str) -> bool:
     flag = as_flag(item)
     if flag is None:
-        message = f"{name} takes true or false, not {item!r}"
+        message = f"{name} takes true or false, not {_quoted(item)}"
         raise _RefusedError(message)
     return flag
 
@@ -301,7 +303,7 @@ def _word(_: str, __: Field, ___: str, item: str) -> str:
 
 def _country(name: str, _: Field, __: str, item: str) -> str:
     if not (len(item) == 2 and item.isascii() and item.isalpha()):
-        message = f"{name} takes a 2-letter country such as DE, not {item!r}"
+        message = f"{name} takes a 2-letter country such as DE, not {_quoted(item)}"
         raise _RefusedError(message)
     return item.upper()
 
@@ -310,7 +312,7 @@ def _version(name: str, _: Field, operator: str, item: str) -> int:
     """Return a driver's version as a number; no driver is called 535 and no more."""
     version = version_number(item)
     if version is None or (operator in EQUALITIES and "." not in item):
-        message = f"{name} takes a version such as 535.86.05, not {item!r}"
+        message = f"{name} takes a version such as 535.86.05, not {_quoted(item)}"
         raise _RefusedError(message)
     return version
 
