@@ -33,6 +33,8 @@ ANYTHING = "any"
 EQUALITIES = ("eq", "neq", *MEMBERSHIPS)
 """Operators that need no order."""
 
+_RECORDS = (dict, Mapping)  # the first is soon told
+
 
 def sift(
     records: Iterable[Any], conditions: Sequence[Condition], disk_gb: float
@@ -57,7 +59,7 @@ def sift(
     kept: list[Any] = []
     left_out: Counter[str] = Counter()
     for record in records:
-        if isinstance(record, Mapping):
+        if isinstance(record, _RECORDS):
             shown = renamed(record)
             for condition, read, test in tests:
                 found = read(shown)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 
-from advisor.market.fields import FIELDS
+from advisor.market.fields import FIELDS, Kind
 from advisor.market.offers import (
     GB_IF_BELOW,
     HOURS_PER_MONTH,
@@ -28,6 +28,7 @@ Reader = Callable[[Record], Scalar]
 not known: missing, null, not a finite number, an empty text."""
 
 _SAME_PRICE = 1e-9  # relative; two ways to add up one price differ by less
+_REMEMBERED = 4096  # texts: a market has some hundreds of places, GPUs and drivers
 _VERSION_PARTS = 3
 _FLAG_WORDS = {"true": True, "false": False, "1": True, "0": False}
 
@@ -43,9 +44,13 @@ def reader_of(field: str, disk_gb: float | None = None) -> Reader:
     if field in _READERS:
         return _READERS[field]
     if field in _PRICED:
-        return partial(_PRICED[field], disk_gb=disk_gb)
-    kind = FIELDS[field].kind if field in FIELDS else "other"
-    return partial(_BY_KIND.get(kind, _text), field=field)
+        return _PRICED[field](disk_gb)
+    read = _BY_KIND[FIELDS[field].kind if field in FIELDS else "other"]
+
+    def of_field(record: Record) -> Scalar:
+        return read(record, field)
+
+    return of_field
 
 
 def as_flag(value: object) -> bool | None:
@@ -56,6 +61,7 @@ def as_flag(value: object) -> bool | None:
     return bool(value) if is_flag else None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def version_number(text: str) -> int | None:
     """Return a version such as 535.86.05 as the market counts it, 535086005.
 
@@ -70,19 +76,22 @@ def version_number(text: str) -> int | None:
 
 
 def _number(record: Record, field: str) -> float | None:
-    return _known(record.get(field))
-
-
-def _known(value: object) -> float | None:
-    """Return a JSON value as a finite number, None where it is none."""
-    if type(value) is int:
+    """Return a finite number, None where there is none."""
+    value = record.get(field)
+    if type(value) is int:  # has no end
         return value
-    number = read_number(value)
+    number = value if type(value) is float else read_number(value)
     return number if math.isfinite(number) else None
 
 
 def _text(record: Record, field: str) -> str | None:
-    return read_text(record.get(field)) or None
+    value = record.get(field)
+    return _tidy(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _tidy(text: str) -> str | None:
+    return read_text(text) or None
 
 
 def _flag(record: Record, field: str) -> bool | None:
@@ -97,21 +106,28 @@ def _other(record: Record, field: str) -> Scalar:
     """Return what a field has that the query language does not know."""
     value = record.get(field)
     if isinstance(value, str):
-        return read_text(value) or None
+        return _tidy(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if isinstance(value, int) else None
 
 
 def _country(record: Record) -> str | None:
-    return country_of(_text(record, "geolocation") or "") or None
+    place = record.get("geolocation")
+    return _country_of(place) if isinstance(place, str) else None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _country_of(place: str) -> str | None:
+    return country_of(read_text(place)) or None
 
 
 def _memory(record: Record, field: str) -> float | None:
     """Return the memory of GPUs in MB, as `advisor.market.offers` reads it."""
     memory = _number(record, field)
-    in_gb = memory is not None and memory < GB_IF_BELOW
-    return memory * MIB_PER_GIB if memory is not None and in_gb else memory
+    if memory is not None and memory < GB_IF_BELOW:
+        return memory * MIB_PER_GIB
+    return memory
 
 
 def _clock(record: Record) -> float | None:
@@ -170,8 +186,9 @@ def _price(record: Record, disk_gb: float | None) -> float | None:
     if disk_gb is None or base is None or storage is None:
         return listed
     price = base + storage * disk_gb / HOURS_PER_MONTH
-    is_listed = listed is not None and math.isclose(listed, price, rel_tol=_SAME_PRICE)
-    return listed if is_listed else price
+    if listed is not None and math.isclose(listed, price, rel_tol=_SAME_PRICE):
+        return listed
+    return price
 
 
 def _per_price(
@@ -185,9 +202,11 @@ def _per_price(
     return value / price
 
 
-_BY_KIND: Mapping[str, Callable[..., Scalar]] = {
+_BY_KIND: Mapping[Kind, Callable[[Record, str], Scalar]] = {
     "number": _number,
     "flag": _flag,
+    "text": _text,
+    "word": _text,
     "other": _other,
 }
 
@@ -196,22 +215,23 @@ _READERS: Mapping[str, Reader] = {
     "datacenter": _datacenter,
     "driver_version": _driver_version,
     "geolocation": _country,
-    "gpu_ram": partial(_memory, field="gpu_ram"),
-    "gpu_total_ram": partial(_memory, field="gpu_total_ram"),
+    "gpu_ram": lambda record: _memory(record, "gpu_ram"),
+    "gpu_total_ram": lambda record: _memory(record, "gpu_total_ram"),
     "id": _offer_id,
     "reliability": _reliability,
-    "ubuntu_version": partial(_text, field="os_version"),
+    "ubuntu_version": lambda record: _text(record, "os_version"),
     "verification": _verification,
     "verified": _verified,
 }
 """Fields that are not read as their kind is."""
 
-_PRICED: Mapping[str, Callable[..., Scalar]] = {
-    "dph_total": _price,
-    "dlperf_per_dphtotal": partial(
-        _per_price, figure="dlperf", field="dlperf_per_dphtotal"
+_PRICED: Mapping[str, Callable[[float | None], Reader]] = {
+    "dph_total": lambda disk_gb: partial(_price, disk_gb=disk_gb),
+    "dlperf_per_dphtotal": lambda disk_gb: partial(
+        _per_price, disk_gb=disk_gb, figure="dlperf", field="dlperf_per_dphtotal"
     ),
-    "flops_per_dphtotal": partial(
-        _per_price, figure="total_flops", field="flops_per_dphtotal"
+    "flops_per_dphtotal": lambda disk_gb: partial(
+        _per_price, disk_gb=disk_gb, figure="total_flops", field="flops_per_dphtotal"
     ),
 }
+"""Fields that contain the price of a disk, whose GB are given."""
