@@ -22,7 +22,6 @@ from advisor.market.filters import (
 from advisor.market.offers import record_id
 from advisor.market.registry import search
 from advisor.market.types import Answer, Condition, Query, Record
-from advisor.market.where import check_fields, parse_where, spelled
 from advisor.ranking import Ranking, find_offer, load_tables, rank
 from advisor.throughput.own_runs import OwnRun
 from advisor.workloads.load import Library
@@ -84,7 +83,10 @@ class Constraints:
 
     def __post_init__(self) -> None:
         """Refuse what is not in the query language before anything is asked."""
-        parse_where(self.where)
+        if self.where:
+            from advisor.market.where import parse_where  # noqa: PLC0415  (start-up)
+
+            parse_where(self.where)
 
     @classmethod
     def from_options(
@@ -122,8 +124,22 @@ class Constraints:
             conditions=(*self._where(gpus), *self._short_forms(gpus)),
         )
 
-    def _where(self, gpus: GpuTable) -> tuple[Condition, ...]:
-        return spelled(parse_where(self.where), gpus.market_names())
+    def _where(
+        self, gpus: GpuTable, records: Sequence[Record] | None = None
+    ) -> tuple[Condition, ...]:
+        """Return the conditions; with `records` of fields that are known there."""
+        if not self.where:
+            return ()
+        from advisor.market.where import (  # noqa: PLC0415  (start-up)
+            check_fields,
+            parse_where,
+            spelled,
+        )
+
+        conditions = parse_where(self.where)
+        if records is not None:
+            check_fields(conditions, records)
+        return spelled(conditions, gpus.market_names())
 
     def _short_forms(self, gpus: GpuTable) -> Iterator[Condition]:
         """Yield what the short options ask for as conditions that a market is sent."""
@@ -139,7 +155,7 @@ class Constraints:
     def filters(
         self,
         gpus: GpuTable,
-        records: Sequence[Mapping[str, Any]],
+        records: Sequence[Record],
     ) -> Filters:
         """Return what is checked again on each offer that came.
 
@@ -148,8 +164,6 @@ class Constraints:
         UsageError
             if a GPU or a field is neither known nor among the offers
         """
-        where = self._where(gpus)
-        check_fields(where, records)
         names = {name for r in records if isinstance(name := r.get("gpu_name"), str)}
         return Filters(
             gpu_names=gpus.select(self.gpus, names) if self.gpus else None,
@@ -163,7 +177,7 @@ class Constraints:
             min_host_ram_mb=self.min_ram and self.min_ram * MB_PER_GB,
             min_gpu_ram_mb=self.min_vram and least_gpu_ram_mb(self.min_vram),
             datacenter=self.datacenter or None,
-            where=where,
+            where=self._where(gpus, records),
         )
 
 

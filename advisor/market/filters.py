@@ -17,10 +17,8 @@ import numpy as np
 from advisor.arrays import BoolArray, FloatArray
 from advisor.errors import UsageError
 from advisor.market.conditions import sift, unmet
-from advisor.market.fields import FIELDS, OTHER_FIELD
 from advisor.market.offers import MIB_PER_GIB, Offers, parse_offers, record_id
-from advisor.market.types import Condition, Record, Scalar
-from advisor.market.where import shown, written
+from advisor.market.types import Condition, Record
 
 _SHOWN_LESS = 0.07
 """Share by which the memory that a GPU shows may be below the one it is sold with: up
@@ -164,20 +162,12 @@ def matching_records(
 
 def why_left_out(record: Record, filters: Filters, disk_gb: float) -> list[str]:
     """Return every reason why one offer leaves, in words; none where it stays."""
-    reasons = [
-        f"{written(condition)} ({_has(condition, found)})"
-        for condition, found in unmet(record, filters.where, disk_gb)
-    ]
+    from advisor.market.where import told  # noqa: PLC0415  (mostly nothing is)
+
+    reasons = [told(*one) for one in unmet(record, filters.where, disk_gb)]
     offers, unparsed = parse_offers([record])
     out = [name for name, out in _reasons(offers, filters, disk_gb) if out.any()]
     return [*reasons, *unparsed, *out]
-
-
-def _has(condition: Condition, found: Scalar) -> str:
-    if found is None:
-        return "it is not known of this offer"
-    field = FIELDS.get(condition.field, OTHER_FIELD)
-    return f"this offer has {shown(field, found)}"
 
 
 def _reasons(

@@ -29,6 +29,7 @@ not known: missing, null, not a finite number, an empty text."""
 
 _SAME_PRICE = 1e-9  # relative; two ways to add up one price differ by less
 _REMEMBERED = 4096  # texts: a market has some hundreds of places, GPUs and drivers
+_WHOLE = 2**63  # JSON's whole numbers have no end; no id or figure is beyond this one
 _VERSION_PARTS = 3
 _FLAG_WORDS = {"true": True, "false": False, "1": True, "0": False}
 
@@ -78,8 +79,8 @@ def version_number(text: str) -> int | None:
 def _number(record: Record, field: str) -> float | None:
     """Return a finite number, None where there is none."""
     value = record.get(field)
-    if type(value) is int:  # has no end
-        return value
+    if type(value) is int:
+        return value if -_WHOLE <= value <= _WHOLE else None
     number = value if type(value) is float else read_number(value)
     return number if math.isfinite(number) else None
 

@@ -146,13 +146,22 @@ def written(condition: Condition) -> str:
     start = condition.field + _SIGNS[condition.operator]
     if condition.operator == ANYTHING:
         return start
-    return start + shown(field, condition.value)
+    return start + _shown(field, condition.value)
 
 
-def shown(field: Field, value: Scalar | tuple[Scalar, ...]) -> str:
+def told(condition: Condition, found: Scalar) -> str:
+    """Return a condition that an offer fails, and what the offer has, for people."""
+    field = FIELDS.get(condition.field, OTHER_FIELD)
+    has = "it is not known of this offer"
+    if found is not None:
+        has = f"this offer has {_shown(field, found)}"
+    return f"{written(condition)} ({has})"
+
+
+def _shown(field: Field, value: Scalar | tuple[Scalar, ...]) -> str:
     """Return a value of a field as people write it."""
     if isinstance(value, tuple):
-        return f"[{','.join(shown(field, item) for item in value)}]"
+        return f"[{','.join(_shown(field, item) for item in value)}]"
     if isinstance(value, str):
         return value.replace(" ", "_")
     if value is None or isinstance(value, bool):
