@@ -328,7 +328,7 @@ def constraint_options(command: Command) -> Command:
             "--where",
             multiple=True,
             metavar="QUERY",
-            help="Conditions in the words of 'vastai search offers', such as "
+            help="Conditions in the words and units of 'vastai search offers', such as "
             "'cpu_ram>=48 gpu_name!=RTX_3060 geolocation notin [CN,VN]'; may be "
             "repeated.",
         ),

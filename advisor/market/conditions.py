@@ -56,8 +56,10 @@ def sift(
         -> count; a record counts once, under the first condition that it fails
     """
     tests = _compiled(conditions, disk_gb)
-    kept: list[Any] = []
     left_out: Counter[str] = Counter()
+    if not tests:
+        return list(records), left_out
+    kept: list[Any] = []
     for record in records:
         if isinstance(record, _RECORDS):
             shown = renamed(record)

@@ -94,8 +94,10 @@ def parse_where(texts: str | Iterable[str]) -> tuple[Condition, ...]:
     return tuple(dict.fromkeys(conditions))
 
 
-def check_fields(conditions: Sequence[Condition], records: Iterable[Any]) -> None:
+def check_fields(conditions: Sequence[Condition], records: Sequence[Any]) -> None:
     """Refuse conditions on fields that neither the language nor the records know.
+
+    Where there are no records, nobody can say.
 
     Raises
     ------
@@ -103,7 +105,7 @@ def check_fields(conditions: Sequence[Condition], records: Iterable[Any]) -> Non
         if there is one; it names the field that was most likely meant
     """
     others = [one.field for one in conditions if one.field not in FIELDS]
-    if not others:
+    if not others or not records:
         return
     present: set[str] = set()
     for record in records:
@@ -152,8 +154,11 @@ def written(condition: Condition) -> str:
 def told(condition: Condition, found: Scalar) -> str:
     """Return a condition that an offer fails, and what the offer has, for people."""
     field = FIELDS.get(condition.field, OTHER_FIELD)
-    has = "it is not known of this offer"
-    if found is not None:
+    if found is None:
+        has = "it is not known of this offer"
+    elif isinstance(found, float) and field.kind == "number":
+        has = f"this offer has {found / field.factor:.6g}"
+    else:
         has = f"this offer has {_shown(field, found)}"
     return f"{written(condition)} ({has})"
 

@@ -221,9 +221,10 @@ def _operators(name: str, condition: Any) -> Mapping[str, Any]:
 
 
 def _is_number(condition: Any) -> bool:
-    return isinstance(condition, Mapping) and all(
-        as_number(asked) is not None for asked in condition.values()
-    )
+    """Say whether numbers are all that a condition asks for."""
+    asked = condition.values() if isinstance(condition, Mapping) else [None]
+    items = [item for one in asked for item in (one if isinstance(one, list) else [one])]
+    return all(as_number(item) is not None for item in items)
 
 
 def _number(value: Any, what: str) -> float:

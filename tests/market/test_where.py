@@ -201,6 +201,7 @@ def test_a_field_that_nobody_has_is_an_error_with_a_suggestion() -> None:
         with pytest.raises(UsageError, match="no offer has a field") as caught:
             check_fields(parse_where(text), records)
         assert near in str(caught.value)
+    check_fields(parse_where("xyzzy=1"), [])  # nobody can say
 
 
 def test_gpus_are_spelled_as_the_market_does_in_any_case() -> None:
