@@ -51,6 +51,11 @@ class rented:  # noqa: N801  (used as a function)
     deadline_s : seconds that the whole job may take, predicted
     gpus, num_gpus, regions : what will do; empty: anything
     min_reliability, max_price, min_duration_s, verified : see ``advisor rank``
+    exclude_gpus : what will not do
+    min_ram_gb, min_vram_gb : least memory of the host's share and of each GPU
+    datacenter : only machines in data centers
+    where : conditions in the market's query language, such as
+        ``"cuda_max_good>=12.8 geolocation notin [CN,VN]"``; of several all must hold
     job : name; rentals of one name share a budget. None: a new one
     image : Docker image
     max_lifetime_s : seconds after which the machine is gone; None: from the predicted
@@ -87,6 +92,11 @@ class rented:  # noqa: N801  (used as a function)
         max_price: float | None = None,
         min_duration_s: float | None = None,
         verified: bool | None = None,
+        exclude_gpus: Sequence[str] = (),
+        min_ram_gb: float | None = None,
+        min_vram_gb: float | None = None,
+        datacenter: bool = False,
+        where: str | Sequence[str] = (),
         job: str | None = None,
         image: str | None = None,
         max_lifetime_s: float | None = None,
@@ -114,6 +124,11 @@ class rented:  # noqa: N801  (used as a function)
             "regions": tuple(regions),
             "verified": verified,
             "min_duration": min_duration_s,
+            "exclude_gpus": tuple(exclude_gpus),
+            "min_ram": min_ram_gb,
+            "min_vram": min_vram_gb,
+            "datacenter": datacenter,
+            "where": (where,) if isinstance(where, str) else tuple(where),
             "market": market,
             "name": job,
             "max_epoch_cost": max_epoch_cost,

@@ -28,8 +28,8 @@ from advisor.errors import AdvisorError, NothingFitsError, UsageError
 from advisor.hardware.cpus import CpuTable, load_cpus
 from advisor.hardware.gpus import GpuTable, load_gpus
 from advisor.hardware.machines import THREADS_PER_GPU, Machines, describe
-from advisor.market.filters import Filters, apply_filters
-from advisor.market.offers import Offers, parse_offers
+from advisor.market.filters import Filters, offers_meeting
+from advisor.market.offers import Offers
 from advisor.resources import models_folder
 from advisor.software.fit import SoftwareFit, software_fit
 from advisor.throughput.artefact import MODELLED, ThroughputModel, load_model
@@ -133,10 +133,9 @@ def rank(
     choice : how the user chooses; None: the least expected cost
     """
     listed = list(records)
-    parsed, excluded = parse_offers(listed)
-    keep, filtered = apply_filters(parsed, filters, job.disk_gb)
-    ranking = rank_offers(parsed.take(keep), job, tables, choice)
-    reasons = excluded + filtered + Counter(ranking.excluded)
+    offers, excluded = offers_meeting(listed, filters, job.disk_gb)
+    ranking = rank_offers(offers, job, tables, choice)
+    reasons = excluded + Counter(ranking.excluded)
     return replace(ranking, excluded=dict(sorted(reasons.items())), read=len(listed))
 
 

@@ -8,6 +8,7 @@ import click
 
 from advisor.cli.environment import Environment
 from advisor.cli.options import (
+    constraint_options,
     format_options,
     job_options,
     market_options,
@@ -15,7 +16,7 @@ from advisor.cli.options import (
 )
 from advisor.cli.output import remark, result
 from advisor.cli.session import rank_all
-from advisor.ranking import bids_of, find_offer, nothing_left
+from advisor.ranking import bids_of, nothing_left
 from advisor.report.bids import bid_headline, bid_rows, bids_document, bids_table
 from advisor.report.formats import to_delimited, to_json
 
@@ -25,6 +26,7 @@ from advisor.report.formats import to_delimited, to_json
 @job_options
 @market_options
 @max_age_option
+@constraint_options
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
 def command(
@@ -39,10 +41,11 @@ def command(
     Without OFFER: on the offer that is cheapest with its best bid.
     """
     options["rental"] = "interruptible"
-    ranking = rank_all(environment, options)
+    ranked = rank_all(environment, options)
+    ranking = ranked.ranking
     if offer is None and not len(ranking.order):
         raise nothing_left(ranking)
-    at = int(ranking.order[0]) if offer is None else find_offer(ranking, offer)
+    at = int(ranking.order[0]) if offer is None else ranked.place_of(offer)
     curve = bids_of(ranking, at)
     rows = bid_rows(ranking, at, curve)
     remark(bid_headline(ranking, at))

@@ -7,11 +7,15 @@ from typing import Any
 import click
 
 from advisor.cli.environment import Environment
-from advisor.cli.options import job_options, market_options, max_age_option
+from advisor.cli.options import (
+    constraint_options,
+    job_options,
+    market_options,
+    max_age_option,
+)
 from advisor.cli.output import result
 from advisor.cli.session import rank_all
 from advisor.errors import UsageError
-from advisor.ranking import find_offer
 from advisor.report.explained import compared_document, compared_text
 from advisor.report.formats import to_json
 
@@ -21,6 +25,7 @@ from advisor.report.formats import to_json
 @job_options
 @market_options
 @max_age_option
+@constraint_options
 @click.option("--json", "as_json", is_flag=True, help="Print the bills as JSON.")
 @click.pass_obj
 def command(
@@ -30,8 +35,8 @@ def command(
     if len(offers) < 2:
         message = "two offers or more are needed; 'advisor explain' is for one"
         raise UsageError(message)
-    ranking = rank_all(environment, options)
-    places = [find_offer(ranking, offer) for offer in offers]
+    ranked = rank_all(environment, options)
+    ranking, places = ranked.ranking, [ranked.place_of(offer) for offer in offers]
     if as_json:
         result(to_json(compared_document(ranking, places)))
     else:

@@ -7,10 +7,15 @@ from typing import Any
 import click
 
 from advisor.cli.environment import Environment
-from advisor.cli.options import job_options, market_options, max_age_option
+from advisor.cli.options import (
+    constraint_options,
+    job_options,
+    market_options,
+    max_age_option,
+)
 from advisor.cli.output import result
 from advisor.cli.session import rank_all
-from advisor.ranking import find_offer, rank_of
+from advisor.ranking import rank_of
 from advisor.report.explained import explained_document, explained_text
 from advisor.report.formats import to_json
 
@@ -20,14 +25,15 @@ from advisor.report.formats import to_json
 @job_options
 @market_options
 @max_age_option
+@constraint_options
 @click.option("--json", "as_json", is_flag=True, help="Print the bill as JSON.")
 @click.pass_obj
 def command(
     environment: Environment, /, offer: int, as_json: bool, **options: Any
 ) -> None:
     """Print the whole bill of one offer, line by line, and what it assumes."""
-    ranking = rank_all(environment, options)
-    at = find_offer(ranking, offer)
+    ranked = rank_all(environment, options)
+    ranking, at = ranked.ranking, ranked.place_of(offer)
     if as_json:
         result(to_json(explained_document(ranking, at, rank_of(ranking, at))))
     else:

@@ -266,6 +266,13 @@ def constraint_options(command: Command) -> Command:
             help="GPU or family, such as 'RTX 4090' or A100; may be repeated.",
         ),
         click.option(
+            "--exclude-gpu",
+            "exclude_gpus",
+            multiple=True,
+            metavar="NAME",
+            help="GPU or family that will not do; may be repeated.",
+        ),
+        click.option(
             "--num-gpus",
             type=click.IntRange(min=1),
             multiple=True,
@@ -302,5 +309,32 @@ def constraint_options(command: Command) -> Command:
             callback=duration_s,
             metavar="TIME",
             help="How long the offer must still stand: 12h, 3d.",
+        ),
+        click.option(
+            "--min-ram",
+            type=float,
+            callback=above_zero,
+            metavar="GB",
+            help="Least host memory of the offer.",
+        ),
+        click.option(
+            "--min-vram",
+            type=float,
+            callback=above_zero,
+            metavar="GB",
+            help="Least memory of each GPU, as it is sold: a 24 GB card has 24.",
+        ),
+        click.option(
+            "--datacenter",
+            is_flag=True,
+            help="Only machines in data centers.",
+        ),
+        click.option(
+            "--where",
+            multiple=True,
+            metavar="QUERY",
+            help="Conditions in the words and units of 'vastai search offers', such as "
+            "'cpu_ram>=48 gpu_name!=RTX_3060 geolocation notin [CN,VN]'; may be "
+            "repeated.",
         ),
     )

@@ -19,6 +19,7 @@ from advisor.cli.session import Constraints, JobOptions, with_kept_data
 from advisor.cost.job import Job
 from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.errors import UsageError
+from advisor.market.filters import Filters
 from advisor.market.lifecycle import Instance
 from advisor.market.registry import rentable
 from advisor.market.types import Answer
@@ -207,9 +208,14 @@ def plan(
         max_usd_per_hour=constraints.unlisted_max_price,
     )
 
+    listed: Filters | None = None
+
     def ranked(answer: Answer) -> Ranking:
-        filters = constraints.filters(tables.gpus, answer.records)
-        known, kept = with_kept_data(environment, answer, job, filters)
+        nonlocal listed
+        # One offer that is looked at again does not tell which names there are.
+        if listed is None or len(answer.records) > 1:
+            listed = constraints.filters(tables.gpus, answer.records)
+        known, kept = with_kept_data(environment, answer, job, listed)
         return rank(answer.records, known, tables, kept, choice)
 
     desk = open_rental_desk(environment, asked.market)

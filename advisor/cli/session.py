@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from advisor.choice import Choice
 from advisor.cli.environment import Environment
 from advisor.cli.output import remark
 from advisor.cost.assumptions import Assumptions, assumed_figures
 from advisor.cost.job import Job, Rental, needed_disk_gb
-from advisor.errors import UsageError
+from advisor.errors import NothingFitsError, UsageError
 from advisor.hardware.gpus import GpuTable
 from advisor.market.cache import AnswerCache
-from advisor.market.filters import Filters, countries_of
+from advisor.market.filters import (
+    Filters,
+    countries_of,
+    least_gpu_ram_mb,
+    why_left_out,
+)
+from advisor.market.offers import record_id
 from advisor.market.registry import search
-from advisor.market.types import Answer, Query
-from advisor.ranking import Ranking, load_tables, rank
+from advisor.market.types import Answer, Condition, Query, Record
+from advisor.ranking import Ranking, find_offer, load_tables, rank
 from advisor.throughput.own_runs import OwnRun
 from advisor.workloads.override import assigned, override
+
+MB_PER_GB = 1000.0
+"""Megabytes of host memory in a gigabyte, as the market counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,19 @@ class Constraints:
     verified: bool | None
     min_duration: float | None
     rental: Rental
+    # A job that was kept before there were these goes on without them.
+    exclude_gpus: tuple[str, ...] = ()
+    min_ram: float | None = None
+    min_vram: float | None = None
+    datacenter: bool = False
+    where: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what is not in the query language before anything is asked."""
+        if self.where:
+            from advisor.market.where import parse_where  # noqa: PLC0415  (start-up)
+
+            parse_where(self.where)
 
     @classmethod
     def from_options(
@@ -81,6 +104,12 @@ class Constraints:
     ) -> Self:
         """Take click's options as they come."""
         return cls(**options, rental=rental)
+
+    @classmethod
+    def taken_from(cls, options: dict[str, Any], rental: Rental) -> Self:
+        """Take click's options of the constraints out of all."""
+        names = {one.name for one in fields(cls)} & options.keys()
+        return cls.from_options({name: options.pop(name) for name in names}, rental)
 
     @property
     def listed_max_price(self) -> float | None:
@@ -95,31 +124,56 @@ class Constraints:
     def query(self, gpus: GpuTable, disk_gb: float) -> Query:
         """Return what the market is asked."""
         return Query(
-            gpu_names=self._market_names(gpus),
+            gpu_names=_market_names(gpus, self.gpus),
             num_gpus=self.num_gpus,
             min_reliability=self.min_reliability,
             max_usd_per_hour=self.listed_max_price,
             verified=self.verified or None,
             min_duration_s=self.min_duration,
             disk_gb=disk_gb,
+            conditions=(*self._where(gpus), *self._short_forms(gpus)),
         )
 
-    def _market_names(self, gpus: GpuTable) -> tuple[str, ...]:
-        """Return the market's spellings of the GPUs; none if one is in no table.
-
-        Such a name may still be among the offers: then all are asked for.
-        """
-        try:
-            return tuple(sorted(gpus.select(self.gpus, gpus.market_names())))
-        except UsageError:
+    def _where(
+        self, gpus: GpuTable, records: Sequence[Record] | None = None
+    ) -> tuple[Condition, ...]:
+        """Return the conditions; with `records` of fields that are known there."""
+        if not self.where:
             return ()
+        from advisor.market.where import (  # noqa: PLC0415  (start-up)
+            check_fields,
+            parse_where,
+            spelled,
+        )
+
+        conditions = parse_where(self.where)
+        if records is not None:
+            check_fields(conditions, records)
+        return spelled(conditions, gpus.market_names())
+
+    def _short_forms(self, gpus: GpuTable) -> Iterator[Condition]:
+        """Yield what the short options ask for as conditions that a market is sent."""
+        if excluded := _market_names(gpus, self.exclude_gpus):
+            yield Condition("gpu_name", "notin", excluded)
+        if self.min_ram is not None:
+            yield Condition("cpu_ram", "gte", self.min_ram * MB_PER_GB)
+        if self.min_vram is not None:
+            yield Condition("gpu_ram", "gte", least_gpu_ram_mb(self.min_vram))
+        if self.datacenter:
+            yield Condition("datacenter", "eq", True)
 
     def filters(
         self,
         gpus: GpuTable,
-        records: Iterable[Mapping[str, Any]],
+        records: Sequence[Record],
     ) -> Filters:
-        """Return what is checked again on each offer that came."""
+        """Return what is checked again on each offer that came.
+
+        Raises
+        ------
+        UsageError
+            if a GPU or a field is neither known nor among the offers
+        """
         names = {name for r in records if isinstance(name := r.get("gpu_name"), str)}
         return Filters(
             gpu_names=gpus.select(self.gpus, names) if self.gpus else None,
@@ -129,7 +183,23 @@ class Constraints:
             countries=countries_of(self.regions),
             verified=self.verified or None,
             min_duration_s=self.min_duration,
+            excluded_gpus=gpus.select(self.exclude_gpus, names),
+            min_host_ram_mb=self.min_ram and self.min_ram * MB_PER_GB,
+            min_gpu_ram_mb=self.min_vram and least_gpu_ram_mb(self.min_vram),
+            datacenter=self.datacenter or None,
+            where=self._where(gpus, records),
         )
+
+
+def _market_names(gpus: GpuTable, asked: Sequence[str]) -> tuple[str, ...]:
+    """Return the market's spellings of GPUs; none if one is in no table.
+
+    Such a name may still be among the offers: then all are asked for.
+    """
+    try:
+        return tuple(sorted(gpus.select(asked, gpus.market_names())))
+    except UsageError:
+        return ()
 
 
 def ask(
@@ -165,9 +235,50 @@ def with_kept_data(
     return kept.with_kept_data(environment, answer, job, filters)
 
 
-def rank_all(environment: Environment, options: dict[str, Any]) -> Ranking:
-    """Rank everything that the market shows, as the options of job and market say."""
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A ranking of what the market shows.
+
+    Attributes
+    ----------
+    ranking : of the offers that meet the constraints
+    records : of all offers
+    filters : the constraints
+    """
+
+    ranking: Ranking
+    records: Sequence[Record]
+    filters: Filters
+
+    def place_of(self, offer_id: int) -> int:
+        """Return the position of an offer that the job can run on.
+
+        Raises
+        ------
+        UsageError
+            if there is no such offer
+        NothingFitsError
+            if the constraints leave it out, or the job cannot run on it
+        """
+        if offer_id not in self.ranking.offers.offer_id:
+            disk_gb = self.ranking.job.disk_gb
+            for record in self.records:
+                if record_id(record) == offer_id and (
+                    reasons := why_left_out(record, self.filters, disk_gb)
+                ):
+                    message = f"offer {offer_id} is left out: {', '.join(reasons)}"
+                    raise NothingFitsError(message)
+        return find_offer(self.ranking, offer_id)
+
+
+def rank_all(environment: Environment, options: dict[str, Any]) -> Ranked:
+    """Rank what the market shows, as the options of job, market and constraints say.
+
+    The market is asked for all, so that an offer that the constraints leave out can be
+    told from one that is gone.
+    """
     job = JobOptions.taken_from(options).job(environment)
+    asked = Constraints.taken_from(options, job.rental)
     answer = ask(
         environment,
         options["market"],
@@ -176,5 +287,8 @@ def rank_all(environment: Environment, options: dict[str, Any]) -> Ranking:
         stale_ok=options["stale_ok"],
     )
     tables = load_tables(environment.models)
-    job, filters = with_kept_data(environment, answer, job, Filters())
-    return rank(answer.records, job, tables, filters)
+    filters = asked.filters(tables.gpus, answer.records)
+    job, filters = with_kept_data(environment, answer, job, filters)
+    choice = Choice(max_usd_per_hour=asked.unlisted_max_price)
+    ranking = rank(answer.records, job, tables, filters, choice)
+    return Ranked(ranking, answer.records, filters)

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from advisor.errors import AdvisorError
+from advisor.market.fields import PRICED
 from advisor.market.snapshot import load_snapshot, save_snapshot
 from advisor.market.types import Answer, Query
 
@@ -63,7 +64,8 @@ class AnswerCache:
     def _path(self, origin: str, query: Query) -> Path:
         """Return the file of a question; its name tells nothing of it."""
         asked = asdict(query)
-        if query.max_usd_per_hour is None:
+        prices = {one.field for one in query.conditions} & PRICED
+        if query.max_usd_per_hour is None and not prices:
             del asked["disk_gb"]  # only changes a price that is made anew here
         question = json.dumps([origin, asked], sort_keys=True)
         return (

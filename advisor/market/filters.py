@@ -9,14 +9,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray
 from advisor.errors import UsageError
-from advisor.market.offers import Offers, parse_offers, record_id
-from advisor.market.types import Record
+from advisor.market.conditions import sift, unmet
+from advisor.market.offers import MIB_PER_GIB, Offers, parse_offers, record_id
+from advisor.market.types import Condition, Record
+
+_SHOWN_LESS = 0.07
+"""Share by which the memory that a GPU shows may be below the one it is sold with: up
+to 6.3 % where ECC takes its part (L4, A10, L40S: 23,028 of 24,576 MB), 6.7 % on a B200
+(published offers of June to September 2026)."""
 
 REGIONS: dict[str, frozenset[str]] = {
     name: frozenset(countries.split())
@@ -52,6 +59,11 @@ class Filters:
     countries : 2-letter countries that will do
     verified : True for offers that the market has verified
     min_duration_s : seconds that the offer must still stand
+    excluded_gpus : the market's spellings of the GPUs that will not do
+    min_host_ram_mb, min_gpu_ram_mb : least memory of the offer's share of the host, and
+        of each GPU, MB
+    datacenter : True for offers in data centers
+    where : conditions in the market's query language
     blocked_machines, blocked_hosts : ids that the user wants no offer of
     allowed_machines : ids that stay although their host is blocked
     """
@@ -63,6 +75,11 @@ class Filters:
     countries: frozenset[str] = frozenset()
     verified: bool | None = None
     min_duration_s: float | None = None
+    excluded_gpus: frozenset[str] = frozenset()
+    min_host_ram_mb: float | None = None
+    min_gpu_ram_mb: float | None = None
+    datacenter: bool | None = None
+    where: tuple[Condition, ...] = ()
     blocked_machines: frozenset[int] = frozenset()
     blocked_hosts: frozenset[int] = frozenset()
     allowed_machines: frozenset[int] = frozenset()
@@ -89,6 +106,24 @@ def countries_of(regions: tuple[str, ...]) -> frozenset[str]:
     return frozenset(countries)
 
 
+def least_gpu_ram_mb(nominal_gb: float) -> float:
+    """Return the least MB that a market shows of a GPU sold with `nominal_gb` GB."""
+    return nominal_gb * MIB_PER_GIB * (1.0 - _SHOWN_LESS)
+
+
+def offers_meeting(
+    records: Sequence[Any], filters: Filters, disk_gb: float
+) -> tuple[Offers, Counter[str]]:
+    """Parse the records whose offers stay; also count why others leave, by reason.
+
+    A record counts once; the conditions in the market's words are looked at first.
+    """
+    kept, left_out = sift(records, filters.where, disk_gb)
+    offers, unparsed = parse_offers(kept)
+    keep, excluded = apply_filters(offers, filters, disk_gb)
+    return offers.take(keep), left_out + unparsed + excluded
+
+
 def apply_filters(
     offers: Offers, filters: Filters, disk_gb: float
 ) -> tuple[BoolArray, Counter[str]]:
@@ -97,7 +132,7 @@ def apply_filters(
     Parameters
     ----------
     offers : N offers
-    filters : the user's constraints
+    filters : the user's constraints, but for those on records (`Filters.where`)
     disk_gb : GB of disk that the job needs; an offer known to have less leaves
 
     Returns
@@ -118,11 +153,21 @@ def matching_records(
     records: Sequence[Record], filters: Filters, disk_gb: float
 ) -> tuple[list[Record], dict[str, int]]:
     """Return the records whose offers stay, as they came, and why others leave."""
-    offers, unparsed = parse_offers(records)
-    keep, excluded = apply_filters(offers, filters, disk_gb)
-    ids = set(offers.offer_id[keep].tolist())
-    kept = [record for record in records if record_id(record) in ids]
-    return kept, dict(sorted((unparsed + excluded).items()))
+    sifted, left_out = sift(records, filters.where, disk_gb)
+    offers, excluded = offers_meeting(sifted, replace(filters, where=()), disk_gb)
+    ids = set(offers.offer_id.tolist())
+    kept = [record for record in sifted if record_id(record) in ids]
+    return kept, dict(sorted((left_out + excluded).items()))
+
+
+def why_left_out(record: Record, filters: Filters, disk_gb: float) -> list[str]:
+    """Return every reason why one offer leaves, in words; none where it stays."""
+    from advisor.market.where import told  # noqa: PLC0415  (mostly nothing is)
+
+    reasons = [told(*one) for one in unmet(record, filters.where, disk_gb)]
+    offers, unparsed = parse_offers([record])
+    out = [name for name, out in _reasons(offers, filters, disk_gb) if out.any()]
+    return [*reasons, *unparsed, *out]
 
 
 def _reasons(
@@ -139,21 +184,34 @@ def _reasons(
         yield "disk_too_small", offers.disk_space_gb < disk_gb
     if filters.gpu_names is not None:
         yield "unknown_gpu_name", offers.gpu_name == ""
-        names = filters.gpu_names
+        names = filters.gpu_names | {""}
         yield "gpu", np.array([name not in names for name in offers.gpu_name], dtype=bool)
+    if filters.excluded_gpus:
+        yield "unknown_gpu_name", offers.gpu_name == ""
+        barred = filters.excluded_gpus
+        named = np.array([name in barred for name in offers.gpu_name], dtype=bool)
+        yield "gpu_excluded", named
     if filters.num_gpus:
         yield "num_gpus", ~np.isin(offers.num_gpus, sorted(filters.num_gpus))
     if filters.verified:
         yield "unknown_verification", offers.verification == ""
-        yield "not_verified", offers.verification != "verified"
+        yield "not_verified", ~np.isin(offers.verification, ("", "verified"))
+    if filters.datacenter:
+        yield "unknown_hosting_type", np.isnan(offers.hosting_type)
+        yield (
+            "not_datacenter",
+            np.nan_to_num(offers.hosting_type, nan=1.0) != 1,
+        )
     if filters.countries:
-        wanted = filters.countries
+        wanted = filters.countries | {""}
         yield "unknown_geolocation", offers.country == ""
         yield "region", np.array([c not in wanted for c in offers.country], dtype=bool)
     price, _ = offers.usd_per_hour(disk_gb)
     yield from _bound("reliability", offers.reliability, at_least=filters.min_reliability)
     yield from _bound("price", price, at_most=filters.max_usd_per_hour)
     yield from _bound("duration", offers.duration_s, at_least=filters.min_duration_s)
+    yield from _bound("host_ram", offers.cpu_ram_mb, at_least=filters.min_host_ram_mb)
+    yield from _bound("gpu_ram", offers.gpu_ram_mb, at_least=filters.min_gpu_ram_mb)
 
 
 def _bound(

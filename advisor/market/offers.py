@@ -17,7 +17,14 @@ import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.market.types import Record
-from advisor.market.values import UNKNOWN_ID, read_id, read_number, read_text
+from advisor.market.values import (
+    UNKNOWN_ID,
+    country_of,
+    read_id,
+    read_number,
+    read_text,
+    renamed,
+)
 
 HOURS_PER_MONTH = 720.0
 """Hours in the month that the market's storage price is for (Vast: 30 days)."""
@@ -27,9 +34,15 @@ MIB_PER_GIB = 1024.0
 MOST_GPUS = 1024
 """GPUs in one offer; more is nonsense."""
 
-_MHZ_IF_ABOVE = 100.0  # no CPU runs at 100 GHz: such a clock is in MHz
-_GB_IF_BELOW = 512.0  # no GPU has 512 MB: such a memory is in GB
-_SLOWEST_GHZ = 0.3  # what is slower once taken for MHz was no clock at all
+MHZ_IF_ABOVE = 100.0
+"""No CPU runs at 100 GHz: such a clock is in MHz."""
+
+GB_IF_BELOW = 512.0
+"""No GPU has 512 MB: such a memory is in GB."""
+
+SLOWEST_GHZ = 0.3
+"""What is slower once taken for MHz was no clock at all."""
+
 _LARGEST = 1e12  # no figure of an offer is larger, in any unit that is used here
 
 
@@ -255,7 +268,7 @@ def _unique(records: Iterable[Any], excluded: Counter[str]) -> dict[int, Record]
         if not isinstance(record, Mapping):
             excluded["malformed"] += 1
             continue
-        named = _named(record)
+        named = renamed(record)
         offer_id = record_id(named)
         if offer_id == UNKNOWN_ID:
             excluded["malformed"] += 1
@@ -270,15 +283,8 @@ def _unique(records: Iterable[Any], excluded: Counter[str]) -> dict[int, Record]
 
 def record_id(record: Record) -> int:
     """Return the id of a record's offer, `UNKNOWN_ID` where it has none."""
-    named = _named(record)
+    named = renamed(record)
     return read_id(named.get("id", named.get("ask_contract_id")))
-
-
-def _named(record: Record) -> Record:
-    """Return a record under the market's names, which some tools capitalise."""
-    if "id" in record:
-        return record
-    return {str(key).lower(): value for key, value in record.items()}
 
 
 def _columns(records: Sequence[Record], offer_id: IntArray) -> Offers:
@@ -293,7 +299,7 @@ def _columns(records: Sequence[Record], offer_id: IntArray) -> Offers:
         machine_id=_identifiers(records, "machine_id"),
         host_id=_identifiers(records, "host_id"),
         gpu_ids=tuple(_gpu_ids(record.get("gpu_ids")) for record in records),
-        country=_objects([_country(text) for text in texts["geolocation"]]),
+        country=_objects([country_of(text) for text in texts["geolocation"]]),
         rentable=np.array(
             [
                 record.get("rentable") is not False and record.get("rented") is not True
@@ -348,22 +354,16 @@ def _score(record: Record) -> float:
     return -math.inf if math.isnan(score) else score
 
 
-def _country(geolocation: str) -> str:
-    """Return the 2-letter country that a geolocation ends in, else ``""``."""
-    last = geolocation.rpartition(",")[2].strip()
-    return last.upper() if len(last) == 2 and last.isalpha() else ""
-
-
 def _mend_units(numbers: dict[str, FloatArray]) -> None:
     """Bring figures that came in another unit to the column's."""
     with np.errstate(invalid="ignore"):
         clock = numbers["cpu_ghz"]
-        in_mhz = clock > _MHZ_IF_ABOVE
+        in_mhz = clock > MHZ_IF_ABOVE
         clock[in_mhz] /= 1000.0
-        clock[in_mhz & (clock < _SLOWEST_GHZ)] = np.nan
+        clock[in_mhz & (clock < SLOWEST_GHZ)] = np.nan
         for name in ("gpu_ram_mb", "gpu_total_ram_mb"):
             memory = numbers[name]
-            memory[memory < _GB_IF_BELOW] *= MIB_PER_GIB
+            memory[memory < GB_IF_BELOW] *= MIB_PER_GIB
         reliability = numbers["reliability"]
         reliability[(reliability > 1) & (reliability <= 100)] /= 100.0  # per cent
         reliability[reliability > 1] = np.nan

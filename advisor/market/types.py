@@ -43,6 +43,28 @@ class Surroundings:
     detail: str = ""
 
 
+Scalar = str | int | float | bool | None
+"""A plain value that a field of an offer is compared with; None: unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What one field of an offer must be, see `advisor.market.conditions`.
+
+    Attributes
+    ----------
+    field : the market's name, or that of a field of another market's records
+    operator : the market's: ``"eq"``, ``"neq"``, ``"gt"``, ``"gte"``, ``"lt"``,
+        ``"lte"``; ``"in"`` and ``"notin"`` with a tuple; ``"any"``, with None: whatever
+        it is, also where a market would look at it otherwise
+    value : in the market's unit
+    """
+
+    field: str
+    operator: str
+    value: Scalar | tuple[Scalar, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """What is asked of a market.
@@ -61,6 +83,7 @@ class Query:
     min_duration_s : seconds that the offer must still stand
     disk_gb : GB of disk whose price the market shall include in `dph_total`
     offer_id : this one offer
+    conditions : all of which must hold
     """
 
     gpu_names: tuple[str, ...] = ()
@@ -71,6 +94,7 @@ class Query:
     min_duration_s: float | None = None
     disk_gb: float | None = None
     offer_id: int | None = None
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

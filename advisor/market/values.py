@@ -1,8 +1,10 @@
-"""One JSON value of a market's record as a number, an id or a text."""
+"""The values of a market's record: a number, an id, a text, a country."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 UNKNOWN_ID = -1
 """Stands for an id that the market did not give."""
@@ -35,3 +37,16 @@ def read_text(value: object) -> str:
         return ""
     words = " ".join(value.split())
     return words if words.isprintable() else "".join(filter(str.isprintable, words))
+
+
+def country_of(geolocation: str) -> str:
+    """Return the 2-letter country that a geolocation ends in, else ``""``."""
+    last = geolocation.rpartition(",")[2].strip()
+    return last.upper() if len(last) == 2 and last.isalpha() else ""
+
+
+def renamed(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a record under the market's names, which some tools capitalise."""
+    if "id" in record:
+        return record
+    return {str(key).lower(): value for key, value in record.items()}

@@ -8,9 +8,10 @@ from typing import Any
 
 from advisor.market.generate import Draws, build_machines, load_calibration
 from advisor.market.offers import HOURS_PER_MONTH
+from advisor.market.types import Record
 from advisor.simulator.box import Box, Holding
 from advisor.simulator.habits import Habits
-from advisor.simulator.query import Record, Search
+from advisor.simulator.query import Search
 
 _FIRST_OFFER_ID = 9_000_000
 _REMEMBERED = 1000

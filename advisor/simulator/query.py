@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
-import operator
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Record = Mapping[str, Any]
+from advisor.market.conditions import (
+    COMPARISONS,
+    MEMBERSHIPS,
+    as_number,
+    predicate_of,
+)
+from advisor.market.fields import FIELDS
+from advisor.market.reading import Reader, as_flag, reader_of
+from advisor.market.types import Record
+
 Predicate = Callable[[Record], bool]
 
 ROWS_WITHOUT_KEY = 64
@@ -28,30 +36,7 @@ _META = {
     "disable_bundling",
     "resource_type",
 }
-_ALIASES = {"ubuntu_version": "os_version", "ask_contract_id": "id"}
-_FLAGS = {
-    "external",
-    "rented",
-    "rentable",
-    "static_ip",
-    "vms_enabled",
-    "gpu_display_active",
-    "has_avx",
-}
-_DERIVED_FLAGS: dict[str, Predicate] = {
-    "verified": lambda record: record["verification"] == "verified",
-    "datacenter": lambda record: record["hosting_type"] == 1,
-}
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": operator.eq,
-    "neq": operator.ne,
-    "gt": operator.gt,
-    "gte": operator.ge,
-    "lt": operator.lt,
-    "lte": operator.le,
-}
-_MEMBERSHIP = ("in", "notin")
-_TRUE_WORDS = {"true": True, "false": False, "1": True, "0": False}
+_ALIASES = {"ask_contract_id": "id"}
 
 
 class InvalidQueryError(ValueError):
@@ -187,47 +172,45 @@ def _predicates(name: str, condition: Any) -> list[Predicate]:
     """Return the predicates of one field of an offer."""
     if name == "id":  # reportedly matches nothing; `ask_contract_id` does
         return [lambda _: False]
-    if name in _DERIVED_FLAGS:
-        return _flag(condition, _DERIVED_FLAGS[name])
-    if name in _FLAGS:
-        return _flag(condition, lambda record: bool(record.get(name)))
-    if name == "geolocation":
-        return _conditions(name, condition, _country)
-    if name == "driver_version" and _is_number(condition):
-        return _conditions(name, condition, _reader("driver_vers"))
-    return _conditions(name, condition, _reader(_ALIASES.get(name, name)))
+    field = FIELDS.get(name)
+    if field is None:
+        return _conditions(name, condition, _reader(_ALIASES.get(name, name)))
+    if field.kind == "flag":
+        return _conditions(name, _as_flags(condition), reader_of(name))
+    if field.kind == "version" and not _is_number(condition):
+        return _conditions(name, condition, _reader(name))
+    return _conditions(name, condition, reader_of(name))
 
 
-def _reader(field: str) -> Callable[[Record], Any]:
+def _reader(field: str) -> Reader:
     return lambda record: record.get(field)
 
 
-def _flag(condition: Any, value: Callable[[Record], bool]) -> list[Predicate]:
-    """Return the predicates of a field that is true or false, null being false."""
-    wanted = {
-        name: _TRUE_WORDS.get(asked.lower(), asked) if isinstance(asked, str) else asked
+def _as_flags(condition: Any) -> Mapping[str, Any]:
+    """Return what is asked of a field that is true or false: clients send words too."""
+    return {
+        name: flag if (flag := as_flag(asked)) is not None else asked
         for name, asked in _operators("a flag", condition).items()
     }
-    return _conditions("a flag", wanted, value)
 
 
-def _conditions(
-    name: str, condition: Any, value: Callable[[Record], Any]
-) -> list[Predicate]:
+def _conditions(name: str, condition: Any, read: Reader) -> list[Predicate]:
     """Return one predicate for each operator of a condition."""
     found = []
     for word, asked in _operators(name, condition).items():
-        if word in _MEMBERSHIP:
+        if word in MEMBERSHIPS:
             if not isinstance(asked, list):
                 message = f"{name}: {word} needs a list"
                 raise InvalidQueryError(message)
-            found.append(_member(value, asked, wanted=word == "in"))
-        elif word in _COMPARE:
-            found.append(_comparison(value, _COMPARE[word], asked, word))
-        else:
+        elif word not in COMPARISONS:
             message = f"{name}: unknown operator {word!r}"
             raise InvalidQueryError(message)
+        found.append(_met(read, predicate_of(word, asked)))
     return found
+
+
+def _met(read: Reader, holds: Callable[[Any], bool]) -> Predicate:
+    return lambda record: holds(read(record))
 
 
 def _operators(name: str, condition: Any) -> Mapping[str, Any]:
@@ -237,80 +220,19 @@ def _operators(name: str, condition: Any) -> Mapping[str, Any]:
     return condition
 
 
-def _comparison(
-    value: Callable[[Record], Any],
-    compare: Callable[[Any, Any], bool],
-    asked: Any,
-    word: str,
-) -> Predicate:
-    """Return whether a value compares so; null compares with null alone."""
-    if asked is None:
-        if word not in ("eq", "neq"):
-            return lambda _: False
-        return lambda record: (value(record) is None) == (word == "eq")
-    as_number = _as_number(asked)
-
-    def holds(record: Record) -> bool:
-        found = value(record)
-        if found is None:
-            return False
-        if isinstance(found, str):
-            return isinstance(asked, str) and compare(found, asked)
-        return as_number is not None and compare(found, as_number)
-
-    return holds
-
-
-def _member(
-    value: Callable[[Record], Any], asked: Sequence[Any], *, wanted: bool
-) -> Predicate:
-    """Return whether a value is among those asked for, or among none of them."""
-    words = {item for item in asked if isinstance(item, str)}
-    numbers = {_as_number(item) for item in asked} - {None}
-    null = None in asked
-
-    def holds(record: Record) -> bool:
-        found = value(record)
-        if found is None:
-            return null if wanted else False
-        among = found in words if isinstance(found, str) else found in numbers
-        return among == wanted
-
-    return holds
-
-
-def _as_number(value: Any) -> float | None:
-    """Return a JSON value as a number: clients also send numbers as strings."""
-    if isinstance(value, bool | int | float):
-        return float(value)
-    if isinstance(value, str):
-        try:
-            number = float(value)
-        except ValueError:
-            return None
-        return None if math.isnan(number) else number
-    return None
-
-
 def _is_number(condition: Any) -> bool:
-    return isinstance(condition, Mapping) and all(
-        _as_number(asked) is not None for asked in condition.values()
-    )
+    """Say whether numbers are all that a condition asks for."""
+    asked = condition.values() if isinstance(condition, Mapping) else [None]
+    items = [item for one in asked for item in (one if isinstance(one, list) else [one])]
+    return all(as_number(item) is not None for item in items)
 
 
 def _number(value: Any, what: str) -> float:
-    number = _as_number(value)
+    number = as_number(value)
     if number is None or not 0 <= number < math.inf:
         message = f"{what} {value!r} is no number from 0 up"
         raise InvalidQueryError(message)
     return number
-
-
-def _country(record: Record) -> str | None:
-    text = record.get("geolocation")
-    if not isinstance(text, str):
-        return None
-    return text.rpartition(",")[2].strip()
 
 
 def _sort_key(name: str, descending: bool) -> Callable[[Record], tuple[bool, str, float]]:

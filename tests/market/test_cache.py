@@ -12,6 +12,7 @@ from advisor.errors import MarketError, QuotaError
 from advisor.market.cache import AnswerCache
 from advisor.market.registry import search
 from advisor.market.types import Answer, Query
+from advisor.market.where import parse_where
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -83,6 +84,18 @@ def test_the_disk_asks_no_other_question(world: World) -> None:
     assert world.ask(Query(disk_gb=500.0)) == 1
     assert world.ask(Query(disk_gb=10.0, max_usd_per_hour=1.0)) == 2
     assert world.ask(Query(disk_gb=500.0, max_usd_per_hour=1.0)) == 3
+
+
+def test_other_conditions_are_another_question(world: World) -> None:
+    """The disk counts where a condition is on what contains its price."""
+    ram, price = parse_where("cpu_ram>=48"), parse_where("dlperf_usd>=100")
+    world.ask(Query(disk_gb=10.0))
+    assert world.ask(Query(disk_gb=10.0, conditions=ram)) == 2
+    assert world.ask(Query(disk_gb=10.0, conditions=parse_where("cpu_ram>=96"))) == 3
+    assert world.ask(Query(disk_gb=500.0, conditions=ram)) == 2
+    assert world.ask(Query(disk_gb=10.0, conditions=price)) == 4
+    assert world.ask(Query(disk_gb=500.0, conditions=price)) == 5
+    assert world.ask(Query(disk_gb=10.0, conditions=price)) == 4
 
 
 def test_an_answer_from_the_future_is_not_taken(world: World) -> None:

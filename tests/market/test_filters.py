@@ -9,8 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.errors import UsageError
-from advisor.market.filters import REGIONS, Filters, apply_filters, countries_of
+from advisor.market.filters import (
+    REGIONS,
+    Filters,
+    apply_filters,
+    countries_of,
+    least_gpu_ram_mb,
+    matching_records,
+    offers_meeting,
+    why_left_out,
+)
 from advisor.market.offers import parse_offers
+from advisor.market.where import parse_where
 
 CONSTRAINTS: list[tuple[Filters, dict[str, Any], str, str]] = [
     # the constraint, what breaks it, the reason, the reason where it is unknown
@@ -24,6 +34,20 @@ CONSTRAINTS: list[tuple[Filters, dict[str, Any], str, str]] = [
         "geolocation",
     ),
     (Filters(min_duration_s=3600), {"duration": 60.0}, "duration", "duration"),
+    (
+        Filters(excluded_gpus=frozenset(["A40"])),
+        {"gpu_name": "A40"},
+        "gpu_excluded",
+        "gpu_name",
+    ),
+    (Filters(min_host_ram_mb=48000), {"cpu_ram": 47999}, "host_ram", "host_ram"),
+    (Filters(min_gpu_ram_mb=22000), {"gpu_ram": 16376}, "gpu_ram", "gpu_ram"),
+    (
+        Filters(datacenter=True),
+        {"hosting_type": 0},
+        "not_datacenter",
+        "hosting_type",
+    ),
 ]
 
 
@@ -43,6 +67,7 @@ def test_a_constraint_keeps_drops_and_names_the_unknown(
     field: str,
 ) -> None:
     """What meets the constraint stays, what breaks it or is unknown says which."""
+    record["hosting_type"] = 1
     assert outcome(record, filters) == {}
     assert outcome(record | broken, filters) == {reason: 1}
     unknown = dict.fromkeys(broken)
@@ -91,6 +116,75 @@ def test_an_offer_counts_under_its_first_reason_only(record: dict[str, Any]) -> 
     """The reasons add up to the offers left out."""
     filters = Filters(num_gpus=frozenset([8]), min_reliability=1.0)
     assert outcome(record, filters) == {"num_gpus": 1}
+
+
+@pytest.mark.parametrize(
+    ("nominal_gb", "shown_mb"),
+    [(24, 24564), (24, 23028), (48, 46068), (80, 81559), (16, 15356), (192, 183359)],
+)
+def test_a_gpu_counts_with_the_memory_that_it_is_sold_with(
+    nominal_gb: float, shown_mb: float
+) -> None:
+    """RTX 4090, L4, L40S, H100, A16, B200 as the market shows them."""
+    assert least_gpu_ram_mb(nominal_gb) <= shown_mb
+
+
+@pytest.mark.parametrize(
+    ("asked_gb", "shown_mb"), [(24, 22528), (12, 11264), (48, 40960), (16, 12288)]
+)
+def test_a_smaller_gpu_is_no_larger_one(asked_gb: float, shown_mb: float) -> None:
+    """22 GB of a modified RTX 2080 Ti are not 24, nor 11 GB of a 1080 Ti 12."""
+    assert least_gpu_ram_mb(asked_gb) > shown_mb
+
+
+def test_conditions_and_constraints_leave_offers_out_together(
+    record: dict[str, Any],
+) -> None:
+    """Each record is kept or counted once, and what is saved is what was kept."""
+    records = [
+        record,
+        record | {"id": 2, "cpu_ram": 8000},
+        record | {"id": 3, "reliability": 0.5},
+        record | {"id": 4, "cpu_ram": None},
+        record | {"id": "none"},
+        # Of one id the better scored record is the offer: this one is not it.
+        record | {"score": 100.0, "dlperf": 96.0},
+    ]
+    asked = Filters(min_reliability=0.9, where=parse_where("cpu_ram>=48"))
+    counted = {"malformed": 1, "duplicate": 1, "reliability": 1}
+    counted |= {"where_cpu_ram": 1, "unknown_cpu_ram": 1}
+    offers, excluded = offers_meeting(records, asked, 10.0)
+    assert offers.offer_id.tolist() == [101]
+    assert excluded == counted
+    kept, left_out = matching_records(records, asked, 10.0)
+    assert [one["id"] for one in kept] == [101, 101]
+    assert left_out == counted
+
+
+def test_a_record_that_fails_is_not_saved_beside_its_better_half(
+    record: dict[str, Any],
+) -> None:
+    """Of two records of one offer only the one that meets the conditions is kept."""
+    other = record | {"cpu_ram": 8000, "score": 1e6}
+    asked = Filters(where=parse_where("cpu_ram>=48"))
+    kept, left_out = matching_records([record, other], asked, 10.0)
+    assert (kept, left_out) == ([record], {"where_cpu_ram": 1})
+
+
+def test_every_reason_of_one_offer_is_told(record: dict[str, Any]) -> None:
+    """Conditions with what the offer has, constraints as they are counted."""
+    asked = Filters(
+        min_reliability=1.0,
+        verified=True,
+        where=parse_where("cpu_ram>=96 external=false num_gpus=1"),
+    )
+    assert why_left_out(record, asked, 901.0) == [
+        "cpu_ram>=96 (this offer has 64)",
+        "external=False (it is not known of this offer)",
+        "disk_too_small",
+        "reliability",
+    ]
+    assert why_left_out(record, Filters(), 10.0) == []
 
 
 def test_regions_and_countries_mix() -> None:

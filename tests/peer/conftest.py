@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,14 @@ def official(url: str, home: Path, *words: str) -> Any:
         return json.loads(done.stdout)
     except ValueError:
         return done.stdout
+
+
+@pytest.fixture(name="official")
+def official_client() -> Callable[..., Any]:
+    """Return what runs the official client, or skip."""
+    if not OFFICIAL.exists():
+        pytest.skip("the official client is not installed (extra `peer`)")
+    return official
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
+import advisor
+from advisor.errors import NothingFitsError
 from advisor.market.registry import open_market, rentable
 from advisor.rental.desk import open_desk
 from advisor.simulator import SCENARIOS
@@ -43,6 +45,52 @@ def test_a_dry_run_pays_nothing(street: Any) -> None:
     assert done.document["usd_per_hour"] > 0
     assert street.instances() == []
     assert street.entries() == []
+
+
+def test_what_the_conditions_leave_out_is_not_rented(street: Any) -> None:
+    """The best offer is left for the best that meets them."""
+    best = street.rent("--dry-run").document["gpu_name"]
+    clause = f"gpu_name!={best.replace(' ', '_')} cpu_ram>=16"
+    done = street.rent("--where", clause)
+    assert done.exit_code == 0, done.stderr
+    assert done.document["gpu_name"] != best
+    refused = street.rent("--where", "cpu_ram>=lots")
+    assert refused.exit_code == 2
+    assert "cpu_ram takes a number of GB" in refused.stderr
+    assert len(street.instances()) == 1
+
+
+def test_a_program_says_conditions_too(street: Any) -> None:
+    """As one text or several, and with the short forms."""
+    for where in ("cpu_ram>=100000", ["num_gpus>=1", "cpu_ram>=100000"]):
+        with (
+            pytest.raises(NothingFitsError),
+            advisor.rented("resnet50", where=where, environment=street.environment()),
+        ):
+            pass
+    with (
+        pytest.raises(NothingFitsError),
+        advisor.rented(
+            "resnet50",
+            exclude_gpus=["A100"],
+            min_ram_gb=100_000,
+            min_vram_gb=8,
+            datacenter=True,
+            environment=street.environment(),
+        ),
+    ):
+        pass
+    assert street.instances() == []
+
+
+def test_a_gpu_that_only_the_market_knows_can_be_left_out(street: Any) -> None:
+    """Also when the chosen offer, which is another, is looked at once more."""
+    box = max(street.world.fleet.boxes.values(), key=lambda one: len(one.offer_ids))
+    gpu = replace(box.machine.gpu, gpu_name="RTX 9990")
+    box.machine = replace(box.machine, gpu=gpu)
+    box.relist(10**8)
+    done = street.rent("--exclude-gpu", "RTX 9990")
+    assert done.exit_code == 0, done.stderr
 
 
 def test_nobody_is_asked_without_a_terminal(street: Any) -> None:

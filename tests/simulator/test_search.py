@@ -164,6 +164,18 @@ def test_one_offer_is_found_by_its_contract_id_and_not_by_its_id(
     assert by_id.json()["offers"] == []
 
 
+def test_a_version_is_found_as_the_number_that_clients_send(
+    opened: Callable[..., Any],
+) -> None:
+    """Alone, in a list, or as the text that it is."""
+    buyer = opened()
+    offer = buyer.offer()
+    number, text = offer["driver_vers"], offer["driver_version"]
+    for asked in ({"eq": number}, {"in": [number, 1]}, {"eq": text}, {"in": [text]}):
+        found = buyer.offer(driver_version=asked)
+        assert found["driver_vers"] == number
+
+
 def test_the_price_has_the_disk_that_was_searched_for(
     opened: Callable[..., Any],
 ) -> None:
