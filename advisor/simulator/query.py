@@ -7,9 +7,10 @@ import operator
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 Record = Mapping[str, Any]
+Offer = TypeVar("Offer", bound=Record)
 Predicate = Callable[[Record], bool]
 
 ROWS_WITHOUT_KEY = 64
@@ -77,7 +78,7 @@ class Search:
     order: tuple[tuple[str, bool], ...]
     limit: int
 
-    def select(self, records: Iterable[Record], cap: int | None) -> list[Record]:
+    def select(self, records: Iterable[Offer], cap: int | None) -> list[Offer]:
         """Return the matching records in order.
 
         Parameters

@@ -15,7 +15,7 @@ from advisor.simulator.clock import SimClock
 from advisor.simulator.containers import Container, ContainerHost, Porter
 from advisor.simulator.contract import Contract, Wish
 from advisor.simulator.faults import Fault, FaultBook
-from advisor.simulator.fleet import Fleet, priced_offer
+from advisor.simulator.fleet import Fleet
 from advisor.simulator.ground import Ground
 from advisor.simulator.habits import QUIET, Habits
 from advisor.simulator.refusal import (
@@ -25,6 +25,7 @@ from advisor.simulator.refusal import (
     no_such_instance,
 )
 from advisor.simulator.rentals import Rentals
+from advisor.simulator.shelf import priced_offer
 from advisor.simulator.timeline import Timeline
 
 CREDIT_USD = 100.0
