@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from advisor.clock import Clock, utc_now
-from advisor.resources import STORE, chosen_models_folder, data_folder
+from advisor.resources import STORE, cache_folder, chosen_models_folder, data_folder
 from advisor.workloads.load import Library, library_of
 
 if TYPE_CHECKING:
@@ -69,11 +69,7 @@ class Environment:
     @property
     def cache_folder(self) -> Path:
         """Where answers of markets are kept for a while."""
-        if own := self.variables.get("ADVISOR_CACHE_DIR"):
-            return Path(own)
-        from platformdirs import user_cache_path  # noqa: PLC0415  (live markets only)
-
-        return user_cache_path("advisor")
+        return cache_folder(self.variables)
 
     @property
     def data_folder(self) -> Path:

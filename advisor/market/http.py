@@ -56,6 +56,11 @@ class _TryAgainError(Exception):
         super().__init__(reply.status)
         self.reply = reply
 
+    @property
+    def asks_to_slow_down(self) -> bool:
+        """Whether there were too many requests."""
+        return self.reply.status == HTTPStatus.TOO_MANY_REQUESTS
+
 
 def check_address(url: str, *, has_key: bool) -> str:
     """Return the address of an API if it is one, and a key may be sent there.
@@ -149,8 +154,9 @@ def send_repeatable(
 ) -> Reply:
     """Send a request that does no harm twice, again where that may help.
 
-    Tried again: 429 (after what Retry-After says, up to `MAX_RETRY_AFTER_S`),
-    502, 503, 504, and errors of the connection; with growing, jittered waits.
+    Tried again: 429 (after what Retry-After says, up to `MAX_RETRY_AFTER_S`, and the
+    turn's pace is told of it), 502, 503, 504, and errors of the connection; with
+    growing, jittered waits.
     A redirect is followed on the same origin only, so that a key never reaches
     another host, and only where the method stays what it was.
 
@@ -179,11 +185,13 @@ def send_repeatable(
             )
         except (_TryAgainError, httpx.RequestError) as error:
             tries += 1
-            left_s = deadline - clock.monotonic()
+            left_s = min(deadline - clock.monotonic(), turn.patience_s)
             wait_s = backoff_s(error, left_s, tries - 1) if tries < _ATTEMPTS else False
+            if isinstance(error, _TryAgainError) and error.asks_to_slow_down:
+                turn.refused(error.reply, None if wait_s is False else wait_s)
             if wait_s is False:
                 raise _given_up(error, host) from error
-            clock.sleep(wait_s)
+            turn.rest(wait_s)
             if not isinstance(error, _NOTHING_SENT) and not turn.wait(deadline):
                 raise _given_up(error, host) from error
 
@@ -244,7 +252,7 @@ def backoff_s(error: Exception, left_s: float, tries: int = 0) -> bool | float:
             return False
         if asked is not None:
             wait = asked + random.uniform(0.0, 0.5)  # noqa: S311
-        elif error.reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+        elif error.asks_to_slow_down:
             wait = _BUSY_WAIT_S * random.uniform(1.0, 1.5)  # noqa: S311
     return wait if wait < left_s else False
 
