@@ -18,7 +18,7 @@ from advisor.errors import (
     UsageError,
 )
 from advisor.market.late import LateError, within
-from advisor.market.pace import Turn
+from advisor.market.pace import ASKED, Turn
 from advisor.market.reply import Reply, busy_error, read_reply
 
 MAX_RETRY_AFTER_S = 60.0
@@ -37,6 +37,7 @@ _PASSING = {
 _ATTEMPTS = 5
 _LONGEST_REASON = 200
 _NO_TIME = "ran out of time: the market's pace allows no further request; try again"
+_NO_ANSWER = "the market does not answer: next try in"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 _NOTHING_SENT = (
@@ -187,11 +188,13 @@ def send_repeatable(
             tries += 1
             left_s = min(deadline - clock.monotonic(), turn.patience_s)
             wait_s = backoff_s(error, left_s, tries - 1) if tries < _ATTEMPTS else False
+            why = _NO_ANSWER
             if isinstance(error, _TryAgainError) and error.asks_to_slow_down:
+                why = ASKED
                 turn.refused(error.reply, None if wait_s is False else wait_s)
             if wait_s is False:
                 raise _given_up(error, host) from error
-            turn.rest(wait_s)
+            turn.rest(wait_s, why)
             if not isinstance(error, _NOTHING_SENT) and not turn.wait(deadline):
                 raise _given_up(error, host) from error
 

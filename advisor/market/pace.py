@@ -43,11 +43,14 @@ _MARGIN_S = 0.1  # two calls do not take equally long to the market
 _LEAST_INTERVAL_S = 0.5
 _LONGEST_INTERVAL_S = 30.0
 
-Told = Callable[[float], None]
-"""What is told how many seconds are going to be waited."""
+ASKED = "the market asks to wait"
+"""Why we mostly wait."""
+
+Told = Callable[[float, str], None]
+"""What is told how many seconds are going to be waited, and why: words before them."""
 
 
-def _nobody(_: float) -> None:
+def _nobody(_: float, __: str) -> None:
     """Tell nobody of a wait."""
 
 
@@ -86,13 +89,13 @@ class Pace:
         wait_s = take(kind, left_s)
         if wait_s is None:
             return False
-        self.rest(wait_s, told)
+        self.rest(wait_s, ASKED, told)
         return True
 
-    def rest(self, seconds: float, told: Told = _nobody) -> None:
+    def rest(self, seconds: float, why: str, told: Told = _nobody) -> None:
         """Wait, and tell of it first."""
         if seconds > 0:
-            told(seconds)
+            told(seconds, why)
             self._clock.sleep(seconds)
 
     def ended(self, kind: str) -> None:
@@ -197,9 +200,9 @@ class Turn:
         """Wait for the next turn, see `Pace.wait`."""
         return self.pace.wait(self.kind, deadline, self.patience_s, self.told)
 
-    def rest(self, seconds: float) -> None:
+    def rest(self, seconds: float, why: str) -> None:
         """Wait before another try."""
-        self.pace.rest(seconds, self.told)
+        self.pace.rest(seconds, why, self.told)
 
     def refused(self, reply: Reply, wait_s: float | None) -> None:
         """Say that the market asks to slow down, see `Pace.refused`."""

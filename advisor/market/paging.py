@@ -245,7 +245,7 @@ class PagedSearch:
             message = f"{self.pages:,} pages were read; narrow the search"
             raise MarketError(message)
         page = self.page(part)
-        is_new = self._merge(page)
+        is_new = _merge(page, self.offers, self.nameless)
         if self.pages == 0:
             self._first = len(page)
         elif is_new and self.cut is None:
@@ -255,18 +255,30 @@ class PagedSearch:
         self.came()
         return page, is_new
 
-    def _merge(self, page: Iterable[Record]) -> bool:
-        """Add a page's offers; say whether there was a new one among them."""
-        known = len(self.offers)
-        for offer in page:
-            identity = _identity(offer)
-            if identity is None:
-                self.nameless.append(offer)
-                continue
-            before = self.offers.get(identity)
-            if before is None or _number(offer, "score") > _number(before, "score"):
-                self.offers[identity] = offer
-        return len(self.offers) > known
+
+def merged(pages: Iterable[Iterable[Record]]) -> list[Record]:
+    """Return the offers of pages, each one once, as `PagedSearch` has them."""
+    offers: dict[int | str, Record] = {}
+    nameless: list[Record] = []
+    for page in pages:
+        _merge(page, offers, nameless)
+    return [*offers.values(), *nameless]
+
+
+def _merge(
+    page: Iterable[Record], offers: dict[int | str, Record], nameless: list[Record]
+) -> bool:
+    """Add a page's offers; say whether there was a new one among them."""
+    known = len(offers)
+    for offer in page:
+        identity = _identity(offer)
+        if identity is None:
+            nameless.append(offer)
+            continue
+        before = offers.get(identity)
+        if before is None or _number(offer, "score") > _number(before, "score"):
+            offers[identity] = offer
+    return len(offers) > known
 
 
 def _obeys(page: Iterable[Record], part: Bounds) -> bool:

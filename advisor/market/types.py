@@ -129,8 +129,11 @@ class Market(Protocol):
 class Watcher(Protocol):
     """Who is told how a search comes on. It must not raise."""
 
-    def waits(self, seconds: float) -> None:
-        """Hear that the next request goes out in so many seconds."""
+    def waits(self, seconds: float, why: str) -> None:
+        """Hear that the next request goes out in so many seconds, and why.
+
+        The words of `why` stand before the seconds: "the market asks to wait".
+        """
         ...
 
     def comes(self, pages: int, so_far: Answer) -> None:
@@ -141,7 +144,7 @@ class Watcher(Protocol):
 class Unwatched:
     """Nobody who watches."""
 
-    def waits(self, seconds: float) -> None:
+    def waits(self, seconds: float, why: str) -> None:
         """Ignore a wait."""
 
     def comes(self, pages: int, so_far: Answer) -> None:
