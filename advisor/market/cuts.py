@@ -43,9 +43,9 @@ def suspicion(rows: int, asked: int, seen: Collection[int] = ()) -> Suspicion:
         return Suspicion.LIKELY
     if any(abs(rows - cut) <= _SPREAD * cut for cut in seen):
         return Suspicion.LIKELY
-    # Between the known cuts there may be others, and those who cut like round numbers.
+    # There may be cuts that nobody told of: those who choose them like round numbers.
     is_round = any(rows % base == 0 for base in _ROUND)
-    return Suspicion.DOUBT if rows < high or is_round else Suspicion.NONE
+    return Suspicion.DOUBT if is_round else Suspicion.NONE
 
 
 def reaches(rows: int, cut: int) -> bool:
