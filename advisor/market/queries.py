@@ -19,8 +19,8 @@ Bounds = Mapping[str, Mapping[str, Any]]
 PRICE, GPU, COUNT = "dph_total", "gpu_name", "num_gpus"
 """The market's names of what a search is divided by: $/h, GPU, GPUs in the offer."""
 
-ROWS_ASKED = 50_000
-"""Rows asked for in one search, which is more than any market of the kind has."""
+ROWS_ASKED = 40_000
+"""Rows asked for in one search, which is more than any market of this kind has shown."""
 
 ROWS_SURE = 3000
 """Rows that a search may surely ask for: others do (gpuhunt 0.1.30), and got 1,343."""

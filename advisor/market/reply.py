@@ -16,8 +16,8 @@ from advisor.market.fast_json import loads
 if TYPE_CHECKING:
     import httpx
 
-MAX_BODY_BYTES = 256 * 1024 * 1024
-"""Longest answer that is read, decoded; 50,000 offers of 3 KB are 150 MB."""
+MAX_BODY_BYTES = 128 * 1024 * 1024
+"""Longest answer that is read, decoded; 40,000 offers of 3 KB are 120 MB."""
 
 _ENCODINGS = ("", "identity", "gzip", "deflate")
 _LONGEST_RETRY_S = 10 * 365 * 86400.0  # no date after that needs telling

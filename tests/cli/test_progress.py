@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,6 +171,7 @@ def test_ctrl_c_while_the_market_makes_us_wait_ends_the_search(terminal: Open) -
     """130 and one word, on a line of its own; the first ranking stays on the screen."""
     shown = terminal(waits="really")
     shown.read_until("asks to wait")
+    time.sleep(0.3)  # a signal just before the sleep begins would be heard after it
     shown.process.send_signal(signal.SIGINT)
     shown.read_until("the end")
     assert shown.process.wait(timeout=60) == 130

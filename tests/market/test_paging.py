@@ -147,21 +147,21 @@ def test_a_round_number_alone_costs_one_small_look(vast: Vast, count: int) -> No
             (256, "LIKELY"),
         ],
         *[(257, "NONE"), (300, "DOUBT"), (1024, "DOUBT"), (1343, "NONE")],
-        *[(49_999, "NONE"), (50_000, "LIKELY"), (50_001, "LIKELY")],
+        *[(39_999, "NONE"), (40_000, "LIKELY"), (40_001, "LIKELY")],
     ],
 )
 def test_which_lengths_may_be_a_part(rows: int, expected: str) -> None:
     """Known cuts and all that was asked for are likely cut; round numbers may be."""
-    assert suspicion(rows, 50_000) is Suspicion[expected]
+    assert suspicion(rows, 40_000) is Suspicion[expected]
 
 
 def test_a_cut_that_was_seen_is_known_from_then_on() -> None:
     """Within the spread of the reported cuts, and only there."""
     seen = [700]
-    assert suspicion(701, 50_000) is Suspicion.NONE
-    assert suspicion(701, 50_000, seen) is Suspicion.LIKELY
-    assert suspicion(668, 50_000, seen) is Suspicion.LIKELY
-    assert suspicion(799, 50_000, seen) is Suspicion.NONE
+    assert suspicion(701, 40_000) is Suspicion.NONE
+    assert suspicion(701, 40_000, seen) is Suspicion.LIKELY
+    assert suspicion(668, 40_000, seen) is Suspicion.LIKELY
+    assert suspicion(799, 40_000, seen) is Suspicion.NONE
 
 
 GPUS = ["RTX 3060", "RTX 3090", "RTX 4090", "A100 SXM4", "H100 SXM", "L40S"]
