@@ -73,8 +73,9 @@ class Progress:
         """Write a line over the one before, without escape codes."""
         text = text[: shutil.get_terminal_size().columns - 1]
         end = "\r" if not text else ""
-        self._stream.write(f"\r{text.ljust(self._length)}{end}")
-        self._stream.flush()
+        with contextlib.suppress(OSError):  # nobody looks any more
+            self._stream.write(f"\r{text.ljust(self._length)}{end}")
+            self._stream.flush()
         self._length = len(text)
 
 

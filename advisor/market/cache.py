@@ -52,9 +52,9 @@ class AnswerCache:
         try:
             packed = self._path(origin, query).read_bytes()
             return self._unpacked(packed, origin, max_age_s)
-        except (OSError, EOFError, zlib.error, RecursionError):
+        except (OSError, EOFError, zlib.error):  # there is none, or a part of one
             return None
-        except (ValueError, LookupError, TypeError):  # it is none of ours
+        except (ValueError, RecursionError, LookupError, TypeError):  # none of ours
             return None
 
     def put(self, origin: str, query: Query, answer: Answer) -> None:

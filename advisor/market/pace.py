@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from advisor.clock import Clock
-from advisor.market.memory import Limit, Memory, Remembered
+from advisor.market.remembered import Limit, Memory, Remembered
 from advisor.market.reply import Reply
 
 INTERVALS_S = {

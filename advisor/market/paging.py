@@ -29,7 +29,7 @@ _SAMPLE = 30
 """Rows of the first page that are asked for again: fewer than any known cut."""
 
 _CHANGES = 2
-"""New offers among these that may have been listed in the meantime."""
+"""Offers among these that may have come or gone in the meantime."""
 
 _MANY_PAGES = 4  # from so many on the reader is told why it took a while
 
@@ -139,10 +139,9 @@ class PagedSearch:
     def _look(self, prices: Mapping[str, float], last: float) -> Look:
         """Ask again for a part of the first page, whose highest price is `last`."""
         known = set(self.offers)
-        page, is_new = self._read({PRICE: prices})
+        page, is_new, obeys = self._read_part({PRICE: prices})
         late = sum(_identity(o) not in known and _price(o) < last for o in page)
-        obeys = _is_ascending(page, -math.inf) and _obeys(page, {PRICE: prices})
-        return Look(page, is_new, late, obeys)
+        return Look(page, is_new, late, obeys and _is_ascending(page, -math.inf))
 
     def _by_price(self, page: list[Record], *, strict: bool = True) -> bool | None:
         """Read from the highest price of a page on.
@@ -181,8 +180,8 @@ class PagedSearch:
         divided: list[Any] = []
         while known:  # what is of none of the kinds known so far
             others = {**part, name: {"notin": known}}
-            page, _ = self._read(others)
-            if not _obeys(page, others):
+            page, _, obeys = self._read_part(others)
+            if not obeys:
                 return False
             divided = known
             if not self._is_cut(page):
@@ -193,8 +192,8 @@ class PagedSearch:
         whole = bool(divided)
         for kind in divided:
             one = {**part, name: {"eq": kind}}
-            page, _ = self._read(one)
-            if not _obeys(page, one):
+            page, _, obeys = self._read_part(one)
+            if not obeys:
                 return False
             if not self._is_cut(page):
                 continue
@@ -232,6 +231,18 @@ class PagedSearch:
     def _note(self, note: str) -> None:
         if note not in self.notes:
             self.notes.append(note)
+
+    def _read_part(self, part: Bounds) -> tuple[list[Record], bool, bool]:
+        """Return the page of a part, whether it brings offers, and keeps to the part.
+
+        It does if nothing else is in it, and what was known of the part mostly is: a
+        market that does not understand the question may well show nothing.
+        """
+        known = {name for name, one in self.offers.items() if _obeys([one], part)}
+        page, is_new = self._read(part)
+        missing = 0 if self._is_cut(page) else len(known - set(map(_identity, page)))
+        obeys = _obeys(page, part) and missing <= max(_CHANGES, len(known) // 2)
+        return page, is_new, obeys
 
     def _read(self, part: Bounds) -> tuple[list[Record], bool]:
         """Return the page of a part, and whether it brings offers.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from advisor.errors import BadAnswerError
+from advisor.market.cuts import Suspicion, suspicion
 from advisor.market.offers import record_id
 from advisor.market.paging import PagedSearch
 from advisor.market.queries import ROWS_SURE, Bounds, search_body
@@ -32,7 +33,7 @@ class Found:
     pages : how many were read
     notes : what a reader of the offers should know
     bodies : the pages as they came
-    cut : rows at which the market surely cuts its answers; None: not known
+    cut : rows at which the market surely cuts its answers, and nobody knew; else None
     """
 
     records: list[Record]
@@ -98,8 +99,13 @@ class Searching:
     def _found(self, *, whole: bool = False) -> Found:
         search = self._search
         records = [*search.offers.values(), *search.nameless]
-        cut = search.cut
-        if cut is not None and len(records) < _SURELY_CUT * cut:
-            cut = None
         notes, bodies = tuple(search.notes), tuple(self._bodies)
+        cut = search.cut if self._is_news(len(records)) else None
         return Found(records, whole, search.pages, notes, bodies, cut)
+
+    def _is_news(self, offers: int) -> bool:
+        """Say whether the market surely cuts where nobody knew that it does."""
+        cut, asked = self._search.cut, self._search.asked
+        if cut is None or offers < _SURELY_CUT * cut:
+            return False
+        return suspicion(cut, asked) is not Suspicion.LIKELY

@@ -24,10 +24,10 @@ from advisor.market.http import (
 )
 from advisor.market.keys import Key, find_key
 from advisor.market.lifecycle import Account, Instance, Order, SelfRelease
-from advisor.market.memory import Memory, memory_file
 from advisor.market.order import check_order, order_body
 from advisor.market.pace import Pace, Turn
 from advisor.market.queries import ROWS_A_PAGE, list_params
+from advisor.market.remembered import Memory, memory_file
 from advisor.market.reply import Reply
 from advisor.market.searching import Found, Searching
 from advisor.market.types import Answer, Query, Surroundings, Unwatched, Watcher

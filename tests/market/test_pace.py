@@ -15,8 +15,8 @@ from advisor.clock import Clock
 from advisor.errors import MarketError
 from advisor.market.keys import Key
 from advisor.market.lifecycle import Order
-from advisor.market.memory import Memory
 from advisor.market.pace import AT_ONCE, INTERVALS_S, Pace
+from advisor.market.remembered import Memory
 from advisor.market.reply import Reply
 from advisor.market.vast import VastMarket
 

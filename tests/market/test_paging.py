@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from advisor.clock import Clock
 from advisor.market.cuts import Suspicion, suspicion
 from advisor.market.keys import Key
-from advisor.market.memory import Memory
 from advisor.market.paging import MOST_PAGES, PagedSearch
 from advisor.market.queries import ROWS_ASKED, ROWS_SURE, Bounds
+from advisor.market.remembered import Memory
 from advisor.market.types import Answer, Query, Record
 from advisor.market.vast import SEARCH_S, VastMarket
 
@@ -313,6 +313,21 @@ def test_no_search_reads_for_ever() -> None:
     assert "narrow the search" in search.notes[0]
 
 
+@pytest.mark.parametrize("count", [64, 200])
+def test_a_market_that_shows_nothing_of_a_part_proves_nothing(
+    vast: Vast, count: int
+) -> None:
+    """What was there a moment ago must be there again, else the bound is not known."""
+    shop = Shop(of_kinds(count), cap=ROWS_ASKED)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        answered = shop(request)
+        return httpx.Response(200, json={"offers": []}) if shop.asked[-1] else answered
+
+    found = vast(answer).search(Query())
+    assert (len(found.records), found.complete) == (count, False)
+
+
 def of_kinds(count: int) -> list[dict[str, Any]]:
     """Return offers of twelve GPUs in three sizes, every seventh dearer than the next."""
     kinds = itertools.cycle(
@@ -418,6 +433,13 @@ def test_a_cut_is_remembered(tmp_path: Path) -> None:
         market_of(shop, memory=known).search(Query())
         seen = [list(part["dph_total"]) for part in shop.asked[1:2]]
         assert seen == ([[first]] if first else [])
+
+
+def test_a_cut_that_everybody_knows_of_is_not_worth_remembering(tmp_path: Path) -> None:
+    """Nothing is written where nothing is learned."""
+    shop = Shop([offer(i) for i in range(300)], cap=64)
+    market_of(shop, memory=Memory(tmp_path / "limits.json")).search(Query())
+    assert not list(tmp_path.iterdir())
 
 
 class Onlooker:

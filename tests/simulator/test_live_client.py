@@ -15,8 +15,8 @@ from advisor.clock import Clock
 from advisor.errors import QuotaError
 from advisor.market.cache import AnswerCache
 from advisor.market.keys import Key
-from advisor.market.memory import Memory
 from advisor.market.registry import search
+from advisor.market.remembered import Memory
 from advisor.market.types import Query
 from advisor.market.vast import VastMarket
 from advisor.simulator.api import Api

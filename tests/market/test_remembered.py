@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.market.memory import (
+from advisor.market.remembered import (
     HALF_LIFE_S,
     KEPT_S,
     Limit,
@@ -155,7 +155,7 @@ import json, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from advisor.clock import Clock
-from advisor.market.memory import Memory
+from advisor.market.remembered import Memory
 from advisor.market.pace import Pace
 
 now, waits = datetime.fromtimestamp(float(sys.argv[2]), UTC), []

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -189,7 +188,7 @@ def _limit(written: Any) -> Limit | None:
 
 
 def _is_amount(value: Any) -> bool:
-    """Say whether a value is a finite number from 0 up."""
+    """Say whether a value is a number from 0 up that can be one of seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return 0 <= value < 1e12 and math.isfinite(value)
+    return 0 <= value < 1e12
