@@ -39,6 +39,18 @@ def data_folder(variables: Mapping[str, str]) -> Path:
     return user_data_path("advisor")
 
 
+def cache_folder(variables: Mapping[str, str]) -> Path:
+    """Return the folder of what is kept for a while, and may be removed at any time.
+
+    ``ADVISOR_CACHE_DIR`` of the environment's `variables` moves it.
+    """
+    if own := variables.get("ADVISOR_CACHE_DIR"):
+        return Path(own)
+    from platformdirs import user_cache_path  # noqa: PLC0415  (live markets only)
+
+    return user_cache_path("advisor")
+
+
 OWN, SHIPPED = "own", "shipped"
 """Which artefact predictions take: see `chosen_models_folder`."""
 

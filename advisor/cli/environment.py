@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from advisor.clock import Clock, utc_now
 from advisor.errors import UsageError
-from advisor.resources import STORE, chosen_models_folder, data_folder
+from advisor.resources import STORE, cache_folder, chosen_models_folder, data_folder
 from advisor.workloads.load import PROJECT_FILE, Library, find_project, library_of
 
 if TYPE_CHECKING:
@@ -74,11 +74,7 @@ class Environment:
     @property
     def cache_folder(self) -> Path:
         """Where answers of markets are kept for a while."""
-        if own := self.variables.get("ADVISOR_CACHE_DIR"):
-            return Path(own)
-        from platformdirs import user_cache_path  # noqa: PLC0415  (live markets only)
-
-        return user_cache_path("advisor")
+        return cache_folder(self.variables)
 
     @property
     def data_folder(self) -> Path:

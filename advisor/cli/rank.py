@@ -21,8 +21,10 @@ from advisor.cli.options import (
 from advisor.cli.output import remark, result
 from advisor.cli.session import Constraints, JobOptions, ask, with_kept_data
 from advisor.cost.terms import SECONDS_PER_HOUR
-from advisor.ranking import load_tables, nothing_left, rank
-from advisor.report.entries import entries
+from advisor.errors import AdvisorError
+from advisor.market.types import Answer
+from advisor.ranking import Ranking, load_tables, nothing_left, rank
+from advisor.report.entries import Entry, entries
 from advisor.report.formats import to_delimited, to_json
 from advisor.report.ranked import envelope, headline, table
 from advisor.ties import tied_with
@@ -94,13 +96,6 @@ def command(  # noqa: PLR0917  (one argument an option)
     job = JobOptions.taken_from(options).job(environment)
     asked = Constraints.from_options(options, job.rental)
     tables = load_tables(environment.models)
-    answer = ask(
-        environment,
-        market,
-        asked.query(tables.gpus, job.disk_gb),
-        max_age_s=max_age,
-        stale_ok=stale_ok,
-    )
     choice = Choice(
         sort=sort,
         risk_averse=risk_averse,
@@ -109,15 +104,36 @@ def command(  # noqa: PLR0917  (one argument an option)
         max_usd_per_hour=asked.unlisted_max_price,
         pareto=pareto,
     )
-    filters = asked.filters(tables.gpus, answer.records)
-    job, filters = with_kept_data(environment, answer, job, filters)
-    ranking = rank(answer.records, job, tables, filters, choice)
-    now = environment.now()
-    remark(headline(ranking, answer, now))
     if top is None and output_format == "table":
         top = _TABLE_ROWS
-    ties = tied_with(ranking, top)
-    shown = entries(ranking, top, ties, simulated=answer.simulated)
+
+    def ranked(answer: Answer) -> tuple[Ranking, list[Entry]]:
+        filters = asked.filters(tables.gpus, answer.records)
+        known_job, known = with_kept_data(environment, answer, job, filters)
+        ranking = rank(answer.records, known_job, tables, known, choice)
+        ties = tied_with(ranking, top)
+        return ranking, entries(ranking, top, ties, simulated=answer.simulated)
+
+    def show_first(answer: Answer) -> None:
+        try:
+            ranking, shown = ranked(answer)
+        except AdvisorError:  # what is asked for may still come
+            return
+        if shown:
+            remark(f"{headline(ranking, answer, environment.now())}; reading on")
+            click.echo(table(shown), err=True)
+
+    answer = ask(
+        environment,
+        market,
+        asked.query(tables.gpus, job.disk_gb),
+        max_age_s=max_age,
+        stale_ok=stale_ok,
+        show_first=show_first if output_format == "table" else None,
+    )
+    ranking, shown = ranked(answer)
+    now = environment.now()
+    remark(headline(ranking, answer, now))
     if output_format == "json":
         result(to_json(envelope(ranking, answer, shown, now)))
     elif output_format != "table":

@@ -9,6 +9,7 @@ from typing import Any, Self
 from advisor.choice import Choice
 from advisor.cli.environment import Environment
 from advisor.cli.output import remark
+from advisor.cli.progress import ShowFirst, progress
 from advisor.cost.assumptions import Assumptions, assumed_figures
 from advisor.cost.job import Job, Rental, needed_disk_gb
 from advisor.errors import NothingFitsError, UsageError
@@ -208,11 +209,19 @@ def ask(
     query: Query,
     max_age_s: float,
     stale_ok: bool,
+    *,
+    show_first: ShowFirst | None = None,
 ) -> Answer:
-    """Ask the market that the user named, else the default one."""
+    """Ask the market that the user named, else the default one.
+
+    Parameters
+    ----------
+    show_first : shows what has come on a terminal, where the rest takes a while
+    """
     opened = environment.open_market(market)
     cache = AnswerCache(environment.cache_folder, environment.now)
-    return search(opened, query, cache, max_age_s=max_age_s, stale_ok=stale_ok)
+    with progress(getattr(opened, "origin", None), show_first) as watcher:
+        return search(opened, query, cache, max_age_s, stale_ok=stale_ok, watcher=watcher)
 
 
 def own_runs(environment: Environment, workload: str) -> tuple[OwnRun, ...]:

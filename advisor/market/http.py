@@ -18,7 +18,7 @@ from advisor.errors import (
     UsageError,
 )
 from advisor.market.late import LateError, within
-from advisor.market.pace import Turn
+from advisor.market.pace import ASKED, Turn
 from advisor.market.reply import Reply, busy_error, read_reply
 
 MAX_RETRY_AFTER_S = 60.0
@@ -37,6 +37,7 @@ _PASSING = {
 _ATTEMPTS = 5
 _LONGEST_REASON = 200
 _NO_TIME = "ran out of time: the market's pace allows no further request; try again"
+_NO_ANSWER = "the market does not answer: next try in"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 _NOTHING_SENT = (
@@ -55,6 +56,11 @@ class _TryAgainError(Exception):
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.status)
         self.reply = reply
+
+    @property
+    def asks_to_slow_down(self) -> bool:
+        """Whether there were too many requests."""
+        return self.reply.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 def check_address(url: str, *, has_key: bool) -> str:
@@ -149,8 +155,9 @@ def send_repeatable(
 ) -> Reply:
     """Send a request that does no harm twice, again where that may help.
 
-    Tried again: 429 (after what Retry-After says, up to `MAX_RETRY_AFTER_S`),
-    502, 503, 504, and errors of the connection; with growing, jittered waits.
+    Tried again: 429 (after what Retry-After says, up to `MAX_RETRY_AFTER_S`, and the
+    turn's pace is told of it), 502, 503, 504, and errors of the connection; with
+    growing, jittered waits.
     A redirect is followed on the same origin only, so that a key never reaches
     another host, and only where the method stays what it was.
 
@@ -179,11 +186,15 @@ def send_repeatable(
             )
         except (_TryAgainError, httpx.RequestError) as error:
             tries += 1
-            left_s = deadline - clock.monotonic()
+            left_s = min(deadline - clock.monotonic(), turn.patience_s)
             wait_s = backoff_s(error, left_s, tries - 1) if tries < _ATTEMPTS else False
+            why = _NO_ANSWER
+            if isinstance(error, _TryAgainError) and error.asks_to_slow_down:
+                why = ASKED
+                turn.refused(error.reply, None if wait_s is False else wait_s)
             if wait_s is False:
                 raise _given_up(error, host) from error
-            clock.sleep(wait_s)
+            turn.rest(wait_s, why)
             if not isinstance(error, _NOTHING_SENT) and not turn.wait(deadline):
                 raise _given_up(error, host) from error
 
@@ -244,7 +255,7 @@ def backoff_s(error: Exception, left_s: float, tries: int = 0) -> bool | float:
             return False
         if asked is not None:
             wait = asked + random.uniform(0.0, 0.5)  # noqa: S311
-        elif error.reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+        elif error.asks_to_slow_down:
             wait = _BUSY_WAIT_S * random.uniform(1.0, 1.5)  # noqa: S311
     return wait if wait < left_s else False
 

@@ -1,6 +1,10 @@
 """How often the market lets one account call each part of its API.
 
-Source: the texts of its own refusals ("endpoint threshold=4.5") and
+A call that acts keeps the documented interval from the first one on. A read that costs
+nothing goes out at once: only when the market refuses one do the next ones wait, as long
+as the market said, and longer if that was not enough.
+
+Source: the texts of the market's own refusals ("endpoint threshold=4.5") and
 https://docs.vast.ai (November 2026).
 """
 
@@ -8,9 +12,12 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from advisor.clock import Clock
+from advisor.market.remembered import Limit, Memory, Remembered
+from advisor.market.reply import Reply
 
 INTERVALS_S = {
     "search": 6.0,
@@ -28,6 +35,24 @@ INTERVALS_S = {
 (who am I, ssh keys, logs): it has that of a list.
 """
 
+AT_ONCE = frozenset({"search", "account"})
+"""Kinds that keep no interval until the market refuses one of their calls."""
+
+_SLOWER = 1.5
+_MARGIN_S = 0.1  # two calls do not take equally long to the market
+_LEAST_INTERVAL_S = 0.5
+_LONGEST_INTERVAL_S = 30.0
+
+ASKED = "the market asks to wait"
+"""Why we mostly wait."""
+
+Told = Callable[[float, str], None]
+"""What is told how many seconds are going to be waited, and why: words before them."""
+
+
+def _nobody(_: float, __: str) -> None:
+    """Tell nobody of a wait."""
+
 
 class Pace:
     """The pace of one account; threads that share it wait for one another.
@@ -35,47 +60,167 @@ class Pace:
     Parameters
     ----------
     clock : tells when a call may be made, and waits
+    memory : what the market asked for before, shared with other processes; None for
+        one that ends with this one
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, memory: Memory | None = None) -> None:
         self._clock = clock
+        self._memory = memory or Memory()
+        self._epoch = clock.now().timestamp() - clock.monotonic()
         self._lock = threading.Lock()
         self._free_at: dict[str, float] = {}
 
-    def wait(self, kind: str, deadline: float = math.inf) -> bool:
+    def wait(
+        self,
+        kind: str,
+        deadline: float = math.inf,
+        patience_s: float = math.inf,
+        told: Told = _nobody,
+    ) -> bool:
         """Wait until a call of a kind may be made, and take that turn.
 
         Returns False at once, and takes no turn, where the turn would only come at
-        the deadline (a moment of the clock, in seconds) or after it.
+        the deadline (a moment of the clock, in seconds) or after it, or in
+        `patience_s` or more.
         """
-        with self._lock:
-            now = self._clock.monotonic()
-            turn = max(now, self._free_at.get(kind, now))
-            if turn >= deadline:
-                return False
-            self._free_at[kind] = turn + INTERVALS_S[kind]
-        if turn > now:
-            self._clock.sleep(turn - now)
+        left_s = min(deadline - self._clock.monotonic(), patience_s)
+        take = self._remembered_turn if kind in AT_ONCE else self._fixed_turn
+        wait_s = take(kind, left_s)
+        if wait_s is None:
+            return False
+        self.rest(wait_s, ASKED, told)
         return True
+
+    def rest(self, seconds: float, why: str, told: Told = _nobody) -> None:
+        """Wait, and tell of it first."""
+        if seconds > 0:
+            told(seconds, why)
+            self._clock.sleep(seconds)
 
     def ended(self, kind: str) -> None:
         """Count the interval of a kind from now on: the market has answered."""
+        if kind in AT_ONCE:
+            if self._is_slowed(kind):
+                self._memory.change(lambda known: self._put_off(known, kind))
+            return
         with self._lock:
             free_at = self._clock.monotonic() + INTERVALS_S[kind]
             self._free_at[kind] = max(free_at, self._free_at.get(kind, free_at))
 
+    def refused(self, kind: str, reply: Reply, wait_s: float | None) -> None:
+        """Slow down: the market has refused a call of a kind.
+
+        Parameters
+        ----------
+        reply : the refusal
+        wait_s : seconds until it is tried again; None: it is not
+        """
+        if kind not in AT_ONCE:
+            return
+        now = self._now()
+        named_s = _interval_s(kind, reply)
+
+        def slowed(remembered: Remembered) -> Remembered:
+            before = remembered.limits.get(kind)
+            interval_s = named_s
+            if before is not None:
+                kept_s = before.interval_at(now)
+                # Calls that were under way together are refused together: once slower.
+                grows = now - before.refused_unix_s >= kept_s
+                kept_s *= _SLOWER if grows else 1.0
+                interval_s = min(max(named_s, kept_s), _LONGEST_INTERVAL_S)
+            free = now + (interval_s if wait_s is None else wait_s)
+            limit = Limit(interval_s, now, free)
+            return remembered.with_limit(kind, limit)
+
+        self._memory.change(slowed)
+
+    def _fixed_turn(self, kind: str, left_s: float) -> float | None:
+        """Take the next turn of a kind that keeps its interval; return the wait, s."""
+        with self._lock:
+            now = self._clock.monotonic()
+            turn = max(now, self._free_at.get(kind, now))
+            if turn - now >= left_s:
+                return None
+            self._free_at[kind] = turn + INTERVALS_S[kind]
+        return turn - now
+
+    def _remembered_turn(self, kind: str, left_s: float) -> float | None:
+        """Take the next turn of a kind that the market may have slowed down."""
+        wait_s = 0.0
+
+        def taken(known: Remembered) -> Remembered:
+            nonlocal wait_s
+            limit = known.limits.get(kind)
+            wait_s = 0.0 if limit is None else limit.wait_at(self._now())
+            return known if wait_s >= left_s else self._put_off(known, kind, wait_s)
+
+        if self._is_slowed(kind):
+            self._memory.change(taken)
+        return wait_s if wait_s < left_s else None
+
+    def _is_slowed(self, kind: str) -> bool:
+        """Say whether the market has asked for more time between calls of a kind."""
+        limit, now = self._memory.read().limits.get(kind), self._now()
+        return limit is not None and bool(limit.interval_at(now) or limit.wait_at(now))
+
+    def _put_off(self, known: Remembered, kind: str, seconds: float = 0.0) -> Remembered:
+        """Return what is known when there is a call of a kind in so many seconds."""
+        limit, now = known.limits.get(kind), self._now()
+        if limit is None:
+            return known
+        free = now + seconds + limit.interval_at(now) + _MARGIN_S
+        free = max(free, now + limit.wait_at(now))
+        return known.with_limit(kind, replace(limit, free_unix_s=free))
+
+    def _now(self) -> float:
+        """Return the seconds since 1970; setting the clock moves them at the next run."""
+        return self._epoch + self._clock.monotonic()
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The turns of one kind of call (see `INTERVALS_S`)."""
+    """The turns of one kind of call (see `INTERVALS_S`).
+
+    Attributes
+    ----------
+    pace : of the account
+    kind : of the call
+    patience_s : longest wait for a turn, or after a refusal, that is worth it
+    told : is told of each wait
+    """
 
     pace: Pace
     kind: str
+    patience_s: float = math.inf
+    told: Told = _nobody
 
     def wait(self, deadline: float) -> bool:
         """Wait for the next turn, see `Pace.wait`."""
-        return self.pace.wait(self.kind, deadline)
+        return self.pace.wait(self.kind, deadline, self.patience_s, self.told)
+
+    def rest(self, seconds: float, why: str) -> None:
+        """Wait before another try."""
+        self.pace.rest(seconds, why, self.told)
+
+    def refused(self, reply: Reply, wait_s: float | None) -> None:
+        """Say that the market asks to slow down, see `Pace.refused`."""
+        self.pace.refused(self.kind, reply, wait_s)
 
     def ended(self) -> None:
         """Say that the market has answered, see `Pace.ended`."""
         self.pace.ended(self.kind)
+
+
+def _interval_s(kind: str, reply: Reply) -> float:
+    """Return the interval that a refusal asks for: named, else implied, else documented.
+
+    Retry-After is when the next call may come, which is no more than an interval off.
+    """
+    if reply.least_interval_s is not None:
+        return min(max(reply.least_interval_s, _LEAST_INTERVAL_S), _LONGEST_INTERVAL_S)
+    documented_s = INTERVALS_S[kind]
+    if reply.retry_after_s is None:
+        return documented_s
+    return min(max(reply.retry_after_s, _LEAST_INTERVAL_S), documented_s)

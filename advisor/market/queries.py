@@ -13,7 +13,6 @@ from typing import Any
 
 from advisor.market.conditions import ANYTHING
 from advisor.market.fields import FIELDS
-from advisor.market.paging import ROWS_ASKED
 from advisor.market.types import Condition, Query
 
 ROWS_A_PAGE = 25
@@ -38,33 +37,48 @@ _STRICTER: Mapping[str, Callable[[Any, Any], Any]] = {
 """Operator -> which of two bounds says both."""
 
 
+Bounds = Mapping[str, Mapping[str, Any]]
+"""Fields of an offer -> what they must be, by the market's operators."""
+
+PRICE, GPU, COUNT = "dph_total", "gpu_name", "num_gpus"
+"""The market's names of what a search is divided by: $/h, GPU, GPUs in the offer."""
+
+ROWS_ASKED = 40_000
+"""Rows asked for in one search, which is more than any market of this kind has shown."""
+
+ROWS_SURE = 3000
+"""Rows that a search may surely ask for: others do (gpuhunt 0.1.30), and got 1,343."""
+
+
 def search_body(
-    query: Query, price_bounds: Mapping[str, float] | None = None
+    query: Query, part: Bounds | None = None, rows: int = ROWS_ASKED
 ) -> dict[str, Any]:
     """Return the body of a search, in the market's names and units.
 
     Parameters
     ----------
     query : what is wanted
-    price_bounds : further bounds on `dph_total`, $/h, by the market's operators
+    part : of that, what this search shall bring
+    rows : most rows that it shall bring
     """
-    bounds = dict(price_bounds or {})
+    part = part or {}
+    bounds = dict(part.get(PRICE, {}))
     if query.max_usd_per_hour is not None:
         bounds["lte"] = min(query.max_usd_per_hour, bounds.get("lte", math.inf))
     body: dict[str, Any] = {
         **_UNLESS_ASKED,
         "type": "on-demand",
-        "order": [["dph_total", "asc"]],
-        "limit": ROWS_ASKED,
+        "order": [[PRICE, "asc"]],
+        "limit": rows,
     }
     asked: dict[str, dict[str, Any]] = {
         "ask_contract_id": {"eq": query.offer_id},
-        "gpu_name": {"in": list(query.gpu_names) or None},
-        "num_gpus": {"in": list(query.num_gpus) or None},
+        GPU: {"in": list(query.gpu_names) or None, **part.get(GPU, {})},
+        COUNT: {"in": list(query.num_gpus) or None, **part.get(COUNT, {})},
         "reliability": {"gte": query.min_reliability},
         "verified": {"eq": query.verified},
         "duration": {"gte": query.min_duration_s},
-        "dph_total": bounds,
+        PRICE: bounds,
     }
     for name, operators in asked.items():
         given = {op: value for op, value in operators.items() if value is not None}

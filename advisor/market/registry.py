@@ -14,7 +14,14 @@ from advisor.clock import Clock
 from advisor.errors import RateLimitedError, UsageError
 from advisor.market.cache import AnswerCache
 from advisor.market.keys import find_key
-from advisor.market.types import Answer, Market, Query, Surroundings
+from advisor.market.types import (
+    Answer,
+    Market,
+    Query,
+    Surroundings,
+    WatchedMarket,
+    Watcher,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -92,13 +99,23 @@ def rentable(market: Market) -> RentalMarket:
 
 
 def search(
-    market: Market, query: Query, cache: AnswerCache, max_age_s: float, *, stale_ok: bool
+    market: Market,
+    query: Query,
+    cache: AnswerCache,
+    max_age_s: float,
+    *,
+    stale_ok: bool,
+    watcher: Watcher | None = None,
 ) -> Answer:
     """Ask a market, or take the answer that is kept from a short while ago.
 
     Only answers of a live market are kept. Where the market's limit is reached
     and `stale_ok`, the kept answer to the same question is taken whatever its
     age, else that to the question without constraints.
+
+    Parameters
+    ----------
+    watcher : hears how the search comes on, where the market tells
 
     Raises
     ------
@@ -111,7 +128,10 @@ def search(
     if max_age_s > 0 and (kept := cache.get(origin, query, max_age_s)):
         return kept
     try:
-        answer = market.search(query)
+        if watcher is not None and isinstance(market, WatchedMarket):
+            answer = market.search_watched(query, watcher)
+        else:
+            answer = market.search(query)
     except RateLimitedError:
         for asked in (query, Query()) if stale_ok else ():
             if stale := cache.get(origin, asked, math.inf):

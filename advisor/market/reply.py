@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import email.utils
-import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from advisor.clock import Clock
 from advisor.errors import BadAnswerError, MarketError, RateLimitedError
+from advisor.market.fast_json import loads
 
 if TYPE_CHECKING:
     import httpx
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
-"""Longest answer that is read, decoded; a whole market is about 5 MB."""
+MAX_BODY_BYTES = 128 * 1024 * 1024
+"""Longest answer that is read, decoded; 40,000 offers of 3 KB are 120 MB."""
 
 _ENCODINGS = ("", "identity", "gzip", "deflate")
 _LONGEST_RETRY_S = 10 * 365 * 86400.0  # no date after that needs telling
+_THRESHOLD = re.compile(rb"threshold\s*=\s*(\d{1,4}(?:\.\d{1,6})?)")
+_LONGEST_REFUSAL = 1000
+_UNREAD = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +45,34 @@ class Reply:
     body: bytes
     server_time: datetime | None = None
     took_s: float = 0.0
+    _document: Any = field(default=_UNREAD, init=False, repr=False, compare=False)
+
+    @property
+    def least_interval_s(self) -> float | None:
+        """Seconds between two calls that a refusal names, None where it names none.
+
+        The market's words are "API requests too frequent: endpoint threshold=4.5".
+        """
+        named = _THRESHOLD.search(self.body[:_LONGEST_REFUSAL])
+        return float(named[1]) if named else None
 
     def json(self) -> Any:
         """Return the body as JSON; NaN and Infinity pass, markets send them.
+
+        It is read once: an answer may be tens of megabytes.
 
         Raises
         ------
         BadAnswerError
             if it is empty, an HTML page, torn, or no UTF-8
         """
+        if self._document is not _UNREAD:
+            return self._document
         if not self.body.strip():
             message = f"the market sent an empty answer (HTTP {self.status}); try again"
             raise BadAnswerError(message)
         try:
-            return json.loads(self.body)
+            document = loads(self.body)
         except (ValueError, RecursionError) as error:
             what = "a web page" if self.body.lstrip()[:1] == b"<" else "torn or no JSON"
             message = (
@@ -62,6 +80,8 @@ class Reply:
                 "check VAST_URL or try again later"
             )
             raise BadAnswerError(message) from error
+        object.__setattr__(self, "_document", document)
+        return document
 
 
 def read_reply(response: httpx.Response, deadline: float, clock: Clock) -> Reply:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from advisor.clock import Clock
 
@@ -111,6 +111,8 @@ class Answer:
         held some back, None where unknown
     simulated : True if no such machines exist
     notes : remarks for people, one line each
+    bodies : the JSON documents as they came, whose `offers` `records` were read from;
+        empty where a market does not hand them on
     """
 
     records: Sequence[Record]
@@ -120,6 +122,7 @@ class Answer:
     complete: bool | None
     simulated: bool = False
     notes: tuple[str, ...] = ()
+    bodies: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
 
 
 class Market(Protocol):
@@ -144,4 +147,38 @@ class Market(Protocol):
         advisor.errors.UsageError
             if the market is a file that cannot be read
         """
+        ...
+
+
+class Watcher(Protocol):
+    """Who is told how a search comes on. It must not raise."""
+
+    def waits(self, seconds: float, why: str) -> None:
+        """Hear that the next request goes out in so many seconds, and why.
+
+        The words of `why` stand before the seconds: "the market asks to wait".
+        """
+        ...
+
+    def comes(self, pages: int, so_far: Answer) -> None:
+        """See what has come in so many pages: never more than a part."""
+        ...
+
+
+class Unwatched:
+    """Nobody who watches."""
+
+    def waits(self, seconds: float, why: str) -> None:
+        """Ignore a wait."""
+
+    def comes(self, pages: int, so_far: Answer) -> None:
+        """Ignore a part."""
+
+
+@runtime_checkable
+class WatchedMarket(Market, Protocol):
+    """A market whose search may take a while, and tells how it comes on."""
+
+    def search_watched(self, query: Query, watcher: Watcher) -> Answer:
+        """Return what `search` returns; the watcher hears of it meanwhile."""
         ...

@@ -24,13 +24,14 @@ from advisor.market.http import (
 )
 from advisor.market.keys import Key, find_key
 from advisor.market.lifecycle import Account, Instance, Order, SelfRelease
-from advisor.market.offers import record_id
 from advisor.market.order import check_order, order_body
 from advisor.market.pace import Pace, Turn
-from advisor.market.paging import PagedSearch
-from advisor.market.queries import ROWS_A_PAGE, list_params, search_body
+from advisor.market.queries import ROWS_A_PAGE, list_params
+from advisor.market.remembered import Memory, memory_file
 from advisor.market.reply import Reply
-from advisor.market.types import Answer, Query, Record, Surroundings
+from advisor.market.searching import Found, Searching
+from advisor.market.types import Answer, Query, Surroundings, Unwatched, Watcher
+from advisor.resources import cache_folder
 
 if TYPE_CHECKING:
     import httpx
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 DEFAULT_URL = "https://console.vast.ai"
 _NAME = "vast"
 DEADLINE_S = 60.0
+SEARCH_S = 180.0
+"""Bound on one search: 30 pages at the documented pace of six seconds, which at 64 rows
+a page is more than the 1,343 offers of the whole market in August 2026."""
+
 KEY_VARIABLE = "CONTAINER_API_KEY"
 """Environment variable of an instance that has a key for itself alone."""
 
@@ -78,9 +83,11 @@ class VastMarket:
     key : the account's; None searches without one, and the market shows less
     base_url : where its API is
     transport : carries the requests; None for the network
-    deadline_s : seconds that one call may take, waits included: a whole search, one
-        page of the instances, one rental
+    deadline_s : seconds that one call may take, waits included: one page of a search or
+        of the instances, one rental
+    search_s : seconds that a whole search may take, as long as its pages come
     clock : time
+    memory : what the market asked for in earlier runs; None to begin anew
     """
 
     def __init__(
@@ -90,14 +97,18 @@ class VastMarket:
         transport: httpx.BaseTransport | None = None,
         *,
         deadline_s: float = DEADLINE_S,
+        search_s: float = SEARCH_S,
         clock: Clock = Clock(),  # noqa: B008  (immutable)
+        memory: Memory | None = None,
     ) -> None:
         self.key = key
         self.base_url = check_address(base_url, has_key=key is not None)
         self._transport = transport
         self._deadline_s = deadline_s
+        self._search_s = search_s
         self._clock = clock
-        self._pace = Pace(clock)
+        self._memory = memory or Memory()
+        self._pace = Pace(clock, self._memory)
 
     @property
     def name(self) -> str:
@@ -121,17 +132,17 @@ class VastMarket:
     def search(self, query: Query) -> Answer:
         """Return the offers that match, cheapest first as the market lists them.
 
-        The market may cut an answer without saying so: at 64 rows, at about 240,
-        or at what was asked for. An answer of any other length, and of no round
-        one, is whole. One that may be cut is followed by a search from its last
-        price on (above it, where nothing else is new) until an answer is whole.
+        The market may cut an answer without saying so, see `advisor.market.cuts`. One
+        that is likely cut is read on, see `PagedSearch`; one that is doubtful is first
+        asked for its dearest offers again. Any other one is whole.
 
-        The answer is complete if there is a key, the last search was whole, and
-        the pages can be trusted: each in the order and from the price asked for,
-        none with one price only, and a last look at the cheaper half of the
-        first page showed nothing that was not there before. Without a key the
-        market shows a part that is not even the cheapest. The answer to a question
-        for one offer is complete whoever asks: that offer, or none.
+        The answer is complete if there is a key and no page left anything out: each
+        kept to the part and the order asked for, and asking again for the cheapest
+        offers brought nothing that was not there before; or each part of the market
+        that was asked for apart came whole. Without a key the market shows a part
+        that is not even the cheapest: it is read on only while the market lets us.
+        The answer to a question for one offer is complete whoever asks: that offer,
+        or none.
 
         What ends the search after its first page, be it time or an error, leaves
         what was read: not complete, with a note.
@@ -141,23 +152,28 @@ class VastMarket:
         MarketError
             if the market cannot be asked or its answer makes no sense
         """
-        deadline = self._deadline()
+        return self.search_watched(query, Unwatched())
+
+    def search_watched(self, query: Query, watcher: Watcher) -> Answer:
+        """Return what `search` returns; the watcher hears of it meanwhile."""
+        until = self._clock.monotonic() + self._search_s
         with self._client() as client:
 
-            def page(bounds: Mapping[str, float]) -> list[Record]:
-                request = client.build_request(
-                    "POST", _SEARCH, json=search_body(query, bounds)
-                )
-                return answers.offers_of(self._ask(client, request, "search", deadline))
+            def send(body: Mapping[str, Any], patience_s: float) -> answers.Told:
+                request = client.build_request("POST", _SEARCH, json=body)
+                turn = Turn(self._pace, "search", patience_s, watcher.waits)
+                return self._ask(client, request, turn, min(self._deadline(), until))
 
-            if query.offer_id is not None:
-                return self._answer(_the_one(page({}), query.offer_id), complete=True)
-            search = PagedSearch(page)
-            whole = search.run()
-        records = [*search.offers.values(), *search.nameless]
-        return self._answer(
-            records, complete=whole and self.key is not None, notes=tuple(search.notes)
-        )
+            def came(found: Found) -> None:
+                watcher.comes(found.pages, self._answer(found))
+
+            cuts = self._memory.read().cuts_at(self._unix_s())
+            search = Searching(query, send, came, cuts, has_key=self.key is not None)
+            found = search.run() if query.offer_id is None else search.the_one()
+        if found.cut is not None:
+            known = found.cut, self._unix_s()
+            self._memory.change(lambda remembered: remembered.with_cut(*known))
+        return self._answer(found)
 
     def pulse(self) -> Pulse:
         """Return how fast the market answers, and how far our clock is from its own.
@@ -166,7 +182,8 @@ class VastMarket:
         """
         with self._client() as client:
             request = client.build_request("GET", _ACCOUNT)
-            answer = self._ask(client, request, "account", self._deadline())
+            turn = Turn(self._pace, "account")
+            answer = self._ask(client, request, turn, self._deadline())
         reply, ahead_s = answer.reply, None
         if reply.server_time is not None:  # the middle of the second that it names
             behind_s = (answer.at - reply.server_time).total_seconds() - 0.5
@@ -304,12 +321,11 @@ class VastMarket:
         self._need_key()
         with self._client() as client:
             request = client.build_request(method, path, params=params, json=body)
-            return self._ask(client, request, kind, self._deadline())
+            return self._ask(client, request, Turn(self._pace, kind), self._deadline())
 
     def _ask(
-        self, client: httpx.Client, request: httpx.Request, kind: str, deadline: float
+        self, client: httpx.Client, request: httpx.Request, turn: Turn, deadline: float
     ) -> answers.Told:
-        turn = Turn(self._pace, kind)
         return self._told(send_repeatable(client, request, deadline, self._clock, turn))
 
     def _told(self, reply: Reply) -> answers.Told:
@@ -332,17 +348,19 @@ class VastMarket:
             )
             raise KeyRefusedError(message)
 
-    def _answer(
-        self, records: list[Record], *, complete: bool, notes: tuple[str, ...] = ()
-    ) -> Answer:
+    def _answer(self, found: Found) -> Answer:
         return Answer(
-            records=records,
+            records=found.records,
             market=self.name,
             origin=self.origin,
             fetched_at=self._clock.now(),
-            complete=complete,
-            notes=notes,
+            complete=found.whole,
+            notes=found.notes,
+            bodies=found.bodies,
         )
+
+    def _unix_s(self) -> float:
+        return self._clock.now().timestamp()
 
 
 def open_vast(surroundings: Surroundings) -> VastMarket:
@@ -350,13 +368,6 @@ def open_vast(surroundings: Surroundings) -> VastMarket:
     variables = surroundings.variables
     url = variables.get("VAST_URL", "").strip() or DEFAULT_URL
     key = find_key(variables, surroundings.home)
-    return VastMarket(key, url, surroundings.transport, clock=surroundings.clock)
-
-
-def _the_one(offers: list[Record], offer_id: int) -> list[Record]:
-    """Return the offer that was asked for, of an answer that has it or nothing."""
-    found = [offer for offer in offers if record_id(offer) == offer_id]
-    if offers and not found:
-        message = f"the market sent other offers than {offer_id}; update advisor"
-        raise BadAnswerError(message)
-    return found
+    path = memory_file(cache_folder(variables), url, key.value if key else None)
+    clock, transport = surroundings.clock, surroundings.transport
+    return VastMarket(key, url, transport, clock=clock, memory=Memory(path))

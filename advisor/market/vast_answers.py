@@ -137,6 +137,11 @@ def offers_of(answer: Told) -> list[Record]:
     return offers
 
 
+def is_too_much(answer: Told) -> bool:
+    """Say whether a search was refused for the number of rows that it asked for."""
+    return answer.reply.status == HTTPStatus.BAD_REQUEST and answer.says("limit")
+
+
 def account_of(answer: Told) -> Account:
     """Return the account that the key belongs to."""
     document = document_of(answer, "the account")

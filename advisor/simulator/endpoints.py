@@ -230,9 +230,12 @@ def _found(
         offers = world.fleet.search(parse_search(query), cap, world.now)
     except InvalidQueryError as error:
         raise invalid(str(error)) from error
-    if "*" not in columns:
-        offers = [{name: one.get(name) for name in columns} for one in offers]
-    return answer({"offers": offers})
+    if "*" in columns:
+        body = f'{{"offers":[{",".join(one.json() for one in offers)}]}}'
+        return Answer(200, body.encode())
+    return answer(
+        {"offers": [{name: one.get(name) for name in columns} for one in offers]}
+    )
 
 
 def _page(

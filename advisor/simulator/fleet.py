@@ -7,17 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from advisor.market.generate import Draws, build_machines, load_calibration
-from advisor.market.offers import HOURS_PER_MONTH
-from advisor.market.types import Record
 from advisor.simulator.box import Box, Holding
 from advisor.simulator.habits import Habits
 from advisor.simulator.query import Search
+from advisor.simulator.shelf import Shelf, Shown
 
 _FIRST_OFFER_ID = 9_000_000
 _REMEMBERED = 1000
 _SLOW_NETWORK = 0.001
-_DOWNLOAD_GB = 1.25
-"""GB of download in `dph_total_adj` (published offers, see `market.generate`)."""
 
 
 class Fleet:
@@ -43,6 +40,7 @@ class Fleet:
         self._by_offer: dict[int, Box] = {}
         self._former: OrderedDict[int, tuple[Box, tuple[int, ...]]] = OrderedDict()
         self._next_offer_id = _FIRST_OFFER_ID
+        self._shelf = Shelf()
         self.opened_unix_s = now
         self.boxes: dict[int, Box] = {}
         while len(self._by_offer) < offers:
@@ -94,59 +92,28 @@ class Fleet:
 
     def offers(self, now: float) -> Iterator[tuple[Box, dict[str, Any]]]:
         """Yield every offer with its machine, but those that are about to end."""
-        for box in self.boxes.values():
-            if box.end_unix_s is None or box.end_unix_s > now:
-                for record in box.records():
-                    yield box, record
+        for box in self._standing(now):
+            for record in box.records():
+                yield box, record
 
-    def search(self, search: Search, cap: int | None, now: float) -> list[dict[str, Any]]:
+    def search(self, search: Search, cap: int | None, now: float) -> list[Shown]:
         """Return the offers that a search selects, priced as it asks.
+
+        They are good until the next search: it tells them how long they then stand.
 
         Parameters
         ----------
         cap : most rows, see `Search.select`
         """
-        priced = (
-            priced_offer(record, search.kind, search.disk_gb, now)
-            for _, record in self.offers(now)
-        )
-        return [with_bills(record) for record in search.select(priced, cap)]
+        asked = search.kind, search.disk_gb
+        shown = [
+            one for box in self._standing(now) for one in self._shelf.of(box, asked, now)
+        ]
+        self._shelf.used(asked)
+        return search.select(shown, cap)
 
-
-def priced_offer(
-    record: dict[str, Any], kind: str, disk_gb: float, now: float
-) -> dict[str, Any]:
-    """Return an offer with the price of a disk in it; a bid's is the least bid."""
-    base = record["min_bid"] if kind == "bid" else record["dph_base"]
-    disk = record["storage_cost"] * disk_gb / HOURS_PER_MONTH
-    total = base + disk
-    end = record["end_date"]
-    return {
-        **record,
-        "is_bid": kind == "bid",
-        "dph_base": base,
-        "dph_total": total,
-        "discounted_dph_total": total,
-        "dph_total_adj": total + _DOWNLOAD_GB * record["inet_down_cost"],
-        "storage_total_cost": disk,
-        "dlperf_per_dphtotal": record["dlperf"] / total,
-        "flops_per_dphtotal": record["total_flops"] / total,
-        "duration": None if end is None else end - now,
-    }
-
-
-def with_bills(record: Record) -> dict[str, Any]:
-    """Return an offer whose two tables break the price down that it has."""
-    disk, total = record["storage_total_cost"], record["dph_total"]
-    running = {
-        "diskHour": disk,
-        "gpuCostPerHour": record["dph_base"],
-        "totalHour": total,
-        "discountedTotalPerHour": total,
-    }
-    stopped = {"gpuCostPerHour": 0, "totalHour": disk, "discountedTotalPerHour": disk}
-    return {
-        **record,
-        "search": {**record["search"], **running},
-        "instance": {**record["instance"], **running, **stopped},
-    }
+    def _standing(self, now: float) -> Iterator[Box]:
+        """Yield the machines whose offers have not ended."""
+        for box in self.boxes.values():
+            if box.end_unix_s is None or box.end_unix_s > now:
+                yield box

@@ -6,7 +6,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from advisor.market.conditions import (
     COMPARISONS,
@@ -18,6 +18,7 @@ from advisor.market.fields import FIELDS
 from advisor.market.reading import Reader, as_flag, reader_of
 from advisor.market.types import Record
 
+Offer = TypeVar("Offer", bound=Record)
 Predicate = Callable[[Record], bool]
 
 ROWS_WITHOUT_KEY = 64
@@ -62,7 +63,7 @@ class Search:
     order: tuple[tuple[str, bool], ...]
     limit: int
 
-    def select(self, records: Iterable[Record], cap: int | None) -> list[Record]:
+    def select(self, records: Iterable[Offer], cap: int | None) -> list[Offer]:
         """Return the matching records in order.
 
         Parameters

@@ -16,7 +16,7 @@ from advisor.simulator.containers import Container, ContainerHost, Porter
 from advisor.simulator.contract import Contract, Wish
 from advisor.simulator.faults import Fault, FaultBook
 from advisor.simulator.fitness import unfit_by_fact, unfit_by_fault
-from advisor.simulator.fleet import Fleet, priced_offer
+from advisor.simulator.fleet import Fleet
 from advisor.simulator.ground import Ground
 from advisor.simulator.habits import QUIET, Habits
 from advisor.simulator.refusal import (
@@ -26,6 +26,7 @@ from advisor.simulator.refusal import (
     no_such_instance,
 )
 from advisor.simulator.rentals import Rentals
+from advisor.simulator.shelf import priced_offer
 from advisor.simulator.timeline import Timeline
 from advisor.software.misfit import Misfit
 

@@ -25,6 +25,7 @@ from advisor.errors import (
 )
 from advisor.market.keys import Key
 from advisor.market.lifecycle import Order
+from advisor.market.reply import MAX_BODY_BYTES
 from advisor.market.types import Query
 from advisor.market.vast import VastMarket
 
@@ -153,7 +154,7 @@ def chunked(*parts: bytes) -> bytes:
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-BOMB = gzip.compress(b'{"offers": [' + b" " * 100_000_000)
+BOMB = gzip.compress(b'{"offers": [' + b" " * MAX_BODY_BYTES)
 
 
 def drip(connection: socket.socket) -> None:
@@ -183,7 +184,7 @@ def no_gzip(connection: socket.socket) -> None:
 
 
 def bomb(connection: socket.socket) -> None:
-    """Send 100 MB, packed into 100 kB."""
+    """Send more than is read of any answer, packed into a thousandth."""
     head = b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB)
     connection.sendall(HEAD + head + BOMB)
 
@@ -197,7 +198,7 @@ def drip_head(connection: socket.socket) -> None:
 
 
 def layers(connection: socket.socket) -> None:
-    """Send 100 MB, packed twice into less than a kilobyte."""
+    """Send the same, packed twice into less than a kilobyte."""
     body = gzip.compress(BOMB)
     head = b"Content-Encoding: gzip, gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
     connection.sendall(HEAD + head + body)
@@ -306,6 +307,8 @@ def test_a_bad_connection_is_a_named_error(
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 400
     assert KEY.value not in str(caught.value)
+    if behave is bomb:
+        assert "sent more than" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 
 from advisor.errors import MarketError, QuotaError
 from advisor.market.cache import AnswerCache
+from advisor.market.paging import merged
 from advisor.market.registry import search
 from advisor.market.types import Answer, Query
 from advisor.market.where import parse_where
@@ -146,6 +150,78 @@ def test_a_damaged_entry_is_replaced(world: World) -> None:
     entry.write_bytes(entry.read_bytes()[:30])
     assert world.ask() == 2
     assert world.ask() == 2
+
+
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.9, 0.999])
+def test_an_entry_that_was_not_written_to_its_end_is_none(
+    world: World, part: float
+) -> None:
+    """Wherever it was torn: the market is asked again."""
+    world.ask()
+    (entry,) = world.folder.iterdir()
+    whole = entry.read_bytes()
+    entry.write_bytes(whole[: int(part * len(whole))])
+    assert world.ask() == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *[b"", b"\n", b"{}\n", b"[]\n[]", b'{"schema_version": 1}\n', b"<html>\n"],
+        b'{"schema_version": 1, "fetched_at": "yesterday", "lengths": [2]}\n{}',
+        b'{"schema_version": 1, "fetched_at": 5, "lengths": [2]}\n{}',
+    ],
+)
+def test_what_is_no_entry_is_none(world: World, content: bytes) -> None:
+    """Something else under its name is as good as nothing."""
+    world.ask()
+    (entry,) = world.folder.iterdir()
+    entry.write_bytes(gzip.compress(content))
+    assert world.ask() == 2
+
+
+BODIES = (
+    b'{"offers": [{"id": 1, "score": 1.0, "pcie_bw": NaN}, {"id": 2}, {"id": null}]}',
+    b'{"offers": [{"id": 1, "score": 2.0, "dlperf": Infinity}, {"id": 3}]}\n',
+)
+
+
+def test_pages_are_kept_as_they_came(world: World) -> None:
+    """NaN, Infinity, an offer that came twice: the answer is the same as it was."""
+    cache = AnswerCache(world.folder, lambda: world.now)
+    records = merged(json.loads(body)["offers"] for body in BODIES)
+    fresh = Answer(
+        *(records, "vast", "console.vast.ai", START, False),
+        notes=("one", "two"),
+        bodies=BODIES,
+    )
+    cache.put("console.vast.ai", Query(), fresh)
+    kept = cache.get("console.vast.ai", Query(), 60.0)
+    assert kept is not None
+    assert repr(kept.records) == repr(records)
+    assert [record["id"] for record in kept.records] == [1, 2, 3, None]
+    assert (kept.market, kept.complete, kept.simulated) == ("vast", False, False)
+    assert (kept.fetched_at, kept.notes) == (START, ("one", "two"))
+
+
+def test_an_answer_without_pages_is_kept_as_it_is(world: World) -> None:
+    """Another package's market may list one id twice."""
+    cache = AnswerCache(world.folder, lambda: world.now)
+    records = [{"id": 1, "score": math.inf}, {"id": 1, "text": "\ud800"}]
+    cache.put("moon", Query(), Answer(records, "moon", "moon", START, None))
+    kept = cache.get("moon", Query(), 0.0)
+    assert kept is not None
+    assert kept.records == records
+
+
+def test_entries_of_former_versions_go(world: World) -> None:
+    """Nobody reads them any more."""
+    world.folder.mkdir()
+    former = world.folder / f"{'0' * 32}.json.gz"
+    former.write_bytes(b"")
+    world.ask()
+    assert not former.exists()
+    assert world.ask() == 1
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(world: World) -> None:

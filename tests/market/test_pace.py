@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +15,9 @@ from advisor.clock import Clock
 from advisor.errors import MarketError
 from advisor.market.keys import Key
 from advisor.market.lifecycle import Order
-from advisor.market.pace import INTERVALS_S, Pace
+from advisor.market.pace import AT_ONCE, INTERVALS_S, Pace
+from advisor.market.remembered import Memory
+from advisor.market.reply import Reply
 from advisor.market.vast import VastMarket
 
 ORDER = Order(101, "pytorch/pytorch", 40.0, "advisor:job:token")
@@ -73,6 +76,120 @@ def test_a_turn_at_the_deadline_is_not_waited_for(clock: Clock) -> None:
     assert clock.monotonic() == 0.0
     assert pace.wait("rent", 5.0)
     assert clock.monotonic() == 4.5
+
+
+def refusal(text: str = "", retry_after_s: float | None = None) -> Reply:
+    return Reply(429, retry_after_s, text.encode())
+
+
+FREQUENT = "API requests too frequent: endpoint threshold=4.5"
+
+
+@pytest.mark.parametrize("kind", sorted(AT_ONCE))
+def test_reads_go_out_at_once(clock: Clock, kind: str) -> None:
+    """A hundred searches wait for nothing while the market refuses none."""
+    pace = Pace(clock)
+    for _ in range(100):
+        assert pace.wait(kind)
+        pace.ended(kind)
+    assert clock.monotonic() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("reply", "interval_s"),
+    [
+        (refusal(FREQUENT), 4.5),
+        (refusal(FREQUENT, retry_after_s=2.0), 4.5),
+        (refusal(retry_after_s=2.0), 2.0),
+        (refusal(retry_after_s=50.0), 6.0),
+        (refusal(), 6.0),
+        (refusal("threshold=9999"), 30.0),
+        (refusal("threshold=0.0"), 0.5),
+    ],
+)
+def test_a_refused_read_slows_the_next_ones_down(
+    clock: Clock, reply: Reply, interval_s: float
+) -> None:
+    """To the interval that the market names or implies, else to the documented one."""
+    pace = Pace(clock)
+    assert pace.wait("search")
+    pace.refused("search", reply, 0.0)
+    begun = clock.monotonic()
+    for _ in range(5):
+        assert pace.wait("search")
+    assert clock.monotonic() - begun == pytest.approx(4 * (interval_s + 0.1))
+
+
+def test_the_interval_counts_from_the_end_of_a_call(clock: Clock) -> None:
+    """A slow answer is not followed by the next call at once."""
+    pace = Pace(clock)
+    pace.refused("search", refusal(FREQUENT), 0.0)
+    assert pace.wait("search")
+    clock.sleep(20.0)
+    pace.ended("search")
+    assert pace.wait("search")
+    assert clock.monotonic() == pytest.approx(24.6)
+
+
+def test_a_pace_that_is_refused_again_gets_slower(clock: Clock) -> None:
+    """Half as slow again each time, not without end; together refused counts once."""
+    pace = Pace(clock)
+
+    def gap() -> float:
+        pace.wait("search")
+        begun = clock.monotonic()
+        pace.wait("search")
+        return clock.monotonic() - begun - 0.1
+
+    gaps = []
+    for _ in range(8):
+        for _ in range(3):
+            pace.refused("search", refusal(FREQUENT), 0.0)
+        gaps.append(gap())
+    assert gaps == pytest.approx(
+        [*[4.5 * 1.5**times for times in range(5)], 30.0, 30.0, 30.0]
+    )
+
+
+def test_one_kind_that_is_refused_slows_no_other_down(clock: Clock) -> None:
+    """And what acts keeps its interval whatever the market says."""
+    pace = Pace(clock)
+    pace.refused("search", refusal("threshold=30"), 0.0)
+    pace.refused("rent", refusal("threshold=0.5"), 0.0)
+    assert pace.wait("account")
+    assert pace.wait("account")
+    assert clock.monotonic() == 0.0
+    assert pace.wait("rent")
+    assert pace.wait("rent")
+    assert clock.monotonic() == INTERVALS_S["rent"]
+
+
+def test_the_next_run_starts_at_the_pace_of_the_last(
+    clock: Clock, tmp_path: Path
+) -> None:
+    """The turn that the last run's refusal left is waited for, and each one after it."""
+    memory = tmp_path / "limits.json"
+    Pace(clock, Memory(memory)).refused("search", refusal(FREQUENT), None)
+    waits: list[float] = []
+    again = Pace(clock, Memory(memory))
+    for _ in range(3):
+        again.wait("search", told=lambda seconds, why: waits.append(seconds))
+    assert waits == pytest.approx([4.5, 4.6, 4.6])
+    clock.sleep(86400.0)
+    tomorrow = Pace(clock, Memory(memory))
+    begun = clock.monotonic()
+    assert tomorrow.wait("search")
+    assert tomorrow.wait("search")
+    assert clock.monotonic() == begun
+
+
+def test_who_has_no_patience_takes_no_turn(clock: Clock) -> None:
+    """The turn stays for the next one."""
+    pace = Pace(clock)
+    pace.refused("search", refusal(FREQUENT), 3.0)
+    assert not pace.wait("search", patience_s=1.0)
+    assert pace.wait("search", patience_s=4.0)
+    assert clock.monotonic() == pytest.approx(3.0)
 
 
 def test_threads_take_turns() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import subprocess
 import sys
@@ -34,8 +33,7 @@ from advisor.market.http import (
 from advisor.market.keys import Key
 from advisor.market.offers import parse_offers
 from advisor.market.pace import Pace, Turn
-from advisor.market.paging import ROWS_ASKED, may_be_cut
-from advisor.market.queries import search_body
+from advisor.market.queries import ROWS_ASKED, search_body
 from advisor.market.reply import Reply
 from advisor.market.types import Query
 from advisor.market.vast import VastMarket
@@ -47,35 +45,6 @@ Documented = Callable[[str], httpx.Response]
 def offer(number: int, price: float | None = None, **more: Any) -> dict[str, Any]:
     """Return an offer; the higher its number, the dearer."""
     return {"id": number, "dph_total": number / 100 if price is None else price, **more}
-
-
-class Shop:
-    """A market with `offers`, that shows at most `cap` of them at once.
-
-    Which ones is decided by `hides`: the market looks at every `hides`-th offer
-    first, so that a cut answer is the cheapest part only for 1.
-    """
-
-    def __init__(self, offers: list[dict[str, Any]], cap: int, hides: int = 1) -> None:
-        self.offers, self.cap, self.hides = offers, cap, hides
-        self.bodies: list[dict[str, Any]] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Answer a search as the documentation says, but for the cut."""
-        body = json.loads(request.content)
-        self.bodies.append(body)
-        bounds = body.get("dph_total", {})
-        found = [o for o in self.offers if _within(o["dph_total"], bounds)]
-        found.sort(key=lambda o: (o["id"] % self.hides, o["dph_total"]))
-        shown = found[: min(self.cap, body["limit"])]
-        shown.sort(key=lambda o: o["dph_total"])
-        return httpx.Response(200, json={"offers": shown})
-
-
-def _within(price: float, bounds: dict[str, float]) -> bool:
-    return bounds.get("gte", 0.0) <= price <= bounds.get(
-        "lte", 1e9
-    ) and price > bounds.get("gt", -1.0)
 
 
 def test_the_search_is_a_post_with_the_key_in_a_header(vast: Vast) -> None:
@@ -104,7 +73,7 @@ def test_the_body_says_what_is_wanted_in_the_markets_words() -> None:
         min_duration_s=86400.0,
         disk_gb=40.0,
     )
-    assert search_body(query, {"gte": 0.2}) == {
+    assert search_body(query, {"dph_total": {"gte": 0.2}}) == {
         "rentable": {"eq": True},
         "rented": {"eq": False},
         "external": {"eq": False},
@@ -125,24 +94,6 @@ def test_nothing_given_asks_for_everything() -> None:
     """Without constraints there is no bound on price, reliability or anything."""
     asked = set(search_body(Query()))
     assert asked == {"rentable", "rented", "external", "type", "order", "limit"}
-
-
-@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 128, 200, 500])
-def test_pages_past_the_cap_bring_every_offer_once(vast: Vast, count: int) -> None:
-    """A market that shows 64 at once gives all its offers, and it is complete."""
-    shop = Shop([offer(i) for i in range(count)], cap=64)
-    answer = vast(shop).search(Query())
-    assert sorted(o["id"] for o in answer.records) == list(range(count))
-    assert answer.complete is True
-
-
-def test_an_answer_over_every_known_cap_needs_no_second_search(vast: Vast) -> None:
-    """1,343 rows of 3,000 asked for were not cut: one search is enough."""
-    shop = Shop([offer(i) for i in range(1343)], cap=ROWS_ASKED)
-    answer = vast(shop).search(Query())
-    assert len(answer.records) == 1343
-    assert answer.complete is True
-    assert len(shop.bodies) == 1
 
 
 def test_one_offer_is_asked_for_by_its_id(vast: Vast) -> None:
@@ -173,126 +124,9 @@ def test_other_offers_than_the_one_asked_for_are_an_error(vast: Vast) -> None:
 def test_a_users_highest_price_is_never_exceeded() -> None:
     """A bound of the paging narrows the user's own and never widens it."""
     query = Query(max_usd_per_hour=0.5)
-    assert search_body(query, {"lte": 0.2})["dph_total"] == {"lte": 0.2}
-    assert search_body(query, {"lte": 0.9})["dph_total"] == {"lte": 0.5}
-
-
-@pytest.mark.parametrize("cap", [241, 500, 512, 1000])
-def test_a_cap_nobody_told_of_is_paged_past(vast: Vast, cap: int) -> None:
-    """A round number of rows may be a cut: the search goes on behind it."""
-    shop = Shop([offer(i) for i in range(1100)], cap=cap)
-    answer = vast(shop).search(Query())
-    assert len(answer.records) == 1100
-    assert answer.complete is True
-
-
-@pytest.mark.parametrize(
-    ("rows", "cut"),
-    [
-        *[(0, False), (63, False), (64, True), (240, True), (256, True), (257, False)],
-        *[(300, True), (1024, True), (1343, False), (2999, False), (3000, True)],
-    ],
-)
-def test_which_lengths_may_be_a_part(rows: int, cut: bool) -> None:
-    """Known cuts, round numbers and all that was asked for are not believed."""
-    assert may_be_cut(rows) is cut
-
-
-def test_many_offers_of_one_price_are_passed(vast: Vast) -> None:
-    """What hides behind a page of one price is lacking, said so; the rest is there."""
-    offers = [offer(i, price=0.5) for i in range(100)]
-    offers += [offer(i, price=0.6) for i in range(100, 110)]
-    answer = vast(Shop(offers, cap=64)).search(Query())
-    assert len(answer.records) == 74
-    assert answer.complete is False
-    assert "at one price" in answer.notes[0]
-
-
-def test_a_market_that_ignores_the_price_is_not_believed(vast: Vast) -> None:
-    """The same page again, whatever is asked, ends the search as incomplete."""
-    page = {"offers": [offer(i) for i in range(64)]}
-    calls = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        calls.append(request)
-        return httpx.Response(200, json=page)
-
-    found = vast(answer).search(Query())
-    assert len(found.records) == 64
-    assert found.complete is False
-    assert found.notes
-    assert len(calls) == 3
-
-
-def test_a_page_that_is_not_the_cheapest_is_found_out(vast: Vast) -> None:
-    """A market that shows part of the cheap and the dear ones is not complete."""
-    shop = Shop([offer(i) for i in range(120)], cap=64, hides=2)
-    answer = vast(shop).search(Query())
-    assert len(answer.records) > 64
-    assert answer.complete is False
-    assert "order or price" in answer.notes[0]
-
-
-@pytest.mark.parametrize("prices", [[None] * 64, ["0.5"] * 64, [10**400] * 64])
-def test_offers_without_prices_end_the_paging(vast: Vast, prices: list[Any]) -> None:
-    """Without a price to go on from there is one page, and it is not complete."""
-    page = [{"id": i, "dph_total": price} for i, price in enumerate(prices)]
-    answer = vast(lambda _: httpx.Response(200, json={"offers": page})).search(Query())
-    assert len(answer.records) == 64
-    assert answer.complete is False
-    assert answer.notes
-
-
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_an_error_on_a_later_page_leaves_what_was_read(vast: Vast, status: int) -> None:
-    """The first page is not thrown away for what happens to the second."""
-    shop = Shop([offer(i) for i in range(100)], cap=64)
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(status) if shop.bodies else shop(request)
-
-    found = vast(answer).search(Query())
-    assert len(found.records) == 64
-    assert found.complete is False
-    assert "before the last page" in found.notes[0]
-
-
-def test_searches_keep_the_markets_pace() -> None:
-    """Two pages are asked for at least six seconds apart."""
-    clock, asked = [0.0], []
-    shop = Shop([offer(i) for i in range(100)], cap=64)
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(clock[0])
-        clock[0] += 0.25
-        return shop(request)
-
-    def sleep(seconds: float) -> None:
-        clock[0] += seconds
-
-    now = datetime(2026, 11, 21, tzinfo=UTC)
-    time = Clock(lambda: now, lambda: clock[0], sleep)
-    transport = httpx.MockTransport(answer)
-    VastMarket(transport=transport, clock=time).search(Query())
-    gaps = [later - sooner for sooner, later in itertools.pairwise(asked)]
-    assert gaps
-    assert min(gaps) >= 6.0
-
-
-def test_without_a_key_the_answer_is_never_complete(vast: Vast) -> None:
-    """The market holds offers back from those without a key."""
-    answer = vast(Shop([offer(1)], cap=64), key=None).search(Query())
-    assert answer.complete is False
-    assert "without a key" in answer.origin
-
-
-def test_time_that_runs_out_leaves_what_was_read(vast: Vast) -> None:
-    """The market's pace allows ten pages in a minute; the rest is said to lack."""
-    shop = Shop([offer(i) for i in range(2000)], cap=64)
-    answer = vast(shop).search(Query())
-    assert 500 < len(answer.records) < 2000
-    assert answer.complete is False
-    assert "ran out of time" in answer.notes[0]
+    for bound, sent in ((0.2, 0.2), (0.9, 0.5)):
+        body = search_body(query, {"dph_total": {"lte": bound}})
+        assert body["dph_total"] == {"lte": sent}
 
 
 def test_the_better_scored_duplicate_stays(vast: Vast) -> None:

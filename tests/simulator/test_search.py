@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.simulator.clock import SimClock
-from advisor.simulator.fleet import priced_offer
 from advisor.simulator.query import InvalidQueryError, parse_search
+from advisor.simulator.shelf import priced_offer, with_bills
 from advisor.simulator.world import World
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "simulator_load.py"
@@ -84,6 +84,29 @@ def test_any_query_finds_what_a_plain_evaluation_finds(query: dict[str, Any]) ->
     plain = PLAIN["naive_search"](OFFERS, query, WORLD.now)
     brief = PLAIN["brief"]
     assert [brief(offer) for offer in found] == [brief(offer) for offer in plain]
+
+
+MINUTES = st.integers(0, 600)
+ASKED = st.tuples(st.sampled_from(["on-demand", "bid"]), st.sampled_from([5, 10.5]))
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.lists(st.tuples(MINUTES, ASKED), min_size=2, max_size=6))
+def test_what_is_kept_between_searches_is_what_would_be_made_anew(
+    searches: list[tuple[int, tuple[str, float]]],
+) -> None:
+    """Prices move, machines come and go, seconds pass: each search shows it, as JSON."""
+    world = World(60, 3, SimClock.manual(1_795_262_400.0))
+    for minutes, (kind, disk_gb) in searches:
+        world.advance(minutes * 60.0)
+        query = {"type": kind, "allocated_storage": disk_gb, "limit": 9999}
+        found = world.fleet.search(parse_search(query), sys.maxsize, world.now)
+        anew = [
+            with_bills(priced_offer(record, kind, disk_gb, world.now))
+            for _, record in world.fleet.offers(world.now)
+        ]
+        by_id = {offer["id"]: offer for offer in anew}
+        assert {offer["id"]: json.loads(offer.json()) for offer in found} == by_id
 
 
 @pytest.mark.parametrize(
