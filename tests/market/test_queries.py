@@ -79,9 +79,12 @@ def test_of_two_bounds_the_stricter_is_sent() -> None:
             "gpu_name!=L4"
         ),
     )
-    body = search_body(asked, {"gte": 0.3})
+    body = search_body(asked, {"dph_total": {"gte": 0.3}})
     assert body["dph_total"] == {"gte": 0.3, "lte": 0.5}
-    assert search_body(asked, {"gte": 0.1})["dph_total"] == {"gte": 0.2, "lte": 0.5}
+    assert search_body(asked, {"dph_total": {"gte": 0.1}})["dph_total"] == {
+        "gte": 0.2,
+        "lte": 0.5,
+    }
     assert body["reliability"] == {"gte": 0.95}
     assert body["num_gpus"] == {"in": [1, 2]}
     assert body["gpu_name"] == {"neq": "A40"}
