@@ -26,7 +26,18 @@ from advisor.ranking import Ranking, load_tables, rank
 from advisor.rental.caps import Caps
 from advisor.rental.desk import Desk, open_desk
 from advisor.rental.labels import check_job, job_of
-from advisor.rental.request import DEFAULT_ATTEMPTS, Candidate, RentRequest
+from advisor.rental.preflight import (
+    check_image,
+    check_lifetime,
+    check_programs,
+    check_room,
+)
+from advisor.rental.request import (
+    DEFAULT_ATTEMPTS,
+    MOST_ATTEMPTS,
+    Candidate,
+    RentRequest,
+)
 from advisor.rental.settings import DEFAULT_IMAGE, Settings, load_settings
 from advisor.rental.ssh import Ssh, ensure_key
 from advisor.rental.watchdog import onstart_script
@@ -98,7 +109,7 @@ def rent_options(command: Command) -> Command:
             ),
             click.option(
                 "--attempts",
-                type=click.IntRange(1, 50),
+                type=click.IntRange(1, MOST_ATTEMPTS),
                 default=DEFAULT_ATTEMPTS,
                 show_default=True,
                 help="Offers to try.",
@@ -185,6 +196,7 @@ def plan(
     """
     left = dict(options)
     asked = RentOptions.taken_from(left)
+    check_options(environment, options)
     job = JobOptions.taken_from(left).job(environment.library)
     if job.rental == "reserved":
         message = (
@@ -196,6 +208,7 @@ def plan(
     constraints = Constraints.from_options(left, job.rental)
     tables = load_tables(environment.models)
     settings = _settings(environment)
+    check_image(asked.image or settings.image or DEFAULT_IMAGE)
     caps = Caps(
         asked.budget or settings.job_budget_usd,
         asked.day_budget or settings.day_budget_usd,
@@ -229,7 +242,7 @@ def plan(
         return ssh_to(environment, key_file, instance).answers()
 
     request = RentRequest(
-        job=check_job(asked.name) if asked.name else job_of(job.workload.name),
+        job=asked.name or job_of(job.workload.name),
         query=constraints.query(tables.gpus, job.disk_gb),
         rank=ranked,
         disk_gb=job.disk_gb,
@@ -243,6 +256,23 @@ def plan(
         interruptible=job.rental == "interruptible",
     )
     return Plan(desk, request, job, key_file)
+
+
+def check_options(environment: Environment, options: Mapping[str, Any]) -> None:
+    """Refuse what would show only once a machine is paid for.
+
+    Raises
+    ------
+    AdvisorError
+        if no rental can be made so, or not from this machine
+    """
+    if options["name"] is not None:
+        check_job(options["name"])
+    if options["image"] is not None:
+        check_image(options["image"])
+    check_lifetime(options["max_lifetime"])
+    check_programs("ssh", "ssh-keygen")
+    check_room(environment.data_folder)
 
 
 def ssh_to(environment: Environment, key_file: Path, instance: Instance) -> Ssh:

@@ -13,6 +13,7 @@ from advisor.rental.caps import Caps
 from advisor.store.ledger import Entry
 
 DEFAULT_ATTEMPTS = 5
+MOST_ATTEMPTS = 50
 
 Outcome = Literal[
     "rented",

@@ -12,6 +12,7 @@ from advisor.rental.outgoing.patterns import Pattern
 from advisor.rental.outgoing.repository import REPOSITORY
 from advisor.rental.outgoing.tokens import SecretText
 from advisor.rental.outgoing.walk import (
+    HELD_BACK,
     Found,
     Left,
     Walk,
@@ -21,6 +22,10 @@ from advisor.rental.outgoing.walk import (
 )
 
 GB = 1e9
+
+MAX_SYNC_GB = 5.0
+"""Most that goes unless the user allows more: an hour at 11 Mbit/s, so that a forgotten
+data set or a folder of models shows before a machine waits for it; an assumption."""
 
 Stamps = Mapping[str, tuple[int, int]]
 """Path of a file -> what changes when the file does."""
@@ -93,25 +98,22 @@ class Outgoing:
     @property
     def held_back(self) -> tuple[Left, ...]:
         """What stays here although nobody said so: secrets, links that lead out."""
-        return tuple(one for one in self.left if one.kind in _HELD)
+        return tuple(one for one in self.left if one.kind in HELD_BACK)
 
     @property
     def ignored(self) -> tuple[Left, ...]:
         """What stays here because an ignore file or an option says so."""
-        return tuple(one for one in self.left if one.kind not in _HELD)
+        return tuple(one for one in self.left if one.kind not in HELD_BACK)
 
     def has(self, path: str) -> bool:
         """Say whether a file or folder of this name will be there."""
-        return not path or path in self.files or path in self.folders
+        return path in self.files or path in self.folders or path == "."
 
     def left_at(self, path: str) -> Left | None:
         """Return what has an entry stay here, None if nothing does."""
         parts = path.split("/")
         above = {"/".join(parts[:count]) for count in range(1, len(parts) + 1)}
         return next((one for one in self.left if one.path in above), None)
-
-
-_HELD = frozenset({"secret", "own", "link", "special"})
 
 
 def decide(asked: Asked, private: Private, told: Callable[[str], None]) -> Outgoing:

@@ -28,6 +28,9 @@ from advisor.rental.outgoing.secret_names import secret_file, secret_folder
 
 Kind = Literal["ignored", "excluded", "secret", "own", "link", "special"]
 
+HELD_BACK: frozenset[Kind] = frozenset({"secret", "own", "link", "special"})
+"""Kinds of what stays here although nobody has said so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Left:
