@@ -6,15 +6,16 @@ from typing import Any
 
 import click
 
-from advisor.cli.environment import Environment
 from advisor.cli.options import (
     format_options,
+    given_flags,
     job_options,
     market_options,
     max_age_option,
 )
 from advisor.cli.output import remark, result
 from advisor.cli.session import rank_all
+from advisor.errors import UsageError
 from advisor.ranking import bids_of, find_offer, nothing_left
 from advisor.report.bids import bid_headline, bid_rows, bids_document, bids_table
 from advisor.report.formats import to_delimited, to_json
@@ -26,9 +27,9 @@ from advisor.report.formats import to_delimited, to_json
 @market_options
 @max_age_option
 @format_options("table", "json", "csv", "tsv")
-@click.pass_obj
+@click.pass_context
 def command(
-    environment: Environment,
+    ctx: click.Context,
     /,
     offer: int | None,
     output_format: str,
@@ -38,8 +39,11 @@ def command(
 
     Without OFFER: on the offer that is cheapest with its best bid.
     """
+    if options["rental"] != "interruptible" and (given := given_flags(ctx)):
+        message = f"{given['rental']}: a bid is for an interruptible machine alone"
+        raise UsageError(message)
     options["rental"] = "interruptible"
-    ranking = rank_all(environment, options)
+    ranking = rank_all(ctx.obj, options)
     if offer is None and not len(ranking.order):
         raise nothing_left(ranking)
     at = int(ranking.order[0]) if offer is None else find_offer(ranking, offer)

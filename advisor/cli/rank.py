@@ -21,6 +21,7 @@ from advisor.cli.options import (
 from advisor.cli.output import remark, result
 from advisor.cli.session import Constraints, JobOptions, ask, with_kept_data
 from advisor.cost.terms import SECONDS_PER_HOUR
+from advisor.errors import UsageError
 from advisor.ranking import load_tables, nothing_left, rank
 from advisor.report.entries import entries
 from advisor.report.formats import to_delimited, to_json
@@ -91,6 +92,11 @@ def command(  # noqa: PLR0917  (one argument an option)
     **options: Any,
 ) -> None:
     """Rank offers by cost per completed epoch of a workload."""
+    if risk_averse is not None and sort != "epoch-cost":
+        message = (
+            f"--risk-averse orders by a quantile of the cost, --sort {sort} does not"
+        )
+        raise UsageError(message)
     job = JobOptions.taken_from(options).job(environment.library)
     asked = Constraints.from_options(options, job.rental)
     tables = load_tables(environment.models)

@@ -270,7 +270,11 @@ def check_options(environment: Environment, options: Mapping[str, Any]) -> None:
         check_job(options["name"])
     if options["image"] is not None:
         check_image(options["image"])
-    check_lifetime(options["max_lifetime"])
+    lifetime, timeout = options["max_lifetime"], options["start_timeout"]
+    check_lifetime(lifetime)
+    if lifetime is not None and timeout is not None and timeout >= lifetime:
+        message = "--start-timeout is no shorter than --max-lifetime: nothing could run"
+        raise UsageError(message)
     check_programs("ssh", "ssh-keygen")
     check_room(environment.data_folder)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from advisor.cli.environment import Environment
 from advisor.cost.assumptions import Assumptions, assumed_figures
@@ -39,8 +39,19 @@ class JobOptions:
         return cls(**{one.name: options.pop(one.name) for one in fields(cls)})
 
     def job(self, library: Library) -> Job:
-        """Return the job, its profile of a library, with the user's own figures."""
-        profile = override(library.load(self.workload), assigned(self.settings))
+        """Return the job, its profile of a library, with the user's own figures.
+
+        Raises
+        ------
+        UsageError
+            if a figure is no such, or two options say different things of one
+        """
+        figures = assigned(self.settings)
+        if self.fit_batch and "batch_size" in figures:
+            refuse_both("--fit-batch", "--set batch_size")
+        if self.epochs is not None and "epochs" in figures:
+            refuse_both("--epochs", "--set epochs")
+        profile = override(library.load(self.workload), figures)
         assumptions = Assumptions().replaced(assumed_figures(self.assumed))
         return Job(
             profile,
@@ -50,6 +61,18 @@ class JobOptions:
             assumptions,
             self.fit_batch,
         )
+
+
+def refuse_both(one: str, other: str) -> NoReturn:
+    """Refuse two options that say different things of one figure.
+
+    Raises
+    ------
+    UsageError
+        always
+    """
+    message = f"{one} and {other} contradict each other: leave one out"
+    raise UsageError(message)
 
 
 @dataclass(frozen=True, slots=True)

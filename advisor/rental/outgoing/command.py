@@ -159,10 +159,10 @@ def _check_program(word: str, outgoing: Outgoing, path: str | None) -> None:
         message = f"{word!r} is no program but a file: write ./{word}, or 'python {word}'"
         raise UsageError(message)
     near = difflib.get_close_matches(word, sorted(_USUAL), 1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = f": did you mean {near[0]}?" if near else _nearest(word, outgoing)
     message = (
-        f"{word!r} is no program here, nor one that images usually have: {hint}If the "
-        f"image has it, write sh -c '{word} ...'"
+        f"{word!r} is no program here, nor one that images usually have{hint or '.'} "
+        f"If the image has it, write sh -c '{word} ...'"
     )
     raise UsageError(message)
 

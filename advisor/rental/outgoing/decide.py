@@ -137,6 +137,9 @@ def decide(asked: Asked, private: Private, told: Callable[[str], None]) -> Outgo
     folder = asked.folder.resolve()
     includes = _patterns(asked.includes, folder, "--include")
     excludes = _patterns(asked.excludes, folder, "--exclude")
+    if both := {one.text for one in includes} & {one.text for one in excludes}:
+        message = f"--include and --exclude are both given {min(both)!r}"
+        raise UsageError(message)
     walk = Walk(folder, includes, excludes, private.folders, told)
     walk.run()
     _check_used(includes, walk)
@@ -226,26 +229,24 @@ def _check_used(includes: Sequence[Pattern], walk: Walk) -> None:
         with the nearest name
     """
     for one in includes:
-        if one not in walk.hits:
-            names = {place.path.rpartition("/")[2]: place.path for place in walk.left}
-            last = one.text.rstrip("/").rpartition("/")[2]
-            near = difflib.get_close_matches(last, names, 1)
-            hint = (
-                f": did you mean {names[near[0]]!r}?"
-                if near
-                else (
-                    "; into a folder that is ignored only a path leads, such as "
-                    "'data/*.bin'"
-                )
-            )
-            message = f"--include {one.text!r} matches nothing{hint}"
-            raise UsageError(message)
         for place in walk.left:
             if place.kind in ("link", "special", "own") and _names(one, place):
                 message = f"--include {one.text!r}: {place.path} stays here: {place.why}"
                 raise UsageError(message)
+        if one not in walk.hits:
+            names = {place.path.rpartition("/")[2]: place.path for place in walk.left}
+            last = one.text.rstrip("/").rpartition("/")[2]
+            near = difflib.get_close_matches(last, names, 1)
+            hint = "; only a path leads into a folder that is ignored, as 'data/*.bin'"
+            if near:
+                hint = f": did you mean {names[near[0]]!r}?"
+            message = f"--include {one.text!r} matches nothing{hint}"
+            raise UsageError(message)
 
 
 def _names(pattern: Pattern, place: Left) -> bool:
+    """Say whether a pattern is about what stays here whatever is said, or is in that."""
     is_folder = place.kind == "own"
+    if is_folder and pattern.leads_into(place.path):
+        return True
     return pattern.is_specific and pattern.matches(place.path, is_folder=is_folder)

@@ -128,7 +128,7 @@ def rules_of(folder: Path, told: Callable[[str], None]) -> Rules:
     done = _ask(git, folder, "rev-parse", "--show-toplevel")
     if done.returncode != 0:
         if b"not a git repository" not in done.stderr:
-            told(_refused(folder, last_line(done.stderr)))
+            told(_refused(folder, _reason(done.stderr)))
         return _by_files(folder, git)
     top = Path(os.fsdecode(done.stdout.removesuffix(b"\n"))).resolve()
     if not folder.is_relative_to(top):
@@ -144,7 +144,7 @@ def rules_of(folder: Path, told: Callable[[str], None]) -> Rules:
         "--exclude-standard",
     )
     if done.returncode != 0:
-        told(_refused(folder, last_line(done.stderr)))
+        told(_refused(folder, _reason(done.stderr)))
         return by_files
     names = [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
     if not names:  # all of it is ignored, or it is itself
@@ -159,6 +159,11 @@ def _refused(folder: Path, why: str) -> str:
         f"git does not tell what it ignores in {folder} ({why}): its ignore files are "
         "read without it, and what it tracks all the same stays here"
     )
+
+
+def _reason(stderr: bytes) -> str:
+    """Return what git complained of in one line: its first words say the most."""
+    return last_line(b" ".join(stderr.split())) or "it says no reason"
 
 
 def _ask(git: str, folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:

@@ -105,13 +105,21 @@ class SecretText:
     Parameters
     ----------
     keys : texts of keys that the user has
+    largest_text : bytes of a file that is searched for tokens, too
+    chunk : bytes that are read at once of a larger one
     """
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    def __init__(
+        self,
+        keys: Sequence[str],
+        largest_text: int = _LARGEST_TEXT,
+        chunk: int = _CHUNK,
+    ) -> None:
         plain = [key.encode() for key in keys if len(key) >= _SHORTEST_KEY]
         # A text of two bytes a character has it so, whichever byte comes first.
         wide = [key.decode().encode("utf-16-le")[:-1] for key in plain]
         self._keys = tuple(dict.fromkeys((*plain, *wide)))
+        self._largest_text, self._chunk = largest_text, chunk
         self._overlap = max(map(len, self._keys), default=1) - 1
 
     def found_in(self, path: Path, size: int) -> str:
@@ -124,16 +132,16 @@ class SecretText:
         OSError
             if it cannot be read
         """
+        if size > self._largest_text and not self._keys:
+            return ""
         with path.open("rb", buffering=0) as file:
-            if size > _LARGEST_TEXT and not self._keys:
-                return ""
-            head = _read(file, min(size, _LARGEST_TEXT + 1))
+            head = _read(file, min(size, self._largest_text + 1))
             if self._in(head):
                 return MARKET_KEY
-            if len(head) <= _LARGEST_TEXT:
+            if len(head) <= self._largest_text:
                 return "" if b"\0" in head[:_BINARY_WITHIN] else _token_in(head)
             rest = head[-self._overlap :]
-            while chunk := file.read(_CHUNK):
+            while chunk := file.read(self._chunk):
                 if self._in(rest + chunk):
                     return MARKET_KEY
                 rest = (rest + chunk)[-self._overlap :]

@@ -157,6 +157,10 @@ class Walk:
     ) -> _State | None:
         """Look at an entry; return how it stands with it if it is to be entered."""
         is_folder = entry.is_dir(follow_symlinks=False)
+        if not (is_folder or entry.is_symlink() or entry.is_file()):
+            if above.goes:  # git does not list it
+                self._leave(path, "special", "neither file, folder nor link")
+            return None
         included = self._matching(self._includes, path, is_folder=is_folder)
         named = above.named or any(one.is_specific for one in included)
         state, why = self._decided(
@@ -228,8 +232,6 @@ class Walk:
         secret = secret_file(entry.name, _last(path.rpartition("/")[0]))
         if entry.is_symlink() and (why := leads_out(entry.path, self._root)):
             self._leave(path, "link", why)
-        elif not (entry.is_symlink() or entry.is_file(follow_symlinks=False)):
-            self._leave(path, "special", "neither file, folder nor link")
         elif secret and not named:
             self._leave(path, "secret", secret)
         else:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,53 +15,30 @@ from hypothesis import strategies as st
 from advisor.errors import UsageError
 from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
 
-needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-
 Decide = Callable[..., Outgoing]
-
-
-@pytest.fixture(autouse=True)
-def users_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give a test a user of its own, without settings of git."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
 
 @pytest.fixture(params=["git", "library"])
 def by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Decide:
     """Return what decides, with git at hand and without it."""
-    if request.param == "git" and shutil.which("git") is None:
-        pytest.skip("git is not installed")
+    if request.param == "git":
+        request.getfixturevalue("git")
 
-    def decided(folder: Path, told: list[str] | None = None, **asked: Any) -> Outgoing:
+    def decided(folder: Path, **asked: Any) -> Outgoing:
         with monkeypatch.context() as patch:
             if request.param == "library":
                 patch.setenv("PATH", "/nowhere")
-            lines = [] if told is None else told
-            return decide(Asked(folder, **asked), Private(), lines.append)
+            return decide(Asked(folder, **asked), Private(), lambda _: None)
 
     return decided
 
 
-def make(folder: Path, files: Mapping[str, str]) -> Path:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    return folder
-
-
-def git(folder: Path, *words: str) -> bytes:
-    command = ["git", "-c", "user.name=n", "-c", "user.email=e", *words]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True).stdout
-
-
 def repository(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    if shutil.which("git") is None:
-        (folder / ".git").mkdir()
-    else:
-        git(folder, "init", "-q")
+    """Make what git takes for a repository, also where there is no git."""
+    (folder / ".git" / "info").mkdir(parents=True)
+    (folder / ".git" / "objects").mkdir()
+    (folder / ".git" / "refs").mkdir()
+    (folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
     return folder
 
 
@@ -141,7 +117,11 @@ CASES: Mapping[str, tuple[Mapping[str, str], list[str]]] = {
 
 @pytest.mark.parametrize(("files", "expected"), CASES.values(), ids=CASES.keys())
 def test_what_ignore_files_say(
-    by: Decide, tmp_path: Path, files: Mapping[str, str], expected: list[str]
+    by: Decide,
+    make: Callable[..., Path],
+    tmp_path: Path,
+    files: Mapping[str, str],
+    expected: list[str],
 ) -> None:
     """Nested files, negations and our own file, in a repository and outside of one."""
     inside = make(repository(tmp_path / "in"), files)
@@ -172,7 +152,6 @@ _IGNORES = st.dictionaries(
 )
 
 
-@needs_git
 @settings(max_examples=60)
 @given(tree=_TREE, ignores=_IGNORES, excluded=st.lists(_LINE, max_size=2))
 @example(tree=["foo/a", "foo/b"], ignores={"": ["foo/**", "!foo/a"]}, excluded=[])
@@ -182,6 +161,8 @@ _IGNORES = st.dictionaries(
 @example(tree=["a", "b/a"], ignores={"": ["x"]}, excluded=["**/*"])
 @example(tree=["a", "b/a"], ignores={"": ["x"]}, excluded=["/**/**"])
 def test_without_git_the_same_files_go(
+    make: Callable[..., Path],
+    git: Callable[..., bytes],
     tmp_path_factory: pytest.TempPathFactory,
     tree: list[str],
     ignores: dict[str, list[str]],
@@ -189,13 +170,11 @@ def test_without_git_the_same_files_go(
 ) -> None:
     """What is read without git is what ``git ls-files`` lists, whatever the patterns."""
     folder = repository(tmp_path_factory.mktemp("law"))
-    made = []
     for name in tree:
         place = folder / name
         if any(one.is_file() for one in place.parents) or place.exists():
             continue
         make(folder, {name: ""})
-        made.append(name)
     for where, lines in ignores.items():
         if (folder / where).is_dir():
             make(folder, {f"{where}.gitignore": "\n".join(lines)})
@@ -206,3 +185,166 @@ def test_without_git_the_same_files_go(
         outgoing = decide(Asked(folder), Private(), lambda _: None)
     shutil.rmtree(folder)
     assert list(outgoing.files) == sorted(os.fsdecode(listed).split("\0")[:-1])
+
+
+def test_patterns_of_the_user_and_of_the_repository_count(
+    by: Decide, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    """``.git/info/exclude`` and the user's own file; a file of the project overrules."""
+    make(tmp_path / "home", {".config/git/ignore": "*.mine\n*.kept\n"})
+    folder = make(
+        repository(tmp_path / "p"),
+        {
+            ".git/info/exclude": "*.own\n",
+            ".gitignore": "!*.kept\n",
+            **dict.fromkeys(("a.mine", "a.own", "a.kept", "sub/b.own", "train.py"), ""),
+        },
+    )
+    assert paths(by(folder)) == ["a.kept", "train.py"]
+
+
+def test_a_folder_in_a_repository_keeps_the_rules_above_it(
+    by: Decide, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Those of all folders up to the repository's own."""
+    top = make(
+        repository(tmp_path / "p"),
+        {
+            ".gitignore": "*.log\n/exp/one/data\n",
+            "exp/.gitignore": "*.tmp\n",
+            **dict.fromkeys(("exp/one/a.log", "exp/one/a.tmp", "exp/one/data"), ""),
+            **dict.fromkeys(("exp/one/sub/data", "exp/one/train.py", "other"), ""),
+        },
+    )
+    assert paths(by(top / "exp" / "one")) == ["sub/data", "train.py"]
+
+
+def test_a_folder_that_is_ignored_itself_is_sent_by_its_own_rules(
+    by: Decide, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    """As where the home folder is a repository that ignores all: it was named."""
+    make(repository(tmp_path / "p"), {".gitignore": "*\n"})
+    folder = make(
+        tmp_path / "p" / "work" / "proj",
+        {".gitignore": "*.log\n", "a.log": "", "train.py": ""},
+    )
+    assert paths(by(folder)) == ["train.py"]
+
+
+def test_an_ignored_folder_is_not_looked_into(
+    by: Decide, make: Callable[..., Path], tmp_path: Path, looked: list[str]
+) -> None:
+    """However large it is, it costs no time; neither does one that is left out so."""
+    folder = make(
+        repository(tmp_path / "p"),
+        {
+            ".gitignore": "data/\n",
+            **dict.fromkeys(("data/a/b", "node_modules/a/b", "src/a", "out/x"), ""),
+        },
+    )
+    outgoing = by(folder, excludes=("out",))
+    assert paths(outgoing) == ["src/a"]
+    assert {one.path: one.why for one in outgoing.ignored} == {
+        "data": ".gitignore",
+        "node_modules": "default",
+        "out": "--exclude",
+    }
+    assert looked == [str(folder), str(folder / "src")]
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the folders that were listed, as the system was asked."""
+    seen: list[str] = []
+    scandir = os.scandir
+
+    def spy(path: Any) -> Any:
+        seen.append(str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", spy)
+    return seen
+
+
+def test_options_are_the_strongest(
+    by: Decide, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Of two that name the same the one that brings it; of folder and file the file."""
+    folder = make(
+        repository(tmp_path / "p"),
+        {
+            ".gitignore": "data/\nbig/\n*.pt\n",
+            ".advisorignore": "notes/\n",
+            **dict.fromkeys(("data/a", "data/raw/b", "big/a/b", "big/c", "a.pt"), ""),
+            **dict.fromkeys(("init.pt", "notes/n", "src/x.tmp", "src/a.py"), ""),
+        },
+    )
+    includes = ("data/", "big/a/*", "init.pt", "notes")
+    outgoing = by(folder, includes=includes, excludes=("/data/raw", "*.tmp", "src/no"))
+    assert paths(outgoing) == ["big/a/b", "data/a", "init.pt", "notes/n", "src/a.py"]
+    assert outgoing.unused == ("src/no",)
+    whole = by(folder, includes=(f"{folder}/big/c", "./init.pt"), excludes=("data",))
+    assert paths(whole) == ["big/c", "init.pt", "src/a.py", "src/x.tmp"]
+
+
+def test_links_stay_links_and_lead_nowhere_else(
+    by: Decide, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    """One that leads out is named and not followed; neither is a pipe sent."""
+    make(tmp_path / "elsewhere", {"secret": "s", "sub/x": ""})
+    folder = make(repository(tmp_path / "p"), {"sub/a": "aaa", ".gitignore": "no\n"})
+    for name, target in {
+        "in": "sub/a",
+        "sub/up": "../sub",
+        "out": "../elsewhere",
+        "file": "../elsewhere/secret",
+        "whole": str(folder / "sub"),
+        "again": "out",
+        "no": "sub",
+    }.items():
+        (folder / name).symlink_to(target)
+    os.mkfifo(folder / "pipe")
+    outgoing = by(folder)
+    assert outgoing.files == {".gitignore": 3, "in": 0, "sub/a": 3, "sub/up": 0}
+    kinds = {one.path: one.kind for one in outgoing.held_back}
+    links = dict.fromkeys(("again", "file", "out", "whole"), "link")
+    assert kinds == {**links, "pipe": "special"}
+    with pytest.raises(UsageError, match="out stays here: a link that leads out"):
+        by(folder, includes=("out",))
+
+
+def test_empty_folders_are_made(
+    by: Decide, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Programs write into them; git itself would not list them."""
+    folder = make(repository(tmp_path / "p"), {".gitignore": "*.log\n", "logs/a.log": ""})
+    (folder / "empty" / "in it").mkdir(parents=True)
+    outgoing = by(folder)
+    assert outgoing.folders == ("empty", "empty/in it", "logs")
+
+
+def test_an_ignore_file_that_is_none_counts_for_nothing(
+    by: Decide, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A folder of that name, and a link, through which git reads nothing either."""
+    folder = make(repository(tmp_path / "p"), {"rules": "*\n", "sub/a": "", "b/c": ""})
+    (folder / ".gitignore").symlink_to("rules")
+    (folder / "sub" / ".gitignore").mkdir()
+    assert set(by(folder).files) == {".gitignore", "b/c", "rules", "sub/a"}
+
+
+def test_an_include_that_brings_nothing_is_refused(
+    by: Decide, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A job would lack what its user has asked for."""
+    files = {".gitignore": "data/\n", "data/x.bin": "", ".env": "A=1\n", "a": ""}
+    folder = make(repository(tmp_path / "p"), files)
+    with pytest.raises(UsageError, match=r"'\.evn' matches nothing: did you mean '\.env'"):
+        by(folder, includes=(".evn",))
+    with pytest.raises(UsageError, match=r"only a path leads into a folder that is ignored"):
+        by(folder, includes=("*.bin",))
+    for pattern in ("!a", "", " ", "/"):
+        with pytest.raises(UsageError, match="a pattern as in .gitignore"):
+            by(folder, excludes=(pattern,))
+    with pytest.raises(UsageError, match="both given 'a'"):
+        by(folder, includes=("a",), excludes=("a",))
