@@ -65,7 +65,7 @@ def size_in_words(size: float) -> str:
     for unit, name in ((GB, "GB"), (1e6, "MB"), (1e3, "kB")):
         if size >= unit:
             return f"{size / unit:.3g} {name}"
-    return f"{size:.0f} bytes"
+    return f"{size:.0f} byte{'s' * (size != 1)}"
 
 
 def _joined(names: Iterable[str], most: int) -> str:
