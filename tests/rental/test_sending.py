@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import pty
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,9 +46,7 @@ def run(street: Any, project: Path, *words: str, yes: bool = True) -> Any:
     return street.launch(*line, *words)
 
 
-def test_a_dry_run_says_what_would_be_rented_and_sent(
-    street: Any, project: Path
-) -> None:
+def test_a_dry_run_says_what_would_be_rented_and_sent(street: Any, project: Path) -> None:
     """Without asking, on no terminal: the offer, every file, and what stays here."""
     done = run(street, project, "--dry-run", "--json", "python", "train.py", yes=False)
     assert done.exit_code == 0, done.stderr
@@ -162,6 +163,34 @@ def test_the_home_folder_is_not_sent_unasked(street: Any, where: str) -> None:
     assert street.entries() == []
 
 
+@pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
+def test_on_a_terminal_it_is_asked_before_much_is_sent(
+    street: Any, project: Path, answer: str, code: int
+) -> None:
+    """What would go is told; without a yes nothing is sent, and nothing is rented."""
+    ours, theirs = pty.openpty()
+    environment = street.environment()
+    words = [sys.executable, "-m", "advisor", "run", *JOB, "--sync", str(project)]
+    words += ["--max-sync-gb", "1e-9", "--dry-run", "nvidia-smi"]
+    with subprocess.Popen(
+        words,
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment.variables, "HOME": str(environment.home)},
+        text=True,
+    ) as process:
+        os.write(ours, f"{answer}\n".encode())
+        stdout, stderr = process.communicate()
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == code, stderr
+    assert "14 bytes of" in stderr
+    assert "send it all? [y/N]" in stderr
+    assert ("predicted" in stdout) == (answer == "y")
+    assert street.entries() == []
+
+
 def test_folders_of_keys_are_not_sent(street: Any, tmp_path: Path) -> None:
     """Neither advisor's own, nor one that a program keeps its keys in."""
     environment = street.environment()
@@ -177,9 +206,7 @@ def test_folders_of_keys_are_not_sent(street: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.puts_a_key_there
-def test_the_key_of_the_market_stays_in_whatever_file(
-    street: Any, project: Path
-) -> None:
+def test_the_key_of_the_market_stays_in_whatever_file(street: Any, project: Path) -> None:
     """Also where no name and no shape tells it; and advisor's folders in the project."""
     (project / "notes.bin").write_bytes(b"\0" + KEY.encode())
     done = run(street, project, "--dry-run", "--json", "nvidia-smi")
@@ -215,8 +242,9 @@ def test_an_account_that_cannot_pay_an_hour_rents_nothing(
         assert done.exit_code == 6
         assert "the account has $0.02 left, and the first hour of offer" in done.stderr
     assert street.rent("--dry-run").exit_code == 6
-    with pytest.raises(CreditError), advisor.rented(
-        "resnet50", epochs=2, environment=street.environment()
+    with (
+        pytest.raises(CreditError),
+        advisor.rented("resnet50", epochs=2, environment=street.environment()),
     ):
         pytest.fail("nothing was to be rented")
     assert street.entries() == []

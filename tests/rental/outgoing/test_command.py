@@ -116,7 +116,10 @@ def test_what_may_run_is_let_through(line: str, outgoing: Outgoing) -> None:
         ("python train.py --env .env", r"names .env, which stays here \(environment"),
         ("python train.py --env=./.env", "say --include .env"),
         ("env-file=.env", "is no program"),
-        ("python train.py -d away.py", "say --exclude away.py if the command only writes there"),
+        (
+            "python train.py -d away.py",
+            "say --exclude away.py if the command only writes there",
+        ),
     ],
 )
 def test_what_surely_fails_is_refused(line: str, said: str, outgoing: Outgoing) -> None:
