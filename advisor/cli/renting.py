@@ -200,7 +200,8 @@ def plan(
     job = JobOptions.taken_from(left).job(environment.library)
     if job.rental == "reserved":
         message = (
-            "a reservation is paid ahead, which is not done for you: use --on-demand"
+            "--reserved: a reservation is paid ahead, which is not done for you: use "
+            "--on-demand"
         )
         raise UsageError(message)
     # The market rents whole gigabytes; the price is that of what is rented.

@@ -27,9 +27,12 @@ LONGEST_LIFETIME_S = 5 * 365 * 86_400.0
 
 # The grammar of Docker's references (distribution/reference, reference.go).
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_HOST = (
+    r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+    r"|[A-Za-z0-9-]+:[0-9]+"
+)
 _IMAGE = re.compile(
-    rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*"
+    rf"(?:(?:{_HOST})/)?{_PART}(?:/{_PART})*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?"
     r"(?:@[A-Za-z][A-Za-z0-9]*(?:[+._-][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?"
 )
