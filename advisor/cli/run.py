@@ -28,6 +28,7 @@ from advisor.cli.signals import interrupt_on_sigterm
 from advisor.errors import AdvisorError, UsageError
 from advisor.hardware.gpus import load_gpus
 from advisor.market.lifecycle import Instance
+from advisor.rental.desk import Desk
 from advisor.rental.jobs import JobRecord, load_job
 from advisor.rental.outgoing.command import check_command, check_words, stays_here
 from advisor.rental.outgoing.decide import Outgoing
@@ -158,6 +159,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         return
     if resume is None:
         name = planned.request.job
+        _refuse_open(planned.desk, name)
         job = replace(job, name=name, options={**job.options, "name": name})
     remark(f"job {job.name}: 'advisor run --resume {job.name}' goes on with it")
     interrupt_on_sigterm()
@@ -224,6 +226,23 @@ def _checked(environment: Environment, sender: Sender, job: JobRecord) -> JobRec
     for left in stays_here(job.argv, outgoing):
         remark(f"the command names {left.path}, which stays here: ignored by {left.why}")
     return replace(job, before=outgoing.before)
+
+
+def _refuse_open(desk: Desk, name: str) -> None:
+    """Refuse a job that has a machine: it would be taken for this one's, and released.
+
+    Raises
+    ------
+    UsageError
+        if there is one
+    """
+    for entry in desk.ledger.entries(desk.account):
+        if entry.job == name and entry.is_open:
+            message = (
+                f"job {name} has a machine: '--resume {name}' goes on with what 'run' "
+                "began, another --job begins anew"
+            )
+            raise UsageError(message)
 
 
 def _check_here(environment: Environment, job: JobRecord) -> None:

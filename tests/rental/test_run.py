@@ -233,6 +233,17 @@ def test_an_interrupted_launcher_rents_nothing_more(
     assert street.instances() == []
 
 
+def test_a_machine_that_was_rented_for_the_user_is_not_taken(
+    street: Any, project: Path
+) -> None:
+    """A job of its name would be run on it, and release it with what is there."""
+    assert street.rent("--job", "lab").exit_code == 0
+    done = run(street, project, "echo hello", "--job", "lab")
+    assert done.exit_code == 2
+    assert "job lab has a machine" in done.stderr
+    assert len(street.instances()) == 1
+
+
 def test_a_job_that_nobody_knows_cannot_be_resumed(street: Any) -> None:
     """The message names those that there are."""
     done = street.launch("run", "--yes", "--resume", "other")
