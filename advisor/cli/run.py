@@ -237,7 +237,7 @@ def _refuse_open(desk: Desk, name: str) -> None:
         if there is one
     """
     for entry in desk.ledger.entries(desk.account):
-        if entry.job == name and entry.is_open:
+        if entry.job == name and entry.state == "handed":
             message = (
                 f"job {name} has a machine: '--resume {name}' goes on with what 'run' "
                 "began, another --job begins anew"

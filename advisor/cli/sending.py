@@ -76,6 +76,7 @@ def private_of(environment: Environment) -> Private:
     return Private(
         all_keys(environment.variables, environment.home),
         (environment.data_folder, environment.cache_folder),
+        environment.home,
     )
 
 

@@ -19,7 +19,7 @@ from advisor.rental.outgoing.decide import (
     decide,
 )
 from advisor.rental.outgoing.told import lines, too_large
-from advisor.rental.preflight import check_folder
+from advisor.rental.preflight import check_folder, is_too_much
 from advisor.rental.request import Rental
 from advisor.rental.ssh import Completed, Ssh
 from advisor.rental.sync import prepare, pull, push
@@ -112,6 +112,9 @@ class Machine:
         names("excludes", excludes)
         names("includes", includes)
         check_folder(place, self.private.folders)
+        if self.private.home is not None and is_too_much(place, self.private.home):
+            message = f"{place.resolve()} has your home folder: name one in it"
+            raise UsageError(message)
         asked = Asked(place, tuple(includes), tuple(excludes))
         outgoing = decide(asked, self.private, self.told)
         if outgoing.bytes > max_gb * GB:

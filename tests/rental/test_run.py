@@ -293,6 +293,8 @@ def test_a_machine_is_there_for_a_block_and_gone_after_it(
                 machine.put(project, **wrong)
         with pytest.raises(UsageError, match="advisor's own folder"):
             machine.put(street.environment().data_folder)
+        with pytest.raises(UsageError, match="has your home folder"):
+            machine.put(street.environment().home)
         machine.put(project, excludes=["nothing"], includes=["data.txt"])
         assert machine.run("ls -A").stdout == b".gitignore\ndata.txt\n"
         assert machine.run("cat data.txt").stdout == b"input"

@@ -61,10 +61,12 @@ class Private:
     ----------
     keys : texts of keys of markets; they show up nowhere
     folders : advisor's own
+    home : the user's home folder, which is sent whole by mistake alone
     """
 
     keys: tuple[str, ...] = field(default=(), repr=False)
     folders: tuple[Path, ...] = ()
+    home: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Outgoing:
     files : path -> bytes, links among them with 0
     folders : that are made there, also where nothing is in them
     left : what stays here, without what is in it
+    named : secrets that go since ``--include`` names them, and what they are
     unused : patterns of ``--exclude`` that match nothing
     before : files that the job has found in the folder that it writes to
     written_bytes : of the files, what the job itself wrote
@@ -86,6 +89,7 @@ class Outgoing:
     files: Mapping[str, int]
     folders: tuple[str, ...]
     left: tuple[Left, ...]
+    named: Mapping[str, str]
     unused: tuple[str, ...]
     before: Stamps
     written_bytes: int
@@ -152,16 +156,21 @@ def decide(asked: Asked, private: Private, told: Callable[[str], None]) -> Outgo
     found = {**{path: there[path] for path in written}, **{o.path: o for o in walk.found}}
     secrets = SecretText(private.keys)
     files: dict[str, int] = {}
+    named: dict[str, str] = {}
     for one in found.values():
-        if why := _secret_in(folder, one, secrets):
+        why = _secret_in(folder, one, secrets)
+        if why and not one.named:
             left.append(Left(one.path, "secret", why))
-        else:
-            files[one.path] = one.size
+            continue
+        files[one.path] = one.size
+        if why:
+            named[one.path] = why
     return Outgoing(
         folder=folder,
         files=dict(sorted(files.items())),
         folders=tuple(sorted(walk.folders)),
         left=tuple(sorted(left, key=lambda one: one.path)),
+        named=dict(sorted(named.items())),
         unused=tuple(one.text for one in excludes if one not in walk.hits),
         before=before,
         written_bytes=sum(files.get(path, 0) for path in written),
@@ -169,11 +178,11 @@ def decide(asked: Asked, private: Private, told: Callable[[str], None]) -> Outgo
 
 
 def _secret_in(folder: Path, one: Found, secrets: SecretText) -> str:
-    """Return what a file has that must not be sent, ``""`` if it may go."""
-    if one.named or one.is_link:
+    """Return what of a file is a secret, ``""`` if nothing is."""
+    if one.is_link:
         return ""
     try:
-        return secrets.found_in(folder / one.path, one.size)
+        by_text = secrets.found_in(folder / one.path, one.size)
     except FileNotFoundError:  # it has gone meanwhile
         return ""
     except OSError as error:
@@ -182,6 +191,7 @@ def _secret_in(folder: Path, one: Found, secrets: SecretText) -> str:
             "it out with --exclude"
         )
         raise UsageError(message) from error
+    return ", ".join(filter(None, (one.secret, by_text)))
 
 
 def _all_in(folder: Path, inner: str) -> Iterator[Found]:

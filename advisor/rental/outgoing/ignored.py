@@ -17,6 +17,9 @@ OWN_IGNORE = ".advisorignore"
 DEFAULTS = Path(__file__).with_name("defaults.gitignore")
 """What hardly anybody wants to send: made anew there, or of no use there."""
 
+DEFAULT = "default"
+"""What is said to ignore an entry that one of those patterns is about."""
+
 _MOST_BYTES = 100 * 1024 * 1024  # git's own limit of an ignore file
 
 
@@ -24,7 +27,7 @@ _MOST_BYTES = 100 * 1024 * 1024  # git's own limit of an ignore file
 def default_patterns() -> Patterns:
     """Return the patterns of `DEFAULTS`, which any ignore file overrules."""
     text = DEFAULTS.read_text(encoding="utf-8")
-    return Patterns.of_file(text, "default")
+    return Patterns.of_file(text, DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,9 @@ class NestedIgnores:
     root: Path
     name: str
     upper: tuple[Patterns, ...] = ()
-    _lists: dict[str, tuple[tuple[str, Patterns], ...]] = field(default_factory=dict)
+    _lists: dict[str, tuple[tuple[str, Patterns], ...]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def deciding(self, path: str, *, is_folder: bool) -> tuple[Pattern, str] | None:
         """Return the line that decides about an entry and where that line is from.

@@ -65,7 +65,16 @@ class Pattern:
     @property
     def is_specific(self) -> bool:
         """Whether its last name is more than a wildcard."""
-        return bool(self.text.rstrip("/").rpartition("/")[2].strip("*?"))
+        return bool(self._last.strip("*?"))
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether its last name is a name, without a wildcard."""
+        return not set("*?[") & set(self._last)
+
+    @property
+    def _last(self) -> str:
+        return self.text.rstrip("/").rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +102,6 @@ class Patterns:
             if line.matches(path, is_folder=is_folder):
                 return line
         return None
-
-    def leads_into(self, folder: str, *, negated: bool) -> bool:
-        """Say whether one of its (negated) lines names something in a folder."""
-        return any(one.leads_into(folder) for one in self.lines if one.negated == negated)
 
 
 def _line(line: str) -> Pattern | None:

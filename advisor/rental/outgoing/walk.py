@@ -58,6 +58,7 @@ class Found:
     size : bytes; of a link 0
     is_link : it is sent as one
     named : ``--include`` names it, so that it goes even if it is a secret
+    secret : what it is by its name, ``""`` if that tells no secret
     stamp : changes when the file does
     """
 
@@ -65,6 +66,7 @@ class Found:
     size: int
     is_link: bool
     named: bool
+    secret: str
     stamp: tuple[int, int]
 
 
@@ -162,16 +164,15 @@ class Walk:
                 self._leave(path, "special", "neither file, folder nor link")
             return None
         included = self._matching(self._includes, path, is_folder=is_folder)
-        named = above.named or any(one.is_specific for one in included)
         state, why = self._decided(
             path, above, is_folder=is_folder, included=bool(included)
         )
         if not state.goes and above.goes:
             self._leave(path, "excluded" if state.level == 2 else "ignored", why)
         if is_folder:
-            return self._folder(entry, path, replace(state, named=above.named), named)
+            return self._folder(entry, path, replace(state, named=above.named), included)
         if state.goes:
-            self._file(entry, path, named=named)
+            self._file(entry, path, included, named=above.named)
         return None
 
     def _decided(
@@ -199,13 +200,18 @@ class Walk:
         return _State(goes=False, level=0), by or ""
 
     def _folder(
-        self, entry: os.DirEntry[str], path: str, state: _State, named: bool
+        self,
+        entry: os.DirEntry[str],
+        path: str,
+        state: _State,
+        included: Sequence[Pattern],
     ) -> _State | None:
         """Return how it stands with a folder, None if it is not to be entered."""
         if self._own and _identity(Path(entry.path)) in self._own:
             self._leave(path, "own", "advisor's own folder")
             return None
         secret = secret_folder(entry.name, _last(path.rpartition("/")[0]))
+        named = state.named or any(one.is_specific for one in included)
         if state.goes and secret and not named:
             self._leave(path, "secret", secret)
             state = _OUT
@@ -227,15 +233,28 @@ class Walk:
             for line in patterns.lines
         )
 
-    def _file(self, entry: os.DirEntry[str], path: str, *, named: bool) -> None:
-        """Note what is no folder, as far as it goes."""
+    def _file(
+        self,
+        entry: os.DirEntry[str],
+        path: str,
+        included: Sequence[Pattern],
+        *,
+        named: bool,
+    ) -> None:
+        """Note what is no folder, as far as it goes.
+
+        Its name tells a secret, and a pattern such as ``.env*`` names it; where its text
+        does, only its whole name is one: ``*.py`` is not said of secrets.
+        """
         secret = secret_file(entry.name, _last(path.rpartition("/")[0]))
+        meant = named or any(one.is_specific for one in included)
         if entry.is_symlink() and (why := leads_out(entry.path, self._root)):
             self._leave(path, "link", why)
-        elif secret and not named:
+        elif secret and not meant:
             self._leave(path, "secret", secret)
         else:
-            self.found.append(found_at(entry, path, named=named))
+            named |= bool(secret) or any(one.is_literal for one in included)
+            self.found.append(found_at(entry, path, named=named, secret=secret))
 
     def _matching(
         self, patterns: Sequence[Pattern], path: str, *, is_folder: bool
@@ -272,7 +291,9 @@ def entries_of(folder: Path) -> list[os.DirEntry[str]]:
         raise UsageError(message) from error
 
 
-def found_at(entry: os.DirEntry[str], path: str, *, named: bool = False) -> Found:
+def found_at(
+    entry: os.DirEntry[str], path: str, *, named: bool = False, secret: str = ""
+) -> Found:
     """Return a file or a link as it is now.
 
     Raises
@@ -282,7 +303,8 @@ def found_at(entry: os.DirEntry[str], path: str, *, named: bool = False) -> Foun
     """
     status, is_link = entry.stat(follow_symlinks=False), entry.is_symlink()
     stamp = (status.st_size, status.st_mtime_ns)
-    return Found(path, 0 if is_link else status.st_size, is_link, named, stamp)
+    size = 0 if is_link else status.st_size
+    return Found(path, size, is_link, named, secret, stamp)
 
 
 def leads_out(link: str, root: Path) -> str:

@@ -113,3 +113,11 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     for name in ("nothing", "file"):
         with pytest.raises(UsageError, match="there is no folder"):
             sent(Asked(tmp_path / name))
+
+
+def test_a_name_cannot_write_on_the_terminal(make: Make, tmp_path: Path) -> None:
+    """A clone may have names with escape codes."""
+    folder = make(tmp_path / "p", {"\x1b]0;x\x07": "xx", "\x1b[2J.env": "", "a\nb": ""})
+    outgoing = sent(Asked(folder))
+    assert all(line.isprintable() for line in lines(outgoing))
+    assert document(outgoing)["files"][0]["path"] == "\x1b]0;x\x07"

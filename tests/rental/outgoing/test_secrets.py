@@ -100,7 +100,14 @@ def test_texts_tell_tokens(make: Make, tmp_path: Path, text: str) -> None:
     assert "in line 4" in held.why
     told = "\n".join(lines(outgoing)) + str(document(outgoing))
     assert text not in told
-    assert list(sent(folder, "conf.py").files) == ["a.py", "conf.py"]
+    for wider in ("*.py", "conf*", "*"):
+        assert list(sent(folder, wider).files) == ["a.py"]
+    named = sent(folder, "conf.py")
+    assert list(named.files) == ["a.py", "conf.py"]
+    assert "in line 4" in named.named["conf.py"]
+    (line,) = [one for one in lines(named) if one.startswith("secrets that go")]
+    assert "conf.py (" in line
+    assert text not in line + str(document(named))
 
 
 def test_texts_that_look_like_tokens_go(make: Make, tmp_path: Path) -> None:
