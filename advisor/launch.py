@@ -23,11 +23,16 @@ from typing import Any
 
 from advisor.cli.environment import Environment
 from advisor.cli.renting import DEFAULT_MARKET, plan, ssh_to
+from advisor.cli.sending import private_of
+from advisor.cost.job import RENTALS
 from advisor.cost.job import Rental as RentalKind
+from advisor.rental import arguments
 from advisor.rental.machine import LONGEST_S, Machine, heartbeats
+from advisor.rental.outgoing.decide import MAX_SYNC_GB
+from advisor.rental.preflight import check_programs
 from advisor.rental.release import ended_in_time, released
 from advisor.rental.rent import renting
-from advisor.rental.request import DEFAULT_ATTEMPTS, Rental
+from advisor.rental.request import DEFAULT_ATTEMPTS, MOST_ATTEMPTS, Rental
 from advisor.rental.ssh import Completed
 
 DEFAULT_GRACE_S = 3600.0
@@ -67,6 +72,8 @@ class rented:  # noqa: N801  (used as a function)
 
     Raises
     ------
+    advisor.errors.UsageError
+        at once, if an argument cannot be right
     advisor.errors.AdvisorError
         when the block is entered: nothing fits (`NothingFitsError`), it is over a cap
         (`OverBudgetError`), the market refuses, or nobody knows whether something was
@@ -106,6 +113,29 @@ class rented:  # noqa: N801  (used as a function)
         market: str = DEFAULT_MARKET,
         environment: Environment | None = None,
     ) -> None:
+        for name, dollars in (
+            ("max_epoch_cost", max_epoch_cost),
+            ("budget", budget),
+            ("day_budget", day_budget),
+            ("max_price", max_price),
+        ):
+            arguments.above_zero(name, dollars, "dollars")
+        for name, seconds in (
+            ("deadline_s", deadline_s),
+            ("min_duration_s", min_duration_s),
+            ("max_lifetime_s", max_lifetime_s),
+            ("grace_s", grace_s),
+            ("start_timeout_s", start_timeout_s),
+        ):
+            arguments.above_zero(name, seconds, "seconds")
+        arguments.above_zero("disk_gb", disk_gb, "gigabytes")
+        arguments.whole("epochs", epochs)
+        arguments.whole("attempts", attempts, MOST_ATTEMPTS)
+        arguments.share("min_reliability", min_reliability)
+        arguments.one_of("rental", rental, RENTALS)
+        arguments.names("gpus", gpus)
+        arguments.names("regions", regions)
+        arguments.counts("num_gpus", num_gpus)
         self._environment = environment or Environment.of_this_process()
         self._grace_s = grace_s
         self._stack = ExitStack()
@@ -145,6 +175,7 @@ class rented:  # noqa: N801  (used as a function)
     def __enter__(self) -> Machine:
         """Rent; return the machine once ssh answers."""
         with ExitStack() as stack:
+            check_programs("rsync")
             planned = plan(
                 self._environment,
                 self._options,
@@ -158,7 +189,7 @@ class rented:  # noqa: N801  (used as a function)
             ssh = ssh_to(self._environment, planned.key_file, rental.instance)
             stack.enter_context(heartbeats(ssh, desk.told, self._grace_s))
             self._stack = stack.pop_all()
-        return Machine(rental, ssh)
+        return Machine(rental, ssh, private_of(self._environment), desk.told)
 
     def __exit__(
         self,
@@ -231,9 +262,15 @@ class AsyncMachine:
             self.machine.run, command, timeout_s=timeout_s, check=check
         )
 
-    async def put(self, folder: str | Path, excludes: Sequence[str] = ()) -> None:
+    async def put(
+        self,
+        folder: str | Path,
+        excludes: Sequence[str] = (),
+        includes: Sequence[str] = (),
+        max_gb: float = MAX_SYNC_GB,
+    ) -> None:
         """Copy a folder to the machine; see `Machine.put`."""
-        await asyncio.to_thread(self.machine.put, folder, excludes)
+        await asyncio.to_thread(self.machine.put, folder, excludes, includes, max_gb)
 
     async def get(self, folder: str | Path, remote: str = "") -> None:
         """Copy a folder back; see `Machine.get`."""

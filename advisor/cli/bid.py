@@ -6,16 +6,17 @@ from typing import Any
 
 import click
 
-from advisor.cli.environment import Environment
 from advisor.cli.options import (
     constraint_options,
     format_options,
+    given_flags,
     job_options,
     market_options,
     max_age_option,
 )
 from advisor.cli.output import remark, result
 from advisor.cli.session import rank_all
+from advisor.errors import UsageError
 from advisor.ranking import bids_of, nothing_left
 from advisor.report.bids import bid_headline, bid_rows, bids_document, bids_table
 from advisor.report.formats import to_delimited, to_json
@@ -28,9 +29,9 @@ from advisor.report.formats import to_delimited, to_json
 @max_age_option
 @constraint_options
 @format_options("table", "json", "csv", "tsv")
-@click.pass_obj
+@click.pass_context
 def command(
-    environment: Environment,
+    ctx: click.Context,
     /,
     offer: int | None,
     output_format: str,
@@ -40,8 +41,11 @@ def command(
 
     Without OFFER: on the offer that is cheapest with its best bid.
     """
+    if options["rental"] != "interruptible" and (given := given_flags(ctx)):
+        message = f"{given['rental']}: a bid is for an interruptible machine alone"
+        raise UsageError(message)
     options["rental"] = "interruptible"
-    ranked = rank_all(environment, options)
+    ranked = rank_all(ctx.obj, options)
     ranking = ranked.ranking
     if offer is None and not len(ranking.order):
         raise nothing_left(ranking)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -64,6 +65,58 @@ def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
     return command
 
 
+_GIVEN = "advisor.given_flags"
+_GIVEN_JSON = "advisor.given_json"
+_FORMAT = "output_format"
+
+
+def one_of(
+    name: str, default: object, *flags: tuple[str, object, str]
+) -> Callable[[Command], Command]:
+    """Add flags of which one may be given, as the argument `name` of the command.
+
+    Parameters
+    ----------
+    default : what the argument is if none is given
+    flags : each with the value that it stands for, and its help
+    """
+    values = {f"flag_{flag.strip('-').replace('-', '_')}": one for flag, one, _ in flags}
+
+    def choose(ctx: click.Context, param: click.Parameter, given: bool) -> None:
+        known = ctx.meta.setdefault(_GIVEN, {})
+        if not given:
+            ctx.params.setdefault(name, default)
+            return
+        flag = param.opts[0]
+        if name in known:
+            raise click.UsageError(
+                f"{known[name]} and {flag} contradict each other.", ctx
+            )
+        known[name] = flag
+        ctx.params[name] = values[str(param.name)]
+
+    def decorate(command: Command) -> Command:
+        options = [
+            click.option(
+                flag,
+                param,
+                is_flag=True,
+                expose_value=False,
+                callback=choose,
+                help=text,
+            )
+            for param, (flag, _, text) in zip(values, flags, strict=True)
+        ]
+        return _with(command, *options)
+
+    return decorate
+
+
+def given_flags(ctx: click.Context) -> dict[str, str]:
+    """Return argument -> flag of those of `one_of` that were given."""
+    return dict(ctx.meta.get(_GIVEN, {}))
+
+
 def workload_option(command: Command) -> Command:
     """Add ``--workload``, the profile of what is trained."""
     return click.option(
@@ -81,14 +134,39 @@ def json_option(command: Command) -> Command:
     )(command)
 
 
+def _as_json(ctx: click.Context, param: click.Parameter, given: bool) -> None:  # noqa: ARG001
+    """Take ``--json``; click looks at what was given in the order that it stands in."""
+    if given:
+        _one_format(ctx, ctx.params.get(_FORMAT, "json"))
+        ctx.meta[_GIVEN_JSON] = True
+        ctx.params[_FORMAT] = "json"
+
+
+def _format(ctx: click.Context, param: click.Parameter, value: str) -> str:  # noqa: ARG001
+    """Take ``--format``, which may be said by ``--json`` too."""
+    if not ctx.meta.get(_GIVEN_JSON):
+        return value
+    if ctx.get_parameter_source(_FORMAT) is ParameterSource.COMMANDLINE:
+        _one_format(ctx, value)
+    return "json"
+
+
+def _one_format(ctx: click.Context, other: str) -> None:
+    if other != "json":
+        message = f"--json and --format {other} contradict each other."
+        raise click.UsageError(message, ctx)
+
+
 def format_options(*formats: str) -> Callable[[Command], Command]:
     """Add ``--format`` with `formats` (the first is the default) and ``--json``."""
 
     def decorate(command: Command) -> Command:
         as_json = click.option(
             "--json",
-            "output_format",
-            flag_value="json",
+            "as_json",
+            is_flag=True,
+            expose_value=False,
+            callback=_as_json,
             help="Short for --format json.",
         )
         by_name = click.option(
@@ -97,6 +175,7 @@ def format_options(*formats: str) -> Callable[[Command], Command]:
             type=click.Choice(formats),
             default=formats[0],
             show_default=True,
+            callback=_format,
             help="How to print the result.",
         )
         return by_name(as_json(command))
@@ -219,24 +298,20 @@ def job_options(command: Command) -> Command:
             metavar="GB",
             help="Disk to rent. Default: what the job needs.",
         ),
-        click.option(
-            "--on-demand",
+        one_of(
             "rental",
-            flag_value="on-demand",
-            default="on-demand",
-            help="Pay the listed price (the default).",
-        ),
-        click.option(
-            "--interruptible",
-            "rental",
-            flag_value="interruptible",
-            help="Bid what costs least, pauses and lost work included.",
-        ),
-        click.option(
-            "--reserved",
-            "rental",
-            flag_value="reserved",
-            help="Pay ahead, at the discount that an offer states.",
+            "on-demand",
+            ("--on-demand", "on-demand", "Pay the listed price (the default)."),
+            (
+                "--interruptible",
+                "interruptible",
+                "Bid what costs least, pauses and lost work included.",
+            ),
+            (
+                "--reserved",
+                "reserved",
+                "Pay ahead, at the discount that an offer states.",
+            ),
         ),
         click.option(
             "--assume",
@@ -299,10 +374,11 @@ def constraint_options(command: Command) -> Command:
             metavar="NAME",
             help="Region (europe, asia ...) or country (DE); may be repeated.",
         ),
-        click.option(
-            "--verified/--any",
-            default=None,
-            help="Only verified machines, or any (the default).",
+        one_of(
+            "verified",
+            None,
+            ("--verified", True, "Only verified machines."),
+            ("--any", None, "Any machines (the default)."),
         ),
         click.option(
             "--min-duration",

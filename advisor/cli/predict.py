@@ -12,7 +12,7 @@ from advisor.cli.options import (
     workload_option,
 )
 from advisor.cli.output import result
-from advisor.cli.session import own_runs
+from advisor.cli.session import own_runs, refuse_both
 from advisor.prediction import predict
 from advisor.ranking import load_tables
 from advisor.report.formats import to_json
@@ -44,7 +44,11 @@ def command(  # noqa: PLR0917  (one argument an option)
     """Predict the throughput of a workload on a machine."""
     figures: dict[str, object] = {**assigned(settings)}
     if batch is not None:
+        if "batch_size" in figures:
+            refuse_both("--batch", "--set batch_size")
         figures["batch_size"] = batch
+    if fit_batch and "batch_size" in figures:
+        refuse_both("--fit-batch", "--batch" if batch else "--set batch_size")
     profile = environment.library.load(workload)
     prediction = predict(
         profile,

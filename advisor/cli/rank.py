@@ -21,7 +21,7 @@ from advisor.cli.options import (
 from advisor.cli.output import remark, result
 from advisor.cli.session import Constraints, JobOptions, ask, with_kept_data
 from advisor.cost.terms import SECONDS_PER_HOUR
-from advisor.errors import AdvisorError
+from advisor.errors import AdvisorError, UsageError
 from advisor.market.types import Answer
 from advisor.ranking import Ranking, load_tables, nothing_left, rank
 from advisor.report.entries import Entry, entries
@@ -93,6 +93,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     **options: Any,
 ) -> None:
     """Rank offers by cost per completed epoch of a workload."""
+    _check(sort, risk_averse)
     job = JobOptions.taken_from(options).job(environment)
     asked = Constraints.from_options(options, job.rental)
     tables = load_tables(environment.models)
@@ -142,3 +143,12 @@ def command(  # noqa: PLR0917  (one argument an option)
         result(table(shown))
     if not shown:
         raise nothing_left(ranking)
+
+
+def _check(sort: SortKey, risk_averse: float | None) -> None:
+    """Refuse options that contradict each other."""
+    if risk_averse is not None and sort != "epoch-cost":
+        message = (
+            f"--risk-averse orders by a quantile of the cost, --sort {sort} does not"
+        )
+        raise UsageError(message)

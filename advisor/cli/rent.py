@@ -44,7 +44,9 @@ def command(
     """
     if dry_run:
         planned = plan(environment, options, wait_for_ssh=wait, heartbeat_s=None)
-        _dry(planned, as_json=as_json)
+        document = would_rent(planned)
+        remark("dry run: nothing was rented")
+        result(to_json(document) if as_json else rental_lines(document))
         return
     confirm = confirmation(yes=options["yes"])
     interrupt_on_sigterm()
@@ -60,25 +62,27 @@ def command(
         if as_json:
             result(to_json(not_rented(error, attempts)))
         raise
-    result(to_json(document) if as_json else _lines(document))
+    result(to_json(document) if as_json else rental_lines(document))
 
 
-def _dry(planned: Plan, *, as_json: bool) -> None:
-    """Show what would be rented now."""
+def would_rent(planned: Plan) -> dict[str, Any]:
+    """Return the document of what would be rented now.
+
+    Raises
+    ------
+    AdvisorError
+        if it is nothing
+    """
     desk, request = planned.desk, planned.request
     for candidate in ranked(desk, request)[: request.attempts]:
         now = seen_again(desk, request, candidate, ())
         if isinstance(now, Candidate):
-            end = until(desk, request, now)
-            document = dry_run_document(now, request.job, end)
-            remark("dry run: nothing was rented")
-            result(to_json(document) if as_json else _lines(document))
-            return
+            return dry_run_document(now, request.job, until(desk, request, now))
         remark(f"offer {candidate.offer_id}: {now[1]}")
     raise NothingFitsError("none of the best offers is there any more: try again")
 
 
-def _lines(document: dict[str, Any]) -> str:
+def rental_lines(document: dict[str, Any]) -> str:
     """Return a rental for people."""
     predicted, ssh = document["predicted"], document.get("ssh")
     pairs = [

@@ -29,12 +29,14 @@ from advisor.rental.caps import Caps
 from advisor.rental.desk import Desk, open_desk
 from advisor.rental.labels import check_job, job_of
 from advisor.rental.misfits import Misfits
+from advisor.rental.preflight import check_lifetime, check_programs, check_room
 from advisor.rental.probe import probe
-from advisor.rental.request import DEFAULT_ATTEMPTS, RentRequest
+from advisor.rental.request import DEFAULT_ATTEMPTS, MOST_ATTEMPTS, RentRequest
 from advisor.rental.ssh import Ssh, ensure_key
 from advisor.rental.watchdog import onstart_script
 from advisor.report.rental import stamp
 from advisor.software.misfit import Symptom
+from advisor.software.reference import Reference
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -100,7 +102,7 @@ def rent_options(command: Command) -> Command:
             ),
             click.option(
                 "--attempts",
-                type=click.IntRange(1, 50),
+                type=click.IntRange(1, MOST_ATTEMPTS),
                 default=DEFAULT_ATTEMPTS,
                 show_default=True,
                 help="Offers to try.",
@@ -186,10 +188,12 @@ def plan(
     """
     left = dict(options)
     asked = RentOptions.taken_from(left)
+    check_options(environment, options)
     job = JobOptions.taken_from(left).job(environment)
     if job.rental == "reserved":
         message = (
-            "a reservation is paid ahead, which is not done for you: use --on-demand"
+            "--reserved: a reservation is paid ahead, which is not done for you: use "
+            "--on-demand"
         )
         raise UsageError(message)
     # The market rents whole gigabytes; the price is that of what is rented.
@@ -238,7 +242,7 @@ def plan(
         return probe(ssh_to(environment, key_file, instance))
 
     request = RentRequest(
-        job=check_job(asked.name) if asked.name else job_of(job.workload.name),
+        job=asked.name or job_of(job.workload.name),
         query=constraints.query(tables.gpus, job.disk_gb),
         rank=ranked,
         disk_gb=job.disk_gb,
@@ -253,6 +257,27 @@ def plan(
         interruptible=job.rental == "interruptible",
     )
     return Plan(desk, request, job, key_file)
+
+
+def check_options(environment: Environment, options: Mapping[str, Any]) -> None:
+    """Refuse what would show only once a machine is paid for.
+
+    Raises
+    ------
+    AdvisorError
+        if no rental can be made so, or not from this machine
+    """
+    if options["name"] is not None:
+        check_job(options["name"])
+    if options["image"] is not None:
+        Reference.parse(options["image"])
+    lifetime, timeout = options["max_lifetime"], options["start_timeout"]
+    check_lifetime(lifetime)
+    if lifetime is not None and timeout is not None and timeout >= lifetime:
+        message = "--start-timeout is no shorter than --max-lifetime: nothing could run"
+        raise UsageError(message)
+    check_programs("ssh", "ssh-keygen")
+    check_room(environment.data_folder)
 
 
 def ssh_to(environment: Environment, key_file: Path, instance: Instance) -> Ssh:

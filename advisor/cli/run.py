@@ -4,26 +4,47 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from advisor.cli.environment import Environment
-from advisor.cli.options import duration_s
-from advisor.cli.output import remark
-from advisor.cli.renting import Plan, confirmation, plan, rent_options, ssh_to
+from advisor.cli.options import duration_s, given_flags
+from advisor.cli.output import remark, result
+from advisor.cli.rent import rental_lines, would_rent
+from advisor.cli.renting import (
+    Plan,
+    check_options,
+    confirmation,
+    plan,
+    rent_options,
+    ssh_to,
+)
+from advisor.cli.sending import Sender, sync_options
 from advisor.cli.signals import interrupt_on_sigterm
 from advisor.errors import AdvisorError, UsageError
 from advisor.hardware.gpus import load_gpus
 from advisor.market.lifecycle import Instance
+from advisor.rental.desk import Desk
 from advisor.rental.jobs import JobRecord, load_job
+from advisor.rental.outgoing.command import check_command, check_words, stays_here
+from advisor.rental.outgoing.decide import Outgoing
+from advisor.rental.outgoing.told import document as outgoing_document
+from advisor.rental.preflight import (
+    check_comes_back,
+    check_programs,
+    check_room,
+    inner_folder,
+)
 from advisor.rental.rent import Confirm
 from advisor.rental.request import Rental
 from advisor.rental.run import Ended, Launch, carry_out
-from advisor.rental.ssh import Ssh, find_program
+from advisor.rental.ssh import Ssh
 from advisor.report.entries import number
-from advisor.report.formats import figure
+from advisor.report.formats import figure, to_json
 from advisor.store.database import open_store
 from advisor.store.runs import keep_run
 from advisor.throughput.own_runs import OwnRun
@@ -32,19 +53,21 @@ from advisor.workloads.logs import read_log
 _LOG_TAIL = 4 * 1024 * 1024
 
 
-@click.command(
-    "run",
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+_CHANGEABLE = (
+    *("gpus", "num_gpus", "min_reliability", "max_price", "regions", "verified"),
+    *("min_duration", "max_epoch_cost", "deadline", "budget", "day_budget", "image"),
+    *("max_lifetime", "attempts", "start_timeout"),
 )
+"""Options that say how the next machine of a job is found: those that are given with
+``--resume`` replace the job's own."""
+
+_OF_RESUMING = ("resume", "yes", "grace", "max_sync_gb", "includes", "excludes")
+"""Other options that go with ``--resume``."""
+
+
+@click.command("run", context_settings={"allow_interspersed_args": False})
 @rent_options
-@click.option(
-    "--sync",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=".",
-    show_default=True,
-    help="Folder that goes to the machine; the command runs in it.",
-)
+@sync_options
 @click.option(
     "--results",
     default="results",
@@ -67,17 +90,33 @@ _LOG_TAIL = 4 * 1024 * 1024
     metavar="TIME",
     help="The machine ends itself when it has heard no launcher for so long.",
 )
-@click.option("--resume", metavar="JOB", help="Go on with a job whose launcher is gone.")
+@click.option(
+    "--resume",
+    metavar="JOB",
+    help="Go on with a job whose launcher is gone; options for its next machine, such "
+    "as --budget, replace those it had.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would be rented and what would be sent; pay and send nothing.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
-@click.pass_obj
+@click.pass_context
 def command(  # noqa: PLR0917  (one argument an option)
-    environment: Environment,
+    ctx: click.Context,
     /,
     folder: Path,
+    includes: tuple[str, ...],
+    excludes: tuple[str, ...],
+    max_sync_gb: float,
     results: str,
     checkpoints: str,
     grace: float,
     resume: str | None,
+    dry_run: bool,
+    as_json: bool,
     argv: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -87,28 +126,44 @@ def command(  # noqa: PLR0917  (one argument an option)
     releases. A machine that is lost is replaced, and the command starts again beside its
     last checkpoints. Should this process die, '--resume JOB' goes on.
     """
-    confirm = confirmation(yes=options["yes"])
+    environment: Environment = ctx.obj
+    sender = Sender(environment, max_sync_gb)
+    if as_json and not dry_run:
+        message = "--json goes with --dry-run: what the command prints is the result"
+        raise UsageError(message)
+    confirm = None if dry_run else confirmation(yes=options["yes"])
     if resume is not None:
-        job = load_job(environment.data_folder, resume)
-        planned = plan(environment, job.options, wait_for_ssh=True, heartbeat_s=grace)
+        job = _resumed(ctx, resume, argv, options)
     else:
         if not argv or options["workload"] is None:
             message = "say what to run: advisor run --workload NAME -- COMMAND ..."
             raise UsageError(message)
-        planned = plan(environment, options, wait_for_ssh=True, heartbeat_s=grace)
-        options["name"] = planned.request.job
-        job = JobRecord(
-            name=planned.request.job,
-            argv=argv,
-            folder=str(folder.resolve()),
-            results=_inside(results),
-            checkpoints=_inside(checkpoints),
-            options=options,
+        job = _checked(
+            environment,
+            sender,
+            JobRecord(
+                name="",
+                argv=argv,
+                folder=str(folder.resolve()),
+                results=inner_folder(results),
+                checkpoints=inner_folder(checkpoints),
+                options=options,
+                includes=includes,
+                excludes=excludes,
+            ),
         )
-    _check_here(job)
+    _check_here(environment, job)
+    planned = plan(environment, job.options, wait_for_ssh=True, heartbeat_s=grace)
+    if dry_run:
+        _dry(planned, sender.outgoing(job.asked), as_json=as_json)
+        return
+    if resume is None:
+        name = planned.request.job
+        _refuse_open(planned.desk, name)
+        job = replace(job, name=name, options={**job.options, "name": name})
     remark(f"job {job.name}: 'advisor run --resume {job.name}' goes on with it")
     interrupt_on_sigterm()
-    ended = carry_out(_launch(environment, planned, confirm, grace), job)
+    ended = carry_out(_launch(environment, planned, confirm, grace, sender), job)
     _compare(environment, ended)
     if ended.exit_status != 0:
         message = f"the command ended with exit code {ended.exit_status}; see {ended.log}"
@@ -119,8 +174,101 @@ def command(  # noqa: PLR0917  (one argument an option)
 next(one for one in command.params if one.name == "workload").required = False
 
 
+def _resumed(
+    ctx: click.Context, name: str, argv: tuple[str, ...], options: dict[str, Any]
+) -> JobRecord:
+    """Return a job that was kept, with what was said of its next machine.
+
+    Raises
+    ------
+    UsageError
+        if there is no such job, or something was said that it cannot take over
+    """
+    given = {
+        one.name: one.opts[0]
+        for one in ctx.command.params
+        if one.name
+        and one.expose_value
+        and ctx.get_parameter_source(one.name) is ParameterSource.COMMANDLINE
+    } | given_flags(ctx)
+    fixed = [
+        opt
+        for key, opt in given.items()
+        if key not in (*_CHANGEABLE, *_OF_RESUMING) and key != "argv"
+    ]
+    if argv or fixed:
+        what = f"{', '.join(fixed)} cannot be given" if fixed else "no command is given"
+        message = f"--resume goes on with the job as it is: {what} with it"
+        raise UsageError(message)
+    job = load_job(ctx.obj.data_folder, name)
+    changed = {key: options[key] for key in _CHANGEABLE if key in given}
+    patterns = {key: ctx.params[key] for key in ("includes", "excludes") if key in given}
+    return replace(job, options={**job.options, **changed}, **patterns)
+
+
+def _checked(environment: Environment, sender: Sender, job: JobRecord) -> JobRecord:
+    """Return a new job with what is there before it, once its command can be run.
+
+    Raises
+    ------
+    UsageError
+        if it cannot, or its folder may not be sent
+    """
+    check_words(job.argv)
+    check_options(environment, job.options)
+    outgoing = sender.prepare(job.asked)
+    check_command(job.argv, outgoing, environment.variables.get("PATH"))
+    if not outgoing.files:
+        message = (
+            f"nothing of {outgoing.folder} would go to the machine: name another --sync"
+        )
+        raise UsageError(message)
+    for left in stays_here(job.argv, outgoing):
+        remark(f"the command names {left.path}, which stays here: ignored by {left.why}")
+    return replace(job, before=outgoing.before)
+
+
+def _refuse_open(desk: Desk, name: str) -> None:
+    """Refuse a job that has a machine: it would be taken for this one's, and released.
+
+    Raises
+    ------
+    UsageError
+        if there is one
+    """
+    for entry in desk.ledger.entries(desk.account):
+        if entry.job == name and entry.state == "handed":
+            message = (
+                f"job {name} has a machine: '--resume {name}' goes on with what 'run' "
+                "began, another --job begins anew"
+            )
+            raise UsageError(message)
+
+
+def _check_here(environment: Environment, job: JobRecord) -> None:
+    """Refuse what would fail once a machine is paid for."""
+    folder = Path(job.folder)
+    check_programs("ssh", "ssh-keygen", "rsync")
+    check_comes_back(folder, (job.results, job.checkpoints))
+    check_room(folder, environment.data_folder)
+
+
+def _dry(planned: Plan, outgoing: Outgoing, *, as_json: bool) -> None:
+    """Show what would be rented and sent."""
+    document = would_rent(planned)
+    remark("dry run: nothing was rented and nothing was sent")
+    if as_json:
+        result(to_json({**document, "sync": outgoing_document(outgoing)}))
+    else:
+        result(rental_lines(document))
+
+
 def _launch(
-    environment: Environment, planned: Plan, confirm: Confirm | None, grace_s: float
+    environment: Environment,
+    planned: Plan,
+    confirm: Confirm | None,
+    grace_s: float,
+    sender: Sender,
 ) -> Launch:
     def connect(instance: Instance) -> Ssh:
         return ssh_to(environment, planned.key_file, instance)
@@ -128,33 +276,24 @@ def _launch(
     def predicted(rental: Rental) -> Mapping[str, Any]:
         return _predicted(planned, rental)
 
+    def outgoing(job: JobRecord) -> Outgoing:
+        return sender.outgoing(job.asked)
+
     return Launch(
-        planned.desk, planned.request, confirm, connect, predicted, _show, grace_s
+        planned.desk,
+        planned.request,
+        confirm,
+        connect,
+        predicted,
+        _show,
+        grace_s,
+        outgoing,
     )
 
 
 def _show(piece: bytes) -> None:
     sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
-
-
-def _check_here(job: JobRecord) -> None:
-    """Refuse what would fail once a machine is paid for."""
-    find_program("rsync", "rsync")
-    for name in (job.results, job.checkpoints):
-        place = Path(job.folder) / name
-        if place.is_symlink() or (place.exists() and not place.is_dir()):
-            message = f"{place} is no folder: what comes back from the machine goes there"
-            raise UsageError(message)
-
-
-def _inside(name: str) -> str:
-    """Return the name of a folder that is inside the job's."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        message = f"{name!r}: a folder inside the one that is copied is expected"
-        raise UsageError(message)
-    return str(path)
 
 
 def _predicted(planned: Plan, rental: Rental) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from advisor.choice import Choice
 from advisor.cli.environment import Environment
@@ -51,9 +51,19 @@ class JobOptions:
         return cls(**{one.name: options.pop(one.name) for one in fields(cls)})
 
     def job(self, environment: Environment) -> Job:
-        """Return the job, its profile with the user's own figures, and its images."""
-        loaded = environment.library.load(self.workload)
-        profile = override(loaded, assigned(self.settings))
+        """Return the job, its profile with the user's own figures, and its images.
+
+        Raises
+        ------
+        UsageError
+            if a figure is no such, or two options say different things of one
+        """
+        figures = assigned(self.settings)
+        if self.fit_batch and "batch_size" in figures:
+            refuse_both("--fit-batch", "--set batch_size")
+        if self.epochs is not None and "epochs" in figures:
+            refuse_both("--epochs", "--set epochs")
+        profile = override(environment.library.load(self.workload), figures)
         assumptions = Assumptions().replaced(assumed_figures(self.assumed))
         images = environment.images(self.image or "", profile)
         if not any(image.is_known for image in images):
@@ -71,6 +81,18 @@ class JobOptions:
             self.fit_batch,
             images=images,
         )
+
+
+def refuse_both(one: str, other: str) -> NoReturn:
+    """Refuse two options that say different things of one figure.
+
+    Raises
+    ------
+    UsageError
+        always
+    """
+    message = f"{one} and {other} contradict each other: leave one out"
+    raise UsageError(message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,12 +48,28 @@ def find_key(variables: Mapping[str, str], home: Path) -> Key | None:
     value = variables.get(VARIABLE, "").strip()
     if value:
         return Key(value, VARIABLE)
-    settings = Path(variables.get("XDG_CONFIG_HOME") or home / ".config")
-    for path in (settings / "vastai" / "vast_api_key", home / ".vast_api_key"):
+    for path in _files(variables, home):
         value = _read(path)
         if value:
             return Key(value, str(path))
     return None
+
+
+def all_keys(variables: Mapping[str, str], home: Path) -> tuple[str, ...]:
+    """Return the text of every key that the user has, also of those not in use.
+
+    By them it is told whether a file holds one; what cannot be read is left out.
+    """
+    found = [variables.get(VARIABLE, "").strip()]
+    for path in _files(variables, home):
+        with suppress(UsageError):
+            found.append(_read(path))
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def _files(variables: Mapping[str, str], home: Path) -> tuple[Path, Path]:
+    settings = Path(variables.get("XDG_CONFIG_HOME") or home / ".config")
+    return settings / "vastai" / "vast_api_key", home / ".vast_api_key"
 
 
 def _read(path: Path) -> str:

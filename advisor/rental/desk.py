@@ -27,6 +27,8 @@ class Desk:
     folder : the user's data folder
     clock : time
     told : takes one line for people
+    credit_usd : what the account had left when the desk was opened, $; None: the market
+        does not say
     """
 
     market: RentalMarket
@@ -34,6 +36,7 @@ class Desk:
     folder: Path
     clock: Clock
     told: Callable[[str], None]
+    credit_usd: float | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -79,5 +82,6 @@ def open_desk(
     advisor.errors.MarketError
         if the market does not say who we are
     """
-    account = f"{market.address}/{market.account().account_id}"
-    return Desk(market, account, folder, clock, told)
+    account = market.account()
+    address = f"{market.address}/{account.account_id}"
+    return Desk(market, address, folder, clock, told, account.credit_usd)

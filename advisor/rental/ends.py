@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from advisor.cost.terms import SECONDS_PER_HOUR
-from advisor.errors import OverBudgetError
+from advisor.errors import CreditError, OverBudgetError
 from advisor.rental.candidate import Candidate
 from advisor.rental.caps import Caps, Commitment, commitments, latest_end
 from advisor.rental.desk import Desk
 from advisor.rental.labels import PREFIX
+from advisor.rental.preflight import LONGEST_LIFETIME_S
 from advisor.rental.request import RentRequest
 from advisor.store.ledger import Entry
 
@@ -22,7 +23,10 @@ def until(desk: Desk, request: RentRequest, candidate: Candidate) -> float:
     ------
     OverBudgetError
         if the caps do not allow the predicted time
+    CreditError
+        if the account cannot pay its first hour
     """
+    _check_credit(desk, candidate)
     now = desk.now()
     longest_s = _lifetime_s(request, candidate)
     wanted = Commitment(
@@ -62,13 +66,32 @@ def beyond_caps(desk: Desk, request: RentRequest, held: Entry) -> OverBudgetErro
     return None
 
 
+def _check_credit(desk: Desk, candidate: Candidate) -> None:
+    """Refuse a rental that the account cannot begin to pay; tell if it cannot end it."""
+    credit, hourly = desk.credit_usd, candidate.usd_per_hour
+    if credit is None:
+        return
+    if credit < hourly:
+        message = (
+            f"the account has ${credit:,.2f} left, and the first hour of offer "
+            f"{candidate.offer_id} costs ${hourly:,.2f}: add credit, or set --max-price"
+        )
+        raise CreditError(message)
+    job_usd = float(candidate.ranking.bill.job_usd[candidate.at])
+    if credit < job_usd:
+        desk.told(
+            f"the account has ${credit:,.2f} left, and the job is predicted to cost "
+            f"${job_usd:,.2f}: the market ends what nobody pays"
+        )
+
+
 def _lifetime_s(request: RentRequest, candidate: Candidate) -> float:
     if request.lifetime_s is not None:
         return request.lifetime_s
     bill, at = candidate.ranking.bill, candidate.at
     slow = float(bill.epoch_hours_high[at] / bill.epoch_hours[at])
     hours = candidate.job_hours * slow * _SPARE_SHARE + _SPARE_H
-    return hours * SECONDS_PER_HOUR
+    return min(hours * SECONDS_PER_HOUR, LONGEST_LIFETIME_S)
 
 
 def traffic_usd(candidate: Candidate) -> float:

@@ -11,6 +11,7 @@ from typing import Any, Self
 from advisor.errors import UsageError
 from advisor.files import write_atomically
 from advisor.rental.labels import check_job
+from advisor.rental.outgoing.decide import Asked, Stamps
 
 _FOLDER = "jobs"
 
@@ -26,6 +27,9 @@ class JobRecord:
     folder : here, what is copied to the machine
     results, checkpoints : folders in it that are copied back
     options : of the rental, by their names on the command line
+    includes, excludes : patterns of what goes, and of what stays
+    before : files in the folder of checkpoints that the job has found there, see
+        `advisor.rental.outgoing.decide.Asked`
     predicted : of the machine that has it: what `OwnRun` needs, and samples/s
     """
 
@@ -35,7 +39,21 @@ class JobRecord:
     results: str
     checkpoints: str
     options: Mapping[str, Any]
+    includes: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    before: Stamps | None = None
     predicted: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> Asked:
+        """What goes to its next machine, as the user says it."""
+        return Asked(
+            Path(self.folder),
+            self.includes,
+            self.excludes,
+            self.checkpoints,
+            self.before,
+        )
 
     def with_prediction(self, predicted: Mapping[str, Any]) -> Self:
         """Return the job on a machine."""
@@ -67,7 +85,8 @@ def load_job(data: Path, name: str) -> JobRecord:
     try:
         found = json.loads(path.read_bytes())
         options = {key: _tupled(value) for key, value in found["options"].items()}
-        return JobRecord(**{**found, "argv": tuple(found["argv"]), "options": options})
+        whole = {key: _tupled(value) for key, value in found.items()}
+        return JobRecord(**{**whole, "options": options, "before": _stamps(found)})
     except FileNotFoundError:
         names = sorted(one.parent.name for one in path.parents[1].glob("*/job.json"))
         known = f"there are {', '.join(names)}" if names else "there is none"
@@ -78,5 +97,12 @@ def load_job(data: Path, name: str) -> JobRecord:
         raise UsageError(message) from error
 
 
-def _tupled(value: object) -> object:
+def _stamps(found: Mapping[str, Any]) -> Stamps | None:
+    before = found.get("before")
+    if before is None:
+        return None
+    return {str(path): (int(size), int(time)) for path, (size, time) in before.items()}
+
+
+def _tupled(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value

@@ -16,7 +16,9 @@ PREFIX = "advisor:"
 """What every label of ours starts with."""
 
 _LABEL = re.compile(r"advisor:([A-Za-z0-9._-]{1,100}):([0-9a-f]{8})-([0-9a-f]{16})")
-_JOB = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+JOB_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+"""What names a job: in a label, as a folder here and on the machine, in a shell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,12 @@ def check_job(name: str) -> str:
     Raises
     ------
     UsageError
-        if a label could not hold it
+        if a label, a folder or a command on the machine could not have it
     """
-    if not _JOB.fullmatch(name):
+    if not JOB_NAME.fullmatch(name):
         message = (
             f"{name[:40]!r} cannot name a job: use 1 to 100 letters, digits, '.', "
-            "'_' and '-'"
+            "'_' and '-', the first one a letter, a digit or '_'"
         )
         raise UsageError(message)
     return name
@@ -67,5 +69,5 @@ def check_job(name: str) -> str:
 
 def job_of(workload: str) -> str:
     """Return a job name for one use of a workload, unlike any other."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", workload)[:60].strip("-") or "job"
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", workload)[:60].strip("-.") or "job"
     return f"{plain}-{secrets.token_hex(3)}"

@@ -9,7 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from advisor.errors import RemoteError
+from advisor.errors import RemoteError, UsageError
+from advisor.rental.arguments import above_zero, names
+from advisor.rental.outgoing.decide import (
+    GB,
+    MAX_SYNC_GB,
+    Asked,
+    Private,
+    decide,
+)
+from advisor.rental.outgoing.told import lines, too_large
+from advisor.rental.preflight import check_folder, is_too_much
 from advisor.rental.request import Rental
 from advisor.rental.ssh import Completed, Ssh
 from advisor.rental.sync import prepare, pull, push
@@ -34,10 +44,14 @@ class Machine:
     ----------
     rental : what was paid for, and what was predicted of it
     ssh : the connection to it
+    private : what of this machine never goes there
+    told : takes a line for people
     """
 
     rental: Rental
     ssh: Ssh
+    private: Private
+    told: Callable[[str], None]
 
     def run(
         self,
@@ -67,10 +81,49 @@ class Machine:
             raise RemoteError(message)
         return done
 
-    def put(self, folder: str | Path, excludes: Sequence[str] = ()) -> None:
-        """Copy what is in a folder into the job's folder on the machine."""
+    def put(
+        self,
+        folder: str | Path,
+        excludes: Sequence[str] = (),
+        includes: Sequence[str] = (),
+        max_gb: float = MAX_SYNC_GB,
+    ) -> None:
+        """Copy what is in a folder into the job's folder on the machine.
+
+        What git ignores there, what ``.advisorignore`` names, and secrets stay here; what
+        goes and what is held back is told before.
+
+        Parameters
+        ----------
+        folder : here
+        excludes : patterns in the syntax of ``.gitignore`` of what stays
+        includes : patterns of what goes although it is ignored, or a secret
+        max_gb : most that may go, 10^9 bytes
+
+        Raises
+        ------
+        advisor.errors.UsageError
+            if it is no folder to be sent, or more than that would go
+        advisor.errors.RemoteError
+            if it cannot be copied
+        """
+        place = Path(folder)
+        above_zero("max_gb", max_gb, "gigabytes")
+        names("excludes", excludes)
+        names("includes", includes)
+        check_folder(place, self.private.folders)
+        if self.private.home is not None and is_too_much(place, self.private.home):
+            message = f"{place.resolve()} has your home folder: name one in it"
+            raise UsageError(message)
+        asked = Asked(place, tuple(includes), tuple(excludes))
+        outgoing = decide(asked, self.private, self.told)
+        if outgoing.bytes > max_gb * GB:
+            message = f"{too_large(outgoing, max_gb)} or raise max_gb"
+            raise UsageError(message)
+        for line in lines(outgoing):
+            self.told(line)
         prepare(self.ssh)
-        push(self.ssh, Path(folder), WORK, excludes)
+        push(self.ssh, outgoing, WORK)
 
     def get(self, folder: str | Path, remote: str = "") -> None:
         """Copy what is in the job's folder, or in a folder in it, into a folder here."""

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from advisor.errors import RemoteError, UnreachableError, UsageError
+from advisor.rental.labels import JOB_NAME
 from advisor.rental.ssh import Ssh
 
 Phase = Literal["not_started", "running", "ended", "lost"]
@@ -38,7 +39,6 @@ _LOOK_EVERY_S = 0.3
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 5.0
 _STOP_AFTER_S = 10
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # A process is the same one if the machine has not booted since and it began when that
@@ -189,7 +189,7 @@ class RemoteJob:
     name: str
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not JOB_NAME.fullmatch(self.name):
             message = (
                 f"{self.name[:40]!r} cannot name a command on a machine: use letters, "
                 "digits, '.', '_' and '-'"

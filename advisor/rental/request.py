@@ -16,6 +16,7 @@ from advisor.software.misfit import Symptom
 from advisor.store.ledger import Entry
 
 DEFAULT_ATTEMPTS = 5
+MOST_ATTEMPTS = 50
 
 Outcome = Literal[
     "rented",

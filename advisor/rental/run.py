@@ -28,6 +28,7 @@ from advisor.rental.desk import Desk
 from advisor.rental.jobs import JobRecord, job_folder, save_job
 from advisor.rental.labels import read_label
 from advisor.rental.machine import WORK, heartbeats
+from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.probe import symptom_of_end
 from advisor.rental.release import released
 from advisor.rental.remote_job import RemoteJob
@@ -98,6 +99,8 @@ class Launch:
     predicted : what to keep of a machine's prediction
     output : takes what the command prints
     grace_s : seconds that a machine waits for a sign of life of ours
+    outgoing : returns what goes to the next machine of a job; called before that is
+        paid for
     """
 
     desk: Desk
@@ -107,6 +110,7 @@ class Launch:
     predicted: Callable[[Rental], Mapping[str, Any]]
     output: Callable[[bytes], None]
     grace_s: float
+    outgoing: Callable[[JobRecord], Outgoing]
 
 
 def carry_out(launch: Launch, job: JobRecord) -> Ended:
@@ -121,8 +125,8 @@ def carry_out(launch: Launch, job: JobRecord) -> Ended:
     save_job(launch.desk.folder, job)
     for _ in range(MACHINES):
         try:
-            with _machine(launch, job) as (entry, instance, known):
-                return _work(launch, known, entry, instance)
+            with _machine(launch, job) as (entry, instance, known, outgoing):
+                return _work(launch, known, entry, instance, outgoing)
         except MisfitError as error:
             told(f"{error}; the job goes to a machine that fits")
         except MachineLostError as error:
@@ -134,10 +138,11 @@ def carry_out(launch: Launch, job: JobRecord) -> Ended:
 @contextmanager
 def _machine(
     launch: Launch, job: JobRecord
-) -> Iterator[tuple[Entry, Instance, JobRecord]]:
+) -> Iterator[tuple[Entry, Instance, JobRecord, Outgoing | None]]:
     """Yield the machine that has the job already, else a new one; release it at last.
 
-    Whatever ends the block, the machine is released: nobody else would.
+    Whatever ends the block, the machine is released: nobody else would. What goes to a
+    new one is decided before it is rented.
     """
     desk = launch.desk
     for entry in desk.ledger.entries(desk.account):
@@ -151,11 +156,12 @@ def _machine(
                 instance = _running(desk, entry)
                 desk.told(f"instance {instance.instance_id}: picked up again")
                 try:
-                    yield entry, instance, job
+                    yield entry, instance, job, None
                 except MisfitError:
                     launch.request.misfits.machines.add(entry.machine_id)
                     raise
         return
+    outgoing = launch.outgoing(job)
     with (
         renting(desk, launch.request, launch.confirm) as rental,
         released(desk, rental.entry, ResultsLeftError),
@@ -163,7 +169,7 @@ def _machine(
         known = job.with_prediction(launch.predicted(rental))
         save_job(desk.folder, known)
         try:
-            yield rental.entry, rental.instance, known
+            yield rental.entry, rental.instance, known, outgoing
         except MisfitError as error:
             launch.request.misfits.add(error.symptom.misfit, rental.chosen)
             raise
@@ -191,9 +197,15 @@ def _running(desk: Desk, entry: Entry) -> Instance:
     return found
 
 
-def _work(launch: Launch, job: JobRecord, entry: Entry, instance: Instance) -> Ended:
+def _work(
+    launch: Launch,
+    job: JobRecord,
+    entry: Entry,
+    instance: Instance,
+    outgoing: Outgoing | None,
+) -> Ended:
     """Run the command on a machine to its end."""
-    desk, folder = launch.desk, Path(job.folder)
+    desk = launch.desk
     ssh = launch.ssh_to(instance)
     remote = RemoteJob(ssh, job.name)
     log = _log_of(desk.folder, job.name, entry.label)
@@ -201,7 +213,7 @@ def _work(launch: Launch, job: JobRecord, entry: Entry, instance: Instance) -> E
     def begin() -> None:
         if remote.state().phase == "not_started":
             prepare(ssh)
-            push(ssh, folder, WORK)
+            push(ssh, outgoing or launch.outgoing(job), WORK)
             remote.start(job.argv, folder=WORK, env=_variables(job))
             desk.told(f"started: {shlex.join(job.argv)}")
 

@@ -1,5 +1,8 @@
 """Folders go to a rented machine and come back, by rsync over ssh.
 
+What goes is a list that was decided before (`outgoing`), and nothing else: rsync is given
+its names, and looks into no folder.
+
 What comes back is from a machine that is not ours: nothing outside the folder that was
 named is written, whatever the machine sends. So rsync takes no symbolic link from it and
 goes through none that is in the folder; links that stay inside are made here, each after
@@ -12,11 +15,13 @@ import os
 import re
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from advisor.errors import RemoteError, UsageError
+from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.ssh import Ssh, find_program
 from advisor.rental.talk import last_line
 
@@ -34,7 +39,7 @@ EXCLUDED = (
     ".vast_api_key",
     "vast_api_key",
 )
-"""Names that are never sent: made anew, of no use elsewhere, or no business of others."""
+"""Names that are never taken from a machine: of no use here, or obeyed here."""
 
 _TRIES = 5
 _FIRST_PAUSE_S = 2.0
@@ -75,31 +80,33 @@ def prepare(ssh: Ssh) -> None:
         raise RemoteError(message)
 
 
-def push(ssh: Ssh, folder: Path, remote: str, excludes: Sequence[str] = ()) -> None:
-    """Copy what is in a folder here into a folder on the machine.
+def push(ssh: Ssh, outgoing: Outgoing, remote: str) -> None:
+    """Copy what was decided to go into a folder on the machine.
 
-    Nothing is deleted there. Symbolic links are sent as such.
+    Nothing is deleted there. Symbolic links are sent as such. What has gone since it was
+    decided is left out.
 
     Parameters
     ----------
-    folder : here
     remote : there, relative to the home folder; it is made
-    excludes : patterns of rsync, beside `EXCLUDED`
 
     Raises
     ------
     UsageError
-        if there is no such folder, or no rsync here
+        if there is no rsync here
     RemoteError
         if it cannot be copied
     """
-    if not folder.is_dir():
-        message = f"there is no folder {folder} to copy to the machine"
-        raise UsageError(message)
     ssh.ask(f"mkdir -p -- {shlex.quote(remote)}", f"making the folder {remote}")
-    skipped = [f"--exclude={name}" for name in (*EXCLUDED, *excludes)]
-    source = f"{folder.resolve()}/"
-    _rsync(ssh, ["-lp", *skipped], lambda there: [source, f"{there}:{remote}/"])
+    names = (*outgoing.folders, *outgoing.files)
+    with tempfile.NamedTemporaryFile(prefix="advisor-") as listed:
+        # Each begins with ./, since rsync takes one that begins with # for a remark.
+        listed.write(b"".join(b"./%b\0" % os.fsencode(name) for name in names))
+        listed.flush()
+        options = ["-lp", "--from0", f"--files-from={listed.name}"]
+        options.append("--ignore-missing-args")
+        source = f"{outgoing.folder}/"
+        _rsync(ssh, options, lambda there: [source, f"{there}:{remote}/"])
 
 
 def pull(ssh: Ssh, remote: str, folder: Path) -> None:
@@ -134,7 +141,7 @@ def pull(ssh: Ssh, remote: str, folder: Path) -> None:
         raise UsageError(message)
     excludes = [*EXCLUDED, *(_pattern(folder, link) for link in links)]
     options = [f"--exclude={name}" for name in excludes]
-    options += ["--executability", "--chmod=u+rwX"]
+    options += ["-r", "--executability", "--chmod=u+rwX"]
     ssh.ask(f"cd -- {shlex.quote(remote)}", f"looking for the folder {remote}")
     _rsync(ssh, options, lambda there: [f"{there}:{remote}/", target])
     _make_links(ssh, remote, folder)
@@ -150,7 +157,7 @@ def _rsync(
     places : returns from and to, given the machine's name
     """
     # -s: no shell reads a file name; --partial: what was cut off is kept, to go on with.
-    words = [find_program("rsync", "rsync"), "-rtzs", "--partial", *options]
+    words = [find_program("rsync", "rsync"), "-tzs", "--partial", *options]
     words += [f"--timeout={_SILENCE_S}"]
     pause = _FIRST_PAUSE_S
     for left in reversed(range(_TRIES)):

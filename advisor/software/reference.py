@@ -54,7 +54,20 @@ class Reference:
         advisor.errors.UsageError
             if it can be no image's name
         """
-        rest, _, digest = name.strip().partition("@sha256:")
+        found = cls._parsed(name.strip())
+        if found is not None:
+            return found
+        near = name.strip().lower()
+        if cls._parsed(near) is not None:
+            hint = f"did you mean {near}?"
+        else:
+            hint = "[registry/]name[:tag] is expected, such as pytorch/pytorch:latest"
+        message = f"{name[:80]!r} can be no Docker image: {hint}"
+        raise UsageError(message)
+
+    @classmethod
+    def _parsed(cls, name: str) -> Self | None:
+        rest, _, digest = name.partition("@sha256:")
         digest = f"sha256:{digest}" if digest else ""
         first, slash, other = rest.partition("/")
         has_registry = bool(slash) and ("." in first or ":" in first)
@@ -72,12 +85,7 @@ class Reference:
             and (not digest or _DIGEST.fullmatch(digest))
         )
         if not right:
-            message = (
-                f"{name[:80]!r} can be no Docker image: [registry/]name[:tag] is "
-                "expected, in lower case, such as pytorch/pytorch:2.5.1-cuda12.4-"
-                "cudnn9-runtime"
-            )
-            raise UsageError(message)
+            return None
         return cls(registry, repository, tag or ("" if digest else "latest"), digest)
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from advisor.errors import UsageError
-from advisor.market.keys import find_key
+from advisor.market.keys import VARIABLE, all_keys, find_key
 
 
 def put(path: Path, text: str) -> None:
@@ -63,3 +63,17 @@ def test_a_file_that_cannot_be_read_is_an_error(
         path.write_bytes(content)
     with pytest.raises(UsageError, match="vast_api_key"):
         find_key({}, tmp_path)
+
+
+@pytest.mark.puts_a_key_there
+def test_all_keys_are_known_for_what_must_not_be_sent(tmp_path: Path) -> None:
+    """Also those that are not in use; what cannot be read is left out."""
+    assert all_keys({}, tmp_path) == ()
+    (tmp_path / ".config" / "vastai").mkdir(parents=True)
+    (tmp_path / ".config" / "vastai" / "vast_api_key").write_text("of-the-client\n")
+    (tmp_path / ".vast_api_key").write_text("of-long-ago")
+    found = all_keys({VARIABLE: " in-use "}, tmp_path)
+    assert found == ("in-use", "of-the-client", "of-long-ago")
+    (tmp_path / ".vast_api_key").unlink()
+    (tmp_path / ".vast_api_key").mkdir()
+    assert all_keys({VARIABLE: "of-the-client"}, tmp_path) == ("of-the-client",)

@@ -18,7 +18,7 @@ pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 import advisor
 from advisor.cli.renting import open_rental_desk
-from advisor.errors import NothingFitsError, RemoteError
+from advisor.errors import NothingFitsError, RemoteError, UsageError
 from advisor.rental.release import release as end_rental
 from advisor.simulator import SCENARIOS
 from advisor.simulator.local import LocalContainers
@@ -90,10 +90,40 @@ def test_a_command_that_fails_says_so_and_leaves_no_machine(
     assert street.instances() == []
 
 
+def test_what_arrives_is_what_was_told(street: Any, project: Path) -> None:
+    """By the rules of git and ours, and nothing of what is held back."""
+    for name in ("data/big", "out/kept", "out/x", "sub/a.py", ".env", "link"):
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text(name)
+    (project / "link").unlink()
+    (project / "link").symlink_to("sub/a.py")
+    (project / ".gitignore").write_text("data/\nout/*\n!out/kept\n")
+    line = ["run", "--workload", "resnet50", *JOB, "--sync", str(project)]
+    script = ["sh", "-c", "find . ! -type d | sort; cat sub/a.py"]
+    dry = street.launch(*line, "--dry-run", "--json", *script)
+    done = street.launch(*line, *script)
+    assert done.exit_code == 0, done.stderr
+    *names, last = done.stdout.splitlines()
+    assert last == "sub/a.py"
+    told = [one["path"] for one in dry.document["sync"]["files"]]
+    assert [name.removeprefix("./") for name in names] == told
+    assert told == [".gitignore", "data.txt", "link", "out/kept", "sub/a.py"]
+    assert "5 files" in done.stderr
+    assert "held back: .env (environment file)" in done.stderr
+    assert "ignored, stays here: data, out/x" in done.stderr
+
+
 def test_a_machine_that_is_lost_is_replaced(street: Any, project: Path) -> None:
-    """The command starts again beside the checkpoints that had come back."""
+    """The command starts again beside the checkpoints that had come back.
+
+    Git ignores them, as it mostly does; those of another run stay here.
+    """
     first = "mkdir -p checkpoints && echo 7 >checkpoints/epoch && echo saved && sleep 60"
-    script = f"if [ -f checkpoints/epoch ]; then cat checkpoints/epoch; else {first}; fi"
+    again = "ls checkpoints; cat checkpoints/epoch"
+    script = f"if [ -f checkpoints/epoch ]; then {again}; else {first}; fi"
+    (project / ".gitignore").write_text("checkpoints/\n")
+    (project / "checkpoints").mkdir()
+    (project / "checkpoints" / "of another run").write_text("90")
 
     machines = street.folder / "machines"
 
@@ -114,7 +144,8 @@ def test_a_machine_that_is_lost_is_replaced(street: Any, project: Path) -> None:
     thief.join()
     assert done.exit_code == 0, done.stderr
     assert "machine lost" in done.stderr
-    assert done.stdout.splitlines()[-1] == "7"
+    assert done.stdout.splitlines()[-2:] == ["epoch", "7"]
+    assert "of another run" not in done.stdout
     assert len(street.entries()) == 2
     assert street.instances() == []
 
@@ -203,11 +234,41 @@ def test_an_interrupted_launcher_rents_nothing_more(
     assert street.instances() == []
 
 
+def test_a_machine_that_was_rented_for_the_user_is_not_taken(
+    street: Any, project: Path
+) -> None:
+    """A job of its name would be run on it, and release it with what is there."""
+    assert street.rent("--job", "lab").exit_code == 0
+    done = run(street, project, "echo hello", "--job", "lab")
+    assert done.exit_code == 2
+    assert "job lab has a machine" in done.stderr
+    assert len(street.instances()) == 1
+
+
 def test_a_job_that_nobody_knows_cannot_be_resumed(street: Any) -> None:
     """The message names those that there are."""
     done = street.launch("run", "--yes", "--resume", "other")
     assert done.exit_code == 2
     assert "there is none" in done.stderr
+
+
+def test_a_resumed_job_takes_other_options_for_its_next_machine(
+    street: Any, project: Path
+) -> None:
+    """A budget that was too small is raised; what the job is cannot be changed."""
+    words = ("--job", "poor", "--budget", "0.001")
+    assert run(street, project, "echo done", *words).exit_code == 6
+    for fixed in (("--epochs", "3"), ("--sync", "."), ("--interruptible",)):
+        done = street.launch("run", "--yes", "--resume", "poor", *fixed)
+        assert done.exit_code == 2
+        assert f"{fixed[0]} cannot be given with it" in done.stderr
+    done = street.launch("run", "--yes", "--resume", "poor", "echo")
+    assert done.exit_code == 2
+    assert "no command is given with it" in done.stderr
+    assert street.launch("run", "--yes", "--resume", "poor").exit_code == 6
+    done = street.launch("run", "--yes", "--resume", "poor", "--budget", "20")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.splitlines() == ["done"]
 
 
 def rented(street: Any, **options: Any) -> Any:
@@ -224,9 +285,19 @@ def test_a_machine_is_there_for_a_block_and_gone_after_it(
     street: Any, project: Path, tmp_path: Path
 ) -> None:
     """Folders go there and back, commands run in between."""
+    (project / ".gitignore").write_text("data.*\n")
+    (project / ".netrc").write_text("machine example login me")
     with rented(street, max_epoch_cost=5.0, budget=20.0) as machine:
         assert [one["state"] for one in street.instances()] == ["running"]
-        machine.put(project)
+        for wrong in ({"max_gb": 1e-9}, {"includes": ["no"]}, {"excludes": "data"}):
+            with pytest.raises(UsageError):
+                machine.put(project, **wrong)
+        with pytest.raises(UsageError, match="advisor's own folder"):
+            machine.put(street.environment().data_folder)
+        with pytest.raises(UsageError, match="has your home folder"):
+            machine.put(street.environment().home)
+        machine.put(project, excludes=["nothing"], includes=["data.txt"])
+        assert machine.run("ls -A").stdout == b".gitignore\ndata.txt\n"
         assert machine.run("cat data.txt").stdout == b"input"
         machine.run(["sh", "-c", 'mkdir out && echo "$0" >out/x', "it's"])
         machine.get(tmp_path / "out", "out")

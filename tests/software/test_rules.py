@@ -169,4 +169,16 @@ def test_names_are_taken_apart_as_the_registries_do() -> None:
     assert (parsed.registry, parsed.repository) == ("localhost:5000", "team/app")
     assert parsed.tag == ""
     assert Reference.parse("ubuntu").repository == "library/ubuntu"
-    assert Reference.parse("ghcr.io/a/b:1").short == "ghcr.io/a/b:1"
+    for name in (
+        "ghcr.io/a/b:1",
+        "localhost:5000/a/b__c.d-e/f:T_1",
+        "registry.example.com:443/x:latest",
+        f"a/b:latest@sha256:{'0123456789abcdef' * 4}",
+    ):
+        assert Reference.parse(name).short == name
+
+
+def test_a_name_in_capitals_is_guessed() -> None:
+    """Names of images have none."""
+    with pytest.raises(UsageError, match="did you mean pytorch/pytorch"):
+        Reference.parse("PyTorch/pytorch")

@@ -15,8 +15,9 @@ import pytest
 from advisor.clock import Clock
 from advisor.errors import RemoteError, UsageError
 from advisor.market.lifecycle import Endpoint
+from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
 from advisor.rental.ssh import Ssh
-from advisor.rental.sync import EXCLUDED, prepare, pull, push
+from advisor.rental.sync import prepare, pull, push
 
 Fake = Callable[[str, str], None]
 Soon = Callable[[Callable[[], bool]], bool]
@@ -54,6 +55,10 @@ def shadowed(machine: Any) -> Any:
     shutil.rmtree(places)
 
 
+def all_of(folder: Path) -> Outgoing:
+    return decide(Asked(folder), Private(), lambda _: None)
+
+
 def files(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
@@ -68,27 +73,36 @@ def test_a_folder_goes_there_and_comes_back(
     """Names of any kind, empty files, times and the right to execute."""
     source, back = tmp_path / "my project", tmp_path / "back"
     (source / "sub").mkdir(parents=True)
-    for name in ("a b'c\"$d", "-rf", "Grüße\n☃", "sub/*", "empty"):
+    for name in ("a b'c\"$d", "-rf", "Grüße\n☃", "sub/*", "empty", "#a", ";b", " c "):
         (source / name).write_text("" if name == "empty" else name)
+    (source / os.fsdecode(b"latin \xfc")).write_text("x")
+    (source / "nothing" / "in it").mkdir(parents=True)
+    (source / "link").symlink_to("sub/*")
     (source / "run").write_text("#!/bin/sh\n")
     (source / "run").chmod(0o755)
     os.utime(source / "run", (1e9, 1e9))
-    push(machine.ssh, source, f"{there.name}/deep er")
+    push(machine.ssh, all_of(source), f"{there.name}/deep er")
+    assert (there / "deep er" / "nothing" / "in it").is_dir()
+    assert (there / "deep er" / "link").readlink() == Path("sub/*")
     pull(machine.ssh, f"{there.name}/deep er", back / "new")
     assert files(back / "new") == files(source)
     assert (back / "new" / "run").stat().st_mode & 0o111
     assert (back / "new" / "run").stat().st_mtime == 1e9
 
 
-def test_what_is_of_no_use_there_is_not_sent(
+def test_the_list_goes_and_nothing_else(
     machine: Any, there: Path, tmp_path: Path
 ) -> None:
-    """Repositories, environments, caches, keys, and what the user names."""
-    for name in (*EXCLUDED, "data", "src"):
-        (tmp_path / "p" / "in" / name).mkdir(parents=True)
-        (tmp_path / "p" / "in" / name / "file").write_text("x")
-    push(machine.ssh, tmp_path / "p", there.name, ["data"])
-    assert files(there) == {"in/src/file": b"x"}
+    """Not what came into a folder since, nor what has gone since."""
+    source = tmp_path / "p"
+    (source / "sub").mkdir(parents=True)
+    for name in ("train.py", "gone.py", "sub/a", ".env"):
+        (source / name).write_text("x")
+    outgoing = all_of(source)
+    (source / "gone.py").unlink()
+    (source / "sub" / "late").write_text("x")
+    push(machine.ssh, outgoing, there.name)
+    assert files(there) == {"sub/a": b"x", "train.py": b"x"}
 
 
 def test_nothing_is_deleted_on_either_side(
@@ -100,7 +114,7 @@ def test_nothing_is_deleted_on_either_side(
     there.mkdir()
     (here / "mine").write_text("1")
     (there / "its").write_text("2")
-    push(machine.ssh, here, there.name)
+    push(machine.ssh, all_of(here), there.name)
     pull(machine.ssh, there.name, here)
     assert files(here) == files(there) == {"its": b"2", "mine": b"1"}
 
@@ -238,7 +252,7 @@ def test_a_machine_that_stays_away_is_an_error(machine: Any, tmp_path: Path) -> 
 def test_a_folder_that_is_not_there_is_told(machine: Any, tmp_path: Path) -> None:
     """Here and there."""
     with pytest.raises(UsageError, match="no folder"):
-        push(machine.ssh, tmp_path / "nothing", "x")
+        all_of(tmp_path / "nothing")
     with pytest.raises(RemoteError, match="looking for the folder nothing failed"):
         pull(machine.ssh, "nothing", tmp_path)
 
@@ -250,7 +264,7 @@ def test_rsync_missing_here_is_told(
     (tmp_path / "ssh").symlink_to(str(shutil.which("ssh")))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="rsync is missing on this machine"):
-        push(machine.ssh, tmp_path, "x")
+        push(machine.ssh, all_of(tmp_path), "x")
 
 
 def test_rsync_missing_there_is_told(
@@ -259,7 +273,7 @@ def test_rsync_missing_there_is_told(
     """It is the other machine that lacks it, and there is no way to get it."""
     shadowed("nothing", "exit 1")
     with pytest.raises(RemoteError, match="the machine has no rsync"):
-        push(machine.ssh, tmp_path, "x")
+        push(machine.ssh, all_of(tmp_path), "x")
     with pytest.raises(RemoteError, match="has no rsync and it cannot be installed"):
         prepare(machine.ssh)
 

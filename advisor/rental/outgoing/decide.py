@@ -1,0 +1,262 @@
+"""The one list of what leaves this machine."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from advisor.errors import UsageError
+from advisor.rental.outgoing.patterns import Pattern
+from advisor.rental.outgoing.repository import REPOSITORY
+from advisor.rental.outgoing.tokens import SecretText
+from advisor.rental.outgoing.walk import (
+    HELD_BACK,
+    Found,
+    Left,
+    Walk,
+    entries_of,
+    found_at,
+    leads_out,
+)
+
+GB = 1e9
+
+MAX_SYNC_GB = 5.0
+"""Most that goes unless the user allows more: an hour at 11 Mbit/s, so that a forgotten
+data set or a folder of models shows before a machine waits for it; an assumption."""
+
+Stamps = Mapping[str, tuple[int, int]]
+"""Path of a file -> what changes when the file does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be sent, as the user says it.
+
+    Attributes
+    ----------
+    folder : here
+    includes : patterns in the syntax of ``.gitignore`` of what goes although it is
+        ignored; a secret goes if one names the file itself
+    excludes : patterns of what stays
+    written : folder in it that the job writes to, whose files go to its next machine
+        even if they are ignored; ``""``: there is none
+    before : of the files in `written`, those that the job has found there
+    """
+
+    folder: Path
+    includes: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    written: str = ""
+    before: Stamps | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """What of this machine nobody is to get.
+
+    Attributes
+    ----------
+    keys : texts of keys of markets; they show up nowhere
+    folders : advisor's own
+    home : the user's home folder, which is sent whole by mistake alone
+    """
+
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    folders: tuple[Path, ...] = ()
+    home: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What leaves this machine: this, and nothing else.
+
+    Attributes
+    ----------
+    folder : here, resolved
+    files : path -> bytes, links among them with 0
+    folders : that are made there, also where nothing is in them
+    left : what stays here, without what is in it
+    named : secrets that go since ``--include`` names them, and what they are
+    unused : patterns of ``--exclude`` that match nothing
+    before : files that the job has found in the folder that it writes to
+    written_bytes : of the files, what the job itself wrote
+    """
+
+    folder: Path
+    files: Mapping[str, int]
+    folders: tuple[str, ...]
+    left: tuple[Left, ...]
+    named: Mapping[str, str]
+    unused: tuple[str, ...]
+    before: Stamps
+    written_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files."""
+        return sum(self.files.values())
+
+    @property
+    def held_back(self) -> tuple[Left, ...]:
+        """What stays here although nobody said so: secrets, links that lead out."""
+        return tuple(one for one in self.left if one.kind in HELD_BACK)
+
+    @property
+    def ignored(self) -> tuple[Left, ...]:
+        """What stays here because an ignore file or an option says so."""
+        return tuple(one for one in self.left if one.kind not in HELD_BACK)
+
+    def has(self, path: str) -> bool:
+        """Say whether a file or folder of this name will be there."""
+        return path in self.files or path in self.folders or path == "."
+
+    def left_at(self, path: str) -> Left | None:
+        """Return what has an entry stay here, None if nothing does."""
+        parts = path.split("/")
+        above = {"/".join(parts[:count]) for count in range(1, len(parts) + 1)}
+        return next((one for one in self.left if one.path in above), None)
+
+
+def decide(asked: Asked, private: Private, told: Callable[[str], None]) -> Outgoing:
+    """Return what leaves this machine.
+
+    Each file is read at most once, most of them whole, for the texts of secrets.
+
+    Parameters
+    ----------
+    told : takes a line for people
+
+    Raises
+    ------
+    UsageError
+        if the folder or a file in it cannot be read, or a pattern is none or includes
+        nothing
+    """
+    if not asked.folder.is_dir():
+        message = f"there is no folder {asked.folder} to copy to the machine"
+        raise UsageError(message)
+    folder = asked.folder.resolve()
+    includes = _patterns(asked.includes, folder, "--include")
+    excludes = _patterns(asked.excludes, folder, "--exclude")
+    if both := {one.text for one in includes} & {one.text for one in excludes}:
+        message = f"--include and --exclude are both given {min(both)!r}"
+        raise UsageError(message)
+    walk = Walk(folder, includes, excludes, private.folders, told)
+    walk.run()
+    _check_used(includes, walk)
+    there = {one.path: one for one in _all_in(folder, asked.written)}
+    before = asked.before
+    if before is None:
+        before = {path: one.stamp for path, one in there.items()}
+    written = {path for path, one in there.items() if before.get(path) != one.stamp}
+    left = [one for one in walk.left if not (written and _within(one, asked.written))]
+    found = {**{path: there[path] for path in written}, **{o.path: o for o in walk.found}}
+    secrets = SecretText(private.keys)
+    files: dict[str, int] = {}
+    named: dict[str, str] = {}
+    for one in found.values():
+        why = _secret_in(folder, one, secrets)
+        if why and not one.named:
+            left.append(Left(one.path, "secret", why))
+            continue
+        files[one.path] = one.size
+        if why:
+            named[one.path] = why
+    return Outgoing(
+        folder=folder,
+        files=dict(sorted(files.items())),
+        folders=tuple(sorted(walk.folders)),
+        left=tuple(sorted(left, key=lambda one: one.path)),
+        named=dict(sorted(named.items())),
+        unused=tuple(one.text for one in excludes if one not in walk.hits),
+        before=before,
+        written_bytes=sum(files.get(path, 0) for path in written),
+    )
+
+
+def _secret_in(folder: Path, one: Found, secrets: SecretText) -> str:
+    """Return what of a file is a secret, ``""`` if nothing is."""
+    if one.is_link:
+        return ""
+    try:
+        by_text = secrets.found_in(folder / one.path, one.size)
+    except FileNotFoundError:  # it has gone meanwhile
+        return ""
+    except OSError as error:
+        message = (
+            f"{folder / one.path} cannot be read ({error.strerror}): mend that, or leave "
+            "it out with --exclude"
+        )
+        raise UsageError(message) from error
+    return ", ".join(filter(None, (one.secret, by_text)))
+
+
+def _all_in(folder: Path, inner: str) -> Iterator[Found]:
+    """Yield all files in a folder of the folder, and links that stay in that."""
+    if not inner or (folder / inner).is_symlink():
+        return
+    for entry in entries_of(folder / inner):
+        path = f"{inner}/{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            if entry.name != REPOSITORY:
+                yield from _all_in(folder, path)
+        elif entry.is_symlink():
+            if not leads_out(entry.path, folder):
+                yield found_at(entry, path)
+        elif entry.is_file():
+            yield found_at(entry, path)
+
+
+def _within(one: Left, folder: str) -> bool:
+    return one.path == folder or one.path.startswith(f"{folder}/")
+
+
+def _patterns(texts: Iterable[str], folder: Path, option: str) -> tuple[Pattern, ...]:
+    """Return patterns of the command line, where a path may also be a whole one."""
+    found = []
+    for text in texts:
+        own = text.removeprefix(f"{folder}/")
+        bare = own.removeprefix("./")
+        if bare.startswith("!") or not bare.strip("/ "):
+            message = (
+                f"{option} {text!r}: a pattern as in .gitignore, without !, is meant"
+            )
+            raise UsageError(message)
+        anchored = f"/{bare}" if bare != text and not bare.startswith("/") else bare
+        found.append(Pattern.parse(anchored))
+    return tuple(found)
+
+
+def _check_used(includes: Sequence[Pattern], walk: Walk) -> None:
+    """Refuse a pattern that was to bring something back and does not.
+
+    Raises
+    ------
+    UsageError
+        with the nearest name
+    """
+    for one in includes:
+        for place in walk.left:
+            if place.kind in ("link", "special", "own") and _names(one, place):
+                message = f"--include {one.text!r}: {place.path} stays here: {place.why}"
+                raise UsageError(message)
+        if one not in walk.hits:
+            names = {place.path.rpartition("/")[2]: place.path for place in walk.left}
+            last = one.text.rstrip("/").rpartition("/")[2]
+            near = difflib.get_close_matches(last, names, 1)
+            hint = "; only a path leads into a folder that is ignored, as 'data/*.bin'"
+            if near:
+                hint = f": did you mean {names[near[0]]!r}?"
+            message = f"--include {one.text!r} matches nothing{hint}"
+            raise UsageError(message)
+
+
+def _names(pattern: Pattern, place: Left) -> bool:
+    """Say whether a pattern is about what stays here whatever is said, or is in that."""
+    is_folder = place.kind == "own"
+    if is_folder and pattern.leads_into(place.path):
+        return True
+    return pattern.is_specific and pattern.matches(place.path, is_folder=is_folder)

@@ -1,0 +1,143 @@
+"""Lines in the syntax of ``.gitignore``, as git reads them (gitignore(5)).
+
+The globs are translated by `pathspec`. Which of them decides is settled here, an entry at
+a time and by its own name, as git does it: a spec of pathspec is asked about whole paths
+and takes ``foo/**`` for the folder ``foo`` as well, after which no ``!foo/kept`` helps.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Self
+
+from pathspec import GitIgnoreSpec
+
+_NOTHING = re.compile(r"(?!)")
+_ANYTHING = re.compile(r"(?s).*")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One line.
+
+    Attributes
+    ----------
+    text : as it was written
+    negated : it takes back what lines before it ignore
+    folders_only : it ends in a slash
+    glob : of the whole path if it has another slash, else of the last name
+    parts : of a pattern with such a slash, its names; else empty
+    """
+
+    text: str
+    negated: bool
+    folders_only: bool
+    glob: re.Pattern[str]
+    parts: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str, *, negated: bool = False) -> Self:
+        """Return a pattern whose ``!`` has been taken off."""
+        bare = text.removesuffix("/")
+        glob = _simplified(bare)
+        parts = tuple(glob.strip("/").split("/")) if "/" in glob else ()
+        return cls(text, negated, bare != text, _translated(glob), parts)
+
+    def matches(self, path: str, *, is_folder: bool) -> bool:
+        """Say whether it is about this very entry, not one above it."""
+        if self.folders_only and not is_folder:
+            return False
+        seen = path if self.parts else path.rpartition("/")[2]
+        return self.glob.fullmatch(seen) is not None
+
+    def leads_into(self, folder: str) -> bool:
+        """Say whether it names something in a folder: then its path begins so."""
+        names = folder.split("/")
+        for part, name in zip(self.parts, names, strict=False):
+            if part == "**":
+                return True
+            if not _translated(part).fullmatch(name):
+                return False
+        return len(self.parts) > len(names)
+
+    @property
+    def is_specific(self) -> bool:
+        """Whether its last name is more than a wildcard."""
+        return bool(self._last.strip("*?"))
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether its last name is a name, without a wildcard."""
+        return not set("*?[") & set(self._last)
+
+    @property
+    def _last(self) -> str:
+        return self.text.rstrip("/").rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """The lines of one file, or of one option of the command line.
+
+    Attributes
+    ----------
+    lines : the first one first
+    origin : where they are from, for people
+    """
+
+    lines: tuple[Pattern, ...]
+    origin: str
+
+    @classmethod
+    def of_file(cls, text: str, origin: str) -> Self:
+        """Return the lines of a file; what git takes for no pattern is left out."""
+        found = (_line(line) for line in text.removeprefix("\ufeff").split("\n"))
+        return cls(tuple(one for one in found if one is not None), origin)
+
+    def deciding(self, path: str, *, is_folder: bool) -> Pattern | None:
+        """Return the line that decides about an entry: the last one that matches."""
+        for line in reversed(self.lines):
+            if line.matches(path, is_folder=is_folder):
+                return line
+        return None
+
+
+def _line(line: str) -> Pattern | None:
+    line = line.removesuffix("\r")
+    if line.startswith("#"):
+        return None
+    while line.endswith(" ") and not line.endswith("\\ "):
+        line = line[:-1]
+    negated = line.startswith("!")
+    line = line[1:] if negated else line
+    if not line or line == "/":
+        return None
+    return Pattern.parse(line, negated=negated)
+
+
+def _simplified(bare: str) -> str:
+    """Return a pattern of the same meaning without the stars that say nothing."""
+    bare = re.sub(r"(?<![^/])(?:\*\*/)+(?=\*\*(?:/|$))", "", bare)
+    if re.match(r"/\*\*(?:/|$)", bare):
+        bare = bare[1:]
+    # What may lie in any folder is said by its name alone, too.
+    return bare[3:] if re.fullmatch(r"\*\*/[^/]+", bare) else bare
+
+
+@lru_cache(maxsize=4096)
+def _translated(bare: str) -> re.Pattern[str]:
+    """Return what a pattern without its last slash matches, whole."""
+    if bare and not bare.strip("*"):
+        return _ANYTHING
+    if bare.endswith("/**"):
+        bare += "/*"  # all that is inside, which a whole match must reach
+    # A leading ! or # was meant: the line's own were taken off.
+    escaped = f"\\{bare}" if bare.startswith(("!", "#")) else bare
+    try:
+        (found,) = GitIgnoreSpec.from_lines([escaped]).patterns
+    except ValueError:  # git, too, takes what cannot be a pattern for one of nothing
+        return _NOTHING
+    regex = getattr(found, "regex", None)
+    return re.compile(regex.pattern, re.DOTALL) if regex else _NOTHING

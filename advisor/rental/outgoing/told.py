@@ -1,0 +1,90 @@
+"""What leaves this machine, in words, and as a document for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from advisor.rental.outgoing.decide import GB, Outgoing
+from advisor.rental.outgoing.ignored import DEFAULT
+from advisor.rental.outgoing.walk import Left
+
+_NAMED = 20
+"""Names in a line of what is held back; the document has all."""
+
+_NAMED_IGNORED = 6
+_LARGEST = 3
+
+
+def lines(outgoing: Outgoing) -> Iterator[str]:
+    """Yield what is told before anything is copied, a line each."""
+    files, size = outgoing.files, size_in_words(outgoing.bytes)
+    largest = sorted(files, key=lambda path: -files[path])[:_LARGEST]
+    told = _joined((f"{one} ({size_in_words(files[one])})" for one in largest), _LARGEST)
+    what = f"{len(files):,} file{'s' * (len(files) != 1)}, {size}"
+    yield f"{what}, of {outgoing.folder} go to the machine{told and '; largest: '}{told}"
+    if outgoing.named:
+        names = _joined((f"{one} ({w})" for one, w in outgoing.named.items()), _NAMED)
+        yield f"secrets that go, as --include says: {names}"
+    if outgoing.held_back:
+        names = _joined((f"{o.path} ({o.why})" for o in outgoing.held_back), _NAMED)
+        yield f"held back: {names}; --include PATH sends one all the same"
+    if outgoing.ignored:
+        # What the user ignores first: a data set among them may be missed.
+        ignored = sorted(outgoing.ignored, key=lambda one: one.why == DEFAULT)
+        names = _joined((one.path for one in ignored), _NAMED_IGNORED)
+        yield f"ignored, stays here: {names}; --include PATH sends one all the same"
+    for pattern in outgoing.unused:
+        yield f"--exclude {pattern!r} matches nothing"
+
+
+def too_large(outgoing: Outgoing, most_gb: float) -> str:
+    """Return that too much would go, and of what, to be ended by what may be done."""
+    size = outgoing.bytes - outgoing.written_bytes
+    files = outgoing.files
+    by_top: dict[str, int] = {}
+    for path, one in files.items():
+        top = path.partition("/")[0]
+        by_top[top] = by_top.get(top, 0) + one
+    most = sorted(by_top, key=lambda name: -by_top[name])[:_LARGEST]
+    told = _joined((f"{one} {size_in_words(by_top[one])}" for one in most), _LARGEST)
+    return (
+        f"{size_in_words(size)} of {outgoing.folder} would go to the machine, more than "
+        f"{most_gb:g} GB ({told}): leave some out"
+    )
+
+
+def document(outgoing: Outgoing) -> dict[str, Any]:
+    """Return the whole list for programs."""
+    return {
+        "folder": str(outgoing.folder),
+        "bytes": outgoing.bytes,
+        "files": [{"path": path, "bytes": size} for path, size in outgoing.files.items()],
+        "folders": list(outgoing.folders),
+        "secrets": [
+            {"path": path, "reason": why} for path, why in outgoing.named.items()
+        ],
+        "held_back": [_left(one) for one in outgoing.held_back],
+        "ignored": [_left(one) for one in outgoing.ignored],
+    }
+
+
+def size_in_words(size: float) -> str:
+    """Return a number of bytes for people, decimal as rsync and the market count."""
+    for unit, name in ((GB, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.3g} {name}"
+    return f"{size:.0f} byte{'s' * (size != 1)}"
+
+
+def _joined(names: Iterable[str], most: int) -> str:
+    """Return the first names, and how many there are beside."""
+    # A name may hold what a terminal obeys.
+    all_names = ["".join(c if c.isprintable() else "?" for c in one) for one in names]
+    more = len(all_names) - most
+    shown = ", ".join(all_names[:most])
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _left(one: Left) -> dict[str, str]:
+    return {"path": one.path, "kind": one.kind, "reason": one.why}

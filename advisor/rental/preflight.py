@@ -1,0 +1,155 @@
+"""What is checked before anything is paid, for `run`, `rent` and the Python face.
+
+Each check raises, or says nothing; none of them asks the market. What a market tells
+(the key, the credit, the caps) is checked where it is asked: `desk`, `ends`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from advisor.errors import AdvisorError, UsageError
+from advisor.rental.outgoing.secret_names import secret_folder
+from advisor.rental.ssh import find_program
+
+_PACKAGES = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "rsync": "rsync"}
+"""Program -> package of Debian that has it."""
+
+_LEAST_FREE_BYTES = 100 * 1000**2
+"""Without so much even a log and the ledger do not fit; an assumption."""
+
+LONGEST_LIFETIME_S = 5 * 365 * 86_400.0
+"""Longer than any market's offer stands; a label holds no moment after 2106."""
+
+_NOT_WRITTEN = frozenset({".git", ".hg", ".svn", ".ssh"})
+
+
+def check_programs(*names: str) -> None:
+    """Refuse to go on without programs of this machine.
+
+    Raises
+    ------
+    UsageError
+        with the package that has the one that is missing
+    """
+    for name in names:
+        find_program(name, _PACKAGES[name])
+
+
+def check_lifetime(seconds: float | None) -> None:
+    """Refuse a lifetime that no rental has.
+
+    Raises
+    ------
+    UsageError
+        if it is too long
+    """
+    if seconds is not None and seconds > LONGEST_LIFETIME_S:
+        message = (
+            f"a lifetime of {seconds / 86_400:,.0f} days: at most "
+            f"{LONGEST_LIFETIME_S / 86_400:,.0f} are meant"
+        )
+        raise UsageError(message)
+
+
+def check_folder(folder: Path, own: Sequence[Path]) -> None:
+    """Refuse to send a folder that cannot be read, or is not for others.
+
+    Parameters
+    ----------
+    own : folders that are advisor's
+
+    Raises
+    ------
+    UsageError
+        if it may not be sent as a whole
+    """
+    if not folder.is_dir():
+        message = f"there is no folder {folder} to copy to the machine"
+        raise UsageError(message)
+    if not os.access(folder, os.R_OK | os.X_OK):
+        message = f"{folder} cannot be read: mend its permissions"
+        raise UsageError(message)
+    place = folder.resolve()
+    for one in own:
+        if place.is_relative_to(one.resolve()):
+            message = f"{folder} is advisor's own folder: its keys go to no machine"
+            raise UsageError(message)
+    for inner in (place, *place.parents):
+        if secret := secret_folder(inner.name, inner.parent.name):
+            message = f"{inner} has {secret}: it goes to no machine"
+            raise UsageError(message)
+
+
+def is_too_much(folder: Path, home: Path) -> bool:
+    """Say whether a folder is the home folder, or holds it: hardly anybody means that."""
+    return home.resolve().is_relative_to(folder.resolve())
+
+
+def check_comes_back(folder: Path, names: Iterable[str]) -> None:
+    """Refuse folders into which what a machine wrote could not be copied.
+
+    Parameters
+    ----------
+    names : of folders in `folder`
+
+    Raises
+    ------
+    UsageError
+        if one is no folder, or may not be written
+    """
+    for name in names:
+        place = folder / name
+        if place.is_symlink() or (place.exists() and not place.is_dir()):
+            message = f"{place} is no folder: what comes back from the machine goes there"
+            raise UsageError(message)
+        there = next(one for one in (place, *place.parents) if one.exists())
+        if not os.access(there, os.W_OK | os.X_OK):
+            message = f"{there} may not be written: what comes back goes there"
+            raise UsageError(message)
+
+
+def inner_folder(name: str) -> str:
+    """Return the plain name of a folder inside the one that is sent.
+
+    Raises
+    ------
+    UsageError
+        if it is none, or one whose files programs here obey
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
+        message = f"{name!r}: a folder inside the one that is copied is expected"
+        raise UsageError(message)
+    if _NOT_WRITTEN & set(path.parts):
+        message = f"{name!r}: what a machine wrote must not go there"
+        raise UsageError(message)
+    return str(path)
+
+
+def check_room(*folders: Path) -> None:
+    """Refuse to begin where nothing could be written.
+
+    Parameters
+    ----------
+    folders : that are there, or will be made
+
+    Raises
+    ------
+    AdvisorError
+        if a disk is full
+    """
+    for folder in folders:
+        place = folder.absolute()
+        there = next(one for one in (place, *place.parents) if one.exists())
+        free = shutil.disk_usage(there).free
+        if free < _LEAST_FREE_BYTES:
+            message = (
+                f"{there} has {free / 1e6:,.0f} MB free: what is rented is written "
+                f"down, and results come back; {_LEAST_FREE_BYTES / 1e6:,.0f} MB are "
+                "the least"
+            )
+            raise AdvisorError(message)

@@ -1,0 +1,203 @@
+"""Secrets stay here, by name and by text, unless their own name is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.errors import UsageError
+from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
+from advisor.rental.outgoing.tokens import SecretText
+from advisor.rental.outgoing.told import document, lines
+
+Make = Callable[..., Path]
+KEY = "a-key-that-no-test-prints"
+
+
+def sent(folder: Path, *includes: str, **private: tuple[object, ...]) -> Outgoing:
+    asked = Asked(folder, includes)
+    return decide(asked, Private(**private), lambda _: None)  # type: ignore[arg-type]
+
+
+NAMED = (
+    *(".env", ".ENV", ".env.local", "sub/.env.production", "prod.env", ".envrc"),
+    *("id_rsa", "keys/id_ed25519", ".netrc", "_netrc", ".pypirc", ".git-credentials"),
+    *("kaggle.json", "credentials.json", ".vast_api_key", "vast_api_key"),
+    *("cert.p12", "a.pfx", "b.kdbx", "c.ppk", "terraform.tfstate", "x.tfstate.backup"),
+    *(".docker/config.json", ".huggingface/token", ".streamlit/secrets.toml"),
+    *("wandb/settings", ".pgpass", ".bash_history", "rclone.conf"),
+)
+FOLDERS = (
+    *(".aws/credentials", ".azure/token", ".kube/config", ".ssh/known_hosts"),
+    *("sub/.gnupg/x", ".config/gcloud/x.db", ".config/vastai/vast_api_key"),
+)
+PLAIN = (
+    *(".env.example", ".env.template", "sub/.env.sample", "id_rsa.pub", "config.json"),
+    *("token", "settings", "environment.yml", "train.py", "cert.pem", "a.key", "wandb/x"),
+    *(".config/x", ".npmrc", "secrets.toml", ".docker/x", "data.json", ".dockerignore"),
+)
+
+
+def test_names_tell_secrets(make: Make, tmp_path: Path) -> None:
+    """Of files and of folders, in any folder; what only looks like one goes."""
+    names = (*NAMED, *FOLDERS, *PLAIN)
+    folder = make(tmp_path / "p", dict.fromkeys(names, "plain words"))
+    outgoing = sent(folder)
+    assert set(outgoing.files) == set(PLAIN)
+    held = {one.path for one in outgoing.held_back}
+    folders = {".aws", ".azure", ".kube", ".ssh", "sub/.gnupg"}
+    assert held == {*NAMED, *folders, ".config/gcloud", ".config/vastai"}
+    assert all(one.why for one in outgoing.held_back)
+
+
+def joined(*parts: str) -> str:
+    """Return a token that this file itself does not hold, as a search would find it."""
+    return "".join(parts)
+
+
+TOKENS = {
+    "Hugging Face": joined("hf", "_", "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dE3f"),
+    "GitHub": joined("gh", "p_", "0123456789abcdefghijABCDEFGHIJ012345"),
+    "GitHub, fine": joined("github", "_pat_", "11ABCDEFG0123456789_abcdefghijklmnop"),
+    "GitLab": joined("gl", "pat-", "abcDEF123456-7890xyz"),
+    "OpenAI": joined("s", "k-", "abcdefghijklmnopqrst0123456789ABCDEFGHIJ"),
+    "OpenAI, project": joined("s", "k-proj-", "Ab3_dE-gHi0jKlMnOpQrStUvWx"),
+    "Anthropic": joined("s", "k-ant-api03-", "Ab3_dE-gHi0jKlMnOpQrStUvWx"),
+    "AWS": joined("AK", "IA", "0123456789ABCDEF"),
+    "AWS secret": joined("aws_secret_", "access_key = ", "a1/+" * 10),
+    "Slack": joined("xo", "xb-", "123456789012-abcdefABCDEF"),
+    "private key": joined("-----BEGIN OPENSSH ", "PRIVATE KEY-----\nb3BlbnNz"),
+    "private key in JSON": joined('"-----BEGIN ', 'PRIVATE KEY-----\\nMIIE"'),
+    "wandb": joined("WANDB_", "API_KEY=", "0a1b2c3d4e" * 4),
+    "wandb in code": joined("os.environ['WANDB_", "API_KEY'] = '", "0a1b2c3d4e" * 4),
+    "wandb login": joined("wandb.", "login(key='", "0a1b2c3d4e" * 4, "')"),
+    "npm": joined("//registry.example/:_auth", "Token=", "abcdefgh12345678"),
+    "market": joined("export VAST_", "API_KEY=", "0123456789abcdef" * 4),
+}
+NO_TOKENS = (
+    "sk-estimator-doc-link and sk-toggleable__content-arrow, of a notebook's HTML",
+    "hf_model_name_or_path_of_some_length = None",
+    "task-scheduler-With-1-very-long-name desk-A1b2A1b2A1b2A1b2A1b2A1b2",
+    "if text.startswith('-----BEGIN PRIVATE KEY-----'):",
+    "-----BEGIN CERTIFICATE-----\nMIIB",
+    "self._auth = HTTPBasicAuth(user, password)",
+    "WANDB_API_KEY=${WANDB_API_KEY}",
+    "os.environ['VAST_API_KEY'] = key",
+)
+
+
+@pytest.mark.parametrize("text", TOKENS.values(), ids=TOKENS.keys())
+def test_texts_tell_tokens(make: Make, tmp_path: Path, text: str) -> None:
+    """Wherever they stand in a text file; the line is told, and not what is in it."""
+    folder = make(tmp_path / "p", {"conf.py": f"# one\n\nx = 1\n{text}\n", "a.py": ""})
+    outgoing = sent(folder)
+    assert list(outgoing.files) == ["a.py"]
+    (held,) = outgoing.held_back
+    assert "in line 4" in held.why
+    told = "\n".join(lines(outgoing)) + str(document(outgoing))
+    assert text not in told
+    for wider in ("*.py", "conf*", "*"):
+        assert list(sent(folder, wider).files) == ["a.py"]
+    named = sent(folder, "conf.py")
+    assert list(named.files) == ["a.py", "conf.py"]
+    assert "in line 4" in named.named["conf.py"]
+    (line,) = [one for one in lines(named) if one.startswith("secrets that go")]
+    assert "conf.py (" in line
+    assert text not in line + str(document(named))
+
+
+def test_texts_that_look_like_tokens_go(make: Make, tmp_path: Path) -> None:
+    """What would be held back for nothing makes people send everything."""
+    folder = make(tmp_path / "p", {f"{at}": text for at, text in enumerate(NO_TOKENS)})
+    assert sent(folder).held_back == ()
+
+
+def test_an_example_with_a_real_token_stays(make: Make, tmp_path: Path) -> None:
+    """A template of an environment file goes only as long as it is one."""
+    files = {".env.example": f"HF_TOKEN={TOKENS['Hugging Face']}\n", "a.pem": "x"}
+    files["b.pem"] = TOKENS["private key"]
+    outgoing = sent(make(tmp_path / "p", files))
+    assert list(outgoing.files) == ["a.pem"]
+
+
+def test_only_its_own_name_sends_a_secret(make: Make, tmp_path: Path) -> None:
+    """A folder that is brought back keeps its secrets; so does a wildcard alone."""
+    folder = make(
+        tmp_path / "p",
+        {
+            ".advisorignore": "data/\n!.env\n",
+            **dict.fromkeys(("data/.env", "data/x", ".env", ".aws/config", "a"), "x"),
+        },
+    )
+    plain = [".advisorignore", "a", "data/x"]
+    for include in ("data", "data/", "data/**", "data/*"):
+        assert list(sent(folder, include).files) == plain
+    assert ".env" not in sent(folder, "*").files
+    assert list(sent(folder, "data/.env").files) == [".advisorignore", "a", "data/.env"]
+    both = [".advisorignore", ".env", "a", "data/.env", "data/x"]
+    assert list(sent(folder, "data", ".env").files) == both
+    assert ".env" in sent(folder, "/.e*").files
+    assert ".aws/config" in sent(folder, ".aws").files
+    assert ".aws/config" in sent(folder, ".aws/config").files
+
+
+def test_folders_of_advisor_stay_whatever_is_included(make: Make, tmp_path: Path) -> None:
+    """Its data, with the private key of all machines, may lie in the project."""
+    files = dict.fromkeys(("own/ssh/id", "own/ledger", "cache/x", "sub/a"), "")
+    folder = make(tmp_path / "p", files)
+    own = (folder / "own", folder / "sub" / ".." / "cache", folder / "not there")
+    outgoing = sent(folder, folders=own)
+    assert list(outgoing.files) == ["sub/a"]
+    assert {one.path: one.kind for one in outgoing.left} == {"cache": "own", "own": "own"}
+    for include in ("own", "own/", "own/ssh/id", "cache/*"):
+        with pytest.raises(UsageError, match="stays here: advisor's own folder"):
+            sent(folder, include, folders=own)
+
+
+@pytest.mark.parametrize(
+    ("name", "around"),
+    [
+        ("a.txt", lambda key: b"x" + key + b"y"),
+        ("a.bin", lambda key: b"\0\1" * 9 + key),
+        ("a.db", lambda key: b"\0" * (9 * 1024**2 - 7) + key + b"\0" * 1024),
+        ("b.txt", lambda key: b"z" * (10 * 1024**2) + key),
+        ("c.txt", lambda key: b"\xff\xfe" + key.decode().encode("utf-16-le")),
+        ("d.txt", lambda key: key.decode().encode("utf-16-be")),
+    ],
+)
+def test_the_key_itself_is_found_in_any_file(
+    make: Make, tmp_path: Path, name: str, around: Callable[[bytes], bytes]
+) -> None:
+    """In text and in what is none, large or small, in two bytes a character, too."""
+    folder = make(tmp_path / "p", {"clean": KEY[:-1]})
+    (folder / name).write_bytes(around(KEY.encode()))
+    outgoing = sent(folder, keys=(KEY, "short"))
+    assert list(outgoing.files) == ["clean"]
+    (held,) = outgoing.held_back
+    assert held.why == "your key of the market"
+    assert KEY not in repr(outgoing) + repr(Private(keys=(KEY,)))
+
+
+@given(before=st.integers(0, 40), chunk=st.integers(1, 9), after=st.integers(0, 40))
+def test_a_key_on_the_border_of_two_reads_is_found(
+    tmp_path_factory: pytest.TempPathFactory, before: int, chunk: int, after: int
+) -> None:
+    """Wherever a long file is cut to be read."""
+    folder = tmp_path_factory.mktemp("law")
+    path = folder / "x"
+    path.write_bytes(b"k" * before + b"key-of-the-market" + b"t" * after)
+    secrets = SecretText(["key-of-the-market"], largest_text=10, chunk=chunk)
+    assert secrets.found_in(path, path.stat().st_size)
+    path.write_bytes(b"k" * before + b"key-of-the-marke" + b"-" * after)
+    assert not secrets.found_in(path, path.stat().st_size)
+
+
+def test_a_large_file_is_read_for_a_known_key_alone(tmp_path: Path) -> None:
+    """Without one it is not even opened."""
+    assert SecretText([]).found_in(tmp_path / "not there", 100 * 1024**2) == ""
+    with pytest.raises(FileNotFoundError):
+        SecretText([KEY]).found_in(tmp_path / "not there", 100 * 1024**2)
