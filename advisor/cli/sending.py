@@ -110,12 +110,11 @@ class Sender:
         if not self._allowed:
             check_folder(asked.folder, private.folders)
             self._allow_folder(asked.folder)
-        outgoing = decide(asked, private, remark)
+        allow = None if self._allowed else self._allow_size
+        outgoing = decide(asked, private, remark, allow)
+        self._allowed = True
         for line in lines(outgoing):
             remark(line)
-        if not self._allowed:
-            self._allow_size(outgoing)
-            self._allowed = True
         self._ready = outgoing
         return outgoing
 

@@ -97,10 +97,9 @@ def load_job(data: Path, name: str) -> JobRecord:
         raise UsageError(message) from error
 
 
-def _stamps(found: Mapping[str, Any]) -> Stamps | None:
-    before = found.get("before")
-    if before is None:
-        return None
+def _stamps(found: Mapping[str, Any]) -> Stamps:
+    """Return what a job found; of one that does not say so all is its own."""
+    before = found.get("before") or {}
     return {str(path): (int(size), int(time)) for path, (size, time) in before.items()}
 
 

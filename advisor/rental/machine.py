@@ -15,6 +15,7 @@ from advisor.rental.outgoing.decide import (
     GB,
     MAX_SYNC_GB,
     Asked,
+    Outgoing,
     Private,
     decide,
 )
@@ -116,10 +117,13 @@ class Machine:
             message = f"{place.resolve()} has your home folder: name one in it"
             raise UsageError(message)
         asked = Asked(place, tuple(includes), tuple(excludes))
-        outgoing = decide(asked, self.private, self.told)
-        if outgoing.bytes > max_gb * GB:
-            message = f"{too_large(outgoing, max_gb)} or raise max_gb"
-            raise UsageError(message)
+
+        def allow(by_name: Outgoing) -> None:
+            if by_name.bytes > max_gb * GB:
+                message = f"{too_large(by_name, max_gb)} or raise max_gb"
+                raise UsageError(message)
+
+        outgoing = decide(asked, self.private, self.told, allow)
         for line in lines(outgoing):
             self.told(line)
         prepare(self.ssh)

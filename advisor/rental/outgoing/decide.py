@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advisor.errors import UsageError
@@ -82,7 +82,7 @@ class Outgoing:
     named : secrets that go since ``--include`` names them, and what they are
     unused : patterns of ``--exclude`` that match nothing
     before : files that the job has found in the folder that it writes to
-    written_bytes : of the files, what the job itself wrote
+    written_bytes : of the files, what the job itself wrote, by their names
     """
 
     folder: Path
@@ -120,7 +120,12 @@ class Outgoing:
         return next((one for one in self.left if one.path in above), None)
 
 
-def decide(asked: Asked, private: Private, told: Callable[[str], None]) -> Outgoing:
+def decide(
+    asked: Asked,
+    private: Private,
+    told: Callable[[str], None],
+    allow: Callable[[Outgoing], None] | None = None,
+) -> Outgoing:
     """Return what leaves this machine.
 
     Each file is read at most once, most of them whole, for the texts of secrets.
@@ -128,6 +133,8 @@ def decide(asked: Asked, private: Private, told: Callable[[str], None]) -> Outgo
     Parameters
     ----------
     told : takes a line for people
+    allow : given what would go by the names alone, before anything is read; raises if
+        that is not to be
 
     Raises
     ------
@@ -151,30 +158,39 @@ def decide(asked: Asked, private: Private, told: Callable[[str], None]) -> Outgo
     before = asked.before
     if before is None:
         before = {path: one.stamp for path, one in there.items()}
-    written = {path for path, one in there.items() if before.get(path) != one.stamp}
-    left = [one for one in walk.left if not (written and _within(one, asked.written))]
-    found = {**{path: there[path] for path in written}, **{o.path: o for o in walk.found}}
-    secrets = SecretText(private.keys)
-    files: dict[str, int] = {}
-    named: dict[str, str] = {}
-    for one in found.values():
-        why = _secret_in(folder, one, secrets)
-        if why and not one.named:
-            left.append(Left(one.path, "secret", why))
-            continue
-        files[one.path] = one.size
-        if why:
-            named[one.path] = why
-    return Outgoing(
+    written = {path: one for path, one in there.items() if before.get(path) != one.stamp}
+    found = written | {one.path: one for one in walk.found}
+    left = (one for one in walk.left if not (written and _within(one, asked.written)))
+    by_name = Outgoing(
         folder=folder,
-        files=dict(sorted(files.items())),
+        files={path: found[path].size for path in sorted(found)},
         folders=tuple(sorted(walk.folders)),
         left=tuple(sorted(left, key=lambda one: one.path)),
-        named=dict(sorted(named.items())),
+        named={},
         unused=tuple(one.text for one in excludes if one not in walk.hits),
         before=before,
-        written_bytes=sum(files.get(path, 0) for path in written),
+        written_bytes=sum(one.size for one in written.values()),
     )
+    if allow is not None:
+        allow(by_name)
+    return _without_secrets(by_name, found, SecretText(private.keys))
+
+
+def _without_secrets(
+    by_name: Outgoing, found: Mapping[str, Found], secrets: SecretText
+) -> Outgoing:
+    """Return what goes once the files have been read, too."""
+    files, named = dict(by_name.files), dict[str, str]()
+    left = list(by_name.left)
+    for path in by_name.files:
+        why = _secret_in(by_name.folder, found[path], secrets)
+        if why and found[path].named:
+            named[path] = why
+        elif why:
+            del files[path]
+            left.append(Left(path, "secret", why))
+    in_order = tuple(sorted(left, key=lambda one: one.path))
+    return replace(by_name, files=files, left=in_order, named=named)
 
 
 def _secret_in(folder: Path, one: Found, secrets: SecretText) -> str:

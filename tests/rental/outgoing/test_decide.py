@@ -121,3 +121,18 @@ def test_a_name_cannot_write_on_the_terminal(make: Make, tmp_path: Path) -> None
     outgoing = sent(Asked(folder))
     assert all(line.isprintable() for line in lines(outgoing))
     assert document(outgoing)["files"][0]["path"] == "\x1b]0;x\x07"
+
+
+def test_too_much_is_known_before_anything_is_read(make: Make, tmp_path: Path) -> None:
+    """Gigabytes are not read to be refused."""
+    folder = make(tmp_path / "p", {"a.txt": "x" * 40, "b": ""})
+    seen: list[int] = []
+
+    def allow(by_name: Outgoing) -> None:
+        seen.append(by_name.bytes)
+        make(folder, {"a.txt": "the-key-of-the-market".ljust(40)})
+
+    private = Private(keys=("the-key-of-the-market",))
+    outgoing = decide(Asked(folder), private, lambda _: None, allow)
+    assert seen == [40]
+    assert list(outgoing.files) == ["b"]
