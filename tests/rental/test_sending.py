@@ -100,7 +100,7 @@ REFUSED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "a program that is none": (("pyton", "train.py"), "did you mean python?"),
     "a secret that is needed": (("python", "train.py", ".env"), "--include .env"),
     "a job's name": (("--job", "..", "python", "train.py"), "cannot name a job"),
-    "an image's name": (("--image", "Foo Bar", "python", "train.py"), "can be no Docker image"),
+    "an image": (("--image", "Foo Bar", "python", "train.py"), "can be no Docker image"),
     "no command": ((), "say what to run"),
     "a folder that does not come back": (
         ("--results", "train.py", "python", "train.py"),
