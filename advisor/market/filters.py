@@ -15,7 +15,8 @@ import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray
 from advisor.errors import UsageError
-from advisor.market.offers import Offers, parse_offers, record_id
+from advisor.market.columns import record_id
+from advisor.market.offers import Offers, parse_offers
 from advisor.market.types import Record
 
 REGIONS: dict[str, frozenset[str]] = {

@@ -1,8 +1,10 @@
-"""One JSON value of a market's record as a number, an id or a text."""
+"""The values of a market's record: a number, an id, a text, a country."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 UNKNOWN_ID = -1
 """Stands for an id that the market did not give."""
@@ -35,3 +37,31 @@ def read_text(value: object) -> str:
         return ""
     words = " ".join(value.split())
     return words if words.isprintable() else "".join(filter(str.isprintable, words))
+
+
+_CONTINENTS = frozenset({"AF", "AN", "AS", "EU", "NA", "OC", "SA"})
+_NO_COUNTRIES = frozenset({"EU", "OC"})
+
+
+def country_of(geolocation: str) -> str:
+    """Return the 2-letter country that a geolocation ends in, else ``""``.
+
+    A continent may stand behind it: NA is Namibia, but in "Ohio, US, NA" North America.
+    """
+    parts = [part.strip() for part in geolocation.split(",")]
+    codes = [
+        part.upper() if len(part) == 2 and part.isascii() and part.isalpha() else ""
+        for part in parts
+        if part
+    ]
+    *_, before, last = "", "", *codes
+    if last in _CONTINENTS and before:
+        return before
+    return "" if last in _NO_COUNTRIES else last
+
+
+def renamed(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a record under the market's names, which some tools capitalise."""
+    if "id" in record:
+        return record
+    return {str(key).lower(): value for key, value in record.items()}

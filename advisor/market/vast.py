@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.clock import Clock
 from advisor.errors import BadAnswerError, KeyRefusedError, MarketError
 from advisor.market import vast_answers as answers
+from advisor.market.columns import record_id
 from advisor.market.http import (
     check_address,
     is_private,
@@ -24,7 +25,6 @@ from advisor.market.http import (
 )
 from advisor.market.keys import Key, find_key
 from advisor.market.lifecycle import Account, Instance, Order, SelfRelease
-from advisor.market.offers import record_id
 from advisor.market.order import check_order, order_body
 from advisor.market.pace import Pace, Turn
 from advisor.market.paging import PagedSearch
