@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -84,20 +83,13 @@ def sorted_offers(
     offer id.
     """
     judged = judged_cost(cost, choice)
-    by = {
-        "epoch-cost": judged,
-        "epoch-time": cost.epoch_hours,
-        "price": cost.usd_per_hour,
-    }
-    keys = (
-        offers.offer_id,
-        cost.usd_per_hour,
-        cost.epoch_hours,
-        judged,
-        by[choice.sort],
-    )
-    order = np.lexsort(keys)
-    return order[usable[order]]
+    keys = [offers.offer_id, cost.usd_per_hour, cost.epoch_hours, judged]
+    if choice.sort != "epoch-cost":
+        by = {"epoch-time": cost.epoch_hours, "price": cost.usd_per_hour}
+        keys.append(by[choice.sort])
+    (places,) = np.nonzero(usable)
+    order: IntArray = places[np.lexsort([key[places] for key in keys])]
+    return order
 
 
 def one_a_machine(
@@ -115,19 +107,24 @@ def one_a_machine(
     order : without the offers that share a GPU with a better one
     alternatives : position in `offers` -> positions of those, in their order
     """
-    kept: list[int] = []
-    alternatives: dict[int, tuple[int, ...]] = {}
-    holder: dict[tuple[int, int], int] = {}
-    for at in order.tolist():
-        machine = int(offers.machine_id[at])
-        gpus = [(machine, gpu) for gpu in offers.gpu_ids[at]]
+    machine_id = offers.machine_id[order]
+    _, place, count = np.unique(machine_id, return_inverse=True, return_counts=True)
+    several = (count[place] > 1) & (machine_id != UNKNOWN_ID)
+    kept = np.ones(len(order), dtype=bool)
+    found: dict[int, list[int]] = {}
+    holders: dict[int, dict[int, int]] = {}
+    (ranks,) = np.nonzero(several)  # who has a machine alone shares with nobody
+    for rank in ranks.tolist():
+        at = int(order[rank])
+        holder = holders.setdefault(int(machine_id[rank]), {})
+        gpus = offers.gpu_ids[at]
         better = next((holder[gpu] for gpu in gpus if gpu in holder), None)
-        if better is not None and machine != UNKNOWN_ID:
-            alternatives[better] = (*alternatives.get(better, ()), at)
-            continue
-        kept.append(at)
-        holder.update(dict.fromkeys(gpus, at))
-    return np.array(kept, dtype=np.int64), alternatives
+        if better is None:
+            holder.update(dict.fromkeys(gpus, at))
+        else:
+            kept[rank] = False
+            found.setdefault(better, []).append(at)
+    return order[kept], {at: tuple(others) for at, others in found.items()}
 
 
 def pareto_front(order: IntArray, usd: FloatArray, hours: FloatArray) -> IntArray:
@@ -135,15 +132,12 @@ def pareto_front(order: IntArray, usd: FloatArray, hours: FloatArray) -> IntArra
 
     Of offers that are equal in both the first stays.
     """
-    best_first = order[np.lexsort((hours[order], usd[order]))]
-    front: list[int] = []
-    fastest = math.inf
-    for at in best_first.tolist():
-        if hours[at] < fastest:
-            front.append(at)
-            fastest = hours[at]
-    chosen = set(front)
-    return np.array([at for at in order.tolist() if at in chosen], dtype=np.int64)
+    cheapest_first = order[np.lexsort((hours[order], usd[order]))]
+    taken = hours[cheapest_first]
+    fastest_before = np.fmin.accumulate(np.append(np.inf, taken[:-1]))
+    front = np.zeros(len(usd), dtype=bool)
+    front[cheapest_first[taken < fastest_before[: len(taken)]]] = True
+    return order[front[order]]
 
 
 def refusal(
@@ -155,12 +149,12 @@ def refusal(
     ----------
     usable : offers that run the job at all
     """
-    able: Sequence[int] = np.flatnonzero(usable).tolist()
+    (able,) = np.nonzero(usable)
     limits = (choice.deadline_h, choice.budget_usd, choice.max_epoch_usd)
-    if not able or limits == (None, None, None):
+    if not len(able) or limits == (None, None, None):
         message = "no offer fits: loosen the constraints or take a smaller workload"
         return NothingFitsError(message)
-    fastest = min(able, key=lambda at: float(cost.job_hours[at]))
+    fastest = _least(cost.job_hours, able)
     deadline = choice.deadline_h
     if deadline is not None and not cost.job_hours[fastest] <= deadline:
         share = deadline / float(cost.job_hours[fastest])
@@ -169,10 +163,8 @@ def refusal(
             f"{_named(offers, cost, fastest)}: allow {cost.job_hours[fastest]:.3g} h"
             f"{_fewer(job, share)}"
         )
-    in_time = [
-        at for at in able if deadline is None or float(cost.job_hours[at]) <= deadline
-    ]
-    cheapest_epoch = min(in_time, key=lambda at: float(cost.epoch_usd[at]))
+    in_time = able if deadline is None else able[cost.job_hours[able] <= deadline]
+    cheapest_epoch = _least(cost.epoch_usd, in_time)
     most, least = choice.max_epoch_usd, float(cost.epoch_usd[cheapest_epoch])
     if most is not None and not least <= most:
         return OverBudgetError(
@@ -183,8 +175,8 @@ def refusal(
         message = "no offer meets all limits at once: loosen one of them"
         return NothingFitsError(message)
     budget = choice.budget_usd
-    nearest = min(in_time, key=lambda at: float(cost.job_usd[at]))
-    cheapest = min(able, key=lambda at: float(cost.job_usd[at]))
+    nearest = _least(cost.job_usd, in_time)
+    cheapest = _least(cost.job_usd, able)
     in_words = "" if deadline is None else " that meets the deadline"
     slower = ""
     if cheapest != nearest:
@@ -194,6 +186,11 @@ def refusal(
         f"{_named(offers, cost, nearest)}: allow ${cost.job_usd[nearest]:,.2f}"
         f"{_fewer(job, budget / float(cost.job_usd[nearest]))}{slower}"
     )
+
+
+def _least(values: FloatArray, places: IntArray) -> int:
+    """Return the one of `places` with the least value, the first of equal ones."""
+    return int(places[np.argmin(values[places])])
 
 
 def _named(offers: Offers, cost: Bill, at: int) -> str:

@@ -275,15 +275,15 @@ def _flags(
     return {
         **machines.flags,
         "gpu_not_modelled": np.array(
-            [gpu is not None and gpu.vendor != MODELLED for gpu in machines.gpu],
+            [gpu is not None and gpu.vendor != MODELLED for gpu in machines.models],
             dtype=bool,
-        ),
+        )[machines.model],
         **condition.flags,
         **cost.flags,
         "batch_accumulated": throughput.accumulation_steps > 1,
         "ram_unknown": np.isnan(machines.ram_gb),
         "disk_speed_unknown": np.isnan(machines.disk_mb_s),
-        "unverified": ~np.isin(offers.verification, ("", "verified")),
+        "unverified": (offers.verification != "") & (offers.verification != "verified"),
     }
 
 
