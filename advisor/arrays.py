@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import TypeVar
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Value = TypeVar("Value", bound=Hashable)
+Table = TypeVar("Table")
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -25,3 +27,23 @@ def distinct(values: Iterable[Value]) -> tuple[list[Value], IntArray]:
     place: dict[Value, int] = {}
     code = [place.setdefault(value, len(place)) for value in values]
     return list(place), np.array(code, dtype=np.int64)
+
+
+def joined(parts: Sequence[Table]) -> Table:
+    """Return tables of the same kind as one, the rows of the first one first.
+
+    A table is a dataclass or mapping of arrays whose last axis is that of the rows, or
+    of such tables; what is none of these (a number, say) is taken to be the same in all.
+    """
+    whole: Any = parts[0]
+    if isinstance(whole, np.ndarray):
+        return np.concatenate(parts, axis=-1)  # type: ignore[return-value,arg-type]
+    if isinstance(whole, Mapping):
+        of_key = [[part[key] for part in parts] for key in whole]  # type: ignore[index]
+        return dict(zip(whole, map(joined, of_key), strict=True))  # type: ignore[return-value]
+    if is_dataclass(whole):
+        names = [one.name for one in fields(whole)]
+        of_name = ([getattr(part, name) for part in parts] for name in names)
+        changed = dict(zip(names, map(joined, of_name), strict=True))
+        whole = replace(whole, **changed)  # type: ignore[type-var]
+    return whole  # type: ignore[no-any-return]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 import numpy as np
 
@@ -56,11 +56,67 @@ def judged_cost(cost: Bill, choice: Choice) -> FloatArray:
     return cost.quantile(choice.risk_averse)
 
 
-def within_limits(
-    cost: Bill, choice: Choice, usable: BoolArray
-) -> tuple[BoolArray, Counter[str]]:
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What decides among N offers; all arrays have shape (N,).
+
+    Attributes
+    ----------
+    usable : which of them run the job at all
+    judged_usd : cost per epoch that they are judged by
+    usd_per_hour, epoch_hours, epoch_usd, job_hours, job_usd : see `Bill`
+    """
+
+    usable: BoolArray
+    judged_usd: FloatArray
+    usd_per_hour: FloatArray
+    epoch_hours: FloatArray
+    epoch_usd: FloatArray
+    job_hours: FloatArray
+    job_usd: FloatArray
+
+    @classmethod
+    def of(cls, bill: Bill, usable: BoolArray, choice: Choice) -> Self:
+        """Take of a bill what decides."""
+        return cls(
+            usable=usable,
+            judged_usd=judged_cost(bill, choice),
+            usd_per_hour=bill.usd_per_hour,
+            epoch_hours=bill.epoch_hours,
+            epoch_usd=bill.epoch_usd,
+            job_hours=bill.job_hours,
+            job_usd=bill.job_usd,
+        )
+
+
+def chosen(
+    offers: Offers, cost: Costs, choice: Choice
+) -> tuple[IntArray, dict[int, tuple[int, ...]], Counter[str]]:
+    """Return the order, what shares GPUs with whom, and how many are left out for what.
+
+    Returns
+    -------
+    order : positions, the best first
+    alternatives : position -> positions of worse offers that share its GPUs
+    excluded : reason -> count
+    """
+    within, excluded = within_limits(cost, choice)
+    order = sorted_offers(offers, cost, choice, within)
+    if choice.pareto:  # offers that share GPUs may each be worth their price
+        choices, reason = (
+            pareto_front(order, cost.job_usd, cost.job_hours),
+            "beaten_on_both",
+        )
+        alternatives: dict[int, tuple[int, ...]] = {}
+    else:
+        (choices, alternatives), reason = one_a_machine(order, offers), "shares_gpus"
+    excluded[reason] = len(order) - len(choices)
+    return choices, alternatives, +excluded
+
+
+def within_limits(cost: Costs, choice: Choice) -> tuple[BoolArray, Counter[str]]:
     """Return which usable offers meet the limits, and how many do not meet which."""
-    within, counts = usable.copy(), Counter[str]()
+    within, counts = cost.usable.copy(), Counter[str]()
     for reason, values, most in (
         ("price", cost.usd_per_hour, choice.max_usd_per_hour),
         ("misses_deadline", cost.job_hours, choice.deadline_h),
@@ -75,19 +131,18 @@ def within_limits(
 
 
 def sorted_offers(
-    offers: Offers, cost: Bill, choice: Choice, usable: BoolArray
+    offers: Offers, cost: Costs, choice: Choice, within: BoolArray
 ) -> IntArray:
-    """Return the positions of the usable offers, the best first.
+    """Return the positions of the offers within the limits, the best first.
 
     Ties go to the cheaper epoch, the shorter one, the lower price and at last the lower
     offer id.
     """
-    judged = judged_cost(cost, choice)
-    keys = [offers.offer_id, cost.usd_per_hour, cost.epoch_hours, judged]
+    keys = [offers.offer_id, cost.usd_per_hour, cost.epoch_hours, cost.judged_usd]
     if choice.sort != "epoch-cost":
         by = {"epoch-time": cost.epoch_hours, "price": cost.usd_per_hour}
         keys.append(by[choice.sort])
-    (places,) = np.nonzero(usable)
+    (places,) = np.nonzero(within)
     order: IntArray = places[np.lexsort([key[places] for key in keys])]
     return order
 
@@ -114,16 +169,17 @@ def one_a_machine(
     found: dict[int, list[int]] = {}
     holders: dict[int, dict[int, int]] = {}
     (ranks,) = np.nonzero(several)  # who has a machine alone shares with nobody
-    for rank in ranks.tolist():
-        at = int(order[rank])
-        holder = holders.setdefault(int(machine_id[rank]), {})
+    these = (ranks.tolist(), order[ranks].tolist(), machine_id[ranks].tolist())
+    for rank, at, machine in zip(*these, strict=True):
+        holder = holders.setdefault(machine, {})
         gpus = offers.gpu_ids[at]
-        better = next((holder[gpu] for gpu in gpus if gpu in holder), None)
-        if better is None:
-            holder.update(dict.fromkeys(gpus, at))
+        for gpu in gpus:
+            if gpu in holder:
+                kept[rank] = False
+                found.setdefault(holder[gpu], []).append(at)
+                break
         else:
-            kept[rank] = False
-            found.setdefault(better, []).append(at)
+            holder.update(dict.fromkeys(gpus, at))
     return order[kept], {at: tuple(others) for at, others in found.items()}
 
 
@@ -140,16 +196,19 @@ def pareto_front(order: IntArray, usd: FloatArray, hours: FloatArray) -> IntArra
     return order[front[order]]
 
 
-def refusal(
-    offers: Offers, cost: Bill, job: Job, choice: Choice, usable: BoolArray
-) -> AdvisorError:
-    """Return the error that says why nothing is left, the nearest miss, and a way out.
+def nearest_misses(cost: Costs, choice: Choice) -> IntArray:
+    """Return the positions of the offers that `refusal` may name, in their order."""
+    (able,) = np.nonzero(cost.usable)
+    in_time = able[cost.job_hours[able] <= _allowed_h(choice)]
+    nearest = [_least(cost.job_hours, able), _least(cost.job_usd, able)] * bool(len(able))
+    if len(in_time):
+        nearest += [_least(cost.epoch_usd, in_time), _least(cost.job_usd, in_time)]
+    return np.unique(np.array(nearest, dtype=np.int64))
 
-    Parameters
-    ----------
-    usable : offers that run the job at all
-    """
-    (able,) = np.nonzero(usable)
+
+def refusal(offers: Offers, cost: Costs, job: Job, choice: Choice) -> AdvisorError:
+    """Return the error that says why nothing is left, the nearest miss, and a way out."""
+    (able,) = np.nonzero(cost.usable)
     limits = (choice.deadline_h, choice.budget_usd, choice.max_epoch_usd)
     if not len(able) or limits == (None, None, None):
         message = "no offer fits: loosen the constraints or take a smaller workload"
@@ -163,7 +222,7 @@ def refusal(
             f"{_named(offers, cost, fastest)}: allow {cost.job_hours[fastest]:.3g} h"
             f"{_fewer(job, share)}"
         )
-    in_time = able if deadline is None else able[cost.job_hours[able] <= deadline]
+    in_time = able[cost.job_hours[able] <= _allowed_h(choice)]
     cheapest_epoch = _least(cost.epoch_usd, in_time)
     most, least = choice.max_epoch_usd, float(cost.epoch_usd[cheapest_epoch])
     if most is not None and not least <= most:
@@ -188,12 +247,16 @@ def refusal(
     )
 
 
+def _allowed_h(choice: Choice) -> float:
+    return math.inf if choice.deadline_h is None else choice.deadline_h
+
+
 def _least(values: FloatArray, places: IntArray) -> int:
     """Return the one of `places` with the least value, the first of equal ones."""
     return int(places[np.argmin(values[places])])
 
 
-def _named(offers: Offers, cost: Bill, at: int) -> str:
+def _named(offers: Offers, cost: Costs, at: int) -> str:
     gpus = f"{offers.num_gpus[at]:.0f} x {offers.gpu_name[at] or 'unknown'}"
     figures = f"${cost.job_usd[at]:,.2f} and {cost.job_hours[at]:.3g} h"
     return f"offer {offers.offer_id[at]} ({gpus}) with {figures}"

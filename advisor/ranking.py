@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from advisor.arrays import BoolArray, IntArray
+from advisor.arrays import BoolArray, IntArray, distinct, joined
 from advisor.assumption import Assumption
-from advisor.choice import (
-    Choice,
-    one_a_machine,
-    pareto_front,
-    refusal,
-    sorted_offers,
-    within_limits,
-)
+from advisor.choice import Choice, Costs, chosen, nearest_misses, refusal
 from advisor.cost.bids import BidCurve, bid_curve
 from advisor.cost.bill import Bill, bill
 from advisor.cost.job import Job
@@ -33,12 +26,17 @@ from advisor.market.offers import Offers, parse_offers
 from advisor.resources import models_folder
 from advisor.throughput.artefact import MODELLED, ThroughputModel, load_model
 from advisor.throughput.health import BROKEN_LOG_SD, EXPONENT, Health, health
+from advisor.throughput.kinds import GpuMemo
 from advisor.throughput.own_runs import Measured
 from advisor.throughput.predict import Throughput, measure, predict
 from advisor.workloads.memory import USABLE_SHARE
 
 if TYPE_CHECKING:
     from advisor.throughput.advice import Advice
+
+
+CHUNK = 4096
+"""Offers that are evaluated together: their arrays fit a processor's cache, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,8 @@ class Ranking:
     offers, machines, condition, throughput, bill : what the rooms before say of the
         same N offers, in one and the same order, which is not the ranking's
     measured : what runs of the user's own say; None: there are none
-    order : positions into them, the best offer first, shape (R,), R <= N
+    order : positions into them, the best offer first, shape (R,), R <= N; where so many
+        were asked for, the best of them
     alternatives : position -> positions of offers that share its GPUs and rank lower
     usable : which offers run the job at all, shape (N,)
     flags : name -> whether it holds, shape (N,) each
@@ -102,64 +101,85 @@ def rank(
     tables: Tables,
     filters: Filters,
     choice: Choice | None = None,
+    *,
+    top: int | None = None,
 ) -> Ranking:
     """Rank a market's records by what an epoch of `job` costs.
 
     Parameters
     ----------
-    records : offers as the market's JSON has them
+    records : offers as the market's JSON has them; looked at once, so that a stream of
+        them is never held whole
     job : what is to be done
     tables : hardware tables and throughput model
     filters : the user's constraints
     choice : how the user chooses; None: the least expected cost
+    top : see `rank_offers`
     """
-    listed = list(records)
-    parsed, excluded = parse_offers(listed)
-    keep, filtered = apply_filters(parsed, filters, job.disk_gb)
-    ranking = rank_offers(parsed.take(keep), job, tables, choice)
+    offers, excluded = parse_offers(records)
+    read = len(offers) + excluded.total()
+    keep, filtered = apply_filters(offers, filters, job.disk_gb)
+    offers = offers.take(keep)
+    ranking = rank_offers(offers, job, tables, choice, top=top)
     reasons = excluded + filtered + Counter(ranking.excluded)
-    return replace(ranking, excluded=dict(sorted(reasons.items())), read=len(listed))
+    return replace(ranking, excluded=dict(sorted(reasons.items())), read=read)
 
 
 def rank_offers(
-    offers: Offers, job: Job, tables: Tables, choice: Choice | None = None
+    offers: Offers,
+    job: Job,
+    tables: Tables,
+    choice: Choice | None = None,
+    *,
+    top: int | None = None,
 ) -> Ranking:
-    """Rank offers that are parsed already and that all meet the constraints."""
+    """Rank offers that are parsed already and that all meet the constraints.
+
+    Parameters
+    ----------
+    offers : N offers
+    job : what is to be done
+    tables : hardware tables and throughput model
+    choice : how the user chooses; None: the least expected cost
+    top : how many of the best are asked for; None: all. The ranking may then hold these
+        alone, with those that share their GPUs, or the nearest misses where there is no
+        choice; order, figures and counts are those of the whole
+    """
     choice = choice or Choice()
-    machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
-    condition = health(offers, machines, tables.model.gpu.dlperf)
-    measured = measure(job.runs, job.workload, tables.model, tables.gpus, tables.cpus)
-    throughput = predict(
-        machines,
-        job.workload,
-        tables.model,
-        condition,
-        fit_batch=job.fit_batch,
-        measured=measured,
-    )
-    cost = bill(offers, machines, throughput, job)
-    usable, unusable = _usable(throughput, cost, job)
-    within, outside = within_limits(cost, choice, usable)
-    order = sorted_offers(offers, cost, choice, within)
-    choices, alternatives = one_a_machine(order, offers)
-    if choice.pareto:  # offers that share GPUs may each be worth their price
-        choices, alternatives = pareto_front(order, cost.job_usd, cost.job_hours), {}
-    dropped = "beaten_on_both" if choice.pareto else "shares_gpus"
-    same = Counter({dropped: len(order) - len(choices)})
+    evaluator = _Evaluator.of(job, tables)
+    whole = top is None or len(offers) <= CHUNK
+    if whole:
+        here, unusable = evaluator.all(offers)
+        cost = Costs.of(here.bill, here.usable, choice)
+    else:
+        cost, unusable = evaluator.costs(offers, choice)
+    order, alternatives, excluded = chosen(offers, cost, choice)
+    if not whole:
+        order = order[:top]
+        needed = _needed(order, alternatives, cost, choice)
+        offers = offers.take(needed)
+        here, _ = evaluator.all(offers)
+        place = {at: new for new, at in enumerate(needed.tolist())}
+        alternatives = {
+            place[at]: tuple(place[other] for other in alternatives[at])
+            for at in order.tolist()
+            if at in alternatives
+        }
+        order = np.searchsorted(needed, order)
+    measured = evaluator.measured
     return Ranking(
         offers=offers,
-        machines=machines,
-        condition=condition,
+        machines=here.machines,
+        condition=here.condition,
         measured=measured,
-        throughput=throughput,
-        bill=cost,
-        order=choices,
+        throughput=here.throughput,
+        bill=here.bill,
+        order=order,
         alternatives=alternatives,
-        usable=usable,
-        flags=_flags(offers, machines, condition, throughput, cost)
-        | {"batch_fitted": np.full(len(offers), job.fit_batch)},
-        excluded=dict(sorted((unusable + outside + same).items())),
-        read=len(offers),
+        usable=here.usable,
+        flags=here.flags,
+        excluded=dict(sorted((unusable + excluded).items())),
+        read=len(cost.usable),
         tables=tables,
         job=job,
         choice=choice,
@@ -175,11 +195,110 @@ def rank_offers(
     )
 
 
+def _needed(
+    order: IntArray,
+    alternatives: Mapping[int, tuple[int, ...]],
+    cost: Costs,
+    choice: Choice,
+) -> IntArray:
+    """Return the positions, rising, that a ranking of the offers in `order` holds."""
+    if not len(order):
+        return nearest_misses(cost, choice)
+    others = [other for at in order.tolist() for other in alternatives.get(at, ())]
+    return np.unique(np.append(order, np.array(others, dtype=np.int64)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluated:
+    """What is said of each of N offers alone, see `Ranking`."""
+
+    machines: Machines
+    condition: Health
+    throughput: Throughput
+    bill: Bill
+    usable: BoolArray
+    flags: Mapping[str, BoolArray]
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluator:
+    """Evaluates offers for one job, a chunk at a time; what is equal only once."""
+
+    job: Job
+    tables: Tables
+    measured: Measured | None
+    memo: GpuMemo
+
+    @classmethod
+    def of(cls, job: Job, tables: Tables) -> Self:
+        """Return an evaluator that has seen no offer yet."""
+        model = tables.model
+        measured = measure(job.runs, job.workload, model, tables.gpus, tables.cpus)
+        return cls(job, tables, measured, GpuMemo())
+
+    def all(self, offers: Offers) -> tuple[_Evaluated, Counter[str]]:
+        """Evaluate offers; also count those that do not run the job, by reason."""
+        parts = list(self._chunks(offers))
+        unusable = sum((out for _, out in parts), Counter[str]())
+        return joined([part for part, _ in parts]), unusable
+
+    def costs(self, offers: Offers, choice: Choice) -> tuple[Costs, Counter[str]]:
+        """Return what decides among offers, and let the rest go; count as `all` does."""
+        costs, unusable = list[Costs](), Counter[str]()
+        for part, out in self._chunks(offers):
+            costs.append(Costs.of(part.bill, part.usable, choice))
+            unusable += out
+        return joined(costs), unusable
+
+    def _chunks(self, offers: Offers) -> Iterator[tuple[_Evaluated, Counter[str]]]:
+        """Evaluate chunk by chunk, one at least."""
+        if len(offers) <= CHUNK:
+            yield self._evaluated(offers)
+            return
+        self._prime(offers)
+        places = np.arange(len(offers))
+        for start in range(0, len(offers), CHUNK):
+            yield self._evaluated(offers.take(places[start : start + CHUNK]))
+
+    def _prime(self, offers: Offers) -> None:
+        """Note what is said of the GPUs of all offers, asked for at once.
+
+        The figures are then those of one chunk, to the last bit that a matrix product
+        rounds by what else is in it.
+        """
+        memory = np.nan_to_num(offers.gpu_ram_mb, nan=-1.0)  # NaN is not equal to itself
+        told = (offers.gpu_name.tolist(), memory.tolist(), offers.num_gpus.tolist())
+        _, code = distinct(zip(*told, strict=True))
+        _, first = np.unique(code, return_index=True)
+        self._evaluated(offers.take(first))
+
+    def _evaluated(self, offers: Offers) -> tuple[_Evaluated, Counter[str]]:
+        """Evaluate one chunk."""
+        job, tables = self.job, self.tables
+        machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
+        condition = health(offers, machines, tables.model.gpu.dlperf)
+        throughput = predict(
+            machines,
+            job.workload,
+            tables.model,
+            condition,
+            fit_batch=job.fit_batch,
+            measured=self.measured,
+            memo=self.memo,
+        )
+        cost = bill(offers, machines, throughput, job)
+        usable, unusable = _usable(throughput, cost, job)
+        flags = _flags(offers, machines, condition, throughput, cost) | {
+            "batch_fitted": np.full(len(offers), job.fit_batch)
+        }
+        found = _Evaluated(machines, condition, throughput, cost, usable, flags)
+        return found, unusable
+
+
 def nothing_left(ranking: Ranking) -> AdvisorError:
     """Return the error of a ranking without a choice: see `advisor.choice.refusal`."""
-    return refusal(
-        ranking.offers, ranking.bill, ranking.job, ranking.choice, ranking.usable
-    )
+    cost = Costs.of(ranking.bill, ranking.usable, ranking.choice)
+    return refusal(ranking.offers, cost, ranking.job, ranking.choice)
 
 
 def find_offer(ranking: Ranking, offer_id: int) -> int:

@@ -86,17 +86,18 @@ class Lines:
 
     def averaged(self, weights: FloatArray) -> Lines:
         """Return the expectation over the first axis."""
-        return Lines(*(_averaged(getattr(self, f.name), weights) for f in fields(self)))
+        return Lines(*(averaged(getattr(self, f.name), weights) for f in fields(self)))
 
 
-def _averaged(values: FloatArray, weights: FloatArray) -> FloatArray:
+def averaged(values: FloatArray, weights: FloatArray) -> FloatArray:
     """Return the weighted sum over the first axis, whose weights add up to one.
 
     Term by term: a matrix product would round offers by their place in the array, and
     equal ones would not stay equal.
     """
     if values.strides[0] == 0:  # the same along that axis, see `full`
-        return values[0]
+        same: FloatArray = values[0]
+        return same
     total: FloatArray = weights[0] * values[0]
     for weight, value in zip(weights[1:], values[1:], strict=True):
         total += weight * value

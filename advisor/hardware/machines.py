@@ -56,7 +56,7 @@ class Machines:
 
     Attributes
     ----------
-    models : the distinct GPUs, rows of the table, and None for one in no table
+    models : the rows of the GPU table, and None for a GPU that is in none
     model : which of them each machine has
     num_gpus : GPUs
     gpu_memory_gb : GiB of one GPU, NaN where unknown
@@ -136,9 +136,10 @@ def describe(
     measured_speed : speed of a core that the user measured, 1 at a PassMark
         single-thread score of 2,100, shape (N,); NaN where there is none
     """
-    models, row = _gpu_rows(offers, gpus)
+    models: tuple[Gpu | None, ...] = (*gpus.rows, None)
+    row = _gpu_rows(offers, gpus)
     figures = _nominal(models, row)
-    unknown = row == len(models) - 1  # the last model stands for "in no table"
+    unknown = row == len(gpus.rows)
     _guess(figures, unknown, offers, gpus)
     memory, modded = _memory(offers, figures["memory_gb"])
     names, named = distinct(offers.cpu_name.tolist())
@@ -154,7 +155,7 @@ def describe(
         capped = offers.gpu_max_power_w < _POWER_CAPPED * figures["tdp_w"]
         clock_capped = offers.cpu_ghz > MAX_CLOCK_GHZ
     return Machines(
-        models=tuple(models),
+        models=models,
         model=row,
         num_gpus=offers.num_gpus,
         gpu_memory_gb=memory,
@@ -181,25 +182,24 @@ def describe(
 _KEPT = (*_RATES, "memory_bandwidth_gb_s", "tdp_w", "sm_count", "boost_mhz", "year")
 
 
-def _gpu_rows(offers: Offers, gpus: GpuTable) -> tuple[list[Gpu | None], IntArray]:
-    """Return the models there are, None the last, and each offer's place in them."""
+def _gpu_rows(offers: Offers, gpus: GpuTable) -> IntArray:
+    """Return each offer's row of the GPU table, one beyond the last if it is in none."""
     memory = np.nan_to_num(offers.gpu_ram_mb, nan=-1.0)  # NaN is not equal to itself
     told, code = distinct(zip(offers.gpu_name.tolist(), memory.tolist(), strict=True))
-    found = [gpus.resolve(name, memory_mb) for name, memory_mb in told]
-    known = {gpu.name: gpu for gpu in found if gpu is not None}
-    place = {name: at for at, name in enumerate(known)}
-    rows = [len(known) if gpu is None else place[gpu.name] for gpu in found]
-    return [*known.values(), None], np.array(rows, dtype=np.int64)[code]
+    rows = [gpus.row_of(gpus.resolve(name, memory_mb)) for name, memory_mb in told]
+    return np.array(rows, dtype=np.int64)[code]
 
 
 def _nominal(models: Sequence[Gpu | None], row: IntArray) -> dict[str, FloatArray]:
     """Return the table's figures of each offer's GPU, NaN where it has none."""
     names = (*_KEPT, "memory_gb", "pcie_gen", "pcie_lanes")
+    present, place = np.unique(row, return_inverse=True)
+    there = [models[at] for at in present.tolist()]
     figures = {
         name: np.array(
-            [np.nan if gpu is None else getattr(gpu, name) for gpu in models],
+            [np.nan if gpu is None else getattr(gpu, name) for gpu in there],
             dtype=np.float64,
-        )[row]
+        )[place]
         for name in names
     }
     for name in ("tf32_tflops", "bf16_tflops"):

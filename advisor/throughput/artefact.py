@@ -102,13 +102,11 @@ class ThroughputModel:
         new = [at for at, one in enumerate(asked) if one not in known]
         found = np.array([known.get(one, (np.nan, np.nan)) for one in asked])
         found = found.reshape(-1, 2)
-        if new:
-            found[new] = self._rates_of(kinds, kind[new], key, batch[new])
-            known.update(
-                (asked[at], (found[at, 0], found[at, 1]))
-                for at in new
-                if asked[at][0] != UNKNOWN
-            )
+        of_table = [at for at in new if names[at] != UNKNOWN]
+        in_none = [at for at in new if names[at] == UNKNOWN]
+        for some in filter(None, (of_table, in_none)):
+            found[some] = self._rates_of(kinds, kind[some], key, batch[some])
+        known.update((asked[at], (found[at, 0], found[at, 1])) for at in of_table)
         return np.exp(found[place, 0]), found[place, 1]
 
     def _rates_of(

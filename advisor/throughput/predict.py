@@ -218,11 +218,14 @@ def interval(
     work = joined[gpu] / limits[gpu]  # share of the GPUs' own work in a step
 
     def moved(row: int, by: FloatArray) -> FloatArray:
+        power = powers[gpu if row == gradients else row]
+        grown: FloatArray = np.exp(-by)
         if row == gpu:
-            return powers[gpu] * (work * np.exp(-by) + 1.0 - work) ** order
-        if row == gradients:
-            return powers[gpu] * (work + (1.0 - work) * np.exp(-by)) ** order
-        return powers[row] * np.exp(-order * by)
+            grown = work * grown + 1.0 - work
+        elif row == gradients:
+            grown = work + (1.0 - work) * grown
+        shifted: FloatArray = power * grown**order
+        return shifted
 
     def change(row: int, power: FloatArray) -> FloatArray:
         others = np.delete(powers, row, axis=0).sum(axis=0)
