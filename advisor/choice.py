@@ -90,27 +90,31 @@ class Costs:
 
 
 def chosen(
-    offers: Offers, cost: Costs, choice: Choice
+    offers: Offers, places: IntArray, cost: Costs, choice: Choice
 ) -> tuple[IntArray, dict[int, tuple[int, ...]], Counter[str]]:
     """Return the order, what shares GPUs with whom, and how many are left out for what.
 
+    Parameters
+    ----------
+    offers : all offers
+    places : positions of those that are in question, shape (N,)
+    cost : what decides among these N
+    choice : how the user chooses
+
     Returns
     -------
-    order : positions, the best first
+    order : positions in `offers`, the best first
     alternatives : position -> positions of worse offers that share its GPUs
     excluded : reason -> count
     """
     within, excluded = within_limits(cost, choice)
-    order = sorted_offers(offers, cost, choice, within)
+    order = sorted_offers(offers.offer_id[places], cost, choice, within)
     if choice.pareto:  # offers that share GPUs may each be worth their price
-        choices, reason = (
-            pareto_front(order, cost.job_usd, cost.job_hours),
-            "beaten_on_both",
-        )
-        alternatives: dict[int, tuple[int, ...]] = {}
-    else:
-        (choices, alternatives), reason = one_a_machine(order, offers), "shares_gpus"
-    excluded[reason] = len(order) - len(choices)
+        choices = places[pareto_front(order, cost.job_usd, cost.job_hours)]
+        excluded["beaten_on_both"] = len(order) - len(choices)
+        return choices, {}, +excluded
+    choices, alternatives = one_a_machine(places[order], offers)
+    excluded["shares_gpus"] = len(order) - len(choices)
     return choices, alternatives, +excluded
 
 
@@ -131,14 +135,14 @@ def within_limits(cost: Costs, choice: Choice) -> tuple[BoolArray, Counter[str]]
 
 
 def sorted_offers(
-    offers: Offers, cost: Costs, choice: Choice, within: BoolArray
+    offer_id: IntArray, cost: Costs, choice: Choice, within: BoolArray
 ) -> IntArray:
     """Return the positions of the offers within the limits, the best first.
 
     Ties go to the cheaper epoch, the shorter one, the lower price and at last the lower
     offer id.
     """
-    keys = [offers.offer_id, cost.usd_per_hour, cost.epoch_hours, cost.judged_usd]
+    keys = [offer_id, cost.usd_per_hour, cost.epoch_hours, cost.judged_usd]
     if choice.sort != "epoch-cost":
         by = {"epoch-time": cost.epoch_hours, "price": cost.usd_per_hour}
         keys.append(by[choice.sort])

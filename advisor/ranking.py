@@ -119,8 +119,7 @@ def rank(
     offers, excluded = parse_offers(records)
     read = len(offers) + excluded.total()
     keep, filtered = apply_filters(offers, filters, job.disk_gb)
-    offers = offers.take(keep)
-    ranking = rank_offers(offers, job, tables, choice, top=top)
+    ranking = _ranked(offers, np.flatnonzero(keep), job, tables, choice, top)
     reasons = excluded + filtered + Counter(ranking.excluded)
     return replace(ranking, excluded=dict(sorted(reasons.items())), read=read)
 
@@ -145,27 +144,42 @@ def rank_offers(
         alone, with those that share their GPUs, or the nearest misses where there is no
         choice; order, figures and counts are those of the whole
     """
+    return _ranked(offers, np.arange(len(offers)), job, tables, choice, top)
+
+
+def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
+    offers: Offers,
+    places: IntArray,
+    job: Job,
+    tables: Tables,
+    choice: Choice | None,
+    top: int | None,
+) -> Ranking:
+    """Rank the offers at `places`; a copy of all of them is not made for a few."""
     choice = choice or Choice()
     evaluator = _Evaluator.of(job, tables)
-    whole = top is None or len(offers) <= CHUNK
-    if whole:
+    read = len(places)
+    if top is None or read <= CHUNK:
+        offers, places = offers.take(places), np.arange(read)
         here, unusable = evaluator.all(offers)
         cost = Costs.of(here.bill, here.usable, choice)
+        order, alternatives, excluded = chosen(offers, places, cost, choice)
     else:
-        cost, unusable = evaluator.costs(offers, choice)
-    order, alternatives, excluded = chosen(offers, cost, choice)
-    if not whole:
+        cost, unusable = evaluator.costs(offers, places, choice)
+        order, alternatives, excluded = chosen(offers, places, cost, choice)
         order = order[:top]
-        needed = _needed(order, alternatives, cost, choice)
-        offers = offers.take(needed)
-        here, _ = evaluator.all(offers)
+        others = [other for at in order.tolist() for other in alternatives.get(at, ())]
+        needed = np.unique(np.append(order, np.array(others, dtype=np.int64)))
+        if not len(order):
+            needed = places[nearest_misses(cost, choice)]
         place = {at: new for new, at in enumerate(needed.tolist())}
         alternatives = {
             place[at]: tuple(place[other] for other in alternatives[at])
             for at in order.tolist()
             if at in alternatives
         }
-        order = np.searchsorted(needed, order)
+        offers, order = offers.take(needed), np.searchsorted(needed, order)
+        here, _ = evaluator.all(offers)
     measured = evaluator.measured
     return Ranking(
         offers=offers,
@@ -179,7 +193,7 @@ def rank_offers(
         usable=here.usable,
         flags=here.flags,
         excluded=dict(sorted((unusable + excluded).items())),
-        read=len(cost.usable),
+        read=read,
         tables=tables,
         job=job,
         choice=choice,
@@ -193,19 +207,6 @@ def rank_offers(
             },
         },
     )
-
-
-def _needed(
-    order: IntArray,
-    alternatives: Mapping[int, tuple[int, ...]],
-    cost: Costs,
-    choice: Choice,
-) -> IntArray:
-    """Return the positions, rising, that a ranking of the offers in `order` holds."""
-    if not len(order):
-        return nearest_misses(cost, choice)
-    others = [other for at in order.tolist() for other in alternatives.get(at, ())]
-    return np.unique(np.append(order, np.array(others, dtype=np.int64)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,39 +239,40 @@ class _Evaluator:
 
     def all(self, offers: Offers) -> tuple[_Evaluated, Counter[str]]:
         """Evaluate offers; also count those that do not run the job, by reason."""
-        parts = list(self._chunks(offers))
+        parts = list(self._chunks(offers, np.arange(len(offers))))
         unusable = sum((out for _, out in parts), Counter[str]())
         return joined([part for part, _ in parts]), unusable
 
-    def costs(self, offers: Offers, choice: Choice) -> tuple[Costs, Counter[str]]:
-        """Return what decides among offers, and let the rest go; count as `all` does."""
+    def costs(
+        self, offers: Offers, places: IntArray, choice: Choice
+    ) -> tuple[Costs, Counter[str]]:
+        """Return what decides among the offers at `places`; count as `all` does."""
         costs, unusable = list[Costs](), Counter[str]()
-        for part, out in self._chunks(offers):
+        for part, out in self._chunks(offers, places):
             costs.append(Costs.of(part.bill, part.usable, choice))
             unusable += out
         return joined(costs), unusable
 
-    def _chunks(self, offers: Offers) -> Iterator[tuple[_Evaluated, Counter[str]]]:
-        """Evaluate chunk by chunk, one at least."""
-        if len(offers) <= CHUNK:
-            yield self._evaluated(offers)
-            return
-        self._prime(offers)
-        places = np.arange(len(offers))
-        for start in range(0, len(offers), CHUNK):
+    def _chunks(
+        self, offers: Offers, places: IntArray
+    ) -> Iterator[tuple[_Evaluated, Counter[str]]]:
+        """Evaluate the offers at `places` chunk by chunk, one at least."""
+        if len(places) > CHUNK:
+            self._prime(offers, places)
+        for start in range(0, max(len(places), 1), CHUNK):
             yield self._evaluated(offers.take(places[start : start + CHUNK]))
 
-    def _prime(self, offers: Offers) -> None:
-        """Note what is said of the GPUs of all offers, asked for at once.
+    def _prime(self, offers: Offers, places: IntArray) -> None:
+        """Note what is said of the GPUs of all these offers, asked for at once.
 
         The figures are then those of one chunk, to the last bit that a matrix product
         rounds by what else is in it.
         """
         memory = np.nan_to_num(offers.gpu_ram_mb, nan=-1.0)  # NaN is not equal to itself
-        told = (offers.gpu_name.tolist(), memory.tolist(), offers.num_gpus.tolist())
-        _, code = distinct(zip(*told, strict=True))
+        told = (offers.gpu_name, memory, offers.num_gpus)
+        _, code = distinct(zip(*(one[places].tolist() for one in told), strict=True))
         _, first = np.unique(code, return_index=True)
-        self._evaluated(offers.take(first))
+        self._evaluated(offers.take(places[first]))
 
     def _evaluated(self, offers: Offers) -> tuple[_Evaluated, Counter[str]]:
         """Evaluate one chunk."""
@@ -297,6 +299,9 @@ class _Evaluator:
 
 def nothing_left(ranking: Ranking) -> AdvisorError:
     """Return the error of a ranking without a choice: see `advisor.choice.refusal`."""
+    if ranking.read == 0:
+        message = "the market is empty: it lists no offer, or none of what was asked for"
+        return NothingFitsError(message)
     cost = Costs.of(ranking.bill, ranking.usable, ranking.choice)
     return refusal(ranking.offers, cost, ranking.job, ranking.choice)
 

@@ -111,11 +111,11 @@ def command(  # noqa: PLR0917  (one argument an option)
     )
     filters = asked.filters(tables.gpus, answer.records)
     job, filters = with_kept_data(environment, answer, job, filters)
-    ranking = rank(answer.records, job, tables, filters, choice)
-    now = environment.now()
-    remark(headline(ranking, answer, now))
     if top is None and output_format == "table":
         top = _TABLE_ROWS
+    ranking = rank(answer.records, job, tables, filters, choice, top=top)
+    now = environment.now()
+    remark(headline(ranking, answer, now))
     ties = tied_with(ranking, top)
     shown = entries(ranking, top, ties, simulated=answer.simulated)
     if output_format == "json":

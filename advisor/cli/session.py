@@ -109,10 +109,16 @@ class Constraints:
         gpus: GpuTable,
         records: Iterable[Mapping[str, Any]],
     ) -> Filters:
-        """Return what is checked again on each offer that came."""
-        names = {name for r in records if isinstance(name := r.get("gpu_name"), str)}
+        """Return what is checked again on each offer that came.
+
+        The records are looked at only where GPUs are named.
+        """
+        names = None
+        if self.gpus:
+            told = {name for r in records if isinstance(name := r.get("gpu_name"), str)}
+            names = gpus.select(self.gpus, told)
         return Filters(
-            gpu_names=gpus.select(self.gpus, names) if self.gpus else None,
+            gpu_names=names,
             num_gpus=frozenset(self.num_gpus),
             min_reliability=self.min_reliability,
             max_usd_per_hour=self.listed_max_price,

@@ -76,8 +76,8 @@ _TEXTS = (
     "gpu_arch",
 )
 
-CHUNK = 512
-"""Records that are read together: a few MB, about what a core's cache holds."""
+CHUNK = 96
+"""Records that are read together: half a MB or so, about what a core's cache holds."""
 
 _PLAIN = frozenset({float, int, type(None)})
 """Types that NumPy converts as `read_number` does; of a truth value it makes a number."""

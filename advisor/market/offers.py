@@ -187,28 +187,31 @@ def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
         reader.read(*identified(chunk))
         read += len(chunk)
     columns = reader.columns()
+    found = len(columns["offer_id"])
     best = _best_of_each(columns["offer_id"], columns["score"])
-    offers = _offers(columns)
+    _mend(columns)
     with np.errstate(invalid="ignore"):
-        counted = (offers.num_gpus >= 1) & (offers.num_gpus <= MOST_GPUS)
-        counted &= offers.num_gpus % 1 == 0
-    repriced = offers.dph_base + offers.storage_usd_per_gb_month
-    priced = np.isfinite(offers.dph_total) | np.isfinite(repriced)
+        number = columns["num_gpus"]
+        counted = (number >= 1) & (number <= MOST_GPUS) & (number % 1 == 0)
+    repriced = columns["dph_base"] + columns["storage_usd_per_gb_month"]
+    priced = np.isfinite(columns["dph_total"]) | np.isfinite(repriced)
     kept = best[(counted & priced)[best]]
     excluded = Counter(
-        malformed=read - len(offers),
-        duplicate=len(offers) - len(best),
+        malformed=read - found,
+        duplicate=found - len(best),
         unknown_num_gpus=int(np.sum(~counted[best])),
         no_price=int(np.sum((counted & ~priced)[best])),
     )
-    return offers if len(kept) == len(offers) else offers.take(kept), +excluded
+    return _offers(columns, kept), +excluded
 
 
 def parse_machine(record: Record) -> Offers:
     """Parse one machine that nobody offers: it needs neither an id nor a price."""
     reader = Reader()
     reader.read([record], np.array([UNKNOWN_ID], dtype=np.int64))
-    return _offers(reader.columns())
+    columns = reader.columns()
+    _mend(columns)
+    return _offers(columns, np.array([0]))
 
 
 def _best_of_each(offer_id: IntArray, score: FloatArray) -> IntArray:
@@ -226,8 +229,21 @@ def _best_of_each(offer_id: IntArray, score: FloatArray) -> IntArray:
     return best
 
 
-def _offers(columns: dict[str, Any]) -> Offers:
-    """Return columns as they came as offers: impossible figures out, units mended."""
+def _offers(columns: dict[str, Any], kept: IntArray) -> Offers:
+    """Return the offers at the positions `kept` of columns, which are used up."""
+    taken: dict[str, Any] = {}
+    for name in (one.name for one in fields(Offers)):
+        column = columns.pop(name)  # one at a time: no second copy of all of them
+        if name == "gpu_ids":
+            column = tuple(map(column.__getitem__, kept.tolist()))
+        elif len(kept) < len(column):
+            column = column[kept]
+        taken[name] = column
+    return Offers(**taken)
+
+
+def _mend(columns: dict[str, Any]) -> None:
+    """Make of columns as they came those of offers: what is impossible is unknown."""
     for name, column in NUMBERS.items():
         values = columns[name]
         with np.errstate(invalid="ignore"):
@@ -238,7 +254,6 @@ def _offers(columns: dict[str, Any]) -> Offers:
     places = columns["geolocation"].tolist()
     country = {place: country_of(place) for place in set(places)}
     columns["country"] = objects(map(country.__getitem__, places))
-    return Offers(**{one.name: columns[one.name] for one in fields(Offers)})
 
 
 def _mend_units(columns: Mapping[str, FloatArray]) -> None:
