@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 import numpy as np
 
@@ -63,11 +62,71 @@ def judged_cost(cost: Bill, choice: Choice) -> FloatArray:
     return cost.quantile(choice.risk_averse)
 
 
-def within_limits(
-    cost: Bill, choice: Choice, usable: BoolArray
-) -> tuple[BoolArray, Counter[str]]:
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What decides among N offers; all arrays have shape (N,).
+
+    Attributes
+    ----------
+    usable : which of them run the job at all
+    judged_usd : cost per epoch that they are judged by
+    usd_per_hour, epoch_hours, epoch_usd, job_hours, job_usd : see `Bill`
+    """
+
+    usable: BoolArray
+    judged_usd: FloatArray
+    usd_per_hour: FloatArray
+    epoch_hours: FloatArray
+    epoch_usd: FloatArray
+    job_hours: FloatArray
+    job_usd: FloatArray
+
+    @classmethod
+    def of(cls, bill: Bill, usable: BoolArray, choice: Choice) -> Self:
+        """Take of a bill what decides."""
+        return cls(
+            usable=usable,
+            judged_usd=judged_cost(bill, choice),
+            usd_per_hour=bill.usd_per_hour,
+            epoch_hours=bill.epoch_hours,
+            epoch_usd=bill.epoch_usd,
+            job_hours=bill.job_hours,
+            job_usd=bill.job_usd,
+        )
+
+
+def chosen(
+    offers: Offers, places: IntArray, cost: Costs, choice: Choice
+) -> tuple[IntArray, dict[int, tuple[int, ...]], Counter[str]]:
+    """Return the order, what shares GPUs with whom, and how many are left out for what.
+
+    Parameters
+    ----------
+    offers : all offers
+    places : positions of those that are in question, shape (N,)
+    cost : what decides among these N
+    choice : how the user chooses
+
+    Returns
+    -------
+    order : positions in `offers`, the best first
+    alternatives : position -> positions of worse offers that share its GPUs
+    excluded : reason -> count
+    """
+    within, excluded = within_limits(cost, choice)
+    order = sorted_offers(offers.offer_id[places], cost, choice, within)
+    if choice.pareto:  # offers that share GPUs may each be worth their price
+        choices = places[pareto_front(order, cost.job_usd, cost.job_hours)]
+        excluded["beaten_on_both"] = len(order) - len(choices)
+        return choices, {}, +excluded
+    choices, alternatives = one_a_machine(places[order], offers)
+    excluded["shares_gpus"] = len(order) - len(choices)
+    return choices, alternatives, +excluded
+
+
+def within_limits(cost: Costs, choice: Choice) -> tuple[BoolArray, Counter[str]]:
     """Return which usable offers meet the limits, and how many do not meet which."""
-    within, counts = usable.copy(), Counter[str]()
+    within, counts = cost.usable.copy(), Counter[str]()
     for reason, values, most in (
         ("price", cost.usd_per_hour, choice.max_usd_per_hour),
         ("misses_deadline", cost.job_hours, choice.deadline_h),
@@ -82,28 +141,20 @@ def within_limits(
 
 
 def sorted_offers(
-    offers: Offers, cost: Bill, choice: Choice, usable: BoolArray
+    offer_id: IntArray, cost: Costs, choice: Choice, within: BoolArray
 ) -> IntArray:
-    """Return the positions of the usable offers, the best first.
+    """Return the positions of the offers within the limits, the best first.
 
     Ties go to the cheaper epoch, the shorter one, the lower price and at last the lower
     offer id.
     """
-    judged = judged_cost(cost, choice)
-    by = {
-        "epoch-cost": judged,
-        "epoch-time": cost.epoch_hours,
-        "price": cost.usd_per_hour,
-    }
-    keys = (
-        offers.offer_id,
-        cost.usd_per_hour,
-        cost.epoch_hours,
-        judged,
-        by[choice.sort],
-    )
-    order = np.lexsort(keys)
-    return order[usable[order]]
+    keys = [offer_id, cost.usd_per_hour, cost.epoch_hours, cost.judged_usd]
+    if choice.sort != "epoch-cost":
+        by = {"epoch-time": cost.epoch_hours, "price": cost.usd_per_hour}
+        keys.append(by[choice.sort])
+    (places,) = np.nonzero(within)
+    order: IntArray = places[np.lexsort([key[places] for key in keys])]
+    return order
 
 
 def one_a_machine(
@@ -121,19 +172,25 @@ def one_a_machine(
     order : without the offers that share a GPU with a better one
     alternatives : position in `offers` -> positions of those, in their order
     """
-    kept: list[int] = []
-    alternatives: dict[int, tuple[int, ...]] = {}
-    holder: dict[tuple[int, int], int] = {}
-    for at in order.tolist():
-        machine = int(offers.machine_id[at])
-        gpus = [(machine, gpu) for gpu in offers.gpu_ids[at]]
-        better = next((holder[gpu] for gpu in gpus if gpu in holder), None)
-        if better is not None and machine != UNKNOWN_ID:
-            alternatives[better] = (*alternatives.get(better, ()), at)
-            continue
-        kept.append(at)
-        holder.update(dict.fromkeys(gpus, at))
-    return np.array(kept, dtype=np.int64), alternatives
+    machine_id = offers.machine_id[order]
+    _, place, count = np.unique(machine_id, return_inverse=True, return_counts=True)
+    several = (count[place] > 1) & (machine_id != UNKNOWN_ID)
+    kept = np.ones(len(order), dtype=bool)
+    found: dict[int, list[int]] = {}
+    holders: dict[int, dict[int, int]] = {}
+    (ranks,) = np.nonzero(several)  # who has a machine alone shares with nobody
+    these = (ranks.tolist(), order[ranks].tolist(), machine_id[ranks].tolist())
+    for rank, at, machine in zip(*these, strict=True):
+        holder = holders.setdefault(machine, {})
+        gpus = offers.gpu_ids[at]
+        for gpu in gpus:
+            if gpu in holder:
+                kept[rank] = False
+                found.setdefault(holder[gpu], []).append(at)
+                break
+        else:
+            holder.update(dict.fromkeys(gpus, at))
+    return order[kept], {at: tuple(others) for at, others in found.items()}
 
 
 def pareto_front(order: IntArray, usd: FloatArray, hours: FloatArray) -> IntArray:
@@ -141,28 +198,31 @@ def pareto_front(order: IntArray, usd: FloatArray, hours: FloatArray) -> IntArra
 
     Of offers that are equal in both the first stays.
     """
-    best_first = order[np.lexsort((hours[order], usd[order]))]
-    front: list[int] = []
-    fastest = math.inf
-    for at in best_first.tolist():
-        if hours[at] < fastest:
-            front.append(at)
-            fastest = hours[at]
-    chosen = set(front)
-    return np.array([at for at in order.tolist() if at in chosen], dtype=np.int64)
+    cheapest_first = order[np.lexsort((hours[order], usd[order]))]
+    taken = hours[cheapest_first]
+    fastest_before = np.fmin.accumulate(np.append(np.inf, taken[:-1]))
+    front = np.zeros(len(usd), dtype=bool)
+    front[cheapest_first[taken < fastest_before[: len(taken)]]] = True
+    return order[front[order]]
 
 
-def refusal(
-    offers: Offers, cost: Bill, job: Job, choice: Choice, usable: BoolArray
-) -> AdvisorError:
+def nearest_misses(cost: Costs, choice: Choice) -> IntArray:
+    """Return the positions of the offers that `refusal` may name, in their order."""
+    (able,) = np.nonzero(cost.usable)
+    in_time = able[cost.job_hours[able] <= _allowed_h(choice)]
+    nearest = [_least(cost.job_hours, able), _least(cost.job_usd, able)] * bool(len(able))
+    if len(in_time):
+        nearest += [_least(cost.epoch_usd, in_time), _least(cost.job_usd, in_time)]
+    return np.unique(np.array(nearest, dtype=np.int64))
+
+
+def refusal(offers: Offers, cost: Costs, job: Job, choice: Choice) -> AdvisorError:
     """Return the error of limits that leave nothing: the nearest miss, and a way out.
 
-    Parameters
-    ----------
-    usable : offers that run the job at all, one at least
+    One offer at least must be usable.
     """
-    able: Sequence[int] = np.flatnonzero(usable).tolist()
-    fastest = min(able, key=lambda at: float(cost.job_hours[at]))
+    (able,) = np.nonzero(cost.usable)
+    fastest = _least(cost.job_hours, able)
     deadline = choice.deadline_h
     if deadline is not None and not cost.job_hours[fastest] <= deadline:
         share = deadline / float(cost.job_hours[fastest])
@@ -171,10 +231,8 @@ def refusal(
             f"{_named(offers, cost, fastest)}: allow {cost.job_hours[fastest]:.3g} h"
             f"{_fewer(job, share)}"
         )
-    in_time = [
-        at for at in able if deadline is None or float(cost.job_hours[at]) <= deadline
-    ]
-    cheapest_epoch = min(in_time, key=lambda at: float(cost.epoch_usd[at]))
+    in_time = able[cost.job_hours[able] <= _allowed_h(choice)]
+    cheapest_epoch = _least(cost.epoch_usd, in_time)
     most, least = choice.max_epoch_usd, float(cost.epoch_usd[cheapest_epoch])
     if most is not None and not least <= most:
         return OverBudgetError(
@@ -185,8 +243,8 @@ def refusal(
         message = "no offer meets all limits at once: loosen one of them"
         return NothingFitsError(message)
     budget = choice.budget_usd
-    nearest = min(in_time, key=lambda at: float(cost.job_usd[at]))
-    cheapest = min(able, key=lambda at: float(cost.job_usd[at]))
+    nearest = _least(cost.job_usd, in_time)
+    cheapest = _least(cost.job_usd, able)
     in_words = "" if deadline is None else " that meets the deadline"
     slower = ""
     if cheapest != nearest:
@@ -198,7 +256,16 @@ def refusal(
     )
 
 
-def _named(offers: Offers, cost: Bill, at: int) -> str:
+def _allowed_h(choice: Choice) -> float:
+    return math.inf if choice.deadline_h is None else choice.deadline_h
+
+
+def _least(values: FloatArray, places: IntArray) -> int:
+    """Return the one of `places` with the least value, the first of equal ones."""
+    return int(places[np.argmin(values[places])])
+
+
+def _named(offers: Offers, cost: Costs, at: int) -> str:
     gpus = f"{offers.num_gpus[at]:.0f} x {offers.gpu_name[at] or 'unknown'}"
     figures = f"${cost.job_usd[at]:,.2f} and {cost.job_hours[at]:.3g} h"
     return f"offer {offers.offer_id[at]} ({gpus}) with {figures}"

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray
+from advisor.arrays import BoolArray, FloatArray, IntArray, distinct, joined
 from advisor.assumption import Assumption
-from advisor.choice import (
-    Choice,
-    one_a_machine,
-    pareto_front,
-    refusal,
-    sorted_offers,
-    within_limits,
-)
+from advisor.choice import Choice, Costs, chosen, nearest_misses, refusal
 from advisor.cost.bids import BidCurve, bid_curve
 from advisor.cost.bill import Bill, bill
 from advisor.cost.job import Job
@@ -34,6 +27,7 @@ from advisor.resources import models_folder
 from advisor.software.fit import SoftwareFit, software_fit
 from advisor.throughput.artefact import MODELLED, ThroughputModel, load_model
 from advisor.throughput.health import BROKEN_LOG_SD, EXPONENT, Health, health
+from advisor.throughput.kinds import GpuMemo
 from advisor.throughput.own_runs import Measured
 from advisor.throughput.predict import Throughput, measure, predict
 from advisor.workloads.host_memory import (
@@ -49,6 +43,9 @@ from advisor.workloads.memory import USABLE_SHARE
 if TYPE_CHECKING:
     from advisor.throughput.advice import Advice
 
+
+CHUNK = 4096
+"""Offers that are evaluated together: their arrays fit a processor's cache, about."""
 
 _TIGHT = 0.1
 """Probability that the host's memory does not suffice from which it is told."""
@@ -80,7 +77,8 @@ class Ranking:
     start_risk : probability that the host's memory does not suffice for it, NaN where
         that is unknown, shape (N,)
     measured : what runs of the user's own say; None: there are none
-    order : positions into them, the best offer first, shape (R,), R <= N
+    order : positions into them, the best offer first, shape (R,), R <= N; where so many
+        were asked for, the best of them
     alternatives : position -> positions of offers that share its GPUs and rank lower
     usable : which offers run the job at all, shape (N,)
     flags : name -> whether it holds, shape (N,) each
@@ -121,75 +119,101 @@ def rank(
     tables: Tables,
     filters: Filters,
     choice: Choice | None = None,
+    *,
+    top: int | None = None,
 ) -> Ranking:
     """Rank a market's records by what an epoch of `job` costs.
 
     Parameters
     ----------
-    records : offers as the market's JSON has them
+    records : offers as the market's JSON has them; looked at once, so that a stream of
+        them is never held whole
     job : what is to be done
     tables : hardware tables and throughput model
     filters : the user's constraints
     choice : how the user chooses; None: the least expected cost
+    top : see `rank_offers`
     """
-    listed = list(records)
-    offers, excluded = offers_meeting(listed, filters, job.disk_gb)
-    ranking = rank_offers(offers, job, tables, choice)
+    offers, keep, excluded = offers_meeting(records, filters, job.disk_gb)
+    read = int(keep.sum()) + excluded.total()
+    ranking = _ranked(offers, np.flatnonzero(keep), job, tables, choice, top)
     reasons = excluded + Counter(ranking.excluded)
-    return replace(ranking, excluded=dict(sorted(reasons.items())), read=len(listed))
+    return replace(ranking, excluded=dict(sorted(reasons.items())), read=read)
 
 
 def rank_offers(
-    offers: Offers, job: Job, tables: Tables, choice: Choice | None = None
+    offers: Offers,
+    job: Job,
+    tables: Tables,
+    choice: Choice | None = None,
+    *,
+    top: int | None = None,
 ) -> Ranking:
-    """Rank offers that are parsed already and that all meet the constraints."""
+    """Rank offers that are parsed already and that all meet the constraints.
+
+    Parameters
+    ----------
+    offers : N offers
+    job : what is to be done
+    tables : hardware tables and throughput model
+    choice : how the user chooses; None: the least expected cost
+    top : how many of the best are asked for; None: all. The ranking may then hold these
+        alone, with those that share their GPUs, or the nearest misses where there is no
+        choice; order, figures and counts are those of the whole
+    """
+    return _ranked(offers, np.arange(len(offers)), job, tables, choice, top)
+
+
+def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
+    offers: Offers,
+    places: IntArray,
+    job: Job,
+    tables: Tables,
+    choice: Choice | None,
+    top: int | None,
+) -> Ranking:
+    """Rank the offers at `places`; a copy of all of them is not made for a few."""
     choice = choice or Choice()
-    machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
-    condition = health(offers, machines, tables.model.gpu.dlperf)
-    measured = measure(job.runs, job.workload, tables.model, tables.gpus, tables.cpus)
-    throughput = predict(
-        machines,
-        job.workload,
-        tables.model,
-        condition,
-        fit_batch=job.fit_batch,
-        measured=measured,
-    )
-    software = software_fit(offers, machines.gpu, job.images)
-    need_gb = _host_need_gb(offers, throughput, job)
-    risk = too_little_probability(need_gb, machines.ram_gb)
-    # What is surely too small is left out below; it must not cost infinitely much.
-    counted = np.minimum(np.nan_to_num(risk), SURELY_TOO_SMALL)
-    cost = bill(offers, machines, throughput, job, counted)
-    usable, unusable = _usable(throughput, software, risk, cost, job)
-    within, outside = within_limits(cost, choice, usable)
-    order = sorted_offers(offers, cost, choice, within)
-    choices, alternatives = one_a_machine(order, offers)
-    if choice.pareto:  # offers that share GPUs may each be worth their price
-        choices, alternatives = pareto_front(order, cost.job_usd, cost.job_hours), {}
-    dropped = "beaten_on_both" if choice.pareto else "shares_gpus"
-    same = Counter({dropped: len(order) - len(choices)})
+    evaluator = _Evaluator.of(job, tables)
+    read = len(places)
+    if top is None or read <= CHUNK:
+        offers, places = offers.take(places), np.arange(read)
+        here, unusable = evaluator.all(offers)
+        cost = Costs.of(here.bill, here.usable, choice)
+        order, alternatives, excluded = chosen(offers, places, cost, choice)
+    else:
+        cost, unusable = evaluator.costs(offers, places, choice)
+        order, alternatives, excluded = chosen(offers, places, cost, choice)
+        order = order[:top]
+        others = [other for at in order.tolist() for other in alternatives.get(at, ())]
+        needed = np.unique(np.append(order, np.array(others, dtype=np.int64)))
+        if not len(order):
+            needed = places[nearest_misses(cost, choice)]
+        place = {at: new for new, at in enumerate(needed.tolist())}
+        alternatives = {
+            place[at]: tuple(place[other] for other in alternatives[at])
+            for at in order.tolist()
+            if at in alternatives
+        }
+        offers, order = offers.take(needed), np.searchsorted(needed, order)
+        here, _ = evaluator.all(offers)
+    measured = evaluator.measured
     return Ranking(
         offers=offers,
-        machines=machines,
-        condition=condition,
+        machines=here.machines,
+        condition=here.condition,
         measured=measured,
-        throughput=throughput,
-        software=software,
-        host_need_gb=need_gb,
-        start_risk=risk,
-        bill=cost,
-        order=choices,
+        throughput=here.throughput,
+        software=here.software,
+        host_need_gb=here.host_need_gb,
+        start_risk=here.start_risk,
+        bill=here.bill,
+        order=order,
         alternatives=alternatives,
-        usable=usable,
-        flags={
-            **_flags(offers, machines, condition, throughput, cost),
-            **software.flags,
-            "host_ram_tight": np.nan_to_num(risk) > _TIGHT,
-            "batch_fitted": np.full(len(offers), job.fit_batch),
-        },
-        excluded=dict(sorted((unusable + outside + same).items())),
-        read=len(offers),
+        usable=here.usable,
+        flags=here.flags,
+        excluded=dict(sorted((unusable + excluded).items())),
+        read=read,
         tables=tables,
         job=job,
         choice=choice,
@@ -205,12 +229,123 @@ def rank_offers(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Evaluated:
+    """What is said of each of N offers alone, see `Ranking`."""
+
+    machines: Machines
+    condition: Health
+    throughput: Throughput
+    software: SoftwareFit
+    host_need_gb: FloatArray
+    start_risk: FloatArray
+    bill: Bill
+    usable: BoolArray
+    flags: Mapping[str, BoolArray]
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluator:
+    """Evaluates offers for one job, a chunk at a time; what is equal only once."""
+
+    job: Job
+    tables: Tables
+    measured: Measured | None
+    memo: GpuMemo
+
+    @classmethod
+    def of(cls, job: Job, tables: Tables) -> Self:
+        """Return an evaluator that has seen no offer yet."""
+        model = tables.model
+        measured = measure(job.runs, job.workload, model, tables.gpus, tables.cpus)
+        return cls(job, tables, measured, GpuMemo())
+
+    def all(self, offers: Offers) -> tuple[_Evaluated, Counter[str]]:
+        """Evaluate offers; also count those that do not run the job, by reason."""
+        parts = list(self._chunks(offers, np.arange(len(offers))))
+        unusable = sum((out for _, out in parts), Counter[str]())
+        return joined([part for part, _ in parts]), unusable
+
+    def costs(
+        self, offers: Offers, places: IntArray, choice: Choice
+    ) -> tuple[Costs, Counter[str]]:
+        """Return what decides among the offers at `places`; count as `all` does."""
+        costs, unusable = list[Costs](), Counter[str]()
+        for part, out in self._chunks(offers, places):
+            costs.append(Costs.of(part.bill, part.usable, choice))
+            unusable += out
+        return joined(costs), unusable
+
+    def _chunks(
+        self, offers: Offers, places: IntArray
+    ) -> Iterator[tuple[_Evaluated, Counter[str]]]:
+        """Evaluate the offers at `places` chunk by chunk, one at least."""
+        if len(places) > CHUNK:
+            self._prime(offers, places)
+        for start in range(0, max(len(places), 1), CHUNK):
+            yield self._evaluated(offers.take(places[start : start + CHUNK]))
+
+    def _prime(self, offers: Offers, places: IntArray) -> None:
+        """Note what is said of the GPUs of all these offers, asked for at once.
+
+        The figures are then those of one chunk, to the last bit that a matrix product
+        rounds by what else is in it.
+        """
+        memory = np.nan_to_num(offers.gpu_ram_mb, nan=-1.0)  # NaN is not equal to itself
+        told = (offers.gpu_name, memory, offers.num_gpus)
+        _, code = distinct(zip(*(one[places].tolist() for one in told), strict=True))
+        _, first = np.unique(code, return_index=True)
+        self._evaluated(offers.take(places[first]))
+
+    def _evaluated(self, offers: Offers) -> tuple[_Evaluated, Counter[str]]:
+        """Evaluate one chunk."""
+        job, tables = self.job, self.tables
+        machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
+        condition = health(offers, machines, tables.model.gpu.dlperf)
+        throughput = predict(
+            machines,
+            job.workload,
+            tables.model,
+            condition,
+            fit_batch=job.fit_batch,
+            measured=self.measured,
+            memo=self.memo,
+        )
+        software = software_fit(offers, machines.gpu, job.images)
+        need_gb = _host_need_gb(offers, throughput, job)
+        risk = too_little_probability(need_gb, machines.ram_gb)
+        # What is surely too small is left out below; it must not cost infinitely much.
+        counted = np.minimum(np.nan_to_num(risk), SURELY_TOO_SMALL)
+        cost = bill(offers, machines, throughput, job, counted)
+        usable, unusable = _usable(throughput, software, risk, cost, job)
+        flags = {
+            **_flags(offers, machines, condition, throughput, cost),
+            **software.flags,
+            "host_ram_tight": np.nan_to_num(risk) > _TIGHT,
+            "batch_fitted": np.full(len(offers), job.fit_batch),
+        }
+        found = _Evaluated(
+            machines,
+            condition,
+            throughput,
+            software,
+            need_gb,
+            risk,
+            cost,
+            usable,
+            flags,
+        )
+        return found, unusable
+
+
 def nothing_left(ranking: Ranking) -> AdvisorError:
     """Return the error of a ranking without a choice: why, and what would help."""
+    if ranking.read == 0:
+        message = "the market is empty: it lists no offer, or none of what was asked for"
+        return NothingFitsError(message)
     if ranking.choice.limits_the_job and ranking.usable.any():
-        return refusal(
-            ranking.offers, ranking.bill, ranking.job, ranking.choice, ranking.usable
-        )
+        cost = Costs.of(ranking.bill, ranking.usable, ranking.choice)
+        return refusal(ranking.offers, cost, ranking.job, ranking.choice)
     counts = ", ".join(f"{name} {count:,}" for name, count in ranking.excluded.items())
     out = f" (left out: {counts})" if counts else ""
     message = f"no offer fits{out}: loosen the constraints or take a smaller workload"
@@ -327,15 +462,15 @@ def _flags(
     return {
         **machines.flags,
         "gpu_not_modelled": np.array(
-            [gpu is not None and gpu.vendor != MODELLED for gpu in machines.gpu],
+            [gpu is not None and gpu.vendor != MODELLED for gpu in machines.models],
             dtype=bool,
-        ),
+        )[machines.model],
         **condition.flags,
         **cost.flags,
         "batch_accumulated": throughput.accumulation_steps > 1,
         "ram_unknown": np.isnan(machines.ram_gb),
         "disk_speed_unknown": np.isnan(machines.disk_mb_s),
-        "unverified": ~np.isin(offers.verification, ("", "verified")),
+        "unverified": (offers.verification != "") & (offers.verification != "verified"),
     }
 
 

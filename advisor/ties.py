@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Self
 
 import numpy as np
 
-from advisor.arrays import FloatArray, IntArray
+from advisor.arrays import IntArray
 from advisor.choice import judged_cost
 from advisor.ranking import Ranking
 from advisor.throughput.limits import LIMITS
@@ -35,15 +39,15 @@ def tied_with(ranking: Ranking, top: int | None = None) -> list[int | None]:
     order = ranking.order[:top]
     if not len(order) or ranking.choice.sort != "epoch-cost":
         return [None] * len(order)
-    covariance = _covariance(ranking, order)
-    cost = np.log(judged_cost(ranking.bill, ranking.choice)[order])
-    sd = ranking.bill.log_sd_high[order]
+    covariance = _Covariance.of(ranking, order)
+    cost = np.log(judged_cost(ranking.bill, ranking.choice)[order]).tolist()
+    sd = ranking.bill.log_sd_high[order].tolist()
     threshold = NormalDist().inv_cdf(SURE)
     groups: list[int | None] = [None]
     leader = 0
     for at in range(1, len(order)):
-        variance = sd[leader] ** 2 + sd[at] ** 2 - 2.0 * covariance[leader, at]
-        if abs(cost[at] - cost[leader]) < threshold * np.sqrt(max(variance, 0.0)):
+        variance = sd[leader] ** 2 + sd[at] ** 2 - 2.0 * covariance.between(leader, at)
+        if abs(cost[at] - cost[leader]) < threshold * math.sqrt(max(variance, 0.0)):
             groups.append(int(order[leader]))
         else:
             leader = at
@@ -51,19 +55,45 @@ def tied_with(ranking: Ranking, top: int | None = None) -> list[int | None]:
     return groups
 
 
-def _covariance(ranking: Ranking, order: IntArray) -> FloatArray:
-    """Return the covariance of the log costs through what offers share, (R, R)."""
-    throughput, bill, model = ranking.throughput, ranking.bill, ranking.tables.model
-    limits = np.stack([throughput.limits[name][order] for name in LIMITS])
-    shares = limit_shares(limits, model.host.norm_order)
-    workload = ranking.job.workload
-    correlation, gpu = gpu_correlation(
-        model, ranking.machines.take(order), workload, ranking.measured
-    )
-    of_gpu = shares[LIMITS.index("gpu")] * bill.log_sd_throughput[order]
-    rate_sd = np.log(throughput.samples_per_s / throughput.low)[order] / Z90
-    with np.errstate(divide="ignore", invalid="ignore"):
-        reach = np.nan_to_num(bill.log_sd_throughput[order] / rate_sd)
-    of_cpu = shares[LIMITS.index("cpu")] * workload.cpu_ms_log_sd * reach
-    covariance: FloatArray = correlation[np.ix_(gpu, gpu)] * np.outer(of_gpu, of_gpu)
-    return covariance + np.outer(of_cpu, of_cpu)
+@dataclass(frozen=True, slots=True)
+class _Covariance:
+    """Covariance of the log costs of R offers through what they share.
+
+    Of pairs, when they are asked for: all of them would be R^2.
+
+    Attributes
+    ----------
+    gpu : which of G GPUs each offer has
+    correlation : G x G, between the errors of the GPU side
+    of_gpu, of_cpu : log-sd of the cost through the GPU side, and through the time of a
+        sample on a core
+    """
+
+    gpu: Sequence[int]
+    correlation: Sequence[Sequence[float]]
+    of_gpu: Sequence[float]
+    of_cpu: Sequence[float]
+
+    @classmethod
+    def of(cls, ranking: Ranking, order: IntArray) -> Self:
+        """Read what the offers at the positions `order` share."""
+        throughput, bill, model = ranking.throughput, ranking.bill, ranking.tables.model
+        limits = np.stack([throughput.limits[name][order] for name in LIMITS])
+        shares = limit_shares(limits, model.host.norm_order)
+        workload = ranking.job.workload
+        correlation, gpu = gpu_correlation(
+            model, ranking.machines.take(order), workload, ranking.measured
+        )
+        of_gpu = shares[LIMITS.index("gpu")] * bill.log_sd_throughput[order]
+        rate_sd = np.log(throughput.samples_per_s / throughput.low)[order] / Z90
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reach = np.nan_to_num(bill.log_sd_throughput[order] / rate_sd)
+        of_cpu = shares[LIMITS.index("cpu")] * workload.cpu_ms_log_sd * reach
+        arrays = (gpu, correlation, of_gpu, of_cpu)
+        return cls(*(array.tolist() for array in arrays))
+
+    def between(self, one: int, other: int) -> float:
+        """Return the covariance of two of the offers."""
+        correlation = self.correlation[self.gpu[one]][self.gpu[other]]
+        through_gpu = correlation * self.of_gpu[one] * self.of_gpu[other]
+        return through_gpu + self.of_cpu[one] * self.of_cpu[other]

@@ -111,7 +111,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     def ranked(answer: Answer) -> tuple[Ranking, list[Entry]]:
         filters = asked.filters(tables.gpus, answer.records)
         known_job, known = with_kept_data(environment, answer, job, filters)
-        ranking = rank(answer.records, known_job, tables, known, choice)
+        ranking = rank(answer.records, known_job, tables, known, choice, top=top)
         ties = tied_with(ranking, top)
         return ranking, entries(ranking, top, ties, simulated=answer.simulated)
 

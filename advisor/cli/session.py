@@ -15,13 +15,13 @@ from advisor.cost.job import Job, Rental, needed_disk_gb
 from advisor.errors import NothingFitsError, UsageError
 from advisor.hardware.gpus import GpuTable
 from advisor.market.cache import AnswerCache
+from advisor.market.columns import record_id
 from advisor.market.filters import (
     Filters,
     countries_of,
     least_gpu_ram_mb,
     why_left_out,
 )
-from advisor.market.offers import record_id
 from advisor.market.registry import search
 from advisor.market.types import Answer, Condition, Query, Record
 from advisor.ranking import Ranking, find_offer, load_tables, rank
@@ -192,12 +192,18 @@ class Constraints:
     ) -> Filters:
         """Return what is checked again on each offer that came.
 
+        The records are looked at only where GPUs or fields are named.
+
         Raises
         ------
         UsageError
             if a GPU or a field is neither known nor among the offers
         """
-        names = {name for r in records if isinstance(name := r.get("gpu_name"), str)}
+        names = frozenset[str]()
+        if self.gpus or self.exclude_gpus:
+            names = frozenset(
+                name for one in records if isinstance(name := one.get("gpu_name"), str)
+            )
         return Filters(
             gpu_names=gpus.select(self.gpus, names) if self.gpus else None,
             num_gpus=frozenset(self.num_gpus),

@@ -9,6 +9,7 @@ import numpy as np
 from advisor.arrays import FloatArray
 from advisor.cost.expected import (
     Lines,
+    averaged,
     checkpoint_interval_h,
     expected,
     stretches,
@@ -33,7 +34,9 @@ class BidCurve:
     losses_per_h : expected rate at which the bid loses its GPUs, shape (B, N)
     usd, usd_low, usd_high : expected cost of the job, and at the least and the most
         likely rate of the prior, shape (B, N)
-    lines : the expected lines of the job, shape (B, N) each
+    by_factor : the expected lines of the job at every rate of the prior, shape
+        (rates, B, N) each
+    weights : how likely each of these rates is
     """
 
     bids: FloatArray
@@ -41,7 +44,13 @@ class BidCurve:
     usd: FloatArray
     usd_low: FloatArray
     usd_high: FloatArray
-    lines: Lines
+    by_factor: Lines
+    weights: FloatArray
+
+    @property
+    def lines(self) -> Lines:
+        """The expected lines of the job, shape (B, N) each."""
+        return self.by_factor.averaged(self.weights)
 
     def best(self) -> FloatArray:
         """Return the bid of the least cost of each offer, shape (N,)."""
@@ -102,12 +111,13 @@ def bid_curve(
         failures_per_h=failures,
         preemptions_per_h=rate * prior.factors[:, None, None],
     )
-    by_factor = lines.usd
+    usd = lines.usd
     return BidCurve(
         bids=bids,
         losses_per_h=mean,
-        usd=np.tensordot(prior.weights, by_factor, axes=1),
-        usd_low=by_factor[0],
-        usd_high=by_factor[-1],
-        lines=lines.averaged(prior.weights),
+        usd=averaged(usd, prior.weights),
+        usd_low=usd[0],
+        usd_high=usd[-1],
+        by_factor=lines,
+        weights=prior.weights,
     )

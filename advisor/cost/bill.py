@@ -14,6 +14,7 @@ from advisor.cost.assumptions import Assumptions
 from advisor.cost.bids import bid_curve, hazard_of
 from advisor.cost.expected import (
     Lines,
+    averaged,
     checkpoint_interval_h,
     expected,
     stretches,
@@ -276,8 +277,8 @@ def _other_log_sd(  # noqa: PLR0917  (each is a part of the spread)
     It adds up what is not known of the rates, how many interruptions come at given
     rates (`at_mean` against `calm`, without any), and the delivered bandwidth.
     """
-    mean = np.tensordot(weights, usd_by_rate, axes=1)
-    of_rates = np.tensordot(weights, (usd_by_rate - mean) ** 2, axes=1)
+    mean = averaged(usd_by_rate, weights)
+    of_rates = averaged((usd_by_rate - mean) ** 2, weights)
     number = at_mean.failures + at_mean.preemptions
     rent = paid.gpu_usd_per_h + paid.storage_usd_per_h
     of_link = (paid.download_h * rent * assumed.delivered_log_sd) ** 2

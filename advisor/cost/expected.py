@@ -90,10 +90,22 @@ class Lines:
 
     def averaged(self, weights: FloatArray) -> Lines:
         """Return the expectation over the first axis."""
-        return Lines(*(
-            np.tensordot(weights, getattr(self, one.name), axes=1)
-            for one in fields(self)
-        ))  # fmt: skip
+        return Lines(*(averaged(getattr(self, f.name), weights) for f in fields(self)))
+
+
+def averaged(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return the weighted sum over the first axis, whose weights add up to one.
+
+    Term by term: a matrix product would round offers by their place in the array, and
+    equal ones would not stay equal.
+    """
+    if values.strides[0] == 0:  # the same along that axis, see `full`
+        same: FloatArray = values[0]
+        return same
+    total: FloatArray = weights[0] * values[0]
+    for weight, value in zip(weights[1:], values[1:], strict=True):
+        total += weight * value
+    return total
 
 
 def checkpoint_interval_h(terms: Terms, interruptions_per_h: FloatArray) -> FloatArray:

@@ -58,6 +58,7 @@ class Cpu:
 
 _IS_NUMBER = tuple(field.type == "float" for field in fields(Cpu))
 _KEY = 1  # position of the key in a line
+_MOST_NAMES = 65_536  # whose meaning is remembered
 
 
 class CpuTable:
@@ -71,10 +72,11 @@ class CpuTable:
     lines : the CPUs as the table's cells, each key once
     """
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_lines", "_meant")
 
     def __init__(self, lines: Iterable[Sequence[str]]) -> None:
         self._lines = {line[_KEY]: line for line in lines}
+        self._meant: dict[str, Cpu | None] = {}
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -92,7 +94,15 @@ class CpuTable:
         goes beyond equality: an EPYC and its single-socket "P" are one chip with
         the same clocks, and either stands in for the other.
         """
-        key = cpu_key(name) if name else ""
+        if not name:
+            return None
+        if name not in self._meant:
+            if len(self._meant) >= _MOST_NAMES:
+                self._meant.clear()
+            self._meant[name] = self._resolve(cpu_key(name))
+        return self._meant[name]
+
+    def _resolve(self, key: str) -> Cpu | None:
         line = self._lines.get(key)
         if line is None and (twin := _SINGLE_SOCKET.fullmatch(key)):
             other = key.removesuffix("p") if twin[1] else f"{key}p"

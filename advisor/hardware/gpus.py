@@ -105,6 +105,7 @@ class GpuTable(Mapping[str, Gpu]):
     def __init__(self, rows: Iterable[Gpu]) -> None:
         self.rows = tuple(rows)
         self._by_name = {gpu.name: gpu for gpu in self.rows}
+        self._row = {gpu.name: row for row, gpu in enumerate(self.rows)}
 
     @cached_property
     def _by_spelling(self) -> Mapping[str, Sequence[Gpu]]:
@@ -141,6 +142,10 @@ class GpuTable(Mapping[str, Gpu]):
 
     def __len__(self) -> int:
         return len(self._by_name)
+
+    def row_of(self, gpu: Gpu | None) -> int:
+        """Return the place of a GPU in `rows`, one beyond the last for None."""
+        return len(self.rows) if gpu is None else self._row[gpu.name]
 
     def resolve(self, name: str, memory_mb: float = math.nan) -> Gpu | None:
         """Return the GPU that a market's name means, None where it is not known.

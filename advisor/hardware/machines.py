@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
+from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray, distinct
 from advisor.hardware.core_speed import (
     MAX_CLOCK_GHZ,
+    CoreSpeed,
     CpuConstants,
     is_desktop_brand,
     named_speed,
@@ -55,7 +56,8 @@ class Machines:
 
     Attributes
     ----------
-    gpu : the table's row of each, None where the GPU is in no table
+    models : the rows of the GPU table, and None for a GPU that is in none
+    model : which of them each machine has
     num_gpus : GPUs
     gpu_memory_gb : GiB of one GPU, NaN where unknown
     fp32_tflops, tf32_tflops, fp16_tflops, bf16_tflops : usable matrix rates of one
@@ -77,7 +79,8 @@ class Machines:
         of the nominal power), ``memory_modded`` (not the memory it was sold with)
     """
 
-    gpu: tuple[Gpu | None, ...]
+    models: tuple[Gpu | None, ...]
+    model: IntArray
     num_gpus: FloatArray
     gpu_memory_gb: FloatArray
     fp32_tflops: FloatArray
@@ -99,16 +102,20 @@ class Machines:
     disk_mb_s: FloatArray
     flags: Mapping[str, BoolArray]
 
+    @property
+    def gpu(self) -> tuple[Gpu | None, ...]:
+        """The table's row of each, None where the GPU is in no table."""
+        return tuple(map(self.models.__getitem__, self.model.tolist()))
+
     def take(self, index: IntArray) -> Machines:
         """Return the machines at the positions `index`."""
         columns = {
             field.name: getattr(self, field.name)[index]
             for field in fields(self)
-            if field.name not in {"gpu", "flags"}
+            if field.name not in {"models", "flags"}
         }
         flags = {name: holds[index] for name, holds in self.flags.items()}
-        gpu = tuple(self.gpu[position] for position in index)
-        return Machines(gpu=gpu, flags=flags, **columns)
+        return Machines(models=self.models, flags=flags, **columns)
 
 
 def describe(
@@ -129,24 +136,27 @@ def describe(
     measured_speed : speed of a core that the user measured, 1 at a PassMark
         single-thread score of 2,100, shape (N,); NaN where there is none
     """
-    models, row = _gpu_rows(offers, gpus)
+    models: tuple[Gpu | None, ...] = (*gpus.rows, None)
+    row = _gpu_rows(offers, gpus)
     figures = _nominal(models, row)
-    unknown = row == len(models) - 1  # the last model stands for "in no table"
+    unknown = row == len(gpus.rows)
     _guess(figures, unknown, offers, gpus)
     memory, modded = _memory(offers, figures["memory_gb"])
-    cpu_of = {name: cpus.resolve(name) for name in set(offers.cpu_name.tolist())}
-    cpu = [cpu_of[name] for name in offers.cpu_name]
-    speed, speed_log_sd = _core_speeds(cpu, offers, constants)
+    names, named = distinct(offers.cpu_name.tolist())
+    cpu = [cpus.resolve(name) for name in names]
+    cpu_unknown = np.array([one is None for one in cpu], dtype=bool)[named]
+    speed, speed_log_sd = _core_speeds(cpu, named, offers, constants)
     if measured_speed is not None:
         measured = np.isfinite(measured_speed)
         speed = np.where(measured, measured_speed, speed)
         speed_log_sd = np.where(measured, constants.measured_log_sd, speed_log_sd)
-    cores, cores_log_sd = _cores(cpu, offers, constants)
+    cores, cores_log_sd = _cores(cpu, named, offers, constants)
     with np.errstate(invalid="ignore"):
         capped = offers.gpu_max_power_w < _POWER_CAPPED * figures["tdp_w"]
         clock_capped = offers.cpu_ghz > MAX_CLOCK_GHZ
     return Machines(
-        gpu=tuple(models[position] for position in row),
+        models=models,
+        model=row,
         num_gpus=offers.num_gpus,
         gpu_memory_gb=memory,
         interconnect=_interconnect(models, row, offers.bw_nvlink_gb_s),
@@ -159,7 +169,7 @@ def describe(
         disk_mb_s=offers.disk_bw_mb_s,
         flags={
             "gpu_unknown": unknown,
-            "cpu_unknown": np.array([one is None for one in cpu], dtype=bool),
+            "cpu_unknown": cpu_unknown,
             "cores_unknown": np.isnan(offers.cpu_threads),
             "clock_capped": clock_capped,
             "gpu_power_capped": capped,
@@ -172,34 +182,24 @@ def describe(
 _KEPT = (*_RATES, "memory_bandwidth_gb_s", "tdp_w", "sm_count", "boost_mhz", "year")
 
 
-def _gpu_rows(offers: Offers, gpus: GpuTable) -> tuple[list[Gpu | None], IntArray]:
-    """Return the models there are, None the last, and each offer's place in them."""
-    place: dict[tuple[str, float], int] = {}
-    models: dict[str, int] = {}
-    rows = []
+def _gpu_rows(offers: Offers, gpus: GpuTable) -> IntArray:
+    """Return each offer's row of the GPU table, one beyond the last if it is in none."""
     memory = np.nan_to_num(offers.gpu_ram_mb, nan=-1.0)  # NaN is not equal to itself
-    for name, memory_mb in zip(offers.gpu_name, memory.tolist(), strict=True):
-        key = (name, memory_mb)
-        if key not in place:
-            gpu = gpus.resolve(name, memory_mb)
-            if gpu is None:
-                place[key] = -1
-            else:
-                place[key] = models.setdefault(gpu.name, len(models))
-        rows.append(place[key])
-    found: list[Gpu | None] = [*(gpus[name] for name in models), None]
-    index = np.array(rows, dtype=np.int64)
-    return found, np.where(index < 0, len(found) - 1, index)
+    told, code = distinct(zip(offers.gpu_name.tolist(), memory.tolist(), strict=True))
+    rows = [gpus.row_of(gpus.resolve(name, memory_mb)) for name, memory_mb in told]
+    return np.array(rows, dtype=np.int64)[code]
 
 
 def _nominal(models: Sequence[Gpu | None], row: IntArray) -> dict[str, FloatArray]:
     """Return the table's figures of each offer's GPU, NaN where it has none."""
     names = (*_KEPT, "memory_gb", "pcie_gen", "pcie_lanes")
+    present, place = np.unique(row, return_inverse=True)
+    there = [models[at] for at in present.tolist()]
     figures = {
         name: np.array(
-            [np.nan if gpu is None else getattr(gpu, name) for gpu in models],
+            [np.nan if gpu is None else getattr(gpu, name) for gpu in there],
             dtype=np.float64,
-        )[row]
+        )[place]
         for name in names
     }
     for name in ("tf32_tflops", "bf16_tflops"):
@@ -266,10 +266,9 @@ def _interconnect(
     that there is none, a card that is sold with NVLink is ``"pcie-p2p"``: its host
     does not pass it on. A GPU in no table counts as ``"pcie"``.
     """
-    classes = np.array(
-        ["pcie" if gpu is None else gpu.interconnect for gpu in models], dtype=np.object_
-    )[row]
-    linked = np.isin(classes, ("sxm", "nvlink"))
+    each = ["pcie" if gpu is None else gpu.interconnect for gpu in models]
+    classes = np.array(each, dtype=np.object_)[row]
+    linked = np.array([one in {"sxm", "nvlink"} for one in each], dtype=bool)[row]
     classes[~linked & (np.nan_to_num(bw_nvlink_gb_s) > 0)] = "nvlink"
     classes[linked & (bw_nvlink_gb_s == 0)] = "pcie-p2p"
     return classes
@@ -293,36 +292,41 @@ def _host_to_gpu(offers: Offers, figures: Mapping[str, FloatArray]) -> FloatArra
 
 
 def _core_speeds(
-    cpu: Sequence[Cpu | None], offers: Offers, constants: CpuConstants
+    cpu: Sequence[Cpu | None], named: IntArray, offers: Offers, constants: CpuConstants
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the speed of one core and the log-sd of it, shape (N,) each."""
-    models = {one.key: one for one in cpu if one is not None}
-    named = {key: named_speed(one, constants) for key, one in models.items()}
-    desktop = {name: is_desktop_brand(name) for name in set(offers.cpu_name.tolist())}
+    """Return the speed of one core and the log-sd of it, shape (N,) each.
+
+    Parameters
+    ----------
+    cpu : the distinct CPUs
+    named : which of them each offer has, shape (N,)
+    """
+    nothing = (np.nan, np.nan)
+    speeds = [nothing if one is None else named_speed(one, constants) for one in cpu]
+    both: FloatArray = np.array(speeds, dtype=np.float64).reshape(-1, 2)[named]
+    (places,) = np.nonzero(np.isnan(both[:, 0]))
     told = zip(
-        cpu,
-        offers.cpu_name.tolist(),
-        offers.cpu_ghz.tolist(),
-        offers.pci_gen.tolist(),
+        offers.cpu_ghz[places].tolist(),
+        offers.pci_gen[places].tolist(),
+        offers.cpu_name[places].tolist(),
         strict=True,
     )
-    pairs = [
-        unnamed_speed(ghz, generation, desktop[name], constants)
-        if one is None
-        else named[one.key]
-        for one, name, ghz, generation in told
-    ]
-    both: FloatArray = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    seen: dict[tuple[float, float, str], CoreSpeed] = {}
+    for place, (ghz, generation, name) in zip(places.tolist(), told, strict=True):
+        key = (ghz, generation, name)
+        if key not in seen:
+            desktop = is_desktop_brand(name)
+            seen[key] = unnamed_speed(ghz, generation, desktop, constants)
+        both[place] = seen[key]
     return both[:, 0], both[:, 1]
 
 
 def _cores(
-    cpu: Sequence[Cpu | None], offers: Offers, constants: CpuConstants
+    cpu: Sequence[Cpu | None], named: IntArray, offers: Offers, constants: CpuConstants
 ) -> tuple[FloatArray, FloatArray]:
     """Return the cores of each offer and the log-sd of them, shape (N,) each."""
-    whole = np.array(
-        [one is not None and one.threads == one.cores for one in cpu], dtype=bool
-    )
+    one_each = [one is not None and one.threads == one.cores for one in cpu]
+    whole = np.array(one_each, dtype=bool)[named]
     share = np.where(whole, 1.0, constants.core_per_thread)
     share_log_sd = np.where(
         whole, constants.whole_core_log_sd, constants.core_per_thread_log_sd

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from advisor.market.reading import Reader, reader_of
@@ -36,10 +36,13 @@ EQUALITIES = ("eq", "neq", *MEMBERSHIPS)
 _RECORDS = (dict, Mapping)  # the first is soon told
 
 
-def sift(
-    records: Iterable[Any], conditions: Sequence[Condition], disk_gb: float
-) -> tuple[list[Any], Counter[str]]:
-    """Return the records that meet all conditions, and why others do not.
+def sifted(
+    records: Iterable[Any],
+    conditions: Sequence[Condition],
+    disk_gb: float,
+    left_out: Counter[str],
+) -> Iterator[Any]:
+    """Yield the records that meet all conditions, as they came; count the others.
 
     What is no record stays: it is no offer, which is for others to say.
 
@@ -48,18 +51,13 @@ def sift(
     records : offers as the market's JSON has them
     conditions : all of which must hold
     disk_gb : GB of disk that prices are compared with
-
-    Returns
-    -------
-    kept : as they came
-    left_out : ``where_<field>``, or ``unknown_<field>`` where the field is not known,
-        -> count; a record counts once, under the first condition that it fails
+    left_out : takes ``where_<field>``, or ``unknown_<field>`` where the field is not
+        known, -> count; a record counts once, under the first condition that it fails
     """
     tests = _compiled(conditions, disk_gb)
-    left_out: Counter[str] = Counter()
     if not tests:
-        return list(records), left_out
-    kept: list[Any] = []
+        yield from records
+        return
     for record in records:
         if isinstance(record, _RECORDS):
             shown = renamed(record)
@@ -69,10 +67,9 @@ def sift(
                     left_out[reason_of(condition, found)] += 1
                     break
             else:
-                kept.append(record)
+                yield record
         else:
-            kept.append(record)
-    return kept, left_out
+            yield record
 
 
 def unmet(

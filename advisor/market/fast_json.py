@@ -22,9 +22,35 @@ def loads(data: bytes) -> Any:
     RecursionError
         if it is nested too deep
     """
+    try:
+        return strict_loads(data)
+    except (ValueError, RecursionError):
+        return json.loads(data)
+
+
+def strict_loads(data: bytes) -> Any:
+    """Return the value of a document that is JSON to the letter, in UTF-8.
+
+    Raises
+    ------
+    ValueError
+        if it is none, which `loads` may still read
+    RecursionError
+        if it is nested too deep
+    """
     import msgspec  # noqa: PLC0415  (5 ms that who reads no JSON need not pay)
 
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return json.loads(data)
+    except msgspec.DecodeError as error:  # a ValueError in newer releases alone
+        raise ValueError(str(error)) from error
+
+
+def strict_lines(data: bytes) -> list[Any]:
+    """Return the values of JSON lines, each to the letter; errors as `strict_loads`."""
+    import msgspec  # noqa: PLC0415
+
+    try:
+        return msgspec.json.Decoder().decode_lines(data)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from error

@@ -8,7 +8,7 @@ asks for 99 % reliability does not want to hear of a machine that may have 50 %.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,8 +16,9 @@ import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray
 from advisor.errors import UsageError
-from advisor.market.conditions import sift, unmet
-from advisor.market.offers import MIB_PER_GIB, Offers, parse_offers, record_id
+from advisor.market.columns import record_id
+from advisor.market.conditions import sifted, unmet
+from advisor.market.offers import MIB_PER_GIB, Offers, parse_offers
 from advisor.market.types import Condition, Record
 
 _SHOWN_LESS = 0.07
@@ -112,16 +113,24 @@ def least_gpu_ram_mb(nominal_gb: float) -> float:
 
 
 def offers_meeting(
-    records: Sequence[Any], filters: Filters, disk_gb: float
-) -> tuple[Offers, Counter[str]]:
-    """Parse the records whose offers stay; also count why others leave, by reason.
+    records: Iterable[Any], filters: Filters, disk_gb: float
+) -> tuple[Offers, BoolArray, Counter[str]]:
+    """Parse records, and say which of their offers stay.
 
-    A record counts once; the conditions in the market's words are looked at first.
+    The records are looked at once: a stream of them is never held whole.
+
+    Returns
+    -------
+    offers : N offers
+    keep : which of them stay, shape (N,)
+    left_out : why the other records leave, reason -> count; each counts once, and the
+        conditions in the market's words are looked at first
     """
-    kept, left_out = sift(records, filters.where, disk_gb)
-    offers, unparsed = parse_offers(kept)
+    left_out: Counter[str] = Counter()
+    met = sifted(records, filters.where, disk_gb, left_out)
+    offers, unparsed = parse_offers(met)
     keep, excluded = apply_filters(offers, filters, disk_gb)
-    return offers.take(keep), left_out + unparsed + excluded
+    return offers, keep, left_out + unparsed + excluded
 
 
 def apply_filters(
@@ -153,10 +162,11 @@ def matching_records(
     records: Sequence[Record], filters: Filters, disk_gb: float
 ) -> tuple[list[Record], dict[str, int]]:
     """Return the records whose offers stay, as they came, and why others leave."""
-    sifted, left_out = sift(records, filters.where, disk_gb)
-    offers, excluded = offers_meeting(sifted, replace(filters, where=()), disk_gb)
-    ids = set(offers.offer_id.tolist())
-    kept = [record for record in sifted if record_id(record) in ids]
+    left_out: Counter[str] = Counter()
+    met = list(sifted(records, filters.where, disk_gb, left_out))
+    offers, keep, excluded = offers_meeting(met, replace(filters, where=()), disk_gb)
+    ids = set(offers.offer_id[keep].tolist())
+    kept = [record for record in met if record_id(record) in ids]
     return kept, dict(sorted((left_out + excluded).items()))
 
 

@@ -7,24 +7,18 @@ unknown, NaN in the column. What cannot be an offer at all is counted by reason.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
+from advisor.market.columns import CHUNK, NUMBERS, Reader, identified, objects
 from advisor.market.types import Record
-from advisor.market.values import (
-    UNKNOWN_ID,
-    country_of,
-    read_id,
-    read_number,
-    read_text,
-    renamed,
-)
+from advisor.market.values import UNKNOWN_ID, country_of
 
 HOURS_PER_MONTH = 720.0
 """Hours in the month that the market's storage price is for (Vast: 30 days)."""
@@ -43,63 +37,8 @@ GB_IF_BELOW = 512.0
 SLOWEST_GHZ = 0.3
 """What is slower once taken for MHz was no clock at all."""
 
+_GB_PER_TB = 1000.0
 _LARGEST = 1e12  # no figure of an offer is larger, in any unit that is used here
-
-
-class _Column(NamedTuple):
-    """Where a numeric column is found and what a zero in it means."""
-
-    keys: tuple[str, ...]
-    zero_is_unknown: bool = False
-
-
-_NUMBERS: Mapping[str, _Column] = {
-    "num_gpus": _Column(("num_gpus",), zero_is_unknown=True),
-    "gpu_frac": _Column(("gpu_frac",), zero_is_unknown=True),
-    "gpu_ram_mb": _Column(("gpu_ram",), zero_is_unknown=True),
-    "gpu_total_ram_mb": _Column(("gpu_total_ram",), zero_is_unknown=True),
-    "gpu_mem_bw_gb_s": _Column(("gpu_mem_bw",), zero_is_unknown=True),
-    "gpu_max_power_w": _Column(("gpu_max_power",), zero_is_unknown=True),
-    "total_flops_tflops": _Column(("total_flops",), zero_is_unknown=True),
-    "compute_cap": _Column(("compute_cap",), zero_is_unknown=True),
-    "bw_nvlink_gb_s": _Column(("bw_nvlink",)),
-    "pcie_gb_s": _Column(("pcie_bw",), zero_is_unknown=True),
-    "pci_gen": _Column(("pci_gen",), zero_is_unknown=True),
-    "gpu_lanes": _Column(("gpu_lanes",), zero_is_unknown=True),
-    "dlperf": _Column(("dlperf",), zero_is_unknown=True),
-    "cpu_cores": _Column(("cpu_cores",), zero_is_unknown=True),
-    "cpu_threads": _Column(("cpu_cores_effective",), zero_is_unknown=True),
-    "cpu_ghz": _Column(("cpu_ghz",), zero_is_unknown=True),
-    "cpu_ram_mb": _Column(("cpu_ram",), zero_is_unknown=True),
-    "disk_space_gb": _Column(("disk_space",)),
-    "disk_bw_mb_s": _Column(("disk_bw",), zero_is_unknown=True),
-    "inet_up_mbit_s": _Column(("inet_up",), zero_is_unknown=True),
-    "inet_down_mbit_s": _Column(("inet_down",), zero_is_unknown=True),
-    "inet_up_usd_per_gb": _Column(("inet_up_cost",)),
-    "inet_down_usd_per_gb": _Column(("inet_down_cost",)),
-    "storage_usd_per_gb_month": _Column(("storage_cost",)),
-    "dph_base": _Column(("dph_base",), zero_is_unknown=True),
-    "dph_total": _Column(("dph_total", "dph"), zero_is_unknown=True),
-    "discounted_dph_total": _Column(("discounted_dph_total",), zero_is_unknown=True),
-    "min_bid": _Column(("min_bid",), zero_is_unknown=True),
-    "reliability": _Column(("reliability", "reliability2")),
-    "duration_s": _Column(("duration",)),
-    "end_unix_s": _Column(("end_date",), zero_is_unknown=True),
-    "hosting_type": _Column(("hosting_type",)),
-    "direct_port_count": _Column(("direct_port_count",)),
-    "cuda_max_good": _Column(("cuda_max_good",), zero_is_unknown=True),
-    "score": _Column(("score",)),
-}
-
-_TEXTS: Mapping[str, str] = {
-    "gpu_name": "gpu_name",
-    "cpu_name": "cpu_name",
-    "geolocation": "geolocation",
-    "verification": "verification",
-    "driver_version": "driver_version",
-    "cpu_arch": "cpu_arch",
-    "gpu_arch": "gpu_arch",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +148,15 @@ class Offers:
 
     def take(self, index: IntArray | BoolArray) -> Offers:
         """Return the offers that `index` (positions or a mask) selects."""
+        if index.dtype == np.bool_ and index.all():
+            return self
         positions = np.arange(len(self))[index]
         columns = {
             field.name: getattr(self, field.name)[positions]
             for field in fields(self)
             if field.name != "gpu_ids"
         }
-        gpu_ids = tuple(self.gpu_ids[position] for position in positions)
+        gpu_ids = tuple(map(self.gpu_ids.__getitem__, positions.tolist()))
         return Offers(gpu_ids=gpu_ids, **columns)
 
     def usd_per_hour(self, disk_gb: float) -> tuple[FloatArray, BoolArray]:
@@ -239,156 +180,110 @@ class Offers:
 def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
     """Parse a market's records; also count what could not be an offer, by reason.
 
+    The records are looked at once, a few hundred at a time: a stream of them is never
+    held whole.
+
     Reasons: ``malformed`` (no JSON object, or no usable id), ``duplicate`` (an
     id that comes again; the record with the higher score stays),
     ``unknown_num_gpus``, ``no_price``.
     """
-    excluded: Counter[str] = Counter()
-    unique = _unique(records, excluded)
-    offers = _columns(list(unique.values()), np.array(list(unique), dtype=np.int64))
+    reader, read = Reader(), 0
+    stream = iter(records)
+    while chunk := list(islice(stream, CHUNK)):
+        reader.read(*identified(chunk))
+        read += len(chunk)
+    columns = reader.columns()
+    found = len(columns["offer_id"])
+    best = _best_of_each(columns["offer_id"], columns["score"])
+    _mend(columns)
     with np.errstate(invalid="ignore"):
-        counted = (offers.num_gpus >= 1) & (offers.num_gpus <= MOST_GPUS)
-        counted &= offers.num_gpus % 1 == 0
-    repriced = offers.dph_base + offers.storage_usd_per_gb_month
-    priced = np.isfinite(offers.dph_total) | np.isfinite(repriced)
-    excluded["unknown_num_gpus"] = int(np.sum(~counted))
-    excluded["no_price"] = int(np.sum(counted & ~priced))
-    return offers.take(counted & priced), +excluded
+        number = columns["num_gpus"]
+        counted = (number >= 1) & (number <= MOST_GPUS) & (number % 1 == 0)
+    repriced = columns["dph_base"] + columns["storage_usd_per_gb_month"]
+    priced = np.isfinite(columns["dph_total"]) | np.isfinite(repriced)
+    kept = best[(counted & priced)[best]]
+    excluded = Counter(
+        malformed=read - found,
+        duplicate=found - len(best),
+        unknown_num_gpus=int(np.sum(~counted[best])),
+        no_price=int(np.sum((counted & ~priced)[best])),
+    )
+    return _offers(columns, kept), +excluded
 
 
 def parse_machine(record: Record) -> Offers:
     """Parse one machine that nobody offers: it needs neither an id nor a price."""
-    return _columns([record], np.array([UNKNOWN_ID], dtype=np.int64))
+    reader = Reader()
+    reader.read([record], np.array([UNKNOWN_ID], dtype=np.int64))
+    columns = reader.columns()
+    _mend(columns)
+    return _offers(columns, np.array([0]))
 
 
-def _unique(records: Iterable[Any], excluded: Counter[str]) -> dict[int, Record]:
-    """Return the records by offer id, the better scored one of each."""
-    unique: dict[int, Record] = {}
-    for record in records:
-        if not isinstance(record, Mapping):
-            excluded["malformed"] += 1
-            continue
-        named = renamed(record)
-        offer_id = record_id(named)
-        if offer_id == UNKNOWN_ID:
-            excluded["malformed"] += 1
-            continue
-        if offer_id in unique:
-            excluded["duplicate"] += 1
-            if not _score(named) > _score(unique[offer_id]):
-                continue
-        unique[offer_id] = named
-    return unique
+def _best_of_each(offer_id: IntArray, score: FloatArray) -> IntArray:
+    """Return which records stay: of those with one id the first with the best score.
+
+    It takes the place of the first of them.
+    """
+    ids, first = np.unique(offer_id, return_index=True)
+    if len(ids) == len(offer_id):
+        return np.arange(len(offer_id))
+    worst_first = np.where(np.isnan(score), -np.inf, score)
+    by_id = np.lexsort((-worst_first, offer_id))  # equal ones stay in their order
+    leads = np.diff(offer_id[by_id], prepend=UNKNOWN_ID) != 0  # ids are above it
+    best: IntArray = by_id[leads][np.argsort(first)]
+    return best
 
 
-def record_id(record: Record) -> int:
-    """Return the id of a record's offer, `UNKNOWN_ID` where it has none."""
-    named = renamed(record)
-    return read_id(named.get("id", named.get("ask_contract_id")))
+def _offers(columns: dict[str, Any], kept: IntArray) -> Offers:
+    """Return the offers at the positions `kept` of columns, which are used up."""
+    taken: dict[str, Any] = {}
+    for name in (one.name for one in fields(Offers)):
+        column = columns.pop(name)  # one at a time: no second copy of all of them
+        if name == "gpu_ids":
+            column = tuple(map(column.__getitem__, kept.tolist()))
+        elif len(kept) < len(column):
+            column = column[kept]
+        taken[name] = column
+    return Offers(**taken)
 
 
-def _columns(records: Sequence[Record], offer_id: IntArray) -> Offers:
-    """Turn records into columns."""
-    numbers = {name: _numbers(records, column) for name, column in _NUMBERS.items()}
-    texts = {name: _texts(records, key) for name, key in _TEXTS.items()}
-    _mend_units(numbers)
-    _derive(records, numbers, texts)
-    columns: dict[str, Any] = {**numbers, **texts}
-    return Offers(
-        offer_id=offer_id,
-        machine_id=_identifiers(records, "machine_id"),
-        host_id=_identifiers(records, "host_id"),
-        gpu_ids=tuple(_gpu_ids(record.get("gpu_ids")) for record in records),
-        country=_objects([country_of(text) for text in texts["geolocation"]]),
-        rentable=np.array(
-            [
-                record.get("rentable") is not False and record.get("rented") is not True
-                for record in records
-            ],
-            dtype=bool,
-        ),
-        **columns,
-    )
+def _mend(columns: dict[str, Any]) -> None:
+    """Make of columns as they came those of offers: what is impossible is unknown."""
+    for name, column in NUMBERS.items():
+        values = columns[name]
+        with np.errstate(invalid="ignore"):
+            least_known = (values > 0) if column.zero_is_unknown else (values >= 0)
+            values[~(least_known & (values <= _LARGEST))] = np.nan
+    _mend_units(columns)
+    _derive(columns)
+    places = columns["geolocation"].tolist()
+    country = {place: country_of(place) for place in set(places)}
+    columns["country"] = objects(map(country.__getitem__, places))
 
 
-def _numbers(records: Sequence[Record], column: _Column) -> FloatArray:
-    """Return one numeric column; what cannot be is NaN."""
-    first, *others = column.keys
-    values = [record.get(first) for record in records]
-    for key in others:
-        values = [
-            record.get(key) if value is None else value
-            for value, record in zip(values, records, strict=True)
-        ]
-    array = np.array([read_number(value) for value in values], dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        least_known = (array > 0) if column.zero_is_unknown else (array >= 0)
-        array[~(least_known & (array <= _LARGEST))] = np.nan
-    return array
-
-
-def _identifiers(records: Sequence[Record], key: str) -> IntArray:
-    return np.array([read_id(record.get(key)) for record in records], dtype=np.int64)
-
-
-def _gpu_ids(value: object) -> tuple[int, ...]:
-    """Return the ids of an offer's GPUs, none where they are not a list of ids."""
-    if not isinstance(value, list):
-        return ()
-    ids = tuple(read_id(item) for item in value)
-    return () if UNKNOWN_ID in ids else ids
-
-
-def _texts(records: Sequence[Record], key: str) -> ObjectArray:
-    return _objects([read_text(record.get(key)) for record in records])
-
-
-def _objects(values: Sequence[str]) -> ObjectArray:
-    array = np.empty(len(values), dtype=np.object_)
-    array[:] = values
-    return array
-
-
-def _score(record: Record) -> float:
-    score = read_number(record.get("score"))
-    return -math.inf if math.isnan(score) else score
-
-
-def _mend_units(numbers: dict[str, FloatArray]) -> None:
+def _mend_units(columns: Mapping[str, FloatArray]) -> None:
     """Bring figures that came in another unit to the column's."""
     with np.errstate(invalid="ignore"):
-        clock = numbers["cpu_ghz"]
+        clock = columns["cpu_ghz"]
         in_mhz = clock > MHZ_IF_ABOVE
         clock[in_mhz] /= 1000.0
         clock[in_mhz & (clock < SLOWEST_GHZ)] = np.nan
         for name in ("gpu_ram_mb", "gpu_total_ram_mb"):
-            memory = numbers[name]
+            memory = columns[name]
             memory[memory < GB_IF_BELOW] *= MIB_PER_GIB
-        reliability = numbers["reliability"]
+        reliability = columns["reliability"]
         reliability[(reliability > 1) & (reliability <= 100)] /= 100.0  # per cent
         reliability[reliability > 1] = np.nan
 
 
-def _derive(
-    records: Sequence[Record],
-    numbers: dict[str, FloatArray],
-    texts: dict[str, ObjectArray],
-) -> None:
+def _derive(columns: Mapping[str, FloatArray]) -> None:
     """Fill in what other fields of the same record say exactly."""
-    threads = numbers["cpu_threads"]
-    slice_of_machine = numbers["cpu_cores"] * numbers["gpu_frac"]
-    numbers["cpu_threads"] = np.where(np.isnan(threads), slice_of_machine, threads)
-    each = numbers["gpu_total_ram_mb"] / numbers["num_gpus"]
-    memory = numbers["gpu_ram_mb"]
-    numbers["gpu_ram_mb"] = np.where(np.isnan(memory), each, memory)
-    for position, record in enumerate(records):
-        if not texts["verification"][position]:
-            texts["verification"][position] = _verification(record)
-
-
-def _verification(record: Record) -> str:
-    """Return what the older `verified` field, true or false, says."""
-    value = record.get("verified")
-    if not isinstance(value, bool):
-        return ""
-    return "verified" if value else "unverified"
+    for name, value in (
+        ("cpu_threads", columns["cpu_cores"] * columns["gpu_frac"]),
+        ("gpu_ram_mb", columns["gpu_total_ram_mb"] / columns["num_gpus"]),
+        ("inet_up_usd_per_gb", columns["inet_up_usd_per_tb"] / _GB_PER_TB),
+        ("inet_down_usd_per_gb", columns["inet_down_usd_per_tb"] / _GB_PER_TB),
+    ):
+        unknown = np.isnan(columns[name])
+        columns[name][unknown] = value[unknown]

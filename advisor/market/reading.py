@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 
+from advisor.market.columns import record_id
 from advisor.market.fields import FIELDS, Kind
 from advisor.market.offers import (
     GB_IF_BELOW,
@@ -13,7 +14,6 @@ from advisor.market.offers import (
     MHZ_IF_ABOVE,
     MIB_PER_GIB,
     SLOWEST_GHZ,
-    record_id,
 )
 from advisor.market.types import Record, Scalar
 from advisor.market.values import (

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from advisor.errors import BadAnswerError
+from advisor.market.columns import record_id
 from advisor.market.cuts import Suspicion, suspicion
-from advisor.market.offers import record_id
 from advisor.market.paging import PagedSearch
 from advisor.market.queries import ROWS_SURE, Bounds, search_body
 from advisor.market.types import Query, Record

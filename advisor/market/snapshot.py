@@ -6,21 +6,30 @@ import gzip
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from advisor.errors import UsageError
 from advisor.files import write_atomically
-from advisor.market.types import Answer, Query, Surroundings
+from advisor.market.foreign import is_offer, wrong_records, wrong_text
+from advisor.market.json_stream import JsonStream
+from advisor.market.types import Answer, Query, Record, Surroundings
 
 FILE_MARKET = "file"
 """Name of the market of a file that names none."""
 
+LARGE = 1 << 26
+"""Bytes of text beyond which a file is not held but read in pieces: 25,000 offers."""
+
 SCHEMA_VERSION = 1
 _GZIP_MAGIC = b"\x1f\x8b"
+_BLOCK = 1 << 20
+_SAVE_ONE = "save one with 'advisor fetch -o'"
 _TIME_KEYS = ("fetched_at", "updated")
 
 
@@ -65,25 +74,53 @@ def load_snapshot(path: Path) -> Answer:
     """Read a file of offers, plain or gzipped.
 
     The file is one of ours, or any JSON object with a list `offers` (and perhaps
-    a time, `fetched_at` or `updated`), or a bare list of offers.
+    a time, `fetched_at` or `updated`), a bare list of offers, one offer alone, or JSON
+    lines, in any Unicode encoding.
 
     Raises
     ------
     UsageError
         if it cannot be read or holds no list of offers
     """
-    document = _document(path)
-    if isinstance(document, list):
-        document = {"offers": document}
-    offers = document.get("offers") if isinstance(document, dict) else None
-    if not isinstance(offers, list) or not all(isinstance(o, dict) for o in offers):
-        message = f"{path}: no list of offers in it; save one with 'advisor fetch -o'"
-        raise UsageError(message)
-    version = document.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
-        message = f"{path}: written by another version of advisor; update this one"
-        raise UsageError(message)
-    return _answer(document, path)
+    stream = JsonStream(_blocks(path))
+    records = list(chain.from_iterable(_chunks(stream, path)))
+    return _answer(stream, records, path)
+
+
+class SnapshotRecords(Sequence[Record]):
+    """The records of a file that is too large to hold, read anew for each pass.
+
+    Parameters
+    ----------
+    path : a file that `load_snapshot` reads
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._length: int | None = None
+
+    def __iter__(self) -> Iterator[Record]:
+        stream = JsonStream(_blocks(self._path))
+        return chain.from_iterable(_chunks(stream, self._path))
+
+    def __len__(self) -> int:
+        if self._length is None:
+            self._length = sum(1 for _ in self)
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Record]: ...
+
+    def __getitem__(self, index: int | slice) -> Record | Sequence[Record]:
+        if isinstance(index, slice):
+            return list(islice(self, *index.indices(len(self))))
+        place = index + len(self) if index < 0 else index
+        for record in islice(self, place, place + 1):
+            return record
+        raise IndexError(index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +131,37 @@ class FileMarket:
     name: str = FILE_MARKET
 
     def search(self, query: Query) -> Answer:  # noqa: ARG002  (all is checked later)
-        """Return every offer of the file."""
-        return load_snapshot(self.path)
+        """Return every offer of the file; of a large one they are read when asked for.
+
+        Raises
+        ------
+        UsageError
+            if it cannot be read or holds none, naming what it is
+        """
+        stream = JsonStream(_blocks(self.path))
+        chunks = _chunks(stream, self.path)
+        records: list[Record] = []
+        for chunk in chunks:
+            records += chunk
+            if stream.taken > LARGE and self.path.is_file():
+                return self._large(stream, chunks, records)
+        self._check(records)
+        return _answer(stream, records, self.path)
+
+    def _large(
+        self, stream: JsonStream, chunks: Iterable[object], records: Sequence[Record]
+    ) -> Answer:
+        """Return the answer of a file of which `records` are the first."""
+        self._check(records)
+        if stream.more_members and "schema_version" not in stream.members:
+            deque(chunks, maxlen=0)  # what is not ours may tell its time at its end
+        return _answer(stream, SnapshotRecords(self.path), self.path)
+
+    def _check(self, records: Sequence[Record]) -> None:
+        """Refuse records of which none is an offer."""
+        if what := wrong_records(records):
+            message = f"{self.path}: {what}; {_SAVE_ONE}"
+            raise UsageError(message)
 
 
 def open_file(surroundings: Surroundings) -> FileMarket:
@@ -112,12 +178,25 @@ def open_file(surroundings: Surroundings) -> FileMarket:
     return FileMarket(Path(surroundings.detail))
 
 
-def _answer(document: Mapping[str, Any], path: Path) -> Answer:
+def _answer(stream: JsonStream, records: Sequence[Record], path: Path) -> Answer:
     """Return what a document says, its optional parts only if they make sense."""
+    document = stream.members
+    if not stream.listed:
+        alone: Any = document.get("offers", stream.value)
+        if not is_offer(alone):
+            instances = "instances" in document
+            what = "a list of rented machines" if instances else "no list of offers in it"
+            message = f"{path}: {what}; {_SAVE_ONE}"
+            raise UsageError(message)
+        records, document = [alone], {} if alone is stream.value else document
+    version = document.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        message = f"{path}: written by another version of advisor; update this one"
+        raise UsageError(message)
     market, complete = document.get("market"), document.get("complete")
     notes = document.get("notes")
     return Answer(
-        records=document["offers"],
+        records=records,
         market=market if isinstance(market, str) else FILE_MARKET,
         origin=os.fsencode(path).decode("utf-8", "replace"),
         fetched_at=_time(document),
@@ -127,24 +206,38 @@ def _answer(document: Mapping[str, Any], path: Path) -> Answer:
     )
 
 
-def _document(path: Path) -> Any:
-    """Return the JSON of a file."""
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Return the bytes of a file, unpacked where it is gzipped."""
+    with path.open("rb") as file:
+        packed = file.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
+        source = gzip.GzipFile(fileobj=file) if packed else file
+        while block := source.read(_BLOCK):
+            yield block
+
+
+def _chunks(stream: JsonStream, path: Path) -> Iterator[list[Record]]:
+    """Return the records of a file, some at a time.
+
+    Raises
+    ------
+    UsageError
+        if it cannot be read, or its list holds other things
+    """
     try:
-        body = path.read_bytes()
-        if body.startswith(_GZIP_MAGIC):
-            body = gzip.decompress(body)
+        for chunk in stream.chunks():
+            if not all(isinstance(record, dict) for record in chunk):
+                message = f"{path}: no list of offers in it; {_SAVE_ONE}"
+                raise UsageError(message)
+            yield chunk
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         message = f"{path}: torn or damaged gzip file; save it again ({error})"
         raise UsageError(message) from error
     except OSError as error:
         reason = error.strerror or error
-        message = f"cannot read {path}: {reason}; save one with 'advisor fetch -o'"
+        message = f"cannot read {path}: {reason}; {_SAVE_ONE}"
         raise UsageError(message) from error
-    try:
-        return json.loads(body)
     except (ValueError, RecursionError) as error:
-        what = "an HTML page" if body.lstrip()[:1] == b"<" else "torn or no JSON"
-        message = f"{path}: {what} instead of offers; save it again"
+        message = f"{path}: {wrong_text(stream.head)} instead of offers; save it again"
         raise UsageError(message) from error
 
 

@@ -39,10 +39,25 @@ def read_text(value: object) -> str:
     return words if words.isprintable() else "".join(filter(str.isprintable, words))
 
 
+_CONTINENTS = frozenset({"AF", "AN", "AS", "EU", "NA", "OC", "SA"})
+_NO_COUNTRIES = frozenset({"EU", "OC"})
+
+
 def country_of(geolocation: str) -> str:
-    """Return the 2-letter country that a geolocation ends in, else ``""``."""
-    last = geolocation.rpartition(",")[2].strip()
-    return last.upper() if len(last) == 2 and last.isalpha() else ""
+    """Return the 2-letter country that a geolocation ends in, else ``""``.
+
+    A continent may stand behind it: NA is Namibia, but in "Ohio, US, NA" North America.
+    """
+    parts = [part.strip() for part in geolocation.split(",")]
+    codes = [
+        part.upper() if len(part) == 2 and part.isascii() and part.isalpha() else ""
+        for part in parts
+        if part
+    ]
+    *_, before, last = "", "", *codes
+    if last in _CONTINENTS and before:
+        return before
+    return "" if last in _NO_COUNTRIES else last
 
 
 def renamed(record: Mapping[str, Any]) -> Mapping[str, Any]:

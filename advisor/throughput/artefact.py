@@ -11,17 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from advisor.arrays import FloatArray
+from advisor.arrays import FloatArray, IntArray, distinct
 from advisor.errors import UsageError
 from advisor.hardware.constants import read_constants
 from advisor.hardware.core_speed import CpuConstants
+from advisor.hardware.gpus import Gpu
 from advisor.hardware.machines import Machines
-from advisor.throughput.features import UNKNOWN, GpuFeatures, WorkloadKey
+from advisor.throughput.features import UNKNOWN, WorkloadKey
 from advisor.throughput.gpu_model import GpuModel
 from advisor.throughput.gpu_store import load_gpu_model
+from advisor.throughput.kinds import GpuKinds, GpuMemo
 from advisor.throughput.limits import HostConstants
 from advisor.throughput.scaling import Scaling, efficiency, limit_bus, links_gb_s
-from advisor.workloads.profile import Precision, Workload
+from advisor.workloads.profile import Workload
 
 ARTEFACT = "throughput.npz"
 """Name of the artefact's file in the folder of models."""
@@ -69,47 +71,80 @@ class ThroughputModel:
     identity: Mapping[str, Any]
 
     def gpu_rate(
-        self, machines: Machines, workload: Workload, micro_batch: FloatArray
+        self,
+        kinds: GpuKinds,
+        workload: Workload,
+        micro_batch: IntArray,
+        memo: GpuMemo | None = None,
     ) -> tuple[FloatArray, FloatArray]:
         """Return samples/s of one GPU and the log-sd of it, shape (N,) each.
 
         The rate is NaN where neither table nor market knows what a GPU can do; the
         spread is wider where its matrix rate was guessed, and wide where the model
         has learnt from no card of its maker.
+
+        Parameters
+        ----------
+        kinds : GPUs of N machines
+        workload : the profile
+        micro_batch : samples that each holds at once, shape (N,)
+        memo : what was said before, and where this is noted; None: nothing
         """
-        features = gpu_features(machines, workload.precision)
         key = WorkloadKey.of(workload)
         if key.name and key.name not in self.gpu.workload_rows:
             raise UsageError(_no_benchmark(key.name, self.gpu.workload_rows))
-        # Without a usual batch nothing says what the level's batch was: no effect.
-        batch = np.nan_to_num(np.log(micro_batch / self.gpu.usual_batch_of(key)), nan=0.0)
-        log_rate, log_sd = self.gpu.predict(features, key, batch)
-        known = np.isfinite(features.tensor_tflops * features.memory_bandwidth_gb_s)
-        log_sd = np.hypot(log_sd, self._guess_log_sd(machines))
-        return np.where(known, np.exp(log_rate), np.nan), log_sd
+        most = int(np.max(micro_batch, initial=0)) + 1
+        pairs, place = np.unique(kinds.code * most + micro_batch, return_inverse=True)
+        kind, batch = np.divmod(pairs, most)
+        names = kinds.features.gpu[kind].tolist()
+        asked = list(zip(names, batch.tolist(), strict=True))
+        known = {} if memo is None else memo.rates
+        new = [at for at, one in enumerate(asked) if one not in known]
+        found = np.array([known.get(one, (np.nan, np.nan)) for one in asked])
+        found = found.reshape(-1, 2)
+        of_table = [at for at in new if names[at] != UNKNOWN]
+        in_none = [at for at in new if names[at] == UNKNOWN]
+        for some in filter(None, (of_table, in_none)):
+            found[some] = self._rates_of(kinds, kind[some], key, batch[some])
+        known.update((asked[at], (found[at, 0], found[at, 1])) for at in of_table)
+        return np.exp(found[place, 0]), found[place, 1]
 
-    def peak_rate(self, machines: Machines, workload: Workload) -> FloatArray:
+    def _rates_of(
+        self, kinds: GpuKinds, kind: IntArray, key: WorkloadKey, batch: IntArray
+    ) -> FloatArray:
+        """Return ln samples/s and its log-sd of P kinds with a batch each, (P, 2)."""
+        features = kinds.features.take(kind)
+        # Without a usual batch nothing says what the level's batch was: no effect.
+        ratio = np.nan_to_num(np.log(batch / self.gpu.usual_batch_of(key)), nan=0.0)
+        log_rate, log_sd = self.gpu.predict(features, key, ratio)
+        known = np.isfinite(features.tensor_tflops * features.memory_bandwidth_gb_s)
+        added = [self._added_log_sd(kinds.gpus[at]) for at in kind.tolist()]
+        return np.column_stack(
+            [np.where(known, log_rate, np.nan), np.hypot(log_sd, added)]
+        )
+
+    def _added_log_sd(self, gpu: Gpu | None) -> float:
+        """Return what is added to the spread of a GPU that the model never saw."""
+        if gpu is None:
+            return GUESSED_LOG_SD
+        return 0.0 if gpu.vendor == MODELLED else self.gpu.unknown_log_sd
+
+    def peak_rate(
+        self, kinds: GpuKinds, workload: Workload, num_gpus: FloatArray
+    ) -> FloatArray:
         """Return samples/s if all tensor cores of all GPUs were busy all the time.
 
         Infinite without tensor cores, see `GpuModel.best_utilisation`.
         """
-        features = gpu_features(machines, workload.precision)
-        rate = np.where(features.on_tensor_cores, features.tensor_tflops * 1e3, np.inf)
-        peak: FloatArray = machines.num_gpus * rate / workload.training_gflops_per_sample
+        of = kinds.features
+        rate = np.where(of.on_tensor_cores, of.tensor_tflops * 1e3, np.inf)[kinds.code]
+        peak: FloatArray = num_gpus * rate / workload.training_gflops_per_sample
         return peak
-
-    def _guess_log_sd(self, machines: Machines) -> FloatArray:
-        """Return what is added to the spread of GPUs that the model never saw."""
-        foreign = self.gpu.unknown_log_sd
-        added = [
-            GUESSED_LOG_SD if gpu is None else 0.0 if gpu.vendor == MODELLED else foreign
-            for gpu in machines.gpu
-        ]
-        return np.array(added, dtype=np.float64)
 
     def exchange(
         self,
         machines: Machines,
+        kinds: GpuKinds,
         workload: Workload,
         step_s: FloatArray,
         reduced_gb: FloatArray,
@@ -118,24 +153,32 @@ class ThroughputModel:
 
         Parameters
         ----------
+        machines : N machines
+        kinds : their GPUs
         step_s : time of an optimiser step on the GPUs alone, shape (N,)
         reduced_gb : 10^9 bytes that one all-reduces, shape (N,)
         """
-        scaling = Scaling.from_dict(self.gpu.scaling)
-        name, number = workload.reference.benchmark, machines.num_gpus
-        gpu = gpu_features(machines, workload.precision).gpu
-        interconnect = machines.interconnect.astype(np.str_)
-        built = ["" if card is None else card.architecture for card in machines.gpu]
-        link = links_gb_s(
-            interconnect, np.array(built, dtype=np.str_), machines.host_to_gpu_gb_s
+        number = machines.num_gpus
+        classes, link_code = distinct(machines.interconnect.tolist())
+        count = len(kinds.gpus)
+        pairs, place = np.unique(link_code * count + kinds.code, return_inverse=True)
+        link, kind = np.divmod(pairs, count)
+        interconnect = np.array(classes, dtype=np.str_)[link]
+        gpus = [kinds.gpus[at] for at in kind.tolist()]
+        built = ["" if gpu is None else gpu.architecture for gpu in gpus]
+        hosts = np.full(len(pairs), np.nan)  # the host's link is each machine's own
+        board = links_gb_s(interconnect, np.array(built, dtype=np.str_), hosts)[place]
+        link_gb_s = np.where(np.isnan(board), machines.host_to_gpu_gb_s, board)
+        scaling = Scaling.from_dict(self.gpu.scaling).of(
+            interconnect, kinds.features.gpu[kind], workload.reference.benchmark
         )
-        ceiling = scaling.ceiling(interconnect, number)
-        bus = scaling.bus_gb_s(interconnect, gpu, name, number, link)
+        scaling = scaling.take(place)
+        ceiling = scaling.ceiling(number)
+        bus = scaling.bus_gb_s(number, link_gb_s)
         if workload.sharding != "fsdp":  # what is sharded may not fit one GPU
             bus = limit_bus(number, reduced_gb, step_s, bus, ceiling)
         share = efficiency(number, reduced_gb, step_s, bus, ceiling)
-        log_sd = scaling.log_sd(interconnect, gpu, name, number, share)
-        return Exchange(bus_gb_s=bus, ceiling=ceiling, log_sd=log_sd)
+        return Exchange(bus, ceiling, scaling.log_sd(number, share))
 
     def rests_on(self, workload: Workload) -> dict[str, Any]:
         """Return what the level of a workload rests on, for the output."""
@@ -156,30 +199,6 @@ class ThroughputModel:
             for name, row in self.gpu.cpu.items()
             if name in used
         }
-
-
-def gpu_features(machines: Machines, precision: Precision) -> GpuFeatures:
-    """Return what the GPU model sees of each machine, at one precision."""
-    rates: Mapping[str, FloatArray] = {
-        "fp32": machines.fp32_tflops,
-        "tf32": machines.tf32_tflops,
-        "amp": machines.fp16_tflops,
-        "bf16": machines.bf16_tflops,
-        "fp16": machines.fp16_tflops,
-    }
-    names = [UNKNOWN if gpu is None else gpu.name for gpu in machines.gpu]
-    shares = [np.nan if gpu is None else gpu.matmul_share for gpu in machines.gpu]
-    return GpuFeatures(
-        tensor_tflops=rates[precision],
-        memory_bandwidth_gb_s=machines.memory_bandwidth_gb_s,
-        fp32_tflops=machines.fp32_tflops,
-        tdp_w=machines.tdp_w,
-        sm_count=machines.sm_count,
-        boost_mhz=machines.boost_mhz,
-        year=machines.year,
-        matmul_share=np.array(shares, dtype=np.float64),
-        gpu=np.array(names, dtype=np.str_),
-    )
 
 
 def _no_benchmark(name: str, known: Iterable[str]) -> str:

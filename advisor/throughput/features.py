@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, StrArray
+from advisor.arrays import BoolArray, FloatArray, IntArray, StrArray
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,6 +72,20 @@ class GpuFeatures:
             for one in fields(self)
         )
         return GpuFeatures(*columns)
+
+    def take(self, index: IntArray) -> GpuFeatures:
+        """Return the GPUs at the positions `index`."""
+        return GpuFeatures(*(getattr(self, one.name)[index] for one in fields(self)))
+
+    def known(self) -> GpuFeatures:
+        """Return them without what a market guesses of GPUs that are in no table."""
+        told = self.gpu != UNKNOWN
+        columns = {
+            one.name: np.where(told, getattr(self, one.name), np.nan)
+            for one in fields(self)
+            if one.name != "gpu"
+        }
+        return GpuFeatures(gpu=self.gpu, **columns)
 
     @classmethod
     def of(cls, gpus: Sequence[Gpu | None], precision: str) -> GpuFeatures:

@@ -34,6 +34,9 @@ from advisor.throughput.kernel import OWN_PARTS, PARTS, Covariance, Inputs
 WORKLOAD_LEVELS = ("workload", "pair", "framework_workload", "format_workload")
 """Intercepts that only measurements of the workload tell."""
 
+_ROWS = 16
+"""Rows of a matrix product that its kernel computes together; a multiple of it."""
+
 
 class Run(NamedTuple):
     """How a measurement was made, or is to be.
@@ -237,25 +240,26 @@ class GpuModel:
             for one in precision[first]
         ]
         anchors = self.anchors.get(workload.name, ())
-        n, width = len(first), z.shape[1]
-        runs = [*asked, *asked, *(a.run for a in anchors)]
+        (other,) = np.nonzero(effect[first] != usual[first])  # batches but the usual one
+        n, width, both = len(first), z.shape[1], np.append(first, first[other])
+        runs = [*asked, *(asked[at] for at in other), *(a.run for a in anchors)]
         inputs = self.inputs(
-            np.array([*z[first], *z[first], *(a.z for a in anchors)]).reshape(-1, width),
-            np.array([*effect[first], *usual[first], *(a.batch for a in anchors)]),
-            [*names[code[first]].tolist() * 2, *(a.gpu for a in anchors)],
+            np.array([*z[both], *(a.z for a in anchors)]).reshape(-1, width),
+            np.array([*effect[first], *usual[first[other]], *(a.batch for a in anchors)]),
+            [*names[code[both]].tolist(), *(a.gpu for a in anchors)],
             [(workload.name, family, one) for one in runs],
         )
-        queries = inputs.take(np.arange(2 * n))
+        queries = inputs.take(np.arange(len(both)))
         if anchors:
-            at = inputs.take(np.arange(2 * n, len(inputs)))
-            mean, variance = self._conditioned(queries, at, anchors)
+            at = inputs.take(np.arange(len(both), len(inputs)))
+            mean, variance = self._conditioned(queries, at, anchors, n)
         else:
-            mean, variance, _ = self.posterior(queries)
-        own, standard = np.split(mean, 2)
+            mean, variance, _ = self.posterior(queries, n)
+        own, standard = mean[:n], mean[:n].copy()
+        standard[other] = mean[n:]
         whole = effect[first] - usual[first]
         bounds = np.minimum(whole, 0.0), np.maximum(whole, 0.0)
         mean = standard + np.clip(own - standard, *bounds)
-        variance = variance[:n]
         if workload.name not in self.workload_rows:
             level, spread = self._family_level(workload, family)
             mean = mean + level
@@ -263,18 +267,39 @@ class GpuModel:
         place = place.reshape(-1)
         return mean[place], np.maximum(variance, 0.0)[place]
 
-    def posterior(self, queries: Inputs) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return (N,) mean, (N,) variance, and (N, M) covariance with the points."""
+    def posterior(
+        self, queries: Inputs, count: int | None = None
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return (N,) mean, (N,) variance, and (N, M) covariance with the points.
+
+        The variance is of the first `count` queries; None: of all.
+        """
         shared = self.covariance.between(queries, self.points)
         mean = self.mean + shared @ self.weights
-        explained = 2.0 * np.einsum("ij,ij->i", shared @ self.half_inverse, shared)
-        return mean, self.covariance.at(queries) - explained, shared
+        told = shared[:count]
+        prior = self.covariance.at(queries.take(np.arange(len(told))))
+        return mean, prior - self._explained(told), shared
+
+    def _explained(self, shared: FloatArray) -> FloatArray:
+        """Return (N,) k^T K^-1 k of (N, M) covariances k with the points.
+
+        It is nearly all of the prior variance, so that rounding tells. Matrix products
+        round rows at their edge in another way: full blocks of rows make the result for
+        a query the same whatever else is asked for.
+        """
+        padded = np.pad(shared, ((0, -len(shared) % _ROWS), (0, 0)))
+        pulled = padded @ self.half_inverse
+        explained: FloatArray = 2.0 * np.einsum("ij,ij->i", pulled, padded)
+        return explained[: len(shared)]
 
     def _conditioned(
-        self, queries: Inputs, at: Inputs, anchors: Sequence[Anchor]
+        self, queries: Inputs, at: Inputs, anchors: Sequence[Anchor], count: int
     ) -> tuple[FloatArray, FloatArray]:
-        """Return mean and variance given the anchors too (Gaussian conditioning)."""
-        mean, variance, shared = self.posterior(queries)
+        """Return mean and variance given the anchors too (Gaussian conditioning).
+
+        The variance is of the first `count` queries.
+        """
+        mean, variance, shared = self.posterior(queries, count)
         mean_at, _, shared_at = self.posterior(at)
         pulled = self.half_inverse @ shared_at.T + self.half_inverse.T @ shared_at.T
         among = self.covariance.between(at, at) - shared_at @ pulled
@@ -282,7 +307,8 @@ class GpuModel:
         cross = self.covariance.between(queries, at) - shared @ pulled
         gain = np.linalg.solve(among, cross.T).T
         surprise = np.array([a.y for a in anchors]) - mean_at
-        return mean + gain @ surprise, variance - np.einsum("ij,ij->i", gain, cross)
+        known = np.einsum("ij,ij->i", gain[:count], cross[:count])
+        return mean + gain @ surprise, variance - known
 
     def _own(self, anchors: Sequence[Anchor]) -> FloatArray:
         """Return the (A, A) covariance of what the anchors' configurations share."""

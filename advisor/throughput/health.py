@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray
+from advisor.arrays import BoolArray, FloatArray, IntArray, distinct
 from advisor.hardware.machines import Machines
 from advisor.market.offers import Offers
 
@@ -106,8 +106,12 @@ def health(offers: Offers, machines: Machines, medians: Medians) -> Health:
 
 def _medians(machines: Machines, medians: Medians) -> FloatArray:
     """Return the median score of one GPU for each machine, NaN where unknown."""
+    pairs = zip(machines.model.tolist(), machines.num_gpus.tolist(), strict=True)
+    told, code = distinct(pairs)
     found = [
-        np.nan if gpu is None else medians.get(gpu.name, {}).get(f"{count:.0f}", np.nan)
-        for gpu, count in zip(machines.gpu, machines.num_gpus.tolist(), strict=True)
+        np.nan
+        if (gpu := machines.models[model]) is None
+        else medians.get(gpu.name, {}).get(f"{count:.0f}", np.nan)
+        for model, count in told
     ]
-    return np.array(found, dtype=np.float64)
+    return np.array(found, dtype=np.float64)[code]

@@ -137,13 +137,20 @@ class Covariance:
             parts = [(part, v) for part, v in parts if part.similarity != "one"]
         if own:
             parts += zip(OWN_PARTS, self.own_variances, strict=True)
+        # Queries have few distinct labels, whatever their number.
+        kinds = dict.fromkeys(part.kind for part, _ in parts)
+        labels = np.stack([a.labels[kind] for kind in kinds])
+        _, first, place = np.unique(
+            labels, axis=1, return_index=True, return_inverse=True
+        )
+        each, place = a.take(first), place.reshape(-1)
         weights: dict[str, FloatArray] = {}
         for part, variance in parts:
-            weight = weights.setdefault(part.similarity, np.zeros((len(a), len(b))))
-            weight += variance * same(a, b, part.kind)
+            weight = weights.setdefault(part.similarity, np.zeros((len(each), len(b))))
+            weight += variance * same(each, b, part.kind)
         total = np.zeros((len(a), len(b)))
         for similarity, weight in weights.items():
-            total += weight * similarities(similarity, a, b, self.lengths)
+            total += weight[place] * similarities(similarity, a, b, self.lengths)
         return total
 
     def at(self, a: Inputs) -> FloatArray:

@@ -221,10 +221,15 @@ def join(limits: FloatArray, order: float) -> FloatArray:
     limits : samples/s, in the order of `LIMITS`, shape (limits, N)
     order : of the near-minimum of what overlaps
     """
+    return near_minimum(with_exchange(limits), order)
+
+
+def with_exchange(limits: FloatArray) -> FloatArray:
+    """Return what overlaps, shape (limits - 1, N): the GPUs wait for their exchange."""
     gpu, gradients = LIMITS.index("gpu"), LIMITS.index("gradients")
     joined = np.delete(limits, gradients, axis=0)
     joined[gpu] = near_minimum(limits[[gpu, gradients]], 1.0)
-    return near_minimum(joined, order)
+    return joined
 
 
 def near_minimum(limits: FloatArray, order: float) -> FloatArray:
@@ -233,8 +238,15 @@ def near_minimum(limits: FloatArray, order: float) -> FloatArray:
     ``(sum of L^-p)^(-1/p)``, which is below the least limit and does not fall
     when any limit rises. Infinite limits do not count.
     """
+    least, powers = powers_of(limits, order)
+    joined: FloatArray = least * powers.sum(axis=0) ** (-1.0 / order)
+    return joined
+
+
+def powers_of(limits: FloatArray, order: float) -> tuple[FloatArray, FloatArray]:
+    """Return the least limit L0, shape (N,), and (L / L0)^-p of each, (limits, N)."""
     least = limits.min(axis=0)
     with np.errstate(invalid="ignore"):
         shares = np.where(np.isinf(limits), 0.0, least / limits)
-    joined: FloatArray = least * np.sum(shares**order, axis=0) ** (-1.0 / order)
-    return joined
+    powers: FloatArray = shares if order == 1.0 else shares**order
+    return least, powers

@@ -23,8 +23,9 @@ from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines, describe
 from advisor.market.offers import MIB_PER_GIB, parse_machine
-from advisor.throughput.artefact import ThroughputModel, gpu_features
+from advisor.throughput.artefact import ThroughputModel
 from advisor.throughput.features import GpuFeatures, WorkloadKey
+from advisor.throughput.kinds import GpuKinds, GpuMemo, gpu_features, gpu_kinds
 from advisor.throughput.limits import LIMITS, join
 from advisor.throughput.shared import gpu_errors, limit_shares
 from advisor.workloads.profile import Precision, Workload
@@ -100,7 +101,7 @@ class Measured:
 
 
 class _Conditioned(NamedTuple):
-    """Errors of the GPU side given runs: of N machines with G GPUs, see `GpuErrors`."""
+    """Errors of the GPU side given runs: of N GPUs, G distinct, see `GpuErrors`."""
 
     shift: FloatArray
     shared: FloatArray
@@ -110,18 +111,33 @@ class _Conditioned(NamedTuple):
 
 
 def calibration(
-    machines: Machines, workload: Workload, model: ThroughputModel, measured: Measured
+    kinds: GpuKinds,
+    workload: Workload,
+    model: ThroughputModel,
+    measured: Measured,
+    memo: GpuMemo | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return what runs change of the GPU side on each of N machines.
+
+    Parameters
+    ----------
+    kinds : GPUs of the machines
+    memo : what was said before, and where this is noted; None: nothing
 
     Returns
     -------
     shift : to add to the log rate of one GPU, shape (N,)
     keep : factor on the log-sd of it, at most 1, shape (N,)
     """
-    given = _given(machines, workload, model, measured)
-    keep = np.sqrt(given.variance / given.before)
-    return given.shift[given.code], keep[given.code]
+    names = kinds.features.gpu.tolist()
+    known = {} if memo is None else memo.runs
+    if new := [at for at, name in enumerate(names) if name not in known]:
+        given = _given(kinds.features.take(np.array(new)), workload, model, measured)
+        keep = np.sqrt(given.variance / given.before)
+        told = zip(given.shift[given.code], keep[given.code], strict=True)
+        known.update(zip([names[at] for at in new], told, strict=True))
+    both: FloatArray = np.array([known[name] for name in names]).reshape(-1, 2)
+    return both[kinds.code, 0], both[kinds.code, 1]
 
 
 def gpu_correlation(
@@ -138,19 +154,21 @@ def gpu_correlation(
         on the diagonal
     (N,) which of the G each machine has
     """
-    given = _given(machines, workload, model, measured)
+    kinds = gpu_kinds(machines, workload.precision)
+    given = _given(kinds.features, workload, model, measured)
     scale = np.sqrt(given.variance)
-    return np.clip(given.shared / np.outer(scale, scale), 0.0, 1.0), given.code
+    correlation = np.clip(given.shared / np.outer(scale, scale), 0.0, 1.0)
+    return correlation, given.code[kinds.code]
 
 
 def _given(
-    machines: Machines,
+    features: GpuFeatures,
     workload: Workload,
     model: ThroughputModel,
     measured: Measured | None,
 ) -> _Conditioned:
-    """Return the errors for N machines given what runs say (Gaussian conditioning)."""
-    features, key = gpu_features(machines, workload.precision), WorkloadKey.of(workload)
+    """Return the errors for N GPUs given what runs say (Gaussian conditioning)."""
+    key = WorkloadKey.of(workload)
     if measured is None or not len(measured.residual):
         shared, before, code = gpu_errors(model.gpu, features, key)
         return _Conditioned(np.zeros(len(before)), shared, before, before, code)

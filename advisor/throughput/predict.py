@@ -13,6 +13,7 @@ from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines
 from advisor.throughput.artefact import ThroughputModel
 from advisor.throughput.health import Health
+from advisor.throughput.kinds import GpuMemo, gpu_kinds
 from advisor.throughput.limits import (
     LIMITS,
     HostConstants,
@@ -24,7 +25,9 @@ from advisor.throughput.limits import (
     handoff_limit,
     join,
     launch_limit,
+    powers_of,
     transfer_limit,
+    with_exchange,
 )
 from advisor.throughput.own_runs import (
     Measured,
@@ -90,6 +93,7 @@ def predict(
     *,
     fit_batch: bool = False,
     measured: Measured | None = None,
+    memo: GpuMemo | None = None,
 ) -> Throughput:
     """Predict the throughput of `workload` on each machine.
 
@@ -101,6 +105,7 @@ def predict(
     condition : what is known of the machines' health; None: nothing
     fit_batch : each GPU takes the largest batch that it holds, not the profile's
     measured : what runs of the user's own say; None: there are none
+    memo : what was said of GPUs before, for this workload, model and these runs
     """
     if measured is not None:
         workload = measured.corrected(workload)
@@ -111,17 +116,20 @@ def predict(
     held = np.maximum(micro_batch, 1).astype(np.float64)
     batch = held if fit_batch else np.full_like(held, workload.batch_size)
     steps = np.ceil(batch / held)
-    gpu_rate, gpu_log_sd = model.gpu_rate(machines, workload, held)
+    kinds = gpu_kinds(machines, workload.precision)
+    gpu_rate, gpu_log_sd = model.gpu_rate(
+        kinds, workload, np.maximum(micro_batch, 1), memo
+    )
     if workload.gradient_checkpointing:
         gpu_rate = gpu_rate / RECOMPUTED
     if measured is not None:
-        shift, keep = calibration(machines, workload, model, measured)
+        shift, keep = calibration(kinds, workload, model, measured, memo)
         gpu_rate, gpu_log_sd = gpu_rate * np.exp(shift), gpu_log_sd * keep
     if condition is not None:
         gpu_rate = gpu_rate * condition.factor
         gpu_log_sd = np.hypot(gpu_log_sd, condition.log_sd)
     reduced_gb = exchange_gb(workload, steps, model.host)
-    exchange = model.exchange(machines, workload, batch / gpu_rate, reduced_gb)
+    exchange = model.exchange(machines, kinds, workload, batch / gpu_rate, reduced_gb)
     moved = moved_gb(machines.num_gpus, reduced_gb)
     limits = _limits(
         machines,
@@ -137,7 +145,9 @@ def predict(
     spreads = _spreads(machines, workload, model.host, gpu_log_sd)
     rate = join(limits, model.host.norm_order)
     low, high = interval(limits, spreads, model.host.norm_order, exchange.log_sd)
-    high = np.fmin(high, np.fmax(rate, model.peak_rate(machines, workload)))
+    high = np.fmin(
+        high, np.fmax(rate, model.peak_rate(kinds, workload, machines.num_gpus))
+    )
     known = fits & np.isfinite(rate)
     names = np.array(LIMITS, dtype=np.object_)
     return Throughput(
@@ -201,29 +211,37 @@ def interval(
     -------
     low, high : samples/s, shape (N,)
     """
-    middle = np.log(join(limits, order))
-    fall = np.zeros_like(middle)
-    rise = np.zeros_like(middle)
-    moves = [([row], spread) for row, spread in enumerate(spreads)]
-    shared = [LIMITS.index("gpu"), LIMITS.index("gradients")]
-    for rows, spread in [*moves, (shared, efficiency_log_sd)]:
-        fall += _change(limits, rows, -Z90 * spread, middle, order) ** 2
-        rise += _change(limits, rows, Z90 * spread, middle, order) ** 2
+    gpu, gradients = LIMITS.index("gpu"), LIMITS.index("gradients")
+    joined = with_exchange(limits)
+    least, powers = powers_of(joined, order)
+    total = powers.sum(axis=0)
+    work = joined[gpu] / limits[gpu]  # share of the GPUs' own work in a step
+
+    def moved(row: int, by: FloatArray) -> FloatArray:
+        power = powers[gpu if row == gradients else row]
+        grown: FloatArray = np.exp(-by)
+        if row == gpu:
+            grown = work * grown + 1.0 - work
+        elif row == gradients:
+            grown = work + (1.0 - work) * grown
+        shifted: FloatArray = power * grown**order
+        return shifted
+
+    def change(row: int, power: FloatArray) -> FloatArray:
+        others = np.delete(powers, row, axis=0).sum(axis=0)
+        log_ratio: FloatArray = np.log((others + power) / total) / -order
+        return log_ratio
+
+    fall, rise = np.zeros_like(least), np.zeros_like(least)
+    for row, spread in enumerate(spreads):
+        of = gpu if row == gradients else row
+        fall += change(of, moved(row, -Z90 * spread)) ** 2
+        rise += change(of, moved(row, Z90 * spread)) ** 2
+    together = np.exp(order * Z90 * np.asarray(efficiency_log_sd))
+    fall += change(gpu, powers[gpu] * together) ** 2
+    rise += change(gpu, powers[gpu] / together) ** 2
+    middle = np.log(least) - np.log(total) / order
     return np.exp(middle - np.sqrt(fall)), np.exp(middle + np.sqrt(rise))
-
-
-def _change(
-    limits: FloatArray,
-    rows: list[int],
-    by: FloatArray | float,
-    middle: FloatArray,
-    order: float,
-) -> FloatArray:
-    """Return how the log of the result changes when those of some limits do."""
-    moved = limits.copy()
-    moved[rows] *= np.exp(by)
-    change: FloatArray = np.log(join(moved, order)) - middle
-    return change
 
 
 def _limits(

@@ -17,12 +17,12 @@ measured. `advisor.throughput.fit.scaling` fits them; here is NumPy alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 
-from advisor.arrays import FloatArray, StrArray
+from advisor.arrays import FloatArray, IntArray, StrArray
 from advisor.errors import AdvisorError
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.machines import (
@@ -98,6 +98,46 @@ class Scaling:
         """Return it as plain data for JSON."""
         return asdict(self)
 
+    def of(self, interconnect: StrArray, gpu: StrArray, workload: str) -> Coefficients:
+        """Return what holds for the links of N machines.
+
+        A GPU or workload that was not measured has the spread of those that were held
+        out, where that is larger.
+
+        Parameters
+        ----------
+        interconnect : (N,) class
+        gpu : (N,) name in the GPU table
+        workload : name in the benchmark table; empty if it has none
+        """
+        of_class = measured_class(interconnect)
+        counts = {
+            "pair": np.ones(len(gpu), dtype=bool),
+            "gpu": ~np.isin(gpu, list(self.gpu)),
+            "workload": np.full(len(gpu), workload not in self.workload),
+        }
+
+        def spreads(values: Mapping[str, float], otherwise: float) -> FloatArray:
+            rows = [
+                np.where(
+                    counts[kind],
+                    look_up(values, np.char.add(f"{kind}/", of_class), np.nan),
+                    otherwise,
+                )
+                for kind in KINDS
+            ]
+            return np.stack(rows)
+
+        return Coefficients(
+            share=look_up(self.share, of_class, np.nan),
+            contention=look_up(self.contention, of_class, np.nan),
+            loss=look_up(self.loss, of_class, np.nan),
+            effect=look_up(self.gpu, gpu, 0.0) + self.workload.get(workload, 0.0),
+            floor=spreads(self.spread_floor, -np.inf),
+            growth=spreads(self.spread_growth, 0.0),
+            slope=spreads(self.spread_slope, 0.0),
+        )
+
     def bus_gb_s(
         self,
         interconnect: StrArray,
@@ -106,29 +146,13 @@ class Scaling:
         num_gpus: FloatArray,
         link_gb_s: FloatArray,
     ) -> FloatArray:
-        """Return the (N,) all-reduce bus bandwidth, 10^9 bytes/s.
-
-        Parameters
-        ----------
-        interconnect : (N,) class
-        gpu : (N,) name in the GPU table
-        workload : name in the benchmark table; empty if it has none
-        num_gpus : (N,) GPUs that share a step
-        link_gb_s : (N,) see `links_gb_s`
-        """
-        effect = look_up(self.gpu, gpu, 0.0) + self.workload.get(workload, 0.0)
-        share = self._of_class(self.share, interconnect)
-        crowd = np.maximum(num_gpus / 2.0, 1.0) ** -self._of_class(
-            self.contention, interconnect
-        )
-        bus: FloatArray = link_gb_s * share * crowd * np.exp(-effect)
-        return bus
+        """Return the (N,) bus of N machines, see `of` and `Coefficients.bus_gb_s`."""
+        return self.of(interconnect, gpu, workload).bus_gb_s(num_gpus, link_gb_s)
 
     def ceiling(self, interconnect: StrArray, num_gpus: FloatArray) -> FloatArray:
-        """Return the (N,) efficiency that is left if the exchange costs nothing."""
-        loss = self._of_class(self.loss, interconnect)
-        share: FloatArray = 1.0 / (1.0 + loss * np.log2(num_gpus))
-        return share
+        """Return the (N,) ceiling of N machines, see `Coefficients.ceiling`."""
+        nameless = np.full(len(num_gpus), "")
+        return self.of(interconnect, nameless, "").ceiling(num_gpus)
 
     def log_sd(
         self,
@@ -138,33 +162,63 @@ class Scaling:
         num_gpus: FloatArray,
         share: FloatArray,
     ) -> FloatArray:
-        """Return the (N,) standard deviation of ln efficiency, 0 for one GPU.
+        """Return the (N,) spread of N machines, see `of` and `Coefficients.log_sd`."""
+        return self.of(interconnect, gpu, workload).log_sd(num_gpus, share)
 
-        It grows with the GPUs and with what is lost. A GPU or workload that was not
-        measured has the spread of those that were held out, where that is larger.
+
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """What holds for the links of N machines and one workload.
+
+    Attributes
+    ----------
+    share, contention, loss : of the class of each, see `Scaling`, (N,)
+    effect : ln of how much longer the exchange takes, (N,)
+    floor, growth, slope : of the spread of each kind that counts, (kinds, N)
+    """
+
+    share: FloatArray
+    contention: FloatArray
+    loss: FloatArray
+    effect: FloatArray
+    floor: FloatArray
+    growth: FloatArray
+    slope: FloatArray
+
+    def take(self, index: IntArray) -> Coefficients:
+        """Return the coefficients of the machines at the positions `index`."""
+        return Coefficients(*(getattr(self, f.name)[..., index] for f in fields(self)))
+
+    def bus_gb_s(self, num_gpus: FloatArray, link_gb_s: FloatArray) -> FloatArray:
+        """Return the (N,) all-reduce bus bandwidth, 10^9 bytes/s.
 
         Parameters
         ----------
-        interconnect, gpu, workload, num_gpus : as in `bus_gb_s`
+        num_gpus : (N,) GPUs that share a step
+        link_gb_s : (N,) see `links_gb_s`
+        """
+        crowd = np.maximum(num_gpus / 2.0, 1.0) ** -self.contention
+        bus: FloatArray = link_gb_s * self.share * crowd * np.exp(-self.effect)
+        return bus
+
+    def ceiling(self, num_gpus: FloatArray) -> FloatArray:
+        """Return the (N,) efficiency that is left if the exchange costs nothing."""
+        share: FloatArray = 1.0 / (1.0 + self.loss * np.log2(num_gpus))
+        return share
+
+    def log_sd(self, num_gpus: FloatArray, share: FloatArray) -> FloatArray:
+        """Return the (N,) standard deviation of ln efficiency, 0 for one GPU.
+
+        It grows with the GPUs and with what is lost; the largest of the kinds counts.
+
+        Parameters
+        ----------
+        num_gpus : (N,) GPUs that share a step
         share : (N,) predicted efficiency
         """
-
-        def spread(kind: str) -> FloatArray:
-            key = np.char.add(f"{kind}/", measured_class(interconnect))
-            growth = look_up(self.spread_growth, key, np.nan) * np.log2(num_gpus / 2.0)
-            lost = look_up(self.spread_slope, key, np.nan) * np.log(share)
-            return look_up(self.spread_floor, key, np.nan) + growth - lost
-
-        wide, new = spread("pair"), ~np.isin(gpu, list(self.gpu))
-        wide = np.where(new, np.maximum(wide, spread("gpu")), wide)
-        if workload not in self.workload:
-            wide = np.maximum(wide, spread("workload"))
-        return np.where(num_gpus > 1, wide, 0.0)
-
-    def _of_class(
-        self, values: Mapping[str, float], interconnect: StrArray
-    ) -> FloatArray:
-        return look_up(values, measured_class(interconnect), np.nan)
+        growth = self.growth * np.log2(num_gpus / 2.0)
+        spread = self.floor + growth - self.slope * np.log(share)
+        return np.where(num_gpus > 1, spread.max(axis=0), 0.0)
 
 
 def efficiency(

@@ -52,32 +52,35 @@ class GpuErrors(NamedTuple):
 def gpu_errors(gpu: GpuModel, features: GpuFeatures, key: WorkloadKey) -> GpuErrors:
     """Return how the errors for N machines and one workload vary together.
 
-    The machines are of one user, whose framework, data and code they share.
+    The machines are of one user, whose framework, data and code they share. All GPUs
+    that are in no table count as one, of which nothing is known.
     """
     _, first, code = np.unique(features.gpu, return_index=True, return_inverse=True)
-    z, effect = gpu.standardise(features, np.zeros(len(features)))
+    each = features.take(first).known()
+    z, effect = gpu.standardise(each, np.zeros(len(each)))
     family = gpu.families.get(key.name, key.family)
-    precisions = features.precision(key.precision)
     anchors = gpu.anchors.get(key.name, ())
     runs = [
-        *(Run(str(precisions[at]), key.framework, key.memory_format) for at in first),
+        *(
+            Run(str(precision), key.framework, key.memory_format)
+            for precision in each.precision(key.precision)
+        ),
         *(anchor.run for anchor in anchors),
     ]
-    width = z.shape[1]
     inputs = gpu.inputs(
-        np.array([*z[first], *(anchor.z for anchor in anchors)]).reshape(-1, width),
-        np.array([*effect[first], *(anchor.batch for anchor in anchors)]),
-        [*features.gpu[first].tolist(), *(anchor.gpu for anchor in anchors)],
+        np.array([*z, *(anchor.z for anchor in anchors)]).reshape(-1, z.shape[1]),
+        np.array([*effect, *(anchor.batch for anchor in anchors)]),
+        [*each.gpu.tolist(), *(anchor.gpu for anchor in anchors)],
         [(key.name, family, run) for run in runs],
     )
-    covariance = _posterior(gpu, inputs, len(first))
+    covariance = _posterior(gpu, inputs, len(each))
     if key.name not in gpu.workload_rows:
         spread = gpu.family_spreads.get(family, gpu.family_spreads[""])
         covariance += spread**2 - workload_level_variance(gpu.covariance)
     own = dict(zip(OWN_PARTS, gpu.covariance.own_variances, strict=True))
     common = sum(v for part, v in own.items() if part.similarity == "one")
     of_gpu = sum(v for part, v in own.items() if part.similarity == "gpu")
-    shared = covariance + common + of_gpu * np.eye(len(first))
+    shared = covariance + common + of_gpu * np.eye(len(each))
     variance = np.diag(covariance) + gpu.covariance.own + gpu.noise
     return GpuErrors(shared, np.maximum(variance, 1e-12), code.reshape(-1))
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.market.conditions import predicate_of, sift, unmet
+from advisor.market.conditions import predicate_of, sifted, unmet
 from advisor.market.offers import parse_offers
 from advisor.market.types import Condition
 from advisor.market.where import parse_where
 
 DISK_GB = 10.0
+
+
+def sift(
+    records: list[Any], conditions: Sequence[Condition], disk_gb: float
+) -> tuple[list[Any], Counter[str]]:
+    left_out: Counter[str] = Counter()
+    return list(sifted(records, conditions, disk_gb, left_out)), left_out
 
 
 def outcome(record: Any, text: str, disk_gb: float = DISK_GB) -> dict[str, int]:

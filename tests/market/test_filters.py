@@ -153,8 +153,8 @@ def test_conditions_and_constraints_leave_offers_out_together(
     asked = Filters(min_reliability=0.9, where=parse_where("cpu_ram>=48"))
     counted = {"malformed": 1, "duplicate": 1, "reliability": 1}
     counted |= {"where_cpu_ram": 1, "unknown_cpu_ram": 1}
-    offers, excluded = offers_meeting(records, asked, 10.0)
-    assert offers.offer_id.tolist() == [101]
+    offers, keep, excluded = offers_meeting(iter(records), asked, 10.0)
+    assert offers.offer_id[keep].tolist() == [101]
     assert excluded == counted
     kept, left_out = matching_records(records, asked, 10.0)
     assert [one["id"] for one in kept] == [101, 101]

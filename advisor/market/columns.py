@@ -1,0 +1,243 @@
+"""The columns of a market's records as they came, before anything is judged or mended.
+
+Most columns hold plain numbers or texts that come again and again, and are converted
+whole; one odd value (a word, a list, an integer beyond 64 bits) sends its column through
+`advisor.market.values`, value by value, to the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from advisor.arrays import FloatArray, IntArray, ObjectArray
+from advisor.market.types import Record
+from advisor.market.values import UNKNOWN_ID, read_id, read_number, read_text, renamed
+
+
+class Column(NamedTuple):
+    """Where a numeric column is found and what a zero in it means."""
+
+    keys: tuple[str, ...]
+    zero_is_unknown: bool = False
+
+
+NUMBERS: Mapping[str, Column] = {
+    "num_gpus": Column(("num_gpus",), zero_is_unknown=True),
+    "gpu_frac": Column(("gpu_frac",), zero_is_unknown=True),
+    "gpu_ram_mb": Column(("gpu_ram",), zero_is_unknown=True),
+    "gpu_total_ram_mb": Column(("gpu_total_ram",), zero_is_unknown=True),
+    "gpu_mem_bw_gb_s": Column(("gpu_mem_bw",), zero_is_unknown=True),
+    "gpu_max_power_w": Column(("gpu_max_power",), zero_is_unknown=True),
+    "total_flops_tflops": Column(("total_flops",), zero_is_unknown=True),
+    "compute_cap": Column(("compute_cap",), zero_is_unknown=True),
+    "bw_nvlink_gb_s": Column(("bw_nvlink",)),
+    "pcie_gb_s": Column(("pcie_bw",), zero_is_unknown=True),
+    "pci_gen": Column(("pci_gen",), zero_is_unknown=True),
+    "gpu_lanes": Column(("gpu_lanes",), zero_is_unknown=True),
+    "dlperf": Column(("dlperf",), zero_is_unknown=True),
+    "cpu_cores": Column(("cpu_cores",), zero_is_unknown=True),
+    "cpu_threads": Column(("cpu_cores_effective",), zero_is_unknown=True),
+    "cpu_ghz": Column(("cpu_ghz",), zero_is_unknown=True),
+    "cpu_ram_mb": Column(("cpu_ram",), zero_is_unknown=True),
+    "disk_space_gb": Column(("disk_space",)),
+    "disk_bw_mb_s": Column(("disk_bw",), zero_is_unknown=True),
+    "inet_up_mbit_s": Column(("inet_up",), zero_is_unknown=True),
+    "inet_down_mbit_s": Column(("inet_down",), zero_is_unknown=True),
+    "inet_up_usd_per_gb": Column(("inet_up_cost",)),
+    "inet_down_usd_per_gb": Column(("inet_down_cost",)),
+    "storage_usd_per_gb_month": Column(("storage_cost",)),
+    "dph_base": Column(("dph_base",), zero_is_unknown=True),
+    "dph_total": Column(("dph_total", "dph"), zero_is_unknown=True),
+    "discounted_dph_total": Column(("discounted_dph_total",), zero_is_unknown=True),
+    "min_bid": Column(("min_bid",), zero_is_unknown=True),
+    "reliability": Column(("reliability", "reliability2")),
+    "duration_s": Column(("duration",)),
+    "end_unix_s": Column(("end_date",), zero_is_unknown=True),
+    "hosting_type": Column(("hosting_type",)),
+    "direct_port_count": Column(("direct_port_count",)),
+    "cuda_max_good": Column(("cuda_max_good",), zero_is_unknown=True),
+    "score": Column(("score",)),
+    "inet_up_usd_per_tb": Column(("internet_up_cost_per_tb",)),
+    "inet_down_usd_per_tb": Column(("internet_down_cost_per_tb",)),
+}
+"""Column -> where it is found; the last two only where others are missing."""
+
+_TEXTS = (
+    "gpu_name",
+    "cpu_name",
+    "geolocation",
+    "verification",
+    "driver_version",
+    "cpu_arch",
+    "gpu_arch",
+)
+
+CHUNK = 96
+"""Records that are read together: half a MB or so, about what a core's cache holds."""
+
+_PLAIN = frozenset({float, int, type(None)})
+"""Types that NumPy converts as `read_number` does; of a truth value it makes a number."""
+
+
+def values_of(records: Sequence[Record], key: str) -> list[Any]:
+    """Return the value of a key of each record, None where it is not there."""
+    try:
+        return [record[key] for record in records]
+    except KeyError:
+        return [record.get(key) for record in records]
+
+
+def number_column(records: Sequence[Record], keys: Sequence[str]) -> FloatArray:
+    """Return a number of each record; of several keys the first that is not null.
+
+    NaN where there is none, and no limits: see `advisor.market.offers`.
+    """
+    first, *others = keys
+    values = values_of(records, first)
+    for key in others:
+        if None in values:
+            values = [
+                other if value is None else value
+                for value, other in zip(values, values_of(records, key), strict=True)
+            ]
+    if _PLAIN.issuperset(map(type, values)):
+        try:
+            return np.array(values, dtype=np.float64)
+        except OverflowError:  # an integer beyond all floats
+            pass
+    return np.array([read_number(value) for value in values], dtype=np.float64)
+
+
+def id_column(values: Sequence[Any]) -> IntArray:
+    """Return JSON values as ids, `UNKNOWN_ID` where one is none."""
+    if set(map(type, values)) == {int}:
+        try:
+            ids = np.array(values, dtype=np.int64)
+        except OverflowError:  # beyond 64 bits
+            pass
+        else:
+            ids[ids < 0] = UNKNOWN_ID
+            return ids
+    return np.array([read_id(value) for value in values], dtype=np.int64)
+
+
+def id_tuple(value: object) -> tuple[int, ...]:
+    """Return a list of ids, an empty one where a value is no such list."""
+    if not isinstance(value, list):
+        return ()
+    ids = tuple([read_id(one) for one in value])
+    return () if UNKNOWN_ID in ids else ids
+
+
+class Texts(dict[Any, str]):
+    """JSON values as texts fit for a terminal; what comes again is one object.
+
+    It grows by each text that is new: meant for one listing.
+    """
+
+    def __missing__(self, value: object) -> str:
+        """Read a value that has not come yet; what is no text is not noted."""
+        text = read_text(value)
+        if isinstance(value, str):
+            self[value] = text
+        return text
+
+    def column(self, values: Sequence[Any]) -> ObjectArray:
+        """Return the texts of JSON values."""
+        try:
+            return objects([self[value] for value in values])
+        except TypeError:  # a list or an object cannot be looked up
+            return objects([read_text(value) for value in values])
+
+
+def objects(values: Iterable[str]) -> ObjectArray:
+    """Return texts as an array of Python's strings."""
+    texts = list(values)
+    array = np.empty(len(texts), dtype=np.object_)
+    array[:] = texts
+    return array
+
+
+def record_id(record: Record) -> int:
+    """Return the id of a record's offer, `UNKNOWN_ID` where it has none."""
+    return read_id(_id_of(renamed(record)))
+
+
+def _id_of(named: Record) -> object:
+    return named.get("id", named.get("ask_contract_id"))
+
+
+def identified(records: Sequence[Any]) -> tuple[list[Record], IntArray]:
+    """Return the records that are offers, under the market's names, and their ids."""
+    named: list[Record] = [
+        record if "id" in record else renamed(record)
+        for record in records
+        if type(record) is dict or isinstance(record, Mapping)  # the first is quick
+    ]
+    offer_id = id_column([_id_of(record) for record in named])
+    known = offer_id != UNKNOWN_ID
+    if not known.all():
+        named = [named[at] for at in np.flatnonzero(known)]
+    return named, offer_id[known]
+
+
+class Reader:
+    """Reads records into columns, chunk by chunk.
+
+    Chunks are best small enough that their records are still in the processor's cache
+    when the last column asks for them, see `CHUNK`.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[dict[str, Any]] = []
+        self._texts = Texts({None: ""})
+
+    def read(self, records: Sequence[Record], offer_id: IntArray) -> None:
+        """Read records that are under the market's names."""
+        part: dict[str, Any] = {
+            name: number_column(records, column.keys) for name, column in NUMBERS.items()
+        }
+        for name in _TEXTS:
+            part[name] = self._texts.column(values_of(records, name))
+        for name in ("machine_id", "host_id"):
+            part[name] = id_column(values_of(records, name))
+        part["offer_id"] = offer_id
+        part["gpu_ids"] = list(map(id_tuple, values_of(records, "gpu_ids")))
+        told = values_of(records, "rentable"), values_of(records, "rented")
+        part["rentable"] = np.array(
+            [
+                rentable is not False and rented is not True
+                for rentable, rented in zip(*told, strict=True)
+            ],
+            dtype=bool,
+        )
+        for position in np.flatnonzero(part["verification"] == "").tolist():
+            part["verification"][position] = _verification(records[position])
+        self._parts.append(part)
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of all that was read, as it came, and forget them."""
+        if not self._parts:
+            self.read([], np.empty(0, dtype=np.int64))
+        names = list(self._parts[0])
+        columns: dict[str, Any] = {}
+        for name in names:  # one at a time: no second copy of all of them
+            parts = [part.pop(name) for part in self._parts]
+            columns[name] = (
+                tuple(chain.from_iterable(parts))
+                if name == "gpu_ids"
+                else np.concatenate(parts)
+            )
+        return columns
+
+
+def _verification(record: Record) -> str:
+    """Return what the older `verified` field, true or false, says."""
+    value = record.get("verified")
+    if not isinstance(value, bool):
+        return ""
+    return "verified" if value else "unverified"
