@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import json
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -154,7 +156,13 @@ def chunked(*parts: bytes) -> bytes:
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-BOMB = gzip.compress(b'{"offers": [' + b" " * MAX_BODY_BYTES)
+@functools.cache
+def packed_bomb() -> bytes:
+    """Return more than is read of any answer, packed; it is never held unpacked."""
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    block = b" " * 2**20
+    blocks = [packer.compress(block) for _ in range(MAX_BODY_BYTES // len(block) + 1)]
+    return b"".join([*blocks, packer.flush()])
 
 
 def drip(connection: socket.socket) -> None:
@@ -185,8 +193,9 @@ def no_gzip(connection: socket.socket) -> None:
 
 def bomb(connection: socket.socket) -> None:
     """Send more than is read of any answer, packed into a thousandth."""
-    head = b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB)
-    connection.sendall(HEAD + head + BOMB)
+    body = packed_bomb()
+    head = b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    connection.sendall(HEAD + head + body)
 
 
 def drip_head(connection: socket.socket) -> None:
@@ -199,7 +208,7 @@ def drip_head(connection: socket.socket) -> None:
 
 def layers(connection: socket.socket) -> None:
     """Send the same, packed twice into less than a kilobyte."""
-    body = gzip.compress(BOMB)
+    body = gzip.compress(packed_bomb())
     head = b"Content-Encoding: gzip, gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
     connection.sendall(HEAD + head + body)
 
