@@ -125,9 +125,16 @@ class SnapshotRecords(Sequence[Record]):
 
 @dataclass(frozen=True, slots=True)
 class FileMarket:
-    """A file of offers as a market."""
+    """A file of offers as a market.
+
+    Attributes
+    ----------
+    path : the file
+    large : bytes of text beyond which it is not held, see `LARGE`
+    """
 
     path: Path
+    large: int = LARGE
     name: str = FILE_MARKET
 
     def search(self, query: Query) -> Answer:  # noqa: ARG002  (all is checked later)
@@ -143,7 +150,7 @@ class FileMarket:
         records: list[Record] = []
         for chunk in chunks:
             records += chunk
-            if stream.taken > LARGE and self.path.is_file():
+            if stream.taken > self.large and self.path.is_file():
                 return self._large(stream, chunks, records)
         self._check(records)
         return _answer(stream, records, self.path)

@@ -11,6 +11,7 @@ from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines
+from advisor.hardware.mixed import MIXED_LOG_SD
 from advisor.throughput.artefact import ThroughputModel
 from advisor.throughput.health import Health
 from advisor.throughput.kinds import GpuMemo, gpu_kinds
@@ -120,6 +121,9 @@ def predict(
     gpu_rate, gpu_log_sd = model.gpu_rate(
         kinds, workload, np.maximum(micro_batch, 1), memo
     )
+    gpu_rate = gpu_rate * machines.slowest_share  # all wait for it at each step
+    mixed = machines.flags["mixed_gpus"]
+    gpu_log_sd = np.where(mixed, np.hypot(gpu_log_sd, MIXED_LOG_SD), gpu_log_sd)
     if workload.gradient_checkpointing:
         gpu_rate = gpu_rate / RECOMPUTED
     if measured is not None:
