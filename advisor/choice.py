@@ -204,9 +204,13 @@ def nearest_misses(cost: Costs, choice: Choice) -> IntArray:
     """Return the positions of the offers that `refusal` may name, in their order."""
     (able,) = np.nonzero(cost.usable)
     in_time = able[cost.job_hours[able] <= _allowed_h(choice)]
-    nearest = [_least(cost.job_hours, able), _least(cost.job_usd, able)] * bool(len(able))
-    if len(in_time):
-        nearest += [_least(cost.epoch_usd, in_time), _least(cost.job_usd, in_time)]
+    looked_at = (
+        (able, cost.job_hours),
+        (able, cost.job_usd),
+        (in_time, cost.job_usd),
+        (in_time, cost.epoch_usd),
+    )
+    nearest = [_least(values, places) for places, values in looked_at if len(places)]
     return np.unique(np.array(nearest, dtype=np.int64))
 
 

@@ -178,7 +178,7 @@ def test_the_better_scored_duplicate_stays(record: dict[str, Any]) -> None:
 
 
 def test_a_duplicate_far_away_is_one(record: dict[str, Any]) -> None:
-    """Of records that are read apart the better scored stays, in the first one's place."""
+    """Of records read apart the better scored stays, in the first one's place."""
     others = [record | {"id": at} for at in range(1000, 3 * CHUNK + 1000)]
     first, better = record | {"score": 1.0}, record | {"score": 3.0, "dph_base": 9.0}
     worse = record | {"score": 2.0, "dph_base": 8.0}
