@@ -79,6 +79,8 @@ _TEXTS = (
 CHUNK = 96
 """Records that are read together: half a MB or so, about what a core's cache holds."""
 
+_IDS_END = 2**63  # ids fit 64 bits
+
 _PLAIN = frozenset({float, int, type(None)})
 """Types that NumPy converts as `read_number` does; of a truth value it makes a number."""
 
@@ -125,11 +127,20 @@ def id_column(values: Sequence[Any]) -> IntArray:
     return np.array([read_id(value) for value in values], dtype=np.int64)
 
 
-def id_tuple(value: object) -> tuple[int, ...]:
-    """Return a list of ids, an empty one where a value is no such list."""
+def id_tuples(values: Sequence[Any]) -> list[tuple[int, ...]]:
+    """Return JSON values as tuples of ids, empty ones where one is no list of ids."""
+    if set(map(type, values)) == {list}:
+        ids = list(chain.from_iterable(values))
+        plain = set(map(type, ids)) == {int}
+        if plain and min(ids) >= 0 and max(ids) < _IDS_END:
+            return list(map(tuple, values))
+    return [_id_tuple(value) for value in values]
+
+
+def _id_tuple(value: object) -> tuple[int, ...]:
     if not isinstance(value, list):
         return ()
-    ids = tuple([read_id(one) for one in value])
+    ids = tuple(map(read_id, value))
     return () if UNKNOWN_ID in ids else ids
 
 
@@ -171,18 +182,20 @@ def _id_of(named: Record) -> object:
     return named.get("id", named.get("ask_contract_id"))
 
 
-def identified(records: Sequence[Any]) -> tuple[list[Record], IntArray]:
+def identified(records: Sequence[Any]) -> tuple[Sequence[Record], IntArray]:
     """Return the records that are offers, under the market's names, and their ids."""
-    named: list[Record] = [
-        record if "id" in record else renamed(record)
-        for record in records
-        if type(record) is dict or isinstance(record, Mapping)  # the first is quick
-    ]
+    if set(map(type, records)) == {dict}:
+        try:
+            offer_id = id_column([record["id"] for record in records])
+        except KeyError:
+            pass
+        else:
+            if UNKNOWN_ID not in offer_id:
+                return records, offer_id
+    named = [renamed(record) for record in records if isinstance(record, Mapping)]
     offer_id = id_column([_id_of(record) for record in named])
-    known = offer_id != UNKNOWN_ID
-    if not known.all():
-        named = [named[at] for at in np.flatnonzero(known)]
-    return named, offer_id[known]
+    (known,) = np.nonzero(offer_id != UNKNOWN_ID)
+    return [named[at] for at in known.tolist()], offer_id[known]
 
 
 class Reader:
@@ -206,7 +219,7 @@ class Reader:
         for name in ("machine_id", "host_id"):
             part[name] = id_column(values_of(records, name))
         part["offer_id"] = offer_id
-        part["gpu_ids"] = list(map(id_tuple, values_of(records, "gpu_ids")))
+        part["gpu_ids"] = id_tuples(values_of(records, "gpu_ids"))
         told = values_of(records, "rentable"), values_of(records, "rented")
         part["rentable"] = np.array(
             [

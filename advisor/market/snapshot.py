@@ -7,7 +7,7 @@ import json
 import os
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice
@@ -23,8 +23,8 @@ from advisor.market.types import Answer, Query, Record, Surroundings
 FILE_MARKET = "file"
 """Name of the market of a file that names none."""
 
-LARGE = 1 << 26
-"""Bytes of text beyond which a file is not held but read in pieces: 25,000 offers."""
+LARGE = 1 << 23
+"""Bytes of text beyond which a file is not held but read in pieces: 3,000 offers."""
 
 SCHEMA_VERSION = 1
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -93,13 +93,18 @@ class SnapshotRecords(Sequence[Record]):
     Parameters
     ----------
     path : a file that `load_snapshot` reads
+    begun : its records, if they are being read already: they are the first pass
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, begun: Iterator[Record] | None = None) -> None:
         self._path = path
+        self._begun = begun
         self._length: int | None = None
 
     def __iter__(self) -> Iterator[Record]:
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            return begun
         stream = JsonStream(_blocks(self._path))
         return chain.from_iterable(_chunks(stream, self._path))
 
@@ -156,13 +161,18 @@ class FileMarket:
         return _answer(stream, records, self.path)
 
     def _large(
-        self, stream: JsonStream, chunks: Iterable[object], records: Sequence[Record]
+        self,
+        stream: JsonStream,
+        chunks: Iterator[list[Record]],
+        records: list[Record],
     ) -> Answer:
         """Return the answer of a file of which `records` are the first."""
         self._check(records)
+        begun: Iterator[Record] | None = chain(records, chain.from_iterable(chunks))
         if stream.more_members and "schema_version" not in stream.members:
             deque(chunks, maxlen=0)  # what is not ours may tell its time at its end
-        return _answer(stream, SnapshotRecords(self.path), self.path)
+            begun = None
+        return _answer(stream, SnapshotRecords(self.path, begun), self.path)
 
     def _check(self, records: Sequence[Record]) -> None:
         """Refuse records of which none is an offer."""
