@@ -7,7 +7,8 @@ whole; one odd value (a word, a list, an integer beyond 64 bits) sends its colum
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -76,6 +77,18 @@ _TEXTS = (
     "gpu_arch",
 )
 
+Values = Callable[[str], Sequence[Any]]
+"""Returns the values of a key of some records, None where one has it not."""
+
+_OTHER_KEYS = ("machine_id", "host_id", "gpu_ids", "rentable", "rented", "verified")
+
+KEYS = tuple(
+    dict.fromkeys(
+        ["id", *chain(*(one.keys for one in NUMBERS.values())), *_TEXTS, *_OTHER_KEYS]
+    )
+)
+"""All keys that columns are made of; not those that only stand in for an id."""
+
 CHUNK = 96
 """Records that are read together: half a MB or so, about what a core's cache holds."""
 
@@ -93,18 +106,18 @@ def values_of(records: Sequence[Record], key: str) -> list[Any]:
         return [record.get(key) for record in records]
 
 
-def number_column(records: Sequence[Record], keys: Sequence[str]) -> FloatArray:
+def number_column(values_of_key: Values, keys: Sequence[str]) -> FloatArray:
     """Return a number of each record; of several keys the first that is not null.
 
     NaN where there is none, and no limits: see `advisor.market.offers`.
     """
     first, *others = keys
-    values = values_of(records, first)
+    values = values_of_key(first)
     for key in others:
         if None in values:
             values = [
                 other if value is None else value
-                for value, other in zip(values, values_of(records, key), strict=True)
+                for value, other in zip(values, values_of_key(key), strict=True)
             ]
     if _PLAIN.issuperset(map(type, values)):
         try:
@@ -182,7 +195,13 @@ def _id_of(named: Record) -> object:
     return named.get("id", named.get("ask_contract_id"))
 
 
-def identified(records: Sequence[Any]) -> tuple[Sequence[Record], IntArray]:
+def identified(records: Sequence[Any]) -> tuple[Values, IntArray]:
+    """Return the values of records that are offers, by key, and their ids."""
+    named, offer_id = _named(records)
+    return partial(values_of, named), offer_id
+
+
+def _named(records: Sequence[Any]) -> tuple[Sequence[Record], IntArray]:
     """Return the records that are offers, under the market's names, and their ids."""
     if set(map(type, records)) == {dict}:
         try:
@@ -209,33 +228,37 @@ class Reader:
         self._parts: list[dict[str, Any]] = []
         self._texts = Texts({None: ""})
 
-    def read(self, records: Sequence[Record], offer_id: IntArray) -> None:
-        """Read records that are under the market's names."""
+    def read(self, values: Values, offer_id: IntArray) -> None:
+        """Read the records with these ids, under the market's names."""
         part: dict[str, Any] = {
-            name: number_column(records, column.keys) for name, column in NUMBERS.items()
+            name: number_column(values, column.keys) for name, column in NUMBERS.items()
         }
         for name in _TEXTS:
-            part[name] = self._texts.column(values_of(records, name))
+            part[name] = self._texts.column(values(name))
         for name in ("machine_id", "host_id"):
-            part[name] = id_column(values_of(records, name))
+            part[name] = id_column(values(name))
         part["offer_id"] = offer_id
-        part["gpu_ids"] = id_tuples(values_of(records, "gpu_ids"))
-        told = values_of(records, "rentable"), values_of(records, "rented")
+        part["gpu_ids"] = id_tuples(values("gpu_ids"))
         part["rentable"] = np.array(
             [
                 rentable is not False and rented is not True
-                for rentable, rented in zip(*told, strict=True)
+                for rentable, rented in zip(
+                    values("rentable"), values("rented"), strict=True
+                )
             ],
             dtype=bool,
         )
-        for position in np.flatnonzero(part["verification"] == "").tolist():
-            part["verification"][position] = _verification(records[position])
+        verification = part["verification"]
+        (silent,) = np.nonzero(verification == "")
+        older = values("verified") if len(silent) else ()
+        for at in silent.tolist():
+            verification[at] = _verification(older[at])
         self._parts.append(part)
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of all that was read, as it came, and forget them."""
         if not self._parts:
-            self.read([], np.empty(0, dtype=np.int64))
+            self.read(partial(values_of, []), np.empty(0, dtype=np.int64))
         names = list(self._parts[0])
         columns: dict[str, Any] = {}
         for name in names:  # one at a time: no second copy of all of them
@@ -248,9 +271,8 @@ class Reader:
         return columns
 
 
-def _verification(record: Record) -> str:
+def _verification(verified: object) -> str:
     """Return what the older `verified` field, true or false, says."""
-    value = record.get("verified")
-    if not isinstance(value, bool):
+    if not isinstance(verified, bool):
         return ""
-    return "verified" if value else "unverified"
+    return "verified" if verified else "unverified"

@@ -43,9 +43,11 @@ class JsonStream:
     Parameters
     ----------
     blocks : the bytes of the text, in UTF-8, UTF-16 or UTF-32
+    read : reads a JSON list of records, and refuses what is not JSON to the letter
 
     Attributes
     ----------
+    read : as given; it may be changed between chunks
     head : the beginning of the text, in UTF-8
     members : members of the object beside the records, as far as it was read
     more_members : whether there may be more of them behind the records
@@ -54,7 +56,10 @@ class JsonStream:
     taken : bytes of text that were read so far
     """
 
-    def __init__(self, blocks: Iterable[bytes]) -> None:
+    def __init__(
+        self, blocks: Iterable[bytes], read: Callable[[bytes], list[Any]] = strict_loads
+    ) -> None:
+        self.read = read
         self._blocks = iter(utf8(blocks))
         self._buffer, self._at, self._ended = b"", 0, False
         self._size = _PIECE  # of the next piece: less where the last ones failed
@@ -121,7 +126,7 @@ class JsonStream:
             self._at += 1
             return
         while True:
-            yield self._piece(self._record_end, _list_of)
+            yield self._piece(self._record_end, self._listed_in)
             if self._separator(b"]"):
                 return
 
@@ -165,6 +170,9 @@ class JsonStream:
             if end < 0 or _RECORD_ENDS.match(self._buffer, end + 1):
                 break
         return -1 if end < 0 else end + 1
+
+    def _listed_in(self, text: bytes) -> list[Any]:
+        return self.read(b"[" + text + b"]")
 
     def _line_end(self, size: int) -> int:
         end = self._buffer.rfind(b"\n", self._at, self._at + size)
@@ -224,11 +232,6 @@ class JsonStream:
             parts.append(block)
         self._buffer, self._at = b"".join(parts), 0
         self.head = self.head or self._buffer[:_LEAST]
-
-
-def _list_of(text: bytes) -> list[Any]:
-    found: list[Any] = strict_loads(b"[" + text + b"]")
-    return found
 
 
 def utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:

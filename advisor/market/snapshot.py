@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 from advisor.errors import UsageError
 from advisor.files import write_atomically
 from advisor.market.foreign import is_offer, wrong_records, wrong_text
 from advisor.market.json_stream import JsonStream
+from advisor.market.rows import Row, as_rows, rows_of
 from advisor.market.types import Answer, Query, Record, Surroundings
 
 FILE_MARKET = "file"
@@ -30,6 +31,9 @@ SCHEMA_VERSION = 1
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 1 << 20
 _SAVE_ONE = "save one with 'advisor fetch -o'"
+_NO_RECORDS = frozenset({list, str, int, float, bool, type(None)})
+"""What JSON has beside objects."""
+
 _TIME_KEYS = ("fetched_at", "updated")
 
 
@@ -87,26 +91,42 @@ def load_snapshot(path: Path) -> Answer:
     return _answer(stream, records, path)
 
 
+class _Begun(NamedTuple):
+    """A file that is being read: what was read already, and the rest."""
+
+    records: list[Record]
+    stream: JsonStream
+    chunks: Iterator[list[Any]]
+
+
 class SnapshotRecords(Sequence[Record]):
     """The records of a file that is too large to hold, read anew for each pass.
 
     Parameters
     ----------
     path : a file that `load_snapshot` reads
-    begun : its records, if they are being read already: they are the first pass
+    begun : the file, if it is being read already: that is the first pass
     """
 
-    def __init__(self, path: Path, begun: Iterator[Record] | None = None) -> None:
+    def __init__(self, path: Path, begun: _Begun | None = None) -> None:
         self._path = path
         self._begun = begun
         self._length: int | None = None
 
     def __iter__(self) -> Iterator[Record]:
+        first, _, chunks = self._open()
+        return chain(first, chain.from_iterable(chunks))
+
+    def rows(self) -> Iterator[Row]:
+        """Return the fields that columns are made of, in half the time of records."""
+        first, stream, chunks = self._open()
+        stream.read = rows_of
+        return as_rows(chain([first], chunks))
+
+    def _open(self) -> _Begun:
         begun, self._begun = self._begun, None
-        if begun is not None:
-            return begun
         stream = JsonStream(_blocks(self._path))
-        return chain.from_iterable(_chunks(stream, self._path))
+        return begun or _Begun([], stream, _chunks(stream, self._path))
 
     def __len__(self) -> int:
         if self._length is None:
@@ -163,12 +183,12 @@ class FileMarket:
     def _large(
         self,
         stream: JsonStream,
-        chunks: Iterator[list[Record]],
+        chunks: Iterator[list[Any]],
         records: list[Record],
     ) -> Answer:
         """Return the answer of a file of which `records` are the first."""
         self._check(records)
-        begun: Iterator[Record] | None = chain(records, chain.from_iterable(chunks))
+        begun: _Begun | None = _Begun(records, stream, chunks)
         if stream.more_members and "schema_version" not in stream.members:
             deque(chunks, maxlen=0)  # what is not ours may tell its time at its end
             begun = None
@@ -232,8 +252,8 @@ def _blocks(path: Path) -> Iterator[bytes]:
             yield block
 
 
-def _chunks(stream: JsonStream, path: Path) -> Iterator[list[Record]]:
-    """Return the records of a file, some at a time.
+def _chunks(stream: JsonStream, path: Path) -> Iterator[list[Any]]:
+    """Return the records of a file, or their rows, some at a time.
 
     Raises
     ------
@@ -242,7 +262,7 @@ def _chunks(stream: JsonStream, path: Path) -> Iterator[list[Record]]:
     """
     try:
         for chunk in stream.chunks():
-            if not all(isinstance(record, dict) for record in chunk):
+            if not _NO_RECORDS.isdisjoint(map(type, chunk)):
                 message = f"{path}: no list of offers in it; {_SAVE_ONE}"
                 raise UsageError(message)
             yield chunk

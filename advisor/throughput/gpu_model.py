@@ -30,6 +30,7 @@ from advisor.throughput.features import (
     standardised,
 )
 from advisor.throughput.kernel import OWN_PARTS, PARTS, Covariance, Inputs
+from advisor.throughput.threads import one_thread
 
 WORKLOAD_LEVELS = ("workload", "pair", "framework_workload", "format_workload")
 """Intercepts that only measurements of the workload tell."""
@@ -250,11 +251,12 @@ class GpuModel:
             [(workload.name, family, one) for one in runs],
         )
         queries = inputs.take(np.arange(len(both)))
-        if anchors:
-            at = inputs.take(np.arange(len(both), len(inputs)))
-            mean, variance = self._conditioned(queries, at, anchors, n)
-        else:
-            mean, variance, _ = self.posterior(queries, n)
+        at = inputs.take(np.arange(len(both), len(inputs)))
+        with one_thread():
+            if anchors:
+                mean, variance = self._conditioned(queries, at, anchors, n)
+            else:
+                mean, variance, _ = self.posterior(queries, n)
         own, standard = mean[:n], mean[:n].copy()
         standard[other] = mean[n:]
         whole = effect[first] - usual[first]
