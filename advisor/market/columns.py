@@ -225,49 +225,53 @@ class Reader:
     """
 
     def __init__(self) -> None:
-        self._parts: list[dict[str, Any]] = []
         self._texts = Texts({None: ""})
+        self._arrays: dict[str, Any] = {}
+        self._gpu_ids: list[tuple[int, ...]] = []
 
     def read(self, values: Values, offer_id: IntArray) -> None:
         """Read the records with these ids, under the market's names."""
-        part: dict[str, Any] = {
-            name: number_column(values, column.keys) for name, column in NUMBERS.items()
-        }
-        for name in _TEXTS:
-            part[name] = self._texts.column(values(name))
+        self._gpu_ids += id_tuples(values("gpu_ids"))
+        self._add("offer_id", offer_id)
+        for name, column in NUMBERS.items():
+            self._add(name, number_column(values, column.keys))
         for name in ("machine_id", "host_id"):
-            part[name] = id_column(values(name))
-        part["offer_id"] = offer_id
-        part["gpu_ids"] = id_tuples(values("gpu_ids"))
-        part["rentable"] = np.array(
-            [
-                rentable is not False and rented is not True
-                for rentable, rented in zip(
-                    values("rentable"), values("rented"), strict=True
-                )
-            ],
-            dtype=bool,
-        )
-        verification = part["verification"]
-        (silent,) = np.nonzero(verification == "")
+            self._add(name, id_column(values(name)))
+        texts = {name: self._texts.column(values(name)) for name in _TEXTS}
+        (silent,) = np.nonzero(texts["verification"] == "")
         older = values("verified") if len(silent) else ()
         for at in silent.tolist():
-            verification[at] = _verification(older[at])
-        self._parts.append(part)
+            texts["verification"][at] = _verification(older[at])
+        for name, text in texts.items():
+            self._add(name, text)
+        told = zip(values("rentable"), values("rented"), strict=True)
+        rentable = [yes is not False and rented is not True for yes, rented in told]
+        self._add("rentable", np.array(rentable, dtype=bool))
+
+    def _add(self, name: str, values: np.ndarray) -> None:
+        """Put values behind those that a column has; it grows by doubling.
+
+        Room that was never written to takes no memory, and columns of small arrays, each
+        freed on its own, would leave their room to nobody.
+        """
+        end = len(self._gpu_ids)
+        start = end - len(values)
+        array = self._arrays.get(name)
+        if array is None or len(array) < end:
+            grown = np.empty(max(2 * end, CHUNK), dtype=values.dtype)
+            if array is not None:
+                grown[:start] = array[:start]
+            self._arrays[name] = array = grown
+        array[start:end] = values
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of all that was read, as it came, and forget them."""
-        if not self._parts:
+        if not self._arrays:
             self.read(partial(values_of, []), np.empty(0, dtype=np.int64))
-        names = list(self._parts[0])
-        columns: dict[str, Any] = {}
-        for name in names:  # one at a time: no second copy of all of them
-            parts = [part.pop(name) for part in self._parts]
-            columns[name] = (
-                tuple(chain.from_iterable(parts))
-                if name == "gpu_ids"
-                else np.concatenate(parts)
-            )
+        count, arrays = len(self._gpu_ids), self._arrays
+        columns = {name: array[:count] for name, array in arrays.items()}
+        columns["gpu_ids"] = self._gpu_ids
+        self._arrays, self._gpu_ids = {}, []
         return columns
 
 
