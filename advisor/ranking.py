@@ -159,7 +159,7 @@ def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
     choice = choice or Choice()
     evaluator = _Evaluator.of(job, tables)
     read = len(places)
-    if top is None or read <= CHUNK:
+    if top is None or read <= evaluator.chunk:
         offers, places = offers.take(places), np.arange(read)
         here, unusable = evaluator.all(offers)
         cost = Costs.of(here.bill, here.usable, choice)
@@ -237,6 +237,11 @@ class _Evaluator:
         measured = measure(job.runs, job.workload, model, tables.gpus, tables.cpus)
         return cls(job, tables, measured, GpuMemo())
 
+    @property
+    def chunk(self) -> int:
+        """Offers that are evaluated together; fewer where each is costed at many bids."""
+        return CHUNK // 4 if self.job.rental == "interruptible" else CHUNK
+
     def all(self, offers: Offers) -> tuple[_Evaluated, Counter[str]]:
         """Evaluate offers; also count those that do not run the job, by reason."""
         parts = list(self._chunks(offers, np.arange(len(offers))))
@@ -257,37 +262,38 @@ class _Evaluator:
         self, offers: Offers, places: IntArray
     ) -> Iterator[tuple[_Evaluated, Counter[str]]]:
         """Evaluate the offers at `places` chunk by chunk, one at least."""
-        if len(places) > CHUNK:
-            self._prime(offers, places)
-        for start in range(0, max(len(places), 1), CHUNK):
-            yield self._evaluated(offers.take(places[start : start + CHUNK]))
+        if len(places) > self.chunk:
+            self._prime(offers.take(_one_of_each(offers, places)))
+        for start in range(0, max(len(places), 1), self.chunk):
+            yield self._evaluated(offers.take(places[start : start + self.chunk]))
 
-    def _prime(self, offers: Offers, places: IntArray) -> None:
-        """Note what is said of the GPUs of all these offers, asked for at once.
+    def _prime(self, offers: Offers) -> None:
+        """Note what is said of the GPUs of offers that others are like, asked at once.
 
-        The figures are then those of one chunk, to the last bit that a matrix product
-        rounds by what else is in it.
+        The figures of all are then those of one chunk, to the last bit that a matrix
+        product rounds by what else is in it.
         """
-        memory = np.nan_to_num(offers.gpu_ram_mb, nan=-1.0)  # NaN is not equal to itself
-        told = (offers.gpu_name, memory, offers.num_gpus)
-        _, code = distinct(zip(*(one[places].tolist() for one in told), strict=True))
-        _, first = np.unique(code, return_index=True)
-        self._evaluated(offers.take(places[first]))
+        tables = self.tables
+        machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
+        self._predicted(machines, None)
+
+    def _predicted(self, machines: Machines, condition: Health | None) -> Throughput:
+        return predict(
+            machines,
+            self.job.workload,
+            self.tables.model,
+            condition,
+            fit_batch=self.job.fit_batch,
+            measured=self.measured,
+            memo=self.memo,
+        )
 
     def _evaluated(self, offers: Offers) -> tuple[_Evaluated, Counter[str]]:
         """Evaluate one chunk."""
         job, tables = self.job, self.tables
         machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
         condition = health(offers, machines, tables.model.gpu.dlperf)
-        throughput = predict(
-            machines,
-            job.workload,
-            tables.model,
-            condition,
-            fit_batch=job.fit_batch,
-            measured=self.measured,
-            memo=self.memo,
-        )
+        throughput = self._predicted(machines, condition)
         cost = bill(offers, machines, throughput, job)
         usable, unusable = _usable(throughput, cost, job)
         flags = _flags(offers, machines, condition, throughput, cost) | {
@@ -295,6 +301,15 @@ class _Evaluator:
         }
         found = _Evaluated(machines, condition, throughput, cost, usable, flags)
         return found, unusable
+
+
+def _one_of_each(offers: Offers, places: IntArray) -> IntArray:
+    """Return one position of each kind of GPU, memory of it and number of GPUs."""
+    memory = np.nan_to_num(offers.gpu_ram_mb, nan=-1.0)  # NaN is not equal to itself
+    told = (offers.gpu_name, memory, offers.num_gpus)
+    _, code = distinct(zip(*(one[places].tolist() for one in told), strict=True))
+    _, first = np.unique(code, return_index=True)
+    return places[first]
 
 
 def nothing_left(ranking: Ranking) -> AdvisorError:
