@@ -263,37 +263,36 @@ class _Evaluator:
     ) -> Iterator[tuple[_Evaluated, Counter[str]]]:
         """Evaluate the offers at `places` chunk by chunk, one at least."""
         if len(places) > self.chunk:
-            self._prime(offers.take(_one_of_each(offers, places)))
+            self._prime(offers, places)
         for start in range(0, max(len(places), 1), self.chunk):
             yield self._evaluated(offers.take(places[start : start + self.chunk]))
 
-    def _prime(self, offers: Offers) -> None:
-        """Note what is said of the GPUs of offers that others are like, asked at once.
+    def _prime(self, offers: Offers, places: IntArray) -> None:
+        """Note what is said of the GPUs of all these offers, asked for at once.
 
-        The figures of all are then those of one chunk, to the last bit that a matrix
-        product rounds by what else is in it.
+        The figures are then those of one chunk, to the last bit that a matrix product
+        rounds by what else is in it.
         """
-        tables = self.tables
-        machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
-        self._predicted(machines, None)
-
-    def _predicted(self, machines: Machines, condition: Health | None) -> Throughput:
-        return predict(
-            machines,
-            self.job.workload,
-            self.tables.model,
-            condition,
-            fit_batch=self.job.fit_batch,
-            measured=self.measured,
-            memo=self.memo,
-        )
+        memory = np.nan_to_num(offers.gpu_ram_mb, nan=-1.0)  # NaN is not equal to itself
+        told = (offers.gpu_name, memory, offers.num_gpus)
+        _, code = distinct(zip(*(one[places].tolist() for one in told), strict=True))
+        _, first = np.unique(code, return_index=True)
+        self._evaluated(offers.take(places[first]))
 
     def _evaluated(self, offers: Offers) -> tuple[_Evaluated, Counter[str]]:
         """Evaluate one chunk."""
         job, tables = self.job, self.tables
         machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
         condition = health(offers, machines, tables.model.gpu.dlperf)
-        throughput = self._predicted(machines, condition)
+        throughput = predict(
+            machines,
+            job.workload,
+            tables.model,
+            condition,
+            fit_batch=job.fit_batch,
+            measured=self.measured,
+            memo=self.memo,
+        )
         cost = bill(offers, machines, throughput, job)
         usable, unusable = _usable(throughput, cost, job)
         flags = _flags(offers, machines, condition, throughput, cost) | {
@@ -301,15 +300,6 @@ class _Evaluator:
         }
         found = _Evaluated(machines, condition, throughput, cost, usable, flags)
         return found, unusable
-
-
-def _one_of_each(offers: Offers, places: IntArray) -> IntArray:
-    """Return one position of each kind of GPU, memory of it and number of GPUs."""
-    memory = np.nan_to_num(offers.gpu_ram_mb, nan=-1.0)  # NaN is not equal to itself
-    told = (offers.gpu_name, memory, offers.num_gpus)
-    _, code = distinct(zip(*(one[places].tolist() for one in told), strict=True))
-    _, first = np.unique(code, return_index=True)
-    return places[first]
 
 
 def nothing_left(ranking: Ranking) -> AdvisorError:
