@@ -106,10 +106,18 @@ def values_of(records: Sequence[Record], key: str) -> list[Any]:
         return [record.get(key) for record in records]
 
 
-def number_column(values_of_key: Values, keys: Sequence[str]) -> FloatArray:
+def number_column(
+    values_of_key: Values, keys: Sequence[str], *, plain: bool = False
+) -> FloatArray:
     """Return a number of each record; of several keys the first that is not null.
 
     NaN where there is none, and no limits: see `advisor.market.offers`.
+
+    Parameters
+    ----------
+    values_of_key : of the records
+    keys : the market's names of the number
+    plain : all values are known to be numbers or null
     """
     first, *others = keys
     values = values_of_key(first)
@@ -119,7 +127,7 @@ def number_column(values_of_key: Values, keys: Sequence[str]) -> FloatArray:
                 other if value is None else value
                 for value, other in zip(values, values_of_key(key), strict=True)
             ]
-    if _PLAIN.issuperset(map(type, values)):
+    if plain or _PLAIN.issuperset(map(type, values)):
         try:
             return np.array(values, dtype=np.float64)
         except OverflowError:  # an integer beyond all floats
@@ -229,12 +237,15 @@ class Reader:
         self._arrays: dict[str, Any] = {}
         self._gpu_ids: list[tuple[int, ...]] = []
 
-    def read(self, values: Values, offer_id: IntArray) -> None:
-        """Read the records with these ids, under the market's names."""
+    def read(self, values: Values, offer_id: IntArray, *, plain: bool = False) -> None:
+        """Read the records with these ids, under the market's names.
+
+        `plain` says that all numbers are numbers or null, see `number_column`.
+        """
         self._gpu_ids += id_tuples(values("gpu_ids"))
         self._add("offer_id", offer_id)
         for name, column in NUMBERS.items():
-            self._add(name, number_column(values, column.keys))
+            self._add(name, number_column(values, column.keys, plain=plain))
         for name in ("machine_id", "host_id"):
             self._add(name, id_column(values(name)))
         texts = {name: self._texts.column(values(name)) for name in _TEXTS}

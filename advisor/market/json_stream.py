@@ -30,6 +30,7 @@ _MARK = 4  # bytes that tell the encoding
 _CUTS = 64  # closing braces that are tried for the end of a record
 _BLANK = re.compile(rb"[ \t\n\r]*")
 _RECORD_ENDS = re.compile(rb"[ \t\n\r]*(,[ \t\n\r]*\{|\])")
+_FAILED_AT = re.compile(r"\(byte (\d+)\)")
 _DECODER = json.JSONDecoder()
 
 
@@ -147,20 +148,26 @@ class JsonStream:
         end_of : returns where the last value seems to end in so many bytes, else -1
         read : reads values
         """
+        size = self._size
         while True:
-            self._need(self._size)
-            end = end_of(self._size)
+            self._need(size)
+            end = end_of(size)
             if end < 0:
                 break
             try:
                 found = read(self._buffer[self._at : end])
-            except (ValueError, RecursionError):
-                if self._size == _LEAST:
+            except (ValueError, RecursionError) as error:
+                told = _FAILED_AT.search(str(error))
+                if told is not None and int(told[1]) < size:  # a hint, no more
+                    size = int(told[1])
+                elif size > _LEAST:
+                    size = max(_LEAST, min(size, end - self._at) // 2)
+                else:
                     break
-                self._size = max(_LEAST, min(self._size, end - self._at) // 2)
             else:
-                self._at, self._size = end, min(2 * self._size, _PIECE)
+                self._at, self._size = end, min(2 * max(size, _LEAST), _PIECE)
                 return found
+        self._size = _LEAST
         return [self._one()]
 
     def _record_end(self, size: int) -> int:

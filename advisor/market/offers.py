@@ -8,7 +8,7 @@ unknown, NaN in the column. What cannot be an offer at all is counted by reason.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import islice
@@ -21,7 +21,6 @@ from advisor.market.columns import (
     CHUNK,
     NUMBERS,
     Reader,
-    Values,
     identified,
     objects,
     values_of,
@@ -192,13 +191,12 @@ def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
     ``unknown_num_gpus``, ``no_price``.
     """
     reader, read = Reader(), 0
-    values_of_offers: Callable[[Sequence[Any]], tuple[Values, IntArray]]
-    if isinstance(records, RowSource):
-        stream, values_of_offers = records.rows(), identified_rows
-    else:
-        stream, values_of_offers = iter(records), identified
+    in_rows = isinstance(records, RowSource)
+    stream = records.rows() if isinstance(records, RowSource) else iter(records)
+    identify = identified_rows if in_rows else identified
     while chunk := list(islice(stream, CHUNK)):
-        reader.read(*values_of_offers(chunk))
+        values, offer_id = identify(chunk)
+        reader.read(values, offer_id, plain=in_rows)
         read += len(chunk)
     columns = reader.columns()
     found = len(columns["offer_id"])

@@ -8,6 +8,7 @@ import os
 import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice
@@ -170,28 +171,30 @@ class FileMarket:
         UsageError
             if it cannot be read or holds none, naming what it is
         """
-        stream = JsonStream(_blocks(self.path))
+        blocks, head = _blocks(self.path), list[bytes]()
+        with _readable(self.path):
+            while sum(map(len, head)) <= self.large and (block := next(blocks, b"")):
+                head.append(block)
+            whole = not block or not self.path.is_file()
+        stream = JsonStream(chain(head, blocks))
         chunks = _chunks(stream, self.path)
-        records: list[Record] = []
-        for chunk in chunks:
-            records += chunk
-            if stream.taken > self.large and self.path.is_file():
-                return self._large(stream, chunks, records)
+        if not whole:
+            return self._large(stream, chunks)
+        records = list(chain.from_iterable(chunks))
         self._check(records)
         return _answer(stream, records, self.path)
 
-    def _large(
-        self,
-        stream: JsonStream,
-        chunks: Iterator[list[Any]],
-        records: list[Record],
-    ) -> Answer:
-        """Return the answer of a file of which `records` are the first."""
-        self._check(records)
-        begun: _Begun | None = _Begun(records, stream, chunks)
-        if stream.more_members and "schema_version" not in stream.members:
-            deque(chunks, maxlen=0)  # what is not ours may tell its time at its end
+    def _large(self, stream: JsonStream, chunks: Iterator[list[Any]]) -> Answer:
+        """Return the answer of a file whose records are not held."""
+        first = next(chunks, [])
+        begun: _Begun | None = _Begun(first, stream, chunks)
+        if wrong_records(first):  # there may be offers behind them
             begun = None
+            if all(wrong_records(chunk) for chunk in chunks):
+                self._check(first)
+        if stream.more_members and "schema_version" not in stream.members:
+            begun = None
+            deque(chunks, maxlen=0)  # what is not ours may tell its time at its end
         return _answer(stream, SnapshotRecords(self.path, begun), self.path)
 
     def _check(self, records: Sequence[Record]) -> None:
@@ -260,12 +263,25 @@ def _chunks(stream: JsonStream, path: Path) -> Iterator[list[Any]]:
     UsageError
         if it cannot be read, or its list holds other things
     """
-    try:
+    with _readable(path, stream):
         for chunk in stream.chunks():
             if not _NO_RECORDS.isdisjoint(map(type, chunk)):
                 message = f"{path}: no list of offers in it; {_SAVE_ONE}"
                 raise UsageError(message)
             yield chunk
+
+
+@contextmanager
+def _readable(path: Path, stream: JsonStream | None = None) -> Iterator[None]:
+    """Turn what goes wrong with a file, and what a text is not, into one line.
+
+    Raises
+    ------
+    UsageError
+        naming the file, and what to do
+    """
+    try:
+        yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         message = f"{path}: torn or damaged gzip file; save it again ({error})"
         raise UsageError(message) from error
@@ -274,7 +290,8 @@ def _chunks(stream: JsonStream, path: Path) -> Iterator[list[Any]]:
         message = f"cannot read {path}: {reason}; {_SAVE_ONE}"
         raise UsageError(message) from error
     except (ValueError, RecursionError) as error:
-        message = f"{path}: {wrong_text(stream.head)} instead of offers; save it again"
+        what = wrong_text(stream.head if stream else b"")
+        message = f"{path}: {what} instead of offers; save it again"
         raise UsageError(message) from error
 
 
