@@ -175,13 +175,14 @@ def one_a_machine(
     (ranks,) = np.nonzero(several)  # who has a machine alone shares with nobody
     these = (ranks.tolist(), order[ranks].tolist(), machine_id[ranks].tolist())
     for rank, at, machine in zip(*these, strict=True):
-        holder = holders.setdefault(machine, {})
-        gpus = offers.gpu_ids[at]
-        for gpu in gpus:
-            if gpu in holder:
-                kept[rank] = False
-                found.setdefault(holder[gpu], []).append(at)
-                break
+        gpus, holder = offers.gpu_ids[at], holders.get(machine)
+        if holder is None:
+            holders[machine] = dict.fromkeys(gpus, at)
+            continue
+        better = [holder[gpu] for gpu in gpus if gpu in holder]
+        if better:
+            kept[rank] = False
+            found.setdefault(better[0], []).append(at)
         else:
             holder.update(dict.fromkeys(gpus, at))
     return order[kept], {at: tuple(others) for at, others in found.items()}
