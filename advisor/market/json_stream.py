@@ -54,7 +54,6 @@ class JsonStream:
     more_members : whether there may be more of them behind the records
     listed : whether a list of records was found
     value : the document where it holds no list; None until it is read
-    taken : bytes of text that were read so far
     """
 
     def __init__(
@@ -68,7 +67,6 @@ class JsonStream:
         self.members: dict[str, Any] = {}
         self.more_members = self.listed = False
         self.value: Any = None
-        self.taken = 0
 
     def chunks(self) -> Iterator[list[Any]]:
         """Read on, some records at a time.
@@ -171,6 +169,7 @@ class JsonStream:
         return [self._one()]
 
     def _record_end(self, size: int) -> int:
+        """Return where a record ends that another one or the list's end seems to follow."""
         end = self._at + size
         for _ in range(_CUTS):
             end = self._buffer.rfind(b"}", self._at, end)
@@ -234,7 +233,6 @@ class JsonStream:
         while have < size and not self._ended:
             block = next(self._blocks, b"")
             self._ended = not block
-            self.taken += len(block)
             have += len(block)
             parts.append(block)
         self._buffer, self._at = b"".join(parts), 0

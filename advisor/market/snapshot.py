@@ -142,10 +142,10 @@ class SnapshotRecords(Sequence[Record]):
 
     def __getitem__(self, index: int | slice) -> Record | Sequence[Record]:
         if isinstance(index, slice):
-            return list(islice(self, *index.indices(len(self))))
+            return list(self)[index]
         place = index + len(self) if index < 0 else index
-        for record in islice(self, place, place + 1):
-            return record
+        if 0 <= place < len(self):
+            return next(islice(self, place, None))
         raise IndexError(index)
 
 

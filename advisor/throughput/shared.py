@@ -12,8 +12,13 @@ import numpy as np
 
 from advisor.arrays import FloatArray, IntArray
 from advisor.throughput.features import GpuFeatures, WorkloadKey
-from advisor.throughput.gpu_model import GpuModel, Run, workload_level_variance
-from advisor.throughput.kernel import OWN_PARTS, Inputs
+from advisor.throughput.gpu_model import GpuModel
+from advisor.throughput.kernel import (
+    OWN_PARTS,
+    Inputs,
+    Run,
+    workload_level_variance,
+)
 from advisor.throughput.limits import LIMITS
 from advisor.throughput.threads import one_thread
 

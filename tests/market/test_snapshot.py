@@ -16,7 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.errors import UsageError
-from advisor.market.snapshot import FileMarket, load_snapshot, save_snapshot
+from advisor.market.offers import parse_offers
+from advisor.market.snapshot import (
+    FileMarket,
+    SnapshotRecords,
+    load_snapshot,
+    save_snapshot,
+)
 from advisor.market.types import Answer, Query
 
 MOMENT = datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
@@ -307,3 +313,30 @@ def test_an_empty_list_is_an_empty_market(tmp_path: Path) -> None:
     path = tmp_path / "file.json"
     path.write_text("[]")
     assert list(FileMarket(path).search(Query()).records) == []
+
+
+def test_records_of_a_large_file_are_a_sequence(tmp_path: Path) -> None:
+    """Places from either end, slices either way, and none beyond."""
+    path = tmp_path / "offers.json"
+    records = [ONE | {"id": at} for at in range(9)]
+    path.write_text(json.dumps(records))
+    found = SnapshotRecords(path)
+    assert [found[at] for at in (0, 8, -1, -9)] == [records[at] for at in (0, 8, -1, -9)]
+    for part in (slice(2, 7, 2), slice(None, None, -1), slice(-3, None), slice(20, 30)):
+        assert list(found[part]) == records[part]
+    for at in (9, -10):
+        with pytest.raises(IndexError):
+            found[at]
+
+
+def test_a_large_file_may_begin_with_what_is_no_offer(tmp_path: Path) -> None:
+    """Offers far behind are found, and none at all is said as of a small file."""
+    path = tmp_path / "offers.json"
+    odd = [{"price": 1, "pad": "x" * 500}] * 1000
+    path.write_text(json.dumps([*odd, ONE]))
+    offers, excluded = parse_offers(FileMarket(path, 1000).search(Query()).records)
+    assert offers.offer_id.tolist() == [7]
+    assert excluded == {"malformed": 1000}
+    path.write_text(json.dumps(odd))
+    with pytest.raises(UsageError, match="no id"):
+        FileMarket(path, 1000).search(Query())
