@@ -169,7 +169,7 @@ class JsonStream:
         return [self._one()]
 
     def _record_end(self, size: int) -> int:
-        """Return where a record ends that another one or the list's end seems to follow."""
+        """Return where a record ends that another, or the list's end, seems to follow."""
         end = self._at + size
         for _ in range(_CUTS):
             end = self._buffer.rfind(b"}", self._at, end)

@@ -333,7 +333,7 @@ def test_a_large_file_may_begin_with_what_is_no_offer(tmp_path: Path) -> None:
     """Offers far behind are found, and none at all is said as of a small file."""
     path = tmp_path / "offers.json"
     odd = [{"price": 1, "pad": "x" * 500}] * 1000
-    path.write_text(json.dumps([*odd, ONE]))
+    path.write_text(json.dumps([*odd, ONE | {"num_gpus": 1}]))
     offers, excluded = parse_offers(FileMarket(path, 1000).search(Query()).records)
     assert offers.offer_id.tolist() == [7]
     assert excluded == {"malformed": 1000}
