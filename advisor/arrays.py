@@ -22,11 +22,19 @@ StrArray = npt.NDArray[np.str_]
 """Texts of NumPy's own fixed-width type, for the benchmark table's many rows."""
 
 
+class _Places(dict[Value, int]):
+    """Numbers values as they come."""
+
+    def __missing__(self, value: Value) -> int:
+        place = self[value] = len(self)
+        return place
+
+
 def distinct(values: Iterable[Value]) -> tuple[list[Value], IntArray]:
     """Return the distinct ones of N values as they come, and which each is, (N,)."""
-    place: dict[Value, int] = {}
-    code = [place.setdefault(value, len(place)) for value in values]
-    return list(place), np.array(code, dtype=np.int64)
+    places: _Places[Value] = _Places()
+    code = np.array([places[value] for value in values], dtype=np.int64)
+    return list(places), code
 
 
 def joined(parts: Sequence[Table]) -> Table:

@@ -181,13 +181,14 @@ def one_a_machine(
     (ranks,) = np.nonzero(several)  # who has a machine alone shares with nobody
     these = (ranks.tolist(), order[ranks].tolist(), machine_id[ranks].tolist())
     for rank, at, machine in zip(*these, strict=True):
-        holder = holders.setdefault(machine, {})
-        gpus = offers.gpu_ids[at]
-        for gpu in gpus:
-            if gpu in holder:
-                kept[rank] = False
-                found.setdefault(holder[gpu], []).append(at)
-                break
+        gpus, holder = offers.gpu_ids[at], holders.get(machine)
+        if holder is None:
+            holders[machine] = dict.fromkeys(gpus, at)
+            continue
+        better = [holder[gpu] for gpu in gpus if gpu in holder]
+        if better:
+            kept[rank] = False
+            found.setdefault(better[0], []).append(at)
         else:
             holder.update(dict.fromkeys(gpus, at))
     return order[kept], {at: tuple(others) for at, others in found.items()}
@@ -210,9 +211,13 @@ def nearest_misses(cost: Costs, choice: Choice) -> IntArray:
     """Return the positions of the offers that `refusal` may name, in their order."""
     (able,) = np.nonzero(cost.usable)
     in_time = able[cost.job_hours[able] <= _allowed_h(choice)]
-    nearest = [_least(cost.job_hours, able), _least(cost.job_usd, able)] * bool(len(able))
-    if len(in_time):
-        nearest += [_least(cost.epoch_usd, in_time), _least(cost.job_usd, in_time)]
+    looked_at = (
+        (able, cost.job_hours),
+        (able, cost.job_usd),
+        (in_time, cost.job_usd),
+        (in_time, cost.epoch_usd),
+    )
+    nearest = [_least(values, places) for places, values in looked_at if len(places)]
     return np.unique(np.array(nearest, dtype=np.int64))
 
 

@@ -176,7 +176,7 @@ def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
     choice = choice or Choice()
     evaluator = _Evaluator.of(job, tables)
     read = len(places)
-    if top is None or read <= CHUNK:
+    if top is None or read <= evaluator.chunk:
         offers, places = offers.take(places), np.arange(read)
         here, unusable = evaluator.all(offers)
         cost = Costs.of(here.bill, here.usable, choice)
@@ -260,6 +260,11 @@ class _Evaluator:
         measured = measure(job.runs, job.workload, model, tables.gpus, tables.cpus)
         return cls(job, tables, measured, GpuMemo())
 
+    @property
+    def chunk(self) -> int:
+        """Offers that are evaluated together; fewer where each is costed at many bids."""
+        return CHUNK // 4 if self.job.rental == "interruptible" else CHUNK
+
     def all(self, offers: Offers) -> tuple[_Evaluated, Counter[str]]:
         """Evaluate offers; also count those that do not run the job, by reason."""
         parts = list(self._chunks(offers, np.arange(len(offers))))
@@ -280,10 +285,10 @@ class _Evaluator:
         self, offers: Offers, places: IntArray
     ) -> Iterator[tuple[_Evaluated, Counter[str]]]:
         """Evaluate the offers at `places` chunk by chunk, one at least."""
-        if len(places) > CHUNK:
+        if len(places) > self.chunk:
             self._prime(offers, places)
-        for start in range(0, max(len(places), 1), CHUNK):
-            yield self._evaluated(offers.take(places[start : start + CHUNK]))
+        for start in range(0, max(len(places), 1), self.chunk):
+            yield self._evaluated(offers.take(places[start : start + self.chunk]))
 
     def _prime(self, offers: Offers, places: IntArray) -> None:
         """Note what is said of the GPUs of all these offers, asked for at once.

@@ -18,6 +18,7 @@ from advisor.hardware.core_speed import (
 )
 from advisor.hardware.cpus import Cpu, CpuTable
 from advisor.hardware.gpus import Gpu, GpuTable
+from advisor.hardware.mixed import mixed_cards
 from advisor.market.offers import Offers
 
 THREADS_PER_GPU = 16.0
@@ -59,7 +60,8 @@ class Machines:
     models : the rows of the GPU table, and None for a GPU that is in none
     model : which of them each machine has
     num_gpus : GPUs
-    gpu_memory_gb : GiB of one GPU, NaN where unknown
+    gpu_memory_gb : GiB of one GPU, NaN where unknown; of the smallest
+    slowest_share : rate of the slowest GPU over that of the model, 1 where all are alike
     fp32_tflops, tf32_tflops, fp16_tflops, bf16_tflops : usable matrix rates of one
         GPU, 10^12 FLOP/s; a precision that it lacks runs at the FP32 rate, as in
         PyTorch; NaN where the GPU is unknown and the market does not describe it
@@ -76,13 +78,15 @@ class Machines:
     flags : name -> whether it holds, shape (N,) each: ``gpu_unknown`` (in no table,
         guessed from the market's figures), ``cpu_unknown``, ``cores_unknown``,
         ``clock_capped`` (counts as 6.2 GHz), ``gpu_power_capped`` (limit below 90 %
-        of the nominal power), ``memory_modded`` (not the memory it was sold with)
+        of the nominal power), ``memory_modded`` (not the memory it was sold with),
+        ``mixed_gpus`` (not all of them are what is named, see `hardware.mixed`)
     """
 
     models: tuple[Gpu | None, ...]
     model: IntArray
     num_gpus: FloatArray
     gpu_memory_gb: FloatArray
+    slowest_share: FloatArray
     fp32_tflops: FloatArray
     tf32_tflops: FloatArray
     fp16_tflops: FloatArray
@@ -142,6 +146,7 @@ def describe(
     unknown = row == len(gpus.rows)
     _guess(figures, unknown, offers, gpus)
     memory, modded = _memory(offers, figures["memory_gb"])
+    mixed = mixed_cards(offers, figures["fp32_tflops"])
     names, named = distinct(offers.cpu_name.tolist())
     cpu = [cpus.resolve(name) for name in names]
     cpu_unknown = np.array([one is None for one in cpu], dtype=bool)[named]
@@ -158,7 +163,8 @@ def describe(
         models=models,
         model=row,
         num_gpus=offers.num_gpus,
-        gpu_memory_gb=memory,
+        gpu_memory_gb=np.fmin(memory, mixed.memory_gb),
+        slowest_share=mixed.rate,
         interconnect=_interconnect(models, row, offers.bw_nvlink_gb_s),
         host_to_gpu_gb_s=_host_to_gpu(offers, figures),
         core_speed=speed,
@@ -174,6 +180,7 @@ def describe(
             "clock_capped": clock_capped,
             "gpu_power_capped": capped,
             "memory_modded": modded,
+            "mixed_gpus": mixed.mixed,
         },
         **{name: figures[name] for name in _KEPT},
     )

@@ -7,7 +7,8 @@ whole; one odd value (a word, a list, an integer beyond 64 bits) sends its colum
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -76,8 +77,22 @@ _TEXTS = (
     "gpu_arch",
 )
 
+Values = Callable[[str], Sequence[Any]]
+"""Returns the values of a key of some records, None where one has it not."""
+
+_OTHER_KEYS = ("machine_id", "host_id", "gpu_ids", "rentable", "rented", "verified")
+
+KEYS = tuple(
+    dict.fromkeys(
+        ["id", *chain(*(one.keys for one in NUMBERS.values())), *_TEXTS, *_OTHER_KEYS]
+    )
+)
+"""All keys that columns are made of; not those that only stand in for an id."""
+
 CHUNK = 96
 """Records that are read together: half a MB or so, about what a core's cache holds."""
+
+_IDS_END = 2**63  # ids fit 64 bits
 
 _PLAIN = frozenset({float, int, type(None)})
 """Types that NumPy converts as `read_number` does; of a truth value it makes a number."""
@@ -91,20 +106,28 @@ def values_of(records: Sequence[Record], key: str) -> list[Any]:
         return [record.get(key) for record in records]
 
 
-def number_column(records: Sequence[Record], keys: Sequence[str]) -> FloatArray:
+def number_column(
+    values_of_key: Values, keys: Sequence[str], *, plain: bool = False
+) -> FloatArray:
     """Return a number of each record; of several keys the first that is not null.
 
     NaN where there is none, and no limits: see `advisor.market.offers`.
+
+    Parameters
+    ----------
+    values_of_key : of the records
+    keys : the market's names of the number
+    plain : all values are known to be numbers or null
     """
     first, *others = keys
-    values = values_of(records, first)
+    values = values_of_key(first)
     for key in others:
         if None in values:
             values = [
                 other if value is None else value
-                for value, other in zip(values, values_of(records, key), strict=True)
+                for value, other in zip(values, values_of_key(key), strict=True)
             ]
-    if _PLAIN.issuperset(map(type, values)):
+    if plain or _PLAIN.issuperset(map(type, values)):
         try:
             return np.array(values, dtype=np.float64)
         except OverflowError:  # an integer beyond all floats
@@ -125,11 +148,20 @@ def id_column(values: Sequence[Any]) -> IntArray:
     return np.array([read_id(value) for value in values], dtype=np.int64)
 
 
-def id_tuple(value: object) -> tuple[int, ...]:
-    """Return a list of ids, an empty one where a value is no such list."""
+def id_tuples(values: Sequence[Any]) -> list[tuple[int, ...]]:
+    """Return JSON values as tuples of ids, empty ones where one is no list of ids."""
+    if set(map(type, values)) == {list}:
+        ids = list(chain.from_iterable(values))
+        plain = set(map(type, ids)) == {int}
+        if plain and min(ids) >= 0 and max(ids) < _IDS_END:
+            return list(map(tuple, values))
+    return [_id_tuple(value) for value in values]
+
+
+def _id_tuple(value: object) -> tuple[int, ...]:
     if not isinstance(value, list):
         return ()
-    ids = tuple([read_id(one) for one in value])
+    ids = tuple(map(read_id, value))
     return () if UNKNOWN_ID in ids else ids
 
 
@@ -171,18 +203,26 @@ def _id_of(named: Record) -> object:
     return named.get("id", named.get("ask_contract_id"))
 
 
-def identified(records: Sequence[Any]) -> tuple[list[Record], IntArray]:
+def identified(records: Sequence[Any]) -> tuple[Values, IntArray]:
+    """Return the values of records that are offers, by key, and their ids."""
+    named, offer_id = _named(records)
+    return partial(values_of, named), offer_id
+
+
+def _named(records: Sequence[Any]) -> tuple[Sequence[Record], IntArray]:
     """Return the records that are offers, under the market's names, and their ids."""
-    named: list[Record] = [
-        record if "id" in record else renamed(record)
-        for record in records
-        if type(record) is dict or isinstance(record, Mapping)  # the first is quick
-    ]
+    if set(map(type, records)) == {dict}:
+        try:
+            offer_id = id_column([record["id"] for record in records])
+        except KeyError:
+            pass
+        else:
+            if UNKNOWN_ID not in offer_id:
+                return records, offer_id
+    named = [renamed(record) for record in records if isinstance(record, Mapping)]
     offer_id = id_column([_id_of(record) for record in named])
-    known = offer_id != UNKNOWN_ID
-    if not known.all():
-        named = [named[at] for at in np.flatnonzero(known)]
-    return named, offer_id[known]
+    (known,) = np.nonzero(offer_id != UNKNOWN_ID)
+    return [named[at] for at in known.tolist()], offer_id[known]
 
 
 class Reader:
@@ -193,51 +233,61 @@ class Reader:
     """
 
     def __init__(self) -> None:
-        self._parts: list[dict[str, Any]] = []
         self._texts = Texts({None: ""})
+        self._arrays: dict[str, Any] = {}
+        self._gpu_ids: list[tuple[int, ...]] = []
 
-    def read(self, records: Sequence[Record], offer_id: IntArray) -> None:
-        """Read records that are under the market's names."""
-        part: dict[str, Any] = {
-            name: number_column(records, column.keys) for name, column in NUMBERS.items()
-        }
-        for name in _TEXTS:
-            part[name] = self._texts.column(values_of(records, name))
+    def read(self, values: Values, offer_id: IntArray, *, plain: bool = False) -> None:
+        """Read the records with these ids, under the market's names.
+
+        `plain` says that all numbers are numbers or null, see `number_column`.
+        """
+        self._gpu_ids += id_tuples(values("gpu_ids"))
+        self._add("offer_id", offer_id)
+        for name, column in NUMBERS.items():
+            self._add(name, number_column(values, column.keys, plain=plain))
         for name in ("machine_id", "host_id"):
-            part[name] = id_column(values_of(records, name))
-        part["offer_id"] = offer_id
-        part["gpu_ids"] = list(map(id_tuple, values_of(records, "gpu_ids")))
-        told = values_of(records, "rentable"), values_of(records, "rented")
-        part["rentable"] = np.array(
-            [
-                rentable is not False and rented is not True
-                for rentable, rented in zip(*told, strict=True)
-            ],
-            dtype=bool,
-        )
-        for position in np.flatnonzero(part["verification"] == "").tolist():
-            part["verification"][position] = _verification(records[position])
-        self._parts.append(part)
+            self._add(name, id_column(values(name)))
+        texts = {name: self._texts.column(values(name)) for name in _TEXTS}
+        (silent,) = np.nonzero(texts["verification"] == "")
+        older = values("verified") if len(silent) else ()
+        for at in silent.tolist():
+            texts["verification"][at] = _verification(older[at])
+        for name, text in texts.items():
+            self._add(name, text)
+        told = zip(values("rentable"), values("rented"), strict=True)
+        rentable = [yes is not False and rented is not True for yes, rented in told]
+        self._add("rentable", np.array(rentable, dtype=bool))
+
+    def _add(self, name: str, values: np.ndarray) -> None:
+        """Put values behind those that a column has; it grows by doubling.
+
+        Room that was never written to takes no memory, and columns of small arrays, each
+        freed on its own, would leave their room to nobody.
+        """
+        end = len(self._gpu_ids)
+        start = end - len(values)
+        array = self._arrays.get(name)
+        if array is None or len(array) < end:
+            grown = np.empty(max(2 * end, CHUNK), dtype=values.dtype)
+            if array is not None:
+                grown[:start] = array[:start]
+            self._arrays[name] = array = grown
+        array[start:end] = values
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of all that was read, as it came, and forget them."""
-        if not self._parts:
-            self.read([], np.empty(0, dtype=np.int64))
-        names = list(self._parts[0])
-        columns: dict[str, Any] = {}
-        for name in names:  # one at a time: no second copy of all of them
-            parts = [part.pop(name) for part in self._parts]
-            columns[name] = (
-                tuple(chain.from_iterable(parts))
-                if name == "gpu_ids"
-                else np.concatenate(parts)
-            )
+        if not self._arrays:
+            self.read(partial(values_of, []), np.empty(0, dtype=np.int64))
+        count, arrays = len(self._gpu_ids), self._arrays
+        columns = {name: array[:count] for name, array in arrays.items()}
+        columns["gpu_ids"] = self._gpu_ids
+        self._arrays, self._gpu_ids = {}, []
         return columns
 
 
-def _verification(record: Record) -> str:
+def _verification(verified: object) -> str:
     """Return what the older `verified` field, true or false, says."""
-    value = record.get("verified")
-    if not isinstance(value, bool):
+    if not isinstance(verified, bool):
         return ""
-    return "verified" if value else "unverified"
+    return "verified" if verified else "unverified"

@@ -30,6 +30,7 @@ _MARK = 4  # bytes that tell the encoding
 _CUTS = 64  # closing braces that are tried for the end of a record
 _BLANK = re.compile(rb"[ \t\n\r]*")
 _RECORD_ENDS = re.compile(rb"[ \t\n\r]*(,[ \t\n\r]*\{|\])")
+_FAILED_AT = re.compile(r"\(byte (\d+)\)")
 _DECODER = json.JSONDecoder()
 
 
@@ -43,18 +44,22 @@ class JsonStream:
     Parameters
     ----------
     blocks : the bytes of the text, in UTF-8, UTF-16 or UTF-32
+    read : reads a JSON list of records, and refuses what is not JSON to the letter
 
     Attributes
     ----------
+    read : as given; it may be changed between chunks
     head : the beginning of the text, in UTF-8
     members : members of the object beside the records, as far as it was read
     more_members : whether there may be more of them behind the records
     listed : whether a list of records was found
     value : the document where it holds no list; None until it is read
-    taken : bytes of text that were read so far
     """
 
-    def __init__(self, blocks: Iterable[bytes]) -> None:
+    def __init__(
+        self, blocks: Iterable[bytes], read: Callable[[bytes], list[Any]] = strict_loads
+    ) -> None:
+        self.read = read
         self._blocks = iter(utf8(blocks))
         self._buffer, self._at, self._ended = b"", 0, False
         self._size = _PIECE  # of the next piece: less where the last ones failed
@@ -62,7 +67,6 @@ class JsonStream:
         self.members: dict[str, Any] = {}
         self.more_members = self.listed = False
         self.value: Any = None
-        self.taken = 0
 
     def chunks(self) -> Iterator[list[Any]]:
         """Read on, some records at a time.
@@ -121,7 +125,7 @@ class JsonStream:
             self._at += 1
             return
         while True:
-            yield self._piece(self._record_end, _list_of)
+            yield self._piece(self._record_end, self._listed_in)
             if self._separator(b"]"):
                 return
 
@@ -142,29 +146,39 @@ class JsonStream:
         end_of : returns where the last value seems to end in so many bytes, else -1
         read : reads values
         """
+        size = self._size
         while True:
-            self._need(self._size)
-            end = end_of(self._size)
+            self._need(size)
+            end = end_of(size)
             if end < 0:
                 break
             try:
                 found = read(self._buffer[self._at : end])
-            except (ValueError, RecursionError):
-                if self._size == _LEAST:
+            except (ValueError, RecursionError) as error:
+                told = _FAILED_AT.search(str(error))
+                if told is not None and int(told[1]) < size:  # a hint, no more
+                    size = int(told[1])
+                elif size > _LEAST:
+                    size = max(_LEAST, min(size, end - self._at) // 2)
+                else:
                     break
-                self._size = max(_LEAST, min(self._size, end - self._at) // 2)
             else:
-                self._at, self._size = end, min(2 * self._size, _PIECE)
+                self._at, self._size = end, min(2 * max(size, _LEAST), _PIECE)
                 return found
+        self._size = _LEAST
         return [self._one()]
 
     def _record_end(self, size: int) -> int:
+        """Return where a record ends that another, or the list's end, seems to follow."""
         end = self._at + size
         for _ in range(_CUTS):
             end = self._buffer.rfind(b"}", self._at, end)
             if end < 0 or _RECORD_ENDS.match(self._buffer, end + 1):
                 break
         return -1 if end < 0 else end + 1
+
+    def _listed_in(self, text: bytes) -> list[Any]:
+        return self.read(b"[" + text + b"]")
 
     def _line_end(self, size: int) -> int:
         end = self._buffer.rfind(b"\n", self._at, self._at + size)
@@ -219,16 +233,10 @@ class JsonStream:
         while have < size and not self._ended:
             block = next(self._blocks, b"")
             self._ended = not block
-            self.taken += len(block)
             have += len(block)
             parts.append(block)
         self._buffer, self._at = b"".join(parts), 0
         self.head = self.head or self._buffer[:_LEAST]
-
-
-def _list_of(text: bytes) -> list[Any]:
-    found: list[Any] = strict_loads(b"[" + text + b"]")
-    return found
 
 
 def utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -10,13 +10,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
-from advisor.market.columns import CHUNK, NUMBERS, Reader, identified, objects
+from advisor.market.columns import (
+    CHUNK,
+    NUMBERS,
+    Reader,
+    identified,
+    objects,
+    values_of,
+)
+from advisor.market.rows import RowSource, identified_rows
 from advisor.market.types import Record
 from advisor.market.values import UNKNOWN_ID, country_of
 
@@ -180,17 +189,20 @@ class Offers:
 def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
     """Parse a market's records; also count what could not be an offer, by reason.
 
-    The records are looked at once, a few hundred at a time: a stream of them is never
-    held whole.
+    The records are looked at once, a hundred or so at a time: a stream of them is never
+    held whole. Of a `RowSource` the rows are read, in less time.
 
     Reasons: ``malformed`` (no JSON object, or no usable id), ``duplicate`` (an
     id that comes again; the record with the higher score stays),
     ``unknown_num_gpus``, ``no_price``.
     """
     reader, read = Reader(), 0
-    stream = iter(records)
+    in_rows = isinstance(records, RowSource)
+    stream = records.rows() if isinstance(records, RowSource) else iter(records)
+    identify = identified_rows if in_rows else identified
     while chunk := list(islice(stream, CHUNK)):
-        reader.read(*identified(chunk))
+        values, offer_id = identify(chunk)
+        reader.read(values, offer_id, plain=in_rows)
         read += len(chunk)
     columns = reader.columns()
     found = len(columns["offer_id"])
@@ -214,7 +226,8 @@ def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
 def parse_machine(record: Record) -> Offers:
     """Parse one machine that nobody offers: it needs neither an id nor a price."""
     reader = Reader()
-    reader.read([record], np.array([UNKNOWN_ID], dtype=np.int64))
+    unknown = np.array([UNKNOWN_ID], dtype=np.int64)
+    reader.read(partial(values_of, [record]), unknown)
     columns = reader.columns()
     _mend(columns)
     return _offers(columns, np.array([0]))

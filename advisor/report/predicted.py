@@ -52,6 +52,7 @@ _REMARKS: Mapping[str, str] = {
     "cores_unknown": "the threads are not given; a usual number is assumed",
     "clock_capped": "the clock is higher than any and counts as 6.2 GHz",
     "memory_modded": "the card is not sold with this memory",
+    "mixed_gpus": "the cards are not alike; the smallest and slowest counts",
     "ram_unknown": "the host's memory is unknown; no data count as cached",
     "disk_speed_unknown": "the disk is unknown and does not limit",
     "batch_fitted": "the largest batch that the GPU holds, not the workload's",

@@ -42,6 +42,7 @@ _NOTES: Mapping[str, str] = {
     "clock_capped": "clock capped",
     "gpu_power_capped": "power-capped (not modelled)",
     "memory_modded": "memory differs",
+    "mixed_gpus": "mixed GPUs",
     "dlperf_low": "low DLPerf",
     "dlperf_high": "high DLPerf",
     "dlperf_broken": "DLPerf broken",

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,32 +25,21 @@ from advisor.throughput.features import (
     WorkloadKey,
     batch_effect,
     feature_matrix,
-    format_label,
     log_baseline,
     standardised,
 )
-from advisor.throughput.kernel import OWN_PARTS, PARTS, Covariance, Inputs
-
-WORKLOAD_LEVELS = ("workload", "pair", "framework_workload", "format_workload")
-"""Intercepts that only measurements of the workload tell."""
+from advisor.throughput.kernel import (
+    OWN_PARTS,
+    Covariance,
+    Inputs,
+    Run,
+    profile_labels,
+    workload_level_variance,
+)
+from advisor.throughput.threads import one_thread
 
 _ROWS = 16
 """Rows of a matrix product that its kernel computes together; a multiple of it."""
-
-
-class Run(NamedTuple):
-    """How a measurement was made, or is to be.
-
-    Attributes
-    ----------
-    precision : see `advisor.workloads.profile.Precision`; empty where unknown
-    framework : such as ``"pytorch"``
-    memory_format : ``"channels-last"``, ``"contiguous"`` or ``"n/a"``
-    """
-
-    precision: str
-    framework: str
-    memory_format: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +239,12 @@ class GpuModel:
             [(workload.name, family, one) for one in runs],
         )
         queries = inputs.take(np.arange(len(both)))
-        if anchors:
-            at = inputs.take(np.arange(len(both), len(inputs)))
-            mean, variance = self._conditioned(queries, at, anchors, n)
-        else:
-            mean, variance, _ = self.posterior(queries, n)
+        at = inputs.take(np.arange(len(both), len(inputs)))
+        with one_thread():
+            if anchors:
+                mean, variance = self._conditioned(queries, at, anchors, n)
+            else:
+                mean, variance, _ = self.posterior(queries, n)
         own, standard = mean[:n], mean[:n].copy()
         standard[other] = mean[n:]
         whole = effect[first] - usual[first]
@@ -375,30 +365,3 @@ class GpuModel:
         rate = np.where(features.on_tensor_cores, features.matrix_tflops, np.nan)
         ceiling: FloatArray = np.log(rate / flops)
         return ceiling
-
-
-def workload_level_variance(covariance: Covariance) -> float:
-    """Return the prior variance of the intercepts that only measurements tell."""
-    return float(
-        sum(
-            variance
-            for part, variance in zip(PARTS, covariance.variances, strict=True)
-            if part.similarity == "one" and part.kind in WORKLOAD_LEVELS
-        )
-    )
-
-
-def profile_labels(name: str, family: str, run: Run, gpu: str) -> dict[str, str]:
-    """Return kind -> label of one run, for `advisor.throughput.kernel.PARTS`."""
-    memory = format_label(run.memory_format, family, run.precision)
-    return {
-        "all": "",
-        "family": family,
-        "workload": name,
-        "pair": f"{name}|{run.precision}",
-        "precision": run.precision,
-        "framework_workload": f"{run.framework}|{name}",
-        "format_family": f"{memory}|{family}",
-        "format_workload": f"{memory}|{name}",
-        "gpu": gpu,
-    }

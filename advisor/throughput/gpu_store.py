@@ -18,8 +18,8 @@ import numpy as np
 
 from advisor.arrays import FloatArray
 from advisor.errors import UsageError
-from advisor.throughput.gpu_model import Anchor, GpuModel, Run
-from advisor.throughput.kernel import Covariance, Inputs
+from advisor.throughput.gpu_model import Anchor, GpuModel
+from advisor.throughput.kernel import Covariance, Inputs, Run
 
 FORMAT = 2
 """Version of the file's layout."""

@@ -72,9 +72,10 @@ def health(offers: Offers, machines: Machines, medians: Medians) -> Health:
     A score is compared with the median of the same GPU and the same number of GPUs
     on other hosts, never with the other offers at hand. Without a score or a median
     nothing changes; so with a card whose memory is not that it was sold with, for the
-    score rises with the memory (RTX 4090 with 48 GB: by 29 %). On a host without a CPU
-    the benchmark did not run as it should: a low score there is broken, a high one
-    counts for nothing. The factor's spread is as large as its logarithm.
+    score rises with the memory (RTX 4090 with 48 GB: by 29 %), and with cards that are
+    not alike. On a host without a CPU the benchmark did not run as it should: a low
+    score there is broken, a high one counts for nothing. The factor's spread is as large
+    as its logarithm.
 
     Parameters
     ----------
@@ -83,7 +84,8 @@ def health(offers: Offers, machines: Machines, medians: Medians) -> Health:
     medians : of the artefact
     """
     ratio = offers.dlperf / offers.num_gpus / _medians(machines, medians)
-    log_ratio = np.log(np.where(machines.flags["memory_modded"], np.nan, ratio))
+    another = machines.flags["memory_modded"] | machines.flags["mixed_gpus"]
+    log_ratio = np.log(np.where(another, np.nan, ratio))
     log_ratio = np.nan_to_num(log_ratio, nan=0.0)
     no_cpu = (offers.cpu_name == "") & np.isnan(offers.cpu_threads)
     unusual = np.abs(log_ratio) > np.log(USUAL)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from advisor.arrays import FloatArray, IntArray
+from advisor.throughput.features import format_label
 
 
 class Part(NamedTuple):
@@ -75,6 +76,25 @@ OWN_PARTS = (
 
 LABELS = (*dict.fromkeys(part.kind for part in PARTS), "gpu")
 """Kinds of labels that a profile has."""
+
+
+WORKLOAD_LEVELS = ("workload", "pair", "framework_workload", "format_workload")
+"""Intercepts that only measurements of the workload tell."""
+
+
+class Run(NamedTuple):
+    """How a measurement was made, or is to be.
+
+    Attributes
+    ----------
+    precision : see `advisor.workloads.profile.Precision`; empty where unknown
+    framework : such as ``"pytorch"``
+    memory_format : ``"channels-last"``, ``"contiguous"`` or ``"n/a"``
+    """
+
+    precision: str
+    framework: str
+    memory_format: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +210,30 @@ def rbf(a: FloatArray, b: FloatArray) -> FloatArray:
     squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * a @ b.T
     kernel: FloatArray = np.exp(-0.5 * np.maximum(squares, 0.0))
     return kernel
+
+
+def workload_level_variance(covariance: Covariance) -> float:
+    """Return the prior variance of the intercepts that only measurements tell."""
+    return float(
+        sum(
+            variance
+            for part, variance in zip(PARTS, covariance.variances, strict=True)
+            if part.similarity == "one" and part.kind in WORKLOAD_LEVELS
+        )
+    )
+
+
+def profile_labels(name: str, family: str, run: Run, gpu: str) -> dict[str, str]:
+    """Return kind -> label of one run, for `advisor.throughput.kernel.PARTS`."""
+    memory = format_label(run.memory_format, family, run.precision)
+    return {
+        "all": "",
+        "family": family,
+        "workload": name,
+        "pair": f"{name}|{run.precision}",
+        "precision": run.precision,
+        "framework_workload": f"{run.framework}|{name}",
+        "format_family": f"{memory}|{family}",
+        "format_workload": f"{memory}|{name}",
+        "gpu": gpu,
+    }

@@ -11,6 +11,7 @@ from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines
+from advisor.hardware.mixed import MIXED_LOG_SD
 from advisor.throughput.artefact import ThroughputModel
 from advisor.throughput.health import Health
 from advisor.throughput.kinds import GpuMemo, gpu_kinds
@@ -117,14 +118,16 @@ def predict(
     batch = held if fit_batch else np.full_like(held, workload.batch_size)
     steps = np.ceil(batch / held)
     kinds = gpu_kinds(machines, workload.precision)
-    gpu_rate, gpu_log_sd = model.gpu_rate(
-        kinds, workload, np.maximum(micro_batch, 1), memo
-    )
+    asked = np.maximum(micro_batch, 1)
+    gpu_rate, gpu_log_sd = model.gpu_rate(kinds, workload, asked, memo)
     if workload.gradient_checkpointing:
         gpu_rate = gpu_rate / RECOMPUTED
     if measured is not None:
         shift, keep = calibration(kinds, workload, model, measured, memo)
         gpu_rate, gpu_log_sd = gpu_rate * np.exp(shift), gpu_log_sd * keep
+    gpu_rate = gpu_rate * machines.slowest_share  # all wait for it at each step
+    mixed = machines.flags["mixed_gpus"]
+    gpu_log_sd = np.where(mixed, np.hypot(gpu_log_sd, MIXED_LOG_SD), gpu_log_sd)
     if condition is not None:
         gpu_rate = gpu_rate * condition.factor
         gpu_log_sd = np.hypot(gpu_log_sd, condition.log_sd)
@@ -145,9 +148,8 @@ def predict(
     spreads = _spreads(machines, workload, model.host, gpu_log_sd)
     rate = join(limits, model.host.norm_order)
     low, high = interval(limits, spreads, model.host.norm_order, exchange.log_sd)
-    high = np.fmin(
-        high, np.fmax(rate, model.peak_rate(kinds, workload, machines.num_gpus))
-    )
+    peak = model.peak_rate(kinds, workload, machines.num_gpus)
+    high = np.fmin(high, np.fmax(rate, peak))
     known = fits & np.isfinite(rate)
     names = np.array(LIMITS, dtype=np.object_)
     return Throughput(

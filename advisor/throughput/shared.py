@@ -12,9 +12,15 @@ import numpy as np
 
 from advisor.arrays import FloatArray, IntArray
 from advisor.throughput.features import GpuFeatures, WorkloadKey
-from advisor.throughput.gpu_model import GpuModel, Run, workload_level_variance
-from advisor.throughput.kernel import OWN_PARTS, Inputs
+from advisor.throughput.gpu_model import GpuModel
+from advisor.throughput.kernel import (
+    OWN_PARTS,
+    Inputs,
+    Run,
+    workload_level_variance,
+)
 from advisor.throughput.limits import LIMITS
+from advisor.throughput.threads import one_thread
 
 
 def limit_shares(limits: FloatArray, order: float) -> FloatArray:
@@ -73,7 +79,8 @@ def gpu_errors(gpu: GpuModel, features: GpuFeatures, key: WorkloadKey) -> GpuErr
         [*each.gpu.tolist(), *(anchor.gpu for anchor in anchors)],
         [(key.name, family, run) for run in runs],
     )
-    covariance = _posterior(gpu, inputs, len(each))
+    with one_thread():
+        covariance = _posterior(gpu, inputs, len(each))
     if key.name not in gpu.workload_rows:
         spread = gpu.family_spreads.get(family, gpu.family_spreads[""])
         covariance += spread**2 - workload_level_variance(gpu.covariance)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advisor.market.columns import CHUNK
 from advisor.market.offers import Offers, parse_machine, parse_offers
 from advisor.market.values import UNKNOWN_ID
 
@@ -148,12 +151,20 @@ def test_control_characters_do_not_reach_a_terminal(record: dict[str, Any]) -> N
         (None, ""),
         ("Somewhere", ""),
         (", ", ""),
+        ("Ohio, US, NA", "US"),
+        ("ohio,us,na", "US"),
+        ("Windhoek, NA", "NA"),
+        ("Windhoek, NA, AF", "NA"),
+        ("Frankfurt, Germany, DE, EU", "DE"),
+        ("Sydney, AU, OC,", "AU"),
+        ("Somewhere, EU", ""),
+        ("Straße, ßß", ""),
     ],
 )
 def test_geolocation_ends_in_a_country(
     record: dict[str, Any], geolocation: str | None, country: str
 ) -> None:
-    """The country is the two letters at the end, if there are two."""
+    """The country is the two letters at the end; a continent may stand behind it."""
     assert parse_one(record | {"geolocation": geolocation}).country[0] == country
 
 
@@ -164,6 +175,64 @@ def test_the_better_scored_duplicate_stays(record: dict[str, Any]) -> None:
         offers, excluded = parse_offers(records)
         assert offers.dph_base.tolist() == [9.0]
         assert excluded == {"duplicate": 1}
+
+
+def test_a_duplicate_far_away_is_one(record: dict[str, Any]) -> None:
+    """Of records read apart the better scored stays, in the first one's place."""
+    others = [record | {"id": at} for at in range(1000, 3 * CHUNK + 1000)]
+    first, better = record | {"score": 1.0}, record | {"score": 3.0, "dph_base": 9.0}
+    worse = record | {"score": 2.0, "dph_base": 8.0}
+    offers, excluded = parse_offers([first, *others, better, worse])
+    assert excluded == {"duplicate": 2}
+    assert len(offers) == len(others) + 1
+    assert (offers.offer_id[0], offers.dph_base[0]) == (101, 9.0)
+
+
+def test_a_stream_of_records_is_read_once(record: dict[str, Any]) -> None:
+    """Records may come from anywhere, one by one; they are not asked for twice."""
+    many = 2 * CHUNK + 3
+    offers, excluded = parse_offers(record | {"id": at} for at in range(many))
+    assert offers.offer_id.tolist() == list(range(many))
+    assert not excluded
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES, max_size=4), max_size=6
+    ),
+    st.sampled_from([0, 5, CHUNK - 3, CHUNK]),
+)
+def test_an_odd_value_changes_no_other_record(
+    plain_record: Mapping[str, Any], odd: list[dict[str, Any]], at: int
+) -> None:
+    """A column with one odd value says of all other records what it says without it."""
+    plain = [dict(plain_record) | {"id": 10**6 + i} for i in range(at + 1)]
+    alone, _ = parse_offers(plain)
+    mixed, _ = parse_offers([*plain, *odd])
+    kept = mixed.take(np.isin(mixed.offer_id, alone.offer_id))
+    for one in fields(Offers):
+        here, there = getattr(kept, one.name), getattr(alone, one.name)
+        assert repr(list(here)) == repr(list(there))
+
+
+@pytest.mark.parametrize(
+    ("change", "per_gb"),
+    [
+        ({"inet_down_cost": None}, 0.04),
+        ({"inet_down_cost": 0.0}, 0.0),
+        ({"inet_down_cost": 0.001}, 0.001),
+        ({"inet_down_cost": None, "internet_down_cost_per_tb": 0.0}, 0.0),
+    ],
+)
+def test_traffic_by_the_tb_counts_where_no_other_price_is(
+    record: dict[str, Any], change: dict[str, Any], per_gb: float
+) -> None:
+    """$40 a TB is 0.04 $/GB; free traffic is free; a price per GB goes first."""
+    by_the_tb = {"internet_down_cost_per_tb": 40.0, "internet_up_cost_per_tb": 40.0}
+    offers = parse_one(record | by_the_tb | change)
+    assert offers.inet_down_usd_per_gb[0] == pytest.approx(per_gb)
+    assert offers.inet_up_usd_per_gb[0] == record["inet_up_cost"]
 
 
 @pytest.mark.parametrize(

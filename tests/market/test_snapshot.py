@@ -6,6 +6,7 @@ import gzip
 import json
 import math
 import os
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.errors import UsageError
-from advisor.market.snapshot import FileMarket, load_snapshot, save_snapshot
+from advisor.market.offers import parse_offers
+from advisor.market.snapshot import (
+    FileMarket,
+    SnapshotRecords,
+    load_snapshot,
+    save_snapshot,
+)
 from advisor.market.types import Answer, Query
 
 MOMENT = datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
@@ -172,3 +179,164 @@ def test_a_damaged_file_is_a_usage_error(tmp_path: Path, content: bytes | None) 
     with pytest.raises(UsageError, match=r"market\.json\.gz") as caught:
         load_snapshot(path)
     assert str(caught.value).isprintable()
+
+
+ONE = {"id": 7, "gpu_name": "RTX 4090", "dph_total": 0.4}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_what_a_shell_saves_is_read(tmp_path: Path, encoding: str, pack: Any) -> None:
+    """PowerShell writes UTF-16, or UTF-8 with a mark before it."""
+    path = tmp_path / "offers.json"
+    path.write_bytes(pack(json.dumps([ONE]).encode(encoding)))
+    assert FileMarket(path).search(Query()).records == [ONE]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(ONE),
+        json.dumps({"offers": ONE}),
+        json.dumps(ONE, indent=1) + "\n",
+        "\n".join([json.dumps(ONE)] * 2),
+    ],
+)
+def test_one_offer_and_json_lines_are_read(tmp_path: Path, text: str) -> None:
+    """An offer alone, as the market answers for one id, and one offer a line."""
+    path = tmp_path / "offers.json"
+    path.write_text(text)
+    answer = FileMarket(path).search(Query())
+    assert list(answer.records) in ([ONE], [ONE, ONE])
+    assert answer.fetched_at is None
+
+
+def test_the_time_is_found_behind_the_offers_too(tmp_path: Path) -> None:
+    """Files of others may tell their time at the end, large ones as well."""
+    path = tmp_path / "offers.json"
+    path.write_text(json.dumps({"offers": [ONE] * 3000, "updated": "2026-11-01"}))
+    for large in (1 << 26, 1000):
+        answer = FileMarket(path, large).search(Query())
+        assert answer.fetched_at == datetime(2026, 11, 1, tzinfo=UTC)
+        assert len(answer.records) == 3000
+
+
+def test_a_large_file_is_read_in_pieces(tmp_path: Path) -> None:
+    """Its records are those of a small one, to be gone through as often as one likes."""
+    path = tmp_path / "market.json.gz"
+    records = [ONE | {"id": at, "pad": "x" * 500} for at in range(4000)]
+    save_snapshot(answer(*records), path)
+    found = FileMarket(path, 10_000).search(Query())
+    assert not isinstance(found.records, list)
+    assert list(found.records) == list(found.records) == records
+    assert len(found.records) == 4000
+    assert found.records[-1] == found.records[3999] == records[-1]
+    assert list(found.records[5:9:2]) == records[5:9:2]
+    assert (found.market, found.fetched_at, found.complete) == ("vast", MOMENT, True)
+    with pytest.raises(IndexError):
+        found.records[4000]
+
+
+def test_a_large_file_that_is_torn_says_so_when_it_is_read(tmp_path: Path) -> None:
+    """What is damaged far behind the beginning is an error, not a shorter market."""
+    path = tmp_path / "offers.json"
+    text = json.dumps([ONE | {"id": at} for at in range(40_000)])
+    path.write_text(text[:-100])
+    found = FileMarket(path, 10_000).search(Query())
+    with pytest.raises(UsageError, match="torn"):
+        list(found.records)
+
+
+def test_a_folder_is_a_usage_error(tmp_path: Path) -> None:
+    """A folder in a file's place is one line."""
+    with pytest.raises(UsageError, match="cannot read"):
+        FileMarket(tmp_path).search(Query())
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    """What cannot be read twice, as a pipe, is held however large it is."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    records = [ONE | {"id": at} for at in range(2000)]
+    writer = threading.Thread(target=path.write_text, args=[json.dumps(records)])
+    writer.start()
+    found = FileMarket(path, 1000).search(Query())
+    writer.join()
+    assert found.records == records
+
+
+DSTACK = {"backend": "runpod", "instance_type": "x", "resources": {}, "price": 0.7}
+GPUHUNT = "instance_name,location,price,cpu,memory,gpu_count,gpu_name,gpu_memory,spot\n"
+SKYPILOT = "InstanceType,vCPUs,MemoryGiB,AcceleratorName,AcceleratorCount,Price\n"
+INSTANCE = ONE | {"actual_status": "running", "intended_status": "running"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (json.dumps({"project": "main", "offers": [DSTACK]}), r"no id.*dstack"),
+        (json.dumps([{"price": 1.0}]), r"no Vast.ai offers \(no id\)"),
+        (json.dumps([{"id": "NVIDIA A100", "memoryInGb": 80}]), r"no id"),
+        ('{"price": 1}\n{"price": 2}', r"no id"),
+        (json.dumps([INSTANCE]), "rented machines"),
+        (json.dumps({"instances": [INSTANCE]}), "rented machines"),
+        (json.dumps({"price": 1.0}), "no list of offers"),
+        (json.dumps({"success": False, "error": "x"}), "no list of offers"),
+        (GPUHUNT + "a,b,1,2,3,4,A100,80,False", "catalog of gpuhunt"),
+        (SKYPILOT + "a,1,2,A100,1,3", "catalog of SkyPilot"),
+        ("a,b,c\n1,2,3", "table in CSV"),
+        ("ID        CUDA  N   Model     PCIE\n1 12.4 1x RTX_4090 24", "add --raw"),
+        (" #  BACKEND  REGION  INSTANCE\n 1  runpod  EU", "dstack"),
+        ("<!doctype html><html></html>", "HTML page"),
+        ("\ufeff<html></html>", "HTML page"),
+        ("no offers today", "torn or no JSON"),
+    ],
+)
+def test_files_of_other_tools_are_named(tmp_path: Path, content: str, words: str) -> None:
+    """What holds no offer at all is a usage error that says what it is."""
+    path = tmp_path / "file.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError, match=words) as caught:
+        FileMarket(path).search(Query())
+    assert str(caught.value).isprintable()
+
+
+def test_records_without_an_id_among_offers_stay(tmp_path: Path) -> None:
+    """One offer is enough: what else there is will be counted as malformed."""
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps([{"price": 1}, ONE]))
+    assert len(FileMarket(path).search(Query()).records) == 2
+
+
+def test_an_empty_list_is_an_empty_market(tmp_path: Path) -> None:
+    """No offers are no damage."""
+    path = tmp_path / "file.json"
+    path.write_text("[]")
+    assert list(FileMarket(path).search(Query()).records) == []
+
+
+def test_records_of_a_large_file_are_a_sequence(tmp_path: Path) -> None:
+    """Places from either end, slices either way, and none beyond."""
+    path = tmp_path / "offers.json"
+    records = [ONE | {"id": at} for at in range(9)]
+    path.write_text(json.dumps(records))
+    found = SnapshotRecords(path)
+    assert [found[at] for at in (0, 8, -1, -9)] == [records[at] for at in (0, 8, -1, -9)]
+    for part in (slice(2, 7, 2), slice(None, None, -1), slice(-3, None), slice(20, 30)):
+        assert list(found[part]) == records[part]
+    for at in (9, -10):
+        with pytest.raises(IndexError):
+            found[at]
+
+
+def test_a_large_file_may_begin_with_what_is_no_offer(tmp_path: Path) -> None:
+    """Offers far behind are found, and none at all is said as of a small file."""
+    path = tmp_path / "offers.json"
+    odd = [{"price": 1, "pad": "x" * 500}] * 1000
+    path.write_text(json.dumps([*odd, ONE | {"num_gpus": 1}]))
+    offers, excluded = parse_offers(FileMarket(path, 1000).search(Query()).records)
+    assert offers.offer_id.tolist() == [7]
+    assert excluded == {"malformed": 1000}
+    path.write_text(json.dumps(odd))
+    with pytest.raises(UsageError, match="no id"):
+        FileMarket(path, 1000).search(Query())

@@ -39,7 +39,7 @@ from advisor.throughput.fit.levels import family_levels, training_gflops
 from advisor.throughput.fit.likelihood import Fitted, fit_covariance
 from advisor.throughput.fit.posterior import HeldOut, Posterior, held_out, posterior
 from advisor.throughput.fit.train import FREE_LEVEL, factor90
-from advisor.throughput.gpu_model import workload_level_variance
+from advisor.throughput.kernel import workload_level_variance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,8 +16,7 @@ from advisor.throughput.features import (
     log_baseline,
     standardised,
 )
-from advisor.throughput.gpu_model import Run, profile_labels
-from advisor.throughput.kernel import Inputs
+from advisor.throughput.kernel import Inputs, Run, profile_labels
 
 if TYPE_CHECKING:
     from advisor.hardware.gpus import Gpu
