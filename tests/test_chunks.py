@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor import ranking as module
+from advisor import evaluation as module
 from advisor.choice import Choice
 from advisor.cost.job import RENTALS, Job
 from advisor.market.filters import Filters

@@ -156,6 +156,8 @@ def chunked(*parts: bytes) -> bytes:
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
 @functools.cache
 def packed_bomb() -> bytes:
     """Return more than is read of any answer, packed; it is never held unpacked."""
