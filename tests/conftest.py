@@ -24,10 +24,12 @@ from advisor.cli.environment import Environment
 from advisor.cli.main import app
 from advisor.errors import AdvisorError
 
-# Machines are shared and noisy: how long an example takes says nothing.
-settings.register_profile(
-    "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+# Machines are shared and noisy: how long an example takes says nothing. Everyone has the
+# same examples, so that what is green here is green there; --hypothesis-profile=random
+# looks further.
+_SHARED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("random", **_SHARED)
+settings.register_profile("shared", derandomize=True, database=None, **_SHARED)
 settings.load_profile("shared")
 
 REAL_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
@@ -79,6 +81,12 @@ RECORD: dict[str, Any] = {
 
 KEYS = ("k-secret-123", "test-key-0123456789abcdef")
 """Keys that the tests use: no test may print one, nor write one where it is kept."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Let ``-n auto`` be a process more than CPUs: some tests wait for time to pass."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(wrapper=True)

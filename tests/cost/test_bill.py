@@ -114,8 +114,8 @@ def test_a_less_reliable_machine_costs_more(
     scores = (1.0, 0.999, 0.99, 0.95, 0.9, 0.6)
     bills = [bill_of(record | {"reliability": score}, epochs=90) for score in scores]
     costs = [float(cost.job_usd[0]) for cost in bills]
-    assert costs == sorted(costs)
-    assert costs[-1] == costs[-2]
+    assert costs[:-1] == sorted(costs[:-1])
+    assert costs[-1] == pytest.approx(costs[-2])
     assert bills[2].job.failures[0] > 5 * bills[1].job.failures[0]
 
 
