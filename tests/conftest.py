@@ -24,6 +24,11 @@ from advisor.cli.environment import Environment
 from advisor.cli.main import app
 from advisor.errors import AdvisorError
 
+# What tests ask is on this machine: no proxy of the user's stands between.
+for _name in ("http_proxy", "https_proxy", "all_proxy"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.upper(), None)
+
 # Machines are shared and noisy: how long an example takes says nothing. Everyone has the
 # same examples, so that what is green here is green there; --hypothesis-profile=random
 # looks further.
