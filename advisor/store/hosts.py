@@ -64,8 +64,8 @@ def rules(
     """Return the rules of a market (of all if `None`), the oldest first."""
     rows = connection.execute(
         "SELECT market, kind, id, blocked, reason, at FROM host_rule "
-        "WHERE ?1 IS NULL OR market = ?1 ORDER BY at, market, kind, id",
-        (market,),
+        "WHERE :market IS NULL OR market = :market ORDER BY at, market, kind, id",
+        {"market": market},
     )
     return [
         HostRule(

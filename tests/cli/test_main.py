@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -89,7 +90,8 @@ def test_a_usage_error_is_one_line(arguments: tuple[str, ...]) -> None:
 
 def test_a_closed_pipe_is_quiet() -> None:
     """`advisor rank --json | head -1` prints one line and no complaint."""
-    pipe = f"{sys.executable} -m advisor {' '.join(RANK)} --json 2>/dev/null | head -1"
+    python = shlex.quote(sys.executable)
+    pipe = f"{python} -m advisor {' '.join(RANK)} --json 2>/dev/null | head -1"
     run = subprocess.run(
         ["bash", "-o", "pipefail", "-c", pipe],
         capture_output=True,
