@@ -10,6 +10,7 @@ import pytest
 from advisor.hardware.gpus import GpuTable
 from advisor.throughput.evaluate.metrics import covered, metrics
 from advisor.throughput.evaluate.splits import (
+    SPLITS,
     Rows,
     deal,
     gpu_splits,
@@ -72,6 +73,7 @@ def test_folds_hold_whole_what_they_name(rows: Rows, gpus: GpuTable) -> None:
         assert len(set(folds)) == len(set(labels))
     pairs = set(zip(table.gpu, table.workload, strict=True))
     assert len(set(rows.fold_codes("pair", gpus))) == len(pairs)
+    assert len(set(SPLITS)) == len(SPLITS)
 
 
 def test_groups_keep_folds_together() -> None:
