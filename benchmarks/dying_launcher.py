@@ -93,7 +93,7 @@ class MarketTime:
     """The simulated market's time; waiting lets it pass for all."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url)
+        self._client = httpx.Client(base_url=url, trust_env=False)  # no proxy
 
     def now(self) -> datetime:
         """Return the time (UTC)."""

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+# Tests run side by side, a process a core: threads of BLAS in each of them would wait
+# for one another (the splits took six times as long). NumPy reads this when it is
+# imported, here and in the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import click.testing
 import pytest
@@ -18,10 +24,17 @@ from advisor.cli.environment import Environment
 from advisor.cli.main import app
 from advisor.errors import AdvisorError
 
-# Machines are shared and noisy: how long an example takes says nothing.
-settings.register_profile(
-    "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+# What tests ask is on this machine: no proxy of the user's stands between.
+for _name in ("http_proxy", "https_proxy", "all_proxy"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.upper(), None)
+
+# Machines are shared and noisy: how long an example takes says nothing. Everyone has the
+# same examples, so that what is green here is green there; --hypothesis-profile=random
+# looks further.
+_SHARED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("random", **_SHARED)
+settings.register_profile("shared", derandomize=True, database=None, **_SHARED)
 settings.load_profile("shared")
 
 REAL_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
@@ -73,6 +86,12 @@ RECORD: dict[str, Any] = {
 
 KEYS = ("k-secret-123", "test-key-0123456789abcdef")
 """Keys that the tests use: no test may print one, nor write one where it is kept."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Let ``-n auto`` be a process more than CPUs: some tests wait for time to pass."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(wrapper=True)

@@ -49,10 +49,13 @@ def block_if_not_allowed(connection: sqlite3.Connection, rule: HostRule) -> bool
     Returns whether it was kept.
     """
     with transaction(connection):
-        done = connection.execute(
+        connection.execute(
             "INSERT OR IGNORE INTO host_rule VALUES (?, ?, ?, ?, ?, ?)", _row(rule)
         )
-    return done.rowcount == 1
+        # Not the cursor's count: where the locale is Turkish, sqlite3 takes INSERT for
+        # no change of data (its I has another small letter) and counts nothing.
+        (kept,) = connection.execute("SELECT changes()").fetchone()
+    return bool(kept)
 
 
 def rules(
@@ -61,8 +64,8 @@ def rules(
     """Return the rules of a market (of all if `None`), the oldest first."""
     rows = connection.execute(
         "SELECT market, kind, id, blocked, reason, at FROM host_rule "
-        "WHERE ?1 IS NULL OR market = ?1 ORDER BY at, market, kind, id",
-        (market,),
+        "WHERE :market IS NULL OR market = :market ORDER BY at, market, kind, id",
+        {"market": market},
     )
     return [
         HostRule(

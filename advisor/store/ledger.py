@@ -227,8 +227,8 @@ def _entry(store: sqlite3.Connection, label: str) -> Entry:
 def _entries(store: sqlite3.Connection, market: str | None) -> Sequence[Entry]:
     rows = store.execute(
         f"SELECT {', '.join(_COLUMNS)} FROM rental "  # noqa: S608
-        "WHERE ?1 IS NULL OR market = ?1 ORDER BY number",
-        (market,),
+        "WHERE :market IS NULL OR market = :market ORDER BY number",
+        {"market": market},
     )
     return [_parsed(row) for row in rows]
 

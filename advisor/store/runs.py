@@ -51,8 +51,8 @@ def kept_runs(
     """Return the runs of a workload (of all if `None`), the oldest first."""
     rows = connection.execute(
         f"SELECT number, source, at, {', '.join(_COLUMNS)} FROM run "  # noqa: S608
-        "WHERE ?1 IS NULL OR workload = ?1 ORDER BY number",
-        (workload,),
+        "WHERE :workload IS NULL OR workload = :workload ORDER BY number",
+        {"workload": workload},
     )
     return [
         KeptRun(number, OwnRun(*run), source, datetime.fromtimestamp(at, UTC))

@@ -1,7 +1,7 @@
 """The file of the trained GPU model: plain numbers and names, never code.
 
 A zip archive as NumPy writes it (``.npz``): arrays, and ``document.json`` with all that
-is not one. The same model gives the same bytes.
+is not one. The same model gives the same bytes, but for how zlib packs the document.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from advisor.workloads.parse import (
     parse_workload,
     parse_workloads,
     short,
+    short_path,
 )
 from advisor.workloads.profile import Workload
 
@@ -180,7 +181,7 @@ def read_text(path: Path) -> str:
     advisor.errors.UsageError
         if there is none, or it cannot be a profile
     """
-    name = short(str(path))
+    name = short_path(str(path))
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)

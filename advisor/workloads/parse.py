@@ -189,6 +189,12 @@ def short(text: str, limit: int = 120) -> str:
     return quoted if len(quoted) <= limit else f"{quoted[: limit - 4]}...'"
 
 
+def short_path(path: str, limit: int = 120) -> str:
+    """Return a path likewise; of a long one the end, which names the file."""
+    quoted = repr(path)
+    return quoted if len(quoted) <= limit else f"'...{quoted[4 - limit :]}"
+
+
 class _Parser:
     """Turns one TOML text into a profile and knows where each key stands."""
 
@@ -361,7 +367,8 @@ class _Parser:
         """Raise the error for a problem, with the place where it is."""
         inside = ".".join(filter(None, (self._inside, table)))
         line = _line_of(self._text, key, inside) if key else None
-        place = short(self._origin) if not self._origin.isprintable() else self._origin
+        origin = self._origin
+        place = origin if origin.isprintable() else short_path(origin)
         if line is not None:
             place += f":{line}"
         name = f"{inside}.{key}" if inside else key

@@ -126,9 +126,9 @@ def test_the_curve_as_a_table_and_as_csv(advisor: Advisor) -> None:
     table = list(
         csv.DictReader(advisor("bid", *JOB, "--format", "csv").stdout.splitlines())
     )
-    assert [float(row["epoch_usd"]) for row in table] == [
-        row["epoch_usd"] for row in rows
-    ]
+    assert [float(row["epoch_usd"]) for row in table] == pytest.approx(
+        [row["epoch_usd"] for row in rows]
+    )
 
 
 def test_no_bid_where_on_demand_is_cheaper(

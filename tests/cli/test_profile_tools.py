@@ -19,6 +19,7 @@ has_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None,
     reason="PyTorch is not installed (extra `measure`)",
 )
+slow = pytest.mark.slow  # importing PyTorch is
 without_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is not None, reason="PyTorch is installed"
 )
@@ -37,6 +38,7 @@ def test_without_pytorch_the_extra_is_named(advisor: Advisor) -> None:
     assert "advisor[measure]" in outcome.stderr
 
 
+@slow
 @has_torch
 def test_a_module_is_counted(advisor: Advisor) -> None:
     """Parameters, operations, activations and input of a small net, by hand."""
@@ -58,6 +60,7 @@ def test_a_module_is_counted(advisor: Advisor) -> None:
     assert (profile["batch_size"], profile["precision"]) == (64, "amp")
 
 
+@slow
 @has_torch
 def test_tokens_are_counted(advisor: Advisor) -> None:
     """Whole numbers go in, and a dictionary with a floating tensor comes out."""
@@ -66,6 +69,7 @@ def test_tokens_are_counted(advisor: Advisor) -> None:
     assert "forward_gflops_per_sample = 0.0001024" in outcome.stdout
 
 
+@slow
 @has_torch
 @pytest.mark.parametrize(
     ("function", "shape", "words"),

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from advisor.resources import models_folder
+from advisor.throughput.artefact import ARTEFACT
+from advisor.throughput.gpu_store import load_gpu_model, save_model
 
 Advisor = Callable[..., Any]
 PREDICT = ("predict", "--workload", "mine", "--gpu", "RTX 4090", "--cpu", "EPYC 7702")
@@ -103,19 +108,34 @@ def test_a_log_without_a_rate_is_refused(advisor: Advisor, tmp_path: Path) -> No
     assert "train.log: no line tells a throughput" in outcome.stderr
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own(advisor: Advisor, tmp_path: Path) -> None:
-    """It is kept beside the shipped one, and taken when asked for."""
-    assert advisor("model", "use", "own").exit_code == 2
-    assert advisor("model", "train", "--with-records").exit_code == 2
+    """It is trained on the records too, and kept beside the shipped one."""
     advisor(*RECORD, "--throughput", "600")
     shipped = advisor(*PREDICT, "--json").document["model"]["sha256"]
     trained = advisor("model", "train", "--with-records", "--json")
     assert trained.document["own_records"] == [1]
     assert trained.document["file"] == str(tmp_path / "data/models/throughput.npz")
     assert advisor(*PREDICT, "--json").document["model"]["sha256"] == shipped
+    advisor("model", "use", "own")
+    own = advisor(*PREDICT, "--json").document["model"]
+    assert own["sha256"] != shipped
+    assert own["own_records"] == [1]
+
+
+def test_the_model_to_take_can_be_chosen(advisor: Advisor, tmp_path: Path) -> None:
+    """One's own when asked for, the shipped one otherwise and when asked for again."""
+    assert advisor("model", "use", "own").exit_code == 2
+    assert advisor("model", "train", "--with-records").exit_code == 2  # no records yet
+    model = load_gpu_model(models_folder() / ARTEFACT)
+    own = dataclasses.replace(model, about={**model.about, "own_records": [1]})
+    (tmp_path / "data/models").mkdir()
+    save_model(own, tmp_path / "data/models" / ARTEFACT)
+    shipped = advisor(*PREDICT, "--json").document["model"]
+    assert "own_records" not in shipped
     assert advisor("model", "use", "own").exit_code == 0
-    own = advisor(*PREDICT, "--json").document
-    assert own["model"]["sha256"] != shipped
-    assert own["model"]["own_records"] == [1]
+    taken = advisor(*PREDICT, "--json").document["model"]
+    assert taken["own_records"] == [1]
+    assert taken["sha256"] != shipped["sha256"]
     assert advisor("model", "use", "shipped").exit_code == 0
-    assert advisor(*PREDICT, "--json").document["model"]["sha256"] == shipped
+    assert advisor(*PREDICT, "--json").document["model"] == shipped

@@ -43,7 +43,8 @@ def test_a_calm_job_by_hand(
     send = 0.204 / (500 * 0.6 / 8000) / 3600
     running = begin + HOURS + checkpoint + send
     found = lines(cost)
-    assert found["checkpoints"] == 1
+    # An average over weights that add up to one but for rounding.
+    assert found["checkpoints"] == pytest.approx(1.0)
     assert found["pull_h"] == pytest.approx(pull)
     assert found["begin_h"] == pytest.approx(begin)
     assert found["training_h"] == pytest.approx(HOURS)
@@ -113,8 +114,8 @@ def test_a_less_reliable_machine_costs_more(
     scores = (1.0, 0.999, 0.99, 0.95, 0.9, 0.6)
     bills = [bill_of(record | {"reliability": score}, epochs=90) for score in scores]
     costs = [float(cost.job_usd[0]) for cost in bills]
-    assert costs == sorted(costs)
-    assert costs[-1] == costs[-2]
+    assert costs[:-1] == sorted(costs[:-1])
+    assert costs[-1] == pytest.approx(costs[-2])
     assert bills[2].job.failures[0] > 5 * bills[1].job.failures[0]
 
 

@@ -62,6 +62,7 @@ def test_the_shell_launcher_runs_a_command_and_releases(
     assert [one["destroyed"] for one in town.machines()] == [True]
 
 
+@pytest.mark.slow
 def test_the_shell_launcher_releases_when_it_is_ended(town: Any, examples: Path) -> None:
     """A signal while the command runs, as a CI that is cancelled sends it."""
     process = subprocess.Popen(
@@ -116,6 +117,7 @@ def test_the_shell_launcher_waits_where_the_market_asks_it_to(
     assert town.machines() == []
 
 
+@pytest.mark.slow
 def test_the_shell_launcher_looks_for_what_nobody_knows_of(
     town: Any, examples: Path
 ) -> None:
@@ -143,6 +145,7 @@ def test_the_ci_job_trains_and_brings_the_results(town: Any, examples: Path) -> 
     assert town.run("advisor", "reconcile").returncode == 0
 
 
+@pytest.mark.slow
 def test_the_ci_job_fails_with_its_training(town: Any, examples: Path) -> None:
     """And has released the machine all the same."""
     (town.folder / "train.py").write_text(TRAIN)
@@ -161,7 +164,7 @@ def test_the_workflow_keeps_the_key_out_of_commands(examples: Path) -> None:
     assert lines[at - 1].strip() == "if: always()"
 
 
-@pytest.mark.parametrize("parallel", ["1", "2"])
+@pytest.mark.parametrize("parallel", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_the_sweep_tries_every_rate(
     town: Any,
     load: Any,

@@ -238,7 +238,7 @@ def test_a_measured_speed_goes_before_everything() -> None:
     own = np.array([1.7, np.nan])
     two = describe(offers, GPUS, CPUS, CONSTANTS, own)
     ladder = describe(offers, GPUS, CPUS, CONSTANTS)
-    assert two.core_speed.tolist() == [1.7, ladder.core_speed[1]]
+    assert two.core_speed == pytest.approx([1.7, ladder.core_speed[1]])
     assert two.core_speed_log_sd.tolist() == [0.05, 0.12]
 
 
@@ -285,14 +285,14 @@ def test_without_name_and_clock_the_link_tells(
 def test_a_brand_alone_is_worth_its_clock() -> None:
     """A brand-only name with a clock is what the clock is without a name."""
     two = machines({"cpu_name": "Xeon(R)"}, {"cpu_name": None})
-    assert two.core_speed[0] == two.core_speed[1]
+    assert two.core_speed[0] == pytest.approx(two.core_speed[1])
     assert two.core_speed_log_sd.tolist() == [0.27, 0.27]
 
 
 def test_the_clock_does_not_change_a_named_cpu() -> None:
     """With a name the market's clock says nothing more."""
     two = machines({"cpu_ghz": 1.5}, {"cpu_ghz": 5.0})
-    assert two.core_speed[0] == two.core_speed[1]
+    assert two.core_speed[0] == pytest.approx(two.core_speed[1])
 
 
 def test_threads_of_their_own_core_count_whole() -> None:
@@ -340,20 +340,25 @@ CHANGING = {
 @settings(max_examples=30)
 @given(data=st.data())
 def test_more_is_never_less(field: str, name: str | None, data: st.DataObject) -> None:
-    """Threads, clock, PCIe or disk: more of one lowers nothing of the machine."""
+    """Threads, clock, PCIe or disk: more of one lowers nothing of the machine.
+
+    Powers and logarithms are exact to a few last bits, the law to a thousand.
+    """
     low, high, output = CHANGING[field]
     values = sorted(data.draw(st.lists(st.floats(low, high), min_size=2, max_size=6)))
     ladder = machines(*({"cpu_name": name, field: value} for value in values))
-    assert np.all(np.diff(getattr(ladder, output)) >= 0)
+    rising = getattr(ladder, output)
+    assert np.all(rising[:-1] <= rising[1:] * (1 + 1e-12))
     for other in {column for _, _, column in CHANGING.values()} - {output}:
-        assert np.all(np.diff(getattr(ladder, other)) == 0)
+        assert getattr(ladder, other) == pytest.approx(getattr(ladder, other)[0])
 
 
 def test_a_clock_above_the_cap_counts_as_the_cap() -> None:
     """Nothing on sale is faster than 6.2 GHz."""
     clocks = (9.0, 6.2, 6.1)
     speed = machines(*({"cpu_name": None, "cpu_ghz": c} for c in clocks)).core_speed
-    assert speed[0] == speed[1] > speed[2]
+    assert speed[0] == pytest.approx(speed[1])
+    assert speed[1] > speed[2]
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def outcome_of(call: Call, status: int, body: bytes) -> tuple[Any, AdvisorError 
 
 
 @pytest.mark.parametrize("name", CALLS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=75, deadline=None)  # of each of twelve calls
 @given(status=st.sampled_from(STATUSES), body=BODIES)
 def test_any_answer_is_an_error_or_what_it_says(
     name: str, status: int, body: bytes
@@ -221,7 +221,7 @@ def test_any_answer_is_an_error_or_what_it_says(
         assert KEY not in str(error)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(status=st.sampled_from(STATUSES), body=BODIES)
 def test_no_contract_is_ever_lost(status: int, body: bytes) -> None:
     """An answer that names a contract is a rental, a failed one, or an open question."""

@@ -405,8 +405,9 @@ def test_network_settings_that_cannot_be_used_are_said(
         monkeypatch.delenv(other, raising=False)
         monkeypatch.delenv(other.lower(), raising=False)
     monkeypatch.setenv(name, value)
+    nowhere = "https://127.0.0.1:9"  # should it be asked after all
     with pytest.raises(UsageError, match=name) as caught:
-        VastMarket(Key("k", "VAST_API_KEY")).search(Query())
+        VastMarket(Key("k", "VAST_API_KEY"), nowhere).search(Query())
     assert "pa55" not in str(caught.value)
 
 

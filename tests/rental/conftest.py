@@ -15,12 +15,16 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 from advisor.cli.environment import Environment
+from advisor.cli.main import app
+from advisor.errors import AdvisorError
 from advisor.market.keys import VARIABLE
 from advisor.simulator import SimClock, World, serve
 from advisor.store.ledger import Entry, Ledger
 
 START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 KEY = "test-key-0123456789abcdef"
+RENT = ("rent", "--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1")
+RENT += ("--yes", "--json")
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,20 @@ class Street:
 
     def rent(self, *words: str, machine: str = "here", key: str = KEY) -> Any:
         """Rent for the workload of the tests."""
-        line = ["rent", "--workload", "resnet50", "--epochs", "2", "--set"]
-        line += ["dataset_gb=1", "--yes", "--json", *words]
-        return self.launch(*line, machine=machine, key=key)
+        return self.launch(*RENT, *words, machine=machine, key=key)
+
+    def rent_beside_others(self, *words: str) -> int:
+        """Rent in one of several threads; return the exit code.
+
+        click's runner would take the streams of the process, which threads share.
+        """
+        environment = self.environment()
+        line = [*RENT, *words]
+        try:
+            code = app.main(line, "advisor", standalone_mode=False, obj=environment)
+        except AdvisorError as error:
+            return int(error.exit_status)
+        return int(code or 0)
 
     def ledger(self, machine: str = "here") -> Ledger:
         return Ledger(self.folder / machine / "data")

@@ -19,7 +19,12 @@ which looks at the end, and the market's own verification."""
 
 @pytest.mark.parametrize(
     ("seed", "fault"),
-    [(1, "reset-after"), (2, "two-buyers"), (3, "too-frequent"), (4, "error-after")],
+    [
+        (2, "two-buyers"),
+        pytest.param(1, "reset-after", marks=pytest.mark.slow),
+        pytest.param(3, "too-frequent", marks=pytest.mark.slow),
+        pytest.param(4, "error-after", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("rental", ["--on-demand", "--interruptible"])
 def test_no_schedule_costs_more_than_its_caps(

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 STEP = 19  # every point: python benchmarks/kill.py
 SCHEDULES = 8  # 500 of them: python benchmarks/kill.py --schedules 500
 

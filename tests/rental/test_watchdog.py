@@ -146,10 +146,10 @@ def test_a_restart_keeps_the_end_and_one_watchdog(
     market: Market, boot: Boot, tmp_path: Path
 ) -> None:
     """The lifetime does not begin anew, and one machine asks once."""
-    boot(script_of(market, 2.5))
+    boot(script_of(market, 4.5))
     end = (tmp_path / ".advisor" / "end").read_text()
     time.sleep(1.1)
-    boot(script_of(market, 2.5))
+    boot(script_of(market, 4.5))
     assert (tmp_path / ".advisor" / "end").read_text() == end
     assert market.hears(1)
     time.sleep(1.2)

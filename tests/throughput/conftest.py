@@ -30,8 +30,8 @@ def tables() -> Benchmarks:
 
 @pytest.fixture(scope="session")
 def small(tables: Benchmarks) -> Benchmarks:
-    """Return four workloads: enough to train and evaluate on, quickly."""
-    return tables.select(np.isin(tables.workload, WORKLOADS))
+    """Return four workloads on one GPU: enough to train and evaluate on, quickly."""
+    return tables.select(np.isin(tables.workload, WORKLOADS) & (tables.num_gpus == 1))
 
 
 @pytest.fixture(scope="session")

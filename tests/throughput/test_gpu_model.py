@@ -156,8 +156,8 @@ def test_the_batch_effect_is_an_overhead(
         return float(batch_effect(np.array([log_batch]), np.array([log_rate]))[0])
 
     assert effect(batch, rate) <= 0.0
-    assert effect(batch + more, rate) >= effect(batch, rate)
-    assert effect(batch, rate + faster) <= effect(batch, rate)
+    assert effect(batch + more, rate) >= effect(batch, rate) - 1e-12
+    assert effect(batch, rate + faster) <= effect(batch, rate) + 1e-12
 
 
 def test_the_batch_effect_by_hand() -> None:

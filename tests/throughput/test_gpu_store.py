@@ -28,10 +28,16 @@ def test_the_model_round_trips(small_model: GpuModel, tmp_path: Path) -> None:
 
 
 def test_the_shipped_file_round_trips(tmp_path: Path) -> None:
-    """What is shipped is what this version writes, below 20 MB."""
+    """What is shipped is what this version writes, below 20 MB.
+
+    Part by part: how one of them is packed is the choice of zlib, which has versions.
+    """
     again = tmp_path / "again.npz"
     save_model(load_gpu_model(ARTEFACT), again)
-    assert again.read_bytes() == ARTEFACT.read_bytes()
+    with zipfile.ZipFile(again) as written, zipfile.ZipFile(ARTEFACT) as shipped:
+        assert written.namelist() == shipped.namelist()
+        for name in written.namelist():
+            assert written.read(name) == shipped.read(name), name
     assert ARTEFACT.stat().st_size < 20_000_000
 
 

@@ -21,6 +21,9 @@ from advisor.workloads.load import load_workload
 
 GPUS, CPUS, MODEL = load_gpus(), load_cpus(), load_model(models_folder())
 WORKLOADS = ("resnet18", "resnet50", "yolov8n", "bert-base", "gpt2-124m", "sd15-lora")
+ROUNDING = 1e-9
+"""What rounding may do to a prediction, relative: the model's mean and variance are sums
+of thousands of terms that nearly cancel. Seen: 1e-12 where each term errs by 4e-16."""
 
 
 def throughput(workload: str, *records: dict[str, Any]) -> Throughput:
@@ -63,9 +66,9 @@ def test_more_is_never_slower(
     offers = [base | {"id": i, field: value} for i, value in enumerate(figures)]
     found = throughput(workload, *offers)
     less, more = found.samples_per_s
-    assert less <= more * (1 + 1e-12)
+    assert less <= more * (1 + ROUNDING)
     for rates in found.limits.values():
-        assert rates[0] <= rates[1] * (1 + 1e-12)
+        assert rates[0] <= rates[1] * (1 + ROUNDING)
 
 
 def test_an_unknown_cpu_widens_the_interval(record: dict[str, Any]) -> None:

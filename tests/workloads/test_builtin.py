@@ -49,7 +49,7 @@ def test_tasks() -> None:
 
 
 def test_derived_profiles_are_what_the_tool_writes(tmp_path: Path) -> None:
-    """The files that follow from others repeat byte for byte."""
+    """The files that follow from others repeat, figure by figure."""
     tool = runpy.run_path(str(TOOL))
     for make in ("classifiers", "self_supervised", "detection", "language", "speech"):
         for workload in tool[make]():

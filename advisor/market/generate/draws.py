@@ -1,4 +1,4 @@
-"""Random draws that repeat bit by bit for one seed."""
+"""Random draws that repeat for one seed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ _NORMAL = NormalDist()
 class Draws:
     """Draws from one seeded stream.
 
-    Everything is made of uniform doubles of PCG64, whose stream is fixed; NumPy
-    reserves the right to change that of its other distributions (NEP 19).
+    Everything is made of uniform doubles of PCG64, whose stream is fixed bit by bit;
+    NumPy reserves the right to change that of its other distributions (NEP 19). What
+    passes through logarithms and powers repeats but for its last bits: whoever shows it
+    rounds it.
 
     Parameters
     ----------

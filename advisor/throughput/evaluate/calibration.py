@@ -64,9 +64,11 @@ def calibration_table(
 def calibration_plot(
     error: Mapping[str, FloatArray], log_sd: Mapping[str, FloatArray]
 ) -> str:
-    """Return the plot of `calibration_table` as SVG, the same bytes for the same data.
+    """Return the plot of `calibration_table` as SVG, the same for the same data.
 
-    Its background is white, so that it reads the same on a light and a dark page.
+    It repeats byte by byte under one version of matplotlib, but for the last digits of
+    coordinates. Its background is white, so that it reads the same on a light and a dark
+    page.
 
     Raises
     ------
@@ -80,8 +82,8 @@ def calibration_plot(
         message = "the calibration plot needs matplotlib: pip install 'advisor[card]'"
         raise UsageError(message) from absent
     text = StringIO()
-    # The same bytes on every machine: no settings of the user's, identifiers by
-    # content, neither version nor date. Text stays text, which can be read aloud.
+    # The same on every machine: no settings of the user's, identifiers by content,
+    # neither version nor date. Text stays text, which can be read aloud.
     settings = {"svg.hashsalt": "advisor", "svg.fonttype": "none"}
     metadata = {"Creator": None, "Date": None}
     with style.context(["default", settings]):

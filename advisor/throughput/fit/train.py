@@ -1,7 +1,10 @@
 """Train the GPU model on the benchmark tables.
 
-Deterministic: the same tables, the same cells, the same model. Needs SciPy and
-scikit-learn; nothing that ranks offers imports this module.
+Neither chance nor the clock enters: the same tables and cells give the same model, but
+for what the searches make of the last bits, in which kernels of BLAS differ. Between
+those of OpenBLAS (Haswell, Prescott, SkylakeX) the rate of one GPU differed by 1e-7, a
+CPU's by 1e-5, the efficiency of several GPUs by 0.1 % and its spread by a tenth at most.
+Needs SciPy and scikit-learn; nothing that ranks offers imports this module.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from advisor.arrays import IntArray
 from advisor.hardware.gpus import load_gpus
 from advisor.resources import models_folder
 from advisor.throughput.evaluate.multi import (
@@ -22,6 +23,10 @@ from advisor.throughput.fit.pairs import Pairs, scaling_pairs
 from advisor.throughput.scaling import CLASSES, KINDS
 
 GPUS = load_gpus()
+ENDS_WITHIN = 1e-4
+"""How near a fit comes to its end: L-BFGS-B stops where the loss falls by less than 2e-9
+of itself, and so as near as the root of that."""
+
 CARDS = ("RTX 2080 Ti", "RTX 3090", "A100-PCIe-40GB", "RTX A6000", "A100-SXM4-40GB")
 
 
@@ -39,6 +44,11 @@ def pairs(small: Benchmarks) -> Pairs:
     """Return its pairs."""
     found = scaling_pairs(small, GPUS)
     return found.select(found.predictable)
+
+
+def three_folds(pairs: Pairs) -> IntArray:
+    """Return the fold of each pair, as each fold is a fit: the first card, two others."""
+    return np.array([(CARDS.index(str(gpu)) + 1) // 2 for gpu in pairs.gpu])
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +80,13 @@ def test_every_scored_pair_is_scored_once(pairs: Pairs, result: dict[str, Any]) 
 
 def test_a_held_out_card_is_seen_by_nobody(pairs: Pairs) -> None:
     """Other measurements of a card change no prediction of its own."""
-    folds = outer_folds(pairs, "gpu")
     card = pairs.gpu == CARDS[0]
+    folds = three_folds(pairs)
     other = replace(pairs, efficiency=np.where(card, 0.4, 1.0) * pairs.efficiency)
     before, after = (nested(p, folds) for p in (pairs, other))
     for one, two in zip(before, after, strict=True):
-        assert two[card] == pytest.approx(one[card], abs=1e-12)
-    assert np.abs(after[0][~card] - before[0][~card]).max() > 1e-3
+        assert two[card] == pytest.approx(one[card], abs=ENDS_WITHIN)
+    assert np.abs(after[0][~card] - before[0][~card]).max() > 10 * ENDS_WITHIN
 
 
 def test_what_is_left_out_teaches_nothing(pairs: Pairs) -> None:
@@ -84,11 +94,11 @@ def test_what_is_left_out_teaches_nothing(pairs: Pairs) -> None:
     reason = np.where(pairs.num_gpus == 8, "a reason", "").astype("U64")
     left_out = replace(pairs, left_out=reason)
     absurd = np.where(pairs.num_gpus == 8, 0.01, pairs.efficiency)
-    folds = outer_folds(pairs, "gpu")
+    folds = three_folds(pairs)
     plain, changed = (
         nested(p, folds) for p in (left_out, replace(left_out, efficiency=absurd))
     )
-    assert changed[0] == pytest.approx(plain[0], abs=1e-12)
+    assert changed[0] == pytest.approx(plain[0], abs=ENDS_WITHIN)
 
 
 def test_the_constant_is_the_median_of_the_others(pairs: Pairs) -> None:

@@ -81,8 +81,9 @@ def test_a_held_out_cpu_says_nothing_of_itself(cpu: str) -> None:
     twice = dataclasses.replace(ROWS, log_rate=ROWS.log_rate + np.log(2.0) * out)
     error, spread = predict_held_out(ROWS, out, USUAL)
     moved, same = predict_held_out(twice, out, USUAL)
-    assert moved == pytest.approx(error - np.log(2.0))
-    assert same == pytest.approx(spread)
+    # The search for the variances ends within about 1e-5 of its end.
+    assert moved == pytest.approx(error - np.log(2.0), abs=1e-4)
+    assert same == pytest.approx(spread, abs=1e-4)
 
 
 def test_a_library_of_one_cpu_is_not_predicted() -> None:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import shutil
+from datetime import date
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from advisor.hardware.gpus import load_gpus
 from advisor.resources import models_folder
+from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.fit.cells import TAUGHT, load_cells
 from advisor.throughput.fit.own import own_rows, with_own
-from advisor.throughput.folder import CELLS, load_tables
+from advisor.throughput.folder import (
+    AUXILIARY,
+    CELLS,
+    TABLE,
+    OwnRecords,
+    load_tables,
+    train_folder,
+)
 from advisor.throughput.own_runs import OwnRun
 from advisor.workloads.load import load_workload
 
@@ -48,6 +61,39 @@ def test_they_come_after_the_shipped_rows() -> None:
     assert both.use[-1] == TAUGHT
     assert not both.scored[-1]
     assert len(TABLES + own) == len(both.use)
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """Return a folder of models whose tables know one workload, on one GPU."""
+    folder = tmp_path / "models"
+    shutil.copytree(models_folder(), folder, ignore=shutil.ignore_patterns("*.npz"))
+    for name in (TABLE, AUXILIARY, CELLS):
+        with (folder / name).open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = [row for row in reader if row["workload"].startswith("resnet50")]
+        with (folder / name).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, reader.fieldnames or [])
+            writer.writeheader()
+            writer.writerows(row for row in rows if row.get("num_gpus", "1") == "1")
+    return folder
+
+
+def test_a_refit_learns_from_a_run(few: Path) -> None:
+    """A rate twice what the model expects raises it; the model says what taught it."""
+    today, resnet50 = date(2026, 11, 27), load_workload("resnet50")
+    card = GpuFeatures.of([GPUS["RTX A4000"]], "amp")
+    key = WorkloadKey("resnet50", "cnn", "amp", 24.6, framework="pytorch")
+    before = train_folder(few, today).predict(card, key)[0][0]
+    run = OwnRun(
+        "mine", "RTX A4000", 1, 2.0 * np.exp(before), None, None, None, 256, "amp"
+    )
+    records = OwnRecords(
+        {7: run, 8: dataclasses.replace(run, workload="nobody's")}, {"mine": resnet50}
+    )
+    refit = train_folder(few, today, records)
+    assert refit.about["own_records"] == [7]
+    assert refit.predict(card, key)[0][0] > before + 0.02
 
 
 def test_no_run_changes_nothing() -> None:

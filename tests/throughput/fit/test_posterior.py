@@ -40,6 +40,18 @@ def fitted(of: Design) -> Fitted:
     return fit_covariance(of, np.arange(len(of)))
 
 
+@pytest.fixture(scope="module")
+def rounding(of: Design, fitted: Fitted) -> float:
+    """Return what solving with the covariance of all rows may lose, relative.
+
+    N eps cond(K), as for any backward stable solution (Higham 2002, theorem 7.2); about
+    4e-7 here. Which part of it is lost depends on the kernels of BLAS and LAPACK.
+    """
+    matrix = fitted.covariance.between(of.inputs, of.inputs, own=True)
+    matrix[np.diag_indices(len(of))] += fitted.noise[of.noise_group]
+    return float(len(of) * np.finfo(np.float64).eps * np.linalg.cond(matrix))
+
+
 class GivenKernel(Kernel):  # type: ignore[misc]
     """scikit-learn's view of a matrix of covariances; rows are named by position."""
 
@@ -61,9 +73,14 @@ class GivenKernel(Kernel):  # type: ignore[misc]
 
 
 def test_the_loaded_file_equals_the_fitted_estimator(
-    taught: Benchmarks, of: Design, fitted: Fitted, gpus: GpuTable, tmp_path: Path
+    taught: Benchmarks,
+    of: Design,
+    fitted: Fitted,
+    rounding: float,
+    gpus: GpuTable,
+    tmp_path: Path,
 ) -> None:
-    """NumPy's mean is scikit-learn's to 1e-8, its spread to 1e-6, for a new source."""
+    """NumPy's mean and variance are scikit-learn's but for rounding, for a new source."""
     rows = np.arange(len(of))
     kept = compress(of, posterior(of, rows, fitted))
     n = len(of)
@@ -75,7 +92,8 @@ def test_the_loaded_file_equals_the_fitted_estimator(
     estimator = GaussianProcessRegressor(
         GivenKernel(matrix), alpha=fitted.noise[of.noise_group], optimizer=None
     )
-    estimator.fit(np.arange(n)[:, None], of.y - of.y.mean())
+    y = of.y - of.y.mean()
+    estimator.fit(np.arange(n)[:, None], y)
     mean, spread = estimator.predict(n + np.arange(len(asked))[:, None], return_std=True)
     model = model_of(kept, of, fitted, taught)
     save_model(model, tmp_path / "model.npz")
@@ -94,8 +112,8 @@ def test_the_loaded_file_equals_the_fitted_estimator(
         ],
     )
     got, variance, _ = loaded.posterior(inputs)
-    assert got == pytest.approx(mean + of.y.mean(), abs=1e-8)
-    assert np.sqrt(np.maximum(variance, 0)) == pytest.approx(spread, abs=1e-6)
+    assert got == pytest.approx(mean + of.y.mean(), abs=rounding * np.abs(y).max())
+    assert variance == pytest.approx(spread**2, abs=rounding * np.diag(matrix).max())
 
 
 def model_of(kept, of: Design, fitted: Fitted, taught: Benchmarks) -> GpuModel:
@@ -133,7 +151,9 @@ def model_of(kept, of: Design, fitted: Fitted, taught: Benchmarks) -> GpuModel:
     )
 
 
-def test_holding_out_equals_refitting(of: Design, fitted: Fitted) -> None:
+def test_holding_out_equals_refitting(
+    of: Design, fitted: Fitted, rounding: float
+) -> None:
     """The block formula gives mean and covariance of a fit without the fold."""
     rows = np.arange(len(of))
     full = posterior(of, rows, fitted)
@@ -150,9 +170,10 @@ def test_holding_out_equals_refitting(of: Design, fitted: Fitted) -> None:
     # The mean of y is a constant that both take off: use the one of all rows.
     expected = full.mean + across @ (without.inverse @ (of.y[inside] - full.mean))
     assert np.array_equal(found.places, out)
-    assert found.error == pytest.approx(of.y[out] - expected, abs=1e-7)
+    size = np.abs(of.y[out] - full.mean).max()
+    assert found.error == pytest.approx(of.y[out] - expected, abs=rounding * size)
     spread = among - across @ without.inverse @ across.T
-    assert found.covariance == pytest.approx(spread, abs=1e-7)
+    assert found.covariance == pytest.approx(spread, abs=rounding * among.max())
 
 
 def test_a_muted_row_teaches_nothing_and_is_predicted(of: Design, fitted: Fitted) -> None:
@@ -173,7 +194,9 @@ def test_a_muted_row_teaches_nothing_and_is_predicted(of: Design, fitted: Fitted
     assert own.error == pytest.approx(plain.error, abs=1e-4)
 
 
-def test_compressing_keeps_every_query(of: Design, fitted: Fitted) -> None:
+def test_compressing_keeps_every_query(
+    of: Design, fitted: Fitted, rounding: float
+) -> None:
     """Summed over rows that no profile tells apart, nothing is lost."""
     rows = np.arange(len(of))
     full = posterior(of, rows, fitted)
@@ -181,10 +204,11 @@ def test_compressing_keeps_every_query(of: Design, fitted: Fitted) -> None:
     assert len(kept.weights) < len(rows)
     shared = fitted.covariance.between(of.inputs, of.inputs)
     few = fitted.covariance.between(of.inputs, kept.points)
-    assert few @ kept.weights == pytest.approx(shared @ full.weights, abs=1e-8)
+    size = np.abs(of.y - full.mean).max()
+    assert few @ kept.weights == pytest.approx(shared @ full.weights, abs=rounding * size)
     explained = np.einsum("ij,ij->i", few @ kept.inverse, few)
     expected = np.einsum("ij,ij->i", shared @ full.inverse, shared)
-    assert explained == pytest.approx(expected, abs=1e-8)
+    assert explained == pytest.approx(expected, abs=rounding * shared.max())
 
 
 def test_the_key_of_a_profile_finds_the_labels_of_the_table(

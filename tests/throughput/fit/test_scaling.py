@@ -157,7 +157,9 @@ def test_what_is_held_out_does_not_teach() -> None:
     first = folds == 0
     other = replace(pairs, efficiency=np.where(first, 0.5, 1.0) * pairs.efficiency)
     before, after = (held_out(p, folds, SHRINKAGE) for p in (pairs, other))
-    assert after[first] == pytest.approx(before[first], abs=1e-12)
+    # L-BFGS-B stops where the loss falls by less than 2e-9 of itself, and so within the
+    # root of that.
+    assert after[first] == pytest.approx(before[first], abs=1e-4)
     assert np.abs(after[~first] - before[~first]).max() > 1e-3
 
 

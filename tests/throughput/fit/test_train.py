@@ -17,6 +17,10 @@ from advisor.throughput.fit.train import factor90, lower_bounds, train
 from advisor.throughput.gpu_model import GpuModel
 from advisor.throughput.spread import spread90
 
+SAME = {"rel": 1e-5, "abs": 1e-5}
+"""How near two trainings are, also where their last bits differ: between the kernels of
+OpenBLAS 2e-7 was seen. A choice left to chance moves them by more than 1e-3."""
+
 RESNET50 = WorkloadKey("resnet50", "cnn", "amp", 24.6, framework="pytorch")
 
 
@@ -30,10 +34,10 @@ def test_training_twice_gives_the_same_model(
 ) -> None:
     """No chance and no clock enter the artefact."""
     again = train(small, small_cells, gpus)
-    assert np.array_equal(again.half_inverse, small_model.half_inverse)
-    assert np.array_equal(again.weights, small_model.weights)
-    assert again.spread_factors == small_model.spread_factors
-    assert again.family_levels == small_model.family_levels
+    assert again.weights == pytest.approx(small_model.weights, **SAME)
+    assert again.half_inverse == pytest.approx(small_model.half_inverse, **SAME)
+    assert again.spread_factors == pytest.approx(small_model.spread_factors, **SAME)
+    assert again.family_levels == pytest.approx(small_model.family_levels, **SAME)
 
 
 def test_a_constant_factor_on_a_series_changes_its_level_alone(
