@@ -85,7 +85,7 @@ def row_of(record: Record) -> Row:
     """Return one record as a row."""
     named = renamed(record)
     told = {
-        key: read_number(value) if key in _NUMBERS and value is not None else value
+        key: read_number(value) if key in _NUMBERS else value
         for key in KEYS
         if (value := named.get(key)) is not None
     }
