@@ -38,6 +38,7 @@ settings.register_profile("shared", derandomize=True, database=None, **_SHARED)
 settings.load_profile("shared")
 
 REAL_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
+CASES = REAL_DATA.parent / "cases"
 
 RECORD: dict[str, Any] = {
     "id": 101,
@@ -194,3 +195,11 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip("the folder of real data is not beside this checkout")
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Return the folder of cases after bug reports, or skip: likewise."""
+    if not CASES.is_dir():
+        pytest.skip("the folder of cases is not beside this checkout")
+    return CASES

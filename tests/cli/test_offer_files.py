@@ -9,25 +9,21 @@ from typing import Any
 
 import pytest
 
-CASES = Path(__file__).parents[2] / ".." / "shared" / "cases" / "offers"
-
-
-@pytest.fixture
-def case() -> Callable[[str], str]:
-    """Return what finds a file of the cases, or skip: they are no part of the project."""
-    if not CASES.is_dir():
-        pytest.skip("the folder of cases is not beside this checkout")
-    return lambda name: str(CASES / name)
-
-
 Rank = Callable[..., dict[int, dict[str, Any]]]
 """Ranks a case and returns its offers by id, the best first."""
 
 
 @pytest.fixture
-def rank(advisor: Callable[..., Any], case: Callable[[str], str]) -> Rank:
+def rank(advisor: Callable[..., Any], cases: Path) -> Rank:
     def run(name: str, workload: str, *options: str) -> dict[int, dict[str, Any]]:
-        words = ("rank", "--json", "--workload", workload, "--market", case(name))
+        words = (
+            "rank",
+            "--json",
+            "--workload",
+            workload,
+            "--market",
+            str(cases / "offers" / name),
+        )
         done = advisor(*words, *options)
         assert done.exit_code == 0, done.stderr
         return {one["offer_id"]: one for one in done.document["offers"]}
@@ -107,10 +103,11 @@ def test_offers_however_they_were_saved(rank: Rank, name: str, offers: list[int]
     ],
 )
 def test_what_holds_no_offer_is_a_slip(
-    advisor: Callable[..., Any], case: Callable[[str], str], name: str, words: str
+    advisor: Callable[..., Any], cases: Path, name: str, words: str
 ) -> None:
     """Output of another tool is a usage error that says what it is."""
-    done = advisor("rank", "--workload", "resnet50", "--market", case(name))
+    market = str(cases / "offers" / name)
+    done = advisor("rank", "--workload", "resnet50", "--market", market)
     assert done.exit_code == 2
     assert words in done.stderr
     assert not done.stdout
@@ -125,3 +122,13 @@ def test_an_empty_market_is_said_to_be_empty(
     done = advisor("rank", "--workload", "resnet50", "--market", str(path))
     assert done.exit_code == 3
     assert "market is empty" in done.stderr
+
+
+def test_every_case_of_rank_has_its_test(cases: Path) -> None:
+    """Here, or beside what it is about: where conditions and images are tested."""
+    expected = json.loads((cases / "expected.json").read_text(encoding="utf-8"))
+    tests = Path(__file__).parents[1]
+    places = ("cli/test_offer_files.py", "cli/test_where.py", "software/test_fit.py")
+    named = "".join((tests / place).read_text(encoding="utf-8") for place in places)
+    for case in expected["rank"]:
+        assert f'"{case["offers"]}"' in named, case

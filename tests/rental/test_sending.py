@@ -21,7 +21,6 @@ for program in ("ssh", "ssh-keygen", "rsync"):
         pytest.skip(f"{program} is not installed", allow_module_level=True)
 
 JOB = ("--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1")
-CASES = Path(__file__).parents[2] / ".." / "shared" / "cases" / "run"
 KEY = "test-key-0123456789abcdef"
 
 
@@ -70,13 +69,12 @@ def test_a_dry_run_says_what_would_be_rented_and_sent(street: Any, project: Path
     assert street.entries() == []
 
 
-@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not beside this checkout")
 def test_the_project_of_the_bug_report_keeps_its_secrets(
-    street: Any, tmp_path: Path
+    street: Any, cases: Path, tmp_path: Path
 ) -> None:
     """It was sent whole: its key, and all that it ignores."""
     folder = tmp_path / "proj"
-    shutil.copytree(CASES / "proj_with_secrets", folder)
+    shutil.copytree(cases / "run" / "proj_with_secrets", folder)
     for name in ("", "data", "wandb"):
         (folder / name).mkdir(exist_ok=True)
         (folder / name).chmod(0o755)

@@ -161,11 +161,6 @@ def tables() -> Tables:
     return load_tables()
 
 
-@pytest.fixture(scope="module")
-def cases(real_data: Path) -> Path:
-    return real_data.parent / "cases" / "offers"
-
-
 def ranked(path: Path, workload: str, tables: Tables, **job: Any) -> Ranking:
     profile = load_workload(workload)
     whole = Job(profile, profile.epochs, profile.disk_gb, **job)
@@ -179,7 +174,7 @@ def ids(ranking: Ranking) -> list[int]:
 def test_hosts_that_cannot_run_it_are_left_out(cases: Path, tables: Tables) -> None:
     """Case driver_too_old: CUDA 11.7, arm64 and AMD leave, each under its reason."""
     ranking = ranked(
-        cases / "driver_too_old.json",
+        cases / "offers" / "driver_too_old.json",
         "resnet50",
         tables,
         images=known_images(CUDA_12_4),
@@ -192,7 +187,7 @@ def test_hosts_that_cannot_run_it_are_left_out(cases: Path, tables: Tables) -> N
 
 def test_host_memory_for_the_weights(cases: Path, tables: Tables) -> None:
     """Case host_ram_small: 16 GB never come first for 141 GB of weights."""
-    ranking = ranked(cases / "host_ram_small.json", "llama-70b-lora", tables)
+    ranking = ranked(cases / "offers" / "host_ram_small.json", "llama-70b-lora", tables)
     assert ids(ranking) == [70000002]
     assert ranking.excluded["host_ram_too_small"] == 1
     need = ranking.host_need_gb[int(ranking.order[0])]
