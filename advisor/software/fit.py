@@ -201,7 +201,8 @@ def _of_models(
     models: Sequence[Gpu | None], read: Callable[[Gpu], object]
 ) -> ObjectArray:
     """Return a word of each machine's GPU, ``""`` where it is in no table."""
-    words = {id(one): "" if one is None else read(one) for one in models}
+    several = {id(one): one for one in models}  # read once of all machines that have it
+    words = {at: "" if one is None else read(one) for at, one in several.items()}
     found = np.empty(len(models), dtype=np.object_)
     found[:] = [words[id(one)] for one in models]
     return found
