@@ -56,7 +56,7 @@ NOTHING = (
 @pytest.mark.parametrize(
     ("misfit", "text"), [(name, text) for name, said in SAID.items() for text in said]
 )
-def test_a_misfit_is_recognised(misfit: str, text: str) -> None:
+def test_a_misfit_is_recognized(misfit: str, text: str) -> None:
     """By the words of Docker, NVIDIA, PyTorch and Linux, amid others."""
     symptom = symptom_of(f"begin\n  {text}\nTraceback (most recent call last):")
     assert symptom is not None
