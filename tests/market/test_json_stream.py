@@ -77,7 +77,9 @@ def test_a_bare_list_is_read(records: list[Any], encoding: str, size: int) -> No
 
 
 @given(
-    records=st.lists(st.dictionaries(st.text(), VALUES, min_size=1), min_size=2),
+    records=st.lists(
+        st.dictionaries(st.text(), VALUES, min_size=1, max_size=4), min_size=2, max_size=5
+    ),
     between=st.sampled_from(["\n", "\r\n", "\n\n", " ", ""]),
     size=st.integers(1, 64),
 )
