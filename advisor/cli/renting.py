@@ -28,7 +28,7 @@ from advisor.rental.candidate import Candidate
 from advisor.rental.caps import Caps
 from advisor.rental.desk import Desk, open_desk
 from advisor.rental.labels import check_job, job_of
-from advisor.rental.misfits import Misfits
+from advisor.rental.misfits import misfits_of
 from advisor.rental.preflight import check_lifetime, check_programs, check_room
 from advisor.rental.probe import probe
 from advisor.rental.request import DEFAULT_ATTEMPTS, MOST_ATTEMPTS, RentRequest
@@ -177,6 +177,7 @@ def plan(
     *,
     wait_for_ssh: bool,
     heartbeat_s: float | None,
+    goes_on: bool = False,
 ) -> Plan:
     """Return what the options of `rent_options` ask for.
 
@@ -185,6 +186,7 @@ def plan(
     wait_for_ssh : the machine is ready when ssh answers, not when it runs
     heartbeat_s : the machine ends itself if no launcher is heard for so many seconds;
         None: it need not hear any
+    goes_on : a job is resumed: what it has met still holds
     """
     left = dict(options)
     asked = RentOptions.taken_from(left)
@@ -238,17 +240,18 @@ def plan(
     def answers(instance: Instance) -> bool:
         return ssh_to(environment, key_file, instance).answers()
 
-    def probed(instance: Instance) -> Symptom | None:
-        return probe(ssh_to(environment, key_file, instance))
+    def probed(instance: Instance, num_gpus: int) -> Symptom | None:
+        return probe(ssh_to(environment, key_file, instance), num_gpus).symptom
 
+    name = asked.name or job_of(job.workload.name)
     request = RentRequest(
-        job=asked.name or job_of(job.workload.name),
+        job=name,
         query=constraints.query(tables.gpus, job.disk_gb),
         rank=ranked,
         disk_gb=job.disk_gb,
         onstart=onstart,
         caps=caps,
-        misfits=Misfits(),
+        misfits=misfits_of(desk, name, begins=not goes_on),
         lifetime_s=asked.max_lifetime,
         attempts=asked.attempts,
         start_timeout_s=asked.start_timeout,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from advisor.cli.renting import (
     ssh_to,
 )
 from advisor.cli.sending import Sender, sync_options
+from advisor.cli.session import Constraints
 from advisor.cli.signals import interrupt_on_sigterm
 from advisor.errors import AdvisorError, UsageError
 from advisor.hardware.gpus import load_gpus
@@ -54,8 +55,8 @@ _LOG_TAIL = 4 * 1024 * 1024
 
 
 _CHANGEABLE = (
-    *("gpus", "num_gpus", "min_reliability", "max_price", "regions", "verified"),
-    *("min_duration", "max_epoch_cost", "deadline", "budget", "day_budget", "image"),
+    *(one.name for one in fields(Constraints) if one.name != "rental"),
+    *("max_epoch_cost", "deadline", "budget", "day_budget", "image"),
     *("max_lifetime", "attempts", "start_timeout"),
 )
 """Options that say how the next machine of a job is found: those that are given with
@@ -153,7 +154,13 @@ def command(  # noqa: PLR0917  (one argument an option)
             ),
         )
     _check_here(environment, job)
-    planned = plan(environment, job.options, wait_for_ssh=True, heartbeat_s=grace)
+    planned = plan(
+        environment,
+        job.options,
+        wait_for_ssh=True,
+        heartbeat_s=grace,
+        goes_on=resume is not None,
+    )
     if dry_run:
         _dry(planned, sender.outgoing(job.asked), as_json=as_json)
         return
@@ -166,8 +173,9 @@ def command(  # noqa: PLR0917  (one argument an option)
     ended = carry_out(_launch(environment, planned, confirm, grace, sender), job)
     _compare(environment, ended)
     if ended.exit_status != 0:
-        message = f"the command ended with exit code {ended.exit_status}; see {ended.log}"
-        raise AdvisorError(message)
+        why = "" if ended.symptom is None else f": {ended.symptom}"
+        message = f"the command ended with exit code {ended.exit_status}{why}"
+        raise AdvisorError(f"{message}; see {ended.log}")
 
 
 # A job that is resumed has its workload already.

@@ -1,81 +1,142 @@
-"""What one launcher has seen not to run, so that it does not pay for the same again."""
+"""What was seen not to run, so that nobody pays for the same again."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from advisor.rental.candidate import Candidate
+from advisor.rental.desk import Desk
 from advisor.software.misfit import Misfit
+from advisor.store.database import open_store
+from advisor.store.ledger import Entry
+from advisor.store.misfits import MisfitRecord, keep_misfit, misfits
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """A machine that could not run the job, and what it had."""
-
-    misfit: Misfit
-    machine_id: int
-    image: str
-    gpu_name: str
-    capability: float
-    driver: float
-    cpu_arch: str
-    ram_gb: float
-
-    def rules_out(self, other: _Seen) -> bool:
-        """Tell whether another machine would fail in the same way."""
-        if self.machine_id == other.machine_id >= 0:
-            return True
-        if self.misfit == "host_ram_too_small":
-            return other.ram_gb <= self.ram_gb
-        if self.image != other.image:
-            return False
-        if self.misfit == "driver_too_old":
-            return other.driver <= self.driver
-        if self.misfit == "cpu_arch":
-            return other.cpu_arch == self.cpu_arch
-        same_card = self.gpu_name == other.gpu_name
-        return same_card or self.capability == other.capability
-
-
-@dataclass(slots=True)
 class Misfits:
     """Machines that could not run a job. It is no fault of theirs: nobody is blamed.
 
+    What this job has met rules out every machine like it. What another job has met rules
+    out the same machine with the same image and driver; how much memory that job needs
+    says nothing of this one.
+
     Attributes
     ----------
-    seen : what was met, in order
-    machines : ids of machines of which no more is known than that they could not
+    market, job : names
+    now : returns seconds since 1970
+    keep : takes each record that is new
+    seen : records, in order
     """
 
-    seen: list[_Seen] = field(default_factory=list)
-    machines: set[int] = field(default_factory=set)
+    market: str
+    job: str
+    now: Callable[[], float]
+    keep: Callable[[MisfitRecord], None]
+    seen: list[MisfitRecord] = field(default_factory=list)
 
     def add(self, misfit: Misfit, candidate: Candidate) -> None:
         """Remember that a machine could not run the job."""
-        self.seen.append(_facts(misfit, candidate))
+        self._add(self._facts(misfit, candidate))
+
+    def add_machine(self, misfit: Misfit, entry: Entry) -> None:
+        """Remember that of a machine of which the ledger alone tells by now."""
+        self._add(
+            MisfitRecord(
+                market=self.market,
+                job=self.job,
+                misfit=misfit,
+                machine_id=entry.machine_id,
+                image="",
+                gpu_name=entry.gpu_name,
+                capability=math.nan,
+                driver=math.nan,
+                cpu_arch="",
+                ram_gb=math.nan,
+                at=self.now(),
+            )
+        )
 
     def allow(self, candidate: Candidate) -> bool:
         """Tell whether nothing seen speaks against a machine."""
-        if candidate.machine_id in self.machines:
-            return False
         if not self.seen:
             return True
-        facts = _facts("cpu_arch", candidate)
-        return not any(one.rules_out(facts) for one in self.seen)
+        facts = self._facts("gpu_error", candidate)
+        return not any(_rules_out(one, facts) for one in self.seen)
+
+    def _add(self, record: MisfitRecord) -> None:
+        self.seen.append(record)
+        self.keep(record)
+
+    def _facts(self, misfit: Misfit, candidate: Candidate) -> MisfitRecord:
+        ranking, at = candidate.ranking, candidate.at
+        hosts = ranking.software.hosts
+        told = float(hosts.capability[at])
+        return MisfitRecord(
+            market=self.market,
+            job=self.job,
+            misfit=misfit,
+            machine_id=candidate.machine_id,
+            image=candidate.image,
+            gpu_name=str(ranking.offers.gpu_name[at]),
+            capability=float(hosts.named_capability[at]) if math.isnan(told) else told,
+            driver=float(hosts.driver[at]),
+            cpu_arch=str(hosts.cpu_arch[at]),
+            ram_gb=float(ranking.machines.ram_gb[at]),
+            at=self.now(),
+        )
 
 
-def _facts(misfit: Misfit, candidate: Candidate) -> _Seen:
-    ranking, at = candidate.ranking, candidate.at
-    hosts = ranking.software.hosts
-    told = float(hosts.capability[at])
-    return _Seen(
-        misfit=misfit,
-        machine_id=candidate.machine_id,
-        image=candidate.image,
-        gpu_name=str(ranking.offers.gpu_name[at]),
-        capability=float(hosts.named_capability[at]) if math.isnan(told) else told,
-        driver=float(hosts.driver[at]),
-        cpu_arch=str(hosts.cpu_arch[at]),
-        ram_gb=float(ranking.machines.ram_gb[at]),
-    )
+def misfits_of(desk: Desk, job: str, *, begins: bool) -> Misfits:
+    """Return what the user's file knows of a job on a market, and keeps from now on.
+
+    Parameters
+    ----------
+    begins : the job begins anew, and may be another by now: what one of its name has
+        met counts as another's
+    """
+    market = desk.market.name
+
+    def keep(record: MisfitRecord) -> None:
+        with open_store(desk.folder) as connection:
+            keep_misfit(connection, record)
+
+    with open_store(desk.folder) as connection:
+        seen = list(misfits(connection, market, job, desk.now()))
+    if begins:
+        seen = [replace(one, job="") for one in seen]
+    return Misfits(market, job, desk.now, keep, seen)
+
+
+def _rules_out(seen: MisfitRecord, other: MisfitRecord) -> bool:
+    """Tell whether another machine would fail as one that was seen."""
+    own = seen.job == other.job
+    same_image = seen.image in ("", other.image)
+    if seen.machine_id == other.machine_id >= 0:
+        if own:
+            return same_image or seen.misfit == "host_ram_too_small"
+        same_driver = _same_number(seen.driver, other.driver)
+        return same_image and same_driver and seen.misfit != "host_ram_too_small"
+    return own and _is_like(seen, other)
+
+
+def _is_like(seen: MisfitRecord, other: MisfitRecord) -> bool:
+    """Tell whether another machine lacks what the job did not find on one."""
+    if seen.misfit == "host_ram_too_small":
+        return other.ram_gb <= seen.ram_gb
+    if seen.image != other.image:
+        return False
+    match seen.misfit:
+        case "driver_too_old":
+            return other.driver <= seen.driver
+        case "cpu_arch":
+            return other.cpu_arch == seen.cpu_arch
+        case "image_lacks_gpu":
+            same_card = seen.gpu_name == other.gpu_name
+            return same_card or seen.capability == other.capability
+    return False  # a GPU that fails says nothing of another one
+
+
+def _same_number(one: float, other: float) -> bool:
+    return one == other or (math.isnan(one) and math.isnan(other))

@@ -6,9 +6,13 @@ GPU shows what would else show after the data are copied and the command has fai
 
 from __future__ import annotations
 
+import re
+from typing import NamedTuple
+
 from advisor.errors import RemoteError
+from advisor.rental.remote_job import RemoteJob
 from advisor.rental.ssh import Ssh
-from advisor.software.misfit import KILLED, Symptom, symptom_of
+from advisor.software.misfit import Symptom, has_gpu_error, symptom_in_log, symptom_of
 
 _TIMEOUT_S = 240.0
 """To load PyTorch from a cold, slow disk takes minutes."""
@@ -26,51 +30,83 @@ try:
 except ImportError:
     raise SystemExit(0)
 if torch.version.cuda:
-    for number in range(torch.cuda.device_count()):
-        ones = torch.ones(64, 64, device=f"cuda:{number}")
-        (ones @ ones).sum().item()
-    print("devices", torch.cuda.device_count(), torch.cuda.is_available())
+    count = torch.cuda.device_count()
+    for number in range(count):
+        try:
+            ones = torch.ones(64, 64, device=f"cuda:{number}")
+            (ones @ ones).sum().item()
+        except RuntimeError as error:
+            raise SystemExit(f"advisor: GPU {number} fails: RuntimeError: {error}")
+    print("advisor: computed on", count)
 END
 """
 
-_KILLED = """\
-cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control 2>/dev/null |
-  grep -E '^oom_kill [1-9]'
-dmesg 2>/dev/null | grep -iE 'out of memory: kill' | tail -n 1
-exit 0
-"""
+_COMPUTED = re.compile(r"^advisor: computed on (\d{1,4})\r?$", re.MULTILINE)
+_FAILS = re.compile(r"^advisor: GPU \d+ fails: (.*)", re.MULTILINE)
 
 
-def probe(ssh: Ssh) -> Symptom | None:
-    """Return what keeps a machine from running the image's PyTorch, None if nothing.
+class Probed(NamedTuple):
+    """What a machine has shown of its GPUs.
 
-    An image without PyTorch, or a machine that cannot be asked in time, shows nothing.
+    Attributes
+    ----------
+    computes : whether PyTorch has computed on all of them
+    symptom : what keeps it from that, None if nothing is known to
     """
-    try:
-        said = ssh.run(_PROBE, timeout_s=_TIMEOUT_S)
-    except RemoteError:
-        return None
-    return symptom_of(said.stdout.decode(errors="replace"))
+
+    computes: bool
+    symptom: Symptom | None
 
 
-def symptom_of_end(ssh: Ssh, exit_code: int, log_end: str) -> Symptom | None:
-    """Return what shows in how a command ended that its machine could not run it.
+def probe(ssh: Ssh, num_gpus: int) -> Probed:
+    """Try whether a machine's GPUs compute with the image's PyTorch.
+
+    An image without PyTorch for CUDA, or a machine that cannot be asked in time, shows
+    nothing.
 
     Parameters
     ----------
-    exit_code : of the command, not zero
-    log_end : the last of what it printed
-
-    A kill alone shows nothing: it is one for memory if the machine counts one, or the
-    log says so.
+    num_gpus : GPUs that were rented
     """
-    found = symptom_of(log_end)
-    if found is not None or exit_code != KILLED:
-        return found
     try:
-        said = ssh.run(_KILLED).stdout.decode(errors="replace").strip()
+        said = ssh.run(_PROBE, timeout_s=_TIMEOUT_S).stdout.decode(errors="replace")
     except RemoteError:
-        return None
-    if not said:
-        return None
-    return symptom_of(said) or Symptom("host_ram_too_small", said.splitlines()[-1])
+        return Probed(computes=False, symptom=None)
+    computed = _COMPUTED.search(said)
+    if computed is not None and int(computed[1]) >= num_gpus:
+        return Probed(computes=True, symptom=None)  # whatever PyTorch has warned of
+    symptom = symptom_of(said)
+    if symptom is None and computed is not None:
+        found = f"PyTorch finds {int(computed[1])} of {num_gpus} GPUs"
+        symptom = Symptom("gpu_error", found)
+    failed = _FAILS.search(said)
+    if symptom is None and failed is not None:
+        symptom = Symptom.at("gpu_error", said, failed.start(1))
+    return Probed(computes=False, symptom=symptom)
+
+
+def symptom_of_end(remote: RemoteJob, num_gpus: int, log_end: str) -> Symptom | None:
+    """Return what shows in how a command failed that its machine could not run it.
+
+    The machine is asked; what the command has printed counts only where the machine
+    cannot say. A kill alone shows nothing.
+
+    Parameters
+    ----------
+    remote : the command, which has failed
+    num_gpus : GPUs that were rented
+    log_end : the last of what it printed
+    """
+    try:
+        kills = remote.memory_kills()
+    except RemoteError:
+        kills = None
+    if kills:
+        counted = f"processes that the machine has killed for it since the start: {kills}"
+        return Symptom("host_ram_too_small", counted)
+    printed = symptom_in_log(log_end, counted=kills is not None)
+    if not has_gpu_error(log_end) or (printed and printed.misfit == "host_ram_too_small"):
+        return printed
+    probed = probe(remote.ssh, num_gpus)
+    # Where they compute, the user's own software lacks what is missing, not the image.
+    return None if probed.computes else probed.symptom or printed

@@ -5,6 +5,7 @@ Everything about it is in a folder on the machine, ``~/.advisor/jobs/NAME``:
 ========== ======================================================================
 keeper     the script that runs the command and notes how it ends
 command    the command, its variables and its folder, as a shell script
+kills      processes that were killed for want of memory before it began
 owner      who runs it: boot of the machine, process id, when that began. Made as a
            hard link, so that of two who start the same command one does
 log        all that the command prints
@@ -40,6 +41,7 @@ _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 5.0
 _STOP_AFTER_S = 10
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_COUNT = re.compile(r"[0-9]{1,9}")
 
 # A process is the same one if the machine has not booted since and it began when that
 # one began: process ids come again, in a container that is started anew at once.
@@ -54,6 +56,15 @@ read -r boot </proc/sys/kernel/random/boot_id
 is_alive() {
   read -r its_boot its_id its_begin <"$d/owner" && [ "$its_boot" = "$boot" ] &&
     began_at "$its_id" && [ "$began" = "$its_begin" ]
+}
+"""
+
+# The container's own counter (version 2 of cgroups, else 1); the kernel's messages are of
+# the whole host. Prints nothing where there is none.
+_KILLS = """\
+kills() {
+  cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control 2>/dev/null |
+    sed -n 's/^oom_kill \\([0-9]\\{1,9\\}\\)$/\\1/p' | head -n 1
 }
 """
 
@@ -72,6 +83,16 @@ mv "$d/exit.$$" "$d/exit"
 """
 )
 
+_KILLED = (
+    _KILLS
+    + """\
+before= now=$(kills)
+read -r before 2>/dev/null <"$d/kills"
+[ -n "$before" ] && [ -n "$now" ] && echo $((now - before))
+exit 0
+"""
+)
+
 _FOLDER = 'd="$HOME/.advisor/jobs/{name}"\n'
 
 _START = """\
@@ -79,7 +100,7 @@ _START = """\
 umask 077
 mkdir -p "$d" && : >>"$d/log" || exit
 put() {{ printf '%s' "$2" >"$d/$1.$$" && mv "$d/$1.$$" "$d/$1"; }}
-put command {command} && put keeper {keeper} || exit
+put command {command} && put keeper {keeper} && put kills "$(kills)" || exit
 keep="sh"
 command -v nohup >/dev/null && keep="nohup $keep"
 command -v setsid >/dev/null && keep="setsid $keep"
@@ -215,8 +236,8 @@ class RemoteJob:
             if the machine cannot be reached or cannot start it
         """
         command = command_script(argv, folder, env or {})
-        script = _START.format(command=shlex.quote(command), keeper=shlex.quote(_KEEPER))
-        self.ssh.ask(self._folder() + script, "starting the command")
+        start = _START.format(command=shlex.quote(command), keeper=shlex.quote(_KEEPER))
+        self.ssh.ask(self._folder() + _KILLS + start, "starting the command")
 
     def state(self) -> JobState:
         """Return where the command stands.
@@ -271,6 +292,19 @@ class RemoteJob:
                 pause = min(2.0 * pause, _LONGEST_PAUSE_S)
             else:
                 return
+
+    def memory_kills(self) -> int | None:
+        """Return how many processes were killed for want of memory since the start.
+
+        None where the machine does not count them.
+
+        Raises
+        ------
+        RemoteError
+            if the machine cannot be reached
+        """
+        said = self.ssh.ask(self._folder() + _KILLED, "asking who was killed").strip()
+        return int(said) if _COUNT.fullmatch(said) else None
 
     def stop(self) -> None:
         """End the command and all that it started: asked first, killed after that.

@@ -112,6 +112,8 @@ def renting(
 def ranked(desk: Desk, request: RentRequest) -> list[Candidate]:
     """Return what the market offers now and fits, the best first.
 
+    What was seen not to run is left out, and told.
+
     Raises
     ------
     advisor.errors.AdvisorError
@@ -120,7 +122,17 @@ def ranked(desk: Desk, request: RentRequest) -> list[Candidate]:
     ranking = request.rank(desk.market.search(request.query))
     if not len(ranking.order):
         raise nothing_left(ranking)
-    return [Candidate(ranking, at) for at in ranking.order.tolist()]
+    found = [Candidate(ranking, at) for at in ranking.order.tolist()]
+    allowed = [one for one in found if request.misfits.allow(one)]
+    if len(allowed) < len(found):
+        desk.told(
+            f"{len(found) - len(allowed)} of {len(found)} offers are left out: a machine "
+            "like theirs was seen not to run this"
+        )
+    if not allowed:
+        message = "every offer that fits is like a machine that was seen not to run this"
+        raise NothingFitsError(message)
+    return allowed
 
 
 def seen_again(
@@ -310,7 +322,9 @@ def _started(
     try:
         instance = wait_until_running(desk, held, timeout_s, request.answers)
         _raise(beyond_caps(desk, request, held))
-        if request.probe is not None and (symptom := request.probe(instance)):
+        if request.probe is not None and (
+            symptom := request.probe(instance, held.num_gpus)
+        ):
             _raise(NotStartedError(symptom.misfit, str(symptom)))
     except NotStartedError as error:
         release(desk, held, str(error))
@@ -352,6 +366,6 @@ def _exhausted(attempts: Sequence[Attempt]) -> AdvisorError:
         f"{one.offer_id} {one.outcome.replace('_', ' ')}" for one in attempts
     )
     if attempts and all(one.outcome == "rate_limited" for one in attempts):
-        return RateLimitedError(f"{attempts[-1].reason}; nothing was rented")
-    message = f"no offer could be had: {told or 'none is left'}; nothing was rented"
+        return RateLimitedError(f"{attempts[-1].reason}; nothing is rented")
+    message = f"no offer could be had: {told or 'none is left'}; nothing is rented"
     return NothingFitsError(message)

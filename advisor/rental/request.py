@@ -38,6 +38,7 @@ Outcome = Literal[
     "driver_too_old",
     "cpu_arch",
     "host_ram_too_small",
+    "gpu_error",
 ]
 
 
@@ -77,8 +78,8 @@ class RentRequest:
     start_timeout_s : seconds from rent to a machine that is ready; None: three times
         what is predicted, and ten minutes
     answers : tells whether ssh answers; None: a running machine is enough
-    probe : returns what keeps a machine that answers from running the image, None if
-        nothing does; None: it is not asked
+    probe : returns what keeps a machine that answers, and its number of GPUs, from
+        running the image, None if nothing does; None: it is not asked
     interruptible : the ranking's bid is made
     """
 
@@ -93,7 +94,7 @@ class RentRequest:
     attempts: int = DEFAULT_ATTEMPTS
     start_timeout_s: float | None = None
     answers: Callable[[Instance], bool] | None = None
-    probe: Callable[[Instance], Symptom | None] | None = None
+    probe: Callable[[Instance, int], Symptom | None] | None = None
     interruptible: bool = False
 
 

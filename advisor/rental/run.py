@@ -57,19 +57,6 @@ class MachineLostError(Exception):
     """The machine that had the command is no more of use."""
 
 
-class MisfitError(MachineLostError):
-    """The machine could not run the command, by no fault of its own.
-
-    Attributes
-    ----------
-    symptom : what shows it
-    """
-
-    def __init__(self, symptom: Symptom) -> None:
-        super().__init__(str(symptom))
-        self.symptom = symptom
-
-
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How the command ended.
@@ -79,11 +66,28 @@ class Ended:
     exit_status : of the command
     log : file here of all that it printed on its last machine
     job : with what was predicted of that machine
+    symptom : what shows that the machine could not run it, None if nothing does
     """
 
     exit_status: int
     log: Path
     job: JobRecord
+    symptom: Symptom | None = None
+
+
+class MisfitError(Exception):
+    """The machine could not run the command, by no fault of its own.
+
+    Attributes
+    ----------
+    symptom : what shows it
+    ended : how the command ended
+    """
+
+    def __init__(self, symptom: Symptom, ended: Ended) -> None:
+        super().__init__(str(symptom))
+        self.symptom = symptom
+        self.ended = ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,9 @@ class Launch:
 def carry_out(launch: Launch, job: JobRecord) -> Ended:
     """Carry out a job, picking it up where it is.
 
+    A command that fails as if its machine could not run it gets one other machine. If it
+    fails so again, or there is no other one, that is how it ended.
+
     Raises
     ------
     advisor.errors.AdvisorError
@@ -123,12 +130,21 @@ def carry_out(launch: Launch, job: JobRecord) -> Ended:
     """
     told = launch.desk.told
     save_job(launch.desk.folder, job)
+    failed: Ended | None = None
     for _ in range(MACHINES):
         try:
             with _machine(launch, job) as (entry, instance, known, outgoing):
                 return _work(launch, known, entry, instance, outgoing)
         except MisfitError as error:
+            if failed is not None:
+                return error.ended
+            failed = error.ended
             told(f"{error}; the job goes to a machine that fits")
+        except NothingFitsError as error:
+            if failed is None:
+                raise
+            told(f"there is no other machine for it: {error}")
+            return failed
         except MachineLostError as error:
             told(f"machine lost: {error}; the job goes to another one")
     message = f"{MACHINES} machines were lost: 'advisor run --resume {job.name}' goes on"
@@ -144,7 +160,7 @@ def _machine(
     Whatever ends the block, the machine is released: nobody else would. What goes to a
     new one is decided before it is rented.
     """
-    desk = launch.desk
+    desk, misfits = launch.desk, launch.request.misfits
     for entry in desk.ledger.entries(desk.account):
         if entry.job != job.name or entry.state != "handed":
             continue
@@ -157,8 +173,8 @@ def _machine(
                 desk.told(f"instance {instance.instance_id}: picked up again")
                 try:
                     yield entry, instance, job, None
-                except MisfitError:
-                    launch.request.misfits.machines.add(entry.machine_id)
+                except MisfitError as error:
+                    misfits.add_machine(error.symptom.misfit, entry)
                     raise
         return
     outgoing = launch.outgoing(job)
@@ -171,7 +187,7 @@ def _machine(
         try:
             yield rental.entry, rental.instance, known, outgoing
         except MisfitError as error:
-            launch.request.misfits.add(error.symptom.misfit, rental.chosen)
+            misfits.add(error.symptom.misfit, rental.chosen)
             raise
 
 
@@ -230,17 +246,18 @@ def _work(
             state = _patiently(desk, entry, remote.state)
             if state.exit_code is None:
                 raise MachineLostError(f"the command is {state.phase}")
-            if state.exit_code != 0:
-                symptom = symptom_of_end(ssh, state.exit_code, _end_of(log))
-                if symptom is not None:
-                    _save(desk, job, ssh)
-                    raise MisfitError(symptom)
             _fetch_at_last(launch, job, entry, ssh)
+            symptom = None
+            if state.exit_code != 0:
+                symptom = symptom_of_end(remote, entry.num_gpus, _end_of(log))
     except ResultsLeftError:
         raise
     except RemoteError as error:
         raise MachineLostError(str(error)) from error
-    return Ended(state.exit_code, log, job)
+    ended = Ended(state.exit_code, log, job, symptom)
+    if symptom is not None:
+        raise MisfitError(symptom, ended)
+    return ended
 
 
 def _stop(desk: Desk, job: JobRecord, remote: RemoteJob) -> None:

@@ -38,6 +38,7 @@ EFFECTS = {
     "no-kernel-image": "the image has no code for the GPU, whatever is listed",
     "driver-refuses": "the driver refuses the container, whatever is listed",
     "killed-for-memory": "what runs is killed for want of memory",
+    "gpu-error": "the GPU does not compute, whatever is listed",
     "stale": "an instance younger than `seconds` is not shown",
     "lag": "an instance younger than `seconds` is not listed",
     "revoke": "the key is not known any more",
@@ -49,6 +50,7 @@ UNFIT: Mapping[str, Misfit] = {
     "no-kernel-image": "image_lacks_gpu",
     "driver-refuses": "driver_too_old",
     "killed-for-memory": "host_ram_too_small",
+    "gpu-error": "gpu_error",
 }
 """Effects on a rental of which the machine does not run the image, and why."""
 

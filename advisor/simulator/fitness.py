@@ -85,6 +85,7 @@ def _unfit(
             "Memory cgroup out of memory: Killed process 4242 (python3) "
             "total-vm:98304000kB, anon-rss:16384000kB"
         ),
+        "gpu_error": "RuntimeError: CUDA error: uncorrectable ECC error encountered",
     }[misfit]
     if misfit == "driver_too_old" and refused:
         cuda = version_text(image.cuda) if image.cuda else "12.9"

@@ -1,8 +1,8 @@
 """What a container of this machine holds to play one that cannot run its image.
 
 There is no GPU here, and PyTorch may not be: a module of that name fails as PyTorch does
-on a card that the image has no code for, and a Python that is killed stands for one that
-the kernel kills for want of memory.
+on a card that the image has no code for, and a Python that is killed, and counted as the
+container's, stands for one that the kernel kills for want of memory.
 """
 
 from __future__ import annotations
@@ -53,14 +53,21 @@ _PYTHON = """\
 #!/bin/sh
 if [ -n "$_ADVISOR_JOB" ]; then
   sleep 1
+  echo 'oom_kill 1' >{events}
   kill -KILL $$
 fi
 exec {python} "$@"
 """
 
-_DMESG = """\
+# What the container's own cgroup tells; that of this machine is not the container's.
+_CAT = """\
 #!/bin/sh
-echo {message}
+for name; do
+  shift
+  case $name in /sys/fs/cgroup/memory.events) name={events} ;; esac
+  set -- "$@" "$name"
+done
+exec {cat} "$@"
 """
 
 
@@ -81,11 +88,16 @@ def variables_to_play(
     place.mkdir(exist_ok=True)
     if unfit.misfit == "host_ram_too_small":
         path = variables["PATH"]
+        counter = place / "memory.events"
+        counter.write_text("oom_kill 0\n", encoding="utf-8")
+        events = shlex.quote(str(counter))
         for name in ("python3", "python"):
             real = shutil.which(name, path=path)
             if real is not None:
-                _write(place / name, _PYTHON.format(python=shlex.quote(real)))
-        _write(place / "dmesg", _DMESG.format(message=shlex.quote(unfit.message)))
+                script = _PYTHON.format(python=shlex.quote(real), events=events)
+                _write(place / name, script)
+        cat = shlex.quote(shutil.which("cat", path=path) or "cat")
+        _write(place / "cat", _CAT.format(cat=cat, events=events))
         return {**variables, "PATH": f"{place}{os.pathsep}{path}"}
     (place / "torch").mkdir(exist_ok=True)
     body = _TORCH.format(message=unfit.message)

@@ -147,6 +147,13 @@ def _scenarios() -> dict[str, Scenario]:
         times=1,
     )
     add(
+        "gpu-error",
+        "a rental of which the GPU does not compute, once",
+        "gpu-error",
+        operations=("rent",),
+        times=1,
+    )
+    add(
         "stale-show",
         "an instance is shown as null for 20 s after it was created",
         "stale",

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
-Misfit = Literal["image_lacks_gpu", "driver_too_old", "cpu_arch", "host_ram_too_small"]
-"""Why a machine cannot run a job; the names are those of `advisor.software.fit.REASONS`
-and of a host whose memory does not suffice. None of them is a fault of the host."""
+Misfit = Literal[
+    "image_lacks_gpu", "driver_too_old", "cpu_arch", "host_ram_too_small", "gpu_error"
+]
+"""Why a machine cannot run a job; the names are those of `advisor.software.fit.REASONS`,
+of a host whose memory does not suffice, and of a GPU that fails where the cause may be
+the machine's or the image's. None of them is held against the host."""
 
 MISFITS: tuple[Misfit, ...] = get_args(Misfit)
 
-KILLED = 137
-"""Exit code of what was killed (128 and SIGKILL), as the kernel does for memory."""
-
 _LONGEST = 200
+_LARGEST_HOST_BYTES = 8e12
+"""What is asked for beyond this is no want of memory but a mistake: the largest host of
+the listings here has 2.1 TB; four times that is an assumption."""
 
 _PATTERNS: tuple[tuple[Misfit, re.Pattern[str]], ...] = (
     (
@@ -52,16 +56,54 @@ _PATTERNS: tuple[tuple[Misfit, re.Pattern[str]], ...] = (
     (
         "host_ram_too_small",
         re.compile(
-            r"OOMKilled"
+            r"OOMKilled\b(?!\W{0,3}false)"
             r"|Memory cgroup out of memory"
             r"|Out of memory: Kill(?:ed)? process"
-            r"|oom[-_]kill(?:er)?\b(?! 0)"
-            r"|DataLoader worker \(pid[^)]*\) is killed by signal: Killed"
-            r"|DefaultCPUAllocator: can't allocate memory"
-            r"|DefaultCPUAllocator: not enough memory",
+            r"|oom-kill:constraint=",
             re.IGNORECASE,
         ),
     ),
+)
+
+# A command prints what it likes: only the errors count that end it, not the warnings of
+# the same matter. The container runs, so that its kind of CPU is right: "exec format
+# error" is that of a script of the user's without its first line.
+_IN_LOG: tuple[tuple[Misfit, re.Pattern[str]], ...] = (
+    (
+        "image_lacks_gpu",
+        re.compile(
+            r"error: no kernel image is available for execution on the device"
+            r"|cudaErrorNoKernelImageForDevice"
+            r"|CUDA_ERROR_NO_BINARY_FOR_GPU",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "driver_too_old",
+        re.compile(
+            r"error: The NVIDIA driver on your system is too old"
+            r"|error: CUDA driver version is insufficient for CUDA runtime version"
+            r"|error: [^\n]*provided PTX was compiled with an unsupported toolchain",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "host_ram_too_small",
+        re.compile(
+            r"DefaultCPUAllocator: (?:can't allocate|not enough) memory: you tried to "
+            r"allocate (?P<bytes>\d{1,30}) bytes",
+            re.IGNORECASE,
+        ),
+    ),
+)
+
+_KILLED_WORKER = re.compile(r"DataLoader worker \(pid[^)]*\) is killed by signal: Killed")
+
+_OF_GPU = re.compile(
+    r"CUDA error|CUDA_ERROR_|cudaError|No CUDA GPUs|CUDA unknown error"
+    r"|CUBLAS_STATUS|CUDNN_STATUS|NCCL error|ncclUnhandledCudaError|NVML"
+    r"|NVIDIA driver|CUDA driver|GPU is lost",
+    re.IGNORECASE,
 )
 
 
@@ -81,32 +123,75 @@ class Symptom:
     def __str__(self) -> str:
         return f"{_WORDS[self.misfit]} ({self.evidence})"
 
+    @classmethod
+    def at(cls, misfit: Misfit, text: str, place: int) -> Self:
+        """Return what the line of a text shows that a place is in."""
+        return cls(misfit, _line_at(text, place))
+
 
 _WORDS = {
     "image_lacks_gpu": "the image has no code for this GPU",
     "driver_too_old": "the driver is too old for the image",
     "cpu_arch": "the image is built for another kind of CPU",
     "host_ram_too_small": "killed for want of host memory",
+    "gpu_error": "the GPUs do not compute",
 }
 
 
 def symptom_of(text: str) -> Symptom | None:
-    """Return the first symptom that a text shows, None if it shows none.
+    """Return the first symptom that a machine's own message shows, None if it shows none.
 
     Examples
     --------
     >>> symptom_of("unsatisfied condition: cuda>=12.8, please update your driver").misfit
     'driver_too_old'
     """
-    found: list[tuple[int, Misfit]] = []
-    for misfit, pattern in _PATTERNS:
-        match = pattern.search(text)
-        if match is not None:
-            found.append((match.start(), misfit))
+    return _first(text, _PATTERNS)
+
+
+def symptom_in_log(text: str, *, counted: bool) -> Symptom | None:
+    """Return the first symptom among the errors that a command has printed.
+
+    Parameters
+    ----------
+    counted : whether the machine counts whom it kills for want of memory, so that what
+        is printed of a kill shows nothing more
+
+    Examples
+    --------
+    >>> symptom_in_log("OSError: [Errno 8] Exec format error: './a.sh'", counted=True)
+    """
+    found = _first(text, _IN_LOG)
+    killed = None if counted else _KILLED_WORKER.search(text)
+    if found is None and killed is not None:
+        return Symptom.at("host_ram_too_small", text, killed.start())
+    return found
+
+
+def has_gpu_error(text: str) -> bool:
+    """Tell whether a text has an error that a GPU or its driver may have caused."""
+    return _OF_GPU.search(text) is not None
+
+
+def _first(
+    text: str, patterns: Sequence[tuple[Misfit, re.Pattern[str]]]
+) -> Symptom | None:
+    found = [
+        (match.start(), misfit)
+        for misfit, pattern in patterns
+        for match in pattern.finditer(text)
+        if _can_be(match)
+    ]
     if not found:
         return None
     at, misfit = min(found)
-    return Symptom(misfit, _line_at(text, at))
+    return Symptom.at(misfit, text, at)
+
+
+def _can_be(match: re.Match[str]) -> bool:
+    """Tell whether what was asked for is an amount of memory that a host can have."""
+    asked = match.groupdict().get("bytes")
+    return asked is None or float(asked) <= _LARGEST_HOST_BYTES
 
 
 def _line_at(text: str, at: int) -> str:

@@ -106,6 +106,23 @@ MIGRATIONS: Sequence[str] = (
     );
     CREATE INDEX rental_event_label ON rental_event (label);
     """,
+    """
+    CREATE TABLE misfit (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        market TEXT NOT NULL,
+        job TEXT NOT NULL,
+        misfit TEXT NOT NULL,
+        machine_id INTEGER NOT NULL,
+        image TEXT NOT NULL,
+        gpu_name TEXT NOT NULL,
+        capability REAL,
+        driver REAL,
+        cpu_arch TEXT NOT NULL,
+        ram_gb REAL,
+        at REAL NOT NULL
+    );
+    CREATE INDEX misfit_market ON misfit (market, at);
+    """,
 )
 """One script for each version of the schema after the one before it. Times are seconds
 since 1970 (UTC); prices as in `advisor.market.offers.Offers`."""

@@ -55,6 +55,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "no-kernel-image": FINE,  # what it is shows on the machine
     "driver-refuses": FINE,
     "killed-for-memory": FINE,
+    "gpu-error": FINE,
     "stale-show": FINE | {"instance": "none yet"},
     "lagging-list": FINE | {"instances": "none yet"},
     "key-revoked": dict.fromkeys(CALLS, "KeyRefusedError")

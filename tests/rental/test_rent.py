@@ -317,6 +317,7 @@ EXPECTED = {
     "duplicated-offers": 0,
     "error-after": 0,  # found by its label
     "gateway-timeout": 0,
+    "gpu-error": 0,  # nobody looks without --wait
     "html-page": 1,
     "key-revoked": 4,
     "lagging-list": 0,

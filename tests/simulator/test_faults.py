@@ -287,6 +287,14 @@ def killed_for_memory(renter: Renter) -> None:
     assert "Memory cgroup out of memory: Killed process" in printed(renter, number)
 
 
+def gpu_error(renter: Renter) -> None:
+    """A machine runs, and its log has the error of its GPU."""
+    number = renter.rent().json()["new_contract"]
+    renter.world.advance(3600.0)
+    assert renter.show(number)["actual_status"] == "running"
+    assert "uncorrectable ECC error" in printed(renter, number)
+
+
 def printed(renter: Renter, number: int) -> str:
     """Return the log of an instance, as the market hands it out."""
     path = f"/api/v0/instances/request_logs/{number}/"
@@ -364,6 +372,7 @@ CHECKS: dict[str, Callable[[Renter], None]] = {
         no_kernel_image,
         driver_refuses,
         killed_for_memory,
+        gpu_error,
         stale_show,
         lagging_list,
         key_revoked,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.software.misfit import MISFITS, symptom_of
+from advisor.software.misfit import MISFITS, Symptom, symptom_in_log, symptom_of
 
 SAID = {
     "image_lacks_gpu": (
@@ -33,20 +33,69 @@ SAID = {
     ),
     "host_ram_too_small": (
         "Memory cgroup out of memory: Killed process 71 (python) total-vm:9kB",
-        "RuntimeError: DataLoader worker (pid 4242) is killed by signal: Killed.",
-        "oom_kill 1",
-        (
-            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to "
-            "allocate 141000000000 bytes"
-        ),
+        "container exited: OOMKilled",
+        "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=docker-4f",
     ),
 }
+"""Misfit -> what Docker, NVIDIA's runtime, PyTorch and Linux say of it."""
+
+WORKER = "RuntimeError: DataLoader worker (pid 4242) is killed by signal: Killed."
+REFUSED = (
+    "[enforce fail] DefaultCPUAllocator: {} memory: you tried to allocate {} bytes. Error"
+)
+PRINTED = {
+    "image_lacks_gpu": (
+        (
+            "RuntimeError: CUDA error: no kernel image is available for execution on the "
+            "device"
+        ),
+        "cupy_backends.cuda.api.driver.CUDADriverError: CUDA_ERROR_NO_BINARY_FOR_GPU",
+    ),
+    "driver_too_old": (
+        "RuntimeError: The NVIDIA driver on your system is too old (found version 12020)",
+        (
+            "RuntimeError: CUDA error: the provided PTX was compiled with an unsupported "
+            "toolchain."
+        ),
+    ),
+    "host_ram_too_small": (
+        REFUSED.format("can't allocate", 141_000_000_000),
+        REFUSED.format("not enough", 16_000_000_000),
+    ),
+}
+"""Misfit -> errors with which a command ends."""
+
+NOT_PRINTED = (
+    "OSError: [Errno 8] Exec format error: './train.sh'",
+    "exec /opt/nvidia/nvidia_entrypoint.sh: exec format error",
+    (
+        "UserWarning: NVIDIA GeForce RTX 5090 with CUDA capability sm_120 is not "
+        "compatible with the current PyTorch installation."
+    ),
+    (
+        "UserWarning: CUDA initialization: The NVIDIA driver on your system is too old "
+        "(found version 12020)."
+    ),
+    REFUSED.format("can't allocate", 400_000_000_000_000),
+    REFUSED.format("can't allocate", 10**29),
+    "memory.events: oom_kill 3",
+    "started with --oom-kill-disable",
+    "Out of memory: Killed process 4242 (python3)",
+    WORKER,
+)
+"""What a command may print that shows nothing of its machine."""
+
 NOTHING = (
     "",
     "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
     "epoch 3: loss nan",
     "Killed",
     "oom_kill 0",
+    "oom_kill=0",
+    "oom_kill: 0",
+    "oom_killer: off",
+    "docker run --oom-kill-disable",
+    '"OOMKilled": false',
     "ModuleNotFoundError: No module named 'timm'",
     "ssh: connect to host 192.0.2.1 port 22: Connection refused",
     "success, running pytorch/pytorch:2.12.1-cuda13.0-cudnn9-runtime",
@@ -70,14 +119,35 @@ def test_what_is_no_misfit(text: str) -> None:
     assert symptom_of(text) is None
 
 
+@pytest.mark.parametrize(
+    ("misfit", "text"), [(name, text) for name, said in PRINTED.items() for text in said]
+)
+def test_an_error_that_ends_a_command_is_recognized(misfit: str, text: str) -> None:
+    """Of the image, the driver, or memory that a host can lack, however it is counted."""
+    for counted in (True, False):
+        symptom = symptom_in_log(f"step 3\n{text}\nbye", counted=counted)
+        assert symptom is not None
+        assert (symptom.misfit, symptom.evidence) == (misfit, text)
+
+
+@pytest.mark.parametrize("text", [*NOT_PRINTED, *NOTHING])
+def test_what_a_command_prints_is_not_believed_at_once(text: str) -> None:
+    """A warning, a script without its first line, a size that no host has: nothing."""
+    assert symptom_in_log(f"{text}\nSyntaxError: invalid syntax", counted=True) is None
+
+
+def test_a_killed_worker_shows_where_nobody_counts() -> None:
+    """Only the kernel kills a loader's worker so; where it counts, the count decides."""
+    found = symptom_in_log(f"begin\n{WORKER}\n", counted=False)
+    assert found == Symptom("host_ram_too_small", WORKER)
+
+
 def test_every_misfit_has_words() -> None:
     """Each is said in plain words, with what showed it."""
-    assert set(SAID) == set(MISFITS)
-    for said in SAID.values():
-        symptom = symptom_of(said[0])
-        assert symptom is not None
-        assert symptom.evidence in str(symptom)
-        assert symptom.misfit not in str(symptom)
+    for misfit in MISFITS:
+        said = str(Symptom(misfit, "evidence"))
+        assert said.endswith(" (evidence)")
+        assert misfit not in said
 
 
 def test_the_first_of_several_counts() -> None:
