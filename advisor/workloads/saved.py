@@ -28,8 +28,8 @@ def saved_path(library: Library, name: str) -> Path:
     known = library.files()
     if name not in known:
         library.load(name)  # says which name is near
-    origin, _ = known[name]
-    where = library.project if origin == "project" else "the built-in profiles"
+    origin, path = known[name]
+    where = "the built-in profiles" if origin == "built-in" else path
     message = f"{name} is of {where}; copy it first: advisor workloads copy {name} NEW"
     raise UsageError(message)
 
