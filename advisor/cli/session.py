@@ -67,11 +67,7 @@ class JobOptions:
         assumptions = Assumptions().replaced(assumed_figures(self.assumed))
         images = environment.images(self.image or "", profile)
         if not any(image.is_known for image in images):
-            name = images[0].name
-            remark(
-                f"which cards run {name} is unknown: 'advisor image {name}' asks its "
-                "registry, image_cuda and image_archs in the profile declare it"
-            )
+            _say_unknown(images[0].name)
         return Job(
             profile,
             self.epochs or profile.epochs,
@@ -81,6 +77,18 @@ class JobOptions:
             self.fit_batch,
             images=images,
         )
+
+
+def _say_unknown(image: str) -> None:
+    """Say that it is unknown which cards run an image, and what would tell."""
+    from advisor.software.rules import AUTOMATIC_TAG  # noqa: PLC0415  (of few images)
+
+    asks = f"'advisor image {image}' asks its registry, "
+    remark(
+        f"which cards run {image} is unknown: "
+        f"{'' if image.endswith(AUTOMATIC_TAG) else asks}image_cuda and image_archs in "
+        "the profile or in advisor.toml declare it"
+    )
 
 
 def refuse_both(one: str, other: str) -> NoReturn:
