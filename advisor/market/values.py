@@ -57,7 +57,7 @@ def read_cpu_arch(value: object) -> str:
 
     Linux, Docker and Python say x86_64 and aarch64 (or AMD64, ARM64) for the same.
     """
-    word = read_text(value).lower()
+    word = read_text(value).lower().replace(" ", "_")  # in a query _ is a blank
     return _ARCH_WORDS.get(word, word)
 
 
