@@ -83,7 +83,7 @@ def country_of(geolocation: str) -> str:
 
 
 def renamed(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a record under the market's names, which some tools capitalise."""
+    """Return a record under the market's names, which some tools capitalize."""
     if "id" in record:
         return record
     return {str(key).lower(): value for key, value in record.items()}

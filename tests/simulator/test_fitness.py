@@ -79,7 +79,7 @@ def test_what_is_listed_decides(
 @pytest.mark.parametrize("misfit", MISFITS)
 @pytest.mark.parametrize("image", [NEW, "me/training:3"])
 def test_a_fault_makes_any_machine_fail(image: str, misfit: Misfit) -> None:
-    """Whatever is listed; it says so in words by which it is recognised."""
+    """Whatever is listed; it says so in words by which it is recognized."""
     assert_is_told(unfit_by_fault(misfit, image, machine()))
 
 
