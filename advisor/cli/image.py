@@ -45,7 +45,7 @@ def command(
         if config and not config.is_current(reference, environment.now()):
             remark(
                 f"what the registry told of {reference.short} on {config.read_at[:10]} "
-                f"is not taken into account any more: a tag may have moved"
+                "is not taken into account any more: a tag may have moved"
             )
     if output_format == "json":
         result(to_json(image_document(images, config)))

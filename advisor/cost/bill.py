@@ -117,7 +117,8 @@ def bill(
     ----------
     failed_starts : starts that are expected to fail for want of memory, shape (N,), see
         `advisor.workloads.host_memory.failed_starts`. Each is paid for up to its first
-        step; what follows is taken to cost what this machine does
+        step. What a machine with more memory costs is not known of one offer alone: it
+        is taken to cost what this one does, which it may well exceed
     """
     assumed = job.assumptions
     epoch_hours = _epoch_hours(throughput.samples_per_s, job)
