@@ -30,8 +30,10 @@ from advisor.throughput.kinds import GpuMemo
 from advisor.throughput.own_runs import Measured
 from advisor.throughput.predict import Throughput, measure, predict
 from advisor.workloads.host_memory import (
-    SURELY_TOO_SMALL,
+    HostMemory,
+    failed_starts,
     host_memory,
+    surely_too_small,
     too_little_probability,
 )
 
@@ -144,12 +146,12 @@ class Evaluator:
             memo=self.memo,
         )
         software = software_fit(offers, machines.gpu, job.images)
-        need_gb = _host_need_gb(offers, throughput, job)
-        risk = too_little_probability(need_gb, machines.ram_gb)
-        # What is surely too small is left out below; it must not cost infinitely much.
-        counted = np.minimum(np.nan_to_num(risk), SURELY_TOO_SMALL)
-        cost = bill(offers, machines, throughput, job, counted)
-        usable, unusable = _usable(throughput, software, risk, cost, job)
+        need = _host_memory(offers, throughput, job)
+        risk = too_little_probability(need.total, machines.ram_gb)
+        failed = failed_starts(need.total, machines.ram_gb)
+        cost = bill(offers, machines, throughput, job, failed)
+        too_small = surely_too_small(need, machines.ram_gb)
+        usable, unusable = _usable(throughput, software, too_small, cost, job)
         flags = {
             **_flags(offers, machines, condition, throughput, cost),
             **software.flags,
@@ -161,7 +163,7 @@ class Evaluator:
             condition,
             throughput,
             software,
-            need_gb,
+            need.total,
             risk,
             cost,
             usable,
@@ -170,21 +172,21 @@ class Evaluator:
         return found, unusable
 
 
-def _host_need_gb(offers: Offers, throughput: Throughput, job: Job) -> FloatArray:
-    """Return 10^9 bytes of host memory that the job needs on each offer."""
+def _host_memory(offers: Offers, throughput: Throughput, job: Job) -> HostMemory:
+    """Return what the job needs of the host's memory on each offer."""
     threads = np.where(
         np.isnan(offers.cpu_threads),
         THREADS_PER_GPU * offers.num_gpus,
         offers.cpu_threads,
     )
     held = np.maximum(throughput.micro_batch, 1)
-    return host_memory(job.workload, offers.num_gpus, threads, held).total
+    return host_memory(job.workload, offers.num_gpus, threads, held, fitted=job.fit_batch)
 
 
 def _usable(
     throughput: Throughput,
     software: SoftwareFit,
-    start_risk: FloatArray,
+    host_too_small: BoolArray,
     cost: Bill,
     job: Job,
 ) -> tuple[BoolArray, Counter[str]]:
@@ -192,7 +194,7 @@ def _usable(
     reasons = {
         **software.reasons,
         "gpu_memory_too_small": ~throughput.fits,
-        "host_ram_too_small": np.nan_to_num(start_risk) >= SURELY_TOO_SMALL,
+        "host_ram_too_small": host_too_small,
         "unknown_gpu": np.isnan(throughput.samples_per_s),
         "no_bid_below_on_demand": np.isnan(cost.bid_usd_per_hour)
         & (job.rental == "interruptible"),

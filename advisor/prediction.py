@@ -74,7 +74,7 @@ class Prediction:
     micro_batch : samples that a GPU holds at once
     memory_gb, memory_margin_gb : peak memory of one GPU, and what is left of what a
         training can fill, 10^9 bytes
-    accumulation_steps : micro-batches an optimiser step
+    accumulation_steps : micro-batches an optimizer step
     epoch_hours : time per epoch, h
     flags : what to know beside the figures, such as ``"cpu_unknown"``
     rests_on : measurements behind it

@@ -27,6 +27,7 @@ from advisor.throughput.health import BROKEN_LOG_SD, EXPONENT, Health
 from advisor.throughput.own_runs import Measured
 from advisor.throughput.predict import Throughput
 from advisor.workloads.host_memory import (
+    MORE_PER_TRY,
     NEED_LOG_SD,
     WORKER_GB,
     WORKERS,
@@ -308,6 +309,12 @@ def _assumptions(job: Job, model: ThroughputModel) -> dict[str, Assumption]:
             "1",
             "assumption: log-sd of the host memory that a job needs, see "
             "advisor.workloads.host_memory",
+        ),
+        "host_memory_of_next_try": Assumption(
+            MORE_PER_TRY,
+            "1",
+            "assumption: memory of the machine that is tried where one had too little, "
+            "over that one's; it costs and trains the same",
         ),
         "loader_workers_per_gpu": Assumption(
             WORKERS,

@@ -101,7 +101,7 @@ class Environment:
         """What registries have told of images."""
         from advisor.software.registry import ConfigCache  # noqa: PLC0415
 
-        return ConfigCache(self.cache_folder / "images")
+        return ConfigCache(self.cache_folder / "images", self.now)
 
     def images(self, asked: str, workload: Workload | None = None) -> tuple[Image, ...]:
         """Return the images that a job may run in, see `software.known.images_of`."""
@@ -117,7 +117,7 @@ class Environment:
         else:
             declared = Declared(said.image_cuda or "", said.image_archs or "")
             configured = Wanted(said.image or "", declared)
-        return images_of(asked, workload, configured, self.image_configs.get)
+        return images_of(asked, workload, configured, self.image_configs.current)
 
     @property
     def models(self) -> Path:

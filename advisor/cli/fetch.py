@@ -61,6 +61,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     query = asked.query(gpus, _DISK_GB)
     answer = ask(environment, market, query, max_age_s=0.0, stale_ok=stale_ok)
     filters = asked.filters(gpus, answer.records)
+    asked.remark_on_gpus(gpus, answer.records)
     left_out: dict[str, int] = {}
     if filters != Filters():
         kept, left_out = matching_records(answer.records, filters, _DISK_GB)

@@ -265,7 +265,7 @@ def machine_options(command: Command) -> Command:
             "--batch",
             type=click.IntRange(min=1, max=10**9),
             metavar="SAMPLES",
-            help="Batch of a GPU and optimiser step. Default: the workload's.",
+            help="Batch of a GPU and optimizer step. Default: the workload's.",
         ),
     )
 

@@ -50,7 +50,7 @@ force_option = click.option("--force", is_flag=True, help="Replace a profile NAM
     default="resnet50",
     show_default=True,
     metavar="NAME",
-    help="Profile that data, epochs, optimiser and level are taken from.",
+    help="Profile that data, epochs, optimizer and level are taken from.",
 )
 @dataset_option
 @save_option
@@ -86,7 +86,7 @@ def measure(  # noqa: PLR0917  (one argument an option)
     "--extends",
     "base",
     metavar="NAME",
-    help="Profile that data, epochs, optimiser and level are taken from. Default: "
+    help="Profile that data, epochs, optimizer and level are taken from. Default: "
     "bert-base for encoders, llama-7b-lora with --lora, else gpt2-124m.",
 )
 @dataset_option

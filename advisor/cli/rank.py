@@ -132,6 +132,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         stale_ok=stale_ok,
         show_first=show_first if output_format == "table" else None,
     )
+    asked.remark_on_gpus(tables.gpus, answer.records)
     ranking, shown = ranked(answer)
     now = environment.now()
     remark(headline(ranking, answer, now))

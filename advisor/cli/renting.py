@@ -218,6 +218,8 @@ def plan(
 
     def ranked(answer: Answer) -> Ranking:
         nonlocal listed
+        if listed is None:
+            constraints.remark_on_gpus(tables.gpus, answer.records)
         # One offer that is looked at again does not tell which names there are.
         if listed is None or len(answer.records) > 1:
             listed = constraints.filters(tables.gpus, answer.records)

@@ -67,11 +67,7 @@ class JobOptions:
         assumptions = Assumptions().replaced(assumed_figures(self.assumed))
         images = environment.images(self.image or "", profile)
         if not any(image.is_known for image in images):
-            name = images[0].name
-            remark(
-                f"which cards run {name} is unknown: 'advisor image {name}' asks its "
-                "registry, image_cuda and image_archs in the profile declare it"
-            )
+            _say_unknown(images[0].name)
         return Job(
             profile,
             self.epochs or profile.epochs,
@@ -81,6 +77,18 @@ class JobOptions:
             self.fit_batch,
             images=images,
         )
+
+
+def _say_unknown(image: str) -> None:
+    """Say that it is unknown which cards run an image, and what would tell."""
+    from advisor.software.rules import AUTOMATIC_TAG  # noqa: PLC0415  (of few images)
+
+    asks = f"'advisor image {image}' asks its registry, "
+    remark(
+        f"which cards run {image} is unknown: "
+        f"{'' if image.endswith(AUTOMATIC_TAG) else asks}image_cuda and image_archs in "
+        "the profile or in advisor.toml declare it"
+    )
 
 
 def refuse_both(one: str, other: str) -> NoReturn:
@@ -173,6 +181,28 @@ class Constraints:
         if records is not None:
             check_fields(conditions, records)
         return spelled(conditions, gpus.market_names())
+
+    def remark_on_gpus(self, gpus: GpuTable, records: Sequence[Record]) -> None:
+        """Say where a condition names a GPU by a name that no offer and no table has.
+
+        The language compares whole names, so that a slip leaves out all or nothing.
+        """
+        conditions = [one for one in self._where(gpus) if one.field == "gpu_name"]
+        if not conditions:
+            return
+        from advisor.market.reading import reader_of  # noqa: PLC0415  (start-up)
+        from advisor.market.values import renamed  # noqa: PLC0415
+        from advisor.market.where import unlisted_gpus  # noqa: PLC0415
+
+        read = reader_of("gpu_name")
+        names = {read(renamed(one)) for one in records if isinstance(one, Mapping)}
+        listed = {name for name in names if isinstance(name, str)}
+        for name in unlisted_gpus(conditions, listed):
+            near = [one.replace(" ", "_") for one in gpus.nearest(name, listed)]
+            if name.replace(" ", "_") in near:  # it is known, and not for rent now
+                continue
+            hint = f"did you mean {', '.join(near)}?" if near else "see 'advisor gpus'"
+            remark(f"where: no offer has gpu_name {name.replace(' ', '_')!r}: {hint}")
 
     def _short_forms(self, gpus: GpuTable) -> Iterator[Condition]:
         """Yield what the short options ask for as conditions that a market is sent."""
@@ -325,6 +355,7 @@ def rank_all(environment: Environment, options: dict[str, Any]) -> Ranked:
     )
     tables = load_tables(environment.models)
     filters = asked.filters(tables.gpus, answer.records)
+    asked.remark_on_gpus(tables.gpus, answer.records)
     job, filters = with_kept_data(environment, answer, job, filters)
     choice = Choice(max_usd_per_hour=asked.unlisted_max_price)
     ranking = rank(answer.records, job, tables, filters, choice)

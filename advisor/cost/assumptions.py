@@ -174,7 +174,7 @@ class Assumptions:
     gpu_failures_per_h: float = _stated(
         1.1e-4,
         "1/h",
-        "of one GPU in a data centre, least rate of any machine: 8-GPU jobs lived 47.7 "
+        "of one GPU in a data center, least rate of any machine: 8-GPU jobs lived 47.7 "
         "days on average on Meta's RSC-1 (arXiv 2410.21680), over 8",
     )
     patience_h: float = _stated(

@@ -106,7 +106,7 @@ def bill(
     machines: Machines,
     throughput: Throughput,
     job: Job,
-    start_risk: FloatArray | float = 0.0,
+    failed_starts: FloatArray | float = 0.0,
 ) -> Bill:
     """Return what `job` costs on each offer.
 
@@ -115,9 +115,10 @@ def bill(
 
     Parameters
     ----------
-    start_risk : probability that the job does not start on a machine like this one for
-        want of memory, below 1, shape (N,). It is then paid for up to its first step and
-        tried on another one: p / (1 - p) times before it starts
+    failed_starts : starts that are expected to fail for want of memory, shape (N,), see
+        `advisor.workloads.host_memory.failed_starts`. Each is paid for up to its first
+        step. What a machine with more memory costs is not known of one offer alone: it
+        is taken to cost what this one does, which it may well exceed
     """
     assumed = job.assumptions
     epoch_hours = _epoch_hours(throughput.samples_per_s, job)
@@ -148,7 +149,7 @@ def bill(
         failures_per_h=failures * fail_factor,
         preemptions_per_h=losses * loss_factor,
         planned_moves=moves,
-        failed_starts=start_risk / (1.0 - start_risk),
+        failed_starts=failed_starts,
     )
     by_error = lines.averaged(weights)
     whole = by_error.averaged(_WEIGHTS)

@@ -158,7 +158,7 @@ def expected(
     failures_per_h, preemptions_per_h : rates while running
     planned_moves : moves because the offer ends before the job does
     failed_starts : starts before the one that succeeds, each paid up to its first step
-        and followed by another machine like this one
+        and followed by another machine at this one's price and speed
     """
     rate = failures_per_h + preemptions_per_h
     gone_failed = np.exp(-assumed.patience_h / assumed.repair_h)

@@ -22,7 +22,7 @@ class Cpu:
     Attributes
     ----------
     name : as published
-    key : the name normalised, see `advisor.hardware.names.cpu_key`
+    key : the name normalized, see `advisor.hardware.names.cpu_key`
     cores, threads : of one socket
     base_ghz, boost_ghz : nominal clocks, the boost of a single core
     year : in which the model was first seen in the published lists

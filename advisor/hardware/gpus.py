@@ -6,7 +6,7 @@ import csv
 import difflib
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -215,6 +215,28 @@ class GpuTable(Mapping[str, Gpu]):
                 raise UsageError(self._unknown(query, listed))
             selected |= matches
         return frozenset(selected)
+
+    def nearest(self, name: str, listed: Collection[str]) -> tuple[str, ...]:
+        """Return what a market's exact name may have been meant to be, sorted.
+
+        Those of the GPU or family that it names, of the offers or else of markets; or
+        the nearest spelling, if any is near.
+
+        Parameters
+        ----------
+        name : which no offer has
+        listed : names that offers have
+        """
+        usual = self.market_names()
+        for names in (listed, usual):
+            try:
+                if meant := self.select([name], names):
+                    return tuple(sorted(meant))
+            except UsageError:
+                continue
+        by_lower = {one.lower(): one for one in (*usual, *sorted(listed))}
+        close = difflib.get_close_matches(name.lower(), by_lower, n=1)
+        return tuple(by_lower[one] for one in close)
 
     def market_names(self) -> tuple[str, ...]:
         """Return the spellings of markets, those of all rows, sorted."""

@@ -41,7 +41,7 @@ _CPU_NO_MODEL = re.compile(
 
 
 class GpuKey(NamedTuple):
-    """A GPU's name, normalised.
+    """A GPU's name, normalized.
 
     Attributes
     ----------

@@ -91,7 +91,7 @@ class Offers:
     reliability : the market's score, 0 to 1
     duration_s : seconds that the offer still stood when it was fetched
     end_unix_s : when the offer ends, seconds since 1970
-    hosting_type : 1 for a data centre
+    hosting_type : 1 for a data center
     direct_port_count : open ports
     cuda_max_good : newest CUDA version that the driver runs
     score : the market's own ranking score

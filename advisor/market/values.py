@@ -39,6 +39,28 @@ def read_text(value: object) -> str:
     return words if words.isprintable() else "".join(filter(str.isprintable, words))
 
 
+CPU_ARCHS = ("amd64", "arm64")
+"""CPU architectures of machines for rent, as the market and registries call them."""
+
+_ARCH_WORDS = {
+    "x86_64": "amd64",
+    "x86-64": "amd64",
+    "x64": "amd64",
+    "aarch64": "arm64",
+    "arm64v8": "arm64",
+    "arm64/v8": "arm64",
+}
+
+
+def read_cpu_arch(value: object) -> str:
+    """Return a CPU architecture as the market calls it; other words in small letters.
+
+    Linux, Docker and Python say x86_64 and aarch64 (or AMD64, ARM64) for the same.
+    """
+    word = read_text(value).lower().replace(" ", "_")  # in a query _ is a blank
+    return _ARCH_WORDS.get(word, word)
+
+
 _CONTINENTS = frozenset({"AF", "AN", "AS", "EU", "NA", "OC", "SA"})
 _NO_COUNTRIES = frozenset({"EU", "OC"})
 
@@ -61,7 +83,7 @@ def country_of(geolocation: str) -> str:
 
 
 def renamed(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a record under the market's names, which some tools capitalise."""
+    """Return a record under the market's names, which some tools capitalize."""
     if "id" in record:
         return record
     return {str(key).lower(): value for key, value in record.items()}

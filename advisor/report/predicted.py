@@ -121,7 +121,7 @@ def _facts(prediction: Prediction) -> str:
         ("throughput", f"{figure(prediction.samples_per_s, 3)} samples/s, {interval}"),
         ("bound by", prediction.bound_by),
         ("epoch", f"{figure(prediction.epoch_hours, 3)} h, {hours}"),
-        ("batch", f"{batch} a GPU and optimiser step, held as {held}"),
+        ("batch", f"{batch} a GPU and optimizer step, held as {held}"),
         ("memory", f"{figure(prediction.memory_gb, 3)} GB of each GPU, {margin}"),
     ])  # fmt: skip
 

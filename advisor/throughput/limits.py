@@ -173,7 +173,7 @@ def cold_disk_limit(
 
 
 def exchange_gb(workload: Workload, steps: FloatArray, host: HostConstants) -> FloatArray:
-    """Return the 10^9 bytes whose all-reduce is an optimiser step's exchange, shape (N,).
+    """Return the 10^9 bytes whose all-reduce is an optimizer step's exchange, shape (N,).
 
     Plain data parallel training, and sharding without the weights, all-reduces the
     gradients. Sharded weights are gathered in every forward and every backward pass and
@@ -182,7 +182,7 @@ def exchange_gb(workload: Workload, steps: FloatArray, host: HostConstants) -> F
 
     Parameters
     ----------
-    steps : micro-batches of an optimiser step, shape (N,)
+    steps : micro-batches of an optimizer step, shape (N,)
     """
     gradients = workload.trainable_parameters_m * host.gradient_bytes * 1e-3
     if workload.sharding != "fsdp":
@@ -200,7 +200,7 @@ def gradient_limit(
 
     Parameters
     ----------
-    batch : samples per GPU and optimiser step, shape (N,)
+    batch : samples per GPU and optimizer step, shape (N,)
     moved : 10^9 bytes through each link in one (`scaling.moved_gb`), shape (N,)
     bus_gb_s : all-reduce bus bandwidth of each machine, GB/s, shape (N,)
     """

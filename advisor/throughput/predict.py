@@ -67,7 +67,7 @@ class Throughput:
     bound_by : name of the least limit, shape (N,)
     micro_batch : samples that a GPU holds at once, shape (N,); 0 where even one
         does not fit
-    accumulation_steps : micro-batches per optimiser step, shape (N,)
+    accumulation_steps : micro-batches per optimizer step, shape (N,)
     memory_gb : peak memory of one GPU, 10^9 bytes, shape (N,)
     memory_margin_gb : what is left of the memory that a training can fill, shape (N,)
     fits : whether the GPUs hold the workload at all, shape (N,)

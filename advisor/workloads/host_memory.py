@@ -11,6 +11,11 @@ By formula, each part in 10^9 bytes::
 Who loads the weights *whole* holds all of them at once: in every process, or, where they
 are sharded among the GPUs, in the one that hands them out. Who maps the file holds one
 shard of it. None of these parts was measured on many machines: each is marked.
+
+What is *surely* too little, and leaves a machine out, rests on what is known: weights
+that are held whole by arithmetic, the other parts only where the need is far beyond the
+memory. The batches of a fitted batch size are nobody's wish: who sees them not fit takes
+a smaller one, so that they make a machine a risk and no more.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from advisor.arrays import FloatArray
+from advisor.arrays import BoolArray, FloatArray
 from advisor.workloads.profile import Workload
 
 PROCESS_GB = 2.0
@@ -49,6 +54,14 @@ way in nine of ten cases."""
 SURELY_TOO_SMALL = 0.95
 """Probability from which a machine counts as too small rather than as a risk."""
 
+MORE_PER_TRY = 2.0
+"""Memory of the machine that is tried next over that of one that had too little:
+assumption, memory comes in powers of two. A launcher takes none with as much or less."""
+
+_TRIES = 4
+"""Machines that are tried at most, each with `MORE_PER_TRY` times the memory: beyond
+these, what is not surely too small leaves less than 0.001 of a start."""
+
 _LOGISTIC = np.sqrt(3.0) / np.pi  # scale of a logistic distribution over its sd
 
 
@@ -60,6 +73,10 @@ class HostMemory:
     ----------
     processes, workers, prefetch, weights, page_cache : the parts
     total : their sum, or what the profile states
+    reckoned : what of the total counts where a machine is left out: not what is
+        prefetched of a fitted batch
+    least : what cannot be done without, whatever a loader does: whole weights, unless
+        the profile states the total
     """
 
     processes: FloatArray
@@ -68,6 +85,8 @@ class HostMemory:
     weights: FloatArray
     page_cache: FloatArray
     total: FloatArray
+    reckoned: FloatArray
+    least: FloatArray
 
 
 def host_memory(
@@ -75,6 +94,8 @@ def host_memory(
     num_gpus: npt.ArrayLike,
     threads: npt.ArrayLike,
     micro_batch: npt.ArrayLike,
+    *,
+    fitted: bool = False,
 ) -> HostMemory:
     """Return what a training needs of the host's memory on N machines.
 
@@ -84,6 +105,7 @@ def host_memory(
     num_gpus : GPUs, a process each, shape (N,)
     threads : hardware threads of the machine, shape (N,)
     micro_batch : samples that a GPU takes at once, shape (N,)
+    fitted : the batch is as large as the GPU holds, not one that was asked for
     """
     gpus = np.asarray(num_gpus, dtype=np.float64)
     each = np.clip(np.floor(np.asarray(threads) / gpus), 1.0, WORKERS)
@@ -97,9 +119,13 @@ def host_memory(
     weights = holders * held_gb if whole else np.zeros_like(gpus)
     page_cache = np.full_like(gpus, 0.0 if whole else min(held_gb, SHARD_GB))
     total = processes + workers + prefetch + weights + page_cache
+    reckoned, least = total - prefetch if fitted else total, weights
     if workload.host_ram_gb > 0.0:
-        total = np.full_like(gpus, workload.host_ram_gb)
-    return HostMemory(processes, workers, prefetch, weights, page_cache, total)
+        total = reckoned = np.full_like(gpus, workload.host_ram_gb)
+        least = np.zeros_like(gpus)
+    return HostMemory(
+        processes, workers, prefetch, weights, page_cache, total, reckoned, least
+    )
 
 
 def too_little_probability(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
@@ -112,6 +138,28 @@ def too_little_probability(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArra
         shortage = np.log(need_gb / ram_gb) / (NEED_LOG_SD * _LOGISTIC)
         probability: FloatArray = 1.0 / (1.0 + np.exp(-shortage))
     return probability
+
+
+def surely_too_small(need: HostMemory, ram_gb: FloatArray) -> BoolArray:
+    """Return which hosts surely have too little memory, shape (N,); unknown is not."""
+    risk = np.nan_to_num(too_little_probability(need.reckoned, ram_gb))
+    surely: BoolArray = (risk >= SURELY_TOO_SMALL) | (need.least > ram_gb)
+    return surely
+
+
+def failed_starts(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
+    """Return how many starts are expected to fail for want of memory, shape (N,).
+
+    The need is the job's, not the luck of a machine: a host that had too little tells
+    that no other with as much will do, and the next to be tried has `MORE_PER_TRY` times
+    the memory. As many starts fail as tries have less than the need: the expectation is
+    the sum of their probabilities, ``sum of P(need > MORE_PER_TRY^k x ram)``. It is
+    never more than the tries, and 0 where the memory is unknown.
+    """
+    tries = MORE_PER_TRY ** np.arange(_TRIES)[:, None]
+    each = too_little_probability(need_gb, tries * ram_gb)
+    total: FloatArray = np.nan_to_num(each).sum(axis=0)
+    return total
 
 
 def _weights_gb(workload: Workload) -> float:

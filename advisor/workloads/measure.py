@@ -22,7 +22,7 @@ _FEW, _MORE = 2, 4
 """Batches of which the difference is what a sample needs."""
 
 _OPTIMIZER_KERNELS = 15.0
-"""Kernels of a fused optimiser step, of the loss scaler and of zeroing gradients."""
+"""Kernels of a fused optimizer step, of the loss scaler and of zeroing gradients."""
 
 _VIEWS = frozenset(
     {
@@ -186,12 +186,12 @@ def measured_profile(
         ),
         "kernels_per_step": (
             counted.kernels,
-            f"{how}: dispatched operations that are no views, and the optimiser's",
+            f"{how}: dispatched operations that are no views, and the optimizer's",
         ),
         "gpu_bytes_per_sample": (counted.input_bytes, "of its input"),
         "checkpoint_gb": (
             max(counted.trainable, 1) * (4.0 + states) / 1e9,
-            "derived: FP32 weights that are trained, and the optimiser's state",
+            "derived: FP32 weights that are trained, and the optimizer's state",
         ),
     }
     told = {key: source for key, (_, source) in figures.items()}

@@ -1,7 +1,7 @@
 """How much GPU memory a training needs, and what micro-batch a GPU can hold.
 
 The peak of a step is what does not depend on the batch (context and libraries, weights,
-gradients, optimiser state) plus what each sample keeps from the forward to the backward
+gradients, optimizer state) plus what each sample keeps from the forward to the backward
 pass::
 
     peak = framework + frozen parameters x bytes + trained parameters x bytes
@@ -48,8 +48,8 @@ STATE_BYTES: Mapping[Optimizer, float] = {
     "adam": 8.0,
     "adam-8bit": 2.0,
 }
-"""Bytes that an optimiser keeps for a trained parameter, in FP32 (moments of 4 bytes
-each; of 8-bit optimisers one: Dettmers et al., ICLR 2022)."""
+"""Bytes that an optimizer keeps for a trained parameter, in FP32 (moments of 4 bytes
+each; of 8-bit optimizers one: Dettmers et al., ICLR 2022)."""
 
 CHECKPOINTED_SHARE = 0.15
 """Share of the activations that gradient checkpointing keeps, about: of a transformer's
@@ -58,7 +58,7 @@ CHECKPOINTED_SHARE = 0.15
 
 
 class StateBytes(NamedTuple):
-    """Bytes for each trained parameter: of weights, gradient and optimiser."""
+    """Bytes for each trained parameter: of weights, gradient and optimizer."""
 
     weights: float
     gradient: float
@@ -71,11 +71,11 @@ class StateBytes(NamedTuple):
 
 
 def state_bytes(workload: Workload) -> StateBytes:
-    """Return what a trained parameter takes, by precision and optimiser.
+    """Return what a trained parameter takes, by precision and optimizer.
 
     Mixed precision holds FP32 weights and a half copy (4 + 2 bytes) and FP32 gradients
     (stas00/ml-engineering, training/performance); a model in half precision has all in 2
-    bytes. Where the profile states the sum the optimiser's part is what is left of it.
+    bytes. Where the profile states the sum the optimizer's part is what is left of it.
     """
     half = workload.precision == "fp16"
     mixed = workload.precision in {"amp", "bf16"}

@@ -189,7 +189,7 @@ def transformer_profile(
 
     Parameters
     ----------
-    base : profile of a like training: data, epochs, batch, precision, optimiser and level
+    base : profile of a like training: data, epochs, batch, precision, optimizer and level
         are its own
     sizes : of the net
     name : of the profile
@@ -232,7 +232,7 @@ def transformer_profile(
         "disk_bytes_per_sample": (2.0 * tokens, "derived: 2 B a token"),
         "checkpoint_gb": (
             trained * (4.0 + states) / 1e9,
-            "derived: FP32 weights that are trained, and the optimiser's state",
+            "derived: FP32 weights that are trained, and the optimizer's state",
         ),
     }
     if lora:

@@ -60,7 +60,7 @@ def bill_of(
     rental: Rental = "on-demand",
     workload: str = "resnet50",
     assumed: dict[str, float] | None = None,
-    start_risk: float = 0.0,
+    failed_starts: float = 0.0,
 ) -> Bill:
     """Return the bill of a job at a known rate, in the order of the records."""
     offers, _ = parse_offers(list(records))
@@ -68,7 +68,7 @@ def bill_of(
     assumptions = Assumptions().replaced(assumed or {})
     job = Job(load_workload(workload), epochs, disk_gb, rental, assumptions)
     rates = throughput(len(offers), rate, spread, min(cold, rate))
-    return bill(offers, machines, rates, job, np.full(len(offers), start_risk))
+    return bill(offers, machines, rates, job, np.full(len(offers), failed_starts))
 
 
 @pytest.fixture(scope="session", name="bill_of")

@@ -123,7 +123,7 @@ def test_reliability_in_per_cent_becomes_a_share(record: dict[str, Any]) -> None
 
 
 def test_names_in_capitals_are_read(record: dict[str, Any]) -> None:
-    """A tool that capitalises the market's names loses nothing."""
+    """A tool that capitalizes the market's names loses nothing."""
     shouted = {key.upper(): value for key, value in record.items()}
     assert parse_one(shouted).dph_base[0] == 0.30
 

@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.workloads.host_memory import (
+    MORE_PER_TRY,
     PREFETCH_FACTOR,
     PROCESS_GB,
     WORKER_GB,
     WORKERS,
     HostMemory,
+    failed_starts,
     host_memory,
+    surely_too_small,
     too_little_probability,
 )
 from advisor.workloads.load import load_workload
@@ -33,6 +36,10 @@ LARGE = replace(
 
 def need(workload: Workload, gpus: int = 1, threads: float = 16.0) -> HostMemory:
     return host_memory(workload, [gpus], [threads], [64])
+
+
+def too_small(found: HostMemory, ram_gb: float) -> bool:
+    return bool(surely_too_small(found, np.array([ram_gb]))[0])
 
 
 def test_the_need_by_hand() -> None:
@@ -98,3 +105,60 @@ def test_what_is_just_enough_is_even_odds() -> None:
     assert half == pytest.approx(0.5)
     assert surely == 1.0
     assert np.isnan(unknown)
+
+
+@pytest.mark.parametrize("gpus", [1, 4])
+def test_who_cannot_hold_whole_weights_is_surely_too_small(gpus: int) -> None:
+    """140 GB that are loaded whole need as much, however unsure the other parts are."""
+    whole, mapped = (
+        need(replace(LARGE, loading=loading), gpus) for loading in ("whole", "mapped")
+    )
+    assert too_small(whole, 139.0)
+    assert not too_small(whole, 141.0)
+    assert not too_small(mapped, 139.0)
+    assert not too_small(whole, np.nan)
+
+
+def test_each_copy_of_whole_weights_counts() -> None:
+    """Four processes that hold 7 GB each need 28; what a profile states stands."""
+    copied = replace(LARGE, parameters_m=3_500.0, loading="whole", sharding="ddp")
+    assert too_small(need(copied, gpus=4), 27.9)
+    assert not too_small(need(copied, gpus=4), 28.1)
+    assert not too_small(need(replace(copied, host_ram_gb=20.0), gpus=4), 27.9)
+
+
+def test_a_fitted_batch_makes_no_host_surely_too_small() -> None:
+    """What is prefetched of a batch that nobody asked for is a risk and no more."""
+    batch = [200_000]  # 1.1 TB of prefetched images
+    asked = host_memory(RESNET50, [1], [16.0], batch)
+    fitted = host_memory(RESNET50, [1], [16.0], batch, fitted=True)
+    ram = np.array([64.0])
+    assert fitted.total[0] == asked.total[0] > 1000.0
+    assert too_little_probability(fitted.total, ram)[0] > 0.99
+    assert too_small(asked, 64.0)
+    assert not too_small(fitted, 64.0)
+    assert too_small(fitted, 1.0)  # even a process alone needs more
+    stated = replace(RESNET50, host_ram_gb=500.0)
+    assert too_small(host_memory(stated, [1], [16.0], batch, fitted=True), 64.0)
+
+
+def test_failed_starts_by_hand() -> None:
+    """As much as is needed fails every other time, and then twice of it rarely does."""
+    need_gb, ram = np.full(4, 32.0), np.array([32.0, 16.0, 1e6, np.nan])
+    even, half, none, unknown = failed_starts(need_gb, ram)
+    next_one = too_little_probability(need_gb, MORE_PER_TRY * need_gb)[0]
+    assert even == pytest.approx(0.5 + next_one, abs=0.002)
+    assert half == pytest.approx(1.0 + even, abs=0.04)
+    assert none < 1e-6
+    assert unknown == 0.0
+
+
+@given(st.floats(0.1, 1e4), st.floats(0.0, 1e4), st.floats(1.0, 100.0))
+def test_failed_starts_are_few_and_follow_the_risk(
+    need_gb: float, ram_gb: float, more: float
+) -> None:
+    """At least the risk of the first, never many; more memory means no more of them."""
+    needs, rams = np.array([need_gb]), np.array([ram_gb])
+    some = failed_starts(needs, rams)[0]
+    assert too_little_probability(needs, rams)[0] <= some <= 4.0
+    assert failed_starts(needs, rams * more)[0] <= some + 1e-12

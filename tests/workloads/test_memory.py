@@ -141,8 +141,8 @@ def test_published_bound_lambda(gib: float, batch: int) -> None:
     assert 0.65 * gib * GB_PER_GIB < needed <= gib * GB_PER_GIB
 
 
-def test_optimisers_by_hand() -> None:
-    """Mixed precision: 10 bytes of weights and gradient, and what the optimiser keeps."""
+def test_optimizers_by_hand() -> None:
+    """Mixed precision: 10 bytes of weights and gradient, and what the optimizer keeps."""
     workload = load_workload("resnet50")
     for optimizer, total in (
         ("sgd", 10),

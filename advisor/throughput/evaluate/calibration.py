@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 NOMINAL = tuple(percent / 100 for percent in range(5, 100, 5))
 """Nominal coverages of the table and the plot, as fractions."""
 
-# Okabe and Ito's colours, which people with a colour deficiency tell apart; a marker
-# each, so that the curves need no colour.
+# Okabe and Ito's colors, which people with a color deficiency tell apart; a marker
+# each, so that the curves need no color.
 _STYLES = (
     ("#0072b2", "o"),
     ("#d55e00", "s"),
@@ -106,7 +106,7 @@ def _draw(figure: Figure, table: Mapping[str, list[float]]) -> None:
     axes.plot((0, 100), (0, 100), color="#666666", linestyle="--", label="as stated")
     nominal = 100 * np.array(NOMINAL)
     for place, (split, observed) in enumerate(table.items()):
-        colour, marker = _STYLES[place % len(_STYLES)]
+        color, marker = _STYLES[place % len(_STYLES)]
         share = 100 * np.array(observed)
-        axes.plot(nominal, share, color=colour, marker=marker, markersize=4, label=split)
+        axes.plot(nominal, share, color=color, marker=marker, markersize=4, label=split)
     axes.legend(loc="lower right", title="held out")
