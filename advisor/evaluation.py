@@ -148,6 +148,7 @@ class Evaluator:
         risk = too_little_probability(need_gb, machines.ram_gb)
         # What is surely too small is left out below; it must not cost infinitely much.
         counted = np.minimum(np.nan_to_num(risk), SURELY_TOO_SMALL)
+        counted = 1.0 - (1.0 - counted) * (1.0 - software.risk)
         cost = bill(offers, machines, throughput, job, counted)
         usable, unusable = _usable(throughput, software, risk, cost, job)
         flags = {

@@ -115,9 +115,10 @@ def bill(
 
     Parameters
     ----------
-    start_risk : probability that the job does not start on a machine like this one for
-        want of memory, below 1, shape (N,). It is then paid for up to its first step and
-        tried on another one: p / (1 - p) times before it starts
+    start_risk : probability that the job does not start on a machine like this one, for
+        want of memory or since its image does not run there, below 1, shape (N,). It is
+        then paid for up to its first step and tried on another one: p / (1 - p) times
+        before it starts
     """
     assumed = job.assumptions
     epoch_hours = _epoch_hours(throughput.samples_per_s, job)

@@ -1,0 +1,106 @@
+"""What decides of a machine whether an image runs there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from advisor.arrays import BoolArray, FloatArray, ObjectArray
+from advisor.hardware.gpus import Gpu
+from advisor.market.offers import Offers
+from advisor.software.tables import driver_number
+
+# Superchips: sold with an Arm CPU on the board.
+_SUPERCHIP = re.compile(
+    r"(?<![A-Z0-9])(?:GH200|GB200|GB300|GB10)(?!\d)|DGX SPARK", re.IGNORECASE
+)
+_CONSUMER = re.compile(r"RTX [2-5]0\d\d\b|GTX|Titan", re.IGNORECASE)
+_SAME_WORDS = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """What decides of N machines, shape (N,) each.
+
+    Attributes
+    ----------
+    vendor : maker of the GPUs, ``"nvidia"``, ``"amd"``, ``""`` where unknown
+    cpu_arch : ``"amd64"``, ``"arm64"``, ``""`` where unknown
+    capability : CUDA compute capability, such as 8.9; NaN where unknown
+    named_capability : the same by the name of the GPU, where it is in the table
+    driver : see `driver_number`; NaN where unknown
+    cuda : newest CUDA that the driver runs, such as 12.8; NaN where unknown
+    consumer : whether the card is a GeForce or a Titan
+    """
+
+    vendor: ObjectArray
+    cpu_arch: ObjectArray
+    capability: FloatArray
+    named_capability: FloatArray
+    driver: FloatArray
+    cuda: FloatArray
+    consumer: BoolArray
+
+
+def describe_hosts(offers: Offers, gpus: Sequence[Gpu | None]) -> Hosts:
+    """Return what decides of machines; what the market says goes before the tables."""
+    told_vendor = _words(offers.gpu_arch)
+    named_vendor = _of_models(gpus, lambda one: one.vendor.lower())
+    told_arch = _words(offers.cpu_arch)
+    on_board = _of_texts(
+        offers.gpu_name, lambda name: "arm64" if _SUPERCHIP.search(name) else ""
+    )
+    by_table = _of_models(gpus, lambda one: _is_consumer(one.name))
+    by_name = _of_texts(offers.gpu_name, _is_consumer)
+    listed = np.array([one is not None for one in gpus], dtype=bool)
+    with np.errstate(invalid="ignore"):
+        told = offers.compute_cap / 100.0
+        capability = np.where((told >= 1.0) & (told < 100.0), told, np.nan)
+    named = [np.nan if one is None else one.compute_capability for one in gpus]
+    driver = _of_texts(offers.driver_version, driver_number).astype(np.float64)
+    return Hosts(
+        vendor=np.where(told_vendor == "", named_vendor, told_vendor),
+        cpu_arch=np.where(told_arch == "", on_board, told_arch),
+        capability=capability,
+        named_capability=np.array(named, dtype=np.float64),
+        driver=driver,
+        cuda=offers.cuda_max_good,
+        consumer=np.where(listed, by_table, by_name).astype(bool),
+    )
+
+
+def _of_models(
+    models: Sequence[Gpu | None], read: Callable[[Gpu], object]
+) -> ObjectArray:
+    """Return a word of each machine's GPU, ``""`` where it is in no table."""
+    several = {id(one): one for one in models}  # read once of all machines that have it
+    words = {at: "" if one is None else read(one) for at, one in several.items()}
+    found = np.empty(len(models), dtype=np.object_)
+    found[:] = [words[id(one)] for one in models]
+    return found
+
+
+def _words(texts: ObjectArray) -> ObjectArray:
+    """Return words of the market in one spelling."""
+
+    def spelled(text: str) -> str:
+        word = text.strip().lower()
+        return _SAME_WORDS.get(word, word)
+
+    return _of_texts(texts, spelled)
+
+
+def _of_texts(texts: ObjectArray, read: Callable[[str], object]) -> ObjectArray:
+    """Return what is read of each text, of equal ones once."""
+    values = {text: read(text) for text in set(texts.tolist())}
+    found = np.empty(len(texts), dtype=np.object_)
+    found[:] = [values[text] for text in texts]
+    return found
+
+
+def _is_consumer(name: str) -> bool:
+    """Tell a GeForce or a Titan by its name."""
+    return _CONSUMER.match(name) is not None and "Ada" not in name
