@@ -52,6 +52,7 @@ _NOTES: Mapping[str, str] = {
     "ptx_only": "GPU code as PTX alone",
     "gpu_code_doubtful": "GPU code doubtful",
     "forward_compat": "driver by forward compatibility",
+    "forward_compat_doubtful": "driver perhaps by forward compatibility",
     "demand_unknown": "driver may be refused",
     "host_ram_tight": "RAM tight",
     "disk_not_repriced": "disk not repriced",

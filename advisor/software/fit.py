@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,14 +27,16 @@ DOUBTS: Mapping[str, float] = {
     "ptx_only": 0.5,
     "gpu_code_doubtful": 0.5,
     "forward_compat": 0.2,
+    "forward_compat_doubtful": 0.5,
     "demand_unknown": 0.5,
 }
 """Why it may be that a machine cannot run an image -> how likely it then fails to start.
 
 The card has to compile the image's PTX before it runs (and libraries beside it may bring
-none); the CUDA in the image compiles nothing for the card by itself; an old driver of a
-data-center card needs the image's compatibility libraries; the driver is older than the
-image's CUDA, and which older ones it lets in is not published. The probabilities are
+none); the CUDA in the image compiles nothing for the card by itself; an old driver needs
+the image's compatibility libraries, which serve data-center cards and a few of those for
+workstations; the driver is older than the image's CUDA, and which older ones it lets in
+is not published. The probabilities are
 assumptions: even odds where nothing is known, less where NVIDIA documents that it works.
 """
 
@@ -80,6 +82,20 @@ def software_fit(
     images : at least one, the one to take where it runs first
     """
     hosts = describe_hosts(offers, gpus)
+    kinds, place = hosts.kinds()
+    found = _fit_of(kinds, images)
+    return replace(
+        found,
+        image=found.image[place],
+        hosts=hosts,
+        reasons={name: holds[place] for name, holds in found.reasons.items()},
+        flags={name: holds[place] for name, holds in found.flags.items()},
+        risk=found.risk[place],
+    )
+
+
+def _fit_of(hosts: Hosts, images: Sequence[Image]) -> SoftwareFit:
+    """Say the same of machines that differ."""
     verdicts = [_verdict(image, hosts) for image in images]
     reached = np.stack([one.reached for one in verdicts])
     furthest = reached.max(axis=0)
@@ -138,7 +154,8 @@ def _verdict(image: Image, hosts: Hosts) -> _Verdict:
     doubts = {
         "ptx_only": code.ptx_only,
         "gpu_code_doubtful": code.doubtful,
-        "forward_compat": by_compat,
+        "forward_compat": by_compat & ~hosts.workstation,
+        "forward_compat_doubtful": by_compat & hosts.workstation,
         "demand_unknown": unlisted,
     }
     in_doubt = np.any(list(doubts.values()), axis=0)

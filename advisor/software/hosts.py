@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, ObjectArray
+from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray, distinct
 from advisor.hardware.gpus import Gpu
 from advisor.market.offers import Offers
 from advisor.software.tables import driver_number
@@ -18,6 +19,7 @@ _SUPERCHIP = re.compile(
     r"(?<![A-Z0-9])(?:GH200|GB200|GB300|GB10)(?!\d)|DGX SPARK", re.IGNORECASE
 )
 _CONSUMER = re.compile(r"RTX [2-5]0\d\d\b|GTX|Titan", re.IGNORECASE)
+_WORKSTATION = re.compile(r"RTX|Quadro|T\d{3,4}\b", re.IGNORECASE)
 _SAME_WORDS = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -34,6 +36,7 @@ class Hosts:
     driver : see `driver_number`; NaN where unknown
     cuda : newest CUDA that the driver runs, such as 12.8; NaN where unknown
     consumer : whether the card is a GeForce or a Titan
+    workstation : whether it is a card for workstations, such as an RTX A4000
     """
 
     vendor: ObjectArray
@@ -43,6 +46,19 @@ class Hosts:
     driver: FloatArray
     cuda: FloatArray
     consumer: BoolArray
+    workstation: BoolArray
+
+    def kinds(self) -> tuple[Self, IntArray]:
+        """Return one of each kind of machine, and which kind each is, shape (N,)."""
+        columns = [getattr(self, field.name) for field in fields(self)]
+        # NaN is not equal to itself; none of these numbers is below 0.
+        keys = (
+            np.nan_to_num(one, nan=-1.0) if one.dtype == np.float64 else one
+            for one in columns
+        )
+        _, place = distinct(zip(*(one.tolist() for one in keys), strict=True))
+        _, first = np.unique(place, return_index=True)
+        return type(self)(*(one[first] for one in columns)), place
 
 
 def describe_hosts(offers: Offers, gpus: Sequence[Gpu | None]) -> Hosts:
@@ -53,9 +69,8 @@ def describe_hosts(offers: Offers, gpus: Sequence[Gpu | None]) -> Hosts:
     on_board = _of_texts(
         offers.gpu_name, lambda name: "arm64" if _SUPERCHIP.search(name) else ""
     )
-    by_table = _of_models(gpus, lambda one: _is_consumer(one.name))
-    by_name = _of_texts(offers.gpu_name, _is_consumer)
-    listed = np.array([one is not None for one in gpus], dtype=bool)
+    listed = _of_models(gpus, lambda one: one.name)
+    model = np.where(listed == "", offers.gpu_name, listed)
     with np.errstate(invalid="ignore"):
         told = offers.compute_cap / 100.0
         capability = np.where((told >= 1.0) & (told < 100.0), told, np.nan)
@@ -68,7 +83,8 @@ def describe_hosts(offers: Offers, gpus: Sequence[Gpu | None]) -> Hosts:
         named_capability=np.array(named, dtype=np.float64),
         driver=driver,
         cuda=offers.cuda_max_good,
-        consumer=np.where(listed, by_table, by_name).astype(bool),
+        consumer=_of_texts(model, _is_consumer).astype(bool),
+        workstation=_of_texts(model, _is_workstation).astype(bool),
     )
 
 
@@ -104,3 +120,8 @@ def _of_texts(texts: ObjectArray, read: Callable[[str], object]) -> ObjectArray:
 def _is_consumer(name: str) -> bool:
     """Tell a GeForce or a Titan by its name."""
     return _CONSUMER.match(name) is not None and "Ada" not in name
+
+
+def _is_workstation(name: str) -> bool:
+    """Tell a card for workstations by its name."""
+    return _WORKSTATION.search(name) is not None and not _is_consumer(name)

@@ -148,6 +148,9 @@ def test_images_let_in_the_drivers_that_they_name(
         # Data-center cards run a newer CUDA by the image's compatibility libraries.
         (known_images(NGC_CUDA_13), HOPPER | driver("550.54.14", 12.4),
          ["forward_compat"]),
+        (known_images(NGC_CUDA_13),
+         {"gpu_name": "RTX A4000", "compute_cap": 860} | driver(None, 12.4),
+         ["forward_compat_doubtful"]),
         (known_images("nvidia/cuda:12.4.1-devel-ubi9"),
          {"gpu_name": "A100 SXM4", "compute_cap": 800} | driver("470.82.01", 11.4),
          ["forward_compat"]),
