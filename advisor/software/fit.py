@@ -36,8 +36,8 @@ The card has to compile the image's PTX before it runs (and libraries beside it 
 none); the CUDA in the image compiles nothing for the card by itself; an old driver needs
 the image's compatibility libraries, which serve data-center cards and a few of those for
 workstations; the driver is older than the image's CUDA, and which older ones it lets in
-is not published. The probabilities are
-assumptions: even odds where nothing is known, less where NVIDIA documents that it works.
+is not published. The probabilities are assumptions: even odds where nothing is known,
+less where NVIDIA documents that it works.
 """
 
 _IN_DOUBT, _FITS = len(REASONS), len(REASONS) + 1

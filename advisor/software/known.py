@@ -20,6 +20,7 @@ _NO_IMAGE = (
     "image_cuda and image_archs say what is in an image: name it beside them with image "
     "(in the profile, with --set image=..., or in [rental] of advisor.toml)"
 )
+_CONFIGURATION = "its configuration in the registry"
 _HAS_COMPAT = ("NV_CUDA_COMPAT_PACKAGE", "NV_CUDA_CUDART_VERSION", "_CUDA_COMPAT_PATH")
 """Variables of images that bring ``cuda-compat``: nvidia/cuda, NVIDIA's frameworks."""
 
@@ -129,9 +130,6 @@ def with_config(image: Image, config: ImageConfig) -> Image:
         forward_compat=image.forward_compat or any(name in env for name in _HAS_COMPAT),
         source=source,
     )
-
-
-_CONFIGURATION = "its configuration in the registry"
 
 
 def _cpus(served: tuple[str, ...], built_for: tuple[str, ...]) -> tuple[str, ...]:

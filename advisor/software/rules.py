@@ -151,7 +151,11 @@ def _cuda(_: str, tag: str) -> tuple[Image, ...]:
         archs={"": archs} if archs else {},
         cpu_archs=_BOTH,
         vendor=NVIDIA,
-        source="CUDA Toolkit release notes: architectures of its libraries",
+        source=(
+            "CUDA Toolkit release notes: architectures of its libraries"
+            if archs
+            else "its tag; it has no GPU code of its own that is known"
+        ),
     )
     return (_on_cuda_image(image),)
 
@@ -186,7 +190,11 @@ def _ngc(_: str, tag: str) -> tuple[Image, ...]:
 
 
 def _vast(repository: str, tag: str) -> tuple[Image, ...]:
-    """``vastai/*``: started by any driver of its CUDA's major version (their README)."""
+    """``vastai/*``: started by any driver of its CUDA's major version (their README).
+
+    On data-center cards also by older ones, by forward compatibility (vast-ai/base-image,
+    ROOT/etc/vast_boot.d/05-configure-cuda.sh).
+    """
     name = repository.removeprefix("vastai/")
     if "rocm" in tag:
         return (Image("", holds=name, vendor=AMD, cpu_archs=("amd64",)),)
@@ -194,13 +202,13 @@ def _vast(repository: str, tag: str) -> tuple[Image, ...]:
         return _vast_automatic(name)
     match = _VAST_TAG.fullmatch(tag)
     if match is None:
-        return (Image("", holds=name, vendor=NVIDIA),)
+        return (Image("", holds=name, vendor=NVIDIA, forward_compat=True),)
     cuda = _read(match["cuda"])
     if name == "pytorch" and match["version"]:
         digits = match["mvc"] or match["build"]
         built_for = _read(f"{digits[:2]}.{digits[2]}") if digits else cuda
         image = _torch_image(_read(match["version"]), built_for, _vast_cpus(built_for))
-        return (replace(image, cuda=cuda),)
+        return (replace(image, cuda=cuda, forward_compat=True),)
     return (_vast_of_cuda(name, cuda),)
 
 
@@ -229,8 +237,17 @@ def _vast_of_cuda(name: str, cuda: Version) -> Image:
             archs, source = _archs(newest, _vast_cpus(cuda)), newest.source
     cpus = _vast_cpus(cuda)
     holds = f"Vast.ai's {name}"
-    code = cuda if archs else None
-    return Image("", holds, cuda, code, archs, cpus, NVIDIA, source=source)
+    return Image(
+        "",
+        holds,
+        cuda,
+        cuda if archs else None,
+        archs,
+        cpus,
+        NVIDIA,
+        forward_compat=True,
+        source=source,
+    )
 
 
 def _vast_cpus(cuda: Version) -> tuple[str, ...]:

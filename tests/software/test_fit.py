@@ -154,6 +154,8 @@ def test_images_let_in_the_drivers_that_they_name(
         (known_images("nvidia/cuda:12.4.1-devel-ubi9"),
          {"gpu_name": "A100 SXM4", "compute_cap": 800} | driver("470.82.01", 11.4),
          ["forward_compat"]),
+        (known_images("vastai/pytorch:2.9.1-cu130-cuda-13.0.1-py311"),
+         HOPPER | driver("550.54.14", 12.4), ["forward_compat"]),
         # PTX is compiled on the card.
         (known_images("me/x:1", Declared("12.8", "8.0;9.0+PTX")),
          BLACKWELL | driver("570.124.06", 12.8), ["ptx_only"]),
