@@ -58,8 +58,8 @@ PRINTED = {
             "toolchain."
         ),
         (
-            "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 804: forward "
-            "compatibility was attempted on non supported HW"
+            "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 804: "
+            "forward compatibility was attempted on non supported HW"
         ),
     ),
     "host_ram_too_small": (
