@@ -148,7 +148,8 @@ class Evaluator:
         software = software_fit(offers, machines.gpu, job.images)
         need = _host_memory(offers, throughput, job)
         risk = too_little_probability(need.total, machines.ram_gb)
-        failed = failed_starts(need.total, machines.ram_gb)
+        # A machine that does not run the image is not tried twice.
+        failed = failed_starts(need.total, machines.ram_gb) + software.risk
         cost = bill(offers, machines, throughput, job, failed)
         too_small = surely_too_small(need, machines.ram_gb)
         usable, unusable = _usable(throughput, software, too_small, cost, job)

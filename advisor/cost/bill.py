@@ -115,10 +115,11 @@ def bill(
 
     Parameters
     ----------
-    failed_starts : starts that are expected to fail for want of memory, shape (N,), see
-        `advisor.workloads.host_memory.failed_starts`. Each is paid for up to its first
-        step. What a machine with more memory costs is not known of one offer alone: it
-        is taken to cost what this one does, which it may well exceed
+    failed_starts : starts that are expected to fail, for want of memory (see
+        `advisor.workloads.host_memory.failed_starts`) or since the image does not run
+        there, shape (N,). Each is paid for up to its first step. What the machine after
+        it costs is not known of one offer alone: it is taken to cost what this one does,
+        which it may well exceed
     """
     assumed = job.assumptions
     epoch_hours = _epoch_hours(throughput.samples_per_s, job)

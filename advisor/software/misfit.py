@@ -40,6 +40,7 @@ _PATTERNS: tuple[tuple[Misfit, re.Pattern[str]], ...] = (
             r"|NVIDIA driver on your system is too old"
             r"|CUDA driver version is insufficient for CUDA runtime version"
             r"|unsupported display driver / cuda driver combination"
+            r"|forward compatibility was attempted on non supported HW"
             r"|provided PTX was compiled with an unsupported toolchain",
             re.IGNORECASE,
         ),
@@ -83,6 +84,7 @@ _IN_LOG: tuple[tuple[Misfit, re.Pattern[str]], ...] = (
         re.compile(
             r"error: The NVIDIA driver on your system is too old"
             r"|error: CUDA driver version is insufficient for CUDA runtime version"
+            r"|error [^\n]*forward compatibility was attempted on non supported HW"
             r"|error: [^\n]*provided PTX was compiled with an unsupported toolchain",
             re.IGNORECASE,
         ),

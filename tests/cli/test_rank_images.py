@@ -79,6 +79,19 @@ def test_what_is_declared_of_an_image_counts(advisor: Advisor, tmp_path: Path) -
     assert all("image_unknown" not in one["flags"] for one in outcome.document["offers"])
 
 
+def test_a_doubt_about_the_image_costs_something(advisor: Advisor) -> None:
+    """Cards that run it as PTX alone stay, flagged, and count as failing at times."""
+    named = ("--set", "image=me/x:1", "--set", "image_cuda=12.4")
+    outcome = rank(advisor, *named, "--set", "image_archs=8.6+PTX", "--top", "1000")
+    by_kind: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for one in outcome.document["offers"]:
+        newer = one["compute_capability"] >= 9.0
+        assert ("ptx_only" in one["flags"]) is newer
+        by_kind[newer].append(one)
+    assert min(one["expected_failed_starts"] for one in by_kind[True]) >= 0.5
+    assert min(one["expected_failed_starts"] for one in by_kind[False]) < 0.1
+
+
 def test_an_unknown_image_leaves_nothing_out_and_is_told(advisor: Advisor) -> None:
     """Nothing is guessed: each offer is flagged, and how to find out is said."""
     usual, outcome = rank(advisor), rank(advisor, "--image", "me/x:1")
@@ -93,6 +106,8 @@ def test_an_unknown_image_leaves_nothing_out_and_is_told(advisor: Advisor) -> No
         (("--image", "Not An Image"), "can be no Docker image"),
         (("--set", "image_cuda=new"), "image_cuda"),
         (("--set", "image_archs=blackwell"), "image_archs"),
+        (("--set", "image_archs=8.0"), "--set image="),
+        (("--set", "image_cuda=12.4", "--image", "me/x:1"), "--set image="),
         (("--set", "host_ram_gb=-1"), "host_ram_gb"),
         (("--set", "loading=slowly"), "loading"),
     ],

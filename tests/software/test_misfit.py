@@ -57,6 +57,10 @@ PRINTED = {
             "RuntimeError: CUDA error: the provided PTX was compiled with an unsupported "
             "toolchain."
         ),
+        (
+            "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 804: "
+            "forward compatibility was attempted on non supported HW"
+        ),
     ),
     "host_ram_too_small": (
         REFUSED.format("can't allocate", 141_000_000_000),

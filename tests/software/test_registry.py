@@ -17,12 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.errors import RegistryError, UsageError
-from advisor.software.image import Image
-from advisor.software.known import images_of, with_config
+from advisor.software.known import with_config
 from advisor.software.reference import Reference
 from advisor.software.registry import ConfigCache, ImageConfig, read_config
 from advisor.software.rules import known_images
-from advisor.workloads.load import load_workload
 
 NAME = Reference.parse("me/training:3")
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -247,40 +245,6 @@ def test_what_goes_wrong_is_told(
 def config_of(*env: str, archs: tuple[str, ...] = ("amd64",)) -> ImageConfig:
     pairs = dict(one.split("=", 1) for one in env)
     return ImageConfig("sha256:0", archs, pairs, {}, 1.0, "2026-11-20T00:00:00Z")
-
-
-def test_a_configuration_tells_what_a_name_does_not() -> None:
-    """PyTorch and CUDA in it, the demand on the driver, the CPUs."""
-    (named,) = known_images("me/training:3")
-    image = with_config(named, config_of(*ENV))
-    assert image.cuda == (12, 8)
-    assert str(image.archs["amd64"]) == "7.0;7.5;8.0;8.6;9.0;10.0;12.0"
-    assert str(image.requirement) == "cuda>=12.8 brand=tesla,driver>=535,driver<536"
-    assert (image.vendor, image.cpu_archs) == ("nvidia", ("amd64",))
-
-
-def test_nvidias_own_list_counts_and_no_other() -> None:
-    """A list in any other image may be of one extension in it."""
-    archs = "TORCH_CUDA_ARCH_LIST=8.0 9.0+PTX"
-    theirs = with_config(Image("x"), config_of(archs, "NVIDIA_PYTORCH_VERSION=25.01"))
-    assert str(theirs.archs[""]) == "8.0;9.0+PTX"
-    other = with_config(Image("x"), config_of(archs, "CUDA_VERSION=12.4.1"))
-    assert not other.archs
-    assert other.cuda == (12, 4)
-
-
-def test_a_demand_that_is_switched_off_is_none() -> None:
-    """As the container runtime has it."""
-    image = with_config(Image("x"), config_of(*ENV, "NVIDIA_DISABLE_REQUIRE=true"))
-    assert image.requirement is None
-
-
-def test_a_job_takes_what_a_registry_has_told() -> None:
-    """Of an image that it names; and by default none of it matters."""
-    workload = load_workload("resnet50")
-    (image,) = images_of("me/training:3", workload, config_of=lambda _: config_of(*ENV))
-    assert image.is_known
-    assert len(images_of("", workload, config_of=lambda _: config_of(*ENV))) == 3
 
 
 LEAVES = st.one_of(
