@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from advisor.cli.environment import Environment
-from advisor.cli.options import duration_s, given_flags
+from advisor.cli.options import duration_s
 from advisor.cli.output import remark, result
 from advisor.cli.rent import rental_lines, would_rent
 from advisor.cli.renting import (
@@ -23,14 +22,14 @@ from advisor.cli.renting import (
     rent_options,
     ssh_to,
 )
+from advisor.cli.resuming import is_finished, resumed, resuming_line
 from advisor.cli.sending import Sender, sync_options
-from advisor.cli.session import Constraints
 from advisor.cli.signals import interrupt_on_sigterm
-from advisor.errors import AdvisorError, UsageError
+from advisor.errors import AdvisorError, CommandFailedError, UsageError
 from advisor.hardware.gpus import load_gpus
 from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
-from advisor.rental.jobs import JobRecord, load_job
+from advisor.rental.jobs import JobRecord
 from advisor.rental.outgoing.command import check_command, check_words, stays_here
 from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.outgoing.told import document as outgoing_document
@@ -46,24 +45,13 @@ from advisor.rental.run import Ended, Launch, carry_out
 from advisor.rental.ssh import Ssh
 from advisor.report.entries import number
 from advisor.report.formats import figure, to_json
+from advisor.report.jobs import ended_document, failure_words, not_ended_document
 from advisor.store.database import open_store
 from advisor.store.runs import keep_run
 from advisor.throughput.own_runs import OwnRun
 from advisor.workloads.logs import read_log
 
 _LOG_TAIL = 4 * 1024 * 1024
-
-
-_CHANGEABLE = (
-    *(one.name for one in fields(Constraints) if one.name != "rental"),
-    *("max_epoch_cost", "deadline", "budget", "day_budget", "image"),
-    *("max_lifetime", "attempts", "start_timeout"),
-)
-"""Options that say how the next machine of a job is found: those that are given with
-``--resume`` replace the job's own."""
-
-_OF_RESUMING = ("resume", "yes", "grace", "max_sync_gb", "includes", "excludes")
-"""Other options that go with ``--resume``."""
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -94,15 +82,21 @@ _OF_RESUMING = ("resume", "yes", "grace", "max_sync_gb", "includes", "excludes")
 @click.option(
     "--resume",
     metavar="JOB",
-    help="Go on with a job whose launcher is gone; options for its next machine, such "
-    "as --budget, replace those it had.",
+    help="Go on with a job whose launcher is gone, or whose command failed; options for "
+    "its next machine, such as --budget, replace those it had.",
 )
 @click.option(
     "--dry-run",
     is_flag=True,
     help="Say what would be rented and what would be sent; pay and send nothing.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print how it ended, or the dry run, as JSON; what the command prints goes to "
+    "stderr.",
+)
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def command(  # noqa: PLR0917  (one argument an option)
@@ -129,12 +123,14 @@ def command(  # noqa: PLR0917  (one argument an option)
     """
     environment: Environment = ctx.obj
     sender = Sender(environment, max_sync_gb)
-    if as_json and not dry_run:
-        message = "--json goes with --dry-run: what the command prints is the result"
-        raise UsageError(message)
     confirm = None if dry_run else confirmation(yes=options["yes"])
     if resume is not None:
-        job = _resumed(ctx, resume, argv, options)
+        job = resumed(ctx, resume, argv, options)
+        if is_finished(environment, job):
+            remark(f"job {job.name} has ended well: nothing is rented")
+            if as_json:
+                result(to_json(ended_document(job)))
+            return
     else:
         if not argv or options["workload"] is None:
             message = "say what to run: advisor run --workload NAME -- COMMAND ..."
@@ -168,50 +164,28 @@ def command(  # noqa: PLR0917  (one argument an option)
         name = planned.request.job
         _refuse_open(planned.desk, name)
         job = replace(job, name=name, options={**job.options, "name": name})
-    remark(f"job {job.name}: 'advisor run --resume {job.name}' goes on with it")
+    resuming = resuming_line(
+        job.name, yes=options["yes"], grace_s=grace, max_sync_gb=max_sync_gb
+    )
+    remark(f"job {job.name}: '{resuming}' goes on with it")
     interrupt_on_sigterm()
-    ended = carry_out(_launch(environment, planned, confirm, grace, sender), job)
+    launch = _launch(
+        environment,
+        planned,
+        confirm=confirm,
+        grace_s=grace,
+        sender=sender,
+        resuming=resuming,
+        as_json=as_json,
+    )
+    ended = _carried_out(launch, job, as_json=as_json)
     _compare(environment, ended)
-    if ended.exit_status != 0:
-        why = "" if ended.symptom is None else f": {ended.symptom}"
-        message = f"the command ended with exit code {ended.exit_status}{why}"
-        raise AdvisorError(f"{message}; see {ended.log}")
+    if ended.job.exit_code != 0:
+        raise CommandFailedError(failure_words(ended))
 
 
 # A job that is resumed has its workload already.
 next(one for one in command.params if one.name == "workload").required = False
-
-
-def _resumed(
-    ctx: click.Context, name: str, argv: tuple[str, ...], options: dict[str, Any]
-) -> JobRecord:
-    """Return a job that was kept, with what was said of its next machine.
-
-    Raises
-    ------
-    UsageError
-        if there is no such job, or something was said that it cannot take over
-    """
-    given = {
-        one.name: one.opts[0]
-        for one in ctx.command.params
-        if one.name
-        and one.expose_value
-        and ctx.get_parameter_source(one.name) is ParameterSource.COMMANDLINE
-    } | given_flags(ctx)
-    fixed = [
-        opt
-        for key, opt in given.items()
-        if key not in (*_CHANGEABLE, *_OF_RESUMING) and key != "argv"
-    ]
-    if argv or fixed:
-        what = f"{', '.join(fixed)} cannot be given" if fixed else "no command is given"
-        message = f"--resume goes on with the job as it is: {what} with it"
-        raise UsageError(message)
-    job = load_job(ctx.obj.data_folder, name)
-    changed = {key: options[key] for key in _CHANGEABLE if key in given}
-    patterns = {key: ctx.params[key] for key in ("includes", "excludes") if key in given}
-    return replace(job, options={**job.options, **changed}, **patterns)
 
 
 def _checked(environment: Environment, sender: Sender, job: JobRecord) -> JobRecord:
@@ -271,13 +245,35 @@ def _dry(planned: Plan, outgoing: Outgoing, *, as_json: bool) -> None:
         result(rental_lines(document))
 
 
+def _carried_out(launch: Launch, job: JobRecord, *, as_json: bool) -> Ended:
+    """Carry out a job; print how it ended, or why not, where a program wants it."""
+    try:
+        ended = carry_out(launch, job)
+    except AdvisorError as error:
+        if as_json:
+            result(to_json(not_ended_document(job, error)))
+        raise
+    if as_json:
+        result(to_json(ended_document(ended.job, ended)))
+    return ended
+
+
 def _launch(
     environment: Environment,
     planned: Plan,
+    *,
     confirm: Confirm | None,
     grace_s: float,
     sender: Sender,
+    resuming: str,
+    as_json: bool,
 ) -> Launch:
+    stream = sys.stderr if as_json else sys.stdout
+
+    def show(piece: bytes) -> None:
+        stream.buffer.write(piece)
+        stream.buffer.flush()
+
     def connect(instance: Instance) -> Ssh:
         return ssh_to(environment, planned.key_file, instance)
 
@@ -293,15 +289,11 @@ def _launch(
         confirm,
         connect,
         predicted,
-        _show,
+        show,
         grace_s,
         outgoing,
+        resuming,
     )
-
-
-def _show(piece: bytes) -> None:
-    sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
 
 
 def _predicted(planned: Plan, rental: Rental) -> Mapping[str, Any]:

@@ -192,8 +192,7 @@ def test_one_file_holds_profiles_and_rental_of_project_and_user(
 ) -> None:
     """The project's goes before the user's own; each may extend what comes after it."""
     (tmp_path / "advisor.toml").write_text(
-        '[workloads.mine]\nextends = "mine"\nepochs = 7\n'
-        "[rental]\njob_budget_usd = 30\n"
+        '[workloads.mine]\nextends = "mine"\nepochs = 7\n[rental]\njob_budget_usd = 30\n'
     )
     (tmp_path / "data").mkdir(exist_ok=True)
     (tmp_path / "data" / "advisor.toml").write_text(

@@ -84,10 +84,45 @@ def test_a_command_that_fails_says_so_and_leaves_no_machine(
 ) -> None:
     """What it wrote comes back all the same."""
     done = run(street, project, "mkdir results && echo half >results/x; exit 9")
-    assert done.exit_code == 1
-    assert "exit code 9" in done.stderr
+    assert done.exit_code == 8
+    assert "your command ended with exit code 9; see " in done.stderr.splitlines()[-1]
     assert (project / "results" / "x").read_text() == "half\n"
     assert street.instances() == []
+
+
+def test_a_program_is_told_how_it_ended(street: Any, project: Path) -> None:
+    """JSON alone on stdout, with exit code, signal and log; beside it what it prints."""
+    line = ["run", "--workload", "resnet50", *JOB, "--sync", str(project), "--json"]
+    done = street.launch(*line, "--job", "short", "sh", "-c", "echo hello; kill -TERM $$")
+    assert done.exit_code == 8
+    document = done.document
+    assert (document["state"], document["job"]) == ("ended", "short")
+    assert (document["exit_code"], document["signal"]) == (143, "SIGTERM")
+    assert Path(document["log"]).read_text() == "hello\n"
+    assert "hello" in done.stderr
+    assert "exit code 143 (SIGTERM)" in done.stderr.splitlines()[-1]
+    nothing = street.launch(*line, "--gpu", "H100", "--max-price", "0.01", "true")
+    assert nothing.exit_code == 3
+    assert nothing.document["state"] == "not_ended"
+    assert nothing.document["exit_code"] is None
+
+
+def test_a_job_that_has_ended_well_rents_nothing_more(street: Any, project: Path) -> None:
+    """Its launcher says so; one that has failed begins again."""
+    assert run(street, project, "true", "--job", "good").exit_code == 0
+    again = street.launch("run", "--yes", "--resume", "good", "--json")
+    assert again.exit_code == 0
+    assert "job good has ended well: nothing is rented" in again.stderr
+    assert again.document["exit_code"] == 0
+    assert run(street, project, "exit 3", "--job", "bad").exit_code == 8
+    assert street.launch("run", "--yes", "--resume", "bad").exit_code == 8
+    assert [one.job for one in street.entries()] == ["good", "bad", "bad"]
+
+
+def test_what_is_typed_to_resume_is_told_whole(street: Any, project: Path) -> None:
+    """With the options that the job does not keep."""
+    done = run(street, project, "true", "--job", "mine", "--grace", "2h")
+    assert "'advisor run --resume mine --yes --grace 7200s' goes on" in done.stderr
 
 
 def test_what_arrives_is_what_was_told(street: Any, project: Path) -> None:
@@ -230,6 +265,7 @@ def test_an_interrupted_launcher_rents_nothing_more(
     thread.join(60.0)
     launcher.close()
     assert ended[0]["code"] != 0
+    assert f"instance {number}: released" in ended[0]["stderr"]
     assert len(street.entries()) == 1
     assert street.instances() == []
 
@@ -462,7 +498,7 @@ def test_what_fails_the_same_on_two_machines_is_how_it_ended(
     """A third would be paid for nothing: exit code, symptom and log are told."""
     words = REFUSED.format(64_000_000_000)
     done = run(street, project, f'echo "{words}"; exit 7')
-    assert done.exit_code == 1
+    assert done.exit_code == 8
     last = done.stderr.splitlines()[-1]
     assert "exit code 7: killed for want of host memory" in last
     assert words in last
@@ -480,7 +516,7 @@ def test_where_no_other_machine_fits_the_first_end_is_told(
     words = REFUSED.format(64_000_000_000)
     only = ("--where", f"machine_id={best['machine_id']}")
     done = run(street, project, f'echo "{words}"; exit 7', *only)
-    assert done.exit_code == 1
+    assert done.exit_code == 8
     assert "there is no other machine for it" in done.stderr
     assert "exit code 7: killed for want of host memory" in done.stderr
     assert len(street.entries()) == 1
@@ -502,8 +538,8 @@ def test_what_a_failing_command_prints_rents_no_second_machine(
 ) -> None:
     """Its own failure is told as such, whatever else is in the log."""
     done = run(street, project, f'echo "{printed}"; echo "SyntaxError"; exit 1')
-    assert done.exit_code == 1
-    assert "the command ended with exit code 1; see " in done.stderr
+    assert done.exit_code == 8
+    assert "your command ended with exit code 1; see " in done.stderr
     assert len(street.entries()) == 1
 
 
@@ -513,10 +549,10 @@ def test_a_resumed_job_does_not_rent_again_what_could_not_run_it(
     """Its next launcher knows what the first has met; more memory can be asked for."""
     words = REFUSED.format(64_000_000_000)
     script = f'echo "{words}"; exit 7'
-    assert run(street, project, script, "--job", "big").exit_code == 1
+    assert run(street, project, script, "--job", "big").exit_code == 8
     met = {one.machine_id for one in street.entries()}
     done = street.launch("run", "--yes", "--resume", "big")
-    assert done.exit_code == 1
+    assert done.exit_code == 8
     assert "was seen not to run this" in done.stderr
     again = [one.machine_id for one in street.entries()][2:]
     assert again
@@ -530,7 +566,7 @@ def test_a_resumed_job_does_not_rent_again_what_could_not_run_it(
 def test_a_kill_alone_is_the_users_own(street: Any, project: Path) -> None:
     """Exit code 137 without a sign of memory: the command has failed, nothing else."""
     done = run(street, project, "kill -KILL $$")
-    assert done.exit_code == 1
+    assert done.exit_code == 8
     assert "exit code 137" in done.stderr
     assert len(street.entries()) == 1
     assert street.instances() == []
