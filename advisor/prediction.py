@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import cast
 
 from advisor.cost.job import Job
-from advisor.errors import NothingFitsError, UsageError
+from advisor.errors import AdvisorError, NothingFitsError, UsageError
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.names import gpu_key
 from advisor.market.offers import MIB_PER_GIB, MOST_GPUS, parse_machine
@@ -23,6 +24,7 @@ from advisor.market.types import Record
 from advisor.ranking import Ranking, Tables, advice_of, load_tables, rank_offers
 from advisor.resources import chosen_models_folder, data_folder
 from advisor.software.known import images_of
+from advisor.store.runs import recorded_runs
 from advisor.throughput.advice import Advice
 from advisor.throughput.nearest import nearest
 from advisor.throughput.own_runs import OwnRun
@@ -113,7 +115,7 @@ def predict(
     cpu_ghz: float | None = None,
     figures: Mapping[str, object] | None = None,
     fit_batch: bool = False,
-    runs: Sequence[OwnRun] = (),
+    runs: Sequence[OwnRun] | None = None,
     tables: Tables | None = None,
 ) -> Prediction:
     """Predict how fast a training runs on a machine.
@@ -132,7 +134,8 @@ def predict(
     cpu_ghz : clock, GHz; it counts only where `cpu` is in no table
     figures : figures of the profile to replace, see `workloads.override`
     fit_batch : each GPU takes the largest batch that it holds, not the profile's
-    runs : of the workload that the user made and measured
+    runs : of the workload that the user made and measured; None: those that ``advisor
+        record`` and ``run`` have kept, as every command takes them
     tables : hardware tables and model, for many calls; None: those that ship, or the
         user's own model (`advisor model use`)
 
@@ -168,13 +171,22 @@ def predict(
         profile.epochs,
         profile.disk_gb,
         fit_batch=fit_batch,
-        runs=tuple(runs),
+        runs=_recorded(data, profile.name) if runs is None else tuple(runs),
         images=images_of("", profile),
     )
     ranking = rank_offers(parse_machine(record), job, tables)
     if not ranking.throughput.fits[0]:
         raise NothingFitsError(_too_small(profile, ranking))
     return _prediction(ranking, _rests_on(profile, meant, tables))
+
+
+def _recorded(data: Path, workload: str) -> tuple[OwnRun, ...]:
+    """Return the user's runs of a workload; warn where their file cannot be read."""
+    try:
+        return recorded_runs(data, workload)
+    except AdvisorError as error:
+        warnings.warn(f"{error}; no recorded run counts meanwhile", stacklevel=3)
+        return ()
 
 
 def check_machine(

@@ -8,11 +8,11 @@ from typing import Any, NoReturn, Self
 
 from advisor.choice import Choice
 from advisor.cli.environment import Environment
-from advisor.cli.output import remark
+from advisor.cli.output import remark, remark_once
 from advisor.cli.progress import ShowFirst, progress
 from advisor.cost.assumptions import Assumptions, assumed_figures
 from advisor.cost.job import Job, Rental, needed_disk_gb
-from advisor.errors import NothingFitsError, UsageError
+from advisor.errors import AdvisorError, NothingFitsError, UsageError
 from advisor.hardware.gpus import GpuTable
 from advisor.market.cache import AnswerCache
 from advisor.market.columns import record_id
@@ -27,6 +27,9 @@ from advisor.market.types import Answer, Condition, Query, Record
 from advisor.ranking import Ranking, find_offer, load_tables, rank
 from advisor.throughput.own_runs import OwnRun
 from advisor.workloads.override import assigned, override
+
+_NOT_READ = "{}; no record, block or history counts meanwhile"
+"""What is said of the user's own file where a command does without it."""
 
 MB_PER_GB = 1000.0
 """Megabytes of host memory in a gigabyte, as the market counts."""
@@ -288,7 +291,11 @@ def own_runs(environment: Environment, workload: str) -> tuple[OwnRun, ...]:
         return ()
     from advisor.cli import kept  # noqa: PLC0415  (nothing is kept, mostly)
 
-    return kept.own_runs(environment, workload)
+    try:
+        return kept.own_runs(environment, workload)
+    except AdvisorError as error:
+        remark_once(_NOT_READ.format(error))
+        return ()
 
 
 def with_kept_data(
@@ -299,7 +306,11 @@ def with_kept_data(
         return job, filters
     from advisor.cli import kept  # noqa: PLC0415  (nothing is kept, mostly)
 
-    return kept.with_kept_data(environment, answer, job, filters)
+    try:
+        return kept.with_kept_data(environment, answer, job, filters)
+    except AdvisorError as error:
+        remark_once(_NOT_READ.format(error))
+        return job, filters
 
 
 @dataclass(frozen=True, slots=True)

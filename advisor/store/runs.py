@@ -6,9 +6,11 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
+from pathlib import Path
 
 from advisor.errors import UsageError
-from advisor.store.database import transaction
+from advisor.resources import STORE
+from advisor.store.database import open_store, transaction
 from advisor.throughput.own_runs import OwnRun
 
 _COLUMNS = tuple(field.name for field in fields(OwnRun))
@@ -58,6 +60,20 @@ def kept_runs(
         KeptRun(number, OwnRun(*run), source, datetime.fromtimestamp(at, UTC))
         for number, source, at, *run in rows
     ]
+
+
+def recorded_runs(folder: Path, workload: str) -> tuple[OwnRun, ...]:
+    """Return the runs of a workload that a user's data folder keeps, if it keeps any.
+
+    Raises
+    ------
+    advisor.errors.AdvisorError
+        if its file cannot be read
+    """
+    if not (folder / STORE).exists():
+        return ()
+    with open_store(folder) as connection:
+        return tuple(one.run for one in kept_runs(connection, workload))
 
 
 def delete_run(connection: sqlite3.Connection, number: int) -> None:

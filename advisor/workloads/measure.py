@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.errors import AdvisorError, UsageError
+from advisor.resources import installing
 from advisor.workloads.memory import STATE_BYTES
 from advisor.workloads.profile import Precision, Workload, with_level_of
 
@@ -303,7 +304,7 @@ def _torch() -> Any:
         import torch  # noqa: PLC0415
     except ImportError as error:
         message = (
-            "counting a module needs PyTorch: pip install 'advisor[measure]', or use "
+            f"counting a module needs PyTorch: {installing('measure')}, or use "
             "'advisor workloads from-hf' or 'new' instead"
         )
         raise AdvisorError(message) from error

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from advisor.prediction import predict
 from advisor.resources import models_folder
 from advisor.throughput.artefact import ARTEFACT
 from advisor.throughput.gpu_store import load_gpu_model, save_model
@@ -47,6 +48,29 @@ def test_a_record_calibrates_every_prediction(advisor: Advisor) -> None:
     assert "calibrated by 1 run" in advisor("explain", offer, *ranked_words[:2]).stdout
     other = advisor("rank", "--workload", "resnet50", "--top", "1")
     assert "calibrated" not in other.stderr
+
+
+def test_python_follows_recorded_runs_as_the_command_does(
+    advisor: Advisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same figures; a torn file is warned of, and counts for nothing."""
+    monkeypatch.setenv("ADVISOR_DATA_DIR", str(tmp_path / "data"))
+
+    def in_python() -> float:
+        return predict("mine", "RTX 4090", cpu="EPYC 7702").samples_per_s
+
+    before = in_python()
+    advisor(*RECORD, "--throughput", "600")
+    after = in_python()
+    assert after < 0.9 * before
+    told = advisor(*PREDICT, "--json").document["samples_per_s"]
+    assert after == pytest.approx(told, rel=1e-9)
+    assert predict("mine", "RTX 4090", cpu="EPYC 7702", runs=()).samples_per_s == (
+        pytest.approx(before, rel=1e-9)
+    )
+    (tmp_path / "data" / "advisor.sqlite3").write_text("no database")
+    with pytest.warns(UserWarning, match="no recorded run counts"):
+        assert in_python() == pytest.approx(before, rel=1e-9)
 
 
 def test_records_are_listed_exported_and_deleted(advisor: Advisor) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from advisor.arrays import FloatArray
 from advisor.errors import UsageError
+from advisor.resources import installing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +80,7 @@ def calibration_plot(
         from matplotlib import style  # noqa: PLC0415 (an optional extra)
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as absent:
-        message = "the calibration plot needs matplotlib: pip install 'advisor[card]'"
+        message = f"the calibration plot needs matplotlib: {installing('card')}"
         raise UsageError(message) from absent
     text = StringIO()
     # The same on every machine: no settings of the user's, identifiers by content,
