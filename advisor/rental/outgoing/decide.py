@@ -263,7 +263,10 @@ def _check_used(includes: Sequence[Pattern], walk: Walk) -> None:
             names = {place.path.rpartition("/")[2]: place.path for place in walk.left}
             last = one.text.rstrip("/").rpartition("/")[2]
             near = difflib.get_close_matches(last, names, 1)
-            hint = "; only a path leads into a folder that is ignored, as 'data/*.bin'"
+            hint = (
+                "; only a path leads into a folder that is ignored or holds secrets, as "
+                "'data/*.bin'"
+            )
             if near:
                 hint = f": did you mean {names[near[0]]!r}?"
             message = f"--include {one.text!r} matches nothing{hint}"

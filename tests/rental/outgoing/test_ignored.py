@@ -344,7 +344,7 @@ def test_an_include_that_brings_nothing_is_refused(
     ):
         by(folder, includes=(".evn",))
     with pytest.raises(
-        UsageError, match=r"only a path leads into a folder that is ignored"
+        UsageError, match=r"only a path leads into a folder that is ignored or holds"
     ):
         by(folder, includes=("*.bin",))
     for pattern in ("!a", "", " ", "/"):
