@@ -14,6 +14,7 @@ it, so that its size costs no time.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -280,7 +281,8 @@ class Walk:
             self._leave(path, "secret", secret)
         else:
             named |= bool(secret) or any(one.is_literal for one in included)
-            self.found.append(found_at(entry, path, named=named, secret=secret))
+            status = entry.stat(follow_symlinks=False)
+            self.found.append(found_at(status, path, named=named, secret=secret))
 
     def _matching(
         self, patterns: Sequence[Pattern], path: str, *, is_folder: bool
@@ -318,16 +320,10 @@ def entries_of(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def found_at(
-    entry: os.DirEntry[str], path: str, *, named: bool = False, secret: str = ""
+    status: os.stat_result, path: str, *, named: bool = False, secret: str = ""
 ) -> Found:
-    """Return a file or a link as it is now.
-
-    Raises
-    ------
-    FileNotFoundError
-        if it has gone
-    """
-    status, is_link = entry.stat(follow_symlinks=False), entry.is_symlink()
+    """Return a file or a link, whose own status was asked for."""
+    is_link = stat.S_ISLNK(status.st_mode)
     stamp = (status.st_size, status.st_mtime_ns)
     size = 0 if is_link else status.st_size
     return Found(path, size, is_link, named, secret, stamp)
