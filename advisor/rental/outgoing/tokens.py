@@ -87,6 +87,13 @@ _PRIVATE_KEY = _Token(
     re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?![\"'`)])"),
     "private key",
 )
+# A sequence of a version and what only keys have next: PKCS #1 (RFC 8017, A.1.2), PKCS #8
+# (RFC 5208, 5) and those of elliptic curves (RFC 5915, 3), in DER.
+_DER_KEY = re.compile(
+    rb"\x30(?:[\x00-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01]"
+    rb"(?:\x02[\x41-\x82]|\x30.\x06|\x04[\x1c-\x42])",
+    re.DOTALL,
+)
 _TOKENS = (
     _PRIVATE_KEY,
     _token("Hugging Face token", r"hf_[A-Za-z0-9]{20,}", "hf_"),
@@ -207,6 +214,8 @@ class SecretText:
             if self._in(head):
                 return MARKET_KEY
             if len(head) <= largest:
+                if _DER_KEY.match(head):
+                    return _PRIVATE_KEY.what
                 return _token_in(_text_of(head))
             rest = head[-self._overlap :]
             while chunk := file.read(self._chunk):

@@ -33,6 +33,11 @@ HELD_BACK: frozenset[Kind] = frozenset({"secret", "own", "link", "special"})
 """Kinds of what stays here although nobody has said so."""
 
 
+HISTORY = "a whole history of git"
+"""What is said of a repository that has no work tree: it has what was ever committed,
+packed so that no search sees into it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Left:
     """Something that stays here, with all that is in it.
@@ -229,6 +234,8 @@ class Walk:
             self._leave(path, "own", "advisor's own folder")
             return None
         secret = secret_folder(entry.name, _last(path.rpartition("/")[0]))
+        if not secret and _is_bare_repository(entry.path):
+            secret = HISTORY
         if state.door:  # what names something in a folder of secrets means it
             state = replace(state, named=state.named or bool(included))
         elif secret:
@@ -345,6 +352,12 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _is_bare_repository(folder: str) -> bool:
+    """Say whether a folder is what a ``.git`` is, as git itself sees that."""
+    inner = ("HEAD", "objects", "refs")
+    return all(os.path.lexists(os.path.join(folder, one)) for one in inner)  # noqa: PTH118
 
 
 def _tells_folder(name: str) -> str:

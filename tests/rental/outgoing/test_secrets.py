@@ -28,6 +28,9 @@ NAMED = (
     *("id_rsa", "keys/id_ed25519", ".netrc", "_netrc", ".pypirc", ".git-credentials"),
     *("kaggle.json", "credentials.json", ".vast_api_key", "vast_api_key"),
     *("cert.p12", "a.pfx", "b.kdbx", "c.ppk", "terraform.tfstate", "x.tfstate.backup"),
+    *("prod.env.local", "prod.env.bak", ".env~", ".netrc.bak", "kaggle (1).json"),
+    *("client_secret_1-a.example.json", "id_rsa.old", ".kaggle.json.swp", "#.netrc#"),
+    *("credentials copy.json", "credentials - Copy.json"),
     *(".docker/config.json", ".huggingface/token", ".streamlit/secrets.toml"),
     *("wandb/settings", ".pgpass", ".bash_history", "rclone.conf"),
 )
@@ -38,6 +41,7 @@ FOLDERS = (
 PLAIN = (
     *(".env.example", ".env.template", "sub/.env.sample", "id_rsa.pub", "config.json"),
     *("token", "settings", "environment.yml", "train.py", "cert.pem", "a.key", "wandb/x"),
+    *("settings.env.py", "train (1).py", "a.bak", "x.py~"),
     *(".config/x", ".npmrc", "secrets.toml", ".docker/x", "data.json", ".dockerignore"),
 )
 
@@ -228,6 +232,34 @@ def test_tokens_are_found_in_a_long_notebook(make: Make, tmp_path: Path) -> None
     text = f'{{"image": "{"A" * 9_000_000}", "source": "{TOKENS["Hugging Face"]}"}}'
     outgoing = sent(make(tmp_path / "p", {"long.ipynb": text, "data.txt": text}))
     assert list(outgoing.files) == ["data.txt"]
+
+
+DER = {
+    "PKCS 1": b"\x30\x82\x04\xa4\x02\x01\x00\x02\x82\x01\x01\x00",
+    "PKCS 8": b"\x30\x82\x04\xbe\x02\x01\x00\x30\x0d\x06\x09\x2a\x86",
+    "Ed25519": b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70",
+    "elliptic curve": b"\x30\x77\x02\x01\x01\x04\x20\x00",
+}
+
+
+@pytest.mark.parametrize("begin", DER.values(), ids=DER.keys())
+def test_a_key_in_binary_is_one(make: Make, tmp_path: Path, begin: bytes) -> None:
+    """A certificate, which begins nearly so, is none."""
+    folder = make(tmp_path / "p", {})
+    (folder / "server.key").write_bytes(begin + bytes(100))
+    (folder / "server.crt").write_bytes(b"\x30\x82\x03\x00\x30\x82\x02\x00\xa0\x03\x02")
+    assert list(sent(folder).files) == ["server.crt"]
+
+
+def test_a_bare_repository_is_named_or_stays(make: Make, tmp_path: Path) -> None:
+    """It has what was ever committed, packed so that no search sees into it."""
+    bare = {f"m/{one}": "" for one in ("HEAD", "objects/x", "refs/x", "config")}
+    folder = make(tmp_path / "p", {**bare, "a.py": "", "n/HEAD": "", "n/objects/x": ""})
+    outgoing = sent(folder)
+    assert list(outgoing.files) == ["a.py", "n/HEAD", "n/objects/x"]
+    (held,) = outgoing.held_back
+    assert (held.path, held.why) == ("m", "a whole history of git")
+    assert set(sent(folder, "m").files) > set(bare)
 
 
 def test_folders_of_advisor_stay_whatever_is_included(make: Make, tmp_path: Path) -> None:
