@@ -26,7 +26,6 @@ from advisor.cli.resuming import is_finished, resumed, resuming_line
 from advisor.cli.sending import Sender, sync_options
 from advisor.cli.signals import interrupt_on_sigterm
 from advisor.errors import AdvisorError, CommandFailedError, UsageError
-from advisor.hardware.gpus import load_gpus
 from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
 from advisor.rental.jobs import JobRecord
@@ -297,14 +296,21 @@ def _launch(
 
 
 def _predicted(planned: Plan, rental: Rental) -> Mapping[str, Any]:
-    """Return what a run on this machine is recorded with, and compared to."""
+    """Return what a run on this machine is recorded with, and compared to.
+
+    That is nothing where the card is in no table: no other prediction could follow it.
+    """
     chosen = rental.chosen
     ranking, at = chosen.ranking, chosen.at
     offers = ranking.offers
     workload = planned.job.workload
+    card = chosen.card
+    if card is None:
+        remark(f"{offers.gpu_name[at]} is in no table: its run will not be recorded")
+        return {}
     return {
         "workload": workload.name,
-        "gpu": load_gpus().find(str(offers.gpu_name[at])).name,
+        "gpu": card.name,
         "num_gpus": int(offers.num_gpus[at]),
         "cpu": str(offers.cpu_name[at]) or None,
         "threads": number(offers.cpu_threads[at]),
