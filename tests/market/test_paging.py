@@ -202,6 +202,19 @@ def test_an_answer_that_is_called_complete_is(
         assert answer.complete is (len(ids) == len(offers))
 
 
+@pytest.mark.parametrize("hides", [2, 3, 7])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_page_of_all_prices_may_hide_some(seed: int, hides: int) -> None:
+    """It begins and ends as the whole market does, and offers between them lack."""
+    chance, cap = Random(seed), (64, 236, 256)[seed % 3]  # noqa: S311  (no secret)
+    offers = [
+        offer(number, chance.randint(1, 40) / 100, gpu_name=chance.choice(GPUS))
+        for number in range(cap + 5 + 5 * seed)
+    ]
+    answer = market_of(Shop(offers, cap, hides)).search(Query())
+    assert len(answer.records) == len(offers) or not answer.complete
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     cents=st.lists(st.integers(1, 40) | st.integers(1, 2), max_size=200),
