@@ -14,6 +14,7 @@ from advisor.cost.assumptions import Assumptions, assumed_figures
 from advisor.cost.job import Job, Rental, needed_disk_gb
 from advisor.errors import AdvisorError, NothingFitsError, UsageError
 from advisor.hardware.gpus import GpuTable
+from advisor.hardware.names import gpu_key
 from advisor.market.cache import AnswerCache
 from advisor.market.columns import record_id
 from advisor.market.filters import (
@@ -126,7 +127,9 @@ class Constraints:
     where: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what is not in the query language before anything is asked."""
+        """Refuse contradictions, and what is not in the query language, at once."""
+        if {*map(gpu_key, self.gpus)} & {*map(gpu_key, self.exclude_gpus)}:
+            refuse_both("--gpu", "--exclude-gpu of the same GPU")
         if self.where:
             from advisor.market.where import parse_where  # noqa: PLC0415  (start-up)
 

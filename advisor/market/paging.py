@@ -29,8 +29,8 @@ _SAMPLE = 30
 """Rows of the first page that are asked for again: fewer than any known cut."""
 
 _OVERLAP = 5
-"""Rows of a page that is likely cut with which the next one begins: enough to see that
-the market has shown all up to there."""
+"""Rows of a page that is likely cut with which the next one begins, at least, and an
+eighth of the page: enough to see that the market has shown all up to there."""
 
 _CHANGES = 2
 """Offers among these that may have come or gone in the meantime."""
@@ -128,9 +128,7 @@ class PagedSearch:
         prices = sorted(map(_price, first))
         in_order, sure, page = _is_ascending(first, -math.inf), True, first
         if in_order:
-            # Fewer than came: behind as many as were asked for there may be no room.
-            rows = min(_OVERLAP if is_likely else _SAMPLE, (len(prices) + 1) // 2)
-            tail = self._look({"gte": prices[-rows]}, prices[-1])
+            tail = self._tail(prices, is_likely=is_likely)
             is_all = len(tail.page) < len(first)  # else it may be cut as well
             if not tail.is_new and (not tail.obeys or (is_all and not is_likely)):
                 return self._told(tail.obeys)
@@ -152,6 +150,19 @@ class PagedSearch:
             return True
         self._by_price(page, strict=False)
         return self._told(False)
+
+    def _tail(self, prices: list[float], *, is_likely: bool) -> Look:
+        """Ask again for the dearest offers of the first page, whose prices are given."""
+        # Fewer than came: behind as many as were asked for there may be no room.
+        most = max(_OVERLAP, len(prices) // 8) if is_likely else _SAMPLE
+        rows = min(most, (len(prices) + 1) // 2)
+        # Of more than one price: what the page hides at the last one lies behind it.
+        below = [one for one in prices if one < prices[-1]][-1:]
+        tail = self._look({"gte": min([prices[-rows], *below])}, prices[-1])
+        if is_likely and tail.obeys and not tail.is_new and len(tail.page) < len(prices):
+            # A cut just where the market ends, or a part that is not the cheapest.
+            tail = self._look({"gte": prices[len(prices) // 2]}, prices[-1])
+        return tail
 
     def _look(self, prices: Mapping[str, float], last: float) -> Look:
         """Ask again for a part of the first page, whose highest price is `last`."""

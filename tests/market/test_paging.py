@@ -8,6 +8,7 @@ import operator
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
@@ -174,21 +175,44 @@ GPUS = ["RTX 3060", "RTX 3090", "RTX 4090", "A100 SXM4", "H100 SXM", "L40S"]
         st.tuples(st.integers(1, 40), st.sampled_from(GPUS), st.sampled_from([1, 2, 8])),
         max_size=400,
     ),
+    more=st.integers(0, 300),
+    chance=st.randoms(use_true_random=False),
     cap=st.sampled_from([64, 100, 236, 241, 256, 300, ROWS_ASKED]),
     hides=st.sampled_from([1, 2, 3, 7]),
 )
 def test_an_answer_that_is_called_complete_is(
-    draws: list[tuple[int, str, int]], cap: int, hides: int
+    draws: list[tuple[int, str, int]], more: int, chance: Random, cap: int, hides: int
 ) -> None:
-    """Whatever is cut and whichever part is shown, with many offers at one price."""
+    """Whatever is cut and whichever part is shown, with many offers at one price.
+
+    Where the cheapest are shown it is called so, too.
+    """
+    drawn = [
+        (chance.randint(1, 40), chance.choice(GPUS), chance.choice([1, 2, 8]))
+        for _ in range(more)
+    ]
     offers = [
         offer(number, cents / 100, gpu_name=name, num_gpus=count)
-        for number, (cents, name, count) in enumerate(draws)
+        for number, (cents, name, count) in enumerate([*draws, *drawn])
     ]
     answer = market_of(Shop(offers, cap, hides)).search(Query())
     ids = [record["id"] for record in answer.records]
     assert len(ids) == len(set(ids))
-    assert answer.complete is (len(ids) == len(offers))
+    if answer.complete or hides == 1:
+        assert answer.complete is (len(ids) == len(offers))
+
+
+@pytest.mark.parametrize("hides", [2, 3, 7])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_page_of_all_prices_may_hide_some(seed: int, hides: int) -> None:
+    """It begins and ends as the whole market does, and offers between them lack."""
+    chance, cap = Random(seed), (64, 236, 256)[seed % 3]  # noqa: S311  (no secret)
+    offers = [
+        offer(number, chance.randint(1, 40) / 100, gpu_name=chance.choice(GPUS))
+        for number in range(cap + 5 + 5 * seed)
+    ]
+    answer = market_of(Shop(offers, cap, hides)).search(Query())
+    assert len(answer.records) == len(offers) or not answer.complete
 
 
 @settings(deadline=None, max_examples=60)
