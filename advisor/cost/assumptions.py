@@ -156,6 +156,12 @@ class Assumptions:
         least=0.01,
         most=1.0,
     )
+    next_machine_dearer: float = _stated(
+        0.5,
+        "share",
+        "assumption: what the machine after one that could not run the job costs more: "
+        "it has more memory or a newer driver, and was not the first choice",
+    )
     repair_h: float = _stated(
         1.0,
         "h",

@@ -13,7 +13,9 @@ from advisor.arrays import BoolArray, FloatArray
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.bids import bid_curve, hazard_of
 from advisor.cost.expected import (
+    AT_ONCE,
     Lines,
+    Starts,
     averaged,
     checkpoint_interval_h,
     expected,
@@ -106,7 +108,7 @@ def bill(
     machines: Machines,
     throughput: Throughput,
     job: Job,
-    failed_starts: FloatArray | float = 0.0,
+    starts: Starts = AT_ONCE,
 ) -> Bill:
     """Return what `job` costs on each offer.
 
@@ -115,11 +117,7 @@ def bill(
 
     Parameters
     ----------
-    failed_starts : starts that are expected to fail, for want of memory (see
-        `advisor.workloads.host_memory.failed_starts`) or since the image does not run
-        there, shape (N,). Each is paid for up to its first step. What the machine after
-        it costs is not known of one offer alone: it is taken to cost what this one does,
-        which it may well exceed
+    starts : how the job comes to run
     """
     assumed = job.assumptions
     epoch_hours = _epoch_hours(throughput.samples_per_s, job)
@@ -150,7 +148,7 @@ def bill(
         failures_per_h=failures * fail_factor,
         preemptions_per_h=losses * loss_factor,
         planned_moves=moves,
-        failed_starts=failed_starts,
+        starts=starts,
     )
     by_error = lines.averaged(weights)
     whole = by_error.averaged(_WEIGHTS)

@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from advisor.arrays import BoolArray, FloatArray
+from advisor.workloads.memory import too_little_probability
 from advisor.workloads.profile import Workload
 
 PROCESS_GB = 2.0
@@ -61,8 +62,6 @@ assumption, memory comes in powers of two. A launcher takes none with as much or
 _TRIES = 4
 """Machines that are tried at most, each with `MORE_PER_TRY` times the memory: beyond
 these, what is not surely too small leaves less than 0.001 of a start."""
-
-_LOGISTIC = np.sqrt(3.0) / np.pi  # scale of a logistic distribution over its sd
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,21 +127,14 @@ def host_memory(
     )
 
 
-def too_little_probability(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
-    """Return how likely a host's memory does not suffice, shape (N,).
-
-    The logarithm of what is needed is taken as logistic with `NEED_LOG_SD`. NaN where
-    the memory is unknown.
-    """
-    with np.errstate(divide="ignore", over="ignore"):
-        shortage = np.log(need_gb / ram_gb) / (NEED_LOG_SD * _LOGISTIC)
-        probability: FloatArray = 1.0 / (1.0 + np.exp(-shortage))
-    return probability
+def host_risk(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
+    """Return how likely a host's memory does not suffice, shape (N,); NaN if unknown."""
+    return too_little_probability(need_gb, ram_gb, NEED_LOG_SD)
 
 
 def surely_too_small(need: HostMemory, ram_gb: FloatArray) -> BoolArray:
     """Return which hosts surely have too little memory, shape (N,); unknown is not."""
-    risk = np.nan_to_num(too_little_probability(need.reckoned, ram_gb))
+    risk = np.nan_to_num(host_risk(need.reckoned, ram_gb))
     surely: BoolArray = (risk >= SURELY_TOO_SMALL) | (need.least > ram_gb)
     return surely
 
@@ -157,7 +149,7 @@ def failed_starts(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
     never more than the tries, and 0 where the memory is unknown.
     """
     tries = MORE_PER_TRY ** np.arange(_TRIES)[:, None]
-    each = too_little_probability(need_gb, tries * ram_gb)
+    each = host_risk(need_gb, tries * ram_gb)
     total: FloatArray = np.nan_to_num(each).sum(axis=0)
     return total
 

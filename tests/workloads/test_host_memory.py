@@ -18,8 +18,8 @@ from advisor.workloads.host_memory import (
     HostMemory,
     failed_starts,
     host_memory,
+    host_risk,
     surely_too_small,
-    too_little_probability,
 )
 from advisor.workloads.load import load_workload
 from advisor.workloads.profile import Workload
@@ -92,16 +92,16 @@ def test_what_a_profile_states_stands() -> None:
 def test_more_memory_is_never_riskier(need_gb: float, ram_gb: float, more: float) -> None:
     """The chance of too little falls with the memory and rises with the need."""
     needs, rams = np.array([need_gb]), np.array([ram_gb])
-    risk = too_little_probability(needs, rams)[0]
+    risk = host_risk(needs, rams)[0]
     assert 0.0 <= risk <= 1.0
-    assert too_little_probability(needs, rams * more)[0] <= risk
-    assert too_little_probability(needs * more, rams)[0] >= risk
+    assert host_risk(needs, rams * more)[0] <= risk
+    assert host_risk(needs * more, rams)[0] >= risk
 
 
 def test_what_is_just_enough_is_even_odds() -> None:
     """As much as is needed fails every other time; none surely, unknown is unknown."""
     ram = np.array([32.0, 0.0, np.nan])
-    half, surely, unknown = too_little_probability(np.full(3, 32.0), ram)
+    half, surely, unknown = host_risk(np.full(3, 32.0), ram)
     assert half == pytest.approx(0.5)
     assert surely == 1.0
     assert np.isnan(unknown)
@@ -134,7 +134,7 @@ def test_a_fitted_batch_makes_no_host_surely_too_small() -> None:
     fitted = host_memory(RESNET50, [1], [16.0], batch, fitted=True)
     ram = np.array([64.0])
     assert fitted.total[0] == asked.total[0] > 1000.0
-    assert too_little_probability(fitted.total, ram)[0] > 0.99
+    assert host_risk(fitted.total, ram)[0] > 0.99
     assert too_small(asked, 64.0)
     assert not too_small(fitted, 64.0)
     assert too_small(fitted, 1.0)  # even a process alone needs more
@@ -146,7 +146,7 @@ def test_failed_starts_by_hand() -> None:
     """As much as is needed fails every other time, and then twice of it rarely does."""
     need_gb, ram = np.full(4, 32.0), np.array([32.0, 16.0, 1e6, np.nan])
     even, half, none, unknown = failed_starts(need_gb, ram)
-    next_one = too_little_probability(need_gb, MORE_PER_TRY * need_gb)[0]
+    next_one = host_risk(need_gb, MORE_PER_TRY * need_gb)[0]
     assert even == pytest.approx(0.5 + next_one, abs=0.002)
     assert half == pytest.approx(1.0 + even, abs=0.04)
     assert none < 1e-6
@@ -160,5 +160,5 @@ def test_failed_starts_are_few_and_follow_the_risk(
     """At least the risk of the first, never many; more memory means no more of them."""
     needs, rams = np.array([need_gb]), np.array([ram_gb])
     some = failed_starts(needs, rams)[0]
-    assert too_little_probability(needs, rams)[0] <= some <= 4.0
+    assert host_risk(needs, rams)[0] <= some <= 4.0
     assert failed_starts(needs, rams * more)[0] <= some + 1e-12
