@@ -243,9 +243,10 @@ def _what_helps(ranking: Ranking) -> str:
 
     workload = ranking.job.workload
     hints = what_would_fit(workload, _USUAL_GIB * GB_PER_GIB, 1)
+    needs = float(memory_gb(workload, 1))
     return (
-        f"a sample needs {float(memory_gb(workload, 1)):.1f} GB of GPU memory; what would "
-        f"fit, from one GPU of {_USUAL_GIB} GB: {', or '.join(hints) or 'nothing known'}"
+        f"a sample needs {needs:.1f} GB of GPU memory; what would fit, from one GPU of "
+        f"{_USUAL_GIB} GB: {', or '.join(hints) or 'nothing that this project knows'}"
     )
 
 

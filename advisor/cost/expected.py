@@ -29,9 +29,7 @@ class Starts(NamedTuple):
     ----------
     failed : starts that are expected to fail, for want of memory or since the image does
         not run; each is paid for up to its first step
-    elsewhere : probability that the job does not run on this offer but on another one,
-        which is dearer by `Assumptions.next_machine_dearer`: what it costs is not known
-        of one offer alone
+    elsewhere : probability that the job does not run on this offer but on another one
     """
 
     failed: FloatArray | float = 0.0
@@ -61,7 +59,8 @@ class Lines:
     download_usd, upload_usd : traffic
     failed_h : starts that fail for want of memory, or since the image does not run;
         bills rent
-    dearer_usd : what another machine costs more, where the job does not run on this one
+    dearer_usd : what other machines cost more on which the job runs, in part or whole,
+        see `Assumptions.next_machine_dearer`
     failures, preemptions, moves, checkpoints, failed_starts : how many
     """
 
@@ -229,6 +228,8 @@ def expected(
     storage_usd = terms.storage_usd_per_h * (paid_h + pull_h + paused_h)
     download_usd = terms.download_usd_per_gb * downloaded
     upload_usd = terms.upload_usd_per_gb * terms.checkpoint_gb * count
+    # After each move an equal part of the job runs on a machine that is not this bargain.
+    elsewhere = 1.0 - (1.0 - starts.elsewhere) / (1.0 + moves)
     paid_usd = rent_usd + storage_usd + download_usd + upload_usd
     shape = running_h.shape
 
@@ -254,5 +255,5 @@ def expected(
         checkpoints=full(count),
         failed_h=full(failed_h),
         failed_starts=full(failed_starts),
-        dearer_usd=full(starts.elsewhere * assumed.next_machine_dearer * paid_usd),
+        dearer_usd=full(elsewhere * assumed.next_machine_dearer * paid_usd),
     )

@@ -98,6 +98,7 @@ def predict(
     *,
     fit_batch: bool = False,
     memory_margin: float = 0.0,
+    holds_batch: bool = False,
     measured: Measured | None = None,
     memo: GpuMemo | None = None,
 ) -> Throughput:
@@ -112,6 +113,7 @@ def predict(
     fit_batch : each GPU takes the largest batch that it holds with `SAFE_ODDS`, not the
         profile's
     memory_margin : share of the memory that is to be left free
+    holds_batch : each GPU is known to hold the profile's batch at once
     measured : what runs of the user's own say; None: there are none
     memo : what was said of GPUs before, for this workload, model and these runs
     """
@@ -121,6 +123,8 @@ def predict(
     usable_gb = memory_gb_ * USABLE_SHARE
     fit = fitted_micro_batch if fit_batch else fit_micro_batch
     micro_batch = fit(workload, memory_gb_ * (1.0 - memory_margin), machines.num_gpus)
+    if holds_batch:
+        micro_batch = np.full_like(micro_batch, workload.batch_size)
     fits = micro_batch > 0
     held = np.maximum(micro_batch, 1).astype(np.float64)
     batch = held if fit_batch else np.full_like(held, workload.batch_size)
@@ -191,7 +195,7 @@ def measure(
     limits = []
     for run, machine in zip(runs, machines, strict=True):
         asked = replace(workload, batch_size=run.batch_size)
-        found = predict(machine, asked, model)
+        found = predict(machine, asked, model, holds_batch=True)  # it ran
         limits.append(np.stack([found.limits[name] for name in LIMITS]))
     return measured_by(runs, machines, limits, workload, model)
 

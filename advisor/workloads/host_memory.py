@@ -2,10 +2,12 @@
 
 By formula, each part in 10^9 bytes::
 
-    need = GPUs x process                    Python, framework and CUDA of one process
+    need = system                            kernel and services of the host
+         + GPUs x process                    Python, framework and CUDA of one process
          + GPUs x workers x worker           the data loader's
          + GPUs x (2 workers + 1) x batch    what they prefetch, and the batch under way
          + weights                           on their way to the GPUs
+         + checkpoint                        read whole before it goes to the GPUs
          + page cache                        what a mapped file must keep in memory
 
 Who loads the weights *whole* holds all of them at once: in every process, or, where they
@@ -28,6 +30,9 @@ import numpy.typing as npt
 from advisor.arrays import BoolArray, FloatArray
 from advisor.workloads.memory import too_little_probability
 from advisor.workloads.profile import Workload
+
+SYSTEM_GB = 1.0
+"""Of the host's kernel, services and container runtime: assumption."""
 
 PROCESS_GB = 2.0
 """Of a process that has set up CUDA: 2.06 GB (pytorch/pytorch issue 113326) and 1.96 GB
@@ -70,18 +75,21 @@ class HostMemory:
 
     Attributes
     ----------
-    processes, workers, prefetch, weights, page_cache : the parts
+    system, processes, workers, prefetch, weights, checkpoint, page_cache : the parts;
+        weights and checkpoint are not held at the same time, the larger counts
     total : their sum, or what the profile states
     reckoned : what of the total counts where a machine is left out: not what is
-        prefetched of a fitted batch
+        prefetched of a fitted batch, nor a checkpoint, which who resumes alone reads
     least : what cannot be done without, whatever a loader does: whole weights, unless
         the profile states the total
     """
 
+    system: FloatArray
     processes: FloatArray
     workers: FloatArray
     prefetch: FloatArray
     weights: FloatArray
+    checkpoint: FloatArray
     page_cache: FloatArray
     total: FloatArray
     reckoned: FloatArray
@@ -117,13 +125,25 @@ def host_memory(
     prefetch = gpus * (PREFETCH_FACTOR * each + 1.0) * batch_gb
     weights = holders * held_gb if whole else np.zeros_like(gpus)
     page_cache = np.full_like(gpus, 0.0 if whole else min(held_gb, SHARD_GB))
-    total = processes + workers + prefetch + weights + page_cache
-    reckoned, least = total - prefetch if fitted else total, weights
+    system = np.full_like(gpus, SYSTEM_GB)
+    checkpoint = holders * workload.checkpoint_gb
+    begun = system + processes + workers + weights + page_cache
+    total = begun + prefetch + np.maximum(checkpoint - weights, 0.0)
+    reckoned, least = begun if fitted else begun + prefetch, weights
     if workload.host_ram_gb > 0.0:
         total = reckoned = np.full_like(gpus, workload.host_ram_gb)
         least = np.zeros_like(gpus)
     return HostMemory(
-        processes, workers, prefetch, weights, page_cache, total, reckoned, least
+        system,
+        processes,
+        workers,
+        prefetch,
+        weights,
+        checkpoint,
+        page_cache,
+        total,
+        reckoned,
+        least,
     )
 
 

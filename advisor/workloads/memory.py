@@ -225,14 +225,13 @@ def fit_micro_batch(
 ) -> IntArray:
     """Return the micro-batch with the fewest steps that a GPU of each memory holds.
 
-    A batch that fits is taken whole, however tightly. Else the gradients of
+    It fits with `SAFE_ODDS`, or is one sample. The gradients of
     ``ceil(batch / micro-batch)`` steps are added up, as alike as they can be, so that the
-    batch stays what the profile says, and each fits with `SAFE_ODDS`. Parameters and
-    shape are those of `largest_micro_batch`.
+    batch stays what the profile says. Parameters and shape are those of
+    `largest_micro_batch`.
     """
-    most = largest_micro_batch(workload, gpu_memory_gb, num_gpus)
     safe = fitted_micro_batch(workload, gpu_memory_gb, num_gpus)
-    held = np.where(most >= workload.batch_size, workload.batch_size, safe)
+    held = np.minimum(safe, workload.batch_size)
     steps = np.ceil(workload.batch_size / np.maximum(held, 1))
     micro_batch = np.where(held >= 1, np.ceil(workload.batch_size / steps), 0)
     return np.asarray(micro_batch, dtype=np.int64)
