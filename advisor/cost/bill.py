@@ -43,6 +43,8 @@ _LUCK = 2.0
 """Variance of the hours that an interruption costs, over the square of their mean, plus
 one: they are nearly exponential."""
 
+_EVEN = 0.5  # odds
+
 
 @dataclass(frozen=True, slots=True)
 class Bill:
@@ -69,7 +71,8 @@ class Bill:
     failures_per_h, losses_per_h : rates at which the machine fails and the bid loses
         its GPUs, in the middle of their priors
     flags : what is assumed of an offer; ``forced_move`` where it ends too early;
-        ``on_demand_cheaper`` where a rental on demand costs less than the best bid
+        ``on_demand_cheaper`` where a rental on demand costs less than the best bid;
+        ``likely_fails`` where the job more likely does not run there than runs
     """
 
     usd_per_hour: FloatArray
@@ -198,6 +201,7 @@ def bill(
             **paid.flags,
             "forced_move": moves > 0.0,
             "on_demand_cheaper": dearer,
+            "likely_fails": starts.elsewhere + 0.0 * moves > _EVEN,
         },
     )
 

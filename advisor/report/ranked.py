@@ -59,6 +59,7 @@ _NOTES: Mapping[str, str] = {
     "no_reserved_discount": "no discount",
     "forced_move": "ends before the job",
     "on_demand_cheaper": "on demand is cheaper",
+    "likely_fails": "more likely fails than runs",
     "unverified": "unverified",
 }
 """Flags that the table spells out; the others are in the JSON and CSV."""
