@@ -17,6 +17,7 @@ import numpy as np
 from advisor.arrays import BoolArray, FloatArray, IntArray, distinct, joined
 from advisor.choice import Choice, Costs
 from advisor.cost.bill import Bill, bill
+from advisor.cost.expected import Starts
 from advisor.cost.job import Job
 from advisor.hardware.cpus import CpuTable, load_cpus
 from advisor.hardware.gpus import GpuTable, load_gpus
@@ -33,8 +34,8 @@ from advisor.workloads.host_memory import (
     HostMemory,
     failed_starts,
     host_memory,
+    host_risk,
     surely_too_small,
-    too_little_probability,
 )
 
 CHUNK = 4096
@@ -142,21 +143,26 @@ class Evaluator:
             tables.model,
             condition,
             fit_batch=job.fit_batch,
+            memory_margin=job.memory_margin,
             measured=self.measured,
             memo=self.memo,
         )
         software = software_fit(offers, machines.gpu, job.images)
         need = _host_memory(offers, throughput, job)
-        risk = too_little_probability(need.total, machines.ram_gb)
-        # A machine that does not run the image is not tried twice.
-        failed = failed_starts(need.total, machines.ram_gb) + software.risk
-        cost = bill(offers, machines, throughput, job, failed)
+        risk = host_risk(need.total, machines.ram_gb)
+        gpu_risk = np.nan_to_num(throughput.memory_risk)
+        # A machine that does not run the image, or whose GPU does not hold the training,
+        # is not tried twice.
+        failed = failed_starts(need.total, machines.ram_gb) + software.risk + gpu_risk
+        runs = (1.0 - gpu_risk) * (1.0 - software.risk) * (1.0 - np.nan_to_num(risk))
+        cost = bill(offers, machines, throughput, job, Starts(failed, 1.0 - runs))
         too_small = surely_too_small(need, machines.ram_gb)
         usable, unusable = _usable(throughput, software, too_small, cost, job)
         flags = {
             **_flags(offers, machines, condition, throughput, cost),
             **software.flags,
             "host_ram_tight": np.nan_to_num(risk) > _TIGHT,
+            "gpu_memory_tight": gpu_risk > _TIGHT,
             "batch_fitted": np.full(len(offers), job.fit_batch),
         }
         found = Evaluated(

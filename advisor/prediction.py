@@ -28,14 +28,17 @@ from advisor.store.runs import recorded_runs
 from advisor.throughput.advice import Advice
 from advisor.throughput.nearest import nearest
 from advisor.throughput.own_runs import OwnRun
+from advisor.workloads.fitting import what_would_fit
 from advisor.workloads.load import library_of
-from advisor.workloads.memory import GB_PER_GIB, memory_gb
+from advisor.workloads.memory import GB_PER_GIB, USABLE_SHARE, memory_gb
 from advisor.workloads.override import override
 from advisor.workloads.profile import Workload
 
 _THREADS = (0.01, 100_000.0)
 _CLOCK_GHZ = (0.1, 20.0)
 """Outside these a number is a slip, such as a clock in MHz."""
+
+_MARGIN = (0.0, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ def predict(
     cpu_ghz: float | None = None,
     figures: Mapping[str, object] | None = None,
     fit_batch: bool = False,
+    memory_margin: float = 0.0,
     runs: Sequence[OwnRun] | None = None,
     tables: Tables | None = None,
 ) -> Prediction:
@@ -133,7 +137,9 @@ def predict(
     threads : hardware threads of the whole machine; None: all those of `cpu`
     cpu_ghz : clock, GHz; it counts only where `cpu` is in no table
     figures : figures of the profile to replace, see `workloads.override`
-    fit_batch : each GPU takes the largest batch that it holds, not the profile's
+    fit_batch : each GPU takes the largest batch that it holds with nine chances in ten,
+        not the profile's
+    memory_margin : share of a GPU's memory that is to be left free, 0 to 0.9
     runs : of the workload that the user made and measured; None: those that ``advisor
         record`` and ``run`` have kept, as every command takes them
     tables : hardware tables and model, for many calls; None: those that ship, or the
@@ -153,6 +159,7 @@ def predict(
         workload = library_of(data, Path.cwd()).load(workload)
     profile = override(workload, figures or {})
     check_machine(num_gpus, threads, cpu_ghz)
+    _check_range("memory_margin", memory_margin, _MARGIN)
     meant = tables.gpus.find(gpu)
     told_gb = gpu_key(gpu).memory_gb
     known = tables.cpus.resolve(cpu)
@@ -171,6 +178,7 @@ def predict(
         profile.epochs,
         profile.disk_gb,
         fit_batch=fit_batch,
+        memory_margin=memory_margin,
         runs=_recorded(data, profile.name) if runs is None else tuple(runs),
         images=images_of("", profile),
     )
@@ -226,10 +234,14 @@ def _check_range(name: str, value: object, bounds: tuple[float, float]) -> None:
 def _too_small(workload: Workload, ranking: Ranking) -> str:
     has = float(ranking.machines.gpu_memory_gb[0]) * GB_PER_GIB
     needs = float(memory_gb(workload, 1, ranking.offers.num_gpus[0]))
-    name = ranking.offers.gpu_name[0]
+    number = int(ranking.offers.num_gpus[0])
+    margin = ranking.job.memory_margin
+    usable = has * USABLE_SHARE * (1.0 - margin)
+    hints = what_would_fit(workload, has, number)
     return (
-        f"{workload.name} does not fit: one sample needs {needs:.1f} GB of GPU memory, "
-        f"{name} has {has:.1f}"
+        f"{workload.name} does not fit: one sample needs {needs:.1f} GB of GPU memory, a "
+        f"training can fill {usable:.1f} of {ranking.offers.gpu_name[0]}'s {has:.1f}; "
+        f"what would fit: {', or '.join(hints) or 'nothing that this project knows'}"
     )
 
 

@@ -32,7 +32,7 @@ from advisor.workloads.host_memory import (
     WORKER_GB,
     WORKERS,
 )
-from advisor.workloads.memory import USABLE_SHARE
+from advisor.workloads.memory import GB_PER_GIB, USABLE_SHARE, memory_gb
 
 if TYPE_CHECKING:
     from advisor.throughput.advice import Advice
@@ -215,6 +215,10 @@ def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
     )
 
 
+_USUAL_GIB = 24
+"""Memory of a usual GPU for rent, from which it is said what would fit."""
+
+
 def nothing_left(ranking: Ranking) -> AdvisorError:
     """Return the error of a ranking without a choice: why, and what would help."""
     if ranking.read == 0:
@@ -225,8 +229,25 @@ def nothing_left(ranking: Ranking) -> AdvisorError:
         return refusal(ranking.offers, cost, ranking.job, ranking.choice)
     counts = ", ".join(f"{name} {count:,}" for name, count in ranking.excluded.items())
     out = f" (left out: {counts})" if counts else ""
-    message = f"no offer fits{out}: loosen the constraints or take a smaller workload"
+    message = f"no offer fits{out}: {_what_helps(ranking)}"
     return NothingFitsError(message)
+
+
+def _what_helps(ranking: Ranking) -> str:
+    """Return what to do where nothing fits."""
+    if "gpu_memory_too_small" not in ranking.excluded:
+        return "loosen the constraints or take a smaller workload"
+    from advisor.workloads.fitting import (  # noqa: PLC0415  (a refusal alone)
+        what_would_fit,
+    )
+
+    workload = ranking.job.workload
+    hints = what_would_fit(workload, _USUAL_GIB * GB_PER_GIB, 1)
+    needs = float(memory_gb(workload, 1))
+    return (
+        f"a sample needs {needs:.1f} GB of GPU memory; what would fit, from one GPU of "
+        f"{_USUAL_GIB} GB: {', or '.join(hints) or 'nothing that this project knows'}"
+    )
 
 
 def find_offer(ranking: Ranking, offer_id: int) -> int:
@@ -278,6 +299,7 @@ def advice_of(ranking: Ranking, at: int) -> Advice:
         ranking.tables.model,
         ranking.condition.take(here),
         fit_batch=ranking.job.fit_batch,
+        memory_margin=ranking.job.memory_margin,
         measured=ranking.measured,
     )
 

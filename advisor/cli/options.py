@@ -65,6 +65,7 @@ def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
     return command
 
 
+_LARGEST_MARGIN = 0.9
 _GIVEN = "advisor.given_flags"
 _GIVEN_JSON = "advisor.given_json"
 _FORMAT = "output_format"
@@ -275,8 +276,34 @@ def fit_batch_option(command: Command) -> Command:
     return click.option(
         "--fit-batch",
         is_flag=True,
-        help="Take the largest batch that each GPU holds, not the workload's.",
+        help="Take the largest batch that each GPU holds, nine times in ten, not the "
+        "workload's.",
     )(command)
+
+
+def memory_margin_option(command: Command) -> Command:
+    """Add ``--memory-margin``, the share of a GPU's memory that is to be left free."""
+    return click.option(
+        "--memory-margin",
+        callback=_share,
+        default="0",
+        metavar="SHARE",
+        help="Leave so much of a GPU's memory free, such as 10% or 0.1; what does not is "
+        "left out.",
+    )(command)
+
+
+def _share(ctx: click.Context, param: click.Parameter, value: str) -> float:  # noqa: ARG001
+    """Read a share: ``10%`` or ``0.1``."""
+    text = value.strip()
+    try:
+        share = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
+    except ValueError:
+        share = math.nan
+    if not 0.0 <= share <= _LARGEST_MARGIN:
+        message = f"a share from 0 to {_LARGEST_MARGIN} is expected, such as 10%"
+        raise click.BadParameter(message)
+    return share
 
 
 def job_options(command: Command) -> Command:
@@ -286,6 +313,7 @@ def job_options(command: Command) -> Command:
         workload_option,
         set_option,
         fit_batch_option,
+        memory_margin_option,
         click.option(
             "--epochs",
             type=click.IntRange(min=1, max=10**9),

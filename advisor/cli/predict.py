@@ -8,6 +8,7 @@ from advisor.cli.environment import Environment
 from advisor.cli.options import (
     fit_batch_option,
     machine_options,
+    memory_margin_option,
     set_option,
     workload_option,
 )
@@ -24,6 +25,7 @@ from advisor.workloads.override import assigned
 @workload_option
 @machine_options
 @fit_batch_option
+@memory_margin_option
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Print the prediction as JSON.")
 @click.pass_obj
@@ -38,6 +40,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     clock: float | None,
     batch: int | None,
     fit_batch: bool,
+    memory_margin: float,
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -59,6 +62,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         cpu_ghz=clock,
         figures=figures,
         fit_batch=fit_batch,
+        memory_margin=memory_margin,
         runs=own_runs(environment, profile.name),
         tables=load_tables(environment.models),
     )

@@ -48,11 +48,14 @@ class JobOptions:
     rental: Rental
     assumed: tuple[str, ...]
     image: str | None
+    # A job that was kept before there was this goes on without it.
+    memory_margin: float = 0.0
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> Self:
         """Take click's options of the job out of all."""
-        return cls(**{one.name: options.pop(one.name) for one in fields(cls)})
+        names = [one.name for one in fields(cls) if one.name in options]
+        return cls(**{name: options.pop(name) for name in names})
 
     def job(self, environment: Environment) -> Job:
         """Return the job, its profile with the user's own figures, and its images.
@@ -80,6 +83,7 @@ class JobOptions:
             assumptions,
             self.fit_batch,
             images=images,
+            memory_margin=self.memory_margin,
         )
 
 

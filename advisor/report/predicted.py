@@ -28,6 +28,7 @@ _OF_A_MARKET = (
     "epoch_rent_usd",
     "epoch_storage_usd",
     "epoch_traffic_usd",
+    "epoch_next_machine_usd",
     "job_usd",
     "job_hours",
     "checkpoint_hours",
@@ -55,6 +56,7 @@ _REMARKS: Mapping[str, str] = {
     "mixed_gpus": "the cards are not alike; the smallest and slowest counts",
     "ram_unknown": "the host's memory is unknown; no data count as cached",
     "disk_speed_unknown": "the disk is unknown and does not limit",
+    "gpu_memory_tight": "it may need more memory than the GPU has: try before you pay",
     "batch_fitted": "the largest batch that the GPU holds, not the workload's",
     "batch_accumulated": "the batch does not fit at once and is accumulated",
 }

@@ -59,6 +59,7 @@ _NOTES: Mapping[str, str] = {
     "no_reserved_discount": "no discount",
     "forced_move": "ends before the job",
     "on_demand_cheaper": "on demand is cheaper",
+    "likely_fails": "more likely fails than runs",
     "unverified": "unverified",
 }
 """Flags that the table spells out; the others are in the JSON and CSV."""
@@ -161,6 +162,9 @@ def _notes(entry: Entry) -> list[str]:
     notes = [_NOTES[flag] for flag in entry["flags"] if flag in _NOTES]
     if entry["bid_usd_per_hour"] is not None:
         notes.append(f"bid {_usd(entry['bid_usd_per_hour'], 3)}")
+    if "gpu_memory_tight" in entry["flags"]:
+        margin_gb, need_gb = entry["memory_margin_gb"], entry["memory_gb"]
+        notes.append(f"tight: {margin_gb / (margin_gb + need_gb):.0%} free")
     if entry["accumulation_steps"] > 1:
         notes.append(f"batch {entry['micro_batch']} x {entry['accumulation_steps']}")
     elif "batch_fitted" in entry["flags"]:

@@ -87,6 +87,7 @@ def advise(
     condition: Health | None = None,
     *,
     fit_batch: bool = False,
+    memory_margin: float = 0.0,
     measured: Measured | None = None,
 ) -> Advice:
     """Say what holds one machine back, and what would lift it.
@@ -98,9 +99,11 @@ def advise(
     workload : the profile; it must fit
     model : the trained artefact
     condition : what is known of the machine's health; None: nothing
-    fit_batch, measured : as in `predict`
+    fit_batch, memory_margin, measured : as in `predict`
     """
-    asked = _Asked(machine, threads, workload, model, condition, fit_batch, measured)
+    asked = _Asked(
+        machine, threads, workload, model, condition, fit_batch, memory_margin, measured
+    )
     now = asked.predicted(machine)
     rate, limits = float(now.samples_per_s[0]), now.limits
     bound_by = str(now.bound_by[0])
@@ -139,6 +142,7 @@ class _Asked:
     model: ThroughputModel
     condition: Health | None
     fit_batch: bool
+    memory_margin: float
     measured: Measured | None
 
     def enough_threads(self) -> int | None:
@@ -199,6 +203,7 @@ class _Asked:
             self.model,
             condition,
             fit_batch=self.fit_batch,
+            memory_margin=self.memory_margin,
             measured=self.measured,
         )
 

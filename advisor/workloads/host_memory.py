@@ -2,10 +2,12 @@
 
 By formula, each part in 10^9 bytes::
 
-    need = GPUs x process                    Python, framework and CUDA of one process
+    need = system                            kernel and services of the host
+         + GPUs x process                    Python, framework and CUDA of one process
          + GPUs x workers x worker           the data loader's
          + GPUs x (2 workers + 1) x batch    what they prefetch, and the batch under way
          + weights                           on their way to the GPUs
+         + checkpoint                        read whole before it goes to the GPUs
          + page cache                        what a mapped file must keep in memory
 
 Who loads the weights *whole* holds all of them at once: in every process, or, where they
@@ -26,7 +28,11 @@ import numpy as np
 import numpy.typing as npt
 
 from advisor.arrays import BoolArray, FloatArray
+from advisor.workloads.memory import too_little_probability
 from advisor.workloads.profile import Workload
+
+SYSTEM_GB = 1.0
+"""Of the host's kernel, services and container runtime: assumption."""
 
 PROCESS_GB = 2.0
 """Of a process that has set up CUDA: 2.06 GB (pytorch/pytorch issue 113326) and 1.96 GB
@@ -62,8 +68,6 @@ _TRIES = 4
 """Machines that are tried at most, each with `MORE_PER_TRY` times the memory: beyond
 these, what is not surely too small leaves less than 0.001 of a start."""
 
-_LOGISTIC = np.sqrt(3.0) / np.pi  # scale of a logistic distribution over its sd
-
 
 @dataclass(frozen=True, slots=True)
 class HostMemory:
@@ -71,18 +75,21 @@ class HostMemory:
 
     Attributes
     ----------
-    processes, workers, prefetch, weights, page_cache : the parts
+    system, processes, workers, prefetch, weights, checkpoint, page_cache : the parts;
+        weights and checkpoint are not held at the same time, the larger counts
     total : their sum, or what the profile states
     reckoned : what of the total counts where a machine is left out: not what is
-        prefetched of a fitted batch
+        prefetched of a fitted batch, nor a checkpoint, which who resumes alone reads
     least : what cannot be done without, whatever a loader does: whole weights, unless
         the profile states the total
     """
 
+    system: FloatArray
     processes: FloatArray
     workers: FloatArray
     prefetch: FloatArray
     weights: FloatArray
+    checkpoint: FloatArray
     page_cache: FloatArray
     total: FloatArray
     reckoned: FloatArray
@@ -118,31 +125,36 @@ def host_memory(
     prefetch = gpus * (PREFETCH_FACTOR * each + 1.0) * batch_gb
     weights = holders * held_gb if whole else np.zeros_like(gpus)
     page_cache = np.full_like(gpus, 0.0 if whole else min(held_gb, SHARD_GB))
-    total = processes + workers + prefetch + weights + page_cache
-    reckoned, least = total - prefetch if fitted else total, weights
+    system = np.full_like(gpus, SYSTEM_GB)
+    checkpoint = holders * workload.checkpoint_gb
+    begun = system + processes + workers + weights + page_cache
+    total = begun + prefetch + np.maximum(checkpoint - weights, 0.0)
+    reckoned, least = begun if fitted else begun + prefetch, weights
     if workload.host_ram_gb > 0.0:
         total = reckoned = np.full_like(gpus, workload.host_ram_gb)
         least = np.zeros_like(gpus)
     return HostMemory(
-        processes, workers, prefetch, weights, page_cache, total, reckoned, least
+        system,
+        processes,
+        workers,
+        prefetch,
+        weights,
+        checkpoint,
+        page_cache,
+        total,
+        reckoned,
+        least,
     )
 
 
-def too_little_probability(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
-    """Return how likely a host's memory does not suffice, shape (N,).
-
-    The logarithm of what is needed is taken as logistic with `NEED_LOG_SD`. NaN where
-    the memory is unknown.
-    """
-    with np.errstate(divide="ignore", over="ignore"):
-        shortage = np.log(need_gb / ram_gb) / (NEED_LOG_SD * _LOGISTIC)
-        probability: FloatArray = 1.0 / (1.0 + np.exp(-shortage))
-    return probability
+def host_risk(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
+    """Return how likely a host's memory does not suffice, shape (N,); NaN if unknown."""
+    return too_little_probability(need_gb, ram_gb, NEED_LOG_SD)
 
 
 def surely_too_small(need: HostMemory, ram_gb: FloatArray) -> BoolArray:
     """Return which hosts surely have too little memory, shape (N,); unknown is not."""
-    risk = np.nan_to_num(too_little_probability(need.reckoned, ram_gb))
+    risk = np.nan_to_num(host_risk(need.reckoned, ram_gb))
     surely: BoolArray = (risk >= SURELY_TOO_SMALL) | (need.least > ram_gb)
     return surely
 
@@ -157,7 +169,7 @@ def failed_starts(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
     never more than the tries, and 0 where the memory is unknown.
     """
     tries = MORE_PER_TRY ** np.arange(_TRIES)[:, None]
-    each = too_little_probability(need_gb, tries * ram_gb)
+    each = host_risk(need_gb, tries * ram_gb)
     total: FloatArray = np.nan_to_num(each).sum(axis=0)
     return total
 

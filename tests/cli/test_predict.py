@@ -28,6 +28,7 @@ OF_A_MARKET = {
     "epoch_rent_usd",
     "epoch_storage_usd",
     "epoch_traffic_usd",
+    "epoch_next_machine_usd",
     "job_usd",
     "job_hours",
     "checkpoint_hours",

@@ -141,7 +141,7 @@ def test_a_host_with_too_little_memory_is_no_bargain(
     assert "host_ram_tight" in tight["flags"]
     assert "host_ram_tight" not in best["flags"]
     assert tight["expected_failed_starts"] > 0.5
-    assert best["expected_failed_starts"] < 0.01
+    assert best["expected_failed_starts"] < 0.05
     assert tight["job_usd"] > best["job_usd"]
 
 
