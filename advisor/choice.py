@@ -21,8 +21,18 @@ from advisor.errors import AdvisorError, NothingFitsError, OverBudgetError
 from advisor.market.offers import Offers
 from advisor.market.values import UNKNOWN_ID
 
-SortKey = Literal["epoch-cost", "epoch-time", "price"]
+SortKey = Literal["balanced", "epoch-cost", "epoch-time", "price"]
+"""What the order goes by.
+
+``balanced`` cost per epoch, and what waiting for the job is worth
+(`Assumptions.waiting_usd_per_h`), ``epoch-cost`` cost alone, ``epoch-time`` hours of
+training per epoch, ``price`` dollars per hour.
+"""
+
 SORT_KEYS: tuple[SortKey, ...] = get_args(SortKey)
+
+COST_KEYS: frozenset[SortKey] = frozenset({"balanced", "epoch-cost"})
+"""Those by which the cost of the job decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,7 @@ class Choice:
 
     Attributes
     ----------
-    sort : what the order goes by
+    sort : see `SortKey`
     risk_averse : order by this quantile of the cost (0 to 1); None: by its expectation
     deadline_h : hours from rent to the last checkpoint at home that are allowed
     budget_usd : dollars that the whole job may cost
@@ -41,7 +51,7 @@ class Choice:
     pareto : leave out what another offer beats on both cost and time
     """
 
-    sort: SortKey = "epoch-cost"
+    sort: SortKey = "balanced"
     risk_averse: float | None = None
     deadline_h: float | None = None
     budget_usd: float | None = None
@@ -58,9 +68,9 @@ class Choice:
 
 def judged_cost(cost: Bill, choice: Choice) -> FloatArray:
     """Return the cost per epoch that offers are judged by, shape (N,)."""
-    if choice.risk_averse is None:
-        return cost.epoch_usd
-    return cost.quantile(choice.risk_averse)
+    q = choice.risk_averse
+    usd = cost.epoch_usd if q is None else cost.quantile(q)
+    return usd + cost.epoch_waiting_usd if choice.sort == "balanced" else usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +80,13 @@ class Costs:
     Attributes
     ----------
     usable : which of them run the job at all
-    likely_fails : whether the job more likely fails to run on them than runs
+    doubtful : whether the job may well fail to run on them
     judged_usd : cost per epoch that they are judged by
     usd_per_hour, epoch_hours, epoch_usd, job_hours, job_usd : see `Bill`
     """
 
     usable: BoolArray
-    likely_fails: BoolArray
+    doubtful: BoolArray
     judged_usd: FloatArray
     usd_per_hour: FloatArray
     epoch_hours: FloatArray
@@ -89,7 +99,7 @@ class Costs:
         """Take of a bill what decides."""
         return cls(
             usable=usable,
-            likely_fails=bill.flags["likely_fails"],
+            doubtful=bill.flags["start_doubtful"],
             judged_usd=judged_cost(bill, choice),
             usd_per_hour=bill.usd_per_hour,
             epoch_hours=bill.epoch_hours,
@@ -149,18 +159,17 @@ def sorted_offers(
 ) -> IntArray:
     """Return the positions of the offers within the limits, the best first.
 
-    What more likely fails than runs comes last, unless the order is by price: nobody
-    rents a machine first on which the job will hardly run, however cheap a try is. Ties
-    go to the cheaper epoch, the shorter one, the lower price and at last the lower offer
-    id.
+    What may well fail to run comes last, unless the order is by price: nobody rents a
+    machine first on which one start in five fails, however cheap a try is. Ties go to
+    the cheaper epoch, the shorter one, the lower price and at last the lower offer id.
     """
     keys: list[npt.NDArray[Any]]
     keys = [offer_id, cost.usd_per_hour, cost.epoch_hours, cost.judged_usd]
-    if choice.sort != "epoch-cost":
+    if choice.sort not in COST_KEYS:
         by = {"epoch-time": cost.epoch_hours, "price": cost.usd_per_hour}
         keys.append(by[choice.sort])
     if choice.sort != "price":
-        keys.append(cost.likely_fails)
+        keys.append(cost.doubtful)
     (places,) = np.nonzero(within)
     order: IntArray = places[np.lexsort([key[places] for key in keys])]
     return order

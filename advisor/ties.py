@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from advisor.arrays import IntArray
-from advisor.choice import judged_cost
+from advisor.choice import COST_KEYS, judged_cost
 from advisor.ranking import Ranking
 from advisor.throughput.limits import LIMITS
 from advisor.throughput.own_runs import gpu_correlation
@@ -37,7 +37,7 @@ def tied_with(ranking: Ranking, top: int | None = None) -> list[int | None]:
     a position in the ranking's arrays, None for a leader; in the order of the ranking
     """
     order = ranking.order[:top]
-    if not len(order) or ranking.choice.sort != "epoch-cost":
+    if not len(order) or ranking.choice.sort not in COST_KEYS:
         return [None] * len(order)
     covariance = _Covariance.of(ranking, order)
     cost = np.log(judged_cost(ranking.bill, ranking.choice)[order]).tolist()

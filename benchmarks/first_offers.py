@@ -1,8 +1,8 @@
-"""The first offers of every built-in profile, with what an expert looks at before renting.
+"""The first offers of every built-in profile, and what an expert looks at before renting.
 
 What is needed stands beside what the machine has, and the probability that it does not
-suffice after it; "~" marks what cannot be told from a better offer. ``docs/first-offers.md``
-has a judgment of each offer of the bundled sample.
+suffice after it; "~" marks what cannot be told from a better offer. A judgment of each
+offer of the bundled sample is in ``docs/first-offers.md``.
 
     python benchmarks/first_offers.py [FILE] [--top 3] [--workload NAME ...] [--markdown]
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.choice import Choice, one_a_machine, pareto_front
+from advisor.cost.assumptions import Assumptions
 from advisor.cost.job import Job, Rental
 from advisor.errors import NothingFitsError, OverBudgetError
 from advisor.market.filters import Filters
@@ -25,9 +28,11 @@ def ranked(
     *records: dict[str, Any],
     rental: Rental = "on-demand",
     workload: str = "resnet50",
+    assumed: Mapping[str, float] = MappingProxyType({}),
     **choice: Any,
 ) -> Ranking:
-    job = Job(load_workload(workload), 90, 180.0, rental)
+    assumptions = Assumptions().replaced(assumed)
+    job = Job(load_workload(workload), 90, 180.0, rental, assumptions)
     return rank(records, job, TABLES, Filters(), Choice(**choice))
 
 
@@ -100,6 +105,35 @@ def test_a_bid_has_the_highest_price_too(record: dict[str, Any]) -> None:
     assert ids(ranking) == [101]
     none = ranked(record, rental="interruptible", max_usd_per_hour=0.1)
     assert none.excluded == {"price": 1}
+
+
+def test_a_little_money_buys_much_time(record: dict[str, Any]) -> None:
+    """Days sooner for cents an hour come first, unless cost alone is asked for."""
+    slow = record | {"id": 1, "gpu_name": "RTX 3060", "gpu_ram": 12_288, "dph_base": 0.01}
+    fast = record | {"id": 2, "gpu_ids": [2], "dph_base": 0.14}
+    ranking = ranked(slow, fast)
+    usd, hours = ranking.bill.job_usd, ranking.bill.job_hours
+    assert usd[0] < usd[1]
+    worth = float((usd[1] - usd[0]) / (hours[0] - hours[1]))  # where both are equal
+    assert 0.0 < worth < Assumptions().waiting_usd_per_h
+    assert ids(ranking) == [2, 1]
+    assert ids(ranked(slow, fast, sort="epoch-cost")) == [1, 2]
+    for share, order in ((0.99, [1, 2]), (1.01, [2, 1]), (0.0, [1, 2])):
+        assumed = {"waiting_usd_per_h": share * worth}
+        assert ids(ranked(slow, fast, assumed=assumed)) == order
+
+
+def test_what_may_fail_to_run_comes_last(record: dict[str, Any]) -> None:
+    """A cheap try that fails too often is after all others, but in an order by price."""
+    tight = record | {"id": 1, "cpu_ram": 4_500, "dph_base": 0.1}
+    roomy = record | {"id": 2, "gpu_ids": [2], "dph_base": 0.3}
+    ranking = ranked(tight, roomy)
+    risk = float(ranking.start_risk[0])
+    assert ranking.bill.job_usd[0] < ranking.bill.job_usd[1]
+    assert ranking.flags["start_doubtful"].tolist() == [True, False]
+    assert ids(ranking) == [2, 1]
+    assert ids(ranked(tight, roomy, sort="price")) == [1, 2]
+    assert ids(ranked(tight, roomy, assumed={"most_doubt": risk + 0.01})) == [1, 2]
 
 
 def test_offers_that_share_a_gpu_are_one_choice(record: dict[str, Any]) -> None:

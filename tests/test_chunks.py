@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor import evaluation as module
-from advisor.choice import Choice
+from advisor.choice import SORT_KEYS, Choice
 from advisor.cost.job import RENTALS, Job
 from advisor.market.filters import Filters
 from advisor.market.generate.sample import generate_offers
@@ -44,7 +44,7 @@ RUN = OwnRun("resnet50", "RTX 3090", 1, 400.0, None, 16.0, None, 256, "amp")
 
 CHOICES = st.builds(
     Choice,
-    sort=st.sampled_from(["epoch-cost", "epoch-time", "price"]),
+    sort=st.sampled_from(SORT_KEYS),
     risk_averse=st.none() | st.just(0.9),
     deadline_h=st.none() | st.sampled_from([0.1, 20.0, 60.0]),
     budget_usd=st.none() | st.sampled_from([0.01, 5.0, 50.0]),

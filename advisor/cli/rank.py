@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from advisor.choice import SORT_KEYS, Choice, SortKey
+from advisor.choice import COST_KEYS, SORT_KEYS, Choice, SortKey
 from advisor.cli.environment import Environment
 from advisor.cli.options import (
     above_zero,
@@ -71,9 +71,10 @@ _TABLE_ROWS = 20
 @click.option(
     "--sort",
     type=click.Choice(SORT_KEYS),
-    default="epoch-cost",
+    default="balanced",
     show_default=True,
-    help="What the order goes by.",
+    help="What the order goes by: cost per epoch with what waiting is worth "
+    "(--assume waiting_usd_per_h=...), cost alone, time per epoch, or price per hour.",
 )
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
@@ -148,7 +149,7 @@ def command(  # noqa: PLR0917  (one argument an option)
 
 def _check(sort: SortKey, risk_averse: float | None) -> None:
     """Refuse options that contradict each other."""
-    if risk_averse is not None and sort != "epoch-cost":
+    if risk_averse is not None and sort not in COST_KEYS:
         message = (
             f"--risk-averse orders by a quantile of the cost, --sort {sort} does not"
         )

@@ -35,7 +35,7 @@ def assumed_figures(assignments: Iterable[str]) -> dict[str, float]:
 
 
 _MOST = {"h": 1e5, "s": 1e7, "1/h": 1e3, "$/GB": 1e3, "$/GB/month": 1e3, "Mbit/s": 1e12}
-_MOST |= {"MB/s": 1e12, "share": 10.0, "1": 100.0}
+_MOST |= {"MB/s": 1e12, "share": 10.0, "1": 100.0, "$/h": 1e4}
 """The most that makes sense of each unit; what is more is a slip."""
 
 
@@ -163,6 +163,20 @@ class Assumptions:
         "The tenth best offer costs 1.28 times the best (median over the built-in "
         "profiles, 1.18 to 1.41 in half of them, on the bundled sample; 1.28 and 1.14 to "
         "1.37 on 1,474 Vast.ai offers of 2026-08-17)",
+    )
+    most_doubt: float = _stated(
+        0.2,
+        "share",
+        "assumption: offers on which the job fails to run with more than this "
+        "probability come after all others; a try that fails costs cents of rent, and "
+        "somebody's evening",
+        most=1.0,
+    )
+    waiting_usd_per_h: float = _stated(
+        0.06,
+        "$/h",
+        "assumption: what an hour until the job is done is worth to whoever waits, ten "
+        "dollars a week; it decides the order and is on no bill",
     )
     repair_h: float = _stated(
         1.0,

@@ -43,8 +43,6 @@ _LUCK = 2.0
 """Variance of the hours that an interruption costs, over the square of their mean, plus
 one: they are nearly exponential."""
 
-_EVEN = 0.5  # odds
-
 
 @dataclass(frozen=True, slots=True)
 class Bill:
@@ -61,6 +59,8 @@ class Bill:
     epoch_usd : expected cost of the job over its epochs, $
     epoch_usd_low, epoch_usd_high : 90 % interval of that cost
     epoch_usd_middle : what it costs at the middle of the throughput's interval
+    epoch_waiting_usd : what waiting for the job is worth, over its epochs, $; in no
+        other figure, for nobody bills it
     checkpoint_h : advised hours of work between checkpoints, infinite where none but
         the last is needed
     planned_moves : moves because the offer ends before the job does
@@ -72,7 +72,8 @@ class Bill:
         its GPUs, in the middle of their priors
     flags : what is assumed of an offer; ``forced_move`` where it ends too early;
         ``on_demand_cheaper`` where a rental on demand costs less than the best bid;
-        ``likely_fails`` where the job more likely does not run there than runs
+        ``start_doubtful`` where the job fails to run with more than
+        `Assumptions.most_doubt`
     """
 
     usd_per_hour: FloatArray
@@ -87,6 +88,7 @@ class Bill:
     epoch_usd_low: FloatArray
     epoch_usd_high: FloatArray
     epoch_usd_middle: FloatArray
+    epoch_waiting_usd: FloatArray
     checkpoint_h: FloatArray
     planned_moves: FloatArray
     ends_too_soon: BoolArray
@@ -188,6 +190,7 @@ def bill(
         epoch_usd_low=np.fmin(middle * np.exp(-Z90 * spread.low), mean),
         epoch_usd_high=np.fmax(middle * np.exp(Z90 * spread.high), mean),
         epoch_usd_middle=middle,
+        epoch_waiting_usd=assumed.waiting_usd_per_h * whole.wall_h / job.epochs,
         checkpoint_h=interval_h,
         planned_moves=moves,
         ends_too_soon=too_soon,
@@ -201,7 +204,7 @@ def bill(
             **paid.flags,
             "forced_move": moves > 0.0,
             "on_demand_cheaper": dearer,
-            "likely_fails": starts.elsewhere + 0.0 * moves > _EVEN,
+            "start_doubtful": starts.elsewhere + 0.0 * moves > assumed.most_doubt,
         },
     )
 

@@ -75,6 +75,7 @@ def entry(ranking: Ranking, at: int, rank: int | None) -> Entry:
         "epoch_storage_usd": number(lines.storage_usd[at] / epochs),
         "epoch_traffic_usd": number(traffic / epochs),
         "epoch_next_machine_usd": number(lines.dearer_usd[at] / epochs),
+        "epoch_waiting_usd": number(bill.epoch_waiting_usd[at]),
         "job_usd": number(bill.job_usd[at]),
         "job_hours": number(bill.job_hours[at]),
         "checkpoint_hours": number(bill.checkpoint_h[at]),

@@ -139,6 +139,7 @@ def _job(ranking: Ranking) -> str:
 
 def _facts(ranking: Ranking, at: int, one: Entry) -> str:
     bill = ranking.bill
+    waiting_usd = one["epoch_waiting_usd"] * ranking.job.epochs
     rows = [
         ("rank", "not ranked" if one["rank"] is None else str(one["rank"])),
         ("throughput", _interval(one, "samples_per_s", " samples/s")),
@@ -146,6 +147,7 @@ def _facts(ranking: Ranking, at: int, one: Entry) -> str:
         ("epoch", _interval(one, "epoch_hours", " h") + " of training"),
         ("cost", _interval(one, "epoch_usd", " $") + " an epoch"),
         ("job", f"${figure(one['job_usd'], 3)} in {figure(one['job_hours'], 3)} h"),
+        ("waiting", f"worth ${figure(waiting_usd, 3)} in the order; on no bill"),
         ("failures", _failures(one, float(bill.failures_per_h[at]))),
         ("checkpoint", _checkpoint(one)),
         ("image", one["image"] or "none of the job's runs there"),

@@ -59,7 +59,7 @@ _NOTES: Mapping[str, str] = {
     "no_reserved_discount": "no discount",
     "forced_move": "ends before the job",
     "on_demand_cheaper": "on demand is cheaper",
-    "likely_fails": "more likely fails than runs",
+    "start_doubtful": "may fail to run",
     "unverified": "unverified",
 }
 """Flags that the table spells out; the others are in the JSON and CSV."""
@@ -93,6 +93,7 @@ def envelope(
         },
         "complete": answer.complete,
         **basis(ranking),
+        "sort": ranking.choice.sort,
         "excluded": dict(ranking.excluded),
         "offers": list(shown),
     }
@@ -111,6 +112,9 @@ def headline(ranking: Ranking, answer: Answer, now: datetime) -> str:
     parts.append(f"{out:,} left out" + (f" ({reasons})" if reasons else ""))
     if ranking.measured is not None:
         parts.append(calibrated(ranking.measured))
+    waiting = job.assumptions.waiting_usd_per_h
+    if ranking.choice.sort == "balanced" and waiting > 0.0:
+        parts.append(f"an hour of waiting counts ${waiting:.2g} in the order")
     if answer.complete is False:
         parts.append("the market may hold back more offers")
     return "; ".join([*parts, *answer.notes])

@@ -6,6 +6,7 @@ By formula, each part in 10^9 bytes::
          + GPUs x process                    Python, framework and CUDA of one process
          + GPUs x workers x worker           the data loader's
          + GPUs x (2 workers + 1) x batch    what they prefetch, and the batch under way
+         + the last two once more            the loader of the validation, beside it
          + weights                           on their way to the GPUs
          + checkpoint                        read whole before it goes to the GPUs
          + page cache                        what a mapped file must keep in memory
@@ -16,7 +17,8 @@ shard of it. None of these parts was measured on many machines: each is marked.
 
 What is *surely* too little, and leaves a machine out, rests on what is known: weights
 that are held whole by arithmetic, the other parts only where the need is far beyond the
-memory. The batches of a fitted batch size are nobody's wish: who sees them not fit takes
+memory; whoever runs out of it in the first validation can do without one. The batches of
+a fitted batch size are nobody's wish: who sees them not fit takes
 a smaller one, so that they make a machine a risk and no more.
 """
 
@@ -49,6 +51,12 @@ than there are hardware threads."""
 PREFETCH_FACTOR = 2
 """Batches that each worker prepares ahead (default of PyTorch's ``DataLoader``)."""
 
+VALIDATION_LOADERS = 1.0
+"""Loaders of the training's size that are alive beside it during a validation:
+assumption. Workers live on between epochs (``persistent_workers`` is timm's default), and
+Ultralytics validates with twice the workers. Jobs are killed for memory as the first
+validation runs (open-mmlab/mmpretrain issue 1939, facebookresearch/fastMRI issue 80)."""
+
 SHARD_GB = 5.0
 """Largest file of a checkpoint in shards (Hugging Face Transformers, default of
 ``max_shard_size`` up to version 4)."""
@@ -75,11 +83,12 @@ class HostMemory:
 
     Attributes
     ----------
-    system, processes, workers, prefetch, weights, checkpoint, page_cache : the parts;
-        weights and checkpoint are not held at the same time, the larger counts
+    system, processes, workers, prefetch, validation, weights, checkpoint, page_cache :
+        the parts; weights and checkpoint are not held at the same time, the larger counts
     total : their sum, or what the profile states
     reckoned : what of the total counts where a machine is left out: not what is
-        prefetched of a fitted batch, nor a checkpoint, which who resumes alone reads
+        prefetched of a fitted batch, nor the validation, nor a checkpoint, which who
+        resumes alone reads
     least : what cannot be done without, whatever a loader does: whole weights, unless
         the profile states the total
     """
@@ -88,6 +97,7 @@ class HostMemory:
     processes: FloatArray
     workers: FloatArray
     prefetch: FloatArray
+    validation: FloatArray
     weights: FloatArray
     checkpoint: FloatArray
     page_cache: FloatArray
@@ -128,7 +138,8 @@ def host_memory(
     system = np.full_like(gpus, SYSTEM_GB)
     checkpoint = holders * workload.checkpoint_gb
     begun = system + processes + workers + weights + page_cache
-    total = begun + prefetch + np.maximum(checkpoint - weights, 0.0)
+    validation = VALIDATION_LOADERS * (workers + prefetch)
+    total = begun + prefetch + validation + np.maximum(checkpoint - weights, 0.0)
     reckoned, least = begun if fitted else begun + prefetch, weights
     if workload.host_ram_gb > 0.0:
         total = reckoned = np.full_like(gpus, workload.host_ram_gb)
@@ -138,6 +149,7 @@ def host_memory(
         processes,
         workers,
         prefetch,
+        validation,
         weights,
         checkpoint,
         page_cache,

@@ -14,6 +14,7 @@ from advisor.workloads.host_memory import (
     PREFETCH_FACTOR,
     PROCESS_GB,
     SYSTEM_GB,
+    VALIDATION_LOADERS,
     WORKER_GB,
     WORKERS,
     HostMemory,
@@ -56,17 +57,20 @@ def test_the_need_by_hand() -> None:
     assert found.page_cache[0] == pytest.approx(weights_gb)
     assert found.system[0] == SYSTEM_GB
     assert found.checkpoint[0] == pytest.approx(2 * RESNET50.checkpoint_gb)
-    parts = found.processes + found.workers + found.prefetch + found.page_cache
-    parts = parts + found.system + found.checkpoint
+    loader = found.workers + found.prefetch
+    assert found.validation[0] == pytest.approx(VALIDATION_LOADERS * loader[0])
+    reckoned = found.system + found.processes + loader + found.page_cache
+    assert found.reckoned[0] == pytest.approx(reckoned[0])
+    parts = reckoned + found.validation + found.checkpoint
     assert found.total[0] == pytest.approx(parts[0])
-    assert found.reckoned[0] == pytest.approx(parts[0] - found.checkpoint[0])
 
 
 def test_weights_and_a_checkpoint_are_not_held_at_once() -> None:
-    """The larger of the two counts; a checkpoint alone leaves no machine out."""
+    """The larger of the two counts; a checkpoint and a validation leave none out."""
     whole = need(replace(RESNET50, loading="whole", checkpoint_gb=0.01))
     more = need(replace(RESNET50, loading="whole", checkpoint_gb=5.0))
-    assert whole.total[0] == whole.reckoned[0] == more.reckoned[0]
+    assert whole.reckoned[0] == more.reckoned[0]
+    assert whole.total[0] == pytest.approx(whole.reckoned[0] + whole.validation[0])
     assert more.total[0] - whole.total[0] == pytest.approx(5.0 - whole.weights[0])
 
 

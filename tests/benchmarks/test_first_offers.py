@@ -1,0 +1,55 @@
+"""The table of first offers, and that nobody would refuse what leads it."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from advisor.cost.assumptions import Assumptions
+from advisor.market.snapshot import load_snapshot
+from advisor.ranking import load_tables
+from advisor.workloads.load import list_workloads
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "first_offers.py"
+MOST_DAYS = 35
+"""The longest of the first jobs takes 32 days, see docs/first-offers.md."""
+
+
+def test_the_first_offers_of_the_sample_are_fit_to_rent() -> None:
+    """Each has memory and threads enough; the first stands, and ends within weeks."""
+    benchmark = runpy.run_path(str(SCRIPT), run_name="first_offers")
+    records, tables = load_snapshot(benchmark["SAMPLE"]).records, load_tables()
+    for workload in list_workloads():
+        for entry in benchmark["first"](records, tables, workload, 3):
+            case = f"{workload.name} {entry['rank']}: {entry['offer_id']}"
+            risks = (entry["host_ram_risk"], entry["memory_risk"])
+            assert max(risks) <= Assumptions().most_doubt, case
+            assert entry["cpu_cores"] >= 3 * entry["num_gpus"], case
+            if entry["rank"] == 1:
+                assert entry["job_hours"] <= 24 * MOST_DAYS, case
+                assert "forced_move" not in entry["flags"], case
+
+
+def test_the_table_is_markdown_where_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row an offer, of the profiles that are named."""
+    arguments = ["--workload", "resnet18", "--top", "2", "--markdown"]
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments])
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+    head, rule, *rows = capsys.readouterr().out.splitlines()
+    assert head.startswith("| profile")
+    assert set(rule) == {"|", "-"}
+    assert [row.split()[1:3] for row in rows] == [["resnet18", "1"], ["resnet18", "2~"]]
+
+
+def test_a_file_that_is_no_listing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One line says what is wrong with it."""
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), str(tmp_path / "none.json")])
+    with pytest.raises(SystemExit, match=r"none\.json"):
+        runpy.run_path(str(SCRIPT), run_name="__main__")
