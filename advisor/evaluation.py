@@ -151,10 +151,14 @@ class Evaluator:
         need = _host_memory(offers, throughput, job)
         risk = host_risk(need.total, machines.ram_gb)
         gpu_risk = np.nan_to_num(throughput.memory_risk)
-        # A machine that does not run the image, or whose GPU does not hold the training,
-        # is not tried twice.
-        failed = failed_starts(need.total, machines.ram_gb) + software.risk + gpu_risk
-        runs = (1.0 - gpu_risk) * (1.0 - software.risk) * (1.0 - np.nan_to_num(risk))
+        deverified = offers.verification == "deverified"
+        broken = np.where(deverified, job.assumptions.deverified_fails, 0.0)
+        # A machine that does not run the image, whose GPU does not hold the training, or
+        # that is broken is not tried twice.
+        once = software.risk + gpu_risk + broken
+        failed = failed_starts(need.total, machines.ram_gb) + once
+        runs = (1.0 - gpu_risk) * (1.0 - software.risk) * (1.0 - broken)
+        runs = runs * (1.0 - np.nan_to_num(risk))
         cost = bill(offers, machines, throughput, job, Starts(failed, 1.0 - runs))
         too_small = surely_too_small(need, machines.ram_gb)
         usable, unusable = _usable(throughput, software, too_small, cost, job)
@@ -234,5 +238,6 @@ def _flags(
         "batch_accumulated": throughput.accumulation_steps > 1,
         "ram_unknown": np.isnan(machines.ram_gb),
         "disk_speed_unknown": np.isnan(machines.disk_mb_s),
+        "deverified": offers.verification == "deverified",
         "unverified": (offers.verification != "") & (offers.verification != "verified"),
     }

@@ -136,6 +136,25 @@ def test_what_may_fail_to_run_comes_last(record: dict[str, Any]) -> None:
     assert ids(ranked(tight, roomy, assumed={"most_doubt": risk + 0.01})) == [1, 2]
 
 
+def test_what_the_market_found_broken_comes_last(record: dict[str, Any]) -> None:
+    """Untested is no verdict, deverified is; both are told."""
+    records = [
+        record | {"id": 1, "verification": "deverified", "dph_base": 0.1},
+        record | {"id": 2, "verification": "unverified", "gpu_ids": [2]},
+        record | {"id": 3, "verification": "verified", "gpu_ids": [3], "dph_base": 0.9},
+    ]
+    ranking = ranked(*records)
+    assert ids(ranking) == [2, 3, 1]
+    assert ranking.flags["deverified"].tolist() == [True, False, False]
+    assert ranking.flags["unverified"].tolist() == [True, True, False]
+    share = Assumptions().deverified_fails
+    starts = ranking.bill.job.failed_starts
+    assert starts[0] - starts[1] == pytest.approx(share)
+    sound = ranked(*records, assumed={"deverified_fails": 0.0})
+    assert ids(sound) == [1, 2, 3]
+    assert sound.bill.job_usd[0] < ranking.bill.job_usd[0]
+
+
 def test_offers_that_share_a_gpu_are_one_choice(record: dict[str, Any]) -> None:
     """The best stays and names the others; other machines and GPUs stay apart."""
     records = [

@@ -93,7 +93,11 @@ def command(  # noqa: PLR0917  (one argument an option)
     output_format: str,
     **options: Any,
 ) -> None:
-    """Rank offers by cost per completed epoch of a workload."""
+    """Rank offers by cost per completed epoch of a workload.
+
+    An hour until the job is done counts a few cents in the order, and is on no bill;
+    offers on which the job may well fail to run come last.
+    """
     _check(sort, risk_averse)
     job = JobOptions.taken_from(options).job(environment)
     asked = Constraints.from_options(options, job.rental)

@@ -37,7 +37,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Rent the offer that finishes a workload for the least money.
+    """Rent the offer that is first for a workload, see 'advisor rank'.
 
     What cannot be had is left for the next offer. The machine ends itself when its
     lifetime is over; 'advisor release' ends it before.

@@ -172,6 +172,14 @@ class Assumptions:
         "somebody's evening",
         most=1.0,
     )
+    deverified_fails: float = _stated(
+        0.5,
+        "share",
+        "assumption: how often a job fails to run on a machine that the market has "
+        "deverified, whose monitoring met an error: in containers, ports, disk or GPUs "
+        "(vast-ai/docs, host/verification-stages); never published",
+        most=1.0,
+    )
     waiting_usd_per_h: float = _stated(
         0.06,
         "$/h",

@@ -60,6 +60,7 @@ _NOTES: Mapping[str, str] = {
     "forced_move": "ends before the job",
     "on_demand_cheaper": "on demand is cheaper",
     "start_doubtful": "may fail to run",
+    "deverified": "deverified",
     "unverified": "unverified",
 }
 """Flags that the table spells out; the others are in the JSON and CSV."""
