@@ -119,6 +119,7 @@ MIGRATIONS: Sequence[str] = (
         driver REAL,
         cpu_arch TEXT NOT NULL,
         ram_gb REAL,
+        gpu_memory_gb REAL,
         at REAL NOT NULL
     );
     CREATE INDEX misfit_market ON misfit (market, at);

@@ -508,6 +508,24 @@ def test_what_fails_the_same_on_two_machines_is_how_it_ended(
     assert street.instances() == []
 
 
+def test_a_training_that_its_gpu_does_not_hold_goes_to_a_larger_one(
+    street: Any, project: Path
+) -> None:
+    """Once; its host is not to blame, and another job may have the machine."""
+    memory = {one["machine_id"]: one["gpu_ram"] for one in street.records()}
+    words = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
+    script = (
+        "[ -e checkpoints/tried ] && exit 0; mkdir checkpoints; touch checkpoints/tried; "
+        f"echo '{words}'; exit 1"
+    )
+    done = run(street, project, script)
+    assert done.exit_code == 0, done.stderr
+    assert "out of GPU memory (" in done.stderr
+    first, second = street.entries()
+    assert memory[second.machine_id] > memory[first.machine_id]
+    assert blamed(street) == []
+
+
 def test_where_no_other_machine_fits_the_first_end_is_told(
     street: Any, project: Path
 ) -> None:
