@@ -1,8 +1,9 @@
 """`advisor record --from-log` on logs as the tools print them, good and bad.
 
 ``logs_corpus/expected.json`` says of each log which rate it must give, or why it must
-be refused. A log with both (it ends in the middle, and nothing says why) may give
-that rate or be refused; any other rate is wrong.
+be refused. A log with both leaves it open whether it is evidence enough (it ends in
+the middle and nothing says why; it counts tokens, not samples): it may give that rate
+or be refused, and any other rate is wrong.
 """
 
 from __future__ import annotations
