@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -14,6 +15,7 @@ from click.core import ParameterSource
 from advisor.cli.environment import Environment
 from advisor.cli.options import duration_s, given_flags
 from advisor.cli.output import remark, result
+from advisor.cli.recording import compared, keep_compared, too_slow
 from advisor.cli.rent import rental_lines, would_rent
 from advisor.cli.renting import (
     Plan,
@@ -45,14 +47,11 @@ from advisor.rental.request import Rental
 from advisor.rental.run import Ended, Launch, carry_out
 from advisor.rental.ssh import Ssh
 from advisor.report.entries import number
-from advisor.report.formats import figure, to_json
-from advisor.store.database import open_store
-from advisor.store.runs import keep_run
+from advisor.report.formats import to_json
 from advisor.throughput.own_runs import OwnRun
-from advisor.workloads.logs import read_log
-
-_LOG_TAIL = 4 * 1024 * 1024
-
+from advisor.workloads.logs import Asked, NoBatchError, read_log
+from advisor.workloads.override import assigned
+from advisor.workloads.profile import Workload
 
 _CHANGEABLE = (
     *(one.name for one in fields(Constraints) if one.name != "rental"),
@@ -171,7 +170,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     remark(f"job {job.name}: 'advisor run --resume {job.name}' goes on with it")
     interrupt_on_sigterm()
     ended = carry_out(_launch(environment, planned, confirm, grace, sender), job)
-    _compare(environment, ended)
+    _compare(environment, ended, planned.job.workload)
     if ended.exit_status != 0:
         why = "" if ended.symptom is None else f": {ended.symptom}"
         message = f"the command ended with exit code {ended.exit_status}{why}"
@@ -323,25 +322,57 @@ def _predicted(planned: Plan, rental: Rental) -> Mapping[str, Any]:
     }
 
 
-def _compare(environment: Environment, ended: Ended) -> None:
-    """Record the throughput that the log tells, beside what was predicted."""
+def _compare(environment: Environment, ended: Ended, workload: Workload) -> None:
+    """Record the throughput that the log gives evidence of, beside what was predicted.
+
+    Nobody has said that the command is a training: the log must show that, and the batch,
+    unless the user has set it. What went wrong here is told; the job is done all the same.
+    """
     known = dict(ended.job.predicted)
     if not known:
         return
-    predicted = known.pop("samples_per_s")
-    with ended.log.open("rb") as file:
-        file.seek(max(ended.log.stat().st_size - _LOG_TAIL, 0))
-        text = file.read().decode(errors="replace")
-    per_step = float(known["batch_size"] * known["num_gpus"])
-    try:
-        told = read_log(text, str(ended.log), per_step)
-    except UsageError:
-        remark("the log tells no throughput that could be recorded")
+    if ended.exit_status != 0:
+        remark("the command failed: no throughput is recorded")
         return
-    run = OwnRun(samples_per_s=told.samples_per_s, **known)
-    with open_store(environment.data_folder) as connection:
-        keep_run(connection, run, told.kind, environment.now())
-    remark(
-        f"predicted {figure(predicted, 3)} samples/s, got {figure(told.samples_per_s, 3)}"
-        ": recorded, predictions use it from now on"
-    )
+    del known["samples_per_s"]
+    own = "batch_size" in assigned(ended.job.options["settings"])
+    by_hand = _record_command(ended, own_batch=own)
+    asked = Asked(workload.batch_size if own else None, int(known["num_gpus"]))
+    try:
+        told = read_log(ended.log, asked)
+        remark(told.summary())
+        for mark in told.marks:
+            remark(mark)
+        if not told.assured:
+            remark(f"not recorded: nothing shows a training; if it was one: {by_hand}")
+            return
+        known["batch_size"] = told.batch
+        run = OwnRun(samples_per_s=told.samples_per_s, **known)
+        kept = environment.library.load(ended.job.options["workload"])
+        expected = compared(environment, run, workload, kept)
+    except NoBatchError as error:
+        remark(f"{error.seen}; not recorded, since the batch is not known: {by_hand}")
+        return
+    except UsageError as error:
+        remark(f"no throughput is recorded: {error}")
+        return
+    if too_slow(run, expected):
+        remark(f"not recorded: {expected.silent}")
+        return
+    keep_compared(environment, run, expected, told.reader, told.document())
+
+
+def _record_command(ended: Ended, *, own_batch: bool) -> str:
+    """Return the command that records a run by hand."""
+    known, options = ended.job.predicted, ended.job.options
+    words = ["advisor", "record", "--workload", str(options["workload"])]
+    words += ["--gpu", known["gpu"], "--num-gpus", str(known["num_gpus"])]
+    for flag, key in (("--cpu", "cpu"), ("--cores", "threads"), ("--clock", "cpu_ghz")):
+        if known[key] is not None:
+            value = known[key]
+            words += [flag, value if isinstance(value, str) else f"{value:g}"]
+    for setting in options["settings"]:
+        words += ["--set", setting]
+    if not own_batch:
+        words += ["--batch", "SAMPLES"]
+    return shlex.join([*words, "--from-log", str(ended.log)])

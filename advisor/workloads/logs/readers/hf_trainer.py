@@ -1,0 +1,263 @@
+"""The Hugging Face Trainer of all ages, and TRL, by the summary at a training's end.
+
+Sources: `transformers` ``trainer_utils.speed_metrics`` and ``trainer_pt_utils``. Before
+4.6 there is no ``train_steps_per_second``, and ``train_samples_per_second`` is steps over
+time: ``speed_metrics("train", start, max_steps)``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from advisor.workloads.logs.bars import Bar, Beside, bars_in, span_of
+from advisor.workloads.logs.counting import Counted, count
+from advisor.workloads.logs.found import Asked, Check, EvidenceError, Found, Stated
+from advisor.workloads.logs.headers import Header, header_of
+from advisor.workloads.logs.readers.tqdm import choose, evaluations
+from advisor.workloads.logs.text import Line
+from advisor.workloads.logs.times import seconds
+
+_FIELD = re.compile(
+    r"['\"]?\b(train_runtime|train_samples_per_second|train_steps_per_second|epoch|"
+    r"train_samples|step)['\"]?\s*[:=]\s*['\"]?([\d.:]+(?:e[+-]?\d+)?(?: days?, [\d.:]+)?)"
+)
+_NEAR = 12  # lines around the run time in which the other figures of a table stand
+_WHOLE = 0.02  # rounded figures are that close
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """What the Trainer says at the end.
+
+    Attributes
+    ----------
+    runtime_s : seconds, evaluations included
+    samples_per_s : of all steps, those of an earlier run too; None where it is old
+    steps_per_s : of all steps
+    epochs : that were trained; None: not said
+    line, position : of the run time
+    """
+
+    runtime_s: float
+    samples_per_s: float | None
+    steps_per_s: float | None
+    epochs: float | None
+    line: Line
+    position: int
+
+
+def read(lines: Sequence[Line], asked: Asked) -> Found | None:
+    """Read a log that a Trainer ended."""
+    summaries = _summaries(lines)
+    if not summaries:
+        return None
+    summary = summaries[-1]
+    # Of several trainings in one log the last counts; its table repeats its line.
+    earlier = [s for s in summaries if s.runtime_s != summary.runtime_s]
+    begin = earlier[-1].position + 1 if earlier else 0
+    mine = lines[begin:]
+    header = header_of(mine)
+    told = evaluations(mine[: summary.position - begin + 1])
+    bar = _bar(mine, header, summary)
+    total = _total_steps(summary, bar, header)
+    start, why = _start(bar, header)
+    if start is None:
+        message = (
+            f"the run goes on with an earlier one ({header.resumes.where}), "  # type: ignore[union-attr]
+            "and nothing tells from which step"
+        )
+        raise EvidenceError(message)
+    steps = total - start
+    if steps <= 0.0:
+        raise EvidenceError("it trained no step: it was done before")
+    evaluated_s = min(sum(told.values()), 0.99 * summary.runtime_s)
+    first = bar.first.line if bar else summary.line
+    left_out = ""
+    if evaluated_s:
+        left_out = f"{len(told)} evaluations that took {evaluated_s:,.0f} s"
+    counted = Counted(
+        steps, summary.runtime_s - evaluated_s, first, summary.line, "", left_out
+    )
+    checks = _checks(bar, start, evaluated_s, steps, summary, resumed=bool(why))
+    stated = _stated(summary, total, header, asked)
+    unit = "steps"
+    if stated and not header.stated and not why and summary.samples_per_s:
+        # All samples that it trained on: the last batch of an epoch may be smaller.
+        unit = "samples"
+        samples = summary.samples_per_s * summary.runtime_s
+        counted = Counted(samples, counted.elapsed_s, first, summary.line, "", left_out)
+        checks = tuple(
+            Check(one.source, one.rate * samples / steps, one.line) for one in checks
+        )
+    return Found(
+        reader="Hugging Face Trainer",
+        unit=unit,
+        counted=counted,
+        training="the Trainer's own summary tells a training's run time",
+        stated=stated,
+        checks=checks,
+        remarks=(why,) if why else (),
+    )
+
+
+def _summaries(lines: Sequence[Line]) -> list[_Summary]:
+    found = []
+    for at, line in enumerate(lines):
+        if "train_runtime" not in line.text:
+            continue
+        fields: dict[str, str] = {}
+        near = [line]
+        if "train_samples_per_second" not in line.text:
+            near += [*lines[max(at - _NEAR, 0) : at], *lines[at + 1 : at + _NEAR]]
+        for one in near:
+            if one is not line and "train_runtime" in one.text:
+                continue
+            for key, value in _FIELD.findall(one.text):
+                fields.setdefault(key, value)
+        runtime = seconds(fields["train_runtime"]) if "train_runtime" in fields else None
+        samples = fields.get("train_samples_per_second")
+        if not runtime or samples is None:
+            continue
+        steps = fields.get("train_steps_per_second")
+        old = steps is None
+        epochs = fields.get("epoch")
+        found.append(
+            _Summary(
+                runtime,
+                None if old else float(samples),
+                float(samples if steps is None else steps),
+                float(epochs) if epochs else None,
+                line,
+                at,
+            )
+        )
+    return found
+
+
+def _bar(lines: Sequence[Line], header: Header, summary: _Summary) -> Bar | None:
+    """Return the bar of the training, if the log has it."""
+    bars = bars_in(lines)
+    if not bars:
+        return None
+    total = None
+    if summary.steps_per_s:
+        about = summary.steps_per_s * summary.runtime_s
+        near = [b for b in bars if b.last.total and _close(b.last.total, about)]
+        total = near[0].last.total if near else None
+    try:
+        chosen = choose(bars, lines, header, total)
+    except EvidenceError:
+        return None
+    fitting = [b for b in chosen.bars if total is None or b.last.total == total]
+    return max(fitting or chosen.bars, key=lambda b: b.last.number)
+
+
+def _total_steps(summary: _Summary, bar: Bar | None, header: Header) -> float:
+    """Return the steps of the whole training: the summary's, exact by bar or header."""
+    about = (summary.steps_per_s or 0.0) * summary.runtime_s
+    if bar is not None and bar.last.total is not None:
+        return bar.last.number
+    if header.steps is not None and (not about or _close(header.steps, about)):
+        return header.steps
+    return about
+
+
+def _start(bar: Bar | None, header: Header) -> tuple[float | None, str]:
+    """Return the step from which this run counts, and how that is known if not zero."""
+    if header.start is not None:
+        return header.start, f"it goes on from step {header.start:,.0f}"
+    if bar is not None and len(bar.readings) > 1 and (begun := _begun_at(bar)) > 0.0:
+        return begun, f"the bar begins at step {begun:,.0f}"
+    if header.resumes is not None:
+        return None, ""
+    return 0.0, ""
+
+
+def _begun_at(bar: Bar) -> float:
+    """Return from which step a bar counts the time; 0 where it began at zero."""
+    points = span_of(bar, Beside((), {})).points
+    jump = (
+        next(
+            (
+                b
+                for a, b in zip(points, points[1:], strict=False)
+                if a.number == 0.0
+                and b.number
+                > 3.0 * (points[-1].number - b.number) / max(len(points) - 2, 1)
+            ),
+            None,
+        )
+        if len(points) > 2
+        else None
+    )
+    first = points[0] if jump is None else jump
+    if first.number == 0.0 or points[-1].at_s <= first.at_s:
+        return 0.0
+    pace = (points[-1].at_s - first.at_s) / (points[-1].number - first.number)
+    begun = first.number - first.at_s / pace
+    return float(round(begun)) if begun > 0.1 * first.number else 0.0
+
+
+def _checks(
+    bar: Bar | None,
+    start: float,
+    evaluated_s: float,
+    steps: float,
+    summary: _Summary,
+    *,
+    resumed: bool,
+) -> tuple[Check, ...]:
+    """Return what else tells the steps a second of this run."""
+    found = []
+    net_s = summary.runtime_s - evaluated_s
+    if bar is not None:
+        reached = bar.last.number - start
+        first = next((r for r in bar.readings if r.number == bar.last.number), bar.last)
+        rest = first.at_s + 0.5 - evaluated_s
+        if reached > 0.0 and first.at_s >= 10.0 and rest > 0.0:
+            found.append(Check("the bar", reached / rest, first.line))
+        elif (
+            span := count(
+                [
+                    span_of(
+                        bar,
+                        Beside((), {}),
+                    )
+                ]
+            )
+        ) is not None:
+            if span.elapsed_s >= 10.0:
+                found.append(Check("the bar", span.rate, first.line))
+    if summary.steps_per_s and not resumed:
+        gross = summary.steps_per_s * summary.runtime_s / net_s
+        found.append(Check("the summary", gross, summary.line))
+    return tuple(found)
+
+
+def _stated(
+    summary: _Summary, total: float, header: Header, asked: Asked
+) -> Stated | None:
+    """Return the batch: as the header says, else samples over steps of the summary."""
+    if header.stated is not None and (header.stated.per_step or header.stated.per_device):
+        return header.stated
+    if summary.samples_per_s is None or not summary.steps_per_s or not total:
+        return None
+    mean = summary.samples_per_s * summary.runtime_s / total
+    if _close(mean, summary.samples_per_s / summary.steps_per_s, 0.05):
+        whole = round(mean) if _close(round(mean), mean) else mean
+        told = asked.per_step
+        epochs = summary.epochs
+        if told and epochs and told >= whole:
+            # Fewer samples a step on average: the last batch of an epoch is smaller.
+            samples = mean * total
+            if samples / told <= total <= samples / told + epochs + 1.0:
+                whole = told
+        says = f"{whole:,.4g} a step: samples over steps of the summary"
+        return Stated(says, summary.line, per_step=float(whole))
+    return None
+
+
+def _close(one: float, other: float, within: float = _WHOLE) -> bool:
+    return abs(one - other) <= within * max(abs(one), abs(other))

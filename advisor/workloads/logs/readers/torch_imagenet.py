@@ -1,0 +1,59 @@
+"""PyTorch's ImageNet example and its many descendants: ``Epoch: [0][ 10/5005] Time ...``.
+
+Source: `pytorch/examples` ``imagenet/main.py``: in brackets is the mean since the epoch
+began.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from advisor.workloads.logs.counting import Point, Span, count
+from advisor.workloads.logs.found import Asked, EvidenceError, Found
+from advisor.workloads.logs.text import Line
+from advisor.workloads.logs.times import NUMBER
+
+_LINE = re.compile(
+    r"\bEpoch:? ?\[(?P<epoch>\d+)(?:/\d+)?\]\s*\[\s*(?P<step>\d+)/(?P<total>\d+)\].*?"
+    rf"\b(?:Batch )?Time:?\s+{NUMBER}\s*\(\s*(?P<mean>{NUMBER})\)"
+)
+
+
+def read(lines: Sequence[Line], asked: Asked) -> Found | None:  # noqa: ARG001
+    """Read a log of the ImageNet example."""
+    spans: list[Span] = []
+    last: tuple[str, float, float] = ("", 0.0, 0.0)
+    for line in lines:
+        match = _LINE.search(line.text) if "Epoch" in line.text else None
+        if match is None:
+            continue
+        step = float(match["step"])
+        if match["epoch"] != last[0] or step < last[1] or not spans:
+            spans.append(Span())
+            spans[-1].add(Point(0.0, 0.0, line))
+        last = (match["epoch"], step, float(match["total"]))
+        # Older ones count batches from zero; the first batch is in the mean all the same.
+        done = step + 1.0 if _from_zero(spans[-1], step) else step
+        spans[-1].add(Point(done, float(match["mean"]) * done, line))
+    if not spans:
+        return None
+    counted = count(spans)
+    if counted is None:
+        raise EvidenceError("the batches took no time")
+    unfinished = ""
+    every = spans[-1].points[-1].number - spans[-1].points[-2].number
+    if last[1] + every < last[2]:
+        unfinished = f"it ends in epoch {last[0]} at {last[1]:,.0f} of {last[2]:,.0f}"
+    return Found(
+        reader="PyTorch ImageNet example",
+        unit="steps",
+        counted=counted,
+        training="the lines are called 'Epoch', not 'Test'",
+        unfinished=unfinished,
+    )
+
+
+def _from_zero(span: Span, step: float) -> bool:
+    """Say whether batches are counted from zero: a first line of batch 0 shows it."""
+    return step == 0.0 or (len(span.points) > 1 and "[   0/" in span.points[1].line.text)

@@ -1,0 +1,239 @@
+"""Bars of tqdm: Lightning, accelerate, diffusers, kohya, and loops of one's own."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from advisor.workloads.logs.bars import Bar, Beside, bars_in, span_of
+from advisor.workloads.logs.counting import count
+from advisor.workloads.logs.found import Asked, EvidenceError, Found, Stated
+from advisor.workloads.logs.headers import Header, header_of
+from advisor.workloads.logs.names import counts_epochs, tells_loss
+from advisor.workloads.logs.text import Line
+from advisor.workloads.logs.times import NUMBER
+
+_EPOCHS_AT_MOST = 1000  # of a training: a bar called "Epoch" up to there may count them
+_EVALUATED = re.compile(rf"['\"]eval_runtime['\"]:\s*['\"]?({NUMBER})")
+_CONSUMED = re.compile(rf"consumed_samples=({NUMBER}).*")
+_GLOBAL_STEP = re.compile(rf"global_step=({NUMBER})")
+_LEAST_SHARE_S = 10.0  # a bar shows whole seconds: below, they are off by more than 10 %
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The bars that count a training.
+
+    Attributes
+    ----------
+    bars : of one name and total, such as one an epoch
+    others : bars of something else that a training waits for
+    training : how it is known that they count one
+    assured : whether the log shows it
+    """
+
+    bars: Sequence[Bar]
+    others: Sequence[Bar]
+    training: str
+    assured: bool
+
+
+def read(lines: Sequence[Line], asked: Asked) -> Found | None:
+    """Read a log of bars."""
+    bars = bars_in(lines)
+    if not bars:
+        return None
+    header = header_of(lines)
+    chosen = choose(bars, lines, header)
+    spans, one_run = _spans(chosen, header, evaluations(lines))
+    counted = count(spans)
+    if counted is None:
+        message = f"the bar {_name(chosen.bars[0])} shows no time in which steps passed"
+        raise EvidenceError(message)
+    if counted.elapsed_s < _LEAST_SHARE_S:
+        message = (
+            f"the bar {_name(chosen.bars[0])} ran for {counted.elapsed_s:.2g} s and shows "
+            "whole seconds: too short to tell a rate"
+        )
+        raise EvidenceError(message)
+    last = chosen.bars[-1].last
+    unfinished = ""
+    if not chosen.bars[-1].is_whole:
+        unfinished = f"the bar ends at {last.number:,.0f} of {last.total:,.0f}"
+    remarks = ["it goes on with an earlier run, whose steps do not count"]
+    return Found(
+        reader="tqdm",
+        unit=last.counts,
+        counted=counted,
+        training=chosen.training,
+        assured=chosen.assured,
+        stated=header.stated if not _consumed(lines) else _consumed(lines),
+        unfinished=unfinished,
+        remarks=tuple(remarks if header.resumes and one_run else ()),
+    )
+
+
+def choose(
+    bars: Sequence[Bar],
+    lines: Sequence[Line],
+    header: Header,
+    total: float | None = None,
+) -> Chosen:
+    """Return the bars that count a training.
+
+    Parameters
+    ----------
+    total : steps that the training is known to have; None: unknown
+
+    Raises
+    ------
+    EvidenceError
+        if none does, or nothing tells which does
+    """
+    losses = _loss_positions(lines)
+    groups = _groups(bars)
+    whys: dict[int, str] = {}
+    weak: list[int] = []
+    steps = total if total is not None else header.steps
+    for at, group in enumerate(groups):
+        why = _shown_by(group, losses, steps)
+        if why:
+            whys[at] = why
+        elif group[0].first.kind == "unnamed" and group[0].last.counts == "steps":
+            weak.append(at)
+    named = [at for at in whys if not _may_count_epochs(groups[at], len(groups))]
+    if named:
+        best = max(named, key=lambda at: _steps_of(groups[at]))
+        return Chosen(groups[best], _others(groups, best, whys), whys[best], True)
+    if whys:
+        bar = _name(groups[next(iter(whys))][0])
+        message = f"the bar {bar} may count epochs: nothing tells steps"
+        raise EvidenceError(message)
+    if len(weak) == 1:
+        (at,) = weak
+        why, assured = "by your word: the bar has no name and there is no loss", False
+        if losses:
+            why, assured = "it is the only bar without a name, and losses are told", True
+        return Chosen(groups[at], _others(groups, at, whys), why, assured)
+    names = ", ".join(dict.fromkeys(_name(group[0]) for group in groups))
+    if weak:
+        message = f"which bar is the training is not said: there are {names}"
+    else:
+        message = f"no bar is of a training: there are {names}"
+    raise EvidenceError(message)
+
+
+def evaluations(lines: Sequence[Line]) -> Mapping[int, float]:
+    """Return position of a line -> seconds of the evaluation that it tells."""
+    return {
+        at: float(match[1])
+        for at, line in enumerate(lines)
+        if "eval_runtime" in line.text and (match := _EVALUATED.search(line.text))
+    }
+
+
+def _spans(
+    chosen: Chosen, header: Header, told: Mapping[int, float]
+) -> tuple[list, bool]:  # type: ignore[type-arg]
+    beside = Beside(chosen.others, told)
+    one_run = len(chosen.bars) == 1
+    start = header.start if one_run else None
+    first = chosen.bars[0].first
+    if start is not None and not start <= first.number:
+        start = None if first.number else start
+    return [span_of(bar, beside, start) for bar in chosen.bars], one_run
+
+
+def _groups(bars: Sequence[Bar]) -> list[list[Bar]]:
+    """Return bars of steps or samples by name and total, those of other things too."""
+    groups: dict[tuple[str, float | None, str], list[Bar]] = {}
+    for bar in bars:
+        one = bar.first
+        word = re.sub(r"[\W\d_]+", " ", one.name).strip()
+        key = (word if one.kind != "unnamed" else "", one.total, one.counts)
+        groups.setdefault(key, []).append(bar)
+    return list(groups.values())
+
+
+def _shown_by(group: Sequence[Bar], losses: Sequence[int], steps: float | None) -> str:
+    """Return what shows that bars count the steps of a training; empty: nothing."""
+    first, last = group[0].first, group[-1].last
+    if first.kind == "other" or not last.counts:
+        return ""
+    if first.kind == "training":
+        return f"the bar is called {_name(group[0])}"
+    if any(bar.tells_loss for bar in group):
+        return "the bar tells a loss"
+    if last.counts != "steps":
+        return ""
+    if steps is not None and first.total == steps:
+        return f"the bar has the {steps:,.0f} steps of the training that is announced"
+    for bar in group:
+        at = bisect_left(losses, bar.first.position)
+        if at < len(losses) and losses[at] <= bar.last.position > bar.first.position:
+            return "losses are told while the bar runs"
+    return ""
+
+
+def _may_count_epochs(group: Sequence[Bar], groups: int) -> bool:
+    """Say whether bars may count epochs and not steps."""
+    one = group[0].first
+    if not counts_epochs(one.name):
+        return False
+    if "epochs" in one.name.lower():
+        return True
+    named = one.unit.strip("s/") not in {"", "it"}
+    many = one.total is None or one.total > _EPOCHS_AT_MOST
+    return not (named or many or (len(group) > 1 and groups == 1) or len(group) > 2)
+
+
+def _others(
+    groups: Sequence[Sequence[Bar]], best: int, whys: Mapping[int, str]
+) -> list[Bar]:
+    """Return the bars of something else: not those that count the training again."""
+    return [
+        bar
+        for at, group in enumerate(groups)
+        if at != best and at not in whys
+        for bar in group
+    ]
+
+
+def _steps_of(group: Sequence[Bar]) -> float:
+    return sum(bar.last.number for bar in group)
+
+
+def _loss_positions(lines: Sequence[Line]) -> list[int]:
+    """Return where a loss stands beside the bars, not in one."""
+    found = []
+    for at, line in enumerate(lines):
+        text = line.text
+        if "oss" not in text:
+            continue
+        if re.search(r"\[\d*:?\d+:\d\d", text):  # a bar; a dictionary may follow it
+            text = text.rpartition("]")[2]
+        if tells_loss(text):
+            found.append(at)
+    return found
+
+
+def _consumed(lines: Sequence[Line]) -> Stated | None:
+    """Return the batch that NeMo's bar tells: samples consumed over steps."""
+    told = []
+    for line in lines:
+        if "consumed_samples=" in line.text:
+            samples = _CONSUMED.search(line.text)
+            step = _GLOBAL_STEP.search(line.text)
+            if samples and step:
+                told.append((float(step[1]), float(samples[1]), line))
+    if len(told) < 2 or told[-1][0] <= told[0][0]:
+        return None
+    per_step = (told[-1][1] - told[0][1]) / (told[-1][0] - told[0][0])
+    says = f"{per_step:,.0f} a step, by the samples consumed"
+    return Stated(says, told[-1][2], per_step=per_step)
+
+
+def _name(bar: Bar) -> str:
+    return f"{bar.first.name!r}" if bar.first.name else "without a name"
