@@ -78,6 +78,13 @@ def command(  # noqa: PLR0917  (one argument an option)
             remark(mark)
         source, evidence = told.reader, told.document()
         throughput, batch = told.samples_per_s, told.batch
+        if batch is None:
+            mark = (
+                f"the batch is not said: the workload's own {profile.batch_size} is "
+                "taken, --batch says another"
+            )
+            remark(mark)
+            evidence["marks"].append(mark)
     else:
         source, evidence = "given", _by_hand(throughput or 0.0, batch, profile)
     run = OwnRun(

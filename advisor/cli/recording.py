@@ -29,9 +29,7 @@ def compared(
         if physics forbids what was measured
     """
     tables = load_tables(environment.models)
-    expected = expected_of(
-        run, workload, kept, tables.model, tables.gpus, tables.cpus
-    )
+    expected = expected_of(run, workload, kept, tables.model, tables.gpus, tables.cpus)
     if run.samples_per_s > expected.most:
         message = (
             f"{figure(run.samples_per_s, 3)} samples/s cannot be: with all its units busy "

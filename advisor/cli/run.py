@@ -346,6 +346,9 @@ def _compare(environment: Environment, ended: Ended, workload: Workload) -> None
         if not told.assured:
             remark(f"not recorded: nothing shows a training; if it was one: {by_hand}")
             return
+        if told.batch is None:
+            remark(f"not recorded, since the batch is not known: {by_hand}")
+            return
         known["batch_size"] = told.batch
         run = OwnRun(samples_per_s=told.samples_per_s, **known)
         kept = environment.library.load(ended.job.options["workload"])

@@ -23,7 +23,7 @@ _BAR = re.compile(
     r"(?:(?P<share>\d+)%\|[^|]*\|\s*)?"
     r"(?P<number>\d+(?:\.\d+)?[kKMGT]?)"
     r"(?:/(?P<total>\d+(?:\.\d+)?[kKMGT]?|\?)\s*|(?P<alone>[A-Za-z]+|\s[A-Za-z]+)\s)"
-    rf"\[\s*(?P<elapsed>{_TIME})(?:<(?P<rest>[^,\]]*))?"
+    rf"(?:\[\s*(?P<elapsed>{_TIME})(?:<(?P<rest>[^,\]]*))?|(?P<fast>{_TIME})<[^\]]*)"
     rf"(?:,\s*(?:(?P<rate>{NUMBER}|\?)\s?(?P<unit>[A-Za-z]+)/s"
     rf"|(?P<pace>{NUMBER}|\?)\s?s/(?P<per>[A-Za-z]+)))?"
     r"(?P<post>[^\]\r]*)"
@@ -136,9 +136,10 @@ def _readings(lines: Sequence[Line]) -> Iterator[Reading]:
             continue
         end = 0
         for match in _BAR.finditer(text):
-            name = text[end : match.start()].strip(" |]").removesuffix(":").strip()
+            name = _name_in(text[end : match.start()])
             end = match.end()
-            elapsed, number = seconds(match["elapsed"]), scaled(match["number"])
+            elapsed = seconds(match["elapsed"] or match["fast"])
+            number = scaled(match["number"])
             total = match["total"]
             if elapsed is None or number is None:
                 continue
@@ -163,6 +164,17 @@ def _readings(lines: Sequence[Line]) -> Iterator[Reading]:
                 line,
             )
             order += 1
+
+
+def _name_in(text: str) -> str:
+    """Return the name in what stands before a bar's numbers, such as ``Epoch 1/3 :``.
+
+    Bars of fastai stand there themselves.
+    """
+    bare = text.strip(" |]")
+    if bare.endswith("["):
+        bare = bare.partition("|")[0]
+    return bare.strip(" :|[")
 
 
 class Beside:

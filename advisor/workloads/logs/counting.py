@@ -13,6 +13,11 @@ from dataclasses import dataclass, field
 from advisor.workloads.logs.text import Line
 from advisor.workloads.logs.times import said
 
+
+class EvidenceError(Exception):
+    """A log of a known kind lacks evidence; the message says which, and what to do."""
+
+
 WARM_UP = 1.2
 """The first part of a run is warm-up if it is slower than every later one by more than
 this factor: a stall that comes again is none (assumption)."""
@@ -91,12 +96,17 @@ class _Interval:
         return self.elapsed_s / self.number
 
 
-def count(spans: Sequence[Span]) -> Counted | None:
-    """Return what spans count together; None if there is no time in which steps passed.
+def count(spans: Sequence[Span]) -> Counted:
+    """Return what spans count together.
 
     A reading before which something else ran does not count, with its steps and its
     time. Where that leaves less than half of the steps, the time of the other is taken
     off instead.
+
+    Raises
+    ------
+    EvidenceError
+        if no steps are counted between two times
     """
     every = list(_intervals(spans))
     clear = [interval for point, interval in every if point.held_s == 0.0]
@@ -110,7 +120,7 @@ def count(spans: Sequence[Span]) -> Counted | None:
             if point.held_s < one.elapsed_s  # not where it is NaN
         ]
         if sum(one.elapsed_s for one in clear) < 0.5 * sum(i.elapsed_s for _, i in every):
-            return None  # what ran beside it ran for most of the time
+            raise EvidenceError("something else ran in most of the time")
         left_out = f"the time of what ran beside it, {held} times"
     elif held:
         left_out = f"{held} readings across something else that ran"
@@ -119,7 +129,7 @@ def count(spans: Sequence[Span]) -> Counted | None:
     number = sum(one.number for one in clear)
     elapsed = sum(one.elapsed_s for one in clear)
     if number <= 0.0 or elapsed <= 0.0:
-        return None
+        raise EvidenceError("no steps are counted between two times")
     return Counted(number, elapsed, clear[0].first, clear[-1].last, warm_up, left_out)
 
 
@@ -216,10 +226,19 @@ def paced(rows: Sequence[Row]) -> Span:
 
 
 def latest_run(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows of the last of several runs in a log: steps rise within one."""
+    """Return the rows of the last of several runs in a log: steps rise within one.
+
+    Raises
+    ------
+    EvidenceError
+        if it has one row alone, of which nobody knows for how many steps it stands
+    """
     run: list[Row] = []
     for row in rows:
-        if run and row.step <= run[-1].step:
+        if run and row.step < run[-1].step:
             run = []
-        run.append(row)
+        if not run or row.step > run[-1].step:  # another rank may print it again
+            run.append(row)
+    if len(run) < 2:
+        raise EvidenceError("one line alone tells a time: too few to leave out warm-up")
     return run

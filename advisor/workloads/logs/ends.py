@@ -10,7 +10,8 @@ from advisor.workloads.logs.text import Line
 _FAILED = re.compile(
     r"^\s*(?:\[?rank\d+\]?:?\s*)?Traceback \(most recent call last\)"
     r"|\bOutOfMemoryError\b|\bCUDA out of memory\b|\bout of memory\b"
-    r"|^\s*Killed\s*$|\bKilled\s+(?:python|accelerate|torchrun|bash)|oom-kill"
+    r"|\bKilled\s*$|\b\d+\s+(?:Killed|Terminated|Aborted)\b|\bzsh: killed\b|oom-kill"
+    r"|^\s*Terminated\s*$"
     r"|[Ss]egmentation fault|\bcore dumped\b|^\s*Bus error|^\s*Aborted\b"
     r"|\bterminate called\b|\bChildFailedError\b|\bCUDA error:|\bNCCL error\b"
     r"|\bexitcode\s*:\s*-?[1-9]|\bexit(?:ed)? (?:with )?(?:code|status) [1-9-]"
@@ -22,7 +23,7 @@ _FAILED = re.compile(
 
 _WORDS = (
     *("Traceback", "Error", "rror", "emory", "illed", "ault", "dumped", "Aborted"),
-    *("terminate", "exit", "Interrupt", "CANCELLED", "LIMIT", "space left", "oss is"),
+    *("erminate", "exit", "Interrupt", "CANCELLED", "LIMIT", "space left", "oss is"),
     *("signal", "Defunct", "SIG", "Exception", "oom-kill"),
 )
 """One of these is in every line that `_FAILED` finds: most lines have none."""

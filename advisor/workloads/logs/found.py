@@ -9,10 +9,6 @@ from advisor.workloads.logs.counting import Counted
 from advisor.workloads.logs.text import Line
 
 
-class EvidenceError(Exception):
-    """A log of a known kind lacks evidence; the message says which, and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Stated:
     """The batch as a log states it.

@@ -50,7 +50,9 @@ _LOSS = re.compile(
     r"[-+]?\d",
     re.IGNORECASE,
 )
-_NOT_TRAINED = re.compile(r"\b(?:eval|val|valid|test|validation)[_/]\w*loss", re.I)
+_NOT_TRAINED = re.compile(
+    r"\b(?:eval|val|valid|test|validation)[_/]\w*loss", re.IGNORECASE
+)
 
 
 def kind_of(name: str) -> Kind:
@@ -67,7 +69,10 @@ def kind_of(name: str) -> Kind:
 
 def counts_epochs(name: str) -> bool:
     """Say whether a bar of this name may count epochs, not steps."""
-    return re.fullmatch(r"\W*(?:training |train )?epochs?\W*", name, re.I) is not None
+    return (
+        re.fullmatch(r"\W*(?:training |train )?epochs?\W*", name, re.IGNORECASE)
+        is not None
+    )
 
 
 def tells_loss(text: str) -> bool:

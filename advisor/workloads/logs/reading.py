@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from advisor.errors import UsageError
+from advisor.workloads.logs.counting import EvidenceError
 from advisor.workloads.logs.ends import failures
-from advisor.workloads.logs.found import Asked, EvidenceError, Found, Stated
+from advisor.workloads.logs.found import Asked, Found, Stated
 from advisor.workloads.logs.readers import READERS
 from advisor.workloads.logs.text import Line, read_lines
 from advisor.workloads.logs.times import said
@@ -18,6 +19,8 @@ AGREE = 0.10
 """How far two sources of one rate may be apart."""
 
 _BY_HAND = "give the rate that you know with --throughput"
+
+_FEWEST_STEPS = 2  # the first one is warm-up
 
 _SAME_BATCH = 0.02  # a mean over rounded figures is that close to the batch itself
 
@@ -46,7 +49,7 @@ class LogReading:
     ----------
     samples_per_s : of all GPUs together
     reader : which kind of log it is
-    batch : samples of a GPU and optimiser step
+    batch : samples of a GPU and optimiser step; None: neither log nor user says it
     evidence : its parts
     marks : what to know beside them
     assured : whether the log itself shows that it is of a training
@@ -54,7 +57,7 @@ class LogReading:
 
     samples_per_s: float
     reader: str
-    batch: int
+    batch: int | None
     evidence: tuple[Part, ...]
     marks: tuple[str, ...]
     assured: bool
@@ -70,8 +73,9 @@ class LogReading:
     def summary(self) -> str:
         """Return what was read, in one line."""
         told = {one.part: one.says for one in self.evidence}
-        counted = f"{told['counted']}, {told['batch']}"
-        return f"{self.reader}: {counted}: {self.samples_per_s:.4g} samples/s"
+        of = f", {told['batch']}" if self.batch else ""
+        rate = f"{self.samples_per_s:.4g} samples/s"
+        return f"{self.reader}: {told['counted']}{of}: {rate}"
 
 
 class NoBatchError(UsageError):
@@ -116,7 +120,7 @@ def read_from(lines: Sequence[Line], origin: str, asked: Asked) -> LogReading:
         if died:
             raise UsageError(_died(origin, lines[died[-1]])) from error
         raise UsageError(f"{origin}: {error}; {_BY_HAND}") from error
-    if found is None and died:
+    if died and (found is None or _repeats(found)):
         raise UsageError(_died(origin, lines[died[-1]]))
     if found is None:
         message = (
@@ -136,11 +140,21 @@ def find(lines: Sequence[Line], asked: Asked) -> Found | None:
     return None
 
 
+def _repeats(found: Found) -> bool:
+    """Say whether what stands after a failure shows one state: a bar is drawn again."""
+    return found.counted.first is found.counted.last and bool(found.unfinished)
+
+
 def _reading(
     found: Found, lines: Sequence[Line], origin: str, asked: Asked
 ) -> LogReading:
     """Return the reading of what was found, checked."""
     counted = found.counted
+    if found.unit == "steps" and counted.number < _FEWEST_STEPS:
+        message = (
+            f"{origin}: unfinished: {counted.number:.0f} step is warm-up; {_BY_HAND}"
+        )
+        raise UsageError(message)
     _check_agreement(found, origin)
     stated = found.stated
     if stated and stated.devices is not None and stated.devices != asked.num_gpus:
@@ -151,15 +165,17 @@ def _reading(
         )
         raise UsageError(message)
     per_step, source, marks = _per_step(found, origin, asked)
-    rate = counted.rate * (per_step if found.unit == "steps" else 1.0)
-    batch = max(round(per_step / asked.num_gpus), 1)
+    rate, batch = counted.rate, None
+    if per_step is not None:
+        rate *= per_step if found.unit == "steps" else 1.0
+        batch = max(round(per_step / asked.num_gpus), 1)
     parts = [
         Part(
             "counted",
             f"{counted.number:,.0f} {found.unit} in {said(counted.elapsed_s)}",
             f"{counted.first.quote} ... {counted.last.quote}",
         ),
-        Part("batch", f"{_samples(per_step)} a step", source),
+        Part("batch", f"{_samples(per_step)} a step" if per_step else "unknown", source),
         Part("training", found.training, counted.last.where),
         Part(
             "warm-up",
@@ -206,7 +222,7 @@ def _check_agreement(found: Found, origin: str) -> None:
 
 def _per_step(
     found: Found, origin: str, asked: Asked
-) -> tuple[float, str, tuple[str, ...]]:
+) -> tuple[float | None, str, tuple[str, ...]]:
     """Return samples of a step, where that is from, and what to know of it."""
     stated, told = found.stated, asked.per_step
     per_step = _stated_per_step(stated, asked)
@@ -214,6 +230,8 @@ def _per_step(
     if asked.num_gpus == 1:
         by_user = by_user.replace(" on 1 GPUs", "")
     if per_step is None or stated is None:
+        if told is None and found.unit == "samples":
+            return None, "neither the log nor --batch", ()
         if told is None:
             seen = (
                 f"{found.counted.number:,.0f} {found.unit} in "

@@ -15,6 +15,7 @@ from advisor.workloads.logs.readers import (
     metric_logger,
     mmengine,
     nanogpt,
+    paddle,
     rich_bars,
     timm,
     torch_imagenet,
@@ -36,8 +37,9 @@ READERS: Sequence[Reader] = (
     metric_logger.read,
     keras.read,
     nanogpt.read,
+    paddle.read,
     rich_bars.read,
-    tqdm.read,
     torchtune.read,
+    tqdm.read,
 )
 """Those that know a tool's own lines go before those that know any bar."""

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from advisor.workloads.logs.bars import Bar, Beside, bars_in, span_of
-from advisor.workloads.logs.counting import Counted, count
-from advisor.workloads.logs.found import Asked, Check, EvidenceError, Found, Stated
+from advisor.workloads.logs.counting import Counted, EvidenceError, count
+from advisor.workloads.logs.found import Asked, Check, Found, Stated
 from advisor.workloads.logs.headers import Header, header_of
 from advisor.workloads.logs.readers.tqdm import choose, evaluations
 from advisor.workloads.logs.text import Line

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from advisor.workloads.logs.counting import Point, Span, count
-from advisor.workloads.logs.found import Asked, EvidenceError, Found
+from advisor.workloads.logs.counting import EvidenceError, Point, Span, count
+from advisor.workloads.logs.found import Asked, Found
 from advisor.workloads.logs.headers import header_of
 from advisor.workloads.logs.text import Line
 from advisor.workloads.logs.times import NUMBER, seconds
@@ -23,7 +23,7 @@ _BAR = re.compile(
 _VALIDATION = re.compile(r"(?:Validation|Sanity|Testing|Predicting)\b.*?•")
 
 
-def read(lines: Sequence[Line], asked: Asked) -> Found | None:  # noqa: ARG001
+def read(lines: Sequence[Line], _: Asked) -> Found | None:
     """Read a log of Lightning with rich bars."""
     spans: dict[int, Span] = {}
     number = total = 0.0
@@ -45,6 +45,7 @@ def read(lines: Sequence[Line], asked: Asked) -> Found | None:  # noqa: ARG001
         if epoch not in spans:
             spans[epoch] = Span()
             spans[epoch].add(Point(0.0, 0.0, line))
+            held = False  # what ran between two epochs is in neither
         span = spans[epoch]
         rate = float(match["rate"])
         fine = number / rate if rate else 0.0
@@ -55,7 +56,7 @@ def read(lines: Sequence[Line], asked: Asked) -> Found | None:  # noqa: ARG001
     if not spans:
         return None
     counted = count(list(spans.values()))
-    if counted is None or counted.elapsed_s < 10.0:
+    if counted.elapsed_s < 10.0:
         raise EvidenceError("the bars ran for less than 10 s: too short to tell a rate")
     unfinished = ""
     if number < total or epoch < final:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from advisor.workloads.logs.counting import Counted
-from advisor.workloads.logs.found import Asked, EvidenceError, Found
+from advisor.workloads.logs.counting import Counted, EvidenceError
+from advisor.workloads.logs.found import Asked, Found, Stated
 from advisor.workloads.logs.readers import tqdm
 from advisor.workloads.logs.text import Line
 from advisor.workloads.logs.times import NUMBER
@@ -19,41 +20,60 @@ from advisor.workloads.logs.times import NUMBER
 _LINE = re.compile(
     rf"^Step (?P<step>\d+) \|.*?\btokens_per_second_per_gpu:(?P<rate>{NUMBER})"
 )
-_LENGTH = re.compile(r"^\s*max_seq_len: (\d+)")
-_PACKED = re.compile(r"^\s*packed: [Tt]rue")
+_SETTING = re.compile(
+    r"^\s*(max_seq_len|packed|batch_size|gradient_accumulation_steps): (\w+)"
+)
+_BAR = re.compile(r"\d+\|\d+\|Loss: ")
 
 
 def read(lines: Sequence[Line], asked: Asked) -> Found | None:
     """Read a log of torchtune."""
-    rows: list[tuple[float, float, Line]] = []
-    length, packed = 0.0, False
+    rows: list[tuple[float, Line]] = []
+    settings: dict[str, tuple[str, Line]] = {}
+    bar = False
     for line in lines:
-        if match := _LENGTH.match(line.text):
-            length = float(match[1])
-        packed = packed or _PACKED.match(line.text) is not None
+        if match := _SETTING.match(line.text):
+            settings.setdefault(match[1], (match[2], line))
+        bar = bar or _BAR.search(line.text) is not None
         if "tokens_per_second_per_gpu" in line.text and (m := _LINE.match(line.text)):
-            rows.append((float(m["step"]), float(m["rate"]), line))
-    if not rows:
+            rows.append((float(m["rate"]), line))
+    if not rows and not bar:
         return None
-    try:
-        by_bar = tqdm.read(lines, asked)
-    except EvidenceError:
-        by_bar = None
-    if by_bar is not None:
-        return by_bar
-    if not (packed and length):
+    stated = _stated(settings)
+    if bar:
+        found = tqdm.read(lines, asked)
+        return found and replace(found, reader="torchtune", stated=stated)
+    packed = settings.get("packed", ("", rows[0][1]))[0] in {"true", "True"}
+    length = settings.get("max_seq_len", ("", rows[0][1]))[0]
+    if not (packed and length.isdigit()):
         message = (
             "torchtune's lines tell tokens a second, and not how many tokens a sample has"
         )
         raise EvidenceError(message)
-    # The time of each step follows from its tokens, of which a packed batch has the same.
-    tokens = statistics.harmonic_mean([rate for _, rate, _ in rows if rate > 0.0])
-    rate = tokens / length * asked.num_gpus
-    steps = rows[-1][0] - rows[0][0]
-    samples = steps * (asked.per_step or 1.0)
+    # Packed steps have as many tokens each, so that their times add up.
+    tokens = statistics.harmonic_mean([rate for rate, _ in rows if rate > 0.0])
+    rate = tokens / float(length) * asked.num_gpus
+    samples = (
+        float(len(rows)) * (_per_device(stated) or asked.batch or 1) * asked.num_gpus
+    )
     return Found(
         reader="torchtune",
         unit="samples",
-        counted=Counted(samples, samples / rate, rows[0][2], rows[-1][2], ""),
+        counted=Counted(samples, samples / rate, rows[0][1], rows[-1][1], ""),
         training="the lines tell the steps of a training with their losses",
+        stated=stated,
     )
+
+
+def _stated(settings: Mapping[str, tuple[str, Line]]) -> Stated | None:
+    """Return the batch of a device that the configuration says."""
+    batch, line = settings.get("batch_size", ("", None))
+    accumulated, _ = settings.get("gradient_accumulation_steps", ("1", None))
+    if line is None or not (batch.isdigit() and accumulated.isdigit()):
+        return None
+    says = f"{batch} a device, {accumulated} accumulated"
+    return Stated(says, line, per_device=float(batch) * float(accumulated))
+
+
+def _per_device(stated: Stated | None) -> float | None:
+    return None if stated is None else stated.per_device

@@ -7,9 +7,9 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from advisor.workloads.logs.bars import Bar, Beside, bars_in, span_of
-from advisor.workloads.logs.counting import count
-from advisor.workloads.logs.found import Asked, EvidenceError, Found, Stated
+from advisor.workloads.logs.bars import Bar, Beside, Reading, bars_in, span_of
+from advisor.workloads.logs.counting import EvidenceError, count
+from advisor.workloads.logs.found import Asked, Found, Stated
 from advisor.workloads.logs.headers import Header, header_of
 from advisor.workloads.logs.names import counts_epochs, tells_loss
 from advisor.workloads.logs.text import Line
@@ -17,6 +17,8 @@ from advisor.workloads.logs.times import NUMBER
 
 _EPOCHS_AT_MOST = 1000  # of a training: a bar called "Epoch" up to there may count them
 _EVALUATED = re.compile(rf"['\"]eval_runtime['\"]:\s*['\"]?({NUMBER})")
+_EVALUATES = re.compile(r"\*+ Running (?:Evaluation|Prediction|Test)|\*+ eval metrics")
+_TELLS_EVALUATION = re.compile(r"\b(?:eval|test|predict)_(?:runtime|samples_per_second)")
 _CONSUMED = re.compile(rf"consumed_samples=({NUMBER}).*")
 _GLOBAL_STEP = re.compile(rf"global_step=({NUMBER})")
 _LEAST_SHARE_S = 10.0  # a bar shows whole seconds: below, they are off by more than 10 %
@@ -93,15 +95,21 @@ def choose(
         if none does, or nothing tells which does
     """
     losses = _loss_positions(lines)
+    trainings, evaluated = _announced(lines)
     groups = _groups(bars)
     whys: dict[int, str] = {}
     weak: list[int] = []
     steps = total if total is not None else header.steps
     for at, group in enumerate(groups):
+        first = group[0].first
+        if first.kind == "unnamed" and _latest(evaluated, first) > _latest(
+            trainings, first
+        ):
+            continue  # an evaluation was announced before it
         why = _shown_by(group, losses, steps)
         if why:
             whys[at] = why
-        elif group[0].first.kind == "unnamed" and group[0].last.counts == "steps":
+        elif first.kind == "unnamed" and group[0].last.counts == "steps":
             weak.append(at)
     named = [at for at in whys if not _may_count_epochs(groups[at], len(groups))]
     if named:
@@ -111,7 +119,8 @@ def choose(
         bar = _name(groups[next(iter(whys))][0])
         message = f"the bar {bar} may count epochs: nothing tells steps"
         raise EvidenceError(message)
-    if len(weak) == 1:
+    tells_other = any(_TELLS_EVALUATION.search(line.text) for line in lines)
+    if len(weak) == 1 and (losses or not tells_other):
         (at,) = weak
         why, assured = "by your word: the bar has no name and there is no loss", False
         if losses:
@@ -123,6 +132,23 @@ def choose(
     else:
         message = f"no bar is of a training: there are {names}"
     raise EvidenceError(message)
+
+
+def _announced(lines: Sequence[Line]) -> tuple[list[int], list[int]]:
+    """Return where a training is announced, and where an evaluation is."""
+    trainings, evaluated = list[int](), list[int]()
+    for at, line in enumerate(lines):
+        if "Running training" in line.text or "running training" in line.text:
+            trainings.append(at)
+        elif "**" in line.text and _EVALUATES.search(line.text):
+            evaluated.append(at)
+    return trainings, evaluated
+
+
+def _latest(positions: Sequence[int], reading: Reading) -> int:
+    """Return the last of positions before a bar's first reading, -1 if there is none."""
+    at = bisect_left(positions, reading.position)
+    return positions[at - 1] if at else -1
 
 
 def evaluations(lines: Sequence[Line]) -> Mapping[int, float]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from advisor.workloads.logs.counting import Point, Span, count
-from advisor.workloads.logs.found import Asked, EvidenceError, Found, Stated
+from advisor.workloads.logs.counting import EvidenceError, Point, Span, count
+from advisor.workloads.logs.found import Asked, Found, Stated
 from advisor.workloads.logs.text import Line
 from advisor.workloads.logs.times import NUMBER, seconds
 
@@ -28,18 +28,22 @@ _ARGUMENTS = re.compile(
     r"\bbatch(?:_size|-size)?=(\d+)"
 )
 _AUTO = re.compile(r"AutoBatch: Using batch-size (\d+)")
+_COMPLETED = re.compile(rf"epochs completed in ({NUMBER}) hours")
 _DEVICE = re.compile(r"\bdevice=\[?([\d, ]+)\]?")
 
 
-def read(lines: Sequence[Line], asked: Asked) -> Found | None:  # noqa: ARG001
+def read(lines: Sequence[Line], _: Asked) -> Found | None:
     """Read a log of YOLO."""
     spans: list[Span] = []
     row: re.Match[str] | None = None
     epoch, last, stated = "", (0.0, 0.0), None
+    whole: tuple[float, Line] | None = None
     for line in lines:
         text = line.text
         if "batch" in text:
             stated = _batch(line) or stated
+        elif match := _COMPLETED.search(text):
+            whole = (float(match[1]), line)
         row = _ROW.search(text) if "%" in text else None
         if row is None:
             continue
@@ -66,8 +70,10 @@ def read(lines: Sequence[Line], asked: Asked) -> Found | None:  # noqa: ARG001
     if not spans:
         return None
     counted = count(spans)
-    if counted is None or counted.elapsed_s < 10.0:
+    if counted.elapsed_s < 10.0:
         raise EvidenceError("the epochs took less than 10 s: too short to tell a rate")
+    if whole is not None:
+        _check_whole(spans, *whole)
     ended = int(epoch) >= int(epochs) - (1 if _from_zero(spans) else 0)
     unfinished = ""
     if last[0] < last[1] or not ended:
@@ -82,6 +88,18 @@ def read(lines: Sequence[Line], asked: Asked) -> Found | None:  # noqa: ARG001
         stated=stated,
         unfinished=unfinished,
     )
+
+
+def _check_whole(spans: Sequence[Span], hours: float, line: Line) -> None:
+    """Refuse bars that ran for longer than the whole run, which has validations too."""
+    bars_s = sum(span.points[-1].at_s for span in spans)
+    whole_s = 3600.0 * (hours + 0.0005)  # it is rounded to three digits
+    if bars_s > 1.1 * whole_s:
+        message = (
+            f"it contradicts itself: the epochs' bars ran for {bars_s:,.0f} s, the whole "
+            f"run for {whole_s:,.0f} s ({line.where})"
+        )
+        raise EvidenceError(message)
 
 
 def _batch(line: Line) -> Stated | None:
