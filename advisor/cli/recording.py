@@ -29,10 +29,12 @@ def compared(
         if physics forbids what was measured
     """
     tables = load_tables(environment.models)
-    expected = expected_of(run, workload, kept, tables.model, tables.gpus, tables.cpus)
+    expected = expected_of(
+        run, workload, kept, model=tables.model, gpus=tables.gpus, cpus=tables.cpus
+    )
     if run.samples_per_s > expected.most:
         message = (
-            f"{figure(run.samples_per_s, 3)} samples/s cannot be: with all its units busy "
+            f"{figure(run.samples_per_s, 3)} samples/s cannot be: with all units busy "
             f"{run.num_gpus} x {run.gpu} does {figure(expected.most, 3)} of "
             f"{workload.name}: check the batch, the GPU, and that a sample is what the "
             "workload says"

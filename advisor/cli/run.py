@@ -49,7 +49,7 @@ from advisor.rental.ssh import Ssh
 from advisor.report.entries import number
 from advisor.report.formats import to_json
 from advisor.throughput.own_runs import OwnRun
-from advisor.workloads.logs import Asked, NoBatchError, read_log
+from advisor.workloads.logs import Asked, LogReading, NoBatchError, read_log
 from advisor.workloads.override import assigned
 from advisor.workloads.profile import Workload
 
@@ -325,8 +325,7 @@ def _predicted(planned: Plan, rental: Rental) -> Mapping[str, Any]:
 def _compare(environment: Environment, ended: Ended, workload: Workload) -> None:
     """Record the throughput that the log gives evidence of, beside what was predicted.
 
-    Nobody has said that the command is a training: the log must show that, and the batch,
-    unless the user has set it. What went wrong here is told; the job is done all the same.
+    What goes wrong here is told: the job is done all the same.
     """
     known = dict(ended.job.predicted)
     if not known:
@@ -334,35 +333,47 @@ def _compare(environment: Environment, ended: Ended, workload: Workload) -> None
     if ended.exit_status != 0:
         remark("the command failed: no throughput is recorded")
         return
-    del known["samples_per_s"]
-    own = "batch_size" in assigned(ended.job.options["settings"])
-    by_hand = _record_command(ended, own_batch=own)
-    asked = Asked(workload.batch_size if own else None, int(known["num_gpus"]))
     try:
-        told = read_log(ended.log, asked)
-        remark(told.summary())
-        for mark in told.marks:
-            remark(mark)
-        if not told.assured:
-            remark(f"not recorded: nothing shows a training; if it was one: {by_hand}")
-            return
-        if told.batch is None:
-            remark(f"not recorded, since the batch is not known: {by_hand}")
-            return
-        known["batch_size"] = told.batch
-        run = OwnRun(samples_per_s=told.samples_per_s, **known)
+        told = _seen(ended, workload)
+        known |= {"samples_per_s": told.samples_per_s, "batch_size": told.batch}
+        run = OwnRun(**known)
         kept = environment.library.load(ended.job.options["workload"])
         expected = compared(environment, run, workload, kept)
-    except NoBatchError as error:
-        remark(f"{error.seen}; not recorded, since the batch is not known: {by_hand}")
-        return
+        if too_slow(run, expected):
+            raise UsageError(expected.silent)
     except UsageError as error:
         remark(f"no throughput is recorded: {error}")
-        return
-    if too_slow(run, expected):
-        remark(f"not recorded: {expected.silent}")
-        return
-    keep_compared(environment, run, expected, told.reader, told.document())
+    else:
+        keep_compared(environment, run, expected, told.reader, told.document())
+
+
+def _seen(ended: Ended, workload: Workload) -> LogReading:
+    """Return what the log gives evidence of, and say what it is.
+
+    Nobody has said that the command is a training: the log must show that; and it must
+    state the batch, unless the user has set it.
+
+    Raises
+    ------
+    UsageError
+        if it does not; the message has the command that records it all the same
+    """
+    own = "batch_size" in assigned(ended.job.options["settings"])
+    by_hand = f"this records it: {_record_command(ended, own_batch=own)}"
+    batch = workload.batch_size if own else None
+    try:
+        told = read_log(ended.log, Asked(batch, int(ended.job.predicted["num_gpus"])))
+    except NoBatchError as error:
+        message = f"{error.seen}, and the batch is not known; {by_hand}"
+        raise UsageError(message) from error
+    remark(told.summary())
+    for mark in told.marks:
+        remark(mark)
+    if told.batch is None:
+        raise UsageError(f"the batch is not known; {by_hand}")
+    if not told.assured:
+        raise UsageError(f"nothing shows that it is a training; if it is, {by_hand}")
+    return told
 
 
 def _record_command(ended: Ended, *, own_batch: bool) -> str:

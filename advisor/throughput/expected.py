@@ -1,4 +1,4 @@
-"""What is expected of a run that the user measured: to compare with, and to believe it."""
+"""What is expected of a run that the user measured: to compare, and to believe it."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ def expected_of(
     run: OwnRun,
     workload: Workload,
     kept: Workload,
+    *,
     model: ThroughputModel,
     gpus: GpuTable,
     cpus: CpuTable,

@@ -35,8 +35,8 @@ RUN_LOG_SD = 0.05
 (assumption)."""
 
 LEAST_SHARE = 0.01
-"""Least measured rate over the predicted one of a run that speaks of machines: below, the
-job itself stood still most of the time, or the figure is of something else (assumption)."""
+"""Least measured rate over the predicted one of a run that speaks of machines: below,
+the job stood still most of the time, or the figure is of something else (assumption)."""
 
 SPEAKS = 0.3
 """Least share of a limit in the rate for a run to speak of it (assumption)."""

@@ -111,12 +111,8 @@ def test_what_lacks_evidence_is_told_and_not_recorded(
     assert done.exit_code == 0, done.stderr
     assert "no bar is of a training: there are 'Converting'" in done.stderr
     done = printing(BAR, "--job", "bar")
-    assert "2,000 steps in 400 s; not recorded, since the batch is not" in done.stderr
-    (command,) = [
-        line.partition(" known: ")[2]
-        for line in done.stderr.splitlines()
-        if "not recorded" in line
-    ]
+    assert "2,000 steps in 400 s, and the batch is not known" in done.stderr
+    command = done.stderr.partition("this records it: ")[2].splitlines()[0]
     assert command.startswith("advisor record --workload resnet50 --gpu ")
     assert records(street) == []
     words = command.replace("SAMPLES", "128").removeprefix("advisor ")

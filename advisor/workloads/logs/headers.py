@@ -14,7 +14,8 @@ _PER_DEVICE = re.compile(
     r"[^:=]*[:=]\s*([\d,]+)"
 )
 _TOTAL = re.compile(
-    r"(?:[Tt]otal train batch size|[Ee]ffective batch size)\s*\([^)]*\)[^:=]*[:=]\s*([\d,]+)"
+    r"(?:[Tt]otal train batch size|[Ee]ffective batch size)\s*\([^)]*\)"
+    r"[^:=]*[:=]\s*([\d,]+)"
 )
 _ACCUMULATION = re.compile(r"[Gg]radient [Aa]ccumulation steps[^:=]*[:=]\s*([\d,]+)")
 _STEPS = re.compile(r"[Tt]otal optimization steps[^:=]*[:=]\s*([\d,]+)")
@@ -25,7 +26,8 @@ _DEVICES = (
     re.compile(r"^\s*Num processes: (\d+)"),
 )
 _RESUMED = re.compile(
-    r"(?:[Rr]esum\w*|[Cc]ontinuing)\b.*?(?:checkpoint-|global[_ ]step[:= ]+|step[_= ])(\d+)"
+    r"(?:[Rr]esum\w*|[Cc]ontinuing)\b.*?"
+    r"(?:checkpoint-|global[_ ]step[:= ]+|step[_= ])(\d+)"
 )
 _RESUMES = re.compile(r"\b(?:Resuming|Resumed|resuming|Continuing) (?:training )?from\b")
 

@@ -151,9 +151,7 @@ def _reading(
     """Return the reading of what was found, checked."""
     counted = found.counted
     if found.unit == "steps" and counted.number < _FEWEST_STEPS:
-        message = (
-            f"{origin}: unfinished: {counted.number:.0f} step is warm-up; {_BY_HAND}"
-        )
+        message = f"{origin}: unfinished: its one step is warm-up; {_BY_HAND}"
         raise UsageError(message)
     _check_agreement(found, origin)
     stated = found.stated

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from advisor.workloads.logs.bars import Bar, Beside, bars_in, span_of
-from advisor.workloads.logs.counting import Counted, EvidenceError, count
+from advisor.workloads.logs.counting import Counted, EvidenceError
 from advisor.workloads.logs.found import Asked, Check, Found, Stated
 from advisor.workloads.logs.headers import Header, header_of
 from advisor.workloads.logs.readers.tqdm import choose, evaluations
@@ -20,10 +20,11 @@ from advisor.workloads.logs.text import Line
 from advisor.workloads.logs.times import seconds
 
 _FIELD = re.compile(
-    r"['\"]?\b(train_runtime|train_samples_per_second|train_steps_per_second|epoch|"
-    r"train_samples|step)['\"]?\s*[:=]\s*['\"]?([\d.:]+(?:e[+-]?\d+)?(?: days?, [\d.:]+)?)"
+    r"\b(train_runtime|train_samples_per_second|train_steps_per_second|epoch)['\"]?"
+    r"\s*[:=]\s*['\"]?([\d.:]+(?:e[+-]?\d+)?(?: days?, [\d.:]+)?)"
 )
 _NEAR = 12  # lines around the run time in which the other figures of a table stand
+_LEAST_BAR_S = 10.0  # a bar shows whole seconds
 _WHOLE = 0.02  # rounded figures are that close
 
 
@@ -80,7 +81,7 @@ def read(lines: Sequence[Line], asked: Asked) -> Found | None:
     counted = Counted(
         steps, summary.runtime_s - evaluated_s, first, summary.line, "", left_out
     )
-    checks = _checks(bar, start, evaluated_s, steps, summary, resumed=bool(why))
+    checks = _checks(bar, start, evaluated_s, summary, resumed=bool(why))
     stated = _stated(summary, total, header, asked)
     unit = "steps"
     if stated and not header.stated and not why and summary.samples_per_s:
@@ -178,59 +179,31 @@ def _start(bar: Bar | None, header: Header) -> tuple[float | None, str]:
 def _begun_at(bar: Bar) -> float:
     """Return from which step a bar counts the time; 0 where it began at zero."""
     points = span_of(bar, Beside((), {})).points
-    jump = (
-        next(
-            (
-                b
-                for a, b in zip(points, points[1:], strict=False)
-                if a.number == 0.0
-                and b.number
-                > 3.0 * (points[-1].number - b.number) / max(len(points) - 2, 1)
-            ),
-            None,
-        )
-        if len(points) > 2
-        else None
-    )
-    first = points[0] if jump is None else jump
-    if first.number == 0.0 or points[-1].at_s <= first.at_s:
+    if len(points) < 3:
         return 0.0
-    pace = (points[-1].at_s - first.at_s) / (points[-1].number - first.number)
+    usual = (points[-1].number - points[1].number) / (len(points) - 2)
+    if points[0].number == 0.0 and points[1].number > 3.0 * usual:
+        points = points[1:]  # it jumps over the steps of the run before
+    first, last = points[0], points[-1]
+    if first.number == 0.0 or last.at_s <= first.at_s:
+        return 0.0
+    pace = (last.at_s - first.at_s) / (last.number - first.number)
     begun = first.number - first.at_s / pace
     return float(round(begun)) if begun > 0.1 * first.number else 0.0
 
 
 def _checks(
-    bar: Bar | None,
-    start: float,
-    evaluated_s: float,
-    steps: float,
-    summary: _Summary,
-    *,
-    resumed: bool,
+    bar: Bar | None, start: float, evaluated_s: float, summary: _Summary, *, resumed: bool
 ) -> tuple[Check, ...]:
     """Return what else tells the steps a second of this run."""
     found = []
-    net_s = summary.runtime_s - evaluated_s
     if bar is not None:
-        reached = bar.last.number - start
-        first = next((r for r in bar.readings if r.number == bar.last.number), bar.last)
-        rest = first.at_s + 0.5 - evaluated_s
-        if reached > 0.0 and first.at_s >= 10.0 and rest > 0.0:
-            found.append(Check("the bar", reached / rest, first.line))
-        elif (
-            span := count(
-                [
-                    span_of(
-                        bar,
-                        Beside((), {}),
-                    )
-                ]
-            )
-        ) is not None:
-            if span.elapsed_s >= 10.0:
-                found.append(Check("the bar", span.rate, first.line))
+        end = next(r for r in bar.readings if r.number == bar.last.number)
+        rest = end.at_s + 0.5 - evaluated_s
+        if end.number > start and end.at_s >= _LEAST_BAR_S and rest > 0.0:
+            found.append(Check("the bar", (end.number - start) / rest, end.line))
     if summary.steps_per_s and not resumed:
+        net_s = summary.runtime_s - evaluated_s
         gross = summary.steps_per_s * summary.runtime_s / net_s
         found.append(Check("the summary", gross, summary.line))
     return tuple(found)

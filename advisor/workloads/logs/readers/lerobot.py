@@ -1,6 +1,6 @@
 """LeRobot: ``step:200 smpl:2K ... updt_s:0.105 data_s:0.006``.
 
-Source: `lerobot` ``scripts/train.py`` and ``utils/logging_utils.py``: both times are means
+Source: `lerobot` ``scripts/train.py``, ``utils/logging_utils.py``: both times are means
 since the line before, and large numbers are rounded to thousands.
 """
 

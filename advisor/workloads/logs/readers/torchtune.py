@@ -1,7 +1,7 @@
 """torchtune: a bar with the loss, or lines of its metrics, which tell tokens alone.
 
-Source: `torchtune` ``training/metric_logging.py``, ``recipes/lora_finetune_single_device``.
-Tokens become samples only where each sample is packed to one length.
+Source: `torchtune` ``training/metric_logging.py`` and its recipes. Tokens become samples
+only where each sample is packed to one length.
 """
 
 from __future__ import annotations
@@ -53,9 +53,8 @@ def read(lines: Sequence[Line], asked: Asked) -> Found | None:
     # Packed steps have as many tokens each, so that their times add up.
     tokens = statistics.harmonic_mean([rate for rate, _ in rows if rate > 0.0])
     rate = tokens / float(length) * asked.num_gpus
-    samples = (
-        float(len(rows)) * (_per_device(stated) or asked.batch or 1) * asked.num_gpus
-    )
+    batch = (stated.per_device if stated else None) or asked.batch or 1
+    samples = float(len(rows)) * batch * asked.num_gpus
     return Found(
         reader="torchtune",
         unit="samples",
@@ -73,7 +72,3 @@ def _stated(settings: Mapping[str, tuple[str, Line]]) -> Stated | None:
         return None
     says = f"{batch} a device, {accumulated} accumulated"
     return Stated(says, line, per_device=float(batch) * float(accumulated))
-
-
-def _per_device(stated: Stated | None) -> float | None:
-    return None if stated is None else stated.per_device

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.workloads.logs.bars import Bar, Beside, Reading, bars_in, span_of
-from advisor.workloads.logs.counting import EvidenceError, count
+from advisor.workloads.logs.counting import EvidenceError, Span, count
 from advisor.workloads.logs.found import Asked, Found, Stated
 from advisor.workloads.logs.headers import Header, header_of
 from advisor.workloads.logs.names import counts_epochs, tells_loss
@@ -42,7 +42,7 @@ class Chosen:
     assured: bool
 
 
-def read(lines: Sequence[Line], asked: Asked) -> Found | None:
+def read(lines: Sequence[Line], _: Asked) -> Found | None:
     """Read a log of bars."""
     bars = bars_in(lines)
     if not bars:
@@ -56,24 +56,24 @@ def read(lines: Sequence[Line], asked: Asked) -> Found | None:
         raise EvidenceError(message)
     if counted.elapsed_s < _LEAST_SHARE_S:
         message = (
-            f"the bar {_name(chosen.bars[0])} ran for {counted.elapsed_s:.2g} s and shows "
-            "whole seconds: too short to tell a rate"
+            f"the bar {_name(chosen.bars[0])} ran for {counted.elapsed_s:.2g} s and "
+            "shows whole seconds: too short to tell a rate"
         )
         raise EvidenceError(message)
-    last = chosen.bars[-1].last
+    last, consumed = chosen.bars[-1].last, _consumed(lines)
     unfinished = ""
     if not chosen.bars[-1].is_whole:
         unfinished = f"the bar ends at {last.number:,.0f} of {last.total:,.0f}"
-    remarks = ["it goes on with an earlier run, whose steps do not count"]
+    resumed = ("it goes on with an earlier run, whose steps do not count",)
     return Found(
         reader="tqdm",
         unit=last.counts,
         counted=counted,
         training=chosen.training,
         assured=chosen.assured,
-        stated=header.stated if not _consumed(lines) else _consumed(lines),
+        stated=consumed or header.stated,
         unfinished=unfinished,
-        remarks=tuple(remarks if header.resumes and one_run else ()),
+        remarks=resumed if header.resumes and one_run else (),
     )
 
 
@@ -162,13 +162,14 @@ def evaluations(lines: Sequence[Line]) -> Mapping[int, float]:
 
 def _spans(
     chosen: Chosen, header: Header, told: Mapping[int, float]
-) -> tuple[list, bool]:  # type: ignore[type-arg]
+) -> tuple[Sequence[Span], bool]:
+    """Return the bars as they are counted, and whether one bar has the whole run."""
     beside = Beside(chosen.others, told)
     one_run = len(chosen.bars) == 1
     start = header.start if one_run else None
     first = chosen.bars[0].first
-    if start is not None and not start <= first.number:
-        start = None if first.number else start
+    if start is not None and first.number and start > first.number:
+        start = None  # it is said of another bar
     return [span_of(bar, beside, start) for bar in chosen.bars], one_run
 
 
@@ -185,22 +186,25 @@ def _groups(bars: Sequence[Bar]) -> list[list[Bar]]:
 
 def _shown_by(group: Sequence[Bar], losses: Sequence[int], steps: float | None) -> str:
     """Return what shows that bars count the steps of a training; empty: nothing."""
-    first, last = group[0].first, group[-1].last
-    if first.kind == "other" or not last.counts:
-        return ""
-    if first.kind == "training":
-        return f"the bar is called {_name(group[0])}"
-    if any(bar.tells_loss for bar in group):
-        return "the bar tells a loss"
-    if last.counts != "steps":
-        return ""
-    if steps is not None and first.total == steps:
-        return f"the bar has the {steps:,.0f} steps of the training that is announced"
-    for bar in group:
-        at = bisect_left(losses, bar.first.position)
-        if at < len(losses) and losses[at] <= bar.last.position > bar.first.position:
-            return "losses are told while the bar runs"
-    return ""
+    first, counts = group[0].first, group[-1].last.counts
+    why = ""
+    if first.kind == "other" or not counts:
+        why = ""
+    elif first.kind == "training":
+        why = f"the bar is called {_name(group[0])}"
+    elif any(bar.tells_loss for bar in group):
+        why = "the bar tells a loss"
+    elif counts == "steps" and first.total is not None and first.total == steps:
+        why = f"the bar has the {steps:,.0f} steps of the training that is announced"
+    elif counts == "steps" and any(_spans_loss(bar, losses) for bar in group):
+        why = "losses are told while the bar runs"
+    return why
+
+
+def _spans_loss(bar: Bar, losses: Sequence[int]) -> bool:
+    """Say whether a loss is told between the first and the last reading of a bar."""
+    at = bisect_left(losses, bar.first.position)
+    return at < len(losses) and losses[at] <= bar.last.position > bar.first.position
 
 
 def _may_count_epochs(group: Sequence[Bar], groups: int) -> bool:
