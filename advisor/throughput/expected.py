@@ -36,6 +36,7 @@ class Expected:
         own, and the 90 % interval; NaN where the workload does not fit, as it is known
     most : samples/s that physics allows: every unit of every GPU busy all the time
     silent : why the run says nothing of other machines; empty if it does
+    of_gpu : whether it speaks of the GPU, not of the input pipeline
     """
 
     samples_per_s: float
@@ -43,6 +44,7 @@ class Expected:
     high: float
     most: float
     silent: str
+    of_gpu: bool
 
 
 def expected_of(
@@ -75,6 +77,7 @@ def expected_of(
         high=float(found.high[0]),
         most=_most(machine, asked, model),
         silent=speech.silent,
+        of_gpu=speech.gpu is not None,
     )
 
 

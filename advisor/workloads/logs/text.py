@@ -26,6 +26,8 @@ _BOMS = (
 _UP_OR_DOWN = re.compile(r"\x1b\[\d*[ABEFHJ]")
 """Moves of the cursor by which bars stand above one another."""
 
+_TORN = re.compile(r"^[^\r\n]*[\r\n]")
+
 _QUOTED = 160  # characters of a line that a message shows
 
 
@@ -90,7 +92,7 @@ def read_lines(path: Path) -> list[Line]:
     found = _numbered(first, 1)
     if tail:
         # The first line of the tail is a part of one.
-        text = tail.decode(encoding, errors="replace").partition("\n")[2]
+        text = _TORN.sub("", tail.decode(encoding, errors="replace"), count=1)
         found = found[:-1] + _numbered(text, -(text.rstrip("\n").count("\n") + 1))
     return found
 
