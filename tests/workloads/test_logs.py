@@ -244,6 +244,7 @@ def test_other_ends_of_line_tell_the_same(name: str, tmp_path: Path) -> None:
         *("Filter: ", "Running tokenizer on train dataset: ", "Downloading: "),
         *("Loading checkpoint shards: ", "Generating train split: ", "Converting: "),
         *("model.safetensors: ", "caching latents: ", "val loss 0.3: ", "Crunching: "),
+        *("Collecting train features: ", "Transcode: "),
     ],
 )
 def test_bars_of_something_else_never_count(name: str) -> None:
@@ -359,7 +360,8 @@ def test_an_unfinished_log_is_marked() -> None:
 def test_a_bar_without_a_name_is_believed_by_word_alone() -> None:
     """Of several nothing tells which; beside an evaluation it may be one."""
     assert not read(bar("", 500, 100)).assured
-    assert read(bar("", 500, 100) + "step 500 loss 0.3\n").assured
+    assert not read(bar("", 500, 100) + "loss 0.3\n").assured
+    assert read(2 * (bar("", 500, 100) + "loss 0.3\n")).assured
     with pytest.raises(UsageError, match="which bar is the training"):
         read(bar("", 500, 100) + bar("", 90, 20))
     with pytest.raises(UsageError, match="no bar is of a training"):

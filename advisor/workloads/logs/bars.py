@@ -23,9 +23,9 @@ _BAR = re.compile(
     r"(?:(?P<share>\d+)%\|[^|]*\|\s*)?"
     r"(?P<number>\d+(?:\.\d+)?[kKMGT]?)"
     r"(?:/(?P<total>\d+(?:\.\d+)?[kKMGT]?|\?)\s*|(?P<alone>[A-Za-z]+|\s[A-Za-z]+)\s)"
-    rf"(?:\[\s*(?P<elapsed>{_TIME})(?:<(?P<rest>[^,\]]*))?|(?P<fast>{_TIME})<[^\]]*)"
-    rf"(?:,\s*(?:(?P<rate>{NUMBER}|\?)\s?(?P<unit>[A-Za-z]+)/s"
-    rf"|(?P<pace>{NUMBER}|\?)\s?s/(?P<per>[A-Za-z]+)))?"
+    rf"(?:\[\s*(?P<elapsed>{_TIME})\s*(?:<[^,\]]*)?|(?P<fast>{_TIME})<[^\]]*)"
+    rf"(?:,\s*(?:(?P<rate>{NUMBER}|\?)\s*(?P<unit>[A-Za-z]+)/s"
+    rf"|(?P<pace>{NUMBER}|\?)\s*s/(?P<per>[A-Za-z]+)))?"
     r"(?P<post>[^\]\r]*)"
 )
 _SIGNIFICANT = 3  # digits of a rate that tells more than whole seconds do

@@ -30,6 +30,12 @@ _OTHER = re.compile(
 )
 """Bars of evaluation, of preview pictures, and of data, weights and files."""
 
+_DOES_ELSE = re.compile(
+    r"\b(?!train|pre-?train|fine-?tun|tun|fit|learn|run|start|remain)\w+ing\b",
+    re.IGNORECASE,
+)
+"""Whatever else a bar says that it does, such as collecting."""
+
 _TRAINING = re.compile(
     r"\b(?:train|training|trainer|epochs?|steps?|iters?|iterations?|fit|fitting|"
     r"fine-?tun\w*|pre-?train\w*|batch|batches|optimi[sz]\w*|updates?)\b",
@@ -64,7 +70,7 @@ def kind_of(name: str) -> Kind:
     bare = re.sub(r"[_/]", " ", _METRIC.sub(" ", name))
     if not re.search(r"[^\W\d_]{2}", bare):
         return "unnamed"
-    if _OTHER.search(bare):
+    if _OTHER.search(bare) or _DOES_ELSE.search(bare):
         return "other"
     return "training" if _TRAINING.search(bare) else "unknown"
 

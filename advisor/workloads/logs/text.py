@@ -26,6 +26,12 @@ _BOMS = (
 _UP_OR_DOWN = re.compile(r"\x1b\[\d*[ABEFHJ]")
 """Moves of the cursor by which bars stand above one another."""
 
+_PREFIX = re.compile(
+    r"^(?:[\w.-]+-\d+ +\| |\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) "
+    r"|\[[a-z]*\d+\]: ?|rank ?\d+: )"
+)
+"""What Docker, Kubernetes and torchrun put before the lines of a process."""
+
 _TORN = re.compile(r"^[^\r\n]*[\r\n]")
 
 _QUOTED = 160  # characters of a line that a message shows
@@ -122,6 +128,7 @@ def _numbered(text: str, first: int) -> list[Line]:
         broken = _UP_OR_DOWN.sub("\r", physical) if "\x1b" in physical else physical
         for state in broken.split("\r"):
             shown = unstyle(state) if "\x1b" in state else state
+            shown = _PREFIX.sub("", shown, count=1)
             if shown.strip():
                 found.append(Line(first + at, shown))
     return found

@@ -122,9 +122,9 @@ def choose(
     tells_other = any(_TELLS_EVALUATION.search(line.text) for line in lines)
     if len(weak) == 1 and (losses or not tells_other):
         (at,) = weak
-        why, assured = "by your word: the bar has no name and there is no loss", False
-        if losses:
-            why, assured = "it is the only bar without a name, and losses are told", True
+        why, assured = "by your word: the bar has no name and no loss", False
+        if losses and len(groups[at]) > 1:
+            why, assured = "it is drawn for each epoch, and losses are told", True
         return Chosen(groups[at], _others(groups, at, whys), why, assured)
     names = ", ".join(dict.fromkeys(_name(group[0]) for group in groups))
     if weak:
