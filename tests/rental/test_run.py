@@ -109,7 +109,7 @@ def test_what_lacks_evidence_is_told_and_not_recorded(
     """A bar of data, a bar without a batch: seen, said how to record, not believed."""
     done = printing("Converting: 100%|####| 400/400 [03:20<00:00,  2.01it/s]\n")
     assert done.exit_code == 0, done.stderr
-    assert "no bar is of a training: there are 'Converting'" in done.stderr
+    assert "no bar is of a training: there is 'Converting'" in done.stderr
     done = printing(BAR, "--job", "bar")
     assert "2,000 steps in 400 s, and the batch is not known" in done.stderr
     command = done.stderr.partition("this records it: ")[2].splitlines()[0]

@@ -83,8 +83,8 @@ TOOLS = {
     ),
     "torchvision": (
         (
-            "Epoch: [0]  [   0/1000]  eta: 1:00:00  loss: 6.9 (6.9)  time: 3.0  data: 2.0\n"
-            "Epoch: [0]  [ 999/1000]  eta: 0:00:00  loss: 6.9 (6.9)  time: 0.25  data: 0.0\n"
+            "Epoch: [0]  [   0/1000]  eta: 1:00:00  loss: 6.9 (7)  time: 3.0  data: 2\n"
+            "Epoch: [0]  [ 999/1000]  eta: 0:00:00  loss: 6.9 (7)  time: 0.25  data: 0\n"
             "Epoch: [0] Total time: 0:04:16 (0.2560 s / it)\n"
             "Test:  [ 0/100]  eta: 0:00:10  loss: 6.9 (6.9)  time: 0.1  data: 0.0\n"
         ),
@@ -158,9 +158,9 @@ TOOLS = {
     ),
     "fairseq": (
         (
-            "train_inner | epoch 001: 100 / 400 loss=9.1, ups=2, bsz=64, num_updates=100\n"
+            "train_inner | epoch 1: 100 / 400 loss=9.1, ups=2, bsz=64, num_updates=100\n"
             "valid | epoch 001 | loss 9 | wps 9000 | bsz 8 | num_updates 100\n"
-            "train_inner | epoch 001: 200 / 400 loss=9.1, ups=2, bsz=64, num_updates=200\n"
+            "train_inner | epoch 1: 200 / 400 loss=9.1, ups=2, bsz=64, num_updates=200\n"
         ),
         128.0,
     ),
@@ -188,9 +188,9 @@ TOOLS = {
     ),
     "old YOLO": (
         (
-            "    1/2  7G  1.2  1.4  1.2  183  640: 100%|###| 92/92 [00:30<00:00, 3.01it/s]\n"
+            "  1/2  7G  1.2  1.4  1.2  9  640: 100%|###| 92/92 [00:30<00:00, 3.01it/s]\n"
             "   Class  Images  Box(P  R  mAP50: 100%|###| 12/12 [00:01<00:00, 9.3it/s]\n"
-            "    2/2  7G  1.2  1.4  1.2  183  640: 100%|###| 92/92 [00:30<00:00, 3.01it/s]\n"
+            "  2/2  7G  1.2  1.4  1.2  9  640: 100%|###| 92/92 [00:30<00:00, 3.01it/s]\n"
         ),
         64 * 3.01,
     ),
@@ -203,8 +203,8 @@ TOOLS = {
     ),
     "Paddle": (
         (
-            "[Train][Epoch 1/1][Iter: 20/40]loss: 4.9, batch_cost: 0.32s, ips: 200.0 s/s\n"
-            "[Train][Epoch 1/1][Iter: 40/40]loss: 4.8, batch_cost: 0.32s, ips: 200.0 s/s\n"
+            "[Train][Epoch 1/1][Iter: 20/40]loss: 4, batch_cost: 0.32s, ips: 200.0 s/s\n"
+            "[Train][Epoch 1/1][Iter: 40/40]loss: 3, batch_cost: 0.32s, ips: 200.0 s/s\n"
         ),
         200.0,
     ),
@@ -364,6 +364,10 @@ def test_a_bar_without_a_name_is_believed_by_word_alone() -> None:
     assert read(2 * (bar("", 500, 100) + "loss 0.3\n")).assured
     with pytest.raises(UsageError, match="which bar is the training"):
         read(bar("", 500, 100) + bar("", 90, 20))
+    first, second = bar("", 500, 100).split("\r", 1)
+    nested = read(f"{first}\r{bar('', 90, 20)}{second}{bar('', 90, 20)}")
+    assert nested.samples_per_s == pytest.approx(320.0, rel=0.02)
+    assert not nested.assured
     with pytest.raises(UsageError, match="no bar is of a training"):
         read("***** Running Evaluation *****\n" + bar("", 500, 100))
 

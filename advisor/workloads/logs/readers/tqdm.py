@@ -17,6 +17,7 @@ from advisor.workloads.logs.times import NUMBER
 
 _EPOCHS_AT_MOST = 1000  # of a training: a bar called "Epoch" up to there may count them
 _EVALUATED = re.compile(rf"['\"]eval_runtime['\"]:\s*['\"]?({NUMBER})")
+_MANY_STEPS = 5  # between two evaluations, at the least
 _EVALUATES = re.compile(r"\*+ Running (?:Evaluation|Prediction|Test)|\*+ eval metrics")
 _TELLS_EVALUATION = re.compile(r"\b(?:eval|test|predict)_(?:runtime|samples_per_second)")
 _CONSUMED = re.compile(rf"consumed_samples=({NUMBER}).*")
@@ -119,6 +120,8 @@ def choose(
         bar = _name(groups[next(iter(whys))][0])
         message = f"the bar {bar} may count epochs: nothing tells steps"
         raise EvidenceError(message)
+    if len(weak) > 1:
+        weak = [at for at in weak if _goes_on(groups, at, weak)] or weak
     tells_other = any(_TELLS_EVALUATION.search(line.text) for line in lines)
     if len(weak) == 1 and (losses or not tells_other):
         (at,) = weak
@@ -127,11 +130,9 @@ def choose(
             why, assured = "it is drawn for each epoch, and losses are told", True
         return Chosen(groups[at], _others(groups, at, whys), why, assured)
     names = ", ".join(dict.fromkeys(_name(group[0]) for group in groups))
-    if weak:
-        message = f"which bar is the training is not said: there are {names}"
-    else:
-        message = f"no bar is of a training: there are {names}"
-    raise EvidenceError(message)
+    if len(weak) > 1:
+        raise EvidenceError(f"which bar is the training is not said: there is {names}")
+    raise EvidenceError(f"no bar is of a training: there is {names}")
 
 
 def _announced(lines: Sequence[Line]) -> tuple[list[int], list[int]]:
@@ -219,6 +220,21 @@ def _may_count_epochs(group: Sequence[Bar], groups: int) -> bool:
     return not (named or many or (len(group) > 1 and groups == 1) or len(group) > 2)
 
 
+def _goes_on(groups: Sequence[Sequence[Bar]], at: int, others: Sequence[int]) -> bool:
+    """Say whether a bar goes on for many steps after each of the others has run.
+
+    That is a training with its evaluations; one that goes on by a step is of epochs.
+    """
+    if len(groups[at]) != 1:
+        return False
+    (bar,) = groups[at]
+    inner = [one for other in others if other != at for one in groups[other]]
+    within = [one for one in inner if one.first.order > bar.first.order]
+    after = [one for one in within if one.first.order > bar.last.order]
+    many = bar.last.number - bar.first.number > _MANY_STEPS * len(inner)
+    return len(within) == len(inner) and len(after) <= 1 and many
+
+
 def _others(
     groups: Sequence[Sequence[Bar]], best: int, whys: Mapping[int, str]
 ) -> list[Bar]:
@@ -266,4 +282,7 @@ def _consumed(lines: Sequence[Line]) -> Stated | None:
 
 
 def _name(bar: Bar) -> str:
-    return f"{bar.first.name!r}" if bar.first.name else "without a name"
+    first = bar.first
+    if first.name:
+        return f"{first.name!r}"
+    return "one without a name" + (f" of {first.total:,.0f}" if first.total else "")
