@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.workloads.logs.bars import Bar, Beside, Reading, bars_in, span_of
@@ -120,6 +120,22 @@ def choose(
         bar = _name(groups[next(iter(whys))][0])
         message = f"the bar {bar} may count epochs: nothing tells steps"
         raise EvidenceError(message)
+    return _by_word(groups, weak, lines, losses)
+
+
+def _by_word(
+    groups: Sequence[Sequence[Bar]],
+    weak: Sequence[int],
+    lines: Sequence[Line],
+    losses: Sequence[int],
+) -> Chosen:
+    """Return the bar that is of a training if the user says so, there being one alone.
+
+    Raises
+    ------
+    EvidenceError
+        if there is none, or nothing tells which
+    """
     if len(weak) > 1:
         weak = [at for at in weak if _goes_on(groups, at, weak)] or weak
     tells_other = any(_TELLS_EVALUATION.search(line.text) for line in lines)
@@ -128,7 +144,7 @@ def choose(
         why, assured = "by your word: the bar has no name and no loss", False
         if losses and len(groups[at]) > 1:
             why, assured = "it is drawn for each epoch, and losses are told", True
-        return Chosen(groups[at], _others(groups, at, whys), why, assured)
+        return Chosen(groups[at], _others(groups, at, ()), why, assured)
     names = ", ".join(dict.fromkeys(_name(group[0]) for group in groups))
     if len(weak) > 1:
         raise EvidenceError(f"which bar is the training is not said: there is {names}")
@@ -232,11 +248,11 @@ def _goes_on(groups: Sequence[Sequence[Bar]], at: int, others: Sequence[int]) ->
     within = [one for one in inner if one.first.order > bar.first.order]
     after = [one for one in within if one.first.order > bar.last.order]
     many = bar.last.number - bar.first.number > _MANY_STEPS * len(inner)
-    return len(within) == len(inner) and len(after) <= 1 and many
+    return len(within) == len(inner) > len(after) <= 1 and many
 
 
 def _others(
-    groups: Sequence[Sequence[Bar]], best: int, whys: Mapping[int, str]
+    groups: Sequence[Sequence[Bar]], best: int, whys: Collection[int]
 ) -> list[Bar]:
     """Return the bars of something else: not those that count the training again."""
     return [
