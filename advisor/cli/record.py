@@ -73,6 +73,12 @@ def command(  # noqa: PLR0917  (one argument an option)
     check_machine(num_gpus, threads, clock)
     if log is not None:
         told = read_log(log, Asked(batch, num_gpus))
+        if told.samples_per_s is None:
+            message = (
+                f"{log}: {told.summary()}, and the batch is not said: give it with "
+                "--batch SAMPLES (of a GPU and optimiser step)"
+            )
+            raise UsageError(message)
         remark(told.summary())
         for mark in told.marks:
             remark(mark)

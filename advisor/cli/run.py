@@ -49,7 +49,7 @@ from advisor.rental.ssh import Ssh
 from advisor.report.entries import number
 from advisor.report.formats import to_json
 from advisor.throughput.own_runs import OwnRun
-from advisor.workloads.logs import Asked, LogReading, NoBatchError, read_log
+from advisor.workloads.logs import Asked, LogReading, read_log
 from advisor.workloads.override import assigned
 from advisor.workloads.profile import Workload
 
@@ -361,16 +361,12 @@ def _seen(ended: Ended, workload: Workload) -> LogReading:
     own = "batch_size" in assigned(ended.job.options["settings"])
     by_hand = f"this records it: {_record_command(ended, own_batch=own)}"
     batch = workload.batch_size if own else None
-    try:
-        told = read_log(ended.log, Asked(batch, int(ended.job.predicted["num_gpus"])))
-    except NoBatchError as error:
-        message = f"{error.seen}, and the batch is not known; {by_hand}"
-        raise UsageError(message) from error
+    told = read_log(ended.log, Asked(batch, int(ended.job.predicted["num_gpus"])))
     remark(told.summary())
     for mark in told.marks:
         remark(mark)
     if told.batch is None:
-        raise UsageError(f"the batch is not known; {by_hand}")
+        raise UsageError(f"neither the log nor --set says the batch; {by_hand}")
     if not told.assured:
         raise UsageError(f"nothing shows that it is a training; if it is, {by_hand}")
     return told

@@ -111,7 +111,8 @@ def test_what_lacks_evidence_is_told_and_not_recorded(
     assert done.exit_code == 0, done.stderr
     assert "no bar is of a training: there is 'Converting'" in done.stderr
     done = printing(BAR, "--job", "bar")
-    assert "2,000 steps in 400 s, and the batch is not known" in done.stderr
+    assert "tqdm: 2,000 steps in 400 s" in done.stderr
+    assert "neither the log nor --set says the batch" in done.stderr
     command = done.stderr.partition("this records it: ")[2].splitlines()[0]
     assert command.startswith("advisor record --workload resnet50 --gpu ")
     assert records(street) == []

@@ -8,6 +8,6 @@ times, the batch, that it was a training, what was left out as warm-up, and how 
 from __future__ import annotations
 
 from advisor.workloads.logs.found import Asked
-from advisor.workloads.logs.reading import LogReading, NoBatchError, Part, read_log
+from advisor.workloads.logs.reading import LogReading, Part, read_log
 
-__all__ = ["Asked", "LogReading", "NoBatchError", "Part", "read_log"]
+__all__ = ["Asked", "LogReading", "Part", "read_log"]

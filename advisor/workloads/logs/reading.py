@@ -47,7 +47,8 @@ class LogReading:
 
     Attributes
     ----------
-    samples_per_s : of all GPUs together
+    samples_per_s : of all GPUs together; None: steps were counted, and nobody says the
+        batch
     reader : which kind of log it is
     batch : samples of a GPU and optimiser step; None: neither log nor user says it
     evidence : its parts
@@ -55,7 +56,7 @@ class LogReading:
     assured : whether the log itself shows that it is of a training
     """
 
-    samples_per_s: float
+    samples_per_s: float | None
     reader: str
     batch: int | None
     evidence: tuple[Part, ...]
@@ -74,21 +75,10 @@ class LogReading:
         """Return what was read, in one line."""
         told = {one.part: one.says for one in self.evidence}
         of = f", {told['batch']}" if self.batch else ""
-        rate = f"{self.samples_per_s:.4g} samples/s"
-        return f"{self.reader}: {told['counted']}{of}: {rate}"
-
-
-class NoBatchError(UsageError):
-    """A log counts steps, and neither it nor the user says the batch.
-
-    Attributes
-    ----------
-    seen : what the log tells
-    """
-
-    def __init__(self, message: str, seen: str) -> None:
-        super().__init__(message)
-        self.seen = seen
+        rate = ""
+        if self.samples_per_s is not None:
+            rate = f": {self.samples_per_s:.4g} samples/s"
+        return f"{self.reader}: {told['counted']}{of}{rate}"
 
 
 def read_log(path: Path, asked: Asked) -> LogReading:
@@ -101,8 +91,6 @@ def read_log(path: Path, asked: Asked) -> LogReading:
 
     Raises
     ------
-    NoBatchError
-        if only the batch is missing
     advisor.errors.UsageError
         if the evidence is missing or contradicts itself; the message names what is
         missing and how to give it
@@ -162,10 +150,11 @@ def _reading(
             f"{asked.num_gpus}: say --num-gpus {stated.devices}"
         )
         raise UsageError(message)
-    per_step, source, marks = _per_step(found, origin, asked)
-    rate, batch = counted.rate, None
+    per_step, source, marks = _per_step(found, asked)
+    rate = counted.rate if found.unit == "samples" else None
+    batch = None
     if per_step is not None:
-        rate *= per_step if found.unit == "steps" else 1.0
+        rate = counted.rate * (per_step if found.unit == "steps" else 1.0)
         batch = max(round(per_step / asked.num_gpus), 1)
     parts = [
         Part(
@@ -218,9 +207,7 @@ def _check_agreement(found: Found, origin: str) -> None:
             raise UsageError(message)
 
 
-def _per_step(
-    found: Found, origin: str, asked: Asked
-) -> tuple[float | None, str, tuple[str, ...]]:
+def _per_step(found: Found, asked: Asked) -> tuple[float | None, str, tuple[str, ...]]:
     """Return samples of a step, where that is from, and what to know of it."""
     stated, told = found.stated, asked.per_step
     per_step = _stated_per_step(stated, asked)
@@ -228,18 +215,8 @@ def _per_step(
     if asked.num_gpus == 1:
         by_user = by_user.replace(" on 1 GPUs", "")
     if per_step is None or stated is None:
-        if told is None and found.unit == "samples":
-            return None, "neither the log nor --batch", ()
         if told is None:
-            seen = (
-                f"{found.counted.number:,.0f} {found.unit} in "
-                f"{said(found.counted.elapsed_s)}"
-            )
-            message = (
-                f"{origin}: {found.reader} tells {seen}, and not the batch: give it "
-                "with --batch SAMPLES (of a GPU and optimiser step)"
-            )
-            raise NoBatchError(message, f"{found.reader}: {seen}")
+            return None, "neither the log nor the user", ()
         return told, by_user, ()
     source = stated.line.quote if stated.line else stated.says
     if told is None:
