@@ -58,7 +58,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     Logs are read of the Hugging Face Trainer, TRL, accelerate, diffusers, kohya,
     Lightning, Keras, timm, Megatron, NeMo, nanoGPT, torchtune, fairseq, OpenMMLab,
     detectron2, Ultralytics, LeRobot, torchvision and ImageNet scripts, and bars of tqdm.
-    Give --batch where the log does not state it.
+    Give --batch where the log does not state it: a GPU's samples between two counts.
     """
     if (throughput is None) == (log is None):
         message = "give --throughput SAMPLES/S or --from-log FILE"
@@ -71,6 +71,7 @@ def command(  # noqa: PLR0917  (one argument an option)
             refuse_both("--batch", "--set batch_size")
         batch = profile.batch_size
     check_machine(num_gpus, threads, clock)
+    card = load_gpus().find(gpu).name
     if log is not None:
         told = read_log(log, Asked(batch, num_gpus))
         if told.samples_per_s is None:
@@ -95,7 +96,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         source, evidence = "given", _by_hand(throughput or 0.0, batch, profile)
     run = OwnRun(
         workload=profile.name,
-        gpu=load_gpus().find(gpu).name,
+        gpu=card,
         num_gpus=num_gpus,
         samples_per_s=float(throughput or 0.0),
         cpu=cpu,

@@ -361,12 +361,18 @@ def _seen(ended: Ended, workload: Workload) -> LogReading:
     own = "batch_size" in assigned(ended.job.options["settings"])
     by_hand = f"this records it: {_record_command(ended, own_batch=own)}"
     batch = workload.batch_size if own else None
-    told = read_log(ended.log, Asked(batch, int(ended.job.predicted["num_gpus"])))
+    num_gpus = int(ended.job.predicted["num_gpus"])
+    told = read_log(ended.log, Asked(batch, num_gpus))
     remark(told.summary())
     for mark in told.marks:
         remark(mark)
     if told.batch is None:
         raise UsageError(f"neither the log nor --set says the batch; {by_hand}")
+    if num_gpus > 1 and not told.shows_gpus:
+        message = (
+            f"nothing shows that all {num_gpus} GPUs trained; if they did, {by_hand}"
+        )
+        raise UsageError(message)
     if not told.assured:
         raise UsageError(f"nothing shows that it is a training; if it is, {by_hand}")
     return told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ _BY_HAND = "give the rate that you know with --throughput"
 
 _FEWEST_STEPS = 2  # the first one is warm-up
 
-_SAME_BATCH = 0.02  # a mean over rounded figures is that close to the batch itself
+_SAME_BATCH = 0.05  # a mean over rounded figures is that close to the batch itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class LogReading:
     evidence : its parts
     marks : what to know beside them
     assured : whether the log itself shows that it is of a training
+    shows_gpus : whether the log itself tells the batch of all GPUs
     """
 
     samples_per_s: float | None
@@ -62,6 +64,7 @@ class LogReading:
     evidence: tuple[Part, ...]
     marks: tuple[str, ...]
     assured: bool
+    shows_gpus: bool
 
     def document(self) -> dict[str, Any]:
         """Return the evidence as it is kept."""
@@ -152,10 +155,10 @@ def _reading(
         raise UsageError(message)
     per_step, source, marks = _per_step(found, asked)
     rate = counted.rate if found.unit == "samples" else None
-    batch = None
-    if per_step is not None:
-        rate = counted.rate * (per_step if found.unit == "steps" else 1.0)
-        batch = max(round(per_step / asked.num_gpus), 1)
+    if per_step is not None and rate is None:
+        rate = counted.rate * per_step
+    if rate is not None and not 0.0 < rate < math.inf:
+        raise UsageError(f"{origin}: {rate} samples/s is no rate; {_BY_HAND}")
     parts = [
         Part(
             "counted",
@@ -186,10 +189,11 @@ def _reading(
     return LogReading(
         rate,
         found.reader,
-        batch,
+        None if per_step is None else _batch(per_step, asked),
         tuple(parts),
         (*marks, *found.remarks),
         found.assured,
+        shows_gpus=_stated_per_step(stated, asked) is not None,
     )
 
 
@@ -222,9 +226,17 @@ def _per_step(found: Found, asked: Asked) -> tuple[float | None, str, tuple[str,
     if told is None:
         return per_step, source, ()
     if abs(told - per_step) <= _SAME_BATCH * per_step:
-        return told, f"{source}; {by_user}", ()
+        return per_step, f"{source}; {by_user}", ()
     mark = f"the log tells {_samples(per_step)} a step, not the {told:,.0f} of --batch"
     return per_step, source, (mark,)
+
+
+def _batch(per_step: float, asked: Asked) -> int:
+    """Return the batch of a GPU: the user's where the log's mean is as good as that."""
+    told = asked.per_step
+    if told is not None and abs(told - per_step) <= _SAME_BATCH * per_step:
+        per_step = told
+    return max(round(per_step / asked.num_gpus), 1)
 
 
 def _stated_per_step(stated: Stated | None, asked: Asked) -> float | None:
@@ -247,6 +259,6 @@ def _samples(number: float) -> str:
 
 def _died(origin: str, line: Line) -> str:
     return (
-        f"{origin}: the process died, and no training is seen after that ({line.quote}): "
-        "nothing is recorded"
+        f"{origin}: the process died, and no training is seen after that ({line.quote}); "
+        f"{_BY_HAND}"
     )

@@ -34,6 +34,8 @@ _PREFIX = re.compile(
 
 _TORN = re.compile(r"^[^\r\n]*[\r\n]")
 
+_LONGEST = 20_000  # characters of a line that are looked at
+
 _QUOTED = 160  # characters of a line that a message shows
 
 
@@ -127,7 +129,8 @@ def _numbered(text: str, first: int) -> list[Line]:
     for at, physical in enumerate(text.replace("\r\n", "\n").split("\n")):
         broken = _UP_OR_DOWN.sub("\r", physical) if "\x1b" in physical else physical
         for state in broken.split("\r"):
-            shown = unstyle(state) if "\x1b" in state else state
+            kept = state[:_LONGEST]
+            shown = unstyle(kept) if "\x1b" in kept else kept
             shown = _PREFIX.sub("", shown, count=1)
             if shown.strip():
                 found.append(Line(first + at, shown))

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from advisor.workloads.logs.bars import Bar, Beside, bars_in, span_of
-from advisor.workloads.logs.counting import Counted, EvidenceError
+from advisor.workloads.logs.counting import Counted, EvidenceError, count
 from advisor.workloads.logs.found import Asked, Check, Found, Stated
 from advisor.workloads.logs.headers import Header, header_of
 from advisor.workloads.logs.readers.tqdm import choose, evaluations
@@ -57,50 +57,56 @@ def read(lines: Sequence[Line], asked: Asked) -> Found | None:
     summary = summaries[-1]
     # Of several trainings in one log the last counts; its table repeats its line.
     earlier = [s for s in summaries if s.runtime_s != summary.runtime_s]
-    begin = earlier[-1].position + 1 if earlier else 0
-    mine = lines[begin:]
+    mine = lines[earlier[-1].position + 1 :] if earlier else lines
     header = header_of(mine)
-    told = evaluations(mine[: summary.position - begin + 1])
-    bar = _bar(mine, header, summary)
+    bar, others = _bar(mine, header, summary)
     total = _total_steps(summary, bar, header)
     start, why = _start(bar, header)
-    if start is None:
-        message = (
-            f"the run goes on with an earlier one ({header.resumes.where}), "  # type: ignore[union-attr]
-            "and nothing tells from which step"
-        )
-        raise EvidenceError(message)
-    steps = total - start
-    if steps <= 0.0:
+    if total <= start:
         raise EvidenceError("it trained no step: it was done before")
+    told = evaluations(mine[: mine.index(summary.line) + 1])
     evaluated_s = min(sum(told.values()), 0.99 * summary.runtime_s)
-    first = bar.first.line if bar else summary.line
-    left_out = ""
-    if evaluated_s:
-        left_out = f"{len(told)} evaluations that took {evaluated_s:,.0f} s"
-    counted = Counted(
-        steps, summary.runtime_s - evaluated_s, first, summary.line, "", left_out
+    gross = Counted(
+        total - start,
+        summary.runtime_s - evaluated_s,
+        bar.first.line if bar else summary.line,
+        summary.line,
+        "",
+        f"{len(told)} evaluations that took {evaluated_s:,.0f} s" if told else "",
     )
-    checks = _checks(bar, start, evaluated_s, summary, resumed=bool(why))
+    counted = _without_warm_up(gross, bar, Beside(others, told), start)
     stated = _stated(summary, total, header, asked)
-    unit = "steps"
+    # All samples that it trained on: the last batch of an epoch may be smaller.
+    each = 1.0
     if stated and not header.stated and not why and summary.samples_per_s:
-        # All samples that it trained on: the last batch of an epoch may be smaller.
-        unit = "samples"
-        samples = summary.samples_per_s * summary.runtime_s
-        counted = Counted(samples, counted.elapsed_s, first, summary.line, "", left_out)
-        checks = tuple(
-            Check(one.source, one.rate * samples / steps, one.line) for one in checks
-        )
+        each = summary.samples_per_s * summary.runtime_s / gross.number
+    # Bar and summary have the warm-up in them, and are compared without it.
+    factor = each * counted.rate / gross.rate
     return Found(
         reader="Hugging Face Trainer",
-        unit=unit,
-        counted=counted,
+        unit="steps" if each == 1.0 else "samples",
+        counted=replace(counted, number=each * counted.number),
         training="the Trainer's own summary tells a training's run time",
         stated=stated,
-        checks=checks,
+        checks=tuple(
+            replace(check, rate=factor * check.rate)
+            for check in _checks(bar, start, evaluated_s, summary, resumed=bool(why))
+        ),
         remarks=(why,) if why else (),
     )
+
+
+def _without_warm_up(
+    gross: Counted, bar: Bar | None, beside: Beside, start: float
+) -> Counted:
+    """Return what the bar counts without its warm-up, if it shows one."""
+    if bar is None:
+        return gross
+    try:
+        counted = count([span_of(bar, beside, start)])
+    except EvidenceError:
+        return gross
+    return counted if counted.warm_up and counted.elapsed_s >= _LEAST_BAR_S else gross
 
 
 def _summaries(lines: Sequence[Line]) -> list[_Summary]:
@@ -137,11 +143,13 @@ def _summaries(lines: Sequence[Line]) -> list[_Summary]:
     return found
 
 
-def _bar(lines: Sequence[Line], header: Header, summary: _Summary) -> Bar | None:
-    """Return the bar of the training, if the log has it."""
+def _bar(
+    lines: Sequence[Line], header: Header, summary: _Summary
+) -> tuple[Bar | None, Sequence[Bar]]:
+    """Return the bar of the training, if the log has it, and those of other things."""
     bars = bars_in(lines)
     if not bars:
-        return None
+        return None, ()
     total = None
     if summary.steps_per_s:
         about = summary.steps_per_s * summary.runtime_s
@@ -150,9 +158,9 @@ def _bar(lines: Sequence[Line], header: Header, summary: _Summary) -> Bar | None
     try:
         chosen = choose(bars, lines, header, total)
     except EvidenceError:
-        return None
+        return None, ()
     fitting = [b for b in chosen.bars if total is None or b.last.total == total]
-    return max(fitting or chosen.bars, key=lambda b: b.last.number)
+    return max(fitting or chosen.bars, key=lambda b: b.last.number), chosen.others
 
 
 def _total_steps(summary: _Summary, bar: Bar | None, header: Header) -> float:
@@ -165,14 +173,24 @@ def _total_steps(summary: _Summary, bar: Bar | None, header: Header) -> float:
     return about
 
 
-def _start(bar: Bar | None, header: Header) -> tuple[float | None, str]:
-    """Return the step from which this run counts, and how that is known if not zero."""
+def _start(bar: Bar | None, header: Header) -> tuple[float, str]:
+    """Return the step from which this run counts, and how that is known if not zero.
+
+    Raises
+    ------
+    EvidenceError
+        if it goes on with an earlier run, and nothing tells from which step
+    """
     if header.start is not None:
         return header.start, f"it goes on from step {header.start:,.0f}"
     if bar is not None and len(bar.readings) > 1 and (begun := _begun_at(bar)) > 0.0:
         return begun, f"the bar begins at step {begun:,.0f}"
     if header.resumes is not None:
-        return None, ""
+        message = (
+            f"the run goes on with an earlier one ({header.resumes.where}), and nothing "
+            "tells from which step"
+        )
+        raise EvidenceError(message)
     return 0.0, ""
 
 

@@ -7,6 +7,7 @@ Source: `PaddleClas` ``ppcls/engine/train/utils.py``, `PaddleDetection`
 from __future__ import annotations
 
 import re
+import statistics
 from collections.abc import Sequence
 
 from advisor.workloads.logs.counting import Row, count, paced
@@ -40,7 +41,7 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
     if not epochs:
         return None
     counted = count([paced(rows) for rows in epochs])
-    batch = float(round(products[-1][0]))
+    batch = statistics.fmean(product for product, _ in products)
     says = f"{batch:,.0f} a device, its time times its rate"
     return Found(
         reader="Paddle",

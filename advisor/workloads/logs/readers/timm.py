@@ -7,6 +7,7 @@ samples of all GPUs together.
 from __future__ import annotations
 
 import re
+import statistics
 from collections.abc import Sequence
 
 from advisor.workloads.logs.counting import Point, Span, count
@@ -50,7 +51,7 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
     if not spans:
         return None
     counted = count(spans)
-    batch = float(round(products[-1][0]))
+    batch = statistics.fmean(product for product, _ in products)
     unfinished = ""
     if last[1] + 1.0 < last[2]:
         unfinished = f"it ends in epoch {last[0]} at {last[1]:,.0f} of {last[2]:,.0f}"

@@ -1,4 +1,4 @@
-"""PyTorch's ImageNet example and its many descendants: ``Epoch: [0][ 10/5005] Time ...``.
+"""PyTorch's ImageNet example and its descendants: ``Epoch: [0][ 10/5005] Time ...``.
 
 Source: `pytorch/examples` ``imagenet/main.py``: in brackets is the mean since the epoch
 began.
@@ -15,8 +15,9 @@ from advisor.workloads.logs.text import Line
 from advisor.workloads.logs.times import NUMBER
 
 _LINE = re.compile(
-    r"\bEpoch:? ?\[(?P<epoch>\d+)(?:/\d+)?\]\s*\[\s*(?P<step>\d+)/(?P<total>\d+)\].*?"
-    rf"\b(?:Batch )?Time:?\s+{NUMBER}\s*\(\s*(?P<mean>{NUMBER})\)"
+    r"\b(?:Epoch|Train):? ?\[(?P<epoch>\d+)(?:/\d+)?\]\s*"
+    r"\[\s*(?P<step>\d+)/(?P<total>\d+)\].*?"
+    rf"\b(?:Batch )?[Tt]ime:?\s+{NUMBER}\s*\(\s*(?P<mean>{NUMBER})\)"
 )
 
 
@@ -25,7 +26,7 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
     spans: list[Span] = []
     last: tuple[str, float, float] = ("", 0.0, 0.0)
     for line in lines:
-        match = _LINE.search(line.text) if "Epoch" in line.text else None
+        match = _LINE.search(line.text) if "ime" in line.text else None
         if match is None:
             continue
         step = float(match["step"])
