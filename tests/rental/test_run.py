@@ -124,11 +124,15 @@ def test_what_lacks_evidence_is_told_and_not_recorded(
 
 
 def test_the_batch_that_was_set_counts(street: Any, printing: Callable[..., Any]) -> None:
-    """It is the user's word; whether the record is used is told as it is."""
-    done = printing(BAR, "--set", "batch_size=100")
+    """It is the user's word; that all of several GPUs trained is nobody's."""
+    words = ("--set", "batch_size=100", "--num-gpus")
+    done = printing(BAR, *words, "2", "--job", "pair")
+    assert "nothing shows that all 2 GPUs trained" in done.stderr
+    assert records(street) == []
+    done = printing(BAR, *words, "1")
     assert done.exit_code == 0, done.stderr
     (one,) = records(street)
-    assert one.run.samples_per_s == pytest.approx(500.0 * one.run.num_gpus, rel=0.01)
+    assert one.run.samples_per_s == pytest.approx(500.0)
     assert one.run.batch_size == 100
     assert any(part["from"].startswith("--batch") for part in one.evidence["parts"])
     assert "record 1: " in done.stderr
