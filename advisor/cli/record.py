@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,9 +16,11 @@ from advisor.errors import UsageError
 from advisor.hardware.gpus import load_gpus
 from advisor.prediction import check_machine
 from advisor.throughput.own_runs import OwnRun
-from advisor.workloads.logs import Asked, read_log
 from advisor.workloads.override import assigned, override
 from advisor.workloads.profile import Workload
+
+if TYPE_CHECKING:
+    from advisor.workloads.logs import LogReading
 
 
 @click.command("record")
@@ -73,25 +75,8 @@ def command(  # noqa: PLR0917  (one argument an option)
     check_machine(num_gpus, threads, clock)
     card = load_gpus().find(gpu).name
     if log is not None:
-        told = read_log(log, Asked(batch, num_gpus))
-        if told.samples_per_s is None:
-            message = (
-                f"{log}: {told.summary()}, and the batch is not said: give it with "
-                "--batch SAMPLES (of a GPU and optimiser step)"
-            )
-            raise UsageError(message)
-        remark(told.summary())
-        for mark in told.marks:
-            remark(mark)
-        source, evidence = told.reader, told.document()
-        throughput, batch = told.samples_per_s, told.batch
-        if batch is None:
-            mark = (
-                f"the batch is not said: the workload's own {profile.batch_size} is "
-                "taken, --batch says another"
-            )
-            remark(mark)
-            evidence["marks"].append(mark)
+        told, evidence = _read(log, batch, num_gpus, profile)
+        source, throughput, batch = told.reader, told.samples_per_s, told.batch
     else:
         source, evidence = "given", _by_hand(throughput or 0.0, batch, profile)
     run = OwnRun(
@@ -114,6 +99,37 @@ def command(  # noqa: PLR0917  (one argument an option)
         )
         raise UsageError(message)
     keep_compared(environment, run, expected, source, evidence)
+
+
+def _read(
+    log: Path, batch: int | None, num_gpus: int, profile: Workload
+) -> tuple[LogReading, dict[str, Any]]:
+    """Return what a log tells, and the evidence for it; say what it is.
+
+    Raises
+    ------
+    UsageError
+        if the log tells no rate, or the batch is missing
+    """
+    from advisor.workloads.logs import Asked, read_log  # noqa: PLC0415  (start-up)
+
+    told = read_log(log, Asked(batch, num_gpus))
+    if told.samples_per_s is None:
+        message = (
+            f"{log}: {told.summary()}, and the batch is not said: give it with "
+            "--batch SAMPLES (of a GPU and optimiser step)"
+        )
+        raise UsageError(message)
+    remark(told.summary())
+    evidence = told.document()
+    if told.batch is None:
+        evidence["marks"].append(
+            f"the batch is not said: the workload's own {profile.batch_size} is taken, "
+            "--batch says another"
+        )
+    for mark in evidence["marks"]:
+        remark(mark)
+    return told, evidence
 
 
 def _by_hand(rate: float, batch: int | None, profile: Workload) -> dict[str, Any]:

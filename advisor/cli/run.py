@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -49,9 +49,11 @@ from advisor.rental.ssh import Ssh
 from advisor.report.entries import number
 from advisor.report.formats import to_json
 from advisor.throughput.own_runs import OwnRun
-from advisor.workloads.logs import Asked, LogReading, read_log
 from advisor.workloads.override import assigned
 from advisor.workloads.profile import Workload
+
+if TYPE_CHECKING:
+    from advisor.workloads.logs import LogReading
 
 _CHANGEABLE = (
     *(one.name for one in fields(Constraints) if one.name != "rental"),
@@ -358,6 +360,8 @@ def _seen(ended: Ended, workload: Workload) -> LogReading:
     UsageError
         if it does not; the message has the command that records it all the same
     """
+    from advisor.workloads.logs import Asked, read_log  # noqa: PLC0415  (start-up)
+
     own = "batch_size" in assigned(ended.job.options["settings"])
     by_hand = f"this records it: {_record_command(ended, own_batch=own)}"
     batch = workload.batch_size if own else None

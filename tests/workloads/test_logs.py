@@ -311,6 +311,11 @@ def test_a_resumed_run_counts_its_own_steps() -> None:
     assert read(resumed, 1).samples_per_s == pytest.approx(2.0, rel=0.05)
     with pytest.raises(UsageError, match="nothing tells from which step"):
         read("Continuing training from the last epoch\n" + summary, 1)
+    last = "100%|##| 1000/1000 [00:50<00:00,  2.00it/s]\n"
+    with pytest.raises(UsageError, match="nothing tells from which step"):
+        read(last + summary, 1)
+    with pytest.raises(UsageError, match="no steps are counted between two times"):
+        read(f"Training: {last}", 1)
 
 
 def test_sources_that_disagree_are_refused() -> None:

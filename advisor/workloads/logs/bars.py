@@ -28,6 +28,7 @@ _BAR = re.compile(
     rf"|(?P<pace>{NUMBER}|\?)\s*s/(?P<per>[A-Za-z]+)))?"
     r"(?P<post>[^\]\r]*)"
 )
+_FASTER = 1.5  # times its own rate that a bar may have counted since it began
 _SIGNIFICANT = 3  # digits of a rate that tells more than whole seconds do
 
 
@@ -55,13 +56,17 @@ class Reading:
         fits the seconds it is the finer of the two.
         """
         digits = self.shown.replace(".", "").lstrip("0")
-        value = float(self.shown) if digits else 0.0
-        if value and len(digits) >= _SIGNIFICANT:
-            fine = self.number / value if self.unit.endswith("/s") else None
-            fine = self.number * value if self.unit.startswith("s/") else fine
-            if fine is not None and self.at_s <= fine < self.at_s + 1.0:
+        if self.rate and len(digits) >= _SIGNIFICANT:
+            fine = self.number / self.rate
+            if self.at_s <= fine < self.at_s + 1.0:
                 return fine
         return self.at_s + 0.5
+
+    @property
+    def rate(self) -> float:
+        """What it shows to count a second, 0 if nothing."""
+        value = float(self.shown)
+        return 1.0 / value if value and self.unit.startswith("s/") else value
 
     @property
     def counts(self) -> str:
@@ -221,7 +226,7 @@ def span_of(bar: Bar, beside: Beside, start: float | None = None) -> Span:
         tells: it began at zero if its first reading is near it
     """
     span = Span()
-    begun = start if start is not None else (0.0 if _began_at_zero(bar) else None)
+    begun = start if start is not None else (0.0 if began_at_zero(bar) else None)
     first = bar.first
     if begun is not None and begun < first.number:
         span.add(Point(begun, 0.0, first.line))
@@ -239,19 +244,23 @@ def span_of(bar: Bar, beside: Beside, start: float | None = None) -> Span:
     return span
 
 
-def _began_at_zero(bar: Bar) -> bool:
-    """Say whether the first reading of a bar is about where its second step would be."""
+def began_at_zero(bar: Bar) -> bool:
+    """Say whether a bar began at zero: one of a resumed run may begin at its step.
+
+    The first reading is about where the second one would have it, or its time so far fits
+    the pace after it. Of one reading alone the rate that it shows tells: a bar that began
+    farther on has more steps than that makes.
+    """
     first = bar.first
     if first.number == 0.0:
         return True
     later = next((o for o in bar.readings if o.number > first.number), None)
     if later is None:
-        # One reading: it counts from zero, and its own rate says whether that fits.
-        return True
+        shown = first.rate
+        return shown == 0.0 or first.number <= _FASTER * shown * (first.at_s + 1.0)
     step = later.number - first.number
     if first.number <= 1.5 * step:
         return True
-    # Farther on, its time so far must fit the pace after it.
     seen = bar.last
     if seen.at_s <= first.at_s or first.at_s == 0.0:
         return False

@@ -19,12 +19,11 @@ _TOTAL = re.compile(
 )
 _ACCUMULATION = re.compile(r"[Gg]radient [Aa]ccumulation steps[^:=]*[:=]\s*([\d,]+)")
 _STEPS = re.compile(r"[Tt]otal optimization steps[^:=]*[:=]\s*([\d,]+)")
-_EXAMPLES = re.compile(r"Num examples\s*[:=]\s*([\d,]+)")
-_DEVICES = (
-    re.compile(r"MEMBER: \d+/(\d+)"),
-    re.compile(r"All distributed processes registered\. Starting with (\d+) process"),
-    re.compile(r"^\s*Num processes: (\d+)"),
+_DEVICES = re.compile(
+    r"All distributed processes registered\. Starting with (\d+) process"
+    r"|^\s*Num processes: (\d+)"
 )
+_MEMBERS = re.compile(r"MEMBER: \d+/(\d+)")
 _RESUMED = re.compile(
     r"(?:[Rr]esum\w*|[Cc]ontinuing)\b.*?"
     r"(?:checkpoint-|global[_ ]step[:= ]+|step[_= ])(\d+)"
@@ -40,42 +39,36 @@ class Header:
     ----------
     stated : the batch; None where it is not said
     steps : of the optimiser, of the whole training; None: not said
-    examples : samples of an epoch; None: not said
     start : step from which this run goes on; None: not said
     resumes : the line that says that it goes on with an earlier run, None if none does
-    announced : the line that says that a training begins; None if none does
     """
 
     stated: Stated | None
     steps: float | None
-    examples: float | None
     start: float | None
     resumes: Line | None
-    announced: Line | None
 
 
 def header_of(lines: Sequence[Line]) -> Header:
     """Return what the scripts of Hugging Face, accelerate, diffusers and kohya say."""
     found: dict[str, tuple[float, Line]] = {}
     resumes: Line | None = None
-    announced: Line | None = None
     for line in lines:
         text = line.text
         if "Running training" in text or "running training" in text:
-            announced, found = line, {k: v for k, v in found.items() if k == "devices"}
+            found = {name: one for name, one in found.items() if name == "devices"}
         for name, pattern, word in _FIELDS:
             if word in text and (match := pattern.search(text)):
-                found[name] = (float(match[1].replace(",", "")), line)
+                told = match[match.lastindex or 1]
+                found[name] = (float(told.replace(",", "")), line)
         if "rom" in text and _RESUMES.search(text):
             resumes = line
     value = {name: figure for name, (figure, _) in found.items()}
     return Header(
         stated=_stated(found),
         steps=value.get("steps"),
-        examples=value.get("examples"),
         start=value.get("start"),
         resumes=resumes,
-        announced=announced,
     )
 
 
@@ -110,13 +103,8 @@ _FIELDS = (
     ("total", _TOTAL, "atch size"),
     ("accumulation", _ACCUMULATION, "ccumulation"),
     ("steps", _STEPS, "optimization steps"),
-    ("examples", _EXAMPLES, "Num examples"),
     ("start", _RESUMED, "rom"),
-    *(
-        ("devices", pattern, word)
-        for pattern, word in zip(
-            _DEVICES, ("MEMBER", "processes registered", "Num processes"), strict=True
-        )
-    ),
+    ("devices", _DEVICES, " p"),
+    ("devices", _MEMBERS, "MEMBER"),
 )
 """Name of a figure, how it is printed, and a word that is in every such line."""

@@ -11,7 +11,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from advisor.workloads.logs.bars import Bar, Beside, bars_in, span_of
+from advisor.workloads.logs.bars import (
+    Bar,
+    Beside,
+    bars_in,
+    began_at_zero,
+    span_of,
+)
 from advisor.workloads.logs.counting import Counted, EvidenceError, count
 from advisor.workloads.logs.found import Asked, Check, Found, Stated
 from advisor.workloads.logs.headers import Header, header_of
@@ -185,6 +191,12 @@ def _start(bar: Bar | None, header: Header) -> tuple[float, str]:
         return header.start, f"it goes on from step {header.start:,.0f}"
     if bar is not None and len(bar.readings) > 1 and (begun := _begun_at(bar)) > 0.0:
         return begun, f"the bar begins at step {begun:,.0f}"
+    if bar is not None and not began_at_zero(bar):
+        message = (
+            f"its bar has more steps than its own rate makes ({bar.first.line.where}): it "
+            "goes on with an earlier run, and nothing tells from which step"
+        )
+        raise EvidenceError(message)
     if header.resumes is not None:
         message = (
             f"the run goes on with an earlier one ({header.resumes.where}), and nothing "

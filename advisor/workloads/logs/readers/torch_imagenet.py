@@ -25,6 +25,7 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
     """Read a log of the ImageNet example."""
     spans: list[Span] = []
     last: tuple[str, float, float] = ("", 0.0, 0.0)
+    counted_before = 0.0
     for line in lines:
         match = _LINE.search(line.text) if "ime" in line.text else None
         if match is None:
@@ -33,9 +34,10 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         if match["epoch"] != last[0] or step < last[1] or not spans:
             spans.append(Span())
             spans[-1].add(Point(0.0, 0.0, line))
+            # Older ones count batches from zero; this one is in the mean all the same.
+            counted_before = 1.0 if step == 0.0 else 0.0
         last = (match["epoch"], step, float(match["total"]))
-        # Older ones count batches from zero; the first batch is in the mean all the same.
-        done = step + 1.0 if _from_zero(spans[-1], step) else step
+        done = step + counted_before
         spans[-1].add(Point(done, float(match["mean"]) * done, line))
     if not spans:
         return None
@@ -51,8 +53,3 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         training="the lines are called 'Epoch', not 'Test'",
         unfinished=unfinished,
     )
-
-
-def _from_zero(span: Span, step: float) -> bool:
-    """Say whether batches are counted from zero: a first line of batch 0 shows it."""
-    return step == 0.0 or (len(span.points) > 1 and "[   0/" in span.points[1].line.text)
