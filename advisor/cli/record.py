@@ -75,8 +75,9 @@ def command(  # noqa: PLR0917  (one argument an option)
     check_machine(num_gpus, threads, clock)
     card = load_gpus().find(gpu).name
     if log is not None:
-        told, evidence = _read(log, batch, num_gpus, profile)
-        source, throughput, batch = told.reader, told.samples_per_s, told.batch
+        told = _read(log, batch, num_gpus)
+        source, evidence = told.reader, told.document()
+        throughput, batch = told.samples_per_s, told.batch
     else:
         source, evidence = "given", _by_hand(throughput or 0.0, batch, profile)
     run = OwnRun(
@@ -101,10 +102,8 @@ def command(  # noqa: PLR0917  (one argument an option)
     keep_compared(environment, run, expected, source, evidence)
 
 
-def _read(
-    log: Path, batch: int | None, num_gpus: int, profile: Workload
-) -> tuple[LogReading, dict[str, Any]]:
-    """Return what a log tells, and the evidence for it; say what it is.
+def _read(log: Path, batch: int | None, num_gpus: int) -> LogReading:
+    """Return what a log gives evidence of, and say what it is.
 
     Raises
     ------
@@ -114,22 +113,16 @@ def _read(
     from advisor.workloads.logs import Asked, read_log  # noqa: PLC0415  (start-up)
 
     told = read_log(log, Asked(batch, num_gpus))
-    if told.samples_per_s is None:
+    if told.batch is None:
         message = (
             f"{log}: {told.summary()}, and the batch is not said: give it with "
             "--batch SAMPLES (of a GPU and optimiser step)"
         )
         raise UsageError(message)
     remark(told.summary())
-    evidence = told.document()
-    if told.batch is None:
-        evidence["marks"].append(
-            f"the batch is not said: the workload's own {profile.batch_size} is taken, "
-            "--batch says another"
-        )
-    for mark in evidence["marks"]:
+    for mark in told.marks:
         remark(mark)
-    return told, evidence
+    return told
 
 
 def _by_hand(rate: float, batch: int | None, profile: Workload) -> dict[str, Any]:

@@ -109,6 +109,8 @@ def test_the_batch_is_never_the_profiles_own(
     outcome = advisor(*RECORD, "--from-log", written(BAR))
     assert outcome.exit_code == 2
     assert "give it with --batch SAMPLES" in outcome.stderr
+    images = BAR.replace("it/s", "img/s")
+    assert advisor(*RECORD, "--from-log", written(images)).exit_code == 2
     setting = ("--set", "batch_size=32")
     assert advisor(*RECORD, "--from-log", written(BAR), *setting).exit_code == 0
     both = advisor(*RECORD, "--from-log", written(BAR), *setting, "--batch", "32")

@@ -278,6 +278,15 @@ def test_the_batch_is_said_or_nothing_is() -> None:
     assert "the log tells 16 samples a step, not the 128 of --batch" in contradicted.marks
 
 
+def test_a_bar_of_samples_needs_no_batch_for_its_rate() -> None:
+    """It is told all the same, for predictions depend on it."""
+    images = bar("Epoch 1: ", 5000, 100).replace("it/s", "img/s")
+    found = read(images, None)
+    assert (found.samples_per_s, found.batch) == (pytest.approx(50.0), None)
+    assert read(images, 8).batch == 8
+    assert read(f"    Batch size:  16\n{images}", None).batch == 16
+
+
 def test_warm_up_is_left_out_and_stalls_are_not() -> None:
     """What is slow once, at the beginning, is warm-up; what comes again is not."""
     steps = [

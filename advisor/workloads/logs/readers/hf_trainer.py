@@ -193,7 +193,7 @@ def _start(bar: Bar | None, header: Header) -> tuple[float, str]:
         return begun, f"the bar begins at step {begun:,.0f}"
     if bar is not None and not began_at_zero(bar):
         message = (
-            f"its bar has more steps than its own rate makes ({bar.first.line.where}): it "
+            f"the bar has more steps than its rate makes ({bar.first.line.where}): it "
             "goes on with an earlier run, and nothing tells from which step"
         )
         raise EvidenceError(message)

@@ -20,6 +20,7 @@ _EVALUATED = re.compile(rf"['\"]eval_runtime['\"]:\s*['\"]?({NUMBER})")
 _MANY_STEPS = 5  # between two evaluations, at the least
 _EVALUATES = re.compile(r"\*+ Running (?:Evaluation|Prediction|Test)|\*+ eval metrics")
 _TELLS_EVALUATION = re.compile(r"\b(?:eval|test|predict)_(?:runtime|samples_per_second)")
+_PRINTED_BATCH = re.compile(r"\b[Bb]atch[ _-]size\s*[:=]\s*(\d+)\s*$")
 _CONSUMED = re.compile(rf"consumed_samples=({NUMBER}).*")
 _GLOBAL_STEP = re.compile(rf"global_step=({NUMBER})")
 _LEAST_SHARE_S = 10.0  # a bar shows whole seconds: below, they are off by more than 10 %
@@ -72,7 +73,7 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         counted=counted,
         training=chosen.training,
         assured=chosen.assured,
-        stated=consumed or header.stated,
+        stated=consumed or header.stated or _printed_batch(lines, last.counts),
         unfinished=unfinished,
         remarks=resumed if header.resumes and one_run else (),
     )
@@ -295,6 +296,17 @@ def _consumed(lines: Sequence[Line]) -> Stated | None:
     per_step = (told[-1][1] - told[0][1]) / (told[-1][0] - told[0][0])
     says = f"{per_step:,.0f} a step, by the samples consumed"
     return Stated(says, told[-1][2], per_step=per_step)
+
+
+def _printed_batch(lines: Sequence[Line], counts: str) -> Stated | None:
+    """Return the batch that a script prints, where the rate does not hang on it.
+
+    Whether it is of a device or of all nobody says: steps are not multiplied by it.
+    """
+    for line in lines if counts == "samples" else ():
+        if "atch" in line.text and (match := _PRINTED_BATCH.search(line.text)):
+            return Stated(f"{match[1]} a device", line, per_device=float(match[1]))
+    return None
 
 
 def _name(bar: Bar) -> str:
