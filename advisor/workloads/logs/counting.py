@@ -6,6 +6,7 @@ seconds since the span began. A span is a bar, an epoch, or a whole run.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -124,6 +125,8 @@ def count(spans: Sequence[Span]) -> Counted:
         left_out = f"the time of what ran beside it, {held} times"
     elif held:
         left_out = f"{held} readings across something else that ran"
+    if not all(math.isfinite(one.number + one.elapsed_s) for one in clear):
+        raise EvidenceError("its counts or times are no numbers")
     clear = _without_jump(clear)
     clear, warm_up = _warm(clear)
     number = sum(one.number for one in clear)

@@ -123,9 +123,18 @@ def read_from(lines: Sequence[Line], origin: str, asked: Asked) -> LogReading:
 
 
 def find(lines: Sequence[Line], asked: Asked) -> Found | None:
-    """Return what the first reader finds that knows the log."""
+    """Return what the first reader finds that knows the log.
+
+    Raises
+    ------
+    EvidenceError
+        if what it has of its kind is no evidence
+    """
     for read in READERS:
-        found = read(lines, asked)
+        try:
+            found = read(lines, asked)
+        except (ArithmeticError, ValueError) as error:  # such as a step of 400 digits
+            raise EvidenceError(f"its figures make no sense ({error})") from error
         if found is not None:
             return found
     return None
