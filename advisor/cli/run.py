@@ -342,11 +342,14 @@ def _compare(environment: Environment, ended: Ended, workload: Workload) -> None
         kept = environment.library.load(ended.job.options["workload"])
         expected = compared(environment, run, workload, kept)
         if too_slow(run, expected):
-            raise UsageError(expected.silent)
-    except UsageError as error:
-        remark(f"no throughput is recorded: {error}")
-    else:
+            message = (
+                f"it is below a hundredth of the {expected.samples_per_s:.3g} samples/s "
+                "predicted"
+            )
+            raise UsageError(message)
         keep_compared(environment, run, expected, told.reader, told.document())
+    except AdvisorError as error:
+        remark(f"no throughput is recorded: {error}")
 
 
 def _seen(ended: Ended, workload: Workload) -> LogReading:
