@@ -124,6 +124,9 @@ MIGRATIONS: Sequence[str] = (
     );
     CREATE INDEX misfit_market ON misfit (market, at);
     """,
+    """
+    ALTER TABLE run ADD COLUMN evidence TEXT;
+    """,
 )
 """One script for each version of the schema after the one before it. Times are seconds
 since 1970 (UTC); prices as in `advisor.market.offers.Offers`."""
