@@ -34,9 +34,9 @@ dataset_option = click.option(
     "--dataset",
     multiple=True,
     metavar="DIR|SCRIPT.py:FUNCTION",
-    help="Take samples and bytes from the files of a folder, and the CPU time of a sample "
-    "from preparing pictures as training does; or samples and CPU time from the data set "
-    "that FUNCTION returns. One of each may be given.",
+    help="Count samples and bytes in the files of a folder, and time on the CPU what "
+    "training does to its pictures; or count and time the samples of the data set that "
+    "FUNCTION returns. One of each may be given.",
 )
 save_option = click.option(
     "-o", "--save", "name", metavar="NAME", help="Save it as yours. Default: print it."
@@ -86,7 +86,7 @@ def measure(  # noqa: PLR0917  (one argument an option)
     FUNCTION of SCRIPT.py returns the module; it is called without arguments.
     """
     inputs = Inputs.parse(shapes)
-    parent = environment.library.load(_base(base, inputs, where["name"]))
+    parent = environment.library.load(_base(base, inputs, **where))
     data = _checked(environment, parent, **where)
     need_torch()  # the script needs it too, and would say less
     with redirect_stdout(sys.stderr):  # what the script prints is no result
@@ -95,7 +95,7 @@ def measure(  # noqa: PLR0917  (one argument an option)
     name = where["name"] or target.rpartition(":")[2]
     profile = measured_profile(parent, counted, inputs, name, batch, precision)
     if base is None and inputs.image is None:
-        profile = _of_nobody(profile)
+        profile = _of_nobody(profile, shapes)
     _finish(environment, data.added_to(profile), **where)
 
 
@@ -140,7 +140,14 @@ def from_hf(  # noqa: PLR0917  (one argument an option)
     _finish(environment, data.added_to(profile), **where)
 
 
-def _base(base: str | None, inputs: Inputs, name: str | None) -> str:
+def _base(
+    base: str | None,
+    inputs: Inputs,
+    *,
+    name: str | None,
+    dataset: Sequence[str],
+    **_: Any,
+) -> str:
     """Return the profile that a net's data and recipe are taken from.
 
     Raises
@@ -151,26 +158,29 @@ def _base(base: str | None, inputs: Inputs, name: str | None) -> str:
     if base is not None:
         return base
     if inputs.image is not None:
-        remark(f"data, epochs and optimiser are those of {_FOR_PICTURES}: --extends says")
+        remark(
+            f"data, epochs and optimizer are those of {_FOR_PICTURES}; --extends NAME "
+            "takes another profile's"
+        )
         return _FOR_PICTURES
     if any(one.kind == "long" for one in inputs.each):
         near = "gpt2-124m, bert-base or llama-7b-lora for text"
-    elif name is not None:
+    elif name is not None or dataset:
         near = "see 'advisor workloads list'"
     else:
         return _FOR_PICTURES
     message = (
-        "--extends is needed: no profile is sure to have the data, epochs and optimiser "
+        "--extends is needed: no profile is sure to have the data, epochs and optimizer "
         f"of such a net ({near})"
     )
     raise UsageError(message)
 
 
-def _of_nobody(profile: Workload) -> Workload:
+def _of_nobody(profile: Workload, shapes: Sequence[str]) -> Workload:
     """Return a profile whose data nobody said, each such figure an assumption."""
     why = f"assumption: of {_FOR_PICTURES}, as --extends names no profile"
     remark(
-        f"only the net is counted: data, epochs and optimiser are {_FOR_PICTURES}'s and "
+        f"only the net is counted: data, epochs and optimizer are {_FOR_PICTURES}'s and "
         "not yours; --extends NAME takes them from a profile like your training"
     )
     unsaid = (
@@ -178,7 +188,7 @@ def _of_nobody(profile: Workload) -> Workload:
         *("cpu_ms_log_sd", "dataset_gb"),
     )
     sources = {**profile.sources, **dict.fromkeys(unsaid, why)}
-    return replace(profile, sources=sources)
+    return replace(profile, sample=f"input {', '.join(shapes)}", sources=sources)
 
 
 def _checked(

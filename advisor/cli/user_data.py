@@ -79,10 +79,10 @@ class UserData:
         return profile
 
     def _with_files(self, profile: Workload, files: Files) -> Workload:
-        remark(
-            f"{self.folder}: {len(files.samples):,} samples, {files.folder_bytes / 1e9:.3g}"
-            " GB" + (f"; left out: {files.left_out}" if files.left_out else "")
-        )
+        size_gb = files.folder_bytes / 1e9
+        left_out = f"; left out: {files.left_out}" if files.left_out else ""
+        number = len(files.samples)
+        remark(f"{self.folder}: {number:,} samples, {size_gb:.3g} GB{left_out}")
         size = dataset.recipe_of(profile)
         if self.make is not None or isinstance(size, str):
             if self.make is None:
@@ -125,8 +125,8 @@ class UserData:
 def _tell_broken(spent: Spent, what: str) -> None:
     if spent.broken:
         remark(
-            f"{spent.broken} of {spent.tried} {what} that were tried are broken, and would "
-            f"stop a training: {spent.first}"
+            f"{spent.broken} of {spent.tried} {what} that were tried are broken, and "
+            f"would stop a training: {spent.first}"
         )
 
 

@@ -15,6 +15,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +116,9 @@ def files_of(folder: Path, workload: Workload) -> Files:
         raise UsageError(message)
     if workload.sample.split()[0] in _NO_FILES:
         message = (
-            f"--dataset: a file is no sample of {workload.name} ({workload.sample}): give "
-            "SCRIPT.py:FUNCTION that returns your data set, or a profile of such files "
-            "with --extends"
+            f"--dataset: a file is no sample of {workload.name} ({workload.sample}): "
+            "give SCRIPT.py:FUNCTION that returns your data set, or a profile of such "
+            "files with --extends"
         )
         raise UsageError(message)
     sizes = {path: path.stat().st_size for path in _walk(folder)}
@@ -136,7 +138,9 @@ def files_of(folder: Path, workload: Workload) -> Files:
         )
         raise UsageError(message)
     others = Counter({kind: n for kind, n in kinds.items() if kind not in wanted})
-    words = [f"{others.total():,} files of other kinds ({_counts(others)})"] * bool(others)
+    words = []
+    if others:
+        words.append(f"{others.total():,} files of other kinds ({_counts(others)})")
     if empty := len(kept) - len(samples):
         words.append(f"{empty:,} empty files")
     if part is not folder:
@@ -183,10 +187,7 @@ def prepare_files(
     """
     draw = random.Random(_SEED)  # noqa: S311  (no secret)
     chosen = draw.sample(list(files), min(SAMPLED, len(files)))
-    jobs = [
-        (path.name, lambda path=path: prepare(path, size, draw))  # type: ignore[misc]
-        for path in chosen
-    ]
+    jobs = [(path.name, partial(prepare, path, size, draw)) for path in chosen]
     return _spent(jobs, tell, clock)
 
 
@@ -224,10 +225,7 @@ def fetch(
     try:
         draw = random.Random(_SEED)  # noqa: S311  (no secret)
         chosen = draw.sample(range(number), min(SAMPLED, number))
-        jobs = [
-            (f"sample {at}", lambda at=at: dataset[at])  # type: ignore[misc]
-            for at in chosen
-        ]
+        jobs = [(f"sample {at}", partial(getitem, dataset, at)) for at in chosen]
         return number, _spent(jobs, tell, clock)
     finally:
         if torch is not None:
@@ -245,7 +243,9 @@ def with_files(workload: Workload, files: Files, spent: Spent | None) -> Workloa
         else:
             share = spent.broken / spent.tried
             number = max(round(number * (1.0 - share)), 1)
-            counted += f", less the share that is broken ({spent.broken} of {spent.tried})"
+            counted += (
+                f", less the share that is broken ({spent.broken} of {spent.tried})"
+            )
     return replace(
         workload,
         samples_per_epoch=float(number),
@@ -335,7 +335,7 @@ def _spent(
         start = clock()
         try:
             job()
-        except Exception as error:  # noqa: BLE001  (a user's own code, or any file)
+        except Exception as error:
             broken += 1
             first = first or f"{name}: {type(error).__name__}: {error}"
             continue
@@ -360,6 +360,6 @@ def _warm_up(jobs: Sequence[tuple[str, Callable[[], object]]]) -> None:
     for _, job in jobs[:3]:
         try:
             job()
-        except Exception:  # noqa: BLE001, S112  (counted when its turn comes)
+        except Exception:  # noqa: S112  (counted when its turn comes)
             continue
         return

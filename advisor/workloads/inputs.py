@@ -117,7 +117,7 @@ class Inputs:
         if len(self.each) != 1 or self.each[0].kind != "float":
             return None
         shape = self.each[0].shape
-        return shape[1:] if len(shape) == 3 and shape[0] == 3 else None  # type: ignore[return-value]
+        return shape[1:] if len(shape) == 3 and shape[0] == 3 else None
 
     @property
     def tokens(self) -> int | None:

@@ -7,7 +7,6 @@ no views. PyTorch is an extra of its own.
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -91,12 +90,14 @@ def count(
         module = build()
     except Exception as error:
         message = f"the function fails: {type(error).__name__}: {error}"
+        if "CUDA" in message or "NVIDIA" in message:
+            message += "; it is to make the module on the CPU, where it is counted"
         raise UsageError(message) from error
     if not isinstance(module, torch.nn.Module):
         message = "the function is expected to return a torch.nn.Module"
         raise UsageError(message)
     run = _Run(torch, module, inputs, half=precision in {"amp", "bf16", "fp16"})
-    importlib.import_module("torch.utils.flop_counter")  # takes seconds once
+    run.warm_up()
     started = time.monotonic()
     probed = run.forward(_PROBED)
     spent = time.monotonic() - started
@@ -112,9 +113,9 @@ def count(
     uneven = abs(probed - expected) > _NOT_EVEN * expected
     if uneven or each["time_steps"] > 0.0:
         message = (
-            "its operations do not grow evenly with the batch: it skips layers at random, "
-            "or the batch is not the first dimension (B marks its place, such as --input "
-            "512xBx256)"
+            "its operations do not grow evenly with the batch: it skips layers at "
+            "random, or the batch is not the first dimension (B marks its place, such as "
+            "--input 512xBx256)"
         )
         raise UsageError(message)
     every = list(module.parameters())
@@ -129,7 +130,7 @@ def count(
     )
 
 
-def measured_profile(
+def measured_profile(  # noqa: PLR0917  (as many as a profile is made of)
     base: Workload,
     counted: Counted,
     inputs: Inputs,
@@ -196,6 +197,11 @@ class _Run:
     module: Any
     inputs: Inputs
     half: bool
+
+    def warm_up(self) -> None:
+        """Have PyTorch import what counting needs, which takes seconds once."""
+        with self._counting(Tally()):
+            (self.torch.ones(1, requires_grad=True) * 2.0).sum().backward()
 
     def forward(self, number: int) -> float:
         """Return the operations of a forward pass alone."""

@@ -119,8 +119,8 @@ def _multiplies(word: str) -> bool:
 def _attention(arguments: Sequence[Any], _: Any) -> float:
     """Return Q K^T and the product with V: 2 (d + d_v) an entry of the scores."""
     query, key, value = arguments[:3]
-    scores = math.prod(query.shape[:-1]) * key.shape[-2]
-    return 2.0 * float(scores) * (query.shape[-1] + value.shape[-1])
+    scores = float(math.prod(query.shape[:-1]) * key.shape[-2])
+    return 2.0 * scores * float(query.shape[-1] + value.shape[-1])
 
 
 def _attention_backward(arguments: Sequence[Any], _: Any) -> float:
@@ -142,13 +142,14 @@ def _convolution_backward(arguments: Sequence[Any], _: Any) -> float:
     transposed, asked = arguments[7], arguments[10]
     positions = inputs if transposed else gradient
     forward = 2.0 * float(positions.numel() / positions.shape[1]) * float(weight.numel())
-    return forward * (bool(asked[0]) + bool(asked[1]))
+    return forward * float(bool(asked[0]) + bool(asked[1]))
 
 
 def _rnn_layer(arguments: Sequence[Any], _: Any) -> float:
     """Return a layer's products with the input and with the state: input, W_ih, W_hh."""
-    rows = math.prod(arguments[0].shape[:-1])
-    return 2.0 * rows * (arguments[1].numel() + arguments[2].numel())
+    rows = float(math.prod(arguments[0].shape[:-1]))
+    elements = float(arguments[1].numel() + arguments[2].numel())
+    return 2.0 * rows * elements
 
 
 def _matrix_vector(matrix: int) -> Formula:
@@ -176,7 +177,7 @@ def _trilinear(arguments: Sequence[Any], _: Any) -> float:
         for place in places:
             shape.insert(place, 1)
         shapes.append(shape)
-    return 2.0 * math.prod(torch.broadcast_shapes(*shapes))
+    return 2.0 * float(math.prod(torch.broadcast_shapes(*shapes)))
 
 
 def _cdist(first: int) -> Formula:
@@ -187,7 +188,7 @@ def _cdist(first: int) -> Formula:
 
 
 def _conv_tbc(arguments: Sequence[Any], result: Any) -> float:
-    """Return 2 operations an output and weight that reaches it: weight is k x in x out."""
+    """Return 2 operations an output and weight of it: weights are k x in x out."""
     weight = arguments[1]
     return 2.0 * float(result.numel()) * float(weight.shape[0] * weight.shape[1])
 
@@ -233,20 +234,19 @@ def _sparse(arguments: Sequence[Any]) -> float | None:
     """Return the operations of a product with a sparse matrix; None if none is sparse."""
     import torch  # noqa: PLC0415
 
-    matrices = [one for one in arguments if isinstance(one, torch.Tensor)][-2:]
-    entries = [
-        one._nnz() if one.layout != torch.strided else None  # noqa: SLF001  (no other way)
-        for one in matrices
-    ]
-    if len(matrices) < 2 or entries == [None, None]:
-        return None
-    if None not in entries:
-        # As many columns as an average row of the second has entries.
-        row = entries[1] / max(matrices[1].shape[0], 1)
-        return 2.0 * float(entries[0]) * float(row)
-    left, right = entries
-    width = matrices[1].shape[-1] if left is not None else matrices[0].shape[0]
-    return 2.0 * float(left if left is not None else right) * float(width)
+    left, right = [one for one in arguments if isinstance(one, torch.Tensor)][-2:]
+    if left.layout != torch.strided:
+        columns = right.shape[-1]
+        if right.layout != torch.strided:  # as many as its average row has entries
+            columns = _entries(right) / max(right.shape[0], 1)
+        return 2.0 * _entries(left) * float(columns)
+    if right.layout != torch.strided:
+        return 2.0 * _entries(right) * float(left.shape[0])
+    return None
+
+
+def _entries(sparse: Any) -> float:
+    return float(sparse._nnz())  # noqa: SLF001  (what every layout has)
 
 
 _SPARSE = frozenset(

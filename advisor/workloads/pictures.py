@@ -13,10 +13,12 @@ import random
 import re
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Size = tuple[int, int]
 """Height and width, pixels."""
@@ -65,18 +67,16 @@ def prepare(path: Path, size: Size, draw: random.Random) -> NDArray[np.float32]:
     if draw.random() < 0.5:
         small = small.transpose(image.Transpose.FLIP_LEFT_RIGHT)
     values = np.empty((3, height, width), dtype=np.float32)
-    for plane, band, mean, spread in zip(
-        values, small.split(), _MEAN, _SPREAD, strict=True
-    ):
-        plane[:] = band
-        plane /= 255.0
-        plane -= mean
-        plane /= spread
+    for at, band in enumerate(small.split()):
+        values[at] = band
+        values[at] /= 255.0
+        values[at] -= _MEAN[at]
+        values[at] /= _SPREAD[at]
     return values
 
 
 def _box(size: Size, draw: random.Random) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom of a random crop of a picture (width, height)."""
+    """Return left, top, right, bottom of a random crop of a picture (width, height)."""
     width, height = size
     low, high = map(math.log, _ASPECT)
     for _ in range(_TRIES):

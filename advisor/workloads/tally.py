@@ -110,8 +110,8 @@ class Tally:
             return
         first = next(iter(self.unknown)).replace("::", ".")
         message = (
-            f"nobody knows the operations of {', '.join(self.unknown)}: give a formula in "
-            f"the script, @torch.utils.flop_counter.register_flop_formula("
+            f"nobody knows the operations of {', '.join(self.unknown)}: give a formula "
+            "in the script, @torch.utils.flop_counter.register_flop_formula("
             f"torch.ops.{first}), or use operators of PyTorch's own"
         )
         raise UsageError(message)
@@ -131,6 +131,10 @@ def counting(torch: Any, tally: Tally, owned: frozenset[int]) -> Iterator[None]:
     """
 
     def keep(tensor: Any) -> Any:
+        if tensor.layout != torch.strided:  # values and two indices of 8 bytes
+            entries = tensor._nnz()  # noqa: SLF001  (what every layout has)
+            tally.kept[id(tensor)] = entries * (tensor.element_size() + 16)
+            return tensor
         storage = tensor.untyped_storage()
         if not tally._silent and storage.data_ptr() not in owned:  # noqa: SLF001  (ours)
             tally.kept[storage.data_ptr()] = storage.nbytes()
@@ -164,13 +168,13 @@ def _watch(tally: Tally) -> Any:
             named = kwargs or {}
             if tally._silent:  # noqa: SLF001  (of this module)
                 return func(*args, **named)
-            if not isinstance(func, HigherOrderOperator):
-                if func._overloadpacket not in flop_registry:  # noqa: SLF001  (no other)
-                    # What is made of others, seen where autograd is off.
-                    with self:
-                        parts = func.decompose(*args, **named)
-                    if parts is not NotImplemented:
-                        return parts
+            packet = getattr(func, "_overloadpacket", func)
+            if not isinstance(func, HigherOrderOperator) and packet not in flop_registry:
+                # What is made of others, seen where autograd is off.
+                with self:
+                    parts = func.decompose(*args, **named)
+                if parts is not NotImplemented:
+                    return parts
             result = func(*args, **named)
             tally.add(func, args, named, result)
             return result
@@ -182,7 +186,7 @@ def _fused(torch: Any, tally: Tally) -> Any:
     """Return what runs RNNs and attention inside as a GPU's libraries do."""
     recurrence = _recurrence(torch, tally)
 
-    class Fused(torch.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
+    class Fused(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
         def __torch_function__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
@@ -214,7 +218,7 @@ def _recurrence(torch: Any, tally: Tally) -> Any:
     row and layer the gates and the states.
     """
 
-    class Recurrence(torch.autograd.Function):  # type: ignore[misc, name-defined]
+    class Recurrence(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, plan: Any, *tensors: Any) -> Any:
             with tally.silent():
@@ -230,8 +234,7 @@ def _recurrence(torch: Any, tally: Tally) -> Any:
             return result
 
         @staticmethod
-        def backward(ctx: Any, *gradients: Any) -> Any:
-            assert ctx.saved_tensors
+        def backward(ctx: Any, *_: Any) -> Any:
             tally.flops += ctx.plan.backward
             tally.kernels += 2 * ctx.plan.kernels
             with tally.silent():
