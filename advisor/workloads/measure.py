@@ -103,7 +103,7 @@ def count(
     spent = time.monotonic() - started
     left = spent / _PROBED * (_FEW + _MORE) * _STEP_OF_FORWARD
     if left > _SOON_S:
-        tell(f"counting takes about {left:.0f} s more (Ctrl-C stops it)")
+        tell(f"counting takes up to {left:.0f} s more (Ctrl-C stops it)")
     few, more = (run.step(number) for number in (_FEW, _MORE))
     each = {key: (more[key] - few[key]) / (_MORE - _FEW) for key in few}
     if not each["forward"] > 0.0:
