@@ -39,8 +39,11 @@ def vector_rates(gpu: Gpu) -> VectorRates:
                 math.isnan(capability) and math.isnan(gpu.compute_capability)
             )
             if row["architecture"] == gpu.architecture and same:
-                numbers = ("fp64", "fp64_matrix", "fp16", "int32")
-                found = (float(row[name] or "nan") for name in numbers)
-                return VectorRates(*found, row["source"])
-    nothing = math.nan
-    return VectorRates(nothing, nothing, nothing, nothing, "in no table")
+                return VectorRates(
+                    fp64=float(row["fp64"] or "nan"),
+                    fp64_matrix=float(row["fp64_matrix"] or "nan"),
+                    fp16=float(row["fp16"] or "nan"),
+                    int32=float(row["int32"] or "nan"),
+                    source=row["source"],
+                )
+    return VectorRates(math.nan, math.nan, math.nan, math.nan, "in no table")

@@ -20,7 +20,7 @@ from advisor.hardware.vector_rates import vector_rates
 from advisor.workloads.profile import Precision
 
 Arithmetic = Literal["fp64", Precision, "int64", "int32", "int8"]
-"""Arithmetic of a computation: NumPy's default is ``fp64``, of whole numbers ``int64``."""
+"""Arithmetic: NumPy's default is ``fp64``, of whole numbers ``int64``."""
 
 ARITHMETICS: tuple[Arithmetic, ...] = (
     "fp64",
@@ -31,8 +31,15 @@ ARITHMETICS: tuple[Arithmetic, ...] = (
 )
 
 ITEM_BYTES: dict[Arithmetic, int] = {
-    **{"fp64": 8, "fp32": 4, "tf32": 4, "amp": 2, "bf16": 2, "fp16": 2},
-    **{"int64": 8, "int32": 4, "int8": 1},
+    "fp64": 8,
+    "fp32": 4,
+    "tf32": 4,
+    "amp": 2,
+    "bf16": 2,
+    "fp16": 2,
+    "int64": 8,
+    "int32": 4,
+    "int8": 1,
 }
 """Bytes of a number."""
 
@@ -98,11 +105,24 @@ _ONE_UNIT = ("bronze", "silver", "gold 5")
 _WIDE_AMD = frozenset({"Zen 4", "Zen 4c", "Zen 5", "Zen 5c"})
 
 _SOCKET_GB_S = {
-    **{"Sandy Bridge": 51.2, "Ivy Bridge": 59.7, "Haswell": 68.3, "Broadwell": 76.8},
-    **{"Skylake": 128.0, "Cascade Lake": 140.8, "Cooper Lake": 153.6, "Ice Lake": 204.8},
-    **{"Sapphire Rapids": 307.2, "Emerald Rapids": 358.4, "Granite Rapids": 614.4},
-    **{"Zen": 170.7, "Zen 2": 204.8, "Zen 3": 204.8, "Zen 4": 460.8, "Zen 4c": 460.8},
-    **{"Zen 5": 576.0, "Zen 5c": 576.0},
+    "Sandy Bridge": 51.2,
+    "Ivy Bridge": 59.7,
+    "Haswell": 68.3,
+    "Broadwell": 76.8,
+    "Skylake": 128.0,
+    "Cascade Lake": 140.8,
+    "Cooper Lake": 153.6,
+    "Ice Lake": 204.8,
+    "Sapphire Rapids": 307.2,
+    "Emerald Rapids": 358.4,
+    "Granite Rapids": 614.4,
+    "Zen": 170.7,
+    "Zen 2": 204.8,
+    "Zen 3": 204.8,
+    "Zen 4": 460.8,
+    "Zen 4c": 460.8,
+    "Zen 5": 576.0,
+    "Zen 5c": 576.0,
 }
 """Memory bandwidth of a server's socket, 10^9 bytes/s: channels x rate x 8 bytes, from
 the vendors' product pages of the largest models."""
@@ -112,6 +132,12 @@ _SLOW_LINE_GB_S = {"bronze": 102.4, "silver": 115.2, "gold 5": 115.2}
 
 _DESKTOP_GB_S = 45.0
 """Two channels of DDR4-2800, between the 34 of 2015 and the 90 of 2024."""
+
+_WORKSTATION_GB_S = 2.0 * _DESKTOP_GB_S
+"""Four channels."""
+
+_SMALL_SERVER = "xeon e3"
+"""Servers with the chips of desktops: two channels, no 512-bit vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +186,8 @@ def processor(
         return Processor(cores or math.nan, told, told, USUAL_OPERATIONS.value)
     base = cpu.boost_ghz if math.isnan(cpu.base_ghz) else cpu.base_ghz
     boost = base if math.isnan(cpu.boost_ghz) else cpu.boost_ghz
-    server = cpu.segment in {"server", "workstation"}
+    large = cpu.segment in {"server", "workstation"}
+    server = large and not cpu.key.startswith(_SMALL_SERVER)
     wide = (server and cpu.microarchitecture in _WIDE) or (
         cpu.microarchitecture in _WIDE_AMD
     )
@@ -187,7 +214,9 @@ def _operations(cpu: Cpu, *, server: bool) -> float:
 
 def _socket_gb_s(cpu: Cpu) -> float:
     """Return the nominal memory bandwidth of a socket, 10^9 bytes/s."""
-    if cpu.segment != "server":
+    if cpu.segment == "workstation":
+        return _WORKSTATION_GB_S
+    if cpu.segment != "server" or cpu.key.startswith(_SMALL_SERVER):
         return _DESKTOP_GB_S
     if cpu.microarchitecture == "Skylake":
         for line, slow in _SLOW_LINE_GB_S.items():

@@ -2,8 +2,8 @@
 
 A core's cycles are NumPy's own, measured with NumPy 2.4.6 on a core of Zen 5 taken as
 4 GHz, with its 512-bit vectors and without (``benchmarks/numpy_functions.py`` measures
-them again). A GPU's instructions are an assumption: what CUDA's library takes in its usual
-range. Both stand for other chips of their kind, with a spread to match.
+them again). A GPU's instructions are an assumption: what CUDA's library takes in its
+usual range. Both stand for other chips of their kind, with a spread to match.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ FUNCTIONS = {
     "sqrt": Function(1, 3.6, 3.6, 1.1, 1.1, 12.0, 6.0),
     "exp": Function(1, 2.3, 12.0, 1.3, 2.1, 25.0, 8.0),
     "log": Function(1, 2.2, 8.6, 1.0, 3.0, 30.0, 10.0),
-    "sin": Function(1, 90.0, 90.0, 1.6, 2.6, 40.0, 15.0),
-    "cos": Function(1, 90.0, 90.0, 1.6, 2.6, 40.0, 15.0),
+    "sin": Function(1, 50.0, 50.0, 1.6, 2.6, 40.0, 15.0),
+    "cos": Function(1, 50.0, 50.0, 1.6, 2.6, 40.0, 15.0),
     "tanh": Function(1, 3.0, 17.0, 0.6, 3.6, 45.0, 15.0),
     "power": Function(2, 5.0, 33.0, 1.6, 13.0, 100.0, 25.0),
 }
