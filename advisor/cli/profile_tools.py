@@ -188,7 +188,8 @@ def _of_nobody(profile: Workload, shapes: Sequence[str]) -> Workload:
         *("cpu_ms_log_sd", "dataset_gb"),
     )
     sources = {**profile.sources, **dict.fromkeys(unsaid, why)}
-    return replace(profile, sample=f"input {', '.join(shapes)}", sources=sources)
+    sample = f"input {', '.join(shapes)}"
+    return replace(profile, sample=sample, task="not said", sources=sources)
 
 
 def _checked(

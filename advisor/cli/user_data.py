@@ -20,6 +20,9 @@ from advisor.workloads.dataset import Core, Files, Spent
 from advisor.workloads.profile import Workload
 from advisor.workloads.script import load_function
 
+_LONG_MS = 5.0
+"""A sample that waits longer for something else than the CPU is told of."""
+
 
 @dataclass(frozen=True, slots=True)
 class UserData:
@@ -115,6 +118,11 @@ class UserData:
 
     def _with_cpu_time(self, profile: Workload, spent: Spent, what: str) -> Workload:
         core = _this_core(self.environment)
+        if spent.waited_ms > _LONG_MS and spent.waited_ms > spent.milliseconds:
+            remark(
+                f"a sample waits {spent.waited_ms:.3g} ms besides, for the disk, the "
+                "network or other processes: that is not of the CPU, and not counted"
+            )
         remark(
             f"{spent.milliseconds:.3g} ms of CPU for {what} ({core.told}), "
             f"{spent.milliseconds * core.speed:.3g} ms on the reference core"

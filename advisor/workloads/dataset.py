@@ -52,7 +52,8 @@ class Spent:
 
     Attributes
     ----------
-    milliseconds : mean of one core of this machine
+    milliseconds : CPU time of one, mean of one core of this machine
+    waited_ms : that passed besides, for the disk, the network or other processes
     tried, broken : samples, and those of them that failed
     first : why the first of those failed; empty: none did
     """
@@ -61,6 +62,7 @@ class Spent:
     tried: int
     broken: int
     first: str
+    waited_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,9 +332,10 @@ def _spent(
     """Do one job after another until it is enough; return the mean time of one."""
     done, broken, tried, total, first = 0, 0, 0, 0.0, ""
     _warm_up(jobs)
+    passed = 0.0
     for name, job in jobs:
         tried += 1
-        start = clock()
+        start, began = clock(), time.monotonic()
         try:
             job()
         except Exception as error:
@@ -340,10 +343,11 @@ def _spent(
             first = first or f"{name}: {type(error).__name__}: {error}"
             continue
         total += clock() - start
+        passed += time.monotonic() - began
         done += 1
         if done == 3 and (left := total / done * len(jobs)) > _SOON_S:
             tell(f"preparing samples takes about {min(left, _ENOUGH_S):.0f} s")
-        if done >= _ENOUGH and total > _ENOUGH_S:
+        if done >= _ENOUGH and max(total, passed) > _ENOUGH_S:
             break
     if not done:
         message = f"--dataset: all of {tried} samples that were tried fail; {first}"
@@ -352,7 +356,8 @@ def _spent(
     if not math.isfinite(milliseconds):
         message = "--dataset: this machine's clock tells no CPU time"
         raise UsageError(message)
-    return Spent(milliseconds, tried, broken, first)
+    waited = max(passed / done * 1e3 - milliseconds, 0.0)
+    return Spent(milliseconds, tried, broken, first, waited)
 
 
 def _warm_up(jobs: Sequence[tuple[str, Callable[[], object]]]) -> None:

@@ -114,8 +114,8 @@ def count(
     if uneven or each["time_steps"] > 0.0:
         message = (
             "its operations do not grow evenly with the batch: it skips layers at "
-            "random, or the batch is not the first dimension (B marks its place, such as "
-            "--input 512xBx256)"
+            "random (switch that off in the function), or the batch is not the first "
+            "dimension (B marks its place, such as --input 512xBx256)"
         )
         raise UsageError(message)
     every = list(module.parameters())

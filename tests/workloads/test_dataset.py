@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,18 @@ def test_a_slow_data_set(capsys: pytest.CaptureFixture[str]) -> None:
     _, spent = fetch(Data(10**6), print, ticks(1.5))
     assert spent.tried < 25
     assert "takes about 20 s" in capsys.readouterr().out
+
+
+def test_a_data_set_that_waits() -> None:
+    """What is no time of the CPU is told apart."""
+
+    class Slow(Data):
+        def __getitem__(self, at: int) -> int:
+            time.sleep(0.02)
+            return at
+
+    _, spent = fetch(Slow(3), print)
+    assert spent.milliseconds < 15.0 < spent.waited_ms
 
 
 class Endless:
