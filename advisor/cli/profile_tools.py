@@ -64,7 +64,7 @@ force_option = click.option("--force", is_flag=True, help="Replace a profile NAM
     "--extends",
     "base",
     metavar="NAME",
-    help="Profile that data, epochs, optimiser and level are taken from. Default: "
+    help="Profile that data, epochs, optimizer and level are taken from. Default: "
     f"{_FOR_PICTURES} if pictures (3xHxW) go in.",
 )
 @dataset_option
@@ -84,7 +84,12 @@ def measure(  # noqa: PLR0917  (one argument an option)
     """Count what a PyTorch module needs in a training step, on the CPU.
 
     FUNCTION of SCRIPT.py returns the module; it is called without arguments.
-    """
+
+    \b
+    advisor workloads measure net.py:build --input 3x224x224 --batch 128 -o mine
+    advisor workloads measure net.py:build --input ids=512:long --input mask=512:bool \\
+        --batch 32 --extends bert-base
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     inputs = Inputs.parse(shapes)
     parent = environment.library.load(_base(base, inputs, **where))
     data = _checked(environment, parent, **where)

@@ -77,7 +77,7 @@ def _work_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--calls",
             type=click.FloatRange(1.0, 1e12),
             default=1.0,
-            show_default="1",
+            show_default=True,
             callback=no_nan,
             metavar="N",
             help="How often it is computed.",
@@ -153,13 +153,13 @@ def command(  # noqa: PLR0917  (one argument an option)
     as_json: bool,
     **work: Any,
 ) -> None:
-    r"""Say whether a computation is worth moving to a GPU, and where the time goes.
+    """Say whether a computation is worth moving to a GPU, and where the time goes.
 
     \b
     advisor speedup --matmul 4096 --gpu "RTX A4000" --cpu "Xeon Bronze 3104"
-    advisor speedup --elements 1e6 --function sin --calls 10000 --gpu "RTX A4000" ...
+    advisor speedup --elements 1e6 --function sin --calls 1e4 --gpu "RTX A4000" ...
     advisor speedup --gflop 100 --touched-gb 2 --precision fp32 --gpu "RTX 3080" ...
-    """
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     card, known = load_gpus().find(gpu), load_cpus().resolve(cpu)
     _check(cpu, known, cores, clock)
     host = processor(known, cores, clock)

@@ -129,8 +129,8 @@ def verdict(found: Speedup) -> str:
     cpu, gpu, factor = duration(times.cpu_s), duration(times.gpu_s), times.factor
     if found.low < 1.0 < found.high:
         nearly = 1.0 / _CLEAR < factor < _CLEAR
-        likely = "neither" if nearly else "the GPU" if factor > 1.0 else "the CPU"
-        said = f"too close to tell: {cpu} on the CPU, {gpu} with the GPU; {likely} likely"
+        likely = "" if nearly else f", likely the {'GPU' if factor > 1.0 else 'CPU'}"
+        said = f"too close to tell{likely}: {cpu} on the CPU, {gpu} with the GPU"
     elif factor < 1.0:
         said = f"CPU is faster: {cpu} against {gpu}"
     else:
