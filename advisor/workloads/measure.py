@@ -235,8 +235,11 @@ class _Run:
     @contextmanager
     def _counting(self, tally: Tally) -> Iterator[None]:
         torch = self.torch
+        lazy = torch.nn.parameter.is_lazy  # no storage before the first forward pass
         owned = frozenset(
-            one.untyped_storage().data_ptr() for one in self.module.parameters()
+            one.untyped_storage().data_ptr()
+            for one in self.module.parameters()
+            if not lazy(one)
         )
         autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half)
         with counting(torch, tally, owned), autocast:

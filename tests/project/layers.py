@@ -167,6 +167,14 @@ def two_heads() -> nn.Module:
     return Of(call, *(nn.Linear(16, 8) for _ in range(3)))
 
 
+def lazy() -> nn.Module:
+    return nn.LazyLinear(8)
+
+
+def two_sequences() -> nn.Module:
+    return nn.Transformer(32, 4, 1, 1, 64, batch_first=True)
+
+
 def bilinear() -> nn.Module:
     return Of(lambda parts, x: parts[0](x, x), nn.Bilinear(16, 16, 4))
 

@@ -37,6 +37,10 @@ def rnn(gates: int, rows: int, sizes: list[tuple[int, int]]) -> float:
 
 ATTENTION = 4 * 64 * 64 * 32 / 1e9
 ENCODER = 2 * (2 * 64 * (4 * 32**2 + 2 * 32 * 64) + 4 * 64**2 * 32) / 1e9
+# An encoder of 20 and a decoder of 10 tokens, whose second attention sees the 20.
+SEQUENCES = (20 * (8 * 32**2 + 4 * 32 * 64) + 4 * 20**2 * 32) / 1e9
+SEQUENCES += (10 * (8 * 32**2 + 4 * 32 * 64) + 4 * 10**2 * 32) / 1e9
+SEQUENCES += (4 * 10 * 32**2 + 4 * 20 * 32**2 + 4 * 10 * 20 * 32) / 1e9
 BOTH = [(30, 16), (30, 16), (32, 16), (32, 16)]
 
 
@@ -64,6 +68,8 @@ BOTH = [(30, 16), (30, 16), (32, 16), (32, 16)]
         ("depthwise", ["8x10x10"], 2 * 64 * 9 * 8 / 1e9, 3.0 - 1.0),
         ("upward", ["8x10x10"], 2 * 100 * 4 * 8 * 4 / 1e9, 3.0 - 1.0),
         ("two_heads", ["16"], 2 * 16 * 3 * 8 / 1e9, 3.0 - 1.0),
+        ("lazy", ["16"], 2 * 16 * 8 / 1e9, 3.0 - 1.0),
+        ("two_sequences", ["20x32", "10x32"], SEQUENCES, None),
         ("bilinear", ["16"], 2 * 16 * 16 * 4 / 1e9, None),
         ("compiled", ["16"], 2 * 16 * 8 / 1e9, 3.0 - 1.0),
         ("formula_given", ["16"], 1000 / 1e9, 1.0),
