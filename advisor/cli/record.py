@@ -116,7 +116,7 @@ def _read(log: Path, batch: int | None, num_gpus: int) -> LogReading:
     if told.batch is None:
         message = (
             f"{log}: {told.summary()}, and the batch is not said: give it with "
-            "--batch SAMPLES (of a GPU and optimiser step)"
+            "--batch SAMPLES (of a GPU and optimizer step)"
         )
         raise UsageError(message)
     remark(told.summary())

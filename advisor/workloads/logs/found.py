@@ -52,7 +52,7 @@ class Found:
     Attributes
     ----------
     reader : name of it
-    unit : ``"steps"`` of the optimiser, or ``"samples"``
+    unit : ``"steps"`` of the optimizer, or ``"samples"``
     counted : how many in which time
     training : how it is known that a training was counted
     assured : whether that is shown by the log, not by the word of who gave it
@@ -79,7 +79,7 @@ class Asked:
 
     Attributes
     ----------
-    batch : samples of a GPU and optimiser step; None: not said
+    batch : samples of a GPU and optimizer step; None: not said
     num_gpus : GPUs of the machine
     """
 

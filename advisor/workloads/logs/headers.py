@@ -38,7 +38,7 @@ class Header:
     Attributes
     ----------
     stated : the batch; None where it is not said
-    steps : of the optimiser, of the whole training; None: not said
+    steps : of the optimizer, of the whole training; None: not said
     start : step from which this run goes on; None: not said
     resumes : the line that says that it goes on with an earlier run, None if none does
     """

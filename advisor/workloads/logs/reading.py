@@ -51,7 +51,7 @@ class LogReading:
     samples_per_s : of all GPUs together; None: steps were counted, and nobody says the
         batch
     reader : which kind of log it is
-    batch : samples of a GPU and optimiser step; None: neither log nor user says it
+    batch : samples of a GPU and optimizer step; None: neither log nor user says it
     evidence : its parts
     marks : what to know beside them
     assured : whether the log itself shows that it is of a training
