@@ -20,7 +20,7 @@ from advisor.cost.bill import Bill, bill
 from advisor.cost.job import Job
 from advisor.hardware.cpus import CpuTable, load_cpus
 from advisor.hardware.gpus import GpuTable, load_gpus
-from advisor.hardware.machines import THREADS_PER_GPU, Machines, describe
+from advisor.hardware.machines import Machines, describe
 from advisor.market.offers import Offers
 from advisor.resources import models_folder
 from advisor.software.fit import SoftwareFit, software_fit
@@ -144,7 +144,7 @@ class Evaluator:
             memo=self.memo,
         )
         software = software_fit(offers, machines.gpu, job.images)
-        need_gb = _host_need_gb(offers, throughput, job)
+        need_gb = _host_need_gb(machines, throughput, job)
         risk = too_little_probability(need_gb, machines.ram_gb)
         # What is surely too small is left out below; it must not cost infinitely much.
         counted = np.minimum(np.nan_to_num(risk), SURELY_TOO_SMALL)
@@ -170,15 +170,10 @@ class Evaluator:
         return found, unusable
 
 
-def _host_need_gb(offers: Offers, throughput: Throughput, job: Job) -> FloatArray:
+def _host_need_gb(machines: Machines, throughput: Throughput, job: Job) -> FloatArray:
     """Return 10^9 bytes of host memory that the job needs on each offer."""
-    threads = np.where(
-        np.isnan(offers.cpu_threads),
-        THREADS_PER_GPU * offers.num_gpus,
-        offers.cpu_threads,
-    )
     held = np.maximum(throughput.micro_batch, 1)
-    return host_memory(job.workload, offers.num_gpus, threads, held).total
+    return host_memory(job.workload, machines.num_gpus, machines.threads, held).total
 
 
 def _usable(

@@ -11,7 +11,6 @@ from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines
-from advisor.hardware.mixed import MIXED_LOG_SD
 from advisor.throughput.artefact import ThroughputModel
 from advisor.throughput.health import Health
 from advisor.throughput.kinds import GpuMemo, gpu_kinds
@@ -126,8 +125,7 @@ def predict(
         shift, keep = calibration(kinds, workload, model, measured, memo)
         gpu_rate, gpu_log_sd = gpu_rate * np.exp(shift), gpu_log_sd * keep
     gpu_rate = gpu_rate * machines.slowest_share  # all wait for it at each step
-    mixed = machines.flags["mixed_gpus"]
-    gpu_log_sd = np.where(mixed, np.hypot(gpu_log_sd, MIXED_LOG_SD), gpu_log_sd)
+    gpu_log_sd = np.hypot(gpu_log_sd, machines.gpu_log_sd)
     if condition is not None:
         gpu_rate = gpu_rate * condition.factor
         gpu_log_sd = np.hypot(gpu_log_sd, condition.log_sd)
