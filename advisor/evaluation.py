@@ -152,6 +152,7 @@ class Evaluator:
         usable, unusable = _usable(throughput, software, risk, cost, job)
         flags = {
             **_flags(offers, machines, condition, throughput, cost),
+            "bf16_lacking": machines.lacks_bf16 & (job.workload.precision == "bf16"),
             **software.flags,
             "host_ram_tight": np.nan_to_num(risk) > _TIGHT,
             "batch_fitted": np.full(len(offers), job.fit_batch),

@@ -104,6 +104,12 @@ class Machines:
         """The table's row of each, None where the GPU is in no table."""
         return tuple(map(self.models.__getitem__, self.model.tolist()))
 
+    @property
+    def lacks_bf16(self) -> BoolArray:
+        """Whether the card is known to have no BF16 arithmetic, shape (N,)."""
+        lacking = [gpu is not None and np.isnan(gpu.bf16_tflops) for gpu in self.models]
+        return np.array(lacking, dtype=bool)[self.model]
+
     def take(self, index: IntArray) -> Machines:
         """Return the machines at the positions `index`."""
         columns = {

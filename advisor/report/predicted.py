@@ -10,8 +10,9 @@ from typing import Any
 from advisor.prediction import Prediction
 from advisor.report.advised import advice_document, advice_lines
 from advisor.report.entries import Entry, entries
-from advisor.report.formats import figure, lines_of, to_table
+from advisor.report.formats import as_sold, figure, lines_of, to_table
 from advisor.report.ranked import calibrated
+from advisor.throughput.advice import OF_CPU
 
 SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
@@ -49,6 +50,12 @@ _REMARKS: Mapping[str, str] = {
     "image_lacks_gpu": "the image has no code for this GPU",
     "gpu_not_modelled": "the model has learnt from no card of this maker",
     "cpu_unknown": "the CPU is not given or in no table; a usual one is assumed",
+    "cpu_family": "the CPU is in no table; it is taken as its name's family",
+    "threads_contradictory": "the CPU has fewer threads than were given; its own count",
+    "bf16_lacking": "the card has no BF16 units and computes at its FP32 rate at most; "
+    "precision=amp is faster there",
+    "gpu_slice": "a part of a card, or one with less memory than it was sold with; "
+    "slower in proportion",
     "cores_unknown": "the threads are not given; a usual number is assumed",
     "clock_capped": "the clock is higher than any and counts as 6.2 GHz",
     "memory_modded": "the card is not sold with this memory",
@@ -80,8 +87,8 @@ def predicted_document(prediction: Prediction) -> dict[str, Any]:
 def predicted_entry(prediction: Prediction) -> Entry:
     """Return the keys of an offer's entry; what only a market knows is `None`."""
     (entry,) = entries(prediction.ranking)
-    unknown = dict.fromkeys(_OF_A_MARKET)
-    return {**entry, **unknown, "flags": list(prediction.flags)}
+    own = {"cpu_cores": prediction.threads, "flags": list(prediction.flags)}
+    return {**entry, **dict.fromkeys(_OF_A_MARKET), **own}
 
 
 def predicted_text(prediction: Prediction) -> str:
@@ -116,14 +123,23 @@ def _facts(prediction: Prediction) -> str:
     batch = prediction.workload.batch_size
     if prediction.ranking.job.fit_batch:
         batch = prediction.micro_batch
-    margin = f"{prediction.memory_margin_gb:.1f} GB of what can be filled is left"
+    held_gb, left_gb = map(as_sold, (prediction.memory_gb, prediction.memory_margin_gb))
+    has = f"{float(prediction.ranking.machines.gpu_memory_gb[0]):.4g} GB"
+    margin = f"{left_gb:.1f} GB of what can be filled is left"
     return lines_of([
         ("throughput", f"{figure(prediction.samples_per_s, 3)} samples/s, {interval}"),
-        ("bound by", prediction.bound_by),
+        ("bound by", _bound_by(prediction)),
         ("epoch", f"{figure(prediction.epoch_hours, 3)} h, {hours}"),
         ("batch", f"{batch} a GPU and optimiser step, held as {held}"),
-        ("memory", f"{figure(prediction.memory_gb, 3)} GB of each GPU, {margin}"),
+        ("memory", f"{figure(held_gb, 3)} of each GPU's {has}, {margin}"),
     ])  # fmt: skip
+
+
+def _bound_by(prediction: Prediction) -> str:
+    advice = prediction.advice
+    if advice.cpu_is_bottleneck is None and advice.bound_by in OF_CPU:
+        return f"{advice.bound_by}, if the CPU is a usual one: it is not named"
+    return prediction.bound_by
 
 
 def _interval(low: float, high: float) -> str:

@@ -17,6 +17,7 @@ from advisor.throughput.kinds import GpuMemo, gpu_kinds
 from advisor.throughput.limits import (
     LIMITS,
     HostConstants,
+    binding,
     cold_disk_limit,
     cpu_limit,
     disk_limit,
@@ -63,7 +64,8 @@ class Throughput:
     low, high : bounds of the 90 % interval, samples/s, shape (N,)
     cold_samples_per_s : the same with all data on the disk, none of them cached
     limits : name of a limit -> samples/s if it alone held, shape (N,) each
-    bound_by : name of the least limit, shape (N,)
+    bound_by : name of the limit that holds it down most, shape (N,), see
+        `limits.binding`
     micro_batch : samples that a GPU holds at once, shape (N,); 0 where even one
         does not fit
     accumulation_steps : micro-batches per optimiser step, shape (N,)
@@ -149,14 +151,13 @@ def predict(
     peak = model.peak_rate(kinds, workload, machines.num_gpus)
     high = np.fmin(high, np.fmax(rate, peak))
     known = fits & np.isfinite(rate)
-    names = np.array(LIMITS, dtype=np.object_)
     return Throughput(
         samples_per_s=np.where(known, rate, np.nan),
         low=np.where(known, low, np.nan),
         high=np.where(known, high, np.nan),
         cold_samples_per_s=np.where(known, join(cold, model.host.norm_order), np.nan),
         limits=dict(zip(LIMITS, limits, strict=True)),
-        bound_by=names[np.argmin(np.nan_to_num(limits, nan=np.inf), axis=0)],
+        bound_by=binding(limits),
         micro_batch=micro_batch,
         accumulation_steps=steps.astype(np.int64),
         memory_gb=memory_gb(workload, micro_batch, machines.num_gpus),
