@@ -13,6 +13,7 @@ from advisor.cli.options import (
     job_options,
     market_options,
     max_age_option,
+    workload_argument,
 )
 from advisor.cli.output import remark, result
 from advisor.cli.session import rank_all
@@ -24,6 +25,7 @@ from advisor.report.formats import to_delimited, to_json
 
 @click.command("bid")
 @click.argument("offer", type=int, required=False)
+@workload_argument
 @job_options
 @market_options
 @max_age_option

@@ -12,6 +12,7 @@ from advisor.cli.options import (
     job_options,
     market_options,
     max_age_option,
+    workload_argument,
 )
 from advisor.cli.output import result
 from advisor.cli.session import rank_all
@@ -22,6 +23,7 @@ from advisor.report.formats import to_json
 
 @click.command("explain")
 @click.argument("offer", type=int)
+@workload_argument
 @job_options
 @market_options
 @max_age_option

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, TypeVar
 
 import click
@@ -56,6 +58,32 @@ def above_zero(
             f"{value} is not a finite number above zero.", ctx, param
         )
     return value
+
+
+class Listed(click.ParamType):  # type: ignore[type-arg]  (not generic in click 8.3.0)
+    """Values apart by commas, each of a type; given again, an option adds to them."""
+
+    def __init__(self, kind: Any = click.STRING) -> None:
+        self.name = kind.name
+        self._kind = kind
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
+        """Return the values; click has tuples of them as they are."""
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in str(value).split(",")]
+        return tuple(self._kind.convert(part, param, ctx) for part in parts if part)
+
+
+def _flat(
+    ctx: click.Context,  # noqa: ARG001  (click gives it)
+    param: click.Parameter,  # noqa: ARG001
+    value: tuple[tuple[Any, ...], ...],
+) -> tuple[Any, ...]:
+    """Return the values of an option that was given several times, one after another."""
+    return tuple(chain.from_iterable(value))
 
 
 def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
@@ -125,6 +153,31 @@ def workload_option(command: Command) -> Command:
         metavar="NAME|FILE",
         help="Built-in workload ('advisor workloads list') or a profile file.",
     )(command)
+
+
+def workload_argument(command: Command) -> Command:
+    """Take the workload as an argument too: ``advisor rank resnet50``.
+
+    It stands above the options of the command, `job_options` or `workload_option`.
+    """
+    for param in getattr(command, "__click_params__", ()):
+        if param.name == "workload":
+            param.required = False
+
+    @functools.wraps(command)
+    def with_workload(*args: Any, named: str | None, **options: Any) -> Any:
+        given = options.pop("workload")
+        if named is None and given is None:
+            ctx = click.get_current_context()
+            message = "Missing the workload: name one, such as resnet50."
+            raise click.UsageError(message, ctx)
+        if None not in (named, given) and named != given:
+            message = f"WORKLOAD {named} and --workload {given} contradict each other."
+            raise click.UsageError(message)
+        return command(*args, workload=named or given, **options)
+
+    argument = click.argument("named", metavar="[WORKLOAD]", required=False)
+    return argument(with_workload)  # type: ignore[return-value]
 
 
 def json_option(command: Command) -> Command:
@@ -232,7 +285,7 @@ def machine_options(command: Command) -> Command:
             "--gpu",
             required=True,
             metavar="NAME",
-            help="One GPU, such as 'RTX 4090' (see 'advisor gpus').",
+            help="GPU, such as 'RTX 4090' (see 'advisor gpus').",
         ),
         click.option(
             "--num-gpus",
@@ -244,7 +297,7 @@ def machine_options(command: Command) -> Command:
         click.option(
             "--cpu",
             metavar="NAME",
-            help="CPU, such as 'AMD EPYC 7702'. Default: unknown.",
+            help="CPU, such as 'AMD EPYC 7702' or 7980X. Default: unknown.",
         ),
         click.option(
             "--cores",
@@ -256,10 +309,12 @@ def machine_options(command: Command) -> Command:
         ),
         click.option(
             "--clock",
+            "--ghz",
+            "clock",
             type=float,
             callback=above_zero,
             metavar="GHZ",
-            help="Clock of the CPU; counts only where no table knows its name.",
+            help="Clock of the CPU; counts only where its name tells nothing.",
         ),
         click.option(
             "--batch",
@@ -337,21 +392,27 @@ def constraint_options(command: Command) -> Command:
             "--gpu",
             "gpus",
             multiple=True,
+            type=Listed(),
+            callback=_flat,
             metavar="NAME",
-            help="GPU or family, such as 'RTX 4090' or A100; may be repeated.",
+            help="GPU or family, such as 'RTX 4090' or A100; several apart by commas, "
+            "or repeated.",
         ),
         click.option(
             "--exclude-gpu",
             "exclude_gpus",
             multiple=True,
+            type=Listed(),
+            callback=_flat,
             metavar="NAME",
-            help="GPU or family that will not do; may be repeated.",
+            help="GPU or family that will not do; several apart by commas, or repeated.",
         ),
         click.option(
             "--num-gpus",
-            type=click.IntRange(min=1),
+            type=Listed(click.IntRange(min=1)),
+            callback=_flat,
             multiple=True,
-            help="GPUs in the offer; may be repeated.",
+            help="GPUs in the offer; several apart by commas, or repeated.",
         ),
         click.option(
             "--min-reliability",
@@ -372,7 +433,8 @@ def constraint_options(command: Command) -> Command:
             "regions",
             multiple=True,
             metavar="NAME",
-            help="Region (europe, asia ...) or country (DE); may be repeated.",
+            help="Region (europe, asia ...), country (DE, Germany), state of the US or "
+            "province of Canada (Texas); several apart by commas, or repeated.",
         ),
         one_of(
             "verified",

@@ -17,6 +17,7 @@ from advisor.cli.options import (
     market_options,
     max_age_option,
     no_nan,
+    workload_argument,
 )
 from advisor.cli.output import remark, result
 from advisor.cli.session import Constraints, JobOptions, ask, with_kept_data
@@ -33,6 +34,7 @@ _TABLE_ROWS = 20
 
 
 @click.command("rank")
+@workload_argument
 @job_options
 @market_options
 @max_age_option

@@ -7,7 +7,12 @@ from pathlib import Path
 import click
 
 from advisor.cli.environment import Environment
-from advisor.cli.options import above_zero, machine_options, workload_option
+from advisor.cli.options import (
+    above_zero,
+    machine_options,
+    workload_argument,
+    workload_option,
+)
 from advisor.cli.output import remark
 from advisor.errors import UsageError
 from advisor.hardware.gpus import load_gpus
@@ -20,6 +25,7 @@ from advisor.workloads.logs import read_log
 
 
 @click.command("record")
+@workload_argument
 @workload_option
 @machine_options
 @click.option(

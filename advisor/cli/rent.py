@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from advisor.cli.environment import Environment
-from advisor.cli.options import json_option
+from advisor.cli.options import json_option, workload_argument
 from advisor.cli.output import remark, result
 from advisor.cli.renting import Plan, confirmation, plan, rent_options
 from advisor.cli.signals import interrupt_on_sigterm
@@ -22,6 +22,7 @@ from advisor.report.rental import not_rented, rented
 
 
 @click.command("rent")
+@workload_argument
 @rent_options
 @click.option(
     "--wait", is_flag=True, help="Until ssh answers; else until the machine runs."

@@ -204,6 +204,25 @@ class GpuTable(Mapping[str, Gpu]):
             raise UsageError(f"several GPUs are called {query!r}: {names}")
         return rows[0]
 
+    def meant(self, query: str) -> tuple[str, ...]:
+        """Return what `find` takes of all GPUs that a user means.
+
+        They may be apart by commas, and each a family ("A100": all form factors and
+        memory sizes); the names are those of the rows, or as written where it is one.
+
+        Raises
+        ------
+        UsageError
+            if no GPU is called so
+        """
+        names: list[str] = []
+        for one in filter(None, map(str.strip, query.split(","))):
+            rows = [] if self.resolve(one) else self._meant(gpu_key(one))
+            names += [gpu.name for gpu in rows] if len(rows) > 1 else [one]
+        for name in names:
+            self.find(name)
+        return tuple(dict.fromkeys(names)) or (self.find(query).name,)
+
     def select(self, queries: Sequence[str], names: Iterable[str]) -> frozenset[str]:
         """Return those of a market's `names` that a user's `queries` mean.
 

@@ -39,7 +39,9 @@ def read_text(value: object) -> str:
     return words if words.isprintable() else "".join(filter(str.isprintable, words))
 
 
-_CONTINENTS = frozenset({"AF", "AN", "AS", "EU", "NA", "OC", "SA"})
+CONTINENTS = frozenset({"AF", "AN", "AS", "EU", "NA", "OC", "SA"})
+"""Codes that a market may put behind the country."""
+
 _NO_COUNTRIES = frozenset({"EU", "OC"})
 
 
@@ -55,7 +57,7 @@ def country_of(geolocation: str) -> str:
         if part
     ]
     *_, before, last = "", "", *codes
-    if last in _CONTINENTS and before:
+    if last in CONTINENTS and before:
         return before
     return "" if last in _NO_COUNTRIES else last
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -68,6 +68,9 @@ _REMARKS: Mapping[str, str] = {
 """Flags that the text spells out; others appear under their names."""
 
 
+_ONE_ALONE = "name one of them alone for its limits, the verdict and what it rests on"
+
+
 def predicted_document(prediction: Prediction) -> dict[str, Any]:
     """Return the versioned JSON document: an offer's entry and what it rests on."""
     ranking = prediction.ranking
@@ -82,6 +85,34 @@ def predicted_document(prediction: Prediction) -> dict[str, Any]:
             name: asdict(value) for name, value in ranking.assumptions.items()
         },
     }
+
+
+def several_document(predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """Return the versioned JSON document of predictions on several GPUs."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "predictions": [predicted_document(one) for one in predictions],
+    }
+
+
+def several_text(predictions: Sequence[Prediction]) -> str:
+    """Return predictions on several GPUs as a table for a terminal."""
+    heads = ("GPU", "samples/s", "90 % interval", "bound by", "h/epoch", "GB free")
+    rows = [
+        (
+            f"{one.num_gpus} x {one.gpu}",
+            figure(one.samples_per_s, 3),
+            f"{figure(one.low, 3)} - {figure(one.high, 3)}",
+            one.bound_by,
+            figure(one.epoch_hours, 3),
+            f"{as_sold(one.memory_margin_gb):.1f}",
+        )
+        for one in predictions
+    ]
+    align = ("left", "right", "right", "left", "right", "right")
+    first = predictions[0]
+    title = f"{first.workload.name} on {_host(first)}"
+    return "\n\n".join([title, to_table(rows, heads, align), _ONE_ALONE])
 
 
 def predicted_entry(prediction: Prediction) -> Entry:
@@ -107,11 +138,15 @@ def predicted_text(prediction: Prediction) -> str:
 
 
 def _headline(prediction: Prediction) -> str:
+    gpus = f"{prediction.num_gpus} x {prediction.gpu}"
+    return f"{prediction.workload.name} on {gpus}, {_host(prediction)}"
+
+
+def _host(prediction: Prediction) -> str:
     threads = prediction.threads
     host = prediction.cpu or "unknown CPU"
     granted = "unknown threads" if threads is None else f"{figure(threads, 3)} threads"
-    gpus = f"{prediction.num_gpus} x {prediction.gpu}"
-    return f"{prediction.workload.name} on {gpus}, {host}, {granted}"
+    return f"{host}, {granted}"
 
 
 def _facts(prediction: Prediction) -> str:
