@@ -218,6 +218,7 @@ def _flags(
         )[machines.model],
         **condition.flags,
         **cost.flags,
+        "price_contradictory": offers.price_contradictory,
         "batch_accumulated": throughput.accumulation_steps > 1,
         "ram_unknown": np.isnan(machines.ram_gb),
         "disk_speed_unknown": np.isnan(machines.disk_mb_s),

@@ -258,7 +258,7 @@ def _prediction(ranking: Ranking, rests_on: RestsOn) -> Prediction:
     unknown_threads = bool(ranking.flags["cores_unknown"][0])
     software = ranking.software
     # About prices, and what a host tells of itself, of which there is none.
-    of_market = {*ranking.bill.flags, *software.flags}
+    of_market = {*ranking.bill.flags, *software.flags, "price_contradictory"}
     return Prediction(
         workload=ranking.job.workload,
         gpu=offers.gpu_name[0],

@@ -60,7 +60,7 @@ def above_zero(
     return value
 
 
-class Listed(click.ParamType):  # type: ignore[type-arg]  (not generic in click 8.3.0)
+class Listed(click.ParamType):  # type: ignore[type-arg]
     """Values apart by commas, each of a type; given again, an option adds to them."""
 
     def __init__(self, kind: Any = click.STRING) -> None:
@@ -169,7 +169,7 @@ def workload_argument(command: Command) -> Command:
         given = options.pop("workload")
         if named is None and given is None:
             ctx = click.get_current_context()
-            message = "Missing the workload: name one, such as resnet50."
+            message = "Missing the workload: name one, or give --workload."
             raise click.UsageError(message, ctx)
         if None not in (named, given) and named != given:
             message = f"WORKLOAD {named} and --workload {given} contradict each other."

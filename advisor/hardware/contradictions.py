@@ -2,10 +2,11 @@
 
 Less memory than the card was ever sold with is a slice of it (NVIDIA's MIG and virtual
 GPUs) or a lesser card under its name: the rate falls as the memory does. More memory is
-a modified card, which keeps its rate. Where the FP32 rate or the bandwidth that the
-market states are not those of the card, either the name or the figure may be right: each
-moves the logarithm of the rate half of the way, down only, and opens the interval by as
-much.
+a modified card, which keeps its rate. Where the FP32 rate that the market states is below
+the card's, either the name or the figure may be right: it moves the logarithm of the rate
+half of the way, the measured bandwidth the other half if it says the same, and opens the
+interval by as much. A bandwidth alone, which is measured badly at times, and a rate above
+the card's open the interval, by less.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ BANDWIDTH_BOUNDS = (0.6, 1.15)
 """Likewise of the measured memory bandwidth: 0.75 to 0.88 on 50 of them, and 3.1."""
 
 _USUAL_BANDWIDTH = 0.84  # measured over nominal, median of the same
+_MOVES_NOTHING = 0.2  # log-sd over the logarithm of such a contradiction (assumption)
 _WORST_LOG_SD = 0.5  # a figure that is a hundred times off says nothing
 _STRAYS = 0.07  # by which a sum over cards strays
 _LEAST_SHARE = 0.05  # of a card; no slice is smaller
@@ -90,14 +92,16 @@ def weighed_cards(
     off = np.zeros((2, len(offers)))
     off[0, odd_flops] = np.log(flops[odd_flops])
     off[1, odd_bandwidth] = np.log(bandwidth[odd_bandwidth] / _USUAL_BANDWIDTH)
-    rate = np.exp(0.5 * np.minimum(off, 0.0).sum(axis=0))
+    lower = np.minimum(off, 0.0)
+    rate = np.exp(np.where(lower[0] < 0.0, 0.5 * lower.sum(axis=0), 0.0))
+    spread = np.maximum(-0.5 * lower[0], _MOVES_NOTHING * np.abs(off).max(axis=0))
     with np.errstate(invalid="ignore"):
         stated = np.where(flops < FP32_BOUNDS[0], flops, share)
     of_slice = np.clip(np.where(sliced, profile, stated), _LEAST_SHARE, 1.0)
     rate = np.where(is_slice, of_slice, rate) * mixed.rate
     spreads = np.stack(
         [
-            np.minimum(0.5 * np.abs(off).max(axis=0), _WORST_LOG_SD),
+            np.minimum(spread, _WORST_LOG_SD),
             np.where(is_slice, SLICE_LOG_SD, 0.0),
             np.where(mixed.mixed, MIXED_LOG_SD, 0.0),
         ]
@@ -157,7 +161,7 @@ def _flops(offers: Offers, fp32_tflops: FloatArray) -> FloatArray:
     """
     in_cards = offers.total_flops_tflops / fp32_tflops
     nearest = np.maximum(np.round(in_cards), 1.0)
-    whole = (np.abs(in_cards / nearest - 1.0) <= _STRAYS) & (nearest != offers.num_gpus)
+    whole = ~_outside(in_cards / nearest, FP32_BOUNDS) & (nearest != offers.num_gpus)
     return np.where(whole, np.nan, in_cards / offers.num_gpus)
 
 

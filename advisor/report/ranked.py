@@ -58,6 +58,7 @@ _NOTES: Mapping[str, str] = {
     "capability_unknown": "capability unknown",
     "host_ram_tight": "RAM tight",
     "disk_not_repriced": "disk not repriced",
+    "price_contradictory": "price contradictory",
     "no_reserved_discount": "no discount",
     "forced_move": "ends before the job",
     "on_demand_cheaper": "on demand is cheaper",
