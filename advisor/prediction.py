@@ -153,7 +153,7 @@ def predict(
     profile = override(workload, figures or {})
     check_machine(num_gpus, threads, cpu_ghz)
     meant = tables.gpus.find(gpu)
-    cpu = _meant_cpu(tables.cpus, cpu, described=(threads, cpu_ghz) != (None, None))
+    cpu = meant_cpu(tables.cpus, cpu, threads, cpu_ghz)
     record: Record = {
         **_card(meant, gpu),
         "num_gpus": num_gpus,
@@ -187,10 +187,19 @@ def _card(meant: Gpu, query: str) -> Record:
     return {"gpu_name": meant.name, "gpu_ram": MIB_PER_GIB * memory_gb}
 
 
-def _meant_cpu(cpus: CpuTable, name: str | None, *, described: bool) -> str | None:
+def meant_cpu(
+    cpus: CpuTable,
+    name: str | None,
+    threads: float | None = None,
+    cpu_ghz: float | None = None,
+) -> str | None:
     """Return the name of the CPU that a user means, as a host would report it.
 
-    What names nothing is kept where threads or clock describe the CPU.
+    Parameters
+    ----------
+    cpus : the known CPUs
+    name : as the user writes it, None: not at all
+    threads, cpu_ghz : which describe a CPU whose name says nothing, None: they do not
 
     Raises
     ------
@@ -202,7 +211,7 @@ def _meant_cpu(cpus: CpuTable, name: str | None, *, described: bool) -> str | No
     try:
         return cpus.find(name).name
     except UsageError as error:
-        if described:
+        if (threads, cpu_ghz) != (None, None):
             return name
         message = f"{error}; or describe it with --cores and --clock"
         raise UsageError(message) from None

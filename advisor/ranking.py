@@ -236,8 +236,10 @@ def find_offer(ranking: Ranking, offer_id: int) -> int:
     advisor.errors.UsageError
         if the offer is not among those that were read and meet the constraints
     advisor.errors.NothingFitsError
-        if the job cannot run on it
+        if the job cannot run on it, or the market is empty
     """
+    if ranking.read == 0:
+        raise nothing_left(ranking)
     (places,) = np.nonzero(ranking.offers.offer_id == offer_id)
     if not len(places):
         out = ", ".join(f"{name} {count:,}" for name, count in ranking.excluded.items())

@@ -15,8 +15,9 @@ from advisor.cli.options import (
 )
 from advisor.cli.output import remark
 from advisor.errors import UsageError
+from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
-from advisor.prediction import check_machine
+from advisor.prediction import check_machine, meant_cpu
 from advisor.store.database import open_store
 from advisor.store.runs import keep_run
 from advisor.throughput.own_runs import OwnRun
@@ -73,7 +74,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         gpu=load_gpus().find(gpu).name,
         num_gpus=num_gpus,
         samples_per_s=float(throughput or 0.0),
-        cpu=cpu,
+        cpu=meant_cpu(load_cpus(), cpu, threads, clock),
         threads=threads,
         cpu_ghz=clock,
         batch_size=batch,

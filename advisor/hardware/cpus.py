@@ -12,7 +12,7 @@ from pathlib import Path
 
 from advisor.errors import UsageError
 from advisor.hardware.families import Rule, Score, load_rules, rule_of
-from advisor.hardware.names import cpu_key, cpu_words
+from advisor.hardware.names import cpu_key, cpu_words, stated_cores
 
 _TABLE = Path(__file__).parent / "data" / "cpus.csv"
 
@@ -187,6 +187,8 @@ class CpuTable:
         rule = rule_of(words, load_rules())
         if rule is None:
             return None
+        if (cores := stated_cores(name)) > 0.0 and not math.isnan(rule.cores.most):
+            rule = rule.with_cores(cores)
         kin = [
             _cpu(line)
             for line in self._lines.values()

@@ -14,7 +14,7 @@ import math
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -46,12 +46,12 @@ class Range(NamedTuple):
         return cls(float(least or "nan"), float(most or least or "nan"))
 
     def typical(self, members: Sequence[float]) -> float:
-        """Return the median of known numbers, else the middle (in logarithms)."""
-        known = [number for number in members if not math.isnan(number)]
+        """Return the median of those members within it, else its middle in logarithms."""
+        within = [number for number in members if self.least <= number <= self.most]
         if math.isnan(self.least) or self.least == self.most:
             return self.least
-        if known:
-            return min(max(float(statistics.median_low(known)), self.least), self.most)
+        if within:
+            return float(statistics.median_low(within))
         return 2.0 * round(math.sqrt(self.least * self.most) / 2.0)
 
     @property
@@ -109,6 +109,14 @@ class Rule:
     sockets: float
     score: Score | None
     source: str
+
+    def with_cores(self, cores: float) -> Rule:
+        """Return the rule for names that state the cores: threads are then known too."""
+        each = round(self.threads.most / self.cores.most)
+        threads = each * cores
+        if cores <= self.cores.most:  # not all cores of some have two threads
+            threads = min(threads, self.threads.most)
+        return replace(self, cores=Range(cores, cores), threads=Range(threads, threads))
 
     def matches(self, words: str) -> bool:
         """Say whether a name is of this kind."""

@@ -40,6 +40,7 @@ _FIRST_RTX = 2000  # GeForce 20 and newer are RTX, but for the 16 series
 _CPU_MARKS = re.compile(r"\([^)]*\)|[®™©]")  # also remarks: "(Skylake, IBRS)"
 _CPU_VERSION = re.compile(r"(?<=[\dlw]) ?v ?(?=\d\b)")
 _CPU_CORES = re.compile(r"\b(?:\d+|dual|quad|six|eight|twelve|sixteen)[- ]cores?\b")
+_CPU_COUNT = re.compile(r"\b(\d{1,3})[- ]cores?\b")
 _CPU_GENERATION = re.compile(r"\b\d+th gen\b")
 _CPU_NOISE = frozenset(("amd", "intel", "cpu", "processor"))
 # Three digits, a letter between them at most: 7702, 7V13, 72F3, 285K.
@@ -137,6 +138,12 @@ def cpu_key(name: str) -> str:
 def cpu_words(name: str) -> str:
     """Return the words of a CPU's name as `cpu_key` spells them, whatever they say."""
     return _cpu_words(_plain(_CPU_MARKS.sub(" ", name.lower().partition("@")[0])))
+
+
+def stated_cores(name: str) -> float:
+    """Return the cores that a CPU's name states ("64-Core Processor"), else NaN."""
+    found = _CPU_COUNT.search(name.lower())
+    return float(found[1]) if found else math.nan
 
 
 def _cpu_words(text: str) -> str:
