@@ -83,7 +83,7 @@ class FamilyCpu(Cpu):
 _IS_NUMBER = tuple(field.type == "float" for field in fields(Cpu))
 _KEY, _MICROARCHITECTURE = 1, 7  # positions in a line
 _MOST_NAMED = 5  # CPUs that an error lists
-_BRANDS = ("", "xeon ", "core ")
+_BRANDS = ("", "Xeon ", "Core ")
 _MOST_NAMES = 65_536  # whose meaning is remembered
 
 

@@ -50,7 +50,7 @@ _REMARKS: Mapping[str, str] = {
     "image_lacks_gpu": "the image has no code for this GPU",
     "gpu_not_modelled": "the model has learnt from no card of this maker",
     "cpu_unknown": "the CPU is not given or in no table; a usual one is assumed",
-    "cpu_family": "the CPU is in no table; it is taken as its name's family",
+    "cpu_family": "the CPU is in no table; its name tells its family",
     "threads_contradictory": "the CPU has fewer threads than were given; its own count",
     "bf16_lacking": "the card has no BF16 units and computes at its FP32 rate at most; "
     "precision=amp is faster there",
@@ -132,9 +132,18 @@ def predicted_text(prediction: Prediction) -> str:
         lines_of([("rests on", _evidence(prediction))]),
     ]
     if prediction.flags:
-        remarks = [(name, _REMARKS.get(name, "")) for name in prediction.flags]
+        remarks = [(name, _remark(prediction, name)) for name in prediction.flags]
         parts.append(lines_of(remarks))
     return "\n\n".join(parts)
+
+
+def _remark(prediction: Prediction, flag: str) -> str:
+    words = _REMARKS.get(flag, "")
+    cpu = prediction.ranking.tables.cpus.told(prediction.cpu)
+    if flag != "cpu_family" or cpu is None:
+        return words
+    cores = "" if math.isnan(cpu.cores) else f", {cpu.cores:.0f} cores"
+    return f"{words}: {cpu.microarchitecture}{cores}"
 
 
 def _headline(prediction: Prediction) -> str:
