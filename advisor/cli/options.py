@@ -73,8 +73,10 @@ class Listed(click.ParamType):  # type: ignore[type-arg]
         """Return the values; click has tuples of them as they are."""
         if isinstance(value, tuple):
             return value
-        parts = [part.strip() for part in str(value).split(",")]
-        return tuple(self._kind.convert(part, param, ctx) for part in parts if part)
+        parts = [part for one in str(value).split(",") if (part := one.strip())]
+        if not parts:
+            self.fail(f"{value!r} names nothing.", param, ctx)
+        return tuple(self._kind.convert(part, param, ctx) for part in parts)
 
 
 def _flat(

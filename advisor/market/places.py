@@ -76,7 +76,8 @@ def places_of(regions: Iterable[str]) -> Places:
     states: set[State] = set()
     for region in regions:
         inside: str | None = None  # the country of the place before
-        for word in filter(None, map(str.strip, region.split(","))):
+        words = list(filter(None, map(str.strip, region.split(","))))
+        for word in words or [region]:
             if inside and word.upper() in {inside, *CONTINENTS}:
                 continue
             meant = _meant(word)

@@ -73,11 +73,11 @@ def _verdict(advice: Advice, epoch_hours: float) -> str:
 
 
 def _unnamed(advice: Advice, waits: str) -> str:
-    """Return what can be said of a machine whose CPU nobody names."""
+    """Return what can be said of a machine whose CPU nobody knows."""
     enough = advice.enough_threads
     usual = "no number" if enough is None else f"about {enough}"
     told = (
-        "none on the CPU, which is not named (--cpu, or --cores and --clock): "
+        "none on the CPU, of which neither name nor threads are known: "
         f"{usual} of a usual one's threads would do"
     )
     if advice.bound_by == "gpu" or advice.bound_by in _CPU_PARTS:

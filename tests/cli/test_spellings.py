@@ -55,7 +55,8 @@ def test_no_verdict_on_a_cpu_that_nobody_named(advisor: Advisor) -> None:
     assert found["cpu_headroom"] is None
     assert not any("threads" in one["change"] for one in found["improvements"])
     text = advisor("predict", "resnet18", "--gpu", "RTX A4000").stdout
-    assert "none on the CPU, which is not named (--cpu" in text
+    assert "none on the CPU, of which neither name nor threads are known" in text
+    assert "name it with --cpu" in text
     assert "bottleneck" not in text
     told = predicted(advisor, "--gpu", "RTX A4000", "--cores", "4")["advice"]
     assert told["cpu_is_bottleneck"] is True
@@ -140,7 +141,13 @@ def test_lists_by_comma(advisor: Advisor) -> None:
     one, other = (advisor(*words, *options).document for options in (commas, twice))
     assert one["offers"] == other["offers"]
     assert {offer["num_gpus"] for offer in one["offers"]} == {1, 2}
-    assert advisor(*words, "--num-gpus", "1,0").exit_code == 2
+    for nothing in (
+        ("--num-gpus", "1,0"),
+        ("--gpu", ","),
+        ("--gpu", ""),
+        ("--region", ""),
+    ):
+        assert advisor(*words, *nothing).exit_code == 2
 
 
 def test_offers_of_a_state(advisor: Advisor) -> None:
