@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from advisor.errors import UsageError
-from advisor.hardware.families import Rule, Score, load_rules, rule_of
+from advisor.hardware.families import USUAL_LOG_SD, Rule, Score, load_rules, rule_of
 from advisor.hardware.names import cpu_key, cpu_words, stated_cores
 
 _TABLE = Path(__file__).parent / "data" / "cpus.csv"
@@ -187,14 +187,17 @@ class CpuTable:
         rule = rule_of(words, load_rules())
         if rule is None:
             return None
-        if (cores := stated_cores(name)) > 0.0 and not math.isnan(rule.cores.most):
-            rule = rule.with_cores(cores)
+        if (stated := stated_cores(name)) > 0.0 and not math.isnan(rule.cores.most):
+            rule = rule.with_cores(stated)
         kin = [
             _cpu(line)
             for line in self._lines.values()
             if line[_MICROARCHITECTURE] == rule.microarchitecture
         ]
         members = [cpu for cpu in kin if rule.matches(cpu.key)]
+        cores, threads = rule.typical(
+            [cpu.cores for cpu in members], [cpu.threads for cpu in members]
+        )
         score = rule.score or _score(members, kin, rule)
         if score is None:
             return None
@@ -203,8 +206,8 @@ class CpuTable:
             | {
                 "name": name,
                 "key": words,
-                "cores": rule.cores.typical([cpu.cores for cpu in members]),
-                "threads": rule.threads.typical([cpu.threads for cpu in members]),
+                "cores": cores,
+                "threads": threads,
                 "microarchitecture": rule.microarchitecture,
                 "segment": rule.segment,
                 "single_thread_score": score.value,
@@ -228,10 +231,17 @@ class CpuTable:
 
 
 def _score(members: Sequence[Cpu], kin: Sequence[Cpu], rule: Rule) -> Score | None:
-    """Return the score of a rule's members; of its kind of chip where it has none."""
+    """Return the score of a rule's members; of its kind of chip where it has none.
+
+    Then the family may be off from its kind by as much as one member is from another.
+    """
+    if members:
+        return Score.of_members([cpu.single_thread_score for cpu in members])
     alike = [cpu for cpu in kin if not rule.segment or cpu.segment == rule.segment]
-    scores = [cpu.single_thread_score for cpu in members or alike or kin]
-    return Score.of_members(scores) if scores else None
+    if not (alike or kin):
+        return None
+    kind = Score.of_members([cpu.single_thread_score for cpu in alike or kin])
+    return Score(kind.value, math.hypot(kind.log_sd, USUAL_LOG_SD))
 
 
 def _is_model(word: str) -> bool:

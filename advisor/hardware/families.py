@@ -110,6 +110,16 @@ class Rule:
     score: Score | None
     source: str
 
+    def typical(
+        self, cores: Sequence[float], threads: Sequence[float]
+    ) -> tuple[float, float]:
+        """Return the typical cores and threads, given those of known members."""
+        number = self.cores.typical(cores)
+        if threads or math.isnan(number):
+            return number, self.threads.typical(threads)
+        each = round(self.threads.most / self.cores.most)
+        return number, min(max(each * number, self.threads.least), self.threads.most)
+
     def with_cores(self, cores: float) -> Rule:
         """Return the rule for names that state the cores: threads are then known too."""
         each = round(self.threads.most / self.cores.most)
