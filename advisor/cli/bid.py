@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from advisor.cli.arguments import workload_argument
 from advisor.cli.options import (
     constraint_options,
     format_options,
@@ -13,7 +14,6 @@ from advisor.cli.options import (
     job_options,
     market_options,
     max_age_option,
-    workload_argument,
 )
 from advisor.cli.output import remark, result
 from advisor.cli.session import rank_all

@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
+from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
 from advisor.cli.options import (
     constraint_options,
     job_options,
     market_options,
     max_age_option,
-    workload_argument,
 )
 from advisor.cli.output import result
 from advisor.cli.session import rank_all

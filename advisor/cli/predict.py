@@ -7,12 +7,12 @@ from functools import partial
 
 import click
 
+from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
 from advisor.cli.options import (
     fit_batch_option,
     machine_options,
     set_option,
-    workload_argument,
     workload_option,
 )
 from advisor.cli.output import remark, result

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from advisor.choice import SORT_KEYS, Choice, SortKey
+from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
 from advisor.cli.options import (
     above_zero,
@@ -17,7 +18,6 @@ from advisor.cli.options import (
     market_options,
     max_age_option,
     no_nan,
-    workload_argument,
 )
 from advisor.cli.output import remark, result
 from advisor.cli.session import Constraints, JobOptions, ask, with_kept_data

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
+from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
 from advisor.cli.options import (
     above_zero,
     machine_options,
-    workload_argument,
     workload_option,
 )
 from advisor.cli.output import remark

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
+from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
-from advisor.cli.options import json_option, workload_argument
+from advisor.cli.options import json_option
 from advisor.cli.output import remark, result
 from advisor.cli.renting import Plan, confirmation, plan, rent_options
 from advisor.cli.signals import interrupt_on_sigterm
