@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
 from advisor.cli.options import above_zero, machine_options, set_option, workload_option
 from advisor.cli.output import remark
 from advisor.cli.recording import compared, keep_compared, too_slow
 from advisor.cli.session import refuse_both
 from advisor.errors import UsageError
+from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
-from advisor.prediction import check_machine
+from advisor.prediction import check_machine, meant_cpu
 from advisor.throughput.own_runs import OwnRun
 from advisor.workloads.override import assigned, override
 from advisor.workloads.profile import Workload
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command("record")
+@workload_argument
 @workload_option
 @machine_options
 @set_option
@@ -85,7 +88,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         gpu=card,
         num_gpus=num_gpus,
         samples_per_s=float(throughput or 0.0),
-        cpu=cpu,
+        cpu=meant_cpu(load_cpus(), cpu, threads, clock),
         threads=threads,
         cpu_ghz=clock,
         batch_size=batch or profile.batch_size,

@@ -278,6 +278,7 @@ def machine_of(
         "gpu_name": gpu.name,
         "gpu_ram": MIB_PER_GIB * gpu.memory_gb,
         "num_gpus": run.num_gpus,
+        "gpu_frac": 1.0,
         "cpu_name": run.cpu,
         "cpu_cores_effective": run.threads,
         "cpu_ghz": run.cpu_ghz,
