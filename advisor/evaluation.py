@@ -21,7 +21,7 @@ from advisor.cost.expected import Starts
 from advisor.cost.job import Job
 from advisor.hardware.cpus import CpuTable, load_cpus
 from advisor.hardware.gpus import GpuTable, load_gpus
-from advisor.hardware.machines import THREADS_PER_GPU, Machines, describe
+from advisor.hardware.machines import Machines, describe
 from advisor.market.offers import Offers
 from advisor.resources import models_folder
 from advisor.software.fit import SoftwareFit, software_fit
@@ -148,7 +148,7 @@ class Evaluator:
             memo=self.memo,
         )
         software = software_fit(offers, machines.gpu, job.images)
-        need = _host_memory(offers, throughput, job)
+        need = _host_memory(machines, throughput, job)
         risk = host_risk(need.total, machines.ram_gb)
         gpu_risk = np.nan_to_num(throughput.memory_risk)
         deverified = offers.verification == "deverified"
@@ -164,6 +164,7 @@ class Evaluator:
         usable, unusable = _usable(throughput, software, too_small, cost, job)
         flags = {
             **_flags(offers, machines, condition, throughput, cost),
+            "bf16_lacking": machines.lacks_bf16 & (job.workload.precision == "bf16"),
             **software.flags,
             "host_ram_tight": np.nan_to_num(risk) > _TIGHT,
             "gpu_memory_tight": gpu_risk > _TIGHT,
@@ -183,15 +184,12 @@ class Evaluator:
         return found, unusable
 
 
-def _host_memory(offers: Offers, throughput: Throughput, job: Job) -> HostMemory:
+def _host_memory(machines: Machines, throughput: Throughput, job: Job) -> HostMemory:
     """Return what the job needs of the host's memory on each offer."""
-    threads = np.where(
-        np.isnan(offers.cpu_threads),
-        THREADS_PER_GPU * offers.num_gpus,
-        offers.cpu_threads,
-    )
     held = np.maximum(throughput.micro_batch, 1)
-    return host_memory(job.workload, offers.num_gpus, threads, held, fitted=job.fit_batch)
+    return host_memory(
+        job.workload, machines.num_gpus, machines.threads, held, fitted=job.fit_batch
+    )
 
 
 def _usable(
@@ -235,6 +233,7 @@ def _flags(
         )[machines.model],
         **condition.flags,
         **cost.flags,
+        "price_contradictory": offers.price_contradictory,
         "batch_accumulated": throughput.accumulation_steps > 1,
         "ram_unknown": np.isnan(machines.ram_gb),
         "disk_speed_unknown": np.isnan(machines.disk_mb_s),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +17,8 @@ from advisor.cost.bill import Bill
 from advisor.cost.job import Job
 from advisor.errors import AdvisorError, NothingFitsError, UsageError
 from advisor.evaluation import Evaluator, Tables, load_tables
-from advisor.hardware.machines import THREADS_PER_GPU, Machines
+from advisor.hardware.host import THREADS_PER_GPU
+from advisor.hardware.machines import Machines
 from advisor.market.filters import Filters, offers_meeting
 from advisor.market.offers import Offers
 from advisor.software.fit import SoftwareFit
@@ -258,8 +258,10 @@ def find_offer(ranking: Ranking, offer_id: int) -> int:
     advisor.errors.UsageError
         if the offer is not among those that were read and meet the constraints
     advisor.errors.NothingFitsError
-        if the job cannot run on it
+        if the job cannot run on it, or the market is empty
     """
+    if ranking.read == 0:
+        raise nothing_left(ranking)
     (places,) = np.nonzero(ranking.offers.offer_id == offer_id)
     if not len(places):
         out = ", ".join(f"{name} {count:,}" for name, count in ranking.excluded.items())
@@ -289,12 +291,9 @@ def advice_of(ranking: Ranking, at: int) -> Advice:
     from advisor.throughput.advice import advise  # noqa: PLC0415  (not to rank)
 
     here = np.array([at])
-    threads = float(ranking.offers.cpu_threads[at])
-    if math.isnan(threads):
-        threads = THREADS_PER_GPU * float(ranking.offers.num_gpus[at])
     return advise(
         ranking.machines.take(here),
-        threads,
+        float(ranking.machines.threads[at]),
         ranking.job.workload,
         ranking.tables.model,
         ranking.condition.take(here),

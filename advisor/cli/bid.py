@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from advisor.cli.arguments import workload_argument
 from advisor.cli.options import (
     constraint_options,
     format_options,
@@ -24,6 +25,7 @@ from advisor.report.formats import to_delimited, to_json
 
 @click.command("bid")
 @click.argument("offer", type=int, required=False)
+@workload_argument
 @job_options
 @market_options
 @max_age_option

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
 from advisor.cli.options import (
     constraint_options,
@@ -22,6 +23,7 @@ from advisor.report.formats import to_json
 
 @click.command("explain")
 @click.argument("offer", type=int)
+@workload_argument
 @job_options
 @market_options
 @max_age_option

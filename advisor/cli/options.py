@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from advisor.cli.arguments import Listed, flat
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -233,7 +235,7 @@ def machine_options(command: Command) -> Command:
             "--gpu",
             required=True,
             metavar="NAME",
-            help="One GPU, such as 'RTX 4090' (see 'advisor gpus').",
+            help="GPU, such as 'RTX 4090' (see 'advisor gpus').",
         ),
         click.option(
             "--num-gpus",
@@ -245,7 +247,7 @@ def machine_options(command: Command) -> Command:
         click.option(
             "--cpu",
             metavar="NAME",
-            help="CPU, such as 'AMD EPYC 7702'. Default: unknown.",
+            help="CPU, such as 'AMD EPYC 7702' or 7980X. Default: unknown.",
         ),
         click.option(
             "--cores",
@@ -257,10 +259,12 @@ def machine_options(command: Command) -> Command:
         ),
         click.option(
             "--clock",
+            "--ghz",
+            "clock",
             type=float,
             callback=above_zero,
             metavar="GHZ",
-            help="Clock of the CPU; counts only where no table knows its name.",
+            help="Clock of the CPU; counts only where its name tells nothing.",
         ),
         click.option(
             "--batch",
@@ -365,21 +369,27 @@ def constraint_options(command: Command) -> Command:
             "--gpu",
             "gpus",
             multiple=True,
+            type=Listed(),
+            callback=flat,
             metavar="NAME",
-            help="GPU or family, such as 'RTX 4090' or A100; may be repeated.",
+            help="GPU or family, such as 'RTX 4090' or A100; several apart by commas, "
+            "or repeated.",
         ),
         click.option(
             "--exclude-gpu",
             "exclude_gpus",
             multiple=True,
+            type=Listed(),
+            callback=flat,
             metavar="NAME",
-            help="GPU or family that will not do; may be repeated.",
+            help="GPU or family that will not do; several apart by commas, or repeated.",
         ),
         click.option(
             "--num-gpus",
-            type=click.IntRange(min=1),
+            type=Listed(click.IntRange(min=1)),
+            callback=flat,
             multiple=True,
-            help="GPUs in the offer; may be repeated.",
+            help="GPUs in the offer; several apart by commas, or repeated.",
         ),
         click.option(
             "--min-reliability",
@@ -400,7 +410,8 @@ def constraint_options(command: Command) -> Command:
             "regions",
             multiple=True,
             metavar="NAME",
-            help="Region (europe, asia ...) or country (DE); may be repeated.",
+            help="Region (europe, asia ...), country (DE, Germany), state of the US or "
+            "province of Canada (Texas); several apart by commas, or repeated.",
         ),
         one_of(
             "verified",

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from advisor.choice import COST_KEYS, SORT_KEYS, Choice, SortKey
+from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
 from advisor.cli.options import (
     above_zero,
@@ -33,6 +34,7 @@ _TABLE_ROWS = 20
 
 
 @click.command("rank")
+@workload_argument
 @job_options
 @market_options
 @max_age_option

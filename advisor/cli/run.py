@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from advisor.cli.delivered import compare, predicted_of
 from advisor.cli.environment import Environment
 from advisor.cli.options import duration_s
 from advisor.cli.output import remark, result
@@ -42,15 +43,8 @@ from advisor.rental.rent import Confirm
 from advisor.rental.request import Rental
 from advisor.rental.run import Ended, Launch, carry_out
 from advisor.rental.ssh import Ssh
-from advisor.report.entries import number
-from advisor.report.formats import figure, to_json
+from advisor.report.formats import to_json
 from advisor.report.jobs import ended_document, failure_words, not_ended_document
-from advisor.store.database import open_store
-from advisor.store.runs import keep_run
-from advisor.throughput.own_runs import OwnRun
-from advisor.workloads.logs import read_log
-
-_LOG_TAIL = 4 * 1024 * 1024
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -178,7 +172,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         as_json=as_json,
     )
     ended = _carried_out(launch, job, as_json=as_json)
-    _compare(environment, ended)
+    compare(environment, ended, planned.job.workload)
     if ended.job.exit_code != 0:
         raise CommandFailedError(failure_words(ended))
 
@@ -277,7 +271,7 @@ def _launch(
         return ssh_to(environment, planned.key_file, instance)
 
     def predicted(rental: Rental) -> Mapping[str, Any]:
-        return _predicted(planned, rental)
+        return predicted_of(planned, rental)
 
     def outgoing(job: JobRecord) -> Outgoing:
         return sender.outgoing(job.asked)
@@ -292,54 +286,4 @@ def _launch(
         grace_s,
         outgoing,
         resuming,
-    )
-
-
-def _predicted(planned: Plan, rental: Rental) -> Mapping[str, Any]:
-    """Return what a run on this machine is recorded with, and compared to.
-
-    That is nothing where the card is in no table: no other prediction could follow it.
-    """
-    chosen = rental.chosen
-    ranking, at = chosen.ranking, chosen.at
-    offers = ranking.offers
-    workload = planned.job.workload
-    card = chosen.card
-    if card is None:
-        remark(f"{offers.gpu_name[at]} is in no table: its run will not be recorded")
-        return {}
-    return {
-        "workload": workload.name,
-        "gpu": card.name,
-        "num_gpus": int(offers.num_gpus[at]),
-        "cpu": str(offers.cpu_name[at]) or None,
-        "threads": number(offers.cpu_threads[at]),
-        "cpu_ghz": number(offers.cpu_ghz[at]),
-        "batch_size": int(ranking.throughput.micro_batch[at]),
-        "precision": workload.precision,
-        "samples_per_s": float(ranking.throughput.samples_per_s[at]),
-    }
-
-
-def _compare(environment: Environment, ended: Ended) -> None:
-    """Record the throughput that the log tells, beside what was predicted."""
-    known = dict(ended.job.predicted)
-    if not known:
-        return
-    predicted = known.pop("samples_per_s")
-    with ended.log.open("rb") as file:
-        file.seek(max(ended.log.stat().st_size - _LOG_TAIL, 0))
-        text = file.read().decode(errors="replace")
-    per_step = float(known["batch_size"] * known["num_gpus"])
-    try:
-        told = read_log(text, str(ended.log), per_step)
-    except UsageError:
-        remark("the log tells no throughput that could be recorded")
-        return
-    run = OwnRun(samples_per_s=told.samples_per_s, **known)
-    with open_store(environment.data_folder) as connection:
-        keep_run(connection, run, told.kind, environment.now())
-    remark(
-        f"predicted {figure(predicted, 3)} samples/s, got {figure(told.samples_per_s, 3)}"
-        ": recorded, predictions use it from now on"
     )

@@ -19,10 +19,10 @@ from advisor.market.cache import AnswerCache
 from advisor.market.columns import record_id
 from advisor.market.filters import (
     Filters,
-    countries_of,
     least_gpu_ram_mb,
     why_left_out,
 )
+from advisor.market.places import places_of
 from advisor.market.registry import search
 from advisor.market.types import Answer, Condition, Query, Record
 from advisor.ranking import Ranking, find_offer, load_tables, rank
@@ -131,9 +131,10 @@ class Constraints:
     where: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse contradictions, and what is not in the query language, at once."""
+        """Refuse contradictions, and what is no place or no query, at once."""
         if {*map(gpu_key, self.gpus)} & {*map(gpu_key, self.exclude_gpus)}:
             refuse_both("--gpu", "--exclude-gpu of the same GPU")
+        places_of(self.regions)
         if self.where:
             from advisor.market.where import parse_where  # noqa: PLC0415  (start-up)
 
@@ -244,12 +245,14 @@ class Constraints:
             names = frozenset(
                 name for one in records if isinstance(name := one.get("gpu_name"), str)
             )
+        places = places_of(self.regions)
         return Filters(
             gpu_names=gpus.select(self.gpus, names) if self.gpus else None,
             num_gpus=frozenset(self.num_gpus),
             min_reliability=self.min_reliability,
             max_usd_per_hour=self.listed_max_price,
-            countries=countries_of(self.regions),
+            countries=places.countries,
+            states=places.states,
             verified=self.verified or None,
             min_duration_s=self.min_duration,
             excluded_gpus=gpus.select(self.exclude_gpus, names),

@@ -228,8 +228,8 @@ def expected(
     storage_usd = terms.storage_usd_per_h * (paid_h + pull_h + paused_h)
     download_usd = terms.download_usd_per_gb * downloaded
     upload_usd = terms.upload_usd_per_gb * terms.checkpoint_gb * count
-    # After each move an equal part of the job runs on a machine that is not this bargain.
-    elsewhere = 1.0 - (1.0 - starts.elsewhere) / (1.0 + moves)
+    here = _share_here(gone * interruptions, planned_moves)
+    elsewhere = 1.0 - (1.0 - starts.elsewhere) * here
     paid_usd = rent_usd + storage_usd + download_usd + upload_usd
     shape = running_h.shape
 
@@ -257,3 +257,18 @@ def expected(
         failed_starts=full(failed_starts),
         dearer_usd=full(elsewhere * assumed.next_machine_dearer * paid_usd),
     )
+
+
+def _share_here(moves: FloatArray, planned_moves: FloatArray | float) -> FloatArray:
+    """Return the share of a job that runs on the machine where it began.
+
+    Of a job that moves k times an equal part, 1 / (k + 1), runs on each machine. Moves
+    that failures bring are Poisson: with a mean of m the expectation of it is
+    (1 - exp(-m)) / m; beside p planned ones about (1 - exp(-n)) / n / (p + 1), n being
+    m / (p + 1).
+    """
+    each = moves / (1.0 + planned_moves)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(each > 0.0, -np.expm1(-each) / each, 1.0)
+    here: FloatArray = share / (1.0 + planned_moves)
+    return here

@@ -61,7 +61,9 @@ def read_cpu_arch(value: object) -> str:
     return _ARCH_WORDS.get(word, word)
 
 
-_CONTINENTS = frozenset({"AF", "AN", "AS", "EU", "NA", "OC", "SA"})
+CONTINENTS = frozenset({"AF", "AN", "AS", "EU", "NA", "OC", "SA"})
+"""Codes that a market may put behind the country."""
+
 _NO_COUNTRIES = frozenset({"EU", "OC"})
 
 
@@ -77,7 +79,7 @@ def country_of(geolocation: str) -> str:
         if part
     ]
     *_, before, last = "", "", *codes
-    if last in _CONTINENTS and before:
+    if last in CONTINENTS and before:
         return before
     return "" if last in _NO_COUNTRIES else last
 

@@ -131,7 +131,9 @@ def basis(ranking: Ranking) -> dict[str, Any]:
     }
 
 
-def number(value: float) -> float | None:
+def number(value: float | None) -> float | None:
     """Return `value` as JSON can hold it: unknown and unlimited are `None`."""
+    if value is None:
+        return None
     plain = float(value)
     return plain if math.isfinite(plain) else None

@@ -9,7 +9,7 @@ from typing import Any
 from advisor.market.types import Answer
 from advisor.ranking import Ranking
 from advisor.report.entries import Entry, basis
-from advisor.report.formats import figure, to_table
+from advisor.report.formats import as_sold, figure, to_table
 from advisor.throughput.own_runs import Measured
 
 SCHEMA_VERSION = 1
@@ -38,11 +38,18 @@ _NOTES: Mapping[str, str] = {
     "gpu_unknown": "GPU guessed",
     "gpu_not_modelled": "GPU not modelled",
     "cpu_unknown": "CPU unknown",
+    "cpu_family": "CPU by family",
     "cores_unknown": "cores unknown",
     "clock_capped": "clock capped",
     "gpu_power_capped": "power-capped (not modelled)",
     "memory_modded": "memory differs",
+    "gpu_slice": "part of a GPU",
     "mixed_gpus": "mixed GPUs",
+    "memory_contradictory": "memory contradictory",
+    "flops_contradictory": "TFLOPS of another card",
+    "bandwidth_contradictory": "bandwidth of another card",
+    "threads_contradictory": "threads contradictory",
+    "bf16_lacking": "no BF16 units",
     "dlperf_low": "low DLPerf",
     "dlperf_high": "high DLPerf",
     "dlperf_broken": "DLPerf broken",
@@ -56,6 +63,7 @@ _NOTES: Mapping[str, str] = {
     "demand_unknown": "driver may be refused",
     "host_ram_tight": "RAM tight",
     "disk_not_repriced": "disk not repriced",
+    "price_contradictory": "price contradictory",
     "no_reserved_discount": "no discount",
     "forced_move": "ends before the job",
     "on_demand_cheaper": "on demand is cheaper",
@@ -156,7 +164,7 @@ def _row(entry: Entry) -> list[str]:
 
 
 def _free(margin_gb: float | None) -> str:
-    return "?" if margin_gb is None else f"{margin_gb:.1f}"
+    return "?" if margin_gb is None else f"{as_sold(margin_gb):.1f}"
 
 
 def _usd(value: float, decimals: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from advisor.arrays import FloatArray
+from advisor.arrays import FloatArray, ObjectArray
 from advisor.hardware.constants import SPREAD_OF, read_constants
 from advisor.hardware.machines import Machines
 from advisor.workloads.profile import Workload
@@ -230,6 +230,27 @@ def with_exchange(limits: FloatArray) -> FloatArray:
     joined = np.delete(limits, gradients, axis=0)
     joined[gpu] = near_minimum(limits[[gpu, gradients]], 1.0)
     return joined
+
+
+def binding(limits: FloatArray) -> ObjectArray:
+    """Return the name of the limit that holds the rate down most, shape (N,).
+
+    The least one; but the GPUs' own work and their exchange are one after the other, so
+    they bind together where the two of them allow less than any other limit, and then it
+    is the one of them that takes longer.
+
+    Parameters
+    ----------
+    limits : samples/s, in the order of `LIMITS`, shape (limits, N)
+    """
+    gpu, gradients = LIMITS.index("gpu"), LIMITS.index("gradients")
+    known = np.nan_to_num(limits, nan=np.inf)
+    with np.errstate(invalid="ignore"):
+        least = np.argmin(np.nan_to_num(with_exchange(known), nan=np.inf), axis=0)
+    names = np.array([name for name in LIMITS if name != "gradients"], dtype=np.object_)
+    bound: ObjectArray = names[least]
+    bound[(least == gpu) & (known[gradients] < known[gpu])] = "gradients"
+    return bound
 
 
 def near_minimum(limits: FloatArray, order: float) -> FloatArray:

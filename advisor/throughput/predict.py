@@ -11,13 +11,13 @@ from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines
-from advisor.hardware.mixed import MIXED_LOG_SD
 from advisor.throughput.artefact import ThroughputModel
 from advisor.throughput.health import Health
 from advisor.throughput.kinds import GpuMemo, gpu_kinds
 from advisor.throughput.limits import (
     LIMITS,
     HostConstants,
+    binding,
     cold_disk_limit,
     cpu_limit,
     disk_limit,
@@ -66,7 +66,8 @@ class Throughput:
     low, high : bounds of the 90 % interval, samples/s, shape (N,)
     cold_samples_per_s : the same with all data on the disk, none of them cached
     limits : name of a limit -> samples/s if it alone held, shape (N,) each
-    bound_by : name of the least limit, shape (N,)
+    bound_by : name of the limit that holds it down most, shape (N,), see
+        `limits.binding`
     micro_batch : samples that a GPU holds at once, shape (N,); 0 where even one
         does not fit
     accumulation_steps : micro-batches per optimizer step, shape (N,)
@@ -139,8 +140,7 @@ def predict(
         shift, keep = calibration(kinds, workload, model, measured, memo)
         gpu_rate, gpu_log_sd = gpu_rate * np.exp(shift), gpu_log_sd * keep
     gpu_rate = gpu_rate * machines.slowest_share  # all wait for it at each step
-    mixed = machines.flags["mixed_gpus"]
-    gpu_log_sd = np.where(mixed, np.hypot(gpu_log_sd, MIXED_LOG_SD), gpu_log_sd)
+    gpu_log_sd = np.hypot(gpu_log_sd, machines.gpu_log_sd)
     if condition is not None:
         gpu_rate = gpu_rate * condition.factor
         gpu_log_sd = np.hypot(gpu_log_sd, condition.log_sd)
@@ -164,14 +164,13 @@ def predict(
     peak = model.peak_rate(kinds, workload, machines.num_gpus)
     high = np.fmin(high, np.fmax(rate, peak))
     known = fits & np.isfinite(rate)
-    names = np.array(LIMITS, dtype=np.object_)
     return Throughput(
         samples_per_s=np.where(known, rate, np.nan),
         low=np.where(known, low, np.nan),
         high=np.where(known, high, np.nan),
         cold_samples_per_s=np.where(known, join(cold, model.host.norm_order), np.nan),
         limits=dict(zip(LIMITS, limits, strict=True)),
-        bound_by=names[np.argmin(np.nan_to_num(limits, nan=np.inf), axis=0)],
+        bound_by=binding(limits),
         micro_batch=micro_batch,
         accumulation_steps=steps.astype(np.int64),
         memory_gb=need_gb,

@@ -156,7 +156,12 @@ def test_every_entry_is_consistent(advisor: Advisor) -> None:
         assert entry["job_hours"] > epochs * hours
         known = {k: v for k, v in entry["limits"].items() if v is not None}
         assert entry["samples_per_s"] <= min(known.values()) * (1 + 1e-9)
-        assert min(known, key=known.__getitem__) == entry["bound_by"]
+        # The exchange comes after the GPUs' own work: together they may be the least.
+        serial = {name: known[name] for name in ("gpu", "gradients") if name in known}
+        together = 1.0 / sum(1.0 / rate for rate in serial.values())
+        others = {name: rate for name, rate in known.items() if name not in serial}
+        least = serial if together <= min(others.values()) else others
+        assert min(least, key=least.__getitem__) == entry["bound_by"]
 
 
 def test_csv_and_tsv_have_the_same_rows(advisor: Advisor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import signal
 import threading
@@ -32,7 +33,14 @@ if shutil.which("rsync") is None:
 
 JOB = ("--epochs", "2", "--set", "dataset_gb=1", "--yes")
 KEY = "test-key-0123456789abcdef"
-LOG_LINE = "epoch 1: 1268.0 samples/s"
+LOG_LINE = (
+    '{"train_runtime": 100.0, "train_samples_per_second": 1268.0, '
+    '"train_steps_per_second": 4.953, "train_loss": 0.3, "epoch": 1.0}'
+)
+BAR = (
+    "Epoch 1:  50%|#####     | 1000/2000 [03:20<03:20,  5.00it/s, loss=6.9]\n"
+    "Epoch 1: 100%|##########| 2000/2000 [06:40<00:00,  5.00it/s, loss=5.9]\n"
+)
 
 
 @pytest.fixture
@@ -77,6 +85,67 @@ def test_a_command_goes_there_and_its_results_come_back(
         (kept,) = kept_runs(store)
     assert (kept.run.workload, kept.run.samples_per_s) == ("resnet50", 1268.0)
     assert [one.state for one in street.entries()] == ["released"]
+
+
+@pytest.fixture
+def printing(street: Any, project: Path) -> Callable[..., Any]:
+    """Return what runs a command that prints a text and ends with a code."""
+
+    def start(text: str, *words: str, code: int = 0) -> Any:
+        (project / "printed").write_text(text)
+        return run(street, project, f"cat printed; exit {code}", *words)
+
+    return start
+
+
+def records(street: Any) -> list[Any]:
+    with open_store(street.folder / "here" / "data") as store:
+        return list(kept_runs(store))
+
+
+def test_what_lacks_evidence_is_told_and_not_recorded(
+    street: Any, printing: Callable[..., Any]
+) -> None:
+    """A bar of data, a bar without a batch: seen, said how to record, not believed."""
+    done = printing("Converting: 100%|####| 400/400 [03:20<00:00,  2.01it/s]\n")
+    assert done.exit_code == 0, done.stderr
+    assert "no bar is of a training: there is 'Converting'" in done.stderr
+    done = printing(BAR, "--job", "bar")
+    assert "tqdm: 2,000 steps in 400 s" in done.stderr
+    assert "neither the log nor --set says the batch" in done.stderr
+    command = done.stderr.partition("this records it: ")[2].splitlines()[0]
+    assert command.startswith("advisor record --workload resnet50 --gpu ")
+    assert records(street) == []
+    words = command.replace("SAMPLES", "128").removeprefix("advisor ")
+    kept = street.launch(*shlex.split(words))
+    assert kept.exit_code == 0, kept.stderr
+    (one,) = records(street)
+    assert (one.run.batch_size, one.source) == (128, "tqdm")
+
+
+def test_the_batch_that_was_set_counts(street: Any, printing: Callable[..., Any]) -> None:
+    """It is the user's word; that all of several GPUs trained is nobody's."""
+    words = ("--set", "batch_size=100", "--num-gpus")
+    done = printing(BAR, *words, "2", "--job", "pair")
+    assert "nothing shows that all 2 GPUs trained" in done.stderr
+    assert records(street) == []
+    done = printing(BAR, *words, "1")
+    assert done.exit_code == 0, done.stderr
+    (one,) = records(street)
+    assert one.run.samples_per_s == pytest.approx(500.0)
+    assert one.run.batch_size == 100
+    assert any(part["from"].startswith("--batch") for part in one.evidence["parts"])
+    assert "record 1: " in done.stderr
+
+
+def test_a_command_that_died_is_not_measured(
+    street: Any, printing: Callable[..., Any]
+) -> None:
+    """However well its bar looks: it may have stood, or run on half of the machine."""
+    done = printing(BAR, "--set", "batch_size=100", code=1)
+    assert done.exit_code == 1
+    assert "the command failed: no throughput is recorded" in done.stderr
+    assert records(street) == []
 
 
 def test_a_command_that_fails_says_so_and_leaves_no_machine(
@@ -506,6 +575,24 @@ def test_what_fails_the_same_on_two_machines_is_how_it_ended(
     assert len(street.entries()) == 2
     assert blamed(street) == []
     assert street.instances() == []
+
+
+def test_a_training_that_its_gpu_does_not_hold_goes_to_a_larger_one(
+    street: Any, project: Path
+) -> None:
+    """Once; its host is not to blame, and another job may have the machine."""
+    memory = {one["machine_id"]: one["gpu_ram"] for one in street.records()}
+    words = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
+    script = (
+        "[ -e checkpoints/tried ] && exit 0; mkdir checkpoints; touch checkpoints/tried; "
+        f"echo '{words}'; exit 1"
+    )
+    done = run(street, project, script)
+    assert done.exit_code == 0, done.stderr
+    assert "out of GPU memory (" in done.stderr
+    first, second = street.entries()
+    assert memory[second.machine_id] > memory[first.machine_id]
+    assert blamed(street) == []
 
 
 def test_where_no_other_machine_fits_the_first_end_is_told(

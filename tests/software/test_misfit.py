@@ -62,6 +62,11 @@ PRINTED = {
             "forward compatibility was attempted on non supported HW"
         ),
     ),
+    "gpu_memory_too_small": (
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
+        "RuntimeError: CUDA error: out of memory",
+        "jaxlib.xla_extension.XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory while",
+    ),
     "host_ram_too_small": (
         REFUSED.format("can't allocate", 141_000_000_000),
         REFUSED.format("not enough", 16_000_000_000),
@@ -91,7 +96,6 @@ NOT_PRINTED = (
 
 NOTHING = (
     "",
-    "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
     "epoch 3: loss nan",
     "Killed",
     "oom_kill 0",
