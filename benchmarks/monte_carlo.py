@@ -3,8 +3,8 @@
 Each case is an offer of a simulated market, a built-in workload, a number of epochs and a
 way of renting. The simulation knows nothing of the closed forms: it takes the prices and
 speeds of the offer's record, the predicted throughput with its interval, and the plan
-(bid, hours between checkpoints, planned moves), and plays the job hour by hour: failures,
-lost bids, waits, moves, downloads, checkpoints. It goes on until the standard error of
+(bid, hours between checkpoints, when an offer ends), and plays the job hour by hour:
+failures, lost bids, waits, moves, downloads, checkpoints. It goes on until the standard error of
 its mean is small enough.
 
     python benchmarks/monte_carlo.py [--cases 200] [--seed 0] [--standard-error 0.003]
@@ -66,7 +66,7 @@ class Case:
     bid: float
     losses_per_h: float
     checkpoint_h: float
-    planned_moves: int
+    lease_h: float
     failed_starts: float
     elsewhere: float
 
@@ -112,13 +112,16 @@ class Simulation:
         tally = Tally(*(np.zeros(jobs) for _ in range(6)))
         tally.storage_only_h += self.pull_h
         tally.images += 1
-        self._anew(tally, self.begin_h, checkpoints=0)
+        everyone = np.arange(jobs)
+        self._anew(tally, everyone, self.begin_h, checkpoints=0)
         pieces = np.maximum(np.rint(self.training_h / case.checkpoint_h), 1)
         self._pieces(tally, pieces, self.training_h / pieces + self.write_h)
-        for _ in range(case.planned_moves):
-            tally.storage_only_h += self.pull_h
-            tally.images += 1
-            self._anew(tally, self.write_h + self.move_h, checkpoints=1)
+        leases = np.ceil(self.training_h / case.lease_h)
+        for ended in range(1, int(leases.max())):
+            (who,) = np.nonzero(leases > ended)
+            tally.storage_only_h[who] += self.pull_h
+            tally.images[who] += 1
+            self._anew(tally, who, self.write_h + self.move_h, checkpoints=1)
         self._pieces(tally, np.ones(jobs), np.full(jobs, self.send_h))
         record, work = case.record, case.workload
         gpu = record["dph_base"] if np.isnan(case.bid) else case.bid
@@ -161,9 +164,14 @@ class Simulation:
         tally.images[who[moved]] += 1
         return moved
 
-    def _anew(self, tally: Tally, need_h: float, checkpoints: int) -> None:
-        """Run what starts from nothing after every interruption."""
-        left = np.arange(len(self.training_h))
+    def _anew(
+        self,
+        tally: Tally,
+        left: npt.NDArray[np.int64],
+        need_h: float,
+        checkpoints: int,
+    ) -> None:
+        """Run what starts from nothing after every interruption, on some of the jobs."""
         while len(left):
             tally.datasets[left] += 1
             tally.checkpoints_down[left] += checkpoints
@@ -210,6 +218,8 @@ def case_of(ranking: Ranking, at: int, record: Mapping[str, Any]) -> Case:
     bill, throughput, job = ranking.bill, ranking.throughput, ranking.job
     risks = (throughput.memory_risk, ranking.software.risk, ranking.start_risk)
     runs = np.prod([1.0 - np.nan_to_num(risk[at]) for risk in risks])
+    if record.get("verification") == "deverified":
+        runs *= 1.0 - Assumptions().deverified_fails
     return Case(
         record=record,
         workload=job.workload,
@@ -223,7 +233,7 @@ def case_of(ranking: Ranking, at: int, record: Mapping[str, Any]) -> Case:
         bid=float(bill.bid_usd_per_hour[at]),
         losses_per_h=float(bill.losses_per_h[at]),
         checkpoint_h=float(bill.checkpoint_h[at]),
-        planned_moves=int(bill.planned_moves[at]),
+        lease_h=float(bill.lease_h[at]),
         failed_starts=float(bill.job.failed_starts[at]),
         elsewhere=float(1.0 - runs),
     )

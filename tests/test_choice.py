@@ -109,8 +109,8 @@ def test_a_bid_has_the_highest_price_too(record: dict[str, Any]) -> None:
 
 def test_a_little_money_buys_much_time(record: dict[str, Any]) -> None:
     """Days sooner for cents an hour come first, unless cost alone is asked for."""
-    slow = record | {"id": 1, "gpu_name": "RTX 3060", "gpu_ram": 12_288, "dph_base": 0.01}
-    fast = record | {"id": 2, "gpu_ids": [2], "dph_base": 0.14}
+    slow = record | {"id": 1, "cpu_cores_effective": 6.0, "dph_base": 0.05}
+    fast = record | {"id": 2, "gpu_ids": [2], "dph_base": 0.16}
     ranking = ranked(slow, fast)
     usd, hours = ranking.bill.job_usd, ranking.bill.job_hours
     assert usd[0] < usd[1]

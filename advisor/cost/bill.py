@@ -63,14 +63,16 @@ class Bill:
         other figure, for nobody bills it
     checkpoint_h : advised hours of work between checkpoints, infinite where none but
         the last is needed
-    planned_moves : moves because the offer ends before the job does
+    planned_moves : moves that are expected because the offer ends before the job does
+    lease_h : hours of training that there is time for until the offer ends
     ends_too_soon : the offer ends before anything could be done on it
     log_sd_low, log_sd_high : spread of the logarithm of the cost, either side
     log_sd_throughput : the part of the upper one that is the throughput's
     terms : prices and times that the lines follow from
     failures_per_h, losses_per_h : rates at which the machine fails and the bid loses
         its GPUs, in the middle of their priors
-    flags : what is assumed of an offer; ``forced_move`` where it ends too early;
+    flags : what is assumed of an offer; ``forced_move`` where it ends before the job
+        does, in the middle of the throughput's interval or as expected;
         ``on_demand_cheaper`` where a rental on demand costs less than the best bid;
         ``start_doubtful`` where the job fails to run with more than
         `Assumptions.most_doubt`
@@ -91,6 +93,7 @@ class Bill:
     epoch_waiting_usd: FloatArray
     checkpoint_h: FloatArray
     planned_moves: FloatArray
+    lease_h: FloatArray
     ends_too_soon: BoolArray
     log_sd_low: FloatArray
     log_sd_high: FloatArray
@@ -142,9 +145,10 @@ def bill(
         failures_per_h=mean_fail,
         preemptions_per_h=mean_loss,
     )
-    moves, too_soon = _planned_moves(paid, at_mean)
+    lease_h, too_soon = _lease_hours(paid, at_mean)
     fail_factor, loss_factor, weights = fail_prior.times(loss_prior)
     by_error_h = _epoch_hours(_rates(throughput), job) * job.epochs
+    moves = _planned_moves(by_error_h, lease_h)
     lines = expected(
         paid,
         by_error_h,
@@ -192,7 +196,8 @@ def bill(
         epoch_usd_middle=middle,
         epoch_waiting_usd=assumed.waiting_usd_per_h * whole.wall_h / job.epochs,
         checkpoint_h=interval_h,
-        planned_moves=moves,
+        planned_moves=averaged(moves, _WEIGHTS),
+        lease_h=lease_h,
         ends_too_soon=too_soon,
         log_sd_low=spread.low,
         log_sd_high=spread.high,
@@ -202,9 +207,9 @@ def bill(
         losses_per_h=losses,
         flags={
             **paid.flags,
-            "forced_move": moves > 0.0,
+            "forced_move": (moves[0] > 0.0) | (whole.wall_h > paid.stands_h),
             "on_demand_cheaper": dearer,
-            "start_doubtful": starts.elsewhere + 0.0 * moves > assumed.most_doubt,
+            "start_doubtful": starts.elsewhere + 0.0 * mean > assumed.most_doubt,
         },
     )
 
@@ -255,20 +260,30 @@ def _rates(throughput: Throughput) -> FloatArray:
     return rates
 
 
-def _planned_moves(paid: Terms, lines: Lines) -> tuple[FloatArray, BoolArray]:
-    """Return how often the job moves since the offer ends, and where that is hopeless.
+def _lease_hours(paid: Terms, lines: Lines) -> tuple[FloatArray, BoolArray]:
+    """Return hours of training until the offer ends, and where that is hopeless.
 
-    Before it ends a checkpoint is written; offers that come after are taken to stand as
-    long as this one. Hopeless is an offer that ends before there is one to write.
+    Checkpoints and repairs take their part of the time, and before the offer ends a
+    checkpoint is written. Hopeless is an offer that ends before there is one to write.
     """
     begin_h = np.maximum(paid.begin_h, paid.move_h) + paid.write_h
     useful_h = paid.stands_h - paid.pull_h - begin_h
     too_soon = useful_h <= 0.0
     to_do_h = lines.wall_h - paid.pull_h - paid.begin_h
+    lease_h: FloatArray = np.where(too_soon, 0.0, useful_h * lines.training_h / to_do_h)
+    return lease_h, too_soon
+
+
+def _planned_moves(training_h: FloatArray, lease_h: FloatArray) -> FloatArray:
+    """Return how often the job moves since offers end, of the shape of both.
+
+    Offers that come after are taken to stand as long as this one.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
-        leases = np.ceil(to_do_h / useful_h)
-    moves = np.where(too_soon | np.isnan(leases), 0.0, np.maximum(leases - 1.0, 0.0))
-    return moves, too_soon
+        moves = np.ceil(training_h / lease_h) - 1.0
+    possible = np.isfinite(moves) & (moves > 0.0)
+    planned: FloatArray = np.where(possible, moves, 0.0)
+    return planned
 
 
 def _other_log_sd(  # noqa: PLR0917  (each is a part of the spread)

@@ -182,11 +182,26 @@ def test_an_offer_that_ends_early_costs_a_move(
         for seconds in (1e9, 20 * 3600.0)
     )
     assert long.planned_moves[0] == 0
-    assert short.planned_moves[0] == 1
+    assert short.planned_moves[0] == pytest.approx(1.0)
     assert short.flags["forced_move"].tolist() == [True]
     assert short.job_usd[0] > long.job_usd[0]
     again = float(short.job.download_usd[0] / long.job.download_usd[0])
     assert again == pytest.approx(2.0, rel=0.05)
+
+
+def test_a_job_that_may_take_longer_may_outlive_its_offer(
+    bill_of: BillOf, record: dict[str, Any]
+) -> None:
+    """A slow draw of the throughput moves, a quick one does not: some of both is paid."""
+    stands = record | {"duration": 50 * 3600.0, "reliability": 1.0}
+    sure, unsure = (bill_of(stands, epochs=90, spread=one) for one in (1.0, 3.0))
+    assert sure.planned_moves[0] == 0.0
+    assert not sure.flags["forced_move"][0]
+    assert 0.1 < unsure.planned_moves[0] < 1.0
+    assert unsure.job.moves[0] >= unsure.planned_moves[0]
+    for_good = bill_of(record | {"reliability": 1.0}, epochs=90, spread=3.0)
+    assert unsure.job_usd[0] > for_good.job_usd[0]
+    assert unsure.lease_h[0] == pytest.approx(sure.lease_h[0], rel=0.01)
 
 
 def test_an_offer_that_ends_at_once_is_hopeless(
