@@ -4,8 +4,8 @@ Each case is an offer of a simulated market, a built-in workload, a number of ep
 way of renting. The simulation knows nothing of the closed forms: it takes the prices and
 speeds of the offer's record, the predicted throughput with its interval, and the plan
 (bid, hours between checkpoints, when an offer ends), and plays the job hour by hour:
-failures, lost bids, waits, moves, downloads, checkpoints. It goes on until the standard error of
-its mean is small enough.
+failures, lost bids, waits, moves, downloads, checkpoints. It goes on until the standard
+error of its mean is small enough.
 
     python benchmarks/monte_carlo.py [--cases 200] [--seed 0] [--standard-error 0.003]
 """
