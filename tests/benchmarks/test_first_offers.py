@@ -23,7 +23,7 @@ market asks for before it verifies a machine (vast-ai/docs, host/verification-st
 
 
 def test_the_first_offers_of_the_sample_are_fit_to_rent() -> None:
-    """Each is what the market itself asks for; the first stands, and ends within weeks."""
+    """Each is what the market itself asks for; the first stands and ends within weeks."""
     benchmark = runpy.run_path(str(SCRIPT), run_name="first_offers")
     records, tables = load_snapshot(benchmark["SAMPLE"]).records, load_tables()
     by_id = {int(record["id"]): record for record in records}
