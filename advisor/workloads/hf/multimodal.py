@@ -54,13 +54,10 @@ class Seeing:
         read = family.net(part)
         looks = settings.inside("vision_config", self.tower_kind)
         seen = self.tower.net(looks)
-        stack = replace(seen.stacks[0], adapted=self.tower_kind != "")
+        stack = seen.stacks[0]
         between = self.between(settings, stack.hidden, read.stacks[0].hidden)
-        fitted = replace(
-            seen,
-            stacks=(stack,),
-            fixed_flops=seen.fixed_flops + 2.0 * between * stack.fixed,
-        )
+        flops = seen.fixed_flops + 2.0 * between * stack.fixed
+        fitted = replace(seen, fixed_flops=flops)
         name = f"{settings.kind}, causal language model with images"
         return joined(name, read, fitted, between)
 

@@ -7,14 +7,13 @@ every word of a vocabulary.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal, Self
 
 Passed = Literal["tokens", "target", "fixed"]
 """Tokens that go through a stack: those of a sample, those that it is to predict, or a
 number of the net's own (patches of an image, frames of a sound)."""
 
-HALF_SCALE = 1.0
 AUTOCAST_SCALE = 43.0 / 34.0
 """Activations under autocast over those in half precision, the residual stream in FP32:
 151 MB counted on BERT-base at 384 tokens, over 12 x 384 x 768 are 43 B for 34."""
@@ -201,16 +200,15 @@ class Net:
     name : such as ``"llama, causal language model"``
     stacks : of layers
     embeddings : parameters that are looked up, or added as they are
-    head_matrices : parameters of the head that are its own and multiply every token
-        that it sees
-    tied : parameters of the head that are the embedding's
+    head_matrices : parameters outside of layers that multiply every token
+    output : parameters of the matrix that compares tokens with words, of its own
+    tied : the same where it is the embedding
     head_vectors : other parameters: last norms, biases, what sees one token of a sample
     vocabulary : words that each token is compared with; 0: none
     head_tokens : tokens that the head sees
     fixed_flops : of parts that are no layers, such as convolutions on the input
     limit : tokens that there are positions for; None: as many as wanted
     target_limit : the same of those to predict
-    tokens : of a sample, where the net itself says so; 0: the user does
     image : pixels at each edge; 0: it sees none
     sound : numbers of a sound; 0: it hears none
     """
@@ -219,6 +217,7 @@ class Net:
     stacks: tuple[Stack, ...]
     embeddings: int = 0
     head_matrices: int = 0
+    output: int = 0
     tied: int = 0
     head_vectors: int = 0
     vocabulary: int = 0
@@ -233,7 +232,8 @@ class Net:
     def parameters(self) -> int:
         """All parameters that are held."""
         held = sum(stack.parameters for stack in self.stacks)
-        return held + self.embeddings + self.head_matrices + self.head_vectors
+        around = self.embeddings + self.head_matrices + self.output + self.head_vectors
+        return held + around
 
     @property
     def active_parameters(self) -> int:
@@ -244,6 +244,11 @@ class Net:
     def causal(self) -> bool:
         """Whether it predicts the next token from those before."""
         return any(stack.causal for stack in self.stacks) and self.vocabulary > 0
+
+    def without_output(self) -> Net:
+        """Return the same without the matrix that compares tokens with words."""
+        name = f"{self.name.partition(',')[0]}, without a head"
+        return replace(self, name=name, output=0, tied=0, vocabulary=0)
 
     @property
     def text(self) -> bool:
@@ -261,7 +266,8 @@ class Net:
         layers = sum(
             stack.forward_flops(tokens, target, whole=whole) for stack in self.stacks
         )
-        return layers + 2.0 * (self.head_matrices + self.tied) * seen + self.fixed_flops
+        around = self.head_matrices + self.output + self.tied
+        return layers + 2.0 * around * seen + self.fixed_flops
 
     def kept_bytes(self, tokens: int, target: int, *, autocast: bool) -> float:
         """Return what a sample keeps from forward to backward, attention fused."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from advisor.workloads.hf.blocks import attention, cross_attention, feed_forward, norms
-from advisor.workloads.hf.decoders import even
 from advisor.workloads.hf.net import Layer, Net, Stack
 from advisor.workloads.hf.settings import VOCABULARY, Settings
 
@@ -57,7 +56,7 @@ class T5:
             ),
             embeddings=hidden * words
             + buckets * heads * (layers + below if self.every else 2),
-            head_matrices=0 if tied else hidden * words,
+            output=0 if tied else hidden * words,
             tied=hidden * words if tied else 0,
             head_vectors=2 * hidden,
             vocabulary=words,
@@ -73,7 +72,7 @@ class Bart:
     ----------
     padded : rows of positions that no token has; None: they are no parameters
     first_norm, last_norm : on the embeddings, and after the last layer
-    layers, heads, inner, words : that the library takes where nothing is stated
+    key_bias : keys have one
     """
 
     padded: int | None = 2
@@ -107,7 +106,7 @@ class Bart:
                 ),
             ),
             embeddings=hidden * (words + rows),
-            head_matrices=0 if tied else hidden * words,
+            output=0 if tied else hidden * words,
             tied=hidden * words if tied else 0,
             head_vectors=norms(hidden, ends, bias=True).vectors,
             vocabulary=words,
@@ -169,7 +168,7 @@ class Whisper(Bart):
                 ),
             ),
             embeddings=hidden * (words + frames + limit),
-            head_matrices=0 if tied else hidden * words,
+            output=0 if tied else hidden * words,
             tied=hidden * words if tied else 0,
             head_vectors=first + second + 2 * hidden + 4 * hidden,
             vocabulary=words,

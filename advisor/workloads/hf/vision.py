@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from advisor.workloads.hf.blocks import attention, feed_forward, norms
 from advisor.workloads.hf.decoders import even
-from advisor.workloads.hf.net import Layer, Net, Passed, Stack
+from advisor.workloads.hf.net import Layer, Net, Stack
 from advisor.workloads.hf.settings import HEADS, HIDDEN, INNER, LAYERS, Settings
 
 
@@ -23,10 +23,10 @@ class Tower:
     first_norm, last_norm : before the first layer and after the last
     mask : a vector stands for patches that are masked
     scales : two vectors in a layer scale what it adds
+    averaged : classes are told from the average of the patches too
     pooler : a matrix on the first token, where no class is told
     ratio : the feed-forward block is given as a ratio
     pooling_head : attention of one query pools the tokens, by switch
-    qkv_switch : the key ``qkv_bias`` says whether projections have biases
     """
 
     image: int = 224
@@ -37,6 +37,7 @@ class Tower:
     last_norm: bool = True
     mask: bool = False
     scales: bool = False
+    averaged: bool = False
     pooler: bool = False
     ratio: bool = False
     pooling_head: bool = False
@@ -65,12 +66,13 @@ class Tower:
         vectors = self.tokens * hidden + hidden * self.patch_bias + hidden * self.mask
         vectors += norms(hidden, self.first_norm + self.last_norm, bias=True).vectors
         vectors += self.top(settings, hidden, classes)
+        pooled = self.pooled(settings, hidden)
         return Net(
             name=f"{settings.kind}, image {'classification' if classes else 'encoder'}",
             stacks=(Stack(((layer, layers),), hidden, passed="fixed", fixed=number),),
             embeddings=number * hidden,
             head_vectors=convolution + vectors,
-            fixed_flops=2.0 * convolution * patches,
+            fixed_flops=2.0 * (convolution * patches + pooled * number),
             image=image,
         )
 
@@ -103,17 +105,21 @@ class Tower:
         third = (int(inner * 2 / 3) + 7) // 8 * 8
         return feed_forward(hidden, third, gated=True, bias=True)
 
+    def pooled(self, settings: Settings, hidden: int) -> int:
+        """Return parameters of the pooling head that every token is multiplied with."""
+        with_head = self.pooling_head and settings.flag("vision_use_head", usual=True)
+        return 2 * hidden * hidden if with_head else 0
+
     def top(self, settings: Settings, hidden: int, classes: int) -> int:
         """Return parameters after the last norm, which see one token of an image."""
-        if self.pooling_head and settings.flag("vision_use_head", usual=True):
+        if self.pooled(settings, hidden):
             inner = settings.core(INNER, 3072)
             pool = attention(hidden, 1, 1, hidden, bias=True, out_bias=True)
             pool += norms(hidden, bias=True)
             pool += feed_forward(hidden, inner, gated=False, bias=True)
             return hidden + pool.parameters
         if classes:
-            # Where patches are averaged beside the class, a class has two weights each.
-            return classes * (hidden * (2 if self.scales else 1) + 1)
+            return classes * (hidden * (2 if self.averaged else 1) + 1)
         return hidden * hidden + hidden if self.pooler else 0
 
 
@@ -125,7 +131,7 @@ SIGLIP_VISION = Tower(tokens=0, pooling_head=True)
 TOWERS: Mapping[str, Tower] = {
     "vit": Tower(pooler=True),
     "deit": Tower(tokens=2, pooler=True),
-    "dinov2": Tower(patch=14, mask=True, scales=True, ratio=True),
+    "dinov2": Tower(patch=14, mask=True, scales=True, averaged=True, ratio=True),
     "clip_vision_model": CLIP_VISION,
     "siglip_vision_model": SIGLIP_VISION,
 }  # fmt: skip
@@ -232,6 +238,7 @@ def joined(name: str, first: Net, second: Net, vectors: int) -> Net:
         stacks=first.stacks + second.stacks,
         embeddings=first.embeddings + second.embeddings,
         head_matrices=first.head_matrices,
+        output=first.output,
         tied=first.tied,
         head_vectors=first.head_vectors + second.head_vectors + vectors,
         vocabulary=first.vocabulary,
