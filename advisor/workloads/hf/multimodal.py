@@ -15,7 +15,7 @@ from advisor.workloads.hf.net import Net, Stack
 from advisor.workloads.hf.settings import Settings
 from advisor.workloads.hf.vision import CLIP_VISION, SIGLIP_VISION, Tower, joined
 
-_QWEN_IMAGE = 448
+ANY_IMAGE = 448
 """Pixels at each edge of an image where any size may go in: an assumption."""
 
 
@@ -114,7 +114,7 @@ class QwenVision:
             hidden, self._inner(looks, hidden), gated=self.gated, bias=True
         )
         layer += norms(hidden, 2, bias=not self.gated)
-        patches = (_QWEN_IMAGE // patch) ** 2
+        patches = (ANY_IMAGE // patch) ** 2
         merged = hidden * merge * merge
         merger = merged * merged + merged * out
         convolution = 3 * frames * patch * patch * hidden
@@ -131,7 +131,7 @@ class QwenVision:
             + out
             + norms(hidden, bias=not self.gated).vectors,
             fixed_flops=2.0 * patches * (convolution + merger / merge**2),
-            image=_QWEN_IMAGE,
+            image=ANY_IMAGE,
         )
         name = f"{settings.kind}, causal language model with images"
         return joined(name, read, seen, 0)
