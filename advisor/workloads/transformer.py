@@ -240,7 +240,7 @@ def profile_of(
         if lora
         else "convention for dense nets: a backward pass costs two forward passes"
     )
-    unknown = FIGURES_OF_TRAINING
+    unknown: tuple[str, ...] = FIGURES_OF_TRAINING
     if needs.disk_bytes is None:
         unknown = (*unknown, "disk_bytes_per_sample")
     else:

@@ -1,208 +1,20 @@
-"""Language models that predict the next token, each family as a short description."""
+"""The families of decoders, each a short description."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
-from advisor.workloads.hf.blocks import attention, feed_forward, norms
+from advisor.workloads.hf.blocks import norms
+from advisor.workloads.hf.decoder import Decoder, Sizes, usual_sizes
 from advisor.workloads.hf.net import Layer, Net, Stack
 from advisor.workloads.hf.settings import (
-    HEADS,
     HIDDEN,
-    INNER,
-    KEY_VALUE_HEADS,
     LAYERS,
     POSITIONS,
     VOCABULARY,
     Settings,
 )
-
-Switch = bool | tuple[str, bool]
-"""On or off, or the key that says so and what it is where it is missing."""
-
-@dataclass(frozen=True, slots=True)
-class Decoder:
-    """A family of decoders, by what distinguishes it from Llama.
-
-    Attributes
-    ----------
-    gated : the feed-forward block has a gate
-    norm : ``"rms"`` a scale alone, ``"layer"`` a bias too, ``"none"`` no parameters
-    norms : in a layer
-    last_norm, embedding_norm : after the last layer, and on the embeddings
-    attention_bias : of queries, keys and values
-    out_bias : of attention's output; None: as `attention_bias`
-    inner_bias : of the feed-forward block
-    query_norm : ``"head"`` one of a head's width for queries and for keys, ``"whole"``
-        of the width of all their heads
-    tied : the output matrix is the embedding
-    head_bias : of the output matrix
-    positions : rows of learned positions beyond their number; None: no learned ones
-    inner : times the width, where no width of the block is stated; 0: it is needed
-    key_value_heads : number where none is stated; None: as many as heads
-    head_dim : where none is stated; None: width over heads
-    usual : sizes that the library takes where a part of a configuration has none
-    """
-
-    gated: bool = True
-    norm: Literal["rms", "layer", "none"] = "rms"
-    norms: int = 2
-    last_norm: bool = True
-    embedding_norm: bool = False
-    attention_bias: Switch = ("attention_bias", False)
-    out_bias: Switch | None = None
-    inner_bias: Switch = False
-    query_norm: Literal["none", "head", "whole"] = "none"
-    tied: bool = False
-    head_bias: bool = False
-    positions: int | None = None
-    inner: int = 0
-    key_value_heads: int | None = None
-    head_dim: int | None = None
-    usual: Mapping[str, int] = field(default_factory=dict)
-
-    def net(self, settings: Settings) -> Net:
-        """Return the net of a configuration.
-
-        Raises
-        ------
-        advisor.errors.UsageError
-            if a size is missing or cannot be right
-        """
-        sizes = self.sizes(settings)
-        layer = self.mixer(settings, sizes) + self.block(settings, sizes)
-        return self.whole(settings, sizes, ((layer, sizes.layers),))
-
-    def sizes(self, settings: Settings) -> Sizes:
-        """Return the sizes that all layers share."""
-        hidden = settings.core(HIDDEN, self.usual.get("hidden"))
-        heads = settings.core(HEADS, self.usual.get("heads"))
-        head_dim = self.head_width(settings, hidden, heads)
-        return Sizes(
-            layers=settings.core(LAYERS, self.usual.get("layers")),
-            hidden=hidden,
-            heads=heads,
-            key_value_heads=self.shared_heads(settings, heads),
-            head_dim=head_dim,
-            vocabulary=settings.core(VOCABULARY, self.usual.get("vocabulary")),
-        )
-
-    def head_width(self, settings: Settings, hidden: int, heads: int) -> int:
-        """Return the width of a head."""
-        keys = ("head_dim", "kv_channels")
-        if self.head_dim is not None:
-            return settings.size(*keys, usual=self.head_dim)
-        if all(settings.values.get(key) is None for key in keys):
-            return even(settings, hidden, heads)
-        return settings.size(*keys)
-
-    def shared_heads(self, settings: Settings, heads: int) -> int:
-        """Return how many heads of keys and values the heads share."""
-        usual = self.key_value_heads or heads
-        if heads % usual:
-            found = settings.size(*KEY_VALUE_HEADS)  # what is usual cannot be meant
-        else:
-            found = settings.size(*KEY_VALUE_HEADS, usual=usual)
-        if found > heads or heads % found:
-            key = next(k for k in KEY_VALUE_HEADS if settings.values.get(k) is not None)
-            settings.refuse(key, f"no more than {heads} heads, of which it is a divisor,")
-        return found
-
-    def mixer(self, settings: Settings, sizes: Sizes) -> Layer:
-        """Return the part of a layer in which tokens see one another, and the norms."""
-        bias = on(self.attention_bias, settings)
-        part = attention(
-            sizes.hidden,
-            sizes.heads,
-            sizes.key_value_heads,
-            sizes.head_dim,
-            bias=bias,
-            out_bias=bias if self.out_bias is None else on(self.out_bias, settings),
-        )
-        part += self.norm_of(sizes.hidden, self.norms)
-        if self.query_norm == "head":
-            part += norms(sizes.head_dim, 2, bias=False)
-        elif self.query_norm == "whole":
-            both = sizes.heads + sizes.key_value_heads
-            part += norms(sizes.head_dim * both, bias=False)
-        return part
-
-    def block(self, settings: Settings, sizes: Sizes) -> Layer:
-        """Return the feed-forward block of a layer."""
-        inner = self.inner_width(settings, sizes)
-        bias = on(self.inner_bias, settings)
-        return feed_forward(sizes.hidden, inner, gated=self.gated, bias=bias)
-
-    def inner_width(self, settings: Settings, sizes: Sizes) -> int:
-        """Return the width of the feed-forward block."""
-        keys = (*INNER, "ffn_hidden_size")
-        if self.inner:
-            return settings.size(*keys, usual=self.inner * sizes.hidden)
-        return settings.core(keys, self.usual.get("inner"))
-
-    def norm_of(self, width: int, number: int) -> Layer:
-        """Return norms of the family's kind."""
-        if self.norm == "none":
-            return Layer()
-        return norms(width, number, bias=self.norm == "layer")
-
-    def whole(
-        self, settings: Settings, sizes: Sizes, layers: tuple[tuple[Layer, int], ...]
-    ) -> Net:
-        """Return the net of layers, with what is before and after them."""
-        words = sizes.hidden * sizes.vocabulary
-        tied = settings.flag("tie_word_embeddings", usual=self.tied)
-        ends = self.norm_of(sizes.hidden, self.last_norm + self.embedding_norm)
-        limit, rows = None, 0
-        if self.positions is not None:
-            limit = settings.size(*POSITIONS, usual=self.usual.get("positions"))
-            rows = limit + self.positions
-        return Net(
-            name=f"{settings.kind}, causal language model",
-            stacks=(Stack(layers, sizes.hidden, causal=True),),
-            embeddings=words + rows * sizes.hidden,
-            output=0 if tied else words,
-            tied=words if tied else 0,
-            head_vectors=ends.vectors + sizes.vocabulary * self.head_bias,
-            vocabulary=sizes.vocabulary,
-            limit=limit,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """Sizes that the layers of a decoder share."""
-
-    layers: int
-    hidden: int
-    heads: int
-    key_value_heads: int
-    head_dim: int
-    vocabulary: int
-
-
-def even(settings: Settings, hidden: int, heads: int) -> int:
-    """Return the width of a head, of heads that share a width.
-
-    Raises
-    ------
-    advisor.errors.UsageError
-        if they cannot
-    """
-    if hidden % heads:
-        key = next(key for key in HEADS if settings.values.get(key) is not None)
-        settings.refuse(key, f"a divisor of the width {hidden}")
-    return hidden // heads
-
-
-def on(switch: Switch, settings: Settings) -> bool:
-    """Return whether a switch is on in a configuration."""
-    if isinstance(switch, bool):
-        return switch
-    key, usual = switch
-    return settings.flag(key, usual=usual)
 
 
 class Falcon(Decoder):
@@ -222,9 +34,7 @@ class Falcon(Decoder):
             number = settings.size("num_ln_in_parallel_attn", usual=2)
         else:
             number = 1 if settings.flag("parallel_attn", usual=True) else 2
-        return super().mixer(settings, sizes) + norms(
-            sizes.hidden, number, bias=True
-        )
+        return super().mixer(settings, sizes) + norms(sizes.hidden, number, bias=True)
 
 
 class BigCode(Decoder):
@@ -303,6 +113,7 @@ class Mpt(Decoder):
 
     def inner_width(self, settings: Settings, sizes: Sizes) -> int:
         """Return the width of the feed-forward block."""
+        del settings
         return 4 * sizes.hidden  # the library's own, whatever expansion_ratio says
 
 
@@ -360,28 +171,13 @@ class Mamba(Decoder):
         return settings.size("time_step_rank", usual=usual)
 
 
-def usual_sizes(
-    layers: int, hidden: int, heads: int, inner: int, vocabulary: int
-) -> Mapping[str, int]:
-    """Return the sizes of `Decoder.usual`."""
-    return {
-        "layers": layers,
-        "hidden": hidden,
-        "heads": heads,
-        "inner": inner,
-        "vocabulary": vocabulary,
-    }
-
-
 _LLAMA = usual_sizes(32, 4096, 32, 11_008, 32_000)
 _GEMMA = usual_sizes(28, 3072, 16, 24_576, 256_000)
 _GEMMA_2 = usual_sizes(26, 2304, 8, 9216, 256_000)
 _GEMMA_3 = usual_sizes(26, 2304, 8, 9216, 262_208)
 _QWEN = usual_sizes(32, 4096, 32, 22_016, 151_936)
 
-_GPT = Decoder(
-    gated=False, norm="layer", attention_bias=True, inner_bias=True, inner=4
-)
+_GPT = Decoder(gated=False, norm="layer", attention_bias=True, inner_bias=True, inner=4)
 _GPT_2 = replace(_GPT, tied=True, positions=0, usual={"positions": 1024})
 _GPT_J = replace(_GPT, attention_bias=False, norms=1, head_bias=True)
 

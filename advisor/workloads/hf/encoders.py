@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from advisor.workloads.hf.blocks import attention, feed_forward, norms
-from advisor.workloads.hf.decoders import even
+from advisor.workloads.hf.decoder import even
 from advisor.workloads.hf.net import Layer, Net, Stack
 from advisor.workloads.hf.settings import (
     HEADS,
@@ -256,6 +256,7 @@ class Esm(Encoder):
 
     def ends(self, settings: Settings, hidden: int, wide: int) -> Layer:
         """Return the norms before and after the layers, and the contacts' weights."""
+        del hidden
         before = settings.flag("emb_layer_norm_before", usual=False)
         layers, heads = settings.size(*LAYERS), settings.size(*HEADS)
         contacts = Layer(vectors=layers * heads + 1)

@@ -174,7 +174,9 @@ def forward_flops(built: Built, tokens: int, target: int) -> float | None:
     return None
 
 
-def _inputs(torch: Any, built: Built, tokens: int, target: int) -> Iterator[dict[str, Any]]:
+def _inputs(
+    torch: Any, built: Built, tokens: int, target: int
+) -> Iterator[dict[str, Any]]:
     """Yield inputs that a model may take, with and without a mask."""
     model, config = built.model, built.config
     main = model.main_input_name
@@ -238,9 +240,9 @@ def _class(transformers: Any, settings: Settings, config: Any, task: Task | None
             continue
         table = f"MODEL_FOR_{one}_MAPPING_NAMES" if one else "MODEL_MAPPING_NAMES"
         found = getattr(modeling_auto, table, {}).get(known)
-        name = found[0] if isinstance(found, (list, tuple)) else found
-        if name and hasattr(transformers, name):
-            return getattr(transformers, name)
+        named = found[0] if isinstance(found, (list, tuple)) else found
+        if named and hasattr(transformers, named):
+            return getattr(transformers, named)
     message = (
         f"{settings.origin}: transformers {transformers.__version__} has no class of "
         f"{known}" + (f" for --task {task}" if task else "")
@@ -292,9 +294,7 @@ def _active(model: Any, config: Any, untied: int) -> int | None:
 
 def _cleaned(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration without what is no part of the net, at any depth."""
-    return {
-        key: _part(value) for key, value in values.items() if key not in _LEFT_OUT
-    }
+    return {key: _part(value) for key, value in values.items() if key not in _LEFT_OUT}
 
 
 def _part(value: Any) -> Any:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from advisor.workloads.hf.blocks import attention, experts, feed_forward, norms
-from advisor.workloads.hf.decoders import Decoder, Sizes
+from advisor.workloads.hf.blocks import experts, feed_forward, norms
+from advisor.workloads.hf.decoder import Decoder, Sizes
 from advisor.workloads.hf.net import Layer, Net
 from advisor.workloads.hf.settings import Settings
 
@@ -135,7 +135,10 @@ class DeepSeek(Mixture):
 
     def plain_layers(self, settings: Settings, layers: int) -> set[int]:
         """Return which layers have no experts."""
-        first = settings.size("first_k_dense_replace", usual=self.first, least=0)
+        key = "first_k_dense_replace"
+        first = settings.size(key, usual=self.first, least=0)
+        if key in settings.assumed and not first:
+            settings.assumed[key] = "0 (those that are published state 1)"
         return set(range(min(first, layers)))
 
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from advisor.workloads.hf.blocks import attention, feed_forward, norms
-from advisor.workloads.hf.decoders import DECODERS, Decoder, even, usual_sizes
+from advisor.workloads.hf.decoder import Decoder, even, usual_sizes
+from advisor.workloads.hf.decoders import DECODERS
 from advisor.workloads.hf.net import Net, Stack
 from advisor.workloads.hf.settings import Settings
 from advisor.workloads.hf.vision import CLIP_VISION, SIGLIP_VISION, Tower, joined
@@ -145,7 +146,9 @@ class QwenVision:
 
 def even_of(looks: Settings, hidden: int, heads: int) -> int:
     """Return the width of a head of a tower whose heads go by ``num_heads``."""
-    return even(replace(looks, values={**looks.values, "num_heads": heads}), hidden, heads)
+    return even(
+        replace(looks, values={**looks.values, "num_heads": heads}), hidden, heads
+    )
 
 
 _QWEN_TEXT = Decoder(

@@ -158,7 +158,7 @@ def needs(
                 if known.active < known.parameters
                 else "layers x kernels of a layer, counted on BERT-base and Llama 2 7B"
             ),
-            "gpu_bytes_per_sample": "derived: 8 B a number of text, 4 B of image or sound",
+            "gpu_bytes_per_sample": "derived: 8 B an id, 4 B a number of image or sound",
             "disk_bytes_per_sample": "derived: 2 B a token",
         },
     )
@@ -183,7 +183,9 @@ def _numbers(
         message = f"{origin}: --tokens is missing: how many are in a sample?"
         raise UsageError(message)
     if target is not None and (not net.encoder_decoder or net.sound):
-        message = f"{origin}: --target-tokens: it does not read one text and write another"
+        message = (
+            f"{origin}: --target-tokens: it does not read one text and write another"
+        )
         raise UsageError(message)
     if net.sound:
         read, written = 0, tokens
@@ -240,7 +242,9 @@ def _notes(
         )
     if settings.assumed:
         taken = ", ".join(f"{key} {value}" for key, value in settings.assumed.items())
-        notes.append(f"{origin} does not state, and is taken as the library does: {taken}")
+        notes.append(
+            f"{origin} does not state, and is taken as the library does: {taken}"
+        )
     if task is None and stated_task(settings) == "masked-lm" and net.vocabulary:
         notes.append(
             "the head that guesses masked words is counted, as the file's "

@@ -253,7 +253,7 @@ class Net:
     @property
     def text(self) -> bool:
         """Whether tokens go in that the user has the number of."""
-        return any("fixed" != stack.passed for stack in self.stacks)
+        return any(stack.passed != "fixed" for stack in self.stacks)
 
     @property
     def encoder_decoder(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from advisor.workloads.hf.blocks import attention, feed_forward, norms
-from advisor.workloads.hf.decoders import even
+from advisor.workloads.hf.decoder import even
 from advisor.workloads.hf.net import Layer, Net, Stack
 from advisor.workloads.hf.settings import HEADS, HIDDEN, INNER, LAYERS, Settings
 
@@ -123,9 +123,7 @@ class Tower:
         return hidden * hidden + hidden if self.pooler else 0
 
 
-CLIP_VISION = Tower(
-    patch=32, patch_bias=False, first_norm=True, last_norm=True
-)
+CLIP_VISION = Tower(patch=32, patch_bias=False, first_norm=True, last_norm=True)
 SIGLIP_VISION = Tower(tokens=0, pooling_head=True)
 
 TOWERS: Mapping[str, Tower] = {
@@ -178,9 +176,7 @@ class TextTower:
         if self.projected:
             wide = settings.size("projection_size", usual=hidden)
             top += hidden * wide + wide
-        stack = Stack(
-            ((layer, settings.core(LAYERS, 12)),), hidden, causal=self.causal
-        )
+        stack = Stack(((layer, settings.core(LAYERS, 12)),), hidden, causal=self.causal)
         return Net(
             name=f"{settings.kind}, text encoder",
             stacks=(stack,),
@@ -249,9 +245,7 @@ def joined(name: str, first: Net, second: Net, vectors: int) -> Net:
 
 
 DUALS: Mapping[str, Dual] = {
-    "clip": Dual(
-        CLIP_TEXT, CLIP_VISION, "clip_text_model", "clip_vision_model", 512, 1
-    ),
+    "clip": Dual(CLIP_TEXT, CLIP_VISION, "clip_text_model", "clip_vision_model", 512, 1),
     "siglip": Dual(
         SIGLIP_TEXT, SIGLIP_VISION, "siglip_text_model", "siglip_vision_model", 0, 2
     ),
