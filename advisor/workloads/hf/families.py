@@ -78,6 +78,8 @@ def net_by_formula(settings: Settings, task: Task | None = None) -> Net:
         return TOWERS[kind].net(settings, classes=_classes(settings) if classified else 0)
     if kind in SEQ2SEQ:
         _check(settings, task, "seq2seq")
+        if any(name.endswith("EncoderModel") for name in settings.texts("architectures")):
+            settings.refuse("architectures", "a class with encoder and decoder")
         return SEQ2SEQ[kind].net(settings)
     if kind in DUALS:
         _check(settings, task, "encoder")

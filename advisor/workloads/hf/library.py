@@ -19,13 +19,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from advisor.errors import UsageError
+from advisor.errors import AdvisorError, UsageError
 from advisor.workloads.hf.families import Task
 from advisor.workloads.hf.settings import (
+    HEADS,
     HIDDEN,
-    LARGEST,
+    INNER,
+    KEY_VALUE_HEADS,
     LAYERS,
-    MOST_LAYERS,
+    VOCABULARY,
     Settings,
 )
 
@@ -55,6 +57,9 @@ _TRIED = (
     "SEQ_TO_SEQ_CAUSAL_LM", "SPEECH_SEQ_2_SEQ", "IMAGE_TEXT_TO_TEXT", "CAUSAL_LM", "",
 )  # fmt: skip
 """Kinds of class in the order in which they are tried where no task is said."""
+
+_SIZES = frozenset((*HIDDEN, *LAYERS, *HEADS, *KEY_VALUE_HEADS, *INNER, *VOCABULARY))
+"""Keys of sizes that the library would believe, whatever they are."""
 
 _SENT = ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
 
@@ -91,11 +96,24 @@ def installed() -> bool:
 
 
 def knows(kind: str) -> bool:
-    """Return whether the library has a net of a type."""
-    with _quiet():
-        from transformers.models.auto.configuration_auto import (  # noqa: PLC0415
-            CONFIG_MAPPING_NAMES,
+    """Return whether the library has a net of a type.
+
+    Raises
+    ------
+    advisor.errors.AdvisorError
+        if the library cannot be imported
+    """
+    try:
+        with _quiet():
+            from transformers.models.auto.configuration_auto import (  # noqa: PLC0415
+                CONFIG_MAPPING_NAMES,
+            )
+    except Exception as error:  # of whatever lies in its way
+        message = (
+            "transformers is installed and cannot be imported; repair it or remove it: "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         )
+        raise AdvisorError(message) from error
     return kind in CONFIG_MAPPING_NAMES
 
 
@@ -112,7 +130,7 @@ def build(settings: Settings, task: Task | None) -> Built:
     advisor.errors.UsageError
         if the library refuses the configuration, or has no class for the task
     """
-    _check_sizes(settings.values, settings)
+    _check_sizes(_cleaned(settings.values), settings)
     with _quiet():
         import torch  # noqa: PLC0415
         import transformers  # noqa: PLC0415
@@ -316,13 +334,8 @@ def _check_sizes(values: Mapping[str, Any], settings: Settings) -> None:
         if isinstance(value, dict):
             inner = Settings(value, settings.origin, f"{settings.place}{key}.")
             _check_sizes(value, inner)
-        elif key in LAYERS and value is not None:
-            if type(value) is not int or not 1 <= value <= MOST_LAYERS:
-                settings.refuse(key, f"a whole number of 1 to {MOST_LAYERS:,}")
-        elif key.endswith(("_size", "_dim", "_heads")) or key in HIDDEN:
-            bad = isinstance(value, (str, float, bool))
-            if bad or (type(value) is int and not 0 <= value <= LARGEST):
-                settings.refuse(key, f"a whole number of 0 to {LARGEST:,}")
+        elif key in _SIZES and value is not None and not isinstance(value, list):
+            Settings(values, settings.origin, settings.place).size(key)
 
 
 @contextlib.contextmanager

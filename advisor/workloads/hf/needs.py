@@ -84,17 +84,14 @@ def look_at(settings: Settings, task: Task | None) -> Known:
     if not kind:
         message = f"{settings.origin}: missing: model_type"
         raise UsageError(message)
-    by_formula = net_by_formula(settings, task) if kind in KNOWN else None
+    net = net_by_formula(settings, task) if kind in KNOWN else None
     built = None
     if library.installed() and library.knows(kind):
         built = library.build(settings, task)
-    if by_formula is None and built is None:
-        raise UsageError(_unknown(settings))
-    if by_formula is None:
-        assert built is not None  # noqa: S101  (the other case was refused)
+    if net is None:
+        if built is None:
+            raise UsageError(_unknown(settings))
         net = outline(settings, built)
-    else:
-        net = by_formula
     return Known(settings, net, built, tuple(_notes(settings, task, net, built)))
 
 
@@ -135,6 +132,13 @@ def needs(
         "; as many tokens written as read, an assumption"
     )  # fmt: skip
     kept = "autocast" if autocast else "half precision"
+    like = (
+        ""
+        if known.settings.kind in KNOWN
+        else (
+            "; that its layers keep what a transformer's of their widths do is an assumption"
+        )
+    )
     return Needs(
         parameters=float(known.parameters),
         trained=trained,
@@ -150,7 +154,7 @@ def needs(
             "activation_mb_per_sample": (
                 f"formula on {origin} for {kept}: width and feed-forward blocks of each "
                 "layer that a token goes through (Korthikanti et al., MLSys 2023; gates "
-                "and experts as counted on Llama and Mixtral), and logits"
+                f"and experts as counted on Llama and Mixtral), and logits{like}"
             ),
             "kernels_per_step": (
                 "layers x kernels of a layer, counted on BERT-base and Llama 2 7B; "

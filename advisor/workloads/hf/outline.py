@@ -59,11 +59,7 @@ def outline(settings: Settings, built: Built) -> Net:
     output = _output(built)
     words = (_size(text, "vocab_size") or 0) if output else 0
     active = built.active or built.parameters
-    looked_up = sum(
-        module.weight.numel()
-        for module in built.model.modules()
-        if type(module).__name__.endswith("Embedding")
-    )
+    looked_up = _looked_up(built)
     matrices = max(active - looked_up - (0 if _tied(built) else output), 0)
     layer = Layer(
         matrices=matrices // layers,
@@ -103,6 +99,14 @@ def _size(config: Any, key: str) -> int | None:
     """Return a size of a configuration, under the library's name for it."""
     value = getattr(config, key, None)
     return value if type(value) is int and value > 0 else None
+
+
+def _looked_up(built: Built) -> int:
+    """Return parameters of embeddings, of words and of positions."""
+    from torch.nn import Embedding  # noqa: PLC0415
+
+    found = [each for each in built.model.modules() if isinstance(each, Embedding)]
+    return sum(int(each.weight.numel()) for each in found)
 
 
 def _output(built: Built) -> int:
