@@ -178,43 +178,61 @@ def forward_flops(built: Built, tokens: int, target: int) -> float | None:
     values, or takes too long
     """
     with _quiet():
-        import torch  # noqa: PLC0415
-        from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415
+        few = _passed(built, tokens, target, 1)
+        more = None if few is None else _passed(built, tokens, target, 2)
+    # What is done once a batch, whatever its size, is no sample's.
+    return None if few is None or more is None or more <= few else more - few
 
-        for inputs in _inputs(torch, built, tokens, target):
-            counter = FlopCounterMode(display=False)
-            try:
-                with torch.no_grad(), torch.device("meta"), _limit(), counter:
-                    built.model(**inputs)
-            except Exception:  # noqa: S112  (what cannot run is told by None)
-                continue
-            return float(counter.get_total_flops()) or None
+
+def _passed(built: Built, tokens: int, target: int, number: int) -> float | None:
+    """Return FLOPs of a forward pass of a number of samples."""
+    import torch  # noqa: PLC0415
+    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415
+
+    for inputs in _inputs(torch, built, tokens, target, number):
+        counter = FlopCounterMode(display=False)
+        try:
+            with torch.no_grad(), torch.device("meta"), _limit(), counter:
+                built.model(**inputs)
+        except Exception:  # noqa: S112  (what cannot run is told by None)
+            continue
+        return float(counter.get_total_flops())
     return None
 
 
 def _inputs(
-    torch: Any, built: Built, tokens: int, target: int
+    torch: Any, built: Built, tokens: int, target: int, number: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield inputs that a model may take, with and without a mask."""
+    """Yield inputs that a model may take, with and without a mask; none of a sound's."""
     model, config = built.model, built.config
     main = model.main_input_name
+    words = {"dtype": torch.long, "device": "meta"}
     given: dict[str, Any] = {}
-    meta = {"device": "meta"}
     if main == "pixel_values":
-        image = getattr(config, "image_size", 224)
-        high, wide = image if isinstance(image, (list, tuple)) else (image, image)
-        colors = getattr(config, "num_channels", 3)
-        given["pixel_values"] = torch.empty(1, colors, high, wide, **meta)
+        given["pixel_values"] = _image(torch, config, number)
     elif main == "input_ids":
-        given["input_ids"] = torch.zeros(1, tokens, dtype=torch.long, **meta)
+        given["input_ids"] = torch.zeros(number, tokens, **words)
+        looks = getattr(config, "vision_config", None)
+        if looks is not None and model.get_output_embeddings() is None:
+            given["pixel_values"] = _image(torch, looks, number)  # compared with the text
+    elif main == "input_features" and hasattr(config, "max_source_positions"):
+        shape = (number, config.num_mel_bins, 2 * config.max_source_positions)
+        given["input_features"] = torch.empty(shape, device="meta")
     else:
         return
     if getattr(config, "is_encoder_decoder", False):
-        given["decoder_input_ids"] = torch.zeros(1, target, dtype=torch.long, **meta)
+        given["decoder_input_ids"] = torch.zeros(number, target, **words)
     if main == "input_ids":
-        mask = torch.ones(1, tokens, dtype=torch.long, **meta)
-        yield {**given, "attention_mask": mask}
+        yield {**given, "attention_mask": torch.ones(number, tokens, **words)}
     yield given
+
+
+def _image(torch: Any, config: Any, number: int) -> Any:
+    """Return images of the size that a configuration states."""
+    image = getattr(config, "image_size", 224)
+    high, wide = image if isinstance(image, (list, tuple)) else (image, image)
+    colors = getattr(config, "num_channels", 3)
+    return torch.empty(number, colors, high, wide, device="meta")
 
 
 def _limit() -> Any:

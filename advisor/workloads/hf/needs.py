@@ -135,9 +135,7 @@ def needs(
     like = (
         ""
         if known.settings.kind in KNOWN
-        else (
-            "; that its layers keep what a transformer's of their widths do is an assumption"
-        )
+        else ("; that its layers keep as much as any of their widths is an assumption")
     )
     return Needs(
         parameters=float(known.parameters),
@@ -206,9 +204,9 @@ def _numbers(
 def _flops(known: Known, read: int, written: int) -> tuple[float, str]:
     """Return FLOPs of a forward pass of a sample, and where they are from."""
     net, built = known.net, known.built
-    # What sees or hears beside reading needs more than text to run as a whole.
-    alone = not net.sound and not (net.image and net.text)
-    if built is not None and alone:
+    # Where an image is among the words, a pass on words alone leaves it out.
+    whole_pass = not (net.image and net.text and net.vocabulary)
+    if built is not None and whole_pass:
         counted = library.forward_flops(built, read, written)
         if counted is not None:
             whole = net.forward_flops(read, written, whole=True)
