@@ -189,10 +189,10 @@ class Deberta(Encoder):
         """Return a comparison with distances by a matrix of its own.
 
         The matrix multiplies each distance once a batch, so that operations of a sample
-        are of the comparison alone: one more score of a pair of tokens.
+        are of the comparison alone, with twice as many distances as there are tokens.
         """
         vectors = hidden * hidden + (hidden if bias else 0)
-        return Layer(vectors=vectors, scored=hidden)
+        return Layer(vectors=vectors, scored=2 * hidden)
 
     def shared(self, settings: Settings, hidden: int, stack: Stack) -> int:
         """Return parameters of distances, which all layers share."""
@@ -221,16 +221,20 @@ class DebertaV2(Deberta):
         own = not settings.flag("share_att_key", usual=False)
         for kind in ("c2p", "p2c"):
             if kind in settings.texts("pos_att_type"):
-                compared = self._compared(hidden, bias=True)
-                part += compared if own else replace(compared, vectors=0)
+                own_matrix = hidden * hidden + hidden if own else 0
+                part += Layer(vectors=own_matrix, cross_scored=hidden)
         return part
+
+    def stack(self, settings: Settings, hidden: int) -> Stack:
+        """Return its layers, whose tokens are compared with a number of distances."""
+        found = super().stack(settings, hidden)
+        number = 2 * self.distances(settings)
+        return replace(found, memory="fixed", memory_fixed=number)
 
     def distances(self, settings: Settings) -> int:
         """Return how far apart tokens are told from one another."""
         stated = settings.values.get("position_buckets")
-        if type(stated) is int and stated < 1:
-            return super().distances(settings)
-        if stated is None:
+        if stated is None or (type(stated) is int and stated < 1):
             return super().distances(settings)
         return settings.size("position_buckets")
 
