@@ -250,7 +250,12 @@ def test_code_of_the_hub_is_never_run(tmp_path: Path) -> None:
 @has_library
 def test_a_size_that_the_library_would_believe_is_refused() -> None:
     """Types known to the library alone: no text, no zero, no million layers."""
-    for change in ({"hidden_size": "x"}, {"num_hidden_layers": 0}, {"hidden_size": 0.5}):
+    for change in (
+        {"hidden_size": "x"},
+        {"num_hidden_layers": 0},
+        {"num_attention_heads": 0.5},
+        {"num_experts_per_tok": 33},
+    ):
         config = NETS["gpt-oss-20b"]["config"] | change
         with pytest.raises(UsageError, match=next(iter(change))):
             look_at(Settings(config, "config.json"), None)

@@ -160,7 +160,7 @@ def build(settings: Settings, task: Task | None) -> Built:
         config,
         str(transformers.__version__),
         sum(one.numel() for one in model.parameters()) + untied,
-        _active(model, config, untied),
+        _active(model, config, untied, settings),
     )
 
 
@@ -303,8 +303,14 @@ def _head_of_its_own(model: Any, settings: Settings) -> int:
     return int(head.weight.numel())
 
 
-def _active(model: Any, config: Any, untied: int) -> int | None:
-    """Return parameters that a token is multiplied with or looked up in."""
+def _active(model: Any, config: Any, untied: int, settings: Settings) -> int | None:
+    """Return parameters that a token is multiplied with or looked up in.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if a token goes to more experts than there are
+    """
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     sent = next((n for key in _SENT if (n := getattr(text, key, None))), None)
     groups: dict[str, dict[str, int]] = {}
@@ -319,13 +325,20 @@ def _active(model: Any, config: Any, untied: int) -> int | None:
             return None
         index = re.match(r"(\d+)\.", rest)
         if index is None:
-            idle += one.numel() * max(1.0 - sent / one.shape[0], 0.0)
+            idle += one.numel() * _share_idle(sent, one.shape[0], settings)
         else:
             at = groups.setdefault(before, {})
             at[index[1]] = at.get(index[1], 0) + one.numel()
     for each in groups.values():
-        idle += sum(each.values()) * max(1.0 - (sent or 0) / len(each), 0.0)
+        idle += sum(each.values()) * _share_idle(sent or 0, len(each), settings)
     return round(whole - idle)
+
+
+def _share_idle(sent: int, number: int, settings: Settings) -> float:
+    """Return the share of experts that a token is not sent to."""
+    if not 1 <= sent <= number:
+        settings.refuse("num_experts_per_tok", f"1 to the {number} experts")
+    return 1.0 - sent / number
 
 
 def _cleaned(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -359,7 +372,7 @@ def _check_sizes(values: Mapping[str, Any], settings: Settings) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the library off the network, and what it says out of the result."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
         warnings.simplefilter("ignore")

@@ -50,6 +50,9 @@ def outline(settings: Settings, built: Built) -> Net:
             "count it with 'advisor workloads measure'"
         )
         raise UsageError(message)
+    if built.active is None:
+        message = f"{settings.origin}: missing: num_experts_per_tok"
+        raise UsageError(message)
     sent = _size(text, "num_experts_per_tok")
     inner = _size(text, "intermediate_size") or 4 * hidden
     expert = (_size(text, "moe_intermediate_size") or inner) * (sent or 0)
@@ -58,12 +61,11 @@ def outline(settings: Settings, built: Built) -> Net:
     wide = (_size(text, "head_dim") or hidden // heads) * heads if heads else 0
     output = _output(built)
     words = (_size(text, "vocab_size") or 0) if output else 0
-    active = built.active or built.parameters
     looked_up = _looked_up(built)
-    matrices = max(active - looked_up - (0 if _tied(built) else output), 0)
+    matrices = max(built.active - looked_up - (0 if _tied(built) else output), 0)
     layer = Layer(
         matrices=matrices // layers,
-        idle=(built.parameters - active) // layers,
+        idle=(built.parameters - built.active) // layers,
         scored=2 * wide,
         inner=0 if gated or sent else inner,
         gated_inner=inner if gated and not sent else 0,
