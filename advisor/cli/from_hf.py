@@ -80,6 +80,8 @@ def from_hf(  # noqa: PLR0917  (one argument an option)
     profile = profile_of(parent, found, name, text, lora_rank=rank)
     for note in known.notes:
         remark(f"note: {note}")
+    if tokens is not None and not known.net.text:
+        remark("note: --tokens has no effect: the net sees images, and reads no text")
     if batch is not None:
         sources = {**profile.sources, "batch_size": "set by the user"}
         profile = replace(profile, batch_size=batch, sources=sources)

@@ -80,6 +80,14 @@ def test_a_tower_needs_no_tokens(profile: Callable[..., dict[str, Any]]) -> None
     assert found["gpu_bytes_per_sample"] == 3 * 224 * 224 * 4
 
 
+def test_tokens_of_a_tower_are_told(from_hf: Advisor) -> None:
+    """A number of tokens has no effect where none are read, which is said."""
+    outcome = from_hf(NETS["vit-base"]["config"], "--tokens", "197")
+    assert outcome.exit_code == 0
+    assert "--tokens has no effect" in outcome.stderr
+    assert 'sample = "image 224x224"' in outcome.stdout
+
+
 def test_a_decoder_that_sees(from_hf: Advisor) -> None:
     """Gemma 3: one image a sample is an assumption, which is told."""
     outcome = from_hf(NETS["gemma-3-4b"]["config"], "--tokens", "512", "--lora", "16")

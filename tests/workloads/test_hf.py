@@ -176,7 +176,6 @@ def test_what_cannot_be_is_refused_by_name(
     [
         ("bert-base", 513, None, "positions for 512"),
         ("whisper-small", 449, None, "positions for 448"),
-        ("vit-base", 128, None, "reads no text"),
         ("gpt2", None, None, "--tokens is missing"),
         ("gpt2", 128, 64, "--target-tokens"),
     ],
@@ -184,10 +183,26 @@ def test_what_cannot_be_is_refused_by_name(
 def test_tokens_that_do_not_go_with_the_net(
     name: str, tokens: int | None, target: int | None, words: str
 ) -> None:
-    """More than there are positions, none where they are needed, or where none are."""
+    """More than there are positions, none where they are needed, two where one is."""
     known = look_at(Settings(NETS[name]["config"], "config.json"), None)
     with pytest.raises(UsageError, match=words):
         needs(known, tokens, target, None, autocast=False)
+
+
+def test_positions_that_are_not_stated_are_no_limit() -> None:
+    """A file cut short may have more of them than is usual; what is stated is a limit."""
+    config = dict(NETS["xlm-roberta-large"]["config"])
+    assert net_of(config).limit == 512
+    del config["max_position_embeddings"]
+    assert net_of(config).limit is None
+
+
+def test_a_head_that_is_not_the_embedding() -> None:
+    """BERT with words and head apart: a matrix more, the same operations."""
+    config = NETS["bert-large-mlm"]["config"]
+    tied, apart = net_of(config), net_of({**config, "tie_word_embeddings": False})
+    assert apart.parameters - tied.parameters == 1024 * 30_522
+    assert apart.forward_flops(128, 0) == tied.forward_flops(128, 0)
 
 
 def test_a_state_space_takes_no_adapters() -> None:

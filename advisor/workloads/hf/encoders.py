@@ -65,6 +65,8 @@ class Encoder:
         looked_up = wide * (words + self.position_rows(settings, rows))
         looked_up += self.type_rows(settings) * wide
         head = self.head(settings, hidden, wide, words) if masked else Layer()
+        output = wide * words if masked else 0
+        tied = masked and settings.flag("tie_word_embeddings", usual=True)
         pooled = hidden * hidden + hidden if self.pooler and not masked else 0
         between = self.between(hidden, wide)
         ends = self.ends(settings, hidden, wide) + between
@@ -73,7 +75,8 @@ class Encoder:
             stacks=(stack,),
             embeddings=looked_up + self.shared(settings, hidden, stack),
             head_matrices=head.matrices + between.matrices,
-            tied=wide * words if masked else 0,
+            output=0 if tied else output,
+            tied=output if tied else 0,
             head_vectors=head.vectors + ends.vectors + pooled,
             vocabulary=words if masked else 0,
             limit=rows - self.padded if self.position_rows(settings, rows) else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 from advisor.errors import UsageError
@@ -62,6 +63,17 @@ def net_by_formula(settings: Settings, task: Task | None = None) -> Net:
     advisor.errors.UsageError
         if a size is missing or cannot be right, or the task is not one of the family's
     """
+    net = _net(settings, task)
+    # Positions that the file does not state may be more than is usual.
+    if any(
+        key.endswith(("position_embeddings", "positions")) for key in settings.assumed
+    ):
+        return replace(net, limit=None, target_limit=None)
+    return net
+
+
+def _net(settings: Settings, task: Task | None) -> Net:
+    """Return the net of a configuration, by the family of its type."""
     kind = settings.kind
     wanted = task or stated_task(settings)
     if kind in DECODERS or kind in MIXTURES:

@@ -103,7 +103,7 @@ def needs(
     Parameters
     ----------
     known : the configuration
-    tokens : of a sample; None where it has no text
+    tokens : of a sample; of no matter where the net reads no text
     target : tokens to predict, of a net that reads one text and writes another; None: as
         many as it reads, an assumption
     rank : of adapters on query and value projections, the rest frozen; None: all
@@ -113,8 +113,8 @@ def needs(
     Raises
     ------
     advisor.errors.UsageError
-        if tokens are missing, too many for the net, or given where it has no text; or
-        the net has no projections that adapters go to
+        if tokens are missing or too many for the net, or it has no projections that
+        adapters go to
     """
     net, origin = known.net, known.settings.origin
     read, written = _numbers(net, origin, tokens, target)
@@ -177,9 +177,6 @@ def _numbers(
         if they do not go with the net
     """
     if not net.text:
-        if tokens is not None or target is not None:
-            message = f"{origin}: --tokens: it sees images, and reads no text"
-            raise UsageError(message)
         return 0, 0
     if tokens is None:
         message = f"{origin}: --tokens is missing: how many are in a sample?"
@@ -197,6 +194,8 @@ def _numbers(
     for number, limit in ((read, net.limit), (written, net.target_limit)):
         if limit is not None and number > limit:
             message = f"{origin}: {number:,} tokens: it has positions for {limit:,}"
+            if net.sound:
+                message += ", of text to write; its sound is always as long"
             raise UsageError(message)
     return read, written
 

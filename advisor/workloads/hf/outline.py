@@ -40,8 +40,10 @@ def outline(settings: Settings, built: Built) -> Net:
     image, patches = _image(config if looks is None else looks)
     sees = built.model.main_input_name == "pixel_values"
     reads = built.model.main_input_name == "input_ids"
-    other = getattr(config, "is_encoder_decoder", False) or hasattr(
-        config, "audio_config"
+    other = (
+        getattr(config, "is_encoder_decoder", False)
+        or hasattr(config, "audio_config")
+        or hasattr(config, "depths")  # stages, each of a width of its own
     )
     if layers is None or hidden is None or other or not (reads or (sees and patches)):
         message = (

@@ -109,7 +109,8 @@ class Bart:
                     causal=True,
                 ),
             ),
-            embeddings=hidden * (words + rows),
+            # Apart, encoder and decoder have words of their own beside the shared ones.
+            embeddings=hidden * (words * (1 if tied else 3) + rows),
             output=0 if tied else hidden * words,
             tied=hidden * words if tied else 0,
             head_vectors=norms(hidden, ends, bias=True).vectors,
