@@ -78,6 +78,7 @@ def test_a_tower_needs_no_tokens(profile: Callable[..., dict[str, Any]]) -> None
     assert found["sample"] == "image 224x224"
     assert found["forward_gflops_per_sample"] == pytest.approx(35.128, rel=0.005)
     assert found["gpu_bytes_per_sample"] == 3 * 224 * 224 * 4
+    assert found["sources"]["disk_bytes_per_sample"] == "assumption: that of vit-b16"
 
 
 def test_tokens_of_a_tower_are_told(from_hf: Advisor) -> None:

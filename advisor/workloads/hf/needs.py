@@ -128,15 +128,28 @@ def needs(
     count = _where(known)
     if known.active < known.parameters:
         count += f"; a token goes through {known.active / 1e6:,.0f} million of them"
-    assumed = "" if target or not net.encoder_decoder or net.sound else (
-        "; as many tokens written as read, an assumption"
-    )  # fmt: skip
-    kept = "autocast" if autocast else "half precision"
-    like = (
-        ""
-        if known.settings.kind in KNOWN
-        else ("; that its layers keep as much as any of their widths is an assumption")
+    if net.encoder_decoder and not net.sound and target is None:
+        how += "; as many tokens written as read, an assumption"
+    kept = (
+        f"formula on {origin} for {'autocast' if autocast else 'half precision'}: width "
+        "and feed-forward blocks of each layer that a token goes through (Korthikanti et "
+        "al., MLSys 2023; gates and experts as counted on Llama and Mixtral), and logits"
     )
+    if known.settings.kind not in KNOWN:
+        kept += "; that its layers keep as much as any of their widths is an assumption"
+    kernels = "layers x kernels of a layer, counted on BERT-base and Llama 2 7B"
+    if known.active < known.parameters:
+        kernels += "; experts grouped, an assumption"
+    sources = {
+        "parameters_m": count,
+        "forward_gflops_per_sample": how,
+        "activation_mb_per_sample": kept,
+        "kernels_per_step": kernels,
+        "gpu_bytes_per_sample": "derived: 8 B an id, 4 B a number of image or sound",
+    }
+    text_alone = not net.image and not net.sound
+    if text_alone:
+        sources["disk_bytes_per_sample"] = "derived: 2 B a token"
     return Needs(
         parameters=float(known.parameters),
         trained=trained,
@@ -144,25 +157,9 @@ def needs(
         kept_bytes=net.kept_bytes(read, written, autocast=autocast),
         kernels=net.kernels,
         input_bytes=_input_bytes(net, read, written),
-        disk_bytes=None if net.image or net.sound else 2.0 * (read + written),
+        disk_bytes=2.0 * (read + written) if text_alone else None,
         sample=_sample(net, read, written),
-        sources={
-            "parameters_m": count,
-            "forward_gflops_per_sample": how + assumed,
-            "activation_mb_per_sample": (
-                f"formula on {origin} for {kept}: width and feed-forward blocks of each "
-                "layer that a token goes through (Korthikanti et al., MLSys 2023; gates "
-                f"and experts as counted on Llama and Mixtral), and logits{like}"
-            ),
-            "kernels_per_step": (
-                "layers x kernels of a layer, counted on BERT-base and Llama 2 7B; "
-                "experts grouped, an assumption"
-                if known.active < known.parameters
-                else "layers x kernels of a layer, counted on BERT-base and Llama 2 7B"
-            ),
-            "gpu_bytes_per_sample": "derived: 8 B an id, 4 B a number of image or sound",
-            "disk_bytes_per_sample": "derived: 2 B a token",
-        },
+        sources=sources,
     )
 
 
