@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from advisor.arrays import BoolArray, FloatArray, IntArray
 from advisor.cost.bill import Bill
@@ -69,11 +70,13 @@ class Costs:
     Attributes
     ----------
     usable : which of them run the job at all
+    likely_fails : whether the job more likely fails to run on them than runs
     judged_usd : cost per epoch that they are judged by
     usd_per_hour, epoch_hours, epoch_usd, job_hours, job_usd : see `Bill`
     """
 
     usable: BoolArray
+    likely_fails: BoolArray
     judged_usd: FloatArray
     usd_per_hour: FloatArray
     epoch_hours: FloatArray
@@ -86,6 +89,7 @@ class Costs:
         """Take of a bill what decides."""
         return cls(
             usable=usable,
+            likely_fails=bill.flags["likely_fails"],
             judged_usd=judged_cost(bill, choice),
             usd_per_hour=bill.usd_per_hour,
             epoch_hours=bill.epoch_hours,
@@ -145,13 +149,18 @@ def sorted_offers(
 ) -> IntArray:
     """Return the positions of the offers within the limits, the best first.
 
-    Ties go to the cheaper epoch, the shorter one, the lower price and at last the lower
-    offer id.
+    What more likely fails than runs comes last, unless the order is by price: nobody
+    rents a machine first on which the job will hardly run, however cheap a try is. Ties
+    go to the cheaper epoch, the shorter one, the lower price and at last the lower offer
+    id.
     """
+    keys: list[npt.NDArray[Any]]
     keys = [offer_id, cost.usd_per_hour, cost.epoch_hours, cost.judged_usd]
     if choice.sort != "epoch-cost":
         by = {"epoch-time": cost.epoch_hours, "price": cost.usd_per_hour}
         keys.append(by[choice.sort])
+    if choice.sort != "price":
+        keys.append(cost.likely_fails)
     (places,) = np.nonzero(within)
     order: IntArray = places[np.lexsort([key[places] for key in keys])]
     return order

@@ -18,6 +18,7 @@ The tree::
      |   +- UnreachableError     1  no ssh to it, or a connection that broke
      |   +- ResultsLeftError     1  the results could not be copied back, and stay there
      +- OverBudgetError          6  it fits, but not the budget
+     +- CommandFailedError       8  the user's own command failed on its machine
      +- RentalStateUnknownError  7  a rental may exist; nobody can say
 
 Errors are raised where they are found and caught in one place,
@@ -40,6 +41,7 @@ class ExitStatus(IntEnum):
     RATE_OR_QUOTA = 5
     OVER_BUDGET = 6
     RENTAL_STATE_UNKNOWN = 7
+    COMMAND_FAILED = 8
     INTERRUPTED = 130
 
 
@@ -115,6 +117,12 @@ class OverBudgetError(AdvisorError):
     """Offers fit, but none within the budget."""
 
     exit_status = ExitStatus.OVER_BUDGET
+
+
+class CommandFailedError(AdvisorError):
+    """The user's own command failed on the machine that was rented for it."""
+
+    exit_status = ExitStatus.COMMAND_FAILED
 
 
 class RentalStateUnknownError(AdvisorError):

@@ -17,10 +17,11 @@ import numpy as np
 from advisor.arrays import BoolArray, FloatArray, IntArray, distinct, joined
 from advisor.choice import Choice, Costs
 from advisor.cost.bill import Bill, bill
+from advisor.cost.expected import Starts
 from advisor.cost.job import Job
 from advisor.hardware.cpus import CpuTable, load_cpus
 from advisor.hardware.gpus import GpuTable, load_gpus
-from advisor.hardware.machines import THREADS_PER_GPU, Machines, describe
+from advisor.hardware.machines import Machines, describe
 from advisor.market.offers import Offers
 from advisor.resources import models_folder
 from advisor.software.fit import SoftwareFit, software_fit
@@ -30,9 +31,11 @@ from advisor.throughput.kinds import GpuMemo
 from advisor.throughput.own_runs import Measured
 from advisor.throughput.predict import Throughput, measure, predict
 from advisor.workloads.host_memory import (
-    SURELY_TOO_SMALL,
+    HostMemory,
+    failed_starts,
     host_memory,
-    too_little_probability,
+    host_risk,
+    surely_too_small,
 )
 
 CHUNK = 4096
@@ -140,20 +143,27 @@ class Evaluator:
             tables.model,
             condition,
             fit_batch=job.fit_batch,
+            memory_margin=job.memory_margin,
             measured=self.measured,
             memo=self.memo,
         )
         software = software_fit(offers, machines.gpu, job.images)
-        need_gb = _host_need_gb(offers, throughput, job)
-        risk = too_little_probability(need_gb, machines.ram_gb)
-        # What is surely too small is left out below; it must not cost infinitely much.
-        counted = np.minimum(np.nan_to_num(risk), SURELY_TOO_SMALL)
-        cost = bill(offers, machines, throughput, job, counted)
-        usable, unusable = _usable(throughput, software, risk, cost, job)
+        need = _host_memory(machines, throughput, job)
+        risk = host_risk(need.total, machines.ram_gb)
+        gpu_risk = np.nan_to_num(throughput.memory_risk)
+        # A machine that does not run the image, or whose GPU does not hold the training,
+        # is not tried twice.
+        failed = failed_starts(need.total, machines.ram_gb) + software.risk + gpu_risk
+        runs = (1.0 - gpu_risk) * (1.0 - software.risk) * (1.0 - np.nan_to_num(risk))
+        cost = bill(offers, machines, throughput, job, Starts(failed, 1.0 - runs))
+        too_small = surely_too_small(need, machines.ram_gb)
+        usable, unusable = _usable(throughput, software, too_small, cost, job)
         flags = {
             **_flags(offers, machines, condition, throughput, cost),
+            "bf16_lacking": machines.lacks_bf16 & (job.workload.precision == "bf16"),
             **software.flags,
             "host_ram_tight": np.nan_to_num(risk) > _TIGHT,
+            "gpu_memory_tight": gpu_risk > _TIGHT,
             "batch_fitted": np.full(len(offers), job.fit_batch),
         }
         found = Evaluated(
@@ -161,7 +171,7 @@ class Evaluator:
             condition,
             throughput,
             software,
-            need_gb,
+            need.total,
             risk,
             cost,
             usable,
@@ -170,21 +180,18 @@ class Evaluator:
         return found, unusable
 
 
-def _host_need_gb(offers: Offers, throughput: Throughput, job: Job) -> FloatArray:
-    """Return 10^9 bytes of host memory that the job needs on each offer."""
-    threads = np.where(
-        np.isnan(offers.cpu_threads),
-        THREADS_PER_GPU * offers.num_gpus,
-        offers.cpu_threads,
-    )
+def _host_memory(machines: Machines, throughput: Throughput, job: Job) -> HostMemory:
+    """Return what the job needs of the host's memory on each offer."""
     held = np.maximum(throughput.micro_batch, 1)
-    return host_memory(job.workload, offers.num_gpus, threads, held).total
+    return host_memory(
+        job.workload, machines.num_gpus, machines.threads, held, fitted=job.fit_batch
+    )
 
 
 def _usable(
     throughput: Throughput,
     software: SoftwareFit,
-    start_risk: FloatArray,
+    host_too_small: BoolArray,
     cost: Bill,
     job: Job,
 ) -> tuple[BoolArray, Counter[str]]:
@@ -192,7 +199,7 @@ def _usable(
     reasons = {
         **software.reasons,
         "gpu_memory_too_small": ~throughput.fits,
-        "host_ram_too_small": np.nan_to_num(start_risk) >= SURELY_TOO_SMALL,
+        "host_ram_too_small": host_too_small,
         "unknown_gpu": np.isnan(throughput.samples_per_s),
         "no_bid_below_on_demand": np.isnan(cost.bid_usd_per_hour)
         & (job.rental == "interruptible"),
@@ -222,6 +229,7 @@ def _flags(
         )[machines.model],
         **condition.flags,
         **cost.flags,
+        "price_contradictory": offers.price_contradictory,
         "batch_accumulated": throughput.accumulation_steps > 1,
         "ram_unknown": np.isnan(machines.ram_gb),
         "disk_speed_unknown": np.isnan(machines.disk_mb_s),

@@ -27,15 +27,13 @@ from advisor.cli.sending import private_of
 from advisor.cost.job import RENTALS
 from advisor.cost.job import Rental as RentalKind
 from advisor.rental import arguments
-from advisor.rental.machine import LONGEST_S, Machine, heartbeats
+from advisor.rental.machine import DEFAULT_GRACE_S, LONGEST_S, Machine, heartbeats
 from advisor.rental.outgoing.decide import MAX_SYNC_GB
 from advisor.rental.preflight import check_programs
 from advisor.rental.release import ended_in_time, released
 from advisor.rental.rent import renting
 from advisor.rental.request import DEFAULT_ATTEMPTS, MOST_ATTEMPTS, Rental
 from advisor.rental.ssh import Completed
-
-DEFAULT_GRACE_S = 3600.0
 
 
 class rented:  # noqa: N801  (used as a function)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +17,8 @@ from advisor.cost.bill import Bill
 from advisor.cost.job import Job
 from advisor.errors import AdvisorError, NothingFitsError, UsageError
 from advisor.evaluation import Evaluator, Tables, load_tables
-from advisor.hardware.machines import THREADS_PER_GPU, Machines
+from advisor.hardware.host import THREADS_PER_GPU
+from advisor.hardware.machines import Machines
 from advisor.market.filters import Filters, offers_meeting
 from advisor.market.offers import Offers
 from advisor.software.fit import SoftwareFit
@@ -27,11 +27,12 @@ from advisor.throughput.health import BROKEN_LOG_SD, EXPONENT, Health
 from advisor.throughput.own_runs import Measured
 from advisor.throughput.predict import Throughput
 from advisor.workloads.host_memory import (
+    MORE_PER_TRY,
     NEED_LOG_SD,
     WORKER_GB,
     WORKERS,
 )
-from advisor.workloads.memory import USABLE_SHARE
+from advisor.workloads.memory import GB_PER_GIB, USABLE_SHARE, memory_gb
 
 if TYPE_CHECKING:
     from advisor.throughput.advice import Advice
@@ -214,6 +215,10 @@ def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
     )
 
 
+_USUAL_GIB = 24
+"""Memory of a usual GPU for rent, from which it is said what would fit."""
+
+
 def nothing_left(ranking: Ranking) -> AdvisorError:
     """Return the error of a ranking without a choice: why, and what would help."""
     if ranking.read == 0:
@@ -224,8 +229,25 @@ def nothing_left(ranking: Ranking) -> AdvisorError:
         return refusal(ranking.offers, cost, ranking.job, ranking.choice)
     counts = ", ".join(f"{name} {count:,}" for name, count in ranking.excluded.items())
     out = f" (left out: {counts})" if counts else ""
-    message = f"no offer fits{out}: loosen the constraints or take a smaller workload"
+    message = f"no offer fits{out}: {_what_helps(ranking)}"
     return NothingFitsError(message)
+
+
+def _what_helps(ranking: Ranking) -> str:
+    """Return what to do where nothing fits."""
+    if "gpu_memory_too_small" not in ranking.excluded:
+        return "loosen the constraints or take a smaller workload"
+    from advisor.workloads.fitting import (  # noqa: PLC0415  (a refusal alone)
+        what_would_fit,
+    )
+
+    workload = ranking.job.workload
+    hints = what_would_fit(workload, _USUAL_GIB * GB_PER_GIB, 1)
+    needs = float(memory_gb(workload, 1))
+    return (
+        f"a sample needs {needs:.1f} GB of GPU memory; what would fit, from one GPU of "
+        f"{_USUAL_GIB} GB: {', or '.join(hints) or 'nothing that this project knows'}"
+    )
 
 
 def find_offer(ranking: Ranking, offer_id: int) -> int:
@@ -236,8 +258,10 @@ def find_offer(ranking: Ranking, offer_id: int) -> int:
     advisor.errors.UsageError
         if the offer is not among those that were read and meet the constraints
     advisor.errors.NothingFitsError
-        if the job cannot run on it
+        if the job cannot run on it, or the market is empty
     """
+    if ranking.read == 0:
+        raise nothing_left(ranking)
     (places,) = np.nonzero(ranking.offers.offer_id == offer_id)
     if not len(places):
         out = ", ".join(f"{name} {count:,}" for name, count in ranking.excluded.items())
@@ -267,16 +291,14 @@ def advice_of(ranking: Ranking, at: int) -> Advice:
     from advisor.throughput.advice import advise  # noqa: PLC0415  (not to rank)
 
     here = np.array([at])
-    threads = float(ranking.offers.cpu_threads[at])
-    if math.isnan(threads):
-        threads = THREADS_PER_GPU * float(ranking.offers.num_gpus[at])
     return advise(
         ranking.machines.take(here),
-        threads,
+        float(ranking.machines.threads[at]),
         ranking.job.workload,
         ranking.tables.model,
         ranking.condition.take(here),
         fit_batch=ranking.job.fit_batch,
+        memory_margin=ranking.job.memory_margin,
         measured=ranking.measured,
     )
 
@@ -308,6 +330,12 @@ def _assumptions(job: Job, model: ThroughputModel) -> dict[str, Assumption]:
             "1",
             "assumption: log-sd of the host memory that a job needs, see "
             "advisor.workloads.host_memory",
+        ),
+        "host_memory_of_next_try": Assumption(
+            MORE_PER_TRY,
+            "1",
+            "assumption: memory of the machine that is tried where one had too little, "
+            "over that one's; it costs and trains the same",
         ),
         "loader_workers_per_gpu": Assumption(
             WORKERS,

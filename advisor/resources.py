@@ -27,6 +27,17 @@ def fixtures_folder() -> Path:
     return _folder("fixtures")
 
 
+def installing(extra: str) -> str:
+    """Say how an extra is installed: from the checkout, since no index has the project.
+
+    Examples
+    --------
+    >>> installing("simulator")
+    "pip install '.[simulator]' in the checkout of advisor"
+    """
+    return f"pip install '.[{extra}]' in the checkout of advisor"
+
+
 def data_folder(variables: Mapping[str, str]) -> Path:
     """Return the folder of what the user keeps for good.
 

@@ -67,6 +67,8 @@ class Case:
     losses_per_h: float
     checkpoint_h: float
     planned_moves: int
+    failed_starts: float
+    elsewhere: float
 
 
 class Simulation:
@@ -99,7 +101,8 @@ class Simulation:
         slower = 1 / case.cold_rate - 1 / case.rate
         cold_h = max(0.0, work.samples_per_epoch * slower / 3600)
         first_cold_h = cold_h if work.dataset_gb > case.ram_gb else 0.0
-        self.begin_h = (work.dataset_gb / down + a.start_s) / 3600 + first_cold_h
+        self.data_h, self.start_h = work.dataset_gb / down / 3600, a.start_s / 3600
+        self.begin_h = self.data_h + self.start_h + first_cold_h
         self.resume_h = (work.checkpoint_gb / disk_gb_s + a.start_s) / 3600 + cold_h
         self.move_h = self.begin_h + work.checkpoint_gb / down / 3600
 
@@ -120,9 +123,17 @@ class Simulation:
         record, work = case.record, case.workload
         gpu = record["dph_base"] if np.isnan(case.bid) else case.bid
         storage = record["storage_cost"] * case.disk_gb / 720
+        moves = tally.images - 1
+        failed = self.random.poisson(case.failed_starts, jobs)
+        tally.running_h += failed * (self.start_h + self.data_h)
+        tally.storage_only_h += failed * self.pull_h
+        tally.images += failed
+        tally.datasets += failed
+        here = np.where(self.random.random(jobs) < case.elsewhere, 0.0, 1 / (1 + moves))
+        dearer = 1 + (1 - here) * self.assumed.next_machine_dearer
         gb_down = tally.images * self.image_gb + tally.datasets * work.dataset_gb
         gb_down = gb_down + tally.checkpoints_down * work.checkpoint_gb
-        return np.asarray(
+        return dearer * np.asarray(
             gpu * tally.running_h
             + storage * (tally.running_h + tally.storage_only_h)
             + record["inet_down_cost"] * gb_down
@@ -197,6 +208,8 @@ def simulate(
 def case_of(ranking: Ranking, at: int, record: Mapping[str, Any]) -> Case:
     """Return what the simulation is told of one offer of a ranking."""
     bill, throughput, job = ranking.bill, ranking.throughput, ranking.job
+    risks = (throughput.memory_risk, ranking.software.risk, ranking.start_risk)
+    runs = np.prod([1.0 - np.nan_to_num(risk[at]) for risk in risks])
     return Case(
         record=record,
         workload=job.workload,
@@ -211,6 +224,8 @@ def case_of(ranking: Ranking, at: int, record: Mapping[str, Any]) -> Case:
         losses_per_h=float(bill.losses_per_h[at]),
         checkpoint_h=float(bill.checkpoint_h[at]),
         planned_moves=int(bill.planned_moves[at]),
+        failed_starts=float(bill.job.failed_starts[at]),
+        elsewhere=float(1.0 - runs),
     )
 
 

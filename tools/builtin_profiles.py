@@ -59,7 +59,7 @@ def weights(parameters_m: float, source: str, state: float = 14.0) -> Figures:
         "trainable_parameters_m": (parameters_m, "all parameters are trained"),
         "checkpoint_gb": (
             round(parameters_m * (4.0 + moments) / 1e3, 4),
-            f"derived: {4 + moments:g} B a parameter, weight 4 + optimiser {moments:g}",
+            f"derived: {4 + moments:g} B a parameter, weight 4 + optimizer {moments:g}",
         ),
     }
 
@@ -152,7 +152,7 @@ def self_supervised() -> list[Workload]:
             "gpu_bytes_per_sample": (2 * resnet50.gpu_bytes_per_sample, two),
             "cpu_ms_per_sample": (
                 3 * resnet50.cpu_ms_per_sample,
-                "assumption: two views with colour jitter and blur, one decode",
+                "assumption: two views with color jitter and blur, one decode",
             ),
             "batch_size": (128, "assumption: half of resnet50's, two views each"),
         }, task="self-supervised learning"),
@@ -365,7 +365,7 @@ def on_alpaca(child: Workload, alpaca: Workload, text: str, batch: int) -> Workl
 
 
 def speech() -> list[Workload]:
-    """Return speech recognisers."""
+    """Return speech recognizers."""
     base = replace(load_workload("gpt2-124m"), precision="amp")
     frames = 615  # 12.3 s of LibriSpeech at 50 frames a second
     child = transformer_profile(
@@ -528,15 +528,15 @@ def others() -> list[Workload]:
         "forward_gflops_per_sample": (
             round(graph_flops, 4), "formula: fan-out of 15, 10, 5, layers of 256"
         ),
-        "activation_mb_per_sample": (1.5, "assumption: some 900 neighbours a node"),
+        "activation_mb_per_sample": (1.5, "assumption: some 900 neighbors a node"),
         "kernels_per_step": (300, "assumption: three layers, Adam"),
         "disk_bytes_per_sample": (400, "derived: 100 features of 4 B"),
-        "gpu_bytes_per_sample": (360_000, "derived: some 900 neighbours x 100 x 4 B"),
-        "cpu_ms_per_sample": (1.0, "assumption: neighbours are drawn on the CPU"),
+        "gpu_bytes_per_sample": (360_000, "derived: some 900 neighbors x 100 x 4 B"),
+        "cpu_ms_per_sample": (1.0, "assumption: neighbors are drawn on the CPU"),
         "dataset_gb": (1.9, "derived: 2,449,029 nodes x 100 x 4 B, and edges"),
         "batch_size": (1024, "OGB examples"),
-    }, {**none, "input_pipeline": "neighbours drawn by the CPU"},
-        task="graph learning", sample="node and its neighbourhood")  # fmt: skip
+    }, {**none, "input_pipeline": "neighbors drawn by the CPU"},
+        task="graph learning", sample="node and its neighborhood")  # fmt: skip
     atari_macs = 400 * 64 * 4 * 32 + 81 * 16 * 32 * 64 + 49 * 9 * 64 * 64 + 3136 * 512
     ppo = derived("bert-base", "ppo-atari", "PPO on Atari, bound by the simulation", {
         **weights(1.69, "formula: Mnih et al., Nature 2015, and a value head", 18.0),

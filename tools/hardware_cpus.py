@@ -74,6 +74,7 @@ BY_HAND: dict[str, tuple[float, float, float, float]] = {
     "AMD Ryzen Threadripper 7960X": (24, 48, 4.2, 5.3),
     "AMD Ryzen Threadripper 7970X": (32, 64, 4.0, 5.3),
     "AMD Ryzen Threadripper 7980X": (64, 128, 3.2, 5.1),
+    "Intel Core i9-13900": (24, 32, 2.0, 5.6),
     "Intel Celeron G3900": (2, 2, 2.8, 2.8),
     "Intel Celeron G3930": (2, 2, 2.9, 2.9),
     "Intel Celeron G4900": (2, 2, 3.1, 3.1),

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
+from advisor.cli.arguments import workload_argument
+from advisor.cli.job_options import constraint_options, job_options
 from advisor.cli.options import (
-    constraint_options,
     format_options,
     given_flags,
-    job_options,
     market_options,
     max_age_option,
 )
@@ -24,6 +24,7 @@ from advisor.report.formats import to_delimited, to_json
 
 @click.command("bid")
 @click.argument("offer", type=int, required=False)
+@workload_argument
 @job_options
 @market_options
 @max_age_option

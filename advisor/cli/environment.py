@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Self
 from advisor.clock import Clock, utc_now
 from advisor.errors import UsageError
 from advisor.resources import STORE, cache_folder, chosen_models_folder, data_folder
-from advisor.workloads.load import PROJECT_FILE, Library, find_project, library_of
+from advisor.workloads.load import Library, library_of, load_settings, project_files
 
 if TYPE_CHECKING:
     import httpx
 
     from advisor.market.types import Market
-    from advisor.rental.settings import Settings
     from advisor.software.image import Image
     from advisor.software.registry import ConfigCache
     from advisor.workloads.profile import Workload
+    from advisor.workloads.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +94,14 @@ class Environment:
     @property
     def settings(self) -> Settings:
         """What the files of the project and the user say of rentals."""
-        from advisor.rental.settings import load_settings  # noqa: PLC0415
-
-        project = find_project(self.folder)
-        own = self.data_folder / PROJECT_FILE
-        return load_settings([path for path in (project, own) if path is not None])
+        return load_settings(project_files(self.data_folder, self.folder))
 
     @property
     def image_configs(self) -> ConfigCache:
         """What registries have told of images."""
         from advisor.software.registry import ConfigCache  # noqa: PLC0415
 
-        return ConfigCache(self.cache_folder / "images")
+        return ConfigCache(self.cache_folder / "images", self.now)
 
     def images(self, asked: str, workload: Workload | None = None) -> tuple[Image, ...]:
         """Return the images that a job may run in, see `software.known.images_of`."""
@@ -121,7 +117,7 @@ class Environment:
         else:
             declared = Declared(said.image_cuda or "", said.image_archs or "")
             configured = Wanted(said.image or "", declared)
-        return images_of(asked, workload, configured, self.image_configs.get)
+        return images_of(asked, workload, configured, self.image_configs.current)
 
     @property
     def models(self) -> Path:

@@ -6,13 +6,10 @@ from typing import Any
 
 import click
 
+from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
-from advisor.cli.options import (
-    constraint_options,
-    job_options,
-    market_options,
-    max_age_option,
-)
+from advisor.cli.job_options import constraint_options, job_options
+from advisor.cli.options import market_options, max_age_option
 from advisor.cli.output import result
 from advisor.cli.session import rank_all
 from advisor.ranking import rank_of
@@ -22,6 +19,7 @@ from advisor.report.formats import to_json
 
 @click.command("explain")
 @click.argument("offer", type=int)
+@workload_argument
 @job_options
 @market_options
 @max_age_option

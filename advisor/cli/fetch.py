@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from advisor.cli.environment import Environment
+from advisor.cli.job_options import constraint_options
 from advisor.cli.kept import keep_answer
-from advisor.cli.options import constraint_options, json_option, market_options
+from advisor.cli.options import json_option, market_options
 from advisor.cli.output import remark, result
 from advisor.cli.session import Constraints, ask
 from advisor.errors import UsageError
@@ -61,6 +62,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     query = asked.query(gpus, _DISK_GB)
     answer = ask(environment, market, query, max_age_s=0.0, stale_ok=stale_ok)
     filters = asked.filters(gpus, answer.records)
+    asked.remark_on_gpus(gpus, answer.records)
     left_out: dict[str, int] = {}
     if filters != Filters():
         kept, left_out = matching_records(answer.records, filters, _DISK_GB)

@@ -12,6 +12,7 @@ from advisor.cli.environment import Environment
 from advisor.cli.output import remark
 from advisor.cli.profile_tools import (
     BATCH,
+    checked,
     dataset_option,
     finish,
     force_option,
@@ -46,7 +47,7 @@ from advisor.workloads.transformer import profile_of, under_autocast
     "--extends",
     "base",
     metavar="NAME",
-    help="Profile that data, epochs, optimiser and level are taken from. Default: "
+    help="Profile that data, epochs, optimizer and level are taken from. Default: "
     "llama-7b-lora with --lora, else one of a like net.",
 )
 @dataset_option
@@ -73,6 +74,7 @@ def from_hf(  # noqa: PLR0917  (one argument an option)
     known = look_at(Settings(read_config(config), config.name), task)
     usual = "llama-7b-lora" if rank else known.usual_base
     parent = environment.library.load(base or usual)
+    data = checked(environment, parent, **where)
     autocast = under_autocast(parent, lora=rank is not None)
     found = needs(known, tokens, target, rank, autocast)
     name = where["name"] or config.stem
@@ -85,4 +87,4 @@ def from_hf(  # noqa: PLR0917  (one argument an option)
     if batch is not None:
         sources = {**profile.sources, "batch_size": "set by the user"}
         profile = replace(profile, batch_size=batch, sources=sources)
-    finish(environment, profile, **where)
+    finish(environment, data.added_to(profile), **where)

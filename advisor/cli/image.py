@@ -13,6 +13,7 @@ from advisor.report.image import image_document, image_text
 from advisor.software.image import Image
 from advisor.software.reference import Reference
 from advisor.software.registry import read_config
+from advisor.software.rules import AUTOMATIC_TAG
 
 
 @click.command("image")
@@ -41,6 +42,11 @@ def command(
             _ask(environment, reference, images)
             images = environment.images(name)
         config = environment.image_configs.get(reference)
+        if config and not config.is_current(reference, environment.now()):
+            remark(
+                f"what the registry told of {reference.short} on {config.read_at[:10]} "
+                "is not taken into account any more: a tag may have moved"
+            )
     if output_format == "json":
         result(to_json(image_document(images, config)))
     else:
@@ -51,12 +57,15 @@ def _ask(
     environment: Environment, reference: Reference, images: tuple[Image, ...]
 ) -> None:
     """Read what the registry tells into the cache; fail if nothing else is known."""
-    if len(images) > 1:
-        remark(f"{reference.short} is a name of the market's: no registry knows it")
+    if reference.tag == AUTOMATIC_TAG:
+        remark(
+            f"{AUTOMATIC_TAG} is no tag of a registry: Vast.ai puts one for it that "
+            "fits the machine's driver"
+        )
         return
     cache = environment.image_configs
     try:
-        read_config(reference, cache, environment.now, environment.transport)
+        read_config(reference, cache, environment.transport)
     except RegistryError as error:
         if not images[0].is_known and cache.get(reference) is None:
             raise

@@ -19,7 +19,7 @@ from advisor.market.types import Answer
 from advisor.store.database import open_store
 from advisor.store.history import Kept, keep
 from advisor.store.hosts import ids_of, rules
-from advisor.store.runs import kept_runs
+from advisor.store.runs import recorded_runs
 from advisor.store.survey import bid_survival, load_spells
 from advisor.throughput.own_runs import OwnRun
 
@@ -36,8 +36,7 @@ def own_runs(environment: Environment, workload: str) -> tuple[OwnRun, ...]:
     Those that the user's own model has learnt too: there they teach how GPUs compare, as
     one source among others; here they tell the level of the user's own set-up.
     """
-    with open_store(environment.data_folder) as connection:
-        return tuple(one.run for one in kept_runs(connection, workload))
+    return recorded_runs(environment.data_folder, workload)
 
 
 def with_kept_data(

@@ -22,6 +22,7 @@ from advisor.store.runs import kept_runs
 
 if TYPE_CHECKING:
     from advisor.throughput.folder import OwnRecords
+    from advisor.throughput.own_runs import OwnRun
 
 _SCHEMA_VERSION = 1
 _SPLITS = (
@@ -86,7 +87,9 @@ def train_(
 
 
 def _own_records(environment: Environment) -> OwnRecords:
-    """Return the user's records with the profiles that they are of."""
+    """Return the user's records that speak of a GPU, with the profiles they are of."""
+    from advisor.ranking import load_tables  # noqa: PLC0415
+    from advisor.throughput.expected import expected_of  # noqa: PLC0415
     from advisor.throughput.folder import OwnRecords  # noqa: PLC0415
 
     with open_store(environment.data_folder) as connection:
@@ -95,9 +98,23 @@ def _own_records(environment: Environment) -> OwnRecords:
         message = "you have no records yet: 'advisor record' keeps a measured run"
         raise UsageError(message)
     workloads, _ = environment.library.all()
-    return OwnRecords(
-        {one.number: one.run for one in kept}, {one.name: one for one in workloads}
-    )
+    profiles = {one.name: one for one in workloads}
+    tables = load_tables(models_folder())
+
+    def speaks(run: OwnRun) -> bool:
+        profile = profiles.get(run.workload)
+        return profile is not None and (
+            expected_of(
+                run,
+                profile,
+                profile,
+                model=tables.model,
+                gpus=tables.gpus,
+                cpus=tables.cpus,
+            ).of_gpu
+        )
+
+    return OwnRecords({one.number: one.run for one in kept if speaks(one.run)}, profiles)
 
 
 @command.command("use")

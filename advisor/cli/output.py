@@ -8,6 +8,8 @@ import click
 
 from advisor.errors import AdvisorError
 
+_SAID = "advisor.said"
+
 
 def result(text: str) -> None:
     """Print a result, and meet a reader that has gone while nothing else is open."""
@@ -16,6 +18,15 @@ def result(text: str) -> None:
         raise AdvisorError(message)
     click.echo(text)
     sys.stdout.flush()
+
+
+def remark_once(text: str) -> None:
+    """Say something that a command may come upon several times."""
+    ctx = click.get_current_context(silent=True)
+    said = set[str]() if ctx is None else ctx.find_root().meta.setdefault(_SAID, set())
+    if text not in said:
+        said.add(text)
+        remark(text)
 
 
 def remark(text: str) -> None:

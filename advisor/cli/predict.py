@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import click
 
+from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
-from advisor.cli.options import (
+from advisor.cli.job_options import (
     fit_batch_option,
     machine_options,
-    set_option,
-    workload_option,
+    memory_margin_option,
 )
-from advisor.cli.output import result
+from advisor.cli.options import set_option, workload_option
+from advisor.cli.output import remark, result
 from advisor.cli.session import own_runs, refuse_both
-from advisor.prediction import predict
+from advisor.errors import NothingFitsError
+from advisor.prediction import Prediction, predict
 from advisor.ranking import load_tables
 from advisor.report.formats import to_json
-from advisor.report.predicted import predicted_document, predicted_text
+from advisor.report.predicted import (
+    predicted_document,
+    predicted_text,
+    several_document,
+    several_text,
+)
 from advisor.workloads.override import assigned
 
 
 @click.command("predict")
+@workload_argument
 @workload_option
 @machine_options
 @fit_batch_option
+@memory_margin_option
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Print the prediction as JSON.")
 @click.pass_obj
@@ -38,10 +50,14 @@ def command(  # noqa: PLR0917  (one argument an option)
     clock: float | None,
     batch: int | None,
     fit_batch: bool,
+    memory_margin: float,
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Predict the throughput of a workload on a machine."""
+    """Predict the throughput of a workload on a machine.
+
+    With several GPUs, or a family such as A100: on each of them, the fastest first.
+    """
     figures: dict[str, object] = {**assigned(settings)}
     if batch is not None:
         if "batch_size" in figures:
@@ -50,19 +66,48 @@ def command(  # noqa: PLR0917  (one argument an option)
     if fit_batch and "batch_size" in figures:
         refuse_both("--fit-batch", "--batch" if batch else "--set batch_size")
     profile = environment.library.load(workload)
-    prediction = predict(
+    tables = load_tables(environment.models)
+    asked = partial(
+        predict,
         profile,
-        gpu,
-        num_gpus,
+        num_gpus=num_gpus,
         cpu=cpu,
         threads=threads,
         cpu_ghz=clock,
         figures=figures,
         fit_batch=fit_batch,
+        memory_margin=memory_margin,
         runs=own_runs(environment, profile.name),
-        tables=load_tables(environment.models),
+        tables=tables,
     )
+    names = tables.gpus.meant(gpu)
+    if len(names) > 1:
+        several = _each(asked, names)
+        result(to_json(several_document(several)) if as_json else several_text(several))
+        return
+    prediction = asked(names[0])
     if as_json:
         result(to_json(predicted_document(prediction)))
     else:
         result(predicted_text(prediction))
+
+
+def _each(asked: Callable[[str], Prediction], names: Sequence[str]) -> list[Prediction]:
+    """Predict for each of several GPUs, the fastest first; what is too small is told.
+
+    Raises
+    ------
+    advisor.errors.NothingFitsError
+        if all of them are
+    """
+    found: list[Prediction] = []
+    refused: NothingFitsError | None = None
+    for name in names:
+        try:
+            found.append(asked(name))
+        except NothingFitsError as error:
+            remark(str(error))
+            refused = error
+    if not found and refused is not None:
+        raise refused
+    return sorted(found, key=lambda one: -one.samples_per_s)

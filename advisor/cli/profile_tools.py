@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from advisor.cli.environment import Environment
 from advisor.cli.output import remark, result
-from advisor.hardware.core_speed import named_speed
-from advisor.hardware.cpus import load_cpus
-from advisor.ranking import load_tables
+from advisor.cli.user_data import UserData
+from advisor.errors import UsageError
 from advisor.workloads import saved
-from advisor.workloads.dataset import look_at, this_cpu, with_dataset
-from advisor.workloads.measure import Input, count, load_builder, measured_profile
+from advisor.workloads.inputs import Inputs
+from advisor.workloads.measure import count, measured_profile, need_torch
 from advisor.workloads.parse import dump_workload
 from advisor.workloads.profile import PRECISIONS, Precision, Workload
+from advisor.workloads.script import load_function
 
 BATCH = click.IntRange(min=1, max=10**9)
 
+_FOR_PICTURES = "resnet50"
+"""Profile whose data and recipe a net of pictures takes if none is said."""
+
 dataset_option = click.option(
     "--dataset",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Take bytes and decode time of a sample from the files of a folder.",
+    multiple=True,
+    metavar="DIR|SCRIPT.py:FUNCTION",
+    help="Count samples and bytes in the files of a folder, and time on the CPU what "
+    "training does to its pictures; or count and time the samples of the data set that "
+    "FUNCTION returns. One of each may be given.",
 )
 save_option = click.option(
     "-o", "--save", "name", metavar="NAME", help="Save it as yours. Default: print it."
@@ -34,7 +42,16 @@ force_option = click.option("--force", is_flag=True, help="Replace a profile NAM
 
 @click.command("measure")
 @click.argument("target", metavar="SCRIPT.py:FUNCTION")
-@click.option("--input", "shape", required=True, help="Of a sample: 3x224x224, 512:long.")
+@click.option(
+    "--input",
+    "shapes",
+    required=True,
+    multiple=True,
+    metavar="[NAME=]SHAPE[:KIND]",
+    help="Of a sample: 3x224x224, 512:long, scalar:long, mask=512:bool. Once for each "
+    "input, in order; NAME= for a keyword; B where the batch is not the first dimension "
+    "(512xBx256).",
+)
 @click.option("--batch", type=BATCH, required=True, help="Samples a GPU and step.")
 @click.option(
     "--precision", type=click.Choice(PRECISIONS), default="amp", show_default=True
@@ -42,10 +59,9 @@ force_option = click.option("--force", is_flag=True, help="Replace a profile NAM
 @click.option(
     "--extends",
     "base",
-    default="resnet50",
-    show_default=True,
     metavar="NAME",
-    help="Profile that data, epochs, optimiser and level are taken from.",
+    help="Profile that data, epochs, optimizer and level are taken from. Default: "
+    f"{_FOR_PICTURES} if pictures (3xHxW) go in.",
 )
 @dataset_option
 @save_option
@@ -55,39 +71,111 @@ def measure(  # noqa: PLR0917  (one argument an option)
     environment: Environment,
     /,
     target: str,
-    shape: str,
+    shapes: tuple[str, ...],
     batch: int,
     precision: Precision,
-    base: str,
+    base: str | None,
     **where: Any,
 ) -> None:
     """Count what a PyTorch module needs in a training step, on the CPU.
 
     FUNCTION of SCRIPT.py returns the module; it is called without arguments.
-    """
-    counted = count(load_builder(target), Input.parse(shape), precision)
+
+    \b
+    advisor workloads measure net.py:build --input 3x224x224 --batch 128 -o mine
+    advisor workloads measure net.py:build --input ids=512:long --input mask=512:bool \\
+        --batch 32 --extends bert-base
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
+    inputs = Inputs.parse(shapes)
+    parent = environment.library.load(_base(base, inputs, **where))
+    data = checked(environment, parent, **where)
+    need_torch()  # the script needs it too, and would say less
+    with redirect_stdout(sys.stderr):  # what the script prints is no result
+        build = load_function(target, environment.folder)
+        counted = count(build, inputs, precision, remark)
     name = where["name"] or target.rpartition(":")[2]
-    parent = environment.library.load(base)
-    profile = measured_profile(parent, counted, name, batch, precision)
-    finish(environment, profile, **where)
+    profile = measured_profile(parent, counted, inputs, name, batch, precision)
+    if base is None and inputs.image is None:
+        profile = _of_nobody(profile, shapes)
+    finish(environment, data.added_to(profile), **where)
+
+
+def _base(
+    base: str | None,
+    inputs: Inputs,
+    *,
+    name: str | None,
+    dataset: Sequence[str],
+    **_: Any,
+) -> str:
+    """Return the profile that a net's data and recipe are taken from.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if nobody said, and it cannot be guessed
+    """
+    if base is not None:
+        return base
+    if inputs.image is not None:
+        remark(
+            f"data, epochs and optimizer are those of {_FOR_PICTURES}; --extends NAME "
+            "takes another profile's"
+        )
+        return _FOR_PICTURES
+    if any(one.kind == "long" for one in inputs.each):
+        near = "gpt2-124m, bert-base or llama-7b-lora for text"
+    elif name is not None or dataset:
+        near = "see 'advisor workloads list'"
+    else:
+        return _FOR_PICTURES
+    message = (
+        "--extends is needed: no profile is sure to have the data, epochs and optimizer "
+        f"of such a net ({near})"
+    )
+    raise UsageError(message)
+
+
+def _of_nobody(profile: Workload, shapes: Sequence[str]) -> Workload:
+    """Return a profile whose data nobody said, each such figure an assumption."""
+    why = f"assumption: of {_FOR_PICTURES}, as --extends names no profile"
+    remark(
+        f"only the net is counted: data, epochs and optimizer are {_FOR_PICTURES}'s and "
+        "not yours; --extends NAME takes them from a profile like your training"
+    )
+    unsaid = (
+        *("samples_per_epoch", "epochs", "disk_bytes_per_sample", "cpu_ms_per_sample"),
+        *("cpu_ms_log_sd", "dataset_gb"),
+    )
+    sources = {**profile.sources, **dict.fromkeys(unsaid, why)}
+    sample = f"input {', '.join(shapes)}"
+    return replace(profile, sample=sample, task="not said", sources=sources)
+
+
+def checked(
+    environment: Environment,
+    base: Workload,
+    *,
+    dataset: Sequence[str],
+    name: str | None,
+    force: bool,
+) -> UserData:
+    """Return the data sets that are asked for, once all that can be checked is."""
+    if name is not None:
+        saved.check_free(environment.library, name, force=force)
+    with redirect_stdout(sys.stderr):
+        return UserData.parse(environment, dataset, base)
 
 
 def finish(
     environment: Environment,
     profile: Workload,
     *,
-    dataset: Path | None,
     name: str | None,
     force: bool,
+    **_: Any,
 ) -> None:
-    """Add a data set, then save the profile or print it."""
-    if dataset is not None:
-        cpu = this_cpu()
-        known = load_cpus().resolve(cpu)
-        constants = load_tables(environment.models).model.cpu
-        speed = 1.0 if known is None else named_speed(known, constants)[0]
-        told = cpu if known else f"{cpu or 'a CPU'} of no table, taken as 1"
-        profile = with_dataset(profile, look_at(dataset), speed, told)
+    """Save the profile or print it."""
     text = dump_workload(profile)
     if name is None:
         result(text.rstrip("\n"))

@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from advisor.choice import SORT_KEYS, Choice, SortKey
+from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
+from advisor.cli.job_options import constraint_options, job_options
 from advisor.cli.options import (
     above_zero,
-    constraint_options,
     duration_s,
     format_options,
-    job_options,
     market_options,
     max_age_option,
     no_nan,
@@ -33,6 +33,7 @@ _TABLE_ROWS = 20
 
 
 @click.command("rank")
+@workload_argument
 @job_options
 @market_options
 @max_age_option
@@ -132,6 +133,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         stale_ok=stale_ok,
         show_first=show_first if output_format == "table" else None,
     )
+    asked.remark_on_gpus(tables.gpus, answer.records)
     ranking, shown = ranked(answer)
     now = environment.now()
     remark(headline(ranking, answer, now))

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
-from advisor.cli.options import above_zero, machine_options, workload_option
+from advisor.cli.job_options import machine_options
+from advisor.cli.options import above_zero, set_option, workload_option
 from advisor.cli.output import remark
+from advisor.cli.recording import compared, keep_compared, too_slow
+from advisor.cli.session import refuse_both
 from advisor.errors import UsageError
+from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
-from advisor.prediction import check_machine
-from advisor.store.database import open_store
-from advisor.store.runs import keep_run
+from advisor.prediction import check_machine, meant_cpu
 from advisor.throughput.own_runs import OwnRun
-from advisor.workloads.load import read_text
-from advisor.workloads.logs import read_log
+from advisor.workloads.override import assigned, override
+from advisor.workloads.profile import Workload
+
+if TYPE_CHECKING:
+    from advisor.workloads.logs import LogReading
 
 
 @click.command("record")
+@workload_argument
 @workload_option
 @machine_options
+@set_option
 @click.option(
     "--throughput",
     type=float,
@@ -33,7 +42,7 @@ from advisor.workloads.logs import read_log
     "--from-log",
     "log",
     type=click.Path(path_type=Path),
-    help="Read it from a log of tqdm, Lightning, the Hugging Face Trainer or timm.",
+    help="Read it from what the training printed.",
 )
 @click.pass_obj
 def command(  # noqa: PLR0917  (one argument an option)
@@ -48,31 +57,87 @@ def command(  # noqa: PLR0917  (one argument an option)
     threads: float | None,
     clock: float | None,
     batch: int | None,
+    settings: tuple[str, ...],
 ) -> None:
-    """Keep a measured run; from then on predictions of its workload use it."""
+    """Keep a measured run; from then on predictions of its workload use it.
+
+    Logs are read of the Hugging Face Trainer, TRL, accelerate, diffusers, kohya,
+    Lightning, Keras, timm, Megatron, NeMo, nanoGPT, torchtune, fairseq, OpenMMLab,
+    detectron2, Ultralytics, LeRobot, torchvision and ImageNet scripts, and bars of tqdm.
+    Give --batch where the log does not state it: a GPU's samples between two counts.
+    """
     if (throughput is None) == (log is None):
         message = "give --throughput SAMPLES/S or --from-log FILE"
         raise UsageError(message)
-    profile = environment.library.load(workload)
+    figures = assigned(settings)
+    kept = environment.library.load(workload)
+    profile = override(kept, figures)
+    if "batch_size" in figures:
+        if batch is not None:
+            refuse_both("--batch", "--set batch_size")
+        batch = profile.batch_size
     check_machine(num_gpus, threads, clock)
-    batch = batch or profile.batch_size
-    source = "given"
+    card = load_gpus().find(gpu).name
     if log is not None:
-        told = read_log(read_text(log), str(log), float(batch * num_gpus))
-        throughput, source = told.samples_per_s, told.kind
-        lines = f"{told.lines} line{'s' * (told.lines != 1)}"
-        remark(f"{source}: {told.samples_per_s:.4g} samples/s, of {lines}")
+        told = _read(log, batch, num_gpus)
+        source, evidence = told.reader, told.document()
+        throughput, batch = told.samples_per_s, told.batch
+    else:
+        source, evidence = "given", _by_hand(throughput or 0.0, batch, profile)
     run = OwnRun(
         workload=profile.name,
-        gpu=load_gpus().find(gpu).name,
+        gpu=card,
         num_gpus=num_gpus,
         samples_per_s=float(throughput or 0.0),
-        cpu=cpu,
+        cpu=meant_cpu(load_cpus(), cpu, threads, clock),
         threads=threads,
         cpu_ghz=clock,
-        batch_size=batch,
+        batch_size=batch or profile.batch_size,
         precision=profile.precision,
     )
-    with open_store(environment.data_folder) as connection:
-        number = keep_run(connection, run, source, environment.now())
-    remark(f"record {number}: predictions of {profile.name} use it from now on")
+    expected = compared(environment, run, profile, kept)
+    if log is None and too_slow(run, expected):
+        message = (
+            f"--throughput {run.samples_per_s:g} is below a hundredth of the predicted "
+            f"{expected.samples_per_s:.3g} samples/s: check its unit, or give the log of "
+            "the run with --from-log"
+        )
+        raise UsageError(message)
+    keep_compared(environment, run, expected, source, evidence)
+
+
+def _read(log: Path, batch: int | None, num_gpus: int) -> LogReading:
+    """Return what a log gives evidence of, and say what it is.
+
+    Raises
+    ------
+    UsageError
+        if the log tells no rate, or the batch is missing
+    """
+    from advisor.workloads.logs import Asked, read_log  # noqa: PLC0415  (start-up)
+
+    told = read_log(log, Asked(batch, num_gpus))
+    if told.batch is None:
+        message = (
+            f"{log}: {told.summary()}, and the batch is not said: give it with "
+            "--batch SAMPLES (of a GPU and optimizer step)"
+        )
+        raise UsageError(message)
+    remark(told.summary())
+    for mark in told.marks:
+        remark(mark)
+    return told
+
+
+def _by_hand(rate: float, batch: int | None, profile: Workload) -> dict[str, Any]:
+    """Return the evidence of a rate that the user says."""
+    held = batch or profile.batch_size
+    source = "--batch" if batch else "the workload's own: --batch says another"
+    return {
+        "reader": "given",
+        "parts": [
+            {"part": "rate", "says": f"{rate:g} samples/s", "from": "--throughput"},
+            {"part": "batch", "says": f"{held} a GPU and step", "from": source},
+        ],
+        "marks": [],
+    }

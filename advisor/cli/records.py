@@ -10,15 +10,19 @@ import click
 from advisor.cli.environment import Environment
 from advisor.cli.options import format_options, help_if_alone
 from advisor.cli.output import remark, result
-from advisor.report.formats import Format, to_delimited
+from advisor.report.formats import Format, lines_of, to_delimited, to_json
 from advisor.report.listing import listing
 from advisor.store.database import open_store
-from advisor.store.runs import delete_run, kept_runs
+from advisor.store.runs import KeptRun, delete_run, kept_run, kept_runs
 
 _COLUMNS = (
     *("number", "workload", "gpu", "num_gpus", "samples_per_s", "batch_size"),
     *("precision", "cpu", "threads", "source", "at"),
 )
+
+
+_SCHEMA_VERSION = 1
+"""Of the document that `show` prints."""
 
 
 @click.group("records", invoke_without_command=True)
@@ -38,6 +42,22 @@ def show(
     """List the runs, the oldest first."""
     rows = _rows(environment, workload)
     result(listing("records", rows, _COLUMNS, output_format))
+
+
+@command.command("show")
+@click.argument("number", type=int)
+@format_options("table", "json")
+@click.pass_obj
+def evidence(environment: Environment, /, number: int, output_format: Format) -> None:
+    """Print the run of a number with the evidence for it."""
+    with open_store(environment.data_folder) as connection:
+        kept = kept_run(connection, number)
+    if output_format == "json":
+        record = {**_row(kept), "evidence": kept.evidence}
+        result(to_json({"schema_version": _SCHEMA_VERSION, "record": record}))
+        return
+    pairs = [(name.replace("_", " "), _text(value)) for name, value in _row(kept).items()]
+    result(lines_of([*pairs, *_evidence(kept)]))
 
 
 @command.command("export")
@@ -61,12 +81,29 @@ def delete(environment: Environment, /, number: int) -> None:
 def _rows(environment: Environment, workload: str | None) -> list[dict[str, Any]]:
     with open_store(environment.data_folder) as connection:
         kept = kept_runs(connection, workload)
-    return [
-        {
-            "number": one.number,
-            **asdict(one.run),
-            "source": one.source,
-            "at": one.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }
-        for one in kept
-    ]
+    return [_row(one) for one in kept]
+
+
+def _row(kept: KeptRun) -> dict[str, Any]:
+    return {
+        "number": kept.number,
+        **asdict(kept.run),
+        "source": kept.source,
+        "at": kept.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _evidence(kept: KeptRun) -> list[tuple[str, str]]:
+    """Return each part of the evidence: what is known, and below it where from."""
+    if kept.evidence is None:
+        return [("evidence", "none: an older advisor kept it")]
+    pairs = [("evidence", "")]
+    for part in kept.evidence["parts"]:
+        pairs += [(f"  {part['part']}", part["says"]), ("", f"  {part['from']}")]
+    return [*pairs, *(("  mark", mark) for mark in kept.evidence["marks"])]
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "?"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

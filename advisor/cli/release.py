@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import click
 
 from advisor.cli.environment import Environment
-from advisor.cli.output import remark
 from advisor.cli.renting import market_option, need_terminal, open_rental_desk
 from advisor.errors import AdvisorError, RentalStateUnknownError, UsageError
 from advisor.rental.desk import Desk
@@ -64,8 +63,6 @@ def _release_all(desk: Desk, chosen: Sequence[Entry]) -> None:
             release(desk, entry, _REASON)
         except AdvisorError as error:
             failed.append(str(error))
-            continue
-        remark(f"instance {entry.instance_id}: released")
     if failed:
         raise RentalStateUnknownError("; ".join(failed))
 

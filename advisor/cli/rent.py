@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
 from advisor.cli.options import json_option
 from advisor.cli.output import remark, result
@@ -22,6 +23,7 @@ from advisor.report.rental import not_rented, rented
 
 
 @click.command("rent")
+@workload_argument
 @rent_options
 @click.option(
     "--wait", is_flag=True, help="Until ssh answers; else until the machine runs."

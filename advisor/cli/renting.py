@@ -13,7 +13,8 @@ import click
 
 from advisor.choice import Choice
 from advisor.cli.environment import Environment
-from advisor.cli.options import above_zero, constraint_options, duration_s, job_options
+from advisor.cli.job_options import constraint_options, job_options
+from advisor.cli.options import above_zero, duration_s
 from advisor.cli.output import remark
 from advisor.cli.session import Constraints, JobOptions, with_kept_data
 from advisor.cost.job import Job
@@ -218,6 +219,8 @@ def plan(
 
     def ranked(answer: Answer) -> Ranking:
         nonlocal listed
+        if listed is None:
+            constraints.remark_on_gpus(tables.gpus, answer.records)
         # One offer that is looked at again does not tell which names there are.
         if listed is None or len(answer.records) > 1:
             listed = constraints.filters(tables.gpus, answer.records)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
+from advisor.cli.delivered import compare, predicted_of
 from advisor.cli.environment import Environment
-from advisor.cli.options import duration_s, given_flags
+from advisor.cli.options import duration_s
 from advisor.cli.output import remark, result
 from advisor.cli.rent import rental_lines, would_rent
 from advisor.cli.renting import (
@@ -23,14 +23,13 @@ from advisor.cli.renting import (
     rent_options,
     ssh_to,
 )
+from advisor.cli.resuming import is_finished, resumed, resuming_line
 from advisor.cli.sending import Sender, sync_options
-from advisor.cli.session import Constraints
 from advisor.cli.signals import interrupt_on_sigterm
-from advisor.errors import AdvisorError, UsageError
-from advisor.hardware.gpus import load_gpus
+from advisor.errors import AdvisorError, CommandFailedError, UsageError
 from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
-from advisor.rental.jobs import JobRecord, load_job
+from advisor.rental.jobs import JobRecord
 from advisor.rental.outgoing.command import check_command, check_words, stays_here
 from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.outgoing.told import document as outgoing_document
@@ -44,26 +43,8 @@ from advisor.rental.rent import Confirm
 from advisor.rental.request import Rental
 from advisor.rental.run import Ended, Launch, carry_out
 from advisor.rental.ssh import Ssh
-from advisor.report.entries import number
-from advisor.report.formats import figure, to_json
-from advisor.store.database import open_store
-from advisor.store.runs import keep_run
-from advisor.throughput.own_runs import OwnRun
-from advisor.workloads.logs import read_log
-
-_LOG_TAIL = 4 * 1024 * 1024
-
-
-_CHANGEABLE = (
-    *(one.name for one in fields(Constraints) if one.name != "rental"),
-    *("max_epoch_cost", "deadline", "budget", "day_budget", "image"),
-    *("max_lifetime", "attempts", "start_timeout"),
-)
-"""Options that say how the next machine of a job is found: those that are given with
-``--resume`` replace the job's own."""
-
-_OF_RESUMING = ("resume", "yes", "grace", "max_sync_gb", "includes", "excludes")
-"""Other options that go with ``--resume``."""
+from advisor.report.formats import to_json
+from advisor.report.jobs import ended_document, failure_words, not_ended_document
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -94,15 +75,21 @@ _OF_RESUMING = ("resume", "yes", "grace", "max_sync_gb", "includes", "excludes")
 @click.option(
     "--resume",
     metavar="JOB",
-    help="Go on with a job whose launcher is gone; options for its next machine, such "
-    "as --budget, replace those it had.",
+    help="Go on with a job whose launcher is gone, or whose command failed; options for "
+    "its next machine, such as --budget, replace those it had.",
 )
 @click.option(
     "--dry-run",
     is_flag=True,
     help="Say what would be rented and what would be sent; pay and send nothing.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print how it ended, or the dry run, as JSON; what the command prints goes to "
+    "stderr.",
+)
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def command(  # noqa: PLR0917  (one argument an option)
@@ -129,12 +116,14 @@ def command(  # noqa: PLR0917  (one argument an option)
     """
     environment: Environment = ctx.obj
     sender = Sender(environment, max_sync_gb)
-    if as_json and not dry_run:
-        message = "--json goes with --dry-run: what the command prints is the result"
-        raise UsageError(message)
     confirm = None if dry_run else confirmation(yes=options["yes"])
     if resume is not None:
-        job = _resumed(ctx, resume, argv, options)
+        job = resumed(ctx, resume, argv, options)
+        if is_finished(environment, job):
+            remark(f"job {job.name} has ended well: nothing is rented")
+            if as_json:
+                result(to_json(ended_document(job)))
+            return
     else:
         if not argv or options["workload"] is None:
             message = "say what to run: advisor run --workload NAME -- COMMAND ..."
@@ -168,50 +157,28 @@ def command(  # noqa: PLR0917  (one argument an option)
         name = planned.request.job
         _refuse_open(planned.desk, name)
         job = replace(job, name=name, options={**job.options, "name": name})
-    remark(f"job {job.name}: 'advisor run --resume {job.name}' goes on with it")
+    resuming = resuming_line(
+        job.name, yes=options["yes"], grace_s=grace, max_sync_gb=max_sync_gb
+    )
+    remark(f"job {job.name}: '{resuming}' goes on with it")
     interrupt_on_sigterm()
-    ended = carry_out(_launch(environment, planned, confirm, grace, sender), job)
-    _compare(environment, ended)
-    if ended.exit_status != 0:
-        why = "" if ended.symptom is None else f": {ended.symptom}"
-        message = f"the command ended with exit code {ended.exit_status}{why}"
-        raise AdvisorError(f"{message}; see {ended.log}")
+    launch = _launch(
+        environment,
+        planned,
+        confirm=confirm,
+        grace_s=grace,
+        sender=sender,
+        resuming=resuming,
+        as_json=as_json,
+    )
+    ended = _carried_out(launch, job, as_json=as_json)
+    compare(environment, ended, planned.job.workload)
+    if ended.job.exit_code != 0:
+        raise CommandFailedError(failure_words(ended))
 
 
 # A job that is resumed has its workload already.
 next(one for one in command.params if one.name == "workload").required = False
-
-
-def _resumed(
-    ctx: click.Context, name: str, argv: tuple[str, ...], options: dict[str, Any]
-) -> JobRecord:
-    """Return a job that was kept, with what was said of its next machine.
-
-    Raises
-    ------
-    UsageError
-        if there is no such job, or something was said that it cannot take over
-    """
-    given = {
-        one.name: one.opts[0]
-        for one in ctx.command.params
-        if one.name
-        and one.expose_value
-        and ctx.get_parameter_source(one.name) is ParameterSource.COMMANDLINE
-    } | given_flags(ctx)
-    fixed = [
-        opt
-        for key, opt in given.items()
-        if key not in (*_CHANGEABLE, *_OF_RESUMING) and key != "argv"
-    ]
-    if argv or fixed:
-        what = f"{', '.join(fixed)} cannot be given" if fixed else "no command is given"
-        message = f"--resume goes on with the job as it is: {what} with it"
-        raise UsageError(message)
-    job = load_job(ctx.obj.data_folder, name)
-    changed = {key: options[key] for key in _CHANGEABLE if key in given}
-    patterns = {key: ctx.params[key] for key in ("includes", "excludes") if key in given}
-    return replace(job, options={**job.options, **changed}, **patterns)
 
 
 def _checked(environment: Environment, sender: Sender, job: JobRecord) -> JobRecord:
@@ -271,18 +238,40 @@ def _dry(planned: Plan, outgoing: Outgoing, *, as_json: bool) -> None:
         result(rental_lines(document))
 
 
+def _carried_out(launch: Launch, job: JobRecord, *, as_json: bool) -> Ended:
+    """Carry out a job; print how it ended, or why not, where a program wants it."""
+    try:
+        ended = carry_out(launch, job)
+    except AdvisorError as error:
+        if as_json:
+            result(to_json(not_ended_document(job, error)))
+        raise
+    if as_json:
+        result(to_json(ended_document(ended.job, ended)))
+    return ended
+
+
 def _launch(
     environment: Environment,
     planned: Plan,
+    *,
     confirm: Confirm | None,
     grace_s: float,
     sender: Sender,
+    resuming: str,
+    as_json: bool,
 ) -> Launch:
+    stream = sys.stderr if as_json else sys.stdout
+
+    def show(piece: bytes) -> None:
+        stream.buffer.write(piece)
+        stream.buffer.flush()
+
     def connect(instance: Instance) -> Ssh:
         return ssh_to(environment, planned.key_file, instance)
 
     def predicted(rental: Rental) -> Mapping[str, Any]:
-        return _predicted(planned, rental)
+        return predicted_of(planned, rental)
 
     def outgoing(job: JobRecord) -> Outgoing:
         return sender.outgoing(job.asked)
@@ -293,55 +282,8 @@ def _launch(
         confirm,
         connect,
         predicted,
-        _show,
+        show,
         grace_s,
         outgoing,
-    )
-
-
-def _show(piece: bytes) -> None:
-    sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
-
-
-def _predicted(planned: Plan, rental: Rental) -> Mapping[str, Any]:
-    """Return what a run on this machine is recorded with, and compared to."""
-    chosen = rental.chosen
-    ranking, at = chosen.ranking, chosen.at
-    offers = ranking.offers
-    workload = planned.job.workload
-    return {
-        "workload": workload.name,
-        "gpu": load_gpus().find(str(offers.gpu_name[at])).name,
-        "num_gpus": int(offers.num_gpus[at]),
-        "cpu": str(offers.cpu_name[at]) or None,
-        "threads": number(offers.cpu_threads[at]),
-        "cpu_ghz": number(offers.cpu_ghz[at]),
-        "batch_size": int(ranking.throughput.micro_batch[at]),
-        "precision": workload.precision,
-        "samples_per_s": float(ranking.throughput.samples_per_s[at]),
-    }
-
-
-def _compare(environment: Environment, ended: Ended) -> None:
-    """Record the throughput that the log tells, beside what was predicted."""
-    known = dict(ended.job.predicted)
-    if not known:
-        return
-    predicted = known.pop("samples_per_s")
-    with ended.log.open("rb") as file:
-        file.seek(max(ended.log.stat().st_size - _LOG_TAIL, 0))
-        text = file.read().decode(errors="replace")
-    per_step = float(known["batch_size"] * known["num_gpus"])
-    try:
-        told = read_log(text, str(ended.log), per_step)
-    except UsageError:
-        remark("the log tells no throughput that could be recorded")
-        return
-    run = OwnRun(samples_per_s=told.samples_per_s, **known)
-    with open_store(environment.data_folder) as connection:
-        keep_run(connection, run, told.kind, environment.now())
-    remark(
-        f"predicted {figure(predicted, 3)} samples/s, got {figure(told.samples_per_s, 3)}"
-        ": recorded, predictions use it from now on"
+        resuming,
     )

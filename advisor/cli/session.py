@@ -8,25 +8,29 @@ from typing import Any, NoReturn, Self
 
 from advisor.choice import Choice
 from advisor.cli.environment import Environment
-from advisor.cli.output import remark
+from advisor.cli.output import remark, remark_once
 from advisor.cli.progress import ShowFirst, progress
 from advisor.cost.assumptions import Assumptions, assumed_figures
 from advisor.cost.job import Job, Rental, needed_disk_gb
-from advisor.errors import NothingFitsError, UsageError
+from advisor.errors import AdvisorError, NothingFitsError, UsageError
 from advisor.hardware.gpus import GpuTable
+from advisor.hardware.names import gpu_key
 from advisor.market.cache import AnswerCache
 from advisor.market.columns import record_id
 from advisor.market.filters import (
     Filters,
-    countries_of,
     least_gpu_ram_mb,
     why_left_out,
 )
+from advisor.market.places import places_of
 from advisor.market.registry import search
 from advisor.market.types import Answer, Condition, Query, Record
 from advisor.ranking import Ranking, find_offer, load_tables, rank
 from advisor.throughput.own_runs import OwnRun
 from advisor.workloads.override import assigned, override
+
+_NOT_READ = "{}; no record, block or history counts meanwhile"
+"""What is said of the user's own file where a command does without it."""
 
 MB_PER_GB = 1000.0
 """Megabytes of host memory in a gigabyte, as the market counts."""
@@ -44,11 +48,14 @@ class JobOptions:
     rental: Rental
     assumed: tuple[str, ...]
     image: str | None
+    # A job that was kept before there was this goes on without it.
+    memory_margin: float = 0.0
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> Self:
         """Take click's options of the job out of all."""
-        return cls(**{one.name: options.pop(one.name) for one in fields(cls)})
+        names = [one.name for one in fields(cls) if one.name in options]
+        return cls(**{name: options.pop(name) for name in names})
 
     def job(self, environment: Environment) -> Job:
         """Return the job, its profile with the user's own figures, and its images.
@@ -67,11 +74,7 @@ class JobOptions:
         assumptions = Assumptions().replaced(assumed_figures(self.assumed))
         images = environment.images(self.image or "", profile)
         if not any(image.is_known for image in images):
-            name = images[0].name
-            remark(
-                f"which cards run {name} is unknown: 'advisor image {name}' asks its "
-                "registry, image_cuda and image_archs in the profile declare it"
-            )
+            _say_unknown(images[0].name)
         return Job(
             profile,
             self.epochs or profile.epochs,
@@ -80,7 +83,20 @@ class JobOptions:
             assumptions,
             self.fit_batch,
             images=images,
+            memory_margin=self.memory_margin,
         )
+
+
+def _say_unknown(image: str) -> None:
+    """Say that it is unknown which cards run an image, and what would tell."""
+    from advisor.software.rules import AUTOMATIC_TAG  # noqa: PLC0415  (of few images)
+
+    asks = f"'advisor image {image}' asks its registry, "
+    remark(
+        f"which cards run {image} is unknown: "
+        f"{'' if image.endswith(AUTOMATIC_TAG) else asks}image_cuda and image_archs in "
+        "the profile or in advisor.toml declare it"
+    )
 
 
 def refuse_both(one: str, other: str) -> NoReturn:
@@ -115,7 +131,10 @@ class Constraints:
     where: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what is not in the query language before anything is asked."""
+        """Refuse contradictions, and what is no place or no query, at once."""
+        if {*map(gpu_key, self.gpus)} & {*map(gpu_key, self.exclude_gpus)}:
+            refuse_both("--gpu", "--exclude-gpu of the same GPU")
+        places_of(self.regions)
         if self.where:
             from advisor.market.where import parse_where  # noqa: PLC0415  (start-up)
 
@@ -174,6 +193,28 @@ class Constraints:
             check_fields(conditions, records)
         return spelled(conditions, gpus.market_names())
 
+    def remark_on_gpus(self, gpus: GpuTable, records: Sequence[Record]) -> None:
+        """Say where a condition names a GPU by a name that no offer and no table has.
+
+        The language compares whole names, so that a slip leaves out all or nothing.
+        """
+        conditions = [one for one in self._where(gpus) if one.field == "gpu_name"]
+        if not conditions:
+            return
+        from advisor.market.reading import reader_of  # noqa: PLC0415  (start-up)
+        from advisor.market.values import renamed  # noqa: PLC0415
+        from advisor.market.where import unlisted_gpus  # noqa: PLC0415
+
+        read = reader_of("gpu_name")
+        names = {read(renamed(one)) for one in records if isinstance(one, Mapping)}
+        listed = {name for name in names if isinstance(name, str)}
+        for name in unlisted_gpus(conditions, listed):
+            near = [one.replace(" ", "_") for one in gpus.nearest(name, listed)]
+            if name.replace(" ", "_") in near:  # it is known, and not for rent now
+                continue
+            hint = f"did you mean {', '.join(near)}?" if near else "see 'advisor gpus'"
+            remark(f"where: no offer has gpu_name {name.replace(' ', '_')!r}: {hint}")
+
     def _short_forms(self, gpus: GpuTable) -> Iterator[Condition]:
         """Yield what the short options ask for as conditions that a market is sent."""
         if excluded := _market_names(gpus, self.exclude_gpus):
@@ -204,12 +245,14 @@ class Constraints:
             names = frozenset(
                 name for one in records if isinstance(name := one.get("gpu_name"), str)
             )
+        places = places_of(self.regions)
         return Filters(
             gpu_names=gpus.select(self.gpus, names) if self.gpus else None,
             num_gpus=frozenset(self.num_gpus),
             min_reliability=self.min_reliability,
             max_usd_per_hour=self.listed_max_price,
-            countries=countries_of(self.regions),
+            countries=places.countries,
+            states=places.states,
             verified=self.verified or None,
             min_duration_s=self.min_duration,
             excluded_gpus=gpus.select(self.exclude_gpus, names),
@@ -258,7 +301,11 @@ def own_runs(environment: Environment, workload: str) -> tuple[OwnRun, ...]:
         return ()
     from advisor.cli import kept  # noqa: PLC0415  (nothing is kept, mostly)
 
-    return kept.own_runs(environment, workload)
+    try:
+        return kept.own_runs(environment, workload)
+    except AdvisorError as error:
+        remark_once(_NOT_READ.format(error))
+        return ()
 
 
 def with_kept_data(
@@ -269,7 +316,11 @@ def with_kept_data(
         return job, filters
     from advisor.cli import kept  # noqa: PLC0415  (nothing is kept, mostly)
 
-    return kept.with_kept_data(environment, answer, job, filters)
+    try:
+        return kept.with_kept_data(environment, answer, job, filters)
+    except AdvisorError as error:
+        remark_once(_NOT_READ.format(error))
+        return job, filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +376,7 @@ def rank_all(environment: Environment, options: dict[str, Any]) -> Ranked:
     )
     tables = load_tables(environment.models)
     filters = asked.filters(tables.gpus, answer.records)
+    asked.remark_on_gpus(tables.gpus, answer.records)
     job, filters = with_kept_data(environment, answer, job, filters)
     choice = Choice(max_usd_per_hour=asked.unlisted_max_price)
     ranking = rank(answer.records, job, tables, filters, choice)

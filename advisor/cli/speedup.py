@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import click
 
 from advisor.cli.options import above_zero, no_nan
@@ -11,28 +15,112 @@ from advisor.hardware.cpus import Cpu, load_cpus
 from advisor.hardware.gpus import load_gpus
 from advisor.report.formats import to_json
 from advisor.report.speedup import speedup_document, speedup_text
-from advisor.throughput.speedup import processor, rates_of, speedup
-from advisor.workloads.profile import PRECISIONS, Precision
+from advisor.throughput.arithmetic import ARITHMETICS, Arithmetic, processor
+from advisor.throughput.functions import FUNCTIONS
+from advisor.throughput.speedup import (
+    Speedup,
+    Work,
+    function_work,
+    product_work,
+    rates_of,
+    speedup,
+)
+
+_PARTS_OF_CALL = click.Choice(["once", "call"])
+
+
+def _work_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a command with the options that say what is computed."""
+    options = [
+        click.option(
+            "--gflop",
+            type=float,
+            callback=above_zero,
+            metavar="10^9",
+            help="Operations of a call, in 10^9, as of products of matrices.",
+        ),
+        click.option(
+            "--matmul",
+            metavar="N|MxKxN",
+            help="A product of matrices of these sizes is a call.",
+        ),
+        click.option(
+            "--elements",
+            type=click.FloatRange(1.0, 1e13),
+            callback=no_nan,
+            metavar="N",
+            help="A --function of N numbers is a call.",
+        ),
+        click.option(
+            "--function",
+            type=click.Choice(list(FUNCTIONS)),
+            default="add",
+            show_default=True,
+            help="Of each number, with --elements; NumPy runs it on one core.",
+        ),
+        click.option(
+            "--touched-gb",
+            type=click.FloatRange(min=0.0),
+            callback=no_nan,
+            metavar="GB",
+            help="Memory that a call reads and writes, with --gflop. Default: none.",
+        ),
+        click.option(
+            "--data-gb",
+            type=click.FloatRange(min=0.0),
+            callback=no_nan,
+            metavar="GB",
+            help="Data that cross the link to the GPU and back. Default: none with "
+            "--gflop, else what is computed from and the result.",
+        ),
+        click.option(
+            "--calls",
+            type=click.FloatRange(1.0, 1e12),
+            default=1.0,
+            show_default=True,
+            callback=no_nan,
+            metavar="N",
+            help="How often it is computed.",
+        ),
+        click.option(
+            "--copies",
+            type=_PARTS_OF_CALL,
+            default="once",
+            show_default=True,
+            help="When data cross the link: once, or in every call.",
+        ),
+        click.option(
+            "--start-up",
+            type=_PARTS_OF_CALL,
+            default="once",
+            show_default=True,
+            help="When the GPU starts up: once, or in every call (a process of its own).",
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice(ARITHMETICS),
+            default="fp64",
+            show_default=True,
+            help="Arithmetic; fp64 is NumPy's default, int64 that of whole numbers. "
+            "Half precision is computed in FP32 on the CPU.",
+        ),
+        click.option(
+            "--parallel",
+            type=click.FloatRange(0.0, 1.0),
+            default=1.0,
+            show_default=True,
+            callback=no_nan,
+            metavar="0..1",
+            help="Share of the operations that runs in parallel.",
+        ),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 @click.command("speedup")
-@click.option(
-    "--gflop",
-    type=float,
-    required=True,
-    callback=above_zero,
-    metavar="10^9",
-    help="Operations of the whole computation, in 10^9.",
-)
-@click.option(
-    "--data-gb",
-    type=click.FloatRange(min=0.0),
-    default=0.0,
-    show_default=True,
-    callback=no_nan,
-    metavar="GB",
-    help="Data that cross the link to the GPU and back.",
-)
+@_work_options
 @click.option("--gpu", required=True, metavar="NAME", help="GPU, such as 'RTX 3080'.")
 @click.option("--cpu", metavar="NAME", help="CPU to compare with (see 'advisor cpus').")
 @click.option(
@@ -49,57 +137,138 @@ from advisor.workloads.profile import PRECISIONS, Precision
     help="Clock. Default: that of the CPU.",
 )
 @click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="fp32",
-    show_default=True,
-    help="Arithmetic of the GPU; the CPU computes in FP32.",
-)
-@click.option(
-    "--parallel",
-    type=click.FloatRange(0.0, 1.0),
-    default=1.0,
-    show_default=True,
+    "--threads",
+    type=click.FloatRange(1.0, 1e5),
     callback=no_nan,
-    metavar="0..1",
-    help="Share of the operations that runs in parallel.",
+    help="Cores that the code uses on the CPU. Default, as NumPy: all of them for "
+    "products, one for a --function and for integers.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def command(  # noqa: PLR0917  (one argument an option)
-    gflop: float,
-    data_gb: float,
     gpu: str,
     cpu: str | None,
     cores: float | None,
     clock: float | None,
-    precision: Precision,
-    parallel: float,
+    threads: float | None,
     as_json: bool,
+    **work: Any,
 ) -> None:
-    """Say whether a computation is worth moving to a GPU, and where the time goes."""
+    """Say whether a computation is worth moving to a GPU, and where the time goes.
+
+    \b
+    advisor speedup --matmul 4096 --gpu "RTX A4000" --cpu "Xeon Bronze 3104"
+    advisor speedup --elements 1e6 --function sin --calls 1e4 --gpu "RTX A4000" ...
+    advisor speedup --gflop 100 --touched-gb 2 --precision fp32 --gpu "RTX 3080" ...
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     card, known = load_gpus().find(gpu), load_cpus().resolve(cpu)
     _check(cpu, known, cores, clock)
     host = processor(known, cores, clock)
-    found = speedup(gflop, data_gb, rates_of(card, host, precision), parallel)
+    asked: Arithmetic = work["precision"]
+
+    def at(precision: Arithmetic) -> Speedup:
+        computed = _work(**work | {"precision": precision})
+        return speedup(computed, rates_of(card, host, precision, computed, threads))
+
+    found = at(asked)
     if as_json:
-        asked = {
-            "gflop": gflop,
-            "data_gb": data_gb,
+        document = {
+            "gflop": found.work.gflop,
+            "data_gb": found.work.data_gb,
             "gpu": card.name,
             "cpu": cpu,
             "cores": host.cores,
             "clock_ghz": host.ghz,
-            "precision": precision,
-            "parallel": parallel,
+            "precision": asked,
+            "parallel": found.work.parallel,
+            "touched_gb": found.work.touched_gb,
+            "calls": found.work.calls,
+            "copies": work["copies"],
+            "start_up": work["start_up"],
+            "function": found.work.function or None,
+            "threads": threads,
         }
-        result(to_json(speedup_document(found, asked)))
+        result(to_json(speedup_document(found, document)))
         return
-    named = cpu or "a CPU"
+    single = at("fp32") if asked == "fp64" else None
     title = (
-        f"{gflop:g} GFLOP and {data_gb:g} GB on {card.name} ({precision}), against "
-        f"{named} with {host.cores:g} cores at {host.ghz:g} GHz"
+        f"{_said(found.work, work['matmul'])} in {asked.upper()} on {card.name}, against "
+        f"{cpu or 'a CPU'} with {host.cores:g} cores at {host.ghz:g} GHz"
     )
-    result(speedup_text(found, title))
+    result(speedup_text(found, title, single))
+
+
+def _work(
+    *,
+    precision: Arithmetic,
+    gflop: float | None,
+    matmul: str | None,
+    elements: float | None,
+    function: str,
+    touched_gb: float | None,
+    data_gb: float | None,
+    calls: float,
+    copies: str,
+    start_up: str,
+    parallel: float,
+    **_: Any,
+) -> Work:
+    """Return what is computed.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if it is not said in one way
+    """
+    if [gflop, matmul, elements].count(None) != 2:
+        message = "say what is computed by one of --gflop, --matmul and --elements"
+        raise UsageError(message)
+    if touched_gb is not None and gflop is None:
+        message = "--touched-gb goes with --gflop: the others know what they touch"
+        raise UsageError(message)
+    if matmul is not None:
+        work = product_work(_sizes(matmul), precision)
+    elif elements is not None:
+        work = function_work(function, elements, precision)
+    else:
+        work = Work(gflop or 0.0, touched_gb or 0.0)
+    return replace(
+        work,
+        data_gb=work.data_gb if data_gb is None else data_gb,
+        calls=calls,
+        parallel=parallel,
+        copies_each=copies == "call",
+        start_up_each=start_up == "call",
+    )
+
+
+def _sizes(text: str) -> tuple[int, int, int]:
+    """Return M, K and N of ``N`` or ``MxKxN``.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if it is neither
+    """
+    try:
+        sizes = [int(size) for size in text.split("x")]
+    except ValueError:
+        sizes = []
+    if len(sizes) not in {1, 3} or min(sizes) < 1 or max(sizes) > 10**9:
+        message = f"--matmul: {text!r}: a size such as 4096 or 512x1024x256 is expected"
+        raise UsageError(message)
+    rows, inner, columns = sizes * 3 if len(sizes) == 1 else sizes
+    return rows, inner, columns
+
+
+def _said(work: Work, matmul: str | None) -> str:
+    """Return what is computed, in words."""
+    if work.function:
+        what = f"{work.function} of {work.gflop * 1e9:,.0f} numbers"
+    elif matmul:
+        what = f"product of matrices {matmul}"
+    else:
+        what = f"{work.gflop:g} GFLOP and {work.data_gb:g} GB"
+    return f"{work.calls:,.0f} calls: {what}" if work.calls > 1.0 else what
 
 
 def _check(

@@ -13,7 +13,9 @@ from advisor.arrays import BoolArray, FloatArray
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.bids import bid_curve, hazard_of
 from advisor.cost.expected import (
+    AT_ONCE,
     Lines,
+    Starts,
     averaged,
     checkpoint_interval_h,
     expected,
@@ -41,6 +43,8 @@ _LUCK = 2.0
 """Variance of the hours that an interruption costs, over the square of their mean, plus
 one: they are nearly exponential."""
 
+_EVEN = 0.5  # odds
+
 
 @dataclass(frozen=True, slots=True)
 class Bill:
@@ -67,7 +71,8 @@ class Bill:
     failures_per_h, losses_per_h : rates at which the machine fails and the bid loses
         its GPUs, in the middle of their priors
     flags : what is assumed of an offer; ``forced_move`` where it ends too early;
-        ``on_demand_cheaper`` where a rental on demand costs less than the best bid
+        ``on_demand_cheaper`` where a rental on demand costs less than the best bid;
+        ``likely_fails`` where the job more likely does not run there than runs
     """
 
     usd_per_hour: FloatArray
@@ -106,7 +111,7 @@ def bill(
     machines: Machines,
     throughput: Throughput,
     job: Job,
-    start_risk: FloatArray | float = 0.0,
+    starts: Starts = AT_ONCE,
 ) -> Bill:
     """Return what `job` costs on each offer.
 
@@ -115,9 +120,7 @@ def bill(
 
     Parameters
     ----------
-    start_risk : probability that the job does not start on a machine like this one for
-        want of memory, below 1, shape (N,). It is then paid for up to its first step and
-        tried on another one: p / (1 - p) times before it starts
+    starts : how the job comes to run
     """
     assumed = job.assumptions
     epoch_hours = _epoch_hours(throughput.samples_per_s, job)
@@ -148,7 +151,7 @@ def bill(
         failures_per_h=failures * fail_factor,
         preemptions_per_h=losses * loss_factor,
         planned_moves=moves,
-        failed_starts=start_risk / (1.0 - start_risk),
+        starts=starts,
     )
     by_error = lines.averaged(weights)
     whole = by_error.averaged(_WEIGHTS)
@@ -198,6 +201,7 @@ def bill(
             **paid.flags,
             "forced_move": moves > 0.0,
             "on_demand_cheaper": dearer,
+            "likely_fails": starts.elsewhere + 0.0 * moves > _EVEN,
         },
     )
 

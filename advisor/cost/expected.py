@@ -10,6 +10,7 @@ is rented. `advisor.cost.renewal` has the formulas.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,24 @@ from advisor.cost.renewal import best_interval_h, restart_phi, running_hours
 from advisor.cost.terms import Terms
 
 _LEAST_INTERVAL_H = 1.0 / 60.0
+
+
+class Starts(NamedTuple):
+    """How a job comes to run; each of shape (N,) or the same everywhere.
+
+    Attributes
+    ----------
+    failed : starts that are expected to fail, for want of memory or since the image does
+        not run; each is paid for up to its first step
+    elsewhere : probability that the job does not run on this offer but on another one
+    """
+
+    failed: FloatArray | float = 0.0
+    elsewhere: FloatArray | float = 0.0
+
+
+AT_ONCE = Starts()
+"""The job runs at its first start, here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +57,10 @@ class Lines:
     rent_usd : of the GPU part
     storage_usd : of the disk
     download_usd, upload_usd : traffic
-    failed_h : starts that fail for want of memory; bills rent
+    failed_h : starts that fail for want of memory, or since the image does not run;
+        bills rent
+    dearer_usd : what other machines cost more on which the job runs, in part or whole,
+        see `Assumptions.next_machine_dearer`
     failures, preemptions, moves, checkpoints, failed_starts : how many
     """
 
@@ -60,6 +82,7 @@ class Lines:
     checkpoints: FloatArray
     failed_h: FloatArray
     failed_starts: FloatArray
+    dearer_usd: FloatArray
 
     @property
     def running_h(self) -> FloatArray:
@@ -84,7 +107,11 @@ class Lines:
     def usd(self) -> FloatArray:
         """All dollars."""
         total: FloatArray = (
-            self.rent_usd + self.storage_usd + self.download_usd + self.upload_usd
+            self.rent_usd
+            + self.storage_usd
+            + self.download_usd
+            + self.upload_usd
+            + self.dearer_usd
         )
         return total
 
@@ -143,7 +170,7 @@ def expected(
     failures_per_h: FloatArray,
     preemptions_per_h: FloatArray | float = 0.0,
     planned_moves: FloatArray | float = 0.0,
-    failed_starts: FloatArray | float = 0.0,
+    starts: Starts = AT_ONCE,
 ) -> Lines:
     """Return the expected lines of the job on each offer.
 
@@ -157,9 +184,9 @@ def expected(
     assumed : how long waits last
     failures_per_h, preemptions_per_h : rates while running
     planned_moves : moves because the offer ends before the job does
-    failed_starts : starts before the one that succeeds, each paid up to its first step
-        and followed by another machine like this one
+    starts : before the job runs, and where it does
     """
+    failed_starts = starts.failed
     rate = failures_per_h + preemptions_per_h
     gone_failed = np.exp(-assumed.patience_h / assumed.repair_h)
     gone_paused = np.exp(-assumed.patience_h / assumed.pause_h)
@@ -197,6 +224,13 @@ def expected(
         + (1.0 + moves + failed_starts) * terms.image_gb
         + (rate * moved_h + resumed) * terms.checkpoint_gb
     )
+    rent_usd = terms.gpu_usd_per_h * paid_h
+    storage_usd = terms.storage_usd_per_h * (paid_h + pull_h + paused_h)
+    download_usd = terms.download_usd_per_gb * downloaded
+    upload_usd = terms.upload_usd_per_gb * terms.checkpoint_gb * count
+    here = _share_here(gone * interruptions, planned_moves)
+    elsewhere = 1.0 - (1.0 - starts.elsewhere) * here
+    paid_usd = rent_usd + storage_usd + download_usd + upload_usd
     shape = running_h.shape
 
     def full(values: FloatArray | float) -> FloatArray:
@@ -211,14 +245,30 @@ def expected(
         repeated_h=full(repeated_h),
         offline_h=full(failures * assumed.repair_h * (1.0 - gone_failed)),
         paused_h=full(paused_h),
-        rent_usd=full(terms.gpu_usd_per_h * paid_h),
-        storage_usd=full(terms.storage_usd_per_h * (paid_h + pull_h + paused_h)),
-        download_usd=full(terms.download_usd_per_gb * downloaded),
-        upload_usd=full(terms.upload_usd_per_gb * terms.checkpoint_gb * count),
+        rent_usd=full(rent_usd),
+        storage_usd=full(storage_usd),
+        download_usd=full(download_usd),
+        upload_usd=full(upload_usd),
         failures=full(failures),
         preemptions=full(preemptions),
         moves=full(moves),
         checkpoints=full(count),
         failed_h=full(failed_h),
         failed_starts=full(failed_starts),
+        dearer_usd=full(elsewhere * assumed.next_machine_dearer * paid_usd),
     )
+
+
+def _share_here(moves: FloatArray, planned_moves: FloatArray | float) -> FloatArray:
+    """Return the share of a job that runs on the machine where it began.
+
+    Of a job that moves k times an equal part, 1 / (k + 1), runs on each machine. Moves
+    that failures bring are Poisson: with a mean of m the expectation of it is
+    (1 - exp(-m)) / m; beside p planned ones about (1 - exp(-n)) / n / (p + 1), n being
+    m / (p + 1).
+    """
+    each = moves / (1.0 + planned_moves)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(each > 0.0, -np.expm1(-each) / each, 1.0)
+    here: FloatArray = share / (1.0 + planned_moves)
+    return here

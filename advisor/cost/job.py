@@ -29,6 +29,7 @@ class Job:
         ``"reserved"``: paid ahead at the offer's discount
     assumptions : figures of the cost model that no offer states
     fit_batch : each GPU takes the largest batch that it holds, not the profile's
+    memory_margin : share of a GPU's memory that is to be left free
     runs : of the workload that the user made and measured
     bid_hazard : how often a bid loses its GPUs; None: the stated prior
     images : Docker images that it may run in, the one to take where it runs first
@@ -43,6 +44,7 @@ class Job:
     runs: tuple[OwnRun, ...] = ()
     bid_hazard: BidHazard | None = None
     images: tuple[Image, ...] = field(default_factory=default_images)
+    memory_margin: float = 0.0
 
 
 def needed_disk_gb(workload: Workload, assumptions: Assumptions) -> float:

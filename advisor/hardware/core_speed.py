@@ -7,10 +7,12 @@ A ladder, the best information first; each step down widens the spread:
    class score, what CPUs of its microarchitecture score at its boost clock;
 3. a name with a score bridged from Geekbench 6, joined with the class score likewise;
 4. a name whose class score is all there is;
-5. no name, but a clock;
-6. no clock, but the PCIe generation of the host, and whether the name's brand is of
+5. a name that is in no table, but tells its family: what the family's members score,
+   and how far they differ;
+6. no name, but a clock;
+7. no clock, but the PCIe generation of the host, and whether the name's brand is of
    desktops;
-7. nothing.
+8. nothing.
 
 A brand alone ("Xeon(R)") and the name of a virtual CPU are no names. With a name the
 market's clock is ignored: it is base, boost or an instant reading, nobody says which,
@@ -27,7 +29,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from advisor.hardware.constants import SPREAD_OF
-from advisor.hardware.cpus import Cpu
+from advisor.hardware.cpus import Cpu, FamilyCpu
 
 REFERENCE_SCORE = 2100.0
 """PassMark single-thread score of a core of speed 1, by definition."""
@@ -92,7 +94,11 @@ class CoreSpeed(NamedTuple):
 
 
 def named_speed(cpu: Cpu, constants: CpuConstants) -> CoreSpeed:
-    """Return how fast one core of a known CPU is: steps 2 to 4."""
+    """Return how fast one core of a CPU is whose name is known: steps 2 to 5."""
+    if isinstance(cpu, FamilyCpu):
+        told = _speed(cpu.single_thread_score, constants.passmark_log_sd, constants)
+        of_score = constants.score_exponent * cpu.score_log_sd
+        return CoreSpeed(told.speed, math.hypot(told.log_sd, of_score))
     spreads = {
         "passmark": constants.passmark_log_sd,
         "geekbench6": constants.geekbench6_log_sd,
@@ -108,7 +114,7 @@ def named_speed(cpu: Cpu, constants: CpuConstants) -> CoreSpeed:
 def unnamed_speed(
     cpu_ghz: float, pci_gen: float, desktop: bool, constants: CpuConstants
 ) -> CoreSpeed:
-    """Return how fast one core of an unknown CPU is: steps 5 to 7.
+    """Return how fast one core of an unknown CPU is: steps 6 to 8.
 
     Parameters
     ----------

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import difflib
+import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from advisor.hardware.names import cpu_key
+from advisor.errors import UsageError
+from advisor.hardware.families import USUAL_LOG_SD, Rule, Score, load_rules, rule_of
+from advisor.hardware.names import cpu_key, cpu_words, stated_cores
 
 _TABLE = Path(__file__).parent / "data" / "cpus.csv"
 
@@ -22,7 +26,7 @@ class Cpu:
     Attributes
     ----------
     name : as published
-    key : the name normalised, see `advisor.hardware.names.cpu_key`
+    key : the name normalized, see `advisor.hardware.names.cpu_key`
     cores, threads : of one socket
     base_ghz, boost_ghz : nominal clocks, the boost of a single core
     year : in which the model was first seen in the published lists
@@ -32,9 +36,9 @@ class Cpu:
     l3_mb : L3 cache of one socket, MB
     single_thread_score : PassMark single-thread score, never unknown
     score_basis : ``"passmark"``; ``"geekbench6"``, bridged from Geekbench 6
-        single-core: ln PassMark = 2.302 + 0.759 ln Geekbench; or
+        single-core: ln PassMark = 2.302 + 0.759 ln Geekbench;
         ``"microarchitecture"``, boost clock x median score per GHz of boost of
-        the CPUs of the same microarchitecture
+        the CPUs of the same microarchitecture; or ``"family"``, see `FamilyCpu`
     class_score : that product for every CPU, NaN where its class has too few
     source : where the figures come from
     """
@@ -56,9 +60,36 @@ class Cpu:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class FamilyCpu(Cpu):
+    """A CPU that is in no table, as its name tells it: see `hardware.families`.
+
+    Cores and threads are the typical ones of the family, NaN where the name tells none.
+
+    Attributes
+    ----------
+    score_log_sd : standard deviation of the logarithm of the score
+    threads_log_sd : likewise of the threads
+    most_threads : most hardware threads of one socket, NaN where the name tells none
+    sockets : most sockets of a host, NaN where the name does not tell
+    """
+
+    score_log_sd: float
+    threads_log_sd: float
+    most_threads: float
+    sockets: float
+
+
 _IS_NUMBER = tuple(field.type == "float" for field in fields(Cpu))
-_KEY = 1  # position of the key in a line
+_KEY, _MICROARCHITECTURE = 1, 7  # positions in a line
+_MOST_NAMED = 5  # CPUs that an error lists
+_BRANDS = ("", "Xeon ", "Core ")
 _MOST_NAMES = 65_536  # whose meaning is remembered
+
+
+_UNKNOWN = Cpu(
+    *("", "", *(math.nan,) * 5, "", "", *(math.nan,) * 3, "family", math.nan, "")
+)
 
 
 class CpuTable:
@@ -72,11 +103,12 @@ class CpuTable:
     lines : the CPUs as the table's cells, each key once
     """
 
-    __slots__ = ("_lines", "_meant")
+    __slots__ = ("_lines", "_meant", "_told")
 
     def __init__(self, lines: Iterable[Sequence[str]]) -> None:
         self._lines = {line[_KEY]: line for line in lines}
         self._meant: dict[str, Cpu | None] = {}
+        self._told: dict[str, Cpu | None] = {}
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -102,12 +134,119 @@ class CpuTable:
             self._meant[name] = self._resolve(cpu_key(name))
         return self._meant[name]
 
+    def told(self, name: str | None) -> Cpu | FamilyCpu | None:
+        """Return the CPU that a host's name means, else what the name tells of it.
+
+        That is a `FamilyCpu`, and None where the name tells no family either.
+        """
+        known = self.resolve(name)
+        if known is not None or not name:
+            return known
+        if name not in self._told:
+            if len(self._told) >= _MOST_NAMES:
+                self._told.clear()
+            self._told[name] = self._of_family(name)
+        return self._told[name]
+
+    def find(self, query: str) -> Cpu | FamilyCpu:
+        """Return the one CPU that a user means, who need not write all of its name.
+
+        A CPU of the table whose name has all the words of the query, such as "7980X",
+        "i7-12700" or "Ryzen 5600x"; of several the one that has the fewest others.
+
+        Raises
+        ------
+        advisor.errors.UsageError
+            if no CPU is called so, and the name tells no family, or several are
+        """
+        if (known := self.resolve(query)) is not None:
+            return known
+        words = frozenset(cpu_words(query).split())
+        named = [key for key in self._lines if words <= frozenset(key.split())]
+        if any(map(_is_model, words)) and named:
+            fewest = min(len(key.split()) for key in named)
+            rows = [_cpu(self._lines[k]) for k in named if len(k.split()) == fewest]
+            if len(rows) > 1:
+                names = ", ".join(cpu.name for cpu in rows[:_MOST_NAMED])
+                raise UsageError(f"several CPUs are called {query!r}: {names}")
+            return rows[0]
+        for brand in _BRANDS:  # which people leave out
+            if (told := self.told(f"{brand}{query}")) is not None:
+                return told
+        raise UsageError(self._unknown(query))
+
     def _resolve(self, key: str) -> Cpu | None:
         line = self._lines.get(key)
         if line is None and (twin := _SINGLE_SOCKET.fullmatch(key)):
             other = key.removesuffix("p") if twin[1] else f"{key}p"
             line = self._lines.get(other)
         return None if line is None else _cpu(line)
+
+    def _of_family(self, name: str) -> FamilyCpu | None:
+        words = cpu_words(name)
+        rule = rule_of(words, load_rules())
+        if rule is None:
+            return None
+        if (stated := stated_cores(name)) > 0.0 and not math.isnan(rule.cores.most):
+            rule = rule.with_cores(stated)
+        kin = [
+            _cpu(line)
+            for line in self._lines.values()
+            if line[_MICROARCHITECTURE] == rule.microarchitecture
+        ]
+        members = [cpu for cpu in kin if rule.matches(cpu.key)]
+        cores, threads = rule.typical(
+            [cpu.cores for cpu in members], [cpu.threads for cpu in members]
+        )
+        score = rule.score or _score(members, kin, rule)
+        if score is None:
+            return None
+        return FamilyCpu(
+            **asdict(_UNKNOWN)
+            | {
+                "name": name,
+                "key": words,
+                "cores": cores,
+                "threads": threads,
+                "microarchitecture": rule.microarchitecture,
+                "segment": rule.segment,
+                "single_thread_score": score.value,
+                "source": rule.source,
+            },
+            score_log_sd=score.log_sd,
+            threads_log_sd=rule.threads.log_sd,
+            most_threads=rule.threads.most,
+            sockets=rule.sockets,
+        )
+
+    def _unknown(self, query: str) -> str:
+        words = cpu_words(query)
+        models = tuple(word for word in words.split() if _is_model(word))
+        by_key = {line[_KEY]: line[0] for line in self._lines.values()}
+        begun = [key for key in by_key for w in key.split() if w.startswith(models)]
+        close = begun or difflib.get_close_matches(words, by_key, n=3, cutoff=0.7)
+        hint = ", ".join(by_key[key] for key in close[:_MOST_NAMED])
+        advice = f"did you mean {hint}?" if hint else "'advisor cpus' lists those known"
+        return f"no CPU is called {query!r}; {advice}"
+
+
+def _score(members: Sequence[Cpu], kin: Sequence[Cpu], rule: Rule) -> Score | None:
+    """Return the score of a rule's members; of its kind of chip where it has none.
+
+    Then the family may be off from its kind by as much as one member is from another.
+    """
+    if members:
+        return Score.of_members([cpu.single_thread_score for cpu in members])
+    alike = [cpu for cpu in kin if not rule.segment or cpu.segment == rule.segment]
+    if not (alike or kin):
+        return None
+    kind = Score.of_members([cpu.single_thread_score for cpu in alike or kin])
+    return Score(kind.value, math.hypot(kind.log_sd, USUAL_LOG_SD))
+
+
+def _is_model(word: str) -> bool:
+    """Say whether a word of a name is that of one model: "7980x", not "i7" or "v4"."""
+    return cpu_key(word) != ""
 
 
 def load_cpus() -> CpuTable:

@@ -6,7 +6,7 @@ import csv
 import difflib
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,16 @@ _MIB_PER_GIB = 1024.0
 # Sold memory sizes of one model differ by a fifth or more (10 and 12 GB), while
 # the market's figure for one of them strays by up to 7 %.
 _SAME_MEMORY = 0.15
+
+
+_BRIDGED = frozenset({
+    "RTX 2070 Super", "RTX 2080", "RTX 2080 Super", "RTX 2080 Ti", "Titan RTX",
+    "RTX 3090", "RTX 3090 Ti", "Quadro GP100", "Quadro GV100", "Quadro RTX 5000",
+    "Quadro RTX 6000", "Quadro RTX 8000", "RTX A4500", "RTX A5000", "RTX A5500",
+    "RTX A6000", "A30", "A40", "A100-PCIe-40GB", "A100-PCIe-80GB", "H100-PCIe-80GB",
+})  # fmt: skip
+"""PCIe cards that an NVLink bridge joins in pairs, and that are sold without one (NVIDIA,
+data sheets of the cards)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,12 @@ class Gpu:
     interconnect: str
     source: str
     matmul_share: float = math.nan
+
+    def has_nvlink(self, num_gpus: int) -> bool:
+        """Say whether so many of these cards can be joined by NVLink."""
+        if self.interconnect in {"sxm", "nvlink"}:
+            return num_gpus > 1
+        return num_gpus == 2 and self.name in _BRIDGED
 
 
 _COLUMNS = tuple(field.name for field in fields(Gpu) if field.name != _MEASURED)
@@ -188,6 +204,25 @@ class GpuTable(Mapping[str, Gpu]):
             raise UsageError(f"several GPUs are called {query!r}: {names}")
         return rows[0]
 
+    def meant(self, query: str) -> tuple[str, ...]:
+        """Return what `find` takes of all GPUs that a user means.
+
+        They may be apart by commas, and each a family ("A100": all form factors and
+        memory sizes); the names are those of the rows, or as written where it is one.
+
+        Raises
+        ------
+        UsageError
+            if no GPU is called so
+        """
+        names: list[str] = []
+        for one in filter(None, map(str.strip, query.split(","))):
+            rows = [] if self.resolve(one) else self._meant(gpu_key(one))
+            names += [gpu.name for gpu in rows] if len(rows) > 1 else [one]
+        for name in names:
+            self.find(name)
+        return tuple(dict.fromkeys(names)) or (self.find(query).name,)
+
     def select(self, queries: Sequence[str], names: Iterable[str]) -> frozenset[str]:
         """Return those of a market's `names` that a user's `queries` mean.
 
@@ -215,6 +250,28 @@ class GpuTable(Mapping[str, Gpu]):
                 raise UsageError(self._unknown(query, listed))
             selected |= matches
         return frozenset(selected)
+
+    def nearest(self, name: str, listed: Collection[str]) -> tuple[str, ...]:
+        """Return what a market's exact name may have been meant to be, sorted.
+
+        Those of the GPU or family that it names, of the offers or else of markets; or
+        the nearest spelling, if any is near.
+
+        Parameters
+        ----------
+        name : which no offer has
+        listed : names that offers have
+        """
+        usual = self.market_names()
+        for names in (listed, usual):
+            try:
+                if meant := self.select([name], names):
+                    return tuple(sorted(meant))
+            except UsageError:
+                continue
+        by_lower = {one.lower(): one for one in (*usual, *sorted(listed))}
+        close = difflib.get_close_matches(name.lower(), by_lower, n=1)
+        return tuple(by_lower[one] for one in close)
 
     def market_names(self) -> tuple[str, ...]:
         """Return the spellings of markets, those of all rows, sorted."""

@@ -8,24 +8,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray, distinct
-from advisor.hardware.core_speed import (
-    MAX_CLOCK_GHZ,
-    CoreSpeed,
-    CpuConstants,
-    is_desktop_brand,
-    named_speed,
-    unnamed_speed,
-)
-from advisor.hardware.cpus import Cpu, CpuTable
+from advisor.hardware.contradictions import weighed_cards
+from advisor.hardware.core_speed import CpuConstants
+from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu, GpuTable
-from advisor.hardware.mixed import mixed_cards
+from advisor.hardware.host import describe_cores
 from advisor.market.offers import Offers
-
-THREADS_PER_GPU = 16.0
-"""Threads a GPU where an offer says nothing: median of 1,447 published offers (June
-to September 2026); their logarithms have a standard deviation of 0.71."""
-
-THREADS_PER_GPU_LOG_SD = 0.71
 
 PCIE_GB_S_PER_LANE = (0.25, 0.5, 0.985, 1.969, 3.938, 7.563)
 """10^9 bytes/s of one lane by generation, 1 to 6 (PCI-SIG, encoding included)."""
@@ -37,11 +25,7 @@ generation 3, 25 of 31.5 on generation 4)."""
 HOST_TO_GPU_BOUNDS_GB_S = (0.2, 60.0)
 """Below and above it no working link of generation 1 to 5 has been measured."""
 
-_MIB_PER_GIB = 1024.0
 _MB_PER_GB = 1000.0
-
-# A market's memory figure strays from the nominal one by up to 7 %.
-_SAME_MEMORY = 0.15
 
 # A GPU whose limit is below this share of its nominal power is slowed on purpose.
 _POWER_CAPPED = 0.9
@@ -61,7 +45,9 @@ class Machines:
     model : which of them each machine has
     num_gpus : GPUs
     gpu_memory_gb : GiB of one GPU, NaN where unknown; of the smallest
-    slowest_share : rate of the slowest GPU over that of the model, 1 where all are alike
+    slowest_share : rate of the slowest GPU over that of the model, 1 where all are what
+        the offer names and nothing speaks against it
+    gpu_log_sd : what that adds to the standard deviation of the rate's logarithm
     fp32_tflops, tf32_tflops, fp16_tflops, bf16_tflops : usable matrix rates of one
         GPU, 10^12 FLOP/s; a precision that it lacks runs at the FP32 rate, as in
         PyTorch; NaN where the GPU is unknown and the market does not describe it
@@ -71,15 +57,20 @@ class Machines:
     host_to_gpu_gb_s : host-to-GPU copies of one GPU, 10^9 bytes/s
     core_speed : speed of one core, 1 at a PassMark single-thread score of 2,100
     core_speed_log_sd : standard deviation of its natural logarithm
+    threads : hardware threads of the whole offer, assumed where nobody counts them
     cores : cores of the whole offer, hardware threads weighted by what they add
     cores_log_sd : standard deviation of its natural logarithm
     ram_gb : host memory of the offer, 10^9 bytes; NaN where unknown
     disk_mb_s : disk bandwidth, 10^6 bytes/s; NaN where unknown
     flags : name -> whether it holds, shape (N,) each: ``gpu_unknown`` (in no table,
-        guessed from the market's figures), ``cpu_unknown``, ``cores_unknown``,
-        ``clock_capped`` (counts as 6.2 GHz), ``gpu_power_capped`` (limit below 90 %
-        of the nominal power), ``memory_modded`` (not the memory it was sold with),
-        ``mixed_gpus`` (not all of them are what is named, see `hardware.mixed`)
+        guessed from the market's figures), ``cpu_unknown``, ``cpu_family`` (in no table,
+        taken as its name tells), ``cores_unknown``, ``clock_capped`` (counts as 6.2 GHz),
+        ``threads_contradictory`` (more than the machine or its CPU has),
+        ``gpu_power_capped`` (limit below 90 % of the nominal power), ``memory_modded``
+        (not the memory it was sold with), ``gpu_slice`` (a part of a card, or a lesser
+        one), ``mixed_gpus`` (not all of them are what is named, see `hardware.mixed`),
+        ``memory_contradictory`` (of one card and of all), ``flops_contradictory`` and
+        ``bandwidth_contradictory`` (not those of the card that is named)
     """
 
     models: tuple[Gpu | None, ...]
@@ -87,6 +78,7 @@ class Machines:
     num_gpus: FloatArray
     gpu_memory_gb: FloatArray
     slowest_share: FloatArray
+    gpu_log_sd: FloatArray
     fp32_tflops: FloatArray
     tf32_tflops: FloatArray
     fp16_tflops: FloatArray
@@ -100,6 +92,7 @@ class Machines:
     host_to_gpu_gb_s: FloatArray
     core_speed: FloatArray
     core_speed_log_sd: FloatArray
+    threads: FloatArray
     cores: FloatArray
     cores_log_sd: FloatArray
     ram_gb: FloatArray
@@ -110,6 +103,12 @@ class Machines:
     def gpu(self) -> tuple[Gpu | None, ...]:
         """The table's row of each, None where the GPU is in no table."""
         return tuple(map(self.models.__getitem__, self.model.tolist()))
+
+    @property
+    def lacks_bf16(self) -> BoolArray:
+        """Whether the card is known to have no BF16 arithmetic, shape (N,)."""
+        lacking = [gpu is not None and np.isnan(gpu.bf16_tflops) for gpu in self.models]
+        return np.array(lacking, dtype=bool)[self.model]
 
     def take(self, index: IntArray) -> Machines:
         """Return the machines at the positions `index`."""
@@ -145,42 +144,39 @@ def describe(
     figures = _nominal(models, row)
     unknown = row == len(gpus.rows)
     _guess(figures, unknown, offers, gpus)
-    memory, modded = _memory(offers, figures["memory_gb"])
-    mixed = mixed_cards(offers, figures["fp32_tflops"])
-    names, named = distinct(offers.cpu_name.tolist())
-    cpu = [cpus.resolve(name) for name in names]
-    cpu_unknown = np.array([one is None for one in cpu], dtype=bool)[named]
-    speed, speed_log_sd = _core_speeds(cpu, named, offers, constants)
+    families = ["" if gpu is None else gpu.family for gpu in models]
+    cards = weighed_cards(offers, figures, [families[at] for at in row.tolist()])
+    host = describe_cores(offers, cpus, constants)
+    speed, speed_log_sd = host.speed, host.speed_log_sd
     if measured_speed is not None:
         measured = np.isfinite(measured_speed)
         speed = np.where(measured, measured_speed, speed)
         speed_log_sd = np.where(measured, constants.measured_log_sd, speed_log_sd)
-    cores, cores_log_sd = _cores(cpu, named, offers, constants)
     with np.errstate(invalid="ignore"):
         capped = offers.gpu_max_power_w < _POWER_CAPPED * figures["tdp_w"]
-        clock_capped = offers.cpu_ghz > MAX_CLOCK_GHZ
+    links = _interconnect(models, row, offers.bw_nvlink_gb_s)
+    links[cards.flags["gpu_slice"]] = "pcie"  # slices do not see each other
     return Machines(
         models=models,
         model=row,
         num_gpus=offers.num_gpus,
-        gpu_memory_gb=np.fmin(memory, mixed.memory_gb),
-        slowest_share=mixed.rate,
-        interconnect=_interconnect(models, row, offers.bw_nvlink_gb_s),
+        gpu_memory_gb=cards.memory_gb,
+        slowest_share=cards.rate,
+        gpu_log_sd=cards.log_sd,
+        interconnect=links,
         host_to_gpu_gb_s=_host_to_gpu(offers, figures),
         core_speed=speed,
         core_speed_log_sd=speed_log_sd,
-        cores=cores,
-        cores_log_sd=cores_log_sd,
+        threads=host.threads,
+        cores=host.cores,
+        cores_log_sd=host.cores_log_sd,
         ram_gb=offers.cpu_ram_mb / _MB_PER_GB,
         disk_mb_s=offers.disk_bw_mb_s,
         flags={
             "gpu_unknown": unknown,
-            "cpu_unknown": cpu_unknown,
-            "cores_unknown": np.isnan(offers.cpu_threads),
-            "clock_capped": clock_capped,
             "gpu_power_capped": capped,
-            "memory_modded": modded,
-            "mixed_gpus": mixed.mixed,
+            **host.flags,
+            **cards.flags,
         },
         **{name: figures[name] for name in _KEPT},
     )
@@ -257,13 +253,6 @@ def _tensor_ratio(capability: float, gpus: GpuTable) -> float:
     return ratios[max(ratios)] if ratios else 1.0
 
 
-def _memory(offers: Offers, nominal: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Return GiB of one GPU, and whether it is not what the model was sold with."""
-    told = offers.gpu_ram_mb / _MIB_PER_GIB
-    modded = np.abs(np.log(told / nominal)) > _SAME_MEMORY
-    return np.where(modded, told, np.fmin(told, nominal)), modded
-
-
 def _interconnect(
     models: Sequence[Gpu | None], row: IntArray, bw_nvlink_gb_s: FloatArray
 ) -> ObjectArray:
@@ -296,50 +285,3 @@ def _host_to_gpu(offers: Offers, figures: Mapping[str, FloatArray]) -> FloatArra
     rate = np.where(np.isnan(measured), stated, measured)
     bounded: FloatArray = np.clip(rate, *HOST_TO_GPU_BOUNDS_GB_S)
     return bounded
-
-
-def _core_speeds(
-    cpu: Sequence[Cpu | None], named: IntArray, offers: Offers, constants: CpuConstants
-) -> tuple[FloatArray, FloatArray]:
-    """Return the speed of one core and the log-sd of it, shape (N,) each.
-
-    Parameters
-    ----------
-    cpu : the distinct CPUs
-    named : which of them each offer has, shape (N,)
-    """
-    nothing = (np.nan, np.nan)
-    speeds = [nothing if one is None else named_speed(one, constants) for one in cpu]
-    both: FloatArray = np.array(speeds, dtype=np.float64).reshape(-1, 2)[named]
-    (places,) = np.nonzero(np.isnan(both[:, 0]))
-    told = zip(
-        offers.cpu_ghz[places].tolist(),
-        offers.pci_gen[places].tolist(),
-        offers.cpu_name[places].tolist(),
-        strict=True,
-    )
-    seen: dict[tuple[float, float, str], CoreSpeed] = {}
-    for place, (ghz, generation, name) in zip(places.tolist(), told, strict=True):
-        key = (ghz, generation, name)
-        if key not in seen:
-            desktop = is_desktop_brand(name)
-            seen[key] = unnamed_speed(ghz, generation, desktop, constants)
-        both[place] = seen[key]
-    return both[:, 0], both[:, 1]
-
-
-def _cores(
-    cpu: Sequence[Cpu | None], named: IntArray, offers: Offers, constants: CpuConstants
-) -> tuple[FloatArray, FloatArray]:
-    """Return the cores of each offer and the log-sd of them, shape (N,) each."""
-    one_each = [one is not None and one.threads == one.cores for one in cpu]
-    whole = np.array(one_each, dtype=bool)[named]
-    share = np.where(whole, 1.0, constants.core_per_thread)
-    share_log_sd = np.where(
-        whole, constants.whole_core_log_sd, constants.core_per_thread_log_sd
-    )
-    unknown = np.isnan(offers.cpu_threads)
-    usual = THREADS_PER_GPU * offers.num_gpus
-    threads = np.where(unknown, usual, offers.cpu_threads)
-    prior_log_sd = np.where(unknown, THREADS_PER_GPU_LOG_SD, 0.0)
-    return threads * share, np.hypot(share_log_sd, prior_log_sd)

@@ -26,11 +26,21 @@ _GPU_WORDS = {
 _GPU_MARKS = str.maketrans("_-()/,®™", "        ")
 _GPU_MEMORY = re.compile(r"(?<=\d)g(?:i?b)?\b|\s+gi?b\b")
 _GPU_SUFFIX = re.compile(r"(\d{4})(ti|super|s|d|ada)", re.ASCII)
+_GPU_SLICE = re.compile(r"(?:\bmig[ -]*)?\b(?:\d+c\.)?(\d+)g\.(\d+)gb\S*|\bmig\b")
+# Between a brand and a number, and between a data center card and its board.
+_GPU_GLUED = re.compile(
+    r"(?<=\brtx)(?=a?\d|pro)|(?<=\bgtx)(?=\d)|(?<=\bpro)(?=\d{4})"
+    r"|(?<=\bgeforce)(?=[rg]tx|\d)|(?<=\btesla)(?=[a-z]\d)|(?<=\bquadro)(?=[a-z]|\d)"
+    r"|(?<=\btitan)(?=rtx|v\b|xp?\b)|(?<=\b[abhlpv]\d\d)(?=sxm|pcie|nvl)"
+    r"|(?<=\b[abhlpv]\d\d\d)(?=sxm|pcie|nvl)|(?<=\d)(?=laptop|mobile|max-?q)"
+)
+_GPU_PROFESSIONAL = re.compile(r"a[2-6]\d00")  # RTX A6000; an A100 is none
 _FIRST_RTX = 2000  # GeForce 20 and newer are RTX, but for the 16 series
 
 _CPU_MARKS = re.compile(r"\([^)]*\)|[®™©]")  # also remarks: "(Skylake, IBRS)"
 _CPU_VERSION = re.compile(r"(?<=[\dlw]) ?v ?(?=\d\b)")
-_CPU_CORES = re.compile(r"\b(?:\d+|dual|quad|six|eight|twelve|sixteen)-cores?\b")
+_CPU_CORES = re.compile(r"\b(?:\d+|dual|quad|six|eight|twelve|sixteen)[- ]cores?\b")
+_CPU_COUNT = re.compile(r"\b(\d{1,3})[- ]cores?\b")
 _CPU_GENERATION = re.compile(r"\b\d+th gen\b")
 _CPU_NOISE = frozenset(("amd", "intel", "cpu", "processor"))
 # Three digits, a letter between them at most: 7702, 7V13, 72F3, 285K.
@@ -40,8 +50,21 @@ _CPU_NO_MODEL = re.compile(
 )
 
 
+class MigProfile(NamedTuple):
+    """A part of a GPU as NVIDIA's MIG names it, such as ``3g.40gb``.
+
+    Attributes
+    ----------
+    slices : of the GPU's cores
+    memory_gb : GB of its memory, rounded
+    """
+
+    slices: float
+    memory_gb: float
+
+
 class GpuKey(NamedTuple):
-    """A GPU's name, normalised.
+    """A GPU's name, normalized.
 
     Attributes
     ----------
@@ -53,15 +76,27 @@ class GpuKey(NamedTuple):
     memory_gb: float
 
 
+def mig_profile(name: str) -> MigProfile | None:
+    """Return the part of a GPU that a name states, None where it states none."""
+    found = _GPU_SLICE.search(name.lower())
+    if found is None or found[1] is None:
+        return None
+    return MigProfile(float(found[1]), float(found[2]))
+
+
 def gpu_key(name: str) -> GpuKey:
     """Return the key of a GPU's name, whichever way a market or driver spells it.
 
     Case, order, brand and filler words do not matter; every other word does, so
     that "RTX 3060" is never "RTX 3060 Ti". ``2070S`` is ``2070 Super``, ``Q`` is
     ``Quadro``, ``Mobile`` is ``Laptop``, ``4090`` alone is ``RTX 4090``. The memory
-    in a name is taken out: it tells rows of one model apart.
+    in a name is taken out: it tells rows of one model apart. So is the profile of a
+    slice ("MIG 1g.10gb"), see `mig_profile`. What is written in one word is taken apart:
+    ``rtx4090`` is ``RTX 4090``, ``h100sxm`` is ``H100 SXM``.
     """
-    text = name.lower().replace("max-q", "maxq").translate(_GPU_MARKS)
+    text = _GPU_SLICE.sub(" ", name.lower())
+    text = text.replace("max-q", "maxq").translate(_GPU_MARKS)
+    text = _GPU_GLUED.sub(" ", _GPU_GLUED.sub(" ", text))
     text = _GPU_MEMORY.sub("gb", text.replace("instinct", " "))
     found: list[str] = []
     memory = math.nan
@@ -79,6 +114,8 @@ def gpu_key(name: str) -> GpuKey:
         words.discard("blackwell")
     if found and found[0].isdecimal() and len(found[0]) == 4:
         words.add("rtx" if int(found[0]) >= _FIRST_RTX else "gtx")
+    if found and _GPU_PROFESSIONAL.fullmatch(found[0]):
+        words.add("rtx")
     return GpuKey(" ".join(sorted(words)), memory)
 
 
@@ -91,13 +128,31 @@ def cpu_key(name: str) -> str:
     Processor"), of families alone ("AMD EPYC", "Xeon(R)") and of engineering
     samples get the empty key. Suffix letters of the model stay.
     """
-    text = name.lower().partition("@")[0]
-    text = " ".join(_CPU_MARKS.sub(" ", text).split())
+    text = _plain(_CPU_MARKS.sub(" ", name.lower().partition("@")[0]))
     if _CPU_NO_MODEL.search(text):
         return ""
+    key = _cpu_words(text)
+    return key if _CPU_DIGITS.search(key) else ""
+
+
+def cpu_words(name: str) -> str:
+    """Return the words of a CPU's name as `cpu_key` spells them, whatever they say."""
+    return _cpu_words(_plain(_CPU_MARKS.sub(" ", name.lower().partition("@")[0])))
+
+
+def stated_cores(name: str) -> float:
+    """Return the cores that a CPU's name states ("64-Core Processor"), else NaN."""
+    found = _CPU_COUNT.search(name.lower())
+    return float(found[1]) if found else math.nan
+
+
+def _cpu_words(text: str) -> str:
     text = text.partition(" with radeon")[0].partition(" w/")[0]
     text = _CPU_GENERATION.sub(" ", _CPU_CORES.sub(" ", text))
     text = _CPU_VERSION.sub(" v", text.replace("-", " "))
     text = text.replace("ryzen threadripper", "threadripper")
-    key = " ".join(word for word in text.split() if word not in _CPU_NOISE)
-    return key if _CPU_DIGITS.search(key) else ""
+    return " ".join(word for word in text.split() if word not in _CPU_NOISE)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from enum import Enum
 
-SMALLEST_CUT = 64
-"""Fewest rows at which an answer has been seen to be cut."""
-
 _VARYING_CUTS = (225, 256)  # 234 to 241 were reported; the rest is our margin
+_KNOWN_CUT = 64
 _ROUND = (50, 64)
+_SMALL_PAGES = (20, 25, 32)  # a page of the market's list of instances has 25
 _SPREAD = 0.05
 """Part by which we take a cut to vary between calls: 234 to 241 are 3 %."""
 
@@ -37,14 +36,14 @@ def suspicion(rows: int, asked: int, seen: Collection[int] = ()) -> Suspicion:
     seen : rows at which this market's answers were found to be cut before
     """
     low, high = _VARYING_CUTS
-    if rows < SMALLEST_CUT:
+    if rows == 0:
         return Suspicion.NONE
-    if rows == SMALLEST_CUT or low <= rows <= high or rows >= asked:
+    if rows == _KNOWN_CUT or low <= rows <= high or rows >= asked:
         return Suspicion.LIKELY
     if any(abs(rows - cut) <= _SPREAD * cut for cut in seen):
         return Suspicion.LIKELY
     # There may be cuts that nobody told of: those who choose them like round numbers.
-    is_round = any(rows % base == 0 for base in _ROUND)
+    is_round = rows in _SMALL_PAGES or any(rows % base == 0 for base in _ROUND)
     return Suspicion.DOUBT if is_round else Suspicion.NONE
 
 

@@ -11,10 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["number", "flag", "text", "word", "country", "version", "release", "other"]
-"""What a field holds: a number; true or false; a text; a text of small letters; a
-country; a driver's version; the release of a system; nobody said (a field of another
-market)."""
+Kind = Literal[
+    "number",
+    "flag",
+    "text",
+    "word",
+    "cpu",
+    "country",
+    "version",
+    "release",
+    "other",
+]
+"""What a field holds: a number; true or false; a text; a text of small letters; a CPU
+architecture; a country; a driver's version; the release of a system; nobody said (a
+field of another market)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,7 @@ FIELDS: Mapping[str, Field] = {
     "bw_nvlink": Field(unit="GB/s"),
     "cluster_id": _NUMBER,
     "compute_cap": Field(least=100, meaning="counted x 100, 890 for 8.9"),
-    "cpu_arch": _WORD,
+    "cpu_arch": Field("cpu"),
     "cpu_cores": Field(unit="threads"),
     "cpu_cores_effective": Field(unit="threads"),
     "cpu_ghz": Field(unit="GHz"),

@@ -14,37 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray
-from advisor.errors import UsageError
+from advisor.arrays import BoolArray, FloatArray, distinct
 from advisor.market.columns import record_id
 from advisor.market.conditions import sifted, unmet
 from advisor.market.offers import MIB_PER_GIB, Offers, parse_offers
+from advisor.market.places import State, states_in
 from advisor.market.types import Condition, Record
 
 _SHOWN_LESS = 0.07
 """Share by which the memory that a GPU shows may be below the one it is sold with: up
 to 6.3 % where ECC takes its part (L4, A10, L40S: 23,028 of 24,576 MB), 6.7 % on a B200
 (published offers of June to September 2026)."""
-
-REGIONS: dict[str, frozenset[str]] = {
-    name: frozenset(countries.split())
-    for name, countries in {
-        "europe": "AD AL AT BA BE BG BY CH CY CZ DE DK EE ES FI FO FR GB GE GI GR HR HU "
-        "IE IS IT LI LT LU LV MC MD ME MK MT NL NO PL PT RO RS SE SI SK SM UA UK VA XK",
-        "north-america": "CA MX US",
-        "south-america": "AR BO BR CL CO EC GY PE PY SR UY VE",
-        "asia": "AE AM AZ BD BH BN BT CN HK ID IL IN IQ JO JP KG KH KR KW KZ LA LB LK MM "
-        "MN MO MV MY NP OM PH PK PS QA SA SG SY TH TJ TM TR TW UZ VN YE",
-        "oceania": "AU FJ NC NZ PF PG",
-        "africa": "AO BF BI BJ BW CD CG CI CM CV DJ DZ EG ET GA GH GM GN KE LY MA MG ML "
-        "MU MW MZ NA NE NG RW SD SN SO TG TN TZ UG ZA ZM ZW",
-    }.items()
-}
-"""Countries (ISO 3166-1 alpha-2) of the regions that ``--region`` knows.
-
-Continents after the UN geoscheme (M49), Mexico with North America, Cyprus and
-Georgia with Europe.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +37,7 @@ class Filters:
     num_gpus : GPUs in the offer that will do
     min_reliability : least market reliability, 0 to 1
     max_usd_per_hour : highest price with `disk_gb` of disk, $/h
-    countries : 2-letter countries that will do
+    countries, states : 2-letter countries, and parts of countries, any of which will do
     verified : True for offers that the market has verified
     min_duration_s : seconds that the offer must still stand
     excluded_gpus : the market's spellings of the GPUs that will not do
@@ -74,6 +54,7 @@ class Filters:
     min_reliability: float | None = None
     max_usd_per_hour: float | None = None
     countries: frozenset[str] = frozenset()
+    states: frozenset[State] = frozenset()
     verified: bool | None = None
     min_duration_s: float | None = None
     excluded_gpus: frozenset[str] = frozenset()
@@ -84,27 +65,6 @@ class Filters:
     blocked_machines: frozenset[int] = frozenset()
     blocked_hosts: frozenset[int] = frozenset()
     allowed_machines: frozenset[int] = frozenset()
-
-
-def countries_of(regions: tuple[str, ...]) -> frozenset[str]:
-    """Return the countries of region names and 2-letter country codes.
-
-    Raises
-    ------
-    UsageError
-        if a word is neither a region nor two letters
-    """
-    countries: set[str] = set()
-    for word in regions:
-        if word.lower() in REGIONS:
-            countries |= REGIONS[word.lower()]
-        elif len(word) == 2 and word.isalpha():
-            countries.add(word.upper())
-        else:
-            known = ", ".join(REGIONS)
-            message = f"no region {word!r}: use a 2-letter country code or {known}"
-            raise UsageError(message)
-    return frozenset(countries)
 
 
 def least_gpu_ram_mb(nominal_gb: float) -> float:
@@ -214,16 +174,31 @@ def _reasons(
             "not_datacenter",
             np.nan_to_num(offers.hosting_type, nan=1.0) != 1,
         )
-    if filters.countries:
-        wanted = filters.countries | {""}
+    if filters.countries or filters.states:
         yield "unknown_geolocation", offers.country == ""
-        yield "region", np.array([c not in wanted for c in offers.country], dtype=bool)
+        yield "region", ~_stand_in(offers, filters.countries, filters.states)
     price, _ = offers.usd_per_hour(disk_gb)
     yield from _bound("reliability", offers.reliability, at_least=filters.min_reliability)
     yield from _bound("price", price, at_most=filters.max_usd_per_hour)
     yield from _bound("duration", offers.duration_s, at_least=filters.min_duration_s)
     yield from _bound("host_ram", offers.cpu_ram_mb, at_least=filters.min_host_ram_mb)
     yield from _bound("gpu_ram", offers.gpu_ram_mb, at_least=filters.min_gpu_ram_mb)
+
+
+def _stand_in(
+    offers: Offers, countries: frozenset[str], states: frozenset[State]
+) -> BoolArray:
+    """Return which offers are in one of the places, or nobody knows where."""
+    where, code = distinct(
+        zip(offers.country.tolist(), offers.geolocation.tolist(), strict=True)
+    )
+    within = [
+        country in countries
+        or country == ""
+        or not states.isdisjoint(states_in(geolocation, country))
+        for country, geolocation in where
+    ]
+    return np.array(within, dtype=bool)[code]
 
 
 def _bound(

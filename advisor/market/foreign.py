@@ -45,6 +45,8 @@ def wrong_text(text: bytes) -> str:
     """Say what a text is that is no JSON, from its beginning."""
     words = text[:_HEAD].decode("utf-8", "replace").strip()
     first = words.partition("\n")[0]
+    if not first:
+        return "an empty file"
     if first.startswith("<"):
         return "an HTML page"
     for name, pattern in _TABLES.items():

@@ -19,6 +19,7 @@ from advisor.errors import MarketError, UsageError
 from advisor.market.late import LateError, within
 from advisor.market.offers import MIB_PER_GIB
 from advisor.market.types import Answer, Query, Record, Surroundings
+from advisor.resources import installing
 
 NAME = "gpuhunt"
 DEADLINE_S = 120.0
@@ -114,7 +115,7 @@ def open_gpuhunt(surroundings: Surroundings) -> GpuhuntMarket:
     try:
         import gpuhunt  # noqa: PLC0415  (an extra)
     except ImportError as error:
-        message = "market gpuhunt needs a library: pip install 'advisor[gpuhunt]'"
+        message = f"market gpuhunt needs a library: {installing('gpuhunt')}"
         raise UsageError(message) from error
     # What it logs of a provider that it skips is no error of the user's.
     logging.getLogger("gpuhunt").addHandler(logging.NullHandler())

@@ -46,6 +46,13 @@ GB_IF_BELOW = 512.0
 SLOWEST_GHZ = 0.3
 """What is slower once taken for MHz was no clock at all."""
 
+LEAST_USD_PER_HOUR, MOST_USD_PER_GPU_HOUR = 1e-3, 1e3
+"""No offer costs less than a tenth of a cent, no GPU more than a thousand dollars an hour
+(assumption): the cheapest of 1,494 published offers costs 2.9 cents."""
+
+_PRICES = ("dph_base", "dph_total", "discounted_dph_total", "min_bid")
+_SAME_PRICE = 0.01  # by which prices of one offer differ by rounding
+_DISK_SLACK_GB = 100.0  # of what a price of disk may be for beyond the disk itself
 _GB_PER_TB = 1000.0
 _LARGEST = 1e12  # no figure of an offer is larger, in any unit that is used here
 
@@ -91,7 +98,7 @@ class Offers:
     reliability : the market's score, 0 to 1
     duration_s : seconds that the offer still stood when it was fetched
     end_unix_s : when the offer ends, seconds since 1970
-    hosting_type : 1 for a data centre
+    hosting_type : 1 for a data center
     direct_port_count : open ports
     cuda_max_good : newest CUDA version that the driver runs
     score : the market's own ranking score
@@ -101,6 +108,8 @@ class Offers:
     cpu_arch : ``"amd64"`` or ``"arm64"``
     gpu_arch : ``"nvidia"`` or ``"amd"``
     rentable : False where the market says that it cannot be rented now
+    price_contradictory : True where `dph_total` is below `dph_base`, or beyond what any
+        disk would make of it; `dph_base` is then the higher of the two
     """
 
     offer_id: IntArray
@@ -151,6 +160,7 @@ class Offers:
     cpu_arch: ObjectArray
     gpu_arch: ObjectArray
     rentable: BoolArray
+    price_contradictory: BoolArray
 
     def __len__(self) -> int:
         return len(self.offer_id)
@@ -269,6 +279,7 @@ def _mend(columns: dict[str, Any]) -> None:
             least_known = (values > 0) if column.zero_is_unknown else (values >= 0)
             values[~(least_known & (values <= _LARGEST))] = np.nan
     _mend_units(columns)
+    _mend_prices(columns)
     _derive(columns)
     places = columns["geolocation"].tolist()
     country = {place: country_of(place) for place in set(places)}
@@ -288,6 +299,23 @@ def _mend_units(columns: Mapping[str, FloatArray]) -> None:
         reliability = columns["reliability"]
         reliability[(reliability > 1) & (reliability <= 100)] /= 100.0  # per cent
         reliability[reliability > 1] = np.nan
+
+
+def _mend_prices(columns: dict[str, Any]) -> None:
+    """Make prices that cannot be unknown, and of two that contradict take the higher."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        most = MOST_USD_PER_GPU_HOUR * np.fmax(columns["num_gpus"], 1.0)
+        for name in _PRICES:
+            price = columns[name]
+            price[(price < LEAST_USD_PER_HOUR) | (price > most)] = np.nan
+        base, total = columns["dph_base"], columns["dph_total"]
+        storage = columns["storage_usd_per_gb_month"]
+        disk_gb = (total - base) * HOURS_PER_MONTH / storage
+        beyond = disk_gb > columns["disk_space_gb"] + _DISK_SLACK_GB
+        beyond &= (storage > 0) & (total > (1.0 + _SAME_PRICE) * base)
+        lower = total < (1.0 - _SAME_PRICE) * base
+    columns["price_contradictory"] = lower | beyond
+    base[beyond] = total[beyond]
 
 
 def _derive(columns: Mapping[str, FloatArray]) -> None:

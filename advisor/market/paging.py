@@ -28,6 +28,10 @@ how many there may be."""
 _SAMPLE = 30
 """Rows of the first page that are asked for again: fewer than any known cut."""
 
+_OVERLAP = 5
+"""Rows of a page that is likely cut with which the next one begins, at least, and an
+eighth of the page: enough to see that the market has shown all up to there."""
+
 _CHANGES = 2
 """Offers among these that may have come or gone in the meantime."""
 
@@ -98,27 +102,38 @@ class PagedSearch:
     def run(self) -> bool:
         """Read every page; say whether these are surely all offers."""
         first, _ = self._read({})
-        doubt = suspicion(len(first), self.asked, self.cuts)
+        doubt = self._suspicion(first)
         if doubt is Suspicion.NONE:
             return True
         try:
-            whole = self._read_on(first, doubt)
+            whole = self._read_on(first, is_likely=doubt is Suspicion.LIKELY)
         except MarketError as error:
             self.notes.append(f"the search ended before the last page: {error}")
             whole = False
-        if self.cut is not None and self.pages >= _MANY_PAGES:
+        is_cut = self.cut is not None and len(self.offers) > self.cut
+        if is_cut and self.pages >= _MANY_PAGES:
             shown = f"the market shows {self.cut:,} offers at once"
             self.notes.append(f"{shown}: {self.pages:,} pages were read")
         return whole
 
-    def _read_on(self, first: list[Record], doubt: Suspicion) -> bool:
+    def _suspicion(self, first: list[Record]) -> Suspicion:
+        """Return what the first page's rows say, and its offers: some may come twice."""
+        counts = (len(first), len(self.offers) + len(self.nameless))
+        found = {suspicion(rows, self.asked, self.cuts) for rows in counts}
+        by_weight = (Suspicion.LIKELY, Suspicion.DOUBT, Suspicion.NONE)
+        return next(one for one in by_weight if one in found)
+
+    def _read_on(self, first: list[Record], *, is_likely: bool) -> bool:
         """Read what the first page may leave out; say whether nothing lacks."""
         prices = sorted(map(_price, first))
         in_order, sure, page = _is_ascending(first, -math.inf), True, first
-        if in_order and doubt is Suspicion.DOUBT:
-            tail = self._look({"gte": prices[-_SAMPLE:][0]}, prices[-1])
-            if not tail.is_new:
+        if in_order:
+            tail = self._tail(prices, is_likely=is_likely)
+            is_all = len(tail.page) < len(first)  # else it may be cut as well
+            if not tail.is_new and (not tail.obeys or (is_all and not is_likely)):
                 return self._told(tail.obeys)
+            if not (tail.is_new or is_all):
+                self.cut = self._first
             page, sure = tail.page, not tail.late
             in_order = tail.obeys and tail.late <= _CHANGES
         if in_order:
@@ -136,6 +151,19 @@ class PagedSearch:
         self._by_price(page, strict=False)
         return self._told(False)
 
+    def _tail(self, prices: list[float], *, is_likely: bool) -> Look:
+        """Ask again for the dearest offers of the first page, whose prices are given."""
+        # Fewer than came: behind as many as were asked for there may be no room.
+        most = max(_OVERLAP, len(prices) // 8) if is_likely else _SAMPLE
+        rows = min(most, (len(prices) + 1) // 2)
+        # Of more than one price: what the page hides at the last one lies behind it.
+        below = [one for one in prices if one < prices[-1]][-1:]
+        tail = self._look({"gte": min([prices[-rows], *below])}, prices[-1])
+        if is_likely and tail.obeys and not tail.is_new and len(tail.page) < len(prices):
+            # A cut just where the market ends, or a part that is not the cheapest.
+            tail = self._look({"gte": prices[len(prices) // 2]}, prices[-1])
+        return tail
+
     def _look(self, prices: Mapping[str, float], last: float) -> Look:
         """Ask again for a part of the first page, whose highest price is `last`."""
         known = set(self.offers)
@@ -152,7 +180,14 @@ class PagedSearch:
         whole: bool | None = True
         operator, last = "gte", max(map(_price, page))
         while math.isfinite(last):
+            known = {i for i, o in self.offers.items() if _price(o) >= last}
             page, is_new = self._read({PRICE: {operator: last}})
+            if operator == "gte" and known.isdisjoint(map(_identity, page)):
+                # It does not begin where the last one ended; one offer may have gone.
+                part = {PRICE: {"gte": self._before(last)}}
+                _, _, obeys = self._read_part(part)
+                if not obeys:
+                    return None
             if not _is_ascending(page, last):
                 whole = None
                 if strict:
@@ -169,6 +204,11 @@ class PagedSearch:
             else:
                 return None
         return None
+
+    def _before(self, last: float) -> float:
+        """Return a price some offers before one."""
+        prices = sorted(p for p in map(_price, self.offers.values()) if p <= last)
+        return prices[-_SAMPLE:][0]
 
     def _by_kind(self, part: Bounds, fields: tuple[str, ...] = (GPU, COUNT)) -> bool:
         """Read a part of the market GPU by GPU, then count by count.

@@ -19,6 +19,7 @@ from advisor.market.types import Record, Scalar
 from advisor.market.values import (
     UNKNOWN_ID,
     country_of,
+    read_cpu_arch,
     read_number,
     read_text,
 )
@@ -93,6 +94,17 @@ def _text(record: Record, field: str) -> str | None:
 @lru_cache(maxsize=_REMEMBERED)
 def _tidy(text: str) -> str | None:
     return read_text(text) or None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _cpu_of(text: str) -> str | None:
+    return read_cpu_arch(text) or None
+
+
+def _cpu(record: Record, field: str) -> str | None:
+    """Return a CPU architecture in the market's word for it."""
+    value = record.get(field)
+    return _cpu_of(value) if isinstance(value, str) else None
 
 
 def _flag(record: Record, field: str) -> bool | None:
@@ -208,6 +220,7 @@ _BY_KIND: Mapping[Kind, Callable[[Record, str], Scalar]] = {
     "flag": _flag,
     "text": _text,
     "word": _text,
+    "cpu": _cpu,
     "other": _other,
 }
 

@@ -114,8 +114,9 @@ def read_reply(response: httpx.Response, deadline: float, clock: Clock) -> Reply
         if clock.monotonic() > deadline:
             message = f"the answer of {host} did not end in time; try again later"
             raise MarketError(message)
-    wait = _retry_after_s(response.headers, clock.now())
     at = _date(response.headers.get("Date", ""))
+    # A moment is one of the server's clock, which ours may be far from.
+    wait = _retry_after_s(response.headers, at or clock.now())
     return Reply(response.status_code, wait, bytes(body), at)
 
 

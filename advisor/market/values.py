@@ -39,7 +39,31 @@ def read_text(value: object) -> str:
     return words if words.isprintable() else "".join(filter(str.isprintable, words))
 
 
-_CONTINENTS = frozenset({"AF", "AN", "AS", "EU", "NA", "OC", "SA"})
+CPU_ARCHS = ("amd64", "arm64")
+"""CPU architectures of machines for rent, as the market and registries call them."""
+
+_ARCH_WORDS = {
+    "x86_64": "amd64",
+    "x86-64": "amd64",
+    "x64": "amd64",
+    "aarch64": "arm64",
+    "arm64v8": "arm64",
+    "arm64/v8": "arm64",
+}
+
+
+def read_cpu_arch(value: object) -> str:
+    """Return a CPU architecture as the market calls it; other words in small letters.
+
+    Linux, Docker and Python say x86_64 and aarch64 (or AMD64, ARM64) for the same.
+    """
+    word = read_text(value).lower().replace(" ", "_")  # in a query _ is a blank
+    return _ARCH_WORDS.get(word, word)
+
+
+CONTINENTS = frozenset({"AF", "AN", "AS", "EU", "NA", "OC", "SA"})
+"""Codes that a market may put behind the country."""
+
 _NO_COUNTRIES = frozenset({"EU", "OC"})
 
 
@@ -55,13 +79,13 @@ def country_of(geolocation: str) -> str:
         if part
     ]
     *_, before, last = "", "", *codes
-    if last in _CONTINENTS and before:
+    if last in CONTINENTS and before:
         return before
     return "" if last in _NO_COUNTRIES else last
 
 
 def renamed(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a record under the market's names, which some tools capitalise."""
+    """Return a record under the market's names, which some tools capitalize."""
     if "id" in record:
         return record
     return {str(key).lower(): value for key, value in record.items()}

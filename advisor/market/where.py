@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from advisor.errors import UsageError
@@ -19,7 +19,7 @@ from advisor.market.conditions import ANYTHING, EQUALITIES, MEMBERSHIPS
 from advisor.market.fields import ALIASES, FIELDS, OTHER_FIELD, Field, Kind
 from advisor.market.reading import as_flag, version_number
 from advisor.market.types import Condition, Scalar
-from advisor.market.values import renamed
+from advisor.market.values import read_cpu_arch, renamed
 
 _OPERATORS: Mapping[str, str] = {
     "=": "eq",
@@ -64,7 +64,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WILDCARDS = ("any", "?", "*")
 _NULLS = ("None", "null")
 _QUOTES = ('"', "'")
-_WITHOUT_ORDER = ("flag", "text", "word", "country")
+_WITHOUT_ORDER = ("flag", "text", "word", "cpu", "country")
 _SHOWN = 80  # characters of a text that an error quotes
 
 
@@ -140,6 +140,24 @@ def spelled(
         return Condition(condition.field, condition.operator, listed)
 
     return tuple(map(one, conditions))
+
+
+def unlisted_gpus(conditions: Sequence[Condition], listed: Collection[str]) -> list[str]:
+    """Return the GPUs that conditions name and that no offer has, in their order.
+
+    Parameters
+    ----------
+    conditions : see `spelled`
+    listed : names that offers have
+    """
+    named = dict.fromkeys(
+        value
+        for one in conditions
+        if one.field == "gpu_name"
+        for value in (one.value if isinstance(one.value, tuple) else (one.value,))
+        if isinstance(value, str)
+    )
+    return [name for name in named if name not in listed]
 
 
 def written(condition: Condition) -> str:
@@ -315,6 +333,10 @@ def _word(_: str, __: Field, ___: str, item: str) -> str:
     return item.lower()
 
 
+def _cpu(_: str, __: Field, ___: str, item: str) -> str:
+    return read_cpu_arch(item)
+
+
 def _country(name: str, _: Field, __: str, item: str) -> str:
     if not (len(item) == 2 and item.isascii() and item.isalpha()):
         message = f"{name} takes a 2-letter country such as DE, not {_quoted(item)}"
@@ -350,6 +372,7 @@ _KINDS: Mapping[Kind, Callable[[str, Field, str, str], Scalar]] = {
     "flag": _flag,
     "text": _text,
     "word": _word,
+    "cpu": _cpu,
     "country": _country,
     "version": _version,
     "release": _release,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from advisor.hardware.gpus import Gpu
 from advisor.ranking import Ranking
 
 
@@ -28,6 +29,12 @@ class Candidate:
     def image(self) -> str:
         """The Docker image that the machine is to run."""
         return str(self.ranking.software.image[self.at])
+
+    @property
+    def card(self) -> Gpu | None:
+        """The GPU that it is ranked as, None where it is in no table."""
+        machines = self.ranking.machines
+        return machines.models[int(machines.model[self.at])]
 
     @property
     def usd_per_hour(self) -> float:

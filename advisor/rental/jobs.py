@@ -31,6 +31,7 @@ class JobRecord:
     before : files in the folder of checkpoints that the job has found there, see
         `advisor.rental.outgoing.decide.Asked`
     predicted : of the machine that has it: what `OwnRun` needs, and samples/s
+    exit_code : of the command, once it has ended and its results are here; None before
     """
 
     name: str
@@ -43,6 +44,7 @@ class JobRecord:
     excludes: tuple[str, ...] = ()
     before: Stamps | None = None
     predicted: Mapping[str, Any] = field(default_factory=dict)
+    exit_code: int | None = None
 
     @property
     def asked(self) -> Asked:

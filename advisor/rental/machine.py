@@ -30,6 +30,9 @@ WORK = "work"
 
 _BEAT_S = 60.0
 
+DEFAULT_GRACE_S = 3600.0
+"""Seconds without a sign of its launcher after which a machine ends itself."""
+
 LONGEST_S = 7 * 86400.0
 """Seconds that a command may take if nobody says."""
 

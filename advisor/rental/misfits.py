@@ -13,6 +13,9 @@ from advisor.store.database import open_store
 from advisor.store.ledger import Entry
 from advisor.store.misfits import MisfitRecord, keep_misfit, misfits
 
+_OF_THE_JOB = ("host_ram_too_small", "gpu_memory_too_small")
+"""Misfits that say nothing of another job, nor of an image."""
+
 
 @dataclass(frozen=True, slots=True)
 class Misfits:
@@ -54,6 +57,7 @@ class Misfits:
                 driver=math.nan,
                 cpu_arch="",
                 ram_gb=math.nan,
+                gpu_memory_gb=math.nan,
                 at=self.now(),
             )
         )
@@ -84,6 +88,7 @@ class Misfits:
             driver=float(hosts.driver[at]),
             cpu_arch=str(hosts.cpu_arch[at]),
             ram_gb=float(ranking.machines.ram_gb[at]),
+            gpu_memory_gb=float(ranking.machines.gpu_memory_gb[at]),
             at=self.now(),
         )
 
@@ -115,27 +120,25 @@ def _rules_out(seen: MisfitRecord, other: MisfitRecord) -> bool:
     same_image = seen.image in ("", other.image)
     if seen.machine_id == other.machine_id >= 0:
         if own:
-            return same_image or seen.misfit == "host_ram_too_small"
+            return same_image or seen.misfit in _OF_THE_JOB
         same_driver = _same_number(seen.driver, other.driver)
-        return same_image and same_driver and seen.misfit != "host_ram_too_small"
+        return same_image and same_driver and seen.misfit not in _OF_THE_JOB
     return own and _is_like(seen, other)
 
 
 def _is_like(seen: MisfitRecord, other: MisfitRecord) -> bool:
     """Tell whether another machine lacks what the job did not find on one."""
-    if seen.misfit == "host_ram_too_small":
-        return other.ram_gb <= seen.ram_gb
-    if seen.image != other.image:
-        return False
-    match seen.misfit:
-        case "driver_too_old":
-            return other.driver <= seen.driver
-        case "cpu_arch":
-            return other.cpu_arch == seen.cpu_arch
-        case "image_lacks_gpu":
-            same_card = seen.gpu_name == other.gpu_name
-            return same_card or seen.capability == other.capability
-    return False  # a GPU that fails says nothing of another one
+    image = seen.image == other.image
+    card = seen.gpu_name == other.gpu_name or seen.capability == other.capability
+    lacks: dict[Misfit, bool] = {
+        "image_lacks_gpu": image and card,
+        "driver_too_old": image and other.driver <= seen.driver,
+        "cpu_arch": image and other.cpu_arch == seen.cpu_arch,
+        "host_ram_too_small": other.ram_gb <= seen.ram_gb,
+        "gpu_memory_too_small": other.gpu_memory_gb <= seen.gpu_memory_gb,
+        "gpu_error": False,  # a GPU that fails says nothing of another one
+    }
+    return lacks[seen.misfit]
 
 
 def _same_number(one: float, other: float) -> bool:

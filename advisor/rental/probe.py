@@ -14,6 +14,8 @@ from advisor.rental.remote_job import RemoteJob
 from advisor.rental.ssh import Ssh
 from advisor.software.misfit import Symptom, has_gpu_error, symptom_in_log, symptom_of
 
+_OF_MEMORY = ("host_ram_too_small", "gpu_memory_too_small")
+
 _TIMEOUT_S = 240.0
 """To load PyTorch from a cold, slow disk takes minutes."""
 
@@ -105,7 +107,8 @@ def symptom_of_end(remote: RemoteJob, num_gpus: int, log_end: str) -> Symptom | 
         counted = f"processes that the machine has killed for it since the start: {kills}"
         return Symptom("host_ram_too_small", counted)
     printed = symptom_in_log(log_end, counted=kills is not None)
-    if not has_gpu_error(log_end) or (printed and printed.misfit == "host_ram_too_small"):
+    of_memory = printed is not None and printed.misfit in _OF_MEMORY
+    if of_memory or not has_gpu_error(log_end):
         return printed
     probed = probe(remote.ssh, num_gpus)
     # Where they compute, the user's own software lacks what is missing, not the image.

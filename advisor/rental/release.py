@@ -28,7 +28,9 @@ def release(desk: Desk, entry: Entry, reason: str) -> Entry:
         message = f"rental {entry.label} has no instance that could be released"
         raise AdvisorError(message)
     desk.ledger.advance(entry.label, "releasing", desk.now(), reason)
-    return finish_release(desk, entry.label, entry.instance_id, reason)
+    gone = finish_release(desk, entry.label, entry.instance_id, reason)
+    desk.told(f"instance {entry.instance_id}: released")
+    return gone
 
 
 @contextmanager

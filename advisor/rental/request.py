@@ -38,6 +38,7 @@ Outcome = Literal[
     "driver_too_old",
     "cpu_arch",
     "host_ram_too_small",
+    "gpu_memory_too_small",
     "gpu_error",
 ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,13 +63,11 @@ class Ended:
 
     Attributes
     ----------
-    exit_status : of the command
     log : file here of all that it printed on its last machine
-    job : with what was predicted of that machine
+    job : with what was predicted of that machine, and the command's exit code
     symptom : what shows that the machine could not run it, None if nothing does
     """
 
-    exit_status: int
     log: Path
     job: JobRecord
     symptom: Symptom | None = None
@@ -105,6 +103,7 @@ class Launch:
     grace_s : seconds that a machine waits for a sign of life of ours
     outgoing : returns what goes to the next machine of a job; called before that is
         paid for
+    resuming : what the user types to go on with it
     """
 
     desk: Desk
@@ -115,6 +114,7 @@ class Launch:
     output: Callable[[bytes], None]
     grace_s: float
     outgoing: Callable[[JobRecord], Outgoing]
+    resuming: str
 
 
 def carry_out(launch: Launch, job: JobRecord) -> Ended:
@@ -129,6 +129,7 @@ def carry_out(launch: Launch, job: JobRecord) -> Ended:
         if no machine can be had, or none of several ended it
     """
     told = launch.desk.told
+    job = replace(job, exit_code=None)
     save_job(launch.desk.folder, job)
     failed: Ended | None = None
     for _ in range(MACHINES):
@@ -147,7 +148,7 @@ def carry_out(launch: Launch, job: JobRecord) -> Ended:
             return failed
         except MachineLostError as error:
             told(f"machine lost: {error}; the job goes to another one")
-    message = f"{MACHINES} machines were lost: 'advisor run --resume {job.name}' goes on"
+    message = f"{MACHINES} machines were lost: '{launch.resuming}' goes on"
     raise NothingFitsError(message)
 
 
@@ -247,6 +248,8 @@ def _work(
             if state.exit_code is None:
                 raise MachineLostError(f"the command is {state.phase}")
             _fetch_at_last(launch, job, entry, ssh)
+            job = replace(job, exit_code=state.exit_code)
+            save_job(desk.folder, job)
             symptom = None
             if state.exit_code != 0:
                 symptom = symptom_of_end(remote, entry.num_gpus, _end_of(log))
@@ -254,7 +257,7 @@ def _work(
         raise
     except RemoteError as error:
         raise MachineLostError(str(error)) from error
-    ended = Ended(state.exit_code, log, job, symptom)
+    ended = Ended(log, job, symptom)
     if symptom is not None:
         raise MisfitError(symptom, ended)
     return ended
@@ -299,7 +302,7 @@ def _fetch_at_last(launch: Launch, job: JobRecord, entry: Entry, ssh: Ssh) -> No
         message = (
             f"the command has ended, but its results cannot be copied: {error}; they "
             f"stay on instance {entry.instance_id}, which bills, until its end: mend it "
-            f"and 'advisor run --resume {job.name}'"
+            f"and '{launch.resuming}'"
         )
         raise ResultsLeftError(message) from error
 

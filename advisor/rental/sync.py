@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from advisor.errors import RemoteError, UsageError
-from advisor.rental.outgoing.decide import Outgoing
+from advisor.rental.outgoing.decide import Outgoing, as_it_is_now
 from advisor.rental.ssh import Ssh, find_program
 from advisor.rental.talk import last_line
 
@@ -84,7 +84,7 @@ def push(ssh: Ssh, outgoing: Outgoing, remote: str) -> None:
     """Copy what was decided to go into a folder on the machine.
 
     Nothing is deleted there. Symbolic links are sent as such. What has gone since it was
-    decided is left out.
+    decided is left out, and so is what may not go any more, see `as_it_is_now`.
 
     Parameters
     ----------
@@ -93,11 +93,12 @@ def push(ssh: Ssh, outgoing: Outgoing, remote: str) -> None:
     Raises
     ------
     UsageError
-        if there is no rsync here
+        if there is no rsync here, or a file cannot be read
     RemoteError
         if it cannot be copied
     """
     ssh.ask(f"mkdir -p -- {shlex.quote(remote)}", f"making the folder {remote}")
+    outgoing = as_it_is_now(outgoing)
     names = (*outgoing.folders, *outgoing.files)
     with tempfile.NamedTemporaryFile(prefix="advisor-") as listed:
         # Each begins with ./, since rsync takes one that begins with # for a remark.

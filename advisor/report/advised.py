@@ -24,6 +24,7 @@ _OTHER_PARTS: Mapping[str, str] = {
     "disk": "the disk",
     "gradients": "the exchange of gradients",
 }
+_PARTS: Mapping[str, str] = {**_CPU_PARTS, **_OTHER_PARTS}
 
 
 def advice_document(advice: Advice, epoch_hours: float) -> dict[str, Any]:
@@ -53,6 +54,8 @@ def advice_lines(advice: Advice, epoch_hours: float) -> list[tuple[str, str]]:
 def _verdict(advice: Advice, epoch_hours: float) -> str:
     hours = figure(advice.gpu_waits * epoch_hours, 2)
     waits = f"{100 * advice.gpu_waits:.0f} % of the time ({hours} h an epoch)"
+    if advice.cpu_is_bottleneck is None:
+        return _unnamed(advice, waits)
     if advice.cpu_is_bottleneck:
         mild = "a mild" if advice.gpu_waits < _MILD else "the"
         part = _CPU_PARTS[advice.bound_by]
@@ -63,9 +66,23 @@ def _verdict(advice: Advice, epoch_hours: float) -> str:
         f"the CPU is no bottleneck: its input pipeline could feed "
         f"{figure(advice.cpu_headroom, 2)} x as much{_do(advice)}"
     )
-    if advice.bound_by == "gpu":
+    if advice.bound_by == "gpu" and advice.gpu_waits < _MILD:
         return rest
-    return f"the GPU waits {waits}, most for {_OTHER_PARTS[advice.bound_by]}; {rest}"
+    for_what = advice.waits_for if advice.bound_by == "gpu" else advice.bound_by
+    return f"the GPU waits {waits}, most for {_PARTS[for_what]}; {rest}"
+
+
+def _unnamed(advice: Advice, waits: str) -> str:
+    """Return what can be said of a machine whose CPU nobody knows."""
+    enough = advice.enough_threads
+    usual = "no number" if enough is None else f"about {enough}"
+    told = (
+        "none on the CPU, of which neither name nor threads are known: "
+        f"{usual} of a usual one's threads would do"
+    )
+    if advice.bound_by == "gpu" or advice.bound_by in _CPU_PARTS:
+        return told
+    return f"the GPU waits {waits}, most for {_OTHER_PARTS[advice.bound_by]}; {told}"
 
 
 def _do(advice: Advice) -> str:

@@ -64,6 +64,7 @@ def entry(ranking: Ranking, at: int, rank: int | None) -> Entry:
         "accumulation_steps": int(throughput.accumulation_steps[at]),
         "memory_gb": number(throughput.memory_gb[at]),
         "memory_margin_gb": number(throughput.memory_margin_gb[at]),
+        "memory_risk": number(throughput.memory_risk[at]),
         "epoch_hours": number(bill.epoch_hours[at]),
         "epoch_hours_low": number(bill.epoch_hours_low[at]),
         "epoch_hours_high": number(bill.epoch_hours_high[at]),
@@ -73,6 +74,7 @@ def entry(ranking: Ranking, at: int, rank: int | None) -> Entry:
         "epoch_rent_usd": number(lines.rent_usd[at] / epochs),
         "epoch_storage_usd": number(lines.storage_usd[at] / epochs),
         "epoch_traffic_usd": number(traffic / epochs),
+        "epoch_next_machine_usd": number(lines.dearer_usd[at] / epochs),
         "job_usd": number(bill.job_usd[at]),
         "job_hours": number(bill.job_hours[at]),
         "checkpoint_hours": number(bill.checkpoint_h[at]),
@@ -128,7 +130,9 @@ def basis(ranking: Ranking) -> dict[str, Any]:
     }
 
 
-def number(value: float) -> float | None:
+def number(value: float | None) -> float | None:
     """Return `value` as JSON can hold it: unknown and unlimited are `None`."""
+    if value is None:
+        return None
     plain = float(value)
     return plain if math.isfinite(plain) else None

@@ -40,6 +40,7 @@ _DOLLARS: Mapping[str, tuple[str, Callable[[Lines], FloatArray]]] = {
     "storage": ("storage", lambda b: b.storage_usd),
     "download": ("traffic, down", lambda b: b.download_usd),
     "upload": ("traffic, up", lambda b: b.upload_usd),
+    "dearer": ("dearer machines after it", lambda b: b.dearer_usd),
 }
 
 

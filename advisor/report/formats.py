@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
+from advisor.workloads.memory import GB_PER_GIB
+
 Format = Literal["table", "json", "csv", "tsv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
@@ -58,6 +60,11 @@ def figure(value: float | None, digits: int) -> str:
         return "?"
     rounded = float(f"{value:.{digits}g}")
     return f"{rounded:,.0f}" if rounded >= 10 ** (digits - 1) else f"{rounded:g}"
+
+
+def as_sold(gpu_gb: float) -> float:
+    """Return GPU memory of 10^9 bytes in the GB that cards are sold by, 2^30 bytes."""
+    return gpu_gb / GB_PER_GIB
 
 
 def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:

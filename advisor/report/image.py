@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from advisor.market.values import read_text
 from advisor.report.formats import figure, lines_of
 from advisor.software.image import Image
 from advisor.software.registry import ImageConfig
@@ -36,10 +37,10 @@ def image_document(images: Sequence[Image], config: ImageConfig | None) -> dict[
 
 def image_text(images: Sequence[Image], config: ImageConfig | None) -> str:
     """Return the same for a terminal."""
-    parts = [lines_of(_lines(_facts(image))) for image in images]
+    parts = [_lines(_facts(image)) for image in images]
     if config is not None:
-        parts.append(lines_of(_registry_lines(_registry(config))))
-    return "\n\n".join(parts)
+        parts.append(_registry_lines(_registry(config)))
+    return "\n\n".join(map(_printable, parts))
 
 
 def least_driver(image: Image) -> str:
@@ -49,6 +50,11 @@ def least_driver(image: Image) -> str:
     """
     least = LEAST_DRIVER.get(image.cuda[0], math.nan) if image.cuda else math.nan
     return _DRIVER_DIGITS.get(least, "")
+
+
+def _printable(pairs: Sequence[tuple[str, str]]) -> str:
+    """Return a line for each pair, whatever the maker of the image wrote into it."""
+    return lines_of([(read_text(name), read_text(text)) for name, text in pairs])
 
 
 def _facts(image: Image) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from advisor.market.types import Answer
 from advisor.ranking import Ranking
 from advisor.report.entries import Entry, basis
-from advisor.report.formats import figure, to_table
+from advisor.report.formats import as_sold, figure, to_table
 from advisor.throughput.own_runs import Measured
 
 SCHEMA_VERSION = 1
@@ -38,22 +38,36 @@ _NOTES: Mapping[str, str] = {
     "gpu_unknown": "GPU guessed",
     "gpu_not_modelled": "GPU not modelled",
     "cpu_unknown": "CPU unknown",
+    "cpu_family": "CPU by family",
     "cores_unknown": "cores unknown",
     "clock_capped": "clock capped",
     "gpu_power_capped": "power-capped (not modelled)",
     "memory_modded": "memory differs",
+    "gpu_slice": "part of a GPU",
     "mixed_gpus": "mixed GPUs",
+    "memory_contradictory": "memory contradictory",
+    "flops_contradictory": "TFLOPS of another card",
+    "bandwidth_contradictory": "bandwidth of another card",
+    "threads_contradictory": "threads contradictory",
+    "bf16_lacking": "no BF16 units",
     "dlperf_low": "low DLPerf",
     "dlperf_high": "high DLPerf",
     "dlperf_broken": "DLPerf broken",
     "image_unknown": "image unknown",
     "driver_unknown": "driver unknown",
     "capability_unknown": "capability unknown",
+    "ptx_only": "GPU code as PTX alone",
+    "gpu_code_doubtful": "GPU code doubtful",
+    "forward_compat": "driver by forward compatibility",
+    "forward_compat_doubtful": "driver perhaps by forward compatibility",
+    "demand_unknown": "driver may be refused",
     "host_ram_tight": "RAM tight",
     "disk_not_repriced": "disk not repriced",
+    "price_contradictory": "price contradictory",
     "no_reserved_discount": "no discount",
     "forced_move": "ends before the job",
     "on_demand_cheaper": "on demand is cheaper",
+    "likely_fails": "more likely fails than runs",
     "unverified": "unverified",
 }
 """Flags that the table spells out; the others are in the JSON and CSV."""
@@ -145,7 +159,7 @@ def _row(entry: Entry) -> list[str]:
 
 
 def _free(margin_gb: float | None) -> str:
-    return "?" if margin_gb is None else f"{margin_gb:.1f}"
+    return "?" if margin_gb is None else f"{as_sold(margin_gb):.1f}"
 
 
 def _usd(value: float, decimals: int) -> str:
@@ -156,6 +170,9 @@ def _notes(entry: Entry) -> list[str]:
     notes = [_NOTES[flag] for flag in entry["flags"] if flag in _NOTES]
     if entry["bid_usd_per_hour"] is not None:
         notes.append(f"bid {_usd(entry['bid_usd_per_hour'], 3)}")
+    if "gpu_memory_tight" in entry["flags"]:
+        margin_gb, need_gb = entry["memory_margin_gb"], entry["memory_gb"]
+        notes.append(f"tight: {margin_gb / (margin_gb + need_gb):.0%} free")
     if entry["accumulation_steps"] > 1:
         notes.append(f"batch {entry['micro_batch']} x {entry['accumulation_steps']}")
     elif "batch_fitted" in entry["flags"]:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from advisor.report.formats import figure, lines_of, to_table
-from advisor.throughput.speedup import Speedup, stated
+from advisor.throughput.speedup import Speedup, Times, stated
 
 SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
@@ -14,9 +14,17 @@ SCHEMA_VERSION = 1
 _PARTS = {
     "serial": "one core, either way",
     "compute": "GPU",
+    "launch": "calls that the GPU waits for",
     "transfer": "copies to the GPU",
     "start_up": "start-up of the GPU",
 }
+
+_UNITS = ((1e-3, 1e6, "us"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"), (7200.0, 1 / 60, "min"))
+_CLEAR = 1.05
+"""A factor nearer to 1 than this is no difference to speak of."""
+
+_WORTH = 1.1
+"""What gains less is no advice."""
 
 
 def speedup_document(found: Speedup, asked: dict[str, Any]) -> dict[str, Any]:
@@ -25,46 +33,58 @@ def speedup_document(found: Speedup, asked: dict[str, Any]) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         **asked,
+        "verdict": verdict(found),
         "speedup": times.factor,
         "speedup_low": found.low,
         "speedup_high": found.high,
-        "speedup_data_on_gpu": found.resident_factor,
+        "speedup_data_on_gpu": found.resident.factor,
+        "speedup_data_copied_each_call": found.each.factor,
+        "calls_that_pay": found.calls_that_pay,
         "worth_it": times.factor > 1.0,
         "transfer_bound": is_transfer_bound(found),
+        "cpu_bound": found.cpu_bound,
+        "gpu_bound": found.gpu_bound,
         "cpu_s": times.cpu_s,
         "gpu_s": times.gpu_s,
         "times": asdict(times),
         "rates": asdict(found.rates),
-        "assumptions": {name: asdict(one) for name, one in stated().items()},
+        "assumptions": {name: asdict(one) for name, one in stated(found.work).items()},
     }
 
 
-def speedup_text(found: Speedup, title: str) -> str:
-    """Return the verdict and where the time goes, for a terminal."""
-    times, rates = found.times, found.rates
-    interval = f"90 % interval {figure(found.low, 3)} - {figure(found.high, 3)}"
-    gpu, cpu = figure(rates.gpu_tflops, 3), figure(rates.cpu_tflops, 3)
-    link = figure(rates.link_gb_s, 3)
+def speedup_text(found: Speedup, title: str, single: Speedup | None = None) -> str:
+    """Return the verdict and where the time goes, for a terminal.
+
+    Parameters
+    ----------
+    single : the same in FP32, where that is another question; None: it is not
+    """
+    times = found.times
+    low, high = times_as_fast(found.low), times_as_fast(found.high)
+    interval = f", 90 % interval {low} to {high}" if low != high else ""
     facts = [
         ("verdict", verdict(found)),
-        ("speed-up", f"{figure(times.factor, 3)} x, {interval}"),
-        ("rates", f"GPU {gpu} TFLOP/s, CPU {cpu} TFLOP/s, link {link} GB/s"),
+        ("speed-up", f"{times_as_fast(times.factor)}{interval}"),
+        ("bound", _bound(found)),
     ]
-    spent = [("on the CPU alone", figure(times.cpu_s, 3), "")]
+    spent = [("on the CPU alone", duration(times.cpu_s), "")]
     spent += [
-        (label, figure(seconds, 3), f"{100 * seconds / times.gpu_s:.0f} %")
+        (label, duration(seconds), f"{100 * seconds / times.gpu_s:.0f} %")
         for name, label in _PARTS.items()
         if (seconds := getattr(times, f"{name}_s")) > 0.0
     ]
-    spent.append(("with the GPU", figure(times.gpu_s, 3), "100 %"))
+    spent.append(("with the GPU", duration(times.gpu_s), "100 %"))
     assumed = [
-        (name, f"{one.value:g}", one.unit, one.source) for name, one in stated().items()
+        (name, f"{one.value:g}", one.unit, one.source)
+        for name, one in stated(found.work).items()
     ]
+    right = ("left", "right", "right")
     return "\n\n".join(
         [
             title,
             lines_of(facts),
-            to_table(spent, ("time", "s", "share"), ("left", "right", "right")),
+            to_table(spent, ("time", "", "share"), right),
+            to_table(_others(found, single), ("if", "CPU", "GPU", "speed-up"), _ALIGN),
             to_table(
                 assumed,
                 ("assumed", "value", "unit", "source"),
@@ -74,29 +94,100 @@ def speedup_text(found: Speedup, title: str) -> str:
     )
 
 
+_ALIGN = ("left", "right", "right", "right")
+
+
+def duration(seconds: float) -> str:
+    """Return a time in two digits and a unit that people use: 0.1 ms, 1.1 s, 12 min."""
+    if round(seconds * 1e3, 2) >= 0.1 and seconds < 1.0:
+        return f"{figure(seconds * 1e3, 2)} ms"
+    for below, factor, unit in _UNITS:
+        if seconds < below:
+            return f"{figure(seconds * factor, 2)} {unit}"
+    if seconds < 48 * 3600.0:
+        return f"{figure(seconds / 3600.0, 2)} h"
+    return f"{figure(seconds / 86400.0, 2)} days"
+
+
+def times_as_fast(factor: float) -> str:
+    """Return a factor in two digits: 61 x, 0.75 x, 1/110 x."""
+    if factor >= 0.1:
+        return f"{figure(factor, 2)} x"
+    if factor >= 1e-3:
+        return f"1/{figure(1.0 / factor, 2)} x"
+    return "less than 1/1,000 x"
+
+
 def is_transfer_bound(found: Speedup) -> bool:
     """Tell whether the copies take longer than all that the GPU computes."""
     return found.times.transfer_s > found.times.compute_s
 
 
 def verdict(found: Speedup) -> str:
-    """Say whether it is worth it, what holds it back, and what would help."""
+    """Say which is faster and how sure that is, what holds it back, what would help."""
     times = found.times
-    factor = times.factor
-    if factor < 1.0:
-        said = f"no: with the GPU it takes {figure(1.0 / factor, 3)} x as long"
-    elif found.low < 1.0:
-        said = "perhaps: the interval reaches below 1"
+    cpu, gpu, factor = duration(times.cpu_s), duration(times.gpu_s), times.factor
+    if found.low < 1.0 < found.high:
+        nearly = 1.0 / _CLEAR < factor < _CLEAR
+        likely = "" if nearly else f", likely the {'GPU' if factor > 1.0 else 'CPU'}"
+        said = f"too close to tell{likely}: {cpu} on the CPU, {gpu} with the GPU"
+    elif factor < 1.0:
+        said = f"CPU is faster: {cpu} against {gpu}"
     else:
-        said = "yes"
+        said = f"GPU is faster: {gpu} against {cpu} ({times_as_fast(factor)})"
+    return said + "".join(f"; {one}" for one in _hints(found))
+
+
+def _hints(found: Speedup) -> list[str]:
+    """Return what holds it back and what would help."""
+    times, hints = found.times, []
     largest = max(_PARTS, key=lambda name: float(getattr(times, f"{name}_s")))
     if largest == "start_up":
-        said += "; most of the time is the GPU's start-up: more work would gain more"
+        hint = "most of the GPU's time is its start-up"
+        if found.calls_that_pay is not None and times.factor < 1.0:
+            hint += f", which pays from {found.calls_that_pay:,.0f} calls on"
+        if found.calls_that_pay is None:
+            hint += ", and each further call is slower on it too"
+        hints.append(hint)
     if largest == "serial":
-        said += "; most of the time is the part that does not run in parallel"
-    if is_transfer_bound(found):
-        said += (
-            "; bound by the copies: keep the data on the GPU, and it is "
-            f"{figure(found.resident_factor, 3)} x"
+        hints.append("most of the time is the part that does not run in parallel")
+    if largest == "launch":
+        hints.append("the GPU waits for the calls: fewer and larger ones would gain")
+    if is_transfer_bound(found) and found.resident.factor > _WORTH * times.factor:
+        hints.append(
+            "bound by the copies: keep the data on the GPU, and it is "
+            f"{times_as_fast(found.resident.factor)}"
         )
-    return said
+    return hints
+
+
+def _bound(found: Speedup) -> str:
+    """Say what the computing itself waits for."""
+    rates, function = found.rates, found.work.function
+    unit = "million numbers/s" if function else "TFLOP/s"
+    scale = 1e6 if function else 1.0
+    said = []
+    for name, bound, computes, moves in (
+        ("GPU", found.gpu_bound, rates.gpu_tflops, rates.gpu_gb_s),
+        ("CPU", found.cpu_bound, rates.cpu_tflops, rates.cpu_gb_s),
+    ):
+        by = {
+            "arithmetic": f"arithmetic, {figure(computes * scale, 2)} {unit}",
+            "memory": f"memory, {figure(moves, 2)} GB/s",
+            "calls": "the calls",
+        }
+        said.append(f"{name} by {by[bound]}")
+    return "; ".join(said) + f"; link {figure(rates.link_gb_s, 2)} GB/s"
+
+
+def _others(found: Speedup, single: Speedup | None) -> list[tuple[str, str, str, str]]:
+    """Return how it would be otherwise."""
+    cases: list[tuple[str, Times]] = [("data on the GPU already", found.resident)]
+    if found.work.calls > 1.0 and found.work.data_gb > 0.0:
+        cases.append(("data copied in every call", found.each))
+    if single is not None:
+        cases.append(("in FP32", single.times))
+    return [
+        (name, duration(one.cpu_s), duration(one.gpu_s), times_as_fast(one.factor))
+        for name, one in cases
+    ]

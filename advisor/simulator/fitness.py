@@ -85,6 +85,7 @@ def _unfit(
             "Memory cgroup out of memory: Killed process 4242 (python3) "
             "total-vm:98304000kB, anon-rss:16384000kB"
         ),
+        "gpu_memory_too_small": "torch.OutOfMemoryError: CUDA out of memory",
         "gpu_error": "RuntimeError: CUDA error: uncorrectable ECC error encountered",
     }[misfit]
     if misfit == "driver_too_old" and refused:

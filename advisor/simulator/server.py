@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import UsageError
+from advisor.resources import installing
 from advisor.simulator.api import Api
 from advisor.simulator.calls import Answer, Request
 from advisor.simulator.world import World
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 
-_MISSING = "the simulator needs its extra: pip install 'advisor[simulator]'"
+_MISSING = f"the simulator needs its extra: {installing('simulator')}"
 _BACKLOG = 2048
 _ENDS_WITHIN_S = 1
 _STARTS_WITHIN_S = 30.0

@@ -2,54 +2,46 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.hardware.gpus import Gpu
 from advisor.market.offers import Offers
+from advisor.software.hosts import Hosts, describe_hosts
 from advisor.software.image import AMD, Image
 from advisor.software.tables import (
     LEAST_DRIVER,
     cuda_of_driver,
-    driver_number,
+    driver_of_cuda,
+    number_of,
     toolkit_archs,
 )
 
 REASONS = ("gpu_vendor", "cpu_arch", "image_lacks_gpu", "driver_too_old")
 """Why a machine cannot run an image, in the order in which it is looked at."""
 
-_FITS = len(REASONS)
-_GRACE = ("GH200", "GB200", "GB300", "GB10")  # sold with an Arm CPU on the board
-_CONSUMER = re.compile(r"RTX [2-5]0\d\d\b|GTX|Titan")
-_SAME_WORDS = {"x86_64": "amd64", "aarch64": "arm64"}
+DOUBTS: Mapping[str, float] = {
+    "ptx_only": 0.5,
+    "gpu_code_doubtful": 0.5,
+    "forward_compat": 0.2,
+    "forward_compat_doubtful": 0.5,
+    "demand_unknown": 0.5,
+}
+"""Why it may be that a machine cannot run an image -> how likely it then fails to start.
 
+The card has to compile the image's PTX before it runs (and libraries beside it may bring
+none); the CUDA in the image compiles nothing for the card by itself; an old driver needs
+the image's compatibility libraries, which serve data-center cards and a few of those for
+workstations; the driver is older than the image's CUDA, and which older ones it lets in
+is not published. The probabilities are assumptions: even odds where nothing is known,
+less where NVIDIA documents that it works.
+"""
 
-@dataclass(frozen=True, slots=True)
-class Hosts:
-    """What decides of N machines, shape (N,) each.
-
-    Attributes
-    ----------
-    vendor : maker of the GPUs, ``"nvidia"``, ``"amd"``, ``""`` where unknown
-    cpu_arch : ``"amd64"``, ``"arm64"``, ``""`` where unknown
-    capability : CUDA compute capability, such as 8.9; NaN where unknown
-    named_capability : the same by the name of the GPU, where it is in the table
-    driver : see `driver_number`; NaN where unknown
-    cuda : newest CUDA that the driver runs, such as 12.8; NaN where unknown
-    consumer : whether the card is a GeForce or a Titan
-    """
-
-    vendor: ObjectArray
-    cpu_arch: ObjectArray
-    capability: FloatArray
-    named_capability: FloatArray
-    driver: FloatArray
-    cuda: FloatArray
-    consumer: BoolArray
+_IN_DOUBT, _FITS = len(REASONS), len(REASONS) + 1
+_OLDEST_COMPAT = 450.0  # of the driver branches that compatibility libraries name
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +53,27 @@ class SoftwareFit:
     image : name of the image, ``""`` where none runs, shape (N,)
     hosts : what decided
     reasons : why none runs, name -> shape (N,); an offer has one at most
-    flags : what is not known of an offer that may run it, name -> shape (N,)
+    flags : what is not known of an offer that may run it, and the `DOUBTS` whether it
+        does, name -> shape (N,)
+    risk : probability that the image does not run there, by those doubts, shape (N,)
     """
 
     image: ObjectArray
     hosts: Hosts
     reasons: Mapping[str, BoolArray]
     flags: Mapping[str, BoolArray]
+    risk: FloatArray
 
 
 def software_fit(
     offers: Offers, gpus: Sequence[Gpu | None], images: Sequence[Image]
 ) -> SoftwareFit:
-    """Say which image each machine runs: the first of `images` that it can.
+    """Say which image each machine runs: the first of `images` that it surely can.
 
-    What is unknown of an image or a machine never leaves a machine out: it is flagged.
-    Where offer and table differ on the compute capability, both must be served; an old
-    driver by its version or by its CUDA is an old driver.
+    If there is none, the first that it may. What is unknown of an image or a machine
+    never leaves a machine out: it is flagged. Where offer and table differ on the compute
+    capability, both must be served; an old driver by its version or by its CUDA is an old
+    driver.
 
     Parameters
     ----------
@@ -86,12 +82,35 @@ def software_fit(
     images : at least one, the one to take where it runs first
     """
     hosts = describe_hosts(offers, gpus)
-    reached = np.stack([_reached(image, hosts) for image in images])
+    kinds, place = hosts.kinds()
+    found = _fit_of(kinds, images)
+    return replace(
+        found,
+        image=found.image[place],
+        hosts=hosts,
+        reasons={name: holds[place] for name, holds in found.reasons.items()},
+        flags={name: holds[place] for name, holds in found.flags.items()},
+        risk=found.risk[place],
+    )
+
+
+def _fit_of(hosts: Hosts, images: Sequence[Image]) -> SoftwareFit:
+    """Say the same of machines that differ."""
+    verdicts = [_verdict(image, hosts) for image in images]
+    reached = np.stack([one.reached for one in verdicts])
     furthest = reached.max(axis=0)
     chosen = reached.argmax(axis=0)  # the first of those that come furthest
+    each = np.arange(len(chosen))
+    runs = furthest >= _IN_DOUBT
+    doubts = {
+        name: runs & np.stack([one.doubts[name] for one in verdicts])[chosen, each]
+        for name in DOUBTS
+    }
+    works = np.ones(len(chosen))
+    for name, share in DOUBTS.items():
+        works *= np.where(doubts[name], 1.0 - share, 1.0)
+    unknown = np.stack([_is_unknown(image, hosts) for image in images])
     names = np.array([image.name for image in images], dtype=np.object_)
-    runs = furthest == _FITS
-    unknown_image = np.array([not image.is_known for image in images], dtype=bool)
     cards = np.isnan(hosts.capability) & np.isnan(hosts.named_capability)
     no_driver = np.isnan(hosts.driver) & np.isnan(hosts.cuda)
     return SoftwareFit(
@@ -99,48 +118,69 @@ def software_fit(
         hosts=hosts,
         reasons={name: furthest == place for place, name in enumerate(REASONS)},
         flags={
-            "image_unknown": runs & unknown_image[chosen],
+            "image_unknown": runs & unknown[chosen, each],
             "capability_unknown": runs & cards,
             "driver_unknown": runs & no_driver,
+            **doubts,
         },
+        risk=1.0 - works,
     )
 
 
-def describe_hosts(offers: Offers, gpus: Sequence[Gpu | None]) -> Hosts:
-    """Return what decides of machines; what the market says goes before the tables."""
-    told_vendor = _words(offers.gpu_arch)
-    named_vendor = _of_models(gpus, lambda one: one.vendor.lower())
-    told_arch = _words(offers.cpu_arch)
-    grace = _of_models(gpus, lambda one: "arm64" if _is_grace(one.name) else "")
-    with np.errstate(invalid="ignore"):
-        told = offers.compute_cap / 100.0
-        capability = np.where((told >= 1.0) & (told < 100.0), told, np.nan)
-    named = [np.nan if one is None else one.compute_capability for one in gpus]
-    drivers = {text: driver_number(text) for text in set(offers.driver_version.tolist())}
-    driver = np.array([drivers[text] for text in offers.driver_version], dtype=np.float64)
-    return Hosts(
-        vendor=np.where(told_vendor == "", named_vendor, told_vendor),
-        cpu_arch=np.where(told_arch == "", grace, told_arch),
-        capability=capability,
-        named_capability=np.array(named, dtype=np.float64),
-        driver=driver,
-        cuda=offers.cuda_max_good,
-        consumer=_of_models(gpus, _is_consumer).astype(bool),
-    )
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What is said of one image on N machines.
+
+    Attributes
+    ----------
+    reached : how far each machine comes: the place of the reason that stops it, else
+        `_IN_DOUBT` or `_FITS`, shape (N,)
+    doubts : the `DOUBTS` that hold, name -> shape (N,); of no account where it is stopped
+    """
+
+    reached: IntArray
+    doubts: Mapping[str, BoolArray]
 
 
-def _reached(image: Image, hosts: Hosts) -> IntArray:
-    """Return how far each machine comes: the place of the reason that stops it."""
+def _verdict(image: Image, hosts: Hosts) -> _Verdict:
+    code = _code_on(image, hosts)
+    old, by_compat, unlisted = _too_old(image, hosts, code.ptx_only)
     checks = (
         _other(hosts.vendor, (image.vendor,) if image.vendor else ()),
         _other(hosts.cpu_arch, image.cpu_archs),
-        _lacks_gpu(image, hosts),
-        _too_old(image, hosts),
+        code.lacks,
+        old,
     )
-    reached = np.full(len(hosts.driver), _FITS, dtype=np.int64)
+    doubts = {
+        "ptx_only": code.ptx_only,
+        "gpu_code_doubtful": code.doubtful,
+        "forward_compat": by_compat & ~hosts.workstation,
+        "forward_compat_doubtful": by_compat & hosts.workstation,
+        "demand_unknown": unlisted,
+    }
+    in_doubt = np.any(list(doubts.values()), axis=0)
+    reached = np.where(in_doubt, _IN_DOUBT, _FITS).astype(np.int64)
     for place, stopped in reversed(list(enumerate(checks))):
         reached[stopped] = place
-    return reached
+    return _Verdict(reached, doubts)
+
+
+def _is_unknown(image: Image, hosts: Hosts) -> BoolArray:
+    """Return where it is not known which cards an image serves."""
+    return ~_told_of(image, hosts) & (image.vendor != AMD)
+
+
+def _told_of(image: Image, hosts: Hosts) -> BoolArray:
+    """Return where an image's GPU code is known, by the CPU."""
+    if "" in image.archs:
+        return np.ones(len(hosts.driver), dtype=bool)
+    told: BoolArray = np.isin(_usual_cpu(hosts).astype(np.str_), list(image.archs))
+    return told
+
+
+def _usual_cpu(hosts: Hosts) -> ObjectArray:
+    """Return the CPU architecture; an unknown one counts as the usual one."""
+    return np.where(hosts.cpu_arch == "", "amd64", hosts.cpu_arch)
 
 
 def _other(words: ObjectArray, served: tuple[str, ...]) -> BoolArray:
@@ -151,75 +191,97 @@ def _other(words: ObjectArray, served: tuple[str, ...]) -> BoolArray:
     return other
 
 
-def _lacks_gpu(image: Image, hosts: Hosts) -> BoolArray:
-    """Return where an image surely has no code for the GPU."""
-    lacks = np.zeros(len(hosts.driver), dtype=bool)
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """An image's GPU code on N machines, shape (N,) each.
+
+    Attributes
+    ----------
+    lacks : surely there is none for the card
+    ptx_only : there is none but PTX
+    doubtful : no binary is known, and the CUDA in the image, of which its libraries are,
+        compiles none for it
+    """
+
+    lacks: BoolArray
+    ptx_only: BoolArray
+    doubtful: BoolArray
+
+
+def _code_on(image: Image, hosts: Hosts) -> _Code:
+    none = np.zeros(len(hosts.driver), dtype=bool)
+    lacks, ptx_only, doubtful = none.copy(), none.copy(), none.copy()
+    if image.vendor == AMD:
+        return _Code(lacks, ptx_only, doubtful)
+    told, cpu = _told_of(image, hosts), _usual_cpu(hosts)
+    version = image.code_cuda or image.cuda
+    toolkit = toolkit_archs().get(version) if version else None
     for capability in (hosts.capability, hosts.named_capability):
         known = np.isfinite(capability)
         for name, archs in image.archs.items():
-            here = np.ones(len(known), dtype=bool)
-            if name:  # an unknown CPU counts as the usual one
-                usual = np.where(hosts.cpu_arch == "", "amd64", hosts.cpu_arch)
-                here = usual == name
-            lacks |= known & here & ~archs.run_on(capability)
-        toolkit = toolkit_archs().get(image.cuda) if image.cuda else None
-        if toolkit is not None and not image.archs:
+            here = known if name == "" else known & (cpu == name)
+            runs = archs.run_on(capability)
+            lacks |= here & ~runs
+            ptx_only |= here & runs & ~archs.compiled_for(capability)
+        if toolkit is not None:
+            without = known & (~told | ptx_only) & ~toolkit.compiled_for(capability)
+            oldest = toolkit.compiled[0] / 10.0
             with np.errstate(invalid="ignore"):  # no compiler of it makes such code
-                lacks |= capability * 10.0 < toolkit.compiled[0] - 0.5
-    return lacks & (image.vendor != AMD)
+                older = without & ~told & (capability < oldest - 0.05)
+            surely = older if image.code_cuda is not None else none
+            lacks |= surely
+            doubtful |= without & ~surely
+    return _Code(lacks, ptx_only, doubtful)
 
 
-def _too_old(image: Image, hosts: Hosts) -> BoolArray:
-    """Return where the driver surely does not run an image's CUDA, or is refused."""
-    old = np.zeros(len(hosts.driver), dtype=bool)
-    if image.cuda is not None:
-        least = LEAST_DRIVER.get(image.cuda[0])
-        with np.errstate(invalid="ignore"):
-            old |= hosts.cuda < image.cuda[0]
-            if least is not None:
-                old |= hosts.driver < least
-    if image.requirement is None:
-        return old
-    told = np.column_stack([hosts.cuda, hosts.driver, hosts.consumer])
-    kinds, place = np.unique(told, axis=0, return_inverse=True)
-    refused = [not _meets(image, *kind) for kind in kinds.tolist()]
-    demanding: BoolArray = np.array(refused, dtype=bool)[place.reshape(-1)]
-    return old | demanding
+def _too_old(
+    image: Image, hosts: Hosts, ptx_only: BoolArray
+) -> tuple[BoolArray, BoolArray, BoolArray]:
+    """Return where the driver does not serve, where by compatibility, where it may not.
+
+    Surely not, by forward compatibility, and where nobody knows what the image refuses.
+    It has to run the major version of the image's CUDA, to compile PTX the very version
+    that made it, and to be none that the image refuses.
+    """
+    told = np.column_stack([hosts.cuda, hosts.driver, hosts.consumer, ptx_only])
+    # NaN is not equal to itself; no driver has a number below 0.
+    kinds, place = np.unique(np.nan_to_num(told, nan=-1.0), axis=0, return_inverse=True)
+    found = [
+        _driver_serves(image, _number(cuda), _number(driver), bool(consumer), bool(ptx))
+        for cuda, driver, consumer, ptx in kinds.tolist()
+    ]
+    verdicts = np.array(found, dtype=bool).reshape(-1, 3)[place.reshape(-1)]
+    return verdicts[:, 0], verdicts[:, 1], verdicts[:, 2]
 
 
-def _meets(image: Image, cuda: float, driver: float, consumer: float) -> bool:
-    """Tell whether a driver may meet what an image demands; an unknown one may."""
-    assert image.requirement is not None  # noqa: S101  (the caller has looked)
-    if np.isnan(cuda):
-        cuda = cuda_of_driver(driver)
-    if np.isnan(cuda):
-        return True
-    return image.requirement.met_by(cuda=cuda, driver=driver, consumer=bool(consumer))
+def _number(told: float) -> float:
+    return told if told >= 0.0 else np.nan
 
 
-def _of_models(
-    models: Sequence[Gpu | None], read: Callable[[Gpu], object]
-) -> ObjectArray:
-    """Return a word of each machine's GPU, ``""`` where it is in no table."""
-    several = {id(one): one for one in models}  # read once of all machines that have it
-    words = {at: "" if one is None else read(one) for at, one in several.items()}
-    found = np.empty(len(models), dtype=np.object_)
-    found[:] = [words[id(one)] for one in models]
-    return found
-
-
-def _words(texts: ObjectArray) -> ObjectArray:
-    """Return words of the market in one spelling."""
-    words = {text: text.strip().lower() for text in set(texts.tolist())}
-    found = np.empty(len(texts), dtype=np.object_)
-    found[:] = [_SAME_WORDS.get(words[text], words[text]) for text in texts]
-    return found
-
-
-def _is_grace(name: str) -> bool:
-    return name.startswith(_GRACE)
-
-
-def _is_consumer(gpu: Gpu) -> bool:
-    """Tell a GeForce or a Titan by its name."""
-    return _CONSUMER.match(gpu.name) is not None and "Ada" not in gpu.name
+def _driver_serves(
+    image: Image,
+    cuda: float,
+    driver: float,
+    consumer: bool,
+    ptx: bool,
+) -> tuple[bool, bool, bool]:
+    """Return `_too_old` of one kind of machine; what is unknown serves."""
+    old = False
+    for version in {image.cuda, image.code_cuda} - {None}:
+        assert version is not None  # noqa: S101  (it has just been taken out)
+        least = LEAST_DRIVER.get(version[0], 0.0)
+        old |= cuda < version[0] or driver < least
+    cuda = cuda_of_driver(driver) if np.isnan(cuda) else cuda
+    driver = driver_of_cuda(cuda) if np.isnan(driver) else driver
+    made_by = image.code_cuda or image.cuda
+    if ptx and made_by is not None:
+        old |= cuda * 10.0 < number_of(made_by) - 0.5
+    refused = (
+        image.requirement is not None
+        and not np.isnan(cuda)
+        and not image.requirement.met_by(cuda=cuda, driver=driver, consumer=consumer)
+    )
+    too_old = not np.isnan(driver) and driver < _OLDEST_COMPAT
+    by_compat = old and image.forward_compat and not consumer and not too_old
+    surely = (old and not by_compat) or (refused and image.requirement_known)
+    return surely, by_compat, refused and not image.requirement_known

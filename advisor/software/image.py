@@ -22,22 +22,30 @@ class Image:
     name : as it is rented
     holds : the software in it, for people, such as ``"PyTorch 2.12"``
     cuda : CUDA version in it
+    code_cuda : CUDA version that its GPU code is compiled with; the image may bring
+        another one, or only its runtime
     archs : CPU architecture -> compute capabilities that it has GPU code for; under
         ``""`` those of any CPU
     cpu_archs : CPU architectures that it is built for, such as ``("amd64", "arm64")``
     vendor : maker of the GPUs that it serves, ``"nvidia"`` or ``"amd"``
     requirement : what it demands of the driver before it starts; None: no more than
         its CUDA needs
+    requirement_known : whether that is published, and not only taken from its CUDA
+    forward_compat : whether it brings the libraries by which data-center cards run its
+        CUDA on older drivers (NVIDIA, "CUDA Compatibility", forward compatibility)
     source : where this is from, for people
     """
 
     name: str
     holds: str = ""
     cuda: Version | None = None
+    code_cuda: Version | None = None
     archs: Mapping[str, Architectures] = field(default_factory=dict)
     cpu_archs: tuple[str, ...] = ()
     vendor: str = ""
     requirement: Requirement | None = None
+    requirement_known: bool = True
+    forward_compat: bool = False
     source: str = ""
 
     @property
@@ -69,7 +77,8 @@ class Declared:
         """
         check_cuda(self.cuda)
         if self.cuda:
-            image = replace(image, cuda=read_version(self.cuda), vendor=NVIDIA)
+            cuda = read_version(self.cuda)
+            image = replace(image, cuda=cuda, code_cuda=cuda, vendor=NVIDIA)
         if self.archs:
             archs = {"": Architectures.parse(self.archs, "image_archs")}
             image = replace(image, archs=archs, vendor=NVIDIA)

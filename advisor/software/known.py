@@ -16,6 +16,13 @@ from advisor.software.tables import pytorch_builds, read_version, version_text
 from advisor.workloads.profile import Workload
 
 _TRUE = ("1", "true", "yes", "on")
+_NO_IMAGE = (
+    "image_cuda and image_archs say what is in an image: name it beside them with image "
+    "(in the profile, with --set image=..., or in [rental] of advisor.toml)"
+)
+_CONFIGURATION = "its configuration in the registry"
+_HAS_COMPAT = ("NV_CUDA_COMPAT_PACKAGE", "NV_CUDA_CUDART_VERSION", "_CUDA_COMPAT_PATH")
+"""Variables of images that bring ``cuda-compat``: nvidia/cuda, NVIDIA's frameworks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,9 @@ def images_of(
 ) -> tuple[Image, ...]:
     """Return the images that a job may run in, the one to take where it runs first.
 
+    What is declared of an image goes before what its registry tells, and that before
+    what its name tells; it counts for that image alone.
+
     Parameters
     ----------
     asked : image that the user named for this job; ``""``: none
@@ -50,25 +60,31 @@ def images_of(
     Raises
     ------
     advisor.errors.UsageError
-        if a name can be no image's, or what is declared makes no sense
+        if a name can be no image's, or what is declared makes no sense, or of no image
     """
     own = Wanted() if workload is None else _of_profile(workload)
+    for one in (own, configured):
+        if one.declared != Declared() and not one.name:
+            raise UsageError(_NO_IMAGE)
     name = asked or own.name or configured.name
     if not name:
         return default_images()
-    declared = next(
-        (
-            one.declared
-            for one in (own, configured)
-            if one.name in ("", name) and one.declared != Declared()
-        ),
-        Declared(),
-    )
-    images = known_images(name, declared)
-    config = config_of(Reference.parse(name))
-    if config is None:
-        return images
-    return tuple(with_config(image, config) for image in images)
+    reference = Reference.parse(name)
+    images = known_images(name)
+    config = config_of(reference)
+    if config is not None:
+        images = tuple(with_config(image, config) for image in images)
+    said = (one.declared for one in (own, configured) if _is_of(one, reference))
+    declared = next((one for one in said if one != Declared()), Declared())
+    return tuple(declared.told(image) for image in images)
+
+
+def _is_of(wanted: Wanted, reference: Reference) -> bool:
+    """Tell whether what is said is said of the image that lies there."""
+    try:
+        return Reference.parse(wanted.name) == reference
+    except UsageError:  # of none that can be, but another one is asked for
+        return False
 
 
 def _of_profile(workload: Workload) -> Wanted:
@@ -79,43 +95,68 @@ def _of_profile(workload: Workload) -> Wanted:
 def with_config(image: Image, config: ImageConfig) -> Image:
     """Return an image with what its own configuration tells beside its name.
 
-    The demand on the driver and the CPU architectures are the configuration's. GPU code
-    is told by the PyTorch and the CUDA in it, or by the list that NVIDIA's images are
-    built for; a list in any other image may be of a part of it and counts for nothing.
+    The CUDA and the demand on the driver are the configuration's. GPU code is told by the
+    list that NVIDIA's images are built for, whatever a table has of them; else by the
+    name, or by the PyTorch and the CUDA in it. A list in any other image may be of a part
+    of it and counts for nothing. On a CPU that the registry has, but the name's rule does
+    not, its GPU code stays unknown.
     """
     env = config.env
-    cuda = image.cuda or read_version(env.get("CUDA_VERSION", ""))
-    archs, holds, source = image.archs, image.holds, image.source
-    if not archs:
+    cuda = read_version(env.get("CUDA_VERSION", "")) or image.cuda
+    own_list = _own_list(env)
+    if own_list is not None:
+        image = replace(image, archs={"": own_list}, code_cuda=cuda)
+        holds, source = image.holds or "PyTorch of NVIDIA", _CONFIGURATION
+    elif image.archs:
+        holds, source = image.holds, image.source
+    else:
         archs, told = _archs_told(env, config.cpu_archs)
-        holds, source = holds or told, source or "its configuration in the registry"
-    requirement = image.requirement
+        code_cuda = cuda if archs else image.code_cuda
+        image = replace(image, archs=archs, code_cuda=code_cuda)
+        holds, source = image.holds or told, image.source or _CONFIGURATION
+    requirement, known = image.requirement, image.requirement_known
     if env.get("NVIDIA_DISABLE_REQUIRE", "").lower() in _TRUE:
-        requirement = None
+        requirement, known = None, True
     elif "NVIDIA_REQUIRE_CUDA" in env:
-        requirement = Requirement.parse(env["NVIDIA_REQUIRE_CUDA"])
+        requirement, known = Requirement.parse(env["NVIDIA_REQUIRE_CUDA"]), True
     return replace(
         image,
         holds=holds,
         cuda=cuda,
-        archs=archs,
-        cpu_archs=config.cpu_archs or image.cpu_archs,
+        cpu_archs=_cpus(image.cpu_archs, config.cpu_archs),
         vendor=image.vendor or _vendor(env),
         requirement=requirement,
+        requirement_known=known,
+        forward_compat=image.forward_compat or any(name in env for name in _HAS_COMPAT),
         source=source,
     )
+
+
+def _cpus(served: tuple[str, ...], built_for: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the CPUs that an image is built for and that its name's rule has served.
+
+    Where the two have none in common, what it is built for counts: of it nothing is
+    known.
+    """
+    built_for = tuple(name for name in built_for if name)
+    both = tuple(name for name in built_for if name in served)
+    return both or built_for or served
+
+
+def _own_list(env: Mapping[str, str]) -> Architectures | None:
+    """Return what an image of NVIDIA's is built for, if it is one and says so."""
+    if "NVIDIA_PYTORCH_VERSION" not in env or "TORCH_CUDA_ARCH_LIST" not in env:
+        return None
+    try:
+        return Architectures.parse(env["TORCH_CUDA_ARCH_LIST"])
+    except UsageError:
+        return None
 
 
 def _archs_told(
     env: Mapping[str, str], cpu_archs: tuple[str, ...]
 ) -> tuple[Mapping[str, Architectures], str]:
-    """Return what the variables tell of the GPU code, and what it is of."""
-    if "NVIDIA_PYTORCH_VERSION" in env and "TORCH_CUDA_ARCH_LIST" in env:
-        try:
-            archs = Architectures.parse(env["TORCH_CUDA_ARCH_LIST"])
-        except UsageError:
-            return {}, ""
-        return {"": archs}, "PyTorch of NVIDIA"
+    """Return what the variables tell of a PyTorch's GPU code, and what it is of."""
     version = read_version(env.get("PYTORCH_VERSION", "").removeprefix("v"))
     cuda = read_version(env.get("CUDA_VERSION", ""))
     if version is None:

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from typing import Literal, Self, get_args
 
 Misfit = Literal[
-    "image_lacks_gpu", "driver_too_old", "cpu_arch", "host_ram_too_small", "gpu_error"
+    "image_lacks_gpu",
+    "driver_too_old",
+    "cpu_arch",
+    "host_ram_too_small",
+    "gpu_memory_too_small",
+    "gpu_error",
 ]
 """Why a machine cannot run a job; the names are those of `advisor.software.fit.REASONS`,
-of a host whose memory does not suffice, and of a GPU that fails where the cause may be
-the machine's or the image's. None of them is held against the host."""
+of a host or a GPU whose memory does not suffice, and of a GPU that fails where the cause
+may be the machine's or the image's. None of them is held against the host."""
 
 MISFITS: tuple[Misfit, ...] = get_args(Misfit)
 
@@ -40,6 +45,7 @@ _PATTERNS: tuple[tuple[Misfit, re.Pattern[str]], ...] = (
             r"|NVIDIA driver on your system is too old"
             r"|CUDA driver version is insufficient for CUDA runtime version"
             r"|unsupported display driver / cuda driver combination"
+            r"|forward compatibility was attempted on non supported HW"
             r"|provided PTX was compiled with an unsupported toolchain",
             re.IGNORECASE,
         ),
@@ -83,6 +89,7 @@ _IN_LOG: tuple[tuple[Misfit, re.Pattern[str]], ...] = (
         re.compile(
             r"error: The NVIDIA driver on your system is too old"
             r"|error: CUDA driver version is insufficient for CUDA runtime version"
+            r"|error [^\n]*forward compatibility was attempted on non supported HW"
             r"|error: [^\n]*provided PTX was compiled with an unsupported toolchain",
             re.IGNORECASE,
         ),
@@ -95,6 +102,14 @@ _IN_LOG: tuple[tuple[Misfit, re.Pattern[str]], ...] = (
             re.IGNORECASE,
         ),
     ),
+)
+
+_OUT_OF_GPU_MEMORY = re.compile(
+    r"OutOfMemoryError: CUDA out of memory"
+    r"|RuntimeError: CUDA out of memory"
+    r"|CUDA_ERROR_OUT_OF_MEMORY"
+    r"|RESOURCE_EXHAUSTED: Out of memory"
+    r"|error: out of memory\b"
 )
 
 _KILLED_WORKER = re.compile(r"DataLoader worker \(pid[^)]*\) is killed by signal: Killed")
@@ -134,6 +149,7 @@ _WORDS = {
     "driver_too_old": "the driver is too old for the image",
     "cpu_arch": "the image is built for another kind of CPU",
     "host_ram_too_small": "killed for want of host memory",
+    "gpu_memory_too_small": "out of GPU memory",
     "gpu_error": "the GPUs do not compute",
 }
 
@@ -162,6 +178,9 @@ def symptom_in_log(text: str, *, counted: bool) -> Symptom | None:
     >>> symptom_in_log("OSError: [Errno 8] Exec format error: './a.sh'", counted=True)
     """
     found = _first(text, _IN_LOG)
+    full = list(_OUT_OF_GPU_MEMORY.finditer(text))
+    if found is None and full:  # the last is what ended it: loops try smaller batches
+        return Symptom.at("gpu_memory_too_small", text, full[-1].start())
     killed = None if counted else _KILLED_WORKER.search(text)
     if found is None and killed is not None:
         return Symptom.at("host_ram_too_small", text, killed.start())

@@ -13,7 +13,9 @@ _HUB_NAMES = (DOCKER_HUB, "index.docker.io", "registry-1.docker.io")
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_REGISTRY = re.compile(r"(?:[a-zA-Z0-9-]+\.)*[a-zA-Z0-9-]+(?::\d{1,5})?")
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_REGISTRY = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?::(?P<port>[0-9]{{1,5}}))?")
+_PORTS = range(1, 2**16)
 _TAG = re.compile(r"[@\w][\w.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LONGEST = 255
@@ -79,7 +81,8 @@ class Reference:
             repository = repository if "/" in repository else f"library/{repository}"
         right = (
             len(name) <= _LONGEST
-            and _REGISTRY.fullmatch(registry)
+            and (host := _REGISTRY.fullmatch(registry))
+            and (host["port"] is None or int(host["port"]) in _PORTS)
             and _REPOSITORY.fullmatch(repository)
             and (not colon or _TAG.fullmatch(tag))
             and (not digest or _DIGEST.fullmatch(digest))

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from advisor.errors import RegistryError
 from advisor.files import write_atomically
+from advisor.market.values import CPU_ARCHS, read_cpu_arch, read_text
 from advisor.software.reference import DOCKER_HUB, Reference
 
 if TYPE_CHECKING:
@@ -32,11 +34,20 @@ _ACCEPT = (
     "application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.v2+json"
 )
-_CPU_ARCHS = ("amd64", "arm64")
 _MOST_BYTES = 4 * 1024 * 1024
 _TIMEOUT_S = 10.0
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_NO_IMAGE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+"""What reading a document raises that is none of an image."""
+
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _SCHEMA_VERSION = 1
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+_NOT_UNICODE = re.compile("[\ud800-\udfff]")  # halves of a pair, which JSON lets pass
+
+TAG_AGE = timedelta(days=7)
+"""How long what a tag stands for is believed: tags move, often with each release. A
+digest stands for one image forever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +57,8 @@ class ImageConfig:
     Attributes
     ----------
     digest : of what the name stood for, an index or a manifest
-    cpu_archs : CPU architectures that it is built for
+    cpu_archs : CPU architectures that it is built for, of those for rent; empty where
+        that is unknown
     env : environment variables of its containers
     labels : its labels
     compressed_gb : 10^9 bytes that are pulled
@@ -62,15 +74,37 @@ class ImageConfig:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Read what `asdict` gave; raises KeyError, TypeError or ValueError else."""
+        """Read what `asdict` gave.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError, OverflowError
+            if it is anything else
+        """
+        digest, read_at = document["digest"], document["read_at"]
+        if not _DIGEST.fullmatch(digest):
+            message = f"{digest!r} is no digest"
+            raise ValueError(message)
+        datetime.strptime(read_at, _TIME)  # noqa: DTZ007  (whether it is a time)
+        compressed_gb = float(document["compressed_gb"])
+        if not 0.0 <= compressed_gb < math.inf:
+            message = f"{compressed_gb} GB is no size"
+            raise ValueError(message)
         return cls(
-            digest=str(document["digest"]),
-            cpu_archs=tuple(map(str, document["cpu_archs"])),
-            env={str(k): str(v) for k, v in document["env"].items()},
-            labels={str(k): str(v) for k, v in document["labels"].items()},
-            compressed_gb=float(document["compressed_gb"]),
-            read_at=str(document["read_at"]),
+            digest=digest,
+            cpu_archs=_archs_for_rent(document["cpu_archs"]),
+            env=_texts(document["env"]),
+            labels=_texts(document["labels"]),
+            compressed_gb=compressed_gb,
+            read_at=read_at,
         )
+
+    def is_current(self, reference: Reference, now: datetime) -> bool:
+        """Tell whether a name can be taken to stand for this image still."""
+        if reference.digest:
+            return self.digest == reference.digest
+        read_at = datetime.strptime(self.read_at, _TIME).replace(tzinfo=now.tzinfo)
+        return timedelta(0) <= now - read_at <= TAG_AGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +112,31 @@ class ConfigCache:
     """Configurations that were read, a file for each name.
 
     A file that cannot be read or written is as good as none.
+
+    Attributes
+    ----------
+    folder : where they lie
+    now : tells the time (UTC)
     """
 
     folder: Path
+    now: Callable[[], datetime]
+
+    def current(self, reference: Reference) -> ImageConfig | None:
+        """Return what was read under a name, unless that is too long ago."""
+        config = self.get(reference)
+        if config is None or not config.is_current(reference, self.now()):
+            return None
+        return config
 
     def get(self, reference: Reference) -> ImageConfig | None:
-        """Return what was last read under a name."""
+        """Return what was last read under a name, however long ago."""
         try:
             document = json.loads(self._path(reference).read_bytes())
             if document["schema_version"] != _SCHEMA_VERSION:
                 return None
             return ImageConfig.from_document(document["config"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (*_NO_IMAGE, OSError, RecursionError):
             return None
 
     def put(self, reference: Reference, config: ImageConfig) -> None:
@@ -109,7 +156,6 @@ class ConfigCache:
 def read_config(
     reference: Reference,
     cache: ConfigCache,
-    now: Callable[[], datetime],
     transport: httpx.BaseTransport | None = None,
 ) -> ImageConfig:
     """Return the configuration of an image, of the cache if it is the same image still.
@@ -135,10 +181,14 @@ def read_config(
             follow_redirects=True,
             headers={"User-Agent": "advisor"},
         ) as client:
-            config = _read(client, reference, cache.get(reference), now)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        message = f"the registry {host} cannot be asked ({reason}): try again later"
+            config = _read(client, reference, cache)
+    # ValueError: a host that its own name, or a redirect, has no right spelling of.
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        reason = read_text(str(error))[:120] or type(error).__name__
+        message = (
+            f"the registry {host} cannot be asked ({reason}): check its name, or try "
+            "again later"
+        )
         raise RegistryError(message) from error
     cache.put(reference, config)
     return config
@@ -147,8 +197,7 @@ def read_config(
 def _read(
     client: httpx.Client,
     reference: Reference,
-    kept: ImageConfig | None,
-    now: Callable[[], datetime],
+    cache: ConfigCache,
 ) -> ImageConfig:
     name = reference.digest or reference.tag
     body = _get(client, f"manifests/{name}", reference)
@@ -156,8 +205,10 @@ def _read(
     if reference.digest and digest != reference.digest:
         message = f"the registry sent another image than {reference.short}"
         raise RegistryError(message)
+    read_at = cache.now().strftime(_TIME)
+    kept = cache.get(reference)
     if kept is not None and kept.digest == digest:
-        return kept
+        return replace(kept, read_at=read_at)
     manifest = _json(body)
     archs: tuple[str, ...] = ()
     if isinstance(manifest.get("manifests"), list):
@@ -170,23 +221,47 @@ def _read(
             _verified(client, "manifests", next(iter(platforms.values())), reference)
         )
     try:
-        place = str(manifest["config"]["digest"])
-        size = sum(int(layer["size"]) for layer in manifest["layers"])
+        place = manifest["config"]["digest"]
+        size = sum(_size(layer["size"]) for layer in manifest["layers"])
         config = _json(_verified(client, "blobs", place, reference))
         inner = config.get("config") or {}
-        variables = [str(one).partition("=") for one in inner.get("Env") or ()]
-        labels = dict(inner.get("Labels") or {})
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        pairs = (one.partition("=") for one in inner.get("Env") or ())
+        return ImageConfig(
+            digest=digest,
+            cpu_archs=archs or _archs_for_rent([config.get("architecture")]),
+            env=_texts({key: value for key, _, value in pairs}),
+            labels=_texts(inner.get("Labels") or {}),
+            compressed_gb=size / 1e9,
+            read_at=read_at,
+        )
+    except _NO_IMAGE as error:
         message = f"what the registry sent of {reference.short} is no image"
         raise RegistryError(message) from error
-    return ImageConfig(
-        digest=digest,
-        cpu_archs=archs or (str(config.get("architecture", "")),),
-        env={key: value for key, _, value in variables},
-        labels={str(key): str(value) for key, value in labels.items()},
-        compressed_gb=size / 1e9,
-        read_at=now().strftime("%Y-%m-%dT%H:%M:%SZ"),
-    )
+
+
+def _size(value: Any) -> int:
+    """Return bytes that are sent of one layer; raises TypeError or ValueError else."""
+    if type(value) is not int or not 0 <= value < 2**63:
+        message = f"{str(value)[:40]} is no size"
+        raise ValueError(message)
+    return value
+
+
+def _texts(values: Any) -> dict[str, str]:
+    """Return names and texts, all of it Unicode; raises AttributeError or TypeError."""
+    return {_text(name): _text(value) for name, value in values.items()}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return _NOT_UNICODE.sub("\ufffd", value if isinstance(value, str) else str(value))
+
+
+def _archs_for_rent(names: Any) -> tuple[str, ...]:
+    """Return which of the architectures are for rent, in the market's words."""
+    found = {read_cpu_arch(name) for name in names}
+    return tuple(name for name in CPU_ARCHS if name in found)
 
 
 def _platforms(manifests: list[Any]) -> dict[str, str]:
@@ -195,15 +270,16 @@ def _platforms(manifests: list[Any]) -> dict[str, str]:
     for one in manifests:
         platform = one.get("platform") if isinstance(one, Mapping) else None
         if isinstance(platform, Mapping) and platform.get("os") == "linux":
-            found.setdefault(str(platform.get("architecture")), str(one.get("digest")))
-    return {name: found[name] for name in _CPU_ARCHS if name in found}
+            name = read_cpu_arch(platform.get("architecture"))
+            found.setdefault(name, str(one.get("digest")))
+    return {name: found[name] for name in CPU_ARCHS if name in found}
 
 
 def _verified(
-    client: httpx.Client, kind: str, digest: str, reference: Reference
+    client: httpx.Client, kind: str, digest: Any, reference: Reference
 ) -> bytes:
     """Return what lies under a digest, if it is that."""
-    if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         message = f"what the registry sent of {reference.short} is no image"
         raise RegistryError(message)
     body = _get(client, f"{kind}/{digest}", reference)
@@ -231,9 +307,16 @@ def _get(client: httpx.Client, path: str, reference: Reference) -> bytes:
     return body
 
 
-def _fetch(client: httpx.Client, path: str) -> tuple[int, str, bytes]:
+def _fetch(
+    client: httpx.Client,
+    path: str,
+    query: Mapping[str, str] | None = None,
+    accept: str = _ACCEPT,
+) -> tuple[int, str, bytes]:
+    """Return status, challenge and body of one answer, which must not be endless."""
     body = bytearray()
-    with client.stream("GET", path, headers={"Accept": _ACCEPT}) as response:
+    headers = {"Accept": accept}
+    with client.stream("GET", path, params=query, headers=headers) as response:
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > _MOST_BYTES:
@@ -252,14 +335,14 @@ def _token(client: httpx.Client, challenge: str) -> str:
         raise RegistryError(message)
     query = {key: asked[key] for key in ("service", "scope") if key in asked}
     client.headers.pop("Authorization", None)
-    answer = client.get(realm.geturl(), params=query)
+    status, _, body = _fetch(client, realm.geturl(), query, "*/*")
     try:
-        document = answer.json()
+        document = json.loads(body)
         token = document.get("token") or document.get("access_token")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         token = None
-    if not isinstance(token, str) or not token.isprintable():
-        message = f"the registry gives no anonymous token (HTTP {answer.status_code})"
+    if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
+        message = f"the registry gives no anonymous token (HTTP {status})"
         raise RegistryError(message)
     return token
 

@@ -59,7 +59,10 @@ class Requirement:
 
     @classmethod
     def of_cuda(cls, version: tuple[int, int]) -> Self:
-        """Return the demand of a driver that runs a CUDA version by itself."""
+        """Return the demand of a driver that runs a CUDA version by itself.
+
+        Images demand less: they name older drivers too (`tables.cuda_demands`).
+        """
         return cls(((("cuda", ">=", f"{version[0]}.{version[1]}"),),))
 
     def met_by(self, *, cuda: float, driver: float, consumer: bool) -> bool:
@@ -69,8 +72,8 @@ class Requirement:
         ----------
         cuda : newest CUDA version that the driver runs, such as 12.8
         driver : see `driver_number`
-        consumer : whether the card is a GeForce or a Titan: NVIDIA's images let in older
-            drivers of other brands alone
+        consumer : whether the card is a GeForce or a Titan. NVIDIA's images up to CUDA
+            12.4 let in some older drivers of any brand, later ones of other brands alone
         """
         if not self.alternatives:
             return True

@@ -13,6 +13,7 @@ from advisor.software.requirement import Requirement
 from advisor.software.tables import (
     Build,
     Version,
+    cuda_demands,
     ngc_builds,
     pytorch_builds,
     read_version,
@@ -87,9 +88,26 @@ def _pytorch(_: str, tag: str) -> tuple[Image, ...]:
         return (Image("", holds="PyTorch", vendor=NVIDIA, cpu_archs=("amd64",)),)
     version, cuda = _read(match[1]), _read(match[2])
     image = _torch_image(version, cuda, ("amd64",))
-    if match[3] == "devel":  # made of nvidia/cuda, whose demand it inherits
-        image = replace(image, requirement=Requirement.of_cuda(cuda))
-    return (image,)
+    return (_on_cuda_image(image) if match[3] == "devel" else image,)
+
+
+def _on_cuda_image(image: Image) -> Image:
+    """Return an image made of ``nvidia/cuda``, whose demand and libraries it inherits.
+
+    What one of a CUDA demands whose list no table has may let in more drivers than those
+    that run it by themselves.
+    """
+    if image.cuda is None:
+        return replace(image, forward_compat=True)
+    demand = cuda_demands().get(image.cuda)
+    return replace(
+        image,
+        requirement=(
+            Requirement.parse(demand) if demand else Requirement.of_cuda(image.cuda)
+        ),
+        requirement_known=demand is not None,
+        forward_compat=True,
+    )
 
 
 def _torch_image(version: Version, cuda: Version, cpu_archs: tuple[str, ...]) -> Image:
@@ -98,6 +116,7 @@ def _torch_image(version: Version, cuda: Version, cpu_archs: tuple[str, ...]) ->
         "",
         holds=f"PyTorch {version_text(version)}",
         cuda=cuda,
+        code_cuda=cuda,
         archs=_archs(build, cpu_archs),
         cpu_archs=cpu_archs,
         vendor=NVIDIA,
@@ -117,28 +136,40 @@ def _archs(
 
 
 def _cuda(_: str, tag: str) -> tuple[Image, ...]:
-    """``nvidia/cuda``: what its libraries serve; it demands a driver of its CUDA."""
+    """``nvidia/cuda``: what its libraries serve, and nothing of what is put upon them.
+
+    A ``-base`` has no libraries but the runtime's, which holds no GPU code.
+    """
     match = _CUDA_TAG.fullmatch(tag)
     cuda = _read(match[1]) if match else None
-    archs = toolkit_archs().get(cuda) if cuda else None
-    return (
-        Image(
-            "",
-            holds="CUDA toolkit",
-            cuda=cuda,
-            archs={"": archs} if archs else {},
-            cpu_archs=_BOTH,
-            vendor=NVIDIA,
-            requirement=Requirement.of_cuda(cuda) if cuda else None,
-            source="CUDA Toolkit release notes: architectures of its libraries",
+    archs = None if "base" in tag.split("-") or not cuda else toolkit_archs().get(cuda)
+    image = Image(
+        "",
+        holds="CUDA toolkit",
+        cuda=cuda,
+        code_cuda=cuda if archs else None,
+        archs={"": archs} if archs else {},
+        cpu_archs=_BOTH,
+        vendor=NVIDIA,
+        source=(
+            "CUDA Toolkit release notes: architectures of its libraries"
+            if archs
+            else "its tag; it has no GPU code of its own that is known"
         ),
     )
+    return (_on_cuda_image(image),)
 
 
 def _ngc(_: str, tag: str) -> tuple[Image, ...]:
     """``nvcr.io/nvidia/pytorch``: it starts on any driver that runs its CUDA."""
     match = _NGC_TAG.fullmatch(tag)
-    image = Image("", holds="PyTorch of NVIDIA", vendor=NVIDIA, cpu_archs=_BOTH)
+    image = Image(
+        "",
+        holds="PyTorch of NVIDIA",
+        vendor=NVIDIA,
+        cpu_archs=_BOTH,
+        forward_compat=True,
+    )
     if match is None or match[2]:  # for the GPUs of Jetson boards
         return (image,)
     release = _read(match[1])
@@ -151,6 +182,7 @@ def _ngc(_: str, tag: str) -> tuple[Image, ...]:
             image,
             holds=f"PyTorch of NVIDIA, {match[1]}",
             cuda=build.cuda,
+            code_cuda=build.cuda,
             archs=build.archs,
             source=build.source,
         ),
@@ -158,7 +190,11 @@ def _ngc(_: str, tag: str) -> tuple[Image, ...]:
 
 
 def _vast(repository: str, tag: str) -> tuple[Image, ...]:
-    """``vastai/*``: started by any driver of its CUDA's major version (their README)."""
+    """``vastai/*``: started by any driver of its CUDA's major version (their README).
+
+    On data-center cards also by older ones, by forward compatibility (vast-ai/base-image,
+    ROOT/etc/vast_boot.d/05-configure-cuda.sh).
+    """
     name = repository.removeprefix("vastai/")
     if "rocm" in tag:
         return (Image("", holds=name, vendor=AMD, cpu_archs=("amd64",)),)
@@ -166,13 +202,13 @@ def _vast(repository: str, tag: str) -> tuple[Image, ...]:
         return _vast_automatic(name)
     match = _VAST_TAG.fullmatch(tag)
     if match is None:
-        return (Image("", holds=name, vendor=NVIDIA),)
+        return (Image("", holds=name, vendor=NVIDIA, forward_compat=True),)
     cuda = _read(match["cuda"])
     if name == "pytorch" and match["version"]:
         digits = match["mvc"] or match["build"]
         built_for = _read(f"{digits[:2]}.{digits[2]}") if digits else cuda
         image = _torch_image(_read(match["version"]), built_for, _vast_cpus(built_for))
-        return (replace(image, cuda=cuda),)
+        return (replace(image, cuda=cuda, forward_compat=True),)
     return (_vast_of_cuda(name, cuda),)
 
 
@@ -201,7 +237,17 @@ def _vast_of_cuda(name: str, cuda: Version) -> Image:
             archs, source = _archs(newest, _vast_cpus(cuda)), newest.source
     cpus = _vast_cpus(cuda)
     holds = f"Vast.ai's {name}"
-    return Image("", holds, cuda, archs, cpus, NVIDIA, source=source)
+    return Image(
+        "",
+        holds,
+        cuda,
+        cuda if archs else None,
+        archs,
+        cpus,
+        NVIDIA,
+        forward_compat=True,
+        source=source,
+    )
 
 
 def _vast_cpus(cuda: Version) -> tuple[str, ...]:

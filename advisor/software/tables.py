@@ -1,8 +1,9 @@
-"""What is published of CUDA and of the images that carry it: three tables with sources.
+"""What is published of CUDA and of the images that carry it: four tables with sources.
 
 ``pytorch_builds.csv`` : compute capabilities that each release and CUDA build of PyTorch
 has code for. ``cuda_toolkits.csv`` : those that a CUDA toolkit's libraries and compiler
-serve, and the driver that came with it. ``ngc_pytorch.csv`` : NVIDIA's own images.
+serve, and the driver that came with it. ``cuda_demands.csv`` : what the images
+``nvidia/cuda`` demand of the driver. ``ngc_pytorch.csv`` : NVIDIA's own images.
 """
 
 from __future__ import annotations
@@ -72,6 +73,21 @@ def cuda_of_driver(driver: float) -> float:
     return found[-1][0] + found[-1][1] / 10.0 if found else math.nan
 
 
+def driver_of_cuda(cuda: float) -> float:
+    """Return the oldest driver that runs a CUDA by itself and no newer one, or NaN."""
+    found = [
+        least
+        for least, one in toolkit_drivers()
+        if abs(cuda * 10.0 - number_of(one)) < 0.5
+    ]
+    return found[0] if found else math.nan
+
+
+def number_of(version: Version) -> int:
+    """Return a CUDA version times ten, as offers tell it: 128 for 12.8."""
+    return 10 * version[0] + version[1]
+
+
 @cache
 def pytorch_builds() -> Mapping[tuple[Version, Version], Build]:
     """Map (PyTorch, CUDA) to its build."""
@@ -95,6 +111,16 @@ def toolkit_archs() -> Mapping[Version, Architectures]:
         _version(row["cuda"]): Architectures.parse(row["archs"])
         for row in _rows("cuda_toolkits.csv")
     }
+
+
+@cache
+def cuda_demands() -> Mapping[Version, str]:
+    """Map a CUDA version to what its images demand, as ``NVIDIA_REQUIRE_CUDA`` says it.
+
+    Shortened: alternatives of every brand are one without a brand, and the brand tesla
+    stands for all but GeForce and Titan.
+    """
+    return {_version(row["cuda"]): row["demand"] for row in _rows("cuda_demands.csv")}
 
 
 @cache

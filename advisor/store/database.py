@@ -119,9 +119,13 @@ MIGRATIONS: Sequence[str] = (
         driver REAL,
         cpu_arch TEXT NOT NULL,
         ram_gb REAL,
+        gpu_memory_gb REAL,
         at REAL NOT NULL
     );
     CREATE INDEX misfit_market ON misfit (market, at);
+    """,
+    """
+    ALTER TABLE run ADD COLUMN evidence TEXT;
     """,
 )
 """One script for each version of the schema after the one before it. Times are seconds

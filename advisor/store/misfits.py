@@ -30,6 +30,7 @@ class MisfitRecord:
     driver : of NVIDIA, as it is compared; NaN if unknown
     cpu_arch : as the market has it, ``""`` if unknown
     ram_gb : of the host's memory, GB; NaN if unknown
+    gpu_memory_gb : of one GPU, GiB; NaN if unknown
     at : when that was seen, seconds since 1970
     """
 
@@ -43,6 +44,7 @@ class MisfitRecord:
     driver: float
     cpu_arch: str
     ram_gb: float
+    gpu_memory_gb: float
     at: float
 
 

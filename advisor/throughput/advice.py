@@ -60,20 +60,24 @@ class Advice:
 
     Attributes
     ----------
-    bound_by : name of the least limit
-    cpu_is_bottleneck : whether that limit is the CPU's, see `OF_CPU`
+    bound_by : name of the limit that holds it back most
+    cpu_is_bottleneck : whether that limit is the CPU's, see `OF_CPU`; None where nobody
+        says which CPU it is, nor how many threads there are
     gpu_waits : share of the time in which the GPUs wait for the rest
-    cpu_headroom : how many times what the machine reaches its input pipeline could feed
-    enough_threads : hardware threads of this CPU that would do, see `ENOUGH`; None
-        where no number of them does
+    waits_for : name of the limit that they wait for most
+    cpu_headroom : how many times what the machine reaches its input pipeline could feed;
+        None likewise
+    enough_threads : hardware threads of this CPU (of a usual one where nobody says which
+        it is) that would do, see `ENOUGH`; None where no number of them does
     loader_workers : advised workers of each GPU's data loader
     improvements : what would lift it, the most effective first
     """
 
     bound_by: str
-    cpu_is_bottleneck: bool
+    cpu_is_bottleneck: bool | None
     gpu_waits: float
-    cpu_headroom: float
+    waits_for: str
+    cpu_headroom: float | None
     enough_threads: int | None
     loader_workers: int
     improvements: tuple[Improvement, ...]
@@ -87,6 +91,7 @@ def advise(
     condition: Health | None = None,
     *,
     fit_batch: bool = False,
+    memory_margin: float = 0.0,
     measured: Measured | None = None,
 ) -> Advice:
     """Say what holds one machine back, and what would lift it.
@@ -98,18 +103,22 @@ def advise(
     workload : the profile; it must fit
     model : the trained artefact
     condition : what is known of the machine's health; None: nothing
-    fit_batch, measured : as in `predict`
+    fit_batch, memory_margin, measured : as in `predict`
     """
-    asked = _Asked(machine, threads, workload, model, condition, fit_batch, measured)
+    asked = _Asked(
+        machine, threads, workload, model, condition, fit_batch, memory_margin, measured
+    )
     now = asked.predicted(machine)
     rate, limits = float(now.samples_per_s[0]), now.limits
     bound_by = str(now.bound_by[0])
     enough = asked.enough_threads()
+    others = {name: float(limit[0]) for name, limit in limits.items() if name != "gpu"}
     return Advice(
         bound_by=bound_by,
-        cpu_is_bottleneck=bound_by in OF_CPU,
+        cpu_is_bottleneck=bound_by in OF_CPU if asked.cpu_is_told else None,
         gpu_waits=1.0 - rate / float(limits["gpu"][0]),
-        cpu_headroom=float(limits["cpu"][0]) / rate,
+        waits_for=min(others, key=others.__getitem__),
+        cpu_headroom=float(limits["cpu"][0]) / rate if asked.cpu_is_told else None,
         enough_threads=enough,
         loader_workers=_loader_workers(machine, threads, workload, limits["gpu"]),
         improvements=asked.improvements(rate, enough),
@@ -139,7 +148,14 @@ class _Asked:
     model: ThroughputModel
     condition: Health | None
     fit_batch: bool
+    memory_margin: float
     measured: Measured | None
+
+    @property
+    def cpu_is_told(self) -> bool:
+        """Whether the CPU is known by name or family, or its threads are."""
+        flags = self.machine.flags
+        return not (flags["cpu_unknown"][0] and flags["cores_unknown"][0])
 
     def enough_threads(self) -> int | None:
         """Return the least threads that are enough; None where none are."""
@@ -165,13 +181,15 @@ class _Asked:
         """Return the machine with one thing better, by what that is."""
         here, host = self.machine, self.model.host
         variants = {
-            "cores a quarter faster": replace(here, core_speed=_FASTER * here.core_speed),
             "a disk twice as fast": replace(here, disk_mb_s=2.0 * here.disk_mb_s),
             "a link to the GPU twice as fast": replace(
                 here, host_to_gpu_gb_s=2.0 * here.host_to_gpu_gb_s
             ),
         }
-        if enough is not None and enough > self.threads:
+        if self.cpu_is_told:
+            faster = replace(here, core_speed=_FASTER * here.core_speed)
+            variants["cores a quarter faster"] = faster
+        if self.cpu_is_told and enough is not None and enough > self.threads:
             more = math.ceil((enough - self.threads) / _ROUND_TO) * _ROUND_TO
             grown = here.cores * (self.threads + more) / self.threads
             variants[f"{more} more threads"] = replace(here, cores=grown)
@@ -179,10 +197,18 @@ class _Asked:
         if needed_gb > float(np.nan_to_num(here.ram_gb[0])):
             held = np.array([needed_gb])
             variants[f"{needed_gb:,.0f} GB of memory"] = replace(here, ram_gb=held)
-        if here.num_gpus[0] > 1 and str(here.interconnect[0]).startswith("pcie"):
+        if self._could_be_linked():
             linked = np.array([_LINKED], dtype=np.object_)
             variants["NVLink between the GPUs"] = replace(here, interconnect=linked)
         return variants
+
+    def _could_be_linked(self) -> bool:
+        """Say whether the GPUs could have NVLink, and have it not."""
+        here, (gpu,) = self.machine, self.machine.gpu
+        has_it_not = str(here.interconnect[0]).startswith("pcie")
+        whole = not here.flags["gpu_slice"][0]
+        can = gpu is not None and gpu.has_nvlink(int(here.num_gpus[0]))
+        return bool(can and whole and has_it_not)
 
     def _copies(self, count: int) -> Machines:
         return self.machine.take(np.zeros(count, dtype=np.int64))
@@ -199,6 +225,7 @@ class _Asked:
             self.model,
             condition,
             fit_batch=self.fit_batch,
+            memory_margin=self.memory_margin,
             measured=self.measured,
         )
 

@@ -155,7 +155,7 @@ class ThroughputModel:
         ----------
         machines : N machines
         kinds : their GPUs
-        step_s : time of an optimiser step on the GPUs alone, shape (N,)
+        step_s : time of an optimizer step on the GPUs alone, shape (N,)
         reduced_gb : 10^9 bytes that one all-reduces, shape (N,)
         """
         number = machines.num_gpus

@@ -26,7 +26,7 @@ from advisor.throughput.features import (
     batch_effect,
     feature_matrix,
     log_baseline,
-    standardised,
+    standardized,
 )
 from advisor.throughput.kernel import (
     OWN_PARTS,
@@ -50,7 +50,7 @@ class Anchor:
     ----------
     gpu : canonical name
     run : how it was made
-    z : (D,) standardised features
+    z : (D,) standardized features
     batch : effect of its batch, see `advisor.throughput.features.batch_effect`
     y : ln(units/s of one GPU / baseline)
     source, series : where it was measured; what two anchors share of them is no
@@ -152,8 +152,8 @@ class GpuModel:
         (N,) ln samples/s and (N,) standard deviation of its error
         """
         batch = np.zeros(len(features)) if log_batch_ratio is None else log_batch_ratio
-        z, effect = self.standardise(features, batch)
-        _, usual = self.standardise(features, np.zeros(len(features)))
+        z, effect = self.standardize(features, batch)
+        _, usual = self.standardize(features, np.zeros(len(features)))
         seen = np.array([str(g) in self.gpu_rows for g in features.gpu], dtype=bool)
         mean, variance = self._process(z, effect, usual, features, workload)
         own = variance + self.covariance.own + self.noise
@@ -170,11 +170,11 @@ class GpuModel:
         """Return the factor on the spread of a GPU that was seen or that is new."""
         return max(self.spread_factors[case], self.spread_factors["own"])
 
-    def standardise(
+    def standardize(
         self, features: GpuFeatures, log_batch: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return `Inputs.z` and `Inputs.batch` of N GPUs and ln batch / usual batch."""
-        z = standardised(feature_matrix(features), self.centre, self.scale)
+        z = standardized(feature_matrix(features), self.centre, self.scale)
         baseline = np.nan_to_num(log_baseline(features), nan=self.middle)
         return z, batch_effect(log_batch, baseline - self.middle)
 

@@ -84,7 +84,9 @@ def health(offers: Offers, machines: Machines, medians: Medians) -> Health:
     medians : of the artefact
     """
     ratio = offers.dlperf / offers.num_gpus / _medians(machines, medians)
-    another = machines.flags["memory_modded"] | machines.flags["mixed_gpus"]
+    another = np.zeros(len(offers), dtype=bool)
+    for name in ("memory_modded", "gpu_slice", "mixed_gpus"):
+        another |= machines.flags[name]
     log_ratio = np.log(np.where(another, np.nan, ratio))
     log_ratio = np.nan_to_num(log_ratio, nan=0.0)
     no_cpu = (offers.cpu_name == "") & np.isnan(offers.cpu_threads)

@@ -103,7 +103,7 @@ class Inputs:
 
     Attributes
     ----------
-    z : (N, D) standardised features of the GPU
+    z : (N, D) standardized features of the GPU
     batch : (N,) see `advisor.throughput.features.batch_effect`
     labels : kind -> (N,) codes; equal codes are equal labels
     """

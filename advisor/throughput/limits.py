@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from advisor.arrays import FloatArray
+from advisor.arrays import FloatArray, ObjectArray
 from advisor.hardware.constants import SPREAD_OF, read_constants
 from advisor.hardware.machines import Machines
 from advisor.workloads.profile import Workload
@@ -173,7 +173,7 @@ def cold_disk_limit(
 
 
 def exchange_gb(workload: Workload, steps: FloatArray, host: HostConstants) -> FloatArray:
-    """Return the 10^9 bytes whose all-reduce is an optimiser step's exchange, shape (N,).
+    """Return the 10^9 bytes whose all-reduce is an optimizer step's exchange, shape (N,).
 
     Plain data parallel training, and sharding without the weights, all-reduces the
     gradients. Sharded weights are gathered in every forward and every backward pass and
@@ -182,7 +182,7 @@ def exchange_gb(workload: Workload, steps: FloatArray, host: HostConstants) -> F
 
     Parameters
     ----------
-    steps : micro-batches of an optimiser step, shape (N,)
+    steps : micro-batches of an optimizer step, shape (N,)
     """
     gradients = workload.trainable_parameters_m * host.gradient_bytes * 1e-3
     if workload.sharding != "fsdp":
@@ -200,7 +200,7 @@ def gradient_limit(
 
     Parameters
     ----------
-    batch : samples per GPU and optimiser step, shape (N,)
+    batch : samples per GPU and optimizer step, shape (N,)
     moved : 10^9 bytes through each link in one (`scaling.moved_gb`), shape (N,)
     bus_gb_s : all-reduce bus bandwidth of each machine, GB/s, shape (N,)
     """
@@ -230,6 +230,27 @@ def with_exchange(limits: FloatArray) -> FloatArray:
     joined = np.delete(limits, gradients, axis=0)
     joined[gpu] = near_minimum(limits[[gpu, gradients]], 1.0)
     return joined
+
+
+def binding(limits: FloatArray) -> ObjectArray:
+    """Return the name of the limit that holds the rate down most, shape (N,).
+
+    The least one; but the GPUs' own work and their exchange are one after the other, so
+    they bind together where the two of them allow less than any other limit, and then it
+    is the one of them that takes longer.
+
+    Parameters
+    ----------
+    limits : samples/s, in the order of `LIMITS`, shape (limits, N)
+    """
+    gpu, gradients = LIMITS.index("gpu"), LIMITS.index("gradients")
+    known = np.nan_to_num(limits, nan=np.inf)
+    with np.errstate(invalid="ignore"):
+        least = np.argmin(np.nan_to_num(with_exchange(known), nan=np.inf), axis=0)
+    names = np.array([name for name in LIMITS if name != "gradients"], dtype=np.object_)
+    bound: ObjectArray = names[least]
+    bound[(least == gpu) & (known[gradients] < known[gpu])] = "gradients"
+    return bound
 
 
 def near_minimum(limits: FloatArray, order: float) -> FloatArray:

@@ -23,7 +23,7 @@ def nearest(
 ) -> tuple[str, ...]:
     """Return the names of the `NAMED` measured GPUs that are nearest, in order.
 
-    The distance is that of the standardised features; one that is unknown counts as
+    The distance is that of the standardized features; one that is unknown counts as
     the mean. The GPU itself is not among them.
 
     Parameters

@@ -34,6 +34,10 @@ RUN_LOG_SD = 0.05
 """Log-sd of one measured throughput: what the same job differs by from day to day
 (assumption)."""
 
+LEAST_SHARE = 0.01
+"""Least measured rate over the predicted one of a run that speaks of machines: below,
+the job stood still most of the time, or the figure is of something else (assumption)."""
+
 SPEAKS = 0.3
 """Least share of a limit in the rate for a run to speak of it (assumption)."""
 
@@ -186,6 +190,16 @@ def _given(
     )
 
 
+_NAMED = {
+    "launch": "the launching of kernels",
+    "handoff": "the handing over of samples",
+    "transfer": "the copying to the GPU",
+    "disk": "the disk",
+    "gradients": "the exchange of gradients",
+}
+"""Limits that no run corrects, in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Speech:
     """What one run says: of the GPU side, of the CPU side, or why nothing."""
@@ -204,6 +218,9 @@ def interpret(run: OwnRun, limits: FloatArray, order: float) -> _Speech:
     limits : samples/s, in the order of `LIMITS`, shape (limits, 1)
     order : of their near-minimum
     """
+    allowed = float(join(limits, order)[0])
+    if run.samples_per_s < LEAST_SHARE * allowed:
+        return _Speech(silent=f"it is below a hundredth of the {allowed:.3g} predicted")
     shares = limit_shares(limits, order)[:, 0]
     order_of = np.argsort(-shares)
     named = [name for name in (LIMITS[at] for at in order_of) if name in {"gpu", "cpu"}]
@@ -218,9 +235,21 @@ def interpret(run: OwnRun, limits: FloatArray, order: float) -> _Speech:
         if share >= SPEAKS:
             told = (by, (RUN_LOG_SD / share) ** 2)
             return _Speech(gpu=told) if name == "gpu" else _Speech(cpu=told)
-    held = LIMITS[int(order_of[0])]
-    where = f"{run.num_gpus} x {run.gpu}"
-    return _Speech(silent=f"the run on {where} was held back by its {held} limit")
+    others = [name for name in LIMITS if name not in {"gpu", "cpu"}]
+    held = min(others, key=lambda name: float(limits[LIMITS.index(name), 0]))
+    most = float(limits[LIMITS.index(held), 0])
+    if run.samples_per_s > most:
+        return _Speech(silent=f"it is faster than {_NAMED[held]} should allow")
+    return _Speech(silent=f"{_NAMED[held]} bound it")
+
+
+def speech_of(
+    run: OwnRun, limits: FloatArray, workload: Workload, order: float
+) -> _Speech:
+    """Say what a run speaks of, where it is of the workload as it is, see `interpret`."""
+    if run.precision != workload.precision:
+        return _Speech(silent=f"it was in {run.precision}, not {workload.precision}")
+    return interpret(run, limits, order)
 
 
 def _solved(rate: float, limits: FloatArray, row: int, order: float) -> float | None:
@@ -249,6 +278,7 @@ def machine_of(
         "gpu_name": gpu.name,
         "gpu_ram": MIB_PER_GIB * gpu.memory_gb,
         "num_gpus": run.num_gpus,
+        "gpu_frac": 1.0,
         "cpu_name": run.cpu,
         "cpu_cores_effective": run.threads,
         "cpu_ghz": run.cpu_ghz,
@@ -277,10 +307,7 @@ def measured_by(
     spoken: list[Machines] = []
     cpu_weight, cpu_sum = 0.0, 0.0
     for run, machine, predicted in zip(runs, machines, limits, strict=True):
-        if run.precision != workload.precision:
-            silent.append(f"a run was in {run.precision}, not {workload.precision}")
-            continue
-        said = interpret(run, predicted, model.host.norm_order)
+        said = speech_of(run, predicted, workload, model.host.norm_order)
         if said.gpu is not None:
             spoken.append(machine)
             residual.append(said.gpu[0])
@@ -291,7 +318,8 @@ def measured_by(
             cpu_weight += 1.0 / variance
             cpu_sum += said.cpu[0] / variance
         else:
-            silent.append(said.silent)
+            where = f"{run.num_gpus} x {run.gpu}"
+            silent.append(f"a run on {where} does not count: {said.silent}")
     prior = workload.cpu_ms_log_sd**2
     total = cpu_weight + (1.0 / prior if prior > 0.0 else math.inf)
     faster = cpu_sum / total if math.isfinite(total) else 0.0

@@ -11,13 +11,13 @@ from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines
-from advisor.hardware.mixed import MIXED_LOG_SD
 from advisor.throughput.artefact import ThroughputModel
 from advisor.throughput.health import Health
 from advisor.throughput.kinds import GpuMemo, gpu_kinds
 from advisor.throughput.limits import (
     LIMITS,
     HostConstants,
+    binding,
     cold_disk_limit,
     cpu_limit,
     disk_limit,
@@ -41,10 +41,12 @@ from advisor.throughput.scaling import moved_gb
 from advisor.throughput.spread import Z90
 from advisor.workloads.memory import (
     GB_PER_GIB,
+    PEAK_LOG_SD,
     USABLE_SHARE,
     fit_micro_batch,
-    largest_micro_batch,
+    fitted_micro_batch,
     memory_gb,
+    too_little_probability,
 )
 from advisor.workloads.profile import Workload
 
@@ -64,12 +66,14 @@ class Throughput:
     low, high : bounds of the 90 % interval, samples/s, shape (N,)
     cold_samples_per_s : the same with all data on the disk, none of them cached
     limits : name of a limit -> samples/s if it alone held, shape (N,) each
-    bound_by : name of the least limit, shape (N,)
+    bound_by : name of the limit that holds it down most, shape (N,), see
+        `limits.binding`
     micro_batch : samples that a GPU holds at once, shape (N,); 0 where even one
         does not fit
-    accumulation_steps : micro-batches per optimiser step, shape (N,)
+    accumulation_steps : micro-batches per optimizer step, shape (N,)
     memory_gb : peak memory of one GPU, 10^9 bytes, shape (N,)
     memory_margin_gb : what is left of the memory that a training can fill, shape (N,)
+    memory_risk : probability that the training needs more than it can fill, shape (N,)
     fits : whether the GPUs hold the workload at all, shape (N,)
     """
 
@@ -83,6 +87,7 @@ class Throughput:
     accumulation_steps: IntArray
     memory_gb: FloatArray
     memory_margin_gb: FloatArray
+    memory_risk: FloatArray
     fits: BoolArray
 
 
@@ -93,6 +98,8 @@ def predict(
     condition: Health | None = None,
     *,
     fit_batch: bool = False,
+    memory_margin: float = 0.0,
+    holds_batch: bool = False,
     measured: Measured | None = None,
     memo: GpuMemo | None = None,
 ) -> Throughput:
@@ -104,19 +111,26 @@ def predict(
     workload : the profile
     model : the trained artefact
     condition : what is known of the machines' health; None: nothing
-    fit_batch : each GPU takes the largest batch that it holds, not the profile's
+    fit_batch : each GPU takes the largest batch that it holds with `SAFE_ODDS`, not the
+        profile's
+    memory_margin : share of the memory that is to be left free
+    holds_batch : each GPU is known to hold the profile's batch at once
     measured : what runs of the user's own say; None: there are none
     memo : what was said of GPUs before, for this workload, model and these runs
     """
     if measured is not None:
         workload = measured.corrected(workload)
     memory_gb_ = machines.gpu_memory_gb * GB_PER_GIB
-    fit = largest_micro_batch if fit_batch else fit_micro_batch
-    micro_batch = fit(workload, memory_gb_, machines.num_gpus)
+    usable_gb = memory_gb_ * USABLE_SHARE
+    fit = fitted_micro_batch if fit_batch else fit_micro_batch
+    micro_batch = fit(workload, memory_gb_ * (1.0 - memory_margin), machines.num_gpus)
+    if holds_batch:
+        micro_batch = np.full_like(micro_batch, workload.batch_size)
     fits = micro_batch > 0
     held = np.maximum(micro_batch, 1).astype(np.float64)
     batch = held if fit_batch else np.full_like(held, workload.batch_size)
     steps = np.ceil(batch / held)
+    need_gb = memory_gb(workload, micro_batch, machines.num_gpus)
     kinds = gpu_kinds(machines, workload.precision)
     asked = np.maximum(micro_batch, 1)
     gpu_rate, gpu_log_sd = model.gpu_rate(kinds, workload, asked, memo)
@@ -126,8 +140,7 @@ def predict(
         shift, keep = calibration(kinds, workload, model, measured, memo)
         gpu_rate, gpu_log_sd = gpu_rate * np.exp(shift), gpu_log_sd * keep
     gpu_rate = gpu_rate * machines.slowest_share  # all wait for it at each step
-    mixed = machines.flags["mixed_gpus"]
-    gpu_log_sd = np.where(mixed, np.hypot(gpu_log_sd, MIXED_LOG_SD), gpu_log_sd)
+    gpu_log_sd = np.hypot(gpu_log_sd, machines.gpu_log_sd)
     if condition is not None:
         gpu_rate = gpu_rate * condition.factor
         gpu_log_sd = np.hypot(gpu_log_sd, condition.log_sd)
@@ -151,19 +164,18 @@ def predict(
     peak = model.peak_rate(kinds, workload, machines.num_gpus)
     high = np.fmin(high, np.fmax(rate, peak))
     known = fits & np.isfinite(rate)
-    names = np.array(LIMITS, dtype=np.object_)
     return Throughput(
         samples_per_s=np.where(known, rate, np.nan),
         low=np.where(known, low, np.nan),
         high=np.where(known, high, np.nan),
         cold_samples_per_s=np.where(known, join(cold, model.host.norm_order), np.nan),
         limits=dict(zip(LIMITS, limits, strict=True)),
-        bound_by=names[np.argmin(np.nan_to_num(limits, nan=np.inf), axis=0)],
+        bound_by=binding(limits),
         micro_batch=micro_batch,
         accumulation_steps=steps.astype(np.int64),
-        memory_gb=memory_gb(workload, micro_batch, machines.num_gpus),
-        memory_margin_gb=memory_gb_ * USABLE_SHARE
-        - memory_gb(workload, micro_batch, machines.num_gpus),
+        memory_gb=need_gb,
+        memory_margin_gb=usable_gb - need_gb,
+        memory_risk=too_little_probability(need_gb, usable_gb, PEAK_LOG_SD),
         fits=fits,
     )
 
@@ -182,7 +194,7 @@ def measure(
     limits = []
     for run, machine in zip(runs, machines, strict=True):
         asked = replace(workload, batch_size=run.batch_size)
-        found = predict(machine, asked, model)
+        found = predict(machine, asked, model, holds_batch=True)  # it ran
         limits.append(np.stack([found.limits[name] for name in LIMITS]))
     return measured_by(runs, machines, limits, workload, model)
 

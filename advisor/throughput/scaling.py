@@ -1,7 +1,7 @@
 """What several GPUs of one machine lose to each other, as the ranking uses it.
 
 A ring all-reduce moves 2 (n - 1) / n times the gradients through every GPU (Patarasuk
-and Yuan 2009), once an optimiser step. Its time adds to that of the step, and a share
+and Yuan 2009), once an optimizer step. Its time adds to that of the step, and a share
 is lost that scales with nothing (waiting for the slowest):
 
     efficiency = ceiling / (1 + exchange / step)
@@ -234,7 +234,7 @@ def efficiency(
     ----------
     num_gpus : (N,) GPUs that share a step
     gradient_gb : 10^9 bytes of gradients, (N,) or one for all
-    step_s : (N,) seconds of an optimiser step on one GPU
+    step_s : (N,) seconds of an optimizer step on one GPU
     bus_gb_s : (N,) 10^9 bytes/s of the exchange
     ceiling : (N,) what is reached when the exchange costs nothing
     """

@@ -63,7 +63,7 @@ def gpu_errors(gpu: GpuModel, features: GpuFeatures, key: WorkloadKey) -> GpuErr
     """
     _, first, code = np.unique(features.gpu, return_index=True, return_inverse=True)
     each = features.take(first).known()
-    z, effect = gpu.standardise(each, np.zeros(len(each)))
+    z, effect = gpu.standardize(each, np.zeros(len(each)))
     family = gpu.families.get(key.name, key.family)
     anchors = gpu.anchors.get(key.name, ())
     runs = [

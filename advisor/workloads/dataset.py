@@ -1,105 +1,293 @@
-"""What the files of a data set need: bytes, and the time to decode them here."""
+"""What a data set of the user's needs: samples, bytes, and the CPU time of a sample.
+
+A folder tells samples and bytes by its files. The CPU time is that of what a training
+does to a sample: of pictures as image classification does it (see
+`advisor.workloads.pictures`), of anything else what the user's own data set does.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import random
-import statistics
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import getitem
 from pathlib import Path
+from typing import Any
 
 from advisor.errors import UsageError
+from advisor.workloads.pictures import SUFFIXES, Size, pillow, prepare, size_of
 from advisor.workloads.profile import Workload
 
 SAMPLED = 200
-"""Files that are read and decoded."""
+"""Samples that are prepared, at most."""
+
+_ENOUGH, _ENOUGH_S = 20, 20.0
+"""So many are enough once they have taken so long."""
+
+_SOON_S = 5.0
+"""What takes longer is announced."""
 
 _SEED = 20_261_125
-_IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+
+_NO_FILES = ("sequence", "token", "row", "click", "node", "user", "step")
+"""First words of samples that no file is one of: many of them are in one."""
+
+_CLASSIFICATION = "image classification"
+
+_TRAINING, _OTHERS = "train", ("val", "valid", "validation", "test", "eval")
+"""Folders of a data set that is split already."""
+
+Tell = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetFacts:
-    """What a folder of samples holds.
+class Spent:
+    """CPU time of what samples were prepared.
 
     Attributes
     ----------
-    samples : files
-    total_bytes : of all of them
-    bytes_per_sample : mean
-    decode_ms : median milliseconds of one core of this machine to read and decode one;
-        None where nothing here decodes such files
+    milliseconds : CPU time of one, mean of one core of this machine
+    waited_ms : that passed besides, for the disk, the network or other processes
+    tried, broken : samples, and those of them that failed
+    first : why the first of those failed; empty: none did
     """
 
-    samples: int
-    total_bytes: int
-    bytes_per_sample: float
-    decode_ms: float | None
+    milliseconds: float
+    tried: int
+    broken: int
+    first: str
+    waited_ms: float = 0.0
 
 
-def look_at(folder: Path, clock: Callable[[], float] = time.perf_counter) -> DatasetFacts:
-    """Count the files of a folder, and read and decode some of them.
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Files of a folder that are samples.
+
+    Attributes
+    ----------
+    samples : those that hold anything
+    folder_bytes : of all files, samples or not
+    left_out : words about files that are no samples; empty: there are none
+    """
+
+    samples: tuple[Path, ...]
+    sample_bytes: int
+    folder_bytes: int
+    left_out: str
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A core of this machine.
+
+    Attributes
+    ----------
+    speed : 1 at a PassMark single-thread score of 2,100
+    log_sd : standard deviation of its logarithm
+    told : where that is from, for people
+    """
+
+    speed: float
+    log_sd: float
+    told: str
+
+
+def files_of(folder: Path, workload: Workload) -> Files:
+    """Return the files that are samples of a workload.
+
+    Of pictures every file with a suffix of one; of anything else the commonest suffix.
+    Where the folder is split into ``train`` and others, those under ``train``.
 
     Raises
     ------
     advisor.errors.UsageError
-        if there is no such folder, or no file in it
+        if there is no such folder, no sample in it, or a file is no sample of such a
+        workload
     """
     if not folder.is_dir():
-        message = f"--dataset: there is no folder {folder}"
+        message = (
+            f"--dataset: there is no folder {folder}; a folder or SCRIPT.py:FUNCTION is "
+            "expected"
+        )
         raise UsageError(message)
-    found = (
-        Path(root) / name
-        for root, _, names in os.walk(folder)
-        for name in names
-        if not name.startswith(".")
-    )
-    files = [file for file in found if file.is_file()]
-    sizes = [size for file in files if (size := file.stat().st_size) > 0]
-    if not sizes:
+    if workload.sample.split()[0] in _NO_FILES:
+        message = (
+            f"--dataset: a file is no sample of {workload.name} ({workload.sample}): "
+            "give SCRIPT.py:FUNCTION that returns your data set, or a profile of such "
+            "files with --extends"
+        )
+        raise UsageError(message)
+    sizes = {path: path.stat().st_size for path in _walk(folder)}
+    part = _training_part(folder)
+    inside = [path for path in sizes if part is folder or part in path.parents]
+    if not any(sizes[path] for path in inside):
         message = f"--dataset: {folder} has no files that hold anything"
         raise UsageError(message)
-    chosen = random.Random(_SEED).sample(sorted(files), min(SAMPLED, len(files)))  # noqa: S311
-    return DatasetFacts(
-        samples=len(sizes),
-        total_bytes=sum(sizes),
-        bytes_per_sample=sum(sizes) / len(sizes),
-        decode_ms=_decode_ms(chosen, clock),
+    kinds = Counter(path.suffix.lower() for path in inside)
+    wanted = SUFFIXES if is_of_pictures(workload) else {kinds.most_common(1)[0][0]}
+    kept = sorted(path for path in inside if path.suffix.lower() in wanted)
+    samples = tuple(path for path in kept if sizes[path] > 0)
+    if not samples:
+        message = (
+            f"--dataset: {folder} has no pictures ({_counts(kinds)}), and a sample of "
+            f"{workload.name} is one ({workload.sample})"
+        )
+        raise UsageError(message)
+    others = Counter({kind: n for kind, n in kinds.items() if kind not in wanted})
+    words = []
+    if others:
+        words.append(f"{others.total():,} files of other kinds ({_counts(others)})")
+    if empty := len(kept) - len(samples):
+        words.append(f"{empty:,} empty files")
+    if part is not folder:
+        words.append(f"what is not under {part.name}")
+    return Files(
+        samples=samples,
+        sample_bytes=sum(sizes[path] for path in samples),
+        folder_bytes=sum(sizes.values()),
+        left_out=", ".join(words),
     )
 
 
-def with_dataset(
-    workload: Workload, facts: DatasetFacts, core_speed: float, told: str
-) -> Workload:
-    """Return a profile with what a data set needs.
+def is_of_pictures(workload: Workload) -> bool:
+    """Tell whether a sample of it is a picture."""
+    return "image" in workload.sample or workload.sample.startswith("slice")
+
+
+def recipe_of(workload: Workload) -> Size | str:
+    """Return the size that pictures are made for a workload, or why nobody knows."""
+    kept = (
+        f"{workload.cpu_ms_per_sample:g} ms of CPU a sample stay as in the profile; "
+        "--dataset SCRIPT.py:FUNCTION measures your own data set"
+    )
+    size = size_of(workload.sample)
+    if workload.task != _CLASSIFICATION or size is None:
+        return f"what {workload.task} does to a file is not known here: {kept}"
+    if pillow() is None:
+        return f"Pillow is not installed (pip install pillow): {kept}"
+    return size
+
+
+def prepare_files(
+    files: Sequence[Path],
+    size: Size,
+    tell: Tell,
+    clock: Callable[[], float] = time.process_time,
+) -> Spent:
+    """Prepare some pictures as training does, and return the CPU time of one.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if all of those that are tried are broken
+    """
+    draw = random.Random(_SEED)  # noqa: S311  (no secret)
+    chosen = draw.sample(list(files), min(SAMPLED, len(files)))
+    jobs = [(path.name, partial(prepare, path, size, draw)) for path in chosen]
+    return _spent(jobs, tell, clock)
+
+
+def fetch(
+    dataset: Any, tell: Tell, clock: Callable[[], float] = time.process_time
+) -> tuple[int, Spent]:
+    """Fetch some samples of a data set; return how many it has and the CPU time of one.
+
+    They are fetched as a worker of a loader does: one after another, with one thread of
+    PyTorch's.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if it is no data set that can be indexed, it is empty, or every sample fails
+    """
+    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+        message = (
+            f"--dataset: the function returns {type(dataset).__name__}: a data set with "
+            "__len__ and __getitem__ is expected"
+        )
+        raise UsageError(message)
+    try:
+        number = len(dataset)
+    except Exception as error:
+        message = f"--dataset: its length fails: {type(error).__name__}: {error}"
+        raise UsageError(message) from error
+    if number < 1:
+        message = "--dataset: the data set is empty"
+        raise UsageError(message)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+    try:
+        draw = random.Random(_SEED)  # noqa: S311  (no secret)
+        chosen = draw.sample(range(number), min(SAMPLED, number))
+        jobs = [(f"sample {at}", partial(getitem, dataset, at)) for at in chosen]
+        return number, _spent(jobs, tell, clock)
+    finally:
+        if torch is not None:
+            torch.set_num_threads(threads)
+
+
+def with_files(workload: Workload, files: Files, spent: Spent | None) -> Workload:
+    """Return a profile with the samples and bytes of a folder's files."""
+    number = len(files.samples)
+    counted = "counted: files of the data set"
+    if spent is not None and spent.broken:
+        if spent.tried == number:
+            number -= spent.broken
+            counted += f", {spent.broken} broken ones left out"
+        else:
+            share = spent.broken / spent.tried
+            number = max(round(number * (1.0 - share)), 1)
+            counted += (
+                f", less the share that is broken ({spent.broken} of {spent.tried})"
+            )
+    return replace(
+        workload,
+        samples_per_epoch=float(number),
+        disk_bytes_per_sample=files.sample_bytes / len(files.samples),
+        dataset_gb=files.folder_bytes / 1e9,
+        sources={
+            **workload.sources,
+            "samples_per_epoch": counted,
+            "disk_bytes_per_sample": "measured: mean of the data set's files",
+            "dataset_gb": "measured: all files of the folder",
+        },
+    )
+
+
+def with_length(workload: Workload, number: int) -> Workload:
+    """Return a profile with as many samples as a data set says that it has."""
+    sources = {**workload.sources, "samples_per_epoch": "counted: len of the data set"}
+    return replace(workload, samples_per_epoch=float(number), sources=sources)
+
+
+def with_cpu_time(workload: Workload, spent: Spent, core: Core, what: str) -> Workload:
+    """Return a profile with a measured CPU time, scaled to the reference core.
 
     Parameters
     ----------
-    core_speed : of a core of this machine, 1 at a PassMark single-thread score of 2,100
-    told : where that is from, for people
+    what : was measured, for people
     """
-    sources = {
-        **workload.sources,
-        "samples_per_epoch": "counted: files of the data set",
-        "disk_bytes_per_sample": "measured: mean of the data set's files",
-        "dataset_gb": "measured: all of the data set's files",
-    }
-    milliseconds = workload.cpu_ms_per_sample
-    if facts.decode_ms is not None:
-        milliseconds = facts.decode_ms * core_speed
-        sources["cpu_ms_per_sample"] = (
-            f"measured: {facts.decode_ms:.3g} ms on a core of {core_speed:.2f} ({told}); "
-            "decoding alone, augmentation comes on top"
-        )
+    told = (
+        f"measured: {spent.milliseconds:.3g} ms of CPU for {what}, mean of "
+        f"{spent.tried - spent.broken}, on a core of {core.speed:.2f} ({core.told})"
+    )
     return replace(
         workload,
-        samples_per_epoch=float(facts.samples),
-        disk_bytes_per_sample=facts.bytes_per_sample,
-        dataset_gb=facts.total_bytes / 1e9,
-        cpu_ms_per_sample=max(milliseconds, 1e-6),
-        sources=sources,
+        cpu_ms_per_sample=max(spent.milliseconds * core.speed, 1e-6),
+        cpu_ms_log_sd=core.log_sd,
+        sources={
+            **workload.sources,
+            "cpu_ms_per_sample": told,
+            "cpu_ms_log_sd": "how well the speed of this machine's core is known",
+        },
     )
 
 
@@ -113,22 +301,70 @@ def this_cpu() -> str:
     return names[0].partition(":")[2].strip() if names else ""
 
 
-def _decode_ms(files: Sequence[Path], clock: Callable[[], float]) -> float | None:
-    """Return the median time to read and decode images; None if there are none."""
-    images = [file for file in files if file.suffix.lower() in _IMAGES]
-    if len(images) * 2 < len(files):
-        return None
-    try:
-        from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
-    except ImportError:
-        return None
-    spent = []
-    for file in images:
-        start = clock()
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files under a folder, hidden ones left out."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(root) / name
+            if not name.startswith(".") and path.is_file():
+                yield path
+
+
+def _training_part(folder: Path) -> Path:
+    """Return where the samples of a training are: all of it, or its part for that."""
+    part = folder / _TRAINING
+    split = part.is_dir() and any((folder / name).is_dir() for name in _OTHERS)
+    return part if split else folder
+
+
+def _counts(kinds: Counter[str]) -> str:
+    """Return the commonest kinds of files with their numbers."""
+    listed = [f"{kind or 'no suffix'} {n:,}" for kind, n in kinds.most_common(3)]
+    return ", ".join(listed) + (", ..." if len(kinds) > 3 else "")
+
+
+def _spent(
+    jobs: Sequence[tuple[str, Callable[[], object]]],
+    tell: Tell,
+    clock: Callable[[], float],
+) -> Spent:
+    """Do one job after another until it is enough; return the mean time of one."""
+    done, broken, tried, total, first = 0, 0, 0, 0.0, ""
+    _warm_up(jobs)
+    passed = 0.0
+    for name, job in jobs:
+        tried += 1
+        start, began = clock(), time.monotonic()
         try:
-            with Image.open(file) as image:
-                image.convert("RGB")
-        except (UnidentifiedImageError, OSError):
+            job()
+        except Exception as error:
+            broken += 1
+            first = first or f"{name}: {type(error).__name__}: {error}"
             continue
-        spent.append((clock() - start) * 1e3)
-    return statistics.median(spent) if spent else None
+        total += clock() - start
+        passed += time.monotonic() - began
+        done += 1
+        if done == 3 and (left := total / done * len(jobs)) > _SOON_S:
+            tell(f"preparing samples takes about {min(left, _ENOUGH_S):.0f} s")
+        if done >= _ENOUGH and max(total, passed) > _ENOUGH_S:
+            break
+    if not done:
+        message = f"--dataset: all of {tried} samples that were tried fail; {first}"
+        raise UsageError(message)
+    milliseconds = total / done * 1e3
+    if not math.isfinite(milliseconds):
+        message = "--dataset: this machine's clock tells no CPU time"
+        raise UsageError(message)
+    waited = max(passed / done * 1e3 - milliseconds, 0.0)
+    return Spent(milliseconds, tried, broken, first, waited)
+
+
+def _warm_up(jobs: Sequence[tuple[str, Callable[[], object]]]) -> None:
+    """Do one job untimed: the first imports and opens what the others find there."""
+    for _, job in jobs[:3]:
+        try:
+            job()
+        except Exception:  # noqa: S112  (counted when its turn comes)
+            continue
+        return

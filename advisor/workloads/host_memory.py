@@ -2,15 +2,22 @@
 
 By formula, each part in 10^9 bytes::
 
-    need = GPUs x process                    Python, framework and CUDA of one process
+    need = system                            kernel and services of the host
+         + GPUs x process                    Python, framework and CUDA of one process
          + GPUs x workers x worker           the data loader's
          + GPUs x (2 workers + 1) x batch    what they prefetch, and the batch under way
          + weights                           on their way to the GPUs
+         + checkpoint                        read whole before it goes to the GPUs
          + page cache                        what a mapped file must keep in memory
 
 Who loads the weights *whole* holds all of them at once: in every process, or, where they
 are sharded among the GPUs, in the one that hands them out. Who maps the file holds one
 shard of it. None of these parts was measured on many machines: each is marked.
+
+What is *surely* too little, and leaves a machine out, rests on what is known: weights
+that are held whole by arithmetic, the other parts only where the need is far beyond the
+memory. The batches of a fitted batch size are nobody's wish: who sees them not fit takes
+a smaller one, so that they make a machine a risk and no more.
 """
 
 from __future__ import annotations
@@ -20,8 +27,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from advisor.arrays import FloatArray
+from advisor.arrays import BoolArray, FloatArray
+from advisor.workloads.memory import too_little_probability
 from advisor.workloads.profile import Workload
+
+SYSTEM_GB = 1.0
+"""Of the host's kernel, services and container runtime: assumption."""
 
 PROCESS_GB = 2.0
 """Of a process that has set up CUDA: 2.06 GB (pytorch/pytorch issue 113326) and 1.96 GB
@@ -49,7 +60,13 @@ way in nine of ten cases."""
 SURELY_TOO_SMALL = 0.95
 """Probability from which a machine counts as too small rather than as a risk."""
 
-_LOGISTIC = np.sqrt(3.0) / np.pi  # scale of a logistic distribution over its sd
+MORE_PER_TRY = 2.0
+"""Memory of the machine that is tried next over that of one that had too little:
+assumption, memory comes in powers of two. A launcher takes none with as much or less."""
+
+_TRIES = 4
+"""Machines that are tried at most, each with `MORE_PER_TRY` times the memory: beyond
+these, what is not surely too small leaves less than 0.001 of a start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +75,25 @@ class HostMemory:
 
     Attributes
     ----------
-    processes, workers, prefetch, weights, page_cache : the parts
+    system, processes, workers, prefetch, weights, checkpoint, page_cache : the parts;
+        weights and checkpoint are not held at the same time, the larger counts
     total : their sum, or what the profile states
+    reckoned : what of the total counts where a machine is left out: not what is
+        prefetched of a fitted batch, nor a checkpoint, which who resumes alone reads
+    least : what cannot be done without, whatever a loader does: whole weights, unless
+        the profile states the total
     """
 
+    system: FloatArray
     processes: FloatArray
     workers: FloatArray
     prefetch: FloatArray
     weights: FloatArray
+    checkpoint: FloatArray
     page_cache: FloatArray
     total: FloatArray
+    reckoned: FloatArray
+    least: FloatArray
 
 
 def host_memory(
@@ -75,6 +101,8 @@ def host_memory(
     num_gpus: npt.ArrayLike,
     threads: npt.ArrayLike,
     micro_batch: npt.ArrayLike,
+    *,
+    fitted: bool = False,
 ) -> HostMemory:
     """Return what a training needs of the host's memory on N machines.
 
@@ -84,6 +112,7 @@ def host_memory(
     num_gpus : GPUs, a process each, shape (N,)
     threads : hardware threads of the machine, shape (N,)
     micro_batch : samples that a GPU takes at once, shape (N,)
+    fitted : the batch is as large as the GPU holds, not one that was asked for
     """
     gpus = np.asarray(num_gpus, dtype=np.float64)
     each = np.clip(np.floor(np.asarray(threads) / gpus), 1.0, WORKERS)
@@ -96,22 +125,53 @@ def host_memory(
     prefetch = gpus * (PREFETCH_FACTOR * each + 1.0) * batch_gb
     weights = holders * held_gb if whole else np.zeros_like(gpus)
     page_cache = np.full_like(gpus, 0.0 if whole else min(held_gb, SHARD_GB))
-    total = processes + workers + prefetch + weights + page_cache
+    system = np.full_like(gpus, SYSTEM_GB)
+    checkpoint = holders * workload.checkpoint_gb
+    begun = system + processes + workers + weights + page_cache
+    total = begun + prefetch + np.maximum(checkpoint - weights, 0.0)
+    reckoned, least = begun if fitted else begun + prefetch, weights
     if workload.host_ram_gb > 0.0:
-        total = np.full_like(gpus, workload.host_ram_gb)
-    return HostMemory(processes, workers, prefetch, weights, page_cache, total)
+        total = reckoned = np.full_like(gpus, workload.host_ram_gb)
+        least = np.zeros_like(gpus)
+    return HostMemory(
+        system,
+        processes,
+        workers,
+        prefetch,
+        weights,
+        checkpoint,
+        page_cache,
+        total,
+        reckoned,
+        least,
+    )
 
 
-def too_little_probability(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
-    """Return how likely a host's memory does not suffice, shape (N,).
+def host_risk(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
+    """Return how likely a host's memory does not suffice, shape (N,); NaN if unknown."""
+    return too_little_probability(need_gb, ram_gb, NEED_LOG_SD)
 
-    The logarithm of what is needed is taken as logistic with `NEED_LOG_SD`. NaN where
-    the memory is unknown.
+
+def surely_too_small(need: HostMemory, ram_gb: FloatArray) -> BoolArray:
+    """Return which hosts surely have too little memory, shape (N,); unknown is not."""
+    risk = np.nan_to_num(host_risk(need.reckoned, ram_gb))
+    surely: BoolArray = (risk >= SURELY_TOO_SMALL) | (need.least > ram_gb)
+    return surely
+
+
+def failed_starts(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
+    """Return how many starts are expected to fail for want of memory, shape (N,).
+
+    The need is the job's, not the luck of a machine: a host that had too little tells
+    that no other with as much will do, and the next to be tried has `MORE_PER_TRY` times
+    the memory. As many starts fail as tries have less than the need: the expectation is
+    the sum of their probabilities, ``sum of P(need > MORE_PER_TRY^k x ram)``. It is
+    never more than the tries, and 0 where the memory is unknown.
     """
-    with np.errstate(divide="ignore", over="ignore"):
-        shortage = np.log(need_gb / ram_gb) / (NEED_LOG_SD * _LOGISTIC)
-        probability: FloatArray = 1.0 / (1.0 + np.exp(-shortage))
-    return probability
+    tries = MORE_PER_TRY ** np.arange(_TRIES)[:, None]
+    each = host_risk(need_gb, tries * ram_gb)
+    total: FloatArray = np.nan_to_num(each).sum(axis=0)
+    return total
 
 
 def _weights_gb(workload: Workload) -> float:

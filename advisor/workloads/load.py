@@ -1,35 +1,34 @@
 """Where workload profiles lie, and how one is found by its name.
 
 A name is looked for in the file ``advisor.toml`` of the project (the working folder or
-one above it), then in the user's folder, then among the built-in profiles.
+one above it), then in the user's own ``advisor.toml``, then in the user's folder, then
+among the built-in profiles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from advisor.errors import UsageError
 from advisor.workloads.parse import (
-    Parent,
+    WORKLOADS,
     closest,
     parse_workload,
-    parse_workloads,
     short,
     short_path,
 )
 from advisor.workloads.profile import Workload
+from advisor.workloads.project import ProjectFile, parse_project
+from advisor.workloads.settings import Settings
 
 BUILTIN = Path(__file__).with_name("builtin")
 
 PROJECT_FILE = "advisor.toml"
-"""Name of a project's file; its profiles are the tables ``[workloads.NAME]``."""
-
-_TABLE = "workloads"
-_TABLES = (_TABLE, "rental")
-"""Tables of a project's file; each is read by who it is for."""
+"""Name of a project's file, and of the user's own in the data folder; see `project`."""
 
 _MAX_BYTES = 1_000_000
 """A profile has some 10 kB; what is larger is some other file."""
@@ -49,26 +48,28 @@ class Library:
     Attributes
     ----------
     user : folder with the user's own, each as ``NAME.toml``; None: none
-    project : file of the project; None: none
+    projects : files named ``advisor.toml``, the project's before the user's own
     """
 
     user: Path | None = None
-    project: Path | None = None
+    projects: tuple[Path, ...] = ()
 
     def files(self) -> dict[str, tuple[Origin, Path]]:
         """Map each name to where it is; the project's go first, the built-in last.
 
-        A project's file that cannot be read has no names here; `broken` says why.
+        An ``advisor.toml`` that cannot be read has no names here; `all` says why.
         """
         known: dict[str, tuple[Origin, Path]] = {}
-        if self.project is not None:
-            try:
-                known = dict.fromkeys(self._project(), ("project", self.project))
-            except UsageError:
-                known = {}
-        for origin, folder in (("user", self.user), ("built-in", BUILTIN)):
+        for path in self.projects:
+            origin: Origin = "user" if self._is_own(path) else "project"
+            with suppress(UsageError):
+                for name in read_project(path).profiles:
+                    known.setdefault(name, (origin, path))
+        folders: Sequence[tuple[Origin, Path | None]]
+        folders = (("user", self.user), ("built-in", BUILTIN))
+        for origin, folder in folders:
             for path in sorted(folder.glob("*.toml")) if folder else ():
-                known.setdefault(path.stem, (origin, path))  # type: ignore[arg-type]
+                known.setdefault(path.stem, (origin, path))
         return known
 
     def load(self, name_or_path: str) -> Workload:
@@ -92,10 +93,11 @@ class Library:
         """Return every profile with a name, sorted, and why others cannot be used."""
         workloads: list[Workload] = []
         errors: list[UsageError] = []
-        try:
-            self._project()
-        except UsageError as error:
-            errors.append(error)
+        for path in self.projects:
+            try:
+                read_project(path)
+            except UsageError as error:
+                errors.append(error)
         for name in sorted(self.files()):
             try:
                 workloads.append(self.load(name))
@@ -113,36 +115,40 @@ class Library:
         if not looks_like_path(name_or_path):
             known = self.files()
             if name_or_path in known:
-                return self._of_name(name_or_path, *known[name_or_path], depth)
+                return self._of_name(name_or_path, known[name_or_path][1], depth)
             if not _is_there(name_or_path):
-                self._project()  # if it is broken, the name may be in it
+                for path in self.projects:  # if it is broken, the name may be in it
+                    read_project(path)
                 raise UsageError(_unknown_name(name_or_path, known))
         return self._of_file(Path(name_or_path), depth)
 
-    def _of_name(self, name: str, origin: Origin, path: Path, depth: int) -> Workload:
+    def _of_name(self, name: str, path: Path, depth: int) -> Workload:
         """Return a known profile; one that extends its own name means the next place."""
 
         def parent(extended: str) -> Workload:
             if extended != name:
                 return self._load(extended, depth + 1)
-            below = Library(None if origin == "user" else self.user, None)
-            return below._load(extended, depth + 1)
+            return self._below(path).load(extended)
 
-        if origin == "project":
-            return self._project()[name](parent)
+        if path in self.projects:
+            return read_project(path).profiles[name](parent)
         return parse_workload(read_text(path), str(path), parent, path.stem)
+
+    def _below(self, path: Path) -> Library:
+        """Return what is left where the places up to the one of a file are passed."""
+        if path in self.projects:
+            passed = self.projects.index(path) + 1
+            return Library(self.user, self.projects[passed:])
+        return Library()
+
+    def _is_own(self, path: Path) -> bool:
+        return self.user is not None and path.parent == self.user.parent
 
     def _of_file(self, path: Path, depth: int) -> Workload:
         def parent(extended: str) -> Workload:
             return self._load(extended, depth + 1)
 
         return parse_workload(read_text(path), str(path), parent, path.stem)
-
-    def _project(self) -> dict[str, Callable[[Parent], Workload]]:
-        if self.project is None:
-            return {}
-        text = read_text(self.project)
-        return parse_workloads(text, str(self.project), _TABLE, _TABLES)
 
 
 def load_workload(name_or_path: str, library: Library | None = None) -> Workload:
@@ -157,7 +163,39 @@ def list_workloads() -> list[Workload]:
 
 def library_of(data_folder: Path, folder: Path) -> Library:
     """Return the library of a user's data folder and a working folder."""
-    return Library(data_folder / _TABLE, find_project(folder))
+    return Library(data_folder / WORKLOADS, project_files(data_folder, folder))
+
+
+def load_settings(files: Iterable[Path]) -> Settings:
+    """Return what files named ``advisor.toml`` say of rentals, the first before others.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if a file cannot be read, or says what cannot be
+    """
+    found = Settings()
+    for path in files:
+        found = found.before(read_project(path).settings)
+    return found
+
+
+def read_project(path: Path) -> ProjectFile:
+    """Return what a file named ``advisor.toml`` says.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if it cannot be read, or says what cannot be
+    """
+    return parse_project(read_text(path), str(path))
+
+
+def project_files(data_folder: Path, folder: Path) -> tuple[Path, ...]:
+    """Return the ``advisor.toml`` of a working folder and the user's own, if any."""
+    project, own = find_project(folder), data_folder / PROJECT_FILE
+    found = () if project is None else (project,)
+    return (*found, own) if own.is_file() and own not in found else found
 
 
 def find_project(folder: Path) -> Path | None:

@@ -1,39 +1,44 @@
 """What a PyTorch module needs, counted while it runs a step on the CPU.
 
-Operations with PyTorch's own counter (`torch.utils.flop_counter.FlopCounterMode`),
-activations as the bytes that autograd saves for the backward pass, kernels as the
-operations that are dispatched and are no views. PyTorch is an extra of its own.
+Operations by formula (see `advisor.workloads.operations`), activations as the bytes that
+autograd saves for the backward pass, kernels as the operators that are dispatched and are
+no views. PyTorch is an extra of its own.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from advisor.errors import AdvisorError, UsageError
+from advisor.resources import installing
+from advisor.workloads.inputs import Inputs
 from advisor.workloads.memory import STATE_BYTES
 from advisor.workloads.profile import Precision, Workload, with_level_of
+from advisor.workloads.tally import Tally, counting
 
 _FEW, _MORE = 2, 4
 """Batches of which the difference is what a sample needs."""
 
 _OPTIMIZER_KERNELS = 15.0
-"""Kernels of a fused optimiser step, of the loss scaler and of zeroing gradients."""
+"""Kernels of a fused optimizer step, of the loss scaler and of zeroing gradients."""
 
-_VIEWS = frozenset(
-    {
-        *("view", "reshape", "_unsafe_view", "t", "transpose", "permute", "expand"),
-        *("slice", "select", "unsqueeze", "squeeze", "detach", "alias", "as_strided"),
-        *("split", "split_with_sizes", "chunk", "unbind", "empty", "empty_strided"),
-    }
-)
-"""Operations that launch no kernel."""
+_PROBED = 3
+"""Samples of the forward pass that is run first, to tell how long the rest takes."""
 
-_ITEM_BYTES = {"float": 4, "long": 8}
+_NOT_EVEN = 2e-5
+"""By how much the operations of `_PROBED` samples may stray from those between `_FEW` and
+`_MORE`. A net's are proportional to its batch; the similarity of all samples of a batch
+adds less than this, attention over the batch more."""
+
+_SOON_S = 5.0
+"""What takes longer is announced."""
+
+_STEP_OF_FORWARD = 3.0
+"""Time of a step over that of its forward pass, roughly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,104 +63,61 @@ class Counted:
     input_bytes: float
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
-    """Shape of one sample, such as ``3x224x224`` or ``512:long`` for tokens."""
-
-    shape: tuple[int, ...]
-    kind: str
-
-    @classmethod
-    def parse(cls, text: str) -> Input:
-        """Read a shape.
-
-        Raises
-        ------
-        advisor.errors.UsageError
-            if it is none
-        """
-        sizes, _, kind = text.partition(":")
-        try:
-            shape = tuple(int(size) for size in sizes.split("x"))
-        except ValueError:
-            shape = ()
-        if not shape or min(shape) < 1 or (kind or "float") not in _ITEM_BYTES:
-            message = (
-                f"--input: {text!r}: a shape such as 3x224x224 or 512:long is expected"
-            )
-            raise UsageError(message)
-        return cls(shape, kind or "float")
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of one sample."""
-        return math.prod(self.shape) * _ITEM_BYTES[self.kind]
-
-
-def load_builder(target: str) -> Callable[[], Any]:
-    """Return the function of ``script.py:function`` that makes a module.
-
-    Raises
-    ------
-    advisor.errors.AdvisorError
-        if PyTorch is not installed
-    advisor.errors.UsageError
-        if there is no such file or function, or the file cannot be run
-    """
-    _torch()  # the script needs it too, and would say less
-    file, _, name = target.rpartition(":")
-    path = Path(file)
-    if not file or not name or not path.is_file():
-        message = f"{target!r}: script.py:function is expected, of a file that is there"
-        raise UsageError(message)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        message = f"{path}: a Python file is expected"
-        raise UsageError(message)
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        message = f"{path} cannot be run: {type(error).__name__}: {error}"
-        raise UsageError(message) from error
-    builder = getattr(module, name, None)
-    if not callable(builder):
-        message = f"{path}: there is no function {name}"
-        raise UsageError(message)
-    return builder  # type: ignore[no-any-return]
-
-
-def count(build: Callable[[], Any], sample: Input, precision: Precision) -> Counted:
+def count(
+    build: Callable[[], Any],
+    inputs: Inputs,
+    precision: Precision,
+    tell: Callable[[str], object] = str,
+) -> Counted:
     """Run steps of a module on the CPU and count what they need.
 
     Parameters
     ----------
-    build : makes the module; it is called with one tensor, a batch of `sample`
-    sample : shape of one sample
+    build : makes the module
+    inputs : what it is called with
     precision : half precision of any kind runs under autocast
+    tell : is told how long it will take, if that is long
 
     Raises
     ------
     advisor.errors.AdvisorError
         if PyTorch is not installed
     advisor.errors.UsageError
-        if the module fails on such an input
+        if the module fails on such inputs, has operators whose operations nobody knows,
+        or needs operations that do not grow evenly with the batch
     """
-    torch = _torch()
+    torch = need_torch()
     try:
         module = build()
     except Exception as error:
         message = f"the function fails: {type(error).__name__}: {error}"
+        if "CUDA" in message or "NVIDIA" in message:
+            message += "; it is to make the module on the CPU, where it is counted"
         raise UsageError(message) from error
     if not isinstance(module, torch.nn.Module):
         message = "the function is expected to return a torch.nn.Module"
         raise UsageError(message)
-    few, more = (
-        _step(torch, module, sample, number, precision) for number in (_FEW, _MORE)
-    )
+    run = _Run(torch, module, inputs, half=precision in {"amp", "bf16", "fp16"})
+    run.warm_up()
+    started = time.monotonic()
+    probed = run.forward(_PROBED)
+    spent = time.monotonic() - started
+    left = spent / _PROBED * (_FEW + _MORE) * _STEP_OF_FORWARD
+    if left > _SOON_S:
+        tell(f"counting takes up to {left:.0f} s more (Ctrl-C stops it)")
+    few, more = (run.step(number) for number in (_FEW, _MORE))
     each = {key: (more[key] - few[key]) / (_MORE - _FEW) for key in few}
     if not each["forward"] > 0.0:
         message = "no operation was counted: is it a net, and is --input right?"
+        raise UsageError(message)
+    expected = few["forward"] + each["forward"] * (_PROBED - _FEW)
+    uneven = abs(probed - expected) > _NOT_EVEN * expected
+    if uneven or each["time_steps"] > 0.0:
+        message = (
+            "its operations do not grow evenly with the batch: it skips layers at "
+            "random (switch that off in the function), or the batch is not the first "
+            "dimension (B marks its place, such as --input 512xBx256)"
+        )
         raise UsageError(message)
     every = list(module.parameters())
     return Counted(
@@ -165,12 +127,17 @@ def count(build: Callable[[], Any], sample: Input, precision: Precision) -> Coun
         training_flops=each["training"],
         activation_bytes=max(each["saved"], 1.0),
         kernels=few["kernels"] + _OPTIMIZER_KERNELS,
-        input_bytes=float(sample.bytes),
+        input_bytes=float(inputs.bytes),
     )
 
 
-def measured_profile(
-    base: Workload, counted: Counted, name: str, batch: int, precision: Precision
+def measured_profile(  # noqa: PLR0917  (as many as a profile is made of)
+    base: Workload,
+    counted: Counted,
+    inputs: Inputs,
+    name: str,
+    batch: int,
+    precision: Precision,
 ) -> Workload:
     """Return a profile with what was counted, the rest as in `base`."""
     states = STATE_BYTES.get(base.optimizer, STATE_BYTES["adam"])
@@ -186,12 +153,12 @@ def measured_profile(
         ),
         "kernels_per_step": (
             counted.kernels,
-            f"{how}: dispatched operations that are no views, and the optimiser's",
+            f"{how}: dispatched operations that are no views, and the optimizer's",
         ),
         "gpu_bytes_per_sample": (counted.input_bytes, "of its input"),
         "checkpoint_gb": (
             max(counted.trainable, 1) * (4.0 + states) / 1e9,
-            "derived: FP32 weights that are trained, and the optimiser's state",
+            "derived: FP32 weights that are trained, and the optimizer's state",
         ),
     }
     told = {key: source for key, (_, source) in figures.items()}
@@ -200,6 +167,7 @@ def measured_profile(
         base,
         name=name,
         description=f"measured module, data and recipe of {base.name}",
+        sample=_sample(inputs, base.sample),
         batch_size=batch,
         precision=precision,
         sources={
@@ -213,97 +181,130 @@ def measured_profile(
     return with_level_of(child, base)
 
 
-def _step(
-    torch: Any, module: Any, sample: Input, number: int, precision: Precision
-) -> dict[str, float]:
-    """Return what one step of `number` samples needs."""
-    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415
+def _sample(inputs: Inputs, usual: str) -> str:
+    """Return what a sample is, as the inputs tell it."""
+    if (image := inputs.image) is not None:
+        return f"image {image[0]}x{image[1]}"
+    if (tokens := inputs.tokens) is not None:
+        return f"sequence of {tokens:,} tokens"
+    return usual
 
-    kernels, watch = _kernel_counter()
-    saved: dict[int, int] = {}
-    owned = {one.untyped_storage().data_ptr() for one in module.parameters()}
 
-    def keep(tensor: Any) -> Any:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in owned:
-            saved[storage.data_ptr()] = storage.nbytes()
-        return tensor
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A module that is run to be counted."""
 
-    module.train()
-    counter = FlopCounterMode(display=False)
-    try:
-        batch = _batch(torch, sample, number)
-        half = precision in {"amp", "bf16", "fp16"}
-        with watch, counter:
-            with (
-                torch.autograd.graph.saved_tensors_hooks(keep, lambda one: one),
-                torch.autocast("cpu", dtype=torch.bfloat16, enabled=half),
-            ):
-                loss = _first(torch, module(batch)).float().sum()
-            forward = float(counter.get_total_flops())
-            loss.backward()
-        training = float(counter.get_total_flops())
-        module.zero_grad(set_to_none=True)
-    except Exception as error:
-        message = (
-            f"the module fails on a batch of {number}: {type(error).__name__}: {error}"
+    torch: Any
+    module: Any
+    inputs: Inputs
+    half: bool
+
+    def warm_up(self) -> None:
+        """Have PyTorch import what counting needs, which takes seconds once."""
+        with self._counting(Tally()):
+            (self.torch.ones(1, requires_grad=True) * 2.0).sum().backward()
+
+    def forward(self, number: int) -> float:
+        """Return the operations of a forward pass alone."""
+        tally = Tally(half=self.half)
+        self.module.train()
+        with self._named(number), self.torch.no_grad(), self._counting(tally):
+            self.inputs.call(self.torch, self.module, number)
+        tally.check()
+        return tally.flops
+
+    def step(self, number: int) -> dict[str, float]:
+        """Return what one step of `number` samples needs."""
+        tally = Tally(half=self.half)
+        self.module.train()
+        with self._named(number):
+            with self._counting(tally):
+                output = self.inputs.call(self.torch, self.module, number)
+                loss = _loss(self.torch, output)
+                forward, saved = tally.flops, tally.saved
+                loss.backward()
+            self.module.zero_grad(set_to_none=True)
+        tally.check()
+        return {
+            "forward": forward,
+            "training": tally.flops,
+            "saved": saved,
+            "kernels": tally.kernels,
+            "time_steps": float(tally.time_steps),
+        }
+
+    @contextmanager
+    def _counting(self, tally: Tally) -> Iterator[None]:
+        torch = self.torch
+        lazy = torch.nn.parameter.is_lazy  # no storage before the first forward pass
+        owned = frozenset(
+            one.untyped_storage().data_ptr()
+            for one in self.module.parameters()
+            if not lazy(one)
         )
-        raise UsageError(message) from error
-    return {
-        "forward": forward,
-        "training": training,
-        "saved": float(sum(saved.values())),
-        "kernels": float(len(kernels)),
-    }
+        autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half)
+        with counting(torch, tally, owned), autocast:
+            yield
+
+    @contextmanager
+    def _named(self, number: int) -> Iterator[None]:
+        """Say of a failure that it is the module's."""
+        try:
+            yield
+        except UsageError:
+            raise
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            message = f"the module fails on a batch of {number}: {reason}"
+            raise UsageError(message) from error
 
 
-def _kernel_counter() -> tuple[list[str], Any]:
-    """Return a list that fills with the kernels of what runs inside the other."""
-    from torch.utils._python_dispatch import TorchDispatchMode  # noqa: PLC0415
+def _loss(torch: Any, output: Any) -> Any:
+    """Return what stands for the loss: the output's own, else the sum of all of it.
 
-    launched: list[str] = []
-
-    class Watch(TorchDispatchMode):  # type: ignore[misc]
-        def __torch_dispatch__(
-            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            name = func.__name__.split(".")[0]
-            if name not in _VIEWS:
-                # A convolution's backward is two kernels, of weights and of inputs.
-                launched.extend([name] * (2 if name == "convolution_backward" else 1))
-            return func(*args, **(kwargs or {}))
-
-    return launched, Watch()
-
-
-def _batch(torch: Any, sample: Input, number: int) -> Any:
-    shape = (number, *sample.shape)
-    if sample.kind == "long":
-        return torch.zeros(shape, dtype=torch.long)
-    return torch.randn(shape)
-
-
-def _first(torch: Any, output: Any) -> Any:
-    """Return the first floating tensor of what a module returns."""
-    if isinstance(output, torch.Tensor):
-        return output
-    values = output.values() if isinstance(output, Mapping) else output
-    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
-        message = "it returns no tensor"
+    Every output that is trained takes part, so that the backward pass goes through each
+    head of a net.
+    """
+    own = output.get("loss") if isinstance(output, Mapping) else None
+    tensors = list(_tensors(torch, output if own is None else own))
+    if not tensors:
+        message = "it returns no floating tensor"
         raise TypeError(message)
-    for one in values:
-        if isinstance(one, torch.Tensor) and one.is_floating_point():
-            return one
-    message = "it returns no floating tensor"
-    raise TypeError(message)
+    trained = [one for one in tensors if one.requires_grad]
+    return sum(one.float().sum() for one in trained or tensors)
 
 
-def _torch() -> Any:
+def _tensors(torch: Any, output: Any) -> Iterator[Any]:
+    """Yield the floating tensors of what a module returns, however deep."""
+    if isinstance(output, torch.Tensor):
+        if output.is_floating_point():
+            yield output
+        return
+    if isinstance(output, (str, bytes)):
+        return
+    if isinstance(output, Mapping):
+        output = output.values()
+    elif is_dataclass(output):
+        output = [getattr(output, one.name) for one in fields(output)]
+    elif not isinstance(output, Iterable):
+        return
+    for one in output:
+        yield from _tensors(torch, one)
+
+
+def need_torch() -> Any:
+    """Return PyTorch.
+
+    Raises
+    ------
+    advisor.errors.AdvisorError
+        if it is not installed
+    """
     try:
         import torch  # noqa: PLC0415
     except ImportError as error:
         message = (
-            "counting a module needs PyTorch: pip install 'advisor[measure]', or use "
+            f"counting a module needs PyTorch: {installing('measure')}, or use "
             "'advisor workloads from-hf' or 'new' instead"
         )
         raise AdvisorError(message) from error

@@ -1,7 +1,7 @@
 """How much GPU memory a training needs, and what micro-batch a GPU can hold.
 
 The peak of a step is what does not depend on the batch (context and libraries, weights,
-gradients, optimiser state) plus what each sample keeps from the forward to the backward
+gradients, optimizer state) plus what each sample keeps from the forward to the backward
 pass::
 
     peak = framework + frozen parameters x bytes + trained parameters x bytes
@@ -39,6 +39,16 @@ assumption: room that the caching allocator loses to fragmentation.
 """
 
 
+PEAK_LOG_SD = 0.31
+"""Standard deviation of the logarithm of the published peak over this model's: of the 15
+figures of ``models/memory.csv`` (`benchmarks/memory.py`), whose median error of 19 % is
+that of a logistic distribution of this spread, too."""
+
+SAFE_ODDS = 0.9
+"""Odds with which a batch that is fitted to a GPU is to fit it."""
+
+_LOGISTIC = np.sqrt(3.0) / np.pi  # scale of a logistic distribution over its sd
+
 MOST_SAMPLES = 10**9
 """More samples than any GPU holds."""
 
@@ -48,8 +58,8 @@ STATE_BYTES: Mapping[Optimizer, float] = {
     "adam": 8.0,
     "adam-8bit": 2.0,
 }
-"""Bytes that an optimiser keeps for a trained parameter, in FP32 (moments of 4 bytes
-each; of 8-bit optimisers one: Dettmers et al., ICLR 2022)."""
+"""Bytes that an optimizer keeps for a trained parameter, in FP32 (moments of 4 bytes
+each; of 8-bit optimizers one: Dettmers et al., ICLR 2022)."""
 
 CHECKPOINTED_SHARE = 0.15
 """Share of the activations that gradient checkpointing keeps, about: of a transformer's
@@ -58,7 +68,7 @@ CHECKPOINTED_SHARE = 0.15
 
 
 class StateBytes(NamedTuple):
-    """Bytes for each trained parameter: of weights, gradient and optimiser."""
+    """Bytes for each trained parameter: of weights, gradient and optimizer."""
 
     weights: float
     gradient: float
@@ -71,11 +81,11 @@ class StateBytes(NamedTuple):
 
 
 def state_bytes(workload: Workload) -> StateBytes:
-    """Return what a trained parameter takes, by precision and optimiser.
+    """Return what a trained parameter takes, by precision and optimizer.
 
     Mixed precision holds FP32 weights and a half copy (4 + 2 bytes) and FP32 gradients
     (stas00/ml-engineering, training/performance); a model in half precision has all in 2
-    bytes. Where the profile states the sum the optimiser's part is what is left of it.
+    bytes. Where the profile states the sum the optimizer's part is what is left of it.
     """
     half = workload.precision == "fp16"
     mixed = workload.precision in {"amp", "bf16"}
@@ -147,6 +157,41 @@ def _sharded(sharding: Sharding, number: FloatArray) -> _Among:
     }[sharding]
 
 
+def too_little_probability(
+    need_gb: FloatArray, have_gb: FloatArray, log_sd: float
+) -> FloatArray:
+    """Return how likely a memory does not suffice, of the shape of both.
+
+    The logarithm of what is needed is taken as logistic. NaN where a memory is unknown.
+
+    Parameters
+    ----------
+    log_sd : standard deviation of the logarithm of the need
+    """
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        shortage = np.log(need_gb / have_gb) / (log_sd * _LOGISTIC)
+        probability: FloatArray = 1.0 / (1.0 + np.exp(-shortage))
+    return probability
+
+
+def safe_share(odds: float = SAFE_ODDS) -> float:
+    """Return the share of the memory that a need may take to fit with these odds."""
+    return float(np.exp(-np.log(odds / (1.0 - odds)) * PEAK_LOG_SD * _LOGISTIC))
+
+
+def fitted_micro_batch(
+    workload: Workload, gpu_memory_gb: npt.ArrayLike, num_gpus: npt.ArrayLike = 1
+) -> IntArray:
+    """Return the most samples that a GPU holds with `SAFE_ODDS`, one if it holds one.
+
+    Parameters and shape are those of `largest_micro_batch`.
+    """
+    memory = np.asarray(gpu_memory_gb, dtype=np.float64)
+    safe = largest_micro_batch(workload, memory * safe_share(), num_gpus)
+    most = largest_micro_batch(workload, memory, num_gpus)
+    return np.asarray(np.where(most > 0, np.maximum(safe, 1), 0), dtype=np.int64)
+
+
 def largest_micro_batch(
     workload: Workload, gpu_memory_gb: npt.ArrayLike, num_gpus: npt.ArrayLike = 1
 ) -> IntArray:
@@ -180,13 +225,13 @@ def fit_micro_batch(
 ) -> IntArray:
     """Return the micro-batch with the fewest steps that a GPU of each memory holds.
 
-    The gradients of ``ceil(batch / micro-batch)`` steps are added up, as alike as they
-    can be, so that the batch stays what the profile says. Parameters and shape are those
-    of `largest_micro_batch`.
+    It fits with `SAFE_ODDS`, or is one sample. The gradients of
+    ``ceil(batch / micro-batch)`` steps are added up, as alike as they can be, so that the
+    batch stays what the profile says. Parameters and shape are those of
+    `largest_micro_batch`.
     """
-    held = np.minimum(
-        largest_micro_batch(workload, gpu_memory_gb, num_gpus), workload.batch_size
-    )
+    safe = fitted_micro_batch(workload, gpu_memory_gb, num_gpus)
+    held = np.minimum(safe, workload.batch_size)
     steps = np.ceil(workload.batch_size / np.maximum(held, 1))
     micro_batch = np.where(held >= 1, np.ceil(workload.batch_size / steps), 0)
     return np.asarray(micro_batch, dtype=np.int64)

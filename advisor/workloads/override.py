@@ -14,6 +14,9 @@ ORIGIN = "--set"
 """What messages call the place where such a figure stands."""
 
 
+_TRUTH = {"true": True, "false": False}
+
+
 def override(workload: Workload, figures: Mapping[str, object]) -> Workload:
     """Return the profile with other figures, checked as those of a file are.
 
@@ -65,7 +68,9 @@ def _put(document: dict[str, Any], key: str, value: object) -> None:
     if inner and isinstance(document.get(table), dict):
         holder, name = document[table], inner
     old = holder.get(name)
-    if isinstance(value, str) and not isinstance(old, str):
+    if isinstance(value, str) and isinstance(old, bool):
+        value = _TRUTH.get(value.strip().lower(), value)
+    elif isinstance(value, str) and not isinstance(old, str):
         value = number_or_text(value)
     holder[name] = value
     if isinstance(old, str | int | float) and table != "sources":

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, asdict, fields
 from typing import Any, NoReturn, cast
 
 from advisor.errors import UsageError
 from advisor.workloads.profile import CHOICES, Reference, Workload, with_level_of
+from advisor.workloads.settings import RENTAL, SETTINGS
 
 Parent = Callable[[str], Workload]
 """Finds the profile that another extends, by name."""
@@ -25,6 +26,9 @@ SET_BY_USER = "set by the user"
 """What a profile says of a figure in place of an inherited one."""
 
 EXTENDS = "extends"
+
+WORKLOADS = "workloads"
+"""Table of an ``advisor.toml`` that holds profiles by name."""
 
 UNITS = "benchmark_units_per_sample"
 """Key of ``[reference]`` that stands as it is stated, see `with_level_of`."""
@@ -75,36 +79,8 @@ def parse_workload(
         if it is no TOML, lacks a key, has one that is not known, or a value
         that cannot be right
     """
-    parser = _Parser(text, origin, parent)
+    parser = Parser(text, origin, parent)
     return parser.workload(parser.document(), name)
-
-
-def parse_workloads(
-    text: str, origin: str, table: str, tables: Sequence[str] = ()
-) -> dict[str, Callable[[Parent], Workload]]:
-    """Return name -> reader of the profiles in the tables ``[table.NAME]`` of a text.
-
-    Each is read when it is asked for, so that a broken one hides no other. Other `tables`
-    may stand in the text, which are no profiles.
-
-    Raises
-    ------
-    advisor.errors.UsageError
-        if the text is no TOML, or holds no such tables
-    """
-    plain = _Parser(text, origin, None)
-    document = plain.document()
-    plain.refuse_unknown(document, (table, *tables))
-    found = plain.table(document, table)
-
-    def reader(name: str) -> Callable[[Parent], Workload]:
-        def read(parent: Parent) -> Workload:
-            parser = _Parser(text, origin, parent, f"{table}.{name}")
-            return parser.workload(plain.table(found, name), name)
-
-        return read
-
-    return {name: reader(name) for name in found}
 
 
 def workload_of(document: Mapping[str, Any], origin: str) -> Workload:
@@ -115,7 +91,7 @@ def workload_of(document: Mapping[str, Any], origin: str) -> Workload:
     advisor.errors.UsageError
         as `parse_workload`, but without the line
     """
-    return _Parser("", origin, None).workload(document, "")
+    return Parser("", origin, None).workload(document, "")
 
 
 def dump_workload(workload: Workload) -> str:
@@ -195,7 +171,20 @@ def short_path(path: str, limit: int = 120) -> str:
     return quoted if len(quoted) <= limit else f"'...{quoted[4 - limit :]}"
 
 
-class _Parser:
+def _hint(key: str, known: Collection[str]) -> str:
+    """Return what to do about a key that is not known where it stands."""
+    places = [
+        place
+        for place, keys in ((f"[{RENTAL}]", SETTINGS), (f"[{WORKLOADS}.NAME]", _FIELDS))
+        if key in keys
+    ]
+    if places:
+        return f"; it belongs in {' or '.join(places)} of advisor.toml"
+    close = closest(key, dict.fromkeys(known))
+    return f"; did you mean {close}?" if close else ""
+
+
+class Parser:
     """Turns one TOML text into a profile and knows where each key stands."""
 
     def __init__(
@@ -207,16 +196,17 @@ class _Parser:
         self._inside = inside  # the table that the profile stands in
 
     def workload(self, document: Mapping[str, Any], name: str) -> Workload:
+        """Return the profile that a document, or a table of one, holds."""
         level_from = None
         if EXTENDS in document:
             extended = self._extended(document)
             if UNITS not in self.table(document, "reference"):
                 level_from = extended
             document = self._inherited(document, name, extended)
-        self._refuse_unknown("", document, {*_FIELDS, "reference", "sources"})
+        self.refuse_unknown("", document, {*_FIELDS, "reference", "sources"})
         self._refuse_missing("", document, [*filter(_is_needed, _FIELDS), "reference"])
         reference = self.table(document, "reference")
-        self._refuse_unknown("reference", reference, _REFERENCE_FIELDS)
+        self.refuse_unknown("reference", reference, _REFERENCE_FIELDS)
         self._refuse_missing(
             "reference", reference, filter(_is_required, _REFERENCE_FIELDS)
         )
@@ -232,30 +222,29 @@ class _Parser:
         return workload if level_from is None else with_level_of(workload, level_from)
 
     def document(self) -> dict[str, Any]:
+        """Return the text as TOML reads it."""
         if self._text.lstrip().startswith("<"):
-            self._refuse("this is a web page or XML; a workload profile is a TOML file")
+            self.refuse("this is a web page or XML; a workload profile is a TOML file")
         try:
             return tomllib.loads(self._text)
         except tomllib.TOMLDecodeError as error:
-            self._refuse(f"this is not whole TOML: {error}")
+            self.refuse(f"this is not whole TOML: {error}")
         except RecursionError:
-            self._refuse("this is not a workload profile: too deeply nested")
+            self.refuse("this is not a workload profile: too deeply nested")
         except ValueError:  # Python's limit on the digits of an integer
-            self._refuse("a number has too many digits")
+            self.refuse("a number has too many digits")
 
     def table(self, document: Mapping[str, Any], key: str) -> dict[str, Any]:
+        """Return a table of a document, empty if it has none."""
         value = document.get(key, {})
         if not isinstance(value, dict):
-            self._refuse(f"a table [{key}] is expected", key)
+            self.refuse(f"a table [{key}] is expected", key)
         return cast("dict[str, Any]", value)
-
-    def refuse_unknown(self, document: Mapping[str, Any], known: Sequence[str]) -> None:
-        self._refuse_unknown("", document, known)
 
     def _extended(self, document: Mapping[str, Any]) -> Workload:
         extended = self._string(EXTENDS, "", document[EXTENDS])
         if self._parent is None:
-            self._refuse("here no other profile can be extended", EXTENDS)
+            self.refuse("here no other profile can be extended", EXTENDS)
         return self._parent(extended)
 
     def _inherited(
@@ -277,19 +266,20 @@ class _Parser:
         merged["sources"] |= self.table(own, "sources")
         return merged
 
-    def _refuse_unknown(self, table: str, found: Mapping[str, Any], known: Any) -> None:
+    def refuse_unknown(
+        self, table: str, found: Mapping[str, Any], known: Collection[str]
+    ) -> None:
+        """Refuse a key of a table that is not known, and say where it belongs."""
         for key in found:
             if key not in known:
-                close = closest(key, dict.fromkeys(known))
-                hint = f"; did you mean {close}?" if close else ""
-                self._refuse(f"this key is not known{hint}", key, table)
+                self.refuse(f"this key is not known{_hint(key, known)}", key, table)
 
     def _refuse_missing(self, table: str, found: Mapping[str, Any], needed: Any) -> None:
         missing = [key for key in needed if key not in found]
         if missing:
             where = f" in [{table}]" if table else ""
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-            self._refuse(f"missing{where}: {', '.join(missing[:3])}{more}")
+            self.refuse(f"missing{where}: {', '.join(missing[:3])}{more}")
 
     def _values(
         self, table: str, found: Mapping[str, Any], known: Mapping[str, Field[Any]]
@@ -306,24 +296,24 @@ class _Parser:
             return self._string(key, table, value)
         if kind in CHOICES:
             if value not in CHOICES[kind]:
-                self._refuse(f"one of {', '.join(CHOICES[kind])} is expected", key, table)
+                self.refuse(f"one of {', '.join(CHOICES[kind])} is expected", key, table)
             return value
         if kind == "bool":
             if not isinstance(value, bool):
-                self._refuse("true or false is expected", key, table)
+                self.refuse("true or false is expected", key, table)
             return value
         if kind == "int" and type(value) is not int:
-            self._refuse(f"a whole number is expected, not {_kind(value)}", key, table)
+            self.refuse(f"a whole number is expected, not {_kind(value)}", key, table)
         return self._number(key, table, kind, value)
 
     def _number(self, key: str, table: str, kind: str, value: object) -> float | int:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            self._refuse(f"a number is expected, not {_kind(value)}", key, table)
+            self.refuse(f"a number is expected, not {_kind(value)}", key, table)
         lowest = 0 if key in _MAY_BE_ZERO else _SMALLEST
         largest = _LARGEST_COUNT if kind == "int" else _LARGEST
         if not (lowest <= value <= largest):  # a NaN is neither
             least = "of at least 0" if key in _MAY_BE_ZERO else "greater than 0"
-            self._refuse(
+            self.refuse(
                 f"a number {least} and no more than {largest:g} is expected",
                 key,
                 table,
@@ -332,11 +322,11 @@ class _Parser:
 
     def _string(self, key: str, table: str, value: object) -> str:
         if not isinstance(value, str):
-            self._refuse(f"a string is expected, not {_kind(value)}", key, table)
+            self.refuse(f"a string is expected, not {_kind(value)}", key, table)
         if any(map(_is_control, value)):
-            self._refuse("one line without control characters is expected", key, table)
+            self.refuse("one line without control characters is expected", key, table)
         if key == "name" and not table and not _is_name(value):
-            self._refuse(
+            self.refuse(
                 "letters, digits, '-', '_' and '.' are expected, a letter or digit "
                 "first", key, table,
             )  # fmt: skip
@@ -344,12 +334,12 @@ class _Parser:
 
     def _sources(self, table: Mapping[str, Any]) -> dict[str, str]:
         known = {**_FIELDS, **_REFERENCE_FIELDS}
-        self._refuse_unknown("sources", table, known)
+        self.refuse_unknown("sources", table, known)
         return {key: self._string(key, "sources", table[key]) for key in table}
 
     def _check_together(self, workload: Workload) -> None:
         if workload.trainable_parameters_m > workload.parameters_m:
-            self._refuse(
+            self.refuse(
                 f"no more than parameters_m ({workload.parameters_m:g}) is expected",
                 "trainable_parameters_m",
             )
@@ -359,11 +349,11 @@ class _Parser:
             try:
                 Architectures.parse(workload.image_archs)
             except UsageError as error:
-                self._refuse(str(error), "image_archs")
+                self.refuse(str(error), "image_archs")
         if workload.image_cuda and not _CUDA.fullmatch(workload.image_cuda):
-            self._refuse("a CUDA version such as '12.8' is expected", "image_cuda")
+            self.refuse("a CUDA version such as '12.8' is expected", "image_cuda")
 
-    def _refuse(self, problem: str, key: str = "", table: str = "") -> NoReturn:
+    def refuse(self, problem: str, key: str = "", table: str = "") -> NoReturn:
         """Raise the error for a problem, with the place where it is."""
         inside = ".".join(filter(None, (self._inside, table)))
         line = _line_of(self._text, key, inside) if key else None

@@ -18,7 +18,7 @@ precision throughout.
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 Optimizer = Literal["stated", "sgd", "momentum", "adam", "adam-8bit"]
-"""What the optimiser keeps for each trained parameter; ``stated``: what
+"""What the optimizer keeps for each trained parameter; ``stated``: what
 `Workload.state_bytes_per_trainable` says."""
 
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
@@ -26,7 +26,7 @@ OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 Sharding = Literal["none", "zero1", "zero2", "fsdp"]
 """What GPUs share among them instead of each holding all of it.
 
-``zero1`` the optimiser's state, ``zero2`` gradients too, ``fsdp`` weights too (ZeRO
+``zero1`` the optimizer's state, ``zero2`` gradients too, ``fsdp`` weights too (ZeRO
 stages 1 to 3; Rajbhandari et al., SC 2020).
 """
 
@@ -86,7 +86,7 @@ class Workload:
     sample : what one sample is, such as ``"image 224x224"``
     samples_per_epoch : samples
     epochs : epochs of a usual job
-    batch_size : samples per GPU and optimiser step
+    batch_size : samples per GPU and optimizer step
     precision : see `Precision`
     forward_gflops_per_sample : 10^9 FLOPs of a forward pass (2 x MACs)
     training_flops_factor : FLOPs of a whole training step over those of its
@@ -96,7 +96,7 @@ class Workload:
     weight_bytes_per_parameter : bytes that hold one parameter that is not
         trained (trained ones are counted by `state_bytes_per_trainable`)
     state_bytes_per_trainable : bytes per trained parameter: weight copies,
-        gradient, optimiser state
+        gradient, optimizer state
     activation_mb_per_sample : 10^6 bytes kept from forward to backward
     framework_memory_gb : 10^9 bytes of context, libraries and work space
     kernels_per_step : GPU kernels that one step launches (any batch size)

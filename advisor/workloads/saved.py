@@ -28,8 +28,8 @@ def saved_path(library: Library, name: str) -> Path:
     known = library.files()
     if name not in known:
         library.load(name)  # says which name is near
-    origin, _ = known[name]
-    where = library.project if origin == "project" else "the built-in profiles"
+    origin, path = known[name]
+    where = "the built-in profiles" if origin == "built-in" else path
     message = f"{name} is of {where}; copy it first: advisor workloads copy {name} NEW"
     raise UsageError(message)
 
@@ -43,13 +43,41 @@ def save_text(library: Library, name: str, text: str, *, force: bool = False) ->
         if the text is no profile, or the name is taken and `force` is not given
     """
     path = _user(library) / f"{name}.toml"
-    if path.exists() and not force:
-        message = f"there is a profile {name} already; --force replaces it"
-        raise UsageError(message)
+    check_free(library, name, force=force)
     workload = check_text(library, name, text, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, text.encode("utf-8"))
     return workload
+
+
+def check_free(library: Library, name: str, *, force: bool) -> None:
+    """Refuse a name that is taken, or hides another profile, unless it is forced to.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if it is
+    """
+    if force:
+        return
+    if (_user(library) / f"{name}.toml").exists():
+        message = f"there is a profile {name} already; --force replaces it"
+        raise UsageError(message)
+    known = library.files()
+    if name not in known:
+        return
+    origin, path = known[name]
+    if origin != "built-in":
+        message = (
+            f"{path} has a profile {name}, which goes before yours: take another name "
+            "(--force saves it all the same)"
+        )
+    else:
+        message = (
+            f"{name} is a built-in profile, which yours would hide: take another name "
+            "(--force hides it)"
+        )
+    raise UsageError(message)
 
 
 def check_text(library: Library, name: str, text: str, origin: str) -> Workload:

@@ -153,7 +153,7 @@ def transformer_profile(
 
     Parameters
     ----------
-    base : profile of a like training: data, epochs, batch, precision, optimiser and level
+    base : profile of a like training: data, epochs, batch, precision, optimizer and level
         are its own
     sizes : of the net
     name : of the profile
@@ -233,7 +233,7 @@ def profile_of(
         else "all parameters are trained"
     )
     told["checkpoint_gb"] = (
-        "derived: FP32 weights that are trained, and the optimiser's state"
+        "derived: FP32 weights that are trained, and the optimizer's state"
     )
     told["training_flops_factor"] = (
         "frozen weights get no gradient: forward, and gradients of activations"

@@ -36,10 +36,9 @@ def advisor(tmp_path: Path, run_command: Callable[..., Any]) -> Callable[..., An
                 **(variables or {}),
             },
             home=tmp_path,
-            now=lambda: NOW,
             folder=tmp_path,
             transport=transport or httpx.MockTransport(refuse),
-            **time,
+            **{"now": lambda: NOW, **time},
         )
         return run_command(arguments, environment)
 

@@ -11,6 +11,8 @@ BOTH = (
     ("rank", "--on-demand", "--interruptible"),
     ("rank", "--interruptible", "--reserved"),
     ("rank", "--verified", "--any"),
+    ("rank", "--gpu=RTX_4090", "--exclude-gpu=rtx 4090"),
+    ("rent", "--gpu=A100", "--gpu=H100", "--exclude-gpu=H100"),
     ("rank", "--json", "--format=csv"),
     ("rank", "--format=table", "--json"),
     ("rank", "--risk-averse=0.9", "--sort=price"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -20,13 +21,20 @@ ENV = [
 ]
 
 
+STRANGE = "\x1b[31mred\x1b[0m\nGPUs of  none\u202e \ud800"
+
+
 def of(body: bytes) -> str:
     return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
-def registry(request: httpx.Request) -> httpx.Response:
+def registry(
+    request: httpx.Request,
+    env: list[str] = ENV,
+    labels: dict[str, str] = {"maintainer": "me"},  # noqa: B006  (never changed)
+) -> httpx.Response:
     """Answer as Docker Hub does for an image that needs no token."""
-    inner = {"Env": ENV, "Labels": {"maintainer": "me"}}
+    inner = {"Env": env, "Labels": labels}
     config = json.dumps({"architecture": "amd64", "config": inner}).encode()
     layers = [{"digest": of(b""), "size": 3_000_000_000}]
     manifest = json.dumps({"config": {"digest": of(config)}, "layers": layers}).encode()
@@ -119,3 +127,70 @@ def test_a_name_of_the_market(advisor: Advisor) -> None:
     demands = [one["demands"] for one in done.document["images"]]
     assert demands[0] == "cuda>=13.0"
     assert len(set(demands)) == len(demands) > 3
+
+
+@pytest.mark.parametrize("tag", ["vastai/comfy", "me/training"])
+def test_the_automatic_tag_of_any_image_is_the_markets(
+    advisor: Advisor, tag: str
+) -> None:
+    """No registry is asked for it, and ranking does not say that one should be."""
+
+    def never(request: httpx.Request) -> httpx.Response:
+        raise AssertionError(request.url)
+
+    name = f"{tag}:@vastai-automatic-tag"
+    done = advisor("image", name, "--json", transport=httpx.MockTransport(never))
+    assert done.exit_code == 0
+    assert done.document["registry"] is None
+    assert "Vast.ai puts one for it" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    line = ("rank", "--market", "sample", "--workload", "resnet50", "--image", name)
+    said = advisor(*line).stderr
+    assert "which cards run" in said
+    assert "in the profile or in advisor.toml" in said
+    assert "asks its registry" not in said
+    assert "asks its registry" in advisor(*line[:-1], "me/training:9").stderr
+
+
+def test_what_a_strange_image_says_stays_on_its_line(advisor: Advisor) -> None:
+    """No escape code, forged line or half of a character reaches a terminal or JSON."""
+    env = [
+        f"CUDA_VERSION={STRANGE}",
+        f"NVIDIA_REQUIRE_CUDA={STRANGE}",
+        f"HIP_{STRANGE}=1",
+    ]
+    labels = {STRANGE: STRANGE, "": STRANGE}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return registry(request, env, labels)
+
+    transport = httpx.MockTransport(answer)
+    plain = advisor("image", "me/training:3", transport=transport)
+    assert plain.exit_code == 0
+    lines = plain.stdout.splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert sum(line.startswith("GPUs of") for line in lines) == 1
+    assert "[31mred[0m GPUs of none \ufffd" in plain.stdout
+    done = advisor("image", "me/training:3", "--json", transport=transport)
+    assert done.stdout.isascii()
+    told = json.loads(done.stdout)["registry"]["labels"]
+    assert told[STRANGE.replace("\ud800", "\ufffd")].startswith("\x1b[31mred")
+    json.dumps(told, ensure_ascii=False).encode()  # fails where it is no Unicode
+
+
+def test_what_was_told_long_ago_counts_no_more(online: Advisor, advisor: Advisor) -> None:
+    """After a week the image is unknown to rankings, and 'image' says since when."""
+    told = online("image", "me/training:3", "--json").document["registry"]["read_at"]
+    line = ("rank", "--market", "sample", "--workload", "resnet50")
+    words = ("image", "me/training:3", "--offline")
+    assert "which cards run" not in advisor(*line, "--image", "me/training:3").stderr
+    assert advisor(*words).stderr == ""
+
+    def later() -> datetime:
+        return datetime.fromisoformat(told) + timedelta(days=8)
+
+    late = advisor(*line, "--image", "me/training:3", now=later)
+    assert "which cards run me/training:3 is unknown" in late.stderr
+    done = advisor(*words, now=later)
+    assert f"told of me/training:3 on {told[:10]}" in done.stderr
+    assert f"read {told}" in done.stdout

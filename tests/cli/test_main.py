@@ -188,6 +188,7 @@ def test_every_error_has_a_named_exit_code() -> None:
         "OfferGoneError": 3,
         "PlacementError": 1,
         "CreditError": 6,
+        "CommandFailedError": 8,
         "RegistryError": 1,
         "RemoteError": 1,
         "UnreachableError": 1,

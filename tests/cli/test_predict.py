@@ -28,6 +28,7 @@ OF_A_MARKET = {
     "epoch_rent_usd",
     "epoch_storage_usd",
     "epoch_traffic_usd",
+    "epoch_next_machine_usd",
     "job_usd",
     "job_hours",
     "checkpoint_hours",
@@ -166,7 +167,7 @@ def test_rank_takes_figures_too(advisor: Advisor) -> None:
     ("arguments", "exit_code", "words"),
     [
         (("--gpu", "RTX 4900"), 2, "RTX 4090"),
-        (("--gpu", "A100"), 2, "A100-PCIe-40GB"),
+        (("--gpu", "RTX 4090,A101"), 2, "A100"),
         (("--workload", "resnet-50"), 2, "resnet50"),
         (("--num-gpus", "0"), 2, "num_gpus"),
         (("--cores", "0"), 2, "above zero"),

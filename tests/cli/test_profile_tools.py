@@ -35,7 +35,7 @@ def test_without_pytorch_the_extra_is_named(advisor: Advisor) -> None:
     """The way out is one line: what to install, or what to use instead."""
     outcome = measured(advisor, "convolutions", "3x32x32")
     assert outcome.exit_code == 1
-    assert "advisor[measure]" in outcome.stderr
+    assert "'.[measure]'" in outcome.stderr
 
 
 @slow
@@ -64,9 +64,63 @@ def test_a_module_is_counted(advisor: Advisor) -> None:
 @has_torch
 def test_tokens_are_counted(advisor: Advisor) -> None:
     """Whole numbers go in, and a dictionary with a floating tensor comes out."""
-    outcome = measured(advisor, "tokens", "16:long", "--precision", "fp32")
+    words = ("--precision", "fp32", "--extends", "bert-base")
+    outcome = measured(advisor, "tokens", "16:long", *words)
     assert outcome.exit_code == 0
     assert "forward_gflops_per_sample = 0.0001024" in outcome.stdout
+    assert 'sample = "sequence of 16 tokens"' in outcome.stdout
+
+
+@slow
+@has_torch
+def test_series_are_counted(advisor: Advisor) -> None:
+    """What is neither picture nor text is counted; data of nobody's are marked."""
+    target = f"{PROJECT / 'layers.py'}:lstm"
+    words = ("workloads", "measure", target, "--batch", "64", "--input", "20x30")
+    outcome = advisor(*words)
+    assert outcome.exit_code == 0
+    assert "not yours; --extends" in outcome.stderr
+    assert 'epochs = "assumption: of resnet50' in outcome.stdout
+    assert 'sample = "input 20x30"' in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--input", "16:long"), "--extends is needed"),
+        (("--input", "365x30", "-o", "mine"), "--extends is needed"),
+        (("--input", "365x30", "--dataset", "."), "--extends is needed"),
+        (("--input", "3x8x8", "--input", "scalar:long"), "--extends is needed"),
+        (("--input", "3x8x8", "--extends", "resnet5"), "resnet50"),
+        (("--input", "3x8x8", "-o", "resnet50"), "built-in profile"),
+        (("--input", "3x8x8", "--dataset", "absent"), "no folder"),
+        (("--input", "3x8x8", "--dataset", "absent.py:make"), "absent.py"),
+        (("--input", "3x8x8", "--dataset", ".", "--dataset", "."), "one folder"),
+    ],
+)
+def test_what_is_checked_before_anything_is_counted(
+    advisor: Advisor, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    """Nothing is loaded or run for an answer that cannot be given."""
+    (tmp_path / "0.jpg").write_bytes(b"x")
+    script = tmp_path / "never.py"
+    script.write_text("raise SystemExit('it was run')\n")
+    target = f"{script}:build"
+    outcome = advisor("workloads", "measure", target, "--batch", "8", *arguments)
+    assert outcome.exit_code == 2
+    assert words in outcome.stderr
+    assert "it was run" not in outcome.stderr
+
+
+def test_no_profile_hides_another_unasked(advisor: Advisor, tmp_path: Path) -> None:
+    """Neither a built-in one nor the project's is hidden or hides without --force."""
+    (tmp_path / "advisor.toml").write_text('[workloads.ours]\nextends = "resnet18"\n')
+    for name, words in (("resnet50", "built-in"), ("ours", "advisor.toml")):
+        new = ("workloads", "new", name, "--extends", "resnet50")
+        refused = advisor(*new)
+        assert refused.exit_code == 2
+        assert words in refused.stderr
+        assert advisor(*new, "--force").exit_code == 0
 
 
 @slow
@@ -141,39 +195,47 @@ def test_a_configuration_that_is_none(
     assert "config.json" in outcome.stderr
 
 
-def test_a_dataset_is_looked_at(advisor: Advisor, tmp_path: Path) -> None:
-    """Files and bytes of a folder go into the profile; an empty one is refused."""
-    data = tmp_path / "set" / "a"
-    data.mkdir(parents=True)
-    for at in range(4):
-        (data / f"{at}.bin").write_bytes(b"x" * 1000 * (at + 1))
-    words = ("workloads", "from-hf", CONFIG, "--tokens", "64", "-o", "mine")
-    assert advisor(*words, "--dataset", str(tmp_path / "set")).exit_code == 0
-    profile = advisor("workloads", "show", "mine", "--format", "json").document[
-        "workload"
-    ]
-    assert profile["samples_per_epoch"] == 4
-    assert profile["disk_bytes_per_sample"] == 2500.0
-    assert profile["dataset_gb"] == pytest.approx(1e-5)
-    (tmp_path / "empty").mkdir()
+def test_a_text_model_needs_a_data_set(advisor: Advisor, tmp_path: Path) -> None:
+    """A file of texts is no sample; the user's own data set tells how many there are."""
+    data = tmp_path / "set"
+    data.mkdir()
+    (data / "all.jsonl").write_text("{}\n" * 1000)
+    script = tmp_path / "data.py"
+    script.write_text("print('hello')\ndef make():\n    return list(range(1234))\n")
+    words = ("workloads", "from-hf", CONFIG, "--tokens", "64")
+    refused = advisor(*words, "--dataset", str(data))
+    assert refused.exit_code == 2
+    assert "SCRIPT.py:FUNCTION" in refused.stderr
+    outcome = advisor(*words, "--dataset", "data.py:make")
+    assert outcome.exit_code == 0
+    assert "samples_per_epoch = 1234" in outcome.stdout
+    assert "hello" not in outcome.stdout
     for folder in ("empty", "absent"):
-        outcome = advisor(*words, "--force", "--dataset", str(tmp_path / folder))
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        outcome = advisor(*words, "--dataset", folder)
         assert outcome.exit_code == 2
-        assert folder in outcome.stderr
 
 
-def test_images_are_decoded(advisor: Advisor, tmp_path: Path) -> None:
-    """With Pillow the time to decode an image here becomes that of a reference core."""
+@slow
+@has_torch
+def test_pictures_are_prepared(advisor: Advisor, tmp_path: Path) -> None:
+    """With Pillow the time to prepare a picture here becomes that of a reference core."""
     image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     for at in range(3):
         image.effect_noise((320, 240), 40).convert("RGB").save(tmp_path / f"{at}.jpg")
-    words = ("workloads", "from-hf", CONFIG, "--tokens", "64", "-o", "mine")
-    assert advisor(*words, "--dataset", str(tmp_path)).exit_code == 0
+    (tmp_path / "broken.jpg").write_bytes(b"x")
+    words = ("--dataset", str(tmp_path), "-o", "mine")
+    outcome = measured(advisor, "convolutions", "3x32x32", *words)
+    assert outcome.exit_code == 0
+    assert "1 of 4 files that were tried are broken" in outcome.stderr
     profile = advisor("workloads", "show", "mine", "--format", "json").document[
         "workload"
     ]
+    assert profile["samples_per_epoch"] == 3
     assert 0.01 < profile["cpu_ms_per_sample"] < 1000
-    assert profile["sources"]["cpu_ms_per_sample"].startswith("measured")
+    source = profile["sources"]["cpu_ms_per_sample"]
+    assert "decode, random crop, flip and normalize to 32x32" in source
+    assert "augmentation" not in source
 
 
 def test_the_project_of_the_tests(advisor: Advisor, tmp_path: Path) -> None:

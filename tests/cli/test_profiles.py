@@ -179,12 +179,33 @@ def test_a_broken_project_file_is_told_where_it_matters(
     assert outcome.exit_code == 2
     assert "advisor.toml: this is not whole TOML" in outcome.stderr
     line = ("rank", "--workload", "resnet50", "--top", "1")
-    assert "advisor.toml: Expected" in advisor(*line).stderr
+    assert "advisor.toml: this is not whole TOML" in advisor(*line).stderr
     image = "pytorch/pytorch:2.12.1-cuda12.6-cudnn9-runtime"
     assert advisor(*line, "--image", image).exit_code == 0
     (tmp_path / "advisor.toml").write_text("workload = 3\n")
     outcome = advisor("workloads", "show", "mine")
     assert "advisor.toml:1: workload: this key is not known" in outcome.stderr
+
+
+def test_one_file_holds_profiles_and_rental_of_project_and_user(
+    advisor: Advisor, tmp_path: Path
+) -> None:
+    """The project's goes before the user's own; each may extend what comes after it."""
+    (tmp_path / "advisor.toml").write_text(
+        '[workloads.mine]\nextends = "mine"\nepochs = 7\n[rental]\njob_budget_usd = 30\n'
+    )
+    (tmp_path / "data").mkdir(exist_ok=True)
+    (tmp_path / "data" / "advisor.toml").write_text(
+        '[workloads.mine]\nextends = "resnet50"\nbatch_size = 32\n'
+        '[workloads.own]\nextends = "bert-base"\n[rental]\nday_budget_usd = 9\n'
+    )
+    shown = advisor("workloads", "show", "mine", "--format", "json").document["workload"]
+    assert (shown["epochs"], shown["batch_size"]) == (7, 32)
+    assert "\nown " in advisor("workloads", "list").stdout
+    (tmp_path / "data" / "advisor.toml").write_text("[rentals]\nday_budget_usd = 9\n")
+    broken = advisor("rank", "--workload", "resnet50", "--top", "1")
+    assert broken.exit_code == 2
+    assert "advisor.toml:1: rentals: this key is not known" in broken.stderr
 
 
 def test_profiles_that_extend_one_another(advisor: Advisor, tmp_path: Path) -> None:

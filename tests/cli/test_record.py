@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from advisor.prediction import predict
 from advisor.resources import models_folder
 from advisor.throughput.artefact import ARTEFACT
 from advisor.throughput.gpu_store import load_gpu_model, save_model
@@ -49,6 +50,29 @@ def test_a_record_calibrates_every_prediction(advisor: Advisor) -> None:
     assert "calibrated" not in other.stderr
 
 
+def test_python_follows_recorded_runs_as_the_command_does(
+    advisor: Advisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same figures; a torn file is warned of, and counts for nothing."""
+    monkeypatch.setenv("ADVISOR_DATA_DIR", str(tmp_path / "data"))
+
+    def in_python() -> float:
+        return predict("mine", "RTX 4090", cpu="EPYC 7702").samples_per_s
+
+    before = in_python()
+    advisor(*RECORD, "--throughput", "600")
+    after = in_python()
+    assert after < 0.9 * before
+    told = advisor(*PREDICT, "--json").document["samples_per_s"]
+    assert after == pytest.approx(told, rel=1e-9)
+    assert predict("mine", "RTX 4090", cpu="EPYC 7702", runs=()).samples_per_s == (
+        pytest.approx(before, rel=1e-9)
+    )
+    (tmp_path / "data" / "advisor.sqlite3").write_text("no database")
+    with pytest.warns(UserWarning, match="no recorded run counts"):
+        assert in_python() == pytest.approx(before, rel=1e-9)
+
+
 def test_records_are_listed_exported_and_deleted(advisor: Advisor) -> None:
     """What was recorded can be seen, taken along, and taken back."""
     advisor(*RECORD, "--throughput", "600")
@@ -65,15 +89,93 @@ def test_records_are_listed_exported_and_deleted(advisor: Advisor) -> None:
     assert advisor("records", "delete", "999").exit_code == 2
 
 
-def test_a_log_is_read(advisor: Advisor, tmp_path: Path) -> None:
-    """Steps a second of a bar count batch and GPUs."""
-    log = tmp_path / "train.log"
-    log.write_text("100%|###| 500/500 [01:40<00:00,  2.50it/s]\n")
-    outcome = advisor(*RECORD, "--from-log", str(log), "--num-gpus", "2", "--batch", "64")
-    assert outcome.exit_code == 0
-    assert "tqdm: 320 samples/s, of 1 line" in outcome.stderr
+BAR = "Epoch 0: 100%|###| 500/500 [01:40<00:00,  5.00it/s, loss=0.3]\n"
+TWO = ("--num-gpus", "2", "--batch", "64")
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], str]:
+    """Return what writes a log and says where it is."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "train.log"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def test_a_log_is_read_and_its_evidence_kept(
+    advisor: Advisor, written: Callable[[str], str]
+) -> None:
+    """Steps of a bar count batch and GPUs; `show` says where each part is from."""
+    outcome = advisor(*RECORD, "--from-log", written(BAR), *TWO)
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "tqdm: 500 steps in 100 s, 128 samples a step: 640 samples/s" in outcome.stderr
     (row,) = advisor("records", "list", "--json").document["records"]
-    assert (row["samples_per_s"], row["source"]) == (320.0, "tqdm")
+    assert (row["samples_per_s"], row["source"]) == (640.0, "tqdm")
+    record = advisor("records", "show", "1", "--json").document["record"]
+    parts = {part["part"]: part for part in record["evidence"]["parts"]}
+    assert parts["counted"]["says"] == "500 steps in 100 s"
+    assert parts["counted"]["from"].startswith("line 1: Epoch 0: 100%")
+    assert parts["batch"]["from"] == "--batch 64 on 2 GPUs"
+    assert {"training", "warm-up", "end"} <= parts.keys()
+    shown = advisor("records", "show", "1").stdout
+    assert "--batch 64 on 2 GPUs" in shown
+    assert "the bar is called 'Epoch 0'" in shown
+    assert advisor("records", "show", "2").exit_code == 2
+
+
+def test_the_batch_is_never_the_profiles_own(
+    advisor: Advisor, written: Callable[[str], str]
+) -> None:
+    """A log that counts steps without it is refused, and says what to give."""
+    outcome = advisor(*RECORD, "--from-log", written(BAR))
+    assert outcome.exit_code == 2
+    assert "give it with --batch SAMPLES" in outcome.stderr
+    images = BAR.replace("it/s", "img/s")
+    assert advisor(*RECORD, "--from-log", written(images)).exit_code == 2
+    setting = ("--set", "batch_size=32")
+    assert advisor(*RECORD, "--from-log", written(BAR), *setting).exit_code == 0
+    both = advisor(*RECORD, "--from-log", written(BAR), *setting, "--batch", "32")
+    assert both.exit_code == 2
+
+
+def test_physics_and_surprise(advisor: Advisor, written: Callable[[str], str]) -> None:
+    """What cannot be is refused; what surprises is kept, marked and told.
+
+    What is far too slow tells nothing of other machines.
+    """
+    log = written(BAR)
+    outcome = advisor(*RECORD, "--from-log", log, "--batch", "4096")
+    assert outcome.exit_code == 2
+    assert "cannot be" in outcome.stderr
+    outcome = advisor(*RECORD, "--throughput", "1")
+    assert outcome.exit_code == 2
+    assert "below a hundredth" in outcome.stderr
+    before = advisor(*PREDICT, "--json").document["samples_per_s"]
+    slow = log.replace("train", "slow")
+    Path(slow).write_text(BAR.replace("01:40", "8:00:00").replace("5.00", "0.02"))
+    outcome = advisor(*RECORD, "--from-log", slow, "--batch", "1")
+    assert "kept, but not used: it is below a hundredth" in outcome.stderr
+    assert advisor(*PREDICT, "--json").document["samples_per_s"] == before
+    outcome = advisor(*RECORD, "--from-log", log, "--batch", "32")
+    assert "marked as surprising" in outcome.stderr
+    assert "predictions of mine use it" in outcome.stderr
+    assert advisor(*PREDICT, "--json").document["samples_per_s"] < 0.9 * before
+    marks = advisor("records", "show", "2", "--json").document["record"]["evidence"]
+    assert any(mark.startswith("surprising: predicted") for mark in marks["marks"])
+
+
+def test_why_a_record_is_not_used_is_told(advisor: Advisor) -> None:
+    """A run that something else bound says nothing of GPUs and CPUs."""
+    words = ("--throughput", "170", "--batch", "1")
+    slow = ("--workload", "resnet50", "--set", "precision=fp32")
+    outcome = advisor(*RECORD, *words, *slow)
+    assert "kept, but not used: it was in fp32, not amp" in outcome.stderr
+    launched = ("--throughput", "590", "--batch", "1", "--workload", "resnet18")
+    outcome = advisor(*RECORD, *launched)
+    assert "kept, but not used: the launching of kernels bound it" in outcome.stderr
 
 
 @pytest.mark.parametrize(
@@ -83,9 +185,9 @@ def test_a_log_is_read(advisor: Advisor, tmp_path: Path) -> None:
         (("--throughput", "1", "--from-log", "x"), "--from-log FILE"),
         (("--throughput", "0"), "above zero"),
         (("--throughput", "nan"), "finite"),
-        (("--throughput", "1", "--gpu", "RTX 4900"), "RTX 4090"),
-        (("--throughput", "1", "--num-gpus", "0"), "num_gpus"),
-        (("--throughput", "1", "--workload", "nine"), "no workload"),
+        (("--throughput", "400", "--gpu", "RTX 4900"), "RTX 4090"),
+        (("--throughput", "400", "--num-gpus", "0"), "num_gpus"),
+        (("--throughput", "400", "--workload", "nine"), "no workload"),
         (("--from-log", "absent.log"), "absent.log"),
     ],
 )
@@ -105,7 +207,7 @@ def test_a_log_without_a_rate_is_refused(advisor: Advisor, tmp_path: Path) -> No
     log.write_text("hello\n")
     outcome = advisor(*RECORD, "--from-log", str(log))
     assert outcome.exit_code == 2
-    assert "train.log: no line tells a throughput" in outcome.stderr
+    assert "train.log: no line tells a training's throughput" in outcome.stderr
 
 
 @pytest.mark.slow

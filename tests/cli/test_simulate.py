@@ -99,7 +99,7 @@ def test_a_missing_extra_is_told(
     """With the command that installs it."""
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert run(["simulate", "--offers", "5", "--port", "0"]) == ExitStatus.USAGE
-    assert "pip install 'advisor[simulator]'" in capsys.readouterr().err
+    assert "pip install '.[simulator]' in the checkout" in capsys.readouterr().err
 
 
 def test_a_file_of_faults_is_read(tmp_path: Path) -> None:

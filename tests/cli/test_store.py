@@ -41,6 +41,25 @@ def kept(advisor: Advisor, record: dict[str, Any], tmp_path: Path) -> None:
         assert advisor("fetch", "--keep", "--market", market).exit_code == 0
 
 
+def test_a_torn_file_of_the_users_stops_only_what_needs_it(
+    advisor: Advisor, tmp_path: Path
+) -> None:
+    """Rankings and predictions do without it and say so once; it is not overwritten."""
+    torn = tmp_path / "data" / "advisor.sqlite3"
+    torn.parent.mkdir(exist_ok=True)
+    torn.write_text("no database")
+    for line in (
+        ("rank", "--workload", "resnet50", "--top", "1"),
+        ("predict", "--workload", "resnet50", "--gpu", "RTX 4090"),
+    ):
+        outcome = advisor(*line)
+        assert outcome.exit_code == 0, outcome.stderr
+        assert outcome.stderr.count("no record, block or history counts") == 1
+    for line in (("records", "list"), ("hosts", "list"), ("history", "--gpu", "A100")):
+        assert advisor(*line).exit_code == 2
+    assert torn.read_text() == "no database"
+
+
 @pytest.mark.usefixtures("kept")
 def test_the_history_of_a_gpu(advisor: Advisor) -> None:
     """Prices by day, lives and bids, as a table, JSON and CSV."""

@@ -131,6 +131,34 @@ def test_a_slip_is_a_usage_error(
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("query", "near"),
+    [
+        ("gpu_name!=RTX4090", "RTX_4090"),
+        ("gpu_name in [RTX_4900,A40]", "RTX_4090"),
+        ("gpu_name!=A100", "A100_SXM4"),  # offers at hand go before those in tables
+        ("gpu_name notin [H100]", "H100_HBM3, H100_NVL, H100_PCIE, H100_SXM"),
+        ("gpu_name!=xyzzy", "advisor gpus"),
+        ("gpu_name!=RTX_3060", ""),  # known, and not for rent just now
+        ("gpu_name!=rtx_4090", ""),
+        ("gpu_name=any", ""),
+    ],
+)
+def test_a_gpu_that_no_offer_has_is_remarked_on(
+    advisor: Advisor, saved: Callable[..., str], query: str, near: str
+) -> None:
+    """A slip in a whole name leaves out all or nothing: the nearest one is said once."""
+    file = saved({"gpu_name": "RTX 4090"}, {"gpu_name": "A100 SXM4"}, {"gpu_name": "A40"})
+    for command in (("rank", *JOB), ("fetch", "-o", file.replace(".json", ".json.gz"))):
+        done = advisor(*command, "--market", file, "--where", query)
+        lines = [one for one in done.stderr.splitlines() if "no offer has" in one]
+        if near:
+            assert len(lines) == 1
+            assert near in lines[0]
+        else:
+            assert not lines
+
+
 def test_an_offer_that_is_left_out_says_by_what(
     advisor: Advisor, saved: Callable[..., str]
 ) -> None:

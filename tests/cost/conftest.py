@@ -10,6 +10,7 @@ import pytest
 
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.bill import Bill, bill
+from advisor.cost.expected import AT_ONCE, Starts
 from advisor.cost.job import Job, Rental
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
@@ -46,6 +47,7 @@ def throughput(count: int, rate: float, spread: float, cold: float) -> Throughpu
         accumulation_steps=every.astype(np.int64),
         memory_gb=every,
         memory_margin_gb=every,
+        memory_risk=0.0 * every,
         fits=every.astype(bool),
     )
 
@@ -60,7 +62,7 @@ def bill_of(
     rental: Rental = "on-demand",
     workload: str = "resnet50",
     assumed: dict[str, float] | None = None,
-    start_risk: float = 0.0,
+    starts: Starts = AT_ONCE,
 ) -> Bill:
     """Return the bill of a job at a known rate, in the order of the records."""
     offers, _ = parse_offers(list(records))
@@ -68,7 +70,7 @@ def bill_of(
     assumptions = Assumptions().replaced(assumed or {})
     job = Job(load_workload(workload), epochs, disk_gb, rental, assumptions)
     rates = throughput(len(offers), rate, spread, min(cold, rate))
-    return bill(offers, machines, rates, job, np.full(len(offers), start_risk))
+    return bill(offers, machines, rates, job, starts)
 
 
 @pytest.fixture(scope="session", name="bill_of")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.bill import Bill
+from advisor.cost.expected import Starts
 from advisor.market.offers import parse_offers
 from advisor.workloads.load import load_workload
 
@@ -122,10 +123,10 @@ def test_a_less_reliable_machine_costs_more(
 def test_a_start_that_may_fail_costs_its_retries(
     bill_of: BillOf, calm: dict[str, float], record: dict[str, Any]
 ) -> None:
-    """One start in two fails: one failed start is expected, paid up to its first step."""
+    """Where one failed start is expected it is paid for up to its first step."""
     perfect = record | {"reliability": 1.0}
     sure = bill_of(perfect, assumed=calm)
-    risky = bill_of(perfect, assumed=calm, start_risk=0.5)
+    risky = bill_of(perfect, assumed=calm, starts=Starts(failed=1.0))
     start_h = float(risky.terms.start_h[0])
     assert sure.job.failed_starts[0] == sure.job.failed_h[0] == 0.0
     assert risky.job.failed_starts[0] == pytest.approx(1.0)
@@ -142,8 +143,10 @@ def test_a_start_that_may_fail_costs_its_retries(
 def test_a_riskier_start_never_costs_less(
     bill_of: BillOf, record: dict[str, Any]
 ) -> None:
-    """Dollars and hours rise with the chance that a start fails."""
-    bills = [bill_of(record, start_risk=risk) for risk in (0.0, 0.01, 0.1, 0.5, 0.95)]
+    """Dollars and hours rise with the starts that are expected to fail."""
+    bills = [
+        bill_of(record, starts=Starts(failed=some)) for some in (0.0, 0.01, 0.1, 0.5, 3.0)
+    ]
     dollars = [float(one.job_usd[0]) for one in bills]
     hours = [float(one.job_hours[0]) for one in bills]
     assert dollars == sorted(set(dollars))

@@ -32,12 +32,27 @@ def runs(archs: str, card: float) -> bool:
         ("9.0;PTX", 12.0, True),
         ("9.0+PTX", 8.9, False),
         ("9.0a", 9.0, True),
+        ("12.0a", 12.1, False),  # of one architecture: no other card
+        ("10.0a+PTX", 12.0, False),  # nor as PTX
+        ("10.0a;PTX", 10.3, False),
+        ("10.0f", 10.3, True),  # of one family
+        ("10.3f", 10.0, False),
+        ("10.0f+PTX", 12.0, False),
+        ("8.0+PTX;12.0a;PTX", 12.1, True),  # of the plain code before it
         ("8.0, 8.6  9.0", 9.0, True),
     ],
 )
 def test_the_rule_of_binary_and_ptx_code(archs: str, card: float, expected: bool) -> None:
     """Code runs on cards of its major number from its minor one on, PTX on later ones."""
     assert runs(archs, card) is expected
+
+
+def test_compiled_code_is_told_from_ptx() -> None:
+    """What is compiled on the card only is no binary for it."""
+    archs = Architectures.parse("8.0;9.0+PTX;12.1a")
+    cards = np.array([8.6, 9.0, 12.0, 12.1, np.nan])
+    assert archs.compiled_for(cards).tolist() == [True, True, False, True, False]
+    assert archs.run_on(cards).tolist() == [True, True, True, True, False]
 
 
 def test_an_unknown_card_runs_nothing_for_sure() -> None:
@@ -54,12 +69,13 @@ def test_a_build_for_a_card_runs_on_it(card: float, others: set[float]) -> None:
 @given(st.sets(CARDS, min_size=1))
 def test_what_is_printed_is_read_back(cards: set[float]) -> None:
     """As PyTorch writes it."""
-    archs = Architectures.parse(";".join(f"{one:.1f}" for one in sorted(cards)) + "+PTX")
-    assert Architectures.parse(str(archs)) == archs
+    text = ";".join(f"{one:.1f}" for one in sorted(cards)) + "+PTX"
+    for archs in map(Architectures.parse, (text, f"{text};9.0a;12.0f;12.0a")):
+        assert Architectures.parse(str(archs)) == archs
 
 
 @pytest.mark.parametrize(
-    "text", ["", "  ", "eight", "8", "8.6+", "8.6+sass", "PTX", "8.66"]
+    "text", ["", "  ", "eight", "8", "8.6+", "8.6+sass", "PTX", "8.66", "9.0b"]
 )
 def test_what_is_no_list_is_told(text: str) -> None:
     """In one line that shows what a list looks like."""

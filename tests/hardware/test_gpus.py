@@ -170,7 +170,7 @@ def test_the_spelling_of_the_table_is_one_of_many(memory_mb: float) -> None:
     "name", ["", "RTX", "RTX 9999", "RTX 4000", "RTX 306", "A1", "Quantum 9", "H10"]
 )
 def test_no_name_resolves_by_resemblance(name: str) -> None:
-    """A prefix of a name or a new model is unknown, not its neighbour."""
+    """A prefix of a name or a new model is unknown, not its neighbor."""
     assert GPUS.resolve(name, 24576) is None
 
 

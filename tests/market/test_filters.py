@@ -10,16 +10,15 @@ from hypothesis import strategies as st
 
 from advisor.errors import UsageError
 from advisor.market.filters import (
-    REGIONS,
     Filters,
     apply_filters,
-    countries_of,
     least_gpu_ram_mb,
     matching_records,
     offers_meeting,
     why_left_out,
 )
 from advisor.market.offers import parse_offers
+from advisor.market.places import REGIONS, places_of
 from advisor.market.where import parse_where
 
 CONSTRAINTS: list[tuple[Filters, dict[str, Any], str, str]] = [
@@ -189,13 +188,14 @@ def test_every_reason_of_one_offer_is_told(record: dict[str, Any]) -> None:
 
 def test_regions_and_countries_mix() -> None:
     """Region names in any case and countries in any case may be mixed."""
-    assert countries_of(("Oceania", "de")) == REGIONS["oceania"] | {"DE"}
+    found = places_of(("Oceania", "de"))
+    assert found == (REGIONS["oceania"] | {"DE"}, frozenset())
 
 
 def test_an_unknown_region_says_what_is_known() -> None:
     """A region that is none names those that are."""
     with pytest.raises(UsageError, match="europe"):
-        countries_of(("atlantis",))
+        places_of(("atlantis",))
 
 
 def test_no_country_is_in_two_regions() -> None:

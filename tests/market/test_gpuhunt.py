@@ -182,7 +182,7 @@ def test_without_the_library_it_says_what_to_install(
 ) -> None:
     """A market that needs an extra names it."""
     monkeypatch.setitem(sys.modules, "gpuhunt", None)
-    with pytest.raises(UsageError, match=r"advisor\[gpuhunt\]"):
+    with pytest.raises(UsageError, match=r"\.\[gpuhunt\]"):
         open_market("gpuhunt", {}, tmp_path)
 
 

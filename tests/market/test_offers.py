@@ -123,7 +123,7 @@ def test_reliability_in_per_cent_becomes_a_share(record: dict[str, Any]) -> None
 
 
 def test_names_in_capitals_are_read(record: dict[str, Any]) -> None:
-    """A tool that capitalises the market's names loses nothing."""
+    """A tool that capitalizes the market's names loses nothing."""
     shouted = {key.upper(): value for key, value in record.items()}
     assert parse_one(shouted).dph_base[0] == 0.30
 
@@ -330,3 +330,32 @@ def test_a_machine_needs_neither_id_nor_price(record: dict[str, Any]) -> None:
     assert machine.cpu_threads.tolist() == [record["cpu_cores_effective"]]
     assert machine.offer_id.tolist() == [UNKNOWN_ID]
     assert np.isnan(machine.usd_per_hour(10.0)[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "price", "contradictory"),
+    [
+        ({"dph_base": 0.30, "dph_total": 0.03}, 0.30, True),
+        ({"dph_base": 0.03, "dph_total": 3.0}, 3.0, True),  # of a disk of 10 TB
+        ({"dph_base": 0.30, "dph_total": 0.50}, 0.30, False),  # of a disk of 720 GB
+        ({"dph_base": 0.30, "dph_total": 0.30}, 0.30, False),
+        ({"dph_base": 1e-6, "dph_total": 0.30}, math.nan, False),
+        ({"dph_base": 5e4, "dph_total": 0.30}, math.nan, False),
+        ({"dph_base": 0.3, "dph_total": 9.0, "storage_cost": 0.0}, 0.3, False),
+    ],
+)
+def test_prices_that_contradict(
+    record: dict[str, Any], change: dict[str, Any], price: float, contradictory: bool
+) -> None:
+    """The higher of two counts, and what no machine costs is no price."""
+    offers, excluded = parse_offers([record | change])
+    assert not excluded
+    assert offers.dph_base[0] == pytest.approx(price, nan_ok=True)
+    assert bool(offers.price_contradictory[0]) is contradictory
+
+
+@pytest.mark.parametrize("number", [10**9, -1, 1.5, math.nan, 0])
+def test_a_number_of_gpus_that_cannot_be(record: dict[str, Any], number: float) -> None:
+    """Such a record is no offer, and is counted."""
+    _, excluded = parse_offers([record | {"num_gpus": number}])
+    assert excluded == {"unknown_num_gpus": 1}

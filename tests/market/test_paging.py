@@ -8,6 +8,7 @@ import operator
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
@@ -138,7 +139,8 @@ def test_a_round_number_alone_costs_one_small_look(vast: Vast, count: int) -> No
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        *[(0, "NONE"), (50, "NONE"), (63, "NONE"), (64, "LIKELY"), (65, "NONE")],
+        *[(0, "NONE"), (1, "NONE"), (20, "DOUBT"), (25, "DOUBT"), (32, "DOUBT")],
+        *[(10, "NONE"), (50, "DOUBT"), (63, "NONE"), (64, "LIKELY"), (65, "NONE")],
         *[
             (106, "NONE"),
             (200, "DOUBT"),
@@ -173,21 +175,103 @@ GPUS = ["RTX 3060", "RTX 3090", "RTX 4090", "A100 SXM4", "H100 SXM", "L40S"]
         st.tuples(st.integers(1, 40), st.sampled_from(GPUS), st.sampled_from([1, 2, 8])),
         max_size=400,
     ),
+    more=st.integers(0, 300),
+    chance=st.randoms(use_true_random=False),
     cap=st.sampled_from([64, 100, 236, 241, 256, 300, ROWS_ASKED]),
     hides=st.sampled_from([1, 2, 3, 7]),
 )
 def test_an_answer_that_is_called_complete_is(
-    draws: list[tuple[int, str, int]], cap: int, hides: int
+    draws: list[tuple[int, str, int]], more: int, chance: Random, cap: int, hides: int
 ) -> None:
-    """Whatever is cut and whichever part is shown, with many offers at one price."""
+    """Whatever is cut and whichever part is shown, with many offers at one price.
+
+    Where the cheapest are shown it is called so, too.
+    """
+    drawn = [
+        (chance.randint(1, 40), chance.choice(GPUS), chance.choice([1, 2, 8]))
+        for _ in range(more)
+    ]
     offers = [
         offer(number, cents / 100, gpu_name=name, num_gpus=count)
-        for number, (cents, name, count) in enumerate(draws)
+        for number, (cents, name, count) in enumerate([*draws, *drawn])
     ]
     answer = market_of(Shop(offers, cap, hides)).search(Query())
     ids = [record["id"] for record in answer.records]
     assert len(ids) == len(set(ids))
-    assert answer.complete is (len(ids) == len(offers))
+    if answer.complete or hides == 1:
+        assert answer.complete is (len(ids) == len(offers))
+
+
+@pytest.mark.parametrize("hides", [2, 3, 7])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_page_of_all_prices_may_hide_some(seed: int, hides: int) -> None:
+    """It begins and ends as the whole market does, and offers between them lack."""
+    chance, cap = Random(seed), (64, 236, 256)[seed % 3]  # noqa: S311  (no secret)
+    offers = [
+        offer(number, chance.randint(1, 40) / 100, gpu_name=chance.choice(GPUS))
+        for number in range(cap + 5 + 5 * seed)
+    ]
+    answer = market_of(Shop(offers, cap, hides)).search(Query())
+    assert len(answer.records) == len(offers) or not answer.complete
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    cents=st.lists(st.integers(1, 40) | st.integers(1, 2), max_size=200),
+    cap=st.sampled_from([20, 25, 32, 50, 64, 100]),
+    times=st.sampled_from([1, 2]),
+)
+def test_a_small_page_that_was_cut_is_not_called_complete(
+    cents: list[int], cap: int, times: int
+) -> None:
+    """Pages of the sizes that programs choose, also where offers come more than once."""
+    offers = [
+        offer(number, one / 100, gpu_name=GPUS[number % 6], num_gpus=1 + number % 2)
+        for number, one in enumerate(cents)
+    ]
+    shop = Shop(offers, cap)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        shown = shop(request).json()["offers"]
+        return httpx.Response(200, json={"offers": [*shown, *shown[: 3 * times - 3]]})
+
+    found = market_of(answer).search(Query())
+    assert found.complete is (len(found.records) == len(offers))
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_page_that_lacks_what_it_begins_with_proves_nothing(
+    vast: Vast, *, empty: bool
+) -> None:
+    """An answer of none, or of other prices, is not the end of the market."""
+    shop = Shop([offer(i) for i in range(600)], cap=64)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        answered = shop(request)
+        if len(shop.bodies) < 5:
+            return answered
+        shown = [] if empty else answered.json()["offers"][-5:]
+        return httpx.Response(200, json={"offers": shown})
+
+    found = vast(answer).search(Query())
+    assert 64 < len(found.records) < 600
+    assert found.complete is False
+    assert found.notes
+
+
+def test_an_offer_that_went_where_a_page_begins_is_no_sign_of_a_fault(vast: Vast) -> None:
+    """It was rented meanwhile: the search goes on from some offers before."""
+    offers = [offer(i) for i in range(600)]
+    shop = Shop(offers, cap=64)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        price = json.loads(request.content).get("dph_total", {}).get("gte")
+        if len(shop.bodies) == 4:
+            shop.offers = [one for one in offers if one["dph_total"] != price]
+        return shop(request)
+
+    found = vast(answer).search(Query())
+    assert (len(found.records), found.complete) == (600, True)
 
 
 def test_many_offers_of_one_price_are_passed(vast: Vast) -> None:
@@ -428,7 +512,7 @@ def test_a_cut_is_remembered(tmp_path: Path) -> None:
     memory = tmp_path / "limits.json"
     many = [offer(i) for i in range(2500)]
     market_of(Shop(many, cap=700), memory=Memory(memory)).search(Query())
-    for known, first in ((Memory(memory), "lte"), (None, None)):
+    for known, first in ((Memory(memory), "gte"), (None, None)):
         shop = Shop(many, cap=707)
         market_of(shop, memory=known).search(Query())
         seen = [list(part["dph_total"]) for part in shop.asked[1:2]]
@@ -458,13 +542,13 @@ class Onlooker:
 
 def test_who_watches_hears_of_pages_and_waits() -> None:
     """Each page with what has come by then, each wait before it begins."""
-    shop, passed = Shop([offer(i) for i in range(120)], cap=64), [0.0]
+    shop, passed = Shop([offer(i) for i in range(110)], cap=64), [0.0]
     onlooker = Onlooker()
     market = market_of(paced(shop, 6.0, passed), passed)
     answer = market.search_watched(Query(), onlooker)
-    assert len(answer.records) == 120
+    assert len(answer.records) == 110
     assert [one for one in onlooker.seen if isinstance(one, tuple)] == [
-        *[(1, 64), (2, 64), (3, 120)],
+        *[(1, 64), (2, 110), (3, 110)],
     ]
     waits = [one for one in onlooker.seen if isinstance(one, float)]
     assert sum(waits) == pytest.approx(passed[0])

@@ -181,6 +181,15 @@ def test_a_damaged_file_is_a_usage_error(tmp_path: Path, content: bytes | None) 
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize("content", [b"", b" \n", gzip.compress(b"\n")])
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path, content: bytes) -> None:
+    """A shell makes one of a command that failed."""
+    path = tmp_path / "market.json"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"market\.json: an empty file"):
+        load_snapshot(path)
+
+
 ONE = {"id": 7, "gpu_name": "RTX 4090", "dph_total": 0.4}
 
 

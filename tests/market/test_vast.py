@@ -322,6 +322,22 @@ def test_a_date_in_retry_after_is_understood(seconds: int, calls: int) -> None:
     assert len(seen) == calls
 
 
+@pytest.mark.parametrize("off_s", [-86_400, -600, 600])
+def test_a_date_in_retry_after_is_one_of_the_servers_clock(
+    vast: Vast, off_s: int
+) -> None:
+    """However far ours is from that: it is waited as long as the server means."""
+    theirs = NOW + timedelta(seconds=off_s)
+    dates = [theirs + timedelta(seconds=20), theirs]
+    when, date = (format_datetime(one, usegmt=True) for one in dates)
+    replies = [
+        httpx.Response(429, headers={"Retry-After": when, "Date": date}),
+        httpx.Response(200, json={"offers": []}),
+    ]
+    found = vast(lambda _: replies.pop(0)).search(Query())
+    assert 20 <= (found.fetched_at - NOW).total_seconds() <= 21
+
+
 @pytest.mark.parametrize("text", ["soon", "-5", "1e9", "Mon, 99 Foo 2026", ""])
 def test_a_retry_after_that_says_nothing_is_ignored(vast: Vast, text: str) -> None:
     """What is neither seconds nor a date leaves the waits to us."""

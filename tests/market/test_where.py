@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.errors import UsageError
+from advisor.market.conditions import sifted
 from advisor.market.fields import FIELDS
 from advisor.market.types import Condition
 from advisor.market.where import check_fields, parse_where, spelled, written
@@ -141,6 +143,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "flag": st.booleans(),
     "text": st.sampled_from(["RTX 4090", "A100 SXM4", "H100"]),
     "word": st.sampled_from(["amd64", "verified"]),
+    "cpu": st.sampled_from(["amd64", "arm64", "ppc64_le"]),
     "country": st.sampled_from(["DE", "US"]),
     "version": st.sampled_from([535086005, 580126000]),
     "release": st.sampled_from(["20.04", "22.04"]),
@@ -212,3 +215,22 @@ def test_gpus_are_spelled_as_the_market_does_in_any_case() -> None:
         Condition("gpu_name", "neq", "A100"),
         Condition("mobo_name", "eq", "a100"),
     )
+
+
+@pytest.mark.parametrize(
+    ("written_as", "meant"),
+    [
+        *((word, "amd64") for word in ("amd64", "AMD64", "x86_64", "X86-64", '"x86_64"')),
+        *((word, "arm64") for word in ("arm64", "aarch64", "AArch64")),
+        ("riscv64", "riscv64"),
+    ],
+)
+def test_a_cpu_architecture_in_any_of_its_names(written_as: str, meant: str) -> None:
+    """Linux's, Docker's and Windows' words are asked for, and found, as the market's."""
+    for query in (f"cpu_arch={written_as}", f"cpu_arch in [{written_as}]"):
+        (condition,) = parse_where(query)
+        assert condition.value in (meant, (meant,))
+        record = {"id": 1, "cpu_arch": written_as.strip('"')}
+        others = [{"id": 2, "cpu_arch": "s390x"}, {"id": 3, "cpu_arch": None}]
+        kept = sifted([record, *others], [condition], 5.0, Counter())
+        assert list(kept) == [record]

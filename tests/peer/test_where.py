@@ -171,6 +171,12 @@ DIFFERENT: list[tuple[str, Any, Any, str]] = [
         "the market writes it small: theirs finds nothing",
     ),
     (
+        "cpu_arch in [x86_64,aarch64]",
+        {"cpu_arch": {"in": ["x86 64", "aarch64"]}},
+        {"cpu_arch": {"in": ["amd64", "arm64"]}},
+        "Linux's words for what the market calls so: theirs finds nothing",
+    ),
+    (
         "gpu_ram in [24,48]",
         REFUSED,
         {"gpu_ram": {"in": [24000.0, 48000.0]}},

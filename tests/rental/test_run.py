@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import signal
 import threading
@@ -32,7 +33,14 @@ if shutil.which("rsync") is None:
 
 JOB = ("--epochs", "2", "--set", "dataset_gb=1", "--yes")
 KEY = "test-key-0123456789abcdef"
-LOG_LINE = "epoch 1: 1268.0 samples/s"
+LOG_LINE = (
+    '{"train_runtime": 100.0, "train_samples_per_second": 1268.0, '
+    '"train_steps_per_second": 4.953, "train_loss": 0.3, "epoch": 1.0}'
+)
+BAR = (
+    "Epoch 1:  50%|#####     | 1000/2000 [03:20<03:20,  5.00it/s, loss=6.9]\n"
+    "Epoch 1: 100%|##########| 2000/2000 [06:40<00:00,  5.00it/s, loss=5.9]\n"
+)
 
 
 @pytest.fixture
@@ -79,15 +87,111 @@ def test_a_command_goes_there_and_its_results_come_back(
     assert [one.state for one in street.entries()] == ["released"]
 
 
+@pytest.fixture
+def printing(street: Any, project: Path) -> Callable[..., Any]:
+    """Return what runs a command that prints a text and ends with a code."""
+
+    def start(text: str, *words: str, code: int = 0) -> Any:
+        (project / "printed").write_text(text)
+        return run(street, project, f"cat printed; exit {code}", *words)
+
+    return start
+
+
+def records(street: Any) -> list[Any]:
+    with open_store(street.folder / "here" / "data") as store:
+        return list(kept_runs(store))
+
+
+def test_what_lacks_evidence_is_told_and_not_recorded(
+    street: Any, printing: Callable[..., Any]
+) -> None:
+    """A bar of data, a bar without a batch: seen, said how to record, not believed."""
+    done = printing("Converting: 100%|####| 400/400 [03:20<00:00,  2.01it/s]\n")
+    assert done.exit_code == 0, done.stderr
+    assert "no bar is of a training: there is 'Converting'" in done.stderr
+    done = printing(BAR, "--job", "bar")
+    assert "tqdm: 2,000 steps in 400 s" in done.stderr
+    assert "neither the log nor --set says the batch" in done.stderr
+    command = done.stderr.partition("this records it: ")[2].splitlines()[0]
+    assert command.startswith("advisor record --workload resnet50 --gpu ")
+    assert records(street) == []
+    words = command.replace("SAMPLES", "128").removeprefix("advisor ")
+    kept = street.launch(*shlex.split(words))
+    assert kept.exit_code == 0, kept.stderr
+    (one,) = records(street)
+    assert (one.run.batch_size, one.source) == (128, "tqdm")
+
+
+def test_the_batch_that_was_set_counts(street: Any, printing: Callable[..., Any]) -> None:
+    """It is the user's word; that all of several GPUs trained is nobody's."""
+    words = ("--set", "batch_size=100", "--num-gpus")
+    done = printing(BAR, *words, "2", "--job", "pair")
+    assert "nothing shows that all 2 GPUs trained" in done.stderr
+    assert records(street) == []
+    done = printing(BAR, *words, "1")
+    assert done.exit_code == 0, done.stderr
+    (one,) = records(street)
+    assert one.run.samples_per_s == pytest.approx(500.0)
+    assert one.run.batch_size == 100
+    assert any(part["from"].startswith("--batch") for part in one.evidence["parts"])
+    assert "record 1: " in done.stderr
+
+
+def test_a_command_that_died_is_not_measured(
+    street: Any, printing: Callable[..., Any]
+) -> None:
+    """However well its bar looks: it may have stood, or run on half of the machine."""
+    done = printing(BAR, "--set", "batch_size=100", code=1)
+    assert done.exit_code == 1
+    assert "the command failed: no throughput is recorded" in done.stderr
+    assert records(street) == []
+
+
 def test_a_command_that_fails_says_so_and_leaves_no_machine(
     street: Any, project: Path
 ) -> None:
     """What it wrote comes back all the same."""
     done = run(street, project, "mkdir results && echo half >results/x; exit 9")
-    assert done.exit_code == 1
-    assert "exit code 9" in done.stderr
+    assert done.exit_code == 8
+    assert "your command ended with exit code 9; see " in done.stderr.splitlines()[-1]
     assert (project / "results" / "x").read_text() == "half\n"
     assert street.instances() == []
+
+
+def test_a_program_is_told_how_it_ended(street: Any, project: Path) -> None:
+    """JSON alone on stdout, with exit code, signal and log; beside it what it prints."""
+    line = ["run", "--workload", "resnet50", *JOB, "--sync", str(project), "--json"]
+    done = street.launch(*line, "--job", "short", "sh", "-c", "echo hello; kill -TERM $$")
+    assert done.exit_code == 8
+    document = done.document
+    assert (document["state"], document["job"]) == ("ended", "short")
+    assert (document["exit_code"], document["signal"]) == (143, "SIGTERM")
+    assert Path(document["log"]).read_text() == "hello\n"
+    assert "hello" in done.stderr
+    assert "exit code 143 (SIGTERM)" in done.stderr.splitlines()[-1]
+    nothing = street.launch(*line, "--gpu", "H100", "--max-price", "0.01", "true")
+    assert nothing.exit_code == 3
+    assert nothing.document["state"] == "not_ended"
+    assert nothing.document["exit_code"] is None
+
+
+def test_a_job_that_has_ended_well_rents_nothing_more(street: Any, project: Path) -> None:
+    """Its launcher says so; one that has failed begins again."""
+    assert run(street, project, "true", "--job", "good").exit_code == 0
+    again = street.launch("run", "--yes", "--resume", "good", "--json")
+    assert again.exit_code == 0
+    assert "job good has ended well: nothing is rented" in again.stderr
+    assert again.document["exit_code"] == 0
+    assert run(street, project, "exit 3", "--job", "bad").exit_code == 8
+    assert street.launch("run", "--yes", "--resume", "bad").exit_code == 8
+    assert [one.job for one in street.entries()] == ["good", "bad", "bad"]
+
+
+def test_what_is_typed_to_resume_is_told_whole(street: Any, project: Path) -> None:
+    """With the options that the job does not keep."""
+    done = run(street, project, "true", "--job", "mine", "--grace", "2h")
+    assert "'advisor run --resume mine --yes --grace 7200s' goes on" in done.stderr
 
 
 def test_what_arrives_is_what_was_told(street: Any, project: Path) -> None:
@@ -230,6 +334,7 @@ def test_an_interrupted_launcher_rents_nothing_more(
     thread.join(60.0)
     launcher.close()
     assert ended[0]["code"] != 0
+    assert f"instance {number}: released" in ended[0]["stderr"]
     assert len(street.entries()) == 1
     assert street.instances() == []
 
@@ -462,7 +567,7 @@ def test_what_fails_the_same_on_two_machines_is_how_it_ended(
     """A third would be paid for nothing: exit code, symptom and log are told."""
     words = REFUSED.format(64_000_000_000)
     done = run(street, project, f'echo "{words}"; exit 7')
-    assert done.exit_code == 1
+    assert done.exit_code == 8
     last = done.stderr.splitlines()[-1]
     assert "exit code 7: killed for want of host memory" in last
     assert words in last
@@ -470,6 +575,24 @@ def test_what_fails_the_same_on_two_machines_is_how_it_ended(
     assert len(street.entries()) == 2
     assert blamed(street) == []
     assert street.instances() == []
+
+
+def test_a_training_that_its_gpu_does_not_hold_goes_to_a_larger_one(
+    street: Any, project: Path
+) -> None:
+    """Once; its host is not to blame, and another job may have the machine."""
+    memory = {one["machine_id"]: one["gpu_ram"] for one in street.records()}
+    words = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
+    script = (
+        "[ -e checkpoints/tried ] && exit 0; mkdir checkpoints; touch checkpoints/tried; "
+        f"echo '{words}'; exit 1"
+    )
+    done = run(street, project, script)
+    assert done.exit_code == 0, done.stderr
+    assert "out of GPU memory (" in done.stderr
+    first, second = street.entries()
+    assert memory[second.machine_id] > memory[first.machine_id]
+    assert blamed(street) == []
 
 
 def test_where_no_other_machine_fits_the_first_end_is_told(
@@ -480,7 +603,7 @@ def test_where_no_other_machine_fits_the_first_end_is_told(
     words = REFUSED.format(64_000_000_000)
     only = ("--where", f"machine_id={best['machine_id']}")
     done = run(street, project, f'echo "{words}"; exit 7', *only)
-    assert done.exit_code == 1
+    assert done.exit_code == 8
     assert "there is no other machine for it" in done.stderr
     assert "exit code 7: killed for want of host memory" in done.stderr
     assert len(street.entries()) == 1
@@ -502,8 +625,8 @@ def test_what_a_failing_command_prints_rents_no_second_machine(
 ) -> None:
     """Its own failure is told as such, whatever else is in the log."""
     done = run(street, project, f'echo "{printed}"; echo "SyntaxError"; exit 1')
-    assert done.exit_code == 1
-    assert "the command ended with exit code 1; see " in done.stderr
+    assert done.exit_code == 8
+    assert "your command ended with exit code 1; see " in done.stderr
     assert len(street.entries()) == 1
 
 
@@ -513,10 +636,10 @@ def test_a_resumed_job_does_not_rent_again_what_could_not_run_it(
     """Its next launcher knows what the first has met; more memory can be asked for."""
     words = REFUSED.format(64_000_000_000)
     script = f'echo "{words}"; exit 7'
-    assert run(street, project, script, "--job", "big").exit_code == 1
+    assert run(street, project, script, "--job", "big").exit_code == 8
     met = {one.machine_id for one in street.entries()}
     done = street.launch("run", "--yes", "--resume", "big")
-    assert done.exit_code == 1
+    assert done.exit_code == 8
     assert "was seen not to run this" in done.stderr
     again = [one.machine_id for one in street.entries()][2:]
     assert again
@@ -530,7 +653,7 @@ def test_a_resumed_job_does_not_rent_again_what_could_not_run_it(
 def test_a_kill_alone_is_the_users_own(street: Any, project: Path) -> None:
     """Exit code 137 without a sign of memory: the command has failed, nothing else."""
     done = run(street, project, "kill -KILL $$")
-    assert done.exit_code == 1
+    assert done.exit_code == 8
     assert "exit code 137" in done.stderr
     assert len(street.entries()) == 1
     assert street.instances() == []

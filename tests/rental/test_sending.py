@@ -119,7 +119,6 @@ REFUSED: Mapping[str, tuple[tuple[str, ...], str]] = {
         "contradict",
     ),
     "pay ahead": (("--reserved", "nvidia-smi"), "use --on-demand"),
-    "JSON of a command": (("--json", "nvidia-smi"), "--dry-run"),
     "no time to run": (
         ("--max-lifetime", "1h", "--start-timeout", "2h", "nvidia-smi"),
         "nothing could run",

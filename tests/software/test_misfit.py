@@ -57,6 +57,15 @@ PRINTED = {
             "RuntimeError: CUDA error: the provided PTX was compiled with an unsupported "
             "toolchain."
         ),
+        (
+            "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 804: "
+            "forward compatibility was attempted on non supported HW"
+        ),
+    ),
+    "gpu_memory_too_small": (
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
+        "RuntimeError: CUDA error: out of memory",
+        "jaxlib.xla_extension.XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory while",
     ),
     "host_ram_too_small": (
         REFUSED.format("can't allocate", 141_000_000_000),
@@ -87,7 +96,6 @@ NOT_PRINTED = (
 
 NOTHING = (
     "",
-    "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
     "epoch 3: loss nan",
     "Killed",
     "oom_kill 0",

@@ -33,6 +33,21 @@ def test_one_of_its_alternatives_must_hold(
     assert demand.met_by(cuda=cuda, driver=driver, consumer=consumer) is met
 
 
+# As quoted from nvidia/cuda:12.4.1, shortened.
+CUDA_12_4 = (
+    "cuda>=12.4 brand=tesla,driver>=535,driver<536 brand=geforce,driver>=535,driver<536 "
+    "brand=geforcertx,driver>=535,driver<536 brand=titan,driver>=535,driver<536"
+)
+
+
+@pytest.mark.parametrize("consumer", [False, True])
+def test_images_up_to_12_4_let_in_older_drivers_of_every_brand(consumer: bool) -> None:
+    """So a GeForce with a driver of that branch starts them, one between does not."""
+    demand = Requirement.parse(CUDA_12_4)
+    assert demand.met_by(cuda=12.2, driver=535.183, consumer=consumer)
+    assert not demand.met_by(cuda=12.3, driver=545.023, consumer=consumer)
+
+
 def test_nothing_demanded_is_met() -> None:
     """Also where the variable holds what nobody knows."""
     for text in ("", "  ", "something else"):

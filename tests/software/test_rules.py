@@ -11,6 +11,9 @@ from advisor.software.image import Declared
 from advisor.software.reference import Reference
 from advisor.software.rules import AUTOMATIC_TAG, known_images
 
+CUDA_BASE, CUDA = "nvidia/cuda:12.8.1-base-ubuntu24.04", (12, 8)
+OTHERS = "brand=tesla,driver>="  # than GeForce and Titan
+
 
 @pytest.mark.parametrize(
     ("name", "cuda", "archs", "cpus", "demand"),
@@ -27,14 +30,20 @@ from advisor.software.rules import AUTOMATIC_TAG, known_images
             (12, 8),
             "7.5;8.0;8.6;9.0;10.0;12.0",
             ("amd64",),
-            "cuda>=12.8",
+            (
+                f"cuda>=12.8 {OTHERS}470,driver<471 {OTHERS}535,driver<536 "
+                f"{OTHERS}550,driver<551 {OTHERS}560,driver<561 {OTHERS}565,driver<566"
+            ),
         ),
         (
             "nvidia/cuda:12.4.1-cudnn-devel-ubuntu22.04",
             (12, 4),
             "5.0;5.2;6.0;6.1;7.0;7.5;8.0;8.6;8.9;9.0",
             ("amd64", "arm64"),
-            "cuda>=12.4",
+            (
+                "cuda>=12.4 driver>=470,driver<471 driver>=525,driver<526 "
+                "driver>=535,driver<536"
+            ),
         ),
         (
             "nvcr.io/nvidia/pytorch:24.10-py3",
@@ -91,6 +100,7 @@ def test_a_well_known_image(
 @pytest.mark.parametrize(
     "name",
     ["me/training:3", "pytorch/pytorch", "pytorch/pytorch:latest", "vastai/comfy:v1",
+     CUDA_BASE, "nvcr.io/nvidia/cuda:13.0.1-base-ubi9",
      "nvcr.io/nvidia/pytorch:25.06-py3-igpu", "quay.io/nvidia/cuda:12.4.1-base"],
 )  # fmt: skip
 def test_of_other_images_no_gpu_code_is_guessed(name: str) -> None:
@@ -98,6 +108,38 @@ def test_of_other_images_no_gpu_code_is_guessed(name: str) -> None:
     (image,) = known_images(name)
     assert not image.archs
     assert not image.is_known
+
+
+def test_a_base_image_has_no_gpu_code_of_its_own() -> None:
+    """Whatever is put on it brings its own: only the driver and the CPU are told."""
+    (image,) = known_images(CUDA_BASE)
+    assert (image.cuda, image.code_cuda) == (CUDA, None)
+    assert image.requirement is not None
+    assert image.forward_compat
+
+
+def test_a_demand_that_no_table_has_is_no_sure_one() -> None:
+    """Images let in older drivers than those of their CUDA; of this one nobody knows."""
+    (image,) = known_images("nvidia/cuda:13.9.0-devel-ubuntu24.04")
+    assert str(image.requirement) == "cuda>=13.9"
+    assert not image.requirement_known
+    (listed,) = known_images(CUDA_BASE)
+    assert listed.requirement_known
+
+
+@pytest.mark.parametrize(
+    ("tag", "archs"),
+    [
+        ("1.13.1-cuda11.6-cudnn8-runtime", "3.7+PTX;5.0;6.0;6.1;7.0;7.5;8.0;8.6"),
+        ("1.12.1-cuda11.3-cudnn8-devel", "3.7+PTX;5.0;6.0;6.1;7.0;7.5;8.0;8.6"),
+        ("1.10.0-cuda11.3-cudnn8-runtime", "3.7+PTX;5.0;6.0;6.1;7.0;7.5;8.0;8.6"),
+        ("1.9.0-cuda10.2-cudnn7-runtime", "3.7+PTX;5.0;6.0;6.1;7.0;7.5"),
+    ],
+)
+def test_images_of_pytorch_1_are_known(tag: str, archs: str) -> None:
+    """Built with conda: compiled up to 8.6, and PTX of the oldest."""
+    (image,) = known_images(f"pytorch/pytorch:{tag}")
+    assert str(image.archs["amd64"]) == archs
 
 
 def test_a_release_that_no_table_has_keeps_its_cuda() -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from advisor.software.requirement import Requirement
 from advisor.software.rules import DEFAULT_IMAGES, default_images
 from advisor.software.tables import (
     LEAST_DRIVER,
+    cuda_demands,
     cuda_of_driver,
     driver_number,
+    driver_of_cuda,
     ngc_builds,
     pytorch_builds,
     read_version,
@@ -71,6 +74,28 @@ def test_what_a_driver_runs() -> None:
     assert [least for least, _ in toolkit_drivers()] == sorted(
         least for least, _ in toolkit_drivers()
     )
+
+
+def test_a_cuda_stands_for_the_branch_of_its_driver() -> None:
+    """Offers that show no driver show the CUDA that it runs."""
+    branches = {11.8: 520, 12.0: 525, 12.2: 535, 12.4: 550, 12.8: 570, 13.0: 580}
+    for cuda, branch in branches.items():
+        assert int(driver_of_cuda(cuda)) == branch
+        assert cuda_of_driver(driver_of_cuda(cuda)) == pytest.approx(cuda)
+    for unknown in (math.nan, 99.0, 580.2):
+        assert math.isnan(driver_of_cuda(unknown))
+
+
+def test_every_demand_lets_in_the_drivers_of_its_cuda() -> None:
+    """And names no older one of another CUDA's own."""
+    for version, text in cuda_demands().items():
+        demand = Requirement.parse(text)
+        cuda = version[0] + version[1] / 10.0
+        assert str(demand) == text
+        for consumer in (False, True):
+            newest = driver_of_cuda(cuda)
+            assert demand.met_by(cuda=cuda, driver=newest, consumer=consumer)
+            assert not demand.met_by(cuda=10.2, driver=440.33, consumer=True)
 
 
 def test_real_offers_agree_on_driver_and_cuda(real_data: Path) -> None:

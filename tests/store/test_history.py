@@ -295,7 +295,7 @@ walks = st.lists(st.lists(st.floats(0.05, 1.0), min_size=1, max_size=8), max_siz
 
 @given(walks)
 def test_bids_against_a_plain_loop(lives_: list[list[float]]) -> None:
-    """The vectorised count is that of following every bid by itself."""
+    """The vectorized count is that of following every bid by itself."""
     rows = [
         (at, 1.0, step, step + 1, False, step == len(life) - 1, 1.0, bid)
         for at, life in enumerate(lives_)

@@ -20,6 +20,7 @@ SEEN = MisfitRecord(
     driver=570.0,
     cpu_arch="amd64",
     ram_gb=64.5,
+    gpu_memory_gb=32.0,
     at=1_800_000_000.0,
 )
 HOUR_S = 3600.0

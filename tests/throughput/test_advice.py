@@ -95,9 +95,18 @@ def test_a_slow_disk_is_told() -> None:
 
 
 def test_several_cards_without_nvlink() -> None:
-    """Many small links between fast cards: NVLink is what would help."""
-    found = advice("bert-base", gpu_name="RTX 4090", num_gpus=8, cpu_cores_effective=128)
-    assert "NVLink between the GPUs" in {one.change for one in found.improvements}
+    """NVLink is named where the cards have it, their host has not, and it would help."""
+    change = {"num_gpus": 2, "cpu_cores_effective": 64, "bw_nvlink": 0}
+
+    def named(gpu: str, **others: Any) -> bool:
+        found = advice("bert-large", gpu_name=gpu, **{**change, **others})
+        return "NVLink between the GPUs" in {one.change for one in found.improvements}
+
+    assert named("RTX 3090")
+    assert not named("RTX 4090")  # no such card has it
+    assert not named("RTX 3090", num_gpus=4)  # a bridge joins two
+    assert not named("RTX 3090", bw_nvlink=100)  # it is there
+    assert not named("RTX 3090", num_gpus=1)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 6, 64])

@@ -41,8 +41,8 @@ def test_more_gpus_are_never_slower(
     assert found == sorted(found)
 
 
-def test_gradients_are_exchanged_once_an_optimiser_step(record: dict[str, Any]) -> None:
-    """Four times the batch an optimiser step, four times the limit of the exchange."""
+def test_gradients_are_exchanged_once_an_optimizer_step(record: dict[str, Any]) -> None:
+    """Four times the batch an optimizer step, four times the limit of the exchange."""
     machine = record | ROOMY | {"gpu_name": "RTX 4090", "num_gpus": 4}
     once = load_workload("bert-base")
     rarely = replace(once, batch_size=4 * once.batch_size)

@@ -21,20 +21,20 @@ def near(name: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    ("name", "neighbour"),
+    ("name", "neighbor"),
     [
         ("A100-SXM4-80GB", "A100-SXM4-40GB"),
         ("RTX 4080", "RTX 4080 Super"),
         ("H200-SXM-141GB", "H100-SXM5-80GB"),
     ],
 )
-def test_cards_of_one_die_are_near(name: str, neighbour: str) -> None:
+def test_cards_of_one_die_are_near(name: str, neighbor: str) -> None:
     """A card's own sisters come among the nearest."""
-    assert neighbour in near(name)
+    assert neighbor in near(name)
 
 
 @pytest.mark.parametrize("name", ["RTX 4090", "RTX 2060", "MI300X", "B200-SXM-180GB"])
-def test_a_gpu_is_not_its_own_neighbour(name: str) -> None:
+def test_a_gpu_is_not_its_own_neighbor(name: str) -> None:
     """Some other measured GPUs are named, each once."""
     found = near(name)
     assert name not in found
@@ -43,7 +43,7 @@ def test_a_gpu_is_not_its_own_neighbour(name: str) -> None:
 
 
 def test_an_unknown_figure_counts_as_the_mean() -> None:
-    """A card that lacks a figure still has neighbours."""
+    """A card that lacks a figure still has neighbors."""
     card = dataclasses.replace(GPUS["RTX 4090"], name="new", boost_mhz=math.nan)
     assert len(nearest(card, MEASURED, "amp", MODEL.centre, MODEL.scale)) == NAMED
 

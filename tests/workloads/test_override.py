@@ -122,3 +122,16 @@ def test_figures_are_checked_together() -> None:
     pair = ["parameters_m=100", "trainable_parameters_m=100"]
     for order in (pair, pair[::-1]):
         assert override(RESNET50, assigned(order)).trainable_parameters_m == 100
+
+
+@pytest.mark.parametrize("text", ["true", "True", " TRUE "])
+def test_a_switch_is_set_by_its_word(text: str) -> None:
+    """As the command line has it; another word is refused."""
+    workload = load_workload("bert-base")
+    changed = override(workload, assigned([f"gradient_checkpointing={text}"]))
+    assert changed.gradient_checkpointing is True
+    assert not override(
+        changed, {"gradient_checkpointing": "false"}
+    ).gradient_checkpointing
+    with pytest.raises(UsageError, match="true or false is expected"):
+        override(workload, {"gradient_checkpointing": "yes"})

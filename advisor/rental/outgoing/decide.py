@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -83,6 +86,9 @@ class Outgoing:
     unused : patterns of ``--exclude`` that match nothing
     before : files that the job has found in the folder that it writes to
     written_bytes : of the files, what the job itself wrote, by their names
+    found : path of a file -> what was found there
+    secrets : what no file may hold
+    told : takes a line for people
     """
 
     folder: Path
@@ -93,6 +99,9 @@ class Outgoing:
     unused: tuple[str, ...]
     before: Stamps
     written_bytes: int
+    found: Mapping[str, Found] = field(repr=False)
+    secrets: SecretText = field(repr=False, compare=False)
+    told: Callable[[str], None] = field(repr=False, compare=False)
 
     @property
     def bytes(self) -> int:
@@ -170,20 +179,86 @@ def decide(
         unused=tuple(one.text for one in excludes if one not in walk.hits),
         before=before,
         written_bytes=sum(one.size for one in written.values()),
+        found=found,
+        secrets=SecretText(private.keys),
+        told=told,
     )
     if allow is not None:
         allow(by_name)
-    return _without_secrets(by_name, found, SecretText(private.keys))
+    return _without_secrets(by_name)
 
 
-def _without_secrets(
-    by_name: Outgoing, found: Mapping[str, Found], secrets: SecretText
-) -> Outgoing:
+def as_it_is_now(outgoing: Outgoing) -> Outgoing:
+    """Return what goes of what was decided: minutes may lie between, till a machine runs.
+
+    A file that has changed is read again; one that has gone, or holds a secret by now,
+    stays here, and so does one that a link leads elsewhere. What is new stays, too.
+
+    Raises
+    ------
+    UsageError
+        if a file cannot be read
+    """
+    found = dict(_found_now(outgoing))
+    changed = {path for path, one in found.items() if one != outgoing.found[path]}
+    names = {path: why for path, why in outgoing.named.items() if path in found}
+    files = {path: one.size for path, one in found.items()}
+    left = list(outgoing.left)
+    for path in sorted(changed):
+        why = _secret_in(outgoing.folder, found[path], outgoing.secrets)
+        if why and found[path].named:
+            names[path] = why
+        elif why:
+            outgoing.told(f"{path} has changed since and stays here: {why}")
+            del files[path], found[path]
+            changed.remove(path)
+            left.append(Left(path, "secret", why))
+    gone = len(outgoing.files) - len(files)
+    if changed or gone:
+        size = sum(files.values()) / 1e6
+        outgoing.told(
+            f"{len(changed):,} files have changed since and {gone:,} are left out: "
+            f"{len(files):,} files, {size:,.1f} MB, go"
+        )
+    in_order = tuple(sorted(left, key=lambda one: one.path))
+    folders = tuple(
+        one for one in outgoing.folders if _is_straight(outgoing.folder / one)
+    )
+    return replace(
+        outgoing, files=files, folders=folders, left=in_order, named=names, found=found
+    )
+
+
+def _found_now(outgoing: Outgoing) -> Iterator[tuple[str, Found]]:
+    """Yield what is still a file or a link that may go, of what was to go."""
+    folder, straight = outgoing.folder, dict[Path, bool]()
+    for path in outgoing.files:
+        place, before = folder / path, outgoing.found[path]
+        above = place.parent
+        if above not in straight:
+            straight[above] = _is_straight(above)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            status = place.lstat()
+            one = found_at(status, path, named=before.named, secret=before.secret)
+            if one.is_link:
+                may_go = not leads_out(str(place), folder)
+            else:
+                may_go = stat.S_ISREG(status.st_mode)
+            if may_go and straight[above]:
+                yield path, one
+
+
+def _is_straight(folder: Path) -> bool:
+    """Say whether a folder is there and none on the way to it has become a link."""
+    return folder.is_dir() and os.path.realpath(folder) == str(folder)
+
+
+def _without_secrets(by_name: Outgoing) -> Outgoing:
     """Return what goes once the files have been read, too."""
     files, named = dict(by_name.files), dict[str, str]()
-    left = list(by_name.left)
+    left, found = list(by_name.left), by_name.found
     for path in by_name.files:
-        why = _secret_in(by_name.folder, found[path], secrets)
+        why = _secret_in(by_name.folder, found[path], by_name.secrets)
         if why and found[path].named:
             named[path] = why
         elif why:
@@ -221,9 +296,9 @@ def _all_in(folder: Path, inner: str) -> Iterator[Found]:
                 yield from _all_in(folder, path)
         elif entry.is_symlink():
             if not leads_out(entry.path, folder):
-                yield found_at(entry, path)
+                yield found_at(entry.stat(follow_symlinks=False), path)
         elif entry.is_file():
-            yield found_at(entry, path)
+            yield found_at(entry.stat(follow_symlinks=False), path)
 
 
 def _within(one: Left, folder: str) -> bool:
@@ -263,7 +338,10 @@ def _check_used(includes: Sequence[Pattern], walk: Walk) -> None:
             names = {place.path.rpartition("/")[2]: place.path for place in walk.left}
             last = one.text.rstrip("/").rpartition("/")[2]
             near = difflib.get_close_matches(last, names, 1)
-            hint = "; only a path leads into a folder that is ignored, as 'data/*.bin'"
+            hint = (
+                "; only a path leads into a folder that is ignored or holds secrets, as "
+                "'data/*.bin'"
+            )
             if near:
                 hint = f": did you mean {names[near[0]]!r}?"
             message = f"--include {one.text!r} matches nothing{hint}"

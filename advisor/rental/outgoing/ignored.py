@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from dataclasses import dataclass, field
@@ -75,13 +76,22 @@ class NestedIgnores:
         found = self._lists.get(folder)
         if found is None:
             upper = () if not folder else self.lists(folder.rpartition("/")[0])
-            own = read_patterns(
-                self.root / folder / self.name, f"{folder}/{self.name}".lstrip("/")
-            )
+            own = self._read(self.root / folder / self.name, folder)
             prefix = f"{folder}/" if folder else ""
             found = ((prefix, own), *upper) if own is not None else upper
             self._lists[folder] = found
         return found
+
+    def _read(self, path: Path, folder: str) -> Patterns | None:
+        """Return the lines of the file in a folder; ours counts in whatever guise.
+
+        What git does not obey (a link, a folder of that name) it ignores nothing by.
+        """
+        is_ours = self.name == OWN_IGNORE
+        if is_ours and os.path.lexists(path) and not path.is_file():
+            message = f"{path} says what must not be sent and is no file"
+            raise UsageError(message)
+        return read_patterns(path, f"{folder}/{self.name}".lstrip("/"), through=is_ours)
 
 
 def read_patterns(path: Path, origin: str, *, through: bool = False) -> Patterns | None:
@@ -108,4 +118,7 @@ def read_patterns(path: Path, origin: str, *, through: bool = False) -> Patterns
             f"{path} says what must not be sent and cannot be read: {error.strerror}"
         )
         raise UsageError(message) from error
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        message = f"{path} says what must not be sent and is in UTF-16: save it as UTF-8"
+        raise UsageError(message)
     return Patterns.of_file(os.fsdecode(body), origin)

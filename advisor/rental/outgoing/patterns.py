@@ -8,6 +8,7 @@ and takes ``foo/**`` for the folder ``foo`` as well, after which no ``!foo/kept`
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
@@ -16,6 +17,8 @@ from pathspec import GitIgnoreSpec
 
 _NOTHING = re.compile(r"(?!)")
 _ANYTHING = re.compile(r"(?s).*")
+_WILD = "*?["
+_WILDCARD = re.compile(r"\*|\?|\[[^]]*\]?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,20 @@ class Pattern:
                 return False
         return len(self.parts) > len(names)
 
+    def means(self, name: str, tells: Callable[[str], str]) -> bool:
+        """Say whether it is about this name on purpose, given that it matches.
+
+        Parameters
+        ----------
+        name : the last one of what it matches
+        tells : returns what of a name is a secret, ``""`` if nothing is
+        """
+        return _means(self._last, name, tells)
+
+    def leads_through(self, name: str, tells: Callable[[str], str]) -> bool:
+        """Say whether it names a folder of this name on purpose, as `means` has it."""
+        return any(_means(one, name, tells) for one in self.parts)
+
     @property
     def is_specific(self) -> bool:
         """Whether its last name is more than a wildcard."""
@@ -70,7 +87,7 @@ class Pattern:
     @property
     def is_literal(self) -> bool:
         """Whether its last name is a name, without a wildcard."""
-        return not set("*?[") & set(self._last)
+        return not set(_WILD) & set(self._last)
 
     @property
     def _last(self) -> str:
@@ -124,6 +141,17 @@ def _simplified(bare: str) -> str:
         bare = bare[1:]
     # What may lie in any folder is said by its name alone, too.
     return bare[3:] if re.fullmatch(r"\*\*/[^/]+", bare) else bare
+
+
+def _means(part: str, name: str, tells: Callable[[str], str]) -> bool:
+    """Say whether a part of a pattern is a name, or is of nothing but such secrets.
+
+    What stands beside its wildcards then tells the secret: ``.env*`` and ``*.p12`` do,
+    ``*.json``, ``.*`` and ``*.*`` are said of other files.
+    """
+    if _translated(part).fullmatch(name) is None:
+        return False
+    return not set(_WILD) & set(part) or bool(tells(_WILDCARD.sub("", part)))
 
 
 @lru_cache(maxsize=4096)

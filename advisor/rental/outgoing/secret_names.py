@@ -6,6 +6,7 @@ compared in lower case.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 _ENVIRONMENT = "environment file"
@@ -85,6 +86,9 @@ _FOLDERS: Mapping[str, str] = {
     ".azure": _CLOUD,
     ".oci": _CLOUD,
     ".kube": "cluster credentials",
+    ".kaggle": "Kaggle token",
+    ".runpod": _MARKET,
+    ".password-store": _PASSWORDS,
 }
 """Name of a folder -> what it holds."""
 
@@ -98,6 +102,19 @@ _FOLDERS_BEHIND: Mapping[str, Mapping[str, str]] = {
 }
 """Name of a folder -> name of a folder right in it -> what that holds."""
 
+_STAGES = r"local|dev|development|test|testing|stage|staging|prod|production|secrets?"
+_SHAPES = (
+    (re.compile(rf".+\.env\.(?:{_STAGES})"), _ENVIRONMENT),
+    (re.compile(r"client_secret.*\.json"), "credentials"),
+)
+"""What names of files look like -> what that is."""
+
+_COPY = re.compile(
+    r"(?:~|#|\.(?:bak|backup|old|orig|save|copy|sw[op]))+$"
+    r"|(?: ?\(\d{1,3}\)| - copy| copy)(?=\.[^.]*$|$)"
+)
+"""What editors, browsers and people add to the name of a copy."""
+
 _EXAMPLES = (".example", ".sample", ".template", ".dist", ".defaults")
 
 
@@ -110,11 +127,21 @@ def secret_file(name: str, folder: str) -> str:
     folder : name of the folder that it is right in, ``""`` where that is the root
     """
     name, folder = name.lower(), folder.lower()
+    told = _told_by(name, folder)
+    if not told and (first := _COPY.sub("", name)) != name:
+        # One of an editor begins with a mark of its own: #x#, .x.swp
+        first = first.removeprefix("#")
+        told = _told_by(first, folder) or _told_by(first.removeprefix("."), folder)
+    return told
+
+
+def _told_by(name: str, folder: str) -> str:
     if told := _FILES.get(name) or _BEHIND.get(folder, {}).get(name):
         return told
     if name.startswith(".env") and not name.endswith(_EXAMPLES):
         return _ENVIRONMENT
-    return next((told for end, told in _ENDINGS.items() if name.endswith(end)), "")
+    told = next((told for end, told in _ENDINGS.items() if name.endswith(end)), "")
+    return told or next((told for shape, told in _SHAPES if shape.fullmatch(name)), "")
 
 
 def secret_folder(name: str, folder: str) -> str:

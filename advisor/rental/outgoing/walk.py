@@ -14,6 +14,7 @@ it, so that its size costs no time.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -30,6 +31,11 @@ Kind = Literal["ignored", "excluded", "secret", "own", "link", "special"]
 
 HELD_BACK: frozenset[Kind] = frozenset({"secret", "own", "link", "special"})
 """Kinds of what stays here although nobody has said so."""
+
+
+HISTORY = "a whole history of git"
+"""What is said of a repository that has no work tree: it has what was ever committed,
+packed so that no search sees into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +87,27 @@ class _State:
     rules : of git; None in a folder that was brought back, where all goes, and in one
         that does not go
     prefix : path of the folder that `rules` are about, ``""`` or with a slash at its end
-    named : ``--include`` names a secret folder, and so all in it
+    door : name of the folder of secrets that it is, or is in; ``""``: there is none
+    secret : what that holds
+    named : ``--include`` names that folder, and so all in it
     """
 
     goes: bool
     level: int
     rules: Rules | None = None
     prefix: str = ""
+    door: str = ""
+    secret: str = ""
     named: bool = False
+
+    def lets(self, include: Pattern) -> bool:
+        """Say whether a pattern may bring back what is in it.
+
+        Secrets do not come with others: it has to name their folder.
+        """
+        if not self.door or self.named:
+            return True
+        return include.leads_through(self.door, _tells_folder)
 
 
 _OUT = _State(goes=False, level=2)
@@ -163,16 +182,20 @@ class Walk:
             if above.goes:  # git does not list it
                 self._leave(path, "special", "neither file, folder nor link")
             return None
-        included = self._matching(self._includes, path, is_folder=is_folder)
+        includes = [one for one in self._includes if above.lets(one)]
+        included = self._matching(includes, path, is_folder=is_folder)
         state, why = self._decided(
             path, above, is_folder=is_folder, included=bool(included)
         )
         if not state.goes and above.goes:
             self._leave(path, "excluded" if state.level == 2 else "ignored", why)
         if is_folder:
-            return self._folder(entry, path, replace(state, named=above.named), included)
+            inner = replace(
+                state, door=above.door, secret=above.secret, named=above.named
+            )
+            return self._folder(entry, path, inner, included)
         if state.goes:
-            self._file(entry, path, included, named=above.named)
+            self._file(entry, path, included, above)
         return None
 
     def _decided(
@@ -211,21 +234,27 @@ class Walk:
             self._leave(path, "own", "advisor's own folder")
             return None
         secret = secret_folder(entry.name, _last(path.rpartition("/")[0]))
-        named = state.named or any(one.is_specific for one in included)
-        if state.goes and secret and not named:
-            self._leave(path, "secret", secret)
-            state = _OUT
+        if not secret and _is_bare_repository(entry.path):
+            secret = HISTORY
+        if state.door:  # what names something in a folder of secrets means it
+            state = replace(state, named=state.named or bool(included))
+        elif secret:
+            named = any(one.means(entry.name, _tells_folder) for one in included)
+            if state.goes and not named:
+                self._leave(path, "secret", secret)
+            state = state if named else _OUT
+            state = replace(state, door=entry.name, secret=secret, named=named)
         if not state.goes:
             return state if self._leads_into(path, state) else None
         self.folders.append(path)
         if state.rules is not None and os.path.lexists(f"{entry.path}/{REPOSITORY}"):
             rules = rules_of(Path(entry.path), self._told)
             state = replace(state, rules=rules, prefix=f"{path}/")
-        return replace(state, named=state.named or bool(secret))
+        return state
 
     def _leads_into(self, path: str, state: _State) -> bool:
         """Say whether a pattern names something in a folder that does not go."""
-        if any(one.leads_into(path) for one in self._includes):
+        if any(one.leads_into(path) and state.lets(one) for one in self._includes):
             return True
         return state.level == 0 and any(
             line.negated and line.leads_into(path[len(prefix) :])
@@ -238,23 +267,29 @@ class Walk:
         entry: os.DirEntry[str],
         path: str,
         included: Sequence[Pattern],
-        *,
-        named: bool,
+        above: _State,
     ) -> None:
         """Note what is no folder, as far as it goes.
 
-        Its name tells a secret, and a pattern such as ``.env*`` names it; where its text
-        does, only its whole name is one: ``*.py`` is not said of secrets.
+        Where its name tells a secret, a pattern such as ``.env*`` names it; where its
+        text does, only its whole name is one: ``*.py`` is not said of secrets.
         """
-        secret = secret_file(entry.name, _last(path.rpartition("/")[0]))
-        meant = named or any(one.is_specific for one in included)
+        folder = _last(path.rpartition("/")[0])
+
+        def tells(name: str) -> str:
+            return secret_file(name, folder)
+
+        secret = tells(entry.name) or above.secret
+        named = above.named or bool(above.door and included)
+        meant = named or any(one.means(entry.name, tells) for one in included)
         if entry.is_symlink() and (why := leads_out(entry.path, self._root)):
             self._leave(path, "link", why)
         elif secret and not meant:
             self._leave(path, "secret", secret)
         else:
             named |= bool(secret) or any(one.is_literal for one in included)
-            self.found.append(found_at(entry, path, named=named, secret=secret))
+            status = entry.stat(follow_symlinks=False)
+            self.found.append(found_at(status, path, named=named, secret=secret))
 
     def _matching(
         self, patterns: Sequence[Pattern], path: str, *, is_folder: bool
@@ -292,16 +327,10 @@ def entries_of(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def found_at(
-    entry: os.DirEntry[str], path: str, *, named: bool = False, secret: str = ""
+    status: os.stat_result, path: str, *, named: bool = False, secret: str = ""
 ) -> Found:
-    """Return a file or a link as it is now.
-
-    Raises
-    ------
-    FileNotFoundError
-        if it has gone
-    """
-    status, is_link = entry.stat(follow_symlinks=False), entry.is_symlink()
+    """Return a file or a link, whose own status was asked for."""
+    is_link = stat.S_ISLNK(status.st_mode)
     stamp = (status.st_size, status.st_mtime_ns)
     size = 0 if is_link else status.st_size
     return Found(path, size, is_link, named, secret, stamp)
@@ -323,6 +352,17 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _is_bare_repository(folder: str) -> bool:
+    """Say whether a folder is what a ``.git`` is, as git itself sees that."""
+    inner = ("HEAD", "objects", "refs")
+    return all(os.path.lexists(os.path.join(folder, one)) for one in inner)  # noqa: PTH118
+
+
+def _tells_folder(name: str) -> str:
+    """Return what a folder of this name holds wherever it is, ``""`` if no secret."""
+    return secret_folder(name, "")
 
 
 def _last(folder: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from advisor.arrays import FloatArray
 from advisor.errors import UsageError
+from advisor.resources import installing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 NOMINAL = tuple(percent / 100 for percent in range(5, 100, 5))
 """Nominal coverages of the table and the plot, as fractions."""
 
-# Okabe and Ito's colours, which people with a colour deficiency tell apart; a marker
-# each, so that the curves need no colour.
+# Okabe and Ito's colors, which people with a color deficiency tell apart; a marker
+# each, so that the curves need no color.
 _STYLES = (
     ("#0072b2", "o"),
     ("#d55e00", "s"),
@@ -79,7 +80,7 @@ def calibration_plot(
         from matplotlib import style  # noqa: PLC0415 (an optional extra)
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as absent:
-        message = "the calibration plot needs matplotlib: pip install 'advisor[card]'"
+        message = f"the calibration plot needs matplotlib: {installing('card')}"
         raise UsageError(message) from absent
     text = StringIO()
     # The same on every machine: no settings of the user's, identifiers by content,
@@ -106,7 +107,7 @@ def _draw(figure: Figure, table: Mapping[str, list[float]]) -> None:
     axes.plot((0, 100), (0, 100), color="#666666", linestyle="--", label="as stated")
     nominal = 100 * np.array(NOMINAL)
     for place, (split, observed) in enumerate(table.items()):
-        colour, marker = _STYLES[place % len(_STYLES)]
+        color, marker = _STYLES[place % len(_STYLES)]
         share = 100 * np.array(observed)
-        axes.plot(nominal, share, color=colour, marker=marker, markersize=4, label=split)
+        axes.plot(nominal, share, color=color, marker=marker, markersize=4, label=split)
     axes.legend(loc="lower right", title="held out")

@@ -33,7 +33,7 @@ import numpy as np
 from advisor.arrays import BoolArray, FloatArray
 from advisor.hardware.constants import read_constants
 from advisor.hardware.core_speed import CpuConstants, unnamed_speed
-from advisor.hardware.machines import THREADS_PER_GPU, THREADS_PER_GPU_LOG_SD
+from advisor.hardware.host import THREADS_PER_GPU, THREADS_PER_GPU_LOG_SD
 from advisor.throughput.evaluate.metrics import metrics
 from advisor.throughput.fit.constants import INPUT_PIPELINE
 from advisor.throughput.fit.core_speed import (

@@ -14,7 +14,7 @@ from advisor.throughput.features import (
     batch_effect,
     feature_matrix,
     log_baseline,
-    standardised,
+    standardized,
 )
 from advisor.throughput.kernel import Inputs, Run, profile_labels
 
@@ -49,7 +49,7 @@ CHANNELS_LAST_SERIES = (
     "lambda-tf/",
 )
 """Series whose convolutions run channels-last (NVIDIA's own recipes state NHWC for
-mixed precision; TensorFlow's graph optimiser moves to it on tensor cores). timm's
+mixed precision; TensorFlow's graph optimizer moves to it on tensor cores). timm's
 files say it in their names; all others are taken for contiguous (assumption)."""
 
 
@@ -119,7 +119,7 @@ def design(rows: Benchmarks, gpus: Mapping[str, Gpu]) -> Design:
         unique, labels[kind] = np.unique(texts, return_inverse=True)
         names[kind] = unique.tolist()
     return Design(
-        inputs=Inputs(standardised(raw, centre, scale), batch, labels),
+        inputs=Inputs(standardized(raw, centre, scale), batch, labels),
         names=names,
         y=np.log(rows.throughput / rows.num_gpus) - baseline,
         noise_group=np.array([noise_group(str(s)) for s in rows.series], dtype=np.int64),

@@ -2,7 +2,7 @@
 
 The row whose error is largest, in standard deviations of what the model expects of a
 row that it has not seen, is left out; then the rest is looked at again without it, for
-an outlier drags its neighbours along. Never in one batch.
+an outlier drags its neighbors along. Never in one batch.
 """
 
 from __future__ import annotations

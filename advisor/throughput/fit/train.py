@@ -248,7 +248,7 @@ def _with_anchors(
     alone &= ~np.isin(tables.workload, list(model.workload_rows))
     rows = tables.select(alone)
     y = log_efficiency(rows, gpus)
-    z, batch = model.standardise(
+    z, batch = model.standardize(
         table_features(rows, gpus), log_batch(rows, model.usual_batch)
     )
     anchors: dict[str, tuple[Anchor, ...]] = {}
@@ -292,7 +292,7 @@ def _with_unmeasured(
 def as_new(model: GpuModel, rows: Benchmarks, gpus: Mapping[str, Gpu]) -> FloatArray:
     """Return (N,) what the model expects of rows if it did not know their workload."""
     inputs = model.inputs(
-        *model.standardise(
+        *model.standardize(
             table_features(rows, gpus), log_batch(rows, model.usual_batch)
         ),
         [str(name) for name in rows.gpu],

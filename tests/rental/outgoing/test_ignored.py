@@ -333,6 +333,32 @@ def test_an_ignore_file_that_is_none_counts_for_nothing(
     assert set(by(folder).files) == {".gitignore", "b/c", "rules", "sub/a"}
 
 
+def test_our_own_file_counts_in_whatever_guise(
+    by: Decide, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Read through a link; what cannot be read so would ignore nothing: refused."""
+    files = {"rules": "data/\n", "data/x": "", "a": ""}
+    folder = make(repository(tmp_path / "p"), files)
+    ours = folder / ".advisorignore"
+    ours.symlink_to("rules")
+    assert "data/x" not in by(folder).files
+    ours.unlink()
+    ours.symlink_to("nowhere")
+    with pytest.raises(UsageError, match="is no file"):
+        by(folder)
+    ours.unlink()
+    ours.mkdir()
+    with pytest.raises(UsageError, match="is no file"):
+        by(folder)
+    ours.rmdir()
+    for code in ("utf-16", "utf-16-be"):
+        ours.write_bytes("\ufeffdata/\n".encode(code))
+        with pytest.raises(UsageError, match="save it as UTF-8"):
+            by(folder)
+    ours.write_bytes("data/\r\n".encode("utf-8-sig"))
+    assert "data/x" not in by(folder).files
+
+
 def test_an_include_that_brings_nothing_is_refused(
     by: Decide, make: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -344,7 +370,7 @@ def test_an_include_that_brings_nothing_is_refused(
     ):
         by(folder, includes=(".evn",))
     with pytest.raises(
-        UsageError, match=r"only a path leads into a folder that is ignored"
+        UsageError, match=r"only a path leads into a folder that is ignored or holds"
     ):
         by(folder, includes=("*.bin",))
     for pattern in ("!a", "", " ", "/"):

@@ -28,6 +28,9 @@ NAMED = (
     *("id_rsa", "keys/id_ed25519", ".netrc", "_netrc", ".pypirc", ".git-credentials"),
     *("kaggle.json", "credentials.json", ".vast_api_key", "vast_api_key"),
     *("cert.p12", "a.pfx", "b.kdbx", "c.ppk", "terraform.tfstate", "x.tfstate.backup"),
+    *("prod.env.local", "prod.env.bak", ".env~", ".netrc.bak", "kaggle (1).json"),
+    *("client_secret_1-a.example.json", "id_rsa.old", ".kaggle.json.swp", "#.netrc#"),
+    *("credentials copy.json", "credentials - Copy.json"),
     *(".docker/config.json", ".huggingface/token", ".streamlit/secrets.toml"),
     *("wandb/settings", ".pgpass", ".bash_history", "rclone.conf"),
 )
@@ -38,6 +41,7 @@ FOLDERS = (
 PLAIN = (
     *(".env.example", ".env.template", "sub/.env.sample", "id_rsa.pub", "config.json"),
     *("token", "settings", "environment.yml", "train.py", "cert.pem", "a.key", "wandb/x"),
+    *("settings.env.py", "train (1).py", "a.bak", "x.py~"),
     *(".config/x", ".npmrc", "secrets.toml", ".docker/x", "data.json", ".dockerignore"),
 )
 
@@ -76,6 +80,25 @@ TOKENS = {
     "wandb in code": joined("os.environ['WANDB_", "API_KEY'] = '", "0a1b2c3d4e" * 4),
     "wandb login": joined("wandb.", "login(key='", "0a1b2c3d4e" * 4, "')"),
     "npm": joined("//registry.example/:_auth", "Token=", "abcdefgh12345678"),
+    "wandb in a notebook": joined(
+        r'"os.environ[\"WANDB_', r"API_KEY\"] = \"", "0a1b2c3d4e" * 4, r'\"\n"'
+    ),
+    "wandb login in a notebook": joined(
+        r'"wandb.', r"login(key=\"", "0a1b2c3d4e" * 4, r'\")"'
+    ),
+    "wandb login in a shell": joined("wandb ", "login --relogin ", "0a1b2c3d4e" * 4),
+    "wandb in a Dockerfile": joined("ENV WANDB_", "API_KEY ", "0a1b2c3d4e" * 4),
+    "wandb in YAML": joined("wandb_", "api_key: ", "0a1b2c3d4e" * 4),
+    "wandb, typed": joined("wandb_", 'api_key: str = "', "0a1b2c3d4e" * 4, '"'),
+    "after an escape": joined(r'"A=1\n', "hf", "_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dE3f"),
+    "market's client": joined("vastai set ", "api-key ", "0123456789abcdef" * 4),
+    "Kaggle": joined('{"username":"a-b","k', 'ey":"', "0123456789abcdef" * 2, '"}'),
+    "AWS in JSON": joined('"Secret', 'AccessKey": "', "a1/+" * 10, '"'),
+    "Google client": joined('"client_secret":"GO', 'CSPX-abcdefghij-klmnopqrst"'),
+    "JWT": joined("ey", "JhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.", "abcdefghij" * 3),
+    "address": joined("https://me:s3cr", "3tpass@", "git.example.org/x.git"),
+    "database": joined("postgresql+psycopg://u:hunter", "22xyz@", "db.internal/x"),
+    "RunPod": joined("rp", "a_", "A1B2C3D4E5" * 4),
     "market": joined("export VAST_", "API_KEY=", "0123456789abcdef" * 4),
 }
 NO_TOKENS = (
@@ -87,6 +110,11 @@ NO_TOKENS = (
     "self._auth = HTTPBasicAuth(user, password)",
     "WANDB_API_KEY=${WANDB_API_KEY}",
     "os.environ['VAST_API_KEY'] = key",
+    "postgres://postgres:postgres@localhost/x postgresql://user:password@db/x",
+    "f'postgres://{user}:{password1}@{host}' http://a.example:8080/p@q",
+    "git clone https://user:abcd1234@example.com/x",
+    "a login needs the commit 0123456789abcdef0123456789abcdef01234567",
+    "COMET_API_KEY, WANDB_API_KEY and KAGGLE_KEY are variables",
 )
 
 
@@ -140,9 +168,98 @@ def test_only_its_own_name_sends_a_secret(make: Make, tmp_path: Path) -> None:
     assert list(sent(folder, "data/.env").files) == [".advisorignore", "a", "data/.env"]
     both = [".advisorignore", ".env", "a", "data/.env", "data/x"]
     assert list(sent(folder, "data", ".env").files) == both
-    assert ".env" in sent(folder, "/.e*").files
+    assert ".env" in sent(folder, "/.en*v").files
     assert ".aws/config" in sent(folder, ".aws").files
     assert ".aws/config" in sent(folder, ".aws/config").files
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("*", "*.*", ".*", "**/.*", "*.json", "**/*.json", "*a*", "?env", ".[e]nv"),
+        *("*/*", "*/config", "**/config", "*/*/x", "sub", "sub/*", "*_*"),
+    ],
+)
+def test_what_is_said_of_other_files_sends_no_secret(
+    make: Make, tmp_path: Path, pattern: str
+) -> None:
+    """Neither one whose name matches, nor what is in a folder of secrets."""
+    secrets = (".env", "sub/.env.local", "kaggle.json", "credentials.json", "id_rsa")
+    inner = (".aws/config", ".kube/config", ".ssh/known_hosts", ".config/gcloud/x")
+    others = (
+        "data.json",
+        "a_b.json",
+        "sub/config",
+        "config",
+        "sub/sub/x",
+        ".env.example",
+    )
+    folder = make(tmp_path / "p", dict.fromkeys((*secrets, *inner, *others), "x"))
+    assert set(sent(folder, pattern).files) == set(others)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "secret"),
+    [
+        *((".env*", ".env.local"), ("*.env", "a.env"), ("kaggle*.json", "kaggle.json")),
+        *((".aws/*", ".aws/config"), (".aws/cli", ".aws/cli/x"), ("**/.aws", ".aws/x")),
+        *((".aws/**", ".aws/cli/x"), (".config/gcloud/x", ".config/gcloud/x")),
+    ],
+)
+def test_what_is_said_of_secrets_sends_them(
+    make: Make, tmp_path: Path, pattern: str, secret: str
+) -> None:
+    """By a name, or by what only secrets have; each that goes is told to be one."""
+    folder = make(tmp_path / "p", {secret: "x", "b.txt": ""})
+    outgoing = sent(folder, pattern)
+    assert set(outgoing.files) == {secret, "b.txt"}
+    assert set(outgoing.named) == {secret}
+
+
+@pytest.mark.parametrize("code", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_tokens_are_found_in_other_codes(make: Make, tmp_path: Path, code: str) -> None:
+    """As editors and shells of Windows write them."""
+    folder = make(tmp_path / "p", {"a.py": ""})
+    mark = "\ufeff" if code in ("utf-16-le", "utf-16-be") else ""
+    (folder / "b.txt").write_bytes(f"{mark}x\n{TOKENS['GitHub']}\n".encode(code))
+    outgoing = sent(folder)
+    assert list(outgoing.files) == ["a.py"]
+    assert outgoing.held_back[0].why == "GitHub token in line 2"
+
+
+def test_tokens_are_found_in_a_long_notebook(make: Make, tmp_path: Path) -> None:
+    """What it shows may be longer than any text with keys."""
+    text = f'{{"image": "{"A" * 9_000_000}", "source": "{TOKENS["Hugging Face"]}"}}'
+    outgoing = sent(make(tmp_path / "p", {"long.ipynb": text, "data.txt": text}))
+    assert list(outgoing.files) == ["data.txt"]
+
+
+DER = {
+    "PKCS 1": b"\x30\x82\x04\xa4\x02\x01\x00\x02\x82\x01\x01\x00",
+    "PKCS 8": b"\x30\x82\x04\xbe\x02\x01\x00\x30\x0d\x06\x09\x2a\x86",
+    "Ed25519": b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70",
+    "elliptic curve": b"\x30\x77\x02\x01\x01\x04\x20\x00",
+}
+
+
+@pytest.mark.parametrize("begin", DER.values(), ids=DER.keys())
+def test_a_key_in_binary_is_one(make: Make, tmp_path: Path, begin: bytes) -> None:
+    """A certificate, which begins nearly so, is none."""
+    folder = make(tmp_path / "p", {})
+    (folder / "server.key").write_bytes(begin + bytes(100))
+    (folder / "server.crt").write_bytes(b"\x30\x82\x03\x00\x30\x82\x02\x00\xa0\x03\x02")
+    assert list(sent(folder).files) == ["server.crt"]
+
+
+def test_a_bare_repository_is_named_or_stays(make: Make, tmp_path: Path) -> None:
+    """It has what was ever committed, packed so that no search sees into it."""
+    bare = {f"m/{one}": "" for one in ("HEAD", "objects/x", "refs/x", "config")}
+    folder = make(tmp_path / "p", {**bare, "a.py": "", "n/HEAD": "", "n/objects/x": ""})
+    outgoing = sent(folder)
+    assert list(outgoing.files) == ["a.py", "n/HEAD", "n/objects/x"]
+    (held,) = outgoing.held_back
+    assert (held.path, held.why) == ("m", "a whole history of git")
+    assert set(sent(folder, "m").files) > set(bare)
 
 
 def test_folders_of_advisor_stay_whatever_is_included(make: Make, tmp_path: Path) -> None:

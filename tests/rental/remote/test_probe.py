@@ -108,7 +108,7 @@ def test_a_pytorch_without_cuda_shows_nothing(machine: Any, put_torch: PutTorch)
 
 def failed(machine: Any, name: str, printed: str) -> Symptom | None:
     """Run a command that prints something and fails; return what that shows."""
-    job = RemoteJob(machine.ssh, name)
+    job = RemoteJob(machine.ssh, f"probe-{name}")
     job.start(
         ["sh", "-c", "cat >&2 <<'END'\n" + printed + "\nEND\nexit 1"], folder="work"
     )

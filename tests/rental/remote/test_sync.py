@@ -107,6 +107,37 @@ def test_the_list_goes_and_nothing_else(
     assert files(there) == {"sub/a": b"x", "train.py": b"x"}
 
 
+def test_what_has_changed_since_is_looked_at_again(
+    machine: Any, there: Path, tmp_path: Path
+) -> None:
+    """A machine takes minutes to start: a secret by then, or a link, does not go."""
+    source, lines = tmp_path / "p", list[str]()
+    elsewhere = tmp_path / "elsewhere"
+    for name in ("sub/a", "edited.py", "keyed.py", "linked", "named", "pipe", "same"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text("x")
+    elsewhere.mkdir()
+    (elsewhere / "a").write_text("private")
+    private = Private(keys=("a-key-of-an-account",))
+    outgoing = decide(Asked(source, includes=("named",)), private, lines.append)
+    (source / "edited.py").write_text("print(2)")
+    for name in ("keyed.py", "named"):
+        (source / name).write_text("KEY = 'a-key-of-an-account'")
+    for name in ("linked", "pipe"):
+        (source / name).unlink()
+    (source / "linked").symlink_to(elsewhere / "a")
+    os.mkfifo(source / "pipe")
+    shutil.rmtree(source / "sub")
+    (source / "sub").symlink_to(elsewhere)
+    push(machine.ssh, outgoing, there.name)
+    text = b"KEY = 'a-key-of-an-account'"
+    assert files(there) == {"edited.py": b"print(2)", "named": text, "same": b"x"}
+    assert lines == [
+        "keyed.py has changed since and stays here: your key of the market",
+        "2 files have changed since and 4 are left out: 3 files, 0.0 MB, go",
+    ]
+
+
 def test_nothing_is_deleted_on_either_side(
     machine: Any, there: Path, tmp_path: Path
 ) -> None:

@@ -155,7 +155,7 @@ def test_the_shipped_list_is_that_of_the_shipped_tables(
     assert frozen.scored.sum() > 1000
 
 
-def test_one_planted_outlier_is_found_and_its_neighbours_stay() -> None:
+def test_one_planted_outlier_is_found_and_its_neighbors_stay() -> None:
     """The row that was moved goes first; those that it dragged along do not follow."""
     draw = np.random.default_rng(3)
     n = 40

@@ -98,7 +98,7 @@ def test_the_loaded_file_equals_the_fitted_estimator(
     model = model_of(kept, of, fitted, taught)
     save_model(model, tmp_path / "model.npz")
     loaded = load_gpu_model(tmp_path / "model.npz")
-    z, effect = loaded.standardise(
+    z, effect = loaded.standardize(
         features_of(taught.select(asked), gpus),
         log_batch(taught, of.usual_batch)[asked],
     )

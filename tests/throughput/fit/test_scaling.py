@@ -113,7 +113,7 @@ def test_one_broken_host_does_not_spoil_its_class() -> None:
     assert errors(scaling, others).mean() < 0.03
 
 
-def test_a_workload_that_exchanges_more_is_recognised() -> None:
+def test_a_workload_that_exchanges_more_is_recognized() -> None:
     """Twice the exchange of one net on all machines becomes its effect, shrunken."""
     pairs = made_up(scatter=0.01)
     more = pairs.workload == "net 2"

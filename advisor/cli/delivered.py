@@ -1,0 +1,125 @@
+"""What a run has delivered, beside what was predicted: seen, compared, recorded."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from advisor.cli.environment import Environment
+from advisor.cli.output import remark
+from advisor.cli.recording import compared, keep_compared, too_slow
+from advisor.cli.renting import Plan
+from advisor.errors import AdvisorError, UsageError
+from advisor.rental.request import Rental
+from advisor.rental.run import Ended
+from advisor.report.entries import number
+from advisor.throughput.own_runs import OwnRun
+from advisor.workloads.override import assigned
+from advisor.workloads.profile import Workload
+
+if TYPE_CHECKING:
+    from advisor.workloads.logs import LogReading
+
+
+def predicted_of(planned: Plan, rental: Rental) -> Mapping[str, Any]:
+    """Return what a run on this machine is recorded with, and compared to.
+
+    That is nothing where the card is in no table: no other prediction could follow it.
+    """
+    chosen = rental.chosen
+    ranking, at = chosen.ranking, chosen.at
+    offers = ranking.offers
+    workload = planned.job.workload
+    card = chosen.card
+    if card is None:
+        remark(f"{offers.gpu_name[at]} is in no table: its run will not be recorded")
+        return {}
+    return {
+        "workload": workload.name,
+        "gpu": card.name,
+        "num_gpus": int(offers.num_gpus[at]),
+        "cpu": str(offers.cpu_name[at]) or None,
+        "threads": number(offers.cpu_threads[at]),
+        "cpu_ghz": number(offers.cpu_ghz[at]),
+        "batch_size": int(ranking.throughput.micro_batch[at]),
+        "precision": workload.precision,
+        "samples_per_s": float(ranking.throughput.samples_per_s[at]),
+    }
+
+
+def compare(environment: Environment, ended: Ended, workload: Workload) -> None:
+    """Record the throughput that the log gives evidence of, beside what was predicted.
+
+    What goes wrong here is told: the job is done all the same.
+    """
+    known = dict(ended.job.predicted)
+    if not known:
+        return
+    if ended.job.exit_code != 0:
+        remark("the command failed: no throughput is recorded")
+        return
+    try:
+        told = _seen(ended, workload)
+        known |= {"samples_per_s": told.samples_per_s, "batch_size": told.batch}
+        run = OwnRun(**known)
+        kept = environment.library.load(ended.job.options["workload"])
+        expected = compared(environment, run, workload, kept)
+        if too_slow(run, expected):
+            message = (
+                f"it is below a hundredth of the {expected.samples_per_s:.3g} samples/s "
+                "predicted"
+            )
+            raise UsageError(message)
+        keep_compared(environment, run, expected, told.reader, told.document())
+    except AdvisorError as error:
+        remark(f"no throughput is recorded: {error}")
+
+
+def _seen(ended: Ended, workload: Workload) -> LogReading:
+    """Return what the log gives evidence of, and say what it is.
+
+    Nobody has said that the command is a training: the log must show that; and it must
+    state the batch, unless the user has set it.
+
+    Raises
+    ------
+    UsageError
+        if it does not; the message has the command that records it all the same
+    """
+    from advisor.workloads.logs import Asked, read_log  # noqa: PLC0415  (start-up)
+
+    own = "batch_size" in assigned(ended.job.options["settings"])
+    by_hand = f"this records it: {_record_command(ended, own_batch=own)}"
+    batch = workload.batch_size if own else None
+    num_gpus = int(ended.job.predicted["num_gpus"])
+    told = read_log(ended.log, Asked(batch, num_gpus))
+    remark(told.summary())
+    for mark in told.marks:
+        remark(mark)
+    if told.batch is None:
+        raise UsageError(f"neither the log nor --set says the batch; {by_hand}")
+    if num_gpus > 1 and not told.shows_gpus:
+        message = (
+            f"nothing shows that all {num_gpus} GPUs trained; if they did, {by_hand}"
+        )
+        raise UsageError(message)
+    if not told.assured:
+        raise UsageError(f"nothing shows that it is a training; if it is, {by_hand}")
+    return told
+
+
+def _record_command(ended: Ended, *, own_batch: bool) -> str:
+    """Return the command that records a run by hand."""
+    known, options = ended.job.predicted, ended.job.options
+    words = ["advisor", "record", "--workload", str(options["workload"])]
+    words += ["--gpu", known["gpu"], "--num-gpus", str(known["num_gpus"])]
+    for flag, key in (("--cpu", "cpu"), ("--cores", "threads"), ("--clock", "cpu_ghz")):
+        if known[key] is not None:
+            value = known[key]
+            words += [flag, value if isinstance(value, str) else f"{value:g}"]
+    for setting in options["settings"]:
+        words += ["--set", setting]
+    if not own_batch:
+        words += ["--batch", "SAMPLES"]
+    return shlex.join([*words, "--from-log", str(ended.log)])

@@ -1,0 +1,73 @@
+"""How jobs of `advisor run` end, as documents for programs and as words for people."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from advisor.errors import AdvisorError
+from advisor.rental.jobs import JobRecord
+from advisor.rental.run import Ended
+from advisor.report.rental import SCHEMA_VERSION
+
+_SIGNALED = 128
+"""Exit codes above it are of a command that a signal ended, as shells have it."""
+
+
+def ended_document(job: JobRecord, ended: Ended | None = None) -> dict[str, Any]:
+    """Return the document of a job whose command has ended.
+
+    Parameters
+    ----------
+    ended : how it ended now; None: it had ended before
+    """
+    symptom = None if ended is None else ended.symptom
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "state": "ended",
+        "job": job.name,
+        "exit_code": job.exit_code,
+        "signal": signal_name(job.exit_code),
+        "misfit": None if symptom is None else symptom.misfit,
+        "reason": None if symptom is None else str(symptom),
+        "log": None if ended is None else str(ended.log),
+        "folder": job.folder,
+        "results": job.results,
+        "checkpoints": job.checkpoints,
+    }
+
+
+def not_ended_document(job: JobRecord, error: AdvisorError) -> dict[str, Any]:
+    """Return the document of a job whose command has not ended, and why."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "state": "not_ended",
+        "job": job.name,
+        "exit_code": None,
+        "signal": None,
+        "reason": str(error),
+    }
+
+
+def failure_words(ended: Ended) -> str:
+    """Say how a command failed, and where it says more."""
+    code = ended.job.exit_code
+    signaled = f" ({name})" if (name := signal_name(code)) else ""
+    why = "" if ended.symptom is None else f": {ended.symptom}"
+    return f"your command ended with exit code {code}{signaled}{why}; see {ended.log}"
+
+
+def signal_name(exit_code: int | None) -> str | None:
+    """Return the signal that an exit code stands for, None if it is of none.
+
+    Examples
+    --------
+    >>> signal_name(137), signal_name(1)
+    ('SIGKILL', None)
+    """
+    if exit_code is None or exit_code <= _SIGNALED:
+        return None
+    try:
+        return signal.Signals(exit_code - _SIGNALED).name
+    except ValueError:
+        return None

@@ -1,0 +1,94 @@
+"""What is expected of a run that the user measured: to compare, and to believe it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from advisor.hardware.cpus import CpuTable
+from advisor.hardware.gpus import GpuTable
+from advisor.hardware.machines import Machines
+from advisor.throughput.artefact import ThroughputModel
+from advisor.throughput.kinds import gpu_kinds
+from advisor.throughput.limits import LIMITS
+from advisor.throughput.own_runs import OwnRun, machine_of, speech_of
+from advisor.throughput.predict import predict
+from advisor.workloads.profile import Workload
+
+CLOCK_MARGIN = 1.15
+"""How far a card's clock may be above the one that its table's rates are of: boards of
+their makers, and boost (assumption)."""
+
+WINOGRAD = 2.25
+"""Products that are counted over those that Winograd's F(2x2, 3x3) takes (Lavin and Gray,
+CVPR 2016); PyTorch uses it where there are no tensor cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is expected of a run.
+
+    Attributes
+    ----------
+    samples_per_s, low, high : predicted of all GPUs together without runs of the user's
+        own, and the 90 % interval; NaN where the workload does not fit, as it is known
+    most : samples/s that physics allows: every unit of every GPU busy all the time
+    silent : why the run says nothing of other machines; empty if it does
+    of_gpu : whether it speaks of the GPU, not of the input pipeline
+    """
+
+    samples_per_s: float
+    low: float
+    high: float
+    most: float
+    silent: str
+    of_gpu: bool
+
+
+def expected_of(
+    run: OwnRun,
+    workload: Workload,
+    kept: Workload,
+    *,
+    model: ThroughputModel,
+    gpus: GpuTable,
+    cpus: CpuTable,
+) -> Expected:
+    """Return what is expected of a run.
+
+    Parameters
+    ----------
+    run : the run
+    workload : what ran: its profile with the figures that were set
+    kept : the profile as it is kept, whose predictions the run is to correct
+    model : the trained artefact
+    """
+    machine = machine_of(run, gpus, cpus, model)
+    asked = replace(workload, batch_size=run.batch_size)
+    found = predict(machine, asked, model)
+    later = predict(machine, replace(kept, batch_size=run.batch_size), model)
+    limits = np.stack([later.limits[name] for name in LIMITS])
+    speech = speech_of(run, limits, kept, model.host.norm_order)
+    return Expected(
+        samples_per_s=float(found.samples_per_s[0]),
+        low=float(found.low[0]),
+        high=float(found.high[0]),
+        most=_most(machine, asked, model),
+        silent=speech.silent,
+        of_gpu=speech.gpu is not None,
+    )
+
+
+def _most(machine: Machines, workload: Workload, model: ThroughputModel) -> float:
+    """Return samples/s that no run goes above; infinite where the GPU is unknown."""
+    kinds = gpu_kinds(machine, workload.precision)
+    peak = float(model.peak_rate(kinds, workload, machine.num_gpus)[0])
+    if math.isfinite(peak):
+        return CLOCK_MARGIN * peak
+    tflops = float(kinds.features.matrix_tflops[0])
+    if math.isnan(tflops):
+        return math.inf
+    per_gpu = WINOGRAD * tflops * 1e3 / workload.training_gflops_per_sample
+    return CLOCK_MARGIN * float(machine.num_gpus[0]) * per_gpu

@@ -1,0 +1,57 @@
+"""What an ``advisor.toml`` says: profiles in ``[workloads.NAME]``, and ``[rental]``.
+
+All of it is checked whenever any of it is read: a cap in a table that nobody reads, for a
+slip in its name, would be no cap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from advisor.workloads.parse import WORKLOADS, Parent, Parser
+from advisor.workloads.profile import Workload
+from advisor.workloads.settings import RENTAL, SETTINGS, Settings, wrong_setting
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """What an ``advisor.toml`` says.
+
+    Attributes
+    ----------
+    profiles : name -> reader of a profile; each is read when it is asked for, so that a
+        broken one hides no other
+    settings : of rentals
+    """
+
+    profiles: Mapping[str, Callable[[Parent], Workload]]
+    settings: Settings
+
+
+def parse_project(text: str, origin: str) -> ProjectFile:
+    """Return what the text of an ``advisor.toml`` says.
+
+    Raises
+    ------
+    advisor.errors.UsageError
+        if it is no TOML, or has a table or a setting that is not known, or a value that
+        cannot be right
+    """
+    plain = Parser(text, origin, None)
+    document = plain.document()
+    plain.refuse_unknown("", document, (WORKLOADS, RENTAL))
+    found, table = plain.table(document, WORKLOADS), plain.table(document, RENTAL)
+    plain.refuse_unknown(RENTAL, table, SETTINGS)
+    if wrong := wrong_setting(table):
+        name, expected = wrong
+        plain.refuse(expected, name, RENTAL)
+
+    def reader(name: str) -> Callable[[Parent], Workload]:
+        def read(parent: Parent) -> Workload:
+            parser = Parser(text, origin, parent, f"{WORKLOADS}.{name}")
+            return parser.workload(plain.table(found, name), name)
+
+        return read
+
+    return ProjectFile({name: reader(name) for name in found}, Settings(**table))
