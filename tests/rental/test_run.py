@@ -143,7 +143,7 @@ def test_a_command_that_died_is_not_measured(
 ) -> None:
     """However well its bar looks: it may have stood, or run on half of the machine."""
     done = printing(BAR, "--set", "batch_size=100", code=1)
-    assert done.exit_code == 1
+    assert done.exit_code == 8
     assert "the command failed: no throughput is recorded" in done.stderr
     assert records(street) == []
 
