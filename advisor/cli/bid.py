@@ -7,11 +7,10 @@ from typing import Any
 import click
 
 from advisor.cli.arguments import workload_argument
+from advisor.cli.job_options import constraint_options, job_options
 from advisor.cli.options import (
-    constraint_options,
     format_options,
     given_flags,
-    job_options,
     market_options,
     max_age_option,
 )

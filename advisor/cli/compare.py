@@ -7,12 +7,8 @@ from typing import Any
 import click
 
 from advisor.cli.environment import Environment
-from advisor.cli.options import (
-    constraint_options,
-    job_options,
-    market_options,
-    max_age_option,
-)
+from advisor.cli.job_options import constraint_options, job_options
+from advisor.cli.options import market_options, max_age_option
 from advisor.cli.output import result
 from advisor.cli.session import rank_all
 from advisor.errors import UsageError

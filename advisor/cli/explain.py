@@ -8,12 +8,8 @@ import click
 
 from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
-from advisor.cli.options import (
-    constraint_options,
-    job_options,
-    market_options,
-    max_age_option,
-)
+from advisor.cli.job_options import constraint_options, job_options
+from advisor.cli.options import market_options, max_age_option
 from advisor.cli.output import result
 from advisor.cli.session import rank_all
 from advisor.ranking import rank_of

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from advisor.cli.environment import Environment
+from advisor.cli.job_options import constraint_options
 from advisor.cli.kept import keep_answer
-from advisor.cli.options import constraint_options, json_option, market_options
+from advisor.cli.options import json_option, market_options
 from advisor.cli.output import remark, result
 from advisor.cli.session import Constraints, ask
 from advisor.errors import UsageError

@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from advisor.cli.arguments import Listed, flat
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -60,14 +58,13 @@ def above_zero(
     return value
 
 
-def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
+def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
     """Add options, which the help lists in this order."""
     for option in reversed(options):
         command = option(command)
     return command
 
 
-_LARGEST_MARGIN = 0.9
 _GIVEN = "advisor.given_flags"
 _GIVEN_JSON = "advisor.given_json"
 _FORMAT = "output_format"
@@ -110,7 +107,7 @@ def one_of(
             )
             for param, (flag, _, text) in zip(values, flags, strict=True)
         ]
-        return _with(command, *options)
+        return with_options(command, *options)
 
     return decorate
 
@@ -188,7 +185,7 @@ def format_options(*formats: str) -> Callable[[Command], Command]:
 
 def market_options(command: Command) -> Command:
     """Add the options that say which market is asked and how fresh it must be."""
-    return _with(
+    return with_options(
         command,
         click.option(
             "--market",
@@ -225,231 +222,3 @@ def max_age_option(command: Command) -> Command:
         metavar="SECONDS",
         help="Take an answer of the market that is at most this old.",
     )(command)
-
-
-def machine_options(command: Command) -> Command:
-    """Add the options that describe a machine, and the batch that runs on it."""
-    return _with(
-        command,
-        click.option(
-            "--gpu",
-            required=True,
-            metavar="NAME",
-            help="GPU, such as 'RTX 4090' (see 'advisor gpus').",
-        ),
-        click.option(
-            "--num-gpus",
-            type=int,
-            default=1,
-            show_default=True,
-            help="GPUs in the machine.",
-        ),
-        click.option(
-            "--cpu",
-            metavar="NAME",
-            help="CPU, such as 'AMD EPYC 7702' or 7980X. Default: unknown.",
-        ),
-        click.option(
-            "--cores",
-            "threads",
-            type=float,
-            callback=above_zero,
-            metavar="THREADS",
-            help="Hardware threads of the machine. Default: all those of one CPU.",
-        ),
-        click.option(
-            "--clock",
-            "--ghz",
-            "clock",
-            type=float,
-            callback=above_zero,
-            metavar="GHZ",
-            help="Clock of the CPU; counts only where its name tells nothing.",
-        ),
-        click.option(
-            "--batch",
-            type=click.IntRange(min=1, max=10**9),
-            metavar="SAMPLES",
-            help="Batch of a GPU and optimizer step. Default: the workload's.",
-        ),
-    )
-
-
-def fit_batch_option(command: Command) -> Command:
-    """Add ``--fit-batch``, which takes the largest batch that each GPU holds."""
-    return click.option(
-        "--fit-batch",
-        is_flag=True,
-        help="Take the largest batch that each GPU holds, nine times in ten, not the "
-        "workload's.",
-    )(command)
-
-
-def memory_margin_option(command: Command) -> Command:
-    """Add ``--memory-margin``, the share of a GPU's memory that is to be left free."""
-    return click.option(
-        "--memory-margin",
-        callback=_share,
-        default="0",
-        metavar="SHARE",
-        help="Leave so much of a GPU's memory free, such as 10% or 0.1; what does not is "
-        "left out.",
-    )(command)
-
-
-def _share(ctx: click.Context, param: click.Parameter, value: str) -> float:  # noqa: ARG001
-    """Read a share: ``10%`` or ``0.1``."""
-    text = value.strip()
-    try:
-        share = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
-    except ValueError:
-        share = math.nan
-    if not 0.0 <= share <= _LARGEST_MARGIN:
-        message = f"a share from 0 to {_LARGEST_MARGIN} is expected, such as 10%"
-        raise click.BadParameter(message)
-    return share
-
-
-def job_options(command: Command) -> Command:
-    """Add the options that say what is to be done, and how the machine is paid."""
-    return _with(
-        command,
-        workload_option,
-        set_option,
-        fit_batch_option,
-        memory_margin_option,
-        click.option(
-            "--epochs",
-            type=click.IntRange(min=1, max=10**9),
-            help="Epochs of the job. Default: the workload's.",
-        ),
-        click.option(
-            "--disk",
-            type=float,
-            callback=above_zero,
-            metavar="GB",
-            help="Disk to rent. Default: what the job needs.",
-        ),
-        one_of(
-            "rental",
-            "on-demand",
-            ("--on-demand", "on-demand", "Pay the listed price (the default)."),
-            (
-                "--interruptible",
-                "interruptible",
-                "Bid what costs least, pauses and lost work included.",
-            ),
-            (
-                "--reserved",
-                "reserved",
-                "Pay ahead, at the discount that an offer states.",
-            ),
-        ),
-        click.option(
-            "--assume",
-            "assumed",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="Change an assumption of the cost, such as repair_h=4 (the JSON "
-            "lists all); may be repeated.",
-        ),
-        click.option(
-            "--image",
-            metavar="NAME",
-            help="Docker image that the job runs in. Default: chosen by card and driver.",
-        ),
-    )
-
-
-def constraint_options(command: Command) -> Command:
-    """Add the constraints on offers; none of them is on by default."""
-    return _with(
-        command,
-        click.option(
-            "--gpu",
-            "gpus",
-            multiple=True,
-            type=Listed(),
-            callback=flat,
-            metavar="NAME",
-            help="GPU or family, such as 'RTX 4090' or A100; several apart by commas, "
-            "or repeated.",
-        ),
-        click.option(
-            "--exclude-gpu",
-            "exclude_gpus",
-            multiple=True,
-            type=Listed(),
-            callback=flat,
-            metavar="NAME",
-            help="GPU or family that will not do; several apart by commas, or repeated.",
-        ),
-        click.option(
-            "--num-gpus",
-            type=Listed(click.IntRange(min=1)),
-            callback=flat,
-            multiple=True,
-            help="GPUs in the offer; several apart by commas, or repeated.",
-        ),
-        click.option(
-            "--min-reliability",
-            type=click.FloatRange(0.0, 1.0),
-            callback=no_nan,
-            metavar="0..1",
-            help="Least market reliability. Default: no floor.",
-        ),
-        click.option(
-            "--max-price",
-            type=float,
-            callback=above_zero,
-            metavar="USD",
-            help="Highest $/h, with the disk that the job needs.",
-        ),
-        click.option(
-            "--region",
-            "regions",
-            multiple=True,
-            metavar="NAME",
-            help="Region (europe, asia ...), country (DE, Germany), state of the US or "
-            "province of Canada (Texas); several apart by commas, or repeated.",
-        ),
-        one_of(
-            "verified",
-            None,
-            ("--verified", True, "Only verified machines."),
-            ("--any", None, "Any machines (the default)."),
-        ),
-        click.option(
-            "--min-duration",
-            callback=duration_s,
-            metavar="TIME",
-            help="How long the offer must still stand: 12h, 3d.",
-        ),
-        click.option(
-            "--min-ram",
-            type=float,
-            callback=above_zero,
-            metavar="GB",
-            help="Least host memory of the offer.",
-        ),
-        click.option(
-            "--min-vram",
-            type=float,
-            callback=above_zero,
-            metavar="GB",
-            help="Least memory of each GPU, as it is sold: a 24 GB card has 24.",
-        ),
-        click.option(
-            "--datacenter",
-            is_flag=True,
-            help="Only machines in data centers.",
-        ),
-        click.option(
-            "--where",
-            multiple=True,
-            metavar="QUERY",
-            help="Conditions in the words and units of 'vastai search offers', such as "
-            "'cpu_ram>=48 gpu_name!=RTX_3060 geolocation notin [CN,VN]'; may be "
-            "repeated.",
-        ),
-    )

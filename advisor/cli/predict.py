@@ -9,13 +9,12 @@ import click
 
 from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
-from advisor.cli.options import (
+from advisor.cli.job_options import (
     fit_batch_option,
     machine_options,
     memory_margin_option,
-    set_option,
-    workload_option,
 )
+from advisor.cli.options import set_option, workload_option
 from advisor.cli.output import remark, result
 from advisor.cli.session import own_runs, refuse_both
 from advisor.errors import NothingFitsError

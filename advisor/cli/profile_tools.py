@@ -1,13 +1,11 @@
-"""`advisor workloads measure` and `from-hf`: a profile from code or a configuration."""
+"""`advisor workloads measure`: a profile from code, and how a profile is finished."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import click
@@ -18,14 +16,12 @@ from advisor.cli.user_data import UserData
 from advisor.errors import UsageError
 from advisor.workloads import saved
 from advisor.workloads.inputs import Inputs
-from advisor.workloads.load import read_text
 from advisor.workloads.measure import count, measured_profile, need_torch
 from advisor.workloads.parse import dump_workload
 from advisor.workloads.profile import PRECISIONS, Precision, Workload
 from advisor.workloads.script import load_function
-from advisor.workloads.transformer import transformer_of, transformer_profile
 
-_BATCH = click.IntRange(min=1, max=10**9)
+BATCH = click.IntRange(min=1, max=10**9)
 
 _FOR_PICTURES = "resnet50"
 """Profile whose data and recipe a net of pictures takes if none is said."""
@@ -56,7 +52,7 @@ force_option = click.option("--force", is_flag=True, help="Replace a profile NAM
     "input, in order; NAME= for a keyword; B where the batch is not the first dimension "
     "(512xBx256).",
 )
-@click.option("--batch", type=_BATCH, required=True, help="Samples a GPU and step.")
+@click.option("--batch", type=BATCH, required=True, help="Samples a GPU and step.")
 @click.option(
     "--precision", type=click.Choice(PRECISIONS), default="amp", show_default=True
 )
@@ -92,7 +88,7 @@ def measure(  # noqa: PLR0917  (one argument an option)
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     inputs = Inputs.parse(shapes)
     parent = environment.library.load(_base(base, inputs, **where))
-    data = _checked(environment, parent, **where)
+    data = checked(environment, parent, **where)
     need_torch()  # the script needs it too, and would say less
     with redirect_stdout(sys.stderr):  # what the script prints is no result
         build = load_function(target, environment.folder)
@@ -101,48 +97,7 @@ def measure(  # noqa: PLR0917  (one argument an option)
     profile = measured_profile(parent, counted, inputs, name, batch, precision)
     if base is None and inputs.image is None:
         profile = _of_nobody(profile, shapes)
-    _finish(environment, data.added_to(profile), **where)
-
-
-@click.command("from-hf")
-@click.argument("config", type=click.Path(path_type=Path))
-@click.option("--tokens", type=_BATCH, required=True, help="In a sample.")
-@click.option("--lora", "rank", type=_BATCH, metavar="RANK", help="Adapters of a rank.")
-@click.option("--batch", type=_BATCH, help="Samples a GPU and step. Default: the base's.")
-@click.option(
-    "--extends",
-    "base",
-    metavar="NAME",
-    help="Profile that data, epochs, optimizer and level are taken from. Default: "
-    "bert-base for encoders, llama-7b-lora with --lora, else gpt2-124m.",
-)
-@dataset_option
-@save_option
-@force_option
-@click.pass_obj
-def from_hf(  # noqa: PLR0917  (one argument an option)
-    environment: Environment,
-    /,
-    config: Path,
-    tokens: int,
-    rank: int | None,
-    batch: int | None,
-    base: str | None,
-    **where: Any,
-) -> None:
-    """Make a profile of a transformer from its config.json, by formula."""
-    sizes = transformer_of(_json(config), str(config))
-    usual = "llama-7b-lora" if rank else "gpt2-124m" if sizes.causal else "bert-base"
-    parent = environment.library.load(base or usual)
-    name = where["name"] or config.stem
-    profile = transformer_profile(
-        parent, sizes, name, tokens, lora_rank=rank, source=config.name
-    )
-    if batch is not None:
-        sources = {**profile.sources, "batch_size": "set by the user"}
-        profile = replace(profile, batch_size=batch, sources=sources)
-    data = _checked(environment, profile, **where)
-    _finish(environment, data.added_to(profile), **where)
+    finish(environment, data.added_to(profile), **where)
 
 
 def _base(
@@ -197,7 +152,7 @@ def _of_nobody(profile: Workload, shapes: Sequence[str]) -> Workload:
     return replace(profile, sample=sample, task="not said", sources=sources)
 
 
-def _checked(
+def checked(
     environment: Environment,
     base: Workload,
     *,
@@ -212,7 +167,7 @@ def _checked(
         return UserData.parse(environment, dataset, base)
 
 
-def _finish(
+def finish(
     environment: Environment,
     profile: Workload,
     *,
@@ -227,16 +182,3 @@ def _finish(
         return
     saved.save_text(environment.library, name, text, force=force)
     remark(f"saved: {saved.saved_path(environment.library, name)}")
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """Return the object of a JSON file."""
-    try:
-        document = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        message = f"{path}: no whole JSON: {error}"
-        raise UsageError(message) from error
-    if not isinstance(document, dict):
-        message = f"{path}: a JSON object is expected, a config.json of a transformer"
-        raise UsageError(message)
-    return document

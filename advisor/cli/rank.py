@@ -9,12 +9,11 @@ import click
 from advisor.choice import COST_KEYS, SORT_KEYS, Choice, SortKey
 from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
+from advisor.cli.job_options import constraint_options, job_options
 from advisor.cli.options import (
     above_zero,
-    constraint_options,
     duration_s,
     format_options,
-    job_options,
     market_options,
     max_age_option,
     no_nan,

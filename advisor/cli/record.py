@@ -9,7 +9,8 @@ import click
 
 from advisor.cli.arguments import workload_argument
 from advisor.cli.environment import Environment
-from advisor.cli.options import above_zero, machine_options, set_option, workload_option
+from advisor.cli.job_options import machine_options
+from advisor.cli.options import above_zero, set_option, workload_option
 from advisor.cli.output import remark
 from advisor.cli.recording import compared, keep_compared, too_slow
 from advisor.cli.session import refuse_both

@@ -13,7 +13,8 @@ import click
 
 from advisor.choice import Choice
 from advisor.cli.environment import Environment
-from advisor.cli.options import above_zero, constraint_options, duration_s, job_options
+from advisor.cli.job_options import constraint_options, job_options
+from advisor.cli.options import above_zero, duration_s
 from advisor.cli.output import remark
 from advisor.cli.session import Constraints, JobOptions, with_kept_data
 from advisor.cost.job import Job

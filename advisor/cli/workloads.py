@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from advisor.cli.environment import Environment
+from advisor.cli.from_hf import from_hf
 from advisor.cli.options import format_options, help_if_alone, set_option
 from advisor.cli.output import remark, result
-from advisor.cli.profile_tools import from_hf, measure
+from advisor.cli.profile_tools import measure
 from advisor.errors import UsageError
 from advisor.files import write_atomically
 from advisor.report.formats import to_delimited, to_json, to_table

@@ -10,20 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from advisor.errors import UsageError
 from advisor.workloads.memory import STATE_BYTES
 from advisor.workloads.profile import Workload, with_level_of
-
-_GATED = frozenset(
-    {"llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "phi3"}
-)
-"""Model types whose feed-forward block has a third matrix (a gate)."""
-
-_ENCODERS = frozenset({"bert", "roberta", "distilbert", "electra", "deberta", "albert"})
-"""Model types that see a sequence in both directions and predict no vocabulary."""
-
-_UNTIED = frozenset({"llama", "mistral", "qwen2", "phi3"})
-"""Model types whose output matrix is one of its own unless the file says otherwise."""
 
 ACTIVATION_BYTES = 34.0
 """Bytes that a layer keeps for each of its s x h activations in half precision, attention
@@ -120,60 +108,36 @@ class Transformer:
         return self.layers * rank * (2.0 * self.hidden + self.hidden + value)
 
 
-def transformer_of(config: Mapping[str, Any], origin: str) -> Transformer:
-    """Read the sizes of a transformer from its configuration.
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a sample and a step of a net need, each with where it is from.
 
-    Raises
-    ------
-    advisor.errors.UsageError
-        if a size is missing or cannot be right, or the kind of net is not covered
+    Attributes
+    ----------
+    parameters : of the net, adapters left out
+    trained : parameters that get a gradient
+    forward_flops, kept_bytes : of a sample; what it keeps from forward to backward
+    kernels : of a step
+    input_bytes, disk_bytes : of a sample as it is handed to the GPU, and on disk; None:
+        as in the base profile
+    sample : what one is, for people
+    sources : name of a figure of the profile -> where it is from
     """
-    kind = str(config.get("model_type", ""))
-    for key in ("num_local_experts", "num_experts", "n_routed_experts"):
-        if config.get(key):
-            message = f"{origin}: {key}: a mixture of experts is not covered"
-            raise UsageError(message)
-    if config.get("is_encoder_decoder"):
-        message = f"{origin}: is_encoder_decoder: encoders with a decoder are not covered"
-        raise UsageError(message)
-    hidden = _size(config, origin, "hidden_size", "n_embd", "d_model", "dim")
-    heads = _size(config, origin, "num_attention_heads", "n_head", "n_heads")
-    usual = 4 * hidden
-    found = Transformer(
-        layers=_size(config, origin, "num_hidden_layers", "n_layer", "n_layers"),
-        hidden=hidden,
-        heads=heads,
-        key_value_heads=_size(config, origin, "num_key_value_heads", otherwise=heads),
-        intermediate=_size(
-            config, origin, "intermediate_size", "n_inner", "hidden_dim", otherwise=usual
-        ),
-        vocabulary=_size(config, origin, "vocab_size"),
-        gated=kind in _GATED,
-        causal=kind not in _ENCODERS,
-        tied=bool(config.get("tie_word_embeddings", kind not in _UNTIED)),
-    )
-    if found.key_value_heads > heads:
-        message = f"{origin}: num_key_value_heads: no more than {heads} is expected"
-        raise UsageError(message)
-    return found
+
+    parameters: float
+    trained: float
+    forward_flops: float
+    kept_bytes: float
+    kernels: float
+    input_bytes: float
+    disk_bytes: float | None
+    sample: str
+    sources: Mapping[str, str]
 
 
-def _size(
-    config: Mapping[str, Any], origin: str, *keys: str, otherwise: int | None = None
-) -> int:
-    """Return a size under the first of its names that the configuration has."""
-    for key in keys:
-        value = config.get(key)
-        if value is None:
-            continue
-        if type(value) is not int or not 1 <= value <= 10**7:
-            message = f"{origin}: {key}: a whole number of 1 to 10,000,000 is expected"
-            raise UsageError(message)
-        return value
-    if otherwise is None:
-        message = f"{origin}: missing: {' or '.join(keys)}"
-        raise UsageError(message)
-    return otherwise
+def under_autocast(base: Workload, *, lora: bool) -> bool:
+    """Return whether the residual stream of a training is FP32."""
+    return base.precision != "fp16" and not lora
 
 
 def transformer_profile(
@@ -200,66 +164,101 @@ def transformer_profile(
     """
     lora = lora_rank is not None
     trained = sizes.lora_parameters(lora_rank) if lora_rank else sizes.parameters
-    whole = sizes.parameters + (trained if lora else 0.0)
-    autocast = base.precision != "fp16" and not lora
-    kept = sizes.activation_bytes(tokens, autocast=autocast)
+    autocast = under_autocast(base, lora=lora)
     each = AUTOCAST_ACTIVATION_BYTES if autocast else ACTIVATION_BYTES
-    states = STATE_BYTES.get(base.optimizer, STATE_BYTES["adam"])
-    figures: dict[str, tuple[float, str]] = {
-        "forward_gflops_per_sample": (
-            sizes.forward_flops(tokens) / 1e9,
-            f"formula on {source}: 2 x parameters x tokens, and attention",
-        ),
-        "parameters_m": (whole / 1e6, f"formula on {source}, norms and biases left out"),
-        "trainable_parameters_m": (
-            trained / 1e6,
-            f"adapters of rank {lora_rank} on query and value projections"
-            if lora
-            else "all parameters are trained",
-        ),
-        "activation_mb_per_sample": (
-            kept / 1e6,
-            f"formula on {source}: {each:g} B a layer, token and width ({_KEPT}), logits",
-        ),
-        "kernels_per_step": (
-            sizes.kernels,
-            "layers x kernels of a layer, counted on BERT-base and Llama 2 7B",
-        ),
-        "gpu_bytes_per_sample": (
-            24.0 * tokens,
-            "derived: ids, mask and labels, 3 numbers of 8 B a token",
-        ),
-        "disk_bytes_per_sample": (2.0 * tokens, "derived: 2 B a token"),
-        "checkpoint_gb": (
-            trained * (4.0 + states) / 1e9,
-            "derived: FP32 weights that are trained, and the optimizer's state",
-        ),
-    }
-    if lora:
-        figures |= {
-            "training_flops_factor": (
-                2.0,
-                "frozen weights get no gradient: forward, and gradients of activations",
+    needs = Needs(
+        parameters=sizes.parameters,
+        trained=trained,
+        forward_flops=sizes.forward_flops(tokens),
+        kept_bytes=sizes.activation_bytes(tokens, autocast=autocast),
+        kernels=sizes.kernels,
+        input_bytes=24.0 * tokens,
+        disk_bytes=2.0 * tokens,
+        sample=f"sequence of {tokens:,} tokens",
+        sources={
+            "forward_gflops_per_sample": (
+                f"formula on {source}: 2 x parameters x tokens, and attention"
             ),
-            "weight_bytes_per_parameter": (2.0, "frozen weights are in half precision"),
+            "parameters_m": f"formula on {source}, norms and biases left out",
+            "activation_mb_per_sample": (
+                f"formula on {source}: {each:g} B a layer, token and width ({_KEPT}), "
+                "logits"
+            ),
+            "kernels_per_step": (
+                "layers x kernels of a layer, counted on BERT-base and Llama 2 7B"
+            ),
+            "gpu_bytes_per_sample": (
+                "derived: ids, mask and labels, 3 numbers of 8 B a token"
+            ),
+            "disk_bytes_per_sample": "derived: 2 B a token",
+        },
+    )
+    text = f"{source}, {tokens:,} tokens"
+    return profile_of(base, needs, name, text, lora_rank=lora_rank)
+
+
+def profile_of(
+    base: Workload,
+    needs: Needs,
+    name: str,
+    text: str,
+    *,
+    lora_rank: int | None = None,
+) -> Workload:
+    """Return a profile of what a net needs, what that does not tell of `base`.
+
+    Parameters
+    ----------
+    base, name, lora_rank : as in `transformer_profile`
+    needs : of the net
+    text : what is trained, for people
+    """
+    lora = lora_rank is not None
+    states = STATE_BYTES.get(base.optimizer, STATE_BYTES["adam"])
+    whole = needs.parameters + (needs.trained if lora else 0.0)
+    values: dict[str, Any] = {
+        "forward_gflops_per_sample": needs.forward_flops / 1e9,
+        "parameters_m": whole / 1e6,
+        "trainable_parameters_m": needs.trained / 1e6,
+        "activation_mb_per_sample": needs.kept_bytes / 1e6,
+        "kernels_per_step": needs.kernels,
+        "gpu_bytes_per_sample": needs.input_bytes,
+        "checkpoint_gb": needs.trained * (4.0 + states) / 1e9,
+        "training_flops_factor": 2.0 if lora else 3.0,
+    }
+    told = dict(needs.sources)
+    told["trainable_parameters_m"] = (
+        f"adapters of rank {lora_rank} on query and value projections"
+        if lora
+        else "all parameters are trained"
+    )
+    told["checkpoint_gb"] = (
+        "derived: FP32 weights that are trained, and the optimizer's state"
+    )
+    told["training_flops_factor"] = (
+        "frozen weights get no gradient: forward, and gradients of activations"
+        if lora
+        else "convention for dense nets: a backward pass costs two forward passes"
+    )
+    unknown: tuple[str, ...] = FIGURES_OF_TRAINING
+    if needs.disk_bytes is None:
+        unknown = (*unknown, "disk_bytes_per_sample")
+    else:
+        values["disk_bytes_per_sample"] = needs.disk_bytes
+    if lora:
+        values |= {"weight_bytes_per_parameter": 2.0, "state_bytes_per_trainable": 16.0}
+        told |= {
+            "weight_bytes_per_parameter": "frozen weights are in half precision",
             "state_bytes_per_trainable": (
-                16.0,
-                "adapters in FP32: weight 4 + gradient 4 + moments 8",
+                "adapters in FP32: weight 4 + gradient 4 + moments 8"
             ),
         }
-    else:
-        figures["training_flops_factor"] = (
-            3.0,
-            "convention for dense nets: a backward pass costs two forward passes",
-        )
-    assumed = dict.fromkeys(FIGURES_OF_TRAINING, f"assumption: that of {base.name}")
-    told = {figure: origin for figure, (_, origin) in figures.items()}
-    values: dict[str, Any] = {figure: value for figure, (value, _) in figures.items()}
+    assumed = dict.fromkeys(unknown, f"assumption: that of {base.name}")
     child = replace(
         base,
         name=name,
-        description=f"{source}, {tokens:,} tokens, otherwise as {base.name}",
-        sample=f"sequence of {tokens:,} tokens",
+        description=f"{text}, otherwise as {base.name}",
+        sample=needs.sample,
         sources={**base.sources, **assumed, **told},
         gradient_checkpointing=lora or base.gradient_checkpointing,
         loading="mapped" if lora and base.sharding != "fsdp" else base.loading,

@@ -167,8 +167,6 @@ def test_a_configuration_is_a_profile(advisor: Advisor) -> None:
         ({"hidden_size": None}, "missing: hidden_size"),
         ({"hidden_size": "2048"}, "hidden_size: a whole number"),
         ({"num_hidden_layers": 0}, "num_hidden_layers: a whole number"),
-        ({"num_local_experts": 8}, "mixture of experts"),
-        ({"is_encoder_decoder": True}, "is_encoder_decoder"),
         ({"num_key_value_heads": 64}, "no more than 32"),
     ],
 )

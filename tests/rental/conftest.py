@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,12 +20,14 @@ from advisor.cli.main import app
 from advisor.errors import AdvisorError
 from advisor.market.keys import VARIABLE
 from advisor.simulator import SimClock, World, serve
+from advisor.simulator.local import LocalContainers
 from advisor.store.ledger import Entry, Ledger
 
 START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 KEY = "test-key-0123456789abcdef"
 RENT = ("rent", "--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1")
 RENT += ("--yes", "--json")
+RUN = ("run", "--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1", "--yes")
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,11 @@ class Street:
     def rent(self, *words: str, machine: str = "here", key: str = KEY) -> Any:
         """Rent for the workload of the tests."""
         return self.launch(*RENT, *words, machine=machine, key=key)
+
+    def run(self, project: Path, script: str, *words: str) -> Any:
+        """Run a shell script on a machine, with a folder; the machines must be there."""
+        line = [*RUN, "--sync", str(project), *words]
+        return self.launch(*line, "--", "sh", "-c", script)
 
     def rent_beside_others(self, *words: str) -> int:
         """Rent in one of several threads; return the exit code.
@@ -133,6 +141,34 @@ def killing(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setitem(sys.modules, "kill", module)  # its dataclasses look it up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[LocalContainers]:
+    """Return what plays the machines of a market here, with a real ssh server."""
+    made = LocalContainers(tmp_path / "machines")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def inhabited(make_street: MakeStreet, host: LocalContainers) -> Street:
+    """Return a calm market whose machines are there; skip where they cannot be."""
+    missing = LocalContainers.missing()
+    if not missing and shutil.which("rsync") is None:
+        missing = "rsync is not installed"
+    if missing:
+        pytest.skip(missing)
+    return make_street(host=host)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a folder that is to be run."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "data.txt").write_text("input")
+    return folder
 
 
 @pytest.fixture

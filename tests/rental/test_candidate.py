@@ -16,11 +16,16 @@ from advisor.workloads.load import load_workload
 TABLES = load_tables()
 
 
+WORKLOAD = load_workload("mobilenetv3-large")
+JOB = Job(WORKLOAD, WORKLOAD.epochs, WORKLOAD.disk_gb)
+
+
+def record(**facts: Any) -> dict[str, Any]:
+    return {"id": 1, "num_gpus": 1, "dph_total": 1.0, "cpu_cores_effective": 8, **facts}
+
+
 def candidate(**facts: Any) -> Candidate:
-    workload = load_workload("mobilenetv3-large")
-    record = {"id": 1, "num_gpus": 1, "dph_total": 1.0, "cpu_cores_effective": 8, **facts}
-    job = Job(workload, workload.epochs, workload.disk_gb)
-    return Candidate(rank([record], job, TABLES, Filters()), 0)
+    return Candidate(rank([record(**facts)], JOB, TABLES, Filters()), 0)
 
 
 @pytest.mark.parametrize(
@@ -44,12 +49,22 @@ def test_a_name_with_several_memories_is_the_one_that_was_ranked(
 def test_every_name_of_the_market_is_some_card() -> None:
     """Also those that are several rows of the table: the run after it can be recorded."""
     gpus = load_gpus()
-    for name in gpus.market_names():
-        for gpu in gpus.rows:
-            if name in (gpu.name, *gpu.aliases):
-                found = candidate(gpu_name=name, gpu_ram=1024 * gpu.memory_gb).card
-                assert found is not None
-                assert found.memory_gb == gpu.memory_gb
+    named = [
+        (name, gpu)
+        for name in gpus.market_names()
+        for gpu in gpus.rows
+        if name in (gpu.name, *gpu.aliases)
+    ]
+    records = [
+        record(id=at, gpu_name=name, gpu_ram=1024 * gpu.memory_gb)
+        for at, (name, gpu) in enumerate(named)
+    ]
+    ranking = rank(records, JOB, TABLES, Filters())
+    assert len(ranking.offers) == len(named)
+    for at, offer in enumerate(ranking.offers.offer_id.tolist()):
+        found = Candidate(ranking, at).card
+        assert found is not None
+        assert found.memory_gb == named[offer][1].memory_gb
 
 
 def test_a_card_in_no_table_is_none() -> None:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ import advisor
 from advisor.cli.renting import open_rental_desk
 from advisor.errors import NothingFitsError, RemoteError, UsageError
 from advisor.rental.release import release as end_rental
-from advisor.simulator import SCENARIOS
 from advisor.simulator.local import LocalContainers
 from advisor.store.database import open_store
 from advisor.store.runs import kept_runs
@@ -44,30 +43,9 @@ BAR = (
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[LocalContainers]:
-    made = LocalContainers(tmp_path / "machines")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def street(make_street: Callable[..., Any], host: LocalContainers) -> Any:
+def street(inhabited: Any) -> Any:
     """Return a calm market whose machines are there."""
-    return make_street(host=host)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """Return a folder that is to be run."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "data.txt").write_text("input")
-    return folder
-
-
-def run(street: Any, project: Path, script: str, *words: str) -> Any:
-    line = ["run", "--workload", "resnet50", *JOB, "--sync", str(project), *words]
-    return street.launch(*line, "--", "sh", "-c", script)
+    return inhabited
 
 
 def test_a_command_goes_there_and_its_results_come_back(
@@ -75,7 +53,7 @@ def test_a_command_goes_there_and_its_results_come_back(
 ) -> None:
     """Output is shown, results are copied, throughput recorded, the machine released."""
     script = f"mkdir results && cp data.txt results/ && echo '{LOG_LINE}' && pwd"
-    done = run(street, project, script, "--job", "mine")
+    done = street.run(project, script, "--job", "mine")
     assert done.exit_code == 0, done.stderr
     assert LOG_LINE in done.stdout
     assert (project / "results" / "data.txt").read_text() == "input"
@@ -93,7 +71,7 @@ def printing(street: Any, project: Path) -> Callable[..., Any]:
 
     def start(text: str, *words: str, code: int = 0) -> Any:
         (project / "printed").write_text(text)
-        return run(street, project, f"cat printed; exit {code}", *words)
+        return street.run(project, f"cat printed; exit {code}", *words)
 
     return start
 
@@ -143,7 +121,7 @@ def test_a_command_that_died_is_not_measured(
 ) -> None:
     """However well its bar looks: it may have stood, or run on half of the machine."""
     done = printing(BAR, "--set", "batch_size=100", code=1)
-    assert done.exit_code == 1
+    assert done.exit_code == 8
     assert "the command failed: no throughput is recorded" in done.stderr
     assert records(street) == []
 
@@ -152,7 +130,7 @@ def test_a_command_that_fails_says_so_and_leaves_no_machine(
     street: Any, project: Path
 ) -> None:
     """What it wrote comes back all the same."""
-    done = run(street, project, "mkdir results && echo half >results/x; exit 9")
+    done = street.run(project, "mkdir results && echo half >results/x; exit 9")
     assert done.exit_code == 8
     assert "your command ended with exit code 9; see " in done.stderr.splitlines()[-1]
     assert (project / "results" / "x").read_text() == "half\n"
@@ -178,19 +156,19 @@ def test_a_program_is_told_how_it_ended(street: Any, project: Path) -> None:
 
 def test_a_job_that_has_ended_well_rents_nothing_more(street: Any, project: Path) -> None:
     """Its launcher says so; one that has failed begins again."""
-    assert run(street, project, "true", "--job", "good").exit_code == 0
+    assert street.run(project, "true", "--job", "good").exit_code == 0
     again = street.launch("run", "--yes", "--resume", "good", "--json")
     assert again.exit_code == 0
     assert "job good has ended well: nothing is rented" in again.stderr
     assert again.document["exit_code"] == 0
-    assert run(street, project, "exit 3", "--job", "bad").exit_code == 8
+    assert street.run(project, "exit 3", "--job", "bad").exit_code == 8
     assert street.launch("run", "--yes", "--resume", "bad").exit_code == 8
     assert [one.job for one in street.entries()] == ["good", "bad", "bad"]
 
 
 def test_what_is_typed_to_resume_is_told_whole(street: Any, project: Path) -> None:
     """With the options that the job does not keep."""
-    done = run(street, project, "true", "--job", "mine", "--grace", "2h")
+    done = street.run(project, "true", "--job", "mine", "--grace", "2h")
     assert "'advisor run --resume mine --yes --grace 7200s' goes on" in done.stderr
 
 
@@ -244,7 +222,7 @@ def test_a_machine_that_is_lost_is_replaced(street: Any, project: Path) -> None:
 
     thief = threading.Thread(target=lose)
     thief.start()
-    done = run(street, project, script, "--max-lifetime", "90d")
+    done = street.run(project, script, "--max-lifetime", "90d")
     thief.join()
     assert done.exit_code == 0, done.stderr
     assert "machine lost" in done.stderr
@@ -305,7 +283,7 @@ def test_a_job_that_was_released_gets_no_other_machine(
 
     thread = threading.Thread(target=release)
     thread.start()
-    done = run(street, project, "touch begun; sleep 600")
+    done = street.run(project, "touch begun; sleep 600")
     thread.join()
     assert done.exit_code == 1
     assert "was released" in done.stderr
@@ -344,7 +322,7 @@ def test_a_machine_that_was_rented_for_the_user_is_not_taken(
 ) -> None:
     """A job of its name would be run on it, and release it with what is there."""
     assert street.rent("--job", "lab").exit_code == 0
-    done = run(street, project, "echo hello", "--job", "lab")
+    done = street.run(project, "echo hello", "--job", "lab")
     assert done.exit_code == 2
     assert "job lab has a machine" in done.stderr
     assert len(street.instances()) == 1
@@ -362,7 +340,7 @@ def test_a_resumed_job_takes_other_options_for_its_next_machine(
 ) -> None:
     """A budget that was too small is raised; what the job is cannot be changed."""
     words = ("--job", "poor", "--budget", "0.001")
-    assert run(street, project, "echo done", *words).exit_code == 6
+    assert street.run(project, "echo done", *words).exit_code == 6
     for fixed in (("--epochs", "3"), ("--sync", "."), ("--interruptible",)):
         done = street.launch("run", "--yes", "--resume", "poor", *fixed)
         assert done.exit_code == 2
@@ -502,185 +480,3 @@ def wait_for(done: Callable[[], bool], within_s: float = 25.0) -> None:
     while not done():
         assert time.monotonic() < end, "it does not come to that"
         time.sleep(0.1)
-
-
-def fail_once(street: Any, name: str) -> None:
-    street.world.set_faults(*SCENARIOS[name].faults)
-
-
-def blamed(street: Any) -> list[Any]:
-    return list(street.launch("hosts", "list", "--json").document["hosts"])
-
-
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [
-        ("no-kernel-image", "the image has no code for this GPU"),
-        ("driver-refuses", "the driver is too old for the image"),
-        ("gpu-error", "the GPUs do not compute"),
-    ],
-)
-def test_what_cannot_run_the_image_is_found_before_the_job_starts(
-    street: Any, project: Path, fault: str, words: str
-) -> None:
-    """A product on its GPU fails: the job goes to another kind of machine, once."""
-    fail_once(street, fault)
-    done = run(street, project, f"echo '{LOG_LINE}'")
-    assert done.exit_code == 0, done.stderr
-    assert words in done.stderr
-    assert done.stderr.count("started: ") == 1
-    first, second = street.entries()
-    assert (first.state, second.state) == ("released", "released")
-    assert first.machine_id != second.machine_id
-    assert blamed(street) == []
-    assert street.instances() == []
-
-
-def test_a_command_killed_for_memory_goes_where_there_is_more(
-    street: Any, project: Path
-) -> None:
-    """What it had saved goes along; the host is not to blame, the exit code is zero."""
-    ram_mb = {one["machine_id"]: one["cpu_ram"] for one in street.records()}
-    fail_once(street, "killed-for-memory")
-    line = ["run", "--workload", "resnet50", *JOB, "--sync", str(project), "--"]
-    script = (
-        "import pathlib; at = pathlib.Path('checkpoints'); at.mkdir(exist_ok=True); "
-        "(at / 'epoch').write_text('1'); print('done')"
-    )
-    done = street.launch(*line, "python3", "-c", script)
-    assert done.exit_code == 0, done.stderr
-    assert "killed for want of host memory" in done.stderr
-    assert "the job goes to a machine that fits" in done.stderr
-    assert done.stdout.splitlines()[-1] == "done"
-    first, second = street.entries()
-    assert ram_mb[second.machine_id] > ram_mb[first.machine_id]
-    assert blamed(street) == []
-    assert street.instances() == []
-
-
-REFUSED = "DefaultCPUAllocator: can't allocate memory: you tried to allocate {} bytes"
-
-
-def test_what_fails_the_same_on_two_machines_is_how_it_ended(
-    street: Any, project: Path
-) -> None:
-    """A third would be paid for nothing: exit code, symptom and log are told."""
-    words = REFUSED.format(64_000_000_000)
-    done = run(street, project, f'echo "{words}"; exit 7')
-    assert done.exit_code == 8
-    last = done.stderr.splitlines()[-1]
-    assert "exit code 7: killed for want of host memory" in last
-    assert words in last
-    assert last.endswith(".log")
-    assert len(street.entries()) == 2
-    assert blamed(street) == []
-    assert street.instances() == []
-
-
-def test_a_training_that_its_gpu_does_not_hold_goes_to_a_larger_one(
-    street: Any, project: Path
-) -> None:
-    """Once; its host is not to blame, and another job may have the machine."""
-    memory = {one["machine_id"]: one["gpu_ram"] for one in street.records()}
-    words = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
-    script = (
-        "[ -e checkpoints/tried ] && exit 0; mkdir checkpoints; touch checkpoints/tried; "
-        f"echo '{words}'; exit 1"
-    )
-    done = run(street, project, script)
-    assert done.exit_code == 0, done.stderr
-    assert "out of GPU memory (" in done.stderr
-    first, second = street.entries()
-    assert memory[second.machine_id] > memory[first.machine_id]
-    assert blamed(street) == []
-
-
-def test_where_no_other_machine_fits_the_first_end_is_told(
-    street: Any, project: Path
-) -> None:
-    """Not that nothing could be rented: a command has run, and how it ended counts."""
-    best = max(street.records(), key=lambda one: one["cpu_ram"])
-    words = REFUSED.format(64_000_000_000)
-    only = ("--where", f"machine_id={best['machine_id']}")
-    done = run(street, project, f'echo "{words}"; exit 7', *only)
-    assert done.exit_code == 8
-    assert "there is no other machine for it" in done.stderr
-    assert "exit code 7: killed for want of host memory" in done.stderr
-    assert len(street.entries()) == 1
-    assert street.instances() == []
-
-
-@pytest.mark.parametrize(
-    "printed",
-    [
-        "OSError: [Errno 8] Exec format error: './train.sh'",
-        "UserWarning: CUDA initialization: The NVIDIA driver on your system is too old",
-        "RTX 5090 is not compatible with the current PyTorch installation",
-        "memory.events: oom_kill=0, started with --oom-kill-disable",
-        REFUSED.format(400_000_000_000_000),
-    ],
-)
-def test_what_a_failing_command_prints_rents_no_second_machine(
-    street: Any, project: Path, printed: str
-) -> None:
-    """Its own failure is told as such, whatever else is in the log."""
-    done = run(street, project, f'echo "{printed}"; echo "SyntaxError"; exit 1')
-    assert done.exit_code == 8
-    assert "your command ended with exit code 1; see " in done.stderr
-    assert len(street.entries()) == 1
-
-
-def test_a_resumed_job_does_not_rent_again_what_could_not_run_it(
-    street: Any, project: Path
-) -> None:
-    """Its next launcher knows what the first has met; more memory can be asked for."""
-    words = REFUSED.format(64_000_000_000)
-    script = f'echo "{words}"; exit 7'
-    assert run(street, project, script, "--job", "big").exit_code == 8
-    met = {one.machine_id for one in street.entries()}
-    done = street.launch("run", "--yes", "--resume", "big")
-    assert done.exit_code == 8
-    assert "was seen not to run this" in done.stderr
-    again = [one.machine_id for one in street.entries()][2:]
-    assert again
-    assert not met & set(again)
-    ram_mb = {one["machine_id"]: one["cpu_ram"] for one in street.records()}
-    assert min(ram_mb[one] for one in again) > max(ram_mb[one] for one in met)
-    done = street.launch("run", "--yes", "--resume", "big", "--min-ram", "100000")
-    assert done.exit_code == 3
-
-
-def test_a_kill_alone_is_the_users_own(street: Any, project: Path) -> None:
-    """Exit code 137 without a sign of memory: the command has failed, nothing else."""
-    done = run(street, project, "kill -KILL $$")
-    assert done.exit_code == 8
-    assert "exit code 137" in done.stderr
-    assert len(street.entries()) == 1
-    assert street.instances() == []
-
-
-def test_rent_and_wait_tries_the_gpu(street: Any) -> None:
-    """A machine whose image has no code for it is replaced before it is handed over."""
-    fail_once(street, "no-kernel-image")
-    done = street.rent("--wait")
-    assert done.exit_code == 0, done.stderr
-    outcomes = [one["outcome"] for one in done.document["attempts"]]
-    assert outcomes == ["image_lacks_gpu", "rented"]
-    assert "with CUDA capability sm_" in done.document["attempts"][0]["reason"]
-    assert blamed(street) == []
-    assert len(street.instances()) == 1
-
-
-def test_the_next_rental_remembers_for_a_day_what_did_not_run(street: Any) -> None:
-    """The same machine with the same image; another image, or tomorrow, it may do."""
-    fail_once(street, "no-kernel-image")
-    attempts = street.rent("--wait").document["attempts"]
-    failed = attempts[0]["machine_id"]
-    only = ("--where", f"machine_id={failed}")
-    refused = street.rent("--wait", *only)
-    assert refused.exit_code == 3
-    assert "was seen not to run this" in refused.stderr
-    other = ("--image", "pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime")
-    assert street.rent("--dry-run", *only, *other).exit_code == 0
-    street.sleep(25.0 * 3600.0)
-    assert street.rent("--dry-run", *only).exit_code == 0

@@ -400,7 +400,7 @@ def test_a_bar_of_epochs_counts_no_steps() -> None:
 def test_a_large_log_is_read_at_both_ends(tmp_path: Path) -> None:
     """The batch stands at its beginning, the last step at its end."""
     path = tmp_path / "log"
-    every = 4 + (HEAD_BYTES + TAIL_BYTES) // 80
+    every = 4 + (HEAD_BYTES + TAIL_BYTES) // 70
     with path.open("w") as file:
         file.write("  Total train batch size (w. parallel) = 32\n")
         for number in range(every + 1):

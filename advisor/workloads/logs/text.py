@@ -11,10 +11,10 @@ from click import unstyle
 
 from advisor.errors import UsageError
 
-HEAD_BYTES = 4 * 1024 * 1024
+HEAD_BYTES = 1 * 1024 * 1024
 """Read of the beginning, where a run says its batch."""
 
-TAIL_BYTES = 8 * 1024 * 1024
+TAIL_BYTES = 4 * 1024 * 1024
 """Read of the end, where a run says how it went."""
 
 _BOMS = (
