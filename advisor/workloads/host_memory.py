@@ -18,8 +18,8 @@ shard of it. None of these parts was measured on many machines: each is marked.
 What is *surely* too little, and leaves a machine out, rests on what is known: weights
 that are held whole by arithmetic, the other parts only where the need is far beyond the
 memory; whoever runs out of it in the first validation can do without one. The batches of
-a fitted batch size are nobody's wish: who sees them not fit takes
-a smaller one, so that they make a machine a risk and no more.
+a fitted batch size are nobody's wish: who sees them not fit takes a smaller one, so that
+they make a machine a risk and no more.
 """
 
 from __future__ import annotations
