@@ -21,7 +21,7 @@ from advisor.errors import AdvisorError, NothingFitsError, OverBudgetError
 from advisor.market.offers import Offers
 from advisor.market.values import UNKNOWN_ID
 
-SortKey = Literal["balanced", "epoch-cost", "epoch-time", "price"]
+SortKey = Literal["epoch-cost", "balanced", "epoch-time", "price"]
 """What the order goes by.
 
 ``balanced`` cost per epoch, and what waiting for the job is worth
@@ -51,7 +51,7 @@ class Choice:
     pareto : leave out what another offer beats on both cost and time
     """
 
-    sort: SortKey = "balanced"
+    sort: SortKey = "epoch-cost"
     risk_averse: float | None = None
     deadline_h: float | None = None
     budget_usd: float | None = None

@@ -17,6 +17,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from advisor.choice import SORT_KEYS, Choice, SortKey
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.job import Job, needed_disk_gb
 from advisor.errors import AdvisorError
@@ -52,11 +53,11 @@ HEADS = (
 
 
 def first(
-    records: Sequence[Any], tables: Tables, workload: Workload, top: int
+    records: Sequence[Any], tables: Tables, workload: Workload, top: int, sort: SortKey
 ) -> list[Entry]:
     """Return the first offers of one profile, as the JSON document has them."""
     job = Job(workload, workload.epochs, needed_disk_gb(workload, Assumptions()))
-    ranking = rank(records, job, tables, Filters())
+    ranking = rank(records, job, tables, Filters(), Choice(sort))
     return entries(ranking, top, tied_with(ranking, top))
 
 
@@ -99,6 +100,7 @@ def main() -> None:
     parser.add_argument("file", nargs="?", type=Path, default=SAMPLE, metavar="FILE")
     parser.add_argument("--top", type=int, default=3)
     parser.add_argument("--workload", nargs="*", default=[], metavar="NAME")
+    parser.add_argument("--sort", choices=SORT_KEYS, default=SORT_KEYS[0])
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
     try:
@@ -110,7 +112,7 @@ def main() -> None:
         row(workload, entry)
         for workload in list_workloads()
         if not options.workload or workload.name in options.workload
-        for entry in first(records, tables, workload, options.top)
+        for entry in first(records, tables, workload, options.top, options.sort)
     ]
     style = "github" if options.markdown else "simple"
     print(tabulate(rows, HEADS, tablefmt=style, disable_numparse=True))

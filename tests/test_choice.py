@@ -108,7 +108,7 @@ def test_a_bid_has_the_highest_price_too(record: dict[str, Any]) -> None:
 
 
 def test_a_little_money_buys_much_time(record: dict[str, Any]) -> None:
-    """Days sooner for cents an hour come first, unless cost alone is asked for."""
+    """Days sooner for cents an hour come first where waiting is asked to count."""
     slow = record | {"id": 1, "cpu_cores_effective": 6.0, "dph_base": 0.05}
     fast = record | {"id": 2, "gpu_ids": [2], "dph_base": 0.16}
     ranking = ranked(slow, fast)
@@ -116,11 +116,11 @@ def test_a_little_money_buys_much_time(record: dict[str, Any]) -> None:
     assert usd[0] < usd[1]
     worth = float((usd[1] - usd[0]) / (hours[0] - hours[1]))  # where both are equal
     assert 0.0 < worth < Assumptions().waiting_usd_per_h
-    assert ids(ranking) == [2, 1]
-    assert ids(ranked(slow, fast, sort="epoch-cost")) == [1, 2]
+    assert ids(ranking) == [1, 2]
+    assert ids(ranked(slow, fast, sort="balanced")) == [2, 1]
     for share, order in ((0.99, [1, 2]), (1.01, [2, 1]), (0.0, [1, 2])):
         assumed = {"waiting_usd_per_h": share * worth}
-        assert ids(ranked(slow, fast, assumed=assumed)) == order
+        assert ids(ranked(slow, fast, sort="balanced", assumed=assumed)) == order
 
 
 def test_what_may_fail_to_run_comes_last(record: dict[str, Any]) -> None:

@@ -72,10 +72,10 @@ _TABLE_ROWS = 20
 @click.option(
     "--sort",
     type=click.Choice(SORT_KEYS),
-    default="balanced",
+    default="epoch-cost",
     show_default=True,
-    help="What the order goes by: cost per epoch with what waiting is worth "
-    "(--assume waiting_usd_per_h=...), cost alone, time per epoch, or price per hour.",
+    help="What the order goes by: cost per epoch, the same with what waiting is worth "
+    "(--assume waiting_usd_per_h=...), time per epoch, or price per hour.",
 )
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
