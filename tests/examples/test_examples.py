@@ -150,7 +150,7 @@ def test_the_ci_job_fails_with_its_training(town: Any, examples: Path) -> None:
     """And has released the machine all the same."""
     (town.folder / "train.py").write_text(TRAIN)
     done = town.run(examples / "ci" / "train.sh", "fail")
-    assert done.returncode == 1
+    assert done.returncode == 8
     assert "ended with exit code 9" in done.stderr
 
 
