@@ -67,8 +67,11 @@ def expected_of(
     """
     machine = machine_of(run, gpus, cpus, model)
     asked = replace(workload, batch_size=run.batch_size)
+    held = replace(kept, batch_size=run.batch_size)
     found = predict(machine, asked, model)
-    later = predict(machine, replace(kept, batch_size=run.batch_size), model)
+    if found.fits[0]:  # whatever room is left: it ran at once
+        found = predict(machine, asked, model, holds_batch=True)
+    later = predict(machine, held, model, holds_batch=True)
     limits = np.stack([later.limits[name] for name in LIMITS])
     speech = speech_of(run, limits, kept, model.host.norm_order)
     return Expected(
