@@ -144,6 +144,7 @@ def test_what_a_failing_command_prints_rents_no_second_machine(
     assert len(street.entries()) == 1
 
 
+@pytest.mark.slow
 def test_a_resumed_job_does_not_rent_again_what_could_not_run_it(
     street: Any, project: Path
 ) -> None:

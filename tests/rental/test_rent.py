@@ -353,6 +353,7 @@ def test_every_fault_has_its_outcome(make_street: Any, name: str, summary: Any) 
     assert_accounted_for(street, done)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_no_fault_of_the_request_that_pays_leaves_anything(
     make_street: Any, name: str

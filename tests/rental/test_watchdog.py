@@ -142,6 +142,7 @@ def test_a_silent_launcher_ends_the_machine(
     assert market.hears(1)
 
 
+@pytest.mark.slow
 def test_a_restart_keeps_the_end_and_one_watchdog(
     market: Market, boot: Boot, tmp_path: Path
 ) -> None:

@@ -22,6 +22,8 @@ from advisor.throughput.fit.benchmarks import Benchmarks, load_benchmarks
 from advisor.throughput.fit.pairs import Pairs, scaling_pairs
 from advisor.throughput.scaling import CLASSES, KINDS
 
+pytestmark = pytest.mark.slow  # a fit for each card that is held out
+
 GPUS = load_gpus()
 ENDS_WITHIN = 1e-4
 """How near a fit comes to its end: L-BFGS-B stops where the loss falls by less than 2e-9
