@@ -109,8 +109,15 @@ _OUT_OF_GPU_MEMORY = re.compile(
     r"|RuntimeError: CUDA out of memory"
     r"|CUDA_ERROR_OUT_OF_MEMORY"
     r"|RESOURCE_EXHAUSTED: Out of memory"
-    r"|error: out of memory\b"
+    r"|CUDA (?:driver )?error: out of memory\b"
 )
+
+_RAISED = re.compile(
+    r"^(?:\[[^\]\n]*\]:?\s*)?(?:\w+\.)*(?P<name>[A-Z]\w*(?:Error|Exception|Interrupt))(?::|$)",
+    re.MULTILINE,
+)
+_PASSED_ON = frozenset({"ChildFailedError", "CalledProcessError"})
+"""What launchers of several processes raise of one that has failed."""
 
 _KILLED_WORKER = re.compile(r"DataLoader worker \(pid[^)]*\) is killed by signal: Killed")
 
@@ -166,7 +173,7 @@ def symptom_of(text: str) -> Symptom | None:
 
 
 def symptom_in_log(text: str, *, counted: bool) -> Symptom | None:
-    """Return the first symptom among the errors that a command has printed.
+    """Return the symptom that a command has ended with, None if it ended otherwise.
 
     Parameters
     ----------
@@ -177,14 +184,18 @@ def symptom_in_log(text: str, *, counted: bool) -> Symptom | None:
     --------
     >>> symptom_in_log("OSError: [Errno 8] Exec format error: './a.sh'", counted=True)
     """
-    found = _first(text, _IN_LOG)
-    full = list(_OUT_OF_GPU_MEMORY.finditer(text))
-    if found is None and full:  # the last is what ended it: loops try smaller batches
-        return Symptom.at("gpu_memory_too_small", text, full[-1].start())
-    killed = None if counted else _KILLED_WORKER.search(text)
-    if found is None and killed is not None:
-        return Symptom.at("host_ram_too_small", text, killed.start())
-    return found
+    patterns = [*_IN_LOG, ("gpu_memory_too_small", _OUT_OF_GPU_MEMORY)]
+    if not counted:
+        patterns.append(("host_ram_too_small", _KILLED_WORKER))
+    found = _all(text, patterns)
+    if not found:
+        return None
+    at, misfit = max(found)  # what was caught before, such as a batch too large, is past
+    end = text.find("\n", at)
+    later = (
+        {match["name"] for match in _RAISED.finditer(text, end)} if end >= 0 else set()
+    )
+    return None if later - _PASSED_ON else Symptom.at(misfit, text, at)
 
 
 def has_gpu_error(text: str) -> bool:
@@ -195,16 +206,23 @@ def has_gpu_error(text: str) -> bool:
 def _first(
     text: str, patterns: Sequence[tuple[Misfit, re.Pattern[str]]]
 ) -> Symptom | None:
-    found = [
+    found = _all(text, patterns)
+    if not found:
+        return None
+    at, misfit = min(found)
+    return Symptom.at(misfit, text, at)
+
+
+def _all(
+    text: str, patterns: Sequence[tuple[Misfit, re.Pattern[str]]]
+) -> list[tuple[int, Misfit]]:
+    """Return where each pattern is in a text, and what it shows."""
+    return [
         (match.start(), misfit)
         for misfit, pattern in patterns
         for match in pattern.finditer(text)
         if _can_be(match)
     ]
-    if not found:
-        return None
-    at, misfit = min(found)
-    return Symptom.at(misfit, text, at)
 
 
 def _can_be(match: re.Match[str]) -> bool:

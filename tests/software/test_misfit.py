@@ -144,6 +144,23 @@ def test_what_a_command_prints_is_not_believed_at_once(text: str) -> None:
     assert symptom_in_log(f"{text}\nSyntaxError: invalid syntax", counted=True) is None
 
 
+@pytest.mark.parametrize(
+    ("after", "counts"),
+    [
+        ("torch.distributed.elastic.multiprocessing.errors.ChildFailedError:", True),
+        ("subprocess.CalledProcessError: Command '['python']' returned 1", True),
+        ("SyntaxError: invalid syntax", False),
+        ("[rank0]: ValueError: no such file", False),
+        ("KeyboardInterrupt", False),
+    ],
+)
+def test_only_what_ended_the_command_counts(after: str, counts: bool) -> None:
+    """A batch that was too large and tried again smaller is past."""
+    full = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
+    found = symptom_in_log(f"{full}\nTraceback:\n  x\n{after}\n", counted=True)
+    assert (found is not None) == counts
+
+
 def test_a_killed_worker_shows_where_nobody_counts() -> None:
     """Only the kernel kills a loader's worker so; where it counts, the count decides."""
     found = symptom_in_log(f"begin\n{WORKER}\n", counted=False)
