@@ -162,7 +162,7 @@ class Assumptions:
         "what a job costs more on the machine after this one: a bargain is one machine. "
         "The tenth best offer costs 1.28 times the best (median over the built-in "
         "profiles, 1.18 to 1.41 in half of them, on the bundled sample; 1.28 and 1.14 to "
-        "1.37 on 1,474 Vast.ai offers of 2026-08-17)",
+        "1.37 on 1,343 Vast.ai offers of 2026-08-17)",
     )
     most_doubt: float = _stated(
         0.2,

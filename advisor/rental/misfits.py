@@ -108,7 +108,7 @@ def misfits_of(desk: Desk, job: str, *, begins: bool) -> Misfits:
             keep_misfit(connection, record)
 
     with open_store(desk.folder) as connection:
-        seen = list(misfits(connection, market, job, desk.now()))
+        seen = list(misfits(connection, market, "" if begins else job, desk.now()))
     if begins:
         seen = [replace(one, job="") for one in seen]
     return Misfits(market, job, desk.now, keep, seen)

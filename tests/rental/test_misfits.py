@@ -187,11 +187,14 @@ def test_rent_and_wait_tries_the_gpu(street: Any) -> None:
 
 
 def test_the_next_rental_remembers_for_a_day_what_did_not_run(street: Any) -> None:
-    """The same machine with the same image; another image, or tomorrow, it may do."""
+    """The same machine with the same image; another image, or tomorrow, it may do.
+
+    Also a job of the same name: it begins anew, and may be another by now.
+    """
     fail_once(street, "no-kernel-image")
-    attempts = street.rent("--wait").document["attempts"]
+    attempts = street.rent("--wait", "--job", "mine").document["attempts"]
     failed = attempts[0]["machine_id"]
-    only = ("--where", f"machine_id={failed}")
+    only = ("--where", f"machine_id={failed}", "--job", "mine")
     refused = street.rent("--wait", *only)
     assert refused.exit_code == 3
     assert "was seen not to run this" in refused.stderr

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from advisor.errors import UsageError
 from advisor.workloads.logs import Asked, LogReading, read_log
 from advisor.workloads.logs.reading import read_from
-from advisor.workloads.logs.text import HEAD_BYTES, TAIL_BYTES, lines_of_text
+from advisor.workloads.logs.text import HEAD_BYTES, TAIL_BYTES, numbered
 
 CASES = Path(__file__).parents[2] / ".." / "shared" / "cases"
 
 
 def read(text: str, batch: int | None = 64, num_gpus: int = 1) -> LogReading:
-    return read_from(lines_of_text(text), "log", Asked(batch, num_gpus))
+    return read_from(numbered(text, 1), "log", Asked(batch, num_gpus))
 
 
 def bar(name: str, steps: int, seconds: int, parts: int = 5, post: str = "") -> str:

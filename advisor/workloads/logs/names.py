@@ -42,8 +42,6 @@ _TRAINING = re.compile(
     re.IGNORECASE,
 )
 
-_EPOCHS = re.compile(r"\W*(?:training |train )?epochs?\W*", re.IGNORECASE)
-
 STEP_UNITS = frozenset({"it", "batch", "batches", "step", "steps", "iter", "iters"})
 SAMPLE_UNITS = frozenset(
     {

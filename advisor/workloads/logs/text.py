@@ -97,17 +97,12 @@ def read_lines(path: Path) -> list[Line]:
     first = head.decode(encoding, errors="replace").lstrip("\ufeff")
     if "\0" in first[:HEAD_BYTES]:
         raise UsageError(f"{path} is not text: give the log that the training printed")
-    found = _numbered(first, 1)
+    found = numbered(first, 1)
     if tail:
         # The first line of the tail is a part of one.
         text = _TORN.sub("", tail.decode(encoding, errors="replace"), count=1)
-        found = found[:-1] + _numbered(text, -(text.rstrip("\n").count("\n") + 1))
+        found = found[:-1] + numbered(text, -(text.rstrip("\n").count("\n") + 1))
     return found
-
-
-def lines_of_text(text: str) -> list[Line]:
-    """Return the lines of a text that is at hand."""
-    return _numbered(text, 1)
 
 
 def _encoding_of(head: bytes) -> str:
@@ -123,7 +118,7 @@ def _encoding_of(head: bytes) -> str:
     return "utf-8"
 
 
-def _numbered(text: str, first: int) -> list[Line]:
+def numbered(text: str, first: int) -> list[Line]:
     """Return the lines of a text, the first of which has the number `first`."""
     found: list[Line] = []
     for at, physical in enumerate(text.replace("\r\n", "\n").split("\n")):
