@@ -1,0 +1,300 @@
+"""A warm process that forks launchers: the real command line on simulated time.
+
+Orders come on stdin, one JSON object a line; reports go to stdout. Two orders::
+
+    {"launch": N, ...}                start one, see `Order`; reports {"launch", "pid"},
+                                      later {"launch", "code"}: -9 if it was killed
+    {"signal": SIGNUM, "launch": N}   reports {"sent", "launch"}: 0 if it has ended by then
+
+A launcher is a whole `advisor` as a shell would start it, but for three things: its time
+is that of the market, its requests say whose they are (header ``X-Launch``), and it may
+be told to meet a fault of its file or a signal at a certain line.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import json
+import mmap
+import os
+import select
+import signal
+import sqlite3
+import struct
+import sys
+import threading
+import urllib.parse
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import httpx
+
+import advisor
+import advisor.__main__
+import advisor.cli.hosts
+import advisor.cli.main
+import advisor.cli.reconcile
+import advisor.cli.release
+import advisor.cli.rent
+import advisor.cli.rentals
+import advisor.cli.run
+import advisor.launch
+import advisor.market.vast
+import advisor.throughput.advice  # noqa: F401  (what launches share is imported once)
+from advisor.cli.environment import Environment
+from advisor.market.keys import VARIABLE
+from advisor.ranking import load_tables
+
+Order = Mapping[str, Any]
+"""``url`` and ``key`` of the market, ``clock`` (file with its time), ``folder`` (home of
+the computer), ``skew_s`` (error of its wall clock), ``words``, ``out`` and ``err`` (files);
+may have ``line`` ([n, signal, file for where that was]), ``file`` (see `FailingFile`),
+``env``, ``rented`` (keywords of `advisor.rented` and ``script``, in place of words)."""
+
+ROOT = Path(advisor.__file__).parent
+ROOMS = tuple(
+    str(ROOT / room)
+    for room in (
+        "app",
+        "launch.py",
+        "rental",
+        "store",
+        "market/http.py",
+        "market/vast",
+        "cli",
+    )
+)
+
+
+class MarketTime:
+    """The market's time: read from a file that all have; to wait is to ask for it."""
+
+    def __init__(self, order: Order) -> None:
+        with Path(order["clock"]).open("rb") as file:
+            self._memory = mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ)
+        self._skew_s = float(order.get("skew_s", 0.0))
+        self._launch = int(order["launch"])
+        self._address = urllib.parse.urlsplit(order["url"]).netloc
+
+    def now(self) -> datetime:
+        """Return the time by the computer's own clock (UTC)."""
+        return datetime.fromtimestamp(self.monotonic() + self._skew_s, UTC)
+
+    def monotonic(self) -> float:
+        """Return the market's time, s since 1970."""
+        return float(struct.unpack("d", self._memory[:8])[0])
+
+    def sleep(self, seconds: float) -> None:
+        """Wait until the time has come; threads beside the main one wait, too."""
+        if not seconds > 0:
+            return
+        alone = threading.current_thread() is threading.main_thread()
+        body = json.dumps({"launch": self._launch, "seconds": seconds, "main": alone})
+        connection = http.client.HTTPConnection(self._address)
+        try:
+            connection.request("POST", "/__sleep", body)
+            connection.getresponse().read()
+        finally:
+            connection.close()
+
+
+class Marked(httpx.HTTPTransport):
+    """The network, with requests that say whose they are."""
+
+    def __init__(self, launch: int) -> None:
+        super().__init__()
+        self._launch = str(launch)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
+        request.headers["X-Launch"] = self._launch
+        return super().handle_request(request)
+
+
+_FAULTS = {
+    "full": (sqlite3.SQLITE_FULL, "SQLITE_FULL", "database or disk is full"),
+    "io": (sqlite3.SQLITE_IOERR, "SQLITE_IOERR", "disk I/O error"),
+    "locked": (sqlite3.SQLITE_BUSY, "SQLITE_BUSY", "database is locked"),
+}
+
+
+class FailingFile:
+    """Faults of the user's file: at the n-th point of a kind, or from it on.
+
+    Parameters
+    ----------
+    fault : ``point`` ("begin", "write" or "commit"), ``at`` (n), ``what`` ("full", "io",
+        "locked", or "kill", which ends the process there), ``lasting``
+    """
+
+    def __init__(self, fault: Mapping[str, Any]) -> None:
+        self._fault = fault
+        self._reached = 0
+
+    def meet(self, connection: sqlite3.Connection, point: str) -> None:
+        """Pass a point of the file, or fail there."""
+        if point != self._fault["point"]:
+            return
+        self._reached += 1
+        late = self._fault["lasting"] and self._reached > self._fault["at"]
+        if self._reached != self._fault["at"] and not late:
+            return
+        if self._fault["what"] == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if connection.in_transaction and self._fault["what"] != "locked":
+            sqlite3.Connection.execute(connection, "ROLLBACK")  # what SQLite does then
+        code, name, text = _FAULTS[self._fault["what"]]
+        error = sqlite3.OperationalError(text)
+        error.sqlite_errorcode, error.sqlite_errorname = code, name
+        raise error
+
+
+_POINTS = {
+    "BEGIN": "begin",
+    "COMMIT": "commit",
+    "INSERT": "write",
+    "UPDATE": "write",
+    "DELETE": "write",
+}
+
+
+def failing_connection(file: FailingFile) -> type[sqlite3.Connection]:
+    """Return a connection whose statements meet the faults of a file."""
+
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+            point = _POINTS.get(sql.split(None, 1)[0].upper())
+            if point is not None:
+                file.meet(self, point)
+            return super().execute(sql, *arguments)
+
+    return Failing
+
+
+def signal_at_line(number: int, signum: int, where: Path) -> None:
+    """Let this process get a signal at the n-th line that it runs in `ROOMS`."""
+    reached = 0
+
+    def on_line(frame: FrameType, event: str, _: Any) -> Callable[..., Any]:
+        nonlocal reached
+        if event == "line":
+            reached += 1
+            if reached == number:
+                place = Path(frame.f_code.co_filename).relative_to(ROOT)
+                where.write_text(f"{place}:{frame.f_lineno}", encoding="utf-8")
+                os.kill(os.getpid(), signum)
+        return on_line
+
+    def on_call(frame: FrameType, _: str, __: Any) -> Callable[..., Any] | None:
+        return on_line if frame.f_code.co_filename.startswith(ROOMS) else None
+
+    sys.settrace(on_call)
+
+
+def run(order: Order) -> None:
+    """Be the launcher that an order asks for; leaves by `SystemExit`."""
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    for name, target in (("out", 1), ("err", 2)):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        os.dup2(os.open(order[name], flags, 0o600), target)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if "file" in order:
+        sqlite3.connect = functools.partial(  # type: ignore[assignment]
+            sqlite3.connect, factory=failing_connection(FailingFile(order["file"]))
+        )
+    time, folder = MarketTime(order), Path(order["folder"])
+    os.chdir(folder)
+    environment = Environment(
+        variables={
+            "VAST_URL": order["url"],
+            VARIABLE: order["key"],
+            "ADVISOR_DATA_DIR": str(folder / "data"),
+            "ADVISOR_CACHE_DIR": str(folder / "cache"),
+            **order.get("env", {}),
+        },
+        home=folder,
+        now=time.now,
+        folder=folder,
+        transport=Marked(order["launch"]),
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+    )
+    # The whole command, its last line of defense included, and not a part of it.
+    Environment.of_this_process = classmethod(lambda _: environment)  # type: ignore[method-assign,assignment]
+    if order.get("rented"):
+        _rented(order["rented"])
+        sys.exit(0)
+    sys.argv = ["advisor", *order["words"]]
+    if "line" in order:
+        number, signum, where = order["line"]
+        signal_at_line(number, signum, Path(where))
+    advisor.__main__.main()
+
+
+def _rented(asked: Mapping[str, Any]) -> None:
+    """Use the Python face as a program would that says how it ended."""
+    keywords = {name: value for name, value in asked.items() if name != "script"}
+    with advisor.rented(**keywords) as machine:
+        machine.run(asked["script"])
+
+
+def main() -> None:
+    """Fork launchers as they are asked for, until stdin ends."""
+    reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    with Path(os.devnull).open("wb") as nothing:
+        os.dup2(nothing.fileno(), 1)
+    load_tables()  # the operating system has the model's pages at hand from now on
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    alive: dict[int, int] = {}
+    orders, left = sys.stdin.fileno(), b""
+
+    def report(**said: Any) -> None:
+        print(json.dumps(said), file=reports, flush=True)
+
+    while True:
+        ready, _, _ = select.select([orders, woken], [], [])
+        if woken in ready:
+            os.read(woken, 4096)
+            for pid in list(alive):
+                done, status = os.waitpid(pid, os.WNOHANG)
+                if done:
+                    code = os.waitstatus_to_exitcode(status)
+                    report(launch=alive.pop(pid), code=code)
+        if orders not in ready:
+            continue
+        got = os.read(orders, 1 << 16)
+        if not got:
+            break
+        *lines, left = (left + got).split(b"\n")
+        for order in map(json.loads, lines):
+            launch = order["launch"]
+            if "signal" in order:
+                there = [pid for pid, number in alive.items() if number == launch]
+                for pid in there:
+                    os.kill(pid, order["signal"])
+                report(sent=len(there), launch=launch)
+                continue
+            child = os.fork()
+            if child == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for end in (woken, wake, reports.fileno()):
+                    os.close(end)
+                run(order)
+            alive[child] = launch
+            report(launch=launch, pid=child)
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
