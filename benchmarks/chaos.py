@@ -3,6 +3,8 @@
     python benchmarks/chaos.py --schedules 1000 --seed 1  # prints what broke, and seeds
     python benchmarks/chaos.py --schedules 50 --only late
     python benchmarks/chaos.py --seed 1 --replay 17       # one of them, told in full
+    python benchmarks/chaos.py --syscalls                 # faults in all that writes
+    python benchmarks/chaos.py --signals --every 7        # at each 7th line of `rent`
 
 Launchers are processes that run the whole command line, up to three at once, on one or two
 computers; a proxy stands between them and the market. What must hold is judged by what
@@ -14,22 +16,31 @@ user's ended, no cap passed, no secret told, exit codes that say what is (see
 from __future__ import annotations
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import pprint
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos_parts.plans import CLASSES, Schedule, draw_schedule
+from advisor.simulator.local import LocalContainers
+
+from chaos_parts.disks import can_have_small_disks
+from chaos_parts.drawing import ALL_CLASSES, draw_schedule
+from chaos_parts.machine_plans import MACHINE_CLASSES
+from chaos_parts.plans import Schedule
 from chaos_parts.promises import Promises
-from chaos_parts.scene import Scene, can_have_small_disks
+from chaos_parts.scene import Scene
+from chaos_parts.sweeps import file_schedules, signal_schedules, syscall_schedules
+from chaos_parts.trap import can_trap
 from chaos_parts.warm import WarmProcess
 
 
@@ -48,7 +59,8 @@ def play(
     schedule: Schedule, warm: WarmProcess, keys: Path, *, aloud: bool = False
 ) -> Played:
     """Play a schedule and look at what must hold."""
-    with Scene(schedule, warm, keys) as scene:
+    began = time.monotonic()
+    with _host(schedule) as host, Scene(schedule, warm, keys, host) as scene:
         scene.play()
         promises = Promises(scene)
         played = list(scene.launched)
@@ -60,7 +72,22 @@ def play(
         counts.update(f"exit {one.code}" for one in played)
         counts.update({f"fault {name}": n for name, n in scene.met.items()})
         log = _log(scene) if aloud else ""
+    counts[f"seconds of {schedule.kind}"] = round(time.monotonic() - began)
     return Played(schedule, tuple(promises.broken), tuple(promises.told), counts, log)
+
+
+@contextlib.contextmanager
+def _host(schedule: Schedule) -> Iterator[LocalContainers | None]:
+    """Yield what plays the machines of a schedule, if they must be there."""
+    if schedule.kind not in MACHINE_CLASSES:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        host = LocalContainers(Path(folder))
+        try:
+            yield host
+        finally:
+            host.close()
 
 
 def _log(scene: Scene) -> str:
@@ -129,29 +156,56 @@ def make_keys(folder: Path) -> Path:
     return folder
 
 
+def _playable(schedules: Sequence[Schedule]) -> list[Schedule]:
+    """Return the schedules that can be played here; tell of the others."""
+    left_out: dict[str, str] = {}
+    if not can_have_small_disks():
+        left_out["disk"] = left_out["hostile"] = "to fill a disk of its own takes root"
+    missing = LocalContainers.missing()
+    if not missing and shutil.which("rsync") is None:
+        missing = "rsync is not installed"
+    if missing:
+        left_out |= dict.fromkeys(MACHINE_CLASSES, missing)
+    for kind in sorted(left_out.keys() & {one.kind for one in schedules}):
+        print(f"class {kind!r} is left out: {left_out[kind]}")
+    return [one for one in schedules if one.kind not in left_out]
+
+
+def _asked(options: argparse.Namespace, keys: Path) -> list[Schedule]:
+    """Return the schedules that the command line asks for."""
+    if options.signals:
+        return list(signal_schedules(options.every))
+    if not options.syscalls:
+        numbers = range(1, options.schedules + 1)
+        if options.replay is not None:
+            numbers = range(options.replay, options.replay + 1)
+        return [draw_schedule(options.seed, n, options.only) for n in numbers]
+    commits = list(file_schedules(options.every))
+    if not can_trap():
+        print("no fault inside a system call: strace is not installed")
+        return commits
+    with contextlib.closing(WarmProcess()) as warm:
+        return commits + syscall_schedules(warm, keys, options.every, len(commits))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Play what the command line asks for; return 1 if a promise is broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--schedules", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", action="append", choices=sorted(CLASSES), default=[])
+    parser.add_argument("--only", action="append", choices=sorted(ALL_CLASSES), default=[])
+    parser.add_argument("--syscalls", action="store_true")
+    parser.add_argument("--signals", action="store_true")
+    parser.add_argument("--every", type=int, default=1, metavar="K")
     parser.add_argument("--replay", type=int, metavar="N")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(argv)
-    kinds = list(options.only or CLASSES)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         keys = make_keys(Path(scratch) / "ssh")
+        schedules = _playable(_asked(options, keys))
         if options.replay is not None:
-            schedule = draw_schedule(options.seed, options.replay, kinds)
-            return _replay(schedule, keys)
-        schedules = [
-            draw_schedule(options.seed, number, kinds)
-            for number in range(1, options.schedules + 1)
-        ]
-        if not can_have_small_disks():
-            print("class 'disk' is left out: to fill a disk of its own takes root")
-            schedules = [one for one in schedules if one.kind != "disk"]
+            return _replay([one for one in schedules if one.number == options.replay], keys)
         counts = play_all(schedules, keys, options.jobs)
     for name, count in sorted(counts.items()):
         print(f"{count:6,} {name}")
@@ -163,17 +217,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if broken else 0
 
 
-def _replay(schedule: Schedule, keys: Path) -> int:
+def _replay(schedules: Sequence[Schedule], keys: Path) -> int:
     """Play one schedule and tell all of it."""
-    pprint.pprint(schedule)
-    warm = WarmProcess()
-    try:
-        played = play(schedule, warm, keys, aloud=True)
-    finally:
-        warm.close()
-    print(played.log)
-    print(*(f"BROKEN: {line}" for line in played.broken), sep="\n")
-    return 1 if played.broken else 0
+    broken = 0
+    with contextlib.closing(WarmProcess()) as warm:
+        for schedule in schedules:
+            pprint.pprint(schedule)
+            played = play(schedule, warm, keys, aloud=True)
+            print(played.log)
+            print(*(f"BROKEN: {line}" for line in played.broken), sep="\n")
+            broken += len(played.broken)
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

@@ -46,14 +46,15 @@ import advisor.launch
 import advisor.market.vast
 import advisor.throughput.advice  # noqa: F401  (what launches share is imported once)
 from advisor.cli.environment import Environment
+from advisor.errors import AdvisorError
 from advisor.market.keys import VARIABLE
 from advisor.ranking import load_tables
 
 Order = Mapping[str, Any]
 """``url`` and ``key`` of the market, ``clock`` (file with its time), ``folder`` (home of
 the computer), ``skew_s`` (error of its wall clock), ``words``, ``out`` and ``err`` (files);
-may have ``line`` ([n, signal, file for where that was]), ``file`` (see `FailingFile`),
-``env``, ``rented`` (keywords of `advisor.rented` and ``script``, in place of words)."""
+may have ``line`` ([n, file for where that was]: the driver is told there), ``file`` (see `FailingFile`),
+``waits`` (it stops itself before the first step), ``env``, ``rented`` (keywords of `advisor.rented` and ``script``, in place of words)."""
 
 ROOT = Path(advisor.__file__).parent
 ROOMS = tuple(
@@ -94,12 +95,17 @@ class MarketTime:
             return
         alone = threading.current_thread() is threading.main_thread()
         body = json.dumps({"launch": self._launch, "seconds": seconds, "main": alone})
-        connection = http.client.HTTPConnection(self._address)
-        try:
-            connection.request("POST", "/__sleep", body)
-            connection.getresponse().read()
-        finally:
-            connection.close()
+        _ask(self._address, "/__sleep", body)
+
+
+def _ask(address: str, path: str, body: str) -> None:
+    """Ask the driver for something, and wait until it is done."""
+    connection = http.client.HTTPConnection(address)
+    try:
+        connection.request("POST", path, body)
+        connection.getresponse().read()
+    finally:
+        connection.close()
 
 
 class Marked(httpx.HTTPTransport):
@@ -154,7 +160,7 @@ class FailingFile:
 
 
 _POINTS = {
-    "BEGIN": "begin",
+    "BEGIN ": "begin",
     "COMMIT": "commit",
     "INSERT": "write",
     "UPDATE": "write",
@@ -167,7 +173,7 @@ def failing_connection(file: FailingFile) -> type[sqlite3.Connection]:
 
     class Failing(sqlite3.Connection):
         def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
-            point = _POINTS.get(sql.split(None, 1)[0].upper())
+            point = _POINTS.get(sql.lstrip()[:6].upper())
             if point is not None:
                 file.meet(self, point)
             return super().execute(sql, *arguments)
@@ -175,8 +181,14 @@ def failing_connection(file: FailingFile) -> type[sqlite3.Connection]:
     return Failing
 
 
-def signal_at_line(number: int, signum: int, where: Path) -> None:
-    """Let this process get a signal at the n-th line that it runs in `ROOMS`."""
+def signal_at_line(order: Order) -> None:
+    """Let this process get a signal at the n-th line that it runs in `ROOMS`.
+
+    Its driver sends it: who is stopped could not say so.
+    """
+    number, where = order["line"]
+    address = urllib.parse.urlsplit(order["url"]).netloc
+    body = json.dumps({"launch": order["launch"]})
     reached = 0
 
     def on_line(frame: FrameType, event: str, _: Any) -> Callable[..., Any]:
@@ -185,8 +197,8 @@ def signal_at_line(number: int, signum: int, where: Path) -> None:
             reached += 1
             if reached == number:
                 place = Path(frame.f_code.co_filename).relative_to(ROOT)
-                where.write_text(f"{place}:{frame.f_lineno}", encoding="utf-8")
-                os.kill(os.getpid(), signum)
+                Path(where).write_text(f"{place}:{frame.f_lineno}", encoding="utf-8")
+                _ask(address, "/__signal", body)
         return on_line
 
     def on_call(frame: FrameType, _: str, __: Any) -> Callable[..., Any] | None:
@@ -226,21 +238,28 @@ def run(order: Order) -> None:
     )
     # The whole command, its last line of defense included, and not a part of it.
     Environment.of_this_process = classmethod(lambda _: environment)  # type: ignore[method-assign,assignment]
-    if order.get("rented"):
-        _rented(order["rented"])
-        sys.exit(0)
     sys.argv = ["advisor", *order["words"]]
+    if order.get("waits"):
+        os.kill(os.getpid(), signal.SIGSTOP)
     if "line" in order:
-        number, signum, where = order["line"]
-        signal_at_line(number, signum, Path(where))
+        signal_at_line(order)
+    if "rented" in order:
+        sys.exit(_rented(order["rented"]))
     advisor.__main__.main()
 
 
-def _rented(asked: Mapping[str, Any]) -> None:
-    """Use the Python face as a program would that says how it ended."""
+def _rented(asked: Mapping[str, Any]) -> int:
+    """Use the Python face as a program would; return how that ended."""
     keywords = {name: value for name, value in asked.items() if name != "script"}
-    with advisor.rented(**keywords) as machine:
-        machine.run(asked["script"])
+    try:
+        with advisor.rented(**keywords) as machine:
+            machine.run(asked["script"])
+    except AdvisorError as error:
+        print(error, file=sys.stderr)
+        return int(error.exit_status)
+    except KeyboardInterrupt:
+        return 130
+    return 0
 
 
 def main() -> None:

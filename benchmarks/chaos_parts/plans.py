@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from chaos_parts.faults import BROKEN, HARD, LATE, TIME
+from chaos_parts.trap import Trap
 
-Kind = Literal["rent", "release", "reconcile"]
+Kind = Literal["rent", "release", "reconcile", "run", "rented"]
 
 DAY_S = 86400.0
 PLACES = ("A", "B")
-KINDS_OF_REQUESTS = ("account", "list", "search", "rent", "show", "destroy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,10 @@ class Step:
     hit, file : what happens to it
     full_at : kind of request at which the computer's disk is full from then on
     damage : what happens to the computer's ledger before: "torn", "newer" or "lost"
+    trap : a system call that fails
+    watch : system calls to count
+    script : what the machine is to run
+    small : whether the computer's disk is a small one
     """
 
     kind: Kind
@@ -77,6 +81,10 @@ class Step:
     file: FileFault | None = None
     full_at: str | None = None
     damage: str = ""
+    trap: Trap | None = None
+    watch: tuple[str, ...] = ()
+    script: str = ""
+    small: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,28 +129,19 @@ class Schedule:
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL, signal.SIGSTOP)
-_LABELS = ("mine", "advisor", "advisor:mine", "advisor:mine:", "")
+_REQUESTS: dict[Kind, tuple[str, ...]] = {
+    "rent": ("account", "list", "search", "rent", "rent", "rent", "show", "destroy"),
+    "release": ("account", "list", "show", "destroy", "destroy"),
+    "reconcile": ("account", "list", "show", "destroy"),
+}
+"""Requests of each command; the more often named is the more often met."""
+
 _LIFETIMES = ("1h", "2h", "20h")
-_MOST_LINES = 30_000
+_LINES: dict[Kind, int] = {"rent": 7000, "release": 1200, "reconcile": 1200}
+"""More lines than a command runs when nothing goes wrong (6,000 and 1,000)."""
 
 
-def draw_schedule(seed: int, number: int, kinds: Sequence[str] = ()) -> Schedule:
-    """Return a schedule: the same for the same seed, number and choice of classes."""
-    draw = random.Random(f"{seed}/{number}")  # noqa: S311  (a schedule, no secret)
-    kind = draw.choice(kinds or tuple(CLASSES))
-    lanes = _lanes(draw, number)
-    plain = Schedule(
-        seed,
-        number,
-        kind,
-        lanes,
-        market_seed=draw.randint(1, 40),
-        console_label=draw.choice(_LABELS),
-    )
-    return CLASSES[kind](draw, plain)
-
-
-def _lanes(draw: random.Random, number: int) -> tuple[tuple[Step, ...], ...]:
+def plain_lanes(draw: random.Random, number: int) -> tuple[tuple[Step, ...], ...]:
     """Return commands without anything that goes wrong."""
     jobs: list[str] = []
     lanes = []
@@ -164,18 +163,18 @@ def _lanes(draw: random.Random, number: int) -> tuple[tuple[Step, ...], ...]:
     return tuple(lanes)
 
 
-def _hit(draw: random.Random, signums: Sequence[int] = _SIGNALS) -> Hit:
-    """Draw a signal and its moment."""
+def _hit(draw: random.Random, kind: Kind, signums: Sequence[int] = _SIGNALS) -> Hit:
+    """Draw a signal to a command, and its moment."""
     signum = draw.choice(signums)
     stopped_s = draw.choice((3.0, 60.0, 400.0, 3 * DAY_S))
     way = draw.choice(("line", "request", "moment"))
     if way == "line":
-        line = int(_MOST_LINES ** draw.uniform(0.3, 1.0))
+        line = draw.randint(1, _LINES[kind])
         return Hit(signum, line=line, stopped_s=stopped_s)
     if way == "request":
-        kind = draw.choice((*KINDS_OF_REQUESTS, "rent", "rent"))
+        request = draw.choice(_REQUESTS[kind])
         when: Literal["before", "after"] = draw.choice(("before", "after"))
-        return Hit(signum, request=(kind, when), stopped_s=stopped_s)
+        return Hit(signum, request=(request, when), stopped_s=stopped_s)
     return Hit(signum, after_s=draw.uniform(0.0, 200.0), stopped_s=stopped_s)
 
 
@@ -192,7 +191,7 @@ def _changed(
 
 def _with_hits(draw: random.Random, schedule: Schedule, share: float) -> Schedule:
     def change(step: Step) -> Step:
-        return replace(step, hit=_hit(draw)) if draw.random() < share else step
+        return replace(step, hit=_hit(draw, step.kind)) if draw.random() < share else step
 
     return _changed(schedule, change)
 
@@ -220,7 +219,7 @@ def _late(draw: random.Random, schedule: Schedule) -> Schedule:
 
 def _signals(draw: random.Random, schedule: Schedule) -> Schedule:
     signums = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    return _changed(schedule, lambda step: replace(step, hit=_hit(draw, signums)))
+    return _changed(schedule, lambda step: replace(step, hit=_hit(draw, step.kind, signums)))
 
 
 def _files(draw: random.Random, schedule: Schedule) -> Schedule:
@@ -286,7 +285,7 @@ def _forgetful(draw: random.Random, schedule: Schedule) -> Schedule:
 
 def _hung(draw: random.Random, schedule: Schedule) -> Schedule:
     """A launcher that is stopped for days, past its machine's end, and cron."""
-    hit = replace(_hit(draw, (signal.SIGSTOP,)), stopped_s=3 * DAY_S)
+    hit = replace(_hit(draw, "rent", (signal.SIGSTOP,)), stopped_s=3 * DAY_S)
     rent = Step(
         "rent",
         f"k{schedule.number}-hung",
@@ -316,4 +315,4 @@ CLASSES: dict[str, Callable[[random.Random, Schedule], Schedule]] = {
     "forgetful": _forgetful,
     "hung": _hung,
 }
-"""What a class adds to plain commands."""
+"""What a class adds to plain commands, where no machine need be there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,7 +11,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from chaos_parts.faults import WAITED_S, lateness_s
-from chaos_parts.scene import KEPT, KEY, Contract, Launched, Scene
+from chaos_parts.machine_plans import WORK
+from chaos_parts.returned import harm_done
+from chaos_parts.scene import KEPT, KEY, Scene
+from chaos_parts.truth import Contract, Launched
 
 UNKNOWN = 7
 """Exit code that says: something may be rented, see 'advisor reconcile'."""
@@ -64,13 +68,13 @@ class Promises:
                 yield f"{name} hangs"
             if "Traceback" in one.err:
                 yield f"{name}: traceback: {one.err.strip().splitlines()[-1][:200]}"
-            if one.code is not None and one.code < 0 and one.code != -signal.SIGKILL:
-                yield f"{name}: died of signal {-one.code}"
-            if step.kind == "rent":
+            if step.kind == "rent" or (step.kind == "rented" and one.code != 0):
                 yield from self._honest(one, name)
+            elif step.kind in ("run", "rented"):
+                yield from self._worked(one, name)
             elif step.kind == "release" and one.code == 0 and step.job:
                 yield from self._released(one, name)
-            if step.kind == "release" and step.job and not one.met and not one.signals:
+            if step.kind == "release" and step.job and not (one.met or one.signals):
                 yield from self._released_without_ledger(one, name)
 
     def _honest(self, one: Launched, name: str) -> Iterator[str]:
@@ -84,14 +88,15 @@ class Promises:
             yield from self._handed(one, name, alive)
         elif one.code != UNKNOWN and not ended_by_killer:
             where = f" (signal at {one.where})" if one.where else ""
-            if alive:
-                yield f"{name}: exit {one.code}{where}, and {len(alive)} alive"
+            said = f"{name}: exit {one.code}{where}"
             late = [c for c in mine if c.created > one.ended]
             lateness = max((lateness_s(fault) for *_, fault in one.met), default=0.0)
-            if late and lateness > WAITED_S:
-                self.told.append(f"{name}: a request took effect {lateness:.0f} s later")
+            if (alive or late) and lateness > WAITED_S:
+                self.told.append(f"{said}; a request took effect {lateness:.0f} s later")
+            elif alive:
+                yield f"{said}, and {len(alive)} alive"
             elif late:
-                yield f"{name}: exit {one.code}, and one appeared after that"
+                yield f"{said}, and one appeared after that"
 
     def _handed(self, one: Launched, name: str, alive: list[Contract]) -> Iterator[str]:
         try:
@@ -106,6 +111,31 @@ class Promises:
                 yield f"{name}: exit 0, and instance {number} is not alive"
         if len(old) > 1:
             yield f"{name}: exit 0, and {len(old)} alive"
+
+    def _worked(self, one: Launched, name: str) -> Iterator[str]:
+        """A job that has ended leaves no machine, and its results are here."""
+        home = self._scene.data(one.step.place).parent
+        if one.code in (0, 8):
+            ours = [c for c in self._of(one.step.job) if not self._was_handed(c)]
+            if any(c.created <= one.ended < c.ended for c in ours):
+                yield f"{name}: exit {one.code}, and its machine is alive"
+        starts = home / "project" / "results" / "starts"
+        if one.code == 0 and one.step.script == WORK:
+            said = starts.read_text(encoding="utf-8") if starts.exists() else "none"
+            if said != "s\n":
+                yield f"{name}: exit 0, and its results are {said!r}"
+        for harm in harm_done(home):
+            yield f"{name}: {harm}"
+        if one is self._launched[-1] and one.code not in (0, 8) and not one.met:
+            yield f"{name}: exit {one.code} though nothing is in its way"
+
+    def _was_handed(self, contract: Contract) -> bool:
+        """Say whether `rent` gave a machine to the user."""
+        return any(
+            f'"instance_id": {contract.number}' in one.out
+            for one in self._launched
+            if one.step.kind == "rent" and one.code == 0
+        )
 
     def _released(self, one: Launched, name: str) -> Iterator[str]:
         handed = self._handed_before(one)
@@ -126,8 +156,8 @@ class Promises:
         before = [
             other
             for other in self._launched
-            if other.step.kind == "rent"
-            and other.code == 0
+            if other.step.kind in ("rent", "run")
+            and (other.code == 0 or other.step.kind == "run")
             and other.step.job == one.step.job
             and other.step.place == one.step.place
             and other.ended <= one.began
@@ -140,10 +170,14 @@ class Promises:
         if self._scene.schedule.caps_usd is not None:
             return
         for one in self._launched:
-            if one.step.kind != "rent":
+            if one.step.kind not in ("rent", "run", "rented"):
                 continue
             spans = sorted(self._of(one.step.job), key=lambda c: (c.created, c.number))
             for first, second in pairwise(spans):
+                if self._was_handed(first) and one.step.kind == "run":
+                    continue  # the user's, beside the job's
+                if second.created < one.began:
+                    continue
                 end = min(first.ended, second.ended, one.ended)
                 stopped = sum(
                     max(min(end, until) - max(second.created, since), 0.0)
@@ -193,7 +227,7 @@ class Promises:
                 continue  # told above
             if self._was_to_be_released(one) or contract.ended >= contract.ends:
                 continue
-            if contract.ended < float("inf") and contract.reason != "end":
+            if contract.ended < math.inf and contract.reason != "end":
                 at = contract.ended - one.ended
                 yield f"{one.step.job}: exit 0, and ended {at:.0f} s later"
 
@@ -264,7 +298,7 @@ class Promises:
         return found[job]
 
     def _alive(self) -> list[Contract]:
-        return [one for one in self._scene.ours() if one.ended == float("inf")]
+        return [one for one in self._scene.ours() if one.ended == math.inf]
 
 
 def secret_files(folder: Path, secret: str) -> Iterator[Path]:

@@ -123,6 +123,7 @@ class Proxy:
     decide : returns the fault of a request, None to pass it on
     lane_of : returns the lane of a launch
     knowing : returns what the faults need to know
+    at_line : told when a launch has come to the line where it gets a signal
 
     Attributes
     ----------
@@ -137,12 +138,14 @@ class Proxy:
         decide: Callable[[Passing], Fault | None],
         lane_of: Callable[[int], int | None],
         knowing: Callable[[Passing], Known],
+        at_line: Callable[[int], None],
     ) -> None:
         self._target = urllib.parse.urlsplit(target).netloc
         self.time = time
         self.decide = decide
         self.lane_of = lane_of
         self.knowing = knowing
+        self.at_line = at_line
         self.lists: list[bytes] = []
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -189,8 +192,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
 
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if self.path == "/__sleep":
-                self._sleep(json.loads(body))
+            if self.path in ("/__sleep", "/__signal"):
+                self._own(json.loads(body))
                 return
             launch = int(self.headers.get("X-Launch") or 0)
             kind = kind_of(self.command, self.path)
@@ -206,10 +209,14 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
 
         do_GET = do_POST = do_PUT = do_DELETE = handle_any
 
-        def _sleep(self, asked: dict[str, Any]) -> None:
-            lane = proxy.lane_of(asked["launch"]) if asked["main"] else None
-            connection = self.connection
-            proxy.time.wait(lane, asked["seconds"], lambda: _is_left(connection))
+        def _own(self, asked: dict[str, Any]) -> None:
+            """Do what launchers ask of the driver: to let time pass, or a signal."""
+            if self.path == "/__signal":
+                proxy.at_line(asked["launch"])
+            else:
+                lane = proxy.lane_of(asked["launch"]) if asked["main"] else None
+                connection = self.connection
+                proxy.time.wait(lane, asked["seconds"], lambda: _is_left(connection))
             with contextlib.suppress(OSError):
                 self.send_response_only(204)
                 self.end_headers()

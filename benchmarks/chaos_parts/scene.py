@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import math
 import random
 import shutil
 import signal
 import sqlite3
-import subprocess
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from advisor.errors import AdvisorError
-from advisor.rental.labels import read_label
 from advisor.simulator import SimClock, World, serve
 from advisor.simulator.accounts import account_id_of
 from advisor.simulator.contract import Wish
 from advisor.store.ledger import Entry, Ledger
 
+from chaos_parts.disks import fill, small_disk
 from chaos_parts.faults import FAULTS, FORGETS, Fault, Known
 from chaos_parts.plans import Hit, Schedule, Step
 from chaos_parts.proxy import Passing, Proxy
 from chaos_parts.simtime import SimTime
+from chaos_parts.trap import Strace
+from chaos_parts.truth import Contract, Launched, contracts_of
 from chaos_parts.warm import WarmProcess
 
 START_UNIX_S = 1_763_650_000.0
@@ -39,70 +40,12 @@ KEPT = frozenset({"handed", "working"})
 
 _RENT = ("rent", "--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1")
 _OPTIONS = ("--yes", "--json", "--start-timeout", "10m", "--job")
-_HANGS_AFTER_S = 60.0
+_RENTED = {"workload": "resnet50", "settings": {"dataset_gb": 1}, "epochs": 2}
+_HANGS_AFTER_S = 90.0
 _SIGNAL_ARRIVES_S = 0.05
 _SETTLE_LANE = 1000
 _ROUNDS = 25
 _ROUND_S = 61.0
-_SMALL_DISK = "size=4m"
-
-
-@dataclass(slots=True)
-class Launched:
-    """A launcher, from its start to its end; times are simulated, s since 1970.
-
-    Attributes
-    ----------
-    step : what it was to do
-    number : of the launch
-    lane : of the schedule
-    began, ended : when
-    code : -9: killed; None: it hung, and was killed for that
-    out, err : what it said
-    where : line at which a signal came, ``""`` if none did
-    stopped : when it was stopped, and until when
-    signals : that were sent
-    met : faults of the market that its requests met: when, kind of request, name
-    """
-
-    step: Step
-    number: int
-    lane: int
-    began: float
-    ended: float = 0.0
-    code: int | None = None
-    out: str = ""
-    err: str = ""
-    where: str = ""
-    stopped: list[tuple[float, float]] = field(default_factory=list)
-    signals: list[int] = field(default_factory=list)
-    met: list[tuple[float, str, str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Contract:
-    """A contract as the market itself knows it.
-
-    Attributes
-    ----------
-    number, account_id : ids
-    job : what its label said when it was rented, ``""`` if that was none of ours
-    ends : when its label says that it must be gone; inf if that was none of ours
-    created, ended : when; the end inf while it is there
-    reason : why it ended
-    usd : billed
-    usd_per_hour : while it runs
-    """
-
-    number: int
-    account_id: int
-    job: str
-    ends: float
-    created: float
-    ended: float
-    reason: str
-    usd: float
-    usd_per_hour: float
 
 
 class Scene:
@@ -122,6 +65,7 @@ class Scene:
         self.schedule = schedule
         self.launched: list[Launched] = []
         self.met: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
         self._warm = warm
         self._keys = keys
         self._host = host
@@ -147,7 +91,14 @@ class Scene:
         self.folder = Path(stack.enter_context(folder))
         self.time = SimTime(self.world, self.folder / "time")
         stack.callback(self.time.close)
-        self.proxy = Proxy(server.url, self.time, self._decide, self._lane, self._known)
+        self.proxy = Proxy(
+            server.url,
+            self.time,
+            self._decide,
+            self._lane,
+            self._known,
+            self._at_line,
+        )
         stack.callback(self.proxy.close)
         for place in self.schedule.places:
             self._set_up(place)
@@ -200,8 +151,12 @@ class Scene:
                 done = self.order(Step("reconcile", "", place))
                 if done.code != 0 and not (place in damaged and done.code in (1, 2)):
                     is_settled = False
-                left = [one for one in self.entries(place) if one.is_open]
-                is_settled = is_settled and all(one.state in KEPT for one in left)
+                alive = {one.number for one in self.ours() if one.ended == math.inf}
+                is_settled = is_settled and all(
+                    one.state in KEPT and one.instance_id in alive
+                    for one in self.entries(place)
+                    if one.is_open
+                )
             if is_settled:
                 return True
             self.time.advance(_ROUND_S)
@@ -220,16 +175,7 @@ class Scene:
 
     def contracts(self) -> list[Contract]:
         """Return all contracts that ever were."""
-        with self.world.looked_at():
-            reasons = {
-                one["instance_id"]: one["reason"]
-                for one in self.world.log.entries
-                if one["kind"] == "destroyed"
-            }
-            return [
-                _contract(one, reasons.get(number, ""), self.time.now)
-                for number, one in self.world.rentals.contracts.items()
-            ]
+        return contracts_of(self.world)
 
     def ours(self) -> list[Contract]:
         """Return the contracts that the user's launchers made."""
@@ -256,9 +202,9 @@ class Scene:
             self.launched.append(done)
             self._by_number[number] = done
         self._damage(step)
-        out, err, where = (self.folder / f"{number}.{name}" for name in ("out", "err", "at"))
-        order = self._order(step, out, err, where)
-        self._warm.start(number, order)
+        files = {name: self.folder / f"{number}.{name}" for name in ("out", "err", "at")}
+        pid = self._warm.start(number, self._order(step, files))
+        strace = self._strace(step, pid, number)
         hit = step.hit
         if hit is not None and hit.after_s is not None:
             self.time.after(hit.after_s, lambda: self._send(done, hit))
@@ -266,33 +212,56 @@ class Scene:
         if done.code is None:
             self._warm.signal(number, signal.SIGKILL)
             self._warm.wait(number, _HANGS_AFTER_S)
+        if strace is not None:
+            self.calls += strace.close()
         done.ended = self.time.now
-        done.out, done.err = (_text(path) for path in (out, err))
-        done.where = _text(where)
+        done.out, done.err, done.where = (_text(path) for path in files.values())
         return done
 
-    def _order(self, step: Step, out: Path, err: Path, where: Path) -> dict[str, Any]:
+    def _strace(self, step: Step, pid: int, number: int) -> Strace | None:
+        """Attach strace to a launcher that waits for it, and let that go."""
+        calls = [step.trap.syscall] if step.trap else list(step.watch)
+        if not calls:
+            return None
+        log = self.folder / f"{number}.strace"
+        strace = Strace(pid, self.data(step.place), calls, log, step.trap)
+        self._warm.signal(number, signal.SIGCONT)
+        return strace
+
+    def _order(self, step: Step, files: Mapping[str, Path]) -> dict[str, Any]:
+        """Return what `launcher` is told of a step."""
         order: dict[str, Any] = {
             "url": self.proxy.url,
             "key": KEY,
             "clock": str(self.folder / "time"),
             "folder": str(self.folder / step.place),
             "skew_s": step.skew_s,
-            "words": _words(step),
-            "out": str(out),
-            "err": str(err),
+            "words": self._words(step),
+            "out": str(files["out"]),
+            "err": str(files["err"]),
+            "waits": step.trap is not None or bool(step.watch),
         }
+        if step.kind == "rented":
+            order["rented"] = {**_RENTED, "job": step.job, "script": step.script}
         if step.hit is not None and step.hit.line is not None:
-            order["line"] = [step.hit.line, step.hit.signum, str(where)]
+            order["line"] = [step.hit.line, str(files["at"])]
         if step.file is not None:
-            fault = step.file
-            order["file"] = {
-                "point": fault.point,
-                "at": fault.at,
-                "what": fault.what,
-                "lasting": fault.lasting,
-            }
+            order["file"] = asdict(step.file)
         return order
+
+    def _words(self, step: Step) -> list[str]:
+        """Return the command line of a step; a job that is known goes on."""
+        if step.kind == "rent":
+            return [*_RENT, *_OPTIONS, step.job, *step.words]
+        if step.kind == "release":
+            return ["release", *(("--job", step.job) if step.job else ("--all",)), "--yes"]
+        if step.kind == "reconcile":
+            return ["reconcile"]
+        if (self.data(step.place) / "jobs" / step.job / "job.json").exists():
+            return ["run", "--yes", "--resume", step.job]
+        project = str(self.folder / step.place / "project")
+        words = ["run", *_RENT[1:], "--yes", "--job", step.job, "--sync", project]
+        return [*words, "--", "sh", "-c", step.script]
 
     def _play_lane(self, lane: int, steps: Sequence[Step]) -> None:
         try:
@@ -306,10 +275,16 @@ class Scene:
         """Make a computer: a home with a data folder, and an ssh key in it."""
         data = self.data(place)
         data.mkdir(parents=True)
-        fills = any(step.full_at for step in self.schedule.steps if step.place == place)
-        if fills:
-            self._stack.enter_context(small_disk(data))
+        steps = [step for step in self.schedule.steps if step.place == place]
+        if any(step.full_at for step in steps):
+            self._stack.enter_context(small_disk(data, "4m"))
+        if any(step.small for step in steps):
+            self._stack.enter_context(small_disk(data.parent, "32m"))
+            data.mkdir()
         shutil.copytree(self._keys, data / "ssh")
+        if any(step.kind == "run" for step in steps):
+            (data.parent / "project").mkdir()
+            (data.parent / "project" / "input").write_text("x", encoding="ascii")
 
     def _copy(self) -> None:
         """Copy the data of one computer to the other, as a synced home does."""
@@ -395,6 +370,11 @@ class Scene:
             self.met[name] += 1
         return FORGETS if name == "forgotten" else FAULTS[name][1]
 
+    def _at_line(self, number: int) -> None:
+        launched = self._by_number[number]
+        if launched.step.hit is not None:
+            self._send(launched, launched.step.hit)
+
     def _drawn(self, passing: Passing) -> str:
         schedule, kind = self.schedule, passing.kind
         if schedule.forgets is not None and kind in ("list", "show"):
@@ -428,62 +408,5 @@ def _go_on(warm: WarmProcess, number: int) -> None:
     warm.signal(number, signal.SIGCONT)
 
 
-def _words(step: Step) -> list[str]:
-    """Return the command line of a step."""
-    if step.kind == "rent":
-        return [*_RENT, *_OPTIONS, step.job, *step.words]
-    if step.kind == "release":
-        return ["release", *(("--job", step.job) if step.job else ("--all",)), "--yes"]
-    return ["reconcile", *step.words]
-
-
-def _contract(one: Any, reason: str, now: float) -> Contract:
-    label = read_label(one.wish.label or "")
-    over = one.destroyed_unix_s
-    return Contract(
-        number=one.instance_id,
-        account_id=one.account_id,
-        job="" if label is None else label.job,
-        ends=float("inf") if label is None else label.ends_unix_s,
-        created=one.created_unix_s,
-        ended=float("inf") if over is None else over,
-        reason=reason,
-        usd=one.meter.usd(now),
-        usd_per_hour=one.gpu_usd_per_hour + one.disk_usd_per_hour,
-    )
-
-
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """Let a folder be a small disk of its own; root alone can do that."""
-    words = ["mount", "-t", "tmpfs", "-o", _SMALL_DISK, "tmpfs", str(folder)]
-    subprocess.run(words, check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(folder: Path) -> None:
-    """Fill the disk that a folder is on, to the last byte."""
-    with (folder / "ballast").open("ab", buffering=0) as file:
-        for size in (1 << 16, 512, 1):
-            with contextlib.suppress(OSError):
-                while True:
-                    file.write(b"x" * size)
-
-
-def can_have_small_disks() -> bool:
-    """Say whether a disk can be filled here."""
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        return False
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with small_disk(Path(folder)):
-                return True
-        except subprocess.CalledProcessError:
-            return False
