@@ -25,7 +25,7 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
 def fill(folder: Path) -> None:
     """Fill the disk that a folder is on, to the last byte."""
     with (folder / "ballast").open("ab", buffering=0) as file:
-        for size in (1 << 16, 512, 1):
+        for size in (1 << 22, 1 << 12, 1):
             with contextlib.suppress(OSError):
                 while True:
                     file.write(b"x" * size)

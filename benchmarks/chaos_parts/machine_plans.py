@@ -25,10 +25,10 @@ done
 """
 
 HOSTILE = {
-    "fills the disk": "mkdir -p results; head -c 60000000 /dev/zero >results/big",
+    "fills the disk": "mkdir -p results; head -c 200000000 /dev/zero >results/big",
     "fills it with many": "mkdir -p results; for i in $(seq 40); do "
-    "head -c 1500000 /dev/zero >results/$i; done",
-    "floods the log": "yes 'a line of a log that nobody reads' | head -c 60000000",
+    "head -c 5000000 /dev/zero >results/$i; done",
+    "floods the log": "yes 'a line of a log that nobody reads' | head -c 200000000",
     "links": "mkdir -p results/deep; ln -s /etc/passwd results/out; ln -s / results/root; "
     "ln -s ../../.. results/deep/up; ln -s . results/self; mkfifo results/pipe",
     "repositories": "mkdir -p results/a/.git results/b.git/objects results/b.git/refs "

@@ -255,10 +255,14 @@ def _clocks(draw: random.Random, schedule: Schedule) -> Schedule:
 
 def _copies(draw: random.Random, schedule: Schedule) -> Schedule:
     """A data folder that is copied while a launcher is at work; the copy reconciles."""
-    first = tuple(replace(step, place="A") for step in schedule.lanes[0])
-    at = draw.uniform(0.0, 150.0)
+    first = tuple(
+        replace(step, place="A", after_s=0.0 if not turn else step.after_s)
+        for turn, step in enumerate(schedule.lanes[0])
+    )
+    at = draw.uniform(1.0, 60.0)
+    pause_s = draw.choice((5.0, 70.0))
     second = tuple(
-        Step("reconcile", "", "B", after_s=at + 5.0 + 70.0 * turn) for turn in range(2)
+        Step("reconcile", "", "B", after_s=after_s) for after_s in (at + 1.0, pause_s)
     )
     return replace(schedule, lanes=(first, second), copied_after_s=at)
 
@@ -285,7 +289,10 @@ def _forgetful(draw: random.Random, schedule: Schedule) -> Schedule:
 
 def _hung(draw: random.Random, schedule: Schedule) -> Schedule:
     """A launcher that is stopped for days, past its machine's end, and cron."""
-    hit = replace(_hit(draw, "rent", (signal.SIGSTOP,)), stopped_s=3 * DAY_S)
+    hit = Hit(signal.SIGSTOP, after_s=draw.uniform(1.0, 50.0), stopped_s=3 * DAY_S)
+    if draw.random() < 0.5:
+        when = (draw.choice(("rent", "show")), draw.choice(("before", "after")))
+        hit = replace(hit, after_s=None, request=when)
     rent = Step(
         "rent",
         f"k{schedule.number}-hung",

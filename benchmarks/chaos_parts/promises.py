@@ -50,6 +50,8 @@ class Promises:
         scene = self._scene
         self.broken += self._launchers()
         self.broken += self._together()
+        self.broken += self._ended_by_others()
+        self.broken += self._left_past_their_end()
         if not scene.settle():
             self.broken.append(f"reconcile does not settle: {self._last_words()}")
         self.broken += self._orphans()
@@ -193,6 +195,35 @@ class Promises:
                     self.told.append(said)
                 else:
                     yield said
+
+    def _ended_by_others(self) -> Iterator[str]:
+        """What a launcher works on is ended by nobody else, but on the user's word."""
+        contracts = {contract.number: contract for contract in self._scene.contracts()}
+        launchers = {
+            one.step.job: one
+            for one in self._launched
+            if one.step.kind in ("rent", "run", "rented")
+        }
+        for at, number, by in self._scene.ended_by:
+            contract = contracts.get(number)
+            owner = launchers.get(contract.job) if contract else None
+            if contract is None or owner is None or by.step.job == owner.step.job:
+                continue
+            others = self._of(contract.job)
+            has_twin = any(c is not contract and c.created <= at < c.ended for c in others)
+            is_asleep = any(since <= at for since, _ in owner.stopped)
+            if owner.began <= at < owner.ended and at < contract.ends and not has_twin:
+                if by.step.kind != "release" and not is_asleep:
+                    yield f"{by.step.kind} ended {number} that a launcher works on"
+
+    def _left_past_their_end(self) -> Iterator[str]:
+        """A `reconcile` that is content leaves nothing that should have ended before."""
+        for one in self._launched:
+            if one.step.kind != "reconcile" or one.code != 0 or one.met:
+                continue
+            for contract in self._scene.ours():
+                if contract.ends + _TICK_S < one.began and one.ended < contract.ended:
+                    yield f"reconcile, exit 0, leaves {contract.number} past its end"
 
     def _orphans(self) -> Iterator[str]:
         """What is alive after `reconcile` is in a ledger, for the user or a job."""

@@ -9,7 +9,7 @@ OBEYED = (".git", ".hg", ".svn", ".envrc", ".vscode", ".idea", ".advisorignore")
 """Names that other programs obey where they find them."""
 
 _BACK = ("results", "checkpoints")
-_LARGEST_LOG_BYTES = 24_000_000
+_LARGEST_LOG_BYTES = 100_000_000
 """Of the small disk that a hostile machine meets: it must not be the log's alone."""
 
 

@@ -43,6 +43,7 @@ _OPTIONS = ("--yes", "--json", "--start-timeout", "10m", "--job")
 _RENTED = {"workload": "resnet50", "settings": {"dataset_gb": 1}, "epochs": 2}
 _HANGS_AFTER_S = 90.0
 _SIGNAL_ARRIVES_S = 0.05
+_SMALL_DISK = "160m"  # no rental begins with less than 100 MB to write in
 _SETTLE_LANE = 1000
 _ROUNDS = 25
 _ROUND_S = 61.0
@@ -66,6 +67,7 @@ class Scene:
         self.launched: list[Launched] = []
         self.met: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
+        self.ended_by: list[tuple[float, int, Launched]] = []
         self._warm = warm
         self._keys = keys
         self._host = host
@@ -277,9 +279,9 @@ class Scene:
         data.mkdir(parents=True)
         steps = [step for step in self.schedule.steps if step.place == place]
         if any(step.full_at for step in steps):
-            self._stack.enter_context(small_disk(data, "4m"))
+            self._stack.enter_context(small_disk(data, _SMALL_DISK))
         if any(step.small for step in steps):
-            self._stack.enter_context(small_disk(data.parent, "32m"))
+            self._stack.enter_context(small_disk(data.parent, _SMALL_DISK))
             data.mkdir()
         shutil.copytree(self._keys, data / "ssh")
         if any(step.kind == "run" for step in steps):
@@ -347,13 +349,16 @@ class Scene:
     def _decide(self, passing: Passing) -> Fault | None:
         """Return what befalls a request; send the signals that are due at it."""
         launched = self._by_number.get(passing.launch)
-        if launched is None or self._calm:
+        if launched is None:
             return None
         with self._lock:
             self._requests[passing.launch, ""] += 1
             self._requests[passing.launch, passing.kind] += 1
             count = self._requests[passing.launch, passing.kind]
         step, hit = launched.step, launched.step.hit
+        if passing.kind == "destroy":
+            number = int(passing.handler.path.rstrip("/").rsplit("/", 1)[1])
+            self.ended_by.append((self.time.now, number, launched))
         if step.full_at == passing.kind and count == 1:
             fill(self.data(step.place))
         if hit is not None and hit.request is not None and count == 1:
@@ -377,6 +382,8 @@ class Scene:
 
     def _drawn(self, passing: Passing) -> str:
         schedule, kind = self.schedule, passing.kind
+        if self._calm:
+            return ""
         if schedule.forgets is not None and kind in ("list", "show"):
             start, length = schedule.forgets
             if start <= self.time.now - START_UNIX_S < start + length:
