@@ -134,6 +134,14 @@ class RentalMarket(Market, Protocol):
         """
         ...
 
+    @property
+    def ahead_s(self) -> float | None:
+        """Seconds by which this computer's clock was ahead at the market's last answer.
+
+        None where the market does not say what time it is, or was not asked yet.
+        """
+        ...
+
     def account(self) -> Account:
         """Return who rents.
 

@@ -109,6 +109,12 @@ class VastMarket:
         self._clock = clock
         self._memory = memory or Memory()
         self._pace = Pace(clock, self._memory)
+        self._ahead_s: float | None = None
+
+    @property
+    def ahead_s(self) -> float | None:
+        """Seconds by which our clock was ahead; see `RentalMarket`."""
+        return self._ahead_s
 
     @property
     def name(self) -> str:
@@ -184,11 +190,7 @@ class VastMarket:
             request = client.build_request("GET", _ACCOUNT)
             turn = Turn(self._pace, "account")
             answer = self._ask(client, request, turn, self._deadline())
-        reply, ahead_s = answer.reply, None
-        if reply.server_time is not None:  # the middle of the second that it names
-            behind_s = (answer.at - reply.server_time).total_seconds() - 0.5
-            ahead_s = behind_s - reply.took_s / 2.0
-        return Pulse(reply.took_s, ahead_s)
+        return Pulse(answer.reply.took_s, _ahead_s(answer))
 
     def account(self) -> Account:
         """Return who rents; see `RentalMarket`."""
@@ -330,7 +332,9 @@ class VastMarket:
 
     def _told(self, reply: Reply) -> answers.Told:
         secret, origin = (self.key.value, self.key.origin) if self.key else (None, None)
-        return answers.told(reply, secret, origin, self._clock.now())
+        answer = answers.told(reply, secret, origin, self._clock.now())
+        self._ahead_s = _ahead_s(answer)
+        return answer
 
     def _client(self, timeout_s: float = _READ_TIMEOUT_S) -> httpx.Client:
         key = self.key.value if self.key else None
@@ -361,6 +365,17 @@ class VastMarket:
 
     def _unix_s(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _ahead_s(answer: answers.Told) -> float | None:
+    """Return by how many seconds our clock is ahead of the one that an answer names.
+
+    That is told in whole seconds, and was on the way for half of what the answer took.
+    """
+    if answer.reply.server_time is None:
+        return None
+    behind_s = (answer.at - answer.reply.server_time).total_seconds() - 0.5
+    return behind_s - answer.reply.took_s / 2.0
 
 
 def open_vast(surroundings: Surroundings) -> VastMarket:

@@ -96,6 +96,16 @@ class Api:
         self._monotonic = monotonic
         self._turnstile = Turnstile()
 
+    @property
+    def date_unix_s(self) -> float:
+        """The time that answers name, s since 1970.
+
+        A clock that only runs faster, or stands still, is not told: whoever rehearses
+        with one has a real clock, and would be refused for that.
+        """
+        clock = self._world.clock
+        return clock.now() if clock.has_own_start else time.time()
+
     def handle(self, request: Request) -> Answer:
         """Return the answer to a request, a refusal included."""
         with self._world.looked_at():

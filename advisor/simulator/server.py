@@ -9,6 +9,7 @@ import struct
 import threading
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import UsageError
@@ -130,6 +131,7 @@ def _server(world: World, started: threading.Event) -> uvicorn.Server:
         access_log=False,
         timeout_graceful_shutdown=_ENDS_WITHIN_S,
         server_header=False,
+        date_header=False,
     )
     return Server(config)
 
@@ -169,7 +171,9 @@ class _Application:
         elif reply.manner == "drip":
             await _drip(reply, receive, send)
         else:
-            response = Response(reply.body, reply.status, dict(reply.headers), reply.kind)
+            headers = {"Date": formatdate(self._api.date_unix_s, usegmt=True)}
+            headers.update(reply.headers)
+            response = Response(reply.body, reply.status, headers, reply.kind)
             await response(scope, receive, send)
 
     async def _reset(self, scope: Scope, receive: Any) -> None:
