@@ -9,6 +9,7 @@ The tree::
      |   +- KeyRefusedError      4  the market refuses the key
      |   +- RateLimitedError     5  too many requests
      |   |   +- QuotaError       5  the market's daily quota is used up
+     |   +- NotSentError         1  surely nothing was sent
      |   +- BadAnswerError       1  the market's answer makes no sense
      |   +- OfferGoneError       3  the offer is no longer there
      |   +- PlacementError       1  a contract was made, and it cannot run
@@ -85,6 +86,10 @@ class QuotaError(RateLimitedError):
 
 class BadAnswerError(MarketError):
     """The market's answer is not what its documentation promises."""
+
+
+class NotSentError(MarketError):
+    """A request that must not be repeated was not sent: surely nothing came of it."""
 
 
 class OfferGoneError(MarketError):
