@@ -37,6 +37,7 @@ LONGEST_S = 7 * 86400.0
 """Seconds that a command may take if nobody says."""
 
 _BEAT = 'touch "$HOME/.advisor/heartbeat"'
+_SILENCE = 'echo $(($(date +%s) - $(stat -c %Y "$HOME/.advisor/heartbeat")))'
 _BEAT_TIMEOUT_S = 30.0
 
 
@@ -135,6 +136,18 @@ class Machine:
     def get(self, folder: str | Path, remote: str = "") -> None:
         """Copy what is in the job's folder, or in a folder in it, into a folder here."""
         pull(self.ssh, f"{WORK}/{remote}".rstrip("/"), Path(folder))
+
+
+def silent_for_s(ssh: Ssh) -> float | None:
+    """Return for how many seconds a machine has heard no launcher; None if unknown.
+
+    Raises
+    ------
+    advisor.errors.UnreachableError
+        if the machine cannot be reached
+    """
+    said = ssh.run(_SILENCE, timeout_s=_BEAT_TIMEOUT_S).stdout.decode(errors="replace")
+    return float(said) if said.strip().isdecimal() else None
 
 
 @contextmanager

@@ -6,8 +6,8 @@ market's labels alone tell whose a machine is and when it must be gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from advisor.errors import (
@@ -23,7 +23,7 @@ from advisor.rental.interrupts import check, shielded
 from advisor.rental.labels import read_label
 from advisor.rental.ordering import SETTLES_WITHIN_S
 from advisor.rental.release import end_instance, release
-from advisor.store.ledger import Entry
+from advisor.store.ledger import Entry, State
 
 ABSENCE_S = 60.0
 """Seconds between two whole listings that must both lack a rental that was ended, or
@@ -184,7 +184,9 @@ def _settle_found(
     if entry.absent_at is not None:
         entry = desk.ledger.found(entry.label)
     if entry.state == "gone":
-        entry = desk.ledger.back(entry.label, desk.now(), "the market shows it again")
+        before = desk.ledger.before_gone(entry.label)
+        reason = "the market shows it again"
+        entry = desk.ledger.advance(entry.label, before, desk.now(), reason)
     if entry.state in ("handed", "working"):
         who = "you" if entry.state == "handed" else f"job {entry.job}"
         yield Finding(entry.label, "kept", known, f"it runs for {who}")
@@ -203,7 +205,7 @@ def _release(
     """End a rental that the market shows."""
     ids = [instance.instance_id for instance in instances]
     known = entry.instance_id if entry.instance_id in ids else min(ids)
-    release(desk, entry.seen_as(known), reason)
+    release(desk, replace(entry, instance_id=known), reason)
     return Finding(entry.label, "released", known, reason)
 
 
@@ -228,13 +230,15 @@ def _settle_absent(desk: Desk, entry: Entry) -> Finding:
     if not used and entry.state != "releasing":
         left_s = max(left_s, entry.intended_at + SETTLES_WITHIN_S - now)
     if left_s > 0.0 or desk.clocks_differ():
-        action: Action = "missing" if used else "waiting"
+        action: Action = "waiting" if known is None else "missing"
         return Finding(
             entry.label, action, known, f"{reason}; sure in {max(left_s, 1.0):.0f} s"
         )
     reason = "the market shows it no more"
-    closed = {"releasing": "released"}.get(entry.state, "gone" if used else "refused")
-    desk.ledger.advance(entry.label, closed, now, reason)  # type: ignore[arg-type]
+    closed: State = "gone" if used else "refused"
+    if entry.state == "releasing":
+        closed = "released"
+    desk.ledger.advance(entry.label, closed, now, reason)
     return Finding(entry.label, "closed", known, reason)
 
 

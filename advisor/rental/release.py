@@ -8,17 +8,77 @@ is ended all the same.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from advisor.errors import AdvisorError, MarketError, RentalStateUnknownError, StoreError
 from advisor.rental.desk import Desk
 from advisor.rental.interrupts import shielded
+from advisor.rental.labels import read_label
 from advisor.store.ledger import Entry, State
 
 _LOOKS = 10
 _PAUSE_S = 3.0
 _WATCH_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Releasable:
+    """A rental of the account that can be ended.
+
+    Attributes
+    ----------
+    label, job, instance_id : of the rental; the id is None where nobody knows it
+    entry : in this computer's ledger; None where that has none, or cannot be read
+    """
+
+    label: str
+    job: str
+    instance_id: int | None
+    entry: Entry | None
+
+
+def releasable(desk: Desk) -> Sequence[Releasable]:
+    """Return what can be ended: by the ledger, and by the labels that the market shows.
+
+    Raises
+    ------
+    MarketError
+        if the market does not list the account's rentals
+    """
+    listed = desk.listed()
+    entries: Sequence[Entry] = ()
+    try:
+        entries = desk.ledger.entries(desk.account)
+    except StoreError as error:
+        desk.told(f"{error}; the market's labels alone tell what is rented")
+    found = [
+        Releasable(one.label, one.job, one.instance_id, one)
+        for one in entries
+        if one.is_open
+    ]
+    ours = {one.label for one in found}
+    for label, instances in listed.items():
+        told = read_label(label)
+        if told is not None and label not in ours:
+            found += [
+                Releasable(label, told.job, one.instance_id, None) for one in instances
+            ]
+    return found
+
+
+def end(desk: Desk, rental: Releasable, reason: str) -> None:
+    """End a rental, see `release`."""
+    if rental.entry is not None:
+        release(desk, rental.entry, reason)
+        return
+    with shielded(f"releasing instance {rental.instance_id}"):
+        try:
+            end_rental(desk, rental.label, rental.instance_id)
+        except MarketError as error:
+            raise _may_bill(f"instance {rental.instance_id}", error) from error
+    desk.told(f"instance {rental.instance_id}: released")
 
 
 def release(desk: Desk, entry: Entry, reason: str) -> None:
@@ -33,16 +93,18 @@ def release(desk: Desk, entry: Entry, reason: str) -> None:
     known = entry.instance_id
     name = entry.label if known is None else f"instance {known}"
     with shielded(f"releasing {name}"):
-        note_state(desk, entry, "releasing", reason)
+        note_state(desk, entry, "releasing", reason, known)
         try:
             end_rental(desk, entry.label, known)
         except MarketError as error:
-            message = (
-                f"{name} may still be there and bill: {error}; run 'advisor reconcile'"
-            )
-            raise RentalStateUnknownError(message) from error
+            raise _may_bill(name, error) from error
         note_state(desk, entry, "released", reason)
     desk.told(f"{name}: released")
+
+
+def _may_bill(name: str, error: MarketError) -> RentalStateUnknownError:
+    message = f"{name} may still be there and bill: {error}; run 'advisor reconcile'"
+    return RentalStateUnknownError(message)
 
 
 @contextmanager
@@ -92,7 +154,7 @@ def note_state(
         desk.ledger.advance(
             entry.label, state, desk.now(), reason, instance_id=instance_id
         )
-    except StoreError as error:
+    except AdvisorError as error:
         desk.told(f"{entry.label}: {state} ({reason}), which is not written: {error}")
 
 

@@ -23,18 +23,21 @@ from advisor.errors import (
     ResultsLeftError,
     UnreachableError,
 )
-from advisor.market.lifecycle import RUNNING, Instance
+from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
+from advisor.rental.hold import Hold
 from advisor.rental.jobs import JobRecord, job_folder, save_job
 from advisor.rental.labels import read_label
-from advisor.rental.machine import WORK, heartbeats
+from advisor.rental.machine import WORK, heartbeats, silent_for_s
 from advisor.rental.outgoing.decide import Outgoing
+from advisor.rental.presence import MachineLostError, Presence
 from advisor.rental.probe import symptom_of_end
 from advisor.rental.release import released
 from advisor.rental.remote_job import RemoteJob
 from advisor.rental.rent import Confirm, renting
 from advisor.rental.request import Rental, RentRequest
 from advisor.rental.ssh import Ssh
+from advisor.rental.strays import look_for_strays
 from advisor.rental.sync import prepare, pull, push
 from advisor.software.misfit import Symptom
 from advisor.store.ledger import Entry
@@ -44,17 +47,13 @@ Result = TypeVar("Result")
 MACHINES = 5
 """Machines that one launch may use up, one after the other."""
 
-_ENDING = ("releasing", "released")
 _LOOK_S = 60.0
 _CHECKPOINT_S = 300.0
 _PATIENCE_S = 300.0
 _PAUSE_S = 5.0
+_HEARD_S = 180.0  # three heartbeats
 _LAST_CHANCE_S = 300.0  # before the end, for copying back
 _LOG_END_BYTES = 1 << 16  # where a command says why it failed
-
-
-class MachineLostError(Exception):
-    """The machine that had the command is no more of use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +161,16 @@ def _machine(
     new one is decided before it is rented.
     """
     desk, misfits = launch.desk, launch.request.misfits
-    for entry in desk.ledger.entries(desk.account):
-        if entry.job != job.name or entry.state != "handed":
-            continue
+    entry = _at_work(desk, job.name)
+    if entry is not None:
         with desk.work_on(entry.label) as alone:
             if not alone:
                 message = f"another launcher follows {job.name}: it is not picked up"
                 raise AdvisorError(message)
-            with released(desk, entry, ResultsLeftError):
-                instance = _running(desk, entry)
+            hold = Hold(desk, entry.label)
+            hold.renew()
+            with released(desk, entry, ResultsLeftError), hold.kept():
+                instance = _picked_up(launch, entry)
                 desk.told(f"instance {instance.instance_id}: picked up again")
                 try:
                     yield entry, instance, job, None
@@ -192,26 +192,48 @@ def _machine(
             raise
 
 
-def _running(desk: Desk, entry: Entry) -> Instance:
-    """Return the instance of a job, if it still runs.
+def _at_work(desk: Desk, name: str) -> Entry | None:
+    """Return the machine that a job works on; what its user has is none of these."""
+    for entry in desk.ledger.entries(desk.account):
+        if entry.job == name and entry.state == "working":
+            return entry
+    return None
+
+
+def _picked_up(launch: Launch, entry: Entry) -> Instance:
+    """Return the instance of a job whose launcher is gone, once it is known to run.
 
     Raises
     ------
     MachineLostError
         if it does not, and another one is to be rented
-    AdvisorError
-        if somebody released it: nobody wants another one
+    ResultsLeftError
+        if it is not ours to follow, or to end: its launcher on another computer lives,
+        or the user has given it another label
     """
-    found = None
-    if entry.instance_id is not None:
-        found = desk.market.instance(entry.instance_id)
-    if found is None or found.status != RUNNING:
-        if desk.ledger.entry(entry.label).state in _ENDING:
-            message = f"instance {entry.instance_id} was released: the job is not done"
-            raise AdvisorError(message)
-        state = "gone" if found is None else str(found.status)
-        raise MachineLostError(f"instance {entry.instance_id} is {state}")
-    return found
+    desk = launch.desk
+    presence = Presence(desk, entry)
+    while (instance := presence.instance()) is None:
+        desk.sleep(_PAUSE_S)
+    if instance.label != entry.label:
+        message = (
+            f"instance {instance.instance_id} is called {instance.label!r} by now: give "
+            f"it back its label {entry.label} to go on, or end it in the market's console"
+        )
+        raise ResultsLeftError(message)
+    if not desk.is_here(entry.place) and _is_heard(launch, instance):
+        message = (
+            f"job {entry.job} is followed from another computer: end its launcher there, "
+            "or release the job"
+        )
+        raise ResultsLeftError(message)
+    return instance
+
+
+def _is_heard(launch: Launch, instance: Instance) -> bool:
+    """Say whether a machine has heard a launcher, who is not this one, of late."""
+    silence_s = silent_for_s(launch.ssh_to(instance))
+    return silence_s is not None and silence_s < _HEARD_S
 
 
 def _work(
@@ -223,6 +245,7 @@ def _work(
 ) -> Ended:
     """Run the command on a machine to its end."""
     desk = launch.desk
+    presence = Presence(desk, entry)
     ssh = launch.ssh_to(instance)
     remote = RemoteJob(ssh, job.name)
     log = _log_of(desk.folder, job.name, entry.label)
@@ -236,18 +259,18 @@ def _work(
 
     try:
         with heartbeats(ssh, desk.told, launch.grace_s):
-            _patiently(desk, entry, begin)
+            _patiently(presence, begin)
             if entry.state == "held":
-                desk.ledger.advance(entry.label, "handed", desk.now(), "it runs a job")
+                desk.ledger.advance(entry.label, "working", desk.now(), "it runs a job")
             try:
-                _follow(launch, job, entry, remote, log)
+                _follow(launch, job, presence, remote, log)
             except (KeyboardInterrupt, OverBudgetError):
                 _stop(desk, job, remote)
                 raise
-            state = _patiently(desk, entry, remote.state)
+            state = _patiently(presence, remote.state)
             if state.exit_code is None:
                 raise MachineLostError(f"the command is {state.phase}")
-            _fetch_at_last(launch, job, entry, ssh)
+            _fetch_at_last(launch, job, presence, ssh)
             job = replace(job, exit_code=state.exit_code)
             save_job(desk.folder, job)
             symptom = None
@@ -280,8 +303,9 @@ def _save(desk: Desk, job: JobRecord, ssh: Ssh) -> None:
         desk.told(f"what the command wrote could not be copied back: {error}")
 
 
-def _patiently(desk: Desk, entry: Entry, call: Callable[[], Result]) -> Result:
+def _patiently(presence: Presence, call: Callable[[], Result]) -> Result:
     """Call what may be called again, until the machine can be reached or is lost."""
+    desk = presence.desk
     begun = desk.clock.monotonic()
     while True:
         try:
@@ -290,25 +314,27 @@ def _patiently(desk: Desk, entry: Entry, call: Callable[[], Result]) -> Result:
             if desk.clock.monotonic() - begun > _PATIENCE_S:
                 raise
             desk.told(f"{error}; trying again")
-        _look_after(desk, entry)
+        _look_after(presence)
         desk.sleep(_PAUSE_S)
 
 
-def _fetch_at_last(launch: Launch, job: JobRecord, entry: Entry, ssh: Ssh) -> None:
+def _fetch_at_last(
+    launch: Launch, job: JobRecord, presence: Presence, ssh: Ssh
+) -> None:
     """Copy the results back; where that fails, leave the machine with them."""
     try:
-        _patiently(launch.desk, entry, lambda: _fetch(ssh, job, Path(job.folder)))
+        _patiently(presence, lambda: _fetch(ssh, job, Path(job.folder)))
     except (AdvisorError, OSError) as error:
         message = (
             f"the command has ended, but its results cannot be copied: {error}; they "
-            f"stay on instance {entry.instance_id}, which bills, until its end: mend it "
+            f"stay on instance {presence.entry.instance_id}, which bills, until its end: mend it "
             f"and '{launch.resuming}'"
         )
         raise ResultsLeftError(message) from error
 
 
 def _follow(
-    launch: Launch, job: JobRecord, entry: Entry, remote: RemoteJob, log: Path
+    launch: Launch, job: JobRecord, presence: Presence, remote: RemoteJob, log: Path
 ) -> None:
     """Hand on what the command prints; fetch checkpoints and look after the machine."""
     desk = launch.desk
@@ -320,7 +346,7 @@ def _follow(
         nonlocal looked, fetched
         if clock() - looked >= _LOOK_S:
             looked = clock()
-            _look_after(desk, entry)
+            _look_after(presence)
         if clock() - fetched >= _CHECKPOINT_S:
             fetched = clock()
             try:
@@ -337,13 +363,15 @@ def _follow(
             tick()
 
 
-def _look_after(desk: Desk, entry: Entry) -> None:
+def _look_after(presence: Presence) -> None:
     """Raise if the machine is lost, or its time is over."""
+    desk, entry = presence.desk, presence.entry
     if desk.now() > entry.ends_at - _LAST_CHANCE_S:
         message = "the machine's lifetime is over before the job is done: resume it"
         raise OverBudgetError(message)
+    look_for_strays(desk)
     try:
-        _running(desk, entry)
+        presence.instance()
     except KeyRefusedError:
         raise
     except MarketError as error:  # the command runs all the same

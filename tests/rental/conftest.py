@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
@@ -39,8 +42,16 @@ class Street:
     folder: Path
     run_command: Callable[..., Any]
 
-    def environment(self, machine: str = "here", key: str = KEY) -> Environment:
-        """Return the outside world of a launcher on one of the user's machines."""
+    def environment(
+        self, machine: str = "here", key: str = KEY, gateway: Any = None, skew_s: float = 0
+    ) -> Environment:
+        """Return the outside world of a launcher on one of the user's machines.
+
+        Parameters
+        ----------
+        gateway : what lies between it and the market
+        skew_s : by which its clock is ahead
+        """
         home = self.folder / machine
         home.mkdir(exist_ok=True)
         return Environment(
@@ -51,8 +62,9 @@ class Street:
                 "ADVISOR_CACHE_DIR": str(home / "cache"),
             },
             home=home,
-            now=lambda: datetime.fromtimestamp(self.world.clock.now(), UTC),
+            now=lambda: datetime.fromtimestamp(self.world.clock.now() + skew_s, UTC),
             folder=home,
+            transport=gateway,
             monotonic=self.world.clock.now,
             sleep=self.sleep,
         )
@@ -60,15 +72,17 @@ class Street:
     def sleep(self, seconds: float) -> None:
         self.world.advance(seconds)
 
-    def launch(self, *words: str, machine: str = "here", key: str = KEY) -> Any:
+    def launch(
+        self, *words: str, machine: str = "here", key: str = KEY, **world: Any
+    ) -> Any:
         """Run one command line as the process would; return its `Outcome`."""
-        outcome = self.run_command(words, self.environment(machine, key))
+        outcome = self.run_command(words, self.environment(machine, key, **world))
         assert KEY not in outcome.stdout + outcome.stderr
         return outcome
 
-    def rent(self, *words: str, machine: str = "here", key: str = KEY) -> Any:
+    def rent(self, *words: str, **world: Any) -> Any:
         """Rent for the workload of the tests."""
-        return self.launch(*RENT, *words, machine=machine, key=key)
+        return self.launch(*RENT, *words, **world)
 
     def run(self, project: Path, script: str, *words: str) -> Any:
         """Run a shell script on a machine, with a folder; the machines must be there."""
@@ -105,6 +119,100 @@ class Street:
 
     def labels(self) -> list[str]:
         return [str(one["label"]) for one in self.instances()]
+
+
+Send = Callable[[], httpx.Response]
+Act = Callable[[httpx.Request, Send], httpx.Response]
+
+
+@dataclass
+class Gateway(httpx.BaseTransport):
+    """The network, where one kind of request is met by `act`.
+
+    Attributes
+    ----------
+    method, path : of the requests; `path` is a part of it
+    act : gets the request, and what sends it on
+    times : requests that are met so; the rest pass
+    seen : requests that were
+    """
+
+    method: str
+    path: str
+    act: Act
+    times: int = 10**9
+    seen: list[httpx.Request] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._network = httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        def send() -> httpx.Response:
+            response = self._network.handle_request(request)
+            response.read()
+            return response
+
+        wanted = request.method == self.method and self.path in request.url.path
+        if not wanted or len(self.seen) >= self.times:
+            return send()
+        request.read()
+        self.seen.append(request)
+        return self.act(request, send)
+
+
+def twice(_request: httpx.Request, send: Send) -> httpx.Response:
+    """Send a request twice, as HTTP allows for a PUT; the second answer is told."""
+    send()
+    return send()
+
+
+def lost(request: httpx.Request, send: Send) -> httpx.Response:
+    """Send a request, and lose its answer."""
+    send()
+    message = "the connection broke"
+    raise httpx.ReadError(message, request=request)
+
+
+def late(by_s: float, clock: Any) -> Act:
+    """Break the connection; the request takes effect so many simulated seconds later."""
+
+    def act(request: httpx.Request, send: Send) -> httpx.Response:
+        due = clock.now() + by_s
+
+        def arrive() -> None:
+            arrived = threading.Event()
+            while clock.now() < due:
+                arrived.wait(0.005)
+            send()
+
+        threading.Thread(target=arrive, daemon=True).start()
+        message = "the connection broke"
+        raise httpx.ReadError(message, request=request)
+
+    return act
+
+
+def edited(change: Callable[[dict[str, Any]], None]) -> Act:
+    """Change the JSON of an answer."""
+
+    def act(_request: httpx.Request, send: Send) -> httpx.Response:
+        response = send()
+        document = response.json()
+        change(document)
+        body = json.dumps(document).encode()
+        return httpx.Response(response.status_code, json=json.loads(body))
+
+    return act
+
+
+def instead(document: Any) -> Act:
+    """Answer in the market's place, as it would."""
+
+    def act(_request: httpx.Request, send: Send) -> httpx.Response:
+        date = send().headers["Date"]
+        return httpx.Response(200, json=document, headers={"Date": date})
+
+    return act
 
 
 MakeStreet = Callable[..., Street]
