@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from advisor.clock import Clock
-from advisor.errors import MarketError
+from advisor.errors import MarketError, StoreError
 from advisor.market.lifecycle import Instance, RentalMarket
 from advisor.rental.interrupts import window
 from advisor.rental.labels import PREFIX
 from advisor.store.ledger import Ledger
+from advisor.store.place import place_of
 
 CLOCKS_DIFFER_S = 300.0
 """Seconds by which this computer's clock may differ from the market's; an assumption."""
@@ -24,7 +23,6 @@ CLOCKS_DIFFER_S = 300.0
 _LOCKS = "launchers"
 _CONFIRM_PAUSE_S = 5.0
 _SAME_DIFFERENCE_S = 60.0
-_MACHINE_ID = Path("/etc/machine-id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +55,7 @@ class Desk:
     @property
     def place(self) -> str:
         """This computer and data folder: a copy of the folder elsewhere is another."""
-        known = [platform.node(), str(self.folder.resolve())]
-        with suppress(OSError):
-            known.append(_MACHINE_ID.read_text(encoding="ascii").strip())
-        return hashlib.sha256("\0".join(known).encode()).hexdigest()[:16]
+        return place_of(self.folder)
 
     def is_here(self, place: str) -> bool:
         """Say whether an entry of the ledger was written here; old ones do not tell."""
@@ -132,13 +127,16 @@ class Desk:
         `advisor.rental.hold`.
         """
         folder = self.folder / _LOCKS
-        folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / f"{label.replace(':', '+')}.lock", thread_local=False)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout:
             yield False
             return
+        except OSError as error:
+            message = f"{folder}: {error.strerror}: no launcher can be told from a dead one"
+            raise StoreError(message) from error
         try:
             yield True
         finally:

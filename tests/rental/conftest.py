@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -143,13 +144,11 @@ class Gateway(httpx.BaseTransport):
     times: int = 10**9
     seen: list[httpx.Request] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self._network = httpx.HTTPTransport()
-
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         def send() -> httpx.Response:
-            response = self._network.handle_request(request)
-            response.read()
+            with httpx.HTTPTransport(verify=False) as network:  # noqa: S501  (loopback)
+                response = network.handle_request(request)
+                response.read()
             return response
 
         wanted = request.method == self.method and self.path in request.url.path
@@ -176,14 +175,19 @@ def lost(request: httpx.Request, send: Send) -> httpx.Response:
 def late(by_s: float, clock: Any) -> Act:
     """Break the connection; the request takes effect so many simulated seconds later."""
 
-    def act(request: httpx.Request, send: Send) -> httpx.Response:
+    def act(request: httpx.Request, _send: Send) -> httpx.Response:
         due = clock.now() + by_s
 
         def arrive() -> None:
-            arrived = threading.Event()
             while clock.now() < due:
-                arrived.wait(0.005)
-            send()
+                time.sleep(0.002)
+            httpx.request(
+                request.method,
+                request.url,
+                content=request.content,
+                headers=request.headers,
+                trust_env=False,
+            )
 
         threading.Thread(target=arrive, daemon=True).start()
         message = "the connection broke"
