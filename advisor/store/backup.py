@@ -46,7 +46,7 @@ def back_up(file: Path, path: Path) -> None:
         raise StoreError(message) from error
     finally:
         with suppress(OSError):
-            new.unlink(missing_ok=True)
+            _remove(new)
 
 
 def _places(path: Path) -> Iterator[Path]:
@@ -57,12 +57,19 @@ def _places(path: Path) -> Iterator[Path]:
 
 def _copy(file: Path, path: Path) -> None:
     """Copy a database to a new file, which is on the disk then."""
-    path.unlink(missing_ok=True)
+    _remove(path)
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     # By a connection of its own: one that may write waits for itself for ever.
     with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(path)) as copy:
         source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file is all of it
     _sync(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a database that may have been broken off, with what SQLite has beside it."""
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

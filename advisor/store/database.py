@@ -235,19 +235,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")
     connection.execute("PRAGMA foreign_keys = ON")
-    if _version(connection) == len(MIGRATIONS):
+    if _version(connection, path) == len(MIGRATIONS):
         return
     with transaction(connection):
-        version = _version(connection)  # another process may have been quicker
-        if version > len(MIGRATIONS):
-            message = (
-                f"{path} was written by a newer advisor: update advisor, or keep data "
-                "elsewhere with ADVISOR_DATA_DIR"
-            )
-            raise StoreTornError(message)
-        if version < 0:
-            message = f"{path} is of version {version}: {_WAY_OUT}"
-            raise StoreTornError(message)
+        version = _version(connection, path)  # another process may have been quicker
         if version < len(MIGRATIONS) and _has_tables(connection):
             back_up(path, path.with_name(f"{path.name}.v{version}.bak"))
         for script in MIGRATIONS[version:]:
@@ -256,8 +247,18 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of a file's schema, if this advisor knows it."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        message = (
+            f"{path} was written by a newer advisor: update advisor, or keep data "
+            "elsewhere with ADVISOR_DATA_DIR"
+        )
+        raise StoreTornError(message)
+    if version < 0:
+        message = f"{path} is no file of advisor's (version {version}): {_WAY_OUT}"
+        raise StoreTornError(message)
     return int(version)
 
 

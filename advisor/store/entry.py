@@ -115,6 +115,9 @@ class Torn:
 
 COLUMNS = tuple(field.name for field in fields(Entry))
 
+_FOR_PEOPLE = ("gpu_name", "reason", "place")
+"""Texts that are shown, and that a market or a disk's fault may have filled."""
+
 
 def plain_text(text: str) -> str:
     """Return a text that any terminal and SQLite take: no escapes, no half characters."""
@@ -131,7 +134,7 @@ def row_of(entry: Entry) -> list[object]:
     """
     named = {name: getattr(entry, name) for name in COLUMNS}
     named["gpu_ids"] = json.dumps(entry.gpu_ids)
-    named["reason"] = plain_text(entry.reason)
+    named |= {name: plain_text(named[name]) for name in _FOR_PEOPLE}
     parsed(list(named.values()))
     return list(named.values())
 
@@ -145,12 +148,12 @@ def parsed(row: Sequence[object]) -> Entry:
         if it makes no sense; the message says what
     """
     named: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
-    named["gpu_ids"] = _gpu_ids(named["gpu_ids"])
     for name, makes_sense in _CHECKS.items():
         if not makes_sense(named[name]):
             message = f"its {name} is {plain_text(repr(named[name]))[:60]}"
             raise ValueError(message)
-    for name in ("gpu_name", "reason"):
+    named["gpu_ids"] = _gpu_ids(named["gpu_ids"])
+    for name in _FOR_PEOPLE:
         named[name] = plain_text(named[name])
     return Entry(**named)
 
@@ -234,7 +237,7 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "state": _is_state,
     "offer_id": _is_id,
     "machine_id": _is_id,
-    "gpu_ids": lambda value: value is not None,
+    "gpu_ids": lambda value: _gpu_ids(value) is not None,
     "gpu_name": _is_text,
     "num_gpus": _is_positive,
     "usd_per_hour": _is_usd,

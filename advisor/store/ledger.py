@@ -287,22 +287,25 @@ class Ledger:
                     _tell(store, wanted, at)
                 return wanted
 
-        return self._in_store(write)
+        after = self._in_store(write)
+        Reserve(self.folder).renew()  # there may be room by now
+        return after
 
     def _in_store(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Do something in the file, on a full disk in the room that was kept for it."""
-        reserve = Reserve(self.folder)
-        while True:
-            try:
-                with open_store(self.folder) as store:
-                    done = work(store)
-            except StoreFullError:
-                if not reserve.give_up():
-                    raise
-            else:
-                break
-        reserve.renew()
-        return done
+        reserve, given_up = Reserve(self.folder), False
+        try:
+            while True:
+                try:
+                    with open_store(self.folder) as store:
+                        return work(store)
+                except StoreFullError:
+                    if not reserve.give_up():
+                        raise
+                    given_up = True
+        finally:
+            if given_up:
+                reserve.renew()
 
 
 def _rows(

@@ -9,7 +9,6 @@ disk is full, and made anew when there is room again.
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +19,16 @@ NAME = "advisor.reserve"
 """Name of the file in the user's data folder."""
 
 SIZE = 1 << 20
-"""Bytes. A commit of the ledger takes a few pages of 4 KiB in the write-ahead log and as
-many in the file, and the log's index 32 KiB: about 100 KiB as measured by
-``tests/store/test_reserve.py``."""
+"""Bytes. While it is open the ledger takes 32 KiB for the index of its write-ahead log, a
+few pages of 4 KiB in the log for each commit, and as many in the file at most: a part of
+the reserve is enough, as ``tests/store/test_reserve.py`` shows on a full disk."""
 
 _PART = SIZE // 4
-"""Bytes that are given up at a time: whoever fills the disk may be quicker once, or
+"""Bytes that are given up at a time: whoever fills the disk may be quicker once or
 twice."""
 
-_ROOM = 4 * SIZE
-"""Bytes that must be free before it is made anew by the way: else it would take the room
-that it has just made."""
+_STEP = SIZE // 16
+"""Bytes by which less than all of it is taken back, where there is not so much room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class Reserve:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self._size() < SIZE:
-                self._allocate()
+                self._allocate(SIZE)
         except OSError as error:
             message = (
                 f"{self.path}: {error.strerror}: {SIZE >> 20} MiB are kept free, so that "
@@ -77,10 +75,16 @@ class Reserve:
         return False
 
     def renew(self) -> None:
-        """Make the reserve anew if there is plenty of room, else leave it as it is."""
+        """Take back what was given up, or as much of it as there is room for.
+
+        Most of it is free again once the file is closed, and whoever has filled the disk
+        would take it next.
+        """
         with suppress(OSError):
-            if self._size() < SIZE and shutil.disk_usage(self.folder).free >= _ROOM:
-                self._allocate()
+            for size in range(SIZE, self._size(), -_STEP):
+                with suppress(OSError):
+                    self._allocate(size)
+                    return
 
     def _size(self) -> int:
         """Return how many bytes of it there are."""
@@ -89,12 +93,12 @@ class Reserve:
         except FileNotFoundError:
             return 0
 
-    def _allocate(self) -> None:
-        """Bring the file to its size, or leave it as it was."""
+    def _allocate(self, size: int) -> None:
+        """Bring the file to a size, or leave it as it was."""
         handle = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600)
         before = os.fstat(handle).st_size
         try:
-            _fill(handle)
+            _take(handle, before, size)
         except OSError:
             os.ftruncate(handle, before)
             raise
@@ -102,12 +106,13 @@ class Reserve:
             os.close(handle)
 
 
-def _fill(handle: int) -> None:
-    """Take space on the disk for all of a file."""
+def _take(handle: int, before: int, size: int) -> None:
+    """Take space on the disk for a file that has some already."""
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(handle, 0, SIZE)
+        os.posix_fallocate(handle, 0, size)
         return
-    with os.fdopen(os.dup(handle), "wb") as file:
-        file.write(os.urandom(SIZE))  # zeros take no space where a disk compresses
+    with os.fdopen(os.dup(handle), "r+b") as file:
+        file.seek(before)
+        file.write(os.urandom(size - before))  # a disk that compresses keeps no zeros
         file.flush()
         os.fsync(file.fileno())
