@@ -193,17 +193,7 @@ def open_store(folder: Path) -> Iterator[sqlite3.Connection]:
     """
     path = folder / STORE
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists():  # what one rents is nobody else's to read
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        kind = StoreFullError if _is_full(folder) else StoreError
-        message = f"{path}: {error.strerror}: check the disk and who may write to it"
-        raise kind(message) from error
-    try:
-        with closing(
-            sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
-        ) as connection:
+        with closing(_opened(path)) as connection:
             _prepare(connection, path)
             yield connection
     except sqlite3.Error as error:
@@ -221,6 +211,34 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open a file, made where there is none; on a read-only disk it can be read."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():  # what one rents is nobody else's to read
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        name, is_uri = str(path), False
+        if _is_read_only(path.parent) and not _has_journal(path):
+            # SQLite would make an index for a journal that there is not.
+            name, is_uri = f"{path.absolute().as_uri()}?immutable=1", True
+    except OSError as error:
+        kind = StoreFullError if _is_full(path.parent) else StoreError
+        message = f"{path}: {error.strerror}: check the disk and who may write to it"
+        raise kind(message) from error
+    return sqlite3.connect(name, timeout=_WAIT_S, isolation_level=None, uri=is_uri)
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Tell whether the disk of a folder is mounted read-only."""
+    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+def _has_journal(path: Path) -> bool:
+    """Tell whether some of a file is in its write-ahead log alone."""
+    journal = path.with_name(f"{path.name}-wal")
+    return journal.exists() and journal.stat().st_size > 0
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -275,7 +293,7 @@ _WAY_OUT = (
 
 def _explained(error: sqlite3.Error, path: Path) -> StoreError:
     """Return the error that says what to do about a file that does not work."""
-    said = " ".join(c for c in str(error).split() if c.isprintable())
+    said = " ".join(word for word in str(error).split() if word.isprintable())
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE)
     kind = code & 0xFF  # the rest of an extended code says where
     if kind in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}:
@@ -292,7 +310,7 @@ def _explained(error: sqlite3.Error, path: Path) -> StoreError:
         or code == sqlite3.SQLITE_IOERR_WRITE  # also where a quota is used up
         or (failed and _is_full(path.parent))
     ):
-        return StoreFullError(f"{path}: {said}: make room on its disk")
+        return StoreFullError(f"{path}: {said}: make room on its disk, or check it")
     return StoreError(f"{path}: {said}: check the disk and who may write to it")
 
 

@@ -273,8 +273,8 @@ class Ledger:
             nonlocal wanted
             with transaction(store):
                 number, before = _found(store, label)
-                if before == wanted:  # an earlier try was said to fail, and did not
-                    return wanted
+                if before == wanted and (at is None or _told(store, wanted, at)):
+                    return wanted  # an earlier try was said to fail, and did not
                 wanted = change(before)
                 if wanted == before and at is None:
                     return before
@@ -396,3 +396,9 @@ def _tell(store: sqlite3.Connection, entry: Entry, at: float) -> None:
         "INSERT INTO rental_event VALUES (?, ?, ?, ?)",
         (entry.label, at, entry.state, plain_text(entry.reason)),
     )
+
+
+def _told(store: sqlite3.Connection, entry: Entry, at: float) -> bool:
+    """Return whether the history of a rental has its state, at its time, as the last."""
+    steps = _steps(store, entry.label)
+    return bool(steps) and steps[-1] == (at, entry.state, entry.reason)
