@@ -4,6 +4,7 @@ The tree::
 
     AdvisorError                 1  something failed; the message says what to do
      +- UsageError               2  the command line, a profile or a file is wrong
+     |   +- StoreTornError       2  (a StoreError too) the user's file is no file of ours
      +- NothingFitsError         3  no offer meets the constraints
      +- MarketError              1  the market could not be asked
      |   +- KeyRefusedError      4  the market refuses the key
@@ -18,6 +19,9 @@ The tree::
      +- RemoteError              1  a rented machine cannot be reached, or a command fails
      |   +- UnreachableError     1  no ssh to it, or a connection that broke
      |   +- ResultsLeftError     1  the results could not be copied back, and stay there
+     +- StoreError               1  the user's own file cannot be read or written
+     |   +- StoreFullError       1  there is no room for it
+     +- LeaseLostError           1  another process works on the rental
      +- OverBudgetError          6  it fits, but not the budget
      +- CommandFailedError       8  the user's own command failed on its machine
      +- RentalStateUnknownError  7  a rental may exist; nobody can say
@@ -56,6 +60,27 @@ class UsageError(AdvisorError):
     """The command line, a workload profile or an input file is wrong."""
 
     exit_status = ExitStatus.USAGE
+
+
+class StoreError(AdvisorError):
+    """The user's own file (ledger, history, hosts, runs) cannot be read or written.
+
+    Whoever ends a machine goes on without it.
+    """
+
+
+class StoreFullError(StoreError):
+    """The user's own file cannot grow: the disk, or the user's share of it, is full."""
+
+
+class StoreTornError(StoreError, UsageError):
+    """The user's own file is torn, is something else, or a newer version's."""
+
+    exit_status = ExitStatus.USAGE
+
+
+class LeaseLostError(AdvisorError):
+    """Another process works on a rental: this one may not, or may not any more."""
 
 
 class NothingFitsError(AdvisorError):

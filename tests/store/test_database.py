@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.errors import AdvisorError, UsageError
+from advisor.errors import AdvisorError, StoreError, UsageError
 from advisor.resources import STORE
 from advisor.store.database import MIGRATIONS, open_store, transaction
 
@@ -56,9 +56,9 @@ def test_what_is_no_database_is_left_alone(tmp_path: Path, content: bytes) -> No
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """A file in the folder's place is an error of the system, told as it is."""
+    """A file in the folder's place is an error of the store, as all its errors are."""
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OSError, match="file"), open_store(tmp_path / "file"):
+    with pytest.raises(StoreError, match="file"), open_store(tmp_path / "file"):
         pass
 
 
