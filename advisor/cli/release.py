@@ -55,7 +55,9 @@ def command(  # noqa: PLR0917  (one argument an option)
             if everything or one.job == job or one.instance_id == instance_id
         ]
         if not chosen:
-            message = "nothing of that is rented: 'advisor rentals --all' shows the ledger"
+            message = (
+                "nothing of that is rented: 'advisor rentals --all' shows the ledger"
+            )
             raise UsageError(message)
         _confirm(chosen, yes=yes)
         _release_all(desk, chosen)

@@ -135,7 +135,9 @@ class Desk:
             yield False
             return
         except OSError as error:
-            message = f"{folder}: {error.strerror}: no launcher can be told from a dead one"
+            message = (
+                f"{folder}: {error.strerror}: no launcher can be told from a dead one"
+            )
             raise StoreError(message) from error
         try:
             yield True

@@ -43,6 +43,21 @@ class Hold:
         """Take it that an entry was written with this hold."""
         self._renewed_at = entry.intended_at
 
+    def succeed(self, entry: Entry) -> None:
+        """Take a rental over whose launcher is known to be dead.
+
+        Raises
+        ------
+        LeaseLostError
+            if it has ended
+        StoreError
+            if that cannot be written
+        """
+        self._desk.ledger.let_go(entry.label, entry.holder)
+        now = self._desk.now()
+        self._desk.ledger.lease(entry.label, self.token, now, now + LEASE_S)
+        self._renewed_at = now
+
     def renew(self) -> None:
         """Renew the lease if it is time to.
 

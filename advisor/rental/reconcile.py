@@ -126,13 +126,10 @@ def unsettled(findings: Sequence[Finding]) -> RentalStateUnknownError | None:
     if not open_ones:
         return None
     told = "; ".join(f"{one.label}: {one.reason}" for one in open_ones)
-    message = f"{told}; run 'advisor reconcile' in {ABSENCE_S:.0f} s"
-    return RentalStateUnknownError(message)
+    return RentalStateUnknownError(f"{told}; run 'advisor reconcile' again")
 
 
-def _settle(
-    desk: Desk, entry: Entry, instances: Sequence[Instance]
-) -> Sequence[Finding]:
+def _settle(desk: Desk, entry: Entry, instances: Sequence[Instance]) -> Sequence[Finding]:
     """Settle one rental of the ledger; what goes wrong with it is its own finding."""
     try:
         return list(_settled(desk, entry, instances))

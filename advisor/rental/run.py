@@ -168,7 +168,7 @@ def _machine(
                 message = f"another launcher follows {job.name}: it is not picked up"
                 raise AdvisorError(message)
             hold = Hold(desk, entry.label)
-            hold.renew()
+            hold.succeed(entry)
             with released(desk, entry, ResultsLeftError), hold.kept():
                 instance = _picked_up(launch, entry)
                 desk.told(f"instance {instance.instance_id}: picked up again")
@@ -318,9 +318,7 @@ def _patiently(presence: Presence, call: Callable[[], Result]) -> Result:
         desk.sleep(_PAUSE_S)
 
 
-def _fetch_at_last(
-    launch: Launch, job: JobRecord, presence: Presence, ssh: Ssh
-) -> None:
+def _fetch_at_last(launch: Launch, job: JobRecord, presence: Presence, ssh: Ssh) -> None:
     """Copy the results back; where that fails, leave the machine with them."""
     try:
         _patiently(presence, lambda: _fetch(ssh, job, Path(job.folder)))

@@ -44,7 +44,11 @@ class Street:
     run_command: Callable[..., Any]
 
     def environment(
-        self, machine: str = "here", key: str = KEY, gateway: Any = None, skew_s: float = 0
+        self,
+        machine: str = "here",
+        key: str = KEY,
+        gateway: Any = None,
+        skew_s: float = 0,
     ) -> Environment:
         """Return the outside world of a launcher on one of the user's machines.
 
