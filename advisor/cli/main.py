@@ -25,6 +25,7 @@ _COMMANDS = {
     "rent": "advisor.cli.rent",
     "run": "advisor.cli.run",
     "rentals": "advisor.cli.rentals",
+    "renew": "advisor.cli.renew",
     "release": "advisor.cli.release",
     "reconcile": "advisor.cli.reconcile",
     "predict": "advisor.cli.predict",

@@ -20,7 +20,7 @@ from advisor.rental.rent import Confirm, ranked, renting, seen_again
 from advisor.rental.request import Attempt
 from advisor.report.formats import lines_of, to_json
 from advisor.report.rental import dry_run as dry_run_document
-from advisor.report.rental import not_rented, rented
+from advisor.report.rental import lease_words, not_rented, rented
 
 
 @click.command("rent")
@@ -62,10 +62,12 @@ def command(
     need_stdout()
     planned = plan(environment, options, wait_for_ssh=wait, heartbeat_s=lease)
     with deferred():
-        _rent(planned, confirm, as_json=as_json)
+        _rent(planned, confirm, lease_s=lease, as_json=as_json)
 
 
-def _rent(planned: Plan, confirm: Confirm | None, *, as_json: bool) -> None:
+def _rent(
+    planned: Plan, confirm: Confirm | None, *, lease_s: float | None, as_json: bool
+) -> None:
     """Rent, tell what was rented, and leave it to the user.
 
     In this order: who was not told has no machine, and it is released.
@@ -75,7 +77,7 @@ def _rent(planned: Plan, confirm: Confirm | None, *, as_json: bool) -> None:
     is_told = False
     try:
         with renting(desk, planned.request, confirm, attempts) as rental:
-            document = rented(rental, str(planned.key_file))
+            document = rented(rental, str(planned.key_file), lease_s)
             check()
             with window():  # whoever reads may let us wait
                 is_told = True
@@ -128,6 +130,9 @@ def rental_lines(document: dict[str, Any]) -> str:
         ),
         ("ends at", f"{document['ends_at']} at the latest"),
     ]
+    if document.get("lease_s"):
+        renewal = f"'advisor renew {document['instance_id']}'"
+        pairs.append(("lease", f"{lease_words(document['lease_s'])}: {renewal}"))
     if document["instance_id"] is not None:
         pairs.insert(0, ("instance", str(document["instance_id"])))
     if ssh:
