@@ -8,7 +8,6 @@ from advisor.cli.environment import Environment
 from advisor.cli.options import format_options
 from advisor.cli.output import result
 from advisor.cli.renting import market_option, open_rental_desk
-from advisor.rental.interrupts import deferred
 from advisor.rental.reconcile import reconcile, unsettled
 from advisor.report.formats import Format
 from advisor.report.listing import listing
@@ -28,7 +27,6 @@ def command(environment: Environment, /, market: str, output_format: Format) -> 
     lifetime. Exit code 7: the outcome of a rental is still open; again in a minute.
     """
     desk = open_rental_desk(environment, market)
-    click.get_current_context().with_resource(deferred())
     findings = reconcile(desk)
     rows = [finding_row(one) for one in findings]
     result(listing("rentals", rows, _COLUMNS, output_format))

@@ -10,7 +10,6 @@ from advisor.cli.environment import Environment
 from advisor.cli.renting import market_option, need_terminal, open_rental_desk
 from advisor.errors import AdvisorError, RentalStateUnknownError, UsageError
 from advisor.rental.desk import Desk
-from advisor.rental.interrupts import deferred, window
 from advisor.rental.reconcile import reconcile
 from advisor.rental.release import release
 from advisor.store.ledger import Entry
@@ -39,7 +38,6 @@ def command(  # noqa: PLR0917  (one argument an option)
         message = "say what to release: an INSTANCE_ID, --job NAME or --all"
         raise UsageError(message)
     desk = open_rental_desk(environment, market)
-    click.get_current_context().with_resource(deferred())
     reconcile(desk)  # finds the instance of a rental that nobody knew the id of
     chosen = [
         entry
@@ -74,5 +72,4 @@ def _confirm(chosen: Sequence[Entry], *, yes: bool) -> None:
         return
     need_terminal("release")
     told = ", ".join(str(entry.instance_id) for entry in chosen)
-    with window():
-        click.confirm(f"end instance {told} and lose its disk?", abort=True, err=True)
+    click.confirm(f"end instance {told} and lose its disk?", abort=True, err=True)
