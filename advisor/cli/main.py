@@ -105,13 +105,21 @@ def app(ctx: click.Context) -> None:
     help_if_alone(ctx)
 
 
-def run(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit code (see `advisor.errors`)."""
+def run(
+    argv: Sequence[str] | None = None, environment: Environment | None = None
+) -> int:
+    """Run the command line; return its exit code (see `advisor.errors`).
+
+    Parameters
+    ----------
+    argv : its words; None: those that this process was started with
+    environment : the outside world; None: as this process finds it
+    """
     try:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # CPU names hold trade marks
                 stream.reconfigure(errors="replace")
-        code = app.main(args=argv, prog_name="advisor", standalone_mode=False)
+        code = app.main(argv, "advisor", standalone_mode=False, obj=environment)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
