@@ -27,6 +27,7 @@ from advisor.cli.sending import private_of
 from advisor.cost.job import RENTALS
 from advisor.cost.job import Rental as RentalKind
 from advisor.rental import arguments
+from advisor.rental.interrupts import check, deferred
 from advisor.rental.machine import DEFAULT_GRACE_S, LONGEST_S, Machine, heartbeats
 from advisor.rental.outgoing.decide import MAX_SYNC_GB
 from advisor.rental.preflight import check_programs
@@ -172,6 +173,14 @@ class rented:  # noqa: N801  (used as a function)
 
     def __enter__(self) -> Machine:
         """Rent; return the machine once ssh answers."""
+        try:
+            with deferred(hand_on=True):
+                return self._rent()
+        except BaseException as error:  # Ctrl-C that came when all was done
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def _rent(self) -> Machine:
         with ExitStack() as stack:
             check_programs("rsync")
             planned = plan(
@@ -186,6 +195,7 @@ class rented:  # noqa: N801  (used as a function)
             stack.enter_context(ended_in_time(desk, rental.entry))
             ssh = ssh_to(self._environment, planned.key_file, rental.instance)
             stack.enter_context(heartbeats(ssh, desk.told, self._grace_s))
+            check()
             self._stack = stack.pop_all()
         return Machine(rental, ssh, private_of(self._environment), desk.told)
 
@@ -196,7 +206,8 @@ class rented:  # noqa: N801  (used as a function)
         traceback: TracebackType | None,
     ) -> None:
         """Release the machine."""
-        self._stack.__exit__(kind, error, traceback)
+        with deferred(hand_on=True):
+            self._stack.__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> AsyncMachine:
         """Rent without keeping the event loop; see `AsyncMachine`."""

@@ -18,7 +18,7 @@ from advisor.cli.options import (
     max_age_option,
     no_nan,
 )
-from advisor.cli.output import remark, result
+from advisor.cli.output import aside, remark, result
 from advisor.cli.session import Constraints, JobOptions, ask, with_kept_data
 from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.errors import AdvisorError, UsageError
@@ -128,7 +128,7 @@ def command(  # noqa: PLR0917  (one argument an option)
             return
         if shown:
             remark(f"{headline(ranking, answer, environment.now())}; reading on")
-            click.echo(table(shown), err=True)
+            aside(table(shown))
 
     answer = ask(
         environment,

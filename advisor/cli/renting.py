@@ -28,6 +28,7 @@ from advisor.ranking import Ranking, load_tables, rank
 from advisor.rental.candidate import Candidate
 from advisor.rental.caps import Caps
 from advisor.rental.desk import Desk, open_desk
+from advisor.rental.interrupts import window
 from advisor.rental.labels import check_job, job_of
 from advisor.rental.misfits import misfits_of
 from advisor.rental.preflight import check_lifetime, check_programs, check_room
@@ -310,12 +311,13 @@ def confirmation(*, yes: bool) -> Callable[[Candidate, float], bool] | None:
 
     def ask(candidate: Candidate, ends_at: float) -> bool:
         bill, at = candidate.ranking.bill, candidate.at
-        return click.confirm(
+        question = (
             f"rent offer {candidate.offer_id}, {candidate.name}, for "
             f"${candidate.usd_per_hour:.3f}/h until {stamp(ends_at)} at the latest? "
-            f"(the job: about ${bill.job_usd[at]:.2f} and {bill.job_hours[at]:.3g} h)",
-            err=True,
+            f"(the job: about ${bill.job_usd[at]:.2f} and {bill.job_hours[at]:.3g} h)"
         )
+        with window():
+            return click.confirm(question, err=True)
 
     return ask
 

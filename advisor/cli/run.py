@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import click
 from advisor.cli.delivered import compare, predicted_of
 from advisor.cli.environment import Environment
 from advisor.cli.options import duration_s
-from advisor.cli.output import remark, result
+from advisor.cli.output import need_stdout, remark, result, showing
 from advisor.cli.rent import rental_lines, would_rent
 from advisor.cli.renting import (
     Plan,
@@ -25,10 +26,10 @@ from advisor.cli.renting import (
 )
 from advisor.cli.resuming import is_finished, resumed, resuming_line
 from advisor.cli.sending import Sender, sync_options
-from advisor.cli.signals import interrupt_on_sigterm
 from advisor.errors import AdvisorError, CommandFailedError, UsageError
 from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
+from advisor.rental.interrupts import deferred
 from advisor.rental.jobs import JobRecord
 from advisor.rental.outgoing.command import check_command, check_words, stays_here
 from advisor.rental.outgoing.decide import Outgoing
@@ -114,6 +115,8 @@ def command(  # noqa: PLR0917  (one argument an option)
     releases. A machine that is lost is replaced, and the command starts again beside its
     last checkpoints. Should this process die, '--resume JOB' goes on.
     """
+    if as_json:
+        need_stdout()
     environment: Environment = ctx.obj
     sender = Sender(environment, max_sync_gb)
     confirm = None if dry_run else confirmation(yes=options["yes"])
@@ -161,7 +164,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         job.name, yes=options["yes"], grace_s=grace, max_sync_gb=max_sync_gb
     )
     remark(f"job {job.name}: '{resuming}' goes on with it")
-    interrupt_on_sigterm()
+    ctx.with_resource(deferred())
     launch = _launch(
         environment,
         planned,
@@ -173,6 +176,8 @@ def command(  # noqa: PLR0917  (one argument an option)
     )
     ended = _carried_out(launch, job, as_json=as_json)
     compare(environment, ended, planned.job.workload)
+    if as_json:
+        result(to_json(ended_document(ended.job, ended)), owed=True)
     if ended.job.exit_code != 0:
         raise CommandFailedError(failure_words(ended))
 
@@ -239,16 +244,14 @@ def _dry(planned: Plan, outgoing: Outgoing, *, as_json: bool) -> None:
 
 
 def _carried_out(launch: Launch, job: JobRecord, *, as_json: bool) -> Ended:
-    """Carry out a job; print how it ended, or why not, where a program wants it."""
+    """Carry out a job; print why it did not end, where a program wants that."""
     try:
-        ended = carry_out(launch, job)
+        return carry_out(launch, job)
     except AdvisorError as error:
         if as_json:
-            result(to_json(not_ended_document(job, error)))
+            with suppress(AdvisorError):  # what went wrong first counts
+                result(to_json(not_ended_document(job, error)))
         raise
-    if as_json:
-        result(to_json(ended_document(ended.job, ended)))
-    return ended
 
 
 def _launch(
@@ -261,12 +264,6 @@ def _launch(
     resuming: str,
     as_json: bool,
 ) -> Launch:
-    stream = sys.stderr if as_json else sys.stdout
-
-    def show(piece: bytes) -> None:
-        stream.buffer.write(piece)
-        stream.buffer.flush()
-
     def connect(instance: Instance) -> Ssh:
         return ssh_to(environment, planned.key_file, instance)
 
@@ -282,7 +279,7 @@ def _launch(
         confirm,
         connect,
         predicted,
-        show,
+        showing(sys.stderr if as_json else sys.stdout),
         grace_s,
         outgoing,
         resuming,

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from advisor.cli.output import remark, result
-from advisor.cli.signals import interrupt_on_sigterm
+from advisor.rental.interrupts import deferred, window
 from advisor.simulator.clock import SimClock
 from advisor.simulator.local import LocalContainers
 from advisor.simulator.scenarios import SCENARIOS, faults_named, load_faults
@@ -102,15 +102,19 @@ def command(
     world = World(
         offers, seed, SimClock.parse(clock), pace=True, faults=faults, host=machines
     )
-    with serve(world, host, port) as server, contextlib.ExitStack() as stack:
+    with (
+        serve(world, host, port) as server,
+        contextlib.ExitStack() as stack,
+        deferred(),
+    ):
         if machines is not None:
             stack.callback(machines.close)
         result(
             f"{server.url} is a market: VAST_URL={server.url} VAST_API_KEY=any-word "
             "for 'advisor' and 'vastai'"
         )
-        interrupt_on_sigterm()
         try:
-            threading.Event().wait()
+            with window():
+                threading.Event().wait()
         except KeyboardInterrupt:
             remark("the market is closed")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from advisor.errors import RemoteError, UsageError
 from advisor.rental.arguments import above_zero, names
+from advisor.rental.beats import BEAT_TIMEOUT_S, beat, beat_every_s
 from advisor.rental.outgoing.decide import (
     GB,
     MAX_SYNC_GB,
@@ -28,17 +29,11 @@ from advisor.rental.sync import prepare, pull, push
 WORK = "work"
 """Folder of the job on the machine, in the home folder."""
 
-_BEAT_S = 60.0
-
 DEFAULT_GRACE_S = 3600.0
 """Seconds without a sign of its launcher after which a machine ends itself."""
 
 LONGEST_S = 7 * 86400.0
 """Seconds that a command may take if nobody says."""
-
-_BEAT = 'touch "$HOME/.advisor/heartbeat"'
-_SILENCE = 'echo $(($(date +%s) - $(stat -c %Y "$HOME/.advisor/heartbeat")))'
-_BEAT_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +133,6 @@ class Machine:
         pull(self.ssh, f"{WORK}/{remote}".rstrip("/"), Path(folder))
 
 
-def silent_for_s(ssh: Ssh) -> float | None:
-    """Return for how many seconds a machine has heard no launcher; None if unknown.
-
-    Raises
-    ------
-    advisor.errors.UnreachableError
-        if the machine cannot be reached
-    """
-    said = ssh.run(_SILENCE, timeout_s=_BEAT_TIMEOUT_S).stdout.decode(errors="replace")
-    return float(said) if said.strip().isdecimal() else None
-
-
 @contextmanager
 def heartbeats(ssh: Ssh, told: Callable[[str], None], grace_s: float) -> Iterator[None]:
     """Let a machine hear from its launcher while a block runs.
@@ -161,22 +144,22 @@ def heartbeats(ssh: Ssh, told: Callable[[str], None], grace_s: float) -> Iterato
     """
     over = threading.Event()
 
-    def beat() -> None:
+    def beats() -> None:
         silent = False
         while not over.is_set():
             try:
-                ssh.run(_BEAT, timeout_s=_BEAT_TIMEOUT_S)
+                beat(ssh)
                 silent = False
             except RemoteError as error:
                 if not silent:
                     told(f"the machine does not hear us: {error}")
                 silent = True
-            over.wait(min(_BEAT_S, grace_s / 4.0))
+            over.wait(beat_every_s(grace_s))
 
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread = threading.Thread(target=beats, name="heartbeat", daemon=True)
     thread.start()
     try:
         yield
     finally:
         over.set()
-        thread.join(_BEAT_TIMEOUT_S)
+        thread.join(BEAT_TIMEOUT_S)

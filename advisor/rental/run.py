@@ -24,11 +24,12 @@ from advisor.errors import (
     UnreachableError,
 )
 from advisor.market.lifecycle import Instance
+from advisor.rental.beats import silent_for_s
 from advisor.rental.desk import Desk
 from advisor.rental.hold import Hold
 from advisor.rental.jobs import JobRecord, job_folder, save_job
 from advisor.rental.labels import read_label
-from advisor.rental.machine import WORK, heartbeats, silent_for_s
+from advisor.rental.machine import WORK, heartbeats
 from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.presence import MachineLostError, Presence
 from advisor.rental.probe import symptom_of_end

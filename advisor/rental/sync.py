@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import os
 import re
+import selectors
 import shlex
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -21,9 +23,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from advisor.errors import RemoteError, UsageError
+from advisor.rental.interrupts import window
 from advisor.rental.outgoing.decide import Outgoing, as_it_is_now
 from advisor.rental.ssh import Ssh, find_program
-from advisor.rental.talk import last_line
+from advisor.rental.talk import last_line, there
 
 EXCLUDED = (
     ".git",
@@ -48,6 +51,9 @@ _LONGEST_LIST_S = 300.0
 _INSTALL_S = 600.0
 _VANISHED = 24  # files that went away meanwhile: rsync(1), "EXIT VALUES"
 _MOST_SAID_BYTES = 1 << 16
+_CHUNK_BYTES = 65536
+_LOOK_S = 1.0  # a signal that comes just before a wait begins is heard after it
+_END_S = 10.0
 _MAY_PASS = frozenset({10, 12, 30, 35, 255})
 _INSTALL = """\
 command -v rsync >/dev/null && exit
@@ -182,21 +188,44 @@ def _rsync(
 
 def _run(command: list[str]) -> tuple[int, bytes]:
     """Run a program; return its exit code, and the end of what it complained of."""
-    with subprocess.Popen(  # noqa: S603  (our own words, no shell)
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "LC_ALL": "C"},
-    ) as process:
-        said = b""
+    said = b""
+    with (
+        subprocess.Popen(  # noqa: S603  (our own words, no shell)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "LC_ALL": "C"},
+            start_new_session=True,  # Ctrl-C is for us; we end it, and its ssh
+        ) as process,
+        selectors.DefaultSelector() as selector,
+    ):
         try:
-            while process.stderr is not None and (chunk := process.stderr.read1()):  # type: ignore[attr-defined]
+            stderr = there(process.stderr)
+            selector.register(stderr, selectors.EVENT_READ)
+            while True:
+                with window():
+                    ready = selector.select(_LOOK_S)
+                if not ready:
+                    continue
+                if not (chunk := os.read(stderr.fileno(), _CHUNK_BYTES)):
+                    break
                 said = (said + chunk)[-_MOST_SAID_BYTES:]
+            with window():
+                return process.wait(), said
         except BaseException:
-            process.terminate()  # asked, so that it keeps what it has of a file
+            _end(process)
             raise
-        return process.wait(), said
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End rsync and its ssh: asked first, so that it keeps what it has of a file."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_END_S)
+            return
 
 
 def _cause(said: bytes) -> str:

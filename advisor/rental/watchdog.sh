@@ -12,6 +12,7 @@ if [ ! -s "$d/end" ]; then
   echo "$end" >"$d/end.new" && mv "$d/end.new" "$d/end"
 fi
 touch "$d/heartbeat"
+echo @HEARTBEAT@ >"$d/lease"
 # What the image sets, for commands that come by ssh: a login has not got it.
 (unset @KEYVAR@; export -p) >"$d/environment"
 # On a full disk the watchdog of the last start stays.

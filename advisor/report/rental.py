@@ -33,8 +33,13 @@ def predicted(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def rented(rental: Rental, key_file: str) -> dict[str, Any]:
-    """Return the document of a rental that the user gets."""
+def rented(rental: Rental, key_file: str, lease_s: float | None) -> dict[str, Any]:
+    """Return the document of a rental that the user gets.
+
+    Parameters
+    ----------
+    lease_s : seconds without a sign of life after which the machine ends itself
+    """
     entry, instance = rental.entry, rental.instance
     ssh = [
         {"host": one.host, "port": one.port, "user": "root", "key_file": key_file}
@@ -52,6 +57,7 @@ def rented(rental: Rental, key_file: str) -> dict[str, Any]:
         "usd_per_hour": entry.usd_per_hour,
         "interruptible": instance.is_bid,
         "ends_at": stamp(entry.ends_at),
+        "lease_s": lease_s,
         "predicted": predicted(rental.chosen),
         "attempts": attempts(rental.attempts),
     }
@@ -70,6 +76,16 @@ def dry_run(candidate: Candidate, job: str, ends_at: float) -> dict[str, Any]:
         "predicted": predicted(candidate),
         "attempts": [],
     }
+
+
+def lease_words(seconds: float | None) -> str:
+    """Return what becomes of a machine that nobody renews."""
+    if seconds is None:
+        return "it does not say what its lease is"
+    for unit_s, unit in ((3600.0, "h"), (60.0, "min")):
+        if seconds >= unit_s:
+            return f"it ends itself {seconds / unit_s:.3g} {unit} after the last renewal"
+    return f"it ends itself {seconds:.3g} s after the last renewal"
 
 
 def not_rented(error: AdvisorError, made: Sequence[Attempt]) -> dict[str, Any]:
