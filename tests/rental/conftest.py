@@ -94,18 +94,32 @@ class Street:
         line = [*RUN, "--sync", str(project), *words]
         return self.launch(*line, "--", "sh", "-c", script)
 
-    def rent_beside_others(self, *words: str) -> int:
+    def rent_beside_others(self, *words: str, **world: Any) -> int:
         """Rent in one of several threads; return the exit code.
 
         click's runner would take the streams of the process, which threads share.
         """
-        environment = self.environment()
+        environment = self.environment(**world)
         line = [*RENT, *words]
         try:
             code = app.main(line, "advisor", standalone_mode=False, obj=environment)
         except AdvisorError as error:
             return int(error.exit_status)
         return int(code or 0)
+
+    def console_machine(self, label: str = "mine") -> int:
+        """Rent the dearest machine as in the market's console; return its id."""
+        headers = {"Authorization": f"Bearer {KEY}"}
+        with httpx.Client(
+            base_url=self.url, headers=headers, trust_env=False
+        ) as client:
+            body = {"rentable": {"eq": True}, "order": [["dph_total", "desc"]]}
+            offers = client.post("/api/v0/bundles/", json=body).json()["offers"]
+            wish = {"client_id": "me", "image": "x", "disk": 10, "label": label}
+            path = f"/api/v0/asks/{offers[0]['id']}/"
+            answer = client.put(path, json={**wish, "runtype": "ssh"}).json()
+        self.sleep(600.0)
+        return int(answer["new_contract"])
 
     def ledger(self, machine: str = "here") -> Ledger:
         return Ledger(self.folder / machine / "data")

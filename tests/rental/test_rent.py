@@ -233,6 +233,13 @@ def test_two_machines_share_the_budget_of_a_day(street: Any) -> None:
     assert len(street.instances()) == 1
 
 
+def test_a_machine_of_the_console_counts_towards_the_day(street: Any) -> None:
+    """Nobody knows when it ends: what it bills until midnight is spent."""
+    street.console_machine()
+    assert street.rent("--day-budget", "1", "--max-lifetime", "10h").exit_code == 6
+    assert street.rent("--budget", "1", "--max-lifetime", "10h").exit_code == 0
+
+
 def test_a_cap_shortens_the_lifetime(street: Any) -> None:
     """To what it pays for."""
     done = street.rent("--budget", "3", "--max-lifetime", "60d")

@@ -20,6 +20,7 @@ pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 import advisor
 from advisor.cli.renting import open_rental_desk
 from advisor.errors import NothingFitsError, RemoteError, UsageError
+from advisor.rental.caps import commitments
 from advisor.rental.release import release as end_rental
 from advisor.simulator.local import LocalContainers
 from advisor.store.database import open_store
@@ -389,6 +390,16 @@ def test_a_machine_is_there_for_a_block_and_gone_after_it(
         assert machine.run("exit 3", check=False).code == 3
     assert (tmp_path / "out" / "x").read_text() == "it's\n"
     assert street.instances() == []
+
+
+def test_the_traffic_of_a_block_counts_after_it(street: Any) -> None:
+    """What was used has paid for its data, though it was never handed over."""
+    with rented(street, job="shared") as machine:
+        predicted = machine.rental.entry.traffic_usd
+    (entry,) = street.entries()
+    assert predicted > 0
+    (spent,) = commitments([entry], [], entry.closed_at or 0.0)
+    assert spent.traffic_usd == predicted
 
 
 def test_an_error_in_the_block_releases_the_machine(street: Any) -> None:

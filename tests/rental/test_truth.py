@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import httpx
 import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
-from tests.rental.conftest import KEY, Gateway, edited, instead, late, lost, twice
+from tests.rental.conftest import Gateway, edited, instead, late, lost, twice
 
 ASK = "/asks/"
 LIST = "/api/v1/instances"
@@ -84,25 +83,12 @@ def wait_for(condition: Any) -> None:
     raise AssertionError
 
 
-def own_machine(street: Any, label: str) -> int:
-    """Rent a machine as in the market's console; return its id."""
-    headers = {"Authorization": f"Bearer {KEY}"}
-    with httpx.Client(base_url=street.url, headers=headers, trust_env=False) as client:
-        body = {"rentable": {"eq": True}, "order": [["dph_total", "desc"]]}
-        offers = client.post("/api/v0/bundles/", json=body).json()["offers"]
-        wish = {"client_id": "me", "image": "x", "disk": 10, "label": label}
-        path = f"/api/v0/asks/{offers[0]['id']}/"
-        answer = client.put(path, json={**wish, "runtype": "ssh"}).json()
-    street.sleep(600.0)
-    return int(answer["new_contract"])
-
-
 @pytest.mark.parametrize("label", ["", "my-precious", "advisor:mine"])
 def test_an_answer_that_names_another_machine_of_the_account_is_not_believed(
     street: Any, label: str
 ) -> None:
     """The machine with the label is handed over, and later ended; the user's own stays."""
-    own = own_machine(street, label)
+    own = street.console_machine(label)
 
     def mixed_up(document: dict[str, Any]) -> None:
         document["new_contract"] = own
