@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import click
 
 from advisor import __version__
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.options import help_if_alone
 from advisor.errors import AdvisorError, ExitStatus
 

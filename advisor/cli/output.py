@@ -6,9 +6,8 @@ import sys
 
 import click
 
+from advisor.app.notices import say
 from advisor.errors import AdvisorError
-
-_SAID = "advisor.said"
 
 
 def result(text: str) -> None:
@@ -20,15 +19,6 @@ def result(text: str) -> None:
     sys.stdout.flush()
 
 
-def remark_once(text: str) -> None:
-    """Say something that a command may come upon several times."""
-    ctx = click.get_current_context(silent=True)
-    said = set[str]() if ctx is None else ctx.find_root().meta.setdefault(_SAID, set())
-    if text not in said:
-        said.add(text)
-        remark(text)
-
-
 def remark(text: str) -> None:
     """Say something about the result, on stderr."""
-    click.echo(" ".join(text.split()), err=True)
+    say(text)

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
+from advisor.app.context import Environment
+from advisor.app.plan import Plan, plan
 from advisor.cli.arguments import workload_argument
-from advisor.cli.environment import Environment
 from advisor.cli.options import json_option
 from advisor.cli.output import remark, result
-from advisor.cli.renting import Plan, confirmation, plan, rent_options
+from advisor.cli.renting import confirmation, rent_options, rent_spec
 from advisor.cli.signals import interrupt_on_sigterm
 from advisor.errors import AdvisorError, NothingFitsError
 from advisor.rental.candidate import Candidate
@@ -44,15 +45,16 @@ def command(
     What cannot be had is left for the next offer. The machine ends itself when its
     lifetime is over; 'advisor release' ends it before.
     """
+    spec = rent_spec(options)
     if dry_run:
-        planned = plan(environment, options, wait_for_ssh=wait, heartbeat_s=None)
+        planned = plan(environment, spec, wait_for_ssh=wait)
         document = would_rent(planned)
         remark("dry run: nothing was rented")
         result(to_json(document) if as_json else rental_lines(document))
         return
     confirm = confirmation(yes=options["yes"])
     interrupt_on_sigterm()
-    planned = plan(environment, options, wait_for_ssh=wait, heartbeat_s=None)
+    planned = plan(environment, spec, wait_for_ssh=wait)
     desk = planned.desk
     attempts: list[Attempt] = []
     try:

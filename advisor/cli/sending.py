@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.options import above_zero
 from advisor.cli.output import remark
 from advisor.errors import AdvisorError, UsageError

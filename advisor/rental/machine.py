@@ -112,7 +112,7 @@ class Machine:
             if it cannot be copied
         """
         place = Path(folder)
-        above_zero("max_gb", max_gb, "gigabytes")
+        above_zero("max_gb", max_gb, unit="gigabytes")
         names("excludes", excludes)
         names("includes", includes)
         check_folder(place, self.private.folders)

@@ -18,7 +18,7 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 import advisor
-from advisor.cli.renting import open_rental_desk
+from advisor.app.plan import open_rental_desk
 from advisor.errors import NothingFitsError, RemoteError, UsageError
 from advisor.rental.release import release as end_rental
 from advisor.simulator.local import LocalContainers
