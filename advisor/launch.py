@@ -71,6 +71,10 @@ class rented:  # noqa: N801  (used as a function)
     market : where to rent
     environment : the outside world; None: this process's
 
+    Attributes
+    ----------
+    spec : all of it as plain data, checked
+
     Raises
     ------
     advisor.errors.UsageError
@@ -138,7 +142,7 @@ class rented:  # noqa: N801  (used as a function)
             "where": (where,) if isinstance(where, str) else where,
         }
         try:
-            self._spec = RentSpec(
+            self.spec = RentSpec(
                 job=JobSpec(**job_of),
                 offers=Constraints(**offers_of),
                 market=market,
@@ -154,10 +158,10 @@ class rented:  # noqa: N801  (used as a function)
             )
         except ArgumentError as error:
             raise UsageError(error.worded(_words)) from error
-        if self._spec.lease_s is None:
+        if self.spec.lease_s is None:
             message = "grace_s=None: the machine of a block waits for its launcher"
             raise UsageError(message)
-        self._grace_s = self._spec.lease_s
+        self._grace_s = self.spec.lease_s
         self._environment = environment or Environment.of_this_process()
         self._stack = ExitStack()
 
@@ -165,7 +169,7 @@ class rented:  # noqa: N801  (used as a function)
         """Rent; return the machine once ssh answers."""
         with ExitStack() as stack:
             check_programs("rsync")
-            planned = plan(self._environment, self._spec, wait_for_ssh=True)
+            planned = plan(self._environment, self.spec, wait_for_ssh=True)
             desk = planned.desk
             rental = stack.enter_context(renting(desk, planned.request))
             stack.enter_context(released(desk, rental.entry))

@@ -107,18 +107,19 @@ def text(name: str, value: object, *, may_lack: bool = False) -> str | None:
         return None
     if not (isinstance(value, str) and value.strip()):
         raise wrong(name, value, "a text is expected")
-    if "\0" in value or len(value) > _LONGEST_TEXT:
-        expected = f"at most {_LONGEST_TEXT:,} characters, none of them NUL, are expected"
-        raise wrong(name, value, expected)
-    return value
+    return _short(name, value)
 
 
 def names(name: str, values: object) -> tuple[str, ...]:
     """Return a list of texts; one text alone is none."""
-    return tuple(
-        str(text(name, value))
-        for value in _list(name, values, f"a list of texts is expected{_meant(values)}")
-    )
+    meant = f", such as [{_shown(values)}]" if isinstance(values, str) else ""
+    expected = f"a list of texts is expected{meant}"
+    found = []
+    for value in _list(name, values, expected):
+        if not isinstance(value, str):
+            raise wrong(name, values, expected)
+        found.append(_short(name, value))
+    return tuple(found)
 
 
 def counts(name: str, values: object, most: int) -> tuple[int, ...]:
@@ -168,8 +169,11 @@ def _list(name: str, values: object, expected: str) -> list[object]:
     return list(values)
 
 
-def _meant(values: object) -> str:
-    return f", such as [{_shown(values)}]" if isinstance(values, str) else ""
+def _short(name: str, value: str) -> str:
+    if "\0" in value or len(value) > _LONGEST_TEXT:
+        expected = f"at most {_LONGEST_TEXT:,} characters, none of them NUL, are expected"
+        raise wrong(name, value, expected)
+    return value
 
 
 def _shown(value: object) -> str:

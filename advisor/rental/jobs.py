@@ -18,7 +18,7 @@ VERSION = 2
 _FOLDER = "jobs"
 
 
-class JobSpec(Protocol):
+class RunRequest(Protocol):
     """What this room has to know of `advisor.app.run.RunSpec`, which stands above it."""
 
     @property
@@ -68,7 +68,7 @@ class JobRecord:
     """
 
     name: str
-    spec: JobSpec
+    spec: RunRequest
     before: Stamps | None = None
     predicted: Mapping[str, Any] = field(default_factory=dict)
     exit_code: int | None = None

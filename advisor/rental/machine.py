@@ -77,6 +77,7 @@ class Machine:
         advisor.errors.RemoteError
             if the machine cannot be reached, or the command fails and `check`
         """
+        above_zero("timeout_s", timeout_s, unit="seconds")
         line = command if isinstance(command, str) else shlex.join(command)
         script = f'mkdir -p "$HOME/{WORK}" && cd "$HOME/{WORK}" || exit 1\n{line}\n'
         done = self.ssh.run(script, timeout_s=timeout_s)
