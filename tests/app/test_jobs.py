@@ -19,7 +19,7 @@ from advisor.app.job import JobSpec
 from advisor.app.jobs import load_job
 from advisor.app.rent import RentSpec
 from advisor.app.run import RunSpec
-from advisor.errors import AdvisorError, UsageError
+from advisor.errors import UsageError
 from advisor.rental.jobs import JobRecord, job_file, save_job
 
 SPEC = RunSpec(
@@ -186,7 +186,7 @@ def test_a_job_of_a_newer_advisor_is_told_from_a_torn_one(
         place = place[key]
     place["version"] = 99
     written(tmp_path, document, "mine")
-    with pytest.raises(UsageError, match="a newer advisor wrote it .*update this one"):
+    with pytest.raises(UsageError, match="a newer advisor wrote it"):
         load_job(tmp_path, "mine")
 
 
@@ -290,11 +290,8 @@ def test_no_record_is_a_traceback(tmp_path: Path, data: st.DataObject) -> None:
     with suppress(ValueError):  # an integer that JSON writes and does not read
         path = written(tmp_path, document, name)
         text = path.read_bytes()
-        try:
+        with suppress(UsageError):
             job, spec = load_job(tmp_path, name)
-        except AdvisorError as error:
-            assert "\n" not in str(error)
-        else:
             assert RunSpec.from_document(spec.to_document()) == spec
             assert job.spec == spec
         assert path.read_bytes() == text

@@ -124,7 +124,7 @@ def test_what_is_no_number_is_refused_by_its_name(name: str, wrong: object) -> N
     if wrong is None and name != "attempts":
         assert called(**{name: None}) is not None
         return
-    with pytest.raises(UsageError, match=f"^{name}="):
+    with pytest.raises(UsageError, match=rf"^{name}="):
         advisor.rented("resnet50", **{name: wrong})
 
 
@@ -175,7 +175,7 @@ def test_a_machine_waits_long_enough_to_be_heard(grace: str) -> None:
     """A launcher beats each quarter of the time; that takes an ssh connection."""
     assert typed(("--grace", grace), run) is None
     assert typed(("--grace", "1m"), run) is not None
-    with pytest.raises(UsageError, match="^grace_s="):
+    with pytest.raises(UsageError, match=r"^grace_s="):
         advisor.rented("resnet50", grace_s=59.9)
     with pytest.raises(UsageError, match="grace_s"):
         advisor.rented("resnet50", grace_s=None)  # type: ignore[arg-type]
