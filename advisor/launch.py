@@ -26,8 +26,8 @@ from advisor.app.constraints import Constraints
 from advisor.app.context import Environment
 from advisor.app.job import JobSpec
 from advisor.app.plan import plan, ssh_to
+from advisor.app.private import private_of
 from advisor.app.rent import DEFAULT_MARKET, RentSpec
-from advisor.cli.sending import private_of
 from advisor.cost.job import Rental as RentalKind
 from advisor.errors import ArgumentError, Given, UsageError
 from advisor.rental.machine import DEFAULT_GRACE_S, LONGEST_S, Machine, heartbeats
@@ -66,7 +66,8 @@ class rented:  # noqa: N801  (used as a function)
     image : Docker image
     max_lifetime_s : seconds after which the machine is gone; None: from the predicted
         time
-    grace_s : seconds without a sign of this process after which the machine ends itself
+    grace_s : seconds without a sign of this process after which the machine ends itself;
+        as all times here a minute at least, and five years at most
     attempts, start_timeout_s : offers to try, and seconds that one may take to be ready
     market : where to rent
     environment : the outside world; None: this process's

@@ -120,9 +120,13 @@ def job_file(data: Path, name: str) -> Path:
 
 
 def save_job(data: Path, job: JobRecord) -> None:
-    """Keep a job; a command line may hold secrets, so that others may not read it."""
+    """Keep a job; a command line may hold secrets, so that others may not read it.
+
+    What the first version wrote stays beside it, for an advisor of that version.
+    """
     path = job_file(data, job.name)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _keep_first(path)
     document = {
         "version": VERSION,
         "name": job.name,
@@ -132,3 +136,14 @@ def save_job(data: Path, job: JobRecord) -> None:
         "exit_code": job.exit_code,
     }
     write_atomically(path, json.dumps(document, indent=2).encode(), 0o600)
+
+
+def _keep_first(path: Path) -> None:
+    """Keep a copy of a file of the first version, which is about to be replaced."""
+    try:
+        body = path.read_bytes()
+        is_first = "version" not in json.loads(body)
+    except (FileNotFoundError, ValueError, TypeError, RecursionError):
+        return
+    if is_first:
+        write_atomically(path.with_name(f"{path.name}.v1.bak"), body, 0o600)

@@ -6,6 +6,7 @@ import json
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,21 @@ def test_a_job_of_the_first_version_goes_on(tmp_path: Path) -> None:
     assert spec.grace_s == 3600.0
 
 
+def test_a_job_of_the_first_version_is_backed_up_before_it_is_replaced(
+    tmp_path: Path,
+) -> None:
+    """For an advisor of that version; what replaces it is no such."""
+    path = written(tmp_path, OLD)
+    text = path.read_bytes()
+    job, _ = load_job(tmp_path, "old")
+    for code in (None, 3):
+        save_job(tmp_path, replace(job, exit_code=code))
+    backup = path.with_name("job.json.v1.bak")
+    assert backup.read_bytes() == text
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    assert load_job(tmp_path, "old")[0].exit_code == 3
+
+
 def test_what_the_first_version_kept_at_last_is_read_too(tmp_path: Path) -> None:
     """Conditions, patterns, what was found, and how the command ended."""
     later = {"exclude_gpus": ["H100"], "min_ram": 64.0, "min_vram": 24.0}
@@ -246,7 +262,7 @@ WILD = st.sampled_from(
         *(10**400, "", " ", "nan", "\x1b[2J", "\x00", "\ud800", "a" * 5000, "..", "1"),
         *([], {}, [[]], [None], {"a": 1}, [1] * 2000, ["x"], [["a", "b"]]),
     )
-)
+).map(deepcopy)
 
 
 def places(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -12,9 +12,14 @@ import httpx
 import pytest
 
 from advisor.app.context import Environment
+from advisor.app.job import JobSpec
+from advisor.app.jobs import load_job
 from advisor.app.plan import ssh_to
+from advisor.app.rent import RentSpec
+from advisor.app.run import RunSpec
 from advisor.errors import AdvisorError
 from advisor.market.instances import read_instance
+from advisor.rental.jobs import JobRecord, save_job
 from advisor.rental.labels import new_label
 
 
@@ -68,6 +73,32 @@ def test_absurd_values_are_refused_before_anything_is_asked(
     assert done.exit_code == 2
     assert not (environment.data_folder / "advisor.sqlite3").exists()
     assert not (environment.data_folder / "jobs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--budget", "1e12"), "--budget: a number of dollars above 0 and at most"),
+        (("--grace", "1s"), "--grace: a time from 60 seconds"),
+        (("--gpu", "A100", "--exclude-gpu", "A100"), "--gpu and --exclude-gpu"),
+        (("--epochs", "3"), "--epochs cannot be given with it"),
+    ],
+)
+def test_a_change_that_cannot_be_is_told_in_the_words_of_its_option(
+    environment: Environment,
+    run_command: Callable[..., Any],
+    words: tuple[str, ...],
+    said: str,
+) -> None:
+    """And leaves the job as it was kept."""
+    rent = RentSpec(JobSpec("resnet50"), name="mine")
+    kept = JobRecord("mine", RunSpec(rent, ("true",), str(environment.home)))
+    save_job(environment.data_folder, kept)
+    done = run_command(("run", "--yes", "--resume", "mine", *words), environment)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    job, _ = load_job(environment.data_folder, "mine")
+    assert job.spec == kept.spec
 
 
 def known_hosts(environment: Environment, label: str) -> Path:

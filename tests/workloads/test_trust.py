@@ -67,7 +67,7 @@ def test_a_strangers_file_is_not_obeyed(tmp_path: Path, give_away: Any) -> None:
     assert "neither you nor root" in str(refused)
     library = library_of(tmp_path / "data", tmp_path / "above" / "repo")
     assert library.load("resnet50").image == ""
-    with pytest.raises(UsageError, match="advisor.toml is not obeyed"):
+    with pytest.raises(UsageError, match="is not obeyed"):
         library.load("nothing-of-the-kind")
 
 
