@@ -15,10 +15,9 @@ from typing import TextIO
 
 import click
 
+from advisor.app.notices import say
 from advisor.errors import AdvisorError
 from advisor.rental.interrupts import window
-
-_SAID = "advisor.said"
 
 
 def result(text: str, *, owed: bool = False) -> None:
@@ -89,18 +88,9 @@ def showing(stream: TextIO | None) -> Callable[[bytes], None]:
     return show
 
 
-def remark_once(text: str) -> None:
-    """Say something that a command may come upon several times; never raises."""
-    ctx = click.get_current_context(silent=True)
-    said = set[str]() if ctx is None else ctx.find_root().meta.setdefault(_SAID, set())
-    if text not in said:
-        said.add(text)
-        remark(text)
-
-
 def remark(text: str) -> None:
     """Say something about the result, on stderr; never raises."""
-    aside(" ".join(text.split()))
+    say(text)
 
 
 def aside(text: str) -> None:

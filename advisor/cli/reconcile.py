@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
+from advisor.app.plan import open_rental_desk
 from advisor.cli.options import format_options
 from advisor.cli.output import result
-from advisor.cli.renting import market_option, open_rental_desk
+from advisor.cli.renting import market_option
 from advisor.rental.interrupts import deferred
 from advisor.rental.reconcile import reconcile, unsettled
 from advisor.report.formats import Format

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import click
 
-from advisor.cli.environment import Environment
-from advisor.cli.renting import market_option, need_terminal, open_rental_desk
+from advisor.app.context import Environment
+from advisor.app.plan import open_rental_desk
+from advisor.cli.renting import market_option, need_terminal
 from advisor.errors import AdvisorError, RentalStateUnknownError, UsageError
 from advisor.rental.desk import Desk
 from advisor.rental.interrupts import deferred

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.errors import CreditError, OverBudgetError
+from advisor.rental.arguments import LONGEST_LIFETIME_S
 from advisor.rental.candidate import Candidate
 from advisor.rental.caps import Caps, Commitment, commitments, latest_end
 from advisor.rental.desk import Desk
-from advisor.rental.preflight import LONGEST_LIFETIME_S
 from advisor.rental.request import RentRequest
 from advisor.store.ledger import Entry
 

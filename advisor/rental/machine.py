@@ -73,6 +73,7 @@ class Machine:
         advisor.errors.RemoteError
             if the machine cannot be reached, or the command fails and `check`
         """
+        above_zero("timeout_s", timeout_s, unit="seconds")
         line = command if isinstance(command, str) else shlex.join(command)
         script = f'mkdir -p "$HOME/{WORK}" && cd "$HOME/{WORK}" || exit 1\n{line}\n'
         done = self.ssh.run(script, timeout_s=timeout_s)
@@ -108,7 +109,7 @@ class Machine:
             if it cannot be copied
         """
         place = Path(folder)
-        above_zero("max_gb", max_gb, "gigabytes")
+        above_zero("max_gb", max_gb, unit="gigabytes")
         names("excludes", excludes)
         names("includes", includes)
         check_folder(place, self.private.folders)

@@ -21,9 +21,6 @@ _PACKAGES = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "rsync": "
 _LEAST_FREE_BYTES = 100 * 1000**2
 """Without so much even a log and the ledger do not fit; an assumption."""
 
-LONGEST_LIFETIME_S = 5 * 365 * 86_400.0
-"""Longer than any market's offer stands; a label holds no moment after 2106."""
-
 _NOT_WRITTEN = frozenset({".git", ".hg", ".svn", ".ssh"})
 
 
@@ -37,22 +34,6 @@ def check_programs(*names: str) -> None:
     """
     for name in names:
         find_program(name, _PACKAGES[name])
-
-
-def check_lifetime(seconds: float | None) -> None:
-    """Refuse a lifetime that no rental has.
-
-    Raises
-    ------
-    UsageError
-        if it is too long
-    """
-    if seconds is not None and seconds > LONGEST_LIFETIME_S:
-        message = (
-            f"a lifetime of {seconds / 86_400:,.0f} days: at most "
-            f"{LONGEST_LIFETIME_S / 86_400:,.0f} are meant"
-        )
-        raise UsageError(message)
 
 
 def check_folder(folder: Path, own: Sequence[Path]) -> None:

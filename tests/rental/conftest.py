@@ -19,7 +19,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.main import app
 from advisor.errors import AdvisorError
 from advisor.market.keys import VARIABLE
