@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from advisor.app.context import Environment
+from advisor.app.plan import open_rental_desk
 from advisor.cli.options import format_options
 from advisor.cli.output import remark, result
-from advisor.cli.renting import market_option, open_rental_desk
+from advisor.cli.renting import market_option
 from advisor.errors import MarketError
 from advisor.rental.seen import Seen, look_at
 from advisor.report.formats import Format
