@@ -12,6 +12,7 @@ from advisor.cli.environment import Environment
 from advisor.cli.options import given_flags
 from advisor.cli.session import Constraints
 from advisor.errors import UsageError
+from advisor.rental.incoming.copying import MAX_RESULTS_GB
 from advisor.rental.jobs import JobRecord, load_job
 from advisor.rental.machine import DEFAULT_GRACE_S
 from advisor.rental.outgoing.decide import MAX_SYNC_GB
@@ -29,7 +30,8 @@ _CHANGEABLE = (
 ``--resume`` replace the job's own."""
 
 _OF_RESUMING = (
-    *("resume", "yes", "grace", "max_sync_gb", "includes", "excludes"),
+    *("resume", "yes", "grace", "max_sync_gb", "max_results_gb"),
+    *("includes", "excludes"),
     *("dry_run", "as_json"),
 )
 """Other options that go with ``--resume``."""
@@ -74,10 +76,14 @@ def is_finished(environment: Environment, job: JobRecord) -> bool:
     return job.exit_code == 0 and not is_left
 
 
-def resuming_line(name: str, *, yes: bool, grace_s: float, max_sync_gb: float) -> str:
+def resuming_line(
+    name: str, *, yes: bool, grace_s: float, max_sync_gb: float, max_results_gb: float
+) -> str:
     """Return what is typed to go on with a job, with options that it does not keep."""
     words = ["advisor", "run", "--resume", name]
     words += ["--yes"] * yes
     words += [] if grace_s == DEFAULT_GRACE_S else ["--grace", f"{grace_s:.0f}s"]
     words += [] if max_sync_gb == MAX_SYNC_GB else ["--max-sync-gb", f"{max_sync_gb:g}"]
+    if max_results_gb != MAX_RESULTS_GB:
+        words += ["--max-results-gb", f"{max_results_gb:g}"]
     return shlex.join(words)

@@ -12,7 +12,7 @@ import click
 
 from advisor.cli.delivered import compare, predicted_of
 from advisor.cli.environment import Environment
-from advisor.cli.options import duration_s
+from advisor.cli.options import above_zero, duration_s
 from advisor.cli.output import remark, result
 from advisor.cli.rent import rental_lines, would_rent
 from advisor.cli.renting import (
@@ -24,17 +24,19 @@ from advisor.cli.renting import (
     ssh_to,
 )
 from advisor.cli.resuming import is_finished, resumed, resuming_line
-from advisor.cli.sending import Sender, sync_options
+from advisor.cli.sending import Sender, private_of, sync_options
 from advisor.cli.signals import interrupt_on_sigterm
 from advisor.errors import AdvisorError, CommandFailedError, UsageError
 from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
+from advisor.rental.incoming.copying import MAX_RESULTS_GB, Incoming
 from advisor.rental.jobs import JobRecord
 from advisor.rental.outgoing.command import check_command, check_words, stays_here
-from advisor.rental.outgoing.decide import Outgoing
+from advisor.rental.outgoing.decide import GB, Outgoing
 from advisor.rental.outgoing.told import document as outgoing_document
 from advisor.rental.preflight import (
     check_comes_back,
+    check_places,
     check_programs,
     check_room,
     inner_folder,
@@ -45,6 +47,7 @@ from advisor.rental.run import Ended, Launch, carry_out
 from advisor.rental.ssh import Ssh
 from advisor.report.formats import to_json
 from advisor.report.jobs import ended_document, failure_words, not_ended_document
+from advisor.report.terminal import plain_on_terminal
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -63,6 +66,15 @@ from advisor.report.jobs import ended_document, failure_words, not_ended_documen
     show_default=True,
     metavar="DIR",
     help="Folder in it that comes back every five minutes, and goes to the next machine.",
+)
+@click.option(
+    "--max-results-gb",
+    type=float,
+    callback=above_zero,
+    default=MAX_RESULTS_GB,
+    show_default=True,
+    metavar="GB",
+    help="Most that may come back, of both folders together; more stays on the machine.",
 )
 @click.option(
     "--grace",
@@ -101,6 +113,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     max_sync_gb: float,
     results: str,
     checkpoints: str,
+    max_results_gb: float,
     grace: float,
     resume: str | None,
     dry_run: bool,
@@ -143,6 +156,7 @@ def command(  # noqa: PLR0917  (one argument an option)
             ),
         )
     _check_here(environment, job)
+    remark(f"at most {max_results_gb:g} GB come back (--max-results-gb)")
     planned = plan(
         environment,
         job.options,
@@ -151,14 +165,19 @@ def command(  # noqa: PLR0917  (one argument an option)
         goes_on=resume is not None,
     )
     if dry_run:
-        _dry(planned, sender.outgoing(job.asked), as_json=as_json)
+        outgoing = sender.outgoing(job.asked)
+        _dry(planned, outgoing, max_results_gb, as_json=as_json)
         return
     if resume is None:
         name = planned.request.job
         _refuse_open(planned.desk, name)
         job = replace(job, name=name, options={**job.options, "name": name})
     resuming = resuming_line(
-        job.name, yes=options["yes"], grace_s=grace, max_sync_gb=max_sync_gb
+        job.name,
+        yes=options["yes"],
+        grace_s=grace,
+        max_sync_gb=max_sync_gb,
+        max_results_gb=max_results_gb,
     )
     remark(f"job {job.name}: '{resuming}' goes on with it")
     interrupt_on_sigterm()
@@ -169,6 +188,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         grace_s=grace,
         sender=sender,
         resuming=resuming,
+        max_results_gb=max_results_gb,
         as_json=as_json,
     )
     ended = _carried_out(launch, job, as_json=as_json)
@@ -224,16 +244,22 @@ def _check_here(environment: Environment, job: JobRecord) -> None:
     """Refuse what would fail once a machine is paid for."""
     folder = Path(job.folder)
     check_programs("ssh", "ssh-keygen", "rsync")
-    check_comes_back(folder, (job.results, job.checkpoints))
+    names, own = (job.results, job.checkpoints), private_of(environment).folders
+    check_comes_back(folder, names)
+    check_places(folder, names, own)
     check_room(folder, environment.data_folder)
 
 
-def _dry(planned: Plan, outgoing: Outgoing, *, as_json: bool) -> None:
-    """Show what would be rented and sent."""
+def _dry(
+    planned: Plan, outgoing: Outgoing, max_results_gb: float, *, as_json: bool
+) -> None:
+    """Show what would be rented and sent, and how much may come back."""
     document = would_rent(planned)
     remark("dry run: nothing was rented and nothing was sent")
     if as_json:
-        result(to_json({**document, "sync": outgoing_document(outgoing)}))
+        sync = outgoing_document(outgoing)
+        most = {"max_results_gb": max_results_gb}
+        result(to_json({**document, "sync": sync, **most}))
     else:
         result(rental_lines(document))
 
@@ -259,12 +285,14 @@ def _launch(
     grace_s: float,
     sender: Sender,
     resuming: str,
+    max_results_gb: float,
     as_json: bool,
 ) -> Launch:
     stream = sys.stderr if as_json else sys.stdout
+    shown = plain_on_terminal(stream)
 
     def show(piece: bytes) -> None:
-        stream.buffer.write(piece)
+        stream.buffer.write(shown(piece))
         stream.buffer.flush()
 
     def connect(instance: Instance) -> Ssh:
@@ -286,4 +314,5 @@ def _launch(
         grace_s,
         outgoing,
         resuming,
+        Incoming(remark, max_results_gb * GB, "--max-results-gb"),
     )

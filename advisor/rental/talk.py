@@ -63,7 +63,7 @@ class Talk:
         ):
             try:
                 for pipe in (process.stdout, process.stderr):
-                    selector.register(_there(pipe), selectors.EVENT_READ)
+                    selector.register(there(pipe), selectors.EVENT_READ)
                 while selector.get_map():
                     if deadline is not None and self._clock.monotonic() > deadline:
                         self.stderr = f"no end after {timeout_s:.0f} s".encode()
@@ -100,7 +100,7 @@ class Talk:
         _, found, rest = bytes(self._before).partition(f"{self._mark}\n".encode())
         if found:
             self.begun = True
-            stdin = _there(process.stdin)
+            stdin = there(process.stdin)
             os.set_blocking(stdin.fileno(), False)
             selector.register(stdin, selectors.EVENT_WRITE)
         return rest
@@ -132,6 +132,7 @@ def _whole(script: str) -> bytes:
     return f"{text}exit $code\n}}\n".encode(errors="surrogateescape")
 
 
-def _there(pipe: IO[bytes] | None) -> IO[bytes]:
-    assert pipe is not None  # noqa: S101  (all three were asked for)
+def there(pipe: IO[bytes] | None) -> IO[bytes]:
+    """Return a stream of a process that was asked for."""
+    assert pipe is not None  # noqa: S101  (for the type checker)
     return pipe
