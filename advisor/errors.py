@@ -84,6 +84,8 @@ class StoreTornError(StoreError, UsageError):
 
 class LeaseLostError(AdvisorError):
     """Another process works on a rental: this one may not, or may not any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """An argument in a message: ``budget_usd``, which the command line calls --budget.

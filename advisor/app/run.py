@@ -11,14 +11,11 @@ from advisor.app.rent import RentSpec
 from advisor.app.settle import settle
 from advisor.errors import ArgumentError, Given
 from advisor.rental import arguments
+from advisor.rental.incoming.copying import MAX_RESULTS_GB
 from advisor.rental.machine import DEFAULT_GRACE_S
 from advisor.rental.outgoing.command import check_words
 from advisor.rental.outgoing.decide import MAX_SYNC_GB
 from advisor.rental.preflight import inner_folder
-
-MAX_RESULTS_GB = 50.0
-"""Most that comes back unless the user allows more: what fills a disk at home stops more
-than the job; an assumption."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,9 +105,7 @@ def app(ctx: click.Context) -> None:
     help_if_alone(ctx)
 
 
-def run(
-    argv: Sequence[str] | None = None, environment: Environment | None = None
-) -> int:
+def run(argv: Sequence[str] | None = None, environment: Environment | None = None) -> int:
     """Run the command line; return its exit code (see `advisor.errors`).
 
     Parameters

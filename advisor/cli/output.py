@@ -18,6 +18,7 @@ import click
 from advisor.app.notices import say
 from advisor.errors import AdvisorError
 from advisor.rental.interrupts import window
+from advisor.report.terminal import plain_on_terminal
 
 
 def result(text: str, *, owed: bool = False) -> None:
@@ -65,6 +66,7 @@ def showing(stream: TextIO | None) -> Callable[[bytes], None]:
     That command goes on where nobody can be shown anything more, which is told once.
     """
     is_lost = False
+    shown = plain_on_terminal(stream)
 
     def show(piece: bytes) -> None:
         nonlocal is_lost
@@ -75,7 +77,7 @@ def showing(stream: TextIO | None) -> Callable[[bytes], None]:
                 message = "the stream is closed"
                 raise ValueError(message)
             with window():  # whoever reads may let us wait
-                stream.buffer.write(piece)
+                stream.buffer.write(shown(piece))
                 stream.buffer.flush()
         except (OSError, ValueError) as error:
             is_lost = True

@@ -15,9 +15,10 @@ import click
 from advisor.app.context import Environment
 from advisor.app.jobs import is_finished
 from advisor.app.plan import Plan, check_machine, plan, ssh_to
+from advisor.app.private import private_of
 from advisor.app.run import RunSpec
 from advisor.cli.delivered import compare, predicted_of
-from advisor.cli.options import duration_s, workload_option
+from advisor.cli.options import above_zero, duration_s, workload_option
 from advisor.cli.output import need_stdout, remark, result, showing
 from advisor.cli.rent import rental_lines, would_rent
 from advisor.cli.renting import confirmation, rent_spec, rental_options
@@ -27,13 +28,15 @@ from advisor.cli.specs import as_options, fields_of
 from advisor.errors import AdvisorError, CommandFailedError, UsageError
 from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
+from advisor.rental.incoming.copying import MAX_RESULTS_GB, Incoming
 from advisor.rental.interrupts import deferred
 from advisor.rental.jobs import JobRecord
 from advisor.rental.outgoing.command import check_command, stays_here
-from advisor.rental.outgoing.decide import Outgoing
+from advisor.rental.outgoing.decide import GB, Outgoing
 from advisor.rental.outgoing.told import document as outgoing_document
 from advisor.rental.preflight import (
     check_comes_back,
+    check_places,
     check_programs,
     check_room,
 )
@@ -62,6 +65,15 @@ from advisor.report.jobs import ended_document, failure_words, not_ended_documen
     show_default=True,
     metavar="DIR",
     help="Folder in it that comes back every five minutes, and goes to the next machine.",
+)
+@click.option(
+    "--max-results-gb",
+    type=float,
+    callback=above_zero,
+    default=MAX_RESULTS_GB,
+    show_default=True,
+    metavar="GB",
+    help="Most that may come back, of both folders together; more stays on the machine.",
 )
 @click.option(
     "--grace",
@@ -128,9 +140,11 @@ def command(  # noqa: PLR0917  (one argument an option)
         sender = Sender(environment, spec.max_sync_gb)
         job = _checked(environment, sender, JobRecord("", spec))
     _check_here(environment, job)
+    remark(f"at most {spec.max_results_gb:g} GB come back (--max-results-gb)")
     planned = plan(environment, spec.rent, wait_for_ssh=True, goes_on=resume is not None)
     if dry_run:
-        _dry(planned, sender.outgoing(job.asked), as_json=as_json)
+        outgoing = sender.outgoing(job.asked)
+        _dry(planned, outgoing, spec.max_results_gb, as_json=as_json)
         return
     if resume is None:
         name = planned.request.job
@@ -147,6 +161,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         grace_s=spec.grace_s,
         sender=sender,
         resuming=resuming,
+        max_results_gb=spec.max_results_gb,
         as_json=as_json,
     )
     ended = _carried_out(launch, job, as_json=as_json)
@@ -223,16 +238,22 @@ def _check_here(environment: Environment, job: JobRecord) -> None:
     """Refuse what would fail once a machine is paid for."""
     folder = Path(job.folder)
     check_programs("ssh", "ssh-keygen", "rsync")
-    check_comes_back(folder, (job.results, job.checkpoints))
+    names, own = (job.results, job.checkpoints), private_of(environment).folders
+    check_comes_back(folder, names)
+    check_places(folder, names, own)
     check_room(folder, environment.data_folder)
 
 
-def _dry(planned: Plan, outgoing: Outgoing, *, as_json: bool) -> None:
-    """Show what would be rented and sent."""
+def _dry(
+    planned: Plan, outgoing: Outgoing, max_results_gb: float, *, as_json: bool
+) -> None:
+    """Show what would be rented and sent, and how much may come back."""
     document = would_rent(planned)
     remark("dry run: nothing was rented and nothing was sent")
     if as_json:
-        result(to_json({**document, "sync": outgoing_document(outgoing)}))
+        sync = outgoing_document(outgoing)
+        most = {"max_results_gb": max_results_gb}
+        result(to_json({**document, "sync": sync, **most}))
     else:
         result(rental_lines(document))
 
@@ -256,6 +277,7 @@ def _launch(
     grace_s: float,
     sender: Sender,
     resuming: str,
+    max_results_gb: float,
     as_json: bool,
 ) -> Launch:
     def connect(instance: Instance) -> Ssh:
@@ -277,4 +299,5 @@ def _launch(
         grace_s,
         outgoing,
         resuming,
+        Incoming(remark, max_results_gb * GB, "--max-results-gb"),
     )

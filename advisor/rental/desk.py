@@ -54,7 +54,7 @@ class Desk:
 
     @property
     def place(self) -> str:
-        """This computer and data folder: a copy of the folder elsewhere is another."""
+        """Computer and data folder: a copy of the folder elsewhere is another place."""
         return place_of(self.folder)
 
     def is_here(self, place: str) -> bool:

@@ -93,6 +93,33 @@ def check_comes_back(folder: Path, names: Iterable[str]) -> None:
             raise UsageError(message)
 
 
+def check_places(folder: Path, names: Iterable[str], own: Sequence[Path]) -> None:
+    """Refuse folders for what comes back that are advisor's own, or have or lie in one.
+
+    A machine would write over the ledger, or the settings that caps are in.
+
+    Parameters
+    ----------
+    names : of folders in `folder`
+    own : folders that are advisor's
+
+    Raises
+    ------
+    UsageError
+        with the folder
+    """
+    for name in names:
+        place = (folder / name).resolve()
+        for one in own:
+            private = one.resolve()
+            if private.is_relative_to(place) or place.is_relative_to(private):
+                message = (
+                    f"{folder / name} has advisor's own folder, or is in it: what comes "
+                    "back from a machine must not go there"
+                )
+                raise UsageError(message)
+
+
 def inner_folder(name: str) -> str:
     """Return the plain name of a folder inside the one that is sent.
 

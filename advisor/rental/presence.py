@@ -8,7 +8,7 @@ from advisor.rental.desk import Desk
 from advisor.store.ledger import Entry
 
 ABSENT_S = 300.0
-"""Seconds for which the market must not show a machine before its job goes to another one:
+"""Seconds for which the market must not show a machine before its job goes to another:
 a market may forget for minutes; an assumption."""
 
 _ENDING = ("releasing", "released")

@@ -30,8 +30,8 @@ ABSENCE_S = 60.0
 whose outcome nobody knows, before it counts as not there."""
 
 GONE_S = 600.0
-"""Seconds for which the market must not show a machine that somebody uses before it counts
-as gone: a market may forget for minutes; an assumption."""
+"""Seconds for which the market must not show a machine that somebody uses before that
+counts as gone: a market may forget for minutes; an assumption."""
 
 Action = Literal[
     "kept",

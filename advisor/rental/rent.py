@@ -16,7 +16,6 @@ from advisor.errors import (
     AdvisorError,
     CreditError,
     KeyRefusedError,
-    MarketError,
     NothingFitsError,
     NotSentError,
     OfferGoneError,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +27,8 @@ from advisor.market.lifecycle import Instance
 from advisor.rental.beats import silent_for_s
 from advisor.rental.desk import Desk
 from advisor.rental.hold import Hold
+from advisor.rental.incoming.copying import Incoming
+from advisor.rental.job_log import JobLog
 from advisor.rental.jobs import JobRecord, job_folder, save_job
 from advisor.rental.labels import read_label
 from advisor.rental.machine import WORK, heartbeats
@@ -37,9 +39,10 @@ from advisor.rental.release import released
 from advisor.rental.remote_job import RemoteJob
 from advisor.rental.rent import Confirm, renting
 from advisor.rental.request import Rental, RentRequest
+from advisor.rental.returning import fetch, fetch_one, keep, let_go, until_when
 from advisor.rental.ssh import Ssh
 from advisor.rental.strays import look_for_strays
-from advisor.rental.sync import prepare, pull, push
+from advisor.rental.sync import prepare, push
 from advisor.software.misfit import Symptom
 from advisor.store.ledger import Entry
 
@@ -54,7 +57,6 @@ _PATIENCE_S = 300.0
 _PAUSE_S = 5.0
 _HEARD_S = 180.0  # three heartbeats
 _LAST_CHANCE_S = 300.0  # before the end, for copying back
-_LOG_END_BYTES = 1 << 16  # where a command says why it failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Launch:
     outgoing : returns what goes to the next machine of a job; called before that is
         paid for
     resuming : what the user types to go on with it
+    incoming : takes what comes back from the machines
     """
 
     desk: Desk
@@ -115,6 +118,7 @@ class Launch:
     grace_s: float
     outgoing: Callable[[JobRecord], Outgoing]
     resuming: str
+    incoming: Incoming
 
 
 def carry_out(launch: Launch, job: JobRecord) -> Ended:
@@ -249,7 +253,7 @@ def _work(
     presence = Presence(desk, entry)
     ssh = launch.ssh_to(instance)
     remote = RemoteJob(ssh, job.name)
-    log = _log_of(desk.folder, job.name, entry.label)
+    log = _log_of(desk, job.name, entry.label)
 
     def begin() -> None:
         if remote.state().phase == "not_started":
@@ -266,7 +270,7 @@ def _work(
             try:
                 _follow(launch, job, presence, remote, log)
             except (KeyboardInterrupt, OverBudgetError):
-                _stop(desk, job, remote)
+                _stop(launch, job, remote)
                 raise
             state = _patiently(presence, remote.state)
             if state.exit_code is None:
@@ -276,32 +280,32 @@ def _work(
             save_job(desk.folder, job)
             symptom = None
             if state.exit_code != 0:
-                symptom = symptom_of_end(remote, entry.num_gpus, _end_of(log))
+                symptom = symptom_of_end(remote, entry.num_gpus, log.end())
     except ResultsLeftError:
         raise
     except RemoteError as error:
         raise MachineLostError(str(error)) from error
-    ended = Ended(log, job, symptom)
+    ended = Ended(log.path, job, symptom)
     if symptom is not None:
         raise MisfitError(symptom, ended)
     return ended
 
 
-def _stop(desk: Desk, job: JobRecord, remote: RemoteJob) -> None:
+def _stop(launch: Launch, job: JobRecord, remote: RemoteJob) -> None:
     """End the command and copy back what there is; the machine may be gone by now."""
     try:
         remote.stop()
     except RemoteError as error:
-        desk.told(f"the command could not be ended: {error}")
-    _save(desk, job, remote.ssh)
+        launch.desk.told(f"the command could not be ended: {error}")
+    _save(launch, job, remote.ssh)
 
 
-def _save(desk: Desk, job: JobRecord, ssh: Ssh) -> None:
+def _save(launch: Launch, job: JobRecord, ssh: Ssh) -> None:
     """Copy back what there is, if that can be had."""
     try:
-        _fetch(ssh, job, Path(job.folder))
+        fetch(launch.incoming, ssh, job)
     except RemoteError as error:
-        desk.told(f"what the command wrote could not be copied back: {error}")
+        launch.desk.told(f"what the command wrote could not be copied back: {error}")
 
 
 def _patiently(presence: Presence, call: Callable[[], Result]) -> Result:
@@ -321,43 +325,59 @@ def _patiently(presence: Presence, call: Callable[[], Result]) -> Result:
 
 def _fetch_at_last(launch: Launch, job: JobRecord, presence: Presence, ssh: Ssh) -> None:
     """Copy the results back; where that fails, leave the machine with them."""
+    desk, entry = launch.desk, presence.entry
+
+    def in_time() -> None:
+        if desk.now() > entry.ends_at:
+            message = "the machine's lifetime is over"
+            raise RemoteError(message)
+
     try:
-        _patiently(presence, lambda: _fetch(ssh, job, Path(job.folder)))
+        _patiently(presence, lambda: fetch(launch.incoming, ssh, job, in_time))
     except (AdvisorError, OSError) as error:
+        stays = until_when(
+            kept=keep(ssh),
+            ends_at=entry.ends_at,
+            now=desk.now(),
+            grace_s=launch.grace_s,
+        )
         message = (
             f"the command has ended, but its results cannot be copied: {error}; they "
-            f"stay on instance {presence.entry.instance_id}, which bills, until its end: mend it "
+            f"stay on instance {entry.instance_id}, which bills, until {stays}: mend it "
             f"and '{launch.resuming}'"
         )
         raise ResultsLeftError(message) from error
+    let_go(ssh)
 
 
 def _follow(
-    launch: Launch, job: JobRecord, presence: Presence, remote: RemoteJob, log: Path
+    launch: Launch, job: JobRecord, presence: Presence, remote: RemoteJob, log: JobLog
 ) -> None:
     """Hand on what the command prints; fetch checkpoints and look after the machine."""
     desk = launch.desk
     clock = desk.clock.monotonic
     looked = fetched = clock()
-    offset = log.stat().st_size if log.exists() else 0
 
-    def tick() -> None:
-        nonlocal looked, fetched
+    def look() -> None:
+        nonlocal looked
         if clock() - looked >= _LOOK_S:
             looked = clock()
             _look_after(presence)
+
+    def tick() -> None:
+        nonlocal fetched
+        look()
         if clock() - fetched >= _CHECKPOINT_S:
-            fetched = clock()
             try:
-                _fetch_one(remote.ssh, job.checkpoints, Path(job.folder))
+                fetch_one(launch.incoming, remote.ssh, job, job.checkpoints, look)
             except RemoteError as error:
                 desk.told(f"no checkpoints this time: {error}")
+            fetched = clock()
 
-    with log.open("ab") as file:
-        for piece in remote.follow(offset):
+    with closing(log):
+        for piece in remote.follow(log.offset, log.skip):
             if piece:
-                file.write(piece)
-                file.flush()
+                log.write(piece)
                 launch.output(piece)
             tick()
 
@@ -377,19 +397,6 @@ def _look_after(presence: Presence) -> None:
         desk.told(f"{error}; the job goes on")
 
 
-def _fetch(ssh: Ssh, job: JobRecord, folder: Path) -> None:
-    for name in dict.fromkeys((job.checkpoints, job.results)):
-        _fetch_one(ssh, name, folder)
-
-
-def _fetch_one(ssh: Ssh, name: str, folder: Path) -> None:
-    """Copy a folder of the job back, if the machine has it."""
-    place = shlex.quote(f"{WORK}/{name}")
-    look = f"if [ -d {place} ]; then echo yes; else echo no; fi"
-    if ssh.ask(look, f"looking for {name}").strip() == "yes":
-        pull(ssh, f"{WORK}/{name}", folder / name)
-
-
 def _variables(job: JobRecord) -> dict[str, str]:
     return {
         "ADVISOR_JOB": job.name,
@@ -398,14 +405,8 @@ def _variables(job: JobRecord) -> dict[str, str]:
     }
 
 
-def _end_of(log: Path) -> str:
-    """Return the last of what a command printed."""
-    with log.open("rb") as file:
-        file.seek(max(log.stat().st_size - _LOG_END_BYTES, 0))
-        return file.read().decode(errors="replace")
-
-
-def _log_of(data: Path, name: str, label: str) -> Path:
+def _log_of(desk: Desk, name: str, label: str) -> JobLog:
     """Return the log of a job on one machine: what is in it was handed on already."""
     told = read_label(label)
-    return job_folder(data, name) / f"{told.token if told else 'log'}.log"
+    token = told.token if told else "log"
+    return JobLog(job_folder(desk.folder, name) / f"{token}.log", desk.told)

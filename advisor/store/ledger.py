@@ -198,7 +198,7 @@ class Ledger:
         self._change(label, leave)
 
     def note_use(self, label: str, at: float) -> Entry:
-        """Note that a rental was given to who uses it: its traffic is paid from now on."""
+        """Note that a rental is given to who uses it: its traffic is paid from now on."""
 
         def note(before: Entry) -> Entry:
             return replace(before, handed_at=before.handed_at or at)

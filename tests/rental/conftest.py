@@ -110,9 +110,7 @@ class Street:
     def console_machine(self, label: str = "mine") -> int:
         """Rent the dearest machine as in the market's console; return its id."""
         headers = {"Authorization": f"Bearer {KEY}"}
-        with httpx.Client(
-            base_url=self.url, headers=headers, trust_env=False
-        ) as client:
+        with httpx.Client(base_url=self.url, headers=headers, trust_env=False) as client:
             body = {"rentable": {"eq": True}, "order": [["dph_total", "desc"]]}
             offers = client.post("/api/v0/bundles/", json=body).json()["offers"]
             wish = {"client_id": "me", "image": "x", "disk": 10, "label": label}

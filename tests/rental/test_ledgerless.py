@@ -167,7 +167,9 @@ def test_a_ledger_that_fails_after_any_commit_leaves_no_machine(
         assert street.instances() == []
 
 
-def test_the_files_of_an_older_advisor_are_understood(street: Any, tmp_path: Path) -> None:
+def test_the_files_of_an_older_advisor_are_understood(
+    street: Any, tmp_path: Path
+) -> None:
     """A ledger of schema 5: 'reconcile' and 'release' read it, and a backup is kept."""
     old = Path(__file__).parents[1] / "store" / "old"
     data = street.folder / "here" / "data"
@@ -178,5 +180,7 @@ def test_the_files_of_an_older_advisor_are_understood(street: Any, tmp_path: Pat
     assert before
     assert street.launch("reconcile").exit_code == 0
     assert street.launch("release", "--all", "--yes").exit_code == 2
-    assert {one.label for one in street.ledger().entries()} == {one.label for one in before}
+    assert {one.label for one in street.ledger().entries()} == {
+        one.label for one in before
+    }
     assert list(data.glob("*.bak"))

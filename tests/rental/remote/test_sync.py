@@ -18,7 +18,8 @@ from advisor.errors import RemoteError, UsageError
 from advisor.market.lifecycle import Endpoint
 from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
 from advisor.rental.ssh import Ssh
-from advisor.rental.sync import prepare, pull, push
+from advisor.rental.incoming.copying import Incoming
+from advisor.rental.sync import prepare, push
 
 Fake = Callable[[str, str], None]
 Soon = Callable[[Callable[[], bool]], bool]
@@ -54,6 +55,10 @@ def shadowed(machine: Any) -> Any:
     yield put
     enter.write_text(before)
     shutil.rmtree(places)
+
+
+def pull(ssh: Ssh, remote: str, folder: Path) -> None:
+    Incoming(lambda _: None, 1e9, "max_gb").pull(ssh, remote, folder)
 
 
 def all_of(folder: Path) -> Outgoing:
