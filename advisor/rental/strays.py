@@ -1,8 +1,8 @@
 """Contracts that nobody meant to make, found by their labels, are ended.
 
 A request that rents is sent once, and yet it may be carried out twice (HTTP lets a
-gateway repeat a PUT), or long after its connection broke. Whoever looks at the market's list, for
-whatever reason, ends what such a request has left.
+gateway repeat a PUT), or long after its connection broke. Whoever looks at the market's
+list, for whatever reason, ends what such a request has left.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ends are judged by the market's time; computers and launchers that hang are told apart."""
+"""Ends are judged by the market's time; computers are told apart, and who hangs."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def states(street: Any, machine: str = "here") -> list[str]:
 
 
 def test_a_request_that_a_gateway_repeats_rents_one_machine(street: Any) -> None:
-    """The second answer is a refusal; the first one's machine is found and handed over."""
+    """The second answer is a refusal; the first one's machine is found, and kept."""
     done = street.rent(gateway=Gateway("PUT", ASK, twice))
     assert done.exit_code == 0, done.stderr
     (instance,) = street.instances()
@@ -87,7 +87,7 @@ def wait_for(condition: Any) -> None:
 def test_an_answer_that_names_another_machine_of_the_account_is_not_believed(
     street: Any, label: str
 ) -> None:
-    """The machine with the label is handed over, and later ended; the user's own stays."""
+    """The machine with the label is handed over, then ended; the user's own stays."""
     own = street.console_machine(label)
 
     def mixed_up(document: dict[str, Any]) -> None:

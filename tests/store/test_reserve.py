@@ -273,7 +273,7 @@ def test_a_try_that_failed_and_was_kept_is_not_repeated(
         def __enter__(self) -> None:
             self._whole.__enter__()
 
-        def __exit__(self, *error: Any) -> None:
+        def __exit__(self, *error: object) -> None:
             self._whole.__exit__(*error)
             tried.append("once")
             if len(tried) == 1:

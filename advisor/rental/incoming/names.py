@@ -69,7 +69,7 @@ _OBEYED = frozenset(
     " docker-compose.yaml compose.yml compose.yaml ansible.cfg"
     # Agents, other interpreters, file managers, advisor itself
     " agents.md claude.md gemini.md startup.m desktop.ini autorun.inf"
-    " advisor.toml".split()  # noqa: SIM905  (a list of words, read as such)
+    " advisor.toml".split()
 )
 """In lower case."""
 

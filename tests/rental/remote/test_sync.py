@@ -16,9 +16,9 @@ import pytest
 from advisor.clock import Clock
 from advisor.errors import RemoteError, UsageError
 from advisor.market.lifecycle import Endpoint
+from advisor.rental.incoming.copying import Incoming
 from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
 from advisor.rental.ssh import Ssh
-from advisor.rental.incoming.copying import Incoming
 from advisor.rental.sync import prepare, push
 
 Fake = Callable[[str, str], None]
