@@ -37,6 +37,7 @@ import httpx
 import advisor.cli.reconcile
 import advisor.cli.release
 import advisor.cli.rent
+import advisor.cli.run
 import advisor.market.vast
 import advisor.throughput.advice  # what the launches share is imported once
 from advisor.app.context import Environment

@@ -27,8 +27,8 @@ Launch = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def launch(street: Any, tmp_path: Path) -> Iterator[Launch]:
-    """Return what launches a command line, with signals: see `signaled.py`."""
+def launching(tmp_path: Path) -> Iterator[Callable[[Any], Launch]]:
+    """Return what launches command lines on a market, with signals: `signaled.py`."""
     script = Path(__file__).with_name("signaled.py")
     folder = tmp_path / "here"
     folder.mkdir()
@@ -39,22 +39,31 @@ def launch(street: Any, tmp_path: Path) -> Iterator[Launch]:
         text=True,
         start_new_session=True,
     ) as forker:
+        stdin, stdout = forker.stdin, forker.stdout
+        assert stdin is not None
+        assert stdout is not None
 
-        def run(*words: str, signals: tuple[int, ...] = (), **more: Any) -> Any:
-            assert forker.stdin is not None
-            assert forker.stdout is not None
-            order = {"url": street.url, "key": KEY, "folder": str(folder)}
-            order |= {"words": words, "signals": signals, **more}
-            forker.stdin.write(json.dumps(order) + "\n")
-            forker.stdin.flush()
-            done = json.loads(forker.stdout.readline())
-            assert KEY not in done["stdout"] + done["stderr"]
-            assert "Traceback" not in done["stderr"], done["stderr"]
-            return done
+        def launcher(street: Any) -> Launch:
+            def run(*words: str, signals: tuple[int, ...] = (), **more: Any) -> Any:
+                order = {"url": street.url, "key": KEY, "folder": str(folder)}
+                order |= {"words": words, "signals": signals, **more}
+                stdin.write(json.dumps(order) + "\n")
+                stdin.flush()
+                done = json.loads(stdout.readline())
+                assert KEY not in done["stdout"] + done["stderr"]
+                assert "Traceback" not in done["stderr"], done["stderr"]
+                return done
 
-        yield run
-        assert forker.stdin is not None
-        forker.stdin.close()
+            return run
+
+        yield launcher
+        stdin.close()
+
+
+@pytest.fixture
+def launch(street: Any, launching: Callable[[Any], Launch]) -> Launch:
+    """Return what launches command lines on a market that nobody lives in."""
+    return launching(street)
 
 
 def states(street: Any) -> list[str]:
@@ -217,3 +226,31 @@ def test_a_hand_over_that_cannot_be_written_is_none(street: Any, launch: Launch)
     number = json.loads(done["stdout"])["instance_id"]
     assert f"instance {number}: released" in done["stderr"]
     assert street.instances() == []
+
+
+def test_a_job_goes_on_where_nobody_reads_what_it_prints(
+    inhabited: Any, launching: Callable[[Any], Launch], project: Path
+) -> None:
+    """As with `| head`: it is told once, the log has all, the results come back."""
+    script = "for n in 1 2 3 4 5 6; do echo $n; sleep 0.4; done; mkdir results; "
+    script += "echo done >results/x"
+    words = [word for word in RENT[1:] if word != "--json"]
+    words += ["--sync", str(project), "--", "sh", "-c", script]
+    done = launching(inhabited)("run", *words, stdout="gone")
+    assert done["code"] == 0, done["stderr"]
+    assert done["stderr"].count("cannot be shown any more (Broken pipe)") == 1
+    assert (project / "results" / "x").read_text() == "done\n"
+    (log,) = (inhabited.folder / "here" / "data" / "jobs" / "mine").glob("*.log")
+    assert log.read_text().splitlines() == list("123456")
+    assert inhabited.instances() == []
+
+
+def test_a_job_whose_end_cannot_be_told_has_no_machine(
+    inhabited: Any, launching: Callable[[Any], Launch], project: Path
+) -> None:
+    """The exit code says that its reader knows nothing; what it wrote is here."""
+    words = [*RENT[1:], "--sync", str(project), "--", "sh", "-c", "exit 0"]
+    done = launching(inhabited)("run", *words, stdout="full")
+    assert done["code"] == 1, done["stderr"]
+    assert "cannot be printed" in done["stderr"].splitlines()[-1]
+    assert inhabited.instances() == []
