@@ -24,6 +24,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+INCOMING = ".advisor-incoming"
+"""Folder in which what comes from a machine lands first; it is sent to none."""
+
 USELESS = (
     ".venv",
     "venv",
@@ -41,8 +44,8 @@ _RENAMED = re.compile(r"advisor-renamed(?:[1-9]\d{0,5})?\+(.+)", re.DOTALL)
 _LONGEST_BYTES = 255  # of a name, on about any file system
 
 # Where each is from: torch.distributed.checkpoint (filesystem.py), torchsnapshot
-# (snapshot.py), zarr's format 2, Hydra (hydra.output_subdir), Ray Train and Tune, Hadoop's
-# checksum files, and marks that keep an empty folder in a repository.
+# (snapshot.py), zarr's format 2, Hydra (hydra.output_subdir), Ray Train and Tune,
+# Hadoop's checksum files, and marks that keep an empty folder in a repository.
 _DATA = re.compile(
     r"\.metadata|\.snapshot_metadata|\.z(?:array|group|attrs|metadata)|\.hydra"
     r"|\.is_checkpoint|\.tune_metadata|\..+\.crc|\.(?:git)?keep"
@@ -50,7 +53,7 @@ _DATA = re.compile(
 
 _OBEYED = frozenset(
     # Version control
-    "head cvs _darcs _fossil_"
+    "head cvs _darcs _fossil_"  # noqa: SIM905  (a list would be a page long)
     # Python, its tests and tools
     " sitecustomize.py usercustomize.py conftest.py setup.py setup.cfg pyproject.toml"
     " pytest.ini tox.ini noxfile.py mypy.ini ruff.toml pyrightconfig.json pyvenv.cfg"
@@ -69,7 +72,7 @@ _OBEYED = frozenset(
     " docker-compose.yaml compose.yml compose.yaml ansible.cfg"
     # Agents, other interpreters, file managers, advisor itself
     " agents.md claude.md gemini.md startup.m desktop.ini autorun.inf"
-    " advisor.toml".split()  # noqa: SIM905  (a list would be a page long)
+    " advisor.toml".split()
 )
 """In lower case."""
 
