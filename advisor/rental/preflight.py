@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from advisor.errors import AdvisorError, UsageError
+from advisor.rental.incoming.names import safe_name
 from advisor.rental.outgoing.secret_names import secret_folder
 from advisor.rental.ssh import find_program
 
@@ -94,9 +95,9 @@ def check_comes_back(folder: Path, names: Iterable[str]) -> None:
 
 
 def check_places(folder: Path, names: Iterable[str], own: Sequence[Path]) -> None:
-    """Refuse folders for what comes back that are advisor's own, or have or lie in one.
+    """Refuse folders for what comes back from which a machine could reach advisor's own.
 
-    A machine would write over the ledger, or the settings that caps are in.
+    It would write over the ledger, or the settings that caps are in.
 
     Parameters
     ----------
@@ -112,12 +113,19 @@ def check_places(folder: Path, names: Iterable[str], own: Sequence[Path]) -> Non
         place = (folder / name).resolve()
         for one in own:
             private = one.resolve()
-            if private.is_relative_to(place) or place.is_relative_to(private):
+            if place.is_relative_to(private) or _reaches(place, private):
                 message = (
-                    f"{folder / name} has advisor's own folder, or is in it: what comes "
-                    "back from a machine must not go there"
+                    f"{folder / name}: what a machine sends must not reach advisor's own "
+                    f"folder {one}"
                 )
                 raise UsageError(message)
+
+
+def _reaches(place: Path, private: Path) -> bool:
+    """Say whether what comes into a place may get names that lead to a folder."""
+    if not private.is_relative_to(place):
+        return False
+    return all(safe_name(name) == name for name in private.relative_to(place).parts)
 
 
 def inner_folder(name: str) -> str:

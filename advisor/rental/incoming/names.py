@@ -24,6 +24,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+INCOMING = ".advisor-incoming"
+"""Folder in which what comes from a machine lands first; it is sent to none."""
+
 USELESS = (
     ".venv",
     "venv",
@@ -50,7 +53,7 @@ _DATA = re.compile(
 
 _OBEYED = frozenset(
     # Version control
-    "head cvs _darcs _fossil_"
+    "head cvs _darcs _fossil_"  # noqa: SIM905  (a list would be a page long)
     # Python, its tests and tools
     " sitecustomize.py usercustomize.py conftest.py setup.py setup.cfg pyproject.toml"
     " pytest.ini tox.ini noxfile.py mypy.ini ruff.toml pyrightconfig.json pyvenv.cfg"

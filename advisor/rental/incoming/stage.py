@@ -26,10 +26,7 @@ from pathlib import Path, PurePosixPath
 from filelock import FileLock, Timeout
 
 from advisor.errors import RemoteError
-from advisor.rental.incoming.names import safe_path
-
-INCOMING = ".advisor-incoming"
-"""Folder that what comes from a machine lands in first; it is sent to none."""
+from advisor.rental.incoming.names import INCOMING, safe_path
 
 PARTIAL = ".advisor-partial"
 """Folder of rsync's for what has come of a file that is not whole yet."""
