@@ -129,7 +129,9 @@ def test_the_rest_of_the_file_is_read_as_before(folder: Path) -> None:
         assert len(kept_gpu_names(store)) == 3
         assert [rule.id for rule in rules(store, "vast")] == [77, 5501]
         assert [kept.run.samples_per_s for kept in kept_runs(store)] == [1268.0]
-        assert [one.job for one in misfits(store, "vast", "lab", BEGUN + GAP_S)] == ["lab"]
+        assert [one.job for one in misfits(store, "vast", "lab", BEGUN + GAP_S)] == [
+            "lab"
+        ]
 
 
 def test_jobs_of_before_are_read(folder: Path) -> None:
