@@ -198,6 +198,8 @@ def open_store(folder: Path) -> Iterator[sqlite3.Connection]:
             yield connection
     except sqlite3.Error as error:
         raise _explained(error, path) from error
+    except UnicodeDecodeError as error:  # SQLite quotes what is torn
+        raise _torn("it quotes what is no text", path) from error
 
 
 @contextmanager
@@ -298,7 +300,7 @@ def _explained(error: sqlite3.Error, path: Path) -> StoreError:
     kind = code & 0xFF  # the rest of an extended code says where
     if kind in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}:
         # SQLITE_ERROR: our own tables are not there, or are others.
-        return StoreTornError(f"{path} is no whole database ({said}): {_WAY_OUT}")
+        return _torn(said, path)
     if kind in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return StoreError(
             f"{path}: {said}: another process has had it for {_WAIT_S:.0f} s; "
@@ -312,6 +314,10 @@ def _explained(error: sqlite3.Error, path: Path) -> StoreError:
     ):
         return StoreFullError(f"{path}: {said}: make room on its disk, or check it")
     return StoreError(f"{path}: {said}: check the disk and who may write to it")
+
+
+def _torn(said: str, path: Path) -> StoreTornError:
+    return StoreTornError(f"{path} is no whole database ({said}): {_WAY_OUT}")
 
 
 def _is_full(folder: Path) -> bool:
