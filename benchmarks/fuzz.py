@@ -77,7 +77,14 @@ WILD_JSON: Sequence[Any] = (
 WILD_TOML = (
     *("-1", "0", "nan", "inf", "1e400", '"x"', "[]", "{}", "true", "1e308", "1e-300"),
     *('"\\u001b[2J"', "2020-01-01", '""', "9" * 23, "[[1]]", "-0.0", '"resnet50"'),
-    *("{a=1}", "1979-05-27T07:32:00Z", "'''a", '["a", 1]', "0x10", '"' + "a" * 5000 + '"'),
+    *(
+        "{a=1}",
+        "1979-05-27T07:32:00Z",
+        "'''a",
+        '["a", 1]',
+        "0x10",
+        '"' + "a" * 5000 + '"',
+    ),
 )
 
 
@@ -196,14 +203,20 @@ def wrong_rows(rnd: random.Random, path: Path) -> str:
             table = rnd.choice(tables)
             columns = [row[1] for row in store.execute(f"PRAGMA table_info({table})")]
             column, value = rnd.choice(columns), rnd.choice((*WILD, b"\xff", b"x"))
-            some = "" if rnd.random() < 0.3 else f" WHERE {rnd.randrange(3)} = abs(random()) % 3"
+            some = (
+                ""
+                if rnd.random() < 0.3
+                else f" WHERE {rnd.randrange(3)} = abs(random()) % 3"
+            )
             with suppress(sqlite3.Error):
                 store.execute(f"UPDATE {table} SET {column} = ?{some}", (value,))  # noqa: S608
                 told.append(f"{table}.{column} = {value!r:.40}")
     return "; ".join(told)
 
 
-_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+_TABLES = (
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+)
 
 
 def wrong_schema(rnd: random.Random, path: Path) -> str:
@@ -301,7 +314,14 @@ def fuzz_ledgers(count: int, rnd: random.Random, folder: Path) -> Tally:
         shutil.rmtree(data, ignore_errors=True)
         data.mkdir()
         path = Path(shutil.copy(template / STORE, data))
-        ways = (wrong_bytes, wrong_bytes, wrong_rows, wrong_rows, wrong_schema, torn_journal)
+        ways = (
+            wrong_bytes,
+            wrong_bytes,
+            wrong_rows,
+            wrong_rows,
+            wrong_schema,
+            torn_journal,
+        )
         how = rnd.choice(ways)(rnd, path)
         tally.tried += 1
         _check_ledger(tally, how, Ledger(data), known, rows)
@@ -512,7 +532,14 @@ def wrong_lines(rnd: random.Random, text: str) -> bytes:
         elif rnd.random() < 0.5:
             del lines[at]
         else:
-            added = ("[x]", "extends = 'bert-base'", "a.b = 1", "= 1", "[[a]]", "[rental]")
+            added = (
+                "[x]",
+                "extends = 'bert-base'",
+                "a.b = 1",
+                "= 1",
+                "[[a]]",
+                "[rental]",
+            )
             lines.insert(at, rnd.choice(added))
     body = bytearray("\n".join(lines).encode())
     if rnd.random() < 0.15 and body:
