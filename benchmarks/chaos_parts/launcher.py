@@ -45,7 +45,7 @@ import advisor.cli.run
 import advisor.launch
 import advisor.market.vast
 import advisor.throughput.advice  # noqa: F401  (what launches share is imported once)
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.errors import AdvisorError
 from advisor.market.keys import VARIABLE
 from advisor.ranking import load_tables
@@ -267,6 +267,7 @@ def main() -> None:
     reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
     with Path(os.devnull).open("wb") as nothing:
         os.dup2(nothing.fileno(), 1)
+    print(json.dumps({"launch": 0, "ready": 1}), file=reports, flush=True)
     load_tables()  # the operating system has the model's pages at hand from now on
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     woken, wake = os.pipe()

@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 
+_STARTS_WITHIN_S = 60.0
+_REPORTS_WITHIN_S = 30.0
+
+
 class WarmProcess:
     """A process that has imported everything, and forks launchers.
 
@@ -29,7 +33,9 @@ class WarmProcess:
         self._numbers = itertools.count(1)
         self._changed = threading.Condition()
         self._said: dict[tuple[int, str], int] = {}
+        self._ended = False
         threading.Thread(target=self._listen, daemon=True).start()
+        self._wait(0, "ready", _STARTS_WITHIN_S)
 
     def next_number(self) -> int:
         """Return the number of a launch that is about to be started."""
@@ -39,7 +45,7 @@ class WarmProcess:
     def start(self, number: int, order: Mapping[str, Any]) -> int:
         """Start a launcher, see `launcher.Order`; return its process id."""
         self._send({**order, "launch": number})
-        return self._wait(number, "pid", 30.0)
+        return self._wait(number, "pid", _REPORTS_WITHIN_S)
 
     def signal(self, number: int, signum: int) -> bool:
         """Send a signal to a launcher; return once it is sent, False if that has ended."""
@@ -69,7 +75,10 @@ class WarmProcess:
 
     def _wait(self, number: int, what: str, limit_s: float) -> int:
         with self._changed:
-            if not self._changed.wait_for(lambda: (number, what) in self._said, limit_s):
+            is_said = self._changed.wait_for(
+                lambda: (number, what) in self._said or self._ended, limit_s
+            )
+            if not is_said or (number, what) not in self._said:
                 raise TimeoutError(f"launch {number}: no {what} within {limit_s} s")
             return self._said.pop((number, what))
 
@@ -80,3 +89,6 @@ class WarmProcess:
             with self._changed:
                 self._said.update({(number, what): told for what, told in report.items()})
                 self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
