@@ -1,4 +1,4 @@
-"""Renting is attacked: schedules of faults, drawn from a seed, against a simulated market.
+"""Renting is attacked: schedules of faults, drawn from a seed, on a simulated market.
 
     python benchmarks/chaos.py --schedules 1000 --seed 1  # prints what broke, and seeds
     python benchmarks/chaos.py --schedules 50 --only late
@@ -6,10 +6,10 @@
     python benchmarks/chaos.py --syscalls                 # faults in all that writes
     python benchmarks/chaos.py --signals --every 7        # at each 7th line of `rent`
 
-Launchers are processes that run the whole command line, up to three at once, on one or two
-computers; a proxy stands between them and the market. What must hold is judged by what
-the market itself knows and has logged: nothing orphaned, nothing twice, nothing of the
-user's ended, no cap passed, no secret told, exit codes that say what is (see
+Launchers are processes that run the whole command line, up to three at once, on one or
+two computers; a proxy stands between them and the market. What must hold is judged by
+what the market itself knows and has logged: nothing orphaned, nothing twice, nothing of
+the user's ended, no cap passed, no secret told, exit codes that say what is (see
 `chaos_parts.promises`). Exit code 1: a promise is broken. Needs the extra `simulator`.
 """
 
@@ -32,7 +32,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.simulator.local import LocalContainers
-
 from chaos_parts.disks import can_have_small_disks
 from chaos_parts.drawing import ALL_CLASSES, draw_schedule
 from chaos_parts.machine_plans import MACHINE_CLASSES
@@ -42,6 +41,8 @@ from chaos_parts.scene import Scene
 from chaos_parts.sweeps import file_schedules, signal_schedules, syscall_schedules
 from chaos_parts.trap import can_trap
 from chaos_parts.warm import WarmProcess
+
+_TOLD_EVERY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,10 @@ def _log(scene: Scene) -> str:
     lines = []
     for one in scene.launched:
         step = one.step
+        what = f"lane {one.lane}: {step.kind} {step.job} at {step.place}"
+        when = f"{one.began:.0f} to {one.ended:.0f}"
         lines += [
-            f"--- lane {one.lane}: {step.kind} {step.job} at {step.place}, "
-            f"{one.began:.0f} to {one.ended:.0f}, exit {one.code}, "
-            f"signals {one.signals} {one.where}",
+            f"--- {what}, {when}, exit {one.code}, signals {one.signals} {one.where}",
             *(f"    {at:.0f} {kind}: {name}" for at, kind, name in one.met),
             *(f"  | {line}" for line in (one.err + one.out).splitlines()),
         ]
@@ -129,6 +130,8 @@ def play_all(schedules: Iterable[Schedule], keys: Path, jobs: int) -> Counter[st
         orders = ((schedule, keys) for schedule in schedules)
         for played in pool.imap_unordered(_play_one, orders):
             counts += played.counts
+            if counts["schedules"] % _TOLD_EVERY == 0:
+                print(f"{counts['schedules']:,} played", file=sys.stderr, flush=True)
             for line in played.told:
                 print(f"told: schedule {played.schedule.number}: {line}", flush=True)
             counts["told"] += len(played.told)
@@ -152,7 +155,8 @@ def make_keys(folder: Path) -> Path:
     """Make the pair of ssh keys that all computers of all schedules share."""
     folder.mkdir()
     file = str(folder / "id_ed25519")
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file], check=True)
+    keygen = str(shutil.which("ssh-keygen"))
+    subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", file], check=True)
     return folder
 
 
@@ -193,7 +197,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--schedules", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", action="append", choices=sorted(ALL_CLASSES), default=[])
+    parser.add_argument(
+        "--only", action="append", choices=sorted(ALL_CLASSES), default=[]
+    )
     parser.add_argument("--syscalls", action="store_true")
     parser.add_argument("--signals", action="store_true")
     parser.add_argument("--every", type=int, default=1, metavar="K")
@@ -205,7 +211,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         keys = make_keys(Path(scratch) / "ssh")
         schedules = _playable(_asked(options, keys))
         if options.replay is not None:
-            return _replay([one for one in schedules if one.number == options.replay], keys)
+            return _replay(
+                [one for one in schedules if one.number == options.replay], keys
+            )
         counts = play_all(schedules, keys, options.jobs)
     for name, count in sorted(counts.items()):
         print(f"{count:6,} {name}")

@@ -14,12 +14,13 @@ from pathlib import Path
 @contextlib.contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[None]:
     """Let a folder be a small disk of its own; root alone can do that."""
-    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    mount, unmount = (str(shutil.which(name)) for name in ("mount", "umount"))
+    words = [mount, "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     subprocess.run(words, check=True)
     try:
         yield
     finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+        subprocess.run([unmount, "-l", str(folder)], check=True)
 
 
 def fill(folder: Path) -> None:

@@ -31,5 +31,3 @@ def draw_schedule(seed: int, number: int, kinds: Sequence[str] = ()) -> Schedule
         console_label=draw.choice(_LABELS),
     )
     return ALL_CLASSES[kind](draw, plain)
-
-

@@ -1,14 +1,8 @@
-"""A warm process that forks launchers: the real command line on simulated time.
+"""A launcher: the whole command line on simulated time, in a process that was forked.
 
-Orders come on stdin, one JSON object a line; reports go to stdout. Two orders::
-
-    {"launch": N, ...}                start one, see `Order`; reports {"launch", "pid"},
-                                      later {"launch", "code"}: -9 if it was killed
-    {"signal": SIGNUM, "launch": N}   reports {"sent", "launch"}: 0 if it has ended by then
-
-A launcher is a whole `advisor` as a shell would start it, but for three things: its time
-is that of the market, its requests say whose they are (header ``X-Launch``), and it may
-be told to meet a fault of its file or a signal at a certain line.
+It is what a shell would start, but for three things: its time is that of the market, its
+requests say whose they are (header ``X-Launch``), and it may be told to meet a fault of
+its file, or a signal at a certain line.
 """
 
 from __future__ import annotations
@@ -18,7 +12,6 @@ import http.client
 import json
 import mmap
 import os
-import select
 import signal
 import sqlite3
 import struct
@@ -44,17 +37,18 @@ import advisor.cli.rentals
 import advisor.cli.run
 import advisor.launch
 import advisor.market.vast
-import advisor.throughput.advice  # noqa: F401  (what launches share is imported once)
+import advisor.throughput.advice
 from advisor.app.context import Environment
 from advisor.errors import AdvisorError
 from advisor.market.keys import VARIABLE
-from advisor.ranking import load_tables
 
 Order = Mapping[str, Any]
-"""``url`` and ``key`` of the market, ``clock`` (file with its time), ``folder`` (home of
-the computer), ``skew_s`` (error of its wall clock), ``words``, ``out`` and ``err`` (files);
-may have ``line`` ([n, file for where that was]: the driver is told there), ``file`` (see `FailingFile`),
-``waits`` (it stops itself before the first step), ``env``, ``rented`` (keywords of `advisor.rented` and ``script``, in place of words)."""
+"""``launch`` (its number), ``url`` and ``key`` of the market, ``clock`` (file with its
+time), ``folder`` (home of the computer), ``skew_s`` (error of its wall clock), ``words``
+of the command line, ``out`` and ``err`` (files), ``waits`` (whether it stops itself
+before the first step). It may have ``line`` (n, and a file for where that was: the driver
+is told there), ``file`` (see `FailingFile`), and ``rented``: keywords of `advisor.rented`
+and a ``script``, in place of words."""
 
 ROOT = Path(advisor.__file__).parent
 ROOMS = tuple(
@@ -77,7 +71,7 @@ class MarketTime:
     def __init__(self, order: Order) -> None:
         with Path(order["clock"]).open("rb") as file:
             self._memory = mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ)
-        self._skew_s = float(order.get("skew_s", 0.0))
+        self._skew_s = float(order["skew_s"])
         self._launch = int(order["launch"])
         self._address = urllib.parse.urlsplit(order["url"]).netloc
 
@@ -227,7 +221,6 @@ def run(order: Order) -> None:
             VARIABLE: order["key"],
             "ADVISOR_DATA_DIR": str(folder / "data"),
             "ADVISOR_CACHE_DIR": str(folder / "cache"),
-            **order.get("env", {}),
         },
         home=folder,
         now=time.now,
@@ -239,7 +232,7 @@ def run(order: Order) -> None:
     # The whole command, its last line of defense included, and not a part of it.
     Environment.of_this_process = classmethod(lambda _: environment)  # type: ignore[method-assign,assignment]
     sys.argv = ["advisor", *order["words"]]
-    if order.get("waits"):
+    if order["waits"]:
         os.kill(os.getpid(), signal.SIGSTOP)
     if "line" in order:
         signal_at_line(order)
@@ -260,61 +253,3 @@ def _rented(asked: Mapping[str, Any]) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def main() -> None:
-    """Fork launchers as they are asked for, until stdin ends."""
-    reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    with Path(os.devnull).open("wb") as nothing:
-        os.dup2(nothing.fileno(), 1)
-    print(json.dumps({"launch": 0, "ready": 1}), file=reports, flush=True)
-    load_tables()  # the operating system has the model's pages at hand from now on
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    woken, wake = os.pipe()
-    os.set_blocking(wake, False)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    alive: dict[int, int] = {}
-    orders, left = sys.stdin.fileno(), b""
-
-    def report(**said: Any) -> None:
-        print(json.dumps(said), file=reports, flush=True)
-
-    while True:
-        ready, _, _ = select.select([orders, woken], [], [])
-        if woken in ready:
-            os.read(woken, 4096)
-            for pid in list(alive):
-                done, status = os.waitpid(pid, os.WNOHANG)
-                if done:
-                    code = os.waitstatus_to_exitcode(status)
-                    report(launch=alive.pop(pid), code=code)
-        if orders not in ready:
-            continue
-        got = os.read(orders, 1 << 16)
-        if not got:
-            break
-        *lines, left = (left + got).split(b"\n")
-        for order in map(json.loads, lines):
-            launch = order["launch"]
-            if "signal" in order:
-                there = [pid for pid, number in alive.items() if number == launch]
-                for pid in there:
-                    os.kill(pid, order["signal"])
-                report(sent=len(there), launch=launch)
-                continue
-            child = os.fork()
-            if child == 0:
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                for end in (woken, wake, reports.fileno()):
-                    os.close(end)
-                run(order)
-            alive[child] = launch
-            report(launch=launch, pid=child)
-    for pid in alive:
-        os.kill(pid, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    main()

@@ -29,8 +29,9 @@ HOSTILE = {
     "fills it with many": "mkdir -p results; for i in $(seq 40); do "
     "head -c 5000000 /dev/zero >results/$i; done",
     "floods the log": "yes 'a line of a log that nobody reads' | head -c 200000000",
-    "links": "mkdir -p results/deep; ln -s /etc/passwd results/out; ln -s / results/root; "
-    "ln -s ../../.. results/deep/up; ln -s . results/self; mkfifo results/pipe",
+    "links": "mkdir -p results/deep; ln -s /etc/passwd results/out; "
+    "ln -s / results/root; ln -s ../../.. results/deep/up; ln -s . results/self; "
+    "mkfifo results/pipe",
     "repositories": "mkdir -p results/a/.git results/b.git/objects results/b.git/refs "
     "results/c/.hg results/.vscode; printf '[core]\\nfsmonitor=touch /tmp/owned\\n' "
     "| tee results/a/.git/config >results/b.git/config; "
@@ -48,7 +49,7 @@ HOSTILE = {
 
 
 def _run(draw: random.Random, schedule: Schedule) -> Schedule:
-    """A job whose launcher is killed, stopped or interrupted, and goes on at last."""
+    """Let a job's launcher be killed, stopped or interrupted; it goes on at last."""
     job = f"k{schedule.number}-run"
     steps = []
     for _ in range(draw.choice((1, 2, 3))):
@@ -74,7 +75,7 @@ def _owners(draw: random.Random, schedule: Schedule) -> Schedule:
 
 
 def _hostile(draw: random.Random, schedule: Schedule) -> Schedule:
-    """A machine that does harm, to a computer with a small disk; its user gives up."""
+    """Let a machine do harm to a computer with a small disk; its user gives up."""
     job = f"k{schedule.number}-hostile"
     name = draw.choice(sorted(HOSTILE))
     steps = (
@@ -85,7 +86,7 @@ def _hostile(draw: random.Random, schedule: Schedule) -> Schedule:
 
 
 def _rented(draw: random.Random, schedule: Schedule) -> Schedule:
-    """A program that uses the Python face, and may be interrupted or killed."""
+    """Let a program use the Python face, and perhaps be interrupted or killed."""
     hit = None
     if draw.random() < 0.7:
         signum = draw.choice((signal.SIGINT, signal.SIGKILL))

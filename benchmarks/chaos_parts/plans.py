@@ -219,7 +219,9 @@ def _late(draw: random.Random, schedule: Schedule) -> Schedule:
 
 def _signals(draw: random.Random, schedule: Schedule) -> Schedule:
     signums = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    return _changed(schedule, lambda step: replace(step, hit=_hit(draw, step.kind, signums)))
+    return _changed(
+        schedule, lambda step: replace(step, hit=_hit(draw, step.kind, signums))
+    )
 
 
 def _files(draw: random.Random, schedule: Schedule) -> Schedule:
@@ -242,7 +244,7 @@ def _files(draw: random.Random, schedule: Schedule) -> Schedule:
 
 
 def _disk(draw: random.Random, schedule: Schedule) -> Schedule:
-    """A disk that gets full at some request, and stays so."""
+    """Let a disk get full at some request, and stay so."""
     at = draw.choice(("account", "rent", "rent", "show", "destroy"))
     return _changed(schedule, lambda step: replace(step, full_at=at), ("rent", "release"))
 
@@ -254,7 +256,7 @@ def _clocks(draw: random.Random, schedule: Schedule) -> Schedule:
 
 
 def _copies(draw: random.Random, schedule: Schedule) -> Schedule:
-    """A data folder that is copied while a launcher is at work; the copy reconciles."""
+    """Copy a data folder while a launcher is at work; who has the copy reconciles."""
     first = tuple(
         replace(step, place="A", after_s=0.0 if not turn else step.after_s)
         for turn, step in enumerate(schedule.lanes[0])
@@ -280,7 +282,7 @@ def _caps(draw: random.Random, schedule: Schedule) -> Schedule:
 
 
 def _forgetful(draw: random.Random, schedule: Schedule) -> Schedule:
-    """A market that shows no instance for a while, and cron."""
+    """Let the market show no instance for a while, beside cron."""
     start_s, for_s = draw.uniform(0.0, 200.0), draw.choice((40.0, 130.0, 280.0))
     cron = tuple(Step("reconcile", "", "A", after_s=61.0) for _ in range(8))
     lanes = (*schedule.lanes[:2], cron)
@@ -288,7 +290,7 @@ def _forgetful(draw: random.Random, schedule: Schedule) -> Schedule:
 
 
 def _hung(draw: random.Random, schedule: Schedule) -> Schedule:
-    """A launcher that is stopped for days, past its machine's end, and cron."""
+    """Stop a launcher for days, past its machine's end, beside cron."""
     hit = Hit(signal.SIGSTOP, after_s=draw.uniform(1.0, 50.0), stopped_s=3 * DAY_S)
     if draw.random() < 0.5:
         when = (draw.choice(("rent", "show")), draw.choice(("before", "after")))

@@ -41,7 +41,7 @@ class Promises:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._launched = [one for one in scene.launched]
+        self._launched = list(scene.launched)
         self.broken: list[str] = []
         self.told: list[str] = []
 
@@ -115,7 +115,7 @@ class Promises:
             yield f"{name}: exit 0, and {len(old)} alive"
 
     def _worked(self, one: Launched, name: str) -> Iterator[str]:
-        """A job that has ended leaves no machine, and its results are here."""
+        """Look at a job that has ended: no machine is left, its results are here."""
         home = self._scene.data(one.step.place).parent
         if one.code in (0, 8):
             ours = [c for c in self._of(one.step.job) if not self._was_handed(c)]
@@ -197,7 +197,7 @@ class Promises:
                     yield said
 
     def _ended_by_others(self) -> Iterator[str]:
-        """What a launcher works on is ended by nobody else, but on the user's word."""
+        """Look for what was ended while its launcher worked on it, and unasked."""
         contracts = {contract.number: contract for contract in self._scene.contracts()}
         launchers = {
             one.step.job: one
@@ -210,14 +210,17 @@ class Promises:
             if contract is None or owner is None or by.step.job == owner.step.job:
                 continue
             others = self._of(contract.job)
-            has_twin = any(c is not contract and c.created <= at < c.ended for c in others)
+            has_twin = any(
+                c is not contract and c.created <= at < c.ended for c in others
+            )
             is_asleep = any(since <= at for since, _ in owner.stopped)
-            if owner.began <= at < owner.ended and at < contract.ends and not has_twin:
-                if by.step.kind != "release" and not is_asleep:
-                    yield f"{by.step.kind} ended {number} that a launcher works on"
+            is_worked_on = owner.began <= at < owner.ended and at < contract.ends
+            is_free = has_twin or is_asleep or by.step.kind == "release"
+            if is_worked_on and not is_free:
+                yield f"{by.step.kind} ended {number} that a launcher works on"
 
     def _left_past_their_end(self) -> Iterator[str]:
-        """A `reconcile` that is content leaves nothing that should have ended before."""
+        """Look for what a `reconcile` that is content left past its end."""
         for one in self._launched:
             if one.step.kind != "reconcile" or one.code != 0 or one.met:
                 continue
@@ -226,7 +229,7 @@ class Promises:
                     yield f"reconcile, exit 0, leaves {contract.number} past its end"
 
     def _orphans(self) -> Iterator[str]:
-        """What is alive after `reconcile` is in a ledger, for the user or a job."""
+        """Look for what is alive after `reconcile` and in no ledger as the user's."""
         scene = self._scene
         known = {
             entry.instance_id
@@ -247,7 +250,7 @@ class Promises:
                     yield f"the ledger of {place} has {entry.label}, the market has not"
 
     def _kept(self) -> Iterator[str]:
-        """What was handed over with exit 0 stays until its end, or its release."""
+        """Look for what was handed over with exit 0, and ended before its end."""
         by_number = {contract.number: contract for contract in self._scene.contracts()}
         for one in self._launched:
             if one.step.kind != "rent" or one.code != 0:
@@ -273,7 +276,10 @@ class Promises:
     def _to_the_end(self) -> None:
         """Let time pass beyond the end of each machine; then nothing is alive."""
         scene = self._scene
-        for end in sorted({contract.ends for contract in self._alive()}):
+        ends = {contract.ends for contract in self._alive()}
+        for place in scene.schedule.places:
+            ends |= {one.ends_at for one in scene.entries(place) if one.is_open}
+        for end in sorted(ends):
             scene.time.advance(max(end + 1.0 - scene.time.now, 0.0))
             if not scene.settle():
                 self.broken.append(f"no end after the end: {self._last_words()}")
@@ -335,5 +341,9 @@ class Promises:
 def secret_files(folder: Path, secret: str) -> Iterator[Path]:
     """Return the files below a folder that hold a secret."""
     for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink() and secret.encode() in path.read_bytes():
+        if (
+            path.is_file()
+            and not path.is_symlink()
+            and secret.encode() in path.read_bytes()
+        ):
             yield path

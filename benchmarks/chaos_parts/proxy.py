@@ -1,4 +1,4 @@
-"""Stands between launchers and the market, and does to their exchanges what is planned."""
+"""Stands between launchers and the market, and does what is planned to exchanges."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 
 from chaos_parts.faults import Fault, Known, Reply
 from chaos_parts.simtime import SimTime
@@ -93,7 +93,9 @@ class Passing:
 
     def wait(self, seconds: float) -> None:
         """Let so many simulated seconds pass."""
-        self.proxy.time.wait(self.proxy.lane_of(self.launch), seconds, self.is_left)
+        self.proxy.time.wait(
+            self.proxy.director.lane_of(self.launch), seconds, self.is_left
+        )
 
     def is_left(self) -> bool:
         """Say whether the other end of the connection is gone."""
@@ -101,7 +103,7 @@ class Passing:
 
     def known(self) -> Known:
         """Return what the proxy knows beside the exchange."""
-        return self.proxy.knowing(self)
+        return self.proxy.director.knowing(self)
 
     def _head(self, reply: Reply) -> None:
         handler = self.handler
@@ -113,6 +115,22 @@ class Passing:
         handler.end_headers()
 
 
+class Director(Protocol):
+    """Who decides what happens to requests."""
+
+    def decide(self, passing: Passing) -> Fault | None:
+        """Return the fault of a request, None to pass it on."""
+
+    def lane_of(self, launch: int) -> int | None:
+        """Return the lane of a launch."""
+
+    def knowing(self, passing: Passing) -> Known:
+        """Return what the faults need to know."""
+
+    def at_line(self, launch: int) -> None:
+        """Hear that a launch has come to the line where it gets a signal."""
+
+
 class Proxy:
     """A server that launchers take for the market.
 
@@ -120,10 +138,7 @@ class Proxy:
     ----------
     target : the market's address
     time : passes when launchers wait
-    decide : returns the fault of a request, None to pass it on
-    lane_of : returns the lane of a launch
-    knowing : returns what the faults need to know
-    at_line : told when a launch has come to the line where it gets a signal
+    director : decides what happens
 
     Attributes
     ----------
@@ -131,30 +146,17 @@ class Proxy:
     lists : bodies of lists that the market sent
     """
 
-    def __init__(
-        self,
-        target: str,
-        time: SimTime,
-        decide: Callable[[Passing], Fault | None],
-        lane_of: Callable[[int], int | None],
-        knowing: Callable[[Passing], Known],
-        at_line: Callable[[int], None],
-    ) -> None:
+    def __init__(self, target: str, time: SimTime, director: Director) -> None:
         self._target = urllib.parse.urlsplit(target).netloc
         self.time = time
-        self.decide = decide
-        self.lane_of = lane_of
-        self.knowing = knowing
-        self.at_line = at_line
+        self.director = director
         self.lists: list[bytes] = []
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         serve = self._server.serve_forever
         threading.Thread(target=serve, args=(0.02,), daemon=True).start()
 
-    def ask(
-        self, method: str, path: str, headers: dict[str, str], body: bytes
-    ) -> Reply:
+    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Reply:
         """Send a request to the market itself."""
         connection = http.client.HTTPConnection(self._target, timeout=60)
         try:
@@ -198,7 +200,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             launch = int(self.headers.get("X-Launch") or 0)
             kind = kind_of(self.command, self.path)
             passing = Passing(kind, launch, proxy, self, body)
-            fault = proxy.decide(passing)
+            fault = proxy.director.decide(passing)
             try:
                 if fault is None:
                     passing.answer(passing.forward())
@@ -207,14 +209,14 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             except (ConnectionError, TimeoutError):
                 self.close_connection = True
 
-        do_GET = do_POST = do_PUT = do_DELETE = handle_any
+        do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815  (theirs)
 
         def _own(self, asked: dict[str, Any]) -> None:
             """Do what launchers ask of the driver: to let time pass, or a signal."""
             if self.path == "/__signal":
-                proxy.at_line(asked["launch"])
+                proxy.director.at_line(asked["launch"])
             else:
-                lane = proxy.lane_of(asked["launch"]) if asked["main"] else None
+                lane = proxy.director.lane_of(asked["launch"]) if asked["main"] else None
                 connection = self.connection
                 proxy.time.wait(lane, asked["seconds"], lambda: _is_left(connection))
             with contextlib.suppress(OSError):

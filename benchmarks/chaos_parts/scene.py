@@ -14,14 +14,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from advisor.errors import AdvisorError
 from advisor.simulator import SimClock, World, serve
 from advisor.simulator.accounts import account_id_of
 from advisor.simulator.contract import Wish
 from advisor.store.ledger import Entry, Ledger
-
+from advisor.store.place import place_of
 from chaos_parts.disks import fill, small_disk
 from chaos_parts.faults import FAULTS, FORGETS, Fault, Known
 from chaos_parts.plans import Hit, Schedule, Step
@@ -45,8 +45,8 @@ _HANGS_AFTER_S = 90.0
 _SIGNAL_ARRIVES_S = 0.05
 _SMALL_DISK = "160m"  # no rental begins with less than 100 MB to write in
 _SETTLE_LANE = 1000
-_ROUNDS = 25
-_ROUND_S = 61.0
+_ROUNDS_S = (61.0, 61.0, 122.0, 305.0, 610.0, 610.0, 1220.0, 0.0)
+"""Pauses between one `reconcile` and the next, for what takes several looks."""
 
 
 class Scene:
@@ -77,7 +77,7 @@ class Scene:
         self._calm = False
         self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> Scene:
+    def __enter__(self) -> Self:
         stack = self._stack
         self.world = World(
             offers=OFFERS,
@@ -93,14 +93,7 @@ class Scene:
         self.folder = Path(stack.enter_context(folder))
         self.time = SimTime(self.world, self.folder / "time")
         stack.callback(self.time.close)
-        self.proxy = Proxy(
-            server.url,
-            self.time,
-            self._decide,
-            self._lane,
-            self._known,
-            self._at_line,
-        )
+        self.proxy = Proxy(server.url, self.time, self)
         stack.callback(self.proxy.close)
         for place in self.schedule.places:
             self._set_up(place)
@@ -147,22 +140,32 @@ class Scene:
         for place in self.schedule.places:
             (self.folder / place / "data" / "ballast").unlink(missing_ok=True)
         damaged = self.damaged_places()
-        for _ in range(_ROUNDS):
+        for pause_s in _ROUNDS_S:
             is_settled = True
             for place in self.schedule.places:
                 done = self.order(Step("reconcile", "", place))
                 if done.code != 0 and not (place in damaged and done.code in (1, 2)):
                     is_settled = False
-                alive = {one.number for one in self.ours() if one.ended == math.inf}
-                is_settled = is_settled and all(
-                    one.state in KEPT and one.instance_id in alive
-                    for one in self.entries(place)
-                    if one.is_open
-                )
+                is_settled = is_settled and self._is_settled(place)
             if is_settled:
                 return True
-            self.time.advance(_ROUND_S)
+            self.time.advance(pause_s)
         return False
+
+    def _is_settled(self, place: str) -> bool:
+        """Say whether all that a ledger has open is there, and is somebody's.
+
+        What was copied from another computer's ledger is for that one to settle, up to
+        its end.
+        """
+        alive = {one.number for one in self.ours() if one.ended == math.inf}
+        here = place_of(self.data(place))
+        return all(
+            (one.instance_id in alive and one.state in KEPT)
+            or (one.place != here and self.time.now < one.ends_at)
+            for one in self.entries(place)
+            if one.is_open
+        )
 
     def damaged_places(self) -> set[str]:
         """Return the computers whose ledger tells no more what it told."""
@@ -256,7 +259,11 @@ class Scene:
         if step.kind == "rent":
             return [*_RENT, *_OPTIONS, step.job, *step.words]
         if step.kind == "release":
-            return ["release", *(("--job", step.job) if step.job else ("--all",)), "--yes"]
+            return [
+                "release",
+                *(("--job", step.job) if step.job else ("--all",)),
+                "--yes",
+            ]
         if step.kind == "reconcile":
             return ["reconcile"]
         if (self.data(step.place) / "jobs" / step.job / "job.json").exists():
@@ -322,11 +329,13 @@ class Scene:
         records.sort(key=lambda one: one["dph_total"])
         return [int(one["id"]) for one in records]
 
-    def _lane(self, number: int) -> int | None:
+    def lane_of(self, number: int) -> int | None:
+        """Return the lane of a launch."""
         launched = self._by_number.get(number)
         return None if launched is None else launched.lane
 
-    def _known(self, passing: Passing) -> Known:
+    def knowing(self, passing: Passing) -> Known:
+        """Return what faults need to know."""
         draw = random.Random(f"{self._seeded(passing)}/pick")  # noqa: S311
         with self.world.looked_at():
             other = draw.choice(self._cheapest()[:10])
@@ -346,7 +355,7 @@ class Scene:
         count = self._requests[passing.launch, ""]
         return f"{self.schedule.seed}/{self.schedule.number}/{turn}/{count}"
 
-    def _decide(self, passing: Passing) -> Fault | None:
+    def decide(self, passing: Passing) -> Fault | None:
         """Return what befalls a request; send the signals that are due at it."""
         launched = self._by_number.get(passing.launch)
         if launched is None:
@@ -375,7 +384,8 @@ class Scene:
             self.met[name] += 1
         return FORGETS if name == "forgotten" else FAULTS[name][1]
 
-    def _at_line(self, number: int) -> None:
+    def at_line(self, number: int) -> None:
+        """Send the signal that a launch gets at the line where it is now."""
         launched = self._by_number[number]
         if launched.step.hit is not None:
             self._send(launched, launched.step.hit)

@@ -90,9 +90,7 @@ class SimTime:
             return
         waiter = _Wait(lane)
         with self._changed:
-            heapq.heappush(
-                self._moments, (self.now + seconds, next(self._count), waiter)
-            )
+            heapq.heappush(self._moments, (self.now + seconds, next(self._count), waiter))
             if lane in self._waiting:
                 self._waiting[lane] += 1
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Faults inside system calls of a launcher, by strace: it attaches before the first one."""
+"""Faults inside system calls of a launcher, by strace, attached before the first."""
 
 from __future__ import annotations
 
@@ -59,7 +59,15 @@ class Strace:
     ) -> None:
         self._log = log
         _wait_until(lambda: _status(pid, "State").startswith("T"))
-        words = ["strace", "-f", "-qq", "-o", str(log), "-e", f"trace={','.join(syscalls)}"]
+        words = [
+            "strace",
+            "-f",
+            "-qq",
+            "-o",
+            str(log),
+            "-e",
+            f"trace={','.join(syscalls)}",
+        ]
         if syscalls == ["openat"]:
             for end in ("", "-wal", "-shm", "-journal"):
                 words += ["-P", str(data / f"{_LEDGER}{end}")]

@@ -1,4 +1,4 @@
-"""What launchers did, and what the market itself knows of the contracts that were made."""
+"""What launchers did, and what the market itself knows of the contracts made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from advisor.rental.labels import read_label
 from advisor.simulator import World
 from advisor.simulator.contract import Contract as Rented
-
 from chaos_parts.plans import Step
 
 

@@ -1,16 +1,15 @@
-"""The other end of `launcher`: starts launchers, sends them signals, waits for them."""
+"""The other end of `fork_server`: starts launchers, signals them, waits for them."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
 
 _STARTS_WITHIN_S = 60.0
 _REPORTS_WITHIN_S = 30.0
@@ -23,12 +22,12 @@ class WarmProcess:
     """
 
     def __init__(self) -> None:
-        script = Path(__file__).with_name("launcher.py")
         self._process = subprocess.Popen(
-            [sys.executable, str(script)],
+            [sys.executable, "-m", "chaos_parts.fork_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         self._numbers = itertools.count(1)
         self._changed = threading.Condition()
@@ -48,9 +47,9 @@ class WarmProcess:
         return self._wait(number, "pid", _REPORTS_WITHIN_S)
 
     def signal(self, number: int, signum: int) -> bool:
-        """Send a signal to a launcher; return once it is sent, False if that has ended."""
+        """Send a signal to a launcher; return whether that was still there."""
         self._send({"signal": signum, "launch": number})
-        return bool(self._wait(number, "sent", 30.0))
+        return bool(self._wait(number, "sent", _REPORTS_WITHIN_S))
 
     def wait(self, number: int, limit_s: float) -> int | None:
         """Return how a launcher ended, None if it has not after so many real seconds."""
