@@ -165,6 +165,8 @@ def caps_of(environment: Environment, spec: RentSpec) -> Caps:
     UsageError
         if a file is torn, or may be written by others: a cap in it would be lost
     """
+    if spec.budget_usd is not None and spec.day_budget_usd is not None:
+        return Caps(spec.budget_usd, spec.day_budget_usd)
     settings = environment.rental_settings
     return Caps(
         settings.job_budget_usd if spec.budget_usd is None else spec.budget_usd,
