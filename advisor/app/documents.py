@@ -14,7 +14,8 @@ from typing import Any
 from advisor.errors import UsageError
 
 VERSION = 1
-"""Of the documents; it rises with each field that is added."""
+"""Of the documents; it rises with each field that is added, so that an older advisor
+says that it is older rather than that a field is not known."""
 
 _VERSION = "version"
 
@@ -97,5 +98,5 @@ def _object(pairs: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
 
 
 def _tupled(value: Any) -> Any:
-    """Return lists as tuples, and objects, other than of a spec, as pairs."""
+    """Return lists as the tuples that specs have."""
     return tuple(value) if isinstance(value, list) else value
