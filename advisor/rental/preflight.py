@@ -25,8 +25,6 @@ _LEAST_FREE_BYTES = 100 * 1000**2
 LONGEST_LIFETIME_S = 5 * 365 * 86_400.0
 """Longer than any market's offer stands; a label holds no moment after 2106."""
 
-_NOT_WRITTEN = frozenset({".git", ".hg", ".svn", ".ssh"})
-
 
 def check_programs(*names: str) -> None:
     """Refuse to go on without programs of this machine.
@@ -159,8 +157,11 @@ def inner_folder(name: str) -> str:
     if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
         message = f"{name!r}: a folder inside the one that is copied is expected"
         raise UsageError(message)
-    if _NOT_WRITTEN & set(path.parts):
-        message = f"{name!r}: what a machine wrote must not go there"
+    if any(safe_name(part) != part for part in path.parts):
+        message = (
+            f"{name!r}: what a machine wrote must not go there: programs look into "
+            "folders of such names by themselves"
+        )
         raise UsageError(message)
     return str(path)
 

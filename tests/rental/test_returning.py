@@ -82,8 +82,8 @@ def test_results_that_are_too_large_stay_until_the_end(
     done = street.run(project, script, *words)
     assert done.exit_code == 1
     (entry,) = street.entries()
-    assert "work/results has 3.15 MB, more" in done.stderr
-    assert "than the 0.001 GB that may come back: raise --max-results-gb" in done.stderr
+    assert "with work/results of the machine 3.15 MB come back, more than " in done.stderr
+    assert "the 0.001 GB that may: raise --max-results-gb" in done.stderr
     end = re.search(r"which bills, until its end at ([\d-]+ [\d:]+) UTC", done.stderr)
     assert end is not None
     assert end[1] == "2026-11-21 11:00"
