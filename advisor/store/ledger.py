@@ -39,10 +39,10 @@ from advisor.store.entry import (
     Torn,
     parsed,
     parsed_step,
-    plain_text,
     row_of,
 )
 from advisor.store.reserve import Reserve
+from advisor.store.sense import plain_text
 
 __all__ = ["CLOSED", "Entry", "Ledger", "State", "Step", "Torn"]
 
