@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import NoReturn
+
+from advisor.rental.interrupts import to_the_end
 
 
 def main() -> NoReturn:
     """Run the command line and leave with the exit code that `errors` names."""
+    to_the_end()
     try:
         from advisor.cli.main import run  # noqa: PLC0415  (takes a while: Ctrl-C)
 
         sys.exit(run())
     except KeyboardInterrupt:
-        sys.stderr.write("advisor: interrupted\n")
+        with suppress(AttributeError, OSError, ValueError):  # closed, or nobody reads
+            sys.stderr.write("advisor: interrupted\n")
         sys.exit(130)
 
 

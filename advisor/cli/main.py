@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
 from advisor import __version__
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.options import help_if_alone
+from advisor.cli.output import aside, remark, silence
 from advisor.errors import AdvisorError, ExitStatus
 
 _COMMANDS = {
@@ -23,6 +25,7 @@ _COMMANDS = {
     "rent": "advisor.cli.rent",
     "run": "advisor.cli.run",
     "rentals": "advisor.cli.rentals",
+    "renew": "advisor.cli.renew",
     "release": "advisor.cli.release",
     "reconcile": "advisor.cli.reconcile",
     "predict": "advisor.cli.predict",
@@ -46,6 +49,16 @@ _COMMANDS = {
 class LazyGroup(click.Group):
     """A group that imports a command's module only when it is asked for."""
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the words of a command line; see `_ended_by_others`."""
+        with _ended_by_others():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; see `_ended_by_others`."""
+        with _ended_by_others():
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names of the commands, the main job first."""
         return list(_COMMANDS)
@@ -56,6 +69,22 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
         return command
+
+
+@contextmanager
+def _ended_by_others() -> Iterator[None]:
+    """Meet Ctrl-C and a reader that has gone before click does.
+
+    It would print to streams that may be gone as well, and lose the exit code by that.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        aside("")  # closes the line on which the terminal shows ^C
+        raise click.Abort from error
+    except BrokenPipeError:  # `head` has had enough
+        silence(sys.stdout)
+        raise click.exceptions.Exit(ExitStatus.DONE) from None
 
 
 @click.group(
@@ -76,21 +105,27 @@ def app(ctx: click.Context) -> None:
     help_if_alone(ctx)
 
 
-def run(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit code (see `advisor.errors`)."""
+def run(argv: Sequence[str] | None = None, environment: Environment | None = None) -> int:
+    """Run the command line; return its exit code (see `advisor.errors`).
+
+    Parameters
+    ----------
+    argv : its words; None: those that this process was started with
+    environment : the outside world; None: as this process finds it
+    """
     try:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # CPU names hold trade marks
                 stream.reconfigure(errors="replace")
-        code = app.main(args=argv, prog_name="advisor", standalone_mode=False)
+        code = app.main(argv, "advisor", standalone_mode=False, obj=environment)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
-        silence_stdout()
+        silence(sys.stdout)
         return ExitStatus.DONE
     except (AdvisorError, click.ClickException, click.Abort, OSError) as error:
         message, status = explain(error)
-        click.echo(f"advisor: {' '.join(message.split())}", err=True)
+        remark(f"advisor: {message}")
         return status
     return code if isinstance(code, int) else ExitStatus.DONE
 
@@ -107,8 +142,3 @@ def explain(error: Exception) -> tuple[str, ExitStatus]:
     if isinstance(error, click.ClickException):
         return error.format_message(), ExitStatus.USAGE
     return str(error), ExitStatus.FAILED
-
-
-def silence_stdout() -> None:
-    """Send the rest of stdout nowhere: its reader has gone, as `head` does."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,34 +1,120 @@
-"""Where results go: stdout carries the result alone, the rest goes to stderr."""
+"""Where results go: stdout carries the result alone, the rest goes to stderr.
+
+Either may fail at any time: closed by the shell, a reader that has gone, a full disk, a
+terminal that was closed. What is said on stderr is of use only to who reads it, so that
+is no error. A stream that has failed goes nowhere from then on; else Python, which tries
+once more at the end of the process, would change the exit code.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
+from typing import TextIO
 
 import click
 
+from advisor.app.notices import say
 from advisor.errors import AdvisorError
+from advisor.rental.interrupts import window
+from advisor.report.terminal import plain_on_terminal
 
-_SAID = "advisor.said"
+
+def result(text: str, *, owed: bool = False) -> None:
+    """Print a result, and meet a reader that has gone while nothing else is open.
+
+    One that has gone has had enough, as `head` has: the command goes on to its end.
+
+    Parameters
+    ----------
+    owed : somebody must have it: that its reader has gone is an error, too
+
+    Raises
+    ------
+    AdvisorError
+        if it cannot be printed
+    """
+    need_stdout()
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:  # ValueError: it was closed meanwhile
+        silence(sys.stdout)
+        if isinstance(error, BrokenPipeError) and not owed:
+            return
+        message = f"the result cannot be printed: {reason_of(error)}"
+        raise AdvisorError(message) from error
 
 
-def result(text: str) -> None:
-    """Print a result, and meet a reader that has gone while nothing else is open."""
+def need_stdout() -> None:
+    """Refuse to find out a result that nobody can be told.
+
+    Raises
+    ------
+    AdvisorError
+        if stdout is closed
+    """
     if sys.stdout is None:  # closed by the shell: `>&-`
         message = "stdout is closed: there is nowhere to print the result"
         raise AdvisorError(message)
-    click.echo(text)
-    sys.stdout.flush()
 
 
-def remark_once(text: str) -> None:
-    """Say something that a command may come upon several times."""
-    ctx = click.get_current_context(silent=True)
-    said = set[str]() if ctx is None else ctx.find_root().meta.setdefault(_SAID, set())
-    if text not in said:
-        said.add(text)
-        remark(text)
+def showing(stream: TextIO | None) -> Callable[[bytes], None]:
+    """Return what shows, on a stream, what a command on a machine prints.
+
+    That command goes on where nobody can be shown anything more, which is told once.
+    """
+    is_lost = False
+    shown = plain_on_terminal(stream)
+
+    def show(piece: bytes) -> None:
+        nonlocal is_lost
+        if is_lost:
+            return
+        try:
+            if stream is None:
+                message = "the stream is closed"
+                raise ValueError(message)
+            with window():  # whoever reads may let us wait
+                stream.buffer.write(shown(piece))
+                stream.buffer.flush()
+        except (OSError, ValueError) as error:
+            is_lost = True
+            silence(stream)
+            remark(
+                "what the command prints cannot be shown any more "
+                f"({reason_of(error)}): it goes on, and its log has all of it"
+            )
+
+    return show
 
 
 def remark(text: str) -> None:
-    """Say something about the result, on stderr."""
-    click.echo(" ".join(text.split()), err=True)
+    """Say something about the result, on stderr; never raises."""
+    say(text)
+
+
+def aside(text: str) -> None:
+    """Print lines on stderr; never raises."""
+    try:
+        click.echo(text, err=True)
+    except (OSError, ValueError):
+        silence(sys.stderr)
+
+
+def silence(stream: TextIO | None) -> None:
+    """Send nowhere what a stream still holds, and what comes: it has failed."""
+    try:
+        number = -1 if stream is None else stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+    except (OSError, ValueError):  # it is none of the system's, or closed
+        return
+    if number >= 0:
+        os.dup2(nowhere, number)
+    os.close(nowhere)
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """Return why a stream has failed, in words."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

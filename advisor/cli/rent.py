@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import click
 
+from advisor.app.context import Environment
+from advisor.app.plan import Plan, plan
 from advisor.cli.arguments import workload_argument
-from advisor.cli.environment import Environment
-from advisor.cli.options import json_option
-from advisor.cli.output import remark, result
-from advisor.cli.renting import Plan, confirmation, plan, rent_options
-from advisor.cli.signals import interrupt_on_sigterm
+from advisor.cli.options import duration_s, json_option
+from advisor.cli.output import need_stdout, remark, result
+from advisor.cli.renting import confirmation, rent_options, rent_spec
 from advisor.errors import AdvisorError, NothingFitsError
 from advisor.rental.candidate import Candidate
 from advisor.rental.ends import until
-from advisor.rental.rent import ranked, renting, seen_again
+from advisor.rental.interrupts import check, deferred, shielded, window
+from advisor.rental.rent import Confirm, ranked, renting, seen_again
 from advisor.rental.request import Attempt
 from advisor.report.formats import lines_of, to_json
 from advisor.report.rental import dry_run as dry_run_document
-from advisor.report.rental import not_rented, rented
+from advisor.report.rental import lease_words, not_rented, rented
 
 
 @click.command("rent")
@@ -29,6 +31,13 @@ from advisor.report.rental import not_rented, rented
     "--wait", is_flag=True, help="Until ssh answers; else until the machine runs."
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be rented; pay nothing.")
+@click.option(
+    "--lease",
+    "lease_s",
+    callback=duration_s,
+    metavar="TIME",
+    help="The machine ends itself when 'advisor renew' was not heard for so long.",
+)
 @json_option
 @click.pass_obj
 def command(
@@ -42,29 +51,47 @@ def command(
     """Rent the offer that is first for a workload, see 'advisor rank'.
 
     What cannot be had is left for the next offer. The machine ends itself when its
-    lifetime is over; 'advisor release' ends it before.
+    lifetime is over, or its lease if it has one; 'advisor release' ends it before.
     """
+    spec = rent_spec(options)
     if dry_run:
-        planned = plan(environment, options, wait_for_ssh=wait, heartbeat_s=None)
+        planned = plan(environment, spec, wait_for_ssh=wait)
         document = would_rent(planned)
         remark("dry run: nothing was rented")
         result(to_json(document) if as_json else rental_lines(document))
         return
     confirm = confirmation(yes=options["yes"])
-    interrupt_on_sigterm()
-    planned = plan(environment, options, wait_for_ssh=wait, heartbeat_s=None)
+    need_stdout()
+    planned = plan(environment, spec, wait_for_ssh=wait)
+    with deferred():
+        _rent(planned, confirm, lease_s=spec.lease_s, as_json=as_json)
+
+
+def _rent(
+    planned: Plan, confirm: Confirm | None, *, lease_s: float | None, as_json: bool
+) -> None:
+    """Rent, tell what was rented, and leave it to the user.
+
+    In this order: who was not told has no machine, and it is released.
+    """
     desk = planned.desk
     attempts: list[Attempt] = []
+    is_told = False
     try:
         with renting(desk, planned.request, confirm, attempts) as rental:
-            # Written first: what is printed and not written would be ended as lost.
-            desk.ledger.advance(rental.entry.label, "handed", desk.now())
-            document = rented(rental, str(planned.key_file))
+            document = rented(rental, str(planned.key_file), lease_s)
+            check()
+            with window():  # whoever reads may let us wait
+                is_told = True
+                told = to_json(document) if as_json else rental_lines(document)
+                result(told, owed=True)
+            with shielded(f"handing over instance {rental.entry.instance_id}"):
+                desk.ledger.advance(rental.entry.label, "handed", desk.now())
     except AdvisorError as error:
-        if as_json:
-            result(to_json(not_rented(error, attempts)))
+        if as_json and not is_told:
+            with suppress(AdvisorError):  # what went wrong first counts
+                result(to_json(not_rented(error, attempts)))
         raise
-    result(to_json(document) if as_json else rental_lines(document))
 
 
 def would_rent(planned: Plan) -> dict[str, Any]:
@@ -105,6 +132,9 @@ def rental_lines(document: dict[str, Any]) -> str:
         ),
         ("ends at", f"{document['ends_at']} at the latest"),
     ]
+    if document.get("lease_s"):
+        renewal = f"'advisor renew {document['instance_id']}'"
+        pairs.append(("lease", f"{lease_words(document['lease_s'])}: {renewal}"))
     if document["instance_id"] is not None:
         pairs.insert(0, ("instance", str(document["instance_id"])))
     if ssh:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import IO
 
 from advisor.clock import Clock
+from advisor.rental.interrupts import window
 
 CONNECTION_LOST = 255
 """What ssh itself exits with when it fails; a script's own 255 is told as 254."""
@@ -63,20 +64,23 @@ class Talk:
         ):
             try:
                 for pipe in (process.stdout, process.stderr):
-                    selector.register(_there(pipe), selectors.EVENT_READ)
+                    selector.register(there(pipe), selectors.EVENT_READ)
                 while selector.get_map():
                     if deadline is not None and self._clock.monotonic() > deadline:
                         self.stderr = f"no end after {timeout_s:.0f} s".encode()
                         return
                     yield self._turn(process, selector)
-                self.code = process.wait()
+                with window():
+                    self.code = process.wait()
             finally:
                 process.kill()
 
     def _turn(self, process: _Process, selector: selectors.BaseSelector) -> bytes:
         """Wait for something to happen; return what the script printed."""
         printed = b""
-        for key, _ in selector.select(_IDLE_S):
+        with window():
+            ready = selector.select(_IDLE_S)
+        for key, _ in ready:
             if key.fileobj is process.stdin:
                 self._send(process.stdin, selector)
             elif not (chunk := os.read(key.fd, _CHUNK_BYTES)):
@@ -100,7 +104,7 @@ class Talk:
         _, found, rest = bytes(self._before).partition(f"{self._mark}\n".encode())
         if found:
             self.begun = True
-            stdin = _there(process.stdin)
+            stdin = there(process.stdin)
             os.set_blocking(stdin.fileno(), False)
             selector.register(stdin, selectors.EVENT_WRITE)
         return rest
@@ -132,6 +136,7 @@ def _whole(script: str) -> bytes:
     return f"{text}exit $code\n}}\n".encode(errors="surrogateescape")
 
 
-def _there(pipe: IO[bytes] | None) -> IO[bytes]:
-    assert pipe is not None  # noqa: S101  (all three were asked for)
+def there(pipe: IO[bytes] | None) -> IO[bytes]:
+    """Return a pipe of a process that was asked for."""
+    assert pipe is not None  # noqa: S101  (as the caller says)
     return pipe

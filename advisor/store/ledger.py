@@ -169,10 +169,13 @@ class Ledger:
         Raises
         ------
         LeaseLostError
-            if another process has it
+            if another process has it, or it has ended
         """
 
         def take(before: Entry) -> Entry:
+            if not before.is_open:
+                message = f"rental {label} is {before.state}: nobody works on it any more"
+                raise LeaseLostError(message)
             ends = before.lease_until
             if before.holder not in {"", holder} and ends is not None and now < ends:
                 message = (
@@ -193,6 +196,14 @@ class Ledger:
             return replace(before, holder="", lease_until=None)
 
         self._change(label, leave)
+
+    def note_use(self, label: str, at: float) -> Entry:
+        """Note that a rental is given to who uses it: its traffic is paid from now on."""
+
+        def note(before: Entry) -> Entry:
+            return replace(before, handed_at=before.handed_at or at)
+
+        return self._change(label, note)
 
     def miss(self, label: str, at: float) -> Entry:
         """Note that a whole listing of the market lacks a rental, if none did before."""

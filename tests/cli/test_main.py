@@ -101,6 +101,40 @@ def test_a_closed_pipe_is_quiet() -> None:
     assert (run.returncode, run.stdout, run.stderr) == (0, "{\n", "")
 
 
+@pytest.mark.parametrize("words", [(*RANK, "--json"), ("-h",), ("rank", "-h")])
+def test_a_reader_that_is_gone_is_none_of_ours(words: tuple[str, ...]) -> None:
+    """`advisor ... | true` is done, however much it would have printed."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as gone:  # noqa: PTH123  (a descriptor)
+        run = subprocess.run(
+            [sys.executable, "-m", "advisor", *words],
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert run.returncode == 0
+    assert "advisor:" not in run.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize(("words", "code"), [(RANK, 0), (("rank", "--no-such"), 2)])
+def test_what_nobody_is_told_changes_no_exit_code(
+    words: tuple[str, ...], code: int
+) -> None:
+    """Remarks and errors that cannot be written are lost, and nothing else is."""
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "advisor", *words],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            check=False,
+        )
+    assert run.returncode == code
+    assert bool(run.stdout) == (code == 0)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_an_error() -> None:
     """A result that cannot be written is exit code 1 and one line."""
@@ -179,6 +213,7 @@ def test_every_error_has_a_named_exit_code() -> None:
     assert tree(AdvisorError) == {
         "AdvisorError": 1,
         "UsageError": 2,
+        "ArgumentError": 2,
         "NothingFitsError": 3,
         "MarketError": 1,
         "KeyRefusedError": 4,

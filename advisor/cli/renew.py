@@ -1,0 +1,66 @@
+"""`advisor renew`: let a rented machine know that it is still needed."""
+
+from __future__ import annotations
+
+import click
+
+from advisor.app.context import Environment
+from advisor.app.plan import open_rental_desk, ssh_to
+from advisor.cli.output import remark
+from advisor.cli.renting import market_option
+from advisor.errors import UsageError
+from advisor.market.lifecycle import Instance
+from advisor.rental.interrupts import deferred
+from advisor.rental.preflight import check_programs
+from advisor.rental.processes import process_of
+from advisor.rental.renewing import chosen, needs_none, renew, renew_while
+from advisor.rental.ssh import Ssh, ensure_key
+from advisor.report.rental import lease_words
+
+
+@click.command("renew")
+@click.argument("instance_id", type=click.IntRange(min=0), required=False)
+@click.option("--job", metavar="NAME", help="The machine of a job.")
+@click.option(
+    "--while",
+    "number",
+    type=click.IntRange(min=1),
+    metavar="PID",
+    help="Go on, in the foreground, while this process of this computer lives.",
+)
+@market_option
+@click.pass_obj
+def command(
+    environment: Environment,
+    /,
+    instance_id: int | None,
+    job: str | None,
+    number: int | None,
+    market: str,
+) -> None:
+    """Renew the lease of a machine: see 'advisor rent --lease'.
+
+    The machine hears from you by ssh. One whose lease is over ends itself. Without
+    INSTANCE_ID and --job it is the only machine that you rent.
+    """
+    if instance_id is not None and job is not None:
+        message = "say INSTANCE_ID or --job, not both"
+        raise UsageError(message)
+    process = None if number is None else process_of(number)
+    check_programs("ssh", "ssh-keygen")
+    desk = open_rental_desk(environment, market)
+    entry = chosen(desk, instance_id, job)
+    key_file, _ = ensure_key(environment.data_folder / "ssh")
+
+    def connect(instance: Instance) -> Ssh:
+        return ssh_to(environment, key_file, instance)
+
+    with deferred():
+        if process is not None:
+            renew_while(desk, entry, connect, process)
+            return
+        lease = renew(desk, entry, connect)
+    if lease.is_needed:
+        remark(f"instance {entry.instance_id} is renewed: {lease_words(lease.seconds)}")
+    else:
+        remark(needs_none(entry))
