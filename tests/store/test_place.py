@@ -81,3 +81,8 @@ def test_a_place_is_as_the_ledger_keeps_it(installed: Path, tmp_path: Path) -> N
     """Else no rental would be of this place that lies in a folder of such a name."""
     told = place_of(tmp_path / "a\x1bb\udcff")
     assert told.endswith("/a b ")
+
+
+def test_the_installation_is_named_where_linux_has_it() -> None:
+    """See machine-id(5)."""
+    assert str(place._MACHINE_ID) == "/etc/machine-id"
