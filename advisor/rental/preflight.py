@@ -23,7 +23,6 @@ _LEAST_FREE_BYTES = 100 * 1000**2
 """Without so much even a log and the ledger do not fit; an assumption."""
 
 
-
 def check_programs(*names: str) -> None:
     """Refuse to go on without programs of this machine.
 
