@@ -4,11 +4,14 @@ The tree::
 
     AdvisorError                 1  something failed; the message says what to do
      +- UsageError               2  the command line, a profile or a file is wrong
+     |   +- StoreTornError       2  (a StoreError too) the user's file is no file of ours
+     |   +- ArgumentError        2  an argument of one of our faces cannot be right
      +- NothingFitsError         3  no offer meets the constraints
      +- MarketError              1  the market could not be asked
      |   +- KeyRefusedError      4  the market refuses the key
      |   +- RateLimitedError     5  too many requests
      |   |   +- QuotaError       5  the market's daily quota is used up
+     |   +- NotSentError         1  surely nothing was sent
      |   +- BadAnswerError       1  the market's answer makes no sense
      |   +- OfferGoneError       3  the offer is no longer there
      |   +- PlacementError       1  a contract was made, and it cannot run
@@ -17,6 +20,9 @@ The tree::
      +- RemoteError              1  a rented machine cannot be reached, or a command fails
      |   +- UnreachableError     1  no ssh to it, or a connection that broke
      |   +- ResultsLeftError     1  the results could not be copied back, and stay there
+     +- StoreError               1  the user's own file cannot be read or written
+     |   +- StoreFullError       1  there is no room for it
+     +- LeaseLostError           1  another process works on the rental
      +- OverBudgetError          6  it fits, but not the budget
      +- CommandFailedError       8  the user's own command failed on its machine
      +- RentalStateUnknownError  7  a rental may exist; nobody can say
@@ -27,6 +33,8 @@ Errors are raised where they are found and caught in one place,
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -57,6 +65,64 @@ class UsageError(AdvisorError):
     exit_status = ExitStatus.USAGE
 
 
+class StoreError(AdvisorError):
+    """The user's own file (ledger, history, hosts, runs) cannot be read or written.
+
+    Whoever ends a machine goes on without it.
+    """
+
+
+class StoreFullError(StoreError):
+    """The user's own file cannot grow: the disk, or the user's share of it, is full."""
+
+
+class StoreTornError(StoreError, UsageError):
+    """The user's own file is torn, is something else, or a newer version's."""
+
+    exit_status = ExitStatus.USAGE
+
+
+class LeaseLostError(AdvisorError):
+    """Another process works on a rental: this one may not, or may not any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An argument in a message: ``budget_usd``, which the command line calls --budget.
+
+    Attributes
+    ----------
+    name : of the argument, as the specs of `advisor.app` have it
+    value : as it was given, for a face whose user cannot see it otherwise; ``""``: not
+        said
+    """
+
+    name: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value}" if self.value else self.name
+
+
+class ArgumentError(UsageError):
+    """An argument cannot be right; each face of ours says so in its own words.
+
+    Parameters
+    ----------
+    parts : the message, piece by piece
+    """
+
+    def __init__(self, *parts: str | Given) -> None:
+        super().__init__("".join(map(str, parts)))
+        self.parts = parts
+
+    def worded(self, words: Callable[[Given], str]) -> str:
+        """Return the message with the arguments as a face calls them."""
+        return "".join(
+            words(part) if isinstance(part, Given) else part for part in self.parts
+        )
+
+
 class NothingFitsError(AdvisorError):
     """No offer meets the constraints."""
 
@@ -85,6 +151,10 @@ class QuotaError(RateLimitedError):
 
 class BadAnswerError(MarketError):
     """The market's answer is not what its documentation promises."""
+
+
+class NotSentError(MarketError):
+    """A request that must not be repeated was not sent: surely nothing came of it."""
 
 
 class OfferGoneError(MarketError):

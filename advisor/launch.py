@@ -14,26 +14,29 @@ machine hears from it no more and ends itself; `advisor reconcile` ends it, too.
 from __future__ import annotations
 
 import asyncio
+import numbers
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from advisor.cli.environment import Environment
-from advisor.cli.renting import DEFAULT_MARKET, plan, ssh_to
-from advisor.cli.sending import private_of
-from advisor.cost.job import RENTALS
+from advisor.app.constraints import Constraints
+from advisor.app.context import Environment
+from advisor.app.job import JobSpec
+from advisor.app.plan import plan, ssh_to
+from advisor.app.private import private_of
+from advisor.app.rent import DEFAULT_MARKET, RentSpec
 from advisor.cost.job import Rental as RentalKind
-from advisor.rental import arguments
+from advisor.errors import ArgumentError, Given, UsageError
 from advisor.rental.interrupts import check, deferred
 from advisor.rental.machine import DEFAULT_GRACE_S, LONGEST_S, Machine, heartbeats
 from advisor.rental.outgoing.decide import MAX_SYNC_GB
 from advisor.rental.preflight import check_programs
 from advisor.rental.release import ended_in_time, released
 from advisor.rental.rent import renting
-from advisor.rental.request import DEFAULT_ATTEMPTS, MOST_ATTEMPTS, Rental
+from advisor.rental.request import DEFAULT_ATTEMPTS, Rental
 from advisor.rental.ssh import Completed
 
 
@@ -64,10 +67,15 @@ class rented:  # noqa: N801  (used as a function)
     image : Docker image
     max_lifetime_s : seconds after which the machine is gone; None: from the predicted
         time
-    grace_s : seconds without a sign of this process after which the machine ends itself
+    grace_s : seconds without a sign of this process after which the machine ends itself;
+        as all times here a minute at least, and five years at most
     attempts, start_timeout_s : offers to try, and seconds that one may take to be ready
     market : where to rent
     environment : the outside world; None: this process's
+
+    Attributes
+    ----------
+    spec : all of it as plain data, checked
 
     Raises
     ------
@@ -112,64 +120,52 @@ class rented:  # noqa: N801  (used as a function)
         market: str = DEFAULT_MARKET,
         environment: Environment | None = None,
     ) -> None:
-        for name, dollars in (
-            ("max_epoch_cost", max_epoch_cost),
-            ("budget", budget),
-            ("day_budget", day_budget),
-            ("max_price", max_price),
-        ):
-            arguments.above_zero(name, dollars, "dollars")
-        for name, seconds in (
-            ("deadline_s", deadline_s),
-            ("min_duration_s", min_duration_s),
-            ("max_lifetime_s", max_lifetime_s),
-            ("grace_s", grace_s),
-            ("start_timeout_s", start_timeout_s),
-        ):
-            arguments.above_zero(name, seconds, "seconds")
-        arguments.above_zero("disk_gb", disk_gb, "gigabytes")
-        arguments.whole("epochs", epochs)
-        arguments.whole("attempts", attempts, MOST_ATTEMPTS)
-        arguments.share("min_reliability", min_reliability)
-        arguments.one_of("rental", rental, RENTALS)
-        arguments.names("gpus", gpus)
-        arguments.names("regions", regions)
-        arguments.counts("num_gpus", num_gpus)
-        self._environment = environment or Environment.of_this_process()
-        self._grace_s = grace_s
-        self._stack = ExitStack()
-        self._options: dict[str, Any] = {
+        # The specs check what is given, whatever it is.
+        job_of: dict[str, Any] = {
             "workload": workload,
-            "settings": tuple(_assignment(*one) for one in (settings or {}).items()),
-            "fit_batch": False,
+            "settings": _settings(settings),
             "epochs": epochs,
-            "disk": disk_gb,
+            "disk_gb": disk_gb,
             "rental": rental,
-            "assumed": (),
-            "gpus": tuple(gpus),
-            "num_gpus": tuple(num_gpus),
-            "min_reliability": min_reliability,
-            "max_price": max_price,
-            "regions": tuple(regions),
-            "verified": verified,
-            "min_duration": min_duration_s,
-            "exclude_gpus": tuple(exclude_gpus),
-            "min_ram": min_ram_gb,
-            "min_vram": min_vram_gb,
-            "datacenter": datacenter,
-            "where": (where,) if isinstance(where, str) else tuple(where),
-            "market": market,
-            "name": job,
-            "max_epoch_cost": max_epoch_cost,
-            "deadline": deadline_s,
-            "budget": budget,
-            "day_budget": day_budget,
             "image": image,
-            "max_lifetime": max_lifetime_s,
-            "attempts": attempts,
-            "start_timeout": start_timeout_s,
-            "yes": True,
         }
+        offers_of: dict[str, Any] = {
+            "gpus": gpus,
+            "num_gpus": num_gpus,
+            "min_reliability": min_reliability,
+            "max_usd_per_hour": max_price,
+            "regions": regions,
+            "verified": verified,
+            "min_duration_s": min_duration_s,
+            "exclude_gpus": exclude_gpus,
+            "min_ram_gb": min_ram_gb,
+            "min_vram_gb": min_vram_gb,
+            "datacenter": datacenter,
+            "where": (where,) if isinstance(where, str) else where,
+        }
+        try:
+            self.spec = RentSpec(
+                job=JobSpec(**job_of),
+                offers=Constraints(**offers_of),
+                market=market,
+                name=job,
+                max_epoch_usd=max_epoch_cost,
+                deadline_s=deadline_s,
+                budget_usd=budget,
+                day_budget_usd=day_budget,
+                max_lifetime_s=max_lifetime_s,
+                attempts=attempts,
+                start_timeout_s=start_timeout_s,
+                lease_s=grace_s,
+            )
+        except ArgumentError as error:
+            raise UsageError(error.worded(_words)) from error
+        if self.spec.lease_s is None:
+            message = "grace_s=None: the machine of a block waits for its launcher"
+            raise UsageError(message)
+        self._grace_s = self.spec.lease_s
+        self._environment = environment or Environment.of_this_process()
+        self._stack = ExitStack()
 
     def __enter__(self) -> Machine:
         """Rent; return the machine once ssh answers."""
@@ -183,12 +179,7 @@ class rented:  # noqa: N801  (used as a function)
     def _rent(self) -> Machine:
         with ExitStack() as stack:
             check_programs("rsync")
-            planned = plan(
-                self._environment,
-                self._options,
-                wait_for_ssh=True,
-                heartbeat_s=self._grace_s,
-            )
+            planned = plan(self._environment, self.spec, wait_for_ssh=True)
             desk = planned.desk
             rental = stack.enter_context(renting(desk, planned.request))
             stack.enter_context(released(desk, rental.entry))
@@ -238,9 +229,37 @@ class rented:  # noqa: N801  (used as a function)
             raise
 
 
-def _assignment(name: str, value: object) -> str:
-    """Return a figure as the command line has it."""
-    return f"{name}={str(value).lower() if isinstance(value, bool) else value}"
+_CALLED = {
+    "max_usd_per_hour": "max_price",
+    "name": "job",
+    "max_epoch_usd": "max_epoch_cost",
+    "budget_usd": "budget",
+    "day_budget_usd": "day_budget",
+    "lease_s": "grace_s",
+}
+"""What `rented` calls fields of the specs, where it has other names."""
+
+
+def _words(given: Given) -> str:
+    return str(replace(given, name=_CALLED.get(given.name, given.name)))
+
+
+def _settings(settings: object) -> object:
+    """Return figures of a profile as the specs have them, which are texts.
+
+    What is none is left for the spec to refuse.
+    """
+    if settings is None:
+        return ()
+    if not isinstance(settings, Mapping):
+        return settings
+    return tuple((key, _text(value)) for key, value in settings.items())
+
+
+def _text(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, numbers.Real) else value
 
 
 @dataclass(frozen=True, slots=True)

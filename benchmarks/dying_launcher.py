@@ -34,7 +34,7 @@ import advisor.cli.rent
 import advisor.cli.run
 import advisor.market.vast
 import advisor.throughput.advice  # noqa: F401  (what the launches share is imported once)
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.main import app, explain
 from advisor.errors import AdvisorError
 from advisor.market.keys import VARIABLE

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tabulate import tabulate
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.main import app
 from advisor.errors import AdvisorError
 

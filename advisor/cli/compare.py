@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.job_options import constraint_options, job_options
 from advisor.cli.options import market_options, max_age_option
 from advisor.cli.output import result

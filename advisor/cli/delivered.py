@@ -6,16 +6,16 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
+from advisor.app.job import JobSpec
+from advisor.app.plan import Plan
 from advisor.cli.output import remark
 from advisor.cli.recording import compared, keep_compared, too_slow
-from advisor.cli.renting import Plan
 from advisor.errors import AdvisorError, UsageError
 from advisor.rental.request import Rental
 from advisor.rental.run import Ended
 from advisor.report.entries import number
 from advisor.throughput.own_runs import OwnRun
-from advisor.workloads.override import assigned
 from advisor.workloads.profile import Workload
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def predicted_of(planned: Plan, rental: Rental) -> Mapping[str, Any]:
     }
 
 
-def compare(environment: Environment, ended: Ended, workload: Workload) -> None:
+def compare(
+    environment: Environment, ended: Ended, spec: JobSpec, workload: Workload
+) -> None:
     """Record the throughput that the log gives evidence of, beside what was predicted.
 
     What goes wrong here is told: the job is done all the same.
@@ -60,10 +62,10 @@ def compare(environment: Environment, ended: Ended, workload: Workload) -> None:
         remark("the command failed: no throughput is recorded")
         return
     try:
-        told = _seen(ended, workload)
+        told = _seen(ended, spec, workload)
         known |= {"samples_per_s": told.samples_per_s, "batch_size": told.batch}
         run = OwnRun(**known)
-        kept = environment.library.load(ended.job.options["workload"])
+        kept = environment.library.load(spec.workload)
         expected = compared(environment, run, workload, kept)
         if too_slow(run, expected):
             message = (
@@ -76,7 +78,7 @@ def compare(environment: Environment, ended: Ended, workload: Workload) -> None:
         remark(f"no throughput is recorded: {error}")
 
 
-def _seen(ended: Ended, workload: Workload) -> LogReading:
+def _seen(ended: Ended, spec: JobSpec, workload: Workload) -> LogReading:
     """Return what the log gives evidence of, and say what it is.
 
     Nobody has said that the command is a training: the log must show that; and it must
@@ -89,8 +91,8 @@ def _seen(ended: Ended, workload: Workload) -> LogReading:
     """
     from advisor.workloads.logs import Asked, read_log  # noqa: PLC0415  (start-up)
 
-    own = "batch_size" in assigned(ended.job.options["settings"])
-    by_hand = f"this records it: {_record_command(ended, own_batch=own)}"
+    own = "batch_size" in dict(spec.settings)
+    by_hand = f"this records it: {_record_command(ended, spec, own_batch=own)}"
     batch = workload.batch_size if own else None
     num_gpus = int(ended.job.predicted["num_gpus"])
     told = read_log(ended.log, Asked(batch, num_gpus))
@@ -109,17 +111,17 @@ def _seen(ended: Ended, workload: Workload) -> LogReading:
     return told
 
 
-def _record_command(ended: Ended, *, own_batch: bool) -> str:
+def _record_command(ended: Ended, spec: JobSpec, *, own_batch: bool) -> str:
     """Return the command that records a run by hand."""
-    known, options = ended.job.predicted, ended.job.options
-    words = ["advisor", "record", "--workload", str(options["workload"])]
+    known = ended.job.predicted
+    words = ["advisor", "record", "--workload", spec.workload]
     words += ["--gpu", known["gpu"], "--num-gpus", str(known["num_gpus"])]
     for flag, key in (("--cpu", "cpu"), ("--cores", "threads"), ("--clock", "cpu_ghz")):
         if known[key] is not None:
             value = known[key]
             words += [flag, value if isinstance(value, str) else f"{value:g}"]
-    for setting in options["settings"]:
-        words += ["--set", setting]
+    for key, value in spec.settings:
+        words += ["--set", f"{key}={value}"]
     if not own_batch:
         words += ["--batch", "SAMPLES"]
     return shlex.join([*words, "--from-log", str(ended.log)])

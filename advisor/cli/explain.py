@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from advisor.app.context import Environment
 from advisor.cli.arguments import workload_argument
-from advisor.cli.environment import Environment
 from advisor.cli.job_options import constraint_options, job_options
 from advisor.cli.options import market_options, max_age_option
 from advisor.cli.output import result

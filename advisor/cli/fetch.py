@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
+from advisor.app.kept import keep_answer
 from advisor.cli.job_options import constraint_options
-from advisor.cli.kept import keep_answer
 from advisor.cli.options import json_option, market_options
 from advisor.cli.output import remark, result
-from advisor.cli.session import Constraints, ask
+from advisor.cli.session import ask, tell_slips
+from advisor.cli.specs import constraints
 from advisor.errors import UsageError
 from advisor.hardware.gpus import load_gpus
 from advisor.market.filters import Filters, matching_records
@@ -48,7 +49,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     market: str | None,
     stale_ok: bool,
     as_json: bool,
-    **constraints: object,
+    **options: object,
 ) -> None:
     """Save a market's offers in a file that '--market FILE' reads back.
 
@@ -58,11 +59,11 @@ def command(  # noqa: PLR0917  (one argument an option)
         message = "say where to save: -o FILE, --keep or both"
         raise UsageError(message)
     gpus = load_gpus()
-    asked = Constraints.from_options(constraints)
+    asked = constraints(options)
     query = asked.query(gpus, _DISK_GB)
     answer = ask(environment, market, query, max_age_s=0.0, stale_ok=stale_ok)
     filters = asked.filters(gpus, answer.records)
-    asked.remark_on_gpus(gpus, answer.records)
+    tell_slips(environment, asked, gpus, answer)
     left_out: dict[str, int] = {}
     if filters != Filters():
         kept, left_out = matching_records(answer.records, filters, _DISK_GB)

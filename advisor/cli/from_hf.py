@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.output import remark
 from advisor.cli.profile_tools import (
     BATCH,

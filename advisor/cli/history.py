@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.options import duration_s, format_options
 from advisor.cli.output import result
 from advisor.errors import NothingFitsError

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.options import format_options, help_if_alone
 from advisor.cli.output import remark, result
 from advisor.report.formats import Format

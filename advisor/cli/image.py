@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.options import format_options
 from advisor.cli.output import remark, result
 from advisor.errors import RegistryError

@@ -6,6 +6,7 @@ import math
 
 import click
 
+from advisor.app.job import LARGEST_MARGIN
 from advisor.cli.arguments import Listed, flat
 from advisor.cli.options import (
     Command,
@@ -17,8 +18,6 @@ from advisor.cli.options import (
     with_options,
     workload_option,
 )
-
-_LARGEST_MARGIN = 0.9
 
 
 def machine_options(command: Command) -> Command:
@@ -98,17 +97,21 @@ def _share(ctx: click.Context, param: click.Parameter, value: str) -> float:  # 
         share = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
     except ValueError:
         share = math.nan
-    if not 0.0 <= share <= _LARGEST_MARGIN:
-        message = f"a share from 0 to {_LARGEST_MARGIN} is expected, such as 10%"
+    if not 0.0 <= share <= LARGEST_MARGIN:
+        message = f"a share from 0 to {LARGEST_MARGIN} is expected, such as 10%"
         raise click.BadParameter(message)
     return share
 
 
 def job_options(command: Command) -> Command:
     """Add the options that say what is to be done, and how the machine is paid."""
+    return with_options(command, workload_option, how_options)
+
+
+def how_options(command: Command) -> Command:
+    """Add those of `job_options` that say how, without the workload."""
     return with_options(
         command,
-        workload_option,
         set_option,
         fit_batch_option,
         memory_margin_option,
@@ -119,6 +122,7 @@ def job_options(command: Command) -> Command:
         ),
         click.option(
             "--disk",
+            "disk_gb",
             type=float,
             callback=above_zero,
             metavar="GB",
@@ -141,7 +145,7 @@ def job_options(command: Command) -> Command:
         ),
         click.option(
             "--assume",
-            "assumed",
+            "assumptions",
             multiple=True,
             metavar="NAME=VALUE",
             help="Change an assumption of the cost, such as repair_h=4 (the JSON "
@@ -194,6 +198,7 @@ def constraint_options(command: Command) -> Command:
         ),
         click.option(
             "--max-price",
+            "max_usd_per_hour",
             type=float,
             callback=above_zero,
             metavar="USD",
@@ -215,12 +220,14 @@ def constraint_options(command: Command) -> Command:
         ),
         click.option(
             "--min-duration",
+            "min_duration_s",
             callback=duration_s,
             metavar="TIME",
             help="How long the offer must still stand: 12h, 3d.",
         ),
         click.option(
             "--min-ram",
+            "min_ram_gb",
             type=float,
             callback=above_zero,
             metavar="GB",
@@ -228,6 +235,7 @@ def constraint_options(command: Command) -> Command:
         ),
         click.option(
             "--min-vram",
+            "min_vram_gb",
             type=float,
             callback=above_zero,
             metavar="GB",

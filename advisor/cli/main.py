@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from advisor import __version__
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.options import help_if_alone
 from advisor.cli.output import aside, remark, silence
 from advisor.errors import AdvisorError, ExitStatus
@@ -105,9 +105,7 @@ def app(ctx: click.Context) -> None:
     help_if_alone(ctx)
 
 
-def run(
-    argv: Sequence[str] | None = None, environment: Environment | None = None
-) -> int:
+def run(argv: Sequence[str] | None = None, environment: Environment | None = None) -> int:
     """Run the command line; return its exit code (see `advisor.errors`).
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.options import help_if_alone, json_option
 from advisor.cli.output import remark, result
 from advisor.market.check import check_market

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.options import format_options, help_if_alone, json_option
 from advisor.cli.output import remark, result
 from advisor.errors import UsageError

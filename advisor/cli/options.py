@@ -117,11 +117,11 @@ def given_flags(ctx: click.Context) -> dict[str, str]:
     return dict(ctx.meta.get(_GIVEN, {}))
 
 
-def workload_option(command: Command) -> Command:
+def workload_option(command: Command, *, required: bool = True) -> Command:
     """Add ``--workload``, the profile of what is trained."""
     return click.option(
         "--workload",
-        required=True,
+        required=required,
         metavar="NAME|FILE",
         help="Built-in workload ('advisor workloads list') or a profile file.",
     )(command)

@@ -15,10 +15,10 @@ from typing import TextIO
 
 import click
 
+from advisor.app.notices import say
 from advisor.errors import AdvisorError
 from advisor.rental.interrupts import window
-
-_SAID = "advisor.said"
+from advisor.report.terminal import plain_on_terminal
 
 
 def result(text: str, *, owed: bool = False) -> None:
@@ -66,6 +66,7 @@ def showing(stream: TextIO | None) -> Callable[[bytes], None]:
     That command goes on where nobody can be shown anything more, which is told once.
     """
     is_lost = False
+    shown = plain_on_terminal(stream)
 
     def show(piece: bytes) -> None:
         nonlocal is_lost
@@ -76,7 +77,7 @@ def showing(stream: TextIO | None) -> Callable[[bytes], None]:
                 message = "the stream is closed"
                 raise ValueError(message)
             with window():  # whoever reads may let us wait
-                stream.buffer.write(piece)
+                stream.buffer.write(shown(piece))
                 stream.buffer.flush()
         except (OSError, ValueError) as error:
             is_lost = True
@@ -89,18 +90,9 @@ def showing(stream: TextIO | None) -> Callable[[bytes], None]:
     return show
 
 
-def remark_once(text: str) -> None:
-    """Say something that a command may come upon several times; never raises."""
-    ctx = click.get_current_context(silent=True)
-    said = set[str]() if ctx is None else ctx.find_root().meta.setdefault(_SAID, set())
-    if text not in said:
-        said.add(text)
-        remark(text)
-
-
 def remark(text: str) -> None:
     """Say something about the result, on stderr; never raises."""
-    aside(" ".join(text.split()))
+    say(text)
 
 
 def aside(text: str) -> None:

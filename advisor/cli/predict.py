@@ -7,8 +7,9 @@ from functools import partial
 
 import click
 
+from advisor.app.context import Environment
+from advisor.app.own_data import own_runs
 from advisor.cli.arguments import workload_argument
-from advisor.cli.environment import Environment
 from advisor.cli.job_options import (
     fit_batch_option,
     machine_options,
@@ -16,7 +17,7 @@ from advisor.cli.job_options import (
 )
 from advisor.cli.options import set_option, workload_option
 from advisor.cli.output import remark, result
-from advisor.cli.session import own_runs, refuse_both
+from advisor.cli.session import refuse_both
 from advisor.errors import NothingFitsError
 from advisor.prediction import Prediction, predict
 from advisor.ranking import load_tables

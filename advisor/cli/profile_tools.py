@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.output import remark, result
 from advisor.cli.user_data import UserData
 from advisor.errors import UsageError

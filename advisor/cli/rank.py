@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
+from advisor.app.context import Environment
+from advisor.app.own_data import with_kept_data
 from advisor.choice import COST_KEYS, SORT_KEYS, Choice, SortKey
 from advisor.cli.arguments import workload_argument
-from advisor.cli.environment import Environment
 from advisor.cli.job_options import constraint_options, job_options
 from advisor.cli.options import (
     above_zero,
@@ -19,7 +20,8 @@ from advisor.cli.options import (
     no_nan,
 )
 from advisor.cli.output import aside, remark, result
-from advisor.cli.session import Constraints, JobOptions, ask, with_kept_data
+from advisor.cli.session import ask, tell_slips
+from advisor.cli.specs import constraints, job_spec
 from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.errors import AdvisorError, UsageError
 from advisor.market.types import Answer
@@ -100,22 +102,22 @@ def command(  # noqa: PLR0917  (one argument an option)
     offers on which the job may well fail to run come last.
     """
     _check(sort, risk_averse)
-    job = JobOptions.taken_from(options).job(environment)
-    asked = Constraints.from_options(options, job.rental)
+    job = job_spec(options).job(environment)
+    asked = constraints(options)
     tables = load_tables(environment.models)
     choice = Choice(
         sort=sort,
         risk_averse=risk_averse,
         deadline_h=None if deadline is None else deadline / SECONDS_PER_HOUR,
         budget_usd=budget,
-        max_usd_per_hour=asked.unlisted_max_price,
+        max_usd_per_hour=asked.unlisted_max_price(job.rental),
         pareto=pareto,
     )
     if top is None and output_format == "table":
         top = _TABLE_ROWS
 
     def ranked(answer: Answer) -> tuple[Ranking, list[Entry]]:
-        filters = asked.filters(tables.gpus, answer.records)
+        filters = asked.filters(tables.gpus, answer.records, job.rental)
         known_job, known = with_kept_data(environment, answer, job, filters)
         ranking = rank(answer.records, known_job, tables, known, choice, top=top)
         ties = tied_with(ranking, top)
@@ -133,12 +135,12 @@ def command(  # noqa: PLR0917  (one argument an option)
     answer = ask(
         environment,
         market,
-        asked.query(tables.gpus, job.disk_gb),
+        asked.query(tables.gpus, job.disk_gb, job.rental),
         max_age_s=max_age,
         stale_ok=stale_ok,
         show_first=show_first if output_format == "table" else None,
     )
-    asked.remark_on_gpus(tables.gpus, answer.records)
+    tell_slips(environment, asked, tables.gpus, answer)
     ranking, shown = ranked(answer)
     now = environment.now()
     remark(headline(ranking, answer, now))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
+from advisor.app.plan import open_rental_desk
 from advisor.cli.options import format_options
 from advisor.cli.output import result
-from advisor.cli.renting import market_option, open_rental_desk
+from advisor.cli.renting import market_option
+from advisor.rental.interrupts import deferred
 from advisor.rental.reconcile import reconcile, unsettled
 from advisor.report.formats import Format
 from advisor.report.listing import listing
@@ -24,12 +26,13 @@ def command(environment: Environment, /, market: str, output_format: Format) -> 
     """Compare your ledger with the market, and end what nobody uses.
 
     Ended are rentals whose launcher died before you got them, and those past their
-    lifetime. Exit code 7: the outcome of a rental is still open; again in a minute.
+    lifetime. Where the ledger cannot be read the market's labels alone tell what to end.
+    Exit code 7: the outcome of a rental is still open; again in a minute.
     """
-    desk = open_rental_desk(environment, market)
-    findings = reconcile(desk)
-    rows = [finding_row(one) for one in findings]
+    with deferred():
+        found = reconcile(open_rental_desk(environment, market))
+    rows = [finding_row(one) for one in found.findings]
     result(listing("rentals", rows, _COLUMNS, output_format))
-    error = unsettled(findings)
+    error = unsettled(found.findings) or found.ledger_error
     if error is not None:
         raise error

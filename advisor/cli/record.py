@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.app.context import Environment
 from advisor.cli.arguments import workload_argument
-from advisor.cli.environment import Environment
 from advisor.cli.job_options import machine_options
 from advisor.cli.options import above_zero, set_option, workload_option
 from advisor.cli.output import remark

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.output import remark
 from advisor.errors import UsageError
 from advisor.ranking import load_tables

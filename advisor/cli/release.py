@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import click
 
-from advisor.cli.environment import Environment
-from advisor.cli.renting import market_option, need_terminal, open_rental_desk
+from advisor.app.context import Environment
+from advisor.app.plan import open_rental_desk
+from advisor.cli.renting import market_option, need_terminal
 from advisor.errors import AdvisorError, RentalStateUnknownError, UsageError
 from advisor.rental.desk import Desk
+from advisor.rental.interrupts import deferred
 from advisor.rental.reconcile import reconcile
-from advisor.rental.release import release
-from advisor.store.ledger import Entry
+from advisor.rental.release import Releasable, end, releasable
 
 _REASON = "you released it"
 
@@ -20,7 +21,12 @@ _REASON = "you released it"
 @click.command("release")
 @click.argument("instance_id", type=click.IntRange(min=0), required=False)
 @click.option("--job", metavar="NAME", help="All rentals of a job.")
-@click.option("--all", "everything", is_flag=True, help="All your rentals.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="All that advisor has rented for the account, from other computers, too.",
+)
 @market_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
@@ -33,43 +39,52 @@ def command(  # noqa: PLR0917  (one argument an option)
     market: str,
     yes: bool,
 ) -> None:
-    """End a rental, its disk included, and see that it is gone."""
+    """End a rental, its disk included, and see that it is gone.
+
+    The market's label tells whose a machine is: what this computer's ledger lacks, or
+    where that cannot be read, is ended all the same.
+    """
     if (instance_id is not None) + (job is not None) + everything != 1:
         message = "say what to release: an INSTANCE_ID, --job NAME or --all"
         raise UsageError(message)
-    desk = open_rental_desk(environment, market)
-    reconcile(desk)  # finds the instance of a rental that nobody knew the id of
-    chosen = [
-        entry
-        for entry in desk.ledger.entries(desk.account)
-        if entry.is_open
-        and (everything or entry.job == job or entry.instance_id == instance_id)
-    ]
-    if not chosen:
-        message = "nothing of that is rented: 'advisor rentals --all' shows the ledger"
-        raise UsageError(message)
-    _confirm(chosen, yes=yes)
-    _release_all(desk, chosen)
+    with deferred():
+        desk = open_rental_desk(environment, market)
+        reconcile(desk)  # finds the instance of a rental that nobody knew the id of
+        chosen = [
+            one
+            for one in releasable(desk)
+            if everything or one.job == job or one.instance_id == instance_id
+        ]
+        if not chosen:
+            message = (
+                "nothing of that is rented: 'advisor rentals --all' shows the ledger"
+            )
+            raise UsageError(message)
+        _confirm(chosen, yes=yes)
+        _release_all(desk, chosen)
 
 
-def _release_all(desk: Desk, chosen: Sequence[Entry]) -> None:
+def _release_all(desk: Desk, chosen: Sequence[Releasable]) -> None:
     """End rentals; one that cannot be ended does not keep the others."""
     failed: list[str] = []
-    for entry in chosen:
-        if entry.instance_id is None:
-            failed.append(f"{entry.label}: nobody knows yet whether it exists")
+    for one in chosen:
+        if one.instance_id is None:
+            failed.append(f"{one.label}: nobody knows yet whether it exists")
             continue
         try:
-            release(desk, entry, _REASON)
+            end(desk, one, _REASON)
         except AdvisorError as error:
             failed.append(str(error))
     if failed:
         raise RentalStateUnknownError("; ".join(failed))
 
 
-def _confirm(chosen: Sequence[Entry], *, yes: bool) -> None:
+def _confirm(chosen: Sequence[Releasable], *, yes: bool) -> None:
     if yes:
         return
     need_terminal("release")
-    told = ", ".join(str(entry.instance_id) for entry in chosen)
+    told = ", ".join(
+        f"{one.instance_id} (job {one.job}{'' if one.entry else ', not in this ledger'})"
+        for one in chosen
+    )
     click.confirm(f"end instance {told} and lose its disk?", abort=True, err=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
+from advisor.app.plan import open_rental_desk, ssh_to
 from advisor.cli.output import remark
-from advisor.cli.renting import market_option, open_rental_desk, ssh_to
+from advisor.cli.renting import market_option
 from advisor.errors import UsageError
 from advisor.market.lifecycle import Instance
 from advisor.rental.interrupts import deferred

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from advisor.app.context import Environment
+from advisor.app.plan import Plan, plan
 from advisor.cli.arguments import workload_argument
-from advisor.cli.environment import Environment
 from advisor.cli.options import duration_s, json_option
 from advisor.cli.output import need_stdout, remark, result
-from advisor.cli.renting import Plan, confirmation, plan, rent_options
+from advisor.cli.renting import confirmation, rent_options, rent_spec
 from advisor.errors import AdvisorError, NothingFitsError
 from advisor.rental.candidate import Candidate
 from advisor.rental.ends import until
@@ -32,6 +33,7 @@ from advisor.report.rental import lease_words, not_rented, rented
 @click.option("--dry-run", is_flag=True, help="Say what would be rented; pay nothing.")
 @click.option(
     "--lease",
+    "lease_s",
     callback=duration_s,
     metavar="TIME",
     help="The machine ends itself when 'advisor renew' was not heard for so long.",
@@ -43,7 +45,6 @@ def command(
     /,
     wait: bool,
     dry_run: bool,
-    lease: float | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -52,17 +53,18 @@ def command(
     What cannot be had is left for the next offer. The machine ends itself when its
     lifetime is over, or its lease if it has one; 'advisor release' ends it before.
     """
+    spec = rent_spec(options)
     if dry_run:
-        planned = plan(environment, options, wait_for_ssh=wait, heartbeat_s=lease)
+        planned = plan(environment, spec, wait_for_ssh=wait)
         document = would_rent(planned)
         remark("dry run: nothing was rented")
         result(to_json(document) if as_json else rental_lines(document))
         return
     confirm = confirmation(yes=options["yes"])
     need_stdout()
-    planned = plan(environment, options, wait_for_ssh=wait, heartbeat_s=lease)
+    planned = plan(environment, spec, wait_for_ssh=wait)
     with deferred():
-        _rent(planned, confirm, lease_s=lease, as_json=as_json)
+        _rent(planned, confirm, lease_s=spec.lease_s, as_json=as_json)
 
 
 def _rent(

@@ -1,15 +1,27 @@
-"""`advisor rentals`: what is rented, as the ledger has it."""
+"""`advisor rentals`: what is rented, by the ledger and by the market."""
 
 from __future__ import annotations
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
+from advisor.app.plan import open_rental_desk
 from advisor.cli.options import format_options
-from advisor.cli.output import result
+from advisor.cli.output import remark, result
+from advisor.cli.renting import market_option
+from advisor.errors import MarketError
+from advisor.rental.seen import Seen, look_at
 from advisor.report.formats import Format
 from advisor.report.listing import listing
-from advisor.report.rental import entry_row, with_history
+from advisor.report.rental import (
+    entry_row,
+    rentals_document,
+    row_for_people,
+    with_history,
+    with_seen,
+    words_of_others,
+    words_of_renamed,
+)
 from advisor.store.ledger import Ledger
 
 _COLUMNS = (
@@ -18,24 +30,60 @@ _COLUMNS = (
     "instance_id",
     "gpu",
     "usd_per_hour",
-    "rented_at",
     "ends_at",
+    "ends_in",
+    "status",
+    "bills_usd_per_hour",
     "reason",
 )
 
 
 @click.command("rentals")
 @click.option("--all", "with_closed", is_flag=True, help="Also those that have ended.")
+@market_option
+@click.option("--offline", is_flag=True, help="The ledger alone; ask no market.")
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
 def command(
-    environment: Environment, /, with_closed: bool, output_format: Format
+    environment: Environment,
+    /,
+    with_closed: bool,
+    market: str,
+    offline: bool,
+    output_format: Format,
 ) -> None:
-    """List your rentals; 'advisor reconcile' compares them with the market."""
+    """List your rentals, and what the market says of each.
+
+    'bills usd per hour' is what a machine costs now: one that is stopped or outbid bills
+    its disk on. 'advisor reconcile' ends what should have ended.
+    """
     ledger = Ledger(environment.data_folder)
-    shown = [one for one in ledger.entries() if with_closed or one.is_open]
-    rows = [entry_row(one) for one in shown]
+    entries = ledger.entries()
+    seen = None if offline else _seen(environment, market)
+    now = environment.now().timestamp()
+    shown = [
+        one
+        for one in entries
+        if with_closed or one.is_open or (seen is not None and seen.of(one) is not None)
+    ]
+    rows = [with_seen(entry_row(one), one, seen, now) for one in shown]
     if output_format == "json":
         steps = [ledger.history(one.label) for one in shown]
         rows = [with_history(*one) for one in zip(rows, steps, strict=True)]
+        result(rentals_document(rows, seen, entries))
+        return
+    if output_format == "table":
+        rows = [row_for_people(row) for row in rows]
     result(listing("rentals", rows, _COLUMNS, output_format))
+    if seen is not None:
+        for line in (*words_of_renamed(shown, seen), *words_of_others(seen, entries)):
+            remark(line)
+
+
+def _seen(environment: Environment, market: str) -> Seen | None:
+    """Return what the market shows; say so where it cannot be asked."""
+    try:
+        return look_at(open_rental_desk(environment, market))
+    except MarketError as error:
+        remark(f"this is the ledger alone: {error}")
+        return None

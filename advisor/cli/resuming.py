@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from click.core import ParameterSource
 
-from advisor.cli.environment import Environment
+from advisor.app.constraints import Constraints
+from advisor.app.jobs import load_job
+from advisor.app.run import RunSpec
 from advisor.cli.options import given_flags
-from advisor.cli.session import Constraints
+from advisor.cli.specs import as_options
 from advisor.errors import UsageError
-from advisor.rental.jobs import JobRecord, load_job
-from advisor.rental.machine import DEFAULT_GRACE_S
-from advisor.rental.outgoing.decide import MAX_SYNC_GB
-from advisor.store.ledger import Ledger
+from advisor.rental.jobs import JobRecord
 
 if TYPE_CHECKING:
     import click
 
-_CHANGEABLE = (
-    *(one.name for one in fields(Constraints) if one.name != "rental"),
-    *("max_epoch_cost", "deadline", "budget", "day_budget", "image"),
-    *("max_lifetime", "attempts", "start_timeout"),
+_OF_OFFERS = tuple(one.name for one in fields(Constraints))
+_OF_JOB = ("image",)
+_OF_RENT = (
+    *("max_epoch_usd", "deadline_s", "budget_usd", "day_budget_usd"),
+    *("max_lifetime_s", "attempts", "start_timeout_s", "lease_s"),
 )
-"""Options that say how the next machine of a job is found: those that are given with
-``--resume`` replace the job's own."""
+_OF_RUN = ("includes", "excludes", "max_sync_gb", "max_results_gb")
+_CHANGEABLE = (*_OF_OFFERS, *_OF_JOB, *_OF_RENT, *_OF_RUN)
+"""Fields that say how the next machine of a job is found, and what goes there and back:
+those that are given with ``--resume`` replace the job's own."""
 
-_OF_RESUMING = (
-    *("resume", "yes", "grace", "max_sync_gb", "includes", "excludes"),
-    *("dry_run", "as_json"),
-)
+_OF_RESUMING = ("resume", "yes", "dry_run", "as_json")
 """Other options that go with ``--resume``."""
 
 
 def resumed(
-    ctx: click.Context, name: str, argv: tuple[str, ...], options: dict[str, Any]
-) -> JobRecord:
+    ctx: click.Context, name: str, argv: tuple[str, ...]
+) -> tuple[JobRecord, RunSpec]:
     """Return a job that was kept, with what was said of its next machine.
 
     Raises
@@ -61,23 +61,23 @@ def resumed(
         what = f"{', '.join(fixed)} cannot be given" if fixed else "no command is given"
         message = f"--resume goes on with the job as it is: {what} with it"
         raise UsageError(message)
-    job = load_job(ctx.obj.data_folder, name)
-    changed = {key: options[key] for key in _CHANGEABLE if key in given}
-    patterns = {key: ctx.params[key] for key in ("includes", "excludes") if key in given}
-    return replace(job, options={**job.options, **changed}, **patterns)
+    with as_options():
+        changes = _changes(ctx.params, given.keys())
+        return load_job(ctx.obj.data_folder, name, changes)
 
 
-def is_finished(environment: Environment, job: JobRecord) -> bool:
-    """Tell whether a job has ended well and no machine of it is left to release."""
-    left = Ledger(environment.data_folder).entries()
-    is_left = any(entry.job == job.name and entry.is_open for entry in left)
-    return job.exit_code == 0 and not is_left
+def resuming_line(name: str, *, yes: bool) -> str:
+    """Return what is typed to go on with a job."""
+    return shlex.join(["advisor", "run", "--resume", name, *["--yes"] * yes])
 
 
-def resuming_line(name: str, *, yes: bool, grace_s: float, max_sync_gb: float) -> str:
-    """Return what is typed to go on with a job, with options that it does not keep."""
-    words = ["advisor", "run", "--resume", name]
-    words += ["--yes"] * yes
-    words += [] if grace_s == DEFAULT_GRACE_S else ["--grace", f"{grace_s:.0f}s"]
-    words += [] if max_sync_gb == MAX_SYNC_GB else ["--max-sync-gb", f"{max_sync_gb:g}"]
-    return shlex.join(words)
+def _changes(options: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:
+    """Return what was given of a `RunSpec`'s document."""
+    names = frozenset(given)
+
+    def of(fields_of: Iterable[str]) -> dict[str, Any]:
+        return {name: options[name] for name in fields_of if name in names}
+
+    parts = {"offers": of(_OF_OFFERS), "job": of(_OF_JOB)}
+    rent = of(_OF_RENT) | {name: part for name, part in parts.items() if part}
+    return of(_OF_RUN) | ({"rent": rent} if rent else {})

@@ -6,39 +6,39 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from advisor.app.context import Environment
+from advisor.app.jobs import is_finished
+from advisor.app.plan import Plan, check_machine, plan, ssh_to
+from advisor.app.private import private_of
+from advisor.app.run import RunSpec
 from advisor.cli.delivered import compare, predicted_of
-from advisor.cli.environment import Environment
-from advisor.cli.options import duration_s
+from advisor.cli.options import above_zero, duration_s, workload_option
 from advisor.cli.output import need_stdout, remark, result, showing
 from advisor.cli.rent import rental_lines, would_rent
-from advisor.cli.renting import (
-    Plan,
-    check_options,
-    confirmation,
-    plan,
-    rent_options,
-    ssh_to,
-)
-from advisor.cli.resuming import is_finished, resumed, resuming_line
+from advisor.cli.renting import confirmation, rent_spec, rental_options
+from advisor.cli.resuming import resumed, resuming_line
 from advisor.cli.sending import Sender, sync_options
+from advisor.cli.specs import as_options, fields_of
 from advisor.errors import AdvisorError, CommandFailedError, UsageError
 from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
+from advisor.rental.incoming.copying import MAX_RESULTS_GB, Incoming
 from advisor.rental.interrupts import deferred
 from advisor.rental.jobs import JobRecord
-from advisor.rental.outgoing.command import check_command, check_words, stays_here
-from advisor.rental.outgoing.decide import Outgoing
+from advisor.rental.outgoing.command import check_command, stays_here
+from advisor.rental.outgoing.decide import GB, Outgoing
 from advisor.rental.outgoing.told import document as outgoing_document
 from advisor.rental.preflight import (
     check_comes_back,
+    check_places,
     check_programs,
     check_room,
-    inner_folder,
 )
 from advisor.rental.rent import Confirm
 from advisor.rental.request import Rental
@@ -49,7 +49,8 @@ from advisor.report.jobs import ended_document, failure_words, not_ended_documen
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
-@rent_options
+@partial(workload_option, required=False)  # a job that is resumed has it already
+@rental_options
 @sync_options
 @click.option(
     "--results",
@@ -66,7 +67,17 @@ from advisor.report.jobs import ended_document, failure_words, not_ended_documen
     help="Folder in it that comes back every five minutes, and goes to the next machine.",
 )
 @click.option(
+    "--max-results-gb",
+    type=float,
+    callback=above_zero,
+    default=MAX_RESULTS_GB,
+    show_default=True,
+    metavar="GB",
+    help="Most that may come back, of both folders together; more stays on the machine.",
+)
+@click.option(
     "--grace",
+    "lease_s",
     callback=duration_s,
     default="1h",
     show_default=True,
@@ -97,12 +108,6 @@ def command(  # noqa: PLR0917  (one argument an option)
     ctx: click.Context,
     /,
     folder: Path,
-    includes: tuple[str, ...],
-    excludes: tuple[str, ...],
-    max_sync_gb: float,
-    results: str,
-    checkpoints: str,
-    grace: float,
     resume: str | None,
     dry_run: bool,
     as_json: bool,
@@ -118,72 +123,71 @@ def command(  # noqa: PLR0917  (one argument an option)
     if as_json:
         need_stdout()
     environment: Environment = ctx.obj
-    sender = Sender(environment, max_sync_gb)
     confirm = None if dry_run else confirmation(yes=options["yes"])
     if resume is not None:
-        job = resumed(ctx, resume, argv, options)
-        if is_finished(environment, job):
+        job, spec = resumed(ctx, resume, argv)
+        if is_finished(environment.data_folder, job):
             remark(f"job {job.name} has ended well: nothing is rented")
             if as_json:
                 result(to_json(ended_document(job)))
             return
+        sender = Sender(environment, spec.max_sync_gb)
     else:
         if not argv or options["workload"] is None:
             message = "say what to run: advisor run --workload NAME -- COMMAND ..."
             raise UsageError(message)
-        job = _checked(
-            environment,
-            sender,
-            JobRecord(
-                name="",
-                argv=argv,
-                folder=str(folder.resolve()),
-                results=inner_folder(results),
-                checkpoints=inner_folder(checkpoints),
-                options=options,
-                includes=includes,
-                excludes=excludes,
-            ),
-        )
+        spec = _spec(folder, argv, options)
+        sender = Sender(environment, spec.max_sync_gb)
+        job = _checked(environment, sender, JobRecord("", spec))
     _check_here(environment, job)
-    planned = plan(
-        environment,
-        job.options,
-        wait_for_ssh=True,
-        heartbeat_s=grace,
-        goes_on=resume is not None,
-    )
+    remark(f"at most {spec.max_results_gb:g} GB come back (--max-results-gb)")
+    planned = plan(environment, spec.rent, wait_for_ssh=True, goes_on=resume is not None)
     if dry_run:
-        _dry(planned, sender.outgoing(job.asked), as_json=as_json)
+        outgoing = sender.outgoing(job.asked)
+        _dry(planned, outgoing, spec.max_results_gb, as_json=as_json)
         return
     if resume is None:
         name = planned.request.job
         _refuse_open(planned.desk, name)
-        job = replace(job, name=name, options={**job.options, "name": name})
-    resuming = resuming_line(
-        job.name, yes=options["yes"], grace_s=grace, max_sync_gb=max_sync_gb
-    )
+        spec = replace(spec, rent=replace(spec.rent, name=name))
+        job = replace(job, name=name, spec=spec)
+    resuming = resuming_line(job.name, yes=options["yes"])
     remark(f"job {job.name}: '{resuming}' goes on with it")
     ctx.with_resource(deferred())
     launch = _launch(
         environment,
         planned,
         confirm=confirm,
-        grace_s=grace,
+        grace_s=spec.grace_s,
         sender=sender,
         resuming=resuming,
+        max_results_gb=spec.max_results_gb,
         as_json=as_json,
     )
     ended = _carried_out(launch, job, as_json=as_json)
-    compare(environment, ended, planned.job.workload)
+    compare(environment, ended, spec.rent.job, planned.job.workload)
     if as_json:
         result(to_json(ended_document(ended.job, ended)), owed=True)
     if ended.job.exit_code != 0:
         raise CommandFailedError(failure_words(ended))
 
 
-# A job that is resumed has its workload already.
-next(one for one in command.params if one.name == "workload").required = False
+def _spec(folder: Path, argv: tuple[str, ...], options: Mapping[str, Any]) -> RunSpec:
+    """Return what the options of a new job ask for.
+
+    Raises
+    ------
+    UsageError
+        if it cannot be
+    """
+    rent = rent_spec(options)
+    with as_options():
+        return RunSpec(
+            rent=rent,
+            argv=argv,
+            folder=str(folder.resolve()),
+            **fields_of(RunSpec, options),
+        )
 
 
 def _checked(environment: Environment, sender: Sender, job: JobRecord) -> JobRecord:
@@ -194,8 +198,7 @@ def _checked(environment: Environment, sender: Sender, job: JobRecord) -> JobRec
     UsageError
         if it cannot, or its folder may not be sent
     """
-    check_words(job.argv)
-    check_options(environment, job.options)
+    check_machine(environment)
     outgoing = sender.prepare(job.asked)
     check_command(job.argv, outgoing, environment.variables.get("PATH"))
     if not outgoing.files:
@@ -208,8 +211,14 @@ def _checked(environment: Environment, sender: Sender, job: JobRecord) -> JobRec
     return replace(job, before=outgoing.before)
 
 
+_AT_WORK: str = "working"
+"""State of a machine that a job of `run` has."""
+
+
 def _refuse_open(desk: Desk, name: str) -> None:
     """Refuse a job that has a machine: it would be taken for this one's, and released.
+
+    What `rent` gave to the user under that name is the user's: it shares the budget.
 
     Raises
     ------
@@ -217,7 +226,7 @@ def _refuse_open(desk: Desk, name: str) -> None:
         if there is one
     """
     for entry in desk.ledger.entries(desk.account):
-        if entry.job == name and entry.state == "handed":
+        if entry.job == name and entry.state == _AT_WORK:
             message = (
                 f"job {name} has a machine: '--resume {name}' goes on with what 'run' "
                 "began, another --job begins anew"
@@ -229,16 +238,22 @@ def _check_here(environment: Environment, job: JobRecord) -> None:
     """Refuse what would fail once a machine is paid for."""
     folder = Path(job.folder)
     check_programs("ssh", "ssh-keygen", "rsync")
-    check_comes_back(folder, (job.results, job.checkpoints))
+    names, own = (job.results, job.checkpoints), private_of(environment).folders
+    check_comes_back(folder, names)
+    check_places(folder, names, own)
     check_room(folder, environment.data_folder)
 
 
-def _dry(planned: Plan, outgoing: Outgoing, *, as_json: bool) -> None:
-    """Show what would be rented and sent."""
+def _dry(
+    planned: Plan, outgoing: Outgoing, max_results_gb: float, *, as_json: bool
+) -> None:
+    """Show what would be rented and sent, and how much may come back."""
     document = would_rent(planned)
     remark("dry run: nothing was rented and nothing was sent")
     if as_json:
-        result(to_json({**document, "sync": outgoing_document(outgoing)}))
+        sync = outgoing_document(outgoing)
+        most = {"max_results_gb": max_results_gb}
+        result(to_json({**document, "sync": sync, **most}))
     else:
         result(rental_lines(document))
 
@@ -262,6 +277,7 @@ def _launch(
     grace_s: float,
     sender: Sender,
     resuming: str,
+    max_results_gb: float,
     as_json: bool,
 ) -> Launch:
     def connect(instance: Instance) -> Ssh:
@@ -283,4 +299,5 @@ def _launch(
         grace_s,
         outgoing,
         resuming,
+        Incoming(remark, max_results_gb * GB, "--max-results-gb"),
     )

@@ -10,17 +10,16 @@ from typing import Any, TypeVar
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
+from advisor.app.private import private_of
 from advisor.cli.options import above_zero
 from advisor.cli.output import remark
 from advisor.errors import AdvisorError, UsageError
-from advisor.market.keys import all_keys
 from advisor.rental.outgoing.decide import (
     GB,
     MAX_SYNC_GB,
     Asked,
     Outgoing,
-    Private,
     decide,
 )
 from advisor.rental.outgoing.told import lines, too_large
@@ -69,15 +68,6 @@ def sync_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
-
-
-def private_of(environment: Environment) -> Private:
-    """Return what of this machine no other one gets."""
-    return Private(
-        all_keys(environment.variables, environment.home),
-        (environment.data_folder, environment.cache_folder),
-        environment.home,
-    )
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import threading
 from pathlib import Path
 
@@ -70,7 +71,8 @@ from advisor.simulator.world import World
     "--containers",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Run instances here, each with a folder in DIR and an ssh server (as root).",
+    help="Run instances here, as root, each with a folder in DIR and an ssh server. "
+    "Only who has the key that is printed can rent.",
 )
 @click.option("--list-faults", is_flag=True, help="List these names and end.")
 def command(
@@ -88,19 +90,28 @@ def command(
     """Run a simulated market, for this program and the official client.
 
     Nothing is rented and nothing costs money. GET /__ledger tells what every account
-    owes and which instances exist, GET /__events what happened. Ctrl-C ends it.
+    owes and which instances exist, GET /__events what happened (with --containers for
+    who shows the key). Ctrl-C ends it.
     """
     if list_faults:
         width = max(map(len, SCENARIOS))
         lines = [f"{name:{width}}  {one.description}" for name, one in SCENARIOS.items()]
         result("\n".join(lines))
         return
+    # Whoever may rent runs what they like here, with our rights.
+    key = None if containers is None else secrets.token_hex(16)
     faults = faults_named(fault_names)
     if faults_file is not None:
         faults += load_faults(faults_file)
     machines = None if containers is None else LocalContainers(containers.resolve())
     world = World(
-        offers, seed, SimClock.parse(clock), pace=True, faults=faults, host=machines
+        offers,
+        seed,
+        SimClock.parse(clock),
+        pace=True,
+        faults=faults,
+        host=machines,
+        key=key,
     )
     with (
         serve(world, host, port) as server,
@@ -109,10 +120,16 @@ def command(
     ):
         if machines is not None:
             stack.callback(machines.close)
-        result(
-            f"{server.url} is a market: VAST_URL={server.url} VAST_API_KEY=any-word "
-            "for 'advisor' and 'vastai'"
-        )
+        if key is None:
+            result(
+                f"{server.url} is a market: VAST_URL={server.url} VAST_API_KEY=any-word "
+                "for 'advisor' and 'vastai'"
+            )
+        else:
+            result(
+                f"{server.url} is a market for 'advisor' and 'vastai', with one key:\n"
+                f"export VAST_URL={server.url} VAST_API_KEY={key}"
+            )
         try:
             with window():
                 threading.Event().wait()

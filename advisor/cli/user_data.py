@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.output import remark
 from advisor.errors import UsageError
 from advisor.hardware.core_speed import named_speed, unnamed_speed

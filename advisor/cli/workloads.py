@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.from_hf import from_hf
 from advisor.cli.options import format_options, help_if_alone, set_option
 from advisor.cli.output import remark, result

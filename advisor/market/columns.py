@@ -16,7 +16,7 @@ import numpy as np
 
 from advisor.arrays import FloatArray, IntArray, ObjectArray
 from advisor.market.types import Record
-from advisor.market.values import UNKNOWN_ID, read_id, read_number, read_text, renamed
+from advisor.market.values import UNKNOWN_ID, read_figure, read_id, read_text, renamed
 
 
 class Column(NamedTuple):
@@ -95,7 +95,7 @@ CHUNK = 96
 _IDS_END = 2**63  # ids fit 64 bits
 
 _PLAIN = frozenset({float, int, type(None)})
-"""Types that NumPy converts as `read_number` does; of a truth value it makes a number."""
+"""Types that NumPy converts as `read_figure` does; of a truth value it makes a number."""
 
 
 def values_of(records: Sequence[Record], key: str) -> list[Any]:
@@ -111,7 +111,8 @@ def number_column(
 ) -> FloatArray:
     """Return a number of each record; of several keys the first that is not null.
 
-    NaN where there is none, and no limits: see `advisor.market.offers`.
+    NaN where there is none, `NO_FIGURE` where it is something else than a number; no
+    limits: see `advisor.market.offers`.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ def number_column(
             return np.array(values, dtype=np.float64)
         except OverflowError:  # an integer beyond all floats
             pass
-    return np.array([read_number(value) for value in values], dtype=np.float64)
+    return np.array([read_figure(value) for value in values], dtype=np.float64)
 
 
 def id_column(values: Sequence[Any]) -> IntArray:

@@ -14,6 +14,7 @@ from advisor.clock import Clock
 from advisor.errors import (
     BadAnswerError,
     MarketError,
+    NotSentError,
     RentalStateUnknownError,
     UsageError,
 )
@@ -213,18 +214,18 @@ def send_once(
 
     Raises
     ------
-    MarketError
+    NotSentError
         if surely nothing was sent
     RentalStateUnknownError
         if it may have been sent, and no whole answer came
     """
     if not turn.wait(deadline):
-        raise MarketError(_NO_TIME)
+        raise NotSentError(_NO_TIME)
     host = request.url.host
     try:
         return _exchange(client, request, deadline, clock, turn, follow=False)
     except _NOTHING_SENT as error:
-        raise _given_up(error, host) from error
+        raise NotSentError(str(_given_up(error, host))) from error
     except Exception as error:
         # Whatever else went wrong did so after a byte may have left.
         cause = error if isinstance(error, MarketError) else _given_up(error, host)

@@ -10,7 +10,7 @@ from typing import Any
 
 from advisor.errors import BadAnswerError
 from advisor.market.lifecycle import Endpoint, Instance
-from advisor.market.offers import HOURS_PER_MONTH
+from advisor.market.offers import HOURS_PER_MONTH, MOST_GPUS
 from advisor.market.values import read_id, read_number, read_text
 
 _SSH = "22/tcp"
@@ -43,7 +43,7 @@ def read_instance(record: Any) -> Instance:
         host_id=read_id(record.get("host_id")),
         gpu_name=read_text(record.get("gpu_name")),
         num_gpus=_count(record.get("num_gpus")),
-        usd_per_hour=_amount(record.get("dph_total")),
+        usd_per_hour=_price(record.get("dph_total")),
         storage_usd_per_hour=_storage_usd_per_hour(record),
         is_bid=record.get("is_bid") is True,
         started_unix_s=_amount(record.get("start_date")),
@@ -78,10 +78,17 @@ def _amount(value: Any) -> float | None:
     return number if math.isfinite(number) and number >= 0 else None
 
 
+def _price(value: Any) -> float | None:
+    """Return a price in $/h, which is above zero, else None."""
+    return _amount(value) or None
+
+
 def _count(value: Any) -> int | None:
-    """Return a whole number above zero, else None."""
+    """Return a number of GPUs, else None."""
     number = _amount(value)
-    return int(number) if number and number.is_integer() else None
+    if number is None or not number.is_integer() or not 0 < number <= MOST_GPUS:
+        return None
+    return int(number)
 
 
 def _storage_usd_per_hour(record: Mapping[str, Any]) -> float | None:
@@ -90,7 +97,7 @@ def _storage_usd_per_hour(record: Mapping[str, Any]) -> float | None:
     disk_gb = _amount(record.get("disk_space"))
     if price is None or disk_gb is None:
         return _amount(record.get("storage_total_cost"))
-    return price * disk_gb / HOURS_PER_MONTH
+    return _amount(price * disk_gb / HOURS_PER_MONTH)
 
 
 def _ssh(record: Mapping[str, Any]) -> tuple[Endpoint, ...]:

@@ -134,6 +134,14 @@ class RentalMarket(Market, Protocol):
         """
         ...
 
+    @property
+    def ahead_s(self) -> float | None:
+        """Seconds by which this computer's clock was ahead at the market's last answer.
+
+        None where the market does not say what time it is, or was not asked yet.
+        """
+        ...
+
     def account(self) -> Account:
         """Return who rents.
 
@@ -157,10 +165,13 @@ class RentalMarket(Market, Protocol):
     def rent(self, order: Order) -> int:
         """Rent an offer; return the id of the new instance.
 
-        Sent once: never repeated, whatever happens.
+        Sent once: never repeated, whatever happens. What is "surely" below is so if
+        nobody on the way repeats a request: the caller looks at `instances` all the same.
 
         Raises
         ------
+        advisor.errors.NotSentError
+            if nothing was sent
         advisor.errors.OfferGoneError
             if the offer is no longer there: surely nothing was rented
         advisor.errors.PlacementError

@@ -2,7 +2,9 @@
 
 Nothing is invented here: a figure that is missing, null, not a finite number or
 impossible (negative, beyond any unit; zero where zero only means "never measured") is
-unknown, NaN in the column. What cannot be an offer at all is counted by reason.
+unknown, NaN in the column. What cannot be an offer at all is counted by reason, and so is
+one whose price the market gives as something that is no price: what it would bill nobody
+knows.
 """
 
 from __future__ import annotations
@@ -204,7 +206,8 @@ def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
 
     Reasons: ``malformed`` (no JSON object, or no usable id), ``duplicate`` (an
     id that comes again; the record with the higher score stays),
-    ``unknown_num_gpus``, ``no_price``.
+    ``unknown_num_gpus``, ``no_price`` (`dph_total` is something else, or neither it nor
+    what it is made of is known).
     """
     reader, read = Reader(), 0
     in_rows = isinstance(records, RowSource)
@@ -217,12 +220,13 @@ def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
     columns = reader.columns()
     found = len(columns["offer_id"])
     best = _best_of_each(columns["offer_id"], columns["score"])
+    is_told = ~np.isnan(columns["dph_total"])
     _mend(columns)
     with np.errstate(invalid="ignore"):
         number = columns["num_gpus"]
         counted = (number >= 1) & (number <= MOST_GPUS) & (number % 1 == 0)
     repriced = columns["dph_base"] + columns["storage_usd_per_gb_month"]
-    priced = np.isfinite(columns["dph_total"]) | np.isfinite(repriced)
+    priced = np.isfinite(columns["dph_total"]) | (np.isfinite(repriced) & ~is_told)
     kept = best[(counted & priced)[best]]
     excluded = Counter(
         malformed=read - found,

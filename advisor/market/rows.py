@@ -19,7 +19,7 @@ from advisor.arrays import IntArray
 from advisor.market.columns import KEYS, NUMBERS, Values, id_column, record_id
 from advisor.market.fast_json import strict_loads
 from advisor.market.types import Record
-from advisor.market.values import UNKNOWN_ID, read_number, renamed
+from advisor.market.values import UNKNOWN_ID, read_figure, renamed
 
 Row: TypeAlias = Any
 """An object with an attribute for each of `KEYS`, None where a record has it not. Its
@@ -85,7 +85,7 @@ def row_of(record: Record) -> Row:
     """Return one record as a row."""
     named = renamed(record)
     told = {
-        key: read_number(value) if key in _NUMBERS else value
+        key: read_figure(value) if key in _NUMBERS else value
         for key in KEYS
         if (value := named.get(key)) is not None
     }

@@ -9,16 +9,38 @@ from typing import Any
 UNKNOWN_ID = -1
 """Stands for an id that the market did not give."""
 
+NO_FIGURE = -math.inf
+"""Stands for a figure that the market gave as something else than a number: below any
+that can be."""
+
 
 def read_number(value: object) -> float:
-    """Return a JSON value as a number: some clients send numbers as strings."""
+    """Return a JSON value as a number: some clients send numbers as strings.
+
+    NaN where it is none; a truth value is none.
+    """
     kind = type(value)
     if kind is float or kind is int or kind is str:
         try:
-            return float(value)  # type: ignore[arg-type]
+            return math.nan if _is_for_python(value) else float(value)  # type: ignore[arg-type]
         except (ValueError, OverflowError):
             return math.nan
     return math.nan
+
+
+def read_figure(value: object) -> float:
+    """Return a JSON value as a number, `NO_FIGURE` for what is none.
+
+    NaN where nothing is said: null, NaN, an empty text.
+    """
+    number = read_number(value)
+    is_said = value is not None and value != "" and not isinstance(value, float)
+    return NO_FIGURE if is_said and math.isnan(number) else number
+
+
+def _is_for_python(value: object) -> bool:
+    """Say whether Python alone would read a number there, as in ``"1_0"``."""
+    return isinstance(value, str) and ("_" in value or not value.isascii())
 
 
 def read_id(value: object) -> int:

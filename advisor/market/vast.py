@@ -6,6 +6,7 @@ The one module that knows the addresses of the API. What its answers mean is in
 
 from __future__ import annotations
 
+import math
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,8 +47,13 @@ a page is more than the 1,343 offers of the whole market in August 2026."""
 KEY_VARIABLE = "CONTAINER_API_KEY"
 """Environment variable of an instance that has a key for itself alone."""
 
+LIST_S = 120.0
+"""Bound on the whole list of instances: at the documented pace of a second a page, 3,000
+machines."""
+
 _READ_TIMEOUT_S = 20.0
-_MOST_PAGES = 4000
+_MOST_IDLE_PAGES = 3  # of the list, which bring no instance that was not there
+_MOST_INSTANCES = 100_000
 _LOG_PAUSE_S = 1.0
 
 _SEARCH = "/api/v0/bundles/"
@@ -109,6 +115,12 @@ class VastMarket:
         self._clock = clock
         self._memory = memory or Memory()
         self._pace = Pace(clock, self._memory)
+        self._ahead_s: float | None = None
+
+    @property
+    def ahead_s(self) -> float | None:
+        """Seconds by which our clock was ahead; see `RentalMarket`."""
+        return self._ahead_s
 
     @property
     def name(self) -> str:
@@ -184,11 +196,7 @@ class VastMarket:
             request = client.build_request("GET", _ACCOUNT)
             turn = Turn(self._pace, "account")
             answer = self._ask(client, request, turn, self._deadline())
-        reply, ahead_s = answer.reply, None
-        if reply.server_time is not None:  # the middle of the second that it names
-            behind_s = (answer.at - reply.server_time).total_seconds() - 0.5
-            ahead_s = behind_s - reply.took_s / 2.0
-        return Pulse(reply.took_s, ahead_s)
+        return Pulse(answer.reply.took_s, _ahead_s(answer))
 
     def account(self) -> Account:
         """Return who rents; see `RentalMarket`."""
@@ -228,24 +236,30 @@ class VastMarket:
         """Return the account's instances by their label; see `RentalMarket`.
 
         All are read, and the label is looked at here: a filter that the market
-        did not understand would read as "none".
+        did not understand would read as "none". A list that goes on and brings nothing
+        new, or too much, or goes on for `LIST_S`, is none.
         """
+        until = self._clock.monotonic() + LIST_S
         found: dict[int, Instance] = {}
-        tokens: set[str] = set()
         token: str | None = None
-        for _ in range(_MOST_PAGES):
-            answer = self._send("list", "GET", _LIST, params=list_params(token))
+        idle = 0
+        while (
+            idle < _MOST_IDLE_PAGES
+            and len(found) <= _MOST_INSTANCES
+            and self._clock.monotonic() < until
+        ):
+            params = list_params(token)
+            answer = self._send("list", "GET", _LIST, params=params, until=until)
             page = answers.instance_page_of(answer, ROWS_A_PAGE)
+            known = len(found)
             found.update({one.instance_id: one for one in page.instances})
+            idle = idle + 1 if len(found) == known else 0
             token = page.next_token
             if token is None:
                 if page.total is not None and len(found) < page.total:
                     message = f"the market lists {len(found)} of {page.total} instances"
                     raise BadAnswerError(f"{message}; try again")
                 return [i for i in found.values() if i.label.startswith(label_prefix)]
-            if token in tokens:
-                break
-            tokens.add(token)
         message = "the market's list of instances does not come to an end; try again"
         raise BadAnswerError(message)
 
@@ -314,14 +328,17 @@ class VastMarket:
         kind: str,
         method: str,
         path: str,
+        *,
         params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        until: float = math.inf,
     ) -> answers.Told:
         """Send a request of the account that does no harm twice, and read it whole."""
         self._need_key()
         with self._client() as client:
             request = client.build_request(method, path, params=params, json=body)
-            return self._ask(client, request, Turn(self._pace, kind), self._deadline())
+            deadline = min(self._deadline(), until)
+            return self._ask(client, request, Turn(self._pace, kind), deadline)
 
     def _ask(
         self, client: httpx.Client, request: httpx.Request, turn: Turn, deadline: float
@@ -330,7 +347,9 @@ class VastMarket:
 
     def _told(self, reply: Reply) -> answers.Told:
         secret, origin = (self.key.value, self.key.origin) if self.key else (None, None)
-        return answers.told(reply, secret, origin, self._clock.now())
+        answer = answers.told(reply, secret, origin, self._clock.now())
+        self._ahead_s = _ahead_s(answer)
+        return answer
 
     def _client(self, timeout_s: float = _READ_TIMEOUT_S) -> httpx.Client:
         key = self.key.value if self.key else None
@@ -361,6 +380,17 @@ class VastMarket:
 
     def _unix_s(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _ahead_s(answer: answers.Told) -> float | None:
+    """Return by how many seconds our clock is ahead of the one that an answer names.
+
+    That is told in whole seconds, and was on the way for half of what the answer took.
+    """
+    if answer.reply.server_time is None:
+        return None
+    behind_s = (answer.at - answer.reply.server_time).total_seconds() - 0.5
+    return behind_s - answer.reply.took_s / 2.0
 
 
 def open_vast(surroundings: Surroundings) -> VastMarket:

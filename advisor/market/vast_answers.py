@@ -30,6 +30,7 @@ from advisor.market.types import Record
 from advisor.market.values import read_number
 
 _LONGEST_MESSAGE = 200
+_LONGEST_TOKEN = 4096  # it goes into an address
 _NO_KEY = "user key"
 _NO_ASK = "no_such_ask"
 _NO_INSTANCE = "no_such_instance"
@@ -253,9 +254,8 @@ def instance_page_of(answer: Told, rows_asked: int) -> InstancePage:
         raise BadAnswerError(message)
     token, total = document.get("next_token"), document.get("total_instances")
     full = len(records) >= rows_asked
-    if not (token is None or isinstance(token, str)) or (
-        full and "next_token" not in document
-    ):
+    is_one = isinstance(token, str) and len(token) <= _LONGEST_TOKEN
+    if not (token is None or is_one) or (full and "next_token" not in document):
         message = "the market's list of instances does not tell its next page"
         raise BadAnswerError(f"{message}; update advisor")
     return InstancePage(

@@ -22,6 +22,8 @@ touch "$HOME/.advisor/heartbeat" || exit
 [ ! -r "$HOME/.advisor/lease" ] || cat "$HOME/.advisor/lease"
 """
 
+_SILENCE = 'echo $(($(date +%s) - $(stat -c %Y "$HOME/.advisor/heartbeat")))'
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -65,3 +67,15 @@ def beat(ssh: Ssh) -> Lease:
         message = "the machine does not say what its lease is"
         raise RemoteError(message)
     return Lease(float(said))
+
+
+def silent_for_s(ssh: Ssh) -> float | None:
+    """Return for how many seconds a machine has heard no launcher; None if unknown.
+
+    Raises
+    ------
+    UnreachableError
+        if the machine cannot be reached
+    """
+    said = ssh.run(_SILENCE, BEAT_TIMEOUT_S).stdout.decode(errors="replace").strip()
+    return float(said) if said.isascii() and said.isdecimal() else None

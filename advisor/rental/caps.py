@@ -8,13 +8,14 @@ more than the caps allow.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.errors import OverBudgetError
-from advisor.market.lifecycle import Instance
+from advisor.market.lifecycle import RUNNING, STARTING, Instance
 from advisor.rental.labels import read_label
 from advisor.store.ledger import Entry
 
@@ -80,15 +81,16 @@ class Commitment:
 def commitments(
     entries: Iterable[Entry], listed: Iterable[Instance], now: float
 ) -> list[Commitment]:
-    """Return what is committed: by the ledger, and by launchers elsewhere.
+    """Return what is committed: by the ledger, and by whatever else the account has.
 
     A rental that was refused cost nothing. One that is over its end and still open bills
-    until now. Of a rental elsewhere the market tells the price and the label the end.
+    until now. Of a rental elsewhere the market tells the price and the label the end; of
+    one that was not made by us, as in the market's console, nobody knows an end.
 
     Parameters
     ----------
     entries : of the ledger, of one market
-    listed : instances of the account whose label is ours
+    listed : instances of the account
     now : seconds since 1970
     """
     found: list[Commitment] = []
@@ -98,7 +100,7 @@ def commitments(
         if entry.state == "refused":
             continue
         end = max(entry.ends_at, now) if entry.is_open else entry.closed_at or now
-        pays_traffic = entry.is_open or entry.handed_at is not None
+        pays_traffic = entry.is_open or entry.handed_at is not None  # it was used
         found.append(
             replace(
                 Commitment.of(entry),
@@ -113,14 +115,24 @@ def commitments(
 def _elsewhere(
     listed: Iterable[Instance], ours: set[str], now: float
 ) -> Iterator[Commitment]:
-    """Yield what launchers on other machines have rented."""
+    """Yield what the account has beside the rentals of the ledger."""
     for instance in listed:
-        label = read_label(instance.label)
-        if instance.label in ours or label is None:
+        if instance.label in ours:
             continue
+        label = read_label(instance.label)
         start = now if instance.started_unix_s is None else instance.started_unix_s
-        end = max(label.ends_unix_s, now)
-        yield Commitment(label.job, start, end, instance.usd_per_hour or 0.0)
+        price = _bills_usd_per_hour(instance)
+        if label is None:
+            yield Commitment("", start, math.inf, price)
+        else:
+            yield Commitment(label.job, start, max(label.ends_unix_s, now), price)
+
+
+def _bills_usd_per_hour(instance: Instance) -> float:
+    """Return what a machine bills: one that is stopped its disk alone."""
+    runs = instance.status in STARTING | {RUNNING}
+    told = (instance.usd_per_hour if runs else None, instance.storage_usd_per_hour)
+    return next((price for price in (*told, instance.usd_per_hour) if price), 0.0)
 
 
 def latest_end(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +10,19 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from advisor.clock import Clock
-from advisor.market.lifecycle import RentalMarket
+from advisor.errors import MarketError, StoreError
+from advisor.market.lifecycle import Instance, RentalMarket
+from advisor.rental.interrupts import window
+from advisor.rental.labels import PREFIX
 from advisor.store.ledger import Ledger
+from advisor.store.place import place_of
+
+CLOCKS_DIFFER_S = 300.0
+"""Seconds by which this computer's clock may differ from the market's; an assumption."""
 
 _LOCKS = "launchers"
+_CONFIRM_PAUSE_S = 5.0
+_SAME_DIFFERENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +34,8 @@ class Desk:
     market : where machines are rented
     account : address and account, as the ledger has them
     folder : the user's data folder
-    clock : time
-    told : takes one line for people
+    clock : time of this computer
+    told : takes one line for people; never raises
     credit_usd : what the account had left when the desk was opened, $; None: the market
         does not say
     """
@@ -43,29 +52,93 @@ class Desk:
         """The user's ledger."""
         return Ledger(self.folder)
 
+    @property
+    def place(self) -> str:
+        """Computer and data folder: a copy of the folder elsewhere is another place."""
+        return place_of(self.folder)
+
+    def is_here(self, place: str) -> bool:
+        """Say whether an entry of the ledger was written here; old ones do not tell."""
+        return place in ("", self.place)
+
     def now(self) -> float:
-        """Return the time, seconds since 1970."""
-        return self.clock.now().timestamp()
+        """Return the time, seconds since 1970: the market's, where it tells it."""
+        return self.clock.now().timestamp() - (self.market.ahead_s or 0.0)
+
+    def clocks_differ(self) -> str:
+        """Return what is wrong if this clock and the market's differ, else ``""``."""
+        ahead_s = self.market.ahead_s
+        if ahead_s is None or abs(ahead_s) <= CLOCKS_DIFFER_S:
+            return ""
+        side = "ahead of" if ahead_s > 0 else "behind"
+        return (
+            f"this computer's clock is {abs(ahead_s) / 60.0:,.0f} min {side} the "
+            "market's: set it right"
+        )
+
+    def is_over(self, end: float) -> bool:
+        """Say whether an end has come: by the market's time, on which both clocks agree.
+
+        Where they do not, two answers of the market must.
+
+        Parameters
+        ----------
+        end : seconds since 1970
+        """
+        if self.now() < end:
+            return False
+        if not self.clocks_differ():
+            return True
+        before = self.market.ahead_s
+        self.sleep(_CONFIRM_PAUSE_S)
+        try:
+            self.market.account()
+        except MarketError:
+            return False
+        after = self.market.ahead_s
+        if before is None or after is None:
+            return False
+        return abs(after - before) < _SAME_DIFFERENCE_S and self.now() >= end
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
-        self.clock.sleep(seconds)
+        """Wait; Ctrl-C ends it."""
+        with window():
+            self.clock.sleep(seconds)
+
+    def listed(self) -> Mapping[str, Sequence[Instance]]:
+        """Return what the account has on the market of ours: label -> instances.
+
+        Raises
+        ------
+        advisor.errors.MarketError
+            if the market does not list it as a whole
+        """
+        found: dict[str, list[Instance]] = {}
+        for instance in self.market.instances(PREFIX):
+            found.setdefault(instance.label, []).append(instance)
+        return found
 
     @contextmanager
     def work_on(self, label: str) -> Iterator[bool]:
-        """Work on a rental as the only process; yield whether that is so.
+        """Work on a rental as the only process here; yield whether that is so.
 
         The lock goes with the process that has it, also if that is killed: who gets it
-        knows that the launcher of the rental is gone.
+        knows that the launcher of the rental is gone. One that hangs keeps it: see
+        `advisor.rental.hold`.
         """
         folder = self.folder / _LOCKS
-        folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / f"{label.replace(':', '+')}.lock", thread_local=False)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout:
             yield False
             return
+        except OSError as error:
+            message = (
+                f"{folder}: {error.strerror}: no launcher can be told from a dead one"
+            )
+            raise StoreError(message) from error
         try:
             yield True
         finally:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.errors import CreditError, OverBudgetError
+from advisor.rental.arguments import LONGEST_LIFETIME_S
 from advisor.rental.candidate import Candidate
 from advisor.rental.caps import Caps, Commitment, commitments, latest_end
 from advisor.rental.desk import Desk
-from advisor.rental.labels import PREFIX
-from advisor.rental.preflight import LONGEST_LIFETIME_S
 from advisor.rental.request import RentRequest
 from advisor.store.ledger import Entry
 
@@ -39,7 +38,7 @@ def until(desk: Desk, request: RentRequest, candidate: Candidate) -> float:
     others: list[Commitment] = []
     if request.caps != Caps():
         entries = desk.ledger.entries(desk.account)
-        others = commitments(entries, desk.market.instances(PREFIX), now)
+        others = commitments(entries, desk.market.instances(), now)
     needed_s = min(candidate.job_hours * SECONDS_PER_HOUR, longest_s)
     return latest_end(wanted, others, request.caps, needed_s)
 
@@ -53,7 +52,7 @@ def beyond_caps(desk: Desk, request: RentRequest, held: Entry) -> OverBudgetErro
     if request.caps == Caps() or held.instance_id is None:
         return None
     earlier = [
-        one for one in desk.market.instances(PREFIX) if one.instance_id < held.instance_id
+        one for one in desk.market.instances() if one.instance_id < held.instance_id
     ]
     entries = desk.ledger.entries(desk.account)
     before = [one for one in entries if one.label != held.label]

@@ -4,30 +4,63 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-from advisor.errors import UsageError
 from advisor.files import write_atomically
 from advisor.rental.labels import check_job
 from advisor.rental.outgoing.decide import Asked, Stamps
 
+VERSION = 2
+"""Of a job's file; what has none is the first, see `advisor.app.jobs`."""
+
 _FOLDER = "jobs"
+
+
+class RunRequest(Protocol):
+    """What this room has to know of `advisor.app.run.RunSpec`, which stands above it."""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command."""
+
+    @property
+    def folder(self) -> str:
+        """Here, what is copied to the machine."""
+
+    @property
+    def results(self) -> str:
+        """Folder in it that is copied back."""
+
+    @property
+    def checkpoints(self) -> str:
+        """Folder in it that is copied back all the while."""
+
+    @property
+    def includes(self) -> tuple[str, ...]:
+        """Patterns of what goes although it is ignored."""
+
+    @property
+    def excludes(self) -> tuple[str, ...]:
+        """Patterns of what stays."""
+
+    @property
+    def max_results_gb(self) -> float:
+        """Most that comes back, 10^9 bytes."""
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A command, its folder, and how its machine is rented.
+    """A job: what was asked for, and what has come of it.
 
     Attributes
     ----------
     name : of the job
-    argv : the command
-    folder : here, what is copied to the machine
-    results, checkpoints : folders in it that are copied back
-    options : of the rental, by their names on the command line
-    includes, excludes : patterns of what goes, and of what stays
+    spec : what was asked for
     before : files in the folder of checkpoints that the job has found there, see
         `advisor.rental.outgoing.decide.Asked`
     predicted : of the machine that has it: what `OwnRun` needs, and samples/s
@@ -35,24 +68,38 @@ class JobRecord:
     """
 
     name: str
-    argv: tuple[str, ...]
-    folder: str
-    results: str
-    checkpoints: str
-    options: Mapping[str, Any]
-    includes: tuple[str, ...] = ()
-    excludes: tuple[str, ...] = ()
+    spec: RunRequest
     before: Stamps | None = None
     predicted: Mapping[str, Any] = field(default_factory=dict)
     exit_code: int | None = None
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command."""
+        return self.spec.argv
+
+    @property
+    def folder(self) -> str:
+        """Here, what is copied to the machine."""
+        return self.spec.folder
+
+    @property
+    def results(self) -> str:
+        """Folder in it that is copied back."""
+        return self.spec.results
+
+    @property
+    def checkpoints(self) -> str:
+        """Folder in it that is copied back all the while."""
+        return self.spec.checkpoints
 
     @property
     def asked(self) -> Asked:
         """What goes to its next machine, as the user says it."""
         return Asked(
             Path(self.folder),
-            self.includes,
-            self.excludes,
+            self.spec.includes,
+            self.spec.excludes,
             self.checkpoints,
             self.before,
         )
@@ -67,43 +114,36 @@ def job_folder(data: Path, name: str) -> Path:
     return data / _FOLDER / check_job(name)
 
 
+def job_file(data: Path, name: str) -> Path:
+    """Return where a job's record is."""
+    return job_folder(data, name) / "job.json"
+
+
 def save_job(data: Path, job: JobRecord) -> None:
-    """Keep a job; a command line may hold secrets, so that others may not read it."""
-    folder = job_folder(data, job.name)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    body = json.dumps(asdict(job), indent=2).encode()
-    write_atomically(folder / "job.json", body, 0o600)
+    """Keep a job; a command line may hold secrets, so that others may not read it.
 
-
-def load_job(data: Path, name: str) -> JobRecord:
-    """Return a job that was kept.
-
-    Raises
-    ------
-    UsageError
-        if there is none of that name, or its file is torn
+    What the first version wrote stays beside it, for an advisor of that version.
     """
-    path = job_folder(data, name) / "job.json"
+    path = job_file(data, job.name)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _keep_first(path)
+    document = {
+        "version": VERSION,
+        "name": job.name,
+        "spec": job.spec.to_document(),
+        "before": job.before,
+        "predicted": job.predicted,
+        "exit_code": job.exit_code,
+    }
+    write_atomically(path, json.dumps(document, indent=2).encode(), 0o600)
+
+
+def _keep_first(path: Path) -> None:
+    """Keep a copy of a file of the first version, which is about to be replaced."""
     try:
-        found = json.loads(path.read_bytes())
-        options = {key: _tupled(value) for key, value in found["options"].items()}
-        whole = {key: _tupled(value) for key, value in found.items()}
-        return JobRecord(**{**whole, "options": options, "before": _stamps(found)})
-    except FileNotFoundError:
-        names = sorted(one.parent.name for one in path.parents[1].glob("*/job.json"))
-        known = f"there are {', '.join(names)}" if names else "there is none"
-        message = f"no job {name!r} to resume: {known}"
-        raise UsageError(message) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"{path} is torn ({error}): start the job anew"
-        raise UsageError(message) from error
-
-
-def _stamps(found: Mapping[str, Any]) -> Stamps:
-    """Return what a job found; of one that does not say so all is its own."""
-    before = found.get("before") or {}
-    return {str(path): (int(size), int(time)) for path, (size, time) in before.items()}
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+        body = path.read_bytes()
+        is_first = "version" not in json.loads(body)
+    except (FileNotFoundError, ValueError, TypeError, RecursionError):
+        return
+    if is_first:
+        write_atomically(path.with_name(f"{path.name}.v1.bak"), body, 0o600)

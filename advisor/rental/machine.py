@@ -6,12 +6,14 @@ import shlex
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from advisor.errors import RemoteError, UsageError
 from advisor.rental.arguments import above_zero, names
 from advisor.rental.beats import BEAT_TIMEOUT_S, beat, beat_every_s
+from advisor.rental.incoming.copying import MAX_RESULTS_GB, Incoming
+from advisor.rental.incoming.place import Record
 from advisor.rental.outgoing.decide import (
     GB,
     MAX_SYNC_GB,
@@ -21,10 +23,10 @@ from advisor.rental.outgoing.decide import (
     decide,
 )
 from advisor.rental.outgoing.told import lines, too_large
-from advisor.rental.preflight import check_folder, is_too_much
+from advisor.rental.preflight import check_folder, check_places, is_too_much
 from advisor.rental.request import Rental
 from advisor.rental.ssh import Completed, Ssh
-from advisor.rental.sync import prepare, pull, push
+from advisor.rental.sync import prepare, push
 
 WORK = "work"
 """Folder of the job on the machine, in the home folder."""
@@ -52,6 +54,7 @@ class Machine:
     ssh: Ssh
     private: Private
     told: Callable[[str], None]
+    _came: Record = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def run(
         self,
@@ -73,6 +76,7 @@ class Machine:
         advisor.errors.RemoteError
             if the machine cannot be reached, or the command fails and `check`
         """
+        above_zero("timeout_s", timeout_s, unit="seconds")
         line = command if isinstance(command, str) else shlex.join(command)
         script = f'mkdir -p "$HOME/{WORK}" && cd "$HOME/{WORK}" || exit 1\n{line}\n'
         done = self.ssh.run(script, timeout_s=timeout_s)
@@ -108,7 +112,7 @@ class Machine:
             if it cannot be copied
         """
         place = Path(folder)
-        above_zero("max_gb", max_gb, "gigabytes")
+        above_zero("max_gb", max_gb, unit="gigabytes")
         names("excludes", excludes)
         names("includes", includes)
         check_folder(place, self.private.folders)
@@ -128,9 +132,32 @@ class Machine:
         prepare(self.ssh)
         push(self.ssh, outgoing, WORK)
 
-    def get(self, folder: str | Path, remote: str = "") -> None:
-        """Copy what is in the job's folder, or in a folder in it, into a folder here."""
-        pull(self.ssh, f"{WORK}/{remote}".rstrip("/"), Path(folder))
+    def get(
+        self, folder: str | Path, remote: str = "", max_gb: float = MAX_RESULTS_GB
+    ) -> None:
+        """Copy what is in the job's folder, or in a folder in it, into a folder here.
+
+        Links come as the files that they lead to. What a program here would obey by its
+        name, such as ``.git`` or a ``Makefile``, gets another name, which is told.
+
+        Parameters
+        ----------
+        folder : here; it is made
+        remote : folder in the job's
+        max_gb : most that may come from this machine in all, 10^9 bytes
+
+        Raises
+        ------
+        advisor.errors.UsageError
+            if that is no folder for what a machine sends
+        advisor.errors.RemoteError
+            if it cannot be copied, is more than that, or than there is room for here
+        """
+        above_zero("max_gb", max_gb, "gigabytes")
+        place = Path(folder)
+        check_places(place, ("",), self.private.folders)
+        incoming = Incoming(self.told, max_gb * GB, "max_gb", record=self._came)
+        incoming.pull(self.ssh, f"{WORK}/{remote}".rstrip("/"), place)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from advisor.errors import AdvisorError, UsageError
+from advisor.rental.incoming.names import safe_name
 from advisor.rental.outgoing.secret_names import secret_folder
 from advisor.rental.ssh import find_program
 
@@ -20,9 +21,6 @@ _PACKAGES = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "rsync": "
 
 _LEAST_FREE_BYTES = 100 * 1000**2
 """Without so much even a log and the ledger do not fit; an assumption."""
-
-LONGEST_LIFETIME_S = 5 * 365 * 86_400.0
-"""Longer than any market's offer stands; a label holds no moment after 2106."""
 
 _NOT_WRITTEN = frozenset({".git", ".hg", ".svn", ".ssh"})
 
@@ -37,22 +35,6 @@ def check_programs(*names: str) -> None:
     """
     for name in names:
         find_program(name, _PACKAGES[name])
-
-
-def check_lifetime(seconds: float | None) -> None:
-    """Refuse a lifetime that no rental has.
-
-    Raises
-    ------
-    UsageError
-        if it is too long
-    """
-    if seconds is not None and seconds > LONGEST_LIFETIME_S:
-        message = (
-            f"a lifetime of {seconds / 86_400:,.0f} days: at most "
-            f"{LONGEST_LIFETIME_S / 86_400:,.0f} are meant"
-        )
-        raise UsageError(message)
 
 
 def check_folder(folder: Path, own: Sequence[Path]) -> None:
@@ -110,6 +92,40 @@ def check_comes_back(folder: Path, names: Iterable[str]) -> None:
         if not os.access(there, os.W_OK | os.X_OK):
             message = f"{there} may not be written: what comes back goes there"
             raise UsageError(message)
+
+
+def check_places(folder: Path, names: Iterable[str], own: Sequence[Path]) -> None:
+    """Refuse folders for what comes back from which a machine could reach advisor's own.
+
+    It would write over the ledger, or the settings that caps are in.
+
+    Parameters
+    ----------
+    names : of folders in `folder`
+    own : folders that are advisor's
+
+    Raises
+    ------
+    UsageError
+        with the folder
+    """
+    for name in names:
+        place = (folder / name).resolve()
+        for one in own:
+            private = one.resolve()
+            if place.is_relative_to(private) or _reaches(place, private):
+                message = (
+                    f"{folder / name}: what a machine sends must not reach advisor's own "
+                    f"folder {one}"
+                )
+                raise UsageError(message)
+
+
+def _reaches(place: Path, private: Path) -> bool:
+    """Say whether what comes into a place may get names that lead to a folder."""
+    if not private.is_relative_to(place):
+        return False
+    return all(safe_name(name) == name for name in private.relative_to(place).parts)
 
 
 def inner_folder(name: str) -> str:

@@ -1,24 +1,48 @@
-"""The ledger is compared with the market, and what a crash left is put in order."""
+"""The ledger is compared with the market, and what a crash left is put in order.
+
+The market is the truth, the ledger the intention. Where the ledger cannot be read, the
+market's labels alone tell whose a machine is and when it must be gone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from advisor.errors import MarketError, RentalStateUnknownError
+from advisor.errors import (
+    AdvisorError,
+    MarketError,
+    RentalStateUnknownError,
+    StoreError,
+)
 from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
-from advisor.rental.labels import PREFIX, read_label
-from advisor.rental.release import end_instance, finish_release
-from advisor.store.ledger import Entry
+from advisor.rental.hold import hangs
+from advisor.rental.interrupts import check, shielded
+from advisor.rental.labels import read_label
+from advisor.rental.ordering import SETTLES_WITHIN_S
+from advisor.rental.release import end_instance, release
+from advisor.store.ledger import Entry, State
 
 ABSENCE_S = 60.0
-"""Seconds between two whole listings that must both lack a rental whose outcome nobody
-knows, before it counts as never made."""
+"""Seconds between two whole listings that must both lack a rental that was ended, or
+whose outcome nobody knows, before it counts as not there."""
+
+GONE_S = 600.0
+"""Seconds for which the market must not show a machine that somebody uses before that
+counts as gone: a market may forget for minutes; an assumption."""
 
 Action = Literal[
-    "kept", "busy", "waiting", "missing", "closed", "released", "failed", "elsewhere"
+    "kept",
+    "busy",
+    "waiting",
+    "missing",
+    "renamed",
+    "closed",
+    "released",
+    "failed",
+    "elsewhere",
 ]
 
 
@@ -31,9 +55,10 @@ class Finding:
     label : of the rental
     action : *kept*: it runs as it should; *busy*: its launcher works on it; *waiting*:
         its outcome is unknown until a later listing; *missing*: a known one that the
-        market does not show, until a later look; *closed*: it is not there;
-        *released*: it was ended now; *failed*: it could not be ended; *elsewhere*: a
-        launcher with another ledger has it
+        market does not show, until a later look; *renamed*: the market shows it under a
+        label that is not ours; *closed*: it is not there; *released*: it was ended now;
+        *failed*: it could not be ended; *elsewhere*: a launcher with another ledger has
+        it
     instance_id : the market's id, None where there is none
     reason : for people
     """
@@ -44,62 +69,55 @@ class Finding:
     reason: str
 
 
-def reconcile(desk: Desk) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What came of a comparison.
+
+    Attributes
+    ----------
+    findings : one for each rental
+    ledger_error : why the market alone was looked at, None if the ledger was, too
+    """
+
+    findings: Sequence[Finding]
+    ledger_error: StoreError | None = None
+
+
+def reconcile(desk: Desk) -> Reconciled:
     """Compare the ledger with the market; end what nobody has any use for.
 
     Ended are: rentals whose launcher died before it handed them over, rentals past
     their end, whoever made them, rentals that were being released, and what appears on
-    the market after it was given up. What the user has is kept.
+    the market after it was given up. What the user has is kept. One that cannot be
+    settled keeps no other.
 
     Raises
     ------
     advisor.errors.MarketError
         if the market does not list the account's rentals as a whole
     """
-    listed: dict[str, list[Instance]] = {}
-    for instance in desk.market.instances(PREFIX):
-        listed.setdefault(instance.label, []).append(instance)
+    if wrong := desk.clocks_differ():
+        desk.told(f"{wrong}; ends are judged by the market's time")
+    listed = desk.listed()
+    ledger_error: StoreError | None = None
+    entries: Sequence[Entry] = ()
+    try:
+        entries = desk.ledger.entries(desk.account)
+        for torn in desk.ledger.torn(desk.account):
+            desk.told(f"the ledger's row of {torn.label} makes no sense: {torn.why}")
+    except StoreError as error:
+        desk.told(f"{error}; the market's labels alone tell what is to be ended")
+        ledger_error = error
     findings: list[Finding] = []
-    entries = desk.ledger.entries(desk.account)
     for entry in entries:
         if entry.is_open or entry.label in listed:
-            findings += _settle(desk, entry.label, listed.get(entry.label, []))
+            check()
+            findings += _settle(desk, entry, listed.get(entry.label, ()))
     ours = {entry.label for entry in entries}
     for label, instances in listed.items():
         if label not in ours:
-            findings += [_elsewhere(desk, instance) for instance in instances]
-    return findings
-
-
-def settle_unknown(desk: Desk, entry: Entry) -> Entry:
-    """Find out, by two listings, what became of a request whose outcome nobody knows.
-
-    The caller is the launcher of it and has its lock.
-
-    Returns
-    -------
-    the entry, ``"held"`` if there is an instance, else ``"refused"``
-
-    Raises
-    ------
-    RentalStateUnknownError
-        if the market cannot be listed: nothing else may be rented for this
-    """
-    try:
-        for pause in (0.0, ABSENCE_S):
-            desk.sleep(pause)
-            found = [i for i in desk.market.instances(PREFIX) if i.label == entry.label]
-            if found:
-                return _adopt(desk, entry.label, found)
-    except MarketError as error:
-        message = (
-            f"nobody knows whether {entry.label} was rented: {error}; run "
-            "'advisor reconcile' before you rent again"
-        )
-        raise RentalStateUnknownError(message) from error
-    return desk.ledger.advance(
-        entry.label, "refused", desk.now(), "two listings do not show it"
-    )
+            findings += [_by_label(desk, instance) for instance in instances]
+    return Reconciled(findings, ledger_error)
 
 
 def unsettled(findings: Sequence[Finding]) -> RentalStateUnknownError | None:
@@ -108,104 +126,130 @@ def unsettled(findings: Sequence[Finding]) -> RentalStateUnknownError | None:
     if not open_ones:
         return None
     told = "; ".join(f"{one.label}: {one.reason}" for one in open_ones)
-    message = f"{told}; run 'advisor reconcile' in {ABSENCE_S:.0f} s"
-    return RentalStateUnknownError(message)
+    return RentalStateUnknownError(f"{told}; run 'advisor reconcile' again")
 
 
-def _settle(desk: Desk, label: str, instances: list[Instance]) -> Iterator[Finding]:
-    """Settle one rental of the ledger."""
+def _settle(desk: Desk, entry: Entry, instances: Sequence[Instance]) -> Sequence[Finding]:
+    """Settle one rental of the ledger; what goes wrong with it is its own finding."""
+    try:
+        return list(_settled(desk, entry, instances))
+    except AdvisorError as error:
+        return [Finding(entry.label, "failed", entry.instance_id, str(error))]
+
+
+def _settled(
+    desk: Desk, entry: Entry, instances: Sequence[Instance]
+) -> Iterator[Finding]:
+    label = entry.label
+    if instances and desk.is_over(entry.ends_at):  # whoever works on it: it is too late
+        yield _release(desk, entry, instances, "its lifetime is over")
+        return
+    known = instances[0].instance_id if instances else entry.instance_id
+    if not desk.is_here(entry.place) and entry.state in ("intended", "unknown", "held"):
+        reason = "a launcher on another computer, or with another data folder, has it"
+        if instances or not desk.is_over(entry.ends_at):
+            yield Finding(label, "elsewhere", known, reason)
+            return
     with desk.work_on(label) as alone:
-        if not alone:
-            known = instances[0].instance_id if instances else None
+        if not alone and not hangs(desk, label):
             yield Finding(label, "busy", known, "its launcher works on it")
             return
         entry = desk.ledger.entry(label)  # as it is now that nobody else has it
-        try:
-            if not instances and entry.instance_id is not None:
-                instances = _looked_at(desk, entry, entry.instance_id)
-            if instances:
-                yield from _settle_found(desk, entry, instances)
-            elif entry.is_open:
-                yield _settle_absent(desk, entry)
-        except (MarketError, RentalStateUnknownError) as error:
-            yield Finding(label, "failed", entry.instance_id, str(error))
+        if not instances and entry.instance_id is not None:
+            shown = desk.market.instance(entry.instance_id)
+            if shown is not None and shown.label != label:
+                yield _renamed(desk, entry, shown)
+                return
+            instances = () if shown is None else (shown,)
+        if instances:
+            yield from _settle_found(desk, entry, instances)
+        elif entry.is_open:
+            yield _settle_absent(desk, entry)
 
 
 def _settle_found(
-    desk: Desk, entry: Entry, instances: list[Instance]
+    desk: Desk, entry: Entry, instances: Sequence[Instance]
 ) -> Iterator[Finding]:
     """Settle a rental that the market shows."""
     ids = [instance.instance_id for instance in instances]
     known = entry.instance_id if entry.instance_id in ids else min(ids)
     for extra in ids:
         if extra != known:  # one request, two contracts
-            end_instance(desk, entry.label, extra)
+            with shielded(f"ending instance {extra}"):
+                end_instance(desk, entry.label, extra)
             yield Finding(entry.label, "released", extra, "a second one of one request")
     if entry.absent_at is not None:
         entry = desk.ledger.found(entry.label)
-    if entry.state == "handed" and desk.now() < entry.ends_at:
-        yield Finding(entry.label, "kept", known, "it runs for you")
+    if entry.state == "gone":
+        before = desk.ledger.before_gone(entry.label)
+        reason = "the market shows it again"
+        entry = desk.ledger.advance(entry.label, before, desk.now(), reason)
+    if entry.state in ("handed", "working"):
+        who = "you" if entry.state == "handed" else f"job {entry.job}"
+        yield Finding(entry.label, "kept", known, f"it runs for {who}")
         return
     reason = {
-        "handed": "its lifetime is over",
         "releasing": entry.reason,
         "released": "it appeared after it was gone",
         "refused": "it appeared after it was given up",
     }.get(entry.state, "its launcher died before it handed it over")
-    desk.ledger.advance(entry.label, "releasing", desk.now(), reason, instance_id=known)
-    finish_release(desk, entry.label, known, reason)
-    yield Finding(entry.label, "released", known, reason)
+    yield _release(desk, entry, instances, reason)
 
 
-def _looked_at(desk: Desk, entry: Entry, instance_id: int) -> list[Instance]:
-    """Return the instance of a rental if the market shows it, though in no list."""
-    found = desk.market.instance(instance_id)
-    return [] if found is None or found.label not in ("", entry.label) else [found]
+def _release(
+    desk: Desk, entry: Entry, instances: Sequence[Instance], reason: str
+) -> Finding:
+    """End a rental that the market shows."""
+    ids = [instance.instance_id for instance in instances]
+    known = entry.instance_id if entry.instance_id in ids else min(ids)
+    release(desk, replace(entry, instance_id=known), reason)
+    return Finding(entry.label, "released", known, reason)
+
+
+def _renamed(desk: Desk, entry: Entry, shown: Instance) -> Finding:
+    """Leave alone what has another label by now: it bills, and is not ours to end."""
+    if entry.absent_at is not None:
+        desk.ledger.found(entry.label)
+    reason = (
+        f"the market shows it as {shown.label!r}: end it in the market's console, or "
+        "give it its label back"
+    )
+    return Finding(entry.label, "renamed", shown.instance_id, reason)
 
 
 def _settle_absent(desk: Desk, entry: Entry) -> Finding:
-    """Settle an open rental that the market does not show: that takes two looks."""
+    """Settle an open rental that the market does not show: that must last."""
     now = desk.now()
     entry = desk.ledger.miss(entry.label, now)
-    since = now - (entry.absent_at or now)
-    known = entry.instance_id
-    if since < ABSENCE_S:
-        reason = f"the market does not show it; sure in {ABSENCE_S - since:.0f} s"
+    known, reason = entry.instance_id, "the market does not show it"
+    used = entry.state in ("held", "handed", "working")
+    left_s = (GONE_S if used else ABSENCE_S) - (now - (entry.absent_at or now))
+    if not used and entry.state != "releasing":
+        left_s = max(left_s, entry.intended_at + SETTLES_WITHIN_S - now)
+    if left_s > 0.0 or desk.clocks_differ():
         action: Action = "waiting" if known is None else "missing"
-        return Finding(entry.label, action, known, reason)
+        return Finding(
+            entry.label, action, known, f"{reason}; sure in {max(left_s, 1.0):.0f} s"
+        )
     reason = "the market shows it no more"
-    if known is None:
-        desk.ledger.advance(entry.label, "refused", now, reason)
-    else:
-        desk.ledger.advance(entry.label, "releasing", now, reason)
-        desk.ledger.advance(entry.label, "released", now, reason)
+    closed: State = "gone" if used else "refused"
+    if entry.state == "releasing":
+        closed = "released"
+    desk.ledger.advance(entry.label, closed, now, reason)
     return Finding(entry.label, "closed", known, reason)
 
 
-def _adopt(desk: Desk, label: str, found: list[Instance]) -> Entry:
-    """Take the instance of a request that the launcher had lost sight of."""
-    first, *extra = sorted(found, key=lambda instance: instance.instance_id)
-    for instance in extra:
-        end_instance(desk, label, instance.instance_id)
-    return desk.ledger.advance(
-        label,
-        "held",
-        desk.now(),
-        "found by its label",
-        instance_id=first.instance_id,
-    )
-
-
-def _elsewhere(desk: Desk, instance: Instance) -> Finding:
-    """Judge a rental that this ledger knows nothing of by its label alone."""
+def _by_label(desk: Desk, instance: Instance) -> Finding:
+    """Judge a rental that this ledger does not tell of by its label alone."""
     label = read_label(instance.label)
     name, number = instance.label, instance.instance_id
     if label is None:
         return Finding(name, "elsewhere", number, "its label tells no end")
-    if desk.now() < label.ends_unix_s:
-        return Finding(name, "elsewhere", number, "a launcher elsewhere has it")
     try:
-        end_instance(desk, name, number)
+        if not desk.is_over(label.ends_unix_s):
+            return Finding(name, "elsewhere", number, "a launcher elsewhere has it")
+        with shielded(f"ending instance {number}"):
+            end_instance(desk, name, number)
     except MarketError as error:
         return Finding(name, "failed", number, str(error))
     return Finding(name, "released", number, "its lifetime is over")

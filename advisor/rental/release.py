@@ -1,22 +1,88 @@
-"""Rentals are ended, and it is verified that they are gone."""
+"""Rentals are ended, and it is verified that they are gone.
+
+What is ended is what the market shows under a label of ours, and nothing else. The ledger
+says what was meant; it is written before and after, but where it cannot be, the machine
+is ended all the same.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from advisor.errors import AdvisorError, MarketError, RentalStateUnknownError
+from advisor.errors import AdvisorError, MarketError, RentalStateUnknownError, StoreError
 from advisor.rental.desk import Desk
-from advisor.store.ledger import Entry
+from advisor.rental.interrupts import shielded
+from advisor.rental.labels import read_label
+from advisor.store.ledger import Entry, State
 
 _LOOKS = 10
 _PAUSE_S = 3.0
 _WATCH_S = 1.0
 
 
-def release(desk: Desk, entry: Entry, reason: str) -> Entry:
-    """End a rental whose instance is known, and return its entry once it is gone.
+@dataclass(frozen=True, slots=True)
+class Releasable:
+    """A rental of the account that can be ended.
+
+    Attributes
+    ----------
+    label, job, instance_id : of the rental; the id is None where nobody knows it
+    entry : in this computer's ledger; None where that has none, or cannot be read
+    """
+
+    label: str
+    job: str
+    instance_id: int | None
+    entry: Entry | None
+
+
+def releasable(desk: Desk) -> Sequence[Releasable]:
+    """Return what can be ended: by the ledger, and by the labels that the market shows.
+
+    Raises
+    ------
+    MarketError
+        if the market does not list the account's rentals
+    """
+    listed = desk.listed()
+    entries: Sequence[Entry] = ()
+    try:
+        entries = desk.ledger.entries(desk.account)
+    except StoreError as error:
+        desk.told(f"{error}; the market's labels alone tell what is rented")
+    found = [
+        Releasable(one.label, one.job, one.instance_id, one)
+        for one in entries
+        if one.is_open
+    ]
+    ours = {one.label for one in found}
+    for label, instances in listed.items():
+        told = read_label(label)
+        if told is not None and label not in ours:
+            found += [
+                Releasable(label, told.job, one.instance_id, None) for one in instances
+            ]
+    return found
+
+
+def end(desk: Desk, rental: Releasable, reason: str) -> None:
+    """End a rental, see `release`."""
+    if rental.entry is not None:
+        release(desk, rental.entry, reason)
+        return
+    with shielded(f"releasing instance {rental.instance_id}"):
+        try:
+            end_rental(desk, rental.label, rental.instance_id)
+        except MarketError as error:
+            raise _may_bill(f"instance {rental.instance_id}", error) from error
+    desk.told(f"instance {rental.instance_id}: released")
+
+
+def release(desk: Desk, entry: Entry, reason: str) -> None:
+    """End a rental, and return once it is gone; the ledger need not be writable.
 
     Raises
     ------
@@ -24,13 +90,21 @@ def release(desk: Desk, entry: Entry, reason: str) -> Entry:
         if nobody can say that it is gone: the ledger has it as being released, and
         `reconcile` goes on
     """
-    if entry.instance_id is None:
-        message = f"rental {entry.label} has no instance that could be released"
-        raise AdvisorError(message)
-    desk.ledger.advance(entry.label, "releasing", desk.now(), reason)
-    gone = finish_release(desk, entry.label, entry.instance_id, reason)
-    desk.told(f"instance {entry.instance_id}: released")
-    return gone
+    known = entry.instance_id
+    name = entry.label if known is None else f"instance {known}"
+    with shielded(f"releasing {name}"):
+        note_state(desk, entry, "releasing", reason, known)
+        try:
+            end_rental(desk, entry.label, known)
+        except MarketError as error:
+            raise _may_bill(name, error) from error
+        note_state(desk, entry, "released", reason)
+    desk.told(f"{name}: released")
+
+
+def _may_bill(name: str, error: MarketError) -> RentalStateUnknownError:
+    message = f"{name} may still be there and bill: {error}; run 'advisor reconcile'"
+    return RentalStateUnknownError(message)
 
 
 @contextmanager
@@ -55,7 +129,7 @@ def ended_in_time(desk: Desk, entry: Entry) -> Iterator[None]:
 
     def watch() -> None:
         while not over.wait(_WATCH_S):
-            if desk.now() < entry.ends_at:  # by the clock: a laptop may have slept
+            if not desk.is_over(entry.ends_at):  # by the clock: a laptop may have slept
                 continue
             try:
                 release(desk, entry, "its lifetime is over")
@@ -72,38 +146,76 @@ def ended_in_time(desk: Desk, entry: Entry) -> Iterator[None]:
         thread.join()
 
 
-def finish_release(desk: Desk, label: str, instance_id: int, reason: str) -> Entry:
-    """End the instance of a rental that the ledger has as being released."""
+def note_state(
+    desk: Desk, entry: Entry, state: State, reason: str, instance_id: int | None = None
+) -> None:
+    """Write down what becomes of a rental; tell it where that cannot be written."""
     try:
-        end_instance(desk, label, instance_id)
-    except MarketError as error:
-        message = (
-            f"instance {instance_id} may still be there and bill: {error}; "
-            "run 'advisor reconcile'"
+        desk.ledger.advance(
+            entry.label, state, desk.now(), reason, instance_id=instance_id
         )
-        raise RentalStateUnknownError(message) from error
-    return desk.ledger.advance(label, "released", desk.now(), reason)
+    except AdvisorError as error:
+        desk.told(f"{entry.label}: {state} ({reason}), which is not written: {error}")
 
 
-def end_instance(desk: Desk, label: str, instance_id: int) -> None:
-    """End an instance if it is the one with this label, and see that it is gone.
+def end_rental(desk: Desk, label: str, known: int | None = None) -> None:
+    """End every instance with a label of ours, and see that none is left.
 
     An id that stands for somebody else's machine by now is left alone.
+
+    Parameters
+    ----------
+    known : an id that the market has told for it, also where no list shows it yet
 
     Raises
     ------
     MarketError
-        if the market cannot be asked, or still shows it after a while
+        if the market cannot be asked, or still shows one after a while
+    """
+    left: set[int] = set()
+    for look in range(_LOOKS):
+        left = {one.instance_id for one in desk.listed().get(label, ())}
+        if known is not None and known not in left and _is_there(desk, label, known):
+            left.add(known)
+        if not left and look:
+            return
+        # Also one that does not show: what was rented a moment ago may not yet.
+        unseen = {known} if known is not None and not look else set()
+        for number in sorted(left | unseen):
+            desk.market.release(number)
+        desk.sleep(_PAUSE_S)
+    numbers = ", ".join(map(str, sorted(left)))
+    message = f"the market still shows instance {numbers} after it was ended"
+    raise MarketError(message)
+
+
+def end_instance(desk: Desk, label: str, instance_id: int) -> None:
+    """End one instance of a label that has several, and see that it is gone.
+
+    Raises
+    ------
+    MarketError
+        as `end_rental`
     """
     for look in range(_LOOKS):
-        found = desk.market.instance(instance_id)
-        if found is None and look:
+        if not _is_there(desk, label, instance_id) and look:
             return
-        if found is not None and found.label not in ("", label):
-            message = f"instance {instance_id} has the label {found.label!r}, not {label}"
-            raise MarketError(message)
-        # Also one that does not show: what was rented a moment ago may not yet.
         desk.market.release(instance_id)
         desk.sleep(_PAUSE_S)
     message = f"the market still shows instance {instance_id} after it was ended"
     raise MarketError(message)
+
+
+def _is_there(desk: Desk, label: str, instance_id: int) -> bool:
+    """Say whether the market shows an instance.
+
+    Raises
+    ------
+    MarketError
+        if it has another label: it is somebody else's, or was given away
+    """
+    found = desk.market.instance(instance_id)
+    if found is not None and found.label != label:
+        message = f"instance {instance_id} has the label {found.label!r}, not {label}"
+        raise MarketError(message)
+    return found is not None

@@ -8,7 +8,9 @@ command    the command, its variables and its folder, as a shell script
 kills      processes that were killed for want of memory before it began
 owner      who runs it: boot of the machine, process id, when that began. Made as a
            hard link, so that of two who start the same command one does
-log        all that the command prints
+log        what the command prints; when that is much, the first of it is dropped
+gone       bytes of it that were dropped: what was printed is counted on; and how many of
+           these the file begins after, where no hole could be made in it
 exit       its exit code, once it has ended
 ========== ======================================================================
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,12 +38,17 @@ _PHASES: Mapping[str, Phase] = {
 LONGEST_SILENCE_S = 300.0
 """Seconds without a connection after which `RemoteJob.follow` gives up."""
 
+MOST_LOG_BYTES = 1 << 30
+"""Of a log on the machine, or a quarter of what is free there; an assumption."""
+
 _LOOK_EVERY_S = 0.3
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 5.0
 _STOP_AFTER_S = 10
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COUNT = re.compile(r"[0-9]{1,9}")
+_BYTES = re.compile(r"[0-9]{1,18}")
+_CODE = re.compile(r"[0-9]{1,3}")
 
 # A process is the same one if the machine has not booted since and it began when that
 # one began: process ids come again, in a container that is started anew at once.
@@ -68,15 +75,44 @@ kills() {
 }
 """
 
+# A command that prints without end must not fill the disk, where its results go, too.
+# What was printed long ago is given back to the disk as a hole, so that the rest stays
+# where it is; where none can be made the log is emptied. The log is added to (O_APPEND),
+# so that the command goes on at its end.
+_SHORTEN = """\
+shorten() {
+  most=$(df -Pk "$d" | { read -r head; read -r disk size used free rest; echo "$free"; })
+  most=$((most / 4 * 1024))
+  [ $most -le @MOST@ ] || most=@MOST@
+  gone=0 base=0
+  while kill -0 $$ && [ ! -e "$d/exit" ]; do
+    size=$(($(wc -c <"$d/log") + base))
+    if [ $((size - gone)) -gt $most ]; then
+      gone=$((size - most / 2))
+      note_gone
+      fallocate -p -o 0 -l $((gone - base)) "$d/log" || {
+        gone=$size base=$size
+        : >"$d/log"
+      }
+      note_gone
+    fi
+    sleep 1
+  done
+}
+note_gone() { echo "$gone $base" >"$d/gone.new" && mv "$d/gone.new" "$d/gone"; }
+"""
+
 # The file for the exit code has its block on the disk before the command can fill that.
 _KEEPER = (
     _IDENTITY
+    + _SHORTEN
     + """\
 trap '' HUP
 d=$1
 began_at $$
 echo "$boot $$ $began" >"$d/owner.$$" && echo '   ' >"$d/exit.$$" || exit
 ln "$d/owner.$$" "$d/owner" 2>/dev/null || { rm -f "$d/owner.$$" "$d/exit.$$"; exit; }
+shorten >/dev/null 2>&1 </dev/null &
 (_ADVISOR_JOB=$d/ exec sh "$d/command" >>"$d/log" 2>&1 </dev/null)
 printf '%3d\\n' $? 1<>"$d/exit.$$"
 mv "$d/exit.$$" "$d/exit"
@@ -131,7 +167,8 @@ if [ -e "$d/exit" ]; then echo ended $(cat "$d/exit"); else echo lost; fi
 """
 )
 
-# Prints the log from an offset on until the command has ended and all of it is out.
+# Prints the log from an offset on until the command has ended and all of it is out, or
+# what is next was dropped.
 # Looks for the end before it looks at the size: what was printed before is out then.
 _FOLLOW = (
     _IDENTITY
@@ -141,9 +178,13 @@ at=@AT@
 while kill -0 $PPID 2>/dev/null; do
   over=yes
   [ ! -e "$d/exit" ] && is_alive && over=no
+  gone=0 base=0
+  read -r gone base 2>/dev/null <"$d/gone"
+  [ $at -ge "$gone" ] || exit 0
   size=$(wc -c <"$d/log") || exit
-  if [ "$size" -gt $at ]; then
-    tail -c +$((at + 1)) "$d/log" | head -c $((size - at)) || exit
+  size=$((size + base))
+  if [ $size -gt $at ]; then
+    tail -c +$((at - base + 1)) "$d/log" | head -c $((size - at)) || exit
     at=$((size))
   elif [ $over = yes ]; then
     exit 0
@@ -153,6 +194,12 @@ while kill -0 $PPID 2>/dev/null; do
 done
 """
 )
+
+_DROPPED = """\
+gone=0
+read -r gone base 2>/dev/null <"$d/gone"
+echo "$gone"
+"""
 
 _STOP = (
     _IDENTITY
@@ -204,10 +251,12 @@ class RemoteJob:
     ssh : the way to the machine
     name : letters, digits, ``.``, ``_``, ``-``; a machine runs one command of a name,
         once
+    most_log_bytes : that its log may have there
     """
 
     ssh: Ssh
     name: str
+    most_log_bytes: int = MOST_LOG_BYTES
 
     def __post_init__(self) -> None:
         if not JOB_NAME.fullmatch(self.name):
@@ -236,7 +285,8 @@ class RemoteJob:
             if the machine cannot be reached or cannot start it
         """
         command = command_script(argv, folder, env or {})
-        start = _START.format(command=shlex.quote(command), keeper=shlex.quote(_KEEPER))
+        keeper = _KEEPER.replace("@MOST@", str(self.most_log_bytes))
+        start = _START.format(command=shlex.quote(command), keeper=shlex.quote(keeper))
         self.ssh.ask(self._folder() + _KILLS + start, "starting the command")
 
     def state(self) -> JobState:
@@ -251,12 +301,14 @@ class RemoteJob:
         match said.split():
             case [phase] if phase in _PHASES:
                 return JobState(_PHASES[phase])
-            case ["ended", code] if code.isascii() and code.isdigit():
+            case ["ended", code] if _CODE.fullmatch(code):
                 return JobState("ended", int(code))
         message = f"the machine does not say how the command {self.name} does"
         raise RemoteError(message)
 
-    def follow(self, offset: int = 0) -> Iterator[bytes]:
+    def follow(
+        self, offset: int = 0, skipped: Callable[[int], None] = lambda _: None
+    ) -> Iterator[bytes]:
         """Yield what the command prints, as it comes, until it has ended or is lost.
 
         Where the connection breaks it is made again, and goes on at the byte where it
@@ -265,7 +317,9 @@ class RemoteJob:
 
         Parameters
         ----------
-        offset : bytes of the log that are known already
+        offset : bytes of what was printed that are known already
+        skipped : told how many bytes are left out before what is yielded next, where the
+            machine has dropped them
 
         Raises
         ------
@@ -283,6 +337,7 @@ class RemoteJob:
                     yield piece
                     if piece:
                         pause = _FIRST_PAUSE_S
+                dropped = self._dropped()
             except UnreachableError:
                 heard_at = max(begun, self.ssh.heard_at)
                 if clock.monotonic() - heard_at > LONGEST_SILENCE_S:
@@ -291,7 +346,22 @@ class RemoteJob:
                 clock.sleep(pause)
                 pause = min(2.0 * pause, _LONGEST_PAUSE_S)
             else:
-                return
+                if dropped <= offset:
+                    return
+                skipped(dropped - offset)
+                offset = dropped
+                yield b""
+
+    def _dropped(self) -> int:
+        """Return how many of the first bytes of what was printed are gone.
+
+        Raises
+        ------
+        RemoteError
+            if the machine cannot be reached
+        """
+        said = self.ssh.ask(self._folder() + _DROPPED, "asking what the log begins with")
+        return int(said) if _BYTES.fullmatch(said.strip()) else 0
 
     def memory_kills(self) -> int | None:
         """Return how many processes were killed for want of memory since the start.

@@ -1,7 +1,7 @@
 """The best offer is rented; where that fails, the next one.
 
 Whatever happens, one request is one rental: it is written down before it is sent, sent
-once, and an unknown outcome is settled before another offer is tried.
+once, and the market's list says what came of it before another offer is tried.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from advisor.errors import (
     AdvisorError,
     CreditError,
     KeyRefusedError,
-    MarketError,
     NothingFitsError,
+    NotSentError,
     OfferGoneError,
     PlacementError,
     RateLimitedError,
     RentalStateUnknownError,
+    ResultsLeftError,
+    StoreError,
 )
 from advisor.market.lifecycle import Order
 from advisor.ranking import nothing_left
@@ -29,15 +31,19 @@ from advisor.rental.candidate import Candidate
 from advisor.rental.caps import Caps, Commitment, commitments, latest_end
 from advisor.rental.desk import Desk
 from advisor.rental.ends import beyond_caps, traffic_usd, until
-from advisor.rental.labels import PREFIX, new_label
-from advisor.rental.reconcile import reconcile, settle_unknown, unsettled
-from advisor.rental.release import finish_release, release
+from advisor.rental.hold import LEASE_S, Hold
+from advisor.rental.interrupts import check
+from advisor.rental.labels import new_label
+from advisor.rental.ordering import order
+from advisor.rental.reconcile import reconcile, unsettled
+from advisor.rental.release import note_state, release
 from advisor.rental.request import Attempt, Outcome, Rental, RentRequest
 from advisor.rental.start import NotStartedError, wait_until_running
+from advisor.rental.strays import look_for_strays
 from advisor.software.misfit import MISFITS
 from advisor.store.database import open_store
 from advisor.store.hosts import HostRule, block_if_not_allowed
-from advisor.store.ledger import Entry
+from advisor.store.ledger import CLOSED, Entry
 
 _RISE = 1.02  # a price that rose by more is compared with the next offer's
 _BUSY_PAUSE_S = 10.0
@@ -66,9 +72,9 @@ def renting(
 ) -> Iterator[Rental]:
     """Rent a machine and work on it as its only launcher.
 
-    Inside, the ledger has it as ``"held"``: if this process dies, `reconcile` ends it.
-    Who leaves it to the user advances it to ``"handed"`` first; who is done with it
-    calls `release`.
+    Inside, the ledger has it as ``"held"``: if this process dies, `reconcile` ends it. It
+    is released when the block is left by an error. Who leaves it to the user advances it
+    to ``"handed"`` last; who is done with it calls `release`.
 
     Parameters
     ----------
@@ -84,9 +90,9 @@ def renting(
     advisor.errors.NothingFitsError
         if nothing fits, or no attempt led to a machine that runs
     advisor.errors.AdvisorError
-        if the market refuses
+        if the market refuses, or the ledger or the clock does not work
     """
-    _raise(unsettled(reconcile(desk)))
+    _check_ground(desk)
     candidates = ranked(desk, request)
     attempts = [] if attempts is None else attempts
     with ExitStack() as stack:
@@ -94,12 +100,14 @@ def renting(
             candidate, *candidates = candidates
             if not request.misfits.allow(candidate):
                 continue
-            with ExitStack() as locks:
-                found = _try(desk, request, candidate, candidates, confirm, locks)
+            check()
+            with ExitStack() as holds:
+                found = _try(desk, request, candidate, candidates, confirm, holds)
                 if isinstance(found, Rental):
-                    stack.push(locks.pop_all())
+                    stack.push(holds.pop_all())
                     told = f"instance {found.entry.instance_id}"
                     note(desk, attempts, candidate, "rented", told)
+                    stack.enter_context(_given_up_by_error(desk, found.entry))
                     yield replace(found, attempts=tuple(attempts))
                     return
             note(desk, attempts, candidate, *found)
@@ -107,6 +115,47 @@ def renting(
                 candidates = [candidate, *candidates]
                 desk.sleep(_BUSY_PAUSE_S)
     raise _exhausted(attempts)
+
+
+def _check_ground(desk: Desk) -> None:
+    """Put in order what there is; refuse to rent where that cannot be done.
+
+    Raises
+    ------
+    RentalStateUnknownError
+        if the outcome of an earlier request is open
+    AdvisorError
+        if the ledger cannot be read, or the clocks differ
+    """
+    found = reconcile(desk)
+    if found.ledger_error is not None:
+        raise found.ledger_error
+    _raise(unsettled(found.findings))
+    if wrong := desk.clocks_differ():
+        message = f"{wrong}; nothing is rented until then"
+        raise AdvisorError(message)
+
+
+@contextmanager
+def _given_up_by_error(desk: Desk, entry: Entry) -> Iterator[None]:
+    """Release a rental whose block ends by an error, unless that left it on purpose."""
+    try:
+        yield
+    except ResultsLeftError:
+        raise
+    except BaseException as error:
+        if not _is_settled(desk, entry.label):
+            release(desk, entry, " ".join(str(error).split()) or type(error).__name__)
+        raise
+
+
+def _is_settled(desk: Desk, label: str) -> bool:
+    """Say whether the ledger tells that a rental has ended, or is the user's by now."""
+    try:
+        state = desk.ledger.entry(label).state
+    except StoreError:
+        return False
+    return state == "handed" or state in CLOSED
 
 
 def ranked(desk: Desk, request: RentRequest) -> list[Candidate]:
@@ -174,7 +223,7 @@ def _try(  # noqa: PLR0917
     candidate: Candidate,
     rivals: Sequence[Candidate],
     confirm: Confirm | None,
-    locks: ExitStack,
+    holds: ExitStack,
 ) -> Rental | _Failed:
     """Rent one offer and wait until it runs."""
     now = seen_again(desk, request, candidate, rivals)
@@ -184,16 +233,21 @@ def _try(  # noqa: PLR0917
     if confirm is not None and not confirm(now, end):
         message = "nothing was rented: it was not confirmed"
         raise AdvisorError(message)
-    entry = _intention(desk, request, now, end)
-    order = _order_of(request, now, entry)  # what is wrong with it shows before
-    locks.enter_context(desk.work_on(entry.label))
+    intended = _intention(desk, request, now, end)
+    wanted = _order_of(request, now, intended)  # what is wrong with it shows before
+    hold = Hold(desk, intended.label)
+    holds.enter_context(desk.work_on(intended.label))
+    entry = replace(
+        intended, holder=hold.token, lease_until=intended.intended_at + LEASE_S
+    )
     taken = _write_down(desk, request, entry)
     if taken:
         return _Failed("taken", taken)
-    held = _send(desk, order, entry)
+    hold.begun_with(entry)
+    held = _send(desk, wanted, entry)
     if isinstance(held, _Failed):
         return held
-    return _started(desk, request, now, held)
+    return _started(desk, request, now, held, hold, holds)
 
 
 def _intention(
@@ -214,15 +268,16 @@ def _intention(
         traffic_usd=traffic_usd(candidate),
         intended_at=desk.now(),
         ends_at=float(int(end)),
+        place=desk.place,
     )
 
 
 def _write_down(desk: Desk, request: RentRequest, entry: Entry) -> str:
     """Write an intention down; return why that may not be, ``""`` if it is done."""
-    listed = desk.market.instances(PREFIX) if request.caps != Caps() else ()
+    listed = desk.market.instances() if request.caps != Caps() else ()
     taken = ""
 
-    def check(entries: Sequence[Entry]) -> None:
+    def allow(entries: Sequence[Entry]) -> None:
         nonlocal taken
         if any(_same(entry, other) for other in entries if other.is_open):
             taken = "another launcher here is renting it"
@@ -232,7 +287,7 @@ def _write_down(desk: Desk, request: RentRequest, entry: Entry) -> str:
         latest_end(Commitment.of(entry), others, request.caps, needed_s)
 
     try:
-        desk.ledger.intend(entry, check)
+        desk.ledger.intend(entry, allow)
     except _TakenError:
         return taken
     return ""
@@ -263,56 +318,56 @@ def _order_of(request: RentRequest, candidate: Candidate, entry: Entry) -> Order
     )
 
 
-def _send(desk: Desk, order: Order, entry: Entry) -> Entry | _Failed:
-    """Send the one request that rents; write down what came of it."""
-    ledger = desk.ledger
+def _send(desk: Desk, wanted: Order, entry: Entry) -> Entry | _Failed:
+    """Send the one request that rents; write down what came of it.
+
+    What is rented and cannot be written down, or cannot run, is ended.
+    """
     try:
-        number = desk.market.rent(order)
+        outcome = order(desk, wanted)
     except RentalStateUnknownError as error:
-        return _lost(desk, entry, str(error))
-    except PlacementError as error:
-        reason = str(error)
-        ledger.advance(
-            entry.label,
-            "releasing",
-            desk.now(),
-            reason,
-            instance_id=error.instance_id,
-        )
-        finish_release(desk, entry.label, error.instance_id, reason)
-        return _Failed("placement_failed", reason)
-    except AdvisorError as error:  # by the protocol: surely nothing was rented
-        ledger.advance(entry.label, "refused", desk.now(), str(error))
-        return _refused(error)
-    except BaseException as error:  # Ctrl-C in the middle of the request
-        ledger.advance(entry.label, "unknown", desk.now(), type(error).__name__)
+        note_state(desk, entry, "unknown", str(error))
         raise
-    return ledger.advance(entry.label, "held", desk.now(), instance_id=number)
+    except AdvisorError as error:
+        note_state(desk, entry, "refused", str(error))
+        raise
+    if outcome.instance_id is None:
+        reason = str(outcome.error or "the market's list does not show it")
+        note_state(desk, entry, "refused", reason)
+        return _refused(outcome.error, reason)
+    rented = replace(entry, state="held", instance_id=outcome.instance_id)
+    if isinstance(outcome.error, PlacementError):
+        release(desk, rented, str(outcome.error))
+        return _Failed("placement_failed", str(outcome.error))
+    try:
+        return desk.ledger.advance(
+            entry.label, "held", desk.now(), instance_id=outcome.instance_id
+        )
+    except AdvisorError as error:
+        release(desk, rented, str(error))
+        raise
 
 
-def _lost(desk: Desk, entry: Entry, reason: str) -> Entry | _Failed:
-    """Settle a request whose answer was lost."""
-    desk.told(f"{reason}; looking for it by its label")
-    unknown = desk.ledger.advance(entry.label, "unknown", desk.now(), reason)
-    settled = settle_unknown(desk, unknown)
-    return settled if settled.is_open else _Failed("lost", f"not rented: {reason}")
-
-
-def _refused(error: AdvisorError) -> _Failed:
+def _refused(error: AdvisorError | None, reason: str) -> _Failed:
     """Return what a refusal means for the offer; raise what holds for every offer."""
+    if error is None or isinstance(error, RentalStateUnknownError):
+        return _Failed("lost", f"not rented: {reason}")
     if isinstance(error, OfferGoneError):
-        return _Failed("gone", str(error))
+        return _Failed("gone", reason)
     if isinstance(error, RateLimitedError):
-        return _Failed("rate_limited", str(error))
-    if isinstance(error, (KeyRefusedError, CreditError)) or not isinstance(
-        error, MarketError
-    ):
+        return _Failed("rate_limited", reason)
+    if isinstance(error, KeyRefusedError | CreditError | NotSentError):
         raise error
-    return _Failed("refused", str(error))
+    return _Failed("refused", reason)
 
 
-def _started(
-    desk: Desk, request: RentRequest, candidate: Candidate, held: Entry
+def _started(  # noqa: PLR0917
+    desk: Desk,
+    request: RentRequest,
+    candidate: Candidate,
+    held: Entry,
+    hold: Hold,
+    holds: ExitStack,
 ) -> Rental | _Failed:
     """Wait until a rental runs; end it if it will not, or if anything goes wrong."""
     timeout_s = request.start_timeout_s
@@ -320,12 +375,19 @@ def _started(
         pull_h = float(candidate.ranking.bill.terms.pull_h[candidate.at])
         timeout_s = _START_FACTOR * pull_h * SECONDS_PER_HOUR + _START_SPARE_S
     try:
-        instance = wait_until_running(desk, held, timeout_s, request.answers)
-        _raise(beyond_caps(desk, request, held))
-        if request.probe is not None and (
-            symptom := request.probe(instance, held.num_gpus)
-        ):
-            _raise(NotStartedError(symptom.misfit, str(symptom)))
+        try:
+            instance = wait_until_running(desk, held, timeout_s, hold, request.answers)
+            look_for_strays(desk)
+            _raise(beyond_caps(desk, request, held))
+            if request.probe is not None and (
+                symptom := request.probe(instance, held.num_gpus)
+            ):
+                _raise(NotStartedError(symptom.misfit, str(symptom)))
+            desk.ledger.note_use(held.label, desk.now())
+        except NotStartedError:
+            hold.renew()  # whoever has slept through its lease rents nothing more
+            raise
+        holds.enter_context(hold.kept())
     except NotStartedError as error:
         release(desk, held, str(error))
         if error.failure in _BLAMED:

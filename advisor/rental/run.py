@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,19 +23,26 @@ from advisor.errors import (
     ResultsLeftError,
     UnreachableError,
 )
-from advisor.market.lifecycle import RUNNING, Instance
+from advisor.market.lifecycle import Instance
+from advisor.rental.beats import silent_for_s
 from advisor.rental.desk import Desk
+from advisor.rental.hold import Hold
+from advisor.rental.incoming.copying import Incoming
+from advisor.rental.job_log import JobLog
 from advisor.rental.jobs import JobRecord, job_folder, save_job
 from advisor.rental.labels import read_label
 from advisor.rental.machine import WORK, heartbeats
 from advisor.rental.outgoing.decide import Outgoing
+from advisor.rental.presence import MachineLostError, Presence
 from advisor.rental.probe import symptom_of_end
 from advisor.rental.release import released
 from advisor.rental.remote_job import RemoteJob
 from advisor.rental.rent import Confirm, renting
 from advisor.rental.request import Rental, RentRequest
+from advisor.rental.returning import fetch, fetch_one, keep, let_go, until_when
 from advisor.rental.ssh import Ssh
-from advisor.rental.sync import prepare, pull, push
+from advisor.rental.strays import look_for_strays
+from advisor.rental.sync import prepare, push
 from advisor.software.misfit import Symptom
 from advisor.store.ledger import Entry
 
@@ -44,17 +51,12 @@ Result = TypeVar("Result")
 MACHINES = 5
 """Machines that one launch may use up, one after the other."""
 
-_ENDING = ("releasing", "released")
 _LOOK_S = 60.0
 _CHECKPOINT_S = 300.0
 _PATIENCE_S = 300.0
 _PAUSE_S = 5.0
+_HEARD_S = 180.0  # three heartbeats
 _LAST_CHANCE_S = 300.0  # before the end, for copying back
-_LOG_END_BYTES = 1 << 16  # where a command says why it failed
-
-
-class MachineLostError(Exception):
-    """The machine that had the command is no more of use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Launch:
     outgoing : returns what goes to the next machine of a job; called before that is
         paid for
     resuming : what the user types to go on with it
+    incoming : takes what comes back from the machines
     """
 
     desk: Desk
@@ -115,6 +118,7 @@ class Launch:
     grace_s: float
     outgoing: Callable[[JobRecord], Outgoing]
     resuming: str
+    incoming: Incoming
 
 
 def carry_out(launch: Launch, job: JobRecord) -> Ended:
@@ -162,15 +166,16 @@ def _machine(
     new one is decided before it is rented.
     """
     desk, misfits = launch.desk, launch.request.misfits
-    for entry in desk.ledger.entries(desk.account):
-        if entry.job != job.name or entry.state != "handed":
-            continue
+    entry = _at_work(desk, job.name)
+    if entry is not None:
         with desk.work_on(entry.label) as alone:
             if not alone:
                 message = f"another launcher follows {job.name}: it is not picked up"
                 raise AdvisorError(message)
-            with released(desk, entry, ResultsLeftError):
-                instance = _running(desk, entry)
+            hold = Hold(desk, entry.label)
+            hold.succeed(entry)
+            with released(desk, entry, ResultsLeftError), hold.kept():
+                instance = _picked_up(launch, entry)
                 desk.told(f"instance {instance.instance_id}: picked up again")
                 try:
                     yield entry, instance, job, None
@@ -192,26 +197,48 @@ def _machine(
             raise
 
 
-def _running(desk: Desk, entry: Entry) -> Instance:
-    """Return the instance of a job, if it still runs.
+def _at_work(desk: Desk, name: str) -> Entry | None:
+    """Return the machine that a job works on; what its user has is none of these."""
+    for entry in desk.ledger.entries(desk.account):
+        if entry.job == name and entry.state == "working":
+            return entry
+    return None
+
+
+def _picked_up(launch: Launch, entry: Entry) -> Instance:
+    """Return the instance of a job whose launcher is gone, once it is known to run.
 
     Raises
     ------
     MachineLostError
         if it does not, and another one is to be rented
-    AdvisorError
-        if somebody released it: nobody wants another one
+    ResultsLeftError
+        if it is not ours to follow, or to end: its launcher on another computer lives,
+        or the user has given it another label
     """
-    found = None
-    if entry.instance_id is not None:
-        found = desk.market.instance(entry.instance_id)
-    if found is None or found.status != RUNNING:
-        if desk.ledger.entry(entry.label).state in _ENDING:
-            message = f"instance {entry.instance_id} was released: the job is not done"
-            raise AdvisorError(message)
-        state = "gone" if found is None else str(found.status)
-        raise MachineLostError(f"instance {entry.instance_id} is {state}")
-    return found
+    desk = launch.desk
+    presence = Presence(desk, entry)
+    while (instance := presence.instance()) is None:
+        desk.sleep(_PAUSE_S)
+    if instance.label != entry.label:
+        message = (
+            f"instance {instance.instance_id} is called {instance.label!r} by now: give "
+            f"it back its label {entry.label} to go on, or end it in the market's console"
+        )
+        raise ResultsLeftError(message)
+    if not desk.is_here(entry.place) and _is_heard(launch, instance):
+        message = (
+            f"job {entry.job} is followed from another computer: end its launcher there, "
+            "or release the job"
+        )
+        raise ResultsLeftError(message)
+    return instance
+
+
+def _is_heard(launch: Launch, instance: Instance) -> bool:
+    """Say whether a machine has heard a launcher, who is not this one, of late."""
+    silence_s = silent_for_s(launch.ssh_to(instance))
+    return silence_s is not None and silence_s < _HEARD_S
 
 
 def _work(
@@ -223,9 +250,10 @@ def _work(
 ) -> Ended:
     """Run the command on a machine to its end."""
     desk = launch.desk
+    presence = Presence(desk, entry)
     ssh = launch.ssh_to(instance)
     remote = RemoteJob(ssh, job.name)
-    log = _log_of(desk.folder, job.name, entry.label)
+    log = _log_of(desk, job.name, entry.label)
 
     def begin() -> None:
         if remote.state().phase == "not_started":
@@ -236,52 +264,53 @@ def _work(
 
     try:
         with heartbeats(ssh, desk.told, launch.grace_s):
-            _patiently(desk, entry, begin)
+            _patiently(presence, begin)
             if entry.state == "held":
-                desk.ledger.advance(entry.label, "handed", desk.now(), "it runs a job")
+                desk.ledger.advance(entry.label, "working", desk.now(), "it runs a job")
             try:
-                _follow(launch, job, entry, remote, log)
+                _follow(launch, job, presence, remote, log)
             except (KeyboardInterrupt, OverBudgetError):
-                _stop(desk, job, remote)
+                _stop(launch, job, remote)
                 raise
-            state = _patiently(desk, entry, remote.state)
+            state = _patiently(presence, remote.state)
             if state.exit_code is None:
                 raise MachineLostError(f"the command is {state.phase}")
-            _fetch_at_last(launch, job, entry, ssh)
+            _fetch_at_last(launch, job, presence, ssh)
             job = replace(job, exit_code=state.exit_code)
             save_job(desk.folder, job)
             symptom = None
             if state.exit_code != 0:
-                symptom = symptom_of_end(remote, entry.num_gpus, _end_of(log))
+                symptom = symptom_of_end(remote, entry.num_gpus, log.end())
     except ResultsLeftError:
         raise
     except RemoteError as error:
         raise MachineLostError(str(error)) from error
-    ended = Ended(log, job, symptom)
+    ended = Ended(log.path, job, symptom)
     if symptom is not None:
         raise MisfitError(symptom, ended)
     return ended
 
 
-def _stop(desk: Desk, job: JobRecord, remote: RemoteJob) -> None:
+def _stop(launch: Launch, job: JobRecord, remote: RemoteJob) -> None:
     """End the command and copy back what there is; the machine may be gone by now."""
     try:
         remote.stop()
     except RemoteError as error:
-        desk.told(f"the command could not be ended: {error}")
-    _save(desk, job, remote.ssh)
+        launch.desk.told(f"the command could not be ended: {error}")
+    _save(launch, job, remote.ssh)
 
 
-def _save(desk: Desk, job: JobRecord, ssh: Ssh) -> None:
+def _save(launch: Launch, job: JobRecord, ssh: Ssh) -> None:
     """Copy back what there is, if that can be had."""
     try:
-        _fetch(ssh, job, Path(job.folder))
+        fetch(launch.incoming, ssh, job)
     except RemoteError as error:
-        desk.told(f"what the command wrote could not be copied back: {error}")
+        launch.desk.told(f"what the command wrote could not be copied back: {error}")
 
 
-def _patiently(desk: Desk, entry: Entry, call: Callable[[], Result]) -> Result:
+def _patiently(presence: Presence, call: Callable[[], Result]) -> Result:
     """Call what may be called again, until the machine can be reached or is lost."""
+    desk = presence.desk
     begun = desk.clock.monotonic()
     while True:
         try:
@@ -290,77 +319,82 @@ def _patiently(desk: Desk, entry: Entry, call: Callable[[], Result]) -> Result:
             if desk.clock.monotonic() - begun > _PATIENCE_S:
                 raise
             desk.told(f"{error}; trying again")
-        _look_after(desk, entry)
+        _look_after(presence)
         desk.sleep(_PAUSE_S)
 
 
-def _fetch_at_last(launch: Launch, job: JobRecord, entry: Entry, ssh: Ssh) -> None:
+def _fetch_at_last(launch: Launch, job: JobRecord, presence: Presence, ssh: Ssh) -> None:
     """Copy the results back; where that fails, leave the machine with them."""
+    desk, entry = launch.desk, presence.entry
+
+    def in_time() -> None:
+        if desk.now() > entry.ends_at:
+            message = "the machine's lifetime is over"
+            raise RemoteError(message)
+
     try:
-        _patiently(launch.desk, entry, lambda: _fetch(ssh, job, Path(job.folder)))
+        _patiently(presence, lambda: fetch(launch.incoming, ssh, job, in_time))
     except (AdvisorError, OSError) as error:
+        stays = until_when(
+            kept=keep(ssh),
+            ends_at=entry.ends_at,
+            now=desk.now(),
+            grace_s=launch.grace_s,
+        )
         message = (
             f"the command has ended, but its results cannot be copied: {error}; they "
-            f"stay on instance {entry.instance_id}, which bills, until its end: mend it "
+            f"stay on instance {entry.instance_id}, which bills, until {stays}: mend it "
             f"and '{launch.resuming}'"
         )
         raise ResultsLeftError(message) from error
+    let_go(ssh)
 
 
 def _follow(
-    launch: Launch, job: JobRecord, entry: Entry, remote: RemoteJob, log: Path
+    launch: Launch, job: JobRecord, presence: Presence, remote: RemoteJob, log: JobLog
 ) -> None:
     """Hand on what the command prints; fetch checkpoints and look after the machine."""
     desk = launch.desk
     clock = desk.clock.monotonic
     looked = fetched = clock()
-    offset = log.stat().st_size if log.exists() else 0
 
-    def tick() -> None:
-        nonlocal looked, fetched
+    def look() -> None:
+        nonlocal looked
         if clock() - looked >= _LOOK_S:
             looked = clock()
-            _look_after(desk, entry)
+            _look_after(presence)
+
+    def tick() -> None:
+        nonlocal fetched
+        look()
         if clock() - fetched >= _CHECKPOINT_S:
-            fetched = clock()
             try:
-                _fetch_one(remote.ssh, job.checkpoints, Path(job.folder))
+                fetch_one(launch.incoming, remote.ssh, job, job.checkpoints, look)
             except RemoteError as error:
                 desk.told(f"no checkpoints this time: {error}")
+            fetched = clock()
 
-    with log.open("ab") as file:
-        for piece in remote.follow(offset):
+    with closing(log):
+        for piece in remote.follow(log.offset, log.skip):
             if piece:
-                file.write(piece)
-                file.flush()
+                log.write(piece)
                 launch.output(piece)
             tick()
 
 
-def _look_after(desk: Desk, entry: Entry) -> None:
+def _look_after(presence: Presence) -> None:
     """Raise if the machine is lost, or its time is over."""
+    desk, entry = presence.desk, presence.entry
     if desk.now() > entry.ends_at - _LAST_CHANCE_S:
         message = "the machine's lifetime is over before the job is done: resume it"
         raise OverBudgetError(message)
+    look_for_strays(desk)
     try:
-        _running(desk, entry)
+        presence.instance()
     except KeyRefusedError:
         raise
     except MarketError as error:  # the command runs all the same
         desk.told(f"{error}; the job goes on")
-
-
-def _fetch(ssh: Ssh, job: JobRecord, folder: Path) -> None:
-    for name in dict.fromkeys((job.checkpoints, job.results)):
-        _fetch_one(ssh, name, folder)
-
-
-def _fetch_one(ssh: Ssh, name: str, folder: Path) -> None:
-    """Copy a folder of the job back, if the machine has it."""
-    place = shlex.quote(f"{WORK}/{name}")
-    look = f"if [ -d {place} ]; then echo yes; else echo no; fi"
-    if ssh.ask(look, f"looking for {name}").strip() == "yes":
-        pull(ssh, f"{WORK}/{name}", folder / name)
 
 
 def _variables(job: JobRecord) -> dict[str, str]:
@@ -371,14 +405,8 @@ def _variables(job: JobRecord) -> dict[str, str]:
     }
 
 
-def _end_of(log: Path) -> str:
-    """Return the last of what a command printed."""
-    with log.open("rb") as file:
-        file.seek(max(log.stat().st_size - _LOG_END_BYTES, 0))
-        return file.read().decode(errors="replace")
-
-
-def _log_of(data: Path, name: str, label: str) -> Path:
+def _log_of(desk: Desk, name: str, label: str) -> JobLog:
     """Return the log of a job on one machine: what is in it was handed on already."""
     told = read_label(label)
-    return job_folder(data, name) / f"{told.token if told else 'log'}.log"
+    token = told.token if told else "log"
+    return JobLog(job_folder(desk.folder, name) / f"{token}.log", desk.told)

@@ -68,6 +68,7 @@ class Ssh:
     Attributes
     ----------
     heard_at : when the machine was connected last, by the clock's `monotonic`
+    known_hosts : as it was given; no other rental has it
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Ssh:
         self.heard_at = clock.monotonic()
         self._endpoints = list(endpoints)
         self._key_file = key_file
-        self._known_hosts = known_hosts
+        self.known_hosts = known_hosts
 
     @property
     def endpoint(self) -> Endpoint:
@@ -110,12 +111,12 @@ class Ssh:
         UsageError
             if there is no ssh on this machine
         """
-        self._known_hosts.parent.mkdir(parents=True, exist_ok=True)
+        self.known_hosts.parent.mkdir(parents=True, exist_ok=True)
         settings = {
             "BatchMode": "yes",
             "PreferredAuthentications": "publickey",
             "StrictHostKeyChecking": "accept-new",
-            "UserKnownHostsFile": _quoted(self._known_hosts),
+            "UserKnownHostsFile": _quoted(self.known_hosts),
             "GlobalKnownHostsFile": "/dev/null",
             "UpdateHostKeys": "no",
             "IdentitiesOnly": "yes",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 
 from advisor.errors import AdvisorError, KeyRefusedError, MarketError
 from advisor.market.lifecycle import BROKEN_AT_BOOT, RUNNING, STARTING, Instance
 from advisor.rental.desk import Desk
+from advisor.rental.hold import Hold
+from advisor.rental.strays import look_for_strays
 from advisor.software.misfit import Misfit, symptom_of
 from advisor.store.ledger import Entry
 
@@ -16,8 +19,12 @@ Failure = (
 )
 
 _POLL_S = 5.0
-_APPEARS_WITHIN_S = 90.0  # a read right after the contract may not show it yet
+_APPEARS_WITHIN_S = 90.0
+"""Seconds for which the market may not show what is there: right after the contract, or
+for a moment later; an assumption."""
+
 _PRICE_SLACK = 1.001  # two roundings of one price
+_STRAYS_EVERY_S = 30.0
 
 
 class NotStartedError(Exception):
@@ -37,6 +44,7 @@ def wait_until_running(
     desk: Desk,
     entry: Entry,
     timeout_s: float,
+    hold: Hold,
     answers: Callable[[Instance], bool] | None = None,
 ) -> Instance:
     """Return the instance of a rental once it runs and says where ssh is.
@@ -45,6 +53,7 @@ def wait_until_running(
     ----------
     entry : in the ledger, its instance known
     timeout_s : seconds that it may take
+    hold : of this launcher, renewed meanwhile
     answers : tells whether ssh answers; None: it need not
 
     Raises
@@ -53,38 +62,102 @@ def wait_until_running(
         if it will not run, takes too long, or is dearer than agreed
     KeyRefusedError
         if the market refuses the key by now
+    LeaseLostError
+        if another process has taken the rental over
     """
-    if entry.instance_id is None:
-        message = f"rental {entry.label} has no instance to wait for"
-        raise AdvisorError(message)
-    begun = desk.clock.monotonic()
-    seen = False
+    wait = _Wait(desk, entry, desk.clock.monotonic())
+    while wait.passed_s < timeout_s:
+        hold.renew()
+        instance = wait.look()
+        if instance is not None:
+            _refuse(instance, entry)
+            if instance.status == RUNNING and instance.ssh:
+                if answers is None or answers(instance):
+                    _agree_on_price(instance, entry)
+                    return instance
+                wait.waits_for = "ssh to answer"
+        desk.sleep(_POLL_S)
+    minutes = timeout_s / 60.0
+    reason = f"not ready after {minutes:.0f} min, still waiting for {wait.waits_for}"
+    raise NotStartedError(wait.failure, reason)
+
+
+@dataclass(slots=True)
+class _Wait:
+    """One wait for an instance.
+
+    Attributes
+    ----------
+    desk, entry : of what is waited for
+    begun : when it began, by the monotonic clock
+    failure, waits_for : what it comes to if nothing more happens
+    shown_at : when the market showed it last, or it began
+    looked_at : when strays were looked for
+    """
+
+    desk: Desk
+    entry: Entry
+    begun: float
     failure: Failure = "too_slow"
-    waits_for = "the market to show it"
-    while (waited := desk.clock.monotonic() - begun) < timeout_s:
+    waits_for: str = "the market to show it"
+    shown_at: float = field(init=False)
+    looked_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.shown_at = self.looked_at = self.begun
+
+    @property
+    def passed_s(self) -> float:
+        """Seconds since it began."""
+        return self.desk.clock.monotonic() - self.begun
+
+    def look(self) -> Instance | None:
+        """Return the instance if the market shows it as ours now.
+
+        Raises
+        ------
+        NotStartedError
+            if it has not been shown for a while
+        KeyRefusedError
+            if the market refuses the key by now
+        """
+        now = self.desk.clock.monotonic()
+        if now - self.looked_at >= _STRAYS_EVERY_S:
+            self.looked_at = now
+            look_for_strays(self.desk)
+        number = self.entry.instance_id
+        if number is None:
+            message = f"rental {self.entry.label} has no instance to wait for"
+            raise AdvisorError(message)
         try:
-            instance = desk.market.instance(entry.instance_id)
+            instance = self.desk.market.instance(number)
         except KeyRefusedError:
             raise
         except MarketError as error:  # what is paid for may run all the same
-            failure, waits_for = "unanswered", f"the market to answer ({error})"
-            desk.sleep(_POLL_S)
-            continue
-        if instance is None and (seen or waited > _APPEARS_WITHIN_S):
-            reason = "the market shows it no more"
-            raise NotStartedError("vanished", reason)
-        failure = "too_slow"
-        if instance is not None:
-            seen = True
-            _refuse(instance, entry)
-            waits_for = f"{instance.status or 'setting up'} to end"
-            if instance.status == RUNNING and instance.ssh:
-                if answers is None or answers(instance):
-                    return instance
-                waits_for = "ssh to answer"
-        desk.sleep(_POLL_S)
-    reason = f"not ready after {timeout_s / 60.0:.0f} min, still waiting for {waits_for}"
-    raise NotStartedError(failure, reason)
+            self.failure, self.waits_for = "unanswered", f"the market to answer ({error})"
+            return None
+        if instance is None:
+            if now - self.shown_at > _APPEARS_WITHIN_S:
+                reason = "the market shows it no more"
+                raise NotStartedError("vanished", reason)
+            return None
+        if instance.label != self.entry.label:
+            self.failure = "unanswered"
+            self.waits_for = f"the market to show it, not {instance.label!r}"
+            return None
+        self.shown_at, self.failure = now, "too_slow"
+        self.waits_for = f"{instance.status or 'setting up'} to end"
+        return instance
+
+
+def _agree_on_price(instance: Instance, entry: Entry) -> None:
+    """Raise if the market does not tell what a machine that runs bills.
+
+    It may be silent while the machine boots; one that is dearer is refused at once.
+    """
+    if instance.usd_per_hour is None or instance.usd_per_hour <= 0.0:
+        reason = f"the market tells no price, agreed were ${entry.usd_per_hour:.4f}/h"
+        raise NotStartedError("dearer", reason)
 
 
 def _refuse(instance: Instance, entry: Entry) -> None:

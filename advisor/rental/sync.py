@@ -1,70 +1,42 @@
-"""Folders go to a rented machine and come back, by rsync over ssh.
+"""Folders go to a rented machine by rsync over ssh, and come back by it (`incoming`).
 
 What goes is a list that was decided before (`outgoing`), and nothing else: rsync is given
 its names, and looks into no folder.
-
-What comes back is from a machine that is not ours: nothing outside the folder that was
-named is written, whatever the machine sends. So rsync takes no symbolic link from it and
-goes through none that is in the folder; links that stay inside are made here, each after
-a look at it.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import selectors
 import shlex
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import PurePosixPath
 
-from advisor.errors import RemoteError, UsageError
+from advisor.errors import RemoteError
+from advisor.rental.incoming.names import original
 from advisor.rental.interrupts import window
 from advisor.rental.outgoing.decide import Outgoing, as_it_is_now
 from advisor.rental.ssh import Ssh, find_program
 from advisor.rental.talk import last_line, there
 
-EXCLUDED = (
-    ".git",
-    ".venv",
-    "venv",
-    "__pycache__",
-    "node_modules",
-    ".ipynb_checkpoints",
-    ".mypy_cache",
-    ".pytest_cache",
-    ".ruff_cache",
-    ".ssh",
-    ".vast_api_key",
-    "vast_api_key",
-)
-"""Names that are never taken from a machine: of no use here, or obeyed here."""
-
 _TRIES = 5
 _FIRST_PAUSE_S = 2.0
 _SILENCE_S = 60
-_LONGEST_LIST_S = 300.0
+_WATCH_EVERY_S = 0.1
+_ENDS_WITHIN_S = 10.0
 _INSTALL_S = 600.0
 _VANISHED = 24  # files that went away meanwhile: rsync(1), "EXIT VALUES"
 _MOST_SAID_BYTES = 1 << 16
-_CHUNK_BYTES = 65536
-_LOOK_S = 1.0  # a signal that comes just before a wait begins is heard after it
-_END_S = 10.0
 _MAY_PASS = frozenset({10, 12, 30, 35, 255})
 _INSTALL = """\
 command -v rsync >/dev/null && exit
 command -v apt-get >/dev/null || exit 3
 export DEBIAN_FRONTEND=noninteractive
 { apt-get update && apt-get install -y --no-install-recommends rsync; } >&2
-"""
-_LINKS = """\
-cd -- {folder} || exit
-find . -type l -exec sh -c \
-'for link; do printf "%s\\0%s\\0" "$link" "$(readlink -- "$link")"; done' sh {{}} +
 """
 
 
@@ -90,7 +62,8 @@ def push(ssh: Ssh, outgoing: Outgoing, remote: str) -> None:
     """Copy what was decided to go into a folder on the machine.
 
     Nothing is deleted there. Symbolic links are sent as such. What has gone since it was
-    decided is left out, and so is what may not go any more, see `as_it_is_now`.
+    decided is left out, and so is what may not go any more, see `as_it_is_now`. What was
+    renamed when it came from a machine has its own name on this one.
 
     Parameters
     ----------
@@ -113,55 +86,45 @@ def push(ssh: Ssh, outgoing: Outgoing, remote: str) -> None:
         options = ["-lp", "--from0", f"--files-from={listed.name}"]
         options.append("--ignore-missing-args")
         source = f"{outgoing.folder}/"
-        _rsync(ssh, options, lambda there: [source, f"{there}:{remote}/"])
+        rsync(ssh, options, lambda host: [source, f"{host}:{remote}/"])
+    if script := "".join(_renamings(names)):
+        ssh.ask(f"cd -- {shlex.quote(remote)} || exit\n{script}", "naming files back")
 
 
-def pull(ssh: Ssh, remote: str, folder: Path) -> None:
-    """Copy what is in a folder on the machine into a folder here.
-
-    Nothing is deleted here. Files that are there replace those of the same name here.
-    Links are copied if they are relative and lead to a file in the folder; devices and
-    the like never, nor what `EXCLUDED` names (a hook of git would be run here), nor what
-    would go through a link to a folder that is here.
-
-    Parameters
-    ----------
-    remote : there, relative to the home folder
-    folder : here; it is made
-
-    Raises
-    ------
-    UsageError
-        if there is no rsync here, or too old a one for a folder that has links
-    RemoteError
-        if it cannot be copied
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    folder = folder.resolve()
-    target = f"{folder}/"
-    links = list(_links_to_folders(folder))
-    if links and not _refuses_what_is_excluded():
-        message = (
-            f"{links[0]} is a link, and this machine's rsync is too old to keep what "
-            "comes from going through it: install rsync 3.2.5 or later"
-        )
-        raise UsageError(message)
-    excludes = [*EXCLUDED, *(_pattern(folder, link) for link in links)]
-    options = [f"--exclude={name}" for name in excludes]
-    options += ["-r", "--executability", "--chmod=u+rwX"]
-    ssh.ask(f"cd -- {shlex.quote(remote)}", f"looking for the folder {remote}")
-    _rsync(ssh, options, lambda there: [f"{there}:{remote}/", target])
-    _make_links(ssh, remote, folder)
+def _renamings(names: Iterable[str]) -> Iterator[str]:
+    """Yield shell commands that give to what was renamed the names that it had."""
+    paths = {
+        path
+        for name in names
+        for path in (PurePosixPath(name), *PurePosixPath(name).parents)
+        if original(path.name) is not None
+    }
+    # The innermost first; of several that have one name the last that came is the last.
+    for path in sorted(paths, key=lambda one: (-len(one.parts), str(one))):
+        told = path.parent / str(original(path.name))
+        source, place = (shlex.quote(f"./{one}") for one in (path, told))
+        yield f"[ -d {place} ] || mv -f {source} {place}\n"
 
 
-def _rsync(
-    ssh: Ssh, options: Sequence[str], places: Callable[[str], Sequence[str]]
+def rsync(
+    ssh: Ssh,
+    options: Sequence[str],
+    places: Callable[[str], Sequence[str]],
+    watch: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Run rsync; again where that may help, which goes on where it stopped.
 
     Parameters
     ----------
     places : returns from and to, given the machine's name
+    watch : called ten times a second with rsync's process, which is ended if it raises
+
+    Raises
+    ------
+    UsageError
+        if there is no rsync here
+    RemoteError
+        if it does not end well
     """
     # -s: no shell reads a file name; --partial: what was cut off is kept, to go on with.
     words = [find_program("rsync", "rsync"), "-tzs", "--partial", *options]
@@ -169,9 +132,9 @@ def _rsync(
     pause = _FIRST_PAUSE_S
     for left in reversed(range(_TRIES)):
         shell = " ".join(_shell_word(word) for word in ssh.command(ssh.endpoint))
-        host = ssh.endpoint.host
-        there = f"{ssh.user}@[{host}]" if ":" in host else f"{ssh.user}@{host}"
-        code, said = _run([*words, "-e", shell, "--", *places(there)])
+        name = ssh.endpoint.host
+        host = f"{ssh.user}@[{name}]" if ":" in name else f"{ssh.user}@{name}"
+        code, said = _run([*words, "-e", shell, "--", *places(host)], watch)
         if code in (0, _VANISHED):
             return
         if b"rsync: command not found" in said or b"rsync: not found" in said:
@@ -186,36 +149,40 @@ def _rsync(
     raise RemoteError(message)
 
 
-def _run(command: list[str]) -> tuple[int, bytes]:
+def _run(command: list[str], watch: Callable[[int], None]) -> tuple[int, bytes]:
     """Run a program; return its exit code, and the end of what it complained of."""
-    said = b""
     with (
         subprocess.Popen(  # noqa: S603  (our own words, no shell)
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            bufsize=0,
             env={**os.environ, "LC_ALL": "C"},
             start_new_session=True,  # Ctrl-C is for us; we end it, and its ssh
         ) as process,
         selectors.DefaultSelector() as selector,
     ):
+        said = b""
         try:
-            stderr = there(process.stderr)
-            selector.register(stderr, selectors.EVENT_READ)
-            while True:
+            watch(process.pid)
+            selector.register(there(process.stderr), selectors.EVENT_READ)
+            while selector.get_map():
                 with window():
-                    ready = selector.select(_LOOK_S)
-                if not ready:
-                    continue
-                if not (chunk := os.read(stderr.fileno(), _CHUNK_BYTES)):
-                    break
-                said = (said + chunk)[-_MOST_SAID_BYTES:]
-            with window():
-                return process.wait(), said
+                    ready = selector.select(_WATCH_EVERY_S)
+                for key, _ in ready:
+                    if not (chunk := os.read(key.fd, _MOST_SAID_BYTES)):
+                        selector.unregister(key.fileobj)
+                    said = (said + chunk)[-_MOST_SAID_BYTES:]
+                watch(process.pid)
+            while process.poll() is None:
+                with window(), suppress(subprocess.TimeoutExpired):
+                    process.wait(_WATCH_EVERY_S)
+                watch(process.pid)
         except BaseException:
             _end(process)
             raise
+        return process.returncode, said
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -224,7 +191,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(_END_S)
+            process.wait(_ENDS_WITHIN_S)
             return
 
 
@@ -232,48 +199,6 @@ def _cause(said: bytes) -> str:
     """Return rsync's first complaint that is not about what follows from another."""
     lines = [line for line in said.splitlines() if not line.startswith(b"rsync error:")]
     return last_line(b"\n".join(lines[:1]) or said) or "no reason given"
-
-
-def _links_to_folders(folder: Path) -> Iterator[Path]:
-    for parent, names, _ in os.walk(folder):
-        for name in names:
-            if (place := Path(parent, name)).is_symlink():
-                yield place
-
-
-def _pattern(folder: Path, link: Path) -> str:
-    """Return the pattern of rsync that a link in the folder alone matches."""
-    return re.sub(r"([*?[\\])", r"\\\1", f"/{link.relative_to(folder)}")
-
-
-def _refuses_what_is_excluded() -> bool:
-    """Tell whether rsync here refuses what a sender sends against its exclusions."""
-    command = [find_program("rsync", "rsync"), "--version"]
-    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
-    found = re.search(rb"version (\d+)\.(\d+)\.(\d+)", done.stdout)
-    return found is not None and tuple(map(int, found.groups())) >= (3, 2, 5)
-
-
-def _make_links(ssh: Ssh, remote: str, folder: Path) -> None:
-    """Make the links that the machine has, as far as they lead to files in the folder."""
-    done = ssh.run(_LINKS.format(folder=shlex.quote(remote)), _LONGEST_LIST_S)
-    fields = [os.fsdecode(field) for field in done.stdout.split(b"\0")]
-    for name, target in zip(fields[::2], fields[1::2], strict=False):
-        with suppress(OSError):  # names that no file can have
-            _make_link(folder, name, target)
-
-
-def _make_link(folder: Path, name: str, target: str) -> None:
-    """Make one link if nothing of it leads out of the folder."""
-    link = Path(os.path.normpath(folder / name))
-    end = Path(os.path.normpath(link.parent / target))
-    within = link.parent.is_relative_to(folder) and end.is_relative_to(folder)
-    straight = within and link.parent.resolve() == link.parent and end.resolve() == end
-    if straight and end.is_file() and (link.is_symlink() or not link.exists()):
-        aside = link.with_name(f".{link.name[:200]}.advisor")
-        aside.unlink(missing_ok=True)
-        aside.symlink_to(os.path.relpath(end, link.parent))
-        aside.replace(link)
 
 
 def _shell_word(word: str) -> str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from advisor.errors import AdvisorError, RentalStateUnknownError
+from advisor.market.lifecycle import Instance
+from advisor.market.values import read_text
 from advisor.rental.candidate import Candidate
+from advisor.rental.labels import read_label
 from advisor.rental.reconcile import Finding
 from advisor.rental.request import Attempt, Rental
+from advisor.rental.seen import Seen, billed_usd_per_hour
 from advisor.report.entries import number
+from advisor.report.formats import to_json
+from advisor.report.speedup import duration
 from advisor.store.ledger import Entry, Step
 
 SCHEMA_VERSION = 1
@@ -130,6 +136,81 @@ def with_history(row: dict[str, Any], steps: Sequence[Step]) -> dict[str, Any]:
     return {**row, "history": told}
 
 
+def with_seen(
+    row: dict[str, Any], entry: Entry, seen: Seen | None, now: float
+) -> dict[str, Any]:
+    """Return a rental with what the market shows of it; None where it was not asked.
+
+    Its status is the market's word, ``"setting up"`` before there is one, ``"absent"``
+    for one that the market does not show.
+    """
+    asked = seen is not None and entry.market == seen.account
+    instance = seen.of(entry) if seen is not None else None
+    bills = 0.0 if asked and instance is None else None
+    renamed = instance is not None and instance.label != entry.label
+    return {
+        **row,
+        "ends_in_s": entry.ends_at - now if entry.is_open or instance else None,
+        "status": _status(instance) if asked else None,
+        "bills_usd_per_hour": bills
+        if instance is None
+        else billed_usd_per_hour(instance),
+        "renamed_to": read_text(instance.label) if instance and renamed else None,
+    }
+
+
+def row_for_people(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of `with_seen` for a table."""
+    left_s = row["ends_in_s"]
+    if left_s is None:
+        return {**row, "ends_in": ""}
+    return {**row, "ends_in": duration(left_s) if left_s > 0 else "over"}
+
+
+def rentals_document(
+    rows: Sequence[Mapping[str, Any]], seen: Seen | None, entries: Sequence[Entry]
+) -> str:
+    """Return the JSON of rentals, and of what else the account has on the market.
+
+    ``market`` is None where no market was asked. ``elsewhere`` are machines that advisor
+    rented from another computer, ``others`` those that it did not rent.
+    """
+    market: dict[str, Any] | None = None
+    if seen is not None:
+        ours, others = seen.besides(entries)
+        market = {
+            "account": seen.account,
+            "elsewhere": [_elsewhere(one) for one in ours],
+            "others": {"count": len(others), **_bill(others)},
+        }
+    document = {"schema_version": SCHEMA_VERSION, "rentals": rows, "market": market}
+    return to_json(document)
+
+
+def words_of_renamed(entries: Sequence[Entry], seen: Seen) -> Iterator[str]:
+    """Say of each rental that has another name on the market which one."""
+    for entry in entries:
+        instance = seen.of(entry)
+        if instance is not None and instance.label != entry.label:
+            name = read_text(instance.label)
+            yield f"instance {instance.instance_id}: its label is {name!r} now"
+
+
+def words_of_others(seen: Seen, entries: Sequence[Entry]) -> Iterator[str]:
+    """Say in a line each what else the account has, and what that bills."""
+    elsewhere, others = seen.besides(entries)
+    for instances, whose in (
+        (elsewhere, "that advisor rented from another computer"),
+        (others, "that advisor did not rent"),
+    ):
+        if instances:
+            bill = _bill(instances)
+            least = "" if bill["is_whole"] else "at least "
+            count = f"{len(instances)} machine{'s' if len(instances) > 1 else ''}"
+            usd = f"${bill['bills_usd_per_hour']:.3f}/h"
+            yield f"the account also has {count} {whose}: {least}{usd} now"
+
+
 def finding_row(finding: Finding) -> dict[str, Any]:
     """Return what became of one rental."""
     return asdict(finding)
@@ -138,6 +219,31 @@ def finding_row(finding: Finding) -> dict[str, Any]:
 def stamp(unix_s: float) -> str:
     """Return a moment as JSON has it (UTC)."""
     return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _status(instance: Instance | None) -> str:
+    if instance is None:
+        return "absent"
+    return instance.status or "setting up"
+
+
+def _elsewhere(instance: Instance) -> dict[str, Any]:
+    """Return a machine that another computer's ledger has."""
+    label = read_label(instance.label)
+    return {
+        "label": instance.label,
+        "instance_id": instance.instance_id,
+        "status": _status(instance),
+        "bills_usd_per_hour": billed_usd_per_hour(instance),
+        "ends_at": None if label is None else stamp(label.ends_unix_s),
+    }
+
+
+def _bill(instances: Sequence[Instance]) -> dict[str, Any]:
+    """Return what instances bill now, and whether the market told that of each."""
+    prices = [billed_usd_per_hour(one) for one in instances]
+    known = [price for price in prices if price is not None]
+    return {"bills_usd_per_hour": sum(known), "is_whole": len(known) == len(prices)}
 
 
 def _offer(candidate: Candidate) -> Mapping[str, Any]:

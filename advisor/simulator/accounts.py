@@ -1,4 +1,4 @@
-"""Who rents on a simulated market: any key is an account."""
+"""Who rents on a simulated market: a key is an account."""
 
 from __future__ import annotations
 

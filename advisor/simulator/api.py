@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from advisor.simulator import endpoints, own
 from advisor.simulator.calls import Answer, Call, Request, answer, text
 from advisor.simulator.effects import afterwards, instead
-from advisor.simulator.faults import UNFIT
+from advisor.simulator.faults import UNFIT, Fault
 from advisor.simulator.pacing import Turnstile
 from advisor.simulator.refusal import RefusalError
 from advisor.simulator.world import World
@@ -72,7 +72,7 @@ ENDPOINTS = (
     _at("PUT", f"{_V0}/instances/request_logs/ID", "account", endpoints.request_log),
     _at("POST", f"{_V0}/instances/ID/ssh", "account", endpoints.attach_ssh_key),
     _at("GET", f"{_V0}/benchmarks", "account", endpoints.benchmarks),
-    _at("GET", "/__log/ID", "", own.log),
+    _at("GET", "/__log/ID", "", own.log, is_open=True),
     _at("GET", "/__ledger", "", own.ledger),
     _at("GET", "/__events", "", own.events),
     _at("GET", "/__clock", "", own.clock),
@@ -96,6 +96,16 @@ class Api:
         self._monotonic = monotonic
         self._turnstile = Turnstile()
 
+    @property
+    def date_unix_s(self) -> float:
+        """The time that answers name, s since 1970.
+
+        A clock that only runs faster, or stands still, is not told: whoever rehearses
+        with one has a real clock, and would be refused for that.
+        """
+        clock = self._world.clock
+        return clock.now() if clock.has_own_start else time.time()
+
     def handle(self, request: Request) -> Answer:
         """Return the answer to a request, a refusal included."""
         with self._world.looked_at():
@@ -106,9 +116,9 @@ class Api:
 
     def _handle(self, request: Request) -> Answer:
         endpoint, number = _find(request)
-        if not endpoint.operation:
-            return endpoint.handle(self._world, Call(request, None, number=number))
         call = self._known(request, endpoint, number)
+        if not endpoint.operation:
+            return endpoint.handle(self._world, call)
         if self._world.pace:
             refusal = self._turnstile.refusal(
                 endpoint.operation, request.key or request.peer, self._monotonic()
@@ -120,10 +130,9 @@ class Api:
             return endpoint.handle(self._world, call)
         if fault.effect == "revoke" and request.key is not None:
             raise _key_refused()
-        if fault.effect == "never-starts" or fault.effect in UNFIT:
-            misfit = UNFIT.get(fault.effect)
-            spoilt = replace(call, never_starts=misfit is None, misfit=misfit)
-            return endpoint.handle(self._world, spoilt)
+        doomed = _doomed(fault, call)
+        if doomed is not None:
+            return endpoint.handle(self._world, doomed)
         if not fault.after:
             return instead(fault, call)
         try:
@@ -141,6 +150,10 @@ class Api:
             if there is no key, a wrong one, or one that may not do this
         """
         key = request.key
+        if not endpoint.operation:
+            if not (endpoint.is_open or self._world.lets_in(key)):
+                raise _not_this_key()
+            return Call(request, None, number=number)
         if key is None:
             if endpoint.is_open:
                 return Call(request, None, number=number)
@@ -148,6 +161,8 @@ class Api:
         only = self._world.owner_of(key)
         if key.startswith(_REVOKED) or (only is not None and only.is_over):
             raise _key_refused()
+        if only is None and not self._world.lets_in(key):
+            raise _not_this_key()
         if only is None:
             return Call(request, self._world.account(key), number=number)
         if not endpoint.by_instance or number != only.instance_id:
@@ -156,8 +171,22 @@ class Api:
         return Call(request, owner, only, number)
 
 
+def _doomed(fault: Fault, call: Call) -> Call | None:
+    """Return a rental that goes well for now, None where the fault is none of those."""
+    if fault.effect == "never-starts":
+        return replace(call, never_starts=True)
+    if fault.effect == "outbid":
+        return replace(call, outbid_after_s=fault.seconds)
+    misfit = UNFIT.get(fault.effect)
+    return None if misfit is None else replace(call, misfit=misfit)
+
+
 def _key_refused() -> RefusalError:
     return RefusalError(404, "auth_error", "Invalid user key")
+
+
+def _not_this_key() -> RefusalError:
+    return RefusalError(401, "auth_error", "Invalid user key")
 
 
 def _find(request: Request) -> tuple[Endpoint, int]:

@@ -77,6 +77,7 @@ class Call:
     number : the id in the path, 0 where there is none
     never_starts : a rental is accepted that never runs
     misfit : a rental is accepted of a machine that does not run the image, and why
+    outbid_after_s : seconds after which somebody else bids more for what is rented
     """
 
     request: Request
@@ -85,6 +86,7 @@ class Call:
     number: int = 0
     never_starts: bool = False
     misfit: Misfit | None = None
+    outbid_after_s: float | None = None
 
     @property
     def owner(self) -> Account:

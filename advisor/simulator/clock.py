@@ -22,6 +22,11 @@ class SimClock:
         still until `advance` moves it
     start_unix_s : simulated time at the start; None for the real time
     clock : the real one
+
+    Attributes
+    ----------
+    has_own_start : whether it began at a time that was given, so that who asks the
+        market keeps that time as well
     """
 
     def __init__(
@@ -32,6 +37,7 @@ class SimClock:
     ) -> None:
         self._real = clock or Clock()
         self.speed = speed
+        self.has_own_start = start_unix_s is not None
         self._start = (
             self._real.now().timestamp() if start_unix_s is None else start_unix_s
         )

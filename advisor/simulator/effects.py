@@ -24,6 +24,8 @@ def afterwards(fault: Fault, call: Call, good: Answer, world: World) -> Answer:
     """Return what becomes of the answer to a request that took effect."""
     if fault.effect in _AGE:
         return _without_young(fault, call, good, world)
+    if fault.effect == "linger":
+        return _with_ended(fault, call, good, world)
     return _spoilt(fault, call, good)
 
 
@@ -97,6 +99,21 @@ def _without_young(fault: Fault, call: Call, good: Answer, world: World) -> Answ
     return good.with_document({**document, "instances": old, "total_instances": total})
 
 
+def _with_ended(fault: Fault, call: Call, good: Answer, world: World) -> Answer:
+    """Add to the last page of a list the instances that ended a moment ago."""
+    document = json.loads(good.body)
+    is_list = isinstance(document.get("instances"), list)
+    if good.status != 200 or not is_list or document.get("next_token"):
+        return good
+    ended = [
+        one.row(world.now)
+        for one in world.ended_since(call.owner.account_id, world.now - fault.seconds)
+    ]
+    total = document["total_instances"] + len(ended)
+    shown = [*document["instances"], *ended]
+    return good.with_document({**document, "instances": shown, "total_instances": total})
+
+
 _Spoil = Callable[[Fault, Answer], Answer]
 
 _AGE = ("stale", "lag")
@@ -117,4 +134,6 @@ _EFFECTS: Mapping[str, _Spoil] = {
     **{effect: lambda _, good: good for effect in UNFIT},
     "stale": lambda _, good: good,
     "lag": lambda _, good: good,
+    "linger": lambda _, good: good,
+    "outbid": lambda _, good: good,
 }

@@ -101,6 +101,7 @@ def rent(world: World, call: Call) -> Answer:
         wish,
         never_starts=call.never_starts,
         misfit=call.misfit,
+        outbid_after_s=call.outbid_after_s,
     )
     return answer(
         {

@@ -41,6 +41,8 @@ EFFECTS = {
     "gpu-error": "the GPU does not compute, whatever is listed",
     "stale": "an instance younger than `seconds` is not shown",
     "lag": "an instance younger than `seconds` is not listed",
+    "linger": "an instance is listed for `seconds` after its end",
+    "outbid": "an interruptible rental is outbid after `seconds`: its disk bills on",
     "revoke": "the key is not known any more",
 }
 """Effect -> what the client meets."""

@@ -95,6 +95,28 @@ class LocalContainers:
         if missing:
             message = f"no container can run here: {missing}"
             raise UsageError(message)
+        self._own_folder()
+
+    def _own_folder(self) -> None:
+        """Make the folder ours alone: whoever writes there says who may log in as us.
+
+        Raises
+        ------
+        UsageError
+            if it cannot be made, or others may write there
+        """
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = self.folder.stat()
+        except OSError as error:
+            message = f"no container can run in {self.folder}: {error.strerror}"
+            raise UsageError(message) from error
+        if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+            message = (
+                f"no container can run in {self.folder}: other users may write there; "
+                "name a new folder"
+            )
+            raise UsageError(message)
 
     def start(self, container: Container) -> Endpoint | None:
         """Start the ssh server of an instance, then its script."""

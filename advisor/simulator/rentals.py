@@ -19,6 +19,7 @@ QUEUED = "Required resources are currently unavailable, state change queued."
 _OUTBID = "Error: outbid by another user; the instance is paused"
 _NO_CREDIT = "stopped: the account has no credit left"
 _OFFLINE = "the machine is offline"
+_OVERBID = 1.1
 
 Watcher = Callable[[Contract], None]
 
@@ -193,6 +194,15 @@ class Rentals:
                 self._take(contract)
                 self._restart(contract)
         self._fleet.relist(box)
+
+    def outbid(self, contract: Contract) -> None:
+        """Let another buyer come who bids more for an instance's GPUs, and stays."""
+        bid = contract.holding.bid_usd_per_gpu_hour
+        if bid is None or not self._is_under_way(contract):
+            return
+        other = Holding(contract.holding.gpu_ids, bid * _OVERBID)
+        self.evict(contract.box.hold(other))
+        self.settle(contract.box)
 
     def evict(self, holders: list[Holding]) -> None:
         """Stop the instances among holders that had to give way."""

@@ -169,6 +169,21 @@ def _scenarios() -> dict[str, Scenario]:
         after=True,
         seconds=20.0,
     )
+    add(
+        "lingering-list",
+        "an instance is listed for 20 s after it has ended",
+        "linger",
+        operations=("list",),
+        after=True,
+        seconds=20.0,
+    )
+    add(
+        "outbid",
+        "an interruptible rental is outbid after half an hour: stopped, its disk bills",
+        "outbid",
+        operations=("rent",),
+        seconds=1800.0,
+    )
     add("key-revoked", "the key is refused from the fourth request on", "revoke", skip=3)
     add("redirect-elsewhere", "a redirect to another host", "redirect", status=302)
     add("torn-json", "half of an answer's JSON", "torn", after=True)

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import email.utils
+import ipaddress
 import socket
 import struct
 import threading
+import urllib.parse
 from collections.abc import Iterator, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import UsageError
 from advisor.resources import installing
 from advisor.simulator.api import Api
-from advisor.simulator.calls import Answer, Request
+from advisor.simulator.calls import Answer, Request, text
 from advisor.simulator.world import World
 
 if TYPE_CHECKING:
     import uvicorn
+    from starlette.requests import Request as Incoming
 
 LOOPBACK = "127.0.0.1"
+
+_LOOPBACK_NAME = "localhost"
+_ELSEWHERE = 421  # misdirected request (RFC 9110, 15.5.20)
 
 _MISSING = f"the simulator needs its extra: {installing('simulator')}"
 _BACKLOG = 2048
@@ -62,7 +69,7 @@ def serve(world: World, host: str = LOOPBACK, port: int = 0) -> Iterator[Running
     listener = _listen(host, port)
     started = threading.Event()
     try:
-        server = _server(world, started)
+        server = _server(world, started, host)
     except UsageError:
         listener.close()
         raise
@@ -90,7 +97,7 @@ def serve(world: World, host: str = LOOPBACK, port: int = 0) -> Iterator[Running
         world.settle()
 
 
-def _server(world: World, started: threading.Event) -> uvicorn.Server:
+def _server(world: World, started: threading.Event, host: str) -> uvicorn.Server:
     """Return a server that is not running yet."""
     try:
         import uvicorn  # noqa: PLC0415  (an extra)
@@ -120,7 +127,7 @@ def _server(world: World, started: threading.Event) -> uvicorn.Server:
             await super().startup(sockets)
             started.set()
 
-    market = _Application(Api(world), transports)
+    market = _Application(world, transports, host)
     config = uvicorn.Config(
         Starlette(routes=[Mount("/", app=market)]),
         http=Protocol,
@@ -130,6 +137,7 @@ def _server(world: World, started: threading.Event) -> uvicorn.Server:
         access_log=False,
         timeout_graceful_shutdown=_ENDS_WITHIN_S,
         server_header=False,
+        date_header=False,  # `Api.date_unix_s` is told instead
     )
     return Server(config)
 
@@ -139,31 +147,34 @@ class _Application:
 
     Parameters
     ----------
-    api : answers
+    world : what it answers from
     transports : peer -> connection, for answers that end it
+    host : the address that it was asked to listen at
     """
 
     def __init__(
-        self, api: Api, transports: dict[tuple[str, int], asyncio.Transport]
+        self,
+        world: World,
+        transports: dict[tuple[str, int], asyncio.Transport],
+        host: str,
     ) -> None:
-        self._api = api
+        self._api = Api(world)
         self._transports = transports
+        self._host = host
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         from starlette.requests import Request as Incoming  # noqa: PLC0415  (an extra)
         from starlette.responses import Response  # noqa: PLC0415
 
         incoming = Incoming(scope, receive)
-        request = Request(
-            method=incoming.method,
-            path=incoming.url.path,
-            query=dict(incoming.query_params),
-            body=(await incoming.body())[: _LONGEST_BODY + 1],
-            key=_bearer(incoming.headers.get("authorization")),
-            peer=scope["client"][0],
-            base_url=str(incoming.base_url).rstrip("/"),
-        )
-        reply = await asyncio.to_thread(self._api.handle, request)
+        if not _is_here(incoming.headers.get("host"), self._host):
+            reply = text("this market answers at its own address alone", _ELSEWHERE)
+        else:
+            reply = await asyncio.to_thread(
+                self._api.handle, await _read(scope, incoming)
+            )
+        moment = email.utils.formatdate(self._api.date_unix_s, usegmt=True)
+        reply = replace(reply, headers={**reply.headers, "Date": moment})
         if reply.manner == "reset":
             await self._reset(scope, receive)
         elif reply.manner == "drip":
@@ -187,10 +198,12 @@ class _Application:
 
 async def _drip(reply: Answer, receive: Any, send: Any) -> None:
     """Send an answer byte by byte, until the client has enough of it."""
-    headers = [
-        (b"content-type", reply.kind.encode()),
-        (b"content-length", str(len(reply.body)).encode()),
-    ]
+    named = {
+        **reply.headers,
+        "content-type": reply.kind,
+        "content-length": str(len(reply.body)),
+    }
+    headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
     await send(
         {"type": "http.response.start", "status": reply.status, "headers": headers}
     )
@@ -202,6 +215,54 @@ async def _drip(reply: Answer, receive: Any, send: Any) -> None:
             if message["type"] == "http.disconnect":
                 return
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _read(scope: Scope, incoming: Incoming) -> Request:
+    """Return a request as the API takes it."""
+    return Request(
+        method=incoming.method,
+        path=incoming.url.path,
+        query=dict(incoming.query_params),
+        body=(await incoming.body())[: _LONGEST_BODY + 1],
+        key=_bearer(incoming.headers.get("authorization")),
+        peer=scope["client"][0],
+        base_url=str(incoming.base_url).rstrip("/"),
+    )
+
+
+def _is_here(name: str | None, host: str) -> bool:
+    """Say whether a request's Host is one that we are reached at.
+
+    A web page of somebody else that lets its own name stand for our address (DNS
+    rebinding) makes a browser send that name. So does none for an address in digits.
+
+    Parameters
+    ----------
+    name : header Host of the request, None without one
+    host : the address that we were asked to listen at
+    """
+    try:
+        called = urllib.parse.urlsplit(f"//{name or ''}").hostname or ""
+    except ValueError:
+        return False
+    if called in (_LOOPBACK_NAME, host.lower()):
+        return True
+    listens_to_all = not _is_loopback(host)
+    return _is_loopback(called) or (listens_to_all and _is_address(called))
+
+
+def _is_loopback(name: str) -> bool:
+    return name == _LOOPBACK_NAME or (
+        _is_address(name) and ipaddress.ip_address(name).is_loopback
+    )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _bearer(header: str | None) -> str | None:

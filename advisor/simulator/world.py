@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -47,6 +48,7 @@ class World:
     faults : what goes wrong on purpose
     host : runs the containers of instances; None for none
     credit_usd : what every new account has, $
+    key : the one account's; None: every key that is shown is one of a new account
     search_cap : most rows that a search with a key gets; None for what it asks for
 
     Attributes
@@ -69,6 +71,7 @@ class World:
         host: ContainerHost | None = None,
         credit_usd: float = CREDIT_USD,
         search_cap: int | None = None,
+        key: str | None = None,
     ) -> None:
         self.clock = clock or SimClock()
         self.lock = threading.RLock()
@@ -77,6 +80,7 @@ class World:
         self.faults = FaultBook(faults)
         self.log = EventLog()
         self._credit_usd = credit_usd
+        self._key = key
         self._host = host
         self._porter = Porter()
         self._accounts: dict[int, Account] = {}
@@ -121,6 +125,12 @@ class World:
         """Wait until the host has done what was asked of it; say whether it has."""
         return self._porter.settle(timeout_s)
 
+    def lets_in(self, key: str | None) -> bool:
+        """Say whether somebody with a key of an account, or without one, may ask."""
+        if self._key is None:
+            return True
+        return key is not None and hmac.compare_digest(key.encode(), self._key.encode())
+
     def account(self, key: str) -> Account:
         """Return the account of a key, which is new if the key is."""
         number = account_id_of(key)
@@ -144,6 +154,14 @@ class World:
     def instances_of(self, account_id: int) -> list[Contract]:
         """Return the instances of an account that have not ended, by id."""
         return [one for one in self._contracts_of(account_id) if not one.is_over]
+
+    def ended_since(self, account_id: int, moment: float) -> list[Contract]:
+        """Return the instances of an account that ended after a moment, by id."""
+        return [
+            one
+            for one in self._contracts_of(account_id)
+            if one.destroyed_unix_s is not None and one.destroyed_unix_s > moment
+        ]
 
     def instance(self, account_id: int, instance_id: int) -> Contract:
         """Return an instance of an account, one that has ended included.
@@ -179,6 +197,7 @@ class World:
         *,
         never_starts: bool = False,
         misfit: Misfit | None = None,
+        outbid_after_s: float | None = None,
     ) -> Contract:
         """Rent an offer.
 
@@ -186,6 +205,7 @@ class World:
         ----------
         never_starts : somebody else had it a moment before, and nobody says so
         misfit : why the machine does not run the image, whatever is listed of it
+        outbid_after_s : seconds after which somebody else bids more; None: as it comes
 
         Raises
         ------
@@ -219,6 +239,8 @@ class World:
         )
         contract.ssh_keys += account.ssh_keys
         self._instance_keys[contract.key] = contract
+        if outbid_after_s is not None:
+            self._timeline.after(outbid_after_s, lambda: self.rentals.outbid(contract))
         if contract.status == "stopped" and contract.is_bid:
             message = "Your bid is below the current least bid"
             number = contract.instance_id

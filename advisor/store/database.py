@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from advisor.errors import AdvisorError, UsageError
+from advisor.errors import StoreError, StoreFullError, StoreTornError
 from advisor.resources import STORE
+from advisor.store.backup import back_up
 
 _WAIT_S = 10.0
 """How long one process waits for another that writes."""
+
+_LITTLE = 1 << 18
+"""Bytes; with less room than this on its disk the file's write-ahead log, its index and
+its pages do not fit."""
 
 MIGRATIONS: Sequence[str] = (
     """
@@ -127,6 +133,46 @@ MIGRATIONS: Sequence[str] = (
     """
     ALTER TABLE run ADD COLUMN evidence TEXT;
     """,
+    # What a row may have is checked where it is written and read (advisor.store.entry):
+    # with constraints here, one torn row would stop the migration of all.
+    """
+    CREATE TABLE rental_6 (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        label TEXT,
+        market TEXT,
+        job TEXT,
+        state TEXT,
+        offer_id INTEGER,
+        machine_id INTEGER,
+        gpu_ids TEXT,
+        gpu_name TEXT,
+        num_gpus INTEGER,
+        usd_per_hour REAL,
+        traffic_usd REAL,
+        intended_at REAL,
+        ends_at REAL,
+        instance_id INTEGER,
+        handed_at REAL,
+        closed_at REAL,
+        absent_at REAL,
+        reason TEXT,
+        place TEXT,
+        holder TEXT,
+        lease_until REAL
+    );
+    INSERT INTO rental_6
+        SELECT number, label, market, job,
+            CASE WHEN state = 'handed' AND reason = 'it runs a job' THEN 'working'
+                ELSE state END,
+            offer_id, machine_id, gpu_ids, gpu_name, num_gpus, usd_per_hour,
+            traffic_usd, intended_at, ends_at, instance_id, handed_at, closed_at,
+            absent_at, reason, '', '', NULL
+        FROM rental NOT INDEXED;
+    DROP TABLE rental;
+    ALTER TABLE rental_6 RENAME TO rental;
+    UPDATE rental_event SET state = 'working'
+        WHERE state = 'handed' AND reason = 'it runs a job';
+    """,
 )
 """One script for each version of the schema after the one before it. Times are seconds
 since 1970 (UTC); prices as in `advisor.market.offers.Offers`."""
@@ -138,24 +184,22 @@ def open_store(folder: Path) -> Iterator[sqlite3.Connection]:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.errors.StoreTornError
         if it is no database of ours, or one of a newer version
-    advisor.errors.AdvisorError
-        if it cannot be read or written
+    advisor.errors.StoreFullError
+        if there is no room for it
+    advisor.errors.StoreError
+        if it cannot be read or written for another reason
     """
     path = folder / STORE
-    folder.mkdir(parents=True, exist_ok=True)
-    if not path.exists():  # what one rents is nobody else's to read
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     try:
-        connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
-        try:
+        with closing(_opened(path)) as connection:
             _prepare(connection, path)
             yield connection
-        finally:
-            connection.close()
-    except sqlite3.DatabaseError as error:
+    except sqlite3.Error as error:
         raise _explained(error, path) from error
+    except UnicodeDecodeError as error:  # SQLite quotes what is torn
+        raise _torn("it quotes what is no text", path) from error
 
 
 @contextmanager
@@ -171,39 +215,114 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open a file, made where there is none; on a read-only disk it can be read."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():  # what one rents is nobody else's to read
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        name, is_uri = str(path), False
+        if _is_read_only(path.parent) and not _has_journal(path):
+            # SQLite would make an index for a journal that there is not.
+            name, is_uri = f"{path.absolute().as_uri()}?immutable=1", True
+    except OSError as error:
+        kind = StoreFullError if _is_full(path.parent) else StoreError
+        message = f"{path}: {error.strerror}: check the disk and who may write to it"
+        raise kind(message) from error
+    return sqlite3.connect(name, timeout=_WAIT_S, isolation_level=None, uri=is_uri)
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Tell whether the disk of a folder is mounted read-only."""
+    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+def _has_journal(path: Path) -> bool:
+    """Tell whether some of a file is in its write-ahead log alone."""
+    journal = path.with_name(f"{path.name}-wal")
+    return journal.exists() and journal.stat().st_size > 0
+
+
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Bring the file to the newest version of the schema."""
+    # What is torn in a text is no reason not to read the rest.
+    connection.text_factory = lambda text: text.decode(errors="replace")
     # The change of mode does not wait for others; whoever comes first makes it.
     with suppress(sqlite3.OperationalError):
         connection.execute("PRAGMA journal_mode = WAL")
+    # A commit is on the disk when it returns, also where SQLite was built to hurry, and
+    # on macOS, whose fsync leaves it in the drive's cache.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA fullfsync = ON")
     connection.execute("PRAGMA foreign_keys = ON")
-    if _version(connection) == len(MIGRATIONS):
+    if _version(connection, path) == len(MIGRATIONS):
         return
     with transaction(connection):
-        version = _version(connection)  # another process may have been quicker
-        if version > len(MIGRATIONS):
-            message = (
-                f"{path} was written by a newer advisor: update advisor, or keep data "
-                "elsewhere with ADVISOR_DATA_DIR"
-            )
-            raise UsageError(message)
+        version = _version(connection, path)  # another process may have been quicker
+        if version < len(MIGRATIONS) and _has_tables(connection):
+            back_up(path, path.with_name(f"{path.name}.v{version}.bak"))
         for script in MIGRATIONS[version:]:
             for statement in script.split(";"):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of a file's schema, if this advisor knows it."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        message = (
+            f"{path} was written by a newer advisor: update advisor, or keep data "
+            "elsewhere with ADVISOR_DATA_DIR"
+        )
+        raise StoreTornError(message)
+    if version < 0:
+        message = f"{path} is no file of advisor's (version {version}): {_WAY_OUT}"
+        raise StoreTornError(message)
     return int(version)
 
 
-def _explained(error: sqlite3.DatabaseError, path: Path) -> AdvisorError:
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return bool(tables)
+
+
+_WAY_OUT = (
+    "move it away, with what it knows of rentals, and a new one is made; "
+    "'advisor reconcile' ends rentals that are past their end without it"
+)
+
+
+def _explained(error: sqlite3.Error, path: Path) -> StoreError:
     """Return the error that says what to do about a file that does not work."""
-    if isinstance(error, sqlite3.OperationalError):
-        return AdvisorError(f"{path}: {error}: check the disk and who may write to it")
-    if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-        return AdvisorError(f"{path}: {error}")
-    return UsageError(
-        f"{path} is no whole database ({error}): move it away, and a new one is made"
-    )
+    said = " ".join(word for word in str(error).split() if word.isprintable())
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE)
+    kind = code & 0xFF  # the rest of an extended code says where
+    if kind in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}:
+        # SQLITE_ERROR: our own tables are not there, or are others.
+        return _torn(said, path)
+    if kind in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreError(
+            f"{path}: {said}: another process has had it for {_WAIT_S:.0f} s; "
+            "try again, or end that process"
+        )
+    failed = kind in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+    if (
+        kind == sqlite3.SQLITE_FULL
+        or code == sqlite3.SQLITE_IOERR_WRITE  # also where a quota is used up
+        or (failed and _is_full(path.parent))
+    ):
+        return StoreFullError(f"{path}: {said}: make room on its disk, or check it")
+    return StoreError(f"{path}: {said}: check the disk and who may write to it")
+
+
+def _torn(said: str, path: Path) -> StoreTornError:
+    return StoreTornError(f"{path} is no whole database ({said}): {_WAY_OUT}")
+
+
+def _is_full(folder: Path) -> bool:
+    """Tell whether the disk of a folder has no room for the file's next change."""
+    try:
+        return shutil.disk_usage(folder).free < _LITTLE
+    except OSError:
+        return False

@@ -3,105 +3,74 @@ r"""The ledger: every rental, written before and after each request that moves m
 A state is written before the request that it announces, so that whatever crashes when,
 nothing is rented that the ledger does not account for::
 
-    intended -> held -> handed -> releasing -> released
+    intended -> held -> handed or working -> releasing -> released
        |  \-> unknown -> held or refused
        \-> refused
 
 *intended*: the request is about to be sent. *refused*: surely nothing was rented.
 *unknown*: nobody knows the outcome. *held*: the contract exists, its launcher still
-works on it. *handed*: the user has it. *releasing*: it is being ended. *released*: it is
-verified to be gone.
+works on it. *handed*: the user has it. *working*: a job of `run` has it, also while its
+launcher is away. *releasing*: it is being ended. *released*: it is verified to be gone.
+
+*gone*: the market has not shown it for long, though nobody here has ended it. If it
+appears again, it goes back to the state that it had. So does a refused one whose contract
+appears after all: its launcher takes it (*held*), or it is released.
+
+The market is the truth, the ledger the intention: whoever ends a machine does so also
+where every call here raises :class:`advisor.errors.StoreError`.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TypeVar
 
-from advisor.errors import AdvisorError
+from advisor.errors import AdvisorError, LeaseLostError, StoreError, StoreFullError
 from advisor.store.database import open_store, transaction
+from advisor.store.entry import (
+    CLOSED,
+    COLUMNS,
+    Entry,
+    State,
+    Step,
+    Torn,
+    parsed,
+    parsed_step,
+    plain_text,
+    row_of,
+)
+from advisor.store.reserve import Reserve
 
-State = Literal[
-    "intended", "unknown", "held", "handed", "releasing", "released", "refused"
-]
+__all__ = ["CLOSED", "Entry", "Ledger", "State", "Step", "Torn"]
 
-Step = tuple[float, str, str]
-"""When (s since 1970), to which state, why."""
+_Result = TypeVar("_Result")
 
-CLOSED: frozenset[State] = frozenset({"released", "refused"})
-"""States in which nothing bills any more."""
+_HAD: frozenset[State] = frozenset({"held", "handed", "working"})
+"""States in which somebody has the machine."""
 
 _NEXT: dict[State, frozenset[State]] = {
     "intended": frozenset({"unknown", "held", "releasing", "refused"}),
     "unknown": frozenset({"held", "releasing", "refused"}),
-    "held": frozenset({"handed", "releasing"}),
-    "handed": frozenset({"releasing"}),
+    "held": frozenset({"handed", "working", "releasing", "gone"}),
+    "handed": frozenset({"releasing", "gone"}),
+    "working": frozenset({"releasing", "gone"}),
     "releasing": frozenset({"releasing", "released"}),
-    # What was given up may appear after all: it is released then.
-    "refused": frozenset({"releasing"}),
+    "gone": _HAD | {"releasing"},
+    # What was given up may appear after all.
+    "refused": frozenset({"held", "releasing"}),
     "released": frozenset({"releasing", "released"}),  # two may end it at once
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One rental. Times are seconds since 1970 (UTC).
-
-    Attributes
-    ----------
-    label : unique, also on the market
-    market : address and account that it is rented from
-    job : what it is for; a job's entries share its budget
-    state : see the module
-    offer_id, machine_id, gpu_ids, gpu_name, num_gpus : what was to be rented
-    usd_per_hour : most that it bills while it runs, disk included, $/h
-    traffic_usd : traffic that the job is predicted to pay, $
-    intended_at : when it was written down
-    ends_at : when it must be gone
-    instance_id : the market's id, None while nobody knows it
-    handed_at : when the user got it, None before
-    closed_at : when it was found to bill no more, None before
-    absent_at : when a whole listing of the market first lacked it, None before
-    reason : why it is in its state, for people
-    """
-
-    label: str
-    market: str
-    job: str
-    state: State
-    offer_id: int
-    machine_id: int
-    gpu_ids: tuple[int, ...]
-    gpu_name: str
-    num_gpus: int
-    usd_per_hour: float
-    traffic_usd: float
-    intended_at: float
-    ends_at: float
-    instance_id: int | None = None
-    handed_at: float | None = None
-    closed_at: float | None = None
-    absent_at: float | None = None
-    reason: str = ""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it may bill."""
-        return self.state not in CLOSED
-
-
-_COLUMNS = tuple(field.name for field in fields(Entry))
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """The ledger in the user's data folder; each call is one transaction on disk.
 
-    Several processes and threads may use it at once.
+    Several processes and threads may use it at once. Every call raises
+    :class:`advisor.errors.StoreError` if the file cannot be read or written.
 
     Attributes
     ----------
@@ -116,15 +85,27 @@ class Ledger:
         Parameters
         ----------
         entry : in state ``"intended"``
-        check : gets all entries of the market and raises if the rental may not be;
-            no other process writes meanwhile
+        check : gets all entries of the market that make sense, and raises if the rental
+            may not be; no other process writes meanwhile
+
+        Raises
+        ------
+        AdvisorError
+            if the entry makes no sense, or its label was used before
+        StoreFullError
+            if there is no room for what must be written later
         """
+        row = _row(entry)
+        Reserve(self.folder).make()
         with open_store(self.folder) as store, transaction(store):
-            check(_entries(store, entry.market))
-            marks = ", ".join("?" * len(_COLUMNS))
+            check(_of_market(_sorted_out(store)[0], entry.market))
+            if any(True for _ in _rows(store, entry.label)):
+                message = f"the ledger has a rental {entry.label} already"
+                raise AdvisorError(message)
+            marks = ", ".join("?" * len(COLUMNS))
             store.execute(
-                f"INSERT INTO rental ({', '.join(_COLUMNS)}) VALUES ({marks})",  # noqa: S608
-                _row(entry),
+                f"INSERT INTO rental ({', '.join(COLUMNS)}) VALUES ({marks})",  # noqa: S608
+                row,
             )
             _tell(store, entry, entry.intended_at)
 
@@ -152,40 +133,90 @@ class Ledger:
         AdvisorError
             if its state does not lead there: another process was quicker
         """
-        with open_store(self.folder) as store, transaction(store):
-            before = _entry(store, label)
+
+        def move(before: Entry) -> Entry:
             if state not in _NEXT[before.state]:
                 message = f"rental {label} is {before.state}: it cannot become {state}"
                 raise AdvisorError(message)
-            after = replace(
+            handed_at = before.handed_at
+            if handed_at is None and state in {"handed", "working"}:
+                handed_at = at
+            return replace(
                 before,
                 state=state,
-                reason=reason,
+                reason=plain_text(reason),
                 instance_id=before.instance_id if instance_id is None else instance_id,
-                handed_at=at if state == "handed" else before.handed_at,
+                handed_at=handed_at,
                 closed_at=at if state in CLOSED else None,
                 absent_at=None,
             )
-            _write(store, after)
-            _tell(store, after, at)
-        return after
+
+        return self._change(label, move, at)
+
+    def lease(self, label: str, holder: str, now: float, until: float) -> Entry:
+        """Take a rental to work on it, or renew that; return the entry as it is then.
+
+        A lease, unlike a lock, ends by itself: whoever hangs loses it, and must take it
+        anew before he acts.
+
+        Parameters
+        ----------
+        label : of the rental
+        holder : token of the process, which no other one has
+        now : s
+        until : when the lease ends, s
+
+        Raises
+        ------
+        LeaseLostError
+            if another process has it, or it has ended
+        """
+
+        def take(before: Entry) -> Entry:
+            if not before.is_open:
+                message = f"rental {label} is {before.state}: nobody works on it any more"
+                raise LeaseLostError(message)
+            ends = before.lease_until
+            if before.holder not in {"", holder} and ends is not None and now < ends:
+                message = (
+                    f"another process works on rental {label}, for {ends - now:.0f} s "
+                    "at least"
+                )
+                raise LeaseLostError(message)
+            return replace(before, holder=holder, lease_until=until)
+
+        return self._change(label, take)
+
+    def let_go(self, label: str, holder: str) -> None:
+        """End a lease; nothing if another process has the rental by now."""
+
+        def leave(before: Entry) -> Entry:
+            if before.holder != holder:
+                return before
+            return replace(before, holder="", lease_until=None)
+
+        self._change(label, leave)
+
+    def note_use(self, label: str, at: float) -> Entry:
+        """Note that a rental is given to who uses it: its traffic is paid from now on."""
+
+        def note(before: Entry) -> Entry:
+            return replace(before, handed_at=before.handed_at or at)
+
+        return self._change(label, note)
 
     def miss(self, label: str, at: float) -> Entry:
         """Note that a whole listing of the market lacks a rental, if none did before."""
-        return self._note_absence(label, at)
+
+        def note(before: Entry) -> Entry:
+            first = at if before.absent_at is None else before.absent_at
+            return replace(before, absent_at=first)
+
+        return self._change(label, note)
 
     def found(self, label: str) -> Entry:
         """Note that a listing shows a rental after all."""
-        return self._note_absence(label, None)
-
-    def _note_absence(self, label: str, at: float | None) -> Entry:
-        with open_store(self.folder) as store, transaction(store):
-            before = _entry(store, label)
-            first = before.absent_at if at is not None and before.absent_at else at
-            after = replace(before, absent_at=first)
-            if after != before:
-                _write(store, after)
-        return after
+        return self._change(label, lambda before: replace(before, absent_at=None))
 
     def entry(self, label: str) -> Entry:
         """Return one rental.
@@ -195,66 +226,190 @@ class Ledger:
         AdvisorError
             if there is none of that label
         """
-        with open_store(self.folder) as store:
-            return _entry(store, label)
+        return self._in_store(lambda store: _found(store, label)[1])
 
     def entries(self, market: str | None = None) -> Sequence[Entry]:
-        """Return the rentals of a market (of all if `None`), the oldest first."""
-        with open_store(self.folder) as store:
-            return _entries(store, market)
+        """Return the rentals of a market (of all if `None`), the oldest first.
+
+        Rows that make no sense are left out, see `torn`.
+        """
+        return _of_market(self._in_store(_sorted_out)[0], market)
+
+    def torn(self, market: str | None = None) -> Sequence[Torn]:
+        """Return what makes no sense of a market's rentals (of all if `None`).
+
+        That is also what does not say of which market it is.
+        """
+
+        def collect(store: sqlite3.Connection) -> list[Torn]:
+            entries, torn = _sorted_out(store)
+            markets = {entry.label: entry.market for entry in entries}
+            found = [one for place, one in torn if market in {None, place} or not place]
+            for label, *step in store.execute(
+                "SELECT label, at, state, reason FROM rental_event ORDER BY rowid"
+            ):
+                if market not in {None, markets.get(label, market)}:
+                    continue
+                try:
+                    parsed_step(step)
+                except ValueError as error:
+                    found.append(Torn(_shown(label), str(error)))
+            return found
+
+        return self._in_store(collect)
 
     def history(self, label: str) -> Sequence[Step]:
-        """Return time, state and reason of every step of a rental, the oldest first."""
-        with open_store(self.folder) as store:
-            return store.execute(
-                "SELECT at, state, reason FROM rental_event WHERE label = ? "
-                "ORDER BY rowid",
-                (label,),
-            ).fetchall()
+        """Return time, state and reason of every step of a rental, the oldest first.
+
+        Steps that make no sense are left out, see `torn`.
+        """
+        return self._in_store(lambda store: _steps(store, label))
+
+    def before_gone(self, label: str) -> State:
+        """Return the state that a rental that is gone had, by its history.
+
+        Of one whose history does not tell it the user is assumed to have it: nobody
+        else's it is to end.
+        """
+        had = [state for _, state, _ in self.history(label) if state in _HAD]
+        return had[-1] if had else "handed"
+
+    def _change(
+        self, label: str, change: Callable[[Entry], Entry], at: float | None = None
+    ) -> Entry:
+        """Change a rental in one transaction; tell it in its history if `at` is given."""
+        wanted: Entry | None = None
+
+        def write(store: sqlite3.Connection) -> Entry:
+            nonlocal wanted
+            with transaction(store):
+                number, before = _found(store, label)
+                if before == wanted and (at is None or _told(store, wanted, at)):
+                    return wanted  # an earlier try was said to fail, and did not
+                wanted = change(before)
+                if wanted == before and at is None:
+                    return before
+                assignments = ", ".join(f"{name} = ?" for name in COLUMNS)
+                store.execute(
+                    f"UPDATE rental SET {assignments} WHERE number = ?",  # noqa: S608
+                    (*_row(wanted), number),
+                )
+                if at is not None:
+                    _tell(store, wanted, at)
+                return wanted
+
+        after = self._in_store(write)
+        Reserve(self.folder).renew()  # there may be room by now
+        return after
+
+    def _in_store(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Do something in the file, on a full disk in the room that was kept for it."""
+        reserve, given_up = Reserve(self.folder), False
+        try:
+            while True:
+                try:
+                    with open_store(self.folder) as store:
+                        return work(store)
+                except StoreFullError:
+                    if not reserve.give_up():
+                        raise
+                    given_up = True
+        finally:
+            if given_up:
+                reserve.renew()
 
 
-def _entry(store: sqlite3.Connection, label: str) -> Entry:
-    row = store.execute(
-        f"SELECT {', '.join(_COLUMNS)} FROM rental WHERE label = ?",  # noqa: S608
+def _rows(
+    store: sqlite3.Connection, label: str | None = None
+) -> Iterator[tuple[int, Sequence[object]]]:
+    """Yield number and values of all rows, or of those of a label, the oldest first.
+
+    No index is asked: a torn one would hide rows.
+    """
+    for number, *row in store.execute(
+        f"SELECT number, {', '.join(COLUMNS)} FROM rental NOT INDEXED "  # noqa: S608
+        "WHERE :label IS NULL OR label = :label ORDER BY number",
+        {"label": label},
+    ):
+        yield number, row
+
+
+def _sorted_out(
+    store: sqlite3.Connection,
+) -> tuple[list[Entry], list[tuple[str, Torn]]]:
+    """Return the rows that make sense, and the others with the markets that they name."""
+    entries: list[Entry] = []
+    torn: list[tuple[str, Torn]] = []
+    seen: set[str] = set()
+    for _, row in _rows(store):
+        label, market = row[:2]
+        try:
+            entry = parsed(row)
+            if entry.label in seen:
+                message = "its label is another's too"
+                raise ValueError(message)
+        except ValueError as error:
+            torn.append((_shown(market), Torn(_shown(label), str(error))))
+        else:
+            seen.add(entry.label)
+            entries.append(entry)
+    return entries, torn
+
+
+def _of_market(entries: Sequence[Entry], market: str | None) -> Sequence[Entry]:
+    return [entry for entry in entries if market in {None, entry.market}]
+
+
+def _shown(value: object) -> str:
+    """Return what names a torn row, ``""`` if it is no text."""
+    return plain_text(value) if isinstance(value, str) else ""
+
+
+def _found(store: sqlite3.Connection, label: str) -> tuple[int, Entry]:
+    """Return the first row of a label that makes sense, and its number."""
+    why = ""
+    for number, row in _rows(store, label):
+        try:
+            return number, parsed(row)
+        except ValueError as error:
+            why = str(error)
+    if why:
+        message = f"the ledger's row of rental {label} makes no sense: {why}"
+        raise StoreError(message)
+    message = f"the ledger has no rental {label}"
+    raise AdvisorError(message)
+
+
+def _steps(store: sqlite3.Connection, label: str) -> list[Step]:
+    steps: list[Step] = []
+    for row in store.execute(
+        "SELECT at, state, reason FROM rental_event NOT INDEXED WHERE label = ? "
+        "ORDER BY rowid",
         (label,),
-    ).fetchone()
-    if row is None:
-        message = f"the ledger has no rental {label}"
-        raise AdvisorError(message)
-    return _parsed(row)
-
-
-def _entries(store: sqlite3.Connection, market: str | None) -> Sequence[Entry]:
-    rows = store.execute(
-        f"SELECT {', '.join(_COLUMNS)} FROM rental "  # noqa: S608
-        "WHERE :market IS NULL OR market = :market ORDER BY number",
-        {"market": market},
-    )
-    return [_parsed(row) for row in rows]
-
-
-def _parsed(row: Sequence[object]) -> Entry:
-    named = dict(zip(_COLUMNS, row, strict=True))
-    named["gpu_ids"] = tuple(json.loads(str(named["gpu_ids"])))
-    return Entry(**named)  # type: ignore[arg-type]
+    ):
+        try:
+            steps.append(parsed_step(row))
+        except ValueError:
+            continue
+    return steps
 
 
 def _row(entry: Entry) -> list[object]:
-    named = {name: getattr(entry, name) for name in _COLUMNS}
-    named["gpu_ids"] = json.dumps(entry.gpu_ids)
-    return list(named.values())
-
-
-def _write(store: sqlite3.Connection, entry: Entry) -> None:
-    assignments = ", ".join(f"{name} = ?" for name in _COLUMNS)
-    store.execute(
-        f"UPDATE rental SET {assignments} WHERE label = ?",  # noqa: S608
-        (*_row(entry), entry.label),
-    )
+    try:
+        return row_of(entry)
+    except ValueError as error:
+        message = f"rental {plain_text(entry.label)} cannot be written down: {error}"
+        raise AdvisorError(message) from None
 
 
 def _tell(store: sqlite3.Connection, entry: Entry, at: float) -> None:
     store.execute(
         "INSERT INTO rental_event VALUES (?, ?, ?, ?)",
-        (entry.label, at, entry.state, entry.reason),
+        (entry.label, at, entry.state, plain_text(entry.reason)),
     )
+
+
+def _told(store: sqlite3.Connection, entry: Entry, at: float) -> bool:
+    """Return whether the history of a rental has its state, at its time, as the last."""
+    steps = _steps(store, entry.label)
+    return bool(steps) and steps[-1] == (at, entry.state, entry.reason)

@@ -2,14 +2,14 @@
 
 A name is looked for in the file ``advisor.toml`` of the project (the working folder or
 one above it), then in the user's own ``advisor.toml``, then in the user's folder, then
-among the built-in profiles.
+among the built-in profiles. A file that others could write is passed over, see `trust`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +24,7 @@ from advisor.workloads.parse import (
 from advisor.workloads.profile import Workload
 from advisor.workloads.project import ProjectFile, parse_project
 from advisor.workloads.settings import Settings
+from advisor.workloads.trust import Refused, belongs_to_user, refusal
 
 BUILTIN = Path(__file__).with_name("builtin")
 
@@ -49,10 +50,12 @@ class Library:
     ----------
     user : folder with the user's own, each as ``NAME.toml``; None: none
     projects : files named ``advisor.toml``, the project's before the user's own
+    refused : those that are not obeyed
     """
 
     user: Path | None = None
     projects: tuple[Path, ...] = ()
+    refused: tuple[Refused, ...] = ()
 
     def files(self) -> dict[str, tuple[Origin, Path]]:
         """Map each name to where it is; the project's go first, the built-in last.
@@ -119,7 +122,7 @@ class Library:
             if not _is_there(name_or_path):
                 for path in self.projects:  # if it is broken, the name may be in it
                     read_project(path)
-                raise UsageError(_unknown_name(name_or_path, known))
+                raise UsageError(_unknown_name(name_or_path, known, self.refused))
         return self._of_file(Path(name_or_path), depth)
 
     def _of_name(self, name: str, path: Path, depth: int) -> Workload:
@@ -138,7 +141,7 @@ class Library:
         """Return what is left where the places up to the one of a file are passed."""
         if path in self.projects:
             passed = self.projects.index(path) + 1
-            return Library(self.user, self.projects[passed:])
+            return Library(self.user, self.projects[passed:], self.refused)
         return Library()
 
     def _is_own(self, path: Path) -> bool:
@@ -163,11 +166,12 @@ def list_workloads() -> list[Workload]:
 
 def library_of(data_folder: Path, folder: Path) -> Library:
     """Return the library of a user's data folder and a working folder."""
-    return Library(data_folder / WORKLOADS, project_files(data_folder, folder))
+    files = project_files(data_folder, folder)
+    return Library(data_folder / WORKLOADS, files.obeyed, files.refused)
 
 
 def load_settings(files: Iterable[Path]) -> Settings:
-    """Return what files named ``advisor.toml`` say of rentals, the first before others.
+    """Return what files named ``advisor.toml`` say of rentals, see `Settings.before`.
 
     Raises
     ------
@@ -188,22 +192,54 @@ def read_project(path: Path) -> ProjectFile:
     advisor.errors.UsageError
         if it cannot be read, or says what cannot be
     """
-    return parse_project(read_text(path), str(path))
+    found = parse_project(read_text(path), str(path))
+    return found if belongs_to_user(path) else found.without_images()
 
 
-def project_files(data_folder: Path, folder: Path) -> tuple[Path, ...]:
-    """Return the ``advisor.toml`` of a working folder and the user's own, if any."""
-    project, own = find_project(folder), data_folder / PROJECT_FILE
-    found = () if project is None else (project,)
-    return (*found, own) if own.is_file() and own not in found else found
+@dataclass(frozen=True, slots=True)
+class ProjectFiles:
+    """Files named ``advisor.toml``.
+
+    Attributes
+    ----------
+    obeyed : the project's before the user's own
+    refused : those that are not obeyed
+    """
+
+    obeyed: tuple[Path, ...]
+    refused: tuple[Refused, ...]
 
 
-def find_project(folder: Path) -> Path | None:
-    """Return the project's file of a working folder: in it or above it."""
+def project_files(data_folder: Path, folder: Path) -> ProjectFiles:
+    """Return the ``advisor.toml`` of a working folder and the user's own, if any.
+
+    The project's is in the folder or above it, the first that is obeyed: one that is not
+    hides no other.
+    """
+    own = data_folder / PROJECT_FILE
+    obeyed: list[Path] = []
+    refused: list[Refused] = []
     for place in (folder, *folder.parents):
-        if (place / PROJECT_FILE).is_file():
-            return place / PROJECT_FILE
-    return None
+        path = place / PROJECT_FILE
+        if not _is_file(path):
+            continue
+        if (mistrusted := refusal(path)) is None:
+            obeyed.append(path)
+            break
+        refused.append(mistrusted)
+    if own not in (*obeyed, *(one.path for one in refused)) and _is_file(own):
+        if (mistrusted := refusal(own)) is None:
+            obeyed.append(own)
+        else:
+            refused.append(replace(mistrusted, is_own=True))
+    return ProjectFiles(tuple(obeyed), tuple(refused))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that may not be looked into
+        return False
 
 
 def looks_like_path(name_or_path: str) -> bool:
@@ -251,10 +287,13 @@ def _is_there(path: str) -> bool:
         return False
 
 
-def _unknown_name(name: str, known: Mapping[str, object]) -> str:
+def _unknown_name(
+    name: str, known: Mapping[str, object], refused: Sequence[Refused]
+) -> str:
     close = closest(name, known)
     hint = f"did you mean {close}?" if close else _SHOWN.format(len(known))
-    return f"no workload and no file is called {short(name)}; {hint}"
+    passed = "".join(f"; {one}" for one in refused)
+    return f"no workload and no file is called {short(name)}; {hint}{passed}"
 
 
 def _missing_file(path: Path, name: str) -> str:

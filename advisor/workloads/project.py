@@ -7,11 +7,18 @@ slip in its name, would be no cap.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from advisor.workloads.parse import WORKLOADS, Parent, Parser
 from advisor.workloads.profile import Workload
-from advisor.workloads.settings import RENTAL, SETTINGS, Settings, wrong_setting
+from advisor.workloads.settings import (
+    OF_IMAGE,
+    RENTAL,
+    SETTINGS,
+    Settings,
+    wrong_setting,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,23 @@ class ProjectFile:
 
     profiles: Mapping[str, Callable[[Parent], Workload]]
     settings: Settings
+
+    def without_images(self) -> Self:
+        """Return the same without the images that it names: the user's code runs in them.
+
+        That is what a file that is not the user's own, but root's, comes to.
+        """
+
+        def reader(read: Callable[[Parent], Workload]) -> Callable[[Parent], Workload]:
+            def plain(parent: Parent) -> Workload:
+                return replace(read(parent), image="", image_cuda="", image_archs="")
+
+            return plain
+
+        profiles = {name: reader(read) for name, read in self.profiles.items()}
+        of_image = dict.fromkeys(OF_IMAGE)
+        settings = replace(self.settings, **of_image)
+        return replace(self, profiles=profiles, settings=settings)
 
 
 def parse_project(text: str, origin: str) -> ProjectFile:

@@ -7,19 +7,26 @@
     image_archs = "8.0;8.6;9.0;12.0"
     job_budget_usd = 30
     day_budget_usd = 100
+
+A project's file only tightens the user's own caps: of two the smaller one holds.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 RENTAL = "rental"
 """Name of the table."""
 
 OF_IMAGE = ("image", "image_cuda", "image_archs")
-"""Settings that speak of one image, and go together."""
+"""Settings that speak of one image, and go together; a profile has them, too."""
+
+LARGEST_USD = 1e9
+"""More is a slip."""
+
+CAPS = ("job_budget_usd", "day_budget_usd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +48,18 @@ class Settings:
     day_budget_usd: float | None = None
 
     def before(self, other: Settings) -> Settings:
-        """Return these settings, and those of another that these do not say.
+        """Return what these settings and another's say together.
 
-        One of the two tells of the image.
+        Of two caps the smaller one holds. One of the two tells of the image, this one
+        first.
         """
-        of_image = any(getattr(self, name) is not None for name in OF_IMAGE)
-        taken = {}
-        for name in SETTINGS:
-            own = getattr(self, name)
-            if own is None and not (of_image and name in OF_IMAGE):
-                own = getattr(other, name)
-            taken[name] = own
-        return Settings(**taken)
+        taken: dict[str, Any] = {}
+        for name in CAPS:
+            both = (getattr(self, name), getattr(other, name))
+            taken[name] = min((one for one in both if one is not None), default=None)
+        tells = any(getattr(self, name) is not None for name in OF_IMAGE)
+        of_image = self if tells else other
+        return Settings(**taken, **{name: getattr(of_image, name) for name in OF_IMAGE})
 
 
 SETTINGS = tuple(one.name for one in fields(Settings))
@@ -70,5 +77,6 @@ def wrong_setting(table: Mapping[str, object]) -> tuple[str, str] | None:
 
 
 def _is_amount(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and value > 0  # type: ignore[operator, arg-type]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 < value <= LARGEST_USD  # so that it is finite, and NaN is none

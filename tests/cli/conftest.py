@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 

@@ -213,6 +213,7 @@ def test_every_error_has_a_named_exit_code() -> None:
     assert tree(AdvisorError) == {
         "AdvisorError": 1,
         "UsageError": 2,
+        "ArgumentError": 2,
         "NothingFitsError": 3,
         "MarketError": 1,
         "KeyRefusedError": 4,

@@ -24,7 +24,7 @@ import signal, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 import httpx
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.main import run
 from advisor.simulator.api import Api
 from advisor.simulator.calls import Request

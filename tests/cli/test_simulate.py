@@ -16,6 +16,7 @@ import pytest
 
 from advisor.cli.main import run
 from advisor.errors import ExitStatus
+from advisor.simulator.local import LocalContainers
 from advisor.simulator.scenarios import SCENARIOS
 
 
@@ -33,7 +34,7 @@ def simulator(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            assert "VAST_API_KEY" in line, process.stderr and process.stderr.read()
+            assert "is a market" in line, process.stderr and process.stderr.read()
             yield process, line.split()[0]
         finally:
             process.kill()
@@ -53,6 +54,38 @@ def test_it_serves_the_market_until_it_is_interrupted() -> None:
         assert process.returncode == 0
         assert out == ""
         assert err == "the market is closed\n"
+
+
+def test_whose_machines_are_run_here_has_the_key(tmp_path: Path) -> None:
+    """Who may rent runs what they like, as root: any other user is refused.
+
+    Neither may they set the clock, nor read what is rented.
+    """
+    if missing := LocalContainers.missing():
+        pytest.skip(missing)
+    folder = tmp_path / "containers"
+    with simulator("--containers", str(folder), "--clock", "manual") as (process, url):
+        assert process.stdout is not None
+        words = dict(word.split("=") for word in process.stdout.readline().split()[1:])
+        key = words["VAST_API_KEY"]
+        assert words["VAST_URL"] == url
+        asks = [
+            ("PUT", "/api/v0/asks/1/", {"image": "x"}),
+            ("GET", "/api/v1/instances/", None),
+            ("GET", "/api/v0/users/current/", None),
+            ("GET", "/__ledger", None),
+            ("GET", "/__events", None),
+            ("GET", "/__clock", None),
+            ("POST", "/__clock", {"advance_s": 60}),
+        ]
+        for wrong in ({}, {"Authorization": "Bearer any-word"}):
+            for method, path, body in asks:
+                reply = httpx.request(method, url + path, json=body, headers=wrong)
+                assert (reply.status_code, reply.json()["error"]) == (401, "auth_error")
+        right = {"Authorization": f"Bearer {key}"}
+        for method, path, body in asks[1:]:
+            reply = httpx.request(method, url + path, json=body, headers=right)
+            assert reply.status_code == 200, reply.text
 
 
 def test_the_faults_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:

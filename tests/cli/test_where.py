@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.cli.session import Constraints
+from advisor.app.constraints import Constraints
 from advisor.hardware.gpus import load_gpus
 from advisor.market.filters import Filters
 from advisor.market.snapshot import load_snapshot
@@ -178,14 +178,11 @@ def test_an_offer_that_is_left_out_says_by_what(
     assert "offer 3 is not among" in gone.stderr
 
 
-def test_a_job_kept_before_there_were_conditions_goes_on_without() -> None:
-    """``advisor run --resume`` has the options as they were then."""
-    kept = {"gpus": (), "num_gpus": (), "min_reliability": None, "max_price": None}
-    kept |= {"regions": (), "verified": None, "min_duration": None}
+def test_nothing_is_asked_for_by_default() -> None:
+    """Neither of the market nor again of what it lists."""
     gpus = load_gpus()
-    asked = Constraints.from_options(kept)
-    assert asked.query(gpus, 5.0) == Query(disk_gb=5.0)
-    assert asked.filters(gpus, []) == Filters()
+    assert Constraints().query(gpus, 5.0) == Query(disk_gb=5.0)
+    assert Constraints().filters(gpus, []) == Filters()
 
 
 def test_a_bid_without_an_offer_is_for_the_best_that_meets_the_conditions(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.main import app, explain
 from advisor.errors import AdvisorError
 

@@ -58,6 +58,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     "gpu-error": FINE,
     "stale-show": FINE | {"instance": "none yet"},
     "lagging-list": FINE | {"instances": "none yet"},
+    "lingering-list": FINE,
+    "outbid": FINE,
     "key-revoked": dict.fromkeys(CALLS, "KeyRefusedError")
     | {"rent": "KeyRefusedError: 0"},
     "redirect-elsewhere": dict.fromkeys(CALLS, "BadAnswerError")

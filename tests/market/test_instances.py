@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
+from advisor.clock import Clock
 from advisor.errors import (
     AdvisorError,
     BadAnswerError,
@@ -17,6 +20,7 @@ from advisor.errors import (
     RateLimitedError,
 )
 from advisor.market.instances import read_instance
+from advisor.market.keys import Key
 from advisor.market.lifecycle import Account, Endpoint
 from advisor.market.registry import rentable
 from advisor.market.vast import VastMarket
@@ -121,6 +125,50 @@ def test_an_instance_on_two_pages_is_one(vast: Vast) -> None:
     assert [(i.instance_id, i.label) for i in found] == [(1, "a"), (2, "b"), (3, "")]
 
 
+def pages_of(first: Callable[[int], list[int]]) -> Callable[..., httpx.Response]:
+    """Return a market whose list has the ids `first(page)` and always goes on."""
+    count = itertools.count()
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        page = next(count)
+        rows = [{"id": number, "label": ""} for number in first(page)]
+        token = f"after-{page}"
+        return httpx.Response(200, json={"instances": rows, "next_token": token})
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("first", "most_pages"),
+    [
+        (lambda _: [], 3),
+        (lambda _: [1, 2, 3], 4),
+        (lambda page: [page // 3 + 1], 121),
+        (lambda page: list(range(25 * page + 1, 25 * page + 26)), 121),
+        (lambda page: list(range(60_000 * page + 1, 60_000 * (page + 1))), 2),
+    ],
+    ids=["empty pages", "the same again", "one in three pages new", "ever more", "vast"],
+)
+def test_a_list_without_an_end_is_left(
+    clock: Clock, first: Callable[[int], list[int]], most_pages: int
+) -> None:
+    """Soon where it brings nothing new, else when two minutes are over."""
+    asked: list[httpx.Request] = []
+    answer = pages_of(first)
+
+    def counted(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return answer(request)
+
+    key = Key("k", "VAST_API_KEY")
+    market = VastMarket(key, transport=httpx.MockTransport(counted), clock=clock)
+    with pytest.raises(MarketError) as caught:
+        market.instances()
+    assert str(caught.value).isprintable()
+    assert len(asked) <= most_pages
+    assert clock.monotonic() <= 120.0
+
+
 ODD_LISTS: dict[str, tuple[int, Any]] = {
     "empty object": (200, {}),
     "null": (200, None),
@@ -135,6 +183,7 @@ ODD_LISTS: dict[str, tuple[int, Any]] = {
     "an id of text": (200, {"instances": [{"id": "7"}], "next_token": None}),
     "an id of zero": (200, {"instances": [{"id": 0}], "next_token": None}),
     "a token of number": (200, {"instances": [], "next_token": 7}),
+    "a token without an end": (200, {"instances": [], "next_token": "t" * 70_000}),
     "full without a token": (200, {"instances": [{"id": i + 1} for i in range(25)]}),
     "fewer than there are": (
         200,
@@ -474,9 +523,20 @@ def test_figures_that_cannot_be_are_not_told() -> None:
     assert (found.num_gpus, found.started_unix_s, found.machine_id) == (None, None, -1)
 
 
+@pytest.mark.parametrize(
+    "odd", [None, -1, 0, 0.0, math.inf, math.nan, True, "dear", "1_0", "", [0.3], {}]
+)
+def test_what_is_no_price_is_none(odd: Any) -> None:
+    """A machine that bills nobody knows what is not taken for one that has a price."""
+    assert read_instance({**RECORD, "dph_total": odd}).usd_per_hour is None
+    assert read_instance({**RECORD, "dph_total": "0.3"}).usd_per_hour == 0.3
+
+
 def test_a_disk_is_billed_by_the_hour_of_a_month() -> None:
     """$/GB and month, times GB, over the 720 hours of the market's month."""
     found = read_instance({**RECORD, "storage_cost": 0.36, "disk_space": 100})
     assert found.storage_usd_per_hour == pytest.approx(0.05)
     told = read_instance({**RECORD, "storage_total_cost": 0.07})
     assert told.storage_usd_per_hour == 0.07
+    beyond = read_instance({**RECORD, "storage_cost": 1e200, "disk_space": 1e200})
+    assert beyond.storage_usd_per_hour is None

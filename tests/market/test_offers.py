@@ -241,6 +241,15 @@ def test_traffic_by_the_tb_counts_where_no_other_price_is(
         ({"dph_total": None, "dph_base": None}, "no_price"),
         ({"dph_total": 0.0, "dph_base": -1.0}, "no_price"),
         ({"dph_total": None, "storage_cost": None}, "no_price"),
+        ({"dph_total": -1}, "no_price"),
+        ({"dph_total": 0}, "no_price"),
+        ({"dph_total": math.inf}, "no_price"),
+        ({"dph_total": True}, "no_price"),
+        ({"dph_total": "dear"}, "no_price"),
+        ({"dph_total": "Infinity"}, "no_price"),
+        ({"dph_total": "1_0"}, "no_price"),
+        ({"dph_total": [0.67]}, "no_price"),
+        ({"dph_total": 1e6}, "no_price"),
         ({"num_gpus": 0}, "unknown_num_gpus"),
         ({"id": None}, "malformed"),
         ({"id": -4}, "malformed"),
@@ -255,6 +264,33 @@ def test_what_cannot_be_an_offer_is_counted(
     offers, excluded = parse_offers([record | change])
     assert len(offers) == 0
     assert excluded == {reason: 1}
+
+
+@pytest.mark.parametrize("silent", [None, math.nan, ""])
+def test_a_price_that_is_not_told_follows_from_its_parts(
+    record: dict[str, Any], silent: Any
+) -> None:
+    """What says nothing contradicts nothing."""
+    price, _ = parse_one(record | {"dph_total": silent}).usd_per_hour(100.0)
+    assert price[0] == pytest.approx(0.30 + 20 / 720)
+
+
+@pytest.mark.parametrize("odd", [-1, math.inf, True, "dear", 1e300])
+@pytest.mark.parametrize(
+    ("field", "column"),
+    [
+        ("dph_base", "dph_base"),
+        ("storage_cost", "storage_usd_per_gb_month"),
+        ("inet_down_cost", "inet_down_usd_per_gb"),
+        ("inet_up_cost", "inet_up_usd_per_gb"),
+        ("min_bid", "min_bid"),
+    ],
+)
+def test_what_is_no_price_multiplies_nothing(
+    record: dict[str, Any], field: str, column: str, odd: Any
+) -> None:
+    """It is unknown: nothing is taken for it but what is stated as an assumption."""
+    assert math.isnan(getattr(parse_one(record | {field: odd}), column)[0])
 
 
 def test_what_is_no_object_is_counted() -> None:

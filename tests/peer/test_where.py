@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.errors import UsageError
 from advisor.market.fields import ALIASES, FIELDS
 from advisor.market.keys import VARIABLE

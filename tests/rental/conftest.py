@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.main import app
 from advisor.errors import AdvisorError
 from advisor.market.keys import VARIABLE
@@ -39,8 +43,20 @@ class Street:
     folder: Path
     run_command: Callable[..., Any]
 
-    def environment(self, machine: str = "here", key: str = KEY) -> Environment:
-        """Return the outside world of a launcher on one of the user's machines."""
+    def environment(
+        self,
+        machine: str = "here",
+        key: str = KEY,
+        gateway: Any = None,
+        skew_s: float = 0,
+    ) -> Environment:
+        """Return the outside world of a launcher on one of the user's machines.
+
+        Parameters
+        ----------
+        gateway : what lies between it and the market
+        skew_s : by which its clock is ahead
+        """
         home = self.folder / machine
         home.mkdir(exist_ok=True)
         return Environment(
@@ -51,8 +67,9 @@ class Street:
                 "ADVISOR_CACHE_DIR": str(home / "cache"),
             },
             home=home,
-            now=lambda: datetime.fromtimestamp(self.world.clock.now(), UTC),
+            now=lambda: datetime.fromtimestamp(self.world.clock.now() + skew_s, UTC),
             folder=home,
+            transport=gateway,
             monotonic=self.world.clock.now,
             sleep=self.sleep,
         )
@@ -60,33 +77,47 @@ class Street:
     def sleep(self, seconds: float) -> None:
         self.world.advance(seconds)
 
-    def launch(self, *words: str, machine: str = "here", key: str = KEY) -> Any:
+    def launch(
+        self, *words: str, machine: str = "here", key: str = KEY, **world: Any
+    ) -> Any:
         """Run one command line as the process would; return its `Outcome`."""
-        outcome = self.run_command(words, self.environment(machine, key))
+        outcome = self.run_command(words, self.environment(machine, key, **world))
         assert KEY not in outcome.stdout + outcome.stderr
         return outcome
 
-    def rent(self, *words: str, machine: str = "here", key: str = KEY) -> Any:
+    def rent(self, *words: str, **world: Any) -> Any:
         """Rent for the workload of the tests."""
-        return self.launch(*RENT, *words, machine=machine, key=key)
+        return self.launch(*RENT, *words, **world)
 
     def run(self, project: Path, script: str, *words: str) -> Any:
         """Run a shell script on a machine, with a folder; the machines must be there."""
         line = [*RUN, "--sync", str(project), *words]
         return self.launch(*line, "--", "sh", "-c", script)
 
-    def rent_beside_others(self, *words: str) -> int:
+    def rent_beside_others(self, *words: str, **world: Any) -> int:
         """Rent in one of several threads; return the exit code.
 
         click's runner would take the streams of the process, which threads share.
         """
-        environment = self.environment()
+        environment = self.environment(**world)
         line = [*RENT, *words]
         try:
             code = app.main(line, "advisor", standalone_mode=False, obj=environment)
         except AdvisorError as error:
             return int(error.exit_status)
         return int(code or 0)
+
+    def console_machine(self, label: str = "mine") -> int:
+        """Rent the dearest machine as in the market's console; return its id."""
+        headers = {"Authorization": f"Bearer {KEY}"}
+        with httpx.Client(base_url=self.url, headers=headers, trust_env=False) as client:
+            body = {"rentable": {"eq": True}, "order": [["dph_total", "desc"]]}
+            offers = client.post("/api/v0/bundles/", json=body).json()["offers"]
+            wish = {"client_id": "me", "image": "x", "disk": 10, "label": label}
+            path = f"/api/v0/asks/{offers[0]['id']}/"
+            answer = client.put(path, json={**wish, "runtype": "ssh"}).json()
+        self.sleep(600.0)
+        return int(answer["new_contract"])
 
     def ledger(self, machine: str = "here") -> Ledger:
         return Ledger(self.folder / machine / "data")
@@ -105,6 +136,103 @@ class Street:
 
     def labels(self) -> list[str]:
         return [str(one["label"]) for one in self.instances()]
+
+
+Send = Callable[[], httpx.Response]
+Act = Callable[[httpx.Request, Send], httpx.Response]
+
+
+@dataclass
+class Gateway(httpx.BaseTransport):
+    """The network, where one kind of request is met by `act`.
+
+    Attributes
+    ----------
+    method, path : of the requests; `path` is a part of it
+    act : gets the request, and what sends it on
+    times : requests that are met so; the rest pass
+    seen : requests that were
+    """
+
+    method: str
+    path: str
+    act: Act
+    times: int = 10**9
+    seen: list[httpx.Request] = field(default_factory=list)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        def send() -> httpx.Response:
+            with httpx.HTTPTransport(verify=False) as network:
+                response = network.handle_request(request)
+                response.read()
+            return response
+
+        wanted = request.method == self.method and self.path in request.url.path
+        if not wanted or len(self.seen) >= self.times:
+            return send()
+        request.read()
+        self.seen.append(request)
+        return self.act(request, send)
+
+
+def twice(_request: httpx.Request, send: Send) -> httpx.Response:
+    """Send a request twice, as HTTP allows for a PUT; the second answer is told."""
+    send()
+    return send()
+
+
+def lost(request: httpx.Request, send: Send) -> httpx.Response:
+    """Send a request, and lose its answer."""
+    send()
+    message = "the connection broke"
+    raise httpx.ReadError(message, request=request)
+
+
+def late(by_s: float, clock: Any) -> Act:
+    """Break the connection; the request takes effect so many simulated seconds later."""
+
+    def act(request: httpx.Request, _send: Send) -> httpx.Response:
+        due = clock.now() + by_s
+
+        def arrive() -> None:
+            while clock.now() < due:
+                time.sleep(0.002)
+            httpx.request(
+                request.method,
+                request.url,
+                content=request.content,
+                headers=request.headers,
+                trust_env=False,
+            )
+
+        threading.Thread(target=arrive, daemon=True).start()
+        message = "the connection broke"
+        raise httpx.ReadError(message, request=request)
+
+    return act
+
+
+def edited(change: Callable[[dict[str, Any]], None]) -> Act:
+    """Change the JSON of an answer."""
+
+    def act(_request: httpx.Request, send: Send) -> httpx.Response:
+        response = send()
+        document = response.json()
+        change(document)
+        body = json.dumps(document).encode()
+        return httpx.Response(response.status_code, json=json.loads(body))
+
+    return act
+
+
+def instead(document: Any) -> Act:
+    """Answer in the market's place, as it would."""
+
+    def act(_request: httpx.Request, send: Send) -> httpx.Response:
+        date = send().headers["Date"]
+        return httpx.Response(200, json=document, headers={"Date": date})
+
+    return act
 
 
 MakeStreet = Callable[..., Street]

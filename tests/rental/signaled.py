@@ -40,7 +40,7 @@ import advisor.cli.rent
 import advisor.cli.run
 import advisor.market.vast
 import advisor.throughput.advice  # what the launches share is imported once
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cli.main import run
 from advisor.market.keys import VARIABLE
 from advisor.ranking import load_tables

@@ -118,7 +118,7 @@ REFUSED: Mapping[str, tuple[tuple[str, ...], str]] = {
         ("--on-demand", "--interruptible", "nvidia-smi"),
         "contradict",
     ),
-    "pay ahead": (("--reserved", "nvidia-smi"), "use --on-demand"),
+    "pay ahead": (("--reserved", "nvidia-smi"), "take on-demand"),
     "no time to run": (
         ("--max-lifetime", "1h", "--start-timeout", "2h", "nvidia-smi"),
         "nothing could run",
@@ -284,17 +284,15 @@ def test_the_python_face_refuses_what_the_command_line_does(name: str) -> None:
             advisor.rented("resnet50", **{name: value})
 
 
-def test_the_python_face_checks_before_it_rents(street: Any) -> None:
+def test_the_python_face_checks_before_it_rents() -> None:
     """A job's name, an image's, a lifetime."""
     for wrong, said in (
         ({"job": ".."}, "cannot name a job"),
         ({"image": "A B"}, "can be no Docker image"),
         ({"max_lifetime_s": 1e12}, "lifetime"),
     ):
-        machine = advisor.rented("resnet50", environment=street.environment(), **wrong)
-        with pytest.raises(UsageError, match=said), machine:
-            pytest.fail("nothing was to be rented")
-    assert street.entries() == []
+        with pytest.raises(UsageError, match=said):
+            advisor.rented("resnet50", **wrong)
 
 
 def test_a_full_disk_is_told_before(

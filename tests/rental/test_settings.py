@@ -1,11 +1,14 @@
-"""Caps and image from `advisor.toml`: the project's, else the user's own."""
+"""Caps and image from `advisor.toml`: a project's file tightens the user's own."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from advisor.errors import UsageError
 from advisor.workloads.load import load_settings
@@ -19,12 +22,35 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_the_project_comes_before_the_user(tmp_path: Path) -> None:
-    """What one does not say, the other may."""
+def test_the_project_tightens_what_the_user_says(tmp_path: Path) -> None:
+    """And never loosens it; what one does not say, the other may."""
     project = written(tmp_path / "a", "[rental]\njob_budget_usd = 30\n")
     own = written(tmp_path / "b", "[rental]\njob_budget_usd = 5\nday_budget_usd = 9.5\n")
     found = load_settings([project, own])
-    assert found == Settings(job_budget_usd=30, day_budget_usd=9.5)
+    assert found == Settings(job_budget_usd=5, day_budget_usd=9.5)
+    assert load_settings([own, project]) == found
+
+
+CAPS = st.none() | st.floats(0.0, 1e9, exclude_min=True)
+SETTINGS = st.builds(
+    Settings,
+    image=st.sampled_from((None, "a:1", "b:2")),
+    image_cuda=st.sampled_from((None, "12.8")),
+    job_budget_usd=CAPS,
+    day_budget_usd=CAPS,
+)
+
+
+@given(project=SETTINGS, own=SETTINGS)
+def test_no_project_loosens_a_cap(project: Settings, own: Settings) -> None:
+    """Whatever it says; the nearer file tells of the image, all or nothing."""
+    both = project.before(own)
+    for name in ("job_budget_usd", "day_budget_usd"):
+        caps = [getattr(one, name) for one in (project, own)]
+        known = [cap for cap in caps if cap is not None]
+        assert getattr(both, name) == (min(known) if known else None)
+    teller = project if (project.image or project.image_cuda) else own
+    assert (both.image, both.image_cuda) == (teller.image, teller.image_cuda)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +65,9 @@ def test_the_project_comes_before_the_user(tmp_path: Path) -> None:
         ("[rental]\njob_budget_usd = 0", "above 0"),
         ("[rental]\njob_budget_usd = '30'", "above 0"),
         ("[rental]\nday_budget_usd = nan", "above 0"),
+        ("[rental]\nday_budget_usd = inf", "above 0"),
         ("[rental]\nday_budget_usd = true", "above 0"),
+        (f"[rental]\nday_budget_usd = 1{'0' * 400}", "above 0"),
         ("[rental]\nimage = 3", "a text"),
         ("[rental]\nimage_archs = 8.0", "a text"),
         ("rental = 3", "a table .rental. is expected"),
@@ -60,3 +88,42 @@ def test_a_cap_of_the_file_is_kept(street: Any, name: str) -> None:
     assert street.rent().exit_code == 6
     option = "--budget" if name == "job" else "--day-budget"
     assert street.rent(option, "50").exit_code == 0
+
+
+def test_a_project_does_not_lift_the_users_own_cap(street: Any) -> None:
+    """Nor for Python; a flag that is typed does."""
+    home = street.folder / "here"
+    written(home, "[rental]\njob_budget_usd = 99999\n")
+    written(home / "data", "[rental]\njob_budget_usd = 0.0001\n")
+    assert street.rent().exit_code == 6
+    assert street.rent("--budget", "50").exit_code == 0
+
+
+def test_a_strangers_file_changes_nothing(street: Any) -> None:
+    """It lies above a cloned project; it is told once, and the user's own caps hold."""
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    home = street.folder / "here"
+    evil = 'day_budget_usd = 99999\nimage = "evil/miner:latest"\n'
+    os.chown(written(home, f"[rental]\n{evil}"), 65534, 65534)
+    own = written(home / "data", "[rental]\nday_budget_usd = 0.0001\n")
+    assert street.rent().exit_code == 6
+    own.write_text("[rental]\nday_budget_usd = 1000\n")
+    done = street.rent()
+    assert done.exit_code == 0
+    assert done.document["image"] != "evil/miner:latest"
+    assert done.stderr.count("is not obeyed") == 1
+
+
+def test_nothing_is_rented_past_a_cap_that_others_may_have_lifted(street: Any) -> None:
+    """The file is the user's: what it said before is not known."""
+    path = written(street.folder / "here", "[rental]\njob_budget_usd = 99999\n")
+    path.chmod(0o666)
+    done = street.rent()
+    assert done.exit_code == 2
+    assert "advisor.toml is not obeyed: others may write it" in done.stderr
+    assert street.entries() == []
+    assert street.rent("--budget", "50", "--day-budget", "50").exit_code == 0
+    ranked = street.launch("rank", "--workload", "resnet50")
+    assert ranked.exit_code == 0
+    assert ranked.stderr.count("is not obeyed") == 1

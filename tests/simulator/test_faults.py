@@ -322,6 +322,35 @@ def lagging_list(renter: Renter) -> None:
     assert renter.listed() == [number]
 
 
+def lingering_list(renter: Renter) -> None:
+    """An instance that has ended is listed for 20 s more, and shown as none at once."""
+    number = renter.rent().json()["new_contract"]
+    renter.client.delete(f"/api/v0/instances/{number}/")
+    renter.world.advance(19.0)
+    assert renter.listed() == [number]
+    assert renter.show(number) is None
+    renter.world.advance(2.0)
+    assert renter.listed() == []
+
+
+def outbid(renter: Renter) -> None:
+    """A rental for a bid runs, is stopped after half an hour, and bills its disk on."""
+    on_demand = renter.rent().json()["new_contract"]
+    number = renter.rent(price=5.0).json()["new_contract"]
+    renter.world.advance(1790.0)
+    assert renter.show(number)["actual_status"] == "running"
+    renter.world.advance(20.0)
+    row = renter.show(number)
+    assert (row["actual_status"], row["intended_status"]) == ("stopped", "running")
+    assert "outbid" in row["status_msg"]
+    assert renter.show(on_demand)["actual_status"] == "running"
+    billed = {one["id"]: one["billed_usd"] for one in renter.rented()}
+    renter.world.advance(3600.0)
+    more_usd = {one["id"]: one["billed_usd"] for one in renter.rented()}[number]
+    assert more_usd - billed[number] == pytest.approx(row["storage_total_cost"])
+    assert renter.show(number)["actual_status"] == "stopped"
+
+
 def key_revoked(renter: Renter) -> None:
     """The key works three times, then the market calls it unknown."""
     assert [renter.me().status_code for _ in range(3)] == [200] * 3
@@ -375,6 +404,8 @@ CHECKS: dict[str, Callable[[Renter], None]] = {
         gpu_error,
         stale_show,
         lagging_list,
+        lingering_list,
+        outbid,
         key_revoked,
         redirect_elsewhere,
         torn_json,

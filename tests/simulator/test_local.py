@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from advisor.errors import UsageError
 from advisor.market.lifecycle import Endpoint
 from advisor.simulator import local
 from advisor.simulator.containers import Container
@@ -45,6 +47,29 @@ def ssh(endpoint: Endpoint, key: Path, command: str) -> str:
     line = ["ssh", *options, f"root@{endpoint.host}", command]
     done = subprocess.run(line, capture_output=True, text=True, timeout=20, check=True)
     return done.stdout
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o703])
+def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
+    """They could let themselves in as root."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(mode)
+    with pytest.raises(UsageError, match="other users may write there"):
+        LocalContainers(shared)
+    shared.chmod(0o755)
+    LocalContainers(shared)
+    LocalContainers(tmp_path / "new")
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    """Whatever its mode is: they may change that."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir(mode=0o700)
+    os.chown(theirs, 65534, 65534)
+    with pytest.raises(UsageError, match="other users may write there"):
+        LocalContainers(theirs)
 
 
 def test_an_instance_answers_and_has_a_home_of_its_own(

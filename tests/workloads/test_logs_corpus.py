@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.workloads.load import load_workload
 
 CORPUS = Path(__file__).parent / "logs_corpus"

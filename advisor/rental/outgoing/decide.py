@@ -6,21 +6,24 @@ import difflib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advisor.errors import UsageError
 from advisor.rental.outgoing.patterns import Pattern
-from advisor.rental.outgoing.repository import REPOSITORY
 from advisor.rental.outgoing.tokens import SecretText
 from advisor.rental.outgoing.walk import (
     HELD_BACK,
+    NEVER_SENT,
     Found,
+    Identity,
     Left,
     Walk,
     entries_of,
     found_at,
+    identity,
     leads_out,
 )
 
@@ -163,7 +166,7 @@ def decide(
     walk = Walk(folder, includes, excludes, private.folders, told)
     walk.run()
     _check_used(includes, walk)
-    there = {one.path: one for one in _all_in(folder, asked.written)}
+    there = {one.path: one for one in _all_in(folder, asked.written, walk.own)}
     before = asked.before
     if before is None:
         before = {path: one.stamp for path, one in there.items()}
@@ -285,20 +288,29 @@ def _secret_in(folder: Path, one: Found, secrets: SecretText) -> str:
     return ", ".join(filter(None, (one.secret, by_text)))
 
 
-def _all_in(folder: Path, inner: str) -> Iterator[Found]:
-    """Yield all files in a folder of the folder, and links that stay in that."""
+def _all_in(folder: Path, inner: str, own: AbstractSet[Identity]) -> Iterator[Found]:
+    """Yield all files in a folder of the folder, and links that stay in that.
+
+    Parameters
+    ----------
+    own : folders that are advisor's
+    """
     if not inner or (folder / inner).is_symlink():
         return
-    for entry in entries_of(folder / inner):
-        path = f"{inner}/{entry.name}"
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name != REPOSITORY:
-                yield from _all_in(folder, path)
-        elif entry.is_symlink():
-            if not leads_out(entry.path, folder):
+    waiting = [inner]
+    while waiting:
+        above = waiting.pop()
+        for entry in entries_of(folder / above):
+            path = f"{above}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                is_own = identity(Path(entry.path)) in own
+                if entry.name not in NEVER_SENT and not is_own:
+                    waiting.append(path)
+            elif entry.is_symlink():
+                if not leads_out(entry.path, folder):
+                    yield found_at(entry.stat(follow_symlinks=False), path)
+            elif entry.is_file():
                 yield found_at(entry.stat(follow_symlinks=False), path)
-        elif entry.is_file():
-            yield found_at(entry.stat(follow_symlinks=False), path)
 
 
 def _within(one: Left, folder: str) -> bool:

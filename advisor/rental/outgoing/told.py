@@ -77,10 +77,14 @@ def size_in_words(size: float) -> str:
     return f"{size:.0f} byte{'s' * (size != 1)}"
 
 
+def printable(name: str) -> str:
+    """Return a name without what a terminal obeys."""
+    return "".join(c if c.isprintable() else "?" for c in name)
+
+
 def _joined(names: Iterable[str], most: int) -> str:
     """Return the first names, and how many there are beside."""
-    # A name may hold what a terminal obeys.
-    all_names = ["".join(c if c.isprintable() else "?" for c in one) for one in names]
+    all_names = list(map(printable, names))
     more = len(all_names) - most
     shown = ", ".join(all_names[:most])
     return f"{shown} and {more:,} more" if more > 0 else shown

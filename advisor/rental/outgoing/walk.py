@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from advisor.errors import UsageError
+from advisor.rental.incoming.names import INCOMING
 from advisor.rental.outgoing.ignored import OWN_IGNORE, NestedIgnores
 from advisor.rental.outgoing.patterns import Pattern
 from advisor.rental.outgoing.repository import REPOSITORY, Rules, rules_of
@@ -32,6 +33,12 @@ Kind = Literal["ignored", "excluded", "secret", "own", "link", "special"]
 HELD_BACK: frozenset[Kind] = frozenset({"secret", "own", "link", "special"})
 """Kinds of what stays here although nobody has said so."""
 
+
+Identity = tuple[int, int]
+"""What a folder is known by, however it is reached: device and number."""
+
+NEVER_SENT = frozenset({REPOSITORY, INCOMING})
+"""Names of folders that go to no machine, which nobody is told of."""
 
 HISTORY = "a whole history of git"
 """What is said of a repository that has no work tree: it has what was ever committed,
@@ -129,6 +136,7 @@ class Walk:
     folders : that go, also empty ones
     left : what stays here
     hits : patterns of the command line that matched something
+    own : folders that are advisor's, as far as they are there
     """
 
     def __init__(
@@ -146,7 +154,7 @@ class Walk:
         self._root = root
         self._includes = includes
         self._excludes = excludes
-        self._own = {known for one in own if (known := _identity(one)) is not None}
+        self.own = {known for one in own if (known := identity(one)) is not None}
         self._told = told
         self._ignores = NestedIgnores(root, OWN_IGNORE)
 
@@ -165,7 +173,7 @@ class Walk:
             entered = []
             for entry in entries_of(self._root / folder):
                 path = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.name == REPOSITORY:
+                if entry.name in NEVER_SENT:
                     continue
                 with suppress(FileNotFoundError):  # it has gone meanwhile
                     inner = self._look_at(entry, path, state)
@@ -230,7 +238,7 @@ class Walk:
         included: Sequence[Pattern],
     ) -> _State | None:
         """Return how it stands with a folder, None if it is not to be entered."""
-        if self._own and _identity(Path(entry.path)) in self._own:
+        if self.own and identity(Path(entry.path)) in self.own:
             self._leave(path, "own", "advisor's own folder")
             return None
         secret = secret_folder(entry.name, _last(path.rpartition("/")[0]))
@@ -345,7 +353,7 @@ def leads_out(link: str, root: Path) -> str:
     return ""
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
+def identity(folder: Path) -> Identity | None:
     """Return what a folder is known by, however it is reached."""
     try:
         status = folder.stat()

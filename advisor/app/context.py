@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from advisor.app.notices import say
 from advisor.clock import Clock, utc_now
 from advisor.errors import UsageError
 from advisor.resources import STORE, cache_folder, chosen_models_folder, data_folder
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from advisor.software.registry import ConfigCache
     from advisor.workloads.profile import Workload
     from advisor.workloads.settings import Settings
+    from advisor.workloads.trust import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Environment:
     folder : working folder
     transport : carries HTTP requests; None for the real network
     monotonic, sleep : as in `Clock`
+    told : takes a line for people
     """
 
     variables: Mapping[str, str]
@@ -46,6 +49,14 @@ class Environment:
     transport: httpx.BaseTransport | None = None
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    told: Callable[[str], None] = say
+    _said: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+
+    def tell_once(self, line: str) -> None:
+        """Tell people something that a command may come upon several times."""
+        if line not in self._said:
+            self._said.add(line)
+            self.told(line)
 
     @classmethod
     def of_this_process(cls) -> Self:
@@ -89,12 +100,35 @@ class Environment:
     @property
     def library(self) -> Library:
         """The profiles of the project, of the user, and the built-in ones."""
-        return library_of(self.data_folder, self.folder)
+        found = library_of(self.data_folder, self.folder)
+        self._tell_refused(found.refused)
+        return found
 
     @property
     def settings(self) -> Settings:
         """What the files of the project and the user say of rentals."""
-        return load_settings(project_files(self.data_folder, self.folder))
+        files = project_files(self.data_folder, self.folder)
+        self._tell_refused(files.refused)
+        return load_settings(files.obeyed)
+
+    @property
+    def rental_settings(self) -> Settings:
+        """The same where money is spent by it.
+
+        Raises
+        ------
+        UsageError
+            if a file of the user's own is not obeyed: a cap in it would be lost
+        """
+        for one in project_files(self.data_folder, self.folder).refused:
+            if one.is_own:
+                message = f"{one}; nothing is rented past caps that may be in it"
+                raise UsageError(message)
+        return self.settings
+
+    def _tell_refused(self, refused: Iterable[Refused]) -> None:
+        for one in refused:
+            self.tell_once(f"{one}; its caps, image and profiles do not count")
 
     @property
     def image_configs(self) -> ConfigCache:

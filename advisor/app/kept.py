@@ -1,6 +1,6 @@
 """What the user's own file tells a command: runs, fates of bids, blocked machines.
 
-Apart from `session`, since who keeps nothing need not import it.
+Apart from `own_data`, since who keeps nothing need not import it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from advisor.cli.environment import Environment
+from advisor.app.context import Environment
 from advisor.cost.hazard import BidHazard
 from advisor.cost.job import Job
 from advisor.errors import UsageError

@@ -1,0 +1,211 @@
+"""A rental that is thought through, from its spec: what is asked, ranked and checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from advisor.app.context import Environment
+from advisor.app.own_data import with_kept_data
+from advisor.app.rent import RentSpec
+from advisor.choice import Choice
+from advisor.cost.job import Job
+from advisor.cost.terms import SECONDS_PER_HOUR
+from advisor.errors import AdvisorError
+from advisor.market.filters import Filters
+from advisor.market.lifecycle import Instance
+from advisor.market.registry import rentable
+from advisor.market.types import Answer
+from advisor.ranking import Ranking, load_tables, rank
+from advisor.rental.caps import Caps
+from advisor.rental.desk import Desk, open_desk
+from advisor.rental.labels import job_of, read_label
+from advisor.rental.misfits import misfits_of
+from advisor.rental.preflight import check_programs, check_room
+from advisor.rental.probe import probe
+from advisor.rental.request import RentRequest
+from advisor.rental.ssh import Ssh, ensure_key
+from advisor.rental.watchdog import onstart_script
+from advisor.software.misfit import Symptom
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A rental that is thought through.
+
+    Attributes
+    ----------
+    desk : where it is made
+    request : what is rented
+    job : what it is for
+    key_file : private ssh key that the machine lets in
+    """
+
+    desk: Desk
+    request: RentRequest
+    job: Job
+    key_file: Path
+
+
+def open_rental_desk(environment: Environment, market: str) -> Desk:
+    """Return the desk of the user's account on a market.
+
+    Raises
+    ------
+    UsageError
+        if nothing can be rented there
+    """
+    opened = rentable(environment.open_market(market))
+    return open_desk(opened, environment.data_folder, environment.clock, environment.told)
+
+
+def check_machine(environment: Environment) -> None:
+    """Refuse to rent where this machine could not even write it down.
+
+    Raises
+    ------
+    AdvisorError
+        if a program is missing, or a disk is full
+    """
+    check_programs("ssh", "ssh-keygen")
+    check_room(environment.data_folder)
+
+
+def plan(
+    environment: Environment,
+    spec: RentSpec,
+    *,
+    wait_for_ssh: bool,
+    goes_on: bool = False,
+) -> Plan:
+    """Return what a spec asks for.
+
+    Parameters
+    ----------
+    wait_for_ssh : the machine is ready when ssh answers, not when it runs
+    goes_on : a job is resumed: what it has met still holds
+
+    Raises
+    ------
+    AdvisorError
+        if no rental can be made so, or not from this machine
+    """
+    check_machine(environment)
+    caps = caps_of(environment, spec)
+    job = spec.job.job(environment)
+    # The market rents whole gigabytes; the price is that of what is rented.
+    job = replace(job, disk_gb=float(math.ceil(job.disk_gb)))
+    tables = load_tables(environment.models)
+    choice = Choice(
+        deadline_h=None
+        if spec.deadline_s is None
+        else spec.deadline_s / SECONDS_PER_HOUR,
+        budget_usd=caps.job_usd,
+        max_epoch_usd=spec.max_epoch_usd,
+        max_usd_per_hour=spec.offers.unlisted_max_price(job.rental),
+    )
+
+    listed: Filters | None = None
+
+    def ranked(answer: Answer) -> Ranking:
+        nonlocal listed
+        if listed is None:
+            for slip in spec.offers.slips(tables.gpus, answer.records):
+                environment.told(slip)
+        # One offer that is looked at again does not tell which names there are.
+        if listed is None or len(answer.records) > 1:
+            listed = spec.offers.filters(tables.gpus, answer.records, job.rental)
+        known, kept = with_kept_data(environment, answer, job, listed)
+        return rank(answer.records, known, tables, kept, choice)
+
+    desk = open_rental_desk(environment, spec.market)
+    key_file, public_key = ensure_key(environment.data_folder / "ssh")
+    own_release = desk.market.self_release("$CONTAINER_ID")
+
+    def onstart(ends_at: float) -> str:
+        return onstart_script(
+            own_release,
+            now=desk.now(),
+            ends_at=ends_at,
+            heartbeat_s=spec.lease_s,
+            public_key=public_key,
+        )
+
+    def answers(instance: Instance) -> bool:
+        return ssh_to(environment, key_file, instance).answers()
+
+    def probed(instance: Instance, num_gpus: int) -> Symptom | None:
+        return probe(ssh_to(environment, key_file, instance), num_gpus).symptom
+
+    name = spec.name or job_of(job.workload.name)
+    request = RentRequest(
+        job=name,
+        query=spec.offers.query(tables.gpus, job.disk_gb, job.rental),
+        rank=ranked,
+        disk_gb=job.disk_gb,
+        onstart=onstart,
+        caps=caps,
+        misfits=misfits_of(desk, name, begins=not goes_on),
+        lifetime_s=spec.max_lifetime_s,
+        attempts=spec.attempts,
+        start_timeout_s=spec.start_timeout_s,
+        answers=answers if wait_for_ssh else None,
+        probe=probed if wait_for_ssh else None,
+        interruptible=job.rental == "interruptible",
+    )
+    return Plan(desk, request, job, key_file)
+
+
+def caps_of(environment: Environment, spec: RentSpec) -> Caps:
+    """Return what may be spent: as it is asked for now, else as the user's files say.
+
+    Raises
+    ------
+    UsageError
+        if a file is torn, or may be written by others: a cap in it would be lost
+    """
+    if spec.budget_usd is not None and spec.day_budget_usd is not None:
+        return Caps(spec.budget_usd, spec.day_budget_usd)
+    settings = environment.rental_settings
+    return Caps(
+        settings.job_budget_usd if spec.budget_usd is None else spec.budget_usd,
+        settings.day_budget_usd if spec.day_budget_usd is None else spec.day_budget_usd,
+    )
+
+
+def ssh_to(environment: Environment, key_file: Path, instance: Instance) -> Ssh:
+    """Return the ssh connection to an instance; each has known hosts of its own.
+
+    Raises
+    ------
+    AdvisorError
+        if the instance has no label of ours
+    """
+    known_hosts = known_hosts_of(environment, instance)
+    return Ssh(instance.ssh, key_file, known_hosts, environment.clock)
+
+
+def known_hosts_of(environment: Environment, instance: Instance) -> Path:
+    """Return the file of an instance's host keys.
+
+    It is named by the part of our label that no other has: two markets may give two
+    machines one id, and what a market says is no path.
+
+    Raises
+    ------
+    AdvisorError
+        if the instance has no label of ours
+    """
+    label = read_label(instance.label)
+    if label is None:
+        message = (
+            f"instance {instance.instance_id} has the label {instance.label[:80]!r}, "
+            "which is none of ours: nothing is sent to it"
+        )
+        raise AdvisorError(message)
+    folder = environment.data_folder / "known_hosts"
+    # Until November 2026 the whole label named it; a label of ours holds no separator.
+    before = folder / instance.label.replace(":", "+")
+    now = folder / label.token
+    return before if before.exists() and not now.exists() else now

@@ -1,0 +1,123 @@
+"""A launcher's hold on a rental: a lease that it renews, and loses where it hangs.
+
+The lock of `Desk.work_on` tells that a launcher lives, not that it works: one that was
+stopped, or hangs, has it for ever. So the ledger has a lease beside it. Who does not
+renew it may be succeeded, and whoever wakes up after that acts no more.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from advisor.errors import LeaseLostError, StoreError
+from advisor.rental.desk import Desk
+from advisor.store.ledger import Entry
+
+LEASE_S = 600.0
+"""Seconds without renewal after which a launcher may be succeeded; an assumption."""
+
+RENEW_S = 60.0
+
+
+class Hold:
+    """The hold of one process on one rental.
+
+    Parameters
+    ----------
+    desk : where it is rented
+    label : of the rental
+    """
+
+    def __init__(self, desk: Desk, label: str) -> None:
+        self.token = secrets.token_hex(8)
+        self._desk = desk
+        self._label = label
+        self._renewed_at: float | None = None
+        self._told = False
+        self._turn = threading.Lock()
+
+    def begun_with(self, entry: Entry) -> None:
+        """Take it that an entry was written with this hold."""
+        self._renewed_at = entry.intended_at
+
+    def succeed(self, entry: Entry) -> None:
+        """Take a rental over whose launcher is known to be dead.
+
+        Raises
+        ------
+        LeaseLostError
+            if it has ended
+        StoreError
+            if that cannot be written
+        """
+        self._desk.ledger.let_go(entry.label, entry.holder)
+        now = self._desk.now()
+        self._desk.ledger.lease(entry.label, self.token, now, now + LEASE_S)
+        self._renewed_at = now
+
+    def renew(self) -> None:
+        """Renew the lease if it is time to.
+
+        A ledger that cannot be written is told, once: nobody can have succeeded us in it.
+
+        Raises
+        ------
+        LeaseLostError
+            if another process works on the rental by now, or it has ended
+        """
+        with self._turn:
+            now = self._desk.now()
+            renewed_at = self._renewed_at
+            if renewed_at is not None and 0.0 <= now - renewed_at < RENEW_S:
+                return
+            try:
+                self._desk.ledger.lease(self._label, self.token, now, now + LEASE_S)
+            except LeaseLostError:
+                raise
+            except StoreError as error:
+                if not self._told:
+                    self._desk.told(str(error))
+                self._told = True
+                return
+            self._renewed_at, self._told = now, False
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Renew the lease in a thread while a block runs, which may do so itself.
+
+        A lease that is lost is told by the block's own `renew`.
+        """
+        over = threading.Event()
+
+        def keep() -> None:
+            while not over.wait(RENEW_S / 2.0):
+                try:
+                    self.renew()
+                except LeaseLostError as error:
+                    self._desk.told(str(error))
+                    return
+
+        thread = threading.Thread(target=keep, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+def hangs(desk: Desk, label: str) -> bool:
+    """Say whether the launcher that has a rental's lock does not renew its lease.
+
+    It is looked at twice: a computer that has slept wakes its launchers, too.
+    """
+    for pause_s in (0.0, RENEW_S):
+        if pause_s:
+            desk.sleep(pause_s)
+        until = desk.ledger.entry(label).lease_until
+        if until is None or desk.now() < until:
+            return False
+    return True

@@ -1,0 +1,253 @@
+"""A folder on a machine is copied into a folder here, of no more than was allowed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from advisor.errors import RemoteError
+from advisor.rental.incoming.listing import Listing, ask_for
+from advisor.rental.incoming.names import USELESS
+from advisor.rental.incoming.place import Placing, Record, resolve_links, total_bytes
+from advisor.rental.incoming.room import Room, TooMuchError, free_bytes
+from advisor.rental.incoming.stage import PARTIAL, Stage, staged
+from advisor.rental.outgoing.decide import GB
+from advisor.rental.outgoing.told import printable, size_in_words
+from advisor.rental.ssh import Ssh
+from advisor.rental.sync import rsync
+
+MAX_RESULTS_GB = 50.0
+"""Most that comes back unless the user allows more: the weights of a model of 7e9
+parameters with AdamW's state, and room for the optimizer's copies, are 84 GB at most, and
+hardly any job here keeps one; an assumption."""
+
+_STILL_S = 1800.0
+"""Seconds without a byte after which copying is ended: rsync itself ends in a minute of
+silence, which a machine that keeps us busy does not make; an assumption."""
+
+_SIZED_EVERY_S = 1.0
+_SIZING_SHARE = 0.1  # of the time may go into looking at sizes
+_NAMED = 3
+
+
+@dataclass(slots=True)
+class Incoming:
+    """What may come back from the machines of one launcher, and what has.
+
+    Attributes
+    ----------
+    told : takes a line for people
+    max_bytes : most that comes, of all folders together
+    option : by which the user allows more
+    free : returns how many bytes are free on the disk of a folder
+    record : what has come
+    """
+
+    told: Callable[[str], None]
+    max_bytes: float
+    option: str
+    free: Callable[[Path], int] = free_bytes
+    record: Record = field(default_factory=dict)
+    _said: set[str] = field(default_factory=set)
+
+    def pull(
+        self,
+        ssh: Ssh,
+        remote: str,
+        folder: Path,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Copy what is in a folder on the machine into a folder here.
+
+        Nothing is deleted here. Files that are there replace those of the same name here.
+        Links are copied as the files in the folder that they lead to; others, devices and
+        the like never. What a program here would obey gets another name, see `names`.
+        Where copying breaks off, the files that have come whole are in their places.
+
+        Parameters
+        ----------
+        remote : there, relative to the home folder
+        folder : here; it is made
+        meanwhile : called while files come; if it raises, copying is ended
+
+        Raises
+        ------
+        UsageError
+            if there is no rsync here
+        TooMuchError
+            if it is more than may come, or than there is room for
+        RemoteError
+            if it cannot be copied, or not be written here
+        """
+        try:
+            self._pull(ssh, remote, folder, meanwhile)
+        except OSError as error:
+            message = f"what comes back cannot be written: {error.strerror}: {folder}"
+            raise RemoteError(message) from error
+
+    def _pull(
+        self, ssh: Ssh, remote: str, folder: Path, meanwhile: Callable[[], None]
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        place = folder.resolve()
+        listing = ask_for(ssh, remote)
+        room = Room.of(place, self.free)
+        room.check()
+        if listing.size is not None and listing.size > self.max_bytes:
+            raise self._too_much(listing.size, remote)
+        with staged(place, f"{ssh.known_hosts}:{remote}") as stage:
+            stage.show(self._known(place, listing))
+            if listing.size is not None:
+                room.check(max(listing.size - stage.shown_bytes, 0))
+            with self._placing(stage, listing, room, remote):
+                self._copy(ssh, remote, stage, room, meanwhile)
+
+    def _known(self, place: Path, listing: Listing) -> Iterator[str]:
+        """Yield what need not come again: not where a link leads to, unless it is ours.
+
+        Its content is to be had under the link's name, too, and only what came may be.
+        """
+        targets = set(listing.links.values())
+        for path in listing.files:
+            if path not in targets or (place, path) in self.record:
+                yield path
+
+    def _copy(
+        self,
+        ssh: Ssh,
+        remote: str,
+        stage: Stage,
+        room: Room,
+        meanwhile: Callable[[], None],
+    ) -> None:
+        options = [f"--exclude={name}" for name in USELESS]
+        options += ["-r", "--executability", "--chmod=u+rwX"]
+        options += [f"--partial-dir={PARTIAL}", f"--temp-dir={stage.aside.absolute()}"]
+
+        def too_much(size: int) -> TooMuchError:
+            return self._too_much(size, remote)
+
+        watch = _Watch(stage, room, self.max_bytes, too_much, meanwhile)
+        try:
+            rsync(
+                ssh,
+                options,
+                lambda host: [f"{host}:{remote}/", f"{stage.tree}/"],
+                watch.look,
+            )
+        except TooMuchError:
+            raise
+        except RemoteError:  # rsync itself may have met the bounds
+            watch.check()
+            raise
+
+    @contextmanager
+    def _placing(
+        self, stage: Stage, listing: Listing, room: Room, remote: str
+    ) -> Iterator[None]:
+        """Move what a block has copied to its place, also if that breaks off."""
+        try:
+            yield
+        except TooMuchError:
+            stage.remove()
+            raise
+        except BaseException:
+            if total_bytes(self.record, stage) <= self.max_bytes:
+                self._place(stage, ())
+            raise
+        try:
+            left = resolve_links(stage, listing.links, self.record, room)
+            if (size := total_bytes(self.record, stage)) > self.max_bytes:
+                raise self._too_much(size, remote)
+        except TooMuchError:
+            stage.remove()
+            raise
+        self._place(stage, (*listing.other_links, *left))
+
+    def _place(self, stage: Stage, links: Iterable[str]) -> None:
+        placing = Placing(stage, self.record)
+        placing.run()
+        self._tell("got other names here, since programs obey theirs", placing.renamed)
+        self._tell("are links to elsewhere and stay there", links)
+        self._tell("are no files and stay there", placing.left)
+
+    def _tell(self, what: str, names: Iterable[str]) -> None:
+        """Tell of names that nothing was told of so far."""
+        new = [name for name in names if name not in self._said]
+        self._said.update(new)
+        if new:
+            shown = ", ".join(map(printable, new[:_NAMED]))
+            more = f" and {len(new) - _NAMED:,} more" if len(new) > _NAMED else ""
+            self.told(f"of what the machine sent {len(new):,} {what}: {shown}{more}")
+
+    def _too_much(self, size: int, remote: str) -> TooMuchError:
+        return TooMuchError(
+            f"{remote} has {size_in_words(size)}, more than the "
+            f"{self.max_bytes / GB:g} GB that may come back: raise {self.option}"
+        )
+
+
+class _Watch:
+    """Looks after what rsync writes, while it does.
+
+    rsync and the machine say how much comes; it is this machine's disk that tells.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        room: Room,
+        max_bytes: float,
+        too_much: Callable[[int], TooMuchError],
+        meanwhile: Callable[[], None],
+    ) -> None:
+        self._stage, self._room, self._max_bytes = stage, room, max_bytes
+        self._too_much = too_much
+        self._meanwhile = meanwhile
+        self._bound: int | None = None
+        self._size, self._grew_at = 0, time.monotonic()
+        self._next_look = self._next_size = self._grew_at
+
+    def look(self, process: int) -> None:
+        """Raise if copying is to be ended."""
+        if self._bound != process:
+            self._bound = process
+            _bound_files(process, min(self._max_bytes, self._room.left_bytes))
+        self._room.check()
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _SIZED_EVERY_S
+            self._meanwhile()
+        if now >= self._next_size:
+            self.check()
+            took = time.monotonic() - now
+            self._next_size = now + max(_SIZED_EVERY_S, took / _SIZING_SHARE)
+
+    def check(self) -> None:
+        """Raise if too much has come, or nothing for too long."""
+        self._room.check()
+        size, now = self._stage.size(), time.monotonic()
+        if size > self._max_bytes:
+            raise self._too_much(size)
+        if size != self._size:
+            self._size, self._grew_at = size, now
+        if now - self._grew_at > _STILL_S:
+            message = f"nothing has come for {_STILL_S / 60:.0f} minutes"
+            raise RemoteError(message)
+
+
+def _bound_files(process: int, most: float) -> None:
+    """Bound the size of each file that a process writes, where a system can do that.
+
+    A file of zeros takes no time to come: no look at the disk is fast enough.
+    """
+    if sys.platform == "linux":
+        import resource  # noqa: PLC0415  (there is none on other systems)
+
+        bound = max(int(most), 0) + 1
+        with suppress(ProcessLookupError):
+            resource.prlimit(process, resource.RLIMIT_FSIZE, (bound, bound))

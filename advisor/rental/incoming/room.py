@@ -1,0 +1,65 @@
+"""Room on a disk of ours, of which a machine may not take the last."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from advisor.errors import RemoteError
+
+LEAST_FREE_BYTES = 500 * 1000**2
+"""What is left free, or half of what was free where that is less: the ledger, and
+whatever else the user does here, go on; an assumption."""
+
+
+class TooMuchError(RemoteError):
+    """What a machine sends is more than may come, or than there is room for."""
+
+
+def free_bytes(folder: Path) -> int:
+    """Return what is free on the disk of a folder."""
+    return shutil.disk_usage(folder).free
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What may be written on the disk of a folder.
+
+    Attributes
+    ----------
+    folder : on the disk
+    least_bytes : what is to be left free
+    free : returns how many bytes are
+    """
+
+    folder: Path
+    least_bytes: int
+    free: Callable[[Path], int]
+
+    @classmethod
+    def of(cls, folder: Path, free: Callable[[Path], int] = free_bytes) -> Room:
+        """Return the room there is now."""
+        return cls(folder, min(LEAST_FREE_BYTES, free(folder) // 2), free)
+
+    @property
+    def left_bytes(self) -> int:
+        """What may be written; below 0 where too little is free already."""
+        return self.free(self.folder) - self.least_bytes
+
+    def check(self, more: int = 0) -> None:
+        """Refuse to write what leaves too little.
+
+        Raises
+        ------
+        TooMuchError
+            with what is free
+        """
+        if self.left_bytes < more:
+            free = self.free(self.folder) / 1e6
+            what = f"{more / 1e6:,.0f} MB more do not fit: " if more else ""
+            message = (
+                f"{what}the disk of {self.folder} has {free:,.0f} MB free: free some"
+            )
+            raise TooMuchError(message)

@@ -1,0 +1,60 @@
+"""Contracts that nobody meant to make, found by their labels, are ended.
+
+A request that rents is sent once, and yet it may be carried out twice (HTTP lets a
+gateway repeat a PUT), or long after its connection broke. Whoever looks at the market's
+list, for whatever reason, ends what such a request has left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from advisor.errors import AdvisorError, MarketError
+from advisor.market.lifecycle import Instance
+from advisor.rental.desk import Desk
+from advisor.rental.interrupts import shielded
+from advisor.rental.release import end_instance
+from advisor.store.ledger import Entry
+
+GIVEN_UP = frozenset({"refused", "released"})
+"""States in which nothing of a label should be on the market."""
+
+
+def end_strays(desk: Desk, listed: Mapping[str, Sequence[Instance]]) -> None:
+    """End what the market lists under labels of the ledger and should not be there.
+
+    That is what was given up, and a second contract of one request. What cannot be ended
+    now, or a ledger that cannot be read, is told: `reconcile` tries again.
+    """
+    try:
+        entries = desk.ledger.entries(desk.account)
+        for label, number, why in strays(entries, listed):
+            desk.told(f"instance {number}: {why}; it is ended")
+            with shielded(f"ending instance {number}"):
+                end_instance(desk, label, number)
+    except AdvisorError as error:
+        desk.told(str(error))
+
+
+def look_for_strays(desk: Desk) -> None:
+    """Look at the market's list for contracts that nobody meant to make."""
+    try:
+        listed = desk.listed()
+    except MarketError:  # the next look is soon
+        return
+    end_strays(desk, listed)
+
+
+def strays(
+    entries: Sequence[Entry], listed: Mapping[str, Sequence[Instance]]
+) -> Iterator[tuple[str, int, str]]:
+    """Yield label, instance and reason of what should not be there.
+
+    A label whose launcher has not yet said which instance is its own is left to that.
+    """
+    for entry in entries:
+        for instance in listed.get(entry.label, ()):
+            if entry.state in GIVEN_UP:
+                yield entry.label, instance.instance_id, "it was given up"
+            elif entry.instance_id not in (None, instance.instance_id):
+                yield entry.label, instance.instance_id, "a second one of one request"

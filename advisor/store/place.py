@@ -1,0 +1,31 @@
+"""Which computer, and which data folder on it, a rental was written down by.
+
+A data folder may be copied, and then two computers have one ledger each with the same
+rentals in it: who wrote a rental knows by its locks whether its launcher is alive, the
+other one does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from functools import cache
+from pathlib import Path
+
+_MACHINE_ID = Path("/etc/machine-id")
+"""One of each installation, on Linux (machine-id(5)); not to be shown as it is."""
+
+
+def place_of(folder: Path) -> str:
+    """Return the place of a data folder: host name, installation, path."""
+    return f"{_computer()}:{folder.resolve()}"
+
+
+@cache
+def _computer() -> str:
+    try:
+        installation = _MACHINE_ID.read_bytes().strip()
+    except OSError:  # no Linux: the host's name must do
+        installation = b""
+    digest = hashlib.sha256(b"advisor:" + installation).hexdigest()[:12]
+    return f"{platform.node()}/{digest}"

@@ -1,0 +1,77 @@
+"""A place says which computer, and which data folder on it, wrote a rental down."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from advisor.store import place
+from advisor.store.place import place_of
+
+
+@pytest.fixture(autouse=True)
+def _anew() -> Iterator[None]:
+    """Ask who this computer is in each test, and after it."""
+    place._computer.cache_clear()
+    yield
+    place._computer.cache_clear()
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file that names this computer's installation."""
+    path = tmp_path / "machine-id"
+    path.write_text("0123456789abcdef0123456789abcdef\n")
+    monkeypatch.setattr(place, "_MACHINE_ID", path)
+    monkeypatch.setattr(place.platform, "node", lambda: "desk")
+    return path
+
+
+def test_a_folder_has_one_place(installed: Path, tmp_path: Path) -> None:
+    """However it is named; another folder has another one."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    told = place_of(tmp_path / "data")
+    assert told == place_of(tmp_path / "link" / "data")
+    assert told == place_of(Path(os.path.relpath(tmp_path / "data")))
+    assert told != place_of(tmp_path / "other")
+    assert told.startswith("desk/")
+    assert told.endswith(f":{tmp_path.resolve() / 'data'}")
+
+
+def test_another_installation_is_another_computer(
+    installed: Path, tmp_path: Path
+) -> None:
+    """Also under the same name, as clones have it."""
+    told = place_of(tmp_path)
+    installed.write_text("another")
+    place._computer.cache_clear()
+    assert place_of(tmp_path) != told
+
+
+def test_the_systems_own_id_is_not_told(installed: Path, tmp_path: Path) -> None:
+    """It is confidential (machine-id(5)): a digest of ours stands for it."""
+    told = place_of(tmp_path).removesuffix(str(tmp_path))
+    assert installed.read_text().strip()[:8] not in told
+    assert len(told) == len("desk/") + 12 + 1
+
+
+def test_where_no_system_tells_its_id_the_name_must_do(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS; another name is another computer."""
+    installed.unlink()
+    told = place_of(tmp_path)
+    assert told == place_of(tmp_path)
+    place._computer.cache_clear()
+    monkeypatch.setattr(place.platform, "node", lambda: "lap")
+    assert place_of(tmp_path) == told.replace("desk", "lap", 1)
+
+
+def test_who_this_is_is_asked_once(installed: Path, tmp_path: Path) -> None:
+    """A file that goes away under a launcher makes no other computer of it."""
+    told = place_of(tmp_path)
+    installed.unlink()
+    assert place_of(tmp_path) == told
