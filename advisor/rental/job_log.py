@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
@@ -63,7 +64,7 @@ class JobLog:
 
     def write(self, piece: bytes) -> None:
         """Keep a piece of what it prints; what cannot be kept is told once, no error."""
-        self._end = (self._end + piece)[-_END_BYTES:]
+        self._end = (self._last() + piece)[-_END_BYTES:]
         before = self._size
         try:
             if self._size + len(piece) > self._most:
@@ -94,11 +95,15 @@ class JobLog:
 
     def end(self) -> str:
         """Return the last of what the command has printed."""
+        return self._last().decode(errors="replace")
+
+    def _last(self) -> bytes:
+        """Return the last of it; what another launcher has kept is in the file."""
         if not self._end and self._size:
-            with self.path.open("rb") as file:
+            with suppress(OSError), self.path.open("rb") as file:
                 file.seek(max(self._size - _END_BYTES, 0))
                 self._end = file.read(_END_BYTES)
-        return self._end.decode(errors="replace")
+        return self._end
 
     def _append(self, piece: bytes) -> None:
         if self._file is None:

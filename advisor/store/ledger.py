@@ -39,10 +39,10 @@ from advisor.store.entry import (
     Torn,
     parsed,
     parsed_step,
-    plain_text,
     row_of,
 )
 from advisor.store.reserve import Reserve
+from advisor.store.sense import plain_text
 
 __all__ = ["CLOSED", "Entry", "Ledger", "State", "Step", "Torn"]
 
@@ -201,7 +201,8 @@ class Ledger:
         """Note that a rental is given to who uses it: its traffic is paid from now on."""
 
         def note(before: Entry) -> Entry:
-            return replace(before, handed_at=before.handed_at or at)
+            first = at if before.handed_at is None else before.handed_at
+            return replace(before, handed_at=first)
 
         return self._change(label, note)
 
@@ -403,9 +404,16 @@ def _row(entry: Entry) -> list[object]:
 
 
 def _tell(store: sqlite3.Connection, entry: Entry, at: float) -> None:
+    """Write the state of a rental into its history."""
+    reason = plain_text(entry.reason)
+    try:
+        parsed_step((at, entry.state, reason))
+    except ValueError as error:
+        message = f"rental {entry.label} cannot be written down: {error}"
+        raise AdvisorError(message) from None
     store.execute(
         "INSERT INTO rental_event VALUES (?, ?, ?, ?)",
-        (entry.label, at, entry.state, plain_text(entry.reason)),
+        (entry.label, at, entry.state, reason),
     )
 
 

@@ -296,6 +296,35 @@ def test_a_lease_goes_on_through_the_steps_and_is_none_of_them(ledger: Ledger) -
     assert len(ledger.history(ENTRY.label)) == 2
 
 
+@pytest.mark.parametrize("state", sorted(CLOSED))
+def test_nobody_works_on_what_has_ended(ledger: Ledger, state: State) -> None:
+    """Its holder loses it then; to let go is no error."""
+    ledger.lease(ENTRY.label, "one", 1000.0, 9000.0)
+    for step in WAYS[state].split():
+        ledger.advance(ENTRY.label, step, 1001.0)
+    with pytest.raises(LeaseLostError, match=f"is {state}: nobody works on it"):
+        ledger.lease(ENTRY.label, "one", 1002.0, 9000.0)
+    ledger.let_go(ENTRY.label, "one")
+    assert ledger.entry(ENTRY.label).holder == ""
+
+
+def test_use_is_noted_once(ledger: Ledger) -> None:
+    """Its traffic is paid from the first time on; that is no step."""
+    assert ledger.note_use(ENTRY.label, 0.0).handed_at == 0.0
+    assert ledger.note_use(ENTRY.label, 1100.0).handed_at == 0.0
+    assert ledger.entry(ENTRY.label).handed_at == 0.0
+    assert len(ledger.history(ENTRY.label)) == 1
+
+
+@pytest.mark.parametrize("at", [math.nan, math.inf, -1.0])
+def test_a_step_at_no_time_is_refused(ledger: Ledger, at: float) -> None:
+    """It could not be read again; the rental is as it was."""
+    with pytest.raises(AdvisorError, match="written down: the time of a step is"):
+        ledger.advance(ENTRY.label, "unknown", at)
+    assert ledger.entry(ENTRY.label) == ENTRY
+    assert len(ledger.history(ENTRY.label)) == 1
+
+
 def test_a_lease_without_an_end_is_free(ledger: Ledger) -> None:
     """A torn one keeps nobody away."""
     wreck(ledger, "UPDATE rental SET holder = 'one'")

@@ -97,8 +97,9 @@ class Incoming:
         listing = ask_for(ssh, remote)
         room = Room.of(place, self.free)
         room.check()
-        if listing.size is not None and listing.size > self.max_bytes:
-            raise self._too_much(listing.size, remote)
+        elsewhere = sum(one.size for (at, _), one in self.record.items() if at != place)
+        if listing.size is not None and listing.size + elsewhere > self.max_bytes:
+            raise self._too_much(listing.size + elsewhere, remote)
         with staged(place, f"{ssh.known_hosts}:{remote}") as stage:
             stage.show(self._known(place, listing))
             if listing.size is not None:
@@ -157,7 +158,8 @@ class Incoming:
             raise
         except BaseException:
             if total_bytes(self.record, stage) <= self.max_bytes:
-                self._place(stage, ())
+                with suppress(OSError):  # it is the first error that is told
+                    self._place(stage, ())
             raise
         try:
             left = resolve_links(stage, listing.links, self.record, room)
@@ -186,8 +188,8 @@ class Incoming:
 
     def _too_much(self, size: int, remote: str) -> TooMuchError:
         return TooMuchError(
-            f"{remote} has {size_in_words(size)}, more than the "
-            f"{self.max_bytes / GB:g} GB that may come back: raise {self.option}"
+            f"with {remote} of the machine {size_in_words(size)} come back, more than "
+            f"the {self.max_bytes / GB:g} GB that may: raise {self.option}"
         )
 
 

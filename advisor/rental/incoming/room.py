@@ -9,9 +9,12 @@ from pathlib import Path
 
 from advisor.errors import RemoteError
 
-LEAST_FREE_BYTES = 500 * 1000**2
-"""What is left free, or half of what was free where that is less: the ledger, and
-whatever else the user does here, go on; an assumption."""
+LEFT_FREE_BYTES = 500 * 1000**2
+"""What is left free, or half of what was free where that is less: whatever else the user
+does here goes on; an assumption."""
+
+_LEAST_BYTES = 100 * 1000**2
+"""What is left free in any case: several times what the ledger ever needs."""
 
 
 class TooMuchError(RemoteError):
@@ -41,7 +44,8 @@ class Room:
     @classmethod
     def of(cls, folder: Path, free: Callable[[Path], int] = free_bytes) -> Room:
         """Return the room there is now."""
-        return cls(folder, min(LEAST_FREE_BYTES, free(folder) // 2), free)
+        half = max(free(folder) // 2, _LEAST_BYTES)
+        return cls(folder, min(LEFT_FREE_BYTES, half), free)
 
     @property
     def left_bytes(self) -> int:

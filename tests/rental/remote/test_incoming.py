@@ -381,11 +381,11 @@ def test_a_disk_that_would_be_full_is_left_as_it_is(
 ) -> None:
     """What does not fit stays on the machine."""
     (there / "big").write_bytes(b"x" * 3_000_000)
-    free = [5_000_000]
+    free = [102_000_000]
     incoming = Incoming(told.append, 1e8, "", free=lambda _: free[0])
     with pytest.raises(TooMuchError, match="3 MB more do not fit"):
         incoming.pull(machine.ssh, there.name, here)
-    free[0] = 6_000_001
+    free[0] = 103_000_001
     incoming.pull(machine.ssh, there.name, here)
     assert [path.name for path in here.iterdir()] == ["big"]
 
