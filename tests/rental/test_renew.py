@@ -60,8 +60,9 @@ def test_a_machine_hears_who_renews_its_lease(street: Any) -> None:
         assert beat.stat().st_mtime > 0
 
 
-def test_a_lease_is_told_to_people(street: Any) -> None:
+def test_a_lease_is_told_to_people(make_street: Callable[..., Any]) -> None:
     """With the command that renews it."""
+    street = make_street()
     words = ("rent", "--workload", "resnet50", "--epochs", "2", "--yes")
     words += ("--set", "dataset_gb=1", "--lease", "90m")
     done = street.launch(*words)
