@@ -30,6 +30,7 @@ from advisor.errors import AdvisorError, CommandFailedError, UsageError
 from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
 from advisor.rental.incoming.copying import MAX_RESULTS_GB, Incoming
+from advisor.rental.job_log import MOST_LOG_BYTES
 from advisor.rental.jobs import JobRecord
 from advisor.rental.outgoing.command import check_command, check_words, stays_here
 from advisor.rental.outgoing.decide import GB, Outgoing
@@ -156,7 +157,11 @@ def command(  # noqa: PLR0917  (one argument an option)
             ),
         )
     _check_here(environment, job)
-    remark(f"at most {max_results_gb:g} GB come back (--max-results-gb)")
+    most_log_gb = MOST_LOG_BYTES / GB
+    remark(
+        f"at most {max_results_gb:g} GB come back (--max-results-gb), and of the log "
+        f"{most_log_gb:g} GB"
+    )
     planned = plan(
         environment,
         job.options,

@@ -21,9 +21,9 @@ from advisor.rental.ssh import Ssh
 from advisor.rental.sync import rsync
 
 MAX_RESULTS_GB = 50.0
-"""Most that comes back unless the user allows more: the weights of a model of 7e9
-parameters with AdamW's state, and room for the optimizer's copies, are 84 GB at most, and
-hardly any job here keeps one; an assumption."""
+"""Most that comes back unless the user allows more: a checkpoint of 3.5e9 parameters in
+mixed precision with Adam's state, 14 bytes each (Rajbhandari et al., "ZeRO", 2020,
+section 3.1, without the gradients). An assumption."""
 
 _STILL_S = 1800.0
 """Seconds without a byte after which copying is ended: rsync itself ends in a minute of
