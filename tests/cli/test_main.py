@@ -224,6 +224,7 @@ def test_every_error_has_a_named_exit_code() -> None:
         "PlacementError": 1,
         "CreditError": 6,
         "NotSentError": 1,
+        "TooMuchError": 1,
         "StoreError": 1,
         "StoreFullError": 1,
         "StoreTornError": 2,
