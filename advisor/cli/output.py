@@ -8,7 +8,6 @@ once more at the end of the process, would change the exit code.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import TextIO
