@@ -205,12 +205,6 @@ class Ledger:
 
         return self._change(label, note)
 
-    def note(before: Entry) -> Entry:
-            first = at if before.handed_at is None else before.handed_at
-            return replace(before, handed_at=first)
-
-        return self._change(label, note)
-
     def miss(self, label: str, at: float) -> Entry:
         """Note that a whole listing of the market lacks a rental, if none did before."""
 
