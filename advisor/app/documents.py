@@ -14,7 +14,8 @@ from typing import Any
 from advisor.errors import UsageError
 
 VERSION = 1
-"""Of the documents; it rises with each field that is added."""
+"""Of the documents; it rises with each field that is added, so that an older advisor
+says that it is older rather than that a field is not known."""
 
 _VERSION = "version"
 
@@ -84,7 +85,7 @@ def _plain(value: Any) -> Any:
     """Return what JSON has for a value; pairs are an object."""
     if is_dataclass(value):
         return {
-            one.name: _object(getattr(value, one.name))
+            one.name: dict(getattr(value, one.name))
             if one.metadata.get("pairs")
             else _plain(getattr(value, one.name))
             for one in fields(value)
@@ -92,10 +93,6 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _object(pairs: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
-    return dict(pairs)
-
-
 def _tupled(value: Any) -> Any:
-    """Return lists as tuples, and objects, other than of a spec, as pairs."""
+    """Return lists as the tuples that specs have."""
     return tuple(value) if isinstance(value, list) else value

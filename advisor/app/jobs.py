@@ -215,7 +215,8 @@ def _changed(document: Mapping[str, Any], changes: Changes) -> RunSpec:
         if changes:
             with suppress(UsageError):
                 return RunSpec.from_document(_merged(document, changes))
-        raise UsageError(str(error)) from error
+        hint = "; give another with --resume" if isinstance(error, ArgumentError) else ""
+        raise UsageError(f"{error}{hint}") from error
     return RunSpec.from_document(_merged(document, changes)) if changes else kept
 
 

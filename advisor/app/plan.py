@@ -165,6 +165,8 @@ def caps_of(environment: Environment, spec: RentSpec) -> Caps:
     UsageError
         if a file is torn, or may be written by others: a cap in it would be lost
     """
+    if spec.budget_usd is not None and spec.day_budget_usd is not None:
+        return Caps(spec.budget_usd, spec.day_budget_usd)
     settings = environment.rental_settings
     return Caps(
         settings.job_budget_usd if spec.budget_usd is None else spec.budget_usd,
@@ -175,7 +177,19 @@ def caps_of(environment: Environment, spec: RentSpec) -> Caps:
 def ssh_to(environment: Environment, key_file: Path, instance: Instance) -> Ssh:
     """Return the ssh connection to an instance; each has known hosts of its own.
 
-    They are named by the part of our label that no other has: two markets may give two
+    Raises
+    ------
+    AdvisorError
+        if the instance has no label of ours
+    """
+    known_hosts = known_hosts_of(environment, instance)
+    return Ssh(instance.ssh, key_file, known_hosts, environment.clock)
+
+
+def known_hosts_of(environment: Environment, instance: Instance) -> Path:
+    """Return the file of an instance's host keys.
+
+    It is named by the part of our label that no other has: two markets may give two
     machines one id, and what a market says is no path.
 
     Raises
@@ -191,9 +205,7 @@ def ssh_to(environment: Environment, key_file: Path, instance: Instance) -> Ssh:
         )
         raise AdvisorError(message)
     folder = environment.data_folder / "known_hosts"
-    known_hosts = folder / label.token
     # Until November 2026 the whole label named it; a label of ours holds no separator.
     before = folder / instance.label.replace(":", "+")
-    if before.exists() and not known_hosts.exists():
-        known_hosts = before
-    return Ssh(instance.ssh, key_file, known_hosts, environment.clock)
+    now = folder / label.token
+    return before if before.exists() and not now.exists() else now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -58,13 +58,16 @@ class RunSpec:
         settle(self, arguments.above_zero, *sizes, unit="gigabytes")
         check_words(self.argv)
         settle(self, _inner, "results", "checkpoints")
+        if self.rent.lease_s is None:
+            waits = replace(self.rent, lease_s=DEFAULT_GRACE_S)
+            object.__setattr__(self, "rent", waits)
         if not Path(self.folder).is_absolute():
             raise ArgumentError(Given("folder"), ": a whole path is expected")
 
     @property
     def grace_s(self) -> float:
         """Seconds without a sign of its launcher after which a machine ends itself."""
-        return self.rent.lease_s or DEFAULT_GRACE_S
+        return self.rent.lease_s or DEFAULT_GRACE_S  # never None, see above
 
     def to_document(self) -> dict[str, Any]:
         """Return it as JSON has it, versioned."""

@@ -79,15 +79,16 @@ def _amount(value: Any) -> float | None:
 
 
 def _price(value: Any) -> float | None:
-    """Return a price in $/h, which nothing has for nothing, else None."""
+    """Return a price in $/h, which is above zero, else None."""
     return _amount(value) or None
 
 
 def _count(value: Any) -> int | None:
     """Return a number of GPUs, else None."""
     number = _amount(value)
-    is_one = number is not None and number.is_integer() and 0 < number <= MOST_GPUS
-    return int(number) if number is not None and is_one else None
+    if number is None or not number.is_integer() or not 0 < number <= MOST_GPUS:
+        return None
+    return int(number)
 
 
 def _storage_usd_per_hour(record: Mapping[str, Any]) -> float | None:

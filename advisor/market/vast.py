@@ -53,6 +53,7 @@ machines."""
 
 _READ_TIMEOUT_S = 20.0
 _MOST_IDLE_PAGES = 3  # of the list, which bring no instance that was not there
+_MOST_INSTANCES = 100_000
 _LOG_PAUSE_S = 1.0
 
 _SEARCH = "/api/v0/bundles/"
@@ -236,13 +237,17 @@ class VastMarket:
 
         All are read, and the label is looked at here: a filter that the market
         did not understand would read as "none". A list that goes on and brings nothing
-        new, or goes on for `LIST_S`, is none.
+        new, or too much, or goes on for `LIST_S`, is none.
         """
         until = self._clock.monotonic() + LIST_S
         found: dict[int, Instance] = {}
         token: str | None = None
         idle = 0
-        while idle < _MOST_IDLE_PAGES and self._clock.monotonic() < until:
+        while (
+            idle < _MOST_IDLE_PAGES
+            and len(found) <= _MOST_INSTANCES
+            and self._clock.monotonic() < until
+        ):
             params = list_params(token)
             answer = self._send("list", "GET", _LIST, params=params, until=until)
             page = answers.instance_page_of(answer, ROWS_A_PAGE)

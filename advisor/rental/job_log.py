@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
@@ -51,6 +52,8 @@ class JobLog:
         self._room = Room.of(path.parent, free)
         self._missing = path.with_suffix(".missing")
         self._file: FileIO | None = None
+        with suppress(OSError):  # told when there is something to be kept
+            path.touch(0o600)
         self._size = path.stat().st_size if path.exists() else 0
         self._gap = _number_in(self._missing)
         self._ends_in_gap = self._is_told = False
@@ -63,7 +66,7 @@ class JobLog:
 
     def write(self, piece: bytes) -> None:
         """Keep a piece of what it prints; what cannot be kept is told once, no error."""
-        self._end = (self._end + piece)[-_END_BYTES:]
+        self._end = (self._last() + piece)[-_END_BYTES:]
         before = self._size
         try:
             if self._size + len(piece) > self._most:
@@ -94,11 +97,15 @@ class JobLog:
 
     def end(self) -> str:
         """Return the last of what the command has printed."""
+        return self._last().decode(errors="replace")
+
+    def _last(self) -> bytes:
+        """Return the last of it; what another launcher has kept is in the file."""
         if not self._end and self._size:
-            with self.path.open("rb") as file:
+            with suppress(OSError), self.path.open("rb") as file:
                 file.seek(max(self._size - _END_BYTES, 0))
                 self._end = file.read(_END_BYTES)
-        return self._end.decode(errors="replace")
+        return self._end
 
     def _append(self, piece: bytes) -> None:
         if self._file is None:

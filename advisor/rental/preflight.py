@@ -22,8 +22,6 @@ _PACKAGES = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "rsync": "
 _LEAST_FREE_BYTES = 100 * 1000**2
 """Without so much even a log and the ledger do not fit; an assumption."""
 
-_NOT_WRITTEN = frozenset({".git", ".hg", ".svn", ".ssh"})
-
 
 def check_programs(*names: str) -> None:
     """Refuse to go on without programs of this machine.
@@ -140,8 +138,11 @@ def inner_folder(name: str) -> str:
     if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
         message = f"{name!r}: a folder inside the one that is copied is expected"
         raise UsageError(message)
-    if _NOT_WRITTEN & set(path.parts):
-        message = f"{name!r}: what a machine wrote must not go there"
+    if any(safe_name(part) != part for part in path.parts):
+        message = (
+            f"{name!r}: what a machine wrote must not go there: programs look into "
+            "folders of such names by themselves"
+        )
         raise UsageError(message)
     return str(path)
 

@@ -77,8 +77,8 @@ kills() {
 
 # A command that prints without end must not fill the disk, where its results go, too.
 # What was printed long ago is given back to the disk as a hole, so that the rest stays
-# where it is; where none can be made the log is emptied. The log is added to (O_APPEND),
-# so that the command goes on at its end.
+# where it is; where none can be made the log begins anew with its last part. The log is
+# added to (O_APPEND), so that the command goes on at its end.
 _SHORTEN = """\
 shorten() {
   most=$(df -Pk "$d" | { read -r head; read -r disk size used free rest; echo "$free"; })
@@ -91,8 +91,10 @@ shorten() {
       gone=$((size - most / 2))
       note_gone
       fallocate -p -o 0 -l $((gone - base)) "$d/log" || {
-        gone=$size base=$size
+        tail -c +$((gone - base + 1)) "$d/log" | head -c $most >"$d/last"
         : >"$d/log"
+        cat "$d/last" >>"$d/log"
+        base=$gone
       }
       note_gone
     fi

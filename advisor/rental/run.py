@@ -255,10 +255,12 @@ def _work(
     remote = RemoteJob(ssh, job.name)
     log = _log_of(desk, job.name, entry.label)
 
+    look = _now_and_then(desk, lambda: _look_after(presence))
+
     def begin() -> None:
         if remote.state().phase == "not_started":
             prepare(ssh)
-            push(ssh, outgoing or launch.outgoing(job), WORK)
+            push(ssh, outgoing or launch.outgoing(job), WORK, look)
             remote.start(job.argv, folder=WORK, env=_variables(job))
             desk.told(f"started: {shlex.join(job.argv)}")
 
@@ -270,7 +272,7 @@ def _work(
             try:
                 _follow(launch, job, presence, remote, log)
             except (KeyboardInterrupt, OverBudgetError):
-                _stop(launch, job, remote)
+                _stop(launch, job, entry, remote)
                 raise
             state = _patiently(presence, remote.state)
             if state.exit_code is None:
@@ -291,21 +293,40 @@ def _work(
     return ended
 
 
-def _stop(launch: Launch, job: JobRecord, remote: RemoteJob) -> None:
+def _stop(launch: Launch, job: JobRecord, entry: Entry, remote: RemoteJob) -> None:
     """End the command and copy back what there is; the machine may be gone by now."""
     try:
         remote.stop()
     except RemoteError as error:
         launch.desk.told(f"the command could not be ended: {error}")
-    _save(launch, job, remote.ssh)
+    _save(launch, job, entry, remote.ssh)
 
 
-def _save(launch: Launch, job: JobRecord, ssh: Ssh) -> None:
+def _save(launch: Launch, job: JobRecord, entry: Entry, ssh: Ssh) -> None:
     """Copy back what there is, if that can be had."""
     try:
-        fetch(launch.incoming, ssh, job)
-    except RemoteError as error:
+        _fetch(launch, job, entry, ssh)
+    except (RemoteError, OverBudgetError) as error:
         launch.desk.told(f"what the command wrote could not be copied back: {error}")
+
+
+def _fetch(launch: Launch, job: JobRecord, entry: Entry, ssh: Ssh) -> None:
+    """Copy back what there is, until the machine must be gone.
+
+    Raises
+    ------
+    OverBudgetError
+        if that comes first: a machine may send without end
+    RemoteError
+        if it cannot be copied
+    """
+
+    def in_time() -> None:
+        if launch.desk.now() > entry.ends_at:
+            message = "the machine's lifetime is over before its results are here"
+            raise OverBudgetError(message)
+
+    fetch(launch.incoming, ssh, job, in_time)
 
 
 def _patiently(presence: Presence, call: Callable[[], Result]) -> Result:
@@ -326,14 +347,10 @@ def _patiently(presence: Presence, call: Callable[[], Result]) -> Result:
 def _fetch_at_last(launch: Launch, job: JobRecord, presence: Presence, ssh: Ssh) -> None:
     """Copy the results back; where that fails, leave the machine with them."""
     desk, entry = launch.desk, presence.entry
-
-    def in_time() -> None:
-        if desk.now() > entry.ends_at:
-            message = "the machine's lifetime is over"
-            raise RemoteError(message)
-
     try:
-        _patiently(presence, lambda: fetch(launch.incoming, ssh, job, in_time))
+        _patiently(presence, lambda: _fetch(launch, job, entry, ssh))
+    except OverBudgetError:
+        raise
     except (AdvisorError, OSError) as error:
         stays = until_when(
             kept=keep(ssh),
@@ -356,13 +373,8 @@ def _follow(
     """Hand on what the command prints; fetch checkpoints and look after the machine."""
     desk = launch.desk
     clock = desk.clock.monotonic
-    looked = fetched = clock()
-
-    def look() -> None:
-        nonlocal looked
-        if clock() - looked >= _LOOK_S:
-            looked = clock()
-            _look_after(presence)
+    fetched = clock()
+    look = _now_and_then(desk, lambda: _look_after(presence))
 
     def tick() -> None:
         nonlocal fetched
@@ -380,6 +392,19 @@ def _follow(
                 log.write(piece)
                 launch.output(piece)
             tick()
+
+
+def _now_and_then(desk: Desk, call: Callable[[], None]) -> Callable[[], None]:
+    """Return what may be called at any time, and calls once in a while."""
+    called = desk.clock.monotonic()
+
+    def when_due() -> None:
+        nonlocal called
+        if desk.clock.monotonic() - called >= _LOOK_S:
+            called = desk.clock.monotonic()
+            call()
+
+    return when_due
 
 
 def _look_after(presence: Presence) -> None:

@@ -58,7 +58,12 @@ def prepare(ssh: Ssh) -> None:
         raise RemoteError(message)
 
 
-def push(ssh: Ssh, outgoing: Outgoing, remote: str) -> None:
+def push(
+    ssh: Ssh,
+    outgoing: Outgoing,
+    remote: str,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
     """Copy what was decided to go into a folder on the machine.
 
     Nothing is deleted there. Symbolic links are sent as such. What has gone since it was
@@ -68,6 +73,7 @@ def push(ssh: Ssh, outgoing: Outgoing, remote: str) -> None:
     Parameters
     ----------
     remote : there, relative to the home folder; it is made
+    meanwhile : called while files go; if it raises, copying is ended
 
     Raises
     ------
@@ -86,7 +92,12 @@ def push(ssh: Ssh, outgoing: Outgoing, remote: str) -> None:
         options = ["-lp", "--from0", f"--files-from={listed.name}"]
         options.append("--ignore-missing-args")
         source = f"{outgoing.folder}/"
-        rsync(ssh, options, lambda host: [source, f"{host}:{remote}/"])
+        rsync(
+            ssh,
+            options,
+            lambda host: [source, f"{host}:{remote}/"],
+            lambda _: meanwhile(),
+        )
     if script := "".join(_renamings(names)):
         ssh.ask(f"cd -- {shlex.quote(remote)} || exit\n{script}", "naming files back")
 

@@ -160,14 +160,9 @@ MIGRATIONS: Sequence[str] = (
         holder TEXT,
         lease_until REAL
     );
-    INSERT INTO rental_6
-        SELECT number, label, market, job,
-            CASE WHEN state = 'handed' AND reason = 'it runs a job' THEN 'working'
-                ELSE state END,
-            offer_id, machine_id, gpu_ids, gpu_name, num_gpus, usd_per_hour,
-            traffic_usd, intended_at, ends_at, instance_id, handed_at, closed_at,
-            absent_at, reason, '', '', NULL
-        FROM rental NOT INDEXED;
+    INSERT INTO rental_6 SELECT *, '', '', NULL FROM rental NOT INDEXED;
+    UPDATE rental_6 SET state = 'working'
+        WHERE state = 'handed' AND reason = 'it runs a job';
     DROP TABLE rental;
     ALTER TABLE rental_6 RENAME TO rental;
     UPDATE rental_event SET state = 'working'

@@ -7,12 +7,21 @@ that makes no sense (a disk's fault, a stranger's hand) stops nothing else.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
-from advisor.market.values import UNKNOWN_ID
+from advisor.store.sense import (
+    is_amount,
+    is_count,
+    is_filled_name,
+    is_id,
+    is_name,
+    is_text,
+    is_time,
+    or_none,
+    plain_text,
+)
 
 State = Literal[
     "intended",
@@ -33,15 +42,6 @@ CLOSED: frozenset[State] = frozenset({"released", "refused", "gone"})
 
 Step = tuple[float, State, str]
 """When (s since 1970), to which state, why."""
-
-_LATEST = 253_402_300_799.0
-"""The last second of the year 9999: what lies after it cannot be shown as a date."""
-
-_MAX_INT = 2**63 - 1
-"""The largest integer that SQLite keeps."""
-
-_MAX_REASON = 2000
-"""Characters of a reason that are kept: it may quote what a market answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +119,6 @@ _FOR_PEOPLE = ("gpu_name", "reason", "place")
 """Texts that are shown, and that a market or a disk's fault may have filled."""
 
 
-def plain_text(text: str) -> str:
-    """Return a text that any terminal and SQLite take: no escapes, no half characters."""
-    return "".join(c if c.isprintable() else " " for c in text)[:_MAX_REASON]
-
-
 def row_of(entry: Entry) -> list[object]:
     """Return an entry as it is kept, in the order of `COLUMNS`.
 
@@ -168,9 +163,9 @@ def parsed_step(row: Sequence[object]) -> Step:
     """
     at, state, reason = row
     for name, value, makes_sense in (
-        ("time", at, _is_time),
+        ("time", at, is_time),
         ("state", state, _is_state),
-        ("reason", reason, _is_text),
+        ("reason", reason, is_text),
     ):
         if not makes_sense(value):
             message = f"the {name} of a step is {plain_text(repr(value))[:60]}"
@@ -189,67 +184,30 @@ def _gpu_ids(text: object) -> tuple[int, ...] | None:
     return tuple(found)
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_name(value: object) -> bool:
-    # The Unicode replacement character stands for what could not be decoded.
-    return isinstance(value, str) and value.isprintable() and "\ufffd" not in value
-
-
-def _is_label(value: object) -> bool:
-    return _is_name(value) and value != ""
-
-
 def _is_state(value: object) -> bool:
     return isinstance(value, str) and value in STATES
 
 
-def _is_id(value: object) -> bool:
-    return type(value) is int and UNKNOWN_ID <= value <= _MAX_INT
-
-
-def _is_positive(value: object) -> bool:
-    return type(value) is int and 0 < value <= _MAX_INT
-
-
-def _is_usd(value: object) -> bool:
-    return _is_number(value) and 0.0 <= value < math.inf  # type: ignore[operator]
-
-
-def _is_time(value: object) -> bool:
-    return _is_number(value) and 0.0 <= value <= _LATEST  # type: ignore[operator]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _or_none(check: Callable[[object], bool]) -> Callable[[object], bool]:
-    return lambda value: value is None or check(value)
-
-
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
-    "label": _is_label,
-    "market": _is_name,
-    "job": _is_name,
+    "label": is_filled_name,
+    "market": is_name,
+    "job": is_name,
     "state": _is_state,
-    "offer_id": _is_id,
-    "machine_id": _is_id,
+    "offer_id": is_id,
+    "machine_id": is_id,
     "gpu_ids": lambda value: _gpu_ids(value) is not None,
-    "gpu_name": _is_text,
-    "num_gpus": _is_positive,
-    "usd_per_hour": _is_usd,
-    "traffic_usd": _is_usd,
-    "intended_at": _is_time,
-    "ends_at": _is_time,
-    "instance_id": _or_none(_is_positive),
-    "handed_at": _or_none(_is_time),
-    "closed_at": _or_none(_is_time),
-    "absent_at": _or_none(_is_time),
-    "reason": _is_text,
-    "place": _is_text,
-    "holder": _is_name,
-    "lease_until": _or_none(_is_time),
+    "gpu_name": is_text,
+    "num_gpus": is_count,
+    "usd_per_hour": is_amount,
+    "traffic_usd": is_amount,
+    "intended_at": is_time,
+    "ends_at": is_time,
+    "instance_id": or_none(is_count),
+    "handed_at": or_none(is_time),
+    "closed_at": or_none(is_time),
+    "absent_at": or_none(is_time),
+    "reason": is_text,
+    "place": is_text,
+    "holder": is_name,
+    "lease_until": or_none(is_time),
 }

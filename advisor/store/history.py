@@ -24,6 +24,26 @@ GAP_S = 1800
 """Snapshots further apart than this do not tell what was between them: six times the five
 minutes at which markets are usually recorded."""
 
+_EARLIEST, _LATEST = 1_577_836_800, 4_102_444_800
+"""2020 and 2100: no snapshot is from before or after."""
+
+_A_TIME = f"BETWEEN {_EARLIEST} AND {_LATEST}"
+
+_PRICES = ("dph_base", "storage_usd_per_gb_month", "min_bid")
+
+SENSE = (
+    f"typeof(first_at) = 'integer' AND typeof(last_at) = 'integer' "
+    f"AND first_at {_A_TIME} AND last_at BETWEEN first_at AND {_LATEST} "
+    "AND typeof(born) = 'integer' AND typeof(gone) = 'integer' "
+    "AND typeof(num_gpus) = 'integer' AND num_gpus > 0 "
+) + "".join(
+    f"AND ({price} IS NULL "
+    f"OR typeof({price}) IN ('real', 'integer') AND {price} BETWEEN 0 AND 1e9) "
+    for price in _PRICES
+)
+"""Condition of a spell and its listing that make sense: SQLite keeps anything in any
+column, also what the disk made of it. No price is above 10^9 $."""
+
 _RIVAL_S = 60
 """A snapshot that is older by less came from another process at the same time."""
 
@@ -99,7 +119,9 @@ def keep(
     whole = whole and bool(seen) and not kept.without_machine
     with transaction(connection):
         (newest,) = connection.execute(
-            "SELECT max(at) FROM snapshot WHERE market = ?", (market,)
+            "SELECT max(at) FROM snapshot "  # noqa: S608
+            f"WHERE market = ? AND typeof(at) = 'integer' AND at {_A_TIME}",
+            (market,),
         ).fetchone()
         if newest is not None and 0 <= newest - now < _RIVAL_S:
             return Kept(False, kept.listings, kept.without_machine)
@@ -147,10 +169,10 @@ class _Recorder:
 
     def _going_on(self) -> dict[_Key, _Open]:
         rows = self._connection.execute(
-            "SELECT machine_id, num_gpus, gpu_ids, gpu_name, listing, first_at, last_at, "
+            "SELECT machine_id, num_gpus, gpu_ids, gpu_name, listing, first_at, last_at, "  # noqa: S608
             "dph_base, storage_usd_per_gb_month, min_bid "
             "FROM listing JOIN spell ON listing = id AND first_at = open_since "
-            "WHERE market = ? AND open_since IS NOT NULL",
+            f"WHERE market = ? AND open_since IS NOT NULL AND {SENSE}",
             (self._market,),
         )
         return {
@@ -161,7 +183,9 @@ class _Recorder:
     def _watched(self) -> bool:
         """Return whether the whole market was seen shortly before."""
         (last,) = self._connection.execute(
-            "SELECT max(at) FROM snapshot WHERE market = ? AND whole", (self._market,)
+            "SELECT max(at) FROM snapshot "  # noqa: S608
+            f"WHERE market = ? AND whole AND typeof(at) = 'integer' AND at {_A_TIME}",
+            (self._market,),
         ).fetchone()
         return last is not None and self._now - last <= GAP_S
 

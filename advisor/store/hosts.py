@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from advisor.store.database import transaction
+from advisor.store.sense import is_id, is_name, is_text, is_time, plain_text
 
 Kind = Literal["machine", "host"]
 
@@ -61,7 +62,11 @@ def block_if_not_allowed(connection: sqlite3.Connection, rule: HostRule) -> bool
 def rules(
     connection: sqlite3.Connection, market: str | None = None
 ) -> Sequence[HostRule]:
-    """Return the rules of a market (of all if `None`), the oldest first."""
+    """Return the rules of a market (of all if `None`), the oldest first.
+
+    A rule holds also where it does not say when or why; one that names no machine and no
+    host holds for none.
+    """
     rows = connection.execute(
         "SELECT market, kind, id, blocked, reason, at FROM host_rule "
         "WHERE :market IS NULL OR market = :market ORDER BY at, market, kind, id",
@@ -69,9 +74,15 @@ def rules(
     )
     return [
         HostRule(
-            name, kind, number, bool(blocked), reason, datetime.fromtimestamp(at, UTC)
+            name,
+            kind,
+            number,
+            blocked != 0,
+            plain_text(reason) if is_text(reason) else "",
+            datetime.fromtimestamp(at if is_time(at) else 0, UTC),
         )
         for name, kind, number, blocked, reason, at in rows
+        if is_name(name) and kind in get_args(Kind) and is_id(number)
     ]
 
 

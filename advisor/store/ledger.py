@@ -39,10 +39,10 @@ from advisor.store.entry import (
     Torn,
     parsed,
     parsed_step,
-    plain_text,
     row_of,
 )
 from advisor.store.reserve import Reserve
+from advisor.store.sense import plain_text
 
 __all__ = ["CLOSED", "Entry", "Ledger", "State", "Step", "Torn"]
 
@@ -197,11 +197,11 @@ class Ledger:
 
         self._change(label, leave)
 
-    def note_use(self, label: str, at: float) -> Entry:
-        """Note that a rental is given to who uses it: its traffic is paid from now on."""
+    def note_unused(self, label: str) -> Entry:
+        """Note that nobody used a rental: the traffic of its job was not paid there."""
 
         def note(before: Entry) -> Entry:
-            return replace(before, handed_at=before.handed_at or at)
+            return replace(before, traffic_usd=0.0)
 
         return self._change(label, note)
 
@@ -403,9 +403,16 @@ def _row(entry: Entry) -> list[object]:
 
 
 def _tell(store: sqlite3.Connection, entry: Entry, at: float) -> None:
+    """Write the state of a rental into its history."""
+    reason = plain_text(entry.reason)
+    try:
+        parsed_step((at, entry.state, reason))
+    except ValueError as error:
+        message = f"rental {entry.label} cannot be written down: {error}"
+        raise AdvisorError(message) from None
     store.execute(
         "INSERT INTO rental_event VALUES (?, ?, ?, ?)",
-        (entry.label, at, entry.state, plain_text(entry.reason)),
+        (entry.label, at, entry.state, reason),
     )
 
 

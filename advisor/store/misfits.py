@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from advisor.software.misfit import Misfit
+from advisor.software.misfit import MISFITS, Misfit
 from advisor.store.database import transaction
+from advisor.store.sense import is_amount, is_id, is_name, is_time, or_none
 
 _DAY_S = 86400.0
 
@@ -66,6 +67,8 @@ def misfits(
 ) -> Sequence[MisfitRecord]:
     """Return what was seen of a job at any time, of others within the last day.
 
+    Rows that make no sense are left out: what they would spare is paid once more.
+
     Parameters
     ----------
     now : seconds since 1970
@@ -75,10 +78,31 @@ def misfits(
         "ORDER BY number",
         (market, job, now - _DAY_S),
     )
-    return [_record(row) for row in rows]
+    found = [dict(zip(_CHECKS, row, strict=True)) for row in rows]
+    return [
+        _record(row)
+        for row in found
+        if all(makes_sense(row[name]) for name, makes_sense in _CHECKS.items())
+    ]
 
 
-def _record(row: Sequence[Any]) -> MisfitRecord:
+def _record(row: Mapping[str, Any]) -> MisfitRecord:
     # SQLite keeps NaN as NULL.
-    values: list[Any] = [math.nan if value is None else value for value in row]
+    values: list[Any] = [math.nan if value is None else value for value in row.values()]
     return MisfitRecord(*values)
+
+
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "market": is_name,
+    "job": is_name,
+    "misfit": MISFITS.__contains__,
+    "machine_id": is_id,
+    "image": is_name,
+    "gpu_name": is_name,
+    "capability": or_none(is_amount),
+    "driver": or_none(is_amount),
+    "cpu_arch": is_name,
+    "ram_gb": or_none(is_amount),
+    "gpu_memory_gb": or_none(is_amount),
+    "at": is_time,
+}

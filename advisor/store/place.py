@@ -12,13 +12,18 @@ import platform
 from functools import cache
 from pathlib import Path
 
+from advisor.store.sense import plain_text
+
 _MACHINE_ID = Path("/etc/machine-id")
 """One of each installation, on Linux (machine-id(5)); not to be shown as it is."""
 
 
 def place_of(folder: Path) -> str:
-    """Return the place of a data folder: host name, installation, path."""
-    return f"{_computer()}:{folder.resolve()}"
+    """Return the place of a data folder: host name, installation, path.
+
+    It is as a row of the ledger keeps it, so that the two may be compared.
+    """
+    return plain_text(f"{_computer()}:{folder.resolve()}")
 
 
 @cache

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from advisor.errors import UsageError
+from advisor.errors import StoreTornError, UsageError
 from advisor.resources import STORE
 from advisor.store.database import open_store, transaction
+from advisor.store.sense import (
+    is_amount,
+    is_count,
+    is_name,
+    is_time,
+    or_none,
+    plain_text,
+)
 from advisor.throughput.own_runs import OwnRun
+from advisor.workloads.profile import Precision
 
 _COLUMNS = tuple(field.name for field in fields(OwnRun))
 
@@ -85,16 +94,60 @@ def _kept(
         f"WHERE {condition} ORDER BY number",
         {"key": key},
     )
-    return [
-        KeptRun(
-            number,
-            OwnRun(*run),
-            source,
-            datetime.fromtimestamp(at, UTC),
-            None if evidence is None else json.loads(evidence),
-        )
-        for number, source, at, evidence, *run in rows
-    ]
+    return [_parsed(*row) for row in rows]
+
+
+def _parsed(number: int, source: Any, at: Any, evidence: Any, *run: Any) -> KeptRun:
+    """Return the run of a row.
+
+    Raises
+    ------
+    advisor.errors.StoreTornError
+        if it makes no sense: predictions would not rest on what they are said to
+    """
+    named = dict(zip(_COLUMNS, run, strict=True)) | {"source": source, "at": at}
+    for name, makes_sense in _CHECKS.items():
+        if not makes_sense(named[name]):
+            raise _torn(number, f"its {name} is {plain_text(repr(named[name]))[:60]}")
+    return KeptRun(
+        number,
+        OwnRun(*run),
+        source,
+        datetime.fromtimestamp(at, UTC),
+        None if evidence is None else _evidence(number, evidence),
+    )
+
+
+def _evidence(number: int, text: object) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise _torn(number, f"its evidence is {plain_text(repr(text))[:60]}")
+    return found
+
+
+def _torn(number: int, why: str) -> StoreTornError:
+    return StoreTornError(
+        f"record {number} makes no sense, {why}: 'advisor records delete {number}' "
+        "removes it"
+    )
+
+
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "workload": is_name,
+    "gpu": is_name,
+    "num_gpus": is_count,
+    "samples_per_s": lambda value: is_amount(value) and value > 0.0,
+    "cpu": or_none(is_name),
+    "threads": or_none(lambda value: is_amount(value) and value > 0.0),
+    "cpu_ghz": or_none(lambda value: is_amount(value) and value > 0.0),
+    "batch_size": is_count,
+    "precision": get_args(Precision).__contains__,
+    "source": is_name,
+    "at": is_time,
+}
 
 
 def recorded_runs(folder: Path, workload: str) -> tuple[OwnRun, ...]:

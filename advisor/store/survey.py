@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from advisor.arrays import BoolArray, FloatArray, IntArray
+from advisor.store.history import SENSE
 
 Bucket = Literal["hour", "day", "week"]
 BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
@@ -129,9 +130,10 @@ def load_spells(
 ) -> Spells:
     """Load the spells of GPUs (market spellings; all if `None`) since a time.
 
-    A spell that began before is cut there: what happened earlier is not counted.
+    A spell that began before is cut there: what happened earlier is not counted. Rows
+    that make no sense are left out.
     """
-    conditions, values = ["1"], list[object]()
+    conditions, values = [SENSE], list[object]()
     if gpu_names is not None:
         conditions.append(f"gpu_name IN ({', '.join('?' * len(gpu_names))})")
         values += gpu_names

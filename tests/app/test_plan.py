@@ -14,7 +14,7 @@ import pytest
 from advisor.app.context import Environment
 from advisor.app.job import JobSpec
 from advisor.app.jobs import load_job
-from advisor.app.plan import ssh_to
+from advisor.app.plan import known_hosts_of, ssh_to
 from advisor.app.rent import RentSpec
 from advisor.app.run import RunSpec
 from advisor.errors import AdvisorError
@@ -102,11 +102,7 @@ def test_a_change_that_cannot_be_is_told_in_the_words_of_its_option(
 
 
 def known_hosts(environment: Environment, label: str) -> Path:
-    ssh = ssh_to(
-        environment, environment.home / "key", read_instance({"id": 7, "label": label})
-    )
-    place: Path = ssh._known_hosts
-    return place
+    return known_hosts_of(environment, read_instance({"id": 7, "label": label}))
 
 
 def test_host_keys_are_named_by_the_token_of_our_label(environment: Environment) -> None:
@@ -133,8 +129,9 @@ def test_a_label_that_is_not_ours_is_no_path(
     environment: Environment, label: str
 ) -> None:
     """The market's text names no file of the user's: nothing is sent there."""
+    instance = read_instance({"id": 7, "label": label})
     with pytest.raises(AdvisorError, match="none of ours"):
-        known_hosts(environment, label)
+        ssh_to(environment, environment.home / "key", instance)
 
 
 def test_host_keys_of_before_are_used_while_they_are_the_only_ones(

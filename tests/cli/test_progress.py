@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 import httpx
 from advisor.app.context import Environment
-from advisor.cli.main import app, run
+from advisor.cli.main import run
 from advisor.simulator.api import Api
 from advisor.simulator.calls import Request
 from advisor.simulator.clock import SimClock
@@ -48,7 +48,7 @@ def answer(request):
     reply = api.handle(Request(request.method, request.url.path, body=body, key=key))
     return httpx.Response(reply.status, content=reply.body)
 
-app.context_settings["obj"] = Environment(
+environment = Environment(
     variables={"VAST_API_KEY": "some-key", "ADVISOR_CACHE_DIR": home + "/cache",
                "ADVISOR_DATA_DIR": home + "/data"},
     home=Path(home),
@@ -58,7 +58,8 @@ app.context_settings["obj"] = Environment(
     monotonic=lambda: passed[0],
     sleep=sleep,
 )
-sys.exit(run(["rank", "--workload", "resnet50", "--market", "vast", *arguments]))
+words = ["rank", "--workload", "resnet50", "--market", "vast", *arguments]
+sys.exit(run(words, environment))
 """
 
 

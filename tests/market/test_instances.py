@@ -145,8 +145,9 @@ def pages_of(first: Callable[[int], list[int]]) -> Callable[..., httpx.Response]
         (lambda _: [1, 2, 3], 4),
         (lambda page: [page // 3 + 1], 121),
         (lambda page: list(range(25 * page + 1, 25 * page + 26)), 121),
+        (lambda page: list(range(60_000 * page + 1, 60_000 * (page + 1))), 2),
     ],
-    ids=["empty pages", "the same again", "one in three pages new", "ever more"],
+    ids=["empty pages", "the same again", "one in three pages new", "ever more", "vast"],
 )
 def test_a_list_without_an_end_is_left(
     clock: Clock, first: Callable[[int], list[int]], most_pages: int

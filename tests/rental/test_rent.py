@@ -328,8 +328,10 @@ EXPECTED = {
     "html-page": 1,
     "key-revoked": 4,
     "lagging-list": 0,
+    "lingering-list": 0,
     "nan": 0,
     "not-success": 1,
+    "outbid": 0,  # on demand nobody can be
     "quota": 5,
     "redirect-elsewhere": 1,
     "reset-after": 0,  # found by its label

@@ -472,6 +472,7 @@ def test_a_task_that_is_cancelled_while_it_rents_leaves_nothing(street: Any) -> 
     assert street.instances() == []
 
 
+@pytest.mark.slow  # a machine waits for a minute at least
 def test_the_machine_ends_itself_when_its_launcher_is_gone(
     make_street: Callable[..., Any], host: LocalContainers, launching: Any, project: Path
 ) -> None:
@@ -487,9 +488,7 @@ def test_the_machine_ends_itself_when_its_launcher_is_gone(
     os.kill(int((folder / "launcher.pid").read_text()), signal.SIGKILL)
     thread.join()
     assert len(street.instances()) == 1
-    (heard,) = host.folder.glob("*/home/.advisor/heartbeat")
-    os.utime(heard, (0.0, 0.0))  # nobody waits for the minute
-    wait_for(lambda: not street.instances(), 45.0)
+    wait_for(lambda: not street.instances(), 120.0)
 
 
 def wait_for(done: Callable[[], bool], within_s: float = 25.0) -> None:

@@ -123,6 +123,7 @@ def test_nothing_is_rented_past_a_cap_that_others_may_have_lifted(street: Any) -
     assert done.exit_code == 2
     assert "advisor.toml is not obeyed: others may write it" in done.stderr
     assert street.entries() == []
+    assert street.rent("--budget", "50", "--day-budget", "50").exit_code == 0
     ranked = street.launch("rank", "--workload", "resnet50")
     assert ranked.exit_code == 0
     assert ranked.stderr.count("is not obeyed") == 1

@@ -272,7 +272,13 @@ CASES = {
     "a date that is none": Case(clock=DAY_S, dates=("Thu, 01 Jan 1970 00:00:00 GMT",)),
     "made anew, the market tells": Case(clock=-DAY_S, ordered_s_ago=4.5 * HOUR_S),
     "made anew, its clock tells": Case(ordered_s_ago=4.5 * HOUR_S, dates=(None,)),
-    "another boot, four seconds were left": Case(
+    "the same boot, ten seconds without a watchdog": Case(
+        dates=(None,), note="{boot} {ten_s_ago} 14 14 0 1\n", lifetime_s=DAY_S
+    ),
+    "another boot, whose uptime was less": Case(
+        dates=(None,), note="another-boot 1 4 4 0 1\n", lifetime_s=DAY_S
+    ),
+    "another boot, whose uptime was more": Case(
         dates=(None,),
         note="another-boot 99999999 4 4 0 1\nof another\n",
         lifetime_s=DAY_S,
@@ -288,6 +294,8 @@ def test_no_clock_ends_or_keeps_a_machine(market: Market, build: Build) -> None:
 
     Neither does a disk that is made anew hours after the rental, or a torn note.
     """
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    uptime_s = float(Path("/proc/uptime").read_text().split()[0])
     begun, names = time.monotonic(), {}
     for number, (name, case) in enumerate(CASES.items()):
         names[str(number)] = name
@@ -296,7 +304,8 @@ def test_no_clock_ends_or_keeps_a_machine(market: Market, build: Build) -> None:
         machine.set_clock(case.clock)
         if case.note is not None:
             (machine.home / ".advisor").mkdir()
-            (machine.home / ".advisor" / "left").write_text(case.note)
+            note = case.note.format(boot=boot, ten_s_ago=int(uptime_s) - 10)
+            (machine.home / ".advisor" / "left").write_text(note)
         machine.boot(script_of(market, case.lifetime_s, None, case.ordered_s_ago))
         if case.later is not None:
             machine.set_clock(case.later)
@@ -398,7 +407,7 @@ def test_a_job_that_kills_one_of_two_ends_no_guard(market: Market, build: Build)
         )
     }
     for one in machines.values():
-        one.boot(script_of(market, 5.0))
+        one.boot(script_of(market, 4.0))
     time.sleep(0.5)
     assert machines["sh"].kill("sh")
     assert machines["watchdog"].kill("watchdog")
@@ -497,7 +506,7 @@ def test_what_the_market_does_not_take_is_asked_again(
         market.statuses[number] = [503, 404]
         machine.boot(script_of(market, 0.0))
     assert market.hears(2 * len(machines))
-    assert not market.hears(2 * len(machines) + 1, 1.5)
+    assert not market.hears(2 * len(machines) + 1, 0.8)
     for machine in machines.values():
         log = (machine.home / ".advisor" / "watchdog.log").read_text().splitlines()
         said = [line.split(" ")[-2] for line in log if "its lifetime is over" in line]

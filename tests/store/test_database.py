@@ -128,6 +128,20 @@ def test_bytes_that_are_no_text_do_not_hide_the_rest(tmp_path: Path) -> None:
         assert store.execute("SELECT CAST(x'ff61' AS TEXT)").fetchone() == ("\ufffda",)
 
 
+def test_a_torn_file_may_quote_what_is_no_text(tmp_path: Path) -> None:
+    """SQLite names what it cannot read of the schema, whatever bytes that is."""
+    with open_store(tmp_path) as store:
+        store.execute("PRAGMA writable_schema = ON")
+        store.execute(
+            "UPDATE sqlite_master SET sql = CAST(x'ff62ff' AS TEXT) WHERE name = 'run'"
+        )
+        store.execute(
+            "UPDATE sqlite_master SET name = CAST(x'ff' AS TEXT) WHERE name = 'run'"
+        )
+    with pytest.raises(StoreTornError, match="no whole database"), open_store(tmp_path):
+        pass
+
+
 def test_a_version_that_no_advisor_wrote_is_told(tmp_path: Path) -> None:
     """The file stays as it was; what to do is told."""
     with closing(sqlite3.connect(tmp_path / STORE)) as store:

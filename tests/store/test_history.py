@@ -331,3 +331,54 @@ def test_an_empty_record_has_nothing(store: sqlite3.Connection) -> None:
     assert price_buckets(spells, "day") == []
     assert lives(spells).number == 0
     assert bid_survival(spells).exposure_hours.sum() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("first_at", 0),
+        ("first_at", "x"),
+        ("last_at", 2**62),
+        ("last_at", 1_600_000_000),
+        ("born", "x"),
+        ("gone", b"x"),
+        ("dph_base", b"x"),
+        ("dph_base", -0.1),
+        ("min_bid", 1e308),
+        ("storage_usd_per_gb_month", "x"),
+        ("min_bid", "x"),
+    ],
+)
+def test_a_spell_that_makes_no_sense_is_left_out(
+    store: sqlite3.Connection, recorder: Recorder, column: str, value: object
+) -> None:
+    """Nor is it gone on with: the listing begins anew, the others go on."""
+    recorder.keep({"machine_id": 1}, {"machine_id": 2})
+    store.execute(f"UPDATE spell SET {column} = ? WHERE listing = 1", (value,))  # noqa: S608
+    assert load_spells(store).listing.tolist() == [2]
+    recorder.keep({"machine_id": 1}, {"machine_id": 2})
+    spells = load_spells(store)
+    assert spells.listing.tolist() == [1, 2]
+    assert (spells.last_at - spells.first_at).tolist() == [0, STEP_S]
+    assert len(price_buckets(spells, "hour")) == 1
+
+
+@pytest.mark.parametrize("value", [0, "x", b"x"])
+def test_a_listing_of_no_gpus_is_left_out(
+    store: sqlite3.Connection, recorder: Recorder, value: object
+) -> None:
+    """Nothing is divided by what makes no sense."""
+    recorder.keep({"machine_id": 1}, {"machine_id": 2})
+    store.execute("UPDATE listing SET num_gpus = ? WHERE id = 1", (value,))
+    assert load_spells(store).listing.tolist() == [2]
+
+
+@pytest.mark.parametrize("at", ["x", 0, 2**62, b"x"])
+def test_a_snapshot_at_no_time_stops_no_later_one(
+    store: sqlite3.Connection, recorder: Recorder, at: object
+) -> None:
+    """It is neither the newest nor the one before."""
+    recorder.keep({"machine_id": 1})
+    store.execute("INSERT INTO snapshot VALUES ('vast', ?, 1, 1)", (at,))
+    assert recorder.keep({"machine_id": 1}, {"machine_id": 2}).new
+    assert load_spells(store).born.tolist() == [False, True]

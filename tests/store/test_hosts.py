@@ -44,3 +44,30 @@ def test_an_allowed_machine_is_never_blocked_automatically(tmp_path: Path) -> No
         assert not block_if_not_allowed(store, rule(7, blocked=True))
         assert block_if_not_allowed(store, rule(9, blocked=True))
         assert ids_of(rules(store), "machine", blocked=True) == {9}
+
+
+def test_a_block_holds_also_where_its_row_is_torn(tmp_path: Path) -> None:
+    """Neither its time nor its reason is needed; what names no machine holds for none."""
+    with open_store(tmp_path) as store:
+        for number in range(1, 6):
+            set_rule(store, rule(number, blocked=True))
+        store.execute("PRAGMA ignore_check_constraints = ON")
+        for number, change in enumerate(
+            (
+                "at = 'x', reason = x'00'",
+                "blocked = 'x'",
+                "market = x'00'",
+                "kind = 'other'",
+                "at = 1e300, reason = 'a' || char(27)",
+            ),
+            1,
+        ):
+            store.execute(f"UPDATE host_rule SET {change} WHERE id = {number}")  # noqa: S608
+        found = {rule.id: rule for rule in rules(store)}
+        store.execute("UPDATE host_rule SET id = 'x' WHERE id = 5")
+        assert 5 not in {rule.id for rule in rules(store)}
+    assert set(found) == {1, 2, 5}
+    assert all(rule.blocked for rule in found.values())
+    assert (found[1].reason, found[1].at.timestamp()) == ("", 0.0)
+    assert (found[5].reason, found[5].at.timestamp()) == ("a ", 0.0)
+    assert found[2] == rule(2, blocked=True)

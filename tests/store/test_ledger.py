@@ -296,6 +296,25 @@ def test_a_lease_goes_on_through_the_steps_and_is_none_of_them(ledger: Ledger) -
     assert len(ledger.history(ENTRY.label)) == 2
 
 
+@pytest.mark.parametrize("state", sorted(CLOSED))
+def test_nobody_works_on_what_has_ended(ledger: Ledger, state: State) -> None:
+    """Its holder loses it then; to let go is no error."""
+    ledger.lease(ENTRY.label, "one", 1000.0, 9000.0)
+    for step in WAYS[state].split():
+        ledger.advance(ENTRY.label, step, 1001.0)
+    with pytest.raises(LeaseLostError, match=f"is {state}: nobody works on it"):
+        ledger.lease(ENTRY.label, "one", 1002.0, 9000.0)
+    ledger.let_go(ENTRY.label, "one")
+    assert ledger.entry(ENTRY.label).holder == ""
+
+
+def test_what_nobody_used_paid_no_traffic(ledger: Ledger) -> None:
+    """Its job's data were not sent there."""
+    ledger.intend(replace(ENTRY, traffic_usd=2.0), lambda entries: None)
+    assert ledger.note_unused(ENTRY.label).traffic_usd == 0.0
+    assert ledger.entry(ENTRY.label).traffic_usd == 0.0
+
+
 def test_a_lease_without_an_end_is_free(ledger: Ledger) -> None:
     """A torn one keeps nobody away."""
     wreck(ledger, "UPDATE rental SET holder = 'one'")

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from advisor.app.jobs import load_job
 from advisor.errors import AdvisorError, StoreError, StoreFullError
-from advisor.rental.jobs import load_job
 from advisor.resources import STORE
 from advisor.store import backup, database
 from advisor.store.database import MIGRATIONS, open_store
@@ -136,10 +136,11 @@ def test_the_rest_of_the_file_is_read_as_before(folder: Path) -> None:
 
 def test_jobs_of_before_are_read(folder: Path) -> None:
     """With and without what their records have had since."""
-    lab, older = load_job(folder, "lab"), load_job(folder, "older")
+    lab, older = load_job(folder, "lab")[0], load_job(folder, "older")[0]
     assert lab.argv == ("python", "train.py", "--epochs", "2")
     assert lab.before == {"checkpoints/last.pt": (1024, 1795186000000000000)}
-    assert (older.before, older.exit_code, older.includes) == ({}, None, ())
+    assert (older.before, older.exit_code) == ({}, None)
+    assert older.argv == ("sh", "-c", "make")
 
 
 def test_new_rentals_are_written_beside_the_old(folder: Path) -> None:

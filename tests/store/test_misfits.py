@@ -6,6 +6,8 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from advisor.store.database import open_store
 from advisor.store.misfits import MisfitRecord, keep_misfit, misfits
 
@@ -53,3 +55,33 @@ def test_others_count_for_a_day_and_the_jobs_own_for_good(tmp_path: Path) -> Non
             keep_misfit(store, record)
         assert misfits(store, "vast", "mine", SEEN.at + 23 * HOUR_S) == [SEEN, other]
         assert misfits(store, "vast", "mine", SEEN.at + 25 * HOUR_S) == [SEEN]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("job", "m\x1b"),
+        ("misfit", "other"),
+        ("machine_id", "x"),
+        ("image", b"x"),
+        ("gpu_name", b"x"),
+        ("capability", "x"),
+        ("driver", math.inf),
+        ("cpu_arch", b"x"),
+        ("ram_gb", -1.0),
+        ("gpu_memory_gb", b"x"),
+        ("at", "x"),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_left_out(
+    tmp_path: Path, column: str, value: object
+) -> None:
+    """The others count; it stays in the file."""
+    with open_store(tmp_path) as store:
+        for number in (7, 8):
+            keep_misfit(store, replace(SEEN, machine_id=number))
+        store.execute(f"UPDATE misfit SET {column} = ? WHERE number = 1", (value,))  # noqa: S608
+        job = str(value) if column == "job" else "mine"
+        found = misfits(store, "vast", job, SEEN.at)
+        assert [one.machine_id for one in found] == [8]
+        assert store.execute("SELECT count(*) FROM misfit").fetchone() == (2,)

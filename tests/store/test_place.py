@@ -75,3 +75,14 @@ def test_who_this_is_is_asked_once(installed: Path, tmp_path: Path) -> None:
     told = place_of(tmp_path)
     installed.unlink()
     assert place_of(tmp_path) == told
+
+
+def test_a_place_is_as_the_ledger_keeps_it(installed: Path, tmp_path: Path) -> None:
+    """Else no rental would be of this place that lies in a folder of such a name."""
+    told = place_of(tmp_path / "a\x1bb\udcff")
+    assert told.endswith("/a b ")
+
+
+def test_the_installation_is_named_where_linux_has_it() -> None:
+    """See machine-id(5)."""
+    assert str(place._MACHINE_ID) == "/etc/machine-id"

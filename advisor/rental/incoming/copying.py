@@ -21,13 +21,16 @@ from advisor.rental.ssh import Ssh
 from advisor.rental.sync import rsync
 
 MAX_RESULTS_GB = 50.0
-"""Most that comes back unless the user allows more: the weights of a model of 7e9
-parameters with AdamW's state, and room for the optimizer's copies, are 84 GB at most, and
-hardly any job here keeps one; an assumption."""
+"""Most that comes back unless the user allows more: a checkpoint of 3.5e9 parameters in
+mixed precision with Adam's state, 14 bytes each (Rajbhandari et al., "ZeRO", 2020,
+section 3.1, without the gradients). An assumption."""
 
 _STILL_S = 1800.0
 """Seconds without a byte after which copying is ended: rsync itself ends in a minute of
 silence, which a machine that keeps us busy does not make; an assumption."""
+
+_MOST_MEMORY = 1 << 32
+"""Of rsync, bytes: a list of forty million files."""
 
 _SIZED_EVERY_S = 1.0
 _SIZING_SHARE = 0.1  # of the time may go into looking at sizes
@@ -97,8 +100,9 @@ class Incoming:
         listing = ask_for(ssh, remote)
         room = Room.of(place, self.free)
         room.check()
-        if listing.size is not None and listing.size > self.max_bytes:
-            raise self._too_much(listing.size, remote)
+        elsewhere = sum(one.size for (at, _), one in self.record.items() if at != place)
+        if listing.size is not None and listing.size + elsewhere > self.max_bytes:
+            raise self._too_much(listing.size + elsewhere, remote)
         with staged(place, f"{ssh.known_hosts}:{remote}") as stage:
             stage.show(self._known(place, listing))
             if listing.size is not None:
@@ -157,7 +161,8 @@ class Incoming:
             raise
         except BaseException:
             if total_bytes(self.record, stage) <= self.max_bytes:
-                self._place(stage, ())
+                with suppress(OSError):  # it is the first error that is told
+                    self._place(stage, ())
             raise
         try:
             left = resolve_links(stage, listing.links, self.record, room)
@@ -186,8 +191,8 @@ class Incoming:
 
     def _too_much(self, size: int, remote: str) -> TooMuchError:
         return TooMuchError(
-            f"{remote} has {size_in_words(size)}, more than the "
-            f"{self.max_bytes / GB:g} GB that may come back: raise {self.option}"
+            f"with {remote} of the machine {size_in_words(size)} come back, more than "
+            f"the {self.max_bytes / GB:g} GB that may: raise {self.option}"
         )
 
 
@@ -216,7 +221,7 @@ class _Watch:
         """Raise if copying is to be ended."""
         if self._bound != process:
             self._bound = process
-            _bound_files(process, min(self._max_bytes, self._room.left_bytes))
+            _bound_process(process, min(self._max_bytes, self._room.left_bytes))
         self._room.check()
         now = time.monotonic()
         if now >= self._next_look:
@@ -240,10 +245,11 @@ class _Watch:
             raise RemoteError(message)
 
 
-def _bound_files(process: int, most: float) -> None:
-    """Bound the size of each file that a process writes, where a system can do that.
+def _bound_process(process: int, most: float) -> None:
+    """Bound each file that a process writes, and its memory, where a system can do that.
 
-    A file of zeros takes no time to come: no look at the disk is fast enough.
+    A file of zeros takes no time to come: no look at the disk is fast enough. A list of
+    files may come that does not end.
     """
     if sys.platform == "linux":
         import resource  # noqa: PLC0415  (there is none on other systems)
@@ -251,3 +257,4 @@ def _bound_files(process: int, most: float) -> None:
         bound = max(int(most), 0) + 1
         with suppress(ProcessLookupError):
             resource.prlimit(process, resource.RLIMIT_FSIZE, (bound, bound))
+            resource.prlimit(process, resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))

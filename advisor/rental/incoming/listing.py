@@ -60,7 +60,6 @@ def ask_for(ssh: Ssh, remote: str) -> Listing:
     RemoteError
         if there is no such folder
     """
-    ssh.ask(f"cd -- {shlex.quote(remote)}", f"looking for the folder {remote}")
     useless = " -o ".join(f"-name {name}" for name in USELESS)
     script = _LISTING.replace("@USELESS@", useless)
     try:
@@ -69,6 +68,9 @@ def ask_for(ssh: Ssh, remote: str) -> Listing:
         raise
     except RemoteError:  # more than is listened to: it is copied without this
         return Listing()
+    if done.code != 0:
+        message = f"looking for the folder {remote} failed on the machine: {done.reason}"
+        raise RemoteError(message)
     return _read(done.stdout)
 
 

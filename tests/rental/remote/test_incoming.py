@@ -381,13 +381,31 @@ def test_a_disk_that_would_be_full_is_left_as_it_is(
 ) -> None:
     """What does not fit stays on the machine."""
     (there / "big").write_bytes(b"x" * 3_000_000)
-    free = [5_000_000]
+    free = [102_000_000]
     incoming = Incoming(told.append, 1e8, "", free=lambda _: free[0])
     with pytest.raises(TooMuchError, match="3 MB more do not fit"):
         incoming.pull(machine.ssh, there.name, here)
-    free[0] = 6_000_001
+    free[0] = 103_000_001
     incoming.pull(machine.ssh, there.name, here)
     assert [path.name for path in here.iterdir()] == ["big"]
+
+
+def test_a_disk_has_files_left_for_others(
+    machine: Any, there: Path, here: Path, incoming: Incoming
+) -> None:
+    """Empty files take no bytes, and a disk has only so many."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=300m,nr_inodes=400", "x", str(here)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"no disk can be mounted here: {done.stderr.decode().strip()}")
+    try:
+        for number in range(350):
+            (there / str(number)).touch()
+        with pytest.raises(TooMuchError, match="files: free some"):
+            incoming.pull(machine.ssh, there.name, here)
+        assert list(here.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(here)], check=True)
 
 
 def test_a_disk_that_becomes_full_meanwhile_ends_the_copying(

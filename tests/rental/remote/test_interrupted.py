@@ -53,13 +53,17 @@ def interrupted_once(is_there: Callable[[], bool]) -> threading.Thread:
 
 def test_ssh_ends(machine: Any) -> None:
     """At once, also where the machine would go on for long."""
+
+    def goes_on() -> bool:
+        return any("ssh -F" in line for line in children())
+
     begun = machine.home / "begun"
     with deferred():
-        thread = interrupted_once(begun.exists)
+        thread = interrupted_once(lambda: begun.exists() and goes_on())
         with pytest.raises(KeyboardInterrupt):
             machine.ssh.run("touch begun; sleep 61", timeout_s=90.0)
         thread.join()
-    assert not any(line.startswith("ssh") for line in children())
+    assert not goes_on()
 
 
 def test_ssh_goes_on_where_it_may_not_end(machine: Any) -> None:
@@ -76,13 +80,13 @@ def test_ssh_goes_on_where_it_may_not_end(machine: Any) -> None:
 def test_rsync_ends_with_its_ssh() -> None:
     """All that it has started; it is asked first, and what does not hear is killed."""
     line = ["sh", "-c", "trap '' TERM; sleep 62 & sleep 62; sleep 62"]
-    sync_end_s, sync._END_S = sync._END_S, 0.3
+    sync_end_s, sync._ENDS_WITHIN_S = sync._ENDS_WITHIN_S, 0.3
     try:
         with deferred():
             thread = interrupted_once(lambda: "sleep 62 " in children())
             with pytest.raises(KeyboardInterrupt):
-                sync._run(line)
+                sync._run(line, lambda _: None)
             thread.join()
     finally:
-        sync._END_S = sync_end_s
+        sync._ENDS_WITHIN_S = sync_end_s
     assert not any("sleep 62" in line for line in children())

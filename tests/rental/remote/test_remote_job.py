@@ -349,3 +349,71 @@ def test_a_machine_that_talks_nonsense_is_an_error(machine: Any) -> None:
     (machine.home / ".advisor" / "jobs" / "nonsense" / "exit").write_text("soon\n")
     with pytest.raises(RemoteError, match="does not say"):
         job.state()
+
+
+@pytest.mark.parametrize("punches", [True, False])
+def test_a_log_without_end_does_not_fill_the_machine(
+    machine: Any, tmp_path: Path, soon: Any, punches: bool
+) -> None:
+    """What was printed long ago is dropped, and told; what is last is there."""
+    name = f"flood-{punches}"
+    job = RemoteJob(machine.ssh, name, most_log_bytes=1_000_000)
+    folder = machine.home / ".advisor" / "jobs" / name
+    script = (
+        "n=0; while [ ! -e ../over ] || [ $n -lt 30000 ]; do n=$((n+1));"
+        " printf '%0100d\n' $n; done; sleep 1.2; echo the end"
+    )
+    enter = machine.home.parent / "enter"
+    before = enter.read_text()
+    if not punches:  # as where a file system makes no holes
+        (tmp_path / "fallocate").symlink_to("/bin/false")
+        line = f'export PATH=\'{tmp_path}\':"$PATH"\ncd "$HOME"'
+        enter.write_text(before.replace('cd "$HOME"', line))
+    (machine.home / "over").unlink(missing_ok=True)
+    try:
+        job.start(["sh", "-c", script], folder="work")
+    finally:
+        enter.write_text(before)
+    log = folder / "log"
+    assert soon((folder / "gone").exists)
+    (machine.home / "over").touch()
+    assert soon((folder / "exit").exists)
+    assert soon(lambda: log.stat().st_blocks * 512 < 2_000_000 or not punches)
+    skipped: list[int] = []
+    printed = b"".join(job.follow(0, skipped.append))
+    lines = printed.split(b"\n")
+    assert sum(skipped) > 0
+    assert lines[-2:] == [b"the end", b""]
+    assert b"\0" not in printed
+    numbers = [int(line) for line in lines[1:-2]]
+    assert numbers == sorted(numbers) or not punches
+    assert (
+        sum(skipped) + len(printed) == numbers[-1] * 101 + len("the end\n") or not punches
+    )
+
+
+def test_a_machine_that_drops_without_end_is_looked_after(machine: Any) -> None:
+    """Each time the launcher gets a turn; no number of the machine's is too large."""
+    job = RemoteJob(machine.ssh, "dropping")
+    job.start(["true"], folder="work")
+    list(job.follow())
+    gone = machine.home / ".advisor" / "jobs" / "dropping" / "gone"
+    gone.write_text("1000 0\n")
+    skipped: list[int] = []
+    pieces = job.follow(0, skipped.append)
+    while not skipped:
+        assert next(pieces) == b""
+    gone.write_text("9" * 5000 + " 0\n")
+    assert b"".join(pieces) == b""
+    assert skipped == [1000]
+
+
+def test_an_exit_code_that_is_none_is_an_error(machine: Any) -> None:
+    """However many figures it has."""
+    job = RemoteJob(machine.ssh, "figures")
+    job.start(["true"], folder="work")
+    list(job.follow())
+    code = machine.home / ".advisor" / "jobs" / "figures" / "exit"
+    code.write_text("9" * 5000 + "\n")
+    with pytest.raises(RemoteError, match="does not say"):
+        job.state()
