@@ -217,6 +217,13 @@ def _late(draw: random.Random, schedule: Schedule) -> Schedule:
     return _with_hits(draw, schedule, draw.choice((0.0, 0.3)))
 
 
+def _twice(draw: random.Random, schedule: Schedule) -> Schedule:
+    """Let one request make two contracts, or its answer name another's."""
+    names = ("doubled", "twin", "repeated60", "other-id", "lost")
+    schedule = replace(schedule, faults=names, rate=draw.choice((0.2, 0.5)))
+    return _with_hits(draw, schedule, draw.choice((0.0, 0.3)))
+
+
 def _signals(draw: random.Random, schedule: Schedule) -> Schedule:
     signums = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     return _changed(
@@ -315,6 +322,7 @@ CLASSES: dict[str, Callable[[random.Random, Schedule], Schedule]] = {
     "broken": _faulty((BROKEN,)),
     "hard": _faulty((BROKEN, HARD)),
     "late": _late,
+    "twice": _twice,
     "signals": _signals,
     "files": _files,
     "disk": _disk,
