@@ -310,9 +310,10 @@ def test_nobody_works_on_what_has_ended(ledger: Ledger, state: State) -> None:
 
 def test_what_nobody_used_paid_no_traffic(ledger: Ledger) -> None:
     """Its job's data were not sent there."""
-    ledger.intend(replace(ENTRY, traffic_usd=2.0), lambda entries: None)
-    assert ledger.note_unused(ENTRY.label).traffic_usd == 0.0
-    assert ledger.entry(ENTRY.label).traffic_usd == 0.0
+    another = replace(ENTRY, label=f"{ENTRY.label}1", traffic_usd=2.0)
+    ledger.intend(another, lambda entries: None)
+    assert ledger.note_unused(another.label).traffic_usd == 0.0
+    assert ledger.entry(another.label).traffic_usd == 0.0
 
 
 def test_a_lease_without_an_end_is_free(ledger: Ledger) -> None:
