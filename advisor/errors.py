@@ -17,6 +17,7 @@ The tree::
      +- RemoteError              1  a rented machine cannot be reached, or a command fails
      |   +- UnreachableError     1  no ssh to it, or a connection that broke
      |   +- ResultsLeftError     1  the results could not be copied back, and stay there
+     |   +- TooMuchError         1  it sends more than may come, or than there is room for
      +- OverBudgetError          6  it fits, but not the budget
      +- CommandFailedError       8  the user's own command failed on its machine
      +- RentalStateUnknownError  7  a rental may exist; nobody can say
@@ -145,3 +146,7 @@ class UnreachableError(RemoteError):
 
 class ResultsLeftError(RemoteError):
     """A command has ended, what it wrote could not be copied back and stays there."""
+
+
+class TooMuchError(RemoteError):
+    """A rented machine sends more than may come, or than there is room for here."""
