@@ -234,7 +234,6 @@ def test_every_error_has_a_named_exit_code() -> None:
         "RemoteError": 1,
         "UnreachableError": 1,
         "ResultsLeftError": 1,
-        "TooMuchError": 1,
         "OverBudgetError": 6,
         "RentalStateUnknownError": 7,
     }
