@@ -57,11 +57,11 @@ def test_ssh_ends(machine: Any) -> None:
     def goes_on() -> bool:
         return any("ssh -F" in line for line in children())
 
-    begun = machine.home / "begun"
+    begun = machine.home / "waits"
     with deferred():
         thread = interrupted_once(lambda: begun.exists() and goes_on())
         with pytest.raises(KeyboardInterrupt):
-            machine.ssh.run("touch begun; sleep 61", timeout_s=90.0)
+            machine.ssh.run("touch waits; sleep 61", timeout_s=90.0)
         thread.join()
     assert not goes_on()
 
