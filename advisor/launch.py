@@ -30,6 +30,7 @@ from advisor.app.private import private_of
 from advisor.app.rent import DEFAULT_MARKET, RentSpec
 from advisor.cost.job import Rental as RentalKind
 from advisor.errors import ArgumentError, Given, UsageError
+from advisor.rental.incoming.copying import MAX_RESULTS_GB
 from advisor.rental.interrupts import check, deferred
 from advisor.rental.machine import DEFAULT_GRACE_S, LONGEST_S, Machine, heartbeats
 from advisor.rental.outgoing.decide import MAX_SYNC_GB
@@ -300,6 +301,8 @@ class AsyncMachine:
         """Copy a folder to the machine; see `Machine.put`."""
         await asyncio.to_thread(self.machine.put, folder, excludes, includes, max_gb)
 
-    async def get(self, folder: str | Path, remote: str = "") -> None:
+    async def get(
+        self, folder: str | Path, remote: str = "", max_gb: float = MAX_RESULTS_GB
+    ) -> None:
         """Copy a folder back; see `Machine.get`."""
-        await asyncio.to_thread(self.machine.get, folder, remote)
+        await asyncio.to_thread(self.machine.get, folder, remote, max_gb)

@@ -4,9 +4,9 @@ Three kinds of files are wronged at random, each many times: the user's SQLite f
 this version and of an older one (bits flipped, cut off, zeroed, wild values in any row of
 any table, other versions of the schema, a torn journal), records of jobs, and profiles
 and ``advisor.toml``. Each is then read and written as the commands do. A fault is an
-error that is none of advisor's, a good row that is not read any more, a row that is
-neither read nor told, an error where SQLite itself finds the file whole, and a file that
-was changed by reading or is gone. What is right is said by SQLite alone.
+error that is none of advisor's, a warning, a good row that is not read any more, a row
+that is neither read nor told, an error where SQLite itself finds the file whole, and a
+file that was changed by reading or is gone. What is right is said by SQLite alone.
 
     python benchmarks/fuzz.py [--count 3000] [--seed 0] [--kind ledger|job|profile]
 
@@ -20,6 +20,7 @@ import random
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kind", choices=[*KINDS], action="append")
     options = parser.parse_args()
+    warnings.simplefilter("error")  # a warning that a user would see is a fault, too
     faults = 0
     for kind in options.kind or KINDS:
         begun = time.monotonic()

@@ -85,16 +85,12 @@ def _plain(value: Any) -> Any:
     """Return what JSON has for a value; pairs are an object."""
     if is_dataclass(value):
         return {
-            one.name: _object(getattr(value, one.name))
+            one.name: dict(getattr(value, one.name))
             if one.metadata.get("pairs")
             else _plain(getattr(value, one.name))
             for one in fields(value)
         }
     return list(value) if isinstance(value, tuple) else value
-
-
-def _object(pairs: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
-    return dict(pairs)
 
 
 def _tupled(value: Any) -> Any:

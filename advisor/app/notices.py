@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import sys
+from typing import TextIO
 
 
 def say(line: str) -> None:
-    """Say something on stderr, if it is there; whoever looks at it decides nothing."""
-    with contextlib.suppress(OSError, ValueError):  # gone, full, or closed
+    """Say something on stderr; never raises: whoever looks at it decides nothing."""
+    try:
         if sys.stderr is not None:
             print(" ".join(line.split()), file=sys.stderr, flush=True)  # noqa: T201
+    except (OSError, ValueError):  # gone, full, or closed
+        silence(sys.stderr)
+
+
+def silence(stream: TextIO | None) -> None:
+    """Send nowhere what a stream still holds, and what comes: it has failed.
+
+    Else Python, which tries once more at the end of the process, would change the exit
+    code.
+    """
+    try:
+        number = -1 if stream is None else stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+    except (OSError, ValueError):  # it is none of the system's, or closed
+        return
+    if number >= 0:
+        os.dup2(nowhere, number)
+    os.close(nowhere)

@@ -13,8 +13,9 @@ import click
 
 from advisor import __version__
 from advisor.app.context import Environment
+from advisor.app.notices import silence
 from advisor.cli.options import help_if_alone
-from advisor.cli.output import aside, remark, silence
+from advisor.cli.output import aside, remark
 from advisor.errors import AdvisorError, ExitStatus
 
 _COMMANDS = {

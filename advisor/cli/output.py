@@ -8,14 +8,13 @@ once more at the end of the process, would change the exit code.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import TextIO
 
 import click
 
-from advisor.app.notices import say
+from advisor.app.notices import say, silence
 from advisor.errors import AdvisorError
 from advisor.rental.interrupts import window
 from advisor.report.terminal import plain_on_terminal
@@ -101,18 +100,6 @@ def aside(text: str) -> None:
         click.echo(text, err=True)
     except (OSError, ValueError):
         silence(sys.stderr)
-
-
-def silence(stream: TextIO | None) -> None:
-    """Send nowhere what a stream still holds, and what comes: it has failed."""
-    try:
-        number = -1 if stream is None else stream.fileno()
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-    except (OSError, ValueError):  # it is none of the system's, or closed
-        return
-    if number >= 0:
-        os.dup2(nowhere, number)
-    os.close(nowhere)
 
 
 def reason_of(error: OSError | ValueError) -> str:

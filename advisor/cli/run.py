@@ -30,6 +30,7 @@ from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
 from advisor.rental.incoming.copying import MAX_RESULTS_GB, Incoming
 from advisor.rental.interrupts import deferred
+from advisor.rental.job_log import MOST_LOG_BYTES
 from advisor.rental.jobs import JobRecord
 from advisor.rental.outgoing.command import check_command, stays_here
 from advisor.rental.outgoing.decide import GB, Outgoing
@@ -140,7 +141,11 @@ def command(  # noqa: PLR0917  (one argument an option)
         sender = Sender(environment, spec.max_sync_gb)
         job = _checked(environment, sender, JobRecord("", spec))
     _check_here(environment, job)
-    remark(f"at most {spec.max_results_gb:g} GB come back (--max-results-gb)")
+    most_log_gb = MOST_LOG_BYTES / GB
+    remark(
+        f"at most {spec.max_results_gb:g} GB come back (--max-results-gb), and of the "
+        f"log {most_log_gb:g} GB"
+    )
     planned = plan(environment, spec.rent, wait_for_ssh=True, goes_on=resume is not None)
     if dry_run:
         outgoing = sender.outgoing(job.asked)

@@ -100,7 +100,8 @@ def commitments(
         if entry.state == "refused":
             continue
         end = max(entry.ends_at, now) if entry.is_open else entry.closed_at or now
-        pays_traffic = entry.is_open or entry.handed_at is not None  # it was used
+        # Of what had a machine all may have been sent, unless it says otherwise.
+        pays_traffic = entry.is_open or entry.instance_id is not None
         found.append(
             replace(
                 Commitment.of(entry),

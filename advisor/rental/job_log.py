@@ -52,6 +52,8 @@ class JobLog:
         self._room = Room.of(path.parent, free)
         self._missing = path.with_suffix(".missing")
         self._file: FileIO | None = None
+        with suppress(OSError):  # told when there is something to be kept
+            path.touch(0o600)
         self._size = path.stat().st_size if path.exists() else 0
         self._gap = _number_in(self._missing)
         self._ends_in_gap = self._is_told = False

@@ -17,6 +17,7 @@ from advisor.errors import (
     StoreError,
 )
 from advisor.market.lifecycle import Instance
+from advisor.market.values import read_text
 from advisor.rental.desk import Desk
 from advisor.rental.hold import hangs
 from advisor.rental.interrupts import check, shielded
@@ -244,6 +245,7 @@ def _by_label(desk: Desk, instance: Instance) -> Finding:
     label = read_label(instance.label)
     name, number = instance.label, instance.instance_id
     if label is None:
+        name = read_text(name)  # whatever it is, it goes to a terminal
         return Finding(name, "elsewhere", number, "its label tells no end")
     try:
         if not desk.is_over(label.ends_unix_s):

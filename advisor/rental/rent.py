@@ -340,7 +340,7 @@ def _send(desk: Desk, wanted: Order, entry: Entry) -> Entry | _Failed:
         return _refused(outcome.error, reason)
     rented = replace(entry, state="held", instance_id=outcome.instance_id)
     if isinstance(outcome.error, PlacementError):
-        release(desk, rented, str(outcome.error))
+        _give_up(desk, rented, str(outcome.error))
         return _Failed("placement_failed", str(outcome.error))
     try:
         return desk.ledger.advance(
@@ -386,13 +386,12 @@ def _started(  # noqa: PLR0917
                 symptom := request.probe(instance, held.num_gpus)
             ):
                 _raise(NotStartedError(symptom.misfit, str(symptom)))
-            desk.ledger.note_use(held.label, desk.now())
         except NotStartedError:
             hold.renew()  # whoever has slept through its lease rents nothing more
             raise
         holds.enter_context(hold.kept())
     except NotStartedError as error:
-        release(desk, held, str(error))
+        _give_up(desk, held, str(error))
         if error.failure in _BLAMED:
             _blame(desk, candidate, str(error))
         if error.failure in MISFITS:
@@ -402,6 +401,15 @@ def _started(  # noqa: PLR0917
         release(desk, held, f"given up: {error or type(error).__name__}")
         raise
     return Rental(held, instance, candidate, ())
+
+
+def _give_up(desk: Desk, entry: Entry, reason: str) -> None:
+    """Release a rental that nobody has used."""
+    release(desk, entry, reason)
+    try:
+        desk.ledger.note_unused(entry.label)
+    except StoreError as error:  # it counts more towards a cap than it cost
+        desk.told(str(error))
 
 
 def _blame(desk: Desk, candidate: Candidate, reason: str) -> None:

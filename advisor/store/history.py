@@ -29,17 +29,20 @@ _EARLIEST, _LATEST = 1_577_836_800, 4_102_444_800
 
 _A_TIME = f"BETWEEN {_EARLIEST} AND {_LATEST}"
 
+_PRICES = ("dph_base", "storage_usd_per_gb_month", "min_bid")
+
 SENSE = (
     f"typeof(first_at) = 'integer' AND typeof(last_at) = 'integer' "
     f"AND first_at {_A_TIME} AND last_at BETWEEN first_at AND {_LATEST} "
     "AND typeof(born) = 'integer' AND typeof(gone) = 'integer' "
     "AND typeof(num_gpus) = 'integer' AND num_gpus > 0 "
-    "AND typeof(dph_base) IN ('real', 'integer', 'null') "
-    "AND typeof(storage_usd_per_gb_month) IN ('real', 'integer', 'null') "
-    "AND typeof(min_bid) IN ('real', 'integer', 'null')"
+) + "".join(
+    f"AND ({price} IS NULL "
+    f"OR typeof({price}) IN ('real', 'integer') AND {price} BETWEEN 0 AND 1e9) "
+    for price in _PRICES
 )
 """Condition of a spell and its listing that make sense: SQLite keeps anything in any
-column, also what the disk made of it."""
+column, also what the disk made of it. No price is above 10^9 $."""
 
 _RIVAL_S = 60
 """A snapshot that is older by less came from another process at the same time."""

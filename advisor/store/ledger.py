@@ -197,12 +197,11 @@ class Ledger:
 
         self._change(label, leave)
 
-    def note_use(self, label: str, at: float) -> Entry:
-        """Note that a rental is given to who uses it: its traffic is paid from now on."""
+    def note_unused(self, label: str) -> Entry:
+        """Note that nobody used a rental: the traffic of its job was not paid there."""
 
         def note(before: Entry) -> Entry:
-            first = at if before.handed_at is None else before.handed_at
-            return replace(before, handed_at=first)
+            return replace(before, traffic_usd=0.0)
 
         return self._change(label, note)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +32,18 @@ def test_nobody_has_to_listen(kind: str, monkeypatch: pytest.MonkeyPatch) -> Non
     streams = {"none": None, "closed": closed, "full": Full(), "ascii": ascii_only}
     monkeypatch.setattr(sys, "stderr", streams[kind])
     say("\u00e9")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk is always full")
+def test_a_full_disk_does_not_change_the_exit_code() -> None:
+    """Python writes what is left over at the end of the process."""
+    script = "from advisor.app.notices import say; say('x'); say('y'); print('result')"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (0, "result\n")

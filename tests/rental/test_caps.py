@@ -134,10 +134,10 @@ def test_what_is_open_is_committed_until_its_end() -> None:
 
 
 def test_what_has_ended_cost_what_it_ran() -> None:
-    """One that never was handed over brought no data; one that was refused, nothing."""
+    """One that never had a machine brought no data; one that was refused, nothing."""
     ended = {"state": "released", "closed_at": NOW - 1800.0}
     (never_used,) = commitments([entry(**ended)], [], NOW)
     assert never_used.usd == pytest.approx(0.5)
-    (used,) = commitments([entry(**ended, handed_at=NOW - 3000.0)], [], NOW)
+    (used,) = commitments([entry(**ended, instance_id=7)], [], NOW)
     assert used.usd == pytest.approx(1.0)
     assert commitments([entry(state="refused", closed_at=NOW)], [], NOW) == []

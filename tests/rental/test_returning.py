@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -199,4 +202,53 @@ def test_a_machine_cannot_fill_the_disk_with_its_log(
     assert done.stderr.count("the log is not kept for now") == 1
     assert shutil.disk_usage(small_disk).free > 100e6
     assert len(done.stdout) > 200_000_000
+    assert street.instances() == []
+
+
+@pytest.fixture
+def sending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return what has the machines' rsync do something else when it is to send."""
+    rsync, programs = shutil.which("rsync"), tmp_path / "bin"
+
+    def instead(script: str) -> None:
+        programs.mkdir()
+        line = f'case "$*" in *--sender*) {script} ;; esac\nexec {rsync} "$@"'
+        (programs / "rsync").write_text(f"#!/bin/sh\n{line}\n")
+        (programs / "rsync").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+
+    return instead
+
+
+def test_results_that_cannot_be_sent_stay_until_the_end(
+    street: Any, project: Path, sending: Callable[[str], None]
+) -> None:
+    """Its rsync fails; the message says what is so, and the machine knows it."""
+    sending("echo 'read errors mapping' >&2; exit 23")
+    done = street.run(project, "mkdir results; echo 1 >results/model", "--grace", "8m")
+    assert done.exit_code == 1
+    assert "its results cannot be copied: copying by rsync failed" in done.stderr
+    assert "which bills, until its end at 2026-" in done.stderr
+    assert (home_of(street) / ".advisor" / "keep").exists()
+    assert len(street.instances()) == 1
+
+
+def test_a_machine_that_sends_without_end_is_ended_in_time(
+    street: Any, project: Path, sending: Callable[[str], None]
+) -> None:
+    """It would stay rented for as long as it has something to say."""
+    begun = street.folder / "begun"
+    sending(f"touch '{begun}'; sleep 50; exit 1")
+
+    def later() -> None:
+        while not begun.exists():
+            time.sleep(0.05)
+        street.sleep(7200.0)
+
+    thread = threading.Thread(target=later)
+    thread.start()
+    done = street.run(project, "mkdir results; echo 1 >results/x", "--max-lifetime", "1h")
+    thread.join()
+    assert done.exit_code == 6
+    assert "lifetime is over before its results are here" in done.stderr
     assert street.instances() == []

@@ -198,6 +198,13 @@ def test_a_machine_that_the_user_renamed_is_not_called_gone(street: Any) -> None
     assert states(street) == ["handed"]
 
 
+def test_a_label_is_shown_without_what_a_terminal_obeys(street: Any) -> None:
+    """Whoever wrote it: escapes and marks of direction are left out."""
+    street.console_machine("advisor:\x1b]0;pwned\x07\u202eevil")
+    done = street.launch("reconcile")
+    assert "advisor:]0;pwnedevil" in done.stdout
+
+
 def test_a_lost_answer_is_settled_by_the_list(street: Any) -> None:
     """The machine is there: it is taken, and nothing else rented."""
     done = street.rent(gateway=Gateway("PUT", ASK, lost))

@@ -343,6 +343,8 @@ def test_an_empty_record_has_nothing(store: sqlite3.Connection) -> None:
         ("born", "x"),
         ("gone", b"x"),
         ("dph_base", b"x"),
+        ("dph_base", -0.1),
+        ("min_bid", 1e308),
         ("storage_usd_per_gb_month", "x"),
         ("min_bid", "x"),
     ],

@@ -308,21 +308,11 @@ def test_nobody_works_on_what_has_ended(ledger: Ledger, state: State) -> None:
     assert ledger.entry(ENTRY.label).holder == ""
 
 
-def test_use_is_noted_once(ledger: Ledger) -> None:
-    """Its traffic is paid from the first time on; that is no step."""
-    assert ledger.note_use(ENTRY.label, 0.0).handed_at == 0.0
-    assert ledger.note_use(ENTRY.label, 1100.0).handed_at == 0.0
-    assert ledger.entry(ENTRY.label).handed_at == 0.0
-    assert len(ledger.history(ENTRY.label)) == 1
-
-
-@pytest.mark.parametrize("at", [math.nan, math.inf, -1.0])
-def test_a_step_at_no_time_is_refused(ledger: Ledger, at: float) -> None:
-    """It could not be read again; the rental is as it was."""
-    with pytest.raises(AdvisorError, match="written down: the time of a step is"):
-        ledger.advance(ENTRY.label, "unknown", at)
-    assert ledger.entry(ENTRY.label) == ENTRY
-    assert len(ledger.history(ENTRY.label)) == 1
+def test_what_nobody_used_paid_no_traffic(ledger: Ledger) -> None:
+    """Its job's data were not sent there."""
+    ledger.intend(replace(ENTRY, traffic_usd=2.0), lambda entries: None)
+    assert ledger.note_unused(ENTRY.label).traffic_usd == 0.0
+    assert ledger.entry(ENTRY.label).traffic_usd == 0.0
 
 
 def test_a_lease_without_an_end_is_free(ledger: Ledger) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -72,8 +73,9 @@ def test_it_is_given_up_part_by_part(made: Reserve) -> None:
     while made.give_up():
         sizes.append(made.path.stat().st_size >> 10)
     assert sizes == [768, 512, 256, 0]
+    assert made.give_up() is False
     made.path.unlink()
-    assert not made.give_up()
+    assert made.give_up() is False
 
 
 def test_what_was_given_up_is_taken_back(made: Reserve) -> None:
@@ -128,6 +130,24 @@ def test_what_cannot_be_taken_leaves_it_as_it_was(
     monkeypatch.setattr(reserve, "_take", halfway)
     made.renew()
     assert made.path.stat().st_size == SIZE * 3 // 4
+
+
+def test_what_is_written_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk elsewhere says only then that it is full."""
+    sizes: list[int] = []
+
+    def refuse(handle: int) -> None:
+        sizes.append(os.fstat(handle).st_size)
+        no_space()
+
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    monkeypatch.setattr(reserve.os, "fsync", refuse)
+    with pytest.raises(StoreFullError, match="No space left"):
+        Reserve(tmp_path).make()
+    assert sizes == [SIZE]
+    assert size(tmp_path) == 0
 
 
 def test_as_much_is_taken_back_as_there_is_room_for(
@@ -292,15 +312,19 @@ def test_a_try_that_failed_and_was_kept_is_not_repeated(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a disk of 2 MiB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
+def small_disk() -> Iterator[Path]:
+    """Return a disk of 2 MiB of its own.
+
+    Not below pytest's folders, which it could not clean if this process were killed.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="advisor-disk-"))
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
     if shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
+        folder.rmdir()
         pytest.skip("no disk can be mounted here: that takes root")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+    folder.rmdir()
 
 
 @pytest.fixture

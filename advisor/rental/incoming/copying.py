@@ -21,13 +21,16 @@ from advisor.rental.ssh import Ssh
 from advisor.rental.sync import rsync
 
 MAX_RESULTS_GB = 50.0
-"""Most that comes back unless the user allows more: the weights of a model of 7e9
-parameters with AdamW's state, and room for the optimizer's copies, are 84 GB at most, and
-hardly any job here keeps one; an assumption."""
+"""Most that comes back unless the user allows more: a checkpoint of 3.5e9 parameters in
+mixed precision with Adam's state, 14 bytes each (Rajbhandari et al., "ZeRO", 2020,
+section 3.1, without the gradients). An assumption."""
 
 _STILL_S = 1800.0
 """Seconds without a byte after which copying is ended: rsync itself ends in a minute of
 silence, which a machine that keeps us busy does not make; an assumption."""
+
+_MOST_MEMORY = 1 << 32
+"""Of rsync, bytes: a list of forty million files."""
 
 _SIZED_EVERY_S = 1.0
 _SIZING_SHARE = 0.1  # of the time may go into looking at sizes
@@ -218,7 +221,7 @@ class _Watch:
         """Raise if copying is to be ended."""
         if self._bound != process:
             self._bound = process
-            _bound_files(process, min(self._max_bytes, self._room.left_bytes))
+            _bound_process(process, min(self._max_bytes, self._room.left_bytes))
         self._room.check()
         now = time.monotonic()
         if now >= self._next_look:
@@ -242,10 +245,11 @@ class _Watch:
             raise RemoteError(message)
 
 
-def _bound_files(process: int, most: float) -> None:
-    """Bound the size of each file that a process writes, where a system can do that.
+def _bound_process(process: int, most: float) -> None:
+    """Bound each file that a process writes, and its memory, where a system can do that.
 
-    A file of zeros takes no time to come: no look at the disk is fast enough.
+    A file of zeros takes no time to come: no look at the disk is fast enough. A list of
+    files may come that does not end.
     """
     if sys.platform == "linux":
         import resource  # noqa: PLC0415  (there is none on other systems)
@@ -253,3 +257,4 @@ def _bound_files(process: int, most: float) -> None:
         bound = max(int(most), 0) + 1
         with suppress(ProcessLookupError):
             resource.prlimit(process, resource.RLIMIT_FSIZE, (bound, bound))
+            resource.prlimit(process, resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))

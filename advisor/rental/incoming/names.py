@@ -41,6 +41,7 @@ USELESS = (
 
 _PREFIX = "advisor-renamed"
 _RENAMED = re.compile(r"advisor-renamed(?:[1-9]\d{0,5})?\+(.+)", re.DOTALL)
+_DIGEST = re.compile(r"[0-9a-f]{64}")  # of a name that was too long to be told
 _LONGEST_BYTES = 255  # of a name, on about any file system
 
 # Where each is from: torch.distributed.checkpoint (filesystem.py), torchsnapshot
@@ -129,7 +130,7 @@ def original(name: str) -> str | None:
     ('.git', None)
     """
     found = _RENAMED.fullmatch(name)
-    if found is None:
+    if found is None or _DIGEST.fullmatch(found[1]):
         return None
     told = _ESCAPED.sub(
         lambda one: _text(bytes.fromhex(one[1].replace("%", ""))), found[1]

@@ -119,11 +119,12 @@ class Placing:
             own_name = path.name == staged.name
             if came.is_here and not own_name:  # of an earlier process
                 break
-            may = own_name and not is_folder(path)
-            if may or not os.path.lexists(path) or (before and before.path == path):
+            came_before = before is not None and before.path == path
+            may_replace = came_before or (own_name and not is_folder(path))
+            if may_replace or not os.path.lexists(path):
                 staged.chmod(stat.S_IMODE(status.st_mode) & 0o777 | 0o600)
                 self._move(staged, path)
-                if not own_name and not (before and before.path == path):
+                if not own_name and not came_before:
                     self._tell(path)
                 break
         self.record[key] = came

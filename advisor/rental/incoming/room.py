@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from advisor.errors import RemoteError
 LEFT_FREE_BYTES = 500 * 1000**2
 """What is left free, or half of what was free where that is less: whatever else the user
 does here goes on; an assumption."""
+
+_LEFT_FREE_FILES = 100_000
+"""As `LEFT_FREE_BYTES`, of files, which take none while they are empty."""
 
 _LEAST_BYTES = 100 * 1000**2
 """What is left free in any case: several times what the ledger ever needs."""
@@ -33,19 +37,26 @@ class Room:
     Attributes
     ----------
     folder : on the disk
-    least_bytes : what is to be left free
+    least_bytes, least_files : what is to be left free
     free : returns how many bytes are
     """
 
     folder: Path
     least_bytes: int
+    least_files: int
     free: Callable[[Path], int]
 
     @classmethod
     def of(cls, folder: Path, free: Callable[[Path], int] = free_bytes) -> Room:
         """Return the room there is now."""
         half = max(free(folder) // 2, _LEAST_BYTES)
-        return cls(folder, min(LEFT_FREE_BYTES, half), free)
+        files = _free_files(folder) or 0
+        return cls(
+            folder,
+            min(LEFT_FREE_BYTES, half),
+            min(_LEFT_FREE_FILES, files // 2),
+            free,
+        )
 
     @property
     def left_bytes(self) -> int:
@@ -67,3 +78,15 @@ class Room:
                 f"{what}the disk of {self.folder} has {free:,.0f} MB free: free some"
             )
             raise TooMuchError(message)
+        files = _free_files(self.folder)
+        if files is not None and files < self.least_files:
+            message = f"the disk of {self.folder} has room for {files:,} files: free some"
+            raise TooMuchError(message)
+
+
+def _free_files(folder: Path) -> int | None:
+    """Return how many files may be made on a disk; None: it counts none."""
+    if not hasattr(os, "statvfs"):
+        return None
+    status = os.statvfs(folder)
+    return status.f_favail if status.f_files else None

@@ -390,6 +390,24 @@ def test_a_disk_that_would_be_full_is_left_as_it_is(
     assert [path.name for path in here.iterdir()] == ["big"]
 
 
+def test_a_disk_has_files_left_for_others(
+    machine: Any, there: Path, here: Path, incoming: Incoming
+) -> None:
+    """Empty files take no bytes, and a disk has only so many."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=300m,nr_inodes=400", "x", str(here)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"no disk can be mounted here: {done.stderr.decode().strip()}")
+    try:
+        for number in range(350):
+            (there / str(number)).touch()
+        with pytest.raises(TooMuchError, match="files: free some"):
+            incoming.pull(machine.ssh, there.name, here)
+        assert list(here.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(here)], check=True)
+
+
 def test_a_disk_that_becomes_full_meanwhile_ends_the_copying(
     machine: Any, there: Path, here: Path, told: list[str]
 ) -> None:
