@@ -20,6 +20,7 @@ The tree::
      +- RemoteError              1  a rented machine cannot be reached, or a command fails
      |   +- UnreachableError     1  no ssh to it, or a connection that broke
      |   +- ResultsLeftError     1  the results could not be copied back, and stay there
+     |   +- TooMuchError         1  it sends more than may come, or than there is room for
      +- StoreError               1  the user's own file cannot be read or written
      |   +- StoreFullError       1  there is no room for it
      +- LeaseLostError           1  another process works on the rental
@@ -215,3 +216,7 @@ class UnreachableError(RemoteError):
 
 class ResultsLeftError(RemoteError):
     """A command has ended, what it wrote could not be copied back and stays there."""
+
+
+class TooMuchError(RemoteError):
+    """A rented machine sends more than may come, or than there is room for here."""

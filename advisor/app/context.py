@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from advisor.app.notices import say
 from advisor.clock import Clock, utc_now
 from advisor.errors import UsageError
+from advisor.rental.interrupts import window
 from advisor.resources import STORE, cache_folder, chosen_models_folder, data_folder
 from advisor.workloads.load import Library, library_of, load_settings, project_files
 
@@ -79,8 +80,13 @@ class Environment:
 
     @property
     def clock(self) -> Clock:
-        """The time of this world."""
-        return Clock(self.now, self.monotonic, self.sleep)
+        """The time of this world; Ctrl-C ends a wait, see `rental.interrupts`."""
+
+        def sleep(seconds: float) -> None:
+            with window():
+                self.sleep(seconds)
+
+        return Clock(self.now, self.monotonic, sleep)
 
     @property
     def cache_folder(self) -> Path:

@@ -83,6 +83,10 @@ def _ended_by_others() -> Iterator[None]:
     except KeyboardInterrupt as error:
         aside("")  # closes the line on which the terminal shows ^C
         raise click.Abort from error
+    except click.Abort as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # while it asked
+            aside("")
+        raise
     except BrokenPipeError:  # `head` has had enough
         silence(sys.stdout)
         raise click.exceptions.Exit(ExitStatus.DONE) from None

@@ -17,7 +17,7 @@ import click
 from advisor.app.notices import say, silence
 from advisor.errors import AdvisorError
 from advisor.rental.interrupts import window
-from advisor.report.terminal import plain_on_terminal
+from advisor.report.terminal import plain_for
 
 
 def result(text: str, *, owed: bool = False) -> None:
@@ -65,7 +65,7 @@ def showing(stream: TextIO | None) -> Callable[[bytes], None]:
     That command goes on where nobody can be shown anything more, which is told once.
     """
     is_lost = False
-    shown = plain_on_terminal(stream)
+    shown = plain_for(stream)
 
     def show(piece: bytes) -> None:
         nonlocal is_lost

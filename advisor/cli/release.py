@@ -11,7 +11,7 @@ from advisor.app.plan import open_rental_desk
 from advisor.cli.renting import market_option, need_terminal
 from advisor.errors import AdvisorError, RentalStateUnknownError, UsageError
 from advisor.rental.desk import Desk
-from advisor.rental.interrupts import deferred
+from advisor.rental.interrupts import check, deferred, window
 from advisor.rental.reconcile import reconcile
 from advisor.rental.release import Releasable, end, releasable
 
@@ -68,6 +68,7 @@ def _release_all(desk: Desk, chosen: Sequence[Releasable]) -> None:
     """End rentals; one that cannot be ended does not keep the others."""
     failed: list[str] = []
     for one in chosen:
+        check()
         if one.instance_id is None:
             failed.append(f"{one.label}: nobody knows yet whether it exists")
             continue
@@ -87,4 +88,5 @@ def _confirm(chosen: Sequence[Releasable], *, yes: bool) -> None:
         f"{one.instance_id} (job {one.job}{'' if one.entry else ', not in this ledger'})"
         for one in chosen
     )
-    click.confirm(f"end instance {told} and lose its disk?", abort=True, err=True)
+    with window():
+        click.confirm(f"end instance {told} and lose its disk?", abort=True, err=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from advisor.app.context import Environment
@@ -9,7 +11,7 @@ from advisor.app.plan import open_rental_desk
 from advisor.cli.options import format_options
 from advisor.cli.output import remark, result
 from advisor.cli.renting import market_option
-from advisor.errors import MarketError
+from advisor.errors import MarketError, StoreError
 from advisor.rental.seen import Seen, look_at
 from advisor.report.formats import Format
 from advisor.report.listing import listing
@@ -22,7 +24,7 @@ from advisor.report.rental import (
     words_of_others,
     words_of_renamed,
 )
-from advisor.store.ledger import Ledger
+from advisor.store.ledger import Entry, Ledger
 
 _COLUMNS = (
     "label",
@@ -58,7 +60,11 @@ def command(
     its disk on. 'advisor reconcile' ends what should have ended.
     """
     ledger = Ledger(environment.data_folder)
-    entries = ledger.entries()
+    try:
+        entries: Sequence[Entry] = ledger.entries()
+    except StoreError as error:
+        remark(f"{error}; what the market lists is told below")
+        entries = ()
     seen = None if offline else _seen(environment, market)
     now = environment.now().timestamp()
     shown = [

@@ -113,8 +113,10 @@ class Desk:
         advisor.errors.MarketError
             if the market does not list it as a whole
         """
+        with window():
+            listed = self.market.instances(PREFIX)
         found: dict[str, list[Instance]] = {}
-        for instance in self.market.instances(PREFIX):
+        for instance in listed:
             found.setdefault(instance.label, []).append(instance)
         return found
 

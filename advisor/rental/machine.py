@@ -137,6 +137,7 @@ class Machine:
     ) -> None:
         """Copy what is in the job's folder, or in a folder in it, into a folder here.
 
+        Files there replace those of the same name here: take a folder for this alone.
         Links come as the files that they lead to. What a program here would obey by its
         name, such as ``.git`` or a ``Makefile``, gets another name, which is told.
 

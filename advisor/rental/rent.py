@@ -32,7 +32,7 @@ from advisor.rental.caps import Caps, Commitment, commitments, latest_end
 from advisor.rental.desk import Desk
 from advisor.rental.ends import beyond_caps, traffic_usd, until
 from advisor.rental.hold import LEASE_S, Hold
-from advisor.rental.interrupts import check
+from advisor.rental.interrupts import check, window
 from advisor.rental.labels import new_label
 from advisor.rental.ordering import order
 from advisor.rental.reconcile import reconcile, unsettled
@@ -168,7 +168,9 @@ def ranked(desk: Desk, request: RentRequest) -> list[Candidate]:
     advisor.errors.AdvisorError
         if nothing fits, or the market cannot be asked
     """
-    ranking = request.rank(desk.market.search(request.query))
+    with window():
+        answer = desk.market.search(request.query)
+    ranking = request.rank(answer)
     if not len(ranking.order):
         raise nothing_left(ranking)
     found = [Candidate(ranking, at) for at in ranking.order.tolist()]
@@ -189,7 +191,8 @@ def seen_again(
 ) -> Candidate | tuple[Outcome, str]:
     """Return an offer as it is now, or why it is not to be rented any more."""
     asked = replace(request.query, offer_id=candidate.offer_id)
-    answer = desk.market.search(asked)
+    with window():
+        answer = desk.market.search(asked)
     if not answer.records:
         return "gone", "the market lists it no more"
     ranking = request.rank(answer)

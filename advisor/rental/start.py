@@ -10,6 +10,7 @@ from advisor.errors import AdvisorError, KeyRefusedError, MarketError
 from advisor.market.lifecycle import BROKEN_AT_BOOT, RUNNING, STARTING, Instance
 from advisor.rental.desk import Desk
 from advisor.rental.hold import Hold
+from advisor.rental.interrupts import window
 from advisor.rental.strays import look_for_strays
 from advisor.software.misfit import Misfit, symptom_of
 from advisor.store.ledger import Entry
@@ -130,7 +131,8 @@ class _Wait:
             message = f"rental {self.entry.label} has no instance to wait for"
             raise AdvisorError(message)
         try:
-            instance = self.desk.market.instance(number)
+            with window():
+                instance = self.desk.market.instance(number)
         except KeyRefusedError:
             raise
         except MarketError as error:  # what is paid for may run all the same

@@ -13,15 +13,14 @@ echo @HEARTBEAT@ >"$d/lease"
 cat >"$d/new" <<'EOF' && mv "$d/new" "$d/watchdog"
 trap '' HUP TERM
 d=$HOME/.advisor
-export W="$0" R="$1"
 # Two processes: this shell and, above it, one that is no shell where there is an awk
 # and begins it anew whatever killed it. 77: a later start goes on.
 keep() {
   { echo -999 >/proc/$$/oom_score_adj; } 2>/dev/null
   export K=$$
   command -v awk >/dev/null &&
-    exec awk 'BEGIN { while (system("exec sh \"$W\" $R") != 77) system("sleep 1") }'
-  until sh "$W" $R; [ $? = 77 ]; do sleep 1; done
+    exec awk 'BEGIN { while (system("exec sh \"$W\"") != 77) system("sleep 1") }'
+  until sh "$W"; [ $? = 77 ]; do sleep 1; done
   exit
 }
 [ "$K" = $PPID ] || keep
@@ -148,6 +147,7 @@ while :; do
 done
 EOF
 # Of several watchdogs the one that was started last goes on.
-r=$(date +%s).$$
-echo $r >"$d/turn"
-$(command -v setsid) sh "$d/watchdog" $r >/dev/null 2>&1 </dev/null &
+export W="$d/watchdog" R=$(date +%s).$$
+echo $R >"$d/turn"
+# Until it is two, it goes by no name that a job might kill.
+$(command -v setsid) sh -c '. "$W"' >/dev/null 2>&1 </dev/null &

@@ -83,8 +83,6 @@ def _colors(sequence: re.Match[str]) -> str:
     return "" if sequence["sgr"] is None else sequence[0]
 
 
-def plain_on_terminal(stream: TextIO | None) -> Callable[[bytes], bytes]:
-    """Return what may be shown of a next piece: all where the stream is no terminal."""
-    if stream is None or not stream.isatty():
-        return lambda piece: piece
-    return Plain(stream.encoding or "utf-8").feed
+def plain_for(stream: TextIO | None) -> Callable[[bytes], bytes]:
+    """Return what may be shown of a next piece; a pipe may end at a terminal, too."""
+    return Plain((stream and stream.encoding) or "utf-8").feed

@@ -167,20 +167,30 @@ def test_a_ledger_that_fails_after_any_commit_leaves_no_machine(
         assert street.instances() == []
 
 
-def test_the_files_of_an_older_advisor_are_understood(
-    street: Any, tmp_path: Path
+@pytest.mark.parametrize(
+    ("state", "reason"), [("handed", ""), ("handed", "it runs a job"), ("held", "")]
+)
+def test_the_ledger_of_an_older_advisor_is_understood(
+    street: Any, state: str, reason: str
 ) -> None:
-    """A ledger of schema 5: 'reconcile' and 'release' read it, and a backup is kept."""
-    old = Path(__file__).parents[1] / "store" / "old"
-    data = street.folder / "here" / "data"
-    data.mkdir(parents=True)
-    (found,) = old.rglob(STORE)
-    shutil.copy(found, data / STORE)
-    before = street.ledger().entries()
-    assert before
-    assert street.launch("reconcile").exit_code == 0
-    assert street.launch("release", "--all", "--yes").exit_code == 2
-    assert {one.label for one in street.ledger().entries()} == {
-        one.label for one in before
-    }
-    assert list(data.glob("*.bak"))
+    """Of schema 5: what somebody has is kept, the rest ended; a copy is made before."""
+    number = street.rent("--job", "lab", "--max-lifetime", "2h").document["instance_id"]
+    (new,) = street.entries()
+    path = ledger_of(street)
+    lose(path)
+    shutil.copy(Path(__file__).parents[1] / "store" / "old" / "data" / STORE, path)
+    with sqlite3.connect(path) as store:
+        store.execute(
+            "UPDATE rental SET label = ?, market = ?, job = 'lab', state = ?, reason = ?, "
+            "instance_id = ?, ends_at = ? WHERE number = 1",
+            (new.label, new.market, state, reason, number, new.ends_at),
+        )
+    store.close()
+    done = street.launch("reconcile", "--format", "json")
+    assert done.exit_code == 0, done.stderr
+    (row,) = done.document["rentals"]
+    assert row["action"] == ("released" if state == "held" else "kept")
+    assert list(path.parent.glob(f"{STORE}*.bak"))
+    left = street.launch("release", "--job", "lab", "--yes").exit_code
+    assert left == (2 if state == "held" else 0)
+    assert street.instances() == []

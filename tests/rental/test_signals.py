@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +25,13 @@ PUT = "^PUT .*/asks/"
 DELETE = "^DELETE .*/instances/"
 SHOW = "^GET .*/instances/[0-9]"
 POINTS = 10
+
+IN_THE_FOREGROUND = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from advisor.__main__ import main
+main()
+"""
 
 Launch = Callable[..., dict[str, Any]]
 
@@ -147,6 +159,49 @@ def test_the_end_of_a_rental_is_waited_for(street: Any, launch: Launch) -> None:
     done = launch(*words, signals=(TERM, HUP, HUP), request=DELETE)
     assert street.instances() == [], done["stderr"]
     assert states(street) == ["released"]
+
+
+@pytest.mark.parametrize("number", [INT, TERM])
+def test_a_release_that_has_not_begun_is_none(
+    street: Any, launch: Launch, number: int
+) -> None:
+    """Interrupted while it looks at what there is: all of it stays."""
+    assert launch(*RENT)["code"] == 0
+    words = ("release", "--all", "--yes")
+    done = launch(*words, signals=(number,), request="^GET .*/instances/", late=True)
+    assert done["code"] == 130, done["stderr"]
+    assert states(street) == ["handed"]
+    assert len(street.instances()) == 1
+
+
+def test_ctrl_c_answers_a_question(street: Any, launch: Launch, tmp_path: Path) -> None:
+    """With no: on a terminal, where `release` asks before it ends anything."""
+    assert launch(*RENT)["code"] == 0
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", IN_THE_FOREGROUND, "release", "--all"],
+        stdin=theirs,
+        stderr=subprocess.PIPE,
+        env={
+            **os.environ,
+            "VAST_URL": street.url,
+            "VAST_API_KEY": KEY,
+            "ADVISOR_DATA_DIR": str(tmp_path / "here" / "data"),
+            "ADVISOR_CACHE_DIR": str(tmp_path / "here" / "cache"),
+        },
+    ) as process:
+        os.close(theirs)
+        said = b""
+        assert process.stderr is not None
+        while b"lose its disk?" not in said and (piece := process.stderr.read(1)):
+            said += piece
+        time.sleep(0.3)  # it has asked, and begins to read
+        process.send_signal(INT)
+        said += process.stderr.read()
+        os.close(ours)
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == b"advisor: interrupted"
+    assert states(street) == ["handed"]
 
 
 @pytest.mark.parametrize("stdout", ["full", "gone", "closed"])

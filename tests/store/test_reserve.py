@@ -54,7 +54,7 @@ def made(
     """Return a reserve, made where the system can allocate and where it cannot."""
     if not request.param:
         monkeypatch.delattr(os, "posix_fallocate", raising=False)
-    found = Reserve(tmp_path / "data")
+    found = Reserve(tmp_path / "of" / "somebody" / "data")
     found.make()
     return found
 

@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from advisor.errors import RemoteError
+from advisor.errors import RemoteError, TooMuchError
 from advisor.rental.incoming.listing import Listing, ask_for
 from advisor.rental.incoming.names import USELESS
 from advisor.rental.incoming.place import Placing, Record, resolve_links, total_bytes
-from advisor.rental.incoming.room import Room, TooMuchError, free_bytes
+from advisor.rental.incoming.room import Room, free_bytes
 from advisor.rental.incoming.stage import PARTIAL, Stage, staged
 from advisor.rental.outgoing.decide import GB
 from advisor.rental.outgoing.told import printable, size_in_words

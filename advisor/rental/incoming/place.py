@@ -159,7 +159,7 @@ def resolve_links(
 
     Raises
     ------
-    advisor.rental.incoming.room.TooMuchError
+    advisor.errors.TooMuchError
         if there is no room
     """
     left = []

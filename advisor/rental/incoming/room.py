@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from advisor.errors import RemoteError
+from advisor.errors import TooMuchError
 
 LEFT_FREE_BYTES = 500 * 1000**2
 """What is left free, or half of what was free where that is less: whatever else the user
@@ -19,10 +19,6 @@ _LEFT_FREE_FILES = 100_000
 
 _LEAST_BYTES = 100 * 1000**2
 """What is left free in any case: several times what the ledger ever needs."""
-
-
-class TooMuchError(RemoteError):
-    """What a machine sends is more than may come, or than there is room for."""
 
 
 def free_bytes(folder: Path) -> int:

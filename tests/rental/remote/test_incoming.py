@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 
-from advisor.errors import RemoteError
+from advisor.errors import RemoteError, TooMuchError
 from advisor.rental.incoming.copying import Incoming
 from advisor.rental.incoming.names import INCOMING
-from advisor.rental.incoming.room import TooMuchError
 from advisor.rental.outgoing.decide import Asked, Private, decide
 from advisor.rental.ssh import Ssh
 from advisor.rental.sync import push

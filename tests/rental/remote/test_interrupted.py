@@ -57,11 +57,11 @@ def test_ssh_ends(machine: Any) -> None:
     def goes_on() -> bool:
         return any("ssh -F" in line for line in children())
 
-    begun = machine.home / "begun"
+    begun = machine.home / "waits"
     with deferred():
         thread = interrupted_once(lambda: begun.exists() and goes_on())
         with pytest.raises(KeyboardInterrupt):
-            machine.ssh.run("touch begun; sleep 61", timeout_s=90.0)
+            machine.ssh.run("touch waits; sleep 61", timeout_s=90.0)
         thread.join()
     assert not goes_on()
 
@@ -77,16 +77,13 @@ def test_ssh_goes_on_where_it_may_not_end(machine: Any) -> None:
             check()
 
 
-def test_rsync_ends_with_its_ssh() -> None:
+def test_rsync_ends_with_its_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
     """All that it has started; it is asked first, and what does not hear is killed."""
     line = ["sh", "-c", "trap '' TERM; sleep 62 & sleep 62; sleep 62"]
-    sync_end_s, sync._ENDS_WITHIN_S = sync._ENDS_WITHIN_S, 0.3
-    try:
-        with deferred():
-            thread = interrupted_once(lambda: "sleep 62 " in children())
-            with pytest.raises(KeyboardInterrupt):
-                sync._run(line, lambda _: None)
-            thread.join()
-    finally:
-        sync._ENDS_WITHIN_S = sync_end_s
+    monkeypatch.setattr(sync, "_ENDS_WITHIN_S", 0.3)
+    with deferred():
+        thread = interrupted_once(lambda: "sleep 62 " in children())
+        with pytest.raises(KeyboardInterrupt):
+            sync._run(line, lambda number: None)
+        thread.join()
     assert not any("sleep 62" in line for line in children())
