@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+_BALLAST = "ballast"
+
 
 @contextlib.contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[None]:
@@ -25,11 +27,16 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
 
 def fill(folder: Path) -> None:
     """Fill the disk that a folder is on, to the last byte."""
-    with (folder / "ballast").open("ab", buffering=0) as file:
+    with (folder / _BALLAST).open("ab", buffering=0) as file:
         for size in (1 << 22, 1 << 12, 1):
             with contextlib.suppress(OSError):
                 while True:
                     file.write(b"x" * size)
+
+
+def empty(folder: Path) -> None:
+    """Give a disk that was filled its room back."""
+    (folder / _BALLAST).unlink(missing_ok=True)
 
 
 def can_have_small_disks() -> bool:

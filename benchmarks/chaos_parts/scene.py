@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import random
-import shutil
 import signal
-import sqlite3
 import tempfile
 import threading
 from collections import Counter
@@ -22,7 +20,8 @@ from advisor.simulator.accounts import account_id_of
 from advisor.simulator.contract import Wish
 from advisor.store.ledger import Entry, Ledger
 from advisor.store.place import place_of
-from chaos_parts.disks import fill, small_disk
+from chaos_parts.computers import computer, copy, damage, words_of
+from chaos_parts.disks import empty, fill
 from chaos_parts.faults import FAULTS, FORGETS, Fault, Known
 from chaos_parts.plans import Hit, Schedule, Step
 from chaos_parts.proxy import Passing, Proxy
@@ -38,12 +37,9 @@ OFFERS = 60
 KEPT = frozenset({"handed", "working"})
 """States of the ledger in which the user, or a job of theirs, has the machine."""
 
-_RENT = ("rent", "--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1")
-_OPTIONS = ("--yes", "--json", "--start-timeout", "10m", "--job")
 _RENTED = {"workload": "resnet50", "settings": {"dataset_gb": 1}, "epochs": 2}
 _HANGS_AFTER_S = 90.0
 _SIGNAL_ARRIVES_S = 0.05
-_SMALL_DISK = "160m"  # no rental begins with less than 100 MB to write in
 _SETTLE_LANE = 1000
 _ROUNDS_S = (61.0, 61.0, 122.0, 305.0, 610.0, 610.0, 1220.0, 0.0)
 """Pauses between one `reconcile` and the next, for what takes several looks."""
@@ -96,7 +92,8 @@ class Scene:
         self.proxy = Proxy(server.url, self.time, self)
         stack.callback(self.proxy.close)
         for place in self.schedule.places:
-            self._set_up(place)
+            steps = [step for step in self.schedule.steps if step.place == place]
+            stack.enter_context(computer(self.folder / place, steps, self._keys))
         label = f"advisor:theirs:{int(START_UNIX_S - 3600):08x}-{'ab' * 8}"
         self.strangers_id = self._rented_by(STRANGER, label, 2)
         self.console_id = self._rented_by(KEY, self.schedule.console_label, 4)
@@ -118,7 +115,7 @@ class Scene:
         """Play the lanes of the schedule, and what takes effect after them."""
         copied = self.schedule.copied_after_s
         if copied is not None:
-            self.time.after(copied, self._copy)
+            self.time.after(copied, lambda: copy(self.data("A"), self.data("B")))
         threads = [
             threading.Thread(target=self._play_lane, args=(lane, steps))
             for lane, steps in enumerate(self.schedule.lanes)
@@ -138,7 +135,7 @@ class Scene:
         """
         self._calm = True
         for place in self.schedule.places:
-            (self.folder / place / "data" / "ballast").unlink(missing_ok=True)
+            empty(self.data(place))
         damaged = self.damaged_places()
         for pause_s in _ROUNDS_S:
             is_settled = True
@@ -206,7 +203,7 @@ class Scene:
         with self._lock:
             self.launched.append(done)
             self._by_number[number] = done
-        self._damage(step)
+        damage(self.data(step.place), step.damage)
         files = {name: self.folder / f"{number}.{name}" for name in ("out", "err", "at")}
         pid = self._warm.start(number, self._order(step, files))
         strace = self._strace(step, pid, number)
@@ -241,7 +238,7 @@ class Scene:
             "clock": str(self.folder / "time"),
             "folder": str(self.folder / step.place),
             "skew_s": step.skew_s,
-            "words": self._words(step),
+            "words": words_of(step, self.folder / step.place),
             "out": str(files["out"]),
             "err": str(files["err"]),
             "waits": step.trap is not None or bool(step.watch),
@@ -254,24 +251,6 @@ class Scene:
             order["file"] = asdict(step.file)
         return order
 
-    def _words(self, step: Step) -> list[str]:
-        """Return the command line of a step; a job that is known goes on."""
-        if step.kind == "rent":
-            return [*_RENT, *_OPTIONS, step.job, *step.words]
-        if step.kind == "release":
-            return [
-                "release",
-                *(("--job", step.job) if step.job else ("--all",)),
-                "--yes",
-            ]
-        if step.kind == "reconcile":
-            return ["reconcile"]
-        if (self.data(step.place) / "jobs" / step.job / "job.json").exists():
-            return ["run", "--yes", "--resume", step.job]
-        project = str(self.folder / step.place / "project")
-        words = ["run", *_RENT[1:], "--yes", "--job", step.job, "--sync", project]
-        return [*words, "--", "sh", "-c", step.script]
-
     def _play_lane(self, lane: int, steps: Sequence[Step]) -> None:
         try:
             for step in steps:
@@ -279,41 +258,6 @@ class Scene:
                 self.launch(step, lane)
         finally:
             self.time.end(lane)
-
-    def _set_up(self, place: str) -> None:
-        """Make a computer: a home with a data folder, and an ssh key in it."""
-        data = self.data(place)
-        data.mkdir(parents=True)
-        steps = [step for step in self.schedule.steps if step.place == place]
-        if any(step.full_at for step in steps):
-            self._stack.enter_context(small_disk(data, _SMALL_DISK))
-        if any(step.small for step in steps):
-            self._stack.enter_context(small_disk(data.parent, _SMALL_DISK))
-            data.mkdir()
-        shutil.copytree(self._keys, data / "ssh")
-        if any(step.kind == "run" for step in steps):
-            (data.parent / "project").mkdir()
-            (data.parent / "project" / "input").write_text("x", encoding="ascii")
-
-    def _copy(self) -> None:
-        """Copy the data of one computer to the other, as a synced home does."""
-        with contextlib.suppress(shutil.Error, OSError):  # files come and go meanwhile
-            shutil.copytree(self.data("A"), self.data("B"), dirs_exist_ok=True)
-
-    def _damage(self, step: Step) -> None:
-        path = self.data(step.place) / "advisor.sqlite3"
-        if not step.damage or not path.exists():
-            return
-        for extra in ("-wal", "-shm"):
-            path.with_name(path.name + extra).unlink(missing_ok=True)
-        if step.damage == "lost":
-            path.unlink()
-        elif step.damage == "torn":
-            with path.open("r+b") as file:
-                file.write(b"torn" * 256)
-        else:
-            with contextlib.closing(sqlite3.connect(path)) as store:
-                store.execute("PRAGMA user_version = 9999")
 
     def _rented_by(self, key: str, label: str, rank: int) -> int:
         """Rent one of the cheapest offers as a person would at the console."""
