@@ -11,8 +11,8 @@ from advisor.rental.interrupts import to_the_end
 
 def main() -> NoReturn:
     """Run the command line and leave with the exit code that `errors` names."""
-    to_the_end()
     try:
+        to_the_end()
         from advisor.cli.main import run  # noqa: PLC0415  (takes a while: Ctrl-C)
 
         sys.exit(run())
