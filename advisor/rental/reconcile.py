@@ -149,7 +149,8 @@ def _settled(
     known = instances[0].instance_id if instances else entry.instance_id
     if not desk.is_here(entry.place) and entry.state in ("intended", "unknown", "held"):
         reason = "a launcher on another computer, or with another data folder, has it"
-        if instances or not desk.is_over(entry.ends_at):
+        is_unknown = entry.instance_id is None and not desk.is_over(entry.ends_at)
+        if instances or is_unknown:
             yield Finding(label, "elsewhere", known, reason)
             return
     with _work_on(desk, label) as alone:

@@ -8,17 +8,19 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
-import click
 import httpx
 import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
-from advisor.app.plan import open_rental_desk
+from advisor.app.job import JobSpec
+from advisor.app.plan import open_rental_desk, plan
+from advisor.app.rent import RentSpec
 from advisor.errors import OverBudgetError
 from advisor.rental.caps import commitments
 from advisor.rental.hold import LEASE_S, Hold, hangs
 from advisor.rental.reconcile import reconcile
+from advisor.rental.rent import renting
 from tests.rental.conftest import Gateway, Send
 
 ASK = "/asks/"
@@ -193,28 +195,21 @@ def test_a_launcher_that_renews_does_not_hang_whatever_the_clocks_say(
 
 
 def test_a_question_that_is_answered_the_next_day_is_asked_of_the_market_anew(
-    street: Any, monkeypatch: pytest.MonkeyPatch
+    street: Any,
 ) -> None:
     """The end is counted from the answer on."""
+    job = JobSpec("resnet50", epochs=2, settings=(("dataset_gb", "1"),))
+    spec = RentSpec(job, max_lifetime_s=7200.0)
+    planned = plan(street.environment(), spec, wait_for_ssh=False)
 
-    def tomorrow(*_arguments: Any, **_options: Any) -> bool:
+    def tomorrow(*_asked: object) -> bool:
         street.sleep(DAY_S)
         return True
 
-    monkeypatch.setattr(click, "confirm", tomorrow)
-    monkeypatch.setattr("sys.stdin", Terminal())
-    words = ("rent", "--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1")
-    done = street.launch(*words, "--max-lifetime", "2h")
-    assert done.exit_code == 0, done.stderr
-    (entry,) = street.entries()
-    assert entry.ends_at - entry.intended_at == pytest.approx(7200.0, abs=2.0)
-
-
-class Terminal:
-    """A terminal where somebody sits."""
-
-    def isatty(self) -> bool:
-        return True
+    with renting(planned.desk, planned.request, tomorrow) as rental:
+        entry = rental.entry
+        assert entry.ends_at - entry.intended_at == pytest.approx(7200.0, abs=2.0)
+        assert entry.ends_at > planned.desk.now()
 
 
 def test_a_renamed_machine_past_its_end_is_no_peace(street: Any) -> None:
