@@ -169,7 +169,10 @@ def _seen(desk: Desk, label: str, named: int | None) -> Sequence[int]:
 def _one_of(
     desk: Desk, label: str, found: Sequence[int], named: int | None
 ) -> int | None:
-    """Return the one instance to keep of those with one label, and end the others."""
+    """Return the one instance to keep of those with one label, and end the others.
+
+    One that cannot be ended now is no reason to lose sight of the one that is kept.
+    """
     if not found:
         return None
     kept = named if named in found else min(found)
@@ -179,7 +182,7 @@ def _one_of(
             try:
                 with shielded(f"ending instance {extra}"):
                     end_instance(desk, label, extra)
-            except MarketError as error:  # whoever looks at the list next tries again
+            except MarketError as error:  # who looks next tries again, see `strays`
                 desk.told(str(error))
     return kept
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -259,16 +259,40 @@ def make_street(tmp_path: Path, run_command: Callable[..., Any]) -> Iterator[Mak
 
 
 @pytest.fixture
-def killing(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return the benchmark that kills launchers, as a module."""
-    path = Path(__file__).parents[2] / "benchmarks" / "kill.py"
-    spec = importlib.util.spec_from_file_location("kill", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "kill", module)  # its dataclasses look it up
-    spec.loader.exec_module(module)
-    return module
+def launching(tmp_path: Path) -> Iterator[Callable[[Any], Any]]:
+    """Return what launches command lines on a market in processes of their own.
+
+    They may get signals, see `signaled.py`; ``launcher.pid`` names the one that runs.
+    """
+    script = Path(__file__).with_name("signaled.py")
+    folder = tmp_path / "here"
+    folder.mkdir()
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as forker:
+        stdin, stdout = forker.stdin, forker.stdout
+        assert stdin is not None
+        assert stdout is not None
+
+        def launcher(street: Any) -> Any:
+            def run(*words: str, signals: tuple[int, ...] = (), **more: Any) -> Any:
+                order = {"url": street.url, "key": KEY, "folder": str(folder)}
+                order |= {"words": words, "signals": signals, **more}
+                stdin.write(json.dumps(order) + "\n")
+                stdin.flush()
+                done = json.loads(stdout.readline())
+                assert KEY not in done["stdout"] + done["stderr"]
+                assert "Traceback" not in done["stderr"], done["stderr"]
+                return done
+
+            return run
+
+        yield launcher
+        stdin.close()
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ Reads one launch a line from stdin, as JSON:
   that has gone), ``"closed"``, else into files.
 
 Answers with a line: ``code``, ``lines`` that were run, ``place`` where a signal came,
-``stdout`` and ``stderr``. Time is the simulated market's, which passes where it waits.
+``stdout`` and ``stderr``; ``launcher.pid`` in its folder names the process. Time is the
+simulated market's, which passes where it waits.
 """
 
 from __future__ import annotations
@@ -196,6 +197,7 @@ def launched(order: Mapping[str, Any]) -> dict[str, Any] | None:
             sys.stdout = redirect(1, order.get("stdout"), out)  # type: ignore[assignment]
             sys.stderr = redirect(2, order.get("stderr"), err)  # type: ignore[assignment]
             os._exit(launch(order, Signals(order, told)))
+        (Path(order["folder"]) / "launcher.pid").write_text(str(child), encoding="ascii")
         _, status = os.waitpid(child, 0)
         known = {"lines": 0, "place": "before it could be written"}
         if told.exists():

@@ -238,7 +238,7 @@ def test_a_machine_that_is_lost_is_replaced(street: Any, project: Path) -> None:
 
 
 def test_another_launcher_goes_on_with_a_job(
-    street: Any, project: Path, killing: Any
+    street: Any, project: Path, launching: Any
 ) -> None:
     """The launcher was killed, the command has run on: nothing is started twice."""
     script = (
@@ -247,8 +247,7 @@ def test_another_launcher_goes_on_with_a_job(
     words = ["run", "--workload", "resnet50", *JOB, "--sync", str(project)]
     words += ["--job", "long", "--", "sh", "-c", script]
     folder = street.folder / "here"
-    folder.mkdir()
-    first = killing.DyingLauncher(street.url, folder, KEY)
+    first = launching(street)
     ended: list[Any] = []
     thread = threading.Thread(target=lambda: ended.append(first(*words)))
     thread.start()
@@ -257,7 +256,6 @@ def test_another_launcher_goes_on_with_a_job(
     wait_for(lambda: street.entries()[0].state == "working")
     os.kill(int((folder / "launcher.pid").read_text()), signal.SIGKILL)
     thread.join()
-    first.close()
     assert ended[0]["code"] == -signal.SIGKILL
     assert street.launch("reconcile").exit_code == 0
     assert len(street.instances()) == 1
@@ -297,12 +295,11 @@ def test_a_job_that_was_released_gets_no_other_machine(
 
 
 def test_an_interrupted_launcher_rents_nothing_more(
-    street: Any, project: Path, killing: Any
+    street: Any, project: Path, launching: Any
 ) -> None:
     """Ctrl-C while the machine cannot be reached: it is ended, and none takes over."""
     folder = street.folder / "here"
-    folder.mkdir()
-    launcher = killing.DyingLauncher(street.url, folder, KEY)
+    launcher = launching(street)
     words = ["run", "--workload", "resnet50", *JOB, "--sync", str(project)]
     ended: list[Any] = []
     line = [*words, "--", "sh", "-c", "touch begun; sleep 600"]
@@ -315,7 +312,6 @@ def test_an_interrupted_launcher_rents_nothing_more(
     street.world._host.stop(number)  # the machine runs, says the market; ssh is gone
     os.kill(int((folder / "launcher.pid").read_text()), signal.SIGTERM)
     thread.join(60.0)
-    launcher.close()
     assert ended[0]["code"] != 0
     assert f"instance {number}: released" in ended[0]["stderr"]
     assert len(street.entries()) == 1
@@ -478,21 +474,19 @@ def test_a_task_that_is_cancelled_while_it_rents_leaves_nothing(street: Any) -> 
 
 @pytest.mark.slow  # a machine waits for a minute at least
 def test_the_machine_ends_itself_when_its_launcher_is_gone(
-    make_street: Callable[..., Any], host: LocalContainers, killing: Any, project: Path
+    make_street: Callable[..., Any], host: LocalContainers, launching: Any, project: Path
 ) -> None:
     """With its own key, when it has heard nobody for as long as it was told to wait."""
     street = make_street(host=host)
     words = ["run", "--workload", "resnet50", *JOB, "--sync", str(project)]
     words += ["--grace", "1m", "--", "sleep", "600"]
     folder = street.folder / "here"
-    folder.mkdir()
-    launcher = killing.DyingLauncher(street.url, folder, KEY)
+    launcher = launching(street)
     thread = threading.Thread(target=lambda: launcher(*words))
     thread.start()
     wait_for(lambda: [one.state for one in street.entries()] == ["working"])
     os.kill(int((folder / "launcher.pid").read_text()), signal.SIGKILL)
     thread.join()
-    launcher.close()
     assert len(street.instances()) == 1
     wait_for(lambda: not street.instances(), 120.0)
 

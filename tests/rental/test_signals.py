@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,40 +34,6 @@ main()
 """
 
 Launch = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def launching(tmp_path: Path) -> Iterator[Callable[[Any], Launch]]:
-    """Return what launches command lines on a market, with signals: `signaled.py`."""
-    script = Path(__file__).with_name("signaled.py")
-    folder = tmp_path / "here"
-    folder.mkdir()
-    with subprocess.Popen(
-        [sys.executable, str(script)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as forker:
-        stdin, stdout = forker.stdin, forker.stdout
-        assert stdin is not None
-        assert stdout is not None
-
-        def launcher(street: Any) -> Launch:
-            def run(*words: str, signals: tuple[int, ...] = (), **more: Any) -> Any:
-                order = {"url": street.url, "key": KEY, "folder": str(folder)}
-                order |= {"words": words, "signals": signals, **more}
-                stdin.write(json.dumps(order) + "\n")
-                stdin.flush()
-                done = json.loads(stdout.readline())
-                assert KEY not in done["stdout"] + done["stderr"]
-                assert "Traceback" not in done["stderr"], done["stderr"]
-                return done
-
-            return run
-
-        yield launcher
-        stdin.close()
 
 
 @pytest.fixture

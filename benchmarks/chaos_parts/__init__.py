@@ -1,0 +1,1 @@
+"""Parts of `benchmarks/chaos.py`: see each module's first line."""

@@ -1,0 +1,139 @@
+"""How many faults put into renting the tests find: mutants, by Cosmic Ray's operators.
+
+    python benchmarks/mutation.py                      # 40 mutants of each module
+    python benchmarks/mutation.py caps labels --most 0 # all mutants of two modules
+
+Prints the score of each module, and the diff of each mutant that lives. Cosmic Ray says
+what a mutant is, and `RemoveStatement` here adds the one that it lacks; its own runner
+would start the whole suite for each. So a run of the tests under coverage comes first: a
+mutant then meets only the tests that come by its line, the quickest first, until one
+fails, in a process forked from one that has imported what does not change. Each place and
+kind of change counts once. Needs the extra `mutation`; takes minutes to hours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import random
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+from mutation_parts.run import Tested, Tree, import_what_stays, run_with_coverage
+from mutation_parts.spots import Mutant, mutants_of
+
+ROOT = Path(__file__).parents[1]
+STORE = ("backup", "database", "entry", "ledger", "reserve")
+TESTS = ("tests/rental", "tests/store", "tests/app", "tests/market", "tests/cli")
+_LEAST_S = 20.0
+_SLOWER = 5.0
+
+
+def modules(names: Sequence[str]) -> list[Path]:
+    """Return the modules of renting, those of some names alone, below the root."""
+    rental = sorted((ROOT / "advisor" / "rental").rglob("*.py"))
+    store = [ROOT / "advisor" / "store" / f"{name}.py" for name in STORE]
+    found = [path.relative_to(ROOT) for path in (*rental, *store) if path.exists()]
+    return [path for path in found if not names or path.stem in names]
+
+
+def sample(path: Path, most: int, seed: int) -> list[Mutant]:
+    """Return mutants of a module: the same for the same source, number and seed."""
+    draw = random.Random(f"{seed}/{path}")  # noqa: S311  (a sample, no secret)
+    source = (ROOT / path).read_text(encoding="utf-8")
+    found = mutants_of(path, source, draw)
+    return sorted(draw.sample(found, most) if 0 < most < len(found) else found)
+
+
+def tests_of(mutant: Mutant, tested: Tested) -> list[str]:
+    """Return the tests that come by a mutant's lines, the quickest first.
+
+    A line that runs when its module is imported is every test's that meets the module.
+    """
+    lines = tested.lines.get(str(mutant.path), {})
+    found = {test for line in mutant.lines for test in lines.get(line, ())}
+    if "" in found:
+        found = {test for tests in lines.values() for test in tests}
+    return sorted(found - {""}, key=lambda test: (tested.seconds[test], test))
+
+
+def judge(mutants: Sequence[Mutant], tested: Tested, jobs: int) -> Iterator[bool]:
+    """Yield of each mutant, in order, whether a test finds it."""
+    trees: SimpleQueue[Tree] = SimpleQueue()
+    for _ in range(jobs):
+        trees.put(Tree(ROOT))
+
+    def is_found(mutant: Mutant) -> bool:
+        tests = tests_of(mutant, tested)
+        if not tests:
+            return False
+        limit_s = max(_LEAST_S, _SLOWER * sum(tested.seconds[test] for test in tests))
+        tree = trees.get()
+        try:
+            return tree.fails(mutant, tests, limit_s)
+        finally:
+            trees.put(tree)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(is_found, mutants)
+    while not trees.empty():
+        trees.get().close()
+
+
+def diff(mutant: Mutant) -> str:
+    """Return what a mutant changes."""
+    before = (ROOT / mutant.path).read_text(encoding="utf-8").splitlines()
+    after = mutant.source.splitlines()
+    lines = list(difflib.unified_diff(before, after, lineterm="", n=1))[2:]
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def main() -> None:
+    """Print the score of each module, and the mutants that live."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("modules", nargs="*", help="names without .py; none: all")
+    parser.add_argument("--most", type=int, default=40, help="of a module; 0: all")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tests", nargs="+", default=list(TESTS))
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    began = time.monotonic()
+    paths = modules(options.modules)
+    tests = [name for name in options.tests if (ROOT / name).exists()]
+    import_what_stays()
+    tested = run_with_coverage(ROOT, paths, tests)
+    print(
+        f"{len(tested.seconds):,} tests, {sum(tested.seconds.values()):.0f} s", flush=True
+    )
+    mutants = [one for path in paths for one in sample(path, options.most, options.seed)]
+    found: Counter[Path] = Counter()
+    count: Counter[Path] = Counter()
+    lived: defaultdict[Path, list[Mutant]] = defaultdict(list)
+    for mutant, is_found in zip(
+        mutants, judge(mutants, tested, options.jobs), strict=True
+    ):
+        count[mutant.path] += 1
+        found[mutant.path] += is_found
+        if not is_found:
+            lived[mutant.path].append(mutant)
+            reached = len(tests_of(mutant, tested))
+            print(f"{mutant.path}:{mutant.lines[0]} {mutant.kind} ({reached} tests)")
+            print(diff(mutant), flush=True)
+    print()
+    for path in paths:
+        if count[path]:
+            score = found[path] / count[path]
+            print(f"{score:5.0%}  {found[path]:4} of {count[path]:4}  {path}")
+    share = found.total() / max(count.total(), 1)
+    took = time.monotonic() - began
+    print(f"{share:5.1%} of {count.total():,} mutants found ({took / 60:.0f} min)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
