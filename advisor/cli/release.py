@@ -8,8 +8,14 @@ import click
 
 from advisor.app.context import Environment
 from advisor.app.plan import open_rental_desk
+from advisor.cli.output import remark
 from advisor.cli.renting import market_option, need_terminal
-from advisor.errors import AdvisorError, RentalStateUnknownError, UsageError
+from advisor.errors import (
+    AdvisorError,
+    MarketError,
+    RentalStateUnknownError,
+    UsageError,
+)
 from advisor.rental.desk import Desk
 from advisor.rental.interrupts import check, deferred, window
 from advisor.rental.reconcile import reconcile
@@ -49,11 +55,16 @@ def command(  # noqa: PLR0917  (one argument an option)
         raise UsageError(message)
     with deferred():
         desk = open_rental_desk(environment, market)
-        reconcile(desk)  # finds the instance of a rental that nobody knew the id of
+        try:
+            reconcile(desk)  # finds the instance of one that nobody knew the id of
+        except MarketError as error:
+            remark(str(error))
         chosen = [
             one
             for one in releasable(desk)
-            if everything or one.job == job or one.instance_id == instance_id
+            if everything
+            or one.job == job
+            or (instance_id is not None and one.instance_id == instance_id)
         ]
         if not chosen:
             message = (

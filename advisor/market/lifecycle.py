@@ -115,10 +115,13 @@ class Account:
     ----------
     account_id : the market's id of the account
     credit_usd : what is left to spend, $; None where the market does not say
+    ahead_s : seconds by which this computer's clock was ahead of the market's at this
+        answer; None where it does not say what time it is
     """
 
     account_id: str
     credit_usd: float | None
+    ahead_s: float | None = None
 
 
 @runtime_checkable
@@ -136,9 +139,9 @@ class RentalMarket(Market, Protocol):
 
     @property
     def ahead_s(self) -> float | None:
-        """Seconds by which this computer's clock was ahead at the market's last answer.
+        """Seconds by which this computer's clock was ahead of the market's.
 
-        None where the market does not say what time it is, or was not asked yet.
+        At its last answer that said what time it is; None if none did yet.
         """
         ...
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -200,7 +200,8 @@ class VastMarket:
 
     def account(self) -> Account:
         """Return who rents; see `RentalMarket`."""
-        return answers.account_of(self._send("account", "GET", _ACCOUNT))
+        answer = self._send("account", "GET", _ACCOUNT)
+        return replace(answers.account_of(answer), ahead_s=_ahead_s(answer))
 
     def self_release(self, instance_id_variable: str) -> SelfRelease:
         """Return the request by which an instance ends itself; see `RentalMarket`."""
@@ -348,7 +349,9 @@ class VastMarket:
     def _told(self, reply: Reply) -> answers.Told:
         secret, origin = (self.key.value, self.key.origin) if self.key else (None, None)
         answer = answers.told(reply, secret, origin, self._clock.now())
-        self._ahead_s = _ahead_s(answer)
+        ahead_s = _ahead_s(answer)
+        if ahead_s is not None:  # an answer of something on the way may not say it
+            self._ahead_s = ahead_s
         return answer
 
     def _client(self, timeout_s: float = _READ_TIMEOUT_S) -> httpx.Client:

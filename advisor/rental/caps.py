@@ -15,11 +15,14 @@ from typing import Self
 
 from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.errors import OverBudgetError
-from advisor.market.lifecycle import RUNNING, STARTING, Instance
+from advisor.market.lifecycle import Instance
 from advisor.rental.labels import read_label
 from advisor.store.ledger import Entry
 
 SECONDS_PER_DAY = 86400.0
+
+_DISK_ALONE = frozenset({"stopped", "exited", "offline"})
+"""Statuses in which a machine surely bills no GPU (docs.vast.ai, November 2026)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +96,18 @@ def commitments(
     listed : instances of the account
     now : seconds since 1970
     """
+    instances = list(listed)
+    shown = {instance.label for instance in instances}
     found: list[Commitment] = []
     ours: set[str] = set()
     for entry in entries:
         ours.add(entry.label)
-        if entry.state == "refused":
+        is_there = entry.is_open or entry.label in shown
+        if entry.state == "refused" and not is_there:
             continue
-        end = max(entry.ends_at, now) if entry.is_open else entry.closed_at or now
+        end = max(entry.ends_at, now) if is_there else entry.closed_at or now
         # Of what had a machine all may have been sent, unless it says otherwise.
-        pays_traffic = entry.is_open or entry.instance_id is not None
+        pays_traffic = is_there or entry.instance_id is not None
         found.append(
             replace(
                 Commitment.of(entry),
@@ -109,7 +115,7 @@ def commitments(
                 traffic_usd=entry.traffic_usd if pays_traffic else 0.0,
             )
         )
-    found += _elsewhere(listed, ours, now)
+    found += _elsewhere(instances, ours, now)
     return found
 
 
@@ -130,10 +136,23 @@ def _elsewhere(
 
 
 def _bills_usd_per_hour(instance: Instance) -> float:
-    """Return what a machine bills: one that is stopped its disk alone."""
-    runs = instance.status in STARTING | {RUNNING}
-    told = (instance.usd_per_hour if runs else None, instance.storage_usd_per_hour)
-    return next((price for price in (*told, instance.usd_per_hour) if price), 0.0)
+    """Return what a machine bills at most: one that is stopped its disk alone.
+
+    Raises
+    ------
+    OverBudgetError
+        if the market does not say: no cap can be kept then
+    """
+    price = instance.usd_per_hour
+    if instance.status in _DISK_ALONE:
+        price = instance.storage_usd_per_hour or price
+    if price is None:
+        message = (
+            f"the market does not say what instance {instance.instance_id} bills: no cap "
+            "can be kept beside it"
+        )
+        raise OverBudgetError(message)
+    return price
 
 
 def latest_end(

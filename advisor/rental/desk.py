@@ -77,28 +77,43 @@ class Desk:
         )
 
     def is_over(self, end: float) -> bool:
-        """Say whether an end has come: by the market's time, on which both clocks agree.
+        """Say whether an end has come, by an answer that the market gives to that.
 
-        Where they do not, two answers of the market must.
+        This computer's clock may have been set since the last one. Where it and the
+        market's differ, or an answer differs from those before it, two must agree. A
+        market that never says what time it is leaves it to this computer's clock.
 
         Parameters
         ----------
         end : seconds since 1970
         """
+        before = self.market.ahead_s
         if self.now() < end:
             return False
-        if not self.clocks_differ():
+        if before is None:
             return True
-        before = self.market.ahead_s
+        ahead_s = self._ahead_s_now()
+        if ahead_s is None or not self._is_past(end, ahead_s):
+            return False
+        if not self.clocks_differ() and abs(ahead_s - before) < _SAME_DIFFERENCE_S:
+            return True
         self.sleep(_CONFIRM_PAUSE_S)
+        again_s = self._ahead_s_now()
+        return (
+            again_s is not None
+            and abs(again_s - ahead_s) < _SAME_DIFFERENCE_S
+            and self._is_past(end, again_s)
+        )
+
+    def _is_past(self, end: float, ahead_s: float) -> bool:
+        return self.clock.now().timestamp() - ahead_s >= end
+
+    def _ahead_s_now(self) -> float | None:
+        """Return by how much this clock is ahead, None if the market does not say."""
         try:
-            self.market.account()
+            return self.market.account().ahead_s
         except MarketError:
-            return False
-        after = self.market.ahead_s
-        if before is None or after is None:
-            return False
-        return abs(after - before) < _SAME_DIFFERENCE_S and self.now() >= end
+            return None
 
     def sleep(self, seconds: float) -> None:
         """Wait; Ctrl-C ends it."""

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from advisor.errors import LeaseLostError, StoreError
+from advisor.errors import AdvisorError, LeaseLostError, StoreError
 from advisor.rental.desk import Desk
 from advisor.store.ledger import Entry
 
@@ -96,7 +96,7 @@ class Hold:
             while not over.wait(RENEW_S / 2.0):
                 try:
                     self.renew()
-                except LeaseLostError as error:
+                except AdvisorError as error:
                     self._desk.told(str(error))
                     return
 
@@ -112,12 +112,11 @@ class Hold:
 def hangs(desk: Desk, label: str) -> bool:
     """Say whether the launcher that has a rental's lock does not renew its lease.
 
-    It is looked at twice: a computer that has slept wakes its launchers, too.
+    Its end by the clock is a hint alone: it is looked at twice, and one that was renewed
+    meanwhile lives, whatever the clocks say.
     """
-    for pause_s in (0.0, RENEW_S):
-        if pause_s:
-            desk.sleep(pause_s)
-        until = desk.ledger.entry(label).lease_until
-        if until is None or desk.now() < until:
-            return False
-    return True
+    until = desk.ledger.entry(label).lease_until
+    if until is None or desk.now() < until or desk.clocks_differ():
+        return False
+    desk.sleep(2.0 * RENEW_S)
+    return desk.ledger.entry(label).lease_until == until and not desk.clocks_differ()

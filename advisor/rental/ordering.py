@@ -144,13 +144,25 @@ def _seen(desk: Desk, label: str, named: int | None) -> Sequence[int]:
 
     Parameters
     ----------
-    named : an instance that an answer has named; the list may lag behind it
+    named : an instance that an answer has named; the list may lag behind it, or fail
+
+    Raises
+    ------
+    MarketError
+        if the market can be asked neither for its list nor for that one
     """
-    found: Sequence[Instance] = desk.listed().get(label, ())
+    trouble: MarketError | None = None
+    found: Sequence[Instance] = ()
+    try:
+        found = desk.listed().get(label, ())
+    except MarketError as error:
+        trouble = error
     if not found and named is not None:
         shown = desk.market.instance(named)
         if shown is not None and shown.label == label:
             return (named,)
+    if trouble is not None:
+        raise trouble
     return [one.instance_id for one in found]
 
 

@@ -7,6 +7,7 @@ market's labels alone tell whose a machine is and when it must be gone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -148,10 +149,11 @@ def _settled(
     known = instances[0].instance_id if instances else entry.instance_id
     if not desk.is_here(entry.place) and entry.state in ("intended", "unknown", "held"):
         reason = "a launcher on another computer, or with another data folder, has it"
-        if instances or not desk.is_over(entry.ends_at):
+        is_unknown = entry.instance_id is None and not desk.is_over(entry.ends_at)
+        if instances or is_unknown:
             yield Finding(label, "elsewhere", known, reason)
             return
-    with desk.work_on(label) as alone:
+    with _work_on(desk, label) as alone:
         if not alone and not hangs(desk, label):
             yield Finding(label, "busy", known, "its launcher works on it")
             return
@@ -166,6 +168,18 @@ def _settled(
             yield from _settle_found(desk, entry, instances)
         elif entry.is_open:
             yield _settle_absent(desk, entry)
+
+
+@contextmanager
+def _work_on(desk: Desk, label: str) -> Iterator[bool]:
+    """Work on a rental as `Desk.work_on`; where no lock can be had, its lease must do."""
+    with ExitStack() as stack:
+        try:
+            alone = stack.enter_context(desk.work_on(label))
+        except StoreError as error:
+            desk.told(str(error))
+            alone = False
+        yield alone
 
 
 def _settle_found(
@@ -208,26 +222,35 @@ def _release(
 
 
 def _renamed(desk: Desk, entry: Entry, shown: Instance) -> Finding:
-    """Leave alone what has another label by now: it bills, and is not ours to end."""
+    """Leave alone what has another label by now: it bills, and is not ours to end.
+
+    Where it should be gone, that is no end of the matter.
+    """
     if entry.absent_at is not None:
         desk.ledger.found(entry.label)
+    is_due = entry.state == "releasing" or desk.is_over(entry.ends_at)
     reason = (
         f"the market shows it as {shown.label!r}: end it in the market's console, or "
         "give it its label back"
     )
-    return Finding(entry.label, "renamed", shown.instance_id, reason)
+    action: Action = "failed" if is_due else "renamed"
+    return Finding(entry.label, action, shown.instance_id, reason)
 
 
 def _settle_absent(desk: Desk, entry: Entry) -> Finding:
     """Settle an open rental that the market does not show: that must last."""
-    now = desk.now()
+    now, known = desk.now(), entry.instance_id
+    reason = "the market does not show it"
+    if wrong := desk.clocks_differ():  # since when, nobody can say
+        return Finding(entry.label, "missing", known, f"{reason}; {wrong}")
+    if entry.absent_at is not None and entry.absent_at > now:
+        entry = desk.ledger.found(entry.label)
     entry = desk.ledger.miss(entry.label, now)
-    known, reason = entry.instance_id, "the market does not show it"
     used = entry.state in ("held", "handed", "working")
     left_s = (GONE_S if used else ABSENCE_S) - (now - (entry.absent_at or now))
     if not used and entry.state != "releasing":
         left_s = max(left_s, entry.intended_at + SETTLES_WITHIN_S - now)
-    if left_s > 0.0 or desk.clocks_differ():
+    if left_s > 0.0:
         action: Action = "waiting" if known is None else "missing"
         return Finding(
             entry.label, action, known, f"{reason}; sure in {max(left_s, 1.0):.0f} s"

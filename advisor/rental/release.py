@@ -8,11 +8,12 @@ is ended all the same.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from advisor.errors import AdvisorError, MarketError, RentalStateUnknownError, StoreError
+from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
 from advisor.rental.interrupts import shielded
 from advisor.rental.labels import read_label
@@ -45,16 +46,24 @@ def releasable(desk: Desk) -> Sequence[Releasable]:
     Raises
     ------
     MarketError
-        if the market does not list the account's rentals
+        if neither the market lists the account's rentals nor the ledger can be read
     """
-    listed = desk.listed()
+    listed: Mapping[str, Sequence[Instance]] = {}
+    trouble: MarketError | None = None
+    try:
+        listed = desk.listed()
+    except MarketError as error:
+        desk.told(f"{error}; the ledger alone tells what is rented")
+        trouble = error
     entries: Sequence[Entry] = ()
     try:
         entries = desk.ledger.entries(desk.account)
     except StoreError as error:
+        if trouble is not None:
+            raise trouble from error
         desk.told(f"{error}; the market's labels alone tell what is rented")
     found = [
-        Releasable(one.label, one.job, one.instance_id, one)
+        Releasable(one.label, one.job, _number_of(one, listed), one)
         for one in entries
         if one.is_open
     ]
@@ -68,10 +77,17 @@ def releasable(desk: Desk) -> Sequence[Releasable]:
     return found
 
 
+def _number_of(entry: Entry, listed: Mapping[str, Sequence[Instance]]) -> int | None:
+    """Return the id of a rental: the ledger's, else that of its label."""
+    if entry.instance_id is not None:
+        return entry.instance_id
+    return next((one.instance_id for one in listed.get(entry.label, ())), None)
+
+
 def end(desk: Desk, rental: Releasable, reason: str) -> None:
     """End a rental, see `release`."""
     if rental.entry is not None:
-        release(desk, rental.entry, reason)
+        release(desk, replace(rental.entry, instance_id=rental.instance_id), reason)
         return
     with shielded(f"releasing instance {rental.instance_id}"):
         try:
@@ -174,9 +190,7 @@ def end_rental(desk: Desk, label: str, known: int | None = None) -> None:
     """
     left: set[int] = set()
     for look in range(_LOOKS):
-        left = {one.instance_id for one in desk.listed().get(label, ())}
-        if known is not None and known not in left and _is_there(desk, label, known):
-            left.add(known)
+        left = _left(desk, label, known)
         if not left and look:
             return
         # Also one that does not show: what was rented a moment ago may not yet.
@@ -187,6 +201,22 @@ def end_rental(desk: Desk, label: str, known: int | None = None) -> None:
     numbers = ", ".join(map(str, sorted(left)))
     message = f"the market still shows instance {numbers} after it was ended"
     raise MarketError(message)
+
+
+def _left(desk: Desk, label: str, known: int | None) -> set[int]:
+    """Return the instances that the market shows under a label.
+
+    A list that fails keeps nobody from ending the one that is known: a second one of the
+    same request is found by whoever looks at the list next.
+    """
+    left = {known} if known is not None and _is_there(desk, label, known) else set()
+    try:
+        left |= {one.instance_id for one in desk.listed().get(label, ())}
+    except MarketError as error:
+        if known is None:
+            raise
+        desk.told(str(error))
+    return left
 
 
 def end_instance(desk: Desk, label: str, instance_id: int) -> None:

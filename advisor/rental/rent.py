@@ -24,6 +24,7 @@ from advisor.errors import (
     RentalStateUnknownError,
     ResultsLeftError,
     StoreError,
+    UsageError,
 )
 from advisor.market.lifecycle import Order
 from advisor.ranking import nothing_left
@@ -47,6 +48,7 @@ from advisor.store.ledger import CLOSED, Entry
 
 _RISE = 1.02  # a price that rose by more is compared with the next offer's
 _BUSY_PAUSE_S = 10.0
+_STALE_S = 60.0  # what was read of an offer longer ago is read again
 _START_SPARE_S = 600.0
 _START_FACTOR = 3.0
 _BLAMED = frozenset({"broken", "too_slow", "vanished"})
@@ -150,12 +152,11 @@ def _given_up_by_error(desk: Desk, entry: Entry) -> Iterator[None]:
 
 
 def _is_settled(desk: Desk, label: str) -> bool:
-    """Say whether the ledger tells that a rental has ended, or is the user's by now."""
+    """Say whether the ledger tells that a rental has ended."""
     try:
-        state = desk.ledger.entry(label).state
+        return desk.ledger.entry(label).state in CLOSED
     except StoreError:
         return False
-    return state == "handed" or state in CLOSED
 
 
 def ranked(desk: Desk, request: RentRequest) -> list[Candidate]:
@@ -232,10 +233,15 @@ def _try(  # noqa: PLR0917
     now = seen_again(desk, request, candidate, rivals)
     if not isinstance(now, Candidate):
         return _Failed(*now)
-    end = until(desk, request, now)
+    asked_at, end = desk.now(), until(desk, request, now)
     if confirm is not None and not confirm(now, end):
         message = "nothing was rented: it was not confirmed"
         raise AdvisorError(message)
+    if desk.now() - asked_at > _STALE_S:  # who was asked has thought it over
+        now = seen_again(desk, request, now, rivals)
+        if not isinstance(now, Candidate):
+            return _Failed(*now)
+        end = until(desk, request, now)
     intended = _intention(desk, request, now, end)
     wanted = _order_of(request, now, intended)  # what is wrong with it shows before
     hold = Hold(desk, intended.label)
@@ -247,10 +253,11 @@ def _try(  # noqa: PLR0917
     if taken:
         return _Failed("taken", taken)
     hold.begun_with(entry)
+    holds.enter_context(hold.kept())
     held = _send(desk, wanted, entry)
     if isinstance(held, _Failed):
         return held
-    return _started(desk, request, now, held, hold, holds)
+    return _started(desk, request, now, held, hold)
 
 
 def _intention(
@@ -331,7 +338,7 @@ def _send(desk: Desk, wanted: Order, entry: Entry) -> Entry | _Failed:
     except RentalStateUnknownError as error:
         note_state(desk, entry, "unknown", str(error))
         raise
-    except AdvisorError as error:
+    except UsageError as error:  # it was not sent
         note_state(desk, entry, "refused", str(error))
         raise
     if outcome.instance_id is None:
@@ -364,13 +371,8 @@ def _refused(error: AdvisorError | None, reason: str) -> _Failed:
     return _Failed("refused", reason)
 
 
-def _started(  # noqa: PLR0917
-    desk: Desk,
-    request: RentRequest,
-    candidate: Candidate,
-    held: Entry,
-    hold: Hold,
-    holds: ExitStack,
+def _started(
+    desk: Desk, request: RentRequest, candidate: Candidate, held: Entry, hold: Hold
 ) -> Rental | _Failed:
     """Wait until a rental runs; end it if it will not, or if anything goes wrong."""
     timeout_s = request.start_timeout_s
@@ -389,7 +391,6 @@ def _started(  # noqa: PLR0917
         except NotStartedError:
             hold.renew()  # whoever has slept through its lease rents nothing more
             raise
-        holds.enter_context(hold.kept())
     except NotStartedError as error:
         _give_up(desk, held, str(error))
         if error.failure in _BLAMED:

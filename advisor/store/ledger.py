@@ -173,7 +173,7 @@ class Ledger:
         """
 
         def take(before: Entry) -> Entry:
-            if not before.is_open:
+            if not before.is_open or before.state == "releasing":
                 message = f"rental {label} is {before.state}: nobody works on it any more"
                 raise LeaseLostError(message)
             ends = before.lease_until

@@ -8,7 +8,6 @@ other one does not.
 from __future__ import annotations
 
 import hashlib
-import platform
 from functools import cache
 from pathlib import Path
 
@@ -19,18 +18,24 @@ _MACHINE_ID = Path("/etc/machine-id")
 
 
 def place_of(folder: Path) -> str:
-    """Return the place of a data folder: host name, installation, path.
+    """Return the place of a data folder: installation, path, and which folder that is.
 
-    It is as a row of the ledger keeps it, so that the two may be compared.
+    The name of the host is none of it: a container gets another one at each start, a
+    laptop in each network. It is as a row of the ledger keeps it, so that the two may be
+    compared.
     """
-    return plain_text(f"{_computer()}:{folder.resolve()}")
+    whole = folder.resolve()
+    try:
+        number = whole.stat().st_ino
+    except OSError:  # it is not made yet
+        number = 0
+    return plain_text(f"{_computer()}:{number}:{whole}")
 
 
 @cache
 def _computer() -> str:
     try:
         installation = _MACHINE_ID.read_bytes().strip()
-    except OSError:  # no Linux: the host's name must do
+    except OSError:  # no Linux, or a container: the folder must do
         installation = b""
-    digest = hashlib.sha256(b"advisor:" + installation).hexdigest()[:12]
-    return f"{platform.node()}/{digest}"
+    return hashlib.sha256(b"advisor:" + installation).hexdigest()[:12]

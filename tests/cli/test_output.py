@@ -75,9 +75,9 @@ def test_a_command_whose_output_nobody_sees_goes_on(
     assert "the stream is closed" in capsys.readouterr().err
 
 
-def test_what_a_command_prints_is_shown_as_it_is() -> None:
-    """Bytes, whatever they are."""
+def test_what_a_command_prints_is_shown_without_what_a_terminal_obeys() -> None:
+    """Also in a pipe, which may end at one; its bytes are in the log."""
     target = io.BytesIO()
     show = showing(io.TextIOWrapper(target))
-    show(b"\xff\r")
-    assert target.getvalue() == b"\xff\r"
+    show(b"\x1b]0;title\x07 50 %\r")
+    assert target.getvalue() == b" 50 %\r"

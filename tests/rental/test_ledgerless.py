@@ -173,7 +173,7 @@ def test_a_ledger_that_fails_after_any_commit_leaves_no_machine(
 def test_the_ledger_of_an_older_advisor_is_understood(
     street: Any, state: str, reason: str
 ) -> None:
-    """Of schema 5: what somebody has is kept, the rest ended; a copy is made before."""
+    """Of schema 5: what somebody has is kept, the rest ended; a copy is kept, too."""
     number = street.rent("--job", "lab", "--max-lifetime", "2h").document["instance_id"]
     (new,) = street.entries()
     path = ledger_of(street)
@@ -181,8 +181,8 @@ def test_the_ledger_of_an_older_advisor_is_understood(
     shutil.copy(Path(__file__).parents[1] / "store" / "old" / "data" / STORE, path)
     with sqlite3.connect(path) as store:
         store.execute(
-            "UPDATE rental SET label = ?, market = ?, job = 'lab', state = ?, reason = ?, "
-            "instance_id = ?, ends_at = ? WHERE number = 1",
+            "UPDATE rental SET label = ?, market = ?, job = 'lab', state = ?, "
+            "reason = ?, instance_id = ?, ends_at = ? WHERE number = 1",
             (new.label, new.market, state, reason, number, new.ends_at),
         )
     store.close()

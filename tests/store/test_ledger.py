@@ -433,6 +433,12 @@ def test_the_label_of_a_torn_row_is_shown_as_far_as_it_can_be(ledger: Ledger) ->
         assert [one.label for one in ledger.torn()] == [shown]
 
 
+def test_what_is_told_of_a_long_value_is_short(ledger: Ledger) -> None:
+    """Sixty signs of it."""
+    wreck(ledger, "UPDATE rental SET job = ?", "\x1b" * 500)
+    assert ledger.torn()[0].why == f"its job is {repr(chr(27) * 500)[:60]}"
+
+
 def test_torn_rows_are_told_to_their_market(ledger: Ledger) -> None:
     """And to all where nobody can say whose they are."""
     for number, market in enumerate(("market.test/1", "market.test/2", "market.test/2")):

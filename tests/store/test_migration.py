@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -193,6 +195,14 @@ def test_an_earlier_copy_is_never_overwritten(folder: Path) -> None:
     assert version(folder / f"{STORE}.v5.3.bak") == 5
 
 
+def test_the_second_copy_is_the_second(folder: Path) -> None:
+    """It is numbered so."""
+    (folder / BACKUP).write_bytes(b"of last year")
+    with open_store(folder):
+        pass
+    assert version(folder / f"{STORE}.v5.2.bak") == 5
+
+
 def test_the_same_copy_is_not_kept_twice(folder: Path) -> None:
     """A migration that was broken off and tried again does not fill the disk."""
     with open_store(folder):
@@ -222,7 +232,9 @@ def test_without_a_copy_nothing_is_changed(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(backup, "_sync", full)
-    with pytest.raises(StoreError, match=r"v5\.bak cannot be written .*No space left"):
+    with pytest.raises(
+        StoreError, match=r"^/.*v5\.bak cannot be written .*No space left"
+    ):
         Ledger(folder).entries()
     assert rows(folder / STORE) == rows(OLD / STORE)
     assert version(folder / STORE) == 5
@@ -237,6 +249,55 @@ def test_what_a_broken_copy_left_does_no_harm(folder: Path) -> None:
         pass
     assert rows(folder / BACKUP) == rows(OLD / STORE)
     assert {one.name for one in folder.iterdir()} == {STORE, BACKUP, "jobs"}
+
+
+def test_of_a_copy_that_fails_nothing_is_left(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor of one before it that was broken off."""
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        (folder / f"{BACKUP}.new{suffix}").write_bytes(b"half a copy")
+
+    def refuse(file: Path, path: Path) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(backup, "_copy", refuse)
+    with pytest.raises(StoreError, match="disk I/O error"):
+        Ledger(folder).entries()
+    assert not list(folder.glob("*.bak*"))
+
+
+def test_the_system_is_asked_to_write_the_copy(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file, then its folder; and both are closed again."""
+    synced: list[int] = []
+    sync = os.fsync
+
+    def noted(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        sync(handle)
+        handles.append(handle)
+
+    handles: list[int] = []
+    monkeypatch.setattr(backup.os, "fsync", noted)
+    with open_store(folder):
+        pass
+    assert synced == [(folder / BACKUP).stat().st_ino, folder.stat().st_ino]
+    for handle in set(handles):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(handle)
+
+
+def test_of_many_that_migrate_one_makes_a_copy(folder: Path) -> None:
+    """The others find it done, and copy nothing."""
+    threads = [threading.Thread(target=Ledger(folder).entries) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [one.name for one in folder.glob("*.bak*")] == [BACKUP]
+    assert len(Ledger(folder).entries()) == 10
 
 
 def test_the_copy_is_on_the_disk_before_the_file_changes(
