@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import numbers
+import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -198,7 +199,7 @@ class rented:  # noqa: N801  (used as a function)
             check()
             self._stack = stack.pop_all()
             # Ctrl-C may keep Python from calling `__exit__`, or fall into its first line.
-            weakref.finalize(self, self._stack.close)
+            weakref.finalize(self, _close_in, os.getpid(), self._stack)
         return Machine(rental, ssh, private_of(self._environment), desk.told)
 
     def __exit__(
@@ -258,6 +259,13 @@ class rented:  # noqa: N801  (used as a function)
         except asyncio.CancelledError:
             await asyncio.wait([leaving])
             raise
+
+
+def _close_in(process: int, stack: ExitStack) -> None:
+    """End what a process has begun, unless this is a fork of it."""
+    if os.getpid() == process:
+        with deferred(hand_on=True):
+            stack.close()
 
 
 def _in_thread(work: Callable[[], _Result]) -> asyncio.Future[_Result]:

@@ -154,6 +154,7 @@ def launched(order: Mapping[str, Any]) -> dict[str, Any]:
                 traceback.print_exc()
             finally:
                 sys.stdout.flush()
+                sys.stderr.flush()
                 os._exit(code)
         (Path(order["folder"]) / "launcher.pid").write_text(str(child), encoding="ascii")
         _, status = os.waitpid(child, 0)
