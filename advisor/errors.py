@@ -19,11 +19,14 @@ The tree::
      +- RegistryError            1  an image's registry cannot be asked
      +- RemoteError              1  a rented machine cannot be reached, or a command fails
      |   +- UnreachableError     1  no ssh to it, or a connection that broke
-     |   +- ResultsLeftError     1  the results could not be copied back, and stay there
+     |   +- ResultsLeftError     1  (a MachineLeftError too) the results stay there
      |   +- TooMuchError         1  it sends more than may come, or than there is room for
      +- StoreError               1  the user's own file cannot be read or written
      |   +- StoreFullError       1  there is no room for it
-     +- LeaseLostError           1  another process works on the rental
+     +- MachineLeftError         1  a launcher ends and leaves its machine as it is
+     |   +- LeaseLostError       1  another process works on the rental
+     |   +- NotShownError        1  the market does not show the machine any more
+     +- ReleasedError            1  somebody has released the machine
      +- OverBudgetError          6  it fits, but not the budget
      +- CommandFailedError       8  the user's own command failed on its machine
      +- RentalStateUnknownError  7  a rental may exist; nobody can say
@@ -83,8 +86,23 @@ class StoreTornError(StoreError, UsageError):
     exit_status = ExitStatus.USAGE
 
 
-class LeaseLostError(AdvisorError):
+class MachineLeftError(AdvisorError):
+    """A launcher ends and leaves its machine as it is: it is not its own to end."""
+
+
+class LeaseLostError(MachineLeftError):
     """Another process works on a rental: this one may not, or may not any more."""
+
+
+class NotShownError(MachineLeftError):
+    """The market has not shown a machine for long, and says nothing of it.
+
+    It may have been ended elsewhere, its work done; or it may be shown again.
+    """
+
+
+class ReleasedError(AdvisorError):
+    """Somebody has released a job's machine: nobody wants another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +232,8 @@ class UnreachableError(RemoteError):
     """No ssh to a rented machine, or a connection that broke; it may come back."""
 
 
-class ResultsLeftError(RemoteError):
-    """A command has ended, what it wrote could not be copied back and stays there."""
+class ResultsLeftError(RemoteError, MachineLeftError):
+    """What a command wrote could not be copied back and stays on its machine."""
 
 
 class TooMuchError(RemoteError):

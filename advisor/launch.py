@@ -14,13 +14,17 @@ machine hears from it no more and ends itself; `advisor reconcile` ends it, too.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import numbers
-from collections.abc import Mapping, Sequence
+import os
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from advisor.app.constraints import Constraints
 from advisor.app.context import Environment
@@ -39,6 +43,8 @@ from advisor.rental.release import ended_in_time, released
 from advisor.rental.rent import renting
 from advisor.rental.request import DEFAULT_ATTEMPTS, Rental
 from advisor.rental.ssh import Completed
+
+_Result = TypeVar("_Result")
 
 
 class rented:  # noqa: N801  (used as a function)
@@ -167,6 +173,9 @@ class rented:  # noqa: N801  (used as a function)
         self._grace_s = self.spec.lease_s
         self._environment = environment or Environment.of_this_process()
         self._stack = ExitStack()
+        self._turn = threading.Lock()
+        self._entered = False
+        self._wanted = True
 
     def __enter__(self) -> Machine:
         """Rent; return the machine once ssh answers."""
@@ -189,6 +198,8 @@ class rented:  # noqa: N801  (used as a function)
             stack.enter_context(heartbeats(ssh, desk.told, self._grace_s))
             check()
             self._stack = stack.pop_all()
+            # Ctrl-C may keep Python from calling `__exit__`, or fall into its first line.
+            weakref.finalize(self, _close_in, os.getpid(), self._stack)
         return Machine(rental, ssh, private_of(self._environment), desk.told)
 
     def __exit__(
@@ -198,20 +209,42 @@ class rented:  # noqa: N801  (used as a function)
         traceback: TracebackType | None,
     ) -> None:
         """Release the machine."""
-        with deferred(hand_on=True):
-            self._stack.__exit__(kind, error, traceback)
+        try:
+            with deferred(hand_on=True):
+                self._stack.__exit__(kind, error, traceback)
+        except BaseException as raised:  # Ctrl-C before signals were deferred
+            with deferred(hand_on=True):
+                self._stack.__exit__(type(raised), raised, raised.__traceback__)
+            raise
 
     async def __aenter__(self) -> AsyncMachine:
         """Rent without keeping the event loop; see `AsyncMachine`."""
-        entering = asyncio.ensure_future(asyncio.to_thread(self.__enter__))
+        self._entered, self._wanted = False, True
+        entering = _in_thread(self._enter_if_wanted)
         try:
             return AsyncMachine(await asyncio.shield(entering))
         except asyncio.CancelledError as error:
-            # The thread goes on and may rent: what it gets is released.
-            await asyncio.wait([entering])
-            if entering.exception() is None:
-                await asyncio.to_thread(self.__exit__, type(error), error, None)
+            # The thread goes on and may rent, also if this is cancelled once more:
+            # whoever comes last of the two releases what it gets.
+            with self._turn:
+                self._wanted = False
+                entered = self._entered
+            if entered:
+                await self.__aexit__(type(error), error, None)
+            else:
+                await asyncio.wait([entering])
+                raise error from entering.exception()
             raise
+
+    def _enter_if_wanted(self) -> Machine:
+        """Rent; release it again if nobody waits for it by then."""
+        machine = self.__enter__()
+        with self._turn:
+            self._entered = True
+            wanted = self._wanted
+        if not wanted:
+            self.__exit__(None, None, None)
+        return machine
 
     async def __aexit__(
         self,
@@ -219,15 +252,40 @@ class rented:  # noqa: N801  (used as a function)
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Release the machine."""
-        leaving = asyncio.ensure_future(
-            asyncio.to_thread(self.__exit__, kind, error, traceback)
-        )
+        """Release the machine, also if this is cancelled."""
+        leaving = _in_thread(lambda: self.__exit__(kind, error, traceback))
         try:
             await asyncio.shield(leaving)
         except asyncio.CancelledError:
             await asyncio.wait([leaving])
             raise
+
+
+def _close_in(process: int, stack: ExitStack) -> None:
+    """End what a process has begun, unless this is a fork of it."""
+    if os.getpid() == process:
+        with deferred(hand_on=True):
+            stack.close()
+
+
+def _in_thread(work: Callable[[], _Result]) -> asyncio.Future[_Result]:
+    """Begin something at once in a thread of its own; return what comes of it.
+
+    It comes to its end whatever becomes of the event loop and its tasks: the loop's own
+    threads may all be taken, and what waits for one is cancelled with them. The process
+    waits for it, too.
+    """
+    done: concurrent.futures.Future[_Result] = concurrent.futures.Future()
+    done.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="rented").start()
+    return asyncio.wrap_future(done)
 
 
 _CALLED = {

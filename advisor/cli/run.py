@@ -32,6 +32,7 @@ from advisor.rental.incoming.copying import MAX_RESULTS_GB, Incoming
 from advisor.rental.interrupts import deferred
 from advisor.rental.job_log import MOST_LOG_BYTES
 from advisor.rental.jobs import JobRecord
+from advisor.rental.launch import Launch
 from advisor.rental.outgoing.command import check_command, stays_here
 from advisor.rental.outgoing.decide import GB, Outgoing
 from advisor.rental.outgoing.told import document as outgoing_document
@@ -43,7 +44,7 @@ from advisor.rental.preflight import (
 )
 from advisor.rental.rent import Confirm
 from advisor.rental.request import Rental
-from advisor.rental.run import Ended, Launch, carry_out
+from advisor.rental.run import Ended, carry_out, only_launcher
 from advisor.rental.ssh import Ssh
 from advisor.report.formats import to_json
 from advisor.report.jobs import ended_document, failure_words, not_ended_document
@@ -151,8 +152,9 @@ def command(  # noqa: PLR0917  (one argument an option)
         outgoing = sender.outgoing(job.asked)
         _dry(planned, outgoing, spec.max_results_gb, as_json=as_json)
         return
+    name = planned.request.job
+    ctx.with_resource(only_launcher(planned.desk, name, resumes=resume is not None))
     if resume is None:
-        name = planned.request.job
         _refuse_open(planned.desk, name)
         spec = replace(spec, rent=replace(spec.rent, name=name))
         job = replace(job, name=name, spec=spec)

@@ -1,16 +1,36 @@
-"""Whether the market still has the machine of a job, as its launcher sees it."""
+"""Whether the machine of a job is there, is ours, and has time left, as a job sees it."""
 
 from __future__ import annotations
 
-from advisor.errors import AdvisorError, StoreError
+from collections.abc import Callable
+from typing import TypeVar
+
+from advisor.errors import (
+    AdvisorError,
+    LeaseLostError,
+    MarketError,
+    NotShownError,
+    OverBudgetError,
+    ReleasedError,
+    UnreachableError,
+)
 from advisor.market.lifecycle import RUNNING, Instance
 from advisor.rental.desk import Desk
+from advisor.rental.hold import Hold
+from advisor.rental.strays import look_for_strays
 from advisor.store.ledger import Entry
 
+Result = TypeVar("Result")
+
 ABSENT_S = 300.0
-"""Seconds for which the market must not show a machine before its job goes to another:
+"""Seconds for which the market must not show a machine before its launcher gives it up:
 a market may forget for minutes; an assumption."""
 
+PAUSE_S = 5.0
+
+_LOOK_S = 60.0
+_PATIENCE_S = 300.0
+_LAST_CHANCE_S = 300.0  # before the end, for copying back
 _ENDING = ("releasing", "released")
 
 
@@ -25,12 +45,15 @@ class Presence:
     ----------
     desk : where it is rented
     entry : of the ledger
+    hold : of this process on it
     """
 
-    def __init__(self, desk: Desk, entry: Entry) -> None:
+    def __init__(self, desk: Desk, entry: Entry, hold: Hold) -> None:
         self.desk = desk
         self.entry = entry
+        self._hold = hold
         self._shown_at = desk.clock.monotonic()
+        self._looked_at = self._shown_at
         self._called = entry.label
 
     def instance(self) -> Instance | None:
@@ -41,9 +64,11 @@ class Presence:
         Raises
         ------
         MachineLostError
-            if it does not run, or was not shown for long: another one is to be rented
-        AdvisorError
-            if somebody released it: nobody wants another one
+            if it does not run: another one is to be rented
+        NotShownError
+            if it was not shown for long, of which nobody knows the reason
+        ReleasedError
+            if somebody released it
         MarketError
             if the market cannot be asked
         """
@@ -56,17 +81,93 @@ class Presence:
                 self._called = found.label
             return found
         if self._is_released():
-            message = f"instance {number} was released: the job is not done"
-            raise AdvisorError(message)
-        absent_s = self.desk.clock.monotonic() - self._shown_at
-        if found is None and absent_s < ABSENT_S:
+            raise self._released()
+        if found is not None:
+            message = f"instance {number} is {found.status}"
+            raise MachineLostError(message)
+        if self.desk.clock.monotonic() - self._shown_at < ABSENT_S:
             return None
-        state = "gone" if found is None else str(found.status)
-        message = f"instance {number} is {state}"
-        raise MachineLostError(message)
+        message = f"the market does not show instance {number} any more"
+        raise NotShownError(message)
+
+    def renew(self) -> None:
+        """Renew this process's lease of the machine if it is time to.
+
+        A ledger without the rental is told and no reason to end it: nobody can have
+        taken it there.
+
+        Raises
+        ------
+        LeaseLostError
+            if another process works on it by now
+        ReleasedError
+            if somebody released it
+        """
+        try:
+            self._hold.renew()
+        except LeaseLostError as error:
+            if self._is_released():
+                raise self._released() from error
+            raise
+        except AdvisorError as error:
+            self.desk.told(f"{error}; the job goes on")
+
+    def look_after(self) -> None:
+        """Raise if the machine is lost, is no more ours, or its time is over.
+
+        A market that cannot be asked, or refuses the key, ends nothing: the command runs
+        all the same.
+
+        Raises
+        ------
+        OverBudgetError
+            if its time is over
+        MachineLostError, AdvisorError
+            as `instance` and `renew`
+        """
+        if self.desk.now() > self.entry.ends_at - _LAST_CHANCE_S:
+            message = "the machine's lifetime is over before the job is done: resume it"
+            raise OverBudgetError(message)
+        self.renew()
+        look_for_strays(self.desk)
+        try:
+            self.instance()
+        except MarketError as error:
+            self.desk.told(f"{error}; the job goes on")
+
+    def look_now_and_then(self) -> None:
+        """Look after the machine once in a while, however often this is called."""
+        if self.desk.clock.monotonic() - self._looked_at >= _LOOK_S:
+            self._looked_at = self.desk.clock.monotonic()
+            self.look_after()
+
+    def patiently(self, call: Callable[[], Result]) -> Result:
+        """Call what may be called again, until the machine can be reached or is lost.
+
+        Raises
+        ------
+        UnreachableError
+            if it cannot be reached for long
+        MachineLostError, AdvisorError
+            as `look_after`
+        """
+        begun = self.desk.clock.monotonic()
+        while True:
+            try:
+                return call()
+            except UnreachableError as error:
+                if self.desk.clock.monotonic() - begun > _PATIENCE_S:
+                    raise
+                self.desk.told(f"{error}; trying again")
+            self.look_after()
+            self.desk.sleep(PAUSE_S)
+
+    def _released(self) -> ReleasedError:
+        message = f"instance {self.entry.instance_id} was released: the job is not done"
+        return ReleasedError(message)
 
     def _is_released(self) -> bool:
         try:
             return self.desk.ledger.entry(self.entry.label).state in _ENDING
-        except StoreError:
+        except AdvisorError:
             return False

@@ -16,13 +16,13 @@ from advisor.errors import (
     AdvisorError,
     CreditError,
     KeyRefusedError,
+    MachineLeftError,
     NothingFitsError,
     NotSentError,
     OfferGoneError,
     PlacementError,
     RateLimitedError,
     RentalStateUnknownError,
-    ResultsLeftError,
     StoreError,
     UsageError,
 )
@@ -143,7 +143,7 @@ def _given_up_by_error(desk: Desk, entry: Entry) -> Iterator[None]:
     """Release a rental whose block ends by an error, unless that left it on purpose."""
     try:
         yield
-    except ResultsLeftError:
+    except MachineLeftError:
         raise
     except BaseException as error:
         if not _is_settled(desk, entry.label):
@@ -401,7 +401,7 @@ def _started(
     except BaseException as error:
         release(desk, held, f"given up: {error or type(error).__name__}")
         raise
-    return Rental(held, instance, candidate, ())
+    return Rental(held, instance, candidate, (), hold)
 
 
 def _give_up(desk: Desk, entry: Entry, reason: str) -> None:

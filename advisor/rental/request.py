@@ -11,6 +11,7 @@ from advisor.market.types import Answer, Query
 from advisor.ranking import Ranking
 from advisor.rental.candidate import Candidate
 from advisor.rental.caps import Caps
+from advisor.rental.hold import Hold
 from advisor.rental.misfits import Misfits
 from advisor.software.misfit import Symptom
 from advisor.store.ledger import Entry
@@ -109,9 +110,11 @@ class Rental:
     instance : as the market showed it when it ran
     chosen : the offer, and what was predicted of it
     attempts : on the way there
+    hold : of this process on it
     """
 
     entry: Entry
     instance: Instance
     chosen: Candidate
     attempts: tuple[Attempt, ...]
+    hold: Hold

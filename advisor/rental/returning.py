@@ -8,10 +8,22 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from advisor.errors import RemoteError
+from advisor.errors import (
+    AdvisorError,
+    MachineLeftError,
+    OverBudgetError,
+    ReleasedError,
+    RemoteError,
+    ResultsLeftError,
+    UnreachableError,
+)
 from advisor.rental.incoming.copying import Incoming
+from advisor.rental.interrupts import shielded
 from advisor.rental.jobs import JobRecord
+from advisor.rental.launch import Launch
 from advisor.rental.machine import WORK
+from advisor.rental.presence import Presence
+from advisor.rental.remote_job import RemoteJob
 from advisor.rental.ssh import Ssh
 
 KEEP = '"$HOME/.advisor/keep"'
@@ -19,6 +31,120 @@ KEEP = '"$HOME/.advisor/keep"'
 watchdog waits for no launcher; its end stays."""
 
 _ASKING_S = 40.0
+
+
+def bring_back(launch: Launch, job: JobRecord, presence: Presence, ssh: Ssh) -> None:
+    """Copy back the results of a command that has ended.
+
+    Raises
+    ------
+    ResultsLeftError
+        if that fails or is interrupted: they stay on the machine
+    OverBudgetError
+        if the machine's end comes first
+    UnreachableError, advisor.rental.presence.MachineLostError, AdvisorError
+        if the machine is lost or not ours any more
+    """
+    try:
+        presence.patiently(lambda: _fetch(launch, job, presence, ssh))
+    except (OverBudgetError, MachineLeftError, ReleasedError):
+        raise
+    except KeyboardInterrupt as error:
+        raise _interrupted(launch, presence, ssh) from error
+    except (AdvisorError, OSError) as error:
+        why = f"the command has ended, but its results cannot be copied: {error}"
+        raise _left(launch, presence, ssh, why, _mend(launch)) from error
+    let_go(ssh)
+
+
+def stop_and_save(
+    launch: Launch,
+    job: JobRecord,
+    presence: Presence,
+    remote: RemoteJob,
+    because: BaseException,
+) -> None:
+    """End the command and copy back what there is.
+
+    Where the machine is gone or broken itself, what cannot be copied is told, and lost.
+
+    Parameters
+    ----------
+    because : why the launcher ends it
+
+    Raises
+    ------
+    ResultsLeftError
+        if it cannot be copied although the machine answers, or is interrupted (again):
+        it stays there
+    LeaseLostError, ReleasedError
+        if the machine is another launcher's by now, or of none: its command is not ended
+    """
+    told = launch.desk.told
+    presence.renew()
+    try:
+        try:
+            remote.stop()
+        except RemoteError as error:
+            told(f"the command could not be ended: {error}")
+        _fetch(launch, job, presence, remote.ssh)
+    except KeyboardInterrupt as error:
+        raise _interrupted(launch, presence, remote.ssh) from error
+    except (MachineLeftError, ReleasedError):
+        raise
+    except (AdvisorError, OSError) as error:
+        why = f"what the command wrote could not be copied back: {error}"
+        is_lost = isinstance(error, UnreachableError | OverBudgetError)
+        if is_lost or isinstance(because, RemoteError | OverBudgetError):
+            told(why)
+            return
+        raise _left(launch, presence, remote.ssh, why, _mend(launch)) from error
+
+
+def _fetch(launch: Launch, job: JobRecord, presence: Presence, ssh: Ssh) -> None:
+    """Copy back what there is, until the machine must be gone.
+
+    Raises
+    ------
+    OverBudgetError
+        if that comes first: a machine may send without end
+    RemoteError
+        if it cannot be copied
+    """
+
+    def in_time() -> None:
+        if launch.desk.now() > presence.entry.ends_at:
+            message = "the machine's lifetime is over before its results are here"
+            raise OverBudgetError(message)
+        presence.renew()
+
+    fetch(launch.incoming, ssh, job, in_time)
+
+
+def _mend(launch: Launch) -> str:
+    return f"mend it and '{launch.resuming}'"
+
+
+def _interrupted(launch: Launch, presence: Presence, ssh: Ssh) -> ResultsLeftError:
+    why = "interrupted before the command's results were here"
+    ends = f"'advisor release {presence.entry.instance_id}' gives them up"
+    return _left(launch, presence, ssh, why, f"'{launch.resuming}' goes on, {ends}")
+
+
+def _left(
+    launch: Launch, presence: Presence, ssh: Ssh, why: str, advice: str
+) -> ResultsLeftError:
+    """Have a machine stay with its results; return the error that says so."""
+    desk, entry = launch.desk, presence.entry
+    with shielded(f"having instance {entry.instance_id} keep its results"):
+        kept = keep(ssh)
+    stays = until_when(
+        kept=kept, ends_at=entry.ends_at, now=desk.now(), grace_s=launch.grace_s
+    )
+    return ResultsLeftError(
+        f"{why}; they stay on instance {entry.instance_id}, which bills, until {stays}: "
+        f"{advice}"
+    )
 
 
 def fetch(
@@ -82,11 +208,12 @@ def until_when(*, kept: bool, ends_at: float, now: float, grace_s: float) -> str
     """
     alone = now + grace_s
     if kept or alone >= ends_at:
-        return f"its end at {_moment(ends_at)}"
+        return f"its end at {moment(ends_at)}"
     return (
-        f"{_moment(alone)}, when it has heard no launcher for {grace_s / 60:.0f} minutes"
+        f"{moment(alone)}, when it has heard no launcher for {grace_s / 60:.0f} minutes"
     )
 
 
-def _moment(unix_s: float) -> str:
+def moment(unix_s: float) -> str:
+    """Return a moment, seconds since 1970, for people."""
     return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -327,3 +328,86 @@ def project(tmp_path: Path) -> Path:
 def street(make_street: MakeStreet) -> Street:
     """Return a calm market: nothing happens there by itself."""
     return make_street()
+
+
+def wait_for(done: Callable[[], bool], within_s: float = 25.0) -> None:
+    """Wait until something is so; fail if it does not come to that."""
+    end = time.monotonic() + within_s
+    while not done():
+        assert time.monotonic() < end, "it does not come to that"
+        time.sleep(0.05)
+
+
+@dataclass
+class Begun:
+    """A launcher of `run` that is a process of its own.
+
+    Attributes
+    ----------
+    folder : its home
+    line : its command line
+    """
+
+    street: Street
+    folder: Path
+    line: Sequence[str]
+    start: Callable[..., Any]
+    _ended: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        launcher = self.start(self.street.url, self.folder, KEY)
+
+        def launch() -> None:
+            self._ended.append(launcher(*self.line))
+            launcher.close()
+
+        self._thread = threading.Thread(target=launch)
+        self._thread.start()
+
+    def work(self, name: str) -> None:
+        """Wait until it has a machine at work, where a file has been written."""
+        machines = self.street.folder / "machines"
+        wait_for(lambda: any(machines.glob(f"*/home/work/{name}")))
+        wait_for(lambda: self.street.entries()[-1].state == "working")
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        os.kill(int((self.folder / "launcher.pid").read_text()), number)
+
+    def end(self) -> dict[str, Any]:
+        """Wait for its end; return code, stdout and stderr."""
+        self._thread.join(60.0)
+        assert self._ended, "it does not end"
+        return dict(self._ended[0])
+
+
+@pytest.fixture
+def begin(killing: Any, project: Path) -> Callable[..., Begun]:
+    """Return what begins to run a shell script on a machine of a market."""
+
+    def run(street: Street, script: str, *words: str) -> Begun:
+        line = [*RUN, "--sync", str(project), *words, "--", "sh", "-c", script]
+        return Begun(street, street.folder / "here", line, killing.DyingLauncher)
+
+    return run
+
+
+@pytest.fixture
+def sending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return what has the machines' rsync do something else when it is to send.
+
+    That is so from the first call on, for machines that are rented later.
+    """
+    rsync, programs = shutil.which("rsync"), tmp_path / "bin"
+
+    def instead(script: str) -> None:
+        if not programs.exists():
+            programs.mkdir()
+            monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+        line = f'case "$*" in *--sender*) {script} ;; esac\nexec {rsync} "$@"'
+        (programs / "rsync.new").write_text(f"#!/bin/sh\n{line}\n")
+        (programs / "rsync.new").chmod(0o755)
+        (programs / "rsync.new").rename(programs / "rsync")
+
+    return instead

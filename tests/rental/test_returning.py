@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -203,21 +202,6 @@ def test_a_machine_cannot_fill_the_disk_with_its_log(
     assert shutil.disk_usage(small_disk).free > 100e6
     assert len(done.stdout) > 200_000_000
     assert street.instances() == []
-
-
-@pytest.fixture
-def sending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Return what has the machines' rsync do something else when it is to send."""
-    rsync, programs = shutil.which("rsync"), tmp_path / "bin"
-
-    def instead(script: str) -> None:
-        programs.mkdir()
-        line = f'case "$*" in *--sender*) {script} ;; esac\nexec {rsync} "$@"'
-        (programs / "rsync").write_text(f"#!/bin/sh\n{line}\n")
-        (programs / "rsync").chmod(0o755)
-        monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-
-    return instead
 
 
 def test_results_that_cannot_be_sent_stay_until_the_end(
