@@ -125,7 +125,7 @@ class Presence:
         MachineLostError, AdvisorError
             as `instance` and `renew`
         """
-        if self.desk.now() > self.entry.ends_at - _LAST_CHANCE_S:
+        if self.desk.is_over(self.entry.ends_at - _LAST_CHANCE_S):
             message = "the machine's lifetime is over before the job is done: resume it"
             raise OverBudgetError(message)
         self.renew()

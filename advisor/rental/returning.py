@@ -113,7 +113,7 @@ def _fetch(launch: Launch, job: JobRecord, presence: Presence, ssh: Ssh) -> None
     """
 
     def in_time() -> None:
-        if launch.desk.now() > presence.entry.ends_at:
+        if launch.desk.is_over(presence.entry.ends_at):
             message = "the machine's lifetime is over before its results are here"
             raise OverBudgetError(message)
         presence.renew()

@@ -356,11 +356,10 @@ class Begun:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        launcher = self.start(self.street.url, self.folder, KEY)
+        launcher = self.start(self.street)
 
         def launch() -> None:
             self._ended.append(launcher(*self.line))
-            launcher.close()
 
         self._thread = threading.Thread(target=launch)
         self._thread.start()
@@ -383,12 +382,12 @@ class Begun:
 
 
 @pytest.fixture
-def begin(killing: Any, project: Path) -> Callable[..., Begun]:
+def begin(launching: Any, project: Path) -> Callable[..., Begun]:
     """Return what begins to run a shell script on a machine of a market."""
 
     def run(street: Street, script: str, *words: str) -> Begun:
         line = [*RUN, "--sync", str(project), *words, "--", "sh", "-c", script]
-        return Begun(street, street.folder / "here", line, killing.DyingLauncher)
+        return Begun(street, street.folder / "here", line, launching)
 
     return run
 
