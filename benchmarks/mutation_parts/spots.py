@@ -102,8 +102,8 @@ def _operators() -> Iterator[tuple[str, Operator]]:
 def _left_out(source: str) -> list[Position]:
     """Return the places that change nothing when they run, or nothing that is meant.
 
-    Annotations, protocols, what is there for type checkers, and the options of decorators: that a
-    dataclass is frozen keeps programmers from a mistake.
+    Annotations, protocols, what is there for type checkers, and the options of
+    decorators: that a dataclass is frozen keeps programmers from a mistake.
     """
     found = []
     tree = ast.parse(source)
