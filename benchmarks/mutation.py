@@ -17,6 +17,7 @@ import argparse
 import difflib
 import os
 import random
+import signal
 import sys
 import time
 from collections import Counter, defaultdict
@@ -80,10 +81,13 @@ def judge(mutants: Sequence[Mutant], tested: Tested, jobs: int) -> Iterator[bool
         finally:
             trees.put(tree)
 
-    with ThreadPoolExecutor(jobs) as pool:
+    pool = ThreadPoolExecutor(jobs)
+    try:
         yield from pool.map(is_found, mutants)
-    while not trees.empty():
-        trees.get().close()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        while not trees.empty():
+            trees.get().close()
 
 
 def diff(mutant: Mutant) -> str:
@@ -105,9 +109,12 @@ def main() -> None:
     options = parser.parse_args()
     began = time.monotonic()
     paths = modules(options.modules)
-    tests = [name for name in options.tests if (ROOT / name).exists()]
+    for name in options.tests:  # without any, pytest would run them all
+        if not (ROOT / name).exists():
+            parser.error(f"there is no {name}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # what it began ends, too
     import_what_stays()
-    tested = run_with_coverage(ROOT, paths, tests)
+    tested = run_with_coverage(ROOT, paths, options.tests)
     print(
         f"{len(tested.seconds):,} tests, {sum(tested.seconds.values()):.0f} s", flush=True
     )

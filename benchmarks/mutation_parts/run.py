@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -156,17 +157,17 @@ class Tree:
         child = os.fork()
         if child == 0:
             self._become(call)
-        end = time.monotonic() + (limit_s or float("inf"))
-        while True:
-            done, status = os.waitpid(child, os.WNOHANG)
-            if done:
-                self._end_group(child)
-                return os.waitstatus_to_exitcode(status)
-            if time.monotonic() > end:
-                self._end_group(child)
-                os.waitpid(child, 0)
-                return -signal.SIGKILL
-            time.sleep(_POLL_S)
+        end = time.monotonic() + (limit_s or math.inf)
+        try:
+            while time.monotonic() < end:
+                done, status = os.waitpid(child, os.WNOHANG)
+                if done:
+                    return os.waitstatus_to_exitcode(status)
+                time.sleep(_POLL_S)
+        finally:
+            self._end_group(child)
+        os.waitpid(child, 0)
+        return -signal.SIGKILL
 
     def said(self) -> str:
         """Return the end of what the last run printed."""

@@ -102,8 +102,8 @@ def _operators() -> Iterator[tuple[str, Operator]]:
 def _left_out(source: str) -> list[Position]:
     """Return the places that change nothing when they run, or nothing that is meant.
 
-    Annotations, what is there for type checkers, and the options of decorators: that a
-    dataclass is frozen keeps programmers from a mistake.
+    Annotations, protocols, what is there for type checkers, and the options of
+    decorators: that a dataclass is frozen keeps programmers from a mistake.
     """
     found = []
     tree = ast.parse(source)
@@ -121,7 +121,9 @@ def _left_out(source: str) -> list[Position]:
             parts = [node.annotation]
         elif isinstance(node, ast.keyword) and node.value in options:
             parts = [node.value]
-        elif isinstance(node, ast.If) and _is_type_checking(node.test):
+        elif (isinstance(node, ast.If) and _is_type_checking(node.test)) or (
+            isinstance(node, ast.ClassDef) and _is_protocol(node)
+        ):
             parts = [node]
         for part in parts:
             if isinstance(part, ast.expr | ast.stmt):
@@ -132,6 +134,10 @@ def _left_out(source: str) -> list[Position]:
 
 def _is_type_checking(test: ast.expr) -> bool:
     return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+
+
+def _is_protocol(node: ast.ClassDef) -> bool:
+    return any(isinstance(one, ast.Name) and one.id == "Protocol" for one in node.bases)
 
 
 def _compiles(source: str) -> bool:
