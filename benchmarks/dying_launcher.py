@@ -160,7 +160,7 @@ def launched(order: Mapping[str, Any]) -> dict[str, Any]:
         _, status = os.waitpid(child, 0)
         return {
             "code": os.waitstatus_to_exitcode(status),
-            "points": int(count_file.read_text(encoding="ascii")),
+            "points": int(count_file.read_text(encoding="ascii") or 0),
             "stdout": out.read_text(encoding="utf-8"),
             "stderr": err.read_text(encoding="utf-8"),
         }
