@@ -70,6 +70,8 @@ EDGES = (
     *(SHORTEST_S, SHORTEST_S - 0.5, LONGEST_LIFETIME_S, LONGEST_LIFETIME_S + 1.0),
     *(36500 * 86400.0, 99999999999 * 86400.0, 1.0, 1e9, 1e9 + 1.0),
 )
+# A command keeps its option of help from the first context that it is used in.
+HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 FLOATS = st.sampled_from(EDGES) | st.floats() | st.floats(0.0, 1e6)
 INTEGERS = st.sampled_from((0, 1, 50, 51, 10**9, 10**9 + 1, 10**400)) | st.integers()
 
@@ -77,7 +79,7 @@ INTEGERS = st.sampled_from((0, 1, 50, 51, 10**9, 10**9 + 1, 10**400)) | st.integ
 def typed(words: tuple[str, ...], command: click.Command = rent) -> RentSpec | None:
     """Return what a command line asks for, None if it is refused."""
     try:
-        ctx = command.make_context("advisor", [*words])
+        ctx = command.make_context("advisor", [*words], **HELP)
         with ctx:
             return rent_spec({**ctx.params, "workload": "resnet50"})
     except (click.UsageError, UsageError):
@@ -161,7 +163,7 @@ def test_names_of_jobs_are_the_same(name: str) -> None:
 def test_the_command_line_is_told_in_its_words(words: tuple[str, ...], said: str) -> None:
     """By the options that were typed."""
     with (
-        rent.make_context("advisor", [*words]) as ctx,
+        rent.make_context("advisor", [*words], **HELP) as ctx,
         pytest.raises(UsageError) as raised,
     ):
         rent_spec({**ctx.params, "workload": "resnet50"})

@@ -189,28 +189,42 @@ def lost(request: httpx.Request, send: Send) -> httpx.Response:
     raise httpx.ReadError(message, request=request)
 
 
-def late(by_s: float, clock: Any) -> Act:
-    """Break the connection; the request takes effect so many simulated seconds later."""
+class Late(Gateway):
+    """Breaks the connection of the first request that rents, which takes effect later.
 
-    def act(request: httpx.Request, _send: Send) -> httpx.Response:
-        due = clock.now() + by_s
+    Parameters
+    ----------
+    by_s : simulated seconds from the break to the effect
+    clock : of the market
+    """
 
-        def arrive() -> None:
-            while clock.now() < due:
-                time.sleep(0.002)
-            httpx.request(
-                request.method,
-                request.url,
-                content=request.content,
-                headers=request.headers,
-                trust_env=False,
-            )
+    def __init__(self, by_s: float, clock: Any) -> None:
+        super().__init__("PUT", "/asks/", self._broken, times=1)
+        self._by_s, self._clock = by_s, clock
+        self._due: float | None = None
 
-        threading.Thread(target=arrive, daemon=True).start()
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.arrive()
+        return super().handle_request(request)
+
+    def arrive(self) -> None:
+        """Let the request take effect if it is time."""
+        if self._due is None or self._clock.now() < self._due:
+            return
+        self._due = None
+        (sent,) = self.seen
+        httpx.request(
+            sent.method,
+            sent.url,
+            content=sent.content,
+            headers=sent.headers,
+            trust_env=False,
+        )
+
+    def _broken(self, request: httpx.Request, _send: Send) -> httpx.Response:
+        self._due = self._clock.now() + self._by_s
         message = "the connection broke"
         raise httpx.ReadError(message, request=request)
-
-    return act
 
 
 def edited(change: Callable[[dict[str, Any]], None]) -> Act:

@@ -1,16 +1,21 @@
-"""`rented()` releases its machine, whoever interrupts or cancels what, and when."""
+"""`rented()` releases its machine, whoever interrupts or cancels what, and when.
+
+Blocks are kept by a name here: where nothing refers to one, Python's own collection
+closes what it had entered.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +24,9 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 import advisor
+from advisor.rental.interrupts import deferred
 from advisor.simulator.local import LocalContainers
-from tests.rental.conftest import Gateway, wait_for
+from tests.rental.conftest import KEY, Gateway, wait_for
 
 if TYPE_CHECKING:
     import httpx
@@ -80,8 +86,10 @@ def test_a_task_that_is_cancelled_twice_while_it_rents_leaves_nothing(
         response: httpx.Response = send()
         return response
 
+    block = rented(street, Gateway("PUT", "/asks/", slow, times=1))
+
     async def rent() -> None:
-        async with rented(street, Gateway("PUT", "/asks/", slow, times=1)):
+        async with block:
             pytest.fail("it was cancelled before")
 
     async def main() -> None:
@@ -103,8 +111,10 @@ def test_a_task_that_is_cancelled_twice_while_it_releases_leaves_nothing(
     """Also where the event loop's own threads are all taken, and it ends."""
     inside, over = threading.Event(), threading.Event()
 
+    block = rented(street)
+
     async def rent() -> None:
-        async with rented(street):
+        async with block:
             loop = asyncio.get_running_loop()
             loop.set_default_executor(ThreadPoolExecutor(1))
             loop.run_in_executor(None, over.wait, 20.0)
@@ -125,33 +135,74 @@ def test_a_task_that_is_cancelled_twice_while_it_releases_leaves_nothing(
     assert [one.state for one in street.entries()] == ["released"]
 
 
-@pytest.mark.parametrize("event", ["call", "line"])
 def test_ctrl_c_on_the_way_out_releases_the_machine(
-    street: Any, traced: Callable[[Any], None], event: str
+    street: Any, traced: Callable[[Any], None]
 ) -> None:
-    """Before signals are deferred, be it before the first line of it all."""
-    blocks = [rented(street)]
-    struck: list[str] = []
-    leave = advisor.rented.__exit__.__code__
+    """At once, though it comes before signals are deferred."""
+    block = rented(street)
+    struck: list[int] = []
+    defer = deferred.__enter__.__code__
 
     def strike(frame: FrameType, kind: str, _argument: Any) -> Any:
-        if frame.f_code is not leave:
-            return None
-        if kind == event and not struck:
-            struck.append(kind)
+        if frame.f_code is defer and kind == "line" and not struck:
+            struck.append(frame.f_lineno)
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.01)
         return strike
 
     def train() -> None:
-        with blocks.pop():
+        with block:
             assert len(street.instances()) == 1
             traced(strike)
 
     with pytest.raises(KeyboardInterrupt):
         train()
     traced(None)
-    assert struck == [event]
-    gc.collect()
+    assert struck
     assert street.instances() == []
     assert is_alone()
+
+
+EXIT = """
+import os, signal, sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+import advisor
+from advisor.app.context import Environment
+
+url, home, key, tests = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]
+sys.path.append(tests)
+from signaled import MarketTime
+market = MarketTime(url)
+environment = Environment(
+    variables={"VAST_URL": url, "VAST_API_KEY": key, "ADVISOR_DATA_DIR": str(home)},
+    home=home, now=market.now, folder=home, monotonic=market.monotonic,
+    sleep=market.sleep,
+)
+block = advisor.rented(
+    "resnet50", epochs=2, settings={"dataset_gb": 1}, budget=20.0, environment=environment
+)
+
+def strike(frame, kind, argument):
+    if frame.f_code is advisor.rented.__exit__.__code__:
+        sys.settrace(None)
+        print("struck", flush=True)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with block:
+    sys.settrace(strike)
+"""
+
+
+def test_ctrl_c_before_the_way_out_releases_the_machine_when_the_program_ends(
+    street: Any,
+) -> None:
+    """Python calls nothing of ours before that."""
+    words = [sys.executable, "-c", EXIT, street.url, str(street.folder), KEY]
+    words.append(str(Path(__file__).parent))
+    done = subprocess.run(words, capture_output=True, check=False, text=True)
+    assert done.stdout == "struck\n", done.stderr
+    assert "KeyboardInterrupt" in done.stderr
+    assert street.instances() == []

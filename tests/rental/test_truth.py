@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
-from tests.rental.conftest import Gateway, edited, instead, late, lost, twice
+from tests.rental.conftest import Gateway, Late, edited, instead, lost, twice
 
 ASK = "/asks/"
 LIST = "/api/v1/instances"
@@ -55,8 +54,7 @@ def test_a_request_that_takes_effect_late_rents_one_machine(
     street: Any, by_s: float
 ) -> None:
     """The connection broke at once; nothing else is rented before that shows."""
-    act = late(by_s, street.world.clock)
-    done = street.rent(gateway=Gateway("PUT", ASK, act, times=1))
+    done = street.rent(gateway=Late(by_s, street.world.clock))
     assert done.exit_code == 0, done.stderr
     assert len(street.instances()) == 1
     assert states(street) == ["handed"]
@@ -64,23 +62,15 @@ def test_a_request_that_takes_effect_late_rents_one_machine(
 
 def test_what_takes_effect_after_all_is_ended_by_whoever_looks(street: Any) -> None:
     """After the patience for a lost answer; the next launcher of the user finds it."""
-    act = late(400.0, street.world.clock)
-    done = street.rent(gateway=Gateway("PUT", ASK, act, times=1))
+    gateway = Late(2000.0, street.world.clock)
+    done = street.rent(gateway=gateway)
     assert done.exit_code == 0, done.stderr
-    street.sleep(200.0)
-    wait_for(lambda: len(street.instances()) == 2)
+    street.sleep(2000.0)
+    gateway.arrive()
+    assert len(street.instances()) == 2
     street.launch("reconcile")
     assert states(street) == ["released", "handed"]
     assert [one["id"] for one in street.instances()] == [done.document["instance_id"]]
-
-
-def wait_for(condition: Any) -> None:
-    """Wait for what another thread does."""
-    for _ in range(400):
-        if condition():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError
 
 
 @pytest.mark.parametrize("label", ["", "my-precious", "advisor:mine"])
