@@ -102,6 +102,7 @@ def test_nothing_is_rented_without_a_ledger(two: Any) -> None:
     assert len(two.instances()) == 2
 
 
+@pytest.mark.slow  # each look at the ledger waits ten seconds
 def test_a_locked_ledger_keeps_no_machine(two: Any) -> None:
     """Another program holds it: what is past its end is ended."""
     two.sleep(7300.0)

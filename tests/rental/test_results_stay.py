@@ -40,7 +40,14 @@ def is_kept(street: Any) -> bool:
     return any((street.folder / "machines").glob("*/home/.advisor/keep"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
 def test_results_that_are_being_copied_stay_if_that_is_interrupted(
     street: Any,
     project: Path,

@@ -383,7 +383,9 @@ def test_a_log_without_end_does_not_fill_the_machine(
     printed = b"".join(job.follow(0, skipped.append))
     lines = printed.split(b"\n")
     assert sum(skipped) > 0
-    assert lines[-2:] == [b"the end", b""]
+    assert lines[-1] == b""
+    # Without holes a line may lose its beginning where the log begins anew.
+    assert lines[-2] == b"the end" if punches else lines[-2].endswith(b"the end")
     assert b"\0" not in printed
     numbers = [int(line) for line in lines[1:-2]]
     assert numbers == sorted(numbers) or not punches
