@@ -30,8 +30,8 @@ clean_up() {
         [[ $status -ne 0 ]] || status=7
       }
       ;;
-    unknown) # two looks, over a minute apart, tell whether there is anything
-      for pause in 0 65; do
+    unknown) # looks within five minutes tell whether there is anything
+      for pause in 0 65 120 120; do
         sleep "$pause"
         if advisor reconcile >&2; then exit "$status"; fi
       done

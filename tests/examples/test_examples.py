@@ -121,9 +121,9 @@ def test_the_shell_launcher_waits_where_the_market_asks_it_to(
 def test_the_shell_launcher_looks_for_what_nobody_knows_of(
     town: Any, examples: Path
 ) -> None:
-    """The answer of a rental is lost, and the market lists nothing for a while."""
+    """A rental is said to be refused, and the market lists nothing for a while."""
     town.world.set_faults(
-        Fault("lost", "reset", ("rent",), times=1, after=True),
+        Fault("refused", "not-success", ("rent",), times=1, after=True),
         Fault("blind", "text", ("list",), skip=1, times=10),  # two calls, tried again
     )
     done = launch(town, examples, *JOB, "--", "true")
