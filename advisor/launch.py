@@ -43,6 +43,7 @@ from advisor.rental.release import ended_in_time, released
 from advisor.rental.rent import renting
 from advisor.rental.request import DEFAULT_ATTEMPTS, Rental
 from advisor.rental.ssh import Completed
+from advisor.rental.strays import strays_watched
 
 _Result = TypeVar("_Result")
 
@@ -194,6 +195,7 @@ class rented:  # noqa: N801  (used as a function)
             rental = stack.enter_context(renting(desk, planned.request))
             stack.enter_context(released(desk, rental.entry))
             stack.enter_context(ended_in_time(desk, rental.entry))
+            stack.enter_context(strays_watched(desk))
             ssh = ssh_to(self._environment, planned.key_file, rental.instance)
             stack.enter_context(heartbeats(ssh, desk.told, self._grace_s))
             check()

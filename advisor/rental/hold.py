@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from advisor.errors import AdvisorError, LeaseLostError, StoreError
+from advisor.rental.background import repeated
 from advisor.rental.desk import Desk
 from advisor.store.ledger import Entry
 
@@ -39,9 +40,11 @@ class Hold:
         self._told = False
         self._turn = threading.Lock()
 
-    def begun_with(self, entry: Entry) -> None:
-        """Take it that an entry was written with this hold."""
+    def begun_with(self, entry: Entry) -> Entry:
+        """Return an intention as it is written with this hold."""
         self._renewed_at = entry.intended_at
+        until = entry.intended_at + LEASE_S
+        return replace(entry, holder=self.token, lease_until=until)
 
     def succeed(self, entry: Entry) -> None:
         """Take a rental over whose launcher is known to be dead.
@@ -84,29 +87,21 @@ class Hold:
                 return
             self._renewed_at, self._told = now, False
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
+    def kept(self) -> AbstractContextManager[None]:
         """Renew the lease in a thread while a block runs, which may do so itself.
 
         A lease that is lost is told by the block's own `renew`.
         """
-        over = threading.Event()
 
-        def keep() -> None:
-            while not over.wait(RENEW_S / 2.0):
-                try:
-                    self.renew()
-                except AdvisorError as error:
-                    self._desk.told(str(error))
-                    return
+        def keep() -> bool:
+            try:
+                self.renew()
+            except AdvisorError as error:
+                self._desk.told(str(error))
+                return False
+            return True
 
-        thread = threading.Thread(target=keep, name="lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+        return repeated("lease", keep, RENEW_S / 2.0)
 
 
 def hangs(desk: Desk, label: str) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from advisor.errors import RemoteError, UsageError
 from advisor.rental.arguments import above_zero, names
+from advisor.rental.background import repeated
 from advisor.rental.beats import BEAT_TIMEOUT_S, beat, beat_every_s
 from advisor.rental.incoming.copying import MAX_RESULTS_GB, Incoming
 from advisor.rental.incoming.place import Record
@@ -161,8 +161,9 @@ class Machine:
         incoming.pull(self.ssh, f"{WORK}/{remote}".rstrip("/"), place)
 
 
-@contextmanager
-def heartbeats(ssh: Ssh, told: Callable[[str], None], grace_s: float) -> Iterator[None]:
+def heartbeats(
+    ssh: Ssh, told: Callable[[str], None], grace_s: float
+) -> AbstractContextManager[None]:
     """Let a machine hear from its launcher while a block runs.
 
     Each minute, and at least four times in the `grace_s` seconds that it waits for us.
@@ -170,24 +171,23 @@ def heartbeats(ssh: Ssh, told: Callable[[str], None], grace_s: float) -> Iterato
     A beat that does not arrive is told once in a row and is no error: the machine waits
     for several.
     """
-    over = threading.Event()
+    is_silent = False
 
-    def beats() -> None:
-        silent = False
-        while not over.is_set():
-            try:
-                beat(ssh)
-                silent = False
-            except RemoteError as error:
-                if not silent:
-                    told(f"the machine does not hear us: {error}")
-                silent = True
-            over.wait(beat_every_s(grace_s))
+    def one() -> bool:
+        nonlocal is_silent
+        try:
+            beat(ssh)
+            is_silent = False
+        except RemoteError as error:
+            if not is_silent:
+                told(f"the machine does not hear us: {error}")
+            is_silent = True
+        return True
 
-    thread = threading.Thread(target=beats, name="heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(BEAT_TIMEOUT_S)
+    return repeated(
+        "heartbeat",
+        one,
+        beat_every_s(grace_s),
+        at_once=True,
+        ends_within_s=BEAT_TIMEOUT_S,
+    )

@@ -17,7 +17,7 @@ from advisor.errors import (
 from advisor.market.lifecycle import RUNNING, Instance
 from advisor.rental.desk import Desk
 from advisor.rental.hold import Hold
-from advisor.rental.strays import look_for_strays
+from advisor.rental.strays import end_strays
 from advisor.store.ledger import Entry
 
 Result = TypeVar("Result")
@@ -129,7 +129,7 @@ class Presence:
             message = "the machine's lifetime is over before the job is done: resume it"
             raise OverBudgetError(message)
         self.renew()
-        look_for_strays(self.desk)
+        end_strays(self.desk)
         try:
             self.instance()
         except MarketError as error:

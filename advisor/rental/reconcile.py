@@ -186,8 +186,11 @@ def _settle_found(
     desk: Desk, entry: Entry, instances: Sequence[Instance]
 ) -> Iterator[Finding]:
     """Settle a rental that the market shows."""
+    if desk.is_over(entry.ends_at):
+        yield _release(desk, entry, instances, "its lifetime is over")
+        return
     ids = [instance.instance_id for instance in instances]
-    known = entry.instance_id if entry.instance_id in ids else min(ids)
+    known = _known_of(entry, ids)
     for extra in ids:
         if extra != known:  # one request, two contracts
             with shielded(f"ending instance {extra}"):
@@ -215,10 +218,15 @@ def _release(
     desk: Desk, entry: Entry, instances: Sequence[Instance], reason: str
 ) -> Finding:
     """End a rental that the market shows."""
-    ids = [instance.instance_id for instance in instances]
-    known = entry.instance_id if entry.instance_id in ids else min(ids)
+    known = _known_of(entry, [instance.instance_id for instance in instances])
     release(desk, replace(entry, instance_id=known), reason)
     return Finding(entry.label, "released", known, reason)
+
+
+def _known_of(entry: Entry, ids: Sequence[int]) -> int:
+    """Return the one of several ids that is a rental's."""
+    known = entry.instance_id
+    return known if known is not None and known in ids else min(ids)
 
 
 def _renamed(desk: Desk, entry: Entry, shown: Instance) -> Finding:

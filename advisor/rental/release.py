@@ -7,13 +7,13 @@ is ended all the same.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 from advisor.errors import AdvisorError, MarketError, RentalStateUnknownError, StoreError
 from advisor.market.lifecycle import Instance
+from advisor.rental.background import repeated
 from advisor.rental.desk import Desk
 from advisor.rental.interrupts import shielded
 from advisor.rental.labels import read_label
@@ -138,28 +138,19 @@ def released(
     release(desk, entry, "its work is done")
 
 
-@contextmanager
-def ended_in_time(desk: Desk, entry: Entry) -> Iterator[None]:
+def ended_in_time(desk: Desk, entry: Entry) -> AbstractContextManager[None]:
     """End a rental when its lifetime is over, though the block may still run."""
-    over = threading.Event()
 
-    def watch() -> None:
-        while not over.wait(_WATCH_S):
-            if not desk.is_over(entry.ends_at):  # by the clock: a laptop may have slept
-                continue
-            try:
-                release(desk, entry, "its lifetime is over")
-            except AdvisorError as error:  # the watchdog and `reconcile` try on
-                desk.told(str(error))
-            return
+    def watch() -> bool:
+        if not desk.is_over(entry.ends_at):  # by the clock: a laptop may have slept
+            return True
+        try:
+            release(desk, entry, "its lifetime is over")
+        except AdvisorError as error:  # the watchdog and `reconcile` try on
+            desk.told(str(error))
+        return False
 
-    thread = threading.Thread(target=watch, name="lifetime", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return repeated("lifetime", watch, _WATCH_S)
 
 
 def note_state(

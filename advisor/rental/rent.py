@@ -29,18 +29,17 @@ from advisor.errors import (
 from advisor.market.lifecycle import Order
 from advisor.ranking import nothing_left
 from advisor.rental.candidate import Candidate
-from advisor.rental.caps import Caps, Commitment, commitments, latest_end
 from advisor.rental.desk import Desk
-from advisor.rental.ends import beyond_caps, traffic_usd, until
-from advisor.rental.hold import LEASE_S, Hold
+from advisor.rental.ends import beyond_caps, until
+from advisor.rental.hold import Hold
+from advisor.rental.intention import intention, write_down
 from advisor.rental.interrupts import check, window
-from advisor.rental.labels import new_label
 from advisor.rental.ordering import order
 from advisor.rental.reconcile import reconcile, unsettled
 from advisor.rental.release import note_state, release
 from advisor.rental.request import Attempt, Outcome, Rental, RentRequest
 from advisor.rental.start import NotStartedError, wait_until_running
-from advisor.rental.strays import look_for_strays
+from advisor.rental.strays import end_strays
 from advisor.software.misfit import MISFITS
 from advisor.store.database import open_store
 from advisor.store.hosts import HostRule, block_if_not_allowed
@@ -242,78 +241,19 @@ def _try(  # noqa: PLR0917
         if not isinstance(now, Candidate):
             return _Failed(*now)
         end = until(desk, request, now)
-    intended = _intention(desk, request, now, end)
+    intended = intention(desk, request, now, end)
     wanted = _order_of(request, now, intended)  # what is wrong with it shows before
     hold = Hold(desk, intended.label)
     holds.enter_context(desk.work_on(intended.label))
-    entry = replace(
-        intended, holder=hold.token, lease_until=intended.intended_at + LEASE_S
-    )
-    taken = _write_down(desk, request, entry)
+    entry = hold.begun_with(intended)
+    taken = write_down(desk, request, entry)
     if taken:
         return _Failed("taken", taken)
-    hold.begun_with(entry)
     holds.enter_context(hold.kept())
     held = _send(desk, wanted, entry)
     if isinstance(held, _Failed):
         return held
     return _started(desk, request, now, held, hold)
-
-
-def _intention(
-    desk: Desk, request: RentRequest, candidate: Candidate, end: float
-) -> Entry:
-    offers, at = candidate.ranking.offers, candidate.at
-    return Entry(
-        label=new_label(request.job, end),
-        market=desk.account,
-        job=request.job,
-        state="intended",
-        offer_id=candidate.offer_id,
-        machine_id=candidate.machine_id,
-        gpu_ids=offers.gpu_ids[at],
-        gpu_name=str(offers.gpu_name[at]),
-        num_gpus=int(offers.num_gpus[at]),
-        usd_per_hour=candidate.usd_per_hour,
-        traffic_usd=traffic_usd(candidate),
-        intended_at=desk.now(),
-        ends_at=float(int(end)),
-        place=desk.place,
-    )
-
-
-def _write_down(desk: Desk, request: RentRequest, entry: Entry) -> str:
-    """Write an intention down; return why that may not be, ``""`` if it is done."""
-    listed = desk.market.instances() if request.caps != Caps() else ()
-    taken = ""
-
-    def allow(entries: Sequence[Entry]) -> None:
-        nonlocal taken
-        if any(_same(entry, other) for other in entries if other.is_open):
-            taken = "another launcher here is renting it"
-            raise _TakenError
-        others = commitments(entries, listed, entry.intended_at)
-        needed_s = entry.ends_at - entry.intended_at
-        latest_end(Commitment.of(entry), others, request.caps, needed_s)
-
-    try:
-        desk.ledger.intend(entry, allow)
-    except _TakenError:
-        return taken
-    return ""
-
-
-class _TakenError(Exception):
-    """Another launcher has the offer."""
-
-
-def _same(one: Entry, other: Entry) -> bool:
-    """Say whether two rentals would be of the same GPUs."""
-    if one.offer_id == other.offer_id:
-        return True
-    if one.machine_id != other.machine_id or one.machine_id < 0:
-        return False
-    return bool(set(one.gpu_ids) & set(other.gpu_ids))
 
 
 def _order_of(request: RentRequest, candidate: Candidate, entry: Entry) -> Order:
@@ -382,7 +322,7 @@ def _started(
     try:
         try:
             instance = wait_until_running(desk, held, timeout_s, hold, request.answers)
-            look_for_strays(desk)
+            end_strays(desk)
             _raise(beyond_caps(desk, request, held))
             if request.probe is not None and (
                 symptom := request.probe(instance, held.num_gpus)

@@ -11,7 +11,7 @@ from advisor.market.lifecycle import BROKEN_AT_BOOT, RUNNING, STARTING, Instance
 from advisor.rental.desk import Desk
 from advisor.rental.hold import Hold
 from advisor.rental.interrupts import window
-from advisor.rental.strays import look_for_strays
+from advisor.rental.strays import LOOK_EVERY_S, end_strays
 from advisor.software.misfit import Misfit, symptom_of
 from advisor.store.ledger import Entry
 
@@ -25,7 +25,6 @@ _APPEARS_WITHIN_S = 90.0
 for a moment later; an assumption."""
 
 _PRICE_SLACK = 1.001  # two roundings of one price
-_STRAYS_EVERY_S = 30.0
 
 
 class NotStartedError(Exception):
@@ -123,9 +122,9 @@ class _Wait:
             if the market refuses the key by now
         """
         now = self.desk.clock.monotonic()
-        if now - self.looked_at >= _STRAYS_EVERY_S:
+        if now - self.looked_at >= LOOK_EVERY_S:
             self.looked_at = now
-            look_for_strays(self.desk)
+            end_strays(self.desk)
         number = self.entry.instance_id
         if number is None:
             message = f"rental {self.entry.label} has no instance to wait for"

@@ -8,27 +8,33 @@ list, for whatever reason, ends what such a request has left.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 
-from advisor.errors import AdvisorError, MarketError
+from advisor.errors import AdvisorError
 from advisor.market.lifecycle import Instance
+from advisor.rental.background import repeated
 from advisor.rental.desk import Desk
 from advisor.rental.interrupts import shielded
+from advisor.rental.ordering import SETTLES_WITHIN_S
 from advisor.rental.release import end_instance
 from advisor.store.ledger import Entry
+
+LOOK_EVERY_S = 30.0
+"""Seconds between two looks of who waits for a machine, or works on it; an assumption."""
 
 GIVEN_UP = frozenset({"refused", "released"})
 """States in which nothing of a label should be on the market."""
 
 
-def end_strays(desk: Desk, listed: Mapping[str, Sequence[Instance]]) -> None:
+def end_strays(desk: Desk) -> None:
     """End what the market lists under labels of the ledger and should not be there.
 
-    That is what was given up, and a second contract of one request. What cannot be ended
-    now, or a ledger that cannot be read, is told: `reconcile` tries again.
+    That is what was given up, and a second contract of one request. What cannot be looked
+    at, or ended, is told: the next look is soon, and `reconcile` tries again.
     """
     try:
-        entries = desk.ledger.entries(desk.account)
-        for label, number, why in strays(entries, listed):
+        listed = desk.listed()
+        for label, number, why in strays(desk.ledger.entries(desk.account), listed):
             desk.told(f"instance {number}: {why}; it is ended")
             with shielded(f"ending instance {number}"):
                 end_instance(desk, label, number)
@@ -36,13 +42,18 @@ def end_strays(desk: Desk, listed: Mapping[str, Sequence[Instance]]) -> None:
         desk.told(str(error))
 
 
-def look_for_strays(desk: Desk) -> None:
-    """Look at the market's list for contracts that nobody meant to make."""
-    try:
-        listed = desk.listed()
-    except MarketError:  # the next look is soon
-        return
-    end_strays(desk, listed)
+def strays_watched(desk: Desk) -> AbstractContextManager[None]:
+    """End strays while a block runs that does not look itself, as long as some may come.
+
+    That is as long as a request may take to have an effect.
+    """
+    begun = desk.clock.monotonic()
+
+    def look() -> bool:
+        end_strays(desk)
+        return desk.clock.monotonic() - begun < SETTLES_WITHIN_S
+
+    return repeated("strays", look, LOOK_EVERY_S)
 
 
 def strays(

@@ -21,7 +21,8 @@ from advisor.rental.caps import commitments
 from advisor.rental.hold import LEASE_S, Hold, hangs
 from advisor.rental.reconcile import reconcile
 from advisor.rental.rent import renting
-from tests.rental.conftest import Gateway, Send
+from advisor.rental.strays import end_strays
+from tests.rental.conftest import Gateway, Send, instead
 
 ASK = "/asks/"
 LIST = "/api/v1/instances"
@@ -221,6 +222,29 @@ def test_a_renamed_machine_past_its_end_is_no_peace(street: Any) -> None:
     street.sleep(7300.0)
     assert street.launch("reconcile").exit_code == 7
     assert street.labels() == ["mine now"]
+
+
+def test_what_no_list_shows_and_the_market_does_is_ended_at_its_end(street: Any) -> None:
+    """The list lags: the machine is looked at by its id."""
+    street.rent("--max-lifetime", "2h")
+    street.sleep(7300.0)
+    empty = {"success": True, "instances": [], "next_token": None, "total_instances": 0}
+    done = street.launch("reconcile", gateway=Gateway("GET", LIST, instead(empty)))
+    assert done.exit_code == 0, done.stderr
+    assert street.instances() == []
+
+
+def test_who_works_in_a_block_looks_for_strays(street: Any) -> None:
+    """A second contract of its request that appears later is ended."""
+    street.rent()
+    (first,) = street.world.rentals.contracts.values()
+    with street.world.lock:
+        street.world.rentals.create(
+            first.account_id, first.box, first.holding.gpu_ids, first.ask, first.wish
+        )
+    assert len(street.instances()) == 2
+    end_strays(desk_of(street))
+    assert [one["id"] for one in street.instances()] == [first.instance_id]
 
 
 def test_the_release_of_a_job_leaves_what_nobody_knows_of_others(street: Any) -> None:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,12 @@ def children() -> set[str]:
     found = {os.getpid()}
     while more := {one for one, parent in parents.items() if parent in found} - found:
         found |= more
-    return {
-        Path(f"/proc/{one}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        for one in found - {os.getpid()}
-    }
+    lines = set()
+    for one in found - {os.getpid()}:
+        with suppress(OSError):  # it has ended meanwhile
+            words = Path(f"/proc/{one}/cmdline").read_bytes()
+            lines.add(words.replace(b"\0", b" ").decode())
+    return lines
 
 
 def interrupted_once(is_there: Callable[[], bool]) -> threading.Thread:

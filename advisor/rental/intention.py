@@ -1,0 +1,70 @@
+"""A rental is written down before it is requested, as far as that may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from advisor.rental.candidate import Candidate
+from advisor.rental.caps import Caps, Commitment, commitments, latest_end
+from advisor.rental.desk import Desk
+from advisor.rental.ends import traffic_usd
+from advisor.rental.labels import new_label
+from advisor.rental.request import RentRequest
+from advisor.store.ledger import Entry
+
+
+def intention(
+    desk: Desk, request: RentRequest, candidate: Candidate, end: float
+) -> Entry:
+    """Return the entry of a rental that is to be requested."""
+    offers, at = candidate.ranking.offers, candidate.at
+    return Entry(
+        label=new_label(request.job, end),
+        market=desk.account,
+        job=request.job,
+        state="intended",
+        offer_id=candidate.offer_id,
+        machine_id=candidate.machine_id,
+        gpu_ids=offers.gpu_ids[at],
+        gpu_name=str(offers.gpu_name[at]),
+        num_gpus=int(offers.num_gpus[at]),
+        usd_per_hour=candidate.usd_per_hour,
+        traffic_usd=traffic_usd(candidate),
+        intended_at=desk.now(),
+        ends_at=float(int(end)),
+        place=desk.place,
+    )
+
+
+def write_down(desk: Desk, request: RentRequest, entry: Entry) -> str:
+    """Write an intention down; return why that may not be, ``""`` if it is done."""
+    listed = desk.market.instances() if request.caps != Caps() else ()
+    taken = ""
+
+    def allow(entries: Sequence[Entry]) -> None:
+        nonlocal taken
+        if any(_same(entry, other) for other in entries if other.is_open):
+            taken = "another launcher here is renting it"
+            raise _TakenError
+        others = commitments(entries, listed, entry.intended_at)
+        needed_s = entry.ends_at - entry.intended_at
+        latest_end(Commitment.of(entry), others, request.caps, needed_s)
+
+    try:
+        desk.ledger.intend(entry, allow)
+    except _TakenError:
+        return taken
+    return ""
+
+
+class _TakenError(Exception):
+    """Another launcher has the offer."""
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    """Say whether two rentals would be of the same GPUs."""
+    if one.offer_id == other.offer_id:
+        return True
+    if one.machine_id != other.machine_id or one.machine_id < 0:
+        return False
+    return bool(set(one.gpu_ids) & set(other.gpu_ids))
