@@ -123,10 +123,10 @@ def plan(
     key_file, public_key = ensure_key(environment.data_folder / "ssh")
     own_release = desk.market.self_release("$CONTAINER_ID")
 
-    def onstart(ends_at: float) -> str:
+    def onstart(now: float, ends_at: float) -> str:
         return onstart_script(
             own_release,
-            now=desk.now(),
+            now=now,
             ends_at=ends_at,
             heartbeat_s=spec.lease_s,
             public_key=public_key,

@@ -106,7 +106,9 @@ def would_rent(planned: Plan) -> dict[str, Any]:
     for candidate in ranked(desk, request)[: request.attempts]:
         now = seen_again(desk, request, candidate, ())
         if isinstance(now, Candidate):
-            return dry_run_document(now, request.job, until(desk, request, now))
+            return dry_run_document(
+                now, request.job, until(desk, request, now, desk.now())
+            )
         remark(f"offer {candidate.offer_id}: {now[1]}")
     raise NothingFitsError("none of the best offers is there any more: try again")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from advisor.clock import Clock
-from advisor.errors import MarketError, StoreError
+from advisor.errors import AdvisorError, MarketError, StoreError
 from advisor.market.lifecycle import Instance, RentalMarket
 from advisor.rental.interrupts import window
 from advisor.rental.labels import PREFIX
@@ -75,6 +75,19 @@ class Desk:
             f"this computer's clock is {abs(ahead_s) / 60.0:,.0f} min {side} the "
             "market's: set it right"
         )
+
+    def agreed_now(self) -> float:
+        """Return the time by which something is rented: both clocks must agree on it.
+
+        Raises
+        ------
+        AdvisorError
+            if they do not: ends would be wrong for this computer or for others
+        """
+        if wrong := self.clocks_differ():
+            message = f"{wrong}; nothing is rented until then"
+            raise AdvisorError(message)
+        return self.now()
 
     def is_over(self, end: float) -> bool:
         """Say whether an end has come, by an answer that the market gives to that.

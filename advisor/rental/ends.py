@@ -15,8 +15,12 @@ _SPARE_H = 1.0
 _SPARE_SHARE = 1.25  # lifetime over the upper end of the predicted time
 
 
-def until(desk: Desk, request: RentRequest, candidate: Candidate) -> float:
+def until(desk: Desk, request: RentRequest, candidate: Candidate, now: float) -> float:
     """Return when a rental of an offer must be gone, seconds since 1970.
+
+    Parameters
+    ----------
+    now : seconds since 1970
 
     Raises
     ------
@@ -26,7 +30,6 @@ def until(desk: Desk, request: RentRequest, candidate: Candidate) -> float:
         if the account cannot pay its first hour
     """
     _check_credit(desk, candidate)
-    now = desk.now()
     longest_s = _lifetime_s(request, candidate)
     wanted = Commitment(
         request.job,

@@ -14,10 +14,15 @@ from advisor.store.ledger import Entry
 
 
 def intention(
-    desk: Desk, request: RentRequest, candidate: Candidate, end: float
+    desk: Desk, request: RentRequest, candidate: Candidate, at: float, end: float
 ) -> Entry:
-    """Return the entry of a rental that is to be requested."""
-    offers, at = candidate.ranking.offers, candidate.at
+    """Return the entry of a rental that is to be requested.
+
+    Parameters
+    ----------
+    at, end : now, and when it must be gone, seconds since 1970
+    """
+    offers, row = candidate.ranking.offers, candidate.at
     return Entry(
         label=new_label(request.job, end),
         market=desk.account,
@@ -25,12 +30,12 @@ def intention(
         state="intended",
         offer_id=candidate.offer_id,
         machine_id=candidate.machine_id,
-        gpu_ids=offers.gpu_ids[at],
-        gpu_name=str(offers.gpu_name[at]),
-        num_gpus=int(offers.num_gpus[at]),
+        gpu_ids=offers.gpu_ids[row],
+        gpu_name=str(offers.gpu_name[row]),
+        num_gpus=int(offers.num_gpus[row]),
         usd_per_hour=candidate.usd_per_hour,
         traffic_usd=traffic_usd(candidate),
-        intended_at=desk.now(),
+        intended_at=at,
         ends_at=float(int(end)),
         place=desk.place,
     )

@@ -132,9 +132,7 @@ def _check_ground(desk: Desk) -> None:
     if found.ledger_error is not None:
         raise found.ledger_error
     _raise(unsettled(found.findings))
-    if wrong := desk.clocks_differ():
-        message = f"{wrong}; nothing is rented until then"
-        raise AdvisorError(message)
+    desk.agreed_now()
 
 
 @contextmanager
@@ -232,16 +230,18 @@ def _try(  # noqa: PLR0917
     now = seen_again(desk, request, candidate, rivals)
     if not isinstance(now, Candidate):
         return _Failed(*now)
-    asked_at, end = desk.now(), until(desk, request, now)
+    at = desk.agreed_now()
+    end = until(desk, request, now, at)
     if confirm is not None and not confirm(now, end):
         message = "nothing was rented: it was not confirmed"
         raise AdvisorError(message)
-    if desk.now() - asked_at > _STALE_S:  # who was asked has thought it over
+    if desk.agreed_now() - at > _STALE_S:  # who was asked has thought it over
         now = seen_again(desk, request, now, rivals)
         if not isinstance(now, Candidate):
             return _Failed(*now)
-        end = until(desk, request, now)
-    intended = intention(desk, request, now, end)
+        at = desk.agreed_now()
+        end = until(desk, request, now, at)
+    intended = intention(desk, request, now, at, end)
     wanted = _order_of(request, now, intended)  # what is wrong with it shows before
     hold = Hold(desk, intended.label)
     holds.enter_context(desk.work_on(intended.label))
@@ -263,7 +263,7 @@ def _order_of(request: RentRequest, candidate: Candidate, entry: Entry) -> Order
         image=candidate.image,
         disk_gb=request.disk_gb,
         label=entry.label,
-        onstart=request.onstart(entry.ends_at),
+        onstart=request.onstart(entry.intended_at, entry.ends_at),
         bid_usd_per_hour=bid if request.interruptible else None,
     )
 

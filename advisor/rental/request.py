@@ -72,8 +72,8 @@ class RentRequest:
     rank : ranks what the market answers
     disk_gb : GB of disk, a whole number
     misfits : what is known not to run, to which each attempt adds
-    onstart : returns the script that the machine runs at every start, given when the
-        rental must be gone (seconds since 1970)
+    onstart : returns the script that the machine runs at every start, given the time and
+        when the rental must be gone (seconds since 1970)
     caps : what may be spent
     lifetime_s : seconds after which the rental is ended; None: from the predicted time
     attempts : offers that are tried
@@ -89,7 +89,7 @@ class RentRequest:
     query: Query
     rank: Callable[[Answer], Ranking]
     disk_gb: float
-    onstart: Callable[[float], str]
+    onstart: Callable[[float, float], str]
     caps: Caps
     misfits: Misfits
     lifetime_s: float | None = None
