@@ -41,6 +41,21 @@ def test_a_wrong_clock_rents_nothing(street: Any, skew_s: float) -> None:
     assert street.entries() == []
 
 
+@pytest.mark.parametrize("day", ["19", "21"])
+def test_one_wrong_date_while_renting_rents_nothing(street: Any, day: str) -> None:
+    """The clocks agreed before; an end by that date would be a day off."""
+
+    def wrong(_request: Any, send: Any) -> Any:
+        response = send()
+        response.headers["Date"] = f"Thu, {day} Nov 2026 15:00:00 GMT"
+        return response
+
+    done = street.rent(gateway=Gateway("POST", "/bundles/", wrong))
+    assert done.exit_code == 1
+    assert "nothing is rented until then" in done.stderr
+    assert street.entries() == []
+
+
 def test_clocks_that_differ_by_little_are_no_matter(street: Any) -> None:
     """The end that is promised is the market's."""
     done = street.rent("--max-lifetime", "2h", skew_s=200.0)
