@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
-from advisor.rental.interrupts import to_the_end
+from advisor.base.interrupts import to_the_end
 
 
 def main() -> NoReturn:

@@ -17,16 +17,16 @@ from typing import Any
 
 from tabulate import tabulate
 
-from advisor.choice import SORT_KEYS, Choice, SortKey
+from advisor.base.errors import AdvisorError
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.job import Job, needed_disk_gb
-from advisor.errors import AdvisorError
 from advisor.market.filters import Filters
 from advisor.market.snapshot import load_snapshot
-from advisor.ranking import Tables, load_tables, rank
+from advisor.ranking.policy import SORT_KEYS, Choice, SortKey
+from advisor.ranking.rank import Tables, load_tables, rank
+from advisor.ranking.ties import tied_with
 from advisor.report.entries import Entry, entries
 from advisor.report.formats import figure
-from advisor.ties import tied_with
 from advisor.workloads.load import list_workloads
 from advisor.workloads.profile import Workload
 

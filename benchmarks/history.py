@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from advisor.market.generate.sample import generate_offers
+from advisor.base.resources import STORE
 from advisor.market.offers import Offers, parse_offers
-from advisor.resources import STORE
+from advisor.simulator.generate.sample import generate_offers
 from advisor.store.database import open_store
 from advisor.store.history import keep
 from advisor.store.survey import bid_survival, lives, load_spells, price_buckets

@@ -24,13 +24,13 @@ from typing import Any
 from tabulate import tabulate
 
 import advisor.software
+from advisor.base.errors import AdvisorError
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.job import Job, needed_disk_gb
-from advisor.errors import AdvisorError
 from advisor.hardware.gpus import GpuTable
 from advisor.market.filters import Filters
 from advisor.market.snapshot import load_snapshot
-from advisor.ranking import Ranking, Tables, load_tables, rank
+from advisor.ranking.rank import Ranking, Tables, load_tables, rank
 from advisor.software.image import Image
 from advisor.workloads.load import list_workloads
 from advisor.workloads.profile import Workload

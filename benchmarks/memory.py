@@ -14,7 +14,7 @@ import statistics
 
 from tabulate import tabulate
 
-from advisor.resources import models_folder
+from advisor.base.resources import models_folder
 from advisor.workloads.load import load_workload
 from advisor.workloads.memory import memory_gb
 from advisor.workloads.override import assigned, override

@@ -23,8 +23,8 @@ import numpy.typing as npt
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.job import RENTALS, Job, needed_disk_gb
 from advisor.market.filters import Filters
-from advisor.market.generate.sample import generate_offers
-from advisor.ranking import Ranking, Tables, load_tables, rank
+from advisor.ranking.rank import Ranking, Tables, load_tables, rank
+from advisor.simulator.generate.sample import generate_offers
 from advisor.workloads.load import list_workloads
 from advisor.workloads.profile import Workload
 

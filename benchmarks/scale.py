@@ -32,12 +32,12 @@ from typing import Any
 
 from advisor.cost.job import Job
 from advisor.market.filters import Filters
-from advisor.market.generate.sample import generate_offers
 from advisor.market.snapshot import FileMarket
 from advisor.market.types import Query
-from advisor.ranking import load_tables, rank
+from advisor.ranking.rank import load_tables, rank
+from advisor.ranking.ties import tied_with
 from advisor.report.entries import entries
-from advisor.ties import tied_with
+from advisor.simulator.generate.sample import generate_offers
 from advisor.workloads.load import load_workload
 
 OFFERS = 20_000

@@ -18,9 +18,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from advisor.market.conditions import sifted
-from advisor.market.generate.sample import generate_offers
 from advisor.market.types import Condition, Record
 from advisor.market.where import parse_where
+from advisor.simulator.generate.sample import generate_offers
 
 QUERIES = (
     "cpu_ram>=48 cuda_max_good>=12.8 gpu_name!=RTX_3060 geolocation notin [CN,VN]",

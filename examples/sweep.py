@@ -5,8 +5,8 @@
 
 The folder here goes to each machine; what the command writes to results/ comes back to
 results/RATE. One that fails does not stop the others. Exit code: 0, or the gravest of
-what failed (see advisor.errors). A machine counts towards the budget until its latest
-end: with --parallel, the budget must hold that of all that run at once.
+what failed (see advisor.base.errors). A machine counts towards the budget until its
+latest end: with --parallel, the budget must hold that of all that run at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import advisor
-from advisor.errors import AdvisorError
+from advisor.base.errors import AdvisorError
 
 COLUMNS = "{:>8}  {:>10}  {:<14}  {:>8}  {}"
 

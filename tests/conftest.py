@@ -21,8 +21,8 @@ from hypothesis import HealthCheck, settings
 from tabulate import tabulate
 
 from advisor.app.context import Environment
+from advisor.base.errors import AdvisorError
 from advisor.cli.main import app
-from advisor.errors import AdvisorError
 
 # What tests ask is on this machine: no proxy of the user's stands between.
 for _name in ("http_proxy", "https_proxy", "all_proxy"):

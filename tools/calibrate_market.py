@@ -5,7 +5,7 @@ Usage::
     python tools/calibrate_market.py RAW_FOLDER
 
 reads ``RAW_FOLDER/offers/*.json``, ``gpus.csv`` and ``cpus.csv.gz`` and writes
-``advisor/market/calibration/*.csv``: shares, medians and quantiles with their
+``advisor/simulator/generate/data/*.csv``: shares, medians and quantiles with their
 source and the number of machines or offers behind them, never an offer. What no
 offer tells is an assumption and its source says so.
 """
@@ -44,7 +44,7 @@ from market_statistics import (
     wide_shares,
 )
 
-OUT = Path(__file__).resolve().parents[1] / "advisor" / "market" / "calibration"
+OUT = Path(__file__).resolve().parents[1] / "advisor" / "simulator" / "generate" / "data"
 POOLING_WEIGHT = 8.0  # a model with 8 machines trusts its own spread by half
 SXM = ("A100 SXM4", "H100 SXM", "H200", "B200")
 DATACENTER = ("A100 PCIE", "H100 PCIE", "H100 NVL", "H200 NVL", "L40S", "L4", "A10")

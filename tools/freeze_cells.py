@@ -11,11 +11,11 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from advisor.base.resources import models_folder
 from advisor.hardware.gpus import load_gpus
-from advisor.resources import models_folder
-from advisor.throughput.fit.cells import choose, save_cells
-from advisor.throughput.fit.outliers import leave_out_outliers
-from advisor.throughput.folder import CELLS, load_tables
+from advisor.training.fit.cells import choose, save_cells
+from advisor.training.fit.outliers import leave_out_outliers
+from advisor.training.folder import CELLS, load_tables
 
 
 def main() -> None:

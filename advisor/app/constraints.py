@@ -8,8 +8,8 @@ from typing import Self
 
 from advisor.app.documents import arguments_of
 from advisor.app.settle import settle
+from advisor.base.errors import ArgumentError, Given, UsageError
 from advisor.cost.job import Rental
-from advisor.errors import ArgumentError, Given, UsageError
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.names import gpu_key
 from advisor.market.filters import Filters, least_gpu_ram_mb

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from advisor.app.notices import say
-from advisor.clock import Clock, utc_now
-from advisor.errors import UsageError
-from advisor.rental.interrupts import window
-from advisor.resources import STORE, cache_folder, chosen_models_folder, data_folder
+from advisor.base.clock import Clock, utc_now
+from advisor.base.errors import UsageError
+from advisor.base.interrupts import window
+from advisor.base.resources import STORE, cache_folder, chosen_models_folder, data_folder
 from advisor.workloads.load import Library, library_of, load_settings, project_files
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 
 VERSION = 1
 """Of the documents; it rises with each field that is added, so that an older advisor

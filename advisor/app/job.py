@@ -8,9 +8,9 @@ from typing import Self
 from advisor.app.context import Environment
 from advisor.app.documents import arguments_of, needs
 from advisor.app.settle import settle
+from advisor.base.errors import ArgumentError, Given
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.job import RENTALS, Job, Rental, needed_disk_gb
-from advisor.errors import ArgumentError, Given
 from advisor.rental import arguments
 from advisor.software.reference import Reference
 from advisor.workloads.override import override

@@ -16,8 +16,8 @@ from typing import Any, get_args
 from advisor.app.documents import VERSION as SPEC_VERSION
 from advisor.app.documents import checked_version
 from advisor.app.run import RunSpec
+from advisor.base.errors import ArgumentError, UsageError
 from advisor.cost.assumptions import assumed_figures
-from advisor.errors import ArgumentError, UsageError
 from advisor.rental import arguments
 from advisor.rental.jobs import VERSION, JobRecord, job_file
 from advisor.rental.outgoing.decide import Stamps

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from advisor.app.context import Environment
+from advisor.base.errors import UsageError
 from advisor.cost.hazard import BidHazard
 from advisor.cost.job import Job
-from advisor.errors import UsageError
 from advisor.market.filters import Filters
 from advisor.market.offers import parse_offers
 from advisor.market.snapshot import FILE_MARKET
@@ -78,7 +78,7 @@ def keep_answer(environment: Environment, answer: Answer) -> Kept:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if the answer is simulated, or nobody knows when it was given, or it is of the
         future
     """

@@ -6,8 +6,8 @@ A command does without it where the user's own file cannot be read, and says so 
 from __future__ import annotations
 
 from advisor.app.context import Environment
+from advisor.base.errors import AdvisorError
 from advisor.cost.job import Job
-from advisor.errors import AdvisorError
 from advisor.market.filters import Filters
 from advisor.market.types import Answer
 from advisor.throughput.own_runs import OwnRun

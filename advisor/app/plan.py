@@ -9,24 +9,24 @@ from pathlib import Path
 from advisor.app.context import Environment
 from advisor.app.own_data import with_kept_data
 from advisor.app.rent import RentSpec
-from advisor.choice import Choice
+from advisor.base.errors import AdvisorError
 from advisor.cost.job import Job
 from advisor.cost.terms import SECONDS_PER_HOUR
-from advisor.errors import AdvisorError
 from advisor.market.filters import Filters
 from advisor.market.lifecycle import Instance
 from advisor.market.registry import rentable
 from advisor.market.types import Answer
-from advisor.ranking import Ranking, load_tables, rank
+from advisor.ranking.policy import Choice
+from advisor.ranking.rank import Ranking, load_tables, rank
 from advisor.rental.caps import Caps
 from advisor.rental.desk import Desk, open_desk
 from advisor.rental.labels import job_of, read_label
 from advisor.rental.misfits import misfits_of
 from advisor.rental.preflight import check_programs, check_room
-from advisor.rental.probe import probe
+from advisor.rental.remote.probe import probe
+from advisor.rental.remote.ssh import Ssh, ensure_key
+from advisor.rental.remote.watchdog import onstart_script
 from advisor.rental.request import RentRequest
-from advisor.rental.ssh import Ssh, ensure_key
-from advisor.rental.watchdog import onstart_script
 from advisor.software.misfit import Symptom
 
 

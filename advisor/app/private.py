@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.app.context import Environment
-from advisor.market.keys import all_keys
+from advisor.market.vast.key import all_keys
 from advisor.rental.outgoing.decide import Private
 
 

@@ -9,7 +9,7 @@ from advisor.app.constraints import Constraints
 from advisor.app.documents import arguments_of, checked_version, document_of, needs
 from advisor.app.job import JobSpec
 from advisor.app.settle import settle
-from advisor.errors import ArgumentError, Given
+from advisor.base.errors import ArgumentError, Given
 from advisor.rental import arguments
 from advisor.rental.labels import check_job
 from advisor.rental.request import DEFAULT_ATTEMPTS, MOST_ATTEMPTS

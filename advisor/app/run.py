@@ -9,7 +9,7 @@ from typing import Any, Self
 from advisor.app.documents import arguments_of, checked_version, document_of, needs
 from advisor.app.rent import RentSpec
 from advisor.app.settle import settle
-from advisor.errors import ArgumentError, Given
+from advisor.base.errors import ArgumentError, Given
 from advisor.rental import arguments
 from advisor.rental.incoming.copying import MAX_RESULTS_GB
 from advisor.rental.machine import DEFAULT_GRACE_S

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from advisor.base.errors import UsageError
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import constraint_options, job_options
 from advisor.cli.options import (
@@ -16,8 +17,7 @@ from advisor.cli.options import (
 )
 from advisor.cli.output import remark, result
 from advisor.cli.session import rank_all
-from advisor.errors import UsageError
-from advisor.ranking import bids_of, nothing_left
+from advisor.ranking.rank import bids_of, nothing_left
 from advisor.report.bids import bid_headline, bid_rows, bids_document, bids_table
 from advisor.report.formats import to_delimited, to_json
 

@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from advisor.app.context import Environment
+from advisor.base.errors import UsageError
 from advisor.cli.job_options import constraint_options, job_options
 from advisor.cli.options import market_options, max_age_option
 from advisor.cli.output import result
 from advisor.cli.session import rank_all
-from advisor.errors import UsageError
 from advisor.report.explained import compared_document, compared_text
 from advisor.report.formats import to_json
 

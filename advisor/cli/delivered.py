@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from advisor.app.context import Environment
 from advisor.app.job import JobSpec
 from advisor.app.plan import Plan
+from advisor.base.errors import AdvisorError, UsageError
 from advisor.cli.output import remark
 from advisor.cli.recording import compared, keep_compared, too_slow
-from advisor.errors import AdvisorError, UsageError
 from advisor.rental.request import Rental
 from advisor.rental.run import Ended
 from advisor.report.entries import number

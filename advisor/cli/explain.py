@@ -12,7 +12,7 @@ from advisor.cli.job_options import constraint_options, job_options
 from advisor.cli.options import market_options, max_age_option
 from advisor.cli.output import result
 from advisor.cli.session import rank_all
-from advisor.ranking import rank_of
+from advisor.ranking.rank import rank_of
 from advisor.report.explained import explained_document, explained_text
 from advisor.report.formats import to_json
 

@@ -9,12 +9,12 @@ import click
 
 from advisor.app.context import Environment
 from advisor.app.kept import keep_answer
+from advisor.base.errors import UsageError
 from advisor.cli.job_options import constraint_options
 from advisor.cli.options import json_option, market_options
 from advisor.cli.output import remark, result
 from advisor.cli.session import ask, tell_slips
 from advisor.cli.specs import constraints
-from advisor.errors import UsageError
 from advisor.hardware.gpus import load_gpus
 from advisor.market.filters import Filters, matching_records
 from advisor.market.snapshot import save_snapshot

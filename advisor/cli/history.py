@@ -7,9 +7,9 @@ from datetime import timedelta
 import click
 
 from advisor.app.context import Environment
+from advisor.base.errors import NothingFitsError
 from advisor.cli.options import duration_s, format_options
 from advisor.cli.output import result
-from advisor.errors import NothingFitsError
 from advisor.hardware.gpus import load_gpus
 from advisor.report.formats import to_delimited, to_json
 from advisor.report.history import history_document, history_text, price_rows

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from advisor.app.context import Environment
+from advisor.base.errors import RegistryError
 from advisor.cli.options import format_options
 from advisor.cli.output import remark, result
-from advisor.errors import RegistryError
 from advisor.report.formats import Format, to_json
 from advisor.report.image import image_document, image_text
 from advisor.software.image import Image

@@ -14,9 +14,9 @@ import click
 from advisor import __version__
 from advisor.app.context import Environment
 from advisor.app.notices import silence
+from advisor.base.errors import AdvisorError, ExitStatus
 from advisor.cli.options import help_if_alone
 from advisor.cli.output import aside, remark
-from advisor.errors import AdvisorError, ExitStatus
 
 _COMMANDS = {
     "rank": "advisor.cli.rank",
@@ -111,7 +111,7 @@ def app(ctx: click.Context) -> None:
 
 
 def run(argv: Sequence[str] | None = None, environment: Environment | None = None) -> int:
-    """Run the command line; return its exit code (see `advisor.errors`).
+    """Run the command line; return its exit code (see `advisor.base.errors`).
 
     Parameters
     ----------

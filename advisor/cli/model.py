@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 import click
 
 from advisor.app.context import Environment
+from advisor.base.errors import UsageError
+from advisor.base.files import write_atomically
+from advisor.base.resources import OWN, SHIPPED, models_folder, own_models_folder
 from advisor.cli.options import format_options, help_if_alone, json_option
 from advisor.cli.output import remark, result
-from advisor.errors import UsageError
-from advisor.files import write_atomically
 from advisor.report.formats import Format, to_json
-from advisor.resources import OWN, SHIPPED, models_folder, own_models_folder
 from advisor.store.database import open_store
 from advisor.store.runs import kept_runs
 
 if TYPE_CHECKING:
-    from advisor.throughput.folder import OwnRecords
     from advisor.throughput.own_runs import OwnRun
+    from advisor.training.folder import OwnRecords
 
 _SCHEMA_VERSION = 1
 _SPLITS = (
@@ -65,9 +65,9 @@ def train_(
     environment: Environment, /, output: Path | None, own: bool, as_json: bool
 ) -> None:
     """Train the model on the benchmark table and write the artefact."""
-    from advisor.throughput.artefact import ARTEFACT  # noqa: PLC0415
-    from advisor.throughput.folder import train_folder  # noqa: PLC0415
+    from advisor.throughput.artifact import ARTEFACT  # noqa: PLC0415
     from advisor.throughput.gpu_store import save_model  # noqa: PLC0415
+    from advisor.training.folder import train_folder  # noqa: PLC0415
 
     path = output or models_folder() / ARTEFACT
     records = None
@@ -88,9 +88,9 @@ def train_(
 
 def _own_records(environment: Environment) -> OwnRecords:
     """Return the user's records that speak of a GPU, with the profiles they are of."""
-    from advisor.ranking import load_tables  # noqa: PLC0415
+    from advisor.ranking.rank import load_tables  # noqa: PLC0415
     from advisor.throughput.expected import expected_of  # noqa: PLC0415
-    from advisor.throughput.folder import OwnRecords  # noqa: PLC0415
+    from advisor.training.folder import OwnRecords  # noqa: PLC0415
 
     with open_store(environment.data_folder) as connection:
         kept = kept_runs(connection)
@@ -122,7 +122,7 @@ def _own_records(environment: Environment) -> OwnRecords:
 @click.pass_obj
 def use(environment: Environment, /, which: str) -> None:
     """Choose the model that predictions take: your own or the shipped one."""
-    from advisor.throughput.artefact import ARTEFACT  # noqa: PLC0415
+    from advisor.throughput.artifact import ARTEFACT  # noqa: PLC0415
 
     folder = own_models_folder(environment.data_folder)
     if which == OWN and not (folder / ARTEFACT).is_file():
@@ -144,8 +144,8 @@ def use(environment: Environment, /, which: str) -> None:
 @format_options("table", "json")
 def evaluate_(splits: tuple[str, ...], output_format: Format) -> None:
     """Show the model's errors on what it has not seen, beside the baselines'."""
-    from advisor.report.evaluated import evaluation_table  # noqa: PLC0415
-    from advisor.throughput.folder import evaluate_folder  # noqa: PLC0415
+    from advisor.training.evaluated import evaluation_table  # noqa: PLC0415
+    from advisor.training.folder import evaluate_folder  # noqa: PLC0415
 
     evaluation = evaluate_folder(models_folder(), splits or _SPLITS)
     if output_format == "json":
@@ -164,7 +164,7 @@ def evaluate_(splits: tuple[str, ...], output_format: Format) -> None:
 @json_option
 def card_(output: Path | None, as_json: bool) -> None:
     """Evaluate the model and write its card, with the calibration plot beside it."""
-    from advisor.throughput.folder import CARD, write_card  # noqa: PLC0415
+    from advisor.training.folder import CARD, write_card  # noqa: PLC0415
 
     path = output or models_folder() / CARD
     write_card(models_folder(), path)

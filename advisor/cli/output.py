@@ -15,8 +15,8 @@ from typing import TextIO
 import click
 
 from advisor.app.notices import say, silence
-from advisor.errors import AdvisorError
-from advisor.rental.interrupts import window
+from advisor.base.errors import AdvisorError
+from advisor.base.interrupts import window
 from advisor.report.terminal import plain_for
 
 

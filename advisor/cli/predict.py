@@ -9,6 +9,8 @@ import click
 
 from advisor.app.context import Environment
 from advisor.app.own_data import own_runs
+from advisor.app.predict import Prediction, predict
+from advisor.base.errors import NothingFitsError
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import (
     fit_batch_option,
@@ -18,9 +20,7 @@ from advisor.cli.job_options import (
 from advisor.cli.options import set_option, workload_option
 from advisor.cli.output import remark, result
 from advisor.cli.session import refuse_both
-from advisor.errors import NothingFitsError
-from advisor.prediction import Prediction, predict
-from advisor.ranking import load_tables
+from advisor.ranking.rank import load_tables
 from advisor.report.formats import to_json
 from advisor.report.predicted import (
     predicted_document,
@@ -98,7 +98,7 @@ def _each(asked: Callable[[str], Prediction], names: Sequence[str]) -> list[Pred
 
     Raises
     ------
-    advisor.errors.NothingFitsError
+    advisor.base.errors.NothingFitsError
         if all of them are
     """
     found: list[Prediction] = []

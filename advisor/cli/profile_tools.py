@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from advisor.app.context import Environment
+from advisor.base.errors import UsageError
 from advisor.cli.output import remark, result
 from advisor.cli.user_data import UserData
-from advisor.errors import UsageError
 from advisor.workloads import saved
 from advisor.workloads.inputs import Inputs
 from advisor.workloads.measure import count, measured_profile, need_torch
@@ -112,7 +112,7 @@ def _base(
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if nobody said, and it cannot be guessed
     """
     if base is not None:

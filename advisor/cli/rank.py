@@ -8,7 +8,7 @@ import click
 
 from advisor.app.context import Environment
 from advisor.app.own_data import with_kept_data
-from advisor.choice import COST_KEYS, SORT_KEYS, Choice, SortKey
+from advisor.base.errors import AdvisorError, UsageError
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import constraint_options, job_options
 from advisor.cli.options import (
@@ -23,13 +23,13 @@ from advisor.cli.output import aside, remark, result
 from advisor.cli.session import ask, tell_slips
 from advisor.cli.specs import constraints, job_spec
 from advisor.cost.terms import SECONDS_PER_HOUR
-from advisor.errors import AdvisorError, UsageError
 from advisor.market.types import Answer
-from advisor.ranking import Ranking, load_tables, nothing_left, rank
+from advisor.ranking.policy import COST_KEYS, SORT_KEYS, Choice, SortKey
+from advisor.ranking.rank import Ranking, load_tables, nothing_left, rank
+from advisor.ranking.ties import tied_with
 from advisor.report.entries import Entry, entries
 from advisor.report.formats import to_delimited, to_json
 from advisor.report.ranked import envelope, headline, table
-from advisor.ties import tied_with
 
 _TABLE_ROWS = 20
 

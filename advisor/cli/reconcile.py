@@ -6,10 +6,10 @@ import click
 
 from advisor.app.context import Environment
 from advisor.app.plan import open_rental_desk
+from advisor.base.interrupts import deferred
 from advisor.cli.options import format_options
 from advisor.cli.output import result
 from advisor.cli.renting import market_option
-from advisor.rental.interrupts import deferred
 from advisor.rental.reconcile import reconcile, unsettled
 from advisor.report.formats import Format
 from advisor.report.listing import listing

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from advisor.app.context import Environment
+from advisor.base.errors import UsageError
 from advisor.cli.output import remark
-from advisor.errors import UsageError
-from advisor.ranking import load_tables
+from advisor.ranking.rank import load_tables
 from advisor.report.formats import figure
 from advisor.store.database import open_store
 from advisor.store.runs import keep_run

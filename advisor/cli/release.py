@@ -8,16 +8,16 @@ import click
 
 from advisor.app.context import Environment
 from advisor.app.plan import open_rental_desk
-from advisor.cli.output import remark
-from advisor.cli.renting import market_option, need_terminal
-from advisor.errors import (
+from advisor.base.errors import (
     AdvisorError,
     MarketError,
     RentalStateUnknownError,
     UsageError,
 )
+from advisor.base.interrupts import check, deferred, window
+from advisor.cli.output import remark
+from advisor.cli.renting import market_option, need_terminal
 from advisor.rental.desk import Desk
-from advisor.rental.interrupts import check, deferred, window
 from advisor.rental.reconcile import reconcile
 from advisor.rental.release import Releasable, end, releasable
 

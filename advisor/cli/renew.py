@@ -6,15 +6,15 @@ import click
 
 from advisor.app.context import Environment
 from advisor.app.plan import open_rental_desk, ssh_to
+from advisor.base.errors import UsageError
+from advisor.base.interrupts import deferred
 from advisor.cli.output import remark
 from advisor.cli.renting import market_option
-from advisor.errors import UsageError
 from advisor.market.lifecycle import Instance
-from advisor.rental.interrupts import deferred
 from advisor.rental.preflight import check_programs
 from advisor.rental.processes import process_of
+from advisor.rental.remote.ssh import Ssh, ensure_key
 from advisor.rental.renewing import chosen, needs_none, renew, renew_while
-from advisor.rental.ssh import Ssh, ensure_key
 from advisor.report.rental import lease_words
 
 

@@ -9,14 +9,14 @@ import click
 
 from advisor.app.context import Environment
 from advisor.app.plan import Plan, plan
+from advisor.base.errors import AdvisorError, NothingFitsError
+from advisor.base.interrupts import check, deferred, shielded, window
 from advisor.cli.arguments import workload_argument
 from advisor.cli.options import duration_s, json_option
 from advisor.cli.output import need_stdout, remark, result
 from advisor.cli.renting import confirmation, rent_options, rent_spec
-from advisor.errors import AdvisorError, NothingFitsError
 from advisor.rental.candidate import Candidate
 from advisor.rental.ends import until
-from advisor.rental.interrupts import check, deferred, shielded, window
 from advisor.rental.rent import Confirm, ranked, renting, seen_again
 from advisor.rental.request import Attempt
 from advisor.report.formats import lines_of, to_json

@@ -8,10 +8,10 @@ import click
 
 from advisor.app.context import Environment
 from advisor.app.plan import open_rental_desk
+from advisor.base.errors import MarketError, StoreError
 from advisor.cli.options import format_options
 from advisor.cli.output import remark, result
 from advisor.cli.renting import market_option
-from advisor.errors import MarketError, StoreError
 from advisor.rental.seen import Seen, look_at
 from advisor.report.formats import Format
 from advisor.report.listing import listing

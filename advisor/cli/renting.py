@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 import click
 
 from advisor.app.rent import DEFAULT_MARKET, RentSpec
+from advisor.base.errors import UsageError
+from advisor.base.interrupts import window
 from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import above_zero, duration_s, workload_option
 from advisor.cli.specs import as_options, constraints, fields_of, job_spec
-from advisor.errors import UsageError
 from advisor.rental.candidate import Candidate
-from advisor.rental.interrupts import window
 from advisor.rental.request import DEFAULT_ATTEMPTS, MOST_ATTEMPTS
 from advisor.report.rental import stamp
 

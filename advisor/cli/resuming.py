@@ -12,9 +12,9 @@ from click.core import ParameterSource
 from advisor.app.constraints import Constraints
 from advisor.app.jobs import load_job
 from advisor.app.run import RunSpec
+from advisor.base.errors import UsageError
 from advisor.cli.options import given_flags
 from advisor.cli.specs import as_options
-from advisor.errors import UsageError
 from advisor.rental.jobs import JobRecord
 
 if TYPE_CHECKING:

@@ -17,6 +17,8 @@ from advisor.app.jobs import is_finished
 from advisor.app.plan import Plan, check_machine, plan, ssh_to
 from advisor.app.private import private_of
 from advisor.app.run import RunSpec
+from advisor.base.errors import AdvisorError, CommandFailedError, UsageError
+from advisor.base.interrupts import deferred
 from advisor.cli.delivered import compare, predicted_of
 from advisor.cli.options import above_zero, duration_s, workload_option
 from advisor.cli.output import need_stdout, remark, result, showing
@@ -25,12 +27,9 @@ from advisor.cli.renting import confirmation, rent_spec, rental_options
 from advisor.cli.resuming import resumed, resuming_line
 from advisor.cli.sending import Sender, sync_options
 from advisor.cli.specs import as_options, fields_of
-from advisor.errors import AdvisorError, CommandFailedError, UsageError
 from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
 from advisor.rental.incoming.copying import MAX_RESULTS_GB, Incoming
-from advisor.rental.interrupts import deferred
-from advisor.rental.job_log import MOST_LOG_BYTES
 from advisor.rental.jobs import JobRecord
 from advisor.rental.launch import Launch
 from advisor.rental.outgoing.command import check_command, stays_here
@@ -42,10 +41,11 @@ from advisor.rental.preflight import (
     check_programs,
     check_room,
 )
+from advisor.rental.remote.job_log import MOST_LOG_BYTES
+from advisor.rental.remote.ssh import Ssh
 from advisor.rental.rent import Confirm
 from advisor.rental.request import Rental
 from advisor.rental.run import Ended, carry_out, only_launcher
-from advisor.rental.ssh import Ssh
 from advisor.report.formats import to_json
 from advisor.report.jobs import ended_document, failure_words, not_ended_document
 

@@ -8,8 +8,8 @@ import click
 
 from advisor.cli.options import json_option
 from advisor.cli.output import remark, result
-from advisor.market.sample import BUNDLED_OFFERS, BUNDLED_SEED, write_sample
 from advisor.report.formats import to_json
+from advisor.simulator.generate.bundled import BUNDLED_OFFERS, BUNDLED_SEED, write_sample
 
 
 @click.command("sample")

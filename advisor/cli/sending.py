@@ -12,9 +12,9 @@ import click
 
 from advisor.app.context import Environment
 from advisor.app.private import private_of
+from advisor.base.errors import AdvisorError, UsageError
 from advisor.cli.options import above_zero
 from advisor.cli.output import remark
-from advisor.errors import AdvisorError, UsageError
 from advisor.rental.outgoing.decide import (
     GB,
     MAX_SYNC_GB,

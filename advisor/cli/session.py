@@ -9,17 +9,17 @@ from typing import Any, NoReturn
 from advisor.app.constraints import Constraints
 from advisor.app.context import Environment
 from advisor.app.own_data import with_kept_data
-from advisor.choice import Choice
+from advisor.base.errors import NothingFitsError, UsageError
 from advisor.cli.progress import ShowFirst, progress
 from advisor.cli.specs import constraints, job_spec
-from advisor.errors import NothingFitsError, UsageError
 from advisor.hardware.gpus import GpuTable
 from advisor.market.cache import AnswerCache
 from advisor.market.columns import record_id
 from advisor.market.filters import Filters, why_left_out
 from advisor.market.registry import search
 from advisor.market.types import Answer, Query, Record
-from advisor.ranking import Ranking, find_offer, load_tables, rank
+from advisor.ranking.policy import Choice
+from advisor.ranking.rank import Ranking, find_offer, load_tables, rank
 
 
 def refuse_both(one: str, other: str) -> NoReturn:

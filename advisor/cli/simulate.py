@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
+from advisor.base.interrupts import deferred, window
 from advisor.cli.output import remark, result
-from advisor.rental.interrupts import deferred, window
 from advisor.simulator.clock import SimClock
 from advisor.simulator.local import LocalContainers
 from advisor.simulator.scenarios import SCENARIOS, faults_named, load_faults

@@ -15,9 +15,9 @@ import click
 
 from advisor.app.constraints import Constraints
 from advisor.app.job import JobSpec
+from advisor.base.errors import ArgumentError, Given, UsageError
 from advisor.cli.options import given_flags
 from advisor.cost.assumptions import assumed_figures
-from advisor.errors import ArgumentError, Given, UsageError
 from advisor.workloads.override import assigned
 
 _PAIRS: Mapping[str, Callable[[tuple[str, ...]], Mapping[str, Any]]] = {

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from advisor.base.errors import UsageError
 from advisor.cli.options import above_zero, no_nan
 from advisor.cli.output import result
-from advisor.errors import UsageError
 from advisor.hardware.cpus import Cpu, load_cpus
 from advisor.hardware.gpus import load_gpus
 from advisor.report.formats import to_json
@@ -216,7 +216,7 @@ def _work(
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if it is not said in one way
     """
     if [gflop, matmul, elements].count(None) != 2:
@@ -246,7 +246,7 @@ def _sizes(text: str) -> tuple[int, int, int]:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if it is neither
     """
     try:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from advisor.app.context import Environment
+from advisor.base.errors import UsageError
 from advisor.cli.output import remark
-from advisor.errors import UsageError
 from advisor.hardware.core_speed import named_speed, unnamed_speed
 from advisor.hardware.cpus import load_cpus
-from advisor.ranking import load_tables
+from advisor.ranking.rank import load_tables
 from advisor.workloads import dataset
 from advisor.workloads.dataset import Core, Files, Spent
 from advisor.workloads.profile import Workload
@@ -55,7 +55,7 @@ class UserData:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if there is no such folder or function, or there are two of a kind
         """
         found = cls(environment)

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from advisor.app.context import Environment
+from advisor.base.errors import UsageError
+from advisor.base.files import write_atomically
 from advisor.cli.from_hf import from_hf
 from advisor.cli.options import format_options, help_if_alone, set_option
 from advisor.cli.output import remark, result
 from advisor.cli.profile_tools import measure
-from advisor.errors import UsageError
-from advisor.files import write_atomically
 from advisor.report.formats import to_delimited, to_json, to_table
 from advisor.report.profiles import guessed, listed_rows, shown_text
 from advisor.workloads import saved

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
-from advisor.assumption import Assumption
-from advisor.errors import UsageError
+from advisor.base.assumption import Assumption
+from advisor.base.errors import UsageError
 
 
 def assumed_figures(assignments: Iterable[str]) -> dict[str, float]:
@@ -20,7 +20,7 @@ def assumed_figures(assignments: Iterable[str]) -> dict[str, float]:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if one has no name, no equals sign or no number
     """
     figures: dict[str, float] = {}
@@ -258,7 +258,7 @@ class Assumptions:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if a name is not known or a figure out of its bounds
         """
         known = {one.name: one for one in fields(self)}

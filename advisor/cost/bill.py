@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray
+from advisor.base.arrays import BoolArray, FloatArray
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.bids import bid_curve, hazard_of
 from advisor.cost.expected import (

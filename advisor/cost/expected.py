@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from advisor.arrays import FloatArray
+from advisor.base.arrays import FloatArray
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.renewal import best_interval_h, restart_phi, running_hours
 from advisor.cost.terms import Terms

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from advisor.arrays import FloatArray
+from advisor.base.arrays import FloatArray
 
 if TYPE_CHECKING:
     from advisor.cost.assumptions import Assumptions

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from advisor.arrays import FloatArray
+from advisor.base.arrays import FloatArray
 
 _LARGEST_EXPONENT = 60.0
 """exp of it, 10^26, is as good as never, and squares of it are still numbers."""

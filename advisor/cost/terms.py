@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray
+from advisor.base.arrays import BoolArray, FloatArray
 from advisor.cost.job import Job
 from advisor.hardware.machines import Machines
 from advisor.market.offers import HOURS_PER_MONTH, Offers

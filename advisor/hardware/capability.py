@@ -16,8 +16,8 @@ from typing import Self
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray
-from advisor.errors import UsageError
+from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.errors import UsageError
 
 _PTX = "ptx"
 _CAPABILITY = re.compile(r"(\d{1,2})\.(\d)([af]?)")
@@ -59,7 +59,7 @@ class Architectures:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if it is no such list
         """
         compiled, exact = set[int](), set[int]()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from advisor.errors import AdvisorError
+from advisor.base.errors import AdvisorError
 
 Constants = TypeVar("Constants")
 
@@ -23,7 +23,7 @@ def read_constants(kind: type[Constants], section: Mapping[str, Any]) -> Constan
 
     Raises
     ------
-    advisor.errors.AdvisorError
+    advisor.base.errors.AdvisorError
         if an entry is missing or no number
     """
     values = {}

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, distinct
+from advisor.base.arrays import BoolArray, FloatArray, distinct
 from advisor.hardware.mixed import MIXED_LOG_SD, mixed_cards
 from advisor.hardware.names import mig_profile
 from advisor.market.offers import MIB_PER_GIB, Offers

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.hardware.families import USUAL_LOG_SD, Rule, Score, load_rules, rule_of
 from advisor.hardware.names import cpu_key, cpu_words, stated_cores
 
@@ -156,7 +156,7 @@ class CpuTable:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if no CPU is called so, and the name tells no family, or several are
         """
         if (known := self.resolve(query)) is not None:

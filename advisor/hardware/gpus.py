@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.hardware.names import GpuKey, gpu_key
 
 _TABLE = Path(__file__).parent / "data" / "gpus.csv"

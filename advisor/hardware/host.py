@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray, distinct
+from advisor.base.arrays import BoolArray, FloatArray, IntArray, distinct
 from advisor.hardware.core_speed import (
     MAX_CLOCK_GHZ,
     CoreSpeed,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray, distinct
+from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray, distinct
 from advisor.hardware.contradictions import weighed_cards
 from advisor.hardware.core_speed import CpuConstants
 from advisor.hardware.cpus import CpuTable

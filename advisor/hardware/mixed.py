@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray
+from advisor.base.arrays import BoolArray, FloatArray
 from advisor.market.offers import MIB_PER_GIB, Offers
 
 MIXED_LOG_SD = 0.3

@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from advisor.files import write_atomically
+from advisor.base.files import write_atomically
 from advisor.market.fast_json import loads
 from advisor.market.fields import PRICED
-from advisor.market.paging import merged
 from advisor.market.types import Answer, Query, Record
+from advisor.market.vast.paging import merged
 
 SCHEMA_VERSION = 1
 

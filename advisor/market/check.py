@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from advisor.errors import KeyRefusedError, MarketError
+from advisor.base.errors import KeyRefusedError, MarketError
 from advisor.market.lifecycle import Account
 from advisor.market.types import Answer, Market, Query
-from advisor.market.vast import VastMarket
+from advisor.market.vast.client import VastMarket
 
 Result = TypeVar("Result")
 

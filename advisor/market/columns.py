@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from advisor.arrays import FloatArray, IntArray, ObjectArray
+from advisor.base.arrays import FloatArray, IntArray, ObjectArray
 from advisor.market.types import Record
 from advisor.market.values import UNKNOWN_ID, read_figure, read_id, read_text, renamed
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, distinct
+from advisor.base.arrays import BoolArray, FloatArray, distinct
 from advisor.market.columns import record_id
 from advisor.market.conditions import sifted, unmet
 from advisor.market.offers import MIB_PER_GIB, Offers, parse_offers

@@ -14,12 +14,12 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from advisor.clock import Clock
-from advisor.errors import MarketError, UsageError
-from advisor.market.late import LateError, within
+from advisor.base.clock import Clock
+from advisor.base.errors import MarketError, UsageError
+from advisor.base.late import LateError, within
+from advisor.base.resources import installing
 from advisor.market.offers import MIB_PER_GIB
 from advisor.market.types import Answer, Query, Record, Surroundings
-from advisor.resources import installing
 
 NAME = "gpuhunt"
 DEADLINE_S = 120.0

@@ -10,15 +10,15 @@ from http import HTTPStatus
 
 import httpx
 
-from advisor.clock import Clock
-from advisor.errors import (
+from advisor.base.clock import Clock
+from advisor.base.errors import (
     BadAnswerError,
     MarketError,
     NotSentError,
     RentalStateUnknownError,
     UsageError,
 )
-from advisor.market.late import LateError, within
+from advisor.base.late import LateError, within
 from advisor.market.pace import ASKED, Turn
 from advisor.market.reply import Reply, busy_error, read_reply
 

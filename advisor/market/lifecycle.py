@@ -150,7 +150,7 @@ class RentalMarket(Market, Protocol):
 
         Raises
         ------
-        advisor.errors.MarketError
+        advisor.base.errors.MarketError
             if the market cannot be asked or its answer makes no sense
         """
         ...
@@ -173,22 +173,22 @@ class RentalMarket(Market, Protocol):
 
         Raises
         ------
-        advisor.errors.NotSentError
+        advisor.base.errors.NotSentError
             if nothing was sent
-        advisor.errors.OfferGoneError
+        advisor.base.errors.OfferGoneError
             if the offer is no longer there: surely nothing was rented
-        advisor.errors.PlacementError
+        advisor.base.errors.PlacementError
             if a contract was made although the market reports an error: it bills, and
             must be released
-        advisor.errors.CreditError
+        advisor.base.errors.CreditError
             if the account cannot pay: surely nothing was rented
-        advisor.errors.RateLimitedError
+        advisor.base.errors.RateLimitedError
             if the market refused to look at the request: surely nothing was rented
-        advisor.errors.KeyRefusedError
+        advisor.base.errors.KeyRefusedError
             if the market refuses the key: surely nothing was rented
-        advisor.errors.RentalStateUnknownError
+        advisor.base.errors.RentalStateUnknownError
             if the outcome is unknown: time-out, 5xx, an answer that makes no sense
-        advisor.errors.MarketError
+        advisor.base.errors.MarketError
             if the market refuses the order otherwise: surely nothing was rented
         """
         ...
@@ -198,7 +198,7 @@ class RentalMarket(Market, Protocol):
 
         Raises
         ------
-        advisor.errors.MarketError
+        advisor.base.errors.MarketError
             if the market cannot be asked or its answer makes no sense
         """
         ...
@@ -208,7 +208,7 @@ class RentalMarket(Market, Protocol):
 
         Raises
         ------
-        advisor.errors.MarketError
+        advisor.base.errors.MarketError
             if the list cannot be read whole: a part of it is never returned
         """
         ...
@@ -220,7 +220,7 @@ class RentalMarket(Market, Protocol):
 
         Raises
         ------
-        advisor.errors.MarketError
+        advisor.base.errors.MarketError
             if the market cannot be asked or refuses
         """
         ...

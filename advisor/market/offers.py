@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
+from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.market.columns import (
     CHUNK,
     NUMBERS,

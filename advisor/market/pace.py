@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from advisor.clock import Clock
+from advisor.base.clock import Clock
 from advisor.market.remembered import Limit, Memory, Remembered
 from advisor.market.reply import Reply
 

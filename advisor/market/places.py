@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.market.values import CONTINENTS
 
 _TABLE = Path(__file__).parent / "data" / "places.csv"

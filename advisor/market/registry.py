@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from advisor.clock import Clock
-from advisor.errors import RateLimitedError, UsageError
+from advisor.base.clock import Clock
+from advisor.base.errors import RateLimitedError, UsageError
 from advisor.market.cache import AnswerCache
-from advisor.market.keys import find_key
 from advisor.market.types import (
     Answer,
     Market,
@@ -22,6 +21,7 @@ from advisor.market.types import (
     WatchedMarket,
     Watcher,
 )
+from advisor.market.vast.key import find_key
 
 if TYPE_CHECKING:
     import httpx
@@ -33,7 +33,7 @@ ENTRY_POINTS = "advisor.markets"
 
 _BUILT_IN = {
     "sample": ("advisor.market.sample", "open_sample"),
-    "vast": ("advisor.market.vast", "open_vast"),
+    "vast": ("advisor.market.vast.client", "open_vast"),
     "file": ("advisor.market.snapshot", "open_file"),
     "gpuhunt": ("advisor.market.gpuhunt", "open_gpuhunt"),
 }

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from advisor.files import write_atomically
+from advisor.base.files import write_atomically
 from advisor.market.fast_json import loads
 
 SCHEMA_VERSION = 1

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from advisor.clock import Clock
-from advisor.errors import BadAnswerError, MarketError, RateLimitedError
+from advisor.base.clock import Clock
+from advisor.base.errors import BadAnswerError, MarketError, RateLimitedError
 from advisor.market.fast_json import loads
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from advisor.arrays import IntArray
+from advisor.base.arrays import IntArray
 from advisor.market.columns import KEYS, NUMBERS, Values, id_column, record_id
 from advisor.market.fast_json import strict_loads
 from advisor.market.types import Record

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
 
-from advisor.market.snapshot import load_snapshot, save_snapshot
+from advisor.base.resources import fixtures_folder
+from advisor.market.snapshot import load_snapshot
 from advisor.market.types import Answer, Query, Surroundings
-from advisor.resources import fixtures_folder
-
-BUNDLED_OFFERS = 1200
-BUNDLED_SEED = 7
-SAMPLE_TIME = datetime(2026, 11, 1, tzinfo=UTC)
-"""The date of every simulated market, a constant so that it repeats."""
 
 _NAME = "sample"
 _ORIGIN = "bundled sample"
-_NOTES = ("no such machines exist: drawn to resemble offers of summer 2026",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +27,3 @@ class SampleMarket:
 def open_sample(surroundings: Surroundings) -> SampleMarket:  # noqa: ARG001
     """Return the bundled sample."""
     return SampleMarket()
-
-
-def write_sample(path: Path, count: int, seed: int) -> None:
-    """Write a simulated market to a file; the same arguments give the same records.
-
-    The bundled sample is ``write_sample(path, BUNDLED_OFFERS, BUNDLED_SEED)``, to the
-    last digit on every machine: figures are rounded far above the last bits, in which
-    libraries of mathematics differ, and none of the sample's lies at an edge. Of other
-    markets one in thousands may have a last digit that differs. How the records are
-    packed is zlib's choice.
-
-    Parameters
-    ----------
-    path : file to write, gzipped JSON
-    count : offers
-    seed : non-negative
-
-    Raises
-    ------
-    advisor.errors.UsageError
-        if the file cannot be written
-    """
-    from advisor.market.generate import generate_offers  # noqa: PLC0415  (start-up time)
-
-    answer = Answer(
-        records=generate_offers(count, seed, SAMPLE_TIME.timestamp()),
-        market=_NAME,
-        origin=_ORIGIN,
-        fetched_at=SAMPLE_TIME,
-        complete=True,
-        simulated=True,
-        notes=_NOTES,
-    )
-    save_snapshot(answer, path)

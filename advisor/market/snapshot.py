@@ -15,8 +15,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
-from advisor.errors import UsageError
-from advisor.files import write_atomically
+from advisor.base.errors import UsageError
+from advisor.base.files import write_atomically
 from advisor.market.foreign import is_offer, wrong_records, wrong_text
 from advisor.market.json_stream import JsonStream
 from advisor.market.rows import Row, as_rows, rows_of

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from advisor.clock import Clock
+from advisor.base.clock import Clock
 
 if TYPE_CHECKING:
     import httpx
@@ -142,9 +142,9 @@ class Market(Protocol):
 
         Raises
         ------
-        advisor.errors.MarketError
+        advisor.base.errors.MarketError
             if the market cannot be asked or its answer makes no sense
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if the market is a file that cannot be read
         """
         ...

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.market.conditions import ANYTHING, EQUALITIES, MEMBERSHIPS
 from advisor.market.fields import ALIASES, FIELDS, OTHER_FIELD, Field, Kind
 from advisor.market.reading import as_flag, version_number
@@ -78,7 +78,7 @@ def parse_where(texts: str | Iterable[str]) -> tuple[Condition, ...]:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if a text is not in the language, or a value cannot be what its field holds
     """
     conditions: list[Condition] = []
@@ -101,7 +101,7 @@ def check_fields(conditions: Sequence[Condition], records: Sequence[Any]) -> Non
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if there is one; it names the field that was most likely meant
     """
     others = [one.field for one in conditions if one.field not in FIELDS]

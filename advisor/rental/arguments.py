@@ -11,7 +11,7 @@ import math
 import numbers
 from collections.abc import Sequence
 
-from advisor.errors import ArgumentError, Given
+from advisor.base.errors import ArgumentError, Given
 
 SHORTEST_S = 60.0
 """A shorter lifetime, wait or silence is over before a machine has started; an

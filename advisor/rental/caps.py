@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+from advisor.base.errors import OverBudgetError
 from advisor.cost.terms import SECONDS_PER_HOUR
-from advisor.errors import OverBudgetError
 from advisor.market.lifecycle import Instance
 from advisor.rental.labels import read_label
 from advisor.store.ledger import Entry

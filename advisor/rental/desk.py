@@ -9,10 +9,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from advisor.clock import Clock
-from advisor.errors import AdvisorError, MarketError, StoreError
+from advisor.base.clock import Clock
+from advisor.base.errors import AdvisorError, MarketError, StoreError
+from advisor.base.interrupts import window
 from advisor.market.lifecycle import Instance, RentalMarket
-from advisor.rental.interrupts import window
 from advisor.rental.labels import PREFIX
 from advisor.store.ledger import Ledger
 from advisor.store.place import place_of
@@ -138,7 +138,7 @@ class Desk:
 
         Raises
         ------
-        advisor.errors.MarketError
+        advisor.base.errors.MarketError
             if the market does not list it as a whole
         """
         with window():
@@ -182,7 +182,7 @@ def open_desk(
 
     Raises
     ------
-    advisor.errors.MarketError
+    advisor.base.errors.MarketError
         if the market does not say who we are
     """
     account = market.account()

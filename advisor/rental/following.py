@@ -6,7 +6,7 @@ import shlex
 from contextlib import closing
 from typing import NamedTuple
 
-from advisor.errors import (
+from advisor.base.errors import (
     MachineLeftError,
     ReleasedError,
     RemoteError,
@@ -14,16 +14,16 @@ from advisor.errors import (
 )
 from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
-from advisor.rental.job_log import JobLog
 from advisor.rental.jobs import JobRecord, job_folder
 from advisor.rental.labels import read_label
 from advisor.rental.launch import Launch
 from advisor.rental.machine import WORK
 from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.presence import MachineLostError, Presence
-from advisor.rental.remote_job import RemoteJob
+from advisor.rental.remote.job import RemoteJob
+from advisor.rental.remote.job_log import JobLog
+from advisor.rental.remote.sync import prepare, push
 from advisor.rental.returning import fetch_one, stop_and_save
-from advisor.rental.sync import prepare, push
 
 _CHECKPOINT_S = 300.0
 

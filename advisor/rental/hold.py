@@ -12,8 +12,8 @@ import threading
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from advisor.errors import AdvisorError, LeaseLostError, StoreError
-from advisor.rental.background import repeated
+from advisor.base.background import repeated
+from advisor.base.errors import AdvisorError, LeaseLostError, StoreError
 from advisor.rental.desk import Desk
 from advisor.store.ledger import Entry
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from advisor.files import write_atomically
+from advisor.base.files import write_atomically
 from advisor.rental.labels import check_job
 from advisor.rental.outgoing.decide import Asked, Stamps
 

@@ -10,7 +10,7 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 
 PREFIX = "advisor:"
 """What every label of ours starts with."""

@@ -11,9 +11,9 @@ from advisor.rental.desk import Desk
 from advisor.rental.incoming.copying import Incoming
 from advisor.rental.jobs import JobRecord
 from advisor.rental.outgoing.decide import Outgoing
+from advisor.rental.remote.ssh import Ssh
 from advisor.rental.rent import Confirm
 from advisor.rental.request import Rental, RentRequest
-from advisor.rental.ssh import Ssh
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from advisor.errors import RemoteError, UsageError
+from advisor.base.background import repeated
+from advisor.base.errors import RemoteError, UsageError
 from advisor.rental.arguments import above_zero, names
-from advisor.rental.background import repeated
-from advisor.rental.beats import BEAT_TIMEOUT_S, beat, beat_every_s
 from advisor.rental.incoming.copying import MAX_RESULTS_GB, Incoming
 from advisor.rental.incoming.place import Record
 from advisor.rental.outgoing.decide import (
@@ -24,9 +23,10 @@ from advisor.rental.outgoing.decide import (
 )
 from advisor.rental.outgoing.told import lines, too_large
 from advisor.rental.preflight import check_folder, check_places, is_too_much
+from advisor.rental.remote.beats import BEAT_TIMEOUT_S, beat, beat_every_s
+from advisor.rental.remote.ssh import Completed, Ssh
+from advisor.rental.remote.sync import prepare, push
 from advisor.rental.request import Rental
-from advisor.rental.ssh import Completed, Ssh
-from advisor.rental.sync import prepare, push
 
 WORK = "work"
 """Folder of the job on the machine, in the home folder."""
@@ -73,7 +73,7 @@ class Machine:
 
         Raises
         ------
-        advisor.errors.RemoteError
+        advisor.base.errors.RemoteError
             if the machine cannot be reached, or the command fails and `check`
         """
         above_zero("timeout_s", timeout_s, unit="seconds")
@@ -106,9 +106,9 @@ class Machine:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if it is no folder to be sent, or more than that would go
-        advisor.errors.RemoteError
+        advisor.base.errors.RemoteError
             if it cannot be copied
         """
         place = Path(folder)
@@ -149,9 +149,9 @@ class Machine:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if that is no folder for what a machine sends
-        advisor.errors.RemoteError
+        advisor.base.errors.RemoteError
             if it cannot be copied, is more than that, or than there is room for here
         """
         above_zero("max_gb", max_gb, "gigabytes")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from advisor.errors import (
+from advisor.base.errors import (
     AdvisorError,
     KeyRefusedError,
     MarketError,
@@ -18,9 +18,9 @@ from advisor.errors import (
     PlacementError,
     RentalStateUnknownError,
 )
+from advisor.base.interrupts import shielded
 from advisor.market.lifecycle import Instance, Order
 from advisor.rental.desk import Desk
-from advisor.rental.interrupts import shielded
 from advisor.rental.release import end_instance
 
 SETTLES_WITHIN_S = 300.0

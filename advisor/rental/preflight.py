@@ -11,10 +11,10 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from advisor.errors import AdvisorError, UsageError
+from advisor.base.errors import AdvisorError, UsageError
 from advisor.rental.incoming.names import safe_name
 from advisor.rental.outgoing.secret_names import secret_folder
-from advisor.rental.ssh import find_program
+from advisor.rental.remote.ssh import find_program
 
 _PACKAGES = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "rsync": "rsync"}
 """Program -> package of Debian that has it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from advisor.errors import (
+from advisor.base.errors import (
     AdvisorError,
     LeaseLostError,
     MarketError,

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 
 _STARTED = 19  # of the fields after the name in /proc/PID/stat: proc(5), "starttime"
 _ENDED = frozenset("ZXx")  # a zombie's id is still taken

@@ -11,17 +11,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from advisor.errors import (
+from advisor.base.errors import (
     AdvisorError,
     MarketError,
     RentalStateUnknownError,
     StoreError,
 )
+from advisor.base.interrupts import check, shielded
 from advisor.market.lifecycle import Instance
 from advisor.market.values import read_text
 from advisor.rental.desk import Desk
 from advisor.rental.hold import hangs
-from advisor.rental.interrupts import check, shielded
 from advisor.rental.labels import read_label
 from advisor.rental.ordering import SETTLES_WITHIN_S
 from advisor.rental.release import end_instance, release
@@ -95,7 +95,7 @@ def reconcile(desk: Desk) -> Reconciled:
 
     Raises
     ------
-    advisor.errors.MarketError
+    advisor.base.errors.MarketError
         if the market does not list the account's rentals as a whole
     """
     if wrong := desk.clocks_differ():

@@ -11,11 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
-from advisor.errors import AdvisorError, MarketError, RentalStateUnknownError, StoreError
+from advisor.base.background import repeated
+from advisor.base.errors import (
+    AdvisorError,
+    MarketError,
+    RentalStateUnknownError,
+    StoreError,
+)
+from advisor.base.interrupts import shielded
 from advisor.market.lifecycle import Instance
-from advisor.rental.background import repeated
 from advisor.rental.desk import Desk
-from advisor.rental.interrupts import shielded
 from advisor.rental.labels import read_label
 from advisor.store.ledger import Entry, State
 

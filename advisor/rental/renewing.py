@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from advisor.errors import AdvisorError, MarketError, RemoteError, UsageError
+from advisor.base.errors import AdvisorError, MarketError, RemoteError, UsageError
 from advisor.market.lifecycle import RUNNING, Instance
-from advisor.rental.beats import Lease, beat
 from advisor.rental.desk import Desk
 from advisor.rental.processes import Process
-from advisor.rental.ssh import Ssh
+from advisor.rental.remote.beats import Lease, beat
+from advisor.rental.remote.ssh import Ssh
 from advisor.store.ledger import Entry
 
 _HAD = frozenset({"handed", "working"})

@@ -11,8 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
-from advisor.cost.terms import SECONDS_PER_HOUR
-from advisor.errors import (
+from advisor.base.errors import (
     AdvisorError,
     CreditError,
     KeyRefusedError,
@@ -26,14 +25,15 @@ from advisor.errors import (
     StoreError,
     UsageError,
 )
+from advisor.base.interrupts import check, window
+from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.market.lifecycle import Order
-from advisor.ranking import nothing_left
+from advisor.ranking.rank import nothing_left
 from advisor.rental.candidate import Candidate
 from advisor.rental.desk import Desk
 from advisor.rental.ends import beyond_caps, until
 from advisor.rental.hold import Hold
 from advisor.rental.intention import intention, write_down
-from advisor.rental.interrupts import check, window
 from advisor.rental.ordering import order
 from advisor.rental.reconcile import reconcile, unsettled
 from advisor.rental.release import note_state, release
@@ -84,13 +84,13 @@ def renting(
 
     Raises
     ------
-    advisor.errors.RentalStateUnknownError
+    advisor.base.errors.RentalStateUnknownError
         if something may have been rented and nobody can say
-    advisor.errors.OverBudgetError
+    advisor.base.errors.OverBudgetError
         if the caps do not allow what fits
-    advisor.errors.NothingFitsError
+    advisor.base.errors.NothingFitsError
         if nothing fits, or no attempt led to a machine that runs
-    advisor.errors.AdvisorError
+    advisor.base.errors.AdvisorError
         if the market refuses, or the ledger or the clock does not work
     """
     _check_ground(desk)
@@ -163,7 +163,7 @@ def ranked(desk: Desk, request: RentRequest) -> list[Candidate]:
 
     Raises
     ------
-    advisor.errors.AdvisorError
+    advisor.base.errors.AdvisorError
         if nothing fits, or the market cannot be asked
     """
     with window():

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from advisor.errors import (
+from advisor.base.errors import (
     AdvisorError,
     MachineLeftError,
     OverBudgetError,
@@ -17,14 +17,14 @@ from advisor.errors import (
     ResultsLeftError,
     UnreachableError,
 )
+from advisor.base.interrupts import shielded
 from advisor.rental.incoming.copying import Incoming
-from advisor.rental.interrupts import shielded
 from advisor.rental.jobs import JobRecord
 from advisor.rental.launch import Launch
 from advisor.rental.machine import WORK
 from advisor.rental.presence import Presence
-from advisor.rental.remote_job import RemoteJob
-from advisor.rental.ssh import Ssh
+from advisor.rental.remote.job import RemoteJob
+from advisor.rental.remote.ssh import Ssh
 
 KEEP = '"$HOME/.advisor/keep"'
 """File on a machine, in the shell's words: what it has is the only copy, so that its
@@ -157,7 +157,7 @@ def fetch(
 
     Raises
     ------
-    advisor.errors.AdvisorError
+    advisor.base.errors.AdvisorError
         if that cannot be done, see `Incoming.pull`
     """
     for name in dict.fromkeys((job.checkpoints, job.results)):

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from advisor.errors import (
+from advisor.base.errors import (
     AdvisorError,
     MachineLeftError,
     NothingFitsError,
@@ -21,7 +21,6 @@ from advisor.errors import (
     UnreachableError,
 )
 from advisor.market.lifecycle import Instance
-from advisor.rental.beats import silent_for_s
 from advisor.rental.desk import Desk
 from advisor.rental.following import Had, followed, log_of
 from advisor.rental.hold import Hold, hangs
@@ -29,9 +28,10 @@ from advisor.rental.jobs import JobRecord, save_job
 from advisor.rental.launch import Launch
 from advisor.rental.machine import heartbeats
 from advisor.rental.presence import PAUSE_S, MachineLostError, Presence
-from advisor.rental.probe import symptom_of_end
 from advisor.rental.release import note_state, release, released
-from advisor.rental.remote_job import RemoteJob
+from advisor.rental.remote.beats import silent_for_s
+from advisor.rental.remote.job import RemoteJob
+from advisor.rental.remote.probe import symptom_of_end
 from advisor.rental.rent import renting
 from advisor.rental.returning import bring_back, moment
 from advisor.software.misfit import Symptom
@@ -103,7 +103,7 @@ def carry_out(launch: Launch, job: JobRecord) -> Ended:
 
     Raises
     ------
-    advisor.errors.AdvisorError
+    advisor.base.errors.AdvisorError
         if no machine can be had, or none of several ended it
     """
     ended = _carried_out(launch, replace(job, exit_code=None))

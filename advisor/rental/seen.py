@@ -65,7 +65,7 @@ def look_at(desk: Desk) -> Seen:
 
     Raises
     ------
-    advisor.errors.MarketError
+    advisor.base.errors.MarketError
         if the market does not list the account's instances as a whole
     """
     return Seen(desk.account, tuple(desk.market.instances()))

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from advisor.errors import AdvisorError, KeyRefusedError, MarketError
+from advisor.base.errors import AdvisorError, KeyRefusedError, MarketError
+from advisor.base.interrupts import window
 from advisor.market.lifecycle import BROKEN_AT_BOOT, RUNNING, STARTING, Instance
 from advisor.rental.desk import Desk
 from advisor.rental.hold import Hold
-from advisor.rental.interrupts import window
 from advisor.rental.strays import LOOK_EVERY_S, end_strays
 from advisor.software.misfit import Misfit, symptom_of
 from advisor.store.ledger import Entry

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from advisor.errors import AdvisorError
+from advisor.base.background import repeated
+from advisor.base.errors import AdvisorError
+from advisor.base.interrupts import shielded
 from advisor.market.lifecycle import Instance
-from advisor.rental.background import repeated
 from advisor.rental.desk import Desk
-from advisor.rental.interrupts import shielded
 from advisor.rental.ordering import SETTLES_WITHIN_S
 from advisor.rental.release import end_instance
 from advisor.store.ledger import Entry

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from advisor.cost.bids import BidCurve, hazard_of
-from advisor.ranking import Ranking
+from advisor.ranking.rank import Ranking
 from advisor.report.entries import basis, entry, number
 from advisor.report.formats import figure, to_table
 

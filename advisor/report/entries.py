@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from advisor.ranking import Ranking
+from advisor.ranking.rank import Ranking
 
 Entry = dict[str, Any]
 
@@ -25,7 +25,7 @@ def entries(
     """Return the best `top` offers of a ranking (all if `None`), best first.
 
     Each offer of a `simulated` market carries a flag that says so. `ties` is what
-    `advisor.ties.tied_with` says of these offers; empty: nobody asked.
+    `advisor.ranking.ties.tied_with` says of these offers; empty: nobody asked.
     """
     positions = ranking.order[:top].tolist()
     found = [entry(ranking, place, rank) for rank, place in enumerate(positions, 1)]

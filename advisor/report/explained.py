@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from advisor.arrays import FloatArray
+from advisor.base.arrays import FloatArray
 from advisor.cost.expected import Lines
-from advisor.ranking import Ranking, advice_of
+from advisor.ranking.rank import Ranking, advice_of
 from advisor.report.advised import advice_document, advice_lines
 from advisor.report.entries import Entry, basis, entry, number
 from advisor.report.formats import figure, lines_of, to_table

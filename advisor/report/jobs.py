@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from advisor.errors import AdvisorError
+from advisor.base.errors import AdvisorError
 from advisor.rental.jobs import JobRecord
 from advisor.rental.run import Ended
 from advisor.report.rental import SCHEMA_VERSION

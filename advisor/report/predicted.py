@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from advisor.prediction import Prediction
+from advisor.app.predict import Prediction
 from advisor.report.advised import advice_document, advice_lines
 from advisor.report.entries import Entry, entries
 from advisor.report.formats import as_sold, figure, lines_of, to_table

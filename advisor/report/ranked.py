@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from advisor.market.types import Answer
-from advisor.ranking import Ranking
+from advisor.ranking.rank import Ranking
 from advisor.report.entries import Entry, basis
 from advisor.report.formats import as_sold, figure, to_table
 from advisor.throughput.own_runs import Measured

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from advisor.errors import AdvisorError, RentalStateUnknownError
+from advisor.base.errors import AdvisorError, RentalStateUnknownError
 from advisor.market.lifecycle import Instance
 from advisor.market.values import read_text
 from advisor.rental.candidate import Candidate

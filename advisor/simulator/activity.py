@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from advisor.market.generate import Draws
 from advisor.simulator.billing import SECONDS_PER_HOUR
 from advisor.simulator.box import Box, Holding
+from advisor.simulator.generate import Draws
 from advisor.simulator.ground import Ground
 from advisor.simulator.rentals import Rentals
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from advisor.market.generate import Draws
 from advisor.simulator.box import Box
+from advisor.simulator.generate import Draws
 from advisor.simulator.habits import Habits
 
 IMAGE_GB = {

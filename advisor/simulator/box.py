@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from advisor.market.generate import Machine, list_offers, offered_sizes
+from advisor.simulator.generate import Machine, list_offers, offered_sizes
 
 OUTBID_STEP = 0.001
 """What the least bid lies above the bid that it must beat, $/h and GPU; our choice."""

@@ -6,8 +6,8 @@ import re
 import threading
 from typing import Self
 
-from advisor.clock import Clock
-from advisor.errors import UsageError
+from advisor.base.clock import Clock
+from advisor.base.errors import UsageError
 
 MANUAL = "manual"
 FASTEST = 1_000_000.0

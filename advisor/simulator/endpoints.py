@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from advisor.market.order import MAX_LABEL, MAX_ONSTART
+from advisor.market.vast.orders import MAX_LABEL, MAX_ONSTART
 from advisor.simulator.accounts import Account
 from advisor.simulator.calls import Answer, Call, answer
 from advisor.simulator.contract import Contract, Wish

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from advisor.errors import UsageError
-from advisor.market.generate import Draws
+from advisor.base.errors import UsageError
+from advisor.simulator.generate import Draws
 from advisor.software.misfit import Misfit
 
 OPERATIONS = (

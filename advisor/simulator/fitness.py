@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.hardware.gpus import load_gpus
 from advisor.market.offers import parse_machine
 from advisor.software.fit import software_fit

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
-from advisor.market.generate import Draws, build_machines, load_calibration
 from advisor.simulator.box import Box, Holding
+from advisor.simulator.generate import Draws, build_machines, load_calibration
 from advisor.simulator.habits import Habits
 from advisor.simulator.query import Search
 from advisor.simulator.shelf import Shelf, Shown

@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.market.lifecycle import Endpoint
 from advisor.simulator.containers import Container
 from advisor.simulator.played import variables_to_play

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from advisor.market.generate import Draws
 from advisor.simulator.billing import Meter
 from advisor.simulator.boot import CREATED_S, RESTART_S, draw_boot
 from advisor.simulator.box import Box, Holding
 from advisor.simulator.contract import Contract, Wish, instance_key
 from advisor.simulator.fitness import Unfit
+from advisor.simulator.generate import Draws
 from advisor.simulator.ground import Ground
 
 FIRST_INSTANCE_ID = 21_000_000

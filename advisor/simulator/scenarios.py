@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.simulator.faults import Fault
 
 _TOO_FREQUENT = "API requests too frequent: endpoint threshold=4.5"

@@ -14,8 +14,8 @@ from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from advisor.errors import UsageError
-from advisor.resources import installing
+from advisor.base.errors import UsageError
+from advisor.base.resources import installing
 from advisor.simulator.api import Api
 from advisor.simulator.calls import Answer, Request, text
 from advisor.simulator.world import World

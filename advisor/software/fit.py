@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
+from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.hardware.gpus import Gpu
 from advisor.market.offers import Offers
 from advisor.software.hosts import Hosts, describe_hosts

@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray, distinct
+from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray, distinct
 from advisor.hardware.gpus import Gpu
 from advisor.market.offers import Offers
 from advisor.software.tables import driver_number

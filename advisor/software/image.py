@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.hardware.capability import Architectures
 from advisor.software.requirement import Requirement
 from advisor.software.tables import Version, read_version
@@ -72,7 +72,7 @@ class Declared:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if it is no version, or no list of capabilities
         """
         check_cuda(self.cuda)
@@ -93,7 +93,7 @@ def check_cuda(text: str) -> None:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if it is no version
     """
     version = read_version(text) if text else (12, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.hardware.capability import Architectures
 from advisor.software.image import AMD, NVIDIA, Declared, Image
 from advisor.software.reference import Reference
@@ -59,7 +59,7 @@ def images_of(
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if a name can be no image's, or what is declared makes no sense, or of no image
     """
     own = Wanted() if workload is None else _of_profile(workload)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 
 DOCKER_HUB = "docker.io"
 _HUB_NAMES = (DOCKER_HUB, "index.docker.io", "registry-1.docker.io")
@@ -53,7 +53,7 @@ class Reference:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if it can be no image's name
         """
         found = cls._parsed(name.strip())

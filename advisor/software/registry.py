@@ -19,8 +19,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from advisor.errors import RegistryError
-from advisor.files import write_atomically
+from advisor.base.errors import RegistryError
+from advisor.base.files import write_atomically
 from advisor.market.values import CPU_ARCHS, read_cpu_arch, read_text
 from advisor.software.reference import DOCKER_HUB, Reference
 

@@ -56,7 +56,7 @@ def known_images(name: str, declared: Declared = Declared()) -> tuple[Image, ...
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if it can be no image's name, or what is declared is none
     """
     reference = Reference.parse(name)

@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 
-from advisor.errors import StoreError
+from advisor.base.errors import StoreError
 
 
 def back_up(file: Path, path: Path) -> None:
@@ -25,7 +25,7 @@ def back_up(file: Path, path: Path) -> None:
 
     Raises
     ------
-    advisor.errors.StoreError
+    advisor.base.errors.StoreError
         if the copy cannot be made; nothing is changed then
     """
     new = path.with_name(f"{path.name}.new")

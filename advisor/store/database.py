@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from advisor.errors import StoreError, StoreFullError, StoreTornError
-from advisor.resources import STORE
+from advisor.base.errors import StoreError, StoreFullError, StoreTornError
+from advisor.base.resources import STORE
 from advisor.store.backup import back_up
 
 _WAIT_S = 10.0
@@ -179,11 +179,11 @@ def open_store(folder: Path) -> Iterator[sqlite3.Connection]:
 
     Raises
     ------
-    advisor.errors.StoreTornError
+    advisor.base.errors.StoreTornError
         if it is no database of ours, or one of a newer version
-    advisor.errors.StoreFullError
+    advisor.base.errors.StoreFullError
         if there is no room for it
-    advisor.errors.StoreError
+    advisor.base.errors.StoreError
         if it cannot be read or written for another reason
     """
     path = folder / STORE

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.market.offers import Offers
 from advisor.market.values import UNKNOWN_ID
 from advisor.store.database import transaction
@@ -110,7 +110,7 @@ def keep(
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if a later snapshot of the market was kept already
     """
     now = int(at.timestamp())

@@ -17,7 +17,7 @@ appears again, it goes back to the state that it had. So does a refused one whos
 appears after all: its launcher takes it (*held*), or it is released.
 
 The market is the truth, the ledger the intention: whoever ends a machine does so also
-where every call here raises :class:`advisor.errors.StoreError`.
+where every call here raises :class:`advisor.base.errors.StoreError`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from advisor.errors import AdvisorError, LeaseLostError, StoreError, StoreFullError
+from advisor.base.errors import AdvisorError, LeaseLostError, StoreError, StoreFullError
 from advisor.store.database import open_store, transaction
 from advisor.store.entry import (
     CLOSED,
@@ -70,7 +70,7 @@ class Ledger:
     """The ledger in the user's data folder; each call is one transaction on disk.
 
     Several processes and threads may use it at once. Every call raises
-    :class:`advisor.errors.StoreError` if the file cannot be read or written.
+    :class:`advisor.base.errors.StoreError` if the file cannot be read or written.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from advisor.errors import StoreFullError
+from advisor.base.errors import StoreFullError
 
 NAME = "advisor.reserve"
 """Name of the file in the user's data folder."""

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from advisor.errors import StoreTornError, UsageError
-from advisor.resources import STORE
+from advisor.base.errors import StoreTornError, UsageError
+from advisor.base.resources import STORE
 from advisor.store.database import open_store, transaction
 from advisor.store.sense import (
     is_amount,
@@ -77,7 +77,7 @@ def kept_run(connection: sqlite3.Connection, number: int) -> KeptRun:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if there is none of that number
     """
     found = _kept(connection, "number = :key", number)
@@ -102,7 +102,7 @@ def _parsed(number: int, source: Any, at: Any, evidence: Any, *run: Any) -> Kept
 
     Raises
     ------
-    advisor.errors.StoreTornError
+    advisor.base.errors.StoreTornError
         if it makes no sense: predictions would not rest on what they are said to
     """
     named = dict(zip(_COLUMNS, run, strict=True)) | {"source": source, "at": at}
@@ -155,7 +155,7 @@ def recorded_runs(folder: Path, workload: str) -> tuple[OwnRun, ...]:
 
     Raises
     ------
-    advisor.errors.AdvisorError
+    advisor.base.errors.AdvisorError
         if its file cannot be read
     """
     if not (folder / STORE).exists():
@@ -169,7 +169,7 @@ def delete_run(connection: sqlite3.Connection, number: int) -> None:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if there is none of that number
     """
     with transaction(connection):

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.store.history import SENSE
 
 Bucket = Literal["hour", "day", "week"]

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from advisor.arrays import FloatArray
+from advisor.base.arrays import FloatArray
 from advisor.hardware.machines import Machines
-from advisor.throughput.artefact import ThroughputModel
+from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.health import Health
 from advisor.throughput.own_runs import Measured
 from advisor.throughput.predict import Throughput, predict

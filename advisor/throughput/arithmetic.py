@@ -11,8 +11,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from advisor.assumption import Assumption
-from advisor.errors import UsageError
+from advisor.base.assumption import Assumption
+from advisor.base.errors import UsageError
 from advisor.hardware.cpus import Cpu
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.machines import PCIE_EFFICIENCY, PCIE_GB_S_PER_LANE
@@ -234,7 +234,7 @@ def gpu_tflops(gpu: Gpu, precision: Arithmetic) -> float:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if it has no such arithmetic
     """
     if precision == "fp64":
@@ -264,7 +264,7 @@ def vector_tflops(gpu: Gpu, precision: Arithmetic) -> float:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if it has no such arithmetic
     """
     rates = vector_rates(gpu)

@@ -10,7 +10,7 @@ import numpy as np
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines
-from advisor.throughput.artefact import ThroughputModel
+from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.kinds import gpu_kinds
 from advisor.throughput.limits import LIMITS
 from advisor.throughput.own_runs import OwnRun, machine_of, speech_of

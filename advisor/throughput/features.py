@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray, StrArray
+from advisor.base.arrays import BoolArray, FloatArray, IntArray, StrArray
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from advisor.arrays import FloatArray, IntArray
+from advisor.base.arrays import FloatArray, IntArray
 from advisor.throughput.features import (
     GpuFeatures,
     WorkloadKey,

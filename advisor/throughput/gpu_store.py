@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from advisor.arrays import FloatArray
-from advisor.errors import UsageError
+from advisor.base.arrays import FloatArray
+from advisor.base.errors import UsageError
 from advisor.throughput.gpu_model import Anchor, GpuModel
 from advisor.throughput.kernel import Covariance, Inputs, Run
 
@@ -64,7 +64,7 @@ def load_gpu_model(path: Path) -> GpuModel:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if the file cannot be read or is not such a model
     """
     try:

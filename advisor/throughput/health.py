@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray, distinct
+from advisor.base.arrays import BoolArray, FloatArray, IntArray, distinct
 from advisor.hardware.machines import Machines
 from advisor.market.offers import Offers
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from advisor.arrays import FloatArray, IntArray
+from advisor.base.arrays import FloatArray, IntArray
 from advisor.throughput.features import format_label
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from advisor.arrays import FloatArray, IntArray
+from advisor.base.arrays import FloatArray, IntArray
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.machines import Machines
 from advisor.throughput.features import UNKNOWN, GpuFeatures

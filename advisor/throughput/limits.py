@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from advisor.arrays import FloatArray, ObjectArray
+from advisor.base.arrays import FloatArray, ObjectArray
 from advisor.hardware.constants import SPREAD_OF, read_constants
 from advisor.hardware.machines import Machines
 from advisor.workloads.profile import Workload

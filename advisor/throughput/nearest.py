@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from advisor.arrays import FloatArray
+from advisor.base.arrays import FloatArray
 from advisor.hardware.gpus import Gpu
 from advisor.throughput.features import GpuFeatures, feature_matrix
 

@@ -18,12 +18,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from advisor.arrays import FloatArray, IntArray
+from advisor.base.arrays import FloatArray, IntArray
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines, describe
 from advisor.market.offers import MIB_PER_GIB, parse_machine
-from advisor.throughput.artefact import ThroughputModel
+from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.kinds import GpuKinds, GpuMemo, gpu_features, gpu_kinds
 from advisor.throughput.limits import LIMITS, join

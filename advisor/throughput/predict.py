@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from advisor.arrays import BoolArray, FloatArray, IntArray, ObjectArray
+from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines
-from advisor.throughput.artefact import ThroughputModel
+from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.health import Health
 from advisor.throughput.kinds import GpuMemo, gpu_kinds
 from advisor.throughput.limits import (

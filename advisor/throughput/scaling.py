@@ -11,7 +11,7 @@ is lost that scales with nothing (waiting for the slowest):
 
 ``link`` is a property of the machine; ``share``, ``contention`` and ``loss`` belong to
 the interconnect class; the two effects are zero for a GPU or workload that nobody
-measured. `advisor.throughput.fit.scaling` fits them; here is NumPy alone.
+measured. `advisor.training.fit.scaling` fits them; here is NumPy alone.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from advisor.arrays import FloatArray, IntArray, StrArray
-from advisor.errors import AdvisorError
+from advisor.base.arrays import FloatArray, IntArray, StrArray
+from advisor.base.errors import AdvisorError
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.machines import (
     HOST_TO_GPU_BOUNDS_GB_S,
@@ -85,7 +85,7 @@ class Scaling:
 
         Raises
         ------
-        advisor.errors.AdvisorError
+        advisor.base.errors.AdvisorError
             if it is of another version
         """
         try:

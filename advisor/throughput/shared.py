@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from advisor.arrays import FloatArray, IntArray
+from advisor.base.arrays import FloatArray, IntArray
 from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.gpu_model import GpuModel
 from advisor.throughput.kernel import (

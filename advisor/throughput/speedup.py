@@ -19,8 +19,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from advisor.assumption import Assumption
-from advisor.errors import UsageError
+from advisor.base.assumption import Assumption
+from advisor.base.errors import UsageError
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.machines import PCIE_EFFICIENCY
 from advisor.throughput import arithmetic
@@ -197,7 +197,7 @@ def function_work(function: str, numbers: float, precision: Arithmetic) -> Work:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if the arithmetic has no such function
     """
     known = FUNCTIONS[function]
@@ -323,7 +323,7 @@ def rates_of(
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if the GPU has no such arithmetic
     """
     function = work.function if work is not None else ""

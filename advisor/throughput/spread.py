@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from advisor.arrays import FloatArray
+from advisor.base.arrays import FloatArray
 
 Z90 = 1.6448536269514722
 """Standard normal deviate that 5 % lie above: both tails leave 90 %."""

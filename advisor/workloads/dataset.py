@@ -20,7 +20,7 @@ from operator import getitem
 from pathlib import Path
 from typing import Any
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.pictures import SUFFIXES, Size, pillow, prepare, size_of
 from advisor.workloads.profile import Workload
 
@@ -106,7 +106,7 @@ def files_of(folder: Path, workload: Workload) -> Files:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if there is no such folder, no sample in it, or a file is no sample of such a
         workload
     """
@@ -184,7 +184,7 @@ def prepare_files(
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if all of those that are tried are broken
     """
     draw = random.Random(_SEED)  # noqa: S311  (no secret)
@@ -203,7 +203,7 @@ def fetch(
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if it is no data set that can be indexed, it is empty, or every sample fails
     """
     if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):

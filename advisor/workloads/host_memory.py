@@ -29,7 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from advisor.arrays import BoolArray, FloatArray
+from advisor.base.arrays import BoolArray, FloatArray
 from advisor.workloads.memory import too_little_probability
 from advisor.workloads.profile import Workload
 

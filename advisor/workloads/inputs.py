@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 
 _ITEM_BYTES = {"float": 4, "long": 8, "bool": 1}
 _BATCH = "B"
@@ -45,7 +45,7 @@ class Input:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if it is none
         """
         wrong = UsageError(f"--input: {text!r}: {_EXPECTED}")
@@ -95,7 +95,7 @@ class Inputs:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if one is none, or a keyword is given twice
         """
         each = tuple(map(Input.parse, texts))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.parse import (
     WORKLOADS,
     closest,
@@ -86,7 +86,7 @@ class Library:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if there is no such profile or it cannot be used; the message has the
             file, the line where known, the key, and what is expected
         """
@@ -175,7 +175,7 @@ def load_settings(files: Iterable[Path]) -> Settings:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if a file cannot be read, or says what cannot be
     """
     found = Settings()
@@ -189,7 +189,7 @@ def read_project(path: Path) -> ProjectFile:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if it cannot be read, or says what cannot be
     """
     found = parse_project(read_text(path), str(path))
@@ -252,7 +252,7 @@ def read_text(path: Path) -> str:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if there is none, or it cannot be a profile
     """
     name = short_path(str(path))

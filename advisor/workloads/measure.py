@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from advisor.errors import AdvisorError, UsageError
-from advisor.resources import installing
+from advisor.base.errors import AdvisorError, UsageError
+from advisor.base.resources import installing
 from advisor.workloads.inputs import Inputs
 from advisor.workloads.memory import STATE_BYTES
 from advisor.workloads.profile import Precision, Workload, with_level_of
@@ -80,9 +80,9 @@ def count(
 
     Raises
     ------
-    advisor.errors.AdvisorError
+    advisor.base.errors.AdvisorError
         if PyTorch is not installed
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if the module fails on such inputs, has operators whose operations nobody knows,
         or needs operations that do not grow evenly with the batch
     """
@@ -297,7 +297,7 @@ def need_torch() -> Any:
 
     Raises
     ------
-    advisor.errors.AdvisorError
+    advisor.base.errors.AdvisorError
         if it is not installed
     """
     try:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from advisor.arrays import FloatArray, IntArray
+from advisor.base.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from advisor.workloads.profile import Optimizer, Sharding, Workload

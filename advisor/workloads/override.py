@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.parse import SET_BY_USER, UNITS, workload_of
 from advisor.workloads.profile import Workload, with_level_of
 
@@ -28,7 +28,7 @@ def override(workload: Workload, figures: Mapping[str, object]) -> Workload:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if a key is not known or a value cannot be right
     """
     if not figures:
@@ -48,7 +48,7 @@ def assigned(assignments: Iterable[str]) -> dict[str, str]:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if one has no key or no equals sign
     """
     figures: dict[str, str] = {}

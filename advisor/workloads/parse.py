@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, asdict, fields
 from typing import Any, NoReturn, cast
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.profile import CHOICES, Reference, Workload, with_level_of
 from advisor.workloads.settings import RENTAL, SETTINGS
 
@@ -75,7 +75,7 @@ def parse_workload(
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if it is no TOML, lacks a key, has one that is not known, or a value
         that cannot be right
     """
@@ -88,7 +88,7 @@ def workload_of(document: Mapping[str, Any], origin: str) -> Workload:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         as `parse_workload`, but without the line
     """
     return Parser("", origin, None).workload(document, "")

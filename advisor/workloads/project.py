@@ -58,7 +58,7 @@ def parse_project(text: str, origin: str) -> ProjectFile:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if it is no TOML, or has a table or a setting that is not known, or a value that
         cannot be right
     """

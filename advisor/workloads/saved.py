@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.errors import UsageError
-from advisor.files import write_atomically
+from advisor.base.errors import UsageError
+from advisor.base.files import write_atomically
 from advisor.workloads.load import Library
 from advisor.workloads.override import number_or_text
 from advisor.workloads.parse import dump_workload, parse_workload
@@ -19,7 +19,7 @@ def saved_path(library: Library, name: str) -> Path:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if there is none of that name; the message says whose it is
     """
     path = _user(library) / f"{name}.toml"
@@ -39,7 +39,7 @@ def save_text(library: Library, name: str, text: str, *, force: bool = False) ->
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if the text is no profile, or the name is taken and `force` is not given
     """
     path = _user(library) / f"{name}.toml"
@@ -55,7 +55,7 @@ def check_free(library: Library, name: str, *, force: bool) -> None:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if it is
     """
     if force:
@@ -85,7 +85,7 @@ def check_text(library: Library, name: str, text: str, origin: str) -> Workload:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if it is no profile, or calls itself by another name
     """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 
 
 def load_function(target: str, folder: Path) -> Callable[..., Any]:
@@ -21,7 +21,7 @@ def load_function(target: str, folder: Path) -> Callable[..., Any]:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if there is no such file, module or function, or it cannot be run
     """
     place, _, name = target.rpartition(":")

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.operations import name_of, operations, unknown
 
 _VIEWS = frozenset(
@@ -103,7 +103,7 @@ class Tally:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if there are any
         """
         if not self.unknown:

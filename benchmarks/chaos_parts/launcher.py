@@ -28,6 +28,7 @@ import httpx
 
 import advisor
 import advisor.__main__
+import advisor.app.rented
 import advisor.cli.hosts
 import advisor.cli.main
 import advisor.cli.reconcile
@@ -35,12 +36,11 @@ import advisor.cli.release
 import advisor.cli.rent
 import advisor.cli.rentals
 import advisor.cli.run
-import advisor.launch
-import advisor.market.vast
+import advisor.market.vast.client
 import advisor.throughput.advice
 from advisor.app.context import Environment
-from advisor.errors import AdvisorError
-from advisor.market.keys import VARIABLE
+from advisor.base.errors import AdvisorError
+from advisor.market.vast.key import VARIABLE
 
 Order = Mapping[str, Any]
 """``launch`` (its number), ``url`` and ``key`` of the market, ``clock`` (file with its

@@ -14,10 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
-from advisor.errors import AdvisorError
-from advisor.simulator import SimClock, World, serve
+from advisor.base.errors import AdvisorError
 from advisor.simulator.accounts import account_id_of
+from advisor.simulator.clock import SimClock
 from advisor.simulator.contract import Wish
+from advisor.simulator.server import serve
+from advisor.simulator.world import World
 from advisor.store.ledger import Entry, Ledger
 from advisor.store.place import place_of
 from chaos_parts.computers import computer, copy, damage, words_of

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from advisor.simulator import World
+from advisor.simulator.world import World
 
 _LONGEST_NAP_S = 0.5
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 
 from advisor.rental.labels import read_label
-from advisor.simulator import World
 from advisor.simulator.contract import Contract as Rented
+from advisor.simulator.world import World
 from chaos_parts.plans import Step
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.app.jobs import load_job
-from advisor.errors import AdvisorError
+from advisor.base.errors import AdvisorError
 from advisor.rental.jobs import JobRecord, job_file, save_job
 from fuzz_parts.tally import Tally
 from fuzz_parts.wild import cut, flip, wrong_document

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from advisor.errors import StoreError
+from advisor.base.errors import StoreError
+from advisor.base.resources import STORE
 from advisor.market.offers import parse_offers
-from advisor.resources import STORE
 from advisor.store.database import MIGRATIONS, open_store
 from advisor.store.history import keep
 from advisor.store.hosts import rules

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from advisor.errors import AdvisorError
+from advisor.base.errors import AdvisorError
 from advisor.workloads.load import BUILTIN, PROJECT_FILE, Library, load_settings
 from fuzz_parts.tally import Tally
 from fuzz_parts.wild import wrong_lines

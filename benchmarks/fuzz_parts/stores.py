@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from advisor.base.resources import STORE
 from advisor.market.offers import parse_offers
 from advisor.market.sample import SampleMarket
 from advisor.market.types import Query
-from advisor.resources import STORE
 from advisor.store.database import MIGRATIONS, open_store
 from advisor.store.history import keep
 from advisor.store.hosts import HostRule, set_rule

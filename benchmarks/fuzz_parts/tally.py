@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from advisor.errors import AdvisorError
+from advisor.base.errors import AdvisorError
 
 
 @dataclass

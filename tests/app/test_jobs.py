@@ -20,7 +20,7 @@ from advisor.app.job import JobSpec
 from advisor.app.jobs import load_job
 from advisor.app.rent import RentSpec
 from advisor.app.run import RunSpec
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.rental.jobs import JobRecord, job_file, save_job
 
 SPEC = RunSpec(

@@ -17,8 +17,8 @@ from advisor.app.jobs import load_job
 from advisor.app.plan import known_hosts_of, ssh_to
 from advisor.app.rent import RentSpec
 from advisor.app.run import RunSpec
-from advisor.errors import AdvisorError
-from advisor.market.instances import read_instance
+from advisor.base.errors import AdvisorError
+from advisor.market.vast.instances import read_instance
 from advisor.rental.jobs import JobRecord, save_job
 from advisor.rental.labels import new_label
 

@@ -17,10 +17,10 @@ from advisor.app.constraints import Constraints
 from advisor.app.job import JobSpec
 from advisor.app.rent import RentSpec
 from advisor.app.run import RunSpec
+from advisor.base.errors import ArgumentError, UsageError
 from advisor.cli.rent import command as rent
 from advisor.cli.renting import rent_spec
 from advisor.cli.run import command as run
-from advisor.errors import ArgumentError, UsageError
 from advisor.rental.arguments import LONGEST_LIFETIME_S, SHORTEST_S
 
 Write = Callable[[Any], str]

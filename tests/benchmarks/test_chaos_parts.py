@@ -12,8 +12,9 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
-from advisor.simulator import SimClock, World
+from advisor.simulator.clock import SimClock
 from advisor.simulator.contract import Wish
+from advisor.simulator.world import World
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from advisor.choice import SortKey
 from advisor.cost.assumptions import Assumptions
 from advisor.market.snapshot import load_snapshot
-from advisor.ranking import load_tables
+from advisor.ranking.policy import SortKey
+from advisor.ranking.rank import load_tables
 from advisor.workloads.load import list_workloads
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "first_offers.py"

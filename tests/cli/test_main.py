@@ -16,8 +16,8 @@ import click
 import pytest
 
 from advisor import __version__
+from advisor.base.errors import AdvisorError, ExitStatus
 from advisor.cli.main import app
-from advisor.errors import AdvisorError, ExitStatus
 
 Advisor = Callable[..., Any]
 RANK = ("rank", "--workload", "resnet50", "--market", "sample")

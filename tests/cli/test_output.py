@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from advisor.base.errors import AdvisorError
 from advisor.cli.output import remark, result, showing
-from advisor.errors import AdvisorError
 
 
 def stream_to(where: str) -> io.TextIOWrapper:

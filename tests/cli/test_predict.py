@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from advisor.prediction import predict
+from advisor.app.predict import predict
 from advisor.report.predicted import predicted_text
 
 Advisor = Callable[..., Any]

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from advisor.prediction import predict
-from advisor.resources import models_folder
-from advisor.throughput.artefact import ARTEFACT
+from advisor.app.predict import predict
+from advisor.base.resources import models_folder
+from advisor.throughput.artifact import ARTEFACT
 from advisor.throughput.gpu_store import load_gpu_model, save_model
 
 Advisor = Callable[..., Any]

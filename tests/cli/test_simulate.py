@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from advisor.base.errors import ExitStatus
 from advisor.cli.main import run
-from advisor.errors import ExitStatus
 from advisor.simulator.local import LocalContainers
 from advisor.simulator.scenarios import SCENARIOS
 

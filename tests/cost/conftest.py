@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from advisor.base.resources import models_folder
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.bill import Bill, bill
 from advisor.cost.expected import AT_ONCE, Starts
@@ -16,8 +17,7 @@ from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
 from advisor.hardware.machines import describe
 from advisor.market.offers import parse_offers
-from advisor.resources import models_folder
-from advisor.throughput.artefact import load_model
+from advisor.throughput.artifact import load_model
 from advisor.throughput.predict import Throughput
 from advisor.workloads.load import load_workload
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from advisor.base.errors import UsageError
 from advisor.cost.assumptions import Assumptions, assumed_figures
 from advisor.cost.bill import Bill
-from advisor.errors import UsageError
 
 STATED = Assumptions()
 

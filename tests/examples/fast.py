@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from advisor.app.context import Environment
+from advisor.base.errors import AdvisorError
 from advisor.cli.main import app, explain
-from advisor.errors import AdvisorError
 
 
 def environment_in(variables: Mapping[str, str], folder: Path) -> Environment:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from advisor.errors import AdvisorError
+from advisor.base.errors import AdvisorError
 from advisor.hardware.constants import SPREAD_OF, read_constants
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
+from advisor.base.resources import models_folder
 from advisor.hardware.core_speed import named_speed
 from advisor.hardware.cpus import CpuTable, FamilyCpu, load_cpus
 from advisor.hardware.families import Score, load_rules, rule_of
-from advisor.resources import models_folder
-from advisor.throughput.artefact import load_model
+from advisor.throughput.artifact import load_model
 from advisor.throughput.spread import Z90
 
 CPUS = load_cpus()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.hardware.gpus import Gpu, load_gpus
 
 GPUS = load_gpus()

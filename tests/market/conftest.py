@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.clock import Clock
-from advisor.market.keys import Key
-from advisor.market.vast import VastMarket
-from advisor.resources import fixtures_folder
+from advisor.base.clock import Clock
+from advisor.base.resources import fixtures_folder
+from advisor.market.vast.client import VastMarket
+from advisor.market.vast.key import Key
 
 KEY = Key("k-secret-123", "VAST_API_KEY")
 

@@ -16,6 +16,6 @@ def test_no_other_module_names_a_path_of_the_api() -> None:
         for path in PACKAGE.rglob("*.py")
         if "/api/v" in path.read_text(encoding="utf-8")
     }
-    assert "market/vast.py" in naming
+    assert "market/vast/client.py" in naming
     simulator = {name for name in naming if name.startswith("simulator/")}
-    assert naming - simulator == {"market/vast.py"}
+    assert naming - simulator == {"market/vast/client.py"}

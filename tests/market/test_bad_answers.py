@@ -17,19 +17,19 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.clock import Clock
-from advisor.errors import (
+from advisor.base.clock import Clock
+from advisor.base.errors import (
     BadAnswerError,
     KeyRefusedError,
     MarketError,
     QuotaError,
     RentalStateUnknownError,
 )
-from advisor.market.keys import Key
 from advisor.market.lifecycle import Order
 from advisor.market.reply import MAX_BODY_BYTES
 from advisor.market.types import Query
-from advisor.market.vast import VastMarket
+from advisor.market.vast.client import VastMarket
+from advisor.market.vast.key import Key
 
 Vast = Callable[..., VastMarket]
 KEY = Key("k-secret-123", "VAST_API_KEY")

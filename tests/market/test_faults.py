@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from advisor.clock import Clock
-from advisor.errors import AdvisorError, PlacementError
-from advisor.market.keys import Key
+from advisor.base.clock import Clock
+from advisor.base.errors import AdvisorError, PlacementError
 from advisor.market.lifecycle import Order
 from advisor.market.offers import parse_offers
 from advisor.market.types import Query
-from advisor.market.vast import VastMarket
+from advisor.market.vast.client import VastMarket
+from advisor.market.vast.key import Key
 from advisor.simulator.clock import SimClock
 from advisor.simulator.scenarios import SCENARIOS
 from advisor.simulator.server import serve

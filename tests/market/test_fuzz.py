@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.clock import Clock
-from advisor.errors import AdvisorError, PlacementError, RentalStateUnknownError
-from advisor.market.keys import Key
+from advisor.base.clock import Clock
+from advisor.base.errors import AdvisorError, PlacementError, RentalStateUnknownError
 from advisor.market.lifecycle import Order
 from advisor.market.types import Query
-from advisor.market.vast import VastMarket
+from advisor.market.vast.client import VastMarket
+from advisor.market.vast.key import Key
 
 KEY = "k-secret-123"
 ORDER = Order(101, "pytorch/pytorch", 40.0, "advisor:job:token")

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from advisor.clock import Clock
-from advisor.errors import MarketError, UsageError
+from advisor.base.clock import Clock
+from advisor.base.errors import MarketError, UsageError
 from advisor.hardware.gpus import load_gpus
 from advisor.market.gpuhunt import GpuhuntMarket, gpu_name, open_gpuhunt
 from advisor.market.offers import parse_offers

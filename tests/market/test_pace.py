@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.clock import Clock
-from advisor.errors import MarketError
-from advisor.market.keys import Key
+from advisor.base.clock import Clock
+from advisor.base.errors import MarketError
 from advisor.market.lifecycle import Order
 from advisor.market.pace import AT_ONCE, INTERVALS_S, Pace
 from advisor.market.remembered import Memory
 from advisor.market.reply import Reply
-from advisor.market.vast import VastMarket
+from advisor.market.vast.client import VastMarket
+from advisor.market.vast.key import Key
 
 ORDER = Order(101, "pytorch/pytorch", 40.0, "advisor:job:token")
 

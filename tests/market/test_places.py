@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.market.filters import Filters, apply_filters
 from advisor.market.offers import parse_offers
 from advisor.market.places import REGIONS, State, places_of

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from advisor.clock import Clock
-from advisor.errors import UsageError
+from advisor.base.clock import Clock
+from advisor.base.errors import UsageError
 from advisor.market.registry import default_market, open_market, rentable
 from advisor.market.types import Query
 

@@ -154,7 +154,7 @@ TAKER = """
 import json, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from advisor.clock import Clock
+from advisor.base.clock import Clock
 from advisor.market.remembered import Memory
 from advisor.market.pace import Pace
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.errors import (
+from advisor.base.errors import (
     AdvisorError,
     CreditError,
     KeyRefusedError,
@@ -22,7 +22,7 @@ from advisor.errors import (
     UsageError,
 )
 from advisor.market.lifecycle import Order
-from advisor.market.vast import VastMarket
+from advisor.market.vast.client import VastMarket
 
 Vast = Callable[..., VastMarket]
 Documented = Callable[[str], httpx.Response]

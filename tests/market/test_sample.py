@@ -12,17 +12,17 @@ from statistics import NormalDist
 
 import pytest
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
+from advisor.base.resources import fixtures_folder
 from advisor.market.offers import parse_offers
-from advisor.market.sample import (
-    BUNDLED_OFFERS,
-    BUNDLED_SEED,
-    SampleMarket,
-    write_sample,
-)
+from advisor.market.sample import SampleMarket
 from advisor.market.snapshot import load_snapshot
 from advisor.market.types import Query
-from advisor.resources import fixtures_folder
+from advisor.simulator.generate.bundled import (
+    BUNDLED_OFFERS,
+    BUNDLED_SEED,
+    write_sample,
+)
 
 BUNDLED = fixtures_folder() / "sample-market.json.gz"
 PACKED_WITH = "1.2.13"
@@ -74,8 +74,8 @@ def test_no_library_of_mathematics_decides_a_digit(tmp_path, monkeypatch):
     Figures are rounded far above the last bits, and none of these lies at an edge.
     """
     for module in ("calibration", "cpus", "draws", "machines"):
-        monkeypatch.setattr(f"advisor.market.generate.{module}.math", Roughly)
-    monkeypatch.setattr("advisor.market.generate.draws._NORMAL", Roughly)
+        monkeypatch.setattr(f"advisor.simulator.generate.{module}.math", Roughly)
+    monkeypatch.setattr("advisor.simulator.generate.draws._NORMAL", Roughly)
     path = tmp_path / "elsewhere.json.gz"
     write_sample(path, BUNDLED_OFFERS, BUNDLED_SEED)
     assert gzip.decompress(path.read_bytes()) == gzip.decompress(BUNDLED.read_bytes())
@@ -138,7 +138,7 @@ def test_reading_the_sample_leaves_the_generator_alone():
     program = (
         "import sys; from advisor.market.sample import SampleMarket; "
         "from advisor.market.types import Query; SampleMarket().search(Query()); "
-        "print([m for m in sys.modules if m.startswith('advisor.market.generate')])"
+        "print([m for m in sys.modules if m.startswith('advisor.simulator.generate')])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

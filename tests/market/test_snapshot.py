@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.market.offers import parse_offers
 from advisor.market.snapshot import (
     FileMarket,

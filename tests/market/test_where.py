@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.market.conditions import sifted
 from advisor.market.fields import FIELDS
 from advisor.market.types import Condition

@@ -22,11 +22,11 @@ from typing import Any
 
 import pytest
 
-from advisor.clock import Clock
-from advisor.market.keys import Key
+from advisor.base.clock import Clock
 from advisor.market.lifecycle import Order
 from advisor.market.types import Query
-from advisor.market.vast import VastMarket
+from advisor.market.vast.client import VastMarket
+from advisor.market.vast.key import Key
 from advisor.simulator.clock import SimClock
 from advisor.simulator.server import serve
 from advisor.simulator.world import World

@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.app.context import Environment
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.market.fields import ALIASES, FIELDS
-from advisor.market.keys import VARIABLE
 from advisor.market.snapshot import load_snapshot
+from advisor.market.vast.key import VARIABLE
 from advisor.market.where import parse_where
 from advisor.simulator.clock import SimClock
 from advisor.simulator.server import serve

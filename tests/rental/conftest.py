@@ -21,11 +21,13 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 from advisor.app.context import Environment
+from advisor.base.errors import AdvisorError
 from advisor.cli.main import app
-from advisor.errors import AdvisorError
-from advisor.market.keys import VARIABLE
-from advisor.simulator import SimClock, World, serve
+from advisor.market.vast.key import VARIABLE
+from advisor.simulator.clock import SimClock
 from advisor.simulator.local import LocalContainers
+from advisor.simulator.server import serve
+from advisor.simulator.world import World
 from advisor.store.ledger import Entry, Ledger
 
 START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)

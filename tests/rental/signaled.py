@@ -39,13 +39,13 @@ import advisor.cli.reconcile
 import advisor.cli.release
 import advisor.cli.rent
 import advisor.cli.run
-import advisor.market.vast
+import advisor.market.vast.client
 import advisor.throughput.advice  # what the launches share is imported once
 from advisor.app.context import Environment
+from advisor.base.interrupts import to_the_end
 from advisor.cli.main import run
-from advisor.market.keys import VARIABLE
-from advisor.ranking import load_tables
-from advisor.rental.interrupts import to_the_end
+from advisor.market.vast.key import VARIABLE
+from advisor.ranking.rank import load_tables
 
 ROOMS = tuple(
     f"{Path(advisor.__file__).parent / room}/" for room in ("rental", "store", "cli")

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
-from advisor.simulator import SCENARIOS
+from advisor.simulator.scenarios import SCENARIOS
 
 CAP_USD = 1.5
 TICK_S = 60.0

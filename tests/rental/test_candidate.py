@@ -9,7 +9,7 @@ import pytest
 from advisor.cost.job import Job
 from advisor.hardware.gpus import load_gpus
 from advisor.market.filters import Filters
-from advisor.ranking import load_tables, rank
+from advisor.ranking.rank import load_tables, rank
 from advisor.rental.candidate import Candidate
 from advisor.workloads.load import load_workload
 

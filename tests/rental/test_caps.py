@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import OverBudgetError
+from advisor.base.errors import OverBudgetError
 from advisor.rental.caps import (
     SECONDS_PER_DAY,
     SECONDS_PER_HOUR,

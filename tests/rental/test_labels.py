@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.rental.labels import PREFIX, check_job, job_of, new_label, read_label
 
 JOBS = st.from_regex(r"[A-Za-z0-9._-]{1,100}", fullmatch=True)

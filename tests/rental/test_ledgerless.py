@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
-from advisor.resources import STORE
+from advisor.base.resources import STORE
 
 
 def flat(path: Path) -> None:

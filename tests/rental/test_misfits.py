@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
-from advisor.simulator import SCENARIOS
+from advisor.simulator.scenarios import SCENARIOS
 
 LOG_LINE = '{"train_runtime": 100.0, "train_loss": 0.3, "epoch": 1.0}'
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.rental.preflight import (
     check_comes_back,
     inner_folder,

@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.rental import processes
 from advisor.rental.processes import Process, process_of
 

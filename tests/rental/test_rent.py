@@ -11,10 +11,10 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 import advisor
-from advisor.errors import NothingFitsError
+from advisor.base.errors import NothingFitsError
 from advisor.market.registry import open_market, rentable
 from advisor.rental.desk import open_desk
-from advisor.simulator import SCENARIOS
+from advisor.simulator.scenarios import SCENARIOS
 from advisor.store.ledger import Entry
 
 MINUTE_S = 60.0

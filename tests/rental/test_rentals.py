@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.market.instances import read_instance
+from advisor.market.vast.instances import read_instance
 from advisor.rental.seen import billed_usd_per_hour
 
 HOUR_S = 3600.0

@@ -24,7 +24,7 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 import advisor
-from advisor.rental.interrupts import deferred
+from advisor.base.interrupts import deferred
 from advisor.simulator.local import LocalContainers
 from tests.rental.conftest import KEY, Gateway, wait_for
 

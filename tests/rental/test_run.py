@@ -20,7 +20,7 @@ pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 import advisor
 from advisor.app.jobs import load_job
 from advisor.app.plan import open_rental_desk
-from advisor.errors import NothingFitsError, RemoteError, UsageError
+from advisor.base.errors import NothingFitsError, RemoteError, UsageError
 from advisor.rental.caps import commitments
 from advisor.rental.release import release as end_rental
 from advisor.simulator.local import LocalContainers

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import advisor
-from advisor.errors import CreditError, UsageError
+from advisor.base.errors import CreditError, UsageError
 
 for program in ("ssh", "ssh-keygen", "rsync"):
     if shutil.which(program) is None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.load import load_settings
 from advisor.workloads.settings import Settings
 

@@ -16,8 +16,8 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 from advisor.app.jobs import load_job
+from advisor.base.errors import AdvisorError
 from advisor.cli.main import app
-from advisor.errors import AdvisorError
 from advisor.simulator.local import LocalContainers
 from tests.rental.conftest import KEY, Gateway, wait_for
 

@@ -16,7 +16,7 @@ pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 from advisor.app.job import JobSpec
 from advisor.app.plan import open_rental_desk, plan
 from advisor.app.rent import RentSpec
-from advisor.errors import OverBudgetError
+from advisor.base.errors import OverBudgetError
 from advisor.rental.caps import commitments
 from advisor.rental.hold import LEASE_S, Hold, hangs
 from advisor.rental.reconcile import reconcile

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.simulator.clock import SimClock
 from advisor.simulator.faults import EFFECTS, OPERATIONS, Fault, FaultBook
 from advisor.simulator.scenarios import SCENARIOS, faults_named, load_faults

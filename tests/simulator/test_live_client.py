@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.clock import Clock
-from advisor.errors import QuotaError
+from advisor.base.clock import Clock
+from advisor.base.errors import QuotaError
 from advisor.market.cache import AnswerCache
-from advisor.market.keys import Key
 from advisor.market.registry import search
 from advisor.market.remembered import Memory
 from advisor.market.types import Query
-from advisor.market.vast import VastMarket
+from advisor.market.vast.client import VastMarket
+from advisor.market.vast.key import Key
 from advisor.simulator.api import Api
 from advisor.simulator.calls import Request
 from advisor.simulator.clock import SimClock

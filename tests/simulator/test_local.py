@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.market.lifecycle import Endpoint
 from advisor.simulator import local
 from advisor.simulator.containers import Container

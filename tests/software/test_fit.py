@@ -16,7 +16,7 @@ from advisor.hardware.gpus import load_gpus
 from advisor.market.filters import Filters
 from advisor.market.offers import parse_offers
 from advisor.market.snapshot import load_snapshot
-from advisor.ranking import Ranking, Tables, load_tables, rank
+from advisor.ranking.rank import Ranking, Tables, load_tables, rank
 from advisor.software.fit import DOUBTS, REASONS, SoftwareFit, software_fit
 from advisor.software.image import Declared, Image
 from advisor.software.rules import DEFAULT_IMAGES, default_images, known_images

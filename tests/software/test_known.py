@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.software.image import Declared, Image
 from advisor.software.known import Wanted, images_of, with_config
 from advisor.software.registry import ImageConfig

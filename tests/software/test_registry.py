@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import RegistryError, UsageError
+from advisor.base.errors import RegistryError, UsageError
 from advisor.software.known import with_config
 from advisor.software.reference import Reference
 from advisor.software.registry import ConfigCache, ImageConfig, read_config

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.software.image import Declared
 from advisor.software.reference import Reference
 from advisor.software.rules import AUTOMATIC_TAG, known_images

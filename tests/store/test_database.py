@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from advisor.errors import (
+from advisor.base.errors import (
     AdvisorError,
     StoreError,
     StoreFullError,
     StoreTornError,
     UsageError,
 )
-from advisor.resources import STORE
+from advisor.base.resources import STORE
 from advisor.store import database
 from advisor.store.database import MIGRATIONS, open_store, transaction
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.market.offers import parse_offers
 from advisor.store.database import open_store
 from advisor.store.history import GAP_S, Kept, keep

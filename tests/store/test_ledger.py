@@ -13,8 +13,8 @@ from typing import Any, get_args
 
 import pytest
 
-from advisor.errors import AdvisorError, LeaseLostError, StoreError, StoreTornError
-from advisor.resources import STORE
+from advisor.base.errors import AdvisorError, LeaseLostError, StoreError, StoreTornError
+from advisor.base.resources import STORE
 from advisor.store.ledger import CLOSED, Entry, Ledger, State, Torn
 
 ENTRY = Entry(

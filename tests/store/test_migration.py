@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from advisor.app.jobs import load_job
-from advisor.errors import AdvisorError, StoreError, StoreFullError
-from advisor.resources import STORE
+from advisor.base.errors import AdvisorError, StoreError, StoreFullError
+from advisor.base.resources import STORE
 from advisor.store import backup, database
 from advisor.store.database import MIGRATIONS, open_store
 from advisor.store.history import GAP_S

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from advisor.errors import AdvisorError, LeaseLostError, StoreFullError
-from advisor.resources import STORE
+from advisor.base.errors import AdvisorError, LeaseLostError, StoreFullError
+from advisor.base.resources import STORE
 from advisor.store import database, reserve
 from advisor.store.ledger import Entry, Ledger
 from advisor.store.reserve import NAME, SIZE, Reserve

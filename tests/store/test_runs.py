@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.errors import StoreTornError, UsageError
+from advisor.base.errors import StoreTornError, UsageError
 from advisor.store.database import open_store
 from advisor.store.runs import delete_run, keep_run, kept_run, kept_runs, recorded_runs
 from advisor.throughput.own_runs import OwnRun

@@ -1,46 +1,7 @@
-"""A few workloads of the table, and the model trained on them, for many tests."""
+"""The model that the tests of training have, for those of its file."""
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
+from tests.training.conftest import gpus, small, small_cells, small_model, tables
 
-from advisor.hardware.gpus import GpuTable, load_gpus
-from advisor.resources import models_folder
-from advisor.throughput.fit.benchmarks import Benchmarks
-from advisor.throughput.fit.cells import Cells, choose
-from advisor.throughput.fit.train import train
-from advisor.throughput.folder import load_tables
-from advisor.throughput.gpu_model import GpuModel
-
-WORKLOADS = ("resnet50", "bert-base-squad", "maskrcnn-r50-fpn", "gpt2-124m")
-
-
-@pytest.fixture(scope="session")
-def gpus() -> GpuTable:
-    """Return the GPU table."""
-    return load_gpus()
-
-
-@pytest.fixture(scope="session")
-def tables() -> Benchmarks:
-    """Return the tables that ship with the project."""
-    return load_tables(models_folder())
-
-
-@pytest.fixture(scope="session")
-def small(tables: Benchmarks) -> Benchmarks:
-    """Return four workloads on one GPU: enough to train and evaluate on, quickly."""
-    return tables.select(np.isin(tables.workload, WORKLOADS) & (tables.num_gpus == 1))
-
-
-@pytest.fixture(scope="session")
-def small_cells(small: Benchmarks, gpus: GpuTable) -> Cells:
-    """Return what the rules make of them."""
-    return choose(small, gpus)
-
-
-@pytest.fixture(scope="session")
-def small_model(small: Benchmarks, small_cells: Cells, gpus: GpuTable) -> GpuModel:
-    """Return the model trained on them."""
-    return train(small, small_cells, gpus)
+__all__ = ["gpus", "small", "small_cells", "small_model", "tables"]

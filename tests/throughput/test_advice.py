@@ -9,7 +9,7 @@ import pytest
 
 from advisor.hardware.machines import Machines, describe
 from advisor.market.offers import parse_machine
-from advisor.ranking import load_tables
+from advisor.ranking.rank import load_tables
 from advisor.throughput.advice import ENOUGH, OF_CPU, WORTH, Advice, advise
 from advisor.throughput.predict import predict
 from advisor.workloads.load import load_workload

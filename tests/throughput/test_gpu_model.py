@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advisor.base.resources import models_folder
 from advisor.hardware.gpus import load_gpus
-from advisor.resources import models_folder
 from advisor.throughput.features import UNKNOWN, GpuFeatures, WorkloadKey, batch_effect
 from advisor.throughput.gpu_store import load_gpu_model
 
@@ -234,7 +234,7 @@ def test_any_features_give_a_spread_above_that_of_known_cards(
 def test_predicting_imports_neither_pandas_nor_scikit_learn() -> None:
     """The ranking path stays light."""
     code = (
-        "import sys; from advisor.throughput import gpu_store, artefact, predict; "
+        "import sys; from advisor.throughput import gpu_store, artifact, predict; "
         "print(sorted({'pandas', 'sklearn', 'scipy'} & set(sys.modules)))"
     )
     done = subprocess.run(

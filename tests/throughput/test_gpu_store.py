@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from advisor.errors import UsageError
-from advisor.resources import models_folder
+from advisor.base.errors import UsageError
+from advisor.base.resources import models_folder
 from advisor.throughput.gpu_model import GpuModel
 from advisor.throughput.gpu_store import load_gpu_model, save_model
 

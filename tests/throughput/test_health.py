@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.base.resources import models_folder
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
 from advisor.hardware.machines import describe
 from advisor.market.offers import parse_offers
-from advisor.resources import models_folder
-from advisor.throughput.artefact import load_model
-from advisor.throughput.folder import DLPERF, FEWEST_MACHINES, load_dlperf_medians
+from advisor.throughput.artifact import load_model
 from advisor.throughput.health import (
     BROKEN_LOG_SD,
     EXPONENT,
@@ -29,6 +28,7 @@ from advisor.throughput.health import (
     health,
 )
 from advisor.throughput.predict import predict
+from advisor.training.folder import DLPERF, FEWEST_MACHINES, load_dlperf_medians
 from advisor.workloads.load import load_workload
 
 GPUS, CPUS, MODEL = load_gpus(), load_cpus(), load_model(models_folder())

@@ -7,9 +7,9 @@ import math
 
 import pytest
 
+from advisor.base.resources import models_folder
 from advisor.hardware.gpus import load_gpus
-from advisor.resources import models_folder
-from advisor.throughput.artefact import load_model
+from advisor.throughput.artifact import load_model
 from advisor.throughput.nearest import NAMED, nearest
 
 GPUS, MODEL = load_gpus(), load_model(models_folder()).gpu

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advisor.base.resources import models_folder
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
 from advisor.hardware.machines import describe
 from advisor.market.offers import parse_offers
-from advisor.resources import models_folder
-from advisor.throughput.artefact import load_model
+from advisor.throughput.artifact import load_model
 from advisor.throughput.predict import Throughput, predict
 from advisor.workloads.load import load_workload
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import AdvisorError
+from advisor.base.errors import AdvisorError
 from advisor.hardware.gpus import load_gpus
 from advisor.throughput.scaling import (
     CLASSES,

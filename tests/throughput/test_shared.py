@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.choice import Choice
 from advisor.cost.job import Job
 from advisor.market.filters import Filters
-from advisor.ranking import load_tables, rank
+from advisor.ranking.policy import Choice
+from advisor.ranking.rank import load_tables, rank
 from advisor.throughput.limits import LIMITS, join
 from advisor.throughput.own_runs import gpu_correlation
 from advisor.throughput.shared import limit_shares

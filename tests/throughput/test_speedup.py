@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
 from advisor.throughput.arithmetic import (

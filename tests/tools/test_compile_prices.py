@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from advisor.base.resources import models_folder
 from advisor.hardware.gpus import load_gpus
-from advisor.resources import models_folder
 
 TOOL = Path(__file__).parents[2] / "tools" / "compile_prices.py"
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.hf.families import KNOWN, net_by_formula
 from advisor.workloads.hf.multimodal import SEEING
 from advisor.workloads.hf.needs import look_at, needs

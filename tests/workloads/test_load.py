@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.load import Library, list_workloads, load_workload
 from advisor.workloads.override import override
 from advisor.workloads.parse import dump_workload, parse_workload

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.logs import Asked, LogReading, read_log
 from advisor.workloads.logs.reading import read_from
 from advisor.workloads.logs.text import HEAD_BYTES, TAIL_BYTES, numbered

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.inputs import Inputs
 from advisor.workloads.measure import Counted, count
 from advisor.workloads.operations import unknown

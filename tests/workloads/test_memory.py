@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.resources import models_folder
+from advisor.base.resources import models_folder
 from advisor.workloads.load import list_workloads, load_workload
 from advisor.workloads.memory import (
     GB_PER_GIB,

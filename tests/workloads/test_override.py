@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.load import load_workload
 from advisor.workloads.override import assigned, override
 from advisor.workloads.parse import SET_BY_USER, dump_workload, parse_workload

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.load import library_of, load_settings, project_files
 from advisor.workloads.settings import Settings
 from advisor.workloads.trust import belongs_to_user, refusal

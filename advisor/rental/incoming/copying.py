@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from advisor.errors import RemoteError, TooMuchError
+from advisor.base.errors import RemoteError, TooMuchError
 from advisor.rental.incoming.listing import Listing, ask_for
 from advisor.rental.incoming.names import USELESS
 from advisor.rental.incoming.place import Placing, Record, resolve_links, total_bytes
@@ -17,8 +17,8 @@ from advisor.rental.incoming.room import Room, free_bytes
 from advisor.rental.incoming.stage import PARTIAL, Stage, staged
 from advisor.rental.outgoing.decide import GB
 from advisor.rental.outgoing.told import printable, size_in_words
-from advisor.rental.ssh import Ssh
-from advisor.rental.sync import rsync
+from advisor.rental.remote.ssh import Ssh
+from advisor.rental.remote.sync import rsync
 
 MAX_RESULTS_GB = 50.0
 """Most that comes back unless the user allows more: a checkpoint of 3.5e9 parameters in

@@ -13,9 +13,9 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from advisor.errors import RemoteError, UnreachableError
+from advisor.base.errors import RemoteError, UnreachableError
 from advisor.rental.incoming.names import USELESS
-from advisor.rental.ssh import Ssh
+from advisor.rental.remote.ssh import Ssh
 
 _LONGEST_S = 300.0
 _SIZE = re.compile(r"[0-9]{1,18}")

@@ -159,7 +159,7 @@ def resolve_links(
 
     Raises
     ------
-    advisor.errors.TooMuchError
+    advisor.base.errors.TooMuchError
         if there is no room
     """
     left = []

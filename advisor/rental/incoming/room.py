@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from advisor.errors import TooMuchError
+from advisor.base.errors import TooMuchError
 
 LEFT_FREE_BYTES = 500 * 1000**2
 """What is left free, or half of what was free where that is less: whatever else the user

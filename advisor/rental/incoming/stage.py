@@ -25,7 +25,7 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock, Timeout
 
-from advisor.errors import RemoteError
+from advisor.base.errors import RemoteError
 from advisor.rental.incoming.names import INCOMING, safe_path
 
 PARTIAL = ".advisor-partial"

@@ -16,7 +16,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.outgoing.walk import HELD_BACK, Left
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.rental.outgoing.patterns import Pattern
 from advisor.rental.outgoing.tokens import SecretText
 from advisor.rental.outgoing.walk import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.rental.outgoing.patterns import Pattern, Patterns
 
 GIT_IGNORE = ".gitignore"

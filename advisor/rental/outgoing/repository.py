@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.rental.outgoing.ignored import (
     DEFAULTS,
     GIT_IGNORE,
@@ -22,7 +22,7 @@ from advisor.rental.outgoing.ignored import (
     default_patterns,
     read_patterns,
 )
-from advisor.rental.talk import last_line
+from advisor.rental.remote.channel import last_line
 
 REPOSITORY = ".git"
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.rental.incoming.names import INCOMING
 from advisor.rental.outgoing.ignored import OWN_IGNORE, NestedIgnores
 from advisor.rental.outgoing.patterns import Pattern

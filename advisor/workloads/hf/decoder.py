@@ -69,7 +69,7 @@ class Decoder:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if a size is missing or cannot be right
         """
         sizes = self.sizes(settings)
@@ -191,7 +191,7 @@ def even(settings: Settings, hidden: int, heads: int) -> int:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if they cannot
     """
     if hidden % heads:

@@ -54,7 +54,7 @@ class Encoder:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if a size is missing or cannot be right
         """
         hidden = settings.core(HIDDEN, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal, get_args
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.hf.decoders import DECODERS
 from advisor.workloads.hf.encoders import ENCODERS
 from advisor.workloads.hf.mixtures import MIXTURES
@@ -60,7 +60,7 @@ def net_by_formula(settings: Settings, task: Task | None = None) -> Net:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if a size is missing or cannot be right, or the task is not one of the family's
     """
     net = _net(settings, task)
@@ -105,7 +105,7 @@ def _check(settings: Settings, task: Task | None, *possible: Task) -> None:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if it does not
     """
     if task is not None and task not in possible:

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from advisor.errors import AdvisorError, UsageError
+from advisor.base.errors import AdvisorError, UsageError
 from advisor.workloads.hf.families import Task
 from advisor.workloads.hf.settings import (
     HEADS,
@@ -100,7 +100,7 @@ def knows(kind: str) -> bool:
 
     Raises
     ------
-    advisor.errors.AdvisorError
+    advisor.base.errors.AdvisorError
         if the library cannot be imported
     """
     try:
@@ -127,7 +127,7 @@ def build(settings: Settings, task: Task | None) -> Built:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if the library refuses the configuration, or has no class for the task
     """
     _check_sizes(_cleaned(settings.values), settings)
@@ -257,7 +257,7 @@ def _class(transformers: Any, settings: Settings, config: Any, task: Task | None
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if there is none for the task
     """
     from transformers.models.auto import modeling_auto  # noqa: PLC0415
@@ -308,7 +308,7 @@ def _active(model: Any, config: Any, untied: int, settings: Settings) -> int | N
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if a token goes to more experts than there are
     """
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
@@ -358,7 +358,7 @@ def _check_sizes(values: Mapping[str, Any], settings: Settings) -> None:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if one is no whole number above zero, or too large
     """
     for key, value in values.items():

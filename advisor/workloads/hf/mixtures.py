@@ -23,7 +23,7 @@ def sent_to(settings: Settings, number: int, usual: int | None) -> int:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if they are more than there are
     """
     sent = settings.size(_SENT, usual=usual)

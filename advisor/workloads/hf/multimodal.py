@@ -42,7 +42,7 @@ class Seeing:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if a part is missing, is of no family that is known, or a size cannot be right
         """
         part = settings.inside("text_config", self.text_kind)
@@ -88,7 +88,7 @@ class QwenVision:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if a part is missing, or a size of it cannot be right
         """
         # Old files have the sizes of the language model beside its parts.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.hf import library
 from advisor.workloads.hf.families import KNOWN, Task, net_by_formula, stated_task
 from advisor.workloads.hf.library import Built
@@ -76,7 +76,7 @@ def look_at(settings: Settings, task: Task | None) -> Known:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if nobody knows such a net, a size is missing or cannot be right, or the library
         refuses the configuration
     """
@@ -112,7 +112,7 @@ def needs(
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if tokens are missing or too many for the net, or it has no projections that
         adapters go to
     """
@@ -170,7 +170,7 @@ def _numbers(
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if they do not go with the net
     """
     if not net.text:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.hf.library import Built
 from advisor.workloads.hf.multimodal import ANY_IMAGE
 from advisor.workloads.hf.net import Layer, Net, Stack
@@ -30,7 +30,7 @@ def outline(settings: Settings, built: Built) -> Net:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if its configuration has no layers of one width, as a transformer's has
     """
     config = built.config

@@ -28,7 +28,7 @@ class T5:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if a size is missing or cannot be right
         """
         hidden = settings.core(("d_model",), None)
@@ -89,7 +89,7 @@ class Bart:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if a size is missing or cannot be right
         """
         hidden = settings.core(("d_model",), None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.load import read_text
 
 LARGEST = 10**7
@@ -32,7 +32,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if it is no whole JSON, no object, or has NaN or an infinity in it
     """
     try:
@@ -86,7 +86,7 @@ class Settings:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if it is missing or cannot be right
         """
         most = MOST_LAYERS if keys[0] in LAYERS else LARGEST
@@ -165,7 +165,7 @@ class Settings:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if it is missing or no object
         """
         value = self.values.get(key)
@@ -179,7 +179,7 @@ class Settings:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             always
         """
         message = f"{self.origin}: {self.place}{key}: {expected} is expected"

@@ -52,7 +52,7 @@ class Tower:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if a size is missing or cannot be right
         """
         hidden = settings.core(HIDDEN, 768)
@@ -160,7 +160,7 @@ class TextTower:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if a size is missing or cannot be right
         """
         hidden = settings.core(HIDDEN, self.hidden)
@@ -215,7 +215,7 @@ class Dual:
 
         Raises
         ------
-        advisor.errors.UsageError
+        advisor.base.errors.UsageError
             if a part is missing, or a size of it cannot be right
         """
         read = self.text.net(settings.inside("text_config", self.text_kind))

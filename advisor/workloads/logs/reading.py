@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.workloads.logs.counting import EvidenceError
 from advisor.workloads.logs.ends import failures
 from advisor.workloads.logs.found import Asked, Found, Stated
@@ -94,7 +94,7 @@ def read_log(path: Path, asked: Asked) -> LogReading:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if the evidence is missing or contradicts itself; the message names what is
         missing and how to give it
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from click import unstyle
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 
 HEAD_BYTES = 1 * 1024 * 1024
 """Read of the beginning, where a run says its batch."""
@@ -72,7 +72,7 @@ def read_lines(path: Path) -> list[Line]:
 
     Raises
     ------
-    advisor.errors.UsageError
+    advisor.base.errors.UsageError
         if there is none, or it is no text
     """
     try:

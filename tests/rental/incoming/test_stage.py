@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.errors import RemoteError
+from advisor.base.errors import RemoteError
 from advisor.rental.incoming.names import INCOMING
 from advisor.rental.incoming.place import Placing
 from advisor.rental.incoming.stage import Stage, staged

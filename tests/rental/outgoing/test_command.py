@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.rental.outgoing.command import check_command, check_words, stays_here
 from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
 from advisor.rental.outgoing.told import document, lines, too_large
 

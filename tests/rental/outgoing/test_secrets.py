@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.errors import UsageError
+from advisor.base.errors import UsageError
 from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
 from advisor.rental.outgoing.tokens import SecretText
 from advisor.rental.outgoing.told import document, lines

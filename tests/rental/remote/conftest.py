@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from advisor.clock import Clock
+from advisor.base.clock import Clock
 from advisor.market.lifecycle import Endpoint
-from advisor.rental.ssh import Ssh, ensure_key
+from advisor.rental.remote.ssh import Ssh, ensure_key
 from advisor.simulator.containers import Container
 from advisor.simulator.local import LocalContainers
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from advisor.errors import RemoteError, TooMuchError
+from advisor.base.errors import RemoteError, TooMuchError
 from advisor.rental.incoming.copying import Incoming
 from advisor.rental.incoming.names import INCOMING
 from advisor.rental.outgoing.decide import Asked, Private, decide
-from advisor.rental.ssh import Ssh
-from advisor.rental.sync import push
+from advisor.rental.remote.ssh import Ssh
+from advisor.rental.remote.sync import push
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from advisor.rental import sync
-from advisor.rental.interrupts import check, deferred, shielded
+from advisor.base.interrupts import check, deferred, shielded
+from advisor.rental.remote import sync
 
 
 def children() -> set[str]:

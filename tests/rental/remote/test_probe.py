@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from advisor.rental.probe import Probed, probe, symptom_of_end
-from advisor.rental.remote_job import RemoteJob
+from advisor.rental.remote.job import RemoteJob
+from advisor.rental.remote.probe import Probed, probe, symptom_of_end
 from advisor.software.misfit import Symptom
 
 TORCH = """\

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from advisor.clock import Clock
-from advisor.errors import RemoteError, UnreachableError, UsageError
+from advisor.base.clock import Clock
+from advisor.base.errors import RemoteError, UnreachableError, UsageError
 from advisor.market.lifecycle import Endpoint
-from advisor.rental.ssh import Ssh, ensure_key
+from advisor.rental.remote.ssh import Ssh, ensure_key
 
 CLOSED = Endpoint("127.0.0.1", 1)
 
@@ -170,7 +170,7 @@ def test_a_machine_that_talks_without_end_is_left(machine: Any) -> None:
 def test_the_key_is_made_once(tmp_path: Path) -> None:
     """Eight launchers at once get one key, whose file nobody else may read."""
     script = (
-        "import sys, pathlib; from advisor.rental.ssh import ensure_key;"
+        "import sys, pathlib; from advisor.rental.remote.ssh import ensure_key;"
         "print(ensure_key(pathlib.Path(sys.argv[1]))[1])"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "new")]

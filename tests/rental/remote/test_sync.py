@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from advisor.clock import Clock
-from advisor.errors import RemoteError, UsageError
+from advisor.base.clock import Clock
+from advisor.base.errors import RemoteError, UsageError
 from advisor.market.lifecycle import Endpoint
 from advisor.rental.incoming.copying import Incoming
 from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
-from advisor.rental.ssh import Ssh
-from advisor.rental.sync import prepare, push
+from advisor.rental.remote.ssh import Ssh
+from advisor.rental.remote.sync import prepare, push
 
 Fake = Callable[[str, str], None]
 Soon = Callable[[Callable[[], bool]], bool]

@@ -9,11 +9,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from advisor.base.resources import STORE, fixtures_folder
 from advisor.market.offers import parse_offers
 from advisor.market.sample import SampleMarket
 from advisor.market.snapshot import load_snapshot
 from advisor.rental.jobs import JobRecord, job_folder, save_job
-from advisor.resources import STORE, fixtures_folder
 from advisor.store.database import MIGRATIONS, open_store
 from advisor.store.history import keep
 from advisor.store.hosts import HostRule, set_rule

@@ -1,0 +1,334 @@
+"""How fast a training runs on a machine that no market offers.
+
+The machine is described as one offer without a price and goes the way that every
+offer goes (`advisor.ranking.rank`), so that both predictions are one.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from pathlib import Path
+from typing import cast
+
+from advisor.base.errors import AdvisorError, NothingFitsError, UsageError
+from advisor.base.resources import chosen_models_folder, data_folder
+from advisor.cost.job import Job
+from advisor.hardware.cpus import CpuTable
+from advisor.hardware.gpus import Gpu
+from advisor.hardware.names import gpu_key, mig_profile
+from advisor.market.offers import MIB_PER_GIB, MOST_GPUS, parse_machine
+from advisor.market.types import Record
+from advisor.ranking.rank import Ranking, Tables, advice_of, load_tables, rank_offers
+from advisor.software.known import images_of
+from advisor.store.runs import recorded_runs
+from advisor.throughput.advice import Advice
+from advisor.throughput.nearest import nearest
+from advisor.throughput.own_runs import OwnRun
+from advisor.workloads.fitting import what_would_fit
+from advisor.workloads.load import library_of
+from advisor.workloads.memory import GB_PER_GIB, USABLE_SHARE, memory_gb
+from advisor.workloads.override import override
+from advisor.workloads.profile import Workload
+
+_THREADS = (0.01, 100_000.0)
+_CLOCK_GHZ = (0.1, 20.0)
+"""Outside these a number is a slip, such as a clock in MHz."""
+
+_MARGIN = (0.0, 0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class RestsOn:
+    """Measurements behind a prediction.
+
+    Attributes
+    ----------
+    level : what sets the level of the workload, see `GpuModel.level_of`
+    series : the sets of measurements that set it
+    workload_measurements : of this workload, on any GPU
+    gpu_measurements : of this GPU, with any workload
+    nearest : GPUs that are most like this one, the nearest first, of those that ran
+        this workload (of all, where it was not measured)
+    """
+
+    level: str
+    series: tuple[str, ...]
+    workload_measurements: int
+    gpu_measurements: int
+    nearest: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """How fast a training runs on one machine.
+
+    Attributes
+    ----------
+    workload : the profile, with the user's own figures
+    gpu : canonical name
+    num_gpus : GPUs
+    cpu : name as it was given, or that of the table it stands for; None where it was not
+    threads : hardware threads, None where they are unknown
+    samples_per_s, low, high : of all GPUs together, and the 90 % interval of it
+    limits : name of a limit -> samples/s if it alone held, infinite where there is none
+    bound_by : name of the least limit
+    micro_batch : samples that a GPU holds at once
+    memory_gb, memory_margin_gb : peak memory of one GPU, and what is left of what a
+        training can fill, 10^9 bytes
+    accumulation_steps : micro-batches an optimizer step
+    epoch_hours : time per epoch, h
+    flags : what to know beside the figures, such as ``"cpu_unknown"``
+    rests_on : measurements behind it
+    advice : what holds the machine back, and what would lift it
+    ranking : all of the above and more, as of a market with this one offer
+    """
+
+    workload: Workload
+    gpu: str
+    num_gpus: int
+    cpu: str | None
+    threads: float | None
+    samples_per_s: float
+    low: float
+    high: float
+    limits: Mapping[str, float]
+    bound_by: str
+    micro_batch: int
+    memory_gb: float
+    memory_margin_gb: float
+    accumulation_steps: int
+    epoch_hours: float
+    flags: tuple[str, ...]
+    rests_on: RestsOn
+    advice: Advice
+    ranking: Ranking = field(repr=False, compare=False)
+
+
+def predict(
+    workload: str | Workload,
+    gpu: str,
+    num_gpus: int = 1,
+    *,
+    cpu: str | None = None,
+    threads: float | None = None,
+    cpu_ghz: float | None = None,
+    figures: Mapping[str, object] | None = None,
+    fit_batch: bool = False,
+    memory_margin: float = 0.0,
+    runs: Sequence[OwnRun] | None = None,
+    tables: Tables | None = None,
+) -> Prediction:
+    """Predict how fast a training runs on a machine.
+
+    What is not told of the machine is taken as usual, widens the interval and is
+    flagged.
+
+    Parameters
+    ----------
+    workload : name of a profile (of the project, the user, or built in), path of one, or
+        a profile
+    gpu : any spelling of one GPU; a memory in it that the card is not sold with counts
+    num_gpus : GPUs, 1 to 1,024
+    cpu : name of the CPU, or enough of it ("7980X"). One that is in no table counts as
+        its name's family does
+    threads : hardware threads of the whole machine; None: all those of `cpu`
+    cpu_ghz : clock, GHz; it counts only where the name of `cpu` tells nothing
+    figures : figures of the profile to replace, see `workloads.override`
+    fit_batch : each GPU takes the largest batch that it holds with nine chances in ten,
+        not the profile's
+    memory_margin : share of a GPU's memory that is to be left free, 0 to 0.9
+    runs : of the workload that the user made and measured; None: those that ``advisor
+        record`` and ``run`` have kept, as every command takes them
+    tables : hardware tables and model, for many calls; None: those that ship, or the
+        user's own model (`advisor model use`)
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        if there is no such workload, figure, GPU or CPU, or a number cannot be right
+    advisor.base.errors.NothingFitsError
+        if the GPUs cannot hold one sample of the workload
+    """
+    data = data_folder(os.environ)
+    if tables is None:
+        tables = load_tables(chosen_models_folder(data))
+    if isinstance(workload, str):
+        workload = library_of(data, Path.cwd()).load(workload)
+    profile = override(workload, figures or {})
+    check_machine(num_gpus, threads, cpu_ghz)
+    _check_range("memory_margin", memory_margin, _MARGIN)
+    meant = tables.gpus.find(gpu)
+    cpu = meant_cpu(tables.cpus, cpu, threads, cpu_ghz)
+    record: Record = {
+        **_card(meant, gpu),
+        "num_gpus": num_gpus,
+        "gpu_frac": 1.0,
+        "cpu_name": cpu,
+        "cpu_cores_effective": threads,
+        "cpu_ghz": cpu_ghz,
+    }
+    job = Job(
+        profile,
+        profile.epochs,
+        profile.disk_gb,
+        fit_batch=fit_batch,
+        memory_margin=memory_margin,
+        runs=_recorded(data, profile.name) if runs is None else tuple(runs),
+        images=images_of("", profile),
+    )
+    ranking = rank_offers(parse_machine(record), job, tables)
+    if not ranking.throughput.fits[0]:
+        raise NothingFitsError(_too_small(profile, ranking))
+    return _prediction(ranking, _rests_on(profile, meant, tables))
+
+
+def _recorded(data: Path, workload: str) -> tuple[OwnRun, ...]:
+    """Return the user's runs of a workload; warn where their file cannot be read."""
+    try:
+        return recorded_runs(data, workload)
+    except AdvisorError as error:
+        warnings.warn(f"{error}; no recorded run counts meanwhile", stacklevel=3)
+        return ()
+
+
+def _card(meant: Gpu, query: str) -> Record:
+    """Return what a market would say of a card, with the memory or slice in its name."""
+    told_gb, profile = gpu_key(query).memory_gb, mig_profile(query)
+    if profile is not None:
+        part = f"MIG {profile.slices:.0f}g.{profile.memory_gb:.0f}gb"
+        memory_gb = profile.memory_gb
+        return {"gpu_name": f"{meant.name} {part}", "gpu_ram": MIB_PER_GIB * memory_gb}
+    memory_gb = meant.memory_gb if math.isnan(told_gb) else told_gb
+    return {"gpu_name": meant.name, "gpu_ram": MIB_PER_GIB * memory_gb}
+
+
+def meant_cpu(
+    cpus: CpuTable,
+    name: str | None,
+    threads: float | None = None,
+    cpu_ghz: float | None = None,
+) -> str | None:
+    """Return the name of the CPU that a user means, as a host would report it.
+
+    Parameters
+    ----------
+    cpus : the known CPUs
+    name : as the user writes it, None: not at all
+    threads, cpu_ghz : which describe a CPU whose name says nothing, None: they do not
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        if it names nothing, and nothing describes it
+    """
+    if name is None or cpus.resolve(name) is not None:
+        return name
+    try:
+        return cpus.find(name).name
+    except UsageError as error:
+        if (threads, cpu_ghz) != (None, None):
+            return name
+        message = f"{error}; or describe it with --cores and --clock"
+        raise UsageError(message) from None
+
+
+def check_machine(
+    num_gpus: object, threads: object = None, cpu_ghz: object = None
+) -> None:
+    """Refuse what no machine has.
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        if a number cannot be right
+    """
+    _check_count(num_gpus)
+    _check_range("threads", threads, _THREADS)
+    _check_range("cpu_ghz", cpu_ghz, _CLOCK_GHZ)
+
+
+def _check_count(num_gpus: object) -> None:
+    """Refuse a number of GPUs that no machine has."""
+    whole = isinstance(num_gpus, Integral) and not isinstance(num_gpus, bool)
+    if not (whole and 1 <= cast("int", num_gpus) <= MOST_GPUS):
+        message = f"num_gpus: a whole number of 1 to {MOST_GPUS:,} is expected"
+        raise UsageError(f"{message}, not {num_gpus!r}")
+
+
+def _check_range(name: str, value: object, bounds: tuple[float, float]) -> None:
+    """Refuse a figure that no machine has."""
+    if value is None:
+        return
+    least, most = bounds
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (number and least <= cast("float", value) <= most):  # a NaN is neither
+        message = f"{name}: a number from {least:g} to {most:,g} is expected"
+        raise UsageError(f"{message}, not {value!r}")
+
+
+def _too_small(workload: Workload, ranking: Ranking) -> str:
+    has = float(ranking.machines.gpu_memory_gb[0])
+    number = int(ranking.offers.num_gpus[0])
+    needs = float(memory_gb(workload, 1, number)) / GB_PER_GIB
+    usable = has * USABLE_SHARE * (1.0 - ranking.job.memory_margin)
+    hints = what_would_fit(workload, has * GB_PER_GIB, number)
+    return (
+        f"{workload.name} does not fit: one sample needs {needs:.1f} GB of GPU memory, "
+        f"{ranking.offers.gpu_name[0]} has {has:.4g}, of which a training can fill "
+        f"{usable:.1f}; what would fit: "
+        f"{', or '.join(hints) or 'nothing that this project knows'}"
+    )
+
+
+def _prediction(ranking: Ranking, rests_on: RestsOn) -> Prediction:
+    """Read the one machine of a ranking."""
+    offers, throughput = ranking.offers, ranking.throughput
+    unknown_threads = bool(ranking.flags["cores_unknown"][0])
+    software = ranking.software
+    # About prices, and what a host tells of itself, of which there is none.
+    of_market = {*ranking.bill.flags, *software.flags, "price_contradictory"}
+    return Prediction(
+        workload=ranking.job.workload,
+        gpu=offers.gpu_name[0],
+        num_gpus=int(offers.num_gpus[0]),
+        cpu=offers.cpu_name[0] or None,
+        threads=None if unknown_threads else float(ranking.machines.threads[0]),
+        samples_per_s=float(throughput.samples_per_s[0]),
+        low=float(throughput.low[0]),
+        high=float(throughput.high[0]),
+        limits={name: float(rate[0]) for name, rate in throughput.limits.items()},
+        bound_by=throughput.bound_by[0],
+        micro_batch=int(throughput.micro_batch[0]),
+        memory_gb=float(throughput.memory_gb[0]),
+        memory_margin_gb=float(throughput.memory_margin_gb[0]),
+        accumulation_steps=int(throughput.accumulation_steps[0]),
+        epoch_hours=float(ranking.bill.epoch_hours[0]),
+        flags=tuple(
+            name
+            for name, holds in {**ranking.flags, **software.reasons}.items()
+            if holds[0] and name not in of_market
+        ),
+        rests_on=rests_on,
+        advice=advice_of(ranking, 0),
+        ranking=ranking,
+    )
+
+
+def _rests_on(workload: Workload, gpu: Gpu, tables: Tables) -> RestsOn:
+    """Count the measurements behind a prediction, and name the nearest GPUs."""
+    model = tables.model.gpu
+    names = model.workload_gpus.get(workload.reference.benchmark) or list(model.gpu_rows)
+    measured = [tables.gpus[name] for name in names if name in tables.gpus]
+    of_workload = tables.model.rests_on(workload)
+    return RestsOn(
+        level=of_workload["level"],
+        series=tuple(of_workload["series"]),
+        workload_measurements=of_workload["workload_measurements"],
+        gpu_measurements=model.gpu_rows.get(gpu.name, 0),
+        nearest=nearest(gpu, measured, workload.precision, model.centre, model.scale),
+    )

@@ -1,0 +1,300 @@
+"""Which of the costed offers are in question, and in what order.
+
+A deadline and a budget leave offers out; offers that share GPUs are one choice; an offer
+that another beats on both cost and time is no choice where the Pareto front is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.errors import AdvisorError, NothingFitsError, OverBudgetError
+from advisor.cost.bill import Bill
+from advisor.cost.job import Job
+from advisor.market.offers import Offers
+from advisor.market.values import UNKNOWN_ID
+
+SortKey = Literal["epoch-cost", "balanced", "epoch-time", "price"]
+"""What the order goes by.
+
+``balanced`` cost per epoch, and what waiting for the job is worth
+(`Assumptions.waiting_usd_per_h`), ``epoch-cost`` cost alone, ``epoch-time`` hours of
+training per epoch, ``price`` dollars per hour.
+"""
+
+SORT_KEYS: tuple[SortKey, ...] = get_args(SortKey)
+
+COST_KEYS: frozenset[SortKey] = frozenset({"balanced", "epoch-cost"})
+"""Those by which the cost of the job decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How the user chooses among offers.
+
+    Attributes
+    ----------
+    sort : see `SortKey`
+    risk_averse : order by this quantile of the cost (0 to 1); None: by its expectation
+    deadline_h : hours from rent to the last checkpoint at home that are allowed
+    budget_usd : dollars that the whole job may cost
+    max_epoch_usd : dollars that an epoch may cost
+    max_usd_per_hour : highest price while it runs, $/h; `Filters` has it for rentals on
+        demand, whose price the market knows
+    pareto : leave out what another offer beats on both cost and time
+    """
+
+    sort: SortKey = "epoch-cost"
+    risk_averse: float | None = None
+    deadline_h: float | None = None
+    budget_usd: float | None = None
+    max_epoch_usd: float | None = None
+    max_usd_per_hour: float | None = None
+    pareto: bool = False
+
+    @property
+    def limits_the_job(self) -> bool:
+        """Whether the job's cost or time has a limit."""
+        limits = (self.deadline_h, self.budget_usd, self.max_epoch_usd)
+        return limits != (None, None, None)
+
+
+def judged_cost(cost: Bill, choice: Choice) -> FloatArray:
+    """Return the cost per epoch that offers are judged by, shape (N,)."""
+    q = choice.risk_averse
+    usd = cost.epoch_usd if q is None else cost.quantile(q)
+    return usd + cost.epoch_waiting_usd if choice.sort == "balanced" else usd
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What decides among N offers; all arrays have shape (N,).
+
+    Attributes
+    ----------
+    usable : which of them run the job at all
+    doubtful : whether the job may well fail to run on them
+    judged_usd : cost per epoch that they are judged by
+    usd_per_hour, epoch_hours, epoch_usd, job_hours, job_usd : see `Bill`
+    """
+
+    usable: BoolArray
+    doubtful: BoolArray
+    judged_usd: FloatArray
+    usd_per_hour: FloatArray
+    epoch_hours: FloatArray
+    epoch_usd: FloatArray
+    job_hours: FloatArray
+    job_usd: FloatArray
+
+    @classmethod
+    def of(cls, bill: Bill, usable: BoolArray, choice: Choice) -> Self:
+        """Take of a bill what decides."""
+        return cls(
+            usable=usable,
+            doubtful=bill.flags["start_doubtful"],
+            judged_usd=judged_cost(bill, choice),
+            usd_per_hour=bill.usd_per_hour,
+            epoch_hours=bill.epoch_hours,
+            epoch_usd=bill.epoch_usd,
+            job_hours=bill.job_hours,
+            job_usd=bill.job_usd,
+        )
+
+
+def chosen(
+    offers: Offers, places: IntArray, cost: Costs, choice: Choice
+) -> tuple[IntArray, dict[int, tuple[int, ...]], Counter[str]]:
+    """Return the order, what shares GPUs with whom, and how many are left out for what.
+
+    Parameters
+    ----------
+    offers : all offers
+    places : positions of those that are in question, shape (N,)
+    cost : what decides among these N
+    choice : how the user chooses
+
+    Returns
+    -------
+    order : positions in `offers`, the best first
+    alternatives : position -> positions of worse offers that share its GPUs
+    excluded : reason -> count
+    """
+    within, excluded = within_limits(cost, choice)
+    order = sorted_offers(offers.offer_id[places], cost, choice, within)
+    if choice.pareto:  # offers that share GPUs may each be worth their price
+        choices = places[pareto_front(order, cost.job_usd, cost.job_hours)]
+        excluded["beaten_on_both"] = len(order) - len(choices)
+        return choices, {}, +excluded
+    choices, alternatives = one_a_machine(places[order], offers)
+    excluded["shares_gpus"] = len(order) - len(choices)
+    return choices, alternatives, +excluded
+
+
+def within_limits(cost: Costs, choice: Choice) -> tuple[BoolArray, Counter[str]]:
+    """Return which usable offers meet the limits, and how many do not meet which."""
+    within, counts = cost.usable.copy(), Counter[str]()
+    for reason, values, most in (
+        ("price", cost.usd_per_hour, choice.max_usd_per_hour),
+        ("misses_deadline", cost.job_hours, choice.deadline_h),
+        ("over_budget", cost.job_usd, choice.budget_usd),
+        ("epoch_too_dear", cost.epoch_usd, choice.max_epoch_usd),
+    ):
+        if most is not None:
+            out = within & ~(values <= most)
+            counts[reason] = int(out.sum())
+            within &= ~out
+    return within, +counts
+
+
+def sorted_offers(
+    offer_id: IntArray, cost: Costs, choice: Choice, within: BoolArray
+) -> IntArray:
+    """Return the positions of the offers within the limits, the best first.
+
+    What may well fail to run comes last, unless the order is by price: nobody rents a
+    machine first on which one start in five fails, however cheap a try is. Ties go to
+    the cheaper epoch, the shorter one, the lower price and at last the lower offer id.
+    """
+    keys: list[npt.NDArray[Any]]
+    keys = [offer_id, cost.usd_per_hour, cost.epoch_hours, cost.judged_usd]
+    if choice.sort not in COST_KEYS:
+        by = {"epoch-time": cost.epoch_hours, "price": cost.usd_per_hour}
+        keys.append(by[choice.sort])
+    if choice.sort != "price":
+        keys.append(cost.doubtful)
+    (places,) = np.nonzero(within)
+    order: IntArray = places[np.lexsort([key[places] for key in keys])]
+    return order
+
+
+def one_a_machine(
+    order: IntArray, offers: Offers
+) -> tuple[IntArray, dict[int, tuple[int, ...]]]:
+    """Return the order with the best of the offers that share a GPU, and the others.
+
+    Parameters
+    ----------
+    order : positions, the best first
+    offers : what they point to
+
+    Returns
+    -------
+    order : without the offers that share a GPU with a better one
+    alternatives : position in `offers` -> positions of those, in their order
+    """
+    machine_id = offers.machine_id[order]
+    _, place, count = np.unique(machine_id, return_inverse=True, return_counts=True)
+    several = (count[place] > 1) & (machine_id != UNKNOWN_ID)
+    kept = np.ones(len(order), dtype=bool)
+    found: dict[int, list[int]] = {}
+    holders: dict[int, dict[int, int]] = {}
+    (ranks,) = np.nonzero(several)  # who has a machine alone shares with nobody
+    these = (ranks.tolist(), order[ranks].tolist(), machine_id[ranks].tolist())
+    for rank, at, machine in zip(*these, strict=True):
+        gpus, holder = offers.gpu_ids[at], holders.get(machine)
+        if holder is None:
+            holders[machine] = dict.fromkeys(gpus, at)
+            continue
+        better = [holder[gpu] for gpu in gpus if gpu in holder]
+        if better:
+            kept[rank] = False
+            found.setdefault(better[0], []).append(at)
+        else:
+            holder.update(dict.fromkeys(gpus, at))
+    return order[kept], {at: tuple(others) for at, others in found.items()}
+
+
+def pareto_front(order: IntArray, usd: FloatArray, hours: FloatArray) -> IntArray:
+    """Return the positions of `order` that no other beats on both cost and time.
+
+    Of offers that are equal in both the first stays.
+    """
+    cheapest_first = order[np.lexsort((hours[order], usd[order]))]
+    taken = hours[cheapest_first]
+    fastest_before = np.fmin.accumulate(np.append(np.inf, taken[:-1]))
+    front = np.zeros(len(usd), dtype=bool)
+    front[cheapest_first[taken < fastest_before[: len(taken)]]] = True
+    return order[front[order]]
+
+
+def nearest_misses(cost: Costs, choice: Choice) -> IntArray:
+    """Return the positions of the offers that `refusal` may name, in their order."""
+    (able,) = np.nonzero(cost.usable)
+    in_time = able[cost.job_hours[able] <= _allowed_h(choice)]
+    looked_at = (
+        (able, cost.job_hours),
+        (able, cost.job_usd),
+        (in_time, cost.job_usd),
+        (in_time, cost.epoch_usd),
+    )
+    nearest = [_least(values, places) for places, values in looked_at if len(places)]
+    return np.unique(np.array(nearest, dtype=np.int64))
+
+
+def refusal(offers: Offers, cost: Costs, job: Job, choice: Choice) -> AdvisorError:
+    """Return the error of limits that leave nothing: the nearest miss, and a way out.
+
+    One offer at least must be usable.
+    """
+    (able,) = np.nonzero(cost.usable)
+    fastest = _least(cost.job_hours, able)
+    deadline = choice.deadline_h
+    if deadline is not None and not cost.job_hours[fastest] <= deadline:
+        share = deadline / float(cost.job_hours[fastest])
+        return NothingFitsError(
+            f"no offer meets the deadline of {deadline:.3g} h; the nearest is "
+            f"{_named(offers, cost, fastest)}: allow {cost.job_hours[fastest]:.3g} h"
+            f"{_fewer(job, share)}"
+        )
+    in_time = able[cost.job_hours[able] <= _allowed_h(choice)]
+    cheapest_epoch = _least(cost.epoch_usd, in_time)
+    most, least = choice.max_epoch_usd, float(cost.epoch_usd[cheapest_epoch])
+    if most is not None and not least <= most:
+        return OverBudgetError(
+            f"no offer does an epoch for ${most:.4g}; the cheapest is "
+            f"{_named(offers, cost, cheapest_epoch)}: allow ${least:.4g} an epoch"
+        )
+    if choice.budget_usd is None:
+        message = "no offer meets all limits at once: loosen one of them"
+        return NothingFitsError(message)
+    budget = choice.budget_usd
+    nearest = _least(cost.job_usd, in_time)
+    cheapest = _least(cost.job_usd, able)
+    in_words = "" if deadline is None else " that meets the deadline"
+    slower = ""
+    if cheapest != nearest:
+        slower = f"; without the deadline {_named(offers, cost, cheapest)}"
+    return OverBudgetError(
+        f"no offer meets the budget of ${budget:,.2f}; the cheapest{in_words} is "
+        f"{_named(offers, cost, nearest)}: allow ${cost.job_usd[nearest]:,.2f}"
+        f"{_fewer(job, budget / float(cost.job_usd[nearest]))}{slower}"
+    )
+
+
+def _allowed_h(choice: Choice) -> float:
+    return math.inf if choice.deadline_h is None else choice.deadline_h
+
+
+def _least(values: FloatArray, places: IntArray) -> int:
+    """Return the one of `places` with the least value, the first of equal ones."""
+    return int(places[np.argmin(values[places])])
+
+
+def _named(offers: Offers, cost: Costs, at: int) -> str:
+    gpus = f"{offers.num_gpus[at]:.0f} x {offers.gpu_name[at] or 'unknown'}"
+    figures = f"${cost.job_usd[at]:,.2f} and {cost.job_hours[at]:.3g} h"
+    return f"offer {offers.offer_id[at]} ({gpus}) with {figures}"
+
+
+def _fewer(job: Job, share: float) -> str:
+    """Return how many epochs about fit, if any do."""
+    epochs = math.floor(job.epochs * share)
+    return f" or train {epochs} of {job.epochs} epochs" if epochs >= 1 else ""

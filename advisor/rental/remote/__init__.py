@@ -1,0 +1,1 @@
+"""The machine at the other end of ssh: connection, rsync, job, watchdog."""

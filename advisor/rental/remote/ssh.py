@@ -1,0 +1,299 @@
+"""The way to a rented machine: the system's own ``ssh``, and a key pair of ours.
+
+Nothing of the user's set-up of ssh is used (no agent, no configuration file), and every
+rental has known hosts of its own: the first key that a machine shows is the one that it
+must show from then on.
+
+A script goes to the machine on the connection itself, so that no list of processes shows
+it, and only once the machine has said that it listens: a connection that fails before
+has run nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from advisor.base.clock import Clock
+from advisor.base.errors import RemoteError, UnreachableError, UsageError
+from advisor.market.lifecycle import Endpoint
+from advisor.rental.remote.channel import CONNECTION_LOST, Talk, last_line
+
+_CONNECT_TIMEOUT_S = 15
+_ALIVE_EVERY_S = 15
+_ALIVE_MISSED = 3  # so that a dead connection is noticed after 45 s
+_ANSWER_TIMEOUT_S = 40.0
+_MOST_BYTES = 1 << 26  # of a script's output; what says more is broken, or hostile
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a script on the machine ended.
+
+    Attributes
+    ----------
+    code : exit code
+    stdout : what it printed
+    stderr : what it printed there, the end of it if that is much
+    """
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def reason(self) -> str:
+        """The last line of what it complained of, for people."""
+        return last_line(self.stderr)
+
+
+class Ssh:
+    """A machine that is reached over ssh.
+
+    Parameters
+    ----------
+    endpoints : where its server may answer, the best first
+    key_file : private key
+    known_hosts : file of host keys, of this rental alone; made where it is missing
+    clock : time, for deadlines and for those who wait between two tries
+    user : login name
+
+    Attributes
+    ----------
+    heard_at : when the machine was connected last, by the clock's `monotonic`
+    known_hosts : as it was given; no other rental has it
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        key_file: Path,
+        known_hosts: Path,
+        clock: Clock,
+        user: str = "root",
+    ) -> None:
+        if any(not at.host or at.host.startswith("-") for at in endpoints):
+            message = "the market's address of the machine is none"
+            raise RemoteError(message)
+        self.clock = clock
+        self.user = user
+        self.heard_at = clock.monotonic()
+        self._endpoints = list(endpoints)
+        self._key_file = key_file
+        self.known_hosts = known_hosts
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the machine answered last, or will be tried first.
+
+        Raises
+        ------
+        UnreachableError
+            if the market does not say where that is
+        """
+        if not self._endpoints:
+            message = "the market does not say where the machine's ssh answers"
+            raise UnreachableError(message)
+        return self._endpoints[0]
+
+    def command(self, at: Endpoint) -> list[str]:
+        """Return ssh's command line for an endpoint, up to the address.
+
+        Raises
+        ------
+        UsageError
+            if there is no ssh on this machine
+        """
+        self.known_hosts.parent.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "BatchMode": "yes",
+            "PreferredAuthentications": "publickey",
+            "StrictHostKeyChecking": "accept-new",
+            "UserKnownHostsFile": _quoted(self.known_hosts),
+            "GlobalKnownHostsFile": "/dev/null",
+            "UpdateHostKeys": "no",
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+            "IdentityFile": _quoted(self._key_file),
+            "ConnectTimeout": str(_CONNECT_TIMEOUT_S),
+            "ServerAliveInterval": str(_ALIVE_EVERY_S),
+            "ServerAliveCountMax": str(_ALIVE_MISSED),
+            "LogLevel": "ERROR",
+        }
+        words = [f"-o{name}={value}" for name, value in settings.items()]
+        program = find_program("ssh", "openssh-client")
+        return [program, "-F", "/dev/null", "-T", *words, "-p", str(at.port)]
+
+    def answers(self) -> bool:
+        """Tell whether a command can be run there now.
+
+        Raises
+        ------
+        UsageError
+            if there is no ssh on this machine
+        """
+        try:
+            return self.run("true", _ANSWER_TIMEOUT_S).code == 0
+        except UnreachableError:
+            return False
+
+    def run(self, script: str, timeout_s: float = 60.0) -> Completed:
+        """Run a POSIX shell script on the machine, to its end.
+
+        It is run whole or not at all, but where the connection breaks it may have run:
+        a script must be one that may run twice. A script's 255 is told as 254.
+
+        Raises
+        ------
+        UnreachableError
+            if no address lets us in, the connection breaks, or time is up
+        RemoteError
+            if it prints without end
+        """
+        printed = bytearray()
+        with closing(self._talks(script, timeout_s)) as talks:
+            while len(printed) <= _MOST_BYTES:
+                try:
+                    printed += next(talks)
+                except StopIteration as end:
+                    code, stderr = end.value
+                    return Completed(code, bytes(printed), stderr)
+        message = "the machine answers without end: replace it"
+        raise RemoteError(message)
+
+    def ask(self, script: str, what: str, timeout_s: float = 60.0) -> str:
+        """Return what a script prints.
+
+        Parameters
+        ----------
+        what : what is attempted, for the message of an error
+
+        Raises
+        ------
+        RemoteError
+            if the script fails
+        UnreachableError
+            if no address lets us in, the connection breaks, or time is up
+        """
+        done = self.run(script, timeout_s)
+        if done.code != 0:
+            message = f"{what} failed on the machine: {done.reason or done.code}"
+            raise RemoteError(message)
+        return done.stdout.decode(errors="replace")
+
+    def stream(self, script: str) -> Iterator[bytes]:
+        """Run a script and yield what it prints, as it comes; ``b""`` once a second.
+
+        Raises
+        ------
+        RemoteError
+            if the script fails
+        UnreachableError
+            if no address lets us in or the connection breaks
+        """
+        code, stderr = yield from self._talks(script, None)
+        if code != 0:
+            message = f"the machine does not go on: {last_line(stderr) or code}"
+            raise RemoteError(message)
+
+    def _talks(
+        self, script: str, timeout_s: float | None
+    ) -> Generator[bytes, None, tuple[int, bytes]]:
+        """Run a script where we are let in first; yield what it prints.
+
+        Returns
+        -------
+        exit code, and what was said on standard error
+        """
+        refusals = []
+        for _ in range(max(len(self._endpoints), 1)):
+            at = self.endpoint
+            words = [*self.command(at), "--", f"{self.user}@{at.host}"]
+            talk = Talk(words, script, self.clock)
+            pieces = talk.hold(timeout_s)
+            with closing(pieces):
+                for piece in pieces:
+                    if talk.begun:
+                        self.heard_at = self.clock.monotonic()
+                    yield piece
+            if talk.code != CONNECTION_LOST:
+                return talk.code, talk.stderr
+            reason = last_line(talk.stderr) or "the connection broke"
+            refusals.append(f"{at.host} port {at.port}: {reason}")
+            if talk.begun:
+                break
+            # Tried last from now on; set at once, since other threads use it too.
+            self._endpoints = [*(e for e in self._endpoints if e != at), at]
+        message = f"no ssh to {'; '.join(refusals)}"
+        raise UnreachableError(message)
+
+
+def ensure_key(folder: Path) -> tuple[Path, str]:
+    """Return advisor's own key pair in `folder`, made where it is missing.
+
+    Safe with several processes at once.
+
+    Returns
+    -------
+    file of the private key (mode 0600), and the public key in one line
+
+    Raises
+    ------
+    UsageError
+        if there is no ssh on this machine or the file is no key
+    """
+    find_program("ssh", "openssh-client")
+    keygen = find_program("ssh-keygen", "openssh-client")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "id_ed25519"
+    with FileLock(folder / "id_ed25519.lock"):
+        if not path.exists():
+            # Made aside: a key that is there is a whole one.
+            with tempfile.TemporaryDirectory(dir=folder) as aside:
+                made = Path(aside) / path.name
+                _keygen([keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(made)], made)
+                made.replace(path)
+        path.chmod(0o600)
+    words = _keygen([keygen, "-y", "-P", "", "-f", str(path)], path).split()
+    return path, f"{words[0]} {words[1]} advisor"
+
+
+def find_program(name: str, package: str) -> str:
+    """Return where a program of this machine is.
+
+    Raises
+    ------
+    UsageError
+        if it is not there; the message names the package
+    """
+    program = shutil.which(name)
+    if program is None:
+        message = f"{name} is missing on this machine: install {package}"
+        raise UsageError(message)
+    return program
+
+
+def _keygen(command: list[str], path: Path) -> str:
+    done = subprocess.run(  # noqa: S603  (our own words, no shell)
+        command, capture_output=True, stdin=subprocess.DEVNULL, check=False
+    )
+    if done.returncode != 0:
+        message = (
+            f"{path} is no ssh key without a passphrase ({last_line(done.stderr)}): "
+            "move it away, and a new one is made"
+        )
+        raise UsageError(message)
+    return done.stdout.decode()
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as a setting of ssh takes it."""
+    text = str(path.absolute()).replace("%", "%%")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,227 @@
+"""The trained artefact as the ranking uses it: GPU side, host side, where from."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from advisor.base.arrays import FloatArray, IntArray, distinct
+from advisor.base.errors import UsageError
+from advisor.hardware.constants import read_constants
+from advisor.hardware.core_speed import CpuConstants
+from advisor.hardware.gpus import Gpu
+from advisor.hardware.machines import Machines
+from advisor.throughput.features import UNKNOWN, WorkloadKey
+from advisor.throughput.gpu_model import GpuModel
+from advisor.throughput.gpu_store import load_gpu_model
+from advisor.throughput.kinds import GpuKinds, GpuMemo
+from advisor.throughput.limits import HostConstants
+from advisor.throughput.scaling import Scaling, efficiency, limit_bus, links_gb_s
+from advisor.workloads.profile import Workload
+
+ARTEFACT = "throughput.npz"
+"""Name of the artefact's file in the folder of models."""
+
+MODELLED = "NVIDIA"
+"""Maker whose cards the model is trained on; others run through other software."""
+
+GUESSED_LOG_SD = 0.21
+"""Added log-sd where the matrix rate is guessed from FP32: a card of one compute
+capability may have twice the rate of another (GeForce and professional), which moves
+the baseline by sqrt 2; taken as the half width of a 90 % interval (assumption)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What the exchange of gradients of N machines is like, shape (N,) each.
+
+    Attributes
+    ----------
+    bus_gb_s : all-reduce bus bandwidth, GB/s
+    ceiling : share of n times one GPU's rate that is left if it costs nothing
+    log_sd : standard deviation of the logarithm of the efficiency
+    """
+
+    bus_gb_s: FloatArray
+    ceiling: FloatArray
+    log_sd: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class ThroughputModel:
+    """Everything that was learned or assumed about throughput.
+
+    Attributes
+    ----------
+    gpu : rate of one GPU with nothing else limiting
+    host : constants of the other limits
+    cpu : constants of core speeds and hardware threads, for `describe`
+    identity : name, hash and training facts, for the output
+    """
+
+    gpu: GpuModel
+    host: HostConstants
+    cpu: CpuConstants
+    identity: Mapping[str, Any]
+
+    def gpu_rate(
+        self,
+        kinds: GpuKinds,
+        workload: Workload,
+        micro_batch: IntArray,
+        memo: GpuMemo | None = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return samples/s of one GPU and the log-sd of it, shape (N,) each.
+
+        The rate is NaN where neither table nor market knows what a GPU can do; the
+        spread is wider where its matrix rate was guessed, and wide where the model
+        has learnt from no card of its maker.
+
+        Parameters
+        ----------
+        kinds : GPUs of N machines
+        workload : the profile
+        micro_batch : samples that each holds at once, shape (N,)
+        memo : what was said before, and where this is noted; None: nothing
+        """
+        key = WorkloadKey.of(workload)
+        if key.name and key.name not in self.gpu.workload_rows:
+            raise UsageError(_no_benchmark(key.name, self.gpu.workload_rows))
+        most = int(np.max(micro_batch, initial=0)) + 1
+        pairs, place = np.unique(kinds.code * most + micro_batch, return_inverse=True)
+        kind, batch = np.divmod(pairs, most)
+        names = kinds.features.gpu[kind].tolist()
+        asked = list(zip(names, batch.tolist(), strict=True))
+        known = {} if memo is None else memo.rates
+        new = [at for at, one in enumerate(asked) if one not in known]
+        found = np.array([known.get(one, (np.nan, np.nan)) for one in asked])
+        found = found.reshape(-1, 2)
+        of_table = [at for at in new if names[at] != UNKNOWN]
+        in_none = [at for at in new if names[at] == UNKNOWN]
+        for some in filter(None, (of_table, in_none)):
+            found[some] = self._rates_of(kinds, kind[some], key, batch[some])
+        known.update((asked[at], (found[at, 0], found[at, 1])) for at in of_table)
+        return np.exp(found[place, 0]), found[place, 1]
+
+    def _rates_of(
+        self, kinds: GpuKinds, kind: IntArray, key: WorkloadKey, batch: IntArray
+    ) -> FloatArray:
+        """Return ln samples/s and its log-sd of P kinds with a batch each, (P, 2)."""
+        features = kinds.features.take(kind)
+        # Without a usual batch nothing says what the level's batch was: no effect.
+        ratio = np.nan_to_num(np.log(batch / self.gpu.usual_batch_of(key)), nan=0.0)
+        log_rate, log_sd = self.gpu.predict(features, key, ratio)
+        known = np.isfinite(features.tensor_tflops * features.memory_bandwidth_gb_s)
+        added = [self._added_log_sd(kinds.gpus[at]) for at in kind.tolist()]
+        return np.column_stack(
+            [np.where(known, log_rate, np.nan), np.hypot(log_sd, added)]
+        )
+
+    def _added_log_sd(self, gpu: Gpu | None) -> float:
+        """Return what is added to the spread of a GPU that the model never saw."""
+        if gpu is None:
+            return GUESSED_LOG_SD
+        return 0.0 if gpu.vendor == MODELLED else self.gpu.unknown_log_sd
+
+    def peak_rate(
+        self, kinds: GpuKinds, workload: Workload, num_gpus: FloatArray
+    ) -> FloatArray:
+        """Return samples/s if all tensor cores of all GPUs were busy all the time.
+
+        Infinite without tensor cores, see `GpuModel.best_utilisation`.
+        """
+        of = kinds.features
+        rate = np.where(of.on_tensor_cores, of.tensor_tflops * 1e3, np.inf)[kinds.code]
+        peak: FloatArray = num_gpus * rate / workload.training_gflops_per_sample
+        return peak
+
+    def exchange(
+        self,
+        machines: Machines,
+        kinds: GpuKinds,
+        workload: Workload,
+        step_s: FloatArray,
+        reduced_gb: FloatArray,
+    ) -> Exchange:
+        """Return what the exchange of gradients is like on each machine.
+
+        Parameters
+        ----------
+        machines : N machines
+        kinds : their GPUs
+        step_s : time of an optimizer step on the GPUs alone, shape (N,)
+        reduced_gb : 10^9 bytes that one all-reduces, shape (N,)
+        """
+        number = machines.num_gpus
+        classes, link_code = distinct(machines.interconnect.tolist())
+        count = len(kinds.gpus)
+        pairs, place = np.unique(link_code * count + kinds.code, return_inverse=True)
+        link, kind = np.divmod(pairs, count)
+        interconnect = np.array(classes, dtype=np.str_)[link]
+        gpus = [kinds.gpus[at] for at in kind.tolist()]
+        built = ["" if gpu is None else gpu.architecture for gpu in gpus]
+        hosts = np.full(len(pairs), np.nan)  # the host's link is each machine's own
+        board = links_gb_s(interconnect, np.array(built, dtype=np.str_), hosts)[place]
+        link_gb_s = np.where(np.isnan(board), machines.host_to_gpu_gb_s, board)
+        scaling = Scaling.from_dict(self.gpu.scaling).of(
+            interconnect, kinds.features.gpu[kind], workload.reference.benchmark
+        )
+        scaling = scaling.take(place)
+        ceiling = scaling.ceiling(number)
+        bus = scaling.bus_gb_s(number, link_gb_s)
+        if workload.sharding != "fsdp":  # what is sharded may not fit one GPU
+            bus = limit_bus(number, reduced_gb, step_s, bus, ceiling)
+        share = efficiency(number, reduced_gb, step_s, bus, ceiling)
+        return Exchange(bus, ceiling, scaling.log_sd(number, share))
+
+    def rests_on(self, workload: Workload) -> dict[str, Any]:
+        """Return what the level of a workload rests on, for the output."""
+        key = WorkloadKey.of(workload)
+        return {
+            "level": self.gpu.level_of(key),
+            "series": list(self.gpu.workload_series.get(key.name, ())),
+            "workload_measurements": self.gpu.workload_rows.get(key.name, 0),
+        }
+
+    @property
+    def assumptions(self) -> dict[str, tuple[float, str, str]]:
+        """Name -> value, unit and source of each constant that predictions use."""
+        kinds = (HostConstants, CpuConstants)
+        used = {field.name for kind in kinds for field in fields(kind)}
+        return {
+            name: (float(row["value"]), str(row["unit"]), str(row["source"]))
+            for name, row in self.gpu.cpu.items()
+            if name in used
+        }
+
+
+def _no_benchmark(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, 3)
+    hint = f"did you mean {', '.join(close)}?" if close else "leave it empty"
+    return f"the benchmark table has no workload {name!r} (reference.benchmark): {hint}"
+
+
+def load_model(folder: Path) -> ThroughputModel:
+    """Load the artefact of a folder of models.
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        if there is none, or none of this version
+    """
+    path = folder / ARTEFACT
+    gpu = load_gpu_model(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    identity = {"name": path.stem, "sha256": digest, **gpu.about, "interval": 0.9}
+    return ThroughputModel(
+        gpu,
+        HostConstants.from_dict(gpu.cpu),
+        read_constants(CpuConstants, gpu.cpu),
+        identity,
+    )

@@ -1,0 +1,1 @@
+"""How the throughput model is trained, evaluated and described."""

@@ -1,0 +1,113 @@
+"""Whether intervals hold as often as they say: observed against nominal coverage."""
+
+from __future__ import annotations
+
+from io import StringIO
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from advisor.base.arrays import FloatArray
+from advisor.base.errors import UsageError
+from advisor.base.resources import installing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.figure import Figure
+
+NOMINAL = tuple(percent / 100 for percent in range(5, 100, 5))
+"""Nominal coverages of the table and the plot, as fractions."""
+
+# Okabe and Ito's colors, which people with a color deficiency tell apart; a marker
+# each, so that the curves need no color.
+_STYLES = (
+    ("#0072b2", "o"),
+    ("#d55e00", "s"),
+    ("#009e73", "^"),
+    ("#cc79a7", "D"),
+    ("#e69f00", "v"),
+    ("#56b4e9", "P"),
+    ("#000000", "X"),
+    ("#999999", "*"),  # not of the eight, for the eighth split
+)
+
+
+def calibration_table(
+    error: Mapping[str, FloatArray], log_sd: Mapping[str, FloatArray]
+) -> dict[str, list[float]]:
+    """Return split -> observed coverage at each of `NOMINAL`, as fractions.
+
+    The interval that should hold a share p of the errors is +- log_sd times the
+    standard normal deviate of (1 + p) / 2.
+
+    Parameters
+    ----------
+    error : split -> (N,) ln(predicted / measured), NaN where not scored
+    log_sd : split -> (N,) its predicted standard deviation
+
+    Notes
+    -----
+    A split without a scored row is left out.
+    """
+    deviates = np.array([NormalDist().inv_cdf((1 + share) / 2) for share in NOMINAL])
+    table = {}
+    for split, errors in error.items():
+        known = np.isfinite(errors)
+        if known.any():
+            scaled = np.abs(errors[known]) / log_sd[split][known]
+            inside = scaled[:, None] <= deviates
+            table[split] = [float(share) for share in inside.mean(axis=0)]
+    return table
+
+
+def calibration_plot(
+    error: Mapping[str, FloatArray], log_sd: Mapping[str, FloatArray]
+) -> str:
+    """Return the plot of `calibration_table` as SVG, the same for the same data.
+
+    It repeats byte by byte under one version of matplotlib, but for the last digits of
+    coordinates. Its background is white, so that it reads the same on a light and a dark
+    page.
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        if matplotlib is not installed
+    """
+    try:
+        from matplotlib import style  # noqa: PLC0415 (an optional extra)
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError as absent:
+        message = f"the calibration plot needs matplotlib: {installing('card')}"
+        raise UsageError(message) from absent
+    text = StringIO()
+    # The same on every machine: no settings of the user's, identifiers by content,
+    # neither version nor date. Text stays text, which can be read aloud.
+    settings = {"svg.hashsalt": "advisor", "svg.fonttype": "none"}
+    metadata = {"Creator": None, "Date": None}
+    with style.context(["default", settings]):
+        figure = Figure(figsize=(4.8, 4.4), layout="constrained")
+        _draw(figure, calibration_table(error, log_sd))
+        figure.savefig(text, format="svg", facecolor="white", metadata=metadata)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+
+
+def _draw(figure: Figure, table: Mapping[str, list[float]]) -> None:
+    """Draw one curve a split over the diagonal of perfect calibration."""
+    axes = figure.add_subplot(
+        xlim=(0, 100),
+        ylim=(0, 100),
+        aspect="equal",
+        xlabel="nominal coverage, %",
+        ylabel="observed coverage, %",
+    )
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.plot((0, 100), (0, 100), color="#666666", linestyle="--", label="as stated")
+    nominal = 100 * np.array(NOMINAL)
+    for place, (split, observed) in enumerate(table.items()):
+        color, marker = _STYLES[place % len(_STYLES)]
+        share = 100 * np.array(observed)
+        axes.plot(nominal, share, color=color, marker=marker, markersize=4, label=split)
+    axes.legend(loc="lower right", title="held out")

@@ -1,0 +1,372 @@
+"""The model card, written from the artefact and its evaluation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from advisor.throughput.scaling import CLASSES, Scaling
+from advisor.training.evaluate.run import RENTED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from advisor.throughput.gpu_model import GpuModel
+    from advisor.training.evaluate.run import Evaluation
+    from advisor.training.fit.benchmarks import Benchmarks
+    from advisor.training.fit.cells import Cells
+
+
+def model_card(
+    model: GpuModel,
+    evaluation: Evaluation,
+    benchmarks: Benchmarks,
+    cells: Cells,
+    exclusions: Mapping[str, int],
+) -> str:
+    """Return the card as Markdown.
+
+    Parameters
+    ----------
+    model : the artefact that is described
+    evaluation : its errors on held-out rows, every split
+    benchmarks : the table it was trained on
+    cells : the use of each row of the tables
+    exclusions : reason -> figures left out of the table
+    """
+    parts = (
+        _head(model),
+        _targets(evaluation),
+        _data(model, benchmarks, exclusions),
+        _cells(cells),
+        _splits(evaluation),
+        _regret(evaluation),
+        _calibration(),
+        _groups(evaluation),
+        _multi(model, evaluation),
+        _spreads(model),
+        _constants(model),
+        _LIMITS_OF_KNOWLEDGE,
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(model: GpuModel) -> str:
+    about = model.about
+    return f"""# Model card: throughput of training
+
+Written by `advisor model card`; do not edit. Trained {about.get("date", "undated")} on
+the table with SHA-256 `{about.get("table", "unknown")}...`, its auxiliary rows
+`{about.get("auxiliary", "unknown")}...` and the frozen list of cells
+`{about.get("cells", "unknown")}...`.
+
+ln(samples/s of one GPU) = ln sqrt(matrix TFLOPS x memory bandwidth) + f. f is a Gaussian
+process over (GPU, batch, kind of work): linear and smooth in nine features of the GPU,
+each alone and times family, workload, precision; an offset of each GPU; what a step costs
+beside its samples, workload by workload; intercepts of workload, precision, framework,
+memory format, source, container and host.
+A profile comes from no source, so the variance between them is part of its interval. The
+artefact holds the posterior itself ({about.get("points", 0):,} distinct points): NumPy
+alone gives the mean and the spread of the fitted process."""
+
+
+TARGETS = (
+    ("pair", "mape", 0.08, 0.06),
+    ("pair", "median_ape", 0.05, 0.04),
+    ("gpu", "mape", 0.12, 0.095),
+    ("gpu", "median_ape", 0.08, 0.065),
+    ("family", "mape", 0.14, 0.10),
+    ("family", "median_ape", 0.09, 0.07),
+    ("model", "mape", 0.22, 0.16),
+    ("model", "median_ape", 0.08, 0.06),
+    ("source", "mape", 0.25, 0.18),
+    ("source", "median_ape", 0.15, 0.10),
+    ("multi_8", "mape", 0.23, 0.17),
+    ("cpu", "mape", 0.12, 0.08),
+    ("synergy_prior", "mape", 0.12, 0.08),
+    ("synergy_one_point", "mape", 0.08, 0.05),
+    ("real_synthetic", "mape", 0.055, 0.04),
+)
+"""Split, figure, what it must reach, what it should: set before the work began."""
+
+REGRET_TARGETS = (("advisor_pair", 0.03, 0.01), ("advisor", 0.06, 0.03))
+"""The same for the extra $ of a choice among offers of at least 40 GB."""
+
+
+def _targets(evaluation: Evaluation) -> str:
+    rows = [
+        (split, figure, must, aim, evaluation.splits[split][figure])
+        for split, figure, must, aim in TARGETS
+        if split in evaluation.splits
+    ]
+    rows += [
+        ("offers of 40 GB", policy, must, aim, policies[policy]["mean_extra"])
+        for policies in [evaluation.regret.get("40gb", {})]
+        for policy, must, aim in REGRET_TARGETS
+        if policy in policies
+    ]
+    lines = [
+        (split, figure, _percent(must), _percent(aim), _percent(own), _verdict(own, must))
+        for split, figure, must, aim, own in rows
+    ]
+    return f"""## Targets, and what falls short
+
+{_table(("held out", "figure", "must", "aim", "reached", ""), lines)}"""
+
+
+def _verdict(own: float, must: float) -> str:
+    return "" if own <= must else "**falls short**"
+
+
+def _data(model: GpuModel, benchmarks: Benchmarks, exclusions: Mapping[str, int]) -> str:
+    totals = ("figures read", "figures used")
+    dropped = [(k, f"{v:,}") for k, v in exclusions.items() if k not in totals]
+    about = model.about
+    return f"""## Data
+
+`benchmarks.csv`: {len(benchmarks):,} rows from {exclusions.get("figures used", 0):,} of
+{exclusions.get("figures read", 0):,} published figures. One row a workload, series, GPU,
+number of GPUs and precision: the median, its spread, the number of figures. A **series**
+is a comparable set (source, container or framework version, script version, compiler
+mode, loader). "fp32" of sources whose scripts leave TF32 on is relabelled tf32 on cards
+that have it. Form factors that a source leaves open are assumed, and the row's source
+says so. `auxiliary.csv`: inference rates (timm, Stable Diffusion, llama.cpp), which teach
+how cards compare and are never scored.
+
+{about["training_rows"]:,} rows teach, {about["scored_rows"]:,} of them are scored.
+{about["lower_bounds"]} rows that input or launch limits count as lower bounds of the
+GPU's rate; {about["binding_lower_bounds"]} of them bind. {len(model.gpu_rows)} GPUs and
+{len(model.workload_rows):,} workloads, {len(model.anchors):,} of them on one GPU alone.
+
+{_table(("left out of the table", "figures"), dropped)}"""
+
+
+def _cells(cells: Cells) -> str:
+    left = cells.use == "left out"
+    kinds = Counter(
+        str(reason).split(":")[0].split(" ")[0] for reason in cells.reason[left]
+    )
+    rows = sorted(kinds.items())
+    return f"""## What is scored
+
+`cells.csv` lists every row that teaches, is scored, or is left out with its reason; it
+was frozen before the fits reported here. Scored: one NVIDIA GPU, not known to be limited
+by its host, a stated precision, a unit that counts work, at least three GPUs in the cell
+(series, workload, precision). Left out are {int(left.sum())} rows, of which
+{int((left & cells.would_score).sum())} would be scored; the errors with them are below.
+Outliers were found one at a time by leave-one-out. Some rules were written after the
+largest errors of trial fits had been looked at (see `advisor.training.fit.cells`).
+
+{_table(("left out: kind of reason", "rows"), rows)}"""
+
+
+def _splits(evaluation: Evaluation) -> str:
+    rows = []
+    for split, own in evaluation.splits.items():
+        rows.append((split, "**this model**", *_figures(own)))
+        for part, words in (
+            ("rented", "cards rented most"),
+            ("with_left_out", "with what is left out"),
+            ("cpu_bound", "rows that the CPU binds"),
+        ):
+            if part in own:
+                rows.append(("", words, *_figures(own[part])))
+        for name, baseline in evaluation.baselines.get(split, {}).items():
+            rows.append(("", name, *_figures(baseline)))
+    intervals = [
+        (split, *(_interval(own["intervals"].get(k)) for k in ("mape", "coverage90")))
+        for split, own in evaluation.splits.items()
+        if own.get("intervals")
+    ]
+    head = ("held out", "predictor", "MAPE", "median", "p90", "90 % interval", "rows")
+    return f"""## Errors on what was held out
+
+Absolute percentage errors. **Nested**: the covariance and the factor on its spread are
+chosen anew without each group of GPU dies, workloads, series or sources; nothing that was
+fitted has seen what it is scored on. The form of the covariance and the values that its
+fit starts from were settled on the same tables.
+
+- `pair`, `gpu`, `family` (all cards of a die), `model` (all rows of a workload): ratios;
+  the level of a cell is learnt from its other rows, for the baselines alike.
+- `model_one_run`: one other row alone tells the level, as after one run of the user's.
+- `model_absolute`: nothing does but the family and the floating-point operations.
+- `series`, `source`: a container, or a source as a whole, is held out; the level comes
+  from the others: how far the absolute throughput of a stranger's set-up is off.
+- `multi`: the efficiency of several GPUs, GPU held out (`multi_pair`, `multi_workload`:
+  the pair, the workload); `_8`: of eight.
+- `cpu`: image rates of a CPU that was held out; `synergy_*`: throughput against
+  cores (V100), nets held out in turn; `real_synthetic`: real against synthetic data,
+  machines held out.
+
+{_table(head, rows)}
+
+90 % intervals of the summaries, bootstrap clustered by GPU:
+
+{_table(("held out", "MAPE", "coverage"), intervals)}"""
+
+
+def _regret(evaluation: Evaluation) -> str:
+    rows = []
+    for offers, policies in evaluation.regret.items():
+        for policy, own in policies.items():
+            extra = own.get("mean_extra")
+            ends = [own.get("mean_extra_low"), own.get("mean_extra_high")]
+            rows.append(
+                (
+                    offers,
+                    policy,
+                    "" if extra is None else _percent(extra),
+                    _interval(None if None in ends else ends),
+                    _share(own.get("hit3")),
+                    "" if "kendall_tau" not in own else f"{own['kendall_tau']:.2f}",
+                    own["n"],
+                )
+            )
+    head = ("offers", "chosen by", "extra $", "90 %", "hit@3", "Kendall tau", "cells")
+    return f"""## What a choice by it costs
+
+Mean extra $ a sample of the first pick over the best in hindsight, among real one-GPU
+offers (Vast.ai, August 2026; `prices.csv`): all of them, and those with at least 40 GB.
+`advisor` has never seen the GPU it judges, `advisor_pair` has, with other workloads.
+
+{_table(head, rows)}"""
+
+
+def _calibration() -> str:
+    return """## Calibration
+
+![Observed against nominal coverage](calibration.svg)"""
+
+
+def _groups(evaluation: Evaluation) -> str:
+    by_gpu, by_work = evaluation.by_gpu.get("gpu", {}), evaluation.by_workload.get("gpu")
+    head = ("MAPE", "median", "90 % interval", "rows")
+    rented = [(name, *_short(by_gpu[name])) for name in RENTED if name in by_gpu]
+    others = [(n, *_short(e)) for n, e in by_gpu.items() if n not in RENTED]
+    works = [(name, *_short(errors)) for name, errors in (by_work or {}).items()]
+    sources = [
+        (split, name, *_short(errors))
+        for split in ("source", "series")
+        for name, errors in evaluation.by_source.get(split, {}).items()
+    ]
+    return f"""## By GPU, all of its rows held out
+
+Rented most (no scored row: {", ".join(n for n in RENTED if n not in by_gpu)}):
+
+{_table(("GPU", *head), rented)}
+
+Others:
+
+{_table(("GPU", *head), others)}
+
+## By workload, GPU held out
+
+{_table(("workload", *head), works)}
+
+## By source
+
+{_table(("held out", "source", *head), sources)}"""
+
+
+def _multi(model: GpuModel, evaluation: Evaluation) -> str:
+    scaling = Scaling.from_dict(model.scaling)
+    fitted = [
+        (
+            name,
+            f"{scaling.share[name]:.2f}",
+            f"{scaling.contention[name]:.2f}",
+            _percent(scaling.loss[name]),
+            f"{scaling.rows[name]:.0f}",
+        )
+        for name in CLASSES
+    ]
+    rows = [
+        (split, group, *_figures(own))
+        for split, groups in evaluation.multi.get("splits", {}).items()
+        for group, own in groups.items()
+        if own["n"]
+    ]
+    head = ("held out", "pairs", "MAPE", "median", "p90", "90 % interval", "n")
+    return f"""## Several GPUs
+
+{_table(("interconnect", "bus / link", "contention", "lost a doubling", "rows"), fitted)}
+
+{_table(head, rows)}"""
+
+
+def _spreads(model: GpuModel) -> str:
+    own = model.covariance.own
+    rows = [(name, f"{value:.2f}") for name, value in model.spread_factors.items()]
+    levels = [
+        (name or "any other", f"{value:.2f}")
+        for name, value in sorted(model.family_spreads.items())
+    ]
+    return f"""## Spread
+
+The spread of a prediction is the posterior's with what a configuration shares with no
+other (host, source, container: log-sd {np.sqrt(own):.2f}), times a factor with which 90 %
+intervals held 90 % of held-out rows: pairs (GPU seen with other workloads), GPUs (new),
+sources (`own`); the larger one counts.
+
+{_table(("case", "factor"), rows)}
+
+Level of a workload that nobody measured, log-sd by family:
+
+{_table(("family", "log-sd"), levels)}"""
+
+
+def _constants(model: GpuModel) -> str:
+    rows = [
+        (name, f"{c['value']:.4g}", _spread_of(c), c["unit"], c["source"])
+        for name, c in model.cpu.items()
+    ]
+    return f"""## Constants outside the GPU
+
+{_table(("name", "value", "spread", "unit", "source"), rows)}"""
+
+
+_LIMITS_OF_KNOWLEDGE = """## What it does not know
+
+- Cards other than NVIDIA's: their rows are in the table, but do not train the model.
+- FP8 and FP4, and more than eight GPUs.
+- The level of a net that nobody measured, beyond its family and its floating-point
+  operations; and how far *your* code is from the published set-ups: the split `source`
+  shows how far those are from each other.
+- The health of a rented machine beyond what its DLPerf score hints at, power caps, and
+  thermal limits."""
+
+
+def _spread_of(constant: Mapping[str, Any]) -> str:
+    for name in ("log_sd", "sd"):
+        if constant.get(name) is not None:
+            return f"{name.replace('_', '-')} {constant[name]:.2g}"
+    return ""
+
+
+def _figures(result: Mapping[str, Any]) -> tuple[str, ...]:
+    names = ("mape", "median_ape", "p90_ape", "coverage90")
+    return (*(_share(result.get(name)) for name in names), f"{result['n']:,}")
+
+
+def _short(result: Mapping[str, Any]) -> tuple[str, ...]:
+    names = ("mape", "median_ape", "coverage90")
+    return (*(_share(result.get(name)) for name in names), f"{result['n']:,}")
+
+
+def _interval(ends: Sequence[float] | None) -> str:
+    return "" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else _percent(value)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -1,0 +1,246 @@
+"""The whole evaluation: every split, baselines beside it, decisions, intervals.
+
+What is predicted in ``pair``, ``gpu``, ``family`` and ``model`` is a ratio: the level of
+a cell is learnt from its other rows, for the model and for each baseline alike. In
+``series`` and ``source`` the level of a baseline is the mean over what is left of the
+same workload and precision. A baseline is scored where it has a level and a figure,
+which can be fewer rows than the model's. `model_one_run` and `model_absolute` ask for
+what a baseline cannot say of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from advisor.base.arrays import FloatArray
+from advisor.hardware.cpus import CpuTable
+from advisor.hardware.gpus import Gpu
+from advisor.training.evaluate.baselines import baseline_rates, ratio_errors
+from advisor.training.evaluate.bootstrap import (
+    clustered_interval,
+    weighted_mean,
+    weighted_median,
+)
+from advisor.training.evaluate.cpu import evaluate_cpu
+from advisor.training.evaluate.metrics import covered, grouped, metrics
+from advisor.training.evaluate.multi import evaluate_multi
+from advisor.training.evaluate.regret import Prices, decision_regret
+from advisor.training.evaluate.splits import (
+    SEED,
+    SPLITS,
+    Rows,
+    Split,
+    gpu_splits,
+    levelled,
+    partners,
+)
+from advisor.training.fit.benchmarks import Benchmarks
+from advisor.training.fit.cells import Cells
+from advisor.training.fit.cpu_tables import CpuTables
+
+EVERY_SPLIT = (*SPLITS, "multi", "cpu")
+
+RATIO_SPLITS = ("pair", "gpu", "family", "model")
+"""Splits of ratios: the level comes from the rest of the cell."""
+
+ONE_RUN = "model_one_run"
+"""The split whose baselines scale from the same single run as the model."""
+
+LEVEL_SPLITS = ("series", "source")
+"""Splits of levels: the level comes from other cells of the workload and precision."""
+
+DECISIONS = {"gpu": "advisor", "pair": "advisor_pair"}
+"""Split -> name of the policy that chooses by its held-out predictions: knowing nothing
+of a GPU, or its other workloads."""
+
+MULTI = {"gpu": "multi", "pair": "multi_pair", "workload": "multi_workload"}
+"""What is held out of the efficiency of several GPUs -> name of the split; with ``_8``,
+its rows on eight GPUs."""
+
+RENTED = (
+    "RTX 3060",
+    "RTX 3090",
+    "RTX 4070",
+    "RTX 4070 Super",
+    "RTX 4070 Ti",
+    "RTX 4070 Ti Super",
+    "RTX 4080",
+    "RTX 4080 Super",
+    "RTX 4090",
+    "RTX 5070",
+    "RTX 5070 Ti",
+    "RTX 5080",
+    "RTX 5090",
+    "RTX A5000",
+    "L40S",
+)
+"""Cards that people rent most: reported apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What an evaluation reads.
+
+    Attributes
+    ----------
+    tables : the benchmark table and the auxiliary one
+    cells : the use of each of their rows
+    gpus, cpus : hardware tables
+    dlperf : canonical name -> median DLPerf of one GPU
+    prices : real offers
+    cpu_tables : what is known of CPUs
+    """
+
+    tables: Benchmarks
+    cells: Cells
+    gpus: Mapping[str, Gpu]
+    cpus: CpuTable
+    dlperf: Mapping[str, float]
+    prices: Prices
+    cpu_tables: CpuTables
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Errors on what was held out.
+
+    Attributes
+    ----------
+    splits : split -> ``mape``, ``median_ape``, ``p90_ape``, ``coverage90`` (fractions)
+        and ``n``; of the GPU side also ``unscored``, ``intervals`` (90 %, bootstrap
+        clustered by GPU), ``rented`` and ``with_left_out``. ``cpu`` is the image rates
+        of a CPU that was held out
+    baselines : split -> name -> the same without coverage
+    by_gpu, by_workload, by_source : split -> name -> the same
+    regret : set of offers -> policy -> see `regret.decision_regret`; ``advisor`` and
+        ``advisor_pair`` see `DECISIONS`
+    multi : of several GPUs, see `multi.evaluate_multi`
+    errors, log_sds : split -> (N,) of the GPU side, for the calibration plot
+    """
+
+    splits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    by_gpu: dict[str, dict[str, Any]] = field(default_factory=dict)
+    by_workload: dict[str, dict[str, Any]] = field(default_factory=dict)
+    by_source: dict[str, dict[str, Any]] = field(default_factory=dict)
+    regret: dict[str, dict[str, Any]] = field(default_factory=dict)
+    multi: dict[str, Any] = field(default_factory=dict)
+    errors: dict[str, FloatArray] = field(default_factory=dict)
+    log_sds: dict[str, FloatArray] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data for JSON."""
+        arrays = ("errors", "log_sds")
+        return {n: getattr(self, n) for n in self.__slots__ if n not in arrays}
+
+
+def evaluate(of: Inputs, wanted: Sequence[str] = EVERY_SPLIT) -> Evaluation:
+    """Hold out, refit, predict, for each wanted split (of `EVERY_SPLIT`)."""
+    result = Evaluation()
+    rows = Rows.choose(of.tables, of.cells, of.gpus)
+    for name, split in gpu_splits(rows, of.gpus, wanted).items():
+        one = levelled(rows, split) if name == "model_absolute" else split
+        _report(result, name, one, rows, of)
+    if "multi" in wanted:
+        found = evaluate_multi(of.tables, of.gpus)
+        result.multi.update(found)
+        for kind, name in MULTI.items():
+            for group, suffix in (("all", ""), ("8", "_8")):
+                result.splits[name + suffix] = found["splits"][kind][group]
+                result.baselines[name + suffix] = {
+                    baseline: errors[group]
+                    for baseline, errors in found["baselines"][kind].items()
+                }
+    if "cpu" in wanted:
+        for part, figures in evaluate_cpu(of.cpu_tables, of.cpus).items():
+            name = "cpu" if part == "cpu_decode" else part
+            result.splits[name] = {k: v for k, v in figures.items() if k != "baselines"}
+            result.baselines[name] = figures.get("baselines", {})
+    return result
+
+
+def _report(result: Evaluation, name: str, split: Split, rows: Rows, of: Inputs) -> None:
+    """Write one split of the GPU side."""
+    error = np.where(rows.scored, split.error, np.nan)
+    table, log_sd = rows.table, split.log_sd
+    summary: dict[str, Any] = metrics(error, log_sd)
+    summary["unscored"] = int(rows.scored.sum()) - summary["n"]
+    rented = np.isin(table.gpu, RENTED)
+    summary["rented"] = metrics(error[rented], log_sd[rented])
+    summary["with_left_out"] = metrics(split.error, log_sd)
+    summary["intervals"] = _intervals(error, log_sd, rows)
+    result.splits[name] = summary
+    result.errors[name], result.log_sds[name] = error, log_sd
+    result.by_gpu[name] = grouped(table.gpu, error, log_sd)
+    result.by_workload[name] = grouped(table.workload, error, log_sd)
+    source = np.array([str(text).split(":")[0] for text in table.source])
+    result.by_source[name] = grouped(source, error, log_sd)
+    rates = baseline_rates(table, of.gpus, of.dlperf)
+    if name in (*RATIO_SPLITS, *LEVEL_SPLITS, ONE_RUN):
+        result.baselines[name] = {
+            baseline: metrics(_baseline_error(rate, split, rows, error, name))
+            for baseline, rate in rates.items()
+        }
+    if name in DECISIONS:
+        for offers, policies in _regret(split, rows, rates, of.prices).items():
+            for policy, figures in policies.items():
+                own = DECISIONS[name] if policy == "advisor" else policy
+                result.regret.setdefault(offers, {})[own] = figures
+
+
+def _baseline_error(
+    rate: FloatArray, split: Split, rows: Rows, error: FloatArray, name: str
+) -> FloatArray:
+    """Return a baseline's errors on the rows that the model is scored on."""
+    folds, cell, teaches = split.folds, rows.of.cell, rows.scored
+    measured = np.log(rows.table.throughput)
+    if name == ONE_RUN:
+        run = partners(cell, teaches)
+        left = measured - rate
+        one = np.where(run < 0, np.nan, left[run] - left)
+        return np.where(np.isfinite(error), one, np.nan)
+    if name == "model":  # the level comes from the other rows of the cell, one by one
+        folds = np.arange(len(rows.table))
+    if name in LEVEL_SPLITS:
+        cell, teaches = rows.of.inputs.labels["pair"], ~rows.left_out
+    found = ratio_errors(rate, measured, cell, folds, teaches)
+    return np.where(np.isfinite(error), found, np.nan)
+
+
+def _intervals(
+    error: FloatArray, log_sd: FloatArray, rows: Rows
+) -> dict[str, list[float]]:
+    """Return the 90 % intervals of the summary, GPUs drawn with replacement."""
+    ape = np.abs(np.expm1(error))
+    inside = np.where(np.isfinite(error), covered(error, log_sd), np.nan)
+    gpu = rows.table.gpu
+    found = {
+        "mape": clustered_interval(ape, gpu, weighted_mean, SEED),
+        "median_ape": clustered_interval(ape, gpu, weighted_median, SEED),
+        "coverage90": clustered_interval(inside, gpu, weighted_mean, SEED),
+    }
+    return {k: list(v) for k, v in found.items() if np.isfinite(v).all()}
+
+
+def _regret(
+    split: Split, rows: Rows, rates: Mapping[str, FloatArray], prices: Prices
+) -> dict[str, Any]:
+    """Return what choosing by the held-out predictions costs."""
+    table = rows.table
+    keys = zip(table.workload, table.precision, strict=True)
+    return decision_regret(
+        table.cell,
+        np.array(["|".join(key) for key in keys]),
+        table.gpu,
+        np.log(table.throughput),
+        np.where(rows.scored, rates["geometric_mean"] + split.response, np.nan),
+        prices=prices,
+        baselines={
+            "tflops_per_usd": rates["tflops"],
+            "geometric_mean_per_usd": rates["geometric_mean"],
+        },
+    )

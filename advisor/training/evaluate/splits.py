@@ -1,0 +1,314 @@
+"""The GPU side on what it has not seen: pairs, GPUs, dies, workloads, sources.
+
+**Nested.** The covariance and the factor on its spread are chosen anew for each of a
+few groups of GPU dies (workloads, series, sources), on rows outside the group alone; then
+every fold of the group is held out whole and predicted from all other rows. So nothing
+that was fitted has seen what it is scored on; the form of the covariance and the values
+that its fit starts from have, as they were settled on these tables. In the splits of
+``model`` the factor is 1: a workload that is held out whole leaves no level to judge by.
+The file that ships multiplies its spread likewise, and has in addition a ceiling, lower
+bounds and a law of the batch that are not judged here. Which rows are scored was frozen
+before (`advisor.training.fit.cells`).
+
+- ``pair``: every row of a GPU and a workload together.
+- ``gpu``: every row of a GPU.
+- ``family``: every row of a die, such as all cards with a GA102.
+- ``model``: every row of a workload; the ratios come from other workloads, the level of
+  a cell is the mean over its other rows, as it is for the baselines.
+- ``model_one_run``: the same, but one other row, drawn at random, tells the level: what
+  a user gets after one run.
+- ``model_absolute``: every row of a workload; the level comes from its family and its
+  floating-point operations.
+- ``series``: every row of a series (container, script version); the level comes from
+  other series, of the same source too.
+- ``source``: every row of a source; the level comes from other sources alone.
+
+In the first three the level of a cell is learnt from its other rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.throughput.kernel import workload_level_variance
+from advisor.training.fit.design import Design, design
+from advisor.training.fit.levels import family_levels, training_gflops
+from advisor.training.fit.likelihood import Fitted, fit_covariance
+from advisor.training.fit.posterior import HeldOut, Posterior, held_out, posterior
+from advisor.training.fit.train import FREE_LEVEL, factor90
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from advisor.hardware.gpus import Gpu
+    from advisor.training.fit.benchmarks import Benchmarks
+    from advisor.training.fit.cells import Cells
+
+GROUPS = 5
+SEED = 20261125
+
+MUTE = 1e4
+"""Noise variance of rows that are left out: they teach nothing, yet are predicted."""
+
+BY_GPU = ("pair", "gpu", "family")
+BY_WORKLOAD = ("model", "model_one_run", "model_absolute")
+BY_SERIES = ("series",)
+BY_SOURCE = ("source",)
+SPLITS = (*BY_GPU, *BY_WORKLOAD, *BY_SERIES, *BY_SOURCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Held-out predictions of N rows; NaN where a row is not scored.
+
+    Attributes
+    ----------
+    error : (N,) ln(predicted / measured)
+    log_sd : (N,) standard deviation that was predicted for it
+    response : (N,) ln of the predicted rate up to a constant of the cell: no level, so
+        GPUs of one cell compare as offers of one query do
+    folds : (N,) what was held out together
+    """
+
+    error: FloatArray
+    log_sd: FloatArray
+    response: FloatArray
+    folds: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is scored.
+
+    Attributes
+    ----------
+    table : the rows that teach or would be scored
+    of : their design
+    scored : (N,) whether a row is scored
+    left_out : (N,) whether a row would be scored but is left out
+    """
+
+    table: Benchmarks
+    of: Design
+    scored: BoolArray
+    left_out: BoolArray
+
+    @classmethod
+    def choose(cls, tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) -> Rows:
+        """Take the rows that teach, and those that would be scored."""
+        keep = np.flatnonzero(cells.taught | cells.would_score)
+        table = tables.select(keep)
+        scored = cells.scored[keep]
+        left_out = cells.would_score[keep] & ~scored
+        return cls(table, design(table, gpus), scored, left_out)
+
+    @property
+    def candidates(self) -> BoolArray:
+        """(N,) scored or left out."""
+        either: BoolArray = self.scored | self.left_out
+        return either
+
+    def fold_codes(self, split: str, gpus: Mapping[str, Gpu]) -> IntArray:
+        """Return the (N,) folds of a split."""
+        labels = self.of.inputs.labels
+        if split == "family":
+            dies = [gpus[str(name)].die for name in self.table.gpu]
+            return np.unique(dies, return_inverse=True)[1]
+        if split == "pair":
+            count = int(labels["workload"].max()) + 1
+            pairs: IntArray = labels["gpu"] * count + labels["workload"]
+            return pairs
+        if split in BY_WORKLOAD:
+            return labels["workload"]
+        kind = split if split in (*BY_SERIES, *BY_SOURCE) else "gpu"
+        codes: IntArray = labels[kind]
+        return codes
+
+
+def gpu_splits(
+    rows: Rows, gpus: Mapping[str, Gpu], wanted: Sequence[str]
+) -> dict[str, Split]:
+    """Return the wanted splits; those that share groups share their fits."""
+    result: dict[str, Split] = {}
+    for splits, group_by, groups in (
+        (BY_GPU, "family", GROUPS),
+        (BY_WORKLOAD, "model", GROUPS),
+        (BY_SERIES, "series", GROUPS),
+        (BY_SOURCE, "source", None),
+    ):
+        asked = [split for split in splits if split in wanted]
+        if asked:
+            codes = rows.fold_codes(group_by, gpus)
+            folds = {split: rows.fold_codes(split, gpus) for split in asked}
+            result |= _nested(rows, deal(codes, groups, rows.scored), folds)
+    return result
+
+
+def deal(codes: IntArray, groups: int | None, scored: BoolArray) -> IntArray:
+    """Deal what is held out into groups; None: each on its own, unscored ones apart."""
+    unique, place = np.unique(codes, return_inverse=True)
+    if groups is None:
+        own = np.isin(unique, codes[scored])
+        numbers = np.where(own, np.arange(len(unique)), -1)
+    else:
+        numbers = np.random.default_rng(SEED).permutation(len(unique)) % groups
+    dealt: IntArray = numbers[place]
+    return dealt
+
+
+def _nested(
+    rows: Rows, group: IntArray, folds: Mapping[str, IntArray]
+) -> dict[str, Split]:
+    """Fit without each group, then hold out each of its folds."""
+    of, n = rows.of, len(rows.of)
+    every = np.arange(n)
+    found = {
+        split: Split(np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan), codes)
+        for split, codes in folds.items()
+    }
+    mute = np.where(rows.left_out, MUTE, 0.0)
+    runs = partners(of.cell, rows.scored)
+    for number in np.unique(group[rows.candidates & (group >= 0)]):
+        outside = np.flatnonzero((group != number) & ~rows.left_out)
+        fitted = fit_covariance(of, outside)
+        taught = posterior(of, outside, fitted)
+        full = posterior(of, every, fitted, extra_noise=mute, mean=taught.mean)
+        for split, codes in folds.items():
+            inside = (group == number) & rows.candidates
+            factor = factor90(
+                taught,
+                codes[outside],
+                rows.scored[outside],
+                alike=split in (*BY_SERIES, *BY_SOURCE),
+            )
+            for fold in held_out(full, codes, np.unique(codes[inside])):
+                places = fold.places
+                error, variance = _judge(split, rows, fold, fitted, runs)
+                known = rows.candidates[places] & (variance < FREE_LEVEL)
+                places, spread = places[known], factor * np.sqrt(variance[known])
+                found[split].error[places] = error[known]
+                found[split].log_sd[places] = spread
+                response = _response(rows, full, fitted, fold)
+                found[split].response[places] = response[known]
+    return found
+
+
+def _judge(
+    split: str, rows: Rows, fold: HeldOut, fitted: Fitted, runs: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return (n,) ln(predicted / measured) of a fold, and its variance."""
+    covariance = fold.covariance - np.diag(
+        np.where(rows.left_out[fold.places], MUTE, 0.0)
+    )
+    cell, teaches = rows.of.cell[fold.places], rows.scored[fold.places]
+    if split == "model":
+        return level_of_others(fold.error, covariance, cell, teaches)
+    if split == "model_one_run":
+        local = np.full(len(rows.of), -1)
+        local[fold.places] = np.arange(len(fold.places))
+        run = runs[fold.places]
+        return level_of_one(fold.error, covariance, np.where(run < 0, -1, local[run]))
+    variance = np.diag(covariance)
+    if split == "model_absolute":  # the family's level goes in its place: `levelled`
+        variance = variance - workload_level_variance(fitted.covariance)
+    return -fold.error, np.maximum(variance, 0.0)
+
+
+def level_of_others(
+    error: FloatArray, covariance: FloatArray, cell: IntArray, teaches: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return (n,) errors and variances when the other rows of a cell tell its level.
+
+    Parameters
+    ----------
+    error : (n,) y less its mean, of a workload that was held out whole
+    covariance : (n, n) of these errors
+    cell : (n,) codes
+    teaches : (n,) whether a row tells a level
+    """
+    result, variance = np.full(len(error), np.nan), np.full(len(error), np.inf)
+    for row in range(len(error)):
+        others = _others(row, cell, teaches)
+        if len(others):
+            among = covariance[np.ix_(others, others)].mean()
+            across = covariance[row, others].mean()
+            result[row] = error[others].mean() - error[row]
+            variance[row] = covariance[row, row] + among - 2.0 * across
+    return result, variance
+
+
+def partners(cell: IntArray, teaches: BoolArray) -> IntArray:
+    """Return (N,) another row of each row's cell, at random; -1 where there is none.
+
+    It stands for the one run that tells the level of a workload. Every call draws alike.
+    """
+    draw = np.random.default_rng(SEED)
+    found = np.full(len(cell), -1)
+    for row in range(len(cell)):
+        others = _others(row, cell, teaches)
+        if len(others):
+            found[row] = draw.choice(others)
+    return found
+
+
+def level_of_one(
+    error: FloatArray, covariance: FloatArray, run: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return (n,) errors and variances given one other row of the cell.
+
+    Parameters
+    ----------
+    error, covariance : as in `level_of_others`
+    run : (n,) the row that is given for each; below zero: none
+    """
+    result, variance = np.full(len(error), np.nan), np.full(len(error), np.inf)
+    for row in np.flatnonzero(run >= 0):
+        one = run[row]
+        gain = covariance[row, one] / covariance[one, one]
+        result[row] = gain * error[one] - error[row]
+        variance[row] = covariance[row, row] - gain * covariance[row, one]
+    return result, variance
+
+
+def _others(row: int, cell: IntArray, teaches: BoolArray) -> IntArray:
+    same = (cell == cell[row]) & teaches
+    same[row] = False
+    return np.flatnonzero(same)
+
+
+def levelled(rows: Rows, split: Split) -> Split:
+    """Take the level by family off the split ``model_absolute``.
+
+    The level of each workload is predicted from those of the others
+    (`advisor.training.fit.levels`), its spread added. Rows without known operations
+    are not scored.
+    """
+    known = np.isfinite(split.error) & np.isfinite(training_gflops(rows.table))
+    known &= rows.scored
+    found = family_levels(rows.table.select(known), -split.error[known])
+    level_error = dict(zip(found.workloads.tolist(), found.errors, strict=True))
+    error, log_sd = np.full(len(known), np.nan), np.full(len(known), np.nan)
+    for name, of_level in level_error.items():
+        here = known & (rows.table.workload == name)
+        own = split.error[here]
+        error[here] = own - own.mean() - of_level
+        family = str(rows.table.family[here][0])
+        spread = found.spreads.get(family, found.spreads[""])
+        log_sd[here] = np.hypot(split.log_sd[here], spread)
+    return Split(error, log_sd, split.response, split.folds)
+
+
+def _response(rows: Rows, full: Posterior, fitted: Fitted, fold: HeldOut) -> FloatArray:
+    """Return (n,) the response of a fold, the rows outside it alone teaching."""
+    pull = full.inverse[:, fold.places] @ fold.error
+    weights = full.weights - pull
+    weights[fold.places] = 0.0
+    shared = fitted.covariance.between(
+        rows.of.inputs.take(fold.places), rows.of.inputs, levels=False
+    )
+    response: FloatArray = shared @ weights
+    return response

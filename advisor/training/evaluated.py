@@ -1,0 +1,61 @@
+"""The errors of the throughput model as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from advisor.report.formats import to_table
+from advisor.training.evaluate.run import Evaluation
+
+_HEADERS = ("split", "predictor", "MAPE %", "median %", "p90 %", "90 % covers", "n")
+_ALIGN = ("left", "left", *["right"] * 5)
+_PARTS = {"rented": "  cards rented most", "with_left_out": "  with what is left out"}
+
+_REGRET = ("offers", "chosen by", "extra $ %", "90 % interval", "hit@3 %", "tau", "cells")
+_REGRET_ALIGN = ("left", "left", *["right"] * 5)
+
+
+def evaluation_table(evaluation: Evaluation) -> str:
+    """Return the errors split by split, then what choosing by them costs."""
+    tables = [to_table(list(_rows(evaluation)), _HEADERS, _ALIGN)]
+    if evaluation.regret:
+        rows = list(_regret_rows(evaluation.regret))
+        tables.append(to_table(rows, _REGRET, _REGRET_ALIGN))
+    return "\n\n".join(tables)
+
+
+def _rows(evaluation: Evaluation) -> Iterator[list[str]]:
+    for split, own in evaluation.splits.items():
+        yield _row(split, "advisor", own)
+        for part, words in _PARTS.items():
+            if part in own:
+                yield _row("", words, own[part])
+        for name, errors in evaluation.baselines.get(split, {}).items():
+            yield _row("", name, errors)
+
+
+def _row(split: str, name: str, errors: Mapping[str, Any]) -> list[str]:
+    figures = ("mape", "median_ape", "p90_ape", "coverage90")
+    cells = [f"{errors[f] * 100:.1f}" if f in errors else "" for f in figures]
+    return [split, name, *cells, f"{errors['n']:,}"]
+
+
+def _regret_rows(regret: Mapping[str, Mapping[str, Any]]) -> Iterator[list[str]]:
+    for offers, policies in regret.items():
+        for place, (policy, figures) in enumerate(policies.items()):
+            low, high = (figures.get(f"mean_extra_{end}") for end in ("low", "high"))
+            interval = "" if low is None else f"{low * 100:.1f} - {high * 100:.1f}"
+            yield [
+                offers if place == 0 else "",
+                policy,
+                _scaled(figures.get("mean_extra"), 100.0, 1),
+                interval,
+                _scaled(figures.get("hit3"), 100.0, 0),
+                _scaled(figures.get("kendall_tau"), 1.0, 2),
+                f"{figures['n']:,}",
+            ]
+
+
+def _scaled(value: float | None, by: float, digits: int) -> str:
+    return "" if value is None else f"{value * by:.{digits}f}"

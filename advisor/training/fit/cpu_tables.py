@@ -1,0 +1,181 @@
+"""The tables of published CPU rates; ``tools/compile_cpu_tables.py`` writes them.
+
+What ratios hold within differs: rates of decoding within one library and protocol,
+throughput against cores within one model, real against synthetic data within one row.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from advisor.base.arrays import FloatArray, StrArray
+from advisor.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Table = TypeVar("Table", bound="Columns")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A table as arrays, one entry a row."""
+
+    source: StrArray
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def select(self, rows: npt.NDArray[Any]) -> Self:
+        """Return the rows of a mask or of an array of indices."""
+        return type(self)(
+            **{field.name: getattr(self, field.name)[rows] for field in fields(self)}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeRates(Columns):
+    """Rates of JPEG decoding on one core.
+
+    Attributes
+    ----------
+    cpu : name in the CPU table
+    library, version : what decodes; a version that the source leaves out is empty
+    protocol : the measurement's, rates of two protocols differ
+    unit : ``"images/s"`` or ``"Mpixel/s"``
+    rate : in that unit
+    doubt : why a row neither teaches nor counts, empty where it does
+    source : repository and path of the figure
+    """
+
+    cpu: StrArray
+    library: StrArray
+    version: StrArray
+    protocol: StrArray
+    unit: StrArray
+    rate: FloatArray
+    doubt: StrArray
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffRates(Columns):
+    """Decoded images that one process takes over from its loader's workers.
+
+    Attributes
+    ----------
+    cpu, library : as in `DecodeRates`
+    workers : processes that decode
+    images_per_s : that arrive, whole RGB images of about 500 x 400 pixels
+    source : repository and path of the figure
+    """
+
+    cpu: StrArray
+    library: StrArray
+    workers: FloatArray
+    images_per_s: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingCurves(Columns):
+    """Training throughput of one GPU against the cores that it is given.
+
+    Attributes
+    ----------
+    model : the net
+    pipeline : what feeds it; nets of one pipeline share the time for a sample
+    cores : of the GPU
+    batch_size : samples a step
+    samples_per_s : rounded to two digits of the rate at three cores
+    source : repository and path of the profile
+    """
+
+    model: StrArray
+    pipeline: StrArray
+    cores: FloatArray
+    batch_size: FloatArray
+    samples_per_s: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class RealSynthetic(Columns):
+    """Trainings that were run with real and with synthetic data.
+
+    Attributes
+    ----------
+    host : the machine
+    cpu : name in the CPU table, empty where the logs do not tell it
+    cores : of the machine, NaN where unknown
+    net, precision, gpu, num_gpus, batch_size : of the training; samples a GPU
+    bytes_per_sample : of the tensor that the GPU is fed with
+    real, synthetic : samples/s of all GPUs together
+    source : repository and path of the logs
+    """
+
+    host: StrArray
+    cpu: StrArray
+    cores: FloatArray
+    net: StrArray
+    precision: StrArray
+    gpu: StrArray
+    num_gpus: FloatArray
+    batch_size: FloatArray
+    bytes_per_sample: FloatArray
+    real: FloatArray
+    synthetic: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class CpuTables:
+    """All tables of published CPU rates."""
+
+    decode: DecodeRates
+    handoff: HandoffRates
+    scaling: ScalingCurves
+    pairs: RealSynthetic
+
+
+def load_cpu_tables(folder: Path) -> CpuTables:
+    """Read the tables of a folder of models.
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        if one is missing or is not such a table
+    """
+    return CpuTables(
+        decode=_load(folder / "cpu_decode.csv", DecodeRates),
+        handoff=_load(folder / "cpu_handoff.csv", HandoffRates),
+        scaling=_load(folder / "cpu_scaling.csv", ScalingCurves),
+        pairs=_load(folder / "real_synthetic.csv", RealSynthetic),
+    )
+
+
+def _load(path: Path, kind: type[Table]) -> Table:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            records = list(csv.DictReader(file))
+        columns = {
+            field.name: _column(
+                [record[field.name] for record in records], field.type == "FloatArray"
+            )
+            for field in fields(kind)
+        }
+    except (OSError, KeyError, ValueError) as error:
+        message = f"{path}: not a table of CPU rates ({error}); compile it again"
+        raise UsageError(message) from error
+    if not records:
+        message = f"{path}: the table is empty; compile it again"
+        raise UsageError(message)
+    return kind(**columns)
+
+
+def _column(cells: list[str], number: bool) -> npt.NDArray[Any]:
+    """Return a column; an empty cell is an unknown number."""
+    if number:
+        return np.array([float(cell or "nan") for cell in cells], dtype=np.float64)
+    return np.array(cells, dtype=np.str_)

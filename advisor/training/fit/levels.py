@@ -1,0 +1,106 @@
+"""The level of workloads that nobody measured: family and floating-point operations.
+
+What the measured ones need beyond the response of the GPUs is regressed on the logarithm
+of their training FLOPs, with an intercept for each family.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from advisor.base.arrays import BoolArray, FloatArray, StrArray
+from advisor.throughput.spread import spread90
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from advisor.training.fit.benchmarks import Benchmarks
+
+MIN_OWN_SPREAD = 8
+"""Workloads that a family needs for a spread of its own."""
+
+FAMILY_PENALTY = 1.0
+"""Ridge penalty of the families' offsets: one family's worth of doubt a workload."""
+
+FOLDS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyLevels:
+    """Levels by family.
+
+    Attributes
+    ----------
+    levels : family -> intercept (``""``: any other)
+    slope : against ln training GFLOPs a unit
+    spreads : family -> log-sd (``""``: any other)
+    workloads : (N,) names of the workloads behind it
+    errors : (N,) level less what is predicted without the workload
+    """
+
+    levels: Mapping[str, float]
+    slope: float
+    spreads: Mapping[str, float]
+    workloads: StrArray
+    errors: FloatArray
+
+
+def training_gflops(rows: Benchmarks) -> FloatArray:
+    """Return (N,) 10^9 FLOPs of a training step per unit; NaN where unknown.
+
+    Two FLOPs a multiply-accumulate; a step costs three forward passes, two where
+    most weights are frozen (LoRA: no gradient of the weights).
+    """
+    frozen = np.char.find(rows.family, "lora") >= 0
+    return 2.0 * np.where(frozen, 2.0, 3.0) * rows.gmacs
+
+
+def family_levels(rows: Benchmarks, left: FloatArray) -> FamilyLevels:
+    """Fit the levels by ridge regression; their spread by leaving workloads out.
+
+    Parameters
+    ----------
+    rows : training rows in units that count work
+    left : (N,) y less what the model expects of a workload that it does not know
+    """
+    size = np.log(training_gflops(rows))
+    known = np.isfinite(size)
+    workloads, code = np.unique(rows.workload[known], return_inverse=True)
+    count = np.bincount(code)
+    target = np.bincount(code, left[known]) / count
+    log_size = np.bincount(code, size[known]) / count
+    first = np.unique(code, return_index=True)[1]
+    families = rows.family[known][first]
+    names = np.unique(families)
+    middle = float(log_size.mean())
+    codes = (families[:, None] == names[None, :]).astype(np.float64)
+    design = np.column_stack([log_size - middle, codes])
+    folds = np.arange(len(workloads)) % min(len(workloads), FOLDS)
+    errors = np.empty(len(workloads))
+    for fold in np.unique(folds):
+        out = folds == fold
+        intercept, weights = _solve(design, target, ~out)
+        errors[out] = target[out] - intercept - design[out] @ weights
+    intercept, weights = _solve(design, target, np.ones(len(workloads), dtype=bool))
+    base = intercept - float(weights[0]) * middle
+    spreads = {"": spread90(errors)}
+    for name in names:
+        own = errors[families == name]
+        if len(own) >= MIN_OWN_SPREAD:
+            spreads[str(name)] = spread90(own)
+    levels = {"": base}
+    for name, weight in zip(names, weights[1:], strict=True):
+        levels[str(name)] = base + float(weight)
+    return FamilyLevels(levels, float(weights[0]), spreads, workloads, errors)
+
+
+def _solve(
+    design: FloatArray, target: FloatArray, keep: BoolArray
+) -> tuple[float, FloatArray]:
+    from sklearn.linear_model import Ridge  # noqa: PLC0415 (training alone)
+
+    ridge = Ridge(alpha=FAMILY_PENALTY).fit(design[keep], target[keep])
+    return float(ridge.intercept_), np.asarray(ridge.coef_, dtype=np.float64)

@@ -1,0 +1,141 @@
+"""Measurements on several GPUs beside the same on one: what teaches the scaling.
+
+No rule looks at a prediction, but that of virtual machines was written after the lowest
+efficiencies had been looked at. Every pair that does not teach has a reason, and the
+evaluation also gives the score with those in it that can be predicted at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from advisor.base.arrays import BoolArray, FloatArray, StrArray
+from advisor.throughput.scaling import links_gb_s, nominal_host_to_gpu_gb_s
+from advisor.training.fit.cells import covered
+from advisor.training.fit.constants import INPUT_PIPELINE
+from advisor.training.fit.gradients import parameters_m, units_per_sample
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from advisor.hardware.gpus import Gpu
+    from advisor.training.fit.benchmarks import Benchmarks
+
+MAX_EFFICIENCY = 1.1
+"""Above it a pair is two different runs, not a gain."""
+
+SAME_BATCH = 1.1
+"""Batches a GPU within this factor of each other count as the same."""
+
+VIRTUAL_HOSTS = (("lambda/pytorch-1.13.0a0", "A100-SXM4-40GB"),)
+"""Series and GPU whose one host is a virtual machine that does not pass NVLink on: it
+exchanges at 1 to 3 GB/s (derived from its own BERT runs), bare machines with the same
+card at 28 to 48. What a market rents out are containers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Rows on several GPUs beside the same row on one.
+
+    Attributes
+    ----------
+    interconnect : (N,) class
+    gpu, workload, host : (N,) names; a host is a series on one GPU model
+    num_gpus : (N,)
+    efficiency : (N,) rate of n GPUs over n times that of one
+    step_s : (N,) seconds of a step on one GPU, with the batch of the row
+    gradient_gb : (N,) 10^9 bytes of gradients
+    link_gb_s : (N,) bandwidth of the link between the GPUs, 10^9 bytes/s
+    left_out : (N,) why the pair neither teaches nor is scored; empty if it does
+    """
+
+    interconnect: StrArray
+    gpu: StrArray
+    workload: StrArray
+    host: StrArray
+    num_gpus: FloatArray
+    efficiency: FloatArray
+    step_s: FloatArray
+    gradient_gb: FloatArray
+    link_gb_s: FloatArray
+    left_out: StrArray
+
+    def __len__(self) -> int:
+        return len(self.gpu)
+
+    def select(self, rows: npt.NDArray[Any]) -> Pairs:
+        """Return the pairs of a mask or of an array of indices."""
+        return Pairs(
+            **{field.name: getattr(self, field.name)[rows] for field in fields(self)}
+        )
+
+    @property
+    def scored(self) -> BoolArray:
+        """(N,) whether the pair teaches and is scored."""
+        scored: BoolArray = self.left_out == ""
+        return scored
+
+    @property
+    def predictable(self) -> BoolArray:
+        """(N,) whether gradients, step and link are known."""
+        return np.isfinite(self.gradient_gb * self.step_s * self.link_gb_s)
+
+
+def scaling_pairs(benchmarks: Benchmarks, gpus: Mapping[str, Gpu]) -> Pairs:
+    """Find the rows on 2 to 8 GPUs that have a twin on one: same cell, card and unit."""
+    table = benchmarks.select(np.isin(benchmarks.gpu, list(gpus)))
+    cells = list(zip(table.cell, table.gpu, table.unit, strict=True))
+    ones = {cells[i]: i for i in np.flatnonzero(table.num_gpus == 1)}
+    several = [i for i in np.flatnonzero(table.num_gpus > 1) if cells[i] in ones]
+    row = table.select(np.array(several, dtype=np.int64))
+    one = table.select(np.array([ones[cells[i]] for i in several], dtype=np.int64))
+    cards = [gpus[str(name)] for name in row.gpu]
+    interconnect = np.array([card.interconnect for card in cards], dtype=np.str_)
+    architecture = np.array([card.architecture for card in cards], dtype=np.str_)
+    num_gpus = row.num_gpus.astype(np.float64)
+    pairs = Pairs(
+        interconnect=interconnect,
+        gpu=row.gpu,
+        workload=row.workload,
+        host=np.array(
+            ["|".join(key) for key in zip(row.series, row.gpu, strict=True)],
+            dtype=np.str_,
+        ),
+        num_gpus=num_gpus,
+        efficiency=row.throughput / (num_gpus * one.throughput),
+        step_s=row.batch_size * units_per_sample(row) / one.throughput,
+        gradient_gb=parameters_m(row) * _GRADIENT_BYTES * 1e-3,
+        link_gb_s=links_gb_s(interconnect, architecture, nominal_host_to_gpu_gb_s(cards)),
+        left_out=np.full(len(row), "", dtype="U64"),
+    )
+    for reason, applies in _reasons(pairs, row, one, gpus).items():
+        pairs.left_out[applies & pairs.scored] = reason
+    return pairs
+
+
+_GRADIENT_BYTES = float(INPUT_PIPELINE["gradient_bytes"]["value"])
+
+
+def _reasons(
+    pairs: Pairs, row: Benchmarks, one: Benchmarks, gpus: Mapping[str, Gpu]
+) -> Mapping[str, BoolArray]:
+    """Return reason -> (N,) whether it applies; the first that does is named."""
+    names = np.unique(pairs.gpu)
+    nvidia = [str(name) for name in names if covered(gpus, str(name))]
+    virtual = ["|".join(host) for host in VIRTUAL_HOSTS]
+    with np.errstate(divide="ignore"):
+        changed = np.abs(np.log(row.batch_size / one.batch_size)) > np.log(SAME_BATCH)
+    return {
+        "input or launch limits a row of the pair": row.host_bound | one.host_bound,
+        "not a card that the model covers": ~np.isin(pairs.gpu, nvidia),
+        "number of parameters unknown": ~np.isfinite(pairs.gradient_gb),
+        "length of a step unknown": ~np.isfinite(pairs.step_s),
+        "another batch a GPU": changed,
+        "more than 1.1 times linear: two different runs": pairs.efficiency
+        > MAX_EFFICIENCY,
+        "virtual machine without peer-to-peer": np.isin(pairs.host, virtual),
+    }

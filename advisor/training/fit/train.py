@@ -1,0 +1,320 @@
+"""Train the GPU model on the benchmark tables.
+
+Neither chance nor the clock enters: the same tables and cells give the same model, but
+for what the searches make of the last bits, in which kernels of BLAS differ. Between
+those of OpenBLAS (Haswell, Prescott, SkylakeX) the rate of one GPU differed by 1e-7, a
+CPU's by 1e-5, the efficiency of several GPUs by 0.1 % and its spread by a tenth at most.
+Needs SciPy and scikit-learn; nothing that ranks offers imports this module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from advisor.base.arrays import BoolArray, FloatArray, IntArray, StrArray
+from advisor.throughput.gpu_model import Anchor, GpuModel
+from advisor.throughput.kernel import LABELS
+from advisor.throughput.spread import Z90
+from advisor.training.fit.cells import (
+    FIRST_YEAR,
+    INFERENCE,
+    UNITS,
+    Cells,
+    on_one_gpu,
+)
+from advisor.training.fit.constants import INPUT_PIPELINE
+from advisor.training.fit.design import (
+    NOISE_GROUPS,
+    Design,
+    design,
+    log_batch,
+    log_efficiency,
+    run_of,
+    source_of,
+    table_features,
+    usual_batches,
+)
+from advisor.training.fit.levels import family_levels, training_gflops
+from advisor.training.fit.likelihood import Fitted, fit_covariance
+from advisor.training.fit.posterior import Posterior, compress, held_out, posterior
+from advisor.training.fit.scaling import fit_scaling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from advisor.hardware.gpus import Gpu
+    from advisor.training.fit.benchmarks import Benchmarks
+
+
+BOUND_ROUNDS = 20
+"""Rounds at most of the search for the binding lower bounds; it settles in three."""
+
+USUAL_NOISE = "lambda"
+"""Group whose noise a user's run is given: the largest one measured with care."""
+
+
+def train(
+    tables: Benchmarks,
+    cells: Cells,
+    gpus: Mapping[str, Gpu],
+    about: Mapping[str, Any] | None = None,
+    host: Mapping[str, Mapping[str, Any]] = INPUT_PIPELINE,
+) -> GpuModel:
+    """Train on every row that `cells` lets teach.
+
+    Parameters
+    ----------
+    tables : the benchmark table and the auxiliary one
+    cells : the use of each of its rows
+    gpus : canonical name -> GPU
+    about : facts for the card, such as the hash of the table and the date
+    host : constants outside the GPU, as `advisor.training.fit.cpu.fit_host` gives
+    """
+    bounds = lower_bounds(tables, cells, gpus)
+    rows = np.concatenate([np.flatnonzero(cells.taught), bounds])
+    taught = np.arange(len(rows) - len(bounds))
+    table = tables.select(rows)
+    of = design(table, gpus)
+    fitted = fit_covariance(of, taught)
+    full = with_binding_bounds(of, taught, fitted)
+    kept = compress(of, full)
+    used = table.select(full.rows)
+    model = GpuModel(
+        covariance=fitted.covariance,
+        points=kept.points,
+        half_inverse=np.triu(kept.inverse) - np.diag(np.diag(kept.inverse)) / 2.0,
+        weights=kept.weights,
+        mean=kept.mean,
+        centre=of.centre,
+        scale=of.scale,
+        middle=of.middle,
+        labels={kind: of.names[kind] for kind in LABELS},
+        noise=float(fitted.noise[list(NOISE_GROUPS).index(USUAL_NOISE)]),
+        usual_batch={**usual_batches(tables), **of.usual_batch},
+        families=dict(zip(*_texts(tables.workload, tables.family), strict=True)),
+        anchors={},
+        family_levels={"": 0.0},
+        family_slope=-1.0,
+        family_spreads={"": 0.0},
+        spread_factors=spread_factors(of, cells.scored[rows], taught, fitted),
+        unknown_log_sd=unknown_gpu_spread(gpus),
+        best_utilisation=best_utilisation(tables, cells, gpus),
+        workload_rows=_count(used.workload),
+        gpu_rows=_count(used.gpu),
+        workload_gpus=_by_workload(used, used.gpu),
+        workload_series=_by_workload(used, used.series),
+        scaling=fit_scaling(tables, gpus),
+        cpu=host,
+        dlperf={},
+        about={
+            **(about or {}),
+            "training_rows": len(taught),
+            "scored_rows": int(cells.scored.sum()),
+            "lower_bounds": len(bounds),
+            "binding_lower_bounds": len(full.rows) - len(taught),
+            "points": len(kept.weights),
+        },
+    )
+    model = _with_anchors(model, tables, cells, gpus)
+    return _with_unmeasured(model, tables, cells, gpus)
+
+
+def lower_bounds(tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) -> IntArray:
+    """Return the rows that input or launch limits: lower bounds of the GPU's rate.
+
+    Of one covered GPU, for workloads that other rows teach.
+    """
+    known = np.isin(tables.workload, np.unique(tables.workload[cells.taught]))
+    bound: IntArray = np.flatnonzero(on_one_gpu(tables, gpus) & tables.host_bound & known)
+    return bound
+
+
+def with_binding_bounds(of: Design, taught: IntArray, fitted: Fitted) -> Posterior:
+    """Return the posterior given that the GPU is at least as fast as each bound.
+
+    A bound that lies above what the rest expects counts as a measurement, the others
+    not at all: the maximum of the posterior under one-sided errors, found by trying
+    until the set of binding bounds stays.
+    """
+    bounds = np.setdiff1d(np.arange(len(of)), taught)
+    full = posterior(of, taught, fitted)
+    binding = np.empty(0, dtype=np.int64)
+    for _ in range(BOUND_ROUNDS if len(bounds) else 0):
+        shared = fitted.covariance.between(
+            of.inputs.take(bounds), of.inputs.take(full.rows), own=True
+        )
+        expected = full.mean + shared @ full.weights
+        now = bounds[of.y[bounds] > expected]
+        if np.array_equal(now, binding):
+            break
+        binding = now
+        full = posterior(of, np.concatenate([taught, binding]), fitted)
+    return full
+
+
+def spread_factors(
+    of: Design, scored: BoolArray, taught: IntArray, fitted: Fitted
+) -> dict[str, float]:
+    """Return what the posterior's spread is short of, by case (see `GpuModel`).
+
+    Each is the factor with which 90 % intervals hold 90 % of the scored rows that were
+    held out: pairs of GPU and workload, whole GPUs, whole sources.
+    """
+    full = posterior(of, taught, fitted)
+    labels = of.inputs.labels
+    pair = labels["gpu"] * (labels["workload"].max() + 1) + labels["workload"]
+    cases = {"gpu_seen": pair, "gpu_new": labels["gpu"], "own": labels["source"]}
+    return {
+        case: max(factor90(full, folds[taught], scored[taught], alike=case == "own"), 1.0)
+        for case, folds in cases.items()
+    }
+
+
+def factor90(
+    full: Posterior, folds: IntArray, scored: BoolArray, *, alike: bool
+) -> float:
+    """Return the factor on the spread with which 90 % of the errors are inside.
+
+    1 where no scored row can be held out. Rows whose level nothing else tells (a
+    variance near that of a free level) do not count.
+
+    Parameters
+    ----------
+    full : the posterior on N rows
+    folds : (N,) what is held out together
+    scored : (N,) whether a row counts
+    alike : every fold counts alike (a user's set-up is one more source), else every row
+    """
+    sizes, weights = [np.empty(0)], [np.empty(0)]
+    for fold in held_out(full, folds, np.unique(folds[scored])):
+        variance = np.diag(fold.covariance)
+        keep = scored[fold.places] & (variance < FREE_LEVEL)
+        if keep.any():
+            sizes.append(np.abs(fold.error[keep]) / np.sqrt(variance[keep]))
+            count = int(keep.sum())
+            weights.append(np.full(count, 1.0 / count if alike else 1.0))
+    size, weight = np.concatenate(sizes), np.concatenate(weights)
+    if not len(size):
+        return 1.0
+    order = np.argsort(size)
+    share = np.cumsum(weight[order]) / weight.sum()
+    return float(size[order][np.searchsorted(share, 0.9)] / Z90)
+
+
+FREE_LEVEL = 8.0
+"""Variance above which a row's level is not told by the rows that are left."""
+
+
+def unknown_gpu_spread(gpus: Mapping[str, Gpu]) -> float:
+    """Return the log-sd of the baseline between the GPUs of the table.
+
+    That is what is not known of a GPU that is in no table.
+    """
+    rates = [
+        0.5 * np.log(gpu.fp32_tflops * gpu.memory_bandwidth_gb_s) for gpu in gpus.values()
+    ]
+    return float(np.nanstd(rates))
+
+
+def best_utilisation(tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) -> float:
+    """Return the share of the matrix rate that the best rows reach.
+
+    The 99 % quantile over training rows in samples/s or tokens/s whose operations are
+    known, on tensor cores: without them, Winograd convolutions take fewer
+    multiplications than are counted. 1 (the data sheet) where there are none.
+    """
+    counted = np.isin(tables.unit, ("samples/s", "tokens/s"))
+    counted &= np.isfinite(tables.gmacs) & (tables.precision != "")
+    counted &= (tables.task != INFERENCE) & ~tables.host_bound & ~cells.left_out
+    rows = tables.select(on_one_gpu(tables, gpus) & counted)
+    features = table_features(rows, gpus)
+    flops = training_gflops(rows) * rows.throughput / rows.num_gpus
+    share = flops * 1e-3 / features.matrix_tflops
+    share = share[features.on_tensor_cores]
+    if not len(share):
+        return 1.0
+    return min(float(np.quantile(share, 0.99)), 1.0)
+
+
+def _with_anchors(
+    model: GpuModel, tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]
+) -> GpuModel:
+    """Add the measurements of workloads that one GPU alone ran."""
+    alone = on_one_gpu(tables, gpus) & ~tables.host_bound & (cells.use == "")
+    alone &= np.isin(tables.unit, UNITS) & ~(tables.year < FIRST_YEAR)
+    alone &= ~np.isin(tables.workload, list(model.workload_rows))
+    rows = tables.select(alone)
+    y = log_efficiency(rows, gpus)
+    z, batch = model.standardize(
+        table_features(rows, gpus), log_batch(rows, model.usual_batch)
+    )
+    anchors: dict[str, tuple[Anchor, ...]] = {}
+    for row in range(len(rows)):
+        name = str(rows.workload[row])
+        anchor = Anchor(
+            gpu=str(rows.gpu[row]),
+            run=run_of(rows, row),
+            z=z[row],
+            batch=float(batch[row]),
+            y=float(y[row]),
+            source=source_of(str(rows.source[row])),
+            series=str(rows.series[row]),
+        )
+        anchors[name] = (*anchors.get(name, ()), anchor)
+    return replace(
+        model,
+        anchors=anchors,
+        workload_rows={**model.workload_rows, **_count(rows.workload)},
+        workload_gpus={**model.workload_gpus, **_by_workload(rows, rows.gpu)},
+        workload_series={**model.workload_series, **_by_workload(rows, rows.series)},
+    )
+
+
+def _with_unmeasured(
+    model: GpuModel, tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]
+) -> GpuModel:
+    """Add the levels of workloads that nobody measured."""
+    known = on_one_gpu(tables, gpus) & ~tables.host_bound & (tables.precision != "")
+    known &= np.isin(tables.unit, UNITS) & (tables.task != INFERENCE) & ~cells.left_out
+    rows = tables.select(known & np.isfinite(tables.gmacs))
+    found = family_levels(rows, log_efficiency(rows, gpus) - as_new(model, rows, gpus))
+    return replace(
+        model,
+        family_levels=found.levels,
+        family_slope=found.slope,
+        family_spreads=found.spreads,
+    )
+
+
+def as_new(model: GpuModel, rows: Benchmarks, gpus: Mapping[str, Gpu]) -> FloatArray:
+    """Return (N,) what the model expects of rows if it did not know their workload."""
+    inputs = model.inputs(
+        *model.standardize(
+            table_features(rows, gpus), log_batch(rows, model.usual_batch)
+        ),
+        [str(name) for name in rows.gpu],
+        [("", str(rows.family[row]), run_of(rows, row)) for row in range(len(rows))],
+    )
+    return model.posterior(inputs)[0]
+
+
+def _by_workload(rows: Benchmarks, names: StrArray) -> dict[str, list[str]]:
+    """Return workload -> the names that occur with it."""
+    found: dict[str, set[str]] = {}
+    for workload, name in zip(rows.workload, names, strict=True):
+        found.setdefault(str(workload), set()).add(str(name))
+    return {workload: sorted(known) for workload, known in sorted(found.items())}
+
+
+def _texts(*columns: Any) -> tuple[list[str], ...]:
+    return tuple([str(v) for v in column] for column in columns)
+
+
+def _count(names: Iterable[Any]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[str(name)] = counts.get(str(name), 0) + 1
+    return dict(sorted(counts.items()))

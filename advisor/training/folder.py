@@ -1,0 +1,141 @@
+"""The folder of models: trained, evaluated and described as a whole.
+
+It holds the benchmark tables, which of their rows teach and are scored, what was left
+out, DLPerf medians (a baseline), the artefact and its card. Needs scikit-learn; the
+ranking does not import this.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from advisor.hardware.cpus import load_cpus
+from advisor.hardware.gpus import load_gpus
+from advisor.throughput.artifact import ARTEFACT
+from advisor.throughput.gpu_model import GpuModel
+from advisor.throughput.gpu_store import load_gpu_model
+from advisor.throughput.own_runs import OwnRun
+from advisor.training.evaluate.baselines import load_dlperf
+from advisor.training.evaluate.calibration import calibration_plot
+from advisor.training.evaluate.card import model_card
+from advisor.training.evaluate.regret import load_prices
+from advisor.training.evaluate.run import EVERY_SPLIT, Evaluation, Inputs, evaluate
+from advisor.training.fit.benchmarks import Benchmarks, load_benchmarks, table_hash
+from advisor.training.fit.cells import load_cells
+from advisor.training.fit.cpu import fit_host
+from advisor.training.fit.cpu_tables import load_cpu_tables
+from advisor.training.fit.own import own_rows, with_own
+from advisor.training.fit.train import train
+from advisor.workloads.profile import Workload
+
+TABLE = "benchmarks.csv"
+AUXILIARY = "auxiliary.csv"
+CELLS = "cells.csv"
+EXCLUSIONS = "benchmarks.exclusions.json"
+DLPERF = "dlperf.csv"
+PRICES = "prices.csv"
+CARD = "README.md"
+PLOT = "calibration.svg"
+
+FEWEST_MACHINES = 5
+"""Machines that a median of DLPerf must rest on to judge another one by."""
+
+
+def load_tables(folder: Path) -> Benchmarks:
+    """Return the rows of the benchmark table and, after them, the auxiliary ones."""
+    return load_benchmarks(folder / TABLE) + load_benchmarks(folder / AUXILIARY)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRecords:
+    """What the user measured, for a refit.
+
+    Attributes
+    ----------
+    runs : number of each record -> run
+    profiles : name -> profile
+    """
+
+    runs: Mapping[int, OwnRun]
+    profiles: Mapping[str, Workload]
+
+
+def train_folder(
+    folder: Path, today: date, records: OwnRecords | None = None
+) -> GpuModel:
+    """Train on the folder's tables, and on what the user measured.
+
+    Parameters
+    ----------
+    folder : of the tables
+    today : the date that the card shows
+    records : of the user; ``about["own_records"]`` has the numbers of those that teach
+    """
+    tables = load_tables(folder)
+    about: dict[str, Any] = {
+        "date": today.isoformat(),
+        "table": table_hash(folder / TABLE),
+        "auxiliary": table_hash(folder / AUXILIARY),
+        "cells": table_hash(folder / CELLS),
+    }
+    cells, gpus = load_cells(folder / CELLS, tables), load_gpus()
+    if records is not None:
+        runs = list(records.runs.values())
+        own, teaches = own_rows(runs, records.profiles, tables, gpus, today.year)
+        cells, tables = with_own(cells, tables, own), tables + own
+        numbers = zip(records.runs, teaches, strict=True)
+        about["own_records"] = [number for number, used in numbers if used]
+    host = fit_host(load_cpu_tables(folder), load_cpus())
+    model = train(tables, cells, gpus, about, host)
+    return replace(model, dlperf=load_dlperf_medians(folder / DLPERF))
+
+
+def load_dlperf_medians(path: Path) -> dict[str, dict[str, float]]:
+    """Return canonical GPU name -> GPUs of the offer -> median DLPerf of one GPU."""
+    medians: dict[str, dict[str, float]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if int(row["machines"]) >= FEWEST_MACHINES:
+                by_count = medians.setdefault(row["gpu"], {})
+                by_count[row["num_gpus"]] = float(row["dlperf_per_gpu_median"])
+    return medians
+
+
+def evaluate_folder(folder: Path, splits: Sequence[str] = EVERY_SPLIT) -> Evaluation:
+    """Evaluate on the folder's tables: hold out, refit, predict, for each split."""
+    tables = load_tables(folder)
+    inputs = Inputs(
+        tables=tables,
+        cells=load_cells(folder / CELLS, tables),
+        gpus=load_gpus(),
+        cpus=load_cpus(),
+        dlperf=load_dlperf(folder / DLPERF),
+        prices=load_prices(folder / PRICES),
+        cpu_tables=load_cpu_tables(folder),
+    )
+    return evaluate(inputs, splits)
+
+
+def write_card(folder: Path, path: Path) -> None:
+    """Write the card of the folder's artefact after a fresh evaluation.
+
+    The calibration plot goes beside the card (`PLOT`).
+    """
+    evaluation = evaluate_folder(folder)
+    plot = calibration_plot(evaluation.errors, evaluation.log_sds)
+    tables = load_tables(folder)
+    card = model_card(
+        load_gpu_model(folder / ARTEFACT),
+        evaluation,
+        load_benchmarks(folder / TABLE),
+        load_cells(folder / CELLS, tables),
+        json.loads((folder / EXCLUSIONS).read_text(encoding="utf-8")),
+    )
+    path.with_name(PLOT).write_text(plot, encoding="utf-8", newline="\n")
+    path.write_text(card, encoding="utf-8", newline="\n")

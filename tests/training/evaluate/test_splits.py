@@ -1,0 +1,135 @@
+"""The splits: nothing that is held out is seen, and levels come from where they may."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from advisor.hardware.gpus import GpuTable
+from advisor.training.evaluate.metrics import covered, metrics
+from advisor.training.evaluate.splits import (
+    SPLITS,
+    Rows,
+    deal,
+    gpu_splits,
+    level_of_one,
+    level_of_others,
+    levelled,
+    partners,
+)
+from advisor.training.fit.benchmarks import Benchmarks
+from advisor.training.fit.cells import Cells
+
+
+@pytest.fixture(scope="module")
+def rows(small: Benchmarks, small_cells: Cells, gpus: GpuTable) -> Rows:
+    """Return what is scored of the small tables."""
+    return Rows.choose(small, small_cells, gpus)
+
+
+@pytest.mark.parametrize("split", ["gpu", "family", "source"])
+def test_what_is_held_out_is_not_seen(rows: Rows, gpus: GpuTable, split: str) -> None:
+    """Whatever the rows of a fold measured, what is predicted for them is the same.
+
+    That holds for the tuned covariance too: the splits are nested. Two folds are scored,
+    since each group of them costs a fit; all rows teach. Only what was asked for is
+    computed.
+    """
+    folds = rows.fold_codes(split, gpus)
+    code, *_, last = folds[rows.scored]
+    two = rows.scored & np.isin(folds, (code, last))
+    few = dataclasses.replace(rows, scored=two, left_out=rows.left_out & two)
+    here = (folds == code) & two
+    moved = dataclasses.replace(
+        few, of=dataclasses.replace(rows.of, y=rows.of.y + 0.5 * (folds == code))
+    )
+    (told,) = (found := gpu_splits(few, gpus, [split])).values()
+    (other,) = gpu_splits(moved, gpus, [split]).values()
+    assert set(found) == {split}
+    predicted = told.error + rows.of.y
+    again = other.error + moved.of.y
+    assert np.isfinite(predicted[here]).any()
+    # What is moved by 0.5 is taken off again: 0.5 N eps cond(K) of it is lost, 2e-7.
+    assert again[here] == pytest.approx(predicted[here], abs=1e-6, nan_ok=True)
+    assert other.log_sd[here] == pytest.approx(told.log_sd[here], abs=1e-6, nan_ok=True)
+
+
+def test_folds_hold_whole_what_they_name(rows: Rows, gpus: GpuTable) -> None:
+    """A GPU, a die, a workload, a source is in one fold; a pair is a GPU's part."""
+    table = rows.table
+    names = {
+        "gpu": table.gpu,
+        "family": np.array([gpus[str(n)].die for n in table.gpu]),
+        "model": table.workload,
+        "series": table.series,
+        "source": np.array([str(s).split(":")[0] for s in table.source]),
+    }
+    for split, labels in names.items():
+        folds = rows.fold_codes(split, gpus)
+        for label in np.unique(labels):
+            assert len(set(folds[labels == label])) == 1
+        assert len(set(folds)) == len(set(labels))
+    pairs = set(zip(table.gpu, table.workload, strict=True))
+    assert len(set(rows.fold_codes("pair", gpus))) == len(pairs)
+    assert len(set(SPLITS)) == len(SPLITS)
+
+
+def test_groups_keep_folds_together() -> None:
+    """Dealt out at random, the same each time; sources stand alone."""
+    codes = np.array([3, 3, 1, 2, 1, 0])
+    scored = np.array([True, True, True, False, True, True])
+    dealt = deal(codes, 2, scored)
+    assert dealt[0] == dealt[1]
+    assert dealt[2] == dealt[4]
+    assert np.array_equal(dealt, deal(codes, 2, scored))
+    alone = deal(codes, None, scored)
+    assert alone[3] == -1
+    assert len({alone[0], alone[2], alone[5]}) == 3
+
+
+def test_levels_of_a_cell_by_hand() -> None:
+    """Three rows; the first two share a cell, of which only those that teach count."""
+    error = np.array([0.2, 0.5, 9.0])
+    covariance = np.array([[2.0, 1.0, 0.0], [1.0, 3.0, 0.0], [0.0, 0.0, 1.0]])
+    cell = np.array([0, 0, 1])
+    teaches = np.array([True, True, True])
+    others, spread = level_of_others(error, covariance, cell, teaches)
+    assert others[:2] == pytest.approx([0.3, -0.3])
+    assert spread[:2] == pytest.approx([2.0 + 3.0 - 2.0] * 2)
+    assert np.isnan(others[2])
+    run = partners(cell, teaches)
+    assert run.tolist() == [1, 0, -1]
+    one, variance = level_of_one(error, covariance, run)
+    assert one[0] == pytest.approx(0.5 / 3.0 - 0.2)
+    assert variance[0] == pytest.approx(2.0 - 1.0 / 3.0)
+    silent, _ = level_of_others(error, covariance, cell, np.array([True, False, True]))
+    assert np.isnan(silent[0])
+
+
+def test_a_workload_that_nobody_measured_has_its_family_level(
+    rows: Rows, gpus: GpuTable
+) -> None:
+    """The level of the others stands in, and its doubt is in the spread."""
+    split = gpu_splits(rows, gpus, ["model_absolute"])["model_absolute"]
+    found = levelled(rows, split)
+    known = np.isfinite(found.error)
+    assert known.any()
+    assert np.all(found.log_sd[known] > split.log_sd[known])
+
+
+def test_metrics_by_hand() -> None:
+    """Errors of 10 % up and 20 % up, and one that is not scored."""
+    error = np.array([np.log(1.1), np.log(1.2), np.nan])
+    result = metrics(error, np.array([0.1, 0.1, 0.1]))
+    assert result["mape"] == pytest.approx(0.15)
+    assert result["median_ape"] == pytest.approx(0.15)
+    assert result["n"] == 2
+    assert result["coverage90"] == pytest.approx(0.5)
+    assert covered(np.array([0.1]), np.array([0.1])).all()
+
+
+def test_metrics_of_nothing_say_so() -> None:
+    """Without a scored row there is a count of nought and no error figure."""
+    assert metrics(np.array([np.nan])) == {"n": 0}
