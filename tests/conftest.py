@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tabulate import tabulate
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import AdvisorError
 from advisor.cli.main import app
 
@@ -129,15 +129,15 @@ class Outcome:
         return json.loads(self.stdout)
 
 
-RunCommand = Callable[[Sequence[str], Environment], Outcome]
+RunCommand = Callable[[Sequence[str], Context], Outcome]
 
 
 @pytest.fixture
 def run_command() -> RunCommand:
     """Return what runs a command line in a world; only errors of ours are outcomes."""
 
-    def run(words: Sequence[str], environment: Environment) -> Outcome:
-        result = click.testing.CliRunner().invoke(app, words, obj=environment)
+    def run(words: Sequence[str], context: Context) -> Outcome:
+        result = click.testing.CliRunner().invoke(app, words, obj=context)
         stderr, code = result.stderr, result.exit_code
         if isinstance(result.exception, AdvisorError):
             stderr += str(result.exception)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.documents import arguments_of, needs
 from advisor.app.settle import settle
 from advisor.base.errors import ArgumentError, Given
@@ -83,7 +83,7 @@ class JobSpec:
                 found[name] = tuple(found[name].items())
         return cls(**found)
 
-    def job(self, environment: Environment) -> Job:
+    def job(self, context: Context) -> Job:
         """Return the job, its profile with the user's own figures, and its images.
 
         Raises
@@ -91,11 +91,11 @@ class JobSpec:
         UsageError
             if there is no such profile, or a figure is no such
         """
-        profile = override(environment.library.load(self.workload), dict(self.settings))
+        profile = override(context.library.load(self.workload), dict(self.settings))
         assumptions = Assumptions().replaced(dict(self.assumptions))
-        images = environment.images(self.image or "", profile)
+        images = context.images(self.image or "", profile)
         if not any(image.is_known for image in images):
-            environment.told(_unknown(images[0].name))
+            context.told(_unknown(images[0].name))
         return Job(
             profile,
             self.epochs or profile.epochs,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.cost.hazard import BidHazard
 from advisor.cost.job import Job
@@ -30,33 +30,33 @@ _CLOCK_SKEW = timedelta(minutes=5)
 """How far two clocks may differ."""
 
 
-def own_runs(environment: Environment, workload: str) -> tuple[OwnRun, ...]:
+def own_runs(context: Context, workload: str) -> tuple[OwnRun, ...]:
     """Return the runs of a workload that the user recorded.
 
     Those that the user's own model has learnt too: there they teach how GPUs compare, as
     one source among others; here they tell the level of the user's own set-up.
     """
-    return recorded_runs(environment.data_folder, workload)
+    return recorded_runs(context.data_folder, workload)
 
 
 def with_kept_data(
-    environment: Environment, answer: Answer, job: Job, filters: Filters
+    context: Context, answer: Answer, job: Job, filters: Filters
 ) -> tuple[Job, Filters]:
     """Return job and filters with what the user's own file tells.
 
     That is what was measured of the workload; and of the market how often bids lose, and
     which machines are blocked. Of a simulated market it tells nothing.
     """
-    job = replace(job, runs=own_runs(environment, job.workload.name))
+    job = replace(job, runs=own_runs(context, job.workload.name))
     if answer.simulated:
         return job, filters
-    with open_store(environment.data_folder) as connection:
+    with open_store(context.data_folder) as connection:
         # A file that no market is named in may be of any.
         named = None if answer.market == FILE_MARKET else answer.market
         known = rules(connection, named)
         spells = None
         if job.rental == "interruptible":
-            since = environment.now() - _RECENT
+            since = context.now() - _RECENT
             spells = load_spells(connection, market=answer.market, since=since)
     filters = replace(
         filters,
@@ -73,7 +73,7 @@ def with_kept_data(
     return job, filters
 
 
-def keep_answer(environment: Environment, answer: Answer) -> Kept:
+def keep_answer(context: Context, answer: Answer) -> Kept:
     """Add a market's answer to the user's record of it.
 
     Raises
@@ -86,10 +86,10 @@ def keep_answer(environment: Environment, answer: Answer) -> Kept:
         raise UsageError("--keep: no such offers exist: prices of a simulated market")
     if answer.fetched_at is None:
         raise UsageError("--keep: the file does not say when it was fetched")
-    if answer.fetched_at > environment.now() + _CLOCK_SKEW:
+    if answer.fetched_at > context.now() + _CLOCK_SKEW:
         raise UsageError("--keep: the snapshot is dated in the future: check the clocks")
     offers, _ = parse_offers(answer.records)
-    with open_store(environment.data_folder) as connection:
+    with open_store(context.data_folder) as connection:
         return keep(
             connection,
             offers,

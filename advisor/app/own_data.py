@@ -5,7 +5,7 @@ A command does without it where the user's own file cannot be read, and says so 
 
 from __future__ import annotations
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import AdvisorError
 from advisor.cost.job import Job
 from advisor.market.filters import Filters
@@ -15,29 +15,29 @@ from advisor.throughput.own_runs import OwnRun
 _NOT_READ = "{}; no record, block or history counts meanwhile"
 
 
-def own_runs(environment: Environment, workload: str) -> tuple[OwnRun, ...]:
+def own_runs(context: Context, workload: str) -> tuple[OwnRun, ...]:
     """Return the runs of a workload that the user recorded."""
-    if not environment.keeps_data:
+    if not context.keeps_data:
         return ()
     from advisor.app import kept  # noqa: PLC0415  (nothing is kept, mostly)
 
     try:
-        return kept.own_runs(environment, workload)
+        return kept.own_runs(context, workload)
     except AdvisorError as error:
-        environment.tell_once(_NOT_READ.format(error))
+        context.tell_once(_NOT_READ.format(error))
         return ()
 
 
 def with_kept_data(
-    environment: Environment, answer: Answer, job: Job, filters: Filters
+    context: Context, answer: Answer, job: Job, filters: Filters
 ) -> tuple[Job, Filters]:
     """Return job and filters with what the user's own file tells."""
-    if not environment.keeps_data:
+    if not context.keeps_data:
         return job, filters
     from advisor.app import kept  # noqa: PLC0415  (nothing is kept, mostly)
 
     try:
-        return kept.with_kept_data(environment, answer, job, filters)
+        return kept.with_kept_data(context, answer, job, filters)
     except AdvisorError as error:
-        environment.tell_once(_NOT_READ.format(error))
+        context.tell_once(_NOT_READ.format(error))
         return job, filters

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.own_data import with_kept_data
 from advisor.app.rent import RentSpec
 from advisor.base.errors import AdvisorError
@@ -48,7 +48,7 @@ class Plan:
     key_file: Path
 
 
-def open_rental_desk(environment: Environment, market: str) -> Desk:
+def open_rental_desk(context: Context, market: str) -> Desk:
     """Return the desk of the user's account on a market.
 
     Raises
@@ -56,11 +56,11 @@ def open_rental_desk(environment: Environment, market: str) -> Desk:
     UsageError
         if nothing can be rented there
     """
-    opened = rentable(environment.open_market(market))
-    return open_desk(opened, environment.data_folder, environment.clock, environment.told)
+    opened = rentable(context.open_market(market))
+    return open_desk(opened, context.data_folder, context.clock, context.told)
 
 
-def check_machine(environment: Environment) -> None:
+def check_machine(context: Context) -> None:
     """Refuse to rent where this machine could not even write it down.
 
     Raises
@@ -69,11 +69,11 @@ def check_machine(environment: Environment) -> None:
         if a program is missing, or a disk is full
     """
     check_programs("ssh", "ssh-keygen")
-    check_room(environment.data_folder)
+    check_room(context.data_folder)
 
 
 def plan(
-    environment: Environment,
+    context: Context,
     spec: RentSpec,
     *,
     wait_for_ssh: bool,
@@ -91,12 +91,12 @@ def plan(
     AdvisorError
         if no rental can be made so, or not from this machine
     """
-    check_machine(environment)
-    caps = caps_of(environment, spec)
-    job = spec.job.job(environment)
+    check_machine(context)
+    caps = caps_of(context, spec)
+    job = spec.job.job(context)
     # The market rents whole gigabytes; the price is that of what is rented.
     job = replace(job, disk_gb=float(math.ceil(job.disk_gb)))
-    tables = load_tables(environment.models)
+    tables = load_tables(context.models)
     choice = Choice(
         deadline_h=None
         if spec.deadline_s is None
@@ -112,15 +112,15 @@ def plan(
         nonlocal listed
         if listed is None:
             for slip in spec.offers.slips(tables.gpus, answer.records):
-                environment.told(slip)
+                context.told(slip)
         # One offer that is looked at again does not tell which names there are.
         if listed is None or len(answer.records) > 1:
             listed = spec.offers.filters(tables.gpus, answer.records, job.rental)
-        known, kept = with_kept_data(environment, answer, job, listed)
+        known, kept = with_kept_data(context, answer, job, listed)
         return rank(answer.records, known, tables, kept, choice)
 
-    desk = open_rental_desk(environment, spec.market)
-    key_file, public_key = ensure_key(environment.data_folder / "ssh")
+    desk = open_rental_desk(context, spec.market)
+    key_file, public_key = ensure_key(context.data_folder / "ssh")
     own_release = desk.market.self_release("$CONTAINER_ID")
 
     def onstart(now: float, ends_at: float) -> str:
@@ -133,10 +133,10 @@ def plan(
         )
 
     def answers(instance: Instance) -> bool:
-        return ssh_to(environment, key_file, instance).answers()
+        return ssh_to(context, key_file, instance).answers()
 
     def probed(instance: Instance, num_gpus: int) -> Symptom | None:
-        return probe(ssh_to(environment, key_file, instance), num_gpus).symptom
+        return probe(ssh_to(context, key_file, instance), num_gpus).symptom
 
     name = spec.name or job_of(job.workload.name)
     request = RentRequest(
@@ -157,7 +157,7 @@ def plan(
     return Plan(desk, request, job, key_file)
 
 
-def caps_of(environment: Environment, spec: RentSpec) -> Caps:
+def caps_of(context: Context, spec: RentSpec) -> Caps:
     """Return what may be spent: as it is asked for now, else as the user's files say.
 
     Raises
@@ -167,14 +167,14 @@ def caps_of(environment: Environment, spec: RentSpec) -> Caps:
     """
     if spec.budget_usd is not None and spec.day_budget_usd is not None:
         return Caps(spec.budget_usd, spec.day_budget_usd)
-    settings = environment.rental_settings
+    settings = context.rental_settings
     return Caps(
         settings.job_budget_usd if spec.budget_usd is None else spec.budget_usd,
         settings.day_budget_usd if spec.day_budget_usd is None else spec.day_budget_usd,
     )
 
 
-def ssh_to(environment: Environment, key_file: Path, instance: Instance) -> Ssh:
+def ssh_to(context: Context, key_file: Path, instance: Instance) -> Ssh:
     """Return the ssh connection to an instance; each has known hosts of its own.
 
     Raises
@@ -182,11 +182,11 @@ def ssh_to(environment: Environment, key_file: Path, instance: Instance) -> Ssh:
     AdvisorError
         if the instance has no label of ours
     """
-    known_hosts = known_hosts_of(environment, instance)
-    return Ssh(instance.ssh, key_file, known_hosts, environment.clock)
+    known_hosts = known_hosts_of(context, instance)
+    return Ssh(instance.ssh, key_file, known_hosts, context.clock)
 
 
-def known_hosts_of(environment: Environment, instance: Instance) -> Path:
+def known_hosts_of(context: Context, instance: Instance) -> Path:
     """Return the file of an instance's host keys.
 
     It is named by the part of our label that no other has: two markets may give two
@@ -204,7 +204,7 @@ def known_hosts_of(environment: Environment, instance: Instance) -> Path:
             "which is none of ours: nothing is sent to it"
         )
         raise AdvisorError(message)
-    folder = environment.data_folder / "known_hosts"
+    folder = context.data_folder / "known_hosts"
     # Until November 2026 the whole label named it; a label of ours holds no separator.
     before = folder / instance.label.replace(":", "+")
     now = folder / label.token

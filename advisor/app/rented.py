@@ -27,7 +27,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from advisor.app.constraints import Constraints
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.job import JobSpec
 from advisor.app.plan import plan, ssh_to
 from advisor.app.private import private_of
@@ -79,7 +79,7 @@ class rented:  # noqa: N801  (used as a function)
         as all times here a minute at least, and five years at most
     attempts, start_timeout_s : offers to try, and seconds that one may take to be ready
     market : where to rent
-    environment : the outside world; None: this process's
+    context : the outside world; None: this process's
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ class rented:  # noqa: N801  (used as a function)
         attempts: int = DEFAULT_ATTEMPTS,
         start_timeout_s: float | None = None,
         market: str = DEFAULT_MARKET,
-        environment: Environment | None = None,
+        context: Context | None = None,
     ) -> None:
         # The specs check what is given, whatever it is.
         job_of: dict[str, Any] = {
@@ -172,7 +172,7 @@ class rented:  # noqa: N801  (used as a function)
             message = "grace_s=None: the machine of a block waits for its launcher"
             raise UsageError(message)
         self._grace_s = self.spec.lease_s
-        self._environment = environment or Environment.of_this_process()
+        self._environment = context or Context.of_this_process()
         self._stack = ExitStack()
         self._turn = threading.Lock()
         self._entered = False

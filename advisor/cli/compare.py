@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.cli.job_options import constraint_options, job_options
 from advisor.cli.options import market_options, max_age_option
@@ -25,13 +25,13 @@ from advisor.report.formats import to_json
 @click.option("--json", "as_json", is_flag=True, help="Print the bills as JSON.")
 @click.pass_obj
 def command(
-    environment: Environment, /, offers: tuple[int, ...], as_json: bool, **options: Any
+    context: Context, /, offers: tuple[int, ...], as_json: bool, **options: Any
 ) -> None:
     """Set the bills of offers side by side."""
     if len(offers) < 2:
         message = "two offers or more are needed; 'advisor explain' is for one"
         raise UsageError(message)
-    ranked = rank_all(environment, options)
+    ranked = rank_all(context, options)
     ranking, places = ranked.ranking, [ranked.place_of(offer) for offer in offers]
     if as_json:
         result(to_json(compared_document(ranking, places)))

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.job import JobSpec
 from advisor.app.plan import Plan
 from advisor.base.errors import AdvisorError, UsageError
@@ -48,9 +48,7 @@ def predicted_of(planned: Plan, rental: Rental) -> Mapping[str, Any]:
     }
 
 
-def compare(
-    environment: Environment, ended: Ended, spec: JobSpec, workload: Workload
-) -> None:
+def compare(context: Context, ended: Ended, spec: JobSpec, workload: Workload) -> None:
     """Record the throughput that the log gives evidence of, beside what was predicted.
 
     What goes wrong here is told: the job is done all the same.
@@ -65,15 +63,15 @@ def compare(
         told = _seen(ended, spec, workload)
         known |= {"samples_per_s": told.samples_per_s, "batch_size": told.batch}
         run = OwnRun(**known)
-        kept = environment.library.load(spec.workload)
-        expected = compared(environment, run, workload, kept)
+        kept = context.library.load(spec.workload)
+        expected = compared(context, run, workload, kept)
         if too_slow(run, expected):
             message = (
                 f"it is below a hundredth of the {expected.samples_per_s:.3g} samples/s "
                 "predicted"
             )
             raise UsageError(message)
-        keep_compared(environment, run, expected, told.reader, told.document())
+        keep_compared(context, run, expected, told.reader, told.document())
     except AdvisorError as error:
         remark(f"no throughput is recorded: {error}")
 

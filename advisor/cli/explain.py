@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import constraint_options, job_options
 from advisor.cli.options import market_options, max_age_option
@@ -26,11 +26,9 @@ from advisor.report.formats import to_json
 @constraint_options
 @click.option("--json", "as_json", is_flag=True, help="Print the bill as JSON.")
 @click.pass_obj
-def command(
-    environment: Environment, /, offer: int, as_json: bool, **options: Any
-) -> None:
+def command(context: Context, /, offer: int, as_json: bool, **options: Any) -> None:
     """Print the whole bill of one offer, line by line, and what it assumes."""
-    ranked = rank_all(environment, options)
+    ranked = rank_all(context, options)
     ranking, at = ranked.ranking, ranked.place_of(offer)
     if as_json:
         result(to_json(explained_document(ranking, at, rank_of(ranking, at))))

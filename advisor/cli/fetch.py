@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.kept import keep_answer
 from advisor.base.errors import UsageError
 from advisor.cli.job_options import constraint_options
@@ -42,7 +42,7 @@ _PART = "a part of the market: constraints were given when it was fetched"
 @json_option
 @click.pass_obj
 def command(  # noqa: PLR0917  (one argument an option)
-    environment: Environment,
+    context: Context,
     /,
     output: Path | None,
     keep: bool,
@@ -61,16 +61,16 @@ def command(  # noqa: PLR0917  (one argument an option)
     gpus = load_gpus()
     asked = constraints(options)
     query = asked.query(gpus, _DISK_GB)
-    answer = ask(environment, market, query, max_age_s=0.0, stale_ok=stale_ok)
+    answer = ask(context, market, query, max_age_s=0.0, stale_ok=stale_ok)
     filters = asked.filters(gpus, answer.records)
-    tell_slips(environment, asked, gpus, answer)
+    tell_slips(context, asked, gpus, answer)
     left_out: dict[str, int] = {}
     if filters != Filters():
         kept, left_out = matching_records(answer.records, filters, _DISK_GB)
         answer = replace(
             answer, records=kept, complete=False, notes=(*answer.notes, _PART)
         )
-    recorded = keep_answer(environment, answer) if keep else None
+    recorded = keep_answer(context, answer) if keep else None
     if output is not None:
         save_snapshot(answer, output)
     kind = "simulated offers" if answer.simulated else "offers"

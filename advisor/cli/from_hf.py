@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.cli.output import remark
 from advisor.cli.profile_tools import (
     BATCH,
@@ -55,7 +55,7 @@ from advisor.workloads.transformer import profile_of, under_autocast
 @force_option
 @click.pass_obj
 def from_hf(  # noqa: PLR0917  (one argument an option)
-    environment: Environment,
+    context: Context,
     /,
     config: Path,
     tokens: int | None,
@@ -73,8 +73,8 @@ def from_hf(  # noqa: PLR0917  (one argument an option)
     """
     known = look_at(Settings(read_config(config), config.name), task)
     usual = "llama-7b-lora" if rank else known.usual_base
-    parent = environment.library.load(base or usual)
-    data = checked(environment, parent, **where)
+    parent = context.library.load(base or usual)
+    data = checked(context, parent, **where)
     autocast = under_autocast(parent, lora=rank is not None)
     found = needs(known, tokens, target, rank, autocast)
     name = where["name"] or config.stem
@@ -87,4 +87,4 @@ def from_hf(  # noqa: PLR0917  (one argument an option)
     if batch is not None:
         sources = {**profile.sources, "batch_size": "set by the user"}
         profile = replace(profile, batch_size=batch, sources=sources)
-    finish(environment, data.added_to(profile), **where)
+    finish(context, data.added_to(profile), **where)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import NothingFitsError
 from advisor.cli.options import duration_s, format_options
 from advisor.cli.output import result
@@ -52,7 +52,7 @@ _SINCE_OF_ALL_S = 7 * 86_400.0  # of all GPUs: a month would take seconds
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
 def command(  # noqa: PLR0917  (one argument an option)
-    environment: Environment,
+    context: Context,
     /,
     gpus: tuple[str, ...],
     market: str | None,
@@ -66,8 +66,8 @@ def command(  # noqa: PLR0917  (one argument an option)
     """
     if since is None and not gpus:
         since = _SINCE_OF_ALL_S
-    start = None if since is None else environment.now() - timedelta(seconds=since)
-    with open_store(environment.data_folder) as connection:
+    start = None if since is None else context.now() - timedelta(seconds=since)
+    with open_store(context.data_folder) as connection:
         kept = kept_gpu_names(connection)
         names = load_gpus().select(gpus, kept) & kept if gpus else None
         spells = load_spells(connection, names, market, start)

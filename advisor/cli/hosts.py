@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.cli.options import format_options, help_if_alone
 from advisor.cli.output import remark, result
 from advisor.report.formats import Format
@@ -45,20 +45,20 @@ def _rule_options(verb: Callable[..., None]) -> Callable[..., None]:
 
 @command.command("block")
 @_rule_options
-def block(environment: Environment, /, **options: Any) -> None:
+def block(context: Context, /, **options: Any) -> None:
     """Leave a machine's offers out of every ranking."""
-    _set(environment, blocked=True, **options)
+    _set(context, blocked=True, **options)
 
 
 @command.command("allow")
 @_rule_options
-def allow(environment: Environment, /, **options: Any) -> None:
+def allow(context: Context, /, **options: Any) -> None:
     """Take a machine back, and never block it automatically."""
-    _set(environment, blocked=False, **options)
+    _set(context, blocked=False, **options)
 
 
 def _set(
-    environment: Environment,
+    context: Context,
     *,
     blocked: bool,
     machine_id: int,
@@ -72,9 +72,9 @@ def _set(
         machine_id,
         blocked,
         " ".join(reason.split()),
-        environment.now(),
+        context.now(),
     )
-    with open_store(environment.data_folder) as connection:
+    with open_store(context.data_folder) as connection:
         set_rule(connection, rule)
     remark(f"{rule.kind} {rule.id}: {'blocked' if blocked else 'allowed'}")
 
@@ -82,9 +82,9 @@ def _set(
 @command.command("list")
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
-def show(environment: Environment, /, output_format: Format) -> None:
+def show(context: Context, /, output_format: Format) -> None:
     """List what is blocked and what is allowed."""
-    with open_store(environment.data_folder) as connection:
+    with open_store(context.data_folder) as connection:
         found = rules(connection)
     rows = [
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import RegistryError
 from advisor.cli.options import format_options
 from advisor.cli.output import remark, result
@@ -25,24 +25,22 @@ from advisor.software.rules import AUTOMATIC_TAG
 )
 @format_options("table", "json")
 @click.pass_obj
-def command(
-    environment: Environment, /, name: str, offline: bool, output_format: Format
-) -> None:
+def command(context: Context, /, name: str, offline: bool, output_format: Format) -> None:
     """Say what is known of a Docker image: its CUDA, the GPUs and drivers that run it.
 
     Its registry is asked, and the answer is kept: 'advisor rank --image' takes it into
     account from then on. No password of yours is sent. Without IMAGE: the images that a
     job runs in where none is named.
     """
-    images = environment.images(name)
+    images = context.images(name)
     config = None
     if name:
         reference = Reference.parse(name)
         if not offline:
-            _ask(environment, reference, images)
-            images = environment.images(name)
-        config = environment.image_configs.get(reference)
-        if config and not config.is_current(reference, environment.now()):
+            _ask(context, reference, images)
+            images = context.images(name)
+        config = context.image_configs.get(reference)
+        if config and not config.is_current(reference, context.now()):
             remark(
                 f"what the registry told of {reference.short} on {config.read_at[:10]} "
                 "is not taken into account any more: a tag may have moved"
@@ -53,9 +51,7 @@ def command(
         result(image_text(images, config))
 
 
-def _ask(
-    environment: Environment, reference: Reference, images: tuple[Image, ...]
-) -> None:
+def _ask(context: Context, reference: Reference, images: tuple[Image, ...]) -> None:
     """Read what the registry tells into the cache; fail if nothing else is known."""
     if reference.tag == AUTOMATIC_TAG:
         remark(
@@ -63,9 +59,9 @@ def _ask(
             "fits the machine's driver"
         )
         return
-    cache = environment.image_configs
+    cache = context.image_configs
     try:
-        read_config(reference, cache, environment.transport)
+        read_config(reference, cache, context.transport)
     except RegistryError as error:
         if not images[0].is_known and cache.get(reference) is None:
             raise

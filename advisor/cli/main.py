@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from advisor import __version__
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.notices import silence
 from advisor.base.errors import AdvisorError, ExitStatus
 from advisor.cli.options import help_if_alone
@@ -106,23 +106,23 @@ def app(ctx: click.Context) -> None:
     workload. Start with: advisor rank --workload resnet50
     """
     if ctx.obj is None:
-        ctx.obj = Environment.of_this_process()
+        ctx.obj = Context.of_this_process()
     help_if_alone(ctx)
 
 
-def run(argv: Sequence[str] | None = None, environment: Environment | None = None) -> int:
+def run(argv: Sequence[str] | None = None, context: Context | None = None) -> int:
     """Run the command line; return its exit code (see `advisor.base.errors`).
 
     Parameters
     ----------
     argv : its words; None: those that this process was started with
-    environment : the outside world; None: as this process finds it
+    context : the outside world; None: as this process finds it
     """
     try:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # CPU names hold trade marks
                 stream.reconfigure(errors="replace")
-        code = app.main(argv, "advisor", standalone_mode=False, obj=environment)
+        code = app.main(argv, "advisor", standalone_mode=False, obj=context)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.cli.options import help_if_alone, json_option
 from advisor.cli.output import remark, result
 from advisor.market.check import check_market
@@ -33,8 +33,8 @@ def check(ctx: click.Context, /, market: str | None, as_json: bool) -> None:
     Takes up to a minute, at the market's pace. No key is no failure (exit code 0),
     a refused one is (4), as is a limit of the market (5).
     """
-    environment: Environment = ctx.obj
-    found = check_market(environment.open_market(market))
+    context: Context = ctx.obj
+    found = check_market(context.open_market(market))
     result(to_json(check_document(found)) if as_json else check_text(found))
     for note in found.answer.notes if found.answer else ():
         remark(f"note: {note}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.base.files import write_atomically
 from advisor.base.resources import OWN, SHIPPED, models_folder, own_models_folder
@@ -61,9 +61,7 @@ def command(ctx: click.Context) -> None:
 )
 @json_option
 @click.pass_obj
-def train_(
-    environment: Environment, /, output: Path | None, own: bool, as_json: bool
-) -> None:
+def train_(context: Context, /, output: Path | None, own: bool, as_json: bool) -> None:
     """Train the model on the benchmark table and write the artefact."""
     from advisor.throughput.artifact import ARTEFACT  # noqa: PLC0415
     from advisor.throughput.gpu_store import save_model  # noqa: PLC0415
@@ -72,10 +70,10 @@ def train_(
     path = output or models_folder() / ARTEFACT
     records = None
     if own:
-        records = _own_records(environment)
-        path = output or own_models_folder(environment.data_folder) / ARTEFACT
+        records = _own_records(context)
+        path = output or own_models_folder(context.data_folder) / ARTEFACT
         path.parent.mkdir(parents=True, exist_ok=True)
-    model = train_folder(models_folder(), environment.now().date(), records)
+    model = train_folder(models_folder(), context.now().date(), records)
     save_model(model, path)
     if own:
         count = len(model.about["own_records"])
@@ -86,18 +84,18 @@ def train_(
         result(to_json({**document, **model.about}))
 
 
-def _own_records(environment: Environment) -> OwnRecords:
+def _own_records(context: Context) -> OwnRecords:
     """Return the user's records that speak of a GPU, with the profiles they are of."""
     from advisor.ranking.rank import load_tables  # noqa: PLC0415
     from advisor.throughput.expected import expected_of  # noqa: PLC0415
     from advisor.training.folder import OwnRecords  # noqa: PLC0415
 
-    with open_store(environment.data_folder) as connection:
+    with open_store(context.data_folder) as connection:
         kept = kept_runs(connection)
     if not kept:
         message = "you have no records yet: 'advisor record' keeps a measured run"
         raise UsageError(message)
-    workloads, _ = environment.library.all()
+    workloads, _ = context.library.all()
     profiles = {one.name: one for one in workloads}
     tables = load_tables(models_folder())
 
@@ -120,11 +118,11 @@ def _own_records(environment: Environment) -> OwnRecords:
 @command.command("use")
 @click.argument("which", type=click.Choice((OWN, SHIPPED)))
 @click.pass_obj
-def use(environment: Environment, /, which: str) -> None:
+def use(context: Context, /, which: str) -> None:
     """Choose the model that predictions take: your own or the shipped one."""
     from advisor.throughput.artifact import ARTEFACT  # noqa: PLC0415
 
-    folder = own_models_folder(environment.data_folder)
+    folder = own_models_folder(context.data_folder)
     if which == OWN and not (folder / ARTEFACT).is_file():
         message = "you have no model of your own: 'advisor model train --with-records'"
         raise UsageError(message)

@@ -7,7 +7,7 @@ from functools import partial
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.own_data import own_runs
 from advisor.app.predict import Prediction, predict
 from advisor.base.errors import NothingFitsError
@@ -41,7 +41,7 @@ from advisor.workloads.override import assigned
 @click.option("--json", "as_json", is_flag=True, help="Print the prediction as JSON.")
 @click.pass_obj
 def command(  # noqa: PLR0917  (one argument an option)
-    environment: Environment,
+    context: Context,
     /,
     workload: str,
     gpu: str,
@@ -66,8 +66,8 @@ def command(  # noqa: PLR0917  (one argument an option)
         figures["batch_size"] = batch
     if fit_batch and "batch_size" in figures:
         refuse_both("--fit-batch", "--batch" if batch else "--set batch_size")
-    profile = environment.library.load(workload)
-    tables = load_tables(environment.models)
+    profile = context.library.load(workload)
+    tables = load_tables(context.models)
     asked = partial(
         predict,
         profile,
@@ -78,7 +78,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         figures=figures,
         fit_batch=fit_batch,
         memory_margin=memory_margin,
-        runs=own_runs(environment, profile.name),
+        runs=own_runs(context, profile.name),
         tables=tables,
     )
     names = tables.gpus.meant(gpu)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.cli.output import remark, result
 from advisor.cli.user_data import UserData
@@ -68,7 +68,7 @@ force_option = click.option("--force", is_flag=True, help="Replace a profile NAM
 @force_option
 @click.pass_obj
 def measure(  # noqa: PLR0917  (one argument an option)
-    environment: Environment,
+    context: Context,
     /,
     target: str,
     shapes: tuple[str, ...],
@@ -87,17 +87,17 @@ def measure(  # noqa: PLR0917  (one argument an option)
         --batch 32 --extends bert-base
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     inputs = Inputs.parse(shapes)
-    parent = environment.library.load(_base(base, inputs, **where))
-    data = checked(environment, parent, **where)
+    parent = context.library.load(_base(base, inputs, **where))
+    data = checked(context, parent, **where)
     need_torch()  # the script needs it too, and would say less
     with redirect_stdout(sys.stderr):  # what the script prints is no result
-        build = load_function(target, environment.folder)
+        build = load_function(target, context.folder)
         counted = count(build, inputs, precision, remark)
     name = where["name"] or target.rpartition(":")[2]
     profile = measured_profile(parent, counted, inputs, name, batch, precision)
     if base is None and inputs.image is None:
         profile = _of_nobody(profile, shapes)
-    finish(environment, data.added_to(profile), **where)
+    finish(context, data.added_to(profile), **where)
 
 
 def _base(
@@ -153,7 +153,7 @@ def _of_nobody(profile: Workload, shapes: Sequence[str]) -> Workload:
 
 
 def checked(
-    environment: Environment,
+    context: Context,
     base: Workload,
     *,
     dataset: Sequence[str],
@@ -162,13 +162,13 @@ def checked(
 ) -> UserData:
     """Return the data sets that are asked for, once all that can be checked is."""
     if name is not None:
-        saved.check_free(environment.library, name, force=force)
+        saved.check_free(context.library, name, force=force)
     with redirect_stdout(sys.stderr):
-        return UserData.parse(environment, dataset, base)
+        return UserData.parse(context, dataset, base)
 
 
 def finish(
-    environment: Environment,
+    context: Context,
     profile: Workload,
     *,
     name: str | None,
@@ -180,5 +180,5 @@ def finish(
     if name is None:
         result(text.rstrip("\n"))
         return
-    saved.save_text(environment.library, name, text, force=force)
-    remark(f"saved: {saved.saved_path(environment.library, name)}")
+    saved.save_text(context.library, name, text, force=force)
+    remark(f"saved: {saved.saved_path(context.library, name)}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.own_data import with_kept_data
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.cli.arguments import workload_argument
@@ -82,7 +82,7 @@ _TABLE_ROWS = 20
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
 def command(  # noqa: PLR0917  (one argument an option)
-    environment: Environment,
+    context: Context,
     /,
     market: str | None,
     stale_ok: bool,
@@ -102,9 +102,9 @@ def command(  # noqa: PLR0917  (one argument an option)
     offers on which the job may well fail to run come last.
     """
     _check(sort, risk_averse)
-    job = job_spec(options).job(environment)
+    job = job_spec(options).job(context)
     asked = constraints(options)
-    tables = load_tables(environment.models)
+    tables = load_tables(context.models)
     choice = Choice(
         sort=sort,
         risk_averse=risk_averse,
@@ -118,7 +118,7 @@ def command(  # noqa: PLR0917  (one argument an option)
 
     def ranked(answer: Answer) -> tuple[Ranking, list[Entry]]:
         filters = asked.filters(tables.gpus, answer.records, job.rental)
-        known_job, known = with_kept_data(environment, answer, job, filters)
+        known_job, known = with_kept_data(context, answer, job, filters)
         ranking = rank(answer.records, known_job, tables, known, choice, top=top)
         ties = tied_with(ranking, top)
         return ranking, entries(ranking, top, ties, simulated=answer.simulated)
@@ -129,20 +129,20 @@ def command(  # noqa: PLR0917  (one argument an option)
         except AdvisorError:  # what is asked for may still come
             return
         if shown:
-            remark(f"{headline(ranking, answer, environment.now())}; reading on")
+            remark(f"{headline(ranking, answer, context.now())}; reading on")
             aside(table(shown))
 
     answer = ask(
-        environment,
+        context,
         market,
         asked.query(tables.gpus, job.disk_gb, job.rental),
         max_age_s=max_age,
         stale_ok=stale_ok,
         show_first=show_first if output_format == "table" else None,
     )
-    tell_slips(environment, asked, tables.gpus, answer)
+    tell_slips(context, asked, tables.gpus, answer)
     ranking, shown = ranked(answer)
-    now = environment.now()
+    now = context.now()
     remark(headline(ranking, answer, now))
     if output_format == "json":
         result(to_json(envelope(ranking, answer, shown, now)))

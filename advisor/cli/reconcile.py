@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.plan import open_rental_desk
 from advisor.base.interrupts import deferred
 from advisor.cli.options import format_options
@@ -22,7 +22,7 @@ _COLUMNS = ("label", "action", "instance_id", "reason")
 @market_option
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
-def command(environment: Environment, /, market: str, output_format: Format) -> None:
+def command(context: Context, /, market: str, output_format: Format) -> None:
     """Compare your ledger with the market, and end what nobody uses.
 
     Ended are rentals whose launcher died before you got them, and those past their
@@ -30,7 +30,7 @@ def command(environment: Environment, /, market: str, output_format: Format) -> 
     Exit code 7: the outcome of a rental is still open; again in a minute.
     """
     with deferred():
-        found = reconcile(open_rental_desk(environment, market))
+        found = reconcile(open_rental_desk(context, market))
     rows = [finding_row(one) for one in found.findings]
     result(listing("rentals", rows, _COLUMNS, output_format))
     error = unsettled(found.findings) or found.ledger_error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.predict import check_machine, meant_cpu
 from advisor.base.errors import UsageError
 from advisor.cli.arguments import workload_argument
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 )
 @click.pass_obj
 def command(  # noqa: PLR0917  (one argument an option)
-    environment: Environment,
+    context: Context,
     /,
     workload: str,
     gpu: str,
@@ -70,7 +70,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         message = "give --throughput SAMPLES/S or --from-log FILE"
         raise UsageError(message)
     figures = assigned(settings)
-    kept = environment.library.load(workload)
+    kept = context.library.load(workload)
     profile = override(kept, figures)
     if "batch_size" in figures:
         if batch is not None:
@@ -95,7 +95,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         batch_size=batch or profile.batch_size,
         precision=profile.precision,
     )
-    expected = compared(environment, run, profile, kept)
+    expected = compared(context, run, profile, kept)
     if log is None and too_slow(run, expected):
         message = (
             f"--throughput {run.samples_per_s:g} is below a hundredth of the predicted "
@@ -103,7 +103,7 @@ def command(  # noqa: PLR0917  (one argument an option)
             "the run with --from-log"
         )
         raise UsageError(message)
-    keep_compared(environment, run, expected, source, evidence)
+    keep_compared(context, run, expected, source, evidence)
 
 
 def _read(log: Path, batch: int | None, num_gpus: int) -> LogReading:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.cli.output import remark
 from advisor.ranking.rank import load_tables
@@ -19,7 +19,7 @@ from advisor.workloads.profile import Workload
 
 
 def compared(
-    environment: Environment, run: OwnRun, workload: Workload, kept: Workload
+    context: Context, run: OwnRun, workload: Workload, kept: Workload
 ) -> Expected:
     """Return what is expected of a run, see `expected_of`.
 
@@ -28,7 +28,7 @@ def compared(
     UsageError
         if physics forbids what was measured
     """
-    tables = load_tables(environment.models)
+    tables = load_tables(context.models)
     expected = expected_of(
         run, workload, kept, model=tables.model, gpus=tables.gpus, cpus=tables.cpus
     )
@@ -49,7 +49,7 @@ def too_slow(run: OwnRun, expected: Expected) -> bool:
 
 
 def keep_compared(
-    environment: Environment,
+    context: Context,
     run: OwnRun,
     expected: Expected,
     source: str,
@@ -71,9 +71,9 @@ def keep_compared(
     else:
         marks.append("by its profile the workload does not fit this GPU")
         remark(f"by its profile {run.workload} does not fit {run.gpu}: no prediction")
-    with open_store(environment.data_folder) as connection:
+    with open_store(context.data_folder) as connection:
         number = keep_run(
-            connection, run, source, environment.now(), {**evidence, "marks": marks}
+            connection, run, source, context.now(), {**evidence, "marks": marks}
         )
     if expected.silent:
         remark(f"record {number}: kept, but not used: {expected.silent}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.cli.options import format_options, help_if_alone
 from advisor.cli.output import remark, result
 from advisor.report.formats import Format, lines_of, to_delimited, to_json
@@ -36,11 +36,9 @@ def command(ctx: click.Context) -> None:
 @click.option("--workload", metavar="NAME", help="Of one workload. Default: all.")
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
-def show(
-    environment: Environment, /, workload: str | None, output_format: Format
-) -> None:
+def show(context: Context, /, workload: str | None, output_format: Format) -> None:
     """List the runs, the oldest first."""
-    rows = _rows(environment, workload)
+    rows = _rows(context, workload)
     result(listing("records", rows, _COLUMNS, output_format))
 
 
@@ -48,9 +46,9 @@ def show(
 @click.argument("number", type=int)
 @format_options("table", "json")
 @click.pass_obj
-def evidence(environment: Environment, /, number: int, output_format: Format) -> None:
+def evidence(context: Context, /, number: int, output_format: Format) -> None:
     """Print the run of a number with the evidence for it."""
-    with open_store(environment.data_folder) as connection:
+    with open_store(context.data_folder) as connection:
         kept = kept_run(connection, number)
     if output_format == "json":
         record = {**_row(kept), "evidence": kept.evidence}
@@ -63,23 +61,23 @@ def evidence(environment: Environment, /, number: int, output_format: Format) ->
 @command.command("export")
 @click.option("--workload", metavar="NAME", help="Of one workload. Default: all.")
 @click.pass_obj
-def export(environment: Environment, /, workload: str | None) -> None:
+def export(context: Context, /, workload: str | None) -> None:
     """Print the runs as CSV."""
-    result(to_delimited(_rows(environment, workload), ","))
+    result(to_delimited(_rows(context, workload), ","))
 
 
 @command.command("delete")
 @click.argument("number", type=int)
 @click.pass_obj
-def delete(environment: Environment, /, number: int) -> None:
+def delete(context: Context, /, number: int) -> None:
     """Delete the run of a number."""
-    with open_store(environment.data_folder) as connection:
+    with open_store(context.data_folder) as connection:
         delete_run(connection, number)
     remark(f"record {number}: deleted")
 
 
-def _rows(environment: Environment, workload: str | None) -> list[dict[str, Any]]:
-    with open_store(environment.data_folder) as connection:
+def _rows(context: Context, workload: str | None) -> list[dict[str, Any]]:
+    with open_store(context.data_folder) as connection:
         kept = kept_runs(connection, workload)
     return [_row(one) for one in kept]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.plan import open_rental_desk
 from advisor.base.errors import (
     AdvisorError,
@@ -37,7 +37,7 @@ _REASON = "you released it"
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def command(  # noqa: PLR0917  (one argument an option)
-    environment: Environment,
+    context: Context,
     /,
     instance_id: int | None,
     job: str | None,
@@ -54,7 +54,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         message = "say what to release: an INSTANCE_ID, --job NAME or --all"
         raise UsageError(message)
     with deferred():
-        desk = open_rental_desk(environment, market)
+        desk = open_rental_desk(context, market)
         try:
             reconcile(desk)  # finds the instance of one that nobody knew the id of
         except MarketError as error:

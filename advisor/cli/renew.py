@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.plan import open_rental_desk, ssh_to
 from advisor.base.errors import UsageError
 from advisor.base.interrupts import deferred
@@ -31,7 +31,7 @@ from advisor.report.rental import lease_words
 @market_option
 @click.pass_obj
 def command(
-    environment: Environment,
+    context: Context,
     /,
     instance_id: int | None,
     job: str | None,
@@ -48,12 +48,12 @@ def command(
         raise UsageError(message)
     process = None if number is None else process_of(number)
     check_programs("ssh", "ssh-keygen")
-    desk = open_rental_desk(environment, market)
+    desk = open_rental_desk(context, market)
     entry = chosen(desk, instance_id, job)
-    key_file, _ = ensure_key(environment.data_folder / "ssh")
+    key_file, _ = ensure_key(context.data_folder / "ssh")
 
     def connect(instance: Instance) -> Ssh:
-        return ssh_to(environment, key_file, instance)
+        return ssh_to(context, key_file, instance)
 
     with deferred():
         if process is not None:

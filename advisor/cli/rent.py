@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.plan import Plan, plan
 from advisor.base.errors import AdvisorError, NothingFitsError
 from advisor.base.interrupts import check, deferred, shielded, window
@@ -41,7 +41,7 @@ from advisor.report.rental import lease_words, not_rented, rented
 @json_option
 @click.pass_obj
 def command(
-    environment: Environment,
+    context: Context,
     /,
     wait: bool,
     dry_run: bool,
@@ -55,14 +55,14 @@ def command(
     """
     spec = rent_spec(options)
     if dry_run:
-        planned = plan(environment, spec, wait_for_ssh=wait)
+        planned = plan(context, spec, wait_for_ssh=wait)
         document = would_rent(planned)
         remark("dry run: nothing was rented")
         result(to_json(document) if as_json else rental_lines(document))
         return
     confirm = confirmation(yes=options["yes"])
     need_stdout()
-    planned = plan(environment, spec, wait_for_ssh=wait)
+    planned = plan(context, spec, wait_for_ssh=wait)
     with deferred():
         _rent(planned, confirm, lease_s=spec.lease_s, as_json=as_json)
 

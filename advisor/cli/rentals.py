@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.plan import open_rental_desk
 from advisor.base.errors import MarketError, StoreError
 from advisor.cli.options import format_options
@@ -47,7 +47,7 @@ _COLUMNS = (
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
 def command(
-    environment: Environment,
+    context: Context,
     /,
     with_closed: bool,
     market: str,
@@ -59,14 +59,14 @@ def command(
     'bills usd per hour' is what a machine costs now: one that is stopped or outbid bills
     its disk on. 'advisor reconcile' ends what should have ended.
     """
-    ledger = Ledger(environment.data_folder)
+    ledger = Ledger(context.data_folder)
     try:
         entries: Sequence[Entry] = ledger.entries()
     except StoreError as error:
         remark(f"{error}; what the market lists is told below")
         entries = ()
-    seen = None if offline else _seen(environment, market)
-    now = environment.now().timestamp()
+    seen = None if offline else _seen(context, market)
+    now = context.now().timestamp()
     shown = [
         one
         for one in entries
@@ -86,10 +86,10 @@ def command(
             remark(line)
 
 
-def _seen(environment: Environment, market: str) -> Seen | None:
+def _seen(context: Context, market: str) -> Seen | None:
     """Return what the market shows; say so where it cannot be asked."""
     try:
-        return look_at(open_rental_desk(environment, market))
+        return look_at(open_rental_desk(context, market))
     except MarketError as error:
         remark(f"this is the ledger alone: {error}")
         return None

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.jobs import is_finished
 from advisor.app.plan import Plan, check_machine, plan, ssh_to
 from advisor.app.private import private_of
@@ -124,30 +124,30 @@ def command(  # noqa: PLR0917  (one argument an option)
     """
     if as_json:
         need_stdout()
-    environment: Environment = ctx.obj
+    context: Context = ctx.obj
     confirm = None if dry_run else confirmation(yes=options["yes"])
     if resume is not None:
         job, spec = resumed(ctx, resume, argv)
-        if is_finished(environment.data_folder, job):
+        if is_finished(context.data_folder, job):
             remark(f"job {job.name} has ended well: nothing is rented")
             if as_json:
                 result(to_json(ended_document(job)))
             return
-        sender = Sender(environment, spec.max_sync_gb)
+        sender = Sender(context, spec.max_sync_gb)
     else:
         if not argv or options["workload"] is None:
             message = "say what to run: advisor run --workload NAME -- COMMAND ..."
             raise UsageError(message)
         spec = _spec(folder, argv, options)
-        sender = Sender(environment, spec.max_sync_gb)
-        job = _checked(environment, sender, JobRecord("", spec))
-    _check_here(environment, job)
+        sender = Sender(context, spec.max_sync_gb)
+        job = _checked(context, sender, JobRecord("", spec))
+    _check_here(context, job)
     most_log_gb = MOST_LOG_BYTES / GB
     remark(
         f"at most {spec.max_results_gb:g} GB come back (--max-results-gb), and of the "
         f"log {most_log_gb:g} GB"
     )
-    planned = plan(environment, spec.rent, wait_for_ssh=True, goes_on=resume is not None)
+    planned = plan(context, spec.rent, wait_for_ssh=True, goes_on=resume is not None)
     if dry_run:
         outgoing = sender.outgoing(job.asked)
         _dry(planned, outgoing, spec.max_results_gb, as_json=as_json)
@@ -162,7 +162,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     remark(f"job {job.name}: '{resuming}' goes on with it")
     ctx.with_resource(deferred())
     launch = _launch(
-        environment,
+        context,
         planned,
         confirm=confirm,
         grace_s=spec.grace_s,
@@ -172,7 +172,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         as_json=as_json,
     )
     ended = _carried_out(launch, job, as_json=as_json)
-    compare(environment, ended, spec.rent.job, planned.job.workload)
+    compare(context, ended, spec.rent.job, planned.job.workload)
     if as_json:
         result(to_json(ended_document(ended.job, ended)), owed=True)
     if ended.job.exit_code != 0:
@@ -197,7 +197,7 @@ def _spec(folder: Path, argv: tuple[str, ...], options: Mapping[str, Any]) -> Ru
         )
 
 
-def _checked(environment: Environment, sender: Sender, job: JobRecord) -> JobRecord:
+def _checked(context: Context, sender: Sender, job: JobRecord) -> JobRecord:
     """Return a new job with what is there before it, once its command can be run.
 
     Raises
@@ -205,9 +205,9 @@ def _checked(environment: Environment, sender: Sender, job: JobRecord) -> JobRec
     UsageError
         if it cannot, or its folder may not be sent
     """
-    check_machine(environment)
+    check_machine(context)
     outgoing = sender.prepare(job.asked)
-    check_command(job.argv, outgoing, environment.variables.get("PATH"))
+    check_command(job.argv, outgoing, context.variables.get("PATH"))
     if not outgoing.files:
         message = (
             f"nothing of {outgoing.folder} would go to the machine: name another --sync"
@@ -241,14 +241,14 @@ def _refuse_open(desk: Desk, name: str) -> None:
             raise UsageError(message)
 
 
-def _check_here(environment: Environment, job: JobRecord) -> None:
+def _check_here(context: Context, job: JobRecord) -> None:
     """Refuse what would fail once a machine is paid for."""
     folder = Path(job.folder)
     check_programs("ssh", "ssh-keygen", "rsync")
-    names, own = (job.results, job.checkpoints), private_of(environment).folders
+    names, own = (job.results, job.checkpoints), private_of(context).folders
     check_comes_back(folder, names)
     check_places(folder, names, own)
-    check_room(folder, environment.data_folder)
+    check_room(folder, context.data_folder)
 
 
 def _dry(
@@ -277,7 +277,7 @@ def _carried_out(launch: Launch, job: JobRecord, *, as_json: bool) -> Ended:
 
 
 def _launch(
-    environment: Environment,
+    context: Context,
     planned: Plan,
     *,
     confirm: Confirm | None,
@@ -288,7 +288,7 @@ def _launch(
     as_json: bool,
 ) -> Launch:
     def connect(instance: Instance) -> Ssh:
-        return ssh_to(environment, planned.key_file, instance)
+        return ssh_to(context, planned.key_file, instance)
 
     def predicted(rental: Rental) -> Mapping[str, Any]:
         return predicted_of(planned, rental)

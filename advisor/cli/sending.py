@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.private import private_of
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.cli.options import above_zero
@@ -76,12 +76,12 @@ class Sender:
 
     Parameters
     ----------
-    environment : the outside world
+    context : the outside world
     max_gb : more than this is asked about, 10^9 bytes; what the job itself wrote does
         not count
     """
 
-    environment: Environment
+    context: Context
     max_gb: float
     _allowed: bool = False
     _ready: Outgoing | None = None
@@ -96,7 +96,7 @@ class Sender:
         AdvisorError
             if it was not confirmed
         """
-        private = private_of(self.environment)
+        private = private_of(self.context)
         if not self._allowed:
             check_folder(asked.folder, private.folders)
             self._allow_folder(asked.folder)
@@ -115,7 +115,7 @@ class Sender:
         return found
 
     def _allow_folder(self, folder: Path) -> None:
-        if is_too_much(folder, self.environment.home):
+        if is_too_much(folder, self.context.home):
             _ask_or_refuse(
                 f"{folder.resolve()} has your home folder: name one in it with --sync",
                 "send all of it?",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from advisor.app.constraints import Constraints
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.own_data import with_kept_data
 from advisor.base.errors import NothingFitsError, UsageError
 from advisor.cli.progress import ShowFirst, progress
@@ -35,7 +35,7 @@ def refuse_both(one: str, other: str) -> NoReturn:
 
 
 def ask(
-    environment: Environment,
+    context: Context,
     market: str | None,
     query: Query,
     max_age_s: float,
@@ -49,8 +49,8 @@ def ask(
     ----------
     show_first : shows what has come on a terminal, where the rest takes a while
     """
-    opened = environment.open_market(market)
-    cache = AnswerCache(environment.cache_folder, environment.now)
+    opened = context.open_market(market)
+    cache = AnswerCache(context.cache_folder, context.now)
     with progress(getattr(opened, "origin", None), show_first) as watcher:
         return search(opened, query, cache, max_age_s, stale_ok=stale_ok, watcher=watcher)
 
@@ -91,33 +91,33 @@ class Ranked:
         return find_offer(self.ranking, offer_id)
 
 
-def rank_all(environment: Environment, options: dict[str, Any]) -> Ranked:
+def rank_all(context: Context, options: dict[str, Any]) -> Ranked:
     """Rank what the market shows, as the options of job, market and constraints say.
 
     The market is asked for all, so that an offer that the constraints leave out can be
     told from one that is gone.
     """
-    job = job_spec(options).job(environment)
+    job = job_spec(options).job(context)
     asked = constraints(options)
     answer = ask(
-        environment,
+        context,
         options["market"],
         Query(disk_gb=job.disk_gb),
         max_age_s=options["max_age"],
         stale_ok=options["stale_ok"],
     )
-    tables = load_tables(environment.models)
+    tables = load_tables(context.models)
     filters = asked.filters(tables.gpus, answer.records, job.rental)
-    tell_slips(environment, asked, tables.gpus, answer)
-    job, filters = with_kept_data(environment, answer, job, filters)
+    tell_slips(context, asked, tables.gpus, answer)
+    job, filters = with_kept_data(context, answer, job, filters)
     choice = Choice(max_usd_per_hour=asked.unlisted_max_price(job.rental))
     ranking = rank(answer.records, job, tables, filters, choice)
     return Ranked(ranking, answer.records, filters)
 
 
 def tell_slips(
-    environment: Environment, asked: Constraints, gpus: GpuTable, answer: Answer
+    context: Context, asked: Constraints, gpus: GpuTable, answer: Answer
 ) -> None:
     """Say where a condition names a GPU that nobody knows."""
     for slip in asked.slips(gpus, answer.records):
-        environment.told(slip)
+        context.told(slip)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.cli.output import remark
 from advisor.hardware.core_speed import named_speed, unnamed_speed
@@ -30,22 +30,20 @@ class UserData:
 
     Attributes
     ----------
-    environment : where they are looked for
+    context : where they are looked for
     folder, files : of the folder; None: none was given
     make : returns the data set of the user's script; None: none was given
     target : the script and its function, for people
     """
 
-    environment: Environment
+    context: Context
     folder: Path | None = None
     files: Files | None = None
     make: Callable[[], Any] | None = None
     target: str = ""
 
     @classmethod
-    def parse(
-        cls, environment: Environment, texts: Sequence[str], base: Workload
-    ) -> UserData:
+    def parse(cls, context: Context, texts: Sequence[str], base: Workload) -> UserData:
         """Read what was given, and find the files and the function.
 
         Parameters
@@ -58,15 +56,15 @@ class UserData:
         advisor.base.errors.UsageError
             if there is no such folder or function, or there are two of a kind
         """
-        found = cls(environment)
+        found = cls(context)
         for text in texts:
-            folder = environment.folder / text
+            folder = context.folder / text
             function = not folder.is_dir() and text.rpartition(":")[2].isidentifier()
             if (function and found.make) or (not function and found.files):
                 message = "--dataset: one folder and one function may be given"
                 raise UsageError(message)
             if function and ":" in text:
-                make = load_function(text, environment.folder)
+                make = load_function(text, context.folder)
                 found = replace(found, make=make, target=text)
             else:
                 files = dataset.files_of(folder, base)
@@ -117,7 +115,7 @@ class UserData:
         return self._with_cpu_time(profile, spent, f"one sample of {self.target}")
 
     def _with_cpu_time(self, profile: Workload, spent: Spent, what: str) -> Workload:
-        core = _this_core(self.environment)
+        core = _this_core(self.context)
         if spent.waited_ms > _LONG_MS and spent.waited_ms > spent.milliseconds:
             remark(
                 f"a sample waits {spent.waited_ms:.3g} ms besides, for the disk, the "
@@ -138,11 +136,11 @@ def _tell_broken(spent: Spent, what: str) -> None:
         )
 
 
-def _this_core(environment: Environment) -> Core:
+def _this_core(context: Context) -> Core:
     """Return a core of this machine, one of speed 1 where its name tells nothing."""
     cpu = dataset.this_cpu()
     known = load_cpus().resolve(cpu)
-    constants = load_tables(environment.models).model.cpu
+    constants = load_tables(context.models).model.cpu
     if known is None:
         guessed = unnamed_speed(float("nan"), float("nan"), False, constants)
         told = f"{cpu or 'a CPU without a name'}, in no table, taken as 1"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.base.files import write_atomically
 from advisor.cli.from_hf import from_hf
@@ -43,9 +43,9 @@ command.add_command(from_hf)
 @command.command("list")
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
-def list_(environment: Environment, /, output_format: str) -> None:
+def list_(context: Context, /, output_format: str) -> None:
     """List the workloads, a line each; a broken one is named and hides no other."""
-    library = environment.library
+    library = context.library
     workloads, broken = library.all()
     for error in broken:
         remark(f"advisor: left out: {error}")
@@ -73,9 +73,9 @@ def list_(environment: Environment, /, output_format: str) -> None:
 @click.argument("name_or_file")
 @format_options("toml", "json")
 @click.pass_obj
-def show(environment: Environment, /, name_or_file: str, output_format: str) -> None:
+def show(context: Context, /, name_or_file: str, output_format: str) -> None:
     """Print one workload whole, each figure with its source, what is guessed marked."""
-    workload = environment.library.load(name_or_file)
+    workload = context.library.load(name_or_file)
     if output_format == "toml":
         result(shown_text(workload))
     else:
@@ -94,7 +94,7 @@ def show(environment: Environment, /, name_or_file: str, output_format: str) -> 
 @force_option
 @click.pass_obj
 def new(
-    environment: Environment,
+    context: Context,
     /,
     name: str,
     parent: str,
@@ -102,7 +102,7 @@ def new(
     force: bool,
 ) -> None:
     """Save a profile NAME that extends another with figures of its own."""
-    library = environment.library
+    library = context.library
     text = saved.new_text(parent, name, assigned(settings))
     saved.save_text(library, name, text, force=force)
     remark(f"saved: {saved.saved_path(library, name)}")
@@ -112,13 +112,13 @@ def new(
 @name_argument
 @set_option
 @click.pass_obj
-def edit(environment: Environment, /, name: str, settings: tuple[str, ...]) -> None:
+def edit(context: Context, /, name: str, settings: tuple[str, ...]) -> None:
     """Change one of your profiles, with --set or in your editor.
 
     What the editor leaves is saved if it is right; if not, it is kept beside, and the
     profile stays as it was.
     """
-    library = environment.library
+    library = context.library
     path = saved.saved_path(library, name)
     text = read_text(path)
     if settings:
@@ -142,9 +142,9 @@ def edit(environment: Environment, /, name: str, settings: tuple[str, ...]) -> N
 @name_argument
 @force_option
 @click.pass_obj
-def copy(environment: Environment, /, source: str, name: str, force: bool) -> None:
+def copy(context: Context, /, source: str, name: str, force: bool) -> None:
     """Save a whole copy of the profile SOURCE as NAME."""
-    library = environment.library
+    library = context.library
     text = saved.copied_text(library, source, name)
     saved.save_text(library, name, text, force=force)
     remark(f"saved: {saved.saved_path(library, name)}")
@@ -154,12 +154,12 @@ def copy(environment: Environment, /, source: str, name: str, force: bool) -> No
 @name_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def delete(environment: Environment, /, name: str, yes: bool) -> None:
+def delete(context: Context, /, name: str, yes: bool) -> None:
     """Delete one of your profiles."""
-    path = saved.saved_path(environment.library, name)
+    path = saved.saved_path(context.library, name)
     if not yes:
         click.confirm(f"Delete {path}?", abort=True, err=True)
-    saved.delete(environment.library, name)
+    saved.delete(context.library, name)
     remark(f"deleted: {path}")
 
 
@@ -172,9 +172,9 @@ def delete(environment: Environment, /, name: str, yes: bool) -> None:
     help="File to write. Default: stdout.",
 )
 @click.pass_obj
-def export(environment: Environment, /, name_or_file: str, output: Path | None) -> None:
+def export(context: Context, /, name_or_file: str, output: Path | None) -> None:
     """Write a profile whole, so that it needs no other."""
-    text = dump_workload(environment.library.load(name_or_file))
+    text = dump_workload(context.library.load(name_or_file))
     if output is None:
         result(text.rstrip("\n"))
         return
@@ -187,11 +187,9 @@ def export(environment: Environment, /, name_or_file: str, output: Path | None) 
 @click.option("--name", help="Under another name than the file's.")
 @force_option
 @click.pass_obj
-def import_(
-    environment: Environment, /, file: Path, name: str | None, force: bool
-) -> None:
+def import_(context: Context, /, file: Path, name: str | None, force: bool) -> None:
     """Save a file as one of your profiles."""
-    library = environment.library
+    library = context.library
     text = read_text(file)
     name = name or file.stem
     if saved.check_named(library, file, text) != name:
@@ -203,9 +201,9 @@ def import_(
 @command.command("validate")
 @click.argument("names_or_files", nargs=-1)
 @click.pass_obj
-def validate(environment: Environment, /, names_or_files: tuple[str, ...]) -> None:
+def validate(context: Context, /, names_or_files: tuple[str, ...]) -> None:
     """Check profiles: those named, else all of the project and of yours."""
-    library = environment.library
+    library = context.library
     errors = []
     if names_or_files:
         for one in names_or_files:

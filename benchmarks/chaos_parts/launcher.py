@@ -38,7 +38,7 @@ import advisor.cli.rentals
 import advisor.cli.run
 import advisor.market.vast.client
 import advisor.throughput.advice
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import AdvisorError
 from advisor.market.vast.key import VARIABLE
 
@@ -215,7 +215,7 @@ def run(order: Order) -> None:
         )
     time, folder = MarketTime(order), Path(order["folder"])
     os.chdir(folder)
-    environment = Environment(
+    context = Context(
         variables={
             "VAST_URL": order["url"],
             VARIABLE: order["key"],
@@ -230,7 +230,7 @@ def run(order: Order) -> None:
         sleep=time.sleep,
     )
     # The whole command, its last line of defense included, and not a part of it.
-    Environment.of_this_process = classmethod(lambda _: environment)  # type: ignore[method-assign,assignment]
+    Context.of_this_process = classmethod(lambda _: context)  # type: ignore[method-assign,assignment]
     sys.argv = ["advisor", *order["words"]]
     if order["waits"]:
         os.kill(os.getpid(), signal.SIGSTOP)

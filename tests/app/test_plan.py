@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.app.job import JobSpec
 from advisor.app.jobs import load_job
 from advisor.app.plan import known_hosts_of, ssh_to
@@ -24,13 +24,13 @@ from advisor.rental.labels import new_label
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Environment:
+def context(tmp_path: Path) -> Context:
     """Return a world without a market, in which nothing is told twice."""
 
     def refuse(request: httpx.Request) -> httpx.Response:
         raise AssertionError(f"nothing was to be asked of {request.url.host}")
 
-    return Environment(
+    return Context(
         variables={
             "ADVISOR_CACHE_DIR": str(tmp_path / "cache"),
             "ADVISOR_DATA_DIR": str(tmp_path / "data"),
@@ -60,7 +60,7 @@ def environment(tmp_path: Path) -> Environment:
 )
 @pytest.mark.parametrize("command", ["rent", "run"])
 def test_absurd_values_are_refused_before_anything_is_asked(
-    environment: Environment,
+    context: Context,
     run_command: Callable[..., Any],
     command: str,
     option: str,
@@ -69,10 +69,10 @@ def test_absurd_values_are_refused_before_anything_is_asked(
     """In one line, with what was typed; nothing is written down either."""
     line = [command, "--workload", "resnet50", "--yes", f"{option}={value}"]
     line += ["--", "true"] if command == "run" else []
-    done = run_command(line, environment)
+    done = run_command(line, context)
     assert done.exit_code == 2
-    assert not (environment.data_folder / "advisor.sqlite3").exists()
-    assert not (environment.data_folder / "jobs").exists()
+    assert not (context.data_folder / "advisor.sqlite3").exists()
+    assert not (context.data_folder / "jobs").exists()
 
 
 @pytest.mark.parametrize(
@@ -85,33 +85,33 @@ def test_absurd_values_are_refused_before_anything_is_asked(
     ],
 )
 def test_a_change_that_cannot_be_is_told_in_the_words_of_its_option(
-    environment: Environment,
+    context: Context,
     run_command: Callable[..., Any],
     words: tuple[str, ...],
     said: str,
 ) -> None:
     """And leaves the job as it was kept."""
     rent = RentSpec(JobSpec("resnet50"), name="mine")
-    kept = JobRecord("mine", RunSpec(rent, ("true",), str(environment.home)))
-    save_job(environment.data_folder, kept)
-    done = run_command(("run", "--yes", "--resume", "mine", *words), environment)
+    kept = JobRecord("mine", RunSpec(rent, ("true",), str(context.home)))
+    save_job(context.data_folder, kept)
+    done = run_command(("run", "--yes", "--resume", "mine", *words), context)
     assert done.exit_code == 2
     assert said in done.stderr
-    job, _ = load_job(environment.data_folder, "mine")
+    job, _ = load_job(context.data_folder, "mine")
     assert job.spec == kept.spec
 
 
-def known_hosts(environment: Environment, label: str) -> Path:
-    return known_hosts_of(environment, read_instance({"id": 7, "label": label}))
+def known_hosts(context: Context, label: str) -> Path:
+    return known_hosts_of(context, read_instance({"id": 7, "label": label}))
 
 
-def test_host_keys_are_named_by_the_token_of_our_label(environment: Environment) -> None:
+def test_host_keys_are_named_by_the_token_of_our_label(context: Context) -> None:
     """Two rentals of one job have two files, below our own folder."""
-    folder = environment.data_folder / "known_hosts"
+    folder = context.data_folder / "known_hosts"
     first, second = (new_label("lab", 1.8e9) for _ in range(2))
-    assert known_hosts(environment, first).parent == folder
-    assert known_hosts(environment, first).name == first.rpartition(":")[2]
-    assert known_hosts(environment, first) != known_hosts(environment, second)
+    assert known_hosts(context, first).parent == folder
+    assert known_hosts(context, first).name == first.rpartition(":")[2]
+    assert known_hosts(context, first) != known_hosts(context, second)
 
 
 @pytest.mark.parametrize(
@@ -125,33 +125,31 @@ def test_host_keys_are_named_by_the_token_of_our_label(environment: Environment)
         "",
     ],
 )
-def test_a_label_that_is_not_ours_is_no_path(
-    environment: Environment, label: str
-) -> None:
+def test_a_label_that_is_not_ours_is_no_path(context: Context, label: str) -> None:
     """The market's text names no file of the user's: nothing is sent there."""
     instance = read_instance({"id": 7, "label": label})
     with pytest.raises(AdvisorError, match="none of ours"):
-        ssh_to(environment, environment.home / "key", instance)
+        ssh_to(context, context.home / "key", instance)
 
 
 def test_host_keys_of_before_are_used_while_they_are_the_only_ones(
-    environment: Environment,
+    context: Context,
 ) -> None:
     """A machine that was rented by an older version must show the same key."""
     label = new_label("lab", 1.8e9)
-    old = environment.data_folder / "known_hosts" / label.replace(":", "+")
+    old = context.data_folder / "known_hosts" / label.replace(":", "+")
     old.parent.mkdir(parents=True)
     old.write_text("")
-    assert known_hosts(environment, label) == old
+    assert known_hosts(context, label) == old
     new = old.with_name(label.rpartition(":")[2])
     new.write_text("")
-    assert known_hosts(environment, label) == new
+    assert known_hosts(context, label) == new
 
 
-def test_a_line_is_told_once(environment: Environment) -> None:
+def test_a_line_is_told_once(context: Context) -> None:
     """In one world; another one tells it again."""
     told: list[str] = []
-    world = replace(environment, told=told.append)
+    world = replace(context, told=told.append)
     for _ in range(2):
         world.tell_once("a")
     world.tell_once("b")

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ def advisor(tmp_path: Path, run_command: Callable[..., Any]) -> Callable[..., An
         transport: httpx.BaseTransport | None = None,
         **time: Callable[..., Any],
     ) -> Any:
-        environment = Environment(
+        context = Context(
             variables={
                 "ADVISOR_CACHE_DIR": str(tmp_path / "cache"),
                 "ADVISOR_DATA_DIR": str(tmp_path / "data"),
@@ -40,6 +40,6 @@ def advisor(tmp_path: Path, run_command: Callable[..., Any]) -> Callable[..., An
             transport=transport or httpx.MockTransport(refuse),
             **{"now": lambda: NOW, **time},
         )
-        return run_command(arguments, environment)
+        return run_command(arguments, context)
 
     return run

@@ -24,7 +24,7 @@ import signal, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 import httpx
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.cli.main import run
 from advisor.simulator.api import Api
 from advisor.simulator.calls import Request
@@ -48,7 +48,7 @@ def answer(request):
     reply = api.handle(Request(request.method, request.url.path, body=body, key=key))
     return httpx.Response(reply.status, content=reply.body)
 
-environment = Environment(
+context = Context(
     variables={"VAST_API_KEY": "some-key", "ADVISOR_CACHE_DIR": home + "/cache",
                "ADVISOR_DATA_DIR": home + "/data"},
     home=Path(home),
@@ -59,7 +59,7 @@ environment = Environment(
     sleep=sleep,
 )
 words = ["rank", "--workload", "resnet50", "--market", "vast", *arguments]
-sys.exit(run(words, environment))
+sys.exit(run(words, context))
 """
 
 

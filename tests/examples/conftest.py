@@ -17,7 +17,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.simulator.clock import SimClock
 from advisor.simulator.local import LocalContainers
 from advisor.simulator.server import serve
@@ -49,9 +49,9 @@ class Town:
     folder: Path
 
     @property
-    def environment(self) -> Environment:
+    def context(self) -> Context:
         """The outside world of a launcher within this process."""
-        made: Environment = module_at(FAST).environment_in(self.variables, self.folder)
+        made: Context = module_at(FAST).context_in(self.variables, self.folder)
         return made
 
     def run(self, *words: str | Path, **more: str) -> subprocess.CompletedProcess[str]:

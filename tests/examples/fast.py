@@ -11,19 +11,19 @@ from pathlib import Path
 
 import click
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import AdvisorError
 from advisor.cli.main import app, explain
 
 
-def environment_in(variables: Mapping[str, str], folder: Path) -> Environment:
+def context_in(variables: Mapping[str, str], folder: Path) -> Context:
     """Return a world whose seconds are as short as the market's (see ``TEST_CLOCK``)."""
     speed, start, began = map(float, variables["TEST_CLOCK"].split())
 
     def monotonic() -> float:
         return (time.monotonic() - began) * speed
 
-    return Environment(
+    return Context(
         variables=variables,
         home=Path(variables["HOME"]),
         now=lambda: datetime.fromtimestamp(start + monotonic(), UTC),
@@ -39,7 +39,7 @@ def main() -> int:
         code = app.main(
             prog_name="advisor",
             standalone_mode=False,
-            obj=environment_in(os.environ, Path.cwd()),
+            obj=context_in(os.environ, Path.cwd()),
         )
     except (AdvisorError, click.ClickException, click.Abort, OSError) as error:
         message, status = explain(error)

@@ -178,7 +178,7 @@ def test_the_sweep_tries_every_rate(
     words = [*rates, "--workload", "resnet50", "--budget", "20", "--parallel", parallel]
     words += ["--folder", str(town.folder)]
     status = load(examples / "sweep.py").main(
-        words, epochs=2, settings={"dataset_gb": 1}, environment=town.environment
+        words, epochs=2, settings={"dataset_gb": 1}, context=town.context
     )
     out = capsys.readouterr().out
     rows = [re.split(r" {2,}", line.strip()) for line in out.splitlines()]

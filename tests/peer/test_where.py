@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.market.fields import ALIASES, FIELDS
 from advisor.market.snapshot import load_snapshot
@@ -419,7 +419,7 @@ def fetched(
     def sleep(seconds: float) -> None:
         passed[0] += seconds
 
-    environment = Environment(
+    context = Context(
         variables={
             "VAST_URL": market,
             VARIABLE: "key-of-ours",
@@ -436,7 +436,7 @@ def fetched(
     def fetch(query: str) -> set[int]:
         file = tmp_path / "fetched.json.gz"
         words = ["fetch", "--market", "vast", "-o", str(file), "--where", query]
-        done = run_command(words, environment)
+        done = run_command(words, context)
         assert done.exit_code == 0, done.stderr
         return {record["id"] for record in load_snapshot(file).records}
 

@@ -20,7 +20,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.errors import AdvisorError
 from advisor.cli.main import app
 from advisor.market.vast.key import VARIABLE
@@ -46,13 +46,13 @@ class Street:
     folder: Path
     run_command: Callable[..., Any]
 
-    def environment(
+    def context(
         self,
         machine: str = "here",
         key: str = KEY,
         gateway: Any = None,
         skew_s: float = 0,
-    ) -> Environment:
+    ) -> Context:
         """Return the outside world of a launcher on one of the user's machines.
 
         Parameters
@@ -62,7 +62,7 @@ class Street:
         """
         home = self.folder / machine
         home.mkdir(exist_ok=True)
-        return Environment(
+        return Context(
             variables={
                 "VAST_URL": self.url,
                 VARIABLE: key,
@@ -84,7 +84,7 @@ class Street:
         self, *words: str, machine: str = "here", key: str = KEY, **world: Any
     ) -> Any:
         """Run one command line as the process would; return its `Outcome`."""
-        outcome = self.run_command(words, self.environment(machine, key, **world))
+        outcome = self.run_command(words, self.context(machine, key, **world))
         assert KEY not in outcome.stdout + outcome.stderr
         return outcome
 
@@ -102,10 +102,10 @@ class Street:
 
         click's runner would take the streams of the process, which threads share.
         """
-        environment = self.environment(**world)
+        context = self.context(**world)
         line = [*RENT, *words]
         try:
-            code = app.main(line, "advisor", standalone_mode=False, obj=environment)
+            code = app.main(line, "advisor", standalone_mode=False, obj=context)
         except AdvisorError as error:
             return int(error.exit_status)
         return int(code or 0)

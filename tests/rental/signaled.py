@@ -41,7 +41,7 @@ import advisor.cli.rent
 import advisor.cli.run
 import advisor.market.vast.client
 import advisor.throughput.advice  # what the launches share is imported once
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.base.interrupts import to_the_end
 from advisor.cli.main import run
 from advisor.market.vast.key import VARIABLE
@@ -142,7 +142,7 @@ def launch(order: Mapping[str, Any], signals: Signals) -> int:
     """Do what `advisor.__main__` does, in a world of the order's."""
     market_time = MarketTime(order["url"])
     folder = Path(order["folder"])
-    environment = Environment(
+    context = Context(
         variables={
             "VAST_URL": order["url"],
             VARIABLE: order["key"],
@@ -164,7 +164,7 @@ def launch(order: Mapping[str, Any], signals: Signals) -> int:
     try:
         if signals.line is not None or not signals.numbers:
             sys.settrace(signals.trace)
-        return run(order["words"], environment)
+        return run(order["words"], context)
     except KeyboardInterrupt:
         return 130
     finally:

@@ -65,7 +65,7 @@ def test_a_program_says_conditions_too(street: Any) -> None:
     for where in ("cpu_ram>=100000", ["num_gpus>=1", "cpu_ram>=100000"]):
         with (
             pytest.raises(NothingFitsError),
-            advisor.rented("resnet50", where=where, environment=street.environment()),
+            advisor.rented("resnet50", where=where, context=street.context()),
         ):
             pass
     with (
@@ -76,7 +76,7 @@ def test_a_program_says_conditions_too(street: Any) -> None:
             min_ram_gb=100_000,
             min_vram_gb=8,
             datacenter=True,
-            environment=street.environment(),
+            context=street.context(),
         ),
     ):
         pass
@@ -393,13 +393,11 @@ def test_an_unknown_outcome_keeps_the_next_rental_waiting(make_street: Any) -> N
     assert street.rent("--dry-run").exit_code == 0
     label = "advisor:lost:ffffffff-0123456789abcdef"
 
-    environment = street.environment()
+    context = street.context()
     market = rentable(
-        open_market(
-            "vast", environment.variables, environment.home, None, environment.clock
-        )
+        open_market("vast", context.variables, context.home, None, context.clock)
     )
-    desk = open_desk(market, environment.data_folder, environment.clock, print)
+    desk = open_desk(market, context.data_folder, context.clock, print)
     now = desk.now()
     ledger.intend(
         Entry(

@@ -26,7 +26,7 @@ def contract(street: Any, number: int) -> Any:
 
 def rent_in_the_console(street: Any) -> int:
     """Rent a machine of the same account that advisor has nothing to do with."""
-    key = street.environment().variables["VAST_API_KEY"]
+    key = street.context().variables["VAST_API_KEY"]
     headers = {"Authorization": f"Bearer {key}"}
     with httpx.Client(base_url=street.url, headers=headers) as client:
         query = {"rentable": {"eq": True}, "order": [["dph_total", "desc"]]}
@@ -150,9 +150,9 @@ def test_without_a_market_it_is_the_ledger_alone(
 def test_a_market_that_cannot_be_reached_hides_nothing(street: Any) -> None:
     """The table for people is the ledger's."""
     assert street.rent("--job", "lab").exit_code == 0
-    environment = street.environment()
-    variables = {**environment.variables, "VAST_URL": "http://127.0.0.1:9"}
-    away = dataclasses.replace(environment, variables=variables)
+    context = street.context()
+    variables = {**context.variables, "VAST_URL": "http://127.0.0.1:9"}
+    away = dataclasses.replace(context, variables=variables)
     done = street.run_command(["rentals"], away)
     assert done.exit_code == 0
     assert "this is the ledger alone: no connection to" in done.stderr

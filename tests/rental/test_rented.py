@@ -55,7 +55,7 @@ def rented(street: Any, gateway: Any = None) -> Any:
         epochs=2,
         settings={"dataset_gb": 1},
         budget=20.0,
-        environment=street.environment(gateway=gateway),
+        context=street.context(gateway=gateway),
     )
 
 

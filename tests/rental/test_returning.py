@@ -57,10 +57,10 @@ def home_of(street: Any) -> Path:
 
 def at_home_in(street: Any, data: Path, *words: str) -> Any:
     """Run a script with advisor's own data in another folder."""
-    environment = street.environment()
-    variables = {**environment.variables, "ADVISOR_DATA_DIR": str(data)}
+    context = street.context()
+    variables = {**context.variables, "ADVISOR_DATA_DIR": str(data)}
     line = (*RUN, *words, "--", "sh", "-c", "sh train.sh 2>/dev/null; true")
-    return street.run_command(line, replace(environment, variables=variables))
+    return street.run_command(line, replace(context, variables=variables))
 
 
 def test_how_much_may_come_back_is_told_before(street: Any, project: Path) -> None:

@@ -173,7 +173,7 @@ def test_what_is_typed_to_resume_is_told_whole(street: Any, project: Path) -> No
     """The job keeps the rest, how long its machines wait among it."""
     done = street.run(project, "true", "--job", "mine", "--grace", "2h")
     assert "'advisor run --resume mine --yes' goes on" in done.stderr
-    kept, spec = load_job(street.environment().data_folder, "mine")
+    kept, spec = load_job(street.context().data_folder, "mine")
     assert (kept.spec, spec.grace_s) == (spec, 7200.0)
 
 
@@ -277,8 +277,8 @@ def test_a_job_that_was_released_gets_no_other_machine(
         wait_for(lambda: street.entries()[0].state == "working")
         ids = [str(one["id"]) for one in street.instances()]
         # Not by the command: its launcher has the process of this test, and the lock.
-        environment = street.environment()
-        desk = open_rental_desk(environment, "vast")
+        context = street.context()
+        desk = open_rental_desk(context, "vast")
         (entry,) = street.entries()
         assert ids == [str(entry.instance_id)]
         end_rental(desk, entry, "you released it")
@@ -366,7 +366,7 @@ def rented(street: Any, **options: Any) -> Any:
         "resnet50",
         epochs=2,
         settings={"dataset_gb": 1},
-        environment=street.environment(),
+        context=street.context(),
         **options,
     )
 
@@ -383,9 +383,9 @@ def test_a_machine_is_there_for_a_block_and_gone_after_it(
             with pytest.raises(UsageError):
                 machine.put(project, **wrong)
         with pytest.raises(UsageError, match="advisor's own folder"):
-            machine.put(street.environment().data_folder)
+            machine.put(street.context().data_folder)
         with pytest.raises(UsageError, match="has your home folder"):
-            machine.put(street.environment().home)
+            machine.put(street.context().home)
         machine.put(project, excludes=["nothing"], includes=["data.txt"])
         assert machine.run("ls -A").stdout == b".gitignore\ndata.txt\n"
         assert machine.run("cat data.txt").stdout == b"input"

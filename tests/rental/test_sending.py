@@ -152,7 +152,7 @@ def test_a_script_that_stays_here_is_refused_with_the_reason(
 @pytest.mark.parametrize("where", ["here", "."])
 def test_the_home_folder_is_not_sent_unasked(street: Any, where: str) -> None:
     """Nor what holds it; where nobody can be asked it is refused."""
-    home = street.environment().home
+    home = street.context().home
     (home / "train.py").write_text("")
     done = run(street, street.folder / where, "nvidia-smi")
     assert done.exit_code == 2
@@ -166,7 +166,7 @@ def test_on_a_terminal_it_is_asked_before_much_is_sent(
 ) -> None:
     """What would go is told; without a yes nothing is sent, and nothing is rented."""
     ours, theirs = pty.openpty()
-    environment = street.environment()
+    context = street.context()
     words = [sys.executable, "-m", "advisor", "run", *JOB, "--sync", str(project)]
     words += ["--max-sync-gb", "1e-9", "--dry-run", "nvidia-smi"]
     with subprocess.Popen(
@@ -174,7 +174,7 @@ def test_on_a_terminal_it_is_asked_before_much_is_sent(
         stdin=theirs,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, **environment.variables, "HOME": str(environment.home)},
+        env={**os.environ, **context.variables, "HOME": str(context.home)},
         text=True,
     ) as process:
         os.write(ours, f"{answer}\n".encode())
@@ -190,10 +190,10 @@ def test_on_a_terminal_it_is_asked_before_much_is_sent(
 
 def test_folders_of_keys_are_not_sent(street: Any, tmp_path: Path) -> None:
     """Neither advisor's own, nor one that a program keeps its keys in."""
-    environment = street.environment()
+    context = street.context()
     for folder, said in (
-        (environment.data_folder, "advisor's own folder"),
-        (environment.data_folder / "ssh", "advisor's own folder"),
+        (context.data_folder, "advisor's own folder"),
+        (context.data_folder / "ssh", "advisor's own folder"),
         (tmp_path / ".aws" / "sub", "cloud credentials"),
     ):
         folder.mkdir(parents=True, exist_ok=True)
@@ -241,7 +241,7 @@ def test_an_account_that_cannot_pay_an_hour_rents_nothing(
     assert street.rent("--dry-run").exit_code == 6
     with (
         pytest.raises(CreditError),
-        advisor.rented("resnet50", epochs=2, environment=street.environment()),
+        advisor.rented("resnet50", epochs=2, context=street.context()),
     ):
         pytest.fail("nothing was to be rented")
     assert street.entries() == []

@@ -97,8 +97,8 @@ def test_ctrl_c_while_it_is_looked_for_leaves_a_machine(
         raise KeyboardInterrupt
 
     gateway = Gateway("GET", f"{SHOW}{left}/", not_shown)
-    environment = replace(street.environment(gateway=gateway), sleep=interrupted)
-    done = street.run_command(RESUME, environment)
+    context = replace(street.context(gateway=gateway), sleep=interrupted)
+    done = street.run_command(RESUME, context)
     assert done.exit_code != 0
     assert f"instance {left} is left as it is" in done.stderr
     is_whole(street, project)
@@ -257,9 +257,7 @@ def test_two_launchers_do_not_carry_out_one_job(street: Any, project: Path) -> N
         line = [*RUN, "--sync", str(other), "--job", "lab", "--", "echo", "other"]
         for words in (line, ["run", "--yes", "--resume", "lab"]):
             try:
-                app.main(
-                    words, "advisor", standalone_mode=False, obj=street.environment()
-                )
+                app.main(words, "advisor", standalone_mode=False, obj=street.context())
             except AdvisorError as error:
                 said.append(str(error))
         return response
@@ -271,7 +269,7 @@ def test_two_launchers_do_not_carry_out_one_job(street: Any, project: Path) -> N
     assert done.stdout.splitlines() == ["first"]
     assert len(said) == 2
     assert all(one.startswith("another launcher carries out job lab: ") for one in said)
-    kept, _ = load_job(street.environment().data_folder, "lab")
+    kept, _ = load_job(street.context().data_folder, "lab")
     assert kept.argv == ("echo", "first")
     assert len(street.entries()) == 1
     assert [one.name for one in other.iterdir()] == ["data.txt"]

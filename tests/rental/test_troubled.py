@@ -79,7 +79,7 @@ def shifted(by: timedelta | None, path: str = LIST) -> Gateway:
 
 
 def desk_of(street: Any, **world: Any) -> Any:
-    return open_rental_desk(street.environment(**world), "vast")
+    return open_rental_desk(street.context(**world), "vast")
 
 
 def test_a_second_contract_that_cannot_be_ended_keeps_no_other(street: Any) -> None:
@@ -135,7 +135,7 @@ def test_a_clock_that_is_set_meanwhile_ends_nothing(street: Any, skew_s: float) 
     def now() -> datetime:
         return datetime.fromtimestamp(street.world.clock.now() + skew, UTC)
 
-    desk = open_rental_desk(replace(street.environment(), now=now), "vast")
+    desk = open_rental_desk(replace(street.context(), now=now), "vast")
     end = desk.now() + 3600.0
     assert not desk.is_over(end)
     skew = skew_s
@@ -201,7 +201,7 @@ def test_a_question_that_is_answered_the_next_day_is_asked_of_the_market_anew(
     """The end is counted from the answer on."""
     job = JobSpec("resnet50", epochs=2, settings=(("dataset_gb", "1"),))
     spec = RentSpec(job, max_lifetime_s=7200.0)
-    planned = plan(street.environment(), spec, wait_for_ssh=False)
+    planned = plan(street.context(), spec, wait_for_ssh=False)
 
     def tomorrow(*_asked: object) -> bool:
         street.sleep(DAY_S)

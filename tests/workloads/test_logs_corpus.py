@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.app.context import Environment
+from advisor.app.context import Context
 from advisor.workloads.load import load_workload
 
 CORPUS = Path(__file__).parent / "logs_corpus"
@@ -36,7 +36,7 @@ def refuse(request: httpx.Request) -> httpx.Response:
 @pytest.fixture
 def advisor(tmp_path: Path, run_command: Callable[..., Any]) -> Advisor:
     """Return a function that runs one command line with a store of its own."""
-    environment = Environment(
+    context = Context(
         variables={
             "ADVISOR_CACHE_DIR": str(tmp_path / "cache"),
             "ADVISOR_DATA_DIR": str(tmp_path / "data"),
@@ -46,7 +46,7 @@ def advisor(tmp_path: Path, run_command: Callable[..., Any]) -> Advisor:
         folder=tmp_path,
         transport=httpx.MockTransport(refuse),
     )
-    return lambda *words: run_command(words, environment)
+    return lambda *words: run_command(words, context)
 
 
 def command(case: Mapping[str, Any]) -> Sequence[str]:
