@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,14 @@ from advisor.cli.main import app
 for _name in ("http_proxy", "https_proxy", "all_proxy"):
     os.environ.pop(_name, None)
     os.environ.pop(_name.upper(), None)
+
+# Under nohup, or in the background of a script, these are ignored, and what is ignored here
+# is ignored by all that tests start.
+for _name, _usual in (("SIGHUP", signal.SIG_DFL), ("SIGINT", signal.default_int_handler)):
+    if (_kind := getattr(signal, _name, None)) and signal.getsignal(
+        _kind
+    ) is signal.SIG_IGN:
+        signal.signal(_kind, _usual)
 
 # Machines are shared and noisy: how long an example takes says nothing. Everyone has the
 # same examples, so that what is green here is green there; --hypothesis-profile=random
