@@ -30,8 +30,8 @@ for _name in ("http_proxy", "https_proxy", "all_proxy"):
     os.environ.pop(_name, None)
     os.environ.pop(_name.upper(), None)
 
-# Under nohup, or in the background of a script, these are ignored, and what is ignored here
-# is ignored by all that tests start.
+# Under nohup, or in the background of a script, these are ignored, and what is ignored
+# here is ignored by all that tests start.
 for _name, _usual in (("SIGHUP", signal.SIG_DFL), ("SIGINT", signal.default_int_handler)):
     if (_kind := getattr(signal, _name, None)) and signal.getsignal(
         _kind
