@@ -19,6 +19,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -60,8 +61,7 @@ def sample(path: Path, most: int, seed: int) -> list[Mutant]:
     """Return mutants of a module: the same for the same source, number and seed."""
     draw = random.Random(f"{seed}/{path}")  # noqa: S311  (a sample, no secret)
     source = (ROOT / path).read_text(encoding="utf-8")
-    found = mutants_of(path, source, draw)
-    return sorted(draw.sample(found, most) if 0 < most < len(found) else found)
+    return mutants_of(path, source, draw, most)
 
 
 def tests_of(mutant: Mutant, tested: Tested) -> list[str]:
@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tests", nargs="+", default=list(TESTS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--lines", type=Path, help="file that keeps who runs which line")
     options = parser.parse_args()
     began = time.monotonic()
     paths = modules(options.modules)
@@ -126,13 +127,15 @@ def main() -> None:
             parser.error(f"there is no {name}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # what it began ends, too
     import_what_stays()
-    tested = run_with_coverage(ROOT, paths, options.tests)
+    mutants = [one for path in paths for one in sample(path, options.most, options.seed)]
+    with tempfile.TemporaryDirectory() as scratch:
+        kept = (options.lines or Path(scratch) / "lines.json").resolve()
+        tested = run_with_coverage(ROOT, paths, options.tests, kept)
     print(
         f"{len(tested.seconds):,} tests, {sum(tested.seconds.values()):.0f} s", flush=True
     )
     for test in tested.failed:
         print(f"left out, it fails as it is: {test}", flush=True)
-    mutants = [one for path in paths for one in sample(path, options.most, options.seed)]
     found: Counter[Path] = Counter()
     count: Counter[Path] = Counter()
     lived: defaultdict[Path, list[Mutant]] = defaultdict(list)

@@ -90,9 +90,9 @@ def import_what_stays() -> None:
 
 
 def run_with_coverage(
-    root: Path, modules: Sequence[Path], tests: Sequence[str]
+    root: Path, modules: Sequence[Path], tests: Sequence[str], kept: Path
 ) -> Tested:
-    """Run tests on the tree as it is.
+    """Run tests on the tree as it is, or take what a file kept of an earlier run.
 
     One that fails there is left out: that may be coverage's own doing, such as with a
     test that traces its lines itself.
@@ -102,16 +102,15 @@ def run_with_coverage(
     SystemExit
         if they cannot be run
     """
-    tree = Tree(root)
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            told = Path(scratch) / "told.json"
-            code = tree.run(lambda: _measure(modules, tests, told), None)
+    if not kept.exists():
+        tree = Tree(root)
+        try:
+            code = tree.run(lambda: _measure(modules, tests, kept), None)
             if code not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
                 sys.exit(f"the tests cannot be run:\n{tree.said()}")
-            document = json.loads(told.read_text(encoding="utf-8"))
-    finally:
-        tree.close()
+        finally:
+            tree.close()
+    document = json.loads(kept.read_text(encoding="utf-8"))
     failed = set(document["failed"])
     lines = {
         path: {int(line): set(names) - failed for line, names in found.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,8 +65,13 @@ def _is_call(node: Any) -> bool:
     return is_statement and last.type == "trailer" and last.children[0].value == "("
 
 
-def mutants_of(path: Path, source: str, draw: random.Random) -> list[Mutant]:
-    """Return the mutants of a module: of each place and kind of change one, drawn."""
+def mutants_of(path: Path, source: str, draw: random.Random, most: int) -> list[Mutant]:
+    """Return mutants of a module, drawn: of a place and kind of change one at most.
+
+    Parameters
+    ----------
+    most : how many; 0: of each place and kind of change one
+    """
     left_out = _left_out(source)
     tree = get_ast(source)
     by_place: defaultdict[tuple[Position, str], list[tuple[Operator, int]]]
@@ -80,14 +86,30 @@ def mutants_of(path: Path, source: str, draw: random.Random) -> list[Mutant]:
             if not any(first <= place[0] < last for first, last in left_out):
                 kind = name.split("_")[0].removeprefix("core/")
                 by_place[place, kind].append((operator, occurrence))
-    found = []
-    for (place, kind), choices in sorted(by_place.items()):
+    found: list[Mutant] = []
+    drawn = sorted(by_place.items())
+    draw.shuffle(drawn)
+    for (place, kind), choices in drawn:
+        if len(found) == most > 0:
+            break
         operator, occurrence = draw.choice(choices)
-        changed = mutate_code(source, operator, occurrence)
+        changed = _mutated(source, operator, occurrence)
         if changed is not None and changed != source and _compiles(changed):
             lines = tuple(range(place[0][0], place[1][0] + 1))
             found.append(Mutant(path, lines, kind, changed))
-    return found
+    return sorted(found)
+
+
+def _mutated(source: str, operator: Operator, occurrence: int) -> str | None:
+    """Return a changed source, None where Cosmic Ray fails at it.
+
+    It does at ``except module.Error``, whose name it takes for one word.
+    """
+    try:
+        changed: str | None = mutate_code(source, operator, occurrence)
+    except AttributeError:
+        return None
+    return changed
 
 
 def _operators() -> Iterator[tuple[str, Operator]]:
@@ -142,7 +164,8 @@ def _is_protocol(node: ast.ClassDef) -> bool:
 
 def _compiles(source: str) -> bool:
     try:
-        compile(source, "mutant", "exec")
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
+            compile(source, "mutant", "exec")
     except SyntaxError:
         return False
     return True
