@@ -127,6 +127,17 @@ def known_secrets(variables: Mapping[str, str], home: Path) -> Secrets:
     return Secrets(tuple(dict.fromkeys(filter(None, texts))), tuple(notes))
 
 
+def load_plugin(name: str) -> MarketPlugin:
+    """Return what opens a market, ours or another package's.
+
+    Raises
+    ------
+    UsageError
+        if there is no such market, or its package cannot be loaded
+    """
+    return _BUILT_IN[name].load() if name in _BUILT_IN else _loaded(_entry(name))
+
+
 def open_market(
     name: str,
     variables: Mapping[str, str],
@@ -153,9 +164,10 @@ def open_market(
     if kind not in _BUILT_IN and (looks_like_file or Path(name).exists()):
         kind, detail = "file", name
     context = MarketContext(variables, home, transport, clock, detail)
+    plugin = load_plugin(kind)
     if kind in _BUILT_IN:
-        return _BUILT_IN[kind].load()(context)
-    opened: object = _asked(kind, _loaded(_entry(kind)), context)
+        return plugin(context)
+    opened: object = _asked(kind, plugin, context)
     if isinstance(opened, Market):
         return opened
     message = f"market {kind} is none: what its package opens has no name and search"
