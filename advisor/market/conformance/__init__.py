@@ -23,7 +23,8 @@ say what is tested. A market that lists::
 One that rents derives from `RentalConformance`. The market that is opened should hold
 still: a fake, a sandbox of the provider's, or recorded answers, all behind
 ``context.transport``. Through it the suite also breaks connections and loses answers;
-without one it skips these tests, and says so. What applies to no market of this kind (it
+without one it skips these tests, and says so. A market that waits before it tries again
+is best given the clock of `impatient_clock`. What applies to no market of this kind (it
 takes no key, it tells no progress) is skipped likewise.
 
 The rules themselves are plain functions (`advisor.market.conformance.rules`,
@@ -32,6 +33,7 @@ the package imports this one, nor pytest.
 """
 
 from advisor.market.conformance.listing import MarketConformance
+from advisor.market.conformance.network import impatient_clock
 from advisor.market.conformance.renting import RentalConformance
 
-__all__ = ["MarketConformance", "RentalConformance"]
+__all__ = ["MarketConformance", "RentalConformance", "impatient_clock"]

@@ -151,6 +151,10 @@ class MarketConformance:
             opened = plugin(MarketContext({}, home))
         except AdvisorError as error:
             need(rules.is_line(str(error)), f"the message is not one line: {error}")
+        except Exception as error:
+            text = f"without settings it raises {type(error).__name__} ({error})"
+            message = f"{text}: raise a UsageError that says what to set"
+            raise AssertionError(message) from error
         else:
             need(isinstance(opened, Market), f"without settings it opens {opened!r}")
 
@@ -212,7 +216,10 @@ class MarketConformance:
     def test_an_answer_can_be_saved(self, answer: Answer, tmp_path: Path) -> None:
         """``advisor fetch -o`` writes it, and what is read back is the same."""
         path = tmp_path / "saved.json.gz"
-        save_snapshot(answer, path)
+        try:
+            save_snapshot(answer, path)
+        except (TypeError, ValueError) as error:
+            pytest.fail(f"the records are no plain JSON: {error}", pytrace=False)
         loaded = load_snapshot(path)
         need(
             _plain(loaded.records) == _plain(answer.records),

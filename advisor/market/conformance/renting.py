@@ -273,7 +273,12 @@ def _renting(market: Market) -> RentalMarket:
     if isinstance(market, RentalMarket):
         return market
     names = [name for name in dir(RentalMarket) if not name.startswith("_")]
-    lacking = [name for name in names if not hasattr(market, name)]
+    lacking = [
+        name
+        for name in names
+        if not hasattr(market, name)
+        or (callable(getattr(RentalMarket, name)) and not callable(getattr(market, name)))
+    ]
     pytest.fail(f"it is no RentalMarket: it lacks {', '.join(lacking)}")
 
 

@@ -117,8 +117,9 @@ def of_prices(records: Sequence[Record]) -> Complaints:
 
     What can only be bid for (``is_bid``) has a least bid instead of a price.
     """
-    _, excluded = parse_offers(records)
-    if not excluded.keys() & {"no_price", "unknown_num_gpus"}:
+    parsed, excluded = parse_offers(records)
+    unranked = excluded.keys() & {"no_price", "unknown_num_gpus"}
+    if not unranked and not parsed.price_contradictory.any():
         return
     for record in records:
         offers, why = parse_offers([record])

@@ -110,6 +110,12 @@ class Simulated:
         return datetime.fromtimestamp(START, UTC) + timedelta(seconds=self.passed)
 
 
+@pytest.fixture(scope="module")
+def simulated() -> Simulated:
+    """Return a market that many tests rent at: to make one takes a while."""
+    return Simulated()
+
+
 class TestVast(RentalConformance):
     """Vast.ai with a key: it rents as well."""
 
@@ -118,8 +124,7 @@ class TestVast(RentalConformance):
         return load_plugin("vast")
 
     @pytest.fixture
-    def context(self, tmp_path: Path) -> MarketContext:
-        simulated = Simulated()
+    def context(self, tmp_path: Path, simulated: Simulated) -> MarketContext:
         return MarketContext(
             {
                 "VAST_API_KEY": "k-secret-123",
