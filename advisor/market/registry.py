@@ -160,8 +160,7 @@ def open_market(
         if there is no such market or file, or it cannot be opened
     """
     kind, _, detail = name.partition(":")
-    looks_like_file = os.sep in name or name.endswith(_FILE_ENDINGS)
-    if kind not in _BUILT_IN and (looks_like_file or Path(name).exists()):
+    if _is_file(name):
         kind, detail = "file", name
     context = MarketContext(variables, home, transport, clock, detail)
     plugin = load_plugin(kind)
@@ -172,6 +171,20 @@ def open_market(
         return opened
     message = f"market {kind} is none: what its package opens has no name and search"
     raise UsageError(message)
+
+
+def _is_file(name: str) -> bool:
+    """Say whether a name is a file's, and not that of a market, perhaps with a detail.
+
+    The file ``nimbus`` is ``./nimbus`` where a market has that name.
+    """
+    kind, _, detail = name.partition(":")
+    if kind in _BUILT_IN:
+        return False
+    is_path = os.sep in name or name.endswith(_FILE_ENDINGS)
+    if not is_path and not Path(name).exists():
+        return False
+    return (is_path and not detail) or kind not in _installed()
 
 
 def rentable(market: Market) -> RentalMarket:

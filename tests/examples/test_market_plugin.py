@@ -49,7 +49,7 @@ def test_it_is_ranked_by_its_name(variables: dict[str, str], tmp_path: Path) -> 
     document = json.loads(done.stdout)
     assert document["market"]["name"] == "nimbus"
     assert len(document["offers"]) == 8
-    assert {offer["gpu"] for offer in document["offers"]} >= {"RTX 4090", "L4"}
+    assert {offer["gpu_name"] for offer in document["offers"]} >= {"RTX 4090", "L4"}
 
 
 def test_its_own_tests_pass(variables: dict[str, str], tmp_path: Path) -> None:

@@ -125,6 +125,19 @@ def test_another_package_may_offer_a_market(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("installed")
+def test_what_stands_after_the_colon_may_be_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`moon:a/b.json` is of the market; a file or folder of its name is `./moon`."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "moon").mkdir()
+    for name in ("moon:a/b.json", "moon:x.gz", "moon"):
+        assert open_market(name, {}, tmp_path).name == "moon"
+    for name in ("./moon", "venus:a/b.json", "moon.json"):
+        assert open_market(name, {}, tmp_path).name == "file"
+
+
+@pytest.mark.usefixtures("installed")
 def test_a_market_that_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
     """A plug-in that lacks something says what, and is no traceback."""
     with pytest.raises(UsageError, match="mars_market"):
