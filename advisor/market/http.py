@@ -37,7 +37,7 @@ _PASSING = {
 }
 _ATTEMPTS = 5
 _LONGEST_REASON = 200
-_NO_TIME = "ran out of time: the market's pace allows no further request; try again"
+_NO_TIME = "ran out of time: the market's rate limits allow no further request; try again"
 _NO_ANSWER = "the market does not answer: next try in"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

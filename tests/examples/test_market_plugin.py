@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from advisor.market.columns import KEYS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "market-plugin"
@@ -69,3 +73,33 @@ def test_its_own_tests_pass(variables: dict[str, str], tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     passed = done.stdout.rpartition(" passed")[0].rpartition("\n")[2]
     assert int(passed.rpartition(" ")[2]) > 15
+
+
+def test_the_suite_of_the_documentation_runs(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    """What docs/adding-a-market.md shows passes as it is written."""
+    page = (ROOT / "docs" / "adding-a-market.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "test_shown.py").write_text(shown, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=variables, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
+def test_the_documentation_names_what_there_is() -> None:
+    """Every module, protocol and field on the page exists."""
+    page = (ROOT / "docs" / "adding-a-market.md").read_text(encoding="utf-8")
+    for module in set(re.findall(r"`(advisor(?:\.\w+)+)`", page)):
+        importlib.import_module(module)
+    rows = re.findall(r"^\| `(types|capabilities|lifecycle)\.(\w+)`", page, re.MULTILINE)
+    assert len(rows) == 7
+    for module, name in rows:
+        assert hasattr(importlib.import_module(f"advisor.market.{module}"), name)
+    fields = page.partition("| name | what | unit |")[2].partition("\n\n")[0]
+    names = set(re.findall(r"`(\w+)`(?=[^|]*\|[^|]*\|[^|]*\|$)", fields, re.MULTILINE))
+    assert len(names) > 20
+    assert names - {"is_bid"} <= set(KEYS)

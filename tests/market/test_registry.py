@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,28 +89,11 @@ Install = Callable[..., None]
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Return what installs a package of one module, whose entry points are markets."""
-
-    def put(module: str, source: str, **markets: str) -> None:
-        site = tmp_path / "site"
-        about = site / f"{module}-1.0.dist-info"
-        about.mkdir(parents=True)
-        (site / f"{module}.py").write_text(source, encoding="utf-8")
-        (about / "METADATA").write_text(f"Name: {module}\nVersion: 1.0\n", "utf-8")
-        lines = [f"{name} = {value}" for name, value in markets.items()]
-        points = "\n".join(["[advisor.markets]", *lines, ""])
-        (about / "entry_points.txt").write_text(points, encoding="utf-8")
-        monkeypatch.delitem(sys.modules, module, raising=False)
-        monkeypatch.syspath_prepend(str(site))
-
-    return put
-
-
-@pytest.fixture
-def installed(install: Install) -> None:
+def installed(install_market: Install) -> None:
     """Install a package that offers two markets, one of which cannot be loaded."""
-    install("moon_market", PLUG_IN, moon="moon_market:Moon", mars="mars_market:Mars")
+    install_market(
+        "moon_market", PLUG_IN, moon="moon_market:Moon", mars="mars_market:Mars"
+    )
 
 
 @pytest.mark.usefixtures("installed")
@@ -166,10 +148,10 @@ number = 7
     ],
 )
 def test_a_plug_in_that_is_none_is_one_line(
-    tmp_path: Path, install: Install, market: str, words: str
+    tmp_path: Path, install_market: Install, market: str, words: str
 ) -> None:
     """Whatever is wrong with it: what it opens, what it raises, what its name is of."""
-    install("wrong_market", WRONG, wrong=f"wrong_market:{market}")
+    install_market("wrong_market", WRONG, wrong=f"wrong_market:{market}")
     with pytest.raises(UsageError, match=words) as caught:
         open_market("wrong", {}, tmp_path)
     assert str(caught.value).isprintable()
@@ -200,41 +182,41 @@ class {name}:
 
 
 def test_a_key_of_another_packages_market_decides_the_default(
-    tmp_path: Path, install: Install
+    tmp_path: Path, install_market: Install
 ) -> None:
     """Where there is none of ours; one that cannot be loaded is no reason to stop."""
-    install("luna_market", KEYED.format(name="Luna"), luna="luna_market:Luna")
-    install("mars_market", "import nothing_like_it", mars="mars_market:Mars")
+    install_market("luna_market", KEYED.format(name="Luna"), luna="luna_market:Luna")
+    install_market("mars_market", "import nothing_like_it", mars="mars_market:Mars")
     assert default_market({}, tmp_path) == "sample"
     assert default_market({"Luna": "k"}, tmp_path) == "luna"
     assert default_market({"Luna": "k", "VAST_API_KEY": "k"}, tmp_path) == "vast"
 
 
 def test_keys_of_several_other_markets_decide_nothing(
-    tmp_path: Path, install: Install
+    tmp_path: Path, install_market: Install
 ) -> None:
     """Which one is meant only the user knows."""
-    install("luna_market", KEYED.format(name="Luna"), luna="luna_market:Luna")
-    install("sol_market", KEYED.format(name="Sol"), sol="sol_market:Sol")
+    install_market("luna_market", KEYED.format(name="Luna"), luna="luna_market:Luna")
+    install_market("sol_market", KEYED.format(name="Sol"), sol="sol_market:Sol")
     with pytest.raises(UsageError, match=r"luna and sol: name one with --market"):
         default_market({"Luna": "k", "Sol": "k"}, tmp_path)
     assert default_market({"Sol": "k"}, tmp_path) == "sol"
 
 
 def test_a_plug_in_that_slips_over_its_key_is_one_line(
-    tmp_path: Path, install: Install
+    tmp_path: Path, install_market: Install
 ) -> None:
     """What it raises is no traceback of ours."""
-    install("luna_market", KEYED.format(name="Luna"), luna="luna_market:Luna")
+    install_market("luna_market", KEYED.format(name="Luna"), luna="luna_market:Luna")
     with pytest.raises(UsageError, match="luna does not work: ValueError: a torn key"):
         default_market({"Luna": "torn"}, tmp_path)
 
 
-def test_every_plug_in_tells_its_secrets(tmp_path: Path, install: Install) -> None:
+def test_every_plug_in_tells_its_secrets(tmp_path: Path, install_market: Install) -> None:
     """Ours and those of other packages; of which nobody knows is told."""
-    install("luna_market", KEYED.format(name="Luna"), luna="luna_market:Luna")
-    install("sol_market", KEYED.format(name="Sol"), sol="sol_market:Sol")
-    install("mars_market", "1 / 0", mars="mars_market:Mars")
+    install_market("luna_market", KEYED.format(name="Luna"), luna="luna_market:Luna")
+    install_market("sol_market", KEYED.format(name="Sol"), sol="sol_market:Sol")
+    install_market("mars_market", "1 / 0", mars="mars_market:Mars")
     variables = {"Luna": "of-luna", "VAST_API_KEY": "of-vast"}
     found = known_secrets(variables, tmp_path)
     assert found.texts == ("of-vast", "of-luna")
@@ -245,9 +227,11 @@ def test_every_plug_in_tells_its_secrets(tmp_path: Path, install: Install) -> No
 
 
 def test_no_package_takes_the_name_of_a_market_of_ours(
-    tmp_path: Path, install: Install
+    tmp_path: Path, install_market: Install
 ) -> None:
     """Who asks for `vast` gets ours, whatever else is installed."""
-    install("vast_market", PLUG_IN, vast="vast_market:Moon", sample="vast_market:Moon")
+    install_market(
+        "vast_market", PLUG_IN, vast="vast_market:Moon", sample="vast_market:Moon"
+    )
     assert open_market("sample", {}, tmp_path).name == "sample"
     assert known_secrets({}, tmp_path) == ((), ())
