@@ -121,7 +121,7 @@ def known_secrets(variables: Mapping[str, str], home: Path) -> Secrets:
         try:
             installed = _loaded(entry)
             if isinstance(installed, KeyedPlugin):
-                texts += _asked(entry.name, installed.secrets, context)
+                texts += _asked(entry.name, _secrets_of(installed), context)
         except UsageError as error:
             notes.append(f"{error}; its keys are not looked for in what is sent")
     return Secrets(tuple(dict.fromkeys(filter(None, texts))), tuple(notes))
@@ -314,6 +314,20 @@ def _asked(
     except Exception as error:  # the package is somebody else's
         message = f"market {name} does not work: {_reason(error)}"
         raise UsageError(f"{message}; install another version of its package") from error
+
+
+def _secrets_of(plugin: KeyedPlugin) -> Callable[[MarketContext], tuple[str, ...]]:
+    """Return what asks a plug-in for its secrets, which it may tell in another form."""
+
+    def ask(context: MarketContext) -> tuple[str, ...]:
+        told = plugin.secrets(context)
+        secrets = () if isinstance(told, str) else tuple(told)
+        if isinstance(told, str) or not all(isinstance(one, str) for one in secrets):
+            message = "its secrets are no sequence of texts"
+            raise TypeError(message)
+        return secrets
+
+    return ask
 
 
 def _reason(error: Exception) -> str:

@@ -177,7 +177,8 @@ class {name}:
 
     @staticmethod
     def secrets(context):
-        return [context.variables["{name}"]]
+        told = context.variables["{name}"]
+        return told if told == "letters" else [told]
 """
 
 
@@ -224,6 +225,16 @@ def test_every_plug_in_tells_its_secrets(tmp_path: Path, install_market: Install
     for note, words in zip(found.notes, ("mars cannot", "sol does not"), strict=True):
         assert words in note
         assert note.endswith("not looked for in what is sent")
+
+
+def test_secrets_in_another_form_are_told(
+    tmp_path: Path, install_market: Install
+) -> None:
+    """A text alone would be taken for its letters, and no file could be sent."""
+    install_market("luna_market", KEYED.format(name="Luna"), luna="luna_market:Luna")
+    found = known_secrets({"Luna": "letters"}, tmp_path)
+    assert found.texts == ()
+    assert "no sequence of texts" in found.notes[0]
 
 
 def test_no_package_takes_the_name_of_a_market_of_ours(

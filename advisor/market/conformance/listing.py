@@ -309,7 +309,9 @@ class MarketConformance:
             plugin.has_key(without) is False and not tuple(plugin.secrets(without)),
             "in an empty world it has a key: look at context.variables and context.home",
         )
-        secrets = tuple(plugin.secrets(context))
+        told = plugin.secrets(context)
+        need(not isinstance(told, str), "secrets is a text: return a sequence of them")
+        secrets = tuple(told)
         need(
             plugin.has_key(context) is True and bool(secrets),
             "the context has no key: put a made-up one in its variables or its home",

@@ -546,6 +546,11 @@ BREACHES = {
         "in an empty world",
         secrets=staticmethod(lambda context: ["toy-secret"]),
     ),
+    "Letters": Breach(
+        "test_a_plug_in_knows_its_key",
+        "a sequence of them",
+        secrets=staticmethod(lambda context: context.variables.get(VARIABLE, "")),
+    ),
     "Printed": Breach(
         "test_a_key_shows_nowhere",
         "the key shows in the market",
