@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,3 +213,24 @@ def cases() -> Path:
     if not CASES.is_dir():
         pytest.skip("the folder of cases is not beside this checkout")
     return CASES
+
+
+@pytest.fixture
+def install_market(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """Return what installs a package of one module, whose entry points are markets."""
+
+    def put(module: str, source: str, **markets: str) -> None:
+        site = tmp_path / "site"
+        about = site / f"{module}-1.0.dist-info"
+        about.mkdir(parents=True)
+        (site / f"{module}.py").write_text(source, encoding="utf-8")
+        (about / "METADATA").write_text(f"Name: {module}\nVersion: 1.0\n", "utf-8")
+        lines = [f"{name} = {value}" for name, value in markets.items()]
+        points = "\n".join(["[advisor.markets]", *lines, ""])
+        (about / "entry_points.txt").write_text(points, encoding="utf-8")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        monkeypatch.syspath_prepend(str(site))
+
+    return put

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from advisor.app.context import Context
-from advisor.market.vast.key import all_keys
+from advisor.market.registry import known_secrets
 from advisor.rental.outgoing.decide import Private
 
 
 def private_of(context: Context) -> Private:
     """Return what of this machine no other one gets."""
+    secrets = known_secrets(context.variables, context.home)
+    for note in secrets.notes:
+        context.tell_once(note)
     return Private(
-        all_keys(context.variables, context.home),
+        secrets.texts,
         (context.data_folder, context.cache_folder),
         context.home,
     )

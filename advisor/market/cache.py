@@ -17,8 +17,8 @@ from pathlib import Path
 from advisor.base.files import write_atomically
 from advisor.market.fast_json import loads
 from advisor.market.fields import PRICED
+from advisor.market.merging import merged
 from advisor.market.types import Answer, Query, Record
-from advisor.market.vast.paging import merged
 
 SCHEMA_VERSION = 1
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from advisor.base.errors import KeyRefusedError, MarketError
-from advisor.market.lifecycle import Account
+from advisor.market.capabilities import KeyedMarket, PulsedMarket
+from advisor.market.lifecycle import Account, AccountMarket, RentalMarket
 from advisor.market.types import Answer, Market, Query
-from advisor.market.vast.client import VastMarket
 
 Result = TypeVar("Result")
 
@@ -24,8 +24,9 @@ class Check:
     Attributes
     ----------
     market : its name
-    needs_key : whether it knows accounts at all
+    key_places : where a user puts a key; None where the market takes none
     key_origin : where the key was found, None without one
+    rents : whether machines can be rented there
     account : whose key it is
     instances : instances that the account has
     answer : of a search without constraints
@@ -35,8 +36,9 @@ class Check:
     """
 
     market: str
-    needs_key: bool
+    key_places: str | None
     key_origin: str | None
+    rents: bool
     account: Account | None
     instances: int | None
     answer: Answer | None
@@ -48,8 +50,7 @@ class Check:
 def check_market(market: Market) -> Check:
     """Ask a market what can be asked without spending anything.
 
-    Vast.ai is asked a few small questions, at its pace, and one search; any other
-    market only for its offers.
+    A few small questions and the account, where it has such, and one search.
 
     Raises
     ------
@@ -58,28 +59,48 @@ def check_market(market: Market) -> Check:
     UsageError
         if it is a file that cannot be read
     """
-    if not isinstance(market, VastMarket):
-        offers = market.search(Query())
-        return Check(market.name, False, None, None, None, offers, None, None, ())
-    pulses = [market.pulse() for _ in range(_PULSES)]
+    keyed = market if isinstance(market, KeyedMarket) else None
+    pulsed = market if isinstance(market, PulsedMarket) else None
+    pulses = [pulsed.pulse() for _ in range(_PULSES)] if pulsed else []
     problems: list[MarketError] = []
-    account = _tried(market.account, problems) if market.key else None
-    instances = _tried(market.instances, problems) if account else None
-    refused = any(isinstance(problem, KeyRefusedError) for problem in problems)
-    answer = None
-    if account is not None or not refused:
-        answer = _tried(lambda: market.search(Query()), problems)
+    account = instances = None
+    if isinstance(market, AccountMarket) and not (keyed and keyed.key_origin is None):
+        account = _tried(market.account, problems)
+        instances = _tried(market.instances, problems) if account else None
     return Check(
         market=market.name,
-        needs_key=True,
-        key_origin=market.key.origin if market.key else None,
+        key_places=keyed.key_places if keyed else None,
+        key_origin=keyed.key_origin if keyed else None,
+        rents=isinstance(market, RentalMarket),
         account=account,
         instances=None if instances is None else len(instances),
-        answer=answer,
-        latency_s=statistics.median(pulse.took_s for pulse in pulses),
+        answer=_searched(market, account, problems, has_answered=bool(pulses)),
+        latency_s=_middle([pulse.took_s for pulse in pulses]),
         clock_ahead_s=_middle([pulse.ahead_s for pulse in pulses]),
         problems=tuple(problems),
     )
+
+
+def _searched(
+    market: Market,
+    account: Account | None,
+    problems: list[MarketError],
+    *,
+    has_answered: bool,
+) -> Answer | None:
+    """Return the answer of a search, None where there is none or it would be refused.
+
+    Raises
+    ------
+    MarketError
+        if the market has answered nothing yet, and does not answer this
+    """
+    refused = any(isinstance(problem, KeyRefusedError) for problem in problems)
+    if account is None and refused:
+        return None
+    if account is None and not has_answered:
+        return market.search(Query())
+    return _tried(lambda: market.search(Query()), problems)
 
 
 def _tried(ask: Callable[[], Result], problems: list[MarketError]) -> Result | None:
@@ -91,7 +112,7 @@ def _tried(ask: Callable[[], Result], problems: list[MarketError]) -> Result | N
         return None
 
 
-def _middle(values: list[float | None]) -> float | None:
+def _middle(values: Sequence[float | None]) -> float | None:
     """Return the median of what is known."""
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None

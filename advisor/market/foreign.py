@@ -67,7 +67,7 @@ def wrong_records(records: Sequence[Record]) -> str:
     if any(record_id(one) != UNKNOWN_ID for one in records):
         return ""
     tool = _tool(frozenset().union(*records))
-    return f"no Vast.ai offers (no id){f' but {tool}' if tool else ''}"
+    return f"no offers (no id){f' but {tool}' if tool else ''}"
 
 
 def _tool(fields: frozenset[str]) -> str:

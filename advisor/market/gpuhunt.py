@@ -19,7 +19,7 @@ from advisor.base.errors import MarketError, UsageError
 from advisor.base.late import LateError, within
 from advisor.base.resources import installing
 from advisor.market.offers import MIB_PER_GIB
-from advisor.market.types import Answer, Query, Record, Surroundings
+from advisor.market.types import Answer, MarketContext, Query, Record
 
 NAME = "gpuhunt"
 DEADLINE_S = 120.0
@@ -104,7 +104,7 @@ class GpuhuntMarket:
         return items
 
 
-def open_gpuhunt(surroundings: Surroundings) -> GpuhuntMarket:
+def open_gpuhunt(context: MarketContext) -> GpuhuntMarket:
     """Return the catalogue of the library.
 
     Raises
@@ -119,7 +119,7 @@ def open_gpuhunt(surroundings: Surroundings) -> GpuhuntMarket:
         raise UsageError(message) from error
     # What it logs of a provider that it skips is no error of the user's.
     logging.getLogger("gpuhunt").addHandler(logging.NullHandler())
-    return GpuhuntMarket(gpuhunt.default_catalog, surroundings.clock)
+    return GpuhuntMarket(gpuhunt.default_catalog, context.clock)
 
 
 def records_of(items: Iterable[Any]) -> list[Record]:

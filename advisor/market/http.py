@@ -19,7 +19,7 @@ from advisor.base.errors import (
     UsageError,
 )
 from advisor.base.late import LateError, within
-from advisor.market.pace import ASKED, Turn
+from advisor.market.rate_limit import ASKED, CallLimiter
 from advisor.market.reply import Reply, busy_error, read_reply
 
 MAX_RETRY_AFTER_S = 60.0
@@ -29,7 +29,7 @@ MAX_REDIRECTS = 5
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 8.0
-_BUSY_WAIT_S = 6.0  # what the market's slowest read endpoint wants between calls
+_BUSY_WAIT_S = 6.0  # assumption: what Vast.ai's searches, a slow endpoint, ask for
 _PASSING = {
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -37,7 +37,7 @@ _PASSING = {
 }
 _ATTEMPTS = 5
 _LONGEST_REASON = 200
-_NO_TIME = "ran out of time: the market's pace allows no further request; try again"
+_NO_TIME = "ran out of time: the market's rate limits allow no further request; try again"
 _NO_ANSWER = "the market does not answer: next try in"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -64,10 +64,15 @@ class _TryAgainError(Exception):
         return self.reply.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
-def check_address(url: str, *, has_key: bool) -> str:
+def check_address(url: str, setting: str, *, has_key: bool) -> str:
     """Return the address of an API if it is one, and a key may be sent there.
 
     No message shows it: people keep passwords in addresses.
+
+    Parameters
+    ----------
+    setting : the variable that holds it, for the messages
+    has_key : whether a key is sent there
 
     Raises
     ------
@@ -82,13 +87,15 @@ def check_address(url: str, *, has_key: bool) -> str:
     except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:
-        message = "VAST_URL is no http or https address, such as https://host:port"
+        message = f"{setting} is no http or https address, such as https://host:port"
         raise UsageError(message)
     if parts.username is not None or parts.query or parts.fragment:
-        message = "VAST_URL may hold host, port and path only, such as https://host:port"
+        message = (
+            f"{setting} may hold host, port and path only, such as https://host:port"
+        )
         raise UsageError(message)
     if has_key and not is_private(url):
-        message = "VAST_URL would carry the key unencrypted: use https"
+        message = f"{setting} would carry the key unencrypted: use https"
         raise UsageError(message)
     return url
 
@@ -152,12 +159,12 @@ def send_repeatable(
     request: httpx.Request,
     deadline: float,
     clock: Clock,
-    turn: Turn,
+    limiter: CallLimiter,
 ) -> Reply:
     """Send a request that does no harm twice, again where that may help.
 
     Tried again: 429 (after what Retry-After says, up to `MAX_RETRY_AFTER_S`, and the
-    turn's pace is told of it), 502, 503, 504, and errors of the connection; with
+    limiter is told of it), 502, 503, 504, and errors of the connection; with
     growing, jittered waits.
     A redirect is followed on the same origin only, so that a key never reaches
     another host, and only where the method stays what it was.
@@ -165,8 +172,8 @@ def send_repeatable(
     Parameters
     ----------
     deadline : moment of the clock when all must be over, in seconds
-    turn : the server's pace, kept by each try but for the one after a connection
-        that could not be made
+    limiter : of this kind of call; each try waits for it, but for the one after a
+        connection that could not be made
 
     Raises
     ------
@@ -178,25 +185,24 @@ def send_repeatable(
         if there is no answer in time
     """
     tries, host = 0, request.url.host
-    if not turn.wait(deadline):
+    if not limiter.wait(deadline):
         raise MarketError(_NO_TIME)
     while True:
         try:
-            return _not_busy(
-                _exchange(client, request, deadline, clock, turn, follow=True)
-            )
+            reply = _exchange(client, request, deadline, clock, limiter, follow=True)
+            return _not_busy(reply, limiter)
         except (_TryAgainError, httpx.RequestError) as error:
             tries += 1
-            left_s = min(deadline - clock.monotonic(), turn.patience_s)
+            left_s = min(deadline - clock.monotonic(), limiter.patience_s)
             wait_s = backoff_s(error, left_s, tries - 1) if tries < _ATTEMPTS else False
             why = _NO_ANSWER
             if isinstance(error, _TryAgainError) and error.asks_to_slow_down:
                 why = ASKED
-                turn.refused(error.reply, None if wait_s is False else wait_s)
+                limiter.refused(error.reply, None if wait_s is False else wait_s)
             if wait_s is False:
                 raise _given_up(error, host) from error
-            turn.rest(wait_s, why)
-            if not isinstance(error, _NOTHING_SENT) and not turn.wait(deadline):
+            limiter.rest(wait_s, why)
+            if not isinstance(error, _NOTHING_SENT) and not limiter.wait(deadline):
                 raise _given_up(error, host) from error
 
 
@@ -205,7 +211,7 @@ def send_once(
     request: httpx.Request,
     deadline: float,
     clock: Clock,
-    turn: Turn,
+    limiter: CallLimiter,
 ) -> Reply:
     """Send a request that must never be sent twice; return whatever comes back.
 
@@ -219,11 +225,11 @@ def send_once(
     RentalStateUnknownError
         if it may have been sent, and no whole answer came
     """
-    if not turn.wait(deadline):
+    if not limiter.wait(deadline):
         raise NotSentError(_NO_TIME)
     host = request.url.host
     try:
-        return _exchange(client, request, deadline, clock, turn, follow=False)
+        return _exchange(client, request, deadline, clock, limiter, follow=False)
     except _NOTHING_SENT as error:
         raise NotSentError(str(_given_up(error, host))) from error
     except Exception as error:
@@ -266,7 +272,7 @@ def _exchange(
     request: httpx.Request,
     deadline: float,
     clock: Clock,
-    turn: Turn,
+    limiter: CallLimiter,
     *,
     follow: bool,
 ) -> Reply:
@@ -295,7 +301,7 @@ def _exchange(
         raise httpx.ReadTimeout(message, request=request) from error
     finally:
         in_time = False
-        turn.ended()
+        limiter.ended()
     return replace(reply, took_s=clock.monotonic() - begun)
 
 
@@ -316,14 +322,14 @@ def _followed(
             request = _same_origin(request, response.next_request)
         finally:
             response.close()
-    message = f"{request.url.host} redirects in circles; check VAST_URL"
+    message = f"{request.url.host} redirects in circles; check the market's address"
     raise BadAnswerError(message)
 
 
-def _not_busy(reply: Reply) -> Reply:
+def _not_busy(reply: Reply, limiter: CallLimiter) -> Reply:
     """Return a reply, unless another one may come in a while."""
-    busy = reply.status == HTTPStatus.TOO_MANY_REQUESTS and b"quota" not in reply.body
-    if busy or reply.status in _PASSING:
+    refused = reply.status == HTTPStatus.TOO_MANY_REQUESTS
+    if (refused and not limiter.is_quota(reply)) or reply.status in _PASSING:
         raise _TryAgainError(reply)
     return reply
 
@@ -334,12 +340,12 @@ def _same_origin(request: httpx.Request, following: httpx.Request) -> httpx.Requ
     if (here.scheme, here.host, here.port) != (there.scheme, there.host, there.port):
         message = (
             f"{here.host} redirects to {there.scheme}://{there.host}, "
-            "which is not followed with a key; check VAST_URL"
+            "which is not followed with a key; check the market's address"
         )
         raise BadAnswerError(message)
     if request.method != following.method:
         message = f"{here.host} redirects a {request.method} to a {following.method}"
-        raise BadAnswerError(f"{message}; check VAST_URL")
+        raise BadAnswerError(f"{message}; check the market's address")
     return following
 
 

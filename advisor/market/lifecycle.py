@@ -125,7 +125,32 @@ class Account:
 
 
 @runtime_checkable
-class RentalMarket(Market, Protocol):
+class AccountMarket(Market, Protocol):
+    """A market that knows who asks, and what that account has rented."""
+
+    def account(self) -> Account:
+        """Return who rents.
+
+        Raises
+        ------
+        advisor.base.errors.MarketError
+            if the market cannot be asked or its answer makes no sense
+        """
+        ...
+
+    def instances(self, label_prefix: str = "") -> Sequence[Instance]:
+        """Return all instances of the account whose label starts so.
+
+        Raises
+        ------
+        advisor.base.errors.MarketError
+            if the list cannot be read whole: a part of it is never returned
+        """
+        ...
+
+
+@runtime_checkable
+class RentalMarket(AccountMarket, Protocol):
     """A market where machines can be rented. Its money-moving calls never repeat."""
 
     @property
@@ -142,16 +167,6 @@ class RentalMarket(Market, Protocol):
         """Seconds by which this computer's clock was ahead of the market's.
 
         At its last answer that said what time it is; None if none did yet.
-        """
-        ...
-
-    def account(self) -> Account:
-        """Return who rents.
-
-        Raises
-        ------
-        advisor.base.errors.MarketError
-            if the market cannot be asked or its answer makes no sense
         """
         ...
 
@@ -200,16 +215,6 @@ class RentalMarket(Market, Protocol):
         ------
         advisor.base.errors.MarketError
             if the market cannot be asked or its answer makes no sense
-        """
-        ...
-
-    def instances(self, label_prefix: str = "") -> Sequence[Instance]:
-        """Return all instances of the account whose label starts so.
-
-        Raises
-        ------
-        advisor.base.errors.MarketError
-            if the list cannot be read whole: a part of it is never returned
         """
         ...
 

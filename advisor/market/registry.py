@@ -6,45 +6,136 @@ import difflib
 import importlib
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from advisor.base.clock import Clock
-from advisor.base.errors import RateLimitedError, UsageError
+from advisor.base.errors import AdvisorError, RateLimitedError, UsageError
 from advisor.market.cache import AnswerCache
 from advisor.market.types import (
     Answer,
+    KeyedPlugin,
+    LiveMarket,
     Market,
+    MarketContext,
+    MarketPlugin,
     Query,
-    Surroundings,
     WatchedMarket,
     Watcher,
 )
-from advisor.market.vast.key import find_key
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     import httpx
 
     from advisor.market.lifecycle import RentalMarket
 
+Result = TypeVar("Result")
+
+_LONGEST_REASON = 200
+
 ENTRY_POINTS = "advisor.markets"
 """Entry-point group of the markets, see `advisor.market.types`."""
 
-_BUILT_IN = {
-    "sample": ("advisor.market.sample", "open_sample"),
-    "vast": ("advisor.market.vast.client", "open_vast"),
-    "file": ("advisor.market.snapshot", "open_file"),
-    "gpuhunt": ("advisor.market.gpuhunt", "open_gpuhunt"),
-}
-"""Entry points of our own, known without a look at what is installed: that is slow."""
 
+class _BuiltIn(NamedTuple):
+    """A market of our own, known without a look at what is installed: that is slow.
+
+    Attributes
+    ----------
+    module, plugin : where its `MarketPlugin` is
+    keyed : whether that is a `KeyedPlugin`
+    rents : whether its market rents
+    """
+
+    module: str
+    plugin: str
+    keyed: bool = False
+    rents: bool = False
+
+    def load(self) -> MarketPlugin:
+        """Return the plug-in."""
+        loaded: MarketPlugin = getattr(importlib.import_module(self.module), self.plugin)
+        return loaded
+
+
+_BUILT_IN = {
+    "sample": _BuiltIn("advisor.market.sample", "open_sample"),
+    "vast": _BuiltIn("advisor.market.vast.plugin", "VAST", keyed=True, rents=True),
+    "file": _BuiltIn("advisor.market.snapshot", "open_file"),
+    "gpuhunt": _BuiltIn("advisor.market.gpuhunt", "open_gpuhunt"),
+}
+
+_WITHOUT_KEY = "sample"
 _FILE_ENDINGS = (".json", ".gz")
 
 
+class Secrets(NamedTuple):
+    """What the plug-ins know of the user's secrets.
+
+    Attributes
+    ----------
+    texts : each secret
+    notes : for people: of which plug-ins nobody knows
+    """
+
+    texts: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 def default_market(variables: Mapping[str, str], home: Path) -> str:
-    """Return ``"vast"`` where a key is found, else ``"sample"``."""
-    return "vast" if find_key(variables, home) else "sample"
+    """Return the market that the user has a key of, ``"sample"`` without any.
+
+    One of ours comes before those of other packages.
+
+    Raises
+    ------
+    UsageError
+        if there are keys of several other markets, or one cannot be read
+    """
+    context = MarketContext(variables, home)
+    for name, plugin in _keyed_built_ins():
+        if plugin.has_key(context):
+            return name
+    others = []
+    for entry in _installed().values():
+        other = _loaded_or_none(entry)
+        if isinstance(other, KeyedPlugin) and _asked(entry.name, other.has_key, context):
+            others.append(entry.name)
+    if len(others) > 1:
+        message = f"there are keys of {' and '.join(others)}: name one with --market"
+        raise UsageError(message)
+    return others[0] if others else _WITHOUT_KEY
+
+
+def known_secrets(variables: Mapping[str, str], home: Path) -> Secrets:
+    """Return what all plug-ins know of the user's secrets, so that none is sent away."""
+    context = MarketContext(variables, home)
+    texts: list[str] = []
+    notes: list[str] = []
+    for _, plugin in _keyed_built_ins():
+        texts += plugin.secrets(context)
+    for entry in _installed().values():
+        try:
+            installed = _loaded(entry)
+            if isinstance(installed, KeyedPlugin):
+                texts += _asked(entry.name, _secrets_of(installed), context)
+        except UsageError as error:
+            notes.append(f"{error}; its keys are not looked for in what is sent")
+    return Secrets(tuple(dict.fromkeys(filter(None, texts))), tuple(notes))
+
+
+def load_plugin(name: str) -> MarketPlugin:
+    """Return what opens a market, ours or another package's.
+
+    Raises
+    ------
+    UsageError
+        if there is no such market, or its package cannot be loaded
+    """
+    return _BUILT_IN[name].load() if name in _BUILT_IN else _loaded(_entry(name))
 
 
 def open_market(
@@ -69,17 +160,31 @@ def open_market(
         if there is no such market or file, or it cannot be opened
     """
     kind, _, detail = name.partition(":")
-    looks_like_file = os.sep in name or name.endswith(_FILE_ENDINGS)
-    if kind not in _BUILT_IN and (looks_like_file or Path(name).exists()):
+    if _is_file(name):
         kind, detail = "file", name
-    surroundings = Surroundings(variables, home, transport, clock, detail)
+    context = MarketContext(variables, home, transport, clock, detail)
+    plugin = load_plugin(kind)
     if kind in _BUILT_IN:
-        module, function = _BUILT_IN[kind]
-        opened = getattr(importlib.import_module(module), function)(surroundings)
-    else:
-        opened = _plug_in(kind)(surroundings)
-    market: Market = opened
-    return market
+        return plugin(context)
+    opened: object = _asked(kind, plugin, context)
+    if isinstance(opened, Market):
+        return opened
+    message = f"market {kind} is none: what its package opens has no name and search"
+    raise UsageError(message)
+
+
+def _is_file(name: str) -> bool:
+    """Say whether a name is a file's, and not that of a market, perhaps with a detail.
+
+    The file ``nimbus`` is ``./nimbus`` where a market has that name.
+    """
+    kind, _, detail = name.partition(":")
+    if kind in _BUILT_IN:
+        return False
+    is_path = os.sep in name or name.endswith(_FILE_ENDINGS)
+    if not is_path and not Path(name).exists():
+        return False
+    return (is_path and not detail) or kind not in _installed()
 
 
 def rentable(market: Market) -> RentalMarket:
@@ -94,7 +199,8 @@ def rentable(market: Market) -> RentalMarket:
 
     if isinstance(market, RentalMarket):
         return market
-    message = f"market {market.name} only lists offers: rent with --market vast"
+    renting = " or ".join(name for name, one in _BUILT_IN.items() if one.rents)
+    message = f"market {market.name} only lists offers: rent with --market {renting}"
     raise UsageError(message)
 
 
@@ -122,9 +228,9 @@ def search(
     MarketError
         if the market cannot be asked
     """
-    origin = getattr(market, "origin", None)
-    if origin is None:
+    if not isinstance(market, LiveMarket):
         return market.search(query)
+    origin = market.origin
     if max_age_s > 0 and (kept := cache.get(origin, query, max_age_s)):
         return kept
     try:
@@ -141,20 +247,90 @@ def search(
     return answer
 
 
-def _plug_in(name: str) -> Callable[[Surroundings], Market]:
-    """Return what opens the market that a package offers under `name`."""
+def _keyed_built_ins() -> Iterator[tuple[str, KeyedPlugin]]:
+    """Yield our own markets that take a key."""
+    for name, built_in in _BUILT_IN.items():
+        if built_in.keyed:
+            plugin = built_in.load()
+            assert isinstance(plugin, KeyedPlugin)  # noqa: S101  (our own table)
+            yield name, plugin
+
+
+def _installed() -> dict[str, EntryPoint]:
+    """Return the markets of other packages by name; none takes the name of ours."""
     from importlib.metadata import entry_points  # noqa: PLC0415  (slow to import)
 
-    found = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
-    if name not in found:
-        known = sorted({*found, *_BUILT_IN})
-        close = difflib.get_close_matches(name, known, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
-        message = f"no market or file {name!r}: {hint}"
-        raise UsageError(message)
+    found = sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
+    return {entry.name: entry for entry in found if entry.name not in _BUILT_IN}
+
+
+def _entry(name: str) -> EntryPoint:
+    """Return the market that a package offers under `name`."""
+    found = _installed()
+    if name in found:
+        return found[name]
+    known = sorted({*found, *_BUILT_IN})
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+    message = f"no market or file {name!r}: {hint}"
+    raise UsageError(message)
+
+
+def _loaded(entry: EntryPoint) -> MarketPlugin:
+    """Return the plug-in of another package.
+
+    Raises
+    ------
+    UsageError
+        if it cannot be loaded, whatever is wrong with it
+    """
     try:
-        opener: Callable[[Surroundings], Market] = found[name].load()
-    except ImportError as error:
-        message = f"market {name} cannot be loaded: {error}; install its package again"
-        raise UsageError(message) from error
-    return opener
+        plugin: object = entry.load()
+    except Exception as error:  # the package is somebody else's
+        message = f"market {entry.name} cannot be loaded: {_reason(error)}"
+        raise UsageError(f"{message}; install its package again") from error
+    if isinstance(plugin, MarketPlugin):
+        return plugin
+    message = f"market {entry.name} cannot be loaded: {entry.value} opens nothing"
+    raise UsageError(f"{message}; install another version of its package")
+
+
+def _loaded_or_none(entry: EntryPoint) -> MarketPlugin | None:
+    """Return the plug-in of another package, None where nobody asked for that one."""
+    try:
+        return _loaded(entry)
+    except UsageError:
+        return None
+
+
+def _asked(
+    name: str, ask: Callable[[MarketContext], Result], context: MarketContext
+) -> Result:
+    """Return what a plug-in of another package answers; its slips are errors of ours."""
+    try:
+        return ask(context)
+    except AdvisorError:
+        raise
+    except Exception as error:  # the package is somebody else's
+        message = f"market {name} does not work: {_reason(error)}"
+        raise UsageError(f"{message}; install another version of its package") from error
+
+
+def _secrets_of(plugin: KeyedPlugin) -> Callable[[MarketContext], tuple[str, ...]]:
+    """Return what asks a plug-in for its secrets, which it may tell in another form."""
+
+    def ask(context: MarketContext) -> tuple[str, ...]:
+        told = plugin.secrets(context)
+        secrets = () if isinstance(told, str) else tuple(told)
+        if isinstance(told, str) or not all(isinstance(one, str) for one in secrets):
+            message = "its secrets are no sequence of texts"
+            raise TypeError(message)
+        return secrets
+
+    return ask
+
+
+def _reason(error: Exception) -> str:
+    """Return an error of foreign code in a few words of one line."""
+    words = f"{type(error).__name__}: {error}"
+    return " ".join(words.split())[:_LONGEST_REASON]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -21,8 +20,6 @@ MAX_BODY_BYTES = 128 * 1024 * 1024
 
 _ENCODINGS = ("", "identity", "gzip", "deflate")
 _LONGEST_RETRY_S = 10 * 365 * 86400.0  # no date after that needs telling
-_THRESHOLD = re.compile(rb"threshold\s*=\s*(\d{1,4}(?:\.\d{1,6})?)")
-_LONGEST_REFUSAL = 1000
 _UNREAD = object()
 
 
@@ -47,15 +44,6 @@ class Reply:
     took_s: float = 0.0
     _document: Any = field(default=_UNREAD, init=False, repr=False, compare=False)
 
-    @property
-    def least_interval_s(self) -> float | None:
-        """Seconds between two calls that a refusal names, None where it names none.
-
-        The market's words are "API requests too frequent: endpoint threshold=4.5".
-        """
-        named = _THRESHOLD.search(self.body[:_LONGEST_REFUSAL])
-        return float(named[1]) if named else None
-
     def json(self) -> Any:
         """Return the body as JSON; NaN and Infinity pass, markets send them.
 
@@ -77,7 +65,7 @@ class Reply:
             what = "a web page" if self.body.lstrip()[:1] == b"<" else "torn or no JSON"
             message = (
                 f"the market sent {what} instead of an answer (HTTP {self.status}); "
-                "check VAST_URL or try again later"
+                "check the market's address or try again later"
             )
             raise BadAnswerError(message) from error
         object.__setattr__(self, "_document", document)
@@ -103,7 +91,7 @@ def read_reply(response: httpx.Response, deadline: float, clock: Clock) -> Reply
         # Layers of compression, or brotli, turn a hundred bytes into gigabytes in
         # one step, before the length can be looked at.
         message = f"{host} sent an answer packed in a way that nobody asked for"
-        raise BadAnswerError(f"{message}; check VAST_URL")
+        raise BadAnswerError(f"{message}; check the market's address")
     body = bytearray()
     for chunk in response.iter_bytes():
         body += chunk

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from advisor.base.resources import fixtures_folder
 from advisor.market.snapshot import load_snapshot
-from advisor.market.types import Answer, Query, Surroundings
+from advisor.market.types import Answer, MarketContext, Query
 
 _NAME = "sample"
 _ORIGIN = "bundled sample"
@@ -24,6 +24,6 @@ class SampleMarket:
         return replace(answer, origin=_ORIGIN)
 
 
-def open_sample(surroundings: Surroundings) -> SampleMarket:  # noqa: ARG001
+def open_sample(context: MarketContext) -> SampleMarket:  # noqa: ARG001
     """Return the bundled sample."""
     return SampleMarket()

@@ -20,7 +20,7 @@ from advisor.base.files import write_atomically
 from advisor.market.foreign import is_offer, wrong_records, wrong_text
 from advisor.market.json_stream import JsonStream
 from advisor.market.rows import Row, as_rows, rows_of
-from advisor.market.types import Answer, Query, Record, Surroundings
+from advisor.market.types import Answer, MarketContext, Query, Record
 
 FILE_MARKET = "file"
 """Name of the market of a file that names none."""
@@ -204,7 +204,7 @@ class FileMarket:
             raise UsageError(message)
 
 
-def open_file(surroundings: Surroundings) -> FileMarket:
+def open_file(context: MarketContext) -> FileMarket:
     """Return the file that is named after the colon, as a market.
 
     Raises
@@ -212,10 +212,10 @@ def open_file(surroundings: Surroundings) -> FileMarket:
     UsageError
         if there is no such name
     """
-    if not surroundings.detail:
+    if not context.detail:
         message = "say which file: --market PATH or --market file:PATH"
         raise UsageError(message)
-    return FileMarket(Path(surroundings.detail))
+    return FileMarket(Path(context.detail))
 
 
 def _answer(stream: JsonStream, records: Sequence[Record], path: Path) -> Answer:

@@ -1,8 +1,32 @@
 """What is asked of a market, and what it answers.
 
-A market is a plug-in: an entry point of the group `advisor.markets` is a function that
-takes `Surroundings` and returns a `Market`, or the more that
-`advisor.market.lifecycle.RentalMarket` is where it also rents.
+A market is a plug-in: an entry point of the group `advisor.markets` names a
+`MarketPlugin`, which opens a `Market` in a `MarketContext`. What else a market may have
+is a protocol of its own, which nobody must keep: `LiveMarket`, `WatchedMarket`; a key, a
+pulse (`advisor.market.capabilities`); an account, rentals
+(`advisor.market.lifecycle`). A plug-in whose market takes a key is a `KeyedPlugin`.
+`advisor.market.conformance` is a suite of tests for all of them.
+
+Examples
+--------
+A whole plug-in, of a market with one offer:
+
+>>> class Corner:
+...     name = "corner"
+...
+...     def __init__(self, context):
+...         self._now = context.clock.now
+...
+...     def search(self, query):
+...         offer = {"id": 7, "gpu_name": "RTX 4090", "num_gpus": 1, "dph_total": 0.4}
+...         return Answer([offer], "corner", "the corner shop", self._now(), True)
+>>> isinstance(Corner, MarketPlugin)
+True
+>>> corner = Corner(MarketContext({}, Path.home()))
+>>> isinstance(corner, Market)
+True
+>>> corner.search(Query()).records[0]["gpu_name"]
+'RTX 4090'
 """
 
 from __future__ import annotations
@@ -23,7 +47,7 @@ Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class MarketContext:
     """What a market takes from the world when it is opened, and nothing else.
 
     Attributes
@@ -125,12 +149,9 @@ class Answer:
     bodies: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
 
 
+@runtime_checkable
 class Market(Protocol):
-    """A place where offers can be searched.
-
-    A live one also has `origin`, the place for people (a host name): its answers are
-    kept for a while under that name.
-    """
+    """A place where offers can be searched."""
 
     @property
     def name(self) -> str:
@@ -146,6 +167,20 @@ class Market(Protocol):
             if the market cannot be asked or its answer makes no sense
         advisor.base.errors.UsageError
             if the market is a file that cannot be read
+        """
+        ...
+
+
+@runtime_checkable
+class LiveMarket(Market, Protocol):
+    """A market that is asked over a network: its answers are kept for a while."""
+
+    @property
+    def origin(self) -> str:
+        """The place that is asked, for people: a host name.
+
+        Answers are kept under it, so that what another key or address shows is another
+        place.
         """
         ...
 
@@ -181,4 +216,46 @@ class WatchedMarket(Market, Protocol):
 
     def search_watched(self, query: Query, watcher: Watcher) -> Answer:
         """Return what `search` returns; the watcher hears of it meanwhile."""
+        ...
+
+
+@runtime_checkable
+class MarketPlugin(Protocol):
+    """What an entry point names: a function, a class or an object that opens a market."""
+
+    def __call__(self, context: MarketContext, /) -> Market:
+        """Open the market; nothing is asked of it yet.
+
+        Raises
+        ------
+        advisor.base.errors.UsageError
+            if it cannot be opened so: a library is missing, a setting makes no sense
+        """
+        ...
+
+
+@runtime_checkable
+class KeyedPlugin(MarketPlugin, Protocol):
+    """A plug-in whose market takes a key, or another secret.
+
+    Both are asked of every plug-in that is installed, before or without its market being
+    opened: what they need should be quick to import.
+    """
+
+    def has_key(self, context: MarketContext, /) -> bool:
+        """Say whether the user has a key: such a market is the default one.
+
+        Raises
+        ------
+        advisor.base.errors.UsageError
+            if the place where it is kept cannot be read
+        """
+        ...
+
+    def secrets(self, context: MarketContext, /) -> Sequence[str]:
+        """Return the text of every secret that the user has, also of those not in use.
+
+        No file that holds one is sent to a rented machine. What cannot be read is left
+        out.
+        """
         ...

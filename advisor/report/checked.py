@@ -25,7 +25,7 @@ def check_document(check: Check) -> dict[str, Any]:
         if account is None
         else {"id": account.account_id, "credit_usd": account.credit_usd},
         "lists_instances": None
-        if check.key_origin is None
+        if check.key_origin is None and account is None
         else check.instances is not None,
         "instances": check.instances,
         "search": None if answer is None else _search(answer),
@@ -42,8 +42,9 @@ def check_text(check: Check) -> str:
 
 def _lines(check: Check) -> Iterator[tuple[str, str]]:
     yield "market", check.market
-    if check.needs_key:
-        yield from _account_lines(check)
+    if check.key_places is not None:
+        yield from _key_lines(check, check.key_places)
+    yield from _account_lines(check)
     answer = check.answer
     if answer is not None:
         words = {True: "complete", False: "not all that there are", None: "maybe not all"}
@@ -61,13 +62,20 @@ def _lines(check: Check) -> Iterator[tuple[str, str]]:
         yield "clock", close if abs(ahead) <= 1.0 else f"{far}{mend}"
 
 
-def _account_lines(check: Check) -> Iterator[tuple[str, str]]:
-    """Yield what there is to say of the key and of what it may do."""
-    if check.key_origin is None:
-        yield "key", "none: put it in VAST_API_KEY or ~/.config/vastai/vast_api_key"
-        yield "renting", "needs a key; without one a search shows a part of the market"
+def _key_lines(check: Check, places: str) -> Iterator[tuple[str, str]]:
+    """Yield what there is to say of the key, and of what goes without one."""
+    if check.key_origin is not None:
+        yield "key", f"found in {check.key_origin}"
         return
-    yield "key", f"found in {check.key_origin}"
+    yield "key", f"none: put it in {places}"
+    if check.rents:
+        is_part = check.answer is None or not check.answer.complete
+        part = "; without one a search shows a part of the market" if is_part else ""
+        yield "renting", f"needs a key{part}"
+
+
+def _account_lines(check: Check) -> Iterator[tuple[str, str]]:
+    """Yield what there is to say of the account and of what it may do."""
     account = check.account
     credit = account.credit_usd if account else None
     if account is not None:
@@ -75,12 +83,15 @@ def _account_lines(check: Check) -> Iterator[tuple[str, str]]:
         yield "account", f"{account.account_id}, credit {told}"
     if check.instances is not None:
         yield "instances", f"{check.instances:,}"
+    if check.instances is not None and check.rents:
         poor = credit is not None and credit <= 0
+        whose = "account" if check.key_origin is None else "key"
         yield (
             "renting",
             "no: the account has no credit"
             if poor
-            else "the key may list instances; whether it may rent, only a rental shows",
+            else f"the {whose} may list instances; whether it may rent, only a rental "
+            "shows",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from advisor.market.pace import INTERVALS_S
+from advisor.market.vast.intervals import INTERVALS_S
 
 BURST = 2.0
 """Calls that may come at once after a rest; assumed."""
@@ -24,7 +24,7 @@ class Turnstile:
     """Buckets of tokens, one for each kind of call and identity.
 
     A bucket holds `BURST` tokens and gains one in the documented interval of its kind
-    (`advisor.market.pace`).
+    (`advisor.market.vast.intervals`).
     """
 
     _buckets: dict[tuple[str, str], _Bucket] = field(default_factory=dict)

@@ -102,7 +102,7 @@ def test_offers_however_they_were_saved(rank: Rank, name: str, offers: list[int]
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("dstack_offer.json", "no Vast.ai offers (no id)"),
+        ("dstack_offer.json", "no offers (no id)"),
         ("instances_raw.json", "rented"),
     ],
 )

@@ -13,9 +13,9 @@ import pytest
 
 from advisor.base.errors import MarketError, QuotaError
 from advisor.market.cache import AnswerCache
+from advisor.market.merging import merged
 from advisor.market.registry import search
 from advisor.market.types import Answer, Query
-from advisor.market.vast.paging import merged
 from advisor.market.where import parse_where
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

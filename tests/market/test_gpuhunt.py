@@ -17,7 +17,7 @@ from advisor.hardware.gpus import load_gpus
 from advisor.market.gpuhunt import GpuhuntMarket, gpu_name, open_gpuhunt
 from advisor.market.offers import parse_offers
 from advisor.market.registry import open_market, rentable
-from advisor.market.types import Query, Surroundings
+from advisor.market.types import MarketContext, Query
 
 HEADER = (
     "instance_name,location,price,cpu,memory,gpu_count,gpu_name,gpu_memory,spot,"
@@ -189,7 +189,7 @@ def test_without_the_library_it_says_what_to_install(
 @pytest.mark.usefixtures("gpuhunt")
 def test_it_only_lists(tmp_path: Path) -> None:
     """Nothing is rented there."""
-    market = open_gpuhunt(Surroundings({}, tmp_path))
+    market = open_gpuhunt(MarketContext({}, tmp_path))
     with pytest.raises(UsageError, match="only lists"):
         rentable(market)
 

@@ -156,13 +156,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from advisor.base.clock import Clock
 from advisor.market.remembered import Memory
-from advisor.market.pace import Pace
+from advisor.market.rate_limit import RateLimiter
+from advisor.market.vast.intervals import RULES
 
 now, waits = datetime.fromtimestamp(float(sys.argv[2]), UTC), []
 clock = Clock(lambda: now, lambda: 0.0, waits.append)
-pace = Pace(clock, Memory(Path(sys.argv[1])))
+limiter = RateLimiter(RULES, clock, Memory(Path(sys.argv[1])))
 for _ in range(10):
-    assert pace.wait("search")
+    assert limiter.wait("search")
 print(json.dumps(waits))
 """
 

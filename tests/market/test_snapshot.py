@@ -284,7 +284,7 @@ INSTANCE = ONE | {"actual_status": "running", "intended_status": "running"}
     ("content", "words"),
     [
         (json.dumps({"project": "main", "offers": [DSTACK]}), r"no id.*dstack"),
-        (json.dumps([{"price": 1.0}]), r"no Vast.ai offers \(no id\)"),
+        (json.dumps([{"price": 1.0}]), r"no offers \(no id\)"),
         (json.dumps([{"id": "NVIDIA A100", "memoryInGb": 80}]), r"no id"),
         ('{"price": 1}\n{"price": 2}', r"no id"),
         (json.dumps([INSTANCE]), "rented machines"),

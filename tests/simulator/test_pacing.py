@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.market.pace import INTERVALS_S
+from advisor.market.vast.intervals import INTERVALS_S
 from advisor.simulator.api import Api
 from advisor.simulator.calls import Request
 from advisor.simulator.clock import SimClock

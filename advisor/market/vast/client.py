@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from advisor.base.clock import Clock
 from advisor.base.errors import BadAnswerError, KeyRefusedError, MarketError
-from advisor.base.resources import cache_folder
+from advisor.market.capabilities import Pulse
 from advisor.market.http import (
     check_address,
     is_private,
@@ -24,12 +24,13 @@ from advisor.market.http import (
     send_repeatable,
 )
 from advisor.market.lifecycle import Account, Instance, Order, SelfRelease
-from advisor.market.pace import Pace, Turn
-from advisor.market.remembered import Memory, memory_file
+from advisor.market.rate_limit import CallLimiter, RateLimiter
+from advisor.market.remembered import Memory
 from advisor.market.reply import Reply
-from advisor.market.types import Answer, Query, Surroundings, Unwatched, Watcher
+from advisor.market.types import Answer, Query, Unwatched, Watcher
 from advisor.market.vast import answers
-from advisor.market.vast.key import Key, find_key
+from advisor.market.vast.intervals import RULES
+from advisor.market.vast.key import KEY_PLACES, Key
 from advisor.market.vast.orders import check_order, order_body
 from advisor.market.vast.queries import ROWS_A_PAGE, list_params
 from advisor.market.vast.searching import Found, Searching
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     import httpx
 
 DEFAULT_URL = "https://console.vast.ai"
+ADDRESS = "VAST_URL"
+"""Environment variable of another address."""
+
 _NAME = "vast"
 DEADLINE_S = 60.0
 SEARCH_S = 180.0
@@ -66,23 +70,8 @@ _LOG = "/api/v0/instances/request_logs/{}/"
 _SSH_KEY = "/api/v0/instances/{}/ssh/"
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """One small answer of the market.
-
-    Attributes
-    ----------
-    took_s : seconds that it took, the connection included
-    ahead_s : seconds by which our clock is ahead of the market's, to half a second;
-        None where the market does not say what time it is
-    """
-
-    took_s: float
-    ahead_s: float | None
-
-
 class VastMarket:
-    """The live market. Threads may share it; it keeps to the market's pace.
+    """The live market. Threads may share it; it keeps to the market's rate limits.
 
     Parameters
     ----------
@@ -108,13 +97,13 @@ class VastMarket:
         memory: Memory | None = None,
     ) -> None:
         self.key = key
-        self.base_url = check_address(base_url, has_key=key is not None)
+        self.base_url = check_address(base_url, ADDRESS, has_key=key is not None)
         self._transport = transport
         self._deadline_s = deadline_s
         self._search_s = search_s
         self._clock = clock
         self._memory = memory or Memory()
-        self._pace = Pace(clock, self._memory)
+        self._limiter = RateLimiter(RULES, clock, self._memory)
         self._ahead_s: float | None = None
 
     @property
@@ -135,6 +124,16 @@ class VastMarket:
     def address(self) -> str:
         """The host that is asked, with its port where it is not the usual one."""
         return urllib.parse.urlsplit(self.base_url).netloc
+
+    @property
+    def key_origin(self) -> str | None:
+        """Where the key was found; see `KeyedMarket`."""
+        return self.key.origin if self.key else None
+
+    @property
+    def key_places(self) -> str:
+        """Where a key is put; see `KeyedMarket`."""
+        return KEY_PLACES
 
     @property
     def origin(self) -> str:
@@ -173,8 +172,8 @@ class VastMarket:
 
             def send(body: Mapping[str, Any], patience_s: float) -> answers.Told:
                 request = client.build_request("POST", _SEARCH, json=body)
-                turn = Turn(self._pace, "search", patience_s, watcher.waits)
-                return self._ask(client, request, turn, min(self._deadline(), until))
+                limiter = CallLimiter(self._limiter, "search", patience_s, watcher.waits)
+                return self._ask(client, request, limiter, min(self._deadline(), until))
 
             def came(found: Found) -> None:
                 watcher.comes(found.pages, self._answer(found))
@@ -194,8 +193,8 @@ class VastMarket:
         """
         with self._client() as client:
             request = client.build_request("GET", _ACCOUNT)
-            turn = Turn(self._pace, "account")
-            answer = self._ask(client, request, turn, self._deadline())
+            limiter = CallLimiter(self._limiter, "account")
+            answer = self._ask(client, request, limiter, self._deadline())
         return Pulse(answer.reply.took_s, _ahead_s(answer))
 
     def account(self) -> Account:
@@ -223,8 +222,8 @@ class VastMarket:
             request = client.build_request(
                 "PUT", _ASK.format(order.offer_id), json=order_body(order)
             )
-            turn = Turn(self._pace, "rent")
-            reply = send_once(client, request, self._deadline(), self._clock, turn)
+            limiter = CallLimiter(self._limiter, "rent")
+            reply = send_once(client, request, self._deadline(), self._clock, limiter)
         return answers.rented_of(self._told(reply), order.offer_id)
 
     def instance(self, instance_id: int) -> Instance | None:
@@ -308,11 +307,11 @@ class VastMarket:
             message = f"the log of instance {instance_id} lies where none is fetched from"
             raise BadAnswerError(message)
         deadline = self._deadline()
-        turn = Turn(self._pace, "account")
+        limiter = CallLimiter(self._limiter, "account")
         with open_client(address, None, _READ_TIMEOUT_S, self._transport) as client:
             while True:
                 request = client.build_request("GET", address)
-                reply = send_repeatable(client, request, deadline, self._clock, turn)
+                reply = send_repeatable(client, request, deadline, self._clock, limiter)
                 if reply.status == HTTPStatus.OK:
                     return reply.body.decode("utf-8", "replace")
                 if self._clock.monotonic() + _LOG_PAUSE_S >= deadline:
@@ -339,12 +338,18 @@ class VastMarket:
         with self._client() as client:
             request = client.build_request(method, path, params=params, json=body)
             deadline = min(self._deadline(), until)
-            return self._ask(client, request, Turn(self._pace, kind), deadline)
+            return self._ask(client, request, CallLimiter(self._limiter, kind), deadline)
 
     def _ask(
-        self, client: httpx.Client, request: httpx.Request, turn: Turn, deadline: float
+        self,
+        client: httpx.Client,
+        request: httpx.Request,
+        limiter: CallLimiter,
+        deadline: float,
     ) -> answers.Told:
-        return self._told(send_repeatable(client, request, deadline, self._clock, turn))
+        return self._told(
+            send_repeatable(client, request, deadline, self._clock, limiter)
+        )
 
     def _told(self, reply: Reply) -> answers.Told:
         secret, origin = (self.key.value, self.key.origin) if self.key else (None, None)
@@ -366,7 +371,7 @@ class VastMarket:
         if self.key is None:
             message = (
                 "only the owner of an account can do this, and there is no key: put it "
-                "in VAST_API_KEY or in ~/.config/vastai/vast_api_key"
+                f"in {KEY_PLACES}"
             )
             raise KeyRefusedError(message)
 
@@ -394,13 +399,3 @@ def _ahead_s(answer: answers.Told) -> float | None:
         return None
     behind_s = (answer.at - answer.reply.server_time).total_seconds() - 0.5
     return behind_s - answer.reply.took_s / 2.0
-
-
-def open_vast(surroundings: Surroundings) -> VastMarket:
-    """Return the live market with the user's key, at ``VAST_URL`` if it is set."""
-    variables = surroundings.variables
-    url = variables.get("VAST_URL", "").strip() or DEFAULT_URL
-    key = find_key(variables, surroundings.home)
-    path = memory_file(cache_folder(variables), url, key.value if key else None)
-    clock, transport = surroundings.clock, surroundings.transport
-    return VastMarket(key, url, transport, clock=clock, memory=Memory(path))

@@ -11,6 +11,9 @@ from advisor.base.errors import UsageError
 
 VARIABLE = "VAST_API_KEY"
 
+KEY_PLACES = f"{VARIABLE} or ~/.config/vastai/vast_api_key"
+"""Where a user puts a key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Key:

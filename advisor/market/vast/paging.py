@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from advisor.base.errors import MarketError
+from advisor.market.merging import identity, merge, number_of
 from advisor.market.types import Record
 from advisor.market.vast.cuts import Suspicion, reaches, suspicion
 from advisor.market.vast.queries import COUNT, GPU, PRICE, ROWS_ASKED, Bounds
@@ -168,7 +169,7 @@ class PagedSearch:
         """Ask again for a part of the first page, whose highest price is `last`."""
         known = set(self.offers)
         page, is_new, obeys = self._read_part({PRICE: prices})
-        late = sum(_identity(o) not in known and _price(o) < last for o in page)
+        late = sum(identity(o) not in known and _price(o) < last for o in page)
         return Look(page, is_new, late, obeys and _is_ascending(page, -math.inf))
 
     def _by_price(self, page: list[Record], *, strict: bool = True) -> bool | None:
@@ -182,7 +183,7 @@ class PagedSearch:
         while math.isfinite(last):
             known = {i for i, o in self.offers.items() if _price(o) >= last}
             page, is_new = self._read({PRICE: {operator: last}})
-            if operator == "gte" and known.isdisjoint(map(_identity, page)):
+            if operator == "gte" and known.isdisjoint(map(identity, page)):
                 # It does not begin where the last one ended; one offer may have gone.
                 part = {PRICE: {"gte": self._before(last)}}
                 _, _, obeys = self._read_part(part)
@@ -280,7 +281,7 @@ class PagedSearch:
         """
         known = {name for name, one in self.offers.items() if _obeys([one], part)}
         page, is_new = self._read(part)
-        missing = 0 if self._is_cut(page) else len(known - set(map(_identity, page)))
+        missing = 0 if self._is_cut(page) else len(known - set(map(identity, page)))
         obeys = _obeys(page, part) and missing <= max(_CHANGES, len(known) // 2)
         return page, is_new, obeys
 
@@ -296,7 +297,7 @@ class PagedSearch:
             message = f"{self.pages:,} pages were read; narrow the search"
             raise MarketError(message)
         page = self.page(part)
-        is_new = _merge(page, self.offers, self.nameless)
+        is_new = merge(page, self.offers, self.nameless)
         if self.pages == 0:
             self._first = len(page)
         elif is_new and self.cut is None:
@@ -305,31 +306,6 @@ class PagedSearch:
         self.rows += len(page)
         self.came()
         return page, is_new
-
-
-def merged(pages: Iterable[Iterable[Record]]) -> list[Record]:
-    """Return the offers of pages, each one once, as `PagedSearch` has them."""
-    offers: dict[int | str, Record] = {}
-    nameless: list[Record] = []
-    for page in pages:
-        _merge(page, offers, nameless)
-    return [*offers.values(), *nameless]
-
-
-def _merge(
-    page: Iterable[Record], offers: dict[int | str, Record], nameless: list[Record]
-) -> bool:
-    """Add a page's offers; say whether there was a new one among them."""
-    known = len(offers)
-    for offer in page:
-        identity = _identity(offer)
-        if identity is None:
-            nameless.append(offer)
-            continue
-        before = offers.get(identity)
-        if before is None or _number(offer, "score") > _number(before, "score"):
-            offers[identity] = offer
-    return len(offers) > known
 
 
 def _obeys(page: Iterable[Record], part: Bounds) -> bool:
@@ -354,26 +330,5 @@ def _is_ascending(page: list[Record], least: float) -> bool:
     )
 
 
-def _identity(offer: Record) -> int | str | None:
-    """Return the id of an offer, None where there is none that can be one."""
-    for name in ("id", "ask_contract_id"):
-        value = offer.get(name)
-        if isinstance(value, int | str) and not isinstance(value, bool):
-            return value
-    return None
-
-
 def _price(offer: Record) -> float:
-    return _number(offer, "dph_total")
-
-
-def _number(offer: Record, name: str) -> float:
-    """Return a finite number of an offer, else minus infinity."""
-    value = offer.get(name)
-    if not isinstance(value, int | float):
-        return -math.inf
-    try:
-        number = float(value)
-    except OverflowError:  # JSON's whole numbers have no end
-        return -math.inf
-    return number if math.isfinite(number) else -math.inf
+    return number_of(offer, "dph_total")

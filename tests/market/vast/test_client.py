@@ -31,10 +31,11 @@ from advisor.market.http import (
     send_repeatable,
 )
 from advisor.market.offers import parse_offers
-from advisor.market.pace import Pace, Turn
+from advisor.market.rate_limit import CallLimiter, RateLimiter
 from advisor.market.reply import Reply
 from advisor.market.types import Query
 from advisor.market.vast.client import VastMarket
+from advisor.market.vast.intervals import RULES
 from advisor.market.vast.key import Key
 from advisor.market.vast.queries import ROWS_ASKED, search_body
 
@@ -316,9 +317,9 @@ def test_a_date_in_retry_after_is_understood(seconds: int, calls: int) -> None:
     with httpx.Client(transport=httpx.MockTransport(answer)) as client:
         request = client.build_request("GET", "https://a.example/")
         clock = Clock(lambda: NOW, lambda: 0.0, lambda _: None)
-        turn = Turn(Pace(clock), "search")
+        limiter = CallLimiter(RateLimiter(RULES, clock), "search")
         with pytest.raises(RateLimitedError, match=f"{max(seconds, 0)} seconds"):
-            send_repeatable(client, request, 60.0, clock, turn)
+            send_repeatable(client, request, 60.0, clock, limiter)
     assert len(seen) == calls
 
 

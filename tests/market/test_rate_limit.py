@@ -1,80 +1,33 @@
-"""The market's pace: kinds of calls wait for themselves, and threads for each other."""
+"""The rate limiter: kinds of calls wait for themselves, and threads for each other."""
 
 from __future__ import annotations
 
-import itertools
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from advisor.base.clock import Clock
-from advisor.base.errors import MarketError
-from advisor.market.lifecycle import Order
-from advisor.market.pace import AT_ONCE, INTERVALS_S, Pace
+from advisor.market.rate_limit import RateLimiter
 from advisor.market.remembered import Memory
 from advisor.market.reply import Reply
-from advisor.market.vast.client import VastMarket
-from advisor.market.vast.key import Key
-
-ORDER = Order(101, "pytorch/pytorch", 40.0, "advisor:job:token")
-
-Call = Callable[[VastMarket], Any]
-
-CALLS: dict[str, tuple[Call, float]] = {
-    "rent": (lambda market: market.rent(ORDER), 4.5),
-    "instance": (lambda market: market.instance(1), 2.0),
-    "instances": (lambda market: market.instances(), 1.0),
-    "release": (lambda market: market.release(1), 3.0),
-    "start": (lambda market: market.start(1), 1.0),
-    "change_bid": (lambda market: market.change_bid(1, 0.3), 5.5),
-}
-
-
-@pytest.mark.parametrize("name", CALLS)
-def test_each_call_keeps_its_documented_interval(name: str) -> None:
-    """From the end of a call to the next of its kind, whether it failed or not."""
-    call, interval_s = CALLS[name]
-    passed = [0.0]
-    asked: list[float] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(passed[0])
-        passed[0] += 0.25
-        return httpx.Response(400, json={"error": "invalid_args"})
-
-    def sleep(seconds: float) -> None:
-        passed[0] += seconds
-
-    market = VastMarket(
-        Key("k", "VAST_API_KEY"),
-        transport=httpx.MockTransport(answer),
-        clock=Clock(monotonic=lambda: passed[0], sleep=sleep),
-    )
-    for _ in range(3):
-        with pytest.raises(MarketError):
-            call(market)
-    gaps = [later - sooner for sooner, later in itertools.pairwise(asked)]
-    assert gaps == pytest.approx([interval_s + 0.25] * 2)
+from advisor.market.vast.intervals import AT_ONCE, INTERVALS_S, RULES
 
 
 def test_kinds_do_not_wait_for_each_other(clock: Clock) -> None:
     """One call of each kind goes out at once."""
-    pace = Pace(clock)
-    assert all(pace.wait(kind) for kind in INTERVALS_S)
+    limiter = RateLimiter(RULES, clock)
+    assert all(limiter.wait(kind) for kind in INTERVALS_S)
     assert clock.monotonic() == 0.0
 
 
 def test_a_turn_at_the_deadline_is_not_waited_for(clock: Clock) -> None:
     """It is refused at once, and does not count as taken."""
-    pace = Pace(clock)
-    assert pace.wait("rent", 4.5)
-    assert not pace.wait("rent", 4.5)
+    limiter = RateLimiter(RULES, clock)
+    assert limiter.wait("rent", 4.5)
+    assert not limiter.wait("rent", 4.5)
     assert clock.monotonic() == 0.0
-    assert pace.wait("rent", 5.0)
+    assert limiter.wait("rent", 5.0)
     assert clock.monotonic() == 4.5
 
 
@@ -88,10 +41,10 @@ FREQUENT = "API requests too frequent: endpoint threshold=4.5"
 @pytest.mark.parametrize("kind", sorted(AT_ONCE))
 def test_reads_go_out_at_once(clock: Clock, kind: str) -> None:
     """A hundred searches wait for nothing while the market refuses none."""
-    pace = Pace(clock)
+    limiter = RateLimiter(RULES, clock)
     for _ in range(100):
-        assert pace.wait(kind)
-        pace.ended(kind)
+        assert limiter.wait(kind)
+        limiter.ended(kind)
     assert clock.monotonic() == 0.0
 
 
@@ -111,40 +64,40 @@ def test_a_refused_read_slows_the_next_ones_down(
     clock: Clock, reply: Reply, interval_s: float
 ) -> None:
     """To the interval that the market names or implies, else to the documented one."""
-    pace = Pace(clock)
-    assert pace.wait("search")
-    pace.refused("search", reply, 0.0)
+    limiter = RateLimiter(RULES, clock)
+    assert limiter.wait("search")
+    limiter.refused("search", reply, 0.0)
     begun = clock.monotonic()
     for _ in range(5):
-        assert pace.wait("search")
+        assert limiter.wait("search")
     assert clock.monotonic() - begun == pytest.approx(4 * (interval_s + 0.1))
 
 
 def test_the_interval_counts_from_the_end_of_a_call(clock: Clock) -> None:
     """A slow answer is not followed by the next call at once."""
-    pace = Pace(clock)
-    pace.refused("search", refusal(FREQUENT), 0.0)
-    assert pace.wait("search")
+    limiter = RateLimiter(RULES, clock)
+    limiter.refused("search", refusal(FREQUENT), 0.0)
+    assert limiter.wait("search")
     clock.sleep(20.0)
-    pace.ended("search")
-    assert pace.wait("search")
+    limiter.ended("search")
+    assert limiter.wait("search")
     assert clock.monotonic() == pytest.approx(24.6)
 
 
-def test_a_pace_that_is_refused_again_gets_slower(clock: Clock) -> None:
+def test_a_limiter_that_is_refused_again_gets_slower(clock: Clock) -> None:
     """Half as slow again each time, not without end; together refused counts once."""
-    pace = Pace(clock)
+    limiter = RateLimiter(RULES, clock)
 
     def gap() -> float:
-        pace.wait("search")
+        limiter.wait("search")
         begun = clock.monotonic()
-        pace.wait("search")
+        limiter.wait("search")
         return clock.monotonic() - begun - 0.1
 
     gaps = []
     for _ in range(8):
         for _ in range(3):
-            pace.refused("search", refusal(FREQUENT), 0.0)
+            limiter.refused("search", refusal(FREQUENT), 0.0)
         gaps.append(gap())
     assert gaps == pytest.approx(
         [*[4.5 * 1.5**times for times in range(5)], 30.0, 30.0, 30.0]
@@ -153,14 +106,14 @@ def test_a_pace_that_is_refused_again_gets_slower(clock: Clock) -> None:
 
 def test_one_kind_that_is_refused_slows_no_other_down(clock: Clock) -> None:
     """And what acts keeps its interval whatever the market says."""
-    pace = Pace(clock)
-    pace.refused("search", refusal("threshold=30"), 0.0)
-    pace.refused("rent", refusal("threshold=0.5"), 0.0)
-    assert pace.wait("account")
-    assert pace.wait("account")
+    limiter = RateLimiter(RULES, clock)
+    limiter.refused("search", refusal("threshold=30"), 0.0)
+    limiter.refused("rent", refusal("threshold=0.5"), 0.0)
+    assert limiter.wait("account")
+    assert limiter.wait("account")
     assert clock.monotonic() == 0.0
-    assert pace.wait("rent")
-    assert pace.wait("rent")
+    assert limiter.wait("rent")
+    assert limiter.wait("rent")
     assert clock.monotonic() == INTERVALS_S["rent"]
 
 
@@ -169,14 +122,14 @@ def test_the_next_run_starts_at_the_pace_of_the_last(
 ) -> None:
     """The turn that the last run's refusal left is waited for, and each one after it."""
     memory = tmp_path / "limits.json"
-    Pace(clock, Memory(memory)).refused("search", refusal(FREQUENT), None)
+    RateLimiter(RULES, clock, Memory(memory)).refused("search", refusal(FREQUENT), None)
     waits: list[float] = []
-    again = Pace(clock, Memory(memory))
+    again = RateLimiter(RULES, clock, Memory(memory))
     for _ in range(3):
-        again.wait("search", told=lambda seconds, why: waits.append(seconds))
+        again.wait("search", notify=lambda seconds, why: waits.append(seconds))
     assert waits == pytest.approx([4.5, 4.6, 4.6])
     clock.sleep(86400.0)
-    tomorrow = Pace(clock, Memory(memory))
+    tomorrow = RateLimiter(RULES, clock, Memory(memory))
     begun = clock.monotonic()
     assert tomorrow.wait("search")
     assert tomorrow.wait("search")
@@ -185,18 +138,18 @@ def test_the_next_run_starts_at_the_pace_of_the_last(
 
 def test_who_has_no_patience_takes_no_turn(clock: Clock) -> None:
     """The turn stays for the next one."""
-    pace = Pace(clock)
-    pace.refused("search", refusal(FREQUENT), 3.0)
-    assert not pace.wait("search", patience_s=1.0)
-    assert pace.wait("search", patience_s=4.0)
+    limiter = RateLimiter(RULES, clock)
+    limiter.refused("search", refusal(FREQUENT), 3.0)
+    assert not limiter.wait("search", patience_s=1.0)
+    assert limiter.wait("search", patience_s=4.0)
     assert clock.monotonic() == pytest.approx(3.0)
 
 
 def test_threads_take_turns() -> None:
     """Of eight that come at once each waits a second longer than the one before."""
     waited: list[float] = []
-    pace = Pace(Clock(monotonic=lambda: 0.0, sleep=waited.append))
-    threads = [threading.Thread(target=pace.wait, args=("list",)) for _ in range(8)]
+    limiter = RateLimiter(RULES, Clock(monotonic=lambda: 0.0, sleep=waited.append))
+    threads = [threading.Thread(target=limiter.wait, args=("list",)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

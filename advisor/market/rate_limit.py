@@ -1,42 +1,21 @@
-"""How often the market lets one account call each part of its API.
+"""How often one account calls each part of a market's API.
 
-A call that acts keeps the documented interval from the first one on. A read that costs
-nothing goes out at once: only when the market refuses one do the next ones wait, as long
-as the market said, and longer if that was not enough.
-
-Source: the texts of the market's own refusals ("endpoint threshold=4.5") and
-https://docs.vast.ai (November 2026).
+A call that acts keeps its interval from the first one on. A read that costs nothing goes
+out at once: only when the market refuses one do the next ones wait, as long as the market
+said, and longer if that was not enough. What the intervals are, and what a refusal says,
+is the market's own: `RateRules`.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from advisor.base.clock import Clock
 from advisor.market.remembered import Limit, Memory, Remembered
 from advisor.market.reply import Reply
-
-INTERVALS_S = {
-    "search": 6.0,
-    "rent": 4.5,
-    "show": 2.0,
-    "list": 1.0,
-    "change": 1.0,
-    "destroy": 3.0,
-    "bid": 5.5,
-    "account": 1.0,
-}
-"""Least seconds from the end of one call of a kind to the start of the next.
-
-`change` is to start, stop or relabel. Nobody has told of an interval for `account`
-(who am I, ssh keys, logs): it has that of a list.
-"""
-
-AT_ONCE = frozenset({"search", "account"})
-"""Kinds that keep no interval until the market refuses one of their calls."""
 
 _SLOWER = 1.5
 _MARGIN_S = 0.1  # two calls do not take equally long to the market
@@ -46,25 +25,67 @@ _LONGEST_INTERVAL_S = 30.0
 ASKED = "the market asks to wait"
 """Why we mostly wait."""
 
-Told = Callable[[float, str], None]
-"""What is told how many seconds are going to be waited, and why: words before them."""
+Notify = Callable[[float, str], None]
+"""What hears how many seconds are going to be waited, and why: words before them."""
 
 
 def _nobody(_: float, __: str) -> None:
-    """Tell nobody of a wait."""
+    """Notify nobody of a wait."""
 
 
-class Pace:
-    """The pace of one account; threads that share it wait for one another.
+def _names_none(_: Reply) -> float | None:
+    """Read no interval in a refusal."""
+    return None
+
+
+def _no_quota(_: Reply) -> bool:
+    """Read no quota in a refusal."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class RateRules:
+    """What a market lets one account do in a while, and how it says so.
+
+    Attributes
+    ----------
+    intervals_s : kind of call -> least seconds from the end of one call of that kind to
+        the start of the next
+    at_once : kinds that keep no interval until the market refuses one of their calls
+    named_interval_s : returns the seconds between two calls that the text of a refusal
+        names, None where it names none
+    is_quota : says whether a refusal is for a quota that is used up, which no wait of a
+        minute mends: such a call is not repeated
+
+    Examples
+    --------
+    >>> rules = RateRules({"search": 2.0, "rent": 5.0}, at_once=frozenset({"search"}))
+    >>> limiter = RateLimiter(rules, Clock())
+    >>> limiter.wait("search")
+    True
+    """
+
+    intervals_s: Mapping[str, float]
+    at_once: frozenset[str] = frozenset()
+    named_interval_s: Callable[[Reply], float | None] = _names_none
+    is_quota: Callable[[Reply], bool] = _no_quota
+
+
+class RateLimiter:
+    """The rate limiter of one account; threads that share it wait for one another.
 
     Parameters
     ----------
+    rules : the market's
     clock : tells when a call may be made, and waits
     memory : what the market asked for before, shared with other processes; None for
         one that ends with this one
     """
 
-    def __init__(self, clock: Clock, memory: Memory | None = None) -> None:
+    def __init__(
+        self, rules: RateRules, clock: Clock, memory: Memory | None = None
+    ) -> None:
+        self.rules = rules
         self._clock = clock
         self._memory = memory or Memory()
         self._epoch = clock.now().timestamp() - clock.monotonic()
@@ -76,7 +97,7 @@ class Pace:
         kind: str,
         deadline: float = math.inf,
         patience_s: float = math.inf,
-        told: Told = _nobody,
+        notify: Notify = _nobody,
     ) -> bool:
         """Wait until a call of a kind may be made, and take that turn.
 
@@ -85,27 +106,27 @@ class Pace:
         `patience_s` or more.
         """
         left_s = min(deadline - self._clock.monotonic(), patience_s)
-        take = self._remembered_turn if kind in AT_ONCE else self._fixed_turn
+        take = self._remembered_turn if kind in self.rules.at_once else self._fixed_turn
         wait_s = take(kind, left_s)
         if wait_s is None:
             return False
-        self.rest(wait_s, ASKED, told)
+        self.rest(wait_s, ASKED, notify)
         return True
 
-    def rest(self, seconds: float, why: str, told: Told = _nobody) -> None:
-        """Wait, and tell of it first."""
+    def rest(self, seconds: float, why: str, notify: Notify = _nobody) -> None:
+        """Wait, and notify of it first."""
         if seconds > 0:
-            told(seconds, why)
+            notify(seconds, why)
             self._clock.sleep(seconds)
 
     def ended(self, kind: str) -> None:
         """Count the interval of a kind from now on: the market has answered."""
-        if kind in AT_ONCE:
+        if kind in self.rules.at_once:
             if self._is_slowed(kind):
                 self._memory.change(lambda known: self._put_off(known, kind))
             return
         with self._lock:
-            free_at = self._clock.monotonic() + INTERVALS_S[kind]
+            free_at = self._clock.monotonic() + self.rules.intervals_s[kind]
             self._free_at[kind] = max(free_at, self._free_at.get(kind, free_at))
 
     def refused(self, kind: str, reply: Reply, wait_s: float | None) -> None:
@@ -116,10 +137,10 @@ class Pace:
         reply : the refusal
         wait_s : seconds until it is tried again; None: it is not
         """
-        if kind not in AT_ONCE:
+        if kind not in self.rules.at_once:
             return
         now = self._now()
-        named_s = _interval_s(kind, reply)
+        named_s = self._interval_s(kind, reply)
 
         def slowed(remembered: Remembered) -> Remembered:
             before = remembered.limits.get(kind)
@@ -143,7 +164,7 @@ class Pace:
             turn = max(now, self._free_at.get(kind, now))
             if turn - now >= left_s:
                 return None
-            self._free_at[kind] = turn + INTERVALS_S[kind]
+            self._free_at[kind] = turn + self.rules.intervals_s[kind]
         return turn - now
 
     def _remembered_turn(self, kind: str, left_s: float) -> float | None:
@@ -174,53 +195,57 @@ class Pace:
         free = max(free, now + limit.wait_at(now))
         return known.with_limit(kind, replace(limit, free_unix_s=free))
 
+    def _interval_s(self, kind: str, reply: Reply) -> float:
+        """Return the interval that a refusal asks for: named, else implied, else ruled.
+
+        Retry-After is when the next call may come, which is no more than an interval off.
+        """
+        named_s = self.rules.named_interval_s(reply)
+        if named_s is not None:
+            return min(max(named_s, _LEAST_INTERVAL_S), _LONGEST_INTERVAL_S)
+        ruled_s = self.rules.intervals_s[kind]
+        if reply.retry_after_s is None:
+            return ruled_s
+        return min(max(reply.retry_after_s, _LEAST_INTERVAL_S), ruled_s)
+
     def _now(self) -> float:
         """Return the seconds since 1970; setting the clock moves them at the next run."""
         return self._epoch + self._clock.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """The turns of one kind of call (see `INTERVALS_S`).
+class CallLimiter:
+    """The rate limiter of an account for one kind of call.
 
     Attributes
     ----------
-    pace : of the account
-    kind : of the call
+    limiter : of the account
+    kind : of the call, one of `RateRules.intervals_s`
     patience_s : longest wait for a turn, or after a refusal, that is worth it
-    told : is told of each wait
+    notify : hears of each wait
     """
 
-    pace: Pace
+    limiter: RateLimiter
     kind: str
     patience_s: float = math.inf
-    told: Told = _nobody
+    notify: Notify = _nobody
 
     def wait(self, deadline: float) -> bool:
-        """Wait for the next turn, see `Pace.wait`."""
-        return self.pace.wait(self.kind, deadline, self.patience_s, self.told)
+        """Wait for the next turn, see `RateLimiter.wait`."""
+        return self.limiter.wait(self.kind, deadline, self.patience_s, self.notify)
 
     def rest(self, seconds: float, why: str) -> None:
         """Wait before another try."""
-        self.pace.rest(seconds, why, self.told)
+        self.limiter.rest(seconds, why, self.notify)
 
     def refused(self, reply: Reply, wait_s: float | None) -> None:
-        """Say that the market asks to slow down, see `Pace.refused`."""
-        self.pace.refused(self.kind, reply, wait_s)
+        """Say that the market asks to slow down, see `RateLimiter.refused`."""
+        self.limiter.refused(self.kind, reply, wait_s)
 
     def ended(self) -> None:
-        """Say that the market has answered, see `Pace.ended`."""
-        self.pace.ended(self.kind)
+        """Say that the market has answered, see `RateLimiter.ended`."""
+        self.limiter.ended(self.kind)
 
-
-def _interval_s(kind: str, reply: Reply) -> float:
-    """Return the interval that a refusal asks for: named, else implied, else documented.
-
-    Retry-After is when the next call may come, which is no more than an interval off.
-    """
-    if reply.least_interval_s is not None:
-        return min(max(reply.least_interval_s, _LEAST_INTERVAL_S), _LONGEST_INTERVAL_S)
-    documented_s = INTERVALS_S[kind]
-    if reply.retry_after_s is None:
-        return documented_s
-    return min(max(reply.retry_after_s, _LEAST_INTERVAL_S), documented_s)
+    def is_quota(self, reply: Reply) -> bool:
+        """Say whether a refusal is for a quota that is used up."""
+        return self.limiter.rules.is_quota(reply)
