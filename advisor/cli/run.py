@@ -17,7 +17,7 @@ from advisor.app.jobs import is_finished
 from advisor.app.plan import Plan, check_machine, plan, ssh_to
 from advisor.app.private import private_of
 from advisor.app.run import RunSpec
-from advisor.base.errors import AdvisorError, CommandFailedError, UsageError
+from advisor.base.errors import AdvisorError, UsageError
 from advisor.base.interrupts import deferred
 from advisor.cli.delivered import compare, predicted_of
 from advisor.cli.options import above_zero, duration_s, workload_option
@@ -47,7 +47,7 @@ from advisor.rental.rent import Confirm
 from advisor.rental.request import Rental
 from advisor.rental.run import Ended, carry_out, only_launcher
 from advisor.report.formats import to_json
-from advisor.report.jobs import ended_document, failure_words, not_ended_document
+from advisor.report.jobs import ended_document, failed, not_ended_document
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -175,8 +175,8 @@ def command(  # noqa: PLR0917  (one argument an option)
     compare(context, ended, spec.rent.job, planned.job.workload)
     if as_json:
         result(to_json(ended_document(ended.job, ended)), owed=True)
-    if ended.job.exit_code != 0:
-        raise CommandFailedError(failure_words(ended))
+    if error := failed(ended):
+        raise error
 
 
 def _spec(folder: Path, argv: tuple[str, ...], options: Mapping[str, Any]) -> RunSpec:

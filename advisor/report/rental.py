@@ -16,6 +16,7 @@ from advisor.rental.reconcile import Finding
 from advisor.rental.request import Attempt, Rental
 from advisor.rental.seen import Seen, billed_usd_per_hour
 from advisor.report.entries import number
+from advisor.report.failure import with_error
 from advisor.report.formats import to_json
 from advisor.report.speedup import duration
 from advisor.store.ledger import Entry, Step
@@ -97,13 +98,14 @@ def lease_words(seconds: float | None) -> str:
 def not_rented(error: AdvisorError, made: Sequence[Attempt]) -> dict[str, Any]:
     """Return the document of attempts that led to nothing, or to nobody knows what."""
     unknown = isinstance(error, RentalStateUnknownError)
-    return {
+    document = {
         "schema_version": SCHEMA_VERSION,
         "state": "unknown" if unknown else "not_rented",
         "instance_id": None,
         "reason": str(error),
         "attempts": attempts(made),
     }
+    return with_error(document, error)
 
 
 def attempts(made: Sequence[Attempt]) -> list[dict[str, Any]]:
