@@ -15,7 +15,6 @@ import pytest
 
 from advisor.app.context import Context
 from advisor.base import errors
-from advisor.base.clock import utc_now
 from advisor.base.errors import AdvisorError
 from advisor.cli import main
 from advisor.cli.failure import explain
@@ -290,7 +289,7 @@ def world(folder: Path, transport: httpx.BaseTransport) -> Context:
         "ADVISOR_DATA_DIR": str(folder / "data"),
         **KEY,
     }
-    return Context(variables, folder, utc_now, folder, transport)
+    return Context(variables, folder, folder, transport)
 
 
 def test_the_process_prints_it_too() -> None:
