@@ -54,7 +54,7 @@ def rented(street: Any, gateway: Any = None) -> Any:
         "resnet50",
         epochs=2,
         settings={"dataset_gb": 1},
-        budget=20.0,
+        budget_usd=20.0,
         context=street.context(gateway=gateway),
     )
 
@@ -181,7 +181,7 @@ context = Context(
     clock=Clock(now=market.now, monotonic=market.monotonic, sleep=market.sleep),
 )
 block = advisor.rented(
-    "resnet50", epochs=2, settings={"dataset_gb": 1}, budget=20.0, context=context
+    "resnet50", epochs=2, settings={"dataset_gb": 1}, budget_usd=20.0, context=context
 )
 
 def strike(frame, kind, argument):
