@@ -122,7 +122,7 @@ def _settings(name: str, values: object) -> tuple[tuple[str, Setting], ...]:
 def _setting(name: str, value: object) -> Setting:
     """Return a figure as JSON has it; which one a profile takes is for it to say."""
     if isinstance(value, bool) or value == "":
-        return value  # type: ignore[return-value]
+        return value
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, numbers.Real):

@@ -48,7 +48,7 @@ def would_rent(context: Context, planned: Plan) -> WouldRent:
         if isinstance(now, Candidate):
             ends_at = until(desk, request, now, desk.now())
             return WouldRent(planned.spec, request.job, now, ends_at)
-        context.told(f"offer {candidate.offer_id}: {now[1]}")
+        context.told(f"offer {candidate.offer_id}: {now.reason}")
     raise NothingFitsError("none of the best offers is there any more: try again")
 
 
