@@ -95,8 +95,8 @@ def main(argv: Sequence[str] | None = None, **more: Any) -> int:
     args = parser.parse_args(argv)
     options = {
         "workload": args.workload,
-        "budget": args.budget,
-        "job": f"sweep-{time.time():.0f}",  # one job: one budget for all
+        "budget_usd": args.budget,
+        "name": f"sweep-{time.time():.0f}",  # one job: one budget for all
         **more,
     }
     if args.parallel > 1:

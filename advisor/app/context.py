@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from advisor.app.notices import say
-from advisor.base.clock import Clock, utc_now
+from advisor.base.clock import Clock, interruptible
 from advisor.base.errors import UsageError
-from advisor.base.interrupts import window
 from advisor.base.resources import STORE, cache_folder, chosen_models_folder, data_folder
 from advisor.workloads.load import Library, library_of, load_settings, project_files
 
@@ -36,22 +34,27 @@ class Context:
     ----------
     variables : environment variables
     home : the user's home folder
-    now : tells the time (UTC)
     folder : working folder
     transport : carries HTTP requests; None for the real network
-    monotonic, sleep : as in `Clock`
+    clock : time; Ctrl-C ends its waits, see `advisor.base.interrupts`
     told : takes a line for people
     """
 
     variables: Mapping[str, str]
     home: Path
-    now: Callable[[], datetime]
     folder: Path
     transport: httpx.BaseTransport | None = None
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    clock: Clock = field(default_factory=Clock)
     told: Callable[[str], None] = say
     _said: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Let Ctrl-C end the waits of its clock."""
+        object.__setattr__(self, "clock", interruptible(self.clock))
+
+    def now(self) -> datetime:
+        """Return the time of this world (UTC)."""
+        return self.clock.now()
 
     def tell_once(self, line: str) -> None:
         """Tell people something that a command may come upon several times."""
@@ -62,7 +65,7 @@ class Context:
     @classmethod
     def of_this_process(cls) -> Self:
         """Return the world as this process finds it."""
-        return cls(os.environ, Path.home(), utc_now, Path.cwd())
+        return cls(os.environ, Path.home(), Path.cwd())
 
     def open_market(self, name: str | None) -> Market:
         """Return a market of this world, the default one if `None`."""
@@ -77,16 +80,6 @@ class Context:
             self.transport,
             self.clock,
         )
-
-    @property
-    def clock(self) -> Clock:
-        """The time of this world; Ctrl-C ends a wait, see `rental.interrupts`."""
-
-        def sleep(seconds: float) -> None:
-            with window():
-                self.sleep(seconds)
-
-        return Clock(self.now, self.monotonic, sleep)
 
     @property
     def cache_folder(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -15,6 +16,8 @@ from advisor.rental import arguments
 from advisor.software.reference import Reference
 from advisor.workloads.override import override
 
+Setting = str | int | float | bool
+
 LARGEST_MARGIN = 0.9
 """Largest share of a GPU's memory that is left free."""
 
@@ -26,7 +29,8 @@ class JobSpec:
     Attributes
     ----------
     workload : name or path of a profile
-    settings : keys of the profile with texts that replace its figures
+    settings : keys of the profile with what replaces its figures; a text is read as the
+        number that a figure is
     epochs : of the job; None: the profile's
     disk_gb : GB of disk to rent; None: what the job needs
     rental : how the machine is paid
@@ -42,7 +46,9 @@ class JobSpec:
     """
 
     workload: str
-    settings: tuple[tuple[str, str], ...] = field(default=(), metadata={"pairs": True})
+    settings: tuple[tuple[str, Setting], ...] = field(
+        default=(), metadata={"pairs": True}
+    )
     epochs: int | None = None
     disk_gb: float | None = None
     rental: Rental = "on-demand"
@@ -56,7 +62,7 @@ class JobSpec:
     def __post_init__(self) -> None:
         """Check all of it."""
         settle(self, arguments.text, "workload")
-        settle(self, _texts, "settings")
+        settle(self, _settings, "settings")
         settle(self, arguments.whole, "epochs", may_lack=True)
         settle(self, arguments.above_zero, "disk_gb", unit="gigabytes", may_lack=True)
         settle(self, arguments.one_of, "rental", known=RENTALS)
@@ -108,9 +114,20 @@ class JobSpec:
         )
 
 
-def _texts(name: str, values: object) -> tuple[tuple[str, str], ...]:
+def _settings(name: str, values: object) -> tuple[tuple[str, Setting], ...]:
     found = arguments.pairs(name, values)
-    return tuple((key, str(arguments.text(name, value))) for key, value in found)
+    return tuple((key, _setting(name, value)) for key, value in found)
+
+
+def _setting(name: str, value: object) -> Setting:
+    """Return a figure as JSON has it; which one a profile takes is for it to say."""
+    if isinstance(value, bool) or value == "":
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return arguments.finite(name, value)
+    return str(arguments.text(name, value))
 
 
 def _figures(name: str, values: object) -> tuple[tuple[str, float], ...]:

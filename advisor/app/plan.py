@@ -36,12 +36,14 @@ class Plan:
 
     Attributes
     ----------
+    spec : what is asked for
     desk : where it is made
     request : what is rented
     job : what it is for
     key_file : private ssh key that the machine lets in
     """
 
+    spec: RentSpec
     desk: Desk
     request: RentRequest
     job: Job
@@ -154,7 +156,7 @@ def plan(
         probe=probed if wait_for_ssh else None,
         interruptible=job.rental == "interruptible",
     )
-    return Plan(desk, request, job, key_file)
+    return Plan(spec, desk, request, job, key_file)
 
 
 def caps_of(context: Context, spec: RentSpec) -> Caps:

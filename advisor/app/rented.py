@@ -2,7 +2,7 @@
 
 ::
 
-    with advisor.rented(workload="resnet50", max_epoch_cost=0.4) as machine:
+    with advisor.rented(workload="resnet50", max_epoch_usd=0.4) as machine:
         machine.put(".")
         machine.run("python train.py --epochs 90")
         machine.get("results", "results")
@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import numbers
 import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -32,7 +31,7 @@ from advisor.app.job import JobSpec
 from advisor.app.plan import plan, ssh_to
 from advisor.app.private import private_of
 from advisor.app.rent import DEFAULT_MARKET, RentSpec
-from advisor.base.errors import ArgumentError, Given, UsageError
+from advisor.base.errors import UsageError
 from advisor.base.interrupts import check, deferred
 from advisor.cost.job import Rental as RentalKind
 from advisor.rental.incoming.copying import MAX_RESULTS_GB
@@ -52,8 +51,8 @@ class rented:  # noqa: N801  (used as a function)
     """A machine on which a workload is to be trained, for the time of a block.
 
     Use it with ``with``, which gives a `Machine`, or with ``async with``, which gives an
-    `AsyncMachine`. Nobody is asked before money is spent: set `budget` or
-    `max_epoch_cost`.
+    `AsyncMachine`. Nobody is asked before money is spent: set `budget_usd` or
+    `max_epoch_usd`.
 
     Parameters
     ----------
@@ -61,21 +60,21 @@ class rented:  # noqa: N801  (used as a function)
     settings : figures of the profile to replace
     epochs, disk_gb : of the job; None: the profile's
     rental : ``"on-demand"`` or ``"interruptible"``
-    max_epoch_cost, budget, day_budget : dollars an epoch, the job (its rentals
-        together), and all rentals of the account in a day may cost
+    fit_batch, memory_margin, assumptions, image : see `advisor.app.job.JobSpec`
+    max_epoch_usd, budget_usd, day_budget_usd : dollars that an epoch, the job (its
+        rentals together), and all rentals of the account in a day may cost
     deadline_s : seconds that the whole job may take, predicted
     gpus, num_gpus, regions : what will do; empty: anything
-    min_reliability, max_price, min_duration_s, verified : see ``advisor rank``
+    min_reliability, max_usd_per_hour, min_duration_s, verified : see ``advisor rank``
     exclude_gpus : what will not do
     min_ram_gb, min_vram_gb : least memory of the host's share and of each GPU
     datacenter : only machines in data centers
     where : conditions in the market's query language, such as
         ``"cuda_max_good>=12.8 geolocation notin [CN,VN]"``; of several all must hold
-    job : name; rentals of one name share a budget. None: a new one
-    image : Docker image
+    name : of the job; its rentals share a budget. None: a new one
     max_lifetime_s : seconds after which the machine is gone; None: from the predicted
         time
-    grace_s : seconds without a sign of this process after which the machine ends itself;
+    lease_s : seconds without a sign of this process after which the machine ends itself;
         as all times here a minute at least, and five years at most
     attempts, start_timeout_s : offers to try, and seconds that one may take to be ready
     market : where to rent
@@ -103,15 +102,19 @@ class rented:  # noqa: N801  (used as a function)
         epochs: int | None = None,
         disk_gb: float | None = None,
         rental: RentalKind = "on-demand",
-        max_epoch_cost: float | None = None,
-        budget: float | None = None,
-        day_budget: float | None = None,
+        fit_batch: bool = False,
+        memory_margin: float = 0.0,
+        assumptions: Mapping[str, float] | None = None,
+        image: str | None = None,
+        max_epoch_usd: float | None = None,
+        budget_usd: float | None = None,
+        day_budget_usd: float | None = None,
         deadline_s: float | None = None,
         gpus: Sequence[str] = (),
         num_gpus: Sequence[int] = (),
         regions: Sequence[str] = (),
         min_reliability: float | None = None,
-        max_price: float | None = None,
+        max_usd_per_hour: float | None = None,
         min_duration_s: float | None = None,
         verified: bool | None = None,
         exclude_gpus: Sequence[str] = (),
@@ -119,10 +122,9 @@ class rented:  # noqa: N801  (used as a function)
         min_vram_gb: float | None = None,
         datacenter: bool = False,
         where: str | Sequence[str] = (),
-        job: str | None = None,
-        image: str | None = None,
+        name: str | None = None,
         max_lifetime_s: float | None = None,
-        grace_s: float = DEFAULT_GRACE_S,
+        lease_s: float = DEFAULT_GRACE_S,
         attempts: int = DEFAULT_ATTEMPTS,
         start_timeout_s: float | None = None,
         market: str = DEFAULT_MARKET,
@@ -131,17 +133,20 @@ class rented:  # noqa: N801  (used as a function)
         # The specs check what is given, whatever it is.
         job_of: dict[str, Any] = {
             "workload": workload,
-            "settings": _settings(settings),
+            "settings": _pairs(settings),
             "epochs": epochs,
             "disk_gb": disk_gb,
             "rental": rental,
+            "fit_batch": fit_batch,
+            "memory_margin": memory_margin,
+            "assumptions": _pairs(assumptions),
             "image": image,
         }
         offers_of: dict[str, Any] = {
             "gpus": gpus,
             "num_gpus": num_gpus,
             "min_reliability": min_reliability,
-            "max_usd_per_hour": max_price,
+            "max_usd_per_hour": max_usd_per_hour,
             "regions": regions,
             "verified": verified,
             "min_duration_s": min_duration_s,
@@ -151,28 +156,25 @@ class rented:  # noqa: N801  (used as a function)
             "datacenter": datacenter,
             "where": (where,) if isinstance(where, str) else where,
         }
-        try:
-            self.spec = RentSpec(
-                job=JobSpec(**job_of),
-                offers=Constraints(**offers_of),
-                market=market,
-                name=job,
-                max_epoch_usd=max_epoch_cost,
-                deadline_s=deadline_s,
-                budget_usd=budget,
-                day_budget_usd=day_budget,
-                max_lifetime_s=max_lifetime_s,
-                attempts=attempts,
-                start_timeout_s=start_timeout_s,
-                lease_s=grace_s,
-            )
-        except ArgumentError as error:
-            raise UsageError(error.worded(_words)) from error
+        self.spec = RentSpec(
+            job=JobSpec(**job_of),
+            offers=Constraints(**offers_of),
+            market=market,
+            name=name,
+            max_epoch_usd=max_epoch_usd,
+            deadline_s=deadline_s,
+            budget_usd=budget_usd,
+            day_budget_usd=day_budget_usd,
+            max_lifetime_s=max_lifetime_s,
+            attempts=attempts,
+            start_timeout_s=start_timeout_s,
+            lease_s=lease_s,
+        )
         if self.spec.lease_s is None:
-            message = "grace_s=None: the machine of a block waits for its launcher"
+            message = "lease_s=None: the machine of a block waits for its launcher"
             raise UsageError(message)
-        self._grace_s = self.spec.lease_s
-        self._environment = context or Context.of_this_process()
+        self._lease_s = self.spec.lease_s
+        self._context = context or Context.of_this_process()
         self._stack = ExitStack()
         self._turn = threading.Lock()
         self._entered = False
@@ -190,19 +192,19 @@ class rented:  # noqa: N801  (used as a function)
     def _rent(self) -> Machine:
         with ExitStack() as stack:
             check_programs("rsync")
-            planned = plan(self._environment, self.spec, wait_for_ssh=True)
+            planned = plan(self._context, self.spec, wait_for_ssh=True)
             desk = planned.desk
             rental = stack.enter_context(renting(desk, planned.request))
             stack.enter_context(released(desk, rental.entry))
             stack.enter_context(ended_in_time(desk, rental.entry))
             stack.enter_context(strays_watched(desk))
-            ssh = ssh_to(self._environment, planned.key_file, rental.instance)
-            stack.enter_context(heartbeats(ssh, desk.told, self._grace_s))
+            ssh = ssh_to(self._context, planned.key_file, rental.instance)
+            stack.enter_context(heartbeats(ssh, desk.told, self._lease_s))
             check()
             self._stack = stack.pop_all()
             # Ctrl-C may keep Python from calling `__exit__`, or fall into its first line.
             weakref.finalize(self, _close_in, os.getpid(), self._stack)
-        return Machine(rental, ssh, private_of(self._environment), desk.told)
+        return Machine(rental, ssh, private_of(self._context), desk.told)
 
     def __exit__(
         self,
@@ -290,37 +292,11 @@ def _in_thread(work: Callable[[], _Result]) -> asyncio.Future[_Result]:
     return asyncio.wrap_future(done)
 
 
-_CALLED = {
-    "max_usd_per_hour": "max_price",
-    "name": "job",
-    "max_epoch_usd": "max_epoch_cost",
-    "budget_usd": "budget",
-    "day_budget_usd": "day_budget",
-    "lease_s": "grace_s",
-}
-"""What `rented` calls fields of the specs, where it has other names."""
-
-
-def _words(given: Given) -> str:
-    return str(replace(given, name=_CALLED.get(given.name, given.name)))
-
-
-def _settings(settings: object) -> object:
-    """Return figures of a profile as the specs have them, which are texts.
-
-    What is none is left for the spec to refuse.
-    """
-    if settings is None:
+def _pairs(given: object) -> object:
+    """Return a mapping as the specs have it; what is none is theirs to refuse."""
+    if given is None:
         return ()
-    if not isinstance(settings, Mapping):
-        return settings
-    return tuple((key, _text(value)) for key, value in settings.items())
-
-
-def _text(value: object) -> object:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, numbers.Real) else value
+    return tuple(given.items()) if isinstance(given, Mapping) else given
 
 
 @dataclass(frozen=True, slots=True)

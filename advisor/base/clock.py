@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+from advisor.base.interrupts import window
 
 
 def utc_now() -> datetime:
@@ -27,3 +29,13 @@ class Clock:
     now: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+
+
+def interruptible(clock: Clock) -> Clock:
+    """Return the same time, whose waits a signal ends, see `advisor.base.interrupts`."""
+
+    def sleep(seconds: float) -> None:
+        with window():
+            clock.sleep(seconds)
+
+    return replace(clock, sleep=sleep)

@@ -15,6 +15,7 @@ from advisor import __version__
 from advisor.app.context import Context
 from advisor.app.notices import silence
 from advisor.base.errors import AdvisorError, ExitStatus
+from advisor.cli.failure import explain, told_to_programs
 from advisor.cli.options import help_if_alone
 from advisor.cli.output import aside, remark
 
@@ -47,17 +48,29 @@ _COMMANDS = {
 }
 
 
+_WORDS = "advisor.words"
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module only when it is asked for."""
 
-    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
         """Parse the words of a command line; see `_ended_by_others`."""
-        with _ended_by_others():
-            return super().make_context(*args, **extra)
+        words = tuple(args)
+        with told_to_programs(self, words), _ended_by_others():
+            ctx = super().make_context(info_name, args, parent, **extra)
+        ctx.meta[_WORDS] = words
+        return ctx
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; see `_ended_by_others`."""
-        with _ended_by_others():
+        with told_to_programs(self, ctx.meta[_WORDS], ctx), _ended_by_others():
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -93,6 +106,7 @@ def _ended_by_others() -> Iterator[None]:
 
 
 @click.group(
+    "advisor",
     cls=LazyGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -129,21 +143,7 @@ def run(argv: Sequence[str] | None = None, context: Context | None = None) -> in
         silence(sys.stdout)
         return ExitStatus.DONE
     except (AdvisorError, click.ClickException, click.Abort, OSError) as error:
-        message, status = explain(error)
-        remark(f"advisor: {message}")
-        return status
+        explained = explain(error)
+        remark(f"advisor: {explained.line}")
+        return explained.status
     return code if isinstance(code, int) else ExitStatus.DONE
-
-
-def explain(error: Exception) -> tuple[str, ExitStatus]:
-    """Return what to say of an error, and the exit code that it stands for."""
-    if isinstance(error, AdvisorError):
-        return str(error), error.exit_status
-    if isinstance(error, click.Abort):  # what click makes of Ctrl-C
-        return "interrupted", ExitStatus.INTERRUPTED
-    if isinstance(error, click.UsageError):
-        command = error.ctx.command_path if error.ctx else "advisor"
-        return f"{error.format_message()} See '{command} -h'.", ExitStatus.USAGE
-    if isinstance(error, click.ClickException):
-        return error.format_message(), ExitStatus.USAGE
-    return str(error), ExitStatus.FAILED

@@ -9,6 +9,7 @@ from advisor.cli.options import help_if_alone, json_option
 from advisor.cli.output import remark, result
 from advisor.market.check import check_market
 from advisor.report.checked import check_document, check_text
+from advisor.report.failure import with_error
 from advisor.report.formats import to_json
 
 
@@ -35,7 +36,11 @@ def check(ctx: click.Context, /, market: str | None, as_json: bool) -> None:
     """
     context: Context = ctx.obj
     found = check_market(context.open_market(market))
-    result(to_json(check_document(found)) if as_json else check_text(found))
+    if as_json:
+        error = found.problems[0] if found.problems else None
+        result(to_json(with_error(check_document(found), error)))
+    else:
+        result(check_text(found))
     for note in found.answer.notes if found.answer else ():
         remark(f"note: {note}")
     for problem in found.problems:

@@ -19,6 +19,13 @@ from advisor.base.errors import AdvisorError
 from advisor.base.interrupts import window
 from advisor.report.terminal import plain_for
 
+_HAS_RESULT = "advisor.has_result"
+
+
+def has_result(ctx: click.Context) -> bool:
+    """Tell whether a command has printed its result."""
+    return bool(ctx.meta.get(_HAS_RESULT))
+
 
 def result(text: str, *, owed: bool = False) -> None:
     """Print a result, and meet a reader that has gone while nothing else is open.
@@ -35,6 +42,8 @@ def result(text: str, *, owed: bool = False) -> None:
         if it cannot be printed
     """
     need_stdout()
+    if ctx := click.get_current_context(silent=True):
+        ctx.meta[_HAS_RESULT] = True
     try:
         click.echo(text)
         sys.stdout.flush()

@@ -28,6 +28,7 @@ from advisor.ranking.policy import COST_KEYS, SORT_KEYS, Choice, SortKey
 from advisor.ranking.rank import Ranking, load_tables, nothing_left, rank
 from advisor.ranking.ties import tied_with
 from advisor.report.entries import Entry, entries
+from advisor.report.failure import with_error
 from advisor.report.formats import to_delimited, to_json
 from advisor.report.ranked import envelope, headline, table
 
@@ -144,14 +145,15 @@ def command(  # noqa: PLR0917  (one argument an option)
     ranking, shown = ranked(answer)
     now = context.now()
     remark(headline(ranking, answer, now))
+    error = None if shown else nothing_left(ranking)
     if output_format == "json":
-        result(to_json(envelope(ranking, answer, shown, now)))
+        result(to_json(with_error(envelope(ranking, answer, shown, now), error)))
     elif output_format != "table":
         result(to_delimited(shown, "," if output_format == "csv" else "\t"))
     elif shown:
         result(table(shown))
-    if not shown:
-        raise nothing_left(ranking)
+    if error is not None:
+        raise error
 
 
 def _check(sort: SortKey, risk_averse: float | None) -> None:

@@ -32,7 +32,7 @@ def command(context: Context, /, market: str, output_format: Format) -> None:
     with deferred():
         found = reconcile(open_rental_desk(context, market))
     rows = [finding_row(one) for one in found.findings]
-    result(listing("rentals", rows, _COLUMNS, output_format))
     error = unsettled(found.findings) or found.ledger_error
+    result(listing("rentals", rows, _COLUMNS, output_format, error))
     if error is not None:
         raise error

@@ -9,12 +9,12 @@ import click
 
 from advisor.app.context import Context
 from advisor.app.predict import check_machine, meant_cpu
+from advisor.app.recorded import compared, keep_compared, too_slow
 from advisor.base.errors import UsageError
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import machine_options
 from advisor.cli.options import above_zero, set_option, workload_option
 from advisor.cli.output import remark
-from advisor.cli.recording import compared, keep_compared, too_slow
 from advisor.cli.session import refuse_both
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus

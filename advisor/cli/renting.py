@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
 
+from advisor.app.listener import Listener
 from advisor.app.rent import DEFAULT_MARKET, RentSpec
 from advisor.base.errors import UsageError
 from advisor.base.interrupts import window
 from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import above_zero, duration_s, workload_option
-from advisor.cli.specs import as_options, constraints, fields_of, job_spec
+from advisor.cli.output import remark
+from advisor.cli.specs import (
+    as_options,
+    called_options,
+    constraints,
+    fields_of,
+    job_spec,
+)
 from advisor.rental.candidate import Candidate
 from advisor.rental.request import DEFAULT_ATTEMPTS, MOST_ATTEMPTS
 from advisor.report.rental import stamp
@@ -122,19 +131,22 @@ def rent_spec(options: Mapping[str, Any]) -> RentSpec:
         return RentSpec(job=job, offers=offers, **fields_of(RentSpec, options))
 
 
-def confirmation(*, yes: bool) -> Callable[[Candidate, float], bool] | None:
-    """Return what asks before each payment; None where nobody need be asked.
+class Terminal(Listener):
+    """Who sits before the terminal.
 
-    Raises
-    ------
-    UsageError
-        if nobody is there to be asked
+    Parameters
+    ----------
+    yes : nobody is asked before a payment
     """
-    if yes:
-        return None
-    need_terminal("rent")
 
-    def ask(candidate: Candidate, ends_at: float) -> bool:
+    def __init__(self, *, yes: bool) -> None:
+        self._yes = yes
+        self._called = called_options()
+
+    def confirms(self, candidate: Candidate, ends_at: float) -> bool:
+        """Ask whether an offer may be paid for."""
+        if self._yes:
+            return True
         bill, at = candidate.ranking.bill, candidate.at
         question = (
             f"rent offer {candidate.offer_id}, {candidate.name}, for "
@@ -144,7 +156,32 @@ def confirmation(*, yes: bool) -> Callable[[Candidate, float], bool] | None:
         with window():
             return click.confirm(question, err=True)
 
-    return ask
+    def allows(self, reason: str, question: str) -> bool:
+        """Ask on a terminal; refuse elsewhere."""
+        if not has_terminal():
+            raise UsageError(reason)
+        remark(reason)
+        return click.confirm(question, err=True)
+
+    def resuming(self, name: str) -> str:
+        """Return the command line that goes on with a job."""
+        return shlex.join(["advisor", "run", "--resume", name, *["--yes"] * self._yes])
+
+    def called(self, field: str) -> str:
+        """Return the option of a field."""
+        return self._called.get(field, field)
+
+
+def need_confirmation(*, yes: bool) -> None:
+    """Refuse to rent where somebody is to be asked first, and nobody is there.
+
+    Raises
+    ------
+    UsageError
+        if stdin is no terminal
+    """
+    if not yes:
+        need_terminal("rent")
 
 
 def need_terminal(verb: str) -> None:
@@ -155,6 +192,11 @@ def need_terminal(verb: str) -> None:
     UsageError
         if stdin is no terminal
     """
-    if not (sys.stdin is not None and sys.stdin.isatty()):
+    if not has_terminal():
         message = f"no terminal to ask on: say --yes to {verb} without being asked"
         raise UsageError(message)
+
+
+def has_terminal() -> bool:
+    """Say whether somebody is there to be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()

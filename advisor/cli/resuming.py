@@ -1,8 +1,7 @@
-"""What `advisor run --resume` takes over of a job, and how it is typed."""
+"""What `advisor run --resume` takes over of a job."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -64,11 +63,6 @@ def resumed(
     with as_options():
         changes = _changes(ctx.params, given.keys())
         return load_job(ctx.obj.data_folder, name, changes)
-
-
-def resuming_line(name: str, *, yes: bool) -> str:
-    """Return what is typed to go on with a job."""
-    return shlex.join(["advisor", "run", "--resume", name, *["--yes"] * yes])
 
 
 def _changes(options: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:

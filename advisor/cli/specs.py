@@ -60,10 +60,16 @@ def as_options() -> Iterator[None]:
     try:
         yield
     except ArgumentError as error:
-        ctx = click.get_current_context()
-        called = {one.name: one.opts[0] for one in ctx.command.params} | given_flags(ctx)
+        called = called_options()
 
         def words(given: Given) -> str:
             return called.get(given.name, str(given))
 
         raise UsageError(error.worded(words)) from error
+
+
+def called_options() -> Mapping[str, str]:
+    """Return field -> option of the command that runs."""
+    ctx = click.get_current_context()
+    named = {one.name: one.opts[0] for one in ctx.command.params if one.name}
+    return named | given_flags(ctx)

@@ -9,6 +9,7 @@ from advisor.rental.caps import Caps, Commitment, commitments, latest_end
 from advisor.rental.desk import Desk
 from advisor.rental.ends import traffic_usd
 from advisor.rental.labels import new_label
+from advisor.rental.refused import NotRented
 from advisor.rental.request import RentRequest
 from advisor.store.ledger import Entry
 
@@ -41,15 +42,12 @@ def intention(
     )
 
 
-def write_down(desk: Desk, request: RentRequest, entry: Entry) -> str:
-    """Write an intention down; return why that may not be, ``""`` if it is done."""
+def write_down(desk: Desk, request: RentRequest, entry: Entry) -> NotRented | None:
+    """Write an intention down; return why that may not be, None if it is done."""
     listed = desk.market.instances() if request.caps != Caps() else ()
-    taken = ""
 
     def allow(entries: Sequence[Entry]) -> None:
-        nonlocal taken
         if any(_same(entry, other) for other in entries if other.is_open):
-            taken = "another launcher here is renting it"
             raise _TakenError
         others = commitments(entries, listed, entry.intended_at)
         needed_s = entry.ends_at - entry.intended_at
@@ -58,8 +56,8 @@ def write_down(desk: Desk, request: RentRequest, entry: Entry) -> str:
     try:
         desk.ledger.intend(entry, allow)
     except _TakenError:
-        return taken
-    return ""
+        return NotRented("taken", "another launcher here is renting it")
+    return None
 
 
 class _TakenError(Exception):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import NamedTuple
 
 from advisor.base.errors import (
     AdvisorError,
@@ -36,9 +35,10 @@ from advisor.rental.hold import Hold
 from advisor.rental.intention import intention, write_down
 from advisor.rental.ordering import order
 from advisor.rental.reconcile import reconcile, unsettled
+from advisor.rental.refused import NotRented, NotStartedError
 from advisor.rental.release import note_state, release
 from advisor.rental.request import Attempt, Outcome, Rental, RentRequest
-from advisor.rental.start import NotStartedError, wait_until_running
+from advisor.rental.start import wait_until_running
 from advisor.rental.strays import end_strays
 from advisor.software.misfit import MISFITS
 from advisor.store.database import open_store
@@ -55,13 +55,6 @@ _BLAMED = frozenset({"broken", "too_slow", "vanished"})
 
 Confirm = Callable[[Candidate, float], bool]
 """Asked before an offer is paid for, with the end of the rental (s since 1970)."""
-
-
-class _Failed(NamedTuple):
-    """Why an offer was not rented."""
-
-    outcome: Outcome
-    reason: str
 
 
 @contextmanager
@@ -111,8 +104,8 @@ def renting(
                     stack.enter_context(_given_up_by_error(desk, found.entry))
                     yield replace(found, attempts=tuple(attempts))
                     return
-            note(desk, attempts, candidate, *found)
-            if found.outcome == "rate_limited":  # the market did not look at it
+            note(desk, attempts, candidate, found.cause, found.reason)
+            if found.cause == "rate_limited":  # the market did not look at it
                 candidates = [candidate, *candidates]
                 desk.sleep(_BUSY_PAUSE_S)
     raise _exhausted(attempts)
@@ -186,22 +179,23 @@ def ranked(desk: Desk, request: RentRequest) -> list[Candidate]:
 
 def seen_again(
     desk: Desk, request: RentRequest, candidate: Candidate, rivals: Sequence[Candidate]
-) -> Candidate | tuple[Outcome, str]:
+) -> Candidate | NotRented:
     """Return an offer as it is now, or why it is not to be rented any more."""
     asked = replace(request.query, offer_id=candidate.offer_id)
     with window():
         answer = desk.market.search(asked)
     if not answer.records:
-        return "gone", "the market lists it no more"
+        return NotRented("gone", "the market lists it no more")
     ranking = request.rank(answer)
     if not len(ranking.order):
-        return "changed", ", ".join(ranking.excluded) or "it fits no more"
+        return NotRented("changed", ", ".join(ranking.excluded) or "it fits no more")
     now = Candidate(ranking, int(ranking.order[0]))
     if now.offer_id != candidate.offer_id:
-        return "changed", "the market answered with another offer"
+        return NotRented("changed", "the market answered with another offer")
     rose = now.epoch_usd > candidate.epoch_usd * _RISE
     if rose and rivals and now.epoch_usd > rivals[0].epoch_usd:
-        return "dearer", f"an epoch now costs ${now.epoch_usd:.4f}, another offer less"
+        reason = f"an epoch now costs ${now.epoch_usd:.4f}, another offer less"
+        return NotRented("dearer", reason)
     return now
 
 
@@ -225,11 +219,11 @@ def _try(  # noqa: PLR0917
     rivals: Sequence[Candidate],
     confirm: Confirm | None,
     holds: ExitStack,
-) -> Rental | _Failed:
+) -> Rental | NotRented:
     """Rent one offer and wait until it runs."""
     now = seen_again(desk, request, candidate, rivals)
     if not isinstance(now, Candidate):
-        return _Failed(*now)
+        return now
     at = desk.agreed_now()
     end = until(desk, request, now, at)
     if confirm is not None and not confirm(now, end):
@@ -238,7 +232,7 @@ def _try(  # noqa: PLR0917
     if desk.agreed_now() - at > _STALE_S:  # who was asked has thought it over
         now = seen_again(desk, request, now, rivals)
         if not isinstance(now, Candidate):
-            return _Failed(*now)
+            return now
         at = desk.agreed_now()
         end = until(desk, request, now, at)
     intended = intention(desk, request, now, at, end)
@@ -246,12 +240,11 @@ def _try(  # noqa: PLR0917
     hold = Hold(desk, intended.label)
     holds.enter_context(desk.work_on(intended.label))
     entry = hold.begun_with(intended)
-    taken = write_down(desk, request, entry)
-    if taken:
-        return _Failed("taken", taken)
+    if taken := write_down(desk, request, entry):
+        return taken
     holds.enter_context(hold.kept())
     held = _send(desk, wanted, entry)
-    if isinstance(held, _Failed):
+    if isinstance(held, NotRented):
         return held
     return _started(desk, request, now, held, hold)
 
@@ -268,7 +261,7 @@ def _order_of(request: RentRequest, candidate: Candidate, entry: Entry) -> Order
     )
 
 
-def _send(desk: Desk, wanted: Order, entry: Entry) -> Entry | _Failed:
+def _send(desk: Desk, wanted: Order, entry: Entry) -> Entry | NotRented:
     """Send the one request that rents; write down what came of it.
 
     What is rented and cannot be written down, or cannot run, is ended.
@@ -288,7 +281,7 @@ def _send(desk: Desk, wanted: Order, entry: Entry) -> Entry | _Failed:
     rented = replace(entry, state="held", instance_id=outcome.instance_id)
     if isinstance(outcome.error, PlacementError):
         _give_up(desk, rented, str(outcome.error))
-        return _Failed("placement_failed", str(outcome.error))
+        return NotRented("placement_failed", str(outcome.error))
     try:
         return desk.ledger.advance(
             entry.label, "held", desk.now(), instance_id=outcome.instance_id
@@ -298,22 +291,22 @@ def _send(desk: Desk, wanted: Order, entry: Entry) -> Entry | _Failed:
         raise
 
 
-def _refused(error: AdvisorError | None, reason: str) -> _Failed:
+def _refused(error: AdvisorError | None, reason: str) -> NotRented:
     """Return what a refusal means for the offer; raise what holds for every offer."""
     if error is None or isinstance(error, RentalStateUnknownError):
-        return _Failed("lost", f"not rented: {reason}")
+        return NotRented("lost", f"not rented: {reason}")
     if isinstance(error, OfferGoneError):
-        return _Failed("gone", reason)
+        return NotRented("gone", reason)
     if isinstance(error, RateLimitedError):
-        return _Failed("rate_limited", reason)
+        return NotRented("rate_limited", reason)
     if isinstance(error, KeyRefusedError | CreditError | NotSentError):
         raise error
-    return _Failed("refused", reason)
+    return NotRented("refused", reason)
 
 
 def _started(
     desk: Desk, request: RentRequest, candidate: Candidate, held: Entry, hold: Hold
-) -> Rental | _Failed:
+) -> Rental | NotRented:
     """Wait until a rental runs; end it if it will not, or if anything goes wrong."""
     timeout_s = request.start_timeout_s
     if timeout_s is None:
@@ -327,17 +320,18 @@ def _started(
             if request.probe is not None and (
                 symptom := request.probe(instance, held.num_gpus)
             ):
-                _raise(NotStartedError(symptom.misfit, str(symptom)))
+                _raise(NotStartedError(NotRented.by(symptom)))
         except NotStartedError:
             hold.renew()  # whoever has slept through its lease rents nothing more
             raise
     except NotStartedError as error:
-        _give_up(desk, held, str(error))
-        if error.failure in _BLAMED:
-            _blame(desk, candidate, str(error))
-        if error.failure in MISFITS:
-            request.misfits.add(error.failure, candidate)
-        return _Failed(error.failure, str(error))
+        why = error.why
+        _give_up(desk, held, why.reason)
+        if why.cause in _BLAMED:
+            _blame(desk, candidate, why.reason)
+        if why.cause in MISFITS:
+            request.misfits.add(why.cause, candidate)
+        return why
     except BaseException as error:
         release(desk, held, f"given up: {error or type(error).__name__}")
         raise

@@ -13,35 +13,15 @@ from advisor.rental.candidate import Candidate
 from advisor.rental.caps import Caps
 from advisor.rental.hold import Hold
 from advisor.rental.misfits import Misfits
+from advisor.rental.refused import Cause
 from advisor.software.misfit import Symptom
 from advisor.store.ledger import Entry
 
 DEFAULT_ATTEMPTS = 5
 MOST_ATTEMPTS = 50
 
-Outcome = Literal[
-    "rented",
-    "would_rent",
-    "gone",
-    "changed",
-    "taken",
-    "refused",
-    "rate_limited",
-    "placement_failed",
-    "lost",
-    "too_slow",
-    "unanswered",
-    "broken",
-    "outbid",
-    "vanished",
-    "dearer",
-    "image_lacks_gpu",
-    "driver_too_old",
-    "cpu_arch",
-    "host_ram_too_small",
-    "gpu_memory_too_small",
-    "gpu_error",
-]
+Outcome = Literal["rented"] | Cause
+"""What came of an offer, in one word."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 from advisor.base.errors import AdvisorError, KeyRefusedError, MarketError
 from advisor.base.interrupts import window
 from advisor.market.lifecycle import BROKEN_AT_BOOT, RUNNING, STARTING, Instance
 from advisor.rental.desk import Desk
 from advisor.rental.hold import Hold
+from advisor.rental.refused import Cause, NotRented, NotStartedError
 from advisor.rental.strays import LOOK_EVERY_S, end_strays
-from advisor.software.misfit import Misfit, symptom_of
+from advisor.software.misfit import symptom_of
 from advisor.store.ledger import Entry
-
-Failure = (
-    Literal["too_slow", "unanswered", "broken", "outbid", "vanished", "dearer"] | Misfit
-)
 
 _POLL_S = 5.0
 _APPEARS_WITHIN_S = 90.0
@@ -25,19 +21,6 @@ _APPEARS_WITHIN_S = 90.0
 for a moment later; an assumption."""
 
 _PRICE_SLACK = 1.001  # two roundings of one price
-
-
-class NotStartedError(Exception):
-    """A rental that does not come to run: it is to be ended, another one may do.
-
-    Attributes
-    ----------
-    failure : in one word
-    """
-
-    def __init__(self, failure: Failure, reason: str) -> None:
-        super().__init__(reason)
-        self.failure: Failure = failure
 
 
 def wait_until_running(
@@ -79,7 +62,7 @@ def wait_until_running(
         desk.sleep(_POLL_S)
     minutes = timeout_s / 60.0
     reason = f"not ready after {minutes:.0f} min, still waiting for {wait.waits_for}"
-    raise NotStartedError(wait.failure, reason)
+    raise NotStartedError(NotRented(wait.failure, reason))
 
 
 @dataclass(slots=True)
@@ -98,7 +81,7 @@ class _Wait:
     desk: Desk
     entry: Entry
     begun: float
-    failure: Failure = "too_slow"
+    failure: Cause = "too_slow"
     waits_for: str = "the market to show it"
     shown_at: float = field(init=False)
     looked_at: float = field(init=False)
@@ -140,7 +123,7 @@ class _Wait:
         if instance is None:
             if now - self.shown_at > _APPEARS_WITHIN_S:
                 reason = "the market shows it no more"
-                raise NotStartedError("vanished", reason)
+                raise NotStartedError(NotRented("vanished", reason))
             return None
         if instance.label != self.entry.label:
             self.failure = "unanswered"
@@ -158,7 +141,7 @@ def _agree_on_price(instance: Instance, entry: Entry) -> None:
     """
     if instance.usd_per_hour is None or instance.usd_per_hour <= 0.0:
         reason = f"the market tells no price, agreed were ${entry.usd_per_hour:.4f}/h"
-        raise NotStartedError("dearer", reason)
+        raise NotStartedError(NotRented("dearer", reason))
 
 
 def _refuse(instance: Instance, entry: Entry) -> None:
@@ -166,17 +149,17 @@ def _refuse(instance: Instance, entry: Entry) -> None:
     price, agreed = instance.usd_per_hour, entry.usd_per_hour
     if price is not None and price > agreed * _PRICE_SLACK:
         reason = f"it bills ${price:.4f}/h, agreed were ${agreed:.4f}/h"
-        raise NotStartedError("dearer", reason)
+        raise NotStartedError(NotRented("dearer", reason))
     if instance.status != RUNNING and (symptom := symptom_of(instance.message)):
-        raise NotStartedError(symptom.misfit, str(symptom))
+        raise NotStartedError(NotRented.by(symptom))
     status = instance.status
     if status in BROKEN_AT_BOOT:
         reason = f"{status} on its first boot: {instance.message}".rstrip(": ")
-        raise NotStartedError("broken", reason)
+        raise NotStartedError(NotRented("broken", reason))
     stopped = status not in (STARTING | {RUNNING}) or (
         instance.intended_status == "stopped"
     )
     if stopped and instance.is_bid:
-        raise NotStartedError("outbid", f"the bid holds no GPU: {status}")
+        raise NotStartedError(NotRented("outbid", f"the bid holds no GPU: {status}"))
     if stopped and status in ("stopped", "frozen"):
-        raise NotStartedError("broken", f"{status} on its first boot")
+        raise NotStartedError(NotRented("broken", f"{status} on its first boot"))

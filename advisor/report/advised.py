@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from advisor.base.figures import figure
 from advisor.report.entries import number
-from advisor.report.formats import figure
 from advisor.throughput.advice import Advice
 
 _FASTER_CORE = "(a faster core helps, more do not)"

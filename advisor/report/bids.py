@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from advisor.base.figures import figure
 from advisor.cost.bids import BidCurve, hazard_of
 from advisor.ranking.rank import Ranking
 from advisor.report.entries import basis, entry, number
-from advisor.report.formats import figure, to_table
+from advisor.report.formats import to_table
 
 SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from advisor.base.arrays import FloatArray
+from advisor.base.figures import figure
 from advisor.cost.expected import Lines
 from advisor.ranking.rank import Ranking, advice_of
 from advisor.report.advised import advice_document, advice_lines
 from advisor.report.entries import Entry, basis, entry, number
-from advisor.report.formats import figure, lines_of, to_table
+from advisor.report.formats import lines_of, to_table
 from advisor.report.ranked import calibrated
 
 SCHEMA_VERSION = 1

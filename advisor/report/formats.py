@@ -54,14 +54,6 @@ def lines_of(pairs: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in pairs)
 
 
-def figure(value: float | None, digits: int) -> str:
-    """Return a number with `digits` significant digits and no exponent."""
-    if value is None:
-        return "?"
-    rounded = float(f"{value:.{digits}g}")
-    return f"{rounded:,.0f}" if rounded >= 10 ** (digits - 1) else f"{rounded:g}"
-
-
 def as_sold(gpu_gb: float) -> float:
     """Return GPU memory of 10^9 bytes in the GB that cards are sold by, 2^30 bytes."""
     return gpu_gb / GB_PER_GIB

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from advisor.base.figures import figure
 from advisor.report.entries import number
-from advisor.report.formats import figure, lines_of, to_table
+from advisor.report.formats import lines_of, to_table
 from advisor.store.survey import LIFE_HOURS, BidSurvival, Lives, PriceBucket
 
 SCHEMA_VERSION = 1

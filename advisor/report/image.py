@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from advisor.base.figures import figure
 from advisor.market.values import read_text
-from advisor.report.formats import figure, lines_of
+from advisor.report.formats import lines_of
 from advisor.software.image import Image
 from advisor.software.registry import ImageConfig
 from advisor.software.tables import LEAST_DRIVER, version_text

@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from advisor.base.errors import AdvisorError
+from advisor.base.errors import AdvisorError, CommandFailedError
 from advisor.rental.jobs import JobRecord
 from advisor.rental.run import Ended
+from advisor.report.failure import with_error
 from advisor.report.rental import SCHEMA_VERSION
 
 _SIGNALED = 128
@@ -22,7 +23,7 @@ def ended_document(job: JobRecord, ended: Ended | None = None) -> dict[str, Any]
     ended : how it ended now; None: it had ended before
     """
     symptom = None if ended is None else ended.symptom
-    return {
+    document = {
         "schema_version": SCHEMA_VERSION,
         "state": "ended",
         "job": job.name,
@@ -35,11 +36,12 @@ def ended_document(job: JobRecord, ended: Ended | None = None) -> dict[str, Any]
         "results": job.results,
         "checkpoints": job.checkpoints,
     }
+    return with_error(document, None if ended is None else failed(ended))
 
 
 def not_ended_document(job: JobRecord, error: AdvisorError) -> dict[str, Any]:
     """Return the document of a job whose command has not ended, and why."""
-    return {
+    document = {
         "schema_version": SCHEMA_VERSION,
         "state": "not_ended",
         "job": job.name,
@@ -47,14 +49,18 @@ def not_ended_document(job: JobRecord, error: AdvisorError) -> dict[str, Any]:
         "signal": None,
         "reason": str(error),
     }
+    return with_error(document, error)
 
 
-def failure_words(ended: Ended) -> str:
-    """Say how a command failed, and where it says more."""
+def failed(ended: Ended) -> CommandFailedError | None:
+    """Return how a command failed, and where it says more; None if it did not."""
     code = ended.job.exit_code
+    if code == 0:
+        return None
     signaled = f" ({name})" if (name := signal_name(code)) else ""
     why = "" if ended.symptom is None else f": {ended.symptom}"
-    return f"your command ended with exit code {code}{signaled}{why}; see {ended.log}"
+    message = f"your command ended with exit code {code}{signaled}{why}; see {ended.log}"
+    return CommandFailedError(message)
 
 
 def signal_name(exit_code: int | None) -> str | None:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from advisor.base.errors import AdvisorError
+from advisor.report.failure import with_error
 from advisor.report.formats import Format, to_delimited, to_json, to_table
 
 _SCHEMA_VERSION = 1
@@ -16,15 +18,18 @@ def listing(
     rows: Iterable[Mapping[str, Any]],
     columns: Sequence[str],
     output_format: Format,
+    error: AdvisorError | None = None,
 ) -> str:
     """Return rows of a table called `name` in one of the formats.
 
     A table for people shows `columns`; JSON, CSV and TSV show every field.
+    With `error`, JSON also tells why the command fails all the same.
     Unknown numbers (NaN) come out as ``?`` in a table, else as `None` or empty.
     """
     known = [{key: _known(value) for key, value in row.items()} for row in rows]
     if output_format == "json":
-        return to_json({"schema_version": _SCHEMA_VERSION, name: known})
+        document = {"schema_version": _SCHEMA_VERSION, name: known}
+        return to_json(with_error(document, error))
     if output_format != "table":
         return to_delimited(known, "," if output_format == "csv" else "\t")
     cells = [[_cell(row[column]) for column in columns] for row in known]

@@ -8,9 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from advisor.app.predict import Prediction
+from advisor.base.figures import figure
 from advisor.report.advised import advice_document, advice_lines
 from advisor.report.entries import Entry, entries
-from advisor.report.formats import as_sold, figure, lines_of, to_table
+from advisor.report.formats import as_sold, lines_of, to_table
 from advisor.report.ranked import calibrated
 from advisor.throughput.advice import OF_CPU
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from advisor.base.figures import figure
 from advisor.market.types import Answer
 from advisor.ranking.rank import Ranking
 from advisor.report.entries import Entry, basis
-from advisor.report.formats import as_sold, figure, to_table
+from advisor.report.formats import as_sold, to_table
 from advisor.throughput.own_runs import Measured
 
 SCHEMA_VERSION = 1

@@ -7,6 +7,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from advisor.app.rent import RentSpec
+from advisor.app.renting import WouldRent
+from advisor.app.run import RunSpec
 from advisor.base.errors import AdvisorError, RentalStateUnknownError
 from advisor.market.lifecycle import Instance
 from advisor.market.values import read_text
@@ -16,7 +19,8 @@ from advisor.rental.reconcile import Finding
 from advisor.rental.request import Attempt, Rental
 from advisor.rental.seen import Seen, billed_usd_per_hour
 from advisor.report.entries import number
-from advisor.report.formats import to_json
+from advisor.report.failure import with_error
+from advisor.report.formats import lines_of, to_json
 from advisor.report.speedup import duration
 from advisor.store.ledger import Entry, Step
 
@@ -69,19 +73,53 @@ def rented(rental: Rental, key_file: str, lease_s: float | None) -> dict[str, An
     }
 
 
-def dry_run(candidate: Candidate, job: str, ends_at: float) -> dict[str, Any]:
-    """Return the document of a rental that would be made."""
+def dry_run(would: WouldRent, spec: RentSpec | RunSpec) -> dict[str, Any]:
+    """Return the document of a rental that would be made, and of what asks for it."""
+    candidate, ends_at = would.candidate, would.ends_at
     return {
         "schema_version": SCHEMA_VERSION,
         "state": "dry_run",
         **_offer(candidate),
-        "job": job,
+        "job": would.job,
         "instance_id": None,
         "usd_per_hour": candidate.usd_per_hour,
         "ends_at": stamp(ends_at),
         "predicted": predicted(candidate),
         "attempts": [],
+        "spec": spec.to_document(),
     }
+
+
+def rental_lines(document: dict[str, Any]) -> str:
+    """Return a rental for people."""
+    predicted, ssh = document["predicted"], document.get("ssh")
+    pairs = [
+        (
+            "offer",
+            f"{document['offer_id']} ({document['num_gpus']} x {document['gpu_name']})",
+        ),
+        ("image", document["image"]),
+        ("price", f"${document['usd_per_hour']:.4f}/h"),
+        (
+            "predicted",
+            (
+                f"${predicted['epoch_usd']:.4g} an epoch "
+                f"({predicted['epoch_usd_low']:.4g} to "
+                f"{predicted['epoch_usd_high']:.4g}), ${predicted['job_usd']:.2f} and "
+                f"{predicted['job_hours']:.3g} h in all"
+            ),
+        ),
+        ("ends at", f"{document['ends_at']} at the latest"),
+    ]
+    if document.get("lease_s"):
+        renewal = f"'advisor renew {document['instance_id']}'"
+        pairs.append(("lease", f"{lease_words(document['lease_s'])}: {renewal}"))
+    if document["instance_id"] is not None:
+        pairs.insert(0, ("instance", str(document["instance_id"])))
+    if ssh:
+        words = f"ssh -i {ssh['key_file']} -p {ssh['port']} root@{ssh['host']}"
+        pairs.append(("ssh", words))
+    return lines_of(pairs)
 
 
 def lease_words(seconds: float | None) -> str:
@@ -97,13 +135,14 @@ def lease_words(seconds: float | None) -> str:
 def not_rented(error: AdvisorError, made: Sequence[Attempt]) -> dict[str, Any]:
     """Return the document of attempts that led to nothing, or to nobody knows what."""
     unknown = isinstance(error, RentalStateUnknownError)
-    return {
+    document = {
         "schema_version": SCHEMA_VERSION,
         "state": "unknown" if unknown else "not_rented",
         "instance_id": None,
         "reason": str(error),
         "attempts": attempts(made),
     }
+    return with_error(document, error)
 
 
 def attempts(made: Sequence[Attempt]) -> list[dict[str, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from advisor.report.formats import figure, lines_of, to_table
+from advisor.base.figures import figure
+from advisor.report.formats import lines_of, to_table
 from advisor.throughput.speedup import Speedup, Times, stated
 
 SCHEMA_VERSION = 1

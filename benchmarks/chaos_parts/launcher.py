@@ -39,6 +39,7 @@ import advisor.cli.run
 import advisor.market.vast.client
 import advisor.throughput.advice
 from advisor.app.context import Context
+from advisor.base.clock import Clock
 from advisor.base.errors import AdvisorError
 from advisor.market.vast.key import VARIABLE
 
@@ -223,11 +224,9 @@ def run(order: Order) -> None:
             "ADVISOR_CACHE_DIR": str(folder / "cache"),
         },
         home=folder,
-        now=time.now,
         folder=folder,
         transport=Marked(order["launch"]),
-        monotonic=time.monotonic,
-        sleep=time.sleep,
+        clock=Clock(now=time.now, monotonic=time.monotonic, sleep=time.sleep),
     )
     # The whole command, its last line of defense included, and not a part of it.
     Context.of_this_process = classmethod(lambda _: context)  # type: ignore[method-assign,assignment]

@@ -17,6 +17,7 @@ from advisor.app.jobs import load_job
 from advisor.app.plan import known_hosts_of, ssh_to
 from advisor.app.rent import RentSpec
 from advisor.app.run import RunSpec
+from advisor.base.clock import Clock
 from advisor.base.errors import AdvisorError
 from advisor.market.vast.instances import read_instance
 from advisor.rental.jobs import JobRecord, save_job
@@ -37,9 +38,9 @@ def context(tmp_path: Path) -> Context:
             "VAST_API_KEY": "k-secret-123",
         },
         home=tmp_path,
-        now=lambda: datetime(2026, 11, 21, tzinfo=UTC),
         folder=tmp_path,
         transport=httpx.MockTransport(refuse),
+        clock=Clock(now=lambda: datetime(2026, 11, 21, tzinfo=UTC)),
     )
 
 

@@ -38,14 +38,14 @@ def seconds(value: Any) -> str:
 
 
 FACES: Mapping[str, tuple[str, str, Write]] = {
-    "max_epoch_cost": ("--max-epoch-cost", "max_epoch_usd", plain),
-    "budget": ("--budget", "budget_usd", plain),
-    "day_budget": ("--day-budget", "day_budget_usd", plain),
+    "max_epoch_usd": ("--max-epoch-cost", "max_epoch_usd", plain),
+    "budget_usd": ("--budget", "budget_usd", plain),
+    "day_budget_usd": ("--day-budget", "day_budget_usd", plain),
     "deadline_s": ("--deadline", "deadline_s", seconds),
     "max_lifetime_s": ("--max-lifetime", "max_lifetime_s", seconds),
     "start_timeout_s": ("--start-timeout", "start_timeout_s", seconds),
     "attempts": ("--attempts", "attempts", plain),
-    "job": ("--job", "name", str),
+    "name": ("--job", "name", str),
 }
 """Argument in Python -> option, field, and how a value is written for the option."""
 
@@ -56,13 +56,13 @@ OF_JOB: Mapping[str, tuple[str, str, Write]] = {
 }
 OF_OFFERS: Mapping[str, tuple[str, str, Write]] = {
     "min_reliability": ("--min-reliability", "min_reliability", plain),
-    "max_price": ("--max-price", "max_usd_per_hour", plain),
+    "max_usd_per_hour": ("--max-price", "max_usd_per_hour", plain),
     "min_duration_s": ("--min-duration", "min_duration_s", seconds),
     "min_ram_gb": ("--min-ram", "min_ram_gb", plain),
     "min_vram_gb": ("--min-vram", "min_vram_gb", plain),
 }
 ALL = {**FACES, **OF_JOB, **OF_OFFERS}
-NUMBERS = sorted(ALL.keys() - {"job", "image"})
+NUMBERS = sorted(ALL.keys() - {"name", "image"})
 WHOLE = {"attempts", "epochs"}
 
 EDGES = (
@@ -136,7 +136,7 @@ JOB_NAMES = ("..", ".", "-x", ".hidden", "a" * 101, "a:b", "é", "a/b", "", " ",
 @pytest.mark.parametrize("name", [*JOB_NAMES, "lab", "a" * 100, "_x.y-z", "A"])
 def test_names_of_jobs_are_the_same(name: str) -> None:
     """What a label, a folder and a shell can have."""
-    by_line, by_python = typed((f"--job={name}",)), called(job=name)
+    by_line, by_python = typed((f"--job={name}",)), called(name=name)
     assert (by_line is None) == (by_python is None) == (name in JOB_NAMES)
 
 
@@ -177,10 +177,10 @@ def test_a_machine_waits_long_enough_to_be_heard(grace: str) -> None:
     """A launcher beats each quarter of the time; that takes an ssh connection."""
     assert typed(("--grace", grace), run) is None
     assert typed(("--grace", "1m"), run) is not None
-    with pytest.raises(UsageError, match=r"^grace_s="):
-        advisor.rented("resnet50", grace_s=59.9)
-    with pytest.raises(UsageError, match="grace_s"):
-        advisor.rented("resnet50", grace_s=None)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"^lease_s="):
+        advisor.rented("resnet50", lease_s=59.9)
+    with pytest.raises(UsageError, match="lease_s"):
+        advisor.rented("resnet50", lease_s=None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -215,11 +215,28 @@ def test_the_rest_of_python_is_checked_too(wrong: dict[str, Any]) -> None:
         advisor.rented("resnet50", **wrong)
 
 
+def test_figures_of_a_profile_stay_what_they_are() -> None:
+    """Numbers and truths are not made texts that are read again; texts are kept, too."""
+    import numpy as np  # noqa: PLC0415
+
+    given_ = {"batch_size": np.int16(64), "dataset_gb": np.float64(1.5), "lora": False}
+    spec = called(settings={**given_, "precision": "amp"})
+    assert spec is not None
+    figures = dict(spec.job.settings)
+    assert figures == {
+        "batch_size": 64,
+        "dataset_gb": 1.5,
+        "lora": False,
+        "precision": "amp",
+    }
+    assert [type(one) for one in figures.values()] == [int, float, bool, str]
+
+
 def test_numbers_of_libraries_become_plain_ones() -> None:
     """As JSON has them."""
     import numpy as np  # noqa: PLC0415
 
-    spec = called(budget=np.float32(3.5), num_gpus=[np.int64(2)], epochs=np.int32(3))
+    spec = called(budget_usd=np.float32(3.5), num_gpus=[np.int64(2)], epochs=np.int32(3))
     assert spec is not None
     assert type(spec.budget_usd) is float
     assert type(spec.offers.num_gpus[0]) is int
@@ -235,7 +252,11 @@ JOBS = st.builds(
     JobSpec,
     workload=TEXTS,
     settings=st.dictionaries(
-        TEXTS.filter(lambda key: key not in {"epochs", "batch_size"}), TEXTS
+        TEXTS.filter(lambda key: key not in {"epochs", "batch_size"}),
+        TEXTS
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False),
     ).map(lambda found: tuple(found.items())),
     epochs=st.none() | st.integers(1, 10**9),
     disk_gb=AMOUNTS,

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from advisor.app.context import Context
+from advisor.base.clock import Clock
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -38,7 +39,7 @@ def advisor(tmp_path: Path, run_command: Callable[..., Any]) -> Callable[..., An
             home=tmp_path,
             folder=tmp_path,
             transport=transport or httpx.MockTransport(refuse),
-            **{"now": lambda: NOW, **time},
+            clock=Clock(**{"now": lambda: NOW, **time}),
         )
         return run_command(arguments, context)
 

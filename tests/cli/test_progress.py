@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 import httpx
 from advisor.app.context import Context
+from advisor.base.clock import Clock
 from advisor.cli.main import run
 from advisor.simulator.api import Api
 from advisor.simulator.calls import Request
@@ -52,11 +53,10 @@ context = Context(
     variables={"VAST_API_KEY": "some-key", "ADVISOR_CACHE_DIR": home + "/cache",
                "ADVISOR_DATA_DIR": home + "/data"},
     home=Path(home),
-    now=lambda: datetime.fromtimestamp(1.8e9 + passed[0], UTC),
     folder=Path(home),
     transport=httpx.MockTransport(answer),
-    monotonic=lambda: passed[0],
-    sleep=sleep,
+    clock=Clock(now=lambda: datetime.fromtimestamp(1.8e9 + passed[0], UTC),
+                monotonic=lambda: passed[0], sleep=sleep),
 )
 words = ["rank", "--workload", "resnet50", "--market", "vast", *arguments]
 sys.exit(run(words, context))

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from advisor.app.context import Context
+from advisor.base.clock import Clock
 from advisor.base.errors import AdvisorError
 from advisor.cli.main import app, explain
 
@@ -26,10 +27,12 @@ def context_in(variables: Mapping[str, str], folder: Path) -> Context:
     return Context(
         variables=variables,
         home=Path(variables["HOME"]),
-        now=lambda: datetime.fromtimestamp(start + monotonic(), UTC),
         folder=folder,
-        monotonic=monotonic,
-        sleep=lambda seconds: time.sleep(seconds / speed),
+        clock=Clock(
+            now=lambda: datetime.fromtimestamp(start + monotonic(), UTC),
+            monotonic=monotonic,
+            sleep=lambda seconds: time.sleep(seconds / speed),
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.app.context import Context
+from advisor.base.clock import Clock
 from advisor.base.errors import UsageError
 from advisor.market.fields import ALIASES, FIELDS
 from advisor.market.snapshot import load_snapshot
@@ -427,10 +428,12 @@ def fetched(
             "ADVISOR_DATA_DIR": str(tmp_path / "data"),
         },
         home=tmp_path,
-        now=lambda: datetime.fromtimestamp(START, UTC),
         folder=tmp_path,
-        monotonic=lambda: passed[0],
-        sleep=sleep,
+        clock=Clock(
+            now=lambda: datetime.fromtimestamp(START, UTC),
+            monotonic=lambda: passed[0],
+            sleep=sleep,
+        ),
     )
 
     def fetch(query: str) -> set[int]:

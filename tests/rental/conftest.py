@@ -21,6 +21,7 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 from advisor.app.context import Context
+from advisor.base.clock import Clock
 from advisor.base.errors import AdvisorError
 from advisor.cli.main import app
 from advisor.market.vast.key import VARIABLE
@@ -70,11 +71,13 @@ class Street:
                 "ADVISOR_CACHE_DIR": str(home / "cache"),
             },
             home=home,
-            now=lambda: datetime.fromtimestamp(self.world.clock.now() + skew_s, UTC),
             folder=home,
             transport=gateway,
-            monotonic=self.world.clock.now,
-            sleep=self.sleep,
+            clock=Clock(
+                now=lambda: datetime.fromtimestamp(self.world.clock.now() + skew_s, UTC),
+                monotonic=self.world.clock.now,
+                sleep=self.sleep,
+            ),
         )
 
     def sleep(self, seconds: float) -> None:

@@ -42,6 +42,7 @@ import advisor.cli.run
 import advisor.market.vast.client
 import advisor.throughput.advice  # what the launches share is imported once
 from advisor.app.context import Context
+from advisor.base.clock import Clock
 from advisor.base.interrupts import to_the_end
 from advisor.cli.main import run
 from advisor.market.vast.key import VARIABLE
@@ -150,11 +151,11 @@ def launch(order: Mapping[str, Any], signals: Signals) -> int:
             "ADVISOR_CACHE_DIR": str(folder / "cache"),
         },
         home=folder,
-        now=market_time.now,
         folder=folder,
         transport=Transport(signals),
-        monotonic=market_time.monotonic,
-        sleep=market_time.sleep,
+        clock=Clock(
+            now=market_time.now, monotonic=market_time.monotonic, sleep=market_time.sleep
+        ),
     )
     if "unwritable" in order:
         factory = connection_without(order["unwritable"])

@@ -54,7 +54,7 @@ def rented(street: Any, gateway: Any = None) -> Any:
         "resnet50",
         epochs=2,
         settings={"dataset_gb": 1},
-        budget=20.0,
+        budget_usd=20.0,
         context=street.context(gateway=gateway),
     )
 
@@ -169,6 +169,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 import advisor
 from advisor.app.context import Context
+from advisor.base.clock import Clock
 
 url, home, key, tests = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]
 sys.path.append(tests)
@@ -176,11 +177,11 @@ from signaled import MarketTime
 market = MarketTime(url)
 context = Context(
     variables={"VAST_URL": url, "VAST_API_KEY": key, "ADVISOR_DATA_DIR": str(home)},
-    home=home, now=market.now, folder=home, monotonic=market.monotonic,
-    sleep=market.sleep,
+    home=home, folder=home,
+    clock=Clock(now=market.now, monotonic=market.monotonic, sleep=market.sleep),
 )
 block = advisor.rented(
-    "resnet50", epochs=2, settings={"dataset_gb": 1}, budget=20.0, context=context
+    "resnet50", epochs=2, settings={"dataset_gb": 1}, budget_usd=20.0, context=context
 )
 
 def strike(frame, kind, argument):

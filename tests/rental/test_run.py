@@ -377,7 +377,7 @@ def test_a_machine_is_there_for_a_block_and_gone_after_it(
     """Folders go there and back, commands run in between."""
     (project / ".gitignore").write_text("data.*\n")
     (project / ".netrc").write_text("machine example login me")
-    with rented(street, max_epoch_cost=5.0, budget=20.0) as machine:
+    with rented(street, max_epoch_usd=5.0, budget_usd=20.0) as machine:
         assert [one["state"] for one in street.instances()] == ["running"]
         for wrong in ({"max_gb": 1e-9}, {"includes": ["no"]}, {"excludes": "data"}):
             with pytest.raises(UsageError):
@@ -400,7 +400,7 @@ def test_a_machine_is_there_for_a_block_and_gone_after_it(
 
 def test_the_traffic_of_a_block_counts_after_it(street: Any) -> None:
     """What was used has paid for its data, though it was never handed over."""
-    with rented(street, job="shared") as machine:
+    with rented(street, name="shared") as machine:
         predicted = machine.rental.entry.traffic_usd
     (entry,) = street.entries()
     assert predicted > 0
@@ -410,7 +410,7 @@ def test_the_traffic_of_a_block_counts_after_it(street: Any) -> None:
 
 def test_an_error_in_the_block_releases_the_machine(street: Any) -> None:
     """And comes out as it was raised."""
-    with pytest.raises(KeyError, match="mine"), rented(street, budget=20.0):
+    with pytest.raises(KeyError, match="mine"), rented(street, budget_usd=20.0):
         raise KeyError("mine")
     assert street.instances() == []
     assert [one.state for one in street.entries()] == ["released"]
@@ -420,7 +420,7 @@ def test_what_does_not_fit_raises_before_the_block(street: Any) -> None:
     """With the error of the reason."""
     with (
         pytest.raises(NothingFitsError),
-        rented(street, deadline_s=60.0, budget=20.0),
+        rented(street, deadline_s=60.0, budget_usd=20.0),
     ):
         pytest.fail("nothing fits")
     assert street.instances() == []
@@ -428,7 +428,7 @@ def test_what_does_not_fit_raises_before_the_block(street: Any) -> None:
 
 def test_a_lifetime_ends_in_the_middle_of_a_block(street: Any) -> None:
     """The machine is gone then, whatever the block does."""
-    with rented(street, budget=20.0, max_lifetime_s=150.0):
+    with rented(street, budget_usd=20.0, max_lifetime_s=150.0):
         with street.world.lock:
             left = street.entries()[0].ends_at - street.world.clock.now()
         street.sleep(max(left, 0.0))
@@ -440,7 +440,7 @@ def test_several_machines_at_once_by_async_with(street: Any) -> None:
     """Each has its own; all are gone at the end, also where one fails."""
 
     async def train(number: int) -> bytes:
-        async with rented(street, job="sweep", budget=90.0) as machine:
+        async with rented(street, name="sweep", budget_usd=90.0) as machine:
             done = await machine.run(f"echo {number}; exit $(({number} == 1))")
             return bytes(done.stdout)
 
@@ -458,7 +458,7 @@ def test_a_task_that_is_cancelled_while_it_rents_leaves_nothing(street: Any) -> 
     """What it gets after that is released."""
 
     async def give_up() -> None:
-        async with rented(street, budget=20.0):
+        async with rented(street, budget_usd=20.0):
             pytest.fail("it was cancelled before")
 
     async def main() -> None:

@@ -256,13 +256,13 @@ def test_credit_that_does_not_last_is_told(make_street: Callable[..., Any]) -> N
 
 
 WRONG: Mapping[str, Any] = {
-    "budget": [float("nan"), 0, -1.0, float("inf"), "5", True],
-    "day_budget": [0.0],
-    "max_epoch_cost": [float("nan")],
-    "max_price": [-0.1],
+    "budget_usd": [float("nan"), 0, -1.0, float("inf"), "5", True],
+    "day_budget_usd": [0.0],
+    "max_epoch_usd": [float("nan")],
+    "max_usd_per_hour": [-0.1],
     "deadline_s": [0],
     "max_lifetime_s": [float("inf"), -1],
-    "grace_s": [0.0],
+    "lease_s": [0.0],
     "start_timeout_s": [float("nan")],
     "min_duration_s": [0],
     "disk_gb": [0],
@@ -287,7 +287,7 @@ def test_the_python_face_refuses_what_the_command_line_does(name: str) -> None:
 def test_the_python_face_checks_before_it_rents() -> None:
     """A job's name, an image's, a lifetime."""
     for wrong, said in (
-        ({"job": ".."}, "cannot name a job"),
+        ({"name": ".."}, "cannot name a job"),
         ({"image": "A B"}, "can be no Docker image"),
         ({"max_lifetime_s": 1e12}, "lifetime"),
     ):

@@ -97,7 +97,8 @@ def test_ctrl_c_while_it_is_looked_for_leaves_a_machine(
         raise KeyboardInterrupt
 
     gateway = Gateway("GET", f"{SHOW}{left}/", not_shown)
-    context = replace(street.context(gateway=gateway), sleep=interrupted)
+    context = street.context(gateway=gateway)
+    context = replace(context, clock=replace(context.clock, sleep=interrupted))
     done = street.run_command(RESUME, context)
     assert done.exit_code != 0
     assert f"instance {left} is left as it is" in done.stderr

@@ -135,7 +135,9 @@ def test_a_clock_that_is_set_meanwhile_ends_nothing(street: Any, skew_s: float) 
     def now() -> datetime:
         return datetime.fromtimestamp(street.world.clock.now() + skew, UTC)
 
-    desk = open_rental_desk(replace(street.context(), now=now), "vast")
+    context = street.context()
+    context = replace(context, clock=replace(context.clock, now=now))
+    desk = open_rental_desk(context, "vast")
     end = desk.now() + 3600.0
     assert not desk.is_over(end)
     skew = skew_s

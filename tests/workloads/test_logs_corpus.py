@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from advisor.app.context import Context
+from advisor.base.clock import Clock
 from advisor.workloads.load import load_workload
 
 CORPUS = Path(__file__).parent / "logs_corpus"
@@ -42,9 +43,9 @@ def advisor(tmp_path: Path, run_command: Callable[..., Any]) -> Advisor:
             "ADVISOR_DATA_DIR": str(tmp_path / "data"),
         },
         home=tmp_path,
-        now=lambda: datetime(2026, 11, 21, 12, tzinfo=UTC),
         folder=tmp_path,
         transport=httpx.MockTransport(refuse),
+        clock=Clock(now=lambda: datetime(2026, 11, 21, 12, tzinfo=UTC)),
     )
     return lambda *words: run_command(words, context)
 

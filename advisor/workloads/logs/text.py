@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from click import unstyle
-
 from advisor.base.errors import UsageError
 
 HEAD_BYTES = 1 * 1024 * 1024
@@ -25,6 +23,9 @@ _BOMS = (
 
 _UP_OR_DOWN = re.compile(r"\x1b\[\d*[ABEFHJ]")
 """Moves of the cursor by which bars stand above one another."""
+
+_STYLE = re.compile(r"\x1b\[[;?0-9]*[a-zA-Z]")
+"""What sets colors, and the other moves of the cursor."""
 
 _PREFIX = re.compile(
     r"^(?:[\w.-]+-\d+ +\| |\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) "
@@ -125,7 +126,7 @@ def numbered(text: str, first: int) -> list[Line]:
         broken = _UP_OR_DOWN.sub("\r", physical) if "\x1b" in physical else physical
         for state in broken.split("\r"):
             kept = state[:_LONGEST]
-            shown = unstyle(kept) if "\x1b" in kept else kept
+            shown = _STYLE.sub("", kept) if "\x1b" in kept else kept
             shown = _PREFIX.sub("", shown, count=1)
             if shown.strip():
                 found.append(Line(first + at, shown))

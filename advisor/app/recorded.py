@@ -1,4 +1,4 @@
-"""What `record` and `run` share: a measured run is compared, kept, and told of."""
+"""A measured run is compared with its prediction, kept, and told of."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 
 from advisor.app.context import Context
 from advisor.base.errors import UsageError
-from advisor.cli.output import remark
+from advisor.base.figures import figure
 from advisor.ranking.rank import load_tables
-from advisor.report.formats import figure
 from advisor.store.database import open_store
 from advisor.store.runs import keep_run
 from advisor.throughput.expected import Expected, expected_of
@@ -64,18 +63,20 @@ def keep_compared(
             f"({figure(expected.low, 3)} to {figure(expected.high, 3)}), "
             f"got {figure(run.samples_per_s, 3)}"
         )
-        remark(predicted)
+        context.told(predicted)
         if not expected.low <= run.samples_per_s <= expected.high:
             marks.append(f"surprising: {predicted}")
-            remark("that is outside the interval: it is marked as surprising")
+            context.told("that is outside the interval: it is marked as surprising")
     else:
         marks.append("by its profile the workload does not fit this GPU")
-        remark(f"by its profile {run.workload} does not fit {run.gpu}: no prediction")
+        context.told(
+            f"by its profile {run.workload} does not fit {run.gpu}: no prediction"
+        )
     with open_store(context.data_folder) as connection:
         number = keep_run(
             connection, run, source, context.now(), {**evidence, "marks": marks}
         )
     if expected.silent:
-        remark(f"record {number}: kept, but not used: {expected.silent}")
+        context.told(f"record {number}: kept, but not used: {expected.silent}")
     else:
-        remark(f"record {number}: predictions of {run.workload} use it from now on")
+        context.told(f"record {number}: predictions of {run.workload} use it from now on")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 from advisor.app.context import Context
 from advisor.app.job import JobSpec
 from advisor.app.plan import Plan
+from advisor.app.recorded import compared, keep_compared, too_slow
 from advisor.base.errors import AdvisorError, UsageError
-from advisor.cli.output import remark
-from advisor.cli.recording import compared, keep_compared, too_slow
 from advisor.rental.request import Rental
 from advisor.rental.run import Ended
-from advisor.report.entries import number
 from advisor.throughput.own_runs import OwnRun
 from advisor.workloads.profile import Workload
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from advisor.workloads.logs import LogReading
 
 
-def predicted_of(planned: Plan, rental: Rental) -> Mapping[str, Any]:
+def predicted_of(context: Context, planned: Plan, rental: Rental) -> Mapping[str, Any]:
     """Return what a run on this machine is recorded with, and compared to.
 
     That is nothing where the card is in no table: no other prediction could follow it.
@@ -33,19 +32,25 @@ def predicted_of(planned: Plan, rental: Rental) -> Mapping[str, Any]:
     workload = planned.job.workload
     card = chosen.card
     if card is None:
-        remark(f"{offers.gpu_name[at]} is in no table: its run will not be recorded")
+        context.told(
+            f"{offers.gpu_name[at]} is in no table: its run will not be recorded"
+        )
         return {}
     return {
         "workload": workload.name,
         "gpu": card.name,
         "num_gpus": int(offers.num_gpus[at]),
         "cpu": str(offers.cpu_name[at]) or None,
-        "threads": number(offers.cpu_threads[at]),
-        "cpu_ghz": number(offers.cpu_ghz[at]),
+        "threads": _known(offers.cpu_threads[at]),
+        "cpu_ghz": _known(offers.cpu_ghz[at]),
         "batch_size": int(ranking.throughput.micro_batch[at]),
         "precision": workload.precision,
         "samples_per_s": float(ranking.throughput.samples_per_s[at]),
     }
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def compare(context: Context, ended: Ended, spec: JobSpec, workload: Workload) -> None:
@@ -57,10 +62,10 @@ def compare(context: Context, ended: Ended, spec: JobSpec, workload: Workload) -
     if not known:
         return
     if ended.job.exit_code != 0:
-        remark("the command failed: no throughput is recorded")
+        context.told("the command failed: no throughput is recorded")
         return
     try:
-        told = _seen(ended, spec, workload)
+        told = _seen(context, ended, spec, workload)
         known |= {"samples_per_s": told.samples_per_s, "batch_size": told.batch}
         run = OwnRun(**known)
         kept = context.library.load(spec.workload)
@@ -73,10 +78,12 @@ def compare(context: Context, ended: Ended, spec: JobSpec, workload: Workload) -
             raise UsageError(message)
         keep_compared(context, run, expected, told.reader, told.document())
     except AdvisorError as error:
-        remark(f"no throughput is recorded: {error}")
+        context.told(f"no throughput is recorded: {error}")
 
 
-def _seen(ended: Ended, spec: JobSpec, workload: Workload) -> LogReading:
+def _seen(
+    context: Context, ended: Ended, spec: JobSpec, workload: Workload
+) -> LogReading:
     """Return what the log gives evidence of, and say what it is.
 
     Nobody has said that the command is a training: the log must show that; and it must
@@ -94,9 +101,9 @@ def _seen(ended: Ended, spec: JobSpec, workload: Workload) -> LogReading:
     batch = workload.batch_size if own else None
     num_gpus = int(ended.job.predicted["num_gpus"])
     told = read_log(ended.log, Asked(batch, num_gpus))
-    remark(told.summary())
+    context.told(told.summary())
     for mark in told.marks:
-        remark(mark)
+        context.told(mark)
     if told.batch is None:
         raise UsageError(f"neither the log nor --set says the batch; {by_hand}")
     if num_gpus > 1 and not told.shows_gpus:

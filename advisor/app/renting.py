@@ -1,0 +1,94 @@
+"""A machine is rented and left to the user: the use case of `advisor rent`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from advisor.app.context import Context
+from advisor.app.listener import Listener
+from advisor.app.plan import Plan, plan
+from advisor.app.rent import RentSpec
+from advisor.base.errors import AdvisorError, NothingFitsError
+from advisor.base.interrupts import check, deferred, shielded, window
+from advisor.rental.candidate import Candidate
+from advisor.rental.ends import until
+from advisor.rental.rent import ranked, renting, seen_again
+from advisor.rental.request import Attempt, Rental
+
+
+@dataclass(frozen=True, slots=True)
+class WouldRent:
+    """What would be rented now.
+
+    Attributes
+    ----------
+    spec : what is asked for
+    job : name of the job
+    candidate : the offer
+    ends_at : when it would end at the latest, seconds since 1970
+    """
+
+    spec: RentSpec
+    job: str
+    candidate: Candidate
+    ends_at: float
+
+
+def would_rent(context: Context, planned: Plan) -> WouldRent:
+    """Return what would be rented now.
+
+    Raises
+    ------
+    AdvisorError
+        if it is nothing
+    """
+    desk, request = planned.desk, planned.request
+    for candidate in ranked(desk, request)[: request.attempts]:
+        now = seen_again(desk, request, candidate, ())
+        if isinstance(now, Candidate):
+            ends_at = until(desk, request, now, desk.now())
+            return WouldRent(planned.spec, request.job, now, ends_at)
+        context.told(f"offer {candidate.offer_id}: {now.reason}")
+    raise NothingFitsError("none of the best offers is there any more: try again")
+
+
+def rent(
+    context: Context,
+    spec: RentSpec,
+    listener: Listener | None = None,
+    *,
+    wait_for_ssh: bool = False,
+) -> Rental:
+    """Rent, tell the user what was rented, and leave it to them.
+
+    In this order: who was not told has no machine, and it is released.
+
+    Parameters
+    ----------
+    listener : asked before each payment, and told; None: nobody
+    wait_for_ssh : the machine is ready when ssh answers, not when it runs
+
+    Raises
+    ------
+    AdvisorError
+        if nothing was rented, or nobody knows, or it could not be told
+    """
+    listener = listener or Listener()
+    planned = plan(context, spec, wait_for_ssh=wait_for_ssh)
+    desk = planned.desk
+    attempts: list[Attempt] = []
+    is_told = False
+    with deferred():
+        try:
+            with renting(desk, planned.request, listener.confirms, attempts) as rental:
+                check()
+                with window():  # whoever reads may let us wait
+                    is_told = True
+                    listener.rented(rental, planned.key_file)
+                with shielded(f"handing over instance {rental.entry.instance_id}"):
+                    desk.ledger.advance(rental.entry.label, "handed", desk.now())
+        except AdvisorError as error:
+            if not is_told:
+                listener.not_rented(error, attempts)
+            raise
+    return rental

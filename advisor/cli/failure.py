@@ -1,0 +1,138 @@
+"""How a command that fails says so: a line for people, a document with ``--json``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import click
+
+from advisor.base.errors import AdvisorError, ExitStatus
+from advisor.cli.output import has_result, result
+from advisor.report.failure import INTERNAL, INTERRUPTED, SYSTEM, Failure
+from advisor.report.formats import to_json
+
+
+class Explained(NamedTuple):
+    """What to say of an error.
+
+    Attributes
+    ----------
+    failure : for programs
+    line : for people; the hint of a wrong command line is in it
+    status : exit code
+    """
+
+    failure: Failure
+    line: str
+    status: ExitStatus
+
+
+def explain(error: Exception, command: str = "advisor") -> Explained:
+    """Return what to say of an error.
+
+    Parameters
+    ----------
+    command : that failed, such as ``advisor rank``
+    """
+    if isinstance(error, AdvisorError):
+        failure = Failure.of(error)
+        if failure.hint is None and error.exit_status == ExitStatus.USAGE:
+            failure = Failure(failure.code, failure.message, _help_of(command))
+        return Explained(failure, str(error), error.exit_status)
+    if isinstance(error, click.Abort):  # what click makes of Ctrl-C
+        return Explained(INTERRUPTED, INTERRUPTED.message, ExitStatus.INTERRUPTED)
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else command
+        message, hint = " ".join(error.format_message().split()), _help_of(path)
+        failure = Failure("usage", message, hint)
+        return Explained(failure, f"{message} {hint}", ExitStatus.USAGE)
+    if isinstance(error, click.ClickException):
+        message = error.format_message()
+        return Explained(Failure("usage", message), message, ExitStatus.USAGE)
+    message = " ".join(str(error).split())
+    if isinstance(error, OSError):
+        return Explained(Failure(SYSTEM, message), message, ExitStatus.FAILED)
+    message = f"{type(error).__name__}: {message}"
+    hint = "This is a fault of advisor: report it with what stands on stderr."
+    return Explained(Failure(INTERNAL, message, hint), message, ExitStatus.FAILED)
+
+
+@contextmanager
+def told_to_programs(
+    group: click.Group, words: Sequence[str], ctx: click.Context | None = None
+) -> Iterator[None]:
+    """Print the document of what ends a command whose words ask for JSON.
+
+    A command that has printed its own document has told the failure in it.
+
+    Parameters
+    ----------
+    group : the command `advisor`
+    words : of the command line after its name
+    ctx : of the command `advisor` once these are read
+    """
+    try:
+        yield
+    except click.exceptions.Exit:  # it ends, and says itself how
+        raise
+    except Exception as error:
+        if ctx is None or not has_result(ctx):
+            asked = _asked(group, words)
+            if asked.as_json:
+                failure = explain(error, asked.command).failure
+                with suppress(AdvisorError):  # what went wrong first counts
+                    result(to_json(failure.document()))
+        raise
+
+
+class _Asked(NamedTuple):
+    """What a command line asks for, as far as it can be read."""
+
+    command: str
+    as_json: bool
+
+
+def _asked(group: click.Group, words: Sequence[str]) -> _Asked:
+    """Read a command line once more, passing over what is wrong in it.
+
+    Words after ``--``, and those of the command that `advisor run` carries out, are not
+    ours.
+    """
+    ctx = _context(group, "advisor", None)
+    options, rest = _read(ctx, words)
+    while isinstance(ctx.command, click.Group) and rest:
+        found = ctx.command.get_command(ctx, rest[0])
+        if found is None:
+            break
+        ctx = _context(found, rest[0], ctx)
+        options, rest = _read(ctx, rest[1:])
+    as_json = bool(options.get("as_json")) or options.get("output_format") == "json"
+    return _Asked(ctx.command_path, as_json)
+
+
+def _context(
+    command: click.Command, name: str, parent: click.Context | None
+) -> click.Context:
+    return click.Context(
+        command,
+        parent,
+        name,
+        resilient_parsing=True,
+        **command.context_settings,
+    )
+
+
+def _read(
+    ctx: click.Context, words: Sequence[str]
+) -> tuple[Mapping[str, Any], list[str]]:
+    """Return the options that are there, and the words that are none."""
+    parser = ctx.command.make_parser(ctx)
+    parser.ignore_unknown_options = True
+    options, rest, _ = parser.parse_args(list(words))
+    return options, rest
+
+
+def _help_of(command: str) -> str:
+    return f"See '{command} -h'."
