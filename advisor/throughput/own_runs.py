@@ -19,10 +19,11 @@ from typing import NamedTuple
 import numpy as np
 
 from advisor.base.arrays import FloatArray, IntArray
+from advisor.base.columns import concat
 from advisor.hardware.cpus import CpuTable
+from advisor.hardware.description import Description
 from advisor.hardware.gpus import GpuTable
-from advisor.hardware.machines import Machines, describe
-from advisor.market.offers import MIB_PER_GIB, parse_machine
+from advisor.hardware.machines import Machines
 from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.kinds import GpuKinds, GpuMemo, gpu_features, gpu_kinds
@@ -177,7 +178,7 @@ def _given(
         shared, before, code = gpu_errors(model.gpu, features, key)
         return _Conditioned(np.zeros(len(before)), shared, before, before, code)
     number = len(features)
-    both = features.joined(measured.features)
+    both = concat([features, measured.features])
     shared, before, code = gpu_errors(model.gpu, both, key)
     ours, theirs = code[:number], code[number:]
     own = before[theirs] - np.diag(shared)[theirs] + measured.noise
@@ -274,16 +275,15 @@ def machine_of(
 ) -> Machines:
     """Return the machine that a run was on, as physics."""
     gpu = gpus[run.gpu]
-    record = {
-        "gpu_name": gpu.name,
-        "gpu_ram": MIB_PER_GIB * gpu.memory_gb,
-        "num_gpus": run.num_gpus,
-        "gpu_frac": 1.0,
-        "cpu_name": run.cpu,
-        "cpu_cores_effective": run.threads,
-        "cpu_ghz": run.cpu_ghz,
-    }
-    return describe(parse_machine(record), gpus, cpus, model.cpu)
+    described = Description(
+        gpu.name,
+        run.num_gpus,
+        gpu.memory_gb,
+        run.cpu,
+        run.threads,
+        run.cpu_ghz,
+    )
+    return described.machine(gpus, cpus, model.cpu)
 
 
 def measured_by(
@@ -335,7 +335,5 @@ def measured_by(
 
 
 def _features(machines: Sequence[Machines], precision: Precision) -> GpuFeatures:
-    found = GpuFeatures.of([], precision)
-    for machine in machines:
-        found = found.joined(gpu_features(machine, precision))
-    return found
+    none = GpuFeatures.of([], precision)
+    return concat([none, *(gpu_features(one, precision) for one in machines)])
