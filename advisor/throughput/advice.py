@@ -6,15 +6,18 @@ Every answer is a prediction of the same machine with one thing changed.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import numpy as np
 
 from advisor.base.arrays import FloatArray
+from advisor.base.columns import concat
 from advisor.hardware.machines import Machines
 from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.health import Health
+from advisor.throughput.kinds import GpuMemo
 from advisor.throughput.limit import Lacking, Side
 from advisor.throughput.own_runs import Measured
 from advisor.throughput.predict import Throughput, predict
@@ -107,12 +110,12 @@ def advise(
     asked = _Asked(
         machine, threads, workload, model, condition, fit_batch, memory_margin, measured
     )
-    now = asked.predicted(machine)
+    now = asked.predicted([machine, asked.with_other_cores()])
     rate, limits = float(now.samples_per_s[0]), now.limits
     bound_by = str(now.bound_by[0])
     of_name = {one.name: one for one in model.limits}
     side = of_name[bound_by].side
-    enough = asked.enough_threads()
+    enough = asked.enough_threads(now.samples_per_s[1:])
     others = {name: float(limit[0]) for name, limit in limits.items() if name != "gpu"}
     waits_for = min(others, key=others.__getitem__)
     return Advice(
@@ -155,6 +158,7 @@ class _Asked:
     fit_batch: bool
     memory_margin: float
     measured: Measured | None
+    memo: GpuMemo = field(default_factory=GpuMemo)
 
     @property
     def cpu_is_told(self) -> bool:
@@ -162,23 +166,33 @@ class _Asked:
         flags = self.machine.flags
         return not (flags["cpu_unknown"][0] and flags["cores_unknown"][0])
 
-    def enough_threads(self) -> int | None:
-        """Return the least threads that are enough; None where none are."""
+    def _tried_threads(self) -> FloatArray:
+        """Return the numbers of threads among which enough are looked for."""
         number = int(self.machine.num_gpus[0])
-        tried = np.arange(1.0, _MOST_THREADS_PER_GPU * number + 1.0)
+        return np.arange(1.0, _MOST_THREADS_PER_GPU * number + 1.0)
+
+    def with_other_cores(self) -> Machines:
+        """Return the machine with each of those numbers, and last with no end of them."""
         per_thread = float(self.machine.cores[0]) / self.threads
-        cores = np.append(tried * per_thread, _ENDLESS_CORES)
-        rates = self._rates(replace(self._copies(len(cores)), cores=cores))
+        cores = np.append(self._tried_threads() * per_thread, _ENDLESS_CORES)
+        copies = self.machine.take(np.zeros(len(cores), dtype=np.int64))
+        return replace(copies, cores=cores)
+
+    def enough_threads(self, rates: FloatArray) -> int | None:
+        """Return the least threads that are enough; None where none are.
+
+        `rates` are the samples/s of `with_other_cores`.
+        """
         (enough,) = np.nonzero(rates[:-1] >= ENOUGH * rates[-1])
-        return int(tried[enough[0]]) if len(enough) else None
+        return int(self._tried_threads()[enough[0]]) if len(enough) else None
 
     def improvements(self, rate: float, enough: int | None) -> tuple[Improvement, ...]:
         """Return the changes that are worth it, the most effective first."""
         variants = self._variants(enough)
-        found = [
-            Improvement(change, float(self._rates(machine)[0]))
-            for change, machine in variants.items()
-        ]
+        if not variants:
+            return ()
+        rates = self.predicted(list(variants.values())).samples_per_s.tolist()
+        found = [Improvement(*one) for one in zip(variants, rates, strict=True)]
         worth = [one for one in found if one.samples_per_s >= rate * (1.0 + WORTH)]
         return tuple(sorted(worth, key=lambda one: -one.samples_per_s))
 
@@ -194,24 +208,19 @@ class _Asked:
         ]
         return dict(chain.from_iterable(lifts))
 
-    def _copies(self, count: int) -> Machines:
-        return self.machine.take(np.zeros(count, dtype=np.int64))
-
-    def predicted(self, variants: Machines) -> Throughput:
-        """Predict variants of the machine."""
+    def predicted(self, variants: Sequence[Machines]) -> Throughput:
+        """Predict variants of the machine together; their GPUs are looked at once."""
+        every = concat(variants)
         condition = self.condition
         if condition is not None:
-            count = len(variants.num_gpus)
-            condition = condition.take(np.zeros(count, dtype=np.int64))
+            condition = condition.take(np.zeros(len(every.num_gpus), dtype=np.int64))
         return predict(
-            variants,
+            every,
             self.workload,
             self.model,
             condition,
             fit_batch=self.fit_batch,
             memory_margin=self.memory_margin,
             measured=self.measured,
+            memo=self.memo,
         )
-
-    def _rates(self, variants: Machines) -> FloatArray:
-        return self.predicted(variants).samples_per_s

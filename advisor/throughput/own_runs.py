@@ -324,5 +324,6 @@ def measured_by(
 
 
 def _features(machines: Sequence[Machines], precision: Precision) -> GpuFeatures:
-    none = GpuFeatures.of([], precision)
-    return concat([none, *(gpu_features(one, precision) for one in machines)])
+    if not machines:
+        return GpuFeatures.of([], precision)
+    return gpu_features(concat(machines), precision)
