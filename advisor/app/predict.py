@@ -17,11 +17,12 @@ from typing import cast
 
 from advisor.base.errors import AdvisorError, NothingFitsError, UsageError
 from advisor.base.resources import chosen_models_folder, data_folder
+from advisor.base.units import MIB_PER_GIB
 from advisor.cost.job import Job
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.names import gpu_key, mig_profile
-from advisor.market.offers import MIB_PER_GIB, MOST_GPUS, parse_machine
+from advisor.market.offers import MOST_GPUS, parse_machine
 from advisor.market.types import Record
 from advisor.ranking.rank import Ranking, Tables, advice_of, load_tables, rank_offers
 from advisor.software.known import images_of

@@ -1,16 +1,14 @@
-"""The types of array that columns are made of, and what is done with any of them."""
+"""The types of array that columns are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Value = TypeVar("Value", bound=Hashable)
-Table = TypeVar("Table")
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -35,23 +33,3 @@ def distinct(values: Iterable[Value]) -> tuple[list[Value], IntArray]:
     places: _Places[Value] = _Places()
     code = np.array([places[value] for value in values], dtype=np.int64)
     return list(places), code
-
-
-def joined(parts: Sequence[Table]) -> Table:
-    """Return tables of the same kind as one, the rows of the first one first.
-
-    A table is a dataclass or mapping of arrays whose last axis is that of the rows, or
-    of such tables; what is none of these (a number, say) is taken to be the same in all.
-    """
-    whole: Any = parts[0]
-    if isinstance(whole, np.ndarray):
-        return np.concatenate(parts, axis=-1)  # type: ignore[return-value,arg-type]
-    if isinstance(whole, Mapping):
-        of_key = [[part[key] for part in parts] for key in whole]  # type: ignore[index]
-        return dict(zip(whole, map(joined, of_key), strict=True))  # type: ignore[return-value]
-    if is_dataclass(whole):
-        names = [one.name for one in fields(whole)]
-        of_name = ([getattr(part, name) for part in parts] for name in names)
-        changed = dict(zip(names, map(joined, of_name), strict=True))
-        whole = replace(whole, **changed)  # type: ignore[type-var]
-    return whole  # type: ignore[no-any-return]

@@ -17,9 +17,10 @@ from typing import NamedTuple
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, distinct
+from advisor.base.units import MIB_PER_GIB
 from advisor.hardware.mixed import MIXED_LOG_SD, mixed_cards
 from advisor.hardware.names import mig_profile
-from advisor.market.offers import MIB_PER_GIB, Offers
+from advisor.market.facts import MachineFacts
 
 SAME_MEMORY = 0.15
 """Log-distance within which a market's memory is the card's: it strays by up to 7 %."""
@@ -63,19 +64,19 @@ class Weighed(NamedTuple):
 
 
 def weighed_cards(
-    offers: Offers, nominal: Mapping[str, FloatArray], family: Sequence[str]
+    facts: MachineFacts, nominal: Mapping[str, FloatArray], family: Sequence[str]
 ) -> Weighed:
     """Weigh what offers say of their cards.
 
     Parameters
     ----------
-    offers : N offers
+    facts : what is told of N machines, offered or not
     nominal : ``memory_gb``, ``fp32_tflops`` and ``memory_bandwidth_gb_s`` of the card
         that is named, NaN where it is unknown, shape (N,) each
     family : of the card, ``""`` where it is unknown, length N
     """
-    told, contradictory = _told_memory(offers, nominal["memory_gb"])
-    profile, profile_gb = _profiles(offers, family)
+    told, contradictory = _told_memory(facts, nominal["memory_gb"])
+    profile, profile_gb = _profiles(facts, family)
     sliced = np.isfinite(profile)
     told = np.where(sliced, np.fmin(told, profile_gb), told)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -83,13 +84,13 @@ def weighed_cards(
         modded = np.abs(np.log(share)) > SAME_MEMORY
         is_slice = sliced | (modded & (share < 1.0))
         memory = np.where(modded, told, np.fmin(told, nominal["memory_gb"]))
-    mixed = mixed_cards(offers, nominal["fp32_tflops"])
-    flops = _flops(offers, nominal["fp32_tflops"])
-    bandwidth = offers.gpu_mem_bw_gb_s / nominal["memory_bandwidth_gb_s"]
+    mixed = mixed_cards(facts, nominal["fp32_tflops"])
+    flops = _flops(facts, nominal["fp32_tflops"])
+    bandwidth = facts.gpu_mem_bw_gb_s / nominal["memory_bandwidth_gb_s"]
     explained = is_slice | mixed.mixed
     odd_flops = ~explained & _outside(flops, FP32_BOUNDS)
     odd_bandwidth = ~explained & _outside(bandwidth, BANDWIDTH_BOUNDS)
-    off = np.zeros((2, len(offers)))
+    off = np.zeros((2, len(facts)))
     off[0, odd_flops] = np.log(flops[odd_flops])
     off[1, odd_bandwidth] = np.log(bandwidth[odd_bandwidth] / _USUAL_BANDWIDTH)
     lower = np.minimum(off, 0.0)
@@ -121,14 +122,16 @@ def weighed_cards(
     )
 
 
-def _told_memory(offers: Offers, nominal_gb: FloatArray) -> tuple[FloatArray, BoolArray]:
+def _told_memory(
+    facts: MachineFacts, nominal_gb: FloatArray
+) -> tuple[FloatArray, BoolArray]:
     """Return GiB of one GPU as the offer tells it, and where it contradicts itself.
 
     One card has no more memory than all of them. And where the memory of one is given as
     the sum, and a share of it would be that of the card, the share is meant.
     """
-    each, total = offers.gpu_ram_mb, offers.gpu_total_ram_mb
-    number = offers.num_gpus
+    each, total = facts.gpu_ram_mb, facts.gpu_total_ram_mb
+    number = facts.num_gpus
     with np.errstate(invalid="ignore"):
         alone = (number == 1) & (total < (1.0 - _STRAYS) * each)
         sums = (number > 1) & (np.abs(total / each - 1.0) <= _STRAYS)
@@ -138,9 +141,11 @@ def _told_memory(offers: Offers, nominal_gb: FloatArray) -> tuple[FloatArray, Bo
     return told / MIB_PER_GIB, alone | summed
 
 
-def _profiles(offers: Offers, family: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+def _profiles(
+    facts: MachineFacts, family: Sequence[str]
+) -> tuple[FloatArray, FloatArray]:
     """Return the share of the cores and the GiB that MIG profiles in the names state."""
-    pairs, code = distinct(zip(offers.gpu_name.tolist(), family, strict=True))
+    pairs, code = distinct(zip(facts.gpu_name.tolist(), family, strict=True))
     told = [_profile(name, of) for name, of in pairs]
     both: FloatArray = np.array(told, dtype=np.float64).reshape(-1, 2)[code]
     return both[:, 0], both[:, 1]
@@ -154,15 +159,15 @@ def _profile(name: str, family: str) -> tuple[float, float]:
     return (min(found.slices / parts, 1.0), found.memory_gb)
 
 
-def _flops(offers: Offers, fp32_tflops: FloatArray) -> FloatArray:
+def _flops(facts: MachineFacts, fp32_tflops: FloatArray) -> FloatArray:
     """Return the stated FP32 rate of one card over the table's, NaN where none is stated.
 
     A sum over another number of cards than the offer has says nothing.
     """
-    in_cards = offers.total_flops_tflops / fp32_tflops
+    in_cards = facts.total_flops_tflops / fp32_tflops
     nearest = np.maximum(np.round(in_cards), 1.0)
-    whole = ~_outside(in_cards / nearest, FP32_BOUNDS) & (nearest != offers.num_gpus)
-    return np.where(whole, np.nan, in_cards / offers.num_gpus)
+    whole = ~_outside(in_cards / nearest, FP32_BOUNDS) & (nearest != facts.num_gpus)
+    return np.where(whole, np.nan, in_cards / facts.num_gpus)
 
 
 def _outside(values: FloatArray, bounds: tuple[float, float]) -> BoolArray:

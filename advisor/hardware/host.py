@@ -18,7 +18,7 @@ from advisor.hardware.core_speed import (
     unnamed_speed,
 )
 from advisor.hardware.cpus import Cpu, CpuTable, FamilyCpu
-from advisor.market.offers import Offers
+from advisor.market.facts import MachineFacts
 
 THREADS_PER_GPU = 16.0
 """Threads a GPU where an offer says nothing: median of 1,447 published offers (June
@@ -74,7 +74,7 @@ class _Named(NamedTuple):
     most: FloatArray
 
 
-def describe_cores(offers: Offers, cpus: CpuTable, constants: CpuConstants) -> Cores:
+def describe_cores(facts: MachineFacts, cpus: CpuTable, constants: CpuConstants) -> Cores:
     """Say what the cores of `offers` are.
 
     Threads that the market does not count are those of one CPU where the offer is the
@@ -85,17 +85,17 @@ def describe_cores(offers: Offers, cpus: CpuTable, constants: CpuConstants) -> C
     ----------
     constants : of core speeds and of hardware threads
     """
-    names, code = distinct(offers.cpu_name.tolist())
+    names, code = distinct(facts.cpu_name.tolist())
     cpu = [cpus.told(name) for name in names]
     named = _named(cpu, code)
-    speed, speed_log_sd = _core_speeds(cpu, code, offers, constants)
-    threads, threads_log_sd, flags = _threads(offers, named)
+    speed, speed_log_sd = _core_speeds(cpu, code, facts, constants)
+    threads, threads_log_sd, flags = _threads(facts, named)
     share = np.where(named.one_each, 1.0, constants.core_per_thread)
     share_log_sd = np.where(
         named.one_each, constants.whole_core_log_sd, constants.core_per_thread_log_sd
     )
     with np.errstate(invalid="ignore"):
-        clock_capped = offers.cpu_ghz > MAX_CLOCK_GHZ
+        clock_capped = facts.cpu_ghz > MAX_CLOCK_GHZ
     return Cores(
         speed,
         speed_log_sd,
@@ -135,20 +135,20 @@ def _of_one(cpu: Cpu | None) -> tuple[float, ...]:
 
 
 def _threads(
-    offers: Offers, named: _Named
+    facts: MachineFacts, named: _Named
 ) -> tuple[FloatArray, FloatArray, dict[str, BoolArray]]:
     """Return the threads of each offer, the log-sd of them, and what to know of them.
 
     Where the market counts more threads than the machine or its one CPU has, the fewer
     are taken; half of the factor between them is their log-sd.
     """
-    told = offers.cpu_threads
+    told = facts.cpu_threads
     unknown = np.isnan(told)
-    by_name = unknown & (offers.gpu_frac == 1.0) & np.isfinite(named.threads)
-    usual = np.fmin(THREADS_PER_GPU * offers.num_gpus, named.most)
+    by_name = unknown & (facts.gpu_frac == 1.0) & np.isfinite(named.threads)
+    usual = np.fmin(THREADS_PER_GPU * facts.num_gpus, named.most)
     assumed = np.where(by_name, named.threads, usual)
     assumed_log_sd = np.where(by_name, named.threads_log_sd, THREADS_PER_GPU_LOG_SD)
-    most = np.fmin(named.one_socket, offers.cpu_cores)
+    most = np.fmin(named.one_socket, facts.cpu_cores)
     with np.errstate(invalid="ignore"):
         beyond = told > _ROUNDED * most
     fewer = np.fmin(told, most)
@@ -161,7 +161,10 @@ def _threads(
 
 
 def _core_speeds(
-    cpu: Sequence[Cpu | None], named: IntArray, offers: Offers, constants: CpuConstants
+    cpu: Sequence[Cpu | None],
+    named: IntArray,
+    facts: MachineFacts,
+    constants: CpuConstants,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the speed of one core and the log-sd of it, shape (N,) each.
 
@@ -175,9 +178,9 @@ def _core_speeds(
     both: FloatArray = np.array(speeds, dtype=np.float64).reshape(-1, 2)[named]
     (places,) = np.nonzero(np.isnan(both[:, 0]))
     told = zip(
-        offers.cpu_ghz[places].tolist(),
-        offers.pci_gen[places].tolist(),
-        offers.cpu_name[places].tolist(),
+        facts.cpu_ghz[places].tolist(),
+        facts.pci_gen[places].tolist(),
+        facts.cpu_name[places].tolist(),
         strict=True,
     )
     seen: dict[tuple[float, float, str], CoreSpeed] = {}

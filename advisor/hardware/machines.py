@@ -1,19 +1,21 @@
-"""Offers as physics: what each machine's GPUs, cores, links and disk can do."""
+"""Machines as physics: what each machine's GPUs, cores, links and disk can do."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray, distinct
+from advisor.base.columns import SHARED, Columns
+from advisor.base.units import MB_PER_GB
 from advisor.hardware.contradictions import weighed_cards
 from advisor.hardware.core_speed import CpuConstants
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu, GpuTable
 from advisor.hardware.host import describe_cores
-from advisor.market.offers import Offers
+from advisor.market.facts import MachineFacts
 
 PCIE_GB_S_PER_LANE = (0.25, 0.5, 0.985, 1.969, 3.938, 7.563)
 """10^9 bytes/s of one lane by generation, 1 to 6 (PCI-SIG, encoding included)."""
@@ -25,8 +27,6 @@ generation 3, 25 of 31.5 on generation 4)."""
 HOST_TO_GPU_BOUNDS_GB_S = (0.2, 60.0)
 """Below and above it no working link of generation 1 to 5 has been measured."""
 
-_MB_PER_GB = 1000.0
-
 # A GPU whose limit is below this share of its nominal power is slowed on purpose.
 _POWER_CAPPED = 0.9
 
@@ -36,8 +36,8 @@ _RATES = ("fp32_tflops", "tf32_tflops", "fp16_tflops", "bf16_tflops")
 
 
 @dataclass(frozen=True, slots=True)
-class Machines:
-    """N offers as physics, one array entry an offer, in the offers' order.
+class Machines(Columns):
+    """N machines as physics, one array entry each, in the order of what told of them.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Machines:
         ``bandwidth_contradictory`` (not those of the card that is named)
     """
 
-    models: tuple[Gpu | None, ...]
+    models: tuple[Gpu | None, ...] = field(metadata=SHARED)
     model: IntArray
     num_gpus: FloatArray
     gpu_memory_gb: FloatArray
@@ -110,68 +110,59 @@ class Machines:
         lacking = [gpu is not None and np.isnan(gpu.bf16_tflops) for gpu in self.models]
         return np.array(lacking, dtype=bool)[self.model]
 
-    def take(self, index: IntArray) -> Machines:
-        """Return the machines at the positions `index`."""
-        columns = {
-            field.name: getattr(self, field.name)[index]
-            for field in fields(self)
-            if field.name not in {"models", "flags"}
-        }
-        flags = {name: holds[index] for name, holds in self.flags.items()}
-        return Machines(models=self.models, flags=flags, **columns)
-
 
 def describe(
-    offers: Offers,
+    facts: MachineFacts,
     gpus: GpuTable,
     cpus: CpuTable,
     constants: CpuConstants,
     measured_speed: FloatArray | None = None,
 ) -> Machines:
-    """Say what the machines of `offers` are made of.
+    """Say what machines are made of.
 
     Everything the market measured itself goes before the tables; what neither
     knows is guessed where that is said above, with a flag, and else unknown.
 
     Parameters
     ----------
+    facts : what is told of N machines, by offers or by a description
     constants : of core speeds and of hardware threads
     measured_speed : speed of a core that the user measured, 1 at a PassMark
         single-thread score of 2,100, shape (N,); NaN where there is none
     """
     models: tuple[Gpu | None, ...] = (*gpus.rows, None)
-    row = _gpu_rows(offers, gpus)
+    row = _gpu_rows(facts, gpus)
     figures = _nominal(models, row)
     unknown = row == len(gpus.rows)
-    _guess(figures, unknown, offers, gpus)
+    _guess(figures, unknown, facts, gpus)
     families = ["" if gpu is None else gpu.family for gpu in models]
-    cards = weighed_cards(offers, figures, [families[at] for at in row.tolist()])
-    host = describe_cores(offers, cpus, constants)
+    cards = weighed_cards(facts, figures, [families[at] for at in row.tolist()])
+    host = describe_cores(facts, cpus, constants)
     speed, speed_log_sd = host.speed, host.speed_log_sd
     if measured_speed is not None:
         measured = np.isfinite(measured_speed)
         speed = np.where(measured, measured_speed, speed)
         speed_log_sd = np.where(measured, constants.measured_log_sd, speed_log_sd)
     with np.errstate(invalid="ignore"):
-        capped = offers.gpu_max_power_w < _POWER_CAPPED * figures["tdp_w"]
-    links = _interconnect(models, row, offers.bw_nvlink_gb_s)
+        capped = facts.gpu_max_power_w < _POWER_CAPPED * figures["tdp_w"]
+    links = _interconnect(models, row, facts.bw_nvlink_gb_s)
     links[cards.flags["gpu_slice"]] = "pcie"  # slices do not see each other
     return Machines(
         models=models,
         model=row,
-        num_gpus=offers.num_gpus,
+        num_gpus=facts.num_gpus,
         gpu_memory_gb=cards.memory_gb,
         slowest_share=cards.rate,
         gpu_log_sd=cards.log_sd,
         interconnect=links,
-        host_to_gpu_gb_s=_host_to_gpu(offers, figures),
+        host_to_gpu_gb_s=_host_to_gpu(facts, figures),
         core_speed=speed,
         core_speed_log_sd=speed_log_sd,
         threads=host.threads,
         cores=host.cores,
         cores_log_sd=host.cores_log_sd,
-        ram_gb=offers.cpu_ram_mb / _MB_PER_GB,
-        disk_mb_s=offers.disk_bw_mb_s,
+        ram_gb=facts.cpu_ram_mb / MB_PER_GB,
+        disk_mb_s=facts.disk_bw_mb_s,
         flags={
             "gpu_unknown": unknown,
             "gpu_power_capped": capped,
@@ -185,10 +176,10 @@ def describe(
 _KEPT = (*_RATES, "memory_bandwidth_gb_s", "tdp_w", "sm_count", "boost_mhz", "year")
 
 
-def _gpu_rows(offers: Offers, gpus: GpuTable) -> IntArray:
+def _gpu_rows(facts: MachineFacts, gpus: GpuTable) -> IntArray:
     """Return each offer's row of the GPU table, one beyond the last if it is in none."""
-    memory = np.nan_to_num(offers.gpu_ram_mb, nan=-1.0)  # NaN is not equal to itself
-    told, code = distinct(zip(offers.gpu_name.tolist(), memory.tolist(), strict=True))
+    memory = np.nan_to_num(facts.gpu_ram_mb, nan=-1.0)  # NaN is not equal to itself
+    told, code = distinct(zip(facts.gpu_name.tolist(), memory.tolist(), strict=True))
     rows = [gpus.row_of(gpus.resolve(name, memory_mb)) for name, memory_mb in told]
     return np.array(rows, dtype=np.int64)[code]
 
@@ -212,7 +203,10 @@ def _nominal(models: Sequence[Gpu | None], row: IntArray) -> dict[str, FloatArra
 
 
 def _guess(
-    figures: dict[str, FloatArray], unknown: BoolArray, offers: Offers, gpus: GpuTable
+    figures: dict[str, FloatArray],
+    unknown: BoolArray,
+    facts: MachineFacts,
+    gpus: GpuTable,
 ) -> None:
     """Fill in what the market says of GPUs that are in no table.
 
@@ -220,23 +214,23 @@ def _guess(
     tensor rate is the vector rate times the least ratio of the two that any known
     GPU of the same compute capability (else of the next lower one) has.
     """
-    fp32 = offers.total_flops_tflops / offers.num_gpus
-    bandwidth = offers.gpu_mem_bw_gb_s
+    fp32 = facts.total_flops_tflops / facts.num_gpus
+    bandwidth = facts.gpu_mem_bw_gb_s
     usable = unknown & np.isfinite(fp32) & np.isfinite(bandwidth)
-    capabilities, place = np.unique(offers.compute_cap / 100.0, return_inverse=True)
+    capabilities, place = np.unique(facts.compute_cap / 100.0, return_inverse=True)
     ratios = [
         _tensor_ratio(float(c), gpus) if usable.any() else 1.0 for c in capabilities
     ]
     fp16 = fp32 * np.array(ratios, dtype=np.float64)[place]
     with np.errstate(invalid="ignore"):
-        has_bf16 = offers.compute_cap / 100.0 >= _FIRST_BF16
+        has_bf16 = facts.compute_cap / 100.0 >= _FIRST_BF16
     guesses = {
         "fp32_tflops": fp32,
         "tf32_tflops": np.where(has_bf16, np.maximum(fp16 / 2.0, fp32), fp32),
         "fp16_tflops": fp16,
         "bf16_tflops": np.where(has_bf16, fp16, fp32),
         "memory_bandwidth_gb_s": bandwidth,
-        "tdp_w": offers.gpu_max_power_w,
+        "tdp_w": facts.gpu_max_power_w,
     }
     for name, guess in guesses.items():
         figures[name] = np.where(usable, guess, figures[name])
@@ -270,18 +264,18 @@ def _interconnect(
     return classes
 
 
-def _host_to_gpu(offers: Offers, figures: Mapping[str, FloatArray]) -> FloatArray:
+def _host_to_gpu(facts: MachineFacts, figures: Mapping[str, FloatArray]) -> FloatArray:
     """Return 10^9 bytes/s of host-to-GPU copies of one GPU.
 
     Measured; else of the PCIe generation and lanes that the market states; else of
     the GPU's own; else of generation 3 with 16 lanes, an assumption.
     """
-    generation = np.where(np.isnan(offers.pci_gen), figures["pcie_gen"], offers.pci_gen)
-    lanes = np.where(np.isnan(offers.gpu_lanes), figures["pcie_lanes"], offers.gpu_lanes)
+    generation = np.where(np.isnan(facts.pci_gen), figures["pcie_gen"], facts.pci_gen)
+    lanes = np.where(np.isnan(facts.gpu_lanes), figures["pcie_lanes"], facts.gpu_lanes)
     place = np.clip(np.nan_to_num(generation, nan=3.0), 1, len(PCIE_GB_S_PER_LANE))
     per_lane = np.array(PCIE_GB_S_PER_LANE)[place.astype(np.int64) - 1]
     stated = per_lane * np.nan_to_num(lanes, nan=16.0) * PCIE_EFFICIENCY
-    measured = offers.pcie_gb_s
+    measured = facts.pcie_gb_s
     rate = np.where(np.isnan(measured), stated, measured)
     bounded: FloatArray = np.clip(rate, *HOST_TO_GPU_BOUNDS_GB_S)
     return bounded

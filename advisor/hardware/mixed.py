@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray
-from advisor.market.offers import MIB_PER_GIB, Offers
+from advisor.base.units import MIB_PER_GIB
+from advisor.market.facts import MachineFacts
 
 MIXED_LOG_SD = 0.3
 """Added log-sd of the rate of cards that are not alike (assumption: of the other card no
@@ -41,7 +42,7 @@ class Mixed(NamedTuple):
     rate: FloatArray
 
 
-def mixed_cards(offers: Offers, fp32_tflops: FloatArray) -> Mixed:
+def mixed_cards(facts: MachineFacts, fp32_tflops: FloatArray) -> Mixed:
     """Return where the cards of an offer cannot be alike, and what the least one is.
 
     A total that is that of one card, or of another number of them, was counted otherwise
@@ -51,12 +52,12 @@ def mixed_cards(offers: Offers, fp32_tflops: FloatArray) -> Mixed:
 
     Parameters
     ----------
-    offers : N offers
+    facts : what is told of N machines, offered or not
     fp32_tflops : FP32 rate of the card that is named, shape (N,); NaN where unknown
     """
-    number, each = offers.num_gpus, offers.gpu_ram_mb
+    number, each = facts.num_gpus, facts.gpu_ram_mb
     with np.errstate(invalid="ignore", divide="ignore"):
-        in_cards = offers.gpu_total_ram_mb / each
+        in_cards = facts.gpu_total_ram_mb / each
         nearest = np.maximum(np.round(in_cards), 1.0)
         alike = np.abs(in_cards / nearest - 1.0) <= _STRAYS
         alike |= np.abs(in_cards / number - 1.0) <= _STRAYS
@@ -64,7 +65,7 @@ def mixed_cards(offers: Offers, fp32_tflops: FloatArray) -> Mixed:
         lacking = number - in_cards  # of the memory of that many cards
         others = np.ceil(np.maximum(lacking, 0.0) / (1.0 - _LEAST_SHARE))
         share = np.where(others > 0, 1.0 - lacking / others, 1.0)
-        slow = number - offers.total_flops_tflops / fp32_tflops
+        slow = number - facts.total_flops_tflops / fp32_tflops
         rate = np.where(others > 0, 1.0 - slow / others, 1.0)
         told = (rate >= _LEAST_SHARE) & np.isfinite(rate)
         rate = np.minimum(np.where(told, rate, share), 1.0)

@@ -1,4 +1,4 @@
-"""The columns of a market's records as they came, before anything is judged or mended.
+"""Columns of a market's records: declared once, and read as they came.
 
 Most columns hold plain numbers or texts that come again and again, and are converted
 whole; one odd value (a word, a list, an integer beyond 64 bits) sends its column through
@@ -7,10 +7,18 @@ whole; one odd value (a word, a list, an integer beyond 64 bits) sends its colum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import (
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    get_args,
+    runtime_checkable,
+)
 
 import numpy as np
 
@@ -18,76 +26,72 @@ from advisor.base.arrays import FloatArray, IntArray, ObjectArray
 from advisor.market.types import Record
 from advisor.market.values import UNKNOWN_ID, read_figure, read_id, read_text, renamed
 
+COLUMN = "column"
+"""Key of a field's metadata: what the field's column is, a `Column`."""
+
+Kind = Literal["number", "text", "id", "made"]
+
 
 class Column(NamedTuple):
-    """Where a numeric column is found and what a zero in it means."""
+    """What a column of offers is and where a market's record has it.
 
+    Attributes
+    ----------
+    kind : ``"number"`` (NaN where unknown, never negative), ``"text"`` (``""`` where
+        unknown), ``"id"`` (`UNKNOWN_ID` where unknown), or ``"made"`` of several keys
+    keys : the market's names of it, of which the first that is not null counts; of a
+        text the second is what older records say with true or false
+    doc : what it says
+    unit : of a number, ``""`` for a mere count, share or score
+    zero_is_unknown : a zero in it means "never measured"
+    """
+
+    kind: Kind
     keys: tuple[str, ...]
+    doc: str
+    unit: str = ""
     zero_is_unknown: bool = False
 
 
-NUMBERS: Mapping[str, Column] = {
-    "num_gpus": Column(("num_gpus",), zero_is_unknown=True),
-    "gpu_frac": Column(("gpu_frac",), zero_is_unknown=True),
-    "gpu_ram_mb": Column(("gpu_ram",), zero_is_unknown=True),
-    "gpu_total_ram_mb": Column(("gpu_total_ram",), zero_is_unknown=True),
-    "gpu_mem_bw_gb_s": Column(("gpu_mem_bw",), zero_is_unknown=True),
-    "gpu_max_power_w": Column(("gpu_max_power",), zero_is_unknown=True),
-    "total_flops_tflops": Column(("total_flops",), zero_is_unknown=True),
-    "compute_cap": Column(("compute_cap",), zero_is_unknown=True),
-    "bw_nvlink_gb_s": Column(("bw_nvlink",)),
-    "pcie_gb_s": Column(("pcie_bw",), zero_is_unknown=True),
-    "pci_gen": Column(("pci_gen",), zero_is_unknown=True),
-    "gpu_lanes": Column(("gpu_lanes",), zero_is_unknown=True),
-    "dlperf": Column(("dlperf",), zero_is_unknown=True),
-    "cpu_cores": Column(("cpu_cores",), zero_is_unknown=True),
-    "cpu_threads": Column(("cpu_cores_effective",), zero_is_unknown=True),
-    "cpu_ghz": Column(("cpu_ghz",), zero_is_unknown=True),
-    "cpu_ram_mb": Column(("cpu_ram",), zero_is_unknown=True),
-    "disk_space_gb": Column(("disk_space",)),
-    "disk_bw_mb_s": Column(("disk_bw",), zero_is_unknown=True),
-    "inet_up_mbit_s": Column(("inet_up",), zero_is_unknown=True),
-    "inet_down_mbit_s": Column(("inet_down",), zero_is_unknown=True),
-    "inet_up_usd_per_gb": Column(("inet_up_cost",)),
-    "inet_down_usd_per_gb": Column(("inet_down_cost",)),
-    "storage_usd_per_gb_month": Column(("storage_cost",)),
-    "dph_base": Column(("dph_base",), zero_is_unknown=True),
-    "dph_total": Column(("dph_total", "dph"), zero_is_unknown=True),
-    "discounted_dph_total": Column(("discounted_dph_total",), zero_is_unknown=True),
-    "min_bid": Column(("min_bid",), zero_is_unknown=True),
-    "reliability": Column(("reliability", "reliability2")),
-    "duration_s": Column(("duration",)),
-    "end_unix_s": Column(("end_date",), zero_is_unknown=True),
-    "hosting_type": Column(("hosting_type",)),
-    "direct_port_count": Column(("direct_port_count",)),
-    "cuda_max_good": Column(("cuda_max_good",), zero_is_unknown=True),
-    "score": Column(("score",)),
-    "inet_up_usd_per_tb": Column(("internet_up_cost_per_tb",)),
-    "inet_down_usd_per_tb": Column(("internet_down_cost_per_tb",)),
-}
-"""Column -> where it is found; the last two only where others are missing."""
+def number(
+    *keys: str, doc: str, unit: str = "", zero_counts: bool = False
+) -> Mapping[str, Column]:
+    """Return the metadata of a field that holds numbers, see `Column`."""
+    return {COLUMN: Column("number", keys, doc, unit, not zero_counts)}
 
-_TEXTS = (
-    "gpu_name",
-    "cpu_name",
-    "geolocation",
-    "verification",
-    "driver_version",
-    "cpu_arch",
-    "gpu_arch",
-)
+
+def text(*keys: str, doc: str) -> Mapping[str, Column]:
+    """Return the metadata of a field that holds texts."""
+    return {COLUMN: Column("text", keys, doc)}
+
+
+def identifier(key: str, *, doc: str) -> Mapping[str, Column]:
+    """Return the metadata of a field that holds ids."""
+    return {COLUMN: Column("id", (key,), doc)}
+
+
+def made(*keys: str, doc: str) -> Mapping[str, Column]:
+    """Return the metadata of a field that the parser makes of these keys and others."""
+    return {COLUMN: Column("made", keys, doc)}
+
 
 Values = Callable[[str], Sequence[Any]]
 """Returns the values of a key of some records, None where one has it not."""
 
-_OTHER_KEYS = ("machine_id", "host_id", "gpu_ids", "rentable", "rented", "verified")
+Row: TypeAlias = Any
+"""A record as `advisor.market.rows` reads it: an object with an attribute for each key of
+a column, None where the record has it not. Its ``id`` is that of the offer, `UNKNOWN_ID`
+where it has none; its numbers are floats."""
 
-KEYS = tuple(
-    dict.fromkeys(
-        ["id", *chain(*(one.keys for one in NUMBERS.values())), *_TEXTS, *_OTHER_KEYS]
-    )
-)
-"""All keys that columns are made of; not those that only stand in for an id."""
+
+@runtime_checkable
+class RowSource(Protocol):
+    """Records that can also be had as rows."""
+
+    def rows(self) -> Iterator[Row]:
+        """Return the rows of the records, in their order."""
+        ...
+
 
 CHUNK = 96
 """Records that are read together: half a MB or so, about what a core's cache holds."""
@@ -226,14 +230,39 @@ def _named(records: Sequence[Any]) -> tuple[Sequence[Record], IntArray]:
     return [named[at] for at in known.tolist()], offer_id[known]
 
 
+def identified_rows(rows: Sequence[Row]) -> tuple[Values, IntArray]:
+    """Return the values of rows that are offers, by key, and their ids."""
+    import msgspec  # noqa: PLC0415  (5 ms that who reads no JSON need not pay)
+
+    offer_id = id_column([row.id for row in rows])
+    known = offer_id != UNKNOWN_ID
+    if not known.all():
+        rows = [rows[at] for at in np.flatnonzero(known).tolist()]
+        offer_id = offer_id[known]
+    if not rows:
+        return partial(values_of, []), offer_id
+    cells = zip(*map(msgspec.structs.astuple, rows), strict=True)
+    by_key = dict(zip(rows[0].__struct_fields__, cells, strict=True))
+    return by_key.__getitem__, offer_id
+
+
 class Reader:
     """Reads records into columns, chunk by chunk.
 
     Chunks are best small enough that their records are still in the processor's cache
     when the last column asks for them, see `CHUNK`.
+
+    Parameters
+    ----------
+    declared : the columns that are read, by name; those that are ``"made"`` are only
+        the GPUs' ids and whether an offer can be rented, which are read always
     """
 
-    def __init__(self) -> None:
+    def __init__(self, declared: Mapping[str, Column]) -> None:
+        self._of_kind = {
+            kind: {name: one for name, one in declared.items() if one.kind == kind}
+            for kind in get_args(Kind)
+        }
         self._texts = Texts({None: ""})
         self._arrays: dict[str, Any] = {}
         self._gpu_ids: list[tuple[int, ...]] = []
@@ -245,20 +274,26 @@ class Reader:
         """
         self._gpu_ids += id_tuples(values("gpu_ids"))
         self._add("offer_id", offer_id)
-        for name, column in NUMBERS.items():
+        for name, column in self._of_kind["number"].items():
             self._add(name, number_column(values, column.keys, plain=plain))
-        for name in ("machine_id", "host_id"):
-            self._add(name, id_column(values(name)))
-        texts = {name: self._texts.column(values(name)) for name in _TEXTS}
-        (silent,) = np.nonzero(texts["verification"] == "")
-        older = values("verified") if len(silent) else ()
-        for at in silent.tolist():
-            texts["verification"][at] = _verification(older[at])
-        for name, text in texts.items():
-            self._add(name, text)
+        for name, column in self._of_kind["id"].items():
+            self._add(name, id_column(values(column.keys[0])))
+        for name, column in self._of_kind["text"].items():
+            self._add(name, self._texts_of(values, column.keys))
         told = zip(values("rentable"), values("rented"), strict=True)
         rentable = [yes is not False and rented is not True for yes, rented in told]
         self._add("rentable", np.array(rentable, dtype=bool))
+
+    def _texts_of(self, values: Values, keys: Sequence[str]) -> ObjectArray:
+        """Return the texts of a column, see `Column.keys`."""
+        first, *older = keys
+        texts = self._texts.column(values(first))
+        for key in older:
+            (silent,) = np.nonzero(texts == "")
+            flags = values(key) if len(silent) else ()
+            for at in silent.tolist():
+                texts[at] = _word_of(key, flags[at])
+        return texts
 
     def _add(self, name: str, values: np.ndarray) -> None:
         """Put values behind those that a column has; it grows by doubling.
@@ -287,8 +322,8 @@ class Reader:
         return columns
 
 
-def _verification(verified: object) -> str:
-    """Return what the older `verified` field, true or false, says."""
-    if not isinstance(verified, bool):
+def _word_of(key: str, flag: object) -> str:
+    """Return what a field that is true or false says, as a word: "unverified"."""
+    if not isinstance(flag, bool):
         return ""
-    return "verified" if verified else "unverified"
+    return key if flag else f"un{key}"

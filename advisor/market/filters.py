@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, distinct
+from advisor.base.units import MIB_PER_GIB
 from advisor.market.columns import record_id
 from advisor.market.conditions import sifted, unmet
-from advisor.market.offers import MIB_PER_GIB, Offers, parse_offers
+from advisor.market.offers import Offers, parse_offers
 from advisor.market.places import State, states_in
 from advisor.market.types import Condition, Record
 

@@ -18,7 +18,7 @@ from advisor.base.clock import Clock
 from advisor.base.errors import MarketError, UsageError
 from advisor.base.late import LateError, within
 from advisor.base.resources import installing
-from advisor.market.offers import MIB_PER_GIB
+from advisor.base.units import MIB_PER_GIB
 from advisor.market.types import Answer, MarketContext, Query, Record
 
 NAME = "gpuhunt"

@@ -11,30 +11,36 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray
+from advisor.base.units import GB_PER_TB, MIB_PER_GIB
 from advisor.market.columns import (
     CHUNK,
-    NUMBERS,
+    COLUMN,
+    Column,
     Reader,
+    RowSource,
     identified,
+    identified_rows,
+    identifier,
+    made,
+    number,
     objects,
+    text,
     values_of,
 )
-from advisor.market.rows import RowSource, identified_rows
+from advisor.market.facts import MachineFacts
 from advisor.market.types import Record
 from advisor.market.values import UNKNOWN_ID, country_of
 
 HOURS_PER_MONTH = 720.0
 """Hours in the month that the market's storage price is for (Vast: 30 days)."""
-
-MIB_PER_GIB = 1024.0
 
 MOST_GPUS = 1024
 """GPUs in one offer; more is nonsense."""
@@ -55,130 +61,124 @@ LEAST_USD_PER_HOUR, MOST_USD_PER_GPU_HOUR = 1e-3, 1e3
 _PRICES = ("dph_base", "dph_total", "discounted_dph_total", "min_bid")
 _SAME_PRICE = 0.01  # by which prices of one offer differ by rounding
 _DISK_SLACK_GB = 100.0  # of what a price of disk may be for beyond the disk itself
-_GB_PER_TB = 1000.0
 _LARGEST = 1e12  # no figure of an offer is larger, in any unit that is used here
 
 
 @dataclass(frozen=True, slots=True)
-class Offers:
+class Offers(MachineFacts):
     """What the market says of N offers, one array entry an offer.
 
-    Unknown numbers are NaN, unknown texts ``""``, unknown ids `UNKNOWN_ID`.
-
-    Attributes
-    ----------
-    offer_id, machine_id, host_id : what to rent, the box it is on, its owner
-    gpu_ids : the exact GPUs, a tuple of integers each; offers that share one
-        cannot both be rented
-    gpu_name : the market's spelling
-    num_gpus : GPUs in the offer
-    gpu_frac : the offer's share of the machine's GPUs
-    gpu_ram_mb : MiB per GPU
-    gpu_total_ram_mb : MiB of all GPUs together
-    gpu_mem_bw_gb_s : measured GPU memory bandwidth, GB/s
-    gpu_max_power_w : power limit of a GPU, W
-    total_flops_tflops : FP32 TFLOPS of all GPUs
-    compute_cap : CUDA compute capability x 100
-    bw_nvlink_gb_s : NVLink bandwidth, GB/s, 0 where there is none
-    pcie_gb_s : measured host-to-GPU bandwidth, GB/s
-    pci_gen, gpu_lanes : PCIe generation and lanes of a GPU
-    dlperf : the market's score, all GPUs together
-    cpu_name : as the machine reports it
-    cpu_cores : hardware threads of the whole machine
-    cpu_threads : hardware threads that the offer grants, may be fractional
-    cpu_ghz : GHz; base, boost or an instant reading, nobody says which
-    cpu_ram_mb : host memory of the offer, MB
-    disk_space_gb : disk that can be had, GB
-    disk_bw_mb_s : measured disk bandwidth, MB/s
-    inet_up_mbit_s, inet_down_mbit_s : advertised, Mbit/s
-    inet_up_usd_per_gb, inet_down_usd_per_gb : traffic prices, $/GB
-    storage_usd_per_gb_month : disk price, $/GB per `HOURS_PER_MONTH`
-    dph_base : $/h of the GPU part
-    dph_total : $/h with the disk that was searched for
-    discounted_dph_total : $/h of the same when paid ahead
-    min_bid : least bid for the GPU part, $/h
-    reliability : the market's score, 0 to 1
-    duration_s : seconds that the offer still stood when it was fetched
-    end_unix_s : when the offer ends, seconds since 1970
-    hosting_type : 1 for a data center
-    direct_port_count : open ports
-    cuda_max_good : newest CUDA version that the driver runs
-    score : the market's own ranking score
-    geolocation, country : free text, and the 2-letter country at its end
-    verification : ``"verified"``, ``"unverified"``, ``"deverified"``
-    driver_version : of the GPUs, such as ``"570.124.06"``
-    cpu_arch : ``"amd64"`` or ``"arm64"``
-    gpu_arch : ``"nvidia"`` or ``"amd"``
-    rentable : False where the market says that it cannot be rented now
-    price_contradictory : True where `dph_total` is below `dph_base`, or beyond what any
-        disk would make of it; `dph_base` is then the higher of the two
+    Unknown numbers are NaN, unknown texts ``""``, unknown ids `UNKNOWN_ID`. Each column
+    says itself what it is and where a record has it (`market.columns.Column`): the
+    parser and the rows of JSON text follow from that.
     """
 
-    offer_id: IntArray
-    machine_id: IntArray
-    host_id: IntArray
-    gpu_ids: tuple[tuple[int, ...], ...]
-    gpu_name: ObjectArray
-    num_gpus: FloatArray
-    gpu_frac: FloatArray
-    gpu_ram_mb: FloatArray
-    gpu_total_ram_mb: FloatArray
-    gpu_mem_bw_gb_s: FloatArray
-    gpu_max_power_w: FloatArray
-    total_flops_tflops: FloatArray
-    compute_cap: FloatArray
-    bw_nvlink_gb_s: FloatArray
-    pcie_gb_s: FloatArray
-    pci_gen: FloatArray
-    gpu_lanes: FloatArray
-    dlperf: FloatArray
-    cpu_name: ObjectArray
-    cpu_cores: FloatArray
-    cpu_threads: FloatArray
-    cpu_ghz: FloatArray
-    cpu_ram_mb: FloatArray
-    disk_space_gb: FloatArray
-    disk_bw_mb_s: FloatArray
-    inet_up_mbit_s: FloatArray
-    inet_down_mbit_s: FloatArray
-    inet_up_usd_per_gb: FloatArray
-    inet_down_usd_per_gb: FloatArray
-    storage_usd_per_gb_month: FloatArray
-    dph_base: FloatArray
-    dph_total: FloatArray
-    discounted_dph_total: FloatArray
-    min_bid: FloatArray
-    reliability: FloatArray
-    duration_s: FloatArray
-    end_unix_s: FloatArray
-    hosting_type: FloatArray
-    direct_port_count: FloatArray
-    cuda_max_good: FloatArray
-    score: FloatArray
-    geolocation: ObjectArray
-    country: ObjectArray
-    verification: ObjectArray
-    driver_version: ObjectArray
-    cpu_arch: ObjectArray
-    gpu_arch: ObjectArray
-    rentable: BoolArray
-    price_contradictory: BoolArray
-
-    def __len__(self) -> int:
-        return len(self.offer_id)
-
-    def take(self, index: IntArray | BoolArray) -> Offers:
-        """Return the offers that `index` (positions or a mask) selects."""
-        if index.dtype == np.bool_ and index.all():
-            return self
-        positions = np.arange(len(self))[index]
-        columns = {
-            field.name: getattr(self, field.name)[positions]
-            for field in fields(self)
-            if field.name != "gpu_ids"
-        }
-        gpu_ids = tuple(map(self.gpu_ids.__getitem__, positions.tolist()))
-        return Offers(gpu_ids=gpu_ids, **columns)
+    offer_id: IntArray = field(metadata=made("id", doc="what to rent"))
+    machine_id: IntArray = field(
+        metadata=identifier("machine_id", doc="the box it is on")
+    )
+    host_id: IntArray = field(metadata=identifier("host_id", doc="the owner of the box"))
+    gpu_ids: tuple[tuple[int, ...], ...] = field(
+        metadata=made(
+            "gpu_ids", doc="the exact GPUs: offers that share one cannot both be rented"
+        )
+    )
+    disk_space_gb: FloatArray = field(
+        metadata=number(
+            "disk_space", unit="GB", doc="disk that can be had", zero_counts=True
+        )
+    )
+    inet_up_mbit_s: FloatArray = field(
+        metadata=number("inet_up", unit="Mbit/s", doc="advertised, upload")
+    )
+    inet_down_mbit_s: FloatArray = field(
+        metadata=number("inet_down", unit="Mbit/s", doc="advertised, download")
+    )
+    inet_up_usd_per_gb: FloatArray = field(
+        metadata=number(
+            "inet_up_cost", unit="$/GB", doc="price of an upload", zero_counts=True
+        )
+    )
+    inet_down_usd_per_gb: FloatArray = field(
+        metadata=number(
+            "inet_down_cost", unit="$/GB", doc="price of a download", zero_counts=True
+        )
+    )
+    storage_usd_per_gb_month: FloatArray = field(
+        metadata=number(
+            "storage_cost",
+            unit="$/GB per `HOURS_PER_MONTH`",
+            doc="price of disk",
+            zero_counts=True,
+        )
+    )
+    dph_base: FloatArray = field(
+        metadata=number("dph_base", unit="$/h", doc="price of the GPU part")
+    )
+    dph_total: FloatArray = field(
+        metadata=number(
+            "dph_total",
+            "dph",
+            unit="$/h",
+            doc="price with the disk that was searched for",
+        )
+    )
+    discounted_dph_total: FloatArray = field(
+        metadata=number(
+            "discounted_dph_total", unit="$/h", doc="the same when paid ahead"
+        )
+    )
+    min_bid: FloatArray = field(
+        metadata=number("min_bid", unit="$/h", doc="least bid for the GPU part")
+    )
+    reliability: FloatArray = field(
+        metadata=number(
+            "reliability",
+            "reliability2",
+            doc="the market's score, 0 to 1",
+            zero_counts=True,
+        )
+    )
+    duration_s: FloatArray = field(
+        metadata=number(
+            "duration",
+            unit="s",
+            doc="how long it still stood when it was fetched",
+            zero_counts=True,
+        )
+    )
+    end_unix_s: FloatArray = field(
+        metadata=number("end_date", unit="s", doc="when it ends, since 1970")
+    )
+    hosting_type: FloatArray = field(
+        metadata=number("hosting_type", doc="1 for a data center", zero_counts=True)
+    )
+    direct_port_count: FloatArray = field(
+        metadata=number("direct_port_count", doc="open ports", zero_counts=True)
+    )
+    score: FloatArray = field(
+        metadata=number("score", doc="the market's own ranking score", zero_counts=True)
+    )
+    geolocation: ObjectArray = field(metadata=text("geolocation", doc="free text"))
+    country: ObjectArray = field(
+        metadata=made("geolocation", doc="the 2-letter country at its end")
+    )
+    verification: ObjectArray = field(
+        metadata=text(
+            "verification",
+            "verified",
+            doc="``verified``, ``unverified`` or ``deverified``",
+        )
+    )
+    rentable: BoolArray = field(
+        metadata=made("rentable", "rented", doc="not said to be impossible to rent now")
+    )
+    price_contradictory: BoolArray = field(
+        metadata=made(
+            doc="`dph_total` is below `dph_base`, or beyond what any disk would "
+            "make of it; `dph_base` is then the higher of the two"
+        )
+    )
 
     def usd_per_hour(self, disk_gb: float) -> tuple[FloatArray, BoolArray]:
         """Return the $/h of each offer with `disk_gb` GB of disk.
@@ -198,6 +198,28 @@ class Offers:
         return np.where(not_repriced, self.dph_total, repriced), not_repriced
 
 
+_STAND_INS: Mapping[str, Column] = {
+    "inet_up_usd_per_tb": Column(
+        "number", ("internet_up_cost_per_tb",), "upload", "$/TB"
+    ),
+    "inet_down_usd_per_tb": Column(
+        "number", ("internet_down_cost_per_tb",), "download", "$/TB"
+    ),
+}
+"""What a record may say in place of a column; no columns themselves."""
+
+_READ: Mapping[str, Column] = {
+    **{one.name: one.metadata[COLUMN] for one in fields(Offers)},
+    **_STAND_INS,
+}
+
+NUMBERS = {name: one for name, one in _READ.items() if one.kind == "number"}
+"""Columns of numbers, and what may stand in for some."""
+
+KEYS = tuple(dict.fromkeys(chain.from_iterable(one.keys for one in _READ.values())))
+"""All keys that columns are made of; not those that only stand in for an id."""
+
+
 def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
     """Parse a market's records; also count what could not be an offer, by reason.
 
@@ -209,7 +231,7 @@ def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
     ``unknown_num_gpus``, ``no_price`` (`dph_total` is something else, or neither it nor
     what it is made of is known).
     """
-    reader, read = Reader(), 0
+    reader, read = Reader(_READ), 0
     in_rows = isinstance(records, RowSource)
     stream = records.rows() if isinstance(records, RowSource) else iter(records)
     identify = identified_rows if in_rows else identified
@@ -223,8 +245,8 @@ def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
     is_told = ~np.isnan(columns["dph_total"])
     _mend(columns)
     with np.errstate(invalid="ignore"):
-        number = columns["num_gpus"]
-        counted = (number >= 1) & (number <= MOST_GPUS) & (number % 1 == 0)
+        gpus = columns["num_gpus"]
+        counted = (gpus >= 1) & (gpus <= MOST_GPUS) & (gpus % 1 == 0)
     repriced = columns["dph_base"] + columns["storage_usd_per_gb_month"]
     priced = np.isfinite(columns["dph_total"]) | (np.isfinite(repriced) & ~is_told)
     kept = best[(counted & priced)[best]]
@@ -239,7 +261,7 @@ def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
 
 def parse_machine(record: Record) -> Offers:
     """Parse one machine that nobody offers: it needs neither an id nor a price."""
-    reader = Reader()
+    reader = Reader(_READ)
     unknown = np.array([UNKNOWN_ID], dtype=np.int64)
     reader.read(partial(values_of, [record]), unknown)
     columns = reader.columns()
@@ -327,8 +349,8 @@ def _derive(columns: Mapping[str, FloatArray]) -> None:
     for name, value in (
         ("cpu_threads", columns["cpu_cores"] * columns["gpu_frac"]),
         ("gpu_ram_mb", columns["gpu_total_ram_mb"] / columns["num_gpus"]),
-        ("inet_up_usd_per_gb", columns["inet_up_usd_per_tb"] / _GB_PER_TB),
-        ("inet_down_usd_per_gb", columns["inet_down_usd_per_tb"] / _GB_PER_TB),
+        ("inet_up_usd_per_gb", columns["inet_up_usd_per_tb"] / GB_PER_TB),
+        ("inet_down_usd_per_gb", columns["inet_down_usd_per_tb"] / GB_PER_TB),
     ):
         unknown = np.isnan(columns[name])
         columns[name][unknown] = value[unknown]

@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 
+from advisor.base.units import MIB_PER_GIB
 from advisor.market.columns import record_id
 from advisor.market.fields import FIELDS, Kind
 from advisor.market.offers import (
     GB_IF_BELOW,
     HOURS_PER_MONTH,
     MHZ_IF_ABOVE,
-    MIB_PER_GIB,
     SLOWEST_GHZ,
 )
 from advisor.market.types import Record, Scalar

@@ -11,30 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from advisor.base.arrays import IntArray
-from advisor.market.columns import KEYS, NUMBERS, Values, id_column, record_id
+from advisor.market.columns import Row, record_id
 from advisor.market.fast_json import strict_loads
+from advisor.market.offers import KEYS, NUMBERS
 from advisor.market.types import Record
-from advisor.market.values import UNKNOWN_ID, read_figure, renamed
-
-Row: TypeAlias = Any
-"""An object with an attribute for each of `KEYS`, None where a record has it not. Its
-``id`` is that of the offer, `UNKNOWN_ID` where it has none; its numbers are floats."""
+from advisor.market.values import read_figure, renamed
 
 _NUMBERS = frozenset(chain.from_iterable(one.keys for one in NUMBERS.values()))
-
-
-@runtime_checkable
-class RowSource(Protocol):
-    """Records that can also be had as rows."""
-
-    def rows(self) -> Iterator[Row]:
-        """Return the rows of the records, in their order."""
-        ...
 
 
 class _Kind(NamedTuple):
@@ -101,17 +86,3 @@ def as_rows(chunks: Iterable[Sequence[Any]]) -> Iterator[Row]:
         else [row_of(one) if isinstance(one, dict) else one for one in chunk]
         for chunk in chunks
     )
-
-
-def identified_rows(rows: Sequence[Row]) -> tuple[Values, IntArray]:
-    """Return the values of rows that are offers, by key, and their ids."""
-    import msgspec  # noqa: PLC0415
-
-    offer_id = id_column([row.id for row in rows])
-    known = offer_id != UNKNOWN_ID
-    if not known.all():
-        rows = [rows[at] for at in np.flatnonzero(known).tolist()]
-        offer_id = offer_id[known]
-    cells = zip(*map(msgspec.structs.astuple, rows), strict=True)
-    by_key = dict(zip(KEYS, cells, strict=True)) if rows else dict.fromkeys(KEYS, ())
-    return by_key.__getitem__, offer_id

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple, overload
 
 from advisor.base.errors import UsageError
 from advisor.base.files import write_atomically
+from advisor.market.columns import Row
 from advisor.market.foreign import is_offer, wrong_records, wrong_text
 from advisor.market.json_stream import JsonStream
-from advisor.market.rows import Row, as_rows, rows_of
+from advisor.market.rows import as_rows, rows_of
 from advisor.market.types import Answer, MarketContext, Query, Record
 
 FILE_MARKET = "file"

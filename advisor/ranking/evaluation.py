@@ -14,7 +14,8 @@ from typing import Self
 
 import numpy as np
 
-from advisor.base.arrays import BoolArray, FloatArray, IntArray, distinct, joined
+from advisor.base.arrays import BoolArray, FloatArray, IntArray, distinct
+from advisor.base.columns import concat
 from advisor.base.resources import models_folder
 from advisor.cost.bill import Bill, bill
 from advisor.cost.expected import Starts
@@ -99,7 +100,7 @@ class Evaluator:
         """Evaluate offers; also count those that do not run the job, by reason."""
         parts = list(self._chunks(offers, np.arange(len(offers))))
         unusable = sum((out for _, out in parts), Counter[str]())
-        return joined([part for part, _ in parts]), unusable
+        return concat([part for part, _ in parts]), unusable
 
     def costs(
         self, offers: Offers, places: IntArray, choice: Choice
@@ -109,7 +110,7 @@ class Evaluator:
         for part, out in self._chunks(offers, places):
             costs.append(Costs.of(part.bill, part.usable, choice))
             unusable += out
-        return joined(costs), unusable
+        return concat(costs), unusable
 
     def _chunks(
         self, offers: Offers, places: IntArray

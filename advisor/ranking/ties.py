@@ -13,9 +13,7 @@ import numpy as np
 from advisor.base.arrays import IntArray
 from advisor.ranking.policy import COST_KEYS, judged_cost
 from advisor.ranking.rank import Ranking
-from advisor.throughput.limits import LIMITS
 from advisor.throughput.own_runs import gpu_correlation
-from advisor.throughput.shared import limit_shares
 from advisor.throughput.spread import Z90
 
 SURE = 0.75
@@ -78,17 +76,17 @@ class _Covariance:
     def of(cls, ranking: Ranking, order: IntArray) -> Self:
         """Read what the offers at the positions `order` share."""
         throughput, bill, model = ranking.throughput, ranking.bill, ranking.tables.model
-        limits = np.stack([throughput.limits[name][order] for name in LIMITS])
-        shares = limit_shares(limits, model.host.norm_order)
+        limits = throughput.rates(model).take(order)
+        shares = dict(zip(limits.names, limits.shares(), strict=True))
         workload = ranking.job.workload
         correlation, gpu = gpu_correlation(
             model, ranking.machines.take(order), workload, ranking.measured
         )
-        of_gpu = shares[LIMITS.index("gpu")] * bill.log_sd_throughput[order]
+        of_gpu = shares["gpu"] * bill.log_sd_throughput[order]
         rate_sd = np.log(throughput.samples_per_s / throughput.low)[order] / Z90
         with np.errstate(divide="ignore", invalid="ignore"):
             reach = np.nan_to_num(bill.log_sd_throughput[order] / rate_sd)
-        of_cpu = shares[LIMITS.index("cpu")] * workload.cpu_ms_log_sd * reach
+        of_cpu = shares["cpu"] * workload.cpu_ms_log_sd * reach
         arrays = (gpu, correlation, of_gpu, of_cpu)
         return cls(*(array.tolist() for array in arrays))
 

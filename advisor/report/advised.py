@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,21 +9,8 @@ from advisor.base.figures import figure
 from advisor.report.entries import number
 from advisor.throughput.advice import Advice
 
-_FASTER_CORE = "(a faster core helps, more do not)"
-_CPU_PARTS: Mapping[str, str] = {
-    "cpu": "its input pipeline",
-    "launch": f"the one thread that launches kernels {_FASTER_CORE}",
-    "handoff": f"the one thread that takes over samples {_FASTER_CORE}",
-}
 _MILD = 0.15
 """A GPU that waits for less of its time is all but busy."""
-
-_OTHER_PARTS: Mapping[str, str] = {
-    "transfer": "copies to the GPU",
-    "disk": "the disk",
-    "gradients": "the exchange of gradients",
-}
-_PARTS: Mapping[str, str] = {**_CPU_PARTS, **_OTHER_PARTS}
 
 
 def advice_document(advice: Advice, epoch_hours: float) -> dict[str, Any]:
@@ -58,7 +44,7 @@ def _verdict(advice: Advice, epoch_hours: float) -> str:
         return _unnamed(advice, waits)
     if advice.cpu_is_bottleneck:
         mild = "a mild" if advice.gpu_waits < _MILD else "the"
-        part = _CPU_PARTS[advice.bound_by]
+        part = advice.bound_by_in_words
         return (
             f"the CPU is {mild} bottleneck: the GPU waits {waits} for {part}{_do(advice)}"
         )
@@ -68,8 +54,10 @@ def _verdict(advice: Advice, epoch_hours: float) -> str:
     )
     if advice.bound_by == "gpu" and advice.gpu_waits < _MILD:
         return rest
-    for_what = advice.waits_for if advice.bound_by == "gpu" else advice.bound_by
-    return f"the GPU waits {waits}, most for {_PARTS[for_what]}; {rest}"
+    part = advice.bound_by_in_words
+    if advice.bound_by == "gpu":
+        part = advice.waits_for_in_words
+    return f"the GPU waits {waits}, most for {part}; {rest}"
 
 
 def _unnamed(advice: Advice, waits: str) -> str:
@@ -80,9 +68,9 @@ def _unnamed(advice: Advice, waits: str) -> str:
         "none on the CPU, of which neither name nor threads are known: "
         f"{usual} of a usual one's threads would do"
     )
-    if advice.bound_by == "gpu" or advice.bound_by in _CPU_PARTS:
+    if advice.bound_side in {"gpu", "cpu"}:
         return told
-    return f"the GPU waits {waits}, most for {_OTHER_PARTS[advice.bound_by]}; {told}"
+    return f"the GPU waits {waits}, most for {advice.bound_by_in_words}; {told}"
 
 
 def _do(advice: Advice) -> str:

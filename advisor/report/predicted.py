@@ -13,7 +13,6 @@ from advisor.report.advised import advice_document, advice_lines
 from advisor.report.entries import Entry, entries
 from advisor.report.formats import as_sold, lines_of, to_table
 from advisor.report.ranked import calibrated
-from advisor.throughput.advice import OF_CPU
 
 SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
@@ -185,7 +184,7 @@ def _facts(prediction: Prediction) -> str:
 
 def _bound_by(prediction: Prediction) -> str:
     advice = prediction.advice
-    if advice.cpu_is_bottleneck is None and advice.bound_by in OF_CPU:
+    if advice.cpu_is_bottleneck is None and advice.bound_side == "cpu":
         return f"{advice.bound_by}, if the CPU is a usual one: it is not named"
     return prediction.bound_by
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.hardware.gpus import Gpu
-from advisor.market.offers import Offers
+from advisor.market.facts import MachineFacts
 from advisor.software.hosts import Hosts, describe_hosts
 from advisor.software.image import AMD, Image
 from advisor.software.tables import (
@@ -66,7 +66,7 @@ class SoftwareFit:
 
 
 def software_fit(
-    offers: Offers, gpus: Sequence[Gpu | None], images: Sequence[Image]
+    facts: MachineFacts, gpus: Sequence[Gpu | None], images: Sequence[Image]
 ) -> SoftwareFit:
     """Say which image each machine runs: the first of `images` that it surely can.
 
@@ -77,11 +77,11 @@ def software_fit(
 
     Parameters
     ----------
-    offers : N offers
+    facts : what is told of N machines, offered or not
     gpus : the table's row of each one's GPUs, None where they are in no table
     images : at least one, the one to take where it runs first
     """
-    hosts = describe_hosts(offers, gpus)
+    hosts = describe_hosts(facts, gpus)
     kinds, place = hosts.kinds()
     found = _fit_of(kinds, images)
     return replace(

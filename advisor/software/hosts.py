@@ -11,7 +11,7 @@ import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray, distinct
 from advisor.hardware.gpus import Gpu
-from advisor.market.offers import Offers
+from advisor.market.facts import MachineFacts
 from advisor.software.tables import driver_number
 
 # Superchips: sold with an Arm CPU on the board.
@@ -61,28 +61,28 @@ class Hosts:
         return type(self)(*(one[first] for one in columns)), place
 
 
-def describe_hosts(offers: Offers, gpus: Sequence[Gpu | None]) -> Hosts:
+def describe_hosts(facts: MachineFacts, gpus: Sequence[Gpu | None]) -> Hosts:
     """Return what decides of machines; what the market says goes before the tables."""
-    told_vendor = _words(offers.gpu_arch)
+    told_vendor = _words(facts.gpu_arch)
     named_vendor = _of_models(gpus, lambda one: one.vendor.lower())
-    told_arch = _words(offers.cpu_arch)
+    told_arch = _words(facts.cpu_arch)
     on_board = _of_texts(
-        offers.gpu_name, lambda name: "arm64" if _SUPERCHIP.search(name) else ""
+        facts.gpu_name, lambda name: "arm64" if _SUPERCHIP.search(name) else ""
     )
     listed = _of_models(gpus, lambda one: one.name)
-    model = np.where(listed == "", offers.gpu_name, listed)
+    model = np.where(listed == "", facts.gpu_name, listed)
     with np.errstate(invalid="ignore"):
-        told = offers.compute_cap / 100.0
+        told = facts.compute_cap / 100.0
         capability = np.where((told >= 1.0) & (told < 100.0), told, np.nan)
     named = [np.nan if one is None else one.compute_capability for one in gpus]
-    driver = _of_texts(offers.driver_version, driver_number).astype(np.float64)
+    driver = _of_texts(facts.driver_version, driver_number).astype(np.float64)
     return Hosts(
         vendor=np.where(told_vendor == "", named_vendor, told_vendor),
         cpu_arch=np.where(told_arch == "", on_board, told_arch),
         capability=capability,
         named_capability=np.array(named, dtype=np.float64),
         driver=driver,
-        cuda=offers.cuda_max_good,
+        cuda=facts.cuda_max_good,
         consumer=_of_texts(model, _is_consumer).astype(bool),
         workstation=_of_texts(model, _is_workstation).astype(bool),
     )

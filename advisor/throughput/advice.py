@@ -6,21 +6,22 @@ Every answer is a prediction of the same machine with one thing changed.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 
 from advisor.base.arrays import FloatArray
+from advisor.base.columns import concat
 from advisor.hardware.machines import Machines
 from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.health import Health
+from advisor.throughput.kinds import GpuMemo
+from advisor.throughput.limit import Lacking, Side
 from advisor.throughput.own_runs import Measured
 from advisor.throughput.predict import Throughput, predict
 from advisor.workloads.profile import Workload
-
-OF_CPU = ("cpu", "launch", "handoff")
-"""Limits that are the CPU's: its input pipeline, the launch of kernels by one thread, and
-the handing over of samples by one thread. More cores help the first alone."""
 
 ENOUGH = 0.95
 """Threads are enough that reach this share of what any number of them would
@@ -34,10 +35,7 @@ WORKER_MARGIN = 1.25
 (assumption)."""
 
 _MOST_THREADS_PER_GPU = 64  # how far the search for enough goes
-_ROUND_TO = 4  # machines are sold with threads in fours
 _ENDLESS_CORES = 1e6
-_FASTER = 1.25  # speed of the faster core that is tried, over this one's
-_LINKED = "nvlink"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +59,11 @@ class Advice:
     Attributes
     ----------
     bound_by : name of the limit that holds it back most
-    cpu_is_bottleneck : whether that limit is the CPU's, see `OF_CPU`; None where nobody
+    bound_side, bound_by_in_words : what that limit is of, and what the GPUs wait for
+    cpu_is_bottleneck : whether that limit is the CPU's (`Limit.side`); None where nobody
         says which CPU it is, nor how many threads there are
     gpu_waits : share of the time in which the GPUs wait for the rest
-    waits_for : name of the limit that they wait for most
+    waits_for, waits_for_in_words : the limit that they wait for most, and what that is
     cpu_headroom : how many times what the machine reaches its input pipeline could feed;
         None likewise
     enough_threads : hardware threads of this CPU (of a usual one where nobody says which
@@ -74,9 +73,12 @@ class Advice:
     """
 
     bound_by: str
+    bound_side: Side
+    bound_by_in_words: str
     cpu_is_bottleneck: bool | None
     gpu_waits: float
     waits_for: str
+    waits_for_in_words: str
     cpu_headroom: float | None
     enough_threads: int | None
     loader_workers: int
@@ -108,16 +110,22 @@ def advise(
     asked = _Asked(
         machine, threads, workload, model, condition, fit_batch, memory_margin, measured
     )
-    now = asked.predicted(machine)
+    now = asked.predicted([machine, asked.with_other_cores()])
     rate, limits = float(now.samples_per_s[0]), now.limits
     bound_by = str(now.bound_by[0])
-    enough = asked.enough_threads()
+    of_name = {one.name: one for one in model.limits}
+    side = of_name[bound_by].side
+    enough = asked.enough_threads(now.samples_per_s[1:])
     others = {name: float(limit[0]) for name, limit in limits.items() if name != "gpu"}
+    waits_for = min(others, key=others.__getitem__)
     return Advice(
         bound_by=bound_by,
-        cpu_is_bottleneck=bound_by in OF_CPU if asked.cpu_is_told else None,
+        bound_side=side,
+        bound_by_in_words=of_name[bound_by].waits_for,
+        cpu_is_bottleneck=side == "cpu" if asked.cpu_is_told else None,
         gpu_waits=1.0 - rate / float(limits["gpu"][0]),
-        waits_for=min(others, key=others.__getitem__),
+        waits_for=waits_for,
+        waits_for_in_words=of_name[waits_for].waits_for,
         cpu_headroom=float(limits["cpu"][0]) / rate if asked.cpu_is_told else None,
         enough_threads=enough,
         loader_workers=_loader_workers(machine, threads, workload, limits["gpu"]),
@@ -150,6 +158,7 @@ class _Asked:
     fit_batch: bool
     memory_margin: float
     measured: Measured | None
+    memo: GpuMemo = field(default_factory=GpuMemo)
 
     @property
     def cpu_is_told(self) -> bool:
@@ -157,77 +166,61 @@ class _Asked:
         flags = self.machine.flags
         return not (flags["cpu_unknown"][0] and flags["cores_unknown"][0])
 
-    def enough_threads(self) -> int | None:
-        """Return the least threads that are enough; None where none are."""
+    def _tried_threads(self) -> FloatArray:
+        """Return the numbers of threads among which enough are looked for."""
         number = int(self.machine.num_gpus[0])
-        tried = np.arange(1.0, _MOST_THREADS_PER_GPU * number + 1.0)
+        return np.arange(1.0, _MOST_THREADS_PER_GPU * number + 1.0)
+
+    def with_other_cores(self) -> Machines:
+        """Return the machine with each of those numbers, and last with no end of them."""
         per_thread = float(self.machine.cores[0]) / self.threads
-        cores = np.append(tried * per_thread, _ENDLESS_CORES)
-        rates = self._rates(replace(self._copies(len(cores)), cores=cores))
+        cores = np.append(self._tried_threads() * per_thread, _ENDLESS_CORES)
+        copies = self.machine.take(np.zeros(len(cores), dtype=np.int64))
+        return replace(copies, cores=cores)
+
+    def enough_threads(self, rates: FloatArray) -> int | None:
+        """Return the least threads that are enough; None where none are.
+
+        `rates` are the samples/s of `with_other_cores`.
+        """
         (enough,) = np.nonzero(rates[:-1] >= ENOUGH * rates[-1])
-        return int(tried[enough[0]]) if len(enough) else None
+        return int(self._tried_threads()[enough[0]]) if len(enough) else None
 
     def improvements(self, rate: float, enough: int | None) -> tuple[Improvement, ...]:
         """Return the changes that are worth it, the most effective first."""
         variants = self._variants(enough)
-        found = [
-            Improvement(change, float(self._rates(machine)[0]))
-            for change, machine in variants.items()
-        ]
+        if not variants:
+            return ()
+        rates = self.predicted(list(variants.values())).samples_per_s.tolist()
+        found = [Improvement(*one) for one in zip(variants, rates, strict=True)]
         worth = [one for one in found if one.samples_per_s >= rate * (1.0 + WORTH)]
         return tuple(sorted(worth, key=lambda one: -one.samples_per_s))
 
     def _variants(self, enough: int | None) -> dict[str, Machines]:
         """Return the machine with one thing better, by what that is."""
-        here, host = self.machine, self.model.host
-        variants = {
-            "a disk twice as fast": replace(here, disk_mb_s=2.0 * here.disk_mb_s),
-            "a link to the GPU twice as fast": replace(
-                here, host_to_gpu_gb_s=2.0 * here.host_to_gpu_gb_s
-            ),
-        }
-        if self.cpu_is_told:
-            faster = replace(here, core_speed=_FASTER * here.core_speed)
-            variants["cores a quarter faster"] = faster
-        if self.cpu_is_told and enough is not None and enough > self.threads:
-            more = math.ceil((enough - self.threads) / _ROUND_TO) * _ROUND_TO
-            grown = here.cores * (self.threads + more) / self.threads
-            variants[f"{more} more threads"] = replace(here, cores=grown)
-        needed_gb = self.workload.dataset_gb / host.page_cache_share
-        if needed_gb > float(np.nan_to_num(here.ram_gb[0])):
-            held = np.array([needed_gb])
-            variants[f"{needed_gb:,.0f} GB of memory"] = replace(here, ram_gb=held)
-        if self._could_be_linked():
-            linked = np.array([_LINKED], dtype=np.object_)
-            variants["NVLink between the GPUs"] = replace(here, interconnect=linked)
-        return variants
+        lacking = Lacking(
+            self.machine, self.threads, enough, self.workload, self.model.host
+        )
+        lifts = [
+            one.lifts(lacking)
+            for one in self.model.limits
+            if self.cpu_is_told or one.side != "cpu"
+        ]
+        return dict(chain.from_iterable(lifts))
 
-    def _could_be_linked(self) -> bool:
-        """Say whether the GPUs could have NVLink, and have it not."""
-        here, (gpu,) = self.machine, self.machine.gpu
-        has_it_not = str(here.interconnect[0]).startswith("pcie")
-        whole = not here.flags["gpu_slice"][0]
-        can = gpu is not None and gpu.has_nvlink(int(here.num_gpus[0]))
-        return bool(can and whole and has_it_not)
-
-    def _copies(self, count: int) -> Machines:
-        return self.machine.take(np.zeros(count, dtype=np.int64))
-
-    def predicted(self, variants: Machines) -> Throughput:
-        """Predict variants of the machine."""
+    def predicted(self, variants: Sequence[Machines]) -> Throughput:
+        """Predict variants of the machine together; their GPUs are looked at once."""
+        every = concat(variants)
         condition = self.condition
         if condition is not None:
-            count = len(variants.num_gpus)
-            condition = condition.take(np.zeros(count, dtype=np.int64))
+            condition = condition.take(np.zeros(len(every.num_gpus), dtype=np.int64))
         return predict(
-            variants,
+            every,
             self.workload,
             self.model,
             condition,
             fit_batch=self.fit_batch,
             memory_margin=self.memory_margin,
             measured=self.measured,
+            memo=self.memo,
         )
-
-    def _rates(self, variants: Machines) -> FloatArray:
-        return self.predicted(variants).samples_per_s

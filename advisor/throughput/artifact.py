@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from advisor.throughput.features import UNKNOWN, WorkloadKey
 from advisor.throughput.gpu_model import GpuModel
 from advisor.throughput.gpu_store import load_gpu_model
 from advisor.throughput.kinds import GpuKinds, GpuMemo
-from advisor.throughput.limits import HostConstants
+from advisor.throughput.limit import HostConstants, Limit
+from advisor.throughput.limits import LIMITS
 from advisor.throughput.scaling import Scaling, efficiency, limit_bus, links_gb_s
 from advisor.workloads.profile import Workload
 
@@ -63,12 +64,14 @@ class ThroughputModel:
     host : constants of the other limits
     cpu : constants of core speeds and hardware threads, for `describe`
     identity : name, hash and training facts, for the output
+    limits : what holds a training back
     """
 
     gpu: GpuModel
     host: HostConstants
     cpu: CpuConstants
     identity: Mapping[str, Any]
+    limits: Sequence[Limit] = LIMITS
 
     def gpu_rate(
         self,

@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines
 from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.kinds import gpu_kinds
-from advisor.throughput.limits import LIMITS
 from advisor.throughput.own_runs import OwnRun, machine_of, speech_of
 from advisor.throughput.predict import predict
 from advisor.workloads.profile import Workload
@@ -72,8 +69,7 @@ def expected_of(
     if found.fits[0]:  # whatever room is left: it ran at once
         found = predict(machine, asked, model, holds_batch=True)
     later = predict(machine, held, model, holds_batch=True)
-    limits = np.stack([later.limits[name] for name in LIMITS])
-    speech = speech_of(run, limits, kept, model.host.norm_order)
+    speech = speech_of(run, later.rates(model), kept)
     return Expected(
         samples_per_s=float(found.samples_per_s[0]),
         low=float(found.low[0]),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from advisor.base.arrays import BoolArray, FloatArray, IntArray, StrArray
+from advisor.base.arrays import BoolArray, FloatArray, StrArray
+from advisor.base.columns import Columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class GpuFeatures:
+class GpuFeatures(Columns):
     """What the model needs of the GPUs of N offers; one GPU of each.
 
     Attributes
@@ -64,18 +65,6 @@ class GpuFeatures:
     year: FloatArray
     matmul_share: FloatArray
     gpu: StrArray
-
-    def joined(self, other: GpuFeatures) -> GpuFeatures:
-        """Return these GPUs and then the other ones."""
-        columns = (
-            np.concatenate([getattr(self, one.name), getattr(other, one.name)])
-            for one in fields(self)
-        )
-        return GpuFeatures(*columns)
-
-    def take(self, index: IntArray) -> GpuFeatures:
-        """Return the GPUs at the positions `index`."""
-        return GpuFeatures(*(getattr(self, one.name)[index] for one in fields(self)))
 
     def known(self) -> GpuFeatures:
         """Return them without what a market guesses of GPUs that are in no table."""

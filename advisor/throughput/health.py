@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.base.arrays import BoolArray, FloatArray, IntArray, distinct
+from advisor.base.arrays import BoolArray, FloatArray, distinct
+from advisor.base.columns import Columns
 from advisor.hardware.machines import Machines
-from advisor.market.offers import Offers
+from advisor.market.facts import MachineFacts
 
 Medians = Mapping[str, Mapping[str, float]]
 """Canonical GPU name -> number of GPUs, as text -> median DLPerf of one of them."""
@@ -45,7 +46,7 @@ of all usual scores, whose 90 % interval has a log-sd of 0.12)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class Health(Columns):
     """What the scores of N offers change, shape (N,) each.
 
     Attributes
@@ -60,13 +61,8 @@ class Health:
     log_sd: FloatArray
     flags: Mapping[str, BoolArray]
 
-    def take(self, index: IntArray) -> Health:
-        """Return what is known of the offers at the positions `index`."""
-        flags = {name: holds[index] for name, holds in self.flags.items()}
-        return Health(self.factor[index], self.log_sd[index], flags)
 
-
-def health(offers: Offers, machines: Machines, medians: Medians) -> Health:
+def health(facts: MachineFacts, machines: Machines, medians: Medians) -> Health:
     """Judge each offer by its score.
 
     A score is compared with the median of the same GPU and the same number of GPUs
@@ -79,17 +75,17 @@ def health(offers: Offers, machines: Machines, medians: Medians) -> Health:
 
     Parameters
     ----------
-    offers : the offers
-    machines : what they are made of, in the same order
+    facts : what is told of N machines, offered or not
+    machines : the same, as physics
     medians : of the artefact
     """
-    ratio = offers.dlperf / offers.num_gpus / _medians(machines, medians)
-    another = np.zeros(len(offers), dtype=bool)
+    ratio = facts.dlperf / facts.num_gpus / _medians(machines, medians)
+    another = np.zeros(len(facts), dtype=bool)
     for name in ("memory_modded", "gpu_slice", "mixed_gpus"):
         another |= machines.flags[name]
     log_ratio = np.log(np.where(another, np.nan, ratio))
     log_ratio = np.nan_to_num(log_ratio, nan=0.0)
-    no_cpu = (offers.cpu_name == "") & np.isnan(offers.cpu_threads)
+    no_cpu = (facts.cpu_name == "") & np.isnan(facts.cpu_threads)
     unusual = np.abs(log_ratio) > np.log(USUAL)
     broken = np.abs(log_ratio) > -np.log(BROKEN)
     broken |= no_cpu & unusual & (log_ratio < 0)

@@ -1,67 +1,25 @@
-"""The limits of a training's throughput, each in samples/s of all GPUs together.
+"""The limits of a training's throughput, one record each: adding one touches this file.
 
-Every limit is what the job would reach if nothing else held it back. None falls
-when a machine gets more cores, a faster core, or more PCIe or disk bandwidth.
+A record says what the limit allows, how well that is known, and in which words it is
+told; prediction, interval, ranking, advice and reports take what they need from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+import math
+from dataclasses import replace
 
 import numpy as np
 
-from advisor.base.arrays import FloatArray, ObjectArray
-from advisor.hardware.constants import SPREAD_OF, read_constants
-from advisor.hardware.machines import Machines
+from advisor.base.arrays import FloatArray
+from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
+from advisor.throughput.limit import Asked, HostConstants, Lacking, Lifts, Limit
 from advisor.workloads.profile import Workload
 
-LIMITS = ("gpu", "cpu", "launch", "handoff", "transfer", "disk", "gradients")
-"""Names of the limits, in the order of the arrays' first axis."""
-
-
-@dataclass(frozen=True, slots=True)
-class HostConstants:
-    """Constants of the limits outside the GPU; values live in the artefact.
-
-    Attributes
-    ----------
-    core_exponent : throughput of an input pipeline grows as cores to this power
-    core_exponent_sd : standard deviation of it
-    driver_cores : cores that the process driving one GPU keeps busy
-    launch_us : microseconds in which the reference core launches one kernel
-    launch_log_sd : standard deviation of the logarithm of `launch_us`
-    handoff_gb_s : 10^9 bytes/s that one process takes from its loader's workers, on
-        the reference core
-    handoff_log_sd : standard deviation of the logarithm of `handoff_gb_s`
-    transfer_log_sd : the same for the host-to-GPU bandwidth
-    disk_random_share : share of the measured disk bandwidth that reads of whole
-        samples in random order get
-    disk_log_sd : standard deviation of the logarithm of what a disk delivers
-    page_cache_share : share of the host memory that caches the data set
-    gradient_bytes : bytes a gradient of one parameter has on the wire
-    norm_order : order of the p-norm that joins the limits
-    """
-
-    core_exponent: float
-    core_exponent_sd: float = field(metadata={SPREAD_OF: "core_exponent"})
-    driver_cores: float
-    launch_us: float
-    launch_log_sd: float = field(metadata={SPREAD_OF: "launch_us"})
-    handoff_gb_s: float
-    handoff_log_sd: float = field(metadata={SPREAD_OF: "handoff_gb_s"})
-    transfer_log_sd: float
-    disk_random_share: float
-    disk_log_sd: float = field(metadata={SPREAD_OF: "disk_random_share"})
-    page_cache_share: float
-    gradient_bytes: float
-    norm_order: float
-
-    @classmethod
-    def from_dict(cls, section: Mapping[str, Any]) -> Self:
-        """Read the constants from ``{name: {"value": ..., "source": ...}}``."""
-        return read_constants(cls, section)
+_ROUND_TO = 4  # machines are sold with threads in fours
+_FASTER = 1.25  # speed of the faster core that is tried, over this one's
+_LINKED = "nvlink"
+_ONE_THREAD = "(a faster core helps, more do not)"
 
 
 def input_rate(
@@ -90,86 +48,141 @@ def input_rate(
     return rate
 
 
-def cpu_limit(
-    machines: Machines, workload: Workload, gpu_rate: FloatArray, host: HostConstants
-) -> FloatArray:
-    """Return what the CPU's input pipeline and the driving processes sustain.
+def _gpu_rate(asked: Asked) -> FloatArray:
+    """Return what the GPUs compute, as far as several of them keep in step."""
+    rate: FloatArray = asked.machines.num_gpus * asked.gpu_rate * asked.ceiling
+    return rate
 
-    Parameters
-    ----------
-    gpu_rate : samples/s of one GPU with nothing else limiting, shape (N,)
 
-    Returns
-    -------
-    samples/s of all GPUs together, shape (N,)
-    """
+def _gpu_log_sd(asked: Asked) -> FloatArray:
+    return asked.gpu_log_sd
+
+
+def _cpu_rate(asked: Asked) -> FloatArray:
+    """Return what the CPU's input pipeline and the driving processes sustain."""
+    machines, host = asked.machines, asked.host
     return machines.num_gpus * input_rate(
         machines.cores / machines.num_gpus,
         machines.core_speed,
-        workload.cpu_ms_per_sample,
-        gpu_rate,
+        asked.workload.cpu_ms_per_sample,
+        asked.gpu_rate,
         core_exponent=host.core_exponent,
         driver_cores=host.driver_cores,
     )
 
 
-def launch_limit(
-    machines: Machines, workload: Workload, micro_batch: FloatArray, host: HostConstants
-) -> FloatArray:
-    """Return what one launching thread a GPU sustains, shape (N,).
+def _cpu_log_sd(asked: Asked) -> FloatArray:
+    machines, host = asked.machines, asked.host
+    log_sd: FloatArray = np.sqrt(
+        (host.core_exponent * machines.cores_log_sd) ** 2
+        + machines.core_speed_log_sd**2
+        + asked.workload.cpu_ms_log_sd**2
+        + (np.log(machines.cores / machines.num_gpus) * host.core_exponent_sd) ** 2
+    )
+    return log_sd
+
+
+def _faster_cores(lacking: Lacking) -> Lifts:
+    here = lacking.machine
+    yield "cores a quarter faster", replace(here, core_speed=_FASTER * here.core_speed)
+
+
+def _more_or_faster_cores(lacking: Lacking) -> Lifts:
+    yield from _faster_cores(lacking)
+    here, has, enough = lacking.machine, lacking.threads, lacking.enough_threads
+    if enough is not None and enough > has:
+        more = math.ceil((enough - has) / _ROUND_TO) * _ROUND_TO
+        grown = here.cores * (has + more) / has
+        yield f"{more} more threads", replace(here, cores=grown)
+
+
+def _launch_rate(asked: Asked) -> FloatArray:
+    """Return what one launching thread per GPU sustains.
 
     A step launches the same kernels whatever its micro-batch; processes that
     have less than a core each take turns.
     """
-    step_s = workload.kernels_per_step * host.launch_us * 1e-6 / machines.core_speed
+    machines, launch_us = asked.machines, asked.host.launch_us
+    step_s = asked.workload.kernels_per_step * launch_us * 1e-6 / machines.core_speed
     threads = np.minimum(machines.num_gpus, machines.cores)
-    return threads * micro_batch / step_s
+    return threads * asked.micro_batch / step_s
 
 
-def handoff_limit(
-    machines: Machines, workload: Workload, host: HostConstants
-) -> FloatArray:
-    """Return what the processes take over from their loaders' workers, shape (N,).
+def _launch_log_sd(asked: Asked) -> FloatArray:
+    return np.hypot(asked.machines.core_speed_log_sd, asked.host.launch_log_sd)
+
+
+def _handoff_rate(asked: Asked) -> FloatArray:
+    """Return what the processes take over from their loaders' workers.
 
     Each GPU has one process, and one thread of it receives every sample that the
     workers make, however many they are: so bytes/s of that thread, in proportion to
     the speed of its core. Processes with less than a core each take turns.
     """
+    machines = asked.machines
     processes = np.minimum(machines.num_gpus, machines.cores)
-    bytes_per_s = host.handoff_gb_s * 1e9 * machines.core_speed
-    return processes * bytes_per_s / workload.gpu_bytes_per_sample
+    bytes_per_s = asked.host.handoff_gb_s * BYTES_PER_GB * machines.core_speed
+    return processes * bytes_per_s / asked.workload.gpu_bytes_per_sample
 
 
-def transfer_limit(machines: Machines, workload: Workload) -> FloatArray:
-    """Return what the host-to-GPU links carry, shape (N,)."""
-    per_gpu = machines.host_to_gpu_gb_s * 1e9 / workload.gpu_bytes_per_sample
+def _handoff_log_sd(asked: Asked) -> FloatArray:
+    return np.hypot(asked.machines.core_speed_log_sd, asked.host.handoff_log_sd)
+
+
+def _transfer_rate(asked: Asked) -> FloatArray:
+    """Return what the host-to-GPU links carry."""
+    machines, sample = asked.machines, asked.workload.gpu_bytes_per_sample
+    per_gpu = machines.host_to_gpu_gb_s * BYTES_PER_GB / sample
     return machines.num_gpus * per_gpu
 
 
-def disk_limit(machines: Machines, workload: Workload, host: HostConstants) -> FloatArray:
-    """Return what the disk delivers once the page cache is warm, shape (N,).
+def _transfer_log_sd(asked: Asked) -> FloatArray:
+    return np.full_like(asked.gpu_log_sd, asked.host.transfer_log_sd)
+
+
+def _faster_link(lacking: Lacking) -> Lifts:
+    here = lacking.machine
+    twice = 2.0 * here.host_to_gpu_gb_s
+    yield "a link to the GPU twice as fast", replace(here, host_to_gpu_gb_s=twice)
+
+
+def _disk_rate(asked: Asked) -> FloatArray:
+    """Return what the disk delivers once the page cache is warm.
 
     Samples are drawn in random order, so the share of reads that miss the cache
     is the share of the data set that does not fit in it. Where the memory is
     unknown nothing counts as cached; where the disk is unknown it does not
     limit, which the offer's flags say.
     """
-    if workload.dataset_gb == 0.0:
+    machines, dataset_gb = asked.machines, asked.workload.dataset_gb
+    if dataset_gb == 0.0:
         return np.full_like(machines.disk_mb_s, np.inf)
-    cache_gb = np.nan_to_num(machines.ram_gb, nan=0.0) * host.page_cache_share
-    cached = np.minimum(cache_gb, workload.dataset_gb) / workload.dataset_gb
+    cache_gb = np.nan_to_num(machines.ram_gb, nan=0.0) * asked.host.page_cache_share
+    cached = np.minimum(cache_gb, dataset_gb) / dataset_gb
     with np.errstate(divide="ignore", over="ignore"):
-        rate: FloatArray = cold_disk_limit(machines, workload, host) / (1.0 - cached)
+        rate: FloatArray = _cold_disk_rate(asked) / (1.0 - cached)
     return rate
 
 
-def cold_disk_limit(
-    machines: Machines, workload: Workload, host: HostConstants
-) -> FloatArray:
-    """Return what the disk delivers while nothing of the data is cached, shape (N,)."""
-    bytes_per_s = machines.disk_mb_s * 1e6 * host.disk_random_share
+def _cold_disk_rate(asked: Asked) -> FloatArray:
+    """Return what the disk delivers while nothing of the data is cached."""
+    workload, host = asked.workload, asked.host
+    bytes_per_s = asked.machines.disk_mb_s * BYTES_PER_MB * host.disk_random_share
     rate: FloatArray = bytes_per_s / workload.disk_bytes_per_sample
     return np.where(np.isnan(rate) | (workload.dataset_gb == 0.0), np.inf, rate)
+
+
+def _disk_log_sd(asked: Asked) -> FloatArray:
+    return np.full_like(asked.gpu_log_sd, asked.host.disk_log_sd)
+
+
+def _faster_disk_or_memory(lacking: Lacking) -> Lifts:
+    here = lacking.machine
+    yield "a disk twice as fast", replace(here, disk_mb_s=2.0 * here.disk_mb_s)
+    needed_gb = lacking.workload.dataset_gb / lacking.host.page_cache_share
+    if needed_gb > float(np.nan_to_num(here.ram_gb[0])):
+        held = np.array([needed_gb])
+        yield f"{needed_gb:,.0f} GB of memory", replace(here, ram_gb=held)
 
 
 def exchange_gb(workload: Workload, steps: FloatArray, host: HostConstants) -> FloatArray:
@@ -193,81 +206,87 @@ def exchange_gb(workload: Workload, steps: FloatArray, host: HostConstants) -> F
     return moved
 
 
-def gradient_limit(
-    machines: Machines, batch: FloatArray, moved: FloatArray, bus_gb_s: FloatArray
-) -> FloatArray:
-    """Return what the exchange between GPUs allows, shape (N,); infinite for one GPU.
-
-    Parameters
-    ----------
-    batch : samples per GPU and optimizer step, shape (N,)
-    moved : 10^9 bytes through each link in one (`scaling.moved_gb`), shape (N,)
-    bus_gb_s : all-reduce bus bandwidth of each machine, GB/s, shape (N,)
-    """
+def _gradients_rate(asked: Asked) -> FloatArray:
+    """Return what the exchange between GPUs allows; infinite for one GPU."""
     with np.errstate(divide="ignore"):
-        steps_per_s = bus_gb_s / moved
-    limit: FloatArray = machines.num_gpus * batch * steps_per_s
-    return limit
+        steps_per_s = asked.bus_gb_s / asked.moved_gb
+    limit: FloatArray = asked.machines.num_gpus * asked.batch * steps_per_s
+    return limit * asked.ceiling
 
 
-def join(limits: FloatArray, order: float) -> FloatArray:
-    """Return what all limits together allow, samples/s, shape (N,).
-
-    The exchange of gradients takes its time after the GPUs' own work, so these two
-    add up (a near-minimum of order 1); the rest overlaps.
-
-    Parameters
-    ----------
-    limits : samples/s, in the order of `LIMITS`, shape (limits, N)
-    order : of the near-minimum of what overlaps
-    """
-    return near_minimum(with_exchange(limits), order)
+def _gradients_log_sd(asked: Asked) -> FloatArray:
+    """Return nothing: the efficiency of several GPUs has a spread of its own."""
+    return np.zeros_like(asked.gpu_log_sd)
 
 
-def with_exchange(limits: FloatArray) -> FloatArray:
-    """Return what overlaps, shape (limits - 1, N): the GPUs wait for their exchange."""
-    gpu, gradients = LIMITS.index("gpu"), LIMITS.index("gradients")
-    joined = np.delete(limits, gradients, axis=0)
-    joined[gpu] = near_minimum(limits[[gpu, gradients]], 1.0)
-    return joined
+def _linked_gpus(lacking: Lacking) -> Lifts:
+    """Yield NVLink where the GPUs could have it, and have it not."""
+    here, (gpu,) = lacking.machine, lacking.machine.gpu
+    has_it_not = str(here.interconnect[0]).startswith("pcie")
+    whole = not here.flags["gpu_slice"][0]
+    can = gpu is not None and gpu.has_nvlink(int(here.num_gpus[0]))
+    if can and whole and has_it_not:
+        linked = np.array([_LINKED], dtype=np.object_)
+        yield "NVLink between the GPUs", replace(here, interconnect=linked)
 
 
-def binding(limits: FloatArray) -> ObjectArray:
-    """Return the name of the limit that holds the rate down most, shape (N,).
+GPU = Limit("gpu", "gpu", _gpu_rate, _gpu_log_sd, "the GPU", "the GPU")
+CPU = Limit(
+    "cpu",
+    "cpu",
+    _cpu_rate,
+    _cpu_log_sd,
+    "the input pipeline",
+    "its input pipeline",
+    _more_or_faster_cores,
+)
+LAUNCH = Limit(
+    "launch",
+    "cpu",
+    _launch_rate,
+    _launch_log_sd,
+    "the launching of kernels",
+    f"the one thread that launches kernels {_ONE_THREAD}",
+    _faster_cores,
+)
+HANDOFF = Limit(
+    "handoff",
+    "cpu",
+    _handoff_rate,
+    _handoff_log_sd,
+    "the handing over of samples",
+    f"the one thread that takes over samples {_ONE_THREAD}",
+    _faster_cores,
+)
+TRANSFER = Limit(
+    "transfer",
+    "link",
+    _transfer_rate,
+    _transfer_log_sd,
+    "the copying to the GPU",
+    "copies to the GPU",
+    _faster_link,
+)
+DISK = Limit(
+    "disk",
+    "disk",
+    _disk_rate,
+    _disk_log_sd,
+    "the disk",
+    "the disk",
+    _faster_disk_or_memory,
+    cold_rate=_cold_disk_rate,
+)
+GRADIENTS = Limit(
+    "gradients",
+    "link",
+    _gradients_rate,
+    _gradients_log_sd,
+    "the exchange of gradients",
+    "the exchange of gradients",
+    _linked_gpus,
+    after_gpu=True,
+)
 
-    The least one; but the GPUs' own work and their exchange are one after the other, so
-    they bind together where the two of them allow less than any other limit, and then it
-    is the one of them that takes longer.
-
-    Parameters
-    ----------
-    limits : samples/s, in the order of `LIMITS`, shape (limits, N)
-    """
-    gpu, gradients = LIMITS.index("gpu"), LIMITS.index("gradients")
-    known = np.nan_to_num(limits, nan=np.inf)
-    with np.errstate(invalid="ignore"):
-        least = np.argmin(np.nan_to_num(with_exchange(known), nan=np.inf), axis=0)
-    names = np.array([name for name in LIMITS if name != "gradients"], dtype=np.object_)
-    bound: ObjectArray = names[least]
-    bound[(least == gpu) & (known[gradients] < known[gpu])] = "gradients"
-    return bound
-
-
-def near_minimum(limits: FloatArray, order: float) -> FloatArray:
-    """Return the p-norm minimum over the first axis: two equal limits cost a little.
-
-    ``(sum of L^-p)^(-1/p)``, which is below the least limit and does not fall
-    when any limit rises. Infinite limits do not count.
-    """
-    least, powers = powers_of(limits, order)
-    joined: FloatArray = least * powers.sum(axis=0) ** (-1.0 / order)
-    return joined
-
-
-def powers_of(limits: FloatArray, order: float) -> tuple[FloatArray, FloatArray]:
-    """Return the least limit L0, shape (N,), and (L / L0)^-p of each, (limits, N)."""
-    least = limits.min(axis=0)
-    with np.errstate(invalid="ignore"):
-        shares = np.where(np.isinf(limits), 0.0, least / limits)
-    powers: FloatArray = shares if order == 1.0 else shares**order
-    return least, powers
+LIMITS = (GPU, CPU, LAUNCH, HANDOFF, TRANSFER, DISK, GRADIENTS)
+"""The limits, in the order of the output."""

@@ -19,15 +19,16 @@ from typing import NamedTuple
 import numpy as np
 
 from advisor.base.arrays import FloatArray, IntArray
+from advisor.base.columns import concat
 from advisor.hardware.cpus import CpuTable
+from advisor.hardware.description import Description
 from advisor.hardware.gpus import GpuTable
-from advisor.hardware.machines import Machines, describe
-from advisor.market.offers import MIB_PER_GIB, parse_machine
+from advisor.hardware.machines import Machines
 from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.kinds import GpuKinds, GpuMemo, gpu_features, gpu_kinds
-from advisor.throughput.limits import LIMITS, join
-from advisor.throughput.shared import gpu_errors, limit_shares
+from advisor.throughput.limit import Limit, LimitRates
+from advisor.throughput.shared import gpu_errors
 from advisor.workloads.profile import Precision, Workload
 
 RUN_LOG_SD = 0.05
@@ -177,7 +178,7 @@ def _given(
         shared, before, code = gpu_errors(model.gpu, features, key)
         return _Conditioned(np.zeros(len(before)), shared, before, before, code)
     number = len(features)
-    both = features.joined(measured.features)
+    both = concat([features, measured.features])
     shared, before, code = gpu_errors(model.gpu, both, key)
     ours, theirs = code[:number], code[number:]
     own = before[theirs] - np.diag(shared)[theirs] + measured.noise
@@ -190,14 +191,8 @@ def _given(
     )
 
 
-_NAMED = {
-    "launch": "the launching of kernels",
-    "handoff": "the handing over of samples",
-    "transfer": "the copying to the GPU",
-    "disk": "the disk",
-    "gradients": "the exchange of gradients",
-}
-"""Limits that no run corrects, in words."""
+_CORRECTED = ("gpu", "cpu")
+"""Limits that a run corrects: by the rate of a GPU, and by a sample's time on a core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,56 +204,53 @@ class _Speech:
     silent: str = ""
 
 
-def interpret(run: OwnRun, limits: FloatArray, order: float) -> _Speech:
+def interpret(run: OwnRun, limits: LimitRates) -> _Speech:
     """Say what a run speaks of, given the limits that were predicted for it.
 
     Parameters
     ----------
     run : the run
-    limits : samples/s, in the order of `LIMITS`, shape (limits, 1)
-    order : of their near-minimum
+    limits : of the machine that it was on alone (N = 1)
     """
-    allowed = float(join(limits, order)[0])
+    allowed = float(limits.joined()[0])
     if run.samples_per_s < LEAST_SHARE * allowed:
         return _Speech(silent=f"it is below a hundredth of the {allowed:.3g} predicted")
-    shares = limit_shares(limits, order)[:, 0]
-    order_of = np.argsort(-shares)
-    named = [name for name in (LIMITS[at] for at in order_of) if name in {"gpu", "cpu"}]
-    for name in named:
-        row = LIMITS.index(name)
-        by = _solved(run.samples_per_s, limits, row, order)
+    order_of = np.argsort(-limits.shares()[:, 0])
+    names = [limits.names[at] for at in order_of]
+    for name in filter(_CORRECTED.__contains__, names):
+        by = _solved(run.samples_per_s, limits, name)
         if by is None:
             continue
-        moved = limits.copy()
-        moved[row] *= math.exp(by)
-        share = float(limit_shares(moved, order)[row, 0])
+        moved = limits.moved(name, math.exp(by))
+        share = float(moved.shares()[limits.row(name), 0])
         if share >= SPEAKS:
             told = (by, (RUN_LOG_SD / share) ** 2)
             return _Speech(gpu=told) if name == "gpu" else _Speech(cpu=told)
-    others = [name for name in LIMITS if name not in {"gpu", "cpu"}]
-    held = min(others, key=lambda name: float(limits[LIMITS.index(name), 0]))
-    most = float(limits[LIMITS.index(held), 0])
-    if run.samples_per_s > most:
-        return _Speech(silent=f"it is faster than {_NAMED[held]} should allow")
-    return _Speech(silent=f"{_NAMED[held]} bound it")
+    rates = {one.title: rate for one, rate in _uncorrected(limits)}
+    held = min(rates, key=rates.__getitem__)
+    if run.samples_per_s > rates[held]:
+        return _Speech(silent=f"it is faster than {held} should allow")
+    return _Speech(silent=f"{held} bound it")
 
 
-def speech_of(
-    run: OwnRun, limits: FloatArray, workload: Workload, order: float
-) -> _Speech:
+def _uncorrected(limits: LimitRates) -> list[tuple[Limit, float]]:
+    """Return the limits that no run corrects, with the samples/s of each."""
+    each = zip(limits.limits, limits.rates[:, 0].tolist(), strict=True)
+    return [(one, rate) for one, rate in each if one.name not in _CORRECTED]
+
+
+def speech_of(run: OwnRun, limits: LimitRates, workload: Workload) -> _Speech:
     """Say what a run speaks of, where it is of the workload as it is, see `interpret`."""
     if run.precision != workload.precision:
         return _Speech(silent=f"it was in {run.precision}, not {workload.precision}")
-    return interpret(run, limits, order)
+    return interpret(run, limits)
 
 
-def _solved(rate: float, limits: FloatArray, row: int, order: float) -> float | None:
+def _solved(rate: float, limits: LimitRates, name: str) -> float | None:
     """Return by how much a limit's log must move for all to allow `rate`, if it can."""
 
     def allowed(by: float) -> float:
-        moved = limits.copy()
-        moved[row] *= math.exp(by)
-        return float(join(moved, order)[0])
+        return float(limits.moved(name, math.exp(by)).joined()[0])
 
     low, high = -_FARTHEST, _FARTHEST
     if not allowed(low) < rate < allowed(high):
@@ -274,24 +266,22 @@ def machine_of(
 ) -> Machines:
     """Return the machine that a run was on, as physics."""
     gpu = gpus[run.gpu]
-    record = {
-        "gpu_name": gpu.name,
-        "gpu_ram": MIB_PER_GIB * gpu.memory_gb,
-        "num_gpus": run.num_gpus,
-        "gpu_frac": 1.0,
-        "cpu_name": run.cpu,
-        "cpu_cores_effective": run.threads,
-        "cpu_ghz": run.cpu_ghz,
-    }
-    return describe(parse_machine(record), gpus, cpus, model.cpu)
+    described = Description(
+        gpu.name,
+        run.num_gpus,
+        gpu.memory_gb,
+        run.cpu,
+        run.threads,
+        run.cpu_ghz,
+    )
+    return described.machine(gpus, cpus, model.cpu)
 
 
 def measured_by(
     runs: Sequence[OwnRun],
     machines: Sequence[Machines],
-    limits: Sequence[FloatArray],
+    limits: Sequence[LimitRates],
     workload: Workload,
-    model: ThroughputModel,
 ) -> Measured:
     """Return what runs say of a workload.
 
@@ -299,15 +289,14 @@ def measured_by(
     ----------
     runs : of the workload
     machines : that each was on
-    limits : that were predicted for each, shape (limits, 1)
+    limits : that were predicted for each
     workload : the profile as it is without them
-    model : the trained artefact
     """
     residual, noise, silent = list[float](), list[float](), list[str]()
     spoken: list[Machines] = []
     cpu_weight, cpu_sum = 0.0, 0.0
     for run, machine, predicted in zip(runs, machines, limits, strict=True):
-        said = speech_of(run, predicted, workload, model.host.norm_order)
+        said = speech_of(run, predicted, workload)
         if said.gpu is not None:
             spoken.append(machine)
             residual.append(said.gpu[0])
@@ -335,7 +324,6 @@ def measured_by(
 
 
 def _features(machines: Sequence[Machines], precision: Precision) -> GpuFeatures:
-    found = GpuFeatures.of([], precision)
-    for machine in machines:
-        found = found.joined(gpu_features(machine, precision))
-    return found
+    if not machines:
+        return GpuFeatures.of([], precision)
+    return gpu_features(concat(machines), precision)

@@ -8,28 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray
+from advisor.base.columns import Columns
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines
 from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.health import Health
 from advisor.throughput.kinds import GpuMemo, gpu_kinds
-from advisor.throughput.limits import (
-    LIMITS,
-    HostConstants,
-    binding,
-    cold_disk_limit,
-    cpu_limit,
-    disk_limit,
-    exchange_gb,
-    gradient_limit,
-    handoff_limit,
-    join,
-    launch_limit,
-    powers_of,
-    transfer_limit,
-    with_exchange,
-)
+from advisor.throughput.limit import Asked, LimitRates
+from advisor.throughput.limits import exchange_gb
 from advisor.throughput.own_runs import (
     Measured,
     OwnRun,
@@ -38,7 +25,6 @@ from advisor.throughput.own_runs import (
     measured_by,
 )
 from advisor.throughput.scaling import moved_gb
-from advisor.throughput.spread import Z90
 from advisor.workloads.memory import (
     GB_PER_GIB,
     PEAK_LOG_SD,
@@ -56,7 +42,7 @@ runs twice, of three passes' worth."""
 
 
 @dataclass(frozen=True, slots=True)
-class Throughput:
+class Throughput(Columns):
     """Predicted throughput of a workload on N machines.
 
     Attributes
@@ -67,7 +53,7 @@ class Throughput:
     cold_samples_per_s : the same with all data on the disk, none of them cached
     limits : name of a limit -> samples/s if it alone held, shape (N,) each
     bound_by : name of the limit that holds it down most, shape (N,), see
-        `limits.binding`
+        `LimitRates.binding`
     micro_batch : samples that a GPU holds at once, shape (N,); 0 where even one
         does not fit
     accumulation_steps : micro-batches per optimizer step, shape (N,)
@@ -89,6 +75,10 @@ class Throughput:
     memory_margin_gb: FloatArray
     memory_risk: FloatArray
     fits: BoolArray
+
+    def rates(self, model: ThroughputModel) -> LimitRates:
+        """Return the limits as `model` joins them."""
+        return LimitRates.named(model.limits, self.limits, model.host.norm_order)
 
 
 def predict(
@@ -146,21 +136,22 @@ def predict(
         gpu_log_sd = np.hypot(gpu_log_sd, condition.log_sd)
     reduced_gb = exchange_gb(workload, steps, model.host)
     exchange = model.exchange(machines, kinds, workload, batch / gpu_rate, reduced_gb)
-    moved = moved_gb(machines.num_gpus, reduced_gb)
-    limits = _limits(
+    limited = Asked(
         machines,
         workload,
         model.host,
         gpu_rate=gpu_rate,
+        gpu_log_sd=gpu_log_sd,
         micro_batch=held,
-        gradients=gradient_limit(machines, batch, moved, exchange.bus_gb_s),
+        batch=batch,
+        moved_gb=moved_gb(machines.num_gpus, reduced_gb),
+        bus_gb_s=exchange.bus_gb_s,
         ceiling=exchange.ceiling,
     )
-    cold = limits.copy()
-    cold[LIMITS.index("disk")] = cold_disk_limit(machines, workload, model.host)
-    spreads = _spreads(machines, workload, model.host, gpu_log_sd)
-    rate = join(limits, model.host.norm_order)
-    low, high = interval(limits, spreads, model.host.norm_order, exchange.log_sd)
+    limits = LimitRates.of(model.limits, limited)
+    spreads = np.stack([one.log_sd(limited) for one in model.limits])
+    rate = limits.joined()
+    low, high = limits.interval(spreads, exchange.log_sd)
     peak = model.peak_rate(kinds, workload, machines.num_gpus)
     high = np.fmin(high, np.fmax(rate, peak))
     known = fits & np.isfinite(rate)
@@ -168,9 +159,9 @@ def predict(
         samples_per_s=np.where(known, rate, np.nan),
         low=np.where(known, low, np.nan),
         high=np.where(known, high, np.nan),
-        cold_samples_per_s=np.where(known, join(cold, model.host.norm_order), np.nan),
-        limits=dict(zip(LIMITS, limits, strict=True)),
-        bound_by=binding(limits),
+        cold_samples_per_s=np.where(known, limits.cold(limited).joined(), np.nan),
+        limits=limits.by_name,
+        bound_by=limits.binding(),
         micro_batch=micro_batch,
         accumulation_steps=steps.astype(np.int64),
         memory_gb=need_gb,
@@ -191,119 +182,9 @@ def measure(
     if not runs:
         return None
     machines = [machine_of(run, gpus, cpus, model) for run in runs]
-    limits = []
+    limits = list[LimitRates]()
     for run, machine in zip(runs, machines, strict=True):
         asked = replace(workload, batch_size=run.batch_size)
         found = predict(machine, asked, model, holds_batch=True)  # it ran
-        limits.append(np.stack([found.limits[name] for name in LIMITS]))
-    return measured_by(runs, machines, limits, workload, model)
-
-
-def interval(
-    limits: FloatArray,
-    spreads: FloatArray,
-    order: float,
-    efficiency_log_sd: FloatArray | float = 0.0,
-) -> tuple[FloatArray, FloatArray]:
-    """Return the 90 % interval of what uncertain limits allow together.
-
-    Each limit alone is moved to its own 5 % and 95 % point; the changes of the
-    result, in logarithms, add up as independent errors do (root of the sum of
-    squares). Unlike a derivative at the median this sees a limit that does not
-    bind but might. The efficiency of several GPUs moves their own rate and the exchange
-    of gradients together.
-
-    Parameters
-    ----------
-    limits : samples/s, in the order of `LIMITS`, shape (limits, N)
-    spreads : standard deviations of their logarithms, same shape
-    order : of the near-minimum of what overlaps
-    efficiency_log_sd : standard deviation of the logarithm of the efficiency of several
-        GPUs, shape (N,)
-
-    Returns
-    -------
-    low, high : samples/s, shape (N,)
-    """
-    gpu, gradients = LIMITS.index("gpu"), LIMITS.index("gradients")
-    joined = with_exchange(limits)
-    least, powers = powers_of(joined, order)
-    total = powers.sum(axis=0)
-    work = joined[gpu] / limits[gpu]  # share of the GPUs' own work in a step
-
-    def moved(row: int, by: FloatArray) -> FloatArray:
-        power = powers[gpu if row == gradients else row]
-        grown: FloatArray = np.exp(-by)
-        if row == gpu:
-            grown = work * grown + 1.0 - work
-        elif row == gradients:
-            grown = work + (1.0 - work) * grown
-        shifted: FloatArray = power * grown**order
-        return shifted
-
-    def change(row: int, power: FloatArray) -> FloatArray:
-        others = np.delete(powers, row, axis=0).sum(axis=0)
-        log_ratio: FloatArray = np.log((others + power) / total) / -order
-        return log_ratio
-
-    fall, rise = np.zeros_like(least), np.zeros_like(least)
-    for row, spread in enumerate(spreads):
-        of = gpu if row == gradients else row
-        fall += change(of, moved(row, -Z90 * spread)) ** 2
-        rise += change(of, moved(row, Z90 * spread)) ** 2
-    together = np.exp(order * Z90 * np.asarray(efficiency_log_sd))
-    fall += change(gpu, powers[gpu] * together) ** 2
-    rise += change(gpu, powers[gpu] / together) ** 2
-    middle = np.log(least) - np.log(total) / order
-    return np.exp(middle - np.sqrt(fall)), np.exp(middle + np.sqrt(rise))
-
-
-def _limits(
-    machines: Machines,
-    workload: Workload,
-    host: HostConstants,
-    *,
-    gpu_rate: FloatArray,
-    micro_batch: FloatArray,
-    gradients: FloatArray,
-    ceiling: FloatArray,
-) -> FloatArray:
-    """Return every limit, shape (limits, N), in the order of `LIMITS`."""
-    return np.stack(
-        [
-            machines.num_gpus * gpu_rate * ceiling,
-            cpu_limit(machines, workload, gpu_rate, host),
-            launch_limit(machines, workload, micro_batch, host),
-            handoff_limit(machines, workload, host),
-            transfer_limit(machines, workload),
-            disk_limit(machines, workload, host),
-            gradients * ceiling,
-        ]
-    )
-
-
-def _spreads(
-    machines: Machines,
-    workload: Workload,
-    host: HostConstants,
-    gpu_log_sd: FloatArray,
-) -> FloatArray:
-    """Return the log standard deviation of every limit alone, shape (limits, N)."""
-    every = np.ones_like(gpu_log_sd)
-    cpu = np.sqrt(
-        (host.core_exponent * machines.cores_log_sd) ** 2
-        + machines.core_speed_log_sd**2
-        + workload.cpu_ms_log_sd**2
-        + (np.log(machines.cores / machines.num_gpus) * host.core_exponent_sd) ** 2
-    )
-    return np.stack(
-        [
-            gpu_log_sd,
-            cpu,
-            np.hypot(machines.core_speed_log_sd, host.launch_log_sd),
-            np.hypot(machines.core_speed_log_sd, host.handoff_log_sd),
-            every * host.transfer_log_sd,
-            every * host.disk_log_sd,
-            0.0 * every,
-        ]
-    )
+        limits.append(found.rates(model))
+    return measured_by(runs, machines, limits, workload)

@@ -17,12 +17,13 @@ measured. `advisor.training.fit.scaling` fits them; here is NumPy alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
 
-from advisor.base.arrays import FloatArray, IntArray, StrArray
+from advisor.base.arrays import FloatArray, StrArray
+from advisor.base.columns import Columns
 from advisor.base.errors import AdvisorError
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.machines import (
@@ -167,7 +168,7 @@ class Scaling:
 
 
 @dataclass(frozen=True, slots=True)
-class Coefficients:
+class Coefficients(Columns):
     """What holds for the links of N machines and one workload.
 
     Attributes
@@ -184,10 +185,6 @@ class Coefficients:
     floor: FloatArray
     growth: FloatArray
     slope: FloatArray
-
-    def take(self, index: IntArray) -> Coefficients:
-        """Return the coefficients of the machines at the positions `index`."""
-        return Coefficients(*(getattr(self, f.name)[..., index] for f in fields(self)))
 
     def bus_gb_s(self, num_gpus: FloatArray, link_gb_s: FloatArray) -> FloatArray:
         """Return the (N,) all-reduce bus bandwidth, 10^9 bytes/s.

@@ -19,24 +19,7 @@ from advisor.throughput.kernel import (
     Run,
     workload_level_variance,
 )
-from advisor.throughput.limits import LIMITS
 from advisor.throughput.threads import one_thread
-
-
-def limit_shares(limits: FloatArray, order: float) -> FloatArray:
-    """Return how much each limit moves the rate that all allow, shape (limits, N).
-
-    The derivative of the log of their near-minimum (p-norm) by the log of each; the
-    exchange of gradients counts with the GPUs that it waits for.
-    """
-    with np.errstate(divide="ignore"):
-        slowness = 1.0 / limits
-    gpu, gradients = LIMITS.index("gpu"), LIMITS.index("gradients")
-    slowness[gpu] += slowness[gradients]
-    slowness[gradients] = 0.0
-    powers = (slowness / slowness.max(axis=0)) ** order
-    shares: FloatArray = powers / powers.sum(axis=0)
-    return shares
 
 
 class GpuErrors(NamedTuple):

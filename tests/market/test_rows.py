@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.market.columns import CHUNK, KEYS
-from advisor.market.offers import Offers, parse_offers
-from advisor.market.rows import RowSource
+from advisor.market.columns import CHUNK, RowSource
+from advisor.market.offers import KEYS, Offers, parse_offers
 from advisor.market.snapshot import FileMarket, SnapshotRecords
 from advisor.market.types import Query
 

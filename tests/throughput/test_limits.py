@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.throughput.limits import LIMITS, input_rate, join, near_minimum
-from advisor.throughput.predict import interval
+from advisor.throughput.limit import LimitRates, near_minimum
+from advisor.throughput.limits import LIMITS, input_rate
 
 RATES = st.floats(1e-3, 1e9)
 SPREADS = st.floats(0.0, 1.0)
@@ -80,25 +80,23 @@ def test_cores_feed_a_gpu_by_hand() -> None:
     assert fed[0] == pytest.approx(4**0.95 / 0.005)
 
 
-def limits(**rates: float) -> np.ndarray:
+def limits(**rates: float) -> LimitRates:
     """Return limits of one machine; those not named do not limit."""
-    rows = FREE.copy()
-    for name, rate in rates.items():
-        rows[LIMITS.index(name)] = rate
-    return rows
+    rows = {one.name: np.array([rates.get(one.name, np.inf)]) for one in LIMITS}
+    return LimitRates.named(LIMITS, rows, ORDER)
 
 
 def test_gradients_add_to_the_step() -> None:
     """GPUs and exchange at 100 each leave 50; GPUs and CPU at 100 leave 91.7."""
-    exchange = join(limits(gpu=100.0, gradients=100.0), ORDER)[0]
+    exchange = limits(gpu=100.0, gradients=100.0).joined()[0]
     assert exchange == pytest.approx(50.0)
-    assert join(limits(gpu=100.0, cpu=100.0), ORDER)[0] == pytest.approx(91.7, 1e-3)
+    assert limits(gpu=100.0, cpu=100.0).joined()[0] == pytest.approx(91.7, 1e-3)
 
 
 def test_the_interval_of_one_limit_is_its_own() -> None:
     """With one limit that binds, the bounds are its 5 % and 95 % points."""
     spreads = np.full_like(FREE, 0.1)
-    low, high = interval(limits(gpu=100.0), spreads, ORDER)
+    low, high = limits(gpu=100.0).interval(spreads)
     assert low[0] == pytest.approx(100 * np.exp(-0.16448536))
     assert high[0] == pytest.approx(100 * np.exp(0.16448536))
 
@@ -112,14 +110,15 @@ def test_more_spread_never_narrows_the_interval(
     rates: list[float], spreads: list[float], more: float
 ) -> None:
     """A limit that is less well known widens the interval or leaves it."""
-    of, spread = np.array(rates)[:, None], np.array(spreads)[:, None]
-    low, high = interval(of, spread, ORDER)
+    of = LimitRates(LIMITS, np.array(rates)[:, None], ORDER)
+    spread = np.array(spreads)[:, None]
+    low, high = of.interval(spread)
     wider = spread.copy()
     wider[0] += more
-    wider_low, wider_high = interval(of, wider, ORDER)
+    wider_low, wider_high = of.interval(wider)
     assert wider_low[0] <= low[0] * (1 + 1e-9)
     assert wider_high[0] >= high[0] * (1 - 1e-9)
-    middle = join(of, ORDER)[0]
+    middle = of.joined()[0]
     assert low[0] <= middle * (1 + 1e-12)
     assert middle <= high[0] * (1 + 1e-12)
 
@@ -128,7 +127,39 @@ def test_a_limit_that_may_bind_lowers_the_low_end() -> None:
     """A CPU known badly, 20 % above the GPU, is a risk that a known one is not."""
     of = limits(gpu=100.0, cpu=120.0)
     spreads = np.full_like(FREE, 0.05)
-    sure, _ = interval(of, spreads, ORDER)
-    spreads[LIMITS.index("cpu")] = 0.8
-    unsure, _ = interval(of, spreads, ORDER)
+    sure, _ = of.interval(spreads)
+    spreads[of.row("cpu")] = 0.8
+    unsure, _ = of.interval(spreads)
     assert unsure[0] < 0.6 * sure[0]
+
+
+@given(st.lists(st.floats(1.0, 1e4), min_size=len(LIMITS), max_size=len(LIMITS)))
+def test_the_shares_are_the_derivatives(values: list[float]) -> None:
+    """Of 1 % more of a limit the rate gains its share, about; all shares add up."""
+    of = LimitRates(LIMITS, np.array(values)[:, None], 7.0)
+    shares = of.shares()[:, 0]
+    assert shares.sum() == pytest.approx(1.0)
+    step = 1e-6
+    for name, share in zip(of.names, shares, strict=True):
+        if name in {"gpu", "gradients"}:
+            continue  # these two share theirs
+        gain = np.log(of.moved(name, 1 + step).joined() / of.joined())[0] / step
+        assert gain == pytest.approx(share, abs=1e-3)
+
+
+@given(
+    st.lists(RATES, min_size=len(LIMITS), max_size=len(LIMITS)),
+    st.permutations(range(len(LIMITS))),
+)
+def test_the_order_of_the_limits_says_nothing(
+    values: list[float], order: list[int]
+) -> None:
+    """What they allow, which binds, and the interval are those of any other order."""
+    of = LimitRates(LIMITS, np.array(values)[:, None], ORDER)
+    other = LimitRates([LIMITS[at] for at in order], of.rates[order], ORDER)
+    spreads = np.linspace(0.1, 0.5, len(LIMITS))[:, None]
+    assert other.joined()[0] == pytest.approx(of.joined()[0], rel=1e-9)
+    assert np.allclose(other.shares(), of.shares()[order], rtol=1e-9, atol=1e-12)
+    assert np.allclose(other.interval(spreads[order]), of.interval(spreads), rtol=1e-9)
+    if len(set(values)) == len(values):
+        assert other.binding()[0] == of.binding()[0]

@@ -1,39 +1,18 @@
-"""Errors that predictions share: limits and GPUs."""
+"""Errors that predictions share: those of GPUs."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from advisor.cost.job import Job
 from advisor.market.filters import Filters
 from advisor.ranking.policy import Choice
 from advisor.ranking.rank import load_tables, rank
-from advisor.throughput.limits import LIMITS, join
 from advisor.throughput.own_runs import gpu_correlation
-from advisor.throughput.shared import limit_shares
 from advisor.workloads.load import list_workloads, load_workload
 
 TABLES = load_tables()
-rates = st.lists(st.floats(1.0, 1e4), min_size=len(LIMITS), max_size=len(LIMITS))
-
-
-@given(rates)
-def test_the_shares_are_the_derivatives(values: list[float]) -> None:
-    """Of 1 % more of a limit the rate gains its share, about; all shares add up."""
-    limits = np.array(values)[:, None]
-    shares = limit_shares(limits, 7.0)[:, 0]
-    assert shares.sum() == pytest.approx(1.0)
-    gradients, step = LIMITS.index("gradients"), 1e-6
-    for row in range(len(LIMITS)):
-        if row in (gradients, LIMITS.index("gpu")):
-            continue  # these two share theirs
-        moved = limits.copy()
-        moved[row] *= 1 + step
-        gain = np.log(join(moved, 7.0) / join(limits, 7.0))[0] / step
-        assert gain == pytest.approx(shares[row], abs=1e-3)
 
 
 @pytest.mark.parametrize("workload", [one.name for one in list_workloads()])

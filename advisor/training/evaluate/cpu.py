@@ -20,11 +20,12 @@ from that with synthetic data, which is the GPU's side, and from the host's CPU.
 of which the logs tell no CPU are not scored; ``unknown_host`` shows them, with what the
 ladder says of nothing.
 
-Intervals are those of `advisor.throughput.predict.interval`.
+Intervals are those of `advisor.throughput.limit.LimitRates.interval`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,8 @@ from advisor.base.arrays import BoolArray, FloatArray
 from advisor.hardware.constants import read_constants
 from advisor.hardware.core_speed import CpuConstants, unnamed_speed
 from advisor.hardware.host import THREADS_PER_GPU, THREADS_PER_GPU_LOG_SD
-from advisor.throughput.limits import LIMITS, join
-from advisor.throughput.predict import interval
+from advisor.throughput.limit import LimitRates
+from advisor.throughput.limits import LIMITS
 from advisor.training.evaluate.metrics import metrics
 from advisor.training.fit.constants import INPUT_PIPELINE
 from advisor.training.fit.core_speed import (
@@ -212,7 +213,8 @@ def _measured_core_ms(
     one = curve.cores == 1.0
     grid = np.ones_like(_LOG_CORE_MS)
     limits = curve_limits(grid, grid * gpu_rate[one], np.exp(_LOG_CORE_MS), fit.value)
-    joined = join(_shaped(gpu=limits[0], cpu=limits[1]), fit.value["norm_order"])
+    of = dict(zip(("gpu", "cpu"), limits, strict=True))
+    joined = LimitRates.named(LIMITS, of, fit.value["norm_order"]).joined()
     off = (np.log(joined) - np.log(curve.samples_per_s[one])) / ROW_LOG_SD
     slowest = float(np.log(1e3 / curve.samples_per_s.min()))
     centre = prior[0] if np.isfinite(prior[0]) else slowest
@@ -235,8 +237,8 @@ def _predict_curve(
     exponent = np.log(curve.cores) * fit.spread["core_exponent"]
     spread = np.sqrt(core_ms[1] ** 2 + exponent**2 + fit.curve_log_sd**2)
     return _with_interval(
-        _shaped(gpu=gpu, cpu=cpu),
-        _shaped(other=0.0, gpu=np.full(len(curve), ROW_LOG_SD), cpu=spread),
+        {"gpu": gpu, "cpu": cpu},
+        {"gpu": np.full(len(curve), ROW_LOG_SD), "cpu": spread},
         fit.value["norm_order"],
     )
 
@@ -300,27 +302,23 @@ def _predict_pairs(
     )
     copied_log_sd = np.hypot(hosts.core_speed_log_sd, fit.spread["copy_gb_s"])
     return _with_interval(
-        _shaped(gpu=gpu, cpu=cpu, handoff=copied),
-        _shaped(
-            other=0.0,
-            gpu=np.full(len(pairs), ROW_LOG_SD),
-            cpu=cpu_log_sd,
-            handoff=copied_log_sd,
-        ),
+        {"gpu": gpu, "cpu": cpu, "handoff": copied},
+        {
+            "gpu": np.full(len(pairs), ROW_LOG_SD),
+            "cpu": cpu_log_sd,
+            "handoff": copied_log_sd,
+        },
         fit.value["norm_order"],
     )
 
 
-def _shaped(other: float = np.inf, **rows: FloatArray) -> FloatArray:
-    """Return named rows in the order of `LIMITS`, `other` in the rest."""
-    length = len(next(iter(rows.values())))
-    return np.stack([rows.get(name, np.full(length, other)) for name in LIMITS])
-
-
-def _with_interval(limits: FloatArray, spreads: FloatArray, order: float) -> FloatArray:
+def _with_interval(
+    limits: Mapping[str, FloatArray], spreads: Mapping[str, FloatArray], order: float
+) -> FloatArray:
     """Return the logarithms of what limits allow and of its interval, (N, 3)."""
-    low, high = interval(limits, spreads, order)
-    return np.log(np.stack([join(limits, order), low, high], axis=1))
+    of = LimitRates.named(LIMITS, limits, order)
+    low, high = of.interval(np.stack([spreads[name] for name in of.names]))
+    return np.log(np.stack([of.joined(), low, high], axis=1))
 
 
 def _summary(

@@ -24,7 +24,8 @@ from scipy.optimize import least_squares
 
 from advisor.base.arrays import BoolArray, FloatArray, StrArray
 from advisor.hardware.core_speed import CpuConstants, named_speed
-from advisor.throughput.limits import input_rate, near_minimum
+from advisor.throughput.limit import near_minimum
+from advisor.throughput.limits import input_rate
 from advisor.throughput.spread import spread90
 from advisor.training.fit.constants import INPUT_PIPELINE
 

@@ -11,7 +11,7 @@ from advisor.base.resources import models_folder
 from advisor.hardware.constants import read_constants
 from advisor.hardware.core_speed import CpuConstants
 from advisor.hardware.cpus import load_cpus
-from advisor.throughput.limits import near_minimum
+from advisor.throughput.limit import near_minimum
 from advisor.training.fit.constants import INPUT_PIPELINE
 from advisor.training.fit.cpu_tables import load_cpu_tables
 from advisor.training.fit.input_pipeline import (
