@@ -37,16 +37,15 @@ A figure that nothing is known of is left out.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import kendalltau
 
-from advisor.base.arrays import BoolArray, FloatArray, IntArray, StrArray
-from advisor.base.errors import UsageError
+from advisor.base.arrays import FloatArray, IntArray, StrArray
 from advisor.training.evaluate.bootstrap import clustered_interval, weighted_mean
+from advisor.training.fit.tables import Columns, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +65,7 @@ _FIRST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(Columns):
     """Real offers of one GPU each, as ``tools/compile_prices.py`` wrote them.
 
     Attributes
@@ -82,18 +81,6 @@ class Prices:
     usd_per_hour: FloatArray
     dlperf: FloatArray
 
-    def __len__(self) -> int:
-        return len(self.gpu)
-
-    def select(self, rows: BoolArray | IntArray) -> Prices:
-        """Return the offers of a mask or of an array of indices."""
-        return Prices(
-            self.gpu[rows],
-            self.memory_gb[rows],
-            self.usd_per_hour[rows],
-            self.dlperf[rows],
-        )
-
 
 def load_prices(path: Path) -> Prices:
     """Read the table of offers.
@@ -103,18 +90,7 @@ def load_prices(path: Path) -> Prices:
     advisor.base.errors.UsageError
         if the file cannot be read or is not such a table
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            records = list(csv.DictReader(file))
-        numbers = {
-            name: np.array([float(record[name] or "nan") for record in records])
-            for name in ("memory_gb", "usd_per_hour", "dlperf")
-        }
-        gpu = np.array([record["gpu"] for record in records], dtype=np.str_)
-        return Prices(gpu=gpu, **numbers)
-    except (OSError, KeyError, ValueError) as error:
-        message = f"{path}: not a table of prices ({error}); compile it again"
-        raise UsageError(message) from error
+    return read_table(path, Prices, "table of prices")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,24 +9,18 @@ series gets an intercept of its own.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray, StrArray
-from advisor.base.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+from advisor.training.fit.tables import Columns, read_table
 
 
 @dataclass(frozen=True, slots=True)
-class Benchmarks:
+class Benchmarks(Columns):
     """The benchmark table as columns, one entry a row of the table.
 
     Attributes
@@ -69,26 +63,6 @@ class Benchmarks:
     gmacs: FloatArray
     source: StrArray
 
-    def __len__(self) -> int:
-        return len(self.workload)
-
-    def select(self, rows: npt.NDArray[Any]) -> Benchmarks:
-        """Return the rows of a mask or of an array of indices."""
-        return Benchmarks(
-            **{field.name: getattr(self, field.name)[rows] for field in fields(self)}
-        )
-
-    def __add__(self, other: Benchmarks) -> Benchmarks:
-        """Return the rows of both."""
-        return Benchmarks(
-            **{
-                field.name: np.concatenate(
-                    [getattr(self, field.name), getattr(other, field.name)]
-                )
-                for field in fields(self)
-            }
-        )
-
     @property
     def cell(self) -> StrArray:
         """``series|workload|precision``: the rows that share one intercept."""
@@ -104,51 +78,9 @@ def load_benchmarks(path: Path) -> Benchmarks:
     advisor.base.errors.UsageError
         if the file cannot be read or is not such a table
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            records = list(csv.DictReader(file))
-        if not records:
-            message = f"{path}: the benchmark table is empty; compile it again"
-            raise UsageError(message)
-        return Benchmarks(
-            **{
-                field.name: _READERS.get(field.name, _texts)(
-                    [record[field.name] for record in records]
-                )
-                for field in fields(Benchmarks)
-            }
-        )
-    except (OSError, KeyError, ValueError) as error:
-        message = f"{path}: not a benchmark table ({error}); compile it again"
-        raise UsageError(message) from error
+    return read_table(path, Benchmarks, "benchmark table")
 
 
 def table_hash(path: Path) -> str:
     """Return the first 16 hexadecimal digits of the file's SHA-256."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-def _texts(values: list[str]) -> StrArray:
-    return np.array(values, dtype=np.str_)
-
-
-def _floats(values: list[str]) -> FloatArray:
-    return np.array([float(v) if v else np.nan for v in values], dtype=np.float64)
-
-
-def _integers(values: list[str]) -> IntArray:
-    return np.array([int(v) for v in values], dtype=np.int64)
-
-
-def _flags(values: list[str]) -> BoolArray:
-    return np.array([{"true": True, "false": False}[v] for v in values], dtype=np.bool_)
-
-
-_READERS: dict[str, Callable[[list[str]], npt.NDArray[Any]]] = {
-    "num_gpus": _integers,
-    "reports": _integers,
-    "host_bound": _flags,
-    **dict.fromkeys(
-        ("year", "batch_size", "throughput", "log_spread", "params_m", "gmacs"), _floats
-    ),
-}

@@ -12,14 +12,14 @@ share of several is a faulty run, rates of which the unit cannot be as stated.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from advisor.base.arrays import BoolArray, ObjectArray
+from advisor.base.arrays import BoolArray, ObjectArray, StrArray
 from advisor.base.errors import UsageError
 from advisor.training.fit.design import log_efficiency
 
@@ -53,7 +53,11 @@ INFERENCE = "inference"
 
 SCORED, TAUGHT, LEFT_OUT = "scored", "taught", "left out"
 
-_COLUMNS = ("workload", "series", "precision", "gpu", "unit", "use", "reason")
+_KEYS = ["workload", "series", "precision", "gpu", "unit"]
+"""What tells the rows of one GPU from each other."""
+
+_SCORED_MARK = " (scored)"
+"""Ends the use of a row that would be scored if it were not left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +126,17 @@ def choose(benchmarks: Benchmarks, gpus: Mapping[str, Gpu]) -> Cells:
     scored &= np.isin(benchmarks.unit, UNITS) & (benchmarks.task != INFERENCE)
     scored &= _has_gpus(benchmarks.cell, benchmarks, scored, MIN_GPUS_SCORED)
     reason = np.full(len(benchmarks), "", dtype=np.object_)
-    for row, ratio in _superlinear(benchmarks):
-        reason[row] = f"faulty: of several GPUs each ran {ratio:.2f} times as fast"
-    for row, factor in _wrong_units(benchmarks, gpus, taught):
-        reason[row] = f"unit not as stated: {factor:,.0f} times off other sources"
+    for rows, words in (
+        (
+            _superlinear(benchmarks),
+            "faulty: of several GPUs each ran {:.2f} times as fast",
+        ),
+        (
+            _wrong_units(benchmarks, gpus, taught),
+            "unit not as stated: {:,.0f} times off other sources",
+        ),
+    ):
+        reason[rows.index] = rows.map(words.format)
     use = np.full(len(benchmarks), "", dtype=np.object_)
     use[taught] = TAUGHT
     use[scored] = SCORED
@@ -134,60 +145,56 @@ def choose(benchmarks: Benchmarks, gpus: Mapping[str, Gpu]) -> Cells:
     return Cells(use, reason, scored)
 
 
-def _superlinear(benchmarks: Benchmarks) -> Iterator[tuple[int, float]]:
-    """Yield rows of one GPU that several GPUs beat, each, and by how much."""
-    keys = list(zip(benchmarks.cell, benchmarks.gpu, benchmarks.unit, strict=True))
-    each = benchmarks.throughput / benchmarks.num_gpus
-    best: dict[tuple[str, ...], float] = {}
-    for row in np.flatnonzero(benchmarks.num_gpus > 1):
-        best[keys[row]] = max(best.get(keys[row], 0.0), float(each[row]))
-    for row in np.flatnonzero(benchmarks.num_gpus == 1):
-        ratio = best.get(keys[row], 0.0) / float(each[row])
-        if ratio > SUPERLINEAR:
-            yield int(row), ratio
+def _superlinear(benchmarks: Benchmarks) -> pd.Series[float]:
+    """Return the rows of one GPU that several GPUs beat, each, and by how much."""
+    keys = ["cell", "gpu", "unit"]
+    frame = benchmarks.frame().assign(cell=benchmarks.cell)
+    frame["each"] = frame["throughput"] / frame["num_gpus"]
+    several = frame["num_gpus"] > 1
+    best = frame[several].groupby(keys)["each"].max().rename("best")
+    ones = frame[~several].join(best, on=keys)
+    ratio: pd.Series[float] = ones["best"] / ones["each"]
+    return ratio[ratio > SUPERLINEAR]
 
 
 def _wrong_units(
     benchmarks: Benchmarks, gpus: Mapping[str, Gpu], taught: BoolArray
-) -> Iterator[tuple[int, float]]:
-    """Yield rows whose level is far from that of each of the workload's other series."""
-    rows = np.flatnonzero(taught)
-    level = np.full(len(benchmarks), np.nan)
-    level[rows] = log_efficiency(benchmarks.select(rows), gpus)
-    keys = np.char.add(np.char.add(benchmarks.workload, "|"), benchmarks.unit)
-    for key in np.unique(keys[rows]):
-        here = rows[keys[rows] == key]
-        means = {
-            s: float(level[here[benchmarks.series[here] == s]].mean())
-            for s in np.unique(benchmarks.series[here])
-        }
-        for row in here:
-            others = [m for s, m in means.items() if s != benchmarks.series[row]]
-            off = min((abs(level[row] - other) for other in others), default=0.0)
-            if len(others) > 1 and off > np.log(UNIT_FACTOR):
-                yield int(row), float(np.exp(off))
+) -> pd.Series[float]:
+    """Return the rows whose level is far from that of each of the other series.
+
+    Of the same workload and unit, of which there must be two others at least.
+    """
+    keys = ["workload", "unit"]
+    rows = benchmarks.select(taught)
+    frame = rows.frame()[[*keys, "series"]]
+    frame["level"] = log_efficiency(rows, gpus)
+    means = frame.groupby([*keys, "series"], as_index=False)["level"].mean()
+    beside = frame.assign(row=np.flatnonzero(taught)).merge(
+        means, on=keys, suffixes=("", "_other")
+    )
+    beside = beside[beside["series"] != beside["series_other"]]
+    off = (beside["level"] - beside["level_other"]).abs().groupby(beside["row"])
+    nearest: pd.Series[float] = off.min()[off.size() > 1]
+    far: pd.Series[float] = np.exp(nearest[nearest > np.log(UNIT_FACTOR)])
+    return far
 
 
 def _has_gpus(
-    key: np.ndarray, benchmarks: Benchmarks, rows: BoolArray, least: int
+    key: StrArray, benchmarks: Benchmarks, rows: BoolArray, least: int
 ) -> BoolArray:
     """Mark the rows whose key has at least `least` GPUs among `rows`."""
-    gpus: dict[str, set[str]] = {}
-    for name, gpu in zip(key[rows], benchmarks.gpu[rows], strict=True):
-        gpus.setdefault(str(name), set()).add(str(gpu))
-    return np.array([len(gpus.get(str(k), ())) >= least for k in key], dtype=bool)
+    frame = pd.DataFrame({"key": key, "gpu": benchmarks.gpu})
+    counts = frame[rows].groupby("key")["gpu"].nunique()
+    enough: BoolArray = (frame["key"].map(counts) >= least).to_numpy(dtype=bool)
+    return enough
 
 
 def save_cells(cells: Cells, benchmarks: Benchmarks, path: Path) -> None:
     """Write the rows that were considered, in the tables' order."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        for row in np.flatnonzero(cells.use != ""):
-            scored = " (scored)" if cells.would_score[row] else ""
-            use = cells.use[row]
-            mark = use + scored if use == LEFT_OUT else use
-            writer.writerow([*_key(benchmarks, int(row)), mark, cells.reason[row]])
+    scored = (cells.use == LEFT_OUT) & cells.would_score
+    use = np.where(scored, cells.use + _SCORED_MARK, cells.use)
+    frame = benchmarks.frame()[_KEYS].assign(use=use, reason=cells.reason)
+    frame[cells.use != ""].to_csv(path, index=False, lineterminator="\n")
 
 
 def load_cells(path: Path, benchmarks: Benchmarks) -> Cells:
@@ -199,32 +206,25 @@ def load_cells(path: Path, benchmarks: Benchmarks) -> Cells:
         if the file cannot be read or names rows that the tables lack
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            records = {
-                tuple(record[name] for name in _COLUMNS[:5]): record
-                for record in csv.DictReader(file)
-            }
-    except (OSError, KeyError) as error:
+        frozen = pd.read_csv(path, dtype=str, keep_default_na=False)
+        frozen = frozen[[*_KEYS, "use", "reason"]]
+    except (OSError, KeyError, ValueError) as error:
         message = f"{path}: not a list of cells ({error}); freeze it again"
         raise UsageError(message) from error
-    use = np.full(len(benchmarks), "", dtype=np.object_)
-    reason = np.full(len(benchmarks), "", dtype=np.object_)
-    would_score = np.zeros(len(benchmarks), dtype=bool)
-    for row in np.flatnonzero(benchmarks.num_gpus == 1):
-        record = records.pop(_key(benchmarks, int(row)), None)
-        if record is not None:
-            use[row] = record["use"].removesuffix(" (scored)")
-            reason[row] = record["reason"]
-            would_score[row] = "scored" in record["use"]
-    if records:
+    table = benchmarks.frame()[_KEYS].reset_index(names="row")
+    ones = table[benchmarks.num_gpus == 1].drop_duplicates(_KEYS)
+    placed = frozen.merge(ones, on=_KEYS, how="left")
+    lost = placed[placed["row"].isna()]
+    if len(lost):
         message = (
-            f"{path}: {len(records)} of its rows are in no table, such as "
-            f"{'|'.join(next(iter(records)))}; freeze it again"
+            f"{path}: {len(lost)} of its rows are in no table, such as "
+            f"{'|'.join(lost.iloc[0][_KEYS])}; freeze it again"
         )
         raise UsageError(message)
+    use = np.full(len(benchmarks), "", dtype=np.object_)
+    reason, would_score = use.copy(), np.zeros(len(benchmarks), dtype=bool)
+    rows = placed["row"].to_numpy(dtype=np.int64)
+    use[rows] = placed["use"].str.removesuffix(_SCORED_MARK)
+    reason[rows] = placed["reason"]
+    would_score[rows] = placed["use"].str.contains(SCORED)
     return Cells(use, reason, would_score)
-
-
-def _key(benchmarks: Benchmarks, row: int) -> tuple[str, ...]:
-    columns = (getattr(benchmarks, name) for name in _COLUMNS[:5])
-    return tuple(str(column[row]) for column in columns)

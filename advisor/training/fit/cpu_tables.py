@@ -6,36 +6,11 @@ throughput against cores within one model, real against synthetic data within on
 
 from __future__ import annotations
 
-import csv
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Self, TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from dataclasses import dataclass
+from pathlib import Path
 
 from advisor.base.arrays import FloatArray, StrArray
-from advisor.base.errors import UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-Table = TypeVar("Table", bound="Columns")
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """A table as arrays, one entry a row."""
-
-    source: StrArray
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def select(self, rows: npt.NDArray[Any]) -> Self:
-        """Return the rows of a mask or of an array of indices."""
-        return type(self)(
-            **{field.name: getattr(self, field.name)[rows] for field in fields(self)}
-        )
+from advisor.training.fit.tables import Columns, read_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +35,7 @@ class DecodeRates(Columns):
     unit: StrArray
     rate: FloatArray
     doubt: StrArray
+    source: StrArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +54,7 @@ class HandoffRates(Columns):
     library: StrArray
     workers: FloatArray
     images_per_s: FloatArray
+    source: StrArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +76,7 @@ class ScalingCurves(Columns):
     cores: FloatArray
     batch_size: FloatArray
     samples_per_s: FloatArray
+    source: StrArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +105,7 @@ class RealSynthetic(Columns):
     bytes_per_sample: FloatArray
     real: FloatArray
     synthetic: FloatArray
+    source: StrArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,35 +126,10 @@ def load_cpu_tables(folder: Path) -> CpuTables:
     advisor.base.errors.UsageError
         if one is missing or is not such a table
     """
+    what = "table of CPU rates"
     return CpuTables(
-        decode=_load(folder / "cpu_decode.csv", DecodeRates),
-        handoff=_load(folder / "cpu_handoff.csv", HandoffRates),
-        scaling=_load(folder / "cpu_scaling.csv", ScalingCurves),
-        pairs=_load(folder / "real_synthetic.csv", RealSynthetic),
+        decode=read_table(folder / "cpu_decode.csv", DecodeRates, what),
+        handoff=read_table(folder / "cpu_handoff.csv", HandoffRates, what),
+        scaling=read_table(folder / "cpu_scaling.csv", ScalingCurves, what),
+        pairs=read_table(folder / "real_synthetic.csv", RealSynthetic, what),
     )
-
-
-def _load(path: Path, kind: type[Table]) -> Table:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            records = list(csv.DictReader(file))
-        columns = {
-            field.name: _column(
-                [record[field.name] for record in records], field.type == "FloatArray"
-            )
-            for field in fields(kind)
-        }
-    except (OSError, KeyError, ValueError) as error:
-        message = f"{path}: not a table of CPU rates ({error}); compile it again"
-        raise UsageError(message) from error
-    if not records:
-        message = f"{path}: the table is empty; compile it again"
-        raise UsageError(message)
-    return kind(**columns)
-
-
-def _column(cells: list[str], number: bool) -> npt.NDArray[Any]:
-    """Return a column; an empty cell is an unknown number."""
-    if number:
-        return np.array([float(cell or "nan") for cell in cells], dtype=np.float64)
-    return np.array(cells, dtype=np.str_)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from advisor.base.arrays import FloatArray, IntArray, StrArray
 from advisor.throughput.features import (
@@ -178,17 +179,14 @@ def noise_group(series: str) -> int:
 
 def usual_batches(rows: Benchmarks) -> dict[str, float]:
     """Return workload -> median batch of the rows, where any is known."""
-    known = np.isfinite(rows.batch_size)
-    keys = np.array(_joined(rows.workload))
-    return {
-        str(key): float(np.median(rows.batch_size[known & (keys == key)]))
-        for key in np.unique(keys[known])
-    }
+    frame = pd.DataFrame({"workload": rows.workload, "batch": rows.batch_size}).dropna()
+    medians: dict[str, float] = frame.groupby("workload")["batch"].median().to_dict()  # type: ignore[assignment]
+    return medians
 
 
 def log_batch(rows: Benchmarks, usual: Mapping[str, float]) -> FloatArray:
     """Return (N,) ln(batch / usual batch of the workload), 0 where unknown."""
-    reference = [usual.get(key, np.nan) for key in _joined(rows.workload)]
+    reference = [usual.get(key, np.nan) for key in rows.workload.tolist()]
     ratio = np.log(rows.batch_size / np.array(reference, dtype=np.float64))
     return np.nan_to_num(ratio, nan=0.0)
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import PredefinedSplit
 
-from advisor.base.arrays import BoolArray, FloatArray, StrArray
+from advisor.base.arrays import FloatArray, StrArray
 from advisor.throughput.spread import spread90
 
 if TYPE_CHECKING:
@@ -67,24 +69,21 @@ def family_levels(rows: Benchmarks, left: FloatArray) -> FamilyLevels:
     left : (N,) y less what the model expects of a workload that it does not know
     """
     size = np.log(training_gflops(rows))
-    known = np.isfinite(size)
-    workloads, code = np.unique(rows.workload[known], return_inverse=True)
-    count = np.bincount(code)
-    target = np.bincount(code, left[known]) / count
-    log_size = np.bincount(code, size[known]) / count
-    first = np.unique(code, return_index=True)[1]
-    families = rows.family[known][first]
+    frame = rows.frame()[["workload", "family"]].assign(target=left, size=size)
+    by_workload = frame.dropna().groupby("workload")
+    means = by_workload[["target", "size"]].mean()
+    workloads = means.index.to_numpy(dtype=np.str_)
+    target, log_size = (means[name].to_numpy() for name in ("target", "size"))
+    families = by_workload["family"].first().to_numpy(dtype=np.str_)
     names = np.unique(families)
     middle = float(log_size.mean())
     codes = (families[:, None] == names[None, :]).astype(np.float64)
     design = np.column_stack([log_size - middle, codes])
-    folds = np.arange(len(workloads)) % min(len(workloads), FOLDS)
     errors = np.empty(len(workloads))
-    for fold in np.unique(folds):
-        out = folds == fold
-        intercept, weights = _solve(design, target, ~out)
+    for taught, out in PredefinedSplit(np.arange(len(workloads)) % FOLDS).split():
+        intercept, weights = _solve(design[taught], target[taught])
         errors[out] = target[out] - intercept - design[out] @ weights
-    intercept, weights = _solve(design, target, np.ones(len(workloads), dtype=bool))
+    intercept, weights = _solve(design, target)
     base = intercept - float(weights[0]) * middle
     spreads = {"": spread90(errors)}
     for name in names:
@@ -97,10 +96,6 @@ def family_levels(rows: Benchmarks, left: FloatArray) -> FamilyLevels:
     return FamilyLevels(levels, float(weights[0]), spreads, workloads, errors)
 
 
-def _solve(
-    design: FloatArray, target: FloatArray, keep: BoolArray
-) -> tuple[float, FloatArray]:
-    from sklearn.linear_model import Ridge  # noqa: PLC0415 (training alone)
-
-    ridge = Ridge(alpha=FAMILY_PENALTY).fit(design[keep], target[keep])
+def _solve(design: FloatArray, target: FloatArray) -> tuple[float, FloatArray]:
+    ridge = Ridge(alpha=FAMILY_PENALTY).fit(design, target)
     return float(ridge.intercept_), np.asarray(ridge.coef_, dtype=np.float64)

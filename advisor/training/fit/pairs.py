@@ -7,17 +7,17 @@ evaluation also gives the score with those in it that can be predicted at all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from advisor.base.arrays import BoolArray, FloatArray, StrArray
 from advisor.throughput.scaling import links_gb_s, nominal_host_to_gpu_gb_s
 from advisor.training.fit.cells import covered
 from advisor.training.fit.constants import INPUT_PIPELINE
 from advisor.training.fit.gradients import parameters_m, units_per_sample
+from advisor.training.fit.tables import Columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ card at 28 to 48. What a market rents out are containers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(Columns):
     """Rows on several GPUs beside the same row on one.
 
     Attributes
@@ -64,15 +64,6 @@ class Pairs:
     link_gb_s: FloatArray
     left_out: StrArray
 
-    def __len__(self) -> int:
-        return len(self.gpu)
-
-    def select(self, rows: npt.NDArray[Any]) -> Pairs:
-        """Return the pairs of a mask or of an array of indices."""
-        return Pairs(
-            **{field.name: getattr(self, field.name)[rows] for field in fields(self)}
-        )
-
     @property
     def scored(self) -> BoolArray:
         """(N,) whether the pair teaches and is scored."""
@@ -87,12 +78,14 @@ class Pairs:
 
 def scaling_pairs(benchmarks: Benchmarks, gpus: Mapping[str, Gpu]) -> Pairs:
     """Find the rows on 2 to 8 GPUs that have a twin on one: same cell, card and unit."""
-    table = benchmarks.select(np.isin(benchmarks.gpu, list(gpus)))
-    cells = list(zip(table.cell, table.gpu, table.unit, strict=True))
-    ones = {cells[i]: i for i in np.flatnonzero(table.num_gpus == 1)}
-    several = [i for i in np.flatnonzero(table.num_gpus > 1) if cells[i] in ones]
-    row = table.select(np.array(several, dtype=np.int64))
-    one = table.select(np.array([ones[cells[i]] for i in several], dtype=np.int64))
+    keys = ["cell", "gpu", "unit"]
+    frame = benchmarks.frame().assign(cell=benchmarks.cell).reset_index(names="row")
+    frame = frame[frame["gpu"].isin(list(gpus))]
+    ones = frame[frame["num_gpus"] == 1].drop_duplicates(keys, keep="last")
+    several = frame[frame["num_gpus"] > 1]
+    twins = several.merge(ones[[*keys, "row"]], on=keys, suffixes=("", "_of_one"))
+    row = benchmarks.select(twins["row"].to_numpy())
+    one = benchmarks.select(twins["row_of_one"].to_numpy())
     cards = [gpus[str(name)] for name in row.gpu]
     interconnect = np.array([card.interconnect for card in cards], dtype=np.str_)
     architecture = np.array([card.architecture for card in cards], dtype=np.str_)

@@ -29,7 +29,6 @@ from advisor.training.fit.constants import INPUT_PIPELINE
 from advisor.training.fit.design import (
     NOISE_GROUPS,
     Design,
-    design,
     log_batch,
     log_efficiency,
     run_of,
@@ -38,22 +37,16 @@ from advisor.training.fit.design import (
     usual_batches,
 )
 from advisor.training.fit.levels import family_levels, training_gflops
-from advisor.training.fit.likelihood import Fitted, fit_covariance
+from advisor.training.fit.likelihood import Fitted
 from advisor.training.fit.posterior import Posterior, compress, held_out, posterior
 from advisor.training.fit.scaling import fit_scaling
+from advisor.training.regressor import USUAL_NOISE, ThroughputRegressor, regression_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from advisor.hardware.gpus import Gpu
     from advisor.training.fit.benchmarks import Benchmarks
-
-
-BOUND_ROUNDS = 20
-"""Rounds at most of the search for the binding lower bounds; it settles in three."""
-
-USUAL_NOISE = "lambda"
-"""Group whose noise a user's run is given: the largest one measured with care."""
 
 
 def train(
@@ -77,9 +70,10 @@ def train(
     rows = np.concatenate([np.flatnonzero(cells.taught), bounds])
     taught = np.arange(len(rows) - len(bounds))
     table = tables.select(rows)
-    of = design(table, gpus)
-    fitted = fit_covariance(of, taught)
-    full = with_binding_bounds(of, taught, fitted)
+    is_bound = np.arange(len(rows)) >= len(taught)
+    regressor = ThroughputRegressor(gpus)
+    regressor.fit(*regression_frame(table), lower_bound=is_bound)
+    of, fitted, full = regressor.design_, regressor.fitted_, regressor.posterior_
     kept = compress(of, full)
     used = table.select(full.rows)
     model = GpuModel(
@@ -130,29 +124,6 @@ def lower_bounds(tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) -> I
     known = np.isin(tables.workload, np.unique(tables.workload[cells.taught]))
     bound: IntArray = np.flatnonzero(on_one_gpu(tables, gpus) & tables.host_bound & known)
     return bound
-
-
-def with_binding_bounds(of: Design, taught: IntArray, fitted: Fitted) -> Posterior:
-    """Return the posterior given that the GPU is at least as fast as each bound.
-
-    A bound that lies above what the rest expects counts as a measurement, the others
-    not at all: the maximum of the posterior under one-sided errors, found by trying
-    until the set of binding bounds stays.
-    """
-    bounds = np.setdiff1d(np.arange(len(of)), taught)
-    full = posterior(of, taught, fitted)
-    binding = np.empty(0, dtype=np.int64)
-    for _ in range(BOUND_ROUNDS if len(bounds) else 0):
-        shared = fitted.covariance.between(
-            of.inputs.take(bounds), of.inputs.take(full.rows), own=True
-        )
-        expected = full.mean + shared @ full.weights
-        now = bounds[of.y[bounds] > expected]
-        if np.array_equal(now, binding):
-            break
-        binding = now
-        full = posterior(of, np.concatenate([taught, binding]), fitted)
-    return full
 
 
 def spread_factors(
