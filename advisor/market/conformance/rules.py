@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
-from advisor.market.columns import NUMBERS, record_id
+from advisor.market.columns import record_id
 from advisor.market.fast_json import loads
 from advisor.market.merging import merged
-from advisor.market.offers import GB_IF_BELOW, MHZ_IF_ABOVE, parse_offers
+from advisor.market.offers import GB_IF_BELOW, MHZ_IF_ABOVE, NUMBERS, parse_offers
 from advisor.market.types import Answer, Record
 from advisor.market.values import UNKNOWN_ID
 
