@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from sources import Texts, csv_text, json_text, leave_out, read
 
 from advisor.hardware.cpus import CpuTable, load_cpus
+from sources import Texts, csv_text, json_text, leave_out, read, read_training
 
 IMREAD = "ternaus/imread_benchmark"
 PILLOW_PERF = "python-pillow/pillow-perf"
 SYNERGY = "msr-fiddle/synergy"
-TRAINING = "training/collected-2026-11.csv.gz"  # the file that has them
 TENSORFLOW = "lambdal/lambda-tensorflow-benchmark"
 
 # Names that leave out a word of the model, as the CPU table has them.
@@ -177,7 +176,9 @@ def pairs_table(raw: pd.DataFrame, cpus: CpuTable) -> tuple[pd.DataFrame, dict[s
     """Return each training that was run with real and with synthetic data."""
     raw = raw[raw["source"].eq(TENSORFLOW)]
     raw = raw.assign(log=raw["notes"].str.extract(r"directory ([^;]+)")[0])
-    rows, counts = leave_out(raw, [("suspect: flagged by the collectors", raw["suspect"])])
+    rows, counts = leave_out(
+        raw, [("suspect: flagged by the collectors", raw["suspect"])]
+    )
     key = ["log", "model", "precision", "gpu_name", "num_gpus", "batch_size_per_gpu"]
     synthetic = rows["synthetic_data"].astype(str).eq("true")
     rates = {
@@ -225,7 +226,7 @@ def build() -> Texts:
         "cpu_decode": decode_table(rates, cpus),
         "cpu_handoff": handoff_table(rates, cpus),
         "cpu_scaling": scaling_table(read("cpu_core_scaling.csv")),
-        "real_synthetic": pairs_table(read(TRAINING), cpus),
+        "real_synthetic": pairs_table(read_training(), cpus),
     }
     texts = {f"models/{name}.csv": csv_text(table) for name, (table, _) in tables.items()}
     counts = {name: counts for name, (_, counts) in tables.items()}

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from sources import Texts, csv_text, read
 
 from advisor.hardware.names import cpu_key
+from sources import Texts, csv_text, read
 
-COLUMNS = (
-    "name key cores threads base_ghz boost_ghz year microarchitecture segment pcie_gen "
-    "l3_mb single_thread_score score_basis class_score source"
-).split()
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = """
+    name key cores threads base_ghz boost_ghz year microarchitecture segment pcie_gen l3_mb
+    single_thread_score score_basis class_score source
+""".split()  # noqa: SIM905  (a line each otherwise)
 
 # What appears in hosts for rent: servers, workstations and desktops since about
 # 2011, laptops with a discrete GPU since about 2018. And the two small laptops of the
@@ -146,7 +149,10 @@ def cleaned(cpus: pd.DataFrame) -> pd.DataFrame:
         threads=cpus["threads"].mask(slice_of_a_host),
         base_ghz=cpus["base_ghz"].where(cpus["base_ghz"].ge(0.8)),
         # "5.0 and 4.0": the newest generation stands first.
-        pcie_gen=cpus["pcie_version"].astype(str).str.extract(r"^([\d.]+)")[0].astype(float),
+        pcie_gen=cpus["pcie_version"]
+        .astype(str)
+        .str.extract(r"^([\d.]+)")[0]
+        .astype(float),
         single_thread_score=passmark.fillna(bridged),
         score_basis=basis,
         source=cpus["source"].fillna("").map(_repositories),

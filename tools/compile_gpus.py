@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 
 import pandas as pd
-from sources import Texts, csv_text, read, refuse
 
 from advisor.base.errors import UsageError
+from sources import Texts, csv_text, read, refuse
 
 SOURCE = "gpus.csv"
 FOLDER = "advisor/hardware/data"
@@ -34,11 +34,11 @@ INTERCONNECTS = {
     "pcie": "through the host's memory",
 }
 
-COLUMNS = (
-    "name vendor family die aliases architecture compute_capability year sm_count "
-    "boost_mhz memory_gb memory_bandwidth_gb_s fp32_tflops tf32_tflops fp16_tflops "
-    "bf16_tflops tdp_w pcie_gen pcie_lanes interconnect source"
-).split()
+COLUMNS = """
+    name vendor family die aliases architecture compute_capability year sm_count boost_mhz
+    memory_gb memory_bandwidth_gb_s fp32_tflops tf32_tflops fp16_tflops bf16_tflops tdp_w
+    pcie_gen pcie_lanes interconnect source
+""".split()  # noqa: SIM905  (a line each otherwise)
 STATED = ("sm_count", "boost_mhz", "memory_gb", "fp32_tflops")
 TEXTS = ("family", "die", "aliases", "architecture", "remark")
 

@@ -23,9 +23,8 @@ from pathlib import Path
 # Tables are compiled by the checkout that they lie in, whatever else is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from sources import ROOT, Texts
-
 from advisor.base.errors import AdvisorError
+from sources import ROOT, Texts
 
 TABLES = {
     "gpus": "compile_gpus",

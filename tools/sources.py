@@ -41,6 +41,54 @@ def read(name: str, needed: Collection[str] = (), **options: Any) -> pd.DataFram
     return table
 
 
+TRAINING_COLUMNS = """
+    source source_path year task model framework precision batch_size_per_gpu gpu_name
+    num_gpus throughput throughput_unit
+""".split()  # noqa: SIM905  (a line each otherwise)
+"""What every file of training figures has. Others are optional: `OPTIONAL`."""
+
+OPTIONAL = {
+    "image_size_or_seq_len": np.nan,
+    "cpu_name": np.nan,
+    "cpu_cores": np.nan,
+    "cpu_ghz": np.nan,
+    "synthetic_data": np.nan,
+    "dataloader": np.nan,
+    "params_m": np.nan,
+    "gmacs": np.nan,
+    "notes": "",
+    "suspect": False,
+}
+"""Columns that a file of training figures may leave out -> what then stands in them."""
+
+
+def read_training() -> pd.DataFrame:
+    """Return the figures of all files in ``training/``, one row each.
+
+    Raises
+    ------
+    UsageError
+        with the file, the line and what is allowed
+    """
+    tables = []
+    for path in sorted((SOURCES / "training").glob("*.csv*")):
+        name = f"training/{path.name}"
+        table = read(name, TRAINING_COLUMNS)
+        if unknown := sorted(set(table) - {*TRAINING_COLUMNS, *OPTIONAL}):
+            allowed = (
+                f"{', '.join(TRAINING_COLUMNS)} are needed, {', '.join(OPTIONAL)} may be"
+            )
+            message = f"models/sources/{name}: unknown column {unknown[0]}; {allowed}"
+            raise UsageError(message)
+        for column in ("source", "source_path", "model", "gpu_name"):
+            refuse(name, table, table[column].isna(), f"{column} is empty")
+        rate = pd.to_numeric(table["throughput"], errors="coerce")
+        says = "throughput is {throughput}: a number above 0, for all GPUs together"
+        refuse(name, table, ~rate.gt(0), says)
+        tables.append(OPTIONAL | table.to_dict("series"))
+    return pd.concat([pd.DataFrame(table) for table in tables], ignore_index=True)
+
+
 def refuse(name: str, table: pd.DataFrame, rows: pd.Series, what: str) -> None:
     """Raise an error that names the first of the `rows` at fault by its line.
 
