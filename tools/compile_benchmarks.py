@@ -10,11 +10,13 @@ left out is counted by reason in ``benchmarks.exclusions.json``.
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from os.path import commonpath
 
 import numpy as np
 import pandas as pd
 
+from advisor.base.errors import UsageError
 from benchmark_names import (
     ASSUMED_GPU,
     PTGB,
@@ -24,6 +26,7 @@ from benchmark_names import (
     series_of,
     workload_of,
 )
+from compile_gpus import read_gpus
 from sources import Texts, csv_text, json_text, leave_out, read_training
 
 COLUMNS = (
@@ -184,6 +187,26 @@ def common_batch(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[keep]
 
 
+def refuse_unknown_gpus(rows: pd.DataFrame) -> None:
+    """Raise an error where a figure's GPU has no line in the table of GPUs.
+
+    Raises
+    ------
+    UsageError
+        with the figure's source and the names that are near
+    """
+    known = [*read_gpus()["name"], *ASSUMED_GPU]
+    unknown = rows[~rows["gpu_name"].isin(known)]
+    if len(unknown):
+        name, source = unknown.iloc[0][["gpu_name", "source"]]
+        near = " or ".join(get_close_matches(name, known, n=2)) or "another name of it"
+        message = (
+            f"models/sources/training: no GPU is called {name!r} ({source}); "
+            f"write {near}, or give it a line in models/sources/gpus.csv"
+        )
+        raise UsageError(message)
+
+
 def annotate(raw: pd.DataFrame) -> pd.DataFrame:
     """Add the project's columns to the kept figures."""
     rows = raw.assign(notes=raw["notes"].fillna(""), task=raw["task"].fillna(""))
@@ -297,6 +320,7 @@ def name_units(table: pd.DataFrame) -> pd.Series:
 def compile_table(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return the table and how many figures were left out, by reason."""
     figures, counts = usable(raw)
+    refuse_unknown_gpus(figures)
     rows = annotate(figures)
     kept = common_batch(rows)
     counts["other batch sizes of the same machine"] = len(rows) - len(kept)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = """
-    name key cores threads base_ghz boost_ghz year microarchitecture segment pcie_gen l3_mb
-    single_thread_score score_basis class_score source
+    name key cores threads base_ghz boost_ghz year microarchitecture segment pcie_gen
+    l3_mb single_thread_score score_basis class_score source
 """.split()  # noqa: SIM905  (a line each otherwise)
 
 # What appears in hosts for rent: servers, workstations and desktops since about

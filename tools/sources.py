@@ -20,7 +20,7 @@ Texts = dict[str, str]
 
 
 def read(name: str, needed: Collection[str] = (), **options: Any) -> pd.DataFrame:
-    """Return a table of `SOURCES`; numbers are read to the last bit.
+    """Return a table of `SOURCES`.
 
     Raises
     ------
@@ -28,9 +28,7 @@ def read(name: str, needed: Collection[str] = (), **options: Any) -> pd.DataFram
         if the file is no CSV or lacks one of the columns that are `needed`
     """
     try:
-        table = pd.read_csv(
-            SOURCES / name, low_memory=False, float_precision="round_trip", **options
-        )
+        table = pd.read_csv(SOURCES / name, low_memory=False, **options)
     except (ValueError, OSError) as error:
         message = f"models/sources/{name}: {str(error).strip()}"
         raise UsageError(message) from error
