@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -179,10 +180,12 @@ def test_the_readme_lists_every_file(tool: Tool) -> None:
     """And no other; with the number of its rows."""
     folder = tool("sources").SOURCES
     text = (folder / "README.md").read_text(encoding="utf-8")
-    for path in sorted(folder.rglob("*.csv*")):
-        rows = len(pd.read_csv(path, low_memory=False))
-        assert f"| `{path.relative_to(folder).as_posix()}` | {rows:,} |" in text
-    assert text.count("\n| `") == len(list(folder.rglob("*.csv*")))
+    listed = re.findall(r"^\| `(\S+)` \| ([\d,]+) \|", text, re.MULTILINE)
+    there = {
+        path.relative_to(folder).as_posix(): f"{len(pd.read_csv(path, usecols=[0])):,}"
+        for path in folder.rglob("*.csv*")
+    }
+    assert dict(listed) == there
 
 
 def test_the_sources_stay_small(tool: Tool) -> None:
