@@ -27,6 +27,7 @@ from advisor.base.errors import AdvisorError
 from sources import ROOT, Texts
 
 TABLES = {
+    "readme": "compile_readme",
     "gpus": "compile_gpus",
     "cpus": "compile_cpus",
     "benchmarks": "compile_benchmarks",

@@ -11,7 +11,16 @@ import pytest
 Tool = Callable[[str], ModuleType]
 
 SLOW = {"cells"}
-TABLES = ["gpus", "cpus", "benchmarks", "auxiliary", "cpu-rates", "offers", "cells"]
+TABLES = [
+    "readme",
+    "gpus",
+    "cpus",
+    "benchmarks",
+    "auxiliary",
+    "cpu-rates",
+    "offers",
+    "cells",
+]
 TABLES += ["market", "profiles"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -176,16 +175,22 @@ def test_every_row_has_a_source(tool: Tool) -> None:
         assert table["source"].notna().all(), path.name
 
 
-def test_the_readme_lists_every_file(tool: Tool) -> None:
-    """And no other; with the number of its rows."""
-    folder = tool("sources").SOURCES
-    text = (folder / "README.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| `(\S+)` \| ([\d,]+) \|", text, re.MULTILINE)
-    there = {
-        path.relative_to(folder).as_posix(): f"{len(pd.read_csv(path, usecols=[0])):,}"
-        for path in folder.rglob("*.csv*")
-    }
-    assert dict(listed) == there
+def test_a_file_that_the_readme_does_not_list_is_named(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file in ``training/`` needs no line of its own."""
+    readme = tool("compile_readme")
+    shutil.copytree(readme.SOURCES, tmp_path / "sources")
+    monkeypatch.setattr(readme, "SOURCES", tmp_path / "sources")
+    (tmp_path / "sources" / "training" / "lab.csv").write_text(FIGURES)
+    assert "| `training/` | 19,276 |" in next(iter(readme.build().values()))
+    (tmp_path / "sources" / "new.csv").write_text(FIGURES)
+    with pytest.raises(UsageError, match=r"README\.md lists no new\.csv"):
+        readme.build()
+    (tmp_path / "sources" / "new.csv").unlink()
+    (tmp_path / "sources" / "gpus.csv").unlink()
+    with pytest.raises(UsageError, match=r"lists what is not there: gpus\.csv"):
+        readme.build()
 
 
 def test_the_sources_stay_small(tool: Tool) -> None:
