@@ -11,17 +11,9 @@ import pytest
 Tool = Callable[[str], ModuleType]
 
 SLOW = {"cells"}
-TABLES = [
-    "readme",
-    "gpus",
-    "cpus",
-    "benchmarks",
-    "auxiliary",
-    "cpu-rates",
-    "offers",
-    "cells",
-]
-TABLES += ["market", "profiles"]
+TABLES = """
+    readme gpus cpus benchmarks auxiliary cpu-rates offers cells market profiles
+""".split()  # noqa: SIM905  (a line each otherwise)
 
 
 @pytest.mark.parametrize(
