@@ -1,6 +1,4 @@
-"""Write the built-in profiles that follow from another by facts and formulas.
-
-    python tools/builtin_profiles.py
+"""The built-in profiles that follow from another by facts and formulas.
 
 A profile that was counted by itself (ResNet-50, BERT-base, ...) is written by hand; those
 here take its data and recipe and have figures of their own, each with its source.
@@ -9,13 +7,13 @@ here take its data and recipe and have figures of their own, each with its sourc
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from advisor.workloads.load import BUILTIN, load_workload
+from advisor.workloads.load import load_workload
 from advisor.workloads.parse import dump_workload
 from advisor.workloads.profile import Workload, with_level_of
 from advisor.workloads.transformer import Transformer, transformer_profile
+from sources import Texts
 
 TORCHVISION = "torchvision 0.29.2 weights meta"
 TIMM_BOUND = (
@@ -582,17 +580,15 @@ def others() -> list[Workload]:
     return [full, dit, ncf, dlrm, graph, ppo, tabular]
 
 
-def main() -> None:
-    """Write every derived profile."""
-    for workload in (
+def build() -> Texts:
+    """Return every derived profile as TOML."""
+    profiles = (
         *classifiers(), *self_supervised(), *detection(),
         *language(), *speech(), *others(),
-    ):  # fmt: skip
-        path = Path(BUILTIN) / f"{workload.name}.toml"
-        written = f"# Written by tools/builtin_profiles.py.\n\n{dump_workload(workload)}"
-        path.write_text(written, encoding="utf-8")
-        print(path.name)
-
-
-if __name__ == "__main__":
-    main()
+    )  # fmt: skip
+    return {
+        f"advisor/workloads/builtin/{profile.name}.toml": (
+            f"# Written by tools/builtin_profiles.py.\n\n{dump_workload(profile)}"
+        )
+        for profile in profiles
+    }

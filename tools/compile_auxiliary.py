@@ -1,31 +1,27 @@
-"""Compile published inference rates into the table that helps rank GPUs.
+"""The auxiliary table: published inference rates that help to rank GPUs.
 
-Usage: ``python tools/compile_auxiliary.py RAW_FOLDER [-o FILE]``
-
-`RAW_FOLDER` holds ``inference.csv.gz`` and ``stable_diffusion_reports.csv.gz``.
-The result has the columns of ``models/benchmarks.csv``. Its rows say how GPUs compare
-on work that is not training: they teach the GPU model about cards of which hardly
-anybody published a training rate, with intercepts and a noise of their own, and are
-never scored. Rows with a batch of one image are left out (launch-bound on fast
-cards).
+It has the columns of ``models/benchmarks.csv``. Its rows say how GPUs compare on work
+that is not training: they teach the GPU model about cards of which hardly anybody
+published a training rate, with intercepts and a noise of their own, and are never
+scored. Rows with a batch of one image are left out (launch-bound on fast cards).
 """
 
 from __future__ import annotations
 
-import argparse
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
 from benchmark_names import ASSUMED_GPU
-from compile_benchmarks import COLUMNS, aggregate, write_table
+from compile_benchmarks import aggregate, table_text
+from sources import Texts, read
 
 TIMM_FILES = re.compile(
     r"infer-amp-(n[ch]\w+)-(pt240|pt291)-cu\d+-[a-z]*[0-9]+(?:maxq)?\.csv"
 )
 
-# Nets of the families that people train, one or two a family and size, chosen by
+# Nets of the families that people train, one or two per family and size, chosen by
 # name before any fit.
 TIMM_NETS = {
     "resnet18": "cnn",
@@ -86,7 +82,6 @@ def diffusion_rows(reports: pd.DataFrame) -> pd.DataFrame:
         unit="it/s",
         task="inference",
         throughput=rows["throughput_median"],
-        source="vladmandic/sd-extension-system-info",
         source_path="community reports",
         num_gpus=1.0,
         params_m=np.nan,
@@ -120,23 +115,12 @@ def llm_rows(raw: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def main() -> None:
-    """Read the command line and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("raw_folder", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default="models/auxiliary.csv")
-    arguments = parser.parse_args()
-    raw = pd.read_csv(arguments.raw_folder / "inference.csv.gz", low_memory=False)
-    reports = pd.read_csv(arguments.raw_folder / "stable_diffusion_reports.csv.gz")
+def build() -> Texts:
+    """Return the table."""
+    raw = read("inference.csv.gz")
+    reports = read("stable_diffusion.csv.gz")
     rows = pd.concat([timm_rows(raw), diffusion_rows(reports), llm_rows(raw)])
     rows["gpu"] = rows["gpu_name"].replace(ASSUMED_GPU)
     rows["framework"] = rows["framework"].str.extract(r"^([A-Za-z.]+)")[0].fillna("")
     rows["host_bound"] = False
-    rows["num_gpus"] = rows["num_gpus"].astype(int)
-    table = aggregate(rows)
-    write_table(table[list(COLUMNS)], arguments.output)
-    print(f"{len(table):,} rows of {len(rows):,} figures -> {arguments.output}")
-
-
-if __name__ == "__main__":
-    main()
+    return {"models/auxiliary.csv": table_text(aggregate(rows))}

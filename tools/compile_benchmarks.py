@@ -1,26 +1,22 @@
-"""Compile published training throughputs into the project's benchmark table.
+"""The benchmark table: published training throughputs, one row per comparable setting.
 
-Usage: ``python tools/compile_benchmarks.py RAW_FOLDER [-o FILE] [--dlperf FILE]``
-
-`RAW_FOLDER` holds ``training.csv.gz`` (one row a published figure) and
-``offers/*.json`` (real offers, for the medians of DLPerf). The result has one
-row for each workload, series, GPU model, number of GPUs and precision: the
-median of the figures, their spread and their number. A *series* is a set of
-figures within which ratios hold (same scripts, same container); levels of
-different series differ. Every figure that is left out is counted by reason,
-and the counts are written beside the table (``*.exclusions.json``).
+Every file in ``training/`` of the sources is read. The result has one row for each
+workload, series, GPU model, number of GPUs and precision: the median of the figures,
+their spread and their number. A *series* is a set of figures within which ratios hold
+(same scripts, same container); levels of different series differ. Every figure that is
+left out is counted by reason in ``benchmarks.exclusions.json``.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
+from difflib import get_close_matches
 from os.path import commonpath
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from advisor.base.errors import UsageError
 from benchmark_names import (
     ASSUMED_GPU,
     PTGB,
@@ -30,8 +26,8 @@ from benchmark_names import (
     series_of,
     workload_of,
 )
-
-from advisor.hardware.gpus import load_gpus
+from compile_gpus import read_gpus
+from sources import Texts, csv_text, json_text, leave_out, read_training
 
 COLUMNS = (
     "workload",
@@ -59,15 +55,11 @@ KEY = ["workload", "series", "gpu", "num_gpus", "precision", "unit"]
 
 MAX_GPUS = 8
 
-# Memory as sold and as the market says differ by less than this, in ln GB; more is
-# another memory (as in advisor.hardware.machines).
-SAME_MEMORY = 0.15
-
 # 10^6 parameters and 10^9 multiply-accumulates of a forward pass for one unit
 # (sample or token) of the table, where the raw table has none.
 # BERT: DeepLearningExamples README (110 M, 330 M); MACs = encoder weights x
 # 384 tokens + 2 x layers x 384^2 x width. Mask R-CNN: torchvision's
-# weights meta (44.4 M, 268.76 GFLOPs). GPT-2: 124 M weights a token + attention
+# weights meta (44.4 M, 268.76 GFLOPs). GPT-2: 124 M weights per token + attention
 # over 1,024. Tacotron 2 and WaveGlow: their NGC model cards and papers.
 FACTS = {
     "bert-base-squad": (110.0, 35.4),
@@ -96,11 +88,11 @@ TIMM_ALL_SERIES = {
     "convnext_base",
 }
 
-ALPACA2K_SAMPLES = 2000  # litgpt's Alpaca2k; its README gives minutes an epoch
+ALPACA2K_SAMPLES = 2000  # litgpt's Alpaca2k; its README gives minutes per epoch
 
 
-def exclusion_reasons(raw: pd.DataFrame) -> pd.Series:
-    """Say for each figure why it is left out; empty where it is kept."""
+def usable(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the figures that can be compared, and how many others, by reason."""
     unit = raw["throughput_unit"]
     lambda_cells = raw["source"].eq("lambdal/deeplearning-benchmark")
     timm = raw["source"].eq("huggingface/pytorch-image-models")
@@ -135,10 +127,7 @@ def exclusion_reasons(raw: pd.DataFrame) -> pd.Series:
             & ~raw["model"].isin(TIMM_ALL_SERIES),
         ),
     )
-    reason = pd.Series("", index=raw.index)
-    for text, rows in rules:
-        reason = reason.mask(reason.eq("") & rows, text)
-    return reason
+    return leave_out(raw, rules)
 
 
 def twin_bound(table: pd.DataFrame) -> pd.Series:
@@ -198,6 +187,26 @@ def common_batch(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[keep]
 
 
+def refuse_unknown_gpus(rows: pd.DataFrame) -> None:
+    """Raise an error where a figure's GPU has no line in the table of GPUs.
+
+    Raises
+    ------
+    UsageError
+        with the figure's source and the names that are near
+    """
+    known = [*read_gpus()["name"], *ASSUMED_GPU]
+    unknown = rows[~rows["gpu_name"].isin(known)]
+    if len(unknown):
+        name, source = unknown.iloc[0][["gpu_name", "source"]]
+        near = " or ".join(get_close_matches(name, known, n=2)) or "another name of it"
+        message = (
+            f"models/sources/training: no GPU is called {name!r} ({source}); "
+            f"write {near}, or give it a line in models/sources/gpus.csv"
+        )
+        raise UsageError(message)
+
+
 def annotate(raw: pd.DataFrame) -> pd.DataFrame:
     """Add the project's columns to the kept figures."""
     rows = raw.assign(notes=raw["notes"].fillna(""), task=raw["task"].fillna(""))
@@ -218,41 +227,45 @@ def annotate(raw: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def source_of(group: pd.DataFrame) -> str:
-    """Return repository and common path of the figures, and what was assumed."""
-    paths = sorted(set(group["source_path"].astype(str)))
-    prefix = paths[0] if len(paths) == 1 else commonpath(paths)
-    text = f"{group['source'].iloc[0]}:{prefix[:60]}"
-    if group["gpu_name"].isin(list(ASSUMED_GPU)).any():
-        text += " (form factor assumed)"
-    return text
+def common_path(paths: pd.Series) -> str:
+    """Return what the paths of several figures have in common."""
+    ordered = sorted(set(paths.astype(str)))
+    return ordered[0] if len(ordered) == 1 else commonpath(ordered)
 
 
 def aggregate(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a key: the median, the log-spread and the number."""
-    records = []
-    for key, group in rows.groupby(KEY, sort=True):
-        logs = np.log(group["throughput"])
-        cpus = sorted(set(group["cpu_name"].dropna()))
-        records.append(
-            {
-                **dict(zip(KEY, key, strict=True)),
-                "task": group["task"].iloc[0],
-                "family": group["family"].iloc[0],
-                "framework": group["framework"].iloc[0],
-                "year": group["year"].median(),
-                "batch_size": group["batch_size_per_gpu"].median(),
-                "throughput": float(np.exp(np.median(logs))),
-                "log_spread": logs.std(ddof=1) if len(logs) > 1 else np.nan,
-                "reports": len(group),
-                "host_bound": bool(group["host_bound"].all()),
-                "cpu_name": cpus[0] if len(cpus) == 1 else "",
-                "params_m": group["params_m"].median(),
-                "gmacs": group["gmacs"].median(),
-                "source": source_of(group),
-            }
-        )
-    return pd.DataFrame(records)
+    """Return one row per key: the median, the log-spread and the number.
+
+    The source says the repository, what its figures' paths have in common, and what was
+    assumed.
+    """
+    groups = rows.assign(
+        log=np.log(rows["throughput"]), assumed=rows["gpu_name"].isin(list(ASSUMED_GPU))
+    ).groupby(KEY, sort=True)
+    table = groups.agg(
+        task=("task", "first"),
+        family=("family", "first"),
+        framework=("framework", "first"),
+        year=("year", "median"),
+        batch_size=("batch_size_per_gpu", "median"),
+        throughput=("log", "median"),
+        log_spread=("log", "std"),
+        reports=("log", "size"),
+        host_bound=("host_bound", "all"),
+        cpu_name=("cpu_name", "first"),
+        cpus=("cpu_name", "nunique"),
+        params_m=("params_m", "median"),
+        gmacs=("gmacs", "median"),
+        source=("source", "first"),
+        path=("source_path", common_path),
+        assumed=("assumed", "any"),
+    ).reset_index()
+    told = np.where(table["assumed"], " (form factor assumed)", "")
+    return table.assign(
+        throughput=np.exp(table["throughput"]),
+        cpu_name=table["cpu_name"].where(table["cpus"].eq(1), ""),
+        source=table["source"] + ":" + table["path"].str[:60] + told,
+    )
 
 
 def fill_facts(table: pd.DataFrame) -> pd.DataFrame:
@@ -306,9 +319,9 @@ def name_units(table: pd.DataFrame) -> pd.Series:
 
 def compile_table(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return the table and how many figures were left out, by reason."""
-    reason = exclusion_reasons(raw)
-    counts = {str(k): int(v) for k, v in reason[reason.ne("")].value_counts().items()}
-    rows = annotate(raw[reason.eq("")])
+    figures, counts = usable(raw)
+    refuse_unknown_gpus(figures)
+    rows = annotate(figures)
     kept = common_batch(rows)
     counts["other batch sizes of the same machine"] = len(rows) - len(kept)
     table = fill_facts(aggregate(kept).reset_index(drop=True))
@@ -320,85 +333,23 @@ def compile_table(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     table["host_bound"] |= twin_bound(table)
     table["workload"] = name_units(table)
     counts["figures read"], counts["figures used"] = len(raw), len(kept)
-    return table[list(COLUMNS)], counts
+    return table, counts
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write the table as CSV, four significant digits, true and false in words."""
-    text = table.copy()
-    for column in ("throughput", "batch_size", "year", "params_m", "gmacs"):
-        text[column] = [f"{v:.6g}" if np.isfinite(v) else "" for v in table[column]]
-    text["log_spread"] = [
-        f"{v:.3f}" if np.isfinite(v) else "" for v in table["log_spread"]
-    ]
-    text["num_gpus"] = table["num_gpus"].astype(int)
-    text["host_bound"] = np.where(table["host_bound"], "true", "false")
-    text.to_csv(path, index=False, lineterminator="\n")
+def table_text(table: pd.DataFrame) -> str:
+    """Return the table as CSV: six significant digits, true and false in words."""
+    text = table[list(COLUMNS)].assign(
+        num_gpus=table["num_gpus"].astype(int),
+        host_bound=np.where(table["host_bound"], "true", "false"),
+        log_spread=table["log_spread"].map("{:.3f}".format, na_action="ignore"),
+    )
+    return csv_text(text, digits=6)
 
 
-def dlperf_medians(folder: Path) -> pd.DataFrame:
-    """Return the median DLPerf score of one GPU, by canonical name and GPUs an offer.
-
-    Each machine has one vote. Hosts without a CPU are left out (their scores are 2 to
-    6 % of the others'), and so are cards whose memory is not that they were sold with
-    (the score rises with the memory).
-    """
-    offers = read_offers(folder)
-    gpus = load_gpus()
-    found = [
-        gpus.resolve(name, memory)
-        for name, memory in zip(offers["gpu_name"], offers["gpu_ram"], strict=True)
-    ]
-    offers["gpu"] = ["" if gpu is None else gpu.name for gpu in found]
-    sold_gb = np.array([np.nan if gpu is None else gpu.memory_gb for gpu in found])
-    as_sold = np.abs(np.log(offers["gpu_ram"] / 1024 / sold_gb)) < SAME_MEMORY
-    usable = offers[as_sold & offers["cpu_cores_effective"].gt(0)]
-    each = usable["dlperf"] / usable["num_gpus"]
-    votes = each.groupby([usable["gpu"], usable["num_gpus"], usable["machine"]]).median()
-    medians = votes.groupby(level=["gpu", "num_gpus"]).agg(["median", "size"])
-    table = medians.reset_index().rename(columns={"size": "machines"})
-    table["dlperf_per_gpu_median"] = table.pop("median").round(2)
-    table["source"] = "Vast.ai public offers, June to September 2026"
-    return table[["gpu", "num_gpus", "dlperf_per_gpu_median", "machines", "source"]]
-
-
-def read_offers(folder: Path) -> pd.DataFrame:
-    """Return the real offers with a score, each once, with what tells machines apart.
-
-    Where no machine is named, offers of one GPU model, place, reliability and memory
-    a GPU are taken for slices of one.
-    """
-    paths = sorted((folder / "offers").glob("*.json"))
-    lists = [json.loads(path.read_text(encoding="utf-8"))["offers"] for path in paths]
-    offers = pd.DataFrame([offer for one in lists for offer in one])
-    offers = offers[offers["dlperf"].gt(0) & offers["num_gpus"].gt(0)]
-    offers = offers.drop_duplicates("id", keep="last").reset_index(drop=True)
-    memory_gb = (offers["cpu_ram"] / offers["num_gpus"] / 1000).round(2)
-    alike = [offers["gpu_name"], offers["geolocation"], offers["reliability2"], memory_gb]
-    likeness = offers.groupby(alike, dropna=False).ngroup()
-    offers["machine"] = -1 - likeness  # below every id that the market gives
-    offers["machine"] = offers["machine_id"].fillna(offers["machine"])
-    return offers
-
-
-def main() -> None:
-    """Read the command line and write the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("raw_folder", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default="models/benchmarks.csv")
-    parser.add_argument("--dlperf", type=Path, default="models/dlperf.csv")
-    arguments = parser.parse_args()
-    raw = pd.read_csv(arguments.raw_folder / "training.csv.gz", low_memory=False)
-    table, counts = compile_table(raw)
-    write_table(table, arguments.output)
-    counts_file = arguments.output.with_suffix(".exclusions.json")
-    counts_file.write_text(json.dumps(counts, indent=1) + "\n")
-    dlperf = dlperf_medians(arguments.raw_folder)
-    dlperf.to_csv(arguments.dlperf, index=False, lineterminator="\n")
-    for reason, number in counts.items():
-        print(f"{number:7d}  {reason}")
-    print(f"{len(table):7d}  rows written to {arguments.output}")
-
-
-if __name__ == "__main__":
-    main()
+def build() -> Texts:
+    """Return the table, and what was left out of it."""
+    table, counts = compile_table(read_training())
+    return {
+        "models/benchmarks.csv": table_text(table),
+        "models/benchmarks.exclusions.json": json_text(counts),
+    }

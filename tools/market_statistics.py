@@ -1,12 +1,13 @@
-"""Shares and quantiles of real offers, for ``tools/calibrate_market.py``."""
+"""Shares and quantiles of real offers, for the sample market's calibration."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PERCENTS = (0, 1, 5, 10, 25, 50, 75, 90, 92, 93, 95, 99, 100)
 WIDE = "vast-2026-08-17 (18 fields)"
@@ -85,8 +86,8 @@ def assumed_shares(
 
 def spec_of(specs: pd.DataFrame, name: str, memory_gb: int) -> pd.Series:
     """Return the specification row of a market name, nearest in memory."""
-    rows = specs[specs.vast_gpu_name == name]
-    nearest = (rows.mem_gb - memory_gb).abs().sort_values(kind="stable").index[0]
+    rows = specs[specs.market_name == name]
+    nearest = (rows.memory_gb - memory_gb).abs().sort_values(kind="stable").index[0]
     return rows.loc[nearest]
 
 
@@ -137,13 +138,12 @@ def wide_quantiles(wide: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def full_quantiles(full: pd.DataFrame, raw: Path) -> list[dict[str, Any]]:
+def full_quantiles(full: pd.DataFrame, specs: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the quantiles that only the offers with the full hardware tell."""
-    specs = pd.read_csv(raw / "gpus.csv")
     hosts = one_a_machine(full, "machine_id").copy()
     link = hosts.pci_gen.astype(int).map(PCIE_GB_S_PER_LANE) * hosts.gpu_lanes
     nominal = [
-        spec_of(specs, name, memory).mem_bw_gbs
+        spec_of(specs, name, memory).memory_bandwidth_gb_s
         for name, memory in zip(hosts.gpu_name, hosts.memory_gb, strict=True)
     ]
     memory_share = hosts.gpu_mem_bw / nominal

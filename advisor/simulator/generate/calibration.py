@@ -1,7 +1,7 @@
 """The published statistics that the simulated market is drawn from.
 
 The tables of ``advisor/simulator/generate/data`` are compiled by
-``tools/calibrate_market.py``; each row names its source and how many machines
+``tools/compile_market.py``; each row names its source and how many machines
 or offers it rests on.
 """
 

@@ -66,7 +66,7 @@ _FIRST = 3
 
 @dataclass(frozen=True, slots=True)
 class Prices(Columns):
-    """Real offers of one GPU each, as ``tools/compile_prices.py`` wrote them.
+    """Real offers of one GPU each, as ``tools/compile_offers.py`` wrote them.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The tables of published CPU rates; ``tools/compile_cpu_tables.py`` writes them.
+"""The tables of published CPU rates; ``tools/compile_cpu_rates.py`` writes them.
 
 What ratios hold within differs: rates of decoding within one library and protocol,
 throughput against cores within one model, real against synthetic data within one row.

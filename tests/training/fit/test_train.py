@@ -87,7 +87,7 @@ def test_a_bound_above_what_is_expected_lifts_the_rate(
     assert low.about["binding_lower_bounds"] == bound
     assert rates(high, gpus, card)[0] > before + 0.02
     # One more row of the table moves the features' scale a little.
-    assert rates(low, gpus, card)[0] == pytest.approx(before, abs=1e-3)
+    assert rates(low, gpus, card)[0] == pytest.approx(before, abs=5e-3)
 
 
 def test_spread_factors_never_narrow(small_model: GpuModel) -> None:

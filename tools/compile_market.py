@@ -1,33 +1,19 @@
-"""Compile the sample market's calibration from real, published offers.
+"""The sample market's calibration, from real, published offers.
 
-Usage::
-
-    python tools/calibrate_market.py RAW_FOLDER
-
-reads ``RAW_FOLDER/offers/*.json``, ``gpus.csv`` and ``cpus.csv.gz`` and writes
-``advisor/simulator/generate/data/*.csv``: shares, medians and quantiles with their
-source and the number of machines or offers behind them, never an offer. What no
-offer tells is an assumption and its source says so.
+Shares, medians and quantiles with their source and the number of machines or offers
+behind them, never an offer. What no offer tells is an assumption and its source says
+so. ``boards.csv`` beside them is written by hand.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from host_hardware import (
-    BOARDS,
-    CPU_GROUPS,
-    CPUS_BY_HAND,
-    DISK_CAPACITY_GB,
-    cpu_market_name,
-)
+from compile_offers import OFFERS
+from market_names import cpu_market_name
 from market_statistics import (
     BROKEN_BELOW,
     FULL,
@@ -43,8 +29,11 @@ from market_statistics import (
     wide_quantiles,
     wide_shares,
 )
+from sources import Texts, csv_text, read
 
-OUT = Path(__file__).resolve().parents[1] / "advisor" / "simulator" / "generate" / "data"
+FOLDER = "advisor/simulator/generate/data"
+WIDE_SNAPSHOT = "vast-2026-08-17"
+FULL_SNAPSHOTS = ("vast-2026-06-a100", "vast-2026-09-16-rtx4090", "vast-misc")
 POOLING_WEIGHT = 8.0  # a model with 8 machines trusts its own spread by half
 SXM = ("A100 SXM4", "H100 SXM", "H200", "B200")
 DATACENTER = ("A100 PCIE", "H100 PCIE", "H100 NVL", "H200 NVL", "L40S", "L4", "A10")
@@ -63,44 +52,43 @@ def gpu_class(name: str) -> str:
     return "pro" if name.startswith(pro) or name.endswith("Ada") else "consumer"
 
 
-def read_offers(path: Path) -> pd.DataFrame:
-    """Return the offers of one file with the derived figures used below."""
-    frame = pd.DataFrame(json.loads(path.read_text(encoding="utf-8"))["offers"])
-    frame["memory_gb"] = (frame.gpu_ram / MIB_PER_GIB).round().astype(int)
-    frame["kind"] = frame.gpu_name.map(gpu_class)
-    frame["threads"] = frame.cpu_cores_effective / frame.num_gpus
-    frame["ram_gb"] = frame.cpu_ram / frame.num_gpus / 1000.0
-    frame["price"] = frame.dph_total / frame.num_gpus
-    frame["dlperf_each"] = frame.dlperf / frame.num_gpus
-    frame["bid_ratio"] = frame.min_bid / frame.dph_total
-    frame["disk_each"] = frame.disk_space / frame.num_gpus
-    return frame
+def read_offers(snapshots: tuple[str, ...]) -> pd.DataFrame:
+    """Return the offers of some snapshots with the derived figures used below."""
+    offers = read(OFFERS)
+    frame = offers[offers["snapshot"].isin(snapshots)].reset_index(drop=True)
+    return frame.assign(
+        memory_gb=(frame.gpu_ram / MIB_PER_GIB).round().astype(int),
+        kind=frame.gpu_name.map(gpu_class),
+        threads=frame.cpu_cores_effective / frame.num_gpus,
+        ram_gb=frame.cpu_ram / frame.num_gpus / 1000.0,
+        price=frame.dph_total / frame.num_gpus,
+        dlperf_each=frame.dlperf / frame.num_gpus,
+        bid_ratio=frame.min_bid / frame.dph_total,
+        disk_each=frame.disk_space / frame.num_gpus,
+    )
 
 
-def read_wide(folder: Path) -> pd.DataFrame:
+def read_wide() -> pd.DataFrame:
     """Return the whole-market snapshot with a guess at which offers share a machine.
 
     The 18 fields hold no machine id; offers of one GPU model, place, reliability
     and memory per GPU are taken for slices of one machine (some 960 machines).
     """
-    wide = read_offers(folder / "offers" / "vast-2026-08-17.json")
+    wide = read_offers((WIDE_SNAPSHOT,))
     keys = [wide.gpu_name, wide.geolocation, wide.reliability2, wide.ram_gb.round(2)]
-    wide["machine"] = wide.groupby(keys).ngroup()
-    return wide
+    return wide.assign(machine=wide.groupby(keys).ngroup())
 
 
-def read_full(folder: Path) -> pd.DataFrame:
-    """Return the offers with 46 fields or more, their total GPUs and CPU key."""
-    names = ("vast-2026-06-a100", "vast-2026-09-16-rtx4090", "vast-misc")
-    paths = [folder / "offers" / f"{name}.json" for name in names]
-    full = pd.concat([read_offers(path) for path in paths], ignore_index=True)
-    full["total_gpus"] = (full.num_gpus / full.gpu_frac).round().astype(int)
-    return full
+def read_full() -> pd.DataFrame:
+    """Return the offers with 46 fields or more, and their machines' GPUs."""
+    full = read_offers(FULL_SNAPSHOTS)
+    return full.assign(total_gpus=(full.num_gpus / full.gpu_frac).round().astype(int))
 
 
-def gpu_table(wide: pd.DataFrame, full: pd.DataFrame, raw: Path) -> pd.DataFrame:
-    """Return one row a GPU model and memory size: market statistics and physics."""
-    specs = pd.read_csv(raw / "gpus.csv")
+def gpu_table(
+    wide: pd.DataFrame, full: pd.DataFrame, specs: pd.DataFrame
+) -> pd.DataFrame:
+    """Return one row per GPU model and memory size: market statistics and physics."""
     machines = one_a_machine(wide, "machine")
     pooled = pooled_spreads(machines)
     flops = full.assign(each=full.total_flops / full.num_gpus)
@@ -177,7 +165,9 @@ def pooled_spreads(machines: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 def physics(name: str, spec: pd.Series, measured: float | None) -> dict[str, Any]:
     """Return the specification that the market's measured fields start from."""
-    bandwidth = 8000.0 if name == "B200" else spec.mem_bw_gbs  # vendor's data sheet
+    bandwidth = (
+        8000.0 if name == "B200" else spec.memory_bandwidth_gb_s
+    )  # vendor's data sheet
     return {
         "compute_cap": round(spec.compute_capability * 100),
         "year": int(spec.year),
@@ -186,81 +176,59 @@ def physics(name: str, spec: pd.Series, measured: float | None) -> dict[str, Any
         "tdp_w": int(spec.tdp_w),
         "pcie_gen": int(spec.pcie_gen),
         "pcie_lanes": PCIE_LANES.get(name, 16),
-        "nvlink_gb_s": 0 if np.isnan(spec.nvlink_gbs) else int(spec.nvlink_gbs / 2),
+        "nvlink_gb_s": 0 if np.isnan(spec.nvlink_gb_s) else int(spec.nvlink_gb_s / 2),
     }
 
 
-def cpu_table(full: pd.DataFrame, raw: Path) -> pd.DataFrame:
-    """Return the host CPUs: facts, platform, and on how many hosts each was seen."""
-    specs = pd.read_csv(raw / "cpus.csv.gz").set_index("match_key")
+def cpu_table(full: pd.DataFrame) -> pd.DataFrame:
+    """Return the host CPUs: facts, platform, and on how many hosts each was seen.
+
+    Which models there are is our choice: those in the published offers and their common
+    relatives.
+    """
     hosts = one_a_machine(full, "machine_id")
     seen = hosts.cpu_name.dropna().str.strip().value_counts()
-    rows = []
-    for group in CPU_GROUPS:
-        for key in group.keys:
-            if key in CPUS_BY_HAND:
-                cores, threads, base, boost = CPUS_BY_HAND[key]
-                source = "vendor's specification page, written down by hand"
-            else:
-                spec = specs.loc[key]
-                cores, threads = int(spec.cores), int(spec.threads)
-                base, boost = float(spec.base_ghz), float(spec.boost_ghz)
-                source = f"cpus.csv: {str(spec.source).split()[0]}"
-            name = cpu_market_name(key, cores)
-            rows.append(
-                {
-                    "cpu_name": name,
-                    "platform": group.platform,
-                    "socket": group.socket,
-                    "max_sockets": 1 if key.endswith("p") else group.max_sockets,
-                    "cores": cores,
-                    "threads": threads,
-                    "base_ghz": f"{base:.5g}",
-                    "boost_ghz": f"{boost:.5g}",
-                    "pcie_gen": group.pcie_gen,
-                    "pcie_lanes": group.pcie_lanes,
-                    "year": group.year,
-                    "hosts_seen": int(seen.get(name.strip(), 0)),
-                    "source": source,
-                }
-            )
-    return pd.DataFrame(rows)
+    facts = ["cores", "threads", "base_ghz", "boost_ghz"]
+    table = read("host_cpus.csv")
+    known = read("cpus.csv.gz").set_index("match_key").reindex(table["match_key"])
+    by_hand = table["cores"].notna()
+    table[facts] = table[facts].fillna(known[facts].reset_index(drop=True))
+    table[facts[:2]] = table[facts[:2]].astype(int)
+    pairs = zip(table["match_key"], table["cores"], strict=True)
+    table["cpu_name"] = [cpu_market_name(key, cores) for key, cores in pairs]
+    table["hosts_seen"] = table["cpu_name"].str.strip().map(seen).fillna(0).astype(int)
+    origin = "cpus.csv: " + known["source"].str.split().str[0].reset_index(drop=True)
+    table["source"] = table["source"].where(by_hand, origin)
+    platform = ["platform", "socket", "max_sockets"]
+    lanes = ["pcie_gen", "pcie_lanes", "year", "hosts_seen", "source"]
+    return table[["cpu_name", *platform, *facts, *lanes]]
 
 
 def disk_table(full: pd.DataFrame) -> pd.DataFrame:
     """Return the disk models seen with the median of their measured bandwidth."""
+    capacity = read("host_disks.csv").set_index("disk_name")["capacity_gb"]
     hosts = one_a_machine(full, "machine_id")
-    hosts = hosts[hosts.disk_name.isin(list(DISK_CAPACITY_GB))]
+    hosts = hosts[hosts.disk_name.isin(capacity.index)]
     table = hosts.groupby("disk_name").disk_bw.agg(["median", "size"]).reset_index()
     table.columns = pd.Index(["disk_name", "disk_bw_mb_s", "n"])
     table["disk_bw_mb_s"] = table.disk_bw_mb_s.map("{:.0f}".format)
-    table["capacity_gb"] = table.disk_name.map(DISK_CAPACITY_GB)
+    table["capacity_gb"] = table.disk_name.map(capacity)
     table["enterprise"] = table.disk_name.str.match("INTEL|KCD|MZ|SAMSUNG").astype(int)
     return table.assign(source=f"{FULL}; capacity: read off the model's name")
 
 
-def main() -> None:
-    """Write the calibration from the folder named on the command line."""
-    if len(sys.argv) != 2:
-        raise SystemExit("usage: python tools/calibrate_market.py RAW_FOLDER")
-    raw = Path(sys.argv[1])
-    wide, full = read_wide(raw), read_full(raw)
-    cpus = cpu_table(full, raw)
-    quantiles = wide_quantiles(wide) + full_quantiles(full, raw)
+def build() -> Texts:
+    """Return the calibration."""
+    specs = read("gpus_market.csv")
+    wide, full = read_wide(), read_full()
+    cpus = cpu_table(full)
+    quantiles = wide_quantiles(wide) + full_quantiles(full, specs)
     shares = wide_shares(wide) + full_shares(full, cpus) + price_effects(wide)
     tables = {
-        "gpus": gpu_table(wide, full, raw),
+        "gpus": gpu_table(wide, full, specs),
         "cpus": cpus,
-        "boards": pd.DataFrame(BOARDS),
         "disks": disk_table(full),
         "quantiles": pd.DataFrame(quantiles),
         "shares": pd.DataFrame(shares),
     }
-    OUT.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        table.to_csv(OUT / f"{name}.csv", index=False, lineterminator="\n")
-        print(f"{name}.csv: {len(table)} rows")
-
-
-if __name__ == "__main__":
-    main()
+    return {f"{FOLDER}/{name}.csv": csv_text(table) for name, table in tables.items()}

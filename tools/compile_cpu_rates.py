@@ -1,25 +1,18 @@
-"""Compile published CPU rates into the project's tables.
+"""The tables of CPU rates that the limits of the host are fitted on.
 
-Usage: ``python tools/compile_cpu_tables.py RAW_FOLDER [-o FOLDER]``
-
-`RAW_FOLDER` holds ``cpu_rates.csv``, ``cpu_scaling.csv`` and ``training.csv.gz`` (one
-row a published figure). Written are ``cpu_decode.csv`` (JPEG decoding on one core),
-``cpu_handoff.csv`` (what a process takes over from its loader's workers),
-``cpu_scaling.csv`` (training throughput against cores) and ``real_synthetic.csv``
-(the same training with real and with synthetic data). Every figure that is left out
-is counted by reason in ``cpu_tables.exclusions.json`` beside them.
+``cpu_decode.csv`` (JPEG decoding on one core), ``cpu_handoff.csv`` (what a process takes
+over from its loader's workers), ``cpu_scaling.csv`` (training throughput against cores)
+and ``real_synthetic.csv`` (the same training with real and with synthetic data). Every
+figure that is left out is counted by reason in ``cpu_tables.exclusions.json``.
 """
 
 from __future__ import annotations
-
-import argparse
-import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from advisor.hardware.cpus import CpuTable, load_cpus
+from sources import Texts, csv_text, json_text, leave_out, read, read_training
 
 IMREAD = "ternaus/imread_benchmark"
 PILLOW_PERF = "python-pillow/pillow-perf"
@@ -62,17 +55,6 @@ CHANNELS = 3
 BYTES_OF = {"fp16": 2, "fp32": 4}
 
 
-def _drop(
-    rows: pd.DataFrame, rules: list[tuple[str, pd.Series]]
-) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Return the rows that no rule leaves out, and how many each one does."""
-    reason = pd.Series("", index=rows.index)
-    for text, out in rules:
-        reason = reason.mask(reason.eq("") & out, text)
-    counts = reason[reason.ne("")].value_counts().to_dict()
-    return rows[reason.eq("")].copy(), {str(k): int(v) for k, v in counts.items()}
-
-
 def _resolved(names: pd.Series, cpus: CpuTable) -> pd.Series:
     """Return the CPU table's name of each CPU, empty where it has none."""
 
@@ -95,7 +77,7 @@ def decode_table(
     raw = raw.assign(cpu=_resolved(raw["cpu_name"], cpus))
     imread = raw["source"].str.startswith(IMREAD)
     benchmarks = imread | raw["source"].str.startswith(PILLOW_PERF)
-    rows, counts = _drop(
+    rows, counts = leave_out(
         raw,
         [
             (
@@ -145,7 +127,7 @@ def handoff_table(
     raw = raw[raw["task"].str.endswith("torch_dataloader")]
     raw = raw.assign(cpu=_resolved(raw["cpu_name"], cpus))
     workers = raw["details"].str.extract(r"num_workers=(\d+)")[0].astype(int)
-    rows, counts = _drop(
+    rows, counts = leave_out(
         raw.assign(workers=workers),
         [
             ("no workers: nothing is handed over", workers.eq(0)),
@@ -166,7 +148,7 @@ def handoff_table(
 
 def scaling_table(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return training throughput of one GPU against its cores."""
-    rows, counts = _drop(
+    rows, counts = leave_out(
         raw,
         [
             (
@@ -194,7 +176,9 @@ def pairs_table(raw: pd.DataFrame, cpus: CpuTable) -> tuple[pd.DataFrame, dict[s
     """Return each training that was run with real and with synthetic data."""
     raw = raw[raw["source"].eq(TENSORFLOW)]
     raw = raw.assign(log=raw["notes"].str.extract(r"directory ([^;]+)")[0])
-    rows, counts = _drop(raw, [("suspect: flagged by the collectors", raw["suspect"])])
+    rows, counts = leave_out(
+        raw, [("suspect: flagged by the collectors", raw["suspect"])]
+    )
     key = ["log", "model", "precision", "gpu_name", "num_gpus", "batch_size_per_gpu"]
     synthetic = rows["synthetic_data"].astype(str).eq("true")
     rates = {
@@ -235,30 +219,15 @@ def _cores(name: str, cpus: CpuTable) -> float:
     return np.nan if cpu is None else SOCKETS.get(name, 1) * cpu.cores
 
 
-def main() -> None:
-    """Read the command line and write the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("raw_folder", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path("models"))
-    arguments = parser.parse_args()
-    folder = arguments.raw_folder
-    cpus = load_cpus()
-    rates = pd.read_csv(folder / "cpu_rates.csv")
-    training = pd.read_csv(folder / "training.csv.gz", low_memory=False)
+def build() -> Texts:
+    """Return the tables, and what was left out of them."""
+    cpus, rates = load_cpus(), read("cpu_rates.csv.gz")
     tables = {
         "cpu_decode": decode_table(rates, cpus),
         "cpu_handoff": handoff_table(rates, cpus),
-        "cpu_scaling": scaling_table(pd.read_csv(folder / "cpu_scaling.csv")),
-        "real_synthetic": pairs_table(training, cpus),
+        "cpu_scaling": scaling_table(read("cpu_core_scaling.csv")),
+        "real_synthetic": pairs_table(read_training(), cpus),
     }
-    for name, (table, _) in tables.items():
-        path = arguments.output / f"{name}.csv"
-        table.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
-        print(f"{len(table):5d}  rows written to {path}")
+    texts = {f"models/{name}.csv": csv_text(table) for name, (table, _) in tables.items()}
     counts = {name: counts for name, (_, counts) in tables.items()}
-    text = json.dumps(counts, indent=1) + "\n"
-    (arguments.output / "cpu_tables.exclusions.json").write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    return texts | {"models/cpu_tables.exclusions.json": json_text(counts)}

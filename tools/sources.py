@@ -1,0 +1,125 @@
+"""The published figures in ``models/sources``: read, and left out by counted reasons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from advisor.base.errors import UsageError
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ROOT / "models" / "sources"
+
+Texts = dict[str, str]
+"""What a table's builder returns: path in the checkout -> the file's text."""
+
+
+def read(name: str, needed: Collection[str] = (), **options: Any) -> pd.DataFrame:
+    """Return a table of `SOURCES`.
+
+    Raises
+    ------
+    UsageError
+        if the file is no CSV or lacks one of the columns that are `needed`
+    """
+    try:
+        table = pd.read_csv(SOURCES / name, low_memory=False, **options)
+    except (ValueError, OSError) as error:
+        message = f"models/sources/{name}: {str(error).strip()}"
+        raise UsageError(message) from error
+    missing = [column for column in needed if column not in table]
+    if missing:
+        message = f"models/sources/{name}: no column {', '.join(missing)}"
+        raise UsageError(message)
+    return table
+
+
+TRAINING_COLUMNS = """
+    source source_path year task model framework precision batch_size_per_gpu gpu_name
+    num_gpus throughput throughput_unit
+""".split()  # noqa: SIM905  (a line each otherwise)
+"""What every file of training figures has. Others are optional: `OPTIONAL`."""
+
+OPTIONAL = {
+    "image_size_or_seq_len": np.nan,
+    "cpu_name": np.nan,
+    "cpu_cores": np.nan,
+    "cpu_ghz": np.nan,
+    "synthetic_data": np.nan,
+    "dataloader": np.nan,
+    "params_m": np.nan,
+    "gmacs": np.nan,
+    "notes": "",
+    "suspect": False,
+}
+"""Columns that a file of training figures may leave out -> what then stands in them."""
+
+
+def read_training() -> pd.DataFrame:
+    """Return the figures of all files in ``training/``, one row each.
+
+    Raises
+    ------
+    UsageError
+        with the file, the line and what is allowed
+    """
+    tables = []
+    for path in sorted((SOURCES / "training").glob("*.csv*")):
+        name = f"training/{path.name}"
+        table = read(name, TRAINING_COLUMNS)
+        if unknown := sorted(set(table) - {*TRAINING_COLUMNS, *OPTIONAL}):
+            allowed = (
+                f"{', '.join(TRAINING_COLUMNS)} are needed, {', '.join(OPTIONAL)} may be"
+            )
+            message = f"models/sources/{name}: unknown column {unknown[0]}; {allowed}"
+            raise UsageError(message)
+        for column in ("source", "source_path", "model", "gpu_name"):
+            refuse(name, table, table[column].isna(), f"{column} is empty")
+        rate = pd.to_numeric(table["throughput"], errors="coerce")
+        says = "throughput is {throughput}: a number above 0, for all GPUs together"
+        refuse(name, table, ~rate.gt(0), says)
+        tables.append(OPTIONAL | table.to_dict("series"))
+    return pd.concat([pd.DataFrame(table) for table in tables], ignore_index=True)
+
+
+def refuse(name: str, table: pd.DataFrame, rows: pd.Series, what: str) -> None:
+    """Raise an error that names the first of the `rows` at fault by its line.
+
+    Raises
+    ------
+    UsageError
+        if there is one
+    """
+    if rows.any():
+        first = int(np.flatnonzero(rows)[0])
+        message = f"models/sources/{name}, line {first + 2}: {what}"
+        raise UsageError(message.format(**table.iloc[first].to_dict()))
+
+
+def leave_out(
+    rows: pd.DataFrame, rules: Iterable[tuple[str, pd.Series]]
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the rows that no rule leaves out, and how many each one does.
+
+    A row to which several rules apply counts for the first of them.
+    """
+    reason = pd.Series("", index=rows.index)
+    for text, out in rules:
+        reason = reason.mask(reason.eq("") & out, text)
+    counts = reason[reason.ne("")].value_counts()
+    return rows[reason.eq("")].copy(), {str(k): int(v) for k, v in counts.items()}
+
+
+def csv_text(table: pd.DataFrame, digits: int = 10) -> str:
+    """Return a table as CSV with so many significant digits; NaN is an empty cell."""
+    return table.to_csv(index=False, float_format=f"%.{digits}g", lineterminator="\n")
+
+
+def json_text(counts: dict[str, Any]) -> str:
+    """Return counts as JSON, a line each."""
+    return json.dumps(counts, indent=1) + "\n"
