@@ -44,14 +44,15 @@ _TABLE_ROWS = 20
     "--deadline",
     callback=duration_s,
     metavar="TIME",
-    help="The whole job, from rent to last checkpoint at home, within 24h, 3d.",
+    help="Longest time for the whole job, from rent to the last checkpoint at home, such "
+    "as 24h or 3d.",
 )
 @click.option(
     "--budget",
     type=float,
     callback=above_zero,
     metavar="USD",
-    help="What the whole job may cost.",
+    help="Highest cost of the whole job.",
 )
 @click.option(
     "--pareto",
@@ -76,8 +77,8 @@ _TABLE_ROWS = 20
     type=click.Choice(SORT_KEYS),
     default="epoch-cost",
     show_default=True,
-    help="What the order goes by: cost per epoch, the same with what waiting is worth "
-    "(--assume waiting_usd_per_h=...), time per epoch, or price per hour.",
+    help="Sort by cost per epoch, by cost per epoch plus the value of waiting (--assume "
+    "waiting_usd_per_h=...), by time per epoch, or by price per hour.",
 )
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
@@ -96,11 +97,16 @@ def command(  # noqa: PLR0917  (one argument an option)
     output_format: str,
     **options: Any,
 ) -> None:
-    """Rank offers by cost per completed epoch of a workload.
+    """Rank offers by what an epoch of your training costs.
 
-    An hour until the job is done counts a few cents in the order, and is on no bill;
-    offers on which the job may well fail to run come last.
-    """
+    The order counts a few cents for each hour until the job is done; no bill contains
+    them. Offers on which the job may well fail to run come last.
+
+    \b
+    Examples:
+      advisor rank resnet50
+      advisor rank bert-base --gpu 'RTX 4090,A100' --deadline 12h --budget 10
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     _check(sort, risk_averse)
     job = job_spec(options).job(context)
     asked = constraints(options)
