@@ -19,7 +19,7 @@ from advisor.cli.options import (
     max_age_option,
     no_nan,
 )
-from advisor.cli.output import aside, remark, result
+from advisor.cli.output import aside, line_width, remark, result
 from advisor.cli.session import ask, tell_slips
 from advisor.cli.specs import constraints, job_spec
 from advisor.cost.terms import SECONDS_PER_HOUR
@@ -121,6 +121,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     )
     if top is None and output_format == "table":
         top = _TABLE_ROWS
+    width = line_width(context.variables)
 
     def ranked(answer: Answer) -> tuple[Ranking, list[Entry]]:
         filters = asked.filters(tables.gpus, answer.records, job.rental)
@@ -136,7 +137,7 @@ def command(  # noqa: PLR0917  (one argument an option)
             return
         if shown:
             remark(f"{headline(ranking, answer, context.now())}; reading on")
-            aside(table(shown))
+            aside(table(shown, width)[0])
 
     answer = ask(
         context,
@@ -155,9 +156,17 @@ def command(  # noqa: PLR0917  (one argument an option)
     elif output_format != "table":
         result(to_delimited(shown, "," if output_format == "csv" else "\t"))
     elif shown:
-        result(table(shown))
+        _show(shown, width)
     if not shown:
         raise nothing_left(ranking)
+
+
+def _show(shown: list[Entry], width: int | None) -> None:
+    """Print the table, and say which columns have no room."""
+    text, missing = table(shown, width)
+    result(text)
+    if missing:
+        remark(f"too wide for this terminal: {', '.join(missing)}; --format csv has all")
 
 
 def _check(sort: SortKey, risk_averse: float | None) -> None:

@@ -5,11 +5,13 @@ Sphinx's own ways load a script from elsewhere whenever a page is read, or need 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from latex2mathml.converter import convert
-from sphinx.application import Sphinx
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 
 def _inline(page: Any, node: nodes.math) -> None:
