@@ -159,6 +159,51 @@ def run_command() -> RunCommand:
     return run
 
 
+SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas"
+
+
+def closed(schema: Any) -> Any:
+    """Return a schema by which a key that it does not describe is an error.
+
+    The published ones allow it: a later version may add keys. What they leave open on
+    purpose stays so.
+    """
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: closed(value) for key, value in schema.items()}
+    if "properties" in made and isinstance(made.get("properties"), dict):
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+@pytest.fixture(scope="session")
+def conforms() -> Callable[[str, Any], None]:
+    """Return what checks a document against its schema, undescribed keys included."""
+    jsonschema = pytest.importorskip("jsonschema")
+    referencing = pytest.importorskip("referencing")
+    known = {
+        path.name: closed(json.loads(path.read_text(encoding="utf-8")))
+        for path in SCHEMAS.glob("*.json")
+    }
+    registry = referencing.Registry().with_resources(
+        (name, referencing.Resource.from_contents(one)) for name, one in known.items()
+    )
+
+    def check(name: str, document: Any) -> None:
+        schema = {"$ref": f"{name}.schema.json"}
+        validator = jsonschema.Draft202012Validator(schema, registry=registry)
+        errors = [
+            f"{'/'.join(map(str, one.absolute_path))}: {one.message[:300]}"
+            for error in validator.iter_errors(document)
+            for one in (error, *(error.context or ()))
+        ]
+        assert not errors, f"{name}: " + "\n".join(errors[:10])
+
+    return check
+
+
 Summary = Callable[..., None]
 
 

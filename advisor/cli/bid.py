@@ -38,10 +38,16 @@ def command(
     output_format: str,
     **options: Any,
 ) -> None:
-    """Print what bids on OFFER cost, lost time included, and the best of them.
+    """Show what each bid for an offer costs, and the best bid.
 
-    Without OFFER: on the offer that is cheapest with its best bid.
-    """
+    The cost contains pauses and lost work. Without OFFER the command takes the offer that
+    is cheapest at its best bid.
+
+    \b
+    Examples:
+      advisor bid --workload resnet50
+      advisor bid 23122054 resnet50
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     if options["rental"] != "interruptible" and (given := given_flags(ctx)):
         message = f"{given['rental']}: a bid is for an interruptible machine alone"
         raise UsageError(message)

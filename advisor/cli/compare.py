@@ -27,7 +27,12 @@ from advisor.report.formats import to_json
 def command(
     context: Context, /, offers: tuple[int, ...], as_json: bool, **options: Any
 ) -> None:
-    """Set the bills of offers side by side."""
+    """Show the costs of several offers side by side.
+
+    \b
+    Example:
+      advisor compare 23122054 20010335 --workload resnet50
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     if len(offers) < 2:
         message = "two offers or more are needed; 'advisor explain' is for one"
         raise UsageError(message)

@@ -28,6 +28,11 @@ _COLUMNS = (
 @click.command("cpus")
 @format_options("table", "json", "csv", "tsv")
 def command(output_format: Format) -> None:
-    """List the CPUs that are known, with their single-thread scores."""
+    """List the known CPUs and their single-thread scores.
+
+    \b
+    Example:
+      advisor cpus --format csv
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     rows = [asdict(cpu) for cpu in load_cpus().rows]
     result(listing("cpus", rows, _COLUMNS, output_format))

@@ -27,7 +27,14 @@ from advisor.report.formats import to_json
 @click.option("--json", "as_json", is_flag=True, help="Print the bill as JSON.")
 @click.pass_obj
 def command(context: Context, /, offer: int, as_json: bool, **options: Any) -> None:
-    """Print the whole bill of one offer, line by line, and what it assumes."""
+    """Show the whole cost of one offer, line by line.
+
+    Below the lines stand the limits of the speed, and every assumption with its source.
+
+    \b
+    Example:
+      advisor explain 23122054 resnet50
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     ranked = rank_all(context, options)
     ranking, at = ranked.ranking, ranked.place_of(offer)
     if as_json:

@@ -35,7 +35,7 @@ _PART = "a part of the market: constraints were given when it was fetched"
 @click.option(
     "--keep",
     is_flag=True,
-    help="Add the snapshot to your record of the market ('advisor history').",
+    help="Add the offers to your record of the market (see 'advisor history').",
 )
 @market_options
 @constraint_options
@@ -51,10 +51,16 @@ def command(  # noqa: PLR0917  (one argument an option)
     as_json: bool,
     **options: object,
 ) -> None:
-    """Save a market's offers in a file that '--market FILE' reads back.
+    """Save the offers of a market in a file.
 
-    With --keep also (or only) in your record of the market.
-    """
+    '--market FILE' reads the file. With --keep the offers go into your record of the
+    market, which 'advisor history' shows.
+
+    \b
+    Examples:
+      advisor fetch -o today.json.gz
+      advisor fetch --keep
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     if output is None and not keep:
         message = "say where to save: -o FILE, --keep or both"
         raise UsageError(message)

@@ -27,22 +27,30 @@ from advisor.workloads.transformer import profile_of, under_autocast
 @click.command("from-hf")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option(
-    "--tokens", type=BATCH, help="In a sample. Needed where the net reads or writes text."
+    "--tokens",
+    type=BATCH,
+    help="Tokens per sample. Required if the net reads or writes text.",
 )
 @click.option(
     "--target-tokens",
     "target",
     type=BATCH,
-    help="Written for a sample, by a net that reads one text and writes another. "
+    help="Output tokens per sample, for a net that reads one text and writes another. "
     "Default: as many as it reads.",
 )
 @click.option(
     "--task",
     type=click.Choice(TASKS),
-    help="What it is trained for. Default: what the file's 'architectures' says.",
+    help="Training task. Default: from 'architectures' in the file.",
 )
-@click.option("--lora", "rank", type=BATCH, metavar="RANK", help="Adapters of a rank.")
-@click.option("--batch", type=BATCH, help="Samples a GPU and step. Default: the base's.")
+@click.option(
+    "--lora", "rank", type=BATCH, metavar="RANK", help="Train LoRA adapters of this rank."
+)
+@click.option(
+    "--batch",
+    type=BATCH,
+    help="Samples per GPU per step. Default: those of the profile that it extends.",
+)
 @click.option(
     "--extends",
     "base",
@@ -66,11 +74,15 @@ def from_hf(  # noqa: PLR0917  (one argument an option)
     base: str | None,
     **where: Any,
 ) -> None:
-    """Make a profile of a net of the Hugging Face hub from its config.json.
+    """Make a profile from a Hugging Face config.json.
 
-    Transformers and PyTorch count it where both are installed (the extra 'hf'), without
-    weights, without the network and without code of the hub; else it is by formula.
-    """
+    With the extra 'hf' installed, Transformers and PyTorch count the net: without
+    weights, without the network and without code of the hub. Without it, formulas do.
+
+    \b
+    Example:
+      advisor workloads from-hf config.json --tokens 2048 --lora 16 -o my-llm
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     known = look_at(Settings(read_config(config), config.name), task)
     usual = "llama-7b-lora" if rank else known.usual_base
     parent = context.library.load(base or usual)

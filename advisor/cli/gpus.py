@@ -28,6 +28,11 @@ _COLUMNS = (
 @click.command("gpus")
 @format_options("table", "json", "csv", "tsv")
 def command(output_format: Format) -> None:
-    """List the GPUs that are known, with their usable rates."""
+    """List the known GPUs and their rates.
+
+    \b
+    Example:
+      advisor gpus --format csv
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     rows = [asdict(gpu) for gpu in load_gpus().rows]
     result(listing("gpus", rows, _COLUMNS, output_format))

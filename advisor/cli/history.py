@@ -35,13 +35,13 @@ _SINCE_OF_ALL_S = 7 * 86_400.0  # of all GPUs: a month would take seconds
     metavar="NAME",
     help="GPU or family, such as 'RTX 4090' or A100; may be repeated. Default: all.",
 )
-@click.option("--market", metavar="NAME", help="Market. Default: all that were kept.")
+@click.option("--market", metavar="NAME", help="Market. Default: all stored ones.")
 @click.option(
     "--by",
     type=click.Choice(BUCKETS),
     default="day",
     show_default=True,
-    help="Stretch of time that a row is for.",
+    help="Period that a row covers.",
 )
 @click.option(
     "--since",
@@ -60,10 +60,15 @@ def command(  # noqa: PLR0917  (one argument an option)
     since: float | None,
     output_format: str,
 ) -> None:
-    """Show prices, lives of offers and fates of bids of kept snapshots.
+    """Show past prices, how long offers live, and which bids lose.
 
-    'advisor fetch --keep' fills the record. Prices are $/h per GPU, without storage.
-    """
+    The figures come from the snapshots that 'advisor fetch --keep' stores. Prices are $/h
+    per GPU, without storage.
+
+    \b
+    Example:
+      advisor history --gpu 'RTX 4090' --by week
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     if since is None and not gpus:
         since = _SINCE_OF_ALL_S
     start = None if since is None else context.now() - timedelta(seconds=since)

@@ -19,7 +19,7 @@ from advisor.store.hosts import HostRule, rules, set_rule
 @click.group("hosts", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Leave machines out of every ranking, or allow them for good."""
+    """Exclude machines from every ranking, or allow them."""
     help_if_alone(ctx)
 
 
@@ -30,11 +30,16 @@ def _rule_options(verb: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--host",
                 is_flag=True,
-                help="The id is a host's: all its machines are meant.",
+                help="The id is that of a host, and stands for all its machines.",
             ),
-            click.option("--reason", default="", metavar="TEXT", help="Why, for you."),
             click.option(
-                "--market", default="vast", show_default=True, help="Market of the id."
+                "--reason", default="", metavar="TEXT", help="Reason, for your own use."
+            ),
+            click.option(
+                "--market",
+                default="vast",
+                show_default=True,
+                help="Market that the id belongs to.",
             ),
             click.pass_obj,
         )
@@ -46,14 +51,24 @@ def _rule_options(verb: Callable[..., None]) -> Callable[..., None]:
 @command.command("block")
 @_rule_options
 def block(context: Context, /, **options: Any) -> None:
-    """Leave a machine's offers out of every ranking."""
+    """Exclude the offers of a machine from every ranking.
+
+    \b
+    Example:
+      advisor hosts block 103058 --reason 'died at epoch 3'
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     _set(context, blocked=True, **options)
 
 
 @command.command("allow")
 @_rule_options
 def allow(context: Context, /, **options: Any) -> None:
-    """Take a machine back, and never block it automatically."""
+    """Allow a machine again, and never block it automatically.
+
+    \b
+    Example:
+      advisor hosts allow 103058
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     _set(context, blocked=False, **options)
 
 
@@ -83,7 +98,12 @@ def _set(
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
 def show(context: Context, /, output_format: Format) -> None:
-    """List what is blocked and what is allowed."""
+    """List blocked and allowed machines.
+
+    \b
+    Example:
+      advisor hosts list
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     with open_store(context.data_folder) as connection:
         found = rules(connection)
     rows = [

@@ -21,17 +21,21 @@ from advisor.software.rules import AUTOMATIC_TAG
 @click.option(
     "--offline",
     is_flag=True,
-    help="Ask no registry: say what the name tells, and what was read before.",
+    help="Ask no registry: show what the name tells, and stored answers.",
 )
 @format_options("table", "json")
 @click.pass_obj
 def command(context: Context, /, name: str, offline: bool, output_format: Format) -> None:
-    """Say what is known of a Docker image: its CUDA, the GPUs and drivers that run it.
+    """Show which GPUs and drivers run a Docker image.
 
-    Its registry is asked, and the answer is kept: 'advisor rank --image' takes it into
-    account from then on. No password of yours is sent. Without IMAGE: the images that a
-    job runs in where none is named.
-    """
+    The command asks the image's registry and stores the answer, which 'advisor rank
+    --image' uses from then on. No password of yours is sent. Without IMAGE it shows the
+    images that a job gets when you name none.
+
+    \b
+    Example:
+      advisor image pytorch/pytorch:2.5.1-cuda12.4-cudnn9-runtime
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     images = context.images(name)
     config = None
     if name:

@@ -57,13 +57,13 @@ def machine_options(command: Command) -> Command:
             type=float,
             callback=above_zero,
             metavar="GHZ",
-            help="Clock of the CPU; counts only where its name tells nothing.",
+            help="Clock of the CPU; used only if its name is not known.",
         ),
         click.option(
             "--batch",
             type=click.IntRange(min=1, max=10**9),
             metavar="SAMPLES",
-            help="Batch of a GPU and optimizer step. Default: the workload's.",
+            help="Samples per GPU per optimizer step. Default: the workload's.",
         ),
     )
 
@@ -73,7 +73,7 @@ def fit_batch_option(command: Command) -> Command:
     return click.option(
         "--fit-batch",
         is_flag=True,
-        help="Take the largest batch that each GPU holds, nine times in ten, not the "
+        help="Use the largest batch that fits each GPU (nine times in ten), not the "
         "workload's.",
     )(command)
 
@@ -85,8 +85,7 @@ def memory_margin_option(command: Command) -> Command:
         callback=_share,
         default="0",
         metavar="SHARE",
-        help="Leave so much of a GPU's memory free, such as 10% or 0.1; what does not is "
-        "left out.",
+        help="Exclude offers that leave less of a GPU's memory free, such as 10% or 0.1.",
     )(command)
 
 
@@ -135,7 +134,7 @@ def how_options(command: Command) -> Command:
             (
                 "--interruptible",
                 "interruptible",
-                "Bid what costs least, pauses and lost work included.",
+                "Bid the price that costs least with its pauses and lost work.",
             ),
             (
                 "--reserved",
@@ -170,8 +169,8 @@ def constraint_options(command: Command) -> Command:
             type=Listed(),
             callback=flat,
             metavar="NAME",
-            help="GPU or family, such as 'RTX 4090' or A100; several apart by commas, "
-            "or repeated.",
+            help="GPU or family, such as 'RTX 4090' or A100; separate several by commas, "
+            "or repeat the option.",
         ),
         click.option(
             "--exclude-gpu",
@@ -180,21 +179,23 @@ def constraint_options(command: Command) -> Command:
             type=Listed(),
             callback=flat,
             metavar="NAME",
-            help="GPU or family that will not do; several apart by commas, or repeated.",
+            help="GPU or family to exclude; separate several by commas, or repeat the "
+            "option.",
         ),
         click.option(
             "--num-gpus",
             type=Listed(click.IntRange(min=1)),
             callback=flat,
             multiple=True,
-            help="GPUs in the offer; several apart by commas, or repeated.",
+            help="Number of GPUs in the offer; separate several by commas, or repeat the "
+            "option.",
         ),
         click.option(
             "--min-reliability",
             type=click.FloatRange(0.0, 1.0),
             callback=no_nan,
             metavar="0..1",
-            help="Least market reliability. Default: no floor.",
+            help="Lowest reliability score that the market states. Default: no limit.",
         ),
         click.option(
             "--max-price",
@@ -202,7 +203,7 @@ def constraint_options(command: Command) -> Command:
             type=float,
             callback=above_zero,
             metavar="USD",
-            help="Highest $/h, with the disk that the job needs.",
+            help="Highest price in $/h, including the disk that the job needs.",
         ),
         click.option(
             "--region",
@@ -210,20 +211,21 @@ def constraint_options(command: Command) -> Command:
             multiple=True,
             metavar="NAME",
             help="Region (europe, asia ...), country (DE, Germany), state of the US or "
-            "province of Canada (Texas); several apart by commas, or repeated.",
+            "province of Canada (Texas); separate several by commas, or repeat the "
+            "option.",
         ),
         one_of(
             "verified",
             None,
             ("--verified", True, "Only verified machines."),
-            ("--any", None, "Any machines (the default)."),
+            ("--any", None, "All machines (the default)."),
         ),
         click.option(
             "--min-duration",
             "min_duration_s",
             callback=duration_s,
             metavar="TIME",
-            help="How long the offer must still stand: 12h, 3d.",
+            help="Time that the offer must stay available, such as 12h or 3d.",
         ),
         click.option(
             "--min-ram",
@@ -231,7 +233,7 @@ def constraint_options(command: Command) -> Command:
             type=float,
             callback=above_zero,
             metavar="GB",
-            help="Least host memory of the offer.",
+            help="Lowest host memory of the offer.",
         ),
         click.option(
             "--min-vram",
@@ -239,7 +241,7 @@ def constraint_options(command: Command) -> Command:
             type=float,
             callback=above_zero,
             metavar="GB",
-            help="Least memory of each GPU, as it is sold: a 24 GB card has 24.",
+            help="Lowest memory of each GPU, as it is sold: a 24 GB card has 24.",
         ),
         click.option(
             "--datacenter",

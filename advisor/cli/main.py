@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import click
@@ -19,33 +20,19 @@ from advisor.cli.failure import explain, told_to_programs
 from advisor.cli.options import help_if_alone
 from advisor.cli.output import aside, remark
 
-_COMMANDS = {
-    "rank": "advisor.cli.rank",
-    "explain": "advisor.cli.explain",
-    "compare": "advisor.cli.compare",
-    "bid": "advisor.cli.bid",
-    "rent": "advisor.cli.rent",
-    "run": "advisor.cli.run",
-    "rentals": "advisor.cli.rentals",
-    "renew": "advisor.cli.renew",
-    "release": "advisor.cli.release",
-    "reconcile": "advisor.cli.reconcile",
-    "predict": "advisor.cli.predict",
-    "speedup": "advisor.cli.speedup",
-    "fetch": "advisor.cli.fetch",
-    "market": "advisor.cli.market",
-    "record": "advisor.cli.record",
-    "records": "advisor.cli.records",
-    "history": "advisor.cli.history",
-    "hosts": "advisor.cli.hosts",
-    "workloads": "advisor.cli.workloads",
-    "gpus": "advisor.cli.gpus",
-    "cpus": "advisor.cli.cpus",
-    "image": "advisor.cli.image",
-    "model": "advisor.cli.model",
-    "sample": "advisor.cli.sample",
-    "simulate": "advisor.cli.simulate",
+_SECTIONS: Mapping[str, Sequence[str]] = {
+    "Choose": ("rank", "explain", "compare", "bid"),
+    "Rent": ("rent", "run", "rentals", "renew", "release", "reconcile"),
+    "Predict without a market": ("predict", "speedup"),
+    "Your workloads and runs": ("workloads", "record", "records"),
+    "Markets": ("fetch", "history", "hosts", "market"),
+    "Known hardware and images": ("gpus", "cpus", "image"),
+    "The model": ("model",),
+    "Simulation": ("simulate", "sample"),
 }
+"""The commands as the help groups them; each is a module of `advisor.cli`."""
+
+_COMMANDS = tuple(chain.from_iterable(_SECTIONS.values()))
 
 
 _WORDS = "advisor.words"
@@ -81,8 +68,24 @@ class LazyGroup(click.Group):
         """Return one command, importing its module; None if there is no such."""
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
+        module = importlib.import_module(f"advisor.cli.{cmd_name}")
+        command: click.Command = module.command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by section, their names in one column."""
+        width = max(map(len, _COMMANDS))
+        room = formatter.width - width - 4
+        for title, names in _SECTIONS.items():
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (name.ljust(width), command.get_short_help_str(room))
+                        for name, command in commands
+                        if command is not None
+                    ]
+                )
 
 
 @contextmanager
@@ -114,10 +117,12 @@ def _ended_by_others() -> Iterator[None]:
 @click.version_option(__version__, prog_name="advisor")
 @click.pass_context
 def app(ctx: click.Context) -> None:
-    """Say which rented GPU finishes a training for the least money.
+    """Find the rented GPU that finishes your training for the least money.
 
-    Ranks the offers of a GPU marketplace by cost per completed epoch of a
-    workload. Start with: advisor rank --workload resnet50
+    advisor predicts how fast your workload runs on each offer of a GPU market, and ranks
+    the offers by cost per completed epoch. It can rent the best one for you.
+
+    Start with: advisor rank resnet50
     """
     if ctx.obj is None:
         ctx.obj = Context.of_this_process()

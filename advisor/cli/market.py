@@ -16,7 +16,7 @@ from advisor.report.formats import to_json
 @click.group("market", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Look at the market itself."""
+    """Check a market."""
     help_if_alone(ctx)
 
 
@@ -29,11 +29,16 @@ def command(ctx: click.Context) -> None:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, /, market: str | None, as_json: bool) -> None:
-    """Say what works: key, account, search, latency, clock. Nothing is rented.
+    """Check the key, the account, the search, and the clock.
 
-    Takes up to a minute, at the market's pace. No key is no failure (exit code 0),
-    a refused one is (4), as is a limit of the market (5).
-    """
+    Nothing is rented. The check takes up to a minute, at the market's pace. A missing key
+    is no failure (exit code 0); a refused key is (4), and so is a limit of the market
+    (5).
+
+    \b
+    Example:
+      advisor market check
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     context: Context = ctx.obj
     found = check_market(context.open_market(market))
     if as_json:

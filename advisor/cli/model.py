@@ -51,18 +51,24 @@ def command(ctx: click.Context) -> None:
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write. Default: the artefact that 'advisor rank' uses.",
+    help="File to write. Default: the artifact that 'advisor rank' uses.",
 )
 @click.option(
     "--with-records",
     "own",
     is_flag=True,
-    help="Learn from your records too; the model is yours: see 'advisor model use'.",
+    help="Train on your recorded runs too. The model becomes yours: see 'advisor model "
+    "use'.",
 )
 @json_option
 @click.pass_obj
 def train_(context: Context, /, output: Path | None, own: bool, as_json: bool) -> None:
-    """Train the model on the benchmark table and write the artefact."""
+    """Train the model on the benchmark table.
+
+    \b
+    Example:
+      advisor model train --with-records
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     from advisor.throughput.artifact import ARTEFACT  # noqa: PLC0415
     from advisor.throughput.gpu_store import save_model  # noqa: PLC0415
     from advisor.training.folder import train_folder  # noqa: PLC0415
@@ -119,7 +125,12 @@ def _own_records(context: Context) -> OwnRecords:
 @click.argument("which", type=click.Choice((OWN, SHIPPED)))
 @click.pass_obj
 def use(context: Context, /, which: str) -> None:
-    """Choose the model that predictions take: your own or the shipped one."""
+    """Choose your own model or the shipped one.
+
+    \b
+    Example:
+      advisor model use own
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     from advisor.throughput.artifact import ARTEFACT  # noqa: PLC0415
 
     folder = own_models_folder(context.data_folder)
@@ -137,11 +148,16 @@ def use(context: Context, /, which: str) -> None:
     "splits",
     type=click.Choice(_SPLITS),
     multiple=True,
-    help="What is held out; may be repeated. Default: all.",
+    help="What to hold out; may be repeated. Default: all.",
 )
 @format_options("table", "json")
 def evaluate_(splits: tuple[str, ...], output_format: Format) -> None:
-    """Show the model's errors on what it has not seen, beside the baselines'."""
+    """Show the model's errors on held-out data.
+
+    \b
+    Example:
+      advisor model evaluate --split gpu
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     from advisor.training.evaluated import evaluation_table  # noqa: PLC0415
     from advisor.training.folder import evaluate_folder  # noqa: PLC0415
 
@@ -157,11 +173,16 @@ def evaluate_(splits: tuple[str, ...], output_format: Format) -> None:
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write. Default: README.md beside the artefact.",
+    help="File to write. Default: README.md beside the artifact.",
 )
 @json_option
 def card_(output: Path | None, as_json: bool) -> None:
-    """Evaluate the model and write its card, with the calibration plot beside it."""
+    """Evaluate the model, and write its card with the plot.
+
+    \b
+    Example:
+      advisor model card -o card.md
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     from advisor.training.folder import CARD, write_card  # noqa: PLC0415
 
     path = output or models_folder() / CARD

@@ -123,14 +123,14 @@ def workload_option(command: Command, *, required: bool = True) -> Command:
         "--workload",
         required=required,
         metavar="NAME|FILE",
-        help="Built-in workload ('advisor workloads list') or a profile file.",
+        help="Name of a workload (see 'advisor workloads list'), or a profile file.",
     )(command)
 
 
 def json_option(command: Command) -> Command:
     """Add ``--json`` to a command whose result is a file that it writes."""
     return click.option(
-        "--json", "as_json", is_flag=True, help="Say what was done as JSON."
+        "--json", "as_json", is_flag=True, help="Print the result as JSON."
     )(command)
 
 
@@ -195,7 +195,7 @@ def market_options(command: Command) -> Command:
         click.option(
             "--stale-ok",
             is_flag=True,
-            help="Take the newest kept answer when the market's limit is reached.",
+            help="Use the newest stored answer when the market's rate limit is reached.",
         ),
     )
 
@@ -207,7 +207,7 @@ def set_option(command: Command) -> Command:
         "settings",
         multiple=True,
         metavar="KEY=VALUE",
-        help="Replace a figure of the workload, such as batch_size=64; may be repeated.",
+        help="Change a figure of the workload, such as batch_size=64; may be repeated.",
     )(command)
 
 
@@ -220,5 +220,5 @@ def max_age_option(command: Command) -> Command:
         default=300.0,
         show_default=True,
         metavar="SECONDS",
-        help="Take an answer of the market that is at most this old.",
+        help="Reuse a stored answer of the market that is at most this old.",
     )(command)

@@ -8,8 +8,9 @@ once more at the end of the process, would change the exit code.
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
 import click
@@ -66,6 +67,20 @@ def need_stdout() -> None:
     if sys.stdout is None:  # closed by the shell: `>&-`
         message = "stdout is closed: there is nowhere to print the result"
         raise AdvisorError(message)
+
+
+def line_width(variables: Mapping[str, str]) -> int | None:
+    """Return how many characters a line of the result has room for.
+
+    `COLUMNS` says it, else the terminal; None where the result goes to no terminal.
+    """
+    stated = variables.get("COLUMNS", "")
+    if stated.isdecimal() and int(stated) > 0:
+        return int(stated)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (AttributeError, OSError, ValueError):  # closed, a file, a pipe
+        return None
 
 
 def showing(stream: TextIO | None) -> Callable[[bytes], None]:

@@ -55,10 +55,14 @@ def command(  # noqa: PLR0917  (one argument an option)
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Predict the throughput of a workload on a machine.
+    """Predict how fast a workload runs on a machine.
 
-    With several GPUs, or a family such as A100: on each of them, the fastest first.
-    """
+    With several GPUs, or a family such as A100, each is predicted, the fastest first.
+
+    \b
+    Example:
+      advisor predict resnet50 --gpu 'RTX 4090' --num-gpus 2 --cpu 'EPYC 7702'
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     figures: dict[str, object] = {**assigned(settings)}
     if batch is not None:
         if "batch_size" in figures:

@@ -35,7 +35,11 @@ dataset_option = click.option(
     "FUNCTION returns. One of each may be given.",
 )
 save_option = click.option(
-    "-o", "--save", "name", metavar="NAME", help="Save it as yours. Default: print it."
+    "-o",
+    "--save",
+    "name",
+    metavar="NAME",
+    help="Save it as your profile of this name. Default: print it.",
 )
 force_option = click.option("--force", is_flag=True, help="Replace a profile NAME.")
 
@@ -52,7 +56,7 @@ force_option = click.option("--force", is_flag=True, help="Replace a profile NAM
     "input, in order; NAME= for a keyword; B where the batch is not the first dimension "
     "(512xBx256).",
 )
-@click.option("--batch", type=BATCH, required=True, help="Samples a GPU and step.")
+@click.option("--batch", type=BATCH, required=True, help="Samples per GPU per step.")
 @click.option(
     "--precision", type=click.Choice(PRECISIONS), default="amp", show_default=True
 )
@@ -77,14 +81,15 @@ def measure(  # noqa: PLR0917  (one argument an option)
     base: str | None,
     **where: Any,
 ) -> None:
-    """Count what a PyTorch module needs in a training step, on the CPU.
+    """Measure what a PyTorch module needs, on the CPU.
 
-    FUNCTION of SCRIPT.py returns the module; it is called without arguments.
+    FUNCTION of SCRIPT.py returns the module; it is called without arguments. What a
+    training step computes and holds is counted.
 
     \b
-    advisor workloads measure net.py:build --input 3x224x224 --batch 128 -o mine
-    advisor workloads measure net.py:build --input ids=512:long --input mask=512:bool \\
-        --batch 32 --extends bert-base
+    Examples:
+      advisor workloads measure net.py:build --input 3x224x224 --batch 128 -o mine
+      advisor workloads measure net.py:build --input ids=512:long --batch 32
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     inputs = Inputs.parse(shapes)
     parent = context.library.load(_base(base, inputs, **where))

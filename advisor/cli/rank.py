@@ -19,7 +19,7 @@ from advisor.cli.options import (
     max_age_option,
     no_nan,
 )
-from advisor.cli.output import aside, remark, result
+from advisor.cli.output import aside, line_width, remark, result
 from advisor.cli.session import ask, tell_slips
 from advisor.cli.specs import constraints, job_spec
 from advisor.cost.terms import SECONDS_PER_HOUR
@@ -45,14 +45,15 @@ _TABLE_ROWS = 20
     "--deadline",
     callback=duration_s,
     metavar="TIME",
-    help="The whole job, from rent to last checkpoint at home, within 24h, 3d.",
+    help="Longest time for the whole job, from rent to the last checkpoint at home, such "
+    "as 24h or 3d.",
 )
 @click.option(
     "--budget",
     type=float,
     callback=above_zero,
     metavar="USD",
-    help="What the whole job may cost.",
+    help="Highest cost of the whole job.",
 )
 @click.option(
     "--pareto",
@@ -77,8 +78,8 @@ _TABLE_ROWS = 20
     type=click.Choice(SORT_KEYS),
     default="epoch-cost",
     show_default=True,
-    help="What the order goes by: cost per epoch, the same with what waiting is worth "
-    "(--assume waiting_usd_per_h=...), time per epoch, or price per hour.",
+    help="Sort by cost per epoch, by cost per epoch plus the value of waiting (--assume "
+    "waiting_usd_per_h=...), by time per epoch, or by price per hour.",
 )
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
@@ -97,11 +98,16 @@ def command(  # noqa: PLR0917  (one argument an option)
     output_format: str,
     **options: Any,
 ) -> None:
-    """Rank offers by cost per completed epoch of a workload.
+    """Rank offers by what an epoch of your training costs.
 
-    An hour until the job is done counts a few cents in the order, and is on no bill;
-    offers on which the job may well fail to run come last.
-    """
+    The order counts a few cents for each hour until the job is done; no bill contains
+    them. Offers on which the job may well fail to run come last.
+
+    \b
+    Examples:
+      advisor rank resnet50
+      advisor rank bert-base --gpu 'RTX 4090,A100' --deadline 12h --budget 10
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     _check(sort, risk_averse)
     job = job_spec(options).job(context)
     asked = constraints(options)
@@ -116,6 +122,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     )
     if top is None and output_format == "table":
         top = _TABLE_ROWS
+    width = line_width(context.variables)
 
     def ranked(answer: Answer) -> tuple[Ranking, list[Entry]]:
         filters = asked.filters(tables.gpus, answer.records, job.rental)
@@ -131,7 +138,7 @@ def command(  # noqa: PLR0917  (one argument an option)
             return
         if shown:
             remark(f"{headline(ranking, answer, context.now())}; reading on")
-            aside(table(shown))
+            aside(table(shown, width)[0])
 
     answer = ask(
         context,
@@ -151,9 +158,17 @@ def command(  # noqa: PLR0917  (one argument an option)
     elif output_format != "table":
         result(to_delimited(shown, "," if output_format == "csv" else "\t"))
     elif shown:
-        result(table(shown))
+        _show(shown, width)
     if error is not None:
         raise error
+
+
+def _show(shown: list[Entry], width: int | None) -> None:
+    """Print the table, and say which columns have no room."""
+    text, missing = table(shown, width)
+    result(text)
+    if missing:
+        remark(f"too wide for this terminal: {', '.join(missing)}; --format csv has all")
 
 
 def _check(sort: SortKey, risk_averse: float | None) -> None:

@@ -25,10 +25,14 @@ _COLUMNS = ("label", "action", "instance_id", "reason")
 def command(context: Context, /, market: str, output_format: Format) -> None:
     """Compare your ledger with the market, and end what nobody uses.
 
-    Ended are rentals whose launcher died before you got them, and those past their
-    lifetime. Where the ledger cannot be read the market's labels alone tell what to end.
-    Exit code 7: the outcome of a rental is still open; again in a minute.
-    """
+    That is: rentals whose launcher died before you got them, and rentals past their
+    lifetime. When the ledger cannot be read, the market's labels decide. Exit code 7
+    means that the outcome of a rental is still open: run the command again in a minute.
+
+    \b
+    Example:
+      advisor reconcile
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     with deferred():
         found = reconcile(open_rental_desk(context, market))
     rows = [finding_row(one) for one in found.findings]

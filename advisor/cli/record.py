@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     type=float,
     callback=above_zero,
     metavar="SAMPLES/S",
-    help="Samples/s of the workload's samples, all GPUs together.",
+    help="Measured samples/s, all GPUs together.",
 )
 @click.option(
     "--from-log",
     "log",
     type=click.Path(path_type=Path),
-    help="Read it from what the training printed.",
+    help="Read the throughput from the log of the training.",
 )
 @click.pass_obj
 def command(  # noqa: PLR0917  (one argument an option)
@@ -59,13 +59,18 @@ def command(  # noqa: PLR0917  (one argument an option)
     batch: int | None,
     settings: tuple[str, ...],
 ) -> None:
-    """Keep a measured run; from then on predictions of its workload use it.
+    """Record a measured run; it calibrates later predictions.
 
-    Logs are read of the Hugging Face Trainer, TRL, accelerate, diffusers, kohya,
+    The command reads logs of the Hugging Face Trainer, TRL, accelerate, diffusers, kohya,
     Lightning, Keras, timm, Megatron, NeMo, nanoGPT, torchtune, fairseq, OpenMMLab,
-    detectron2, Ultralytics, LeRobot, torchvision and ImageNet scripts, and bars of tqdm.
-    Give --batch where the log does not state it: a GPU's samples between two counts.
-    """
+    detectron2, Ultralytics, LeRobot, torchvision and ImageNet scripts, and tqdm bars.
+    Give --batch if the log does not state it: samples per GPU between two counts.
+
+    \b
+    Examples:
+      advisor record resnet50 --gpu 'RTX 3090' --throughput 412
+      advisor record resnet50 --gpu 'RTX 3090' --batch 64 --from-log train.log
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     if (throughput is None) == (log is None):
         message = "give --throughput SAMPLES/S or --from-log FILE"
         raise UsageError(message)

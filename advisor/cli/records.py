@@ -28,16 +28,23 @@ _SCHEMA_VERSION = 1
 @click.group("records", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Show, export and delete the runs that 'advisor record' keeps."""
+    """List, show, export and delete your recorded runs."""
     help_if_alone(ctx)
 
 
 @command.command("list")
-@click.option("--workload", metavar="NAME", help="Of one workload. Default: all.")
+@click.option(
+    "--workload", metavar="NAME", help="Runs of this workload only. Default: all."
+)
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
 def show(context: Context, /, workload: str | None, output_format: Format) -> None:
-    """List the runs, the oldest first."""
+    """List your recorded runs, the oldest first.
+
+    \b
+    Example:
+      advisor records list
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     rows = _rows(context, workload)
     result(listing("records", rows, _COLUMNS, output_format))
 
@@ -47,7 +54,12 @@ def show(context: Context, /, workload: str | None, output_format: Format) -> No
 @format_options("table", "json")
 @click.pass_obj
 def evidence(context: Context, /, number: int, output_format: Format) -> None:
-    """Print the run of a number with the evidence for it."""
+    """Show one run and the evidence for it.
+
+    \b
+    Example:
+      advisor records show 1
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     with open_store(context.data_folder) as connection:
         kept = kept_run(connection, number)
     if output_format == "json":
@@ -59,10 +71,17 @@ def evidence(context: Context, /, number: int, output_format: Format) -> None:
 
 
 @command.command("export")
-@click.option("--workload", metavar="NAME", help="Of one workload. Default: all.")
+@click.option(
+    "--workload", metavar="NAME", help="Runs of this workload only. Default: all."
+)
 @click.pass_obj
 def export(context: Context, /, workload: str | None) -> None:
-    """Print the runs as CSV."""
+    """Print your runs as CSV.
+
+    \b
+    Example:
+      advisor records export > runs.csv
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     result(to_delimited(_rows(context, workload), ","))
 
 
@@ -70,7 +89,12 @@ def export(context: Context, /, workload: str | None) -> None:
 @click.argument("number", type=int)
 @click.pass_obj
 def delete(context: Context, /, number: int) -> None:
-    """Delete the run of a number."""
+    """Delete one run.
+
+    \b
+    Example:
+      advisor records delete 1
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     with open_store(context.data_folder) as connection:
         delete_run(connection, number)
     remark(f"record {number}: deleted")

@@ -31,10 +31,10 @@ _REASON = "you released it"
     "--all",
     "everything",
     is_flag=True,
-    help="All that advisor has rented for the account, from other computers, too.",
+    help="Everything that advisor rented for the account, from any computer.",
 )
 @market_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def command(  # noqa: PLR0917  (one argument an option)
     context: Context,
@@ -45,11 +45,15 @@ def command(  # noqa: PLR0917  (one argument an option)
     market: str,
     yes: bool,
 ) -> None:
-    """End a rental, its disk included, and see that it is gone.
+    """End a rental with its disk, and check that it is gone.
 
-    The market's label tells whose a machine is: what this computer's ledger lacks, or
-    where that cannot be read, is ended all the same.
-    """
+    The market's label says whose a machine is. So a rental ends even when your ledger
+    lacks it or cannot be read.
+
+    \b
+    Example:
+      advisor release --job mine
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     if (instance_id is not None) + (job is not None) + everything != 1:
         message = "say what to release: an INSTANCE_ID, --job NAME or --all"
         raise UsageError(message)

@@ -26,7 +26,7 @@ from advisor.report.rental import lease_words
     "number",
     type=click.IntRange(min=1),
     metavar="PID",
-    help="Go on, in the foreground, while this process of this computer lives.",
+    help="Keep renewing, in the foreground, while this local process lives.",
 )
 @market_option
 @click.pass_obj
@@ -38,11 +38,16 @@ def command(
     number: int | None,
     market: str,
 ) -> None:
-    """Renew the lease of a machine: see 'advisor rent --lease'.
+    """Renew the lease of a machine.
 
-    The machine hears from you by ssh. One whose lease is over ends itself. Without
-    INSTANCE_ID and --job it is the only machine that you rent.
-    """
+    A machine that was rented with 'advisor rent --lease' ends itself when its lease is
+    over. This command reaches it by ssh. Without INSTANCE_ID and --job it takes the only
+    machine that you rent.
+
+    \b
+    Example:
+      advisor renew --job mine --while $$ &
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     if instance_id is not None and job is not None:
         message = "say INSTANCE_ID or --job, not both"
         raise UsageError(message)

@@ -27,15 +27,17 @@ from advisor.report.rental import not_rented, rental_lines, rented
 @workload_argument
 @rent_options
 @click.option(
-    "--wait", is_flag=True, help="Until ssh answers; else until the machine runs."
+    "--wait",
+    is_flag=True,
+    help="Wait until SSH answers, not only until the machine runs.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be rented; pay nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be rented; rent nothing.")
 @click.option(
     "--lease",
     "lease_s",
     callback=duration_s,
     metavar="TIME",
-    help="The machine ends itself when 'advisor renew' was not heard for so long.",
+    help="The machine ends itself when 'advisor renew' has not reached it for this long.",
 )
 @json_option
 @click.pass_obj
@@ -47,11 +49,17 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Rent the offer that is first for a workload, see 'advisor rank'.
+    """Rent the best offer, and wait until the machine runs.
 
-    What cannot be had is left for the next offer. The machine ends itself when its
-    lifetime is over, or its lease if it has one; 'advisor release' ends it before.
-    """
+    The best offer is the first of 'advisor rank'. When it cannot be had, the next one is
+    taken. The machine ends itself when its lifetime or its lease is over; 'advisor
+    release' ends it earlier.
+
+    \b
+    Examples:
+      advisor rent resnet50 --budget 30 --dry-run
+      advisor rent resnet50 --max-epoch-cost 0.40 --budget 30
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     spec = rent_spec(options)
     if dry_run:
         would = would_rent(context, plan(context, spec, wait_for_ssh=wait))

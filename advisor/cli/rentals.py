@@ -41,9 +41,11 @@ _COLUMNS = (
 
 
 @click.command("rentals")
-@click.option("--all", "with_closed", is_flag=True, help="Also those that have ended.")
+@click.option(
+    "--all", "with_closed", is_flag=True, help="Include rentals that have ended."
+)
 @market_option
-@click.option("--offline", is_flag=True, help="The ledger alone; ask no market.")
+@click.option("--offline", is_flag=True, help="Show the ledger only; ask no market.")
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
 def command(
@@ -56,9 +58,13 @@ def command(
 ) -> None:
     """List your rentals, and what the market says of each.
 
-    'bills usd per hour' is what a machine costs now: one that is stopped or outbid bills
-    its disk on. 'advisor reconcile' ends what should have ended.
-    """
+    'bills usd per hour' is what a machine costs now: a machine that is stopped or outbid
+    still bills its disk. 'advisor reconcile' ends what should have ended.
+
+    \b
+    Example:
+      advisor rentals
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     ledger = Ledger(context.data_folder)
     try:
         entries: Sequence[Entry] = ledger.entries()

@@ -37,7 +37,7 @@ def market_option(command: Command) -> Command:
         default=DEFAULT_MARKET,
         show_default=True,
         metavar="NAME",
-        help="Where to rent.",
+        help="Market to rent from.",
     )(command)
 
 
@@ -65,14 +65,14 @@ def rental_options(command: Command) -> Command:
                 type=float,
                 callback=above_zero,
                 metavar="USD",
-                help="What an epoch may cost.",
+                help="Highest cost per epoch.",
             ),
             click.option(
                 "--deadline",
                 "deadline_s",
                 callback=duration_s,
                 metavar="TIME",
-                help="The whole job within 24h, 3d.",
+                help="Longest time for the whole job, such as 24h or 3d.",
             ),
             click.option(
                 "--budget",
@@ -80,7 +80,7 @@ def rental_options(command: Command) -> Command:
                 type=float,
                 callback=above_zero,
                 metavar="USD",
-                help="Most that the job may cost, all its rentals together.",
+                help="Highest cost of the job, all its rentals together.",
             ),
             click.option(
                 "--day-budget",
@@ -88,28 +88,30 @@ def rental_options(command: Command) -> Command:
                 type=float,
                 callback=above_zero,
                 metavar="USD",
-                help="Most that all rentals of the account may cost in a day (UTC).",
+                help="Highest cost per day (UTC) of all rentals of the account.",
             ),
             click.option(
                 "--max-lifetime",
                 "max_lifetime_s",
                 callback=duration_s,
                 metavar="TIME",
-                help="Gone after 12h, 3d at the latest. Default: by the predicted time.",
+                help="The machine ends itself after this time, such as 12h or 3d. "
+                "Default: from the predicted time.",
             ),
             click.option(
                 "--attempts",
                 type=click.IntRange(1, MOST_ATTEMPTS),
                 default=DEFAULT_ATTEMPTS,
                 show_default=True,
-                help="Offers to try.",
+                help="Number of offers to try.",
             ),
             click.option(
                 "--start-timeout",
                 "start_timeout_s",
                 callback=duration_s,
                 metavar="TIME",
-                help="Time to be ready. Default: by its network.",
+                help="Longest wait until the machine is ready. Default: from the speed "
+                "of its network.",
             ),
             click.option("--yes", is_flag=True, help="Do not ask before paying."),
         )

@@ -41,14 +41,14 @@ from advisor.report.rental import rental_lines
     default="results",
     show_default=True,
     metavar="DIR",
-    help="Folder in it that comes back.",
+    help="Folder in it to copy back at the end.",
 )
 @click.option(
     "--checkpoints",
     default="checkpoints",
     show_default=True,
     metavar="DIR",
-    help="Folder in it that comes back every five minutes, and goes to the next machine.",
+    help="Folder in it to copy back every five minutes, and to give to the next machine.",
 )
 @click.option(
     "--max-results-gb",
@@ -57,7 +57,7 @@ from advisor.report.rental import rental_lines
     default=MAX_RESULTS_GB,
     show_default=True,
     metavar="GB",
-    help="Most that may come back, of both folders together; more stays on the machine.",
+    help="Most to copy back, both folders together; the rest stays on the machine.",
 )
 @click.option(
     "--grace",
@@ -66,18 +66,18 @@ from advisor.report.rental import rental_lines
     default="1h",
     show_default=True,
     metavar="TIME",
-    help="The machine ends itself when it has heard no launcher for so long.",
+    help="The machine ends itself when no launcher has reached it for this long.",
 )
 @click.option(
     "--resume",
     metavar="JOB",
-    help="Go on with a job whose launcher is gone, or whose command failed; options for "
-    "its next machine, such as --budget, replace those it had.",
+    help="Continue a job whose launcher is gone or whose command failed. Options for its "
+    "next machine, such as --budget, replace those it had.",
 )
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Say what would be rented and what would be sent; pay and send nothing.",
+    help="Show what would be rented and copied; rent and copy nothing.",
 )
 @click.option(
     "--json",
@@ -98,12 +98,16 @@ def command(  # noqa: PLR0917  (one argument an option)
     argv: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Run a command on the best machine for rent: advisor run ... -- python train.py.
+    """Rent the best machine and run a command on it.
 
-    Rents, copies the folder, starts, shows what the command prints, copies back,
-    releases. A machine that is lost is replaced, and the command starts again beside its
-    last checkpoints. Should this process die, '--resume JOB' goes on.
-    """
+    The machine gets a copy of your folder, you see what the command prints, and the
+    machine is released at the end. A machine that is lost is replaced: the command starts
+    again beside its last checkpoints. If this process dies, '--resume JOB' goes on.
+
+    \b
+    Example:
+      advisor run --workload resnet50 --sync . -- python train.py --epochs 90
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     context: Context = ctx.obj
     if as_json:
         need_stdout()

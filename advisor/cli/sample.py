@@ -36,7 +36,14 @@ from advisor.simulator.generate.bundled import BUNDLED_OFFERS, BUNDLED_SEED, wri
 )
 @json_option
 def command(output: Path, offers: int, seed: int, as_json: bool) -> None:
-    """Make a simulated market; the defaults repeat the bundled sample."""
+    """Make a simulated market as a file.
+
+    The defaults make the bundled sample again.
+
+    \b
+    Example:
+      advisor sample -o small.json.gz --offers 100 --seed 3
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     write_sample(output, offers, seed)
     remark(f"{offers:,} simulated offers (seed {seed}) saved in {output}")
     if as_json:

@@ -24,22 +24,24 @@ def sync_options(command: Command) -> Command:
                 type=click.Path(exists=True, file_okay=False, path_type=Path),
                 default=".",
                 show_default=True,
-                help="Folder that goes to the machine; the command runs in it. What git "
-                "ignores, what .advisorignore names, and secrets stay here.",
+                help="Folder to copy to the machine, in which the command runs. Not "
+                "copied: what git ignores, what .advisorignore names, and secrets.",
             ),
             click.option(
                 "--exclude",
                 "excludes",
                 multiple=True,
                 metavar="PATTERN",
-                help="Leave this here, too, as a line of .gitignore; may be repeated.",
+                help="Files not to copy either, as a line of .gitignore; may be "
+                "repeated.",
             ),
             click.option(
                 "--include",
                 "includes",
                 multiple=True,
                 metavar="PATTERN",
-                help="Send this although it is ignored, or a secret; may be repeated.",
+                help="Files to copy although they are ignored, or secret; may be "
+                "repeated.",
             ),
             click.option(
                 "--max-sync-gb",
@@ -48,7 +50,7 @@ def sync_options(command: Command) -> Command:
                 default=MAX_SYNC_GB,
                 show_default=True,
                 metavar="GB",
-                help="Ask before more than this is sent; refuse it without a terminal.",
+                help="Ask before more than this is copied; without a terminal, refuse.",
             ),
         )
     ):

@@ -58,14 +58,14 @@ from advisor.simulator.world import World
     "--faults",
     "faults_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="TOML file of what shall go wrong.",
+    help="TOML file of faults to inject.",
 )
 @click.option(
     "--fault",
     "fault_names",
     multiple=True,
     metavar="NAME",
-    help="What shall go wrong, by name; can be repeated.",
+    help="Fault to inject, by name; may be repeated.",
 )
 @click.option(
     "--containers",
@@ -74,7 +74,9 @@ from advisor.simulator.world import World
     help="Run instances here, as root, each with a folder in DIR and an ssh server. "
     "Only who has the key that is printed can rent.",
 )
-@click.option("--list-faults", is_flag=True, help="List these names and end.")
+@click.option(
+    "--list-faults", is_flag=True, help="List the names of the faults and exit."
+)
 def command(
     *,
     port: int,
@@ -87,12 +89,16 @@ def command(
     containers: Path | None,
     list_faults: bool,
 ) -> None:
-    """Run a simulated market, for this program and the official client.
+    """Run a simulated market server, which rents nothing.
 
-    Nothing is rented and nothing costs money. GET /__ledger tells what every account
-    owes and which instances exist, GET /__events what happened (with --containers for
-    who shows the key). Ctrl-C ends it.
-    """
+    It serves this program and the official client, and costs no money. GET /__ledger
+    shows what every account owes and which instances exist; GET /__events shows what
+    happened (with --containers only to a client that has the key). Ctrl-C stops it.
+
+    \b
+    Example:
+      advisor simulate --clock 60x
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     if list_faults:
         width = max(map(len, SCENARIOS))
         lines = [f"{name:{width}}  {one.description}" for name, one in SCENARIOS.items()]

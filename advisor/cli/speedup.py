@@ -37,41 +37,41 @@ def _work_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=float,
             callback=above_zero,
             metavar="10^9",
-            help="Operations of a call, in 10^9, as of products of matrices.",
+            help="Operations per call, in 10^9, at the rate of matrix products.",
         ),
         click.option(
             "--matmul",
             metavar="N|MxKxN",
-            help="A product of matrices of these sizes is a call.",
+            help="Each call multiplies matrices of these sizes.",
         ),
         click.option(
             "--elements",
             type=click.FloatRange(1.0, 1e13),
             callback=no_nan,
             metavar="N",
-            help="A --function of N numbers is a call.",
+            help="Each call computes --function of N numbers.",
         ),
         click.option(
             "--function",
             type=click.Choice(list(FUNCTIONS)),
             default="add",
             show_default=True,
-            help="Of each number, with --elements; NumPy runs it on one core.",
+            help="Function of each number, with --elements; NumPy runs it on one core.",
         ),
         click.option(
             "--touched-gb",
             type=click.FloatRange(min=0.0),
             callback=no_nan,
             metavar="GB",
-            help="Memory that a call reads and writes, with --gflop. Default: none.",
+            help="Memory that each call reads and writes, with --gflop. Default: none.",
         ),
         click.option(
             "--data-gb",
             type=click.FloatRange(min=0.0),
             callback=no_nan,
             metavar="GB",
-            help="Data that cross the link to the GPU and back. Default: none with "
-            "--gflop, else what is computed from and the result.",
+            help="Data copied to the GPU and back. Default: none with --gflop, else the "
+            "input and the result.",
         ),
         click.option(
             "--calls",
@@ -80,21 +80,21 @@ def _work_options(function: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             callback=no_nan,
             metavar="N",
-            help="How often it is computed.",
+            help="Number of calls.",
         ),
         click.option(
             "--copies",
             type=_PARTS_OF_CALL,
             default="once",
             show_default=True,
-            help="When data cross the link: once, or in every call.",
+            help="When data are copied: once, or in every call.",
         ),
         click.option(
             "--start-up",
             type=_PARTS_OF_CALL,
             default="once",
             show_default=True,
-            help="When the GPU starts up: once, or in every call (a process of its own).",
+            help="When the GPU starts up: once, or in every call (a process per call).",
         ),
         click.option(
             "--precision",
@@ -111,7 +111,7 @@ def _work_options(function: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             callback=no_nan,
             metavar="0..1",
-            help="Share of the operations that runs in parallel.",
+            help="Share of the operations that can run in parallel.",
         ),
     ]
     for option in reversed(options):
@@ -153,12 +153,15 @@ def command(  # noqa: PLR0917  (one argument an option)
     as_json: bool,
     **work: Any,
 ) -> None:
-    """Say whether a computation is worth moving to a GPU, and where the time goes.
+    """Say whether a computation is worth moving to a GPU.
+
+    The answer shows where the time goes on either side.
 
     \b
-    advisor speedup --matmul 4096 --gpu "RTX A4000" --cpu "Xeon Bronze 3104"
-    advisor speedup --elements 1e6 --function sin --calls 1e4 --gpu "RTX A4000" ...
-    advisor speedup --gflop 100 --touched-gb 2 --precision fp32 --gpu "RTX 3080" ...
+    Examples:
+      advisor speedup --matmul 4096 --gpu "RTX A4000" --cpu "Xeon Bronze 3104"
+      advisor speedup --elements 1e6 --function sin --calls 1e4 --gpu "RTX A4000"
+      advisor speedup --gflop 100 --touched-gb 2 --precision fp32 --gpu "RTX 3080"
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     card, known = load_gpus().find(gpu), load_cpus().resolve(cpu)
     _check(cpu, known, cores, clock)

@@ -24,7 +24,7 @@ from advisor.workloads.parse import dump_workload
 _SCHEMA_VERSION = 1
 
 force_option = click.option(
-    "--force", is_flag=True, help="Replace a profile of that name."
+    "--force", is_flag=True, help="Replace an existing profile of that name."
 )
 name_argument = click.argument("name")
 
@@ -32,7 +32,7 @@ name_argument = click.argument("name")
 @click.group("workloads", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Show the workload profiles, and keep your own."""
+    """List workload profiles, and make your own."""
     help_if_alone(ctx)
 
 
@@ -44,7 +44,14 @@ command.add_command(from_hf)
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
 def list_(context: Context, /, output_format: str) -> None:
-    """List the workloads, a line each; a broken one is named and hides no other."""
+    """List all workloads.
+
+    A profile that cannot be read is named on stderr and hides no other.
+
+    \b
+    Example:
+      advisor workloads list
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     library = context.library
     workloads, broken = library.all()
     for error in broken:
@@ -74,7 +81,14 @@ def list_(context: Context, /, output_format: str) -> None:
 @format_options("toml", "json")
 @click.pass_obj
 def show(context: Context, /, name_or_file: str, output_format: str) -> None:
-    """Print one workload whole, each figure with its source, what is guessed marked."""
+    """Show one workload in full.
+
+    Each figure comes with its source; guessed figures are marked.
+
+    \b
+    Example:
+      advisor workloads show resnet50
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     workload = context.library.load(name_or_file)
     if output_format == "toml":
         result(shown_text(workload))
@@ -89,7 +103,9 @@ def show(context: Context, /, name_or_file: str, output_format: str) -> None:
 
 @command.command("new")
 @name_argument
-@click.option("--extends", "parent", required=True, metavar="NAME", help="Start from it.")
+@click.option(
+    "--extends", "parent", required=True, metavar="NAME", help="Profile to start from."
+)
 @set_option
 @force_option
 @click.pass_obj
@@ -101,7 +117,12 @@ def new(
     settings: tuple[str, ...],
     force: bool,
 ) -> None:
-    """Save a profile NAME that extends another with figures of its own."""
+    """Make a profile that extends another one.
+
+    \b
+    Example:
+      advisor workloads new mine --extends resnet50 --set epochs=30
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     library = context.library
     text = saved.new_text(parent, name, assigned(settings))
     saved.save_text(library, name, text, force=force)
@@ -115,9 +136,13 @@ def new(
 def edit(context: Context, /, name: str, settings: tuple[str, ...]) -> None:
     """Change one of your profiles, with --set or in your editor.
 
-    What the editor leaves is saved if it is right; if not, it is kept beside, and the
-    profile stays as it was.
-    """
+    A text that is wrong is not saved: it is kept beside the profile, which stays as it
+    was.
+
+    \b
+    Example:
+      advisor workloads edit mine --set batch_size=64
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     library = context.library
     path = saved.saved_path(library, name)
     text = read_text(path)
@@ -143,7 +168,12 @@ def edit(context: Context, /, name: str, settings: tuple[str, ...]) -> None:
 @force_option
 @click.pass_obj
 def copy(context: Context, /, source: str, name: str, force: bool) -> None:
-    """Save a whole copy of the profile SOURCE as NAME."""
+    """Copy a profile in full under a new name.
+
+    \b
+    Example:
+      advisor workloads copy resnet50 mine
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     library = context.library
     text = saved.copied_text(library, source, name)
     saved.save_text(library, name, text, force=force)
@@ -152,10 +182,15 @@ def copy(context: Context, /, source: str, name: str, force: bool) -> None:
 
 @command.command("delete")
 @name_argument
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def delete(context: Context, /, name: str, yes: bool) -> None:
-    """Delete one of your profiles."""
+    """Delete one of your profiles.
+
+    \b
+    Example:
+      advisor workloads delete mine --yes
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     path = saved.saved_path(context.library, name)
     if not yes:
         click.confirm(f"Delete {path}?", abort=True, err=True)
@@ -173,7 +208,12 @@ def delete(context: Context, /, name: str, yes: bool) -> None:
 )
 @click.pass_obj
 def export(context: Context, /, name_or_file: str, output: Path | None) -> None:
-    """Write a profile whole, so that it needs no other."""
+    """Write a profile in full, so that it needs no other.
+
+    \b
+    Example:
+      advisor workloads export mine -o mine.toml
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     text = dump_workload(context.library.load(name_or_file))
     if output is None:
         result(text.rstrip("\n"))
@@ -184,11 +224,16 @@ def export(context: Context, /, name_or_file: str, output: Path | None) -> None:
 
 @command.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", help="Under another name than the file's.")
+@click.option("--name", help="Name of the profile. Default: that of the file.")
 @force_option
 @click.pass_obj
 def import_(context: Context, /, file: Path, name: str | None, force: bool) -> None:
-    """Save a file as one of your profiles."""
+    """Save a file as one of your profiles.
+
+    \b
+    Example:
+      advisor workloads import mine.toml
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     library = context.library
     text = read_text(file)
     name = name or file.stem
@@ -202,7 +247,14 @@ def import_(context: Context, /, file: Path, name: str | None, force: bool) -> N
 @click.argument("names_or_files", nargs=-1)
 @click.pass_obj
 def validate(context: Context, /, names_or_files: tuple[str, ...]) -> None:
-    """Check profiles: those named, else all of the project and of yours."""
+    """Check profiles for errors.
+
+    Without names, the profiles of the project and your own are checked.
+
+    \b
+    Example:
+      advisor workloads validate mine.toml
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     library = context.library
     errors = []
     if names_or_files:

@@ -35,6 +35,12 @@ _COLUMNS: Mapping[str, str] = {
     "notes": "left",
 }
 
+_LEAST_MISSED = (
+    *("GHz", "GB free", "h/epoch", "threads"),
+    *("CPU", "notes", "job h", "90 % interval", "job $"),
+)
+"""Columns in the order in which a table that is too wide does without them."""
+
 _NOTES: Mapping[str, str] = {
     "gpu_unknown": "GPU guessed",
     "gpu_not_modelled": "GPU not modelled",
@@ -136,10 +142,27 @@ def calibrated(measured: Measured) -> str:
     return "; ".join([f"calibrated by {runs}", *measured.silent])
 
 
-def table(shown: Sequence[Entry]) -> str:
-    """Return the ranked table for a terminal."""
-    rows = [_row(entry) for entry in shown]
-    return to_table(rows, list(_COLUMNS), list(_COLUMNS.values()))
+def table(shown: Sequence[Entry], width: int | None = None) -> tuple[str, list[str]]:
+    """Return the ranked table for a terminal.
+
+    Parameters
+    ----------
+    shown : the entries to show
+    width : characters that a line has room for; None: as many as it takes
+
+    Returns
+    -------
+    the table, and the columns that it does without to fit
+    """
+    rows = [dict(zip(_COLUMNS, _row(entry), strict=True)) for entry in shown]
+    for missed in range(len(_LEAST_MISSED) + 1):
+        out = _LEAST_MISSED[:missed]
+        names = [name for name in _COLUMNS if name not in out]
+        cells = [[row[name] for name in names] for row in rows]
+        text = to_table(cells, names, [_COLUMNS[name] for name in names])
+        if width is None or max(map(len, text.splitlines())) <= width:
+            break
+    return text, [name for name in _COLUMNS if name in out]
 
 
 def _row(entry: Entry) -> list[str]:

@@ -61,10 +61,13 @@ def test_a_torn_file_of_the_users_stops_only_what_needs_it(
 
 
 @pytest.mark.usefixtures("kept")
-def test_the_history_of_a_gpu(advisor: Advisor) -> None:
+def test_the_history_of_a_gpu(
+    advisor: Advisor, conforms: Callable[[str, Any], None]
+) -> None:
     """Prices by day, lives and bids, as a table, JSON and CSV."""
     arguments = ("history", "--gpu", "rtx_4090", "--by", "day")
     document = advisor(*arguments, "--json").document
+    conforms("history", document)
     (day,) = document["prices"]
     assert day["start"] == "2026-11-20T00:00:00Z"
     assert day["listings"] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -122,13 +123,16 @@ def test_what_does_not_fit_is_refused(
     assert street.instances() == []
 
 
-def test_each_attempt_is_told_also_where_none_led_anywhere(make_street: Any) -> None:
+def test_each_attempt_is_told_also_where_none_led_anywhere(
+    make_street: Any, conforms: Callable[[str, Any], None]
+) -> None:
     """In the JSON of a failure, beside the reason."""
     street = make_street()
     street.world.set_faults(*SCENARIOS["contract-with-error"].faults)
     done = street.rent("--attempts", "2")
     assert done.exit_code == 3
     document = done.document
+    conforms("rent", document)
     assert document["state"] == "not_rented"
     assert [one["outcome"] for one in document["attempts"]] == ["placement_failed"] * 2
 

@@ -1,0 +1,46 @@
+"""A ranking that is wider than its terminal does without columns, and says which."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Advisor = Callable[..., Any]
+RANK = ("rank", "resnet50", "--market", "sample", "--top", "4")
+
+
+@pytest.mark.parametrize("width", ["80", "100", "160"])
+def test_the_table_fits_the_terminal(advisor: Advisor, width: str) -> None:
+    """No line is longer; what is missing is named, and what matters most stays."""
+    outcome = advisor(*RANK, variables={"COLUMNS": width})
+    lines = outcome.stdout.splitlines()
+    assert max(map(len, lines)) <= int(width)
+    assert {"offer", "GPU", "samples/s", "$/epoch"} <= set(lines[0].split())
+    told = outcome.stderr.splitlines()[-1]
+    assert told.startswith("too wide for this terminal: CPU, threads, GHz, ")
+    for name in ("CPU", "threads", "GHz"):
+        assert name not in lines[0]
+
+
+@pytest.mark.parametrize("variables", [{}, {"COLUMNS": "500"}, {"COLUMNS": "no number"}])
+def test_a_table_with_room_has_every_column(
+    advisor: Advisor, variables: dict[str, str]
+) -> None:
+    """In a pipe, too, whose reader may want any of them."""
+    outcome = advisor(*RANK, variables=variables)
+    assert "CPU" in outcome.stdout.splitlines()[0]
+    assert "notes" in outcome.stdout.splitlines()[0]
+    assert "too wide" not in outcome.stderr
+
+
+def test_other_formats_are_as_wide_as_they_are(advisor: Advisor) -> None:
+    """Programs read them."""
+    narrow, wide = (
+        advisor(*RANK, "--format", "csv", variables=variables).stdout
+        for variables in ({"COLUMNS": "40"}, {})
+    )
+    assert narrow == wide
+    assert len(next(csv.reader(narrow.splitlines()))) > 50
