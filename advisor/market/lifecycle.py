@@ -2,7 +2,7 @@
 
 A market that only lists keeps the protocol `advisor.market.types.Market`; one that
 also rents keeps `RentalMarket`. Both are what a plug-in may be (entry-point group
-`advisor.markets`), and `advisor.market.conformance.RentalConformance` tests that one does.
+`advisor.markets`); `advisor.market.conformance.RentalConformance` tests one.
 
 Examples
 --------
