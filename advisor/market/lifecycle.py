@@ -2,7 +2,16 @@
 
 A market that only lists keeps the protocol `advisor.market.types.Market`; one that
 also rents keeps `RentalMarket`. Both are what a plug-in may be (entry-point group
-`advisor.markets`).
+`advisor.markets`); `advisor.market.conformance.RentalConformance` tests one.
+
+Examples
+--------
+From an order to the end of a rental, whichever market it is::
+
+    number = market.rent(Order(offer_id, "pytorch/pytorch", 40.0, label))
+    market.instance(number)  # until its status is RUNNING
+    market.release(number)
+    assert market.instance(number) is None
 """
 
 from __future__ import annotations

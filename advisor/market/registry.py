@@ -7,6 +7,7 @@ import importlib
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -72,16 +73,17 @@ _WITHOUT_KEY = "sample"
 _FILE_ENDINGS = (".json", ".gz")
 
 
-class Secrets(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Secrets:
     """What the plug-ins know of the user's secrets.
 
     Attributes
     ----------
-    texts : each secret
+    texts : each secret; they show up nowhere
     notes : for people: of which plug-ins nobody knows
     """
 
-    texts: tuple[str, ...]
+    texts: tuple[str, ...] = field(repr=False)
     notes: tuple[str, ...]
 
 

@@ -10,6 +10,7 @@ import pytest
 from advisor.base.clock import Clock
 from advisor.base.errors import UsageError
 from advisor.market.registry import (
+    Secrets,
     default_market,
     known_secrets,
     open_market,
@@ -221,6 +222,7 @@ def test_every_plug_in_tells_its_secrets(tmp_path: Path, install_market: Install
     variables = {"Luna": "of-luna", "VAST_API_KEY": "of-vast"}
     found = known_secrets(variables, tmp_path)
     assert found.texts == ("of-vast", "of-luna")
+    assert "of-" not in repr(found)
     assert len(found.notes) == 2
     for note, words in zip(found.notes, ("mars cannot", "sol does not"), strict=True):
         assert words in note
@@ -245,4 +247,4 @@ def test_no_package_takes_the_name_of_a_market_of_ours(
         "vast_market", PLUG_IN, vast="vast_market:Moon", sample="vast_market:Moon"
     )
     assert open_market("sample", {}, tmp_path).name == "sample"
-    assert known_secrets({}, tmp_path) == ((), ())
+    assert known_secrets({}, tmp_path) == Secrets((), ())

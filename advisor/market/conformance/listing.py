@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from advisor.base.clock import utc_now
 from advisor.base.errors import (
     AdvisorError,
     KeyRefusedError,
@@ -22,8 +20,15 @@ from advisor.market.cache import AnswerCache
 from advisor.market.capabilities import KeyedMarket
 from advisor.market.columns import record_id
 from advisor.market.conformance import rules
+from advisor.market.conformance.failing import fails_with, need, refuse
 from advisor.market.conformance.narrowing import NARROWED, matching, of_narrowed
-from advisor.market.conformance.network import Fault, Network, answering, refuses
+from advisor.market.conformance.network import (
+    Fault,
+    Network,
+    answering,
+    redirects,
+    refuses,
+)
 from advisor.market.snapshot import load_snapshot, save_snapshot
 from advisor.market.types import (
     Answer,
@@ -39,9 +44,6 @@ from advisor.market.types import (
 if TYPE_CHECKING:
     import httpx
 
-_SHOWN = 5
-_LONGEST_MESSAGE = 1000
-
 BROKEN: dict[str, tuple[Fault, type[MarketError]]] = {
     "refused connections": (refuses, MarketError),
     "HTTP 500": (answering(500, "oops"), MarketError),
@@ -49,44 +51,10 @@ BROKEN: dict[str, tuple[Fault, type[MarketError]]] = {
     "HTTP 429": (answering(429, "slow down"), RateLimitedError),
     "a web page": (answering(200, "<html>maintenance</html>"), MarketError),
     "an empty object": (answering(200, "{}"), MarketError),
+    "a redirect elsewhere": (redirects, MarketError),
     "torn JSON": (answering(200, '{"offers": [{"id": 7'), MarketError),
 }
 """What a network does to every request -> what must become of a call."""
-
-
-def refuse(complaints: Iterable[str]) -> None:
-    """Fail a test with the first of its complaints, if there are any."""
-    found = iter(complaints)
-    shown = list(islice(found, _SHOWN))
-    more = sum(1 for _ in found)
-    if shown:
-        rest = [f"... and {more} more"] if more else []
-        pytest.fail("\n".join([*shown, *rest]), pytrace=False)
-
-
-def need(holds: bool, complaint: str) -> None:
-    """Fail a test unless something holds."""
-    refuse([] if holds else [complaint])
-
-
-def fails_with(
-    call: Callable[[], object], expected: type[AdvisorError], when: str
-) -> AdvisorError:
-    """Return the error that a call ends in, which must be of this kind, and one line."""
-    name = expected.__name__
-    try:
-        result = call()
-    except expected as error:
-        message = str(error)
-        need(
-            rules.is_line(message) and len(message) <= _LONGEST_MESSAGE,
-            f"with {when} the message is not one line for people: {message!r}",
-        )
-        return error
-    except Exception as error:
-        text = f"with {when} it raises {type(error).__name__} ({error}), no {name}"
-        raise AssertionError(f"{text} of advisor.base.errors") from error
-    pytest.fail(f"with {when} it returns {result!r:.200}, and must raise {name}")
 
 
 class MarketConformance:
@@ -261,9 +229,10 @@ class MarketConformance:
         self, market: Market, answer: Answer, tmp_path: Path
     ) -> None:
         """The kept answer has the offers of the fresh one."""
-        if not isinstance(market, LiveMarket) or answer.fetched_at is None:
+        moment = answer.fetched_at
+        if not isinstance(market, LiveMarket) or moment is None:
             pytest.skip("it is no LiveMarket: its answers are not kept")
-        cache = AnswerCache(tmp_path / "cache", lambda: answer.fetched_at or utc_now())
+        cache = AnswerCache(tmp_path / "cache", lambda: moment)
         cache.put(market.origin, Query(), answer)
         kept = cache.get(market.origin, Query(), 60.0)
         need(
@@ -361,10 +330,16 @@ class MarketConformance:
         fault, expected = BROKEN[network_has]
         if expected is KeyRefusedError and not isinstance(plugin, KeyedPlugin):
             expected = MarketError
-        market = plugin(replace(context, transport=Network(network, fault)))
+        broken = Network(network, fault)
+        market = plugin(replace(context, transport=broken))
         error = fails_with(lambda: market.search(Query()), expected, network_has)
         if isinstance(plugin, KeyedPlugin):
-            refuse(rules.of_secrets(plugin.secrets(context), {"an error": error}))
+            shown = {
+                "an error": error,
+                "an address, which servers write down": broken.addresses,
+                "a request to where a redirect leads": broken.sent_elsewhere,
+            }
+            refuse(rules.of_secrets(plugin.secrets(context), shown))
 
 
 class _Watcher:

@@ -50,6 +50,24 @@ class Network(httpx.BaseTransport):
             seen.add(asked)
         return twice
 
+    @property
+    def addresses(self) -> list[str]:
+        """Where requests went."""
+        return [str(one.url) for one in self.requests]
+
+    @property
+    def sent_elsewhere(self) -> list[str]:
+        """What went to a host that a redirect named, headers and all."""
+        return [
+            f"{one.method} {one.url} {one.headers.multi_items()} {one.content!r}"
+            for one in self.requests
+            if one.url.host == ELSEWHERE
+        ]
+
+
+ELSEWHERE = "elsewhere.invalid"
+"""A host that nobody asked for anything."""
+
 
 def refuses(request: httpx.Request, _: Send) -> httpx.Response:
     """Let no connection be made."""
@@ -77,7 +95,7 @@ def answering(status: int, text: str) -> Fault:
 
 def redirects(request: httpx.Request, _: Send) -> httpx.Response:
     """Send every request elsewhere, with all that is in it."""
-    headers = {"Location": "https://elsewhere.invalid/"}
+    headers = {"Location": f"https://{ELSEWHERE}/"}
     return httpx.Response(307, headers=headers, request=request)
 
 

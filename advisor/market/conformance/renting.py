@@ -23,12 +23,8 @@ from advisor.base.errors import (
 )
 from advisor.market.columns import record_id
 from advisor.market.conformance import rules
-from advisor.market.conformance.listing import (
-    BROKEN,
-    MarketConformance,
-    fails_with,
-    need,
-)
+from advisor.market.conformance.failing import fails_with, need
+from advisor.market.conformance.listing import BROKEN, MarketConformance
 from advisor.market.conformance.network import (
     Fault,
     Network,
@@ -291,6 +287,7 @@ def _fails_to_rent(
 ) -> None:
     """Fail unless a rental ends in an error of a kind, and was sent once at most."""
     fails_with(lambda: rental.rent(order), expected, when)
+    need(not broken.sent_elsewhere, f"with {when} the order follows it to another host")
     need(
         not broken.repeated,
         f"with {when} the order is sent again ({', '.join(broken.repeated)}): it may "

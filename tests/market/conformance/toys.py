@@ -179,12 +179,12 @@ class Toy:
         return self.part(self.again(method, path), name)
 
     def again(self, method: str, path: str) -> Reply:
-        clock, limiter = self.context.clock, CallLimiter(self._limiter, "read")
         with self.client() as client:
-            request = client.build_request(method, path)
-            return send_repeatable(
-                client, request, clock.monotonic() + 60, clock, limiter
-            )
+            return self.repeatable(client, client.build_request(method, path))
+
+    def repeatable(self, client: httpx.Client, request: httpx.Request) -> Reply:
+        clock, limiter = self.context.clock, CallLimiter(self._limiter, "read")
+        return send_repeatable(client, request, clock.monotonic() + 60, clock, limiter)
 
     def once(self, method: str, path: str, body: Any) -> Reply:
         clock, limiter = self.context.clock, CallLimiter(self._limiter, "act")
@@ -370,6 +370,35 @@ def raw(self: Toy, query: Query) -> Answer:
     with self.client() as client:
         found = client.get("/offers").json()["offers"]
     return Answer(found, "toy", self.origin, self.context.clock.now(), True)
+
+
+def in_the_address(self: Toy, query: Query) -> Answer:
+    with self.client() as client:
+        request = client.build_request("GET", "/offers", params={"key": "toy-secret"})
+        reply = self.repeatable(client, request)
+    records = self.part(reply, "offers")
+    return Answer(records, "toy", self.origin, self.context.clock.now(), True)
+
+
+def led_on(self: Toy, query: Query) -> Answer:
+    key = {"X-Api-Key": "toy-secret"}
+    transport = self.context.transport
+    with httpx.Client(transport=transport, follow_redirects=True, headers=key) as client:
+        try:
+            client.get(f"{URL}/offers")
+        except httpx.HTTPError as error:
+            raise MarketError("the market cannot be asked") from error
+    raise MarketError("it answered")
+
+
+def followed(self: Toy, order: Order) -> int:
+    transport = self.context.transport
+    with httpx.Client(transport=transport, follow_redirects=True) as client:
+        try:
+            client.post(f"{URL}/rentals", json={"offer": order.offer_id})
+        except httpx.HTTPError as error:
+            raise RentalStateUnknownError("nobody can say") from error
+    raise RentalStateUnknownError("nobody can say")
 
 
 def insistent(self: Toy, order: Order) -> int:
@@ -563,6 +592,13 @@ BREACHES = {
     "Talkative": Breach(
         f"{FAILS}[HTTP 401]", "the key shows in an error", search=talkative
     ),
+    "InTheAddress": Breach(
+        f"{FAILS}[HTTP 500]", "shows in an address", search=in_the_address
+    ),
+    "LedOn": Breach(
+        f"{FAILS}[a redirect elsewhere]", "where a redirect leads", search=led_on
+    ),
+    "Followed": Breach(f"{RENTS}[a redirect]", "to another host", rent=followed),
     "Insistent": Breach(f"{RENTS}[HTTP 500]", "sent again", rent=insistent),
     "Surely": Breach(f"{RENTS}[HTTP 500]", "no RentalStateUnknownError", rent=surely),
     "Unlabeled": Breach(
