@@ -16,7 +16,7 @@ from advisor.app.context import Context
 from advisor.app.notices import silence
 from advisor.base.errors import AdvisorError, ExitStatus
 from advisor.cli.failure import explain, told_to_programs
-from advisor.cli.options import help_if_alone
+from advisor.cli.options import help_if_alone, verbose_option
 from advisor.cli.output import aside, remark
 
 _COMMANDS = {
@@ -82,7 +82,16 @@ class LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
+        _add_verbose(command)
         return command
+
+
+def _add_verbose(command: click.Command) -> None:
+    """Give a command ``-v``, and those of a group."""
+    if verbose_option not in command.params:
+        command.params.append(verbose_option)
+    for one in command.commands.values() if isinstance(command, click.Group) else ():
+        _add_verbose(one)
 
 
 @contextmanager
@@ -122,6 +131,9 @@ def app(ctx: click.Context) -> None:
     if ctx.obj is None:
         ctx.obj = Context.of_this_process()
     help_if_alone(ctx)
+
+
+app.params.append(verbose_option)
 
 
 def run(argv: Sequence[str] | None = None, context: Context | None = None) -> int:

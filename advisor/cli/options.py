@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from advisor.app.context import Context
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -115,6 +117,31 @@ def one_of(
 def given_flags(ctx: click.Context) -> dict[str, str]:
     """Return argument -> flag of those of `one_of` that were given."""
     return dict(ctx.meta.get(_GIVEN, {}))
+
+
+_VERBOSITY = "advisor.verbosity"
+
+
+def _verbose(ctx: click.Context, param: click.Parameter, count: int) -> None:  # noqa: ARG001
+    """Show the log from here on; said before the command and after it, both count."""
+    if not count or ctx.resilient_parsing:
+        return
+    from advisor.cli.verbose import logged  # noqa: PLC0415  (logging takes a while)
+
+    count += ctx.meta.get(_VERBOSITY, 0)
+    ctx.meta[_VERBOSITY] = count
+    context = ctx.obj or Context.of_this_process()
+    ctx.with_resource(logged(context, count))
+
+
+verbose_option = click.Option(
+    ["-v", "--verbose"],
+    count=True,
+    expose_value=False,
+    callback=_verbose,
+    help="Say on stderr what happens; -vv says more.",
+)
+"""Of every command; no record that it shows has a key in it."""
 
 
 def workload_option(command: Command, *, required: bool = True) -> Command:
