@@ -10,13 +10,12 @@ from advisor.app.context import Context
 from advisor.app.recorded import Measured, record
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import machine_options
-from advisor.cli.options import above_zero, set_option, workload_option
+from advisor.cli.options import above_zero, set_option
 from advisor.workloads.override import assigned
 
 
 @click.command("record")
 @workload_argument
-@workload_option
 @machine_options
 @set_option
 @click.option(
