@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from advisor.app.notices import say
 from advisor.base.clock import Clock, interruptible
 from advisor.base.errors import UsageError
+from advisor.base.log import happened
 from advisor.base.resources import STORE, cache_folder, chosen_models_folder, data_folder
 from advisor.workloads.load import Library, library_of, load_settings, project_files
 
@@ -73,6 +74,7 @@ class Context:
 
         if name is None:  # an empty one is a slip, such as an unset variable
             name = registry.default_market(self.variables, self.home)
+        happened("market", "%s is opened", name)
         return registry.open_market(
             name,
             self.variables,
@@ -155,4 +157,6 @@ class Context:
     @property
     def models(self) -> Path:
         """Folder of the artefact that predictions take."""
-        return chosen_models_folder(self.data_folder)
+        folder = chosen_models_folder(self.data_folder)
+        happened("model", "the artifact of %s is taken", folder)
+        return folder

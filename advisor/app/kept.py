@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from advisor.app.context import Context
 from advisor.base.errors import UsageError
+from advisor.base.log import happened
 from advisor.cost.hazard import BidHazard
 from advisor.cost.job import Job
 from advisor.market.filters import Filters
@@ -58,6 +59,8 @@ def with_kept_data(
         if job.rental == "interruptible":
             since = context.now() - _RECENT
             spells = load_spells(connection, market=answer.market, since=since)
+    happened("store", "%d runs of %s count", len(job.runs), job.workload.name)
+    happened("store", "%d machines and hosts have rules", len(known))
     filters = replace(
         filters,
         blocked_machines=ids_of(known, "machine", blocked=True),

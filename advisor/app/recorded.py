@@ -4,17 +4,110 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from advisor.app.context import Context
+from advisor.app.predict import check_machine, meant_cpu
 from advisor.base.errors import UsageError
 from advisor.base.figures import figure
+from advisor.hardware.cpus import load_cpus
+from advisor.hardware.gpus import load_gpus
 from advisor.ranking.rank import load_tables
 from advisor.store.database import open_store
 from advisor.store.runs import keep_run
 from advisor.throughput.expected import Expected, expected_of
 from advisor.throughput.own_runs import LEAST_SHARE, OwnRun
+from advisor.workloads.override import override
 from advisor.workloads.profile import Workload
+
+if TYPE_CHECKING:
+    from advisor.workloads.logs import LogReading
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A run that the user measured, on a machine of theirs or of somebody else.
+
+    Attributes
+    ----------
+    workload : name or path of a profile
+    gpu : any spelling of one GPU
+    num_gpus : GPUs
+    throughput : samples/s, all GPUs together; None: the log tells
+    log : what the training printed; None: the throughput is said
+    cpu, threads, cpu_ghz : of the machine; None: not known
+    batch : samples per GPU and step; None: the log's, or the profile's
+    settings : figures of the profile that were others
+
+    Raises
+    ------
+    UsageError
+        if it says the throughput, or the batch, twice or not at all
+    """
+
+    workload: str
+    gpu: str
+    num_gpus: int = 1
+    throughput: float | None = None
+    log: Path | None = None
+    cpu: str | None = None
+    threads: float | None = None
+    cpu_ghz: float | None = None
+    batch: int | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check it."""
+        if (self.throughput is None) == (self.log is None):
+            message = "give --throughput SAMPLES/S or --from-log FILE"
+            raise UsageError(message)
+        if self.batch is not None and "batch_size" in self.settings:
+            message = "--batch and --set batch_size contradict each other: leave one out"
+            raise UsageError(message)
+        check_machine(self.num_gpus, self.threads, self.cpu_ghz)
+
+
+def record(context: Context, measured: Measured) -> None:
+    """Keep a measured run; from then on predictions of its workload use it.
+
+    Raises
+    ------
+    UsageError
+        if it cannot be, the log tells no rate, or there is no such workload or GPU
+    """
+    kept = context.library.load(measured.workload)
+    profile = override(kept, measured.settings)
+    batch = profile.batch_size if "batch_size" in measured.settings else measured.batch
+    card = load_gpus().find(measured.gpu).name
+    if measured.log is not None:
+        told = _read(context, measured.log, batch, measured.num_gpus)
+        source, evidence = told.reader, told.document()
+        rate, batch = told.samples_per_s, told.batch
+    else:
+        rate = float(measured.throughput or 0.0)
+        source, evidence = "given", _by_hand(rate, batch, profile)
+    run = OwnRun(
+        workload=profile.name,
+        gpu=card,
+        num_gpus=measured.num_gpus,
+        samples_per_s=float(rate or 0.0),
+        cpu=meant_cpu(load_cpus(), measured.cpu, measured.threads, measured.cpu_ghz),
+        threads=measured.threads,
+        cpu_ghz=measured.cpu_ghz,
+        batch_size=batch or profile.batch_size,
+        precision=profile.precision,
+    )
+    expected = compared(context, run, profile, kept)
+    if measured.log is None and too_slow(run, expected):
+        message = (
+            f"--throughput {run.samples_per_s:g} is below a hundredth of the predicted "
+            f"{expected.samples_per_s:.3g} samples/s: check its unit, or give the log of "
+            "the run with --from-log"
+        )
+        raise UsageError(message)
+    keep_compared(context, run, expected, source, evidence)
 
 
 def compared(
@@ -80,3 +173,40 @@ def keep_compared(
         context.told(f"record {number}: kept, but not used: {expected.silent}")
     else:
         context.told(f"record {number}: predictions of {run.workload} use it from now on")
+
+
+def _read(context: Context, log: Path, batch: int | None, num_gpus: int) -> LogReading:
+    """Return what a log gives evidence of, and say what it is.
+
+    Raises
+    ------
+    UsageError
+        if the log tells no rate, or the batch is missing
+    """
+    from advisor.workloads.logs import Asked, read_log  # noqa: PLC0415  (start-up)
+
+    told = read_log(log, Asked(batch, num_gpus))
+    if told.batch is None:
+        message = (
+            f"{log}: {told.summary()}, and the batch is not said: give it with "
+            "--batch SAMPLES (of a GPU and optimizer step)"
+        )
+        raise UsageError(message)
+    context.told(told.summary())
+    for mark in told.marks:
+        context.told(mark)
+    return told
+
+
+def _by_hand(rate: float, batch: int | None, profile: Workload) -> dict[str, Any]:
+    """Return the evidence of a rate that the user says."""
+    held = batch or profile.batch_size
+    source = "--batch" if batch else "the workload's own: --batch says another"
+    return {
+        "reader": "given",
+        "parts": [
+            {"part": "rate", "says": f"{rate:g} samples/s", "from": "--throughput"},
+            {"part": "batch", "says": f"{held} a GPU and step", "from": source},
+        ],
+        "marks": [],
+    }

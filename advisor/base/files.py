@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from advisor.base.log import happened
+
 
 def write_atomically(path: Path, body: bytes, mode: int = 0o644) -> None:
     """Write a file so that a reader sees the old one or the new one, whole."""
@@ -18,6 +20,7 @@ def write_atomically(path: Path, body: bytes, mode: int = 0o644) -> None:
             os.fsync(file.fileno())
         temporary.chmod(mode)
         temporary.replace(path)
+        happened("files", "%s written, %d bytes", path, len(body))
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

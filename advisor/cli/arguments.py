@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from advisor.cli.options import workload_option
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -41,13 +43,7 @@ def flat(
 
 
 def workload_argument(command: Command) -> Command:
-    """Take the workload as an argument too: ``advisor rank resnet50``.
-
-    It stands above the options of the command, `job_options` or `workload_option`.
-    """
-    for param in getattr(command, "__click_params__", ()):
-        if param.name == "workload":
-            param.required = False
+    """Take the workload as an argument, ``rank resnet50``, or by ``--workload``."""
 
     @functools.wraps(command)
     def with_workload(*args: Any, named: str | None, **options: Any) -> Any:
@@ -62,4 +58,4 @@ def workload_argument(command: Command) -> Command:
         return command(*args, workload=named or given, **options)
 
     argument = click.argument("named", metavar="[WORKLOAD]", required=False)
-    return argument(with_workload)  # type: ignore[return-value]
+    return argument(workload_option(with_workload, required=False))  # type: ignore[return-value]

@@ -8,7 +8,7 @@ import click
 
 from advisor.base.errors import UsageError
 from advisor.cli.arguments import workload_argument
-from advisor.cli.job_options import constraint_options, job_options
+from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import (
     format_options,
     given_flags,
@@ -25,7 +25,7 @@ from advisor.report.formats import to_delimited, to_json
 @click.command("bid")
 @click.argument("offer", type=int, required=False)
 @workload_argument
-@job_options
+@how_options
 @market_options
 @max_age_option
 @constraint_options
@@ -48,8 +48,8 @@ def command(
       advisor bid --workload resnet50
       advisor bid 23122054 resnet50
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    if options["rental"] != "interruptible" and (given := given_flags(ctx)):
-        message = f"{given['rental']}: a bid is for an interruptible machine alone"
+    if options["rental"] != "interruptible" and (flag := given_flags(ctx).get("rental")):
+        message = f"{flag}: a bid is for an interruptible machine alone"
         raise UsageError(message)
     options["rental"] = "interruptible"
     ranked = rank_all(ctx.obj, options)

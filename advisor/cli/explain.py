@@ -8,7 +8,7 @@ import click
 
 from advisor.app.context import Context
 from advisor.cli.arguments import workload_argument
-from advisor.cli.job_options import constraint_options, job_options
+from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import market_options, max_age_option
 from advisor.cli.output import result
 from advisor.cli.session import rank_all
@@ -20,7 +20,7 @@ from advisor.report.formats import to_json
 @click.command("explain")
 @click.argument("offer", type=int)
 @workload_argument
-@job_options
+@how_options
 @market_options
 @max_age_option
 @constraint_options

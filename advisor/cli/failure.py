@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import click
 
 from advisor.base.errors import AdvisorError, ExitStatus
-from advisor.cli.output import has_result, result
+from advisor.cli.output import result
 from advisor.report.failure import INTERNAL, INTERRUPTED, SYSTEM, Failure
 from advisor.report.formats import to_json
 
@@ -59,32 +59,19 @@ def explain(error: Exception, command: str = "advisor") -> Explained:
     return Explained(Failure(INTERNAL, message, hint), message, ExitStatus.FAILED)
 
 
-@contextmanager
-def told_to_programs(
-    group: click.Group, words: Sequence[str], ctx: click.Context | None = None
-) -> Iterator[None]:
-    """Print the document of what ends a command whose words ask for JSON.
-
-    A command that has printed its own document has told the failure in it.
+def tell_programs(error: Exception, group: click.Group, words: Sequence[str]) -> None:
+    """Print the document of what ends a command, where its words ask for JSON.
 
     Parameters
     ----------
     group : the command `advisor`
     words : of the command line after its name
-    ctx : of the command `advisor` once these are read
     """
-    try:
-        yield
-    except click.exceptions.Exit:  # it ends, and says itself how
-        raise
-    except Exception as error:
-        if ctx is None or not has_result(ctx):
-            asked = _asked(group, words)
-            if asked.as_json:
-                failure = explain(error, asked.command).failure
-                with suppress(AdvisorError):  # what went wrong first counts
-                    result(to_json(failure.document()))
-        raise
+    asked = _asked(group, words)
+    if asked.as_json:
+        failure = explain(error, asked.command).failure
+        with suppress(AdvisorError):  # what went wrong first counts
+            result(to_json(failure.document()))
 
 
 class _Asked(NamedTuple):

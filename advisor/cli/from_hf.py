@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 from advisor.app.context import Context
-from advisor.cli.output import remark
+from advisor.app.profiles import Store, of_hub
 from advisor.cli.profile_tools import (
     BATCH,
-    checked,
     dataset_option,
     finish,
     force_option,
     save_option,
 )
 from advisor.workloads.hf.families import TASKS, Task
-from advisor.workloads.hf.needs import look_at, needs
-from advisor.workloads.hf.settings import Settings, read_config
-from advisor.workloads.transformer import profile_of, under_autocast
 
 
 @click.command("from-hf")
@@ -72,7 +66,9 @@ def from_hf(  # noqa: PLR0917  (one argument an option)
     rank: int | None,
     batch: int | None,
     base: str | None,
-    **where: Any,
+    dataset: tuple[str, ...],
+    name: str | None,
+    force: bool,
 ) -> None:
     """Make a profile from a Hugging Face config.json.
 
@@ -83,20 +79,16 @@ def from_hf(  # noqa: PLR0917  (one argument an option)
     Example:
       advisor workloads from-hf config.json --tokens 2048 --lora 16 -o my-llm
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    known = look_at(Settings(read_config(config), config.name), task)
-    usual = "llama-7b-lora" if rank else known.usual_base
-    parent = context.library.load(base or usual)
-    data = checked(context, parent, **where)
-    autocast = under_autocast(parent, lora=rank is not None)
-    found = needs(known, tokens, target, rank, autocast)
-    name = where["name"] or config.stem
-    text = f"{config.name}, {found.sample}"
-    profile = profile_of(parent, found, name, text, lora_rank=rank)
-    for note in known.notes:
-        remark(f"note: {note}")
-    if tokens is not None and not known.net.text:
-        remark("note: --tokens has no effect: the net sees images, and reads no text")
-    if batch is not None:
-        sources = {**profile.sources, "batch_size": "set by the user"}
-        profile = replace(profile, batch_size=batch, sources=sources)
-    finish(context, data.added_to(profile), **where)
+    store = Store(dataset, name, force)
+    profile = of_hub(
+        context,
+        config,
+        tokens=tokens,
+        target_tokens=target,
+        task=task,
+        lora_rank=rank,
+        batch=batch,
+        base=base,
+        store=store,
+    )
+    finish(context, profile, store)

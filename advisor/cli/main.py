@@ -16,9 +16,8 @@ from advisor import __version__
 from advisor.app.context import Context
 from advisor.app.notices import silence
 from advisor.base.errors import AdvisorError, ExitStatus
-from advisor.cli.failure import explain, told_to_programs
-from advisor.cli.options import help_if_alone
-from advisor.cli.output import aside, remark
+from advisor.cli.options import help_if_alone, verbose_option
+from advisor.cli.output import aside, has_result, remark
 
 _SECTIONS: Mapping[str, Sequence[str]] = {
     "Choose": ("rank", "explain", "compare", "bid"),
@@ -50,14 +49,15 @@ class LazyGroup(click.Group):
     ) -> click.Context:
         """Parse the words of a command line; see `_ended_by_others`."""
         words = tuple(args)
-        with told_to_programs(self, words), _ended_by_others():
+        with _told_to_programs(self, words), _ended_by_others():
             ctx = super().make_context(info_name, args, parent, **extra)
         ctx.meta[_WORDS] = words
         return ctx
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; see `_ended_by_others`."""
-        with told_to_programs(self, ctx.meta[_WORDS], ctx), _ended_by_others():
+        words = ctx.meta[_WORDS]
+        with _told_to_programs(self, words, ctx), _ended_by_others():
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -70,6 +70,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"advisor.cli.{cmd_name}")
         command: click.Command = module.command
+        _add_verbose(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -86,6 +87,39 @@ class LazyGroup(click.Group):
                         if command is not None
                     ]
                 )
+
+
+def _add_verbose(command: click.Command) -> None:
+    """Give a command ``-v``, and those of a group."""
+    if verbose_option not in command.params:
+        command.params.append(verbose_option)
+    for one in command.commands.values() if isinstance(command, click.Group) else ():
+        _add_verbose(one)
+
+
+@contextmanager
+def _told_to_programs(
+    group: click.Group, words: Sequence[str], ctx: click.Context | None = None
+) -> Iterator[None]:
+    """Print the document of what ends a command that is asked for JSON.
+
+    A command that has printed its own document has told the failure in it.
+
+    Parameters
+    ----------
+    words : of the command line after its name
+    ctx : of the command `advisor` once these are read
+    """
+    try:
+        yield
+    except click.exceptions.Exit:  # it ends, and says itself how
+        raise
+    except Exception as error:
+        if ctx is None or not has_result(ctx):
+            from advisor.cli.failure import tell_programs  # noqa: PLC0415  (rarely)
+
+            tell_programs(error, group, words)
+        raise
 
 
 @contextmanager
@@ -129,6 +163,9 @@ def app(ctx: click.Context) -> None:
     help_if_alone(ctx)
 
 
+app.params.append(verbose_option)
+
+
 def run(argv: Sequence[str] | None = None, context: Context | None = None) -> int:
     """Run the command line; return its exit code (see `advisor.base.errors`).
 
@@ -148,6 +185,8 @@ def run(argv: Sequence[str] | None = None, context: Context | None = None) -> in
         silence(sys.stdout)
         return ExitStatus.DONE
     except (AdvisorError, click.ClickException, click.Abort, OSError) as error:
+        from advisor.cli.failure import explain  # noqa: PLC0415  (rarely)
+
         explained = explain(error)
         remark(f"advisor: {explained.line}")
         return explained.status

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
+
+from advisor.app.context import Context
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -65,9 +68,21 @@ def with_options(command: Command, *options: Callable[[Command], Command]) -> Co
     return command
 
 
-_GIVEN = "advisor.given_flags"
-_GIVEN_JSON = "advisor.given_json"
-_FORMAT = "output_format"
+class Flag(click.Option):
+    """One of several flags that stand for the values of one argument.
+
+    Parameters
+    ----------
+    of : name of the argument
+    meaning : its value if this flag is given
+    otherwise : its value if none is
+    """
+
+    def __init__(
+        self, *args: Any, of: str, meaning: object, otherwise: object, **more: Any
+    ) -> None:
+        super().__init__(*args, **more)
+        self.of, self.meaning, self.otherwise = of, meaning, otherwise
 
 
 def one_of(
@@ -80,41 +95,86 @@ def one_of(
     default : what the argument is if none is given
     flags : each with the value that it stands for, and its help
     """
-    values = {f"flag_{flag.strip('-').replace('-', '_')}": one for flag, one, _ in flags}
-
-    def choose(ctx: click.Context, param: click.Parameter, given: bool) -> None:
-        known = ctx.meta.setdefault(_GIVEN, {})
-        if not given:
-            ctx.params.setdefault(name, default)
-            return
-        flag = param.opts[0]
-        if name in known:
-            raise click.UsageError(
-                f"{known[name]} and {flag} contradict each other.", ctx
-            )
-        known[name] = flag
-        ctx.params[name] = values[str(param.name)]
 
     def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_chosen(*args: Any, **options: Any) -> Any:
+            return command(*args, **chosen(click.get_current_context(), options))
+
         options = [
             click.option(
                 flag,
-                param,
+                f"flag_{flag.strip('-').replace('-', '_')}",
+                cls=Flag,
                 is_flag=True,
-                expose_value=False,
-                callback=choose,
+                of=name,
+                meaning=meaning,
+                otherwise=default,
                 help=text,
             )
-            for param, (flag, _, text) in zip(values, flags, strict=True)
+            for flag, meaning, text in flags
         ]
-        return with_options(command, *options)
+        return with_options(with_chosen, *options)  # type: ignore[return-value]
 
     return decorate
 
 
+def chosen(ctx: click.Context, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a command, what flags stand for in place of flags.
+
+    Raises
+    ------
+    click.UsageError
+        if two flags contradict each other
+    """
+    found, given = dict(options), dict[str, Flag]()
+    for flag in ctx.command.params:
+        if not isinstance(flag, Flag) or flag.name not in found:
+            continue
+        if found.pop(flag.name):
+            if other := given.get(flag.of):
+                message = f"{other.opts[0]} and {flag.opts[0]} contradict each other."
+                raise click.UsageError(message, ctx)
+            given[flag.of] = flag
+            found[flag.of] = flag.meaning
+        else:
+            found.setdefault(flag.of, flag.otherwise)
+    return found
+
+
 def given_flags(ctx: click.Context) -> dict[str, str]:
     """Return argument -> flag of those of `one_of` that were given."""
-    return dict(ctx.meta.get(_GIVEN, {}))
+    return {
+        flag.of: flag.opts[0]
+        for flag in ctx.command.params
+        if isinstance(flag, Flag) and ctx.params.get(str(flag.name))
+    }
+
+
+_VERBOSITY = "advisor.verbosity"
+_FORMAT = "output_format"
+
+
+def _verbose(ctx: click.Context, param: click.Parameter, count: int) -> None:  # noqa: ARG001
+    """Show the log from here on; said before the command and after it, both count."""
+    if not count or ctx.resilient_parsing:
+        return
+    from advisor.cli.verbose import logged  # noqa: PLC0415  (logging takes a while)
+
+    count += ctx.meta.get(_VERBOSITY, 0)
+    ctx.meta[_VERBOSITY] = count
+    context = ctx.obj or Context.of_this_process()
+    ctx.with_resource(logged(context, count))
+
+
+verbose_option = click.Option(
+    ["-v", "--verbose"],
+    count=True,
+    expose_value=False,
+    callback=_verbose,
+    help="Say on stderr what happens; -vv says more.",
+)
+"""Of every command; no record that it shows has a key in it."""
 
 
 def workload_option(command: Command, *, required: bool = True) -> Command:
@@ -134,53 +194,46 @@ def json_option(command: Command) -> Command:
     )(command)
 
 
-def _as_json(ctx: click.Context, param: click.Parameter, given: bool) -> None:  # noqa: ARG001
-    """Take ``--json``; click looks at what was given in the order that it stands in."""
-    if given:
-        _one_format(ctx, ctx.params.get(_FORMAT, "json"))
-        ctx.meta[_GIVEN_JSON] = True
-        ctx.params[_FORMAT] = "json"
-
-
-def _format(ctx: click.Context, param: click.Parameter, value: str) -> str:  # noqa: ARG001
-    """Take ``--format``, which may be said by ``--json`` too."""
-    if not ctx.meta.get(_GIVEN_JSON):
-        return value
-    if ctx.get_parameter_source(_FORMAT) is ParameterSource.COMMANDLINE:
-        _one_format(ctx, value)
-    return "json"
-
-
-def _one_format(ctx: click.Context, other: str) -> None:
-    if other != "json":
-        message = f"--json and --format {other} contradict each other."
-        raise click.UsageError(message, ctx)
-
-
 def format_options(*formats: str) -> Callable[[Command], Command]:
     """Add ``--format`` with `formats` (the first is the default) and ``--json``."""
 
     def decorate(command: Command) -> Command:
-        as_json = click.option(
-            "--json",
-            "as_json",
-            is_flag=True,
-            expose_value=False,
-            callback=_as_json,
-            help="Short for --format json.",
-        )
+        @functools.wraps(command)
+        def with_format(*args: Any, as_json: bool, **options: Any) -> Any:
+            if as_json:
+                options[_FORMAT] = _json_alone(options[_FORMAT])
+            return command(*args, **options)
+
         by_name = click.option(
             "--format",
-            "output_format",
+            _FORMAT,
             type=click.Choice(formats),
             default=formats[0],
             show_default=True,
-            callback=_format,
             help="How to print the result.",
         )
-        return by_name(as_json(command))
+        as_json = click.option(
+            "--json", "as_json", is_flag=True, help="Short for --format json."
+        )
+        return by_name(as_json(with_format))  # type: ignore[return-value]
 
     return decorate
+
+
+def _json_alone(other: str) -> str:
+    """Return the format of ``--json``.
+
+    Raises
+    ------
+    click.UsageError
+        if ``--format`` says another one
+    """
+    ctx = click.get_current_context()
+    is_given = ctx.get_parameter_source(_FORMAT) is ParameterSource.COMMANDLINE
+    if is_given and other != "json":
+        message = f"--json and --format {other} contradict each other."
+        raise click.UsageError(message, ctx)
+    return "json"
 
 
 def market_options(command: Command) -> Command:

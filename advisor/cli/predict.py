@@ -17,7 +17,7 @@ from advisor.cli.job_options import (
     machine_options,
     memory_margin_option,
 )
-from advisor.cli.options import set_option, workload_option
+from advisor.cli.options import set_option
 from advisor.cli.output import remark, result
 from advisor.cli.session import refuse_both
 from advisor.ranking.rank import load_tables
@@ -33,7 +33,6 @@ from advisor.workloads.override import assigned
 
 @click.command("predict")
 @workload_argument
-@workload_option
 @machine_options
 @fit_batch_option
 @memory_margin_option

@@ -10,7 +10,7 @@ from advisor.app.context import Context
 from advisor.app.own_data import with_kept_data
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.cli.arguments import workload_argument
-from advisor.cli.job_options import constraint_options, job_options
+from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import (
     above_zero,
     duration_s,
@@ -37,7 +37,7 @@ _TABLE_ROWS = 20
 
 @click.command("rank")
 @workload_argument
-@job_options
+@how_options
 @market_options
 @max_age_option
 @constraint_options

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import click
 
 from advisor.app.context import Context
-from advisor.app.plan import open_rental_desk
-from advisor.base.errors import (
-    AdvisorError,
-    MarketError,
-    RentalStateUnknownError,
-    UsageError,
-)
-from advisor.base.interrupts import check, deferred, window
-from advisor.cli.output import remark
+from advisor.app.release import Released, release
+from advisor.base.interrupts import window
 from advisor.cli.renting import market_option, need_terminal
-from advisor.rental.desk import Desk
-from advisor.rental.reconcile import reconcile
-from advisor.rental.release import Releasable, end, releasable
-
-_REASON = "you released it"
+from advisor.rental.release import Releasable
 
 
 @click.command("release")
@@ -54,45 +44,8 @@ def command(  # noqa: PLR0917  (one argument an option)
     Example:
       advisor release --job mine
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    if (instance_id is not None) + (job is not None) + everything != 1:
-        message = "say what to release: an INSTANCE_ID, --job NAME or --all"
-        raise UsageError(message)
-    with deferred():
-        desk = open_rental_desk(context, market)
-        try:
-            reconcile(desk)  # finds the instance of one that nobody knew the id of
-        except MarketError as error:
-            remark(str(error))
-        chosen = [
-            one
-            for one in releasable(desk)
-            if everything
-            or one.job == job
-            or (instance_id is not None and one.instance_id == instance_id)
-        ]
-        if not chosen:
-            message = (
-                "nothing of that is rented: 'advisor rentals --all' shows the ledger"
-            )
-            raise UsageError(message)
-        _confirm(chosen, yes=yes)
-        _release_all(desk, chosen)
-
-
-def _release_all(desk: Desk, chosen: Sequence[Releasable]) -> None:
-    """End rentals; one that cannot be ended does not keep the others."""
-    failed: list[str] = []
-    for one in chosen:
-        check()
-        if one.instance_id is None:
-            failed.append(f"{one.label}: nobody knows yet whether it exists")
-            continue
-        try:
-            end(desk, one, _REASON)
-        except AdvisorError as error:
-            failed.append(str(error))
-    if failed:
-        raise RentalStateUnknownError("; ".join(failed))
+    which = Released(instance_id, job, everything)
+    release(context, market, which, partial(_confirm, yes=yes))
 
 
 def _confirm(chosen: Sequence[Releasable], *, yes: bool) -> None:

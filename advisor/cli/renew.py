@@ -5,16 +5,10 @@ from __future__ import annotations
 import click
 
 from advisor.app.context import Context
-from advisor.app.plan import open_rental_desk, ssh_to
-from advisor.base.errors import UsageError
-from advisor.base.interrupts import deferred
+from advisor.app.renew import renew
 from advisor.cli.output import remark
 from advisor.cli.renting import market_option
-from advisor.market.lifecycle import Instance
-from advisor.rental.preflight import check_programs
-from advisor.rental.processes import process_of
-from advisor.rental.remote.ssh import Ssh, ensure_key
-from advisor.rental.renewing import chosen, needs_none, renew, renew_while
+from advisor.rental.renewing import needs_none
 from advisor.report.rental import lease_words
 
 
@@ -48,23 +42,9 @@ def command(
     Example:
       advisor renew --job mine --while $$ &
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    if instance_id is not None and job is not None:
-        message = "say INSTANCE_ID or --job, not both"
-        raise UsageError(message)
-    process = None if number is None else process_of(number)
-    check_programs("ssh", "ssh-keygen")
-    desk = open_rental_desk(context, market)
-    entry = chosen(desk, instance_id, job)
-    key_file, _ = ensure_key(context.data_folder / "ssh")
-
-    def connect(instance: Instance) -> Ssh:
-        return ssh_to(context, key_file, instance)
-
-    with deferred():
-        if process is not None:
-            renew_while(desk, entry, connect, process)
-            return
-        lease = renew(desk, entry, connect)
+    entry, lease = renew(context, market, instance_id, job, number)
+    if lease is None:
+        return
     if lease.is_needed:
         remark(f"instance {entry.instance_id} is renewed: {lease_words(lease.seconds)}")
     else:

@@ -14,7 +14,7 @@ from advisor.app.rent import DEFAULT_MARKET, RentSpec
 from advisor.base.errors import UsageError
 from advisor.base.interrupts import window
 from advisor.cli.job_options import constraint_options, how_options
-from advisor.cli.options import above_zero, duration_s, workload_option
+from advisor.cli.options import above_zero, duration_s
 from advisor.cli.output import remark
 from advisor.cli.specs import (
     as_options,
@@ -41,13 +41,8 @@ def market_option(command: Command) -> Command:
     )(command)
 
 
-def rent_options(command: Command) -> Command:
-    """Add the options of a rental."""
-    return workload_option(rental_options(command))
-
-
 def rental_options(command: Command) -> Command:
-    """Add those of `rent_options` that say how, without the workload."""
+    """Add the options of a rental, without the workload."""
     for option in reversed(
         (
             how_options,
@@ -121,7 +116,7 @@ def rental_options(command: Command) -> Command:
 
 
 def rent_spec(options: Mapping[str, Any]) -> RentSpec:
-    """Return what the options of `rent_options` ask for.
+    """Return what the options of `rental_options` ask for.
 
     Raises
     ------

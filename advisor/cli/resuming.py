@@ -12,7 +12,7 @@ from advisor.app.constraints import Constraints
 from advisor.app.jobs import load_job
 from advisor.app.run import RunSpec
 from advisor.base.errors import UsageError
-from advisor.cli.options import given_flags
+from advisor.cli.options import Flag, given_flags
 from advisor.cli.specs import as_options
 from advisor.rental.jobs import JobRecord
 
@@ -35,9 +35,13 @@ _OF_RESUMING = ("resume", "yes", "dry_run", "as_json")
 
 
 def resumed(
-    ctx: click.Context, name: str, argv: tuple[str, ...]
+    ctx: click.Context, name: str, argv: tuple[str, ...], options: Mapping[str, Any]
 ) -> tuple[JobRecord, RunSpec]:
     """Return a job that was kept, with what was said of its next machine.
+
+    Parameters
+    ----------
+    options : of the command, also those that were not given
 
     Raises
     ------
@@ -49,6 +53,7 @@ def resumed(
         for one in ctx.command.params
         if one.name
         and one.expose_value
+        and not isinstance(one, Flag)
         and ctx.get_parameter_source(one.name) is ParameterSource.COMMANDLINE
     } | given_flags(ctx)
     fixed = [
@@ -61,7 +66,7 @@ def resumed(
         message = f"--resume goes on with the job as it is: {what} with it"
         raise UsageError(message)
     with as_options():
-        changes = _changes(ctx.params, given.keys())
+        changes = _changes(options, given.keys())
         return load_job(ctx.obj.data_folder, name, changes)
 
 

@@ -115,7 +115,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         need_confirmation(yes=options["yes"])
     job = None
     if resume is not None:
-        job, spec = resumed(ctx, resume, argv)
+        job, spec = resumed(ctx, resume, argv, options)
         if is_finished(context.data_folder, job):
             remark(f"job {job.name} has ended well: nothing is rented")
             if as_json:

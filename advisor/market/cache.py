@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from advisor.base.files import write_atomically
+from advisor.base.log import happened
 from advisor.market.fast_json import loads
 from advisor.market.fields import PRICED
 from advisor.market.merging import merged
@@ -52,11 +53,14 @@ class AnswerCache:
         """Return the kept answer to a question, if it is at most `max_age_s` old."""
         try:
             packed = self._path(origin, query).read_bytes()
-            return self._unpacked(packed, origin, max_age_s)
+            answer = self._unpacked(packed, origin, max_age_s)
         except (OSError, EOFError, zlib.error):  # there is none, or a part of one
             return None
         except (ValueError, RecursionError, LookupError, TypeError):  # none of ours
             return None
+        if answer is not None:
+            happened("market", "%s, %d offers", answer.origin, len(answer.records))
+        return answer
 
     def put(self, origin: str, query: Query, answer: Answer) -> None:
         """Keep an answer and let the oldest go."""

@@ -19,6 +19,7 @@ from advisor.base.errors import (
     UsageError,
 )
 from advisor.base.late import LateError, within
+from advisor.base.log import detail, happened
 from advisor.market.rate_limit import ASKED, CallLimiter
 from advisor.market.reply import Reply, busy_error, read_reply
 
@@ -201,6 +202,7 @@ def send_repeatable(
                 limiter.refused(error.reply, None if wait_s is False else wait_s)
             if wait_s is False:
                 raise _given_up(error, host) from error
+            detail("market", "%s: try %d in %.1f s", host, tries + 1, wait_s)
             limiter.rest(wait_s, why)
             if not isinstance(error, _NOTHING_SENT) and not limiter.wait(deadline):
                 raise _given_up(error, host) from error
@@ -302,7 +304,15 @@ def _exchange(
     finally:
         in_time = False
         limiter.ended()
-    return replace(reply, took_s=clock.monotonic() - begun)
+    took_s = clock.monotonic() - begun
+    asked = f"{request.method} {_host_and_path(request)}"
+    happened("market", "%s: HTTP %d, %.2f s", asked, reply.status, took_s)
+    return replace(reply, took_s=took_s)
+
+
+def _host_and_path(request: httpx.Request) -> str:
+    """Return where a request goes, without what is asked."""
+    return f"{request.url.host}{request.url.path}"
 
 
 def _followed(

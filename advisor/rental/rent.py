@@ -25,6 +25,7 @@ from advisor.base.errors import (
     UsageError,
 )
 from advisor.base.interrupts import check, window
+from advisor.base.log import happened
 from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.market.lifecycle import Order
 from advisor.ranking.rank import nothing_left
@@ -165,6 +166,7 @@ def ranked(desk: Desk, request: RentRequest) -> list[Candidate]:
     if not len(ranking.order):
         raise nothing_left(ranking)
     found = [Candidate(ranking, at) for at in ranking.order.tolist()]
+    happened("rental", "%d offers came, %d fit", len(answer.records), len(found))
     allowed = [one for one in found if request.misfits.allow(one)]
     if len(allowed) < len(found):
         desk.told(
@@ -221,6 +223,7 @@ def _try(  # noqa: PLR0917
     holds: ExitStack,
 ) -> Rental | NotRented:
     """Rent one offer and wait until it runs."""
+    happened("rental", "offer %d is looked at again", candidate.offer_id)
     now = seen_again(desk, request, candidate, rivals)
     if not isinstance(now, Candidate):
         return now

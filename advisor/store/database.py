@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from advisor.base.errors import StoreError, StoreFullError, StoreTornError
+from advisor.base.log import detail
 from advisor.base.resources import STORE
 from advisor.store.backup import back_up
 
@@ -190,6 +191,7 @@ def open_store(folder: Path) -> Iterator[sqlite3.Connection]:
     try:
         with closing(_opened(path)) as connection:
             _prepare(connection, path)
+            detail("files", "%s opened", path)
             yield connection
     except sqlite3.Error as error:
         raise _explained(error, path) from error

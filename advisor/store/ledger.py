@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from advisor.base.errors import AdvisorError, LeaseLostError, StoreError, StoreFullError
+from advisor.base.log import happened
 from advisor.store.database import open_store, transaction
 from advisor.store.entry import (
     CLOSED,
@@ -96,6 +97,7 @@ class Ledger:
             if there is no room for what must be written later
         """
         row = _row(entry)
+        happened("ledger", "%s: intended, offer %d", entry.label, entry.offer_id)
         Reserve(self.folder).make()
         with open_store(self.folder) as store, transaction(store):
             check(_of_market(_sorted_out(store)[0], entry.market))
@@ -133,6 +135,7 @@ class Ledger:
         AdvisorError
             if its state does not lead there: another process was quicker
         """
+        happened("ledger", "%s: %s", label, state)
 
         def move(before: Entry) -> Entry:
             if state not in _NEXT[before.state]:

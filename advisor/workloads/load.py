@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from advisor.base.errors import UsageError
+from advisor.base.log import happened
 from advisor.workloads.parse import (
     WORKLOADS,
     closest,
@@ -259,6 +260,7 @@ def read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
+        happened("files", "%s read, %d bytes", path, len(data))
     except IsADirectoryError:
         raise UsageError(f"{name} is a folder; give a profile inside it") from None
     except FileNotFoundError:

@@ -18,6 +18,7 @@ from advisor.app.job import JobSpec
 from advisor.app.rent import RentSpec
 from advisor.app.run import RunSpec
 from advisor.base.errors import ArgumentError, UsageError
+from advisor.cli.options import chosen
 from advisor.cli.rent import command as rent
 from advisor.cli.renting import rent_spec
 from advisor.cli.run import command as run
@@ -81,7 +82,7 @@ def typed(words: tuple[str, ...], command: click.Command = rent) -> RentSpec | N
     try:
         ctx = command.make_context("advisor", [*words], **HELP)
         with ctx:
-            return rent_spec({**ctx.params, "workload": "resnet50"})
+            return rent_spec({**chosen(ctx, ctx.params), "workload": "resnet50"})
     except (click.UsageError, UsageError):
         return None
 
@@ -166,7 +167,7 @@ def test_the_command_line_is_told_in_its_words(words: tuple[str, ...], said: str
         rent.make_context("advisor", [*words], **HELP) as ctx,
         pytest.raises(UsageError) as raised,
     ):
-        rent_spec({**ctx.params, "workload": "resnet50"})
+        rent_spec({**chosen(ctx, ctx.params), "workload": "resnet50"})
     assert said in str(raised.value)
     assert "_usd" not in str(raised.value)
     assert "_s=" not in str(raised.value)

@@ -64,3 +64,11 @@ def test_saying_it_twice_is_no_contradiction(
     done = advisor(*line, *words)
     assert done.exit_code == 0, done.stderr
     assert len(done.document["offers"]) == 1
+
+
+def test_a_flag_of_another_argument_is_no_contradiction(
+    advisor: Callable[..., Any],
+) -> None:
+    """Only one that says how a machine is paid says that no bid is meant."""
+    done = advisor("bid", "--workload", "resnet50", "--market", "sample", "--any")
+    assert done.exit_code == 0, done.stderr

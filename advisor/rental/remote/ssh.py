@@ -23,6 +23,7 @@ from filelock import FileLock
 
 from advisor.base.clock import Clock
 from advisor.base.errors import RemoteError, UnreachableError, UsageError
+from advisor.base.log import detail
 from advisor.market.lifecycle import Endpoint
 from advisor.rental.remote.channel import CONNECTION_LOST, Talk, last_line
 
@@ -216,6 +217,9 @@ class Ssh:
         for _ in range(max(len(self._endpoints), 1)):
             at = self.endpoint
             words = [*self.command(at), "--", f"{self.user}@{at.host}"]
+            detail(
+                "ssh", "%s port %d: a script of %d bytes", at.host, at.port, len(script)
+            )
             talk = Talk(words, script, self.clock)
             pieces = talk.hold(timeout_s)
             with closing(pieces):

@@ -1,4 +1,4 @@
-"""`--dataset` of `advisor workloads measure` and `from-hf`: the user's own data."""
+"""The user's own data sets, whose samples, bytes and CPU time a profile takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 from advisor.app.context import Context
 from advisor.base.errors import UsageError
-from advisor.cli.output import remark
 from advisor.hardware.core_speed import named_speed, unnamed_speed
 from advisor.hardware.cpus import load_cpus
 from advisor.ranking.rank import load_tables
@@ -83,14 +82,16 @@ class UserData:
         size_gb = files.folder_bytes / 1e9
         left_out = f"; left out: {files.left_out}" if files.left_out else ""
         number = len(files.samples)
-        remark(f"{self.folder}: {number:,} samples, {size_gb:.3g} GB{left_out}")
+        self.context.told(
+            f"{self.folder}: {number:,} samples, {size_gb:.3g} GB{left_out}"
+        )
         size = dataset.recipe_of(profile)
         if self.make is not None or isinstance(size, str):
             if self.make is None:
-                remark(str(size))
+                self.context.told(str(size))
             return dataset.with_files(profile, files, None)
-        spent = dataset.prepare_files(files.samples, size, remark)
-        _tell_broken(spent, "files")
+        spent = dataset.prepare_files(files.samples, size, self.context.told)
+        _tell_broken(self.context, spent, "files")
         profile = dataset.with_files(profile, files, spent)
         what = f"decode, random crop, flip and normalize to {size[0]}x{size[1]}"
         return self._with_cpu_time(profile, spent, what)
@@ -104,11 +105,11 @@ class UserData:
                     f"--dataset: {self.target} fails: {type(error).__name__}: {error}"
                 )
                 raise UsageError(message) from error
-            number, spent = dataset.fetch(made, remark)
-        _tell_broken(spent, "samples")
+            number, spent = dataset.fetch(made, self.context.told)
+        _tell_broken(self.context, spent, "samples")
         profile = dataset.with_length(profile, number)
         if self.files is None:
-            remark(
+            self.context.told(
                 f"bytes of a sample and of the data set stay those of {profile.name}'s "
                 "base: --dataset DIR as well counts them"
             )
@@ -117,20 +118,20 @@ class UserData:
     def _with_cpu_time(self, profile: Workload, spent: Spent, what: str) -> Workload:
         core = _this_core(self.context)
         if spent.waited_ms > _LONG_MS and spent.waited_ms > spent.milliseconds:
-            remark(
+            self.context.told(
                 f"a sample waits {spent.waited_ms:.3g} ms besides, for the disk, the "
                 "network or other processes: that is not of the CPU, and not counted"
             )
-        remark(
+        self.context.told(
             f"{spent.milliseconds:.3g} ms of CPU for {what} ({core.told}), "
             f"{spent.milliseconds * core.speed:.3g} ms on the reference core"
         )
         return dataset.with_cpu_time(profile, spent, core, what)
 
 
-def _tell_broken(spent: Spent, what: str) -> None:
+def _tell_broken(context: Context, spent: Spent, what: str) -> None:
     if spent.broken:
-        remark(
+        context.told(
             f"{spent.broken} of {spent.tried} {what} that were tried are broken, and "
             f"would stop a training: {spent.first}"
         )
