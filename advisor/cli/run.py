@@ -19,6 +19,7 @@ from advisor.app.private import private_of
 from advisor.app.run import RunSpec
 from advisor.base.errors import AdvisorError, CommandFailedError, UsageError
 from advisor.base.interrupts import deferred
+from advisor.base.units import BYTES_PER_GB
 from advisor.cli.delivered import compare, predicted_of
 from advisor.cli.options import above_zero, duration_s, workload_option
 from advisor.cli.output import need_stdout, remark, result, showing
@@ -33,7 +34,7 @@ from advisor.rental.incoming.copying import MAX_RESULTS_GB, Incoming
 from advisor.rental.jobs import JobRecord
 from advisor.rental.launch import Launch
 from advisor.rental.outgoing.command import check_command, stays_here
-from advisor.rental.outgoing.decide import GB, Outgoing
+from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.outgoing.told import document as outgoing_document
 from advisor.rental.preflight import (
     check_comes_back,
@@ -142,7 +143,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         sender = Sender(context, spec.max_sync_gb)
         job = _checked(context, sender, JobRecord("", spec))
     _check_here(context, job)
-    most_log_gb = MOST_LOG_BYTES / GB
+    most_log_gb = MOST_LOG_BYTES / BYTES_PER_GB
     remark(
         f"at most {spec.max_results_gb:g} GB come back (--max-results-gb), and of the "
         f"log {most_log_gb:g} GB"
@@ -306,5 +307,5 @@ def _launch(
         grace_s,
         outgoing,
         resuming,
-        Incoming(remark, max_results_gb * GB, "--max-results-gb"),
+        Incoming(remark, max_results_gb * BYTES_PER_GB, "--max-results-gb"),
     )

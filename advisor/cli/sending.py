@@ -13,10 +13,10 @@ import click
 from advisor.app.context import Context
 from advisor.app.private import private_of
 from advisor.base.errors import AdvisorError, UsageError
+from advisor.base.units import BYTES_PER_GB
 from advisor.cli.options import above_zero
 from advisor.cli.output import remark
 from advisor.rental.outgoing.decide import (
-    GB,
     MAX_SYNC_GB,
     Asked,
     Outgoing,
@@ -122,7 +122,7 @@ class Sender:
             )
 
     def _allow_size(self, outgoing: Outgoing) -> None:
-        if outgoing.bytes - outgoing.written_bytes > self.max_gb * GB:
+        if outgoing.bytes - outgoing.written_bytes > self.max_gb * BYTES_PER_GB:
             told = too_large(outgoing, self.max_gb)
             _ask_or_refuse(
                 f"{told} (--exclude, .advisorignore) or raise --max-sync-gb",

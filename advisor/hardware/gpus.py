@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from advisor.base.errors import UsageError
+from advisor.base.units import MIB_PER_GIB
 from advisor.hardware.names import GpuKey, gpu_key
 
 _TABLE = Path(__file__).parent / "data" / "gpus.csv"
@@ -19,7 +20,6 @@ _MATMUL = Path(__file__).parent / "data" / "matmul.csv"
 
 _MEASURED = "matmul_share"  # the field that a table of its own fills
 
-_MIB_PER_GIB = 1024.0
 
 # Sold memory sizes of one model differ by a fifth or more (10 and 12 GB), while
 # the market's figure for one of them strays by up to 7 %.
@@ -176,7 +176,7 @@ class GpuTable(Mapping[str, Gpu]):
         memory_mb : MiB per GPU as the market says, NaN where it does not; used
             where the name states no memory itself
         """
-        memory = memory_mb / _MIB_PER_GIB
+        memory = memory_mb / MIB_PER_GIB
         candidates = self._by_spelling.get(name)
         if candidates is None:
             key = gpu_key(name)
