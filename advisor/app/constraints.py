@@ -9,6 +9,7 @@ from typing import Self
 from advisor.app.documents import arguments_of
 from advisor.app.settle import settle
 from advisor.base.errors import ArgumentError, Given, UsageError
+from advisor.base.units import MB_PER_GB
 from advisor.cost.job import Rental
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.names import gpu_key
@@ -17,7 +18,6 @@ from advisor.market.places import places_of
 from advisor.market.types import Condition, Query, Record
 from advisor.rental import arguments
 
-MB_PER_GB = 1000.0
 """Megabytes of host memory in a gigabyte, as the market counts."""
 
 _MOST_GPUS = 10_000

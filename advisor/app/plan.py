@@ -10,8 +10,8 @@ from advisor.app.context import Context
 from advisor.app.own_data import with_kept_data
 from advisor.app.rent import RentSpec
 from advisor.base.errors import AdvisorError
+from advisor.base.units import SECONDS_PER_HOUR
 from advisor.cost.job import Job
-from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.market.filters import Filters
 from advisor.market.lifecycle import Instance
 from advisor.market.registry import rentable

@@ -17,7 +17,7 @@ from typing import cast
 
 from advisor.base.errors import AdvisorError, NothingFitsError, UsageError
 from advisor.base.resources import chosen_models_folder, data_folder
-from advisor.base.units import MIB_PER_GIB
+from advisor.base.units import GB_PER_GIB, MIB_PER_GIB
 from advisor.cost.job import Job
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu
@@ -32,7 +32,7 @@ from advisor.throughput.nearest import nearest
 from advisor.throughput.own_runs import OwnRun
 from advisor.workloads.fitting import what_would_fit
 from advisor.workloads.load import library_of
-from advisor.workloads.memory import GB_PER_GIB, USABLE_SHARE, memory_gb
+from advisor.workloads.memory import USABLE_SHARE, memory_gb
 from advisor.workloads.override import override
 from advisor.workloads.profile import Workload
 

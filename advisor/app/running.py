@@ -25,13 +25,14 @@ from advisor.app.run import RunSpec
 from advisor.app.sending import Sender
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.base.interrupts import deferred
+from advisor.base.units import BYTES_PER_GB
 from advisor.market.lifecycle import Instance
 from advisor.rental.desk import Desk
 from advisor.rental.incoming.copying import Incoming
 from advisor.rental.jobs import JobRecord
 from advisor.rental.launch import Launch
 from advisor.rental.outgoing.command import check_command, stays_here
-from advisor.rental.outgoing.decide import GB, Outgoing
+from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.preflight import (
     check_comes_back,
     check_places,
@@ -147,7 +148,7 @@ def _made(
     context.told(
         f"at most {spec.max_results_gb:g} GB come back "
         f"({listener.called('max_results_gb')}), and of the log "
-        f"{MOST_LOG_BYTES / GB:g} GB"
+        f"{MOST_LOG_BYTES / BYTES_PER_GB:g} GB"
     )
     goes_on = resumed is not None
     planned = plan(context, spec.rent, wait_for_ssh=True, goes_on=goes_on)
@@ -230,6 +231,8 @@ def _launch(context: Context, made: _Made, spec: RunSpec, resuming: str) -> Laun
         outgoing=outgoing,
         resuming=resuming,
         incoming=Incoming(
-            context.told, spec.max_results_gb * GB, listener.called("max_results_gb")
+            context.told,
+            spec.max_results_gb * BYTES_PER_GB,
+            listener.called("max_results_gb"),
         ),
     )

@@ -9,7 +9,8 @@ from advisor.app.context import Context
 from advisor.app.listener import Listener
 from advisor.app.private import private_of
 from advisor.base.errors import AdvisorError
-from advisor.rental.outgoing.decide import GB, Asked, Outgoing, decide
+from advisor.base.units import BYTES_PER_GB
+from advisor.rental.outgoing.decide import Asked, Outgoing, decide
 from advisor.rental.outgoing.told import lines, too_large
 from advisor.rental.preflight import check_folder, is_too_much
 
@@ -69,7 +70,7 @@ class Sender:
             )
 
     def _allow_size(self, outgoing: Outgoing) -> None:
-        if outgoing.bytes - outgoing.written_bytes > self.max_gb * GB:
+        if outgoing.bytes - outgoing.written_bytes > self.max_gb * BYTES_PER_GB:
             called = self.listener.called
             self._allow(
                 f"{too_large(outgoing, self.max_gb)} ({called('excludes')}, "

@@ -11,6 +11,7 @@ from typing import Any
 
 from advisor.app.context import Context
 from advisor.base.errors import UsageError
+from advisor.base.units import BYTES_PER_GB
 from advisor.hardware.core_speed import named_speed, unnamed_speed
 from advisor.hardware.cpus import load_cpus
 from advisor.ranking.rank import load_tables
@@ -79,7 +80,7 @@ class UserData:
         return profile
 
     def _with_files(self, profile: Workload, files: Files) -> Workload:
-        size_gb = files.folder_bytes / 1e9
+        size_gb = files.folder_bytes / BYTES_PER_GB
         left_out = f"; left out: {files.left_out}" if files.left_out else ""
         number = len(files.samples)
         self.context.told(

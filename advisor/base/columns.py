@@ -7,17 +7,21 @@ holds is said once, in its class.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
 from advisor.base.arrays import BoolArray, IntArray
 from advisor.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Table = TypeVar("Table")
 
@@ -95,23 +99,13 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[Sequence[str]]:
         if the file cannot be read, lacks one of the columns, or has a row of another
         length than its head
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            head, *rows = csv.reader(file)
-        odd = [at for at, row in enumerate(rows, 2) if len(row) != len(head)]
-        lacking = [name for name in columns if name not in head]
-    except (OSError, UnicodeError, csv.Error, ValueError) as error:
-        message = f"{path}: the table cannot be read ({error}); install or make it again"
-        raise UsageError(message) from error
+    head, rows = _read(path)
+    lacking = [name for name in columns if name not in head]
     if lacking:
         named = ", ".join(lacking)
         raise UsageError(f"{path}: the table has no column {named}; make it again")
-    if odd:
-        raise UsageError(
-            f"{path}, row {odd[0]}: not as many cells as columns; make the table again"
-        )
     if list(columns) == head:
-        return list(rows)
+        return rows
     if len(columns) == 1:
         place = head.index(columns[0])
         return [(row[place],) for row in rows]
@@ -119,6 +113,66 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[Sequence[str]]:
     return [cells(row) for row in rows]
 
 
+def read_records(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file, each as column -> cell.
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        if the file cannot be read, or has a row of another length than its head
+    """
+    head, rows = _read(path)
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def _read(path: Path) -> tuple[list[str], list[Sequence[str]]]:
+    """Return the names of a CSV file's columns, and its rows."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *rows = csv.reader(file)
+    except (OSError, UnicodeError, csv.Error, ValueError) as error:
+        message = f"{path}: the table cannot be read ({error}); install or make it again"
+        raise UsageError(message) from error
+    width = len(head)
+    odd = next((at for at, row in enumerate(rows, 2) if len(row) != width), None)
+    if odd is not None:
+        message = f"{path}, row {odd}: not as many cells as columns; make the table again"
+        raise UsageError(message)
+    return head, list(rows)
+
+
 def number(cell: str) -> float:
     """Return a cell as a number; an empty one is an unknown number, NaN."""
     return float(cell or "nan")
+
+
+_CELLS: Mapping[str, Callable[[str], Any]] = {
+    "str": str,
+    "float": number,
+    "int": int,
+    "bool": "1".__eq__,
+    "tuple[str, ...]": lambda cell: tuple(filter(None, cell.split(";"))),
+}
+"""Type of a field -> what its cell is read with."""
+
+
+def typed(
+    kind: type[DataclassInstance], record: Mapping[str, str], *left_out: str
+) -> dict[str, Any]:
+    """Return a record's cells as the fields of a dataclass are typed, by field.
+
+    Parameters
+    ----------
+    kind : a dataclass whose annotations are texts; each field has a column of its name
+    left_out : fields that have none
+    """
+    return {name: read(record[name]) for name, read in _readers(kind, left_out)}
+
+
+@cache
+def _readers(
+    kind: type[DataclassInstance], left_out: tuple[str, ...]
+) -> list[tuple[str, Callable[[str], Any]]]:
+    """Return the fields of a dataclass, and what the cell of each is read with."""
+    there = (one for one in fields(kind) if one.name not in left_out)
+    return [(one.name, _CELLS[str(one.type)]) for one in there]

@@ -8,6 +8,7 @@ import click
 
 from advisor.app.context import Context
 from advisor.base.errors import NothingFitsError
+from advisor.base.units import SECONDS_PER_DAY
 from advisor.cli.options import duration_s, format_options
 from advisor.cli.output import result
 from advisor.hardware.gpus import load_gpus
@@ -24,7 +25,7 @@ from advisor.store.survey import (
     price_buckets,
 )
 
-_SINCE_OF_ALL_S = 7 * 86_400.0  # of all GPUs: a month would take seconds
+_SINCE_OF_ALL_S = 7 * SECONDS_PER_DAY  # of all GPUs: a month would take seconds
 
 
 @click.command("history")

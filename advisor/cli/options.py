@@ -12,10 +12,16 @@ import click
 from click.core import ParameterSource
 
 from advisor.app.context import Context
+from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SECONDS = {
+    "s": 1.0,
+    "m": SECONDS_PER_MINUTE,
+    "h": SECONDS_PER_HOUR,
+    "d": SECONDS_PER_DAY,
+}
 
 
 def help_if_alone(ctx: click.Context) -> None:

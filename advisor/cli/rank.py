@@ -9,6 +9,7 @@ import click
 from advisor.app.context import Context
 from advisor.app.own_data import with_kept_data
 from advisor.base.errors import AdvisorError, UsageError
+from advisor.base.units import SECONDS_PER_HOUR
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import (
@@ -22,7 +23,6 @@ from advisor.cli.options import (
 from advisor.cli.output import aside, line_width, remark, result
 from advisor.cli.session import ask, tell_slips
 from advisor.cli.specs import constraints, job_spec
-from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.market.types import Answer
 from advisor.ranking.policy import COST_KEYS, SORT_KEYS, Choice, SortKey
 from advisor.ranking.rank import Ranking, load_tables, nothing_left, rank

@@ -23,10 +23,10 @@ from advisor.cost.expected import (
 )
 from advisor.cost.hazard import CERTAIN, Prior, failure_prior, failures_per_h
 from advisor.cost.job import Job
-from advisor.cost.terms import SECONDS_PER_HOUR, Terms, terms
+from advisor.cost.terms import Terms, terms
 from advisor.hardware.machines import Machines
 from advisor.market.offers import Offers
-from advisor.throughput.predict import Throughput
+from advisor.throughput.predict import Throughput, epoch_hours_at
 from advisor.throughput.spread import Z90
 
 _HALF_NODES = (0.26948425868, 1.19960929675, 2.54526845169)
@@ -127,66 +127,30 @@ def bill(
     ----------
     starts : how the job comes to run
     """
-    assumed = job.assumptions
-    epoch_hours = _epoch_hours(throughput.samples_per_s, job)
-    cold_h = _epoch_hours(throughput.cold_samples_per_s, job) - epoch_hours
+    epoch_hours = epoch_hours_at(throughput.samples_per_s, job.workload)
     training_h = epoch_hours * job.epochs
-    listed = terms(offers, machines, np.maximum(cold_h, 0.0), job)
-    failures, fail_prior = failures_per_h(offers, assumed), failure_prior(assumed)
-    paid, losses, loss_prior = _paid(offers, listed, training_h, failures, job)
-    mean_fail, mean_loss = failures * fail_prior.mean, losses * loss_prior.mean
-    interval_h = checkpoint_interval_h(paid, mean_fail + mean_loss)
-    count = stretches(training_h, interval_h)
-    at_mean = expected(
-        paid,
-        training_h,
-        count,
-        assumed,
-        failures_per_h=mean_fail,
-        preemptions_per_h=mean_loss,
-    )
-    lease_h, too_soon = _lease_hours(paid, at_mean)
-    fail_factor, loss_factor, weights = fail_prior.times(loss_prior)
-    by_error_h = _epoch_hours(_rates(throughput), job) * job.epochs
+    listed = terms(offers, machines, _cold_hours(throughput, job), job)
+    paid, stops = _paid(offers, listed, training_h, job)
+    plan = _Plan.of(paid, stops.mean_per_h, job)
+    usual = plan.lines(training_h, stops.mean_failures, stops.mean_losses)
+    lease_h, too_soon = _lease_hours(paid, usual)
+    by_error_h = epoch_hours_at(_rates(throughput), job.workload) * job.epochs
     moves = _planned_moves(by_error_h, lease_h)
-    lines = expected(
-        paid,
-        by_error_h,
-        stretches(by_error_h, interval_h),
-        assumed,
-        failures_per_h=failures * fail_factor,
-        preemptions_per_h=losses * loss_factor,
-        planned_moves=moves,
-        starts=starts,
-    )
-    by_error = lines.averaged(weights)
+    failures, losses, weights = stops.by_rate()
+    every = plan.lines(by_error_h, failures, losses, moves, starts)
+    by_error = every.averaged(weights)
     whole = by_error.averaged(_WEIGHTS)
-    calm = expected(paid, training_h, count, assumed, failures_per_h=0.0 * failures)
-    dearer = np.zeros(len(offers), dtype=bool)
-    if job.rental == "interruptible":
-        listed_job = expected(
-            listed,
-            training_h,
-            stretches(training_h, checkpoint_interval_h(listed, mean_fail)),
-            assumed,
-            failures_per_h=mean_fail,
-        )
-        dearer = listed_job.usd < at_mean.usd
+    calm = plan.lines(training_h, 0.0 * stops.failures_per_h)
     spread = _Spread.of(
-        by_error.usd,
-        _other_log_sd(lines.usd[:, 0], weights, at_mean, calm, paid, assumed),
+        by_error.usd, _other_log_sd(every.usd[:, 0], weights, usual, calm, plan)
     )
     middle, mean = by_error.usd[0] / job.epochs, whole.usd / job.epochs
     return Bill(
         usd_per_hour=paid.gpu_usd_per_h + paid.storage_usd_per_h,
-        bid_usd_per_hour=(
-            paid.gpu_usd_per_h
-            if job.rental == "interruptible"
-            else np.full(len(offers), np.nan)
-        ),
+        bid_usd_per_hour=_bid(paid, job),
         epoch_hours=epoch_hours,
-        epoch_hours_low=_epoch_hours(throughput.high, job),
-        epoch_hours_high=_epoch_hours(throughput.low, job),
+        epoch_hours_low=epoch_hours_at(throughput.high, job.workload),
+        epoch_hours_high=epoch_hours_at(throughput.low, job.workload),
         job=whole,
         job_hours=whole.wall_h,
         job_usd=whole.usd,
@@ -194,8 +158,8 @@ def bill(
         epoch_usd_low=np.fmin(middle * np.exp(-Z90 * spread.low), mean),
         epoch_usd_high=np.fmax(middle * np.exp(Z90 * spread.high), mean),
         epoch_usd_middle=middle,
-        epoch_waiting_usd=assumed.waiting_usd_per_h * whole.wall_h / job.epochs,
-        checkpoint_h=interval_h,
+        epoch_waiting_usd=(job.assumptions.waiting_usd_per_h * whole.wall_h / job.epochs),
+        checkpoint_h=plan.interval_h,
         planned_moves=averaged(moves, _WEIGHTS),
         lease_h=lease_h,
         ends_too_soon=too_soon,
@@ -203,31 +167,129 @@ def bill(
         log_sd_high=spread.high,
         log_sd_throughput=spread.of_throughput,
         terms=paid,
-        failures_per_h=failures,
-        losses_per_h=losses,
+        failures_per_h=stops.failures_per_h,
+        losses_per_h=stops.losses_per_h,
         flags={
             **paid.flags,
             "forced_move": (moves[0] > 0.0) | (whole.wall_h > paid.stands_h),
-            "on_demand_cheaper": dearer,
-            "start_doubtful": starts.elsewhere + 0.0 * mean > assumed.most_doubt,
+            "on_demand_cheaper": _dearer_than_listed(
+                usual, listed, training_h, stops, job
+            ),
+            "start_doubtful": starts.elsewhere + 0.0 * mean > job.assumptions.most_doubt,
         },
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Stops:
+    """What stops N machines: rates, in the middle of their priors, and these.
+
+    Attributes
+    ----------
+    failures_per_h, losses_per_h : of the machine, and of the GPUs to a higher bid
+    failure_prior, loss_prior : of the factor that each rate is known up to
+    """
+
+    failures_per_h: FloatArray
+    failure_prior: Prior
+    losses_per_h: FloatArray
+    loss_prior: Prior
+
+    @property
+    def mean_failures(self) -> FloatArray:
+        """Expected failures per hour."""
+        return self.failures_per_h * self.failure_prior.mean
+
+    @property
+    def mean_losses(self) -> FloatArray:
+        """Expected losses of the bid per hour."""
+        return self.losses_per_h * self.loss_prior.mean
+
+    @property
+    def mean_per_h(self) -> FloatArray:
+        """Expected interruptions per hour, of either kind."""
+        return self.mean_failures + self.mean_losses
+
+    def by_rate(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return both rates at each pair that is costed, and the weights of the pairs."""
+        failure, loss, weights = self.failure_prior.times(self.loss_prior)
+        return self.failures_per_h * failure, self.losses_per_h * loss, weights
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """At what terms a job runs, and how often it writes a checkpoint."""
+
+    terms: Terms
+    interval_h: FloatArray
+    assumed: Assumptions
+
+    @classmethod
+    def of(cls, terms_: Terms, stops_per_h: FloatArray, job: Job) -> Self:
+        """Plan the checkpoints that are best where so much stops the job."""
+        interval_h = checkpoint_interval_h(terms_, stops_per_h)
+        return cls(terms_, interval_h, job.assumptions)
+
+    def lines(
+        self,
+        training_h: FloatArray,
+        failures_per_h: FloatArray,
+        losses_per_h: FloatArray | float = 0.0,
+        planned_moves: FloatArray | float = 0.0,
+        starts: Starts = AT_ONCE,
+    ) -> Lines:
+        """Return the expected lines of a job that trains so long."""
+        return expected(
+            self.terms,
+            training_h,
+            stretches(training_h, self.interval_h),
+            self.assumed,
+            failures_per_h=failures_per_h,
+            preemptions_per_h=losses_per_h,
+            planned_moves=planned_moves,
+            starts=starts,
+        )
+
+
+def _cold_hours(throughput: Throughput, job: Job) -> FloatArray:
+    """Return how much longer an epoch takes while all data come from the disk, h."""
+    cold_h = epoch_hours_at(throughput.cold_samples_per_s, job.workload)
+    warm_h = epoch_hours_at(throughput.samples_per_s, job.workload)
+    longer: FloatArray = np.maximum(cold_h - warm_h, 0.0)
+    return longer
+
+
 def _paid(
-    offers: Offers,
-    listed: Terms,
-    training_h: FloatArray,
-    failures_per_h: FloatArray,
-    job: Job,
-) -> tuple[Terms, FloatArray, Prior]:
-    """Return the terms at what is paid, the rate of lost bids, and the prior of it."""
+    offers: Offers, listed: Terms, training_h: FloatArray, job: Job
+) -> tuple[Terms, _Stops]:
+    """Return the terms at what is paid, the best bid for one, and what stops it."""
+    failures = failures_per_h(offers, job.assumptions)
+    prior = failure_prior(job.assumptions)
     if job.rental != "interruptible":
-        return listed, np.zeros(len(offers)), CERTAIN
-    bids = bid_curve(offers, listed, training_h, failures_per_h, job).best()
+        return listed, _Stops(failures, prior, np.zeros(len(offers)), CERTAIN)
+    bids = bid_curve(offers, listed, training_h, failures, job).best()
     hazard = hazard_of(job)
     losses = hazard.per_hour(bids / offers.min_bid, offers.num_gpus)
-    return replace(listed, gpu_usd_per_h=bids), losses, hazard.prior
+    stops = _Stops(failures, prior, losses, hazard.prior)
+    return replace(listed, gpu_usd_per_h=bids), stops
+
+
+def _bid(paid: Terms, job: Job) -> FloatArray:
+    """Return the advised bid for the GPU part, $/h; NaN unless interruptible."""
+    if job.rental == "interruptible":
+        return paid.gpu_usd_per_h
+    return np.full(len(paid.gpu_usd_per_h), np.nan)
+
+
+def _dearer_than_listed(
+    usual: Lines, listed: Terms, training_h: FloatArray, stops: _Stops, job: Job
+) -> BoolArray:
+    """Say where a rental on demand costs less than the best bid does (`usual`)."""
+    if job.rental != "interruptible":
+        return np.zeros(len(training_h), dtype=bool)
+    on_demand = _Plan.of(listed, stops.mean_failures, job)
+    cheaper: BoolArray = on_demand.lines(training_h, stops.mean_failures).usd < usual.usd
+    return cheaper
 
 
 class _Spread(NamedTuple):
@@ -244,12 +306,6 @@ class _Spread(NamedTuple):
             down = np.log(usd_by_error[0] / usd_by_error[2]) / Z90
             up = np.log(usd_by_error[1] / usd_by_error[0]) / Z90
         return cls(np.hypot(down, other), np.hypot(up, other), up)
-
-
-def _epoch_hours(samples_per_s: FloatArray, job: Job) -> FloatArray:
-    """Return the hours of an epoch at a rate."""
-    hours: FloatArray = job.workload.samples_per_epoch / samples_per_s / SECONDS_PER_HOUR
-    return hours
 
 
 def _rates(throughput: Throughput) -> FloatArray:
@@ -286,26 +342,26 @@ def _planned_moves(training_h: FloatArray, lease_h: FloatArray) -> FloatArray:
     return planned
 
 
-def _other_log_sd(  # noqa: PLR0917  (each is a part of the spread)
+def _other_log_sd(
     usd_by_rate: FloatArray,
     weights: FloatArray,
-    at_mean: Lines,
+    usual: Lines,
     calm: Lines,
-    paid: Terms,
-    assumed: Assumptions,
+    plan: _Plan,
 ) -> FloatArray:
     """Return the log-sd of the cost that is not the throughput's.
 
     It adds up what is not known of the rates, how many interruptions come at given
-    rates (`at_mean` against `calm`, without any), and the delivered bandwidth.
+    rates (`usual` against `calm`, without any), and the delivered bandwidth.
     """
     mean = averaged(usd_by_rate, weights)
     of_rates = averaged((usd_by_rate - mean) ** 2, weights)
-    number = at_mean.failures + at_mean.preemptions
+    number = usual.failures + usual.preemptions
+    paid, log_sd = plan.terms, plan.assumed.delivered_log_sd
     rent = paid.gpu_usd_per_h + paid.storage_usd_per_h
-    of_link = (paid.download_h * rent * assumed.delivered_log_sd) ** 2
+    of_link = (paid.download_h * rent * log_sd) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
-        of_luck = _LUCK * (at_mean.usd - calm.usd) ** 2 / number
+        of_luck = _LUCK * (usual.usd - calm.usd) ** 2 / number
         of_luck = np.where(number > 0.0, of_luck, 0.0)
         variance = (of_rates + of_luck + of_link) / mean**2
     spread: FloatArray = np.sqrt(np.log1p(variance))

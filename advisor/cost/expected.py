@@ -10,7 +10,7 @@ is rented. `advisor.cost.renewal` has the formulas.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -186,77 +186,176 @@ def expected(
     planned_moves : moves because the offer ends before the job does
     starts : before the job runs, and where it does
     """
+    stops = _Stops.of(terms, assumed, failures_per_h, preemptions_per_h)
+    course = _Course.of(terms, training_h, count, stops, planned_moves)
     failed_starts = starts.failed
-    rate = failures_per_h + preemptions_per_h
-    gone_failed = np.exp(-assumed.patience_h / assumed.repair_h)
-    gone_paused = np.exp(-assumed.patience_h / assumed.pause_h)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        failed = np.where(rate > 0.0, failures_per_h / rate, 1.0)
-    gone = failed * gone_failed + (1.0 - failed) * gone_paused
-    phi = restart_phi(rate, (terms.resume_h, terms.move_h), (1.0 - gone, gone))
-    checkpoint_h = count * terms.write_h
-    stretch_h = training_h / count + terms.write_h
-    move_h = terms.write_h + terms.move_h
-    begun_h = running_hours(terms.begin_h, rate)
-    moved_h = planned_moves * running_hours(move_h, rate)
-    trained_h = running_hours(stretch_h, rate, phi)
-    sent_h = running_hours(terms.send_h, rate, phi)
     failed_h = failed_starts * terms.start_h
-    plain_h = terms.begin_h + training_h + checkpoint_h + terms.send_h
-    repeated_h = (
-        (begun_h - terms.begin_h)
-        + count * (trained_h - stretch_h)
-        + (sent_h - terms.send_h)
-        + moved_h
-    )
-    running_h = plain_h + repeated_h
-    interruptions = rate * running_h
-    paid_h = running_h + failed_h
-    failures, preemptions = failed * interruptions, (1.0 - failed) * interruptions
-    moves = gone * interruptions + planned_moves
-    pull_h = (1.0 + moves + failed_starts) * terms.pull_h
-    paused_h = preemptions * assumed.pause_h * (1.0 - gone_paused)
-    # What begins anew downloads its data anew; elsewhere only a move does.
-    anew = rate * (begun_h + moved_h)
-    resumed = planned_moves + gone * (interruptions - anew)
-    downloaded = (
-        (1.0 + anew + resumed + failed_starts) * terms.dataset_gb
-        + (1.0 + moves + failed_starts) * terms.image_gb
-        + (rate * moved_h + resumed) * terms.checkpoint_gb
-    )
+    failures = stops.failed * course.interruptions
+    preemptions = (1.0 - stops.failed) * course.interruptions
+    pull_h = (1.0 + course.moves + failed_starts) * terms.pull_h
+    paused_h = preemptions * assumed.pause_h * (1.0 - stops.gone_paused)
+    paid_h = course.running_h + failed_h
     rent_usd = terms.gpu_usd_per_h * paid_h
     storage_usd = terms.storage_usd_per_h * (paid_h + pull_h + paused_h)
-    download_usd = terms.download_usd_per_gb * downloaded
+    downloaded_gb = _downloaded_gb(terms, stops, course, planned_moves, failed_starts)
+    download_usd = terms.download_usd_per_gb * downloaded_gb
     upload_usd = terms.upload_usd_per_gb * terms.checkpoint_gb * count
-    here = _share_here(gone * interruptions, planned_moves)
-    elsewhere = 1.0 - (1.0 - starts.elsewhere) * here
     paid_usd = rent_usd + storage_usd + download_usd + upload_usd
-    shape = running_h.shape
+    elsewhere = _share_elsewhere(stops, course, planned_moves, starts)
+    lines = {
+        "pull_h": pull_h,
+        "begin_h": terms.begin_h,
+        "training_h": training_h,
+        "checkpoint_h": course.checkpoint_h,
+        "send_h": terms.send_h,
+        "repeated_h": course.repeated_h,
+        "offline_h": failures * assumed.repair_h * (1.0 - stops.gone_failed),
+        "paused_h": paused_h,
+        "rent_usd": rent_usd,
+        "storage_usd": storage_usd,
+        "download_usd": download_usd,
+        "upload_usd": upload_usd,
+        "failures": failures,
+        "preemptions": preemptions,
+        "moves": course.moves,
+        "checkpoints": count,
+        "failed_h": failed_h,
+        "failed_starts": failed_starts,
+        "dearer_usd": elsewhere * assumed.next_machine_dearer * paid_usd,
+    }
+    shape = course.running_h.shape
+    return Lines(**{name: _full(line, shape) for name, line in lines.items()})
 
-    def full(values: FloatArray | float) -> FloatArray:
-        return np.broadcast_to(np.asarray(values, dtype=np.float64), shape)
 
-    return Lines(
-        pull_h=full(pull_h),
-        begin_h=full(terms.begin_h),
-        training_h=full(training_h),
-        checkpoint_h=full(checkpoint_h),
-        send_h=full(terms.send_h),
-        repeated_h=full(repeated_h),
-        offline_h=full(failures * assumed.repair_h * (1.0 - gone_failed)),
-        paused_h=full(paused_h),
-        rent_usd=full(rent_usd),
-        storage_usd=full(storage_usd),
-        download_usd=full(download_usd),
-        upload_usd=full(upload_usd),
-        failures=full(failures),
-        preemptions=full(preemptions),
-        moves=full(moves),
-        checkpoints=full(count),
-        failed_h=full(failed_h),
-        failed_starts=full(failed_starts),
-        dearer_usd=full(elsewhere * assumed.next_machine_dearer * paid_usd),
+def _full(values: FloatArray | float, shape: tuple[int, ...]) -> FloatArray:
+    return np.broadcast_to(np.asarray(values, dtype=np.float64), shape)
+
+
+class _Stops(NamedTuple):
+    """What interrupts a job while it runs, and how it goes on.
+
+    Attributes
+    ----------
+    per_h : interruptions per hour
+    failed : share of them that are failures; the others are lost bids
+    gone_failed, gone_paused, gone : probability that the job moves rather than waits: of
+        a failed machine, of a lost bid, and of either
+    phi : see `restart_phi`
+    """
+
+    per_h: FloatArray
+    failed: FloatArray
+    gone_failed: FloatArray | float
+    gone_paused: FloatArray | float
+    gone: FloatArray
+    phi: FloatArray
+
+    @classmethod
+    def of(
+        cls,
+        terms: Terms,
+        assumed: Assumptions,
+        failures_per_h: FloatArray,
+        preemptions_per_h: FloatArray | float,
+    ) -> Self:
+        """Join the two kinds of interruption."""
+        rate = failures_per_h + preemptions_per_h
+        gone_failed = np.exp(-assumed.patience_h / assumed.repair_h)
+        gone_paused = np.exp(-assumed.patience_h / assumed.pause_h)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            failed = np.where(rate > 0.0, failures_per_h / rate, 1.0)
+        gone = failed * gone_failed + (1.0 - failed) * gone_paused
+        phi = restart_phi(rate, (terms.resume_h, terms.move_h), (1.0 - gone, gone))
+        return cls(rate, failed, gone_failed, gone_paused, gone, phi)
+
+
+class _Course(NamedTuple):
+    """The hours that a job runs, interrupted as it is.
+
+    Attributes
+    ----------
+    begun_h : of the beginning, until it succeeds
+    moved_h : of planned moves
+    checkpoint_h : of writing checkpoints
+    repeated_h : of all that is done again
+    running_h : all of them, the training's among them
+    interruptions, moves : how many come in them, and how many moves, planned or not
+    """
+
+    begun_h: FloatArray
+    moved_h: FloatArray
+    checkpoint_h: FloatArray
+    repeated_h: FloatArray
+    running_h: FloatArray
+    interruptions: FloatArray
+    moves: FloatArray
+
+    @classmethod
+    def of(
+        cls,
+        terms: Terms,
+        training_h: FloatArray,
+        count: FloatArray,
+        stops: _Stops,
+        planned_moves: FloatArray | float,
+    ) -> Self:
+        """Return the course of a training of `count` stretches."""
+        checkpoint_h = count * terms.write_h
+        stretch_h = training_h / count + terms.write_h
+        move_h = terms.write_h + terms.move_h
+        begun_h = running_hours(terms.begin_h, stops.per_h)
+        moved_h = planned_moves * running_hours(move_h, stops.per_h)
+        trained_h = running_hours(stretch_h, stops.per_h, stops.phi)
+        sent_h = running_hours(terms.send_h, stops.per_h, stops.phi)
+        plain_h = terms.begin_h + training_h + checkpoint_h + terms.send_h
+        repeated_h = (
+            (begun_h - terms.begin_h)
+            + count * (trained_h - stretch_h)
+            + (sent_h - terms.send_h)
+            + moved_h
+        )
+        running_h = plain_h + repeated_h
+        interruptions = stops.per_h * running_h
+        moves = stops.gone * interruptions + planned_moves
+        return cls(
+            begun_h,
+            moved_h,
+            checkpoint_h,
+            repeated_h,
+            running_h,
+            interruptions,
+            moves,
+        )
+
+
+def _downloaded_gb(
+    terms: Terms,
+    stops: _Stops,
+    course: _Course,
+    planned_moves: FloatArray | float,
+    failed_starts: FloatArray | float,
+) -> FloatArray:
+    """Return 10^9 bytes that are downloaded: data, images, checkpoints.
+
+    What begins anew downloads its data anew; elsewhere only a move does.
+    """
+    anew = stops.per_h * (course.begun_h + course.moved_h)
+    resumed = planned_moves + stops.gone * (course.interruptions - anew)
+    downloaded: FloatArray = (
+        (1.0 + anew + resumed + failed_starts) * terms.dataset_gb
+        + (1.0 + course.moves + failed_starts) * terms.image_gb
+        + (stops.per_h * course.moved_h + resumed) * terms.checkpoint_gb
     )
+    return downloaded
+
+
+def _share_elsewhere(
+    stops: _Stops, course: _Course, planned_moves: FloatArray | float, starts: Starts
+) -> FloatArray:
+    """Return the share of a job that runs on other machines than this one."""
+    here = _share_here(stops.gone * course.interruptions, planned_moves)
+    elsewhere: FloatArray = 1.0 - (1.0 - starts.elsewhere) * here
+    return elsewhere
 
 
 def _share_here(moves: FloatArray, planned_moves: FloatArray | float) -> FloatArray:

@@ -7,14 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray
+from advisor.base.units import MB_PER_GB, MBIT_PER_GB, SECONDS_PER_HOUR
 from advisor.cost.job import Job
 from advisor.hardware.machines import Machines
 from advisor.market.offers import HOURS_PER_MONTH, Offers
-
-SECONDS_PER_HOUR = 3600.0
-
-_MBIT_PER_GB = 8000.0
-_MB_PER_GB = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +91,7 @@ def terms(
         assumed.checkpoint_mb_s_if_unknown,
         offers.disk_bw_mb_s * assumed.checkpoint_disk_share,
     )
-    read_h = workload.checkpoint_gb * _MB_PER_GB / disk_mb_s / SECONDS_PER_HOUR
+    read_h = workload.checkpoint_gb * MB_PER_GB / disk_mb_s / SECONDS_PER_HOUR
     download_h = _hours(workload.dataset_gb, delivered)
     start_h = np.full(len(offers), assumed.start_s / SECONDS_PER_HOUR)
     exceeds = workload.dataset_gb > np.nan_to_num(machines.ram_gb)
@@ -158,5 +154,5 @@ def _known(value: FloatArray, otherwise: float) -> tuple[FloatArray, BoolArray]:
 
 
 def _hours(gigabytes: float, mbit_s: FloatArray) -> FloatArray:
-    hours: FloatArray = gigabytes * _MBIT_PER_GB / mbit_s / SECONDS_PER_HOUR
+    hours: FloatArray = gigabytes * MBIT_PER_GB / mbit_s / SECONDS_PER_HOUR
     return hours

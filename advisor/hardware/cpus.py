@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import math
 import re
@@ -10,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from advisor.base.columns import read_csv, typed
 from advisor.base.errors import UsageError
 from advisor.hardware.families import USUAL_LOG_SD, Rule, Score, load_rules, rule_of
 from advisor.hardware.names import cpu_key, cpu_words, stated_cores
@@ -80,8 +80,8 @@ class FamilyCpu(Cpu):
     sockets: float
 
 
-_IS_NUMBER = tuple(field.type == "float" for field in fields(Cpu))
-_KEY, _MICROARCHITECTURE = 1, 7  # positions in a line
+_COLUMNS = tuple(field.name for field in fields(Cpu))
+_KEY, _MICROARCHITECTURE = map(_COLUMNS.index, ("key", "microarchitecture"))
 _MOST_NAMED = 5  # CPUs that an error lists
 _BRANDS = ("", "Xeon ", "Core ")
 _MOST_NAMES = 65_536  # whose meaning is remembered
@@ -100,7 +100,7 @@ class CpuTable:
 
     Parameters
     ----------
-    lines : the CPUs as the table's cells, each key once
+    lines : the CPUs as the table's cells, in the order of the fields; each key once
     """
 
     __slots__ = ("_lines", "_meant", "_told")
@@ -251,16 +251,9 @@ def _is_model(word: str) -> bool:
 
 def load_cpus() -> CpuTable:
     """Load the CPU table that ships with the package."""
-    with _TABLE.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        next(reader)
-        return CpuTable(reader)
+    return CpuTable(read_csv(_TABLE, _COLUMNS))
 
 
 def _cpu(cells: Sequence[str]) -> Cpu:
-    """Read one line of the table; an empty cell is an unknown number."""
-    values = [
-        float(cell or "nan") if is_number else cell
-        for cell, is_number in zip(cells, _IS_NUMBER, strict=True)
-    ]
-    return Cpu(*values)  # type: ignore[arg-type]
+    """Return one line of the table."""
+    return Cpu(**typed(Cpu, dict(zip(_COLUMNS, cells, strict=True))))

@@ -9,7 +9,6 @@ microarchitecture; of cores that are in no table at all the rule states a score 
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 import statistics
@@ -18,6 +17,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from advisor.base.columns import number, read_records
 
 _TABLE = Path(__file__).parent / "data" / "cpu_families.csv"
 
@@ -143,8 +144,7 @@ def rule_of(words: str, rules: Iterable[Rule]) -> Rule | None:
 @cache
 def load_rules() -> tuple[Rule, ...]:
     """Load the rules that ship with the package, the narrow ones first."""
-    with _TABLE.open(encoding="utf-8", newline="") as file:
-        return tuple(map(_rule, csv.DictReader(file)))
+    return tuple(map(_rule, read_records(_TABLE)))
 
 
 def _rule(line: Mapping[str, str]) -> Rule:
@@ -158,7 +158,7 @@ def _rule(line: Mapping[str, str]) -> Rule:
         segment=line["segment"],
         cores=Range.parse(line["cores"]),
         threads=Range.parse(line["threads"]),
-        sockets=float(line["sockets"] or "nan"),
+        sockets=number(line["sockets"]),
         score=Score(float(score), float(line["score_log_sd"])) if score else None,
         source=line["source"],
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import math
 import statistics
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from advisor.base.columns import read_csv, read_records, typed
 from advisor.base.errors import UsageError
+from advisor.base.units import MIB_PER_GIB
 from advisor.hardware.names import GpuKey, gpu_key
 
 _TABLE = Path(__file__).parent / "data" / "gpus.csv"
@@ -19,7 +20,6 @@ _MATMUL = Path(__file__).parent / "data" / "matmul.csv"
 
 _MEASURED = "matmul_share"  # the field that a table of its own fills
 
-_MIB_PER_GIB = 1024.0
 
 # Sold memory sizes of one model differ by a fifth or more (10 and 12 GB), while
 # the market's figure for one of them strays by up to 7 %.
@@ -100,11 +100,6 @@ class Gpu:
         return num_gpus == 2 and self.name in _BRIDGED
 
 
-_COLUMNS = tuple(field.name for field in fields(Gpu) if field.name != _MEASURED)
-_ALIASES = _COLUMNS.index("aliases")
-_IS_NUMBER = tuple(field.type == "float" for field in fields(Gpu))[: len(_COLUMNS)]
-
-
 class GpuTable(Mapping[str, Gpu]):
     """The known GPUs by canonical name.
 
@@ -176,7 +171,7 @@ class GpuTable(Mapping[str, Gpu]):
         memory_mb : MiB per GPU as the market says, NaN where it does not; used
             where the name states no memory itself
         """
-        memory = memory_mb / _MIB_PER_GIB
+        memory = memory_mb / MIB_PER_GIB
         candidates = self._by_spelling.get(name)
         if candidates is None:
             key = gpu_key(name)
@@ -308,14 +303,9 @@ def _memory_distance(gpu: Gpu, memory_gb: float) -> float:
 
 def load_gpus() -> GpuTable:
     """Load the GPU table that ships with the package."""
-    with _MATMUL.open(encoding="utf-8", newline="") as file:
-        measured = {
-            row["gpu"]: float(row["fp16_matmul_tflops"]) for row in csv.DictReader(file)
-        }
-    with _TABLE.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        next(reader)
-        gpus = [_gpu(cells) for cells in reader]
+    matmul = read_csv(_MATMUL, ("gpu", "fp16_matmul_tflops"))
+    measured = {gpu: float(tflops) for gpu, tflops in matmul}
+    gpus = [Gpu(**typed(Gpu, row, _MEASURED)) for row in read_records(_TABLE)]
     return GpuTable(_with_matmul_shares(gpus, measured))
 
 
@@ -340,13 +330,3 @@ def _board(gpu: Gpu) -> str:
     """Return the kind of board: laptops run above their stated base clocks."""
     mobile = gpu.name.endswith(("Laptop", "Max-Q"))
     return "laptop" if mobile else gpu.interconnect
-
-
-def _gpu(cells: Sequence[str]) -> Gpu:
-    """Read one line of the table; an empty cell is an unknown number."""
-    values: list[object] = [
-        float(cell or "nan") if is_number else cell
-        for cell, is_number in zip(cells, _IS_NUMBER, strict=True)
-    ]
-    values[_ALIASES] = tuple(filter(None, cells[_ALIASES].split(";")))
-    return Gpu(*values)  # type: ignore[arg-type]

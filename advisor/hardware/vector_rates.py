@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from advisor.base.columns import number, read_records, typed
 from advisor.hardware.gpus import Gpu
 
 _TABLE = Path(__file__).parent / "data" / "vector_rates.csv"
@@ -32,18 +32,11 @@ class VectorRates:
 
 def vector_rates(gpu: Gpu) -> VectorRates:
     """Return the rates of a GPU, by its architecture and compute capability."""
-    with _TABLE.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            capability = float(row["compute_capability"] or "nan")
-            same = capability == gpu.compute_capability or (
-                math.isnan(capability) and math.isnan(gpu.compute_capability)
-            )
-            if row["architecture"] == gpu.architecture and same:
-                return VectorRates(
-                    fp64=float(row["fp64"] or "nan"),
-                    fp64_matrix=float(row["fp64_matrix"] or "nan"),
-                    fp16=float(row["fp16"] or "nan"),
-                    int32=float(row["int32"] or "nan"),
-                    source=row["source"],
-                )
+    for row in read_records(_TABLE):
+        capability = number(row["compute_capability"])
+        same = capability == gpu.compute_capability or (
+            math.isnan(capability) and math.isnan(gpu.compute_capability)
+        )
+        if row["architecture"] == gpu.architecture and same:
+            return VectorRates(**typed(VectorRates, row))
     return VectorRates(math.nan, math.nan, math.nan, math.nan, "in no table")

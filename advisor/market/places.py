@@ -7,7 +7,6 @@ states of the United States and the provinces of Canada after ISO 3166-2.
 
 from __future__ import annotations
 
-import csv
 import difflib
 import unicodedata
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from advisor.base.columns import read_csv
 from advisor.base.errors import UsageError
 from advisor.market.values import CONTINENTS
 
@@ -136,10 +136,9 @@ def _tables() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """Return name -> codes and code -> first name, both in the spelling of `plain`."""
     by_name: dict[str, tuple[str, ...]] = {}
     by_code: dict[str, str] = {}
-    with _TABLE.open(encoding="utf-8", newline="") as file:
-        for line in csv.DictReader(file):
-            names = [plain(name) for name in line["names"].split(";")]
-            by_code[line["code"]] = names[0]
-            for name in dict.fromkeys(names):
-                by_name[name] = (*by_name.get(name, ()), line["code"])
+    for code, told in read_csv(_TABLE, ("code", "names")):
+        names = [plain(name) for name in told.split(";")]
+        by_code[code] = names[0]
+        for name in dict.fromkeys(names):
+            by_name[name] = (*by_name.get(name, ()), code)
     return by_name, by_code

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.base.files import write_atomically
+from advisor.base.units import SECONDS_PER_DAY
 from advisor.market.fast_json import loads
 
 SCHEMA_VERSION = 1
@@ -28,7 +29,7 @@ many, so that a bad day is forgotten: 6 s are none after four hours. Our choice.
 _LEAST_INTERVAL_S = 0.1
 _LONGEST_INTERVAL_S = 60.0
 _LONGEST_QUEUE_S = 600.0  # what lies further ahead was written by another clock
-_CUTS_LAST_S = 30 * 86400.0
+_CUTS_LAST_S = 30 * SECONDS_PER_DAY
 _MOST_CUTS = 8
 _LOCK_WAIT_S = 2.0
 

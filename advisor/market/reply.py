@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.base.clock import Clock
 from advisor.base.errors import BadAnswerError, MarketError, RateLimitedError
+from advisor.base.units import BYTES_PER_MIB, SECONDS_PER_DAY
 from advisor.market.fast_json import loads
 
 if TYPE_CHECKING:
     import httpx
 
-MAX_BODY_BYTES = 128 * 1024 * 1024
+MAX_BODY_BYTES = 128 * BYTES_PER_MIB
 """Longest answer that is read, decoded; 40,000 offers of 3 KB are 120 MB."""
 
 _ENCODINGS = ("", "identity", "gzip", "deflate")
-_LONGEST_RETRY_S = 10 * 365 * 86400.0  # no date after that needs telling
+_LONGEST_RETRY_S = 10 * 365 * SECONDS_PER_DAY  # no date after that needs telling
 _UNREAD = object()
 
 
@@ -96,7 +97,7 @@ def read_reply(response: httpx.Response, deadline: float, clock: Clock) -> Reply
     for chunk in response.iter_bytes():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            megabytes = MAX_BODY_BYTES // 2**20
+            megabytes = MAX_BODY_BYTES // BYTES_PER_MIB
             message = f"{host} sent more than {megabytes} MB; narrow the search"
             raise BadAnswerError(message)
         if clock.monotonic() > deadline:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, overload
 
 from advisor.base.errors import UsageError
 from advisor.base.files import write_atomically
+from advisor.base.units import BYTES_PER_MIB
 from advisor.market.columns import Row
 from advisor.market.foreign import is_offer, wrong_records, wrong_text
 from advisor.market.json_stream import JsonStream
@@ -31,7 +32,7 @@ LARGE = 1 << 23
 
 SCHEMA_VERSION = 1
 _GZIP_MAGIC = b"\x1f\x8b"
-_BLOCK = 1 << 20
+_BLOCK = BYTES_PER_MIB
 _SAVE_ONE = "save one with 'advisor fetch -o'"
 _NO_RECORDS = frozenset({list, str, int, float, bool, type(None)})
 """What JSON has beside objects."""

@@ -12,6 +12,7 @@ import numpy as np
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.base.assumption import Assumption
 from advisor.base.errors import AdvisorError, NothingFitsError, UsageError
+from advisor.base.units import GB_PER_GIB
 from advisor.cost.bids import BidCurve, bid_curve
 from advisor.cost.bill import Bill
 from advisor.cost.job import Job
@@ -32,7 +33,7 @@ from advisor.workloads.host_memory import (
     WORKER_GB,
     WORKERS,
 )
-from advisor.workloads.memory import GB_PER_GIB, USABLE_SHARE, memory_gb
+from advisor.workloads.memory import USABLE_SHARE, memory_gb
 
 if TYPE_CHECKING:
     from advisor.throughput.advice import Advice

@@ -12,12 +12,13 @@ import numbers
 from collections.abc import Sequence
 
 from advisor.base.errors import ArgumentError, Given
+from advisor.base.units import SECONDS_PER_DAY
 
 SHORTEST_S = 60.0
 """A shorter lifetime, wait or silence is over before a machine has started; an
 assumption: it is also what a launcher that beats each quarter of it can keep."""
 
-LONGEST_LIFETIME_S = 5 * 365 * 86_400.0
+LONGEST_LIFETIME_S = 5 * 365 * SECONDS_PER_DAY
 """Longer than any market's offer stands; a label holds no moment after 2106."""
 
 LARGEST = 1e9
@@ -57,7 +58,7 @@ def seconds(name: str, value: object, *, may_lack: bool = False) -> float | None
     if number is None or not SHORTEST_S <= number <= LONGEST_LIFETIME_S:
         expected = (
             f"a time from {SHORTEST_S:.0f} seconds to "
-            f"{LONGEST_LIFETIME_S / 86_400:,.0f} days is expected"
+            f"{LONGEST_LIFETIME_S / SECONDS_PER_DAY:,.0f} days is expected"
         )
         raise wrong(name, value, expected)
     return number

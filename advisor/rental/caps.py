@@ -14,12 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from advisor.base.errors import OverBudgetError
-from advisor.cost.terms import SECONDS_PER_HOUR
+from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from advisor.market.lifecycle import Instance
 from advisor.rental.labels import read_label
 from advisor.store.ledger import Entry
-
-SECONDS_PER_DAY = 86400.0
 
 _DISK_ALONE = frozenset({"stopped", "exited", "offline"})
 """Statuses in which a machine surely bills no GPU (docs.vast.ai, November 2026)."""

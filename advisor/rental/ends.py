@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.base.errors import CreditError, OverBudgetError
-from advisor.cost.terms import SECONDS_PER_HOUR
+from advisor.base.units import SECONDS_PER_HOUR
 from advisor.rental.arguments import LONGEST_LIFETIME_S
 from advisor.rental.candidate import Candidate
 from advisor.rental.caps import Caps, Commitment, commitments, latest_end

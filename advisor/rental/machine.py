@@ -10,11 +10,11 @@ from pathlib import Path
 
 from advisor.base.background import repeated
 from advisor.base.errors import RemoteError, UsageError
+from advisor.base.units import BYTES_PER_GB, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from advisor.rental.arguments import above_zero, names
 from advisor.rental.incoming.copying import MAX_RESULTS_GB, Incoming
 from advisor.rental.incoming.place import Record
 from advisor.rental.outgoing.decide import (
-    GB,
     MAX_SYNC_GB,
     Asked,
     Outgoing,
@@ -31,10 +31,10 @@ from advisor.rental.request import Rental
 WORK = "work"
 """Folder of the job on the machine, in the home folder."""
 
-DEFAULT_GRACE_S = 3600.0
+DEFAULT_GRACE_S = SECONDS_PER_HOUR
 """Seconds without a sign of its launcher after which a machine ends itself."""
 
-LONGEST_S = 7 * 86400.0
+LONGEST_S = 7 * SECONDS_PER_DAY
 """Seconds that a command may take if nobody says."""
 
 
@@ -122,7 +122,7 @@ class Machine:
         asked = Asked(place, tuple(includes), tuple(excludes))
 
         def allow(by_name: Outgoing) -> None:
-            if by_name.bytes > max_gb * GB:
+            if by_name.bytes > max_gb * BYTES_PER_GB:
                 message = f"{too_large(by_name, max_gb)} or raise max_gb"
                 raise UsageError(message)
 
@@ -157,7 +157,7 @@ class Machine:
         above_zero("max_gb", max_gb, "gigabytes")
         place = Path(folder)
         check_places(place, ("",), self.private.folders)
-        incoming = Incoming(self.told, max_gb * GB, "max_gb", record=self._came)
+        incoming = Incoming(self.told, max_gb * BYTES_PER_GB, "max_gb", record=self._came)
         incoming.pull(self.ssh, f"{WORK}/{remote}".rstrip("/"), place)
 
 

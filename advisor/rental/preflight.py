@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from advisor.base.errors import AdvisorError, UsageError
+from advisor.base.units import BYTES_PER_MB
 from advisor.rental.incoming.names import safe_name
 from advisor.rental.outgoing.secret_names import secret_folder
 from advisor.rental.remote.ssh import find_program
@@ -165,8 +166,8 @@ def check_room(*folders: Path) -> None:
         free = shutil.disk_usage(there).free
         if free < _LEAST_FREE_BYTES:
             message = (
-                f"{there} has {free / 1e6:,.0f} MB free: what is rented is written "
-                f"down, and results come back; {_LEAST_FREE_BYTES / 1e6:,.0f} MB are "
-                "the least"
+                f"{there} has {free / BYTES_PER_MB:,.0f} MB free: "
+                "what is rented is written down, and results come back; "
+                f"{_LEAST_FREE_BYTES / BYTES_PER_MB:,.0f} MB are the least"
             )
             raise AdvisorError(message)

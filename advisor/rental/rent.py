@@ -26,7 +26,7 @@ from advisor.base.errors import (
 )
 from advisor.base.interrupts import check, window
 from advisor.base.log import happened
-from advisor.cost.terms import SECONDS_PER_HOUR
+from advisor.base.units import SECONDS_PER_HOUR
 from advisor.market.lifecycle import Order
 from advisor.ranking.rank import nothing_left
 from advisor.rental.candidate import Candidate

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from advisor.workloads.memory import GB_PER_GIB
+from advisor.base.units import GB_PER_GIB
 
 Format = Literal["table", "json", "csv", "tsv"]
 FORMATS: tuple[Format, ...] = get_args(Format)

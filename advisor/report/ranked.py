@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from advisor.base.figures import figure
+from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from advisor.market.types import Answer
 from advisor.ranking.rank import Ranking
 from advisor.report.entries import Entry, basis
@@ -213,13 +214,20 @@ def _utc(moment: datetime | None) -> str | None:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
+_AGES = (
+    ("days", SECONDS_PER_DAY),
+    ("hours", SECONDS_PER_HOUR),
+    ("minutes", SECONDS_PER_MINUTE),
+)
+
+
 def _age(answer: Answer, now: datetime) -> str:
     if answer.fetched_at is None:
         return "age unknown"
     seconds = (now - answer.fetched_at).total_seconds()
     if seconds < 0:
         return "dated in the future"
-    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+    for unit, length in _AGES:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit} old"
     return f"{seconds:.0f} seconds old"

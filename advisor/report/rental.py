@@ -11,6 +11,7 @@ from advisor.app.rent import RentSpec
 from advisor.app.renting import WouldRent
 from advisor.app.run import RunSpec
 from advisor.base.errors import AdvisorError, RentalStateUnknownError
+from advisor.base.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from advisor.market.lifecycle import Instance
 from advisor.market.values import read_text
 from advisor.rental.candidate import Candidate
@@ -126,7 +127,7 @@ def lease_words(seconds: float | None) -> str:
     """Return what becomes of a machine that nobody renews."""
     if seconds is None:
         return "it does not say what its lease is"
-    for unit_s, unit in ((3600.0, "h"), (60.0, "min")):
+    for unit_s, unit in ((SECONDS_PER_HOUR, "h"), (SECONDS_PER_MINUTE, "min")):
         if seconds >= unit_s:
             return f"it ends itself {seconds / unit_s:.3g} {unit} after the last renewal"
     return f"it ends itself {seconds:.3g} s after the last renewal"

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from advisor.base.figures import figure
+from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from advisor.report.formats import lines_of, to_table
 from advisor.throughput.speedup import Speedup, Times, stated
 
@@ -105,9 +106,9 @@ def duration(seconds: float) -> str:
     for below, factor, unit in _UNITS:
         if seconds < below:
             return f"{figure(seconds * factor, 2)} {unit}"
-    if seconds < 48 * 3600.0:
-        return f"{figure(seconds / 3600.0, 2)} h"
-    return f"{figure(seconds / 86400.0, 2)} days"
+    if seconds < 2 * SECONDS_PER_DAY:
+        return f"{figure(seconds / SECONDS_PER_HOUR, 2)} h"
+    return f"{figure(seconds / SECONDS_PER_DAY, 2)} days"
 
 
 def times_as_fast(factor: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from advisor.simulator.billing import SECONDS_PER_HOUR
+from advisor.base.units import SECONDS_PER_HOUR
 from advisor.simulator.box import Box, Holding
 from advisor.simulator.generate import Draws
 from advisor.simulator.ground import Ground

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-SECONDS_PER_HOUR = 3600.0
+from advisor.base.units import SECONDS_PER_HOUR
 
 
 @dataclass(slots=True)

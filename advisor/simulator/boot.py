@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from advisor.base.units import MBIT_PER_GB
 from advisor.simulator.box import Box
 from advisor.simulator.generate import Draws
 from advisor.simulator.habits import Habits
@@ -33,7 +34,6 @@ UNPACK_GB_PER_S = 0.15
 RESTART_S = 8.0
 """Seconds from a stopped container to a running one."""
 
-_MBIT_PER_GB = 8000.0
 _USUAL_UNRELIABILITY = 0.01
 _MOST_LIKELIER = 20.0
 
@@ -71,7 +71,7 @@ def draw_boot(image: str, box: Box, habits: Habits, draws: Draws) -> Boot:
     return Boot(
         provision_s=low + (high - low) * draws.uniform(),
         image_gb=size_gb,
-        pull_s=size_gb * (_MBIT_PER_GB / mbit_s + 1 / UNPACK_GB_PER_S),
+        pull_s=size_gb * (MBIT_PER_GB / mbit_s + 1 / UNPACK_GB_PER_S),
         outcome=draws.pick(chances),
     )
 

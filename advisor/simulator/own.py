@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+from advisor.base.units import SECONDS_PER_DAY
 from advisor.simulator.calls import Answer, Call, answer, text
 from advisor.simulator.contract import Contract
 from advisor.simulator.refusal import invalid
 from advisor.simulator.world import World
 
-_LONGEST_ADVANCE_S = 10 * 365 * 86400.0
+_LONGEST_ADVANCE_S = 10 * 365 * SECONDS_PER_DAY
 
 
 def log_path(contract: Contract) -> str:

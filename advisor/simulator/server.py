@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.base.errors import UsageError
 from advisor.base.resources import installing
+from advisor.base.units import BYTES_PER_MIB
 from advisor.simulator.api import Api
 from advisor.simulator.calls import Answer, Request, text
 from advisor.simulator.world import World
@@ -34,7 +35,7 @@ _BACKLOG = 2048
 _ENDS_WITHIN_S = 1
 _STARTS_WITHIN_S = 30.0
 _TICK_S = 1.0
-_LONGEST_BODY = 4 * 1024 * 1024
+_LONGEST_BODY = 4 * BYTES_PER_MIB
 
 Scope = MutableMapping[str, Any]
 

@@ -8,9 +8,10 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from advisor.base.units import SECONDS_PER_HOUR
 from advisor.simulator.accounts import Account, account_id_of
 from advisor.simulator.activity import Activity
-from advisor.simulator.billing import SECONDS_PER_HOUR, EventLog
+from advisor.simulator.billing import EventLog
 from advisor.simulator.box import Box
 from advisor.simulator.clock import SimClock
 from advisor.simulator.containers import Container, ContainerHost, Porter

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from advisor.base.errors import RegistryError
 from advisor.base.files import write_atomically
+from advisor.base.units import BYTES_PER_GB, BYTES_PER_MIB
 from advisor.market.values import CPU_ARCHS, read_cpu_arch, read_text
 from advisor.software.reference import DOCKER_HUB, Reference
 
@@ -34,7 +35,7 @@ _ACCEPT = (
     "application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.v2+json"
 )
-_MOST_BYTES = 4 * 1024 * 1024
+_MOST_BYTES = 4 * BYTES_PER_MIB
 _TIMEOUT_S = 10.0
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NO_IMAGE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
@@ -231,7 +232,7 @@ def _read(
             cpu_archs=archs or _archs_for_rent([config.get("architecture")]),
             env=_texts({key: value for key, _, value in pairs}),
             labels=_texts(inner.get("Labels") or {}),
-            compressed_gb=size / 1e9,
+            compressed_gb=size / BYTES_PER_GB,
             read_at=read_at,
         )
     except _NO_IMAGE as error:

@@ -8,14 +8,14 @@ serve, and the driver that came with it. ``cuda_demands.csv`` : what the images
 
 from __future__ import annotations
 
-import csv
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from advisor.base.columns import read_records
 from advisor.hardware.capability import Architectures
 
 _FOLDER = Path(__file__).with_name("data")
@@ -143,9 +143,8 @@ def ngc_builds() -> tuple[Build, ...]:
     return tuple(found)
 
 
-def _rows(name: str) -> Iterator[dict[str, str]]:
-    with (_FOLDER / name).open(newline="", encoding="utf-8") as file:
-        yield from csv.DictReader(file)
+def _rows(name: str) -> list[dict[str, str]]:
+    return read_records(_FOLDER / name)
 
 
 def _version(text: str) -> Version:

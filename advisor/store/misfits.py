@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
+from advisor.base.units import SECONDS_PER_DAY
 from advisor.software.misfit import MISFITS, Misfit
 from advisor.store.database import transaction
 from advisor.store.sense import is_amount, is_id, is_name, is_time, or_none
-
-_DAY_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def misfits(
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM misfit WHERE market = ? AND (job = ? OR at > ?) "  # noqa: S608
         "ORDER BY number",
-        (market, job, now - _DAY_S),
+        (market, job, now - SECONDS_PER_DAY),
     )
     found = [dict(zip(_CHECKS, row, strict=True)) for row in rows]
     return [

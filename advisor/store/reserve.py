@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.base.errors import StoreFullError
+from advisor.base.units import BYTES_PER_MIB
 
 NAME = "advisor.reserve"
 """Name of the file in the user's data folder."""
 
-SIZE = 1 << 20
+SIZE = BYTES_PER_MIB
 """Bytes. While it is open the ledger takes 32 KiB for the index of its write-ahead log, a
 few pages of 4 KiB in the log for each commit, and as many in the file at most: a part of
 the reserve is enough, as ``tests/store/test_reserve.py`` shows on a full disk."""

@@ -11,14 +11,20 @@ from typing import Literal, get_args
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from advisor.store.history import SENSE
 
 Bucket = Literal["hour", "day", "week"]
 BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
-_SECONDS = {"hour": 3600, "day": 86_400, "week": 604_800}
-_MONDAY = 345_600  # 1970 began on a Thursday: weeks are counted from the Monday after
+_SECONDS = {
+    "hour": int(SECONDS_PER_HOUR),
+    "day": int(SECONDS_PER_DAY),
+    "week": int(7 * SECONDS_PER_DAY),
+}
+_MONDAY = 4 * int(
+    SECONDS_PER_DAY
+)  # 1970 began on a Thursday: weeks are counted from the Monday after
 
-SECONDS_PER_HOUR = 3600.0
 QUANTILES = (0.1, 0.5, 0.9)
 LIFE_HOURS = (1.0, 6.0, 24.0, 168.0)
 BID_RATIOS = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)

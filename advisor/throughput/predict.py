@@ -9,6 +9,7 @@ import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.base.columns import Columns
+from advisor.base.units import GB_PER_GIB, SECONDS_PER_HOUR
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines
@@ -26,7 +27,6 @@ from advisor.throughput.own_runs import (
 )
 from advisor.throughput.scaling import moved_gb
 from advisor.workloads.memory import (
-    GB_PER_GIB,
     PEAK_LOG_SD,
     USABLE_SHARE,
     fit_micro_batch,
@@ -169,6 +169,12 @@ def predict(
         memory_risk=too_little_probability(need_gb, usable_gb, PEAK_LOG_SD),
         fits=fits,
     )
+
+
+def epoch_hours_at(samples_per_s: FloatArray, workload: Workload) -> FloatArray:
+    """Return the hours of an epoch at a rate, of the shape of it."""
+    hours: FloatArray = workload.samples_per_epoch / samples_per_s / SECONDS_PER_HOUR
+    return hours
 
 
 def measure(

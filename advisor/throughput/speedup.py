@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 
 from advisor.base.assumption import Assumption
 from advisor.base.errors import UsageError
+from advisor.base.units import BYTES_PER_GB
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.machines import PCIE_EFFICIENCY
 from advisor.throughput import arithmetic
@@ -188,7 +189,7 @@ def product_work(sizes: tuple[int, int, int], precision: Arithmetic) -> Work:
     """Return the product of two matrices, M x K and K x N: 2 M N K operations."""
     rows, inner, columns = map(float, sizes)
     numbers = rows * inner + inner * columns + rows * columns
-    moved = numbers * ITEM_BYTES[precision] / 1e9
+    moved = numbers * ITEM_BYTES[precision] / BYTES_PER_GB
     return Work(2.0 * rows * inner * columns / 1e9, moved, moved)
 
 
@@ -208,7 +209,7 @@ def function_work(function: str, numbers: float, precision: Arithmetic) -> Work:
             "and bf16 have"
         )
         raise UsageError(message)
-    moved = numbers * (known.arguments + 1) * ITEM_BYTES[precision] / 1e9
+    moved = numbers * (known.arguments + 1) * ITEM_BYTES[precision] / BYTES_PER_GB
     return Work(numbers / 1e9, moved, moved, function=function)
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.base.errors import UsageError
+from advisor.base.units import BYTES_PER_GB
 from advisor.workloads.pictures import SUFFIXES, Size, pillow, prepare, size_of
 from advisor.workloads.profile import Workload
 
@@ -252,7 +253,7 @@ def with_files(workload: Workload, files: Files, spent: Spent | None) -> Workloa
         workload,
         samples_per_epoch=float(number),
         disk_bytes_per_sample=files.sample_bytes / len(files.samples),
-        dataset_gb=files.folder_bytes / 1e9,
+        dataset_gb=files.folder_bytes / BYTES_PER_GB,
         sources={
             **workload.sources,
             "samples_per_epoch": counted,

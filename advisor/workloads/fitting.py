@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
+from advisor.base.units import GB_PER_GIB
 from advisor.workloads.memory import (
-    GB_PER_GIB,
     USABLE_SHARE,
     largest_micro_batch,
     memory_gb,

@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from advisor.base.arrays import BoolArray, FloatArray
+from advisor.base.units import BYTES_PER_GB
 from advisor.workloads.memory import too_little_probability
 from advisor.workloads.profile import Workload
 
@@ -126,7 +127,7 @@ def host_memory(
     """
     gpus = np.asarray(num_gpus, dtype=np.float64)
     each = np.clip(np.floor(np.asarray(threads) / gpus), 1.0, WORKERS)
-    batch_gb = np.asarray(micro_batch) * workload.gpu_bytes_per_sample / 1e9
+    batch_gb = np.asarray(micro_batch) * workload.gpu_bytes_per_sample / BYTES_PER_GB
     held_gb = _weights_gb(workload)
     whole = workload.loading == "whole"
     holders = np.ones_like(gpus) if workload.sharding == "fsdp" else gpus

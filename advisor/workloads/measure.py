@@ -15,6 +15,7 @@ from typing import Any
 
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.base.resources import installing
+from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
 from advisor.workloads.inputs import Inputs
 from advisor.workloads.memory import STATE_BYTES
 from advisor.workloads.profile import Precision, Workload, with_level_of
@@ -148,7 +149,7 @@ def measured_profile(  # noqa: PLR0917  (as many as a profile is made of)
         "parameters_m": (counted.parameters / 1e6, how),
         "trainable_parameters_m": (max(counted.trainable, 1) / 1e6, how),
         "activation_mb_per_sample": (
-            counted.activation_bytes / 1e6,
+            counted.activation_bytes / BYTES_PER_MB,
             f"{how}: bytes that autograd saves, difference of two batches",
         ),
         "kernels_per_step": (
@@ -157,7 +158,7 @@ def measured_profile(  # noqa: PLR0917  (as many as a profile is made of)
         ),
         "gpu_bytes_per_sample": (counted.input_bytes, "of its input"),
         "checkpoint_gb": (
-            max(counted.trainable, 1) * (4.0 + states) / 1e9,
+            max(counted.trainable, 1) * (4.0 + states) / BYTES_PER_GB,
             "derived: FP32 weights that are trained, and the optimizer's state",
         ),
     }

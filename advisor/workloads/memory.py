@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from advisor.workloads.profile import Optimizer, Sharding, Workload
 
 
-GB_PER_GIB = 2**30 / 1e9
-"""10^9 bytes in a GiB: a card sold as "24 GB" has 24 GiB, which is 25.77 GB."""
-
 USABLE_SHARE = 0.94
 """Share of a GPU's nominal memory that a training can fill.
 

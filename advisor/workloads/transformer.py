@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
 from advisor.workloads.memory import STATE_BYTES
 from advisor.workloads.profile import Workload, with_level_of
 
@@ -220,10 +221,10 @@ def profile_of(
         "forward_gflops_per_sample": needs.forward_flops / 1e9,
         "parameters_m": whole / 1e6,
         "trainable_parameters_m": needs.trained / 1e6,
-        "activation_mb_per_sample": needs.kept_bytes / 1e6,
+        "activation_mb_per_sample": needs.kept_bytes / BYTES_PER_MB,
         "kernels_per_step": needs.kernels,
         "gpu_bytes_per_sample": needs.input_bytes,
-        "checkpoint_gb": needs.trained * (4.0 + states) / 1e9,
+        "checkpoint_gb": needs.trained * (4.0 + states) / BYTES_PER_GB,
         "training_flops_factor": 2.0 if lora else 3.0,
     }
     told = dict(needs.sources)

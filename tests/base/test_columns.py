@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.base.arrays import FloatArray
-from advisor.base.columns import SHARED, Columns, concat, number, read_csv
+from advisor.base.columns import (
+    SHARED,
+    Columns,
+    concat,
+    number,
+    read_csv,
+    read_records,
+    typed,
+)
 from advisor.base.errors import UsageError
 
 
@@ -104,3 +112,25 @@ def test_what_is_no_such_table_is_told_with_its_path(
     with pytest.raises(UsageError, match=told) as refused:
         read_csv(path, ("a", "b"))
     assert "table.csv" in str(refused.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    speed: float
+    count: int
+    large: bool
+    also: tuple[str, ...]
+    later: float = 0.0
+
+
+def test_cells_become_what_a_dataclass_says(tmp_path: Path) -> None:
+    """Texts, numbers (empty: unknown), counts, truths and lists of words."""
+    path = tmp_path / "table.csv"
+    path.write_text(
+        "note,name,count,large,also,speed\nx,a,3,1,p;q,2.5\ny,b,0,0,,\n", encoding="utf-8"
+    )
+    first, second = (Row(**typed(Row, one, "later")) for one in read_records(path))
+    assert first == Row("a", 2.5, 3, True, ("p", "q"))
+    assert (second.name, second.count, second.large, second.also) == ("b", 0, False, ())
+    assert np.isnan(second.speed)

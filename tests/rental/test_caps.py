@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.base.errors import OverBudgetError
+from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from advisor.rental.caps import (
-    SECONDS_PER_DAY,
-    SECONDS_PER_HOUR,
     Caps,
     Commitment,
     commitments,

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from advisor.base.units import GB_PER_GIB
 from advisor.workloads.load import BUILTIN, list_workloads
-from advisor.workloads.memory import GB_PER_GIB, fit_micro_batch, largest_micro_batch
+from advisor.workloads.memory import fit_micro_batch, largest_micro_batch
 from advisor.workloads.parse import dump_workload, parse_workload
 from advisor.workloads.profile import Workload
 

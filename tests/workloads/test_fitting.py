@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.base.units import GB_PER_GIB
 from advisor.workloads.fitting import what_would_fit
 from advisor.workloads.load import list_workloads, load_workload
-from advisor.workloads.memory import GB_PER_GIB, largest_micro_batch
+from advisor.workloads.memory import largest_micro_batch
 from advisor.workloads.override import assigned, override
 from advisor.workloads.profile import Workload
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.base.resources import models_folder
+from advisor.base.units import GB_PER_GIB
 from advisor.workloads.load import list_workloads, load_workload
 from advisor.workloads.memory import (
-    GB_PER_GIB,
     PEAK_LOG_SD,
     SAFE_ODDS,
     USABLE_SHARE,

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from advisor.base.errors import RemoteError, TooMuchError
+from advisor.base.units import BYTES_PER_GB
 from advisor.rental.incoming.listing import Listing, ask_for
 from advisor.rental.incoming.names import USELESS
 from advisor.rental.incoming.place import Placing, Record, resolve_links, total_bytes
 from advisor.rental.incoming.room import Room, free_bytes
 from advisor.rental.incoming.stage import PARTIAL, Stage, staged
-from advisor.rental.outgoing.decide import GB
 from advisor.rental.outgoing.told import printable, size_in_words
 from advisor.rental.remote.ssh import Ssh
 from advisor.rental.remote.sync import rsync
@@ -192,7 +192,7 @@ class Incoming:
     def _too_much(self, size: int, remote: str) -> TooMuchError:
         return TooMuchError(
             f"with {remote} of the machine {size_in_words(size)} come back, more than "
-            f"the {self.max_bytes / GB:g} GB that may: raise {self.option}"
+            f"the {self.max_bytes / BYTES_PER_GB:g} GB that may: raise {self.option}"
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.base.errors import TooMuchError
+from advisor.base.units import BYTES_PER_MB
 
 LEFT_FREE_BYTES = 500 * 1000**2
 """What is left free, or half of what was free where that is less: whatever else the user
@@ -68,8 +69,8 @@ class Room:
             with what is free
         """
         if self.left_bytes < more:
-            free = self.free(self.folder) / 1e6
-            what = f"{more / 1e6:,.0f} MB more do not fit: " if more else ""
+            free = self.free(self.folder) / BYTES_PER_MB
+            what = f"{more / BYTES_PER_MB:,.0f} MB more do not fit: " if more else ""
             message = (
                 f"{what}the disk of {self.folder} has {free:,.0f} MB free: free some"
             )

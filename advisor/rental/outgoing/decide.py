@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advisor.base.errors import UsageError
+from advisor.base.units import BYTES_PER_MB
 from advisor.rental.outgoing.patterns import Pattern
 from advisor.rental.outgoing.tokens import SecretText
 from advisor.rental.outgoing.walk import (
@@ -26,8 +27,6 @@ from advisor.rental.outgoing.walk import (
     identity,
     leads_out,
 )
-
-GB = 1e9
 
 MAX_SYNC_GB = 5.0
 """Most that goes unless the user allows more: an hour at 11 Mbit/s, so that a forgotten
@@ -218,7 +217,7 @@ def as_it_is_now(outgoing: Outgoing) -> Outgoing:
             left.append(Left(path, "secret", why))
     gone = len(outgoing.files) - len(files)
     if changed or gone:
-        size = sum(files.values()) / 1e6
+        size = sum(files.values()) / BYTES_PER_MB
         outgoing.told(
             f"{len(changed):,} files have changed since and {gone:,} are left out: "
             f"{len(files):,} files, {size:,.1f} MB, go"

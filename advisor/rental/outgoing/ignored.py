@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from advisor.base.errors import UsageError
+from advisor.base.units import BYTES_PER_MIB
 from advisor.rental.outgoing.patterns import Pattern, Patterns
 
 GIT_IGNORE = ".gitignore"
@@ -21,7 +22,7 @@ DEFAULTS = Path(__file__).with_name("defaults.gitignore")
 DEFAULT = "default"
 """What is said to ignore an entry that one of those patterns is about."""
 
-_MOST_BYTES = 100 * 1024 * 1024  # git's own limit of an ignore file
+_MOST_BYTES = 100 * BYTES_PER_MIB  # git's own limit of an ignore file
 
 
 @cache

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from advisor.base.units import BYTES_PER_MIB
+
 MARKET_KEY = "your key of the market"
 """What is said of a file with the text of a key of the user's own."""
 
 _SHORTEST_KEY = 8  # a shorter word, as a simulator takes, is in any text
-_LARGEST_TEXT = 8 * 1024 * 1024
+_LARGEST_TEXT = 8 * BYTES_PER_MIB
 """Bytes of a file that is searched for tokens; where data are longer, keys are not
 kept. A known key is searched in files of any size and kind."""
 
@@ -27,7 +29,7 @@ _LARGEST_NOTEBOOK = 8 * _LARGEST_TEXT
 """Keys are typed into notebooks, and what these show makes them long."""
 
 _BINARY_WITHIN = 8000  # bytes; where git looks for a NUL, too (buffer_is_binary)
-_CHUNK = 1024 * 1024
+_CHUNK = BYTES_PER_MIB
 _OF_WORDS = f"{string.ascii_letters}{string.digits}_-"
 
 

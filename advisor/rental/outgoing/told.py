@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from advisor.rental.outgoing.decide import GB, Outgoing
+from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
+from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.outgoing.ignored import DEFAULT
 from advisor.rental.outgoing.walk import Left
 
@@ -71,7 +72,7 @@ def document(outgoing: Outgoing) -> dict[str, Any]:
 
 def size_in_words(size: float) -> str:
     """Return a number of bytes for people, decimal as rsync and the market count."""
-    for unit, name in ((GB, "GB"), (1e6, "MB"), (1e3, "kB")):
+    for unit, name in ((BYTES_PER_GB, "GB"), (BYTES_PER_MB, "MB"), (1e3, "kB")):
         if size >= unit:
             return f"{size / unit:.3g} {name}"
     return f"{size:.0f} byte{'s' * (size != 1)}"

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from advisor.base.errors import RemoteError, UnreachableError, UsageError
+from advisor.base.units import BYTES_PER_GIB
 from advisor.rental.labels import JOB_NAME
 from advisor.rental.remote import job_scripts as scripts
 from advisor.rental.remote.ssh import Ssh
@@ -39,7 +40,7 @@ _PHASES: Mapping[str, Phase] = {
 LONGEST_SILENCE_S = 300.0
 """Seconds without a connection after which `RemoteJob.follow` gives up."""
 
-MOST_LOG_BYTES = 1 << 30
+MOST_LOG_BYTES = BYTES_PER_GIB
 """Of a log on the machine, or a quarter of what is free there; an assumption."""
 
 _LOOK_EVERY_S = 0.3

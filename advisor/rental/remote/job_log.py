@@ -14,6 +14,7 @@ from pathlib import Path
 
 from advisor.base.errors import RemoteError
 from advisor.base.files import write_atomically
+from advisor.base.units import BYTES_PER_MB
 from advisor.rental.incoming.room import Room, free_bytes
 
 MOST_LOG_BYTES = 1000**3
@@ -128,8 +129,8 @@ class JobLog:
         """Make the log anew of its first and its last part."""
         if not self._missing.exists():
             self._told(
-                f"{self.path} has {self._size / 1e6:,.0f} MB: from now on its middle is "
-                "left out"
+                f"{self.path} has {self._size / BYTES_PER_MB:,.0f} MB: "
+                "from now on its middle is left out"
             )
         kept = int(self._most * _KEPT_SHARE)
         self._room.check(2 * kept)

@@ -29,6 +29,7 @@ import re
 from pathlib import Path
 
 from advisor.base.errors import UsageError
+from advisor.base.units import SECONDS_PER_DAY
 from advisor.market.lifecycle import SelfRelease
 
 LONGEST_SCRIPT = 4096
@@ -38,7 +39,7 @@ _SCRIPT = Path(__file__).with_name("watchdog.sh")
 _EVERY_S = 10
 _LOOKS_AN_ANSWER = 60  # between two questions what time it is
 _CLOCKS_DIFFER_S = 300.0
-_LATE_S = 30 * 86400.0  # assumption: later after its end no machine starts again
+_LATE_S = 30 * SECONDS_PER_DAY  # assumption: later after its end no machine starts again
 _FOR_PEOPLE = re.compile(r"^ *#.*\n|^ +", re.MULTILINE)
 
 

@@ -7,12 +7,13 @@ or offers it rests on.
 
 from __future__ import annotations
 
-import csv
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from advisor.base.columns import read_records, typed
 
 _FOLDER = Path(__file__).with_name("data")
 
@@ -159,8 +160,8 @@ def load_calibration() -> Calibration:
         group[row["value"]] = float(row["share"])
     return Calibration(
         gpus=tuple(_gpu(row) for row in _rows("gpus")),
-        cpus=tuple(_cpu(row) for row in _rows("cpus")),
-        disks=tuple(_disk(row) for row in _rows("disks")),
+        cpus=tuple(CpuModel(**typed(CpuModel, row)) for row in _rows("cpus")),
+        disks=tuple(DiskModel(**typed(DiskModel, row)) for row in _rows("disks")),
         boards=boards,
         quantiles={
             (row["quantity"], row["group"]): _quantiles(row, "p")
@@ -171,8 +172,7 @@ def load_calibration() -> Calibration:
 
 
 def _rows(table: str) -> list[dict[str, str]]:
-    with (_FOLDER / f"{table}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_records(_FOLDER / f"{table}.csv")
 
 
 def _quantiles(row: Mapping[str, str], prefix: str) -> Quantiles:
@@ -190,50 +190,5 @@ def _quantiles(row: Mapping[str, str], prefix: str) -> Quantiles:
 
 
 def _gpu(row: Mapping[str, str]) -> GpuModel:
-    return GpuModel(
-        gpu_name=row["gpu_name"],
-        gpu_ram_mb=int(row["gpu_ram_mb"]),
-        kind=row["kind"],
-        machine_share=float(row["machine_share"]),
-        price_usd_per_hour=float(row["price_usd_per_hour"]),
-        price_log_sd=float(row["price_log_sd"]),
-        dlperf=float(row["dlperf"]),
-        dlperf_log_sd=float(row["dlperf_log_sd"]),
-        threads=_quantiles(row, "threads_p"),
-        ram_gb=float(row["ram_gb"]),
-        ram_gb_log_sd=float(row["ram_gb_log_sd"]),
-        compute_cap=int(row["compute_cap"]),
-        year=int(row["year"]),
-        tflops_fp32=float(row["tflops_fp32"]),
-        mem_bw_gb_s=float(row["mem_bw_gb_s"]),
-        tdp_w=int(row["tdp_w"]),
-        pcie_gen=int(row["pcie_gen"]),
-        pcie_lanes=int(row["pcie_lanes"]),
-        nvlink_gb_s=int(row["nvlink_gb_s"]),
-    )
-
-
-def _cpu(row: Mapping[str, str]) -> CpuModel:
-    return CpuModel(
-        cpu_name=row["cpu_name"],
-        platform=row["platform"],
-        socket=row["socket"],
-        max_sockets=int(row["max_sockets"]),
-        cores=int(row["cores"]),
-        threads=int(row["threads"]),
-        base_ghz=float(row["base_ghz"]),
-        boost_ghz=float(row["boost_ghz"]),
-        pcie_gen=int(row["pcie_gen"]),
-        pcie_lanes=int(row["pcie_lanes"]),
-        year=int(row["year"]),
-        hosts_seen=int(row["hosts_seen"]),
-    )
-
-
-def _disk(row: Mapping[str, str]) -> DiskModel:
-    return DiskModel(
-        disk_name=row["disk_name"],
-        disk_bw_mb_s=float(row["disk_bw_mb_s"]),
-        capacity_gb=int(row["capacity_gb"]),
-        enterprise=row["enterprise"] == "1",
-    )
+    threads = _quantiles(row, "threads_p")
+    return GpuModel(threads=threads, **typed(GpuModel, row, "threads"))

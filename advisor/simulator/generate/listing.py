@@ -6,11 +6,11 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+from advisor.base.units import MIB_PER_GIB
+from advisor.market.offers import HOURS_PER_MONTH
 from advisor.simulator.generate.machines import SEARCHED_DISK_GB, Machine
 
-HOURS_PER_MONTH = 720.0
-GB_PER_TB = 1024.0
-MIB_PER_GIB = 1024.0
+_GB_PER_PRICED_TB = 1024.0  # as Vast counts them where it prices a TB
 
 _CONSTANTS: dict[str, Any] = {
     "bundled_results": None,
@@ -183,8 +183,8 @@ def _network(machine: Machine, count: int) -> dict[str, Any]:
         "inet_down": machine.inet_down_mbit_s,
         "inet_up_cost": host.inet_up_usd_per_gb,
         "inet_down_cost": host.inet_down_usd_per_gb,
-        "internet_up_cost_per_tb": host.inet_up_usd_per_gb * GB_PER_TB,
-        "internet_down_cost_per_tb": host.inet_down_usd_per_gb * GB_PER_TB,
+        "internet_up_cost_per_tb": host.inet_up_usd_per_gb * _GB_PER_PRICED_TB,
+        "internet_down_cost_per_tb": host.inet_down_usd_per_gb * _GB_PER_PRICED_TB,
         "public_ipaddr": host.public_ipaddr,
         "static_ip": host.static_ip,
         "direct_port_count": int(machine.ports * share),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from advisor.base.units import MIB_PER_GIB
 from advisor.simulator.generate.calibration import (
     Calibration,
     CpuModel,
@@ -25,7 +26,6 @@ offers with 46 fields.
 
 _CPU_SPREADS_TOGETHER = 0.5  # memory goes with threads; our choice
 _NETWORK_SYMMETRY = 0.7  # rank correlation of up with down; our choice
-_MIB_PER_GIB = 1024.0
 _RAM_REPORTED = 0.983  # of the installed GiB, as the published offers have it
 _RAM_GIB = (
     8,
@@ -228,7 +228,7 @@ def _draw_machine(
         gpu_temp_c=float(round(60 + 7 * draws.normal())),
         dlperf=_draw_dlperf(gpu, known, draws, data),
         scaling=_draw_scaling(gpu, brain, draws, data),
-        ram_mb=round(ram_gib * _MIB_PER_GIB * _RAM_REPORTED),
+        ram_mb=round(ram_gib * MIB_PER_GIB * _RAM_REPORTED),
         disk_gb=disk_gb,
         disk=_draw_disk(disk_gb, brain.cpu.platform, draws, data),
         inet_up_mbit_s=round(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from advisor.base.units import BYTES_PER_GB
 from advisor.hardware.constants import read_constants
 from advisor.hardware.core_speed import CpuConstants, named_speed
 from advisor.throughput.spread import Z90
@@ -144,7 +145,7 @@ def fit_handoff(handoff: HandoffRates, cpus: CpuTable, speed: CpuConstants) -> f
         here = (handoff.cpu == name) & (handoff.workers == MOST_WORKERS)
         rate = np.median(handoff.images_per_s[here])
         logs.append(np.log(rate * HANDOFF_BYTES / named_speed(cpu, speed).speed))
-    return float(np.exp(np.mean(logs)) / 1e9)
+    return float(np.exp(np.mean(logs)) / BYTES_PER_GB)
 
 
 def _fitted(

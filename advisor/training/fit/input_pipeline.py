@@ -23,6 +23,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from advisor.base.arrays import BoolArray, FloatArray, StrArray
+from advisor.base.units import BYTES_PER_GB
 from advisor.hardware.core_speed import CpuConstants, named_speed
 from advisor.throughput.limit import near_minimum
 from advisor.throughput.limits import input_rate
@@ -146,7 +147,7 @@ def pair_limits(
         core_exponent=of["core_exponent"],
         driver_cores=of["driver_cores"],
     )
-    copied = of["copy_gb_s"] * 1e9 * hosts.core_speed / pairs.bytes_per_sample
+    copied = of["copy_gb_s"] * BYTES_PER_GB * hosts.core_speed / pairs.bytes_per_sample
     return of["fed_share"] * pairs.synthetic, fed, copied
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.base.errors import UsageError
+from advisor.base.units import BYTES_PER_MIB
 
-HEAD_BYTES = 1 * 1024 * 1024
+HEAD_BYTES = BYTES_PER_MIB
 """Read of the beginning, where a run says its batch."""
 
-TAIL_BYTES = 4 * 1024 * 1024
+TAIL_BYTES = 4 * BYTES_PER_MIB
 """Read of the end, where a run says how it went."""
 
 _BOMS = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from advisor.base.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
+
 NUMBER = r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 """A number without separators."""
 
@@ -20,7 +22,11 @@ def seconds(text: str) -> float | None:
     match = _CLOCK.fullmatch(text)
     if match:
         hours = float(match["h"] or 0.0) + 24.0 * float(match["days"] or 0.0)
-        return 3600.0 * hours + 60.0 * float(match["m"]) + float(match["s"])
+        return (
+            SECONDS_PER_HOUR * hours
+            + SECONDS_PER_MINUTE * float(match["m"])
+            + float(match["s"])
+        )
     return float(text) if re.fullmatch(NUMBER, text) else None
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from advisor.base.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from advisor.workloads.logs.counting import EvidenceError, Point, Span, count
 from advisor.workloads.logs.found import Asked, Found, Stated
 from advisor.workloads.logs.text import Line
@@ -106,7 +107,7 @@ def _check_whole(spans: Sequence[Span], lines: Sequence[Line]) -> None:
     bars_s = sum(span.points[-1].at_s for span in spans)
     for line in lines:
         match = _COMPLETED.search(line.text) if "completed in" in line.text else None
-        whole_s = 3600.0 * (float(match[1]) + _ROUNDED_H) if match else bars_s
+        whole_s = SECONDS_PER_HOUR * (float(match[1]) + _ROUNDED_H) if match else bars_s
         if bars_s > 1.1 * whole_s:
             message = (
                 f"it contradicts itself: the epochs' bars ran for {bars_s:,.0f} s, the "
@@ -138,5 +139,5 @@ def _seconds(text: str) -> float | None:
     match = re.fullmatch(r"(?:([\d.]+)h)?\s?(?:([\d.]+)m)?\s?(?:([\d.]+)s)?", text)
     if match and text[-1] in "hms":
         hours, minutes, rest = (float(one or 0.0) for one in match.groups())
-        return 3600.0 * hours + 60.0 * minutes + rest
+        return SECONDS_PER_HOUR * hours + SECONDS_PER_MINUTE * minutes + rest
     return seconds(text)
