@@ -55,3 +55,18 @@ def joined(parts: Sequence[Table]) -> Table:
         changed = dict(zip(names, map(joined, of_name), strict=True))
         whole = replace(whole, **changed)  # type: ignore[type-var]
     return whole  # type: ignore[no-any-return]
+
+
+def taken(table: Table, places: IntArray) -> Table:
+    """Return the rows of a table at these places; see `joined` for what a table is."""
+    part: Any = table
+    if isinstance(part, np.ndarray):
+        return part[..., places]  # type: ignore[return-value]
+    if isinstance(part, Mapping):
+        return {key: taken(one, places) for key, one in part.items()}  # type: ignore[return-value]
+    if is_dataclass(part):
+        changed = {
+            one.name: taken(getattr(part, one.name), places) for one in fields(part)
+        }
+        part = replace(part, **changed)  # type: ignore[type-var]
+    return part  # type: ignore[no-any-return]

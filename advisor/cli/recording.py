@@ -9,12 +9,12 @@ from typing import Any
 from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.cli.output import remark
-from advisor.ranking.rank import load_tables
 from advisor.report.formats import figure
 from advisor.store.database import open_store
 from advisor.store.runs import keep_run
 from advisor.throughput.expected import Expected, expected_of
 from advisor.throughput.own_runs import LEAST_SHARE, OwnRun
+from advisor.throughput.tables import load_tables
 from advisor.workloads.profile import Workload
 
 

@@ -15,6 +15,7 @@ import click
 
 from advisor.app.constraints import Constraints
 from advisor.app.job import JobSpec
+from advisor.app.rank import RankSpec
 from advisor.base.errors import ArgumentError, Given, UsageError
 from advisor.cli.options import given_flags
 from advisor.cost.assumptions import assumed_figures
@@ -46,6 +47,13 @@ def constraints(options: Mapping[str, Any]) -> Constraints:
     """Return the constraints of `constraint_options`."""
     with as_options():
         return Constraints(**fields_of(Constraints, options))
+
+
+def rank_spec(options: Mapping[str, Any]) -> RankSpec:
+    """Return the ranking of the options of ``rank``."""
+    job, offers = job_spec(options), constraints(options)
+    with as_options():
+        return RankSpec(**{"job": job, "offers": offers, **fields_of(RankSpec, options)})
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from advisor.hardware.gpus import Gpu
-from advisor.ranking.rank import Ranking
+from advisor.ranking.ranking import Ranking
 
 
 @dataclass(frozen=True, slots=True)

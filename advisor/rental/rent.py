@@ -28,7 +28,7 @@ from advisor.base.errors import (
 from advisor.base.interrupts import check, window
 from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.market.lifecycle import Order
-from advisor.ranking.rank import nothing_left
+from advisor.ranking.refused import nothing_left
 from advisor.rental.candidate import Candidate
 from advisor.rental.desk import Desk
 from advisor.rental.ends import beyond_caps, until

@@ -8,7 +8,7 @@ from typing import Literal
 
 from advisor.market.lifecycle import Instance
 from advisor.market.types import Answer, Query
-from advisor.ranking.rank import Ranking
+from advisor.ranking.ranking import Ranking
 from advisor.rental.candidate import Candidate
 from advisor.rental.caps import Caps
 from advisor.rental.hold import Hold

@@ -45,7 +45,7 @@ from advisor.app.context import Context
 from advisor.base.interrupts import to_the_end
 from advisor.cli.main import run
 from advisor.market.vast.key import VARIABLE
-from advisor.ranking.rank import load_tables
+from advisor.throughput.tables import load_tables
 
 ROOMS = tuple(
     f"{Path(advisor.__file__).parent / room}/" for room in ("rental", "store", "cli")

@@ -9,8 +9,9 @@ import pytest
 from advisor.cost.job import Job
 from advisor.hardware.gpus import load_gpus
 from advisor.market.filters import Filters
-from advisor.ranking.rank import load_tables, rank
+from advisor.ranking.rank import rank
 from advisor.rental.candidate import Candidate
+from advisor.throughput.tables import load_tables
 from advisor.workloads.load import load_workload
 
 TABLES = load_tables()

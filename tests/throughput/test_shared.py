@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from advisor.cost.job import Job
 from advisor.market.filters import Filters
 from advisor.ranking.policy import Choice
-from advisor.ranking.rank import load_tables, rank
+from advisor.ranking.rank import rank
 from advisor.throughput.limits import LIMITS, join
 from advisor.throughput.own_runs import gpu_correlation
 from advisor.throughput.shared import limit_shares
+from advisor.throughput.tables import load_tables
 from advisor.workloads.load import list_workloads, load_workload
 
 TABLES = load_tables()
