@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.app.context import Context
-from advisor.app.given import job_of, offers_of, profile_of
+from advisor.app.given import job_of, offers_of, profile_of, world_of
 from advisor.app.markets import MAX_AGE_S, answer_of
 from advisor.app.rank import Ranker, RankSpec
 from advisor.base.errors import NothingFitsError
@@ -173,7 +173,7 @@ offers must have among which it is ranked, see `rank`
             where=where,
         ),
     )
-    context = context or Context.of_this_process()
+    context = world_of(context)
 
     def ask(query: Query) -> Answer:
         return answer_of(context, market, query, max_age_s=max_age_s, stale_ok=stale_ok)

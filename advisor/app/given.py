@@ -7,12 +7,20 @@ none of it is left as it is, for the spec to refuse.
 from __future__ import annotations
 
 import numbers
+import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from advisor.app.constraints import Constraints
+from advisor.app.context import Context
 from advisor.app.job import JobSpec
 from advisor.workloads.profile import Workload
+
+
+def world_of(context: Context | None) -> Context:
+    """Return the world of a call; without one this process's, told by warnings."""
+    return context or replace(Context.of_this_process(), told=_warn)
 
 
 def job_of(
@@ -55,6 +63,10 @@ def offers_of(*, where: object = (), **more: Any) -> Constraints:
 def profile_of(workload: object) -> Workload | None:
     """Return a profile that was given as such; None where it is named."""
     return workload if isinstance(workload, Workload) else None
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, stacklevel=2)
 
 
 def _pairs(given: object, read: Any = lambda value: value) -> Any:

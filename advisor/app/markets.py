@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.app.context import Context
-from advisor.app.given import offers_of
+from advisor.app.given import offers_of, world_of
 from advisor.base.errors import UsageError
 from advisor.market.types import Answer, Market, Query
 
@@ -54,7 +54,7 @@ def open_market(
     >>> advisor.open_market("sample").name
     'sample'
     """
-    context = context or Context.of_this_process()
+    context = world_of(context)
     return context.open_market(None if name is None else os.fspath(name))
 
 
@@ -113,7 +113,7 @@ must have, see `rank`; nothing is asked for by default
     from advisor.hardware.gpus import load_gpus  # noqa: PLC0415  (start-up)
     from advisor.market.filters import Filters, matching_records  # noqa: PLC0415
 
-    context = context or Context.of_this_process()
+    context = world_of(context)
     asked = offers_of(
         gpus=gpus,
         num_gpus=num_gpus,

@@ -16,10 +16,9 @@ from typing import cast
 import numpy as np
 
 from advisor.app.context import Context
-from advisor.app.given import job_of, profile_of
-from advisor.app.own_data import own_runs
+from advisor.app.given import job_of, profile_of, world_of
 from advisor.base.assumption import Assumption
-from advisor.base.errors import NothingFitsError, UsageError
+from advisor.base.errors import AdvisorError, NothingFitsError, UsageError
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.terms import SECONDS_PER_HOUR
 from advisor.hardware.cpus import CpuTable
@@ -28,6 +27,7 @@ from advisor.hardware.names import gpu_key, mig_profile
 from advisor.market.offers import MIB_PER_GIB, MOST_GPUS, Offers, parse_machine
 from advisor.market.types import Record
 from advisor.software.known import images_of
+from advisor.store.runs import recorded_runs
 from advisor.throughput.advice import Advice, advise
 from advisor.throughput.nearest import nearest
 from advisor.throughput.own_runs import Measured, OwnRun
@@ -200,14 +200,14 @@ def predict(
         workload, settings=settings, fit_batch=fit_batch, memory_margin=memory_margin
     )
     check_machine(num_gpus, threads, cpu_ghz)
-    context = context or Context.of_this_process()
+    context = world_of(context)
     if tables is None:
         tables = load_tables(context.models)
     named = profile_of(workload)
     profile = context.library.load(asked.workload) if named is None else named
     profile = override(checked_workload(profile), dict(asked.settings))
     if runs is None:
-        runs = own_runs(context, profile.name)
+        runs = _recorded(context, profile.name)
     measured = measure(tuple(runs), profile, tables.model, tables.gpus, tables.cpus)
     meant = tables.gpus.find(gpu)
     record: Record = {
@@ -243,6 +243,15 @@ def predict(
     )
     rests_on = _rests_on(profile, meant, tables)
     return _prediction(profile, machine, rests_on, advice, fit_batch=asked.fit_batch)
+
+
+def _recorded(context: Context, workload: str) -> tuple[OwnRun, ...]:
+    """Return the user's runs of a workload; tell where their file cannot be read."""
+    try:
+        return recorded_runs(context.data_folder, workload)
+    except AdvisorError as error:
+        context.told(f"{error}; no recorded run counts meanwhile")
+        return ()
 
 
 def _card(meant: Gpu, query: str) -> Record:

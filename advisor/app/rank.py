@@ -9,7 +9,7 @@ from typing import Self
 
 from advisor.app.constraints import Constraints
 from advisor.app.context import Context
-from advisor.app.given import job_of, offers_of, profile_of
+from advisor.app.given import job_of, offers_of, profile_of, world_of
 from advisor.app.job import JobSpec
 from advisor.app.markets import MAX_AGE_S, answer_of
 from advisor.app.own_data import with_kept_data
@@ -284,7 +284,7 @@ def rank(
         pareto=pareto,
         top=top,
     )
-    context = context or Context.of_this_process()
+    context = world_of(context)
     ranker = Ranker.of(context, spec, profile_of(workload))
     answer = answer_of(
         context, market, ranker.query, max_age_s=max_age_s, stale_ok=stale_ok

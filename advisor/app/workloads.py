@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from advisor.app.context import Context
+from advisor.app.given import world_of
 from advisor.workloads.profile import Workload
 
 
@@ -40,5 +41,5 @@ def load_workload(
     >>> advisor.predict(mine, "RTX 4090").micro_batch
     64
     """
-    context = context or Context.of_this_process()
+    context = world_of(context)
     return context.library.load(os.fspath(name))

@@ -125,7 +125,9 @@ class Evaluator:
             measured=self.measured,
             memo=self.memo,
         )
-        cost = bill(offers, here.machines, here.throughput, job, _starts(here, job))
+        cost = bill(
+            offers, here.machines, here.throughput, job, _starts(offers, here, job)
+        )
         unusable = _unusable(here, cost, job)
         found = Evaluated(
             machines=here.machines,
@@ -140,20 +142,23 @@ class Evaluator:
                 **here.of_machine,
                 **cost.flags,
                 "price_contradictory": offers.price_contradictory,
+                "deverified": offers.verification == "deverified",
+                "unverified": (offers.verification != "")
+                & (offers.verification != "verified"),
                 **here.of_training,
             },
         )
         return found, Counter(unusable[unusable != ""].tolist())
 
 
-def _starts(here: Performance, job: Job) -> Starts:
+def _starts(offers: Offers, here: Performance, job: Job) -> Starts:
     """Return how the job comes to run on each offer.
 
     A machine that does not run the image, whose GPU does not hold the training, or that
     is broken is not tried twice.
     """
     gpu_risk = np.nan_to_num(here.throughput.memory_risk)
-    deverified = here.of_training["deverified"]
+    deverified = offers.verification == "deverified"
     broken = np.where(deverified, job.assumptions.deverified_fails, 0.0)
     failed = here.host_failed_starts + (here.software.risk + gpu_risk + broken)
     runs = (1.0 - gpu_risk) * (1.0 - here.software.risk) * (1.0 - broken)

@@ -123,9 +123,6 @@ def performance(
             "batch_accumulated": throughput.accumulation_steps > 1,
             "ram_unknown": np.isnan(machines.ram_gb),
             "disk_speed_unknown": np.isnan(machines.disk_mb_s),
-            "deverified": offers.verification == "deverified",
-            "unverified": (offers.verification != "")
-            & (offers.verification != "verified"),
             "bf16_lacking": machines.lacks_bf16 & (workload.precision == "bf16"),
             **software.flags,
             "host_ram_tight": np.nan_to_num(risk) > _TIGHT,
