@@ -15,7 +15,7 @@ from advisor.cli.arguments import workload_argument
 from advisor.cli.options import duration_s, json_option
 from advisor.cli.output import need_stdout, remark, result
 from advisor.cli.renting import confirmation, rent_options, rent_spec
-from advisor.rental.candidate import Candidate
+from advisor.ranking.offer import RankedOffer
 from advisor.rental.ends import until
 from advisor.rental.rent import Confirm, ranked, renting, seen_again
 from advisor.rental.request import Attempt
@@ -105,7 +105,7 @@ def would_rent(planned: Plan) -> dict[str, Any]:
     desk, request = planned.desk, planned.request
     for candidate in ranked(desk, request)[: request.attempts]:
         now = seen_again(desk, request, candidate, ())
-        if isinstance(now, Candidate):
+        if isinstance(now, RankedOffer):
             return dry_run_document(
                 now, request.job, until(desk, request, now, desk.now())
             )

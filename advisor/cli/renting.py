@@ -14,7 +14,7 @@ from advisor.base.interrupts import window
 from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import above_zero, duration_s, workload_option
 from advisor.cli.specs import as_options, constraints, fields_of, job_spec
-from advisor.rental.candidate import Candidate
+from advisor.ranking.offer import RankedOffer
 from advisor.rental.request import DEFAULT_ATTEMPTS, MOST_ATTEMPTS
 from advisor.report.rental import stamp
 
@@ -122,7 +122,7 @@ def rent_spec(options: Mapping[str, Any]) -> RentSpec:
         return RentSpec(job=job, offers=offers, **fields_of(RentSpec, options))
 
 
-def confirmation(*, yes: bool) -> Callable[[Candidate, float], bool] | None:
+def confirmation(*, yes: bool) -> Callable[[RankedOffer, float], bool] | None:
     """Return what asks before each payment; None where nobody need be asked.
 
     Raises
@@ -134,12 +134,11 @@ def confirmation(*, yes: bool) -> Callable[[Candidate, float], bool] | None:
         return None
     need_terminal("rent")
 
-    def ask(candidate: Candidate, ends_at: float) -> bool:
-        bill, at = candidate.ranking.bill, candidate.at
+    def ask(candidate: RankedOffer, ends_at: float) -> bool:
         question = (
             f"rent offer {candidate.offer_id}, {candidate.name}, for "
-            f"${candidate.usd_per_hour:.3f}/h until {stamp(ends_at)} at the latest? "
-            f"(the job: about ${bill.job_usd[at]:.2f} and {bill.job_hours[at]:.3g} h)"
+            f"${candidate.price_usd_per_h:.3f}/h until {stamp(ends_at)} at the latest? "
+            f"(the job: about ${candidate.job_usd:.2f} and {candidate.job_h:.3g} h)"
         )
         with window():
             return click.confirm(question, err=True)
