@@ -12,6 +12,7 @@ from advisor.app.context import Context
 from advisor.app.given import offers_of, world_of
 from advisor.base.errors import UsageError
 from advisor.market.types import Answer, Market, Query
+from advisor.rental import arguments
 
 if TYPE_CHECKING:
     from advisor.market.types import Watcher
@@ -173,6 +174,9 @@ def answer_of(
     advisor.base.errors.MarketError
         if the market cannot be asked
     """
+    if arguments.finite("max_age_s", max_age_s) < 0.0:
+        raise arguments.wrong("max_age_s", max_age_s, "a number from 0 is expected")
+    arguments.flag("stale_ok", stale_ok)
     if isinstance(market, Answer):
         return market
     if market is None or isinstance(market, str | os.PathLike):
