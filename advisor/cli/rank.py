@@ -25,7 +25,6 @@ from advisor.cli.session import ask
 from advisor.cli.specs import rank_spec
 from advisor.market.types import Answer
 from advisor.ranking.policy import SORT_KEYS
-from advisor.ranking.refused import nothing_left
 from advisor.report.entries import entries
 from advisor.report.formats import to_delimited, to_json
 from advisor.report.ranked import envelope, headline, table
@@ -130,4 +129,6 @@ def command(
     elif shown:
         result(table(shown))
     if not shown:
+        from advisor.ranking.refused import nothing_left  # noqa: PLC0415  (start-up)
+
         raise nothing_left(ranking)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from advisor.app.constraints import Constraints
 from advisor.app.context import Context
-from advisor.app.explain import Listing
 from advisor.app.markets import answer_of
-from advisor.app.rank import Ranker, RankSpec
 from advisor.base.errors import UsageError
 from advisor.cli.progress import ShowFirst, progress
 from advisor.cli.specs import constraints, job_spec
 from advisor.hardware.gpus import GpuTable
 from advisor.market.types import Answer, Query
+
+if TYPE_CHECKING:
+    from advisor.app.explain import Listing
 
 
 def refuse_both(one: str, other: str) -> NoReturn:
@@ -58,6 +59,9 @@ def ask(
 
 def rank_all(context: Context, options: dict[str, Any]) -> Listing:
     """Rank all that the market shows, as the options of job, market and offers say."""
+    from advisor.app.explain import Listing  # noqa: PLC0415  (not to rank)
+    from advisor.app.rank import Ranker, RankSpec  # noqa: PLC0415  (not to fetch)
+
     spec = RankSpec(job_spec(options), constraints(options))
     asks = partial(
         ask,
