@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from advisor.app.constraints import Constraints
 from advisor.app.context import Context
 from advisor.app.given import offers_of, world_of
 from advisor.base.errors import UsageError
@@ -111,9 +112,6 @@ must have, see `rank`; nothing is asked for by default
     >>> answer.simulated
     True
     """
-    from advisor.hardware.gpus import load_gpus  # noqa: PLC0415  (start-up)
-    from advisor.market.filters import Filters, matching_records  # noqa: PLC0415
-
     context = world_of(context)
     asked = offers_of(
         gpus=gpus,
@@ -129,22 +127,47 @@ must have, see `rank`; nothing is asked for by default
         datacenter=datacenter,
         where=where,
     )
-    table = load_gpus()
-    query = asked.query(table, SEARCHED_DISK_GB)
-    answer = answer_of(context, market, query, max_age_s=0.0, stale_ok=stale_ok)
-    filters = asked.filters(table, answer.records)
-    for slip in asked.slips(table, answer.records):
-        context.told(slip)
-    if filters != Filters():
-        kept, _ = matching_records(answer.records, filters, SEARCHED_DISK_GB)
-        answer = replace(
-            answer, records=kept, complete=False, notes=(*answer.notes, PART)
-        )
+
+    def ask(query: Query) -> Answer:
+        return answer_of(context, market, query, max_age_s=0.0, stale_ok=stale_ok)
+
+    answer, _ = fetched(context, asked, ask)
     if output is not None:
         from advisor.market.snapshot import save_snapshot  # noqa: PLC0415
 
         save_snapshot(answer, Path(output))
     return answer
+
+
+def fetched(
+    context: Context, asked: Constraints, ask: Callable[[Query], Answer]
+) -> tuple[Answer, Mapping[str, int]]:
+    """Return what a market answers, what is not asked for left out, and why it is.
+
+    Parameters
+    ----------
+    context : the outside world
+    asked : which offers are asked for
+    ask : asks the market
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        if a GPU or a field is neither known nor among the offers
+    """
+    from advisor.hardware.gpus import load_gpus  # noqa: PLC0415  (start-up)
+    from advisor.market.filters import Filters, matching_records  # noqa: PLC0415
+
+    gpus = load_gpus()
+    answer = ask(asked.query(gpus, SEARCHED_DISK_GB))
+    filters = asked.filters(gpus, answer.records)
+    for slip in asked.slips(gpus, answer.records):
+        context.told(slip)
+    if filters == Filters():
+        return answer, {}
+    kept, left_out = matching_records(answer.records, filters, SEARCHED_DISK_GB)
+    notes = (*answer.notes, PART)
+    return replace(answer, records=kept, complete=False, notes=notes), left_out
 
 
 def answer_of(

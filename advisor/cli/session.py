@@ -5,13 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from advisor.app.constraints import Constraints
 from advisor.app.context import Context
 from advisor.app.markets import answer_of
 from advisor.base.errors import UsageError
 from advisor.cli.progress import ShowFirst, progress
 from advisor.cli.specs import constraints, job_spec
-from advisor.hardware.gpus import GpuTable
 from advisor.market.types import Answer, Query
 
 if TYPE_CHECKING:
@@ -71,11 +69,3 @@ def rank_all(context: Context, options: dict[str, Any]) -> Listing:
         stale_ok=options["stale_ok"],
     )
     return Listing.of(Ranker.of(context, spec), asks)
-
-
-def tell_slips(
-    context: Context, asked: Constraints, gpus: GpuTable, answer: Answer
-) -> None:
-    """Say where a condition names a GPU that nobody knows."""
-    for slip in asked.slips(gpus, answer.records):
-        context.told(slip)
