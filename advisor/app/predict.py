@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import cast
 
-import numpy as np
-
 from advisor.app.context import Context
 from advisor.app.given import job_of, profile_of, world_of
 from advisor.base.assumption import Assumption
@@ -67,7 +65,7 @@ class RestsOn:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class PredictedMachine:
     """The one machine that a prediction is of.
 
     Attributes
@@ -135,7 +133,7 @@ class Prediction:
     rests_on: RestsOn
     advice: Advice
     assumptions: Mapping[str, Assumption] = field(repr=False)
-    machine: Machine = field(repr=False, compare=False)
+    machine: PredictedMachine = field(repr=False, compare=False)
 
 
 def predict(
@@ -228,7 +226,7 @@ def predict(
         memory_margin=asked.memory_margin,
         measured=measured,
     )
-    machine = Machine(described, found, measured, tables)
+    machine = PredictedMachine(described, found, measured, tables)
     if not found.throughput.fits[0]:
         raise NothingFitsError(_too_small(profile, machine, asked.memory_margin))
     advice = advise(
@@ -329,7 +327,9 @@ def _check_range(name: str, value: object, bounds: tuple[float, float]) -> None:
         raise UsageError(f"{message}, not {value!r}")
 
 
-def _too_small(workload: Workload, machine: Machine, memory_margin: float) -> str:
+def _too_small(
+    workload: Workload, machine: PredictedMachine, memory_margin: float
+) -> str:
     has = float(machine.performance.machines.gpu_memory_gb[0])
     number = int(machine.described.num_gpus[0])
     needs = float(memory_gb(workload, 1, number)) / GB_PER_GIB
@@ -345,7 +345,7 @@ def _too_small(workload: Workload, machine: Machine, memory_margin: float) -> st
 
 def _prediction(
     workload: Workload,
-    machine: Machine,
+    machine: PredictedMachine,
     rests_on: RestsOn,
     advice: Advice,
     *,
@@ -356,8 +356,8 @@ def _prediction(
     throughput, threads = here.throughput, float(here.machines.threads[0])
     rates = (throughput.samples_per_s, throughput.low, throughput.high)
     rate, low, high = (float(one[0]) for one in rates)
-    epoch_s = np.float64(workload.samples_per_epoch)
-    hours = [float(epoch_s / one / SECONDS_PER_HOUR) for one in (rate, high, low)]
+    per_epoch = workload.samples_per_epoch / SECONDS_PER_HOUR
+    hours = [per_epoch / one for one in (rate, high, low)]
     # What a host tells of itself, of which there is none.
     flags = {**here.of_machine, **here.of_training, **here.software.reasons}
     return Prediction(

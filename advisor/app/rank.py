@@ -145,7 +145,7 @@ class Ranker:
             answer.records, job, self.tables, filters, self.spec.choice, top=top
         )
         found = replace(found, source=replace(answer, records=(), bodies=()))
-        return found[:top], filters
+        return (found if top is None else found[:top]), filters
 
 
 def rank(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from advisor.ranking.offer import RankedOffer, rate_text
+
 if TYPE_CHECKING:
-    from advisor.ranking.offer import RankedOffer
     from advisor.ranking.ranking import Ranking
 
 _ROWS = 20
@@ -22,9 +23,8 @@ def html_of(ranking: Ranking) -> str:
     from tabulate import tabulate  # noqa: PLC0415  (when it is shown)
 
     rows = [_row(offer) for offer in ranking[:_ROWS]]
-    table = str(
-        tabulate(rows, _HEADS, tablefmt="html", disable_numparse=True)  # it escapes
-    )
+    # Of its formats "unsafehtml" alone escapes nothing.
+    table = str(tabulate(rows, _HEADS, tablefmt="html", disable_numparse=True))
     out = ", ".join(f"{name} {count:,}" for name, count in ranking.excluded.items())
     more = len(ranking) - len(rows)
     job = ranking.job
@@ -44,9 +44,7 @@ def _row(offer: RankedOffer) -> tuple[str, ...]:
         str(offer.offer_id),
         offer.name,
         f"{offer.price_usd_per_h:.3f}",
-        f"{offer.samples_per_s:,.4g}"
-        if offer.samples_per_s < 1e4
-        else f"{offer.samples_per_s:,.0f}",
+        rate_text(offer.samples_per_s),
         str(offer.bound_by),
         f"{offer.epoch_h:.3g}",
         f"{offer.cost_usd_per_epoch:.4g}",

@@ -252,7 +252,7 @@ class RankedOffer:
         place = "not ranked" if self.rank is None else f"rank {self.rank}"
         return (
             f"<RankedOffer {self.offer_id}: {place}, {self.name}, "
-            f"${self.price_usd_per_h:.3f}/h, {self.samples_per_s:.3g} samples/s, "
+            f"${self.price_usd_per_h:.3f}/h, {rate_text(self.samples_per_s)} samples/s, "
             f"${self.cost_usd_per_epoch:.4g} per epoch>"
         )
 
@@ -339,6 +339,11 @@ FIGURES: Mapping[str, Figure[Any]] = {
     name: one for name, one in vars(RankedOffer).items() if isinstance(one, Figure)
 }
 """The attributes of `RankedOffer` that are columns of a ranking, by their names."""
+
+
+def rate_text(rate: float) -> str:
+    """Return a rate for people: three digits at least, and no exponent."""
+    return f"{rate:,.0f}" if rate >= 100.0 else f"{rate:.3g}"
 
 
 def _either(told: Any, named: Any) -> Any:

@@ -106,7 +106,7 @@ class Ranking(Sequence[RankedOffer]):
             order=self.order[place],
             first=self.first + self.step * found.start,
             step=self.step * found.step,
-            whole=self.whole or self,
+            whole=self._whole,
         )
 
     def __iter__(self) -> Iterator[RankedOffer]:
@@ -133,7 +133,7 @@ class Ranking(Sequence[RankedOffer]):
 
     @property
     def _whole(self) -> Ranking:
-        # Not `or`: a ranking without offers is false.
+        # No `or`: a ranking without offers is false.
         return self if self.whole is None else self.whole
 
     @property
@@ -161,10 +161,10 @@ class Ranking(Sequence[RankedOffer]):
         advisor.base.errors.AdvisorError
             if no offer is left: why, and what would help
         """
-        if not len(self):
+        if not len(self._whole):
             from advisor.ranking.refused import nothing_left  # noqa: PLC0415
 
-            raise nothing_left(self)
+            raise nothing_left(self._whole)
         return self[0]
 
     def find(self, offer_id: int) -> RankedOffer:
