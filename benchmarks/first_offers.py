@@ -23,10 +23,10 @@ from advisor.cost.job import Job, needed_disk_gb
 from advisor.market.filters import Filters
 from advisor.market.snapshot import load_snapshot
 from advisor.ranking.policy import SORT_KEYS, Choice, SortKey
-from advisor.ranking.rank import Tables, load_tables, rank
-from advisor.ranking.ties import tied_with
+from advisor.ranking.rank import rank
 from advisor.report.entries import Entry, entries
 from advisor.report.formats import figure
+from advisor.throughput.tables import Tables, load_tables
 from advisor.workloads.load import list_workloads
 from advisor.workloads.profile import Workload
 
@@ -58,7 +58,7 @@ def first(
     """Return the first offers of one profile, as the JSON document has them."""
     job = Job(workload, workload.epochs, needed_disk_gb(workload, Assumptions()))
     ranking = rank(records, job, tables, Filters(), Choice(sort))
-    return entries(ranking, top, tied_with(ranking, top))
+    return entries(ranking, top)
 
 
 def row(workload: Workload, entry: Entry) -> list[str]:

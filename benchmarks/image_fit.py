@@ -30,8 +30,10 @@ from advisor.cost.job import Job, needed_disk_gb
 from advisor.hardware.gpus import GpuTable
 from advisor.market.filters import Filters
 from advisor.market.snapshot import load_snapshot
-from advisor.ranking.rank import Ranking, Tables, load_tables, rank
+from advisor.ranking.rank import rank
+from advisor.ranking.ranking import Ranking
 from advisor.software.image import Image
+from advisor.throughput.tables import Tables, load_tables
 from advisor.workloads.load import list_workloads
 from advisor.workloads.profile import Workload
 

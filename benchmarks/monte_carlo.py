@@ -23,8 +23,10 @@ import numpy.typing as npt
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.job import RENTALS, Job, needed_disk_gb
 from advisor.market.filters import Filters
-from advisor.ranking.rank import Ranking, Tables, load_tables, rank
+from advisor.ranking.rank import rank
+from advisor.ranking.ranking import Ranking
 from advisor.simulator.generate.sample import generate_offers
+from advisor.throughput.tables import Tables, load_tables
 from advisor.workloads.load import list_workloads
 from advisor.workloads.profile import Workload
 

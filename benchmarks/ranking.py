@@ -22,11 +22,12 @@ from advisor.cost.job import RENTALS, Job, needed_disk_gb
 from advisor.hardware.machines import describe
 from advisor.market.filters import Filters, apply_filters
 from advisor.market.offers import parse_offers
-from advisor.ranking.rank import Tables, load_tables, rank
+from advisor.ranking.rank import rank
 from advisor.ranking.ties import tied_with
 from advisor.simulator.generate.sample import generate_offers
 from advisor.throughput.health import health
 from advisor.throughput.predict import predict
+from advisor.throughput.tables import Tables, load_tables
 from advisor.workloads.load import load_workload
 
 TABLE_ROWS = 20

@@ -34,10 +34,10 @@ from advisor.cost.job import Job
 from advisor.market.filters import Filters
 from advisor.market.snapshot import FileMarket
 from advisor.market.types import Query
-from advisor.ranking.rank import load_tables, rank
-from advisor.ranking.ties import tied_with
+from advisor.ranking.rank import rank
 from advisor.report.entries import entries
 from advisor.simulator.generate.sample import generate_offers
+from advisor.throughput.tables import load_tables
 from advisor.workloads.load import load_workload
 
 OFFERS = 20_000
@@ -89,7 +89,7 @@ def work(path: Path) -> None:
 
     def ranked(records: Any) -> None:
         ranking = rank(records, job, tables, Filters(), **more)
-        entries(ranking, TOP, tied_with(ranking, TOP))
+        entries(ranking, TOP)
 
     listed = json.loads(path.read_bytes())["offers"]
     ranked(listed[:500])  # what is loaded when it is first needed

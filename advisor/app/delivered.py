@@ -27,25 +27,21 @@ def predicted_of(context: Context, planned: Plan, rental: Rental) -> Mapping[str
     That is nothing where the card is in no table: no other prediction could follow it.
     """
     chosen = rental.chosen
-    ranking, at = chosen.ranking, chosen.at
-    offers = ranking.offers
     workload = planned.job.workload
-    card = chosen.card
+    card = chosen.gpu
     if card is None:
-        context.told(
-            f"{offers.gpu_name[at]} is in no table: its run will not be recorded"
-        )
+        context.told(f"{chosen.gpu_name} is in no table: its run will not be recorded")
         return {}
     return {
         "workload": workload.name,
         "gpu": card.name,
-        "num_gpus": int(offers.num_gpus[at]),
-        "cpu": str(offers.cpu_name[at]) or None,
-        "threads": _known(offers.cpu_threads[at]),
-        "cpu_ghz": _known(offers.cpu_ghz[at]),
-        "batch_size": int(ranking.throughput.micro_batch[at]),
+        "num_gpus": chosen.num_gpus,
+        "cpu": chosen.cpu_name,
+        "threads": _known(chosen.cpu_cores),
+        "cpu_ghz": _known(chosen.cpu_ghz),
+        "batch_size": chosen.micro_batch,
         "precision": workload.precision,
-        "samples_per_s": float(ranking.throughput.samples_per_s[at]),
+        "samples_per_s": chosen.samples_per_s,
     }
 
 

@@ -15,6 +15,8 @@ from advisor.cost.job import RENTALS, Job, Rental, needed_disk_gb
 from advisor.rental import arguments
 from advisor.software.reference import Reference
 from advisor.workloads.override import override
+from advisor.workloads.parse import checked_workload
+from advisor.workloads.profile import Workload
 
 Setting = str | int | float | bool
 
@@ -89,15 +91,24 @@ class JobSpec:
                 found[name] = tuple(found[name].items())
         return cls(**found)
 
-    def job(self, context: Context) -> Job:
+    def job(self, context: Context, workload: Workload | None = None) -> Job:
         """Return the job, its profile with the user's own figures, and its images.
+
+        Parameters
+        ----------
+        context : the outside world
+        workload : the profile that is meant; None: it is looked up by its name
 
         Raises
         ------
         UsageError
             if there is no such profile, or a figure is no such
         """
-        profile = override(context.library.load(self.workload), dict(self.settings))
+        if workload is None:
+            workload = context.library.load(self.workload)
+        else:
+            workload = checked_workload(workload)
+        profile = override(workload, dict(self.settings))
         assumptions = Assumptions().replaced(dict(self.assumptions))
         images = context.images(self.image or "", profile)
         if not any(image.is_known for image in images):

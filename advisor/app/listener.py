@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from advisor.base.errors import AdvisorError, UsageError
 
 if TYPE_CHECKING:
-    from advisor.rental.candidate import Candidate
+    from advisor.ranking.offer import RankedOffer
     from advisor.rental.jobs import JobRecord
     from advisor.rental.request import Attempt, Rental
     from advisor.rental.run import Ended
@@ -22,7 +22,7 @@ class Listener:
     the caps, and to nothing unusual. A face of its own replaces what it does otherwise.
     """
 
-    def confirms(self, candidate: Candidate, ends_at: float) -> bool:  # noqa: ARG002
+    def confirms(self, candidate: RankedOffer, ends_at: float) -> bool:  # noqa: ARG002
         """Say whether an offer may be paid for.
 
         Parameters

@@ -17,7 +17,8 @@ from advisor.market.lifecycle import Instance
 from advisor.market.registry import rentable
 from advisor.market.types import Answer
 from advisor.ranking.policy import Choice
-from advisor.ranking.rank import Ranking, load_tables, rank
+from advisor.ranking.rank import rank
+from advisor.ranking.ranking import Ranking
 from advisor.rental.caps import Caps
 from advisor.rental.desk import Desk, open_desk
 from advisor.rental.labels import job_of, read_label
@@ -28,6 +29,7 @@ from advisor.rental.remote.ssh import Ssh, ensure_key
 from advisor.rental.remote.watchdog import onstart_script
 from advisor.rental.request import RentRequest
 from advisor.software.misfit import Symptom
+from advisor.throughput.tables import load_tables
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,46 +1,46 @@
 """How fast a training runs on a machine that no market offers.
 
-The machine is described as one offer without a price and goes the way that every
-offer goes (`advisor.ranking.rank`), so that both predictions are one.
+The machine goes the way that every offer's goes up to its throughput
+(`advisor.throughput.performance`), so that both predictions are one; nothing is asked of
+prices and nothing is ranked.
 """
 
 from __future__ import annotations
 
 import math
-import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from pathlib import Path
 from typing import cast
 
+from advisor.app.context import Context
+from advisor.app.given import job_of, profile_of, world_of
+from advisor.base.assumption import Assumption
 from advisor.base.errors import AdvisorError, NothingFitsError, UsageError
-from advisor.base.resources import chosen_models_folder, data_folder
-from advisor.base.units import GB_PER_GIB, MIB_PER_GIB
-from advisor.cost.job import Job
+from advisor.base.units import GB_PER_GIB, MIB_PER_GIB, SECONDS_PER_HOUR
+from advisor.cost.assumptions import Assumptions
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.names import gpu_key, mig_profile
-from advisor.market.offers import MOST_GPUS, parse_machine
+from advisor.market.offers import MOST_GPUS, Offers, parse_machine
 from advisor.market.types import Record
-from advisor.ranking.rank import Ranking, Tables, advice_of, load_tables, rank_offers
 from advisor.software.known import images_of
 from advisor.store.runs import recorded_runs
-from advisor.throughput.advice import Advice
+from advisor.throughput.advice import Advice, advise
 from advisor.throughput.nearest import nearest
-from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.own_runs import Measured, OwnRun
+from advisor.throughput.performance import Performance, performance
+from advisor.throughput.predict import measure
+from advisor.throughput.tables import Tables, load_tables
 from advisor.workloads.fitting import what_would_fit
-from advisor.workloads.load import library_of
 from advisor.workloads.memory import USABLE_SHARE, memory_gb
 from advisor.workloads.override import override
+from advisor.workloads.parse import checked_workload
 from advisor.workloads.profile import Workload
 
 _THREADS = (0.01, 100_000.0)
 _CLOCK_GHZ = (0.1, 20.0)
 """Outside these a number is a slip, such as a clock in MHz."""
-
-_MARGIN = (0.0, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,24 @@ class RestsOn:
 
 
 @dataclass(frozen=True, slots=True)
+class PredictedMachine:
+    """The one machine that a prediction is of.
+
+    Attributes
+    ----------
+    described : the machine as it was described, a table of one row
+    performance : how the training runs there, arrays of one entry
+    measured : what runs of the user's own say; None: there are none
+    tables : hardware tables and throughput model
+    """
+
+    described: Offers
+    performance: Performance
+    measured: Measured | None
+    tables: Tables
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """How fast a training runs on one machine.
 
@@ -75,18 +93,22 @@ class Prediction:
     num_gpus : GPUs
     cpu : name as it was given, or that of the table it stands for; None where it was not
     threads : hardware threads, None where they are unknown
-    samples_per_s, low, high : of all GPUs together, and the 90 % interval of it
+    samples_per_s : of all GPUs together, samples/s
+    samples_per_s_low, samples_per_s_high : its 90 % interval, samples/s
     limits : name of a limit -> samples/s if it alone held, infinite where there is none
     bound_by : name of the least limit
     micro_batch : samples that a GPU holds at once
     memory_gb, memory_margin_gb : peak memory of one GPU, and what is left of what a
         training can fill, 10^9 bytes
-    accumulation_steps : micro-batches an optimizer step
-    epoch_hours : time per epoch, h
+    accumulation_steps : micro-batches per optimizer step
+    fit_batch : the micro-batch is the largest that the GPU holds, not the workload's
+    epoch_h : time per epoch, h
+    epoch_h_low, epoch_h_high : its 90 % interval, h
     flags : what to know beside the figures, such as ``"cpu_unknown"``
     rests_on : measurements behind it
     advice : what holds the machine back, and what would lift it
-    ranking : all of the above and more, as of a market with this one offer
+    assumptions : name -> figure that the answer rests on and nobody measured
+    machine : all of the above and more, as arrays
     """
 
     workload: Workload
@@ -95,19 +117,23 @@ class Prediction:
     cpu: str | None
     threads: float | None
     samples_per_s: float
-    low: float
-    high: float
+    samples_per_s_low: float
+    samples_per_s_high: float
     limits: Mapping[str, float]
     bound_by: str
     micro_batch: int
     memory_gb: float
     memory_margin_gb: float
     accumulation_steps: int
-    epoch_hours: float
+    fit_batch: bool
+    epoch_h: float
+    epoch_h_low: float
+    epoch_h_high: float
     flags: tuple[str, ...]
     rests_on: RestsOn
     advice: Advice
-    ranking: Ranking = field(repr=False, compare=False)
+    assumptions: Mapping[str, Assumption] = field(repr=False)
+    machine: PredictedMachine = field(repr=False, compare=False)
 
 
 def predict(
@@ -118,11 +144,12 @@ def predict(
     cpu: str | None = None,
     threads: float | None = None,
     cpu_ghz: float | None = None,
-    figures: Mapping[str, object] | None = None,
+    settings: Mapping[str, object] | None = None,
     fit_batch: bool = False,
     memory_margin: float = 0.0,
     runs: Sequence[OwnRun] | None = None,
     tables: Tables | None = None,
+    context: Context | None = None,
 ) -> Prediction:
     """Predict how fast a training runs on a machine.
 
@@ -139,7 +166,7 @@ def predict(
         its name's family does
     threads : hardware threads of the whole machine; None: all those of `cpu`
     cpu_ghz : clock, GHz; it counts only where the name of `cpu` tells nothing
-    figures : figures of the profile to replace, see `workloads.override`
+    settings : figures of the profile to replace, such as ``{"batch_size": 64}``
     fit_batch : each GPU takes the largest batch that it holds with nine chances in ten,
         not the profile's
     memory_margin : share of a GPU's memory that is to be left free, 0 to 0.9
@@ -147,6 +174,7 @@ def predict(
         record`` and ``run`` have kept, as every command takes them
     tables : hardware tables and model, for many calls; None: those that ship, or the
         user's own model (`advisor model use`)
+    context : the outside world; None: this process's
 
     Raises
     ------
@@ -154,46 +182,73 @@ def predict(
         if there is no such workload, figure, GPU or CPU, or a number cannot be right
     advisor.base.errors.NothingFitsError
         if the GPUs cannot hold one sample of the workload
+
+    Examples
+    --------
+    >>> import advisor
+    >>> found = advisor.predict("resnet50", "RTX 4090", cpu="AMD EPYC 7702", threads=16)
+    >>> found.gpu, found.num_gpus
+    ('RTX 4090', 1)
+    >>> found.samples_per_s_low < found.samples_per_s < found.samples_per_s_high
+    True
+    >>> found.samples_per_s <= min(found.limits.values())
+    True
     """
-    data = data_folder(os.environ)
-    if tables is None:
-        tables = load_tables(chosen_models_folder(data))
-    if isinstance(workload, str):
-        workload = library_of(data, Path.cwd()).load(workload)
-    profile = override(workload, figures or {})
+    asked = job_of(
+        workload, settings=settings, fit_batch=fit_batch, memory_margin=memory_margin
+    )
     check_machine(num_gpus, threads, cpu_ghz)
-    _check_range("memory_margin", memory_margin, _MARGIN)
+    context = world_of(context)
+    if tables is None:
+        tables = load_tables(context.models)
+    named = profile_of(workload)
+    profile = context.library.load(asked.workload) if named is None else named
+    profile = override(checked_workload(profile), dict(asked.settings))
+    if runs is None:
+        runs = _recorded(context, profile.name)
+    measured = measure(tuple(runs), profile, tables.model, tables.gpus, tables.cpus)
     meant = tables.gpus.find(gpu)
-    cpu = meant_cpu(tables.cpus, cpu, threads, cpu_ghz)
     record: Record = {
         **_card(meant, gpu),
         "num_gpus": num_gpus,
         "gpu_frac": 1.0,
-        "cpu_name": cpu,
+        "cpu_name": meant_cpu(tables.cpus, cpu, threads, cpu_ghz),
         "cpu_cores_effective": threads,
         "cpu_ghz": cpu_ghz,
     }
-    job = Job(
+    described = parse_machine(record)
+    found = performance(
+        described,
         profile,
-        profile.epochs,
-        profile.disk_gb,
-        fit_batch=fit_batch,
-        memory_margin=memory_margin,
-        runs=_recorded(data, profile.name) if runs is None else tuple(runs),
-        images=images_of("", profile),
+        tables,
+        images_of("", profile),
+        fit_batch=asked.fit_batch,
+        memory_margin=asked.memory_margin,
+        measured=measured,
     )
-    ranking = rank_offers(parse_machine(record), job, tables)
-    if not ranking.throughput.fits[0]:
-        raise NothingFitsError(_too_small(profile, ranking))
-    return _prediction(ranking, _rests_on(profile, meant, tables))
+    machine = PredictedMachine(described, found, measured, tables)
+    if not found.throughput.fits[0]:
+        raise NothingFitsError(_too_small(profile, machine, asked.memory_margin))
+    advice = advise(
+        found.machines,
+        float(found.machines.threads[0]),
+        profile,
+        tables.model,
+        found.condition,
+        fit_batch=asked.fit_batch,
+        memory_margin=asked.memory_margin,
+        measured=measured,
+    )
+    rests_on = _rests_on(profile, meant, tables)
+    return _prediction(profile, machine, rests_on, advice, fit_batch=asked.fit_batch)
 
 
-def _recorded(data: Path, workload: str) -> tuple[OwnRun, ...]:
-    """Return the user's runs of a workload; warn where their file cannot be read."""
+def _recorded(context: Context, workload: str) -> tuple[OwnRun, ...]:
+    """Return the user's runs of a workload; tell where their file cannot be read."""
     try:
-        return recorded_runs(data, workload)
+        return recorded_runs(context.data_folder, workload)
     except AdvisorError as error:
-        warnings.warn(f"{error}; no recorded run counts meanwhile", stacklevel=3)
+        context.told(f"{error}; no recorded run counts meanwhile")
         return ()
 
 
@@ -272,51 +327,67 @@ def _check_range(name: str, value: object, bounds: tuple[float, float]) -> None:
         raise UsageError(f"{message}, not {value!r}")
 
 
-def _too_small(workload: Workload, ranking: Ranking) -> str:
-    has = float(ranking.machines.gpu_memory_gb[0])
-    number = int(ranking.offers.num_gpus[0])
+def _too_small(
+    workload: Workload, machine: PredictedMachine, memory_margin: float
+) -> str:
+    has = float(machine.performance.machines.gpu_memory_gb[0])
+    number = int(machine.described.num_gpus[0])
     needs = float(memory_gb(workload, 1, number)) / GB_PER_GIB
-    usable = has * USABLE_SHARE * (1.0 - ranking.job.memory_margin)
+    usable = has * USABLE_SHARE * (1.0 - memory_margin)
     hints = what_would_fit(workload, has * GB_PER_GIB, number)
     return (
         f"{workload.name} does not fit: one sample needs {needs:.1f} GB of GPU memory, "
-        f"{ranking.offers.gpu_name[0]} has {has:.4g}, of which a training can fill "
+        f"{machine.described.gpu_name[0]} has {has:.4g}, of which a training can fill "
         f"{usable:.1f}; what would fit: "
         f"{', or '.join(hints) or 'nothing that this project knows'}"
     )
 
 
-def _prediction(ranking: Ranking, rests_on: RestsOn) -> Prediction:
-    """Read the one machine of a ranking."""
-    offers, throughput = ranking.offers, ranking.throughput
-    unknown_threads = bool(ranking.flags["cores_unknown"][0])
-    software = ranking.software
-    # About prices, and what a host tells of itself, of which there is none.
-    of_market = {*ranking.bill.flags, *software.flags, "price_contradictory"}
+def _prediction(
+    workload: Workload,
+    machine: PredictedMachine,
+    rests_on: RestsOn,
+    advice: Advice,
+    *,
+    fit_batch: bool,
+) -> Prediction:
+    """Read the one machine of the arrays."""
+    described, here = machine.described, machine.performance
+    throughput, threads = here.throughput, float(here.machines.threads[0])
+    rates = (throughput.samples_per_s, throughput.low, throughput.high)
+    rate, low, high = (float(one[0]) for one in rates)
+    per_epoch = workload.samples_per_epoch / SECONDS_PER_HOUR
+    hours = [per_epoch / one for one in (rate, high, low)]
+    # What a host tells of itself, of which there is none.
+    flags = {**here.of_machine, **here.of_training, **here.software.reasons}
     return Prediction(
-        workload=ranking.job.workload,
-        gpu=offers.gpu_name[0],
-        num_gpus=int(offers.num_gpus[0]),
-        cpu=offers.cpu_name[0] or None,
-        threads=None if unknown_threads else float(ranking.machines.threads[0]),
-        samples_per_s=float(throughput.samples_per_s[0]),
-        low=float(throughput.low[0]),
-        high=float(throughput.high[0]),
-        limits={name: float(rate[0]) for name, rate in throughput.limits.items()},
+        workload=workload,
+        gpu=described.gpu_name[0],
+        num_gpus=int(described.num_gpus[0]),
+        cpu=described.cpu_name[0] or None,
+        threads=None if here.of_machine["cores_unknown"][0] else threads,
+        samples_per_s=rate,
+        samples_per_s_low=low,
+        samples_per_s_high=high,
+        limits={name: float(one[0]) for name, one in throughput.limits.items()},
         bound_by=throughput.bound_by[0],
         micro_batch=int(throughput.micro_batch[0]),
         memory_gb=float(throughput.memory_gb[0]),
         memory_margin_gb=float(throughput.memory_margin_gb[0]),
         accumulation_steps=int(throughput.accumulation_steps[0]),
-        epoch_hours=float(ranking.bill.epoch_hours[0]),
+        fit_batch=fit_batch,
+        epoch_h=hours[0],
+        epoch_h_low=hours[1],
+        epoch_h_high=hours[2],
         flags=tuple(
             name
-            for name, holds in {**ranking.flags, **software.reasons}.items()
-            if holds[0] and name not in of_market
+            for name, holds in flags.items()
+            if holds[0] and name not in here.software.flags
         ),
         rests_on=rests_on,
-        advice=advice_of(ranking, 0),
-        ranking=ranking,
+        advice=advice,
+        assumptions={**Assumptions().listed(), **machine.tables.assumptions()},
+        machine=machine,
     )
 
 

@@ -14,11 +14,11 @@ from advisor.base.errors import UsageError
 from advisor.base.figures import figure
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
-from advisor.ranking.rank import load_tables
 from advisor.store.database import open_store
 from advisor.store.runs import keep_run
 from advisor.throughput.expected import Expected, expected_of
 from advisor.throughput.own_runs import LEAST_SHARE, OwnRun
+from advisor.throughput.tables import load_tables
 from advisor.workloads.override import override
 from advisor.workloads.profile import Workload
 

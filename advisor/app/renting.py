@@ -10,7 +10,7 @@ from advisor.app.plan import Plan, plan
 from advisor.app.rent import RentSpec
 from advisor.base.errors import AdvisorError, NothingFitsError
 from advisor.base.interrupts import check, deferred, shielded, window
-from advisor.rental.candidate import Candidate
+from advisor.ranking.offer import RankedOffer
 from advisor.rental.ends import until
 from advisor.rental.rent import ranked, renting, seen_again
 from advisor.rental.request import Attempt, Rental
@@ -30,7 +30,7 @@ class WouldRent:
 
     spec: RentSpec
     job: str
-    candidate: Candidate
+    candidate: RankedOffer
     ends_at: float
 
 
@@ -45,7 +45,7 @@ def would_rent(context: Context, planned: Plan) -> WouldRent:
     desk, request = planned.desk, planned.request
     for candidate in ranked(desk, request)[: request.attempts]:
         now = seen_again(desk, request, candidate, ())
-        if isinstance(now, Candidate):
+        if isinstance(now, RankedOffer):
             ends_at = until(desk, request, now, desk.now())
             return WouldRent(planned.spec, request.job, now, ends_at)
         context.told(f"offer {candidate.offer_id}: {now.reason}")

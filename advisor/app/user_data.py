@@ -14,7 +14,7 @@ from advisor.base.errors import UsageError
 from advisor.base.units import BYTES_PER_GB
 from advisor.hardware.core_speed import named_speed, unnamed_speed
 from advisor.hardware.cpus import load_cpus
-from advisor.ranking.rank import load_tables
+from advisor.throughput.tables import load_tables
 from advisor.workloads import dataset
 from advisor.workloads.dataset import Core, Files, Spent
 from advisor.workloads.profile import Workload

@@ -17,7 +17,6 @@ from advisor.cli.options import (
 )
 from advisor.cli.output import remark, result
 from advisor.cli.session import rank_all
-from advisor.ranking.rank import bids_of, nothing_left
 from advisor.report.bids import bid_headline, bid_rows, bids_document, bids_table
 from advisor.report.formats import to_delimited, to_json
 
@@ -52,16 +51,12 @@ def command(
         message = f"{flag}: a bid is for an interruptible machine alone"
         raise UsageError(message)
     options["rental"] = "interruptible"
-    ranked = rank_all(ctx.obj, options)
-    ranking = ranked.ranking
-    if offer is None and not len(ranking.order):
-        raise nothing_left(ranking)
-    at = int(ranking.order[0]) if offer is None else ranked.place_of(offer)
-    curve = bids_of(ranking, at)
-    rows = bid_rows(ranking, at, curve)
-    remark(bid_headline(ranking, at))
+    listing = rank_all(ctx.obj, options)
+    found = listing.ranking.best if offer is None else listing.find(offer)
+    rows = bid_rows(found.bids())
+    remark(bid_headline(found))
     if output_format == "json":
-        result(to_json(bids_document(ranking, at, rows)))
+        result(to_json(bids_document(found, rows)))
     elif output_format == "table":
         result(bids_table(rows))
     else:

@@ -36,9 +36,6 @@ def command(
     if len(offers) < 2:
         message = "two offers or more are needed; 'advisor explain' is for one"
         raise UsageError(message)
-    ranked = rank_all(context, options)
-    ranking, places = ranked.ranking, [ranked.place_of(offer) for offer in offers]
-    if as_json:
-        result(to_json(compared_document(ranking, places)))
-    else:
-        result(compared_text(ranking, places))
+    listing = rank_all(context, options)
+    found = [listing.find(offer) for offer in offers]
+    result(to_json(compared_document(found)) if as_json else compared_text(found))

@@ -12,7 +12,6 @@ from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import market_options, max_age_option
 from advisor.cli.output import result
 from advisor.cli.session import rank_all
-from advisor.ranking.rank import rank_of
 from advisor.report.explained import explained_document, explained_text
 from advisor.report.formats import to_json
 
@@ -35,9 +34,5 @@ def command(context: Context, /, offer: int, as_json: bool, **options: Any) -> N
     Example:
       advisor explain 23122054 resnet50
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    ranked = rank_all(context, options)
-    ranking, at = ranked.ranking, ranked.place_of(offer)
-    if as_json:
-        result(to_json(explained_document(ranking, at, rank_of(ranking, at))))
-    else:
-        result(explained_text(ranking, at, rank_of(ranking, at)))
+    found = rank_all(context, options).find(offer)
+    result(to_json(explained_document(found)) if as_json else explained_text(found))

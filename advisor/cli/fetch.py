@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 
 from advisor.app.context import Context
 from advisor.app.kept import keep_answer
+from advisor.app.markets import fetched
 from advisor.base.errors import UsageError
 from advisor.cli.job_options import constraint_options
 from advisor.cli.options import json_option, market_options
 from advisor.cli.output import remark, result
-from advisor.cli.session import ask, tell_slips
+from advisor.cli.session import ask
 from advisor.cli.specs import constraints
-from advisor.hardware.gpus import load_gpus
-from advisor.market.filters import Filters, matching_records
 from advisor.market.snapshot import save_snapshot
 from advisor.report.formats import to_json
 from advisor.store.history import Kept
-
-_DISK_GB = 5.0  # the market's own default; `rank` prices the disk of the job anew
-_PART = "a part of the market: constraints were given when it was fetched"
 
 
 @click.command("fetch")
@@ -64,18 +60,8 @@ def command(  # noqa: PLR0917  (one argument an option)
     if output is None and not keep:
         message = "say where to save: -o FILE, --keep or both"
         raise UsageError(message)
-    gpus = load_gpus()
-    asked = constraints(options)
-    query = asked.query(gpus, _DISK_GB)
-    answer = ask(context, market, query, max_age_s=0.0, stale_ok=stale_ok)
-    filters = asked.filters(gpus, answer.records)
-    tell_slips(context, asked, gpus, answer)
-    left_out: dict[str, int] = {}
-    if filters != Filters():
-        kept, left_out = matching_records(answer.records, filters, _DISK_GB)
-        answer = replace(
-            answer, records=kept, complete=False, notes=(*answer.notes, _PART)
-        )
+    asks = partial(ask, context, market, max_age_s=0.0, stale_ok=stale_ok)
+    answer, left_out = fetched(context, constraints(options), asks)
     recorded = keep_answer(context, answer) if keep else None
     if output is not None:
         save_snapshot(answer, output)

@@ -92,8 +92,8 @@ def train_(context: Context, /, output: Path | None, own: bool, as_json: bool) -
 
 def _own_records(context: Context) -> OwnRecords:
     """Return the user's records that speak of a GPU, with the profiles they are of."""
-    from advisor.ranking.rank import load_tables  # noqa: PLC0415
     from advisor.throughput.expected import expected_of  # noqa: PLC0415
+    from advisor.throughput.tables import load_tables  # noqa: PLC0415
     from advisor.training.folder import OwnRecords  # noqa: PLC0415
 
     with open_store(context.data_folder) as connection:

@@ -20,7 +20,6 @@ from advisor.cli.job_options import (
 from advisor.cli.options import set_option
 from advisor.cli.output import remark, result
 from advisor.cli.session import refuse_both
-from advisor.ranking.rank import load_tables
 from advisor.report.formats import to_json
 from advisor.report.predicted import (
     predicted_document,
@@ -28,6 +27,7 @@ from advisor.report.predicted import (
     several_document,
     several_text,
 )
+from advisor.throughput.tables import load_tables
 from advisor.workloads.override import assigned
 
 
@@ -78,11 +78,12 @@ def command(  # noqa: PLR0917  (one argument an option)
         cpu=cpu,
         threads=threads,
         cpu_ghz=clock,
-        figures=figures,
+        settings=figures,
         fit_batch=fit_batch,
         memory_margin=memory_margin,
         runs=own_runs(context, profile.name),
         tables=tables,
+        context=context,
     )
     names = tables.gpus.meant(gpu)
     if len(names) > 1:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from advisor.app.context import Context
-from advisor.app.own_data import with_kept_data
-from advisor.base.errors import AdvisorError, UsageError
-from advisor.base.units import SECONDS_PER_HOUR
+from advisor.app.rank import Ranker
+from advisor.base.errors import AdvisorError
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import (
@@ -21,12 +21,10 @@ from advisor.cli.options import (
     no_nan,
 )
 from advisor.cli.output import aside, line_width, remark, result
-from advisor.cli.session import ask, tell_slips
-from advisor.cli.specs import constraints, job_spec
+from advisor.cli.session import ask
+from advisor.cli.specs import rank_spec
 from advisor.market.types import Answer
-from advisor.ranking.policy import COST_KEYS, SORT_KEYS, Choice, SortKey
-from advisor.ranking.rank import Ranking, load_tables, nothing_left, rank
-from advisor.ranking.ties import tied_with
+from advisor.ranking.policy import SORT_KEYS
 from advisor.report.entries import Entry, entries
 from advisor.report.failure import with_error
 from advisor.report.formats import to_delimited, to_json
@@ -43,6 +41,7 @@ _TABLE_ROWS = 20
 @constraint_options
 @click.option(
     "--deadline",
+    "deadline_s",
     callback=duration_s,
     metavar="TIME",
     help="Longest time for the whole job, from rent to the last checkpoint at home, such "
@@ -50,6 +49,7 @@ _TABLE_ROWS = 20
 )
 @click.option(
     "--budget",
+    "budget_usd",
     type=float,
     callback=above_zero,
     metavar="USD",
@@ -83,18 +83,12 @@ _TABLE_ROWS = 20
 )
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
-def command(  # noqa: PLR0917  (one argument an option)
+def command(
     context: Context,
     /,
     market: str | None,
     stale_ok: bool,
     max_age: float,
-    deadline: float | None,
-    budget: float | None,
-    pareto: bool,
-    risk_averse: float | None,
-    top: int | None,
-    sort: SortKey,
     output_format: str,
     **options: Any,
 ) -> None:
@@ -108,54 +102,42 @@ def command(  # noqa: PLR0917  (one argument an option)
       advisor rank resnet50
       advisor rank bert-base --gpu 'RTX 4090,A100' --deadline 12h --budget 10
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    _check(sort, risk_averse)
-    job = job_spec(options).job(context)
-    asked = constraints(options)
-    tables = load_tables(context.models)
-    choice = Choice(
-        sort=sort,
-        risk_averse=risk_averse,
-        deadline_h=None if deadline is None else deadline / SECONDS_PER_HOUR,
-        budget_usd=budget,
-        max_usd_per_hour=asked.unlisted_max_price(job.rental),
-        pareto=pareto,
-    )
-    if top is None and output_format == "table":
-        top = _TABLE_ROWS
+    in_table = output_format == "table"
+    spec = rank_spec(options)
+    if spec.top is None and in_table:
+        spec = replace(spec, top=_TABLE_ROWS)
+    ranker = Ranker.of(context, spec)
     width = line_width(context.variables)
-
-    def ranked(answer: Answer) -> tuple[Ranking, list[Entry]]:
-        filters = asked.filters(tables.gpus, answer.records, job.rental)
-        known_job, known = with_kept_data(context, answer, job, filters)
-        ranking = rank(answer.records, known_job, tables, known, choice, top=top)
-        ties = tied_with(ranking, top)
-        return ranking, entries(ranking, top, ties, simulated=answer.simulated)
 
     def show_first(answer: Answer) -> None:
         try:
-            ranking, shown = ranked(answer)
+            ranking = ranker.rank(answer)
         except AdvisorError:  # what is asked for may still come
             return
-        if shown:
-            remark(f"{headline(ranking, answer, context.now())}; reading on")
-            aside(table(shown, width)[0])
+        if ranking:
+            remark(f"{headline(ranking, context.now())}; reading on")
+            aside(table(entries(ranking), width)[0])
 
     answer = ask(
         context,
         market,
-        asked.query(tables.gpus, job.disk_gb, job.rental),
+        ranker.query,
         max_age_s=max_age,
         stale_ok=stale_ok,
-        show_first=show_first if output_format == "table" else None,
+        show_first=show_first if in_table else None,
     )
-    tell_slips(context, asked, tables.gpus, answer)
-    ranking, shown = ranked(answer)
-    now = context.now()
-    remark(headline(ranking, answer, now))
-    error = None if shown else nothing_left(ranking)
+    ranker.tell_slips(answer)
+    ranking = ranker.rank(answer)
+    shown, now = entries(ranking), context.now()
+    remark(headline(ranking, now))
+    error = None
+    if not shown:
+        from advisor.ranking.refused import nothing_left  # noqa: PLC0415  (start-up)
+
+        error = nothing_left(ranking)
     if output_format == "json":
-        result(to_json(with_error(envelope(ranking, answer, shown, now), error)))
-    elif output_format != "table":
+        result(to_json(with_error(envelope(ranking, shown, now), error)))
+    elif not in_table:
         result(to_delimited(shown, "," if output_format == "csv" else "\t"))
     elif shown:
         _show(shown, width)
@@ -169,12 +151,3 @@ def _show(shown: list[Entry], width: int | None) -> None:
     result(text)
     if missing:
         remark(f"too wide for this terminal: {', '.join(missing)}; --format csv has all")
-
-
-def _check(sort: SortKey, risk_averse: float | None) -> None:
-    """Refuse options that contradict each other."""
-    if risk_averse is not None and sort not in COST_KEYS:
-        message = (
-            f"--risk-averse orders by a quantile of the cost, --sort {sort} does not"
-        )
-        raise UsageError(message)

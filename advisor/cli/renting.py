@@ -23,7 +23,7 @@ from advisor.cli.specs import (
     fields_of,
     job_spec,
 )
-from advisor.rental.candidate import Candidate
+from advisor.ranking.offer import RankedOffer
 from advisor.rental.request import DEFAULT_ATTEMPTS, MOST_ATTEMPTS
 from advisor.report.rental import stamp
 
@@ -140,15 +140,14 @@ class Terminal(Listener):
         self._yes = yes
         self._called = called_options()
 
-    def confirms(self, candidate: Candidate, ends_at: float) -> bool:
+    def confirms(self, candidate: RankedOffer, ends_at: float) -> bool:
         """Ask whether an offer may be paid for."""
         if self._yes:
             return True
-        bill, at = candidate.ranking.bill, candidate.at
         question = (
             f"rent offer {candidate.offer_id}, {candidate.name}, for "
-            f"${candidate.usd_per_hour:.3f}/h until {stamp(ends_at)} at the latest? "
-            f"(the job: about ${bill.job_usd[at]:.2f} and {bill.job_hours[at]:.3g} h)"
+            f"${candidate.price_usd_per_h:.3f}/h until {stamp(ends_at)} at the latest? "
+            f"(the job: about ${candidate.job_usd:.2f} and {candidate.job_h:.3g} h)"
         )
         with window():
             return click.confirm(question, err=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,9 @@ from advisor.base.errors import ArgumentError, Given, UsageError
 from advisor.cli.options import given_flags
 from advisor.cost.assumptions import assumed_figures
 from advisor.workloads.override import assigned
+
+if TYPE_CHECKING:
+    from advisor.app.rank import RankSpec
 
 _PAIRS: Mapping[str, Callable[[tuple[str, ...]], Mapping[str, Any]]] = {
     "settings": assigned,
@@ -46,6 +49,15 @@ def constraints(options: Mapping[str, Any]) -> Constraints:
     """Return the constraints of `constraint_options`."""
     with as_options():
         return Constraints(**fields_of(Constraints, options))
+
+
+def rank_spec(options: Mapping[str, Any]) -> RankSpec:
+    """Return the ranking of the options of ``rank``."""
+    from advisor.app.rank import RankSpec  # noqa: PLC0415  (other commands need none)
+
+    job, offers = job_spec(options), constraints(options)
+    with as_options():
+        return RankSpec(**{"job": job, "offers": offers, **fields_of(RankSpec, options)})
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from advisor.cost.hazard import BidHazard, failure_prior
 from advisor.cost.job import Job
 from advisor.cost.terms import Terms
 from advisor.market.offers import Offers
+
+if TYPE_CHECKING:
+    from advisor.cost.bill import Bill
 
 _BIDS = 16
 """Bids that are tried on each offer, from the least to just below on demand."""
@@ -57,6 +61,37 @@ class BidCurve:
         least = np.argmin(np.where(np.isnan(self.usd), np.inf, self.usd), axis=0)
         bids: FloatArray = self.bids[least, np.arange(self.bids.shape[1])]
         return bids
+
+
+@dataclass(frozen=True, slots=True)
+class Bid:
+    """What one bid costs on one offer.
+
+    Attributes
+    ----------
+    usd_per_h : for the GPU part, $/h
+    over_min_bid : over the least bid of the offer
+    losses_per_h : expected rate at which it loses its GPUs, 1/h
+    preemptions : how often it is expected to lose them, in the whole job
+    paused_h, repeated_h : expected hours of waiting for them, and of work done again
+    job_h : expected, from rent to the last checkpoint at home, h
+    cost_usd_per_epoch : expected cost of the job over its epochs, $
+    cost_usd_per_epoch_low, cost_usd_per_epoch_high : the same at the least and the most
+        likely rate of losses, $
+    is_advised : it is the one of the least expected cost
+    """
+
+    usd_per_h: float
+    over_min_bid: float
+    losses_per_h: float
+    preemptions: float
+    paused_h: float
+    repeated_h: float
+    job_h: float
+    cost_usd_per_epoch: float
+    cost_usd_per_epoch_low: float
+    cost_usd_per_epoch_high: float
+    is_advised: bool
 
 
 def hazard_of(job: Job) -> BidHazard:
@@ -120,4 +155,43 @@ def bid_curve(
         usd_high=usd[-1],
         by_factor=lines,
         weights=prior.weights,
+    )
+
+
+def bids_on(offers: Offers, bill: Bill, job: Job, at: int) -> tuple[Bid, ...]:
+    """Return what bids on the one offer at a position cost, the lowest first.
+
+    Empty where no bid is below the price on demand.
+
+    Parameters
+    ----------
+    offers : N offers
+    bill : what the job costs on them, rented in whatever way
+    job : what is to be done
+    """
+    here = np.array([at])
+    one = offers.take(here)
+    listed = replace(bill.terms.take(here), gpu_usd_per_h=one.dph_base)
+    training_h = bill.epoch_hours[here] * job.epochs
+    curve = bid_curve(one, listed, training_h, bill.failures_per_h[here], job)
+    bids = curve.bids[:, 0].tolist()
+    if np.isnan(bids[0]):
+        return ()
+    lines, best, least = curve.lines, float(curve.best()[0]), float(one.min_bid[0])
+    epoch_usd = curve.usd[:, 0] / job.epochs
+    return tuple(
+        Bid(
+            usd_per_h=bid,
+            over_min_bid=bid / least,
+            losses_per_h=float(curve.losses_per_h[row, 0]),
+            preemptions=float(lines.preemptions[row, 0]),
+            paused_h=float(lines.paused_h[row, 0]),
+            repeated_h=float(lines.repeated_h[row, 0]),
+            job_h=float(lines.wall_h[row, 0]),
+            cost_usd_per_epoch=float(epoch_usd[row]),
+            cost_usd_per_epoch_low=float(curve.usd_low[row, 0] / job.epochs),
+            cost_usd_per_epoch_high=float(curve.usd_high[row, 0] / job.epochs),
+            is_advised=bid == best,
+        )
+        for row, bid in enumerate(bids)
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray
+from advisor.base.columns import Columns
 from advisor.base.units import MB_PER_GB, MBIT_PER_GB, SECONDS_PER_HOUR
 from advisor.cost.job import Job
 from advisor.hardware.machines import Machines
@@ -14,7 +15,7 @@ from advisor.market.offers import HOURS_PER_MONTH, Offers
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Columns):
     """Prices ($) and times (hours) of one job on N offers; all arrays have shape (N,).
 
     Attributes

@@ -53,6 +53,11 @@ def read_id(value: object) -> int:
     return value if 0 <= value < 2**63 else UNKNOWN_ID
 
 
+def held_id(found: int | None) -> int:
+    """Return an id as columns and files hold it."""
+    return UNKNOWN_ID if found is None else found
+
+
 def read_text(value: object) -> str:
     """Return a text fit for a terminal: a host names its own CPU and place."""
     if not isinstance(value, str):

@@ -9,55 +9,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-from advisor.base.arrays import BoolArray, FloatArray, IntArray, distinct
+from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray, distinct
 from advisor.base.columns import concat
-from advisor.base.resources import models_folder
 from advisor.cost.bill import Bill, bill
 from advisor.cost.expected import Starts
 from advisor.cost.job import Job
-from advisor.hardware.cpus import CpuTable, load_cpus
-from advisor.hardware.gpus import GpuTable, load_gpus
-from advisor.hardware.machines import Machines, describe
+from advisor.hardware.machines import Machines
 from advisor.market.offers import Offers
 from advisor.ranking.policy import Choice, Costs
-from advisor.software.fit import SoftwareFit, software_fit
-from advisor.throughput.artifact import MODELLED, ThroughputModel, load_model
-from advisor.throughput.health import Health, health
+from advisor.software.fit import SoftwareFit
+from advisor.throughput.health import Health
 from advisor.throughput.kinds import GpuMemo
 from advisor.throughput.own_runs import Measured
-from advisor.throughput.predict import Throughput, measure, predict
-from advisor.workloads.host_memory import (
-    HostMemory,
-    failed_starts,
-    host_memory,
-    host_risk,
-    surely_too_small,
-)
+from advisor.throughput.performance import Performance, performance
+from advisor.throughput.predict import Throughput, measure
+from advisor.throughput.tables import Tables
 
 CHUNK = 4096
 """Offers that are evaluated together: their arrays fit a processor's cache, about."""
-
-_TIGHT = 0.1
-"""Probability that the host's memory does not suffice from which it is told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """What predictions rest on: the hardware tables and the throughput model."""
-
-    gpus: GpuTable
-    cpus: CpuTable
-    model: ThroughputModel
-
-
-def load_tables(models: Path | None = None) -> Tables:
-    """Load the hardware tables, and the model of a folder (None: the shipped one)."""
-    return Tables(load_gpus(), load_cpus(), load_model(models or models_folder()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +44,7 @@ class Evaluated:
     host_need_gb: FloatArray
     start_risk: FloatArray
     bill: Bill
-    usable: BoolArray
+    unusable: ObjectArray
     flags: Mapping[str, BoolArray]
 
 
@@ -108,7 +81,7 @@ class Evaluator:
         """Return what decides among the offers at `places`; count as `all` does."""
         costs, unusable = list[Costs](), Counter[str]()
         for part, out in self._chunks(offers, places):
-            costs.append(Costs.of(part.bill, part.usable, choice))
+            costs.append(Costs.of(part.bill, part.unusable == "", choice))
             unusable += out
         return concat(costs), unusable
 
@@ -135,109 +108,70 @@ class Evaluator:
 
     def _evaluated(self, offers: Offers) -> tuple[Evaluated, Counter[str]]:
         """Evaluate one chunk."""
-        job, tables = self.job, self.tables
-        machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
-        condition = health(offers, machines, tables.model.gpu.dlperf)
-        throughput = predict(
-            machines,
+        job = self.job
+        here = performance(
+            offers,
             job.workload,
-            tables.model,
-            condition,
+            self.tables,
+            job.images,
             fit_batch=job.fit_batch,
             memory_margin=job.memory_margin,
             measured=self.measured,
             memo=self.memo,
         )
-        software = software_fit(offers, machines.gpu, job.images)
-        need = _host_memory(machines, throughput, job)
-        risk = host_risk(need.total, machines.ram_gb)
-        gpu_risk = np.nan_to_num(throughput.memory_risk)
-        deverified = offers.verification == "deverified"
-        broken = np.where(deverified, job.assumptions.deverified_fails, 0.0)
-        # A machine that does not run the image, whose GPU does not hold the training, or
-        # that is broken is not tried twice.
-        once = software.risk + gpu_risk + broken
-        failed = failed_starts(need.total, machines.ram_gb) + once
-        runs = (1.0 - gpu_risk) * (1.0 - software.risk) * (1.0 - broken)
-        runs = runs * (1.0 - np.nan_to_num(risk))
-        cost = bill(offers, machines, throughput, job, Starts(failed, 1.0 - runs))
-        too_small = surely_too_small(need, machines.ram_gb)
-        usable, unusable = _usable(throughput, software, too_small, cost, job)
-        flags = {
-            **_flags(offers, machines, condition, throughput, cost),
-            "bf16_lacking": machines.lacks_bf16 & (job.workload.precision == "bf16"),
-            **software.flags,
-            "host_ram_tight": np.nan_to_num(risk) > _TIGHT,
-            "gpu_memory_tight": gpu_risk > _TIGHT,
-            "batch_fitted": np.full(len(offers), job.fit_batch),
-        }
-        found = Evaluated(
-            machines,
-            condition,
-            throughput,
-            software,
-            need.total,
-            risk,
-            cost,
-            usable,
-            flags,
+        cost = bill(
+            offers, here.machines, here.throughput, job, _starts(offers, here, job)
         )
-        return found, unusable
+        unusable = _unusable(here, cost, job)
+        found = Evaluated(
+            machines=here.machines,
+            condition=here.condition,
+            throughput=here.throughput,
+            software=here.software,
+            host_need_gb=here.host_need_gb,
+            start_risk=here.host_risk,
+            bill=cost,
+            unusable=unusable,
+            flags={
+                **here.of_machine,
+                **cost.flags,
+                "price_contradictory": offers.price_contradictory,
+                "deverified": offers.verification == "deverified",
+                "unverified": (offers.verification != "")
+                & (offers.verification != "verified"),
+                **here.of_training,
+            },
+        )
+        return found, Counter(unusable[unusable != ""].tolist())
 
 
-def _host_memory(machines: Machines, throughput: Throughput, job: Job) -> HostMemory:
-    """Return what the job needs of the host's memory on each offer."""
-    held = np.maximum(throughput.micro_batch, 1)
-    return host_memory(
-        job.workload, machines.num_gpus, machines.threads, held, fitted=job.fit_batch
-    )
+def _starts(offers: Offers, here: Performance, job: Job) -> Starts:
+    """Return how the job comes to run on each offer.
+
+    A machine that does not run the image, whose GPU does not hold the training, or that
+    is broken is not tried twice.
+    """
+    gpu_risk = np.nan_to_num(here.throughput.memory_risk)
+    deverified = offers.verification == "deverified"
+    broken = np.where(deverified, job.assumptions.deverified_fails, 0.0)
+    failed = here.host_failed_starts + (here.software.risk + gpu_risk + broken)
+    runs = (1.0 - gpu_risk) * (1.0 - here.software.risk) * (1.0 - broken)
+    runs = runs * (1.0 - np.nan_to_num(here.host_risk))
+    return Starts(failed, 1.0 - runs)
 
 
-def _usable(
-    throughput: Throughput,
-    software: SoftwareFit,
-    host_too_small: BoolArray,
-    cost: Bill,
-    job: Job,
-) -> tuple[BoolArray, Counter[str]]:
-    """Return which offers run the job at all, and the reasons of the others."""
+def _unusable(here: Performance, cost: Bill, job: Job) -> ObjectArray:
+    """Return why each offer does not run the job, ``""`` where it does."""
     reasons = {
-        **software.reasons,
-        "gpu_memory_too_small": ~throughput.fits,
-        "host_ram_too_small": host_too_small,
-        "unknown_gpu": np.isnan(throughput.samples_per_s),
+        **here.software.reasons,
+        "gpu_memory_too_small": ~here.throughput.fits,
+        "host_ram_too_small": here.host_too_small,
+        "unknown_gpu": np.isnan(here.throughput.samples_per_s),
         "no_bid_below_on_demand": np.isnan(cost.bid_usd_per_hour)
         & (job.rental == "interruptible"),
         "ends_too_soon": cost.ends_too_soon,
     }
-    usable = np.ones(len(throughput.fits), dtype=bool)
-    excluded: Counter[str] = Counter()
-    for reason, holds in reasons.items():
-        excluded[reason] = int(np.sum(usable & holds))
-        usable &= ~holds
-    return usable, +excluded
-
-
-def _flags(
-    offers: Offers,
-    machines: Machines,
-    condition: Health,
-    throughput: Throughput,
-    cost: Bill,
-) -> dict[str, BoolArray]:
-    """Return what a reader should know of each offer beside its figures."""
-    return {
-        **machines.flags,
-        "gpu_not_modelled": np.array(
-            [gpu is not None and gpu.vendor != MODELLED for gpu in machines.models],
-            dtype=bool,
-        )[machines.model],
-        **condition.flags,
-        **cost.flags,
-        "price_contradictory": offers.price_contradictory,
-        "batch_accumulated": throughput.accumulation_steps > 1,
-        "ram_unknown": np.isnan(machines.ram_gb),
-        "disk_speed_unknown": np.isnan(machines.disk_mb_s),
-        "deverified": offers.verification == "deverified",
-        "unverified": (offers.verification != "") & (offers.verification != "verified"),
-    }
+    unusable = np.full(len(here.host_risk), "", dtype=object)
+    for reason, holds in reversed(reasons.items()):  # of several the first is told
+        unusable[holds] = reason
+    return unusable

@@ -15,9 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
-from advisor.base.errors import AdvisorError, NothingFitsError, OverBudgetError
 from advisor.cost.bill import Bill
-from advisor.cost.job import Job
 from advisor.market.offers import Offers
 from advisor.market.values import UNKNOWN_ID
 
@@ -228,73 +226,22 @@ def pareto_front(order: IntArray, usd: FloatArray, hours: FloatArray) -> IntArra
 def nearest_misses(cost: Costs, choice: Choice) -> IntArray:
     """Return the positions of the offers that `refusal` may name, in their order."""
     (able,) = np.nonzero(cost.usable)
-    in_time = able[cost.job_hours[able] <= _allowed_h(choice)]
+    in_time = able[cost.job_hours[able] <= allowed_h(choice)]
     looked_at = (
         (able, cost.job_hours),
         (able, cost.job_usd),
         (in_time, cost.job_usd),
         (in_time, cost.epoch_usd),
     )
-    nearest = [_least(values, places) for places, values in looked_at if len(places)]
+    nearest = [least_of(values, places) for places, values in looked_at if len(places)]
     return np.unique(np.array(nearest, dtype=np.int64))
 
 
-def refusal(offers: Offers, cost: Costs, job: Job, choice: Choice) -> AdvisorError:
-    """Return the error of limits that leave nothing: the nearest miss, and a way out.
-
-    One offer at least must be usable.
-    """
-    (able,) = np.nonzero(cost.usable)
-    fastest = _least(cost.job_hours, able)
-    deadline = choice.deadline_h
-    if deadline is not None and not cost.job_hours[fastest] <= deadline:
-        share = deadline / float(cost.job_hours[fastest])
-        return NothingFitsError(
-            f"no offer meets the deadline of {deadline:.3g} h; the nearest is "
-            f"{_named(offers, cost, fastest)}: allow {cost.job_hours[fastest]:.3g} h"
-            f"{_fewer(job, share)}"
-        )
-    in_time = able[cost.job_hours[able] <= _allowed_h(choice)]
-    cheapest_epoch = _least(cost.epoch_usd, in_time)
-    most, least = choice.max_epoch_usd, float(cost.epoch_usd[cheapest_epoch])
-    if most is not None and not least <= most:
-        return OverBudgetError(
-            f"no offer does an epoch for ${most:.4g}; the cheapest is "
-            f"{_named(offers, cost, cheapest_epoch)}: allow ${least:.4g} an epoch"
-        )
-    if choice.budget_usd is None:
-        message = "no offer meets all limits at once: loosen one of them"
-        return NothingFitsError(message)
-    budget = choice.budget_usd
-    nearest = _least(cost.job_usd, in_time)
-    cheapest = _least(cost.job_usd, able)
-    in_words = "" if deadline is None else " that meets the deadline"
-    slower = ""
-    if cheapest != nearest:
-        slower = f"; without the deadline {_named(offers, cost, cheapest)}"
-    return OverBudgetError(
-        f"no offer meets the budget of ${budget:,.2f}; the cheapest{in_words} is "
-        f"{_named(offers, cost, nearest)}: allow ${cost.job_usd[nearest]:,.2f}"
-        f"{_fewer(job, budget / float(cost.job_usd[nearest]))}{slower}"
-    )
-
-
-def _allowed_h(choice: Choice) -> float:
+def allowed_h(choice: Choice) -> float:
+    """Return the hours that the job may take."""
     return math.inf if choice.deadline_h is None else choice.deadline_h
 
 
-def _least(values: FloatArray, places: IntArray) -> int:
+def least_of(values: FloatArray, places: IntArray) -> int:
     """Return the one of `places` with the least value, the first of equal ones."""
     return int(places[np.argmin(values[places])])
-
-
-def _named(offers: Offers, cost: Costs, at: int) -> str:
-    gpus = f"{offers.num_gpus[at]:.0f} x {offers.gpu_name[at] or 'unknown'}"
-    figures = f"${cost.job_usd[at]:,.2f} and {cost.job_hours[at]:.3g} h"
-    return f"offer {offers.offer_id[at]} ({gpus}) with {figures}"
-
-
-def _fewer(job: Job, share: float) -> str:
-    """Return how many epochs about fit, if any do."""
-    epochs = math.floor(job.epochs * share)
-    return f" or train {epochs} of {job.epochs} epochs" if epochs >= 1 else ""

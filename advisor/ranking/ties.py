@@ -12,7 +12,7 @@ import numpy as np
 
 from advisor.base.arrays import IntArray
 from advisor.ranking.policy import COST_KEYS, judged_cost
-from advisor.ranking.rank import Ranking
+from advisor.ranking.ranking import Ranking
 from advisor.throughput.own_runs import gpu_correlation
 from advisor.throughput.spread import Z90
 
@@ -22,7 +22,7 @@ an assumption of what people call clearly better."""
 
 
 def tied_with(ranking: Ranking, top: int | None = None) -> list[int | None]:
-    """Return with which better offer each of the best `top` is tied, as a position.
+    """Return with which better offer each of the best `top` is tied, by its place.
 
     The best offer leads a group; each after it belongs to the group as long as it cannot
     be told from the leader; the first that can leads the next. The errors of throughput,
@@ -32,7 +32,7 @@ def tied_with(ranking: Ranking, top: int | None = None) -> list[int | None]:
 
     Returns
     -------
-    a position in the ranking's arrays, None for a leader; in the order of the ranking
+    a place in the order, 0 for the best, None for a leader; in the order of the ranking
     """
     order = ranking.order[:top]
     if not len(order) or ranking.choice.sort not in COST_KEYS:
@@ -46,7 +46,7 @@ def tied_with(ranking: Ranking, top: int | None = None) -> list[int | None]:
     for at in range(1, len(order)):
         variance = sd[leader] ** 2 + sd[at] ** 2 - 2.0 * covariance.between(leader, at)
         if abs(cost[at] - cost[leader]) < threshold * math.sqrt(max(variance, 0.0)):
-            groups.append(int(order[leader]))
+            groups.append(leader)
         else:
             leader = at
             groups.append(None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from advisor.base.errors import CreditError, OverBudgetError
 from advisor.base.units import SECONDS_PER_HOUR
+from advisor.ranking.offer import RankedOffer
 from advisor.rental.arguments import LONGEST_LIFETIME_S
-from advisor.rental.candidate import Candidate
 from advisor.rental.caps import Caps, Commitment, commitments, latest_end
 from advisor.rental.desk import Desk
 from advisor.rental.request import RentRequest
@@ -15,7 +15,7 @@ _SPARE_H = 1.0
 _SPARE_SHARE = 1.25  # lifetime over the upper end of the predicted time
 
 
-def until(desk: Desk, request: RentRequest, candidate: Candidate, now: float) -> float:
+def until(desk: Desk, request: RentRequest, candidate: RankedOffer, now: float) -> float:
     """Return when a rental of an offer must be gone, seconds since 1970.
 
     Parameters
@@ -35,14 +35,14 @@ def until(desk: Desk, request: RentRequest, candidate: Candidate, now: float) ->
         request.job,
         now,
         now + longest_s,
-        candidate.usd_per_hour,
+        candidate.price_usd_per_h,
         traffic_usd(candidate),
     )
     others: list[Commitment] = []
     if request.caps != Caps():
         entries = desk.ledger.entries(desk.account)
         others = commitments(entries, desk.market.instances(), now)
-    needed_s = min(candidate.job_hours * SECONDS_PER_HOUR, longest_s)
+    needed_s = min(candidate.job_h * SECONDS_PER_HOUR, longest_s)
     return latest_end(wanted, others, request.caps, needed_s)
 
 
@@ -68,9 +68,9 @@ def beyond_caps(desk: Desk, request: RentRequest, held: Entry) -> OverBudgetErro
     return None
 
 
-def _check_credit(desk: Desk, candidate: Candidate) -> None:
+def _check_credit(desk: Desk, candidate: RankedOffer) -> None:
     """Refuse a rental that the account cannot begin to pay; tell if it cannot end it."""
-    credit, hourly = desk.credit_usd, candidate.usd_per_hour
+    credit, hourly = desk.credit_usd, candidate.price_usd_per_h
     if credit is None:
         return
     if credit < hourly:
@@ -79,7 +79,7 @@ def _check_credit(desk: Desk, candidate: Candidate) -> None:
             f"{candidate.offer_id} costs ${hourly:,.2f}: add credit, or set --max-price"
         )
         raise CreditError(message)
-    job_usd = float(candidate.ranking.bill.job_usd[candidate.at])
+    job_usd = candidate.job_usd
     if credit < job_usd:
         desk.told(
             f"the account has ${credit:,.2f} left, and the job is predicted to cost "
@@ -87,16 +87,14 @@ def _check_credit(desk: Desk, candidate: Candidate) -> None:
         )
 
 
-def _lifetime_s(request: RentRequest, candidate: Candidate) -> float:
+def _lifetime_s(request: RentRequest, candidate: RankedOffer) -> float:
     if request.lifetime_s is not None:
         return request.lifetime_s
-    bill, at = candidate.ranking.bill, candidate.at
-    slow = float(bill.epoch_hours_high[at] / bill.epoch_hours[at])
-    hours = candidate.job_hours * slow * _SPARE_SHARE + _SPARE_H
+    slow = candidate.epoch_h_high / candidate.epoch_h
+    hours = candidate.job_h * slow * _SPARE_SHARE + _SPARE_H
     return min(hours * SECONDS_PER_HOUR, LONGEST_LIFETIME_S)
 
 
-def traffic_usd(candidate: Candidate) -> float:
+def traffic_usd(candidate: RankedOffer) -> float:
     """Return what the traffic of the whole job is predicted to cost, $."""
-    lines, at = candidate.ranking.bill.job, candidate.at
-    return float(lines.download_usd[at] + lines.upload_usd[at])
+    return candidate.traffic_usd_per_epoch * candidate.ranking.job.epochs

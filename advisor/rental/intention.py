@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from advisor.rental.candidate import Candidate
+from advisor.market.values import held_id
+from advisor.ranking.offer import RankedOffer
 from advisor.rental.caps import Caps, Commitment, commitments, latest_end
 from advisor.rental.desk import Desk
 from advisor.rental.ends import traffic_usd
@@ -15,7 +16,7 @@ from advisor.store.ledger import Entry
 
 
 def intention(
-    desk: Desk, request: RentRequest, candidate: Candidate, at: float, end: float
+    desk: Desk, request: RentRequest, candidate: RankedOffer, at: float, end: float
 ) -> Entry:
     """Return the entry of a rental that is to be requested.
 
@@ -23,18 +24,17 @@ def intention(
     ----------
     at, end : now, and when it must be gone, seconds since 1970
     """
-    offers, row = candidate.ranking.offers, candidate.at
     return Entry(
         label=new_label(request.job, end),
         market=desk.account,
         job=request.job,
         state="intended",
         offer_id=candidate.offer_id,
-        machine_id=candidate.machine_id,
-        gpu_ids=offers.gpu_ids[row],
-        gpu_name=str(offers.gpu_name[row]),
-        num_gpus=int(offers.num_gpus[row]),
-        usd_per_hour=candidate.usd_per_hour,
+        machine_id=held_id(candidate.machine_id),
+        gpu_ids=candidate.gpu_ids,
+        gpu_name=candidate.gpu_name or "",
+        num_gpus=candidate.num_gpus,
+        usd_per_hour=candidate.price_usd_per_h,
         traffic_usd=traffic_usd(candidate),
         intended_at=at,
         ends_at=float(int(end)),

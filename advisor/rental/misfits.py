@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from advisor.rental.candidate import Candidate
+from advisor.market.values import held_id
+from advisor.ranking.offer import RankedOffer
 from advisor.rental.desk import Desk
 from advisor.software.misfit import Misfit
 from advisor.store.database import open_store
@@ -39,7 +40,7 @@ class Misfits:
     keep: Callable[[MisfitRecord], None]
     seen: list[MisfitRecord] = field(default_factory=list)
 
-    def add(self, misfit: Misfit, candidate: Candidate) -> None:
+    def add(self, misfit: Misfit, candidate: RankedOffer) -> None:
         """Remember that a machine could not run the job."""
         self._add(self._facts(misfit, candidate))
 
@@ -62,7 +63,7 @@ class Misfits:
             )
         )
 
-    def allow(self, candidate: Candidate) -> bool:
+    def allow(self, candidate: RankedOffer) -> bool:
         """Tell whether nothing seen speaks against a machine."""
         if not self.seen:
             return True
@@ -73,21 +74,19 @@ class Misfits:
         self.seen.append(record)
         self.keep(record)
 
-    def _facts(self, misfit: Misfit, candidate: Candidate) -> MisfitRecord:
+    def _facts(self, misfit: Misfit, candidate: RankedOffer) -> MisfitRecord:
         ranking, at = candidate.ranking, candidate.at
-        hosts = ranking.software.hosts
-        told = float(hosts.capability[at])
         return MisfitRecord(
             market=self.market,
             job=self.job,
             misfit=misfit,
-            machine_id=candidate.machine_id,
-            image=candidate.image,
-            gpu_name=str(ranking.offers.gpu_name[at]),
-            capability=float(hosts.named_capability[at]) if math.isnan(told) else told,
-            driver=float(hosts.driver[at]),
-            cpu_arch=str(hosts.cpu_arch[at]),
-            ram_gb=float(ranking.machines.ram_gb[at]),
+            machine_id=held_id(candidate.machine_id),
+            image=candidate.image or "",
+            gpu_name=candidate.gpu_name or "",
+            capability=candidate.compute_capability,
+            driver=float(ranking.software.hosts.driver[at]),
+            cpu_arch=candidate.cpu_arch or "",
+            ram_gb=candidate.host_ram_gb,
             gpu_memory_gb=float(ranking.machines.gpu_memory_gb[at]),
             at=self.now(),
         )

@@ -28,8 +28,9 @@ from advisor.base.interrupts import check, window
 from advisor.base.log import happened
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.market.lifecycle import Order
-from advisor.ranking.rank import nothing_left
-from advisor.rental.candidate import Candidate
+from advisor.market.values import held_id
+from advisor.ranking.offer import RankedOffer
+from advisor.ranking.refused import nothing_left
 from advisor.rental.desk import Desk
 from advisor.rental.ends import beyond_caps, until
 from advisor.rental.hold import Hold
@@ -54,7 +55,7 @@ _START_FACTOR = 3.0
 _BLAMED = frozenset({"broken", "too_slow", "vanished"})
 """Failures after which a machine is left out of later rankings."""
 
-Confirm = Callable[[Candidate, float], bool]
+Confirm = Callable[[RankedOffer, float], bool]
 """Asked before an offer is paid for, with the end of the rental (s since 1970)."""
 
 
@@ -150,7 +151,7 @@ def _is_settled(desk: Desk, label: str) -> bool:
         return False
 
 
-def ranked(desk: Desk, request: RentRequest) -> list[Candidate]:
+def ranked(desk: Desk, request: RentRequest) -> list[RankedOffer]:
     """Return what the market offers now and fits, the best first.
 
     What was seen not to run is left out, and told.
@@ -163,15 +164,14 @@ def ranked(desk: Desk, request: RentRequest) -> list[Candidate]:
     with window():
         answer = desk.market.search(request.query)
     ranking = request.rank(answer)
-    if not len(ranking.order):
+    if not ranking:
         raise nothing_left(ranking)
-    found = [Candidate(ranking, at) for at in ranking.order.tolist()]
-    happened("rental", "%d offers came, %d fit", len(answer.records), len(found))
-    allowed = [one for one in found if request.misfits.allow(one)]
-    if len(allowed) < len(found):
+    happened("rental", "%d offers came, %d fit", len(answer.records), len(ranking))
+    allowed = [one for one in ranking if request.misfits.allow(one)]
+    if len(allowed) < len(ranking):
         desk.told(
-            f"{len(found) - len(allowed)} of {len(found)} offers are left out: a machine "
-            "like theirs was seen not to run this"
+            f"{len(ranking) - len(allowed)} of {len(ranking)} offers are left out: a "
+            "machine like theirs was seen not to run this"
         )
     if not allowed:
         message = "every offer that fits is like a machine that was seen not to run this"
@@ -180,8 +180,11 @@ def ranked(desk: Desk, request: RentRequest) -> list[Candidate]:
 
 
 def seen_again(
-    desk: Desk, request: RentRequest, candidate: Candidate, rivals: Sequence[Candidate]
-) -> Candidate | NotRented:
+    desk: Desk,
+    request: RentRequest,
+    candidate: RankedOffer,
+    rivals: Sequence[RankedOffer],
+) -> RankedOffer | NotRented:
     """Return an offer as it is now, or why it is not to be rented any more."""
     asked = replace(request.query, offer_id=candidate.offer_id)
     with window():
@@ -189,14 +192,15 @@ def seen_again(
     if not answer.records:
         return NotRented("gone", "the market lists it no more")
     ranking = request.rank(answer)
-    if not len(ranking.order):
+    if not ranking:
         return NotRented("changed", ", ".join(ranking.excluded) or "it fits no more")
-    now = Candidate(ranking, int(ranking.order[0]))
+    now = ranking[0]
     if now.offer_id != candidate.offer_id:
         return NotRented("changed", "the market answered with another offer")
-    rose = now.epoch_usd > candidate.epoch_usd * _RISE
-    if rose and rivals and now.epoch_usd > rivals[0].epoch_usd:
-        reason = f"an epoch now costs ${now.epoch_usd:.4f}, another offer less"
+    usd = now.cost_usd_per_epoch
+    rose = usd > candidate.cost_usd_per_epoch * _RISE
+    if rose and rivals and usd > rivals[0].cost_usd_per_epoch:
+        reason = f"an epoch now costs ${usd:.4f}, another offer less"
         return NotRented("dearer", reason)
     return now
 
@@ -204,12 +208,13 @@ def seen_again(
 def note(
     desk: Desk,
     attempts: list[Attempt],
-    candidate: Candidate,
+    candidate: RankedOffer,
     outcome: Outcome,
     reason: str,
 ) -> None:
     """Note what came of an offer, and tell it."""
-    attempts.append(Attempt(candidate.offer_id, candidate.machine_id, outcome, reason))
+    machine_id = held_id(candidate.machine_id)
+    attempts.append(Attempt(candidate.offer_id, machine_id, outcome, reason))
     said = f"offer {candidate.offer_id} ({candidate.name}): {outcome.replace('_', ' ')}"
     desk.told(f"{said}: {reason}" if reason else said)
 
@@ -217,15 +222,15 @@ def note(
 def _try(  # noqa: PLR0917
     desk: Desk,
     request: RentRequest,
-    candidate: Candidate,
-    rivals: Sequence[Candidate],
+    candidate: RankedOffer,
+    rivals: Sequence[RankedOffer],
     confirm: Confirm | None,
     holds: ExitStack,
 ) -> Rental | NotRented:
     """Rent one offer and wait until it runs."""
     happened("rental", "offer %d is looked at again", candidate.offer_id)
     now = seen_again(desk, request, candidate, rivals)
-    if not isinstance(now, Candidate):
+    if not isinstance(now, RankedOffer):
         return now
     at = desk.agreed_now()
     end = until(desk, request, now, at)
@@ -234,7 +239,7 @@ def _try(  # noqa: PLR0917
         raise AdvisorError(message)
     if desk.agreed_now() - at > _STALE_S:  # who was asked has thought it over
         now = seen_again(desk, request, now, rivals)
-        if not isinstance(now, Candidate):
+        if not isinstance(now, RankedOffer):
             return now
         at = desk.agreed_now()
         end = until(desk, request, now, at)
@@ -252,15 +257,14 @@ def _try(  # noqa: PLR0917
     return _started(desk, request, now, held, hold)
 
 
-def _order_of(request: RentRequest, candidate: Candidate, entry: Entry) -> Order:
-    bid = float(candidate.ranking.bill.bid_usd_per_hour[candidate.at])
+def _order_of(request: RentRequest, candidate: RankedOffer, entry: Entry) -> Order:
     return Order(
         offer_id=candidate.offer_id,
-        image=candidate.image,
+        image=candidate.image or "",
         disk_gb=request.disk_gb,
         label=entry.label,
         onstart=request.onstart(entry.intended_at, entry.ends_at),
-        bid_usd_per_hour=bid if request.interruptible else None,
+        bid_usd_per_hour=candidate.bid_usd_per_h if request.interruptible else None,
     )
 
 
@@ -308,7 +312,7 @@ def _refused(error: AdvisorError | None, reason: str) -> NotRented:
 
 
 def _started(
-    desk: Desk, request: RentRequest, candidate: Candidate, held: Entry, hold: Hold
+    desk: Desk, request: RentRequest, candidate: RankedOffer, held: Entry, hold: Hold
 ) -> Rental | NotRented:
     """Wait until a rental runs; end it if it will not, or if anything goes wrong."""
     timeout_s = request.start_timeout_s
@@ -350,9 +354,9 @@ def _give_up(desk: Desk, entry: Entry, reason: str) -> None:
         desk.told(str(error))
 
 
-def _blame(desk: Desk, candidate: Candidate, reason: str) -> None:
+def _blame(desk: Desk, candidate: RankedOffer, reason: str) -> None:
     """Leave a machine out of later rankings, unless the user allows it."""
-    if candidate.machine_id < 0:
+    if candidate.machine_id is None:
         return
     rule = HostRule(
         desk.market.name,

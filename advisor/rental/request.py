@@ -8,8 +8,8 @@ from typing import Literal
 
 from advisor.market.lifecycle import Instance
 from advisor.market.types import Answer, Query
-from advisor.ranking.rank import Ranking
-from advisor.rental.candidate import Candidate
+from advisor.ranking.offer import RankedOffer
+from advisor.ranking.ranking import Ranking
 from advisor.rental.caps import Caps
 from advisor.rental.hold import Hold
 from advisor.rental.misfits import Misfits
@@ -95,6 +95,6 @@ class Rental:
 
     entry: Entry
     instance: Instance
-    chosen: Candidate
+    chosen: RankedOffer
     attempts: tuple[Attempt, ...]
     hold: Hold

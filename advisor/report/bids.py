@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from advisor.base.figures import figure
-from advisor.cost.bids import BidCurve, hazard_of
-from advisor.ranking.rank import Ranking
+from advisor.cost.bids import Bid, hazard_of
+from advisor.ranking.offer import RankedOffer
 from advisor.report.entries import basis, entry, number
 from advisor.report.formats import to_table
 
@@ -15,55 +15,46 @@ SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
 
 
-def bid_rows(ranking: Ranking, at: int, curve: BidCurve) -> list[dict[str, Any]]:
-    """Return a row for each bid that was tried on the offer, and which is advised.
-
-    `curve` holds that offer alone.
-    """
-    epochs, lines = ranking.job.epochs, curve.lines
-    best = float(curve.best()[0])
-    least = float(ranking.offers.min_bid[at])
+def bid_rows(bids: Sequence[Bid]) -> list[dict[str, Any]]:
+    """Return a row for each bid that was tried, and which is advised."""
     return [
         {
-            "bid_usd_per_hour": number(bid),
-            "over_min_bid": number(bid / least),
-            "losses_per_hour": number(curve.losses_per_h[row, 0]),
-            "expected_preemptions": number(lines.preemptions[row, 0]),
-            "paused_hours": number(lines.paused_h[row, 0]),
-            "repeated_hours": number(lines.repeated_h[row, 0]),
-            "job_hours": number(lines.wall_h[row, 0]),
-            "epoch_usd": number(curve.usd[row, 0] / epochs),
-            "epoch_usd_low": number(curve.usd_low[row, 0] / epochs),
-            "epoch_usd_high": number(curve.usd_high[row, 0] / epochs),
-            "advised": bool(bid == best),
+            "bid_usd_per_hour": number(bid.usd_per_h),
+            "over_min_bid": number(bid.over_min_bid),
+            "losses_per_hour": number(bid.losses_per_h),
+            "expected_preemptions": number(bid.preemptions),
+            "paused_hours": number(bid.paused_h),
+            "repeated_hours": number(bid.repeated_h),
+            "job_hours": number(bid.job_h),
+            "epoch_usd": number(bid.cost_usd_per_epoch),
+            "epoch_usd_low": number(bid.cost_usd_per_epoch_low),
+            "epoch_usd_high": number(bid.cost_usd_per_epoch_high),
+            "advised": bid.is_advised,
         }
-        for row, bid in enumerate(curve.bids[:, 0].tolist())
+        for bid in bids
     ]
 
 
-def bids_document(
-    ranking: Ranking, at: int, rows: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
+def bids_document(offer: RankedOffer, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the versioned JSON document of the bids on one offer."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "offer": entry(ranking, at, None),
-        "on_demand_usd_per_hour": number(ranking.offers.dph_base[at]),
-        "min_bid": number(ranking.offers.min_bid[at]),
-        "hazard": hazard_of(ranking.job).source,
+        "offer": {**entry(offer), "rank": None},
+        "on_demand_usd_per_hour": number(offer.on_demand_usd_per_h),
+        "min_bid": number(offer.min_bid_usd_per_h),
+        "hazard": hazard_of(offer.ranking.job).source,
         "bids": list(rows),
-        **basis(ranking),
+        **basis(offer.ranking),
     }
 
 
-def bid_headline(ranking: Ranking, at: int) -> str:
+def bid_headline(offer: RankedOffer) -> str:
     """Return one line: which offer, its least bid and its price on demand."""
-    offers = ranking.offers
-    gpus = f"{offers.num_gpus[at]:.0f} x {offers.gpu_name[at] or 'unknown'}"
-    least, listed = figure(offers.min_bid[at], 3), figure(offers.dph_base[at], 3)
-    source = hazard_of(ranking.job).source
+    least = figure(offer.min_bid_usd_per_h, 3)
+    listed = figure(offer.on_demand_usd_per_h, 3)
+    source = hazard_of(offer.ranking.job).source
     return (
-        f"offer {offers.offer_id[at]} ({gpus}): least bid ${least}/h, on demand "
+        f"offer {offer.offer_id} ({offer.name}): least bid ${least}/h, on demand "
         f"${listed}/h; rate of losses: {source}; interval: least and most likely rate"
     )
 

@@ -6,114 +6,89 @@ Numbers that are unknown are `None`, never zero and never NaN.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from advisor.ranking.rank import Ranking
+from advisor.ranking.offer import RankedOffer
+from advisor.ranking.ranking import Ranking
 
 Entry = dict[str, Any]
 
 
-def entries(
-    ranking: Ranking,
-    top: int | None = None,
-    ties: Sequence[int | None] = (),
-    *,
-    simulated: bool = False,
-) -> list[Entry]:
+def entries(ranking: Ranking, top: int | None = None) -> list[Entry]:
     """Return the best `top` offers of a ranking (all if `None`), best first.
 
-    Each offer of a `simulated` market carries a flag that says so. `ties` is what
-    `advisor.ranking.ties.tied_with` says of these offers; empty: nobody asked.
+    Of each is told, too, which better one it cannot be told from.
     """
-    positions = ranking.order[:top].tolist()
-    found = [entry(ranking, place, rank) for rank, place in enumerate(positions, 1)]
-    for one, leader in zip(found, ties, strict=bool(ties)):
-        if leader is not None:
-            one["tied_with"] = int(ranking.offers.offer_id[leader])
-    for one in found if simulated else ():
-        one["flags"].append("simulated")
-    return found
+    return [
+        {**entry(offer), "tied_with": None if leader is None else leader.offer_id}
+        for offer, leader in ranking[:top].with_ties()
+    ]
 
 
-def entry(ranking: Ranking, at: int, rank: int | None) -> Entry:
-    """Return one offer as the versioned JSON contract has it."""
-    offers, machines = ranking.offers, ranking.machines
-    throughput, bill, epochs = ranking.throughput, ranking.bill, ranking.job.epochs
-    lines = bill.job
-    traffic = lines.download_usd[at] + lines.upload_usd[at]
-    machine_id = int(offers.machine_id[at])
+def entry(offer: RankedOffer) -> Entry:
+    """Return one offer as the versioned JSON contract has it, its ties not looked at."""
     return {
-        "rank": rank,
-        "offer_id": int(offers.offer_id[at]),
-        "machine_id": machine_id if machine_id >= 0 else None,
-        "gpu_name": offers.gpu_name[at] or None,
-        "num_gpus": int(offers.num_gpus[at]),
-        "cpu_name": offers.cpu_name[at] or None,
-        "cpu_cores": number(offers.cpu_threads[at]),
-        "cpu_ghz": number(offers.cpu_ghz[at]),
-        "usd_per_hour": number(bill.usd_per_hour[at]),
-        "bid_usd_per_hour": number(bill.bid_usd_per_hour[at]),
-        "samples_per_s": number(throughput.samples_per_s[at]),
-        "samples_per_s_low": number(throughput.low[at]),
-        "samples_per_s_high": number(throughput.high[at]),
-        "bound_by": throughput.bound_by[at],
-        "limits": {name: number(rate[at]) for name, rate in throughput.limits.items()},
-        "micro_batch": int(throughput.micro_batch[at]),
-        "accumulation_steps": int(throughput.accumulation_steps[at]),
-        "memory_gb": number(throughput.memory_gb[at]),
-        "memory_margin_gb": number(throughput.memory_margin_gb[at]),
-        "memory_risk": number(throughput.memory_risk[at]),
-        "epoch_hours": number(bill.epoch_hours[at]),
-        "epoch_hours_low": number(bill.epoch_hours_low[at]),
-        "epoch_hours_high": number(bill.epoch_hours_high[at]),
-        "epoch_usd": number(bill.epoch_usd[at]),
-        "epoch_usd_low": number(bill.epoch_usd_low[at]),
-        "epoch_usd_high": number(bill.epoch_usd_high[at]),
-        "epoch_rent_usd": number(lines.rent_usd[at] / epochs),
-        "epoch_storage_usd": number(lines.storage_usd[at] / epochs),
-        "epoch_traffic_usd": number(traffic / epochs),
-        "epoch_next_machine_usd": number(lines.dearer_usd[at] / epochs),
-        "epoch_waiting_usd": number(bill.epoch_waiting_usd[at]),
-        "job_usd": number(bill.job_usd[at]),
-        "job_hours": number(bill.job_hours[at]),
-        "checkpoint_hours": number(bill.checkpoint_h[at]),
-        "expected_failures": number(lines.failures[at]),
-        "expected_preemptions": number(lines.preemptions[at]),
-        "expected_moves": number(lines.moves[at]),
-        "expected_failed_starts": number(lines.failed_starts[at]),
-        "image": ranking.software.image[at] or None,
-        "compute_capability": number(_capability(ranking, at)),
-        "cuda_max": number(offers.cuda_max_good[at]),
-        "driver_version": offers.driver_version[at] or None,
-        "cpu_arch": ranking.software.hosts.cpu_arch[at] or None,
-        "host_ram_gb": number(machines.ram_gb[at]),
-        "host_ram_needed_gb": number(ranking.host_need_gb[at]),
-        "host_ram_risk": number(ranking.start_risk[at]),
-        "inet_down_mbit_s": number(offers.inet_down_mbit_s[at]),
-        "inet_up_mbit_s": number(offers.inet_up_mbit_s[at]),
-        "disk_mb_s": number(offers.disk_bw_mb_s[at]),
-        "verification": offers.verification[at] or None,
-        "hosting_type": number(offers.hosting_type[at]),
-        "direct_port_count": number(offers.direct_port_count[at]),
-        "reliability": number(offers.reliability[at]),
-        "geolocation": offers.geolocation[at] or None,
-        "duration_s": number(offers.duration_s[at]),
-        "core_speed": number(machines.core_speed[at]),
+        "rank": offer.rank,
+        "offer_id": offer.offer_id,
+        "machine_id": offer.machine_id,
+        "gpu_name": offer.gpu_name,
+        "num_gpus": offer.num_gpus,
+        "cpu_name": offer.cpu_name,
+        "cpu_cores": number(offer.cpu_cores),
+        "cpu_ghz": number(offer.cpu_ghz),
+        "usd_per_hour": number(offer.price_usd_per_h),
+        "bid_usd_per_hour": number(offer.bid_usd_per_h),
+        "samples_per_s": number(offer.samples_per_s),
+        "samples_per_s_low": number(offer.samples_per_s_low),
+        "samples_per_s_high": number(offer.samples_per_s_high),
+        "bound_by": offer.bound_by,
+        "limits": {name: number(rate) for name, rate in offer.limits.items()},
+        "micro_batch": offer.micro_batch,
+        "accumulation_steps": offer.accumulation_steps,
+        "memory_gb": number(offer.memory_gb),
+        "memory_margin_gb": number(offer.memory_margin_gb),
+        "memory_risk": number(offer.memory_risk),
+        "epoch_hours": number(offer.epoch_h),
+        "epoch_hours_low": number(offer.epoch_h_low),
+        "epoch_hours_high": number(offer.epoch_h_high),
+        "epoch_usd": number(offer.cost_usd_per_epoch),
+        "epoch_usd_low": number(offer.cost_usd_per_epoch_low),
+        "epoch_usd_high": number(offer.cost_usd_per_epoch_high),
+        "epoch_rent_usd": number(offer.rent_usd_per_epoch),
+        "epoch_storage_usd": number(offer.storage_usd_per_epoch),
+        "epoch_traffic_usd": number(offer.traffic_usd_per_epoch),
+        "epoch_next_machine_usd": number(offer.next_machine_usd_per_epoch),
+        "epoch_waiting_usd": number(offer.waiting_usd_per_epoch),
+        "job_usd": number(offer.job_usd),
+        "job_hours": number(offer.job_h),
+        "checkpoint_hours": number(offer.checkpoint_h),
+        "expected_failures": number(offer.expected_failures),
+        "expected_preemptions": number(offer.expected_preemptions),
+        "expected_moves": number(offer.expected_moves),
+        "expected_failed_starts": number(offer.expected_failed_starts),
+        "image": offer.image,
+        "compute_capability": number(offer.compute_capability),
+        "cuda_max": number(offer.cuda_max),
+        "driver_version": offer.driver_version,
+        "cpu_arch": offer.cpu_arch,
+        "host_ram_gb": number(offer.host_ram_gb),
+        "host_ram_needed_gb": number(offer.host_ram_needed_gb),
+        "host_ram_risk": number(offer.host_ram_risk),
+        "inet_down_mbit_s": number(offer.inet_down_mbit_s),
+        "inet_up_mbit_s": number(offer.inet_up_mbit_s),
+        "disk_mb_s": number(offer.disk_mb_s),
+        "verification": offer.verification,
+        "hosting_type": number(offer.hosting_type),
+        "direct_port_count": number(offer.direct_port_count),
+        "reliability": number(offer.reliability),
+        "geolocation": offer.geolocation,
+        "duration_s": number(offer.duration_s),
+        "core_speed": number(offer.core_speed),
         "tied_with": None,
-        "alternatives": [
-            int(offers.offer_id[other]) for other in ranking.alternatives.get(at, ())
-        ],
-        "flags": [name for name, holds in ranking.flags.items() if holds[at]],
+        "alternatives": [other.offer_id for other in offer.alternatives],
+        "flags": list(offer.flags),
     }
-
-
-def _capability(ranking: Ranking, at: int) -> float:
-    """Return the compute capability that the market tells, else the table's."""
-    hosts = ranking.software.hosts
-    told = float(hosts.capability[at])
-    return float(hosts.named_capability[at]) if math.isnan(told) else told
 
 
 def basis(ranking: Ranking) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from advisor.base.arrays import FloatArray
 from advisor.base.figures import figure
-from advisor.cost.expected import Lines
-from advisor.ranking.rank import Ranking, advice_of
+from advisor.ranking.offer import RankedOffer
+from advisor.ranking.ranking import Ranking
 from advisor.report.advised import advice_document, advice_lines
 from advisor.report.entries import Entry, basis, entry, number
 from advisor.report.formats import lines_of, to_table
@@ -18,110 +17,97 @@ SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
 
 
-class _Line(NamedTuple):
-    """One line of the bill: its hours and whether they bill rent."""
-
-    label: str
-    hours: Callable[[Lines], FloatArray]
-    bills_rent: bool
-
-
-_LINES: Mapping[str, _Line] = {
-    "pull": _Line("image pull and boot", lambda b: b.pull_h, bills_rent=False),
-    "begin": _Line("data, start, cold cache", lambda b: b.begin_h, bills_rent=True),
-    "failed": _Line("starts that fail", lambda b: b.failed_h, bills_rent=True),
-    "training": _Line("training", lambda b: b.training_h, bills_rent=True),
-    "checkpoints": _Line("checkpoints", lambda b: b.checkpoint_h, bills_rent=True),
-    "send": _Line("last checkpoint home", lambda b: b.send_h, bills_rent=True),
-    "repeated": _Line("lost work and restarts", lambda b: b.repeated_h, bills_rent=True),
-    "offline": _Line("waiting: machine failed", lambda b: b.offline_h, bills_rent=False),
-    "paused": _Line("waiting: outbid", lambda b: b.paused_h, bills_rent=False),
+_LABELS: Mapping[str, tuple[str, str]] = {
+    "pull": ("pull", "image pull and boot"),
+    "begin": ("begin", "data, start, cold cache"),
+    "failed": ("failed", "starts that fail"),
+    "training": ("training", "training"),
+    "checkpoint": ("checkpoints", "checkpoints"),
+    "send": ("send", "last checkpoint home"),
+    "repeated": ("repeated", "lost work and restarts"),
+    "offline": ("offline", "waiting: machine failed"),
+    "paused": ("paused", "waiting: outbid"),
+    "storage": ("storage", "storage"),
+    "download": ("download", "traffic, down"),
+    "upload": ("upload", "traffic, up"),
+    "dearer": ("dearer", "dearer machines after it"),
 }
-_DOLLARS: Mapping[str, tuple[str, Callable[[Lines], FloatArray]]] = {
-    "storage": ("storage", lambda b: b.storage_usd),
-    "download": ("traffic, down", lambda b: b.download_usd),
-    "upload": ("traffic, up", lambda b: b.upload_usd),
-    "dearer": ("dearer machines after it", lambda b: b.dearer_usd),
-}
+"""Name of a `CostLine` -> its name in the JSON, and in words."""
 
 
-def bill_lines(ranking: Ranking, at: int) -> list[dict[str, Any]]:
+def bill_lines(offer: RankedOffer) -> list[dict[str, Any]]:
     """Return the bill of one offer line by line: hours, and dollars of job and epoch.
 
-    The dollars of all lines add up to the cost of the job. A line of hours bills the
-    rent of the GPUs; storage and traffic are lines of their own.
+    The dollars of all lines add up to the cost of the job.
     """
-    bill, epochs = ranking.bill, ranking.job.epochs
-    price = float(bill.terms.gpu_usd_per_h[at])
-    rows: list[tuple[str, str, float | None, float]] = []
-    for key, line in _LINES.items():
-        hours = float(line.hours(bill.job)[at])
-        usd = price * hours if line.bills_rent else 0.0
-        rows.append((key, line.label, hours, usd))
-    for key, (label, dollars) in _DOLLARS.items():
-        rows.append((key, label, None, float(dollars(bill.job)[at])))
+    epochs = offer.ranking.job.epochs
     return [
         {
-            "line": key,
-            "label": label,
-            "hours": None if hours is None else number(hours),
-            "usd": number(usd),
-            "epoch_usd": number(usd / epochs),
+            "line": _LABELS[one.name][0],
+            "label": _LABELS[one.name][1],
+            "hours": number(one.hours),
+            "usd": number(one.usd),
+            "epoch_usd": number(one.usd / epochs),
         }
-        for key, label, hours, usd in rows
+        for one in offer.cost_lines()
     ]
 
 
-def explained_document(ranking: Ranking, at: int, rank: int | None) -> dict[str, Any]:
+def explained_document(offer: RankedOffer) -> dict[str, Any]:
     """Return the versioned JSON document of one offer: its entry, bill, assumptions."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "offer": entry(ranking, at, rank),
-        "bill": bill_lines(ranking, at),
-        "advice": advice_document(advice_of(ranking, at), _epoch_hours(ranking, at)),
-        **basis(ranking),
+        **_document(offer),
+        **basis(offer.ranking),
     }
 
 
-def compared_document(ranking: Ranking, places: Sequence[int]) -> dict[str, Any]:
-    """Return the versioned JSON document of several offers side by side."""
-    documents = [explained_document(ranking, at, None) for at in places]
-    own = ("offer", "bill", "advice")
-    offers = [{key: one[key] for key in own} for one in documents]
-    return {"schema_version": SCHEMA_VERSION, "offers": offers, **basis(ranking)}
+def _document(offer: RankedOffer) -> dict[str, Any]:
+    return {
+        "offer": entry(offer),
+        "bill": bill_lines(offer),
+        "advice": advice_document(offer.advice(), offer.epoch_h),
+    }
 
 
-def explained_text(ranking: Ranking, at: int, rank: int | None) -> str:
+def compared_document(offers: Sequence[RankedOffer]) -> dict[str, Any]:
+    """Return the versioned JSON document of several offers of a ranking side by side."""
+    documents = [_document(one) for one in offers]
+    for one in documents:
+        one["offer"]["rank"] = None
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "offers": documents,
+        **basis(offers[0].ranking),
+    }
+
+
+def explained_text(offer: RankedOffer) -> str:
     """Return the whole bill of one offer for a terminal."""
-    one = entry(ranking, at, rank)
+    one = entry(offer)
     return "\n\n".join(
         [
-            f"{_title(one)}\n{_job(ranking)}",
-            _facts(ranking, at, one),
-            _bill([bill_lines(ranking, at)], [one]),
+            f"{_title(one)}\n{_job(offer.ranking)}",
+            _facts(offer, one),
+            _bill([bill_lines(offer)], [one]),
             _limits([one]),
-            lines_of(advice_lines(advice_of(ranking, at), _epoch_hours(ranking, at))),
-            _assumptions(ranking),
+            lines_of(advice_lines(offer.advice(), offer.epoch_h)),
+            _assumptions(offer.ranking),
         ]
     )
 
 
-def compared_text(ranking: Ranking, places: Sequence[int]) -> str:
-    """Return several offers side by side for a terminal."""
-    shown = [entry(ranking, at, None) for at in places]
+def compared_text(offers: Sequence[RankedOffer]) -> str:
+    """Return several offers of a ranking side by side for a terminal."""
+    shown = [entry(one) for one in offers]
     titles = "\n".join(_title(one) for one in shown)
-    bills = [bill_lines(ranking, at) for at in places]
     parts = [
-        f"{titles}\n{_job(ranking)}",
+        f"{titles}\n{_job(offers[0].ranking)}",
         _side_by_side(shown),
-        _bill(bills, shown),
+        _bill([bill_lines(one) for one in offers], shown),
         _limits(shown),
     ]
     return "\n\n".join(parts)
-
-
-def _epoch_hours(ranking: Ranking, at: int) -> float:
-    return float(ranking.bill.epoch_hours[at])
 
 
 def _title(one: Entry) -> str:
@@ -138,8 +124,9 @@ def _job(ranking: Ranking) -> str:
     return f"{name}, {job.epochs} epochs, {job.rental}, {disk} GB of disk"
 
 
-def _facts(ranking: Ranking, at: int, one: Entry) -> str:
-    bill = ranking.bill
+def _facts(offer: RankedOffer, one: Entry) -> str:
+    ranking = offer.ranking
+    bill, at = ranking.bill, offer.at
     waiting_usd = one["epoch_waiting_usd"] * ranking.job.epochs
     rows = [
         ("rank", "not ranked" if one["rank"] is None else str(one["rank"])),

@@ -10,7 +10,7 @@ from typing import Any
 from advisor.app.predict import Prediction
 from advisor.base.figures import figure
 from advisor.report.advised import advice_document, advice_lines
-from advisor.report.entries import Entry, entries
+from advisor.report.entries import Entry, number
 from advisor.report.formats import as_sold, lines_of, to_table
 from advisor.report.ranked import calibrated
 
@@ -18,31 +18,14 @@ SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
 
 _OF_A_MARKET = (
-    "rank",
-    "offer_id",
-    "machine_id",
-    "usd_per_hour",
-    "bid_usd_per_hour",
-    "epoch_usd",
-    "epoch_usd_low",
-    "epoch_usd_high",
-    "epoch_rent_usd",
-    "epoch_storage_usd",
-    "epoch_traffic_usd",
-    "epoch_next_machine_usd",
-    "job_usd",
-    "job_hours",
-    "checkpoint_hours",
-    "expected_failures",
-    "expected_preemptions",
-    "expected_moves",
-    "expected_failed_starts",
-    "image",
-    "tied_with",
-    "alternatives",
-    "reliability",
-    "geolocation",
-    "duration_s",
+    *("rank", "offer_id", "machine_id", "usd_per_hour", "bid_usd_per_hour"),
+    *("epoch_usd", "epoch_usd_low", "epoch_usd_high", "epoch_rent_usd"),
+    *("epoch_storage_usd", "epoch_traffic_usd", "epoch_next_machine_usd"),
+    *("job_usd", "job_hours", "checkpoint_hours", "expected_failures"),
+    *("expected_preemptions", "expected_moves", "expected_failed_starts", "image"),
+    *("cuda_max", "driver_version", "cpu_arch", "inet_down_mbit_s", "inet_up_mbit_s"),
+    *("disk_mb_s", "verification", "hosting_type", "direct_port_count", "reliability"),
+    *("geolocation", "duration_s", "tied_with", "alternatives"),
 )
 """Keys of an offer's entry that only a market can fill."""
 
@@ -76,17 +59,16 @@ _ONE_ALONE = "name one of them alone for its limits, the verdict and what it res
 
 def predicted_document(prediction: Prediction) -> dict[str, Any]:
     """Return the versioned JSON document: an offer's entry and what it rests on."""
-    ranking = prediction.ranking
+    machine, assumed = prediction.machine, prediction.assumptions
+    model = machine.tables.identity(prediction.workload, machine.measured)
     return {
         "schema_version": SCHEMA_VERSION,
         **predicted_entry(prediction),
-        "advice": advice_document(prediction.advice, prediction.epoch_hours),
+        "advice": advice_document(prediction.advice, prediction.epoch_h),
         "rests_on": asdict(prediction.rests_on),
         "workload": asdict(prediction.workload),
-        "model": dict(ranking.model_identity),
-        "assumptions": {
-            name: asdict(value) for name, value in ranking.assumptions.items()
-        },
+        "model": model,
+        "assumptions": {name: asdict(value) for name, value in assumed.items()},
     }
 
 
@@ -105,9 +87,9 @@ def several_text(predictions: Sequence[Prediction]) -> str:
         (
             f"{one.num_gpus} x {one.gpu}",
             figure(one.samples_per_s, 3),
-            f"{figure(one.low, 3)} - {figure(one.high, 3)}",
+            f"{figure(one.samples_per_s_low, 3)} - {figure(one.samples_per_s_high, 3)}",
             one.bound_by,
-            figure(one.epoch_hours, 3),
+            figure(one.epoch_h, 3),
             f"{as_sold(one.memory_margin_gb):.1f}",
         )
         for one in predictions
@@ -120,9 +102,37 @@ def several_text(predictions: Sequence[Prediction]) -> str:
 
 def predicted_entry(prediction: Prediction) -> Entry:
     """Return the keys of an offer's entry; what only a market knows is `None`."""
-    (entry,) = entries(prediction.ranking)
-    own = {"cpu_cores": prediction.threads, "flags": list(prediction.flags)}
-    return {**entry, **dict.fromkeys(_OF_A_MARKET), **own}
+    here, described = prediction.machine.performance, prediction.machine.described
+    waiting = prediction.assumptions["waiting_usd_per_h"].value
+    hosts = here.software.hosts
+    return {
+        **dict.fromkeys(_OF_A_MARKET),
+        "gpu_name": prediction.gpu,
+        "num_gpus": prediction.num_gpus,
+        "cpu_name": prediction.cpu,
+        "cpu_cores": prediction.threads,
+        "cpu_ghz": number(described.cpu_ghz[0]),
+        "samples_per_s": number(prediction.samples_per_s),
+        "samples_per_s_low": number(prediction.samples_per_s_low),
+        "samples_per_s_high": number(prediction.samples_per_s_high),
+        "bound_by": prediction.bound_by,
+        "limits": {name: number(rate) for name, rate in prediction.limits.items()},
+        "micro_batch": prediction.micro_batch,
+        "accumulation_steps": prediction.accumulation_steps,
+        "memory_gb": number(prediction.memory_gb),
+        "memory_margin_gb": number(prediction.memory_margin_gb),
+        "memory_risk": number(here.throughput.memory_risk[0]),
+        "epoch_hours": number(prediction.epoch_h),
+        "epoch_hours_low": number(prediction.epoch_h_low),
+        "epoch_hours_high": number(prediction.epoch_h_high),
+        "epoch_waiting_usd": number(waiting * prediction.epoch_h),
+        "compute_capability": number(hosts.named_capability[0]),
+        "host_ram_gb": number(here.machines.ram_gb[0]),
+        "host_ram_needed_gb": number(here.host_need_gb[0]),
+        "host_ram_risk": number(here.host_risk[0]),
+        "core_speed": number(here.machines.core_speed[0]),
+        "flags": list(prediction.flags),
+    }
 
 
 def predicted_text(prediction: Prediction) -> str:
@@ -131,7 +141,7 @@ def predicted_text(prediction: Prediction) -> str:
         _headline(prediction),
         _facts(prediction),
         _limits(prediction.limits),
-        lines_of(advice_lines(prediction.advice, prediction.epoch_hours)),
+        lines_of(advice_lines(prediction.advice, prediction.epoch_h)),
         lines_of([("rests on", _evidence(prediction))]),
     ]
     if prediction.flags:
@@ -142,7 +152,7 @@ def predicted_text(prediction: Prediction) -> str:
 
 def _remark(prediction: Prediction, flag: str) -> str:
     words = _REMARKS.get(flag, "")
-    cpu = prediction.ranking.tables.cpus.told(prediction.cpu)
+    cpu = prediction.machine.tables.cpus.told(prediction.cpu)
     if flag != "cpu_family" or cpu is None:
         return words
     cores = "" if math.isnan(cpu.cores) else f", {cpu.cores:.0f} cores"
@@ -162,21 +172,20 @@ def _host(prediction: Prediction) -> str:
 
 
 def _facts(prediction: Prediction) -> str:
-    bill = prediction.ranking.bill
-    interval = _interval(prediction.low, prediction.high)
-    hours = _interval(float(bill.epoch_hours_low[0]), float(bill.epoch_hours_high[0]))
+    interval = _interval(prediction.samples_per_s_low, prediction.samples_per_s_high)
+    hours = _interval(prediction.epoch_h_low, prediction.epoch_h_high)
     steps = prediction.accumulation_steps
     held = f"{prediction.micro_batch} x {steps}"
     batch = prediction.workload.batch_size
-    if prediction.ranking.job.fit_batch:
+    if prediction.fit_batch:
         batch = prediction.micro_batch
     held_gb, left_gb = map(as_sold, (prediction.memory_gb, prediction.memory_margin_gb))
-    has = f"{float(prediction.ranking.machines.gpu_memory_gb[0]):.4g} GB"
+    has = f"{float(prediction.machine.performance.machines.gpu_memory_gb[0]):.4g} GB"
     margin = f"{left_gb:.1f} GB of what can be filled is left"
     return lines_of([
         ("throughput", f"{figure(prediction.samples_per_s, 3)} samples/s, {interval}"),
         ("bound by", _bound_by(prediction)),
-        ("epoch", f"{figure(prediction.epoch_hours, 3)} h, {hours}"),
+        ("epoch", f"{figure(prediction.epoch_h, 3)} h, {hours}"),
         ("batch", f"{batch} a GPU and optimizer step, held as {held}"),
         ("memory", f"{figure(held_gb, 3)} of each GPU's {has}, {margin}"),
     ])  # fmt: skip
@@ -202,7 +211,7 @@ def _limits(limits: Mapping[str, float]) -> str:
 
 
 def _evidence(prediction: Prediction) -> str:
-    rests_on, measured = prediction.rests_on, prediction.ranking.measured
+    rests_on, measured = prediction.rests_on, prediction.machine.measured
     count = rests_on.workload_measurements
     of_workload = f"{count:,} measurement{'s' * (count != 1)} of this workload"
     of_gpu = f"{rests_on.gpu_measurements:,} of this GPU"

@@ -9,7 +9,7 @@ from typing import Any
 from advisor.base.figures import figure
 from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from advisor.market.types import Answer
-from advisor.ranking.rank import Ranking
+from advisor.ranking.ranking import Ranking
 from advisor.report.entries import Entry, basis
 from advisor.report.formats import as_sold, to_table
 from advisor.throughput.own_runs import Measured
@@ -83,20 +83,17 @@ _NOTES: Mapping[str, str] = {
 
 
 def envelope(
-    ranking: Ranking,
-    answer: Answer,
-    shown: Sequence[Entry],
-    generated_at: datetime,
+    ranking: Ranking, shown: Sequence[Entry], generated_at: datetime
 ) -> dict[str, Any]:
-    """Return the versioned JSON document of a ranking.
+    """Return the versioned JSON document of a ranking of a market's answer.
 
     Parameters
     ----------
     ranking : the ranking
-    answer : where its records come from
     shown : the entries to show
     generated_at : now (UTC)
     """
+    answer = _source(ranking)
     return {
         "schema_version": SCHEMA_VERSION,
         "generated_at": _utc(generated_at),
@@ -116,8 +113,9 @@ def envelope(
     }
 
 
-def headline(ranking: Ranking, answer: Answer, now: datetime) -> str:
+def headline(ranking: Ranking, now: datetime) -> str:
     """Return one line: which market, how old, how many read and left out, why."""
+    answer = _source(ranking)
     simulated = ", simulated" if answer.simulated else ""
     parts = [f"market {answer.market} ({answer.origin}{simulated}), {_age(answer, now)}"]
     parts.append(f"{ranking.read:,} offers read")
@@ -135,6 +133,13 @@ def headline(ranking: Ranking, answer: Answer, now: datetime) -> str:
     if answer.complete is False:
         parts.append("the market may hold back more offers")
     return "; ".join([*parts, *answer.notes])
+
+
+def _source(ranking: Ranking) -> Answer:
+    if ranking.source is None:
+        message = "a ranking of no market's answer has no envelope and no headline"
+        raise ValueError(message)
+    return ranking.source
 
 
 def calibrated(measured: Measured) -> str:

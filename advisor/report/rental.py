@@ -14,7 +14,7 @@ from advisor.base.errors import AdvisorError, RentalStateUnknownError
 from advisor.base.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from advisor.market.lifecycle import Instance
 from advisor.market.values import read_text
-from advisor.rental.candidate import Candidate
+from advisor.ranking.offer import RankedOffer
 from advisor.rental.labels import read_label
 from advisor.rental.reconcile import Finding
 from advisor.rental.request import Attempt, Rental
@@ -28,19 +28,17 @@ from advisor.store.ledger import Entry, Step
 SCHEMA_VERSION = 1
 
 
-def predicted(candidate: Candidate) -> dict[str, Any]:
+def predicted(candidate: RankedOffer) -> dict[str, Any]:
     """Return what was predicted of an offer."""
-    bill, at = candidate.ranking.bill, candidate.at
-    throughput = candidate.ranking.throughput
     return {
-        "samples_per_s": number(throughput.samples_per_s[at]),
-        "samples_per_s_low": number(throughput.low[at]),
-        "samples_per_s_high": number(throughput.high[at]),
-        "epoch_usd": number(bill.epoch_usd[at]),
-        "epoch_usd_low": number(bill.epoch_usd_low[at]),
-        "epoch_usd_high": number(bill.epoch_usd_high[at]),
-        "job_usd": number(bill.job_usd[at]),
-        "job_hours": number(bill.job_hours[at]),
+        "samples_per_s": number(candidate.samples_per_s),
+        "samples_per_s_low": number(candidate.samples_per_s_low),
+        "samples_per_s_high": number(candidate.samples_per_s_high),
+        "epoch_usd": number(candidate.cost_usd_per_epoch),
+        "epoch_usd_low": number(candidate.cost_usd_per_epoch_low),
+        "epoch_usd_high": number(candidate.cost_usd_per_epoch_high),
+        "job_usd": number(candidate.job_usd),
+        "job_hours": number(candidate.job_h),
     }
 
 
@@ -83,7 +81,7 @@ def dry_run(would: WouldRent, spec: RentSpec | RunSpec) -> dict[str, Any]:
         **_offer(candidate),
         "job": would.job,
         "instance_id": None,
-        "usd_per_hour": candidate.usd_per_hour,
+        "usd_per_hour": candidate.price_usd_per_h,
         "ends_at": stamp(ends_at),
         "predicted": predicted(candidate),
         "attempts": [],
@@ -286,12 +284,11 @@ def _bill(instances: Sequence[Instance]) -> dict[str, Any]:
     return {"bills_usd_per_hour": sum(known), "is_whole": len(known) == len(prices)}
 
 
-def _offer(candidate: Candidate) -> Mapping[str, Any]:
-    offers, at = candidate.ranking.offers, candidate.at
+def _offer(candidate: RankedOffer) -> Mapping[str, Any]:
     return {
         "offer_id": candidate.offer_id,
-        "machine_id": candidate.machine_id if candidate.machine_id >= 0 else None,
-        "gpu_name": offers.gpu_name[at] or None,
-        "num_gpus": int(offers.num_gpus[at]),
+        "machine_id": candidate.machine_id,
+        "gpu_name": candidate.gpu_name,
+        "num_gpus": candidate.num_gpus,
         "image": candidate.image,
     }

@@ -94,6 +94,18 @@ def workload_of(document: Mapping[str, Any], origin: str) -> Workload:
     return Parser("", origin, None).workload(document, "")
 
 
+def checked_workload(workload: Workload) -> Workload:
+    """Return a profile that a program made, checked as that of a file is.
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        as `workload_of`
+    """
+    document = {**asdict(workload), "sources": dict(workload.sources)}
+    return workload_of(document, "workload")
+
+
 def dump_workload(workload: Workload) -> str:
     """Return the profile as TOML text that loads to an equal one.
 

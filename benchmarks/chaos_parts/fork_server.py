@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from advisor.ranking.rank import load_tables
+from advisor.throughput.tables import load_tables
 from chaos_parts import launcher
 
 

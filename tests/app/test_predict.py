@@ -17,7 +17,8 @@ from advisor.app.predict import Prediction, predict
 from advisor.base.errors import NothingFitsError, UsageError
 from advisor.cost.bill import Job
 from advisor.market.filters import Filters
-from advisor.ranking.rank import load_tables, rank
+from advisor.ranking.rank import rank
+from advisor.throughput.tables import load_tables
 from advisor.workloads.load import load_workload
 
 TABLES = load_tables()
@@ -61,9 +62,13 @@ def test_it_is_what_rank_says(
     found = predicted(gpu, num_gpus, cpu=cpu, threads=threads, cpu_ghz=cpu_ghz)
     rates = ranked.throughput
     expected = [rates.samples_per_s[0], rates.low[0], rates.high[0]]
-    assert [found.samples_per_s, found.low, found.high] == pytest.approx(expected)
-    assert found.epoch_hours == pytest.approx(ranked.bill.epoch_hours[0])
-    assert found.low < found.samples_per_s < found.high
+    assert [
+        found.samples_per_s,
+        found.samples_per_s_low,
+        found.samples_per_s_high,
+    ] == pytest.approx(expected)
+    assert found.epoch_h == pytest.approx(ranked.bill.epoch_hours[0])
+    assert found.samples_per_s_low < found.samples_per_s < found.samples_per_s_high
     assert found.samples_per_s <= min(found.limits.values()) * (1 + 1e-12)
     together = 1.0 / (1.0 / found.limits["gpu"] + 1.0 / found.limits["gradients"])
     others = [found.limits[name] for name in found.limits if name not in SERIAL]
@@ -84,7 +89,10 @@ def test_what_is_not_told_is_wide_and_flagged() -> None:
     nothing, all_of_it = predicted(), predicted(cpu=CPU)
     assert {"cpu_unknown", "cores_unknown"} <= set(nothing.flags)
     assert not {"cpu_unknown", "cores_unknown"} & set(all_of_it.flags)
-    assert nothing.high / nothing.low > all_of_it.high / all_of_it.low
+    wide, narrow = (
+        one.samples_per_s_high / one.samples_per_s_low for one in (nothing, all_of_it)
+    )
+    assert wide > narrow
     assert nothing.cpu is None
     assert nothing.threads is None
 
@@ -107,7 +115,7 @@ def test_what_it_rests_on() -> None:
 def test_own_figures_of_the_workload() -> None:
     """A profile object and replaced figures are taken; a smaller batch is held whole."""
     profile = dataclasses.replace(load_workload("resnet50"), name="mine")
-    found = predict(profile, "RTX 4090", figures={"batch_size": 32}, tables=TABLES)
+    found = predict(profile, "RTX 4090", settings={"batch_size": 32}, tables=TABLES)
     assert found.workload.name == "mine"
     assert (found.micro_batch, found.accumulation_steps) == (32, 1)
 
@@ -116,7 +124,7 @@ def test_a_memory_in_the_name_counts() -> None:
     """A card with other memory than it is sold with is that card, and flagged."""
     batch = {"batch_size": 1024}
     sold, doubled = (
-        predicted(name, figures=batch) for name in ("RTX 4090", "RTX 4090 48GB")
+        predicted(name, settings=batch) for name in ("RTX 4090", "RTX 4090 48GB")
     )
     assert doubled.gpu == sold.gpu
     assert doubled.micro_batch > sold.micro_batch
@@ -147,7 +155,7 @@ def test_any_spelling_of_a_gpu(name: str) -> None:
         ({"threads": 0}, "threads"),
         ({"threads": math.nan}, "threads"),
         ({"cpu_ghz": -1.0}, "cpu_ghz"),
-        ({"figures": {"batchsize": 1}}, "batch_size"),
+        ({"settings": {"batchsize": 1}}, "batch_size"),
     ],
 )
 def test_what_no_machine_has_is_refused(arguments: dict[str, Any], words: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from advisor.cost.assumptions import Assumptions
 from advisor.market.snapshot import load_snapshot
 from advisor.ranking.policy import SortKey
-from advisor.ranking.rank import load_tables
+from advisor.throughput.tables import load_tables
 from advisor.workloads.load import list_workloads
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "first_offers.py"

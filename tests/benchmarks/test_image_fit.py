@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.market.snapshot import load_snapshot
-from advisor.ranking.rank import load_tables
+from advisor.throughput.tables import load_tables
 from advisor.workloads.load import load_workload
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "image_fit.py"

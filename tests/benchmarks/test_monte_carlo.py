@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from advisor.ranking.rank import load_tables
+from advisor.throughput.tables import load_tables
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "monte_carlo.py"
 

@@ -14,7 +14,7 @@ from advisor.hardware.description import Description
 from advisor.hardware.machines import Machines, describe
 from advisor.market.facts import MachineFacts
 from advisor.market.offers import Offers, parse_machine
-from advisor.ranking.rank import load_tables
+from advisor.throughput.tables import load_tables
 
 TABLES = load_tables()
 

@@ -14,11 +14,13 @@ from advisor.cost.job import RENTALS, Job
 from advisor.market.filters import Filters
 from advisor.ranking import evaluation as module
 from advisor.ranking.policy import SORT_KEYS, Choice
-from advisor.ranking.rank import Ranking, load_tables, nothing_left, rank
-from advisor.ranking.ties import tied_with
+from advisor.ranking.rank import rank
+from advisor.ranking.ranking import Ranking
+from advisor.ranking.refused import nothing_left
 from advisor.report.entries import entries
 from advisor.simulator.generate.sample import generate_offers
 from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.tables import load_tables
 from advisor.workloads.load import load_workload
 
 TABLES = load_tables()
@@ -72,7 +74,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def shown(ranking: Ranking, top: int | None) -> list[dict[str, Any]]:
-    return entries(ranking, top, tied_with(ranking, top))
+    return entries(ranking, top)
 
 
 @settings(max_examples=25)

@@ -46,7 +46,7 @@ from advisor.base.clock import Clock
 from advisor.base.interrupts import to_the_end
 from advisor.cli.main import run
 from advisor.market.vast.key import VARIABLE
-from advisor.ranking.rank import load_tables
+from advisor.throughput.tables import load_tables
 
 ROOMS = tuple(
     f"{Path(advisor.__file__).parent / room}/" for room in ("rental", "store", "cli")

@@ -16,10 +16,12 @@ from advisor.hardware.gpus import load_gpus
 from advisor.market.filters import Filters
 from advisor.market.offers import parse_offers
 from advisor.market.snapshot import load_snapshot
-from advisor.ranking.rank import Ranking, Tables, load_tables, rank
+from advisor.ranking.rank import rank
+from advisor.ranking.ranking import Ranking
 from advisor.software.fit import DOUBTS, REASONS, SoftwareFit, software_fit
 from advisor.software.image import Declared, Image
 from advisor.software.rules import DEFAULT_IMAGES, default_images, known_images
+from advisor.throughput.tables import Tables, load_tables
 from advisor.workloads.load import load_workload
 
 NEWEST, OLD_CARDS, CUDA_12_8 = DEFAULT_IMAGES

@@ -9,9 +9,9 @@ import pytest
 
 from advisor.hardware.machines import Machines, describe
 from advisor.market.offers import parse_machine
-from advisor.ranking.rank import load_tables
 from advisor.throughput.advice import ENOUGH, WORTH, Advice, advise
 from advisor.throughput.predict import predict
+from advisor.throughput.tables import load_tables
 from advisor.workloads.load import load_workload
 
 TABLES = load_tables()

@@ -14,12 +14,13 @@ from advisor.base.arrays import FloatArray
 from advisor.cost.job import Job
 from advisor.market.filters import Filters
 from advisor.ranking.policy import Choice
-from advisor.ranking.rank import Tables, load_tables, rank
+from advisor.ranking.rank import rank
 from advisor.ranking.ties import tied_with
 from advisor.report.entries import entries
 from advisor.report.predicted import predicted_document, predicted_text
 from advisor.throughput.limit import Asked, Lacking, Lifts, Limit
 from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.tables import Tables, load_tables
 from advisor.workloads.load import load_workload
 
 KNOWN = load_tables()

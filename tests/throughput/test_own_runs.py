@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from advisor.cost.job import Job
 from advisor.market.offers import parse_offers
-from advisor.ranking.rank import Ranking, load_tables, rank_offers
+from advisor.ranking.rank import rank_offers
+from advisor.ranking.ranking import Ranking
 from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.tables import load_tables
 from advisor.workloads.load import load_workload
 from advisor.workloads.profile import Workload
 

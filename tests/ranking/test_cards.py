@@ -1,4 +1,4 @@
-"""A candidate is the card that it was ranked as."""
+"""An offer is the card that it was ranked as."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from advisor.cost.job import Job
 from advisor.hardware.gpus import load_gpus
 from advisor.market.filters import Filters
-from advisor.ranking.rank import load_tables, rank
-from advisor.rental.candidate import Candidate
+from advisor.ranking.offer import RankedOffer
+from advisor.ranking.rank import rank
+from advisor.throughput.tables import load_tables
 from advisor.workloads.load import load_workload
 
 TABLES = load_tables()
@@ -24,8 +25,8 @@ def record(**facts: Any) -> dict[str, Any]:
     return {"id": 1, "num_gpus": 1, "dph_total": 1.0, "cpu_cores_effective": 8, **facts}
 
 
-def candidate(**facts: Any) -> Candidate:
-    return Candidate(rank([record(**facts)], JOB, TABLES, Filters()), 0)
+def offer(**facts: Any) -> RankedOffer:
+    return rank([record(**facts)], JOB, TABLES, Filters())[0]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_a_name_with_several_memories_is_the_one_that_was_ranked(
     name: str, memory_mb: int, card: str
 ) -> None:
     """What a run there is recorded with: its name alone would mean another one."""
-    found = candidate(gpu_name=name, gpu_ram=memory_mb).card
+    found = offer(gpu_name=name, gpu_ram=memory_mb).gpu
     assert found is not None
     assert found.name == card
 
@@ -61,13 +62,13 @@ def test_every_name_of_the_market_is_some_card() -> None:
     ]
     ranking = rank(records, JOB, TABLES, Filters())
     assert len(ranking.offers) == len(named)
-    for at, offer in enumerate(ranking.offers.offer_id.tolist()):
-        found = Candidate(ranking, at).card
-        assert found is not None
-        assert found.memory_gb == named[offer][1].memory_gb
+    for at in range(len(named)):
+        found = RankedOffer(ranking, at)
+        assert found.gpu is not None
+        assert found.gpu.memory_gb == named[found.offer_id][1].memory_gb
 
 
 def test_a_card_in_no_table_is_none() -> None:
     """It can be rented and run; nothing is recorded of it."""
     facts = {"gpu_ram": 24576, "total_flops": 80.0, "gpu_mem_bw": 900.0}
-    assert candidate(gpu_name="Frobnicator 9", **facts).card is None
+    assert offer(gpu_name="Frobnicator 9", **facts).gpu is None
