@@ -18,21 +18,21 @@ from sources import Texts, csv_text, read, refuse
 SOURCE = "gpus.csv"
 FOLDER = "advisor/hardware/data"
 
-TENSOR_CORES = {
-    "half": "half rate when they accumulate in FP32: GeForce (GA102, AD102 and GB202 "
-    "whitepapers, tables of peak rates; Turing whitepaper, appendix A)",
-    "full": "full rate: every other NVIDIA card with tensor cores",
-    "none": "none that training can use",
-    "matrix": "AMD matrix units",
-}
+TENSOR_CORES = (
+    "half",  # rate when they accumulate in FP32: GeForce (GA102, AD102 and GB202
+    # whitepapers, tables of peak rates; Turing whitepaper, appendix A)
+    "full",  # rate: every other NVIDIA card with tensor cores
+    "none",  # that training can use
+    "matrix",  # units of AMD
+)
 # A bridge that can be bought is not assumed: published 4 x and 8 x RTX 3090 keep a third
 # and a sixth of their speed on BERT, as cards without do.
-INTERCONNECTS = {
-    "sxm": "NVLink or the like on the board",
-    "nvlink": "sold with a bridge",
-    "pcie-p2p": "peer to peer through PCIe",
-    "pcie": "through the host's memory",
-}
+INTERCONNECTS = (
+    "sxm",  # NVLink or the like on the board
+    "nvlink",  # sold with a bridge
+    "pcie-p2p",  # peer to peer through PCIe
+    "pcie",  # through the host's memory
+)
 
 COLUMNS = """
     name vendor family die aliases architecture compute_capability year sm_count boost_mhz
@@ -77,7 +77,7 @@ def read_gpus() -> pd.DataFrame:
     text = dict.fromkeys(("name", "vendor", "source", *TEXTS), str)
     gpus = read(SOURCE, sorted(needed), dtype=text)
     gpus[list(TEXTS)] = gpus[list(TEXTS)].fillna("")
-    for column in needed - {*text, "tensor_cores", "interconnect"}:
+    for column in sorted(needed - {*text, "tensor_cores", "interconnect"}):
         number = pd.to_numeric(gpus[column], errors="coerce")
         wrong = number.isna() & gpus[column].notna() | number.lt(0)
         refuse(SOURCE, gpus, wrong, f"{column} is {{{column}}}: a number, please")
@@ -85,7 +85,7 @@ def read_gpus() -> pd.DataFrame:
     for column, words in (
         ("tensor_cores", TENSOR_CORES), ("interconnect", INTERCONNECTS)
     ):  # fmt: skip
-        wrong = ~gpus[column].isin(list(words))
+        wrong = ~gpus[column].isin(words)
         says = f"{{name}} has {column} {{{column}}}: one of {', '.join(words)}, please"
         refuse(SOURCE, gpus, wrong, says)
     twice = gpus["name"].duplicated()

@@ -27,7 +27,6 @@ from advisor.base.errors import AdvisorError
 from sources import ROOT, Texts
 
 TABLES = {
-    "readme": "compile_readme",
     "gpus": "compile_gpus",
     "cpus": "compile_cpus",
     "benchmarks": "compile_benchmarks",
@@ -37,6 +36,7 @@ TABLES = {
     "cells": "compile_cells",
     "market": "compile_market",
     "profiles": "builtin_profiles",
+    "readme": "compile_readme",
 }
 """What can be asked for -> the module whose `build` gives its files, in their order."""
 

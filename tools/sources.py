@@ -25,13 +25,16 @@ def read(name: str, needed: Collection[str] = (), **options: Any) -> pd.DataFram
     Raises
     ------
     UsageError
-        if the file is no CSV or lacks one of the columns that are `needed`
+        if the file is no CSV, or lacks one of the columns that are `needed`
     """
     try:
         table = pd.read_csv(SOURCES / name, low_memory=False, **options)
     except (ValueError, OSError) as error:
         message = f"models/sources/{name}: {str(error).strip()}"
         raise UsageError(message) from error
+    if not isinstance(table.index, pd.RangeIndex):
+        message = f"models/sources/{name}: its rows have more cells than its header"
+        raise UsageError(message)
     missing = [column for column in needed if column not in table]
     if missing:
         message = f"models/sources/{name}: no column {', '.join(missing)}"
@@ -59,6 +62,9 @@ OPTIONAL = {
 }
 """Columns that a file of training figures may leave out -> what then stands in them."""
 
+NUMBERS = ("year", "batch_size_per_gpu", "num_gpus", "throughput", "params_m", "gmacs")
+PRECISIONS = ("fp32", "tf32", "amp", "fp16", "bf16", "fp8", "fp4")
+
 
 def read_training() -> pd.DataFrame:
     """Return the figures of all files in ``training/``, one row each.
@@ -78,13 +84,34 @@ def read_training() -> pd.DataFrame:
             )
             message = f"models/sources/{name}: unknown column {unknown[0]}; {allowed}"
             raise UsageError(message)
-        for column in ("source", "source_path", "model", "gpu_name"):
-            refuse(name, table, table[column].isna(), f"{column} is empty")
-        rate = pd.to_numeric(table["throughput"], errors="coerce")
-        says = "throughput is {throughput}: a number above 0, for all GPUs together"
-        refuse(name, table, ~rate.gt(0), says)
-        tables.append(OPTIONAL | table.to_dict("series"))
-    return pd.concat([pd.DataFrame(table) for table in tables], ignore_index=True)
+        table = pd.DataFrame(OPTIONAL | table.to_dict("series"))
+        refuse_figures(name, table)
+        table["suspect"] = table["suspect"].astype(str).str.lower().eq("true")
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def refuse_figures(name: str, table: pd.DataFrame) -> None:
+    """Raise an error that names the first training figure that cannot be right.
+
+    Raises
+    ------
+    UsageError
+        if there is one
+    """
+    for column in ("source", "source_path", "model", "gpu_name", "throughput"):
+        refuse(name, table, table[column].isna(), f"{column} is empty")
+    rooted = table["source_path"].astype(str).str.startswith("/")
+    refuse(
+        name, table, rooted, "source_path is {source_path}: without the first /, please"
+    )
+    for column in NUMBERS:
+        number = pd.to_numeric(table[column], errors="coerce")
+        wrong = table[column].notna() & ~number.gt(0)
+        refuse(name, table, wrong, f"{column} is {{{column}}}: a number above 0, please")
+    known = table["precision"].isna() | table["precision"].isin(PRECISIONS)
+    says = f"precision is {{precision}}: one of {', '.join(PRECISIONS)}, or nothing"
+    refuse(name, table, ~known, says)
 
 
 def refuse(name: str, table: pd.DataFrame, rows: pd.Series, what: str) -> None:

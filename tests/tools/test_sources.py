@@ -78,6 +78,15 @@ def test_files_of_figures_come_together(sources: Path, tool: Tool) -> None:
     [
         ("1210", "-5", "lab.csv, line 3: throughput is -5: a number above 0"),
         ("1210", "fast", "lab.csv, line 3: throughput is fast"),
+        ("1210", "", "lab.csv, line 3: throughput is empty"),
+        (
+            "RTX 4090,1",
+            "RTX 4090,one",
+            "lab.csv, line 2: num_gpus is one: a number above",
+        ),
+        (",amp,", ",mixed,", "lab.csv, line 2: precision is mixed: one of fp32, "),
+        (",README", ",/README", "lab.csv, line 2: source_path is /README.md: without"),
+        ("samples/s\n", "samples/s,\n", "lab.csv: its rows have more cells than its "),
         ("lab/bench", "", "lab.csv, line 2: source is empty"),
         (",throughput,", ",rate,", "lab.csv: no column throughput"),
         ("unit\n", "unit,remark\n", "lab.csv: unknown column remark; source, "),
