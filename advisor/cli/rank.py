@@ -19,7 +19,7 @@ from advisor.cli.options import (
     max_age_option,
     no_nan,
 )
-from advisor.cli.output import aside, line_width, remark, result
+from advisor.cli.output import aside, line_width, remark, remark_within, result
 from advisor.cli.session import ask, tell_slips
 from advisor.cli.specs import constraints, job_spec
 from advisor.cost.terms import SECONDS_PER_HOUR
@@ -136,7 +136,8 @@ def command(  # noqa: PLR0917  (one argument an option)
         except AdvisorError:  # what is asked for may still come
             return
         if shown:
-            remark(f"{headline(ranking, answer, context.now())}; reading on")
+            first = f"{headline(ranking, answer, context.now())}; reading on"
+            remark_within(first, width)
             aside(table(shown, width)[0])
 
     answer = ask(
@@ -150,7 +151,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     tell_slips(context, asked, tables.gpus, answer)
     ranking, shown = ranked(answer)
     now = context.now()
-    remark(headline(ranking, answer, now))
+    remark_within(headline(ranking, answer, now), width)
     if output_format == "json":
         result(to_json(envelope(ranking, answer, shown, now)))
     elif output_format != "table":
