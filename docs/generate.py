@@ -202,19 +202,27 @@ def _linked(reference: str) -> str:
 def python(text: str) -> str:
     """Return the page of the Python interface with what is exported now."""
     head, _, _ = text.partition("## Reference\n")
-    parts = []
+    listed: dict[str, list[str]] = {"Functions": [], "Classes": [], "Errors": []}
     for name in sorted(advisor.__all__, key=str.lower):
         value = getattr(advisor, name)
-        if isinstance(value, type):
-            kind = "exception" if issubclass(value, BaseException) else "class"
+        if isinstance(value, type) and issubclass(value, BaseException):
+            listed["Errors"].append(f".. autoexception:: advisor.{name}\n")
+        elif isinstance(value, type) and name[:1].isupper():
+            listed["Classes"].append(f".. autoclass:: advisor.{name}\n   :members:\n")
+        elif isinstance(value, type):
+            listed["Functions"].append(f".. autoclass:: advisor.{name}\n   :members:\n")
         elif callable(value):
-            kind = "function"
-        else:
-            continue
-        members = "   :members:\n" if kind == "class" else ""
-        parts.append(f".. auto{kind}:: advisor.{name}\n{members}")
-    listed = "\n".join(parts)
-    return f"{head}## Reference\n\n```{{eval-rst}}\n{listed}```\n"
+            listed["Functions"].append(f".. autofunction:: advisor.{name}\n")
+    parts = [f"{head}## Reference\n", _rst(".. automodule:: advisor\n")]
+    for title, entries in listed.items():
+        if entries:
+            parts += [f"### {title}\n", _rst("\n".join(entries))]
+    return "\n".join(parts)
+
+
+def _rst(text: str) -> str:
+    """Return directives of Sphinx as a block of a page."""
+    return f"```{{eval-rst}}\n{text}```\n"
 
 
 _BLOCK = re.compile(r"(?<=```console\n)(.*?)(?=\n```)", re.DOTALL)

@@ -129,3 +129,18 @@ def test_the_figures_of_trust_are_those_of_the_card() -> None:
             split = rows[row]
             assert mean == reached[f"{split} mape"], f"{path.name}: {row}"
             assert median == reached[f"{split} median_ape"], f"{path.name}: {row}"
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/python.md"])
+def test_the_python_of_the_pages_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """Block by block, in a world without records; renting has tests of its own."""
+    monkeypatch.setenv("ADVISOR_DATA_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / name).read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    ran = [block for block in blocks if "advisor.rented" not in block]
+    assert ran
+    for block in ran:
+        exec(compile(block, name, "exec"), {})  # noqa: S102  (it is ours)
