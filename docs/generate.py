@@ -142,7 +142,7 @@ def documents() -> str:
         "({download}`schema <schemas/common.schema.json>`).\n"
     )
     for name, one in json.loads(common.read_text("utf-8"))["$defs"].items():
-        parts.append(f"### {name}\n\n{_keys(one)}")
+        parts.append(f"### {name.replace('_', ' ')}\n\n{_keys(one)}")
     return "\n".join(parts)
 
 
@@ -194,8 +194,8 @@ def _type(schema: Mapping[str, Any]) -> str:
 def _linked(reference: str) -> str:
     """Return a link to a part that documents share."""
     _, _, path = reference.partition("#/$defs/")
-    name = path.split("/")[0]
-    at = f"#{name.replace('_', '-')}"
+    name = path.split("/")[0].replace("_", " ")
+    at = f"#{name.replace(' ', '-')}"
     return f"as in [{name}]({at})" if "/" in path else f"[{name}]({at})"
 
 
