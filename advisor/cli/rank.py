@@ -99,8 +99,8 @@ def command(  # noqa: PLR0917  (one argument an option)
 ) -> None:
     """Rank offers by what an epoch of your training costs.
 
-    The order counts a few cents for each hour until the job is done; no bill contains
-    them. Offers on which the job may well fail to run come last.
+    The order also counts a few cents for each hour until the job is done; they are in no
+    cost that is shown. Offers on which the job may well fail to run come last.
 
     \b
     Examples:
