@@ -27,7 +27,11 @@ autodoc_typehints = "none"  # the signature has them
 autodoc_member_order = "bysource"
 toc_object_entries = False
 
+smartquotes = False  # what is quoted is typed
+
 html_theme = "furo"
+# Output of a terminal of 100 columns fits the page.
+html_theme_options = {"light_css_variables": {"code-font-size": "0.72rem"}}
 html_title = f"advisor {release}"
 html_math_renderer = "mathml"
 html_copy_source = False

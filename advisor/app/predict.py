@@ -170,8 +170,8 @@ def predict(
     fit_batch : each GPU takes the largest batch that it holds with nine chances in ten,
         not the profile's
     memory_margin : share of a GPU's memory that is to be left free, 0 to 0.9
-    runs : of the workload that the user made and measured; None: those that ``advisor
-        record`` and ``run`` have kept, as every command takes them
+    runs : of the workload that the user made and measured; None: those that
+        ``advisor record`` and ``run`` have kept, as every command takes them
     tables : hardware tables and model, for many calls; None: those that ship, or the
         user's own model (`advisor model use`)
     context : the outside world; None: this process's

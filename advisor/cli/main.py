@@ -31,6 +31,12 @@ _SECTIONS: Mapping[str, Sequence[str]] = {
 }
 """The commands as the help groups them; each is a module of `advisor.cli`."""
 
+
+def sections() -> Mapping[str, Sequence[str]]:
+    """Return title -> names of the commands below it, as the help groups them."""
+    return _SECTIONS
+
+
 _COMMANDS = tuple(chain.from_iterable(_SECTIONS.values()))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
@@ -81,6 +82,17 @@ def line_width(variables: Mapping[str, str]) -> int | None:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
     except (AttributeError, OSError, ValueError):  # closed, a file, a pipe
         return None
+
+
+def remark_within(text: str, width: int | None) -> None:
+    """Say something, broken between words where a terminal would break it anywhere."""
+    if width is None:
+        remark(text)
+        return
+    for line in textwrap.wrap(
+        text, width, break_long_words=False, break_on_hyphens=False
+    ):
+        remark(line)
 
 
 def showing(stream: TextIO | None) -> Callable[[bytes], None]:

@@ -75,9 +75,8 @@ def measure(  # noqa: PLR0917  (one argument an option)
     training step computes and holds is counted.
 
     \b
-    Examples:
+    Example:
       advisor workloads measure net.py:build --input 3x224x224 --batch 128 -o mine
-      advisor workloads measure net.py:build --input ids=512:long --batch 32
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     store = Store(dataset, name, force)
     profile = measured(

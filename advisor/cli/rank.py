@@ -20,7 +20,7 @@ from advisor.cli.options import (
     max_age_option,
     no_nan,
 )
-from advisor.cli.output import aside, line_width, remark, result
+from advisor.cli.output import aside, line_width, remark_within, result
 from advisor.cli.session import ask
 from advisor.cli.specs import rank_spec
 from advisor.market.types import Answer
@@ -94,8 +94,8 @@ def command(
 ) -> None:
     """Rank offers by what an epoch of your training costs.
 
-    The order counts a few cents for each hour until the job is done; no bill contains
-    them. Offers on which the job may well fail to run come last.
+    The order also counts a few cents for each hour until the job is done; they are in no
+    cost that is shown. Offers on which the job may well fail to run come last.
 
     \b
     Examples:
@@ -115,7 +115,7 @@ def command(
         except AdvisorError:  # what is asked for may still come
             return
         if ranking:
-            remark(f"{headline(ranking, context.now())}; reading on")
+            remark_within(f"{headline(ranking, context.now())}; reading on", width)
             aside(table(entries(ranking), width)[0])
 
     answer = ask(
@@ -129,7 +129,7 @@ def command(
     ranker.tell_slips(answer)
     ranking = ranker.rank(answer)
     shown, now = entries(ranking), context.now()
-    remark(headline(ranking, now))
+    remark_within(headline(ranking, now), width)
     error = None
     if not shown:
         from advisor.ranking.refused import nothing_left  # noqa: PLC0415  (start-up)

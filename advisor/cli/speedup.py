@@ -160,8 +160,8 @@ def command(  # noqa: PLR0917  (one argument an option)
     \b
     Examples:
       advisor speedup --matmul 4096 --gpu "RTX A4000" --cpu "Xeon Bronze 3104"
-      advisor speedup --elements 1e6 --function sin --calls 1e4 --gpu "RTX A4000"
-      advisor speedup --gflop 100 --touched-gb 2 --precision fp32 --gpu "RTX 3080"
+      advisor speedup --elements 1e6 --function sin --gpu T4 --cores 8 --clock 3.5
+      advisor speedup --gflop 100 --precision fp32 --gpu T4 --cores 8 --clock 3.5
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     card, known = load_gpus().find(gpu), load_cpus().resolve(cpu)
     _check(cpu, known, cores, clock)

@@ -21,7 +21,8 @@ def _inline(page: Any, node: nodes.math) -> None:
 
 def _display(page: Any, node: nodes.math_block) -> None:
     formula = convert(node.astext(), display="block")
-    page.body.append(f'<div class="math">{formula}</div>\n')
+    scrolled = "overflow-x: auto; overflow-y: hidden"
+    page.body.append(f'<div style="{scrolled}">{formula}</div>\n')
     raise nodes.SkipNode
 
 

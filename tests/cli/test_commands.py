@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.cli.main import app
 from advisor.workloads.load import list_workloads
 
 Advisor = Callable[..., Any]
@@ -187,37 +185,3 @@ def test_a_broken_profile_is_one_line(
     assert outcome.exit_code == 2
     assert "broken.toml" in outcome.stderr
     assert "\n" not in outcome.stderr
-
-
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_readme_names_only_what_exists() -> None:
-    """Every command and option in the README is one that the tool has."""
-    words = set(re.findall(r"advisor ([a-z]+)", README)) - {"predicts"}
-    assert words <= set(app.list_commands(None))
-    for name in ("rank", "predict"):
-        command = app.get_command(None, name)
-        known = {option for param in command.params for option in param.opts}
-        lines = re.findall(rf"advisor {name} ([^\n`|]*)", README)
-        assert lines
-        assert set(re.findall(r"--[a-z-]+", " ".join(lines))) <= known
-
-
-def test_the_readme_shows_real_output(advisor: Advisor) -> None:
-    """The table in the README is what its first command prints, first lines of it."""
-    block = README.split("```")[3].strip().splitlines()
-    headline, *table, dots = block
-    assert dots == "..."
-    rows = len(table) - 2
-    outcome = advisor("rank", "--workload", "resnet50", "--top", str(rows))
-    assert [line.rstrip() for line in outcome.stdout.splitlines()] == table
-    assert outcome.stderr.strip() == headline
-
-
-def test_the_readme_says_how_to_try_the_built_in_workloads() -> None:
-    """The workload of the first command is built in."""
-    named = re.findall(r"--workload ([a-z0-9-]+)(?![a-z0-9.-])", README)
-    assert named
-    own = {"mine"}  # the README makes it
-    assert set(named) <= {workload.name for workload in list_workloads()} | own

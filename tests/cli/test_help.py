@@ -55,6 +55,17 @@ def test_each_command_has_an_example(advisor: Advisor, words: tuple[str, ...]) -
         command.make_context(typed[0], typed[1 + len(words) :], parent=context)
 
 
+RUN_HERE = ("rank", "explain", "compare", "bid", "predict", "speedup", "gpus", "cpus")
+
+
+@pytest.mark.parametrize("name", RUN_HERE)
+def test_the_examples_work_as_they_stand(advisor: Advisor, name: str) -> None:
+    """Those that need neither a live market nor a file."""
+    for example in examples_in(advisor(name, "-h").stdout):
+        done = advisor(*shlex.split(example)[1:])
+        assert done.exit_code == 0, f"{example}: {done.stderr}"
+
+
 def test_the_help_groups_every_command(advisor: Advisor) -> None:
     """No command is left out or named twice, and no line is cut short."""
     text = advisor("-h").stdout
