@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import joblib
@@ -46,8 +47,12 @@ def test_a_task_has_one_thread() -> None:
 
 @pytest.fixture(scope="module")
 def rows(small: Benchmarks, small_cells: Cells, gpus: GpuTable) -> Rows:
-    """Return what is scored of the small tables."""
-    return Rows.choose(small, small_cells, gpus)
+    """Return what is scored of two sources: two groups, a fit for each."""
+    rows = Rows.choose(small, small_cells, gpus)
+    folds = rows.fold_codes("source", gpus)
+    first, *_, last = np.unique(folds[rows.scored])
+    two = rows.scored & np.isin(folds, (first, last))
+    return dataclasses.replace(rows, scored=two, left_out=rows.left_out & two)
 
 
 def sources(rows: Rows, gpus: GpuTable) -> Split:
