@@ -2,9 +2,10 @@
 
 What a data scientist would try first, with what the model knows, on its folds and rows.
 None of them has been tuned on these splits: settings are scikit-learn's own, but for the
-forest, which looks at the root of the number of features per split (Breiman 2001),
-and for the Gaussian process, whose kernel, a variance times one length scale for all
-features, and white noise, is fitted on `TUNED_ON` rows outside the group and then kept.
+forest, which looks at the root of the number of features per split, for its time (on two
+groups a third of them erred alike), and for the Gaussian process, whose kernel, a
+variance times one length scale for all features, and white noise, is fitted on `TUNED_ON`
+rows outside the group and then kept.
 
 **Target.** As for the model, ln(units/s / physical baseline). Its level differs between
 cells by orders of magnitude, so what is learned is a *difference*: of a row to the mean
@@ -18,7 +19,7 @@ the level itself.
 **Features.** Those of the model's GPU (logarithms of its rates, power, clock,
 multiprocessors and of their ratio; year), its batch and baseline, the floating-point
 operations and parameters of the workload, each also as a difference to the reference
-rows where it differs from them; one-hot family, precision, framework and architecture.
+rows; one-hot family, precision, framework and architecture.
 Unknown numbers are medians of the training rows.
 
 **Folds** are those of the model; each is held out whole and everything else is learned
