@@ -20,7 +20,7 @@ from advisor.cli.options import (
     max_age_option,
     no_nan,
 )
-from advisor.cli.output import aside, line_width, remark_within, result
+from advisor.cli.output import aside, line_width, remark, remark_within, result
 from advisor.cli.session import ask
 from advisor.cli.specs import rank_spec
 from advisor.market.types import Answer

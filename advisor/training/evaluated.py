@@ -31,8 +31,9 @@ def _rows(evaluation: Evaluation) -> Iterator[list[str]]:
         for part, words in _PARTS.items():
             if part in own:
                 yield _row("", words, own[part])
-        for name, errors in evaluation.baselines.get(split, {}).items():
-            yield _row("", name, errors)
+        for beside in (evaluation.baselines, evaluation.regressors):
+            for name, errors in beside.get(split, {}).items():
+                yield _row("", name, errors)
 
 
 def _row(split: str, name: str, errors: Mapping[str, Any]) -> list[str]:

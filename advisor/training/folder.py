@@ -7,7 +7,6 @@ ranking does not import this.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,9 +20,10 @@ from advisor.throughput.artifact import ARTEFACT
 from advisor.throughput.gpu_model import GpuModel
 from advisor.throughput.gpu_store import load_gpu_model
 from advisor.throughput.own_runs import OwnRun
-from advisor.training.evaluate.baselines import load_dlperf
+from advisor.training.evaluate.baselines import Dlperf, load_dlperf
 from advisor.training.evaluate.calibration import calibration_plot
 from advisor.training.evaluate.card import model_card
+from advisor.training.evaluate.parallel import Progress, quiet
 from advisor.training.evaluate.regret import load_prices
 from advisor.training.evaluate.run import EVERY_SPLIT, Evaluation, Inputs, evaluate
 from advisor.training.fit.benchmarks import Benchmarks, load_benchmarks, table_hash
@@ -31,6 +31,7 @@ from advisor.training.fit.cells import load_cells
 from advisor.training.fit.cpu import fit_host
 from advisor.training.fit.cpu_tables import load_cpu_tables
 from advisor.training.fit.own import own_rows, with_own
+from advisor.training.fit.tables import read_table
 from advisor.training.fit.train import train
 from advisor.workloads.profile import Workload
 
@@ -98,17 +99,24 @@ def train_folder(
 
 def load_dlperf_medians(path: Path) -> dict[str, dict[str, float]]:
     """Return canonical GPU name -> GPUs of the offer -> median DLPerf of one GPU."""
-    medians: dict[str, dict[str, float]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if int(row["machines"]) >= FEWEST_MACHINES:
-                by_count = medians.setdefault(row["gpu"], {})
-                by_count[row["num_gpus"]] = float(row["dlperf_per_gpu_median"])
-    return medians
+    table = read_table(path, Dlperf, "table of DLPerf")
+    frame = table.select(table.machines >= FEWEST_MACHINES).frame()
+    frame["num_gpus"] = frame["num_gpus"].astype(str)
+    by_count = frame.set_index("num_gpus")["dlperf_per_gpu_median"]
+    return {
+        str(name): by_count.iloc[places].to_dict()  # type: ignore[misc]
+        for name, places in frame.groupby("gpu").indices.items()
+    }
 
 
-def evaluate_folder(folder: Path, splits: Sequence[str] = EVERY_SPLIT) -> Evaluation:
-    """Evaluate on the folder's tables: hold out, refit, predict, for each split."""
+def evaluate_folder(
+    folder: Path, splits: Sequence[str] = EVERY_SPLIT, progress: Progress = quiet
+) -> Evaluation:
+    """Evaluate on the folder's tables: hold out, refit, predict, for each split.
+
+    ``joblib.parallel_config`` around the call says how many folds run at once, and
+    where (see `advisor.training.evaluate.parallel`).
+    """
     tables = load_tables(folder)
     inputs = Inputs(
         tables=tables,
@@ -119,15 +127,15 @@ def evaluate_folder(folder: Path, splits: Sequence[str] = EVERY_SPLIT) -> Evalua
         prices=load_prices(folder / PRICES),
         cpu_tables=load_cpu_tables(folder),
     )
-    return evaluate(inputs, splits)
+    return evaluate(inputs, splits, progress)
 
 
-def write_card(folder: Path, path: Path) -> None:
+def write_card(folder: Path, path: Path, progress: Progress = quiet) -> None:
     """Write the card of the folder's artefact after a fresh evaluation.
 
     The calibration plot goes beside the card (`PLOT`).
     """
-    evaluation = evaluate_folder(folder)
+    evaluation = evaluate_folder(folder, progress=progress)
     plot = calibration_plot(evaluation.errors, evaluation.log_sds)
     tables = load_tables(folder)
     card = model_card(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 from sklearn.utils.validation import validate_data
 
 from advisor.hardware.gpus import GpuTable
@@ -69,7 +69,11 @@ class OnNumbers(ThroughputRegressor):
         return benchmarks_of(validate_data(self, X, reset=False)), np.empty(0)
 
 
-@parametrize_with_checks([OnNumbers(max_rows=20)])
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    list(estimator_checks_generator(OnNumbers(max_rows=20))),
+    ids=lambda value: getattr(getattr(value, "func", None), "__name__", ""),
+)
 def test_it_behaves_as_scikit_learn_asks(
     estimator: OnNumbers, check: Callable[[OnNumbers], None]
 ) -> None:
@@ -84,7 +88,7 @@ def test_on_matrices_it_fails_with_its_own_words_or_for_a_listed_reason() -> Non
     others = {
         one["check_name"] for one in failed if FEEDS_MATRICES not in str(one["exception"])
     }
-    assert others == set(EXCEPTIONS)
+    assert others == set(EXCEPTIONS) & {one["check_name"] for one in results}
     assert len(failed) < len(results)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import csv
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.arrays import BoolArray, FloatArray, IntArray, StrArray
 from advisor.training.fit.design import table_features
+from advisor.training.fit.tables import Columns, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,15 +62,33 @@ def ratio_errors(
     teaches : (N,) whether a row sets levels
     """
     left = log_measured - log_rate
-    error = np.full(len(left), np.nan)
-    usable = teaches & np.isfinite(left)
-    for code in np.unique(cell):
-        here = np.flatnonzero(cell == code)
-        for row in here:
-            others = here[(folds[here] != folds[row]) & usable[here]]
-            if len(others) and np.isfinite(left[row]):
-                error[row] = left[others].mean() - left[row]
-    return error
+    frame = pd.DataFrame({"cell": cell, "fold": folds, "left": left})
+    frame.loc[~teaches, "left"] = np.nan  # counts for nothing
+    parts = frame.groupby(["cell", "fold"])["left"].agg(["sum", "count"])
+    whole = parts.groupby("cell").sum()
+    here = pd.MultiIndex.from_arrays([cell, folds])
+    others = whole.loc[cell].to_numpy() - parts.loc[here].to_numpy()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        level: FloatArray = np.where(others[:, 1], others[:, 0] / others[:, 1], np.nan)
+    return level - left
+
+
+@dataclass(frozen=True, slots=True)
+class Dlperf(Columns):
+    """Scores of the offers on the market, by GPU and number of GPUs.
+
+    Attributes
+    ----------
+    gpu : canonical names
+    num_gpus : of the offers
+    machines : that have such offers
+    dlperf_per_gpu_median : median over them
+    """
+
+    gpu: StrArray
+    num_gpus: IntArray
+    machines: IntArray
+    dlperf_per_gpu_median: FloatArray
 
 
 def load_dlperf(path: Path) -> dict[str, float]:
@@ -76,8 +96,7 @@ def load_dlperf(path: Path) -> dict[str, float]:
 
     Of the offers with the fewest GPUs: with more, the score of each falls.
     """
-    scores: dict[str, float] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):  # sorted by GPU, then number of GPUs
-            scores.setdefault(row["gpu"], float(row["dlperf_per_gpu_median"]))
+    frame = read_table(path, Dlperf, "table of DLPerf").frame().sort_values("num_gpus")
+    first = frame.drop_duplicates("gpu").set_index("gpu")["dlperf_per_gpu_median"]
+    scores: dict[str, float] = first.to_dict()  # type: ignore[assignment]
     return scores

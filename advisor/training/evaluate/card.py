@@ -173,8 +173,9 @@ def _splits(evaluation: Evaluation) -> str:
         ):
             if part in own:
                 rows.append(("", words, *_figures(own[part])))
-        for name, baseline in evaluation.baselines.get(split, {}).items():
-            rows.append(("", name, *_figures(baseline)))
+        for beside in (evaluation.baselines, evaluation.regressors):
+            for name, errors in beside.get(split, {}).items():
+                rows.append(("", name, *_figures(errors)))
     intervals = [
         (split, *(_interval(own["intervals"].get(k)) for k in ("mape", "coverage90")))
         for split, own in evaluation.splits.items()
@@ -196,6 +197,9 @@ fit starts from were settled on the same tables.
   from the others: how far the absolute throughput of a stranger's set-up is off.
 - `multi`: the efficiency of several GPUs, GPU held out (`multi_pair`, `multi_workload`:
   the pair, the workload); `_8`: of eight.
+- `ridge`, `nearest_neighbors`, `random_forest`, `gradient_boosting`, `gaussian_process`:
+  scikit-learn's regressors with the model's features, folds and rows, settings as they
+  come (see `advisor.training.evaluate.regressors`).
 - `cpu`: image rates of a CPU that was held out; `synergy_*`: throughput against
   cores (V100), nets held out in turn; `real_synthetic`: real against synthetic data,
   machines held out.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from advisor.base.arrays import BoolArray, FloatArray, StrArray
 from advisor.throughput.spread import Z90
@@ -46,10 +47,8 @@ def grouped(
     names: StrArray, error: FloatArray, spread: FloatArray
 ) -> dict[str, dict[str, float]]:
     """Return name -> summary of the rows of that name that were scored."""
-    known = np.isfinite(error)
+    rows = pd.Series(names[known := np.isfinite(error)])
     return {
-        str(name): metrics(
-            error[known & (names == name)], spread[known & (names == name)]
-        )
-        for name in np.unique(names[known])
+        str(name): metrics(error[known][places], spread[known][places])
+        for name, places in rows.groupby(rows).indices.items()
     }

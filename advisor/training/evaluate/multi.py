@@ -29,6 +29,7 @@ import numpy as np
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.throughput.scaling import CLASSES, KINDS
 from advisor.training.evaluate.metrics import metrics
+from advisor.training.evaluate.parallel import Progress, each, quiet
 from advisor.training.fit.pairs import Pairs, scaling_pairs
 from advisor.training.fit.scaling import fit, folds_of, predict
 
@@ -44,7 +45,9 @@ COUNTS = (2, 4, 8)
 PAIR_FOLDS = 10
 
 
-def evaluate_multi(benchmarks: Benchmarks, gpus: Mapping[str, Gpu]) -> dict[str, Any]:
+def evaluate_multi(
+    benchmarks: Benchmarks, gpus: Mapping[str, Gpu], progress: Progress = quiet
+) -> dict[str, Any]:
     """Hold out, refit, predict.
 
     Returns
@@ -65,9 +68,10 @@ def evaluate_multi(benchmarks: Benchmarks, gpus: Mapping[str, Gpu]) -> dict[str,
         "baselines": {},
         "excluded": dict(zip(reasons.tolist(), counts.tolist(), strict=True)),
     }
-    for split in KINDS:
-        folds = outer_folds(pairs, split)
-        share, spread = nested(pairs, folds)
+    folds_by = {split: outer_folds(pairs, split) for split in KINDS}
+    shares = nested(pairs, folds_by, progress)
+    for split, folds in folds_by.items():
+        share, spread = shares[split]
         constant = constant_share(pairs, folds)
         error = np.log(share / pairs.efficiency)
         result["splits"][split] = summaries(pairs, error, spread)
@@ -90,17 +94,37 @@ def outer_folds(pairs: Pairs, split: str) -> IntArray:
     return np.unique(names, return_inverse=True)[1]
 
 
-def nested(pairs: Pairs, folds: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return (N,) efficiency and its log-sd, each fold's by a fit without it.
+def nested(
+    pairs: Pairs, folds_by: Mapping[str, IntArray], progress: Progress = quiet
+) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Return split -> (N,) efficiency and its log-sd, each fold's by a fit without it.
 
     Only scored pairs teach; those that are left out are predicted all the same.
+
+    Parameters
+    ----------
+    pairs : N pairs
+    folds_by : split -> (N,) what is held out together
+    progress : see `advisor.training.evaluate.parallel`
     """
-    share, spread = np.empty(len(pairs)), np.empty(len(pairs))
-    for fold in np.unique(folds):
-        out = folds == fold
-        scaling = fit(pairs.select(~out & pairs.scored))
-        share[out], spread[out] = predict(scaling, pairs.select(out))
-    return share, spread
+    places = [
+        (split, np.flatnonzero(folds == fold))
+        for split, folds in folds_by.items()
+        for fold in np.unique(folds)
+    ]
+    tasks = [(pairs, out) for _, out in places]
+    found = {split: (np.empty(len(pairs)), np.empty(len(pairs))) for split in folds_by}
+    answers = each("several GPUs", held_out_pairs, tasks, progress)
+    for (split, out), (share, spread) in zip(places, answers, strict=True):
+        found[split][0][out], found[split][1][out] = share, spread
+    return found
+
+
+def held_out_pairs(pairs: Pairs, out: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return the efficiency of the pairs at `out` and its log-sd, by the other pairs."""
+    taught = pairs.scored
+    taught[out] = False
+    return predict(fit(pairs.select(taught)), pairs.select(out))
 
 
 def constant_share(pairs: Pairs, folds: IntArray) -> FloatArray:

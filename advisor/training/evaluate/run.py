@@ -28,6 +28,8 @@ from advisor.training.evaluate.bootstrap import (
 from advisor.training.evaluate.cpu import evaluate_cpu
 from advisor.training.evaluate.metrics import covered, grouped, metrics
 from advisor.training.evaluate.multi import evaluate_multi
+from advisor.training.evaluate.parallel import Progress, quiet
+from advisor.training.evaluate.regressors import LEVEL_SPLITS, regressor_errors
 from advisor.training.evaluate.regret import Prices, decision_regret
 from advisor.training.evaluate.splits import (
     SEED,
@@ -35,6 +37,7 @@ from advisor.training.evaluate.splits import (
     Rows,
     Split,
     gpu_splits,
+    groups_of,
     levelled,
     partners,
 )
@@ -49,9 +52,6 @@ RATIO_SPLITS = ("pair", "gpu", "family", "model")
 
 ONE_RUN = "model_one_run"
 """The split whose baselines scale from the same single run as the model."""
-
-LEVEL_SPLITS = ("series", "source")
-"""Splits of levels: the level comes from other cells of the workload and precision."""
 
 DECISIONS = {"gpu": "advisor", "pair": "advisor_pair"}
 """Split -> name of the policy that chooses by its held-out predictions: knowing nothing
@@ -115,6 +115,8 @@ class Evaluation:
         clustered by GPU), ``rented`` and ``with_left_out``. ``cpu`` is the image rates
         of a CPU that was held out
     baselines : split -> name -> the same without coverage
+    regressors : split -> name of `REGRESSORS` -> the same, on the rows that the model is
+        scored on and that have a reference (`advisor.training.evaluate.regressors`)
     by_gpu, by_workload, by_source : split -> name -> the same
     regret : set of offers -> policy -> see `regret.decision_regret`; ``advisor`` and
         ``advisor_pair`` see `DECISIONS`
@@ -124,6 +126,7 @@ class Evaluation:
 
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
     baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    regressors: dict[str, dict[str, Any]] = field(default_factory=dict)
     by_gpu: dict[str, dict[str, Any]] = field(default_factory=dict)
     by_workload: dict[str, dict[str, Any]] = field(default_factory=dict)
     by_source: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -138,15 +141,29 @@ class Evaluation:
         return {n: getattr(self, n) for n in self.__slots__ if n not in arrays}
 
 
-def evaluate(of: Inputs, wanted: Sequence[str] = EVERY_SPLIT) -> Evaluation:
-    """Hold out, refit, predict, for each wanted split (of `EVERY_SPLIT`)."""
+def evaluate(
+    of: Inputs, wanted: Sequence[str] = EVERY_SPLIT, progress: Progress = quiet
+) -> Evaluation:
+    """Hold out, refit, predict, for each wanted split (of `EVERY_SPLIT`).
+
+    Folds run in parallel as `advisor.training.evaluate.parallel` says; their number
+    changes nothing but the time.
+    """
     result = Evaluation()
     rows = Rows.choose(of.tables, of.cells, of.gpus)
-    for name, split in gpu_splits(rows, of.gpus, wanted).items():
+    groups = groups_of(rows, of.gpus, wanted)
+    splits = gpu_splits(rows, groups, progress)
+    others = regressor_errors(rows, of.gpus, groups, progress)
+    for name, split in splits.items():
         one = levelled(rows, split) if name == "model_absolute" else split
         _report(result, name, one, rows, of)
+        scored = np.isfinite(result.errors[name])
+        result.regressors[name] = {
+            regressor: metrics(np.where(scored, error, np.nan))
+            for regressor, error in others[name].items()
+        }
     if "multi" in wanted:
-        found = evaluate_multi(of.tables, of.gpus)
+        found = evaluate_multi(of.tables, of.gpus, progress)
         result.multi.update(found)
         for kind, name in MULTI.items():
             for group, suffix in (("all", ""), ("8", "_8")):

@@ -35,6 +35,7 @@ import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.throughput.kernel import workload_level_variance
+from advisor.training.evaluate.parallel import Progress, each, quiet
 from advisor.training.fit.design import Design, design
 from advisor.training.fit.levels import family_levels, training_gflops
 from advisor.training.fit.likelihood import Fitted, fit_covariance
@@ -78,6 +79,22 @@ class Split:
     log_sd: FloatArray
     response: FloatArray
     folds: IntArray
+
+    @classmethod
+    def empty(cls, folds: IntArray) -> Split:
+        """Return the split before anything is predicted."""
+        error, log_sd, response = np.full((3, len(folds)), np.nan)
+        return cls(error, log_sd, response, folds)
+
+    def filled(self, other: Split) -> Split:
+        """Return these predictions and, where there are none, those of another."""
+        known = np.isfinite(self.error)
+        return Split(
+            np.where(known, self.error, other.error),
+            np.where(known, self.log_sd, other.log_sd),
+            np.where(known, self.response, other.response),
+            self.folds,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,23 +146,48 @@ class Rows:
         return codes
 
 
-def gpu_splits(
-    rows: Rows, gpus: Mapping[str, Gpu], wanted: Sequence[str]
-) -> dict[str, Split]:
-    """Return the wanted splits; those that share groups share their fits."""
-    result: dict[str, Split] = {}
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Folds that share a fit of the covariance, on rows outside all of them.
+
+    Attributes
+    ----------
+    rows : (N,) whether a row is in one of the folds
+    folds : split -> (N,) what is held out together
+    """
+
+    rows: BoolArray
+    folds: Mapping[str, IntArray]
+
+
+def groups_of(rows: Rows, gpus: Mapping[str, Gpu], wanted: Sequence[str]) -> list[Group]:
+    """Return the groups of the wanted splits; those that share groups share fits."""
+    found = []
     for splits, group_by, groups in (
         (BY_GPU, "family", GROUPS),
         (BY_WORKLOAD, "model", GROUPS),
         (BY_SERIES, "series", GROUPS),
         (BY_SOURCE, "source", None),
     ):
-        asked = [split for split in splits if split in wanted]
-        if asked:
-            codes = rows.fold_codes(group_by, gpus)
-            folds = {split: rows.fold_codes(split, gpus) for split in asked}
-            result |= _nested(rows, deal(codes, groups, rows.scored), folds)
-    return result
+        folds = {s: rows.fold_codes(s, gpus) for s in splits if s in wanted}
+        if folds:
+            number = deal(rows.fold_codes(group_by, gpus), groups, rows.scored)
+            held = np.unique(number[rows.candidates & (number >= 0)])
+            found += [Group(number == one, folds) for one in held]
+    return found
+
+
+def gpu_splits(
+    rows: Rows, groups: Sequence[Group], progress: Progress = quiet
+) -> dict[str, Split]:
+    """Return the splits of the groups, each group predicted by a fit without it."""
+    runs = partners(rows.of.cell, rows.scored)
+    tasks = [(rows, group, runs) for group in groups]
+    found: dict[str, Split] = {}
+    for parts in each("GPUs and workloads", nested, tasks, progress):
+        for name, part in parts.items():
+            found[name] = found[name].filled(part) if name in found else part
+    return found
 
 
 def deal(codes: IntArray, groups: int | None, scored: BoolArray) -> IntArray:
@@ -160,40 +202,39 @@ def deal(codes: IntArray, groups: int | None, scored: BoolArray) -> IntArray:
     return dealt
 
 
-def _nested(
-    rows: Rows, group: IntArray, folds: Mapping[str, IntArray]
-) -> dict[str, Split]:
-    """Fit without each group, then hold out each of its folds."""
-    of, n = rows.of, len(rows.of)
-    every = np.arange(n)
-    found = {
-        split: Split(np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan), codes)
-        for split, codes in folds.items()
-    }
+def nested(rows: Rows, group: Group, runs: IntArray) -> dict[str, Split]:
+    """Fit without a group, then hold out each of its folds.
+
+    Parameters
+    ----------
+    rows : what is scored, and what teaches
+    group : to hold out
+    runs : (N,) see `partners`
+    """
+    of = rows.of
+    found = {name: Split.empty(codes) for name, codes in group.folds.items()}
     mute = np.where(rows.left_out, MUTE, 0.0)
-    runs = partners(of.cell, rows.scored)
-    for number in np.unique(group[rows.candidates & (group >= 0)]):
-        outside = np.flatnonzero((group != number) & ~rows.left_out)
-        fitted = fit_covariance(of, outside)
-        taught = posterior(of, outside, fitted)
-        full = posterior(of, every, fitted, extra_noise=mute, mean=taught.mean)
-        for split, codes in folds.items():
-            inside = (group == number) & rows.candidates
-            factor = factor90(
-                taught,
-                codes[outside],
-                rows.scored[outside],
-                alike=split in (*BY_SERIES, *BY_SOURCE),
-            )
-            for fold in held_out(full, codes, np.unique(codes[inside])):
-                places = fold.places
-                error, variance = _judge(split, rows, fold, fitted, runs)
-                known = rows.candidates[places] & (variance < FREE_LEVEL)
-                places, spread = places[known], factor * np.sqrt(variance[known])
-                found[split].error[places] = error[known]
-                found[split].log_sd[places] = spread
-                response = _response(rows, full, fitted, fold)
-                found[split].response[places] = response[known]
+    outside = np.flatnonzero(~group.rows & ~rows.left_out)
+    fitted = fit_covariance(of, outside)
+    taught = posterior(of, outside, fitted)
+    every = np.arange(len(of))
+    full = posterior(of, every, fitted, extra_noise=mute, mean=taught.mean)
+    for split, codes in group.folds.items():
+        factor = factor90(
+            taught,
+            codes[outside],
+            rows.scored[outside],
+            alike=split in (*BY_SERIES, *BY_SOURCE),
+        )
+        inside = group.rows & rows.candidates
+        for fold in held_out(full, codes, np.unique(codes[inside])):
+            error, variance = _judge(split, rows, fold, fitted, runs)
+            known = rows.candidates[fold.places] & (variance < FREE_LEVEL)
+            places, spread = fold.places[known], factor * np.sqrt(variance[known])
+            found[split].error[places] = error[known]
+            found[split].log_sd[places] = spread
+            response = _response(rows, full, fitted, fold)
+            found[split].response[places] = response[known]
     return found
 
 

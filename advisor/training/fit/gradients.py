@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from advisor.base.arrays import FloatArray
 
@@ -89,19 +90,19 @@ GRADIENTS: Mapping[str, Gradients] = {
 
 def parameters_m(table: Benchmarks) -> FloatArray:
     """Return the (N,) 10^6 parameters of each row, NaN where nobody states them."""
-    stated = [
-        GRADIENTS[str(w)].parameters_m if w in GRADIENTS else p
-        for w, p in zip(table.workload, table.params_m, strict=True)
-    ]
-    return np.array(stated, dtype=np.float64)
+    derived = {name: of.parameters_m for name, of in GRADIENTS.items()}
+    return _derived_or(table, derived, table.params_m)
 
 
 def units_per_sample(table: Benchmarks) -> FloatArray:
     """Return the (N,) units in one sample of each row's batch, NaN where unknown."""
-    known = [
-        GRADIENTS[str(w)].units_per_sample
-        if w in GRADIENTS
-        else (1.0 if unit == "samples/s" else np.nan)
-        for w, unit in zip(table.workload, table.unit, strict=True)
-    ]
-    return np.array(known, dtype=np.float64)
+    derived = {name: of.units_per_sample for name, of in GRADIENTS.items()}
+    return _derived_or(table, derived, np.where(table.unit == "samples/s", 1.0, np.nan))
+
+
+def _derived_or(
+    table: Benchmarks, derived: Mapping[str, float], other: FloatArray
+) -> FloatArray:
+    """Return what is derived for the workload of each row, else what `other` says."""
+    found = pd.Series(table.workload).map(derived).to_numpy(dtype=np.float64)
+    return np.where(np.isnan(found), other, found)

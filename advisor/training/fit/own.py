@@ -48,30 +48,22 @@ def own_rows(
         if usable and profile is not None:
             taken.append((run, profile, at))
     like = tables.select(np.array([at for *_, at in taken], dtype=np.int64))
-    every = len(taken)
     units = [profile.reference.benchmark_units_per_sample for _, profile, _ in taken]
-    rate = [run.samples_per_s for run, *_ in taken]
-    return Benchmarks(
-        workload=like.workload,
-        task=like.task,
-        family=like.family,
-        series=np.array([f"{SOURCE}/{run.workload}" for run, *_ in taken], dtype=np.str_),
-        framework=np.array(["pytorch"] * every, dtype=np.str_),
-        year=np.full(every, float(year)),
-        gpu=np.array([run.gpu for run, *_ in taken], dtype=np.str_),
-        num_gpus=np.ones(every, dtype=np.int64),
-        precision=np.array([run.precision for run, *_ in taken], dtype=np.str_),
-        batch_size=np.array([float(run.batch_size) for run, *_ in taken]),
-        unit=like.unit,
-        throughput=np.array(rate) * np.array(units),
-        log_spread=np.full(every, np.nan),
-        reports=np.ones(every, dtype=np.int64),
-        host_bound=np.zeros(every, dtype=bool),
-        cpu_name=np.array([run.cpu or "" for run, *_ in taken], dtype=np.str_),
-        params_m=like.params_m,
-        gmacs=like.gmacs,
-        source=np.array([SOURCE] * every, dtype=np.str_),
-    ), teaches
+    of_run = like.frame()[["workload", "task", "family", "unit", "params_m", "gmacs"]]
+    frame = of_run.assign(
+        series=[f"{SOURCE}/{run.workload}" for run, *_ in taken],
+        framework="pytorch",
+        year=float(year),
+        gpu=[run.gpu for run, *_ in taken],
+        num_gpus=1,
+        precision=[run.precision for run, *_ in taken],
+        batch_size=[float(run.batch_size) for run, *_ in taken],
+        throughput=np.array([run.samples_per_s for run, *_ in taken]) * np.array(units),
+        reports=1,
+        cpu_name=[run.cpu or "" for run, *_ in taken],
+        source=SOURCE,
+    )
+    return Benchmarks.from_frame(frame), teaches
 
 
 def with_own(cells: Cells, tables: Benchmarks, own: Benchmarks) -> Cells:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import minimize
-from threadpoolctl import threadpool_limits
+from scipy.sparse import csr_array
 
 from advisor.base.arrays import FloatArray, IntArray, StrArray
 from advisor.throughput.scaling import (
@@ -37,6 +37,7 @@ from advisor.throughput.scaling import (
     moved_gb,
 )
 from advisor.throughput.spread import Z90
+from advisor.throughput.threads import one_thread
 from advisor.training.fit.pairs import Pairs, scaling_pairs
 
 if TYPE_CHECKING:
@@ -141,13 +142,17 @@ class Posterior:
     def __init__(self, pairs: Pairs, kinds: Mapping[str, Term]) -> None:
         sizes = [len(term.names) for term in kinds.values()]
         starts = np.cumsum([0, *sizes[:-1]])
-        self._code = np.stack(
-            [t.code + s for t, s in zip(kinds.values(), starts, strict=True)]
+        code = np.stack([t.code + s for t, s in zip(kinds.values(), starts, strict=True)])
+        factor = np.stack([t.factor for t in kinds.values()])
+        of_pair = np.arange(len(pairs) + 1) * len(kinds)
+        self._effects = csr_array(
+            (factor.T.ravel(), code.T.ravel(), of_pair), (len(pairs), sum(sizes))
         )
-        self._factor = np.stack([t.factor for t in kinds.values()])
+        self._pairs = self._effects.T.tocsr()
         self._centre = np.repeat([t.centre for t in kinds.values()], sizes)
         self._scale = np.repeat([t.scale for t in kinds.values()], sizes)
-        self._heavy = np.repeat([t.heavy for t in kinds.values()], sizes)
+        heavy = np.repeat([t.heavy for t in kinds.values()], sizes)
+        self._heavy = np.append(heavy, np.zeros(len(CLASSES), dtype=bool))
         self._class = _class_code(pairs)
         self._doublings = np.log2(pairs.num_gpus)
         moved = moved_gb(pairs.num_gpus, pairs.gradient_gb)
@@ -164,38 +169,36 @@ class Posterior:
 
     def __call__(self, at: FloatArray) -> tuple[float, FloatArray]:
         """Return its value and its gradient at a place."""
-        many = len(self._centre)
         effect, loss_of = self.values(at)
-        ratio = self._physics + (effect[self._code] * self._factor).sum(axis=0)
+        ratio = self._physics + self._effects @ effect
         exchange = np.exp(np.minimum(ratio, _LONGEST))
         loss = loss_of[self._class] * self._doublings
         off = self._observed + np.log1p(exchange) + np.log1p(loss)
         error, slope = _tail(off / NOISE, self._weight)
         slope /= NOISE
-        by_effect = self._factor * (slope * exchange / (1.0 + exchange))
+        by_effect = self._pairs @ (slope * exchange / (1.0 + exchange))
         by_loss = slope * loss / (1.0 + loss)
         gradient = np.concatenate(
             [
-                self._scale * _sums(self._code, by_effect, many),
+                self._scale * by_effect,
                 _LOSS[1] * _sums(self._class, by_loss, len(loss_of)),
             ]
         )
-        heavy = np.append(self._heavy, np.zeros(len(loss_of), dtype=bool))
-        tailed, pull = _tail(np.where(heavy, at, 0.0), np.ones(len(at)))
-        light = np.where(heavy, 0.0, at)
+        tailed, pull = _tail(np.where(self._heavy, at, 0.0))
+        light = np.where(self._heavy, 0.0, at)
         return error + tailed + 0.5 * float(light @ light), gradient + pull + light
 
 
-def _tail(off: FloatArray, weight: FloatArray) -> tuple[float, FloatArray]:
+def _tail(off: FloatArray, weight: FloatArray | float = 1.0) -> tuple[float, FloatArray]:
     """Return minus the log density of a Student t, weighted, and its slope."""
-    half = 0.5 * (FREEDOM + 1.0)
-    value = float(weight @ np.log1p(off**2 / FREEDOM)) * half
-    return value, 2.0 * half * weight * off / (FREEDOM + off**2)
+    square = off * off
+    value = 0.5 * (FREEDOM + 1.0) * float((weight * np.log1p(square / FREEDOM)).sum())
+    return value, (FREEDOM + 1.0) * weight * off / (FREEDOM + square)
 
 
 def _sums(code: IntArray, values: FloatArray, number: int) -> FloatArray:
     """Return the sum of the values of each code below `number`."""
-    sums = np.bincount(code.ravel(), weights=values.ravel(), minlength=number)
+    sums = np.bincount(code, weights=values, minlength=number)
     return sums.astype(np.float64)
 
 
@@ -213,7 +216,7 @@ def fit_effects(pairs: Pairs, shrinkage: float) -> Scaling:
     high = np.append(high, np.full(len(CLASSES), -_LOSS[0] / _LOSS[1]))
     start = np.zeros(len(low))
     bounds = np.column_stack([low, high])
-    with threadpool_limits(limits=1, user_api="blas"):  # on vectors this short, threads
+    with one_thread():  # on vectors this short, threads
         # only wait for each other: a hundred times as long on a busy machine
         found: Any = minimize(
             posterior, start, jac=True, method="L-BFGS-B", bounds=bounds

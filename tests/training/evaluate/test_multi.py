@@ -85,7 +85,7 @@ def test_a_held_out_card_is_seen_by_nobody(pairs: Pairs) -> None:
     card = pairs.gpu == CARDS[0]
     folds = three_folds(pairs)
     other = replace(pairs, efficiency=np.where(card, 0.4, 1.0) * pairs.efficiency)
-    before, after = (nested(p, folds) for p in (pairs, other))
+    before, after = (nested(p, {"gpu": folds})["gpu"] for p in (pairs, other))
     for one, two in zip(before, after, strict=True):
         assert two[card] == pytest.approx(one[card], abs=ENDS_WITHIN)
     assert np.abs(after[0][~card] - before[0][~card]).max() > 10 * ENDS_WITHIN
@@ -98,7 +98,8 @@ def test_what_is_left_out_teaches_nothing(pairs: Pairs) -> None:
     absurd = np.where(pairs.num_gpus == 8, 0.01, pairs.efficiency)
     folds = three_folds(pairs)
     plain, changed = (
-        nested(p, folds) for p in (left_out, replace(left_out, efficiency=absurd))
+        nested(p, {"gpu": folds})["gpu"]
+        for p in (left_out, replace(left_out, efficiency=absurd))
     )
     assert changed[0] == pytest.approx(plain[0], abs=ENDS_WITHIN)
 

@@ -17,6 +17,7 @@ from advisor.training.evaluate.baselines import (
     ratio_errors,
 )
 from advisor.training.evaluate.card import model_card
+from advisor.training.evaluate.regressors import REGRESSORS
 from advisor.training.evaluate.regret import load_prices
 from advisor.training.evaluate.run import Evaluation, Inputs, evaluate
 from advisor.training.evaluated import evaluation_table
@@ -81,6 +82,10 @@ def test_the_result_is_json_with_the_promised_keys(evaluation: Evaluation) -> No
         assert keys <= set(document["splits"][split])
     names = {"tflops", "bandwidth", "geometric_mean", "dlperf"}
     assert set(document["baselines"]["pair"]) == names
+    for split in RATIOS:
+        assert set(document["regressors"][split]) == set(REGRESSORS)
+        for errors in document["regressors"][split].values():
+            assert 0 < errors["n"] <= document["splits"][split]["n"]
     policies = {"advisor", "advisor_pair", "dlperf_per_usd", "tflops_per_usd", "cheapest"}
     for offers in ("all", "40gb"):
         assert policies <= set(document["regret"][offers])
@@ -91,7 +96,7 @@ def test_the_tables_for_people_have_each_split_and_policy(evaluation: Evaluation
     """Every split, what is left out with it, and every way to choose."""
     text = evaluation_table(evaluation)
     assert "with what is left out" in text
-    for words in (*evaluation.splits, *evaluation.regret["40gb"]):
+    for words in (*evaluation.splits, *REGRESSORS, *evaluation.regret["40gb"]):
         assert words in text
 
 

@@ -14,6 +14,7 @@ from advisor.training.evaluate.splits import (
     Rows,
     deal,
     gpu_splits,
+    groups_of,
     level_of_one,
     level_of_others,
     levelled,
@@ -45,8 +46,8 @@ def test_what_is_held_out_is_not_seen(rows: Rows, gpus: GpuTable, split: str) ->
     moved = dataclasses.replace(
         few, of=dataclasses.replace(rows.of, y=rows.of.y + 0.5 * (folds == code))
     )
-    (told,) = (found := gpu_splits(few, gpus, [split])).values()
-    (other,) = gpu_splits(moved, gpus, [split]).values()
+    (told,) = (found := gpu_splits(few, groups_of(few, gpus, [split]))).values()
+    (other,) = gpu_splits(moved, groups_of(moved, gpus, [split])).values()
     assert set(found) == {split}
     predicted = told.error + rows.of.y
     again = other.error + moved.of.y
@@ -112,7 +113,7 @@ def test_a_workload_that_nobody_measured_has_its_family_level(
     rows: Rows, gpus: GpuTable
 ) -> None:
     """The level of the others stands in, and its doubt is in the spread."""
-    split = gpu_splits(rows, gpus, ["model_absolute"])["model_absolute"]
+    split = gpu_splits(rows, groups_of(rows, gpus, ["model_absolute"]))["model_absolute"]
     found = levelled(rows, split)
     known = np.isfinite(found.error)
     assert known.any()

@@ -1,0 +1,238 @@
+"""Off-the-shelf regressors of scikit-learn on the splits of the model.
+
+What a data scientist would try first, with what the model knows, on its folds and rows.
+None of them has been tuned on these splits: settings are scikit-learn's own, but for the
+forest, which looks at the root of the number of features per split, for its time (on two
+groups a third of them erred alike), and for the Gaussian process, whose kernel, a
+variance times one length scale for all features, and white noise, is fitted on `TUNED_ON`
+rows outside the group and then kept.
+
+**Target.** As for the model, ln(units/s / physical baseline). Its level differs between
+cells by orders of magnitude, so what is learned is a *difference*: of a row to the mean
+of its reference rows, which are those that tell its level to the physical baselines
+too: the other rows of its cell outside the fold; of its workload and precision for
+`LEVEL_SPLITS`; for ``model`` the other rows of the held-out cell, and for
+``model_one_run`` one of them. Training rows are treated alike: each beside the other
+training rows of its cell. In ``model_absolute`` there is no reference and the target is
+the level itself.
+
+**Features.** Those of the model's GPU (logarithms of its rates, power, clock,
+multiprocessors and of their ratio; year), its batch and baseline, the floating-point
+operations and parameters of the workload, each also as a difference to the reference
+rows; one-hot family, precision, framework and architecture.
+Unknown numbers are medians of the training rows.
+
+**Folds** are those of the model; each is held out whole and everything else is learned
+from, but for pairs, of which each group's are dealt into `PAIR_SETS` sets that are held
+out together: a fit for every pair would take hours.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.hardware.gpus import Gpu
+from advisor.throughput.features import feature_matrix, log_baseline
+from advisor.training.evaluate.parallel import Progress, each
+from advisor.training.evaluate.splits import SEED, Group, Rows, partners
+from advisor.training.fit.design import table_features
+from advisor.training.fit.levels import training_gflops
+
+LEVEL_SPLITS = ("series", "source")
+"""Splits of levels: the level comes from other cells of the workload and precision."""
+
+PAIR_SETS = 2
+"""Sets that the pairs of GPU and workload of a group are dealt into: ten in all."""
+
+TUNED_ON = 500
+"""Rows that the kernel of the Gaussian process is fitted on, drawn at random."""
+
+CATEGORIES = ("family", "precision", "framework")
+"""Columns of the table that become one-hot features."""
+
+REGRESSORS: Mapping[str, Callable[[], BaseEstimator]] = {
+    "ridge": Ridge,
+    "nearest_neighbors": KNeighborsRegressor,
+    "random_forest": lambda: RandomForestRegressor(
+        max_features="sqrt", random_state=SEED
+    ),
+    "gradient_boosting": lambda: HistGradientBoostingRegressor(random_state=SEED),
+    "gaussian_process": lambda: GaussianProcessRegressor(
+        ConstantKernel() * RBF(5.0) + WhiteKernel(0.1), normalize_y=True
+    ),
+}
+"""Name -> a new regressor; the features that it sees are standardized."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What the regressors learn from, N rows.
+
+    Attributes
+    ----------
+    numbers : (N, P) numeric features, NaN where unknown
+    classes : (N, C) one-hot features
+    y : (N,) ln(units/s / physical baseline)
+    cell, pair : (N,) codes of the cell, and of workload and precision
+    scored, left_out : (N,) see `Rows`
+    partner : (N,) the one run that tells the level of ``model_one_run``; -1: none
+    """
+
+    numbers: FloatArray
+    classes: FloatArray
+    y: FloatArray
+    cell: IntArray
+    pair: IntArray
+    scored: BoolArray
+    left_out: BoolArray
+    partner: IntArray
+
+    @classmethod
+    def of(cls, rows: Rows, gpus: Mapping[str, Gpu]) -> Problem:
+        """Return it for the rows that teach or are scored."""
+        table = rows.table
+        features = table_features(table, gpus)
+        numbers = [
+            feature_matrix(features),
+            log_baseline(features),
+            np.log(table.batch_size),
+            rows.of.inputs.batch,
+            np.log(training_gflops(table)),
+            np.log(table.params_m),
+        ]
+        frame = table.frame()[list(CATEGORIES)]
+        frame["architecture"] = [gpus[name].architecture for name in table.gpu.tolist()]
+        labels = rows.of.inputs.labels
+        return cls(
+            numbers=np.column_stack(numbers),
+            classes=pd.get_dummies(frame, dtype=np.float64).to_numpy(),
+            y=rows.of.y,
+            cell=labels["cell"],
+            pair=labels["pair"],
+            scored=rows.scored,
+            left_out=rows.left_out,
+            partner=partners(rows.of.cell, rows.scored),
+        )
+
+    def fold(
+        self, split: str, out: BoolArray
+    ) -> tuple[FloatArray, FloatArray, BoolArray, BoolArray]:
+        """Return features and targets of all rows, and which of them teach and are asked.
+
+        Parameters
+        ----------
+        split : of `SPLITS`, which tells what the reference rows are
+        out : (N,) rows that are held out
+        """
+        taught = ~out & ~self.left_out
+        imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+        numbers = imputer.fit(self.numbers[taught]).transform(self.numbers)
+        values = np.column_stack([self.y, numbers])
+        if split == "model_absolute":
+            reference = np.zeros_like(values)
+        else:
+            code = self.pair if split in LEVEL_SPLITS else self.cell
+            reference = mean_of_others(values, code, taught)
+        if split == "model":
+            reference[out] = mean_of_others(values, self.cell, self.scored)[out]
+        if split == "model_one_run":
+            reference[out] = values[self.partner[out]]
+            reference[out & (self.partner < 0)] = np.nan
+        difference = values - reference
+        features = np.column_stack([numbers, difference[:, 1:], self.classes])
+        known = np.isfinite(difference[:, 0])
+        return features, difference[:, 0], taught & known, out & self.scored & known
+
+
+def mean_of_others(values: FloatArray, code: IntArray, told: BoolArray) -> FloatArray:
+    """Return (N, P) the mean over the other rows of each row's code; NaN without one.
+
+    Parameters
+    ----------
+    values : (N, P)
+    code : (N,)
+    told : (N,) whether a row is one of those that tell
+    """
+    weight = told.astype(np.float64)[:, None]
+    own = np.column_stack([weight, np.where(weight, values, 0.0)])
+    others = pd.DataFrame(own).groupby(code).transform("sum").to_numpy() - own
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means: FloatArray = np.where(others[:, :1], others[:, 1:] / others[:, :1], np.nan)
+    return means
+
+
+def regressor_errors(
+    rows: Rows, gpus: Mapping[str, Gpu], groups: Sequence[Group], progress: Progress
+) -> dict[str, dict[str, FloatArray]]:
+    """Return split -> name of `REGRESSORS` -> (N,) ln(predicted / measured)."""
+    problem = Problem.of(rows, gpus)
+    tasks = [(problem, group, name) for name in REGRESSORS for group in groups]
+    parts = each("off-the-shelf regressors", held_out_errors, tasks, progress)
+    found: dict[str, dict[str, FloatArray]] = {}
+    for (_, _, name), part in zip(tasks, parts, strict=True):
+        for split, error in part.items():
+            known = found.setdefault(split, {}).get(name, error)
+            found[split][name] = np.where(np.isnan(known), error, known)
+    return found
+
+
+def held_out_errors(problem: Problem, group: Group, name: str) -> dict[str, FloatArray]:
+    """Return split -> (N,) ln(predicted / measured), NaN where there is none.
+
+    Parameters
+    ----------
+    problem : see `Problem`
+    group : whose folds are held out in turn; the kernel is fitted without all of them
+    name : of `REGRESSORS`
+    """
+    regressor = tuned(REGRESSORS[name](), problem, group.rows)
+    found = {}
+    for split, codes in group.folds.items():
+        error = found[split] = np.full(len(problem.y), np.nan)
+        for names in _sets(split, np.unique(codes[group.rows & problem.scored])):
+            features, target, taught, asked = problem.fold(split, np.isin(codes, names))
+            if taught.any() and asked.any():
+                fitted = _standardized(regressor).fit(features[taught], target[taught])
+                error[asked] = fitted.predict(features[asked]) - target[asked]
+    return found
+
+
+def tuned(regressor: BaseEstimator, problem: Problem, out: BoolArray) -> BaseEstimator:
+    """Return the regressor, a Gaussian process with a kernel that it keeps."""
+    if not isinstance(regressor, GaussianProcessRegressor):
+        return regressor
+    features, target, taught, _ = problem.fold("", out)
+    rows = np.random.default_rng(SEED).permutation(np.flatnonzero(taught))[:TUNED_ON]
+    with warnings.catch_warnings():  # a length at its bound is an answer, too
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = _standardized(regressor).fit(features[rows], target[rows])
+    return regressor.set_params(kernel=fitted[-1].kernel_, optimizer=None)
+
+
+def _standardized(regressor: BaseEstimator) -> Pipeline:
+    return make_pipeline(StandardScaler(), clone(regressor))
+
+
+def _sets(split: str, codes: IntArray) -> list[IntArray]:
+    """Return the folds that are held out together, by their codes."""
+    if split != "pair" or len(codes) <= PAIR_SETS:
+        return [codes[[place]] for place in range(len(codes))]
+    deal = KFold(PAIR_SETS, shuffle=True, random_state=SEED)
+    return [codes[out] for _, out in deal.split(codes)]

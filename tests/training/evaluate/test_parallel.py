@@ -1,0 +1,92 @@
+"""Folds in parallel: the same figures, in order, and somebody is told how they go."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import joblib
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from advisor.hardware.gpus import GpuTable
+from advisor.training.evaluate.parallel import each
+from advisor.training.evaluate.splits import Rows, Split, gpu_splits, groups_of
+from advisor.training.fit.benchmarks import Benchmarks
+from advisor.training.fit.cells import Cells
+
+
+def process_and(number: int) -> tuple[int, int]:
+    return os.getpid(), number
+
+
+def threads(number: int) -> list[int]:
+    np.linalg.inv(np.eye(3))
+    return [library["num_threads"] for library in threadpool_info()]
+
+
+def test_results_come_in_the_order_of_the_tasks_and_are_counted() -> None:
+    """Without a configuration they run here, one after the other, as in scikit-learn."""
+    told: list[tuple[str, int, int]] = []
+    found = each(
+        "numbers",
+        process_and,
+        [(n,) for n in range(3)],
+        lambda *so_far: told.append(so_far),
+    )
+    assert found == [(os.getpid(), n) for n in range(3)]
+    assert told == [("numbers", done, 3) for done in range(4)]
+
+
+def test_a_task_has_one_thread() -> None:
+    """So that jobs do not wait for each other, and no sum depends on the cores."""
+    (counts,) = each("threads", threads, [(0,)])
+    assert set(counts) == {1}
+
+
+@pytest.fixture(scope="module")
+def rows(small: Benchmarks, small_cells: Cells, gpus: GpuTable) -> Rows:
+    """Return what is scored of two sources: two groups, a fit for each."""
+    rows = Rows.choose(small, small_cells, gpus)
+    folds = rows.fold_codes("source", gpus)
+    first, *_, last = np.unique(folds[rows.scored])
+    two = rows.scored & np.isin(folds, (first, last))
+    return dataclasses.replace(rows, scored=two, left_out=rows.left_out & two)
+
+
+def sources(rows: Rows, gpus: GpuTable) -> Split:
+    groups = groups_of(rows, gpus, ["source"])
+    return gpu_splits(rows, groups)["source"]
+
+
+def same(one: Split, other: Split) -> bool:
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True)
+        for name in ("error", "log_sd", "response", "folds")
+    )
+
+
+def test_the_number_of_jobs_changes_no_bit(rows: Rows, gpus: GpuTable) -> None:
+    """Two processes find what one finds."""
+    with joblib.parallel_config(n_jobs=2):
+        pids = set(each("processes", os.getpid, [()] * 4))
+        two = sources(rows, gpus)
+    assert os.getpid() not in pids
+    assert np.isfinite(two.error).any()
+    assert same(two, sources(rows, gpus))
+
+
+def test_a_dask_cluster_finds_the_same(rows: Rows, gpus: GpuTable) -> None:
+    """As documented: the workers of a cluster, and nothing else to change."""
+    distributed = pytest.importorskip(
+        "distributed", reason="distributed is not installed: pip install distributed"
+    )
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
+    )
+    with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):
+        pids = set(each("processes", os.getpid, [()] * 4))
+        many = sources(rows, gpus)
+    assert os.getpid() not in pids
+    assert same(many, sources(rows, gpus))
