@@ -136,7 +136,7 @@ class Evaluator:
         """Evaluate one chunk."""
         job, tables = self.job, self.tables
         machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
-        condition = health(offers, machines, tables.model.gpu.dlperf)
+        condition = health(offers, machines, tables.model.dlperf)
         throughput = predict(
             machines,
             job.workload,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -76,6 +76,14 @@ OWN_PARTS = (
 
 LABELS = (*dict.fromkeys(part.kind for part in PARTS), "gpu")
 """Kinds of labels that a profile has."""
+
+
+SHARED_KINDS = ("all", "family", "precision", "format_family", "source", "series")
+"""Kinds of labels that measurements of different workloads can have in common. Any
+other one names the workload too."""
+
+Scope = Literal["all", "shared", "local"]
+"""Which parts: those of `SHARED_KINDS`, those of one workload alone, or both."""
 
 
 WORKLOAD_LEVELS = ("workload", "pair", "framework_workload", "format_workload")
@@ -142,7 +150,13 @@ class Covariance:
         return float(self.own_variances.sum())
 
     def between(
-        self, a: Inputs, b: Inputs, *, own: bool = False, levels: bool = True
+        self,
+        a: Inputs,
+        b: Inputs,
+        *,
+        own: bool = False,
+        levels: bool = True,
+        scope: Scope = "all",
     ) -> FloatArray:
         """Return the (N, M) covariance of `a` and `b`.
 
@@ -151,12 +165,16 @@ class Covariance:
         a, b : inputs of N and M rows
         own : with `OWN_PARTS`, for which both need their labels
         levels : with the intercepts
+        scope : which parts
         """
         parts = list(zip(PARTS, self.variances, strict=True))
         if not levels:
             parts = [(part, v) for part, v in parts if part.similarity != "one"]
         if own:
             parts += zip(OWN_PARTS, self.own_variances, strict=True)
+        if scope != "all":
+            wanted = scope == "shared"
+            parts = [one for one in parts if (one[0].kind in SHARED_KINDS) is wanted]
         # Queries have few distinct labels, whatever their number.
         kinds = dict.fromkeys(part.kind for part, _ in parts)
         labels = np.stack([a.labels[kind] for kind in kinds])
