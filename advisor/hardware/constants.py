@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from advisor.base.errors import AdvisorError
@@ -36,7 +36,8 @@ class Constant:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is stated, as plain data for JSON."""
-        return {name: one for name, one in asdict(self).items() if one is not None}
+        each = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in each.items() if value is not None}
 
 
 def read_constants(kind: type[Constants], section: Mapping[str, Any]) -> Constants:

@@ -226,8 +226,7 @@ class GpuModel:
             if anchors:
                 mean, variance = self._conditioned(queries, at, anchors, n)
             else:
-                mean = self.process.mean_at(queries)
-                variance = self.process.variance_at(queries.take(np.arange(n)))
+                mean, variance = self.process.posterior(queries, n)
         own, standard = mean[:n], mean[:n].copy()
         standard[other] = mean[n:]
         whole = effect[first] - usual[first]
@@ -247,8 +246,7 @@ class GpuModel:
 
         The variance is of the first `count` queries.
         """
-        mean = self.process.mean_at(queries)
-        variance = self.process.variance_at(queries.take(np.arange(count)))
+        mean, variance = self.process.posterior(queries, count)
         among = self.process.covariance_of(at, at)
         among += self._own(anchors) + self.noise * np.eye(len(anchors))
         cross = self.process.covariance_of(queries, at)

@@ -43,18 +43,35 @@ Products round rows at their edge in another way: full blocks of rows make the r
 a query the same whatever else is asked for."""
 
 
-class _Told(NamedTuple):
-    """What N queries get from the k rows of their workloads and from U.
+class _Reach(NamedTuple):
+    """What N queries share with U and with the k rows of their workloads.
 
     Attributes
     ----------
-    local : (N, k) weights b of the rows
-    at_rows : (N, k) prior covariance with the rows
-    shared : (N, m) covariance d of what is left with g at U
+    shared : (N, m) prior covariance of g with U
+    local, at_rows : (N, k) prior covariance with the rows, of h and of f
+    rows_shared : (k, m) that of the rows with U
+    rows_local, among : (k, k) of the rows, noise included, of h and of f
     """
 
+    shared: FloatArray
     local: FloatArray
     at_rows: FloatArray
+    rows_shared: FloatArray
+    rows_local: FloatArray
+    among: FloatArray
+
+
+class _Rest(NamedTuple):
+    """What the rows of its workload leave of each query.
+
+    Attributes
+    ----------
+    weights : (N, k) b of the rows
+    shared : (N, m) d, its covariance with g at U
+    """
+
+    weights: FloatArray
     shared: FloatArray
 
 
@@ -83,77 +100,94 @@ class Process:
     shared_weights: FloatArray
     half_explained: FloatArray
 
+    def posterior(
+        self, queries: Inputs, count: int | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return (N,) means, and the variances of the first `count`; None: of all."""
+        number = len(queries) if count is None else count
+        rows = self._rows_of(queries)
+        reach = self._reach(_full_blocks(queries), rows)
+        mean = self._mean(reach, rows)[: len(queries)]
+        first = queries.take(np.arange(number))
+        whole = number + -number % _ROWS
+        reach = reach._replace(
+            shared=reach.shared[:whole],
+            local=reach.local[:whole],
+            at_rows=reach.at_rows[:whole],
+        )
+        rest = self._rest(reach)
+        left = np.einsum("ij,ij->i", rest.weights @ reach.among, rest.weights)
+        left -= 2.0 * np.einsum("ij,ij->i", rest.weights, reach.at_rows)
+        pulled = rest.shared @ self.half_explained
+        left -= 2.0 * np.einsum("ij,ij->i", pulled, rest.shared)
+        return mean, self.covariance.at(first) + left[:number]
+
     def mean_at(self, queries: Inputs) -> FloatArray:
         """Return the (N,) posterior means."""
-        padded = _full_blocks(queries)
-        of_workload = self._rows_of(queries)
-        local = self.covariance.between(
-            padded, self.rows.take(of_workload), scope="local"
-        )
-        shared = self.covariance.between(padded, self._points(), scope="shared")
-        mean: FloatArray = (
-            self.mean + shared @ self.shared_weights + local @ self.weights[of_workload]
-        )
-        return mean[: len(queries)]
-
-    def variance_at(self, queries: Inputs) -> FloatArray:
-        """Return the (N,) posterior variances."""
-        padded, of_workload = _full_blocks(queries), self._rows_of(queries)
-        told = self._told(padded, of_workload)
-        of_rows = self._among(of_workload)
-        variance = (
-            self.covariance.at(padded)
-            - 2.0 * np.einsum("ij,ij->i", told.local, told.at_rows)
-            + np.einsum("ij,ij->i", told.local @ of_rows, told.local)
-            - 2.0 * np.einsum("ij,ij->i", told.shared @ self.half_explained, told.shared)
-        )
-        found: FloatArray = variance[: len(queries)]
-        return found
+        rows = self._rows_of(queries)
+        return self._mean(self._reach(_full_blocks(queries), rows), rows)[: len(queries)]
 
     def covariance_of(self, a: Inputs, b: Inputs) -> FloatArray:
         """Return the (N, M) posterior covariance of `a` and `b`."""
-        of_workload = np.union1d(self._rows_of(a), self._rows_of(b))
-        left, right = self._told(a, of_workload), self._told(b, of_workload)
-        half = left.shared @ self.half_explained @ right.shared.T
-        other = left.shared @ self.half_explained.T @ right.shared.T
+        rows = np.union1d(self._rows_of(a), self._rows_of(b))
+        left, right = self._reach(a, rows), self._reach(b, rows)
+        of_a, of_b = self._rest(left), self._rest(right)
+        half = of_a.shared @ self.half_explained @ of_b.shared.T
+        other = of_a.shared @ self.half_explained.T @ of_b.shared.T
         joint: FloatArray = (
             self.covariance.between(a, b)
-            - left.local @ right.at_rows.T
-            - left.at_rows @ right.local.T
-            + left.local @ self._among(of_workload) @ right.local.T
+            - of_a.weights @ right.at_rows.T
+            - left.at_rows @ of_b.weights.T
+            + of_a.weights @ left.among @ of_b.weights.T
             - half
             - other
         )
         return joint
-
-    def _points(self) -> Inputs:
-        return self.rows.take(self.inducing)
 
     def _rows_of(self, queries: Inputs) -> IntArray:
         """Return the positions of the rows of the workloads of the queries."""
         asked = np.unique(queries.labels["workload"])
         return np.flatnonzero(np.isin(self.rows.labels["workload"], asked))
 
-    def _among(self, rows: IntArray) -> FloatArray:
-        """Return the covariance of rows, noise included."""
-        own = self.rows.take(rows)
-        among = self.covariance.between(own, own, own=True)
-        return among + np.diag(self.noise[rows])
+    def _mean(self, reach: _Reach, rows: IntArray) -> FloatArray:
+        of_shared = reach.shared @ self.shared_weights
+        mean: FloatArray = self.mean + of_shared + reach.local @ self.weights[rows]
+        return mean
 
-    def _told(self, queries: Inputs, rows: IntArray) -> _Told:
-        own, points = self.rows.take(rows), self._points()
+    def _reach(self, queries: Inputs, rows: IntArray) -> _Reach:
+        own, points = self.rows.take(rows), self.rows.take(self.inducing)
+        both, count = _together(queries, own), len(queries)
         between = self.covariance.between
-        local = between(queries, own, scope="local")
-        without_g = between(own, own, own=True, scope="local")
-        inverse = np.linalg.inv(without_g + np.diag(self.noise[rows]))
-        weights = local @ ((inverse + inverse.T) / 2.0)
-        shared = between(queries, points, scope="shared")
-        of_rows = between(own, points, own=True, scope="shared")
-        return _Told(
-            local=weights,
-            at_rows=local + between(queries, own, scope="shared"),
-            shared=shared - weights @ of_rows,
+        shared = between(both, points, own=True, scope="shared")
+        local = between(both, own, own=True, scope="local")
+        local[count:] += np.diag(self.noise[rows])
+        at_rows = local + between(both, own, own=True, scope="shared")
+        return _Reach(
+            shared=shared[:count],
+            local=local[:count],
+            at_rows=at_rows[:count],
+            rows_shared=shared[count:],
+            rows_local=local[count:],
+            among=at_rows[count:],
         )
+
+    def _rest(self, reach: _Reach) -> _Rest:
+        inverse = np.linalg.inv(reach.rows_local)
+        weights = reach.local @ ((inverse + inverse.T) / 2.0)
+        return _Rest(weights, reach.shared - weights @ reach.rows_shared)
+
+
+def _together(queries: Inputs, rows: Inputs) -> Inputs:
+    """Return the queries and then the rows; a query is of no source or container."""
+    nobody = np.full(len(queries), -1, dtype=np.int64)
+    return Inputs(
+        np.concatenate([queries.z, rows.z]),
+        np.concatenate([queries.batch, rows.batch]),
+        {
+            kind: np.concatenate([queries.labels.get(kind, nobody), codes])
+            for kind, codes in rows.labels.items()
+        },
+    )
 
 
 def _full_blocks(queries: Inputs) -> Inputs:
