@@ -81,7 +81,7 @@ def health(offers: Offers, machines: Machines, medians: Medians) -> Health:
     ----------
     offers : the offers
     machines : what they are made of, in the same order
-    medians : of the artefact
+    medians : of the artifact
     """
     ratio = offers.dlperf / offers.num_gpus / _medians(machines, medians)
     another = np.zeros(len(offers), dtype=bool)

@@ -3,9 +3,9 @@
 The process is a sum ``f = g + h`` of what all workloads share, g, and of what each has
 for itself, h: two workloads have independent h (`advisor.throughput.kernel.SHARED_KINDS`
 says which parts are whose). So the rows of *other* workloads speak of a query through g
-alone, and of g there are few values: the m = 849 inputs U of the table at which g is a
-basis of g at every row. With K the covariance of all rows, noise included, y their values
-less the mean, and X the rows, the table is kept as
+alone, and g has few degrees of freedom: its values at m of the rows, the inducing inputs
+U, give those at all others (849 of the 2,435 rows of November 2026). With X the rows, K
+their covariance, noise included, and y their values less the mean, the table is kept as
 
     a = K_gUU^-1 K_gUX K^-1 y                        (m,)
     T = K_gUU^-1 K_gUX K^-1 K_gXU K_gUU^-1           (m, m)
@@ -14,16 +14,16 @@ that is, given the table, g at any input has the mean ``k_g^T a`` and the covari
 ``k_g(x, x') - k_g^T T k_g'`` with ``k_g`` its covariances with U (Rasmussen and Williams
 2006, eq. 2.23 and 2.24, in the span of U).
 
-h adds the rows w of the query's own workload, which are few: at most 245. With D their
+h adds the rows w of the query's own workload, which are few (245 at most). With D their
 covariance without g (noise included) and k_h that of the query with them, let ``b = D^-1
-k_h``. Then ``f(x) - b^T y_w`` has nothing of h left that a row tells of: its prior
-covariance less what T tells of its shared part ``d = k_g - K_gUw b``,
+k_h``. No row tells of the h that is left in ``f(x) - b^T y_w``: its prior covariance less
+what T explains of its shared part ``d = k_g - K_gUw b``,
 
     cov(x, x') = k(x, x') - b^T k_w(x') - k_w(x)^T b' + b^T K_ww b' - d^T T d'
 
 is the posterior covariance of f. This is exact: no row is left out and no input is
-moved. The rest is rounding: T is kept in single precision, as it multiplies variances of
-at most a few tenths, not the free levels (30) that a factor of K^-1 multiplies.
+moved. What is lost is rounding: T is kept in single precision, which it allows because it
+multiplies variances of a few tenths, not the free levels (30) as K^-1 does.
 """
 
 from __future__ import annotations
