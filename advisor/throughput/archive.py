@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 from advisor.base.errors import UsageError
-from advisor.base.files import write_atomically
 
 FORMAT = 3
 """Version of the file's layout."""
@@ -107,6 +106,8 @@ def write_file(
     arrays : name -> array. Those of single precision are stored as they are: their
         digits look random, so that zlib saves 8 % and takes 10 ms to read
     """
+    from advisor.base.files import write_atomically  # noqa: PLC0415  (who trains)
+
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name, document in {"document": {"format": FORMAT}, **documents}.items():

@@ -12,7 +12,7 @@ shares with nobody is the variance of its own configuration (`Covariance.own`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -175,19 +175,12 @@ class Covariance:
         if scope != "all":
             wanted = scope == "shared"
             parts = [one for one in parts if (one[0].kind in SHARED_KINDS) is wanted]
-        # Queries have few distinct labels, whatever their number.
-        kinds = dict.fromkeys(part.kind for part, _ in parts)
-        labels = np.stack([a.labels[kind] for kind in kinds])
-        _, first, place = np.unique(
-            labels, axis=1, return_index=True, return_inverse=True
-        )
-        each, place = a.take(first), place.reshape(-1)
-        weights: dict[str, FloatArray] = {}
+        by_similarity: dict[str, list[tuple[Part, float]]] = {}
         for part, variance in parts:
-            weight = weights.setdefault(part.similarity, np.zeros((len(each), len(b))))
-            weight += variance * same(each, b, part.kind)
+            by_similarity.setdefault(part.similarity, []).append((part, variance))
         total = np.zeros((len(a), len(b)))
-        for similarity, weight in weights.items():
+        for similarity, several in by_similarity.items():
+            weight, place = _weights(several, a, b)
             total += weight[place] * similarities(similarity, a, b, self.lengths)
         return total
 
@@ -199,6 +192,23 @@ class Covariance:
         for part, variance in zip(PARTS, self.variances, strict=True):
             total += variance * factor.get(part.similarity, 1.0)
         return total
+
+
+def _weights(
+    parts: Sequence[tuple[Part, float]], a: Inputs, b: Inputs
+) -> tuple[FloatArray, IntArray]:
+    """Return what a similarity is multiplied with, and which row each of `a` has.
+
+    Queries and the rows of one workload have few distinct labels of the kinds that a
+    similarity asks for: (L, M) weights of L of them, and the (N,) places of `a`.
+    """
+    labels = np.stack([a.labels[kind] for kind in {part.kind: 0 for part, _ in parts}])
+    _, first, place = np.unique(labels, axis=1, return_index=True, return_inverse=True)
+    weight = np.zeros((len(first), len(b)))
+    for part, variance in parts:
+        codes = a.labels[part.kind][first]
+        weight += variance * (codes[:, None] == b.labels[part.kind][None, :])
+    return weight, place.reshape(-1)
 
 
 def same(a: Inputs, b: Inputs, kind: str) -> np.ndarray:

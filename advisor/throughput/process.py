@@ -28,7 +28,7 @@ multiplies variances of a few tenths, not the free levels (30) as K^-1 does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -43,35 +43,37 @@ Products round rows at their edge in another way: full blocks of rows make the r
 a query the same whatever else is asked for."""
 
 
-class _Reach(NamedTuple):
-    """What N queries share with U and with the k rows of their workloads.
+class _Rows(NamedTuple):
+    """What predictions of a workload need of its k rows.
 
     Attributes
     ----------
-    shared : (N, m) prior covariance of g with U
-    local, at_rows : (N, k) prior covariance with the rows, of h and of f
-    rows_shared : (k, m) that of the rows with U
-    rows_local, among : (k, k) of the rows, noise included, of h and of f
+    inputs : the rows
+    weights : (k,) of K^-1 y
+    inverse : (k, k) D^-1
+    among : (k, k) K_ww
+    shared : (k, m) K_gwU
     """
 
-    shared: FloatArray
-    local: FloatArray
-    at_rows: FloatArray
-    rows_shared: FloatArray
-    rows_local: FloatArray
+    inputs: Inputs
+    weights: FloatArray
+    inverse: FloatArray
     among: FloatArray
+    shared: FloatArray
 
 
 class _Rest(NamedTuple):
-    """What the rows of its workload leave of each query.
+    """What is left of N queries beside their workload's k rows.
 
     Attributes
     ----------
-    weights : (N, k) b of the rows
-    shared : (N, m) d, its covariance with g at U
+    weights : (N, k) b
+    at_rows : (N, k) k_w
+    shared : (N, m) d
     """
 
     weights: FloatArray
+    at_rows: FloatArray
     shared: FloatArray
 
 
@@ -100,94 +102,84 @@ class Process:
     shared_weights: FloatArray
     half_explained: FloatArray
 
+    _known: dict[bytes, _Rows] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
     def posterior(
         self, queries: Inputs, count: int | None = None
     ) -> tuple[FloatArray, FloatArray]:
         """Return (N,) means, and the variances of the first `count`; None: of all."""
-        number = len(queries) if count is None else count
+        first = queries.take(np.arange(len(queries) if count is None else count))
         rows = self._rows_of(queries)
-        reach = self._reach(_full_blocks(queries), rows)
-        mean = self._mean(reach, rows)[: len(queries)]
-        first = queries.take(np.arange(number))
-        whole = number + -number % _ROWS
-        reach = reach._replace(
-            shared=reach.shared[:whole],
-            local=reach.local[:whole],
-            at_rows=reach.at_rows[:whole],
-        )
-        rest = self._rest(reach)
-        left = np.einsum("ij,ij->i", rest.weights @ reach.among, rest.weights)
-        left -= 2.0 * np.einsum("ij,ij->i", rest.weights, reach.at_rows)
+        rest = self._rest(_full_blocks(first), rows)
+        left = np.einsum("ij,ij->i", rest.weights @ rows.among, rest.weights)
+        left -= 2.0 * np.einsum("ij,ij->i", rest.weights, rest.at_rows)
         pulled = rest.shared @ self.half_explained
         left -= 2.0 * np.einsum("ij,ij->i", pulled, rest.shared)
-        return mean, self.covariance.at(first) + left[:number]
+        return self.mean_at(queries), self.covariance.at(first) + left[: len(first)]
 
     def mean_at(self, queries: Inputs) -> FloatArray:
         """Return the (N,) posterior means."""
-        rows = self._rows_of(queries)
-        return self._mean(self._reach(_full_blocks(queries), rows), rows)[: len(queries)]
+        padded, rows = _full_blocks(queries), self._rows_of(queries)
+        shared = self.covariance.between(padded, self._points(), scope="shared")
+        local = self.covariance.between(padded, rows.inputs, scope="local")
+        mean = self.mean + shared @ self.shared_weights + local @ rows.weights
+        found: FloatArray = mean[: len(queries)]
+        return found
 
     def covariance_of(self, a: Inputs, b: Inputs) -> FloatArray:
         """Return the (N, M) posterior covariance of `a` and `b`."""
-        rows = np.union1d(self._rows_of(a), self._rows_of(b))
-        left, right = self._reach(a, rows), self._reach(b, rows)
-        of_a, of_b = self._rest(left), self._rest(right)
-        half = of_a.shared @ self.half_explained @ of_b.shared.T
-        other = of_a.shared @ self.half_explained.T @ of_b.shared.T
+        rows = self._rows_of(a, b)
+        left = self._rest(a, rows)
+        right = left if b is a else self._rest(b, rows)
+        half = left.shared @ self.half_explained @ right.shared.T
+        other = left.shared @ self.half_explained.T @ right.shared.T
         joint: FloatArray = (
             self.covariance.between(a, b)
-            - of_a.weights @ right.at_rows.T
-            - left.at_rows @ of_b.weights.T
-            + of_a.weights @ left.among @ of_b.weights.T
+            - left.weights @ right.at_rows.T
+            - left.at_rows @ right.weights.T
+            + left.weights @ rows.among @ right.weights.T
             - half
             - other
         )
         return joint
 
-    def _rows_of(self, queries: Inputs) -> IntArray:
-        """Return the positions of the rows of the workloads of the queries."""
-        asked = np.unique(queries.labels["workload"])
-        return np.flatnonzero(np.isin(self.rows.labels["workload"], asked))
+    def _points(self) -> Inputs:
+        return self.rows.take(self.inducing)
 
-    def _mean(self, reach: _Reach, rows: IntArray) -> FloatArray:
-        of_shared = reach.shared @ self.shared_weights
-        mean: FloatArray = self.mean + of_shared + reach.local @ self.weights[rows]
-        return mean
+    def _rows_of(self, *several: Inputs) -> _Rows:
+        """Return the rows of the workloads of queries; those of each are prepared once.
 
-    def _reach(self, queries: Inputs, rows: IntArray) -> _Reach:
-        own, points = self.rows.take(rows), self.rows.take(self.inducing)
-        both, count = _together(queries, own), len(queries)
-        between = self.covariance.between
-        shared = between(both, points, own=True, scope="shared")
-        local = between(both, own, own=True, scope="local")
-        local[count:] += np.diag(self.noise[rows])
-        at_rows = local + between(both, own, own=True, scope="shared")
-        return _Reach(
-            shared=shared[:count],
-            local=local[:count],
-            at_rows=at_rows[:count],
-            rows_shared=shared[count:],
-            rows_local=local[count:],
-            among=at_rows[count:],
+        Who predicts asks for one workload per call, so that what is kept of all of them
+        comes to (N, m) numbers.
+        """
+        asked = np.unique(np.concatenate([one.labels["workload"] for one in several]))
+        at = np.flatnonzero(np.isin(self.rows.labels["workload"], asked))
+        key = at.tobytes()
+        if key not in self._known:
+            self._known[key] = self._prepared(at)
+        return self._known[key]
+
+    def _prepared(self, at: IntArray) -> _Rows:
+        own, between = self.rows.take(at), self.covariance.between
+        local = between(own, own, own=True, scope="local") + np.diag(self.noise[at])
+        inverse = np.linalg.inv(local)
+        return _Rows(
+            inputs=own,
+            weights=self.weights[at],
+            inverse=(inverse + inverse.T) / 2.0,
+            among=local + between(own, own, own=True, scope="shared"),
+            shared=between(own, self._points(), own=True, scope="shared"),
         )
 
-    def _rest(self, reach: _Reach) -> _Rest:
-        inverse = np.linalg.inv(reach.rows_local)
-        weights = reach.local @ ((inverse + inverse.T) / 2.0)
-        return _Rest(weights, reach.shared - weights @ reach.rows_shared)
-
-
-def _together(queries: Inputs, rows: Inputs) -> Inputs:
-    """Return the queries and then the rows; a query is of no source or container."""
-    nobody = np.full(len(queries), -1, dtype=np.int64)
-    return Inputs(
-        np.concatenate([queries.z, rows.z]),
-        np.concatenate([queries.batch, rows.batch]),
-        {
-            kind: np.concatenate([queries.labels.get(kind, nobody), codes])
-            for kind, codes in rows.labels.items()
-        },
-    )
+    def _rest(self, queries: Inputs, rows: _Rows) -> _Rest:
+        between = self.covariance.between
+        local = between(queries, rows.inputs, scope="local")
+        at_rows = local + between(queries, rows.inputs, scope="shared")
+        shared = between(queries, self._points(), scope="shared")
+        weights = local @ rows.inverse
+        return _Rest(weights, at_rows, shared - weights @ rows.shared)
 
 
 def _full_blocks(queries: Inputs) -> Inputs:
