@@ -39,7 +39,7 @@ def plain(records: Sequence[Any], job: Job, tables: Tables) -> None:
     keep, _ = apply_filters(offers, Filters(), job.disk_gb)
     offers = offers.take(keep)
     machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
-    condition = health(offers, machines, tables.model.gpu.dlperf)
+    condition = health(offers, machines, tables.model.dlperf)
     rate = predict(machines, job.workload, tables.model, condition).samples_per_s
     price, _ = offers.usd_per_hour(job.disk_gb)
     rent = price * job.workload.samples_per_epoch / rate / 3600

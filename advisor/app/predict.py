@@ -393,14 +393,15 @@ def _prediction(
 
 def _rests_on(workload: Workload, gpu: Gpu, tables: Tables) -> RestsOn:
     """Count the measurements behind a prediction, and name the nearest GPUs."""
-    model = tables.model.gpu
-    names = model.workload_gpus.get(workload.reference.benchmark) or list(model.gpu_rows)
+    model, coverage = tables.model.gpu, tables.model.coverage
+    of_benchmark = coverage.workload_gpus.get(workload.reference.benchmark)
+    names = of_benchmark or list(coverage.gpu_rows)
     measured = [tables.gpus[name] for name in names if name in tables.gpus]
     of_workload = tables.model.rests_on(workload)
     return RestsOn(
         level=of_workload["level"],
         series=tuple(of_workload["series"]),
         workload_measurements=of_workload["workload_measurements"],
-        gpu_measurements=model.gpu_rows.get(gpu.name, 0),
+        gpu_measurements=coverage.gpu_rows.get(gpu.name, 0),
         nearest=nearest(gpu, measured, workload.precision, model.centre, model.scale),
     )

@@ -74,8 +74,7 @@ def train_(context: Context, /, output: Path | None, own: bool, as_json: bool) -
     Example:
       advisor model train --with-records
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    from advisor.throughput.artifact import ARTEFACT  # noqa: PLC0415
-    from advisor.throughput.gpu_store import save_model  # noqa: PLC0415
+    from advisor.throughput.artifact import ARTEFACT, save_model  # noqa: PLC0415
     from advisor.training.folder import train_folder  # noqa: PLC0415
 
     path = output or models_folder() / ARTEFACT
@@ -86,13 +85,14 @@ def train_(context: Context, /, output: Path | None, own: bool, as_json: bool) -
         path.parent.mkdir(parents=True, exist_ok=True)
     model = train_folder(models_folder(), context.now().date(), records)
     save_model(model, path)
+    facts = model.provenance
     if own:
-        count = len(model.about["own_records"])
+        count = len(facts.own_records or ())
         remark(f"{count:,} of your records teach it; 'advisor model use own' takes it")
-    remark(f"trained on {model.about['training_rows']:,} measurements; saved in {path}")
+    remark(f"trained on {facts.training_rows:,} measurements; saved in {path}")
     if as_json:
         document = {"schema_version": _SCHEMA_VERSION, "file": str(path)}
-        result(to_json({**document, **model.about}))
+        result(to_json({**document, **facts.to_dict()}))
 
 
 def _own_records(context: Context) -> OwnRecords:

@@ -1,9 +1,9 @@
-"""Fitted constants: dataclasses read from a section of the model artefact."""
+"""Fitted constants: dataclasses read from a section of the model artifact."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from advisor.base.errors import AdvisorError
@@ -12,6 +12,32 @@ Constants = TypeVar("Constants")
 
 SPREAD_OF = "spread_of"
 """Key of a field's metadata: name of the constant whose spread the field is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """One constant, with what it rests on.
+
+    Attributes
+    ----------
+    value : in `unit`
+    unit : such as ``"GB/s"``
+    source : where it is from
+    sd, log_sd : standard deviation of it or of its natural logarithm; None: not stated
+    rows : measurements that it was fitted on; None: it was not fitted
+    """
+
+    value: float
+    unit: str
+    source: str
+    sd: float | None = None
+    log_sd: float | None = None
+    rows: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is stated, as plain data for JSON."""
+        each = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in each.items() if value is not None}
 
 
 def read_constants(kind: type[Constants], section: Mapping[str, Any]) -> Constants:
@@ -34,6 +60,6 @@ def read_constants(kind: type[Constants], section: Mapping[str, Any]) -> Constan
             entry = section[owner or field.name]
             values[field.name] = float(entry[spread if owner else "value"])
         except (KeyError, TypeError, ValueError) as error:
-            message = f"the model artefact lacks the constant {field.name}: {error}"
+            message = f"the model artifact lacks the constant {field.name}: {error}"
             raise AdvisorError(message) from error
     return kind(**values)

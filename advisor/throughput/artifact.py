@@ -1,11 +1,11 @@
-"""The trained artefact as the ranking uses it: GPU side, host side, where from."""
+"""The trained model as the ranking uses it, and its file: a field for each section."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,24 @@ import numpy as np
 
 from advisor.base.arrays import FloatArray, IntArray, distinct
 from advisor.base.errors import UsageError
-from advisor.hardware.constants import read_constants
+from advisor.hardware.constants import Constant, read_constants
 from advisor.hardware.core_speed import CpuConstants
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.machines import Machines
+from advisor.throughput.archive import Archive, read_file, write_file
 from advisor.throughput.features import UNKNOWN, WorkloadKey
 from advisor.throughput.gpu_model import GpuModel
-from advisor.throughput.gpu_store import load_gpu_model
+from advisor.throughput.gpu_store import gpu_arrays, gpu_document, gpu_from
+from advisor.throughput.health import Medians
 from advisor.throughput.kinds import GpuKinds, GpuMemo
 from advisor.throughput.limit import HostConstants, Limit
 from advisor.throughput.limits import LIMITS
 from advisor.throughput.scaling import Scaling, efficiency, limit_bus, links_gb_s
+from advisor.throughput.sections import Coverage, Provenance
 from advisor.workloads.profile import Workload
 
 ARTEFACT = "throughput.npz"
-"""Name of the artefact's file in the folder of models."""
+"""Name of the artifact's file in the folder of models."""
 
 MODELLED = "NVIDIA"
 """Maker whose cards the model is trained on; others run through other software."""
@@ -56,22 +59,53 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class ThroughputModel:
-    """Everything that was learned or assumed about throughput.
+    """Everything that was learned or assumed about throughput; one field per section.
 
     Attributes
     ----------
     gpu : rate of one GPU with nothing else limiting
-    host : constants of the other limits
-    cpu : constants of core speeds and hardware threads, for `describe`
-    identity : name, hash and training facts, for the output
+    scaling : of several GPUs of one machine
+    constants : name -> each constant of `host` and `cpu` with its unit and source, and
+        those that training alone uses
+    dlperf : median scores by GPU and number of GPUs, see `advisor.throughput.health`
+    coverage : what was measured
+    provenance : how it was trained
+    name : of the file, without its ending; empty before it is written
+    sha256 : of the file; empty before it is written
     limits : what holds a training back
+    host : constants of the other limits, of `constants`
+    cpu : constants of core speeds and hardware threads, of `constants`
     """
 
     gpu: GpuModel
-    host: HostConstants
-    cpu: CpuConstants
-    identity: Mapping[str, Any]
+    scaling: Scaling
+    constants: Mapping[str, Constant]
+    dlperf: Medians
+    coverage: Coverage
+    provenance: Provenance
+    name: str = ""
+    sha256: str = ""
     limits: Sequence[Limit] = LIMITS
+    host: HostConstants = field(init=False)
+    cpu: CpuConstants = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read the constants once.
+
+        Raises
+        ------
+        advisor.base.errors.AdvisorError
+            if one is missing
+        """
+        entries = {name: one.to_dict() for name, one in self.constants.items()}
+        object.__setattr__(self, "host", HostConstants.from_dict(entries))
+        object.__setattr__(self, "cpu", read_constants(CpuConstants, entries))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Name, hash and training facts, for the output."""
+        facts = self.provenance.to_dict()
+        return {"name": self.name, "sha256": self.sha256, **facts, "interval": 0.9}
 
     def gpu_rate(
         self,
@@ -94,8 +128,8 @@ class ThroughputModel:
         memo : what was said before, and where this is noted; None: nothing
         """
         key = WorkloadKey.of(workload)
-        if key.name and key.name not in self.gpu.workload_rows:
-            raise UsageError(_no_benchmark(key.name, self.gpu.workload_rows))
+        if key.name and not self.gpu.measured(key.name):
+            raise UsageError(_no_benchmark(key.name, self.coverage.workload_rows))
         most = int(np.max(micro_batch, initial=0)) + 1
         pairs, place = np.unique(kinds.code * most + micro_batch, return_inverse=True)
         kind, batch = np.divmod(pairs, most)
@@ -172,7 +206,7 @@ class ThroughputModel:
         hosts = np.full(len(pairs), np.nan)  # the host's link is each machine's own
         board = links_gb_s(interconnect, np.array(built, dtype=np.str_), hosts)[place]
         link_gb_s = np.where(np.isnan(board), machines.host_to_gpu_gb_s, board)
-        scaling = Scaling.from_dict(self.gpu.scaling).of(
+        scaling = self.scaling.of(
             interconnect, kinds.features.gpu[kind], workload.reference.benchmark
         )
         scaling = scaling.take(place)
@@ -188,18 +222,18 @@ class ThroughputModel:
         key = WorkloadKey.of(workload)
         return {
             "level": self.gpu.level_of(key),
-            "series": list(self.gpu.workload_series.get(key.name, ())),
-            "workload_measurements": self.gpu.workload_rows.get(key.name, 0),
+            "series": list(self.coverage.workload_series.get(key.name, ())),
+            "workload_measurements": self.coverage.workload_rows.get(key.name, 0),
         }
 
     @property
     def assumptions(self) -> dict[str, tuple[float, str, str]]:
         """Name -> value, unit and source of each constant that predictions use."""
         kinds = (HostConstants, CpuConstants)
-        used = {field.name for kind in kinds for field in fields(kind)}
+        used = {one.name for kind in kinds for one in fields(kind)}
         return {
-            name: (float(row["value"]), str(row["unit"]), str(row["source"]))
-            for name, row in self.gpu.cpu.items()
+            name: (one.value, one.unit, one.source)
+            for name, one in self.constants.items()
             if name in used
         }
 
@@ -211,20 +245,51 @@ def _no_benchmark(name: str, known: Iterable[str]) -> str:
 
 
 def load_model(folder: Path) -> ThroughputModel:
-    """Load the artefact of a folder of models.
+    """Load the artifact of a folder of models.
 
     Raises
     ------
     advisor.base.errors.UsageError
         if there is none, or none of this version
     """
-    path = folder / ARTEFACT
-    gpu = load_gpu_model(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    identity = {"name": path.stem, "sha256": digest, **gpu.about, "interval": 0.9}
-    return ThroughputModel(
-        gpu,
-        HostConstants.from_dict(gpu.cpu),
-        read_constants(CpuConstants, gpu.cpu),
-        identity,
-    )
+    return read_model(folder / ARTEFACT)
+
+
+def read_model(path: Path) -> ThroughputModel:
+    """Read a model from its file.
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        if the file cannot be read, or is no model of this version
+    """
+
+    def parse(archive: Archive, data: bytes) -> ThroughputModel:
+        document = archive.document
+        constants = document("constants")
+        return ThroughputModel(
+            gpu=gpu_from(archive),
+            scaling=Scaling.from_dict(document("scaling")),
+            constants={name: Constant(**entry) for name, entry in constants.items()},
+            dlperf=document("dlperf"),
+            coverage=Coverage(**document("coverage")),
+            provenance=Provenance.from_dict(document("provenance")),
+            name=path.stem,
+            sha256=hashlib.sha256(data).hexdigest(),
+        )
+
+    return read_file(path, parse)
+
+
+def save_model(model: ThroughputModel, path: Path) -> None:
+    """Write a model to a file, whole or not at all; the same model, the same bytes."""
+    documents = {
+        "gpu": gpu_document(model.gpu),
+        "scaling": model.scaling.to_dict(),
+        "constants": {name: one.to_dict() for name, one in model.constants.items()},
+        "dlperf": model.dlperf,
+        "coverage": asdict(model.coverage),
+        "provenance": model.provenance.to_dict(),
+    }
+    arrays = {f"gpu/{name}": one for name, one in gpu_arrays(model.gpu).items()}
+    write_file(path, documents, arrays)

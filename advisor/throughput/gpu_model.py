@@ -1,10 +1,9 @@
-"""The GPU side of a prediction: the trained artefact, evaluated with NumPy alone.
+"""The GPU side of a prediction: the trained process, evaluated with NumPy alone.
 
 ln(samples/s of one GPU) = ln baseline + f, where the *baseline* is sqrt(matrix rate x
 memory bandwidth) and f a Gaussian process over (GPU, batch, kind of work) with
-intercepts for what a workload needs (`advisor.throughput.kernel`). The artefact holds
-its posterior on the distinct points of the benchmark table, so mean and spread are those
-of the fitted process, not an approximation of them.
+intercepts for what a workload needs (`advisor.throughput.kernel`), given the benchmark
+table (`advisor.throughput.process`).
 
 A workload of which one GPU alone was measured is not among these points: its *anchors*
 condition the posterior when they are asked for. A workload that nobody measured takes
@@ -15,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -36,10 +34,8 @@ from advisor.throughput.kernel import (
     profile_labels,
     workload_level_variance,
 )
+from advisor.throughput.process import Process
 from advisor.throughput.threads import one_thread
-
-_ROWS = 16
-"""Rows of a matrix product that its kernel computes together; a multiple of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +64,16 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class GpuModel:
-    """The trained artefact.
+    """The rate of one GPU: section ``gpu`` of the artifact.
 
     Attributes
     ----------
-    covariance : of the process
-    points : M distinct points of the table
-    half_inverse : (M, M) upper triangle H, half the diagonal: H + H^T is the inverse of
-        their covariance, noise included (see `fit.posterior`)
-    weights : (M,) the inverse times the values less their mean
-    mean : mean of the values
+    process : given the benchmark table
     centre, scale : (D,) mean and standard deviation of the features in training
     middle : mean of ln baseline in training
     labels : kind -> the labels of its codes 0, 1, ...
     noise : variance of the error of one measurement
-    usual_batch : workload -> samples a GPU that its level refers to
+    usual_batch : workload -> samples per GPU that its level refers to
     families : workload -> family
     anchors : workload of one GPU -> its measurements
     family_levels : family -> intercept of the level of unmeasured workloads
@@ -97,19 +88,9 @@ class GpuModel:
     best_utilisation : highest share of the matrix rate that the table's rows on tensor
         cores reach (their 99 % quantile): no prediction on them goes above it. Without
         them Winograd convolutions take fewer products than are counted
-    workload_rows, gpu_rows : name -> measurements behind it
-    workload_gpus, workload_series : workload -> GPUs and series that measured it
-    scaling : of several GPUs, see `advisor.throughput.scaling.Scaling`
-    cpu : constants of the other limits (`fit.cpu`)
-    dlperf : canonical GPU name -> GPUs of the offer -> median DLPerf of one GPU
-    about : how it was trained, for the card
     """
 
-    covariance: Covariance
-    points: Inputs
-    half_inverse: FloatArray
-    weights: FloatArray
-    mean: float
+    process: Process
     centre: FloatArray
     scale: FloatArray
     middle: float
@@ -124,14 +105,15 @@ class GpuModel:
     spread_factors: Mapping[str, float]
     unknown_log_sd: float
     best_utilisation: float
-    workload_rows: Mapping[str, int]
-    gpu_rows: Mapping[str, int]
-    workload_gpus: Mapping[str, Sequence[str]]
-    workload_series: Mapping[str, Sequence[str]]
-    scaling: Mapping[str, Any]
-    cpu: Mapping[str, Any]
-    dlperf: Mapping[str, Mapping[str, float]]
-    about: Mapping[str, Any]
+
+    @property
+    def covariance(self) -> Covariance:
+        """The covariance of the process a priori."""
+        return self.process.covariance
+
+    def measured(self, workload: str) -> bool:
+        """Return whether anybody measured a workload."""
+        return workload in self.labels["workload"] or workload in self.anchors
 
     def predict(
         self,
@@ -154,7 +136,7 @@ class GpuModel:
         batch = np.zeros(len(features)) if log_batch_ratio is None else log_batch_ratio
         z, effect = self.standardize(features, batch)
         _, usual = self.standardize(features, np.zeros(len(features)))
-        seen = np.array([str(g) in self.gpu_rows for g in features.gpu], dtype=bool)
+        seen = np.isin(features.gpu, self.labels["gpu"])
         mean, variance = self._process(z, effect, usual, features, workload)
         own = variance + self.covariance.own + self.noise
         spread = np.where(seen, *(self._factor(c) for c in ("gpu_seen", "gpu_new")))
@@ -188,7 +170,7 @@ class GpuModel:
         ``"measured"``, ``"one GPU"`` (nobody measured another), ``"other precision"``
         or ``"family"`` (nobody measured the workload).
         """
-        if workload.name not in self.workload_rows:
+        if not self.measured(workload.name):
             return "family"
         anchors = self.anchors.get(workload.name, ())
         if f"{workload.name}|{workload.precision}" not in self.labels["pair"] and not any(
@@ -244,43 +226,18 @@ class GpuModel:
             if anchors:
                 mean, variance = self._conditioned(queries, at, anchors, n)
             else:
-                mean, variance, _ = self.posterior(queries, n)
+                mean, variance = self.process.posterior(queries, n)
         own, standard = mean[:n], mean[:n].copy()
         standard[other] = mean[n:]
         whole = effect[first] - usual[first]
         bounds = np.minimum(whole, 0.0), np.maximum(whole, 0.0)
         mean = standard + np.clip(own - standard, *bounds)
-        if workload.name not in self.workload_rows:
+        if not self.measured(workload.name):
             level, spread = self._family_level(workload, family)
             mean = mean + level
             variance = variance - workload_level_variance(self.covariance) + spread**2
         place = place.reshape(-1)
         return mean[place], np.maximum(variance, 0.0)[place]
-
-    def posterior(
-        self, queries: Inputs, count: int | None = None
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return (N,) mean, (N,) variance, and (N, M) covariance with the points.
-
-        The variance is of the first `count` queries; None: of all.
-        """
-        shared = self.covariance.between(queries, self.points)
-        mean = self.mean + shared @ self.weights
-        told = shared[:count]
-        prior = self.covariance.at(queries.take(np.arange(len(told))))
-        return mean, prior - self._explained(told), shared
-
-    def _explained(self, shared: FloatArray) -> FloatArray:
-        """Return (N,) k^T K^-1 k of (N, M) covariances k with the points.
-
-        It is nearly all of the prior variance, so that rounding tells. Matrix products
-        round rows at their edge in another way: full blocks of rows make the result for
-        a query the same whatever else is asked for.
-        """
-        padded = np.pad(shared, ((0, -len(shared) % _ROWS), (0, 0)))
-        pulled = padded @ self.half_inverse
-        explained: FloatArray = 2.0 * np.einsum("ij,ij->i", pulled, padded)
-        return explained[: len(shared)]
 
     def _conditioned(
         self, queries: Inputs, at: Inputs, anchors: Sequence[Anchor], count: int
@@ -289,14 +246,12 @@ class GpuModel:
 
         The variance is of the first `count` queries.
         """
-        mean, variance, shared = self.posterior(queries, count)
-        mean_at, _, shared_at = self.posterior(at)
-        pulled = self.half_inverse @ shared_at.T + self.half_inverse.T @ shared_at.T
-        among = self.covariance.between(at, at) - shared_at @ pulled
+        mean, variance = self.process.posterior(queries, count)
+        among = self.process.covariance_of(at, at)
         among += self._own(anchors) + self.noise * np.eye(len(anchors))
-        cross = self.covariance.between(queries, at) - shared @ pulled
+        cross = self.process.covariance_of(queries, at)
         gain = np.linalg.solve(among, cross.T).T
-        surprise = np.array([a.y for a in anchors]) - mean_at
+        surprise = np.array([a.y for a in anchors]) - self.process.mean_at(at)
         known = np.einsum("ij,ij->i", gain[:count], cross[:count])
         return mean + gain @ surprise, variance - known
 

@@ -1,106 +1,104 @@
-"""The file of the trained GPU model: plain numbers and names, never code.
+"""Section ``gpu`` of the model's file: `GpuModel` as arrays and one document.
 
-A zip archive as NumPy writes it (``.npz``): arrays, and ``document.json`` with all that
-is not one. The same model gives the same bytes, but for how zlib packs the document.
+The rows of the table and the anchors are of few distinct GPUs at few precisions: their
+features are kept once each.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from advisor.base.arrays import FloatArray
-from advisor.base.errors import UsageError
+from advisor.throughput.archive import Archive, Array
 from advisor.throughput.gpu_model import Anchor, GpuModel
-from advisor.throughput.kernel import Covariance, Inputs, Run
+from advisor.throughput.kernel import LABELS, OWN_PARTS, Covariance, Inputs, Run
+from advisor.throughput.process import Process
 
-FORMAT = 2
-"""Version of the file's layout."""
-
-_DOCUMENT = "document.json"
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # earliest date of a zip entry: the same bytes each time
-_ARRAYS = ("weights", "centre", "scale")
-_FAULTS = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
-_APART = {"covariance", "points", "half_inverse", "anchors", *_ARRAYS}
+_KINDS = tuple(dict.fromkeys((*LABELS, *(part.kind for part in OWN_PARTS))))
+_OF_PROCESS = ("noise", "weights", "inducing", "shared_weights")
+_APART = {"process", "anchors", "centre", "scale"}
+_TEXTS = ("gpu", "source", "series")  # of an anchor
 
 
-def save_model(model: GpuModel, path: Path) -> None:
-    """Write the model."""
-    arrays: dict[str, np.ndarray[Any, Any]] = {
-        "half_inverse": _packed(model.half_inverse),
-        "z": model.points.z,
-        "batch": model.points.batch,
-        **{name: getattr(model, name) for name in _ARRAYS},
-        **{f"covariance_{n}": getattr(model.covariance, n) for n in _names(Covariance)},
-        **{f"label_{k}": v.astype(np.int32) for k, v in model.points.labels.items()},
-        "anchor_z": _stacked([a.z for _, a in _each_anchor(model)], model),
+def gpu_document(model: GpuModel) -> dict[str, Any]:
+    """Return what is text or a single number."""
+    anchors = [one for several in model.anchors.values() for one in several]
+    return {
+        **{name: _plain(getattr(model, name)) for name in _ALIKE},
+        "mean": model.process.mean,
+        "anchors": {
+            "workload": [name for name, of in model.anchors.items() for _ in of],
+            "run": [list(one.run) for one in anchors],
+            **{name: [getattr(one, name) for one in anchors] for name in _TEXTS},
+        },
     }
-    document = {
-        "format": FORMAT,
-        **{n: getattr(model, n) for n in _names(GpuModel) if n not in _APART},
-        "anchors": [
-            [name, a.gpu, *a.run, a.batch, a.y, a.source, a.series]
-            for name, a in _each_anchor(model)
-        ],
+
+
+def gpu_arrays(model: GpuModel) -> dict[str, Array]:
+    """Return the arrays."""
+    process = model.process
+    rows = process.rows
+    anchors = [one for several in model.anchors.values() for one in several]
+    z = np.concatenate([rows.z, *(one.z[None] for one in anchors)])
+    distinct, place = np.unique(z, axis=0, return_inverse=True)
+    return {
+        "centre": model.centre,
+        "scale": model.scale,
+        **{f"covariance_{n}": getattr(process.covariance, n) for n in _COVARIANCE},
+        "z": distinct,
+        "z_of": place.reshape(-1).astype(np.int32),
+        "batch": rows.batch,
+        "labels": np.stack([rows.labels[kind] for kind in _KINDS]).astype(np.int32),
+        "anchor_batch": np.array([one.batch for one in anchors], dtype=np.float64),
+        "anchor_y": np.array([one.y for one in anchors], dtype=np.float64),
+        **{name: getattr(process, name) for name in _OF_PROCESS},
+        "half_explained": _packed(process.half_explained).astype(np.float32),
     }
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, array in arrays.items():
-            stream = io.BytesIO()
-            np.lib.format.write_array(stream, np.ascontiguousarray(array))
-            _write(archive, f"{name}.npy", stream.getvalue())
-        text = json.dumps(_plain(document), separators=(",", ":"), allow_nan=False)
-        _write(archive, _DOCUMENT, text.encode(), zipfile.ZIP_DEFLATED)
 
 
-def load_gpu_model(path: Path) -> GpuModel:
-    """Read the model.
-
-    Raises
-    ------
-    advisor.base.errors.UsageError
-        if the file cannot be read or is not such a model
-    """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            document = json.loads(archive[_DOCUMENT])
-            if document["format"] != FORMAT:
-                message = f"format {document['format']}, expected {FORMAT}"
-                raise ValueError(message)
-            return _model(document, {name: archive[name] for name in archive.files})
-    except _FAULTS as error:
-        message = f"{path}: not a model of this version ({error!r}); train it again"
-        raise UsageError(message) from error
-
-
-def _model(
-    document: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]]
-) -> GpuModel:
-    kinds = [name for name in arrays if name.startswith("label_")]
-    labels = {k.removeprefix("label_"): arrays[k].astype(np.int64) for k in kinds}
-    anchors: dict[str, tuple[Anchor, ...]] = {}
-    for row, z in zip(document["anchors"], arrays["anchor_z"], strict=True):
-        name, gpu, precision, framework, memory_format, *measured = row
-        run = Run(precision, framework, memory_format)
-        anchor = Anchor(gpu, run, z, *measured)
-        anchors[name] = (*anchors.get(name, ()), anchor)
-    values: dict[str, Any] = {
-        **{n: document[n] for n in _names(GpuModel) if n not in _APART},
-        **{name: arrays[name] for name in _ARRAYS},
-    }
-    return GpuModel(
-        covariance=Covariance(*(arrays[f"covariance_{n}"] for n in _names(Covariance))),
-        points=Inputs(arrays["z"], arrays["batch"], labels),
-        half_inverse=_unpacked(arrays["half_inverse"], len(arrays["weights"])),
-        anchors=anchors,
-        **values,
+def gpu_from(archive: Archive) -> GpuModel:
+    """Return the section of a file."""
+    document = archive.document("gpu")
+    array = {name: archive.array(f"gpu/{name}") for name in _MEMBERS}
+    z = array["z"][array["z_of"]]
+    number = len(array["batch"])
+    labels = dict(zip(_KINDS, array["labels"].astype(np.int64), strict=True))
+    of_process = {name: array[name] for name in _OF_PROCESS}
+    process = Process(
+        covariance=Covariance(*(array[f"covariance_{n}"] for n in _COVARIANCE)),
+        mean=document.pop("mean"),
+        rows=Inputs(z[:number], array["batch"], labels),
+        half_explained=_unpacked(array["half_explained"], len(array["inducing"])),
+        **of_process,
     )
+    anchors = _anchors(
+        document.pop("anchors"), z[number:], array["anchor_batch"], array["anchor_y"]
+    )
+    centre, scale = array["centre"], array["scale"]
+    return GpuModel(process, centre, scale, anchors=anchors, **document)
+
+
+def _anchors(
+    document: Mapping[str, Any], z: FloatArray, batch: FloatArray, y: FloatArray
+) -> dict[str, tuple[Anchor, ...]]:
+    found: dict[str, tuple[Anchor, ...]] = {}
+    rows = zip(
+        document["workload"],
+        document["run"],
+        *(document[name] for name in _TEXTS),
+        z,
+        batch.tolist(),
+        y.tolist(),
+        strict=True,
+    )
+    for name, run, gpu, source, series, at, effect, value in rows:
+        anchor = Anchor(gpu, Run(*run), at, effect, value, source, series)
+        found[name] = (*found.get(name, ()), anchor)
+    return found
 
 
 def _packed(upper: FloatArray) -> FloatArray:
@@ -108,7 +106,7 @@ def _packed(upper: FloatArray) -> FloatArray:
     return np.concatenate([row[at:] for at, row in enumerate(upper)])
 
 
-def _unpacked(packed: FloatArray, n: int) -> FloatArray:
+def _unpacked(packed: Array, n: int) -> FloatArray:
     """Return the (n, n) upper triangle of what `_packed` gave."""
     upper, start = np.zeros((n, n)), 0
     for at in range(n):
@@ -117,30 +115,23 @@ def _unpacked(packed: FloatArray, n: int) -> FloatArray:
     return upper
 
 
-def _each_anchor(model: GpuModel) -> list[tuple[str, Anchor]]:
-    return [(name, a) for name, several in model.anchors.items() for a in several]
-
-
-def _stacked(rows: list[FloatArray], model: GpuModel) -> FloatArray:
-    return np.array(rows, dtype=np.float64).reshape(-1, len(model.centre))
-
-
 def _names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 
-def _write(
-    archive: zipfile.ZipFile, name: str, data: bytes, how: int = zipfile.ZIP_STORED
-) -> None:
-    archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, compress_type=how)
-
-
 def _plain(value: Any) -> Any:
-    """Turn arrays, mappings and NumPy's numbers into what JSON has."""
+    """Turn NumPy's numbers, and what mappings hold of them, into Python's."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return value
+        return {str(name): _plain(one) for name, one in value.items()}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+_COVARIANCE = _names(Covariance)
+_ALIKE = tuple(name for name in _names(GpuModel) if name not in _APART)
+_MEMBERS = (
+    *("centre", "scale"),
+    *(f"covariance_{name}" for name in _COVARIANCE),
+    *("z", "z_of", "batch", "labels", "anchor_batch", "anchor_y"),
+    *_OF_PROCESS,
+    "half_explained",
+)

@@ -77,7 +77,7 @@ def health(facts: MachineFacts, machines: Machines, medians: Medians) -> Health:
     ----------
     facts : what is told of N machines, offered or not
     machines : the same, as physics
-    medians : of the artefact
+    medians : of the artifact
     """
     ratio = facts.dlperf / facts.num_gpus / _medians(machines, medians)
     another = np.zeros(len(facts), dtype=bool)

@@ -12,9 +12,9 @@ shares with nobody is the variance of its own configuration (`Covariance.own`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -76,6 +76,14 @@ OWN_PARTS = (
 
 LABELS = (*dict.fromkeys(part.kind for part in PARTS), "gpu")
 """Kinds of labels that a profile has."""
+
+
+SHARED_KINDS = ("all", "family", "precision", "format_family", "source", "series")
+"""Kinds of labels that measurements of different workloads can have in common. Any
+other one names the workload too."""
+
+Scope = Literal["all", "shared", "local"]
+"""Which parts: those of `SHARED_KINDS`, those of one workload alone, or both."""
 
 
 WORKLOAD_LEVELS = ("workload", "pair", "framework_workload", "format_workload")
@@ -142,7 +150,13 @@ class Covariance:
         return float(self.own_variances.sum())
 
     def between(
-        self, a: Inputs, b: Inputs, *, own: bool = False, levels: bool = True
+        self,
+        a: Inputs,
+        b: Inputs,
+        *,
+        own: bool = False,
+        levels: bool = True,
+        scope: Scope = "all",
     ) -> FloatArray:
         """Return the (N, M) covariance of `a` and `b`.
 
@@ -151,25 +165,22 @@ class Covariance:
         a, b : inputs of N and M rows
         own : with `OWN_PARTS`, for which both need their labels
         levels : with the intercepts
+        scope : which parts
         """
         parts = list(zip(PARTS, self.variances, strict=True))
         if not levels:
             parts = [(part, v) for part, v in parts if part.similarity != "one"]
         if own:
             parts += zip(OWN_PARTS, self.own_variances, strict=True)
-        # Queries have few distinct labels, whatever their number.
-        kinds = dict.fromkeys(part.kind for part, _ in parts)
-        labels = np.stack([a.labels[kind] for kind in kinds])
-        _, first, place = np.unique(
-            labels, axis=1, return_index=True, return_inverse=True
-        )
-        each, place = a.take(first), place.reshape(-1)
-        weights: dict[str, FloatArray] = {}
+        if scope != "all":
+            wanted = scope == "shared"
+            parts = [one for one in parts if (one[0].kind in SHARED_KINDS) is wanted]
+        by_similarity: dict[str, list[tuple[Part, float]]] = {}
         for part, variance in parts:
-            weight = weights.setdefault(part.similarity, np.zeros((len(each), len(b))))
-            weight += variance * same(each, b, part.kind)
+            by_similarity.setdefault(part.similarity, []).append((part, variance))
         total = np.zeros((len(a), len(b)))
-        for similarity, weight in weights.items():
+        for similarity, several in by_similarity.items():
+            weight, place = _weights(several, a, b)
             total += weight[place] * similarities(similarity, a, b, self.lengths)
         return total
 
@@ -181,6 +192,23 @@ class Covariance:
         for part, variance in zip(PARTS, self.variances, strict=True):
             total += variance * factor.get(part.similarity, 1.0)
         return total
+
+
+def _weights(
+    parts: Sequence[tuple[Part, float]], a: Inputs, b: Inputs
+) -> tuple[FloatArray, IntArray]:
+    """Return what a similarity is multiplied with, and which row each of `a` has.
+
+    Queries and the rows of one workload have few distinct labels of the kinds that a
+    similarity asks for: (L, M) weights of L of them, and the (N,) places of `a`.
+    """
+    labels = np.stack([a.labels[kind] for kind in {part.kind: 0 for part, _ in parts}])
+    _, first, place = np.unique(labels, axis=1, return_index=True, return_inverse=True)
+    weight = np.zeros((len(first), len(b)))
+    for part, variance in parts:
+        codes = a.labels[part.kind][first]
+        weight += variance * (codes[:, None] == b.labels[part.kind][None, :])
+    return weight, place.reshape(-1)
 
 
 def same(a: Inputs, b: Inputs, kind: str) -> np.ndarray:

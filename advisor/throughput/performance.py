@@ -85,7 +85,7 @@ def performance(
     memo : what is known of GPUs already
     """
     machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
-    condition = health(offers, machines, tables.model.gpu.dlperf)
+    condition = health(offers, machines, tables.model.dlperf)
     throughput = predict(
         machines,
         workload,

@@ -82,7 +82,7 @@ class Scaling:
 
     @classmethod
     def from_dict(cls, section: Mapping[str, Mapping[str, float]]) -> Self:
-        """Read the section of the artefact.
+        """Read the section of the artifact; an empty one is of a table without pairs.
 
         Raises
         ------
@@ -90,9 +90,9 @@ class Scaling:
             if it is of another version
         """
         try:
-            return cls(**section)
+            return cls(**(section or {one.name: {} for one in fields(cls)}))
         except TypeError as error:
-            message = f"the model artefact has another form of scaling: {error}"
+            message = f"the model artifact has another form of scaling: {error}"
             raise AdvisorError(message) from error
 
     def to_dict(self) -> dict[str, Any]:

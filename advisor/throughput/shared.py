@@ -64,7 +64,7 @@ def gpu_errors(gpu: GpuModel, features: GpuFeatures, key: WorkloadKey) -> GpuErr
     )
     with one_thread():
         covariance = _posterior(gpu, inputs, len(each))
-    if key.name not in gpu.workload_rows:
+    if not gpu.measured(key.name):
         spread = gpu.family_spreads.get(family, gpu.family_spreads[""])
         covariance += spread**2 - workload_level_variance(gpu.covariance)
     own = dict(zip(OWN_PARTS, gpu.covariance.own_variances, strict=True))
@@ -77,9 +77,7 @@ def gpu_errors(gpu: GpuModel, features: GpuFeatures, key: WorkloadKey) -> GpuErr
 
 def _posterior(gpu: GpuModel, inputs: Inputs, count: int) -> FloatArray:
     """Return the covariance of the first `count` inputs given the table and the rest."""
-    at_points = gpu.covariance.between(inputs, gpu.points)
-    half = at_points @ gpu.half_inverse @ at_points.T
-    joint = gpu.covariance.between(inputs, inputs) - half - half.T
+    joint = gpu.process.covariance_of(inputs, inputs)
     asked, given = joint[:count, :count], joint[count:, count:]
     if not len(given):
         return asked

@@ -16,9 +16,7 @@ from typing import Any
 
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
-from advisor.throughput.artifact import ARTEFACT
-from advisor.throughput.gpu_model import GpuModel
-from advisor.throughput.gpu_store import load_gpu_model
+from advisor.throughput.artifact import ARTEFACT, ThroughputModel, read_model
 from advisor.throughput.own_runs import OwnRun
 from advisor.training.evaluate.baselines import Dlperf, load_dlperf
 from advisor.training.evaluate.calibration import calibration_plot
@@ -69,14 +67,14 @@ class OwnRecords:
 
 def train_folder(
     folder: Path, today: date, records: OwnRecords | None = None
-) -> GpuModel:
+) -> ThroughputModel:
     """Train on the folder's tables, and on what the user measured.
 
     Parameters
     ----------
     folder : of the tables
     today : the date that the card shows
-    records : of the user; ``about["own_records"]`` has the numbers of those that teach
+    records : of the user; its `Provenance` has the numbers of those that teach
     """
     tables = load_tables(folder)
     about: dict[str, Any] = {
@@ -91,7 +89,7 @@ def train_folder(
         own, teaches = own_rows(runs, records.profiles, tables, gpus, today.year)
         cells, tables = with_own(cells, tables, own), tables + own
         numbers = zip(records.runs, teaches, strict=True)
-        about["own_records"] = [number for number, used in numbers if used]
+        about["own_records"] = tuple(number for number, used in numbers if used)
     host = fit_host(load_cpu_tables(folder), load_cpus())
     model = train(tables, cells, gpus, about, host)
     return replace(model, dlperf=load_dlperf_medians(folder / DLPERF))
@@ -139,7 +137,7 @@ def write_card(folder: Path, path: Path, progress: Progress = quiet) -> None:
     plot = calibration_plot(evaluation.errors, evaluation.log_sds)
     tables = load_tables(folder)
     card = model_card(
-        load_gpu_model(folder / ARTEFACT),
+        read_model(folder / ARTEFACT),
         evaluation,
         load_benchmarks(folder / TABLE),
         load_cells(folder / CELLS, tables),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,7 @@ import pytest
 
 from advisor.app.predict import predict
 from advisor.base.resources import models_folder
-from advisor.throughput.artifact import ARTEFACT
-from advisor.throughput.gpu_store import load_gpu_model, save_model
+from advisor.throughput.artifact import ARTEFACT, read_model, save_model
 
 Advisor = Callable[..., Any]
 PREDICT = ("predict", "--workload", "mine", "--gpu", "RTX 4090", "--cpu", "EPYC 7702")
@@ -229,8 +230,9 @@ def test_the_model_to_take_can_be_chosen(advisor: Advisor, tmp_path: Path) -> No
     """One's own when asked for, the shipped one otherwise and when asked for again."""
     assert advisor("model", "use", "own").exit_code == 2
     assert advisor("model", "train", "--with-records").exit_code == 2  # no records yet
-    model = load_gpu_model(models_folder() / ARTEFACT)
-    own = dataclasses.replace(model, about={**model.about, "own_records": [1]})
+    model = read_model(models_folder() / ARTEFACT)
+    mine = dataclasses.replace(model.provenance, own_records=(1,))
+    own = dataclasses.replace(model, provenance=mine)
     (tmp_path / "data/models").mkdir()
     save_model(own, tmp_path / "data/models" / ARTEFACT)
     shipped = advisor(*PREDICT, "--json").document["model"]
@@ -241,3 +243,22 @@ def test_the_model_to_take_can_be_chosen(advisor: Advisor, tmp_path: Path) -> No
     assert taken["sha256"] != shipped["sha256"]
     assert advisor("model", "use", "shipped").exit_code == 0
     assert advisor(*PREDICT, "--json").document["model"] == shipped
+
+
+def test_a_model_of_an_older_version_says_what_to_do(
+    advisor: Advisor, tmp_path: Path
+) -> None:
+    """One's own that this version cannot read: one line, a usage error, nothing lost."""
+    path = tmp_path / "data/models" / ARTEFACT
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("document.json", json.dumps({"format": 2, "noise": 0.002}))
+    before = path.read_bytes()
+    assert advisor("model", "use", "own").exit_code == 0
+    refused = advisor(*PREDICT)
+    assert refused.exit_code == 2
+    assert "advisor model train --with-records" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert path.read_bytes() == before
+    assert advisor("model", "use", "shipped").exit_code == 0
+    assert advisor(*PREDICT).exit_code == 0

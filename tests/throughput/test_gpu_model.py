@@ -1,4 +1,4 @@
-"""The artefact: it predicts with NumPy alone, sensibly, whatever is asked."""
+"""The artifact: it predicts with NumPy alone, sensibly, whatever is asked."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from advisor.base.resources import models_folder
 from advisor.hardware.gpus import load_gpus
+from advisor.throughput.artifact import read_model
 from advisor.throughput.features import UNKNOWN, GpuFeatures, WorkloadKey, batch_effect
-from advisor.throughput.gpu_store import load_gpu_model
 
 ARTEFACT = models_folder() / "throughput.npz"
-MODEL = load_gpu_model(ARTEFACT)
+MODEL = read_model(ARTEFACT).gpu
 GPUS = load_gpus()
 
 RESNET50 = WorkloadKey(

@@ -177,10 +177,10 @@ def test_the_factor_is_on_the_gpus_and_the_spread_on_the_interval(
     assert wider.high / wider.low > 1.1 * plain.high / plain.low
 
 
-def test_the_artefact_holds_the_medians_of_the_table() -> None:
+def test_the_artifact_holds_the_medians_of_the_table() -> None:
     """What judges is the shipped table, where enough machines stand behind it."""
     medians = load_dlperf_medians(models_folder() / DLPERF)
-    assert MODEL.gpu.dlperf == medians
+    assert MODEL.dlperf == medians
     assert set(medians) <= set(GPUS)
     assert medians["RTX 4090"]["1"] == pytest.approx(97, rel=0.03)
 
@@ -205,10 +205,10 @@ def test_real_hosts_without_a_cpu_are_broken(real_data: Path) -> None:
     ]
     offers, _ = parse_offers(records)
     machines = describe(offers, GPUS, CPUS, MODEL.cpu)
-    found = health(offers, machines, MODEL.gpu.dlperf)
+    found = health(offers, machines, MODEL.dlperf)
     known = np.array(
         [
-            f"{count:.0f}" in MODEL.gpu.dlperf.get(gpu.name, {})
+            f"{count:.0f}" in MODEL.dlperf.get(gpu.name, {})
             for gpu, count in zip(machines.gpu, offers.num_gpus, strict=True)
         ]
     )

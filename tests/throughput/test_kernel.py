@@ -61,6 +61,16 @@ def test_intercepts_are_what_levels_add() -> None:
     assert difference == pytest.approx(expected)
 
 
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000), st.booleans())
+def test_what_workloads_share_and_what_they_do_not_is_all(seed: int, own: bool) -> None:
+    """The two scopes add up to the whole covariance."""
+    points, of = inputs(seed, 9), covariance(seed + 1)
+    shared = of.between(points, points, own=own, scope="shared")
+    local = of.between(points, points, own=own, scope="local")
+    assert shared + local == pytest.approx(of.between(points, points, own=own))
+
+
 def test_rows_that_share_no_label_are_independent() -> None:
     """Two rows with no label in common have nothing to tell each other."""
     one, other = inputs(1, 1), inputs(1, 1)

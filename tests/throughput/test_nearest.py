@@ -12,8 +12,9 @@ from advisor.hardware.gpus import load_gpus
 from advisor.throughput.artifact import load_model
 from advisor.throughput.nearest import NAMED, nearest
 
-GPUS, MODEL = load_gpus(), load_model(models_folder()).gpu
-MEASURED = [GPUS[name] for name in MODEL.gpu_rows if name in GPUS]
+GPUS, ARTIFACT = load_gpus(), load_model(models_folder())
+MODEL = ARTIFACT.gpu
+MEASURED = [GPUS[name] for name in ARTIFACT.coverage.gpu_rows if name in GPUS]
 
 
 def near(name: str) -> tuple[str, ...]:

@@ -144,7 +144,7 @@ def test_three_offers_by_hand(
     offer = record | ROOMY | {"cpu_name": cpu_name, "cpu_cores_effective": threads}
     found = throughput("resnet50", offer)
     limit = {name: rates[0] for name, rates in found.limits.items()}
-    constant = {name: row["value"] for name, row in MODEL.gpu.cpu.items()}
+    constant = {name: one.value for name, one in MODEL.constants.items()}
     weight = constant["score_weight"]
     score = own**weight * of_class ** (1 - weight)
     speed = (score / 2100) ** constant["score_exponent"]

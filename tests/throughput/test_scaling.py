@@ -1,4 +1,4 @@
-"""Several GPUs: laws of the efficiency, for any artefact and any machine."""
+"""Several GPUs: laws of the efficiency, for any artifact and any machine."""
 
 from __future__ import annotations
 
@@ -197,6 +197,12 @@ def test_the_nominal_link_follows_generation_and_lanes() -> None:
 def test_the_section_survives_a_round_trip() -> None:
     """What is written is what is read."""
     assert Scaling.from_dict(SCALING.to_dict()) == SCALING
+
+
+def test_a_table_without_pairs_knows_no_efficiency() -> None:
+    """An empty section says of several GPUs that nothing is known."""
+    nothing = Scaling.from_dict({})
+    assert np.isnan(nothing.ceiling(np.array(["pcie"]), np.array([2.0]))).all()
 
 
 def test_an_older_section_is_refused() -> None:

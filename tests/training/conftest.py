@@ -7,7 +7,7 @@ import pytest
 
 from advisor.base.resources import models_folder
 from advisor.hardware.gpus import GpuTable, load_gpus
-from advisor.throughput.gpu_model import GpuModel
+from advisor.throughput.artifact import ThroughputModel
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.cells import Cells, choose
 from advisor.training.fit.train import train
@@ -41,6 +41,6 @@ def small_cells(small: Benchmarks, gpus: GpuTable) -> Cells:
 
 
 @pytest.fixture(scope="session")
-def small_model(small: Benchmarks, small_cells: Cells, gpus: GpuTable) -> GpuModel:
+def small_model(small: Benchmarks, small_cells: Cells, gpus: GpuTable) -> ThroughputModel:
     """Return the model trained on them."""
     return train(small, small_cells, gpus)

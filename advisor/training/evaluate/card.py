@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from advisor.throughput.scaling import CLASSES, Scaling
+from advisor.throughput.scaling import CLASSES
 from advisor.training.evaluate.run import RENTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from advisor.throughput.gpu_model import GpuModel
+    from advisor.hardware.constants import Constant
+    from advisor.throughput.artifact import ThroughputModel
     from advisor.training.evaluate.run import Evaluation
     from advisor.training.fit.benchmarks import Benchmarks
     from advisor.training.fit.cells import Cells
 
 
 def model_card(
-    model: GpuModel,
+    model: ThroughputModel,
     evaluation: Evaluation,
     benchmarks: Benchmarks,
     cells: Cells,
@@ -53,8 +54,8 @@ def model_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _head(model: GpuModel) -> str:
-    about = model.about
+def _head(model: ThroughputModel) -> str:
+    about = model.provenance.to_dict()
     return f"""# Model card: throughput of training
 
 Written by `advisor model card`; do not edit. Trained {about.get("date", "undated")} on
@@ -68,8 +69,8 @@ each alone and times family, workload, precision; an offset of each GPU; what a 
 beside its samples, workload by workload; intercepts of workload, precision, framework,
 memory format, source, container and host.
 A profile comes from no source, so the variance between them is part of its interval. The
-artefact holds the posterior itself ({about.get("points", 0):,} distinct points): NumPy
-alone gives the mean and the spread of the fitted process."""
+artifact holds the posterior itself (what workloads share: on {about["points"]:,} inputs):
+NumPy alone gives the mean and the spread of the fitted process."""
 
 
 TARGETS = (
@@ -120,10 +121,13 @@ def _verdict(own: float, must: float) -> str:
     return "" if own <= must else "**falls short**"
 
 
-def _data(model: GpuModel, benchmarks: Benchmarks, exclusions: Mapping[str, int]) -> str:
+def _data(
+    model: ThroughputModel, benchmarks: Benchmarks, exclusions: Mapping[str, int]
+) -> str:
     totals = ("figures read", "figures used")
     dropped = [(k, f"{v:,}") for k, v in exclusions.items() if k not in totals]
-    about = model.about
+    about, coverage = model.provenance, model.coverage
+    alone = len(model.gpu.anchors)
     return f"""## Data
 
 `benchmarks.csv`: {len(benchmarks):,} rows from {exclusions.get("figures used", 0):,} of
@@ -135,10 +139,10 @@ that have it. Form factors that a source leaves open are assumed, and the row's 
 says so. `auxiliary.csv`: inference rates (timm, Stable Diffusion, llama.cpp), which teach
 how cards compare and are never scored.
 
-{about["training_rows"]:,} rows teach, {about["scored_rows"]:,} of them are scored.
-{about["lower_bounds"]} rows that input or launch limits count as lower bounds of the
-GPU's rate; {about["binding_lower_bounds"]} of them bind. {len(model.gpu_rows)} GPUs and
-{len(model.workload_rows):,} workloads, {len(model.anchors):,} of them on one GPU alone.
+{about.training_rows:,} rows teach, {about.scored_rows:,} of them are scored.
+{about.lower_bounds} rows that input or launch limits count as lower bounds of the
+GPU's rate; {about.binding_lower_bounds} of them bind. {len(coverage.gpu_rows)} GPUs and
+{len(coverage.workload_rows):,} workloads, {alone:,} of them on one GPU alone.
 
 {_table(("left out of the table", "figures"), dropped)}"""
 
@@ -274,8 +278,8 @@ Others:
 {_table(("held out", "source", *head), sources)}"""
 
 
-def _multi(model: GpuModel, evaluation: Evaluation) -> str:
-    scaling = Scaling.from_dict(model.scaling)
+def _multi(model: ThroughputModel, evaluation: Evaluation) -> str:
+    scaling = model.scaling
     fitted = [
         (
             name,
@@ -300,12 +304,12 @@ def _multi(model: GpuModel, evaluation: Evaluation) -> str:
 {_table(head, rows)}"""
 
 
-def _spreads(model: GpuModel) -> str:
-    own = model.covariance.own
-    rows = [(name, f"{value:.2f}") for name, value in model.spread_factors.items()]
+def _spreads(model: ThroughputModel) -> str:
+    own = model.gpu.covariance.own
+    rows = [(name, f"{value:.2f}") for name, value in model.gpu.spread_factors.items()]
     levels = [
         (name or "any other", f"{value:.2f}")
-        for name, value in sorted(model.family_spreads.items())
+        for name, value in sorted(model.gpu.family_spreads.items())
     ]
     return f"""## Spread
 
@@ -321,10 +325,10 @@ Level of a workload that nobody measured, log-sd by family:
 {_table(("family", "log-sd"), levels)}"""
 
 
-def _constants(model: GpuModel) -> str:
+def _constants(model: ThroughputModel) -> str:
     rows = [
-        (name, f"{c['value']:.4g}", _spread_of(c), c["unit"], c["source"])
-        for name, c in model.cpu.items()
+        (name, f"{one.value:.4g}", _spread_of(one), one.unit, one.source)
+        for name, one in model.constants.items()
     ]
     return f"""## Constants outside the GPU
 
@@ -342,10 +346,10 @@ _LIMITS_OF_KNOWLEDGE = """## What it does not know
   thermal limits."""
 
 
-def _spread_of(constant: Mapping[str, Any]) -> str:
-    for name in ("log_sd", "sd"):
-        if constant.get(name) is not None:
-            return f"{name.replace('_', '-')} {constant[name]:.2g}"
+def _spread_of(constant: Constant) -> str:
+    for words, spread in (("log-sd", constant.log_sd), ("sd", constant.sd)):
+        if spread is not None:
+            return f"{words} {spread:.2g}"
     return ""
 
 

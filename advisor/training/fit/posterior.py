@@ -1,22 +1,26 @@
 """The posterior of the GPU model: on all rows, held out, and compressed.
 
 With K the covariance of the rows (noise included) and Q its inverse, a new point with
-covariances k has mean k^T Q y and variance k(x, x) - k^T Q k. Rows that a profile
-cannot tell apart (same GPU, precision, batch, workload, framework, format) share k, so
-Q and Q y can be summed over them without loss: that is what the artefact keeps.
+covariances k has mean k^T Q y and variance k(x, x) - k^T Q k. The artifact keeps what
+Q says of the parts that workloads share, on the few inputs that these have
+(`advisor.throughput.process`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from advisor.base.arrays import FloatArray, IntArray
 from advisor.throughput.kernel import LABELS, Inputs
+from advisor.throughput.process import Process
 from advisor.training.fit.design import Design
 from advisor.training.fit.likelihood import Fitted
+
+Names = Mapping[str, Sequence[str]]
+"""Kind -> the label of each code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,43 +109,70 @@ def held_out(of: Posterior, folds: IntArray, wanted: Iterable[int]) -> list[Held
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Compressed:
-    """The posterior on the M distinct points of its rows.
+LEFT_VARIANCE = 1e-7
+"""Variance of a shared part that no inducing input need explain: rounding. The parts
+are a few thousandths and more."""
 
-    Attributes
+
+def compress(of: Design, full: Posterior, fitted: Fitted) -> tuple[Process, Names]:
+    """Return the posterior without its (N, N) matrix, and the names of its labels.
+
+    Parameters
     ----------
-    points : M inputs, with the labels of a profile
-    inverse : (M, M) sums of Q
-    weights : (M,) sums of Q (y - mean)
-    mean : mean of y
-    first : (M,) position in the design of one row of each point
+    of : the design
+    full : posterior on N rows of it
+    fitted : covariance and noise that it rests on
     """
-
-    points: Inputs
-    inverse: FloatArray
-    weights: FloatArray
-    mean: float
-    first: IntArray
-
-
-def compress(of: Design, full: Posterior) -> Compressed:
-    """Sum over rows that no profile can tell apart."""
-    inputs = of.inputs.take(full.rows)
-    codes = [inputs.labels[kind] for kind in LABELS]
-    key = np.column_stack([inputs.z, inputs.batch, *codes])
-    _, first, place = np.unique(key, axis=0, return_index=True, return_inverse=True)
-    place = place.reshape(-1)
-    rows = np.zeros((len(first), len(full.rows)))
-    np.add.at(rows, place, full.inverse)
-    inverse, weights = np.zeros((len(first), len(first))), np.zeros(len(first))
-    np.add.at(inverse.T, place, rows.T)
-    np.add.at(weights, place, full.weights)
-    points = inputs.take(first)
-    return Compressed(
-        points=Inputs(points.z, points.batch, {k: points.labels[k] for k in LABELS}),
-        inverse=inverse,
-        weights=weights,
+    inputs, names = _named_anew(of.inputs.take(full.rows), of.names)
+    prior = fitted.covariance.between(inputs, inputs, own=True, scope="shared")
+    inducing = inducing_rows(prior)
+    among = prior[np.ix_(inducing, inducing)]
+    projected = np.linalg.solve(among, prior[inducing])  # K_gUU^-1 K_gUX
+    explained = projected @ full.inverse @ projected.T
+    explained = ((explained + explained.T) / 2.0).astype(np.float32).astype(np.float64)
+    process = Process(
+        covariance=fitted.covariance,
         mean=full.mean,
-        first=full.rows[first],
+        rows=inputs,
+        noise=fitted.noise[of.noise_group[full.rows]],
+        weights=full.weights,
+        inducing=inducing,
+        shared_weights=projected @ full.weights,
+        half_explained=np.triu(explained) - np.diag(np.diag(explained)) / 2.0,
     )
+    return process, names
+
+
+def inducing_rows(prior: FloatArray, left: float = LEFT_VARIANCE) -> IntArray:
+    """Return rows whose values tell those of all others, but for a variance `left`.
+
+    Each is the one of which the ones before tell least: the pivots of an incomplete
+    Cholesky factorization (Fine and Scheinberg 2001).
+
+    Parameters
+    ----------
+    prior : (N, N) covariance
+    left : variance of any row given them, at most
+    """
+    variance = np.diag(prior).copy()
+    factor = np.zeros_like(prior)
+    chosen: list[int] = []
+    while len(chosen) < len(prior) and variance.max() > left:
+        pivot, known = int(variance.argmax()), len(chosen)
+        rest = prior[:, pivot] - factor[:, :known] @ factor[pivot, :known]
+        factor[:, known] = rest / np.sqrt(variance[pivot])
+        variance -= factor[:, known] ** 2
+        variance[pivot] = 0.0
+        chosen.append(pivot)
+    return np.array(chosen, dtype=np.int64)
+
+
+def _named_anew(inputs: Inputs, names: Names) -> tuple[Inputs, Names]:
+    """Return inputs whose codes are those of their own labels, and their names."""
+    found: dict[str, Sequence[str]] = {}
+    labels = {}
+    for kind, codes in inputs.labels.items():
+        used, labels[kind] = np.unique(codes, return_inverse=True)
+        if kind in LABELS:
+            found[kind] = [names[kind][code] for code in used]
+    return Inputs(inputs.z, inputs.batch, labels), found

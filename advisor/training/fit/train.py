@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray, StrArray
+from advisor.hardware.constants import Constant
+from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.gpu_model import Anchor, GpuModel
-from advisor.throughput.kernel import LABELS
+from advisor.throughput.scaling import Scaling
+from advisor.throughput.sections import Coverage, Provenance
 from advisor.throughput.spread import Z90
 from advisor.training.fit.cells import (
     FIRST_YEAR,
@@ -55,15 +58,15 @@ def train(
     gpus: Mapping[str, Gpu],
     about: Mapping[str, Any] | None = None,
     host: Mapping[str, Mapping[str, Any]] = INPUT_PIPELINE,
-) -> GpuModel:
-    """Train on every row that `cells` lets teach.
+) -> ThroughputModel:
+    """Train on every row that `cells` lets teach; the DLPerf medians are left empty.
 
     Parameters
     ----------
     tables : the benchmark table and the auxiliary one
     cells : the use of each of its rows
     gpus : canonical name -> GPU
-    about : facts for the card, such as the hash of the table and the date
+    about : fields of `Provenance` that the tables do not tell, such as the date
     host : constants outside the GPU, as `advisor.training.fit.cpu.fit_host` gives
     """
     bounds = lower_bounds(tables, cells, gpus)
@@ -74,18 +77,13 @@ def train(
     regressor = ThroughputRegressor(gpus)
     regressor.fit(*regression_frame(table), lower_bound=is_bound)
     of, fitted, full = regressor.design_, regressor.fitted_, regressor.posterior_
-    kept = compress(of, full)
-    used = table.select(full.rows)
+    process, names = compress(of, full, fitted)
     model = GpuModel(
-        covariance=fitted.covariance,
-        points=kept.points,
-        half_inverse=np.triu(kept.inverse) - np.diag(np.diag(kept.inverse)) / 2.0,
-        weights=kept.weights,
-        mean=kept.mean,
+        process=process,
         centre=of.centre,
         scale=of.scale,
         middle=of.middle,
-        labels={kind: of.names[kind] for kind in LABELS},
+        labels=names,
         noise=float(fitted.noise[list(NOISE_GROUPS).index(USUAL_NOISE)]),
         usual_batch={**usual_batches(tables), **of.usual_batch},
         families=dict(zip(*_texts(tables.workload, tables.family), strict=True)),
@@ -96,24 +94,24 @@ def train(
         spread_factors=spread_factors(of, cells.scored[rows], taught, fitted),
         unknown_log_sd=unknown_gpu_spread(gpus),
         best_utilisation=best_utilisation(tables, cells, gpus),
-        workload_rows=_count(used.workload),
-        gpu_rows=_count(used.gpu),
-        workload_gpus=_by_workload(used, used.gpu),
-        workload_series=_by_workload(used, used.series),
-        scaling=fit_scaling(tables, gpus),
-        cpu=host,
-        dlperf={},
-        about={
-            **(about or {}),
-            "training_rows": len(taught),
-            "scored_rows": int(cells.scored.sum()),
-            "lower_bounds": len(bounds),
-            "binding_lower_bounds": len(full.rows) - len(taught),
-            "points": len(kept.weights),
-        },
     )
-    model = _with_anchors(model, tables, cells, gpus)
-    return _with_unmeasured(model, tables, cells, gpus)
+    alone = _measured_alone(model, tables, cells, gpus)
+    model = replace(model, anchors=_anchors(model, alone, gpus))
+    return ThroughputModel(
+        gpu=_with_unmeasured(model, tables, cells, gpus),
+        scaling=Scaling.from_dict(fit_scaling(tables, gpus)),
+        constants={name: Constant(**entry) for name, entry in host.items()},
+        dlperf={},
+        coverage=_coverage(table.select(full.rows), alone),
+        provenance=Provenance(
+            training_rows=len(taught),
+            scored_rows=int(cells.scored.sum()),
+            lower_bounds=len(bounds),
+            binding_lower_bounds=len(full.rows) - len(taught),
+            points=len(process.inducing),
+            **(about or {}),
+        ),
+    )
 
 
 def lower_bounds(tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) -> IntArray:
@@ -210,14 +208,20 @@ def best_utilisation(tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) 
     return min(float(np.quantile(share, 0.99)), 1.0)
 
 
-def _with_anchors(
+def _measured_alone(
     model: GpuModel, tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]
-) -> GpuModel:
-    """Add the measurements of workloads that one GPU alone ran."""
+) -> Benchmarks:
+    """Return the measurements of workloads that one GPU alone ran."""
     alone = on_one_gpu(tables, gpus) & ~tables.host_bound & (cells.use == "")
     alone &= np.isin(tables.unit, UNITS) & ~(tables.year < FIRST_YEAR)
-    alone &= ~np.isin(tables.workload, list(model.workload_rows))
-    rows = tables.select(alone)
+    alone &= ~np.isin(tables.workload, model.labels["workload"])
+    return tables.select(alone)
+
+
+def _anchors(
+    model: GpuModel, rows: Benchmarks, gpus: Mapping[str, Gpu]
+) -> dict[str, tuple[Anchor, ...]]:
+    """Return workload -> its measurements, of workloads that one GPU alone ran."""
     y = log_efficiency(rows, gpus)
     z, batch = model.standardize(
         table_features(rows, gpus), log_batch(rows, model.usual_batch)
@@ -235,12 +239,17 @@ def _with_anchors(
             series=str(rows.series[row]),
         )
         anchors[name] = (*anchors.get(name, ()), anchor)
-    return replace(
-        model,
-        anchors=anchors,
-        workload_rows={**model.workload_rows, **_count(rows.workload)},
-        workload_gpus={**model.workload_gpus, **_by_workload(rows, rows.gpu)},
-        workload_series={**model.workload_series, **_by_workload(rows, rows.series)},
+    return anchors
+
+
+def _coverage(used: Benchmarks, alone: Benchmarks) -> Coverage:
+    """Return what the rows of the posterior and the anchors measured."""
+    both = used + alone
+    return Coverage(
+        workload_rows=_count(both.workload),
+        gpu_rows=_count(used.gpu),
+        workload_gpus=_by_workload(both, both.gpu),
+        workload_series=_by_workload(both, both.series),
     )
 
 
@@ -269,7 +278,7 @@ def as_new(model: GpuModel, rows: Benchmarks, gpus: Mapping[str, Gpu]) -> FloatA
         [str(name) for name in rows.gpu],
         [("", str(rows.family[row]), run_of(rows, row)) for row in range(len(rows))],
     )
-    return model.posterior(inputs)[0]
+    return model.process.mean_at(inputs)
 
 
 def _by_workload(rows: Benchmarks, names: StrArray) -> dict[str, list[str]]:

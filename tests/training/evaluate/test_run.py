@@ -10,7 +10,7 @@ import pytest
 from advisor.base.resources import models_folder
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import GpuTable
-from advisor.throughput.gpu_store import load_gpu_model
+from advisor.throughput.artifact import read_model
 from advisor.training.evaluate.baselines import (
     baseline_rates,
     load_dlperf,
@@ -125,7 +125,7 @@ def test_the_card_tells_data_errors_and_exclusions(
     small: Benchmarks, small_cells: Cells, evaluation: Evaluation
 ) -> None:
     """The card has each exclusion's reason and the figures of the evaluation."""
-    model = load_gpu_model(MODELS / "throughput.npz")
+    model = read_model(MODELS / "throughput.npz")
     exclusions = {"figures read": 10, "figures used": 7, "torn in half": 3}
     card = model_card(model, evaluation, small, small_cells, exclusions)
     assert "torn in half | 3" in card
@@ -136,7 +136,7 @@ def test_the_card_tells_data_errors_and_exclusions(
 
 def test_the_shipped_files_belong_together(tables: Benchmarks) -> None:
     """Model and card are of the shipped tables: nobody forgot to make them anew."""
-    about = load_gpu_model(MODELS / "throughput.npz").about
+    about = read_model(MODELS / "throughput.npz").provenance.to_dict()
     card = (MODELS / CARD).read_text(encoding="utf-8")
     for name, file in (("table", TABLE), ("auxiliary", AUXILIARY), ("cells", CELLS)):
         assert about[name] == table_hash(MODELS / file)

@@ -84,7 +84,7 @@ def test_a_refit_learns_from_a_run(few: Path) -> None:
     today, resnet50 = date(2026, 11, 27), load_workload("resnet50")
     card = GpuFeatures.of([GPUS["RTX A4000"]], "amp")
     key = WorkloadKey("resnet50", "cnn", "amp", 24.6, framework="pytorch")
-    before = train_folder(few, today).predict(card, key)[0][0]
+    before = train_folder(few, today).gpu.predict(card, key)[0][0]
     run = OwnRun(
         "mine", "RTX A4000", 1, 2.0 * np.exp(before), None, None, None, 256, "amp"
     )
@@ -92,8 +92,8 @@ def test_a_refit_learns_from_a_run(few: Path) -> None:
         {7: run, 8: dataclasses.replace(run, workload="nobody's")}, {"mine": resnet50}
     )
     refit = train_folder(few, today, records)
-    assert refit.about["own_records"] == [7]
-    assert refit.predict(card, key)[0][0] > before + 0.02
+    assert refit.provenance.own_records == (7,)
+    assert refit.gpu.predict(card, key)[0][0] > before + 0.02
 
 
 def test_no_run_changes_nothing() -> None:

@@ -11,15 +11,26 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Kernel
 
 from advisor.hardware.gpus import GpuTable
+from advisor.throughput.artifact import ThroughputModel, read_model, save_model
 from advisor.throughput.features import GpuFeatures, WorkloadKey
-from advisor.throughput.gpu_model import GpuModel
-from advisor.throughput.gpu_store import load_gpu_model, save_model
+from advisor.throughput.kernel import LABELS, SHARED_KINDS, Inputs
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.cells import Cells
 from advisor.training.fit.design import Design, design, log_batch, run_of
 from advisor.training.fit.design import table_features as features_of
 from advisor.training.fit.likelihood import Fitted, fit_covariance
-from advisor.training.fit.posterior import compress, held_out, posterior
+from advisor.training.fit.posterior import (
+    LEFT_VARIANCE,
+    compress,
+    held_out,
+    inducing_rows,
+    posterior,
+)
+from tests.training.fit.dense import Dense
+
+SINGLE = 1e-4
+"""What single precision may move a variance by: the matrix T has entries of thousands,
+and multiplies covariances of tenths."""
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +89,12 @@ def test_the_loaded_file_equals_the_fitted_estimator(
     fitted: Fitted,
     rounding: float,
     gpus: GpuTable,
+    small_model: ThroughputModel,
     tmp_path: Path,
 ) -> None:
     """NumPy's mean and variance are scikit-learn's but for rounding, for a new source."""
     rows = np.arange(len(of))
-    kept = compress(of, posterior(of, rows, fitted))
+    process, names = compress(of, posterior(of, rows, fitted), fitted)
     n = len(of)
     train = fitted.covariance.between(of.inputs, of.inputs, own=True)
     asked = np.arange(0, n, 5)
@@ -95,9 +107,16 @@ def test_the_loaded_file_equals_the_fitted_estimator(
     y = of.y - of.y.mean()
     estimator.fit(np.arange(n)[:, None], y)
     mean, spread = estimator.predict(n + np.arange(len(asked))[:, None], return_std=True)
-    model = model_of(kept, of, fitted, taught)
-    save_model(model, tmp_path / "model.npz")
-    loaded = load_gpu_model(tmp_path / "model.npz")
+    gpu = dataclasses.replace(
+        small_model.gpu,
+        process=process,
+        labels=names,
+        centre=of.centre,
+        scale=of.scale,
+        middle=of.middle,
+    )
+    save_model(dataclasses.replace(small_model, gpu=gpu), tmp_path / "model.npz")
+    loaded = read_model(tmp_path / "model.npz").gpu
     z, effect = loaded.standardize(
         features_of(taught.select(asked), gpus),
         log_batch(taught, of.usual_batch)[asked],
@@ -111,44 +130,9 @@ def test_the_loaded_file_equals_the_fitted_estimator(
             for row in asked
         ],
     )
-    got, variance, _ = loaded.posterior(inputs)
+    got, variance = loaded.process.posterior(inputs)
     assert got == pytest.approx(mean + of.y.mean(), abs=rounding * np.abs(y).max())
-    assert variance == pytest.approx(spread**2, abs=rounding * np.diag(matrix).max())
-
-
-def model_of(kept, of: Design, fitted: Fitted, taught: Benchmarks) -> GpuModel:
-    """Return a model of a posterior, everything else empty."""
-    diagonal = np.diag(np.diag(kept.inverse)) / 2.0
-    kinds = kept.points.labels
-    return GpuModel(
-        covariance=fitted.covariance,
-        points=kept.points,
-        half_inverse=np.triu(kept.inverse) - diagonal,
-        weights=kept.weights,
-        mean=kept.mean,
-        centre=of.centre,
-        scale=of.scale,
-        middle=of.middle,
-        labels={kind: of.names[kind] for kind in kinds},
-        noise=0.0,
-        usual_batch=of.usual_batch,
-        families={},
-        anchors={},
-        family_levels={"": 0.0},
-        family_slope=-1.0,
-        family_spreads={"": 0.0},
-        spread_factors={"gpu_seen": 1.0, "gpu_new": 1.0, "own": 1.0},
-        unknown_log_sd=0.0,
-        best_utilisation=1.0,
-        workload_rows={},
-        gpu_rows={},
-        workload_gpus={},
-        workload_series={},
-        scaling={},
-        cpu={},
-        dlperf={},
-        about={},
-    )
+    assert variance == pytest.approx(spread**2, abs=SINGLE + rounding * matrix.max())
 
 
 def test_holding_out_equals_refitting(
@@ -194,28 +178,74 @@ def test_a_muted_row_teaches_nothing_and_is_predicted(of: Design, fitted: Fitted
     assert own.error == pytest.approx(plain.error, abs=1e-4)
 
 
-def test_compressing_keeps_every_query(
+def queries(of: Design) -> Inputs:
+    """Return rows as a profile would ask for them, moved to GPUs of other figures.
+
+    Every other one is of a workload, a card and a precision that the table lacks.
+    """
+    asked = of.inputs.take(np.arange(0, len(of), 3))
+    new = np.arange(len(asked)) % 2 == 1
+    labels = {
+        kind: np.where(new & (kind not in ("all", "family")), -7, codes)
+        for kind, codes in asked.labels.items()
+        if kind in LABELS
+    }
+    draw = np.random.default_rng(1)
+    return Inputs(
+        asked.z + 0.3 * draw.normal(size=asked.z.shape), asked.batch * 1.5, labels
+    )
+
+
+def test_the_small_form_is_the_posterior(
     of: Design, fitted: Fitted, rounding: float
 ) -> None:
-    """Summed over rows that no profile tells apart, nothing is lost."""
-    rows = np.arange(len(of))
-    full = posterior(of, rows, fitted)
-    kept = compress(of, full)
-    assert len(kept.weights) < len(rows)
-    shared = fitted.covariance.between(of.inputs, of.inputs)
-    few = fitted.covariance.between(of.inputs, kept.points)
+    """Mean, variance and covariance, seen and new, are those of the whole matrix."""
+    full = posterior(of, np.arange(len(of)), fitted)
+    process, names = compress(of, full, fitted)
+    assert len(process.inducing) < len(of)
+    assert all(list(names[kind]) == list(of.names[kind]) for kind in LABELS)
+    dense = Dense(fitted.covariance, of.inputs, full)
+    asked = queries(of)
+    mean, variance = process.posterior(asked)
+    exact_mean, exact_variance = dense.posterior(asked)
     size = np.abs(of.y - full.mean).max()
-    assert few @ kept.weights == pytest.approx(shared @ full.weights, abs=rounding * size)
-    explained = np.einsum("ij,ij->i", few @ kept.inverse, few)
-    expected = np.einsum("ij,ij->i", shared @ full.inverse, shared)
-    assert explained == pytest.approx(expected, abs=rounding * shared.max())
+    least = SINGLE + rounding * fitted.covariance.at(asked).max()
+    assert mean == pytest.approx(exact_mean, abs=1e-4 + rounding * size)
+    assert variance == pytest.approx(exact_variance, abs=least)
+    some = asked.take(np.arange(0, len(asked), 4))
+    joint = process.covariance_of(some, asked)
+    assert joint == pytest.approx(dense.covariance_of(some, asked), abs=least)
+    assert process.mean_at(some) == pytest.approx(mean[::4])
+
+
+def test_a_part_that_workloads_do_not_share_names_the_workload(of: Design) -> None:
+    """Rows that agree on a label of no shared kind are of one workload."""
+    labels = of.inputs.labels
+    for kind in set(labels) - {*SHARED_KINDS, "gpu"}:
+        workloads = {
+            code: set(labels["workload"][labels[kind] == code].tolist())
+            for code in np.unique(labels[kind])
+        }
+        assert all(len(one) == 1 for one in workloads.values()), kind
+
+
+def test_few_rows_tell_all_others() -> None:
+    """Of 40 rows of rank 5, five tell the rest, each once, the loudest first."""
+    rows = np.random.default_rng(2).normal(size=(40, 5))
+    prior = rows @ rows.T
+    chosen = inducing_rows(prior)
+    assert len(chosen) == len(set(chosen.tolist())) == 5
+    assert chosen[0] == np.diag(prior).argmax()
+    at = prior[chosen]
+    left = prior - at.T @ np.linalg.solve(at[:, chosen], at)
+    assert np.abs(np.diag(left)).max() < LEFT_VARIANCE
 
 
 def test_the_key_of_a_profile_finds_the_labels_of_the_table(
-    small_model: GpuModel, gpus: GpuTable
+    small_model: ThroughputModel, gpus: GpuTable
 ) -> None:
     """A profile of a measured workload shares its points, one of another does not."""
     card = GpuFeatures.of([gpus["RTX 3090"]], "amp")
     known = WorkloadKey("resnet50", "cnn", "amp", 24.6, framework="pytorch")
     new = WorkloadKey("", "cnn", "amp", 24.6, framework="pytorch")
-    assert small_model.predict(card, known)[1] < small_model.predict(card, new)[1]
+    assert small_model.gpu.predict(card, known)[1] < small_model.gpu.predict(card, new)[1]

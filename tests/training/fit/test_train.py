@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from advisor.hardware.gpus import GpuTable
+from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.features import GpuFeatures, WorkloadKey
-from advisor.throughput.gpu_model import GpuModel
 from advisor.throughput.spread import spread90
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.cells import Cells
@@ -24,24 +24,26 @@ OpenBLAS 2e-7 was seen. A choice left to chance moves them by more than 1e-3."""
 RESNET50 = WorkloadKey("resnet50", "cnn", "amp", 24.6, framework="pytorch")
 
 
-def rates(model: GpuModel, gpus: GpuTable, *names: str) -> np.ndarray:
+def rates(model: ThroughputModel, gpus: GpuTable, *names: str) -> np.ndarray:
     """Return ln samples/s of ResNet-50 on cards by name."""
-    return model.predict(GpuFeatures.of([gpus[n] for n in names], "amp"), RESNET50)[0]
+    return model.gpu.predict(GpuFeatures.of([gpus[n] for n in names], "amp"), RESNET50)[0]
 
 
 def test_training_twice_gives_the_same_model(
-    small: Benchmarks, small_cells: Cells, small_model: GpuModel, gpus: GpuTable
+    small: Benchmarks, small_cells: Cells, small_model: ThroughputModel, gpus: GpuTable
 ) -> None:
-    """No chance and no clock enter the artefact."""
+    """No chance and no clock enter the artifact."""
     again = train(small, small_cells, gpus)
-    assert again.weights == pytest.approx(small_model.weights, **SAME)
-    assert again.half_inverse == pytest.approx(small_model.half_inverse, **SAME)
-    assert again.spread_factors == pytest.approx(small_model.spread_factors, **SAME)
-    assert again.family_levels == pytest.approx(small_model.family_levels, **SAME)
+    one, other = again.gpu, small_model.gpu
+    assert one.process.weights == pytest.approx(other.process.weights, **SAME)
+    explained = other.process.half_explained
+    assert one.process.half_explained == pytest.approx(explained, **SAME)
+    assert one.spread_factors == pytest.approx(other.spread_factors, **SAME)
+    assert one.family_levels == pytest.approx(other.family_levels, **SAME)
 
 
 def test_a_constant_factor_on_a_series_changes_its_level_alone(
-    small: Benchmarks, small_cells: Cells, small_model: GpuModel, gpus: GpuTable
+    small: Benchmarks, small_cells: Cells, small_model: ThroughputModel, gpus: GpuTable
 ) -> None:
     """Ratios within a series are what is learnt: its level may be anything."""
     series = small.series == "lambda/pytorch-1.13.0a0"
@@ -56,7 +58,7 @@ def test_a_constant_factor_on_a_series_changes_its_level_alone(
 
 
 def test_a_bound_above_what_is_expected_lifts_the_rate(
-    small: Benchmarks, small_cells: Cells, small_model: GpuModel, gpus: GpuTable
+    small: Benchmarks, small_cells: Cells, small_model: ThroughputModel, gpus: GpuTable
 ) -> None:
     """A host-bound row says "at least": twice as fast binds, half as fast does not."""
     bounds = lower_bounds(small, small_cells, gpus)
@@ -65,7 +67,7 @@ def test_a_bound_above_what_is_expected_lifts_the_rate(
     row = np.flatnonzero((small.gpu == card) & (small.workload == "resnet50"))[0]
     before = rates(small_model, gpus, card)[0]
 
-    def told(factor: float) -> GpuModel:
+    def told(factor: float) -> ThroughputModel:
         extra = dataclasses.replace(
             small.select(np.array([row])),
             series=np.array(["somebody/host-bound"]),
@@ -82,18 +84,18 @@ def test_a_bound_above_what_is_expected_lifts_the_rate(
         return train(small + extra, cells, gpus)
 
     high, low = told(1.6), told(0.2)
-    bound = small_model.about["binding_lower_bounds"]
-    assert high.about["binding_lower_bounds"] == bound + 1
-    assert low.about["binding_lower_bounds"] == bound
+    bound = small_model.provenance.binding_lower_bounds
+    assert high.provenance.binding_lower_bounds == bound + 1
+    assert low.provenance.binding_lower_bounds == bound
     assert rates(high, gpus, card)[0] > before + 0.02
     # One more row of the table moves the features' scale a little.
     assert rates(low, gpus, card)[0] == pytest.approx(before, abs=5e-3)
 
 
-def test_spread_factors_never_narrow(small_model: GpuModel) -> None:
+def test_spread_factors_never_narrow(small_model: ThroughputModel) -> None:
     """The posterior's spread is widened where held-out rows ask for it."""
-    assert set(small_model.spread_factors) == {"gpu_seen", "gpu_new", "own"}
-    assert min(small_model.spread_factors.values()) >= 1.0
+    assert set(small_model.gpu.spread_factors) == {"gpu_seen", "gpu_new", "own"}
+    assert min(small_model.gpu.spread_factors.values()) >= 1.0
 
 
 def test_the_factor_is_that_of_the_errors() -> None:
