@@ -17,7 +17,7 @@ measured. `advisor.training.fit.scaling` fits them; here is NumPy alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
