@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 from advisor.simulator.scenarios import SCENARIOS
+from tests.rental.conftest import Gateway
 
 CAP_USD = 1.5
 TICK_S = 60.0
@@ -57,3 +58,19 @@ def test_no_schedule_costs_more_than_its_caps(
     rates = [one.usd_per_hour for name in "ab" for one in street.entries(name)]
     slack = max(rates, default=0.0) * TICK_S / 3600.0
     assert sum(one["billed_usd"] for one in bills) <= CAP_USD + slack
+
+
+def test_of_two_computers_that_rent_at_once_the_later_one_gives_way(street: Any) -> None:
+    """Neither saw the other's machine before it rented; together they pass the cap."""
+    words = ["--job", "shared", "--budget", str(CAP_USD), "--max-lifetime", "20d"]
+    first: list[Any] = []
+
+    def meanwhile(_request: Any, send: Any) -> Any:
+        first.append(street.rent(*words, machine="there"))
+        return send()
+
+    late = street.rent(*words, gateway=Gateway("PUT", "/asks/", meanwhile, times=1))
+    assert [one.exit_code for one in first] == [0]
+    assert late.exit_code == 6
+    (held,) = street.entries("there")
+    assert street.labels() == [held.label]

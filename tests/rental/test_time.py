@@ -154,3 +154,24 @@ def test_a_launcher_that_hangs_keeps_no_machine_and_rents_none_on_waking(
     assert found == [1]
     assert street.instances() == []
     assert len(street.entries()) == 1
+
+
+def test_a_market_that_never_says_what_time_it_is_leaves_it_to_this_clock(
+    street: Any,
+) -> None:
+    """What is past its end by this computer's clock is ended."""
+
+    class Timeless(Gateway):
+        def handle_request(self, request: Any) -> Any:
+            response = super().handle_request(request)
+            response.headers.pop("Date", None)
+            return response
+
+    gateway = Timeless("", "nothing", lambda _request, send: send())
+    assert street.rent("--max-lifetime", "2h", gateway=gateway).exit_code == 0
+    street.sleep(7000.0)
+    assert street.launch("reconcile", gateway=gateway).exit_code == 0
+    assert len(street.instances()) == 1
+    street.sleep(300.0)
+    assert street.launch("reconcile", gateway=gateway).exit_code == 0
+    assert street.instances() == []
