@@ -14,7 +14,7 @@ from advisor.cli.job_options import constraint_options
 from advisor.cli.options import json_option, market_options
 from advisor.cli.output import remark, result
 from advisor.cli.session import ask, tell_slips
-from advisor.cli.specs import constraints
+from advisor.cli.specs import as_options, constraints
 from advisor.hardware.gpus import load_gpus
 from advisor.market.filters import Filters, matching_records
 from advisor.market.snapshot import save_snapshot
@@ -70,7 +70,8 @@ def command(  # noqa: PLR0917  (one argument an option)
         answer = replace(
             answer, records=kept, complete=False, notes=(*answer.notes, _PART)
         )
-    recorded = keep_answer(context, answer) if keep else None
+    with as_options():
+        recorded = keep_answer(context, answer) if keep else None
     if output is not None:
         save_snapshot(answer, output)
     kind = "simulated offers" if answer.simulated else "offers"

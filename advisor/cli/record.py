@@ -11,6 +11,7 @@ from advisor.app.recorded import Measured, record
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import machine_options
 from advisor.cli.options import above_zero, set_option
+from advisor.cli.specs import as_options
 from advisor.workloads.override import assigned
 
 
@@ -53,16 +54,17 @@ def command(  # noqa: PLR0917  (one argument an option)
     detectron2, Ultralytics, LeRobot, torchvision and ImageNet scripts, and bars of tqdm.
     Give --batch where the log does not state it: a GPU's samples between two counts.
     """
-    measured = Measured(
-        workload,
-        gpu,
-        num_gpus,
-        throughput=throughput,
-        log=log,
-        cpu=cpu,
-        threads=threads,
-        cpu_ghz=clock,
-        batch=batch,
-        settings=assigned(settings),
-    )
-    record(context, measured)
+    with as_options():
+        measured = Measured(
+            workload,
+            gpu,
+            num_gpus,
+            throughput=throughput,
+            log=log,
+            cpu=cpu,
+            threads=threads,
+            cpu_ghz=clock,
+            batch=batch,
+            settings=assigned(settings),
+        )
+        record(context, measured)
