@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from advisor.app.context import Context
-from advisor.base.errors import UsageError
+from advisor.base.errors import ArgumentError, Given
 from advisor.base.log import happened
 from advisor.cost.hazard import BidHazard
 from advisor.cost.job import Job
@@ -86,11 +86,15 @@ def keep_answer(context: Context, answer: Answer) -> Kept:
         future
     """
     if answer.simulated:
-        raise UsageError("--keep: no such offers exist: prices of a simulated market")
+        raise ArgumentError(
+            Given("keep"), ": no such offers exist: prices of a simulated market"
+        )
     if answer.fetched_at is None:
-        raise UsageError("--keep: the file does not say when it was fetched")
+        raise ArgumentError(Given("keep"), ": the file does not say when it was fetched")
     if answer.fetched_at > context.now() + _CLOCK_SKEW:
-        raise UsageError("--keep: the snapshot is dated in the future: check the clocks")
+        raise ArgumentError(
+            Given("keep"), ": the snapshot is dated in the future: check the clocks"
+        )
     offers, _ = parse_offers(answer.records)
     with open_store(context.data_folder) as connection:
         return keep(

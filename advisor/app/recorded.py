@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.app.context import Context
 from advisor.app.predict import check_machine, meant_cpu
-from advisor.base.errors import UsageError
+from advisor.base.errors import ArgumentError, Given, UsageError
 from advisor.base.figures import figure
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
@@ -61,11 +61,15 @@ class Measured:
     def __post_init__(self) -> None:
         """Check it."""
         if (self.throughput is None) == (self.log is None):
-            message = "give --throughput SAMPLES/S or --from-log FILE"
-            raise UsageError(message)
+            raise ArgumentError(
+                *("give ", Given("throughput"), " SAMPLES/S or "),
+                *(Given("log"), " FILE"),
+            )
         if self.batch is not None and "batch_size" in self.settings:
-            message = "--batch and --set batch_size contradict each other: leave one out"
-            raise UsageError(message)
+            raise ArgumentError(
+                *(Given("batch"), " and ", Given("settings"), " batch_size contradict "),
+                "each other: leave one out",
+            )
         check_machine(self.num_gpus, self.threads, self.cpu_ghz)
 
 
@@ -101,12 +105,14 @@ def record(context: Context, measured: Measured) -> None:
     )
     expected = compared(context, run, profile, kept)
     if measured.log is None and too_slow(run, expected):
-        message = (
-            f"--throughput {run.samples_per_s:g} is below a hundredth of the predicted "
-            f"{expected.samples_per_s:.3g} samples/s: check its unit, or give the log of "
-            "the run with --from-log"
+        raise ArgumentError(
+            *(
+                Given("throughput"),
+                f" {run.samples_per_s:g} is below a hundredth of the ",
+            ),
+            f"predicted {expected.samples_per_s:.3g} samples/s: check its unit, or give ",
+            *("the log of the run with ", Given("log")),
         )
-        raise UsageError(message)
     keep_compared(context, run, expected, source, evidence)
 
 
@@ -187,11 +193,10 @@ def _read(context: Context, log: Path, batch: int | None, num_gpus: int) -> LogR
 
     told = read_log(log, Asked(batch, num_gpus))
     if told.batch is None:
-        message = (
-            f"{log}: {told.summary()}, and the batch is not said: give it with "
-            "--batch SAMPLES (of a GPU and optimizer step)"
+        raise ArgumentError(
+            f"{log}: {told.summary()}, and the batch is not said: give it with ",
+            *(Given("batch"), " SAMPLES (of a GPU and optimizer step)"),
         )
-        raise UsageError(message)
     context.told(told.summary())
     for mark in told.marks:
         context.told(mark)

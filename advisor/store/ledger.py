@@ -135,7 +135,7 @@ class Ledger:
         AdvisorError
             if its state does not lead there: another process was quicker
         """
-        happened("ledger", "%s: %s", label, state)
+        happened("ledger", "%s: to become %s", label, state)
 
         def move(before: Entry) -> Entry:
             if state not in _NEXT[before.state]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 import advisor
 from advisor.app.constraints import Constraints
 from advisor.app.job import JobSpec
+from advisor.app.jobs import load_job
 from advisor.app.rent import RentSpec
 from advisor.app.run import RunSpec
 from advisor.base.errors import ArgumentError, UsageError
@@ -23,6 +25,7 @@ from advisor.cli.rent import command as rent
 from advisor.cli.renting import rent_spec
 from advisor.cli.run import command as run
 from advisor.rental.arguments import LONGEST_LIFETIME_S, SHORTEST_S
+from advisor.rental.jobs import JobRecord, save_job
 
 Write = Callable[[Any], str]
 
@@ -378,3 +381,16 @@ def test_the_longest_value_makes_a_short_line() -> None:
         with pytest.raises(ArgumentError) as raised:
             RentSpec(JobSpec("x"), budget_usd=wrong)  # type: ignore[arg-type]
         assert len(str(raised.value)) < 200
+
+
+@given(spec=RUNS, name=st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,40}", fullmatch=True))
+def test_a_job_that_is_resumed_asks_for_what_it_asked_for(
+    tmp_path_factory: pytest.TempPathFactory, spec: RunSpec, name: str
+) -> None:
+    """What `run` keeps of a job in its file, `--resume` reads back whole."""
+    folder = tmp_path_factory.mktemp("data")
+    asked = replace(spec, rent=replace(spec.rent, name=name))
+    save_job(folder, JobRecord(name, asked, before={"checkpoints/a": (1, 2)}))
+    job, read = load_job(folder, name)
+    assert read == asked
+    assert (job.name, job.before) == (name, {"checkpoints/a": (1, 2)})
