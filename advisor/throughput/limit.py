@@ -25,7 +25,7 @@ what the data come from."""
 
 @dataclass(frozen=True, slots=True)
 class HostConstants:
-    """Constants of the limits outside the GPU; values live in the artefact.
+    """Constants of the limits outside the GPU; values live in the artifact.
 
     Attributes
     ----------
