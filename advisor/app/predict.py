@@ -359,7 +359,12 @@ def _prediction(
     per_epoch = workload.samples_per_epoch / SECONDS_PER_HOUR
     hours = [per_epoch / one for one in (rate, high, low)]
     # What a host tells of itself, of which there is none.
-    flags = {**here.of_machine, **here.of_training, **here.software.reasons}
+    flags = {
+        **here.of_machine,
+        **here.of_training,
+        **here.of_fit,
+        **here.software.reasons,
+    }
     return Prediction(
         workload=workload,
         gpu=described.gpu_name[0],
