@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.app.context import Context
-from advisor.app.predict import check_machine, meant_cpu
+from advisor.app.described import check_machine, meant_cpu
 from advisor.base.errors import UsageError
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import machine_options
