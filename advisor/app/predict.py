@@ -7,22 +7,18 @@ prices and nothing is ranked.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral, Real
-from typing import cast
 
 from advisor.app.context import Context
+from advisor.app.described import card_of, check_machine, meant_cpu
 from advisor.app.given import job_of, profile_of, world_of
 from advisor.base.assumption import Assumption
-from advisor.base.errors import AdvisorError, NothingFitsError, UsageError
-from advisor.base.units import GB_PER_GIB, MIB_PER_GIB, SECONDS_PER_HOUR
+from advisor.base.errors import AdvisorError, NothingFitsError
+from advisor.base.units import GB_PER_GIB, SECONDS_PER_HOUR
 from advisor.cost.assumptions import Assumptions
-from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu
-from advisor.hardware.names import gpu_key, mig_profile
-from advisor.market.offers import MOST_GPUS, Offers, parse_machine
+from advisor.market.offers import Offers, parse_machine
 from advisor.market.types import Record
 from advisor.software.known import images_of
 from advisor.store.runs import recorded_runs
@@ -37,10 +33,6 @@ from advisor.workloads.memory import USABLE_SHARE, memory_gb
 from advisor.workloads.override import override
 from advisor.workloads.parse import checked_workload
 from advisor.workloads.profile import Workload
-
-_THREADS = (0.01, 100_000.0)
-_CLOCK_GHZ = (0.1, 20.0)
-"""Outside these a number is a slip, such as a clock in MHz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +201,7 @@ def predict(
     measured = measure(tuple(runs), profile, tables.model, tables.gpus, tables.cpus)
     meant = tables.gpus.find(gpu)
     record: Record = {
-        **_card(meant, gpu),
+        **card_of(meant, gpu),
         "num_gpus": num_gpus,
         "gpu_frac": 1.0,
         "cpu_name": meant_cpu(tables.cpus, cpu, threads, cpu_ghz),
@@ -252,81 +244,6 @@ def _recorded(context: Context, workload: str) -> tuple[OwnRun, ...]:
         return ()
 
 
-def _card(meant: Gpu, query: str) -> Record:
-    """Return what a market would say of a card, with the memory or slice in its name."""
-    told_gb, profile = gpu_key(query).memory_gb, mig_profile(query)
-    if profile is not None:
-        part = f"MIG {profile.slices:.0f}g.{profile.memory_gb:.0f}gb"
-        memory_gb = profile.memory_gb
-        return {"gpu_name": f"{meant.name} {part}", "gpu_ram": MIB_PER_GIB * memory_gb}
-    memory_gb = meant.memory_gb if math.isnan(told_gb) else told_gb
-    return {"gpu_name": meant.name, "gpu_ram": MIB_PER_GIB * memory_gb}
-
-
-def meant_cpu(
-    cpus: CpuTable,
-    name: str | None,
-    threads: float | None = None,
-    cpu_ghz: float | None = None,
-) -> str | None:
-    """Return the name of the CPU that a user means, as a host would report it.
-
-    Parameters
-    ----------
-    cpus : the known CPUs
-    name : as the user writes it, None: not at all
-    threads, cpu_ghz : which describe a CPU whose name says nothing, None: they do not
-
-    Raises
-    ------
-    advisor.base.errors.UsageError
-        if it names nothing, and nothing describes it
-    """
-    if name is None or cpus.resolve(name) is not None:
-        return name
-    try:
-        return cpus.find(name).name
-    except UsageError as error:
-        if (threads, cpu_ghz) != (None, None):
-            return name
-        message = f"{error}; or describe it with --cores and --clock"
-        raise UsageError(message) from None
-
-
-def check_machine(
-    num_gpus: object, threads: object = None, cpu_ghz: object = None
-) -> None:
-    """Refuse what no machine has.
-
-    Raises
-    ------
-    advisor.base.errors.UsageError
-        if a number cannot be right
-    """
-    _check_count(num_gpus)
-    _check_range("threads", threads, _THREADS)
-    _check_range("cpu_ghz", cpu_ghz, _CLOCK_GHZ)
-
-
-def _check_count(num_gpus: object) -> None:
-    """Refuse a number of GPUs that no machine has."""
-    whole = isinstance(num_gpus, Integral) and not isinstance(num_gpus, bool)
-    if not (whole and 1 <= cast("int", num_gpus) <= MOST_GPUS):
-        message = f"num_gpus: a whole number of 1 to {MOST_GPUS:,} is expected"
-        raise UsageError(f"{message}, not {num_gpus!r}")
-
-
-def _check_range(name: str, value: object, bounds: tuple[float, float]) -> None:
-    """Refuse a figure that no machine has."""
-    if value is None:
-        return
-    least, most = bounds
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not (number and least <= cast("float", value) <= most):  # a NaN is neither
-        message = f"{name}: a number from {least:g} to {most:,g} is expected"
-        raise UsageError(f"{message}, not {value!r}")
-
-
 def _too_small(
     workload: Workload, machine: PredictedMachine, memory_margin: float
 ) -> str:
@@ -359,7 +276,12 @@ def _prediction(
     per_epoch = workload.samples_per_epoch / SECONDS_PER_HOUR
     hours = [per_epoch / one for one in (rate, high, low)]
     # What a host tells of itself, of which there is none.
-    flags = {**here.of_machine, **here.of_training, **here.software.reasons}
+    flags = {
+        **here.of_machine,
+        **here.of_training,
+        **here.of_fit,
+        **here.software.reasons,
+    }
     return Prediction(
         workload=workload,
         gpu=described.gpu_name[0],

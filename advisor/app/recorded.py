@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.app.context import Context
-from advisor.app.predict import check_machine, meant_cpu
+from advisor.app.described import check_machine, meant_cpu
 from advisor.base.errors import ArgumentError, Given, UsageError
 from advisor.base.figures import figure
 from advisor.hardware.cpus import load_cpus

@@ -136,10 +136,11 @@ class Evaluator:
                 **here.of_machine,
                 **cost.flags,
                 "price_contradictory": offers.price_contradictory,
+                **here.of_training,
                 "deverified": offers.verification == "deverified",
                 "unverified": (offers.verification != "")
                 & (offers.verification != "verified"),
-                **here.of_training,
+                **here.of_fit,
             },
         )
         return found, Counter(unusable[unusable != ""].tolist())

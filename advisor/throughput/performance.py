@@ -44,8 +44,8 @@ class Performance:
     host_risk : probability that the host's memory does not suffice; NaN where unknown
     host_failed_starts : starts that are expected to fail for want of it
     host_too_small : it surely does not suffice
-    of_machine, of_training : flags: what to know of the machine, and of the training on
-        it, name -> whether it holds
+    of_machine, of_training, of_fit : flags: what to know of the machine, of the training
+        on it, and of how that fits it, name -> whether it holds
     """
 
     machines: Machines
@@ -58,6 +58,7 @@ class Performance:
     host_too_small: BoolArray
     of_machine: Mapping[str, BoolArray]
     of_training: Mapping[str, BoolArray]
+    of_fit: Mapping[str, BoolArray]
 
 
 def performance(
@@ -123,6 +124,8 @@ def performance(
             "batch_accumulated": throughput.accumulation_steps > 1,
             "ram_unknown": np.isnan(machines.ram_gb),
             "disk_speed_unknown": np.isnan(machines.disk_mb_s),
+        },
+        of_fit={
             "bf16_lacking": machines.lacks_bf16 & (workload.precision == "bf16"),
             **software.flags,
             "host_ram_tight": np.nan_to_num(risk) > _TIGHT,

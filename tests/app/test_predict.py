@@ -18,6 +18,7 @@ from advisor.base.errors import NothingFitsError, UsageError
 from advisor.cost.bill import Job
 from advisor.market.filters import Filters
 from advisor.ranking.rank import rank
+from advisor.report.predicted import predicted_document
 from advisor.throughput.tables import load_tables
 from advisor.workloads.load import load_workload
 
@@ -182,15 +183,27 @@ def test_the_package_offers_it() -> None:
 
 
 def test_importing_the_package_is_light() -> None:
-    """`import advisor` loads nothing of it, and a prediction nothing heavy."""
+    """`import advisor` loads nothing of it; a prediction nothing heavy, and no bill."""
     script = (
         "import sys, advisor\n"
         "early = [m for m in sys.modules if m.startswith(('advisor.', 'numpy'))]\n"
         "advisor.predict('resnet50', 'RTX 4090')\n"
         "late = {'pandas', 'sklearn', 'scipy', 'httpx', 'click'} & set(sys.modules)\n"
+        "late |= {m for m in sys.modules if m.startswith('advisor.ranking')}\n"
+        "late |= {'advisor.cost.bill'} & set(sys.modules)\n"
         "sys.exit(f'{early} {late}' if early or late else 0)\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_a_card_that_no_image_serves_is_predicted_too() -> None:
+    """As a document as well: whether something runs there is another question."""
+    found = predict("gpt2-124m", "MI300X", tables=TABLES)
+    assert {"gpu_vendor", "gpu_not_modelled"} <= set(found.flags)
+    document = predicted_document(found)
+    assert document["flags"] == list(found.flags)
+    assert document["samples_per_s"] == found.samples_per_s > 0.0
+    assert document["job_usd"] is None

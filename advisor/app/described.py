@@ -1,0 +1,94 @@
+"""A machine as a person describes it: what is meant by it, and what cannot be."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import cast
+
+from advisor.base.errors import UsageError
+from advisor.base.units import MIB_PER_GIB
+from advisor.hardware.cpus import CpuTable
+from advisor.hardware.gpus import Gpu
+from advisor.hardware.names import gpu_key, mig_profile
+from advisor.market.offers import MOST_GPUS
+from advisor.market.types import Record
+
+_THREADS = (0.01, 100_000.0)
+_CLOCK_GHZ = (0.1, 20.0)
+"""Outside these a number is a slip, such as a clock in MHz."""
+
+
+def card_of(meant: Gpu, query: str) -> Record:
+    """Return what a market would say of a card, with the memory or slice in its name."""
+    told_gb, profile = gpu_key(query).memory_gb, mig_profile(query)
+    if profile is not None:
+        part = f"MIG {profile.slices:.0f}g.{profile.memory_gb:.0f}gb"
+        memory_gb = profile.memory_gb
+        return {"gpu_name": f"{meant.name} {part}", "gpu_ram": MIB_PER_GIB * memory_gb}
+    memory_gb = meant.memory_gb if math.isnan(told_gb) else told_gb
+    return {"gpu_name": meant.name, "gpu_ram": MIB_PER_GIB * memory_gb}
+
+
+def meant_cpu(
+    cpus: CpuTable,
+    name: str | None,
+    threads: float | None = None,
+    cpu_ghz: float | None = None,
+) -> str | None:
+    """Return the name of the CPU that a user means, as a host would report it.
+
+    Parameters
+    ----------
+    cpus : the known CPUs
+    name : as the user writes it, None: not at all
+    threads, cpu_ghz : which describe a CPU whose name says nothing, None: they do not
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        if it names nothing, and nothing describes it
+    """
+    if name is None or cpus.resolve(name) is not None:
+        return name
+    try:
+        return cpus.find(name).name
+    except UsageError as error:
+        if (threads, cpu_ghz) != (None, None):
+            return name
+        message = f"{error}; or describe it with --cores and --clock"
+        raise UsageError(message) from None
+
+
+def check_machine(
+    num_gpus: object, threads: object = None, cpu_ghz: object = None
+) -> None:
+    """Refuse what no machine has.
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        if a number cannot be right
+    """
+    _check_count(num_gpus)
+    _check_range("threads", threads, _THREADS)
+    _check_range("cpu_ghz", cpu_ghz, _CLOCK_GHZ)
+
+
+def _check_count(num_gpus: object) -> None:
+    """Refuse a number of GPUs that no machine has."""
+    whole = isinstance(num_gpus, Integral) and not isinstance(num_gpus, bool)
+    if not (whole and 1 <= cast("int", num_gpus) <= MOST_GPUS):
+        message = f"num_gpus: a whole number of 1 to {MOST_GPUS:,} is expected"
+        raise UsageError(f"{message}, not {num_gpus!r}")
+
+
+def _check_range(name: str, value: object, bounds: tuple[float, float]) -> None:
+    """Refuse a figure that no machine has."""
+    if value is None:
+        return
+    least, most = bounds
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (number and least <= cast("float", value) <= most):  # a NaN is neither
+        message = f"{name}: a number from {least:g} to {most:,g} is expected"
+        raise UsageError(f"{message}, not {value!r}")
