@@ -9,12 +9,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
-
 from advisor.app.context import Context
 from advisor.base.clock import Clock
-from advisor.base.errors import AdvisorError
-from advisor.cli.main import app, explain
+from advisor.cli.main import run
 
 
 def context_in(variables: Mapping[str, str], folder: Path) -> Context:
@@ -36,20 +33,5 @@ def context_in(variables: Mapping[str, str], folder: Path) -> Context:
     )
 
 
-def main() -> int:
-    """Run one command line as `advisor` does."""
-    try:
-        code = app.main(
-            prog_name="advisor",
-            standalone_mode=False,
-            obj=context_in(os.environ, Path.cwd()),
-        )
-    except (AdvisorError, click.ClickException, click.Abort, OSError) as error:
-        message, status = explain(error)
-        click.echo(f"advisor: {message}", err=True)
-        return status
-    return code if isinstance(code, int) else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(context=context_in(os.environ, Path.cwd())))
