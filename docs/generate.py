@@ -75,7 +75,7 @@ def commands() -> str:
     parts = [
         f"{_NOTE}# Commands\n\nWhat `advisor COMMAND -h` says, on one page.\n",
     ]
-    root = click.Context(app, info_name="advisor")
+    root = click.Context(app, info_name="advisor", **app.context_settings)
     for title, names in sections().items():
         parts.append(f"## {title}\n")
         for name in names:
@@ -92,7 +92,7 @@ def _command(command: click.Command, name: str, parent: click.Context) -> Iterat
     yield _markdown(inspect.cleandoc(command.help or ""))
     for param in command.get_params(context):
         record = param.get_help_record(context)
-        if record is not None and record[1] and param.name != "help":
+        if record is not None and record[1] and "--help" not in param.opts:
             yield f"`{record[0]}`\n: {_plain(record[1])}\n"
     if isinstance(command, click.Group):
         for below in command.list_commands(context):

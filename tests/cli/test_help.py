@@ -46,7 +46,7 @@ def test_each_command_has_an_example(advisor: Advisor, words: tuple[str, ...]) -
         typed = typed[: next((at for at, one in enumerate(typed) if one in "&>"), None)]
         assert tuple(typed[1 : 1 + len(words)]) == words, example
         command: click.Command = app
-        context = click.Context(app)
+        context = click.Context(app, **app.context_settings)
         for word in words:
             assert isinstance(command, click.Group)
             found = command.get_command(context, word)
