@@ -7,27 +7,23 @@ from numbers import Integral, Real
 from typing import cast
 
 from advisor.base.errors import UsageError
-from advisor.base.units import MIB_PER_GIB
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.names import gpu_key, mig_profile
 from advisor.market.offers import MOST_GPUS
-from advisor.market.types import Record
 
 _THREADS = (0.01, 100_000.0)
 _CLOCK_GHZ = (0.1, 20.0)
 """Outside these a number is a slip, such as a clock in MHz."""
 
 
-def card_of(meant: Gpu, query: str) -> Record:
-    """Return what a market would say of a card, with the memory or slice in its name."""
+def card_of(meant: Gpu, query: str) -> tuple[str, float]:
+    """Return the name and the memory, GiB, of a card as it is told."""
     told_gb, profile = gpu_key(query).memory_gb, mig_profile(query)
     if profile is not None:
         part = f"MIG {profile.slices:.0f}g.{profile.memory_gb:.0f}gb"
-        memory_gb = profile.memory_gb
-        return {"gpu_name": f"{meant.name} {part}", "gpu_ram": MIB_PER_GIB * memory_gb}
-    memory_gb = meant.memory_gb if math.isnan(told_gb) else told_gb
-    return {"gpu_name": meant.name, "gpu_ram": MIB_PER_GIB * memory_gb}
+        return f"{meant.name} {part}", profile.memory_gb
+    return meant.name, meant.memory_gb if math.isnan(told_gb) else told_gb
 
 
 def meant_cpu(

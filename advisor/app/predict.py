@@ -17,9 +17,9 @@ from advisor.base.assumption import Assumption
 from advisor.base.errors import AdvisorError, NothingFitsError
 from advisor.base.units import GB_PER_GIB, SECONDS_PER_HOUR
 from advisor.cost.assumptions import Assumptions
+from advisor.hardware.description import Description
 from advisor.hardware.gpus import Gpu
-from advisor.market.offers import Offers, parse_machine
-from advisor.market.types import Record
+from advisor.market.facts import MachineFacts
 from advisor.software.known import images_of
 from advisor.store.runs import recorded_runs
 from advisor.throughput.advice import Advice, advise
@@ -68,7 +68,7 @@ class PredictedMachine:
     tables : hardware tables and throughput model
     """
 
-    described: Offers
+    described: MachineFacts
     performance: Performance
     measured: Measured | None
     tables: Tables
@@ -200,15 +200,15 @@ def predict(
         runs = _recorded(context, profile.name)
     measured = measure(tuple(runs), profile, tables.model, tables.gpus, tables.cpus)
     meant = tables.gpus.find(gpu)
-    record: Record = {
-        **card_of(meant, gpu),
-        "num_gpus": num_gpus,
-        "gpu_frac": 1.0,
-        "cpu_name": meant_cpu(tables.cpus, cpu, threads, cpu_ghz),
-        "cpu_cores_effective": threads,
-        "cpu_ghz": cpu_ghz,
-    }
-    described = parse_machine(record)
+    name, card_gb = card_of(meant, gpu)
+    described = Description(
+        name,
+        num_gpus,
+        gpu_memory_gb=card_gb,
+        cpu=meant_cpu(tables.cpus, cpu, threads, cpu_ghz),
+        threads=threads,
+        cpu_ghz=cpu_ghz,
+    ).facts()
     found = performance(
         described,
         profile,

@@ -12,7 +12,7 @@ import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray
 from advisor.hardware.machines import Machines, describe
-from advisor.market.offers import Offers
+from advisor.market.facts import MachineFacts
 from advisor.software.fit import SoftwareFit, software_fit
 from advisor.software.image import Image
 from advisor.throughput.artifact import MODELLED
@@ -62,7 +62,7 @@ class Performance:
 
 
 def performance(
-    offers: Offers,
+    facts: MachineFacts,
     workload: Workload,
     tables: Tables,
     images: Sequence[Image],
@@ -76,7 +76,7 @@ def performance(
 
     Parameters
     ----------
-    offers : N offers, or machines that nobody offers (`market.offers.parse_machine`)
+    facts : what is told of N machines, offered or not
     workload : what is trained
     tables : hardware tables and throughput model
     images : Docker images that it may run in, the one to take where it runs first
@@ -85,8 +85,8 @@ def performance(
     measured : what runs of the user's own say
     memo : what is known of GPUs already
     """
-    machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
-    condition = health(offers, machines, tables.model.dlperf)
+    machines = describe(facts, tables.gpus, tables.cpus, tables.model.cpu)
+    condition = health(facts, machines, tables.model.dlperf)
     throughput = predict(
         machines,
         workload,
@@ -97,7 +97,7 @@ def performance(
         measured=measured,
         memo=memo,
     )
-    software = software_fit(offers, machines.gpu, images)
+    software = software_fit(facts, machines.gpu, images)
     held = np.maximum(throughput.micro_batch, 1)
     need = host_memory(
         workload, machines.num_gpus, machines.threads, held, fitted=fit_batch
@@ -130,6 +130,6 @@ def performance(
             **software.flags,
             "host_ram_tight": np.nan_to_num(risk) > _TIGHT,
             "gpu_memory_tight": np.nan_to_num(throughput.memory_risk) > _TIGHT,
-            "batch_fitted": np.full(len(offers), fit_batch),
+            "batch_fitted": np.full(len(facts), fit_batch),
         },
     )
