@@ -31,6 +31,7 @@ import click
 
 import advisor
 from advisor.app.context import Context
+from advisor.base.clock import Clock
 from advisor.cli.main import app, run, sections
 from advisor.simulator.clock import SimClock
 from advisor.simulator.server import serve
@@ -290,14 +291,16 @@ class World:
     def _context(self) -> Context:
         place = {"variables": self._variables, "home": self._folder}
         if self._market is None:
-            return Context(**place, folder=self._folder, now=lambda: NOW)
+            return Context(**place, folder=self._folder, clock=Clock(now=lambda: NOW))
         market = self._market
         return Context(
             **place,
             folder=self._folder,
-            now=lambda: datetime.fromtimestamp(market.clock.now(), UTC),
-            monotonic=market.clock.now,
-            sleep=market.advance,
+            clock=Clock(
+                now=lambda: datetime.fromtimestamp(market.clock.now(), UTC),
+                monotonic=market.clock.now,
+                sleep=market.advance,
+            ),
         )
 
     def _enter_market(self) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from advisor.app.context import Context
+from advisor.base.clock import Clock
 
 DOCS = Path(__file__).parents[2] / "docs"
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -40,7 +41,7 @@ def advisor(tmp_path: Path, run_command: Callable[..., Any]) -> Callable[..., An
             home=tmp_path,
             folder=tmp_path,
             transport=httpx.MockTransport(refuse),
-            now=lambda: NOW,
+            clock=Clock(now=lambda: NOW),
         )
         return run_command(words, context)
 
