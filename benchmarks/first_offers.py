@@ -18,6 +18,7 @@ from typing import Any
 from tabulate import tabulate
 
 from advisor.base.errors import AdvisorError
+from advisor.base.figures import figure
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.job import Job, needed_disk_gb
 from advisor.market.filters import Filters
@@ -25,7 +26,6 @@ from advisor.market.snapshot import load_snapshot
 from advisor.ranking.policy import SORT_KEYS, Choice, SortKey
 from advisor.ranking.rank import rank
 from advisor.report.entries import Entry, entries
-from advisor.report.formats import figure
 from advisor.throughput.tables import Tables, load_tables
 from advisor.workloads.load import list_workloads
 from advisor.workloads.profile import Workload

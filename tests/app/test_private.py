@@ -8,6 +8,7 @@ from pathlib import Path
 
 from advisor.app.context import Context
 from advisor.app.private import private_of
+from advisor.base.clock import Clock
 
 LUNA = """
 class Luna:
@@ -41,7 +42,7 @@ def test_keys_of_all_markets_stay_here(
             "ADVISOR_CACHE_DIR": str(tmp_path / "cache"),
         },
         home=tmp_path,
-        now=lambda: datetime(2026, 11, 21, tzinfo=UTC),
+        clock=Clock(now=lambda: datetime(2026, 11, 21, tzinfo=UTC)),
         folder=tmp_path,
         told=lines.append,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.market.columns import KEYS
+from advisor.market.offers import KEYS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "market-plugin"

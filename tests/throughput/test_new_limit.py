@@ -62,7 +62,7 @@ def test_a_new_limit_is_predicted_and_binds() -> None:
     assert after.limits == {**before.limits, "logs": 8.0}
     assert after.bound_by == "logs"
     assert after.samples_per_s == pytest.approx(8.0, rel=1e-3)
-    assert after.low == pytest.approx(8.0 * np.exp(-1.645 * 0.3), rel=1e-2)
+    assert after.samples_per_s_low == pytest.approx(8.0 * np.exp(-1.645 * 0.3), rel=1e-2)
 
 
 def test_a_new_limit_is_explained() -> None:
@@ -97,7 +97,7 @@ def test_a_new_limit_after_the_gpus_work_adds_to_its_time() -> None:
     together = 1 / (1 / found.limits["gpu"] + 1 / found.limits["logs"])
     assert found.samples_per_s == pytest.approx(together, rel=1e-3)
     assert found.bound_by == "logs"
-    assert found.low < together < found.high
+    assert found.samples_per_s_low < together < found.samples_per_s_high
 
 
 def test_a_new_limit_counts_in_a_ranking(plain_record: dict[str, Any]) -> None:
@@ -128,5 +128,7 @@ def test_a_run_that_a_new_limit_bound_says_nothing_of_others() -> None:
         cpu_ghz=None,
     )
     found = predicted(with_logs(), runs=(run,))
-    (why,) = found.ranking.model_identity["rests_on"]["silent_runs"]
+    machine = found.machine
+    identity = machine.tables.identity(found.workload, machine.measured)
+    (why,) = identity["rests_on"]["silent_runs"]
     assert why.endswith("the writing of logs bound it")

@@ -13,8 +13,8 @@ from sklearn.utils.estimator_checks import check_estimator, estimator_checks_gen
 from sklearn.utils.validation import validate_data
 
 from advisor.hardware.gpus import GpuTable
+from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.features import GpuFeatures, WorkloadKey
-from advisor.throughput.gpu_model import GpuModel
 from advisor.training import ThroughputRegressor
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.cells import Cells
@@ -136,18 +136,18 @@ def query(gpu: list[str], workload: str, family: str, precision: str) -> pd.Data
 def test_the_artifact_says_what_the_estimator_says(
     learned: Learned,
     small: Benchmarks,
-    small_model: GpuModel,
+    small_model: ThroughputModel,
     gpus: GpuTable,
     workload: str,
     precision: str,
 ) -> None:
     """Mean and spread on every card with tensor cores, read without scikit-learn.
 
-    The artifact's spread is the estimator's times a factor; the ceiling that it has in
-    addition is out of reach here.
+    The artifact has numbers of single precision. Its spread is the estimator's times a
+    factor; the ceiling that it has in addition is out of reach here.
     """
     family = str(small.family[small.workload == workload][0])
-    names = [n for n in small_model.gpu_rows if gpus[n].fp16_tflops > 0.0]
+    names = [n for n in small_model.coverage.gpu_rows if gpus[n].fp16_tflops > 0.0]
     asked = query(names, workload, family, precision)
     mean, spread = learned[0].predict(asked, return_std=True)
     features = GpuFeatures.of([gpus[name] for name in names], precision)
@@ -159,11 +159,11 @@ def test_the_artifact_says_what_the_estimator_says(
         framework="pytorch",
         memory_format="contiguous",
     )
-    rate, log_sd = small_model.predict(features, key)
-    factor = max(small_model.spread_factors[case] for case in ("gpu_seen", "own"))
+    rate, log_sd = small_model.gpu.predict(features, key)
+    factor = max(small_model.gpu.spread_factors[case] for case in ("gpu_seen", "own"))
     assert len(names) > 20
-    assert rate == pytest.approx(mean, abs=1e-6)
-    assert log_sd == pytest.approx(factor * spread, rel=1e-5)
+    assert rate == pytest.approx(mean, abs=1e-4)
+    assert log_sd == pytest.approx(factor * spread, rel=1e-3)
 
 
 def test_it_repeats_what_it_was_fitted_on(learned: Learned) -> None:

@@ -15,10 +15,11 @@ from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.gpu_model import GpuModel
 from advisor.throughput.shared import gpu_errors
 from advisor.training.fit.benchmarks import Benchmarks
+from advisor.training.fit.bounds import with_binding_bounds
 from advisor.training.fit.cells import load_cells
 from advisor.training.fit.design import NOISE_GROUPS, design
 from advisor.training.fit.likelihood import Fitted
-from advisor.training.fit.train import lower_bounds, with_binding_bounds
+from advisor.training.fit.train import lower_bounds
 from advisor.training.folder import CELLS
 from advisor.workloads.load import list_workloads
 from tests.training.fit.dense import Dense

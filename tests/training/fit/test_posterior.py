@@ -211,7 +211,8 @@ def test_the_small_form_is_the_posterior(
     size = np.abs(of.y - full.mean).max()
     least = SINGLE + rounding * fitted.covariance.at(asked).max()
     assert mean == pytest.approx(exact_mean, abs=1e-4 + rounding * size)
-    assert variance == pytest.approx(exact_variance, abs=least)
+    # Numbers of single precision, whose errors grow with what they are taken from.
+    assert variance == pytest.approx(exact_variance, rel=1e-4, abs=least)
     some = asked.take(np.arange(0, len(asked), 4))
     joint = process.covariance_of(some, asked)
     assert joint == pytest.approx(dense.covariance_of(some, asked), abs=least)
