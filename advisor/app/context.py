@@ -156,7 +156,7 @@ class Context:
 
     @property
     def models(self) -> Path:
-        """Folder of the artefact that predictions take."""
+        """Folder of the artifact that predictions take."""
         folder = chosen_models_folder(self.data_folder)
         happened("model", "the artifact of %s is taken", folder)
         return folder

@@ -14,7 +14,7 @@ from advisor.app.recorded import compared, keep_compared, too_slow
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.rental.request import Rental
 from advisor.rental.run import Ended
-from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.user_runs import UserRun
 from advisor.workloads.profile import Workload
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def compare(context: Context, ended: Ended, spec: JobSpec, workload: Workload) -
     try:
         told = _seen(context, ended, spec, workload)
         known |= {"samples_per_s": told.samples_per_s, "batch_size": told.batch}
-        run = OwnRun(**known)
+        run = UserRun(**known)
         kept = context.library.load(spec.workload)
         expected = compared(context, run, workload, kept)
         if too_slow(run, expected):

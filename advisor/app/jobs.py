@@ -84,7 +84,7 @@ _OF_PREDICTION: Mapping[str, Callable[[str, object], object]] = {
     "precision": partial(arguments.one_of, known=get_args(Precision)),
     "samples_per_s": partial(arguments.above_zero, unit="samples/s"),
 }
-"""What a job's prediction holds; see `advisor.throughput.own_runs.OwnRun`."""
+"""What a job's prediction holds; see `advisor.throughput.user_runs.UserRun`."""
 
 _OF_RUN = ("argv", "folder", "results", "checkpoints", "includes", "excludes")
 _ADDED = frozenset(

@@ -22,7 +22,7 @@ from advisor.store.history import Kept, keep
 from advisor.store.hosts import ids_of, rules
 from advisor.store.runs import recorded_runs
 from advisor.store.survey import bid_survival, load_spells
-from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.user_runs import UserRun
 
 _RECENT = timedelta(days=7)
 """How far back bids are followed: what lost a month ago says little of today."""
@@ -31,7 +31,7 @@ _CLOCK_SKEW = timedelta(minutes=5)
 """How far two clocks may differ."""
 
 
-def own_runs(context: Context, workload: str) -> tuple[OwnRun, ...]:
+def user_runs(context: Context, workload: str) -> tuple[UserRun, ...]:
     """Return the runs of a workload that the user recorded.
 
     Those that the user's own model has learnt too: there they teach how GPUs compare, as
@@ -48,7 +48,7 @@ def with_kept_data(
     That is what was measured of the workload; and of the market how often bids lose, and
     which machines are blocked. Of a simulated market it tells nothing.
     """
-    job = replace(job, runs=own_runs(context, job.workload.name))
+    job = replace(job, runs=user_runs(context, job.workload.name))
     if answer.simulated:
         return job, filters
     with open_store(context.data_folder) as connection:

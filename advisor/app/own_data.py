@@ -10,19 +10,19 @@ from advisor.base.errors import AdvisorError
 from advisor.cost.job import Job
 from advisor.market.filters import Filters
 from advisor.market.types import Answer
-from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.user_runs import UserRun
 
 _NOT_READ = "{}; no record, block or history counts meanwhile"
 
 
-def own_runs(context: Context, workload: str) -> tuple[OwnRun, ...]:
+def user_runs(context: Context, workload: str) -> tuple[UserRun, ...]:
     """Return the runs of a workload that the user recorded."""
     if not context.keeps_data:
         return ()
     from advisor.app import kept  # noqa: PLC0415  (nothing is kept, mostly)
 
     try:
-        return kept.own_runs(context, workload)
+        return kept.user_runs(context, workload)
     except AdvisorError as error:
         context.tell_once(_NOT_READ.format(error))
         return ()

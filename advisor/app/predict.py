@@ -24,10 +24,10 @@ from advisor.software.known import images_of
 from advisor.store.runs import recorded_runs
 from advisor.throughput.advice import Advice, advise
 from advisor.throughput.nearest import nearest
-from advisor.throughput.own_runs import Measured, OwnRun
 from advisor.throughput.performance import Performance, performance
 from advisor.throughput.predict import measure
 from advisor.throughput.tables import Tables, load_tables
+from advisor.throughput.user_runs import Calibration, UserRun
 from advisor.workloads.fitting import what_would_fit
 from advisor.workloads.memory import USABLE_SHARE, memory_gb
 from advisor.workloads.override import override
@@ -70,7 +70,7 @@ class PredictedMachine:
 
     described: MachineFacts
     performance: Performance
-    measured: Measured | None
+    measured: Calibration | None
     tables: Tables
 
 
@@ -139,7 +139,7 @@ def predict(
     settings: Mapping[str, object] | None = None,
     fit_batch: bool = False,
     memory_margin: float = 0.0,
-    runs: Sequence[OwnRun] | None = None,
+    runs: Sequence[UserRun] | None = None,
     tables: Tables | None = None,
     context: Context | None = None,
 ) -> Prediction:
@@ -235,7 +235,7 @@ def predict(
     return _prediction(profile, machine, rests_on, advice, fit_batch=asked.fit_batch)
 
 
-def _recorded(context: Context, workload: str) -> tuple[OwnRun, ...]:
+def _recorded(context: Context, workload: str) -> tuple[UserRun, ...]:
     """Return the user's runs of a workload; tell where their file cannot be read."""
     try:
         return recorded_runs(context.data_folder, workload)

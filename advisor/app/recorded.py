@@ -17,8 +17,8 @@ from advisor.hardware.gpus import load_gpus
 from advisor.store.database import open_store
 from advisor.store.runs import keep_run
 from advisor.throughput.expected import Expected, expected_of
-from advisor.throughput.own_runs import LEAST_SHARE, OwnRun
 from advisor.throughput.tables import load_tables
+from advisor.throughput.user_runs import LEAST_SHARE, UserRun
 from advisor.workloads.override import override
 from advisor.workloads.profile import Workload
 
@@ -92,7 +92,7 @@ def record(context: Context, measured: Measured) -> None:
     else:
         rate = float(measured.throughput or 0.0)
         source, evidence = "given", _by_hand(rate, batch, profile)
-    run = OwnRun(
+    run = UserRun(
         workload=profile.name,
         gpu=card,
         num_gpus=measured.num_gpus,
@@ -117,7 +117,7 @@ def record(context: Context, measured: Measured) -> None:
 
 
 def compared(
-    context: Context, run: OwnRun, workload: Workload, kept: Workload
+    context: Context, run: UserRun, workload: Workload, kept: Workload
 ) -> Expected:
     """Return what is expected of a run, see `expected_of`.
 
@@ -141,14 +141,14 @@ def compared(
     return expected
 
 
-def too_slow(run: OwnRun, expected: Expected) -> bool:
+def too_slow(run: UserRun, expected: Expected) -> bool:
     """Say whether a run is below a hundredth of what is predicted."""
     return run.samples_per_s < LEAST_SHARE * expected.samples_per_s
 
 
 def keep_compared(
     context: Context,
-    run: OwnRun,
+    run: UserRun,
     expected: Expected,
     source: str,
     evidence: Mapping[str, Any],

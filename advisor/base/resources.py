@@ -18,7 +18,7 @@ def _folder(name: str) -> Path:
 
 
 def models_folder() -> Path:
-    """Return the folder of the trained artefact, its card and its table."""
+    """Return the folder of the trained artifact, its card and its table."""
     return _folder("models")
 
 
@@ -63,18 +63,18 @@ def cache_folder(variables: Mapping[str, str]) -> Path:
 
 
 OWN, SHIPPED = "own", "shipped"
-"""Which artefact predictions take: see `chosen_models_folder`."""
+"""Which artifact predictions take: see `chosen_models_folder`."""
 
 
 def own_models_folder(data: Path) -> Path:
-    """Return the folder of the user's own artefact, in the data folder `data`."""
+    """Return the folder of the user's own artifact, in the data folder `data`."""
     return data / "models"
 
 
 def chosen_models_folder(data: Path) -> Path:
-    """Return the folder of the artefact that the user chose; the shipped one by default.
+    """Return the folder of the artifact that the user chose; the shipped one by default.
 
-    ``advisor model use own`` writes the choice beside the user's own artefact.
+    ``advisor model use own`` writes the choice beside the user's own artifact.
     """
     own = own_models_folder(data)
     choice = own / "use"

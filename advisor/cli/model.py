@@ -25,7 +25,7 @@ from advisor.store.database import open_store
 from advisor.store.runs import kept_runs
 
 if TYPE_CHECKING:
-    from advisor.throughput.own_runs import OwnRun
+    from advisor.throughput.user_runs import UserRun
     from advisor.training.evaluate.parallel import Progress
     from advisor.training.folder import OwnRecords
 
@@ -74,14 +74,14 @@ def train_(context: Context, /, output: Path | None, own: bool, as_json: bool) -
     Example:
       advisor model train --with-records
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    from advisor.throughput.artifact import ARTEFACT, save_model  # noqa: PLC0415
+    from advisor.throughput.artifact import ARTIFACT, save_model  # noqa: PLC0415
     from advisor.training.folder import train_folder  # noqa: PLC0415
 
-    path = output or models_folder() / ARTEFACT
+    path = output or models_folder() / ARTIFACT
     records = None
     if own:
         records = _own_records(context)
-        path = output or own_models_folder(context.data_folder) / ARTEFACT
+        path = output or own_models_folder(context.data_folder) / ARTIFACT
         path.parent.mkdir(parents=True, exist_ok=True)
     model = train_folder(models_folder(), context.now().date(), records)
     save_model(model, path)
@@ -110,7 +110,7 @@ def _own_records(context: Context) -> OwnRecords:
     profiles = {one.name: one for one in workloads}
     tables = load_tables(models_folder())
 
-    def speaks(run: OwnRun) -> bool:
+    def speaks(run: UserRun) -> bool:
         profile = profiles.get(run.workload)
         return profile is not None and (
             expected_of(
@@ -136,10 +136,10 @@ def use(context: Context, /, which: str) -> None:
     Example:
       advisor model use own
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    from advisor.throughput.artifact import ARTEFACT  # noqa: PLC0415
+    from advisor.throughput.artifact import ARTIFACT  # noqa: PLC0415
 
     folder = own_models_folder(context.data_folder)
-    if which == OWN and not (folder / ARTEFACT).is_file():
+    if which == OWN and not (folder / ARTIFACT).is_file():
         message = "you have no model of your own: 'advisor model train --with-records'"
         raise UsageError(message)
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from advisor.cost.assumptions import Assumptions
 from advisor.cost.hazard import BidHazard
 from advisor.software.image import Image
 from advisor.software.rules import default_images
-from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.user_runs import UserRun
 from advisor.workloads.profile import Workload
 
 Rental = Literal["on-demand", "interruptible", "reserved"]
@@ -41,7 +41,7 @@ class Job:
     rental: Rental = "on-demand"
     assumptions: Assumptions = field(default_factory=Assumptions)
     fit_batch: bool = False
-    runs: tuple[OwnRun, ...] = ()
+    runs: tuple[UserRun, ...] = ()
     bid_hazard: BidHazard | None = None
     images: tuple[Image, ...] = field(default_factory=default_images)
     memory_margin: float = 0.0

@@ -46,7 +46,7 @@ _DESKTOP = re.compile(r"ryzen(?! threadripper)|\bcore\W+(i[3579]|ultra)\b", re.I
 
 @dataclass(frozen=True, slots=True)
 class CpuConstants:
-    """Constants of the ladder and of cores; values live in the artefact.
+    """Constants of the ladder and of cores; values live in the artifact.
 
     Attributes
     ----------

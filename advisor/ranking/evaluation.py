@@ -24,10 +24,10 @@ from advisor.ranking.policy import Choice, Costs
 from advisor.software.fit import SoftwareFit
 from advisor.throughput.health import Health
 from advisor.throughput.kinds import GpuMemo
-from advisor.throughput.own_runs import Measured
 from advisor.throughput.performance import Performance, performance
 from advisor.throughput.predict import Throughput, measure
 from advisor.throughput.tables import Tables
+from advisor.throughput.user_runs import Calibration
 
 CHUNK = 4096
 """Offers that are evaluated together: their arrays fit a processor's cache, about."""
@@ -54,7 +54,7 @@ class Evaluator:
 
     job: Job
     tables: Tables
-    measured: Measured | None
+    measured: Calibration | None
     memo: GpuMemo
 
     @classmethod

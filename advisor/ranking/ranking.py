@@ -20,9 +20,9 @@ from advisor.ranking.offer import RankedOffer
 from advisor.ranking.policy import Choice
 from advisor.software.fit import SoftwareFit
 from advisor.throughput.health import Health
-from advisor.throughput.own_runs import Measured
 from advisor.throughput.predict import Throughput
 from advisor.throughput.tables import Tables
+from advisor.throughput.user_runs import Calibration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ class Ranking(Sequence[RankedOffer]):
     offers: Offers
     machines: Machines
     condition: Health
-    measured: Measured | None
+    measured: Calibration | None
     throughput: Throughput
     software: SoftwareFit
     host_need_gb: FloatArray

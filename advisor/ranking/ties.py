@@ -13,8 +13,8 @@ import numpy as np
 from advisor.base.arrays import IntArray
 from advisor.ranking.policy import COST_KEYS, judged_cost
 from advisor.ranking.ranking import Ranking
-from advisor.throughput.own_runs import gpu_correlation
 from advisor.throughput.spread import Z90
+from advisor.throughput.user_runs import gpu_correlation
 
 SURE = 0.75
 """Two offers are tied unless one is cheaper with at least this probability: three to one,

@@ -63,7 +63,7 @@ class JobRecord:
     spec : what was asked for
     before : files in the folder of checkpoints that the job has found there, see
         `advisor.rental.outgoing.decide.Asked`
-    predicted : of the machine that has it: what `OwnRun` needs, and samples/s
+    predicted : of the machine that has it: what `UserRun` needs, and samples/s
     exit_code : of the command, once it has ended and its results are here; None before
     """
 

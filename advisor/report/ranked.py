@@ -12,7 +12,7 @@ from advisor.market.types import Answer
 from advisor.ranking.ranking import Ranking
 from advisor.report.entries import Entry, basis
 from advisor.report.formats import as_sold, to_table
-from advisor.throughput.own_runs import Measured
+from advisor.throughput.user_runs import Calibration
 
 SCHEMA_VERSION = 1
 """Version of the JSON envelope; it rises when a key changes meaning or goes."""
@@ -142,7 +142,7 @@ def _source(ranking: Ranking) -> Answer:
     return ranking.source
 
 
-def calibrated(measured: Measured) -> str:
+def calibrated(measured: Calibration) -> str:
     """Say how many runs of the user's own count, and why others do not."""
     runs = f"{measured.runs} run{'s' * (measured.runs != 1)}"
     return "; ".join([f"calibrated by {runs}", *measured.silent])

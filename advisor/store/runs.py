@@ -21,10 +21,10 @@ from advisor.store.sense import (
     or_none,
     plain_text,
 )
-from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.user_runs import UserRun
 from advisor.workloads.profile import Precision
 
-_COLUMNS = tuple(field.name for field in fields(OwnRun))
+_COLUMNS = tuple(field.name for field in fields(UserRun))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class KeptRun:
     """
 
     number: int
-    run: OwnRun
+    run: UserRun
     source: str
     at: datetime
     evidence: Mapping[str, Any] | None
@@ -50,7 +50,7 @@ class KeptRun:
 
 def keep_run(
     connection: sqlite3.Connection,
-    run: OwnRun,
+    run: UserRun,
     source: str,
     at: datetime,
     evidence: Mapping[str, Any],
@@ -111,7 +111,7 @@ def _parsed(number: int, source: Any, at: Any, evidence: Any, *run: Any) -> Kept
             raise _torn(number, f"its {name} is {plain_text(repr(named[name]))[:60]}")
     return KeptRun(
         number,
-        OwnRun(*run),
+        UserRun(*run),
         source,
         datetime.fromtimestamp(at, UTC),
         None if evidence is None else _evidence(number, evidence),
@@ -150,7 +150,7 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
-def recorded_runs(folder: Path, workload: str) -> tuple[OwnRun, ...]:
+def recorded_runs(folder: Path, workload: str) -> tuple[UserRun, ...]:
     """Return the runs of a workload that a user's data folder keeps, if it keeps any.
 
     Raises

@@ -19,8 +19,8 @@ from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.health import Health
 from advisor.throughput.kinds import GpuMemo
 from advisor.throughput.limit import Lacking, Side
-from advisor.throughput.own_runs import Measured
 from advisor.throughput.predict import Throughput, predict
+from advisor.throughput.user_runs import Calibration
 from advisor.workloads.profile import Workload
 
 ENOUGH = 0.95
@@ -94,7 +94,7 @@ def advise(
     *,
     fit_batch: bool = False,
     memory_margin: float = 0.0,
-    measured: Measured | None = None,
+    measured: Calibration | None = None,
 ) -> Advice:
     """Say what holds one machine back, and what would lift it.
 
@@ -103,7 +103,7 @@ def advise(
     machine : it alone (N = 1)
     threads : hardware threads that it grants
     workload : the profile; it must fit
-    model : the trained artefact
+    model : the trained artifact
     condition : what is known of the machine's health; None: nothing
     fit_batch, memory_margin, measured : as in `predict`
     """
@@ -157,7 +157,7 @@ class _Asked:
     condition: Health | None
     fit_batch: bool
     memory_margin: float
-    measured: Measured | None
+    measured: Calibration | None
     memo: GpuMemo = field(default_factory=GpuMemo)
 
     @property

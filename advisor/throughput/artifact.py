@@ -29,7 +29,7 @@ from advisor.throughput.scaling import Scaling, efficiency, limit_bus, links_gb_
 from advisor.throughput.sections import Coverage, Provenance
 from advisor.workloads.profile import Workload
 
-ARTEFACT = "throughput.npz"
+ARTIFACT = "throughput.npz"
 """Name of the artifact's file in the folder of models."""
 
 MODELLED = "NVIDIA"
@@ -252,7 +252,7 @@ def load_model(folder: Path) -> ThroughputModel:
     advisor.base.errors.UsageError
         if there is none, or none of this version
     """
-    return read_model(folder / ARTEFACT)
+    return read_model(folder / ARTIFACT)
 
 
 def read_model(path: Path) -> ThroughputModel:

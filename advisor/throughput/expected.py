@@ -10,8 +10,8 @@ from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines
 from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.kinds import gpu_kinds
-from advisor.throughput.own_runs import OwnRun, machine_of, speech_of
 from advisor.throughput.predict import predict
+from advisor.throughput.user_runs import UserRun, machine_of, speech_of
 from advisor.workloads.profile import Workload
 
 CLOCK_MARGIN = 1.15
@@ -45,7 +45,7 @@ class Expected:
 
 
 def expected_of(
-    run: OwnRun,
+    run: UserRun,
     workload: Workload,
     kept: Workload,
     *,
@@ -60,7 +60,7 @@ def expected_of(
     run : the run
     workload : what ran: its profile with the figures that were set
     kept : the profile as it is kept, whose predictions the run is to correct
-    model : the trained artefact
+    model : the trained artifact
     """
     machine = machine_of(run, gpus, cpus, model)
     asked = replace(workload, batch_size=run.batch_size)

@@ -18,9 +18,9 @@ from advisor.software.image import Image
 from advisor.throughput.artifact import MODELLED
 from advisor.throughput.health import Health, health
 from advisor.throughput.kinds import GpuMemo
-from advisor.throughput.own_runs import Measured
 from advisor.throughput.predict import Throughput, predict
 from advisor.throughput.tables import Tables
+from advisor.throughput.user_runs import Calibration
 from advisor.workloads.host_memory import (
     failed_starts,
     host_memory,
@@ -69,7 +69,7 @@ def performance(
     *,
     fit_batch: bool = False,
     memory_margin: float = 0.0,
-    measured: Measured | None = None,
+    measured: Calibration | None = None,
     memo: GpuMemo | None = None,
 ) -> Performance:
     """Return how a workload runs on the machine of each offer.

@@ -18,14 +18,14 @@ from advisor.throughput.health import Health
 from advisor.throughput.kinds import GpuMemo, gpu_kinds
 from advisor.throughput.limit import Asked, LimitRates
 from advisor.throughput.limits import exchange_gb
-from advisor.throughput.own_runs import (
-    Measured,
-    OwnRun,
+from advisor.throughput.scaling import moved_gb
+from advisor.throughput.user_runs import (
+    Calibration,
+    UserRun,
     calibration,
     machine_of,
     measured_by,
 )
-from advisor.throughput.scaling import moved_gb
 from advisor.workloads.memory import (
     PEAK_LOG_SD,
     USABLE_SHARE,
@@ -90,7 +90,7 @@ def predict(
     fit_batch: bool = False,
     memory_margin: float = 0.0,
     holds_batch: bool = False,
-    measured: Measured | None = None,
+    measured: Calibration | None = None,
     memo: GpuMemo | None = None,
 ) -> Throughput:
     """Predict the throughput of `workload` on each machine.
@@ -99,7 +99,7 @@ def predict(
     ----------
     machines : N machines
     workload : the profile
-    model : the trained artefact
+    model : the trained artifact
     condition : what is known of the machines' health; None: nothing
     fit_batch : each GPU takes the largest batch that it holds with `SAFE_ODDS`, not the
         profile's
@@ -178,12 +178,12 @@ def epoch_hours_at(samples_per_s: FloatArray, workload: Workload) -> FloatArray:
 
 
 def measure(
-    runs: Sequence[OwnRun],
+    runs: Sequence[UserRun],
     workload: Workload,
     model: ThroughputModel,
     gpus: GpuTable,
     cpus: CpuTable,
-) -> Measured | None:
+) -> Calibration | None:
     """Return what runs of the user's own say of a workload; None if there are none."""
     if not runs:
         return None

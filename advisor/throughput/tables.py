@@ -13,7 +13,7 @@ from advisor.hardware.gpus import GpuTable, load_gpus
 from advisor.hardware.host import THREADS_PER_GPU
 from advisor.throughput.artifact import ThroughputModel, load_model
 from advisor.throughput.health import BROKEN_LOG_SD, EXPONENT
-from advisor.throughput.own_runs import Measured
+from advisor.throughput.user_runs import Calibration
 from advisor.workloads.host_memory import (
     MORE_PER_TRY,
     NEED_LOG_SD,
@@ -32,7 +32,9 @@ class Tables:
     cpus: CpuTable
     model: ThroughputModel
 
-    def identity(self, workload: Workload, measured: Measured | None) -> dict[str, Any]:
+    def identity(
+        self, workload: Workload, measured: Calibration | None
+    ) -> dict[str, Any]:
         """Return which model predicts a workload, and the evidence that it has.
 
         Parameters

@@ -1,7 +1,7 @@
 """The folder of models: trained, evaluated and described as a whole.
 
 It holds the benchmark tables, which of their rows teach and are scored, what was left
-out, DLPerf medians (a baseline), the artefact and its card. Needs scikit-learn; the
+out, DLPerf medians (a baseline), the artifact and its card. Needs scikit-learn; the
 ranking does not import this.
 """
 
@@ -16,8 +16,8 @@ from typing import Any
 
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
-from advisor.throughput.artifact import ARTEFACT, ThroughputModel, read_model
-from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.artifact import ARTIFACT, ThroughputModel, read_model
+from advisor.throughput.user_runs import UserRun
 from advisor.training.evaluate.baselines import Dlperf, load_dlperf
 from advisor.training.evaluate.calibration import calibration_plot
 from advisor.training.evaluate.card import model_card
@@ -61,7 +61,7 @@ class OwnRecords:
     profiles : name -> profile
     """
 
-    runs: Mapping[int, OwnRun]
+    runs: Mapping[int, UserRun]
     profiles: Mapping[str, Workload]
 
 
@@ -129,7 +129,7 @@ def evaluate_folder(
 
 
 def write_card(folder: Path, path: Path, progress: Progress = quiet) -> None:
-    """Write the card of the folder's artefact after a fresh evaluation.
+    """Write the card of the folder's artifact after a fresh evaluation.
 
     The calibration plot goes beside the card (`PLOT`).
     """
@@ -137,7 +137,7 @@ def write_card(folder: Path, path: Path, progress: Progress = quiet) -> None:
     plot = calibration_plot(evaluation.errors, evaluation.log_sds)
     tables = load_tables(folder)
     card = model_card(
-        read_model(folder / ARTEFACT),
+        read_model(folder / ARTIFACT),
         evaluation,
         load_benchmarks(folder / TABLE),
         load_cells(folder / CELLS, tables),

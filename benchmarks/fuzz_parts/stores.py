@@ -23,7 +23,7 @@ from advisor.store.hosts import HostRule, set_rule
 from advisor.store.ledger import Entry, Ledger
 from advisor.store.misfits import MisfitRecord, keep_misfit
 from advisor.store.runs import keep_run
-from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.user_runs import UserRun
 from fuzz_parts.wild import WILD, cut, flip
 
 Answer = TypeVar("Answer")
@@ -77,7 +77,7 @@ def write_whole(folder: Path) -> None:
             at = START.replace(minute=minute)
             keep(store, offers, market="sample", at=at, whole=True)
         set_rule(store, HostRule("vast", "machine", 7, True, "slow disk", START))
-        run = OwnRun("resnet50", "RTX 4090", 1, 1268.0, None, 12.0, None, 128, "amp")
+        run = UserRun("resnet50", "RTX 4090", 1, 1268.0, None, 12.0, None, 128, "amp")
         keep_run(store, run, "given", START, {"parts": [], "marks": []})
         misfit = ("vast", "job1", "driver_too_old", 7, "image", "RTX 4090", 890.0, 535.0)
         keep_misfit(store, MisfitRecord(*misfit, "amd64", 64.0, 24.0, begun))  # type: ignore[arg-type]

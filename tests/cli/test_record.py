@@ -14,7 +14,7 @@ import pytest
 
 from advisor.app.predict import predict
 from advisor.base.resources import models_folder
-from advisor.throughput.artifact import ARTEFACT, read_model, save_model
+from advisor.throughput.artifact import ARTIFACT, read_model, save_model
 
 Advisor = Callable[..., Any]
 PREDICT = ("predict", "--workload", "mine", "--gpu", "RTX 4090", "--cpu", "EPYC 7702")
@@ -230,11 +230,11 @@ def test_the_model_to_take_can_be_chosen(advisor: Advisor, tmp_path: Path) -> No
     """One's own when asked for, the shipped one otherwise and when asked for again."""
     assert advisor("model", "use", "own").exit_code == 2
     assert advisor("model", "train", "--with-records").exit_code == 2  # no records yet
-    model = read_model(models_folder() / ARTEFACT)
+    model = read_model(models_folder() / ARTIFACT)
     mine = dataclasses.replace(model.provenance, own_records=(1,))
     own = dataclasses.replace(model, provenance=mine)
     (tmp_path / "data/models").mkdir()
-    save_model(own, tmp_path / "data/models" / ARTEFACT)
+    save_model(own, tmp_path / "data/models" / ARTIFACT)
     shipped = advisor(*PREDICT, "--json").document["model"]
     assert "own_records" not in shipped
     assert advisor("model", "use", "own").exit_code == 0
@@ -249,7 +249,7 @@ def test_a_model_of_an_older_version_says_what_to_do(
     advisor: Advisor, tmp_path: Path
 ) -> None:
     """One's own that this version cannot read: one line, a usage error, nothing lost."""
-    path = tmp_path / "data/models" / ARTEFACT
+    path = tmp_path / "data/models" / ARTIFACT
     path.parent.mkdir()
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("document.json", json.dumps({"format": 2, "noise": 0.002}))

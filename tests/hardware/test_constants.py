@@ -1,4 +1,4 @@
-"""Constants of the artefact: values and spreads find their fields, or an error does."""
+"""Constants of the artifact: values and spreads find their fields, or an error does."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from advisor.ranking.ranking import Ranking
 from advisor.ranking.refused import nothing_left
 from advisor.report.entries import entries
 from advisor.simulator.generate.sample import generate_offers
-from advisor.throughput.own_runs import OwnRun
 from advisor.throughput.tables import load_tables
+from advisor.throughput.user_runs import UserRun
 from advisor.workloads.load import load_workload
 
 TABLES = load_tables()
@@ -42,7 +42,7 @@ LISTINGS: dict[str, list[Any]] = {
     "of unknown GPUs too": [*MARKET[:80], *STRANGE],
     "of nothing": [],
 }
-RUN = OwnRun("resnet50", "RTX 3090", 1, 400.0, None, 16.0, None, 256, "amp")
+RUN = UserRun("resnet50", "RTX 3090", 1, 400.0, None, 16.0, None, 256, "amp")
 
 CHOICES = st.builds(
     Choice,

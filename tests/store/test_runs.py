@@ -12,9 +12,9 @@ import pytest
 from advisor.base.errors import StoreTornError, UsageError
 from advisor.store.database import open_store
 from advisor.store.runs import delete_run, keep_run, kept_run, kept_runs, recorded_runs
-from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.user_runs import UserRun
 
-RUN = OwnRun("resnet50", "RTX 4090", 2, 1268.0, "EPYC 7702", 12.0, 2.5, 128, "amp")
+RUN = UserRun("resnet50", "RTX 4090", 2, 1268.0, "EPYC 7702", 12.0, 2.5, 128, "amp")
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 EVIDENCE = {"parts": [{"from": "log"}], "marks": ["tqdm"]}
 

@@ -16,8 +16,8 @@ from advisor.hardware.gpus import load_gpus
 from advisor.throughput.artifact import read_model
 from advisor.throughput.features import UNKNOWN, GpuFeatures, WorkloadKey, batch_effect
 
-ARTEFACT = models_folder() / "throughput.npz"
-MODEL = read_model(ARTEFACT).gpu
+ARTIFACT = models_folder() / "throughput.npz"
+MODEL = read_model(ARTIFACT).gpu
 GPUS = load_gpus()
 
 RESNET50 = WorkloadKey(

@@ -15,7 +15,7 @@ from advisor.base.errors import UsageError
 from advisor.base.resources import models_folder
 from advisor.throughput.artifact import ThroughputModel, read_model, save_model
 
-ARTEFACT = models_folder() / "throughput.npz"
+ARTIFACT = models_folder() / "throughput.npz"
 
 
 def test_the_model_round_trips(small_model: ThroughputModel, tmp_path: Path) -> None:
@@ -32,8 +32,8 @@ def test_the_shipped_file_round_trips(tmp_path: Path) -> None:
     Part by part: how one of them is packed is the choice of zlib, which has versions.
     """
     again = tmp_path / "again.npz"
-    save_model(read_model(ARTEFACT), again)
-    with zipfile.ZipFile(again) as written, zipfile.ZipFile(ARTEFACT) as shipped:
+    save_model(read_model(ARTIFACT), again)
+    with zipfile.ZipFile(again) as written, zipfile.ZipFile(ARTIFACT) as shipped:
         assert written.namelist() == shipped.namelist()
         for name in written.namelist():
             assert written.read(name) == shipped.read(name), name

@@ -19,8 +19,8 @@ from advisor.ranking.ties import tied_with
 from advisor.report.entries import entries
 from advisor.report.predicted import predicted_document, predicted_text
 from advisor.throughput.limit import Asked, Lacking, Lifts, Limit
-from advisor.throughput.own_runs import OwnRun
 from advisor.throughput.tables import Tables, load_tables
+from advisor.throughput.user_runs import UserRun
 from advisor.workloads.load import load_workload
 
 KNOWN = load_tables()
@@ -116,7 +116,7 @@ def test_a_new_limit_counts_in_a_ranking(plain_record: dict[str, Any]) -> None:
 
 def test_a_run_that_a_new_limit_bound_says_nothing_of_others() -> None:
     """And the user is told which limit it was, by its title."""
-    run = OwnRun(
+    run = UserRun(
         workload="resnet50",
         gpu="RTX 4090",
         num_gpus=1,

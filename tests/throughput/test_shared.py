@@ -9,8 +9,8 @@ from advisor.cost.job import Job
 from advisor.market.filters import Filters
 from advisor.ranking.policy import Choice
 from advisor.ranking.rank import rank
-from advisor.throughput.own_runs import gpu_correlation
 from advisor.throughput.tables import load_tables
+from advisor.throughput.user_runs import gpu_correlation
 from advisor.workloads.load import list_workloads, load_workload
 
 TABLES = load_tables()

@@ -22,7 +22,7 @@ _MOST_NOISE_BYTES = 1 << 16  # of what a login shell prints before the machine l
 _LONGEST_LINE = 200
 
 
-class Talk:
+class SshChannel:
     """One connection that runs one script.
 
     Parameters

@@ -25,7 +25,7 @@ from advisor.base.clock import Clock
 from advisor.base.errors import RemoteError, UnreachableError, UsageError
 from advisor.base.log import detail
 from advisor.market.lifecycle import Endpoint
-from advisor.rental.remote.channel import CONNECTION_LOST, Talk, last_line
+from advisor.rental.remote.channel import CONNECTION_LOST, SshChannel, last_line
 
 _CONNECT_TIMEOUT_S = 15
 _ALIVE_EVERY_S = 15
@@ -220,7 +220,7 @@ class Ssh:
             detail(
                 "ssh", "%s port %d: a script of %d bytes", at.host, at.port, len(script)
             )
-            talk = Talk(words, script, self.clock)
+            talk = SshChannel(words, script, self.clock)
             pieces = talk.hold(timeout_s)
             with closing(pieces):
                 for piece in pieces:

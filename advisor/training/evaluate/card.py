@@ -1,4 +1,4 @@
-"""The model card, written from the artefact and its evaluation."""
+"""The model card, written from the artifact and its evaluation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def model_card(
 
     Parameters
     ----------
-    model : the artefact that is described
+    model : the artifact that is described
     evaluation : its errors on held-out rows, every split
     benchmarks : the table it was trained on
     cells : the use of each row of the tables

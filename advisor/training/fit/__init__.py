@@ -1,1 +1,1 @@
-"""Fits of what the artefact holds, from the tables of the folder of models."""
+"""Fits of what the artifact holds, from the tables of the folder of models."""

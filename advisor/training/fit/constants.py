@@ -1,7 +1,7 @@
 """Starting values of what is outside the GPU: the priors of the fit on CPU tables.
 
 `advisor.training.fit.cpu` fits those that the tables say something about, with these
-values and spreads as priors, and the artefact keeps the result. A spread or value that
+values and spreads as priors, and the artifact keeps the result. A spread or value that
 nobody measured says so in its source. ``sd`` is a standard deviation of the value
 itself, ``log_sd`` one of its natural logarithm.
 """

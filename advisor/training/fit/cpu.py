@@ -1,4 +1,4 @@
-"""The host section of the artefact: constants fitted on the tables of CPU rates."""
+"""The host section of the artifact: constants fitted on the tables of CPU rates."""
 
 from __future__ import annotations
 

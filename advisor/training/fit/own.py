@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from advisor.hardware.gpus import Gpu
-from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.user_runs import UserRun
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.cells import TAUGHT, Cells, covered
 from advisor.workloads.profile import Workload
@@ -17,7 +17,7 @@ SOURCE = "own"
 
 
 def own_rows(
-    runs: Sequence[OwnRun],
+    runs: Sequence[UserRun],
     profiles: Mapping[str, Workload],
     tables: Benchmarks,
     gpus: Mapping[str, Gpu],
@@ -37,7 +37,7 @@ def own_rows(
     year : of the runs
     """
     rows = {str(name): at for at, name in enumerate(tables.workload.tolist())}
-    taken: list[tuple[OwnRun, Workload, int]] = []
+    taken: list[tuple[UserRun, Workload, int]] = []
     teaches = []
     for run in runs:
         profile = profiles.get(run.workload)

@@ -356,7 +356,7 @@ def fit_scaling(
 
     Returns
     -------
-    the artefact's section, see `Scaling`; empty if the table has no pair
+    the artifact's section, see `Scaling`; empty if the table has no pair
     """
     pairs = scaling_pairs(benchmarks, gpus)
     pairs = pairs.select(pairs.scored)

@@ -20,7 +20,7 @@ from advisor.store.hosts import HostRule, set_rule
 from advisor.store.ledger import Entry, Ledger
 from advisor.store.misfits import MisfitRecord, keep_misfit
 from advisor.store.runs import keep_run
-from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.user_runs import UserRun
 
 START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 MARKET, OTHER = "127.0.0.1:8799/900001", "127.0.0.1:8799/900002"
@@ -148,7 +148,7 @@ def write_the_rest(folder: Path) -> None:
             keep(store, offers, market=SampleMarket().name, at=at, whole=True)
         set_rule(store, HostRule("vast", "machine", 5501, True, "slow disk", START))
         set_rule(store, HostRule("vast", "host", 77, False, "well known", START))
-        run = OwnRun("resnet50", "RTX 4090", 1, 1268.0, None, 12.0, None, 128, "amp")
+        run = UserRun("resnet50", "RTX 4090", 1, 1268.0, None, 12.0, None, 128, "amp")
         keep_run(store, run, "given", START, {"parts": [], "marks": ["made up"]})
         keep_misfit(
             store,

@@ -10,7 +10,7 @@ import pytest
 
 from advisor.base.resources import models_folder
 from advisor.hardware.gpus import GpuTable
-from advisor.throughput.artifact import ARTEFACT, ThroughputModel, read_model
+from advisor.throughput.artifact import ARTIFACT, ThroughputModel, read_model
 from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.gpu_model import GpuModel
 from advisor.throughput.shared import gpu_errors
@@ -40,7 +40,7 @@ MOST_BYTES = 2_000_000
 @pytest.fixture(scope="module")
 def shipped() -> ThroughputModel:
     """Return the model that ships."""
-    return read_model(models_folder() / ARTEFACT)
+    return read_model(models_folder() / ARTIFACT)
 
 
 @pytest.fixture(scope="module")
@@ -113,4 +113,4 @@ def test_errors_vary_together_as_in_the_full_posterior(
 
 def test_the_file_is_small() -> None:
     """Each retraining adds it to the history and to every installation."""
-    assert (models_folder() / ARTEFACT).stat().st_size < MOST_BYTES
+    assert (models_folder() / ARTIFACT).stat().st_size < MOST_BYTES

@@ -14,7 +14,7 @@ import pytest
 from advisor.base.resources import models_folder
 from advisor.hardware.gpus import load_gpus
 from advisor.throughput.features import GpuFeatures, WorkloadKey
-from advisor.throughput.own_runs import OwnRun
+from advisor.throughput.user_runs import UserRun
 from advisor.training.fit.cells import TAUGHT, load_cells
 from advisor.training.fit.own import own_rows, with_own
 from advisor.training.folder import (
@@ -30,7 +30,7 @@ from advisor.workloads.load import load_workload
 GPUS = load_gpus()
 TABLES = load_tables(models_folder())
 MINE = dataclasses.replace(load_workload("gpt2-124m"), name="mine")
-RUN = OwnRun("mine", "RTX 3090", 1, 50.0, None, None, None, 32, "bf16")
+RUN = UserRun("mine", "RTX 3090", 1, 50.0, None, None, None, 32, "bf16")
 
 
 def test_runs_of_one_gpu_and_a_known_workload_teach() -> None:
@@ -85,7 +85,7 @@ def test_a_refit_learns_from_a_run(few: Path) -> None:
     card = GpuFeatures.of([GPUS["RTX A4000"]], "amp")
     key = WorkloadKey("resnet50", "cnn", "amp", 24.6, framework="pytorch")
     before = train_folder(few, today).gpu.predict(card, key)[0][0]
-    run = OwnRun(
+    run = UserRun(
         "mine", "RTX A4000", 1, 2.0 * np.exp(before), None, None, None, 256, "amp"
     )
     records = OwnRecords(

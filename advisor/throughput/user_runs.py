@@ -48,7 +48,7 @@ _HALVINGS = 60  # of that range: down to rounding
 
 
 @dataclass(frozen=True, slots=True)
-class OwnRun:
+class UserRun:
     """One measured training of the user's.
 
     Attributes
@@ -75,7 +75,7 @@ class OwnRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Calibration:
     """What R runs say of a workload.
 
     Attributes
@@ -119,7 +119,7 @@ def calibration(
     kinds: GpuKinds,
     workload: Workload,
     model: ThroughputModel,
-    measured: Measured,
+    measured: Calibration,
     memo: GpuMemo | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return what runs change of the GPU side on each of N machines.
@@ -149,7 +149,7 @@ def gpu_correlation(
     model: ThroughputModel,
     machines: Machines,
     workload: Workload,
-    measured: Measured | None = None,
+    measured: Calibration | None = None,
 ) -> tuple[FloatArray, IntArray]:
     """Return how the errors of the GPU side correlate between GPUs, given runs.
 
@@ -170,7 +170,7 @@ def _given(
     features: GpuFeatures,
     workload: Workload,
     model: ThroughputModel,
-    measured: Measured | None,
+    measured: Calibration | None,
 ) -> _Conditioned:
     """Return the errors for N GPUs given what runs say (Gaussian conditioning)."""
     key = WorkloadKey.of(workload)
@@ -204,7 +204,7 @@ class _Speech:
     silent: str = ""
 
 
-def interpret(run: OwnRun, limits: LimitRates) -> _Speech:
+def interpret(run: UserRun, limits: LimitRates) -> _Speech:
     """Say what a run speaks of, given the limits that were predicted for it.
 
     Parameters
@@ -239,7 +239,7 @@ def _uncorrected(limits: LimitRates) -> list[tuple[Limit, float]]:
     return [(one, rate) for one, rate in each if one.name not in _CORRECTED]
 
 
-def speech_of(run: OwnRun, limits: LimitRates, workload: Workload) -> _Speech:
+def speech_of(run: UserRun, limits: LimitRates, workload: Workload) -> _Speech:
     """Say what a run speaks of, where it is of the workload as it is, see `interpret`."""
     if run.precision != workload.precision:
         return _Speech(silent=f"it was in {run.precision}, not {workload.precision}")
@@ -262,7 +262,7 @@ def _solved(rate: float, limits: LimitRates, name: str) -> float | None:
 
 
 def machine_of(
-    run: OwnRun, gpus: GpuTable, cpus: CpuTable, model: ThroughputModel
+    run: UserRun, gpus: GpuTable, cpus: CpuTable, model: ThroughputModel
 ) -> Machines:
     """Return the machine that a run was on, as physics."""
     gpu = gpus[run.gpu]
@@ -278,11 +278,11 @@ def machine_of(
 
 
 def measured_by(
-    runs: Sequence[OwnRun],
+    runs: Sequence[UserRun],
     machines: Sequence[Machines],
     limits: Sequence[LimitRates],
     workload: Workload,
-) -> Measured:
+) -> Calibration:
     """Return what runs say of a workload.
 
     Parameters
@@ -312,7 +312,7 @@ def measured_by(
     prior = workload.cpu_ms_log_sd**2
     total = cpu_weight + (1.0 / prior if prior > 0.0 else math.inf)
     faster = cpu_sum / total if math.isfinite(total) else 0.0
-    return Measured(
+    return Calibration(
         features=_features(spoken, workload.precision),
         residual=np.array(residual),
         noise=np.array(noise),

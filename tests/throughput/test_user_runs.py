@@ -15,8 +15,8 @@ from advisor.cost.job import Job
 from advisor.market.offers import parse_offers
 from advisor.ranking.rank import rank_offers
 from advisor.ranking.ranking import Ranking
-from advisor.throughput.own_runs import OwnRun
 from advisor.throughput.tables import load_tables
+from advisor.throughput.user_runs import UserRun
 from advisor.workloads.load import load_workload
 from advisor.workloads.profile import Workload
 
@@ -25,7 +25,7 @@ CPU = "AMD EPYC 7702 64-Core Processor"
 GPUS = {"RTX 3090": 24, "RTX 4090": 24, "H100 SXM": 80, "RTX 9999": 24}
 
 
-def ranked(workload: Workload, *runs: OwnRun, threads: float = 1024.0) -> Ranking:
+def ranked(workload: Workload, *runs: UserRun, threads: float = 1024.0) -> Ranking:
     records = [
         {
             "id": at,
@@ -45,8 +45,8 @@ def ranked(workload: Workload, *runs: OwnRun, threads: float = 1024.0) -> Rankin
     return rank_offers(offers, Job(workload, 1, 1.0, runs=runs), TABLES)
 
 
-def run_of(workload: Workload, rate: float, **more: Any) -> OwnRun:
-    usual = OwnRun(
+def run_of(workload: Workload, rate: float, **more: Any) -> UserRun:
+    usual = UserRun(
         *(workload.name, "RTX 3090", 1, rate, CPU, 1024.0, None),
         *(workload.batch_size, workload.precision),
     )
