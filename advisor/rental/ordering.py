@@ -119,10 +119,9 @@ def _wait(desk: Desk, label: str, named: int | None, begun: float) -> Sequence[i
         left_s = begun + SETTLES_WITHIN_S - desk.clock.monotonic()
         try:
             desk.sleep(max(min(_LOOK_EVERY_S, left_s), 0.0))
-        except KeyboardInterrupt:
-            raise _unknown(label, "interrupted while looking for it") from None
-        try:
             found = _seen(desk, label, named)
+        except KeyboardInterrupt:  # it may appear after this
+            raise _unknown(label, "interrupted while looking for it") from None
         except MarketError as error:
             trouble = error
         else:

@@ -246,6 +246,8 @@ class Promises:
         alive = {contract.number for contract in self._alive()}
         for place in scene.schedule.places:
             for entry in scene.entries(place):
+                if entry.absent_at is not None:
+                    continue  # it is told as missing, and will be sure in a while
                 if entry.state in KEPT and entry.instance_id not in alive:
                     yield f"the ledger of {place} has {entry.label}, the market has not"
 

@@ -223,3 +223,26 @@ def test_a_refusal_that_nobody_can_check_is_unknown(street: Any) -> None:
     done = street.rent(gateway=Both("GET", LIST, broken))
     assert done.exit_code == 7, done.stderr
     assert done.document["state"] == "unknown"
+
+
+def test_an_interrupt_while_it_is_looked_for_says_that_it_may_be_rented(
+    street: Any,
+) -> None:
+    """Also one in the midst of the look: the request takes effect after that."""
+
+    class Interrupted(Late):
+        def handle_request(self, request: Any) -> Any:
+            if self.seen and request.method == "GET" and looks.pop():
+                raise KeyboardInterrupt
+            return super().handle_request(request)
+
+    looks = [False, True, False]  # the first look is the last one here
+    gateway = Interrupted(60.0, street.world.clock)
+    done = street.rent(gateway=gateway)
+    assert done.exit_code == 7, done.stderr
+    assert "advisor reconcile" in done.stderr
+    street.sleep(61.0)
+    gateway.arrive()
+    assert len(street.instances()) == 1
+    street.launch("reconcile")
+    assert street.instances() == []
