@@ -388,7 +388,7 @@ def test_a_log_without_end_does_not_fill_the_machine(
     # Without holes a line may lose its beginning where the log begins anew.
     assert lines[-2] == b"the end" if punches else lines[-2].endswith(b"the end")
     assert b"\0" not in printed
-    numbers = [int(line) for line in lines[1:-2]]
+    numbers = [int(line) for line in lines[1:-2] if line or punches]
     assert numbers == sorted(numbers) or not punches
     assert (
         sum(skipped) + len(printed) == numbers[-1] * 101 + len("the end\n") or not punches
