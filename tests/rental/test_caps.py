@@ -140,3 +140,13 @@ def test_what_has_ended_cost_what_it_ran() -> None:
     (used,) = commitments([entry(**ended, instance_id=7)], [], NOW)
     assert used.usd == pytest.approx(1.0)
     assert commitments([entry(state="refused", closed_at=NOW)], [], NOW) == []
+
+
+@pytest.mark.parametrize(("cap", "hours"), [(6.0, 4.0), (12.0, 9.0 + 12.0)])
+def test_a_days_cap_pays_for_the_traffic_on_the_first_day_alone(
+    cap: float, hours: float
+) -> None:
+    """Of $6 go $2 for traffic: 4 h at $1. Of $12 the first day leaves nine hours."""
+    asked = one(0, 10 * 86400, 1.0, 2.0)
+    end = latest_end(asked, [], Caps(day_usd=cap), 3600.0)
+    assert end == pytest.approx(NOW + hours * 3600)

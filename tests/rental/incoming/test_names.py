@@ -110,3 +110,11 @@ def test_a_new_name_is_safe(name: str) -> None:
         assert len(os.fsencode(renamed)) <= 255
         assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in renamed)
         assert safe_name(renamed) != renamed  # a machine cannot send one for another
+
+
+@pytest.mark.parametrize(
+    "told", [".", "..", "%2E%2E", "a%2Fb", "%2Fetc%2Fpasswd", "a%00"]
+)
+def test_no_name_leads_elsewhere_when_it_is_named_back(told: str) -> None:
+    """Each rule counts alone: a dot, two dots, a slash and a NUL are no names."""
+    assert original(f"advisor-renamed+{told}") is None
