@@ -14,7 +14,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 import numpy.typing as npt
 
-from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.arrays import BoolArray, FloatArray, IntArray, ascending
 from advisor.cost.bill import Bill
 from advisor.market.offers import Offers
 from advisor.market.values import UNKNOWN_ID
@@ -234,7 +234,7 @@ def nearest_misses(cost: Costs, choice: Choice) -> IntArray:
         (in_time, cost.epoch_usd),
     )
     nearest = [least_of(values, places) for places, values in looked_at if len(places)]
-    return np.unique(np.array(nearest, dtype=np.int64))
+    return ascending(np.array(nearest, dtype=np.int64))
 
 
 def allowed_h(choice: Choice) -> float:

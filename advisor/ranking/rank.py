@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from advisor.base.arrays import IntArray
+from advisor.base.arrays import IntArray, ascending
 from advisor.cost.job import Job
 from advisor.market.filters import Filters, offers_meeting
 from advisor.market.offers import Offers
@@ -92,7 +92,7 @@ def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
         order, alternatives, excluded = chosen(offers, places, cost, choice)
         order = order[:top]
         others = [other for at in order.tolist() for other in alternatives.get(at, ())]
-        needed = np.unique(np.append(order, np.array(others, dtype=np.int64)))
+        needed = ascending(np.append(order, np.array(others, dtype=np.int64)))
         if not len(order):
             needed = places[nearest_misses(cost, choice)]
         place = {at: new for new, at in enumerate(needed.tolist())}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.base.arrays import FloatArray, IntArray
+from advisor.base.arrays import FloatArray, IntArray, among
 from advisor.throughput.features import (
     GpuFeatures,
     WorkloadKey,
@@ -136,7 +136,7 @@ class GpuModel:
         batch = np.zeros(len(features)) if log_batch_ratio is None else log_batch_ratio
         z, effect = self.standardize(features, batch)
         _, usual = self.standardize(features, np.zeros(len(features)))
-        seen = np.isin(features.gpu, self.labels["gpu"])
+        seen = among(features.gpu, self.labels["gpu"])
         mean, variance = self._process(z, effect, usual, features, workload)
         own = variance + self.covariance.own + self.noise
         spread = np.where(seen, *(self._factor(c) for c in ("gpu_seen", "gpu_new")))

@@ -33,7 +33,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from advisor.base.arrays import FloatArray, IntArray
+from advisor.base.arrays import FloatArray, IntArray, among, ascending
 from advisor.throughput.kernel import Covariance, Inputs
 
 _ROWS = 16
@@ -154,8 +154,8 @@ class Process:
         Who predicts asks for one workload per call, so that what is kept of all of them
         comes to (N, m) numbers.
         """
-        asked = np.unique(np.concatenate([one.labels["workload"] for one in several]))
-        at = np.flatnonzero(np.isin(self.rows.labels["workload"], asked))
+        asked = ascending(np.concatenate([one.labels["workload"] for one in several]))
+        at = np.flatnonzero(among(self.rows.labels["workload"], asked.tolist()))
         key = at.tobytes()
         if key not in self._known:
             self._known[key] = self._prepared(at)

@@ -22,7 +22,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from advisor.base.arrays import FloatArray, StrArray
+from advisor.base.arrays import FloatArray, StrArray, among, ascending
 from advisor.base.columns import Columns
 from advisor.base.errors import AdvisorError
 from advisor.hardware.gpus import Gpu
@@ -114,7 +114,7 @@ class Scaling:
         of_class = measured_class(interconnect)
         counts = {
             "pair": np.ones(len(gpu), dtype=bool),
-            "gpu": ~np.isin(gpu, list(self.gpu)),
+            "gpu": ~among(gpu, self.gpu),
             "workload": np.full(len(gpu), workload not in self.workload),
         }
 
@@ -274,7 +274,7 @@ def links_gb_s(
     least = min(NVLINK_GB_S.values())
     nvlink = {
         str(name): rate
-        for name in np.unique(architecture)
+        for name in ascending(architecture)
         for family, rate in NVLINK_GB_S.items()
         if str(name).startswith(family)
     }
@@ -293,7 +293,7 @@ def nominal_host_to_gpu_gb_s(gpus: Iterable[Gpu]) -> FloatArray:
 
 def measured_class(interconnect: StrArray) -> StrArray:
     """Return the (N,) class that stands for each; the slowest where one is new."""
-    names = np.unique(interconnect)
+    names = ascending(interconnect)
     known = {str(n): STANDS_IN.get(str(n), str(n)) for n in names}
     known = {n: c if c in CLASSES else CLASSES[0] for n, c in known.items()}
     unique, code = np.unique(interconnect, return_inverse=True)
