@@ -263,10 +263,25 @@ def ensure_key(folder: Path) -> tuple[Path, str]:
             with tempfile.TemporaryDirectory(dir=folder) as aside:
                 made = Path(aside) / path.name
                 _keygen([keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(made)], made)
+                _public_key(keygen, made)
                 made.replace(path)
         path.chmod(0o600)
+    return path, _public_key(keygen, path)
+
+
+def _public_key(keygen: str, path: Path) -> str:
+    """Return the public key of a private one; what could not be told is none.
+
+    Raises
+    ------
+    UsageError
+        if it is no key, or `keygen` could not print it, such as where a disk is full
+    """
     words = _keygen([keygen, "-y", "-P", "", "-f", str(path)], path).split()
-    return path, f"{words[0]} {words[1]} advisor"
+    if len(words) < 2:
+        message = f"ssh-keygen tells no public key of {path}: make room, and try again"
+        raise UsageError(message)
+    return f"{words[0]} {words[1]} advisor"
 
 
 def find_program(name: str, package: str) -> str:

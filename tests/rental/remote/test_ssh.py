@@ -196,3 +196,18 @@ def test_a_machine_of_ours_without_ssh_is_told(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="openssh-client"):
         ensure_key(tmp_path)
+
+
+def test_a_key_program_that_could_not_print_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on a full disk, where it ends as if all were well; nothing is kept of it."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("ssh", "ssh-keygen"):
+        (tools / name).write_text('#!/bin/sh\n[ $# -lt 7 ] || : > "$7"\n')
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    with pytest.raises(UsageError, match="make room, and try again"):
+        ensure_key(tmp_path / "keys")
+    assert not (tmp_path / "keys" / "id_ed25519").exists()
