@@ -89,6 +89,8 @@ def _command(command: click.Command, name: str, parent: click.Context) -> Iterat
     context = click.Context(command, info_name=name, parent=parent)
     yield f"### {context.command_path}\n"
     usage = " ".join(command.collect_usage_pieces(context))
+    # Not all versions of click put it in brackets where a group goes without a command.
+    usage = usage.replace("[COMMAND]", "COMMAND")
     yield f"```text\n{context.command_path} {usage}\n```\n"
     yield _markdown(inspect.cleandoc(command.help or ""))
     for param in command.get_params(context):
