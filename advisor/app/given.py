@@ -6,7 +6,6 @@ none of it is left as it is, for the spec to refuse.
 
 from __future__ import annotations
 
-import numbers
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -40,7 +39,7 @@ def job_of(
     """
     name: Any = workload.name if isinstance(workload, Workload) else workload
     return JobSpec(
-        name, settings=_pairs(settings, _text), assumptions=_pairs(assumptions), **more
+        name, settings=_pairs(settings), assumptions=_pairs(assumptions), **more
     )
 
 
@@ -69,16 +68,7 @@ def _warn(line: str) -> None:
     warnings.warn(line, stacklevel=2)
 
 
-def _pairs(given: object, read: Any = lambda value: value) -> Any:
+def _pairs(given: object) -> Any:
     if given is None:
         return ()
-    if not isinstance(given, Mapping):
-        return given
-    return tuple((key, read(value)) for key, value in given.items())
-
-
-def _text(value: object) -> object:
-    """Return a figure as the text that the command line would have."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, numbers.Real) else value
+    return tuple(given.items()) if isinstance(given, Mapping) else given
