@@ -246,7 +246,7 @@ class Scene:
             "waits": step.trap is not None or bool(step.watch),
         }
         if step.kind == "rented":
-            order["rented"] = {**_RENTED, "job": step.job, "script": step.script}
+            order["rented"] = {**_RENTED, "name": step.job, "script": step.script}
         if step.hit is not None and step.hit.line is not None:
             order["line"] = [step.hit.line, str(files["at"])]
         if step.file is not None:
