@@ -23,7 +23,7 @@ from advisor.cost.assumptions import Assumptions
 from advisor.cost.job import Job, needed_disk_gb
 from advisor.market.filters import Filters
 from advisor.market.snapshot import load_snapshot
-from advisor.ranking.policy import SORT_KEYS, Choice, SortKey
+from advisor.ranking.policy import SORT_KEYS, Policy, SortKey
 from advisor.ranking.rank import rank
 from advisor.report.entries import Entry, entries
 from advisor.throughput.tables import Tables, load_tables
@@ -57,7 +57,7 @@ def first(
 ) -> list[Entry]:
     """Return the first offers of one profile, as the JSON document has them."""
     job = Job(workload, workload.epochs, needed_disk_gb(workload, Assumptions()))
-    ranking = rank(records, job, tables, Filters(), Choice(sort))
+    ranking = rank(records, job, tables, Filters(), Policy(sort))
     return entries(ranking, top)
 
 

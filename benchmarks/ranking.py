@@ -25,7 +25,7 @@ from advisor.market.offers import parse_offers
 from advisor.ranking.rank import rank
 from advisor.ranking.ties import tied_with
 from advisor.simulator.generate.sample import generate_offers
-from advisor.throughput.health import health
+from advisor.throughput.dlperf import dlperf_adjustment
 from advisor.throughput.predict import predict
 from advisor.throughput.tables import Tables, load_tables
 from advisor.workloads.load import load_workload
@@ -39,8 +39,8 @@ def plain(records: Sequence[Any], job: Job, tables: Tables) -> None:
     keep, _ = apply_filters(offers, Filters(), job.disk_gb)
     offers = offers.take(keep)
     machines = describe(offers, tables.gpus, tables.cpus, tables.model.cpu)
-    condition = health(offers, machines, tables.model.dlperf)
-    rate = predict(machines, job.workload, tables.model, condition).samples_per_s
+    adjustment = dlperf_adjustment(offers, machines, tables.model.dlperf)
+    rate = predict(machines, job.workload, tables.model, adjustment).samples_per_s
     price, _ = offers.usd_per_hour(job.disk_gb)
     rent = price * job.workload.samples_per_epoch / rate / 3600
     traffic = offers.inet_down_usd_per_gb * job.workload.dataset_gb / job.epochs

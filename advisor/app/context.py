@@ -38,7 +38,7 @@ class Context:
     folder : working folder
     transport : carries HTTP requests; None for the real network
     clock : time; Ctrl-C ends its waits, see `advisor.base.interrupts`
-    told : takes a line for people
+    notify : takes a line for people
     """
 
     variables: Mapping[str, str]
@@ -46,7 +46,7 @@ class Context:
     folder: Path
     transport: httpx.BaseTransport | None = None
     clock: Clock = field(default_factory=Clock)
-    told: Callable[[str], None] = say
+    notify: Callable[[str], None] = say
     _said: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -61,7 +61,7 @@ class Context:
         """Tell people something that a command may come upon several times."""
         if line not in self._said:
             self._said.add(line)
-            self.told(line)
+            self.notify(line)
 
     @classmethod
     def of_this_process(cls) -> Self:

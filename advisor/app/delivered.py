@@ -30,7 +30,7 @@ def predicted_of(context: Context, planned: Plan, rental: Rental) -> Mapping[str
     workload = planned.job.workload
     card = chosen.gpu
     if card is None:
-        context.told(f"{chosen.gpu_name} is in no table: its run will not be recorded")
+        context.notify(f"{chosen.gpu_name} is in no table: its run will not be recorded")
         return {}
     return {
         "workload": workload.name,
@@ -58,7 +58,7 @@ def compare(context: Context, ended: Ended, spec: JobSpec, workload: Workload) -
     if not known:
         return
     if ended.job.exit_code != 0:
-        context.told("the command failed: no throughput is recorded")
+        context.notify("the command failed: no throughput is recorded")
         return
     try:
         told = _seen(context, ended, spec, workload)
@@ -74,7 +74,7 @@ def compare(context: Context, ended: Ended, spec: JobSpec, workload: Workload) -
             raise UsageError(message)
         keep_compared(context, run, expected, told.reader, told.document())
     except AdvisorError as error:
-        context.told(f"no throughput is recorded: {error}")
+        context.notify(f"no throughput is recorded: {error}")
 
 
 def _seen(
@@ -97,9 +97,9 @@ def _seen(
     batch = workload.batch_size if own else None
     num_gpus = int(ended.job.predicted["num_gpus"])
     told = read_log(ended.log, Asked(batch, num_gpus))
-    context.told(told.summary())
+    context.notify(told.summary())
     for mark in told.marks:
-        context.told(mark)
+        context.notify(mark)
     if told.batch is None:
         raise UsageError(f"neither the log nor --set says the batch; {by_hand}")
     if num_gpus > 1 and not told.shows_gpus:

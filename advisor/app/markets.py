@@ -162,7 +162,7 @@ def fetched(
     answer = ask(asked.query(gpus, SEARCHED_DISK_GB))
     filters = asked.filters(gpus, answer.records)
     for slip in asked.slips(gpus, answer.records):
-        context.told(slip)
+        context.notify(slip)
     if filters == Filters():
         return answer, {}
     kept, left_out = matching_records(answer.records, filters, SEARCHED_DISK_GB)

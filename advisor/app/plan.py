@@ -16,11 +16,11 @@ from advisor.market.filters import Filters
 from advisor.market.lifecycle import Instance
 from advisor.market.registry import rentable
 from advisor.market.types import Answer
-from advisor.ranking.policy import Choice
+from advisor.ranking.policy import Policy
 from advisor.ranking.rank import rank
 from advisor.ranking.ranking import Ranking
 from advisor.rental.caps import Caps
-from advisor.rental.desk import Desk, open_desk
+from advisor.rental.context import RentalContext, open_rental_context
 from advisor.rental.labels import job_of, read_label
 from advisor.rental.misfits import misfits_of
 from advisor.rental.preflight import check_programs, check_room
@@ -39,21 +39,21 @@ class Plan:
     Attributes
     ----------
     spec : what is asked for
-    desk : where it is made
+    rental_context : where it is made
     request : what is rented
     job : what it is for
     key_file : private ssh key that the machine lets in
     """
 
     spec: RentSpec
-    desk: Desk
+    rental_context: RentalContext
     request: RentRequest
     job: Job
     key_file: Path
 
 
-def open_rental_desk(context: Context, market: str) -> Desk:
-    """Return the desk of the user's account on a market.
+def rental_context_of(context: Context, market: str) -> RentalContext:
+    """Return the rental context of the user's account on a market.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def open_rental_desk(context: Context, market: str) -> Desk:
         if nothing can be rented there
     """
     opened = rentable(context.open_market(market))
-    return open_desk(opened, context.data_folder, context.clock, context.told)
+    return open_rental_context(opened, context.data_folder, context.clock, context.notify)
 
 
 def check_machine(context: Context) -> None:
@@ -101,7 +101,7 @@ def plan(
     # The market rents whole gigabytes; the price is that of what is rented.
     job = replace(job, disk_gb=float(math.ceil(job.disk_gb)))
     tables = load_tables(context.models)
-    choice = Choice(
+    policy = Policy(
         deadline_h=None
         if spec.deadline_s is None
         else spec.deadline_s / SECONDS_PER_HOUR,
@@ -116,16 +116,16 @@ def plan(
         nonlocal listed
         if listed is None:
             for slip in spec.offers.slips(tables.gpus, answer.records):
-                context.told(slip)
+                context.notify(slip)
         # One offer that is looked at again does not tell which names there are.
         if listed is None or len(answer.records) > 1:
             listed = spec.offers.filters(tables.gpus, answer.records, job.rental)
         known, kept = with_kept_data(context, answer, job, listed)
-        return rank(answer.records, known, tables, kept, choice)
+        return rank(answer.records, known, tables, kept, policy)
 
-    desk = open_rental_desk(context, spec.market)
+    rental_context = rental_context_of(context, spec.market)
     key_file, public_key = ensure_key(context.data_folder / "ssh")
-    own_release = desk.market.self_release("$CONTAINER_ID")
+    own_release = rental_context.market.self_release("$CONTAINER_ID")
 
     def onstart(now: float, ends_at: float) -> str:
         return onstart_script(
@@ -150,7 +150,7 @@ def plan(
         disk_gb=job.disk_gb,
         onstart=onstart,
         caps=caps,
-        misfits=misfits_of(desk, name, begins=not goes_on),
+        misfits=misfits_of(rental_context, name, begins=not goes_on),
         lifetime_s=spec.max_lifetime_s,
         attempts=spec.attempts,
         start_timeout_s=spec.start_timeout_s,
@@ -158,7 +158,7 @@ def plan(
         probe=probed if wait_for_ssh else None,
         interruptible=job.rental == "interruptible",
     )
-    return Plan(spec, desk, request, job, key_file)
+    return Plan(spec, rental_context, request, job, key_file)
 
 
 def caps_of(context: Context, spec: RentSpec) -> Caps:

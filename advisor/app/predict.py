@@ -36,7 +36,7 @@ from advisor.workloads.profile import Workload
 
 
 @dataclass(frozen=True, slots=True)
-class RestsOn:
+class Evidence:
     """Measurements behind a prediction.
 
     Attributes
@@ -97,7 +97,7 @@ class Prediction:
     epoch_h : time per epoch, h
     epoch_h_low, epoch_h_high : its 90 % interval, h
     flags : what to know beside the figures, such as ``"cpu_unknown"``
-    rests_on : measurements behind it
+    evidence : measurements behind it
     advice : what holds the machine back, and what would lift it
     assumptions : name -> figure that the answer rests on and nobody measured
     machine : all of the above and more, as arrays
@@ -122,7 +122,7 @@ class Prediction:
     epoch_h_low: float
     epoch_h_high: float
     flags: tuple[str, ...]
-    rests_on: RestsOn
+    evidence: Evidence
     advice: Advice
     assumptions: Mapping[str, Assumption] = field(repr=False)
     machine: PredictedMachine = field(repr=False, compare=False)
@@ -226,13 +226,13 @@ def predict(
         float(found.machines.threads[0]),
         profile,
         tables.model,
-        found.condition,
+        found.adjustment,
         fit_batch=asked.fit_batch,
         memory_margin=asked.memory_margin,
         measured=measured,
     )
-    rests_on = _rests_on(profile, meant, tables)
-    return _prediction(profile, machine, rests_on, advice, fit_batch=asked.fit_batch)
+    evidence = _evidence_of(profile, meant, tables)
+    return _prediction(profile, machine, evidence, advice, fit_batch=asked.fit_batch)
 
 
 def _recorded(context: Context, workload: str) -> tuple[UserRun, ...]:
@@ -240,7 +240,7 @@ def _recorded(context: Context, workload: str) -> tuple[UserRun, ...]:
     try:
         return recorded_runs(context.data_folder, workload)
     except AdvisorError as error:
-        context.told(f"{error}; no recorded run counts meanwhile")
+        context.notify(f"{error}; no recorded run counts meanwhile")
         return ()
 
 
@@ -263,7 +263,7 @@ def _too_small(
 def _prediction(
     workload: Workload,
     machine: PredictedMachine,
-    rests_on: RestsOn,
+    evidence: Evidence,
     advice: Advice,
     *,
     fit_batch: bool,
@@ -306,21 +306,21 @@ def _prediction(
             for name, holds in flags.items()
             if holds[0] and name not in here.software.flags
         ),
-        rests_on=rests_on,
+        evidence=evidence,
         advice=advice,
         assumptions={**Assumptions().listed(), **machine.tables.assumptions()},
         machine=machine,
     )
 
 
-def _rests_on(workload: Workload, gpu: Gpu, tables: Tables) -> RestsOn:
+def _evidence_of(workload: Workload, gpu: Gpu, tables: Tables) -> Evidence:
     """Count the measurements behind a prediction, and name the nearest GPUs."""
     model, coverage = tables.model.gpu, tables.model.coverage
     of_benchmark = coverage.workload_gpus.get(workload.reference.benchmark)
     names = of_benchmark or list(coverage.gpu_rows)
     measured = [tables.gpus[name] for name in names if name in tables.gpus]
-    of_workload = tables.model.rests_on(workload)
-    return RestsOn(
+    of_workload = tables.model.evidence(workload)
+    return Evidence(
         level=of_workload["level"],
         series=tuple(of_workload["series"]),
         workload_measurements=of_workload["workload_measurements"],

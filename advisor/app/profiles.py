@@ -94,7 +94,7 @@ def measured(
     need_torch()  # the script needs it too, and would say less
     with redirect_stdout(sys.stderr):  # what the script prints is no result
         build = load_function(target, context.folder)
-        counted = count(build, inputs, precision, context.told)
+        counted = count(build, inputs, precision, context.notify)
     name = store.name or target.rpartition(":")[2]
     profile = measured_profile(parent, counted, inputs, name, batch, precision)
     if base is None and inputs.image is None:
@@ -140,10 +140,10 @@ def of_hub(
     text = f"{config.name}, {found.sample}"
     profile = profile_of(parent, found, name, text, lora_rank=lora_rank)
     for note in known.notes:
-        context.told(f"note: {note}")
+        context.notify(f"note: {note}")
     if tokens is not None and not known.net.text:
         message = "note: --tokens has no effect: the net sees images, and reads no text"
-        context.told(message)
+        context.notify(message)
     if batch is not None:
         sources = {**profile.sources, "batch_size": "set by the user"}
         profile = replace(profile, batch_size=batch, sources=sources)
@@ -161,7 +161,7 @@ def _base_of(context: Context, base: str | None, inputs: Inputs, store: Store) -
     if base is not None:
         return base
     if inputs.image is not None:
-        context.told(
+        context.notify(
             f"data, epochs and optimizer are those of {FOR_PICTURES}; --extends NAME "
             "takes another profile's"
         )
@@ -182,7 +182,7 @@ def _base_of(context: Context, base: str | None, inputs: Inputs, store: Store) -
 def _of_nobody(context: Context, profile: Workload, shapes: Sequence[str]) -> Workload:
     """Return a profile whose data nobody said, each such figure an assumption."""
     why = f"assumption: of {FOR_PICTURES}, as --extends names no profile"
-    context.told(
+    context.notify(
         f"only the net is counted: data, epochs and optimizer are {FOR_PICTURES}'s and "
         "not yours; --extends NAME takes them from a profile like your training"
     )

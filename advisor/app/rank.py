@@ -21,7 +21,7 @@ from advisor.cost.job import Rental as RentalKind
 from advisor.market.filters import Filters
 from advisor.market.types import Answer, Market, Query
 from advisor.ranking import rank as ranking_of
-from advisor.ranking.policy import COST_KEYS, SORT_KEYS, Choice, SortKey
+from advisor.ranking.policy import COST_KEYS, SORT_KEYS, Policy, SortKey
 from advisor.ranking.ranking import Ranking
 from advisor.rental import arguments
 from advisor.throughput.tables import Tables, load_tables
@@ -74,10 +74,10 @@ class RankSpec:
             )
 
     @property
-    def choice(self) -> Choice:
+    def policy(self) -> Policy:
         """How the user chooses among offers."""
         deadline = self.deadline_s
-        return Choice(
+        return Policy(
             sort=self.sort,
             risk_averse=self.risk_averse,
             deadline_h=None if deadline is None else deadline / SECONDS_PER_HOUR,
@@ -130,7 +130,7 @@ class Ranker:
     def tell_slips(self, answer: Answer) -> None:
         """Say where a condition names a GPU that nobody knows."""
         for slip in self.spec.offers.slips(self.tables.gpus, answer.records):
-            self.context.told(slip)
+            self.context.notify(slip)
 
     def rank(self, answer: Answer) -> Ranking:
         """Rank an answer, with what the user has kept of the workload and the market."""
@@ -142,7 +142,7 @@ class Ranker:
         filters = asked.filters(self.tables.gpus, answer.records, self.job.rental)
         job, filters = with_kept_data(self.context, answer, self.job, filters)
         found = ranking_of.rank(
-            answer.records, job, self.tables, filters, self.spec.choice, top=top
+            answer.records, job, self.tables, filters, self.spec.policy, top=top
         )
         found = replace(found, source=replace(answer, records=(), bodies=()))
         return (found if top is None else found[:top]), filters

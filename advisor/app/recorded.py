@@ -162,13 +162,13 @@ def keep_compared(
             f"({figure(expected.low, 3)} to {figure(expected.high, 3)}), "
             f"got {figure(run.samples_per_s, 3)}"
         )
-        context.told(predicted)
+        context.notify(predicted)
         if not expected.low <= run.samples_per_s <= expected.high:
             marks.append(f"surprising: {predicted}")
-            context.told("that is outside the interval: it is marked as surprising")
+            context.notify("that is outside the interval: it is marked as surprising")
     else:
         marks.append("by its profile the workload does not fit this GPU")
-        context.told(
+        context.notify(
             f"by its profile {run.workload} does not fit {run.gpu}: no prediction"
         )
     with open_store(context.data_folder) as connection:
@@ -176,9 +176,11 @@ def keep_compared(
             connection, run, source, context.now(), {**evidence, "marks": marks}
         )
     if expected.silent:
-        context.told(f"record {number}: kept, but not used: {expected.silent}")
+        context.notify(f"record {number}: kept, but not used: {expected.silent}")
     else:
-        context.told(f"record {number}: predictions of {run.workload} use it from now on")
+        context.notify(
+            f"record {number}: predictions of {run.workload} use it from now on"
+        )
 
 
 def _read(context: Context, log: Path, batch: int | None, num_gpus: int) -> LogReading:
@@ -197,9 +199,9 @@ def _read(context: Context, log: Path, batch: int | None, num_gpus: int) -> LogR
             f"{log}: {told.summary()}, and the batch is not said: give it with ",
             *(Given("batch"), " SAMPLES (of a GPU and optimizer step)"),
         )
-    context.told(told.summary())
+    context.notify(told.summary())
     for mark in told.marks:
-        context.told(mark)
+        context.notify(mark)
     return told
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from advisor.app.context import Context
-from advisor.app.plan import open_rental_desk
+from advisor.app.plan import rental_context_of
 from advisor.base.errors import (
     AdvisorError,
     MarketError,
@@ -14,7 +14,7 @@ from advisor.base.errors import (
     UsageError,
 )
 from advisor.base.interrupts import check, deferred
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.reconcile import reconcile
 from advisor.rental.release import Releasable, end, releasable
 
@@ -75,22 +75,24 @@ def release(
         if one of them could not be ended
     """
     with deferred():
-        desk = open_rental_desk(context, market)
+        rental_context = rental_context_of(context, market)
         try:
-            reconcile(desk)  # finds the instance of one that nobody knew the id of
+            reconcile(
+                rental_context
+            )  # finds the instance of one that nobody knew the id of
         except MarketError as error:
-            context.told(str(error))
-        chosen = [one for one in releasable(desk) if which.has(one)]
+            context.notify(str(error))
+        chosen = [one for one in releasable(rental_context) if which.has(one)]
         if not chosen:
             message = (
                 "nothing of that is rented: 'advisor rentals --all' shows the ledger"
             )
             raise UsageError(message)
         confirm(chosen)
-        _release_all(desk, chosen)
+        _release_all(rental_context, chosen)
 
 
-def _release_all(desk: Desk, chosen: Sequence[Releasable]) -> None:
+def _release_all(rental_context: RentalContext, chosen: Sequence[Releasable]) -> None:
     """End rentals; one that cannot be ended does not keep the others."""
     failed: list[str] = []
     for one in chosen:
@@ -99,7 +101,7 @@ def _release_all(desk: Desk, chosen: Sequence[Releasable]) -> None:
             failed.append(f"{one.label}: nobody knows yet whether it exists")
             continue
         try:
-            end(desk, one, _REASON)
+            end(rental_context, one, _REASON)
         except AdvisorError as error:
             failed.append(str(error))
     if failed:

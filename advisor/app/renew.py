@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.app.context import Context
-from advisor.app.plan import open_rental_desk, ssh_to
+from advisor.app.plan import rental_context_of, ssh_to
 from advisor.base.errors import UsageError
 from advisor.base.interrupts import deferred
 from advisor.market.lifecycle import Instance
@@ -41,8 +41,8 @@ def renew(
         raise UsageError(message)
     process = None if process_id is None else process_of(process_id)
     check_programs("ssh", "ssh-keygen")
-    desk = open_rental_desk(context, market)
-    entry = renewing.chosen(desk, instance_id, job)
+    rental_context = rental_context_of(context, market)
+    entry = renewing.chosen(rental_context, instance_id, job)
     key_file, _ = ensure_key(context.data_folder / "ssh")
 
     def connect(instance: Instance) -> Ssh:
@@ -50,6 +50,6 @@ def renew(
 
     with deferred():
         if process is None:
-            return entry, renewing.renew(desk, entry, connect)
-        renewing.renew_while(desk, entry, connect, process)
+            return entry, renewing.renew(rental_context, entry, connect)
+        renewing.renew_while(rental_context, entry, connect, process)
         return entry, None

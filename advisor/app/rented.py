@@ -193,18 +193,18 @@ class rented:  # noqa: N801  (used as a function)
         with ExitStack() as stack:
             check_programs("rsync")
             planned = plan(self._context, self.spec, wait_for_ssh=True)
-            desk = planned.desk
-            rental = stack.enter_context(renting(desk, planned.request))
-            stack.enter_context(released(desk, rental.entry))
-            stack.enter_context(ended_in_time(desk, rental.entry))
-            stack.enter_context(strays_watched(desk))
+            rental_context = planned.rental_context
+            rental = stack.enter_context(renting(rental_context, planned.request))
+            stack.enter_context(released(rental_context, rental.entry))
+            stack.enter_context(ended_in_time(rental_context, rental.entry))
+            stack.enter_context(strays_watched(rental_context))
             ssh = ssh_to(self._context, planned.key_file, rental.instance)
-            stack.enter_context(heartbeats(ssh, desk.told, self._lease_s))
+            stack.enter_context(heartbeats(ssh, rental_context.notify, self._lease_s))
             check()
             self._stack = stack.pop_all()
             # Ctrl-C may keep Python from calling `__exit__`, or fall into its first line.
             weakref.finalize(self, _close_in, os.getpid(), self._stack)
-        return Machine(rental, ssh, private_of(self._context), desk.told)
+        return Machine(rental, ssh, private_of(self._context), rental_context.notify)
 
     def __exit__(
         self,

@@ -42,13 +42,13 @@ def would_rent(context: Context, planned: Plan) -> WouldRent:
     AdvisorError
         if it is nothing
     """
-    desk, request = planned.desk, planned.request
-    for candidate in ranked(desk, request)[: request.attempts]:
-        now = seen_again(desk, request, candidate, ())
+    rental_context, request = planned.rental_context, planned.request
+    for candidate in ranked(rental_context, request)[: request.attempts]:
+        now = seen_again(rental_context, request, candidate, ())
         if isinstance(now, RankedOffer):
-            ends_at = until(desk, request, now, desk.now())
+            ends_at = until(rental_context, request, now, rental_context.now())
             return WouldRent(planned.spec, request.job, now, ends_at)
-        context.told(f"offer {candidate.offer_id}: {now.reason}")
+        context.notify(f"offer {candidate.offer_id}: {now.reason}")
     raise NothingFitsError("none of the best offers is there any more: try again")
 
 
@@ -75,18 +75,22 @@ def rent(
     """
     listener = listener or Listener()
     planned = plan(context, spec, wait_for_ssh=wait_for_ssh)
-    desk = planned.desk
+    rental_context = planned.rental_context
     attempts: list[Attempt] = []
     is_told = False
     with deferred():
         try:
-            with renting(desk, planned.request, listener.confirms, attempts) as rental:
+            with renting(
+                rental_context, planned.request, listener.confirms, attempts
+            ) as rental:
                 check()
                 with window():  # whoever reads may let us wait
                     is_told = True
                     listener.rented(rental, planned.key_file)
                 with shielded(f"handing over instance {rental.entry.instance_id}"):
-                    desk.ledger.advance(rental.entry.label, "handed", desk.now())
+                    rental_context.ledger.advance(
+                        rental.entry.label, "handed", rental_context.now()
+                    )
         except AdvisorError as error:
             if not is_told:
                 listener.not_rented(error, attempts)

@@ -27,7 +27,7 @@ from advisor.base.errors import AdvisorError, UsageError
 from advisor.base.interrupts import deferred
 from advisor.base.units import BYTES_PER_GB
 from advisor.market.lifecycle import Instance
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.incoming.copying import Incoming
 from advisor.rental.jobs import JobRecord
 from advisor.rental.launch import Launch
@@ -84,15 +84,15 @@ def run(
     made = _made(context, spec, listener or Listener(), resumed)
     planned, name = made.planned, made.planned.request.job
     with ExitStack() as stack:
-        alone = only_launcher(planned.desk, name, resumes=resumed is not None)
+        alone = only_launcher(planned.rental_context, name, resumes=resumed is not None)
         stack.enter_context(alone)
         job = made.job
         if resumed is None:
-            _refuse_open(planned.desk, name)
+            _refuse_open(planned.rental_context, name)
             spec = replace(spec, rent=replace(spec.rent, name=name))
             job = replace(job, name=name, spec=spec)
         resuming = made.listener.resuming(name)
-        context.told(f"job {name}: '{resuming}' goes on with it")
+        context.notify(f"job {name}: '{resuming}' goes on with it")
         stack.enter_context(deferred())
         try:
             ended = carry_out(_launch(context, made, spec, resuming), job)
@@ -145,7 +145,7 @@ def _made(
     sender = Sender(context, listener, spec.max_sync_gb)
     job = resumed or _checked(context, sender, JobRecord("", spec))
     _check_here(context, job)
-    context.told(
+    context.notify(
         f"at most {spec.max_results_gb:g} GB come back "
         f"({listener.called('max_results_gb')}), and of the log "
         f"{MOST_LOG_BYTES / BYTES_PER_GB:g} GB"
@@ -173,13 +173,13 @@ def _checked(context: Context, sender: Sender, job: JobRecord) -> JobRecord:
         )
         raise UsageError(message)
     for left in stays_here(job.argv, outgoing):
-        context.told(
+        context.notify(
             f"the command names {left.path}, which stays here: ignored by {left.why}"
         )
     return replace(job, before=outgoing.before)
 
 
-def _refuse_open(desk: Desk, name: str) -> None:
+def _refuse_open(rental_context: RentalContext, name: str) -> None:
     """Refuse a job that has a machine: it would be taken for this one's, and released.
 
     What `rent` gave to the user under that name is the user's: it shares the budget.
@@ -189,7 +189,7 @@ def _refuse_open(desk: Desk, name: str) -> None:
     UsageError
         if there is one
     """
-    for entry in desk.ledger.entries(desk.account):
+    for entry in rental_context.ledger.entries(rental_context.account):
         if entry.job == name and entry.state == _AT_WORK:
             message = (
                 f"job {name} has a machine: '--resume {name}' goes on with what 'run' "
@@ -221,7 +221,7 @@ def _launch(context: Context, made: _Made, spec: RunSpec, resuming: str) -> Laun
         return made.sender.outgoing(job.asked)
 
     return Launch(
-        desk=planned.desk,
+        context=planned.rental_context,
         request=planned.request,
         confirm=listener.confirms,
         ssh_to=connect,
@@ -231,7 +231,7 @@ def _launch(context: Context, made: _Made, spec: RunSpec, resuming: str) -> Laun
         outgoing=outgoing,
         resuming=resuming,
         incoming=Incoming(
-            context.told,
+            context.notify,
             spec.max_results_gb * BYTES_PER_GB,
             listener.called("max_results_gb"),
         ),

@@ -11,7 +11,7 @@ from advisor.app.private import private_of
 from advisor.base.errors import AdvisorError
 from advisor.base.units import BYTES_PER_GB
 from advisor.rental.outgoing.decide import Asked, Outgoing, decide
-from advisor.rental.outgoing.told import lines, too_large
+from advisor.rental.outgoing.words import lines, too_large
 from advisor.rental.preflight import check_folder, is_too_much
 
 
@@ -48,10 +48,10 @@ class Sender:
             check_folder(asked.folder, private.folders)
             self._allow_folder(asked.folder)
         allow = None if self._allowed else self._allow_size
-        outgoing = decide(asked, private, self.context.told, allow)
+        outgoing = decide(asked, private, self.context.notify, allow)
         self._allowed = True
         for line in lines(outgoing):
-            self.context.told(line)
+            self.context.notify(line)
         self._ready = outgoing
         return outgoing
 

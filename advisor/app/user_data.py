@@ -83,15 +83,15 @@ class UserData:
         size_gb = files.folder_bytes / BYTES_PER_GB
         left_out = f"; left out: {files.left_out}" if files.left_out else ""
         number = len(files.samples)
-        self.context.told(
+        self.context.notify(
             f"{self.folder}: {number:,} samples, {size_gb:.3g} GB{left_out}"
         )
         size = dataset.recipe_of(profile)
         if self.make is not None or isinstance(size, str):
             if self.make is None:
-                self.context.told(str(size))
+                self.context.notify(str(size))
             return dataset.with_files(profile, files, None)
-        spent = dataset.prepare_files(files.samples, size, self.context.told)
+        spent = dataset.prepare_files(files.samples, size, self.context.notify)
         _tell_broken(self.context, spent, "files")
         profile = dataset.with_files(profile, files, spent)
         what = f"decode, random crop, flip and normalize to {size[0]}x{size[1]}"
@@ -106,11 +106,11 @@ class UserData:
                     f"--dataset: {self.target} fails: {type(error).__name__}: {error}"
                 )
                 raise UsageError(message) from error
-            number, spent = dataset.fetch(made, self.context.told)
+            number, spent = dataset.fetch(made, self.context.notify)
         _tell_broken(self.context, spent, "samples")
         profile = dataset.with_length(profile, number)
         if self.files is None:
-            self.context.told(
+            self.context.notify(
                 f"bytes of a sample and of the data set stay those of {profile.name}'s "
                 "base: --dataset DIR as well counts them"
             )
@@ -119,11 +119,11 @@ class UserData:
     def _with_cpu_time(self, profile: Workload, spent: Spent, what: str) -> Workload:
         core = _this_core(self.context)
         if spent.waited_ms > _LONG_MS and spent.waited_ms > spent.milliseconds:
-            self.context.told(
+            self.context.notify(
                 f"a sample waits {spent.waited_ms:.3g} ms besides, for the disk, the "
                 "network or other processes: that is not of the CPU, and not counted"
             )
-        self.context.told(
+        self.context.notify(
             f"{spent.milliseconds:.3g} ms of CPU for {what} ({core.told}), "
             f"{spent.milliseconds * core.speed:.3g} ms on the reference core"
         )
@@ -132,7 +132,7 @@ class UserData:
 
 def _tell_broken(context: Context, spent: Spent, what: str) -> None:
     if spent.broken:
-        context.told(
+        context.notify(
             f"{spent.broken} of {spent.tried} {what} that were tried are broken, and "
             f"would stop a training: {spent.first}"
         )

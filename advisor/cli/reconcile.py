@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from advisor.app.context import Context
-from advisor.app.plan import open_rental_desk
+from advisor.app.plan import rental_context_of
 from advisor.base.interrupts import deferred
 from advisor.cli.options import format_options
 from advisor.cli.output import result
@@ -34,7 +34,7 @@ def command(context: Context, /, market: str, output_format: Format) -> None:
       advisor reconcile
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     with deferred():
-        found = reconcile(open_rental_desk(context, market))
+        found = reconcile(rental_context_of(context, market))
     rows = [finding_row(one) for one in found.findings]
     error = unsettled(found.findings) or found.ledger_error
     result(listing("rentals", rows, _COLUMNS, output_format, error))

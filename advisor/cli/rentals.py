@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from advisor.app.context import Context
-from advisor.app.plan import open_rental_desk
+from advisor.app.plan import rental_context_of
 from advisor.base.errors import MarketError, StoreError
 from advisor.cli.options import format_options
 from advisor.cli.output import remark, result
@@ -95,7 +95,7 @@ def command(
 def _seen(context: Context, market: str) -> Seen | None:
     """Return what the market shows; say so where it cannot be asked."""
     try:
-        return look_at(open_rental_desk(context, market))
+        return look_at(rental_context_of(context, market))
     except MarketError as error:
         remark(f"this is the ledger alone: {error}")
         return None

@@ -24,7 +24,7 @@ from advisor.cli.sending import sync_options
 from advisor.cli.specs import as_options, fields_of
 from advisor.rental.incoming.copying import MAX_RESULTS_GB
 from advisor.rental.jobs import JobRecord
-from advisor.rental.outgoing.told import document as outgoing_document
+from advisor.rental.outgoing.words import document as outgoing_document
 from advisor.rental.run import Ended
 from advisor.report.formats import to_json
 from advisor.report.jobs import ended_document, failed, not_ended_document

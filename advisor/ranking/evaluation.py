@@ -20,9 +20,9 @@ from advisor.cost.expected import Starts
 from advisor.cost.job import Job
 from advisor.hardware.machines import Machines
 from advisor.market.offers import Offers
-from advisor.ranking.policy import Choice, Costs
+from advisor.ranking.policy import Costs, Policy
 from advisor.software.fit import SoftwareFit
-from advisor.throughput.health import Health
+from advisor.throughput.dlperf import DlperfAdjustment
 from advisor.throughput.kinds import GpuMemo
 from advisor.throughput.performance import Performance, performance
 from advisor.throughput.predict import Throughput, measure
@@ -38,7 +38,7 @@ class Evaluated:
     """What is said of each of N offers alone, see `Ranking`."""
 
     machines: Machines
-    condition: Health
+    adjustment: DlperfAdjustment
     throughput: Throughput
     software: SoftwareFit
     host_need_gb: FloatArray
@@ -76,12 +76,12 @@ class Evaluator:
         return concat([part for part, _ in parts]), unusable
 
     def costs(
-        self, offers: Offers, places: IntArray, choice: Choice
+        self, offers: Offers, places: IntArray, policy: Policy
     ) -> tuple[Costs, Counter[str]]:
         """Return what decides among the offers at `places`; count as `all` does."""
         costs, unusable = list[Costs](), Counter[str]()
         for part, out in self._chunks(offers, places):
-            costs.append(Costs.of(part.bill, part.unusable == "", choice))
+            costs.append(Costs.of(part.bill, part.unusable == "", policy))
             unusable += out
         return concat(costs), unusable
 
@@ -125,7 +125,7 @@ class Evaluator:
         unusable = _unusable(here, cost, job)
         found = Evaluated(
             machines=here.machines,
-            condition=here.condition,
+            adjustment=here.adjustment,
             throughput=here.throughput,
             software=here.software,
             host_need_gb=here.host_need_gb,

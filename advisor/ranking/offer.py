@@ -318,7 +318,7 @@ class RankedOffer:
             float(ranking.machines.threads[self.at]),
             ranking.job.workload,
             ranking.tables.model,
-            ranking.condition.take(here),
+            ranking.adjustment.take(here),
             fit_batch=ranking.job.fit_batch,
             memory_margin=ranking.job.memory_margin,
             measured=ranking.measured,

@@ -34,7 +34,7 @@ COST_KEYS: frozenset[SortKey] = frozenset({"balanced", "epoch-cost"})
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Policy:
     """How the user chooses among offers.
 
     Attributes
@@ -64,11 +64,11 @@ class Choice:
         return limits != (None, None, None)
 
 
-def judged_cost(cost: Bill, choice: Choice) -> FloatArray:
+def judged_cost(cost: Bill, policy: Policy) -> FloatArray:
     """Return the cost per epoch that offers are judged by, shape (N,)."""
-    q = choice.risk_averse
+    q = policy.risk_averse
     usd = cost.epoch_usd if q is None else cost.quantile(q)
-    return usd + cost.epoch_waiting_usd if choice.sort == "balanced" else usd
+    return usd + cost.epoch_waiting_usd if policy.sort == "balanced" else usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +93,12 @@ class Costs:
     job_usd: FloatArray
 
     @classmethod
-    def of(cls, bill: Bill, usable: BoolArray, choice: Choice) -> Self:
+    def of(cls, bill: Bill, usable: BoolArray, policy: Policy) -> Self:
         """Take of a bill what decides."""
         return cls(
             usable=usable,
             doubtful=bill.flags["start_doubtful"],
-            judged_usd=judged_cost(bill, choice),
+            judged_usd=judged_cost(bill, policy),
             usd_per_hour=bill.usd_per_hour,
             epoch_hours=bill.epoch_hours,
             epoch_usd=bill.epoch_usd,
@@ -108,7 +108,7 @@ class Costs:
 
 
 def chosen(
-    offers: Offers, places: IntArray, cost: Costs, choice: Choice
+    offers: Offers, places: IntArray, cost: Costs, policy: Policy
 ) -> tuple[IntArray, dict[int, tuple[int, ...]], Counter[str]]:
     """Return the order, what shares GPUs with whom, and how many are left out for what.
 
@@ -117,7 +117,7 @@ def chosen(
     offers : all offers
     places : positions of those that are in question, shape (N,)
     cost : what decides among these N
-    choice : how the user chooses
+    policy : how the user chooses
 
     Returns
     -------
@@ -125,9 +125,9 @@ def chosen(
     alternatives : position -> positions of worse offers that share its GPUs
     excluded : reason -> count
     """
-    within, excluded = within_limits(cost, choice)
-    order = sorted_offers(offers.offer_id[places], cost, choice, within)
-    if choice.pareto:  # offers that share GPUs may each be worth their price
+    within, excluded = within_limits(cost, policy)
+    order = sorted_offers(offers.offer_id[places], cost, policy, within)
+    if policy.pareto:  # offers that share GPUs may each be worth their price
         choices = places[pareto_front(order, cost.job_usd, cost.job_hours)]
         excluded["beaten_on_both"] = len(order) - len(choices)
         return choices, {}, +excluded
@@ -136,14 +136,14 @@ def chosen(
     return choices, alternatives, +excluded
 
 
-def within_limits(cost: Costs, choice: Choice) -> tuple[BoolArray, Counter[str]]:
+def within_limits(cost: Costs, policy: Policy) -> tuple[BoolArray, Counter[str]]:
     """Return which usable offers meet the limits, and how many do not meet which."""
     within, counts = cost.usable.copy(), Counter[str]()
     for reason, values, most in (
-        ("price", cost.usd_per_hour, choice.max_usd_per_hour),
-        ("misses_deadline", cost.job_hours, choice.deadline_h),
-        ("over_budget", cost.job_usd, choice.budget_usd),
-        ("epoch_too_dear", cost.epoch_usd, choice.max_epoch_usd),
+        ("price", cost.usd_per_hour, policy.max_usd_per_hour),
+        ("misses_deadline", cost.job_hours, policy.deadline_h),
+        ("over_budget", cost.job_usd, policy.budget_usd),
+        ("epoch_too_dear", cost.epoch_usd, policy.max_epoch_usd),
     ):
         if most is not None:
             out = within & ~(values <= most)
@@ -153,7 +153,7 @@ def within_limits(cost: Costs, choice: Choice) -> tuple[BoolArray, Counter[str]]
 
 
 def sorted_offers(
-    offer_id: IntArray, cost: Costs, choice: Choice, within: BoolArray
+    offer_id: IntArray, cost: Costs, policy: Policy, within: BoolArray
 ) -> IntArray:
     """Return the positions of the offers within the limits, the best first.
 
@@ -163,10 +163,10 @@ def sorted_offers(
     """
     keys: list[npt.NDArray[Any]]
     keys = [offer_id, cost.usd_per_hour, cost.epoch_hours, cost.judged_usd]
-    if choice.sort not in COST_KEYS:
+    if policy.sort not in COST_KEYS:
         by = {"epoch-time": cost.epoch_hours, "price": cost.usd_per_hour}
-        keys.append(by[choice.sort])
-    if choice.sort != "price":
+        keys.append(by[policy.sort])
+    if policy.sort != "price":
         keys.append(cost.doubtful)
     (places,) = np.nonzero(within)
     order: IntArray = places[np.lexsort([key[places] for key in keys])]
@@ -223,10 +223,10 @@ def pareto_front(order: IntArray, usd: FloatArray, hours: FloatArray) -> IntArra
     return order[front[order]]
 
 
-def nearest_misses(cost: Costs, choice: Choice) -> IntArray:
+def nearest_misses(cost: Costs, policy: Policy) -> IntArray:
     """Return the positions of the offers that `refusal` may name, in their order."""
     (able,) = np.nonzero(cost.usable)
-    in_time = able[cost.job_hours[able] <= allowed_h(choice)]
+    in_time = able[cost.job_hours[able] <= allowed_h(policy)]
     looked_at = (
         (able, cost.job_hours),
         (able, cost.job_usd),
@@ -237,9 +237,9 @@ def nearest_misses(cost: Costs, choice: Choice) -> IntArray:
     return ascending(np.array(nearest, dtype=np.int64))
 
 
-def allowed_h(choice: Choice) -> float:
+def allowed_h(policy: Policy) -> float:
     """Return the hours that the job may take."""
-    return math.inf if choice.deadline_h is None else choice.deadline_h
+    return math.inf if policy.deadline_h is None else policy.deadline_h
 
 
 def least_of(values: FloatArray, places: IntArray) -> int:

@@ -14,7 +14,7 @@ from advisor.cost.job import Job
 from advisor.market.filters import Filters, offers_meeting
 from advisor.market.offers import Offers
 from advisor.ranking.evaluation import Evaluator
-from advisor.ranking.policy import Choice, Costs, chosen, nearest_misses
+from advisor.ranking.policy import Costs, Policy, chosen, nearest_misses
 from advisor.ranking.ranking import Ranking
 from advisor.throughput.tables import Tables
 
@@ -24,7 +24,7 @@ def rank(
     job: Job,
     tables: Tables,
     filters: Filters,
-    choice: Choice | None = None,
+    policy: Policy | None = None,
     *,
     top: int | None = None,
 ) -> Ranking:
@@ -37,12 +37,12 @@ def rank(
     job : what is to be done
     tables : hardware tables and throughput model
     filters : the user's constraints
-    choice : how the user chooses; None: the least expected cost
+    policy : how the user chooses; None: the least expected cost
     top : see `rank_offers`
     """
     offers, keep, excluded = offers_meeting(records, filters, job.disk_gb)
     read = int(keep.sum()) + excluded.total()
-    ranking = _ranked(offers, np.flatnonzero(keep), job, tables, choice, top)
+    ranking = _ranked(offers, np.flatnonzero(keep), job, tables, policy, top)
     reasons = excluded + Counter(ranking.excluded)
     return replace(ranking, excluded=dict(sorted(reasons.items())), read=read)
 
@@ -51,7 +51,7 @@ def rank_offers(
     offers: Offers,
     job: Job,
     tables: Tables,
-    choice: Choice | None = None,
+    policy: Policy | None = None,
     *,
     top: int | None = None,
 ) -> Ranking:
@@ -62,12 +62,12 @@ def rank_offers(
     offers : N offers
     job : what is to be done
     tables : hardware tables and throughput model
-    choice : how the user chooses; None: the least expected cost
+    policy : how the user chooses; None: the least expected cost
     top : how many of the best are asked for; None: all. The ranking may then hold these
         alone, with those that share their GPUs, or the nearest misses where there is no
         choice; order, figures and counts are those of the whole
     """
-    return _ranked(offers, np.arange(len(offers)), job, tables, choice, top)
+    return _ranked(offers, np.arange(len(offers)), job, tables, policy, top)
 
 
 def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
@@ -75,26 +75,26 @@ def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
     places: IntArray,
     job: Job,
     tables: Tables,
-    choice: Choice | None,
+    policy: Policy | None,
     top: int | None,
 ) -> Ranking:
     """Rank the offers at `places`; a copy of all of them is not made for a few."""
-    choice = choice or Choice()
+    policy = policy or Policy()
     evaluator = Evaluator.of(job, tables)
     read = len(places)
     if top is None or read <= evaluator.chunk:
         offers, places = offers.take(places), np.arange(read)
         here, unusable = evaluator.all(offers)
-        cost = Costs.of(here.bill, here.unusable == "", choice)
-        order, alternatives, excluded = chosen(offers, places, cost, choice)
+        cost = Costs.of(here.bill, here.unusable == "", policy)
+        order, alternatives, excluded = chosen(offers, places, cost, policy)
     else:
-        cost, unusable = evaluator.costs(offers, places, choice)
-        order, alternatives, excluded = chosen(offers, places, cost, choice)
+        cost, unusable = evaluator.costs(offers, places, policy)
+        order, alternatives, excluded = chosen(offers, places, cost, policy)
         order = order[:top]
         others = [other for at in order.tolist() for other in alternatives.get(at, ())]
         needed = ascending(np.append(order, np.array(others, dtype=np.int64)))
         if not len(order):
-            needed = places[nearest_misses(cost, choice)]
+            needed = places[nearest_misses(cost, policy)]
         place = {at: new for new, at in enumerate(needed.tolist())}
         alternatives = {
             place[at]: tuple(place[other] for other in alternatives[at])
@@ -107,7 +107,7 @@ def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
     return Ranking(
         offers=offers,
         machines=here.machines,
-        condition=here.condition,
+        adjustment=here.adjustment,
         measured=measured,
         throughput=here.throughput,
         software=here.software,
@@ -122,7 +122,7 @@ def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
         read=read,
         tables=tables,
         job=job,
-        choice=choice,
+        policy=policy,
         assumptions={**job.assumptions.listed(), **tables.assumptions()},
         model_identity=tables.identity(job.workload, measured),
     )

@@ -17,9 +17,9 @@ from advisor.hardware.machines import Machines
 from advisor.market.offers import Offers
 from advisor.market.types import Answer
 from advisor.ranking.offer import RankedOffer
-from advisor.ranking.policy import Choice
+from advisor.ranking.policy import Policy
 from advisor.software.fit import SoftwareFit
-from advisor.throughput.health import Health
+from advisor.throughput.dlperf import DlperfAdjustment
 from advisor.throughput.predict import Throughput
 from advisor.throughput.tables import Tables
 from advisor.throughput.user_runs import Calibration
@@ -52,7 +52,7 @@ class Ranking(Sequence[RankedOffer]):
     read : records that the market gave
     tables : hardware tables and throughput model
     job : what is to be done
-    choice : how the user chooses
+    policy : how the user chooses
     assumptions : name -> figure that the answer rests on and nobody measured
     model_identity : which model predicted
     source : what the market says of its answer, without the records; None: nobody asked
@@ -64,7 +64,7 @@ class Ranking(Sequence[RankedOffer]):
 
     offers: Offers
     machines: Machines
-    condition: Health
+    adjustment: DlperfAdjustment
     measured: Calibration | None
     throughput: Throughput
     software: SoftwareFit
@@ -79,7 +79,7 @@ class Ranking(Sequence[RankedOffer]):
     read: int
     tables: Tables
     job: Job
-    choice: Choice
+    policy: Policy
     assumptions: Mapping[str, Assumption]
     model_identity: Mapping[str, Any]
     source: Answer | None = None

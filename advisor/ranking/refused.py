@@ -10,7 +10,7 @@ from advisor.base.errors import AdvisorError, NothingFitsError, OverBudgetError
 from advisor.base.units import GB_PER_GIB
 from advisor.cost.job import Job
 from advisor.market.offers import Offers
-from advisor.ranking.policy import Choice, Costs, allowed_h, least_of
+from advisor.ranking.policy import Costs, Policy, allowed_h, least_of
 from advisor.ranking.ranking import Ranking
 from advisor.workloads.fitting import what_would_fit
 from advisor.workloads.memory import memory_gb
@@ -24,9 +24,9 @@ def nothing_left(ranking: Ranking) -> AdvisorError:
     if ranking.read == 0:
         message = "the market is empty: it lists no offer, or none of what was asked for"
         return NothingFitsError(message)
-    if ranking.choice.limits_the_job and ranking.usable.any():
-        cost = Costs.of(ranking.bill, ranking.usable, ranking.choice)
-        return refusal(ranking.offers, cost, ranking.job, ranking.choice)
+    if ranking.policy.limits_the_job and ranking.usable.any():
+        cost = Costs.of(ranking.bill, ranking.usable, ranking.policy)
+        return refusal(ranking.offers, cost, ranking.job, ranking.policy)
     counts = ", ".join(f"{name} {count:,}" for name, count in ranking.excluded.items())
     out = f" (left out: {counts})" if counts else ""
     message = f"no offer fits{out}: {_what_helps(ranking)}"
@@ -46,14 +46,14 @@ def _what_helps(ranking: Ranking) -> str:
     )
 
 
-def refusal(offers: Offers, cost: Costs, job: Job, choice: Choice) -> AdvisorError:
+def refusal(offers: Offers, cost: Costs, job: Job, policy: Policy) -> AdvisorError:
     """Return the error of limits that leave nothing: the nearest miss, and a way out.
 
     One offer at least must be usable.
     """
     (able,) = np.nonzero(cost.usable)
     fastest = least_of(cost.job_hours, able)
-    deadline = choice.deadline_h
+    deadline = policy.deadline_h
     if deadline is not None and not cost.job_hours[fastest] <= deadline:
         share = deadline / float(cost.job_hours[fastest])
         return NothingFitsError(
@@ -61,18 +61,18 @@ def refusal(offers: Offers, cost: Costs, job: Job, choice: Choice) -> AdvisorErr
             f"{_named(offers, cost, fastest)}: allow {cost.job_hours[fastest]:.3g} h"
             f"{_fewer(job, share)}"
         )
-    in_time = able[cost.job_hours[able] <= allowed_h(choice)]
+    in_time = able[cost.job_hours[able] <= allowed_h(policy)]
     cheapest_epoch = least_of(cost.epoch_usd, in_time)
-    most, least = choice.max_epoch_usd, float(cost.epoch_usd[cheapest_epoch])
+    most, least = policy.max_epoch_usd, float(cost.epoch_usd[cheapest_epoch])
     if most is not None and not least <= most:
         return OverBudgetError(
             f"no offer does an epoch for ${most:.4g}; the cheapest is "
             f"{_named(offers, cost, cheapest_epoch)}: allow ${least:.4g} an epoch"
         )
-    if choice.budget_usd is None:
+    if policy.budget_usd is None:
         message = "no offer meets all limits at once: loosen one of them"
         return NothingFitsError(message)
-    budget = choice.budget_usd
+    budget = policy.budget_usd
     nearest = least_of(cost.job_usd, in_time)
     cheapest = least_of(cost.job_usd, able)
     in_words = "" if deadline is None else " that meets the deadline"

@@ -35,10 +35,10 @@ def tied_with(ranking: Ranking, top: int | None = None) -> list[int | None]:
     a place in the order, 0 for the best, None for a leader; in the order of the ranking
     """
     order = ranking.order[:top]
-    if not len(order) or ranking.choice.sort not in COST_KEYS:
+    if not len(order) or ranking.policy.sort not in COST_KEYS:
         return [None] * len(order)
     covariance = _Covariance.of(ranking, order)
-    cost = np.log(judged_cost(ranking.bill, ranking.choice)[order]).tolist()
+    cost = np.log(judged_cost(ranking.bill, ranking.policy)[order]).tolist()
     sd = ranking.bill.log_sd_high[order].tolist()
     threshold = NormalDist().inv_cdf(SURE)
     groups: list[int | None] = [None]

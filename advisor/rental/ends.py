@@ -7,7 +7,7 @@ from advisor.base.units import SECONDS_PER_HOUR
 from advisor.ranking.offer import RankedOffer
 from advisor.rental.arguments import LONGEST_LIFETIME_S
 from advisor.rental.caps import Caps, Commitment, commitments, latest_end
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.request import RentRequest
 from advisor.store.ledger import Entry
 
@@ -15,7 +15,9 @@ _SPARE_H = 1.0
 _SPARE_SHARE = 1.25  # lifetime over the upper end of the predicted time
 
 
-def until(desk: Desk, request: RentRequest, candidate: RankedOffer, now: float) -> float:
+def until(
+    context: RentalContext, request: RentRequest, candidate: RankedOffer, now: float
+) -> float:
     """Return when a rental of an offer must be gone, seconds since 1970.
 
     Parameters
@@ -29,7 +31,7 @@ def until(desk: Desk, request: RentRequest, candidate: RankedOffer, now: float) 
     CreditError
         if the account cannot pay its first hour
     """
-    _check_credit(desk, candidate)
+    _check_credit(context, candidate)
     longest_s = _lifetime_s(request, candidate)
     wanted = Commitment(
         request.job,
@@ -40,13 +42,15 @@ def until(desk: Desk, request: RentRequest, candidate: RankedOffer, now: float) 
     )
     others: list[Commitment] = []
     if request.caps != Caps():
-        entries = desk.ledger.entries(desk.account)
-        others = commitments(entries, desk.market.instances(), now)
+        entries = context.ledger.entries(context.account)
+        others = commitments(entries, context.market.instances(), now)
     needed_s = min(candidate.job_h * SECONDS_PER_HOUR, longest_s)
     return latest_end(wanted, others, request.caps, needed_s)
 
 
-def beyond_caps(desk: Desk, request: RentRequest, held: Entry) -> OverBudgetError | None:
+def beyond_caps(
+    context: RentalContext, request: RentRequest, held: Entry
+) -> OverBudgetError | None:
     """Return the error if launchers elsewhere rented at the same time, and first.
 
     Each of them looks again after it has rented, and of those that do not fit together
@@ -55,9 +59,9 @@ def beyond_caps(desk: Desk, request: RentRequest, held: Entry) -> OverBudgetErro
     if request.caps == Caps() or held.instance_id is None:
         return None
     earlier = [
-        one for one in desk.market.instances() if one.instance_id < held.instance_id
+        one for one in context.market.instances() if one.instance_id < held.instance_id
     ]
-    entries = desk.ledger.entries(desk.account)
+    entries = context.ledger.entries(context.account)
     before = [one for one in entries if one.label != held.label]
     others = commitments(before, earlier, held.intended_at)
     needed_s = held.ends_at - held.intended_at - 1.0
@@ -68,9 +72,9 @@ def beyond_caps(desk: Desk, request: RentRequest, held: Entry) -> OverBudgetErro
     return None
 
 
-def _check_credit(desk: Desk, candidate: RankedOffer) -> None:
+def _check_credit(context: RentalContext, candidate: RankedOffer) -> None:
     """Refuse a rental that the account cannot begin to pay; tell if it cannot end it."""
-    credit, hourly = desk.credit_usd, candidate.price_usd_per_h
+    credit, hourly = context.credit_usd, candidate.price_usd_per_h
     if credit is None:
         return
     if credit < hourly:
@@ -81,7 +85,7 @@ def _check_credit(desk: Desk, candidate: RankedOffer) -> None:
         raise CreditError(message)
     job_usd = candidate.job_usd
     if credit < job_usd:
-        desk.told(
+        context.notify(
             f"the account has ${credit:,.2f} left, and the job is predicted to cost "
             f"${job_usd:,.2f}: the market ends what nobody pays"
         )

@@ -13,7 +13,7 @@ from advisor.base.errors import (
     UnreachableError,
 )
 from advisor.market.lifecycle import Instance
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.jobs import JobRecord, job_folder
 from advisor.rental.labels import read_label
 from advisor.rental.launch import Launch
@@ -51,7 +51,7 @@ def followed(launch: Launch, had: Had, remote: RemoteJob, log: JobLog) -> int:
     Whatever ends this early, the command is ended and what it has written comes back,
     unless the machine is lost or not ours any more.
     """
-    desk, presence, job = launch.desk, had.presence, had.job
+    context, presence, job = launch.context, had.presence, had.job
     entry, ssh = presence.entry, remote.ssh
     may_have_written = entry.state == "working"
 
@@ -63,12 +63,12 @@ def followed(launch: Launch, had: Had, remote: RemoteJob, log: JobLog) -> int:
             push(ssh, outgoing, WORK, presence.look_now_and_then)
             may_have_written = True
             remote.start(job.argv, folder=WORK, env=_variables(job))
-            desk.told(f"started: {shlex.join(job.argv)}")
+            context.notify(f"started: {shlex.join(job.argv)}")
 
     try:
         presence.patiently(begin)
         if entry.state == "held":
-            desk.ledger.advance(entry.label, "working", desk.now(), "it runs a job")
+            context.ledger.advance(entry.label, "working", context.now(), "it runs a job")
         _follow(launch, job, presence, remote, log)
         state = presence.patiently(remote.state)
         if state.exit_code is None:
@@ -87,7 +87,7 @@ def _follow(
     launch: Launch, job: JobRecord, presence: Presence, remote: RemoteJob, log: JobLog
 ) -> None:
     """Hand on what the command prints; fetch checkpoints and look after the machine."""
-    clock, look = launch.desk.clock.monotonic, presence.look_now_and_then
+    clock, look = launch.context.clock.monotonic, presence.look_now_and_then
     fetched = clock()
 
     def tick() -> None:
@@ -97,7 +97,7 @@ def _follow(
             try:
                 fetch_one(launch.incoming, remote.ssh, job, job.checkpoints, look)
             except RemoteError as error:
-                launch.desk.told(f"no checkpoints this time: {error}")
+                launch.context.notify(f"no checkpoints this time: {error}")
             fetched = clock()
 
     with closing(log):
@@ -116,8 +116,8 @@ def _variables(job: JobRecord) -> dict[str, str]:
     }
 
 
-def log_of(desk: Desk, name: str, label: str) -> JobLog:
+def log_of(context: RentalContext, name: str, label: str) -> JobLog:
     """Return the log of a job on one machine: what is in it was handed on already."""
     told = read_label(label)
     token = told.token if told else "log"
-    return JobLog(job_folder(desk.folder, name) / f"{token}.log", desk.told)
+    return JobLog(job_folder(context.folder, name) / f"{token}.log", context.notify)

@@ -1,8 +1,8 @@
 """A launcher's hold on a rental: a lease that it renews, and loses where it hangs.
 
-The lock of `Desk.work_on` tells that a launcher lives, not that it works: one that was
-stopped, or hangs, has it for ever. So the ledger has a lease beside it. Who does not
-renew it may be succeeded, and whoever wakes up after that acts no more.
+The lock of `RentalContext.work_on` says that a launcher lives, not that it works: one
+that was stopped, or hangs, has it for ever. So the ledger has a lease beside it. Who does
+not renew it may be succeeded, and whoever wakes up after that acts no more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from advisor.base.background import repeated
 from advisor.base.errors import AdvisorError, LeaseLostError, StoreError
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.store.ledger import Entry
 
 LEASE_S = 600.0
@@ -28,13 +28,13 @@ class Hold:
 
     Parameters
     ----------
-    desk : where it is rented
+    context : where it is rented
     label : of the rental
     """
 
-    def __init__(self, desk: Desk, label: str) -> None:
+    def __init__(self, context: RentalContext, label: str) -> None:
         self.token = secrets.token_hex(8)
-        self._desk = desk
+        self._context = context
         self._label = label
         self._renewed_at: float | None = None
         self._told = False
@@ -56,9 +56,9 @@ class Hold:
         StoreError
             if that cannot be written
         """
-        self._desk.ledger.let_go(entry.label, entry.holder)
-        now = self._desk.now()
-        self._desk.ledger.lease(entry.label, self.token, now, now + LEASE_S)
+        self._context.ledger.let_go(entry.label, entry.holder)
+        now = self._context.now()
+        self._context.ledger.lease(entry.label, self.token, now, now + LEASE_S)
         self._renewed_at = now
 
     def renew(self) -> None:
@@ -72,17 +72,17 @@ class Hold:
             if another process works on the rental by now, or it has ended
         """
         with self._turn:
-            now = self._desk.now()
+            now = self._context.now()
             renewed_at = self._renewed_at
             if renewed_at is not None and 0.0 <= now - renewed_at < RENEW_S:
                 return
             try:
-                self._desk.ledger.lease(self._label, self.token, now, now + LEASE_S)
+                self._context.ledger.lease(self._label, self.token, now, now + LEASE_S)
             except LeaseLostError:
                 raise
             except StoreError as error:
                 if not self._told:
-                    self._desk.told(str(error))
+                    self._context.notify(str(error))
                 self._told = True
                 return
             self._renewed_at, self._told = now, False
@@ -97,21 +97,23 @@ class Hold:
             try:
                 self.renew()
             except AdvisorError as error:
-                self._desk.told(str(error))
+                self._context.notify(str(error))
                 return False
             return True
 
         return repeated("lease", keep, RENEW_S / 2.0)
 
 
-def hangs(desk: Desk, label: str) -> bool:
+def hangs(context: RentalContext, label: str) -> bool:
     """Say whether the launcher that has a rental's lock does not renew its lease.
 
     Its end by the clock is a hint alone: it is looked at twice, and one that was renewed
     meanwhile lives, whatever the clocks say.
     """
-    until = desk.ledger.entry(label).lease_until
-    if until is None or desk.now() < until or desk.clocks_differ():
+    until = context.ledger.entry(label).lease_until
+    if until is None or context.now() < until or context.clocks_differ():
         return False
-    desk.sleep(2.0 * RENEW_S)
-    return desk.ledger.entry(label).lease_until == until and not desk.clocks_differ()
+    context.sleep(2.0 * RENEW_S)
+    return (
+        context.ledger.entry(label).lease_until == until and not context.clocks_differ()
+    )

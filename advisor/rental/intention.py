@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from advisor.market.values import held_id
 from advisor.ranking.offer import RankedOffer
 from advisor.rental.caps import Caps, Commitment, commitments, latest_end
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.ends import traffic_usd
 from advisor.rental.labels import new_label
 from advisor.rental.refused import NotRented
@@ -16,7 +16,11 @@ from advisor.store.ledger import Entry
 
 
 def intention(
-    desk: Desk, request: RentRequest, candidate: RankedOffer, at: float, end: float
+    context: RentalContext,
+    request: RentRequest,
+    candidate: RankedOffer,
+    at: float,
+    end: float,
 ) -> Entry:
     """Return the entry of a rental that is to be requested.
 
@@ -26,7 +30,7 @@ def intention(
     """
     return Entry(
         label=new_label(request.job, end),
-        market=desk.account,
+        market=context.account,
         job=request.job,
         state="intended",
         offer_id=candidate.offer_id,
@@ -38,13 +42,15 @@ def intention(
         traffic_usd=traffic_usd(candidate),
         intended_at=at,
         ends_at=float(int(end)),
-        place=desk.place,
+        place=context.place,
     )
 
 
-def write_down(desk: Desk, request: RentRequest, entry: Entry) -> NotRented | None:
+def write_down(
+    context: RentalContext, request: RentRequest, entry: Entry
+) -> NotRented | None:
     """Write an intention down; return why that may not be, None if it is done."""
-    listed = desk.market.instances() if request.caps != Caps() else ()
+    listed = context.market.instances() if request.caps != Caps() else ()
 
     def allow(entries: Sequence[Entry]) -> None:
         if any(_same(entry, other) for other in entries if other.is_open):
@@ -54,7 +60,7 @@ def write_down(desk: Desk, request: RentRequest, entry: Entry) -> NotRented | No
         latest_end(Commitment.of(entry), others, request.caps, needed_s)
 
     try:
-        desk.ledger.intend(entry, allow)
+        context.ledger.intend(entry, allow)
     except _TakenError:
         return NotRented("taken", "another launcher here is renting it")
     return None

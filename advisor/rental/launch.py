@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from advisor.market.lifecycle import Instance
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.incoming.copying import Incoming
 from advisor.rental.jobs import JobRecord
 from advisor.rental.outgoing.decide import Outgoing
@@ -22,7 +22,7 @@ class Launch:
 
     Attributes
     ----------
-    desk : where machines are rented
+    context : where machines are rented
     request : how
     confirm : asked before each payment; None: nobody is asked
     ssh_to : connects to an instance
@@ -35,7 +35,7 @@ class Launch:
     incoming : takes what comes back from the machines
     """
 
-    desk: Desk
+    context: RentalContext
     request: RentRequest
     confirm: Confirm | None
     ssh_to: Callable[[Instance], Ssh]

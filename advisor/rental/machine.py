@@ -21,7 +21,7 @@ from advisor.rental.outgoing.decide import (
     Private,
     decide,
 )
-from advisor.rental.outgoing.told import lines, too_large
+from advisor.rental.outgoing.words import lines, too_large
 from advisor.rental.preflight import check_folder, check_places, is_too_much
 from advisor.rental.remote.beats import BEAT_TIMEOUT_S, beat, beat_every_s
 from advisor.rental.remote.ssh import Completed, Ssh
@@ -47,13 +47,13 @@ class Machine:
     rental : what was paid for, and what was predicted of it
     ssh : the connection to it
     private : what of this machine never goes there
-    told : takes a line for people
+    notify : takes a line for people
     """
 
     rental: Rental
     ssh: Ssh
     private: Private
-    told: Callable[[str], None]
+    notify: Callable[[str], None]
     _came: Record = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def run(
@@ -126,9 +126,9 @@ class Machine:
                 message = f"{too_large(by_name, max_gb)} or raise max_gb"
                 raise UsageError(message)
 
-        outgoing = decide(asked, self.private, self.told, allow)
+        outgoing = decide(asked, self.private, self.notify, allow)
         for line in lines(outgoing):
-            self.told(line)
+            self.notify(line)
         prepare(self.ssh)
         push(self.ssh, outgoing, WORK)
 
@@ -157,12 +157,14 @@ class Machine:
         above_zero("max_gb", max_gb, "gigabytes")
         place = Path(folder)
         check_places(place, ("",), self.private.folders)
-        incoming = Incoming(self.told, max_gb * BYTES_PER_GB, "max_gb", record=self._came)
+        incoming = Incoming(
+            self.notify, max_gb * BYTES_PER_GB, "max_gb", record=self._came
+        )
         incoming.pull(self.ssh, f"{WORK}/{remote}".rstrip("/"), place)
 
 
 def heartbeats(
-    ssh: Ssh, told: Callable[[str], None], grace_s: float
+    ssh: Ssh, notify: Callable[[str], None], grace_s: float
 ) -> AbstractContextManager[None]:
     """Let a machine hear from its launcher while a block runs.
 
@@ -180,7 +182,7 @@ def heartbeats(
             is_silent = False
         except RemoteError as error:
             if not is_silent:
-                told(f"the machine does not hear us: {error}")
+                notify(f"the machine does not hear us: {error}")
             is_silent = True
         return True
 

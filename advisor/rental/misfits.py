@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from advisor.market.values import held_id
 from advisor.ranking.offer import RankedOffer
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.software.misfit import Misfit
 from advisor.store.database import open_store
 from advisor.store.ledger import Entry
@@ -92,7 +92,7 @@ class Misfits:
         )
 
 
-def misfits_of(desk: Desk, job: str, *, begins: bool) -> Misfits:
+def misfits_of(context: RentalContext, job: str, *, begins: bool) -> Misfits:
     """Return what the user's file knows of a job on a market, and keeps from now on.
 
     Parameters
@@ -100,17 +100,17 @@ def misfits_of(desk: Desk, job: str, *, begins: bool) -> Misfits:
     begins : the job begins anew, and may be another by now: what one of its name has
         met counts as another's
     """
-    market = desk.market.name
+    market = context.market.name
 
     def keep(record: MisfitRecord) -> None:
-        with open_store(desk.folder) as connection:
+        with open_store(context.folder) as connection:
             keep_misfit(connection, record)
 
-    with open_store(desk.folder) as connection:
-        seen = list(misfits(connection, market, "" if begins else job, desk.now()))
+    with open_store(context.folder) as connection:
+        seen = list(misfits(connection, market, "" if begins else job, context.now()))
     if begins:
         seen = [replace(one, job="") for one in seen]
-    return Misfits(market, job, desk.now, keep, seen)
+    return Misfits(market, job, context.now, keep, seen)
 
 
 def _rules_out(seen: MisfitRecord, other: MisfitRecord) -> bool:

@@ -20,7 +20,7 @@ from advisor.base.errors import (
 )
 from advisor.base.interrupts import shielded
 from advisor.market.lifecycle import Instance, Order
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.release import end_instance
 
 SETTLES_WITHIN_S = 300.0
@@ -45,7 +45,7 @@ class Outcome:
     error: AdvisorError | None
 
 
-def order(desk: Desk, wanted: Order) -> Outcome:
+def order(context: RentalContext, wanted: Order) -> Outcome:
     """Send the one request that rents; return what the market's list says came of it.
 
     Of two contracts of the label one is ended.
@@ -57,24 +57,24 @@ def order(desk: Desk, wanted: Order) -> Outcome:
     UsageError
         if the order cannot be sent: nothing was
     """
-    begun = desk.clock.monotonic()
+    begun = context.clock.monotonic()
     error: AdvisorError | None = None
     named: int | None = None
     with shielded(f"renting offer {wanted.offer_id}"):
         try:
-            named = desk.market.rent(wanted)
+            named = context.market.rent(wanted)
         except NotSentError as refusal:
             return Outcome(None, refusal)
         except PlacementError as refusal:
             named, error = refusal.instance_id, refusal
         except (MarketError, RentalStateUnknownError) as refusal:
             error = refusal
-        found = _look(desk, wanted.label, named, error)
+        found = _look(context, wanted.label, named, error)
     if not found and _may_yet_appear(named, error):
         if error is not None:
-            desk.told(f"{error}; looking for it by its label")
-        found = _wait(desk, wanted.label, named, begun)
-    return Outcome(_one_of(desk, wanted.label, found, named), error)
+            context.notify(f"{error}; looking for it by its label")
+        found = _wait(context, wanted.label, named, begun)
+    return Outcome(_one_of(context, wanted.label, found, named), error)
 
 
 def _may_yet_appear(named: int | None, error: AdvisorError | None) -> bool:
@@ -86,7 +86,7 @@ def _may_yet_appear(named: int | None, error: AdvisorError | None) -> bool:
 
 
 def _look(
-    desk: Desk, label: str, named: int | None, error: AdvisorError | None
+    context: RentalContext, label: str, named: int | None, error: AdvisorError | None
 ) -> Sequence[int]:
     """Return the instances of a label, at the first look.
 
@@ -96,7 +96,7 @@ def _look(
         if the request was refused and the market cannot be looked at
     """
     try:
-        return _seen(desk, label, named)
+        return _seen(context, label, named)
     except MarketError as trouble:
         if _may_yet_appear(named, error):
             return ()
@@ -105,7 +105,9 @@ def _look(
         raise _unknown(label, f"{error}; {trouble}") from trouble
 
 
-def _wait(desk: Desk, label: str, named: int | None, begun: float) -> Sequence[int]:
+def _wait(
+    context: RentalContext, label: str, named: int | None, begun: float
+) -> Sequence[int]:
     """Return the instances of a label once some show, or no more will.
 
     Raises
@@ -116,10 +118,10 @@ def _wait(desk: Desk, label: str, named: int | None, begun: float) -> Sequence[i
     """
     trouble: MarketError | None = None
     while True:
-        left_s = begun + SETTLES_WITHIN_S - desk.clock.monotonic()
+        left_s = begun + SETTLES_WITHIN_S - context.clock.monotonic()
         try:
-            desk.sleep(max(min(_LOOK_EVERY_S, left_s), 0.0))
-            found = _seen(desk, label, named)
+            context.sleep(max(min(_LOOK_EVERY_S, left_s), 0.0))
+            found = _seen(context, label, named)
         except KeyboardInterrupt:  # it may appear after this
             raise _unknown(label, "interrupted while looking for it") from None
         except MarketError as error:
@@ -138,7 +140,7 @@ def _wait(desk: Desk, label: str, named: int | None, begun: float) -> Sequence[i
     return ()
 
 
-def _seen(desk: Desk, label: str, named: int | None) -> Sequence[int]:
+def _seen(context: RentalContext, label: str, named: int | None) -> Sequence[int]:
     """Return the instances that the market shows under a label.
 
     Parameters
@@ -153,11 +155,11 @@ def _seen(desk: Desk, label: str, named: int | None) -> Sequence[int]:
     trouble: MarketError | None = None
     found: Sequence[Instance] = ()
     try:
-        found = desk.listed().get(label, ())
+        found = context.listed().get(label, ())
     except MarketError as error:
         trouble = error
     if not found and named is not None:
-        shown = desk.market.instance(named)
+        shown = context.market.instance(named)
         if shown is not None and shown.label == label:
             return (named,)
     if trouble is not None:
@@ -166,7 +168,7 @@ def _seen(desk: Desk, label: str, named: int | None) -> Sequence[int]:
 
 
 def _one_of(
-    desk: Desk, label: str, found: Sequence[int], named: int | None
+    context: RentalContext, label: str, found: Sequence[int], named: int | None
 ) -> int | None:
     """Return the one instance to keep of those with one label, and end the others.
 
@@ -177,12 +179,12 @@ def _one_of(
     kept = named if named in found else min(found)
     for extra in found:
         if extra != kept:
-            desk.told(f"instance {extra}: a second one of one request; it is ended")
+            context.notify(f"instance {extra}: a second one of one request; it is ended")
             try:
                 with shielded(f"ending instance {extra}"):
-                    end_instance(desk, label, extra)
+                    end_instance(context, label, extra)
             except MarketError as error:  # who looks next tries again, see `strays`
-                desk.told(str(error))
+                context.notify(str(error))
     return kept
 
 

@@ -1,7 +1,7 @@
 """What is checked before anything is paid, for `run`, `rent` and the Python face.
 
 Each check raises, or says nothing; none of them asks the market. What a market tells
-(the key, the credit, the caps) is checked where it is asked: `desk`, `ends`.
+(the key, the credit, the caps) is checked where it is asked: `context`, `ends`.
 """
 
 from __future__ import annotations

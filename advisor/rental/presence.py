@@ -15,7 +15,7 @@ from advisor.base.errors import (
     UnreachableError,
 )
 from advisor.market.lifecycle import RUNNING, Instance
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.hold import Hold
 from advisor.rental.strays import end_strays
 from advisor.store.ledger import Entry
@@ -43,16 +43,16 @@ class Presence:
 
     Parameters
     ----------
-    desk : where it is rented
+    context : where it is rented
     entry : of the ledger
     hold : of this process on it
     """
 
-    def __init__(self, desk: Desk, entry: Entry, hold: Hold) -> None:
-        self.desk = desk
+    def __init__(self, context: RentalContext, entry: Entry, hold: Hold) -> None:
+        self.context = context
         self.entry = entry
         self._hold = hold
-        self._shown_at = desk.clock.monotonic()
+        self._shown_at = context.clock.monotonic()
         self._looked_at = self._shown_at
         self._called = entry.label
 
@@ -73,11 +73,11 @@ class Presence:
             if the market cannot be asked
         """
         number = self.entry.instance_id
-        found = None if number is None else self.desk.market.instance(number)
+        found = None if number is None else self.context.market.instance(number)
         if found is not None and found.status == RUNNING:
-            self._shown_at = self.desk.clock.monotonic()
+            self._shown_at = self.context.clock.monotonic()
             if found.label != self._called:
-                self.desk.told(f"instance {number} is called {found.label!r} by now")
+                self.context.notify(f"instance {number} is called {found.label!r} by now")
                 self._called = found.label
             return found
         if self._is_released():
@@ -85,7 +85,7 @@ class Presence:
         if found is not None:
             message = f"instance {number} is {found.status}"
             raise MachineLostError(message)
-        if self.desk.clock.monotonic() - self._shown_at < ABSENT_S:
+        if self.context.clock.monotonic() - self._shown_at < ABSENT_S:
             return None
         message = f"the market does not show instance {number} any more"
         raise NotShownError(message)
@@ -110,7 +110,7 @@ class Presence:
                 raise self._released() from error
             raise
         except AdvisorError as error:
-            self.desk.told(f"{error}; the job goes on")
+            self.context.notify(f"{error}; the job goes on")
 
     def look_after(self) -> None:
         """Raise if the machine is lost, is no more ours, or its time is over.
@@ -125,20 +125,20 @@ class Presence:
         MachineLostError, AdvisorError
             as `instance` and `renew`
         """
-        if self.desk.is_over(self.entry.ends_at - _LAST_CHANCE_S):
+        if self.context.is_over(self.entry.ends_at - _LAST_CHANCE_S):
             message = "the machine's lifetime is over before the job is done: resume it"
             raise OverBudgetError(message)
         self.renew()
-        end_strays(self.desk)
+        end_strays(self.context)
         try:
             self.instance()
         except MarketError as error:
-            self.desk.told(f"{error}; the job goes on")
+            self.context.notify(f"{error}; the job goes on")
 
     def look_now_and_then(self) -> None:
         """Look after the machine once in a while, however often this is called."""
-        if self.desk.clock.monotonic() - self._looked_at >= _LOOK_S:
-            self._looked_at = self.desk.clock.monotonic()
+        if self.context.clock.monotonic() - self._looked_at >= _LOOK_S:
+            self._looked_at = self.context.clock.monotonic()
             self.look_after()
 
     def patiently(self, call: Callable[[], Result]) -> Result:
@@ -151,16 +151,16 @@ class Presence:
         MachineLostError, AdvisorError
             as `look_after`
         """
-        begun = self.desk.clock.monotonic()
+        begun = self.context.clock.monotonic()
         while True:
             try:
                 return call()
             except UnreachableError as error:
-                if self.desk.clock.monotonic() - begun > _PATIENCE_S:
+                if self.context.clock.monotonic() - begun > _PATIENCE_S:
                     raise
-                self.desk.told(f"{error}; trying again")
+                self.context.notify(f"{error}; trying again")
             self.look_after()
-            self.desk.sleep(PAUSE_S)
+            self.context.sleep(PAUSE_S)
 
     def _released(self) -> ReleasedError:
         message = f"instance {self.entry.instance_id} was released: the job is not done"
@@ -168,6 +168,6 @@ class Presence:
 
     def _is_released(self) -> bool:
         try:
-            return self.desk.ledger.entry(self.entry.label).state in _ENDING
+            return self.context.ledger.entry(self.entry.label).state in _ENDING
         except AdvisorError:
             return False

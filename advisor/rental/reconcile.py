@@ -20,7 +20,7 @@ from advisor.base.errors import (
 from advisor.base.interrupts import check, shielded
 from advisor.market.lifecycle import Instance
 from advisor.market.values import read_text
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.hold import hangs
 from advisor.rental.labels import read_label
 from advisor.rental.ordering import SETTLES_WITHIN_S
@@ -85,7 +85,7 @@ class Reconciled:
     ledger_error: StoreError | None = None
 
 
-def reconcile(desk: Desk) -> Reconciled:
+def reconcile(context: RentalContext) -> Reconciled:
     """Compare the ledger with the market; end what nobody has any use for.
 
     Ended are: rentals whose launcher died before it handed them over, rentals past
@@ -98,27 +98,27 @@ def reconcile(desk: Desk) -> Reconciled:
     advisor.base.errors.MarketError
         if the market does not list the account's rentals as a whole
     """
-    if wrong := desk.clocks_differ():
-        desk.told(f"{wrong}; ends are judged by the market's time")
-    listed = desk.listed()
+    if wrong := context.clocks_differ():
+        context.notify(f"{wrong}; ends are judged by the market's time")
+    listed = context.listed()
     ledger_error: StoreError | None = None
     entries: Sequence[Entry] = ()
     try:
-        entries = desk.ledger.entries(desk.account)
-        for torn in desk.ledger.torn(desk.account):
-            desk.told(f"the ledger's row of {torn.label} makes no sense: {torn.why}")
+        entries = context.ledger.entries(context.account)
+        for torn in context.ledger.torn(context.account):
+            context.notify(f"the ledger's row of {torn.label} makes no sense: {torn.why}")
     except StoreError as error:
-        desk.told(f"{error}; the market's labels alone tell what is to be ended")
+        context.notify(f"{error}; the market's labels alone tell what is to be ended")
         ledger_error = error
     findings: list[Finding] = []
     for entry in entries:
         if entry.is_open or entry.label in listed:
             check()
-            findings += _settle(desk, entry, listed.get(entry.label, ()))
+            findings += _settle(context, entry, listed.get(entry.label, ()))
     ours = {entry.label for entry in entries}
     for label, instances in listed.items():
         if label not in ours:
-            findings += [_by_label(desk, instance) for instance in instances]
+            findings += [_by_label(context, instance) for instance in instances]
     return Reconciled(findings, ledger_error)
 
 
@@ -131,77 +131,85 @@ def unsettled(findings: Sequence[Finding]) -> RentalStateUnknownError | None:
     return RentalStateUnknownError(f"{told}; run 'advisor reconcile' again")
 
 
-def _settle(desk: Desk, entry: Entry, instances: Sequence[Instance]) -> Sequence[Finding]:
+def _settle(
+    context: RentalContext, entry: Entry, instances: Sequence[Instance]
+) -> Sequence[Finding]:
     """Settle one rental of the ledger; what goes wrong with it is its own finding."""
     try:
-        return list(_settled(desk, entry, instances))
+        return list(_settled(context, entry, instances))
     except AdvisorError as error:
         return [Finding(entry.label, "failed", entry.instance_id, str(error))]
 
 
 def _settled(
-    desk: Desk, entry: Entry, instances: Sequence[Instance]
+    context: RentalContext, entry: Entry, instances: Sequence[Instance]
 ) -> Iterator[Finding]:
     label = entry.label
-    if instances and desk.is_over(entry.ends_at):  # whoever works on it: it is too late
-        yield _release(desk, entry, instances, "its lifetime is over")
+    if instances and context.is_over(
+        entry.ends_at
+    ):  # whoever works on it: it is too late
+        yield _release(context, entry, instances, "its lifetime is over")
         return
     known = instances[0].instance_id if instances else entry.instance_id
-    if not desk.is_here(entry.place) and entry.state in ("intended", "unknown", "held"):
+    if not context.is_here(entry.place) and entry.state in (
+        "intended",
+        "unknown",
+        "held",
+    ):
         reason = "a launcher on another computer, or with another data folder, has it"
-        is_unknown = entry.instance_id is None and not desk.is_over(entry.ends_at)
+        is_unknown = entry.instance_id is None and not context.is_over(entry.ends_at)
         if instances or is_unknown:
             yield Finding(label, "elsewhere", known, reason)
             return
-    with _work_on(desk, label) as alone:
-        if not alone and not hangs(desk, label):
+    with _work_on(context, label) as alone:
+        if not alone and not hangs(context, label):
             yield Finding(label, "busy", known, "its launcher works on it")
             return
-        entry = desk.ledger.entry(label)  # as it is now that nobody else has it
+        entry = context.ledger.entry(label)  # as it is now that nobody else has it
         if not instances and entry.instance_id is not None:
-            shown = desk.market.instance(entry.instance_id)
+            shown = context.market.instance(entry.instance_id)
             if shown is not None and shown.label != label:
-                yield _renamed(desk, entry, shown)
+                yield _renamed(context, entry, shown)
                 return
             instances = () if shown is None else (shown,)
         if instances:
-            yield from _settle_found(desk, entry, instances)
+            yield from _settle_found(context, entry, instances)
         elif entry.is_open:
-            yield _settle_absent(desk, entry)
+            yield _settle_absent(context, entry)
 
 
 @contextmanager
-def _work_on(desk: Desk, label: str) -> Iterator[bool]:
-    """Work on a rental as `Desk.work_on`; where no lock can be had, its lease must do."""
+def _work_on(context: RentalContext, label: str) -> Iterator[bool]:
+    """Work on a rental as `work_on` does; where no lock can be had, its lease must do."""
     with ExitStack() as stack:
         try:
-            alone = stack.enter_context(desk.work_on(label))
+            alone = stack.enter_context(context.work_on(label))
         except StoreError as error:
-            desk.told(str(error))
+            context.notify(str(error))
             alone = False
         yield alone
 
 
 def _settle_found(
-    desk: Desk, entry: Entry, instances: Sequence[Instance]
+    context: RentalContext, entry: Entry, instances: Sequence[Instance]
 ) -> Iterator[Finding]:
     """Settle a rental that the market shows."""
-    if desk.is_over(entry.ends_at):
-        yield _release(desk, entry, instances, "its lifetime is over")
+    if context.is_over(entry.ends_at):
+        yield _release(context, entry, instances, "its lifetime is over")
         return
     ids = [instance.instance_id for instance in instances]
     known = _known_of(entry, ids)
     for extra in ids:
         if extra != known:  # one request, two contracts
             with shielded(f"ending instance {extra}"):
-                end_instance(desk, entry.label, extra)
+                end_instance(context, entry.label, extra)
             yield Finding(entry.label, "released", extra, "a second one of one request")
     if entry.absent_at is not None:
-        entry = desk.ledger.found(entry.label)
+        entry = context.ledger.found(entry.label)
     if entry.state == "gone":
-        before = desk.ledger.before_gone(entry.label)
+        before = context.ledger.before_gone(entry.label)
         reason = "the market shows it again"
-        entry = desk.ledger.advance(entry.label, before, desk.now(), reason)
+        entry = context.ledger.advance(entry.label, before, context.now(), reason)
     if entry.state in ("handed", "working"):
         who = "you" if entry.state == "handed" else f"job {entry.job}"
         yield Finding(entry.label, "kept", known, f"it runs for {who}")
@@ -211,15 +219,15 @@ def _settle_found(
         "released": "it appeared after it was gone",
         "refused": "it appeared after it was given up",
     }.get(entry.state, "its launcher died before it handed it over")
-    yield _release(desk, entry, instances, reason)
+    yield _release(context, entry, instances, reason)
 
 
 def _release(
-    desk: Desk, entry: Entry, instances: Sequence[Instance], reason: str
+    context: RentalContext, entry: Entry, instances: Sequence[Instance], reason: str
 ) -> Finding:
     """End a rental that the market shows."""
     known = _known_of(entry, [instance.instance_id for instance in instances])
-    release(desk, replace(entry, instance_id=known), reason)
+    release(context, replace(entry, instance_id=known), reason)
     return Finding(entry.label, "released", known, reason)
 
 
@@ -229,14 +237,14 @@ def _known_of(entry: Entry, ids: Sequence[int]) -> int:
     return known if known is not None and known in ids else min(ids)
 
 
-def _renamed(desk: Desk, entry: Entry, shown: Instance) -> Finding:
+def _renamed(context: RentalContext, entry: Entry, shown: Instance) -> Finding:
     """Leave alone what has another label by now: it bills, and is not ours to end.
 
     Where it should be gone, that is no end of the matter.
     """
     if entry.absent_at is not None:
-        desk.ledger.found(entry.label)
-    is_due = entry.state == "releasing" or desk.is_over(entry.ends_at)
+        context.ledger.found(entry.label)
+    is_due = entry.state == "releasing" or context.is_over(entry.ends_at)
     reason = (
         f"the market shows it as {shown.label!r}: end it in the market's console, or "
         "give it its label back"
@@ -245,15 +253,15 @@ def _renamed(desk: Desk, entry: Entry, shown: Instance) -> Finding:
     return Finding(entry.label, action, shown.instance_id, reason)
 
 
-def _settle_absent(desk: Desk, entry: Entry) -> Finding:
+def _settle_absent(context: RentalContext, entry: Entry) -> Finding:
     """Settle an open rental that the market does not show: that must last."""
-    now, known = desk.now(), entry.instance_id
+    now, known = context.now(), entry.instance_id
     reason = "the market does not show it"
-    if wrong := desk.clocks_differ():  # since when, nobody can say
+    if wrong := context.clocks_differ():  # since when, nobody can say
         return Finding(entry.label, "missing", known, f"{reason}; {wrong}")
     if entry.absent_at is not None and entry.absent_at > now:
-        entry = desk.ledger.found(entry.label)
-    entry = desk.ledger.miss(entry.label, now)
+        entry = context.ledger.found(entry.label)
+    entry = context.ledger.miss(entry.label, now)
     used = entry.state in ("held", "handed", "working")
     left_s = (GONE_S if used else ABSENCE_S) - (now - (entry.absent_at or now))
     if not used and entry.state != "releasing":
@@ -267,11 +275,11 @@ def _settle_absent(desk: Desk, entry: Entry) -> Finding:
     closed: State = "gone" if used else "refused"
     if entry.state == "releasing":
         closed = "released"
-    desk.ledger.advance(entry.label, closed, now, reason)
+    context.ledger.advance(entry.label, closed, now, reason)
     return Finding(entry.label, "closed", known, reason)
 
 
-def _by_label(desk: Desk, instance: Instance) -> Finding:
+def _by_label(context: RentalContext, instance: Instance) -> Finding:
     """Judge a rental that this ledger does not tell of by its label alone."""
     label = read_label(instance.label)
     name, number = instance.label, instance.instance_id
@@ -279,10 +287,10 @@ def _by_label(desk: Desk, instance: Instance) -> Finding:
         name = read_text(name)  # whatever it is, it goes to a terminal
         return Finding(name, "elsewhere", number, "its label tells no end")
     try:
-        if not desk.is_over(label.ends_unix_s):
+        if not context.is_over(label.ends_unix_s):
             return Finding(name, "elsewhere", number, "a launcher elsewhere has it")
         with shielded(f"ending instance {number}"):
-            end_instance(desk, name, number)
+            end_instance(context, name, number)
     except MarketError as error:
         return Finding(name, "failed", number, str(error))
     return Finding(name, "released", number, "its lifetime is over")

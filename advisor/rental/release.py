@@ -20,7 +20,7 @@ from advisor.base.errors import (
 )
 from advisor.base.interrupts import shielded
 from advisor.market.lifecycle import Instance
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.labels import read_label
 from advisor.store.ledger import Entry, State
 
@@ -45,7 +45,7 @@ class Releasable:
     entry: Entry | None
 
 
-def releasable(desk: Desk) -> Sequence[Releasable]:
+def releasable(context: RentalContext) -> Sequence[Releasable]:
     """Return what can be ended: by the ledger, and by the labels that the market shows.
 
     Raises
@@ -56,17 +56,17 @@ def releasable(desk: Desk) -> Sequence[Releasable]:
     listed: Mapping[str, Sequence[Instance]] = {}
     trouble: MarketError | None = None
     try:
-        listed = desk.listed()
+        listed = context.listed()
     except MarketError as error:
-        desk.told(f"{error}; the ledger alone tells what is rented")
+        context.notify(f"{error}; the ledger alone tells what is rented")
         trouble = error
     entries: Sequence[Entry] = ()
     try:
-        entries = desk.ledger.entries(desk.account)
+        entries = context.ledger.entries(context.account)
     except StoreError as error:
         if trouble is not None:
             raise trouble from error
-        desk.told(f"{error}; the market's labels alone tell what is rented")
+        context.notify(f"{error}; the market's labels alone tell what is rented")
     found = [
         Releasable(one.label, one.job, _number_of(one, listed), one)
         for one in entries
@@ -89,20 +89,20 @@ def _number_of(entry: Entry, listed: Mapping[str, Sequence[Instance]]) -> int | 
     return next((one.instance_id for one in listed.get(entry.label, ())), None)
 
 
-def end(desk: Desk, rental: Releasable, reason: str) -> None:
+def end(context: RentalContext, rental: Releasable, reason: str) -> None:
     """End a rental, see `release`."""
     if rental.entry is not None:
-        release(desk, replace(rental.entry, instance_id=rental.instance_id), reason)
+        release(context, replace(rental.entry, instance_id=rental.instance_id), reason)
         return
     with shielded(f"releasing instance {rental.instance_id}"):
         try:
-            end_rental(desk, rental.label, rental.instance_id)
+            end_rental(context, rental.label, rental.instance_id)
         except MarketError as error:
             raise _may_bill(f"instance {rental.instance_id}", error) from error
-    desk.told(f"instance {rental.instance_id}: released")
+    context.notify(f"instance {rental.instance_id}: released")
 
 
-def release(desk: Desk, entry: Entry, reason: str) -> None:
+def release(context: RentalContext, entry: Entry, reason: str) -> None:
     """End a rental, and return once it is gone; the ledger need not be writable.
 
     Raises
@@ -114,13 +114,13 @@ def release(desk: Desk, entry: Entry, reason: str) -> None:
     known = entry.instance_id
     name = entry.label if known is None else f"instance {known}"
     with shielded(f"releasing {name}"):
-        note_state(desk, entry, "releasing", reason, known)
+        note_state(context, entry, "releasing", reason, known)
         try:
-            end_rental(desk, entry.label, known)
+            end_rental(context, entry.label, known)
         except MarketError as error:
             raise _may_bill(name, error) from error
-        note_state(desk, entry, "released", reason)
-    desk.told(f"{name}: released")
+        note_state(context, entry, "released", reason)
+    context.notify(f"{name}: released")
 
 
 def _may_bill(name: str, error: MarketError) -> RentalStateUnknownError:
@@ -130,7 +130,7 @@ def _may_bill(name: str, error: MarketError) -> RentalStateUnknownError:
 
 @contextmanager
 def released(
-    desk: Desk, entry: Entry, unless: type[BaseException] | tuple[()] = ()
+    context: RentalContext, entry: Entry, unless: type[BaseException] | tuple[()] = ()
 ) -> Iterator[None]:
     """Release a rental when a block ends, however it ends but by the error `unless`."""
     try:
@@ -138,39 +138,45 @@ def released(
     except unless:
         raise
     except BaseException as error:
-        release(desk, entry, " ".join(str(error).split()) or type(error).__name__)
+        release(context, entry, " ".join(str(error).split()) or type(error).__name__)
         raise
-    release(desk, entry, "its work is done")
+    release(context, entry, "its work is done")
 
 
-def ended_in_time(desk: Desk, entry: Entry) -> AbstractContextManager[None]:
+def ended_in_time(context: RentalContext, entry: Entry) -> AbstractContextManager[None]:
     """End a rental when its lifetime is over, though the block may still run."""
 
     def watch() -> bool:
-        if not desk.is_over(entry.ends_at):  # by the clock: a laptop may have slept
+        if not context.is_over(entry.ends_at):  # by the clock: a laptop may have slept
             return True
         try:
-            release(desk, entry, "its lifetime is over")
+            release(context, entry, "its lifetime is over")
         except AdvisorError as error:  # the watchdog and `reconcile` try on
-            desk.told(str(error))
+            context.notify(str(error))
         return False
 
     return repeated("lifetime", watch, _WATCH_S)
 
 
 def note_state(
-    desk: Desk, entry: Entry, state: State, reason: str, instance_id: int | None = None
+    context: RentalContext,
+    entry: Entry,
+    state: State,
+    reason: str,
+    instance_id: int | None = None,
 ) -> None:
     """Write down what becomes of a rental; tell it where that cannot be written."""
     try:
-        desk.ledger.advance(
-            entry.label, state, desk.now(), reason, instance_id=instance_id
+        context.ledger.advance(
+            entry.label, state, context.now(), reason, instance_id=instance_id
         )
     except AdvisorError as error:
-        desk.told(f"{entry.label}: {state} ({reason}), which is not written: {error}")
+        context.notify(
+            f"{entry.label}: {state} ({reason}), which is not written: {error}"
+        )
 
 
-def end_rental(desk: Desk, label: str, known: int | None = None) -> None:
+def end_rental(context: RentalContext, label: str, known: int | None = None) -> None:
     """End every instance with a label of ours, and see that none is left.
 
     An id that stands for somebody else's machine by now is left alone.
@@ -186,36 +192,36 @@ def end_rental(desk: Desk, label: str, known: int | None = None) -> None:
     """
     left: set[int] = set()
     for look in range(_LOOKS):
-        left = _left(desk, label, known)
+        left = _left(context, label, known)
         if not left and look:
             return
         # Also one that does not show: what was rented a moment ago may not yet.
         unseen = {known} if known is not None and not look else set()
         for number in sorted(left | unseen):
-            desk.market.release(number)
-        desk.sleep(_PAUSE_S)
+            context.market.release(number)
+        context.sleep(_PAUSE_S)
     numbers = ", ".join(map(str, sorted(left)))
     message = f"the market still shows instance {numbers} after it was ended"
     raise MarketError(message)
 
 
-def _left(desk: Desk, label: str, known: int | None) -> set[int]:
+def _left(context: RentalContext, label: str, known: int | None) -> set[int]:
     """Return the instances that the market shows under a label.
 
     A list that fails keeps nobody from ending the one that is known: a second one of the
     same request is found by whoever looks at the list next.
     """
-    left = {known} if known is not None and _is_there(desk, label, known) else set()
+    left = {known} if known is not None and _is_there(context, label, known) else set()
     try:
-        left |= {one.instance_id for one in desk.listed().get(label, ())}
+        left |= {one.instance_id for one in context.listed().get(label, ())}
     except MarketError as error:
         if known is None:
             raise
-        desk.told(str(error))
+        context.notify(str(error))
     return left
 
 
-def end_instance(desk: Desk, label: str, instance_id: int) -> None:
+def end_instance(context: RentalContext, label: str, instance_id: int) -> None:
     """End one instance of a label that has several, and see that it is gone.
 
     Raises
@@ -224,15 +230,15 @@ def end_instance(desk: Desk, label: str, instance_id: int) -> None:
         as `end_rental`
     """
     for look in range(_LOOKS):
-        if not _is_there(desk, label, instance_id) and look:
+        if not _is_there(context, label, instance_id) and look:
             return
-        desk.market.release(instance_id)
-        desk.sleep(_PAUSE_S)
+        context.market.release(instance_id)
+        context.sleep(_PAUSE_S)
     message = f"the market still shows instance {instance_id} after it was ended"
     raise MarketError(message)
 
 
-def _is_there(desk: Desk, label: str, instance_id: int) -> bool:
+def _is_there(context: RentalContext, label: str, instance_id: int) -> bool:
     """Say whether the market shows an instance.
 
     Raises
@@ -240,7 +246,7 @@ def _is_there(desk: Desk, label: str, instance_id: int) -> bool:
     MarketError
         if it has another label: it is somebody else's, or was given away
     """
-    found = desk.market.instance(instance_id)
+    found = context.market.instance(instance_id)
     if found is not None and found.label != label:
         message = f"instance {instance_id} has the label {found.label!r}, not {label}"
         raise MarketError(message)

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from advisor.base.errors import AdvisorError, MarketError, RemoteError, UsageError
 from advisor.market.lifecycle import RUNNING, Instance
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.processes import Process
 from advisor.rental.remote.beats import Lease, beat
 from advisor.rental.remote.ssh import Ssh
@@ -21,7 +21,7 @@ Connect = Callable[[Instance], Ssh]
 """Returns the way to an instance."""
 
 
-def chosen(desk: Desk, instance_id: int | None, job: str | None) -> Entry:
+def chosen(context: RentalContext, instance_id: int | None, job: str | None) -> Entry:
     """Return the rental whose lease is to be renewed.
 
     Parameters
@@ -33,7 +33,7 @@ def chosen(desk: Desk, instance_id: int | None, job: str | None) -> Entry:
     UsageError
         if there is no such rental, or there are several
     """
-    entries = desk.ledger.entries(desk.account)
+    entries = context.ledger.entries(context.account)
     named = [
         one
         for one in entries
@@ -63,7 +63,7 @@ def _none(named: Sequence[Entry], instance_id: int | None, job: str | None) -> s
     return f"{what} is rented{last}: 'advisor rentals --all' shows the ledger"
 
 
-def renew(desk: Desk, entry: Entry, connect: Connect) -> Lease:
+def renew(context: RentalContext, entry: Entry, connect: Connect) -> Lease:
     """Let the machine of a rental hear from us; return its lease.
 
     Raises
@@ -74,7 +74,7 @@ def renew(desk: Desk, entry: Entry, connect: Connect) -> Lease:
         if it cannot be reached
     """
     number = entry.instance_id
-    instance = None if number is None else desk.market.instance(number)
+    instance = None if number is None else context.market.instance(number)
     if instance is None:
         message = f"the market does not show instance {number}: run 'advisor reconcile'"
         raise MarketError(message)
@@ -87,7 +87,9 @@ def renew(desk: Desk, entry: Entry, connect: Connect) -> Lease:
     return beat(connect(instance))
 
 
-def renew_while(desk: Desk, entry: Entry, connect: Connect, process: Process) -> None:
+def renew_while(
+    context: RentalContext, entry: Entry, connect: Connect, process: Process
+) -> None:
     """Renew a lease while a process lives: each minute, four times in it at least.
 
     What does not work is told once in a row, and tried again: the machine waits for
@@ -102,23 +104,23 @@ def renew_while(desk: Desk, entry: Entry, connect: Connect, process: Process) ->
     lease, failing = Lease(None), ""
     while process.is_alive:
         try:
-            lease = renew(desk, entry, connect)
+            lease = renew(context, entry, connect)
         except (MarketError, RemoteError) as error:
             if not failing:
-                desk.told(f"{name} is not renewed: {error}; trying on")
+                context.notify(f"{name} is not renewed: {error}; trying on")
             failing = str(error)
         else:
             if failing:
-                desk.told(f"{name} is renewed again")
+                context.notify(f"{name} is renewed again")
             failing = ""
         if not lease.is_needed:
-            desk.told(needs_none(entry))
+            context.notify(needs_none(entry))
             return
-        next_at = desk.clock.monotonic() + lease.every_s
-        while process.is_alive and (left := next_at - desk.clock.monotonic()) > 0.0:
-            desk.sleep(min(left, _LOOK_S))
-        _check_open(desk, entry)
-    desk.told(f"process {process.number} has ended: {name} is renewed no more")
+        next_at = context.clock.monotonic() + lease.every_s
+        while process.is_alive and (left := next_at - context.clock.monotonic()) > 0.0:
+            context.sleep(min(left, _LOOK_S))
+        _check_open(context, entry)
+    context.notify(f"process {process.number} has ended: {name} is renewed no more")
 
 
 def needs_none(entry: Entry) -> str:
@@ -129,7 +131,7 @@ def needs_none(entry: Entry) -> str:
     )
 
 
-def _check_open(desk: Desk, entry: Entry) -> None:
+def _check_open(context: RentalContext, entry: Entry) -> None:
     """Raise if there is nothing left to renew.
 
     Raises
@@ -140,10 +142,10 @@ def _check_open(desk: Desk, entry: Entry) -> None:
     name = f"instance {entry.instance_id}"
     state = ""
     with suppress(AdvisorError):  # a ledger that cannot be read now may be later
-        state = desk.ledger.entry(entry.label).state
+        state = context.ledger.entry(entry.label).state
     if state in _ENDING:
         message = f"{name} is {state}: there is nothing to renew"
         raise AdvisorError(message)
-    if desk.now() > entry.ends_at:
+    if context.now() > entry.ends_at:
         message = f"the lifetime of {name} is over"
         raise AdvisorError(message)

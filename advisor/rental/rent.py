@@ -31,7 +31,7 @@ from advisor.market.lifecycle import Order
 from advisor.market.values import held_id
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.refused import nothing_left
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.ends import beyond_caps, until
 from advisor.rental.hold import Hold
 from advisor.rental.intention import intention, write_down
@@ -61,7 +61,7 @@ Confirm = Callable[[RankedOffer, float], bool]
 
 @contextmanager
 def renting(
-    desk: Desk,
+    context: RentalContext,
     request: RentRequest,
     confirm: Confirm | None = None,
     attempts: list[Attempt] | None = None,
@@ -88,8 +88,8 @@ def renting(
     advisor.base.errors.AdvisorError
         if the market refuses, or the ledger or the clock does not work
     """
-    _check_ground(desk)
-    candidates = ranked(desk, request)
+    _check_ground(context)
+    candidates = ranked(context, request)
     attempts = [] if attempts is None else attempts
     with ExitStack() as stack:
         while candidates and len(attempts) < request.attempts:
@@ -98,22 +98,22 @@ def renting(
                 continue
             check()
             with ExitStack() as holds:
-                found = _try(desk, request, candidate, candidates, confirm, holds)
+                found = _try(context, request, candidate, candidates, confirm, holds)
                 if isinstance(found, Rental):
                     stack.push(holds.pop_all())
                     told = f"instance {found.entry.instance_id}"
-                    note(desk, attempts, candidate, "rented", told)
-                    stack.enter_context(_given_up_by_error(desk, found.entry))
+                    note(context, attempts, candidate, "rented", told)
+                    stack.enter_context(_given_up_by_error(context, found.entry))
                     yield replace(found, attempts=tuple(attempts))
                     return
-            note(desk, attempts, candidate, found.cause, found.reason)
+            note(context, attempts, candidate, found.cause, found.reason)
             if found.cause == "rate_limited":  # the market did not look at it
                 candidates = [candidate, *candidates]
-                desk.sleep(_BUSY_PAUSE_S)
+                context.sleep(_BUSY_PAUSE_S)
     raise _exhausted(attempts)
 
 
-def _check_ground(desk: Desk) -> None:
+def _check_ground(context: RentalContext) -> None:
     """Put in order what there is; refuse to rent where that cannot be done.
 
     Raises
@@ -123,35 +123,35 @@ def _check_ground(desk: Desk) -> None:
     AdvisorError
         if the ledger cannot be read, or the clocks differ
     """
-    found = reconcile(desk)
+    found = reconcile(context)
     if found.ledger_error is not None:
         raise found.ledger_error
     _raise(unsettled(found.findings))
-    desk.agreed_now()
+    context.agreed_now()
 
 
 @contextmanager
-def _given_up_by_error(desk: Desk, entry: Entry) -> Iterator[None]:
+def _given_up_by_error(context: RentalContext, entry: Entry) -> Iterator[None]:
     """Release a rental whose block ends by an error, unless that left it on purpose."""
     try:
         yield
     except MachineLeftError:
         raise
     except BaseException as error:
-        if not _is_settled(desk, entry.label):
-            release(desk, entry, " ".join(str(error).split()) or type(error).__name__)
+        if not _is_settled(context, entry.label):
+            release(context, entry, " ".join(str(error).split()) or type(error).__name__)
         raise
 
 
-def _is_settled(desk: Desk, label: str) -> bool:
+def _is_settled(context: RentalContext, label: str) -> bool:
     """Say whether the ledger tells that a rental has ended."""
     try:
-        return desk.ledger.entry(label).state in CLOSED
+        return context.ledger.entry(label).state in CLOSED
     except StoreError:
         return False
 
 
-def ranked(desk: Desk, request: RentRequest) -> list[RankedOffer]:
+def ranked(context: RentalContext, request: RentRequest) -> list[RankedOffer]:
     """Return what the market offers now and fits, the best first.
 
     What was seen not to run is left out, and told.
@@ -162,14 +162,14 @@ def ranked(desk: Desk, request: RentRequest) -> list[RankedOffer]:
         if nothing fits, or the market cannot be asked
     """
     with window():
-        answer = desk.market.search(request.query)
+        answer = context.market.search(request.query)
     ranking = request.rank(answer)
     if not ranking:
         raise nothing_left(ranking)
     happened("rental", "%d offers came, %d fit", len(answer.records), len(ranking))
     allowed = [one for one in ranking if request.misfits.allow(one)]
     if len(allowed) < len(ranking):
-        desk.told(
+        context.notify(
             f"{len(ranking) - len(allowed)} of {len(ranking)} offers are left out: a "
             "machine like theirs was seen not to run this"
         )
@@ -180,7 +180,7 @@ def ranked(desk: Desk, request: RentRequest) -> list[RankedOffer]:
 
 
 def seen_again(
-    desk: Desk,
+    context: RentalContext,
     request: RentRequest,
     candidate: RankedOffer,
     rivals: Sequence[RankedOffer],
@@ -188,7 +188,7 @@ def seen_again(
     """Return an offer as it is now, or why it is not to be rented any more."""
     asked = replace(request.query, offer_id=candidate.offer_id)
     with window():
-        answer = desk.market.search(asked)
+        answer = context.market.search(asked)
     if not answer.records:
         return NotRented("gone", "the market lists it no more")
     ranking = request.rank(answer)
@@ -206,7 +206,7 @@ def seen_again(
 
 
 def note(
-    desk: Desk,
+    context: RentalContext,
     attempts: list[Attempt],
     candidate: RankedOffer,
     outcome: Outcome,
@@ -216,11 +216,11 @@ def note(
     machine_id = held_id(candidate.machine_id)
     attempts.append(Attempt(candidate.offer_id, machine_id, outcome, reason))
     said = f"offer {candidate.offer_id} ({candidate.name}): {outcome.replace('_', ' ')}"
-    desk.told(f"{said}: {reason}" if reason else said)
+    context.notify(f"{said}: {reason}" if reason else said)
 
 
 def _try(  # noqa: PLR0917
-    desk: Desk,
+    context: RentalContext,
     request: RentRequest,
     candidate: RankedOffer,
     rivals: Sequence[RankedOffer],
@@ -229,32 +229,32 @@ def _try(  # noqa: PLR0917
 ) -> Rental | NotRented:
     """Rent one offer and wait until it runs."""
     happened("rental", "offer %d is looked at again", candidate.offer_id)
-    now = seen_again(desk, request, candidate, rivals)
+    now = seen_again(context, request, candidate, rivals)
     if not isinstance(now, RankedOffer):
         return now
-    at = desk.agreed_now()
-    end = until(desk, request, now, at)
+    at = context.agreed_now()
+    end = until(context, request, now, at)
     if confirm is not None and not confirm(now, end):
         message = "nothing was rented: it was not confirmed"
         raise AdvisorError(message)
-    if desk.agreed_now() - at > _STALE_S:  # who was asked has thought it over
-        now = seen_again(desk, request, now, rivals)
+    if context.agreed_now() - at > _STALE_S:  # who was asked has thought it over
+        now = seen_again(context, request, now, rivals)
         if not isinstance(now, RankedOffer):
             return now
-        at = desk.agreed_now()
-        end = until(desk, request, now, at)
-    intended = intention(desk, request, now, at, end)
+        at = context.agreed_now()
+        end = until(context, request, now, at)
+    intended = intention(context, request, now, at, end)
     wanted = _order_of(request, now, intended)  # what is wrong with it shows before
-    hold = Hold(desk, intended.label)
-    holds.enter_context(desk.work_on(intended.label))
+    hold = Hold(context, intended.label)
+    holds.enter_context(context.work_on(intended.label))
     entry = hold.begun_with(intended)
-    if taken := write_down(desk, request, entry):
+    if taken := write_down(context, request, entry):
         return taken
     holds.enter_context(hold.kept())
-    held = _send(desk, wanted, entry)
+    held = _send(context, wanted, entry)
     if isinstance(held, NotRented):
         return held
-    return _started(desk, request, now, held, hold)
+    return _started(context, request, now, held, hold)
 
 
 def _order_of(request: RentRequest, candidate: RankedOffer, entry: Entry) -> Order:
@@ -268,33 +268,33 @@ def _order_of(request: RentRequest, candidate: RankedOffer, entry: Entry) -> Ord
     )
 
 
-def _send(desk: Desk, wanted: Order, entry: Entry) -> Entry | NotRented:
+def _send(context: RentalContext, wanted: Order, entry: Entry) -> Entry | NotRented:
     """Send the one request that rents; write down what came of it.
 
     What is rented and cannot be written down, or cannot run, is ended.
     """
     try:
-        outcome = order(desk, wanted)
+        outcome = order(context, wanted)
     except RentalStateUnknownError as error:
-        note_state(desk, entry, "unknown", str(error))
+        note_state(context, entry, "unknown", str(error))
         raise
     except UsageError as error:  # it was not sent
-        note_state(desk, entry, "refused", str(error))
+        note_state(context, entry, "refused", str(error))
         raise
     if outcome.instance_id is None:
         reason = str(outcome.error or "the market's list does not show it")
-        note_state(desk, entry, "refused", reason)
+        note_state(context, entry, "refused", reason)
         return _refused(outcome.error, reason)
     rented = replace(entry, state="held", instance_id=outcome.instance_id)
     if isinstance(outcome.error, PlacementError):
-        _give_up(desk, rented, str(outcome.error))
+        _give_up(context, rented, str(outcome.error))
         return NotRented("placement_failed", str(outcome.error))
     try:
-        return desk.ledger.advance(
-            entry.label, "held", desk.now(), instance_id=outcome.instance_id
+        return context.ledger.advance(
+            entry.label, "held", context.now(), instance_id=outcome.instance_id
         )
     except AdvisorError as error:
-        release(desk, rented, str(error))
+        release(context, rented, str(error))
         raise
 
 
@@ -312,7 +312,11 @@ def _refused(error: AdvisorError | None, reason: str) -> NotRented:
 
 
 def _started(
-    desk: Desk, request: RentRequest, candidate: RankedOffer, held: Entry, hold: Hold
+    context: RentalContext,
+    request: RentRequest,
+    candidate: RankedOffer,
+    held: Entry,
+    hold: Hold,
 ) -> Rental | NotRented:
     """Wait until a rental runs; end it if it will not, or if anything goes wrong."""
     timeout_s = request.start_timeout_s
@@ -321,9 +325,9 @@ def _started(
         timeout_s = _START_FACTOR * pull_h * SECONDS_PER_HOUR + _START_SPARE_S
     try:
         try:
-            instance = wait_until_running(desk, held, timeout_s, hold, request.answers)
-            end_strays(desk)
-            _raise(beyond_caps(desk, request, held))
+            instance = wait_until_running(context, held, timeout_s, hold, request.answers)
+            end_strays(context)
+            _raise(beyond_caps(context, request, held))
             if request.probe is not None and (
                 symptom := request.probe(instance, held.num_gpus)
             ):
@@ -333,40 +337,40 @@ def _started(
             raise
     except NotStartedError as error:
         why = error.why
-        _give_up(desk, held, why.reason)
+        _give_up(context, held, why.reason)
         if why.cause in _BLAMED:
-            _blame(desk, candidate, why.reason)
+            _blame(context, candidate, why.reason)
         if why.cause in MISFITS:
             request.misfits.add(why.cause, candidate)
         return why
     except BaseException as error:
-        release(desk, held, f"given up: {error or type(error).__name__}")
+        release(context, held, f"given up: {error or type(error).__name__}")
         raise
     return Rental(held, instance, candidate, (), hold)
 
 
-def _give_up(desk: Desk, entry: Entry, reason: str) -> None:
+def _give_up(context: RentalContext, entry: Entry, reason: str) -> None:
     """Release a rental that nobody has used."""
-    release(desk, entry, reason)
+    release(context, entry, reason)
     try:
-        desk.ledger.note_unused(entry.label)
+        context.ledger.note_unused(entry.label)
     except StoreError as error:  # it counts more towards a cap than it cost
-        desk.told(str(error))
+        context.notify(str(error))
 
 
-def _blame(desk: Desk, candidate: RankedOffer, reason: str) -> None:
+def _blame(context: RentalContext, candidate: RankedOffer, reason: str) -> None:
     """Leave a machine out of later rankings, unless the user allows it."""
     if candidate.machine_id is None:
         return
     rule = HostRule(
-        desk.market.name,
+        context.market.name,
         "machine",
         candidate.machine_id,
         True,
         f"rented and failed: {reason}",
-        desk.clock.now(),
+        context.clock.now(),
     )
-    with open_store(desk.folder) as store:
+    with open_store(context.folder) as store:
         block_if_not_allowed(store, rule)
 
 

@@ -80,13 +80,13 @@ def stop_and_save(
     LeaseLostError, ReleasedError
         if the machine is another launcher's by now, or of none: its command is not ended
     """
-    told = launch.desk.told
+    notify = launch.context.notify
     presence.renew()
     try:
         try:
             remote.stop()
         except RemoteError as error:
-            told(f"the command could not be ended: {error}")
+            notify(f"the command could not be ended: {error}")
         _fetch(launch, job, presence, remote.ssh)
     except KeyboardInterrupt as error:
         raise _interrupted(launch, presence, remote.ssh) from error
@@ -96,7 +96,7 @@ def stop_and_save(
         why = f"what the command wrote could not be copied back: {error}"
         is_lost = isinstance(error, UnreachableError | OverBudgetError)
         if is_lost or isinstance(because, RemoteError | OverBudgetError):
-            told(why)
+            notify(why)
             return
         raise _left(launch, presence, remote.ssh, why, _mend(launch)) from error
 
@@ -113,7 +113,7 @@ def _fetch(launch: Launch, job: JobRecord, presence: Presence, ssh: Ssh) -> None
     """
 
     def in_time() -> None:
-        if launch.desk.is_over(presence.entry.ends_at):
+        if launch.context.is_over(presence.entry.ends_at):
             message = "the machine's lifetime is over before its results are here"
             raise OverBudgetError(message)
         presence.renew()
@@ -135,11 +135,11 @@ def _left(
     launch: Launch, presence: Presence, ssh: Ssh, why: str, advice: str
 ) -> ResultsLeftError:
     """Have a machine stay with its results; return the error that says so."""
-    desk, entry = launch.desk, presence.entry
+    context, entry = launch.context, presence.entry
     with shielded(f"having instance {entry.instance_id} keep its results"):
         kept = keep(ssh)
     stays = until_when(
-        kept=kept, ends_at=entry.ends_at, now=desk.now(), grace_s=launch.grace_s
+        kept=kept, ends_at=entry.ends_at, now=context.now(), grace_s=launch.grace_s
     )
     return ResultsLeftError(
         f"{why}; they stay on instance {entry.instance_id}, which bills, until {stays}: "

@@ -21,7 +21,7 @@ from advisor.base.errors import (
     UnreachableError,
 )
 from advisor.market.lifecycle import Instance
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.following import Had, followed, log_of
 from advisor.rental.hold import Hold, hangs
 from advisor.rental.jobs import JobRecord, save_job
@@ -75,7 +75,7 @@ class MisfitError(Exception):
 
 
 @contextmanager
-def only_launcher(desk: Desk, name: str, *, resumes: bool) -> Iterator[None]:
+def only_launcher(context: RentalContext, name: str, *, resumes: bool) -> Iterator[None]:
     """Carry out a job as the only process here, from before it is written down.
 
     A launcher that hangs on the job's machine may be succeeded, see `carry_out`.
@@ -85,8 +85,8 @@ def only_launcher(desk: Desk, name: str, *, resumes: bool) -> Iterator[None]:
     AdvisorError
         if another one carries it out
     """
-    with desk.work_on(f"job:{name}") as alone:
-        if not alone and not (resumes and _at_work(desk, name)):
+    with context.work_on(f"job:{name}") as alone:
+        if not alone and not (resumes and _at_work(context, name)):
             message = (
                 f"another launcher carries out job {name}: wait for its end, end it, or "
                 "take another --job"
@@ -107,13 +107,13 @@ def carry_out(launch: Launch, job: JobRecord) -> Ended:
         if no machine can be had, or none of several ended it
     """
     ended = _carried_out(launch, replace(job, exit_code=None))
-    _release_others(launch.desk, job.name)
+    _release_others(launch.context, job.name)
     return ended
 
 
 def _carried_out(launch: Launch, job: JobRecord) -> Ended:
     """Carry out a job on one machine after the other; as `carry_out`."""
-    told = launch.desk.told
+    notify = launch.context.notify
     failed: Ended | None = None
     for _ in range(MACHINES):
         try:
@@ -123,14 +123,14 @@ def _carried_out(launch: Launch, job: JobRecord) -> Ended:
             if failed is not None:
                 return error.ended
             failed = error.ended
-            told(f"{error}; the job goes to a machine that fits")
+            notify(f"{error}; the job goes to a machine that fits")
         except NothingFitsError as error:
             if failed is None:
                 raise
-            told(f"there is no other machine for it: {error}")
+            notify(f"there is no other machine for it: {error}")
             return failed
         except MachineLostError as error:
-            told(f"machine lost: {error}; the job goes to another one")
+            notify(f"machine lost: {error}; the job goes to another one")
     message = f"{MACHINES} machines were lost: '{launch.resuming}' goes on"
     raise NothingFitsError(message)
 
@@ -142,28 +142,28 @@ def _machine(launch: Launch, job: JobRecord) -> Iterator[Had]:
     Whatever ends the block, the machine is released: nobody else would. What goes to a
     new one is decided before it is rented.
     """
-    desk, misfits = launch.desk, launch.request.misfits
-    entry = _at_work(desk, job.name)
+    context, misfits = launch.context, launch.request.misfits
+    entry = _at_work(context, job.name)
     if entry is not None:
-        with _succeeded(desk, entry) as hold:
-            save_job(desk.folder, job)
-            presence = Presence(desk, entry, hold)
+        with _succeeded(context, entry) as hold:
+            save_job(context.folder, job)
+            presence = Presence(context, entry, hold)
             instance = _picked_up(launch, presence)
             with _released(launch, presence):
-                desk.told(f"instance {instance.instance_id}: picked up again")
+                context.notify(f"instance {instance.instance_id}: picked up again")
                 try:
                     yield Had(presence, instance, job, None)
                 except MisfitError as error:
                     misfits.add_machine(error.symptom.misfit, entry)
                     raise
         return
-    save_job(desk.folder, job)
+    save_job(context.folder, job)
     outgoing = launch.outgoing(job)
-    with renting(desk, launch.request, launch.confirm) as rental:
-        presence = Presence(desk, rental.entry, rental.hold)
+    with renting(context, launch.request, launch.confirm) as rental:
+        presence = Presence(context, rental.entry, rental.hold)
         with _released(launch, presence):
             known = job.with_prediction(launch.predicted(rental))
-            save_job(desk.folder, known)
+            save_job(context.folder, known)
             try:
                 yield Had(presence, rental.instance, known, outgoing)
             except MisfitError as error:
@@ -171,19 +171,19 @@ def _machine(launch: Launch, job: JobRecord) -> Iterator[Had]:
                 raise
 
 
-def _at_work(desk: Desk, name: str) -> Entry | None:
+def _at_work(context: RentalContext, name: str) -> Entry | None:
     """Return the machine that a job works on; what its user has is none of these.
 
     Of several, one of which the market had lost and shows again, the last one.
     """
-    for entry in reversed(desk.ledger.entries(desk.account)):
+    for entry in reversed(context.ledger.entries(context.account)):
         if entry.job == name and entry.state == "working":
             return entry
     return None
 
 
 @contextmanager
-def _succeeded(desk: Desk, entry: Entry) -> Iterator[Hold]:
+def _succeeded(context: RentalContext, entry: Entry) -> Iterator[Hold]:
     """Work on a machine whose launcher is gone, or hangs.
 
     Raises
@@ -191,13 +191,13 @@ def _succeeded(desk: Desk, entry: Entry) -> Iterator[Hold]:
     AdvisorError
         if there is one that works, or it cannot be written that this one does
     """
-    with desk.work_on(entry.label) as alone:
+    with context.work_on(entry.label) as alone:
         if not alone:
-            if not hangs(desk, entry.label):
+            if not hangs(context, entry.label):
                 message = f"another launcher follows {entry.job}: it is not picked up"
                 raise AdvisorError(message)
-            desk.told(f"the launcher of {entry.job} hangs: this one takes its place")
-        hold = Hold(desk, entry.label)
+            context.notify(f"the launcher of {entry.job} hangs: this one takes its place")
+        hold = Hold(context, entry.label)
         hold.succeed(entry)
         with hold.kept():
             yield hold
@@ -209,12 +209,12 @@ def _released(launch: Launch, presence: Presence) -> Iterator[None]:
 
     Who has slept through its lease finds out before it ends another one's machine.
     """
-    desk, entry = launch.desk, presence.entry
-    with released(desk, entry, MachineLeftError):
+    context, entry = launch.context, presence.entry
+    with released(context, entry, MachineLeftError):
         try:
             yield
         except NotShownError as error:
-            note_state(desk, entry, "gone", str(error), entry.instance_id)
+            note_state(context, entry, "gone", str(error), entry.instance_id)
             message = (
                 f"{error}; it was perhaps ended elsewhere: '{launch.resuming}' goes on "
                 "on another machine"
@@ -240,16 +240,16 @@ def _picked_up(launch: Launch, presence: Presence) -> Instance:
     BaseException
         if nobody can say, or it is not ours to follow; it is left as it is
     """
-    desk, entry = launch.desk, presence.entry
+    context, entry = launch.context, presence.entry
     try:
         return _looked_at(launch, presence)
     except (MachineLostError, NotShownError) as error:
-        release(desk, entry, str(error))
+        release(context, entry, str(error))
         raise MachineLostError(str(error)) from error
     except ReleasedError:
         raise
     except BaseException:
-        desk.told(
+        context.notify(
             f"instance {entry.instance_id} is left as it is: it may bill until its end "
             f"at {moment(entry.ends_at)}"
         )
@@ -258,16 +258,16 @@ def _picked_up(launch: Launch, presence: Presence) -> Instance:
 
 def _looked_at(launch: Launch, presence: Presence) -> Instance:
     """Look at the instance of a job whose launcher is gone; as `_picked_up`."""
-    desk, entry = launch.desk, presence.entry
+    context, entry = launch.context, presence.entry
     while (instance := presence.instance()) is None:
-        desk.sleep(PAUSE_S)
+        context.sleep(PAUSE_S)
     if instance.label != entry.label:
         message = (
             f"instance {instance.instance_id} is called {instance.label!r} by now: give "
             f"it back its label {entry.label} to go on, or end it in the market's console"
         )
         raise MachineLeftError(message)
-    if not desk.is_here(entry.place):
+    if not context.is_here(entry.place):
         _check_unheard(launch, entry, instance)
     return instance
 
@@ -296,7 +296,7 @@ def _check_unheard(launch: Launch, entry: Entry, instance: Instance) -> None:
         raise MachineLeftError(message)
 
 
-def _release_others(desk: Desk, name: str) -> None:
+def _release_others(context: RentalContext, name: str) -> None:
     """Release what a job that has ended has on machines that the market shows again.
 
     It had lost them, so that the job went to another one.
@@ -304,33 +304,33 @@ def _release_others(desk: Desk, name: str) -> None:
     try:
         left = [
             entry
-            for entry in desk.ledger.entries(desk.account)
+            for entry in context.ledger.entries(context.account)
             if entry.job == name
             and entry.state in ("working", "gone")
-            and desk.is_here(entry.place)
+            and context.is_here(entry.place)
         ]
-        listed = desk.listed() if left else {}
+        listed = context.listed() if left else {}
         for entry in left:
-            with desk.work_on(entry.label) as alone:
+            with context.work_on(entry.label) as alone:
                 if alone and entry.label in listed:
-                    release(desk, entry, "its job has ended on another machine")
+                    release(context, entry, "its job has ended on another machine")
     except AdvisorError as error:
-        desk.told(f"{error}; run 'advisor reconcile'")
+        context.notify(f"{error}; run 'advisor reconcile'")
 
 
 def _work(launch: Launch, had: Had) -> Ended:
     """Run the command on a machine to its end."""
-    desk, presence, job = launch.desk, had.presence, had.job
+    context, presence, job = launch.context, had.presence, had.job
     entry = presence.entry
     ssh = launch.ssh_to(had.instance)
     remote = RemoteJob(ssh, job.name)
-    log = log_of(desk, job.name, entry.label)
+    log = log_of(context, job.name, entry.label)
     try:
-        with heartbeats(ssh, desk.told, launch.grace_s):
+        with heartbeats(ssh, context.notify, launch.grace_s):
             exit_code = followed(launch, had, remote, log)
             bring_back(launch, job, presence, ssh)
             job = replace(job, exit_code=exit_code)
-            save_job(desk.folder, job)
+            save_job(context.folder, job)
             symptom = None
             if exit_code != 0:
                 symptom = symptom_of_end(remote, entry.num_gpus, log.end())

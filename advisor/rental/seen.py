@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from advisor.market.lifecycle import BROKEN_AT_BOOT, RUNNING, STARTING, Instance
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.labels import read_label
 from advisor.store.ledger import Entry
 
@@ -60,7 +60,7 @@ class Seen:
         return ours, [one for one in left if read_label(one.label) is None]
 
 
-def look_at(desk: Desk) -> Seen:
+def look_at(context: RentalContext) -> Seen:
     """Return what the market shows of the account.
 
     Raises
@@ -68,7 +68,7 @@ def look_at(desk: Desk) -> Seen:
     advisor.base.errors.MarketError
         if the market does not list the account's instances as a whole
     """
-    return Seen(desk.account, tuple(desk.market.instances()))
+    return Seen(context.account, tuple(context.market.instances()))
 
 
 def billed_usd_per_hour(instance: Instance) -> float | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from advisor.base.errors import AdvisorError, KeyRefusedError, MarketError
 from advisor.base.interrupts import window
 from advisor.market.lifecycle import BROKEN_AT_BOOT, RUNNING, STARTING, Instance
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.hold import Hold
 from advisor.rental.refused import Cause, NotRented, NotStartedError
 from advisor.rental.strays import LOOK_EVERY_S, end_strays
@@ -24,7 +24,7 @@ _PRICE_SLACK = 1.001  # two roundings of one price
 
 
 def wait_until_running(
-    desk: Desk,
+    context: RentalContext,
     entry: Entry,
     timeout_s: float,
     hold: Hold,
@@ -48,7 +48,7 @@ def wait_until_running(
     LeaseLostError
         if another process has taken the rental over
     """
-    wait = _Wait(desk, entry, desk.clock.monotonic())
+    wait = _Wait(context, entry, context.clock.monotonic())
     while wait.passed_s < timeout_s:
         hold.renew()
         instance = wait.look()
@@ -59,7 +59,7 @@ def wait_until_running(
                     _agree_on_price(instance, entry)
                     return instance
                 wait.waits_for = "ssh to answer"
-        desk.sleep(_POLL_S)
+        context.sleep(_POLL_S)
     minutes = timeout_s / 60.0
     reason = f"not ready after {minutes:.0f} min, still waiting for {wait.waits_for}"
     raise NotStartedError(NotRented(wait.failure, reason))
@@ -71,14 +71,14 @@ class _Wait:
 
     Attributes
     ----------
-    desk, entry : of what is waited for
+    context, entry : of what is waited for
     begun : when it began, by the monotonic clock
     failure, waits_for : what it comes to if nothing more happens
     shown_at : when the market showed it last, or it began
     looked_at : when strays were looked for
     """
 
-    desk: Desk
+    context: RentalContext
     entry: Entry
     begun: float
     failure: Cause = "too_slow"
@@ -92,7 +92,7 @@ class _Wait:
     @property
     def passed_s(self) -> float:
         """Seconds since it began."""
-        return self.desk.clock.monotonic() - self.begun
+        return self.context.clock.monotonic() - self.begun
 
     def look(self) -> Instance | None:
         """Return the instance if the market shows it as ours now.
@@ -104,17 +104,17 @@ class _Wait:
         KeyRefusedError
             if the market refuses the key by now
         """
-        now = self.desk.clock.monotonic()
+        now = self.context.clock.monotonic()
         if now - self.looked_at >= LOOK_EVERY_S:
             self.looked_at = now
-            end_strays(self.desk)
+            end_strays(self.context)
         number = self.entry.instance_id
         if number is None:
             message = f"rental {self.entry.label} has no instance to wait for"
             raise AdvisorError(message)
         try:
             with window():
-                instance = self.desk.market.instance(number)
+                instance = self.context.market.instance(number)
         except KeyRefusedError:
             raise
         except MarketError as error:  # what is paid for may run all the same

@@ -14,7 +14,7 @@ from advisor.base.background import repeated
 from advisor.base.errors import AdvisorError
 from advisor.base.interrupts import shielded
 from advisor.market.lifecycle import Instance
-from advisor.rental.desk import Desk
+from advisor.rental.context import RentalContext
 from advisor.rental.ordering import SETTLES_WITHIN_S
 from advisor.rental.release import end_instance
 from advisor.store.ledger import Entry
@@ -26,32 +26,32 @@ GIVEN_UP = frozenset({"refused", "released"})
 """States in which nothing of a label should be on the market."""
 
 
-def end_strays(desk: Desk) -> None:
+def end_strays(context: RentalContext) -> None:
     """End what the market lists under labels of the ledger and should not be there.
 
     That is what was given up, and a second contract of one request. What cannot be looked
     at, or ended, is told: the next look is soon, and `reconcile` tries again.
     """
     try:
-        listed = desk.listed()
-        for label, number, why in strays(desk.ledger.entries(desk.account), listed):
-            desk.told(f"instance {number}: {why}; it is ended")
+        listed = context.listed()
+        for label, number, why in strays(context.ledger.entries(context.account), listed):
+            context.notify(f"instance {number}: {why}; it is ended")
             with shielded(f"ending instance {number}"):
-                end_instance(desk, label, number)
+                end_instance(context, label, number)
     except AdvisorError as error:
-        desk.told(str(error))
+        context.notify(str(error))
 
 
-def strays_watched(desk: Desk) -> AbstractContextManager[None]:
+def strays_watched(context: RentalContext) -> AbstractContextManager[None]:
     """End strays while a block runs that does not look itself, as long as some may come.
 
     That is as long as a request may take to have an effect.
     """
-    begun = desk.clock.monotonic()
+    begun = context.clock.monotonic()
 
     def look() -> bool:
-        end_strays(desk)
-        return desk.clock.monotonic() - begun < SETTLES_WITHIN_S
+        end_strays(context)
+        return context.clock.monotonic() - begun < SETTLES_WITHIN_S
 
     return repeated("strays", look, LOOK_EVERY_S)
 

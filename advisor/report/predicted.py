@@ -65,7 +65,7 @@ def predicted_document(prediction: Prediction) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         **predicted_entry(prediction),
         "advice": advice_document(prediction.advice, prediction.epoch_h),
-        "rests_on": asdict(prediction.rests_on),
+        "rests_on": asdict(prediction.evidence),
         "workload": asdict(prediction.workload),
         "model": model,
         "assumptions": {name: asdict(value) for name, value in assumed.items()},
@@ -211,13 +211,13 @@ def _limits(limits: Mapping[str, float]) -> str:
 
 
 def _evidence(prediction: Prediction) -> str:
-    rests_on, measured = prediction.rests_on, prediction.machine.measured
-    count = rests_on.workload_measurements
+    evidence, measured = prediction.evidence, prediction.machine.measured
+    count = evidence.workload_measurements
     of_workload = f"{count:,} measurement{'s' * (count != 1)} of this workload"
-    of_gpu = f"{rests_on.gpu_measurements:,} of this GPU"
-    parts = [f"{of_workload}, {of_gpu}", f"nearest: {', '.join(rests_on.nearest)}"]
-    if rests_on.level != "measured":
-        parts.append(f"the level is that of {_LEVELS[rests_on.level]}")
+    of_gpu = f"{evidence.gpu_measurements:,} of this GPU"
+    parts = [f"{of_workload}, {of_gpu}", f"nearest: {', '.join(evidence.nearest)}"]
+    if evidence.level != "measured":
+        parts.append(f"the level is that of {_LEVELS[evidence.level]}")
     if measured is not None:
         parts.append(calibrated(measured))
     return "; ".join(parts)

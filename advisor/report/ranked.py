@@ -107,7 +107,7 @@ def envelope(
         },
         "complete": answer.complete,
         **basis(ranking),
-        "sort": ranking.choice.sort,
+        "sort": ranking.policy.sort,
         "excluded": dict(ranking.excluded),
         "offers": list(shown),
     }
@@ -128,7 +128,7 @@ def headline(ranking: Ranking, now: datetime) -> str:
     if ranking.measured is not None:
         parts.append(calibrated(ranking.measured))
     waiting = job.assumptions.waiting_usd_per_h
-    if ranking.choice.sort == "balanced" and waiting > 0.0:
+    if ranking.policy.sort == "balanced" and waiting > 0.0:
         parts.append(f"an hour of waiting counts ${waiting:.2g} in the order")
     if answer.complete is False:
         parts.append("the market may hold back more offers")

@@ -16,7 +16,7 @@ from advisor.base.arrays import FloatArray
 from advisor.base.columns import concat
 from advisor.hardware.machines import Machines
 from advisor.throughput.artifact import ThroughputModel
-from advisor.throughput.health import Health
+from advisor.throughput.dlperf import DlperfAdjustment
 from advisor.throughput.kinds import GpuMemo
 from advisor.throughput.limit import Lacking, Side
 from advisor.throughput.predict import Throughput, predict
@@ -90,7 +90,7 @@ def advise(
     threads: float,
     workload: Workload,
     model: ThroughputModel,
-    condition: Health | None = None,
+    adjustment: DlperfAdjustment | None = None,
     *,
     fit_batch: bool = False,
     memory_margin: float = 0.0,
@@ -104,11 +104,11 @@ def advise(
     threads : hardware threads that it grants
     workload : the profile; it must fit
     model : the trained artifact
-    condition : what is known of the machine's health; None: nothing
+    adjustment : what its DLPerf score changes; None: nothing
     fit_batch, memory_margin, measured : as in `predict`
     """
     asked = _Asked(
-        machine, threads, workload, model, condition, fit_batch, memory_margin, measured
+        machine, threads, workload, model, adjustment, fit_batch, memory_margin, measured
     )
     now = asked.predicted([machine, asked.with_other_cores()])
     rate, limits = float(now.samples_per_s[0]), now.limits
@@ -154,7 +154,7 @@ class _Asked:
     threads: float
     workload: Workload
     model: ThroughputModel
-    condition: Health | None
+    adjustment: DlperfAdjustment | None
     fit_batch: bool
     memory_margin: float
     measured: Calibration | None
@@ -211,14 +211,14 @@ class _Asked:
     def predicted(self, variants: Sequence[Machines]) -> Throughput:
         """Predict variants of the machine together; their GPUs are looked at once."""
         every = concat(variants)
-        condition = self.condition
-        if condition is not None:
-            condition = condition.take(np.zeros(len(every.num_gpus), dtype=np.int64))
+        adjustment = self.adjustment
+        if adjustment is not None:
+            adjustment = adjustment.take(np.zeros(len(every.num_gpus), dtype=np.int64))
         return predict(
             every,
             self.workload,
             self.model,
-            condition,
+            adjustment,
             fit_batch=self.fit_batch,
             memory_margin=self.memory_margin,
             measured=self.measured,

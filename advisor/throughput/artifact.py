@@ -18,10 +18,10 @@ from advisor.hardware.core_speed import CpuConstants
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.machines import Machines
 from advisor.throughput.archive import Archive, read_file, write_file
+from advisor.throughput.dlperf import Medians
 from advisor.throughput.features import UNKNOWN, WorkloadKey
 from advisor.throughput.gpu_model import GpuModel
 from advisor.throughput.gpu_store import gpu_arrays, gpu_document, gpu_from
-from advisor.throughput.health import Medians
 from advisor.throughput.kinds import GpuKinds, GpuMemo
 from advisor.throughput.limit import HostConstants, Limit
 from advisor.throughput.limits import LIMITS
@@ -67,7 +67,7 @@ class ThroughputModel:
     scaling : of several GPUs of one machine
     constants : name -> each constant of `host` and `cpu` with its unit and source, and
         those that training alone uses
-    dlperf : median scores by GPU and number of GPUs, see `advisor.throughput.health`
+    dlperf : median scores by GPU and number of GPUs, see `advisor.throughput.dlperf`
     coverage : what was measured
     provenance : how it was trained
     name : of the file, without its ending; empty before it is written
@@ -217,7 +217,7 @@ class ThroughputModel:
         share = efficiency(number, reduced_gb, step_s, bus, ceiling)
         return Exchange(bus, ceiling, scaling.log_sd(number, share))
 
-    def rests_on(self, workload: Workload) -> dict[str, Any]:
+    def evidence(self, workload: Workload) -> dict[str, Any]:
         """Return what the level of a workload rests on, for the output."""
         key = WorkloadKey.of(workload)
         return {

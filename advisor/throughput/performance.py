@@ -16,7 +16,7 @@ from advisor.market.facts import MachineFacts
 from advisor.software.fit import SoftwareFit, software_fit
 from advisor.software.image import Image
 from advisor.throughput.artifact import MODELLED
-from advisor.throughput.health import Health, health
+from advisor.throughput.dlperf import DlperfAdjustment, dlperf_adjustment
 from advisor.throughput.kinds import GpuMemo
 from advisor.throughput.predict import Throughput, predict
 from advisor.throughput.tables import Tables
@@ -49,7 +49,7 @@ class Performance:
     """
 
     machines: Machines
-    condition: Health
+    adjustment: DlperfAdjustment
     throughput: Throughput
     software: SoftwareFit
     host_need_gb: FloatArray
@@ -86,12 +86,12 @@ def performance(
     memo : what is known of GPUs already
     """
     machines = describe(facts, tables.gpus, tables.cpus, tables.model.cpu)
-    condition = health(facts, machines, tables.model.dlperf)
+    adjustment = dlperf_adjustment(facts, machines, tables.model.dlperf)
     throughput = predict(
         machines,
         workload,
         tables.model,
-        condition,
+        adjustment,
         fit_batch=fit_batch,
         memory_margin=memory_margin,
         measured=measured,
@@ -105,7 +105,7 @@ def performance(
     risk = host_risk(need.total, machines.ram_gb)
     return Performance(
         machines=machines,
-        condition=condition,
+        adjustment=adjustment,
         throughput=throughput,
         software=software,
         host_need_gb=need.total,
@@ -118,7 +118,7 @@ def performance(
                 [gpu is not None and gpu.vendor != MODELLED for gpu in machines.models],
                 dtype=bool,
             )[machines.model],
-            **condition.flags,
+            **adjustment.flags,
         },
         of_training={
             "batch_accumulated": throughput.accumulation_steps > 1,

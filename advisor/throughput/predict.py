@@ -14,7 +14,7 @@ from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import Machines
 from advisor.throughput.artifact import ThroughputModel
-from advisor.throughput.health import Health
+from advisor.throughput.dlperf import DlperfAdjustment
 from advisor.throughput.kinds import GpuMemo, gpu_kinds
 from advisor.throughput.limit import Asked, LimitRates
 from advisor.throughput.limits import exchange_gb
@@ -85,7 +85,7 @@ def predict(
     machines: Machines,
     workload: Workload,
     model: ThroughputModel,
-    condition: Health | None = None,
+    adjustment: DlperfAdjustment | None = None,
     *,
     fit_batch: bool = False,
     memory_margin: float = 0.0,
@@ -100,7 +100,7 @@ def predict(
     machines : N machines
     workload : the profile
     model : the trained artifact
-    condition : what is known of the machines' health; None: nothing
+    adjustment : what their DLPerf scores change; None: nothing
     fit_batch : each GPU takes the largest batch that it holds with `SAFE_ODDS`, not the
         profile's
     memory_margin : share of the memory that is to be left free
@@ -131,9 +131,9 @@ def predict(
         gpu_rate, gpu_log_sd = gpu_rate * np.exp(shift), gpu_log_sd * keep
     gpu_rate = gpu_rate * machines.slowest_share  # all wait for it at each step
     gpu_log_sd = np.hypot(gpu_log_sd, machines.gpu_log_sd)
-    if condition is not None:
-        gpu_rate = gpu_rate * condition.factor
-        gpu_log_sd = np.hypot(gpu_log_sd, condition.log_sd)
+    if adjustment is not None:
+        gpu_rate = gpu_rate * adjustment.factor
+        gpu_log_sd = np.hypot(gpu_log_sd, adjustment.log_sd)
     reduced_gb = exchange_gb(workload, steps, model.host)
     exchange = model.exchange(machines, kinds, workload, batch / gpu_rate, reduced_gb)
     limited = Asked(

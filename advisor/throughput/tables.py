@@ -12,7 +12,7 @@ from advisor.hardware.cpus import CpuTable, load_cpus
 from advisor.hardware.gpus import GpuTable, load_gpus
 from advisor.hardware.host import THREADS_PER_GPU
 from advisor.throughput.artifact import ThroughputModel, load_model
-from advisor.throughput.health import BROKEN_LOG_SD, EXPONENT
+from advisor.throughput.dlperf import BROKEN_LOG_SD, EXPONENT
 from advisor.throughput.user_runs import Calibration
 from advisor.workloads.host_memory import (
     MORE_PER_TRY,
@@ -45,7 +45,7 @@ class Tables:
         return {
             **self.model.identity,
             "rests_on": {
-                **self.model.rests_on(workload),
+                **self.model.evidence(workload),
                 "own_runs": measured.runs if measured else 0,
                 "silent_runs": list(measured.silent) if measured else [],
             },
@@ -84,7 +84,7 @@ class Tables:
                 "1",
                 "assumption: power of the DLPerf score over the median of its GPU and "
                 "number of GPUs that their rate follows, beyond a factor of 1.1 and "
-                "within 0.75 to 1.1 (advisor.throughput.health)",
+                "within 0.75 to 1.1 (advisor.throughput.dlperf)",
             ),
             "dlperf_broken_log_sd": Assumption(
                 BROKEN_LOG_SD,

@@ -150,7 +150,7 @@ def test_host_keys_of_before_are_used_while_they_are_the_only_ones(
 def test_a_line_is_told_once(context: Context) -> None:
     """In one world; another one tells it again."""
     told: list[str] = []
-    world = replace(context, told=told.append)
+    world = replace(context, notify=told.append)
     for _ in range(2):
         world.tell_once("a")
     world.tell_once("b")

@@ -105,7 +105,7 @@ def test_no_flag_is_about_prices() -> None:
 
 def test_what_it_rests_on() -> None:
     """Measurements of the workload and the GPU are counted, neighbors are named."""
-    seen, new = predicted("RTX 4090").rests_on, predicted("RTX 5080").rests_on
+    seen, new = predicted("RTX 4090").evidence, predicted("RTX 5080").evidence
     assert seen.workload_measurements == new.workload_measurements > 0
     assert seen.gpu_measurements > 0 == new.gpu_measurements
     assert seen.level == "measured"

@@ -44,7 +44,7 @@ def test_keys_of_all_markets_stay_here(
         home=tmp_path,
         clock=Clock(now=lambda: datetime(2026, 11, 21, tzinfo=UTC)),
         folder=tmp_path,
-        told=lines.append,
+        notify=lines.append,
     )
     for _ in range(2):
         private = private_of(context)

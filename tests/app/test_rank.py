@@ -44,7 +44,7 @@ def world(tmp_path: Path, told: list[str]) -> Context:
         variables=folders,
         home=tmp_path,
         folder=tmp_path,
-        told=told.append,
+        notify=told.append,
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from advisor.cost.job import RENTALS, Job
 from advisor.market.filters import Filters
 from advisor.ranking import evaluation as module
-from advisor.ranking.policy import SORT_KEYS, Choice
+from advisor.ranking.policy import SORT_KEYS, Policy
 from advisor.ranking.rank import rank
 from advisor.ranking.ranking import Ranking
 from advisor.ranking.refused import nothing_left
@@ -45,7 +45,7 @@ LISTINGS: dict[str, list[Any]] = {
 RUN = UserRun("resnet50", "RTX 3090", 1, 400.0, None, 16.0, None, 256, "amp")
 
 CHOICES = st.builds(
-    Choice,
+    Policy,
     sort=st.sampled_from(SORT_KEYS),
     risk_averse=st.none() | st.just(0.9),
     deadline_h=st.none() | st.sampled_from([0.1, 20.0, 60.0]),
@@ -86,7 +86,7 @@ def shown(ranking: Ranking, top: int | None) -> list[dict[str, Any]]:
     workload=st.sampled_from(["resnet50", "llama-8b-lora"]),
     fit_batch=st.booleans(),
     own=st.booleans(),
-    choice=CHOICES,
+    policy=CHOICES,
 )
 def test_chunks_change_nothing(
     listing: str,
@@ -96,13 +96,13 @@ def test_chunks_change_nothing(
     workload: str,
     fit_batch: bool,
     own: bool,
-    choice: Choice,
+    policy: Policy,
 ) -> None:
     """Whatever is asked for, of whatever listing, and however few are shown."""
     profile = load_workload(workload)
     runs = (RUN,) if own and workload == "resnet50" else ()
     job = Job(profile, 3, profile.disk_gb, rental, fit_batch=fit_batch, runs=runs)
-    asked = (LISTINGS[listing], job, TABLES, Filters(min_reliability=0.5), choice)
+    asked = (LISTINGS[listing], job, TABLES, Filters(min_reliability=0.5), policy)
     whole = rank(*asked)
     parts = in_chunks(size, *asked, top=top)
     assert same(shown(whole, top), shown(parts, top))

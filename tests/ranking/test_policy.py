@@ -16,7 +16,7 @@ from advisor.cost.assumptions import Assumptions
 from advisor.cost.job import Job, Rental
 from advisor.market.filters import Filters
 from advisor.market.offers import parse_offers
-from advisor.ranking.policy import Choice, one_a_machine, pareto_front
+from advisor.ranking.policy import Policy, one_a_machine, pareto_front
 from advisor.ranking.rank import rank
 from advisor.ranking.ranking import Ranking
 from advisor.ranking.refused import nothing_left
@@ -32,11 +32,11 @@ def ranked(
     rental: Rental = "on-demand",
     workload: str = "resnet50",
     assumed: Mapping[str, float] = MappingProxyType({}),
-    **choice: Any,
+    **policy: Any,
 ) -> Ranking:
     assumptions = Assumptions().replaced(assumed)
     job = Job(load_workload(workload), 90, 180.0, rental, assumptions)
-    return rank(records, job, TABLES, Filters(), Choice(**choice))
+    return rank(records, job, TABLES, Filters(), Policy(**policy))
 
 
 def ids(ranking: Ranking) -> list[int]:

@@ -18,7 +18,7 @@ from advisor.base.errors import AdvisorError, NothingFitsError, UsageError
 from advisor.cost.job import RENTALS, Job, Rental
 from advisor.market.filters import Filters
 from advisor.ranking.offer import FIGURES, RankedOffer
-from advisor.ranking.policy import Choice
+from advisor.ranking.policy import Policy
 from advisor.ranking.rank import rank
 from advisor.ranking.ranking import Ranking
 from advisor.ranking.ties import tied_with
@@ -35,11 +35,11 @@ SLICES = st.builds(slice, PLACES, PLACES, PLACES.filter(lambda step: step != 0))
 
 
 @cache
-def ranked(rental: Rental = "on-demand", **choice: Any) -> Ranking:
+def ranked(rental: Rental = "on-demand", **policy: Any) -> Ranking:
     """Rank a small market."""
     profile = load_workload("resnet50")
     job = Job(profile, 3, profile.disk_gb, rental)
-    return rank(MARKET, job, TABLES, Filters(), Choice(**choice))
+    return rank(MARKET, job, TABLES, Filters(), Policy(**policy))
 
 
 def hostile(**texts: Any) -> Ranking:

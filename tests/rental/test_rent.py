@@ -14,7 +14,7 @@ pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 import advisor
 from advisor.base.errors import NothingFitsError
 from advisor.market.registry import open_market, rentable
-from advisor.rental.desk import open_desk
+from advisor.rental.context import open_rental_context
 from advisor.simulator.scenarios import SCENARIOS
 from advisor.store.ledger import Entry
 
@@ -401,12 +401,14 @@ def test_an_unknown_outcome_keeps_the_next_rental_waiting(make_street: Any) -> N
     market = rentable(
         open_market("vast", context.variables, context.home, None, context.clock)
     )
-    desk = open_desk(market, context.data_folder, context.clock, print)
-    now = desk.now()
+    rental_context = open_rental_context(
+        market, context.data_folder, context.clock, print
+    )
+    now = rental_context.now()
     ledger.intend(
         Entry(
             label,
-            desk.account,
+            rental_context.account,
             "lost",
             "intended",
             1,

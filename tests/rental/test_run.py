@@ -19,7 +19,7 @@ pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 import advisor
 from advisor.app.jobs import load_job
-from advisor.app.plan import open_rental_desk
+from advisor.app.plan import rental_context_of
 from advisor.base.errors import NothingFitsError, RemoteError, UsageError
 from advisor.rental.caps import commitments
 from advisor.rental.release import release as end_rental
@@ -278,10 +278,10 @@ def test_a_job_that_was_released_gets_no_other_machine(
         ids = [str(one["id"]) for one in street.instances()]
         # Not by the command: its launcher has the process of this test, and the lock.
         context = street.context()
-        desk = open_rental_desk(context, "vast")
+        rental_context = rental_context_of(context, "vast")
         (entry,) = street.entries()
         assert ids == [str(entry.instance_id)]
-        end_rental(desk, entry, "you released it")
+        end_rental(rental_context, entry, "you released it")
         street.sleep(61.0)
 
     thread = threading.Thread(target=release)

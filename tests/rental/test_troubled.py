@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 from advisor.app.job import JobSpec
-from advisor.app.plan import open_rental_desk, plan
+from advisor.app.plan import plan, rental_context_of
 from advisor.app.rent import RentSpec
 from advisor.base.errors import OverBudgetError
 from advisor.rental.caps import commitments
@@ -79,7 +79,7 @@ def shifted(by: timedelta | None, path: str = LIST) -> Gateway:
 
 
 def desk_of(street: Any, **world: Any) -> Any:
-    return open_rental_desk(street.context(**world), "vast")
+    return rental_context_of(street.context(**world), "vast")
 
 
 def test_a_second_contract_that_cannot_be_ended_keeps_no_other(street: Any) -> None:
@@ -137,13 +137,13 @@ def test_a_clock_that_is_set_meanwhile_ends_nothing(street: Any, skew_s: float) 
 
     context = street.context()
     context = replace(context, clock=replace(context.clock, now=now))
-    desk = open_rental_desk(context, "vast")
-    end = desk.now() + 3600.0
-    assert not desk.is_over(end)
+    rental_context = rental_context_of(context, "vast")
+    end = rental_context.now() + 3600.0
+    assert not rental_context.is_over(end)
     skew = skew_s
-    assert not desk.is_over(end)
+    assert not rental_context.is_over(end)
     street.sleep(3700.0)
-    assert desk.is_over(end)
+    assert rental_context.is_over(end)
 
 
 def test_answers_without_a_date_end_nothing_by_this_clock(street: Any) -> None:
@@ -182,8 +182,8 @@ def test_a_launcher_that_renews_does_not_hang_whatever_the_clocks_say(
     """Its lease looks over, and was renewed at the second look: it lives."""
     street.rent()
     (entry,) = street.entries()
-    desk = desk_of(street)
-    hold = Hold(desk, entry.label)
+    rental_context = desk_of(street)
+    hold = Hold(rental_context, entry.label)
     hold.succeed(entry)
     street.world.advance(LEASE_S + 1.0)
 
@@ -191,10 +191,10 @@ def test_a_launcher_that_renews_does_not_hang_whatever_the_clocks_say(
         street.sleep(seconds)
         hold.renew()
 
-    other = replace(desk, clock=replace(desk.clock, sleep=sleep))
+    other = replace(rental_context, clock=replace(rental_context.clock, sleep=sleep))
     assert not hangs(other, entry.label)
     street.world.advance(LEASE_S + 1.0)
-    assert hangs(desk, entry.label)
+    assert hangs(rental_context, entry.label)
 
 
 def test_a_question_that_is_answered_the_next_day_is_asked_of_the_market_anew(
@@ -209,10 +209,10 @@ def test_a_question_that_is_answered_the_next_day_is_asked_of_the_market_anew(
         street.sleep(DAY_S)
         return True
 
-    with renting(planned.desk, planned.request, tomorrow) as rental:
+    with renting(planned.rental_context, planned.request, tomorrow) as rental:
         entry = rental.entry
         assert entry.ends_at - entry.intended_at == pytest.approx(7200.0, abs=2.0)
-        assert entry.ends_at > planned.desk.now()
+        assert entry.ends_at > planned.rental_context.now()
 
 
 def test_a_renamed_machine_past_its_end_is_no_peace(street: Any) -> None:
@@ -286,12 +286,12 @@ def test_what_is_listed_counts_towards_caps_whatever_the_ledger_says(
     """Closed in the ledger and there on the market: it bills."""
     street.rent("--max-lifetime", "2h")
     (entry,) = street.entries()
-    desk = desk_of(street)
-    now = desk.now()
-    open_usd = commitments([entry], desk.market.instances(), now)[0].usd
+    rental_context = desk_of(street)
+    now = rental_context.now()
+    open_usd = commitments([entry], rental_context.market.instances(), now)[0].usd
     for state in ("gone", "released", "refused"):
         closed = replace(entry, state=state, closed_at=entry.intended_at)
-        (found,) = commitments([closed], desk.market.instances(), now)
+        (found,) = commitments([closed], rental_context.market.instances(), now)
         assert found.usd == pytest.approx(open_usd)
 
 
@@ -318,6 +318,6 @@ def test_a_host_name_that_changes_makes_nothing_elsewhere(
     street.rent()
     (entry,) = street.entries()
     monkeypatch.setattr("platform.node", lambda: "another")
-    desk = desk_of(street)
-    assert desk.is_here(entry.place)
-    assert [one.action for one in reconcile(desk).findings] == ["kept"]
+    rental_context = desk_of(street)
+    assert rental_context.is_here(entry.place)
+    assert [one.action for one in reconcile(rental_context).findings] == ["kept"]

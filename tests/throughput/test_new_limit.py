@@ -13,7 +13,7 @@ from advisor.app.predict import Prediction, predict
 from advisor.base.arrays import FloatArray
 from advisor.cost.job import Job
 from advisor.market.filters import Filters
-from advisor.ranking.policy import Choice
+from advisor.ranking.policy import Policy
 from advisor.ranking.rank import rank
 from advisor.ranking.ties import tied_with
 from advisor.report.entries import entries
@@ -107,7 +107,7 @@ def test_a_new_limit_counts_in_a_ranking(plain_record: dict[str, Any]) -> None:
         for at, ram in enumerate((16_000.0, 64_000.0), 1)
     ]
     job = Job(load_workload("resnet50"), 1, 1.0)
-    found = rank(records, job, with_logs(), Filters(), Choice())
+    found = rank(records, job, with_logs(), Filters(), Policy())
     best, worst = entries(found)
     assert (best["offer_id"], worst["offer_id"]) == (2, 1)
     assert (best["limits"]["logs"], worst["limits"]["logs"]) == (32.0, 8.0)

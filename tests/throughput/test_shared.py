@@ -7,7 +7,7 @@ import pytest
 
 from advisor.cost.job import Job
 from advisor.market.filters import Filters
-from advisor.ranking.policy import Choice
+from advisor.ranking.policy import Policy
 from advisor.ranking.rank import rank
 from advisor.throughput.tables import load_tables
 from advisor.throughput.user_runs import gpu_correlation
@@ -25,7 +25,7 @@ def test_the_correlation_of_gpus(plain_record: dict[str, object], workload: str)
         for at, name in enumerate(names, 1)
     ]
     job = Job(load_workload(workload), 1, 1.0)
-    machines = rank(records, job, TABLES, Filters(), Choice()).machines
+    machines = rank(records, job, TABLES, Filters(), Policy()).machines
     correlation, code = gpu_correlation(TABLES.model, machines, job.workload)
     assert sorted(code) == list(range(4))
     assert np.allclose(correlation, correlation.T)

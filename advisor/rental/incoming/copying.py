@@ -16,7 +16,7 @@ from advisor.rental.incoming.names import USELESS
 from advisor.rental.incoming.place import Placing, Record, resolve_links, total_bytes
 from advisor.rental.incoming.room import Room, free_bytes
 from advisor.rental.incoming.stage import PARTIAL, Stage, staged
-from advisor.rental.outgoing.told import printable, size_in_words
+from advisor.rental.outgoing.words import printable, size_in_words
 from advisor.rental.remote.ssh import Ssh
 from advisor.rental.remote.sync import rsync
 
@@ -43,14 +43,14 @@ class Incoming:
 
     Attributes
     ----------
-    told : takes a line for people
+    notify : takes a line for people
     max_bytes : most that comes, of all folders together
     option : by which the user allows more
     free : returns how many bytes are free on the disk of a folder
     record : what has come
     """
 
-    told: Callable[[str], None]
+    notify: Callable[[str], None]
     max_bytes: float
     option: str
     free: Callable[[Path], int] = free_bytes
@@ -187,7 +187,7 @@ class Incoming:
         if new:
             shown = ", ".join(map(printable, new[:_NAMED]))
             more = f" and {len(new) - _NAMED:,} more" if len(new) > _NAMED else ""
-            self.told(f"of what the machine sent {len(new):,} {what}: {shown}{more}")
+            self.notify(f"of what the machine sent {len(new):,} {what}: {shown}{more}")
 
     def _too_much(self, size: int, remote: str) -> TooMuchError:
         return TooMuchError(

@@ -90,7 +90,7 @@ class Outgoing:
     written_bytes : of the files, what the job itself wrote, by their names
     found : path of a file -> what was found there
     secrets : what no file may hold
-    told : takes a line for people
+    notify : takes a line for people
     """
 
     folder: Path
@@ -103,7 +103,7 @@ class Outgoing:
     written_bytes: int
     found: Mapping[str, Found] = field(repr=False)
     secrets: SecretText = field(repr=False, compare=False)
-    told: Callable[[str], None] = field(repr=False, compare=False)
+    notify: Callable[[str], None] = field(repr=False, compare=False)
 
     @property
     def bytes(self) -> int:
@@ -134,7 +134,7 @@ class Outgoing:
 def decide(
     asked: Asked,
     private: Private,
-    told: Callable[[str], None],
+    notify: Callable[[str], None],
     allow: Callable[[Outgoing], None] | None = None,
 ) -> Outgoing:
     """Return what leaves this machine.
@@ -143,7 +143,7 @@ def decide(
 
     Parameters
     ----------
-    told : takes a line for people
+    notify : takes a line for people
     allow : given what would go by the names alone, before anything is read; raises if
         that is not to be
 
@@ -162,7 +162,7 @@ def decide(
     if both := {one.text for one in includes} & {one.text for one in excludes}:
         message = f"--include and --exclude are both given {min(both)!r}"
         raise UsageError(message)
-    walk = Walk(folder, includes, excludes, private.folders, told)
+    walk = Walk(folder, includes, excludes, private.folders, notify)
     walk.run()
     _check_used(includes, walk)
     there = {one.path: one for one in _all_in(folder, asked.written, walk.own)}
@@ -183,7 +183,7 @@ def decide(
         written_bytes=sum(one.size for one in written.values()),
         found=found,
         secrets=SecretText(private.keys),
-        told=told,
+        notify=notify,
     )
     if allow is not None:
         allow(by_name)
@@ -211,14 +211,14 @@ def as_it_is_now(outgoing: Outgoing) -> Outgoing:
         if why and found[path].named:
             names[path] = why
         elif why:
-            outgoing.told(f"{path} has changed since and stays here: {why}")
+            outgoing.notify(f"{path} has changed since and stays here: {why}")
             del files[path], found[path]
             changed.remove(path)
             left.append(Left(path, "secret", why))
     gone = len(outgoing.files) - len(files)
     if changed or gone:
         size = sum(files.values()) / BYTES_PER_MB
-        outgoing.told(
+        outgoing.notify(
             f"{len(changed):,} files have changed since and {gone:,} are left out: "
             f"{len(files):,} files, {size:,.1f} MB, go"
         )

@@ -109,13 +109,13 @@ class GitRules:
         return None
 
 
-def rules_of(folder: Path, told: Callable[[str], None]) -> Rules:
+def rules_of(folder: Path, notify: Callable[[str], None]) -> Rules:
     """Return the rules of a folder, by git if that can be.
 
     Parameters
     ----------
     folder : resolved
-    told : takes a line for people: why git could not be asked
+    notify : takes a line for people: why git could not be asked
 
     Raises
     ------
@@ -128,11 +128,11 @@ def rules_of(folder: Path, told: Callable[[str], None]) -> Rules:
     done = _ask(git, folder, "rev-parse", "--show-toplevel")
     if done.returncode != 0:
         if b"not a git repository" not in done.stderr:
-            told(_refused(folder, _reason(done.stderr)))
+            notify(_refused(folder, _reason(done.stderr)))
         return _by_files(folder, git)
     top = Path(os.fsdecode(done.stdout.removesuffix(b"\n"))).resolve()
     if not folder.is_relative_to(top):
-        told(_refused(folder, f"its work tree is {top}"))
+        notify(_refused(folder, f"its work tree is {top}"))
         return _by_files(folder, git)
     by_files = _by_files(folder, git)
     done = _ask(
@@ -144,7 +144,7 @@ def rules_of(folder: Path, told: Callable[[str], None]) -> Rules:
         "--exclude-standard",
     )
     if done.returncode != 0:
-        told(_refused(folder, _reason(done.stderr)))
+        notify(_refused(folder, _reason(done.stderr)))
         return by_files
     names = [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
     if not names:  # all of it is ignored, or it is itself

@@ -128,7 +128,7 @@ class Walk:
     root : the folder, resolved
     includes, excludes : patterns of the command line
     own : folders that are advisor's
-    told : takes a line for people
+    notify : takes a line for people
 
     Attributes
     ----------
@@ -145,7 +145,7 @@ class Walk:
         includes: Sequence[Pattern],
         excludes: Sequence[Pattern],
         own: Sequence[Path],
-        told: Callable[[str], None],
+        notify: Callable[[str], None],
     ) -> None:
         self.found: list[Found] = []
         self.folders: list[str] = []
@@ -155,7 +155,7 @@ class Walk:
         self._includes = includes
         self._excludes = excludes
         self.own = {known for one in own if (known := identity(one)) is not None}
-        self._told = told
+        self._notify = notify
         self._ignores = NestedIgnores(root, OWN_IGNORE)
 
     def run(self) -> None:
@@ -166,7 +166,7 @@ class Walk:
         UsageError
             if a folder or an ignore file cannot be read
         """
-        rules = rules_of(self._root, self._told)
+        rules = rules_of(self._root, self._notify)
         waiting = [("", _State(goes=True, level=0, rules=rules))]
         while waiting:
             folder, state = waiting.pop()
@@ -256,7 +256,7 @@ class Walk:
             return state if self._leads_into(path, state) else None
         self.folders.append(path)
         if state.rules is not None and os.path.lexists(f"{entry.path}/{REPOSITORY}"):
-            rules = rules_of(Path(entry.path), self._told)
+            rules = rules_of(Path(entry.path), self._notify)
             state = replace(state, rules=rules, prefix=f"{path}/")
         return state
 

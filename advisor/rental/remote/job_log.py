@@ -35,7 +35,7 @@ class JobLog:
     Parameters
     ----------
     path : of the file; it is made
-    told : takes a line for people
+    notify : takes a line for people
     most_bytes : that it may have
     free : returns how many bytes are free on the disk of a folder
     """
@@ -43,12 +43,12 @@ class JobLog:
     def __init__(
         self,
         path: Path,
-        told: Callable[[str], None],
+        notify: Callable[[str], None],
         most_bytes: int = MOST_LOG_BYTES,
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
         self.path = path
-        self._told = told
+        self._notify = notify
         self._most = most_bytes
         self._room = Room.of(path.parent, free)
         self._missing = path.with_suffix(".missing")
@@ -80,7 +80,7 @@ class JobLog:
             self._append(piece)
         except (OSError, RemoteError) as error:
             if not self._is_told:
-                self._told(f"the log is not kept for now, the job goes on: {error}")
+                self._notify(f"the log is not kept for now, the job goes on: {error}")
             self._is_told = self._ends_in_gap = True
             # Not written down: another launcher is to ask for it again.
             self._gap += len(piece) - (self._size - before)
@@ -128,7 +128,7 @@ class JobLog:
     def _leave_out_middle(self) -> None:
         """Make the log anew of its first and its last part."""
         if not self._missing.exists():
-            self._told(
+            self._notify(
                 f"{self.path} has {self._size / BYTES_PER_MB:,.0f} MB: "
                 "from now on its middle is left out"
             )

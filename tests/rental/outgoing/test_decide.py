@@ -11,7 +11,7 @@ import pytest
 
 from advisor.base.errors import UsageError
 from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
-from advisor.rental.outgoing.told import document, lines, too_large
+from advisor.rental.outgoing.words import document, lines, too_large
 
 Make = Callable[..., Path]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from advisor.base.errors import UsageError
 from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
 from advisor.rental.outgoing.tokens import SecretText
-from advisor.rental.outgoing.told import document, lines
+from advisor.rental.outgoing.words import document, lines
 
 Make = Callable[..., Path]
 KEY = "a-key-that-no-test-prints"

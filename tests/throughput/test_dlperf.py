@@ -19,13 +19,13 @@ from advisor.hardware.gpus import load_gpus
 from advisor.hardware.machines import describe
 from advisor.market.offers import parse_offers
 from advisor.throughput.artifact import load_model
-from advisor.throughput.health import (
+from advisor.throughput.dlperf import (
     BROKEN_LOG_SD,
     EXPONENT,
     FACTOR_BOUNDS,
     USUAL,
-    Health,
-    health,
+    DlperfAdjustment,
+    dlperf_adjustment,
 )
 from advisor.throughput.predict import predict
 from advisor.training.folder import DLPERF, FEWEST_MACHINES, load_dlperf_medians
@@ -36,13 +36,13 @@ MEDIANS = {"RTX 4090": {"1": 100.0, "2": 80.0}}
 SHARES = st.floats(0.001, 1000.0)
 
 
-def judge(*records: dict[str, Any]) -> Health:
+def judge(*records: dict[str, Any]) -> DlperfAdjustment:
     offers, excluded = parse_offers(records)
     assert not excluded
-    return health(offers, describe(offers, GPUS, CPUS, MODEL.cpu), MEDIANS)
+    return dlperf_adjustment(offers, describe(offers, GPUS, CPUS, MODEL.cpu), MEDIANS)
 
 
-def raised(found: Health) -> set[str]:
+def raised(found: DlperfAdjustment) -> set[str]:
     return {name for name, holds in found.flags.items() if holds[0]}
 
 
@@ -165,11 +165,11 @@ def test_the_factor_is_on_the_gpus_and_the_spread_on_the_interval(
         load_workload("bert-base"),
     )
     plain, slower, wider = (
-        predict(machines, workload, MODEL, condition)
-        for condition in (
+        predict(machines, workload, MODEL, adjustment)
+        for adjustment in (
             None,
-            Health(np.array([0.8]), np.array([0.0]), {}),
-            Health(np.array([1.0]), np.array([0.3]), {}),
+            DlperfAdjustment(np.array([0.8]), np.array([0.0]), {}),
+            DlperfAdjustment(np.array([1.0]), np.array([0.3]), {}),
         )
     )
     assert slower.limits["gpu"] == pytest.approx(0.8 * plain.limits["gpu"])
@@ -205,7 +205,7 @@ def test_real_hosts_without_a_cpu_are_broken(real_data: Path) -> None:
     ]
     offers, _ = parse_offers(records)
     machines = describe(offers, GPUS, CPUS, MODEL.cpu)
-    found = health(offers, machines, MODEL.dlperf)
+    found = dlperf_adjustment(offers, machines, MODEL.dlperf)
     known = np.array(
         [
             f"{count:.0f}" in MODEL.dlperf.get(gpu.name, {})

@@ -26,7 +26,7 @@ _SAME_DIFFERENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class RentalContext:
     """What every step of a rental needs.
 
     Attributes
@@ -35,8 +35,8 @@ class Desk:
     account : address and account, as the ledger has them
     folder : the user's data folder
     clock : time of this computer
-    told : takes one line for people; never raises
-    credit_usd : what the account had left when the desk was opened, $; None: the market
+    notify : takes one line for people; never raises
+    credit_usd : what the account had left when this was opened, $; None: the market
         does not say
     """
 
@@ -44,7 +44,7 @@ class Desk:
     account: str
     folder: Path
     clock: Clock
-    told: Callable[[str], None]
+    notify: Callable[[str], None]
     credit_usd: float | None = None
 
     @property
@@ -175,10 +175,10 @@ class Desk:
             lock.release()
 
 
-def open_desk(
-    market: RentalMarket, folder: Path, clock: Clock, told: Callable[[str], None]
-) -> Desk:
-    """Return the desk of the account that the market knows us by.
+def open_rental_context(
+    market: RentalMarket, folder: Path, clock: Clock, notify: Callable[[str], None]
+) -> RentalContext:
+    """Return the rental context of the account that the market knows us by.
 
     Raises
     ------
@@ -187,4 +187,4 @@ def open_desk(
     """
     account = market.account()
     address = f"{market.address}/{account.account_id}"
-    return Desk(market, address, folder, clock, told, account.credit_usd)
+    return RentalContext(market, address, folder, clock, notify, account.credit_usd)

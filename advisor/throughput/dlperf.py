@@ -1,4 +1,4 @@
-"""What the market's own score hints at about a machine's health.
+"""What the market's own score, DLPerf, hints at about the state of a machine.
 
 DLPerf is a training benchmark that the market runs on each host. It says little of
 the GPU that its model does not say: on one GPU nine hosts in ten score within 10 % of
@@ -46,7 +46,7 @@ of all usual scores, whose 90 % interval has a log-sd of 0.12)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Health(Columns):
+class DlperfAdjustment(Columns):
     """What the scores of N offers change, shape (N,) each.
 
     Attributes
@@ -62,7 +62,9 @@ class Health(Columns):
     flags: Mapping[str, BoolArray]
 
 
-def health(facts: MachineFacts, machines: Machines, medians: Medians) -> Health:
+def dlperf_adjustment(
+    facts: MachineFacts, machines: Machines, medians: Medians
+) -> DlperfAdjustment:
     """Judge each offer by its score.
 
     A score is compared with the median of the same GPU and the same number of GPUs
@@ -93,7 +95,7 @@ def health(facts: MachineFacts, machines: Machines, medians: Medians) -> Health:
     beyond = np.sign(log_ratio) * (np.abs(log_ratio) - np.log(USUAL))
     bounded = np.clip(EXPONENT * beyond, *np.log(FACTOR_BOUNDS))
     log_factor = np.where(speaks, bounded, 0.0)
-    return Health(
+    return DlperfAdjustment(
         factor=np.exp(log_factor),
         log_sd=np.where(broken, BROKEN_LOG_SD, np.abs(log_factor)),
         flags={
