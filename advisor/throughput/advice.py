@@ -122,11 +122,11 @@ def advise(
         bound_by=bound_by,
         bound_side=side,
         bound_by_in_words=of_name[bound_by].waits_for,
-        cpu_is_bottleneck=side == "cpu" if asked.cpu_is_told else None,
+        cpu_is_bottleneck=side == "cpu" if asked.cpu_is_known else None,
         gpu_waits=1.0 - rate / float(limits["gpu"][0]),
         waits_for=waits_for,
         waits_for_in_words=of_name[waits_for].waits_for,
-        cpu_headroom=float(limits["cpu"][0]) / rate if asked.cpu_is_told else None,
+        cpu_headroom=float(limits["cpu"][0]) / rate if asked.cpu_is_known else None,
         enough_threads=enough,
         loader_workers=_loader_workers(machine, threads, workload, limits["gpu"]),
         improvements=asked.improvements(rate, enough),
@@ -161,7 +161,7 @@ class _Asked:
     memo: GpuMemo = field(default_factory=GpuMemo)
 
     @property
-    def cpu_is_told(self) -> bool:
+    def cpu_is_known(self) -> bool:
         """Whether the CPU is known by name or family, or its threads are."""
         flags = self.machine.flags
         return not (flags["cpu_unknown"][0] and flags["cores_unknown"][0])
@@ -204,7 +204,7 @@ class _Asked:
         lifts = [
             one.lifts(lacking)
             for one in self.model.limits
-            if self.cpu_is_told or one.side != "cpu"
+            if self.cpu_is_known or one.side != "cpu"
         ]
         return dict(chain.from_iterable(lifts))
 

@@ -174,16 +174,16 @@ class Processor:
 def processor(
     cpu: Cpu | None, cores: float | None = None, ghz: float | None = None
 ) -> Processor:
-    """Return what a CPU does: its own figures, or those that the user told.
+    """Return what a CPU does: its own figures, or those that the user states.
 
     Parameters
     ----------
-    cpu : row of the table; None: in no table, so that `cores` and `ghz` must be told
+    cpu : row of the table; None: in no table, so that `cores` and `ghz` must be stated
     cores, ghz : physical cores and clock; None: those of `cpu`
     """
     if cpu is None:
-        told = ghz or math.nan
-        return Processor(cores or math.nan, told, told, USUAL_OPERATIONS.value)
+        clock = ghz or math.nan
+        return Processor(cores or math.nan, clock, clock, USUAL_OPERATIONS.value)
     base = cpu.boost_ghz if math.isnan(cpu.base_ghz) else cpu.base_ghz
     boost = base if math.isnan(cpu.boost_ghz) else cpu.boost_ghz
     large = cpu.segment in {"server", "workstation"}

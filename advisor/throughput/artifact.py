@@ -32,7 +32,7 @@ from advisor.workloads.profile import Workload
 ARTIFACT = "throughput.npz"
 """Name of the artifact's file in the folder of models."""
 
-MODELLED = "NVIDIA"
+MODELED = "NVIDIA"
 """Maker whose cards the model is trained on; others run through other software."""
 
 GUESSED_LOG_SD = 0.21
@@ -43,7 +43,7 @@ the baseline by sqrt 2; taken as the half width of a 90 % interval (assumption).
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What the exchange of gradients of N machines is like, shape (N,) each.
+    """What the all-reduce of gradients of N machines is like, shape (N,) each.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ class ThroughputModel:
 
         The rate is NaN where neither table nor market knows what a GPU can do; the
         spread is wider where its matrix rate was guessed, and wide where the model
-        has learnt from no card of its maker.
+        has learned from no card of its maker.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class ThroughputModel:
     ) -> FloatArray:
         """Return ln samples/s and its log-sd of P kinds with a batch each, (P, 2)."""
         features = kinds.features.take(kind)
-        # Without a usual batch nothing says what the level's batch was: no effect.
+        # Without a usual batch nothing says what the intercept's batch was: no effect.
         ratio = np.nan_to_num(np.log(batch / self.gpu.usual_batch_of(key)), nan=0.0)
         log_rate, log_sd = self.gpu.predict(features, key, ratio)
         known = np.isfinite(features.tensor_tflops * features.memory_bandwidth_gb_s)
@@ -164,14 +164,14 @@ class ThroughputModel:
         """Return what is added to the spread of a GPU that the model never saw."""
         if gpu is None:
             return GUESSED_LOG_SD
-        return 0.0 if gpu.vendor == MODELLED else self.gpu.unknown_log_sd
+        return 0.0 if gpu.vendor == MODELED else self.gpu.unknown_log_sd
 
     def peak_rate(
         self, kinds: GpuKinds, workload: Workload, num_gpus: FloatArray
     ) -> FloatArray:
         """Return samples/s if all tensor cores of all GPUs were busy all the time.
 
-        Infinite without tensor cores, see `GpuModel.best_utilisation`.
+        Infinite without tensor cores, see `GpuModel.best_utilization`.
         """
         of = kinds.features
         rate = np.where(of.on_tensor_cores, of.tensor_tflops * 1e3, np.inf)[kinds.code]
@@ -186,7 +186,7 @@ class ThroughputModel:
         step_s: FloatArray,
         reduced_gb: FloatArray,
     ) -> Exchange:
-        """Return what the exchange of gradients is like on each machine.
+        """Return what the all-reduce of gradients is like on each machine.
 
         Parameters
         ----------
@@ -218,10 +218,10 @@ class ThroughputModel:
         return Exchange(bus, ceiling, scaling.log_sd(number, share))
 
     def evidence(self, workload: Workload) -> dict[str, Any]:
-        """Return what the level of a workload rests on, for the output."""
+        """Return the evidence behind the intercept of a workload, for the output."""
         key = WorkloadKey.of(workload)
         return {
-            "level": self.gpu.level_of(key),
+            "level": self.gpu.intercept_evidence(key),
             "series": list(self.coverage.workload_series.get(key.name, ())),
             "workload_measurements": self.coverage.workload_rows.get(key.name, 0),
         }

@@ -77,7 +77,7 @@ def dlperf_adjustment(
 
     Parameters
     ----------
-    facts : what is told of N machines, offered or not
+    facts : what is known of N machines, offered or not
     machines : the same, as physics
     medians : of the artifact
     """
@@ -109,11 +109,11 @@ def dlperf_adjustment(
 def _medians(machines: Machines, medians: Medians) -> FloatArray:
     """Return the median score of one GPU for each machine, NaN where unknown."""
     pairs = zip(machines.model.tolist(), machines.num_gpus.tolist(), strict=True)
-    told, code = distinct(pairs)
+    known, code = distinct(pairs)
     found = [
         np.nan
         if (gpu := machines.models[model]) is None
         else medians.get(gpu.name, {}).get(f"{count:.0f}", np.nan)
-        for model, count in told
+        for model, count in known
     ]
     return np.array(found, dtype=np.float64)[code]

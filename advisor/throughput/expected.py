@@ -47,7 +47,7 @@ class Expected:
 def expected_of(
     run: UserRun,
     workload: Workload,
-    kept: Workload,
+    stored: Workload,
     *,
     model: ThroughputModel,
     gpus: GpuTable,
@@ -59,17 +59,17 @@ def expected_of(
     ----------
     run : the run
     workload : what ran: its profile with the figures that were set
-    kept : the profile as it is kept, whose predictions the run is to correct
+    stored : the profile as it is stored, whose predictions the run is to correct
     model : the trained artifact
     """
     machine = machine_of(run, gpus, cpus, model)
     asked = replace(workload, batch_size=run.batch_size)
-    held = replace(kept, batch_size=run.batch_size)
+    held = replace(stored, batch_size=run.batch_size)
     found = predict(machine, asked, model)
     if found.fits[0]:  # whatever room is left: it ran at once
         found = predict(machine, asked, model, holds_batch=True)
     later = predict(machine, held, model, holds_batch=True)
-    speech = speech_of(run, later.rates(model), kept)
+    speech = speech_of(run, later.rates(model), stored)
     return Expected(
         samples_per_s=float(found.samples_per_s[0]),
         low=float(found.low[0]),

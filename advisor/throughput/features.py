@@ -68,9 +68,9 @@ class GpuFeatures(Columns):
 
     def known(self) -> GpuFeatures:
         """Return them without what a market guesses of GPUs that are in no table."""
-        told = self.gpu != UNKNOWN
+        in_table = self.gpu != UNKNOWN
         columns = {
-            one.name: np.where(told, getattr(self, one.name), np.nan)
+            one.name: np.where(in_table, getattr(self, one.name), np.nan)
             for one in fields(self)
             if one.name != "gpu"
         }

@@ -5,9 +5,10 @@ memory bandwidth) and f a Gaussian process over (GPU, batch, kind of work) with
 intercepts for what a workload needs (`advisor.throughput.kernel`), given the benchmark
 table (`advisor.throughput.process`).
 
-A workload of which one GPU alone was measured is not among these points: its *anchors*
-condition the posterior when they are asked for. A workload that nobody measured takes
-its level from its family and its floating-point operations.
+A workload of which one GPU alone was measured is not among these points: its
+measurements are *conditioning observations*, which condition the posterior when the
+workload is asked for. A workload that nobody measured takes its intercept from its family
+and its floating-point operations.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ from advisor.throughput.kernel import (
     Inputs,
     Run,
     profile_labels,
-    workload_level_variance,
+    workload_intercept_variance,
 )
 from advisor.throughput.process import Process
 from advisor.throughput.threads import one_thread
 
 
 @dataclass(frozen=True, slots=True)
-class Anchor:
-    """One measurement that conditions the prediction of its workload.
+class Observation:
+    """A conditioning observation: a measurement that its workload's posterior is given.
 
     Attributes
     ----------
@@ -49,8 +50,8 @@ class Anchor:
     z : (D,) standardized features
     batch : effect of its batch, see `advisor.throughput.features.batch_effect`
     y : ln(units/s of one GPU / baseline)
-    source, series : where it was measured; what two anchors share of them is no
-        independent evidence
+    source, series : where it was measured; what two observations share of them
+        is no independent evidence
     """
 
     gpu: str
@@ -73,19 +74,19 @@ class GpuModel:
     middle : mean of ln baseline in training
     labels : kind -> the labels of its codes 0, 1, ...
     noise : variance of the error of one measurement
-    usual_batch : workload -> samples per GPU that its level refers to
+    usual_batch : workload -> samples per GPU that its intercept refers to
     families : workload -> family
-    anchors : workload of one GPU -> its measurements
-    family_levels : family -> intercept of the level of unmeasured workloads
-        (``""``: any other)
-    family_slope : slope of that level against ln training GFLOPs per unit
-    family_spreads : family -> log-sd of that level (``""``: any other)
+    observations : workload of one GPU -> its conditioning observations
+    family_intercepts : family -> intercept of unmeasured workloads (``""``: any
+        other)
+    family_slope : slope of that intercept against ln training GFLOPs per unit
+    family_spreads : family -> log-sd of that intercept (``""``: any other)
     spread_factors : case -> what the spread is multiplied with so that 90 % intervals
         hold 90 % of held-out rows: ``"gpu_seen"`` with other workloads, ``"gpu_new"``,
         and a whole source, ``"own"``; a user's run is of a new source, so that the
         larger one counts
     unknown_log_sd : added log-sd of a GPU in no table
-    best_utilisation : highest share of the matrix rate that the table's rows on tensor
+    best_utilization : highest share of the matrix rate that the table's rows on tensor
         cores reach (their 99 % quantile): no prediction on them goes above it. Without
         them Winograd convolutions take fewer products than are counted
     """
@@ -98,13 +99,13 @@ class GpuModel:
     noise: float
     usual_batch: Mapping[str, float]
     families: Mapping[str, str]
-    anchors: Mapping[str, tuple[Anchor, ...]]
-    family_levels: Mapping[str, float]
+    observations: Mapping[str, tuple[Observation, ...]]
+    family_intercepts: Mapping[str, float]
     family_slope: float
     family_spreads: Mapping[str, float]
     spread_factors: Mapping[str, float]
     unknown_log_sd: float
-    best_utilisation: float
+    best_utilization: float
 
     @property
     def covariance(self) -> Covariance:
@@ -113,7 +114,7 @@ class GpuModel:
 
     def measured(self, workload: str) -> bool:
         """Return whether anybody measured a workload."""
-        return workload in self.labels["workload"] or workload in self.anchors
+        return workload in self.labels["workload"] or workload in self.observations
 
     def predict(
         self,
@@ -144,8 +145,8 @@ class GpuModel:
         baseline = log_baseline(features)
         known = np.isfinite(baseline)
         spread = np.where(known, spread, np.hypot(spread, self.unknown_log_sd))
-        level = mean - np.log(workload.units_per_sample)
-        rate = np.where(known, baseline, self.middle) + level
+        log_ratio = mean - np.log(workload.units_per_sample)
+        rate = np.where(known, baseline, self.middle) + log_ratio
         return np.fmin(rate, self._ceiling(features, workload)), spread
 
     def _factor(self, case: str) -> float:
@@ -161,23 +162,24 @@ class GpuModel:
         return z, batch_effect(log_batch, baseline - self.middle)
 
     def usual_batch_of(self, workload: WorkloadKey) -> float:
-        """Return the batch that the level refers to, NaN where it is unknown."""
+        """Return the batch that the intercept refers to, NaN where it is unknown."""
         return self.usual_batch.get(workload.name, float("nan"))
 
-    def level_of(self, workload: WorkloadKey) -> str:
-        """Say what the level of a workload rests on.
+    def intercept_evidence(self, workload: WorkloadKey) -> str:
+        """Return the evidence that the intercept of a workload has.
 
         ``"measured"``, ``"one GPU"`` (nobody measured another), ``"other precision"``
         or ``"family"`` (nobody measured the workload).
         """
         if not self.measured(workload.name):
             return "family"
-        anchors = self.anchors.get(workload.name, ())
+        observations = self.observations.get(workload.name, ())
         if f"{workload.name}|{workload.precision}" not in self.labels["pair"] and not any(
-            anchor.run.precision == workload.precision for anchor in anchors
+            observation.run.precision == workload.precision
+            for observation in observations
         ):
             return "other precision"
-        return "one GPU" if anchors else "measured"
+        return "one GPU" if observations else "measured"
 
     def _process(
         self,
@@ -210,21 +212,23 @@ class GpuModel:
             Run(str(one), workload.framework, workload.memory_format)
             for one in precision[first]
         ]
-        anchors = self.anchors.get(workload.name, ())
+        observations = self.observations.get(workload.name, ())
         (other,) = np.nonzero(effect[first] != usual[first])  # batches but the usual one
         n, width, both = len(first), z.shape[1], np.append(first, first[other])
-        runs = [*asked, *(asked[at] for at in other), *(a.run for a in anchors)]
+        runs = [*asked, *(asked[at] for at in other), *(a.run for a in observations)]
         inputs = self.inputs(
-            np.array([*z[both], *(a.z for a in anchors)]).reshape(-1, width),
-            np.array([*effect[first], *usual[first[other]], *(a.batch for a in anchors)]),
-            [*names[code[both]].tolist(), *(a.gpu for a in anchors)],
+            np.array([*z[both], *(a.z for a in observations)]).reshape(-1, width),
+            np.array(
+                [*effect[first], *usual[first[other]], *(a.batch for a in observations)]
+            ),
+            [*names[code[both]].tolist(), *(a.gpu for a in observations)],
             [(workload.name, family, one) for one in runs],
         )
         queries = inputs.take(np.arange(len(both)))
         at = inputs.take(np.arange(len(both), len(inputs)))
         with one_thread():
-            if anchors:
-                mean, variance = self._conditioned(queries, at, anchors, n)
+            if observations:
+                mean, variance = self._conditioned(queries, at, observations, n)
             else:
                 mean, variance = self.process.posterior(queries, n)
         own, standard = mean[:n], mean[:n].copy()
@@ -233,30 +237,30 @@ class GpuModel:
         bounds = np.minimum(whole, 0.0), np.maximum(whole, 0.0)
         mean = standard + np.clip(own - standard, *bounds)
         if not self.measured(workload.name):
-            level, spread = self._family_level(workload, family)
-            mean = mean + level
-            variance = variance - workload_level_variance(self.covariance) + spread**2
+            intercept, spread = self._family_intercept(workload, family)
+            mean = mean + intercept
+            variance = variance - workload_intercept_variance(self.covariance) + spread**2
         place = place.reshape(-1)
         return mean[place], np.maximum(variance, 0.0)[place]
 
     def _conditioned(
-        self, queries: Inputs, at: Inputs, anchors: Sequence[Anchor], count: int
+        self, queries: Inputs, at: Inputs, observations: Sequence[Observation], count: int
     ) -> tuple[FloatArray, FloatArray]:
-        """Return mean and variance given the anchors too (Gaussian conditioning).
+        """Return mean and variance given the observations too (Gaussian conditioning).
 
         The variance is of the first `count` queries.
         """
         mean, variance = self.process.posterior(queries, count)
         among = self.process.covariance_of(at, at)
-        among += self._own(anchors) + self.noise * np.eye(len(anchors))
+        among += self._own(observations) + self.noise * np.eye(len(observations))
         cross = self.process.covariance_of(queries, at)
         gain = np.linalg.solve(among, cross.T).T
-        surprise = np.array([a.y for a in anchors]) - self.process.mean_at(at)
+        surprise = np.array([a.y for a in observations]) - self.process.mean_at(at)
         known = np.einsum("ij,ij->i", gain[:count], cross[:count])
         return mean + gain @ surprise, variance - known
 
-    def _own(self, anchors: Sequence[Anchor]) -> FloatArray:
-        """Return the (A, A) covariance of what the anchors' configurations share."""
+    def _own(self, observations: Sequence[Observation]) -> FloatArray:
+        """Return the (O, O) covariance of what the observations' configurations share."""
         labels = [
             {
                 "gpu": (a.gpu, a.series),
@@ -264,11 +268,11 @@ class GpuModel:
                 "source_workload": a.source,
                 "series": a.series,
                 "series_workload": a.series,
-                "cell": (a.series, a.run.precision),
+                "comparison_group": (a.series, a.run.precision),
             }
-            for a in anchors
+            for a in observations
         ]
-        total = np.zeros((len(anchors), len(anchors)))
+        total = np.zeros((len(observations), len(observations)))
         for part, variance in zip(OWN_PARTS, self.covariance.own_variances, strict=True):
             kind = "gpu" if part.similarity == "gpu" else part.kind
             total += variance * np.array(
@@ -276,13 +280,15 @@ class GpuModel:
             )
         return total
 
-    def _family_level(self, workload: WorkloadKey, family: str) -> tuple[float, float]:
-        """Return the level of a workload that nobody measured, and its log-sd."""
-        level = self.family_levels.get(family, self.family_levels[""])
+    def _family_intercept(
+        self, workload: WorkloadKey, family: str
+    ) -> tuple[float, float]:
+        """Return the intercept of a workload that nobody measured, and its log-sd."""
+        intercept = self.family_intercepts.get(family, self.family_intercepts[""])
         units = np.log(workload.units_per_sample)
         size = np.log(workload.training_gflops_per_sample) - units
         spread = self.family_spreads.get(family, self.family_spreads[""])
-        return float(level + self.family_slope * size), spread
+        return float(intercept + self.family_slope * size), spread
 
     def inputs(
         self,
@@ -315,8 +321,8 @@ class GpuModel:
         return np.array(codes, dtype=np.int64)
 
     def _ceiling(self, features: GpuFeatures, workload: WorkloadKey) -> FloatArray:
-        """Return (N,) ln samples/s at the best utilisation; NaN without tensor cores."""
-        flops = workload.training_gflops_per_sample * 1e-3 / self.best_utilisation
+        """Return (N,) ln samples/s at the best utilization; NaN without tensor cores."""
+        flops = workload.training_gflops_per_sample * 1e-3 / self.best_utilization
         rate = np.where(features.on_tensor_cores, features.matrix_tflops, np.nan)
         ceiling: FloatArray = np.log(rate / flops)
         return ceiling

@@ -1,7 +1,8 @@
 """Section ``gpu`` of the model's file: `GpuModel` as arrays and one document.
 
-The rows of the table and the anchors are of few distinct GPUs at few precisions: their
-features are kept once each.
+The rows of the table and the conditioning observations are of few distinct GPUs at few
+precisions: their features are stored once each. The file has older words for some fields
+(`_STORED_AS`; its "anchors" are the conditioning observations).
 """
 
 from __future__ import annotations
@@ -14,26 +15,31 @@ import numpy as np
 
 from advisor.base.arrays import FloatArray
 from advisor.throughput.archive import Archive, Array
-from advisor.throughput.gpu_model import Anchor, GpuModel
+from advisor.throughput.gpu_model import GpuModel, Observation
 from advisor.throughput.kernel import LABELS, OWN_PARTS, Covariance, Inputs, Run
 from advisor.throughput.process import Process
 
 _KINDS = tuple(dict.fromkeys((*LABELS, *(part.kind for part in OWN_PARTS))))
 _OF_PROCESS = ("noise", "weights", "inducing", "shared_weights")
-_APART = {"process", "anchors", "centre", "scale"}
-_TEXTS = ("gpu", "source", "series")  # of an anchor
+_APART = {"process", "observations", "centre", "scale"}
+_TEXTS = ("gpu", "source", "series")  # of a conditioning observation
+_STORED_AS = {
+    "family_intercepts": "family_levels",
+    "best_utilization": "best_utilisation",
+}
+"""Field of `GpuModel` -> its key in the document, where they differ."""
 
 
 def gpu_document(model: GpuModel) -> dict[str, Any]:
     """Return what is text or a single number."""
-    anchors = [one for several in model.anchors.values() for one in several]
+    observations = [one for several in model.observations.values() for one in several]
     return {
-        **{name: _plain(getattr(model, name)) for name in _ALIKE},
+        **{_STORED_AS.get(n, n): _plain(getattr(model, n)) for n in _ALIKE},
         "mean": model.process.mean,
         "anchors": {
-            "workload": [name for name, of in model.anchors.items() for _ in of],
-            "run": [list(one.run) for one in anchors],
-            **{name: [getattr(one, name) for one in anchors] for name in _TEXTS},
+            "workload": [name for name, of in model.observations.items() for _ in of],
+            "run": [list(one.run) for one in observations],
+            **{name: [getattr(one, name) for one in observations] for name in _TEXTS},
         },
     }
 
@@ -42,8 +48,8 @@ def gpu_arrays(model: GpuModel) -> dict[str, Array]:
     """Return the arrays."""
     process = model.process
     rows = process.rows
-    anchors = [one for several in model.anchors.values() for one in several]
-    z = np.concatenate([rows.z, *(one.z[None] for one in anchors)])
+    observations = [one for several in model.observations.values() for one in several]
+    z = np.concatenate([rows.z, *(one.z[None] for one in observations)])
     distinct, place = np.unique(z, axis=0, return_inverse=True)
     return {
         "centre": model.centre,
@@ -53,8 +59,8 @@ def gpu_arrays(model: GpuModel) -> dict[str, Array]:
         "z_of": place.reshape(-1).astype(np.int32),
         "batch": rows.batch,
         "labels": np.stack([rows.labels[kind] for kind in _KINDS]).astype(np.int32),
-        "anchor_batch": np.array([one.batch for one in anchors], dtype=np.float64),
-        "anchor_y": np.array([one.y for one in anchors], dtype=np.float64),
+        "anchor_batch": np.array([one.batch for one in observations], dtype=np.float64),
+        "anchor_y": np.array([one.y for one in observations], dtype=np.float64),
         **{name: getattr(process, name) for name in _OF_PROCESS},
         "half_explained": _packed(process.half_explained).astype(np.float32),
     }
@@ -70,22 +76,23 @@ def gpu_from(archive: Archive) -> GpuModel:
     of_process = {name: array[name] for name in _OF_PROCESS}
     process = Process(
         covariance=Covariance(*(array[f"covariance_{n}"] for n in _COVARIANCE)),
-        mean=document.pop("mean"),
+        mean=document["mean"],
         rows=Inputs(z[:number], array["batch"], labels),
         half_explained=_unpacked(array["half_explained"], len(array["inducing"])),
         **of_process,
     )
-    anchors = _anchors(
-        document.pop("anchors"), z[number:], array["anchor_batch"], array["anchor_y"]
+    observations = _observations(
+        document["anchors"], z[number:], array["anchor_batch"], array["anchor_y"]
     )
     centre, scale = array["centre"], array["scale"]
-    return GpuModel(process, centre, scale, anchors=anchors, **document)
+    alike = {name: document[_STORED_AS.get(name, name)] for name in _ALIKE}
+    return GpuModel(process, centre, scale, observations=observations, **alike)
 
 
-def _anchors(
+def _observations(
     document: Mapping[str, Any], z: FloatArray, batch: FloatArray, y: FloatArray
-) -> dict[str, tuple[Anchor, ...]]:
-    found: dict[str, tuple[Anchor, ...]] = {}
+) -> dict[str, tuple[Observation, ...]]:
+    found: dict[str, tuple[Observation, ...]] = {}
     rows = zip(
         document["workload"],
         document["run"],
@@ -96,8 +103,8 @@ def _anchors(
         strict=True,
     )
     for name, run, gpu, source, series, at, effect, value in rows:
-        anchor = Anchor(gpu, Run(*run), at, effect, value, source, series)
-        found[name] = (*found.get(name, ()), anchor)
+        observation = Observation(gpu, Run(*run), at, effect, value, source, series)
+        found[name] = (*found.get(name, ()), observation)
     return found
 
 

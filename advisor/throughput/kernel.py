@@ -5,9 +5,9 @@ parts. Each part has a *similarity* of the two sides (linear or smooth in what t
 is, the same GPU, the product of the batch effects, or 1) and a *kind* of label on which
 both must agree for the part to be shared (any work, family, workload, ...).
 
-Parts of similarity ``"one"`` are intercepts: the level that a workload, a framework, a
-memory format, a source or a container add. A profile comes from no source: what it
-shares with nobody is the variance of its own configuration (`Covariance.own`).
+Parts of similarity ``"one"`` are intercepts: what a workload, a framework, a memory
+format, a source or a container add to every GPU alike. A profile comes from no source:
+what it shares with nobody is the variance of its own configuration (`Covariance.own`).
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Part(NamedTuple):
     start: float
 
 
-LEVEL_VARIANCE = 30.0
-"""Prior variance of a workload's level: units differ from images to tokens, so it is
+INTERCEPT_VARIANCE = 30.0
+"""Prior variance of a workload's intercept: units differ from images to tokens, so it is
 free."""
 
 PARTS = (
@@ -56,7 +56,7 @@ PARTS = (
     Part("gpu", "precision", 0.001),
     Part("batch", "all", 0.3),
     Part("batch", "workload", 0.3),
-    Part("one", "workload", LEVEL_VARIANCE),
+    Part("one", "workload", INTERCEPT_VARIANCE),
     Part("one", "pair", 0.1),
     Part("one", "framework_workload", 0.03),
     Part("one", "format_family", 0.05),
@@ -70,7 +70,7 @@ OWN_PARTS = (
     Part("one", "source_workload", 0.03),
     Part("one", "series", 0.01),
     Part("one", "series_workload", 0.01),
-    Part("one", "cell", 0.003),
+    Part("one", "comparison_group", 0.003),
 )
 """Parts of a configuration's own: host, source, container; shared within the table."""
 
@@ -86,7 +86,7 @@ Scope = Literal["all", "shared", "local"]
 """Which parts: those of `SHARED_KINDS`, those of one workload alone, or both."""
 
 
-WORKLOAD_LEVELS = ("workload", "pair", "framework_workload", "format_workload")
+WORKLOAD_INTERCEPTS = ("workload", "pair", "framework_workload", "format_workload")
 """Intercepts that only measurements of the workload tell."""
 
 
@@ -155,7 +155,7 @@ class Covariance:
         b: Inputs,
         *,
         own: bool = False,
-        levels: bool = True,
+        intercepts: bool = True,
         scope: Scope = "all",
     ) -> FloatArray:
         """Return the (N, M) covariance of `a` and `b`.
@@ -164,11 +164,11 @@ class Covariance:
         ----------
         a, b : inputs of N and M rows
         own : with `OWN_PARTS`, for which both need their labels
-        levels : with the intercepts
+        intercepts : with the intercepts
         scope : which parts
         """
         parts = list(zip(PARTS, self.variances, strict=True))
-        if not levels:
+        if not intercepts:
             parts = [(part, v) for part, v in parts if part.similarity != "one"]
         if own:
             parts += zip(OWN_PARTS, self.own_variances, strict=True)
@@ -240,13 +240,13 @@ def rbf(a: FloatArray, b: FloatArray) -> FloatArray:
     return kernel
 
 
-def workload_level_variance(covariance: Covariance) -> float:
+def workload_intercept_variance(covariance: Covariance) -> float:
     """Return the prior variance of the intercepts that only measurements tell."""
     return float(
         sum(
             variance
             for part, variance in zip(PARTS, covariance.variances, strict=True)
-            if part.similarity == "one" and part.kind in WORKLOAD_LEVELS
+            if part.similarity == "one" and part.kind in WORKLOAD_INTERCEPTS
         )
     )
 

@@ -32,12 +32,12 @@ class HostConstants:
     core_exponent : throughput of an input pipeline grows as cores to this power
     core_exponent_sd : standard deviation of it
     driver_cores : cores that the process driving one GPU keeps busy
-    launch_us : microseconds in which the reference core launches one kernel
+    launch_us : microseconds of a kernel launch on the reference core
     launch_log_sd : standard deviation of the logarithm of `launch_us`
-    handoff_gb_s : 10^9 bytes/s that one process takes from its loader's workers, on
-        the reference core
+    handoff_gb_s : 10^9 bytes/s of worker IPC: what one process receives from its
+        loader's workers, on the reference core
     handoff_log_sd : standard deviation of the logarithm of `handoff_gb_s`
-    transfer_log_sd : the same for the host-to-GPU bandwidth
+    transfer_log_sd : the same for the host-to-device bandwidth
     disk_random_share : share of the measured disk bandwidth that reads of whole
         samples in random order get
     disk_log_sd : standard deviation of the logarithm of what a disk delivers

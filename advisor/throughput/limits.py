@@ -1,7 +1,7 @@
 """The limits of a training's throughput, one record each: adding one touches this file.
 
 A record says what the limit allows, how well that is known, and in which words it is
-told; prediction, interval, ranking, advice and reports take what they need from it.
+shown; prediction, interval, ranking, advice and reports take what they need from it.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ def _more_or_faster_cores(lacking: Lacking) -> Lifts:
         yield f"{more} more threads", replace(here, cores=grown)
 
 
-def _launch_rate(asked: Asked) -> FloatArray:
-    """Return what one launching thread per GPU sustains.
+def _kernel_launch_rate(asked: Asked) -> FloatArray:
+    """Return what the thread that launches kernels sustains, one per GPU.
 
     A step launches the same kernels whatever its micro-batch; processes that
     have less than a core each take turns.
@@ -108,12 +108,12 @@ def _launch_rate(asked: Asked) -> FloatArray:
     return threads * asked.micro_batch / step_s
 
 
-def _launch_log_sd(asked: Asked) -> FloatArray:
+def _kernel_launch_log_sd(asked: Asked) -> FloatArray:
     return np.hypot(asked.machines.core_speed_log_sd, asked.host.launch_log_sd)
 
 
-def _handoff_rate(asked: Asked) -> FloatArray:
-    """Return what the processes take over from their loaders' workers.
+def _worker_ipc_rate(asked: Asked) -> FloatArray:
+    """Return what worker IPC sustains: samples that processes receive from workers.
 
     Each GPU has one process, and one thread of it receives every sample that the
     workers make, however many they are: so bytes/s of that thread, in proportion to
@@ -125,18 +125,18 @@ def _handoff_rate(asked: Asked) -> FloatArray:
     return processes * bytes_per_s / asked.workload.gpu_bytes_per_sample
 
 
-def _handoff_log_sd(asked: Asked) -> FloatArray:
+def _worker_ipc_log_sd(asked: Asked) -> FloatArray:
     return np.hypot(asked.machines.core_speed_log_sd, asked.host.handoff_log_sd)
 
 
-def _transfer_rate(asked: Asked) -> FloatArray:
-    """Return what the host-to-GPU links carry."""
+def _h2d_rate(asked: Asked) -> FloatArray:
+    """Return what the host-to-device links carry."""
     machines, sample = asked.machines, asked.workload.gpu_bytes_per_sample
     per_gpu = machines.host_to_gpu_gb_s * BYTES_PER_GB / sample
     return machines.num_gpus * per_gpu
 
 
-def _transfer_log_sd(asked: Asked) -> FloatArray:
+def _h2d_log_sd(asked: Asked) -> FloatArray:
     return np.full_like(asked.gpu_log_sd, asked.host.transfer_log_sd)
 
 
@@ -206,15 +206,15 @@ def exchange_gb(workload: Workload, steps: FloatArray, host: HostConstants) -> F
     return moved
 
 
-def _gradients_rate(asked: Asked) -> FloatArray:
-    """Return what the exchange between GPUs allows; infinite for one GPU."""
+def _all_reduce_rate(asked: Asked) -> FloatArray:
+    """Return what the all-reduce between GPUs allows; infinite for one GPU."""
     with np.errstate(divide="ignore"):
         steps_per_s = asked.bus_gb_s / asked.moved_gb
     limit: FloatArray = asked.machines.num_gpus * asked.batch * steps_per_s
     return limit * asked.ceiling
 
 
-def _gradients_log_sd(asked: Asked) -> FloatArray:
+def _all_reduce_log_sd(asked: Asked) -> FloatArray:
     """Return nothing: the efficiency of several GPUs has a spread of its own."""
     return np.zeros_like(asked.gpu_log_sd)
 
@@ -240,31 +240,31 @@ CPU = Limit(
     "its input pipeline",
     _more_or_faster_cores,
 )
-LAUNCH = Limit(
+KERNEL_LAUNCH = Limit(
     "launch",
     "cpu",
-    _launch_rate,
-    _launch_log_sd,
-    "the launching of kernels",
+    _kernel_launch_rate,
+    _kernel_launch_log_sd,
+    "kernel launches",
     f"the one thread that launches kernels {_ONE_THREAD}",
     _faster_cores,
 )
-HANDOFF = Limit(
+WORKER_IPC = Limit(
     "handoff",
     "cpu",
-    _handoff_rate,
-    _handoff_log_sd,
-    "the handing over of samples",
-    f"the one thread that takes over samples {_ONE_THREAD}",
+    _worker_ipc_rate,
+    _worker_ipc_log_sd,
+    "worker IPC",
+    f"the one thread that receives samples from the workers {_ONE_THREAD}",
     _faster_cores,
 )
-TRANSFER = Limit(
+H2D = Limit(
     "transfer",
     "link",
-    _transfer_rate,
-    _transfer_log_sd,
-    "the copying to the GPU",
-    "copies to the GPU",
+    _h2d_rate,
+    _h2d_log_sd,
+    "host-to-device copies",
+    "host-to-device copies",
     _faster_link,
 )
 DISK = Limit(
@@ -277,16 +277,16 @@ DISK = Limit(
     _faster_disk_or_memory,
     cold_rate=_cold_disk_rate,
 )
-GRADIENTS = Limit(
+ALL_REDUCE = Limit(
     "gradients",
     "link",
-    _gradients_rate,
-    _gradients_log_sd,
-    "the exchange of gradients",
-    "the exchange of gradients",
+    _all_reduce_rate,
+    _all_reduce_log_sd,
+    "the all-reduce of gradients",
+    "the all-reduce of gradients",
     _linked_gpus,
     after_gpu=True,
 )
 
-LIMITS = (GPU, CPU, LAUNCH, HANDOFF, TRANSFER, DISK, GRADIENTS)
+LIMITS = (GPU, CPU, KERNEL_LAUNCH, WORKER_IPC, H2D, DISK, ALL_REDUCE)
 """The limits, in the order of the output."""

@@ -15,7 +15,7 @@ from advisor.hardware.machines import Machines, describe
 from advisor.market.facts import MachineFacts
 from advisor.software.fit import SoftwareFit, software_fit
 from advisor.software.image import Image
-from advisor.throughput.artifact import MODELLED
+from advisor.throughput.artifact import MODELED
 from advisor.throughput.dlperf import DlperfAdjustment, dlperf_adjustment
 from advisor.throughput.kinds import GpuMemo
 from advisor.throughput.predict import Throughput, predict
@@ -76,7 +76,7 @@ def performance(
 
     Parameters
     ----------
-    facts : what is told of N machines, offered or not
+    facts : what is known of N machines, offered or not
     workload : what is trained
     tables : hardware tables and throughput model
     images : Docker images that it may run in, the one to take where it runs first
@@ -115,7 +115,7 @@ def performance(
         of_machine={
             **machines.flags,
             "gpu_not_modelled": np.array(
-                [gpu is not None and gpu.vendor != MODELLED for gpu in machines.models],
+                [gpu is not None and gpu.vendor != MODELED for gpu in machines.models],
                 dtype=bool,
             )[machines.model],
             **adjustment.flags,

@@ -5,7 +5,7 @@ for itself, h: two workloads have independent h (`advisor.throughput.kernel.SHAR
 says which parts are whose). So the rows of *other* workloads speak of a query through g
 alone, and g has few degrees of freedom: its values at m of the rows, the inducing inputs
 U, give those at all others (849 of the 2,435 rows of November 2026). With X the rows, K
-their covariance, noise included, and y their values less the mean, the table is kept as
+their covariance, noise included, and y their values less the mean, the table is stored as
 
     a = K_gUU^-1 K_gUX K^-1 y                        (m,)
     T = K_gUU^-1 K_gUX K^-1 K_gXU K_gUU^-1           (m, m)
@@ -22,8 +22,8 @@ what T explains of its shared part ``d = k_g - K_gUw b``,
     cov(x, x') = k(x, x') - b^T k_w(x') - k_w(x)^T b' + b^T K_ww b' - d^T T d'
 
 is the posterior covariance of f. This is exact: no row is left out and no input is
-moved. What is lost is rounding: T is kept in single precision, which it allows because it
-multiplies variances of a few tenths, not the free levels (30) as K^-1 does.
+moved. What is lost is rounding: T is stored in single precision, which it allows because
+it multiplies variances of a few tenths, not the free intercepts (30) as K^-1 does.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Process:
     def _rows_of(self, *several: Inputs) -> _Rows:
         """Return the rows of the workloads of queries; those of each are prepared once.
 
-        Who predicts asks for one workload per call, so that what is kept of all of them
+        Who predicts asks for one workload per call, so that what is stored of all of them
         comes to (N, m) numbers.
         """
         asked = ascending(np.concatenate([one.labels["workload"] for one in several]))

@@ -29,13 +29,15 @@ class Provenance:
 
     Attributes
     ----------
-    training_rows, scored_rows : rows of the table that teach, and that are scored
+    training_rows, scored_rows : rows of the table that train the model, and that it is
+        evaluated on
     lower_bounds, binding_lower_bounds : rows that are at least what they say, and those
         of them that lie above what the rest expects
-    points : inputs that the posterior of what workloads share is kept on
+    points : inputs that the posterior of what workloads share is stored on
     date : of the training, ISO 8601; None: not stated, as the hashes below
-    table, auxiliary, cells : first digits of the SHA-256 of the tables
-    own_records : numbers of the user's records that teach; None: it is not the user's
+    table, auxiliary, cells : first digits of the SHA-256 of the tables, `cells` those of
+        the use of their rows
+    own_records : numbers of the user's records that train it; None: it is not the user's
     """
 
     training_rows: int

@@ -1,6 +1,6 @@
 """How alike the errors of predictions for different GPUs are.
 
-Two offers are compared under errors that both have: the level of the workload moves
+Two offers are compared under errors that both have: the intercept of the workload moves
 every GPU alike, and what is wrong of a GPU is wrong of each offer with it.
 """
 
@@ -17,7 +17,7 @@ from advisor.throughput.kernel import (
     OWN_PARTS,
     Inputs,
     Run,
-    workload_level_variance,
+    workload_intercept_variance,
 )
 from advisor.throughput.threads import one_thread
 
@@ -48,25 +48,27 @@ def gpu_errors(gpu: GpuModel, features: GpuFeatures, key: WorkloadKey) -> GpuErr
     each = features.take(first).known()
     z, effect = gpu.standardize(each, np.zeros(len(each)))
     family = gpu.families.get(key.name, key.family)
-    anchors = gpu.anchors.get(key.name, ())
+    observations = gpu.observations.get(key.name, ())
     runs = [
         *(
             Run(str(precision), key.framework, key.memory_format)
             for precision in each.precision(key.precision)
         ),
-        *(anchor.run for anchor in anchors),
+        *(observation.run for observation in observations),
     ]
     inputs = gpu.inputs(
-        np.array([*z, *(anchor.z for anchor in anchors)]).reshape(-1, z.shape[1]),
-        np.array([*effect, *(anchor.batch for anchor in anchors)]),
-        [*each.gpu.tolist(), *(anchor.gpu for anchor in anchors)],
+        np.array([*z, *(observation.z for observation in observations)]).reshape(
+            -1, z.shape[1]
+        ),
+        np.array([*effect, *(observation.batch for observation in observations)]),
+        [*each.gpu.tolist(), *(observation.gpu for observation in observations)],
         [(key.name, family, run) for run in runs],
     )
     with one_thread():
         covariance = _posterior(gpu, inputs, len(each))
     if not gpu.measured(key.name):
         spread = gpu.family_spreads.get(family, gpu.family_spreads[""])
-        covariance += spread**2 - workload_level_variance(gpu.covariance)
+        covariance += spread**2 - workload_intercept_variance(gpu.covariance)
     own = dict(zip(OWN_PARTS, gpu.covariance.own_variances, strict=True))
     common = sum(v for part, v in own.items() if part.similarity == "one")
     of_gpu = sum(v for part, v in own.items() if part.similarity == "gpu")

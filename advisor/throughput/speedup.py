@@ -53,7 +53,7 @@ START_UP = Assumption(
 START_UP_LOG_SD = Assumption(
     0.5, "1", "assumption: spread of the logarithm of the start-up"
 )
-LAUNCH = Assumption(
+KERNEL_LAUNCH = Assumption(
     1e-5,
     "s",
     "a call of CuPy until its kernel is on the way: 8.5 and 11.4 us (cupy pull requests "
@@ -282,7 +282,7 @@ def _gpu_parts(work: Work, rates: Rates) -> dict[str, float]:
     return {
         "arithmetic": work.parallel * work.gflop / 1000.0 / rates.gpu_tflops,
         "memory": work.touched_gb / rates.gpu_gb_s,
-        "calls": LAUNCH.value,
+        "calls": KERNEL_LAUNCH.value,
     }
 
 
@@ -370,7 +370,7 @@ def stated(work: Work | None = None) -> dict[str, Assumption]:
         **shares,
         "start_up_s": START_UP,
         "start_up_log_sd": START_UP_LOG_SD,
-        "launch_s": LAUNCH,
+        "launch_s": KERNEL_LAUNCH,
         "call_s": CALL,
         "copy_s": COPY,
         "core_gb_s": arithmetic.CORE_GB_S,

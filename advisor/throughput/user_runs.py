@@ -139,8 +139,8 @@ def calibration(
     if new := [at for at, name in enumerate(names) if name not in known]:
         given = _given(kinds.features.take(np.array(new)), workload, model, measured)
         keep = np.sqrt(given.variance / given.before)
-        told = zip(given.shift[given.code], keep[given.code], strict=True)
-        known.update(zip([names[at] for at in new], told, strict=True))
+        found = zip(given.shift[given.code], keep[given.code], strict=True)
+        known.update(zip([names[at] for at in new], found, strict=True))
     both: FloatArray = np.array([known[name] for name in names]).reshape(-1, 2)
     return both[kinds.code, 0], both[kinds.code, 1]
 
@@ -224,8 +224,8 @@ def interpret(run: UserRun, limits: LimitRates) -> _Speech:
         moved = limits.moved(name, math.exp(by))
         share = float(moved.shares()[limits.row(name), 0])
         if share >= SPEAKS:
-            told = (by, (RUN_LOG_SD / share) ** 2)
-            return _Speech(gpu=told) if name == "gpu" else _Speech(cpu=told)
+            correction = (by, (RUN_LOG_SD / share) ** 2)
+            return _Speech(gpu=correction) if name == "gpu" else _Speech(cpu=correction)
     rates = {one.title: rate for one, rate in _uncorrected(limits)}
     held = min(rates, key=rates.__getitem__)
     if run.samples_per_s > rates[held]:

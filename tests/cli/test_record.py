@@ -176,7 +176,7 @@ def test_why_a_record_is_not_used_is_told(advisor: Advisor) -> None:
     assert "kept, but not used: it was in fp32, not amp" in outcome.stderr
     launched = ("--throughput", "590", "--batch", "1", "--workload", "resnet18")
     outcome = advisor(*RECORD, *launched)
-    assert "kept, but not used: the launching of kernels bound it" in outcome.stderr
+    assert "kept, but not used: kernel launches bound it" in outcome.stderr
 
 
 @pytest.mark.parametrize(

@@ -227,4 +227,4 @@ def test_several_gpus_are_bound_by_what_binds(advisor: Advisor) -> None:
     assert found["bound_by"] in {"gpu", "gradients"}
     assert not any("NVLink" in one["change"] for one in found["advice"]["improvements"])
     text = advisor("predict", "bert-large", *options).stdout
-    assert "most for the exchange of gradients" in text
+    assert "most for the all-reduce of gradients" in text

@@ -84,7 +84,7 @@ def test_nothing_is_named_that_is_not_worth_it(workload: str) -> None:
     assert all(one >= now * (1 + WORTH) for one in rates)
 
 
-def test_a_slow_disk_is_told() -> None:
+def test_a_slow_disk_is_reported() -> None:
     """Data that exceed the memory on a slow disk: memory or a disk would help."""
     found = advice("resnet50", disk_bw=60.0, cpu_ram=8000, cpu_cores_effective=32)
     assert found.bound_by == "disk"

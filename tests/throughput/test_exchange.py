@@ -1,4 +1,4 @@
-"""The exchange of gradients on whole offers, with the trained artifact."""
+"""The all-reduce of gradients on whole offers, with the trained artifact."""
 
 from __future__ import annotations
 

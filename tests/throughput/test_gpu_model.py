@@ -53,8 +53,8 @@ def test_no_card_computes_faster_than_the_best_share_of_its_rate() -> None:
     card = features("RTX 3090", "H100-SXM5-80GB")
     rate, _ = MODEL.predict(card, huge)
     share = np.exp(rate) * 1e3 / card.tensor_tflops
-    assert 0.3 < MODEL.best_utilisation < 1
-    assert share == pytest.approx(MODEL.best_utilisation)
+    assert 0.3 < MODEL.best_utilization < 1
+    assert share == pytest.approx(MODEL.best_utilization)
 
 
 def test_an_unknown_gpu_is_predicted_with_a_wide_interval() -> None:
@@ -79,7 +79,7 @@ def test_each_fallback_is_less_certain_than_the_one_before() -> None:
     keys = (RESNET50, NEW_PRECISION, NEW_NET)
     spreads = [MODEL.predict(card, key)[1][0] for key in keys]
     assert spreads == sorted(spreads)
-    assert [MODEL.level_of(key) for key in keys] == [
+    assert [MODEL.intercept_evidence(key) for key in keys] == [
         "measured",
         "other precision",
         "family",
@@ -88,20 +88,22 @@ def test_each_fallback_is_less_certain_than_the_one_before() -> None:
 
 def test_a_workload_of_one_gpu_is_predicted_through_it() -> None:
     """Near its rate on the card that ran it, surer than by its family alone."""
-    anchor = MODEL.anchors["gpt2-124m"][0]
+    observation = MODEL.observations["gpt2-124m"][0]
     key = dataclasses.replace(
-        ONE_GPU, precision=anchor.run.precision, training_gflops_per_sample=1e-3
+        ONE_GPU, precision=observation.run.precision, training_gflops_per_sample=1e-3
     )
-    card = features(anchor.gpu, precision=anchor.run.precision)
+    card = features(observation.gpu, precision=observation.run.precision)
     known, spread = MODEL.predict(card, key)
     _, by_family = MODEL.predict(card, dataclasses.replace(key, name=""))
-    measured = anchor.y + 0.5 * np.log(card.matrix_tflops * card.memory_bandwidth_gb_s)
-    assert MODEL.level_of(key) == "one GPU"
+    measured = observation.y + 0.5 * np.log(
+        card.matrix_tflops * card.memory_bandwidth_gb_s
+    )
+    assert MODEL.intercept_evidence(key) == "one GPU"
     assert abs(known[0] - measured[0]) < 1.645 * spread[0]
     assert spread[0] < by_family[0]
 
 
-def test_the_family_level_is_near_the_measured_one() -> None:
+def test_the_family_intercept_is_near_the_measured_one() -> None:
     """From its operations alone ResNet-50 comes out within its own interval."""
     card = features("RTX 3090")
     measured, _ = MODEL.predict(card, RESNET50)
@@ -119,7 +121,7 @@ def test_units_per_sample_divide_the_rate() -> None:
 
 
 def test_channels_last_is_faster_in_mixed_precision() -> None:
-    """The level follows the memory format of the reference configuration."""
+    """The intercept follows the memory format of the reference configuration."""
     contiguous = dataclasses.replace(RESNET50, memory_format="contiguous")
     card = features("RTX 3090")
     last, _ = MODEL.predict(card, RESNET50)
@@ -179,7 +181,7 @@ def test_offers_are_predicted_one_by_one(names: list[str]) -> None:
 
 @pytest.mark.parametrize("key", [RESNET50, ONE_GPU, NEW_NET, NEW_PRECISION])
 def test_no_offers_are_no_predictions(key: WorkloadKey) -> None:
-    """Nothing asked, nothing answered, whatever the level rests on."""
+    """Nothing asked, nothing answered, whatever the intercept is from."""
     rate, spread = MODEL.predict(features(), key)
     assert rate.shape == spread.shape == (0,)
 
@@ -192,10 +194,10 @@ def test_a_precision_that_a_card_lacks_runs_in_fp32() -> None:
         key = dataclasses.replace(RESNET50, precision=precision)
         card = GpuFeatures.of([GPUS[name] for name in cards], precision)
         lacking = np.isnan(card.tensor_tflops)
-        told = dataclasses.replace(
+        known = dataclasses.replace(
             card, tensor_tflops=np.where(lacking, card.fp32_tflops, card.tensor_tflops)
         )
-        found.append(MODEL.predict(told, key)[0])
+        found.append(MODEL.predict(known, key)[0])
     plain, tf32, bf16 = found
     assert tf32[:2] == pytest.approx(plain[:2])
     assert bf16[:2] == pytest.approx(plain[:2])

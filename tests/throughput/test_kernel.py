@@ -49,10 +49,10 @@ def test_the_variance_is_the_diagonal(seed: int) -> None:
     assert whole - of.at(points) == pytest.approx(of.own)
 
 
-def test_intercepts_are_what_levels_add() -> None:
-    """Without levels two rows share nothing but the response of their GPUs."""
+def test_without_intercepts_only_the_response_is_shared() -> None:
+    """Without intercepts two rows share nothing but the response of their GPUs."""
     points, of = inputs(1, 6), covariance(2)
-    difference = of.between(points, points) - of.between(points, points, levels=False)
+    difference = of.between(points, points) - of.between(points, points, intercepts=False)
     expected = np.zeros((6, 6))
     for part, variance in zip(PARTS, of.variances, strict=True):
         if part.similarity == "one":

@@ -92,7 +92,7 @@ def test_a_new_limit_of_the_cpu_is_the_cpus() -> None:
 
 
 def test_a_new_limit_after_the_gpus_work_adds_to_its_time() -> None:
-    """As the exchange of gradients does: times add up, and the longest binds."""
+    """As the all-reduce of gradients does: times add up, and the longest binds."""
     found = predicted(with_logs(after_gpu=True))
     together = 1 / (1 / found.limits["gpu"] + 1 / found.limits["logs"])
     assert found.samples_per_s == pytest.approx(together, rel=1e-3)

@@ -107,7 +107,7 @@ def test_one_gpu_exchanges_no_gradients(record: dict[str, Any]) -> None:
         ("V100-SXM2-16GB", 16384, "resnet50", 802.0, 1473.0),
     ],
 )
-def test_levels_are_those_that_were_measured(
+def test_rates_are_those_that_were_measured(
     record: dict[str, Any],
     gpu_name: str,
     memory_mb: int,

@@ -23,7 +23,7 @@ from advisor.throughput.arithmetic import (
 )
 from advisor.throughput.functions import FUNCTIONS
 from advisor.throughput.speedup import (
-    LAUNCH,
+    KERNEL_LAUNCH,
     START_UP,
     Rates,
     Work,
@@ -76,7 +76,7 @@ def test_calls_bind() -> None:
     found = speedup(Work(1e-6, calls=1e6), BOUND)
     assert found.gpu_bound == "calls"
     on_gpu = found.times.compute_s + found.times.launch_s
-    assert on_gpu == pytest.approx(1e6 * LAUNCH.value)
+    assert on_gpu == pytest.approx(1e6 * KERNEL_LAUNCH.value)
 
 
 @given(works)
@@ -216,11 +216,16 @@ def test_the_operations_of_a_core(name: str, operations: float) -> None:
     assert processor(cpu).operations == operations
 
 
-def test_told_figures_go_first() -> None:
+def test_stated_figures_go_first() -> None:
     """Cores and clock of the user stand before the table's."""
     cpu = CPUS.resolve("AMD EPYC 7702")
-    told = processor(cpu, 8, 3.0)
-    assert (told.cores, told.ghz, told.core_ghz, told.operations) == (8, 3.0, 3.0, 32.0)
+    stated = processor(cpu, 8, 3.0)
+    assert (stated.cores, stated.ghz, stated.core_ghz, stated.operations) == (
+        8,
+        3.0,
+        3.0,
+        32.0,
+    )
     assert processor(None, 8, 3.0) == Processor(8, 3.0, 3.0, 32.0)
 
 

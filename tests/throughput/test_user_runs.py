@@ -118,7 +118,7 @@ def test_a_starved_run_speaks_of_the_cpu() -> None:
 
 
 def test_another_precision_is_silent() -> None:
-    """A run in FP32 says nothing of AMP, and that is told."""
+    """A run in FP32 says nothing of AMP, and that is reported."""
     workload = load_workload("resnet50")
     before = ranked(workload).throughput
     ranking = ranked(workload, run_of(workload, 100.0, precision="fp32"))
@@ -131,7 +131,7 @@ def test_another_precision_is_silent() -> None:
 
 
 def test_an_absurd_run_is_silent() -> None:
-    """A rate that no limit allows is told, not believed."""
+    """A rate that no limit allows is reported, not believed."""
     workload = load_workload("resnet50")
     ranking = ranked(workload, run_of(workload, 1e9))
     assert ranking.measured is not None

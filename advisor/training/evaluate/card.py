@@ -127,7 +127,7 @@ def _data(
     totals = ("figures read", "figures used")
     dropped = [(k, f"{v:,}") for k, v in exclusions.items() if k not in totals]
     about, coverage = model.provenance, model.coverage
-    alone = len(model.gpu.anchors)
+    alone = len(model.gpu.observations)
     return f"""## Data
 
 `benchmarks.csv`: {len(benchmarks):,} rows from {exclusions.get("figures used", 0):,} of
@@ -307,7 +307,7 @@ def _multi(model: ThroughputModel, evaluation: Evaluation) -> str:
 def _spreads(model: ThroughputModel) -> str:
     own = model.gpu.covariance.own
     rows = [(name, f"{value:.2f}") for name, value in model.gpu.spread_factors.items()]
-    levels = [
+    intercepts = [
         (name or "any other", f"{value:.2f}")
         for name, value in sorted(model.gpu.family_spreads.items())
     ]
@@ -320,9 +320,9 @@ sources (`own`); the larger one counts.
 
 {_table(("case", "factor"), rows)}
 
-Level of a workload that nobody measured, log-sd by family:
+Intercept of a workload that nobody measured, log-sd by family:
 
-{_table(("family", "log-sd"), levels)}"""
+{_table(("family", "log-sd"), intercepts)}"""
 
 
 def _constants(model: ThroughputModel) -> str:

@@ -11,7 +11,7 @@ rows outside the group and then kept.
 cells by orders of magnitude, so what is learned is a *difference*: of a row to the mean
 of its reference rows, which are those that tell its level to the physical baselines
 too: the other rows of its cell outside the fold; of its workload and precision for
-`LEVEL_SPLITS`; for ``model`` the other rows of the held-out cell, and for
+`INTERCEPT_SPLITS`; for ``model`` the other rows of the held-out cell, and for
 ``model_one_run`` one of them. Training rows are treated alike: each beside the other
 training rows of its cell. In ``model_absolute`` there is no reference and the target is
 the level itself.
@@ -53,9 +53,9 @@ from advisor.throughput.features import feature_matrix, log_baseline
 from advisor.training.evaluate.parallel import Progress, each
 from advisor.training.evaluate.splits import SEED, Group, Rows, partners
 from advisor.training.fit.design import table_features
-from advisor.training.fit.levels import training_gflops
+from advisor.training.fit.intercepts import training_gflops
 
-LEVEL_SPLITS = ("series", "source")
+INTERCEPT_SPLITS = ("series", "source")
 """Splits of levels: the level comes from other cells of the workload and precision."""
 
 PAIR_SETS = 2
@@ -124,7 +124,7 @@ class Problem:
             numbers=np.column_stack(numbers),
             classes=pd.get_dummies(frame, dtype=np.float64).to_numpy(),
             y=rows.of.y,
-            cell=labels["cell"],
+            cell=labels["comparison_group"],
             pair=labels["pair"],
             scored=rows.scored,
             left_out=rows.left_out,
@@ -148,7 +148,7 @@ class Problem:
         if split == "model_absolute":
             reference = np.zeros_like(values)
         else:
-            code = self.pair if split in LEVEL_SPLITS else self.cell
+            code = self.pair if split in INTERCEPT_SPLITS else self.cell
             reference = mean_of_others(values, code, taught)
         if split == "model":
             reference[out] = mean_of_others(values, self.cell, self.scored)[out]

@@ -29,7 +29,7 @@ from advisor.training.evaluate.cpu import evaluate_cpu
 from advisor.training.evaluate.metrics import covered, grouped, metrics
 from advisor.training.evaluate.multi import evaluate_multi
 from advisor.training.evaluate.parallel import Progress, quiet
-from advisor.training.evaluate.regressors import LEVEL_SPLITS, regressor_errors
+from advisor.training.evaluate.regressors import INTERCEPT_SPLITS, regressor_errors
 from advisor.training.evaluate.regret import Prices, decision_regret
 from advisor.training.evaluate.splits import (
     SEED,
@@ -38,8 +38,8 @@ from advisor.training.evaluate.splits import (
     Split,
     gpu_splits,
     groups_of,
-    levelled,
     partners,
+    with_family_intercepts,
 )
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.cells import Cells
@@ -155,7 +155,7 @@ def evaluate(
     splits = gpu_splits(rows, groups, progress)
     others = regressor_errors(rows, of.gpus, groups, progress)
     for name, split in splits.items():
-        one = levelled(rows, split) if name == "model_absolute" else split
+        one = with_family_intercepts(rows, split) if name == "model_absolute" else split
         _report(result, name, one, rows, of)
         scored = np.isfinite(result.errors[name])
         result.regressors[name] = {
@@ -197,7 +197,7 @@ def _report(result: Evaluation, name: str, split: Split, rows: Rows, of: Inputs)
     source = np.array([str(text).split(":")[0] for text in table.source])
     result.by_source[name] = grouped(source, error, log_sd)
     rates = baseline_rates(table, of.gpus, of.dlperf)
-    if name in (*RATIO_SPLITS, *LEVEL_SPLITS, ONE_RUN):
+    if name in (*RATIO_SPLITS, *INTERCEPT_SPLITS, ONE_RUN):
         result.baselines[name] = {
             baseline: metrics(_baseline_error(rate, split, rows, error, name))
             for baseline, rate in rates.items()
@@ -222,7 +222,7 @@ def _baseline_error(
         return np.where(np.isfinite(error), one, np.nan)
     if name == "model":  # the level comes from the other rows of the cell, one by one
         folds = np.arange(len(rows.table))
-    if name in LEVEL_SPLITS:
+    if name in INTERCEPT_SPLITS:
         cell, teaches = rows.of.inputs.labels["pair"], ~rows.left_out
     found = ratio_errors(rate, measured, cell, folds, teaches)
     return np.where(np.isfinite(error), found, np.nan)

@@ -34,13 +34,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
-from advisor.throughput.kernel import workload_level_variance
+from advisor.throughput.kernel import workload_intercept_variance
 from advisor.training.evaluate.parallel import Progress, each, quiet
 from advisor.training.fit.design import Design, design
-from advisor.training.fit.levels import family_levels, training_gflops
+from advisor.training.fit.intercepts import family_intercepts, training_gflops
 from advisor.training.fit.likelihood import Fitted, fit_covariance
 from advisor.training.fit.posterior import HeldOut, Posterior, held_out, posterior
-from advisor.training.fit.train import FREE_LEVEL, factor90
+from advisor.training.fit.train import FREE_INTERCEPT, factor90
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -229,7 +229,7 @@ def nested(rows: Rows, group: Group, runs: IntArray) -> dict[str, Split]:
         inside = group.rows & rows.candidates
         for fold in held_out(full, codes, np.unique(codes[inside])):
             error, variance = _judge(split, rows, fold, fitted, runs)
-            known = rows.candidates[fold.places] & (variance < FREE_LEVEL)
+            known = rows.candidates[fold.places] & (variance < FREE_INTERCEPT)
             places, spread = fold.places[known], factor * np.sqrt(variance[known])
             found[split].error[places] = error[known]
             found[split].log_sd[places] = spread
@@ -247,19 +247,23 @@ def _judge(
     )
     cell, teaches = rows.of.cell[fold.places], rows.scored[fold.places]
     if split == "model":
-        return level_of_others(fold.error, covariance, cell, teaches)
+        return intercept_from_others(fold.error, covariance, cell, teaches)
     if split == "model_one_run":
         local = np.full(len(rows.of), -1)
         local[fold.places] = np.arange(len(fold.places))
         run = runs[fold.places]
-        return level_of_one(fold.error, covariance, np.where(run < 0, -1, local[run]))
+        return intercept_from_one(
+            fold.error, covariance, np.where(run < 0, -1, local[run])
+        )
     variance = np.diag(covariance)
-    if split == "model_absolute":  # the family's level goes in its place: `levelled`
-        variance = variance - workload_level_variance(fitted.covariance)
+    if (
+        split == "model_absolute"
+    ):  # the family's level goes in its place: `with_family_intercepts`
+        variance = variance - workload_intercept_variance(fitted.covariance)
     return -fold.error, np.maximum(variance, 0.0)
 
 
-def level_of_others(
+def intercept_from_others(
     error: FloatArray, covariance: FloatArray, cell: IntArray, teaches: BoolArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return (n,) errors and variances when the other rows of a cell tell its level.
@@ -296,14 +300,14 @@ def partners(cell: IntArray, teaches: BoolArray) -> IntArray:
     return found
 
 
-def level_of_one(
+def intercept_from_one(
     error: FloatArray, covariance: FloatArray, run: IntArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return (n,) errors and variances given one other row of the cell.
 
     Parameters
     ----------
-    error, covariance : as in `level_of_others`
+    error, covariance : as in `intercept_from_others`
     run : (n,) the row that is given for each; below zero: none
     """
     result, variance = np.full(len(error), np.nan), np.full(len(error), np.inf)
@@ -321,7 +325,7 @@ def _others(row: int, cell: IntArray, teaches: BoolArray) -> IntArray:
     return np.flatnonzero(same)
 
 
-def levelled(rows: Rows, split: Split) -> Split:
+def with_family_intercepts(rows: Rows, split: Split) -> Split:
     """Take the level by family off the split ``model_absolute``.
 
     The level of each workload is predicted from those of the others
@@ -330,13 +334,13 @@ def levelled(rows: Rows, split: Split) -> Split:
     """
     known = np.isfinite(split.error) & np.isfinite(training_gflops(rows.table))
     known &= rows.scored
-    found = family_levels(rows.table.select(known), -split.error[known])
-    level_error = dict(zip(found.workloads.tolist(), found.errors, strict=True))
+    found = family_intercepts(rows.table.select(known), -split.error[known])
+    intercept_error = dict(zip(found.workloads.tolist(), found.errors, strict=True))
     error, log_sd = np.full(len(known), np.nan), np.full(len(known), np.nan)
-    for name, of_level in level_error.items():
+    for name, off_by in intercept_error.items():
         here = known & (rows.table.workload == name)
         own = split.error[here]
-        error[here] = own - own.mean() - of_level
+        error[here] = own - own.mean() - off_by
         family = str(rows.table.family[here][0])
         spread = found.spreads.get(family, found.spreads[""])
         log_sd[here] = np.hypot(split.log_sd[here], spread)
@@ -349,7 +353,7 @@ def _response(rows: Rows, full: Posterior, fitted: Fitted, fold: HeldOut) -> Flo
     weights = full.weights - pull
     weights[fold.places] = 0.0
     shared = fitted.covariance.between(
-        rows.of.inputs.take(fold.places), rows.of.inputs, levels=False
+        rows.of.inputs.take(fold.places), rows.of.inputs, intercepts=False
     )
     response: FloatArray = shared @ weights
     return response

@@ -89,7 +89,7 @@ class Design:
     @property
     def cell(self) -> IntArray:
         """(N,) codes of the cells."""
-        return self.inputs.labels["cell"]
+        return self.inputs.labels["comparison_group"]
 
 
 def table_features(rows: Benchmarks, gpus: Mapping[str, Gpu]) -> GpuFeatures:
@@ -139,7 +139,7 @@ def label_texts(rows: Benchmarks) -> dict[str, list[str]]:
         "source": source,
         "source_workload": _joined(source, rows.workload),
         "series_workload": _joined(rows.series, rows.workload),
-        "cell": _joined(rows.cell),
+        "comparison_group": _joined(rows.cell),
     }
     for row in range(len(rows)):
         labels = profile_labels(

@@ -43,7 +43,7 @@ ITERATIONS = 30
 SEED = 20261125
 
 _ALL = (*PARTS, *OWN_PARTS)
-_FREE_LEVEL = next(i for i, p in enumerate(_ALL) if p[:2] == ("one", "workload"))
+_FREE_INTERCEPT = next(i for i, p in enumerate(_ALL) if p[:2] == ("one", "workload"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def fit_covariance(of: Design, rows: IntArray, max_rows: int = MAX_ROWS) -> Fitt
     objective = _Objective(inputs, y - y.mean(), of.noise_group[chosen])
     start = objective.start
     free = np.ones(len(start), dtype=bool)
-    free[_FREE_LEVEL] = False
+    free[_FREE_INTERCEPT] = False
 
     def loss(values: FloatArray) -> tuple[float, FloatArray]:
         theta = start.copy()

@@ -17,7 +17,7 @@ import numpy as np
 from advisor.base.arrays import BoolArray, FloatArray, IntArray, StrArray
 from advisor.hardware.constants import Constant
 from advisor.throughput.artifact import ThroughputModel
-from advisor.throughput.gpu_model import Anchor, GpuModel
+from advisor.throughput.gpu_model import GpuModel, Observation
 from advisor.throughput.scaling import Scaling
 from advisor.throughput.sections import Coverage, Provenance
 from advisor.throughput.spread import Z90
@@ -39,7 +39,7 @@ from advisor.training.fit.design import (
     table_features,
     usual_batches,
 )
-from advisor.training.fit.levels import family_levels, training_gflops
+from advisor.training.fit.intercepts import family_intercepts, training_gflops
 from advisor.training.fit.likelihood import Fitted
 from advisor.training.fit.posterior import Posterior, compress, held_out, posterior
 from advisor.training.fit.scaling import fit_scaling
@@ -87,16 +87,16 @@ def train(
         noise=float(fitted.noise[list(NOISE_GROUPS).index(USUAL_NOISE)]),
         usual_batch={**usual_batches(tables), **of.usual_batch},
         families=dict(zip(*_texts(tables.workload, tables.family), strict=True)),
-        anchors={},
-        family_levels={"": 0.0},
+        observations={},
+        family_intercepts={"": 0.0},
         family_slope=-1.0,
         family_spreads={"": 0.0},
         spread_factors=spread_factors(of, cells.scored[rows], taught, fitted),
         unknown_log_sd=unknown_gpu_spread(gpus),
-        best_utilisation=best_utilisation(tables, cells, gpus),
+        best_utilization=best_utilization(tables, cells, gpus),
     )
     alone = _measured_alone(model, tables, cells, gpus)
-    model = replace(model, anchors=_anchors(model, alone, gpus))
+    model = replace(model, observations=_observations(model, alone, gpus))
     return ThroughputModel(
         gpu=_with_unmeasured(model, tables, cells, gpus),
         scaling=Scaling.from_dict(fit_scaling(tables, gpus)),
@@ -160,7 +160,7 @@ def factor90(
     sizes, weights = [np.empty(0)], [np.empty(0)]
     for fold in held_out(full, folds, np.unique(folds[scored])):
         variance = np.diag(fold.covariance)
-        keep = scored[fold.places] & (variance < FREE_LEVEL)
+        keep = scored[fold.places] & (variance < FREE_INTERCEPT)
         if keep.any():
             sizes.append(np.abs(fold.error[keep]) / np.sqrt(variance[keep]))
             count = int(keep.sum())
@@ -173,7 +173,7 @@ def factor90(
     return float(size[order][np.searchsorted(share, 0.9)] / Z90)
 
 
-FREE_LEVEL = 8.0
+FREE_INTERCEPT = 8.0
 """Variance above which a row's level is not told by the rows that are left."""
 
 
@@ -188,7 +188,7 @@ def unknown_gpu_spread(gpus: Mapping[str, Gpu]) -> float:
     return float(np.nanstd(rates))
 
 
-def best_utilisation(tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) -> float:
+def best_utilization(tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) -> float:
     """Return the share of the matrix rate that the best rows reach.
 
     The 99 % quantile over training rows in samples/s or tokens/s whose operations are
@@ -218,18 +218,18 @@ def _measured_alone(
     return tables.select(alone)
 
 
-def _anchors(
+def _observations(
     model: GpuModel, rows: Benchmarks, gpus: Mapping[str, Gpu]
-) -> dict[str, tuple[Anchor, ...]]:
+) -> dict[str, tuple[Observation, ...]]:
     """Return workload -> its measurements, of workloads that one GPU alone ran."""
     y = log_efficiency(rows, gpus)
     z, batch = model.standardize(
         table_features(rows, gpus), log_batch(rows, model.usual_batch)
     )
-    anchors: dict[str, tuple[Anchor, ...]] = {}
+    observations: dict[str, tuple[Observation, ...]] = {}
     for row in range(len(rows)):
         name = str(rows.workload[row])
-        anchor = Anchor(
+        observation = Observation(
             gpu=str(rows.gpu[row]),
             run=run_of(rows, row),
             z=z[row],
@@ -238,8 +238,8 @@ def _anchors(
             source=source_of(str(rows.source[row])),
             series=str(rows.series[row]),
         )
-        anchors[name] = (*anchors.get(name, ()), anchor)
-    return anchors
+        observations[name] = (*observations.get(name, ()), observation)
+    return observations
 
 
 def _coverage(used: Benchmarks, alone: Benchmarks) -> Coverage:
@@ -260,10 +260,12 @@ def _with_unmeasured(
     known = on_one_gpu(tables, gpus) & ~tables.host_bound & (tables.precision != "")
     known &= np.isin(tables.unit, UNITS) & (tables.task != INFERENCE) & ~cells.left_out
     rows = tables.select(known & np.isfinite(tables.gmacs))
-    found = family_levels(rows, log_efficiency(rows, gpus) - as_new(model, rows, gpus))
+    found = family_intercepts(
+        rows, log_efficiency(rows, gpus) - as_new(model, rows, gpus)
+    )
     return replace(
         model,
-        family_levels=found.levels,
+        family_intercepts=found.intercepts,
         family_slope=found.slope,
         family_spreads=found.spreads,
     )

@@ -15,10 +15,10 @@ from advisor.training.evaluate.splits import (
     deal,
     gpu_splits,
     groups_of,
-    level_of_one,
-    level_of_others,
-    levelled,
+    intercept_from_one,
+    intercept_from_others,
     partners,
+    with_family_intercepts,
 )
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.cells import Cells
@@ -96,16 +96,18 @@ def test_levels_of_a_cell_by_hand() -> None:
     covariance = np.array([[2.0, 1.0, 0.0], [1.0, 3.0, 0.0], [0.0, 0.0, 1.0]])
     cell = np.array([0, 0, 1])
     teaches = np.array([True, True, True])
-    others, spread = level_of_others(error, covariance, cell, teaches)
+    others, spread = intercept_from_others(error, covariance, cell, teaches)
     assert others[:2] == pytest.approx([0.3, -0.3])
     assert spread[:2] == pytest.approx([2.0 + 3.0 - 2.0] * 2)
     assert np.isnan(others[2])
     run = partners(cell, teaches)
     assert run.tolist() == [1, 0, -1]
-    one, variance = level_of_one(error, covariance, run)
+    one, variance = intercept_from_one(error, covariance, run)
     assert one[0] == pytest.approx(0.5 / 3.0 - 0.2)
     assert variance[0] == pytest.approx(2.0 - 1.0 / 3.0)
-    silent, _ = level_of_others(error, covariance, cell, np.array([True, False, True]))
+    silent, _ = intercept_from_others(
+        error, covariance, cell, np.array([True, False, True])
+    )
     assert np.isnan(silent[0])
 
 
@@ -114,7 +116,7 @@ def test_a_workload_that_nobody_measured_has_its_family_level(
 ) -> None:
     """The level of the others stands in, and its doubt is in the spread."""
     split = gpu_splits(rows, groups_of(rows, gpus, ["model_absolute"]))["model_absolute"]
-    found = levelled(rows, split)
+    found = with_family_intercepts(rows, split)
     known = np.isfinite(found.error)
     assert known.any()
     assert np.all(found.log_sd[known] > split.log_sd[known])

@@ -67,7 +67,9 @@ def keys(model: GpuModel) -> list[WorkloadKey]:
     """Return every built-in profile, and workloads of the table and of one GPU."""
     built_in = [WorkloadKey.of(one) for one in list_workloads()]
     pairs = [label.split("|") for label in model.labels["pair"]]
-    pairs += [[name, one[0].run.precision] for name, one in model.anchors.items()][::40]
+    pairs += [[name, one[0].run.precision] for name, one in model.observations.items()][
+        ::40
+    ]
     asked = (key for key in pairs[::6] if key[1])
     return built_in + [
         WorkloadKey(name, model.families[name], precision, 20.0, framework="pytorch")

@@ -13,7 +13,7 @@ from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.spread import spread90
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.cells import Cells
-from advisor.training.fit.levels import family_levels, training_gflops
+from advisor.training.fit.intercepts import family_intercepts, training_gflops
 from advisor.training.fit.posterior import Posterior
 from advisor.training.fit.train import factor90, lower_bounds, train
 
@@ -39,7 +39,7 @@ def test_training_twice_gives_the_same_model(
     explained = other.process.half_explained
     assert one.process.half_explained == pytest.approx(explained, **SAME)
     assert one.spread_factors == pytest.approx(other.spread_factors, **SAME)
-    assert one.family_levels == pytest.approx(other.family_levels, **SAME)
+    assert one.family_intercepts == pytest.approx(other.family_intercepts, **SAME)
 
 
 def test_a_constant_factor_on_a_series_changes_its_level_alone(
@@ -137,8 +137,10 @@ def test_family_levels_are_found_in_made_up_ones(tables: Benchmarks) -> None:
     rows = tables.select(known & (tables.task != "inference"))
     step = np.where(rows.family == "cnn", 1.0, 2.0)
     left = step - 0.8 * np.log(training_gflops(rows))
-    found = family_levels(rows, left)
+    found = family_intercepts(rows, left)
     assert found.slope == pytest.approx(-0.8, abs=0.02)
-    assert found.levels["transformer"] - found.levels["cnn"] == pytest.approx(1, abs=0.1)
+    assert found.intercepts["transformer"] - found.intercepts["cnn"] == pytest.approx(
+        1, abs=0.1
+    )
     assert found.spreads[""] < 0.1
     assert np.abs(found.errors).max() < 0.3

@@ -31,19 +31,19 @@ FOLDS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class FamilyLevels:
+class FamilyIntercepts:
     """Levels by family.
 
     Attributes
     ----------
-    levels : family -> intercept (``""``: any other)
+    intercepts : family -> intercept (``""``: any other)
     slope : against ln training GFLOPs a unit
     spreads : family -> log-sd (``""``: any other)
     workloads : (N,) names of the workloads behind it
     errors : (N,) level less what is predicted without the workload
     """
 
-    levels: Mapping[str, float]
+    intercepts: Mapping[str, float]
     slope: float
     spreads: Mapping[str, float]
     workloads: StrArray
@@ -60,7 +60,7 @@ def training_gflops(rows: Benchmarks) -> FloatArray:
     return 2.0 * np.where(frozen, 2.0, 3.0) * rows.gmacs
 
 
-def family_levels(rows: Benchmarks, left: FloatArray) -> FamilyLevels:
+def family_intercepts(rows: Benchmarks, left: FloatArray) -> FamilyIntercepts:
     """Fit the levels by ridge regression; their spread by leaving workloads out.
 
     Parameters
@@ -90,10 +90,10 @@ def family_levels(rows: Benchmarks, left: FloatArray) -> FamilyLevels:
         own = errors[families == name]
         if len(own) >= MIN_OWN_SPREAD:
             spreads[str(name)] = spread90(own)
-    levels = {"": base}
+    intercepts = {"": base}
     for name, weight in zip(names, weights[1:], strict=True):
-        levels[str(name)] = base + float(weight)
-    return FamilyLevels(levels, float(weights[0]), spreads, workloads, errors)
+        intercepts[str(name)] = base + float(weight)
+    return FamilyIntercepts(intercepts, float(weights[0]), spreads, workloads, errors)
 
 
 def _solve(design: FloatArray, target: FloatArray) -> tuple[float, FloatArray]:
