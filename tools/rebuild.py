@@ -33,7 +33,7 @@ TABLES = {
     "auxiliary": "compile_auxiliary",
     "cpu-rates": "compile_cpu_rates",
     "offers": "compile_offers",
-    "cells": "compile_cells",
+    "row-use": "compile_row_use",
     "market": "compile_market",
     "profiles": "builtin_profiles",
     "readme": "compile_readme",

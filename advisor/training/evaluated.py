@@ -12,7 +12,15 @@ _HEADERS = ("split", "predictor", "MAPE %", "median %", "p90 %", "90 % covers", 
 _ALIGN = ("left", "left", *["right"] * 5)
 _PARTS = {"rented": "  cards rented most", "with_left_out": "  with what is left out"}
 
-_REGRET = ("offers", "chosen by", "extra $ %", "90 % interval", "hit@3 %", "tau", "cells")
+_REGRET = (
+    "offers",
+    "chosen by",
+    "extra $ %",
+    "90 % interval",
+    "hit@3 %",
+    "tau",
+    "groups",
+)
 _REGRET_ALIGN = ("left", "left", *["right"] * 5)
 
 
@@ -38,8 +46,8 @@ def _rows(evaluation: Evaluation) -> Iterator[list[str]]:
 
 def _row(split: str, name: str, errors: Mapping[str, Any]) -> list[str]:
     figures = ("mape", "median_ape", "p90_ape", "coverage90")
-    cells = [f"{errors[f] * 100:.1f}" if f in errors else "" for f in figures]
-    return [split, name, *cells, f"{errors['n']:,}"]
+    values = [f"{errors[f] * 100:.1f}" if f in errors else "" for f in figures]
+    return [split, name, *values, f"{errors['n']:,}"]
 
 
 def _regret_rows(regret: Mapping[str, Mapping[str, Any]]) -> Iterator[list[str]]:

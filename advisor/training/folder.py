@@ -1,7 +1,7 @@
 """The folder of models: trained, evaluated and described as a whole.
 
-It holds the benchmark tables, which of their rows teach and are scored, what was left
-out, DLPerf medians (a baseline), the artifact and its card. Needs scikit-learn; the
+It holds the benchmark tables, which of their rows are trained on and evaluated, what was
+left out, DLPerf medians (a baseline), the artifact and its card. Needs scikit-learn; the
 ranking does not import this.
 """
 
@@ -25,17 +25,17 @@ from advisor.training.evaluate.parallel import Progress, quiet
 from advisor.training.evaluate.regret import load_prices
 from advisor.training.evaluate.run import EVERY_SPLIT, Evaluation, Inputs, evaluate
 from advisor.training.fit.benchmarks import Benchmarks, load_benchmarks, table_hash
-from advisor.training.fit.cells import load_cells
 from advisor.training.fit.cpu import fit_host
 from advisor.training.fit.cpu_tables import load_cpu_tables
 from advisor.training.fit.own import own_rows, with_own
+from advisor.training.fit.row_use import load_row_use
 from advisor.training.fit.tables import read_table
 from advisor.training.fit.train import train
 from advisor.workloads.profile import Workload
 
 TABLE = "benchmarks.csv"
 AUXILIARY = "auxiliary.csv"
-CELLS = "cells.csv"
+ROW_USE = "row_use.csv"
 EXCLUSIONS = "benchmarks.exclusions.json"
 DLPERF = "dlperf.csv"
 PRICES = "prices.csv"
@@ -74,24 +74,24 @@ def train_folder(
     ----------
     folder : of the tables
     today : the date that the card shows
-    records : of the user; its `Provenance` has the numbers of those that teach
+    records : of the user; its `Provenance` has the numbers of those that train it
     """
     tables = load_tables(folder)
     about: dict[str, Any] = {
         "date": today.isoformat(),
         "table": table_hash(folder / TABLE),
         "auxiliary": table_hash(folder / AUXILIARY),
-        "cells": table_hash(folder / CELLS),
+        "cells": table_hash(folder / ROW_USE),
     }
-    cells, gpus = load_cells(folder / CELLS, tables), load_gpus()
+    row_use, gpus = load_row_use(folder / ROW_USE, tables), load_gpus()
     if records is not None:
         runs = list(records.runs.values())
-        own, teaches = own_rows(runs, records.profiles, tables, gpus, today.year)
-        cells, tables = with_own(cells, tables, own), tables + own
-        numbers = zip(records.runs, teaches, strict=True)
+        own, is_training = own_rows(runs, records.profiles, tables, gpus, today.year)
+        row_use, tables = with_own(row_use, tables, own), tables + own
+        numbers = zip(records.runs, is_training, strict=True)
         about["own_records"] = tuple(number for number, used in numbers if used)
     host = fit_host(load_cpu_tables(folder), load_cpus())
-    model = train(tables, cells, gpus, about, host)
+    model = train(tables, row_use, gpus, about, host)
     return replace(model, dlperf=load_dlperf_medians(folder / DLPERF))
 
 
@@ -118,7 +118,7 @@ def evaluate_folder(
     tables = load_tables(folder)
     inputs = Inputs(
         tables=tables,
-        cells=load_cells(folder / CELLS, tables),
+        row_use=load_row_use(folder / ROW_USE, tables),
         gpus=load_gpus(),
         cpus=load_cpus(),
         dlperf=load_dlperf(folder / DLPERF),
@@ -140,7 +140,7 @@ def write_card(folder: Path, path: Path, progress: Progress = quiet) -> None:
         read_model(folder / ARTIFACT),
         evaluation,
         load_benchmarks(folder / TABLE),
-        load_cells(folder / CELLS, tables),
+        load_row_use(folder / ROW_USE, tables),
         json.loads((folder / EXCLUSIONS).read_text(encoding="utf-8")),
     )
     path.with_name(PLOT).write_text(plot, encoding="utf-8", newline="\n")

@@ -2,8 +2,8 @@
 
 `ThroughputRegressor` is what `advisor.training.fit.train` trains; what ships is its
 artifact (`advisor.throughput.gpu_model`), which NumPy alone reads, and which adds what is
-no regression: levels of workloads that nobody measured, the ceiling of the data sheet,
-the factor on the spread. A test holds the two equal.
+no regression: intercepts of workloads that nobody measured, the ceiling of the data
+sheet, the factor on the spread. A test holds the two equal.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ class ThroughputRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     gpus : canonical name -> GPU; None: the GPU table that ships with the project
-    max_rows : rows that the covariance is fitted on, whole cells drawn at random (always
-        the same ones), since that cost grows with the cube; mean and spread use all rows
+    max_rows : rows that the covariance is fitted on, whole comparison groups drawn at
+        random (always the same ones), since that cost grows with the cube; mean and
+        spread use all rows
 
     Attributes
     ----------
@@ -132,7 +133,7 @@ class ThroughputRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             - ``framework``: such as ``"pytorch"``; empty where unknown;
             - ``series``: the comparable set that the row is of (see
               `advisor.training.fit.benchmarks`), which also tells the memory format;
-            - ``source``: repository of the figures, from which series share a level;
+            - ``source``: repository of the figures, from which series share an intercept;
             - ``batch_size``: samples per GPU per step, NaN where unknown.
 
             Others are not looked at.
@@ -151,13 +152,13 @@ class ThroughputRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         of = design(self._rows(frame), self.gpus_)
         # `design` has taken the rate of each row, 1, for its throughput.
         self.design_ = replace(of, y=of.y + y)
-        taught = np.flatnonzero(~bound)
-        if not len(taught):
+        training = np.flatnonzero(~bound)
+        if not len(training):
             message = "every row is a lower bound: at least one must be a measurement"
             raise ValueError(message)
-        self.fitted_ = fit_covariance(self.design_, taught, self.max_rows)
+        self.fitted_ = fit_covariance(self.design_, training, self.max_rows)
         self.covariance_, self.noise_ = self.fitted_.covariance, self.fitted_.noise
-        self.posterior_ = with_binding_bounds(self.design_, taught, self.fitted_)
+        self.posterior_ = with_binding_bounds(self.design_, training, self.fitted_)
         return self
 
     def predict(
@@ -168,7 +169,7 @@ class ThroughputRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : as in `fit`. A series or source that no training row has, such as an empty
-            one, is a new one: its own level is part of the spread
+            one, is a new one: its own intercept is part of the spread
         return_std : whether the spread is asked for
 
         Returns

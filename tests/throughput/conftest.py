@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.training.conftest import gpus, small, small_cells, small_model, tables
+from tests.training.conftest import gpus, small, small_model, small_row_use, tables
 
-__all__ = ["gpus", "small", "small_cells", "small_model", "tables"]
+__all__ = ["gpus", "small", "small_model", "small_row_use", "tables"]

@@ -10,9 +10,9 @@ import pytest
 
 Tool = Callable[[str], ModuleType]
 
-SLOW = {"cells"}
+SLOW = {"row-use"}
 TABLES = """
-    gpus cpus benchmarks auxiliary cpu-rates offers cells market profiles readme
+    gpus cpus benchmarks auxiliary cpu-rates offers row-use market profiles readme
 """.split()  # noqa: SIM905  (a line each otherwise)
 
 

@@ -9,7 +9,7 @@ from advisor.base.resources import models_folder
 from advisor.hardware.gpus import GpuTable, load_gpus
 from advisor.throughput.artifact import ThroughputModel
 from advisor.training.fit.benchmarks import Benchmarks
-from advisor.training.fit.cells import Cells, choose
+from advisor.training.fit.row_use import RowUse, choose
 from advisor.training.fit.train import train
 from advisor.training.folder import load_tables
 
@@ -35,12 +35,14 @@ def small(tables: Benchmarks) -> Benchmarks:
 
 
 @pytest.fixture(scope="session")
-def small_cells(small: Benchmarks, gpus: GpuTable) -> Cells:
+def small_row_use(small: Benchmarks, gpus: GpuTable) -> RowUse:
     """Return what the rules make of them."""
     return choose(small, gpus)
 
 
 @pytest.fixture(scope="session")
-def small_model(small: Benchmarks, small_cells: Cells, gpus: GpuTable) -> ThroughputModel:
+def small_model(
+    small: Benchmarks, small_row_use: RowUse, gpus: GpuTable
+) -> ThroughputModel:
     """Return the model trained on them."""
-    return train(small, small_cells, gpus)
+    return train(small, small_row_use, gpus)

@@ -17,7 +17,7 @@ from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.training import ThroughputRegressor
 from advisor.training.fit.benchmarks import Benchmarks
-from advisor.training.fit.cells import Cells
+from advisor.training.fit.row_use import RowUse
 from advisor.training.fit.train import lower_bounds
 from advisor.training.regressor import COLUMNS, regression_frame
 
@@ -41,7 +41,7 @@ EXCEPTIONS = {
 
 
 def benchmarks_of(numbers: np.ndarray) -> pd.DataFrame:
-    """Return a frame of benchmarks, each told by one row of numbers alone."""
+    """Return a frame of benchmarks, each given by one row of numbers alone."""
     first = np.clip(numbers[:, 0], -3.0, 3.0)
     place = np.floor(first).astype(np.int64) % len(CARDS)
     nets = ["net " + " ".join(f"{number:.1f}" for number in row) for row in numbers]
@@ -94,14 +94,14 @@ def test_on_matrices_it_fails_with_its_own_words_or_for_a_listed_reason() -> Non
 
 @pytest.fixture(scope="module")
 def learned(
-    small: Benchmarks, small_cells: Cells, gpus: GpuTable
+    small: Benchmarks, small_row_use: RowUse, gpus: GpuTable
 ) -> tuple[ThroughputRegressor, pd.DataFrame, np.ndarray]:
     """Return the estimator fitted on what trains the small model, X and y."""
-    taught = np.flatnonzero(small_cells.taught)
-    bounds = lower_bounds(small, small_cells, gpus)
-    rows = small.select(np.concatenate([taught, bounds]))
+    training = np.flatnonzero(small_row_use.training)
+    bounds = lower_bounds(small, small_row_use, gpus)
+    rows = small.select(np.concatenate([training, bounds]))
     X, y = regression_frame(rows)
-    is_bound = np.arange(len(rows)) >= len(taught)
+    is_bound = np.arange(len(rows)) >= len(training)
     return ThroughputRegressor(gpus).fit(X, y, lower_bound=is_bound), X, y
 
 
@@ -176,7 +176,7 @@ def test_it_repeats_what_it_was_fitted_on(learned: Learned) -> None:
 
 
 def test_more_is_known_of_a_source_that_was_seen(learned: Learned) -> None:
-    """A row of a known series is told more closely than one of a new set-up."""
+    """A row of a known series is predicted more closely than one of a new set-up."""
     model, X, _ = learned
     known = model.predict(X[:50], return_std=True)[1]
     new = model.predict(X[:50].assign(series="", source=""), return_std=True)[1]
@@ -238,7 +238,7 @@ def test_lower_bounds_are_one_flag_a_row(flags: Any) -> None:
 def test_other_columns_are_not_looked_at() -> None:
     """A wider frame gives the same answers; its columns are the promised ones."""
     wide = FRAME.assign(note="by hand")
-    told = ThroughputRegressor().fit(wide, [6.0, 5.0]).predict(wide)
+    predicted = ThroughputRegressor().fit(wide, [6.0, 5.0]).predict(wide)
     plain = ThroughputRegressor().fit(FRAME, [6.0, 5.0])
-    assert told == pytest.approx(plain.predict(FRAME))
+    assert predicted == pytest.approx(plain.predict(FRAME))
     assert set(plain.feature_names_in_) == set(COLUMNS)

@@ -1,4 +1,4 @@
-"""What people scale throughput by today, scored on the same rows as the model."""
+"""What people scale throughput by today, evaluated on the same rows as the model."""
 
 from __future__ import annotations
 
@@ -46,31 +46,34 @@ def baseline_rates(
 def ratio_errors(
     log_rate: FloatArray,
     log_measured: FloatArray,
-    cell: IntArray,
+    comparison_group: IntArray,
     folds: IntArray,
-    teaches: BoolArray,
+    is_training: BoolArray,
 ) -> FloatArray:
     """Return (N,) ln(predicted / measured) of a baseline; NaN where it has no figure.
 
-    The level of a cell is the mean over its rows outside the fold of the row.
+    The intercept of a comparison group is the mean over its rows outside the fold of
+    the row.
 
     Parameters
     ----------
     log_rate : (N,) what the throughput is in proportion to
     log_measured : (N,) ln throughput
-    cell, folds : (N,) codes
-    teaches : (N,) whether a row sets levels
+    comparison_group, folds : (N,) codes
+    is_training : (N,) whether a row sets intercepts
     """
     left = log_measured - log_rate
-    frame = pd.DataFrame({"cell": cell, "fold": folds, "left": left})
-    frame.loc[~teaches, "left"] = np.nan  # counts for nothing
-    parts = frame.groupby(["cell", "fold"])["left"].agg(["sum", "count"])
-    whole = parts.groupby("cell").sum()
-    here = pd.MultiIndex.from_arrays([cell, folds])
-    others = whole.loc[cell].to_numpy() - parts.loc[here].to_numpy()
+    frame = pd.DataFrame({"group": comparison_group, "fold": folds, "left": left})
+    frame.loc[~is_training, "left"] = np.nan  # counts for nothing
+    parts = frame.groupby(["group", "fold"])["left"].agg(["sum", "count"])
+    whole = parts.groupby("group").sum()
+    here = pd.MultiIndex.from_arrays([comparison_group, folds])
+    others = whole.loc[comparison_group].to_numpy() - parts.loc[here].to_numpy()
     with np.errstate(invalid="ignore", divide="ignore"):
-        level: FloatArray = np.where(others[:, 1], others[:, 0] / others[:, 1], np.nan)
-    return level - left
+        intercept: FloatArray = np.where(
+            others[:, 1], others[:, 0] / others[:, 1], np.nan
+        )
+    return intercept - left
 
 
 @dataclass(frozen=True, slots=True)

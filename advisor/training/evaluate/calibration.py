@@ -44,12 +44,12 @@ def calibration_table(
 
     Parameters
     ----------
-    error : split -> (N,) ln(predicted / measured), NaN where not scored
+    error : split -> (N,) ln(predicted / measured), NaN where not evaluated
     log_sd : split -> (N,) its predicted standard deviation
 
     Notes
     -----
-    A split without a scored row is left out.
+    A split without an evaluated row is left out.
     """
     deviates = np.array([NormalDist().inv_cdf((1 + share) / 2) for share in NOMINAL])
     table = {}

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from advisor.throughput.artifact import ThroughputModel
     from advisor.training.evaluate.run import Evaluation
     from advisor.training.fit.benchmarks import Benchmarks
-    from advisor.training.fit.cells import Cells
+    from advisor.training.fit.row_use import RowUse
 
 
 def model_card(
     model: ThroughputModel,
     evaluation: Evaluation,
     benchmarks: Benchmarks,
-    cells: Cells,
+    row_use: RowUse,
     exclusions: Mapping[str, int],
 ) -> str:
     """Return the card as Markdown.
@@ -34,14 +34,14 @@ def model_card(
     model : the artifact that is described
     evaluation : its errors on held-out rows, every split
     benchmarks : the table it was trained on
-    cells : the use of each row of the tables
+    row_use : the use of each row of the tables
     exclusions : reason -> figures left out of the table
     """
     parts = (
         _head(model),
         _targets(evaluation),
         _data(model, benchmarks, exclusions),
-        _cells(cells),
+        _row_use(row_use),
         _splits(evaluation),
         _regret(evaluation),
         _calibration(),
@@ -60,7 +60,7 @@ def _head(model: ThroughputModel) -> str:
 
 Written by `advisor model card`; do not edit. Trained {about.get("date", "undated")} on
 the table with SHA-256 `{about.get("table", "unknown")}...`, its auxiliary rows
-`{about.get("auxiliary", "unknown")}...` and the frozen list of cells
+`{about.get("auxiliary", "unknown")}...` and the frozen list of the use of each row
 `{about.get("cells", "unknown")}...`.
 
 ln(samples/s of one GPU) = ln sqrt(matrix TFLOPS x memory bandwidth) + f. f is a Gaussian
@@ -131,37 +131,38 @@ def _data(
     return f"""## Data
 
 `benchmarks.csv`: {len(benchmarks):,} rows from {exclusions.get("figures used", 0):,} of
-{exclusions.get("figures read", 0):,} published figures. One row a workload, series, GPU,
-number of GPUs and precision: the median, its spread, the number of figures. A **series**
-is a comparable set (source, container or framework version, script version, compiler
-mode, loader). "fp32" of sources whose scripts leave TF32 on is relabelled tf32 on cards
-that have it. Form factors that a source leaves open are assumed, and the row's source
-says so. `auxiliary.csv`: inference rates (timm, Stable Diffusion, llama.cpp), which teach
-how cards compare and are never scored.
+{exclusions.get("figures read", 0):,} published figures. One row per workload, series,
+GPU, number of GPUs and precision: the median, its spread, the number of figures. A
+**series** is a comparable set (source, container or framework version, script version,
+compiler mode, loader). "fp32" of sources whose scripts leave TF32 on is relabeled tf32
+on cards that have it. Form factors that a source leaves open are assumed, and the row's
+source says so. `auxiliary.csv`: inference rates (timm, Stable Diffusion, llama.cpp),
+which train the ratios between cards and are never evaluated.
 
-{about.training_rows:,} rows teach, {about.scored_rows:,} of them are scored.
-{about.lower_bounds} rows that input or launch limits count as lower bounds of the
+{about.training_rows:,} rows train the model, {about.scored_rows:,} of them are evaluated.
+{about.lower_bounds} rows that input or kernel launches limit count as lower bounds of the
 GPU's rate; {about.binding_lower_bounds} of them bind. {len(coverage.gpu_rows)} GPUs and
 {len(coverage.workload_rows):,} workloads, {alone:,} of them on one GPU alone.
 
 {_table(("left out of the table", "figures"), dropped)}"""
 
 
-def _cells(cells: Cells) -> str:
-    left = cells.use == "left out"
+def _row_use(row_use: RowUse) -> str:
+    left = row_use.use == "left out"
     kinds = Counter(
-        str(reason).split(":")[0].split(" ")[0] for reason in cells.reason[left]
+        str(reason).split(":")[0].split(" ")[0] for reason in row_use.reason[left]
     )
     rows = sorted(kinds.items())
-    return f"""## What is scored
+    return f"""## What is evaluated
 
-`cells.csv` lists every row that teaches, is scored, or is left out with its reason; it
-was frozen before the fits reported here. Scored: one NVIDIA GPU, not known to be limited
-by its host, a stated precision, a unit that counts work, at least three GPUs in the cell
-(series, workload, precision). Left out are {int(left.sum())} rows, of which
-{int((left & cells.would_score).sum())} would be scored; the errors with them are below.
-Outliers were found one at a time by leave-one-out. Some rules were written after the
-largest errors of trial fits had been looked at (see `advisor.training.fit.cells`).
+`row_use.csv` says of every row whether it trains the model (`taught`), is evaluated too
+(`scored`), or is left out, with the reason; it was frozen before the fits reported here.
+Evaluated: one NVIDIA GPU, not known to be limited by its host, a stated precision, a unit
+that counts work, at least three GPUs in the comparison group (series, workload,
+precision). Left out are {int(left.sum())} rows, of which
+{int((left & row_use.would_be_evaluated).sum())} would be evaluated; the errors with them
+are below. Outliers were found one at a time by leave-one-out. Some rules were written after
+the largest errors of trial fits had been looked at (see `advisor.training.fit.row_use`).
 
 {_table(("left out: kind of reason", "rows"), rows)}"""
 
@@ -190,15 +191,17 @@ def _splits(evaluation: Evaluation) -> str:
 
 Absolute percentage errors. **Nested**: the covariance and the factor on its spread are
 chosen anew without each group of GPU dies, workloads, series or sources; nothing that was
-fitted has seen what it is scored on. The form of the covariance and the values that its
-fit starts from were settled on the same tables.
+fitted has seen what it is evaluated on. The form of the covariance and the values that
+its fit starts from were settled on the same tables.
 
 - `pair`, `gpu`, `family` (all cards of a die), `model` (all rows of a workload): ratios;
-  the level of a cell is learnt from its other rows, for the baselines alike.
-- `model_one_run`: one other row alone tells the level, as after one run of the user's.
+  the intercept of a comparison group (series, workload, precision) is learned from its
+  other rows, for the baselines alike.
+- `model_one_run`: one other row alone gives the intercept, as after one run of the
+  user's.
 - `model_absolute`: nothing does but the family and the floating-point operations.
-- `series`, `source`: a container, or a source as a whole, is held out; the level comes
-  from the others: how far the absolute throughput of a stranger's set-up is off.
+- `series`, `source`: a container, or a source as a whole, is held out; the intercept
+  comes from the others: how far the absolute throughput of a stranger's set-up is off.
 - `multi`: the efficiency of several GPUs, GPU held out (`multi_pair`, `multi_workload`:
   the pair, the workload); `_8`: of eight.
 - `ridge`, `nearest_neighbors`, `random_forest`, `gradient_boosting`, `gaussian_process`:
@@ -232,10 +235,10 @@ def _regret(evaluation: Evaluation) -> str:
                     own["n"],
                 )
             )
-    head = ("offers", "chosen by", "extra $", "90 %", "hit@3", "Kendall tau", "cells")
+    head = ("offers", "chosen by", "extra $", "90 %", "hit@3", "Kendall tau", "groups")
     return f"""## What a choice by it costs
 
-Mean extra $ a sample of the first pick over the best in hindsight, among real one-GPU
+Mean extra $ per sample of the first pick over the best in hindsight, among real one-GPU
 offers (Vast.ai, August 2026; `prices.csv`): all of them, and those with at least 40 GB.
 `advisor` has never seen the GPU it judges, `advisor_pair` has, with other workloads.
 
@@ -261,7 +264,7 @@ def _groups(evaluation: Evaluation) -> str:
     ]
     return f"""## By GPU, all of its rows held out
 
-Rented most (no scored row: {", ".join(n for n in RENTED if n not in by_gpu)}):
+Rented most (no evaluated row: {", ".join(n for n in RENTED if n not in by_gpu)}):
 
 {_table(("GPU", *head), rented)}
 
@@ -296,10 +299,11 @@ def _multi(model: ThroughputModel, evaluation: Evaluation) -> str:
         for group, own in groups.items()
         if own["n"]
     ]
+    links = ("interconnect", "bus / link", "contention", "lost per doubling", "rows")
     head = ("held out", "pairs", "MAPE", "median", "p90", "90 % interval", "n")
     return f"""## Several GPUs
 
-{_table(("interconnect", "bus / link", "contention", "lost a doubling", "rows"), fitted)}
+{_table(links, fitted)}
 
 {_table(head, rows)}"""
 
@@ -339,7 +343,7 @@ _LIMITS_OF_KNOWLEDGE = """## What it does not know
 
 - Cards other than NVIDIA's: their rows are in the table, but do not train the model.
 - FP8 and FP4, and more than eight GPUs.
-- The level of a net that nobody measured, beyond its family and its floating-point
+- The intercept of a net that nobody measured, beyond its family and its floating-point
   operations; and how far *your* code is from the published set-ups: the split `source`
   shows how far those are from each other.
 - The health of a rented machine beyond what its DLPerf score hints at, power caps, and

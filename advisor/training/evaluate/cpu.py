@@ -1,24 +1,24 @@
 """How wrong the CPU side is on CPUs, nets and machines that it has not seen.
 
 ``cpu_decode``. Every rate of one CPU is held out, in turn; exponent, weight and spreads
-come from the other CPUs. What is predicted is a ratio: the level of a library is learnt
-from the other CPUs. Baselines fix the speed: in proportion to the PassMark score, to
-the nominal clock, or the same for all.
+come from the other CPUs. What is predicted is a ratio: the intercept of a library is
+learned from the other CPUs. Baselines fix the speed: in proportion to the PassMark score,
+to the nominal clock, or the same for all.
 
 ``synergy_prior``, ``synergy_one_point``. Every curve of throughput against cores is held
 out, in turn; the constants are fitted on the other curves and on the pairs. Known of
 the curve are its plateau, which is the GPU's rate, and its pipeline; and for *one
-point* its rate at one core. Neither the row with most cores, which tells the plateau,
-nor the point that was given is scored. Without a point, the core-ms is that of the
+point* its rate at one core. Neither the row with most cores, which is the plateau,
+nor the point that was given is evaluated. Without a point, the core-ms is that of the
 other nets of the pipeline on the same (unnamed) machine, under its prior; the two
-audio nets have a pipeline each, of which nothing is known, and are not scored there.
+audio nets have a pipeline each, of which nothing is known, and are not evaluated there.
 Nets of text never lack cores: they count, and ``cpu_bound`` leaves out every row
 within 2 % of its plateau, theirs among them.
 
 ``real_synthetic``. Every host is held out, in turn; the rate with real data is predicted
 from that with synthetic data, which is the GPU's side, and from the host's CPU. Hosts
-of which the logs tell no CPU are not scored; ``unknown_host`` shows them, with what the
-ladder says of nothing.
+whose CPU the logs do not state are not evaluated; ``unknown_host`` shows them, with what
+the ladder says of nothing.
 
 Intervals are those of `advisor.throughput.limit.LimitRates.interval`.
 """
@@ -159,8 +159,8 @@ def evaluate_curves(
         point = _measured_core_ms(one, gpu_rate[out], core_ms, fit)
         parts["point"][out] = _predict_curve(one, gpu_rate[out], point, fit)
     last = np.array([curves.cores[curves.model == m].max() for m in curves.model])
-    scored = {"prior": curves.cores < last}
-    scored["point"] = scored["prior"] & (curves.cores > 1.0)
+    evaluated = {"prior": curves.cores < last}
+    evaluated["point"] = evaluated["prior"] & (curves.cores > 1.0)
     short = curves.samples_per_s < PLATEAU * gpu_rate
     linear = {
         "prior": np.log(
@@ -170,7 +170,7 @@ def evaluate_curves(
     }
     result = {}
     for name, split in (("prior", "synergy_prior"), ("point", "synergy_one_point")):
-        known = scored[name] & np.isfinite(parts[name][:, 0])
+        known = evaluated[name] & np.isfinite(parts[name][:, 0])
         baselines = {
             "gpu_alone": np.log(gpu_rate) - measured,
             "hard_minimum": np.minimum(np.log(gpu_rate), linear[name]) - measured,
@@ -217,8 +217,8 @@ def _measured_core_ms(
     joined = LimitRates.named(LIMITS, of, fit.value["norm_order"]).joined()
     off = (np.log(joined) - np.log(curve.samples_per_s[one])) / ROW_LOG_SD
     slowest = float(np.log(1e3 / curve.samples_per_s.min()))
-    centre = prior[0] if np.isfinite(prior[0]) else slowest
-    log_weight = -0.5 * (off**2 + ((_LOG_CORE_MS - centre) / prior[1]) ** 2)
+    center = prior[0] if np.isfinite(prior[0]) else slowest
+    log_weight = -0.5 * (off**2 + ((_LOG_CORE_MS - center) / prior[1]) ** 2)
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
     mean = float(weight @ _LOG_CORE_MS)
@@ -322,13 +322,13 @@ def _with_interval(
 
 
 def _summary(
-    measured: FloatArray, predicted: FloatArray, scored: BoolArray
+    measured: FloatArray, predicted: FloatArray, evaluated: BoolArray
 ) -> dict[str, Any]:
-    """Return the errors of the rows that are scored, all in logarithms."""
-    error = (predicted[:, 0] - measured)[scored]
+    """Return the errors of the rows that are evaluated, all in logarithms."""
+    error = (predicted[:, 0] - measured)[evaluated]
     summary: dict[str, Any] = metrics(error)
     if len(error):
-        low, high = predicted[scored, 1], predicted[scored, 2]
-        inside = (low <= measured[scored]) & (measured[scored] <= high)
+        low, high = predicted[evaluated, 1], predicted[evaluated, 2]
+        inside = (low <= measured[evaluated]) & (measured[evaluated] <= high)
         summary["coverage90"] = float(inside.mean())
     return summary

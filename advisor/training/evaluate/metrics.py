@@ -10,7 +10,7 @@ from advisor.throughput.spread import Z90
 
 
 def metrics(error: FloatArray, spread: FloatArray | None = None) -> dict[str, float]:
-    """Return the summary of errors; NaN entries are not scored.
+    """Return the summary of errors; NaN entries are not evaluated.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def covered(error: FloatArray, spread: FloatArray) -> BoolArray:
 def grouped(
     names: StrArray, error: FloatArray, spread: FloatArray
 ) -> dict[str, dict[str, float]]:
-    """Return name -> summary of the rows of that name that were scored."""
+    """Return name -> summary of the rows of that name that were evaluated."""
     rows = pd.Series(names[known := np.isfinite(error)])
     return {
         str(name): metrics(error[known][places], spread[known][places])

@@ -1,6 +1,6 @@
 """How wrong the efficiency of several GPUs is on what the fit has not seen.
 
-**What is scored** (`advisor.training.fit.pairs`): NVIDIA cards on 2 to 8 GPUs beside
+**What is evaluated** (`advisor.training.fit.pairs`): NVIDIA cards on 2 to 8 GPUs beside
 the same series, workload, precision and batch on one. What is left out has a reason,
 each is counted, and ``with_excluded`` is the score with those of one reason in it, as
 far as they can be predicted.
@@ -60,7 +60,7 @@ def evaluate_multi(
     ``excluded`` : reason -> pairs
     """
     pairs = scaling_pairs(benchmarks, gpus)
-    reasons, counts = np.unique(pairs.left_out[~pairs.scored], return_counts=True)
+    reasons, counts = np.unique(pairs.left_out[~pairs.evaluated], return_counts=True)
     pairs = pairs.select(pairs.predictable)
     result: dict[str, Any] = {
         "splits": {},
@@ -87,7 +87,7 @@ def evaluate_multi(
 
 
 def outer_folds(pairs: Pairs, split: str) -> IntArray:
-    """Return the (N,) fold of each pair: one a GPU or workload, ten of pairs."""
+    """Return the (N,) fold of each pair: one per GPU or workload, ten of pairs."""
     if split == "pair":
         return folds_of(pairs, split, PAIR_FOLDS)
     names = {"gpu": pairs.gpu, "workload": pairs.workload}[split]
@@ -99,7 +99,8 @@ def nested(
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
     """Return split -> (N,) efficiency and its log-sd, each fold's by a fit without it.
 
-    Only scored pairs teach; those that are left out are predicted all the same.
+    Only evaluated pairs train the fit; those that are left out are predicted all the
+    same.
 
     Parameters
     ----------
@@ -122,9 +123,9 @@ def nested(
 
 def held_out_pairs(pairs: Pairs, out: IntArray) -> tuple[FloatArray, FloatArray]:
     """Return the efficiency of the pairs at `out` and its log-sd, by the other pairs."""
-    taught = pairs.scored
-    taught[out] = False
-    return predict(fit(pairs.select(taught)), pairs.select(out))
+    training = pairs.evaluated
+    training[out] = False
+    return predict(fit(pairs.select(training)), pairs.select(out))
 
 
 def constant_share(pairs: Pairs, folds: IntArray) -> FloatArray:
@@ -133,30 +134,31 @@ def constant_share(pairs: Pairs, folds: IntArray) -> FloatArray:
     for fold in np.unique(folds):
         for number in np.unique(pairs.num_gpus[folds == fold]):
             same = pairs.num_gpus == number
-            taught = same & (folds != fold) & pairs.scored
-            if taught.any():
-                share[same & (folds == fold)] = np.median(pairs.efficiency[taught])
+            training = same & (folds != fold) & pairs.evaluated
+            if training.any():
+                share[same & (folds == fold)] = np.median(pairs.efficiency[training])
     return share
 
 
 def with_excluded(pairs: Pairs) -> dict[str, Pairs]:
-    """Return reason -> all pairs, those left out for it counted as scored."""
-    reasons = np.unique(pairs.left_out[~pairs.scored])
-    kept = pairs.left_out
+    """Return reason -> all pairs, those left out for it counted as evaluated."""
+    reasons = np.unique(pairs.left_out[~pairs.evaluated])
+    reason_of = pairs.left_out
     return {
-        str(r): replace(pairs, left_out=np.where(kept == r, "", kept)) for r in reasons
+        str(r): replace(pairs, left_out=np.where(reason_of == r, "", reason_of))
+        for r in reasons
     }
 
 
 def summaries(
     pairs: Pairs, error: FloatArray, spread: FloatArray | None = None
 ) -> dict[str, dict[str, float]]:
-    """Return the errors of the scored pairs: all, by number of GPUs, by class."""
+    """Return the errors of the evaluated pairs: all, by number of GPUs, by class."""
     groups: dict[str, BoolArray] = {"all": np.ones(len(pairs), dtype=bool)}
     groups |= {str(number): pairs.num_gpus == number for number in COUNTS}
     groups |= {name: pairs.interconnect == name for name in CLASSES}
     result = {}
     for name, group in groups.items():
-        here = pairs.scored & group
+        here = pairs.evaluated & group
         result[name] = metrics(error[here], None if spread is None else spread[here])
     return result

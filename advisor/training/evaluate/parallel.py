@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 Result = TypeVar("Result")
 
 Progress = Callable[[str, int, int], None]
-"""Is told what is being held out, how many tasks of it are done, and of how many."""
+"""Is called with what is being held out, how many tasks of it are done, of how many."""
 
 
 def quiet(what: str, done: int, of: int) -> None:

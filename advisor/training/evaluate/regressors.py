@@ -5,16 +5,16 @@ None of them has been tuned on these splits: settings are scikit-learn's own, bu
 forest, which looks at the root of the number of features per split, for its time (on two
 groups a third of them erred alike), and for the Gaussian process, whose kernel, a
 variance times one length scale for all features, and white noise, is fitted on `TUNED_ON`
-rows outside the group and then kept.
+rows outside the group and stays as it is.
 
-**Target.** As for the model, ln(units/s / physical baseline). Its level differs between
-cells by orders of magnitude, so what is learned is a *difference*: of a row to the mean
-of its reference rows, which are those that tell its level to the physical baselines
-too: the other rows of its cell outside the fold; of its workload and precision for
-`INTERCEPT_SPLITS`; for ``model`` the other rows of the held-out cell, and for
-``model_one_run`` one of them. Training rows are treated alike: each beside the other
-training rows of its cell. In ``model_absolute`` there is no reference and the target is
-the level itself.
+**Target.** As for the model, ln(units/s / physical baseline). Its intercept differs
+between comparison groups by orders of magnitude, so what is learned is a *difference*: of
+a row to the mean of its reference rows, which are those that give its intercept to the
+physical baselines too: the other rows of its comparison group outside the fold; of its
+workload and precision for `INTERCEPT_SPLITS`; for ``model`` the other rows of the
+held-out comparison group, and for ``model_one_run`` one of them. Training rows are
+treated alike: each beside the other training rows of its comparison group. In
+``model_absolute`` there is no reference and the target is the intercept itself.
 
 **Features.** Those of the model's GPU (logarithms of its rates, power, clock,
 multiprocessors and of their ratio; year), its batch and baseline, the floating-point
@@ -56,7 +56,8 @@ from advisor.training.fit.design import table_features
 from advisor.training.fit.intercepts import training_gflops
 
 INTERCEPT_SPLITS = ("series", "source")
-"""Splits of levels: the level comes from other cells of the workload and precision."""
+"""Splits of intercepts: the intercept comes from other comparison groups of the workload
+and precision."""
 
 PAIR_SETS = 2
 """Sets that the pairs of GPU and workload of a group are dealt into: ten in all."""
@@ -90,23 +91,24 @@ class Problem:
     numbers : (N, P) numeric features, NaN where unknown
     classes : (N, C) one-hot features
     y : (N,) ln(units/s / physical baseline)
-    cell, pair : (N,) codes of the cell, and of workload and precision
-    scored, left_out : (N,) see `Rows`
-    partner : (N,) the one run that tells the level of ``model_one_run``; -1: none
+    comparison_group, pair : (N,) codes of the comparison group, and of workload and
+        precision
+    evaluated, left_out : (N,) see `Rows`
+    partner : (N,) the one run that gives the intercept of ``model_one_run``; -1: none
     """
 
     numbers: FloatArray
     classes: FloatArray
     y: FloatArray
-    cell: IntArray
+    comparison_group: IntArray
     pair: IntArray
-    scored: BoolArray
+    evaluated: BoolArray
     left_out: BoolArray
     partner: IntArray
 
     @classmethod
     def of(cls, rows: Rows, gpus: Mapping[str, Gpu]) -> Problem:
-        """Return it for the rows that teach or are scored."""
+        """Return it for the rows that train or are evaluated."""
         table = rows.table
         features = table_features(table, gpus)
         numbers = [
@@ -124,53 +126,55 @@ class Problem:
             numbers=np.column_stack(numbers),
             classes=pd.get_dummies(frame, dtype=np.float64).to_numpy(),
             y=rows.of.y,
-            cell=labels["comparison_group"],
+            comparison_group=labels["comparison_group"],
             pair=labels["pair"],
-            scored=rows.scored,
+            evaluated=rows.evaluated,
             left_out=rows.left_out,
-            partner=partners(rows.of.cell, rows.scored),
+            partner=partners(rows.of.comparison_group, rows.evaluated),
         )
 
     def fold(
         self, split: str, out: BoolArray
     ) -> tuple[FloatArray, FloatArray, BoolArray, BoolArray]:
-        """Return features and targets of all rows, and which of them teach and are asked.
+        """Return features and targets of all rows, and which of them train and are asked.
 
         Parameters
         ----------
         split : of `SPLITS`, which tells what the reference rows are
         out : (N,) rows that are held out
         """
-        taught = ~out & ~self.left_out
+        training = ~out & ~self.left_out
         imputer = SimpleImputer(strategy="median", keep_empty_features=True)
-        numbers = imputer.fit(self.numbers[taught]).transform(self.numbers)
+        numbers = imputer.fit(self.numbers[training]).transform(self.numbers)
         values = np.column_stack([self.y, numbers])
         if split == "model_absolute":
             reference = np.zeros_like(values)
         else:
-            code = self.pair if split in INTERCEPT_SPLITS else self.cell
-            reference = mean_of_others(values, code, taught)
+            code = self.pair if split in INTERCEPT_SPLITS else self.comparison_group
+            reference = mean_of_others(values, code, training)
         if split == "model":
-            reference[out] = mean_of_others(values, self.cell, self.scored)[out]
+            reference[out] = mean_of_others(
+                values, self.comparison_group, self.evaluated
+            )[out]
         if split == "model_one_run":
             reference[out] = values[self.partner[out]]
             reference[out & (self.partner < 0)] = np.nan
         difference = values - reference
         features = np.column_stack([numbers, difference[:, 1:], self.classes])
         known = np.isfinite(difference[:, 0])
-        return features, difference[:, 0], taught & known, out & self.scored & known
+        return features, difference[:, 0], training & known, out & self.evaluated & known
 
 
-def mean_of_others(values: FloatArray, code: IntArray, told: BoolArray) -> FloatArray:
+def mean_of_others(values: FloatArray, code: IntArray, counts: BoolArray) -> FloatArray:
     """Return (N, P) the mean over the other rows of each row's code; NaN without one.
 
     Parameters
     ----------
     values : (N, P)
     code : (N,)
-    told : (N,) whether a row is one of those that tell
+    counts : (N,) whether a row is one of those that count
     """
-    weight = told.astype(np.float64)[:, None]
+    weight = counts.astype(np.float64)[:, None]
     own = np.column_stack([weight, np.where(weight, values, 0.0)])
     others = pd.DataFrame(own).groupby(code).transform("sum").to_numpy() - own
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -206,10 +210,12 @@ def held_out_errors(problem: Problem, group: Group, name: str) -> dict[str, Floa
     found = {}
     for split, codes in group.folds.items():
         error = found[split] = np.full(len(problem.y), np.nan)
-        for names in _sets(split, np.unique(codes[group.rows & problem.scored])):
-            features, target, taught, asked = problem.fold(split, np.isin(codes, names))
-            if taught.any() and asked.any():
-                fitted = _standardized(regressor).fit(features[taught], target[taught])
+        for names in _sets(split, np.unique(codes[group.rows & problem.evaluated])):
+            features, target, training, asked = problem.fold(split, np.isin(codes, names))
+            if training.any() and asked.any():
+                fitted = _standardized(regressor).fit(
+                    features[training], target[training]
+                )
                 error[asked] = fitted.predict(features[asked]) - target[asked]
     return found
 
@@ -218,8 +224,8 @@ def tuned(regressor: BaseEstimator, problem: Problem, out: BoolArray) -> BaseEst
     """Return the regressor, a Gaussian process with a kernel that it keeps."""
     if not isinstance(regressor, GaussianProcessRegressor):
         return regressor
-    features, target, taught, _ = problem.fold("", out)
-    rows = np.random.default_rng(SEED).permutation(np.flatnonzero(taught))[:TUNED_ON]
+    features, target, training, _ = problem.fold("", out)
+    rows = np.random.default_rng(SEED).permutation(np.flatnonzero(training))[:TUNED_ON]
     with warnings.catch_warnings():  # a length at its bound is an answer, too
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = _standardized(regressor).fit(features[rows], target[rows])

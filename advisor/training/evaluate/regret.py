@@ -1,14 +1,14 @@
 """What choosing by a prediction costs: dollars lost against the best in hindsight.
 
-**Decision.** For one cell of the benchmark table (series, workload, precision), choose
-among real offers of those GPUs that the cell measured and that were predicted while
-held out. An offer costs its price an hour over the throughput that the cell measured
-for its GPU: dollars a sample, but for a factor that is the same for the whole cell. A
-cell takes part where at least `MIN_GPUS` GPUs have an offer in the set.
+**Decision.** For one comparison group of the benchmark table (series, workload,
+precision), choose among real offers of those GPUs that the group measured and that were
+predicted while held out. An offer costs its price per hour over the throughput that the
+group measured for its GPU: dollars per sample, but for a factor that is the same for the
+whole group. A group takes part where at least `MIN_GPUS` GPUs have an offer in the set.
 
 **Policies.** ``advisor``: least price over predicted throughput. ``dlperf_per_usd``:
-most DLPerf a dollar, the score being the offer's own. ``cheapest``: least price. Each
-of the `baselines`: most of its rate a dollar. Equal offers are taken by price, then in
+most DLPerf per dollar, the score being the offer's own. ``cheapest``: least price. Each
+of the `baselines`: most of its rate per dollar. Equal offers are taken by price, then in
 the table's order; an offer that a policy cannot rate comes last.
 
 **Figures**, for each set of offers and policy:
@@ -16,21 +16,21 @@ the table's order; an offer that a policy cannot rate comes last.
 ``mean_extra``
     cost of the offer that the policy puts first, over that of the best offer in
     hindsight, less 1. A workload that many series measured counts once: the mean over
-    the cells of each (workload, precision), then the mean over those.
+    the groups of each (workload, precision), then the mean over those.
 ``mean_extra_low``, ``mean_extra_high``
     ends of its 90 % interval, by bootstrap over the (workload, precision) pairs.
 ``mean_extra_cells``
-    the plain mean over cells.
+    the plain mean over groups.
 ``hit3``
     share of decisions in which the GPU of the best offer in hindsight is among the
     first three different GPUs of the policy's order, averaged as `mean_extra`, over
-    cells with more than three GPUs (with three it always is); ``n_hit3`` cells.
+    groups with more than three GPUs (with three it always is); ``n_hit3`` groups.
 ``kendall_tau``
     Kendall's tau-b between the policy's order of the GPUs and the one in hindsight,
     each GPU stood for by its cheapest offer, averaged as `mean_extra`; 0 for a policy
     that tells no two of them apart.
 ``n``, ``workloads``
-    cells, and (workload, precision) pairs.
+    groups, and (workload, precision) pairs.
 
 A figure that nothing is known of is left out.
 """
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIN_GPUS = 3
-"""GPUs with an offer that make a choice; as many as a scored cell has."""
+"""GPUs with an offer that make a choice; as many as an evaluated group has."""
 
 OFFER_SETS = {"all": 0.0, "40gb": 38.0}
 """Set of offers -> least memory of a GPU, GiB as the market reports it, which is 39.0
@@ -95,13 +95,13 @@ def load_prices(path: Path) -> Prices:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One cell's offers, costs in a unit of the cell's own.
+    """The offers of one comparison group, costs in a unit of its own.
 
     Attributes
     ----------
     gpu : (K,) codes of the GPUs
     usd_per_hour : (K,)
-    cost : (K,) in hindsight, dollars a unit of work
+    cost : (K,) in hindsight, dollars per unit of work
     claimed : policy -> (K,) what it takes the cost to be in proportion to, NaN
         where it cannot say
     """
@@ -141,7 +141,7 @@ class Decision:
 
 
 def decision_regret(
-    cells: StrArray,
+    groups: StrArray,
     workloads: StrArray,
     gpus: StrArray,
     log_measured: FloatArray,
@@ -154,14 +154,14 @@ def decision_regret(
 
     Parameters
     ----------
-    cells : (N,) the cell of each row of the benchmark table
-    workloads : (N,) its workload and precision, which cells are averaged over
+    groups : (N,) the comparison group of each row of the benchmark table
+    workloads : (N,) its workload and precision, which groups are averaged over
     gpus : (N,) its canonical GPU name
-    log_measured : (N,) ln throughput of one GPU, in a unit of the cell's own
+    log_measured : (N,) ln throughput of one GPU, in a unit of its group's own
     log_predicted : (N,) held-out prediction of it, NaN where there is none. Only
-        differences within a cell matter. A level that was learnt for each row apart
-        is an error that no user has, who ranks one workload at one level: leave it
-        out
+        differences within a group matter. An intercept that was learned for each row
+        apart is an error that no user has, who ranks one workload at one intercept: leave
+        it out
     prices : the offers
     baselines : policy -> (N,) ln of the rate that it takes throughput to be in
         proportion to, such as the matrix rate for ``tflops_per_usd``; NaN unknown
@@ -172,8 +172,8 @@ def decision_regret(
     for name, least_gb in OFFER_SETS.items():
         offers = prices.select(prices.memory_gb >= least_gb)
         decisions, of_workload = [], []
-        for cell in np.unique(cells[known]):
-            rows = np.flatnonzero(known & (cells == cell))
+        for group in np.unique(groups[known]):
+            rows = np.flatnonzero(known & (groups == group))
             own = {policy: rate[rows] for policy, rate in rates.items()}
             decision = _decision(gpus[rows], log_measured[rows], own, offers)
             if decision is not None:
@@ -190,7 +190,7 @@ def _decision(
     log_rates: Mapping[str, FloatArray],
     prices: Prices,
 ) -> Decision | None:
-    """Return the choice among the offers of a cell's GPUs, None if there is none."""
+    """Return the choice among the offers of a group's GPUs, None if there is none."""
     names, first = np.unique(gpus, return_index=True)
     offers = prices.select(np.isin(prices.gpu, names))
     if len(np.unique(offers.gpu)) < MIN_GPUS:

@@ -1,11 +1,11 @@
 """The whole evaluation: every split, baselines beside it, decisions, intervals.
 
-What is predicted in ``pair``, ``gpu``, ``family`` and ``model`` is a ratio: the level of
-a cell is learnt from its other rows, for the model and for each baseline alike. In
-``series`` and ``source`` the level of a baseline is the mean over what is left of the
-same workload and precision. A baseline is scored where it has a level and a figure,
-which can be fewer rows than the model's. `model_one_run` and `model_absolute` ask for
-what a baseline cannot say of itself.
+What is predicted in ``pair``, ``gpu``, ``family`` and ``model`` is a ratio: the intercept
+of a comparison group is learned from its other rows, for the model and for each baseline
+alike. In ``series`` and ``source`` the intercept of a baseline is the mean over what is
+left of the same workload and precision. A baseline is evaluated where it has an intercept
+and a figure, which can be fewer rows than the model's. `model_one_run` and
+`model_absolute` ask for what a baseline cannot say of itself.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from advisor.training.evaluate.splits import (
     with_family_intercepts,
 )
 from advisor.training.fit.benchmarks import Benchmarks
-from advisor.training.fit.cells import Cells
 from advisor.training.fit.cpu_tables import CpuTables
+from advisor.training.fit.row_use import RowUse
 
 EVERY_SPLIT = (*SPLITS, "multi", "cpu")
 
 RATIO_SPLITS = ("pair", "gpu", "family", "model")
-"""Splits of ratios: the level comes from the rest of the cell."""
+"""Splits of ratios: the intercept comes from the rest of the comparison group."""
 
 ONE_RUN = "model_one_run"
 """The split whose baselines scale from the same single run as the model."""
@@ -88,7 +88,7 @@ class Inputs:
     Attributes
     ----------
     tables : the benchmark table and the auxiliary one
-    cells : the use of each of their rows
+    row_use : the use of each of their rows
     gpus, cpus : hardware tables
     dlperf : canonical name -> median DLPerf of one GPU
     prices : real offers
@@ -96,7 +96,7 @@ class Inputs:
     """
 
     tables: Benchmarks
-    cells: Cells
+    row_use: RowUse
     gpus: Mapping[str, Gpu]
     cpus: CpuTable
     dlperf: Mapping[str, float]
@@ -116,7 +116,7 @@ class Evaluation:
         of a CPU that was held out
     baselines : split -> name -> the same without coverage
     regressors : split -> name of `REGRESSORS` -> the same, on the rows that the model is
-        scored on and that have a reference (`advisor.training.evaluate.regressors`)
+        evaluated on and that have a reference (`advisor.training.evaluate.regressors`)
     by_gpu, by_workload, by_source : split -> name -> the same
     regret : set of offers -> policy -> see `regret.decision_regret`; ``advisor`` and
         ``advisor_pair`` see `DECISIONS`
@@ -150,16 +150,16 @@ def evaluate(
     changes nothing but the time.
     """
     result = Evaluation()
-    rows = Rows.choose(of.tables, of.cells, of.gpus)
+    rows = Rows.choose(of.tables, of.row_use, of.gpus)
     groups = groups_of(rows, of.gpus, wanted)
     splits = gpu_splits(rows, groups, progress)
     others = regressor_errors(rows, of.gpus, groups, progress)
     for name, split in splits.items():
         one = with_family_intercepts(rows, split) if name == "model_absolute" else split
         _report(result, name, one, rows, of)
-        scored = np.isfinite(result.errors[name])
+        evaluated = np.isfinite(result.errors[name])
         result.regressors[name] = {
-            regressor: metrics(np.where(scored, error, np.nan))
+            regressor: metrics(np.where(evaluated, error, np.nan))
             for regressor, error in others[name].items()
         }
     if "multi" in wanted:
@@ -182,10 +182,10 @@ def evaluate(
 
 def _report(result: Evaluation, name: str, split: Split, rows: Rows, of: Inputs) -> None:
     """Write one split of the GPU side."""
-    error = np.where(rows.scored, split.error, np.nan)
+    error = np.where(rows.evaluated, split.error, np.nan)
     table, log_sd = rows.table, split.log_sd
     summary: dict[str, Any] = metrics(error, log_sd)
-    summary["unscored"] = int(rows.scored.sum()) - summary["n"]
+    summary["unscored"] = int(rows.evaluated.sum()) - summary["n"]
     rented = np.isin(table.gpu, RENTED)
     summary["rented"] = metrics(error[rented], log_sd[rented])
     summary["with_left_out"] = metrics(split.error, log_sd)
@@ -212,19 +212,19 @@ def _report(result: Evaluation, name: str, split: Split, rows: Rows, of: Inputs)
 def _baseline_error(
     rate: FloatArray, split: Split, rows: Rows, error: FloatArray, name: str
 ) -> FloatArray:
-    """Return a baseline's errors on the rows that the model is scored on."""
-    folds, cell, teaches = split.folds, rows.of.cell, rows.scored
+    """Return a baseline's errors on the rows that the model is evaluated on."""
+    folds, group, is_training = split.folds, rows.of.comparison_group, rows.evaluated
     measured = np.log(rows.table.throughput)
     if name == ONE_RUN:
-        run = partners(cell, teaches)
+        run = partners(group, is_training)
         left = measured - rate
         one = np.where(run < 0, np.nan, left[run] - left)
         return np.where(np.isfinite(error), one, np.nan)
-    if name == "model":  # the level comes from the other rows of the cell, one by one
+    if name == "model":  # the other rows of the group give the intercept
         folds = np.arange(len(rows.table))
     if name in INTERCEPT_SPLITS:
-        cell, teaches = rows.of.inputs.labels["pair"], ~rows.left_out
-    found = ratio_errors(rate, measured, cell, folds, teaches)
+        group, is_training = rows.of.inputs.labels["pair"], ~rows.left_out
+    found = ratio_errors(rate, measured, group, folds, is_training)
     return np.where(np.isfinite(error), found, np.nan)
 
 
@@ -250,11 +250,11 @@ def _regret(
     table = rows.table
     keys = zip(table.workload, table.precision, strict=True)
     return decision_regret(
-        table.cell,
+        table.comparison_group,
         np.array(["|".join(key) for key in keys]),
         table.gpu,
         np.log(table.throughput),
-        np.where(rows.scored, rates["geometric_mean"] + split.response, np.nan),
+        np.where(rows.evaluated, rates["geometric_mean"] + split.response, np.nan),
         prices=prices,
         baselines={
             "tflops_per_usd": rates["tflops"],

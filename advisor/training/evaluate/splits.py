@@ -3,27 +3,27 @@
 **Nested.** The covariance and the factor on its spread are chosen anew for each of a
 few groups of GPU dies (workloads, series, sources), on rows outside the group alone; then
 every fold of the group is held out whole and predicted from all other rows. So nothing
-that was fitted has seen what it is scored on; the form of the covariance and the values
-that its fit starts from have, as they were settled on these tables. In the splits of
-``model`` the factor is 1: a workload that is held out whole leaves no level to judge by.
-The file that ships multiplies its spread likewise, and has in addition a ceiling, lower
-bounds and a law of the batch that are not judged here. Which rows are scored was frozen
-before (`advisor.training.fit.cells`).
+that was fitted has seen what it is evaluated on; the form of the covariance and the
+values that its fit starts from have, as they were settled on these tables. In the splits
+of ``model`` the factor is 1: a workload that is held out whole leaves no intercept to
+judge by. The file that ships multiplies its spread likewise, and has in addition a
+ceiling, lower bounds and a law of the batch that are not judged here. Which rows are
+evaluated was frozen before (`advisor.training.fit.row_use`).
 
 - ``pair``: every row of a GPU and a workload together.
 - ``gpu``: every row of a GPU.
 - ``family``: every row of a die, such as all cards with a GA102.
-- ``model``: every row of a workload; the ratios come from other workloads, the level of
-  a cell is the mean over its other rows, as it is for the baselines.
-- ``model_one_run``: the same, but one other row, drawn at random, tells the level: what
-  a user gets after one run.
-- ``model_absolute``: every row of a workload; the level comes from its family and its
+- ``model``: every row of a workload; the ratios come from other workloads, the intercept
+  of a comparison group is the mean over its other rows, as it is for the baselines.
+- ``model_one_run``: the same, but one other row, drawn at random, gives the intercept:
+  what a user gets after one run.
+- ``model_absolute``: every row of a workload; the intercept comes from its family and its
   floating-point operations.
-- ``series``: every row of a series (container, script version); the level comes from
+- ``series``: every row of a series (container, script version); the intercept comes from
   other series, of the same source too.
-- ``source``: every row of a source; the level comes from other sources alone.
+- ``source``: every row of a source; the intercept comes from other sources alone.
 
-In the first three the level of a cell is learnt from its other rows.
+In the first three the intercept of a comparison group is learned from its other rows.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ if TYPE_CHECKING:
 
     from advisor.hardware.gpus import Gpu
     from advisor.training.fit.benchmarks import Benchmarks
-    from advisor.training.fit.cells import Cells
+    from advisor.training.fit.row_use import RowUse
 
 GROUPS = 5
 SEED = 20261125
 
 MUTE = 1e4
-"""Noise variance of rows that are left out: they teach nothing, yet are predicted."""
+"""Noise variance of rows that are left out: they train nothing, yet are predicted."""
 
 BY_GPU = ("pair", "gpu", "family")
 BY_WORKLOAD = ("model", "model_one_run", "model_absolute")
@@ -64,14 +64,14 @@ SPLITS = (*BY_GPU, *BY_WORKLOAD, *BY_SERIES, *BY_SOURCE)
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Held-out predictions of N rows; NaN where a row is not scored.
+    """Held-out predictions of N rows; NaN where a row is not evaluated.
 
     Attributes
     ----------
     error : (N,) ln(predicted / measured)
     log_sd : (N,) standard deviation that was predicted for it
-    response : (N,) ln of the predicted rate up to a constant of the cell: no level, so
-        GPUs of one cell compare as offers of one query do
+    response : (N,) ln of the predicted rate up to a constant of the group: no intercept,
+        so GPUs of one comparison group compare as offers of one query do
     folds : (N,) what was held out together
     """
 
@@ -99,34 +99,34 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What is scored.
+    """What is evaluated.
 
     Attributes
     ----------
-    table : the rows that teach or would be scored
+    table : the rows that train or would be evaluated
     of : their design
-    scored : (N,) whether a row is scored
-    left_out : (N,) whether a row would be scored but is left out
+    evaluated : (N,) whether a row is evaluated
+    left_out : (N,) whether a row would be evaluated but is left out
     """
 
     table: Benchmarks
     of: Design
-    scored: BoolArray
+    evaluated: BoolArray
     left_out: BoolArray
 
     @classmethod
-    def choose(cls, tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) -> Rows:
-        """Take the rows that teach, and those that would be scored."""
-        keep = np.flatnonzero(cells.taught | cells.would_score)
+    def choose(cls, tables: Benchmarks, row_use: RowUse, gpus: Mapping[str, Gpu]) -> Rows:
+        """Take the training rows, and those that would be evaluated."""
+        keep = np.flatnonzero(row_use.training | row_use.would_be_evaluated)
         table = tables.select(keep)
-        scored = cells.scored[keep]
-        left_out = cells.would_score[keep] & ~scored
-        return cls(table, design(table, gpus), scored, left_out)
+        evaluated = row_use.evaluated[keep]
+        left_out = row_use.would_be_evaluated[keep] & ~evaluated
+        return cls(table, design(table, gpus), evaluated, left_out)
 
     @property
     def candidates(self) -> BoolArray:
-        """(N,) scored or left out."""
-        either: BoolArray = self.scored | self.left_out
+        """(N,) evaluated or left out."""
+        either: BoolArray = self.evaluated | self.left_out
         return either
 
     def fold_codes(self, split: str, gpus: Mapping[str, Gpu]) -> IntArray:
@@ -171,7 +171,7 @@ def groups_of(rows: Rows, gpus: Mapping[str, Gpu], wanted: Sequence[str]) -> lis
     ):
         folds = {s: rows.fold_codes(s, gpus) for s in splits if s in wanted}
         if folds:
-            number = deal(rows.fold_codes(group_by, gpus), groups, rows.scored)
+            number = deal(rows.fold_codes(group_by, gpus), groups, rows.evaluated)
             held = np.unique(number[rows.candidates & (number >= 0)])
             found += [Group(number == one, folds) for one in held]
     return found
@@ -181,7 +181,7 @@ def gpu_splits(
     rows: Rows, groups: Sequence[Group], progress: Progress = quiet
 ) -> dict[str, Split]:
     """Return the splits of the groups, each group predicted by a fit without it."""
-    runs = partners(rows.of.cell, rows.scored)
+    runs = partners(rows.of.comparison_group, rows.evaluated)
     tasks = [(rows, group, runs) for group in groups]
     found: dict[str, Split] = {}
     for parts in each("GPUs and workloads", nested, tasks, progress):
@@ -190,11 +190,11 @@ def gpu_splits(
     return found
 
 
-def deal(codes: IntArray, groups: int | None, scored: BoolArray) -> IntArray:
-    """Deal what is held out into groups; None: each on its own, unscored ones apart."""
+def deal(codes: IntArray, groups: int | None, evaluated: BoolArray) -> IntArray:
+    """Deal what is held out into groups; None: each on its own, -1 unless evaluated."""
     unique, place = np.unique(codes, return_inverse=True)
     if groups is None:
-        own = np.isin(unique, codes[scored])
+        own = np.isin(unique, codes[evaluated])
         numbers = np.where(own, np.arange(len(unique)), -1)
     else:
         numbers = np.random.default_rng(SEED).permutation(len(unique)) % groups
@@ -207,7 +207,7 @@ def nested(rows: Rows, group: Group, runs: IntArray) -> dict[str, Split]:
 
     Parameters
     ----------
-    rows : what is scored, and what teaches
+    rows : what is evaluated, and what trains
     group : to hold out
     runs : (N,) see `partners`
     """
@@ -216,14 +216,14 @@ def nested(rows: Rows, group: Group, runs: IntArray) -> dict[str, Split]:
     mute = np.where(rows.left_out, MUTE, 0.0)
     outside = np.flatnonzero(~group.rows & ~rows.left_out)
     fitted = fit_covariance(of, outside)
-    taught = posterior(of, outside, fitted)
+    without = posterior(of, outside, fitted)
     every = np.arange(len(of))
-    full = posterior(of, every, fitted, extra_noise=mute, mean=taught.mean)
+    full = posterior(of, every, fitted, extra_noise=mute, mean=without.mean)
     for split, codes in group.folds.items():
         factor = factor90(
-            taught,
+            without,
             codes[outside],
-            rows.scored[outside],
+            rows.evaluated[outside],
             alike=split in (*BY_SERIES, *BY_SOURCE),
         )
         inside = group.rows & rows.candidates
@@ -245,9 +245,14 @@ def _judge(
     covariance = fold.covariance - np.diag(
         np.where(rows.left_out[fold.places], MUTE, 0.0)
     )
-    cell, teaches = rows.of.cell[fold.places], rows.scored[fold.places]
+    comparison_group, is_training = (
+        rows.of.comparison_group[fold.places],
+        rows.evaluated[fold.places],
+    )
     if split == "model":
-        return intercept_from_others(fold.error, covariance, cell, teaches)
+        return intercept_from_others(
+            fold.error, covariance, comparison_group, is_training
+        )
     if split == "model_one_run":
         local = np.full(len(rows.of), -1)
         local[fold.places] = np.arange(len(fold.places))
@@ -256,28 +261,29 @@ def _judge(
             fold.error, covariance, np.where(run < 0, -1, local[run])
         )
     variance = np.diag(covariance)
-    if (
-        split == "model_absolute"
-    ):  # the family's level goes in its place: `with_family_intercepts`
+    if split == "model_absolute":  # the family's comes instead: `with_family_intercepts`
         variance = variance - workload_intercept_variance(fitted.covariance)
     return -fold.error, np.maximum(variance, 0.0)
 
 
 def intercept_from_others(
-    error: FloatArray, covariance: FloatArray, cell: IntArray, teaches: BoolArray
+    error: FloatArray,
+    covariance: FloatArray,
+    comparison_group: IntArray,
+    is_training: BoolArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return (n,) errors and variances when the other rows of a cell tell its level.
+    """Return (n,) errors and variances, the intercept from the other rows of the group.
 
     Parameters
     ----------
     error : (n,) y less its mean, of a workload that was held out whole
     covariance : (n, n) of these errors
-    cell : (n,) codes
-    teaches : (n,) whether a row tells a level
+    comparison_group : (n,) codes
+    is_training : (n,) whether a row gives an intercept
     """
     result, variance = np.full(len(error), np.nan), np.full(len(error), np.inf)
     for row in range(len(error)):
-        others = _others(row, cell, teaches)
+        others = _others(row, comparison_group, is_training)
         if len(others):
             among = covariance[np.ix_(others, others)].mean()
             across = covariance[row, others].mean()
@@ -286,15 +292,16 @@ def intercept_from_others(
     return result, variance
 
 
-def partners(cell: IntArray, teaches: BoolArray) -> IntArray:
-    """Return (N,) another row of each row's cell, at random; -1 where there is none.
+def partners(comparison_group: IntArray, is_training: BoolArray) -> IntArray:
+    """Return (N,) another row of each row's group, at random; -1 where there is none.
 
-    It stands for the one run that tells the level of a workload. Every call draws alike.
+    It stands for the one run that gives the intercept of a workload. Every call draws
+    alike.
     """
     draw = np.random.default_rng(SEED)
-    found = np.full(len(cell), -1)
-    for row in range(len(cell)):
-        others = _others(row, cell, teaches)
+    found = np.full(len(comparison_group), -1)
+    for row in range(len(comparison_group)):
+        others = _others(row, comparison_group, is_training)
         if len(others):
             found[row] = draw.choice(others)
     return found
@@ -303,7 +310,7 @@ def partners(cell: IntArray, teaches: BoolArray) -> IntArray:
 def intercept_from_one(
     error: FloatArray, covariance: FloatArray, run: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return (n,) errors and variances given one other row of the cell.
+    """Return (n,) errors and variances given one other row of the comparison group.
 
     Parameters
     ----------
@@ -319,21 +326,21 @@ def intercept_from_one(
     return result, variance
 
 
-def _others(row: int, cell: IntArray, teaches: BoolArray) -> IntArray:
-    same = (cell == cell[row]) & teaches
+def _others(row: int, comparison_group: IntArray, is_training: BoolArray) -> IntArray:
+    same = (comparison_group == comparison_group[row]) & is_training
     same[row] = False
     return np.flatnonzero(same)
 
 
 def with_family_intercepts(rows: Rows, split: Split) -> Split:
-    """Take the level by family off the split ``model_absolute``.
+    """Take the intercept by family off the split ``model_absolute``.
 
-    The level of each workload is predicted from those of the others
-    (`advisor.training.fit.levels`), its spread added. Rows without known operations
-    are not scored.
+    The intercept of each workload is predicted from those of the others
+    (`advisor.training.fit.intercepts`), its spread added. Rows without known operations
+    are not evaluated.
     """
     known = np.isfinite(split.error) & np.isfinite(training_gflops(rows.table))
-    known &= rows.scored
+    known &= rows.evaluated
     found = family_intercepts(rows.table.select(known), -split.error[known])
     intercept_error = dict(zip(found.workloads.tolist(), found.errors, strict=True))
     error, log_sd = np.full(len(known), np.nan), np.full(len(known), np.nan)
@@ -348,7 +355,7 @@ def with_family_intercepts(rows: Rows, split: Split) -> Split:
 
 
 def _response(rows: Rows, full: Posterior, fitted: Fitted, fold: HeldOut) -> FloatArray:
-    """Return (n,) the response of a fold, the rows outside it alone teaching."""
+    """Return (n,) the response of a fold, trained on the rows outside it alone."""
     pull = full.inverse[:, fold.places] @ fold.error
     weights = full.weights - pull
     weights[fold.places] = 0.0

@@ -21,7 +21,7 @@ from advisor.training.fit.tables import Columns, read_table
 
 @dataclass(frozen=True, slots=True)
 class Benchmarks(Columns):
-    """The benchmark table as columns, one entry a row of the table.
+    """The benchmark table as columns, one entry per row of the table.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Benchmarks(Columns):
     source: StrArray
 
     @property
-    def cell(self) -> StrArray:
+    def comparison_group(self) -> StrArray:
         """``series|workload|precision``: the rows that share one intercept."""
         keys = zip(self.series, self.workload, self.precision, strict=True)
         return np.array(["|".join(key) for key in keys], dtype=np.str_)

@@ -13,7 +13,7 @@ BOUND_ROUNDS = 20
 """Rounds at most of the search for the binding lower bounds; it settles in three."""
 
 
-def with_binding_bounds(of: Design, taught: IntArray, fitted: Fitted) -> Posterior:
+def with_binding_bounds(of: Design, training: IntArray, fitted: Fitted) -> Posterior:
     """Return the posterior given that the GPU is at least as fast as each bound.
 
     A bound that lies above what the rest expects counts as a measurement, the others
@@ -23,11 +23,11 @@ def with_binding_bounds(of: Design, taught: IntArray, fitted: Fitted) -> Posteri
     Parameters
     ----------
     of : the design
-    taught : places in it of the measurements; all others are lower bounds
+    training : places in it of the measurements; all others are lower bounds
     fitted : covariance and noise
     """
-    bounds = np.setdiff1d(np.arange(len(of)), taught)
-    full = posterior(of, taught, fitted)
+    bounds = np.setdiff1d(np.arange(len(of)), training)
+    full = posterior(of, training, fitted)
     binding = np.empty(0, dtype=np.int64)
     for _ in range(BOUND_ROUNDS if len(bounds) else 0):
         shared = fitted.covariance.between(
@@ -38,5 +38,5 @@ def with_binding_bounds(of: Design, taught: IntArray, fitted: Fitted) -> Posteri
         if np.array_equal(now, binding):
             break
         binding = now
-        full = posterior(of, np.concatenate([taught, binding]), fitted)
+        full = posterior(of, np.concatenate([training, binding]), fitted)
     return full

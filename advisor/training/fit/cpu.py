@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from advisor.hardware.cpus import CpuTable
-    from advisor.training.fit.cpu_tables import CpuTables, DecodeRates, HandoffRates
+    from advisor.training.fit.cpu_tables import CpuTables, DecodeRates, WorkerIpcRates
 
-HANDOFF_BYTES = 600_000.0
-"""Bytes of the images that the loaders of the hand-off table hand over: RGB of about
+WORKER_IPC_BYTES = 600_000.0
+"""Bytes of the images that the loaders of the worker IPC table deliver: RGB of about
 500 x 400 pixels, as its source says."""
 
 MOST_WORKERS = 8.0
-"""Workers at which the rates of the hand-off table are those of the hand-off: they no
+"""Workers at which the rates of that table are those of worker IPC itself: they no
 longer rise, or by less than a quarter, from four workers on."""
 
 
@@ -75,27 +75,27 @@ def fit_host(tables: CpuTables, cpus: CpuTable) -> dict[str, dict[str, Any]]:
         host[name] = _fitted(
             INPUT_PIPELINE[name], tables_of[name], fit.value[name], rows=rows[name]
         ) | {spread: fit.spread[name]}
-    host["handoff_gb_s"] = handoff_entry(tables.handoff, cpus, speed, fit)
+    host["handoff_gb_s"] = worker_ipc_entry(tables.worker_ipc, cpus, speed, fit)
     return host
 
 
-def handoff_entry(
-    handoff: HandoffRates, cpus: CpuTable, speed: CpuConstants, fit: PipelineFit
+def worker_ipc_entry(
+    worker_ipc: WorkerIpcRates, cpus: CpuTable, speed: CpuConstants, fit: PipelineFit
 ) -> dict[str, Any]:
-    """Return the entry of what a process takes over from its loader's workers.
+    """Return the entry of what a process receives from its loader's workers.
 
     The table's images came one by one, as arrays of their own; a training's come as
     whole batches in shared memory, which nobody measured alone. That is no slower than
     arrays and no faster than the plain copies of a process: the two are taken as the
     ends of a 90 % interval, and the value between them in the middle.
     """
-    least = fit_handoff(handoff, cpus, speed)
+    least = fit_worker_ipc(worker_ipc, cpus, speed)
     most = max(fit.value["copy_gb_s"], least)
     return {
         "value": float(np.sqrt(least * most)),
         "log_sd": float(np.log(most / least) / (2.0 * Z90)),
         "unit": INPUT_PIPELINE["handoff_gb_s"]["unit"],
-        "rows": int((handoff.workers == MOST_WORKERS).sum()),
+        "rows": int((worker_ipc.workers == MOST_WORKERS).sum()),
         "source": f"between {least:.2g}, images as single arrays (cpu_handoff.csv, 8 "
         f"workers, over the speed of the core), and {most:.2g}, plain copies "
         "(copy_gb_s), read as a 90 % interval: batches were not measured alone",
@@ -107,7 +107,7 @@ SPEED_CONSTANTS = ("score_exponent", "score_weight", *(f"{n}_log_sd" for n in RU
 
 
 def certain(decode: DecodeRates) -> DecodeRates:
-    """Return the rates that teach and count."""
+    """Return the rates that train and count."""
     return decode.select(decode.doubt == "")
 
 
@@ -130,21 +130,23 @@ def with_speeds(
     return host
 
 
-def fit_handoff(handoff: HandoffRates, cpus: CpuTable, speed: CpuConstants) -> float:
-    """Return 10^9 bytes/s that the reference core takes over as single arrays.
+def fit_worker_ipc(
+    worker_ipc: WorkerIpcRates, cpus: CpuTable, speed: CpuConstants
+) -> float:
+    """Return 10^9 bytes/s that the reference core receives as single arrays.
 
     The median over libraries of each CPU at `MOST_WORKERS`, over the speed of its
     core; the geometric mean over CPUs.
     """
     logs = []
-    for name in np.unique(handoff.cpu):
+    for name in np.unique(worker_ipc.cpu):
         cpu = cpus.resolve(str(name))
         if cpu is None:
-            message = f"hand-off rates of a CPU that is in no table: {name}"
+            message = f"worker IPC rates of a CPU that is in no table: {name}"
             raise ValueError(message)
-        here = (handoff.cpu == name) & (handoff.workers == MOST_WORKERS)
-        rate = np.median(handoff.images_per_s[here])
-        logs.append(np.log(rate * HANDOFF_BYTES / named_speed(cpu, speed).speed))
+        here = (worker_ipc.cpu == name) & (worker_ipc.workers == MOST_WORKERS)
+        rate = np.median(worker_ipc.images_per_s[here])
+        logs.append(np.log(rate * WORKER_IPC_BYTES / named_speed(cpu, speed).speed))
     return float(np.exp(np.mean(logs)) / BYTES_PER_GB)
 
 

@@ -24,7 +24,7 @@ class DecodeRates(Columns):
     protocol : the measurement's, rates of two protocols differ
     unit : ``"images/s"`` or ``"Mpixel/s"``
     rate : in that unit
-    doubt : why a row neither teaches nor counts, empty where it does
+    doubt : why a row neither trains nor counts, empty where it does
     source : repository and path of the figure
     """
 
@@ -39,7 +39,7 @@ class DecodeRates(Columns):
 
 
 @dataclass(frozen=True, slots=True)
-class HandoffRates(Columns):
+class WorkerIpcRates(Columns):
     """Decoded images that one process takes over from its loader's workers.
 
     Attributes
@@ -88,7 +88,7 @@ class RealSynthetic(Columns):
     host : the machine
     cpu : name in the CPU table, empty where the logs do not tell it
     cores : of the machine, NaN where unknown
-    net, precision, gpu, num_gpus, batch_size : of the training; samples a GPU
+    net, precision, gpu, num_gpus, batch_size : of the training; samples per GPU
     bytes_per_sample : of the tensor that the GPU is fed with
     real, synthetic : samples/s of all GPUs together
     source : repository and path of the logs
@@ -113,7 +113,7 @@ class CpuTables:
     """All tables of published CPU rates."""
 
     decode: DecodeRates
-    handoff: HandoffRates
+    worker_ipc: WorkerIpcRates
     scaling: ScalingCurves
     pairs: RealSynthetic
 
@@ -129,7 +129,7 @@ def load_cpu_tables(folder: Path) -> CpuTables:
     what = "table of CPU rates"
     return CpuTables(
         decode=read_table(folder / "cpu_decode.csv", DecodeRates, what),
-        handoff=read_table(folder / "cpu_handoff.csv", HandoffRates, what),
+        worker_ipc=read_table(folder / "cpu_handoff.csv", WorkerIpcRates, what),
         scaling=read_table(folder / "cpu_scaling.csv", ScalingCurves, what),
         pairs=read_table(folder / "real_synthetic.csv", RealSynthetic, what),
     )

@@ -66,7 +66,7 @@ class Design:
     noise_group : (N,) place in `NOISE_GROUPS`
     centre, scale : (D,) mean and standard deviation of the features before
     middle : mean of ln baseline
-    usual_batch : workload -> median batch, samples a GPU
+    usual_batch : workload -> median batch, samples per GPU
     """
 
     inputs: Inputs
@@ -87,8 +87,8 @@ class Design:
         return self.inputs.labels["gpu"]
 
     @property
-    def cell(self) -> IntArray:
-        """(N,) codes of the cells."""
+    def comparison_group(self) -> IntArray:
+        """(N,) codes of the comparison groups."""
         return self.inputs.labels["comparison_group"]
 
 
@@ -139,7 +139,7 @@ def label_texts(rows: Benchmarks) -> dict[str, list[str]]:
         "source": source,
         "source_workload": _joined(source, rows.workload),
         "series_workload": _joined(rows.series, rows.workload),
-        "comparison_group": _joined(rows.cell),
+        "comparison_group": _joined(rows.comparison_group),
     }
     for row in range(len(rows)):
         labels = profile_labels(

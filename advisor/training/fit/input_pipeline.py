@@ -3,11 +3,11 @@
 One least-squares fit under the priors of `advisor.training.fit.constants`. Rows:
 
 - *scaling curves*: one GPU whose own rate is the curve's plateau, and its cores. Their
-  CPU is not told, so speed and core-ms are one unknown: core-ms of the curves' own
+  CPU is not stated, so speed and core-ms are one unknown: core-ms of the curves' own
   core. Nets of one pipeline share it but for a small deviation each; the pipelines
   without a prior have one unknown a net.
 - *pairs*: real data against the rate on synthetic data, which stands for the GPU. The
-  hosts' CPUs are known; hosts of which nothing is known do not teach.
+  hosts' CPUs are known; hosts of which nothing is known do not train.
 
 The errors of rows count like those of a normal distribution near zero and like absolute
 values beyond two deviations (pseudo-Huber): some runs were throttled.
@@ -84,7 +84,7 @@ class Hosts:
 
 
 def known_hosts(pairs: RealSynthetic) -> BoolArray:
-    """Return the pairs whose CPU and cores are told."""
+    """Return the pairs whose CPU and cores are stated."""
     known: BoolArray = (pairs.cpu != "") & np.isfinite(pairs.cores)
     return known
 

@@ -1,4 +1,4 @@
-"""The level of workloads that nobody measured: family and floating-point operations.
+"""The intercept of workloads that nobody measured: family and floating-point operations.
 
 What the measured ones need beyond the response of the GPUs is regressed on the logarithm
 of their training FLOPs, with an intercept for each family.
@@ -25,22 +25,22 @@ MIN_OWN_SPREAD = 8
 """Workloads that a family needs for a spread of its own."""
 
 FAMILY_PENALTY = 1.0
-"""Ridge penalty of the families' offsets: one family's worth of doubt a workload."""
+"""Ridge penalty of the families' offsets: one family's worth of doubt per workload."""
 
 FOLDS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyIntercepts:
-    """Levels by family.
+    """Intercepts by family.
 
     Attributes
     ----------
     intercepts : family -> intercept (``""``: any other)
-    slope : against ln training GFLOPs a unit
+    slope : against ln training GFLOPs per unit
     spreads : family -> log-sd (``""``: any other)
     workloads : (N,) names of the workloads behind it
-    errors : (N,) level less what is predicted without the workload
+    errors : (N,) intercept less what is predicted without the workload
     """
 
     intercepts: Mapping[str, float]
@@ -53,7 +53,7 @@ class FamilyIntercepts:
 def training_gflops(rows: Benchmarks) -> FloatArray:
     """Return (N,) 10^9 FLOPs of a training step per unit; NaN where unknown.
 
-    Two FLOPs a multiply-accumulate; a step costs three forward passes, two where
+    Two FLOPs per multiply-accumulate; a step costs three forward passes, two where
     most weights are frozen (LoRA: no gradient of the weights).
     """
     frozen = np.char.find(rows.family, "lora") >= 0
@@ -61,7 +61,7 @@ def training_gflops(rows: Benchmarks) -> FloatArray:
 
 
 def family_intercepts(rows: Benchmarks, left: FloatArray) -> FamilyIntercepts:
-    """Fit the levels by ridge regression; their spread by leaving workloads out.
+    """Fit the intercepts by ridge regression; their spread by leaving workloads out.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def family_intercepts(rows: Benchmarks, left: FloatArray) -> FamilyIntercepts:
     codes = (families[:, None] == names[None, :]).astype(np.float64)
     design = np.column_stack([log_size - middle, codes])
     errors = np.empty(len(workloads))
-    for taught, out in PredefinedSplit(np.arange(len(workloads)) % FOLDS).split():
-        intercept, weights = _solve(design[taught], target[taught])
+    for training, out in PredefinedSplit(np.arange(len(workloads)) % FOLDS).split():
+        intercept, weights = _solve(design[training], target[training])
         errors[out] = target[out] - intercept - design[out] @ weights
     intercept, weights = _solve(design, target)
     base = intercept - float(weights[0]) * middle

@@ -36,8 +36,8 @@ START_NOISE = 0.003
 """Variance of the noise that the fit starts from: 5 % of a throughput."""
 
 MAX_ROWS = 1100
-"""Rows that the covariance is fitted on: whole cells drawn at random, as the cost
-grows with the cube. The mean and the spread use all rows."""
+"""Rows that the covariance is fitted on: whole comparison groups drawn at random, as the
+cost grows with the cube. The mean and the spread use all rows."""
 
 ITERATIONS = 30
 SEED = 20261125
@@ -61,8 +61,8 @@ class Fitted:
 
 
 def fit_covariance(of: Design, rows: IntArray, max_rows: int = MAX_ROWS) -> Fitted:
-    """Fit on (a random choice of the cells of) `rows`."""
-    chosen = choose_cells(of.cell, rows, max_rows)
+    """Fit on (a random choice of the comparison groups of) `rows`."""
+    chosen = choose_groups(of.comparison_group, rows, max_rows)
     inputs, y = of.inputs.take(chosen), of.y[chosen]
     objective = _Objective(inputs, y - y.mean(), of.noise_group[chosen])
     start = objective.start
@@ -88,18 +88,18 @@ def fit_covariance(of: Design, rows: IntArray, max_rows: int = MAX_ROWS) -> Fitt
     return unpack(theta, of.inputs.z.shape[1])
 
 
-def choose_cells(cell: IntArray, rows: IntArray, most: int) -> IntArray:
+def choose_groups(comparison_group: IntArray, rows: IntArray, most: int) -> IntArray:
     """Return about `most` of `rows`: whole cells, in a fixed random order."""
-    order = np.random.default_rng(SEED).permutation(np.unique(cell[rows]))
-    place = np.empty(int(cell.max()) + 1, dtype=np.int64)
+    order = np.random.default_rng(SEED).permutation(np.unique(comparison_group[rows]))
+    place = np.empty(int(comparison_group.max()) + 1, dtype=np.int64)
     place[order] = np.arange(len(order))
-    by_cell = rows[np.argsort(place[cell[rows]], kind="stable")]
-    if len(by_cell) <= most:
-        return np.sort(by_cell)
-    last = cell[by_cell[most]]
-    whole = np.flatnonzero(cell[by_cell[:most]] != last)
-    kept = by_cell[whole] if len(whole) else by_cell[:most]
-    return np.sort(kept)
+    by_group = rows[np.argsort(place[comparison_group[rows]], kind="stable")]
+    if len(by_group) <= most:
+        return np.sort(by_group)
+    last = comparison_group[by_group[most]]
+    whole = np.flatnonzero(comparison_group[by_group[:most]] != last)
+    chosen = by_group[whole] if len(whole) else by_group[:most]
+    return np.sort(chosen)
 
 
 def unpack(theta: FloatArray, features: int) -> Fitted:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from advisor.training.fit.cells import LEFT_OUT, Cells
 from advisor.training.fit.design import design
 from advisor.training.fit.likelihood import fit_covariance
 from advisor.training.fit.posterior import posterior
+from advisor.training.fit.row_use import LEFT_OUT, RowUse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,19 +30,19 @@ normal."""
 
 
 def leave_out_outliers(
-    benchmarks: Benchmarks, gpus: Mapping[str, Gpu], cells: Cells
-) -> Cells:
-    """Mark the outliers among the rows that teach."""
-    rows = np.flatnonzero(cells.taught)
+    benchmarks: Benchmarks, gpus: Mapping[str, Gpu], row_use: RowUse
+) -> RowUse:
+    """Mark the outliers among the training rows."""
+    rows = np.flatnonzero(row_use.training)
     of = design(benchmarks.select(rows), gpus)
     every = np.arange(len(of))
     full = posterior(of, every, fit_covariance(of, every))
-    use, reason = cells.use.copy(), cells.reason.copy()
+    use, reason = row_use.use.copy(), row_use.reason.copy()
     found = worst_first(full.inverse, of.y - full.mean)
     for order, (place, size) in enumerate(found, start=1):
         use[rows[place]] = LEFT_OUT
         reason[rows[place]] = f"outlier {order}: leave-one-out error of {size:.1f} sd"
-    return replace(cells, use=use, reason=reason)
+    return replace(row_use, use=use, reason=reason)
 
 
 def worst_first(inverse: FloatArray, y: FloatArray) -> list[tuple[int, float]]:

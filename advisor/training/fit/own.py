@@ -9,7 +9,7 @@ import numpy as np
 from advisor.hardware.gpus import Gpu
 from advisor.throughput.user_runs import UserRun
 from advisor.training.fit.benchmarks import Benchmarks
-from advisor.training.fit.cells import TAUGHT, Cells, covered
+from advisor.training.fit.row_use import TRAINING, RowUse, covered
 from advisor.workloads.profile import Workload
 
 SOURCE = "own"
@@ -23,7 +23,7 @@ def own_rows(
     gpus: Mapping[str, Gpu],
     year: int,
 ) -> tuple[Benchmarks, list[bool]]:
-    """Return the runs that can teach the GPU model, and which of all they are.
+    """Return the runs that can train the GPU model, and which of all they are.
 
     Those are of one covered GPU, of a profile that refers to a workload of the table, in
     the profile's precision. The others keep conditioning predictions one by one.
@@ -38,13 +38,13 @@ def own_rows(
     """
     rows = {str(name): at for at, name in enumerate(tables.workload.tolist())}
     taken: list[tuple[UserRun, Workload, int]] = []
-    teaches = []
+    is_training = []
     for run in runs:
         profile = profiles.get(run.workload)
         at = rows.get(profile.reference.benchmark, -1) if profile else -1
         usable = run.num_gpus == 1 and covered(gpus, run.gpu) and at >= 0
         usable = usable and profile is not None and profile.precision == run.precision
-        teaches.append(usable)
+        is_training.append(usable)
         if usable and profile is not None:
             taken.append((run, profile, at))
     like = tables.select(np.array([at for *_, at in taken], dtype=np.int64))
@@ -63,19 +63,21 @@ def own_rows(
         cpu_name=[run.cpu or "" for run, *_ in taken],
         source=SOURCE,
     )
-    return Benchmarks.from_frame(frame), teaches
+    return Benchmarks.from_frame(frame), is_training
 
 
-def with_own(cells: Cells, tables: Benchmarks, own: Benchmarks) -> Cells:
+def with_own(row_use: RowUse, tables: Benchmarks, own: Benchmarks) -> RowUse:
     """Return the use of the shipped rows and of own ones after them.
 
-    A run teaches where the shipped rows of its workload do, and else is one more
-    measurement of a workload that one GPU ran.
+    A run is a training row where the shipped rows of its workload are, and else is one
+    more measurement of a workload that one GPU ran.
     """
-    taught = set(tables.workload[cells.taught].tolist())
-    use = [TAUGHT if str(name) in taught else "" for name in own.workload.tolist()]
-    return Cells(
-        use=np.concatenate([cells.use, np.array(use, dtype=np.object_)]),
-        reason=np.concatenate([cells.reason, np.full(len(own), "", dtype=np.object_)]),
-        would_score=np.concatenate([cells.would_score, np.zeros(len(own), dtype=bool)]),
+    training = set(tables.workload[row_use.training].tolist())
+    use = [TRAINING if str(name) in training else "" for name in own.workload.tolist()]
+    return RowUse(
+        use=np.concatenate([row_use.use, np.array(use, dtype=np.object_)]),
+        reason=np.concatenate([row_use.reason, np.full(len(own), "", dtype=np.object_)]),
+        would_be_evaluated=np.concatenate(
+            [row_use.would_be_evaluated, np.zeros(len(own), dtype=bool)]
+        ),
     )

@@ -1,7 +1,7 @@
-"""Measurements on several GPUs beside the same on one: what teaches the scaling.
+"""Measurements on several GPUs beside the same on one: what trains the scaling.
 
 No rule looks at a prediction, but that of virtual machines was written after the lowest
-efficiencies had been looked at. Every pair that does not teach has a reason, and the
+efficiencies had been looked at. Every pair that does not train has a reason, and the
 evaluation also gives the score with those in it that can be predicted at all.
 """
 
@@ -14,9 +14,9 @@ import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, StrArray
 from advisor.throughput.scaling import links_gb_s, nominal_host_to_gpu_gb_s
-from advisor.training.fit.cells import covered
 from advisor.training.fit.constants import INPUT_PIPELINE
 from advisor.training.fit.gradients import parameters_m, units_per_sample
+from advisor.training.fit.row_use import covered
 from advisor.training.fit.tables import Columns
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MAX_EFFICIENCY = 1.1
 """Above it a pair is two different runs, not a gain."""
 
 SAME_BATCH = 1.1
-"""Batches a GPU within this factor of each other count as the same."""
+"""Batches per GPU within this factor of each other count as the same."""
 
 VIRTUAL_HOSTS = (("lambda/pytorch-1.13.0a0", "A100-SXM4-40GB"),)
 """Series and GPU whose one host is a virtual machine that does not pass NVLink on: it
@@ -50,7 +50,7 @@ class Pairs(Columns):
     step_s : (N,) seconds of a step on one GPU, with the batch of the row
     gradient_gb : (N,) 10^9 bytes of gradients
     link_gb_s : (N,) bandwidth of the link between the GPUs, 10^9 bytes/s
-    left_out : (N,) why the pair neither teaches nor is scored; empty if it does
+    left_out : (N,) why the pair is neither trained on nor evaluated; empty if it does
     """
 
     interconnect: StrArray
@@ -65,10 +65,10 @@ class Pairs(Columns):
     left_out: StrArray
 
     @property
-    def scored(self) -> BoolArray:
-        """(N,) whether the pair teaches and is scored."""
-        scored: BoolArray = self.left_out == ""
-        return scored
+    def evaluated(self) -> BoolArray:
+        """(N,) whether the pair is trained on and evaluated."""
+        evaluated: BoolArray = self.left_out == ""
+        return evaluated
 
     @property
     def predictable(self) -> BoolArray:
@@ -77,9 +77,13 @@ class Pairs(Columns):
 
 
 def scaling_pairs(benchmarks: Benchmarks, gpus: Mapping[str, Gpu]) -> Pairs:
-    """Find the rows on 2 to 8 GPUs that have a twin on one: same cell, card and unit."""
-    keys = ["cell", "gpu", "unit"]
-    frame = benchmarks.frame().assign(cell=benchmarks.cell).reset_index(names="row")
+    """Find the rows on 2 to 8 GPUs that have a twin on one: same group, card and unit."""
+    keys = ["comparison_group", "gpu", "unit"]
+    frame = (
+        benchmarks.frame()
+        .assign(comparison_group=benchmarks.comparison_group)
+        .reset_index(names="row")
+    )
     frame = frame[frame["gpu"].isin(list(gpus))]
     ones = frame[frame["num_gpus"] == 1].drop_duplicates(keys, keep="last")
     several = frame[frame["num_gpus"] > 1]
@@ -106,7 +110,7 @@ def scaling_pairs(benchmarks: Benchmarks, gpus: Mapping[str, Gpu]) -> Pairs:
         left_out=np.full(len(row), "", dtype="U64"),
     )
     for reason, applies in _reasons(pairs, row, one, gpus).items():
-        pairs.left_out[applies & pairs.scored] = reason
+        pairs.left_out[applies & pairs.evaluated] = reason
     return pairs
 
 

@@ -359,7 +359,7 @@ def fit_scaling(
     the artifact's section, see `Scaling`; empty if the table has no pair
     """
     pairs = scaling_pairs(benchmarks, gpus)
-    pairs = pairs.select(pairs.scored)
+    pairs = pairs.select(pairs.evaluated)
     if not len(pairs):
         return {}
     return fit(pairs).to_dict()

@@ -1,6 +1,6 @@
 """Train the GPU model on the benchmark tables.
 
-Neither chance nor the clock enters: the same tables and cells give the same model, but
+Neither chance nor the clock enters: the same tables and row uses give the same model, but
 for what the searches make of the last bits, in which kernels of BLAS differ. Between
 those of OpenBLAS (Haswell, Prescott, SkylakeX) the rate of one GPU differed by 1e-7, a
 CPU's by 1e-5, the efficiency of several GPUs by 0.1 % and its spread by a tenth at most.
@@ -21,13 +21,6 @@ from advisor.throughput.gpu_model import GpuModel, Observation
 from advisor.throughput.scaling import Scaling
 from advisor.throughput.sections import Coverage, Provenance
 from advisor.throughput.spread import Z90
-from advisor.training.fit.cells import (
-    FIRST_YEAR,
-    INFERENCE,
-    UNITS,
-    Cells,
-    on_one_gpu,
-)
 from advisor.training.fit.constants import INPUT_PIPELINE
 from advisor.training.fit.design import (
     NOISE_GROUPS,
@@ -42,6 +35,13 @@ from advisor.training.fit.design import (
 from advisor.training.fit.intercepts import family_intercepts, training_gflops
 from advisor.training.fit.likelihood import Fitted
 from advisor.training.fit.posterior import Posterior, compress, held_out, posterior
+from advisor.training.fit.row_use import (
+    FIRST_YEAR,
+    INFERENCE,
+    UNITS,
+    RowUse,
+    on_one_gpu,
+)
 from advisor.training.fit.scaling import fit_scaling
 from advisor.training.regressor import USUAL_NOISE, ThroughputRegressor, regression_frame
 
@@ -54,26 +54,26 @@ if TYPE_CHECKING:
 
 def train(
     tables: Benchmarks,
-    cells: Cells,
+    row_use: RowUse,
     gpus: Mapping[str, Gpu],
     about: Mapping[str, Any] | None = None,
     host: Mapping[str, Mapping[str, Any]] = INPUT_PIPELINE,
 ) -> ThroughputModel:
-    """Train on every row that `cells` lets teach; the DLPerf medians are left empty.
+    """Train on the training rows of `row_use`; the DLPerf medians are left empty.
 
     Parameters
     ----------
     tables : the benchmark table and the auxiliary one
-    cells : the use of each of its rows
+    row_use : the use of each of its rows
     gpus : canonical name -> GPU
-    about : fields of `Provenance` that the tables do not tell, such as the date
+    about : fields of `Provenance` that the tables do not state, such as the date
     host : constants outside the GPU, as `advisor.training.fit.cpu.fit_host` gives
     """
-    bounds = lower_bounds(tables, cells, gpus)
-    rows = np.concatenate([np.flatnonzero(cells.taught), bounds])
-    taught = np.arange(len(rows) - len(bounds))
+    bounds = lower_bounds(tables, row_use, gpus)
+    rows = np.concatenate([np.flatnonzero(row_use.training), bounds])
+    training = np.arange(len(rows) - len(bounds))
     table = tables.select(rows)
-    is_bound = np.arange(len(rows)) >= len(taught)
+    is_bound = np.arange(len(rows)) >= len(training)
     regressor = ThroughputRegressor(gpus)
     regressor.fit(*regression_frame(table), lower_bound=is_bound)
     of, fitted, full = regressor.design_, regressor.fitted_, regressor.posterior_
@@ -91,76 +91,81 @@ def train(
         family_intercepts={"": 0.0},
         family_slope=-1.0,
         family_spreads={"": 0.0},
-        spread_factors=spread_factors(of, cells.scored[rows], taught, fitted),
+        spread_factors=spread_factors(of, row_use.evaluated[rows], training, fitted),
         unknown_log_sd=unknown_gpu_spread(gpus),
-        best_utilization=best_utilization(tables, cells, gpus),
+        best_utilization=best_utilization(tables, row_use, gpus),
     )
-    alone = _measured_alone(model, tables, cells, gpus)
+    alone = _measured_alone(model, tables, row_use, gpus)
     model = replace(model, observations=_observations(model, alone, gpus))
     return ThroughputModel(
-        gpu=_with_unmeasured(model, tables, cells, gpus),
+        gpu=_with_unmeasured(model, tables, row_use, gpus),
         scaling=Scaling.from_dict(fit_scaling(tables, gpus)),
         constants={name: Constant(**entry) for name, entry in host.items()},
         dlperf={},
         coverage=_coverage(table.select(full.rows), alone),
         provenance=Provenance(
-            training_rows=len(taught),
-            scored_rows=int(cells.scored.sum()),
+            training_rows=len(training),
+            scored_rows=int(row_use.evaluated.sum()),
             lower_bounds=len(bounds),
-            binding_lower_bounds=len(full.rows) - len(taught),
+            binding_lower_bounds=len(full.rows) - len(training),
             points=len(process.inducing),
             **(about or {}),
         ),
     )
 
 
-def lower_bounds(tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) -> IntArray:
-    """Return the rows that input or launch limits: lower bounds of the GPU's rate.
+def lower_bounds(
+    tables: Benchmarks, row_use: RowUse, gpus: Mapping[str, Gpu]
+) -> IntArray:
+    """Return the rows that are lower bounds of the GPU's rate.
 
-    Of one covered GPU, for workloads that other rows teach.
+    Input or kernel launches limit them. Of one covered GPU, for workloads that other rows
+    train.
     """
-    known = np.isin(tables.workload, np.unique(tables.workload[cells.taught]))
+    known = np.isin(tables.workload, np.unique(tables.workload[row_use.training]))
     bound: IntArray = np.flatnonzero(on_one_gpu(tables, gpus) & tables.host_bound & known)
     return bound
 
 
 def spread_factors(
-    of: Design, scored: BoolArray, taught: IntArray, fitted: Fitted
+    of: Design, evaluated: BoolArray, training: IntArray, fitted: Fitted
 ) -> dict[str, float]:
     """Return what the posterior's spread is short of, by case (see `GpuModel`).
 
-    Each is the factor with which 90 % intervals hold 90 % of the scored rows that were
+    Each is the factor with which 90 % intervals hold 90 % of the evaluated rows that were
     held out: pairs of GPU and workload, whole GPUs, whole sources.
     """
-    full = posterior(of, taught, fitted)
+    full = posterior(of, training, fitted)
     labels = of.inputs.labels
     pair = labels["gpu"] * (labels["workload"].max() + 1) + labels["workload"]
     cases = {"gpu_seen": pair, "gpu_new": labels["gpu"], "own": labels["source"]}
     return {
-        case: max(factor90(full, folds[taught], scored[taught], alike=case == "own"), 1.0)
+        case: max(
+            factor90(full, folds[training], evaluated[training], alike=case == "own"), 1.0
+        )
         for case, folds in cases.items()
     }
 
 
 def factor90(
-    full: Posterior, folds: IntArray, scored: BoolArray, *, alike: bool
+    full: Posterior, folds: IntArray, evaluated: BoolArray, *, alike: bool
 ) -> float:
     """Return the factor on the spread with which 90 % of the errors are inside.
 
-    1 where no scored row can be held out. Rows whose level nothing else tells (a
-    variance near that of a free level) do not count.
+    1 where no evaluated row can be held out. Rows whose intercept nothing else gives (a
+    variance near that of a free intercept) do not count.
 
     Parameters
     ----------
     full : the posterior on N rows
     folds : (N,) what is held out together
-    scored : (N,) whether a row counts
+    evaluated : (N,) whether a row counts
     alike : every fold counts alike (a user's set-up is one more source), else every row
     """
     sizes, weights = [np.empty(0)], [np.empty(0)]
-    for fold in held_out(full, folds, np.unique(folds[scored])):
+    for fold in held_out(full, folds, np.unique(folds[evaluated])):
         variance = np.diag(fold.covariance)
-        keep = scored[fold.places] & (variance < FREE_INTERCEPT)
+        keep = evaluated[fold.places] & (variance < FREE_INTERCEPT)
         if keep.any():
             sizes.append(np.abs(fold.error[keep]) / np.sqrt(variance[keep]))
             count = int(keep.sum())
@@ -174,7 +179,7 @@ def factor90(
 
 
 FREE_INTERCEPT = 8.0
-"""Variance above which a row's level is not told by the rows that are left."""
+"""Variance above which a row's intercept is not given by the rows that are left."""
 
 
 def unknown_gpu_spread(gpus: Mapping[str, Gpu]) -> float:
@@ -188,7 +193,9 @@ def unknown_gpu_spread(gpus: Mapping[str, Gpu]) -> float:
     return float(np.nanstd(rates))
 
 
-def best_utilization(tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) -> float:
+def best_utilization(
+    tables: Benchmarks, row_use: RowUse, gpus: Mapping[str, Gpu]
+) -> float:
     """Return the share of the matrix rate that the best rows reach.
 
     The 99 % quantile over training rows in samples/s or tokens/s whose operations are
@@ -197,7 +204,7 @@ def best_utilization(tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) 
     """
     counted = np.isin(tables.unit, ("samples/s", "tokens/s"))
     counted &= np.isfinite(tables.gmacs) & (tables.precision != "")
-    counted &= (tables.task != INFERENCE) & ~tables.host_bound & ~cells.left_out
+    counted &= (tables.task != INFERENCE) & ~tables.host_bound & ~row_use.left_out
     rows = tables.select(on_one_gpu(tables, gpus) & counted)
     features = table_features(rows, gpus)
     flops = training_gflops(rows) * rows.throughput / rows.num_gpus
@@ -209,10 +216,10 @@ def best_utilization(tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]) 
 
 
 def _measured_alone(
-    model: GpuModel, tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]
+    model: GpuModel, tables: Benchmarks, row_use: RowUse, gpus: Mapping[str, Gpu]
 ) -> Benchmarks:
     """Return the measurements of workloads that one GPU alone ran."""
-    alone = on_one_gpu(tables, gpus) & ~tables.host_bound & (cells.use == "")
+    alone = on_one_gpu(tables, gpus) & ~tables.host_bound & (row_use.use == "")
     alone &= np.isin(tables.unit, UNITS) & ~(tables.year < FIRST_YEAR)
     alone &= ~np.isin(tables.workload, model.labels["workload"])
     return tables.select(alone)
@@ -221,7 +228,7 @@ def _measured_alone(
 def _observations(
     model: GpuModel, rows: Benchmarks, gpus: Mapping[str, Gpu]
 ) -> dict[str, tuple[Observation, ...]]:
-    """Return workload -> its measurements, of workloads that one GPU alone ran."""
+    """Return workload -> its conditioning observations, where one GPU alone ran it."""
     y = log_efficiency(rows, gpus)
     z, batch = model.standardize(
         table_features(rows, gpus), log_batch(rows, model.usual_batch)
@@ -243,7 +250,7 @@ def _observations(
 
 
 def _coverage(used: Benchmarks, alone: Benchmarks) -> Coverage:
-    """Return what the rows of the posterior and the anchors measured."""
+    """Return what the posterior's rows and the rows measured alone cover."""
     both = used + alone
     return Coverage(
         workload_rows=_count(both.workload),
@@ -254,11 +261,11 @@ def _coverage(used: Benchmarks, alone: Benchmarks) -> Coverage:
 
 
 def _with_unmeasured(
-    model: GpuModel, tables: Benchmarks, cells: Cells, gpus: Mapping[str, Gpu]
+    model: GpuModel, tables: Benchmarks, row_use: RowUse, gpus: Mapping[str, Gpu]
 ) -> GpuModel:
-    """Add the levels of workloads that nobody measured."""
+    """Add the intercepts of workloads that nobody measured."""
     known = on_one_gpu(tables, gpus) & ~tables.host_bound & (tables.precision != "")
-    known &= np.isin(tables.unit, UNITS) & (tables.task != INFERENCE) & ~cells.left_out
+    known &= np.isin(tables.unit, UNITS) & (tables.task != INFERENCE) & ~row_use.left_out
     rows = tables.select(known & np.isfinite(tables.gmacs))
     found = family_intercepts(
         rows, log_efficiency(rows, gpus) - as_new(model, rows, gpus)

@@ -63,7 +63,7 @@ def test_clusters_whose_rows_agree_widen_the_interval() -> None:
     assert np.ptp(clustered) > 3.0 * np.ptp(alone)
 
 
-def test_rows_that_are_not_scored_do_not_count() -> None:
+def test_rows_that_are_not_evaluated_do_not_count() -> None:
     """NaN values and their clusters leave the interval as it is."""
     values, names = np.array([0.1, 0.4, 0.2]), np.array(["A10", "L4", "T4"])
     more = np.append(values, np.nan), np.append(names, "K80")

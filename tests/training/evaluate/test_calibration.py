@@ -47,7 +47,7 @@ def test_normal_errors_of_the_stated_spread_are_calibrated() -> None:
     assert observed["gpu"] == pytest.approx(NOMINAL, abs=0.015)
 
 
-def test_rows_that_are_not_scored_do_not_count() -> None:
+def test_rows_that_are_not_evaluated_do_not_count() -> None:
     """NaN errors are left out, and so is a split that has nothing else."""
     sd = {"gpu": np.array([0.1, np.nan]), "pair": np.array([np.nan])}
     error = {"gpu": np.array([0.0, np.nan]), "pair": np.array([np.nan])}

@@ -65,7 +65,7 @@ def test_baselines_are_beaten(found: dict[str, Any], split: str, baseline: str) 
     assert found[split]["mape"] < beside["mape"]
 
 
-def test_nothing_is_scored_that_was_given(found: dict[str, Any]) -> None:
+def test_nothing_is_evaluated_that_was_given(found: dict[str, Any]) -> None:
     """Eight of nine points of a curve, seven where the first one was given."""
     for split, points in (("synergy_prior", 8), ("synergy_one_point", 7)):
         sizes = {part["n"] for part in found[split]["by_model"].values()}
@@ -73,7 +73,7 @@ def test_nothing_is_scored_that_was_given(found: dict[str, Any]) -> None:
     assert found["cpu_decode"]["with_doubtful_rows"]["n"] == 101
 
 
-def test_a_cpu_does_not_teach_its_own_prediction() -> None:
+def test_a_cpu_does_not_train_its_own_prediction() -> None:
     """Twice the rates of one CPU halve its predictions over measurements, exactly."""
     name = "Intel Xeon Platinum 8124M"
     twice = np.where(TABLES.decode.cpu == name, 2.0, 1.0)
@@ -86,7 +86,7 @@ def test_a_cpu_does_not_teach_its_own_prediction() -> None:
     assert after == pytest.approx(0.5, abs=0.05)
 
 
-def test_a_host_does_not_teach_its_own_prediction() -> None:
+def test_a_host_does_not_train_its_own_prediction() -> None:
     """Half the real rates of one host leave what is predicted of it."""
     name = "Intel Core i7-6850K"
     speed = read_constants(CpuConstants, INPUT_PIPELINE)

@@ -73,10 +73,12 @@ def test_the_result_has_every_split_count_and_class(result: dict[str, Any]) -> N
     assert json.loads(json.dumps(result)) == result
 
 
-def test_every_scored_pair_is_scored_once(pairs: Pairs, result: dict[str, Any]) -> None:
+def test_every_evaluated_pair_is_evaluated_once(
+    pairs: Pairs, result: dict[str, Any]
+) -> None:
     """Counts and classes add up to all, in each split."""
     for split in result["splits"].values():
-        assert split["all"]["n"] == pairs.scored.sum()
+        assert split["all"]["n"] == pairs.evaluated.sum()
         assert sum(split[name]["n"] for name in CLASSES) == split["all"]["n"]
 
 
@@ -91,7 +93,7 @@ def test_a_held_out_card_is_seen_by_nobody(pairs: Pairs) -> None:
     assert np.abs(after[0][~card] - before[0][~card]).max() > 10 * ENDS_WITHIN
 
 
-def test_what_is_left_out_teaches_nothing(pairs: Pairs) -> None:
+def test_what_is_left_out_trains_nothing(pairs: Pairs) -> None:
     """A pair with a reason is predicted, and changes no other prediction."""
     reason = np.where(pairs.num_gpus == 8, "a reason", "").astype("U64")
     left_out = replace(pairs, left_out=reason)
@@ -109,7 +111,7 @@ def test_the_constant_is_the_median_of_the_others(pairs: Pairs) -> None:
     folds = outer_folds(pairs, "gpu")
     share = constant_share(pairs, folds)
     row = int(np.flatnonzero(pairs.num_gpus == 2)[0])
-    others = (pairs.num_gpus == 2) & (folds != folds[row]) & pairs.scored
+    others = (pairs.num_gpus == 2) & (folds != folds[row]) & pairs.evaluated
     assert share[row] == np.median(pairs.efficiency[others])
 
 
@@ -117,8 +119,8 @@ def test_linear_scaling_errs_by_what_is_lost(
     pairs: Pairs, result: dict[str, Any]
 ) -> None:
     """Its error is one over the efficiency, less one."""
-    scored = pairs.select(pairs.scored)
-    expected = np.abs(1.0 / scored.efficiency - 1.0).mean()
+    evaluated = pairs.select(pairs.evaluated)
+    expected = np.abs(1.0 / evaluated.efficiency - 1.0).mean()
     linear = result["baselines"]["gpu"]["linear"]["all"]["mape"]
     assert linear == pytest.approx(expected)
 
@@ -131,9 +133,9 @@ def test_the_model_beats_both_baselines(result: dict[str, Any]) -> None:
             assert errors < baseline[group]["mape"]
 
 
-def test_exclusions_are_counted_and_scored(result: dict[str, Any]) -> None:
-    """Every reason has its number of pairs; those that can be are scored with it."""
+def test_exclusions_are_counted_and_evaluated(result: dict[str, Any]) -> None:
+    """Every reason has its number of pairs; those that can be are evaluated with it."""
     assert all(count > 0 for count in result["excluded"].values())
-    scored = result["splits"]["gpu"]["all"]["n"]
+    evaluated = result["splits"]["gpu"]["all"]["n"]
     for reason, summary in result["with_excluded"]["gpu"].items():
-        assert scored < summary["all"]["n"] <= scored + result["excluded"][reason]
+        assert evaluated < summary["all"]["n"] <= evaluated + result["excluded"][reason]

@@ -1,4 +1,4 @@
-"""Folds in parallel: the same figures, in order, and somebody is told how they go."""
+"""Folds in parallel: the same figures, in order, and progress is reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from advisor.hardware.gpus import GpuTable
 from advisor.training.evaluate.parallel import each
 from advisor.training.evaluate.splits import Rows, Split, gpu_splits, groups_of
 from advisor.training.fit.benchmarks import Benchmarks
-from advisor.training.fit.cells import Cells
+from advisor.training.fit.row_use import RowUse
 
 
 def process_and(number: int) -> tuple[int, int]:
@@ -28,15 +28,15 @@ def threads(number: int) -> list[int]:
 
 def test_results_come_in_the_order_of_the_tasks_and_are_counted() -> None:
     """Without a configuration they run here, one after the other, as in scikit-learn."""
-    told: list[tuple[str, int, int]] = []
+    calls: list[tuple[str, int, int]] = []
     found = each(
         "numbers",
         process_and,
         [(n,) for n in range(3)],
-        lambda *so_far: told.append(so_far),
+        lambda *so_far: calls.append(so_far),
     )
     assert found == [(os.getpid(), n) for n in range(3)]
-    assert told == [("numbers", done, 3) for done in range(4)]
+    assert calls == [("numbers", done, 3) for done in range(4)]
 
 
 def test_a_task_has_one_thread() -> None:
@@ -46,13 +46,13 @@ def test_a_task_has_one_thread() -> None:
 
 
 @pytest.fixture(scope="module")
-def rows(small: Benchmarks, small_cells: Cells, gpus: GpuTable) -> Rows:
-    """Return what is scored of two sources: two groups, a fit for each."""
-    rows = Rows.choose(small, small_cells, gpus)
+def rows(small: Benchmarks, small_row_use: RowUse, gpus: GpuTable) -> Rows:
+    """Return what is evaluated of two sources: two groups, a fit for each."""
+    rows = Rows.choose(small, small_row_use, gpus)
     folds = rows.fold_codes("source", gpus)
-    first, *_, last = np.unique(folds[rows.scored])
-    two = rows.scored & np.isin(folds, (first, last))
-    return dataclasses.replace(rows, scored=two, left_out=rows.left_out & two)
+    first, *_, last = np.unique(folds[rows.evaluated])
+    two = rows.evaluated & np.isin(folds, (first, last))
+    return dataclasses.replace(rows, evaluated=two, left_out=rows.left_out & two)
 
 
 def sources(rows: Rows, gpus: GpuTable) -> Split:

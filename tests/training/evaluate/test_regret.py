@@ -18,7 +18,7 @@ from advisor.hardware.gpus import load_gpus
 from advisor.training.evaluate.baselines import baseline_rates
 from advisor.training.evaluate.regret import Prices, decision_regret, load_prices
 from advisor.training.fit.benchmarks import load_benchmarks
-from advisor.training.fit.cells import choose
+from advisor.training.fit.row_use import choose
 
 PRICES = models_folder() / "prices.csv"
 
@@ -26,7 +26,7 @@ PRICES = models_folder() / "prices.csv"
 class Case(NamedTuple):
     """Rows of a benchmark table, a prediction of each, and a market."""
 
-    cells: StrArray
+    groups: StrArray
     workloads: StrArray
     gpus: StrArray
     measured: FloatArray
@@ -43,17 +43,17 @@ class Case(NamedTuple):
 
 
 def drawn_case(seed: int) -> Case:
-    """Return two to four cells of three to six GPUs, with up to five offers a GPU."""
+    """Return two to four groups of three to six GPUs, up to five offers per GPU."""
     generator = np.random.default_rng(seed)
-    number, cells = generator.integers(3, 7), generator.integers(2, 5)
+    number, groups = generator.integers(3, 7), generator.integers(2, 5)
     offers = np.repeat(np.arange(number), generator.integers(1, 6, number))
     names = np.array([f"gpu {code}" for code in range(number)])
-    size, count = number * cells, len(offers)
-    cell = np.repeat(np.arange(cells), number)
+    size, count = number * groups, len(offers)
+    group = np.repeat(np.arange(groups), number)
     return Case(
-        cells=cell.astype(np.str_),
-        workloads=(cell // 2).astype(np.str_),
-        gpus=np.tile(names, cells),
+        groups=group.astype(np.str_),
+        workloads=(group // 2).astype(np.str_),
+        gpus=np.tile(names, groups),
         measured=generator.normal(3.0, 0.6, size),
         predicted=generator.normal(3.0, 0.6, size),
         prices=Prices(
@@ -72,14 +72,14 @@ few = settings(max_examples=40)
 
 @pytest.fixture
 def case() -> Case:
-    """Return one cell of four GPUs, one offer each, whose costs are 2, 1, 4 and 3.
+    """Return one group of four GPUs, one offer each, whose costs are 2, 1, 4 and 3.
 
     Of memories 24, 40, 48 and 80 GB, the second as the market reports it: 39.
     """
     usd = np.array([1.0, 2.0, 2.0, 6.0])
     rate = usd / [2.0, 1.0, 4.0, 3.0]
     return Case(
-        cells=np.array(["s|w|amp"] * 4),
+        groups=np.array(["s|w|amp"] * 4),
         workloads=np.array(["w|amp"] * 4),
         gpus=np.array(["a", "b", "c", "d"]),
         measured=np.log(rate),
@@ -97,7 +97,7 @@ def case() -> Case:
 @few
 @given(case=CASES)
 def test_who_knows_the_outcome_loses_nothing(case: Case) -> None:
-    """Predicted as measured, but for the level: no regret, every order right."""
+    """Predicted as measured, but for the intercept: no regret, every order right."""
     oracle = case._replace(predicted=case.measured + 1.0)
     for policies in oracle.regret().values():
         own = policies["advisor"]
@@ -135,7 +135,7 @@ def test_the_currency_does_not_matter(case: Case, power: int) -> None:
 def test_the_order_of_rows_and_offers_does_not_matter(case: Case, seed: int) -> None:
     """Where no two offers are equal, shuffled tables give the same figures."""
     generator = np.random.default_rng(seed)
-    rows = generator.permutation(len(case.cells))
+    rows = generator.permutation(len(case.groups))
     columns = {
         name: getattr(case, name)[rows]
         for name in case._fields
@@ -214,12 +214,12 @@ def test_equal_scores_are_broken_by_price(case: Case) -> None:
 
 
 def test_a_workload_counts_once_however_many_measured_it(case: Case) -> None:
-    """Three cells of one workload and one of another weigh alike."""
+    """Three comparison groups of one workload and one of another weigh alike."""
     right = case.measured
-    cells = np.repeat(["s1", "s2", "s3", "s4"], 4)
+    groups = np.repeat(["s1", "s2", "s3", "s4"], 4)
     four = case._replace(
-        cells=cells,
-        workloads=np.where(cells == "s4", "x|amp", "w|amp"),
+        groups=groups,
+        workloads=np.where(groups == "s4", "x|amp", "w|amp"),
         gpus=np.tile(case.gpus, 4),
         measured=np.tile(case.measured, 4),
         predicted=np.concatenate([case.predicted, case.predicted, case.predicted, right]),
@@ -243,13 +243,13 @@ def test_the_shipped_prices_are_sound() -> None:
     assert np.all(prices.dlperf[np.isfinite(prices.dlperf)] > 0.0)
 
 
-def test_real_prices_and_cells_make_decisions() -> None:
-    """Both sets have cells, and physics chooses better than the price alone."""
+def test_real_prices_and_groups_make_decisions() -> None:
+    """Both sets have groups, and physics chooses better than the price alone."""
     gpus, table = load_gpus(), load_benchmarks(models_folder() / "benchmarks.csv")
-    rows = table.select(choose(table, gpus).scored)
+    rows = table.select(choose(table, gpus).evaluated)
     rates = baseline_rates(rows, gpus, {})
     regret = decision_regret(
-        rows.cell,
+        rows.comparison_group,
         rows.workload,
         rows.gpu,
         np.log(rows.throughput),

@@ -22,20 +22,20 @@ from advisor.training.evaluate.regret import load_prices
 from advisor.training.evaluate.run import Evaluation, Inputs, evaluate
 from advisor.training.evaluated import evaluation_table
 from advisor.training.fit.benchmarks import Benchmarks, load_benchmarks, table_hash
-from advisor.training.fit.cells import Cells, load_cells
 from advisor.training.fit.cpu_tables import load_cpu_tables
-from advisor.training.folder import AUXILIARY, CARD, CELLS, PLOT, TABLE
+from advisor.training.fit.row_use import RowUse, load_row_use
+from advisor.training.folder import AUXILIARY, CARD, PLOT, ROW_USE, TABLE
 
 MODELS = models_folder()
 RATIOS = ("pair", "gpu")
 
 
 @pytest.fixture(scope="module")
-def evaluation(small: Benchmarks, small_cells: Cells, gpus: GpuTable) -> Evaluation:
+def evaluation(small: Benchmarks, small_row_use: RowUse, gpus: GpuTable) -> Evaluation:
     """Return the evaluation of four workloads on two splits and the CPU side."""
     inputs = Inputs(
         tables=small,
-        cells=small_cells,
+        row_use=small_row_use,
         gpus=gpus,
         cpus=load_cpus(),
         dlperf=load_dlperf(MODELS / "dlperf.csv"),
@@ -62,14 +62,14 @@ def test_the_interval_covers_about_what_it_says(evaluation: Evaluation) -> None:
         assert low <= evaluation.splits[split]["coverage90"] <= high
 
 
-def test_every_scored_row_is_scored_once(
-    small_cells: Cells, evaluation: Evaluation
+def test_every_evaluated_row_is_evaluated_once(
+    small_row_use: RowUse, evaluation: Evaluation
 ) -> None:
-    """Rows scored and rows left unscored add up; the breakdowns do as well."""
+    """Rows evaluated and rows left out of it add up; the breakdowns do as well."""
     for split in RATIOS:
         own = evaluation.splits[split]
-        assert own["n"] + own["unscored"] == small_cells.scored.sum()
-        assert own["with_left_out"]["n"] == small_cells.would_score.sum()
+        assert own["n"] + own["unscored"] == small_row_use.evaluated.sum()
+        assert own["with_left_out"]["n"] == small_row_use.would_be_evaluated.sum()
         for groups in (evaluation.by_gpu, evaluation.by_workload, evaluation.by_source):
             assert sum(row["n"] for row in groups[split].values()) == own["n"]
 
@@ -101,10 +101,10 @@ def test_the_tables_for_people_have_each_split_and_policy(evaluation: Evaluation
 
 
 def test_baselines_are_logarithms_of_rates(
-    small: Benchmarks, small_cells: Cells, gpus: GpuTable
+    small: Benchmarks, small_row_use: RowUse, gpus: GpuTable
 ) -> None:
     """The geometric mean lies midway; a card without a score has no DLPerf."""
-    rows = small.select(small_cells.taught)
+    rows = small.select(small_row_use.training)
     rates = baseline_rates(rows, gpus, {"RTX 3090": 50.0})
     mean = 0.5 * (rates["tflops"] + rates["bandwidth"])
     assert rates["geometric_mean"] == pytest.approx(mean)
@@ -112,22 +112,22 @@ def test_baselines_are_logarithms_of_rates(
     assert set(rows.gpu[known]) == {"RTX 3090"}
 
 
-def test_the_level_of_a_baseline_comes_from_the_rest_of_its_cell() -> None:
-    """Three rows of a cell, two in one fold: the third tells their level."""
+def test_the_intercept_of_a_baseline_comes_from_the_rest_of_its_group() -> None:
+    """Three rows of a group, two in one fold: the third gives their intercept."""
     measured, rate = np.array([1.0, 2.0, 4.0]), np.array([0.0, 0.5, 1.0])
-    folds, cell = np.array([0, 0, 1]), np.zeros(3, dtype=np.int64)
-    error = ratio_errors(rate, measured, cell, folds, np.ones(3, dtype=bool))
+    folds, comparison_group = np.array([0, 0, 1]), np.zeros(3, dtype=np.int64)
+    error = ratio_errors(rate, measured, comparison_group, folds, np.ones(3, dtype=bool))
     # Levels: 3 for the first two, (1 + 1.5) / 2 for the third.
     assert error == pytest.approx([3.0 - 1.0, 3.0 - 1.5, 1.25 - 3.0])
 
 
 def test_the_card_tells_data_errors_and_exclusions(
-    small: Benchmarks, small_cells: Cells, evaluation: Evaluation
+    small: Benchmarks, small_row_use: RowUse, evaluation: Evaluation
 ) -> None:
     """The card has each exclusion's reason and the figures of the evaluation."""
     model = read_model(MODELS / "throughput.npz")
     exclusions = {"figures read": 10, "figures used": 7, "torn in half": 3}
-    card = model_card(model, evaluation, small, small_cells, exclusions)
+    card = model_card(model, evaluation, small, small_row_use, exclusions)
     assert "torn in half | 3" in card
     for split in RATIOS:
         assert f"{100 * evaluation.splits[split]['mape']:.1f} %" in card
@@ -138,10 +138,10 @@ def test_the_shipped_files_belong_together(tables: Benchmarks) -> None:
     """Model and card are of the shipped tables: nobody forgot to make them anew."""
     about = read_model(MODELS / "throughput.npz").provenance.to_dict()
     card = (MODELS / CARD).read_text(encoding="utf-8")
-    for name, file in (("table", TABLE), ("auxiliary", AUXILIARY), ("cells", CELLS)):
+    for name, file in (("table", TABLE), ("auxiliary", AUXILIARY), ("cells", ROW_USE)):
         assert about[name] == table_hash(MODELS / file)
         assert about[name] in card
-    scored = load_cells(MODELS / CELLS, tables).scored.sum()
-    assert about["scored_rows"] == scored
+    evaluated = load_row_use(MODELS / ROW_USE, tables).evaluated.sum()
+    assert about["scored_rows"] == evaluated
     assert f"{len(load_benchmarks(MODELS / TABLE)):,} rows" in card
     assert (MODELS / PLOT).read_text(encoding="utf-8").startswith("<?xml")

@@ -1,4 +1,4 @@
-"""The splits: nothing that is held out is seen, and levels come from where they may."""
+"""The splits: what is held out is not seen; intercepts come from where they may."""
 
 from __future__ import annotations
 
@@ -21,40 +21,42 @@ from advisor.training.evaluate.splits import (
     with_family_intercepts,
 )
 from advisor.training.fit.benchmarks import Benchmarks
-from advisor.training.fit.cells import Cells
+from advisor.training.fit.row_use import RowUse
 
 
 @pytest.fixture(scope="module")
-def rows(small: Benchmarks, small_cells: Cells, gpus: GpuTable) -> Rows:
-    """Return what is scored of the small tables."""
-    return Rows.choose(small, small_cells, gpus)
+def rows(small: Benchmarks, small_row_use: RowUse, gpus: GpuTable) -> Rows:
+    """Return what is evaluated of the small tables."""
+    return Rows.choose(small, small_row_use, gpus)
 
 
 @pytest.mark.parametrize("split", ["gpu", "family", "source"])
 def test_what_is_held_out_is_not_seen(rows: Rows, gpus: GpuTable, split: str) -> None:
     """Whatever the rows of a fold measured, what is predicted for them is the same.
 
-    That holds for the tuned covariance too: the splits are nested. Two folds are scored,
-    since each group of them costs a fit; all rows teach. Only what was asked for is
-    computed.
+    That holds for the tuned covariance too: the splits are nested. Two folds are
+    evaluated, since each group of them costs a fit; all rows train. Only what was asked
+    for is computed.
     """
     folds = rows.fold_codes(split, gpus)
-    code, *_, last = folds[rows.scored]
-    two = rows.scored & np.isin(folds, (code, last))
-    few = dataclasses.replace(rows, scored=two, left_out=rows.left_out & two)
+    code, *_, last = folds[rows.evaluated]
+    two = rows.evaluated & np.isin(folds, (code, last))
+    few = dataclasses.replace(rows, evaluated=two, left_out=rows.left_out & two)
     here = (folds == code) & two
     moved = dataclasses.replace(
         few, of=dataclasses.replace(rows.of, y=rows.of.y + 0.5 * (folds == code))
     )
-    (told,) = (found := gpu_splits(few, groups_of(few, gpus, [split]))).values()
+    (held_out,) = (found := gpu_splits(few, groups_of(few, gpus, [split]))).values()
     (other,) = gpu_splits(moved, groups_of(moved, gpus, [split])).values()
     assert set(found) == {split}
-    predicted = told.error + rows.of.y
+    predicted = held_out.error + rows.of.y
     again = other.error + moved.of.y
     assert np.isfinite(predicted[here]).any()
     # What is moved by 0.5 is taken off again: 0.5 N eps cond(K) of it is lost, 2e-7.
     assert again[here] == pytest.approx(predicted[here], abs=1e-6, nan_ok=True)
-    assert other.log_sd[here] == pytest.approx(told.log_sd[here], abs=1e-6, nan_ok=True)
+    assert other.log_sd[here] == pytest.approx(
+        held_out.log_sd[here], abs=1e-6, nan_ok=True
+    )
 
 
 def test_folds_hold_whole_what_they_name(rows: Rows, gpus: GpuTable) -> None:
@@ -80,41 +82,43 @@ def test_folds_hold_whole_what_they_name(rows: Rows, gpus: GpuTable) -> None:
 def test_groups_keep_folds_together() -> None:
     """Dealt out at random, the same each time; sources stand alone."""
     codes = np.array([3, 3, 1, 2, 1, 0])
-    scored = np.array([True, True, True, False, True, True])
-    dealt = deal(codes, 2, scored)
+    evaluated = np.array([True, True, True, False, True, True])
+    dealt = deal(codes, 2, evaluated)
     assert dealt[0] == dealt[1]
     assert dealt[2] == dealt[4]
-    assert np.array_equal(dealt, deal(codes, 2, scored))
-    alone = deal(codes, None, scored)
+    assert np.array_equal(dealt, deal(codes, 2, evaluated))
+    alone = deal(codes, None, evaluated)
     assert alone[3] == -1
     assert len({alone[0], alone[2], alone[5]}) == 3
 
 
-def test_levels_of_a_cell_by_hand() -> None:
-    """Three rows; the first two share a cell, of which only those that teach count."""
+def test_intercepts_of_a_comparison_group_by_hand() -> None:
+    """Three rows; the first two share a group, of which only training rows count."""
     error = np.array([0.2, 0.5, 9.0])
     covariance = np.array([[2.0, 1.0, 0.0], [1.0, 3.0, 0.0], [0.0, 0.0, 1.0]])
-    cell = np.array([0, 0, 1])
-    teaches = np.array([True, True, True])
-    others, spread = intercept_from_others(error, covariance, cell, teaches)
+    comparison_group = np.array([0, 0, 1])
+    is_training = np.array([True, True, True])
+    others, spread = intercept_from_others(
+        error, covariance, comparison_group, is_training
+    )
     assert others[:2] == pytest.approx([0.3, -0.3])
     assert spread[:2] == pytest.approx([2.0 + 3.0 - 2.0] * 2)
     assert np.isnan(others[2])
-    run = partners(cell, teaches)
+    run = partners(comparison_group, is_training)
     assert run.tolist() == [1, 0, -1]
     one, variance = intercept_from_one(error, covariance, run)
     assert one[0] == pytest.approx(0.5 / 3.0 - 0.2)
     assert variance[0] == pytest.approx(2.0 - 1.0 / 3.0)
     silent, _ = intercept_from_others(
-        error, covariance, cell, np.array([True, False, True])
+        error, covariance, comparison_group, np.array([True, False, True])
     )
     assert np.isnan(silent[0])
 
 
-def test_a_workload_that_nobody_measured_has_its_family_level(
+def test_a_workload_that_nobody_measured_has_its_family_intercept(
     rows: Rows, gpus: GpuTable
 ) -> None:
-    """The level of the others stands in, and its doubt is in the spread."""
+    """The intercept of the others stands in, and its doubt is in the spread."""
     split = gpu_splits(rows, groups_of(rows, gpus, ["model_absolute"]))["model_absolute"]
     found = with_family_intercepts(rows, split)
     known = np.isfinite(found.error)
@@ -123,7 +127,7 @@ def test_a_workload_that_nobody_measured_has_its_family_level(
 
 
 def test_metrics_by_hand() -> None:
-    """Errors of 10 % up and 20 % up, and one that is not scored."""
+    """Errors of 10 % up and 20 % up, and one that is not evaluated."""
     error = np.array([np.log(1.1), np.log(1.2), np.nan])
     result = metrics(error, np.array([0.1, 0.1, 0.1]))
     assert result["mape"] == pytest.approx(0.15)
@@ -134,5 +138,5 @@ def test_metrics_by_hand() -> None:
 
 
 def test_metrics_of_nothing_say_so() -> None:
-    """Without a scored row there is a count of nought and no error figure."""
+    """Without an evaluated row there is a count of nought and no error figure."""
     assert metrics(np.array([np.nan])) == {"n": 0}

@@ -16,11 +16,11 @@ from advisor.throughput.gpu_model import GpuModel
 from advisor.throughput.shared import gpu_errors
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.bounds import with_binding_bounds
-from advisor.training.fit.cells import load_cells
 from advisor.training.fit.design import NOISE_GROUPS, design
 from advisor.training.fit.likelihood import Fitted
+from advisor.training.fit.row_use import load_row_use
 from advisor.training.fit.train import lower_bounds
-from advisor.training.folder import CELLS
+from advisor.training.folder import ROW_USE
 from advisor.workloads.load import list_workloads
 from tests.training.fit.dense import Dense
 
@@ -49,15 +49,15 @@ def full(shipped: ThroughputModel, tables: Benchmarks, gpus: GpuTable) -> GpuMod
 
     The fit of the covariance is not repeated: it is read from the artifact.
     """
-    cells = load_cells(models_folder() / CELLS, tables)
-    bounds = lower_bounds(tables, cells, gpus)
-    rows = np.concatenate([np.flatnonzero(cells.taught), bounds])
+    row_use = load_row_use(models_folder() / ROW_USE, tables)
+    bounds = lower_bounds(tables, row_use, gpus)
+    rows = np.concatenate([np.flatnonzero(row_use.training), bounds])
     of = design(tables.select(rows), gpus)
-    taught = np.arange(len(rows) - len(bounds))
+    training = np.arange(len(rows) - len(bounds))
     process = shipped.gpu.process
     noise = np.full(len(NOISE_GROUPS), np.nan)
-    noise[of.noise_group[taught]] = process.noise[taught]
-    posterior = with_binding_bounds(of, taught, Fitted(process.covariance, noise))
+    noise[of.noise_group[training]] = process.noise[training]
+    posterior = with_binding_bounds(of, training, Fitted(process.covariance, noise))
     dense = Dense(process.covariance, of.inputs.take(posterior.rows), posterior)
     labels = {kind: of.names[kind] for kind in shipped.gpu.labels}
     return dataclasses.replace(shipped.gpu, process=cast("Any", dense), labels=labels)

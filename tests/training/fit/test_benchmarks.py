@@ -12,7 +12,7 @@ from advisor.base.errors import UsageError
 from advisor.base.resources import models_folder
 from advisor.hardware.gpus import GpuTable
 from advisor.training.fit.benchmarks import Benchmarks, load_benchmarks, table_hash
-from advisor.training.fit.cells import on_one_gpu
+from advisor.training.fit.row_use import on_one_gpu
 
 TABLE = models_folder() / "benchmarks.csv"
 PRECISIONS = {"", "fp32", "tf32", "amp", "bf16", "fp16"}
@@ -37,13 +37,13 @@ def test_the_table_is_sound(table: Benchmarks) -> None:
 
 def test_a_key_occurs_once(table: Benchmarks) -> None:
     """One row a workload, series, GPU, count, precision and unit."""
-    columns = (table.cell, table.gpu, table.num_gpus, table.unit)
+    columns = (table.comparison_group, table.gpu, table.num_gpus, table.unit)
     keys = list(zip(*columns, strict=True))
     assert len(set(keys)) == len(keys)
 
 
 def test_known_traps_are_out(table: Benchmarks) -> None:
-    """Neither MLPerf nor the two corrupt WaveGlow cells are in the table."""
+    """Neither MLPerf nor the two corrupt WaveGlow figures are in the table."""
     assert not np.any(np.char.startswith(table.source, "mlcommons/"))
     corrupt = (table.workload == "waveglow") & (table.precision == "amp")
     corrupt &= np.char.startswith(table.series, "lambda/")
@@ -83,13 +83,13 @@ def test_input_limited_rows_are_marked(table: Benchmarks) -> None:
 def test_built_in_workloads_have_a_usable_row(
     table: Benchmarks, gpus: GpuTable, workload: str
 ) -> None:
-    """The names that profiles point to are in the table and set a level."""
+    """The names that profiles point to are in the table and set an intercept."""
     rows = on_one_gpu(table, gpus) & ~table.host_bound
     assert np.any(rows & (table.workload == workload))
 
 
 def test_a_workload_has_one_unit(table: Benchmarks) -> None:
-    """Iterations and samples of one net are two workloads: their levels differ."""
+    """Iterations and samples of one net are two workloads: their intercepts differ."""
     for workload in np.unique(table.workload):
         assert len(set(table.unit[table.workload == workload])) == 1
 

@@ -87,7 +87,7 @@ def test_a_held_out_cpu_says_nothing_of_itself(cpu: str) -> None:
 
 
 def test_a_library_of_one_cpu_is_not_predicted() -> None:
-    """Without another CPU there is no level to predict from: NaN, not a guess."""
+    """Without another CPU there is no intercept to predict from: NaN, not a guess."""
     library = np.where(
         RATES.cpu == "AMD EPYC 7702", ROWS.intercept + 1000, ROWS.intercept
     )

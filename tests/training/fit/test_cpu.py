@@ -14,7 +14,7 @@ from advisor.hardware.core_speed import CpuConstants
 from advisor.hardware.cpus import load_cpus
 from advisor.throughput.artifact import load_model
 from advisor.training.fit.constants import INPUT_PIPELINE
-from advisor.training.fit.cpu import HANDOFF_BYTES, fit_handoff, fit_host
+from advisor.training.fit.cpu import WORKER_IPC_BYTES, fit_host, fit_worker_ipc
 from advisor.training.fit.cpu_tables import load_cpu_tables
 
 CPUS = load_cpus()
@@ -55,14 +55,14 @@ def test_each_step_of_the_ladder_is_wider(host: dict[str, Any]) -> None:
 def test_a_faster_hand_off_on_a_faster_core_is_the_same() -> None:
     """The constant is of the reference core: rates in proportion to speed give one."""
     speed = read_constants(CpuConstants, INPUT_PIPELINE)
-    eight = TABLES.handoff.select(TABLES.handoff.workers == 8)
+    eight = TABLES.worker_ipc.select(TABLES.worker_ipc.workers == 8)
     names = ("AMD EPYC 7702", "AMD Ryzen Threadripper 3970X")
     two = dataclasses.replace(
         eight.select(np.arange(2)),
         cpu=np.array(names),
         images_per_s=np.array([1000.0, 1264.0]),
     )
-    each = [fit_handoff(two.select(np.array([i])), CPUS, speed) for i in range(2)]
-    assert each[0] == pytest.approx(1000 * HANDOFF_BYTES / 1e9, rel=0.01)
+    each = [fit_worker_ipc(two.select(np.array([i])), CPUS, speed) for i in range(2)]
+    assert each[0] == pytest.approx(1000 * WORKER_IPC_BYTES / 1e9, rel=0.01)
     assert each[0] == pytest.approx(each[1], rel=0.02)
-    assert fit_handoff(two, CPUS, speed) == pytest.approx(np.sqrt(np.prod(each)))
+    assert fit_worker_ipc(two, CPUS, speed) == pytest.approx(np.sqrt(np.prod(each)))

@@ -27,7 +27,7 @@ def test_every_rate_is_positive_and_has_a_source(tables: CpuTables) -> None:
     """No rate is missing, zero or without the file that it was published in."""
     for rates, source in (
         (tables.decode.rate, tables.decode.source),
-        (tables.handoff.images_per_s, tables.handoff.source),
+        (tables.worker_ipc.images_per_s, tables.worker_ipc.source),
         (tables.scaling.samples_per_s, tables.scaling.source),
         (tables.pairs.real, tables.pairs.source),
         (tables.pairs.synthetic, tables.pairs.source),
@@ -39,7 +39,7 @@ def test_every_rate_is_positive_and_has_a_source(tables: CpuTables) -> None:
 
 def test_every_cpu_is_in_the_cpu_table(tables: CpuTables) -> None:
     """Names are those of the CPU table; hosts of the cloud name none."""
-    for names in (tables.decode.cpu, tables.handoff.cpu, tables.pairs.cpu):
+    for names in (tables.decode.cpu, tables.worker_ipc.cpu, tables.pairs.cpu):
         for name in set(names.tolist()) - {""}:
             cpu = CPUS.resolve(name)
             assert cpu is not None
@@ -50,7 +50,7 @@ def test_every_cpu_is_in_the_cpu_table(tables: CpuTables) -> None:
 
 
 def test_a_key_occurs_once(tables: CpuTables) -> None:
-    """One row a CPU and build, one a model and cores, one a training and host."""
+    """One row per CPU and build, per model and cores, per training and host."""
     d, s, p = tables.decode, tables.scaling, tables.pairs
     for columns in (
         (d.cpu, d.library, d.version, d.protocol, d.unit),

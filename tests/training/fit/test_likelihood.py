@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from advisor.hardware.gpus import GpuTable
 from advisor.training.fit.benchmarks import Benchmarks
-from advisor.training.fit.cells import Cells
 from advisor.training.fit.design import NOISE_GROUPS, Design, design, noise_group
-from advisor.training.fit.likelihood import _Objective, choose_cells, fit_covariance
+from advisor.training.fit.likelihood import _Objective, choose_groups, fit_covariance
+from advisor.training.fit.row_use import RowUse
 
 
 @pytest.fixture(scope="module")
-def few(small: Benchmarks, small_cells: Cells, gpus: GpuTable) -> Design:
+def few(small: Benchmarks, small_row_use: RowUse, gpus: GpuTable) -> Design:
     """Return the design of forty rows."""
-    return design(small.select(np.flatnonzero(small_cells.taught)[:40]), gpus)
+    return design(small.select(np.flatnonzero(small_row_use.training)[:40]), gpus)
 
 
 def test_the_gradient_is_that_of_the_value(few: Design) -> None:
@@ -49,14 +49,19 @@ def test_a_fit_is_better_than_its_start(few: Design) -> None:
     st.lists(st.integers(0, 6), min_size=1, max_size=60),
     st.integers(1, 60),
 )
-def test_chosen_cells_are_whole(codes: list[int], most: int) -> None:
-    """Of a cell all rows are taken or none, unless the first alone is too large."""
-    cell = np.array(codes)
-    chosen = choose_cells(cell, np.arange(len(cell)), most)
-    assert len(chosen) <= most or len(chosen) == len(cell)
-    assert np.array_equal(chosen, choose_cells(cell, np.arange(len(cell)), most))
-    whole = [np.sum(cell[chosen] == c) in {0, np.sum(cell == c)} for c in set(codes)]
-    assert all(whole) or len(set(cell[chosen].tolist())) == 1
+def test_chosen_groups_are_whole(codes: list[int], most: int) -> None:
+    """Of a group all rows are taken or none, unless the first alone is too large."""
+    comparison_group = np.array(codes)
+    chosen = choose_groups(comparison_group, np.arange(len(comparison_group)), most)
+    assert len(chosen) <= most or len(chosen) == len(comparison_group)
+    assert np.array_equal(
+        chosen, choose_groups(comparison_group, np.arange(len(comparison_group)), most)
+    )
+    whole = [
+        np.sum(comparison_group[chosen] == c) in {0, np.sum(comparison_group == c)}
+        for c in set(codes)
+    ]
+    assert all(whole) or len(set(comparison_group[chosen].tolist())) == 1
 
 
 def test_every_series_has_a_noise_group() -> None:

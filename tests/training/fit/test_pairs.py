@@ -24,7 +24,7 @@ def table() -> Benchmarks:
 
 @pytest.fixture(scope="module")
 def two(table: Benchmarks) -> Benchmarks:
-    """Return one GPU and two of them, of one cell: the least that makes a pair."""
+    """Return one GPU and two of them, of one group: the least that makes a pair."""
     here = (table.workload == "resnet50") & (table.gpu == "RTX A6000")
     here &= np.isin(table.num_gpus, (1, 2)) & (table.precision == "amp")
     here &= table.series == "lambda/pytorch-1.7.0a0"
@@ -79,10 +79,10 @@ def test_a_pair_by_hand(two: Benchmarks) -> None:
 def test_every_reason_leaves_a_pair_out(
     two: Benchmarks, change: dict[str, np.ndarray], reason: str
 ) -> None:
-    """Each rule alone names itself, and the pair is no longer scored."""
+    """Each rule alone names itself, and the pair is no longer evaluated."""
     pair = one_pair(replace(two, **change))
     assert pair.left_out[0].startswith(reason)
-    assert not pair.scored[0]
+    assert not pair.evaluated[0]
 
 
 @pytest.mark.parametrize("name", ["gpu", "workload", "series", "precision", "unit"])
@@ -99,16 +99,16 @@ def test_what_a_sample_holds_makes_steps_of_seconds(
 ) -> None:
     """Steps of nets that count tokens or frames last as long as other nets' do."""
     pairs = scaling_pairs(table, GPUS)
-    steps = pairs.step_s[pairs.scored & (pairs.workload == workload)]
+    steps = pairs.step_s[pairs.evaluated & (pairs.workload == workload)]
     assert len(steps) > 50
     assert 0.1 < np.median(steps) < 3.0
 
 
-def test_every_pair_teaches_or_has_a_reason(table: Benchmarks) -> None:
-    """What teaches can be predicted, and most pairs do."""
+def test_every_pair_trains_or_has_a_reason(table: Benchmarks) -> None:
+    """What trains can be predicted, and most pairs do."""
     pairs = scaling_pairs(table, GPUS)
-    assert pairs.predictable[pairs.scored].all()
-    assert pairs.scored.mean() > 0.7
+    assert pairs.predictable[pairs.evaluated].all()
+    assert pairs.evaluated.mean() > 0.7
 
 
 def test_parameters_agree_with_the_table(table: Benchmarks) -> None:

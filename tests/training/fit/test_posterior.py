@@ -15,7 +15,6 @@ from advisor.throughput.artifact import ThroughputModel, read_model, save_model
 from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.kernel import LABELS, SHARED_KINDS, Inputs
 from advisor.training.fit.benchmarks import Benchmarks
-from advisor.training.fit.cells import Cells
 from advisor.training.fit.design import Design, design, log_batch, run_of
 from advisor.training.fit.design import table_features as features_of
 from advisor.training.fit.likelihood import Fitted, fit_covariance
@@ -26,6 +25,7 @@ from advisor.training.fit.posterior import (
     inducing_rows,
     posterior,
 )
+from advisor.training.fit.row_use import RowUse
 from tests.training.fit.dense import Dense
 
 SINGLE = 1e-4
@@ -34,15 +34,15 @@ and multiplies covariances of tenths."""
 
 
 @pytest.fixture(scope="module")
-def taught(small: Benchmarks, small_cells: Cells) -> Benchmarks:
-    """Return the rows that teach the small model."""
-    return small.select(np.flatnonzero(small_cells.taught))
+def training(small: Benchmarks, small_row_use: RowUse) -> Benchmarks:
+    """Return the training rows of the small model."""
+    return small.select(np.flatnonzero(small_row_use.training))
 
 
 @pytest.fixture(scope="module")
-def of(taught: Benchmarks, gpus: GpuTable) -> Design:
+def of(training: Benchmarks, gpus: GpuTable) -> Design:
     """Return their design."""
-    return design(taught, gpus)
+    return design(training, gpus)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ class GivenKernel(Kernel):  # type: ignore[misc]
 
 
 def test_the_loaded_file_equals_the_fitted_estimator(
-    taught: Benchmarks,
+    training: Benchmarks,
     of: Design,
     fitted: Fitted,
     rounding: float,
@@ -118,15 +118,19 @@ def test_the_loaded_file_equals_the_fitted_estimator(
     save_model(dataclasses.replace(small_model, gpu=gpu), tmp_path / "model.npz")
     loaded = read_model(tmp_path / "model.npz").gpu
     z, effect = loaded.standardize(
-        features_of(taught.select(asked), gpus),
-        log_batch(taught, of.usual_batch)[asked],
+        features_of(training.select(asked), gpus),
+        log_batch(training, of.usual_batch)[asked],
     )
     inputs = loaded.inputs(
         z,
         effect,
-        [str(name) for name in taught.gpu[asked]],
+        [str(name) for name in training.gpu[asked]],
         [
-            (str(taught.workload[row]), str(taught.family[row]), run_of(taught, row))
+            (
+                str(training.workload[row]),
+                str(training.family[row]),
+                run_of(training, row),
+            )
             for row in asked
         ],
     )
@@ -160,20 +164,20 @@ def test_holding_out_equals_refitting(
     assert found.covariance == pytest.approx(spread, abs=rounding * among.max())
 
 
-def test_a_muted_row_teaches_nothing_and_is_predicted(of: Design, fitted: Fitted) -> None:
+def test_a_muted_row_trains_nothing_and_is_predicted(of: Design, fitted: Fitted) -> None:
     """With a huge noise a row moves no other, and its own error is as without it."""
     rows = np.arange(len(of))
     mute = np.where(rows == 3, 1e6, 0.0)
     wild = of.y.copy()
     wild[3] += 1.0
-    told = posterior(of, rows, fitted, extra_noise=mute)
+    muted = posterior(of, rows, fitted, extra_noise=mute)
     other = posterior(
-        dataclasses.replace(of, y=wild), rows, fitted, extra_noise=mute, mean=told.mean
+        dataclasses.replace(of, y=wild), rows, fitted, extra_noise=mute, mean=muted.mean
     )
-    (one,) = held_out(told, rows, [9])
+    (one,) = held_out(muted, rows, [9])
     (same,) = held_out(other, rows, [9])
     assert one.error == pytest.approx(same.error, abs=1e-5)
-    (own,) = held_out(told, rows, [3])
+    (own,) = held_out(muted, rows, [3])
     (plain,) = held_out(posterior(of, rows, fitted), rows, [3])
     assert own.error == pytest.approx(plain.error, abs=1e-4)
 

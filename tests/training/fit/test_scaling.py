@@ -150,7 +150,7 @@ def test_the_gradient_of_the_posterior_is_its_slope() -> None:
         assert gradient[place] == pytest.approx(slope, rel=1e-4, abs=1e-4)
 
 
-def test_what_is_held_out_does_not_teach() -> None:
+def test_what_is_held_out_does_not_train() -> None:
     """Changing the pairs of a fold leaves their own predictions as they are."""
     pairs = made_up(scatter=0.05)
     folds = folds_of(pairs, "gpu", 3)

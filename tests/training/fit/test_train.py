@@ -12,9 +12,9 @@ from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.spread import spread90
 from advisor.training.fit.benchmarks import Benchmarks
-from advisor.training.fit.cells import Cells
 from advisor.training.fit.intercepts import family_intercepts, training_gflops
 from advisor.training.fit.posterior import Posterior
+from advisor.training.fit.row_use import RowUse
 from advisor.training.fit.train import factor90, lower_bounds, train
 
 SAME = {"rel": 1e-5, "abs": 1e-5}
@@ -30,10 +30,10 @@ def rates(model: ThroughputModel, gpus: GpuTable, *names: str) -> np.ndarray:
 
 
 def test_training_twice_gives_the_same_model(
-    small: Benchmarks, small_cells: Cells, small_model: ThroughputModel, gpus: GpuTable
+    small: Benchmarks, small_row_use: RowUse, small_model: ThroughputModel, gpus: GpuTable
 ) -> None:
     """No chance and no clock enter the artifact."""
-    again = train(small, small_cells, gpus)
+    again = train(small, small_row_use, gpus)
     one, other = again.gpu, small_model.gpu
     assert one.process.weights == pytest.approx(other.process.weights, **SAME)
     explained = other.process.half_explained
@@ -42,32 +42,32 @@ def test_training_twice_gives_the_same_model(
     assert one.family_intercepts == pytest.approx(other.family_intercepts, **SAME)
 
 
-def test_a_constant_factor_on_a_series_changes_its_level_alone(
-    small: Benchmarks, small_cells: Cells, small_model: ThroughputModel, gpus: GpuTable
+def test_a_constant_factor_on_a_series_changes_its_intercept_alone(
+    small: Benchmarks, small_row_use: RowUse, small_model: ThroughputModel, gpus: GpuTable
 ) -> None:
-    """Ratios within a series are what is learnt: its level may be anything."""
+    """Ratios within a series are what is learned: its intercept may be anything."""
     series = small.series == "lambda/pytorch-1.13.0a0"
     assert series.any()
     scaled = dataclasses.replace(
         small, throughput=np.where(series, 1.5, 1.0) * small.throughput
     )
-    other = train(scaled, small_cells, gpus)
+    other = train(scaled, small_row_use, gpus)
     cards = ("RTX 3090", "T4", "A100-SXM4-80GB", "RTX 2080 Ti")
     change = rates(other, gpus, *cards) - rates(small_model, gpus, *cards)
     assert np.ptp(change) < 0.1
 
 
 def test_a_bound_above_what_is_expected_lifts_the_rate(
-    small: Benchmarks, small_cells: Cells, small_model: ThroughputModel, gpus: GpuTable
+    small: Benchmarks, small_row_use: RowUse, small_model: ThroughputModel, gpus: GpuTable
 ) -> None:
     """A host-bound row says "at least": twice as fast binds, half as fast does not."""
-    bounds = lower_bounds(small, small_cells, gpus)
+    bounds = lower_bounds(small, small_row_use, gpus)
     assert small.host_bound[bounds].all()
     card = "RTX A4000"
     row = np.flatnonzero((small.gpu == card) & (small.workload == "resnet50"))[0]
     before = rates(small_model, gpus, card)[0]
 
-    def told(factor: float) -> ThroughputModel:
+    def trained(factor: float) -> ThroughputModel:
         extra = dataclasses.replace(
             small.select(np.array([row])),
             series=np.array(["somebody/host-bound"]),
@@ -76,14 +76,14 @@ def test_a_bound_above_what_is_expected_lifts_the_rate(
             num_gpus=np.array([1]),
             throughput=np.exp([before]) * factor,
         )
-        cells = Cells(
-            np.append(small_cells.use, ""),
-            np.append(small_cells.reason, ""),
-            np.append(small_cells.would_score, False),
+        row_use = RowUse(
+            np.append(small_row_use.use, ""),
+            np.append(small_row_use.reason, ""),
+            np.append(small_row_use.would_be_evaluated, False),
         )
-        return train(small + extra, cells, gpus)
+        return train(small + extra, row_use, gpus)
 
-    high, low = told(1.6), told(0.2)
+    high, low = trained(1.6), trained(0.2)
     bound = small_model.provenance.binding_lower_bounds
     assert high.provenance.binding_lower_bounds == bound + 1
     assert low.provenance.binding_lower_bounds == bound
@@ -102,7 +102,7 @@ def test_the_factor_is_that_of_the_errors() -> None:
     """Of independent errors twice as large as said it is two."""
     n = 20_000
     y = 2.0 * np.random.default_rng(0).normal(size=n)
-    scored = np.ones(n, dtype=bool)
+    evaluated = np.ones(n, dtype=bool)
 
     class Independent(Posterior):
         """Rows that have nothing to do with each other."""
@@ -110,7 +110,9 @@ def test_the_factor_is_that_of_the_errors() -> None:
     few = slice(0, 2000)
     full = Independent(np.arange(2000), np.eye(2000), y[few], 0.0)
     folds = np.arange(2000)
-    assert factor90(full, folds, scored[few], alike=False) == pytest.approx(2.0, rel=0.06)
+    assert factor90(full, folds, evaluated[few], alike=False) == pytest.approx(
+        2.0, rel=0.06
+    )
 
 
 def test_folds_that_count_alike_are_not_outvoted() -> None:
@@ -118,9 +120,9 @@ def test_folds_that_count_alike_are_not_outvoted() -> None:
     y = np.array([0.1] * 9 + [3.0])
     full = Posterior(np.arange(10), np.eye(10), y, 0.0)
     folds = np.array([0] * 9 + [1])
-    scored = np.ones(10, dtype=bool)
-    by_row = factor90(full, folds, scored, alike=False)
-    by_fold = factor90(full, folds, scored, alike=True)
+    evaluated = np.ones(10, dtype=bool)
+    by_row = factor90(full, folds, evaluated, alike=False)
+    by_fold = factor90(full, folds, evaluated, alike=True)
     assert by_row < 0.1
     assert by_fold == pytest.approx(3.0 / 1.6448536)
 
@@ -131,7 +133,7 @@ def test_spread90_is_the_deviation_of_a_normal() -> None:
     assert spread90(errors) == pytest.approx(0.2, rel=0.02)
 
 
-def test_family_levels_are_found_in_made_up_ones(tables: Benchmarks) -> None:
+def test_family_intercepts_are_found_in_made_up_ones(tables: Benchmarks) -> None:
     """Levels that follow the operations by a law give its slope and a small spread."""
     known = np.isfinite(tables.gmacs) & np.isin(tables.family, ["cnn", "transformer"])
     rows = tables.select(known & (tables.task != "inference"))

@@ -1,8 +1,8 @@
-"""Which rows of the tables teach the GPU model, and which are scored.
+"""Which rows of the tables train the GPU model, and which are evaluated.
 
 `choose` applies the rules, none of which looks at a prediction. Outliers are found
 afterwards, one at a time, by `advisor.training.fit.outliers`. The result is frozen
-in ``models/cells.csv``, every row with its use and, where it is left out, the reason;
+in ``models/row_use.csv``, every row with its use and, where it is left out, the reason;
 training and evaluation read the file and nothing else.
 
 Some rules were written after the largest errors of trial fits had been looked at: NVIDIA
@@ -39,47 +39,49 @@ FIRST_YEAR = 2018
 """Older software (Torch 7, cuDNN 5) says nothing about today's."""
 
 MIN_GPUS_TRAINED = 2
-MIN_GPUS_SCORED = 3
+MIN_GPUS_EVALUATED = 3
 
 SUPERLINEAR = 1.15
 """Several GPUs do not run faster each than one alone: above this ratio the row of one
 GPU is at fault."""
 
 UNIT_FACTOR = 20.0
-"""No two sources' levels of one workload differ by this much if their units agree."""
+"""No two sources' intercepts of one workload differ by this much if their units agree."""
 
 INFERENCE = "inference"
-"""Task of the auxiliary rows: they teach, but are no training and are never scored."""
+"""Task of the auxiliary rows: they train the model, but are no training themselves and
+are never evaluated."""
 
-SCORED, TAUGHT, LEFT_OUT = "scored", "taught", "left out"
+EVALUATED, TRAINING, LEFT_OUT = "scored", "taught", "left out"
+"""Uses of a row, as the file spells them."""
 
 _KEYS = ["workload", "series", "precision", "gpu", "unit"]
 """What tells the rows of one GPU from each other."""
 
-_SCORED_MARK = " (scored)"
-"""Ends the use of a row that would be scored if it were not left out."""
+_EVALUATED_MARK = " (scored)"
+"""Ends the use of a row that would be evaluated if it were not left out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class RowUse:
     """What becomes of each row of the tables.
 
     Attributes
     ----------
-    use : (N,) `SCORED`, `TAUGHT`, `LEFT_OUT`, or empty: never considered
+    use : (N,) `EVALUATED`, `TRAINING`, `LEFT_OUT`, or empty: never considered
     reason : (N,) why a row is left out; ``left out`` rows with a reason would be
-        scored or taught without it
-    would_score : (N,) whether the row is scored, left out or not
+        evaluated or trained on without it
+    would_be_evaluated : (N,) whether the row is evaluated, left out or not
     """
 
     use: ObjectArray
     reason: ObjectArray
-    would_score: BoolArray
+    would_be_evaluated: BoolArray
 
     @property
-    def taught(self) -> BoolArray:
-        """(N,) whether the row teaches the model."""
-        return np.isin(self.use, (SCORED, TAUGHT))
+    def training(self) -> BoolArray:
+        """(N,) whether the row trains the model."""
+        return np.isin(self.use, (EVALUATED, TRAINING))
 
     @property
     def left_out(self) -> BoolArray:
@@ -88,10 +90,10 @@ class Cells:
         return out
 
     @property
-    def scored(self) -> BoolArray:
-        """(N,) whether the row is scored."""
-        scored: BoolArray = self.use == SCORED
-        return scored
+    def evaluated(self) -> BoolArray:
+        """(N,) whether the row is evaluated."""
+        evaluated: BoolArray = self.use == EVALUATED
+        return evaluated
 
 
 def covered(gpus: Mapping[str, Gpu], name: str) -> bool:
@@ -109,22 +111,26 @@ def on_one_gpu(benchmarks: Benchmarks, gpus: Mapping[str, Gpu]) -> BoolArray:
     return one
 
 
-def choose(benchmarks: Benchmarks, gpus: Mapping[str, Gpu]) -> Cells:
+def choose(benchmarks: Benchmarks, gpus: Mapping[str, Gpu]) -> RowUse:
     """Apply the rules.
 
-    Taught: one covered GPU, not known to be limited by its host, since 2018, of a
-    workload that at least two GPUs ran. Scored, of these: a stated precision, a unit
-    that counts work, training, in a cell (series, workload, precision) with at least
-    three such GPUs, and not of ``pytorch-gpu-benchmark``, whose design measures
+    Training: one covered GPU, not known to be limited by its host, since 2018, of a
+    workload that at least two GPUs ran. Evaluated, of these: a stated precision, a unit
+    that counts work, training, in a comparison group (series, workload, precision) with
+    at least three such GPUs, and not of ``pytorch-gpu-benchmark``, whose design measures
     something else (batches of 12, launch-bound).
     """
     usable = on_one_gpu(benchmarks, gpus) & ~benchmarks.host_bound
     usable &= ~(benchmarks.year < FIRST_YEAR)
-    taught = usable & _has_gpus(benchmarks.workload, benchmarks, usable, MIN_GPUS_TRAINED)
+    training = usable & _has_gpus(
+        benchmarks.workload, benchmarks, usable, MIN_GPUS_TRAINED
+    )
     other = np.char.find(benchmarks.series, "pytorch-gpu-benchmark") >= 0
-    scored = taught & ~other & (benchmarks.precision != "")
-    scored &= np.isin(benchmarks.unit, UNITS) & (benchmarks.task != INFERENCE)
-    scored &= _has_gpus(benchmarks.cell, benchmarks, scored, MIN_GPUS_SCORED)
+    evaluated = training & ~other & (benchmarks.precision != "")
+    evaluated &= np.isin(benchmarks.unit, UNITS) & (benchmarks.task != INFERENCE)
+    evaluated &= _has_gpus(
+        benchmarks.comparison_group, benchmarks, evaluated, MIN_GPUS_EVALUATED
+    )
     reason = np.full(len(benchmarks), "", dtype=np.object_)
     for rows, words in (
         (
@@ -132,23 +138,23 @@ def choose(benchmarks: Benchmarks, gpus: Mapping[str, Gpu]) -> Cells:
             "faulty: of several GPUs each ran {:.2f} times as fast",
         ),
         (
-            _wrong_units(benchmarks, gpus, taught),
+            _wrong_units(benchmarks, gpus, training),
             "unit not as stated: {:,.0f} times off other sources",
         ),
     ):
         reason[rows.index] = rows.map(words.format)
     use = np.full(len(benchmarks), "", dtype=np.object_)
-    use[taught] = TAUGHT
-    use[scored] = SCORED
-    use[taught & (reason != "")] = LEFT_OUT
-    reason[~taught] = ""
-    return Cells(use, reason, scored)
+    use[training] = TRAINING
+    use[evaluated] = EVALUATED
+    use[training & (reason != "")] = LEFT_OUT
+    reason[~training] = ""
+    return RowUse(use, reason, evaluated)
 
 
 def _superlinear(benchmarks: Benchmarks) -> pd.Series[float]:
     """Return the rows of one GPU that several GPUs beat, each, and by how much."""
-    keys = ["cell", "gpu", "unit"]
-    frame = benchmarks.frame().assign(cell=benchmarks.cell)
+    keys = ["comparison_group", "gpu", "unit"]
+    frame = benchmarks.frame().assign(comparison_group=benchmarks.comparison_group)
     frame["each"] = frame["throughput"] / frame["num_gpus"]
     several = frame["num_gpus"] > 1
     best = frame[several].groupby(keys)["each"].max().rename("best")
@@ -158,22 +164,22 @@ def _superlinear(benchmarks: Benchmarks) -> pd.Series[float]:
 
 
 def _wrong_units(
-    benchmarks: Benchmarks, gpus: Mapping[str, Gpu], taught: BoolArray
+    benchmarks: Benchmarks, gpus: Mapping[str, Gpu], training: BoolArray
 ) -> pd.Series[float]:
-    """Return the rows whose level is far from that of each of the other series.
+    """Return the rows whose intercept is far from that of each of the other series.
 
     Of the same workload and unit, of which there must be two others at least.
     """
     keys = ["workload", "unit"]
-    rows = benchmarks.select(taught)
+    rows = benchmarks.select(training)
     frame = rows.frame()[[*keys, "series"]]
-    frame["level"] = log_efficiency(rows, gpus)
-    means = frame.groupby([*keys, "series"], as_index=False)["level"].mean()
-    beside = frame.assign(row=np.flatnonzero(taught)).merge(
+    frame["intercept"] = log_efficiency(rows, gpus)
+    means = frame.groupby([*keys, "series"], as_index=False)["intercept"].mean()
+    beside = frame.assign(row=np.flatnonzero(training)).merge(
         means, on=keys, suffixes=("", "_other")
     )
     beside = beside[beside["series"] != beside["series_other"]]
-    off = (beside["level"] - beside["level_other"]).abs().groupby(beside["row"])
+    off = (beside["intercept"] - beside["intercept_other"]).abs().groupby(beside["row"])
     nearest: pd.Series[float] = off.min()[off.size() > 1]
     far: pd.Series[float] = np.exp(nearest[nearest > np.log(UNIT_FACTOR)])
     return far
@@ -189,16 +195,16 @@ def _has_gpus(
     return enough
 
 
-def save_cells(cells: Cells, benchmarks: Benchmarks, path: Path) -> None:
+def save_row_use(row_use: RowUse, benchmarks: Benchmarks, path: Path) -> None:
     """Write the rows that were considered, in the tables' order."""
-    scored = (cells.use == LEFT_OUT) & cells.would_score
-    use = np.where(scored, cells.use + _SCORED_MARK, cells.use)
-    frame = benchmarks.frame()[_KEYS].assign(use=use, reason=cells.reason)
-    frame[cells.use != ""].to_csv(path, index=False, lineterminator="\n")
+    evaluated = (row_use.use == LEFT_OUT) & row_use.would_be_evaluated
+    use = np.where(evaluated, row_use.use + _EVALUATED_MARK, row_use.use)
+    frame = benchmarks.frame()[_KEYS].assign(use=use, reason=row_use.reason)
+    frame[row_use.use != ""].to_csv(path, index=False, lineterminator="\n")
 
 
-def load_cells(path: Path, benchmarks: Benchmarks) -> Cells:
-    """Read what `save_cells` wrote and lay it beside the tables' rows.
+def load_row_use(path: Path, benchmarks: Benchmarks) -> RowUse:
+    """Read what `save_row_use` wrote and lay it beside the tables' rows.
 
     Raises
     ------
@@ -209,7 +215,7 @@ def load_cells(path: Path, benchmarks: Benchmarks) -> Cells:
         frozen = pd.read_csv(path, dtype=str, keep_default_na=False)
         frozen = frozen[[*_KEYS, "use", "reason"]]
     except (OSError, KeyError, ValueError) as error:
-        message = f"{path}: not a list of cells ({error}); freeze it again"
+        message = f"{path}: not a list of the use of rows ({error}); freeze it again"
         raise UsageError(message) from error
     table = benchmarks.frame()[_KEYS].reset_index(names="row")
     ones = table[benchmarks.num_gpus == 1].drop_duplicates(_KEYS)
@@ -222,9 +228,9 @@ def load_cells(path: Path, benchmarks: Benchmarks) -> Cells:
         )
         raise UsageError(message)
     use = np.full(len(benchmarks), "", dtype=np.object_)
-    reason, would_score = use.copy(), np.zeros(len(benchmarks), dtype=bool)
+    reason, would_be_evaluated = use.copy(), np.zeros(len(benchmarks), dtype=bool)
     rows = placed["row"].to_numpy(dtype=np.int64)
-    use[rows] = placed["use"].str.removesuffix(_SCORED_MARK)
+    use[rows] = placed["use"].str.removesuffix(_EVALUATED_MARK)
     reason[rows] = placed["reason"]
-    would_score[rows] = placed["use"].str.contains(SCORED)
-    return Cells(use, reason, would_score)
+    would_be_evaluated[rows] = placed["use"].str.contains(EVALUATED)
+    return RowUse(use, reason, would_be_evaluated)

@@ -1,4 +1,4 @@
-"""Which rows teach and are scored: each rule, the frozen list, the outliers."""
+"""Which rows are trained on and evaluated: each rule, the frozen list, the outliers."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from advisor.base.errors import UsageError
 from advisor.base.resources import models_folder
 from advisor.hardware.gpus import GpuTable
 from advisor.training.fit.benchmarks import Benchmarks
-from advisor.training.fit.cells import (
-    LEFT_OUT,
-    SCORED,
-    TAUGHT,
-    Cells,
-    choose,
-    load_cells,
-    save_cells,
-)
 from advisor.training.fit.outliers import worst_first
-from advisor.training.folder import CELLS
+from advisor.training.fit.row_use import (
+    EVALUATED,
+    LEFT_OUT,
+    TRAINING,
+    RowUse,
+    choose,
+    load_row_use,
+    save_row_use,
+)
+from advisor.training.folder import ROW_USE
 
 CARDS = ("RTX 3090", "RTX 2080 Ti", "A100-SXM4-80GB", "T4")
 
@@ -45,9 +45,9 @@ def rows_of(table: Benchmarks, n: int, **columns: object) -> Benchmarks:
     return dataclasses.replace(many, **(usual | given))
 
 
-def test_plain_rows_are_scored(tables: Benchmarks, gpus: GpuTable) -> None:
-    """Three cards in a cell, one GPU each, nothing odd."""
-    assert set(choose(rows_of(tables, 3), gpus).use) == {SCORED}
+def test_plain_rows_are_evaluated(tables: Benchmarks, gpus: GpuTable) -> None:
+    """Three cards in a comparison group, one GPU each, nothing odd."""
+    assert set(choose(rows_of(tables, 3), gpus).use) == {EVALUATED}
 
 
 @pytest.mark.parametrize(
@@ -58,25 +58,25 @@ def test_plain_rows_are_scored(tables: Benchmarks, gpus: GpuTable) -> None:
         ({"year": [2022, 2022, 2022, 2016]}, ""),
         ({"gpu": [*CARDS[:3], "RX 7900 XTX"]}, ""),
         ({"gpu": [*CARDS[:3], "no such card"]}, ""),
-        ({"unit": ["samples/s"] * 3 + ["it/s"]}, TAUGHT),
-        ({"precision": ["amp"] * 3 + [""]}, TAUGHT),
-        ({"task": ["image-classification"] * 3 + ["inference"]}, TAUGHT),
-        ({"series": ["somebody/script"] * 3 + ["x/pytorch-gpu-benchmark"]}, TAUGHT),
+        ({"unit": ["samples/s"] * 3 + ["it/s"]}, TRAINING),
+        ({"precision": ["amp"] * 3 + [""]}, TRAINING),
+        ({"task": ["image-classification"] * 3 + ["inference"]}, TRAINING),
+        ({"series": ["somebody/script"] * 3 + ["x/pytorch-gpu-benchmark"]}, TRAINING),
     ],
 )
-def test_what_is_odd_is_not_scored(
+def test_what_is_odd_is_not_evaluated(
     tables: Benchmarks, gpus: GpuTable, columns: dict[str, object], use: str
 ) -> None:
     """The last row breaks one rule; the other three stay as they are."""
-    cells = choose(rows_of(tables, 4, **columns), gpus)
-    assert cells.use.tolist() == [SCORED] * 3 + [use]
+    row_use = choose(rows_of(tables, 4, **columns), gpus)
+    assert row_use.use.tolist() == [EVALUATED] * 3 + [use]
 
 
-def test_a_cell_of_two_cards_teaches_but_is_not_scored(
+def test_a_group_of_two_cards_trains_but_is_not_evaluated(
     tables: Benchmarks, gpus: GpuTable
 ) -> None:
     """A ratio of two is no split; one card alone says nothing of ratios."""
-    assert set(choose(rows_of(tables, 2), gpus).use) == {TAUGHT}
+    assert set(choose(rows_of(tables, 2), gpus).use) == {TRAINING}
     assert set(choose(rows_of(tables, 1), gpus).use) == {""}
 
 
@@ -91,10 +91,10 @@ def test_a_card_slower_than_its_share_is_left_out(
         num_gpus=[1, 1, 1, 2],
         throughput=[100.0, 80.0, 200.0, 260.0],
     )
-    cells = choose(table, gpus)
-    assert cells.use.tolist() == [LEFT_OUT, SCORED, SCORED, ""]
-    assert "1.30 times" in cells.reason[0]
-    assert cells.would_score[0]
+    row_use = choose(table, gpus)
+    assert row_use.use.tolist() == [LEFT_OUT, EVALUATED, EVALUATED, ""]
+    assert "1.30 times" in row_use.reason[0]
+    assert row_use.would_be_evaluated[0]
 
 
 def test_a_wrong_unit_is_left_out(tables: Benchmarks, gpus: GpuTable) -> None:
@@ -102,32 +102,34 @@ def test_a_wrong_unit_is_left_out(tables: Benchmarks, gpus: GpuTable) -> None:
     series = ["a/x"] * 3 + ["b/x"] * 3 + ["c/x"] * 3
     rates = [100.0, 80.0, 200.0] * 2 + [1e-4, 0.8e-4, 2e-4]
     table = rows_of(tables, 9, gpu=[*CARDS[:3]] * 3, series=series, throughput=rates)
-    cells = choose(table, gpus)
-    assert cells.use.tolist() == [SCORED] * 6 + [LEFT_OUT] * 3
-    assert all("unit" in reason for reason in cells.reason[6:])
+    row_use = choose(table, gpus)
+    assert row_use.use.tolist() == [EVALUATED] * 6 + [LEFT_OUT] * 3
+    assert all("unit" in reason for reason in row_use.reason[6:])
 
 
 def test_the_list_round_trips(
-    small: Benchmarks, small_cells: Cells, tmp_path: Path
+    small: Benchmarks, small_row_use: RowUse, tmp_path: Path
 ) -> None:
     """Saved and read beside the same table, every row has its use and reason."""
-    path = tmp_path / "cells.csv"
-    save_cells(small_cells, small, path)
-    again = load_cells(path, small)
-    assert again.use.tolist() == small_cells.use.tolist()
-    assert again.reason.tolist() == small_cells.reason.tolist()
-    considered = small_cells.use != ""
-    assert np.array_equal(again.would_score, small_cells.would_score & considered)
+    path = tmp_path / "row_use.csv"
+    save_row_use(small_row_use, small, path)
+    again = load_row_use(path, small)
+    assert again.use.tolist() == small_row_use.use.tolist()
+    assert again.reason.tolist() == small_row_use.reason.tolist()
+    considered = small_row_use.use != ""
+    assert np.array_equal(
+        again.would_be_evaluated, small_row_use.would_be_evaluated & considered
+    )
 
 
 def test_a_list_of_another_table_is_refused(
-    small: Benchmarks, small_cells: Cells, tmp_path: Path
+    small: Benchmarks, small_row_use: RowUse, tmp_path: Path
 ) -> None:
     """A row that the tables lack says that the list is stale."""
-    path = tmp_path / "cells.csv"
-    save_cells(small_cells, small, path)
+    path = tmp_path / "row_use.csv"
+    save_row_use(small_row_use, small, path)
     with pytest.raises(UsageError, match=r"in no table.*freeze it again"):
-        load_cells(path, small.select(small.workload != "resnet50"))
+        load_row_use(path, small.select(small.workload != "resnet50"))
 
 
 @pytest.mark.parametrize("text", [None, "workload,gpu\nresnet50,T4\n"])
@@ -135,24 +137,24 @@ def test_a_file_that_is_no_list_is_refused(
     small: Benchmarks, tmp_path: Path, text: str | None
 ) -> None:
     """Absent and foreign files are usage errors that name the file."""
-    path = tmp_path / "cells.csv"
+    path = tmp_path / "row_use.csv"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(UsageError, match=r"cells\.csv"):
-        load_cells(path, small)
+    with pytest.raises(UsageError, match=r"row_use\.csv"):
+        load_row_use(path, small)
 
 
 def test_the_shipped_list_is_that_of_the_shipped_tables(
     tables: Benchmarks, gpus: GpuTable
 ) -> None:
     """The rules give what is frozen, but for the outliers."""
-    frozen = load_cells(models_folder() / CELLS, tables)
+    frozen = load_row_use(models_folder() / ROW_USE, tables)
     chosen = choose(tables, gpus)
     outlier = np.array([str(r).startswith("outlier") for r in frozen.reason])
     assert np.array_equal(frozen.use[~outlier], chosen.use[~outlier])
-    assert np.array_equal(frozen.would_score, chosen.would_score)
-    assert 0 < outlier.sum() < 0.03 * frozen.taught.sum()
-    assert frozen.scored.sum() > 1000
+    assert np.array_equal(frozen.would_be_evaluated, chosen.would_be_evaluated)
+    assert 0 < outlier.sum() < 0.03 * frozen.training.sum()
+    assert frozen.evaluated.sum() > 1000
 
 
 def test_one_planted_outlier_is_found_and_its_neighbors_stay() -> None:
