@@ -1,7 +1,7 @@
 """Which cards compiled GPU code runs on: CUDA's compute capabilities.
 
 Code is compiled for one capability and runs on cards of the same major number and the
-same or a higher minor one; code kept as PTX is compiled on the card and runs on every
+same or a higher minor one; code stored as PTX is compiled on the card and runs on every
 later one (NVIDIA, "CUDA C++ Programming Guide", binary and PTX compatibility). What is
 specific to an architecture (``12.0a``) runs on that capability alone; what is specific to
 a family (``12.0f``) where plain code of that capability does. The PTX of neither runs on
@@ -31,7 +31,7 @@ class Architectures:
     Attributes
     ----------
     compiled : capabilities times ten, rising, such as ``(75, 80, 120)``
-    ptx : capability times ten of the code that is kept as PTX; None: there is none
+    ptx : capability times ten of the code that is stored as PTX; None: there is none
     exact : capabilities times ten of code that runs on no other one, rising
 
     Examples
@@ -50,7 +50,7 @@ class Architectures:
         """Read a list as PyTorch writes it in ``TORCH_CUDA_ARCH_LIST``.
 
         ``+PTX`` behind a capability, or the word PTX behind the last one, says that its
-        code is kept as PTX too; of one with the letter a or f that adds no card.
+        code is stored as PTX too; of one with the letter a or f that adds no card.
 
         Parameters
         ----------

@@ -70,20 +70,20 @@ def weighed_cards(
 
     Parameters
     ----------
-    facts : what is told of N machines, offered or not
+    facts : what is known of N machines, offered or not
     nominal : ``memory_gb``, ``fp32_tflops`` and ``memory_bandwidth_gb_s`` of the card
         that is named, NaN where it is unknown, shape (N,) each
     family : of the card, ``""`` where it is unknown, length N
     """
-    told, contradictory = _told_memory(facts, nominal["memory_gb"])
+    stated, contradictory = _stated_memory(facts, nominal["memory_gb"])
     profile, profile_gb = _profiles(facts, family)
     sliced = np.isfinite(profile)
-    told = np.where(sliced, np.fmin(told, profile_gb), told)
+    stated = np.where(sliced, np.fmin(stated, profile_gb), stated)
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = told / nominal["memory_gb"]
+        share = stated / nominal["memory_gb"]
         modded = np.abs(np.log(share)) > SAME_MEMORY
         is_slice = sliced | (modded & (share < 1.0))
-        memory = np.where(modded, told, np.fmin(told, nominal["memory_gb"]))
+        memory = np.where(modded, stated, np.fmin(stated, nominal["memory_gb"]))
     mixed = mixed_cards(facts, nominal["fp32_tflops"])
     flops = _flops(facts, nominal["fp32_tflops"])
     bandwidth = facts.gpu_mem_bw_gb_s / nominal["memory_bandwidth_gb_s"]
@@ -97,8 +97,8 @@ def weighed_cards(
     rate = np.exp(np.where(lower[0] < 0.0, 0.5 * lower.sum(axis=0), 0.0))
     spread = np.maximum(-0.5 * lower[0], _MOVES_NOTHING * np.abs(off).max(axis=0))
     with np.errstate(invalid="ignore"):
-        stated = np.where(flops < FP32_BOUNDS[0], flops, share)
-    of_slice = np.clip(np.where(sliced, profile, stated), _LEAST_SHARE, 1.0)
+        stated_share = np.where(flops < FP32_BOUNDS[0], flops, share)
+    of_slice = np.clip(np.where(sliced, profile, stated_share), _LEAST_SHARE, 1.0)
     rate = np.where(is_slice, of_slice, rate) * mixed.rate
     spreads = np.stack(
         [
@@ -122,10 +122,10 @@ def weighed_cards(
     )
 
 
-def _told_memory(
+def _stated_memory(
     facts: MachineFacts, nominal_gb: FloatArray
 ) -> tuple[FloatArray, BoolArray]:
-    """Return GiB of one GPU as the offer tells it, and where it contradicts itself.
+    """Return GiB of one GPU as the offer states it, and where it contradicts itself.
 
     One card has no more memory than all of them. And where the memory of one is given as
     the sum, and a share of it would be that of the card, the share is meant.
@@ -137,8 +137,8 @@ def _told_memory(
         sums = (number > 1) & (np.abs(total / each - 1.0) <= _STRAYS)
         in_cards = each / number / MIB_PER_GIB / nominal_gb
         summed = sums & (np.abs(in_cards - 1.0) <= _STRAYS)
-    told = np.where(alone, total, np.where(summed, each / number, each))
-    return told / MIB_PER_GIB, alone | summed
+    stated = np.where(alone, total, np.where(summed, each / number, each))
+    return stated / MIB_PER_GIB, alone | summed
 
 
 def _profiles(
@@ -146,8 +146,8 @@ def _profiles(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the share of the cores and the GiB that MIG profiles in the names state."""
     pairs, code = distinct(zip(facts.gpu_name.tolist(), family, strict=True))
-    told = [_profile(name, of) for name, of in pairs]
-    both: FloatArray = np.array(told, dtype=np.float64).reshape(-1, 2)[code]
+    found = [_profile(name, of) for name, of in pairs]
+    both: FloatArray = np.array(found, dtype=np.float64).reshape(-1, 2)[code]
     return both[:, 0], both[:, 1]
 
 

@@ -7,7 +7,7 @@ A ladder, the best information first; each step down widens the spread:
    class score, what CPUs of its microarchitecture score at its boost clock;
 3. a name with a score bridged from Geekbench 6, joined with the class score likewise;
 4. a name whose class score is all there is;
-5. a name that is in no table, but tells its family: what the family's members score,
+5. a name that is in no table, but shows its family: what the family's members score,
    and how far they differ;
 6. no name, but a clock;
 7. no clock, but the PCIe generation of the host, and whether the name's brand is of
@@ -96,9 +96,9 @@ class CoreSpeed(NamedTuple):
 def named_speed(cpu: Cpu, constants: CpuConstants) -> CoreSpeed:
     """Return how fast one core of a CPU is whose name is known: steps 2 to 5."""
     if isinstance(cpu, FamilyCpu):
-        told = _speed(cpu.single_thread_score, constants.passmark_log_sd, constants)
+        by_family = _speed(cpu.single_thread_score, constants.passmark_log_sd, constants)
         of_score = constants.score_exponent * cpu.score_log_sd
-        return CoreSpeed(told.speed, math.hypot(told.log_sd, of_score))
+        return CoreSpeed(by_family.speed, math.hypot(by_family.log_sd, of_score))
     spreads = {
         "passmark": constants.passmark_log_sd,
         "geekbench6": constants.geekbench6_log_sd,

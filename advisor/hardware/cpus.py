@@ -62,15 +62,15 @@ class Cpu:
 
 @dataclass(frozen=True, slots=True)
 class FamilyCpu(Cpu):
-    """A CPU that is in no table, as its name tells it: see `hardware.families`.
+    """A CPU that is in no table, as its name describes it: see `hardware.families`.
 
-    Cores and threads are the typical ones of the family, NaN where the name tells none.
+    Cores and threads are the typical ones of the family, NaN where the name states none.
 
     Attributes
     ----------
     score_log_sd : standard deviation of the logarithm of the score
     threads_log_sd : likewise of the threads
-    most_threads : most hardware threads of one socket, NaN where the name tells none
+    most_threads : most hardware threads of one socket, NaN where the name states none
     sockets : most sockets of a host, NaN where the name does not tell
     """
 
@@ -103,12 +103,12 @@ class CpuTable:
     lines : the CPUs as the table's cells, in the order of the fields; each key once
     """
 
-    __slots__ = ("_lines", "_meant", "_told")
+    __slots__ = ("_identified", "_lines", "_meant")
 
     def __init__(self, lines: Iterable[Sequence[str]]) -> None:
         self._lines = {line[_KEY]: line for line in lines}
         self._meant: dict[str, Cpu | None] = {}
-        self._told: dict[str, Cpu | None] = {}
+        self._identified: dict[str, Cpu | None] = {}
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -134,19 +134,19 @@ class CpuTable:
             self._meant[name] = self._resolve(cpu_key(name))
         return self._meant[name]
 
-    def told(self, name: str | None) -> Cpu | FamilyCpu | None:
-        """Return the CPU that a host's name means, else what the name tells of it.
+    def identify(self, name: str | None) -> Cpu | FamilyCpu | None:
+        """Return the CPU that a host's name means, else what the name says of it.
 
-        That is a `FamilyCpu`, and None where the name tells no family either.
+        That is a `FamilyCpu`, and None where the name shows no family either.
         """
         known = self.resolve(name)
         if known is not None or not name:
             return known
-        if name not in self._told:
-            if len(self._told) >= _MOST_NAMES:
-                self._told.clear()
-            self._told[name] = self._of_family(name)
-        return self._told[name]
+        if name not in self._identified:
+            if len(self._identified) >= _MOST_NAMES:
+                self._identified.clear()
+            self._identified[name] = self._of_family(name)
+        return self._identified[name]
 
     def find(self, query: str) -> Cpu | FamilyCpu:
         """Return the one CPU that a user means, who need not write all of its name.
@@ -157,7 +157,7 @@ class CpuTable:
         Raises
         ------
         advisor.base.errors.UsageError
-            if no CPU is called so, and the name tells no family, or several are
+            if no CPU is called so, and the name shows no family, or several are
         """
         if (known := self.resolve(query)) is not None:
             return known
@@ -171,8 +171,8 @@ class CpuTable:
                 raise UsageError(f"several CPUs are called {query!r}: {names}")
             return rows[0]
         for brand in _BRANDS:  # which people leave out
-            if (told := self.told(f"{brand}{query}")) is not None:
-                return told
+            if (found := self.identify(f"{brand}{query}")) is not None:
+                return found
         raise UsageError(self._unknown(query))
 
     def _resolve(self, key: str) -> Cpu | None:

@@ -15,7 +15,7 @@ from advisor.market.values import read_text
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A whole machine in a person's words and units; None is not told.
+    """A whole machine in a person's words and units; None is unknown.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Description:
     gpu_memory_gb : GiB of one GPU; None: as the card is sold
     cpu : name of the CPU, as a host reports it
     threads : hardware threads; None: those of the CPU, else a usual number
-    cpu_ghz : clock, GHz; it counts only where the name of the CPU tells nothing
+    cpu_ghz : clock, GHz; it counts only where the name of the CPU says nothing
     ram_gb : host memory, 10^9 bytes
     pcie_gb_s : host-to-GPU copies as measured, 10^9 bytes/s; it goes before what the
         link should reach
@@ -49,7 +49,7 @@ class Description:
     disk_mb_s: float | None = None
 
     def facts(self) -> MachineFacts:
-        """Return what is told of the machine, in the columns that offers have too."""
+        """Return what is known of the machine, in the columns that offers have too."""
         memory, ram = self.gpu_memory_gb, self.ram_gb
         return MachineFacts.told(
             gpu_name=read_text(self.gpu),

@@ -1,4 +1,4 @@
-"""What a CPU's name tells of it where the CPU itself is in no table.
+"""What a CPU's name says of it where the CPU itself is in no table.
 
 Vendors put generation and class into a model's number: an EPYC 9xx4 is a Zen 4, a Xeon
 E3-12xx v5 has four cores of Skylake. ``data/cpu_families.csv`` holds these rules, the
@@ -87,7 +87,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the table: what a kind of name tells.
+    """One line of the table: what a kind of name says.
 
     Attributes
     ----------
@@ -137,7 +137,7 @@ class Rule:
 
 
 def rule_of(words: str, rules: Iterable[Rule]) -> Rule | None:
-    """Return the first rule for a name, None where its name tells no family."""
+    """Return the first rule for a name, None where its name shows no family."""
     return next((rule for rule in rules if rule.matches(words)), None)
 
 

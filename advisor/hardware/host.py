@@ -21,7 +21,7 @@ from advisor.hardware.cpus import Cpu, CpuTable, FamilyCpu
 from advisor.market.facts import MachineFacts
 
 THREADS_PER_GPU = 16.0
-"""Threads a GPU where an offer says nothing: median of 1,447 published offers (June
+"""Threads per GPU where an offer says nothing: median of 1,447 published offers (June
 to September 2026); their logarithms have a standard deviation of 0.71."""
 
 THREADS_PER_GPU_LOG_SD = 0.71
@@ -62,7 +62,7 @@ class _Named(NamedTuple):
     one_each : whether each thread has a core of its own
     threads, threads_log_sd : of one socket
     one_socket, most : most threads of a machine of one socket, which any but a server
-        is, and of one whose sockets nobody told
+        is, and of one whose sockets are unknown
     """
 
     known: BoolArray
@@ -78,7 +78,7 @@ def describe_cores(facts: MachineFacts, cpus: CpuTable, constants: CpuConstants)
     """Say what the cores of `offers` are.
 
     Threads that the market does not count are those of one CPU where the offer is the
-    whole machine and the CPU's name tells them, else `THREADS_PER_GPU`; never more than
+    whole machine and the CPU's name states them, else `THREADS_PER_GPU`; never more than
     the name allows.
 
     Parameters
@@ -86,7 +86,7 @@ def describe_cores(facts: MachineFacts, cpus: CpuTable, constants: CpuConstants)
     constants : of core speeds and of hardware threads
     """
     names, code = distinct(facts.cpu_name.tolist())
-    cpu = [cpus.told(name) for name in names]
+    cpu = [cpus.identify(name) for name in names]
     named = _named(cpu, code)
     speed, speed_log_sd = _core_speeds(cpu, code, facts, constants)
     threads, threads_log_sd, flags = _threads(facts, named)
@@ -142,17 +142,17 @@ def _threads(
     Where the market counts more threads than the machine or its one CPU has, the fewer
     are taken; half of the factor between them is their log-sd.
     """
-    told = facts.cpu_threads
-    unknown = np.isnan(told)
+    stated = facts.cpu_threads
+    unknown = np.isnan(stated)
     by_name = unknown & (facts.gpu_frac == 1.0) & np.isfinite(named.threads)
     usual = np.fmin(THREADS_PER_GPU * facts.num_gpus, named.most)
     assumed = np.where(by_name, named.threads, usual)
     assumed_log_sd = np.where(by_name, named.threads_log_sd, THREADS_PER_GPU_LOG_SD)
     most = np.fmin(named.one_socket, facts.cpu_cores)
     with np.errstate(invalid="ignore"):
-        beyond = told > _ROUNDED * most
-    fewer = np.fmin(told, most)
-    beyond_log_sd = np.where(beyond, 0.5 * np.log(told / fewer), 0.0)
+        beyond = stated > _ROUNDED * most
+    fewer = np.fmin(stated, most)
+    beyond_log_sd = np.where(beyond, 0.5 * np.log(stated / fewer), 0.0)
     return (
         np.where(unknown, assumed, fewer),
         np.where(unknown, assumed_log_sd, beyond_log_sd),
@@ -177,14 +177,14 @@ def _core_speeds(
     speeds = [nothing if one is None else named_speed(one, constants) for one in cpu]
     both: FloatArray = np.array(speeds, dtype=np.float64).reshape(-1, 2)[named]
     (places,) = np.nonzero(np.isnan(both[:, 0]))
-    told = zip(
+    stated = zip(
         facts.cpu_ghz[places].tolist(),
         facts.pci_gen[places].tolist(),
         facts.cpu_name[places].tolist(),
         strict=True,
     )
     seen: dict[tuple[float, float, str], CoreSpeed] = {}
-    for place, (ghz, generation, name) in zip(places.tolist(), told, strict=True):
+    for place, (ghz, generation, name) in zip(places.tolist(), stated, strict=True):
         key = (ghz, generation, name)
         if key not in seen:
             desktop = is_desktop_brand(name)

@@ -37,7 +37,7 @@ _RATES = ("fp32_tflops", "tf32_tflops", "fp16_tflops", "bf16_tflops")
 
 @dataclass(frozen=True, slots=True)
 class Machines(Columns):
-    """N machines as physics, one array entry each, in the order of what told of them.
+    """N machines as physics, one array entry each, in the order of the facts.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Machines(Columns):
     disk_mb_s : disk bandwidth, 10^6 bytes/s; NaN where unknown
     flags : name -> whether it holds, shape (N,) each: ``gpu_unknown`` (in no table,
         guessed from the market's figures), ``cpu_unknown``, ``cpu_family`` (in no table,
-        taken as its name tells), ``cores_unknown``, ``clock_capped`` (counts as 6.2 GHz),
+        taken as its name says), ``cores_unknown``, ``clock_capped`` (counts as 6.2 GHz),
         ``threads_contradictory`` (more than the machine or its CPU has),
         ``gpu_power_capped`` (limit below 90 % of the nominal power), ``memory_modded``
         (not the memory it was sold with), ``gpu_slice`` (a part of a card, or a lesser
@@ -125,7 +125,7 @@ def describe(
 
     Parameters
     ----------
-    facts : what is told of N machines, by offers or by a description
+    facts : what is known of N machines, by offers or by a description
     constants : of core speeds and of hardware threads
     measured_speed : speed of a core that the user measured, 1 at a PassMark
         single-thread score of 2,100, shape (N,); NaN where there is none
@@ -169,24 +169,24 @@ def describe(
             **host.flags,
             **cards.flags,
         },
-        **{name: figures[name] for name in _KEPT},
+        **{name: figures[name] for name in _OF_TABLE},
     )
 
 
-_KEPT = (*_RATES, "memory_bandwidth_gb_s", "tdp_w", "sm_count", "boost_mhz", "year")
+_OF_TABLE = (*_RATES, "memory_bandwidth_gb_s", "tdp_w", "sm_count", "boost_mhz", "year")
 
 
 def _gpu_rows(facts: MachineFacts, gpus: GpuTable) -> IntArray:
     """Return each offer's row of the GPU table, one beyond the last if it is in none."""
     memory = np.nan_to_num(facts.gpu_ram_mb, nan=-1.0)  # NaN is not equal to itself
-    told, code = distinct(zip(facts.gpu_name.tolist(), memory.tolist(), strict=True))
-    rows = [gpus.row_of(gpus.resolve(name, memory_mb)) for name, memory_mb in told]
+    pairs, code = distinct(zip(facts.gpu_name.tolist(), memory.tolist(), strict=True))
+    rows = [gpus.row_of(gpus.resolve(name, memory_mb)) for name, memory_mb in pairs]
     return np.array(rows, dtype=np.int64)[code]
 
 
 def _nominal(models: Sequence[Gpu | None], row: IntArray) -> dict[str, FloatArray]:
     """Return the table's figures of each offer's GPU, NaN where it has none."""
-    names = (*_KEPT, "memory_gb", "pcie_gen", "pcie_lanes")
+    names = (*_OF_TABLE, "memory_gb", "pcie_gen", "pcie_lanes")
     present, place = np.unique(row, return_inverse=True)
     there = [models[at] for at in present.tolist()]
     figures = {

@@ -1,7 +1,7 @@
 """Cards of two kinds sold under one name: what sums over a machine give away.
 
 A host with an RTX 3090 and a smaller card may list two RTX 3090. Its total memory is then
-no multiple of one card's, and its total FP32 rate tells how slow the other one is. In
+no multiple of one card's, and its total FP32 rate shows how slow the other one is. In
 data parallel training the smallest card sets the batch and the slowest one the step.
 """
 
@@ -52,7 +52,7 @@ def mixed_cards(facts: MachineFacts, fp32_tflops: FloatArray) -> Mixed:
 
     Parameters
     ----------
-    facts : what is told of N machines, offered or not
+    facts : what is known of N machines, offered or not
     fp32_tflops : FP32 rate of the card that is named, shape (N,); NaN where unknown
     """
     number, each = facts.num_gpus, facts.gpu_ram_mb
@@ -67,8 +67,8 @@ def mixed_cards(facts: MachineFacts, fp32_tflops: FloatArray) -> Mixed:
         share = np.where(others > 0, 1.0 - lacking / others, 1.0)
         slow = number - facts.total_flops_tflops / fp32_tflops
         rate = np.where(others > 0, 1.0 - slow / others, 1.0)
-        told = (rate >= _LEAST_SHARE) & np.isfinite(rate)
-        rate = np.minimum(np.where(told, rate, share), 1.0)
+        plausible = (rate >= _LEAST_SHARE) & np.isfinite(rate)
+        rate = np.minimum(np.where(plausible, rate, share), 1.0)
     return Mixed(
         mixed=mixed,
         memory_gb=np.where(mixed, share * each / MIB_PER_GIB, np.nan),

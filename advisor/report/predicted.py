@@ -152,7 +152,7 @@ def predicted_text(prediction: Prediction) -> str:
 
 def _remark(prediction: Prediction, flag: str) -> str:
     words = _REMARKS.get(flag, "")
-    cpu = prediction.machine.tables.cpus.told(prediction.cpu)
+    cpu = prediction.machine.tables.cpus.identify(prediction.cpu)
     if flag != "cpu_family" or cpu is None:
         return words
     cores = "" if math.isnan(cpu.cores) else f", {cpu.cores:.0f} cores"

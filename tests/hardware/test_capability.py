@@ -47,7 +47,7 @@ def test_the_rule_of_binary_and_ptx_code(archs: str, card: float, expected: bool
     assert runs(archs, card) is expected
 
 
-def test_compiled_code_is_told_from_ptx() -> None:
+def test_compiled_code_is_not_ptx() -> None:
     """What is compiled on the card only is no binary for it."""
     archs = Architectures.parse("8.0;9.0+PTX;12.1a")
     cards = np.array([8.6, 9.0, 12.0, 12.1, np.nan])
@@ -77,7 +77,7 @@ def test_what_is_printed_is_read_back(cards: set[float]) -> None:
 @pytest.mark.parametrize(
     "text", ["", "  ", "eight", "8", "8.6+", "8.6+sass", "PTX", "8.66", "9.0b"]
 )
-def test_what_is_no_list_is_told(text: str) -> None:
+def test_what_is_no_list_is_an_error(text: str) -> None:
     """In one line that shows what a list looks like."""
     with pytest.raises(UsageError, match="compute capabilities") as caught:
         Architectures.parse(text, "image_archs")

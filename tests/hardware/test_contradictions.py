@@ -200,7 +200,7 @@ def test_no_more_threads_are_assumed_than_a_name_allows(
     record = {"gpu_name": "RTX 4090", "num_gpus": number, "cpu_name": name}
     offers = parse_machine(record | {"gpu_frac": 1.0 if whole else None})
     found = describe(offers, GPUS, CPUS, MODEL.cpu)
-    cpu = CPUS.told(name)
+    cpu = CPUS.identify(name)
     if cpu is not None:
         most = getattr(cpu, "most_threads", cpu.threads)
         assert found.threads[0] <= most * (1 if whole or cpu.segment != "server" else 2)

@@ -1,4 +1,4 @@
-"""A machine from a description: as physics, what an offer that tells as much is."""
+"""A machine from a description: as physics, what an offer that states as much is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from advisor.throughput.tables import load_tables
 
 TABLES = load_tables()
 
-TOLD = st.fixed_dictionaries(
+STATED = st.fixed_dictionaries(
     {"gpu": st.sampled_from(["RTX 4090", "A100 SXM4", "H100 SXM", "no such card"])},
     optional={
         "num_gpus": st.integers(1, 16),
@@ -51,24 +51,24 @@ KEYS = {
 """Word of a description -> the market's key, and its units in one of the word's."""
 
 
-def described(told: dict[str, Any]) -> Machines:
+def described(stated: dict[str, Any]) -> Machines:
     constants = TABLES.model.cpu
-    return Description(**told).machine(TABLES.gpus, TABLES.cpus, constants)
+    return Description(**stated).machine(TABLES.gpus, TABLES.cpus, constants)
 
 
-@given(TOLD)
+@given(STATED)
 def test_a_description_is_what_an_offer_of_the_machine_would_be(
-    told: dict[str, Any],
+    stated: dict[str, Any],
 ) -> None:
     """Each figure is the same, to the last bit, as from a market's record."""
     record = {"num_gpus": 1, "gpu_frac": 1.0} | {
         KEYS[word][0]: value if isinstance(value, str) else value * KEYS[word][1]
-        for word, value in told.items()
+        for word, value in stated.items()
     }
     of_market = describe(
         parse_machine(record), TABLES.gpus, TABLES.cpus, TABLES.model.cpu
     )
-    of_words = described(told)
+    of_words = described(stated)
     assert of_words.models[of_words.model[0]] == of_market.models[of_market.model[0]]
     for one in fields(Machines):
         if one.name != "models":
@@ -77,7 +77,7 @@ def test_a_description_is_what_an_offer_of_the_machine_would_be(
             )
 
 
-def test_what_is_not_told_is_flagged() -> None:
+def test_what_is_unknown_is_flagged() -> None:
     """A card alone: CPU and threads are unknown, memory and disk have no figure."""
     (only,) = described({"gpu": "RTX 4090"}).flags["cpu_unknown"]
     machine = described({"gpu": "RTX 4090"})
@@ -88,7 +88,7 @@ def test_what_is_not_told_is_flagged() -> None:
 
 
 def test_offers_tell_all_facts_of_machines() -> None:
-    """What physics reads of an offer is what can be told of any machine."""
+    """What physics reads of an offer is what can be known of any machine."""
     assert issubclass(Offers, MachineFacts)
     with pytest.raises(TypeError, match="dph_base"):
         MachineFacts.told(gpu_name="RTX 4090", dph_base=0.3)

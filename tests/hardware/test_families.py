@@ -1,4 +1,4 @@
-"""What a CPU's name tells where the CPU is in no table, and what it must not tell."""
+"""What a CPU's name says where the CPU is in no table, and what it must not say."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RULES = load_rules()
 
 
 def family(name: str) -> FamilyCpu:
-    found = CPUS.told(name)
+    found = CPUS.identify(name)
     assert isinstance(found, FamilyCpu), name
     return found
 
@@ -50,7 +50,7 @@ def family(name: str) -> FamilyCpu:
         ("Ampere(R) Altra(R)", "Neoverse N1", 64, 128),
     ],
 )
-def test_a_name_tells_its_family(
+def test_a_name_shows_its_family(
     name: str, microarchitecture: str, cores: float, most_threads: float
 ) -> None:
     """Generation, cores and the most threads follow from the number in the name."""
@@ -81,9 +81,9 @@ def test_a_name_tells_its_family(
         "Xeon Gold",
     ],
 )
-def test_what_tells_no_family_is_unknown(name: str | None) -> None:
+def test_what_shows_no_family_is_unknown(name: str | None) -> None:
     """A brand, a virtual CPU, a slip: nothing is guessed."""
-    assert CPUS.told(name) is None
+    assert CPUS.identify(name) is None
 
 
 def test_the_known_members_are_as_their_rules_say() -> None:
@@ -96,8 +96,8 @@ def test_the_known_members_are_as_their_rules_say() -> None:
         ruled += 1
         assert rule.microarchitecture == cpu.microarchitecture, cpu
         assert rule.segment in {"", cpu.segment}, cpu
-        for told, known in ((rule.cores, cpu.cores), (rule.threads, cpu.threads)):
-            assert math.isnan(known) or told.least <= known <= told.most, (cpu, rule)
+        for stated, known in ((rule.cores, cpu.cores), (rule.threads, cpu.threads)):
+            assert math.isnan(known) or stated.least <= known <= stated.most, (cpu, rule)
     assert ruled > 0.98 * len(CPUS)
 
 
@@ -120,8 +120,8 @@ def test_the_interval_of_a_family_holds_its_members() -> None:
     errors = []
     for scores in by_rule.values():
         for at, score in enumerate(scores) if len(scores) > 1 else ():
-            told = Score.of_members(scores[:at] + scores[at + 1 :])
-            errors.append(math.log(score / told.value) / told.log_sd)
+            stated = Score.of_members(scores[:at] + scores[at + 1 :])
+            errors.append(math.log(score / stated.value) / stated.log_sd)
     assert len(errors) > 1000
     assert 0.9 <= np.mean(np.abs(errors) < Z90) <= 0.96
 
@@ -129,10 +129,10 @@ def test_the_interval_of_a_family_holds_its_members() -> None:
 @given(st.lists(st.floats(500.0, 6000.0), min_size=1, max_size=30))
 def test_a_family_is_between_its_members(scores: list[float]) -> None:
     """The score is within theirs, and its spread is never nothing."""
-    told = Score.of_members(scores)
-    assert min(scores) * (1 - 1e-9) <= told.value <= max(scores) * (1 + 1e-9)
-    assert told.log_sd > 0.0
-    assert Score.of_members(scores * 4).log_sd < told.log_sd
+    stated = Score.of_members(scores)
+    assert min(scores) * (1 - 1e-9) <= stated.value <= max(scores) * (1 + 1e-9)
+    assert stated.log_sd > 0.0
+    assert Score.of_members(scores * 4).log_sd < stated.log_sd
 
 
 def test_a_family_is_less_sure_than_its_member() -> None:
@@ -186,8 +186,8 @@ def test_a_name_of_nothing_is_refused_with_what_is_near(query: str, words: str) 
     assert words in str(caught.value)
 
 
-def test_what_was_told_is_remembered() -> None:
+def test_what_was_identified_is_remembered() -> None:
     """A name is looked at once: a market repeats few of them a million times."""
     table = load_cpus()
     assert isinstance(table, CpuTable)
-    assert table.told("Xeon E3-1204 v5") is table.told("Xeon E3-1204 v5")
+    assert table.identify("Xeon E3-1204 v5") is table.identify("Xeon E3-1204 v5")

@@ -154,7 +154,7 @@ def test_a_new_gpu_without_figures_has_no_rate(missing: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "usable", "modded"),
+    ("stated", "usable", "modded"),
     [
         (24564, 24564 / 1024, False),
         (25600, 24.0, False),
@@ -164,10 +164,10 @@ def test_a_new_gpu_without_figures_has_no_rate(missing: str) -> None:
     ],
 )
 def test_memory_is_the_markets_where_it_was_changed(
-    told: float | None, usable: float, modded: bool
+    stated: float | None, usable: float, modded: bool
 ) -> None:
-    """A modified card has the memory that the market tells, and a flag."""
-    one = machines({"gpu_ram": told})
+    """A modified card has the memory that the market states, and a flag."""
+    one = machines({"gpu_ram": stated})
     assert one.gpu_memory_gb[0] == pytest.approx(usable)
     assert one.flags["memory_modded"][0] == modded
 

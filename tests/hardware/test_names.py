@@ -1,4 +1,4 @@
-"""Names in one spelling: what is dropped, what is told apart, what says nothing."""
+"""Names in one spelling: what is dropped, what stays apart, what says nothing."""
 
 from __future__ import annotations
 

@@ -161,8 +161,9 @@ Evaluated: one NVIDIA GPU, not known to be limited by its host, a stated precisi
 that counts work, at least three GPUs in the comparison group (series, workload,
 precision). Left out are {int(left.sum())} rows, of which
 {int((left & row_use.would_be_evaluated).sum())} would be evaluated; the errors with them
-are below. Outliers were found one at a time by leave-one-out. Some rules were written after
-the largest errors of trial fits had been looked at (see `advisor.training.fit.row_use`).
+are below. Outliers were found one at a time by leave-one-out. Some rules were written
+after the largest errors of trial fits had been looked at (see
+`advisor.training.fit.row_use`).
 
 {_table(("left out: kind of reason", "rows"), rows)}"""
 
