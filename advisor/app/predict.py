@@ -325,5 +325,5 @@ def _evidence_of(workload: Workload, gpu: Gpu, tables: Tables) -> Evidence:
         series=tuple(of_workload["series"]),
         workload_measurements=of_workload["workload_measurements"],
         gpu_measurements=coverage.gpu_rows.get(gpu.name, 0),
-        nearest=nearest(gpu, measured, workload.precision, model.centre, model.scale),
+        nearest=nearest(gpu, measured, workload.precision, model.center, model.scale),
     )

@@ -178,12 +178,12 @@ def log_baseline(features: GpuFeatures) -> FloatArray:
     return 0.5 * np.log(features.matrix_tflops * features.memory_bandwidth_gb_s)
 
 
-def standardized(raw: FloatArray, centre: FloatArray, scale: FloatArray) -> FloatArray:
+def standardized(raw: FloatArray, center: FloatArray, scale: FloatArray) -> FloatArray:
     """Return the (N, 9) features in standard deviations.
 
     What is unknown counts as the mean of the training rows.
     """
-    z: FloatArray = (np.where(np.isfinite(raw), raw, centre) - centre) / scale
+    z: FloatArray = (np.where(np.isfinite(raw), raw, center) - center) / scale
     return z
 
 

@@ -70,7 +70,7 @@ class GpuModel:
     Attributes
     ----------
     process : given the benchmark table
-    centre, scale : (D,) mean and standard deviation of the features in training
+    center, scale : (D,) mean and standard deviation of the features in training
     middle : mean of ln baseline in training
     labels : kind -> the labels of its codes 0, 1, ...
     noise : variance of the error of one measurement
@@ -92,7 +92,7 @@ class GpuModel:
     """
 
     process: Process
-    centre: FloatArray
+    center: FloatArray
     scale: FloatArray
     middle: float
     labels: Mapping[str, Sequence[str]]
@@ -157,7 +157,7 @@ class GpuModel:
         self, features: GpuFeatures, log_batch: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return `Inputs.z` and `Inputs.batch` of N GPUs and ln batch / usual batch."""
-        z = standardized(feature_matrix(features), self.centre, self.scale)
+        z = standardized(feature_matrix(features), self.center, self.scale)
         baseline = np.nan_to_num(log_baseline(features), nan=self.middle)
         return z, batch_effect(log_batch, baseline - self.middle)
 

@@ -21,7 +21,7 @@ from advisor.throughput.process import Process
 
 _KINDS = tuple(dict.fromkeys((*LABELS, *(part.kind for part in OWN_PARTS))))
 _OF_PROCESS = ("noise", "weights", "inducing", "shared_weights")
-_APART = {"process", "observations", "centre", "scale"}
+_APART = {"process", "observations", "center", "scale"}
 _TEXTS = ("gpu", "source", "series")  # of a conditioning observation
 _STORED_AS = {
     "family_intercepts": "family_levels",
@@ -52,7 +52,7 @@ def gpu_arrays(model: GpuModel) -> dict[str, Array]:
     z = np.concatenate([rows.z, *(one.z[None] for one in observations)])
     distinct, place = np.unique(z, axis=0, return_inverse=True)
     return {
-        "centre": model.centre,
+        "centre": model.center,
         "scale": model.scale,
         **{f"covariance_{n}": getattr(process.covariance, n) for n in _COVARIANCE},
         "z": distinct,
@@ -84,9 +84,9 @@ def gpu_from(archive: Archive) -> GpuModel:
     observations = _observations(
         document["anchors"], z[number:], array["anchor_batch"], array["anchor_y"]
     )
-    centre, scale = array["centre"], array["scale"]
+    center, scale = array["centre"], array["scale"]
     alike = {name: document[_STORED_AS.get(name, name)] for name in _ALIKE}
-    return GpuModel(process, centre, scale, observations=observations, **alike)
+    return GpuModel(process, center, scale, observations=observations, **alike)
 
 
 def _observations(

@@ -18,7 +18,7 @@ def nearest(
     gpu: Gpu,
     measured: Sequence[Gpu],
     precision: str,
-    centre: FloatArray,
+    center: FloatArray,
     scale: FloatArray,
 ) -> tuple[str, ...]:
     """Return the names of the `NAMED` measured GPUs that are nearest, in order.
@@ -31,11 +31,11 @@ def nearest(
     gpu : the one asked about
     measured : those with measurements
     precision : of the workload's matrix products
-    centre, scale : (D,) mean and standard deviation of the features in training
+    center, scale : (D,) mean and standard deviation of the features in training
     """
     others = [one for one in measured if one.name != gpu.name]
     matrix = feature_matrix(GpuFeatures.of([gpu, *others], precision))
-    z = np.nan_to_num((matrix - centre) / scale, nan=0.0)
+    z = np.nan_to_num((matrix - center) / scale, nan=0.0)
     distance = np.linalg.norm(z[1:] - z[0], axis=1)
     order = np.argsort(distance, kind="stable")[:NAMED]
     return tuple(others[position].name for position in order)

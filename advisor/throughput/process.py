@@ -84,10 +84,10 @@ class Process:
     Attributes
     ----------
     covariance : of the process
-    mean : a priori
+    mean : a priori, m
     rows : the N rows, with the labels of `PARTS` and of `OWN_PARTS`
     noise : (N,) variance of the error of each row
-    weights : (N,) K^-1 y
+    weights : (N,) K^-1 y, the alpha of Rasmussen and Williams, algorithm 2.1
     inducing : (m,) positions of U among the rows
     shared_weights : (m,) a
     half_explained : (m, m) upper triangle H, half the diagonal: H + H^T is T

@@ -232,7 +232,7 @@ class ThroughputRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         )
         texts = label_texts(rows)
         labels = {kind: _codes(of.names[kind], texts[kind]) for kind in (*_KINDS, "gpu")}
-        z = standardized(feature_matrix(features), of.centre, of.scale)
+        z = standardized(feature_matrix(features), of.center, of.scale)
         return Inputs(z, effect, labels)
 
     def _noise(self, rows: Benchmarks) -> FloatArray:

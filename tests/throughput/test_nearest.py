@@ -18,7 +18,7 @@ MEASURED = [GPUS[name] for name in ARTIFACT.coverage.gpu_rows if name in GPUS]
 
 
 def near(name: str) -> tuple[str, ...]:
-    return nearest(GPUS[name], MEASURED, "amp", MODEL.centre, MODEL.scale)
+    return nearest(GPUS[name], MEASURED, "amp", MODEL.center, MODEL.scale)
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def test_a_gpu_is_not_its_own_neighbor(name: str) -> None:
 def test_an_unknown_figure_counts_as_the_mean() -> None:
     """A card that lacks a figure still has neighbors."""
     card = dataclasses.replace(GPUS["RTX 4090"], name="new", boost_mhz=math.nan)
-    assert len(nearest(card, MEASURED, "amp", MODEL.centre, MODEL.scale)) == NAMED
+    assert len(nearest(card, MEASURED, "amp", MODEL.center, MODEL.scale)) == NAMED
 
 
 def test_the_twin_is_the_nearest() -> None:
     """A card with another name and the same figures has its twin first."""
     twin = dataclasses.replace(GPUS["RTX 3090"], name="twin")
-    found = nearest(twin, MEASURED, "amp", MODEL.centre, MODEL.scale)
+    found = nearest(twin, MEASURED, "amp", MODEL.center, MODEL.scale)
     assert found[0] == "RTX 3090"

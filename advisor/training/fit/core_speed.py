@@ -134,10 +134,10 @@ def fit_core_speed(rows: SpeedRows) -> SpeedFit:
     spreads = fit_spreads(rows, prior)
     covariance = _covariance(rows, prior, spreads)
     left = rows.log_rate - rows.scores @ prior.mean
-    centred = left - left.mean()
+    centered = left - left.mean()
     cross = rows.scores @ prior.covariance
     gain = np.linalg.solve(covariance, cross).T
-    coefficients = prior.mean + gain @ centred
+    coefficients = prior.mean + gain @ centered
     posterior = prior.covariance - gain @ cross
     exponent = float(coefficients.sum())
     weight = float(coefficients[0]) / exponent
@@ -158,11 +158,11 @@ def fit_core_speed(rows: SpeedRows) -> SpeedFit:
 def fit_spreads(rows: SpeedRows, prior: ScorePrior) -> FloatArray:
     """Return the logarithms of the four spreads of most posterior probability."""
     left = rows.log_rate - rows.scores @ prior.mean
-    centred = left - left.mean()
+    centered = left - left.mean()
 
     def loss(logs: FloatArray) -> float:
         covariance = _covariance(rows, prior, logs)
-        fit = centred @ np.linalg.solve(covariance, centred)
+        fit = centered @ np.linalg.solve(covariance, centered)
         _, size = np.linalg.slogdet(covariance)
         unusual = np.sum(((logs - _START) / _START_LOG_SD) ** 2)
         return float(0.5 * (fit + size + unusual))
@@ -185,11 +185,11 @@ def predict_held_out(
     spreads = fit_spreads(_take(rows, inside), prior)
     covariance = _covariance(rows, prior, spreads)
     left = rows.log_rate - rows.scores @ prior.mean
-    centre = left[inside].mean()
+    center = left[inside].mean()
     weights = np.linalg.solve(
         covariance[np.ix_(inside, inside)], covariance[np.ix_(inside, held_out)]
     )
-    mean = centre + weights.T @ (left[inside] - centre)
+    mean = center + weights.T @ (left[inside] - center)
     explained = np.sum(weights * covariance[np.ix_(inside, held_out)], axis=0)
     log_sd = np.sqrt(np.diag(covariance)[held_out] - explained)
     known = np.isin(rows.intercept[held_out], rows.intercept[inside])

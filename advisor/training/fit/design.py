@@ -64,7 +64,7 @@ class Design:
     names : kind -> the label of each code
     y : (N,) ln(units/s of one GPU / baseline)
     noise_group : (N,) place in `NOISE_GROUPS`
-    centre, scale : (D,) mean and standard deviation of the features before
+    center, scale : (D,) mean and standard deviation of the features before
     middle : mean of ln baseline
     usual_batch : workload -> median batch, samples per GPU
     """
@@ -73,7 +73,7 @@ class Design:
     names: Mapping[str, Sequence[str]]
     y: FloatArray
     noise_group: IntArray
-    centre: FloatArray
+    center: FloatArray
     scale: FloatArray
     middle: float
     usual_batch: Mapping[str, float]
@@ -113,18 +113,18 @@ def design(rows: Benchmarks, gpus: Mapping[str, Gpu]) -> Design:
     usual = usual_batches(rows)
     middle = float(np.nanmean(baseline))
     batch = batch_effect(log_batch(rows, usual), baseline - middle)
-    centre, scale = np.nanmean(raw, axis=0), np.nanstd(raw, axis=0)
+    center, scale = np.nanmean(raw, axis=0), np.nanstd(raw, axis=0)
     scale[scale == 0.0] = 1.0
     names, labels = {}, {}
     for kind, texts in label_texts(rows).items():
         unique, labels[kind] = np.unique(texts, return_inverse=True)
         names[kind] = unique.tolist()
     return Design(
-        inputs=Inputs(standardized(raw, centre, scale), batch, labels),
+        inputs=Inputs(standardized(raw, center, scale), batch, labels),
         names=names,
         y=np.log(rows.throughput / rows.num_gpus) - baseline,
         noise_group=np.array([noise_group(str(s)) for s in rows.series], dtype=np.int64),
-        centre=centre,
+        center=center,
         scale=scale,
         middle=middle,
         usual_batch=usual,

@@ -89,14 +89,14 @@ class Term:
     code : (N,) which coefficient a row takes
     factor : (N,) what it is multiplied by
     names : of the coefficients
-    centre, scale : of their prior
+    center, scale : of their prior
     heavy : whether the prior has the tails of a Student t
     """
 
     code: IntArray
     factor: FloatArray
     names: StrArray
-    centre: float
+    center: float
     scale: float
     heavy: bool
 
@@ -149,7 +149,7 @@ class Posterior:
             (factor.T.ravel(), code.T.ravel(), of_pair), (len(pairs), sum(sizes))
         )
         self._pairs = self._effects.T.tocsr()
-        self._centre = np.repeat([t.centre for t in kinds.values()], sizes)
+        self._center = np.repeat([t.center for t in kinds.values()], sizes)
         self._scale = np.repeat([t.scale for t in kinds.values()], sizes)
         heavy = np.repeat([t.heavy for t in kinds.values()], sizes)
         self._heavy = np.append(heavy, np.zeros(len(CLASSES), dtype=bool))
@@ -163,9 +163,9 @@ class Posterior:
 
     def values(self, at: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the coefficients and the losses of a place `at`."""
-        many = len(self._centre)
+        many = len(self._center)
         loss = np.exp(_LOSS[0] + _LOSS[1] * at[many:])
-        return self._centre + self._scale * at[:many], loss
+        return self._center + self._scale * at[:many], loss
 
     def __call__(self, at: FloatArray) -> tuple[float, FloatArray]:
         """Return its value and its gradient at a place."""

@@ -80,7 +80,7 @@ def train(
     process, names = compress(of, full, fitted)
     model = GpuModel(
         process=process,
-        centre=of.centre,
+        center=of.center,
         scale=of.scale,
         middle=of.middle,
         labels=names,

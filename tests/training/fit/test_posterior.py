@@ -111,7 +111,7 @@ def test_the_loaded_file_equals_the_fitted_estimator(
         small_model.gpu,
         process=process,
         labels=names,
-        centre=of.centre,
+        center=of.center,
         scale=of.scale,
         middle=of.middle,
     )
