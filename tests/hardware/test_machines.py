@@ -304,7 +304,7 @@ def test_threads_of_their_own_core_count_whole() -> None:
 
 
 def test_unknown_cores_are_the_usual_ones_with_a_wide_spread() -> None:
-    """No CPU at all: 16 threads a GPU, within a factor of about three."""
+    """No CPU at all: 16 threads per GPU, within a factor of about three."""
     nothing = {"cpu_name": None, "cpu_cores": None, "cpu_ghz": None}
     change = nothing | {"cpu_cores_effective": 0.0, "num_gpus": 2}
     one = machines(change)

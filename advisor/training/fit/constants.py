@@ -40,7 +40,7 @@ CORE_SPEED: Mapping[str, Mapping[str, Any]] = {
     "clock_score": {
         "value": 2180.0,
         "unit": "PassMark single-thread",
-        "source": "server CPUs of the table since 2013 at 3 GHz, with the clock told as "
+        "source": "server CPUs of the table since 2013 at 3 GHz, with the clock stated as "
         "the base for a half, as the boost for a quarter and as nonsense (1.5 to 5.5 "
         "GHz) for a quarter, about the proportions of published offers",
     },
@@ -107,7 +107,7 @@ HOST_LIMITS: Mapping[str, Mapping[str, Any]] = {
     "driver_cores": {
         "value": 0.5,
         "log_sd": 0.4,
-        "unit": "cores a GPU",
+        "unit": "cores per GPU",
         "source": f"{_STUDY}: cores of the process that drives one GPU; its spread is an "
         "assumption",
     },
@@ -159,19 +159,19 @@ PIPELINES: Mapping[str, Mapping[str, Any]] = {
     "dali_core_ms": {
         "value": 3.75,
         "log_sd": 0.25,
-        "unit": "core-ms a sample",
+        "unit": "core-ms per sample",
         "source": f"{_STUDY}: ImageNet training images through DALI on the CPU",
     },
     "tf_data_core_ms": {
         "value": 4.1,
         "log_sd": 0.25,
-        "unit": "core-ms a sample",
+        "unit": "core-ms per sample",
         "source": f"{_STUDY}: ImageNet training images through a Pillow pipeline",
     },
     "text_core_ms": {
         "value": 0.05,
         "log_sd": 0.5,
-        "unit": "core-ms a sample",
+        "unit": "core-ms per sample",
         "source": "assumption: slices of a mapped file, tokenised beforehand",
     },
     "copy_gb_s": {

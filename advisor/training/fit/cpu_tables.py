@@ -66,7 +66,7 @@ class ScalingCurves(Columns):
     model : the net
     pipeline : what feeds it; nets of one pipeline share the time for a sample
     cores : of the GPU
-    batch_size : samples a step
+    batch_size : samples per step
     samples_per_s : rounded to two digits of the rate at three cores
     source : repository and path of the profile
     """

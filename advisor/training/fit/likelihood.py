@@ -89,7 +89,7 @@ def fit_covariance(of: Design, rows: IntArray, max_rows: int = MAX_ROWS) -> Fitt
 
 
 def choose_groups(comparison_group: IntArray, rows: IntArray, most: int) -> IntArray:
-    """Return about `most` of `rows`: whole cells, in a fixed random order."""
+    """Return about `most` of `rows`: whole comparison groups, in a fixed random order."""
     order = np.random.default_rng(SEED).permutation(np.unique(comparison_group[rows]))
     place = np.empty(int(comparison_group.max()) + 1, dtype=np.int64)
     place[order] = np.arange(len(order))

@@ -36,7 +36,7 @@ def test_the_table_is_sound(table: Benchmarks) -> None:
 
 
 def test_a_key_occurs_once(table: Benchmarks) -> None:
-    """One row a workload, series, GPU, count, precision and unit."""
+    """One row per workload, series, GPU, count, precision and unit."""
     columns = (table.comparison_group, table.gpu, table.num_gpus, table.unit)
     keys = list(zip(*columns, strict=True))
     assert len(set(keys)) == len(keys)
