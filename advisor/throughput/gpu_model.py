@@ -215,13 +215,17 @@ class GpuModel:
         observations = self.observations.get(workload.name, ())
         (other,) = np.nonzero(effect[first] != usual[first])  # batches but the usual one
         n, width, both = len(first), z.shape[1], np.append(first, first[other])
-        runs = [*asked, *(asked[at] for at in other), *(a.run for a in observations)]
+        runs = [*asked, *(asked[at] for at in other), *(one.run for one in observations)]
         inputs = self.inputs(
-            np.array([*z[both], *(a.z for a in observations)]).reshape(-1, width),
+            np.array([*z[both], *(one.z for one in observations)]).reshape(-1, width),
             np.array(
-                [*effect[first], *usual[first[other]], *(a.batch for a in observations)]
+                [
+                    *effect[first],
+                    *usual[first[other]],
+                    *(one.batch for one in observations),
+                ]
             ),
-            [*names[code[both]].tolist(), *(a.gpu for a in observations)],
+            [*names[code[both]].tolist(), *(one.gpu for one in observations)],
             [(workload.name, family, one) for one in runs],
         )
         queries = inputs.take(np.arange(len(both)))
@@ -255,7 +259,7 @@ class GpuModel:
         among += self._own(observations) + self.noise * np.eye(len(observations))
         cross = self.process.covariance_of(queries, at)
         gain = np.linalg.solve(among, cross.T).T
-        surprise = np.array([a.y for a in observations]) - self.process.mean_at(at)
+        surprise = np.array([one.y for one in observations]) - self.process.mean_at(at)
         known = np.einsum("ij,ij->i", gain[:count], cross[:count])
         return mean + gain @ surprise, variance - known
 
@@ -263,14 +267,14 @@ class GpuModel:
         """Return the (O, O) covariance of what the observations' configurations share."""
         labels = [
             {
-                "gpu": (a.gpu, a.series),
-                "source": a.source,
-                "source_workload": a.source,
-                "series": a.series,
-                "series_workload": a.series,
-                "comparison_group": (a.series, a.run.precision),
+                "gpu": (each.gpu, each.series),
+                "source": each.source,
+                "source_workload": each.source,
+                "series": each.series,
+                "series_workload": each.series,
+                "comparison_group": (each.series, each.run.precision),
             }
-            for a in observations
+            for each in observations
         ]
         total = np.zeros((len(observations), len(observations)))
         for part, variance in zip(OWN_PARTS, self.covariance.own_variances, strict=True):

@@ -149,11 +149,11 @@ def test_three_offers_by_hand(
     score = own**weight * of_class ** (1 - weight)
     speed = (score / 2100) ** constant["score_exponent"]
     cores = threads * (0.55 if threads_share_cores else 1.0)
-    # ResNet-50: 4.1 core-ms a sample, and what drives the GPU
+    # ResNet-50: 4.1 core-ms per sample, and what drives the GPU
     driving = constant["driver_cores"] / limit["gpu"]
     cpu = cores ** constant["core_exponent"] / (4.1e-3 / speed + driving)
     assert limit["cpu"] == pytest.approx(cpu, rel=1e-3)
-    # 600 kernels a step of 256 samples, 7 us each on the reference core
+    # 600 kernels per step of 256 samples, 7 us each on the reference core
     assert limit["launch"] == pytest.approx(256 / (600 * 7e-6 / speed), rel=1e-3)
     # 602,112 bytes a sample, from the loader's workers and over 24 GB/s
     handed = constant["handoff_gb_s"] * 1e9 * speed / 602_112

@@ -40,8 +40,8 @@ CORE_SPEED: Mapping[str, Mapping[str, Any]] = {
     "clock_score": {
         "value": 2180.0,
         "unit": "PassMark single-thread",
-        "source": "server CPUs of the table since 2013 at 3 GHz, with the clock stated as "
-        "the base for a half, as the boost for a quarter and as nonsense (1.5 to 5.5 "
+        "source": "server CPUs of the table since 2013 at 3 GHz, with the clock stated "
+        "as the base for a half, as the boost for a quarter and as nonsense (1.5 to 5.5 "
         "GHz) for a quarter, about the proportions of published offers",
     },
     "clock_exponent": {
