@@ -112,6 +112,19 @@ class GpuModel:
         """The covariance of the process a priori."""
         return self.process.covariance
 
+    def family_of(self, workload: WorkloadKey) -> str:
+        """Return the family of a workload: the table's, else the profile's."""
+        return self.families.get(workload.name, workload.family)
+
+    def family_spread(self, workload: WorkloadKey) -> float:
+        """Return the log-sd of the intercept of a workload that nobody measured."""
+        family = self.family_of(workload)
+        return self.family_spreads.get(family, self.family_spreads[""])
+
+    def observations_of(self, workload: WorkloadKey) -> tuple[Observation, ...]:
+        """Return the measurements of a workload that one GPU alone ran."""
+        return self.observations.get(workload.name, ())
+
     def measured(self, workload: str) -> bool:
         """Return whether anybody measured a workload."""
         return workload in self.labels["workload"] or workload in self.observations
@@ -173,7 +186,7 @@ class GpuModel:
         """
         if not self.measured(workload.name):
             return "family"
-        observations = self.observations.get(workload.name, ())
+        observations = self.observations_of(workload)
         if f"{workload.name}|{workload.precision}" not in self.labels["pair"] and not any(
             observation.run.precision == workload.precision
             for observation in observations
@@ -207,12 +220,12 @@ class GpuModel:
         precision = features.precision(workload.precision)
         key = np.column_stack([z, effect, code])
         _, first, place = np.unique(key, axis=0, return_index=True, return_inverse=True)
-        family = self.families.get(workload.name, workload.family)
+        family = self.family_of(workload)
         asked = [
             Run(str(one), workload.framework, workload.memory_format)
             for one in precision[first]
         ]
-        observations = self.observations.get(workload.name, ())
+        observations = self.observations_of(workload)
         (other,) = np.nonzero(effect[first] != usual[first])  # batches but the usual one
         n, width, both = len(first), z.shape[1], np.append(first, first[other])
         runs = [*asked, *(asked[at] for at in other), *(one.run for one in observations)]
@@ -256,33 +269,13 @@ class GpuModel:
         """
         mean, variance = self.process.posterior(queries, count)
         among = self.process.covariance_of(at, at)
-        among += self._own(observations) + self.noise * np.eye(len(observations))
+        among += own_covariance(self.covariance, [("", one) for one in observations])
+        among += self.noise * np.eye(len(observations))
         cross = self.process.covariance_of(queries, at)
         gain = np.linalg.solve(among, cross.T).T
         surprise = np.array([one.y for one in observations]) - self.process.mean_at(at)
         known = np.einsum("ij,ij->i", gain[:count], cross[:count])
         return mean + gain @ surprise, variance - known
-
-    def _own(self, observations: Sequence[Observation]) -> FloatArray:
-        """Return the (O, O) covariance of what the observations' configurations share."""
-        labels = [
-            {
-                "gpu": (each.gpu, each.series),
-                "source": each.source,
-                "source_workload": each.source,
-                "series": each.series,
-                "series_workload": each.series,
-                "comparison_group": (each.series, each.run.precision),
-            }
-            for each in observations
-        ]
-        total = np.zeros((len(observations), len(observations)))
-        for part, variance in zip(OWN_PARTS, self.covariance.own_variances, strict=True):
-            kind = "gpu" if part.similarity == "gpu" else part.kind
-            total += variance * np.array(
-                [[one[kind] == other[kind] for other in labels] for one in labels]
-            )
-        return total
 
     def _family_intercept(
         self, workload: WorkloadKey, family: str
@@ -291,8 +284,7 @@ class GpuModel:
         intercept = self.family_intercepts.get(family, self.family_intercepts[""])
         units = np.log(workload.units_per_sample)
         size = np.log(workload.training_gflops_per_sample) - units
-        spread = self.family_spreads.get(family, self.family_spreads[""])
-        return float(intercept + self.family_slope * size), spread
+        return float(intercept + self.family_slope * size), self.family_spread(workload)
 
     def inputs(
         self,
@@ -330,3 +322,33 @@ class GpuModel:
         rate = np.where(features.on_tensor_cores, features.matrix_tflops, np.nan)
         ceiling: FloatArray = np.log(rate / flops)
         return ceiling
+
+
+def own_covariance(
+    covariance: Covariance, observations: Sequence[tuple[str, Observation]]
+) -> FloatArray:
+    """Return the (O, O) covariance of what the configurations of measurements share.
+
+    Parameters
+    ----------
+    covariance : its `OWN_PARTS`
+    observations : name of the workload, and what was measured of it
+    """
+    labels = [
+        {
+            "gpu": (one.gpu, one.series),
+            "source": one.source,
+            "source_workload": (one.source, name),
+            "series": one.series,
+            "series_workload": (one.series, name),
+            "comparison_group": (one.series, one.run.precision, name),
+        }
+        for name, one in observations
+    ]
+    total = np.zeros((len(observations), len(observations)))
+    for part, variance in zip(OWN_PARTS, covariance.own_variances, strict=True):
+        kind = "gpu" if part.similarity == "gpu" else part.kind
+        total += variance * np.array(
+            [[each[kind] == other[kind] for other in labels] for each in labels]
+        )
+    return total

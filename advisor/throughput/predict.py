@@ -184,13 +184,17 @@ def measure(
     gpus: GpuTable,
     cpus: CpuTable,
 ) -> Calibration | None:
-    """Return what runs of the user's own say of a workload; None if there are none."""
+    """Return what runs of the user's own say of a workload; None if there are none.
+
+    Those of other workloads (`UserRun.profile`) speak of what the user's set-up has of
+    its own.
+    """
     if not runs:
         return None
     machines = [machine_of(run, gpus, cpus, model) for run in runs]
     limits = list[LimitRates]()
     for run, machine in zip(runs, machines, strict=True):
-        asked = replace(workload, batch_size=run.batch_size)
+        asked = replace(run.profile or workload, batch_size=run.batch_size)
         found = predict(machine, asked, model, holds_batch=True)  # it ran
         limits.append(found.rates(model))
     return measured_by(runs, machines, limits, workload)

@@ -1,9 +1,10 @@
 """What runs of the user's own say of a workload on other machines.
 
-A run tells how far the prediction was off where it ran. What it was off by is, in part,
-the workload's own: its code, its data, its framework. The errors for two GPUs vary
-together as the fitted process says (`advisor.throughput.shared`), so the run conditions
-every other prediction of the workload, its interval included (Gaussian conditioning).
+A run tells how far the prediction was off where it ran. What it was off by is mostly the
+set-up's: its code, its compiler, its framework (`advisor.throughput.set_up`). The errors
+for two GPUs, and of two workloads of one user, vary together as the fitted process says
+(`advisor.throughput.shared`), so the run conditions every other prediction, its interval
+included.
 
 A run that the GPU bound speaks of the GPU side, one that the input pipeline bound of the
 time that a sample takes on a core; one that something else bound says nothing of others.
@@ -14,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.kinds import GpuKinds, GpuMemo, gpu_features, gpu_kinds
 from advisor.throughput.limit import Limit, LimitRates
+from advisor.throughput.set_up import Errors, differences, learn
 from advisor.throughput.shared import gpu_errors
 from advisor.workloads.profile import Precision, Workload
 
@@ -42,7 +43,7 @@ the job stood still most of the time, or the figure is of something else (assump
 SPEAKS = 0.3
 """Least share of a limit in the rate for a run to speak of it (assumption)."""
 
-_LEAST = 1e-6  # variance: nothing is known exactly
+
 _FARTHEST = 6.0  # log of the largest correction that is looked for
 _HALVINGS = 60  # of that range: down to rounding
 
@@ -61,6 +62,7 @@ class UserRun:
     threads : hardware threads, None where they are unknown
     cpu_ghz : clock, GHz, None where it is unknown
     batch_size, precision : with which it ran
+    profile : what ran, if that is not the workload that is asked about
     """
 
     workload: str
@@ -72,6 +74,7 @@ class UserRun:
     cpu_ghz: float | None
     batch_size: int
     precision: Precision
+    profile: Workload | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +84,23 @@ class Calibration:
     Attributes
     ----------
     features : of the GPUs of those that speak of the GPU side, R' of them
+    keys : what ran, R' of them
     residual : ln(measured / predicted) of the rate of one GPU, shape (R',)
     noise : variance of it beside the model's, shape (R',)
     cpu_ms_per_sample, cpu_ms_log_sd : of the profile, corrected
-    runs : how many of the runs count
-    silent : why others do not
+    runs : how many of the runs of this workload count
+    others : how many of the runs of other workloads count
+    silent : why others of this workload do not
     """
 
     features: GpuFeatures
+    keys: tuple[WorkloadKey, ...]
     residual: FloatArray
     noise: FloatArray
     cpu_ms_per_sample: float
     cpu_ms_log_sd: float
     runs: int
+    others: int
     silent: tuple[str, ...]
 
     def corrected(self, workload: Workload) -> Workload:
@@ -103,16 +110,6 @@ class Calibration:
             cpu_ms_per_sample=self.cpu_ms_per_sample,
             cpu_ms_log_sd=self.cpu_ms_log_sd,
         )
-
-
-class _Conditioned(NamedTuple):
-    """Errors of the GPU side given runs: of N GPUs, G distinct, see `GpuErrors`."""
-
-    shift: FloatArray
-    shared: FloatArray
-    variance: FloatArray
-    before: FloatArray
-    code: IntArray
 
 
 def calibration(
@@ -132,15 +129,22 @@ def calibration(
     Returns
     -------
     shift : to add to the log rate of one GPU, shape (N,)
-    keep : factor on the log-sd of it, at most 1, shape (N,)
+    keep : factor on the log-sd of it, shape (N,); above 1 only where the runs of other
+        workloads contradict what is known
     """
     names = kinds.features.gpu.tolist()
     known = {} if memo is None else memo.runs
     if new := [at for at, name in enumerate(names) if name not in known]:
-        given = _given(kinds.features.take(np.array(new)), workload, model, measured)
-        keep = np.sqrt(given.variance / given.before)
-        found = zip(given.shift[given.code], keep[given.code], strict=True)
-        known.update(zip([names[at] for at in new], found, strict=True))
+        features = kinds.features.take(np.array(new))
+        found, code = _errors(features, workload, model, measured)
+        ours = code[: len(new)]
+        shift, sd = np.zeros(len(found.variance)), np.sqrt(found.variance)
+        keep = np.ones(len(sd))
+        if len(measured.residual):
+            shift, after = learn(found, measured.residual, measured.noise)
+            keep = after / sd[: len(after)]
+        each = zip(shift[ours], keep[ours], strict=True)
+        known.update(zip([names[at] for at in new], each, strict=True))
     both: FloatArray = np.array([known[name] for name in names]).reshape(-1, 2)
     return both[kinds.code, 0], both[kinds.code, 1]
 
@@ -160,35 +164,33 @@ def gpu_correlation(
     (N,) which of the G each machine has
     """
     kinds = gpu_kinds(machines, workload.precision)
-    given = _given(kinds.features, workload, model, measured)
-    scale = np.sqrt(given.variance)
-    correlation = np.clip(given.shared / np.outer(scale, scale), 0.0, 1.0)
-    return correlation, given.code[kinds.code]
+    found, code = _errors(kinds.features, workload, model, measured)
+    if measured is None or not len(measured.residual):
+        sd, shared = np.sqrt(found.variance), found.shared
+    else:
+        _, sd = learn(found, measured.residual, measured.noise)
+        apart = differences(found, measured.residual, measured.noise)
+        shared = 0.5 * (sd[:, None] ** 2 + sd[None, :] ** 2 - apart)
+    correlation = np.clip(shared / np.outer(sd, sd), 0.0, 1.0)
+    return correlation, code[kinds.code]
 
 
-def _given(
+def _errors(
     features: GpuFeatures,
     workload: Workload,
     model: ThroughputModel,
     measured: Calibration | None,
-) -> _Conditioned:
-    """Return the errors for N GPUs given what runs say (Gaussian conditioning)."""
-    key = WorkloadKey.of(workload)
-    if measured is None or not len(measured.residual):
-        shared, before, code = gpu_errors(model.gpu, features, key)
-        return _Conditioned(np.zeros(len(before)), shared, before, before, code)
-    number = len(features)
-    both = concat([features, measured.features])
-    shared, before, code = gpu_errors(model.gpu, both, key)
-    ours, theirs = code[:number], code[number:]
-    own = before[theirs] - np.diag(shared)[theirs] + measured.noise
-    among = shared[np.ix_(theirs, theirs)] + np.diag(own)
-    gain = np.linalg.solve(among, shared[theirs]).T
-    explained = gain @ shared[theirs]
-    variance = np.maximum(before - np.diag(explained), _LEAST)
-    return _Conditioned(
-        gain @ measured.residual, shared - explained, variance, before, ours
-    )
+) -> tuple[Errors, IntArray]:
+    """Return the errors for the G distinct of N GPUs and for R runs, and (N,) codes."""
+    keys = [WorkloadKey.of(workload)] * len(features)
+    both = features
+    if measured is not None:
+        both = concat([features, measured.features])
+        keys += measured.keys
+    found = gpu_errors(model.gpu, both, keys)
+    ours, theirs = np.split(found.code, [len(features)])
+    distinct, code = np.unique(ours, return_inverse=True)
+    return found.errors.take(np.append(distinct, theirs)), code.reshape(-1)
 
 
 _CORRECTED = ("gpu", "cpu")
@@ -287,43 +289,61 @@ def measured_by(
 
     Parameters
     ----------
-    runs : of the workload
+    runs : of the workload, and of others (`UserRun.profile`)
     machines : that each was on
     limits : that were predicted for each
     workload : the profile as it is without them
     """
-    residual, noise, silent = list[float](), list[float](), list[str]()
-    spoken: list[Machines] = []
-    cpu_weight, cpu_sum = 0.0, 0.0
+    of_gpu: list[tuple[Machines, Workload, tuple[float, float]]] = []
+    of_cpu: list[tuple[Machines, tuple[float, float]]] = []
+    silent: list[str] = []
+    others = 0
     for run, machine, predicted in zip(runs, machines, limits, strict=True):
-        said = speech_of(run, predicted, workload)
+        ran = run.profile or workload
+        said = speech_of(run, predicted, ran)
         if said.gpu is not None:
-            spoken.append(machine)
-            residual.append(said.gpu[0])
-            noise.append(said.gpu[1])
+            of_gpu.append((machine, ran, said.gpu))
+            others += run.profile is not None
+        elif run.profile is not None:
+            continue  # the time of its samples on a core is that workload's own
         elif said.cpu is not None:
-            # The core's speed on that machine is no better known than elsewhere.
-            variance = said.cpu[1] + float(machine.core_speed_log_sd[0]) ** 2
-            cpu_weight += 1.0 / variance
-            cpu_sum += said.cpu[0] / variance
+            of_cpu.append((machine, said.cpu))
         else:
             where = f"{run.num_gpus} x {run.gpu}"
             silent.append(f"a run on {where} does not count: {said.silent}")
-    prior = workload.cpu_ms_log_sd**2
-    total = cpu_weight + (1.0 / prior if prior > 0.0 else math.inf)
-    faster = cpu_sum / total if math.isfinite(total) else 0.0
+    cpu_ms, cpu_ms_log_sd = _core_time(of_cpu, workload)
+    features = [gpu_features(machine, ran.precision) for machine, ran, _ in of_gpu]
     return Calibration(
-        features=_features(spoken, workload.precision),
-        residual=np.array(residual),
-        noise=np.array(noise),
-        cpu_ms_per_sample=workload.cpu_ms_per_sample * math.exp(-faster),
-        cpu_ms_log_sd=total**-0.5 if math.isfinite(total) else 0.0,
-        runs=len(runs) - len(silent),
+        features=concat([GpuFeatures.of([], workload.precision), *features]),
+        keys=tuple(WorkloadKey.of(ran) for _, ran, _ in of_gpu),
+        residual=np.array([by for _, _, (by, _) in of_gpu], dtype=np.float64),
+        noise=np.array([noise for _, _, (_, noise) in of_gpu], dtype=np.float64),
+        cpu_ms_per_sample=cpu_ms,
+        cpu_ms_log_sd=cpu_ms_log_sd,
+        runs=len(of_gpu) + len(of_cpu) - others,
+        others=others,
         silent=tuple(silent),
     )
 
 
-def _features(machines: Sequence[Machines], precision: Precision) -> GpuFeatures:
-    if not machines:
-        return GpuFeatures.of([], precision)
-    return gpu_features(concat(machines), precision)
+def _core_time(
+    runs: Sequence[tuple[Machines, tuple[float, float]]], workload: Workload
+) -> tuple[float, float]:
+    """Return the time of a sample on a core, ms, and its log-sd, given runs.
+
+    Parameters
+    ----------
+    runs : the machine, by how much faster it was, ln, and the variance of that
+    workload : the profile without them
+    """
+    weight, weighted = 0.0, 0.0
+    for machine, (by, noise) in runs:
+        # The core's speed on that machine is no better known than elsewhere.
+        variance = noise + float(machine.core_speed_log_sd[0]) ** 2
+        weight += 1.0 / variance
+        weighted += by / variance
+    prior = workload.cpu_ms_log_sd**2
+    total = weight + (1.0 / prior if prior > 0.0 else math.inf)
+    if not math.isfinite(total):
+        return workload.cpu_ms_per_sample, 0.0
+    return workload.cpu_ms_per_sample * math.exp(-weighted / total), total**-0.5

@@ -63,7 +63,7 @@ SMALL = (
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("factor", [0.5, 1.0, 1.6])
 def test_a_run_moves_every_prediction(name: str, factor: float) -> None:
-    """The GPU that ran comes near to what it did, others follow, intervals shrink."""
+    """The GPU that ran comes near to what it did, others follow, its interval shrinks."""
     workload = load_workload(name)
     before = ranked(workload).throughput
     if before.bound_by[0] != "gpu":
@@ -78,7 +78,8 @@ def test_a_run_moves_every_prediction(name: str, factor: float) -> None:
     width = np.log(after.high / after.low) / np.log(before.high / before.low)
     if factor <= 1.0:  # faster GPUs meet other limits, which the run says nothing of
         assert width[0] < 0.75
-        assert np.all(width[usable] <= 1.001)
+        # A large surprise says that the set-up is no usual one: less is known of others.
+        assert np.all(width[usable] <= (1.1 if factor < 1.0 else 1.001))
     assert ranking.model_identity["rests_on"]["own_runs"] == 1
 
 
