@@ -38,7 +38,11 @@ _SPLITS = (
     "model_one_run",
     "model_absolute",
     "series",
+    "setup_one_run_series",
+    "setup_three_runs_series",
     "source",
+    "setup_one_run",
+    "setup_three_runs",
     "multi",
     "cpu",
 )

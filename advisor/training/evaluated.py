@@ -7,10 +7,15 @@ from typing import Any
 
 from advisor.report.formats import to_table
 from advisor.training.evaluate.run import Evaluation
+from advisor.training.evaluate.set_up import OTHER_WORKLOADS
 
 _HEADERS = ("split", "predictor", "MAPE %", "median %", "p90 %", "90 % covers", "n")
 _ALIGN = ("left", "left", *["right"] * 5)
-_PARTS = {"rented": "  cards rented most", "with_left_out": "  with what is left out"}
+_PARTS = {
+    OTHER_WORKLOADS: "  other workloads",
+    "rented": "  cards rented most",
+    "with_left_out": "  with what is left out",
+}
 
 _REGRET = (
     "offers",
@@ -42,6 +47,8 @@ def _rows(evaluation: Evaluation) -> Iterator[list[str]]:
         for beside in (evaluation.baselines, evaluation.regressors):
             for name, errors in beside.get(split, {}).items():
                 yield _row("", name, errors)
+                if OTHER_WORKLOADS in errors:
+                    yield _row("", _PARTS[OTHER_WORKLOADS], errors[OTHER_WORKLOADS])
 
 
 def _row(split: str, name: str, errors: Mapping[str, Any]) -> list[str]:

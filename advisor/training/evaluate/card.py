@@ -9,6 +9,7 @@ import numpy as np
 
 from advisor.throughput.scaling import CLASSES
 from advisor.training.evaluate.run import RENTED
+from advisor.training.evaluate.set_up import OTHER_WORKLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,6 +85,10 @@ TARGETS = (
     ("model", "median_ape", 0.08, 0.06),
     ("source", "mape", 0.25, 0.18),
     ("source", "median_ape", 0.15, 0.10),
+    ("setup_one_run", "mape", 0.12, 0.12),
+    ("setup_one_run", "median_ape", 0.08, 0.08),
+    ("setup_one_run_series", "mape", 0.12, 0.12),
+    ("setup_one_run_series", "median_ape", 0.08, 0.08),
     ("multi_8", "mape", 0.23, 0.17),
     ("cpu", "mape", 0.12, 0.08),
     ("synergy_prior", "mape", 0.12, 0.08),
@@ -176,12 +181,16 @@ def _splits(evaluation: Evaluation) -> str:
             ("rented", "cards rented most"),
             ("with_left_out", "with what is left out"),
             ("cpu_bound", "rows that the CPU binds"),
+            (OTHER_WORKLOADS, "other workloads"),
         ):
             if part in own:
                 rows.append(("", words, *_figures(own[part])))
         for beside in (evaluation.baselines, evaluation.regressors):
             for name, errors in beside.get(split, {}).items():
                 rows.append(("", name, *_figures(errors)))
+                if OTHER_WORKLOADS in errors:
+                    words = f"{name}, other workloads"
+                    rows.append(("", words, *_figures(errors[OTHER_WORKLOADS])))
     intervals = [
         (split, *(_interval(own["intervals"].get(k)) for k in ("mape", "coverage90")))
         for split, own in evaluation.splits.items()
@@ -203,6 +212,10 @@ its fit starts from were settled on the same tables.
 - `model_absolute`: nothing does but the family and the floating-point operations.
 - `series`, `source`: a container, or a source as a whole, is held out; the intercept
   comes from the others: how far the absolute throughput of a stranger's set-up is off.
+- `setup_one_run`, `setup_three_runs`: the same, and one row (three) are a user's runs:
+  what they say of the other rows of the same workload, and of other workloads. Beside it
+  plain scaling: every prediction times measured / predicted. `_series`: a series is held
+  out.
 - `multi`: the efficiency of several GPUs, GPU held out (`multi_pair`, `multi_workload`:
   the pair, the workload); `_8`: of eight.
 - `ridge`, `nearest_neighbors`, `random_forest`, `gradient_boosting`, `gaussian_process`:

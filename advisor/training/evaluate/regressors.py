@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -51,7 +51,7 @@ from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.hardware.gpus import Gpu
 from advisor.throughput.features import feature_matrix, log_baseline
 from advisor.training.evaluate.parallel import Progress, each
-from advisor.training.evaluate.splits import SEED, Group, Rows, partners
+from advisor.training.evaluate.splits import SEED, SET_UP_RUNS, Group, Rows, partners
 from advisor.training.fit.design import table_features
 from advisor.training.fit.intercepts import training_gflops
 
@@ -187,6 +187,7 @@ def regressor_errors(
 ) -> dict[str, dict[str, FloatArray]]:
     """Return split -> name of `REGRESSORS` -> (N,) ln(predicted / measured)."""
     problem = Problem.of(rows, gpus)
+    groups = [left for group in groups if (left := _without_set_ups(group)).folds]
     tasks = [(problem, group, name) for name in REGRESSORS for group in groups]
     parts = each("off-the-shelf regressors", held_out_errors, tasks, progress)
     found: dict[str, dict[str, FloatArray]] = {}
@@ -195,6 +196,12 @@ def regressor_errors(
             known = found.setdefault(split, {}).get(name, error)
             found[split][name] = np.where(np.isnan(known), error, known)
     return found
+
+
+def _without_set_ups(group: Group) -> Group:
+    """Return a group without the splits that rest on errors which vary together."""
+    folds = {name: of for name, of in group.folds.items() if name not in SET_UP_RUNS}
+    return replace(group, folds=folds)
 
 
 def held_out_errors(problem: Problem, group: Group, name: str) -> dict[str, FloatArray]:

@@ -31,6 +31,7 @@ from advisor.training.evaluate.multi import evaluate_multi
 from advisor.training.evaluate.parallel import Progress, quiet
 from advisor.training.evaluate.regressors import INTERCEPT_SPLITS, regressor_errors
 from advisor.training.evaluate.regret import Prices, decision_regret
+from advisor.training.evaluate.set_up import summary
 from advisor.training.evaluate.splits import (
     SEED,
     SPLITS,
@@ -152,7 +153,7 @@ def evaluate(
     result = Evaluation()
     rows = Rows.choose(of.tables, of.row_use, of.gpus)
     groups = groups_of(rows, of.gpus, wanted)
-    splits = gpu_splits(rows, groups, progress)
+    splits, draws = gpu_splits(rows, groups, progress)
     others = regressor_errors(rows, of.gpus, groups, progress)
     for name, split in splits.items():
         one = with_family_intercepts(rows, split) if name == "model_absolute" else split
@@ -162,6 +163,10 @@ def evaluate(
             regressor: metrics(np.where(evaluated, error, np.nan))
             for regressor, error in others[name].items()
         }
+    for name, drawn in draws.items():
+        own, plain = summary(drawn)
+        result.splits[name] = own
+        result.baselines[name] = {"plain_scaling": plain}
     if "multi" in wanted:
         found = evaluate_multi(of.tables, of.gpus, progress)
         result.multi.update(found)

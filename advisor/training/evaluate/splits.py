@@ -22,6 +22,8 @@ evaluated was frozen before (`advisor.training.fit.row_use`).
 - ``series``: every row of a series (container, script version); the intercept comes from
   other series, of the same source too.
 - ``source``: every row of a source; the intercept comes from other sources alone.
+- ``setup_one_run``, ``setup_three_runs``: the same, but one row (three) are a user's
+  runs, see `advisor.training.evaluate.set_up`; with ``_series`` a series is held out.
 
 In the first three the intercept of a comparison group is learned from its other rows.
 """
@@ -35,7 +37,9 @@ import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.throughput.kernel import workload_intercept_variance
+from advisor.throughput.set_up import Errors
 from advisor.training.evaluate.parallel import Progress, each, quiet
+from advisor.training.evaluate.set_up import NO_DRAWS, Draws, draw
 from advisor.training.fit.design import Design, design
 from advisor.training.fit.intercepts import family_intercepts, training_gflops
 from advisor.training.fit.likelihood import Fitted, fit_covariance
@@ -57,8 +61,15 @@ MUTE = 1e4
 
 BY_GPU = ("pair", "gpu", "family")
 BY_WORKLOAD = ("model", "model_one_run", "model_absolute")
-BY_SERIES = ("series",)
-BY_SOURCE = ("source",)
+BY_SERIES = ("series", "setup_one_run_series", "setup_three_runs_series")
+BY_SOURCE = ("source", "setup_one_run", "setup_three_runs")
+SET_UP_RUNS = {
+    "setup_one_run": 1,
+    "setup_three_runs": 3,
+    "setup_one_run_series": 1,
+    "setup_three_runs_series": 3,
+}
+"""Split -> rows of a set-up that are the user's runs."""
 SPLITS = (*BY_GPU, *BY_WORKLOAD, *BY_SERIES, *BY_SOURCE)
 
 
@@ -141,8 +152,8 @@ class Rows:
             return pairs
         if split in BY_WORKLOAD:
             return labels["workload"]
-        kind = split if split in (*BY_SERIES, *BY_SOURCE) else "gpu"
-        codes: IntArray = labels[kind]
+        kind = "series" if split in BY_SERIES else "gpu"
+        codes: IntArray = labels["source" if split in BY_SOURCE else kind]
         return codes
 
 
@@ -179,15 +190,21 @@ def groups_of(rows: Rows, gpus: Mapping[str, Gpu], wanted: Sequence[str]) -> lis
 
 def gpu_splits(
     rows: Rows, groups: Sequence[Group], progress: Progress = quiet
-) -> dict[str, Split]:
-    """Return the splits of the groups, each group predicted by a fit without it."""
+) -> tuple[dict[str, Split], dict[str, Draws]]:
+    """Return the splits of the groups, each group predicted by a fit without it.
+
+    Those of `SET_UP_RUNS` come apart: they predict a row once for each draw of runs.
+    """
     runs = partners(rows.of.comparison_group, rows.evaluated)
     tasks = [(rows, group, runs) for group in groups]
     found: dict[str, Split] = {}
-    for parts in each("GPUs and workloads", nested, tasks, progress):
-        for name, part in parts.items():
+    drawn: dict[str, list[Draws]] = {}
+    for splits, draws in each("GPUs and workloads", nested, tasks, progress):
+        for name, part in splits.items():
             found[name] = found[name].filled(part) if name in found else part
-    return found
+        for name, one in draws.items():
+            drawn.setdefault(name, []).append(one)
+    return found, {name: Draws.joined(several) for name, several in drawn.items()}
 
 
 def deal(codes: IntArray, groups: int | None, evaluated: BoolArray) -> IntArray:
@@ -202,7 +219,9 @@ def deal(codes: IntArray, groups: int | None, evaluated: BoolArray) -> IntArray:
     return dealt
 
 
-def nested(rows: Rows, group: Group, runs: IntArray) -> dict[str, Split]:
+def nested(
+    rows: Rows, group: Group, runs: IntArray
+) -> tuple[dict[str, Split], dict[str, Draws]]:
     """Fit without a group, then hold out each of its folds.
 
     Parameters
@@ -212,7 +231,12 @@ def nested(rows: Rows, group: Group, runs: IntArray) -> dict[str, Split]:
     runs : (N,) see `partners`
     """
     of = rows.of
-    found = {name: Split.empty(codes) for name, codes in group.folds.items()}
+    found = {
+        name: Split.empty(codes)
+        for name, codes in group.folds.items()
+        if name not in SET_UP_RUNS
+    }
+    drawn: dict[str, Draws] = {}
     mute = np.where(rows.left_out, MUTE, 0.0)
     outside = np.flatnonzero(~group.rows & ~rows.left_out)
     fitted = fit_covariance(of, outside)
@@ -227,7 +251,12 @@ def nested(rows: Rows, group: Group, runs: IntArray) -> dict[str, Split]:
             alike=split in (*BY_SERIES, *BY_SOURCE),
         )
         inside = group.rows & rows.candidates
-        for fold in held_out(full, codes, np.unique(codes[inside])):
+        folds = held_out(full, codes, np.unique(codes[inside]))
+        if split in SET_UP_RUNS:
+            each_one = [_drawn(rows, fold, SET_UP_RUNS[split], factor) for fold in folds]
+            drawn[split] = Draws.joined([NO_DRAWS, *each_one])
+            continue
+        for fold in folds:
             error, variance = _judge(split, rows, fold, fitted, runs)
             known = rows.candidates[fold.places] & (variance < FREE_INTERCEPT)
             places, spread = fold.places[known], factor * np.sqrt(variance[known])
@@ -235,7 +264,17 @@ def nested(rows: Rows, group: Group, runs: IntArray) -> dict[str, Split]:
             found[split].log_sd[places] = spread
             response = _response(rows, full, fitted, fold)
             found[split].response[places] = response[known]
-    return found
+    return found, drawn
+
+
+def _drawn(rows: Rows, fold: HeldOut, runs: int, factor: float) -> Draws:
+    """Draw runs from the evaluated rows of a fold, see `draw`."""
+    (local,) = np.nonzero(rows.evaluated[fold.places])
+    covariance = fold.covariance[np.ix_(local, local)]
+    places = fold.places[local]
+    workload = rows.of.inputs.labels["workload"][places]
+    errors = Errors(covariance, np.diag(covariance).copy(), workload)
+    return draw(places, errors, fold.error[local], runs, factor)
 
 
 def _judge(

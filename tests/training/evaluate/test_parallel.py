@@ -57,7 +57,7 @@ def rows(small: Benchmarks, small_row_use: RowUse, gpus: GpuTable) -> Rows:
 
 def sources(rows: Rows, gpus: GpuTable) -> Split:
     groups = groups_of(rows, gpus, ["source"])
-    return gpu_splits(rows, groups)["source"]
+    return gpu_splits(rows, groups)[0]["source"]
 
 
 def same(one: Split, other: Split) -> bool:
