@@ -55,7 +55,7 @@ HYPOTHESES = (
 )
 """Usual, free by workload, free by user (assumption: as likely usual as not)."""
 
-MOST_OF_A_CARD = 0.04
+MOST_OF_A_CARD = 0.03
 """By how much at most, in ln, a GPU moves beyond the free level of the set-up: so that
 the ratio of two GPUs moves by less than a tenth of a surprise of a factor of two. The
 ratios themselves err by about as much (split ``gpu`` of the model card)."""

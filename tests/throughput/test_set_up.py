@@ -1,4 +1,4 @@
-"""What runs of a user say of the user's set-up: the laws of `advisor.throughput.set_up`."""
+"""What runs of a user say of the user's set-up: the laws of learning from them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,6 @@ from advisor.workloads.profile import Workload
 
 TABLES = load_tables()
 CARDS = [gpu for gpu in TABLES.gpus.values() if math.isfinite(gpu.memory_bandwidth_gb_s)]
-RENTED = (
-    "RTX 3060",
-    "RTX 3090",
-    "RTX 4090",
-    "RTX 5090",
-    "A100-SXM4-80GB",
-    "B200-SXM-180GB",
-)
 SEVERAL = ("resnet50", "bert-base", "gpt2-124m", "llama-8b-lora", "sd15-lora")
 
 
@@ -45,9 +37,8 @@ def errors_of(name: str, *ran: int) -> Errors:
 
 
 def shift_of(name: str, off: float, *ran: int) -> FloatArray:
-    found, _ = learn(
-        errors_of(name, *ran), np.full(len(ran), off), np.full(len(ran), 0.003)
-    )
+    each = np.ones(len(ran))
+    found, _ = learn(errors_of(name, *ran), off * each, 0.003 * each)
     return found
 
 

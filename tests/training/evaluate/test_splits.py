@@ -46,8 +46,9 @@ def test_what_is_held_out_is_not_seen(rows: Rows, gpus: GpuTable, split: str) ->
     moved = dataclasses.replace(
         few, of=dataclasses.replace(rows.of, y=rows.of.y + 0.5 * (folds == code))
     )
-    (held_out,) = (found := gpu_splits(few, groups_of(few, gpus, [split]))).values()
-    (other,) = gpu_splits(moved, groups_of(moved, gpus, [split])).values()
+    found, _ = gpu_splits(few, groups_of(few, gpus, [split]))
+    (held_out,) = found.values()
+    (other,) = gpu_splits(moved, groups_of(moved, gpus, [split]))[0].values()
     assert set(found) == {split}
     predicted = held_out.error + rows.of.y
     again = other.error + moved.of.y
@@ -119,7 +120,8 @@ def test_a_workload_that_nobody_measured_has_its_family_intercept(
     rows: Rows, gpus: GpuTable
 ) -> None:
     """The intercept of the others stands in, and its doubt is in the spread."""
-    split = gpu_splits(rows, groups_of(rows, gpus, ["model_absolute"]))["model_absolute"]
+    found, _ = gpu_splits(rows, groups_of(rows, gpus, ["model_absolute"]))
+    split = found["model_absolute"]
     found = with_family_intercepts(rows, split)
     known = np.isfinite(found.error)
     assert known.any()
