@@ -18,7 +18,7 @@ from advisor.base.resources import installing
 from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
 from advisor.workloads.inputs import Inputs
 from advisor.workloads.memory import STATE_BYTES
-from advisor.workloads.profile import Precision, Workload, with_level_of
+from advisor.workloads.profile import Precision, Workload, with_benchmark_units_of
 from advisor.workloads.tally import Tally, counting
 
 _FEW, _MORE = 2, 4
@@ -179,7 +179,7 @@ def measured_profile(  # noqa: PLR0917  (as many as a profile is made of)
         },
         **values,
     )
-    return with_level_of(child, base)
+    return with_benchmark_units_of(child, base)
 
 
 def _sample(inputs: Inputs, usual: str) -> str:

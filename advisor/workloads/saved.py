@@ -8,9 +8,10 @@ from pathlib import Path
 
 from advisor.base.errors import UsageError
 from advisor.base.files import write_atomically
+from advisor.workloads.dump import dump_workload
 from advisor.workloads.load import Library
 from advisor.workloads.override import number_or_text
-from advisor.workloads.parse import dump_workload, parse_workload
+from advisor.workloads.parse import parse_workload
 from advisor.workloads.profile import Workload
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
 from advisor.workloads.memory import STATE_BYTES
-from advisor.workloads.profile import Workload, with_level_of
+from advisor.workloads.profile import Workload, with_benchmark_units_of
 
 ACTIVATION_BYTES = 34.0
 """Bytes that a layer keeps for each of its s x h activations in half precision, attention
@@ -154,8 +154,8 @@ def transformer_profile(
 
     Parameters
     ----------
-    base : profile of a like training: data, epochs, batch, precision, optimizer and level
-        are its own
+    base : profile of a similar training: data, epochs, batch, precision, optimizer and
+        benchmark are its own
     sizes : of the net
     name : of the profile
     tokens : in a sample
@@ -265,4 +265,4 @@ def profile_of(
         loading="mapped" if lora and base.sharding != "fsdp" else base.loading,
         **values,
     )
-    return with_level_of(child, base)
+    return with_benchmark_units_of(child, base)

@@ -12,9 +12,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from advisor.base.errors import UsageError
+from advisor.workloads.dump import dump_workload
 from advisor.workloads.load import Library, list_workloads, load_workload
 from advisor.workloads.override import override
-from advisor.workloads.parse import dump_workload, parse_workload
+from advisor.workloads.parse import parse_workload
 from advisor.workloads.profile import (
     OPTIMIZERS,
     PRECISIONS,
