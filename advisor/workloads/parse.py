@@ -1,9 +1,9 @@
 """A profile from TOML text; `advisor.workloads.dump` writes one.
 
 A profile is a TOML file: the fields of `Workload` as flat keys, with the units
-that their names carry, a table ``[reference]`` for the configuration that the
-benchmark was run in, and a table ``[sources]`` with the source of each figure. ``extends = "NAME"`` takes every figure that it does not give from another
-profile.
+that their names carry, a table ``[reference]`` for the configuration in which its
+benchmark was run, and a table ``[sources]`` with the source of each figure.
+``extends = "NAME"`` takes every figure that it does not give from another profile.
 """
 
 from __future__ import annotations

@@ -251,7 +251,7 @@ class InstancePage:
     ----------
     instances : in the market's order
     next_token : asks for the next page; None on the last
-    total : instances of the account, as the market counts them; None where it gives no count
+    total : instances of the account, as the market counts them; None where it does not
     """
 
     instances: list[Instance]
