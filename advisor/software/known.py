@@ -80,7 +80,7 @@ def images_of(
 
 
 def _is_of(wanted: Wanted, reference: Reference) -> bool:
-    """Tell whether what is said is said of the image that lies there."""
+    """Say whether what is said is said of the image that lies there."""
     try:
         return Reference.parse(wanted.name) == reference
     except UsageError:  # of none that can be, but another one is asked for

@@ -101,7 +101,7 @@ class ImageConfig:
         )
 
     def is_current(self, reference: Reference, now: datetime) -> bool:
-        """Tell whether a name can be taken to stand for this image still."""
+        """Say whether a name can be taken to stand for this image still."""
         if reference.digest:
             return self.digest == reference.digest
         read_at = datetime.strptime(self.read_at, _TIME).replace(tzinfo=now.tzinfo)

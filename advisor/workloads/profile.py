@@ -97,7 +97,7 @@ class Workload:
         trained (trained ones are counted by `state_bytes_per_trainable`)
     state_bytes_per_trainable : bytes per trained parameter: weight copies,
         gradient, optimizer state
-    activation_mb_per_sample : 10^6 bytes kept from forward to backward
+    activation_mb_per_sample : 10^6 bytes stored from forward to backward
     framework_memory_gb : 10^9 bytes of context, libraries and work space
     kernels_per_step : GPU kernels that one step launches (any batch size)
     disk_bytes_per_sample : bytes read from disk for one sample
@@ -105,7 +105,7 @@ class Workload:
     cpu_ms_per_sample : milliseconds of one reference core (single-thread
         PassMark score 2100) that the input pipeline spends on one sample
     cpu_ms_log_sd : standard deviation of the natural logarithm of the above
-    dataset_gb : 10^9 bytes of the data set as it is downloaded and kept
+    dataset_gb : 10^9 bytes of the data set as it is downloaded and stored
     image_gb : 10^9 bytes of the container image, unpacked
     checkpoint_gb : 10^9 bytes of one checkpoint
     reference : configuration in which its benchmark was run
