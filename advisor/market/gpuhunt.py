@@ -166,7 +166,7 @@ def _record(item: Any) -> dict[str, Any]:
 
 
 def _identity(item: Any) -> tuple[Any, ...]:
-    """Return what tells offers apart, but for how they are paid."""
+    """Return what distinguishes offers, but for how they are paid."""
     what = (item.provider, item.instance_name, item.location)
     size = (item.gpu_name, item.gpu_memory, item.gpu_count, item.cpu, item.memory)
     return (*what, *size, item.disk_size)

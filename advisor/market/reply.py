@@ -20,7 +20,7 @@ MAX_BODY_BYTES = 128 * BYTES_PER_MIB
 """Longest answer that is read, decoded; 40,000 offers of 3 KB are 120 MB."""
 
 _ENCODINGS = ("", "identity", "gzip", "deflate")
-_LONGEST_RETRY_S = 10 * 365 * SECONDS_PER_DAY  # no date after that needs telling
+_LONGEST_RETRY_S = 10 * 365 * SECONDS_PER_DAY  # no date after that matters
 _UNREAD = object()
 
 

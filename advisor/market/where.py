@@ -169,7 +169,7 @@ def written(condition: Condition) -> str:
     return start + _shown(field, condition.value)
 
 
-def told(condition: Condition, found: Scalar) -> str:
+def explained(condition: Condition, found: Scalar) -> str:
     """Return a condition that an offer fails, and what the offer has, for people."""
     field = FIELDS.get(condition.field, OTHER_FIELD)
     if found is None:

@@ -67,7 +67,7 @@ class Declared:
     cuda: str = ""
     archs: str = ""
 
-    def told(self, image: Image) -> Image:
+    def applied_to(self, image: Image) -> Image:
         """Return the image with what is declared of it.
 
         Raises

@@ -76,7 +76,7 @@ def images_of(
         images = tuple(with_config(image, config) for image in images)
     said = (one.declared for one in (own, configured) if _is_of(one, reference))
     declared = next((one for one in said if one != Declared()), Declared())
-    return tuple(declared.told(image) for image in images)
+    return tuple(declared.applied_to(image) for image in images)
 
 
 def _is_of(wanted: Wanted, reference: Reference) -> bool:

@@ -61,7 +61,9 @@ def known_images(name: str, declared: Declared = Declared()) -> tuple[Image, ...
     """
     reference = Reference.parse(name)
     found = _by_rule(reference)
-    return tuple(declared.told(replace(image, name=name.strip())) for image in found)
+    return tuple(
+        declared.applied_to(replace(image, name=name.strip())) for image in found
+    )
 
 
 def default_images() -> tuple[Image, ...]:

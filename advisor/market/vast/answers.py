@@ -1,7 +1,7 @@
 """What an answer of Vast.ai means: a result, or the error that it stands for.
 
 An answer of an unexpected shape is an error, never "none": a client that took the
-empty answer of a retired endpoint for "no instances" kept on renting.
+empty answer of a retired endpoint for "no instances" went on renting.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def find_key(variables: Mapping[str, str], home: Path) -> Key | None:
 def all_keys(variables: Mapping[str, str], home: Path) -> tuple[str, ...]:
     """Return the text of every key that the user has, also of those not in use.
 
-    By them it is told whether a file holds one; what cannot be read is left out.
+    They are looked for in files; what cannot be read is left out.
     """
     found = [variables.get(VARIABLE, "").strip()]
     for path in _files(variables, home):
