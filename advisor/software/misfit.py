@@ -17,7 +17,7 @@ Misfit = Literal[
 ]
 """Why a machine cannot run a job; the names are those of `advisor.software.fit.REASONS`,
 of a host or a GPU whose memory does not suffice, and of a GPU that fails where the cause
-may be the machine's or the image's. None of them is held against the host."""
+may be the machine's or the image's. None of them counts against the host."""
 
 MISFITS: tuple[Misfit, ...] = get_args(Misfit)
 

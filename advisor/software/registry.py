@@ -1,4 +1,4 @@
-"""What a registry tells of an image: its configuration, read over HTTP and kept.
+"""What a registry says of an image: its configuration, read over HTTP and cached.
 
 A manifest names the configuration by its digest, so that what was read once need not be
 read again while the tag stands for the same image. Anonymous: no password of the user's
@@ -53,7 +53,7 @@ digest stands for one image forever."""
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """What a registry tells of an image.
+    """What a registry says of an image.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ class ConfigCache:
     Attributes
     ----------
     folder : where they lie
-    now : tells the time (UTC)
+    now : returns the time (UTC)
     """
 
     folder: Path
@@ -207,9 +207,9 @@ def _read(
         message = f"the registry sent another image than {reference.short}"
         raise RegistryError(message)
     read_at = cache.now().strftime(_TIME)
-    kept = cache.get(reference)
-    if kept is not None and kept.digest == digest:
-        return replace(kept, read_at=read_at)
+    cached = cache.get(reference)
+    if cached is not None and cached.digest == digest:
+        return replace(cached, read_at=read_at)
     manifest = _json(body)
     archs: tuple[str, ...] = ()
     if isinstance(manifest.get("manifests"), list):

@@ -1,4 +1,4 @@
-"""What the names of well-known images tell: one rule for each family of images."""
+"""What the names of well-known images say: one rule for each family of images."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ PLAIN = {"WWW-Authenticate": 'Bearer realm="http://auth.example/token"'}
         (wanting("https://xn--a.example/token"), "cannot be asked"),
     ],
 )
-def test_what_goes_wrong_is_told(
+def test_what_goes_wrong_is_one_line(
     tmp_path: Path, handler: Callable[[httpx.Request], httpx.Response], words: str
 ) -> None:
     """In one line; nothing is kept of it."""
