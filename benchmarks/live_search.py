@@ -134,7 +134,8 @@ def _rate_limited(folder: Path) -> None:
             begun = time.perf_counter()
             done = _run(OURS, _variables(folder, server.url))
             passed_s = time.perf_counter() - begun
-            print(f"{CAP} rows at once, limited, {run} run: {_offers_read(done):,} offers, "
+            offers = _offers_read(done)
+            print(f"{CAP} rows at once, limited, {run} run: {offers:,} offers, "
                   f"{world.requests - before} requests, {passed_s:.0f} s")  # fmt: skip
             print("   ", done.stderr.strip())
 

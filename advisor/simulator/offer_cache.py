@@ -78,9 +78,7 @@ class OfferCache:
     def used(self, asked: Asked) -> None:
         """Drop what was asked for longest ago, where there is too much."""
         self._cached.move_to_end(asked)
-        while (
-            len(self._cached) > 1 and sum(map(len, self._cached.values())) > _MOST_CACHED
-        ):
+        while len(self._cached) > 1 and self._size() > _MOST_CACHED:
             self._cached.popitem(last=False)
 
     def _size(self) -> int:
