@@ -171,7 +171,9 @@ def open_market(
     opened: object = _asked(kind, plugin, context)
     if isinstance(opened, Market):
         return opened
-    message = f"market {kind} is none: what its package opens has no name and search"
+    message = (
+        f"market {kind} is no market: its package opens nothing with name and search"
+    )
     raise UsageError(message)
 
 

@@ -215,7 +215,7 @@ def open_file(context: MarketContext) -> FileMarket:
         if there is no such name
     """
     if not context.detail:
-        message = "say which file: --market PATH or --market file:PATH"
+        message = "no file is given: use --market PATH or --market file:PATH"
         raise UsageError(message)
     return FileMarket(Path(context.detail))
 

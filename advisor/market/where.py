@@ -220,7 +220,7 @@ def _conditions(text: str) -> list[Condition]:
     found: list[Condition] = []
     at = _skip(text, 0)
     if at == len(text):
-        message = "nothing is asked: write FIELD OPERATOR VALUE"
+        message = "the condition is empty: write FIELD OPERATOR VALUE"
         raise _RefusedError(message)
     while at < len(text):
         match = _COMPARISON.match(text, at)

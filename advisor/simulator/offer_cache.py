@@ -17,7 +17,7 @@ from advisor.market.types import Record
 from advisor.simulator.box import Box
 
 _DOWNLOAD_GB = 1.25
-"""GB of download in `dph_total_adj` (published offers, see `advisor.simulator.generate`)."""
+"""GB of download in `dph_total_adj` (published offers; `advisor.simulator.generate`)."""
 
 _MOST_CACHED = 60_000
 """Offers cached, of all ways to ask together: about 10 KB each."""

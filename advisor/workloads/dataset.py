@@ -128,7 +128,7 @@ def files_of(folder: Path, workload: Workload) -> Files:
     part = _training_part(folder)
     inside = [path for path in sizes if part is folder or part in path.parents]
     if not any(sizes[path] for path in inside):
-        message = f"--dataset: {folder} has no files that hold anything"
+        message = f"--dataset: {folder} has no files with content"
         raise UsageError(message)
     kinds = Counter(path.suffix.lower() for path in inside)
     wanted = SUFFIXES if is_of_pictures(workload) else {kinds.most_common(1)[0][0]}
@@ -216,7 +216,8 @@ def fetch(
     try:
         number = len(dataset)
     except Exception as error:
-        message = f"--dataset: its length fails: {type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {error}"
+        message = f"--dataset: len() of the data set fails: {reason}"
         raise UsageError(message) from error
     if number < 1:
         message = "--dataset: the data set is empty"

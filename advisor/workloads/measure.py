@@ -93,7 +93,7 @@ def count(
     except Exception as error:
         message = f"the function fails: {type(error).__name__}: {error}"
         if "CUDA" in message or "NVIDIA" in message:
-            message += "; it is to make the module on the CPU, where it is counted"
+            message += "; create the module on the CPU, where it is counted"
         raise UsageError(message) from error
     if not isinstance(module, torch.nn.Module):
         message = "the function is expected to return a torch.nn.Module"

@@ -210,7 +210,7 @@ class Parser:
         try:
             return tomllib.loads(self._text)
         except tomllib.TOMLDecodeError as error:
-            self.refuse(f"this is not whole TOML: {error}")
+            self.refuse(f"this is not valid TOML: {error}")
         except RecursionError:
             self.refuse("this is not a workload profile: too deeply nested")
         except ValueError:  # Python's limit on the digits of an integer
@@ -226,7 +226,7 @@ class Parser:
     def _extended(self, document: Mapping[str, Any]) -> Workload:
         extended = self._string(EXTENDS, "", document[EXTENDS])
         if self._parent is None:
-            self.refuse("here no other profile can be extended", EXTENDS)
+            self.refuse("no other profile can be extended here", EXTENDS)
         return self._parent(extended)
 
     def _inherited(

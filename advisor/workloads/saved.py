@@ -31,7 +31,8 @@ def saved_path(library: Library, name: str) -> Path:
         library.load(name)  # says which name is near
     origin, path = known[name]
     where = "the built-in profiles" if origin == "built-in" else path
-    message = f"{name} is of {where}; copy it first: advisor workloads copy {name} NEW"
+    copy = f"advisor workloads copy {name} NEW"
+    message = f"{name} belongs to {where}; copy it first: {copy}"
     raise UsageError(message)
 
 
@@ -125,7 +126,7 @@ def edited_text(text: str, figures: Mapping[str, str]) -> str:
     try:
         document = tomlkit.parse(text)
     except ParseError as error:
-        message = f"this is not whole TOML, mend it by hand: {error}"
+        message = f"this is not valid TOML, repair it by hand: {error}"
         raise UsageError(message) from error
     _put(document, figures)
     return tomlkit.dumps(document)

@@ -142,7 +142,7 @@ number = 7
 @pytest.mark.parametrize(
     ("market", "words"),
     [
-        ("NoMarket", "no name and search"),
+        ("NoMarket", "nothing with name and search"),
         ("slips", r"does not work: KeyError: 'MOON_KEY'"),
         ("number", "opens nothing"),
         ("absent", r"cannot be loaded: AttributeError.*absent"),

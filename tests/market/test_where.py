@@ -67,8 +67,8 @@ def test_a_field_of_another_market_is_taken_as_it_is_written() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "nothing is asked"),
-        ("  ", "nothing is asked"),
+        ("", "the condition is empty"),
+        ("  ", "the condition is empty"),
         ("cpu_ram", "'cpu_ram' is no comparison"),
         ("gpu_name=RTX 4090", "'4090' is no comparison"),
         ("cpu_ram=>48", "no operator '=>'"),

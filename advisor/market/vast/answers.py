@@ -147,7 +147,7 @@ def offers_of(answer: ApiReply) -> list[Record]:
         message = "the market's answer has no list of offers; update advisor"
         raise BadAnswerError(message)
     if not all(isinstance(offer, dict) for offer in offers):
-        message = "the market's list of offers holds other things; try again later"
+        message = "the market's list has entries that are no offers; try again later"
         raise BadAnswerError(message)
     return offers
 
@@ -231,7 +231,7 @@ def instance_of(answer: ApiReply, instance_id: int) -> Instance | None:
         return None
     document = document_of(answer, what)
     if "instances" not in document:
-        message = f"the market's answer has nothing of {what}; update advisor"
+        message = f"the market's answer does not have {what}; update advisor"
         raise BadAnswerError(message)
     record = document["instances"]
     if record is None:
@@ -322,11 +322,11 @@ def _refusal(answer: ApiReply, what: str) -> MarketError:
         return _used_up(answer)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return busy_error(answer.reply)
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or answer.error_has(
-        _NO_KEY
-    ):
-        origin = answer.key_origin or "no place: there is none"
-        message = f"the market refuses the key from {origin}: {reason or status}"
+    forbidden = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    if forbidden or answer.error_has(_NO_KEY):
+        origin = answer.key_origin
+        refused = f"the key from {origin}" if origin else "a request without a key"
+        message = f"the market refuses {refused}: {reason or status}"
         return KeyRefusedError(message)
     if status == HTTPStatus.NO_CONTENT:
         return BadAnswerError("the market sent an empty answer (HTTP 204); try again")

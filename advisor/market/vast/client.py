@@ -285,7 +285,7 @@ class VastMarket:
         answer = self._send("account", "PUT", _LOG.format(instance_id), body=body)
         address = answers.log_address_of(answer, instance_id)
         if not is_private(address):
-            message = f"the log of instance {instance_id} lies where none is fetched from"
+            message = f"the log of instance {instance_id} is at an unsafe address"
             raise BadAnswerError(message)
         deadline = self._deadline()
         limiter = CallLimiter(self._limiter, "account")
@@ -296,7 +296,7 @@ class VastMarket:
                 if reply.status == HTTPStatus.OK:
                     return reply.body.decode("utf-8", "replace")
                 if self._clock.monotonic() + _LOG_PAUSE_S >= deadline:
-                    message = f"the log of instance {instance_id} does not come"
+                    message = f"the log of instance {instance_id} is not there yet"
                     raise MarketError(f"{message}; try again later")
                 self._clock.sleep(_LOG_PAUSE_S)
 

@@ -81,5 +81,5 @@ def _read(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        message = f"cannot read the key in {path}: mend or remove that file"
+        message = f"cannot read the key in {path}: repair or remove that file"
         raise UsageError(message) from error

@@ -121,7 +121,7 @@ def count(spans: Sequence[Span]) -> Counted:
             if point.other_s < one.elapsed_s  # not where it is NaN
         ]
         if sum(one.elapsed_s for one in clear) < 0.5 * sum(i.elapsed_s for _, i in every):
-            raise EvidenceError("something else ran in most of the time")
+            raise EvidenceError("something else ran most of the time")
         left_out = f"the time of what ran beside it, {interrupted} times"
     elif interrupted:
         left_out = f"{interrupted} readings across something else that ran"

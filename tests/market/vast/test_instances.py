@@ -386,13 +386,13 @@ def test_a_log_elsewhere_is_not_fetched(vast: Vast, address: Any) -> None:
     assert len(asked) == 1
 
 
-def test_a_log_that_does_not_come_is_an_error(vast: Vast, documented: Documented) -> None:
+def test_a_log_that_is_not_there_is_an_error(vast: Vast, documented: Documented) -> None:
     """An empty log and none at all are two things."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         return documented("log") if request.method == "PUT" else httpx.Response(404)
 
-    with pytest.raises(MarketError, match="does not come"):
+    with pytest.raises(MarketError, match="is not there yet"):
         vast(answer).log(9001)
 
 

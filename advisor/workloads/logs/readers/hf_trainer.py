@@ -69,7 +69,7 @@ def read(lines: Sequence[Line], asked: Asked) -> Found | None:
     total = _total_steps(summary, bar, header)
     start, why = _start(bar, header)
     if total <= start:
-        raise EvidenceError("it trained no step: it was done before")
+        raise EvidenceError("it trained no step: it had already finished")
     apart = evaluations(mine[: mine.index(summary.line) + 1])
     evaluated_s = min(sum(apart.values()), 0.99 * summary.runtime_s)
     gross = Counted(

@@ -148,7 +148,9 @@ def _by_word(
         return Chosen(groups[at], _others(groups, at, ()), why, assured)
     names = ", ".join(dict.fromkeys(_name(group[0]) for group in groups))
     if len(weak) > 1:
-        raise EvidenceError(f"which bar is the training is not said: there is {names}")
+        raise EvidenceError(
+            f"it is unclear which bar is the training's: there is {names}"
+        )
     raise EvidenceError(f"no bar is of a training: there is {names}")
 
 
