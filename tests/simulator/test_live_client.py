@@ -165,7 +165,7 @@ def test_a_market_that_dies_leaves_what_was_read(
     answer = market.search_watched(Query(), Undertaker())
     assert 64 < len(answer.records) < 600
     assert answer.complete is False
-    assert "before the last page: the market has trouble" in answer.notes[0]
+    assert "before the last page: the market reports a failure" in answer.notes[0]
 
 
 def test_a_quota_takes_the_kept_answer_where_that_is_agreed_to(

@@ -144,7 +144,7 @@ class VastMarket:
         first asked for its dearest offers again. Any other one is whole.
 
         The answer is complete if there is a key and no page left anything out: each
-        answered the part and the order asked for, and asking again for the cheapest
+        followed the part and the order asked for, and asking again for the cheapest
         offers brought nothing that was not there before; or each part of the market
         that was asked for apart came whole. Without a key the market shows a part
         that is not even the cheapest: it is read on only while the market lets us.
