@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from advisor.workloads.dump import dump_workload
 from advisor.workloads.load import load_workload
-from advisor.workloads.parse import dump_workload
-from advisor.workloads.profile import Workload, with_level_of
+from advisor.workloads.profile import Workload, with_benchmark_units_of
 from advisor.workloads.transformer import Transformer, transformer_profile
 from sources import Texts
 
@@ -46,7 +46,7 @@ def derived(
         base, name=name, description=description, reference=changed, **values, **texts,
         sources=sources,
     )  # fmt: skip
-    return with_level_of(child, base) if reference is None else child
+    return with_benchmark_units_of(child, base) if reference is None else child
 
 
 def weights(parameters_m: float, source: str, state: float = 14.0) -> Figures:
