@@ -17,9 +17,12 @@ import numpy as np
 import pandas as pd
 
 from advisor.base.errors import UsageError
+from benchmark_labels import DERIVED, LABELS, labels_of
 from benchmark_names import (
     ASSUMED_GPU,
+    NOT_IN_TABLE,
     PTGB,
+    TF32_ON,
     family_of,
     input_bound,
     precision_of,
@@ -27,6 +30,7 @@ from benchmark_names import (
     workload_of,
 )
 from compile_gpus import read_gpus
+from single_precision import ran_of, single_precision
 from sources import Texts, csv_text, json_text, leave_out, read_training
 
 COLUMNS = (
@@ -49,6 +53,11 @@ COLUMNS = (
     "params_m",
     "gmacs",
     "source",
+    "quality",
+    "file",
+    "size",
+    *LABELS,
+    *DERIVED,
 )
 
 KEY = ["workload", "series", "gpu", "num_gpus", "precision", "unit"]
@@ -88,6 +97,10 @@ TIMM_ALL_SERIES = {
     "convnext_base",
 }
 
+PODS = "bghira/SimpleTuner"
+FAST_POD, SLOW_POD = "H100-SXM5-80GB", "L40S"
+POD_GAIN, POD_TIE = 1.5, 1.1
+
 ALPACA2K_SAMPLES = 2000  # litgpt's Alpaca2k; its README gives minutes per epoch
 
 
@@ -110,6 +123,18 @@ def usable(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
             raw["source"].str.startswith("mlcommons/"),
         ),
         ("FP8 or FP4: no such profile", raw["precision"].isin(["fp8", "fp4"])),
+        (
+            "INT8 matrix products: faster than the BF16 peak, no such profile",
+            raw["precision"].eq("int8"),
+        ),
+        (
+            "power-limited by its host: not what the card gives",
+            raw["notes"].str.contains("power-limited", na=False),
+        ),
+        (
+            "a GPU that the table of GPUs lacks (A800, H800, GB10, ...)",
+            raw["gpu_name"].isin(NOT_IN_TABLE),
+        ),
         ("number of GPUs unknown", raw["num_gpus"].isna()),
         ("more than 8 GPUs", raw["num_gpus"].gt(MAX_GPUS)),
         (
@@ -160,6 +185,30 @@ def twin_bound(table: pd.DataFrame) -> pd.Series:
     return bound | (small & (light | (~old & ~(gain > 1.3))))
 
 
+def pod_bound(table: pd.DataFrame) -> pd.Series:
+    """Find rows of two rented pods (SimpleTuner) that their hosts limit.
+
+    An H100 computes 2.7 and reads 3.9 times as fast as an L40S. Where it is not `POD_GAIN`
+    times as fast on the same setting, its host launches too slowly; where it gains hardly
+    anything, so does that of the L40S. Settings that only one of them ran go with most of
+    the net's others.
+    """
+    pods = table[table["series"].str.startswith(PODS)]
+    setting = ["workload", "series", "precision", "num_gpus"]
+    rates = pods.pivot_table(index=setting, columns="gpu", values="throughput")
+    bound = pd.Series(False, index=table.index)
+    if not {FAST_POD, SLOW_POD} <= set(rates):
+        return bound
+    gain = rates[FAST_POD] / rates[SLOW_POD]
+    for gpu, least in ((FAST_POD, POD_GAIN), (SLOW_POD, POD_TIE)):
+        limited = gain.lt(least).where(gain.notna()).astype(float)
+        most = limited.groupby("workload").transform("mean").gt(0.5)
+        here = pods[pods["gpu"].eq(gpu)]
+        told = pd.MultiIndex.from_frame(here[setting])
+        bound[here.index] = limited.fillna(most).reindex(told).eq(1.0).to_numpy()
+    return bound
+
+
 def common_batch(rows: pd.DataFrame) -> pd.DataFrame:
     """Keep, of traces that sweep the batch, the batch that most GPUs ran.
 
@@ -168,7 +217,7 @@ def common_batch(rows: pd.DataFrame) -> pd.DataFrame:
     differ by memory and are all kept.
     """
     sweep = rows["source"].isin(["siasosp23/artifacts", "stanford-futuredata/gavel"])
-    free = rows["source"].isin(
+    free = rows["quality"].ne("") | rows["source"].isin(
         [
             "NVIDIA/DeepLearningExamples",
             "Oneflow-Inc/DLPerf",
@@ -185,6 +234,18 @@ def common_batch(rows: pd.DataFrame) -> pd.DataFrame:
     chosen = rows.loc[free, "batch_size_per_gpu"]
     keep[largest.index] = chosen.eq(largest) | largest.isna()
     return rows[keep]
+
+
+def fastest_layout(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep, of graded figures of one setting, the fastest.
+
+    They differ by what no label tells: how a net is laid out over the GPUs, how a table
+    counts its steps. A user takes the best of them.
+    """
+    graded = rows[rows["quality"].ne("")]
+    best = graded.groupby(KEY)["throughput"].transform("max")
+    slower = graded.index[graded["throughput"].lt(best)]
+    return rows.drop(slower)
 
 
 def refuse_unknown_gpus(rows: pd.DataFrame) -> None:
@@ -209,7 +270,8 @@ def refuse_unknown_gpus(rows: pd.DataFrame) -> None:
 
 def annotate(raw: pd.DataFrame) -> pd.DataFrame:
     """Add the project's columns to the kept figures."""
-    rows = raw.assign(notes=raw["notes"].fillna(""), task=raw["task"].fillna(""))
+    filled = raw[["notes", "task", "quality"]].fillna("")
+    rows = raw.assign(**filled.to_dict("series"), stated=raw["precision"])
     epochs = rows["source"].eq("Lightning-AI/litgpt")
     rows.loc[epochs, "throughput"] *= ALPACA2K_SAMPLES
     rows.loc[epochs, "throughput_unit"] = "samples/s"
@@ -220,11 +282,34 @@ def annotate(raw: pd.DataFrame) -> pd.DataFrame:
     rows["family"] = [
         family_of(w, t) for w, t in zip(rows["workload"], rows["task"], strict=True)
     ]
+    rows[[*LABELS, *DERIVED]] = labels(rows)
+    rows["size"] = rows["image_size_or_seq_len"].where(rows["quality"].ne(""), "")
     rows["framework"] = rows["framework"].fillna("").str.extract(r"^([A-Za-z]+)")[0]
     rows["framework"] = rows["framework"].fillna("").str.lower()
     rows["gpu"] = rows["gpu_name"].replace(ASSUMED_GPU)
     rows["unit"] = rows["throughput_unit"]
     return rows
+
+
+def labels(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the `LABELS` and `DERIVED` of each figure, empty where nobody states one."""
+    gpus = read_gpus()
+    nvidia = gpus[gpus["vendor"].eq("NVIDIA")].set_index("name")["compute_capability"]
+    told = []
+    for figure in rows.to_dict("records"):
+        known = labels_of(figure)
+        gpu = ASSUMED_GPU.get(figure["gpu_name"], figure["gpu_name"])
+        known["single_precision"] = single_precision(
+            ran_of(figure, nvidia.get(gpu), bool(TF32_ON.search(figure["source"])))
+        )
+        told.append(known)
+    return pd.DataFrame(told, index=rows.index)[[*LABELS, *DERIVED]]
+
+
+def common(words: pd.Series) -> str:
+    """Return the word that all figures of a row share, empty where they differ."""
+    known = set(words)
+    return str(known.pop()) if len(known) == 1 else ""
 
 
 def common_path(paths: pd.Series) -> str:
@@ -237,8 +322,10 @@ def aggregate(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row per key: the median, the log-spread and the number.
 
     The source says the repository, what its figures' paths have in common, and what was
-    assumed.
+    assumed; the quality is that of the worst, a label what all have in common.
     """
+    texts = dict.fromkeys(("quality", "file", "size", *LABELS, *DERIVED), "")
+    rows = rows.assign(**{name: "" for name in texts if name not in rows})
     groups = rows.assign(
         log=np.log(rows["throughput"]), assumed=rows["gpu_name"].isin(list(ASSUMED_GPU))
     ).groupby(KEY, sort=True)
@@ -259,6 +346,8 @@ def aggregate(rows: pd.DataFrame) -> pd.DataFrame:
         source=("source", "first"),
         path=("source_path", common_path),
         assumed=("assumed", "any"),
+        quality=("quality", "max"),
+        **{name: (name, common) for name in ("file", "size", *LABELS, *DERIVED)},
     ).reset_index()
     told = np.where(table["assumed"], " (form factor assumed)", "")
     return table.assign(
@@ -324,13 +413,15 @@ def compile_table(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     rows = annotate(figures)
     kept = common_batch(rows)
     counts["other batch sizes of the same machine"] = len(rows) - len(kept)
+    rows, kept = kept, fastest_layout(kept)
+    counts["slower layouts of the same machine and setting"] = len(rows) - len(kept)
     table = fill_facts(aggregate(kept).reset_index(drop=True))
     faulty = faulty_half(table)
     counts["half precision slower than single on tensor cores (table rows)"] = int(
         faulty.sum()
     )
     table = table[~faulty].reset_index(drop=True)
-    table["host_bound"] |= twin_bound(table)
+    table["host_bound"] |= twin_bound(table) | pod_bound(table)
     table["workload"] = name_units(table)
     counts["figures read"], counts["figures used"] = len(raw), len(kept)
     return table, counts
