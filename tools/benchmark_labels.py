@@ -1,9 +1,9 @@
 """How the figures of the benchmark table were measured, as far as their sources say.
 
-A file of figures may state the labels itself (`LABELS` are columns that it may have). For
-sources that do not, `labels_of` reads them off the figure's own fields: the version of the
-framework, the notes, and what is known of the source's script (`SCRIPTS`). A label that
-nobody states is empty: it is never guessed.
+A file of figures may state the labels itself (`LABELS` are columns that it may have).
+For sources that do not, `labels_of` reads them off the figure's own fields: the version
+of the framework, the notes, and what is known of the source's script (`SCRIPTS`). A label
+that nobody states is empty: it is never guessed.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ LABELS: Mapping[str, tuple[str, ...]] = {
 }
 """Label -> its words, all besides the empty one; `base` is free.
 
-``compiled``: ``graph`` is a framework that runs a graph of its kernels without fusing them
-(TensorFlow without XLA), ``compiled`` is ``torch.compile`` or XLA. ``distributed``: ``DDP``
-is one process per GPU that averages gradients, whatever the library (Horovod too).
-``checkpointing``: of activations; ``offload`` moves them to the host. ``base``: how frozen
-weights are kept, ``none`` for as they compute, else bits and library (``int8-torchao``)."""
-
-STATED = tuple(LABELS)
+``compiled``: ``graph`` is a framework that runs a graph of its kernels without fusing
+them (TensorFlow without XLA), ``compiled`` is ``torch.compile`` or XLA. ``distributed``:
+``DDP`` is one process per GPU that averages gradients, whatever the library (Horovod
+too). ``checkpointing``: of activations; ``offload`` moves them to the host. ``base``: how
+frozen weights are kept, ``none`` for as they compute, else bits and library
+(``int8-torchao``)."""
 
 DERIVED = ("loader", "framework_version", "framework_year", "single_precision")
+"""Labels that follow from other columns of a file; the last is `single_precision`'s."""
 
 # Year of a minor version's first release: tags of pytorch/pytorch, tensorflow/tensorflow.
 RELEASED: Mapping[str, Mapping[str, int]] = {
@@ -71,8 +71,8 @@ RELEASED: Mapping[str, Mapping[str, int]] = {
 
 FIRST_COMPILE = (2, 0)
 """``torch.compile`` and ``scaled_dot_product_attention`` came with PyTorch 2.0 (release
-notes, March 2023); before, nets ran eagerly and attention was matrix products and softmax,
-but where a library brought its own kernel."""
+notes, March 2023); before, nets ran eagerly and attention was matrix products and
+softmax, but where a library brought its own kernel."""
 
 FIRST_COMPILE_YEAR = 2023
 
@@ -103,8 +103,8 @@ SCRIPTS: Mapping[str, Mapping[str, str]] = {
 # Sources that run one process per GPU when they use several.
 DATA_PARALLEL = (LAMBDA, DLE, "facebookresearch/detectron2", "NVlabs/", "siasosp23/")
 
-# NVIDIA's recipes state NHWC for mixed precision: PyTorch's and MXNet's classification and
-# detection.
+# NVIDIA's recipes state NHWC for mixed precision: classification and detection of
+# PyTorch, MXNet and PaddlePaddle.
 NHWC_RECIPES = re.compile(r"PyTorch/(Classification|Detection)|MxNet/|PaddlePaddle/")
 
 _LOADERS = {"true": "synthetic", "false": "real"}
@@ -149,17 +149,21 @@ def technique_of(model: str) -> str:
 
 
 def labels_of(row: Mapping[str, Any]) -> dict[str, str]:
-    """Return the labels of one figure: `STATED`, and of `DERIVED` all but the last.
+    """Return the `LABELS` of one figure, and of `DERIVED` all but the last.
 
     What the file states comes first, then the notes and the version, then the script.
+
+    Parameters
+    ----------
+    row : with the columns of a file of figures and `family`
     """
     source, notes = str(row["source"]), str(row["notes"])
-    labels = {name: _text(row[name]) for name in STATED}
+    labels = {name: _text(row[name]) for name in LABELS}
     name, version = framework_of(row)
     labels["framework_version"] = "{}.{}".format(*version) if version else ""
     labels["framework_year"] = released(name, version)
     labels["loader"] = _LOADERS.get(_text(row["synthetic_data"]).lower(), "")
-    if any(_text(row[name]) for name in STATED):
+    if any(_text(row[name]) for name in LABELS):
         return labels  # the file tells what is known
     for label, word, pattern in _NOTES:
         if not labels[label] and re.search(pattern, notes):
@@ -193,36 +197,44 @@ def _script(
     row: Mapping[str, Any], name: str, version: tuple[int, int] | None
 ) -> dict[str, str]:
     """Return the labels that follow from a source's script and the version it ran."""
-    source, path = str(row["source"]), str(row["source_path"])
-    several = pd.notna(row["num_gpus"]) and row["num_gpus"] > 1
+    source = str(row["source"])
     labels: dict[str, str] = {}
     for start, known in SCRIPTS.items():
         if source.startswith(start):
             labels |= known
     if source.endswith(PTGB):
         labels |= {"technique": "full", "compiled": "eager"}
-        labels |= {"distributed": "DataParallel"}
-    if several and source.startswith(DATA_PARALLEL) and "DLRM" not in path:
-        labels["distributed"] = "DDP"
-    elif several and "FSDP" in f"{row['framework']} {row['notes']}":
-        labels["distributed"] = "FSDP"
-    elif several and re.search(r"\bDDP\b", f"{row['framework']} {row['notes']}"):
-        labels["distributed"] = "DDP"
-    if source == TIMM and "nhwc" in path:
-        labels["memory_format"] = "channels-last"
-    elif source == TIMM and "nchw" in path:
-        labels["memory_format"] = "contiguous"
-    elif source == DLE and NHWC_RECIPES.match(path) and row["precision"] == "amp":
-        labels["memory_format"] = "channels-last"
+    labels |= {"distributed": _distributed(row, labels.get("distributed", ""))}
+    labels |= {"memory_format": labels.get("memory_format", "") or _memory_format(row)}
     if name == "pytorch":
-        year = row["year"]
-        old = version < FIRST_COMPILE if version else year < FIRST_COMPILE_YEAR
+        old = version < FIRST_COMPILE if version else row["year"] < FIRST_COMPILE_YEAR
         labels |= {"compiled": "eager"} if old else {}
-        if old and source == TIMM:
-            labels["attention"] = "eager"
+        attends = source == TIMM and row["family"] == "transformer"
+        labels |= {"attention": "eager"} if old and attends else {}
     elif name == "tensorflow" and source in {LAMBDA_TF, DLE}:
         labels["compiled"] = "graph"
     return labels
+
+
+def _distributed(row: Mapping[str, Any], known: str) -> str:
+    """Return how the GPUs of a run share the work; `known` is what the script does."""
+    source, told = str(row["source"]), f"{row['framework']} {row['notes']}"
+    if source.endswith(PTGB):
+        return "DataParallel"
+    if not (pd.notna(row["num_gpus"]) and row["num_gpus"] > 1):
+        return known
+    if source.startswith(DATA_PARALLEL) and "DLRM" not in str(row["source_path"]):
+        return "DDP"
+    found = re.search(r"FSDP|\bDDP\b", told)
+    return found.group() if found else known
+
+
+def _memory_format(row: Mapping[str, Any]) -> str:
+    source, path = str(row["source"]), str(row["source_path"])
+    if source == TIMM and (found := re.search(r"nhwc|nchw", path)):
+        return "channels-last" if found.group() == "nhwc" else "contiguous"
+    recipe = source == DLE and NHWC_RECIPES.match(path) and row["precision"] == "amp"
+    return "channels-last" if recipe else ""
 
 
 def _text(value: object) -> str:

@@ -188,10 +188,10 @@ def twin_bound(table: pd.DataFrame) -> pd.Series:
 def pod_bound(table: pd.DataFrame) -> pd.Series:
     """Find rows of two rented pods (SimpleTuner) that their hosts limit.
 
-    An H100 computes 2.7 and reads 3.9 times as fast as an L40S. Where it is not `POD_GAIN`
-    times as fast on the same setting, its host launches too slowly; where it gains hardly
-    anything, so does that of the L40S. Settings that only one of them ran go with most of
-    the net's others.
+    An H100 computes 2.7 and reads 3.9 times as fast as an L40S. Where it is not
+    `POD_GAIN` times as fast on the same setting, its host launches too slowly; where it
+    gains hardly anything, so does that of the L40S. Settings that only one of them ran go
+    with most of the net's others.
     """
     pods = table[table["series"].str.startswith(PODS)]
     setting = ["workload", "series", "precision", "num_gpus"]
@@ -202,7 +202,7 @@ def pod_bound(table: pd.DataFrame) -> pd.Series:
     gain = rates[FAST_POD] / rates[SLOW_POD]
     for gpu, least in ((FAST_POD, POD_GAIN), (SLOW_POD, POD_TIE)):
         limited = gain.lt(least).where(gain.notna()).astype(float)
-        most = limited.groupby("workload").transform("mean").gt(0.5)
+        most = limited.groupby("workload").transform("mean").gt(0.5).astype(float)
         here = pods[pods["gpu"].eq(gpu)]
         told = pd.MultiIndex.from_frame(here[setting])
         bound[here.index] = limited.fillna(most).reindex(told).eq(1.0).to_numpy()
@@ -295,14 +295,17 @@ def labels(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the `LABELS` and `DERIVED` of each figure, empty where nobody states one."""
     gpus = read_gpus()
     nvidia = gpus[gpus["vendor"].eq("NVIDIA")].set_index("name")["compute_capability"]
+    run = ["source", "source_path", "model", "gpu_name"]
+    single = rows["stated"].where(rows["stated"].isin(["fp32", "tf32"]))
+    both = single.groupby([rows[column] for column in run]).transform("nunique").gt(1)
     told = []
-    for figure in rows.to_dict("records"):
+    for figure, contrasted in zip(rows.to_dict("records"), both, strict=True):
         known = labels_of(figure)
         gpu = ASSUMED_GPU.get(figure["gpu_name"], figure["gpu_name"])
-        known["single_precision"] = single_precision(
-            ran_of(figure, nvidia.get(gpu), bool(TF32_ON.search(figure["source"])))
-        )
-        told.append(known)
+        on = bool(TF32_ON.search(figure["source"]))
+        ran = ran_of(figure, nvidia.get(gpu), on)
+        ran = ran._replace(script="off") if contrasted and not on else ran
+        told.append(known | {"single_precision": single_precision(ran)})
     return pd.DataFrame(told, index=rows.index)[[*LABELS, *DERIVED]]
 
 

@@ -163,14 +163,12 @@ def matmul_table(
     a card has none, its rates in TF32 and BF16 are emulated and say nothing.
     """
     nvidia = gpus[gpus["vendor"].eq("NVIDIA")].set_index("name")
+    others = gpus.loc[gpus["vendor"].ne("NVIDIA"), "name"]
     capability = raw["gpu_name"].map(nvidia["compute_capability"])
     rows, counts = leave_out(
         raw,
         [
-            (
-                "another maker's card",
-                raw["gpu_name"].isin(gpus["name"]) & capability.isna(),
-            ),
+            ("another maker's card", raw["gpu_name"].isin(others)),
             ("card or form factor that the table of GPUs lacks", capability.isna()),
             ("overclocked", raw["note"].str.contains("overclocked", na=False)),
             (

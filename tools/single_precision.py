@@ -1,7 +1,7 @@
 """What a figure that is called FP32 ran in: plain FP32, TF32, or nobody knows.
 
-TF32 multiplies on tensor cores with 10 bits of mantissa; its peak is up to eight times that
-of FP32, so a row under the wrong name teaches the wrong physics. What is known:
+TF32 multiplies on tensor cores with 10 bits of mantissa; its peak is up to eight times
+that of FP32, so a row under the wrong name teaches the wrong physics. What is known:
 
 - Cards without TF32 (before Ampere, and other makers') run plain FP32.
 - PyTorch 1.7 to 1.11 used TF32 for matrix products and convolutions; from 1.12 on matrix
@@ -12,8 +12,12 @@ of FP32, so a row under the wrong name teaches the wrong physics. What is known:
 - TensorFlow uses TF32 from 2.4 on (release notes of 2.4; ``tf.config.experimental.
   enable_tensor_float_32_execution`` is on), no release before.
 - NVIDIA's containers switch it on since 20.06, whatever the version.
-- A script may set it. Where the source says so, that holds (`benchmark_names.TF32_ON`, and
-  notes such as "TF32 off").
+- A script may set it. Where the source says so, that holds (`benchmark_names.TF32_ON`,
+  and notes such as "TF32 off"); a source that publishes both of one net on one card means
+  what it writes.
+
+Rates above the FP32 peak prove nothing: Winograd's convolutions multiply less than they
+count (VGG-16 on a V100, which has no TF32, at 140 % of its peak).
 """
 
 from __future__ import annotations
@@ -30,9 +34,10 @@ FIRST_TF32 = {"pytorch": (1, 7), "tensorflow": (2, 4)}
 FIRST_PLAIN_PRODUCTS = (1, 12)
 
 YEARS_ON = {"pytorch": (2021, 2021), "tensorflow": (2021, 9999)}
-"""Years of which every usual version has TF32 on for all: PyTorch 1.7 came in October 2020
-and 1.12 in June 2022."""
+"""Years of which every usual version has TF32 on for all: PyTorch 1.7 came in October
+2020 and 1.12 in June 2022."""
 
+FIRST_AMPERE = (8, 0)
 FIRST_ADA = (8, 9)
 """Compute capability of the first cards that no PyTorch before 1.13 has kernels for."""
 
@@ -49,7 +54,11 @@ ON = re.compile(r"TF32 as (?:torch|TF) default|TF32 by default")
 OFF = re.compile(r"TF32 off|tf32 off|without TF32")
 PLAIN_SCRIPT = re.compile(r"script ver1;")
 """GPU-Insights switches TF32 on in the second version of its script alone."""
+
 DOUBTFUL = re.compile(r"TF32[^;]*not (?:stated|told)")
+
+
+_BY_SCRIPT = {"on": TF32, "off": FP32, "doubtful": UNKNOWN}
 
 
 class Ran(NamedTuple):
@@ -79,22 +88,20 @@ def single_precision(ran: Ran) -> str:
     """Return `FP32`, `TF32` or `UNKNOWN`; empty where no single precision is stated."""
     if ran.stated not in {FP32, TF32}:
         return ""
-    if ran.capability is None or ran.capability < (8, 0):
+    if ran.capability is None or ran.capability < FIRST_AMPERE:
         return FP32
-    if ran.stated == TF32 or ran.script == "on":
+    if ran.stated == TF32:
         return TF32
-    if ran.script == "off":
-        return FP32
-    if ran.script == "doubtful":
-        return UNKNOWN
+    return _BY_SCRIPT.get(ran.script) or _by_defaults(ran)
+
+
+def _by_defaults(ran: Ran) -> str:
+    """Return what the framework's defaults give most of the net's time."""
     products, convolutions = _defaults(ran)
-    if products == convolutions:
+    linear = LINEAR_CONVNETS.search(ran.workload)
+    if products == convolutions or ran.family in PRODUCTS:
         return products
-    if ran.family in PRODUCTS:
-        return products
-    if ran.family in CONVOLUTIONS and not LINEAR_CONVNETS.search(ran.workload):
-        return convolutions
-    return UNKNOWN
+    return convolutions if ran.family in CONVOLUTIONS and not linear else UNKNOWN
 
 
 def _defaults(ran: Ran) -> tuple[str, str]:
