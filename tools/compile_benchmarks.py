@@ -97,6 +97,14 @@ TIMM_ALL_SERIES = {
     "convnext_base",
 }
 
+# Words of notes -> why such a figure is left out.
+LEFT_OUT_NOTES = {
+    "stands in ": "the same figure stands in another file",
+    "inference": "inference on several GPUs: no training",
+    "several machines": "several machines: their network is not that of one",
+    "power-limited": "power-limited by its host: not what the card gives",
+}
+
 PODS = "bghira/SimpleTuner"
 FAST_POD, SLOW_POD = "H100-SXM5-80GB", "L40S"
 POD_GAIN, POD_TIE = 1.5, 1.1
@@ -111,6 +119,10 @@ def usable(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     timm = raw["source"].eq("huggingface/pytorch-image-models")
     rules = (
         ("suspect: flagged as implausible by the collectors", raw["suspect"]),
+        *(
+            (reason, raw["notes"].str.contains(rf"(?:^|; ){note}", na=False))
+            for note, reason in LEFT_OUT_NOTES.items()
+        ),
         (
             "corrupt waveglow amp cells (RTX A4000, RTX 3080 Laptop)",
             lambda_cells
@@ -126,10 +138,6 @@ def usable(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
         (
             "INT8 matrix products: faster than the BF16 peak, no such profile",
             raw["precision"].eq("int8"),
-        ),
-        (
-            "power-limited by its host: not what the card gives",
-            raw["notes"].str.contains("power-limited", na=False),
         ),
         (
             "a GPU that the table of GPUs lacks (A800, H800, GB10, ...)",
