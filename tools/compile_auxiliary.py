@@ -198,7 +198,7 @@ def served_rows(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
 
 
 def _setting(raw: pd.DataFrame) -> pd.Series:
-    """Return size or prompt of each figure, ended by a space; empty where none is told."""
+    """Return size or prompt of each figure and a space; empty where none is told."""
     size = raw["input_len"].fillna("").astype(str)
     return size.where(size.eq(""), size + " ").where(raw["phase"].ne("forward"), "")
 

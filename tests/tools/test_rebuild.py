@@ -12,7 +12,7 @@ Tool = Callable[[str], ModuleType]
 
 SLOW = {"cells"}
 TABLES = """
-    gpus cpus benchmarks auxiliary cpu-rates offers cells market profiles readme
+    gpus cpus benchmarks auxiliary cpu-rates allreduce offers cells market profiles readme
 """.split()  # noqa: SIM905  (a line each otherwise)
 
 
