@@ -109,6 +109,8 @@ PODS = "bghira/SimpleTuner"
 FAST_POD, SLOW_POD = "H100-SXM5-80GB", "L40S"
 POD_GAIN, POD_TIE = 1.5, 1.1
 
+LENGTH_GAIN = 1.5
+
 ALPACA2K_SAMPLES = 2000  # litgpt's Alpaca2k; its README gives minutes per epoch
 
 
@@ -214,6 +216,29 @@ def pod_bound(table: pd.DataFrame) -> pd.Series:
         here = pods[pods["gpu"].eq(gpu)]
         told = pd.MultiIndex.from_frame(here[setting])
         bound[here.index] = limited.fillna(most).reindex(told).eq(1.0).to_numpy()
+    return bound
+
+
+def length_bound(table: pd.DataFrame) -> pd.Series:
+    """Find rows in tokens whose step hardly gets longer with twice the tokens.
+
+    Below that length launching, or unpacking the weights, is what takes the time: the
+    same net with sequences twice as long makes over `LENGTH_GAIN` times as many tokens.
+    """
+    length = pd.to_numeric(table["size"], errors="coerce")
+    rows = table[table["unit"].eq("tokens/s") & length.notna()]
+    rest = ["net", "series", "gpu", "num_gpus", "precision"]
+    named = rows.assign(
+        net=rows["workload"].str.replace(r" seq\d+$", "", regex=True),
+        length=length[rows.index],
+    )
+    rates = named.set_index([*rest, "length"])["throughput"]
+    double = pd.MultiIndex.from_frame(
+        named.assign(length=2 * named["length"])[[*rest, "length"]]
+    )
+    gain = rates.reindex(double).to_numpy() / named["throughput"].to_numpy()
+    bound = pd.Series(False, index=table.index)
+    bound[named.index] = gain > LENGTH_GAIN
     return bound
 
 
@@ -432,7 +457,7 @@ def compile_table(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
         faulty.sum()
     )
     table = table[~faulty].reset_index(drop=True)
-    table["host_bound"] |= twin_bound(table) | pod_bound(table)
+    table["host_bound"] |= twin_bound(table) | pod_bound(table) | length_bound(table)
     table["workload"] = name_units(table)
     counts["figures read"], counts["figures used"] = len(raw), len(kept)
     return table, counts
