@@ -8,6 +8,8 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
+from advisor.base.errors import UsageError
+
 Tool = Callable[[str], ModuleType]
 
 
@@ -194,3 +196,17 @@ def test_served_rates_are_used_or_counted(tool: Tool) -> None:
     cards = rows.groupby(["workload", "series"])["gpu_name"].nunique()
     assert cards.min() >= 3
     assert set(rows["num_gpus"]) == {1}
+
+
+def test_a_label_that_is_no_word_is_refused(tool: Tool) -> None:
+    """With the file, the line and the words there are; `base` is free."""
+    refuse = tool("sources").refuse_figures
+    refuse("lab.csv", figures(tool, {"base": "int8-torchao", "compiled": "eager"}))
+    with pytest.raises(UsageError) as error:
+        refuse("lab.csv", figures(tool, {}, {"compiled": "yes"}))
+    says = (
+        "models/sources/lab.csv, line 3: compiled is yes: one of eager, graph, compiled"
+    )
+    assert str(error.value).startswith(says)
+    with pytest.raises(UsageError, match="quality is D: one of A, B, C, or nothing"):
+        refuse("lab.csv", figures(tool, {"quality": "D"}))

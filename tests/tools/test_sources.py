@@ -91,13 +91,6 @@ def test_files_of_figures_come_together(sources: Path, tool: Tool) -> None:
         (",throughput,", ",rate,", "lab.csv: no column throughput"),
         ("unit\n", "unit,remark\n", "lab.csv: unknown column remark; source, "),
         (
-            "unit\nlab/bench,README.md,2026,image-classification,resnet50,pytorch 2.9,amp,"
-            "256,RTX 4090,1,1000,samples/s\n",
-            "unit,compiled\nlab/bench,README.md,2026,image-classification,resnet50,pytorch "
-            "2.9,amp,256,RTX 4090,1,1000,samples/s,yes\n",
-            "lab.csv, line 2: compiled is yes: one of eager, graph, compiled, or nothing",
-        ),
-        (
             "RTX 4090",
             "RTX4090",
             "'RTX4090' (lab/bench); write RTX 4090 or ",
