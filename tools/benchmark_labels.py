@@ -109,13 +109,14 @@ NHWC_RECIPES = re.compile(r"PyTorch/(Classification|Detection)|MxNet/|PaddlePadd
 
 _LOADERS = {"true": "synthetic", "false": "real"}
 
-# Words of notes -> label, first match.
+# Words of notes and of the framework's name -> label, first match.
 _NOTES = (
     ("compiled", "compiled", r"torch\.compile|; XLA|\+ XLA"),
     ("attention", "flash", r"flash attention|FlashAttention|flash-attn"),
     ("attention", "sdpa", r"TorchSDPA"),
     ("attention", "memory-efficient", r"xformers"),
     ("optimizer", "8-bit", r"adamw_8bit|8-bit Adam"),
+    ("base", "4-bit-bitsandbytes", r"bitsandbytes 4-bit"),
     ("checkpointing", "none", r"no gradient checkpointing|act ckpt False"),
     ("checkpointing", "selective", r"[Ss]elective activation checkpointing"),
     ("checkpointing", "full", r"act ckpt True|Full activation check|gradient checkpoint"),
@@ -158,6 +159,7 @@ def labels_of(row: Mapping[str, Any]) -> dict[str, str]:
     row : with the columns of a file of figures and `family`
     """
     source, notes = str(row["source"]), str(row["notes"])
+    told = f"{notes}; {row['framework']}"
     labels = {name: _text(row[name]) for name in LABELS}
     name, version = framework_of(row)
     labels["framework_version"] = "{}.{}".format(*version) if version else ""
@@ -166,7 +168,7 @@ def labels_of(row: Mapping[str, Any]) -> dict[str, str]:
     if any(_text(row[name]) for name in LABELS):
         return labels  # the file tells what is known
     for label, word, pattern in _NOTES:
-        if not labels[label] and re.search(pattern, notes):
+        if not labels[label] and re.search(pattern, told):
             labels[label] = word
     labels["technique"] = technique_of(str(row["model"]))
     for label, word in _script(row, name, version).items():

@@ -54,7 +54,8 @@ NOT_SD15 = re.compile(r"v2-1|768|xl|turbo|sd_?2|2\.1", re.IGNORECASE)
 # Settings of ``serving.csv.gz`` that the GPU bounds, by source: what is matched in which
 # column, the family, the end of the workload's name. Nets large enough that launching
 # hides behind computing or reading: timm in FP16 at batch 256, video of 2 B parameters,
-# SDXL, and language models of 14 B and more where reading weights bounds each token.
+# SDXL, and language models of 14 B and more (7 B on the slower cards of phillipscarroll's
+# one host) where reading weights bounds each token.
 LARGE = r"14b|gpt-oss 20b|:(?:14|24|32)b"
 SERVED = (
     ("NikolasEnt/", {"phase": "forward", "quantization": "fp16"}, "", "inference"),
@@ -62,6 +63,12 @@ SERVED = (
     (
         "geerlingguy/",
         {"framework": r"^ollama$", "model": LARGE},
+        "llm",
+        "token generation",
+    ),
+    (
+        "phillipscarroll/",
+        {"framework": r"^LM Studio Cuda$", "model": "Distill Llama|Instruct 1M"},
         "llm",
         "token generation",
     ),
