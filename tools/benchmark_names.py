@@ -131,7 +131,7 @@ def workload_of(row: pd.Series) -> str:
 
 
 def graded(row: pd.Series) -> bool:
-    """Say whether a figure is of a file that grades its sources, and so tells labels."""
+    """Say whether a figure is of a file that grades its sources and states labels."""
     return bool(pd.notna(row["quality"]) and row["quality"])
 
 
@@ -166,7 +166,7 @@ def family_of(workload: str, task: str) -> str:
 def series_of(row: pd.Series) -> str:
     """Return the name of the comparable set that a figure belongs to.
 
-    Where a file tells how its figures were measured, each way is a set of its own.
+    Where a file states how its figures were measured, each way is a set of its own.
     """
     if graded(row):
         ways = [row[way] for way in WAYS if isinstance(row[way], str) and row[way]]

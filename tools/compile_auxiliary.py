@@ -205,7 +205,7 @@ def served_rows(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
 
 
 def _setting(raw: pd.DataFrame) -> pd.Series:
-    """Return size or prompt of each figure and a space; empty where none is told."""
+    """Return size or prompt of each figure and a space; empty where unknown."""
     size = raw["input_len"].fillna("").astype(str)
     return size.where(size.eq(""), size + " ").where(raw["phase"].ne("forward"), "")
 
@@ -220,13 +220,13 @@ def build() -> Texts:
     raw = read("inference.csv.gz")
     reports = read("stable_diffusion.csv.gz")
     served, counts = served_rows(read("serving.csv.gz"))
-    files = {
-        "inference": timm_rows(raw),
-        "stable_diffusion": diffusion_rows(reports),
-        "inference ": llm_rows(raw),
-        "serving": served,
-    }
-    rows = pd.concat([rows.assign(file=f.strip()) for f, rows in files.items()])
+    files = (
+        ("inference", timm_rows(raw)),
+        ("stable_diffusion", diffusion_rows(reports)),
+        ("inference", llm_rows(raw)),
+        ("serving", served),
+    )
+    rows = pd.concat([rows.assign(file=file) for file, rows in files])
     rows["gpu"] = rows["gpu_name"].replace(ASSUMED_GPU)
     rows["framework"] = rows["framework"].str.extract(r"^([A-Za-z.]+)")[0].fillna("")
     rows["quality"] = rows["quality"].fillna("")

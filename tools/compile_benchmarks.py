@@ -17,12 +17,11 @@ import numpy as np
 import pandas as pd
 
 from advisor.base.errors import UsageError
-from benchmark_labels import DERIVED, LABELS, labels_of
+from benchmark_labels import DERIVED, LABELS
 from benchmark_names import (
     ASSUMED_GPU,
     NOT_IN_TABLE,
     PTGB,
-    TF32_ON,
     family_of,
     input_bound,
     precision_of,
@@ -30,7 +29,8 @@ from benchmark_names import (
     workload_of,
 )
 from compile_gpus import read_gpus
-from single_precision import ran_of, single_precision
+from host_bound import host_bound
+from label_figures import labels
 from sources import Texts, csv_text, json_text, leave_out, read_training
 
 COLUMNS = (
@@ -105,12 +105,6 @@ LEFT_OUT_NOTES = {
     "power-limited": "power-limited by its host: not what the card gives",
 }
 
-PODS = "bghira/SimpleTuner"
-FAST_POD, SLOW_POD = "H100-SXM5-80GB", "L40S"
-POD_GAIN, POD_TIE = 1.5, 1.1
-
-LENGTH_GAIN = 1.5
-
 ALPACA2K_SAMPLES = 2000  # litgpt's Alpaca2k; its README gives minutes per epoch
 
 
@@ -163,83 +157,6 @@ def usable(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
         ),
     )
     return leave_out(raw, rules)
-
-
-def twin_bound(table: pd.DataFrame) -> pd.Series:
-    """Find rows whose twin shows that the host limits them.
-
-    Two kinds: real data slower by more than 3 % than synthetic data on the same
-    machine type, and batches of 12 (pytorch-gpu-benchmark) that gain less than
-    30 % from half precision on a card whose tensor cores would give far more.
-    """
-    bound = pd.Series(False, index=table.index)
-    real = table["series"].str.contains(r"/(?:real|dali|pytorch$)", regex=True)
-    base = table["series"].str.replace(
-        r"/(real(\+distortions)?|dali|pytorch)$", "", regex=True
-    )
-    base = base.where(~base.str.startswith("lambda-tf/") | ~real, base + "/synthetic")
-    rest = ["workload", "gpu", "num_gpus", "precision"]
-    rate = table.set_index(["series", *rest])["throughput"]
-    twin = pd.MultiIndex.from_frame(table.assign(series=base)[["series", *rest]])
-    synthetic = rate[~rate.index.duplicated()].reindex(twin).to_numpy()
-    bound |= real & (table["throughput"] < 0.97 * synthetic)
-    small = table["series"].str.endswith(PTGB)
-    light = table["workload"].str.contains(r"mnasnet|mobilenet|shuffle|squeeze|dense")
-    rest = ["series", "workload", "gpu", "num_gpus"]
-    is_half = table["precision"].eq("fp16")
-    half = table[small & is_half].set_index(rest)["throughput"]
-    full = table[small & ~is_half].set_index(rest)["throughput"]
-    index = pd.MultiIndex.from_frame(table[rest])
-    gain = half.reindex(index).to_numpy() / full.reindex(index).to_numpy()
-    old = table["gpu"].str.contains(r"GTX|Titan X|^RX|Radeon")
-    return bound | (small & (light | (~old & ~(gain > 1.3))))
-
-
-def pod_bound(table: pd.DataFrame) -> pd.Series:
-    """Find rows of two rented pods (SimpleTuner) that their hosts limit.
-
-    An H100 computes 2.7 and reads 3.9 times as fast as an L40S. Where it is not
-    `POD_GAIN` times as fast on the same setting, its host launches too slowly; where it
-    gains hardly anything, so does that of the L40S. Settings that only one of them ran go
-    with most of the net's others.
-    """
-    pods = table[table["series"].str.startswith(PODS)]
-    setting = ["workload", "series", "precision", "num_gpus"]
-    rates = pods.pivot_table(index=setting, columns="gpu", values="throughput")
-    bound = pd.Series(False, index=table.index)
-    if not {FAST_POD, SLOW_POD} <= set(rates):
-        return bound
-    gain = rates[FAST_POD] / rates[SLOW_POD]
-    for gpu, least in ((FAST_POD, POD_GAIN), (SLOW_POD, POD_TIE)):
-        limited = gain.lt(least).where(gain.notna()).astype(float)
-        most = limited.groupby("workload").transform("mean").gt(0.5).astype(float)
-        here = pods[pods["gpu"].eq(gpu)]
-        told = pd.MultiIndex.from_frame(here[setting])
-        bound[here.index] = limited.fillna(most).reindex(told).eq(1.0).to_numpy()
-    return bound
-
-
-def length_bound(table: pd.DataFrame) -> pd.Series:
-    """Find rows in tokens whose step hardly gets longer with twice the tokens.
-
-    Below that length launching, or unpacking the weights, is what takes the time: the
-    same net with sequences twice as long makes over `LENGTH_GAIN` times as many tokens.
-    """
-    length = pd.to_numeric(table["size"], errors="coerce")
-    rows = table[table["unit"].eq("tokens/s") & length.notna()]
-    rest = ["net", "series", "gpu", "num_gpus", "precision"]
-    named = rows.assign(
-        net=rows["workload"].str.replace(r" seq\d+$", "", regex=True),
-        length=length[rows.index],
-    )
-    rates = named.set_index([*rest, "length"])["throughput"]
-    double = pd.MultiIndex.from_frame(
-        named.assign(length=2 * named["length"])[[*rest, "length"]]
-    )
-    gain = rates.reindex(double).to_numpy() / named["throughput"].to_numpy()
-    bound = pd.Series(False, index=table.index)
-    bound[named.index] = gain > LENGTH_GAIN
-    return bound
 
 
 def common_batch(rows: pd.DataFrame) -> pd.DataFrame:
@@ -322,24 +239,6 @@ def annotate(raw: pd.DataFrame) -> pd.DataFrame:
     rows["gpu"] = rows["gpu_name"].replace(ASSUMED_GPU)
     rows["unit"] = rows["throughput_unit"]
     return rows
-
-
-def labels(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the `LABELS` and `DERIVED` of each figure, empty where nobody states one."""
-    gpus = read_gpus()
-    nvidia = gpus[gpus["vendor"].eq("NVIDIA")].set_index("name")["compute_capability"]
-    run = ["source", "source_path", "model", "gpu_name"]
-    single = rows["stated"].where(rows["stated"].isin(["fp32", "tf32"]))
-    both = single.groupby([rows[column] for column in run]).transform("nunique").gt(1)
-    told = []
-    for figure, contrasted in zip(rows.to_dict("records"), both, strict=True):
-        known = labels_of(figure)
-        gpu = ASSUMED_GPU.get(figure["gpu_name"], figure["gpu_name"])
-        on = bool(TF32_ON.search(figure["source"]))
-        ran = ran_of(figure, nvidia.get(gpu), on)
-        ran = ran._replace(script="off") if contrasted and not on else ran
-        told.append(known | {"single_precision": single_precision(ran)})
-    return pd.DataFrame(told, index=rows.index)[[*LABELS, *DERIVED]]
 
 
 def common(words: pd.Series) -> str:
@@ -457,7 +356,7 @@ def compile_table(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
         faulty.sum()
     )
     table = table[~faulty].reset_index(drop=True)
-    table["host_bound"] |= twin_bound(table) | pod_bound(table) | length_bound(table)
+    table["host_bound"] |= host_bound(table)
     table["workload"] = name_units(table)
     counts["figures read"], counts["figures used"] = len(raw), len(kept)
     return table, counts

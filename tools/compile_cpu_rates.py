@@ -236,7 +236,7 @@ def loading_table(
                 raw["compute_only"].isna(),
             ),
             ("several machines", pd.to_numeric(raw["num_gpus"]).gt(MAX_GPUS)),
-            ("CPU not told", raw["cpu"].eq("")),
+            ("CPU unknown", raw["cpu"].eq("")),
         ],
     )
     table = pd.DataFrame(
