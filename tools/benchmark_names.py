@@ -18,7 +18,21 @@ ASSUMED_GPU = {
     "V100": "V100-SXM2-16GB",
     "V100-32GB": "V100-SXM2-32GB",
     "P100": "P100-PCIe-16GB",
+    "RTX PRO 6000": "RTX PRO 6000 Blackwell Server",  # the edition that clouds rent
 }
+
+# GPUs of single sources that the table of GPUs lacks: cut for export, of one cluster, or
+# of no market.
+NOT_IN_TABLE = (
+    "A800-SXM4-80GB",
+    "A800-80GB",
+    "H800-SXM-80GB",
+    "H100-SXM5-94GB",
+    "GB10",
+    "GB300",
+    "MI350X",
+    "MI355X",
+)
 
 # Cards without TF32: everything before Ampere, and other makers' cards.
 NO_TF32 = re.compile(
@@ -31,6 +45,7 @@ NO_TF32 = re.compile(
 # TFLOPS on an A100, more than its 19.5 TFLOPS of plain FP32.
 TF32_ON = re.compile(
     r"^lambdal/|^NVIDIA/Deep|pytorch-gpu-benchmark|GPU-Insights|^rasbt/m|^AI-Bench"
+    r"|^FlagOpen/"
 )
 
 # Precision not stated, but its full fine-tune of 8 B parameters at 3,550 tokens/s
@@ -57,6 +72,15 @@ SPELLINGS = {
     "ssd": "ssd300-resnet50",
     "coco instance segmentation baselines with mask r-cnn r50-fpn": "maskrcnn-r50-fpn",
 }
+
+LLM_TASKS = ("llm-sft", "llm-pretrain")
+DIFFUSION_TUNING = "diffusion-full-train"
+
+WAYS = ("compiled", "attention", "optimizer", "checkpointing", "base")
+"""Labels by which the figures of one source differ in level."""
+
+FRAMEWORKS = re.compile(r"tensorflow|[a-z-]*megatron[a-z-]*|deepspeed|flagscale|pytorch$")
+"""FlagPerf's ports of one net to several frameworks, as its framework column has them."""
 
 FAMILIES = (
     ("recsys", r"ncf|dlrm|wide-?and-?deep|^sim$|insightface"),
@@ -101,7 +125,25 @@ def workload_of(row: pd.Series) -> str:
         return f"{name} seq{_size(row)}"
     if row["source"] in OTHER_SIZE and _size(row):
         return f"{name} {_size(row)} px"
+    if graded(row):
+        return _tuned(SPELLINGS.get(name, name), row)
     return SPELLINGS.get(name, name)
+
+
+def graded(row: pd.Series) -> bool:
+    """Say whether a figure is of a file that grades its sources and states labels."""
+    return bool(pd.notna(row["quality"]) and row["quality"])
+
+
+def _tuned(name: str, row: pd.Series) -> str:
+    """Return a net's name with what is tuned of it and the length or the size."""
+    task, technique, size = row["task"], row["technique"], _size(row)
+    if technique in {"lora", "lokr", "qlora"} or task in {"llm-sft", DIFFUSION_TUNING}:
+        name = f"{name} {technique}" if isinstance(technique, str) else name
+    if task in LLM_TASKS:
+        return f"{name} seq{size}" if size else name
+    usual = task == "image-classification" and size == "224x224"
+    return f"{name} {size}" if size and not usual else name
 
 
 def _size(row: pd.Series) -> str:
@@ -111,14 +153,25 @@ def _size(row: pd.Series) -> str:
 
 def family_of(workload: str, task: str) -> str:
     """Return the family of nets that `workload` belongs to."""
+    if task.startswith(("diffusion-", "video-diffusion")):
+        return "diffusion"
     for family, pattern in FAMILIES:
         if re.search(pattern, workload):
             return family
+    if task in LLM_TASKS:
+        return "llm-lora" if " lora" in workload else "llm"
     return "cnn" if task in {"image-classification", ""} else "other"
 
 
 def series_of(row: pd.Series) -> str:
-    """Return the name of the comparable set that a figure belongs to."""
+    """Return the name of the comparable set that a figure belongs to.
+
+    Where a file states how its figures were measured, each way is a set of its own.
+    """
+    if graded(row):
+        ways = [row[way] for way in WAYS if isinstance(row[way], str) and row[way]]
+        kind = FRAMEWORKS.search(str(row["framework"])) if _flagperf(row) else None
+        return "/".join([row["source"], *([kind.group()] if kind else []), *ways])
     source, notes, path = row["source"], row["notes"], row["source_path"]
     framework = "" if pd.isna(row["framework"]) else str(row["framework"]).strip()
     version = re.sub(r"^(pytorch|tensorflow)", "", framework).strip().split("+")[0]
@@ -140,6 +193,10 @@ def series_of(row: pd.Series) -> str:
         "MIC-DKFZ/nnUNet": f"{source}/{generation}",
     }
     return special.get(source, source)
+
+
+def _flagperf(row: pd.Series) -> bool:
+    return str(row["source"]) == "FlagOpen/FlagPerf"
 
 
 def _found(pattern: str, text: str) -> str:

@@ -17,8 +17,10 @@ import numpy as np
 import pandas as pd
 
 from advisor.base.errors import UsageError
+from benchmark_labels import DERIVED, LABELS
 from benchmark_names import (
     ASSUMED_GPU,
+    NOT_IN_TABLE,
     PTGB,
     family_of,
     input_bound,
@@ -27,6 +29,8 @@ from benchmark_names import (
     workload_of,
 )
 from compile_gpus import read_gpus
+from host_bound import host_bound
+from label_figures import labels
 from sources import Texts, csv_text, json_text, leave_out, read_training
 
 COLUMNS = (
@@ -49,6 +53,11 @@ COLUMNS = (
     "params_m",
     "gmacs",
     "source",
+    "quality",
+    "file",
+    "size",
+    *LABELS,
+    *DERIVED,
 )
 
 KEY = ["workload", "series", "gpu", "num_gpus", "precision", "unit"]
@@ -88,6 +97,14 @@ TIMM_ALL_SERIES = {
     "convnext_base",
 }
 
+# Words of notes -> why such a figure is left out.
+LEFT_OUT_NOTES = {
+    "stands in ": "the same figure stands in another file",
+    "inference": "inference on several GPUs: no training",
+    "several machines": "several machines: their network is not that of one",
+    "power-limited": "power-limited by its host: not what the card gives",
+}
+
 ALPACA2K_SAMPLES = 2000  # litgpt's Alpaca2k; its README gives minutes per epoch
 
 
@@ -98,6 +115,10 @@ def usable(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     timm = raw["source"].eq("huggingface/pytorch-image-models")
     rules = (
         ("suspect: flagged as implausible by the collectors", raw["suspect"]),
+        *(
+            (reason, raw["notes"].str.contains(rf"(?:^|; ){note}", na=False))
+            for note, reason in LEFT_OUT_NOTES.items()
+        ),
         (
             "corrupt waveglow amp cells (RTX A4000, RTX 3080 Laptop)",
             lambda_cells
@@ -110,6 +131,14 @@ def usable(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
             raw["source"].str.startswith("mlcommons/"),
         ),
         ("FP8 or FP4: no such profile", raw["precision"].isin(["fp8", "fp4"])),
+        (
+            "INT8 matrix products: faster than the BF16 peak, no such profile",
+            raw["precision"].eq("int8"),
+        ),
+        (
+            "a GPU that the table of GPUs lacks (A800, H800, GB10, ...)",
+            raw["gpu_name"].isin(NOT_IN_TABLE),
+        ),
         ("number of GPUs unknown", raw["num_gpus"].isna()),
         ("more than 8 GPUs", raw["num_gpus"].gt(MAX_GPUS)),
         (
@@ -130,36 +159,6 @@ def usable(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     return leave_out(raw, rules)
 
 
-def twin_bound(table: pd.DataFrame) -> pd.Series:
-    """Find rows whose twin shows that the host limits them.
-
-    Two kinds: real data slower by more than 3 % than synthetic data on the same
-    machine type, and batches of 12 (pytorch-gpu-benchmark) that gain less than
-    30 % from half precision on a card whose tensor cores would give far more.
-    """
-    bound = pd.Series(False, index=table.index)
-    real = table["series"].str.contains(r"/(?:real|dali|pytorch$)", regex=True)
-    base = table["series"].str.replace(
-        r"/(real(\+distortions)?|dali|pytorch)$", "", regex=True
-    )
-    base = base.where(~base.str.startswith("lambda-tf/") | ~real, base + "/synthetic")
-    rest = ["workload", "gpu", "num_gpus", "precision"]
-    rate = table.set_index(["series", *rest])["throughput"]
-    twin = pd.MultiIndex.from_frame(table.assign(series=base)[["series", *rest]])
-    synthetic = rate[~rate.index.duplicated()].reindex(twin).to_numpy()
-    bound |= real & (table["throughput"] < 0.97 * synthetic)
-    small = table["series"].str.endswith(PTGB)
-    light = table["workload"].str.contains(r"mnasnet|mobilenet|shuffle|squeeze|dense")
-    rest = ["series", "workload", "gpu", "num_gpus"]
-    is_half = table["precision"].eq("fp16")
-    half = table[small & is_half].set_index(rest)["throughput"]
-    full = table[small & ~is_half].set_index(rest)["throughput"]
-    index = pd.MultiIndex.from_frame(table[rest])
-    gain = half.reindex(index).to_numpy() / full.reindex(index).to_numpy()
-    old = table["gpu"].str.contains(r"GTX|Titan X|^RX|Radeon")
-    return bound | (small & (light | (~old & ~(gain > 1.3))))
-
-
 def common_batch(rows: pd.DataFrame) -> pd.DataFrame:
     """Keep, of traces that sweep the batch, the batch that most GPUs ran.
 
@@ -168,7 +167,7 @@ def common_batch(rows: pd.DataFrame) -> pd.DataFrame:
     differ by memory and are all kept.
     """
     sweep = rows["source"].isin(["siasosp23/artifacts", "stanford-futuredata/gavel"])
-    free = rows["source"].isin(
+    free = rows["quality"].ne("") | rows["source"].isin(
         [
             "NVIDIA/DeepLearningExamples",
             "Oneflow-Inc/DLPerf",
@@ -185,6 +184,18 @@ def common_batch(rows: pd.DataFrame) -> pd.DataFrame:
     chosen = rows.loc[free, "batch_size_per_gpu"]
     keep[largest.index] = chosen.eq(largest) | largest.isna()
     return rows[keep]
+
+
+def fastest_layout(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep, of graded figures of one setting, the fastest.
+
+    They differ by what no label tells: how a net is laid out over the GPUs, how a table
+    counts its steps. A user takes the best of them.
+    """
+    graded = rows[rows["quality"].ne("")]
+    best = graded.groupby(KEY)["throughput"].transform("max")
+    slower = graded.index[graded["throughput"].lt(best)]
+    return rows.drop(slower)
 
 
 def refuse_unknown_gpus(rows: pd.DataFrame) -> None:
@@ -209,7 +220,8 @@ def refuse_unknown_gpus(rows: pd.DataFrame) -> None:
 
 def annotate(raw: pd.DataFrame) -> pd.DataFrame:
     """Add the project's columns to the kept figures."""
-    rows = raw.assign(notes=raw["notes"].fillna(""), task=raw["task"].fillna(""))
+    filled = raw[["notes", "task", "quality"]].fillna("")
+    rows = raw.assign(**filled.to_dict("series"), stated=raw["precision"])
     epochs = rows["source"].eq("Lightning-AI/litgpt")
     rows.loc[epochs, "throughput"] *= ALPACA2K_SAMPLES
     rows.loc[epochs, "throughput_unit"] = "samples/s"
@@ -220,11 +232,19 @@ def annotate(raw: pd.DataFrame) -> pd.DataFrame:
     rows["family"] = [
         family_of(w, t) for w, t in zip(rows["workload"], rows["task"], strict=True)
     ]
+    rows[[*LABELS, *DERIVED]] = labels(rows)
+    rows["size"] = rows["image_size_or_seq_len"].where(rows["quality"].ne(""), "")
     rows["framework"] = rows["framework"].fillna("").str.extract(r"^([A-Za-z]+)")[0]
     rows["framework"] = rows["framework"].fillna("").str.lower()
     rows["gpu"] = rows["gpu_name"].replace(ASSUMED_GPU)
     rows["unit"] = rows["throughput_unit"]
     return rows
+
+
+def common(words: pd.Series) -> str:
+    """Return the word that all figures of a row share, empty where they differ."""
+    known = set(words)
+    return str(known.pop()) if len(known) == 1 else ""
 
 
 def common_path(paths: pd.Series) -> str:
@@ -237,8 +257,10 @@ def aggregate(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row per key: the median, the log-spread and the number.
 
     The source says the repository, what its figures' paths have in common, and what was
-    assumed.
+    assumed; the quality is that of the worst, a label what all have in common.
     """
+    texts = dict.fromkeys(("quality", "file", "size", *LABELS, *DERIVED), "")
+    rows = rows.assign(**{name: "" for name in texts if name not in rows})
     groups = rows.assign(
         log=np.log(rows["throughput"]), assumed=rows["gpu_name"].isin(list(ASSUMED_GPU))
     ).groupby(KEY, sort=True)
@@ -259,6 +281,8 @@ def aggregate(rows: pd.DataFrame) -> pd.DataFrame:
         source=("source", "first"),
         path=("source_path", common_path),
         assumed=("assumed", "any"),
+        quality=("quality", "max"),
+        **{name: (name, common) for name in ("file", "size", *LABELS, *DERIVED)},
     ).reset_index()
     told = np.where(table["assumed"], " (form factor assumed)", "")
     return table.assign(
@@ -324,13 +348,15 @@ def compile_table(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     rows = annotate(figures)
     kept = common_batch(rows)
     counts["other batch sizes of the same machine"] = len(rows) - len(kept)
+    rows, kept = kept, fastest_layout(kept)
+    counts["slower layouts of the same machine and setting"] = len(rows) - len(kept)
     table = fill_facts(aggregate(kept).reset_index(drop=True))
     faulty = faulty_half(table)
     counts["half precision slower than single on tensor cores (table rows)"] = int(
         faulty.sum()
     )
     table = table[~faulty].reset_index(drop=True)
-    table["host_bound"] |= twin_bound(table)
+    table["host_bound"] |= host_bound(table)
     table["workload"] = name_units(table)
     counts["figures read"], counts["figures used"] = len(raw), len(kept)
     return table, counts

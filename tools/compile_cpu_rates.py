@@ -1,12 +1,15 @@
 """The tables of CPU rates that the limits of the host are fitted on.
 
 ``cpu_decode.csv`` (JPEG decoding on one core), ``cpu_handoff.csv`` (what a process takes
-over from its loader's workers), ``cpu_scaling.csv`` (training throughput against cores)
-and ``real_synthetic.csv`` (the same training with real and with synthetic data). Every
+over from its loader's workers), ``cpu_scaling.csv`` (training throughput against cores),
+``real_synthetic.csv`` (the same training with real and with synthetic data) and
+``cpu_loading.csv`` (the same training with its loading and the steps alone). Every
 figure that is left out is counted by reason in ``cpu_tables.exclusions.json``.
 """
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 import pandas as pd
@@ -47,6 +50,11 @@ PIPELINES = {
 # Sockets of the servers of the logs: these two carry eight GPUs, and such boards hold
 # two of these CPUs (assumption; the logs name the model and the memory alone).
 SOCKETS = {"AMD EPYC 7742": 2, "Intel Xeon Gold 6230": 2}
+
+MAX_GPUS = 8  # of one machine
+
+EPYC = re.compile(r"^AMD EPYC(\d+)-\d+core.*")
+"""FlagPerf writes ``AMD EPYC7742-64core@1.5G``."""
 
 # Side of the square image that tf_cnn_benchmarks feeds a net with, pixels.
 IMAGE_SIDE = {"alexnet": 227, "inception3": 299, "inception4": 299}
@@ -213,6 +221,44 @@ def pairs_table(raw: pd.DataFrame, cpus: CpuTable) -> tuple[pd.DataFrame, dict[s
     return table.sort_values(["source", "net", "precision", "num_gpus"]), counts
 
 
+def loading_table(
+    raw: pd.DataFrame, cpus: CpuTable
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return each training whose steps were timed with and without their loading."""
+    raw = raw.assign(
+        cpu=_resolved(raw["cpu_name"].str.replace(EPYC, r"AMD EPYC \1", regex=True), cpus)
+    )
+    rows, counts = leave_out(
+        raw,
+        [
+            (
+                "no rate without loading beside it: one figure, or no training",
+                raw["compute_only"].isna(),
+            ),
+            ("several machines", pd.to_numeric(raw["num_gpus"]).gt(MAX_GPUS)),
+            ("CPU unknown", raw["cpu"].eq("")),
+        ],
+    )
+    table = pd.DataFrame(
+        {
+            "cpu": rows["cpu"],
+            "threads": rows["cpu_threads"].astype(int),
+            "net": rows["model"],
+            "precision": rows["precision"],
+            "gpu": rows["gpu_name"],
+            "num_gpus": rows["num_gpus"].astype(int),
+            "batch_size": rows["batch_per_gpu"],
+            "with_loading": pd.to_numeric(rows["value"]),
+            "compute_only": rows["compute_only"],
+            "unit": rows["unit"],
+            "source": _source(rows, "source_path"),
+            "quality": rows["quality"],
+        }
+    )
+    key = ["net", "precision", "num_gpus", "batch_size"]
+    return table.sort_values(key), counts
+
+
 def _cores(name: str, cpus: CpuTable) -> float:
     """Return the cores of the host of a CPU, NaN where it is unknown."""
     cpu = cpus.resolve(name)
@@ -227,6 +273,7 @@ def build() -> Texts:
         "cpu_handoff": handoff_table(rates, cpus),
         "cpu_scaling": scaling_table(read("cpu_core_scaling.csv")),
         "real_synthetic": pairs_table(read_training(), cpus),
+        "cpu_loading": loading_table(read("host_rates.csv"), cpus),
     }
     texts = {f"models/{name}.csv": csv_text(table) for name, (table, _) in tables.items()}
     counts = {name: counts for name, (_, counts) in tables.items()}

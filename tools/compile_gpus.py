@@ -13,7 +13,7 @@ import math
 import pandas as pd
 
 from advisor.base.errors import UsageError
-from sources import Texts, csv_text, read, refuse
+from sources import Texts, csv_text, json_text, leave_out, read, refuse
 
 SOURCE = "gpus.csv"
 FOLDER = "advisor/hardware/data"
@@ -39,6 +39,7 @@ COLUMNS = """
     memory_gb memory_bandwidth_gb_s fp32_tflops tf32_tflops fp16_tflops bf16_tflops tdp_w
     pcie_gen pcie_lanes interconnect source
 """.split()  # noqa: SIM905  (a line each otherwise)
+MATMUL_RATES = tuple(f"{kind}_matmul_tflops" for kind in ("fp32", "tf32", "fp16", "bf16"))
 STATED = ("sm_count", "boost_mhz", "memory_gb", "fp32_tflops")
 TEXTS = ("family", "die", "aliases", "architecture", "remark")
 
@@ -153,30 +154,52 @@ def gpu_table(gpus: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)[COLUMNS]
 
 
-def matmul_table(gpus: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
-    """Return the median of the measured FP16 rates per GPU, and their number.
+def matmul_table(
+    gpus: pd.DataFrame, raw: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the medians of the measured rates per GPU, and what was left out.
 
-    GPUs whose form factor the source leaves open, and other makers' cards, are left
-    out.
+    FP16 is the rate of tensor cores that accumulate in FP32, as PyTorch multiplies; where
+    a card has none, its rates in TF32 and BF16 are emulated and say nothing.
     """
-    known = raw["gpu_name"].isin(gpus.loc[gpus["vendor"].eq("NVIDIA"), "name"])
-    measured = raw[known & raw["fp16_matmul_tflops"].notna()].groupby("gpu_name")
-    return pd.DataFrame(
-        {
-            "fp16_matmul_tflops": measured["fp16_matmul_tflops"].median().round(2),
-            "measurements": measured.size(),
-            "source": measured["source"].agg(lambda s: "; ".join(sorted(set(s)))),
-        }
-    ).reset_index(names="gpu")
+    nvidia = gpus[gpus["vendor"].eq("NVIDIA")].set_index("name")
+    others = gpus.loc[gpus["vendor"].ne("NVIDIA"), "name"]
+    capability = raw["gpu_name"].map(nvidia["compute_capability"])
+    rows, counts = leave_out(
+        raw,
+        [
+            ("another maker's card", raw["gpu_name"].isin(others)),
+            ("card or form factor that the table of GPUs lacks", capability.isna()),
+            ("overclocked", raw["note"].str.contains("overclocked", na=False)),
+            (
+                "the best of many shapes: above what one shape gives",
+                raw["kind"].eq("best over shapes"),
+            ),
+            ("no FP16 rate", raw["fp16_matmul_tflops"].isna()),
+            (
+                "FP16 at a fifth of FP32 or less: no kernel for the card (GTX 16)",
+                raw["fp16_matmul_tflops"].lt(0.2 * raw["fp32_matmul_tflops"]),
+            ),
+        ],
+    )
+    old = capability.loc[rows.index].lt(FIRST_BF16)
+    emulated = ["tf32_matmul_tflops", "bf16_matmul_tflops"]
+    rows[emulated] = rows[emulated].mask(old)
+    measured = rows.groupby("gpu_name")
+    table = measured[list(MATMUL_RATES)].median().round(2)
+    table["measurements"] = measured.size()
+    table["source"] = measured["source"].agg(lambda s: "; ".join(sorted(set(s))))
+    counts["rates read"], counts["rates used"] = len(raw), len(rows)
+    return table.reset_index(names="gpu"), counts
 
 
 def build() -> Texts:
-    """Return both tables."""
+    """Return both tables, and which measured rates were left out."""
     gpus = read_gpus()
-    needed = ("gpu_name", "fp16_matmul_tflops", "source")
+    needed = ("gpu_name", *MATMUL_RATES, "kind", "note", "source")
+    matmul, counts = matmul_table(gpus, read("gpu_matmul.csv", needed))
     return {
         f"{FOLDER}/gpus.csv": csv_text(gpu_table(gpus)),
-        f"{FOLDER}/matmul.csv": csv_text(
-            matmul_table(gpus, read("gpu_matmul.csv", needed))
-        ),
+        f"{FOLDER}/matmul.csv": csv_text(matmul),
+        "models/matmul.exclusions.json": json_text(counts),
     }

@@ -32,6 +32,7 @@ TABLES = {
     "benchmarks": "compile_benchmarks",
     "auxiliary": "compile_auxiliary",
     "cpu-rates": "compile_cpu_rates",
+    "allreduce": "compile_allreduce",
     "offers": "compile_offers",
     "row-use": "compile_row_use",
     "market": "compile_market",

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from advisor.base.errors import UsageError
+from benchmark_labels import LABELS
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "models" / "sources"
@@ -59,15 +60,19 @@ OPTIONAL = {
     "gmacs": np.nan,
     "notes": "",
     "suspect": False,
+    **dict.fromkeys(LABELS, ""),
+    "quality": "",
 }
 """Columns that a file of training figures may leave out -> what then stands in them."""
 
 NUMBERS = ("year", "batch_size_per_gpu", "num_gpus", "throughput", "params_m", "gmacs")
-PRECISIONS = ("fp32", "tf32", "amp", "fp16", "bf16", "fp8", "fp4")
+PRECISIONS = ("fp32", "tf32", "amp", "fp16", "bf16", "fp8", "fp4", "int8")
+QUALITIES = ("A", "B", "C")
+"""Systematic table or raw log; one clean report, or a vendor's table; loose report."""
 
 
 def read_training() -> pd.DataFrame:
-    """Return the figures of all files in ``training/``, one row each.
+    """Return the figures of all files in ``training/``, one row each, `file` its name.
 
     Raises
     ------
@@ -87,6 +92,7 @@ def read_training() -> pd.DataFrame:
         table = pd.DataFrame(OPTIONAL | table.to_dict("series"))
         refuse_figures(name, table)
         table["suspect"] = table["suspect"].astype(str).str.lower().eq("true")
+        table["file"] = path.name.split(".")[0]
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
@@ -112,6 +118,10 @@ def refuse_figures(name: str, table: pd.DataFrame) -> None:
     known = table["precision"].isna() | table["precision"].isin(PRECISIONS)
     says = f"precision is {{precision}}: one of {', '.join(PRECISIONS)}, or nothing"
     refuse(name, table, ~known, says)
+    for column, words in {**LABELS, "quality": QUALITIES}.items():
+        empty = table[column].isna() | table[column].eq("")
+        says = f"{column} is {{{column}}}: one of {', '.join(words)}, or nothing"
+        refuse(name, table, bool(words) & ~empty & ~table[column].isin(words), says)
 
 
 def refuse(name: str, table: pd.DataFrame, rows: pd.Series, what: str) -> None:

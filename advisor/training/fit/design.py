@@ -29,7 +29,7 @@ NOISE_GROUPS: Mapping[str, tuple[str, ...]] = {
     "nvidia": ("dle/",),
     "gpu-insights": ("gpu-insights/",),
     "timm-inference": ("timm-inference/",),
-    "other-inference": ("sd-reports/", "llama.cpp"),
+    "other-inference": ("sd-reports/", "llama.cpp", "serving/"),
     "correlated": (
         "siasosp23/",
         "ryujaehun/",

@@ -87,11 +87,19 @@ GRADIENTS: Mapping[str, Gradients] = {
 }
 """Workload of the table -> its gradients."""
 
+ADAPTERS = r"\b(?:q?lora|lokr)\b"
+"""In the name of a workload that trains adapters beside a frozen net."""
+
 
 def parameters_m(table: Benchmarks) -> FloatArray:
-    """Return the (N,) 10^6 parameters of each row, NaN where nobody states them."""
+    """Return the (N,) 10^6 parameters that get a gradient, NaN where nobody states them.
+
+    The table has those of the whole net: not those of its adapters, where only these are
+    trained.
+    """
     derived = {name: of.parameters_m for name, of in GRADIENTS.items()}
-    return _derived_or(table, derived, table.params_m)
+    adapters = pd.Series(table.workload).str.contains(ADAPTERS).to_numpy(dtype=bool)
+    return _derived_or(table, derived, np.where(adapters, np.nan, table.params_m))
 
 
 def units_per_sample(table: Benchmarks) -> FloatArray:

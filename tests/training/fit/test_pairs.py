@@ -117,3 +117,12 @@ def test_parameters_agree_with_the_table(table: Benchmarks) -> None:
         stated = table.params_m[table.workload == workload]
         stated = stated[np.isfinite(stated)]
         assert np.abs(np.log(stated / gradients.parameters_m)).max(initial=0.0) < 0.05
+
+
+def test_adapters_do_not_exchange_the_gradients_of_the_net(table: Benchmarks) -> None:
+    """How many they have nobody states, so such a pair is left out."""
+    pairs = scaling_pairs(table, GPUS)
+    adapters = np.char.find(pairs.workload, " lora") >= 0
+    assert adapters.sum() > 10
+    assert not np.isfinite(pairs.gradient_gb[adapters]).any()
+    assert not pairs.scored[adapters].any()
