@@ -39,6 +39,7 @@ class Context:
     transport : carries HTTP requests; None for the real network
     clock : time; Ctrl-C ends its waits, see `advisor.base.interrupts`
     notify : takes a line for people
+    called : returns what the face calls a field of a spec, for such lines
     """
 
     variables: Mapping[str, str]
@@ -47,6 +48,7 @@ class Context:
     transport: httpx.BaseTransport | None = None
     clock: Clock = field(default_factory=Clock)
     notify: Callable[[str], None] = say
+    called: Callable[[str], str] = str
     _said: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

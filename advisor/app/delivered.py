@@ -101,7 +101,8 @@ def _seen(
     for mark in told.marks:
         context.notify(mark)
     if told.batch is None:
-        raise UsageError(f"neither the log nor --set says the batch; {by_hand}")
+        unsaid = "neither the log nor the setting batch_size states the batch"
+        raise UsageError(f"{unsaid}; {by_hand}")
     if num_gpus > 1 and not told.shows_gpus:
         message = (
             f"nothing shows that all {num_gpus} GPUs trained; if they did, {by_hand}"

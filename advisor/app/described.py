@@ -6,7 +6,7 @@ import math
 from numbers import Integral, Real
 from typing import cast
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.names import gpu_key, mig_profile
@@ -52,8 +52,8 @@ def meant_cpu(
     except UsageError as error:
         if (threads, cpu_ghz) != (None, None):
             return name
-        message = f"{error}; or describe it with --cores and --clock"
-        raise UsageError(message) from None
+        described = (Given("threads"), " and ", Given("cpu_ghz"))
+        raise UsageError(*(*error.parts, "; or describe it with ", *described)) from None
 
 
 def check_machine(

@@ -215,8 +215,12 @@ def _changed(document: Mapping[str, Any], changes: Changes) -> RunSpec:
         if changes:
             with suppress(UsageError):
                 return RunSpec.from_document(_merged(document, changes))
-        hint = "; give another with --resume" if isinstance(error, ArgumentError) else ""
-        raise UsageError(f"{error}{hint}") from error
+        hint = (
+            ("; give another to go on with it",)
+            if isinstance(error, ArgumentError)
+            else ()
+        )
+        raise UsageError(*error.parts, *hint) from error
     return RunSpec.from_document(_merged(document, changes)) if changes else kept
 
 

@@ -14,7 +14,7 @@ from advisor.app.context import Context
 from advisor.app.described import card_of, check_machine, meant_cpu
 from advisor.app.given import job_of, profile_of, world_of
 from advisor.base.assumption import Assumption
-from advisor.base.errors import AdvisorError, NothingFitsError
+from advisor.base.errors import AdvisorError, Given, NothingFitsError
 from advisor.base.units import GB_PER_GIB, SECONDS_PER_HOUR
 from advisor.cost.assumptions import Assumptions
 from advisor.hardware.description import Description
@@ -220,7 +220,7 @@ def predict(
     )
     machine = PredictedMachine(described, found, measured, tables)
     if not found.throughput.fits[0]:
-        raise NothingFitsError(_too_small(profile, machine, asked.memory_margin))
+        raise _too_small(profile, machine, asked.memory_margin)
     advice = advise(
         found.machines,
         float(found.machines.threads[0]),
@@ -246,17 +246,18 @@ def _recorded(context: Context, workload: str) -> tuple[UserRun, ...]:
 
 def _too_small(
     workload: Workload, machine: PredictedMachine, memory_margin: float
-) -> str:
+) -> NothingFitsError:
+    """Return the error of a GPU that holds not one sample, and what would fit."""
     has = float(machine.performance.machines.gpu_memory_gb[0])
     number = int(machine.described.num_gpus[0])
     needs = float(memory_gb(workload, 1, number)) / GB_PER_GIB
     usable = has * USABLE_SHARE * (1.0 - memory_margin)
     hints = what_would_fit(workload, has * GB_PER_GIB, number)
-    return (
+    return NothingFitsError(
         f"{workload.name} does not fit: one sample needs {needs:.1f} GB of GPU memory, "
-        f"{machine.described.gpu_name[0]} has {has:.4g}, of which a training can fill "
-        f"{usable:.1f}; what would fit: "
-        f"{', or '.join(hints) or 'nothing that this project knows'}"
+        f"{machine.described.gpu_name[0]} has {has:.4g}, of which a training can fill ",
+        *(f"{usable:.1f}; what would fit (", Given("settings"), " NAME=VALUE): "),
+        ", or ".join(hints) or "nothing that this project knows",
     )
 
 

@@ -25,6 +25,9 @@ from advisor.workloads.profile import Workload
 if TYPE_CHECKING:
     from advisor.workloads.logs import LogReading
 
+_BY_USER = "given by the user"
+"""Where a figure of a run's evidence is from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -208,12 +211,12 @@ def _read(context: Context, log: Path, batch: int | None, num_gpus: int) -> LogR
 def _by_hand(rate: float, batch: int | None, profile: Workload) -> dict[str, Any]:
     """Return the evidence of a rate that the user says."""
     held = batch or profile.batch_size
-    source = "--batch" if batch else "the workload's own: --batch says another"
+    source = _BY_USER if batch else "the workload's own, as no other was given"
     return {
         "reader": "given",
         "parts": [
-            {"part": "rate", "says": f"{rate:g} samples/s", "from": "--throughput"},
-            {"part": "batch", "says": f"{held} a GPU and step", "from": source},
+            {"part": "rate", "says": f"{rate:g} samples/s", "from": _BY_USER},
+            {"part": "batch", "says": f"{held} per GPU and step", "from": source},
         ],
         "marks": [],
     }

@@ -9,6 +9,7 @@ from advisor.app.context import Context
 from advisor.app.plan import rental_context_of
 from advisor.base.errors import (
     AdvisorError,
+    Given,
     MarketError,
     RentalStateUnknownError,
     UsageError,
@@ -45,8 +46,14 @@ class Released:
         """Check it."""
         said = (self.instance_id is not None, self.job is not None, self.everything)
         if sum(said) != 1:
-            message = "say what to release: an INSTANCE_ID, --job NAME or --all"
-            raise UsageError(message)
+            which = (
+                Given("instance_id"),
+                ", ",
+                Given("job"),
+                " or ",
+                Given("everything"),
+            )
+            raise UsageError(*("name one of ", *which, " to release"))
 
     def has(self, one: Releasable) -> bool:
         """Tell whether a rental is one of them."""

@@ -47,7 +47,9 @@ def command(
       advisor bid --workload resnet50
       advisor bid 23122054 resnet50
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    if options["rental"] != "interruptible" and (flag := given_flags(ctx).get("rental")):
+    if options["rental"] != "interruptible" and (
+        flag := given_flags(ctx.command, ctx.params).get("rental")
+    ):
         message = f"{flag}: a bid is for an interruptible machine alone"
         raise UsageError(message)
     options["rental"] = "interruptible"

@@ -9,7 +9,7 @@ import click
 from advisor.app.context import Context
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import constraint_options, how_options
-from advisor.cli.options import market_options, max_age_option
+from advisor.cli.options import called, market_options, max_age_option
 from advisor.cli.output import result
 from advisor.cli.session import rank_all
 from advisor.report.explained import explained_document, explained_text
@@ -35,4 +35,6 @@ def command(context: Context, /, offer: int, as_json: bool, **options: Any) -> N
       advisor explain 23122054 resnet50
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     found = rank_all(context, options).find(offer)
-    result(to_json(explained_document(found)) if as_json else explained_text(found))
+    result(
+        to_json(explained_document(found)) if as_json else explained_text(found, called)
+    )

@@ -15,7 +15,7 @@ from advisor.cli.job_options import constraint_options
 from advisor.cli.options import json_option, market_options
 from advisor.cli.output import remark, result
 from advisor.cli.session import ask
-from advisor.cli.specs import as_options, constraints
+from advisor.cli.specs import constraints
 from advisor.market.snapshot import save_snapshot
 from advisor.report.formats import to_json
 from advisor.store.history import Kept
@@ -62,8 +62,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         raise UsageError(message)
     asks = partial(ask, context, market, max_age_s=0.0, stale_ok=stale_ok)
     answer, left_out = fetched(context, constraints(options), asks)
-    with as_options():
-        recorded = keep_answer(context, answer) if keep else None
+    recorded = keep_answer(context, answer) if keep else None
     if output is not None:
         save_snapshot(answer, output)
     kind = "simulated offers" if answer.simulated else "offers"

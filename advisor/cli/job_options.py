@@ -53,7 +53,7 @@ def machine_options(command: Command) -> Command:
         click.option(
             "--clock",
             "--ghz",
-            "clock",
+            "cpu_ghz",
             type=float,
             callback=above_zero,
             metavar="GHZ",
@@ -83,14 +83,20 @@ def memory_margin_option(command: Command) -> Command:
     return click.option(
         "--memory-margin",
         callback=_share,
-        default="0",
         metavar="SHARE",
-        help="Exclude offers that leave less of a GPU's memory free, such as 10% or 0.1.",
+        help="Exclude offers that leave less of a GPU's memory free, such as 10% or 0.1. "
+        "Default: 0.",
     )(command)
 
 
-def _share(ctx: click.Context, param: click.Parameter, value: str) -> float:  # noqa: ARG001
+def _share(
+    ctx: click.Context,  # noqa: ARG001  (click gives it)
+    param: click.Parameter,  # noqa: ARG001
+    value: str | None,
+) -> float | None:
     """Read a share: ``10%`` or ``0.1``."""
+    if value is None:
+        return None
     text = value.strip()
     try:
         share = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)

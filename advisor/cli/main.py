@@ -7,6 +7,7 @@ import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -16,7 +17,7 @@ from advisor import __version__
 from advisor.app.context import Context
 from advisor.app.notices import silence
 from advisor.base.errors import AdvisorError, ExitStatus
-from advisor.cli.options import help_if_alone, verbose_option
+from advisor.cli.options import called, help_if_alone, verbose_option
 from advisor.cli.output import aside, has_result, remark
 
 _SECTIONS: Mapping[str, Sequence[str]] = {
@@ -164,8 +165,7 @@ def app(ctx: click.Context) -> None:
 
     Start with: advisor rank resnet50
     """
-    if ctx.obj is None:
-        ctx.obj = Context.of_this_process()
+    ctx.obj = replace(ctx.obj or Context.of_this_process(), called=called)
     help_if_alone(ctx)
 
 
@@ -191,9 +191,9 @@ def run(argv: Sequence[str] | None = None, context: Context | None = None) -> in
         silence(sys.stdout)
         return ExitStatus.DONE
     except (AdvisorError, click.ClickException, click.Abort, OSError) as error:
-        from advisor.cli.failure import explain  # noqa: PLC0415  (rarely)
+        from advisor.cli.failure import asked_of, explain  # noqa: PLC0415  (rarely)
 
-        explained = explain(error)
+        explained = explain(error, asked_of(app, sys.argv[1:] if argv is None else argv))
         remark(f"advisor: {explained.line}")
         return explained.status
     return code if isinstance(code, int) else ExitStatus.DONE

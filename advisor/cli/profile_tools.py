@@ -14,6 +14,7 @@ BATCH = click.IntRange(min=1, max=10**9)
 
 dataset_option = click.option(
     "--dataset",
+    "datasets",
     multiple=True,
     metavar="DIR|SCRIPT.py:FUNCTION",
     help="Count samples and bytes in the files of a folder, and time on the CPU what "
@@ -65,7 +66,7 @@ def measure(  # noqa: PLR0917  (one argument an option)
     batch: int,
     precision: Precision,
     base: str | None,
-    dataset: tuple[str, ...],
+    datasets: tuple[str, ...],
     name: str | None,
     force: bool,
 ) -> None:
@@ -78,7 +79,7 @@ def measure(  # noqa: PLR0917  (one argument an option)
     Example:
       advisor workloads measure net.py:build --input 3x224x224 --batch 128 -o mine
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    store = Store(dataset, name, force)
+    store = Store(datasets, name, force)
     profile = measured(
         context,
         target,

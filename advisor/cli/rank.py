@@ -16,6 +16,7 @@ from advisor.cli.options import (
     above_zero,
     duration_s,
     format_options,
+    in_options,
     market_options,
     max_age_option,
     no_nan,
@@ -136,7 +137,7 @@ def command(
 
         error = nothing_left(ranking)
     if output_format == "json":
-        result(to_json(with_error(envelope(ranking, shown, now), error)))
+        result(to_json(with_error(envelope(ranking, shown, now), error, in_options)))
     elif not in_table:
         result(to_delimited(shown, "," if output_format == "csv" else "\t"))
     elif shown:

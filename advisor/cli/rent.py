@@ -14,7 +14,7 @@ from advisor.app.plan import plan
 from advisor.app.renting import rent, would_rent
 from advisor.base.errors import AdvisorError
 from advisor.cli.arguments import workload_argument
-from advisor.cli.options import duration_s, json_option
+from advisor.cli.options import duration_s, in_options, json_option
 from advisor.cli.output import need_stdout, remark, result
 from advisor.cli.renting import Terminal, need_confirmation, rent_spec, rental_options
 from advisor.rental.request import Attempt, Rental
@@ -90,4 +90,4 @@ class _Face(Terminal):
         """Print what came of each offer."""
         if self._as_json:
             with suppress(AdvisorError):  # what went wrong first counts
-                result(to_json(not_rented(error, attempts)))
+                result(to_json(not_rented(error, attempts, in_options)))

@@ -22,10 +22,9 @@ def sync_options(command: Command) -> Command:
                 "--sync",
                 "folder",
                 type=click.Path(exists=True, file_okay=False, path_type=Path),
-                default=".",
-                show_default=True,
                 help="Folder to copy to the machine, in which the command runs. Not "
-                "copied: what git ignores, what .advisorignore names, and secrets.",
+                "copied: what git ignores, what .advisorignore names, and secrets. "
+                "Default: the working folder.",
             ),
             click.option(
                 "--exclude",
@@ -47,10 +46,9 @@ def sync_options(command: Command) -> Command:
                 "--max-sync-gb",
                 type=float,
                 callback=above_zero,
-                default=MAX_SYNC_GB,
-                show_default=True,
                 metavar="GB",
-                help="Ask before more than this is copied; without a terminal, refuse.",
+                help="Ask before more than this is copied; without a terminal, refuse. "
+                f"Default: {MAX_SYNC_GB:g}.",
             ),
         )
     ):

@@ -14,7 +14,7 @@ _SKEW_S = 5.0
 
 
 def check_document(check: Check) -> dict[str, Any]:
-    """Return a check as the document of ``--json``."""
+    """Return a check as a document for programs."""
     account, answer = check.account, check.answer
     ahead, took = check.clock_ahead_s, check.latency_s
     return {

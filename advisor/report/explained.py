@@ -82,8 +82,13 @@ def compared_document(offers: Sequence[RankedOffer]) -> dict[str, Any]:
     }
 
 
-def explained_text(offer: RankedOffer) -> str:
-    """Return the whole bill of one offer for a terminal."""
+def explained_text(offer: RankedOffer, called: Callable[[str], str] = str) -> str:
+    """Return all that is known of one offer for a terminal.
+
+    Parameters
+    ----------
+    called : returns how the user's face calls a field
+    """
     one = entry(offer)
     return "\n\n".join(
         [
@@ -92,7 +97,7 @@ def explained_text(offer: RankedOffer) -> str:
             _bill([bill_lines(offer)], [one]),
             _limits([one]),
             lines_of(advice_lines(offer.advice(), offer.epoch_h)),
-            _assumptions(offer.ranking),
+            _assumptions(offer.ranking, called),
         ]
     )
 
@@ -227,7 +232,7 @@ def _side_by_side(shown: Sequence[Entry]) -> str:
     return to_table(rows, heads, ["left", *("left" for _ in shown)])
 
 
-def _assumptions(ranking: Ranking) -> str:
+def _assumptions(ranking: Ranking, called: Callable[[str], str]) -> str:
     """Return all that is assumed, what the user can change first."""
     changeable = ranking.job.assumptions.listed()
     fixed = {
@@ -244,7 +249,7 @@ def _assumptions(ranking: Ranking) -> str:
             ("left", "right", "left", "left"),
         )
         for title, group in (
-            ("assumed; change with --assume NAME=VALUE", changeable),
+            (f"assumed; change with {called('assumptions')} NAME=VALUE", changeable),
             ("of the model; see models/README.md", fixed),
         )
     )

@@ -33,8 +33,8 @@ _REMARKS: Mapping[str, str] = {
     "gpu_vendor": "the image serves no GPU of this maker",
     "image_lacks_gpu": "the image has no code for this GPU",
     "gpu_not_modelled": "the model has learnt from no card of this maker",
-    "cpu_unknown": "the CPU is not given or in no table; a usual one is assumed (name it "
-    "with --cpu, or describe it with --cores and --clock)",
+    "cpu_unknown": "the CPU is not given or in no table; a usual one is assumed (name "
+    "it, or give its threads and its clock)",
     "cpu_family": "the CPU is in no table; its name tells its family",
     "threads_contradictory": "the CPU has fewer threads than were given; its own count",
     "bf16_lacking": "the card has no BF16 units and computes at its FP32 rate at most; "

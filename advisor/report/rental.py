@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from advisor.app.rent import RentSpec
 from advisor.app.renting import WouldRent
 from advisor.app.run import RunSpec
-from advisor.base.errors import AdvisorError, RentalStateUnknownError
+from advisor.base.errors import AdvisorError, Given, RentalStateUnknownError
 from advisor.base.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from advisor.market.lifecycle import Instance
 from advisor.market.values import read_text
@@ -131,17 +131,26 @@ def lease_words(seconds: float | None) -> str:
     return f"it ends itself {seconds:.3g} s after the last renewal"
 
 
-def not_rented(error: AdvisorError, made: Sequence[Attempt]) -> dict[str, Any]:
-    """Return the document of attempts that led to nothing, or to nobody knows what."""
+def not_rented(
+    error: AdvisorError,
+    made: Sequence[Attempt],
+    words: Callable[[Given], str] = str,
+) -> dict[str, Any]:
+    """Return the document of attempts that led to nothing, or to nobody knows what.
+
+    Parameters
+    ----------
+    words : returns what the user's face calls an argument
+    """
     unknown = isinstance(error, RentalStateUnknownError)
     document = {
         "schema_version": SCHEMA_VERSION,
         "state": "unknown" if unknown else "not_rented",
         "instance_id": None,
-        "reason": str(error),
+        "reason": error.worded(words),
         "attempts": attempts(made),
     }
-    return with_error(document, error)
+    return with_error(document, error, words)
 
 
 def attempts(made: Sequence[Attempt]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from advisor.workloads.profile import Workload
 _TRUE = ("1", "true", "yes", "on")
 _NO_IMAGE = (
     "image_cuda and image_archs say what is in an image: name it beside them with image "
-    "(in the profile, with --set image=..., or in [rental] of advisor.toml)"
+    "(in the profile, in its settings, or in [rental] of advisor.toml)"
 )
 _CONFIGURATION = "its configuration in the registry"
 _HAS_COMPAT = ("NV_CUDA_COMPAT_PACKAGE", "NV_CUDA_CUDART_VERSION", "_CUDA_COMPAT_PATH")

@@ -17,7 +17,7 @@ from advisor.app.context import Context
 from advisor.base import errors
 from advisor.base.errors import AdvisorError
 from advisor.cli import main
-from advisor.cli.failure import explain
+from advisor.cli.failure import asked_of, explain
 from advisor.cli.main import app
 from advisor.report.failure import INTERNAL, INTERRUPTED, SYSTEM
 
@@ -304,4 +304,4 @@ def test_the_process_prints_it_too() -> None:
 
 def test_an_error_of_several_lines_is_one_line() -> None:
     """Whatever a message quotes."""
-    assert explain(AdvisorError("a\n  b")).failure.message == "a b"
+    assert explain(AdvisorError("a\n  b"), asked_of(app, [])).failure.message == "a b"

@@ -119,10 +119,10 @@ def test_a_log_is_read_and_its_evidence_kept(
     parts = {part["part"]: part for part in record["evidence"]["parts"]}
     assert parts["counted"]["says"] == "500 steps in 100 s"
     assert parts["counted"]["from"].startswith("line 1: Epoch 0: 100%")
-    assert parts["batch"]["from"] == "--batch 64 on 2 GPUs"
+    assert parts["batch"]["from"] == "the user's batch of 64 on 2 GPUs"
     assert {"training", "warm-up", "end"} <= parts.keys()
     shown = advisor("records", "show", "1").stdout
-    assert "--batch 64 on 2 GPUs" in shown
+    assert "the user's batch of 64 on 2 GPUs" in shown
     assert "the bar is called 'Epoch 0'" in shown
     assert advisor("records", "show", "2").exit_code == 2
 

@@ -56,7 +56,7 @@ def test_no_verdict_on_a_cpu_that_nobody_named(advisor: Advisor) -> None:
     assert not any("threads" in one["change"] for one in found["improvements"])
     text = advisor("predict", "resnet18", "--gpu", "RTX A4000").stdout
     assert "none on the CPU, of which neither name nor threads are known" in text
-    assert "name it with --cpu" in text
+    assert "name it, or give its threads" in text
     assert "bottleneck" not in text
     told = predicted(advisor, "--gpu", "RTX A4000", "--cores", "4")["advice"]
     assert told["cpu_is_bottleneck"] is True

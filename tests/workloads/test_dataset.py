@@ -129,7 +129,7 @@ def test_files_that_are_no_samples(
 
 def test_other_trainings_than_classification() -> None:
     """What they do to a picture is not made up."""
-    assert "--dataset SCRIPT.py:FUNCTION" in str(recipe_of(YOLO))
+    assert "SCRIPT.py:FUNCTION" in str(recipe_of(YOLO))
 
 
 def test_a_prepared_picture(pictures: Path) -> None:

@@ -218,7 +218,7 @@ def test_a_head_may_be_left_out() -> None:
     masked, alone = net_by_formula(settings), net_by_formula(settings, "encoder")
     assert masked.vocabulary > 0 == alone.vocabulary
     assert masked.parameters > alone.parameters
-    with pytest.raises(UsageError, match="--task seq2seq: modernbert"):
+    with pytest.raises(UsageError, match="task seq2seq: modernbert"):
         net_by_formula(settings, "seq2seq")
 
 

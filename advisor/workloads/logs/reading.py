@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.workloads.logs.counting import EvidenceError
 from advisor.workloads.logs.ends import failures
 from advisor.workloads.logs.found import Asked, Found, Stated
@@ -19,7 +19,7 @@ from advisor.workloads.logs.times import said
 AGREE = 0.10
 """How far two sources of one rate may be apart."""
 
-_BY_HAND = "give the rate that you know with --throughput"
+_BY_HAND = "'advisor record --throughput' takes the rate that you know"
 
 _FEWEST_STEPS = 2  # the first one is warm-up
 
@@ -157,11 +157,10 @@ def _reading(
     stated = found.stated
     if stated and stated.devices is not None and stated.devices != asked.num_gpus:
         where = f" ({stated.line.where})" if stated.line else ""
-        message = (
-            f"{origin}: the log is of {stated.devices} devices{where}, not of "
-            f"{asked.num_gpus}: say --num-gpus {stated.devices}"
+        raise UsageError(
+            f"{origin}: the log is of {stated.devices} devices{where}, not of ",
+            *(f"{asked.num_gpus}: give ", Given("num_gpus"), f" {stated.devices}"),
         )
-        raise UsageError(message)
     per_step, source, marks = _per_step(found, asked)
     rate = counted.rate if found.unit == "samples" else None
     if per_step is not None and rate is None:
@@ -174,7 +173,11 @@ def _reading(
             f"{counted.number:,.0f} {found.unit} in {said(counted.elapsed_s)}",
             f"{counted.first.quote} ... {counted.last.quote}",
         ),
-        Part("batch", f"{_samples(per_step)} a step" if per_step else "unknown", source),
+        Part(
+            "batch",
+            f"{_samples(per_step)} per step" if per_step else "unknown",
+            source,
+        ),
         Part("training", found.training, counted.last.where),
         Part(
             "warm-up",
@@ -224,9 +227,9 @@ def _per_step(found: Found, asked: Asked) -> tuple[float | None, str, tuple[str,
     """Return samples of a step, where that is from, and what to know of it."""
     stated, told = found.stated, asked.per_step
     per_step = _stated_per_step(stated, asked)
-    by_user = f"--batch {asked.batch} on {asked.num_gpus} GPUs" if told else ""
-    if asked.num_gpus == 1:
-        by_user = by_user.replace(" on 1 GPUs", "")
+    by_user = f"the user's batch of {asked.batch}" if told else ""
+    if told and asked.num_gpus > 1:
+        by_user += f" on {asked.num_gpus} GPUs"
     if per_step is None or stated is None:
         if told is None:
             return None, "neither the log nor the user", ()
@@ -236,7 +239,7 @@ def _per_step(found: Found, asked: Asked) -> tuple[float | None, str, tuple[str,
         return per_step, source, ()
     if abs(told - per_step) <= _SAME_BATCH * per_step:
         return per_step, f"{source}; {by_user}", ()
-    mark = f"the log tells {_samples(per_step)} a step, not the {told:,.0f} of --batch"
+    mark = f"the log tells {_samples(per_step)} per step, not the {told:,.0f} given"
     return per_step, source, (mark,)
 
 
