@@ -46,14 +46,11 @@ class Released:
         """Check it."""
         said = (self.instance_id is not None, self.job is not None, self.everything)
         if sum(said) != 1:
-            which = (
-                Given("instance_id"),
-                ", ",
-                Given("job"),
-                " or ",
-                Given("everything"),
+            job, everything = Given("job"), Given("everything")
+            raise UsageError(
+                *("say what to release: ", Given("instance_id"), ", "),
+                *(job, " NAME or ", everything),
             )
-            raise UsageError(*("name one of ", *which, " to release"))
 
     def has(self, one: Releasable) -> bool:
         """Tell whether a rental is one of them."""

@@ -106,7 +106,7 @@ def test_sounds_are_files_too(tmp_path: Path) -> None:
         (tmp_path / f"{at}.flac").write_bytes(b"x" * 10)
     (tmp_path / "text.txt").write_text("words")
     assert len(files_of(tmp_path, SPEECH).samples) == 3
-    assert "stay as in the profile" in str(recipe_of(SPEECH))
+    assert "per sample are taken" in str(recipe_of(SPEECH))
 
 
 @pytest.mark.parametrize(

@@ -176,8 +176,8 @@ def test_what_cannot_be_is_refused_by_name(
     [
         ("bert-base", 513, None, "positions for 512"),
         ("whisper-small", 449, None, "positions for 448"),
-        ("gpt2", None, None, "--tokens is missing"),
-        ("gpt2", 128, 64, "--target-tokens"),
+        ("gpt2", None, None, "tokens is missing"),
+        ("gpt2", 128, 64, "target_tokens"),
     ],
 )
 def test_tokens_that_do_not_go_with_the_net(
