@@ -127,7 +127,7 @@ def command(
         stale_ok=stale_ok,
         show_first=show_first if in_table else None,
     )
-    ranker.tell_slips(answer)
+    ranker.notify_slips(answer)
     ranking = ranker.rank(answer)
     shown, now = entries(ranking), context.now()
     remark_within(headline(ranking, now), width)
