@@ -1,4 +1,4 @@
-"""`advisor explain`: the whole bill of one offer."""
+"""`advisor explain`: the whole cost estimate of one offer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from advisor.report.formats import to_json
 @market_options
 @max_age_option
 @constraint_options
-@click.option("--json", "as_json", is_flag=True, help="Print the bill as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the cost estimate as JSON.")
 @click.pass_obj
 def command(context: Context, /, offer: int, as_json: bool, **options: Any) -> None:
     """Show the whole cost of one offer, line by line.

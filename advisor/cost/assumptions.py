@@ -184,7 +184,7 @@ class Assumptions:
         0.06,
         "$/h",
         "assumption: what an hour until the job is done is worth to whoever waits, ten "
-        "dollars a week; it decides the order and is on no bill",
+        "dollars a week; it decides the order and is in no cost that is shown",
     )
     repair_h: float = _stated(
         1.0,

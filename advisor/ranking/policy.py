@@ -94,7 +94,7 @@ class Costs:
 
     @classmethod
     def of(cls, bill: Bill, usable: BoolArray, policy: Policy) -> Self:
-        """Take of a bill what decides."""
+        """Take of a cost estimate what decides."""
         return cls(
             usable=usable,
             doubtful=bill.flags["start_doubtful"],

@@ -1,4 +1,4 @@
-"""The whole bill of one offer, as a document and as text, and two side by side."""
+"""The whole cost estimate of one offer, as a document and as text, and two side by side."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LABELS: Mapping[str, tuple[str, str]] = {
 
 
 def bill_lines(offer: RankedOffer) -> list[dict[str, Any]]:
-    """Return the bill of one offer line by line: hours, and dollars of job and epoch.
+    """Return the cost breakdown of one offer: hours, and dollars of job and epoch.
 
     The dollars of all lines add up to the cost of the job.
     """
@@ -140,7 +140,7 @@ def _facts(offer: RankedOffer, one: Entry) -> str:
         ("epoch", _interval(one, "epoch_hours", " h") + " of training"),
         ("cost", _interval(one, "epoch_usd", " $") + " an epoch"),
         ("job", f"${figure(one['job_usd'], 3)} in {figure(one['job_hours'], 3)} h"),
-        ("waiting", f"worth ${figure(waiting_usd, 3)} in the order; on no bill"),
+        ("waiting", f"worth ${figure(waiting_usd, 3)} in the order; in no cost above"),
         ("failures", _failures(one, float(bill.failures_per_h[at]))),
         ("checkpoint", _checkpoint(one)),
         ("image", one["image"] or "none of the job's runs there"),
@@ -186,7 +186,7 @@ def _interval(one: Entry, key: str, unit: str) -> str:
 
 
 def _bill(bills: Sequence[Sequence[Mapping[str, Any]]], shown: Sequence[Entry]) -> str:
-    """Return the lines of one or several bills, lines without a figure left out."""
+    """Return the lines of one or several cost breakdowns, those without a figure left out."""
     rows = []
     for lines in zip(*bills, strict=True):
         if not any(line["hours"] or line["usd"] for line in lines):
