@@ -18,12 +18,12 @@ _CLOCK_GHZ = (0.1, 20.0)
 
 
 def card_of(meant: Gpu, query: str) -> tuple[str, float]:
-    """Return the name and the memory, GiB, of a card as it is told."""
-    told_gb, profile = gpu_key(query).memory_gb, mig_profile(query)
+    """Return the name and the memory, GiB, of a card as it is stated."""
+    stated_gb, profile = gpu_key(query).memory_gb, mig_profile(query)
     if profile is not None:
         part = f"MIG {profile.slices:.0f}g.{profile.memory_gb:.0f}gb"
         return f"{meant.name} {part}", profile.memory_gb
-    return meant.name, meant.memory_gb if math.isnan(told_gb) else told_gb
+    return meant.name, meant.memory_gb if math.isnan(stated_gb) else stated_gb
 
 
 def meant_cpu(

@@ -145,7 +145,7 @@ def predict(
 ) -> Prediction:
     """Predict how fast a training runs on a machine.
 
-    What is not told of the machine is taken as usual, widens the interval and is
+    What is not known of the machine is taken as usual, widens the interval and is
     flagged.
 
     Parameters
@@ -157,13 +157,13 @@ def predict(
     cpu : name of the CPU, or enough of it ("7980X"). One that is in no table counts as
         its name's family does
     threads : hardware threads of the whole machine; None: all those of `cpu`
-    cpu_ghz : clock, GHz; it counts only where the name of `cpu` tells nothing
+    cpu_ghz : clock, GHz; it counts only where the name of `cpu` says nothing
     settings : figures of the profile to replace, such as ``{"batch_size": 64}``
     fit_batch : each GPU takes the largest batch that it holds with nine chances in ten,
         not the profile's
     memory_margin : share of a GPU's memory that is to be left free, 0 to 0.9
     runs : of the workload that the user made and measured; None: those that
-        ``advisor record`` and ``run`` have kept, as every command takes them
+        ``advisor record`` and ``run`` have stored, as every command takes them
     tables : hardware tables and model, for many calls; None: those that ship, or the
         user's own model (`advisor model use`)
     context : the outside world; None: this process's
@@ -236,7 +236,7 @@ def predict(
 
 
 def _recorded(context: Context, workload: str) -> tuple[UserRun, ...]:
-    """Return the user's runs of a workload; tell where their file cannot be read."""
+    """Return the user's runs of a workload; notify where their file cannot be read."""
     try:
         return recorded_runs(context.data_folder, workload)
     except AdvisorError as error:

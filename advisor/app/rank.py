@@ -12,7 +12,7 @@ from advisor.app.context import Context
 from advisor.app.given import job_of, offers_of, profile_of, world_of
 from advisor.app.job import JobSpec
 from advisor.app.markets import MAX_AGE_S, answer_of
-from advisor.app.own_data import with_kept_data
+from advisor.app.own_data import with_stored_data
 from advisor.app.settle import settle
 from advisor.base.errors import ArgumentError, Given
 from advisor.base.units import SECONDS_PER_HOUR
@@ -161,7 +161,7 @@ class Ranker:
     ) -> tuple[Ranking, Filters]:
         """Return a ranking, and what every offer in it meets; as `rank` does."""
         filters = filters or self.filters(answer)
-        job, filters = with_kept_data(self.context, answer, self.job, filters)
+        job, filters = with_stored_data(self.context, answer, self.job, filters)
         found = ranking_of.rank(
             answer.records, job, self.tables, filters, self.policy, top=self.top
         )
@@ -239,8 +239,8 @@ def rank(
         home, seconds, and cost, $
     pareto : leave out what another offer beats on both cost and time
     top : how many of the best are asked for; None: all
-    max_age_s : how old a kept answer of a live market may be, seconds
-    stale_ok : take the newest kept one when the market's limit is reached
+    max_age_s : how old a stored answer of a live market may be, seconds
+    stale_ok : take the newest stored answer when the market's limit is reached
     context : the outside world; None: this process's
 
     Returns

@@ -44,8 +44,8 @@ class Released:
 
     def __post_init__(self) -> None:
         """Check it."""
-        said = (self.instance_id is not None, self.job is not None, self.everything)
-        if sum(said) != 1:
+        named = (self.instance_id is not None, self.job is not None, self.everything)
+        if sum(named) != 1:
             job, everything = Given("job"), Given("everything")
             raise UsageError(
                 *("say what to release: ", Given("instance_id"), ", "),
@@ -53,7 +53,7 @@ class Released:
             )
 
     def has(self, one: Releasable) -> bool:
-        """Tell whether a rental is one of them."""
+        """Return whether a rental is one of them."""
         if self.instance_id is not None:
             return one.instance_id == self.instance_id
         return self.everything or one.job == self.job

@@ -34,7 +34,7 @@ class Sender:
     _ready: Outgoing | None = None
 
     def prepare(self, asked: Asked) -> Outgoing:
-        """Decide what goes, tell it, have it allowed; the next `outgoing` is this.
+        """Decide what goes, report it, have it allowed; the next `outgoing` is this.
 
         Raises
         ------

@@ -21,7 +21,7 @@ from advisor.workloads.profile import Workload
 from advisor.workloads.script import load_function
 
 _LONG_MS = 5.0
-"""A sample that waits longer for something else than the CPU is told of."""
+"""A sample that waits longer for something else than the CPU is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class UserData:
                 self.context.notify(str(size))
             return dataset.with_files(profile, files, None)
         spent = dataset.prepare_files(files.samples, size, self.context.notify)
-        _tell_broken(self.context, spent, "files")
+        _report_broken(self.context, spent, "files")
         profile = dataset.with_files(profile, files, spent)
         what = f"decode, random crop, flip and normalize to {size[0]}x{size[1]}"
         return self._with_cpu_time(profile, spent, what)
@@ -105,7 +105,7 @@ class UserData:
                 why = f": {self.target} fails: {type(error).__name__}: {error}"
                 raise UsageError(Given("datasets"), why) from error
             number, spent = dataset.fetch(made, self.context.notify)
-        _tell_broken(self.context, spent, "samples")
+        _report_broken(self.context, spent, "samples")
         profile = dataset.with_length(profile, number)
         if self.files is None:
             self.context.notify(
@@ -129,7 +129,7 @@ class UserData:
         return dataset.with_cpu_time(profile, spent, core, what)
 
 
-def _tell_broken(context: Context, spent: Spent, what: str) -> None:
+def _report_broken(context: Context, spent: Spent, what: str) -> None:
     if spent.broken:
         context.notify(
             f"{spent.broken} of {spent.tried} {what} that were tried are broken, and "
@@ -138,7 +138,7 @@ def _tell_broken(context: Context, spent: Spent, what: str) -> None:
 
 
 def _this_core(context: Context) -> Core:
-    """Return a core of this machine, one of speed 1 where its name tells nothing."""
+    """Return a core of this machine, one of speed 1 where its name says nothing."""
     cpu = dataset.this_cpu()
     known = load_cpus().resolve(cpu)
     constants = load_tables(context.models).model.cpu

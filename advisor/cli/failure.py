@@ -80,7 +80,9 @@ def explain(error: Exception, asked: Asked) -> Explained:
     return Explained(Failure(INTERNAL, message, hint), message, ExitStatus.FAILED)
 
 
-def tell_programs(error: Exception, group: click.Group, words: Sequence[str]) -> None:
+def report_to_programs(
+    error: Exception, group: click.Group, words: Sequence[str]
+) -> None:
     """Print the document of what ends a command, where its words ask for JSON.
 
     Parameters

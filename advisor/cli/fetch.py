@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from advisor.app.context import Context
-from advisor.app.kept import keep_answer
 from advisor.app.markets import fetched
+from advisor.app.stored import store_answer
 from advisor.base.errors import UsageError
 from advisor.cli.job_options import constraint_options
 from advisor.cli.options import json_option, market_options
@@ -62,7 +62,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         raise UsageError(message)
     asks = partial(ask, context, market, max_age_s=0.0, stale_ok=stale_ok)
     answer, left_out = fetched(context, constraints(options), asks)
-    recorded = keep_answer(context, answer) if keep else None
+    recorded = store_answer(context, answer) if keep else None
     if output is not None:
         save_snapshot(answer, output)
     kind = "simulated offers" if answer.simulated else "offers"

@@ -56,7 +56,7 @@ class LazyGroup(click.Group):
     ) -> click.Context:
         """Parse the words of a command line; see `_ended_by_others`."""
         words = tuple(args)
-        with _told_to_programs(self, words), _ended_by_others():
+        with _reported_to_programs(self, words), _ended_by_others():
             ctx = super().make_context(info_name, args, parent, **extra)
         ctx.meta[_WORDS] = words
         return ctx
@@ -64,7 +64,7 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; see `_ended_by_others`."""
         words = ctx.meta[_WORDS]
-        with _told_to_programs(self, words, ctx), _ended_by_others():
+        with _reported_to_programs(self, words, ctx), _ended_by_others():
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -105,7 +105,7 @@ def _add_verbose(command: click.Command) -> None:
 
 
 @contextmanager
-def _told_to_programs(
+def _reported_to_programs(
     group: click.Group, words: Sequence[str], ctx: click.Context | None = None
 ) -> Iterator[None]:
     """Print the document of what ends a command that is asked for JSON.
@@ -123,9 +123,9 @@ def _told_to_programs(
         raise
     except Exception as error:
         if ctx is None or not has_result(ctx):
-            from advisor.cli.failure import tell_programs  # noqa: PLC0415  (rarely)
+            from advisor.cli.failure import report_to_programs  # noqa: PLC0415  (rarely)
 
-            tell_programs(error, group, words)
+            report_to_programs(error, group, words)
         raise
 
 

@@ -1,4 +1,4 @@
-"""The whole cost estimate of one offer, as a document and as text, and two side by side."""
+"""The whole cost estimate of one offer, as a document and as text."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LABELS: Mapping[str, tuple[str, str]] = {
 """Name of a `CostLine` -> its name in the JSON, and in words."""
 
 
-def bill_lines(offer: RankedOffer) -> list[dict[str, Any]]:
+def cost_breakdown(offer: RankedOffer) -> list[dict[str, Any]]:
     """Return the cost breakdown of one offer: hours, and dollars of job and epoch.
 
     The dollars of all lines add up to the cost of the job.
@@ -65,7 +65,7 @@ def explained_document(offer: RankedOffer) -> dict[str, Any]:
 def _document(offer: RankedOffer) -> dict[str, Any]:
     return {
         "offer": entry(offer),
-        "bill": bill_lines(offer),
+        "bill": cost_breakdown(offer),
         "advice": advice_document(offer.advice(), offer.epoch_h),
     }
 
@@ -94,7 +94,7 @@ def explained_text(offer: RankedOffer, called: Callable[[str], str] = str) -> st
         [
             f"{_title(one)}\n{_job(offer.ranking)}",
             _facts(offer, one),
-            _bill([bill_lines(offer)], [one]),
+            _breakdown([cost_breakdown(offer)], [one]),
             _limits([one]),
             lines_of(advice_lines(offer.advice(), offer.epoch_h)),
             _assumptions(offer.ranking, called),
@@ -109,7 +109,7 @@ def compared_text(offers: Sequence[RankedOffer]) -> str:
     parts = [
         f"{titles}\n{_job(offers[0].ranking)}",
         _side_by_side(shown),
-        _bill([bill_lines(one) for one in offers], shown),
+        _breakdown([cost_breakdown(one) for one in offers], shown),
         _limits(shown),
     ]
     return "\n\n".join(parts)
@@ -138,7 +138,7 @@ def _facts(offer: RankedOffer, one: Entry) -> str:
         ("throughput", _interval(one, "samples_per_s", " samples/s")),
         ("bound by", str(one["bound_by"])),
         ("epoch", _interval(one, "epoch_hours", " h") + " of training"),
-        ("cost", _interval(one, "epoch_usd", " $") + " an epoch"),
+        ("cost", _interval(one, "epoch_usd", " $") + " per epoch"),
         ("job", f"${figure(one['job_usd'], 3)} in {figure(one['job_hours'], 3)} h"),
         ("waiting", f"worth ${figure(waiting_usd, 3)} in the order; in no cost above"),
         ("failures", _failures(one, float(bill.failures_per_h[at]))),
@@ -185,10 +185,12 @@ def _interval(one: Entry, key: str, unit: str) -> str:
     return f"{figure(one[key], 3)}{unit} ({interval})"
 
 
-def _bill(bills: Sequence[Sequence[Mapping[str, Any]]], shown: Sequence[Entry]) -> str:
-    """Return the lines of one or several cost breakdowns, those without a figure left out."""
+def _breakdown(
+    several: Sequence[Sequence[Mapping[str, Any]]], shown: Sequence[Entry]
+) -> str:
+    """Return one or several cost breakdowns, items without a figure left out."""
     rows = []
-    for lines in zip(*bills, strict=True):
+    for lines in zip(*several, strict=True):
         if not any(line["hours"] or line["usd"] for line in lines):
             continue
         row = [lines[0]["label"]]
@@ -200,7 +202,7 @@ def _bill(bills: Sequence[Sequence[Mapping[str, Any]]], shown: Sequence[Entry]) 
         total += [figure(one["job_hours"], 3)]
         total += [_usd(one["job_usd"]), _usd(one["epoch_usd"])]
     heads = [head for _ in shown for head in ("hours", "$", "$/epoch")]
-    return to_table([*rows, total], ["line", *heads], ["left", *("right" for _ in heads)])
+    return to_table([*rows, total], ["item", *heads], ["left", *("right" for _ in heads)])
 
 
 def _limits(shown: Sequence[Entry]) -> str:

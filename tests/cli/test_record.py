@@ -160,7 +160,7 @@ def test_physics_and_surprise(advisor: Advisor, written: Callable[[str], str]) -
     slow = log.replace("train", "slow")
     Path(slow).write_text(BAR.replace("01:40", "8:00:00").replace("5.00", "0.02"))
     outcome = advisor(*RECORD, "--from-log", slow, "--batch", "1")
-    assert "kept, but not used: it is below a hundredth" in outcome.stderr
+    assert "stored, but not used: it is below a hundredth" in outcome.stderr
     assert advisor(*PREDICT, "--json").document["samples_per_s"] == before
     outcome = advisor(*RECORD, "--from-log", log, "--batch", "32")
     assert "marked as surprising" in outcome.stderr
@@ -175,10 +175,10 @@ def test_why_a_record_is_not_used_is_told(advisor: Advisor) -> None:
     words = ("--throughput", "170", "--batch", "1")
     slow = ("--workload", "resnet50", "--set", "precision=fp32")
     outcome = advisor(*RECORD, *words, *slow)
-    assert "kept, but not used: it was in fp32, not amp" in outcome.stderr
+    assert "stored, but not used: it was in fp32, not amp" in outcome.stderr
     launched = ("--throughput", "590", "--batch", "1", "--workload", "resnet18")
     outcome = advisor(*RECORD, *launched)
-    assert "kept, but not used: the launching of kernels bound it" in outcome.stderr
+    assert "stored, but not used: the launching of kernels bound it" in outcome.stderr
 
 
 @pytest.mark.parametrize(
