@@ -67,7 +67,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         save_snapshot(answer, output)
     kind = "simulated offers" if answer.simulated else "offers"
     where = [f"saved in {output}"] if output is not None else []
-    where += [_told(recorded)] if recorded else []
+    where += [_outcome(recorded)] if recorded else []
     saved = f"{len(answer.records):,} {kind} of market {answer.market} {', '.join(where)}"
     reasons = ", ".join(f"{name} {n:,}" for name, n in left_out.items())
     remark(f"{saved}; left out: {reasons}" if reasons else saved)
@@ -85,9 +85,11 @@ def command(  # noqa: PLR0917  (one argument an option)
         result(to_json(document))
 
 
-def _told(kept: Kept) -> str:
+def _outcome(stored: Kept) -> str:
     """Return what became of the snapshot, in words."""
-    if not kept.new:
-        return "kept before"
-    without = f", {kept.without_machine:,} of no machine left out"
-    return f"{kept.listings:,} listings kept{without if kept.without_machine else ''}"
+    if not stored.new:
+        return "stored before"
+    without = f", {stored.without_machine:,} of no machine left out"
+    return (
+        f"{stored.listings:,} listings stored{without if stored.without_machine else ''}"
+    )

@@ -110,7 +110,7 @@ def _reported_to_programs(
 ) -> Iterator[None]:
     """Print the document of what ends a command that is asked for JSON.
 
-    A command that has printed its own document has told the failure in it.
+    A command that has printed its own document has reported the failure in it.
 
     Parameters
     ----------

@@ -102,9 +102,9 @@ def _own_records(context: Context) -> OwnRecords:
     from advisor.training.folder import OwnRecords  # noqa: PLC0415
 
     with open_store(context.data_folder) as connection:
-        kept = kept_runs(connection)
-    if not kept:
-        message = "you have no records yet: 'advisor record' keeps a measured run"
+        stored = kept_runs(connection)
+    if not stored:
+        message = "you have no records yet: 'advisor record' stores a measured run"
         raise UsageError(message)
     workloads, _ = context.library.all()
     profiles = {one.name: one for one in workloads}
@@ -123,7 +123,9 @@ def _own_records(context: Context) -> OwnRecords:
             ).of_gpu
         )
 
-    return OwnRecords({one.number: one.run for one in kept if speaks(one.run)}, profiles)
+    return OwnRecords(
+        {one.number: one.run for one in stored if speaks(one.run)}, profiles
+    )
 
 
 @command.command("use")

@@ -187,7 +187,7 @@ def options_of(command: click.Command, values: Mapping[str, Any]) -> dict[str, s
 def given_options(ctx: click.Context) -> dict[str, str]:
     """Return field -> option or argument of what a command line gives.
 
-    Of options that have a default of click's nobody can tell: there must be none.
+    Of options that have a default of click's nobody can know: there must be none.
     """
     flags = {one.name for one in ctx.command.params if isinstance(one, Flag)}
     called = options_of(ctx.command, ctx.params)
@@ -216,7 +216,7 @@ _FORMAT = "output_format"
 
 
 def _verbose(ctx: click.Context, param: click.Parameter, count: int) -> None:  # noqa: ARG001
-    """Show the log from here on; said before the command and after it, both count."""
+    """Show the log from here on; given before the command and after it, both count."""
     if not count or ctx.resilient_parsing:
         return
     from advisor.cli.verbose import logged  # noqa: PLC0415  (logging takes a while)
@@ -326,7 +326,7 @@ def set_option(command: Command) -> Command:
 
 
 def max_age_option(command: Command) -> Command:
-    """Add ``--max-age``, how old a kept answer of the market may be."""
+    """Add ``--max-age``, how old a stored answer of the market may be."""
     return click.option(
         "--max-age",
         type=click.FloatRange(min=0),

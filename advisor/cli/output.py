@@ -58,7 +58,7 @@ def result(text: str, *, owed: bool = False) -> None:
 
 
 def need_stdout() -> None:
-    """Refuse to find out a result that nobody can be told.
+    """Refuse to compute a result that nobody can see.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def remark_within(text: str, width: int | None) -> None:
 def showing(stream: TextIO | None) -> Callable[[bytes], None]:
     """Return what shows, on a stream, what a command on a machine prints.
 
-    That command goes on where nobody can be shown anything more, which is told once.
+    That command goes on where nobody can be shown anything more, which is reported once.
     """
     is_lost = False
     shown = plain_for(stream)

@@ -98,7 +98,7 @@ def command(  # noqa: PLR0917  (one argument an option)
 
 
 def _each(asked: Callable[[str], Prediction], names: Sequence[str]) -> list[Prediction]:
-    """Predict for each of several GPUs, the fastest first; what is too small is told.
+    """Predict for each of several GPUs, the fastest first; what is too small is reported.
 
     Raises
     ------

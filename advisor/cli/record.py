@@ -1,4 +1,4 @@
-"""`advisor record`: keep a measured run, so that predictions of its workload use it."""
+"""`advisor record`: store a measured run, so that predictions of its workload use it."""
 
 from __future__ import annotations
 

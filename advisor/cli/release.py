@@ -52,9 +52,11 @@ def _confirm(chosen: Sequence[Releasable], *, yes: bool) -> None:
     if yes:
         return
     need_terminal("release")
-    told = ", ".join(
+    instances = ", ".join(
         f"{one.instance_id} (job {one.job}{'' if one.entry else ', not in this ledger'})"
         for one in chosen
     )
     with window():
-        click.confirm(f"end instance {told} and lose its disk?", abort=True, err=True)
+        click.confirm(
+            f"end instance {instances} and lose its disk?", abort=True, err=True
+        )

@@ -82,7 +82,7 @@ class _Face(Terminal):
         self._lease_s = lease_s
 
     def rented(self, rental: Rental, key_file: Path) -> None:
-        """Print how to reach it: who is not told has no machine."""
+        """Print how to reach it: a user who does not see it has no machine."""
         document = rented(rental, str(key_file), self._lease_s)
         result(to_json(document) if self._as_json else rental_lines(document), owed=True)
 

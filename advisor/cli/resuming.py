@@ -34,7 +34,7 @@ _OF_RESUMING = ("resume", "yes", "dry_run", "as_json")
 def resumed(
     ctx: click.Context, name: str, argv: tuple[str, ...], options: Mapping[str, Any]
 ) -> tuple[JobRecord, RunSpec]:
-    """Return a job that was kept, with what was said of its next machine.
+    """Return a stored job, with what was said of its next machine.
 
     Parameters
     ----------

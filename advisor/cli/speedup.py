@@ -194,7 +194,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         return
     single = at("fp32") if asked == "fp64" else None
     title = (
-        f"{_said(found.work, work['matmul'])} in {asked.upper()} on {card.name}, against "
+        f"{_in_words(found.work, work['matmul'])} in {asked.upper()} on {card.name}, against "
         f"{cpu or 'a CPU'} with {host.cores:g} cores at {host.ghz:g} GHz"
     )
     result(speedup_text(found, title, single))
@@ -263,7 +263,7 @@ def _sizes(text: str) -> tuple[int, int, int]:
     return rows, inner, columns
 
 
-def _said(work: Work, matmul: str | None) -> str:
+def _in_words(work: Work, matmul: str | None) -> str:
     """Return what is computed, in words."""
     if work.function:
         what = f"{work.function} of {work.gflop * 1e9:,.0f} numbers"

@@ -136,7 +136,7 @@ def new(
 def edit(context: Context, /, name: str, settings: tuple[str, ...]) -> None:
     """Change one of your profiles, with --set or in your editor.
 
-    A text that is wrong is not saved: it is kept beside the profile, which stays as it
+    A text that is wrong is not saved: it is stored beside the profile, which stays as it
     was.
 
     \b
