@@ -17,7 +17,7 @@ from advisor.workloads.memory import memory_gb
 
 _SETTINGS = Given("settings")
 _USUAL_GIB = 24
-"""Memory of a usual GPU for rent, from which it is said what would fit."""
+"""Memory of a usual GPU for rent, for which the way out is computed."""
 
 
 def nothing_left(ranking: Ranking) -> AdvisorError:
