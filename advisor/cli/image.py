@@ -46,8 +46,8 @@ def command(context: Context, /, name: str, offline: bool, output_format: Format
         config = context.image_configs.get(reference)
         if config and not config.is_current(reference, context.now()):
             remark(
-                f"what the registry answered about {reference.short} on {config.read_at[:10]} "
-                "is not taken into account any more: a tag may have moved"
+                f"the registry's answer about {reference.short} of {config.read_at[:10]} "
+                "does not count any more: a tag may have moved"
             )
     if output_format == "json":
         result(to_json(image_document(images, config)))

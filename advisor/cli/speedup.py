@@ -194,8 +194,8 @@ def command(  # noqa: PLR0917  (one argument an option)
         return
     single = at("fp32") if asked == "fp64" else None
     title = (
-        f"{_in_words(found.work, work['matmul'])} in {asked.upper()} on {card.name}, against "
-        f"{cpu or 'a CPU'} with {host.cores:g} cores at {host.ghz:g} GHz"
+        f"{_in_words(found.work, work['matmul'])} in {asked.upper()} on {card.name}, "
+        f"against {cpu or 'a CPU'} with {host.cores:g} cores at {host.ghz:g} GHz"
     )
     result(speedup_text(found, title, single))
 

@@ -179,8 +179,10 @@ def entry_row(entry: Entry) -> dict[str, Any]:
 
 def with_history(row: dict[str, Any], steps: Sequence[Step]) -> dict[str, Any]:
     """Return a rental with the steps that led to its state."""
-    told = [{"at": stamp(at), "state": state, "reason": why} for at, state, why in steps]
-    return {**row, "history": told}
+    history = [
+        {"at": stamp(at), "state": state, "reason": why} for at, state, why in steps
+    ]
+    return {**row, "history": history}
 
 
 def with_seen(
@@ -287,7 +289,7 @@ def _elsewhere(instance: Instance) -> dict[str, Any]:
 
 
 def _bill(instances: Sequence[Instance]) -> dict[str, Any]:
-    """Return what instances bill now, and whether the market told that of each."""
+    """Return what instances bill now, and whether the market stated that of each."""
     prices = [billed_usd_per_hour(one) for one in instances]
     known = [price for price in prices if price is not None]
     return {"bills_usd_per_hour": sum(known), "is_whole": len(known) == len(prices)}
