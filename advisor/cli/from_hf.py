@@ -53,7 +53,7 @@ from advisor.workloads.hf.families import TASKS, Task
     "--extends",
     "base",
     metavar="NAME",
-    help="Profile that data, epochs, optimizer and level are taken from. Default: "
+    help="Profile to take data, epochs, optimizer and calibration from. Default: "
     "llama-7b-lora with --lora, else one of a like net.",
 )
 @dataset_option
@@ -76,8 +76,8 @@ def from_hf(  # noqa: PLR0917  (one argument an option)
 ) -> None:
     """Make a profile from a Hugging Face config.json.
 
-    With the extra 'hf' installed, Transformers and PyTorch count the net: without
-    weights, without the network and without code of the hub. Without it, formulas do.
+    If the extra 'hf' is installed, Transformers and PyTorch count the net; they download
+    no weights and run no code of the hub. Otherwise formulas count it.
 
     \b
     Example:

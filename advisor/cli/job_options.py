@@ -73,8 +73,8 @@ def fit_batch_option(command: Command) -> Command:
     return click.option(
         "--fit-batch",
         is_flag=True,
-        help="Use the largest batch that fits each GPU (nine times in ten), not the "
-        "workload's.",
+        help="Use the largest batch that fits each GPU (nine times in ten) instead of "
+        "the workload's.",
     )(command)
 
 
@@ -140,12 +140,12 @@ def how_options(command: Command) -> Command:
             (
                 "--interruptible",
                 "interruptible",
-                "Bid the price that costs least with its pauses and lost work.",
+                "Bid the price that costs the job least, pauses and lost work included.",
             ),
             (
                 "--reserved",
                 "reserved",
-                "Pay ahead, at the discount that an offer states.",
+                "Prepay, at the discount that the offer states.",
             ),
         ),
         click.option(
@@ -153,13 +153,13 @@ def how_options(command: Command) -> Command:
             "assumptions",
             multiple=True,
             metavar="NAME=VALUE",
-            help="Change an assumption of the cost, such as repair_h=4 (the JSON "
-            "lists all); may be repeated.",
+            help="Change an assumption of the cost model, such as repair_h=4 (the JSON "
+            "output lists all); may be repeated.",
         ),
         click.option(
             "--image",
             metavar="NAME",
-            help="Docker image that the job runs in. Default: chosen by card and driver.",
+            help="Docker image that the job runs in. Default: chosen by GPU and driver.",
         ),
     )
 

@@ -16,7 +16,12 @@ from advisor.report.formats import to_json
 @click.group("market", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Check a market."""
+    """Check a market.
+
+    \b
+    Example:
+      advisor market check --market vast
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     help_if_alone(ctx)
 
 
@@ -31,9 +36,9 @@ def command(ctx: click.Context) -> None:
 def check(ctx: click.Context, /, market: str | None, as_json: bool) -> None:
     """Check the key, the account, the search, and the clock.
 
-    Nothing is rented. The check takes up to a minute, at the market's pace. A missing key
-    is no failure (exit code 0); a refused key is (4), and so is a limit of the market
-    (5).
+    Nothing is rented. The check takes up to a minute, because the market limits the rate
+    of requests. The exit code is 4 if the key is refused, and 5 if a limit of the market
+    is reached; a missing key is no failure.
 
     \b
     Example:

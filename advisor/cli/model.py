@@ -47,7 +47,13 @@ _SPLITS = (
 @click.group("model", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Train and evaluate the throughput model."""
+    """Train and evaluate the throughput model.
+
+    \b
+    Examples:
+      advisor model evaluate --split gpu
+      advisor model use shipped
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     help_if_alone(ctx)
 
 
@@ -193,8 +199,8 @@ def _folds(jobs: int | None) -> Iterator[Progress]:
 def evaluate_(splits: tuple[str, ...], jobs: int | None, output_format: Format) -> None:
     """Show the model's errors on held-out data.
 
-    Beside them stand laws of physics, and the regressors of scikit-learn that one would
-    try first, on the same folds and rows.
+    They are shown beside those of physical limits alone and of scikit-learn's usual
+    regressors, on the same folds and rows.
 
     \b
     Example:

@@ -232,7 +232,7 @@ verbose_option = click.Option(
     count=True,
     expose_value=False,
     callback=_verbose,
-    help="Say on stderr what happens; -vv says more.",
+    help="Log to stderr what happens; -vv logs more.",
 )
 """Of every command; no record that it shows has a key in it."""
 

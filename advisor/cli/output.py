@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sys
-import textwrap
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
@@ -19,6 +18,7 @@ import click
 from advisor.app.notices import say, silence
 from advisor.base.errors import AdvisorError
 from advisor.base.interrupts import window
+from advisor.report.formats import wrap
 from advisor.report.terminal import plain_for
 
 _HAS_RESULT = "advisor.has_result"
@@ -89,9 +89,7 @@ def remark_within(text: str, width: int | None) -> None:
     if width is None:
         remark(text)
         return
-    for line in textwrap.wrap(
-        text, width, break_long_words=False, break_on_hyphens=False
-    ):
+    for line in wrap(text, width):
         remark(line)
 
 

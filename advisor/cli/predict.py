@@ -18,7 +18,7 @@ from advisor.cli.job_options import (
     memory_margin_option,
 )
 from advisor.cli.options import set_option
-from advisor.cli.output import remark, result
+from advisor.cli.output import line_width, remark, result
 from advisor.cli.session import refuse_both
 from advisor.report.formats import to_json
 from advisor.report.predicted import (
@@ -56,7 +56,7 @@ def command(  # noqa: PLR0917  (one argument an option)
 ) -> None:
     """Predict how fast a workload runs on a machine.
 
-    With several GPUs, or a family such as A100, each is predicted, the fastest first.
+    Each GPU of a family, such as A100, is predicted, the fastest first.
 
     \b
     Example:
@@ -94,7 +94,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     if as_json:
         result(to_json(predicted_document(prediction)))
     else:
-        result(predicted_text(prediction))
+        result(predicted_text(prediction, line_width(context.variables)))
 
 
 def _each(asked: Callable[[str], Prediction], names: Sequence[str]) -> list[Prediction]:

@@ -45,7 +45,7 @@ _TABLE_ROWS = 20
     "deadline_s",
     callback=duration_s,
     metavar="TIME",
-    help="Longest time for the whole job, from rent to the last checkpoint at home, such "
+    help="Longest time for the whole job, until the last checkpoint is copied back, such "
     "as 24h or 3d.",
 )
 @click.option(
@@ -95,8 +95,8 @@ def command(
 ) -> None:
     """Rank offers by what an epoch of your training costs.
 
-    The order also counts a few cents for each hour until the job is done; they are in no
-    cost that is shown. Offers on which the job may well fail to run come last.
+    The order adds a few cents for each hour of waiting; no cost that is shown includes
+    them. Offers on which the job is likely to fail come last.
 
     \b
     Examples:

@@ -51,7 +51,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     The command reads logs of the Hugging Face Trainer, TRL, accelerate, diffusers, kohya,
     Lightning, Keras, timm, Megatron, NeMo, nanoGPT, torchtune, fairseq, OpenMMLab,
     detectron2, Ultralytics, LeRobot, torchvision and ImageNet scripts, and tqdm bars.
-    Give --batch if the log does not state it: samples per GPU between two counts.
+    Give --batch, the samples per GPU and step, if the log does not state it.
 
     \b
     Examples:

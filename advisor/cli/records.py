@@ -28,7 +28,13 @@ _SCHEMA_VERSION = 1
 @click.group("records", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """List, show, export and delete your recorded runs."""
+    """List, show, export and delete your recorded runs.
+
+    \b
+    Examples:
+      advisor records list
+      advisor records show 1
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     help_if_alone(ctx)
 
 

@@ -37,8 +37,8 @@ def command(  # noqa: PLR0917  (one argument an option)
 ) -> None:
     """End a rental with its disk, and check that it is gone.
 
-    The market's label says whose a machine is. So a rental ends even when your ledger
-    lacks it or cannot be read.
+    Machines are recognized by their label on the market, so that a rental ends even if
+    your ledger lacks it or cannot be read.
 
     \b
     Example:

@@ -51,8 +51,8 @@ def command(
 ) -> None:
     """Rent the best offer, and wait until the machine runs.
 
-    The best offer is the first of 'advisor rank'. When it cannot be had, the next one is
-    taken. The machine ends itself when its lifetime or its lease is over; 'advisor
+    The best offer is the first of 'advisor rank'. If it is gone, the next one is rented.
+    The machine ends itself when its lifetime or its lease is over; 'advisor
     release' ends it earlier.
 
     \b

@@ -39,13 +39,13 @@ from advisor.report.rental import rental_lines
 @click.option(
     "--results",
     metavar="DIR",
-    help="Folder in it to copy back at the end. Default: results.",
+    help="Folder inside the copied one to copy back at the end. Default: results.",
 )
 @click.option(
     "--checkpoints",
     metavar="DIR",
-    help="Folder in it to copy back every five minutes, and to give to the next machine. "
-    "Default: checkpoints.",
+    help="Folder inside the copied one to copy back every five minutes, and to copy to "
+    "the next machine. Default: checkpoints.",
 )
 @click.option(
     "--max-results-gb",
@@ -96,8 +96,9 @@ def command(  # noqa: PLR0917  (one argument an option)
     """Rent the best machine and run a command on it.
 
     The machine gets a copy of your folder, you see what the command prints, and the
-    machine is released at the end. A machine that is lost is replaced: the command starts
-    again beside its last checkpoints. If this process dies, '--resume JOB' goes on.
+    machine is released at the end. If the machine is lost, another one replaces it: the
+    command starts again with its last checkpoints. If this process dies, '--resume JOB'
+    continues the job.
 
     \b
     Example:

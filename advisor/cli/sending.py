@@ -31,7 +31,7 @@ def sync_options(command: Command) -> Command:
                 "excludes",
                 multiple=True,
                 metavar="PATTERN",
-                help="Files not to copy either, as a line of .gitignore; may be "
+                help="More files not to copy, a pattern as in .gitignore; may be "
                 "repeated.",
             ),
             click.option(
@@ -39,8 +39,8 @@ def sync_options(command: Command) -> Command:
                 "includes",
                 multiple=True,
                 metavar="PATTERN",
-                help="Files to copy although they are ignored, or secret; may be "
-                "repeated.",
+                help="Files to copy although they are ignored or secret, a pattern as in "
+                ".gitignore; may be repeated.",
             ),
             click.option(
                 "--max-sync-gb",

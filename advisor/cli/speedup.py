@@ -134,7 +134,7 @@ def _work_options(function: Callable[..., Any]) -> Callable[..., Any]:
     type=click.FloatRange(0.1, 20.0),
     callback=no_nan,
     metavar="GHZ",
-    help="Clock. Default: that of the CPU.",
+    help="Clock of the CPU. Default: the one in the table of CPUs.",
 )
 @click.option(
     "--threads",

@@ -1,4 +1,4 @@
-"""What is computed for each offer alone: how fast, in what image, at what cost, if at all.
+"""What is computed for each offer alone: how fast, in what image, at what cost.
 
 Offers are evaluated in chunks, so that a million of them need no more memory than the
 columns of the listing; what is equal among them is computed once.

@@ -67,8 +67,8 @@ def refusal(offers: Offers, cost: Costs, job: Job, policy: Policy) -> AdvisorErr
     most, least = policy.max_epoch_usd, float(cost.epoch_usd[cheapest_epoch])
     if most is not None and not least <= most:
         return OverBudgetError(
-            f"no offer does an epoch for ${most:.4g}; the cheapest is "
-            f"{_named(offers, cost, cheapest_epoch)}: allow ${least:.4g} an epoch"
+            f"no offer costs at most ${most:.4g} per epoch; the cheapest is "
+            f"{_named(offers, cost, cheapest_epoch)}: allow ${least:.4g} per epoch"
         )
     if policy.budget_usd is None:
         message = "no offer meets all limits at once: loosen one of them"

@@ -39,7 +39,7 @@ def advice_lines(advice: Advice, epoch_hours: float) -> list[tuple[str, str]]:
 
 def _verdict(advice: Advice, epoch_hours: float) -> str:
     hours = figure(advice.gpu_waits * epoch_hours, 2)
-    waits = f"{100 * advice.gpu_waits:.0f} % of the time ({hours} h an epoch)"
+    waits = f"{100 * advice.gpu_waits:.0f} % of the time ({hours} h per epoch)"
     if advice.cpu_is_bottleneck is None:
         return _unnamed(advice, waits)
     if advice.cpu_is_bottleneck:

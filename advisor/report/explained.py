@@ -82,22 +82,25 @@ def compared_document(offers: Sequence[RankedOffer]) -> dict[str, Any]:
     }
 
 
-def explained_text(offer: RankedOffer, called: Callable[[str], str] = str) -> str:
+def explained_text(
+    offer: RankedOffer, called: Callable[[str], str] = str, width: int | None = None
+) -> str:
     """Return all that is known of one offer for a terminal.
 
     Parameters
     ----------
     called : returns how the user's face calls a field
+    width : characters of a line; None: any number
     """
     one = entry(offer)
     return "\n\n".join(
         [
             f"{_title(one)}\n{_job(offer.ranking)}",
-            _facts(offer, one),
+            _facts(offer, one, width),
             _breakdown([cost_breakdown(offer)], [one]),
             _limits([one]),
-            lines_of(advice_lines(offer.advice(), offer.epoch_h)),
-            _assumptions(offer.ranking, called),
+            lines_of(advice_lines(offer.advice(), offer.epoch_h), width),
+            _assumptions(offer.ranking, called, width),
         ]
     )
 
@@ -129,7 +132,7 @@ def _job(ranking: Ranking) -> str:
     return f"{name}, {job.epochs} epochs, {job.rental}, {disk} GB of disk"
 
 
-def _facts(offer: RankedOffer, one: Entry) -> str:
+def _facts(offer: RankedOffer, one: Entry, width: int | None) -> str:
     ranking = offer.ranking
     bill, at = ranking.bill, offer.at
     waiting_usd = one["epoch_waiting_usd"] * ranking.job.epochs
@@ -157,7 +160,7 @@ def _facts(offer: RankedOffer, one: Entry) -> str:
         rows.append(("your runs", calibrated(ranking.measured)))
     if one["flags"]:
         rows.append(("flags", ", ".join(one["flags"])))
-    return lines_of(rows)
+    return lines_of(rows, width)
 
 
 def _host_memory(one: Entry) -> str:
@@ -234,7 +237,9 @@ def _side_by_side(shown: Sequence[Entry]) -> str:
     return to_table(rows, heads, ["left", *("left" for _ in shown)])
 
 
-def _assumptions(ranking: Ranking, called: Callable[[str], str]) -> str:
+def _assumptions(
+    ranking: Ranking, called: Callable[[str], str], width: int | None
+) -> str:
     """Return all that is assumed, what the user can change first."""
     changeable = ranking.job.assumptions.listed()
     fixed = {
@@ -249,6 +254,7 @@ def _assumptions(ranking: Ranking, called: Callable[[str], str]) -> str:
             ],
             (title, *heads),
             ("left", "right", "left", "left"),
+            width,
         )
         for title, group in (
             (f"assumed; change with {called('assumptions')} NAME=VALUE", changeable),

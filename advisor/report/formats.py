@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -12,6 +13,13 @@ from advisor.base.units import GB_PER_GIB
 
 Format = Literal["table", "json", "csv", "tsv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+_GAP = 2
+"""Spaces between columns, and those that a table adds to a heading."""
+
+_LEAST_ROOM = 30
+"""Characters below which wrapped text cannot be read."""
 
 
 def to_json(document: Mapping[str, Any]) -> str:
@@ -38,20 +46,55 @@ def to_delimited(rows: Sequence[Mapping[str, Any]], delimiter: str) -> str:
 
 
 def to_table(
-    rows: Sequence[Sequence[object]], headers: Sequence[str], align: Sequence[str]
+    rows: Sequence[Sequence[object]],
+    headers: Sequence[str],
+    align: Sequence[str],
+    width: int | None = None,
 ) -> str:
-    """Return rows as a table for a terminal; `align` is one word a column."""
+    """Return rows as a table for a terminal.
+
+    Parameters
+    ----------
+    align : one word per column
+    width : characters of a line, within which the last column is wrapped; None: it is not
+    """
     from tabulate import tabulate  # noqa: PLC0415  (JSON and CSV need no tables)
 
+    room = None
+    if width is not None and rows:
+        columns = zip(headers[:-1], *(row[:-1] for row in rows), strict=True)
+        before = sum(max(len(str(one)) for one in column) + _GAP for column in columns)
+        room = max(width - before - _GAP * len(headers), _LEAST_ROOM)
     return tabulate(
-        rows, headers, tablefmt="simple", disable_numparse=True, colalign=align
+        rows,
+        headers,
+        tablefmt="simple",
+        disable_numparse=True,
+        colalign=align,
+        maxcolwidths=None if room is None else [*[None] * (len(headers) - 1), room],
     )
 
 
-def lines_of(pairs: Sequence[tuple[str, str]]) -> str:
-    """Return a line for each name and what there is to say of it."""
-    width = max(len(name) for name, _ in pairs)
-    return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in pairs)
+def lines_of(pairs: Sequence[tuple[str, str]], width: int | None = None) -> str:
+    """Return a line for each name and what there is to say of it.
+
+    Parameters
+    ----------
+    width : characters of a line, within which the text is wrapped; None: it is not
+    """
+    names = max(len(name) for name, _ in pairs)
+    room = None if width is None else max(width - names - _GAP, _LEAST_ROOM)
+    lines = []
+    for name, text in pairs:
+        first, *others = [text] if room is None else wrap(text, room) or [""]
+        lines.append(f"{name:<{names}}{' ' * _GAP}{first}".rstrip())
+        lines += [" " * (names + _GAP) + other for other in others]
+    return "\n".join(lines)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Return the lines of a text that is broken between words alone."""
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def as_sold(gpu_gb: float) -> float:

@@ -135,18 +135,23 @@ def predicted_entry(prediction: Prediction) -> Entry:
     }
 
 
-def predicted_text(prediction: Prediction) -> str:
-    """Return the prediction for a terminal."""
+def predicted_text(prediction: Prediction, width: int | None = None) -> str:
+    """Return the prediction for a terminal.
+
+    Parameters
+    ----------
+    width : characters of a line; None: any number
+    """
     parts = [
         _headline(prediction),
-        _facts(prediction),
+        _facts(prediction, width),
         _limits(prediction.limits),
-        lines_of(advice_lines(prediction.advice, prediction.epoch_h)),
-        lines_of([("rests on", _evidence(prediction))]),
+        lines_of(advice_lines(prediction.advice, prediction.epoch_h), width),
+        lines_of([("evidence", _evidence(prediction))], width),
     ]
     if prediction.flags:
         remarks = [(name, _remark(prediction, name)) for name in prediction.flags]
-        parts.append(lines_of(remarks))
+        parts.append(lines_of(remarks, width))
     return "\n\n".join(parts)
 
 
@@ -171,7 +176,7 @@ def _host(prediction: Prediction) -> str:
     return f"{host}, {granted}"
 
 
-def _facts(prediction: Prediction) -> str:
+def _facts(prediction: Prediction, width: int | None) -> str:
     interval = _interval(prediction.samples_per_s_low, prediction.samples_per_s_high)
     hours = _interval(prediction.epoch_h_low, prediction.epoch_h_high)
     steps = prediction.accumulation_steps
@@ -188,7 +193,7 @@ def _facts(prediction: Prediction) -> str:
         ("epoch", f"{figure(prediction.epoch_h, 3)} h, {hours}"),
         ("batch", f"{batch} per GPU and optimizer step, computed as {split}"),
         ("memory", f"{figure(used_gb, 3)} of each GPU's {has}, {margin}"),
-    ])  # fmt: skip
+    ], width)  # fmt: skip
 
 
 def _bound_by(prediction: Prediction) -> str:

@@ -129,7 +129,7 @@ def headline(ranking: Ranking, now: datetime) -> str:
         parts.append(calibrated(ranking.measured))
     waiting = job.assumptions.waiting_usd_per_h
     if ranking.policy.sort == "balanced" and waiting > 0.0:
-        parts.append(f"an hour of waiting counts ${waiting:.2g} in the order")
+        parts.append(f"each hour of waiting counts ${waiting:.2g} in the order")
     if answer.complete is False:
         parts.append("the market may hold back more offers")
     return "; ".join([*parts, *answer.notes])

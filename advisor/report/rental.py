@@ -102,7 +102,7 @@ def rental_lines(document: dict[str, Any]) -> str:
         (
             "predicted",
             (
-                f"${predicted['epoch_usd']:.4g} an epoch "
+                f"${predicted['epoch_usd']:.4g} per epoch "
                 f"({predicted['epoch_usd_low']:.4g} to "
                 f"{predicted['epoch_usd_high']:.4g}), ${predicted['job_usd']:.2f} and "
                 f"{predicted['job_hours']:.3g} h in all"
