@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from advisor.base.assumption import Assumption
 from advisor.base.figures import figure
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.ranking import Ranking
 from advisor.report.advised import advice_document, advice_lines
 from advisor.report.entries import Entry, basis, entry, number
-from advisor.report.formats import lines_of, to_table
+from advisor.report.formats import lines_of, to_table, wrap
 from advisor.report.ranked import calibrated
 
 SCHEMA_VERSION = 1
@@ -245,22 +246,26 @@ def _assumptions(
     fixed = {
         name: one for name, one in ranking.assumptions.items() if name not in changeable
     }
-    heads = ("value", "unit", "source")
-    return "\n\n".join(
-        to_table(
-            [
-                (name, f"{one.value:g}", one.unit, one.source)
-                for name, one in group.items()
-            ],
-            (title, *heads),
-            ("left", "right", "left", "left"),
-            width,
-        )
-        for title, group in (
-            (f"assumed; change with {called('assumptions')} NAME=VALUE", changeable),
-            ("of the model; see models/README.md", fixed),
-        )
+    groups = (
+        (f"assumed; change with {called('assumptions')} NAME=VALUE", changeable),
+        ("of the model; see models/README.md", fixed),
     )
+    return "\n\n".join(_sourced(title, group, width) for title, group in groups)
+
+
+def _sourced(title: str, group: Mapping[str, Assumption], width: int | None) -> str:
+    """Return figures with their sources: a table, or each with its source below it."""
+    if width is None:
+        rows = [
+            (name, f"{one.value:g}", one.unit, one.source) for name, one in group.items()
+        ]
+        heads = (title, "value", "unit", "source")
+        return to_table(rows, heads, ("left", "right", "left", "left"))
+    lines = [title]
+    for name, one in group.items():
+        lines.append(f"  {name}  {one.value:g} {one.unit}")
+        lines += [f"    {line}" for line in wrap(one.source, width - 4)]
+    return "\n".join(lines)
 
 
 def _cell(value: float | None, digits: int) -> str:

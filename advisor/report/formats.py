@@ -16,7 +16,7 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 _GAP = 2
-"""Spaces between columns, and those that a table adds to a heading."""
+"""Spaces between a name and what there is to say of it."""
 
 _LEAST_ROOM = 30
 """Characters below which wrapped text cannot be read."""
@@ -46,32 +46,13 @@ def to_delimited(rows: Sequence[Mapping[str, Any]], delimiter: str) -> str:
 
 
 def to_table(
-    rows: Sequence[Sequence[object]],
-    headers: Sequence[str],
-    align: Sequence[str],
-    width: int | None = None,
+    rows: Sequence[Sequence[object]], headers: Sequence[str], align: Sequence[str]
 ) -> str:
-    """Return rows as a table for a terminal.
-
-    Parameters
-    ----------
-    align : one word per column
-    width : characters of a line, within which the last column is wrapped; None: it is not
-    """
+    """Return rows as a table for a terminal; `align` is one word per column."""
     from tabulate import tabulate  # noqa: PLC0415  (JSON and CSV need no tables)
 
-    room = None
-    if width is not None and rows:
-        columns = zip(headers[:-1], *(row[:-1] for row in rows), strict=True)
-        before = sum(max(len(str(one)) for one in column) + _GAP for column in columns)
-        room = max(width - before - _GAP * len(headers), _LEAST_ROOM)
     return tabulate(
-        rows,
-        headers,
-        tablefmt="simple",
-        disable_numparse=True,
-        colalign=align,
-        maxcolwidths=None if room is None else [*[None] * (len(headers) - 1), room],
+        rows, headers, tablefmt="simple", disable_numparse=True, colalign=align
     )
 
 

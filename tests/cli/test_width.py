@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -67,9 +68,13 @@ def test_text_is_wrapped_and_nothing_is_cut(
     )
     lines = (narrow.stdout + narrow.stderr).splitlines()
     assert max(map(len, lines)) <= 100
-    for printed in (lambda one: one.stdout, lambda one: one.stderr):
-        said, full = (
-            sorted(word for word in printed(one).split() if set(word) != {"-"})
-            for one in (narrow, wide)
+    heads = {"value", "unit", "source"}  # of a table that has no room
+    words_of = (
+        Counter(
+            word
+            for word in f"{one.stdout} {one.stderr}".split()
+            if word not in heads and set(word) != {"-"}
         )
-        assert said == full
+        for one in (narrow, wide)
+    )
+    assert next(words_of) == next(words_of)
