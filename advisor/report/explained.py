@@ -142,7 +142,7 @@ def _facts(offer: RankedOffer, one: Entry, width: int | None) -> str:
         ("throughput", _interval(one, "samples_per_s", " samples/s")),
         ("bound by", str(one["bound_by"])),
         ("epoch", _interval(one, "epoch_hours", " h") + " of training"),
-        ("cost", _interval(one, "epoch_usd", " $") + " per epoch"),
+        ("cost", "$" + _interval(one, "epoch_usd", "") + " per epoch"),
         ("job", f"${figure(one['job_usd'], 3)} in {figure(one['job_hours'], 3)} h"),
         ("waiting", f"worth ${figure(waiting_usd, 3)} in the order; in no cost above"),
         ("failures", _failures(one, float(bill.failures_per_h[at]))),
