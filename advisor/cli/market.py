@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from advisor.app.context import Context
-from advisor.cli.options import help_if_alone, json_option
+from advisor.cli.options import help_if_alone, in_options, json_option
 from advisor.cli.output import remark, result
 from advisor.market.check import check_market
 from advisor.report.checked import check_document, check_text
@@ -54,6 +54,6 @@ def check(ctx: click.Context, /, market: str | None, as_json: bool) -> None:
     for note in found.answer.notes if found.answer else ():
         remark(f"note: {note}")
     for problem in found.problems:
-        remark(f"advisor: {problem}")
+        remark(f"advisor: {problem.worded(in_options)}")
     if found.problems:
         ctx.exit(int(found.problems[0].exit_status))

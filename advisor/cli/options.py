@@ -187,7 +187,7 @@ def options_of(command: click.Command, values: Mapping[str, Any]) -> dict[str, s
 def given_options(ctx: click.Context) -> dict[str, str]:
     """Return field -> option or argument of what a command line gives.
 
-    Of options that have a default of click's nobody can know: there must be none.
+    An option with a default of click's counts as given: there must be none.
     """
     flags = {one.name for one in ctx.command.params if isinstance(one, Flag)}
     called = options_of(ctx.command, ctx.params)

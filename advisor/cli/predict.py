@@ -17,7 +17,7 @@ from advisor.cli.job_options import (
     machine_options,
     memory_margin_option,
 )
-from advisor.cli.options import set_option
+from advisor.cli.options import in_options, set_option
 from advisor.cli.output import line_width, remark, result
 from advisor.cli.session import refuse_both
 from advisor.report.formats import to_json
@@ -111,7 +111,7 @@ def _each(asked: Callable[[str], Prediction], names: Sequence[str]) -> list[Pred
         try:
             found.append(asked(name))
         except NothingFitsError as error:
-            remark(str(error))
+            remark(error.worded(in_options))
             refused = error
     if not found and refused is not None:
         raise refused

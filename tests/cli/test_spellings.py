@@ -31,7 +31,7 @@ def test_a_cpu_of_a_family(advisor: Advisor) -> None:
     assert found["samples_per_s"] < 0.6 * found["limits"]["gpu"]
     text = advisor("predict", "resnet18", *options).stdout
     assert "Xeon E3-1204 v5, 4 threads" in text
-    assert "its name tells its family: Skylake, 4 cores" in text
+    assert "its name says its family: Skylake, 4 cores" in text
     assert "the CPU is the bottleneck" in text
     text = advisor("predict", "bert-base", *options).stdout
     assert "the CPU is no bottleneck" in text
