@@ -59,25 +59,25 @@ def rent(
     *,
     wait_for_ssh: bool = False,
 ) -> Rental:
-    """Rent, tell the user what was rented, and leave it to them.
+    """Rent, notify the user of what was rented, and leave it to them.
 
-    In this order: who was not told has no machine, and it is released.
+    In this order: who was not notified has no machine, and it is released.
 
     Parameters
     ----------
-    listener : asked before each payment, and told; None: nobody
+    listener : asked before each payment, and notified; None: nobody
     wait_for_ssh : the machine is ready when ssh answers, not when it runs
 
     Raises
     ------
     AdvisorError
-        if nothing was rented, or nobody knows, or it could not be told
+        if nothing was rented, or nobody knows, or nobody could be notified
     """
     listener = listener or Listener()
     planned = plan(context, spec, wait_for_ssh=wait_for_ssh)
     rental_context = planned.rental_context
     attempts: list[Attempt] = []
-    is_told = False
+    is_notified = False
     with deferred():
         try:
             with renting(
@@ -85,14 +85,14 @@ def rent(
             ) as rental:
                 check()
                 with window():  # whoever reads may let us wait
-                    is_told = True
+                    is_notified = True
                     listener.rented(rental, planned.key_file)
                 with shielded(f"handing over instance {rental.entry.instance_id}"):
                     rental_context.ledger.advance(
                         rental.entry.label, "handed", rental_context.now()
                     )
         except AdvisorError as error:
-            if not is_told:
+            if not is_notified:
                 listener.not_rented(error, attempts)
             raise
     return rental

@@ -1,4 +1,4 @@
-"""What a job is billed on one offer, line by line."""
+"""The cost breakdown of a job on one offer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from advisor.cost.bill import Bill
 
 _RENTED = ("begin", "failed", "training", "checkpoint", "send", "repeated")
-"""Lines of hours, by their names in `Lines`, that bill the rent of the GPUs."""
+"""Lines of hours, by their names in `CostBreakdown`, that bill the rent of the GPUs."""
 
 _HOURS = ("pull", *_RENTED, "offline", "paused")
 _DOLLARS = ("storage", "download", "upload", "dearer")

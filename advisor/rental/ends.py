@@ -80,7 +80,8 @@ def _check_credit(context: RentalContext, candidate: RankedOffer) -> None:
     if credit < hourly:
         message = (
             f"the account has ${credit:,.2f} left, and the first hour of offer "
-            f"{candidate.offer_id} costs ${hourly:,.2f}: add credit, or set --max-price"
+            f"{candidate.offer_id} costs ${hourly:,.2f}: add credit, or allow "
+            "only cheaper offers"
         )
         raise CreditError(message)
     job_usd = candidate.job_usd

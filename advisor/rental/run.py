@@ -89,7 +89,7 @@ def only_launcher(context: RentalContext, name: str, *, resumes: bool) -> Iterat
         if not alone and not (resumes and _at_work(context, name)):
             message = (
                 f"another launcher carries out job {name}: wait for its end, end it, or "
-                "take another --job"
+                "give this one another name"
             )
             raise AdvisorError(message)
         yield

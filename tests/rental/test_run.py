@@ -93,7 +93,7 @@ def test_what_lacks_evidence_is_told_and_not_recorded(
     assert "no bar is of a training: there is 'Converting'" in done.stderr
     done = printing(BAR, "--job", "bar")
     assert "tqdm: 2,000 steps in 400 s" in done.stderr
-    assert "neither the log nor --set says the batch" in done.stderr
+    assert "neither the log nor the setting batch_size states the batch" in done.stderr
     command = done.stderr.partition("this records it: ")[2].splitlines()[0]
     assert command.startswith("advisor record --workload resnet50 --gpu ")
     assert records(street) == []
@@ -115,7 +115,9 @@ def test_the_batch_that_was_set_counts(street: Any, printing: Callable[..., Any]
     (one,) = records(street)
     assert one.run.samples_per_s == pytest.approx(500.0)
     assert one.run.batch_size == 100
-    assert any(part["from"].startswith("--batch") for part in one.evidence["parts"])
+    assert any(
+        part["from"].startswith("the user's batch") for part in one.evidence["parts"]
+    )
     assert "record 1: " in done.stderr
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
@@ -17,8 +17,14 @@ _NAMED_IGNORED = 6
 _LARGEST = 3
 
 
-def lines(outgoing: Outgoing) -> Iterator[str]:
-    """Yield what is told before anything is copied, a line each."""
+def lines(outgoing: Outgoing, called: Callable[[str], str] = str) -> Iterator[str]:
+    """Yield what is reported before anything is copied, a line each.
+
+    Parameters
+    ----------
+    called : returns how the user's face calls a field; `str`: as Python does
+    """
+    include, exclude = called("includes"), called("excludes")
     files, size = outgoing.files, size_in_words(outgoing.bytes)
     largest = sorted(files, key=lambda path: -files[path])[:_LARGEST]
     told = _joined((f"{one} ({size_in_words(files[one])})" for one in largest), _LARGEST)
@@ -26,17 +32,17 @@ def lines(outgoing: Outgoing) -> Iterator[str]:
     yield f"{what}, of {outgoing.folder} go to the machine{told and '; largest: '}{told}"
     if outgoing.named:
         names = _joined((f"{one} ({w})" for one, w in outgoing.named.items()), _NAMED)
-        yield f"secrets that go, as --include says: {names}"
+        yield f"secrets that go, as {include} says: {names}"
     if outgoing.held_back:
         names = _joined((f"{o.path} ({o.why})" for o in outgoing.held_back), _NAMED)
-        yield f"held back: {names}; --include PATH sends one all the same"
+        yield f"held back: {names}; {include} PATH sends one all the same"
     if outgoing.ignored:
         # What the user ignores first: a data set among them may be missed.
         ignored = sorted(outgoing.ignored, key=lambda one: one.why == DEFAULT)
         names = _joined((one.path for one in ignored), _NAMED_IGNORED)
-        yield f"ignored, stays here: {names}; --include PATH sends one all the same"
+        yield f"ignored, stays here: {names}; {include} PATH sends one all the same"
     for pattern in outgoing.unused:
-        yield f"--exclude {pattern!r} matches nothing"
+        yield f"{exclude} {pattern!r} matches nothing"
 
 
 def too_large(outgoing: Outgoing, most_gb: float) -> str:

@@ -53,7 +53,7 @@ def prepare(ssh: Ssh) -> None:
         why = f": {done.reason}" if done.reason else ""
         message = (
             f"the machine has no rsync and it cannot be installed there{why}; "
-            "take another --image"
+            "take another image"
         )
         raise RemoteError(message)
 
@@ -149,7 +149,7 @@ def rsync(
         if code in (0, _VANISHED):
             return
         if b"rsync: command not found" in said or b"rsync: not found" in said:
-            message = "the machine has no rsync: take another --image"
+            message = "the machine has no rsync: take another image"
             raise RemoteError(message)
         if code not in _MAY_PASS or not left:
             break

@@ -1,4 +1,4 @@
-"""What the user's own file tells a command: runs, fates of bids, blocked machines.
+"""What the user's own file holds for a command: runs, fates of bids, blocked machines.
 
 Apart from `own_data`, since who keeps nothing need not import it.
 """
@@ -34,19 +34,19 @@ _CLOCK_SKEW = timedelta(minutes=5)
 def user_runs(context: Context, workload: str) -> tuple[UserRun, ...]:
     """Return the runs of a workload that the user recorded.
 
-    Those that the user's own model has learnt too: there they teach how GPUs compare, as
-    one source among others; here they tell the level of the user's own set-up.
+    Also those that the user's own model was trained on: there they say how GPUs compare,
+    as one source among others; here they calibrate the user's own set-up.
     """
     return recorded_runs(context.data_folder, workload)
 
 
-def with_kept_data(
+def with_stored_data(
     context: Context, answer: Answer, job: Job, filters: Filters
 ) -> tuple[Job, Filters]:
-    """Return job and filters with what the user's own file tells.
+    """Return job and filters with what the user's own file holds.
 
     That is what was measured of the workload; and of the market how often bids lose, and
-    which machines are blocked. Of a simulated market it tells nothing.
+    which machines are blocked. Of a simulated market it holds nothing.
     """
     job = replace(job, runs=user_runs(context, job.workload.name))
     if answer.simulated:
@@ -76,7 +76,7 @@ def with_kept_data(
     return job, filters
 
 
-def keep_answer(context: Context, answer: Answer) -> Kept:
+def store_answer(context: Context, answer: Answer) -> Kept:
     """Add a market's answer to the user's record of it.
 
     Raises
