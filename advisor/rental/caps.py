@@ -183,7 +183,7 @@ def latest_end(
         if allowed < end:
             end = allowed
             cap = f"the day's cap of ${caps.day_usd:,.2f}, ${day_spent:,.2f} committed"
-    if end - wanted.start_unix_s < needed_s:
+    if end < wanted.start_unix_s + needed_s:  # as the end was made: rounded alike
         hours = max(end - wanted.start_unix_s, 0.0) / SECONDS_PER_HOUR
         message = (
             f"{cap or 'the longest lifetime'} leaves {hours:.3g} h at "
