@@ -92,16 +92,16 @@ class Hold:
 
         A lease that is lost is told by the block's own `renew`.
         """
+        return repeated("lease", self.keep_up, RENEW_S / 2.0)
 
-        def keep() -> bool:
-            try:
-                self.renew()
-            except AdvisorError as error:
-                self._context.notify(str(error))
-                return False
-            return True
-
-        return repeated("lease", keep, RENEW_S / 2.0)
+    def keep_up(self) -> bool:
+        """Renew the lease if it is time to; return whether there is one to go on with."""
+        try:
+            self.renew()
+        except AdvisorError as error:
+            self._context.notify(str(error))
+            return False
+        return True
 
 
 def hangs(context: RentalContext, label: str) -> bool:

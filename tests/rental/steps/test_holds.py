@@ -6,11 +6,13 @@ import pytest
 
 from advisor.base.errors import LeaseLostError, MarketError, StoreError
 from advisor.rental.context import open_rental_context
-from advisor.rental.hold import LEASE_S, Hold, hangs
+from advisor.rental.hold import Hold, hangs
 from advisor.rental.labels import new_label
 from advisor.rental.seen import Seen, look_at
 from advisor.rental.strays import end_strays, strays
 from tests.rental.steps.conftest import ACCOUNT, HOUR_S, NOW, Shop, instance
+
+LEASE_S = 600.0
 
 
 def held(shop: Shop) -> tuple[Hold, str]:
@@ -77,6 +79,19 @@ def test_a_ledger_that_fails_takes_no_hold_and_is_told_once(shop: Shop) -> None:
         shop.time.sleep(61.0)
         hold.renew()
     assert len(shop.said) == 2
+
+
+def test_a_hold_is_kept_up_until_it_is_lost(shop: Shop) -> None:
+    """In a thread beside the work, which is told of it by its own renewal."""
+    hold, label = held(shop)
+    shop.time.sleep(60.0)
+    assert hold.keep_up()
+    assert shop.ledger.entry(label).lease_until == NOW + 60.0 + LEASE_S
+    shop.ledger.advance(label, "releasing", NOW)
+    shop.time.sleep(60.0)
+    assert not hold.keep_up()
+    (line,) = shop.said
+    assert line.endswith("is releasing: nobody works on it any more")
 
 
 def test_a_launcher_without_a_lease_does_not_hang(shop: Shop) -> None:

@@ -14,9 +14,11 @@ from advisor.base.errors import (
     ReleasedError,
     UnreachableError,
 )
-from advisor.rental.hold import LEASE_S, Hold
+from advisor.rental.hold import Hold
 from advisor.rental.presence import MachineLostError, Presence
 from tests.rental.steps.conftest import HOUR_S, NOW, Shop
+
+LEASE_S = 600.0
 
 
 @pytest.fixture

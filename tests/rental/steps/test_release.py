@@ -16,6 +16,7 @@ from advisor.rental.release import (
     end,
     end_instance,
     end_rental,
+    end_when_over,
     note_state,
     releasable,
     release,
@@ -183,6 +184,22 @@ def test_a_block_may_leave_its_machine(shop: Shop) -> None:
         leave()
     assert shop.state(entry) == "handed"
     assert shop.market.ended == []
+
+
+def test_a_rental_is_ended_when_its_lifetime_is_over(shop: Shop) -> None:
+    """To the second, once; what cannot be is told, and left to the machine itself."""
+    entry = shop.write(ends_at=NOW + 10.0)
+    shop.market.show(entry.label)
+    shop.time.sleep(9.9)
+    assert end_when_over(shop.context, entry)
+    assert shop.market.ended == []
+    shop.time.sleep(0.1)
+    shop.market.answers["release"] = [MarketError("not now")]
+    assert not end_when_over(shop.context, entry)
+    assert "may still be there and bill: not now" in shop.said[0]
+    assert not end_when_over(shop.context, entry)
+    after = shop.ledger.entry(entry.label)
+    assert (after.state, after.reason) == ("released", "its lifetime is over")
 
 
 def test_what_can_be_released_is_open_or_shown(shop: Shop) -> None:
