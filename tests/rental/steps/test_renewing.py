@@ -13,7 +13,7 @@ from advisor.rental.machine import heartbeats
 from advisor.rental.remote.beats import Lease, beat, beat_every_s, silent_for_s
 from advisor.rental.remote.ssh import Completed
 from advisor.rental.renewing import chosen, renew, renew_while
-from advisor.rental.returning import keep, let_go, until_when
+from advisor.rental.returning import keep, let_go, stays_until
 from tests.rental.steps.conftest import HOUR_S, NOW, Shop
 
 
@@ -225,7 +225,7 @@ def test_until_when_a_machine_stays_is_told(
 ) -> None:
     """Its end, or when it has waited for a launcher."""
     ends_at = NOW + ends_in_s
-    told = until_when(kept=kept, ends_at=ends_at, now=NOW, grace_s=1800.0)
+    told = stays_until(stays=kept, ends_at=ends_at, now=NOW, grace_s=1800.0)
     assert told.startswith(words)
 
 
