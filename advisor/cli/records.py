@@ -13,7 +13,7 @@ from advisor.cli.output import remark, result
 from advisor.report.formats import Format, lines_of, to_delimited, to_json
 from advisor.report.listing import listing
 from advisor.store.database import open_store
-from advisor.store.runs import KeptRun, delete_run, kept_run, kept_runs
+from advisor.store.runs import StoredRun, delete_run, stored_run, stored_runs
 
 _COLUMNS = (
     *("number", "workload", "gpu", "num_gpus", "samples_per_s", "batch_size"),
@@ -61,7 +61,7 @@ def evidence(context: Context, /, number: int, output_format: Format) -> None:
       advisor records show 1
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     with open_store(context.data_folder) as connection:
-        kept = kept_run(connection, number)
+        kept = stored_run(connection, number)
     if output_format == "json":
         record = {**_row(kept), "evidence": kept.evidence}
         result(to_json({"schema_version": _SCHEMA_VERSION, "record": record}))
@@ -102,11 +102,11 @@ def delete(context: Context, /, number: int) -> None:
 
 def _rows(context: Context, workload: str | None) -> list[dict[str, Any]]:
     with open_store(context.data_folder) as connection:
-        kept = kept_runs(connection, workload)
+        kept = stored_runs(connection, workload)
     return [_row(one) for one in kept]
 
 
-def _row(kept: KeptRun) -> dict[str, Any]:
+def _row(kept: StoredRun) -> dict[str, Any]:
     return {
         "number": kept.number,
         **asdict(kept.run),
@@ -115,7 +115,7 @@ def _row(kept: KeptRun) -> dict[str, Any]:
     }
 
 
-def _evidence(kept: KeptRun) -> list[tuple[str, str]]:
+def _evidence(kept: StoredRun) -> list[tuple[str, str]]:
     """Return each part of the evidence: what is known, and below it where from."""
     if kept.evidence is None:
         return [("evidence", "none: an older advisor kept it")]
