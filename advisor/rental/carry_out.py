@@ -162,7 +162,7 @@ def _succeeded(context: RentalContext, entry: Entry) -> Iterator[Hold]:
             context.notify(f"the launcher of {entry.job} hangs: this one takes its place")
         hold = Hold(context, entry.label)
         hold.succeed(entry)
-        with hold.kept():
+        with hold.renewed():
             yield hold
 
 

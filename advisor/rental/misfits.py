@@ -30,14 +30,14 @@ class Misfits:
     ----------
     market, job : names
     now : returns seconds since 1970
-    keep : takes each record that is new
+    record_seen : takes each record that is new
     seen : records, in order
     """
 
     market: str
     job: str
     now: Callable[[], float]
-    keep: Callable[[MisfitRecord], None]
+    record_seen: Callable[[MisfitRecord], None]
     seen: list[MisfitRecord] = field(default_factory=list)
 
     def add(self, misfit: Misfit, candidate: RankedOffer) -> None:
@@ -72,7 +72,7 @@ class Misfits:
 
     def _add(self, record: MisfitRecord) -> None:
         self.seen.append(record)
-        self.keep(record)
+        self.record_seen(record)
 
     def _facts(self, misfit: Misfit, candidate: RankedOffer) -> MisfitRecord:
         ranking, at = candidate.ranking, candidate.at

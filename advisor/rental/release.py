@@ -74,10 +74,10 @@ def releasable(context: RentalContext) -> Sequence[Releasable]:
     ]
     ours = {one.label for one in found}
     for label, instances in listed.items():
-        told = read_label(label)
-        if told is not None and label not in ours:
+        parts = read_label(label)
+        if parts is not None and label not in ours:
             found += [
-                Releasable(label, told.job, one.instance_id, None) for one in instances
+                Releasable(label, parts.job, one.instance_id, None) for one in instances
             ]
     return found
 

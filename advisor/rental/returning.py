@@ -52,7 +52,7 @@ def fetch_one(
         incoming.pull(ssh, f"{WORK}/{name}", Path(job.folder) / name, meanwhile)
 
 
-def keep(ssh: Ssh) -> bool:
+def keep_machine(ssh: Ssh) -> bool:
     """Have a machine stay until its end, whether it hears us or not.
 
     Returns
@@ -65,7 +65,7 @@ def keep(ssh: Ssh) -> bool:
     return False
 
 
-def let_go(ssh: Ssh) -> None:
+def let_machine_go(ssh: Ssh) -> None:
     """Have a machine wait for its launcher again, once nothing of it is the only copy."""
     with suppress(RemoteError):
         ssh.ask(f"rm -f {KEEP}", "letting the machine go", _ASKING_S)
@@ -76,7 +76,7 @@ def stays_until(*, stays: bool, ends_at: float, now: float, grace_s: float) -> s
 
     Parameters
     ----------
-    stays : whether it waits for no launcher, see `keep`
+    stays : whether it waits for no launcher, see `keep_machine`
     ends_at, now : seconds since 1970
     grace_s : seconds that it waits for a launcher
     """

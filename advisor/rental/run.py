@@ -34,7 +34,13 @@ from advisor.rental.remote.job import RemoteJob
 from advisor.rental.remote.job_log import JobLog
 from advisor.rental.remote.probe import symptom_of_end
 from advisor.rental.remote.sync import prepare, push
-from advisor.rental.returning import fetch, fetch_one, keep, let_go, stays_until
+from advisor.rental.returning import (
+    fetch,
+    fetch_one,
+    keep_machine,
+    let_machine_go,
+    stays_until,
+)
 from advisor.software.misfit import Symptom
 
 _CHECKPOINT_S = 300.0
@@ -230,7 +236,7 @@ class Run:
         except (AdvisorError, OSError) as error:
             why = f"the command has ended, but its results cannot be copied: {error}"
             raise self._left(why, self._mend) from error
-        let_go(self.remote.ssh)
+        let_machine_go(self.remote.ssh)
 
     def _stop_and_save(self, because: BaseException) -> None:
         """End the command and copy back what there is.
@@ -303,7 +309,7 @@ class Run:
         """Have the machine stay with its results; return the error that says so."""
         context, entry = self.launch.context, self.presence.entry
         with shielded(f"having instance {entry.instance_id} keep its results"):
-            stays = keep(self.remote.ssh)
+            stays = keep_machine(self.remote.ssh)
         moment = stays_until(
             stays=stays,
             ends_at=entry.ends_at,

@@ -154,7 +154,7 @@ class Ledger:
 
         return self._change(label, move, at)
 
-    def lease(self, label: str, holder: str, now: float, until: float) -> Entry:
+    def lease(self, label: str, holder: str, now: float, lease_until: float) -> Entry:
         """Take a rental to work on it, or renew that; return the entry as it is then.
 
         A lease, unlike a lock, ends by itself: whoever hangs loses it, and must take it
@@ -165,7 +165,7 @@ class Ledger:
         label : of the rental
         holder : token of the process, which no other one has
         now : s
-        until : when the lease ends, s
+        lease_until : when the lease ends, s
 
         Raises
         ------
@@ -184,7 +184,7 @@ class Ledger:
                     "at least"
                 )
                 raise LeaseLostError(message)
-            return replace(before, holder=holder, lease_until=until)
+            return replace(before, holder=holder, lease_until=lease_until)
 
         return self._change(label, take)
 

@@ -13,7 +13,7 @@ from advisor.base.errors import CreditError, OverBudgetError
 from advisor.market.types import Query
 from advisor.ranking.offer import RankedOffer
 from advisor.rental.caps import Caps
-from advisor.rental.ends import beyond_caps, traffic_usd, until
+from advisor.rental.ends import beyond_caps, end_time, traffic_usd
 from advisor.rental.intention import intention, write_down
 from advisor.rental.labels import new_label, read_label
 from advisor.rental.misfits import Misfits
@@ -58,7 +58,7 @@ def test_a_rental_lasts_as_long_as_a_slow_one_and_some_more(
     """A quarter more than the upper end of what is predicted, and an hour."""
     slow_h = candidate.job_h * candidate.epoch_h_high / candidate.epoch_h
     assert candidate.epoch_h_high > 1.01 * candidate.epoch_h
-    end = until(shop.context, request_of(), candidate, NOW)
+    end = end_time(shop.context, request_of(), candidate, NOW)
     assert end == pytest.approx(NOW + (slow_h * 1.25 + 1.0) * HOUR_S)
     assert shop.market.calls == []
 
@@ -68,7 +68,7 @@ def test_no_rental_lasts_longer_than_any_offer_stands(
 ) -> None:
     """Five years, however long the job is."""
     long = advisor.rank("resnet50", market="sample", epochs=10**7)[0]
-    assert until(shop.context, request_of(), long, NOW) == NOW + YEARS_S
+    assert end_time(shop.context, request_of(), long, NOW) == NOW + YEARS_S
 
 
 def test_a_lifetime_that_is_given_is_kept(
@@ -78,7 +78,7 @@ def test_a_lifetime_that_is_given_is_kept(
     short_s = candidate.job_h * HOUR_S / 2.0
     for caps in (Caps(), Caps(job_usd=1e6)):
         request = request_of(lifetime_s=short_s, caps=caps)
-        assert until(shop.context, request, candidate, NOW) == NOW + short_s
+        assert end_time(shop.context, request, candidate, NOW) == NOW + short_s
 
 
 @pytest.mark.parametrize("cap", ["job_usd", "day_usd"])
@@ -94,12 +94,12 @@ def test_a_cap_counts_ledger_and_market(
     hours = candidate.job_h * 1.01
     usd = 2 * 0.5 + 3.0 + traffic + price * hours
     request = request_of(caps=Caps(**{cap: usd}), lifetime_s=9 * HOUR_S)
-    assert until(shop.context, request, candidate, NOW) == pytest.approx(
+    assert end_time(shop.context, request, candidate, NOW) == pytest.approx(
         NOW + hours * HOUR_S
     )
     poor = request_of(caps=Caps(**{cap: usd - price * candidate.job_h * 0.02}))
     with pytest.raises(OverBudgetError, match="release something"):
-        until(shop.context, poor, candidate, NOW)
+        end_time(shop.context, poor, candidate, NOW)
 
 
 def test_an_account_must_pay_the_first_hour(
@@ -111,7 +111,7 @@ def test_an_account_must_pay_the_first_hour(
     def said(credit_usd: float | None) -> list[str]:
         shop.said.clear()
         context = replace(shop.context, credit_usd=credit_usd)
-        until(context, request_of(), candidate, NOW)
+        end_time(context, request_of(), candidate, NOW)
         return list(shop.said)
 
     with pytest.raises(CreditError, match="the first hour of offer"):
@@ -128,7 +128,7 @@ def test_credit_that_does_not_last_is_told(shop: Shop, request_of: Make) -> None
     longer = advisor.rank("resnet50", market="sample", epochs=200)[0]
     assert longer.job_usd > longer.price_usd_per_h
     context = replace(shop.context, credit_usd=longer.price_usd_per_h)
-    until(context, request_of(), longer, NOW)
+    end_time(context, request_of(), longer, NOW)
     (line,) = shop.said
     assert "the market ends what nobody pays" in line
 

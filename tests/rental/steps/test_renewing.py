@@ -13,7 +13,7 @@ from advisor.rental.machine import heartbeats
 from advisor.rental.remote.beats import Lease, beat, beat_every_s, silent_for_s
 from advisor.rental.remote.ssh import Completed
 from advisor.rental.renewing import chosen, renew, renew_while
-from advisor.rental.returning import keep, let_go, stays_until
+from advisor.rental.returning import keep_machine, let_machine_go, stays_until
 from tests.rental.steps.conftest import HOUR_S, NOW, Shop
 
 
@@ -201,15 +201,15 @@ def test_a_ledger_that_cannot_be_read_ends_no_renewing(shop: Shop) -> None:
 def test_a_machine_is_kept_as_far_as_it_can_be_told(shop: Shop) -> None:
     """What cannot be is no error, and known."""
     machine = Machine()
-    assert keep(machine)  # type: ignore[arg-type]
-    let_go(machine)  # type: ignore[arg-type]
+    assert keep_machine(machine)  # type: ignore[arg-type]
+    let_machine_go(machine)  # type: ignore[arg-type]
     (kept, limit_s), (left, _) = machine.scripts
     assert kept.endswith('>"$HOME/.advisor/keep"')
     assert left == 'rm -f "$HOME/.advisor/keep"'
     assert limit_s == 40.0
     away = Machine([RemoteError("no ssh")])
-    assert not keep(away)  # type: ignore[arg-type]
-    let_go(away)  # type: ignore[arg-type]
+    assert not keep_machine(away)  # type: ignore[arg-type]
+    let_machine_go(away)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
