@@ -64,7 +64,7 @@ class Hold:
     def renew(self) -> None:
         """Renew the lease if it is time to.
 
-        A ledger that cannot be written is reported once: nobody can have taken over in it.
+        A ledger that cannot be written is reported once: nobody can have succeeded in it.
 
         Raises
         ------
