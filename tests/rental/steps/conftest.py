@@ -13,6 +13,7 @@ import pytest
 from advisor.base.clock import Clock
 from advisor.base.resources import STORE
 from advisor.market.lifecycle import RUNNING, Account, Endpoint, Instance, Order
+from advisor.market.types import Answer, Query
 from advisor.rental.context import RentalContext
 from advisor.rental.labels import new_label
 from advisor.store.ledger import Entry, Ledger
@@ -67,6 +68,10 @@ class PlainMarket:
     stubborn : ids that stay when they are ended
     calls : names of the calls, in order
     ended : ids, in order
+    number, usd_per_hour : of the next instance that is rented
+    shows_at_once : whether that is there before the answer
+    offers : whether any offer is found
+    queries : what was searched, in order
     """
 
     time: Time
@@ -81,7 +86,10 @@ class PlainMarket:
     name: str = "plain"
     address: str = "plain"
     number: int = 7
+    usd_per_hour: float = 0.5
     shows_at_once: bool = True
+    offers: bool = True
+    queries: list[Query] = field(default_factory=list)
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
@@ -96,9 +104,15 @@ class PlainMarket:
 
     def rent(self, order: Order) -> int:
         if self.shows_at_once:
-            self.show(order.label, self.number)
+            self.show(order.label, self.number, usd_per_hour=self.usd_per_hour)
         self._called("rent")
         return self.number
+
+    def search(self, query: Query) -> Answer:
+        self._called("search")
+        self.queries.append(query)
+        records = [{}] if self.offers else []
+        return Answer(records, self.name, "here", None, complete=True)
 
     def account(self) -> Account:
         self._called("account")
