@@ -15,6 +15,7 @@ _NAMED = 20
 
 _NAMED_IGNORED = 6
 _LARGEST = 3
+_ROUNDS_UP = 0.9995  # of a unit: in three digits it is one
 
 
 def lines(outgoing: Outgoing) -> Iterator[str]:
@@ -74,7 +75,7 @@ def document(outgoing: Outgoing) -> dict[str, Any]:
 def size_in_words(size: float) -> str:
     """Return a number of bytes for people, decimal as rsync and the market count."""
     for unit, name in ((BYTES_PER_GB, "GB"), (BYTES_PER_MB, "MB"), (1e3, "kB")):
-        if size >= unit:
+        if size >= _ROUNDS_UP * unit:
             return f"{size / unit:.3g} {name}"
     return f"{size:.0f} byte{'s' * (size != 1)}"
 
