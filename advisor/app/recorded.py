@@ -15,7 +15,7 @@ from advisor.base.figures import figure
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
 from advisor.store.database import open_store
-from advisor.store.runs import keep_run
+from advisor.store.runs import store_run
 from advisor.throughput.expected import Expected, expected_of
 from advisor.throughput.tables import load_tables
 from advisor.throughput.user_runs import LEAST_SHARE, UserRun
@@ -175,7 +175,7 @@ def store_compared(
             f"by its profile {run.workload} does not fit {run.gpu}: no prediction"
         )
     with open_store(context.data_folder) as connection:
-        number = keep_run(
+        number = store_run(
             connection, run, source, context.now(), {**evidence, "marks": marks}
         )
     if expected.silent:

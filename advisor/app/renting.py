@@ -11,7 +11,7 @@ from advisor.app.rent import RentSpec
 from advisor.base.errors import AdvisorError, NothingFitsError
 from advisor.base.interrupts import check, deferred, shielded, window
 from advisor.ranking.offer import RankedOffer
-from advisor.rental.ends import until
+from advisor.rental.ends import end_time
 from advisor.rental.rent import ranked, renting, seen_again
 from advisor.rental.request import Attempt, Rental
 
@@ -46,7 +46,7 @@ def would_rent(context: Context, planned: Plan) -> WouldRent:
     for candidate in ranked(rental_context, request)[: request.attempts]:
         now = seen_again(rental_context, request, candidate, ())
         if isinstance(now, RankedOffer):
-            ends_at = until(rental_context, request, now, rental_context.now())
+            ends_at = end_time(rental_context, request, now, rental_context.now())
             return WouldRent(planned.spec, request.job, now, ends_at)
         context.notify(f"offer {candidate.offer_id}: {now.reason}")
     raise NothingFitsError("none of the best offers is there any more: try again")

@@ -27,6 +27,7 @@ from advisor.base.errors import AdvisorError, UsageError
 from advisor.base.interrupts import deferred
 from advisor.base.units import BYTES_PER_GB
 from advisor.market.lifecycle import Instance
+from advisor.rental.carry_out import carry_out, only_launcher
 from advisor.rental.context import RentalContext
 from advisor.rental.incoming.copying import Incoming
 from advisor.rental.jobs import JobRecord
@@ -42,7 +43,7 @@ from advisor.rental.preflight import (
 from advisor.rental.remote.job_log import MOST_LOG_BYTES
 from advisor.rental.remote.ssh import Ssh
 from advisor.rental.request import Rental
-from advisor.rental.run import Ended, carry_out, only_launcher
+from advisor.rental.run import Ended
 
 _AT_WORK: str = "working"
 """State of a machine that a job of `run` has."""

@@ -18,10 +18,10 @@ from advisor.market.offers import parse_offers
 from advisor.market.snapshot import FILE_MARKET
 from advisor.market.types import Answer
 from advisor.store.database import open_store
-from advisor.store.history import Kept, keep
+from advisor.store.history import StoredSnapshot, store_snapshot
 from advisor.store.hosts import ids_of, rules
+from advisor.store.market_statistics import bid_survival, load_intervals
 from advisor.store.runs import recorded_runs
-from advisor.store.survey import bid_survival, load_spells
 from advisor.throughput.user_runs import UserRun
 
 _RECENT = timedelta(days=7)
@@ -55,10 +55,10 @@ def with_stored_data(
         # A file that no market is named in may be of any.
         named = None if answer.market == FILE_MARKET else answer.market
         known = rules(connection, named)
-        spells = None
+        intervals = None
         if job.rental == "interruptible":
             since = context.now() - _RECENT
-            spells = load_spells(connection, market=answer.market, since=since)
+            intervals = load_intervals(connection, market=answer.market, since=since)
     happened("store", "%d runs of %s count", len(job.runs), job.workload.name)
     happened("store", "%d machines and hosts have rules", len(known))
     filters = replace(
@@ -67,8 +67,8 @@ def with_stored_data(
         blocked_hosts=ids_of(known, "host", blocked=True),
         allowed_machines=ids_of(known, "machine", blocked=False),
     )
-    if spells:
-        seen = bid_survival(spells)
+    if intervals:
+        seen = bid_survival(intervals)
         hazard = BidHazard.assumed(job.assumptions).updated(
             seen.ratios, seen.outbid + seen.gone, seen.exposure_hours
         )
@@ -76,7 +76,7 @@ def with_stored_data(
     return job, filters
 
 
-def store_answer(context: Context, answer: Answer) -> Kept:
+def store_answer(context: Context, answer: Answer) -> StoredSnapshot:
     """Add a market's answer to the user's record of it.
 
     Raises
@@ -97,7 +97,7 @@ def store_answer(context: Context, answer: Answer) -> Kept:
         )
     offers, _ = parse_offers(answer.records)
     with open_store(context.data_folder) as connection:
-        return keep(
+        return store_snapshot(
             connection,
             offers,
             market=answer.market,

@@ -18,7 +18,7 @@ from advisor.cli.session import ask
 from advisor.cli.specs import constraints
 from advisor.market.snapshot import save_snapshot
 from advisor.report.formats import to_json
-from advisor.store.history import Kept
+from advisor.store.history import StoredSnapshot
 
 
 @click.command("fetch")
@@ -85,7 +85,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         result(to_json(document))
 
 
-def _outcome(stored: Kept) -> str:
+def _outcome(stored: StoredSnapshot) -> str:
     """Return what became of the snapshot, in words."""
     if not stored.new:
         return "stored before"

@@ -22,7 +22,7 @@ from advisor.cli.output import remark, result
 from advisor.cli.progress import is_terminal
 from advisor.report.formats import Format, to_json
 from advisor.store.database import open_store
-from advisor.store.runs import kept_runs
+from advisor.store.runs import stored_runs
 
 if TYPE_CHECKING:
     from advisor.throughput.user_runs import UserRun
@@ -108,7 +108,7 @@ def _own_records(context: Context) -> OwnRecords:
     from advisor.training.folder import OwnRecords  # noqa: PLC0415
 
     with open_store(context.data_folder) as connection:
-        stored = kept_runs(connection)
+        stored = stored_runs(connection)
     if not stored:
         message = "you have no records yet: 'advisor record' stores a measured run"
         raise UsageError(message)

@@ -13,7 +13,7 @@ from advisor.cli.output import remark, result
 from advisor.report.formats import Format, lines_of, to_delimited, to_json
 from advisor.report.listing import listing
 from advisor.store.database import open_store
-from advisor.store.runs import KeptRun, delete_run, kept_run, kept_runs
+from advisor.store.runs import StoredRun, delete_run, stored_run, stored_runs
 
 _COLUMNS = (
     *("number", "workload", "gpu", "num_gpus", "samples_per_s", "batch_size"),
@@ -67,7 +67,7 @@ def evidence(context: Context, /, number: int, output_format: Format) -> None:
       advisor records show 1
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     with open_store(context.data_folder) as connection:
-        stored = kept_run(connection, number)
+        stored = stored_run(connection, number)
     if output_format == "json":
         record = {**_row(stored), "evidence": stored.evidence}
         result(to_json({"schema_version": _SCHEMA_VERSION, "record": record}))
@@ -110,11 +110,11 @@ def delete(context: Context, /, number: int) -> None:
 
 def _rows(context: Context, workload: str | None) -> list[dict[str, Any]]:
     with open_store(context.data_folder) as connection:
-        stored = kept_runs(connection, workload)
+        stored = stored_runs(connection, workload)
     return [_row(one) for one in stored]
 
 
-def _row(stored: KeptRun) -> dict[str, Any]:
+def _row(stored: StoredRun) -> dict[str, Any]:
     return {
         "number": stored.number,
         **asdict(stored.run),
@@ -123,7 +123,7 @@ def _row(stored: KeptRun) -> dict[str, Any]:
     }
 
 
-def _evidence(stored: KeptRun) -> list[tuple[str, str]]:
+def _evidence(stored: StoredRun) -> list[tuple[str, str]]:
     """Return each part of the evidence: what is known, and below it where from."""
     if stored.evidence is None:
         return [("evidence", "none: an older advisor stored it")]

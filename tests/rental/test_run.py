@@ -26,7 +26,7 @@ from advisor.rental.release import release as end_rental
 from advisor.simulator.local import LocalContainers
 from advisor.store.database import open_store
 from advisor.store.ledger import State
-from advisor.store.runs import kept_runs
+from advisor.store.runs import stored_runs
 
 if missing := LocalContainers.missing():
     pytest.skip(missing, allow_module_level=True)
@@ -63,7 +63,7 @@ def test_a_command_goes_there_and_its_results_come_back(
     assert "got 1,270" in done.stderr
     assert street.instances() == []
     with open_store(street.folder / "here" / "data") as store:
-        (kept,) = kept_runs(store)
+        (kept,) = stored_runs(store)
     assert (kept.run.workload, kept.run.samples_per_s) == ("resnet50", 1268.0)
     assert [one.state for one in street.entries()] == ["released"]
 
@@ -81,7 +81,7 @@ def printing(street: Any, project: Path) -> Callable[..., Any]:
 
 def records(street: Any) -> list[Any]:
     with open_store(street.folder / "here" / "data") as store:
-        return list(kept_runs(store))
+        return list(stored_runs(store))
 
 
 def test_what_lacks_evidence_is_told_and_not_recorded(

@@ -15,6 +15,7 @@ _NAMED = 20
 
 _NAMED_IGNORED = 6
 _LARGEST = 3
+_ROUNDS_UP = 0.9995  # of a unit: in three digits it is one
 
 
 def lines(outgoing: Outgoing, called: Callable[[str], str] = str) -> Iterator[str]:
@@ -27,9 +28,10 @@ def lines(outgoing: Outgoing, called: Callable[[str], str] = str) -> Iterator[st
     include, exclude = called("includes"), called("excludes")
     files, size = outgoing.files, size_in_words(outgoing.bytes)
     largest = sorted(files, key=lambda path: -files[path])[:_LARGEST]
-    told = _joined((f"{one} ({size_in_words(files[one])})" for one in largest), _LARGEST)
+    shown = _joined((f"{one} ({size_in_words(files[one])})" for one in largest), _LARGEST)
     what = f"{len(files):,} file{'s' * (len(files) != 1)}, {size}"
-    yield f"{what}, of {outgoing.folder} go to the machine{told and '; largest: '}{told}"
+    largest_ones = f"; largest: {shown}" if shown else ""
+    yield f"{what}, of {outgoing.folder} go to the machine{largest_ones}"
     if outgoing.named:
         names = _joined((f"{one} ({w})" for one, w in outgoing.named.items()), _NAMED)
         yield f"secrets that go, as {include} says: {names}"
@@ -54,10 +56,10 @@ def too_large(outgoing: Outgoing, most_gb: float) -> str:
         top = path.partition("/")[0]
         by_top[top] = by_top.get(top, 0) + one
     most = sorted(by_top, key=lambda name: -by_top[name])[:_LARGEST]
-    told = _joined((f"{one} {size_in_words(by_top[one])}" for one in most), _LARGEST)
+    shown = _joined((f"{one} {size_in_words(by_top[one])}" for one in most), _LARGEST)
     return (
         f"{size_in_words(size)} of {outgoing.folder} would go to the machine, more than "
-        f"{most_gb:g} GB ({told}): leave some out"
+        f"{most_gb:g} GB ({shown}): leave some out"
     )
 
 
@@ -79,7 +81,7 @@ def document(outgoing: Outgoing) -> dict[str, Any]:
 def size_in_words(size: float) -> str:
     """Return a number of bytes for people, decimal as rsync and the market count."""
     for unit, name in ((BYTES_PER_GB, "GB"), (BYTES_PER_MB, "MB"), (1e3, "kB")):
-        if size >= unit:
+        if size >= _ROUNDS_UP * unit:
             return f"{size / unit:.3g} {name}"
     return f"{size:.0f} byte{'s' * (size != 1)}"
 
