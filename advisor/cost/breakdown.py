@@ -21,7 +21,7 @@ class CostLine:
 
     Attributes
     ----------
-    name : of the figure in `advisor.cost.expected.Lines`, without its unit
+    name : of the figure in `advisor.cost.expected.CostBreakdown`, without its unit
     hours : expected hours; None where it is no time
     usd : expected dollars; of hours, the rent of the GPUs alone
     """
