@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.workloads.parse import SET_BY_USER, UNITS, workload_of
 from advisor.workloads.profile import Workload, with_benchmark_units_of
 
-ORIGIN = "--set"
+ORIGIN = Given("settings")
 """What messages call the place where such a figure stands."""
 
 
@@ -55,8 +55,7 @@ def assigned(assignments: Iterable[str]) -> dict[str, str]:
     for assignment in assignments:
         key, equals, value = map(str.strip, assignment.partition("="))
         if not (key and equals):
-            message = f"{ORIGIN}: {assignment!r}: key=value is expected"
-            raise UsageError(message)
+            raise UsageError(ORIGIN, f": {assignment!r}: key=value is expected")
         figures[key] = value
     return figures
 
