@@ -10,6 +10,7 @@ import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, StrArray
 from advisor.base.columns import Columns
+from advisor.throughput.intercept import lineage_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -234,9 +235,12 @@ class WorkloadKey:
     Attributes
     ----------
     name : of the workload in the benchmark table; empty where it has none
-    family : kind of net, for workloads that the table does not have
+    family, lineage : kind of net, and what its name begins with
+        (`advisor.throughput.intercept.lineage_of`), for workloads that the table does
+        not have
     precision : arithmetic of the matrix products
     training_gflops_per_sample : 10^9 FLOPs of a training step, per sample
+    parameters_m : 10^6 parameters; NaN where unknown
     units_per_sample : units of the table (such as tokens) in one sample
     framework : such as ``"pytorch"``; empty where the profile names none
     memory_format : ``"channels-last"``, ``"contiguous"`` or ``"n/a"``
@@ -246,6 +250,8 @@ class WorkloadKey:
     family: str
     precision: str
     training_gflops_per_sample: float
+    lineage: str = ""
+    parameters_m: float = float("nan")
     units_per_sample: float = 1.0
     framework: str = ""
     memory_format: str = "n/a"
@@ -260,6 +266,8 @@ class WorkloadKey:
             family=family_of_profile(workload),
             precision=workload.precision,
             training_gflops_per_sample=workload.training_gflops_per_sample,
+            lineage=lineage_of(reference.benchmark or workload.name),
+            parameters_m=workload.parameters_m,
             units_per_sample=reference.benchmark_units_per_sample,
             framework=word.group() if word else "",
             memory_format=reference.memory_format,

@@ -13,6 +13,7 @@ and its floating-point operations.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ from advisor.throughput.features import (
     log_baseline,
     standardized,
 )
+from advisor.throughput.intercept import InterceptModel, Needs
 from advisor.throughput.kernel import (
     OWN_PARTS,
     Covariance,
@@ -63,6 +65,10 @@ class Observation:
     series: str
 
 
+_SOFT = 0.15
+"""How softly a guessed level bends at the best utilization, in ln (assumption)."""
+
+
 @dataclass(frozen=True, slots=True)
 class GpuModel:
     """The rate of one GPU: section ``gpu`` of the artifact.
@@ -77,18 +83,15 @@ class GpuModel:
     usual_batch : workload -> samples per GPU that its intercept refers to
     families : workload -> family
     observations : workload of one GPU -> its conditioning observations
-    family_intercepts : family -> intercept of unmeasured workloads (``""``: any
-        other)
-    family_slope : slope of that intercept against ln training GFLOPs per unit
-    family_spreads : family -> log-sd of that intercept (``""``: any other)
+    intercepts : of workloads that nobody measured
     spread_factors : case -> what the spread is multiplied with so that 90 % intervals
         hold 90 % of held-out rows: ``"gpu_seen"`` with other workloads, ``"gpu_new"``,
         and a whole source, ``"own"``; a user's run is of a new source, so that the
         larger one counts
     unknown_log_sd : added log-sd of a GPU in no table
     best_utilization : highest share of the matrix rate that the table's rows on tensor
-        cores reach (their 99 % quantile): no prediction on them goes above it. Without
-        them Winograd convolutions take fewer products than are counted
+        cores reach (their 99 % quantile): a workload that nobody measured reaches no more
+        on an average card
     """
 
     process: Process
@@ -100,9 +103,7 @@ class GpuModel:
     usual_batch: Mapping[str, float]
     families: Mapping[str, str]
     observations: Mapping[str, tuple[Observation, ...]]
-    family_intercepts: Mapping[str, float]
-    family_slope: float
-    family_spreads: Mapping[str, float]
+    intercepts: InterceptModel
     spread_factors: Mapping[str, float]
     unknown_log_sd: float
     best_utilization: float
@@ -115,11 +116,6 @@ class GpuModel:
     def family_of(self, workload: WorkloadKey) -> str:
         """Return the family of a workload: the table's, else the profile's."""
         return self.families.get(workload.name, workload.family)
-
-    def family_spread(self, workload: WorkloadKey) -> float:
-        """Return the log-sd of the intercept of a workload that nobody measured."""
-        family = self.family_of(workload)
-        return self.family_spreads.get(family, self.family_spreads[""])
 
     def observations_of(self, workload: WorkloadKey) -> tuple[Observation, ...]:
         """Return the measurements of a workload that one GPU alone ran."""
@@ -160,7 +156,7 @@ class GpuModel:
         spread = np.where(known, spread, np.hypot(spread, self.unknown_log_sd))
         log_ratio = mean - np.log(workload.units_per_sample)
         rate = np.where(known, baseline, self.middle) + log_ratio
-        return np.fmin(rate, self._ceiling(features, workload)), spread
+        return np.fmin(rate, self._peak(features, workload)), spread
 
     def _factor(self, case: str) -> float:
         """Return the factor on the spread of a GPU that was seen or that is new."""
@@ -254,7 +250,7 @@ class GpuModel:
         bounds = np.minimum(whole, 0.0), np.maximum(whole, 0.0)
         mean = standard + np.clip(own - standard, *bounds)
         if not self.measured(workload.name):
-            intercept, spread = self._family_intercept(workload, family)
+            intercept, spread = self.intercept(workload)
             mean = mean + intercept
             variance = variance - workload_intercept_variance(self.covariance) + spread**2
         place = place.reshape(-1)
@@ -277,14 +273,49 @@ class GpuModel:
         known = np.einsum("ij,ij->i", gain[:count], cross[:count])
         return mean + gain @ surprise, variance - known
 
-    def _family_intercept(
-        self, workload: WorkloadKey, family: str
-    ) -> tuple[float, float]:
-        """Return the intercept of a workload that nobody measured, and its log-sd."""
-        intercept = self.family_intercepts.get(family, self.family_intercepts[""])
-        units = np.log(workload.units_per_sample)
-        size = np.log(workload.training_gflops_per_sample) - units
-        return float(intercept + self.family_slope * size), self.family_spread(workload)
+    def intercept(self, workload: WorkloadKey) -> tuple[float, float]:
+        """Return the intercept of a workload that nobody measured, and its log-sd.
+
+        A guess changes the level alone, never the ratios of cards: where it would have an
+        average card of the table do more than `best_utilization`, it is lowered for all.
+        """
+        gflops = workload.training_gflops_per_sample / workload.units_per_sample
+        mean, spread = self.intercepts.predict(
+            Needs(
+                family=[self.family_of(workload)],
+                lineage=[workload.lineage],
+                gflops=np.array([gflops]),
+                params_m=np.array([workload.parameters_m]),
+            )
+        )
+        most = math.log(self.best_utilization) - self._usual_utilization(workload)
+        guess = float(mean[0]) + math.log(gflops)
+        over = (guess - most) / _SOFT
+        level = most - _SOFT * float(np.logaddexp(0.0, -over))
+        return level - math.log(gflops), float(spread[0])
+
+    def _usual_utilization(self, workload: WorkloadKey) -> float:
+        """Return ln of the share of the matrix rate that a card reaches, level apart.
+
+        The mean over the table's cards that ran the workload's precision, of a net of its
+        family that computes as fast as the baseline.
+        """
+        labels = self.process.rows.labels
+        names = self.labels["precision"]
+        known = [one for one in (workload.precision, "amp") if one in names]
+        wanted = known[0] if known else names[0]
+        at = labels["precision"] == names.index(wanted)
+        _, first = np.unique(labels["gpu"][at], return_index=True)
+        rows = np.flatnonzero(at)[first]
+        z = self.process.rows.z[rows]
+        raw = z * self.scale + self.center  # as `advisor.throughput.features` has them
+        log_tflops, log_bandwidth = raw[:, 0], raw[:, 1]
+        run = Run(wanted, workload.framework, workload.memory_format)
+        cards = [self.labels["gpu"][code] for code in labels["gpu"][rows]]
+        work = [("", self.family_of(workload), run)] * len(rows)
+        inputs = self.inputs(z, np.zeros(len(rows)), cards, work)
+        response = self.process.mean_at(inputs) + 0.5 * (log_bandwidth - log_tflops)
+        return float(response.mean() - math.log(1e3))
 
     def inputs(
         self,
@@ -316,12 +347,14 @@ class GpuModel:
         codes = [known.setdefault(text, -1 - len(known)) for text in texts]
         return np.array(codes, dtype=np.int64)
 
-    def _ceiling(self, features: GpuFeatures, workload: WorkloadKey) -> FloatArray:
-        """Return (N,) ln samples/s at the best utilization; NaN without tensor cores."""
-        flops = workload.training_gflops_per_sample * 1e-3 / self.best_utilization
+    def _peak(self, features: GpuFeatures, workload: WorkloadKey) -> FloatArray:
+        """Return (N,) ln samples/s at the matrix rate; NaN without tensor cores.
+
+        Without them Winograd convolutions take fewer products than are counted.
+        """
         rate = np.where(features.on_tensor_cores, features.matrix_tflops, np.nan)
-        ceiling: FloatArray = np.log(rate / flops)
-        return ceiling
+        peak: FloatArray = np.log(rate * 1e3 / workload.training_gflops_per_sample)
+        return peak
 
 
 def own_covariance(

@@ -1,8 +1,7 @@
 """Section ``gpu`` of the model's file: `GpuModel` as arrays and one document.
 
 The rows of the table and the conditioning observations are of few distinct GPUs at few
-precisions: their features are stored once each. The file has older words for some fields
-(`_STORED_AS`; its "anchors" are the conditioning observations).
+precisions: their features are stored once each.
 """
 
 from __future__ import annotations
@@ -16,27 +15,28 @@ import numpy as np
 from advisor.base.arrays import FloatArray
 from advisor.throughput.archive import Archive, Array
 from advisor.throughput.gpu_model import GpuModel, Observation
+from advisor.throughput.intercept import InterceptModel
 from advisor.throughput.kernel import LABELS, OWN_PARTS, Covariance, Inputs, Run
 from advisor.throughput.process import Process
 
 _KINDS = tuple(dict.fromkeys((*LABELS, *(part.kind for part in OWN_PARTS))))
 _OF_PROCESS = ("noise", "weights", "inducing", "shared_weights")
-_APART = {"process", "observations", "center", "scale"}
+_APART = {"process", "observations", "center", "scale", "intercepts"}
 _TEXTS = ("gpu", "source", "series")  # of a conditioning observation
-_STORED_AS = {
-    "family_intercepts": "family_levels",
-    "best_utilization": "best_utilisation",
-}
-"""Field of `GpuModel` -> its key in the document, where they differ."""
 
 
 def gpu_document(model: GpuModel) -> dict[str, Any]:
     """Return what is text or a single number."""
     observations = [one for several in model.observations.values() for one in several]
     return {
-        **{_STORED_AS.get(n, n): _plain(getattr(model, n)) for n in _ALIKE},
+        **{n: _plain(getattr(model, n)) for n in _ALIKE},
         "mean": model.process.mean,
-        "anchors": {
+        "intercepts": {
+            name: _plain(getattr(model.intercepts, name))
+            for name in _OF_INTERCEPTS
+            if name not in _INTERCEPT_ARRAYS
+        },
+        "observations": {
             "workload": [name for name, of in model.observations.items() for _ in of],
             "run": [list(one.run) for one in observations],
             **{name: [getattr(one, name) for one in observations] for name in _TEXTS},
@@ -52,17 +52,18 @@ def gpu_arrays(model: GpuModel) -> dict[str, Array]:
     z = np.concatenate([rows.z, *(one.z[None] for one in observations)])
     distinct, place = np.unique(z, axis=0, return_inverse=True)
     return {
-        "centre": model.center,
+        "center": model.center,
         "scale": model.scale,
         **{f"covariance_{n}": getattr(process.covariance, n) for n in _COVARIANCE},
         "z": distinct,
         "z_of": place.reshape(-1).astype(np.int32),
         "batch": rows.batch,
         "labels": np.stack([rows.labels[kind] for kind in _KINDS]).astype(np.int32),
-        "anchor_batch": np.array([one.batch for one in observations], dtype=np.float64),
-        "anchor_y": np.array([one.y for one in observations], dtype=np.float64),
+        "observed_batch": np.array([one.batch for one in observations], dtype=np.float64),
+        "observed_y": np.array([one.y for one in observations], dtype=np.float64),
         **{name: getattr(process, name) for name in _OF_PROCESS},
         "half_explained": _packed(process.half_explained).astype(np.float32),
+        **_intercept_arrays(model.intercepts),
     }
 
 
@@ -81,12 +82,35 @@ def gpu_from(archive: Archive) -> GpuModel:
         half_explained=_unpacked(array["half_explained"], len(array["inducing"])),
         **of_process,
     )
-    observations = _observations(
-        document["anchors"], z[number:], array["anchor_batch"], array["anchor_y"]
+    observed = (array[name] for name in ("observed_batch", "observed_y"))
+    observations = _observations(document["observations"], z[number:], *observed)
+    center, scale = array["center"], array["scale"]
+    intercepts = _intercepts(
+        document["intercepts"],
+        {name: array[f"intercept_{name}"] for name in _INTERCEPT_ARRAYS},
     )
-    center, scale = array["centre"], array["scale"]
-    alike = {name: document[_STORED_AS.get(name, name)] for name in _ALIKE}
-    return GpuModel(process, center, scale, observations=observations, **alike)
+    alike = {name: document[name] for name in _ALIKE}
+    return GpuModel(
+        process,
+        center,
+        scale,
+        observations=observations,
+        intercepts=intercepts,
+        **alike,
+    )
+
+
+def _intercept_arrays(model: InterceptModel) -> dict[str, Array]:
+    arrays = {f"intercept_{name}": getattr(model, name) for name in _INTERCEPT_ARRAYS}
+    packed = _packed(model.covariance).astype(np.float32)
+    return {**arrays, "intercept_covariance": packed}
+
+
+def _intercepts(document: Mapping[str, Any], array: dict[str, Array]) -> InterceptModel:
+    upper = _unpacked(array.pop("covariance"), len(array["weights"]))
+    covariance = upper + np.triu(upper, 1).T
+    both: dict[str, Any] = {**document, **array, "covariance": covariance}
+    return InterceptModel(**both)
 
 
 def _observations(
@@ -134,11 +158,14 @@ def _plain(value: Any) -> Any:
 
 
 _COVARIANCE = _names(Covariance)
+_OF_INTERCEPTS = _names(InterceptModel)
+_INTERCEPT_ARRAYS = ("center", "scale", "low", "high", "weights", "covariance")
 _ALIKE = tuple(name for name in _names(GpuModel) if name not in _APART)
 _MEMBERS = (
-    *("centre", "scale"),
+    *("center", "scale"),
     *(f"covariance_{name}" for name in _COVARIANCE),
-    *("z", "z_of", "batch", "labels", "anchor_batch", "anchor_y"),
+    *("z", "z_of", "batch", "labels", "observed_batch", "observed_y"),
     *_OF_PROCESS,
     "half_explained",
+    *(f"intercept_{name}" for name in _INTERCEPT_ARRAYS),
 )

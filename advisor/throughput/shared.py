@@ -64,7 +64,7 @@ def gpu_errors(
     for at, key in enumerate(distinct):
         if not gpu.measured(key.name):
             here = np.ix_(of == at, of == at)
-            spread = gpu.family_spread(key)
+            _, spread = gpu.intercept(key)
             covariance[here] += spread**2 - workload_intercept_variance(gpu.covariance)
     user, profile, card_of_user = _own(gpu)
     shared = covariance + user + profile * same

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from advisor.throughput.intercept import Needs
 from advisor.throughput.scaling import CLASSES
 from advisor.training.evaluate.run import RENTED
 from advisor.training.evaluate.set_up import OTHER_WORKLOADS
@@ -209,7 +210,7 @@ its fit starts from were settled on the same tables.
   other rows, for the baselines alike.
 - `model_one_run`: one other row alone gives the intercept, as after one run of the
   user's.
-- `model_absolute`: nothing does but the family and the floating-point operations.
+- `model_absolute`: nothing does but what nets of its kind and size compute at.
 - `series`, `source`: a container, or a source as a whole, is held out; the intercept
   comes from the others: how far the absolute throughput of a stranger's set-up is off.
 - `setup_one_run`, `setup_three_runs`: the same, and one row (three) are a user's runs:
@@ -325,10 +326,17 @@ def _multi(model: ThroughputModel, evaluation: Evaluation) -> str:
 def _spreads(model: ThroughputModel) -> str:
     own = model.gpu.covariance.own
     rows = [(name, f"{value:.2f}") for name, value in model.gpu.spread_factors.items()]
-    intercepts = [
-        (name or "any other", f"{value:.2f}")
-        for name, value in sorted(model.gpu.family_spreads.items())
-    ]
+    guessed = model.gpu.intercepts
+    families = [*guessed.families, "any other"]
+    size = float(np.exp(guessed.center[0]))
+    usual = Needs(
+        family=families,
+        lineage=[""] * len(families),
+        gflops=np.full(len(families), size),
+        params_m=np.full(len(families), size * float(np.exp(guessed.center[1]))),
+    )
+    _, spreads = guessed.predict(usual)
+    intercepts = [(name, f"{sd:.2f}") for name, sd in zip(families, spreads, strict=True)]
     return f"""## Spread
 
 The spread of a prediction is the posterior's with what a configuration shares with no
@@ -338,7 +346,10 @@ sources (`own`); the larger one counts.
 
 {_table(("case", "factor"), rows)}
 
-Intercept of a workload that nobody measured, log-sd by family:
+The level of a workload that nobody measured is regressed on its operations, parameters,
+family and lineage (nets whose names begin alike; {len(guessed.lineages)} of them). A
+workload is about it with a log-sd of {np.sqrt(guessed.noise):.2f}; the log-sd of the level
+of a new lineage, at the usual size, is by family:
 
 {_table(("family", "log-sd"), intercepts)}"""
 

@@ -40,7 +40,6 @@ from advisor.training.evaluate.splits import (
     gpu_splits,
     groups_of,
     partners,
-    with_family_intercepts,
 )
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.cpu_tables import CpuTables
@@ -156,8 +155,7 @@ def evaluate(
     splits, draws = gpu_splits(rows, groups, progress)
     others = regressor_errors(rows, of.gpus, groups, progress)
     for name, split in splits.items():
-        one = with_family_intercepts(rows, split) if name == "model_absolute" else split
-        _report(result, name, one, rows, of)
+        _report(result, name, split, rows, of)
         evaluated = np.isfinite(result.errors[name])
         result.regressors[name] = {
             regressor: metrics(np.where(evaluated, error, np.nan))

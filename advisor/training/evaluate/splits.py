@@ -36,15 +36,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
-from advisor.throughput.kernel import workload_intercept_variance
+from advisor.throughput.intercept import Needs, lineage_of
+from advisor.throughput.kernel import Inputs, workload_intercept_variance
 from advisor.throughput.set_up import Errors
 from advisor.training.evaluate.parallel import Progress, each, quiet
 from advisor.training.evaluate.set_up import NO_DRAWS, Draws, draw
-from advisor.training.fit.design import Design, design
-from advisor.training.fit.intercepts import family_intercepts, training_gflops
+from advisor.training.fit.design import (
+    Design,
+    as_new_inputs,
+    design,
+    log_efficiency,
+)
+from advisor.training.fit.intercepts import fit_intercepts, training_gflops
 from advisor.training.fit.likelihood import Fitted, fit_covariance
 from advisor.training.fit.posterior import HeldOut, Posterior, held_out, posterior
-from advisor.training.fit.train import FREE_INTERCEPT, factor90
+from advisor.training.fit.train import FREE_INTERCEPT, counted, factor90
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,12 +124,18 @@ class Rows:
     of : their design
     evaluated : (N,) whether a row is evaluated
     left_out : (N,) whether a row would be evaluated but is left out
+    counted : the rows, of one GPU alone too, that tell how fast a net computes
+    counted_y : ln(units/s of one GPU / baseline) of them
+    as_new : what they look like beside `of` if nobody knew their workloads
     """
 
     table: Benchmarks
     of: Design
     evaluated: BoolArray
     left_out: BoolArray
+    counted: Benchmarks
+    counted_y: FloatArray
+    as_new: Inputs
 
     @classmethod
     def choose(cls, tables: Benchmarks, row_use: RowUse, gpus: Mapping[str, Gpu]) -> Rows:
@@ -132,7 +144,11 @@ class Rows:
         table = tables.select(keep)
         evaluated = row_use.evaluated[keep]
         left_out = row_use.would_be_evaluated[keep] & ~evaluated
-        return cls(table, design(table, gpus), evaluated, left_out)
+        of, tell = design(table, gpus), tables.select(counted(tables, row_use, gpus))
+        as_new = as_new_inputs(tell, of, gpus)
+        return cls(
+            table, of, evaluated, left_out, tell, log_efficiency(tell, gpus), as_new
+        )
 
     @property
     def candidates(self) -> BoolArray:
@@ -256,15 +272,49 @@ def nested(
             each_one = [_drawn(rows, fold, SET_UP_RUNS[split], factor) for fold in folds]
             drawn[split] = Draws.joined([NO_DRAWS, *each_one])
             continue
+        guess = None
+        if split == "model_absolute":
+            guess = _guessed(rows, group, fitted, without)
         for fold in folds:
             error, variance = _judge(split, rows, fold, fitted, runs)
+            if guess is not None:
+                error = error + guess[0][fold.places]
+                variance = variance + guess[1][fold.places] ** 2
             known = rows.candidates[fold.places] & (variance < FREE_INTERCEPT)
+            known &= np.isfinite(error)
             places, spread = fold.places[known], factor * np.sqrt(variance[known])
             found[split].error[places] = error[known]
             found[split].log_sd[places] = spread
             response = _response(rows, full, fitted, fold)
             found[split].response[places] = response[known]
     return found, drawn
+
+
+def _guessed(
+    rows: Rows, group: Group, fitted: Fitted, without: Posterior
+) -> tuple[FloatArray, FloatArray]:
+    """Return the (N,) intercepts of a group's workloads as guessed, and their log-sd.
+
+    Nothing that is fitted has seen the workloads of the group. NaN for rows outside it,
+    and where no operations are known.
+    """
+    inputs = rows.of.inputs.take(without.rows)
+    cross = fitted.covariance.between(rows.as_new, inputs)
+    left = rows.counted_y - without.mean - cross @ without.weights
+    unseen = ~np.isin(rows.counted.workload, rows.table.workload[group.rows])
+    model = fit_intercepts(rows.counted.select(unseen), left[unseen]).model
+    mean, sd = np.full((2, len(rows.of)), np.nan)
+    gflops = training_gflops(rows.table)
+    here = np.flatnonzero(group.rows & np.isfinite(gflops))
+    table = rows.table.select(here)
+    needs = Needs(
+        family=table.family.tolist(),
+        lineage=[lineage_of(name) for name in table.workload.tolist()],
+        gflops=gflops[here],
+        params_m=table.params_m,
+    )
+    mean[here], sd[here] = model.predict(needs)
+    return mean, sd
 
 
 def _drawn(rows: Rows, fold: HeldOut, runs: int, factor: float) -> Draws:
@@ -300,7 +350,7 @@ def _judge(
             fold.error, covariance, np.where(run < 0, -1, local[run])
         )
     variance = np.diag(covariance)
-    if split == "model_absolute":  # the family's comes instead: `with_family_intercepts`
+    if split == "model_absolute":  # what is guessed comes instead, see `_guessed`
         variance = variance - workload_intercept_variance(fitted.covariance)
     return -fold.error, np.maximum(variance, 0.0)
 
@@ -369,28 +419,6 @@ def _others(row: int, comparison_group: IntArray, is_training: BoolArray) -> Int
     same = (comparison_group == comparison_group[row]) & is_training
     same[row] = False
     return np.flatnonzero(same)
-
-
-def with_family_intercepts(rows: Rows, split: Split) -> Split:
-    """Take the intercept by family off the split ``model_absolute``.
-
-    The intercept of each workload is predicted from those of the others
-    (`advisor.training.fit.intercepts`), its spread added. Rows without known operations
-    are not evaluated.
-    """
-    known = np.isfinite(split.error) & np.isfinite(training_gflops(rows.table))
-    known &= rows.evaluated
-    found = family_intercepts(rows.table.select(known), -split.error[known])
-    intercept_error = dict(zip(found.workloads.tolist(), found.errors, strict=True))
-    error, log_sd = np.full(len(known), np.nan), np.full(len(known), np.nan)
-    for name, off_by in intercept_error.items():
-        here = known & (rows.table.workload == name)
-        own = split.error[here]
-        error[here] = own - own.mean() - off_by
-        family = str(rows.table.family[here][0])
-        spread = found.spreads.get(family, found.spreads[""])
-        log_sd[here] = np.hypot(split.log_sd[here], spread)
-    return Split(error, log_sd, split.response, split.folds)
 
 
 def _response(rows: Rows, full: Posterior, fitted: Fitted, fold: HeldOut) -> FloatArray:

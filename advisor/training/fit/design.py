@@ -17,7 +17,7 @@ from advisor.throughput.features import (
     log_baseline,
     standardized,
 )
-from advisor.throughput.kernel import Inputs, Run, profile_labels
+from advisor.throughput.kernel import SHARED_KINDS, Inputs, Run, profile_labels
 
 if TYPE_CHECKING:
     from advisor.hardware.gpus import Gpu
@@ -129,6 +129,23 @@ def design(rows: Benchmarks, gpus: Mapping[str, Gpu]) -> Design:
         middle=middle,
         usual_batch=usual,
     )
+
+
+def as_new_inputs(rows: Benchmarks, of: Design, gpus: Mapping[str, Gpu]) -> Inputs:
+    """Return rows as inputs beside a design, as if nobody knew their workloads.
+
+    A label that the design lacks, and any that names the workload, is like no other.
+    """
+    features = table_features(rows, gpus)
+    usual = {**usual_batches(rows), **of.usual_batch}
+    effect = batch_effect(log_batch(rows, usual), log_baseline(features) - of.middle)
+    labels = {}
+    for kind, texts in label_texts(rows).items():
+        code = {name: at for at, name in enumerate(of.names[kind])}
+        shared = kind in SHARED_KINDS or kind == "gpu"
+        labels[kind] = np.array([code.get(one, -1) if shared else -1 for one in texts])
+    z = standardized(feature_matrix(features), of.center, of.scale)
+    return Inputs(z, effect, labels)
 
 
 def label_texts(rows: Benchmarks) -> dict[str, list[str]]:

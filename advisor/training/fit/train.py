@@ -18,6 +18,7 @@ from advisor.base.arrays import BoolArray, FloatArray, IntArray, StrArray
 from advisor.hardware.constants import Constant
 from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.gpu_model import GpuModel, Observation
+from advisor.throughput.intercept import CURVES, InterceptModel
 from advisor.throughput.scaling import Scaling
 from advisor.throughput.sections import Coverage, Provenance
 from advisor.throughput.spread import Z90
@@ -32,7 +33,7 @@ from advisor.training.fit.design import (
     table_features,
     usual_batches,
 )
-from advisor.training.fit.intercepts import family_intercepts, training_gflops
+from advisor.training.fit.intercepts import fit_intercepts, training_gflops
 from advisor.training.fit.likelihood import Fitted
 from advisor.training.fit.posterior import Posterior, compress, held_out, posterior
 from advisor.training.fit.row_use import (
@@ -88,9 +89,7 @@ def train(
         usual_batch={**usual_batches(tables), **of.usual_batch},
         families=dict(zip(*_texts(tables.workload, tables.family), strict=True)),
         observations={},
-        family_intercepts={"": 0.0},
-        family_slope=-1.0,
-        family_spreads={"": 0.0},
+        intercepts=_NO_INTERCEPTS,
         spread_factors=spread_factors(of, row_use.evaluated[rows], training, fitted),
         unknown_log_sd=unknown_gpu_spread(gpus),
         best_utilization=best_utilization(tables, row_use, gpus),
@@ -112,6 +111,23 @@ def train(
             **(about or {}),
         ),
     )
+
+
+_NO_INTERCEPTS = InterceptModel(
+    families=(),
+    lineages=(),
+    center=np.zeros(2),
+    scale=np.ones(2),
+    low=np.zeros(2),
+    high=np.zeros(2),
+    weights=np.zeros(CURVES),
+    covariance=np.zeros((CURVES, CURVES)),
+    family_variance=0.0,
+    lineage_variance=0.0,
+    noise=0.0,
+    factor=1.0,
+)
+"""Until they are fitted, which takes the rest of the model."""
 
 
 def lower_bounds(
@@ -264,18 +280,17 @@ def _with_unmeasured(
     model: GpuModel, tables: Benchmarks, row_use: RowUse, gpus: Mapping[str, Gpu]
 ) -> GpuModel:
     """Add the intercepts of workloads that nobody measured."""
+    rows = tables.select(counted(tables, row_use, gpus))
+    left = log_efficiency(rows, gpus) - as_new(model, rows, gpus)
+    return replace(model, intercepts=fit_intercepts(rows, left).model)
+
+
+def counted(tables: Benchmarks, row_use: RowUse, gpus: Mapping[str, Gpu]) -> BoolArray:
+    """Mark the rows that tell how fast a net computes: its operations are known."""
     known = on_one_gpu(tables, gpus) & ~tables.host_bound & (tables.precision != "")
     known &= np.isin(tables.unit, UNITS) & (tables.task != INFERENCE) & ~row_use.left_out
-    rows = tables.select(known & np.isfinite(tables.gmacs))
-    found = family_intercepts(
-        rows, log_efficiency(rows, gpus) - as_new(model, rows, gpus)
-    )
-    return replace(
-        model,
-        family_intercepts=found.intercepts,
-        family_slope=found.slope,
-        family_spreads=found.spreads,
-    )
+    tells: BoolArray = known & np.isfinite(tables.gmacs)
+    return tells
 
 
 def as_new(model: GpuModel, rows: Benchmarks, gpus: Mapping[str, Gpu]) -> FloatArray:
