@@ -348,8 +348,8 @@ sources (`own`); the larger one counts.
 
 The level of a workload that nobody measured is regressed on its operations, parameters,
 family and lineage (nets whose names begin alike; {len(guessed.lineages)} of them). A
-workload is about it with a log-sd of {np.sqrt(guessed.noise):.2f}; the log-sd of the level
-of a new lineage, at the usual size, is by family:
+workload is about it with a log-sd of {np.sqrt(guessed.noise):.2f}; the log-sd of the
+level of a new lineage, at the usual size, is by family:
 
 {_table(("family", "log-sd"), intercepts)}"""
 

@@ -18,9 +18,9 @@ from advisor.training.evaluate.splits import (
     intercept_from_one,
     intercept_from_others,
     partners,
-    with_family_intercepts,
 )
 from advisor.training.fit.benchmarks import Benchmarks
+from advisor.training.fit.intercepts import training_gflops
 from advisor.training.fit.row_use import RowUse
 
 
@@ -116,16 +116,16 @@ def test_intercepts_of_a_comparison_group_by_hand() -> None:
     assert np.isnan(silent[0])
 
 
-def test_a_workload_that_nobody_measured_has_its_family_intercept(
+def test_a_workload_that_nobody_measured_has_a_guessed_level(
     rows: Rows, gpus: GpuTable
 ) -> None:
-    """The intercept of the others stands in, and its doubt is in the spread."""
+    """Its rows are judged where the operations are known, with doubt of the level."""
     found, _ = gpu_splits(rows, groups_of(rows, gpus, ["model_absolute"]))
     split = found["model_absolute"]
-    found = with_family_intercepts(rows, split)
-    known = np.isfinite(found.error)
+    known = np.isfinite(split.error) & rows.evaluated
     assert known.any()
-    assert np.all(found.log_sd[known] > split.log_sd[known])
+    assert np.isfinite(training_gflops(rows.table)[known]).all()
+    assert np.all(split.log_sd[known] > 0.1)
 
 
 def test_metrics_by_hand() -> None:

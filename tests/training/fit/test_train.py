@@ -12,7 +12,6 @@ from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.spread import spread90
 from advisor.training.fit.benchmarks import Benchmarks
-from advisor.training.fit.intercepts import family_intercepts, training_gflops
 from advisor.training.fit.posterior import Posterior
 from advisor.training.fit.row_use import RowUse
 from advisor.training.fit.train import factor90, lower_bounds, train
@@ -39,7 +38,7 @@ def test_training_twice_gives_the_same_model(
     explained = other.process.half_explained
     assert one.process.half_explained == pytest.approx(explained, **SAME)
     assert one.spread_factors == pytest.approx(other.spread_factors, **SAME)
-    assert one.family_intercepts == pytest.approx(other.family_intercepts, **SAME)
+    assert one.intercepts.weights == pytest.approx(other.intercepts.weights, **SAME)
 
 
 def test_a_constant_factor_on_a_series_changes_its_intercept_alone(
@@ -131,18 +130,3 @@ def test_spread90_is_the_deviation_of_a_normal() -> None:
     """Of normal errors it is their standard deviation."""
     errors = np.random.default_rng(0).normal(0.0, 0.2, 100_000)
     assert spread90(errors) == pytest.approx(0.2, rel=0.02)
-
-
-def test_family_intercepts_are_found_in_made_up_ones(tables: Benchmarks) -> None:
-    """Levels that follow the operations by a law give its slope and a small spread."""
-    known = np.isfinite(tables.gmacs) & np.isin(tables.family, ["cnn", "transformer"])
-    rows = tables.select(known & (tables.task != "inference"))
-    step = np.where(rows.family == "cnn", 1.0, 2.0)
-    left = step - 0.8 * np.log(training_gflops(rows))
-    found = family_intercepts(rows, left)
-    assert found.slope == pytest.approx(-0.8, abs=0.02)
-    assert found.intercepts["transformer"] - found.intercepts["cnn"] == pytest.approx(
-        1, abs=0.1
-    )
-    assert found.spreads[""] < 0.1
-    assert np.abs(found.errors).max() < 0.3
