@@ -10,22 +10,24 @@ from advisor.base.errors import AdvisorError
 from advisor.cost.job import Job
 from advisor.market.filters import Filters
 from advisor.market.types import Answer
-from advisor.throughput.user_runs import UserRun
+from advisor.throughput.user_runs import OtherRun, UserRun
 
 _NOT_READ = "{}; no record, block or history counts meanwhile"
 
 
-def user_runs(context: Context, workload: str) -> tuple[UserRun, ...]:
-    """Return the runs of a workload that the user recorded."""
+def user_runs(
+    context: Context, workload: str
+) -> tuple[tuple[UserRun, ...], tuple[OtherRun, ...]]:
+    """Return the runs of a workload that the user recorded, and those of others."""
     if not context.has_stored_data:
-        return ()
+        return (), ()
     from advisor.app import stored  # noqa: PLC0415  (mostly nothing is stored)
 
     try:
         return stored.user_runs(context, workload)
     except AdvisorError as error:
         context.notify_once(_NOT_READ.format(error))
-        return ()
+        return (), ()
 
 
 def with_stored_data(

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from advisor.app.context import Context
 from advisor.app.described import card_of, check_machine, meant_cpu
 from advisor.app.given import job_of, profile_of, world_of
+from advisor.app.own_data import user_runs
 from advisor.base.assumption import Assumption
-from advisor.base.errors import AdvisorError, Given, NothingFitsError
+from advisor.base.errors import Given, NothingFitsError
 from advisor.base.units import GB_PER_GIB, SECONDS_PER_HOUR
 from advisor.cost.assumptions import Assumptions
 from advisor.hardware.description import Description
 from advisor.hardware.gpus import Gpu
 from advisor.market.facts import MachineFacts
 from advisor.software.known import images_of
-from advisor.store.runs import recorded_runs
 from advisor.throughput.advice import Advice, advise
 from advisor.throughput.nearest import nearest
 from advisor.throughput.performance import Performance, performance
@@ -163,7 +163,8 @@ def predict(
         not the profile's
     memory_margin : share of a GPU's memory that is to be left free, 0 to 0.9
     runs : of the workload that the user made and measured; None: those that
-        ``advisor record`` and ``run`` have stored, as every command takes them
+        ``advisor record`` and ``run`` have stored, of other workloads too, as every
+        command takes them
     tables : hardware tables and model, for many calls; None: those that ship, or the
         user's own model (`advisor model use`)
     context : the outside world; None: this process's
@@ -196,9 +197,10 @@ def predict(
     named = profile_of(workload)
     profile = context.library.load(asked.workload) if named is None else named
     profile = override(checked_workload(profile), dict(asked.settings))
-    if runs is None:
-        runs = _recorded(context, profile.name)
-    measured = measure(tuple(runs), profile, tables.model, tables.gpus, tables.cpus)
+    own, others = user_runs(context, profile.name) if runs is None else (runs, ())
+    measured = measure(
+        own, profile, tables.model, tables.gpus, tables.cpus, others=others
+    )
     meant = tables.gpus.find(gpu)
     name, card_gb = card_of(meant, gpu)
     described = Description(
@@ -233,15 +235,6 @@ def predict(
     )
     evidence = _evidence_of(profile, meant, tables)
     return _prediction(profile, machine, evidence, advice, fit_batch=asked.fit_batch)
-
-
-def _recorded(context: Context, workload: str) -> tuple[UserRun, ...]:
-    """Return the user's runs of a workload; notify where their file cannot be read."""
-    try:
-        return recorded_runs(context.data_folder, workload)
-    except AdvisorError as error:
-        context.notify(f"{error}; no recorded run counts meanwhile")
-        return ()
 
 
 def _too_small(

@@ -5,11 +5,12 @@ Apart from `own_data`, since who keeps nothing need not import it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from advisor.app.context import Context
-from advisor.base.errors import ArgumentError, Given
+from advisor.base.errors import ArgumentError, Given, UsageError
 from advisor.base.log import happened
 from advisor.cost.hazard import BidHazard
 from advisor.cost.job import Job
@@ -22,7 +23,7 @@ from advisor.store.history import StoredSnapshot, store_snapshot
 from advisor.store.hosts import ids_of, rules
 from advisor.store.market_statistics import bid_survival, load_intervals
 from advisor.store.runs import recorded_runs
-from advisor.throughput.user_runs import UserRun
+from advisor.throughput.user_runs import OtherRun, UserRun
 
 _RECENT = timedelta(days=7)
 """How far back bids are followed: what lost a month ago says little of today."""
@@ -31,13 +32,28 @@ _CLOCK_SKEW = timedelta(minutes=5)
 """How far two clocks may differ."""
 
 
-def user_runs(context: Context, workload: str) -> tuple[UserRun, ...]:
-    """Return the runs of a workload that the user recorded.
+_MOST_OTHERS = 20
+"""Runs of other workloads that count, the latest: what a set-up has of its own is known
+by then, and each one more costs time."""
+
+
+def user_runs(
+    context: Context, workload: str
+) -> tuple[tuple[UserRun, ...], tuple[OtherRun, ...]]:
+    """Return the runs of a workload that the user recorded, and those of others.
 
     Also those that the user's own model was trained on: there they say how GPUs compare,
     as one source among others; here they calibrate the user's own set-up.
     """
-    return recorded_runs(context.data_folder, workload)
+    every = recorded_runs(context.data_folder)
+    own = tuple(one for one in every if one.workload == workload)
+    others = [one for one in every if one.workload != workload][-_MOST_OTHERS:]
+    profiles = {}
+    for name in {one.workload for one in others}:
+        with suppress(UsageError):  # a profile that is gone says nothing of what ran
+            profiles[name] = context.library.load(name)
+    known = (one for one in others if one.workload in profiles)
+    return own, tuple(OtherRun(one, profiles[one.workload]) for one in known)
 
 
 def with_stored_data(
@@ -48,7 +64,8 @@ def with_stored_data(
     That is what was measured of the workload; and of the market how often bids lose, and
     which machines are blocked. Of a simulated market it holds nothing.
     """
-    job = replace(job, runs=user_runs(context, job.workload.name))
+    own, others = user_runs(context, job.workload.name)
+    job = replace(job, runs=own, other_runs=others)
     if answer.simulated:
         return job, filters
     with open_store(context.data_folder) as connection:

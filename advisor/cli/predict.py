@@ -8,7 +8,6 @@ from functools import partial
 import click
 
 from advisor.app.context import Context
-from advisor.app.own_data import user_runs
 from advisor.app.predict import Prediction, predict
 from advisor.base.errors import NothingFitsError
 from advisor.cli.arguments import workload_argument
@@ -81,7 +80,6 @@ def command(  # noqa: PLR0917  (one argument an option)
         settings=figures,
         fit_batch=fit_batch,
         memory_margin=memory_margin or 0.0,
-        runs=user_runs(context, profile.name),
         tables=tables,
         context=context,
     )

@@ -9,7 +9,7 @@ from advisor.cost.assumptions import Assumptions
 from advisor.cost.hazard import BidHazard
 from advisor.software.image import Image
 from advisor.software.rules import default_images
-from advisor.throughput.user_runs import UserRun
+from advisor.throughput.user_runs import OtherRun, UserRun
 from advisor.workloads.profile import Workload
 
 Rental = Literal["on-demand", "interruptible", "reserved"]
@@ -31,6 +31,7 @@ class Job:
     fit_batch : each GPU takes the largest batch that it holds, not the profile's
     memory_margin : share of a GPU's memory that is to be left free
     runs : of the workload that the user made and measured
+    other_runs : of other workloads that the user made and measured
     bid_hazard : how often a bid loses its GPUs; None: the stated prior
     images : Docker images that it may run in, the one to take where it runs first
     """
@@ -42,6 +43,7 @@ class Job:
     assumptions: Assumptions = field(default_factory=Assumptions)
     fit_batch: bool = False
     runs: tuple[UserRun, ...] = ()
+    other_runs: tuple[OtherRun, ...] = ()
     bid_hazard: BidHazard | None = None
     images: tuple[Image, ...] = field(default_factory=default_images)
     memory_margin: float = 0.0

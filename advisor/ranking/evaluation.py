@@ -61,7 +61,9 @@ class Evaluator:
     def of(cls, job: Job, tables: Tables) -> Self:
         """Return an evaluator that has seen no offer yet."""
         model = tables.model
-        measured = measure(job.runs, job.workload, model, tables.gpus, tables.cpus)
+        measured = measure(
+            job.runs, job.workload, model, tables.gpus, tables.cpus, others=job.other_runs
+        )
         return cls(job, tables, measured, GpuMemo())
 
     @property

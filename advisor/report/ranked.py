@@ -144,8 +144,10 @@ def _source(ranking: Ranking) -> Answer:
 
 def calibrated(measured: Calibration) -> str:
     """Say how many runs of the user's own count, and why others do not."""
-    runs = f"{measured.runs} run{'s' * (measured.runs != 1)}"
-    return "; ".join([f"calibrated by {runs}", *measured.silent])
+    runs = f"calibrated by {measured.runs} run{'s' * (measured.runs != 1)}"
+    if measured.others:
+        runs += f" and {measured.others} of other workloads"
+    return "; ".join([runs, *measured.silent])
 
 
 def table(shown: Sequence[Entry], width: int | None = None) -> tuple[str, list[str]]:

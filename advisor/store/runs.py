@@ -150,8 +150,8 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
-def recorded_runs(folder: Path, workload: str) -> tuple[UserRun, ...]:
-    """Return the runs of a workload that a user's data folder keeps, if it keeps any.
+def recorded_runs(folder: Path) -> tuple[UserRun, ...]:
+    """Return the runs that a user's data folder stores, the oldest first.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def recorded_runs(folder: Path, workload: str) -> tuple[UserRun, ...]:
     if not (folder / STORE).exists():
         return ()
     with open_store(folder) as connection:
-        return tuple(one.run for one in stored_runs(connection, workload))
+        return tuple(one.run for one in stored_runs(connection))
 
 
 def delete_run(connection: sqlite3.Connection, number: int) -> None:

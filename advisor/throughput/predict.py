@@ -21,6 +21,7 @@ from advisor.throughput.limits import exchange_gb
 from advisor.throughput.scaling import moved_gb
 from advisor.throughput.user_runs import (
     Calibration,
+    OtherRun,
     UserRun,
     calibration,
     machine_of,
@@ -183,18 +184,26 @@ def measure(
     model: ThroughputModel,
     gpus: GpuTable,
     cpus: CpuTable,
+    *,
+    others: Sequence[OtherRun] = (),
 ) -> Calibration | None:
     """Return what runs of the user's own say of a workload; None if there are none.
 
-    Those of other workloads (`UserRun.profile`) speak of what the user's set-up has of
-    its own.
+    Parameters
+    ----------
+    runs : of the workload
+    workload : the profile
+    model, gpus, cpus : tables
+    others : of other workloads, which speak of what the user's set-up has of its own
     """
-    if not runs:
+    ran = [*(OtherRun(run, workload) for run in runs), *others]
+    if not ran:
         return None
-    machines = [machine_of(run, gpus, cpus, model) for run in runs]
+    machines = [machine_of(run, gpus, cpus, model) for run, _ in ran]
     limits = list[LimitRates]()
-    for run, machine in zip(runs, machines, strict=True):
-        asked = replace(run.profile or workload, batch_size=run.batch_size)
+    for (run, profile), machine in zip(ran, machines, strict=True):
+        asked = replace(profile, batch_size=run.batch_size)
         found = predict(machine, asked, model, holds_batch=True)  # it ran
         limits.append(found.rates(model))
-    return measured_by(runs, machines, limits, workload)
+    each, profiles = zip(*ran, strict=True)
+    return measured_by(each, profiles, machines, limits, workload)

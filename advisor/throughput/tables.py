@@ -47,6 +47,7 @@ class Tables:
             "rests_on": {
                 **self.model.evidence(workload),
                 "own_runs": measured.runs if measured else 0,
+                "runs_of_other_workloads": measured.others if measured else 0,
                 "silent_runs": list(measured.silent) if measured else [],
             },
         }

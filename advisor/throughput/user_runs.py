@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,7 +63,6 @@ class UserRun:
     threads : hardware threads, None where they are unknown
     cpu_ghz : clock, GHz, None where it is unknown
     batch_size, precision : with which it ran
-    profile : what ran, if that is not the workload that is asked about
     """
 
     workload: str
@@ -74,7 +74,13 @@ class UserRun:
     cpu_ghz: float | None
     batch_size: int
     precision: Precision
-    profile: Workload | None = None
+
+
+class OtherRun(NamedTuple):
+    """A run of another workload than the one that is asked about, and its profile."""
+
+    run: UserRun
+    profile: Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +287,7 @@ def machine_of(
 
 def measured_by(
     runs: Sequence[UserRun],
+    profiles: Sequence[Workload],
     machines: Sequence[Machines],
     limits: Sequence[LimitRates],
     workload: Workload,
@@ -289,7 +296,8 @@ def measured_by(
 
     Parameters
     ----------
-    runs : of the workload, and of others (`UserRun.profile`)
+    runs : of the workload, and of others
+    profiles : what ran in each; `workload` itself where it is that
     machines : that each was on
     limits : that were predicted for each
     workload : the profile as it is without them
@@ -298,13 +306,14 @@ def measured_by(
     of_cpu: list[tuple[Machines, tuple[float, float]]] = []
     silent: list[str] = []
     others = 0
-    for run, machine, predicted in zip(runs, machines, limits, strict=True):
-        ran = run.profile or workload
+    for run, ran, machine, predicted in zip(
+        runs, profiles, machines, limits, strict=True
+    ):
         said = speech_of(run, predicted, ran)
         if said.gpu is not None:
             of_gpu.append((machine, ran, said.gpu))
-            others += run.profile is not None
-        elif run.profile is not None:
+            others += ran is not workload
+        elif ran is not workload:
             continue  # the time of its samples on a core is that workload's own
         elif said.cpu is not None:
             of_cpu.append((machine, said.cpu))

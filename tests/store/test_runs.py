@@ -41,7 +41,7 @@ def test_a_run_comes_back_as_it_was_kept(tmp_path: Path) -> None:
         assert (second.number, second.run, second.evidence) == (2, bare, {})
         store.execute("UPDATE run SET evidence = NULL WHERE number = 1")
         assert stored_run(store, 1).evidence is None  # as older advisors kept it
-    assert recorded_runs(tmp_path, "resnet50") == (RUN, bare)
+    assert recorded_runs(tmp_path) == (RUN, bare)
 
 
 WRONG = [
@@ -85,7 +85,7 @@ def test_a_run_that_makes_no_sense_is_told_and_can_be_deleted(
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     """Neither shown nor deleted; without a file there is none."""
-    assert recorded_runs(tmp_path, "resnet50") == ()
+    assert recorded_runs(tmp_path) == ()
     assert not list(tmp_path.iterdir())
     with open_store(tmp_path) as store:
         with pytest.raises(UsageError, match="no record 7"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from advisor.throughput.predict import measure, predict
 from advisor.throughput.set_up import Errors, differences, learn
 from advisor.throughput.shared import gpu_errors
 from advisor.throughput.tables import load_tables
-from advisor.throughput.user_runs import UserRun
+from advisor.throughput.user_runs import OtherRun, UserRun
 from advisor.workloads.load import load_workload
 from advisor.workloads.profile import Workload
 
@@ -89,8 +90,10 @@ def machine(card: str) -> Machines:
     return told.machine(TABLES.gpus, TABLES.cpus, TABLES.model.cpu)
 
 
-def rate_of(workload: Workload, card: str, *runs: UserRun) -> float:
-    measured = measure(runs, workload, TABLES.model, TABLES.gpus, TABLES.cpus)
+def rate_of(
+    workload: Workload, card: str, *runs: UserRun, others: Sequence[OtherRun] = ()
+) -> float:
+    measured = measure(runs, workload, TABLES.model, TABLES.gpus, TABLES.cpus, others)
     found = predict(machine(card), workload, TABLES.model, measured=measured)
     return float(found.samples_per_s[0])
 
@@ -119,10 +122,10 @@ def test_a_set_up_is_known_by_its_other_workloads() -> None:
     """Three workloads at half the speed: a fourth is expected slower, with doubt."""
     asked = load_workload("resnet50")
     ran = [load_workload(name) for name in ("bert-base", "vit-b16", "resnet18")]
-    runs = [replace(run_of(one, "RTX 3090", 0.5), profile=one) for one in ran]
-    moved = math.log(rate_of(asked, "RTX 4090", *runs) / rate_of(asked, "RTX 4090"))
+    runs = [OtherRun(run_of(one, "RTX 3090", 0.5), one) for one in ran]
+    moved = math.log(rate_of(asked, "RTX 4090", others=runs) / rate_of(asked, "RTX 4090"))
     assert -math.log(2.0) < moved < -0.5 * math.log(2.0)
-    measured = measure(runs, asked, TABLES.model, TABLES.gpus, TABLES.cpus)
+    measured = measure((), asked, TABLES.model, TABLES.gpus, TABLES.cpus, others=runs)
     assert measured is not None
     assert (measured.runs, measured.others) == (0, 3)
 
@@ -130,8 +133,8 @@ def test_a_set_up_is_known_by_its_other_workloads() -> None:
 def test_a_run_of_another_workload_says_nothing_of_cores() -> None:
     """One that its input pipeline held down leaves this profile's core time alone."""
     asked, other = load_workload("resnet50"), load_workload("resnet18")
-    slow = replace(run_of(other, "RTX 3090", 0.3), threads=2.0, profile=other)
-    measured = measure([slow], asked, TABLES.model, TABLES.gpus, TABLES.cpus)
+    slow = OtherRun(replace(run_of(other, "RTX 3090", 0.3), threads=2.0), other)
+    measured = measure((), asked, TABLES.model, TABLES.gpus, TABLES.cpus, others=[slow])
     assert measured is not None
     assert measured.cpu_ms_per_sample == asked.cpu_ms_per_sample
     assert not measured.silent
