@@ -15,8 +15,8 @@ Published points of P / P0 and rate (each beside the same card at its own limit)
   rates at 480 W converted to 350 W);
 - A100 40 GB at 250 W (PCIe) and 400 W (SXM), MLPerf training v1.0 of Lenovo: 0.625 and
   0.85 (ResNet-50), 0.83 (SSD);
-- A100 80 GB at 300 W and 500 W, MLPerf training v1.1 of Lenovo: 0.60 and 0.88 (ResNet-50),
-  0.86 (SSD);
+- A100 80 GB at 300 W and 500 W, MLPerf training v1.1 of Lenovo: 0.60 and 0.88
+  (ResNet-50), 0.86 (SSD);
 - H100 PCIe at 310 W and 350 W, MLPerf training v3.0 and v3.1 of Lenovo: 0.89 and 0.96
   (Mask R-CNN), 0.94 (ResNet-50), 0.92 (U-Net), 0.90 (RNN-T), software one release apart;
 - V100 32 GB, SDXL: 0.80 and 0.93, 0.70 and 0.88 (bradrlaw/ai-server, pull request 32);

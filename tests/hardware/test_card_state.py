@@ -83,7 +83,7 @@ def test_an_unknown_limit_says_nothing(limit: float) -> None:
 
 
 def test_a_capped_card_is_slower(record: dict[str, Any]) -> None:
-    """300 of 450 W: by the law, with a spread and a flag; 440 W by a little, unflagged."""
+    """300 of 450 W: by the law, with a spread and a flag; 440 W: a little, unflagged."""
     capped = described(record, gpu_max_power=300.0)
     assert capped.gpu_state[0] == pytest.approx(((300 / 450 - 0.1) / 0.9) ** (1 / 3))
     assert capped.gpu_state_log_sd[0] > 0.0

@@ -53,8 +53,10 @@ def test_every_figure_has_a_source(workload: Workload) -> None:
     """Each number, the precision and the era say where they are from."""
     numbers = {f.name for f in fields(Workload) if str(f.type) in {"float", "int"}}
     needed = numbers | {"precision", "era", "benchmark_units_per_sample"}
-    needed -= {"host_ram_gb"} if workload.host_ram_gb == 0 else set()  # by formula
-    assert set(workload.sources) - {"loading"} == needed
+    unsaid = {f.name for f in fields(Workload) if f.default == 0.0}  # or by formula
+    needed -= {name for name in unsaid if getattr(workload, name) == 0.0}
+    assert set(workload.sources) - {"loading"} - unsaid == needed - unsaid
+    assert set(workload.sources) >= needed
     assert all(len(source) > 3 for source in workload.sources.values())
 
 
@@ -68,13 +70,13 @@ def test_shown_profile_loads_again(workload: Workload) -> None:
 def test_figures_are_in_their_units(workload: Workload) -> None:
     """No figure is off by a factor of a thousand: each is in a plausible range."""
     ranges = {
-        "samples_per_epoch": (1e4, 4e9),
+        "samples_per_epoch": (20, 4e9),
         "training_flops_factor": (1.0, 10.0),
         "state_bytes_per_trainable": (4.0, 24.0),
-        "activation_mb_per_sample": (0.01, 2e4),
+        "activation_mb_per_sample": (0.01, 1e5),
         "kernels_per_step": (50, 1.1e4),
         "gpu_bytes_per_sample": (10, 2e7),
-        "disk_bytes_per_sample": (1e-6, 1e6),
+        "disk_bytes_per_sample": (1e-6, 1e7),
         "cpu_ms_per_sample": (1e-5, 100.0),
         "cpu_ms_log_sd": (0.05, 1.0),
         "dataset_gb": (0.0, 1e3),
@@ -83,7 +85,7 @@ def test_figures_are_in_their_units(workload: Workload) -> None:
     }
     for name, (low, high) in ranges.items():
         assert low <= getattr(workload, name) <= high, name
-    assert 1e-4 < workload.forward_gflops_per_sample < 1e5
+    assert 1e-4 < workload.forward_gflops_per_sample < 1e6
 
 
 @each
@@ -97,12 +99,18 @@ def test_dataset_holds_what_is_read(workload: Workload) -> None:
 def test_checkpoint_holds_the_weights(workload: Workload) -> None:
     """A checkpoint is no smaller than the trained weights and no larger than all."""
     trained_gb = workload.trainable_parameters_m / 1e3
-    assert 4 * trained_gb < workload.checkpoint_gb
+    assert (2 if workload.half_weights else 4) * trained_gb < workload.checkpoint_gb
     assert workload.checkpoint_gb < workload.state_bytes_per_trainable * trained_gb
 
 
-LARGE = {"gpt2-1.5b": 1, "llama-13b-lora": 1, "llama-8b-full": 8, "llama-70b-lora": 8}
+LARGE = {
+    **{"gpt2-1.5b": 1, "llama-13b-lora": 1, "llama-8b-full": 8, "llama-70b-lora": 8},
+    **{"mistral-7b-full": 1, "whisper-large": 1},
+}
 """Workloads for 80 GB cards, and how many of them."""
+
+ACCUMULATED = {"qwen-7b-lora": 1, "llama-8b-qlora": 2}
+"""Workloads whose recipe adds up gradients, and its micro-batch."""
 
 
 @each
@@ -114,7 +122,7 @@ def test_a_usual_card_holds_it(workload: Workload) -> None:
     number = LARGE.get(workload.name, 1)
     memory = 80 if workload.name in LARGE else 24
     held = largest_micro_batch(workload, memory * GB_PER_GIB, number)
-    assert held * 2 >= workload.batch_size
+    assert held >= ACCUMULATED.get(workload.name, workload.batch_size / 2)
 
 
 def test_loading_imports_no_heavy_module() -> None:
