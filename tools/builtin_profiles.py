@@ -7,7 +7,6 @@ here take its data and recipe and have figures of their own, each with its sourc
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from advisor.workloads.load import load_workload
 from advisor.workloads.parse import dump_workload

@@ -71,10 +71,10 @@ class Counted(NamedTuple):
         return (self.forward_gflops + backward) / self.forward_gflops
 
 
-# Kept with blocks computed again: inputs of 70 transformer blocks of SDXL (4,096 tokens of
-# 640 in ten of them, 1,024 of 1,280 in sixty) and of its 17 convolution blocks, and one
-# of each kind; 57 blocks of 4,608 tokens of 3,072 of FLUX; 30 of 32,760 tokens of 1,536
-# of Wan; 32 of 1,500 frames and 32 of 100 tokens of 1,280 of Whisper, FP32.
+# Kept with blocks computed again: inputs of 70 transformer blocks of SDXL (4,096 tokens
+# of 640 in ten of them, 1,024 of 1,280 in sixty) and of its 17 convolution blocks, and
+# one of each kind; 57 blocks of 4,608 tokens of 3,072 of FLUX; 30 of 32,760 tokens of
+# 1,536 of Wan; 32 of 1,500 frames and 32 of 100 tokens of 1,280 of Whisper, FP32.
 SDXL_FULL = Counted(2567.5, 2567.5, 5977.3, 783.9, 11901.8, 7308.0, 1100.0, 5630.0)
 SDXL_LORA = Counted(2590.7, 23.22, 6018.7, 783.9, 5817.5, 6025.0, 900.0, 8471.0)
 FLUX_LORA = Counted(11920.1, 18.68, 59676.7, 14872.4, 59558.0, 23709.0, 2030.0, 9769.0)
@@ -181,8 +181,8 @@ def quantized(lora: Workload) -> Workload:
             ),
             "benchmark_units_per_sample": (
                 "derived: operations of a sample over those of llama-7b-lora, and what "
-                "quantized weights cost Qwen-7B on an A100 at 2,048 tokens: 3,151 tokens/s "
-                "without, 2,341 with (QwenLM/Qwen README)"
+                "quantized weights cost Qwen-7B on an A100 at 2,048 tokens: 3,151 "
+                "tokens/s without, 2,341 with (QwenLM/Qwen README)"
             ),
         },
     )
@@ -242,16 +242,16 @@ def images() -> list[Workload]:
             "epochs": (48, readme.format("10,000 steps of 4 over 833 images")),
             "batch_size": (4, readme.format("1, gradients of 4 added up")),
             "precision": (
-                "bf16", "kohya-ss/sd-scripts: --full_bf16, what fits 24 GB; "
-                f"{FROM_MEMORY}"
+                "bf16", f"kohya-ss/sd-scripts: --full_bf16 fits 24 GB; {FROM_MEMORY}"
             ),
             "state_bytes_per_trainable": (
                 4.01, "derived: BF16 weight 2 + gradient 2, Adafactor's sums"
             ),
             "dataset_gb": (7.4, f"SDXL's files, 6.94 GB; {FROM_MEMORY}; and latents"),
             "checkpoint_gb": (5.2, "derived: BF16 weights, Adafactor's sums"),
-        }, technique="full", optimizer="adafactor", master_weights=False, gradient_checkpointing=True,
-            sample="image 1024x1024 with caption", task="diffusion fine-tuning"),
+        }, technique="full", optimizer="adafactor", master_weights=False,
+            gradient_checkpointing=True, sample="image 1024x1024 with caption",
+            task="diffusion fine-tuning"),
         diffusion("flux-lora", "FLUX.1 dev, LoRA beside 8-bit weights, 1,024 pixels",
             FLUX_LORA, name.format("black-forest-labs/FLUX.1-dev"), {
             **flux,
@@ -343,7 +343,9 @@ def whisper(small: Workload) -> Workload:
         ),
         "checkpointed_mb_per_sample": (WHISPER.checkpointed_mb, AGAIN),
         "kernels_per_step": (WHISPER.kernels, "counted likewise: operations, no views"),
-        "gpu_bytes_per_sample": (1_536_000.0, "derived: 128 x 3,000 x 4 B of spectrogram"),
+        "gpu_bytes_per_sample": (
+            1_536_000.0, "derived: spectrogram of 128 x 3,000 x 4 B"
+        ),
         "dataset_gb": (6.3, "derived: samples x bytes; weights, 2 B a parameter"),
         "checkpoint_gb": (18.5, "derived: 12 B a parameter"),
     }, gradient_checkpointing=True)  # fmt: skip

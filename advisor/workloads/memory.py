@@ -66,8 +66,8 @@ ICLR 2022), which pages only move to the host when a spike needs their room (Det
 al., NeurIPS 2023). Lion has one (Chen et al., NeurIPS 2023). Adafactor keeps sums of rows
 and columns: 8 bytes over the width of a matrix, less than 0.01 from a width of 1,024 on,
 and no first moment by default (Shazeer and Stern, ICML 2018; Hugging Face Transformers).
-Prodigy keeps Adam's, the weights that it began with, and a sum of gradients (Mishchenko and
-Defazio, ICML 2024; konstmish/prodigy, ``slice_p=1``).
+Prodigy keeps Adam's, the weights that it began with, and a sum of gradients (Mishchenko
+and Defazio, ICML 2024; konstmish/prodigy, ``slice_p=1``).
 """
 
 _NEVER_HALVED = frozenset({"adam-8bit", "adam-8bit-paged", "adafactor"})
@@ -105,7 +105,8 @@ def state_bytes(workload: Workload) -> StateBytes:
 
     Mixed precision holds FP32 weights and a half copy (4 + 2 bytes) and FP32 gradients
     (stas00/ml-engineering, training/performance); a model in half precision, or without
-    `Workload.master_weights`, has all in 2 bytes. Where the profile states the sum the optimizer's part is what is left of it.
+    `Workload.master_weights`, has all in 2 bytes. Where the profile states the sum the
+    optimizer's part is what is left of it.
     """
     half = workload.half_weights
     mixed = workload.precision in {"amp", "bf16"}

@@ -185,8 +185,8 @@ class Workload:
         weights, gradients and moments are in half precision alone
     compiled : the net runs compiled (``torch.compile``); false: eagerly
     attention : see `Attention`
-    attention_mb_per_sample : 10^6 bytes that eager attention keeps besides; 0: the net has
-        none, or it is not known
+    attention_mb_per_sample : 10^6 bytes that eager attention keeps besides; 0: the net
+        has none, or it is not known
     memory_format : see `MemoryFormat`
     fused_optimizer : one kernel updates many parameters (``fused=True``)
     distributed : see `Distributed`
