@@ -305,7 +305,9 @@ def kept(child: Workload, base: Workload, text: str, batch: int) -> Workload:
         for key in ("samples_per_epoch", "epochs", "dataset_gb", "cpu_ms_per_sample")
     }
     sources = {**child.sources, **same, "batch_size": "assumption: 24 GB cards hold it"}
-    return replace(child, description=text, batch_size=batch, sources=sources)
+    return replace(
+        child, description=text, batch_size=batch, packed=base.packed, sources=sources
+    )
 
 
 def on_alpaca(child: Workload, alpaca: Workload, text: str, batch: int) -> Workload:
@@ -320,7 +322,6 @@ def on_alpaca(child: Workload, alpaca: Workload, text: str, batch: int) -> Workl
         task="llm fine-tuning with LoRA" if "lora" in child.name else "llm fine-tuning",
         batch_size=batch,
         padding_share=alpaca.padding_share,
-        packed=False,
         epochs=alpaca.epochs,
         samples_per_epoch=alpaca.samples_per_epoch,
         cpu_ms_per_sample=alpaca.cpu_ms_per_sample,

@@ -145,6 +145,7 @@ def packed(
         sources={
             **child.sources,
             "samples_per_epoch": PACKED.format(tokens),
+            "padding_share": "assumption: packed sequences are full",
             "epochs": of.format(f"{epochs} epochs"),
             "batch_size": of.format(f"{batch} by micro-batches and accumulation"),
             "precision": of.format("bf16"),

@@ -74,7 +74,8 @@ class Machines(Columns):
         ``gpu_power_capped`` (limit below 90 % of the nominal power),
         ``gpu_measured_slow`` (bandwidth or FP32 rate below what is usual for the card),
         ``memory_modded`` (not the memory it was sold with), ``gpu_slice`` (a part of a
-        card, or a lesser one), ``mixed_gpus`` (not all of them are what is named, see `hardware.mixed`),
+        card, or a lesser one), ``mixed_gpus`` (not all of them are what is named, see
+        `hardware.mixed`),
         ``memory_contradictory`` (of one card and of all), ``flops_contradictory`` and
         ``bandwidth_contradictory`` (not those of the card that is named)
     """

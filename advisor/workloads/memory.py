@@ -36,9 +36,9 @@ assumption: room that the caching allocator loses to fragmentation.
 """
 
 
-PEAK_LOG_SD = 0.31
-"""Standard deviation of the logarithm of the published peak over this model's: of the 15
-figures of ``models/memory.csv`` (`benchmarks/memory.py`), whose median error of 19 % is
+PEAK_LOG_SD = 0.29
+"""Standard deviation of the logarithm of the published peak over this model's: of the 24
+figures of ``models/memory.csv`` (`benchmarks/memory.py`), whose median error of 17 % is
 that of a logistic distribution of this spread, too."""
 
 SAFE_ODDS = 0.9

@@ -286,6 +286,7 @@ def profile_of(
         "checkpointed_mb_per_sample": 0.0,
         "tokens_per_sample": needs.tokens,
         "padding_share": 0.0,
+        "packed": False,
         "technique": "lora" if lora else "full",
     }
     told = dict(needs.sources)
@@ -317,13 +318,14 @@ def profile_of(
                 "adapters in FP32: weight 4 + gradient 4 + moments 8"
             ),
         }
+    kept = {key: of for key, of in base.sources.items() if key != "padding_share"}
     assumed = dict.fromkeys(unknown, f"assumption: that of {base.name}")
     child = replace(
         base,
         name=name,
         description=f"{text}, otherwise as {base.name}",
         sample=needs.sample,
-        sources={**base.sources, **assumed, **told},
+        sources={**kept, **assumed, **told},
         gradient_checkpointing=lora or base.gradient_checkpointing,
         loading="mapped" if lora and base.sharding != "fsdp" else base.loading,
         **values,

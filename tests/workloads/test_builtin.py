@@ -104,8 +104,12 @@ def test_checkpoint_holds_the_weights(workload: Workload) -> None:
 
 
 LARGE = {
-    "gpt2-1.5b": 1, "llama-13b-lora": 1, "llama-8b-full": 8, "llama-70b-lora": 8,
-    "mistral-7b-full": 1, "whisper-large": 1,
+    "gpt2-1.5b": 1,
+    "llama-13b-lora": 1,
+    "llama-8b-full": 8,
+    "llama-70b-lora": 8,
+    "mistral-7b-full": 1,
+    "whisper-large": 1,
 }
 """Workloads for 80 GB cards, and how many of them."""
 
