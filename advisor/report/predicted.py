@@ -195,7 +195,7 @@ def _facts(prediction: Prediction) -> str:
 
 
 def _tokens(prediction: Prediction) -> list[tuple[str, str]]:
-    """Return the line of the tokens per second that count, none where none are counted."""
+    """Return the line of tokens per second that count; none where samples have none."""
     workload = prediction.workload
     rate = prediction.samples_per_s * workload.counted_tokens_per_sample
     if not rate:
