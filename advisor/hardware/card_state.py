@@ -30,8 +30,9 @@ USUAL_BANDWIDTH: Mapping[str, float] = {
     "RTX 5090": 0.809,
 }
 """Measured memory bandwidth over the data sheet's: median of 11, 9, 12 and 2 machines of
-the real Vast.ai offers of June to September 2026 that tell it. The tenth to ninetieth
-percentiles lie within 3 % of the median, the lowest of all 8 % below it."""
+the real Vast.ai offers of June to September 2026 that state it (those of August do not).
+The tenth to ninetieth percentiles lie within 3 % of the median, the lowest of all 8 %
+below it."""
 
 USUAL_FP32: Mapping[str, float] = {
     "A100-SXM4-40GB": 0.800,
@@ -78,7 +79,7 @@ def card_state(
 
     Parameters
     ----------
-    facts : what is told of N machines, offered or not
+    facts : what is known of N machines, offered or not
     nominal : ``tdp_w``, ``fp32_tflops`` and ``memory_bandwidth_gb_s`` of the card that
         is named, NaN where it is unknown, shape (N,) each
     names : canonical, of each card, length N
@@ -116,7 +117,7 @@ def _shortfall(
 ) -> FloatArray:
     """Return the logarithm of the factor that a figure speaks for.
 
-    0 where none is told, it is as usual, or so low that another card is meant.
+    0 where none is stated, it is as usual, or so low that another card is meant.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         below = np.log(ratio / (usual * AS_USUAL))

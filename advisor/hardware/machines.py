@@ -146,9 +146,9 @@ def describe(
     _guess(figures, unknown, facts, gpus)
     families = ["" if gpu is None else gpu.family for gpu in models]
     cards = weighed_cards(facts, figures, [families[at] for at in row.tolist()])
-    called = ["" if gpu is None else gpu.name for gpu in models]
+    names = ["" if gpu is None else gpu.name for gpu in models]
     state = card_state(
-        facts, figures, [called[at] for at in row.tolist()], unknown, cards.flags
+        facts, figures, [names[at] for at in row.tolist()], unknown, cards.flags
     )
     host = describe_cores(facts, cpus, constants)
     speed, speed_log_sd = host.speed, host.speed_log_sd

@@ -6,7 +6,8 @@ rate of what computes, follows the cube root of the power that is left for it::
 
     rate = ((P / P0 - static) / (1 - static)) ^ (1/3)      P0: the card's own limit
 
-Published points of P / P0 and rate (each beside the same card at its own limit):
+Published points of P / P0 and rate, of a card beside itself at its own limit (of the A100
+beside its faster module, the same chip and memory):
 
 - RTX 3090, ResNet-50, TensorFlow: 0.80 and 0.95 (Puget Systems, "Quad RTX3090 GPU Wattage
   Limited", 2020);
@@ -65,7 +66,7 @@ def power_factor(limit_w: FloatArray, card_w: FloatArray) -> FloatArray:
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         share = limit_w / card_w
-    told = np.where((limit_w > 0.0) & (card_w > 0.0), share, 1.0)
-    dynamic = (np.clip(told, LEAST_SHARE, 1.0) - STATIC_SHARE) / (1.0 - STATIC_SHARE)
+    known = np.where((limit_w > 0.0) & (card_w > 0.0), share, 1.0)
+    dynamic = (np.clip(known, LEAST_SHARE, 1.0) - STATIC_SHARE) / (1.0 - STATIC_SHARE)
     factor: FloatArray = np.cbrt(dynamic)
     return factor

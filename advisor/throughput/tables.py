@@ -92,7 +92,7 @@ class Tables:
             "power_static_share": Assumption(
                 STATIC_SHARE,
                 "share",
-                "fitted on 15 published points of seven cards: below its own limit a "
+                "fitted on 15 published points of six cards: below its own limit a "
                 "card's rate follows the cube root of the power beyond this share "
                 "(advisor.hardware.power)",
             ),

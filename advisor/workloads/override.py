@@ -8,7 +8,7 @@ from typing import Any
 
 from advisor.base.errors import UsageError
 from advisor.workloads.parse import SET_BY_USER, UNITS, workload_of
-from advisor.workloads.profile import Workload, with_level_of, with_packing_of
+from advisor.workloads.profile import Workload, with_level_of, with_what_follows
 
 ORIGIN = "--set"
 """What messages call the place where such a figure stands."""
@@ -37,7 +37,7 @@ def override(workload: Workload, figures: Mapping[str, object]) -> Workload:
     document["sources"] = dict(workload.sources)
     for key, value in figures.items():
         _put(document, key, value)
-    changed = with_packing_of(workload_of(document, ORIGIN), workload, figures)
+    changed = with_what_follows(workload_of(document, ORIGIN), workload, figures)
     if f"reference.{UNITS}" in figures:
         return changed
     return with_level_of(changed, workload)

@@ -20,7 +20,7 @@ from advisor.workloads.profile import (
     Reference,
     Workload,
     with_level_of,
-    with_packing_of,
+    with_what_follows,
 )
 from advisor.workloads.settings import RENTAL, SETTINGS
 from advisor.workloads.together import contradiction
@@ -243,7 +243,7 @@ class Parser:
             self.refuse(found[1], found[0])
         if extended is None:
             return workload
-        workload = with_packing_of(workload, extended, stated)
+        workload = with_what_follows(workload, extended, stated)
         return with_level_of(workload, extended) if derives_level else workload
 
     def document(self) -> dict[str, Any]:

@@ -271,9 +271,28 @@ class Workload:
         return self.dataset_gb + self.image_gb + 2 * self.checkpoint_gb
 
 
-def with_packing_of(
+def with_what_follows(
     child: Workload, parent: Workload, stated: Collection[str]
 ) -> Workload:
+    """Return a changed profile with the figures that follow from its own.
+
+    What packing makes of its samples; and of other activations, checkpointing keeps in
+    proportion.
+
+    Parameters
+    ----------
+    child : profile with some figures of its own
+    parent : profile that it took the others from
+    stated : keys of its own figures, which stand as they are
+    """
+    old, new = parent.activation_mb_per_sample, child.activation_mb_per_sample
+    if new != old and "checkpointed_mb_per_sample" not in stated:
+        kept = min(parent.checkpointed_mb_per_sample * new / old, new)
+        child = replace(child, checkpointed_mb_per_sample=kept)
+    return _with_packing(child, parent, stated)
+
+
+def _with_packing(child: Workload, parent: Workload, stated: Collection[str]) -> Workload:
     """Return a changed profile with the samples that packing its texts makes of them.
 
     Packed, the same tokens are in fewer sequences: those that the padding of the parent

@@ -12,7 +12,7 @@ from typing import Any
 
 from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
 from advisor.workloads.memory import STATE_BYTES
-from advisor.workloads.profile import Workload, with_level_of
+from advisor.workloads.profile import Technique, Workload, with_level_of
 
 ACTIVATION_BYTES = 34.0
 """Bytes that a layer keeps for each of its s x h activations in half precision, attention
@@ -287,7 +287,7 @@ def profile_of(
         "tokens_per_sample": needs.tokens,
         "padding_share": 0.0,
         "packed": False,
-        "technique": "lora" if lora else "full",
+        "technique": _technique(base, lora=lora),
     }
     told = dict(needs.sources)
     told["embedding_parameters_m"] = "formula: embedding and output matrix"
@@ -331,3 +331,10 @@ def profile_of(
         **values,
     )
     return with_level_of(child, base)
+
+
+def _technique(base: Workload, *, lora: bool) -> Technique:
+    """Return how a net is trained: adapters beside such weights as those of the base."""
+    if not lora:
+        return "full"
+    return "lora" if base.technique == "full" else base.technique

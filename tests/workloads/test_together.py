@@ -120,3 +120,15 @@ def test_techniques_of_built_in_profiles() -> None:
     for workload in list_workloads():
         adapters = workload.trainable_parameters_m < 0.1 * workload.parameters_m
         assert (workload.technique != "full") == adapters, workload.name
+
+
+def test_other_activations_are_checkpointed_in_proportion() -> None:
+    """What checkpointing keeps follows the activations, unless it is stated too."""
+    wan = load_workload("wan-lora")
+    half = override(wan, {"activation_mb_per_sample": wan.activation_mb_per_sample / 2})
+    kept = wan.checkpointed_mb_per_sample
+    assert half.checkpointed_mb_per_sample == pytest.approx(kept / 2)
+    both = override(
+        wan, {"activation_mb_per_sample": 9.0, "checkpointed_mb_per_sample": 3.0}
+    )
+    assert both.checkpointed_mb_per_sample == 3.0
