@@ -8,7 +8,7 @@ the medians is what counts (at most 1.2).
 Then a market that shows 64 rows at once and refuses who asks more often than every six
 seconds: how many requests a ranking takes there, and how long, twice in a row.
 
-    python benchmarks/live_search.py [--offers 1200 20000] [--runs 7] [--skip-paced]
+    python benchmarks/live_search.py [--offers 1200 20000] [--runs 7] [--skip-limited]
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ OURS = [
     *("--market", "vast", "--max-age", "0"),
 ]
 CAP = 64
-PACED_OFFERS = 1200
+LIMITED_OFFERS = 1200
 SEED = 1  # exactly 1,200 offers: a round number, which has been taken for a cut
 
 
@@ -60,11 +60,11 @@ class Counting(World):
 
 
 def main() -> None:
-    """Print the times of both clients, and what the paced market takes."""
+    """Print the times of both clients, and what the rate-limited market takes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--offers", type=int, nargs="+", default=[1200, 20_000])
     parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--skip-paced", action="store_true")
+    parser.add_argument("--skip-limited", action="store_true")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve is not None:
@@ -74,8 +74,8 @@ def main() -> None:
         for offers in options.offers:
             with _server(offers) as url:
                 _compare(offers, options.runs, _variables(Path(folder), url))
-        if not options.skip_paced:
-            _paced(Path(folder))
+        if not options.skip_limited:
+            _rate_limited(Path(folder))
 
 
 def _serve(offers: int) -> None:
@@ -122,17 +122,20 @@ def _compare(offers: int, runs: int, variables: Mapping[str, str]) -> None:
           f"ratio {rank / official:.2f} (target: at most 1.2)")  # fmt: skip
 
 
-def _paced(folder: Path) -> None:
+def _rate_limited(folder: Path) -> None:
     """Print what a ranking takes where pages are small and the market is slow."""
     clock = SimClock.manual()
-    world = Counting(PACED_OFFERS, SEED, clock, calm=True, pace=True, search_cap=CAP)
+    world = Counting(
+        LIMITED_OFFERS, SEED, clock, calm=True, rate_limited=True, search_cap=CAP
+    )
     with serve(world) as server:
         for run in ("first", "second"):
             before = world.requests
             begun = time.perf_counter()
             done = _run(OURS, _variables(folder, server.url))
             passed_s = time.perf_counter() - begun
-            print(f"{CAP} rows at once, paced, {run} run: {_offers_read(done):,} offers, "
+            offers = _offers_read(done)
+            print(f"{CAP} rows at once, limited, {run} run: {offers:,} offers, "
                   f"{world.requests - before} requests, {passed_s:.0f} s")  # fmt: skip
             print("   ", done.stderr.strip())
 

@@ -1,9 +1,9 @@
 """A thousand searches a minute from a hundred keys at once, each answer checked.
 
 Starts `advisor simulate` with 3,000 offers and a clock that stands still, lets every key
-search at the market's pace for a minute, and compares each answer with a plain
+search at the market's rate for a minute, and compares each answer with a plain
 evaluation of the query over the same world, built here from the same seed. One more key
-asks faster than the market's pace: it must be refused, and served again after a rest.
+asks faster than the market's rate: it must be refused, and served again after a rest.
 
     python benchmarks/simulator_load.py
 """
@@ -198,7 +198,7 @@ def _meets(value: Any, word: str, asked: Any) -> bool:
 
 
 def _search_steadily(url: str, number: int, seen: Seen) -> None:
-    """Search at the market's pace, from some moment of the first interval on."""
+    """Search at the market's rate, from some moment of the first interval on."""
     draws = random.Random(number)  # noqa: S311
     began = time.monotonic() + draws.uniform(0, PACE_S)
     with _client(url, f"key-{number}") as client:

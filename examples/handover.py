@@ -21,7 +21,7 @@ from typing import Any
 
 USAGE, NOTHING_FITS = 2, 3  # as 'advisor' exits
 
-# SkyPilot's catalogue of Vast.ai drops form factor and suffix, dstack's keeps most.
+# SkyPilot's catalog of Vast.ai drops form factor and suffix, dstack's keeps most.
 SKYPILOT_NAMES = {
     "TeslaV100": "V100",
     "TeslaT4": "T4",
@@ -33,7 +33,7 @@ SKYPILOT_NAMES = {
 NEITHER = "the exact machine", "the CPU model", "host memory (no ranking has it)"
 SKYPILOT_LACKS = (
     "GPU memory, and what its GPU names drop (Ti, S, SXM, PCIE, NVL)",
-    "a bound on the real price: max_hourly_cost is held against its own catalogue",
+    "a bound on the real price: max_hourly_cost is compared with its own catalog",
     "CPUs of the offer alone: it counts those of the whole machine",
 )
 DSTACK_LACKS = ("which A100 or H100: it has one name for PCIE and SXM",)
@@ -41,7 +41,7 @@ DSTACK_NO_SPOT = "interruptible: its backend vastai lists on-demand offers alone
 
 
 def skypilot_gpu(name: str) -> str:
-    """Return how SkyPilot's catalogue spells a GPU of Vast.ai."""
+    """Return how SkyPilot's catalog spells a GPU of Vast.ai."""
     name = name.replace(" ", "").replace("Ada", "-Ada")
     name = re.sub(r"(Ti|PCIE|SXM4|SXM|NVL)$", "", name)
     name = re.sub(r"^(RTX\d0\d0)[SD]$", r"\1", name)
@@ -49,7 +49,7 @@ def skypilot_gpu(name: str) -> str:
 
 
 def dstack_gpu(name: str) -> str:
-    """Return how dstack's catalogue spells a GPU of Vast.ai."""
+    """Return how dstack's catalog spells a GPU of Vast.ai."""
     name = name.replace("RTX A", "A").replace("Tesla ", "")
     if name.startswith("A100 ") or (name.startswith("H100 ") and "NVL" not in name):
         return name.split()[0]
@@ -151,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if job["rental"] == "interruptible":
             lacks.append(DSTACK_NO_SPOT)
     print("\n".join(lines))
-    print(f"handover: {args.tool} is not told:", file=sys.stderr)
+    print(f"handover: {args.tool} does not get:", file=sys.stderr)
     for lack in lacks:
         print(f"  {lack}", file=sys.stderr)
     return 0

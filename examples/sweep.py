@@ -5,7 +5,7 @@
 
 The folder here goes to each machine; what the command writes to results/ comes back to
 results/RATE. One that fails does not stop the others. Exit code: 0, or the gravest of
-what failed (see advisor.base.errors). A machine counts towards the budget until its
+what failed (see advisor.base.errors). A machine counts toward the budget until its
 latest end: with --parallel, the budget must hold that of all that run at once.
 """
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from advisor.workloads.dump import dump_workload
 from advisor.workloads.load import load_workload
-from advisor.workloads.parse import dump_workload
 from advisor.workloads.profile import Workload
 from advisor.workloads.transformer import Transformer, transformer_profile
 from fine_tuned_profiles import PADDED, fine_tuned

@@ -302,7 +302,7 @@ def diffusion(
     """Return a profile of a diffusion net of which nothing else is held on the GPU."""
     lora = texts["technique"] != "full"
     own: Figures = {
-        "forward_gflops_per_sample": (net.forward_gflops, how),
+        "forward_gflops_per_sample": (round(net.forward_gflops, 1), how),
         "training_flops_factor": (
             round(net.factor, 3), "counted likewise: forward, gradients, attention twice"
         ),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from advisor.workloads.load import load_workload
-from advisor.workloads.profile import Workload, with_level_of
+from advisor.workloads.profile import Workload, with_benchmark_units_of
 
 FROM_MEMORY = "stated from memory"
 
@@ -53,7 +53,7 @@ def derived(
         ),
         sources=sources,
     )  # fmt: skip
-    return with_level_of(child, base) if reference is None else child
+    return with_benchmark_units_of(child, base) if reference is None else child
 
 
 def without_tokens(workload: Workload) -> Workload:

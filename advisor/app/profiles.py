@@ -12,12 +12,12 @@ from advisor.app.context import Context
 from advisor.app.user_data import UserData
 from advisor.base.errors import UsageError
 from advisor.workloads import saved
+from advisor.workloads.dump import dump_workload
 from advisor.workloads.hf.families import Task
 from advisor.workloads.hf.needs import look_at, needs
 from advisor.workloads.hf.settings import Settings, read_config
 from advisor.workloads.inputs import Inputs
 from advisor.workloads.measure import count, measured_profile, need_torch
-from advisor.workloads.parse import dump_workload
 from advisor.workloads.profile import Precision, Workload
 from advisor.workloads.script import load_function
 from advisor.workloads.transformer import profile_of, under_autocast

@@ -124,7 +124,7 @@ class UserData:
                 "network or other processes: that is not of the CPU, and not counted"
             )
         self.context.notify(
-            f"{spent.milliseconds:.3g} ms of CPU for {what} ({core.told}), "
+            f"{spent.milliseconds:.3g} ms of CPU for {what} ({core.source}), "
             f"{spent.milliseconds * core.speed:.3g} ms on the reference core"
         )
         return dataset.with_cpu_time(profile, spent, core, what)

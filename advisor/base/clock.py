@@ -21,7 +21,7 @@ class Clock:
 
     Attributes
     ----------
-    now : tells the time (UTC), for stamps and for dates that a market names
+    now : returns the time (UTC), for stamps and for dates that a market names
     monotonic : seconds that only rise, for deadlines
     sleep : waits so many seconds
     """

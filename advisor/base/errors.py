@@ -32,8 +32,8 @@ The tree::
      +- RentalStateUnknownError  7  a rental may exist; nobody can say
 
 Errors are raised where they are found and caught in one place,
-:func:`advisor.cli.main.run`. Each class has a stable `code`, by which programs tell it
-from others in the JSON of a command that failed (`advisor.cli.failure`).
+:func:`advisor.cli.main.run`. Each class has a stable `code`, by which programs recognize
+it in the JSON of a command that failed (`advisor.cli.failure`).
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class MarketError(AdvisorError):
     """The market could not be asked: no connection, a time-out, a server error."""
 
     code = "market"
-    hint = "Try again later; 'advisor market check' tells what works."
+    hint = "Try again later; 'advisor market check' shows what works."
 
 
 class KeyRefusedError(MarketError):

@@ -42,7 +42,7 @@ class AbandonedError(KeyboardInterrupt):
 
 @dataclass(slots=True)
 class _State:
-    """What the process has been told, and where it is; the main thread's alone.
+    """Which signals the process got, and where it is; the main thread's alone.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ def check() -> None:
 def to_the_end() -> None:
     """Say that the process ends after `deferred`: signals change nothing any more then.
 
-    Between the hand-over of a machine and the end of the process, one would turn exit
+    Between the delivery of a machine and the end of the process, one would turn exit
     code 0 into another.
     """
     _state.for_good = True

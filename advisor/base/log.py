@@ -2,7 +2,7 @@
 
 Who only wants a result need not wait for that import. A program that sets up `logging`
 has our records under the logger ``advisor``; on the command line ``-v`` shows them. No
-record holds a key: what is told of a request is its method, host and path.
+record holds a key: what is logged of a request is its method, host and path.
 """
 
 from __future__ import annotations

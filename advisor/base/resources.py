@@ -51,7 +51,7 @@ def data_folder(variables: Mapping[str, str]) -> Path:
 
 
 def cache_folder(variables: Mapping[str, str]) -> Path:
-    """Return the folder of what is kept for a while, and may be removed at any time.
+    """Return the folder of what is stored for a while, and may be removed at any time.
 
     ``ADVISOR_CACHE_DIR`` of the environment's `variables` moves it.
     """

@@ -7,7 +7,7 @@ import click
 from advisor.app.context import Context
 from advisor.app.profiles import FOR_PICTURES, Store, measured
 from advisor.cli.output import remark, result
-from advisor.workloads.parse import dump_workload
+from advisor.workloads.dump import dump_workload
 from advisor.workloads.profile import PRECISIONS, Precision, Workload
 
 BATCH = click.IntRange(min=1, max=10**9)

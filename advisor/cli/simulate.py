@@ -114,7 +114,7 @@ def command(
         offers,
         seed,
         SimClock.parse(clock),
-        pace=True,
+        rate_limited=True,
         faults=faults,
         host=machines,
         key=key,

@@ -17,9 +17,9 @@ from advisor.cli.profile_tools import measure
 from advisor.report.formats import to_delimited, to_json, to_table
 from advisor.report.profiles import guessed, listed_rows, shown_text
 from advisor.workloads import saved
+from advisor.workloads.dump import dump_workload
 from advisor.workloads.load import read_text
 from advisor.workloads.override import assigned
-from advisor.workloads.parse import dump_workload
 
 _SCHEMA_VERSION = 1
 

@@ -51,7 +51,7 @@ class Description:
     def facts(self) -> MachineFacts:
         """Return what is known of the machine, in the columns that offers have too."""
         memory, ram = self.gpu_memory_gb, self.ram_gb
-        return MachineFacts.told(
+        return MachineFacts.of(
             gpu_name=read_text(self.gpu),
             num_gpus=self.num_gpus,
             gpu_frac=1.0,

@@ -1,4 +1,4 @@
-"""Answers of a market kept for a while, so that asking twice costs nothing.
+"""Answers of a market stored for a while, so that asking twice costs nothing.
 
 Never used for renting: what is listed here may be gone.
 """
@@ -23,19 +23,19 @@ from advisor.market.types import Answer, Query, Record
 
 SCHEMA_VERSION = 1
 
-_KEPT = 64
-"""Answers kept; a whole market is about 700 kB compressed."""
+_MOST = 64
+"""Answers stored; a whole market is about 700 kB compressed."""
 
 _NAME = "{}.answer.gz"
-_FORMER_NAME = "*.json.gz"  # an answer was kept as a snapshot until November 2026
+_FORMER_NAME = "*.json.gz"  # an answer was stored as a snapshot until November 2026
 _LEVEL = 1
-"""Of compression: 52 MB take 0.2 s to a fifth; the best level takes ten times as long
-to an eighth."""
+"""Of compression: 52 MB take 0.2 s and shrink to a fifth; the best level takes ten times
+as long and shrinks them to an eighth."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerCache:
-    """A folder of answers, one file a question.
+    """A folder of answers, one file per question.
 
     A folder that cannot be written, or an entry that cannot be read, is as good
     as an empty one. Several processes may share it: entries are written whole.
@@ -43,14 +43,14 @@ class AnswerCache:
     Attributes
     ----------
     folder : where the answers lie
-    now : tells the time (UTC)
+    now : returns the time (UTC)
     """
 
     folder: Path
     now: Callable[[], datetime]
 
     def get(self, origin: str, query: Query, max_age_s: float) -> Answer | None:
-        """Return the kept answer to a question, if it is at most `max_age_s` old."""
+        """Return the stored answer to a question, if it is at most `max_age_s` old."""
         try:
             packed = self._path(origin, query).read_bytes()
             answer = self._unpacked(packed, origin, max_age_s)
@@ -63,7 +63,7 @@ class AnswerCache:
         return answer
 
     def put(self, origin: str, query: Query, answer: Answer) -> None:
-        """Keep an answer and let the oldest go."""
+        """Store an answer and remove the oldest."""
         if answer.fetched_at is None:
             return
         try:
@@ -71,8 +71,8 @@ class AnswerCache:
             write_atomically(self._path(origin, query), _packed(answer), mode=0o600)
             for former in self.folder.glob(_FORMER_NAME):
                 former.unlink(missing_ok=True)
-            kept = self.folder.glob(_NAME.format("*"))
-            for path in sorted(kept, key=_modified, reverse=True)[_KEPT:]:
+            stored = self.folder.glob(_NAME.format("*"))
+            for path in sorted(stored, key=_modified, reverse=True)[_MOST:]:
                 path.unlink(missing_ok=True)
         except (OSError, RecursionError):
             return
@@ -93,7 +93,7 @@ class AnswerCache:
         return Answer(
             records=merged(pages) if about["in_pages"] else pages[0],
             market=about["market"],
-            origin=f"kept answer of {origin}, {age_s:.0f} s old",
+            origin=f"stored answer of {origin}, {age_s:.0f} s old",
             fetched_at=fetched_at,
             complete=about["complete"],
             simulated=about["simulated"],
@@ -101,7 +101,7 @@ class AnswerCache:
         )
 
     def _path(self, origin: str, query: Query) -> Path:
-        """Return the file of a question; its name tells nothing of it."""
+        """Return the file of a question; its name shows nothing of it."""
         asked = asdict(query)
         prices = {one.field for one in query.conditions} & PRICED
         if query.max_usd_per_hour is None and not prices:
@@ -114,8 +114,8 @@ class AnswerCache:
 def _packed(answer: Answer) -> bytes:
     """Return an answer as a file: a line about it, then what the market sent.
 
-    The market's documents are kept as they came: to write thousands of offers down once
-    more would take longer than to read them.
+    The market's documents are stored as they came: to write thousands of offers again
+    would take longer than to read them.
     """
     bodies = answer.bodies or (json.dumps({"offers": list(answer.records)}).encode(),)
     about = {
@@ -136,5 +136,5 @@ def _packed(answer: Answer) -> bytes:
 def _modified(path: Path) -> float:
     try:
         return path.stat().st_mtime
-    except OSError:  # another process has let it go
+    except OSError:  # another process has removed it
         return 0.0

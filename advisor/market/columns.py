@@ -280,8 +280,8 @@ class Reader:
             self._add(name, id_column(values(column.keys[0])))
         for name, column in self._of_kind["text"].items():
             self._add(name, self._texts_of(values, column.keys))
-        told = zip(values("rentable"), values("rented"), strict=True)
-        rentable = [yes is not False and rented is not True for yes, rented in told]
+        states = zip(values("rentable"), values("rented"), strict=True)
+        rentable = [yes is not False and rented is not True for yes, rented in states]
         self._add("rentable", np.array(rentable, dtype=bool))
 
     def _texts_of(self, values: Values, keys: Sequence[str]) -> ObjectArray:

@@ -33,7 +33,7 @@ ANYTHING = "any"
 EQUALITIES = ("eq", "neq", *MEMBERSHIPS)
 """Operators that need no order."""
 
-_RECORDS = (dict, Mapping)  # the first is soon told
+_RECORDS = (dict, Mapping)  # the first is checked faster
 
 
 def sifted(

@@ -1,4 +1,4 @@
-"""What is told of machines, whoever tells it: the columns that physics is made of."""
+"""What is known of machines, whatever the source: the columns of their physics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from advisor.market.columns import COLUMN, number, objects, text
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts(Columns):
-    """What is told of N machines, for rent or not; unknown numbers are NaN, texts ``""``.
+    """What is known of N machines, for rent or not; unknown: NaN, or ``""`` for texts.
 
     Each column says itself what it is: see `market.columns.Column`.
     """
@@ -94,8 +94,8 @@ class MachineFacts(Columns):
         return len(self.gpu_name)
 
     @classmethod
-    def told(cls, **known: str | float | None) -> MachineFacts:
-        """Return one machine of which only what is `known` is told; None is not told."""
+    def of(cls, **known: str | float | None) -> MachineFacts:
+        """Return one machine of which nothing but `known` is known; None is unknown."""
         columns: dict[str, Any] = {}
         for one in fields(MachineFacts):
             value = known.pop(one.name, None)

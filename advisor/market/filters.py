@@ -78,7 +78,7 @@ def offers_meeting(
 ) -> tuple[Offers, BoolArray, Counter[str]]:
     """Parse records, and say which of their offers stay.
 
-    The records are looked at once: a stream of them is never held whole.
+    The records are looked at once: a stream of them is never in memory whole.
 
     Returns
     -------
@@ -129,15 +129,15 @@ def matching_records(
     met = list(sifted(records, filters.where, disk_gb, left_out))
     offers, keep, excluded = offers_meeting(met, replace(filters, where=()), disk_gb)
     ids = set(offers.offer_id[keep].tolist())
-    kept = [record for record in met if record_id(record) in ids]
-    return kept, dict(sorted((left_out + excluded).items()))
+    matched = [record for record in met if record_id(record) in ids]
+    return matched, dict(sorted((left_out + excluded).items()))
 
 
 def why_left_out(record: Record, filters: Filters, disk_gb: float) -> list[str]:
     """Return every reason why one offer leaves, in words; none where it stays."""
-    from advisor.market.where import told  # noqa: PLC0415  (mostly nothing is)
+    from advisor.market.where import explained  # noqa: PLC0415  (mostly nothing is)
 
-    reasons = [told(*one) for one in unmet(record, filters.where, disk_gb)]
+    reasons = [explained(*one) for one in unmet(record, filters.where, disk_gb)]
     offers, unparsed = parse_offers([record])
     out = [name for name, out in _reasons(offers, filters, disk_gb) if out.any()]
     return [*reasons, *unparsed, *out]

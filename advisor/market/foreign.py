@@ -1,4 +1,4 @@
-"""What a file is that holds no offers: files of other tools are told by name."""
+"""What a file is that holds no offers: files of other tools are recognized."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from advisor.market.columns import record_id
 from advisor.market.types import Record
 from advisor.market.values import UNKNOWN_ID
 
-_HEAD = 4096  # bytes of a text that tell what it is
+_HEAD = 4096  # bytes of a text that show what it is
 _TABLE_COLUMNS = 3  # a line with fewer is no head of a table
 
 _OF_INSTANCES = frozenset({"actual_status", "intended_status", "cur_state"})
 """Fields of a rented machine that no offer has."""
 
 _OF_OFFERS = frozenset({"dph_total", "dph_base", "gpu_name", "num_gpus"})
-"""Fields that tell an offer from any other object with an id."""
+"""Fields that distinguish an offer from any other object with an id."""
 
 _TOOLS: Mapping[str, frozenset[str]] = {
     "output of `dstack offer`": frozenset({"backend", "instance_type", "resources"}),

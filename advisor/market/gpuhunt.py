@@ -1,6 +1,6 @@
 """Offers of other providers, as far as the library `gpuhunt` can list them.
 
-The library (extra ``gpuhunt``) brings list prices: of providers whose catalogue its
+The library (extra ``gpuhunt``) brings list prices: of providers whose catalog its
 authors publish, and of those for which the environment has an account of its own.
 It says what an instance costs and how much of what it has; which CPU that is, how
 reliable a machine or how fast its disk, it does not say, and so nobody knows.
@@ -35,7 +35,7 @@ _OTHERWISE = {"RTX6000": "Quadro RTX 6000"}  # the one of 2018, with 24 GB
 
 
 class GpuhuntMarket:
-    """The catalogue of the library as a market that only lists.
+    """The catalog of the library as a market that only lists.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class GpuhuntMarket:
     """
 
     name = NAME
-    origin = "gpuhunt catalogue"
+    origin = "gpuhunt catalog"
 
     def __init__(self, load: Callable[[], Any], clock: Clock) -> None:
         self._load = load
@@ -66,7 +66,7 @@ class GpuhuntMarket:
         try:
             items = within(DEADLINE_S, lambda: self._items(notes))
         except LateError as error:
-            message = f"gpuhunt did not bring its catalogue in {DEADLINE_S:.0f} s"
+            message = f"gpuhunt did not load its catalog in {DEADLINE_S:.0f} s"
             raise MarketError(f"{message}; try again later") from error
         return Answer(
             records=records_of(items),
@@ -82,7 +82,7 @@ class GpuhuntMarket:
         try:
             catalog = self._load()
         except Exception as error:  # the library's own, and those of urllib
-            message = f"gpuhunt cannot load its catalogue: {_reason(error)}"
+            message = f"gpuhunt cannot load its catalog: {_reason(error)}"
             raise MarketError(message) from error
         published = sorted(catalog.catalog)
         asked = sorted({provider.NAME for provider in catalog.providers})
@@ -105,7 +105,7 @@ class GpuhuntMarket:
 
 
 def open_gpuhunt(context: MarketContext) -> GpuhuntMarket:
-    """Return the catalogue of the library.
+    """Return the catalog of the library.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _record(item: Any) -> dict[str, Any]:
 
 
 def _identity(item: Any) -> tuple[Any, ...]:
-    """Return what tells offers apart, but for how they are paid."""
+    """Return what distinguishes offers, but for how they are paid."""
     what = (item.provider, item.instance_name, item.location)
     size = (item.gpu_name, item.gpu_memory, item.gpu_count, item.cpu, item.memory)
     return (*what, *size, item.disk_size)

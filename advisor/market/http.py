@@ -165,7 +165,7 @@ def send_repeatable(
     """Send a request that does no harm twice, again where that may help.
 
     Tried again: 429 (after what Retry-After says, up to `MAX_RETRY_AFTER_S`, and the
-    limiter is told of it), 502, 503, 504, and errors of the connection; with
+    limiter is notified), 502, 503, 504, and errors of the connection; with
     growing, jittered waits.
     A redirect is followed on the same origin only, so that a key never reaches
     another host, and only where the method stays what it was.

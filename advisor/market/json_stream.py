@@ -26,7 +26,7 @@ _PIECE = 1 << 17
 _LEAST = 1 << 13
 """Bytes of text that are read at once, and that a piece is not halved below."""
 
-_MARK = 4  # bytes that tell the encoding
+_MARK = 4  # bytes that show the encoding
 _CUTS = 64  # closing braces that are tried for the end of a record
 _BLANK = re.compile(rb"[ \t\n\r]*")
 _RECORD_ENDS = re.compile(rb"[ \t\n\r]*(,[ \t\n\r]*\{|\])")
@@ -155,9 +155,9 @@ class JsonStream:
             try:
                 found = read(self._buffer[self._at : end])
             except (ValueError, RecursionError) as error:
-                told = _FAILED_AT.search(str(error))
-                if told is not None and int(told[1]) < size:  # a hint, no more
-                    size = int(told[1])
+                failed_at = _FAILED_AT.search(str(error))
+                if failed_at is not None and int(failed_at[1]) < size:  # a hint, no more
+                    size = int(failed_at[1])
                 elif size > _LEAST:
                     size = max(_LEAST, min(size, end - self._at) // 2)
                 else:

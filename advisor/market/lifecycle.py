@@ -74,7 +74,7 @@ class Instance:
         None while it is being set up
     intended_status : what it shall come to
     message : what the market says of it, for people
-    machine_id, host_id : the box and its owner, `UNKNOWN_ID` where not told
+    machine_id, host_id : the box and its owner, `UNKNOWN_ID` where not known
     gpu_name, num_gpus : what is rented
     usd_per_hour : while it runs, disk included, $/h
     storage_usd_per_hour : for its disk, also while it is stopped, $/h

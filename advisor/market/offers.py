@@ -224,7 +224,7 @@ def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
     """Parse a market's records; also count what could not be an offer, by reason.
 
     The records are looked at once, a hundred or so at a time: a stream of them is never
-    held whole. Of a `RowSource` the rows are read, in less time.
+    in memory whole. Of a `RowSource` the rows are read, in less time.
 
     Reasons: ``malformed`` (no JSON object, or no usable id), ``duplicate`` (an
     id that comes again; the record with the higher score stays),
@@ -242,21 +242,21 @@ def parse_offers(records: Iterable[Any]) -> tuple[Offers, Counter[str]]:
     columns = reader.columns()
     found = len(columns["offer_id"])
     best = _best_of_each(columns["offer_id"], columns["score"])
-    is_told = ~np.isnan(columns["dph_total"])
+    has_price = ~np.isnan(columns["dph_total"])
     _mend(columns)
     with np.errstate(invalid="ignore"):
         gpus = columns["num_gpus"]
         counted = (gpus >= 1) & (gpus <= MOST_GPUS) & (gpus % 1 == 0)
     repriced = columns["dph_base"] + columns["storage_usd_per_gb_month"]
-    priced = np.isfinite(columns["dph_total"]) | (np.isfinite(repriced) & ~is_told)
-    kept = best[(counted & priced)[best]]
+    priced = np.isfinite(columns["dph_total"]) | (np.isfinite(repriced) & ~has_price)
+    chosen = best[(counted & priced)[best]]
     excluded = Counter(
         malformed=read - found,
         duplicate=found - len(best),
         unknown_num_gpus=int(np.sum(~counted[best])),
         no_price=int(np.sum((counted & ~priced)[best])),
     )
-    return _offers(columns, kept), +excluded
+    return _offers(columns, chosen), +excluded
 
 
 def parse_machine(record: Record) -> Offers:
@@ -284,15 +284,15 @@ def _best_of_each(offer_id: IntArray, score: FloatArray) -> IntArray:
     return best
 
 
-def _offers(columns: dict[str, Any], kept: IntArray) -> Offers:
-    """Return the offers at the positions `kept` of columns, which are used up."""
+def _offers(columns: dict[str, Any], chosen: IntArray) -> Offers:
+    """Return the offers at the positions `chosen` of columns, which are used up."""
     taken: dict[str, Any] = {}
     for name in (one.name for one in fields(Offers)):
         column = columns.pop(name)  # one at a time: no second copy of all of them
         if name == "gpu_ids":
-            column = tuple(map(column.__getitem__, kept.tolist()))
-        elif len(kept) < len(column):
-            column = column[kept]
+            column = tuple(map(column.__getitem__, chosen.tolist()))
+        elif len(chosen) < len(column):
+            column = column[chosen]
         taken[name] = column
     return Offers(**taken)
 

@@ -136,8 +136,8 @@ def _tables() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """Return name -> codes and code -> first name, both in the spelling of `plain`."""
     by_name: dict[str, tuple[str, ...]] = {}
     by_code: dict[str, str] = {}
-    for code, told in read_csv(_TABLE, ("code", "names")):
-        names = [plain(name) for name in told.split(";")]
+    for code, listed in read_csv(_TABLE, ("code", "names")):
+        names = [plain(name) for name in listed.split(";")]
         by_code[code] = names[0]
         for name in dict.fromkeys(names):
             by_name[name] = (*by_name.get(name, ()), code)

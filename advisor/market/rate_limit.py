@@ -1,6 +1,6 @@
 """How often one account calls each part of a market's API.
 
-A call that acts keeps its interval from the first one on. A read that costs nothing goes
+Calls that act are an interval apart from the first one on. A read that costs nothing goes
 out at once: only when the market refuses one do the next ones wait, as long as the market
 said, and longer if that was not enough. What the intervals are, and what a refusal says,
 is the market's own: `RateRules`.
@@ -51,7 +51,7 @@ class RateRules:
     ----------
     intervals_s : kind of call -> least seconds from the end of one call of that kind to
         the start of the next
-    at_once : kinds that keep no interval until the market refuses one of their calls
+    at_once : kinds without an interval until the market refuses one of their calls
     named_interval_s : returns the seconds between two calls that the text of a refusal
         names, None where it names none
     is_quota : says whether a refusal is for a quota that is used up, which no wait of a
@@ -77,9 +77,9 @@ class RateLimiter:
     Parameters
     ----------
     rules : the market's
-    clock : tells when a call may be made, and waits
+    clock : time, and waits
     memory : what the market asked for before, shared with other processes; None for
-        one that ends with this one
+        one that is lost with this one
     """
 
     def __init__(
@@ -99,14 +99,14 @@ class RateLimiter:
         patience_s: float = math.inf,
         notify: Notify = _nobody,
     ) -> bool:
-        """Wait until a call of a kind may be made, and take that turn.
+        """Wait until a call of a kind may be made, and take that slot.
 
-        Returns False at once, and takes no turn, where the turn would only come at
+        Returns False at once, and takes no slot, where the next one would only come at
         the deadline (a moment of the clock, in seconds) or after it, or in
         `patience_s` or more.
         """
         left_s = min(deadline - self._clock.monotonic(), patience_s)
-        take = self._remembered_turn if kind in self.rules.at_once else self._fixed_turn
+        take = self._remembered_slot if kind in self.rules.at_once else self._fixed_slot
         wait_s = take(kind, left_s)
         if wait_s is None:
             return False
@@ -146,29 +146,29 @@ class RateLimiter:
             before = remembered.limits.get(kind)
             interval_s = named_s
             if before is not None:
-                kept_s = before.interval_at(now)
+                before_s = before.interval_at(now)
                 # Calls that were under way together are refused together: once slower.
-                grows = now - before.refused_unix_s >= kept_s
-                kept_s *= _SLOWER if grows else 1.0
-                interval_s = min(max(named_s, kept_s), _LONGEST_INTERVAL_S)
+                grows = now - before.refused_unix_s >= before_s
+                before_s *= _SLOWER if grows else 1.0
+                interval_s = min(max(named_s, before_s), _LONGEST_INTERVAL_S)
             free = now + (interval_s if wait_s is None else wait_s)
             limit = Limit(interval_s, now, free)
             return remembered.with_limit(kind, limit)
 
         self._memory.change(slowed)
 
-    def _fixed_turn(self, kind: str, left_s: float) -> float | None:
-        """Take the next turn of a kind that keeps its interval; return the wait, s."""
+    def _fixed_slot(self, kind: str, left_s: float) -> float | None:
+        """Take the next slot of a kind with a fixed interval; return the wait, s."""
         with self._lock:
             now = self._clock.monotonic()
-            turn = max(now, self._free_at.get(kind, now))
-            if turn - now >= left_s:
+            slot = max(now, self._free_at.get(kind, now))
+            if slot - now >= left_s:
                 return None
-            self._free_at[kind] = turn + self.rules.intervals_s[kind]
-        return turn - now
+            self._free_at[kind] = slot + self.rules.intervals_s[kind]
+        return slot - now
 
-    def _remembered_turn(self, kind: str, left_s: float) -> float | None:
-        """Take the next turn of a kind that the market may have slowed down."""
+    def _remembered_slot(self, kind: str, left_s: float) -> float | None:
+        """Take the next slot of a kind that the market may have slowed down."""
         wait_s = 0.0
 
         def taken(known: Remembered) -> Remembered:
@@ -221,7 +221,7 @@ class CallLimiter:
     ----------
     limiter : of the account
     kind : of the call, one of `RateRules.intervals_s`
-    patience_s : longest wait for a turn, or after a refusal, that is worth it
+    patience_s : longest wait for a slot, or after a refusal, that is worth it
     notify : hears of each wait
     """
 
@@ -231,7 +231,7 @@ class CallLimiter:
     notify: Notify = _nobody
 
     def wait(self, deadline: float) -> bool:
-        """Wait for the next turn, see `RateLimiter.wait`."""
+        """Wait for the next slot, see `RateLimiter.wait`."""
         return self.limiter.wait(self.kind, deadline, self.patience_s, self.notify)
 
     def rest(self, seconds: float, why: str) -> None:

@@ -171,7 +171,9 @@ def open_market(
     opened: object = _asked(kind, plugin, context)
     if isinstance(opened, Market):
         return opened
-    message = f"market {kind} is none: what its package opens has no name and search"
+    message = (
+        f"market {kind} is no market: its package opens nothing with name and search"
+    )
     raise UsageError(message)
 
 
@@ -215,15 +217,15 @@ def search(
     stale_ok: bool,
     watcher: Watcher | None = None,
 ) -> Answer:
-    """Ask a market, or take the answer that is kept from a short while ago.
+    """Ask a market, or take an answer that was stored a short while ago.
 
-    Only answers of a live market are kept. Where the market's limit is reached
-    and `stale_ok`, the kept answer to the same question is taken whatever its
+    Only answers of a live market are stored. Where the market's limit is reached
+    and `stale_ok`, the stored answer to the same question is taken whatever its
     age, else that to the question without constraints.
 
     Parameters
     ----------
-    watcher : hears how the search comes on, where the market tells
+    watcher : hears how the search comes on, where the market reports it
 
     Raises
     ------
@@ -233,8 +235,8 @@ def search(
     if not isinstance(market, LiveMarket):
         return market.search(query)
     origin = market.origin
-    if max_age_s > 0 and (kept := cache.get(origin, query, max_age_s)):
-        return kept
+    if max_age_s > 0 and (stored := cache.get(origin, query, max_age_s)):
+        return stored
     try:
         if watcher is not None and isinstance(market, WatchedMarket):
             answer = market.search_watched(query, watcher)
@@ -319,12 +321,12 @@ def _asked(
 
 
 def _secrets_of(plugin: KeyedPlugin) -> Callable[[MarketContext], tuple[str, ...]]:
-    """Return what asks a plug-in for its secrets, which it may tell in another form."""
+    """Return what asks a plug-in for its secrets, which it may return in another form."""
 
     def ask(context: MarketContext) -> tuple[str, ...]:
-        told = plugin.secrets(context)
-        secrets = () if isinstance(told, str) else tuple(told)
-        if isinstance(told, str) or not all(isinstance(one, str) for one in secrets):
+        returned = plugin.secrets(context)
+        secrets = () if isinstance(returned, str) else tuple(returned)
+        if isinstance(returned, str) or not all(isinstance(one, str) for one in secrets):
             message = "its secrets are no sequence of texts"
             raise TypeError(message)
         return secrets

@@ -1,6 +1,6 @@
 """What a market has let us know of its limits, remembered from one run to the next.
 
-One small file for an address and a key, which cannot be told from its name. A file that
+One small file for an address and a key, which its name does not show. A file that
 is torn, or that cannot be read or written, is as good as none: what is learned then
 lasts as long as the process. Several processes may share it: it is changed under a lock
 and replaced whole.
@@ -22,9 +22,9 @@ from advisor.market.fast_json import loads
 
 SCHEMA_VERSION = 1
 
-KEPT_S, HALF_LIFE_S = 1800.0, 1800.0
-"""An interval is kept for so many seconds after the last refusal, and then halves in as
-many, so that a bad day is forgotten: 6 s are none after four hours. Our choice."""
+REMEMBERED_S, HALF_LIFE_S = 1800.0, 1800.0
+"""An interval is remembered for so many seconds after the last refusal, and then halves
+in as many, so that a bad day is forgotten: 6 s are none after four hours. Our choice."""
 
 _LEAST_INTERVAL_S = 0.1
 _LONGEST_INTERVAL_S = 60.0
@@ -54,7 +54,9 @@ class Limit:
         age_s = now - self.refused_unix_s
         if age_s < -_LONGEST_QUEUE_S:  # the clock was set back since
             return 0.0
-        interval_s = self.interval_s * 0.5 ** (max(age_s - KEPT_S, 0.0) / HALF_LIFE_S)
+        interval_s = self.interval_s * 0.5 ** (
+            max(age_s - REMEMBERED_S, 0.0) / HALF_LIFE_S
+        )
         return interval_s if interval_s >= _LEAST_INTERVAL_S else 0.0
 
     def wait_at(self, now: float) -> float:
@@ -98,7 +100,7 @@ class Memory:
 
     Parameters
     ----------
-    path : the file; None for a memory that ends with the process
+    path : the file; None for a memory that is lost with the process
     """
 
     def __init__(self, path: Path | None = None) -> None:

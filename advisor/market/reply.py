@@ -20,7 +20,7 @@ MAX_BODY_BYTES = 128 * BYTES_PER_MIB
 """Longest answer that is read, decoded; 40,000 offers of 3 KB are 120 MB."""
 
 _ENCODINGS = ("", "identity", "gzip", "deflate")
-_LONGEST_RETRY_S = 10 * 365 * SECONDS_PER_DAY  # no date after that needs telling
+_LONGEST_RETRY_S = 10 * 365 * SECONDS_PER_DAY  # no date after that matters
 _UNREAD = object()
 
 
@@ -112,7 +112,7 @@ def read_reply(response: httpx.Response, deadline: float, clock: Clock) -> Reply
 def busy_error(reply: Reply) -> MarketError:
     """Return the error of a server that stays busy after all tries."""
     if reply.status != HTTPStatus.TOO_MANY_REQUESTS:
-        message = f"the market has trouble of its own (HTTP {reply.status})"
+        message = f"the market reports a failure of its own (HTTP {reply.status})"
         return MarketError(f"{message}; try again later")
     wait = reply.retry_after_s
     when = "a minute" if wait is None else f"{wait:.0f} seconds"

@@ -69,12 +69,12 @@ def rows_of(text: bytes) -> list[Row]:
 def row_of(record: Record) -> Row:
     """Return one record as a row."""
     named = renamed(record)
-    told = {
+    known = {
         key: read_figure(value) if key in _NUMBERS else value
         for key in KEYS
         if (value := named.get(key)) is not None
     }
-    return _kind().row(**(told | {"id": record_id(record)}))
+    return _kind().row(**(known | {"id": record_id(record)}))
 
 
 def as_rows(chunks: Iterable[Sequence[Any]]) -> Iterator[Row]:

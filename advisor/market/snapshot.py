@@ -28,7 +28,7 @@ FILE_MARKET = "file"
 """Name of the market of a file that names none."""
 
 LARGE = 1 << 23
-"""Bytes of text beyond which a file is not held but read in pieces: 3,000 offers."""
+"""Bytes of text beyond which a file is read in pieces: 3,000 offers."""
 
 SCHEMA_VERSION = 1
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -158,7 +158,7 @@ class FileMarket:
     Attributes
     ----------
     path : the file
-    large : bytes of text beyond which it is not held, see `LARGE`
+    large : bytes of text beyond which it is read in pieces, see `LARGE`
     """
 
     path: Path
@@ -187,7 +187,7 @@ class FileMarket:
         return _answer(stream, records, self.path)
 
     def _large(self, stream: JsonStream, chunks: Iterator[list[Any]]) -> Answer:
-        """Return the answer of a file whose records are not held."""
+        """Return the answer of a file whose records are not in memory."""
         first = next(chunks, [])
         begun: _Begun | None = _Begun(first, stream, chunks)
         if wrong_records(first):  # there may be offers behind them
@@ -196,7 +196,7 @@ class FileMarket:
                 self._check(first)
         if stream.more_members and "schema_version" not in stream.members:
             begun = None
-            deque(chunks, maxlen=0)  # what is not ours may tell its time at its end
+            deque(chunks, maxlen=0)  # what is not ours may have its time at its end
         return _answer(stream, SnapshotRecords(self.path, begun), self.path)
 
     def _check(self, records: Sequence[Record]) -> None:
@@ -215,7 +215,7 @@ def open_file(context: MarketContext) -> FileMarket:
         if there is no such name
     """
     if not context.detail:
-        message = "say which file: --market PATH or --market file:PATH"
+        message = "no file is given: use --market PATH or --market file:PATH"
         raise UsageError(message)
     return FileMarket(Path(context.detail))
 

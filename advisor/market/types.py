@@ -132,11 +132,11 @@ class Answer:
     origin : where the records were read, for people: a host name or a path
     fetched_at : when the market gave them (UTC), None where unknown
     complete : True if all offers that match are there, False if the market
-        held some back, None where unknown
+        left some out, None where unknown
     simulated : True if no such machines exist
     notes : remarks for people, one line each
     bodies : the JSON documents as they came, whose `offers` `records` were read from;
-        empty where a market does not hand them on
+        empty where a market does not pass them on
     """
 
     records: Sequence[Record]
@@ -173,20 +173,20 @@ class Market(Protocol):
 
 @runtime_checkable
 class LiveMarket(Market, Protocol):
-    """A market that is asked over a network: its answers are kept for a while."""
+    """A market that is asked over a network: its answers are stored for a while."""
 
     @property
     def origin(self) -> str:
         """The place that is asked, for people: a host name.
 
-        Answers are kept under it, so that what another key or address shows is another
+        Answers are stored under it, so that what another key or address shows is another
         place.
         """
         ...
 
 
 class Watcher(Protocol):
-    """Who is told how a search comes on. It must not raise."""
+    """Who is notified of the progress of a search. It must not raise."""
 
     def waits(self, seconds: float, why: str) -> None:
         """Hear that the next request goes out in so many seconds, and why.
@@ -212,7 +212,7 @@ class Unwatched:
 
 @runtime_checkable
 class WatchedMarket(Market, Protocol):
-    """A market whose search may take a while, and tells how it comes on."""
+    """A market whose search may take a while, and reports its progress."""
 
     def search_watched(self, query: Query, watcher: Watcher) -> Answer:
         """Return what `search` returns; the watcher hears of it meanwhile."""
@@ -248,7 +248,7 @@ class KeyedPlugin(MarketPlugin, Protocol):
         Raises
         ------
         advisor.base.errors.UsageError
-            if the place where it is kept cannot be read
+            if the place where it is stored cannot be read
         """
         ...
 

@@ -169,7 +169,7 @@ def written(condition: Condition) -> str:
     return start + _shown(field, condition.value)
 
 
-def told(condition: Condition, found: Scalar) -> str:
+def explained(condition: Condition, found: Scalar) -> str:
     """Return a condition that an offer fails, and what the offer has, for people."""
     field = FIELDS.get(condition.field, OTHER_FIELD)
     if found is None:
@@ -220,7 +220,7 @@ def _conditions(text: str) -> list[Condition]:
     found: list[Condition] = []
     at = _skip(text, 0)
     if at == len(text):
-        message = "nothing is asked: write FIELD OPERATOR VALUE"
+        message = "the condition is empty: write FIELD OPERATOR VALUE"
         raise _RefusedError(message)
     while at < len(text):
         match = _COMPARISON.match(text, at)

@@ -7,7 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from advisor.workloads.parse import SET_BY_USER, dump_workload
+from advisor.workloads.dump import dump_workload
+from advisor.workloads.parse import SET_BY_USER
 from advisor.workloads.profile import Workload
 
 _GUESSES = ("assumption", "assumed", "guess")

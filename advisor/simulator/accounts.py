@@ -23,5 +23,5 @@ class Account:
 
 
 def account_id_of(key: str) -> int:
-    """Return the id of a key's account; the key cannot be told from it."""
+    """Return the id of a key's account; the key cannot be derived from it."""
     return 1 + int(hashlib.sha256(key.encode()).hexdigest()[:7], 16)

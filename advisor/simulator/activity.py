@@ -8,7 +8,7 @@ from collections.abc import Callable
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.simulator.box import Box, Holding
 from advisor.simulator.generate import Draws
-from advisor.simulator.ground import Ground
+from advisor.simulator.parts import Parts
 from advisor.simulator.rentals import Rentals
 
 _PULL_BACK = 0.9
@@ -22,18 +22,18 @@ class Activity:
 
     Parameters
     ----------
-    ground : what the market stands on
+    parts : of the market that this one works with
     rentals : what is rented
     """
 
-    def __init__(self, ground: Ground, rentals: Rentals) -> None:
-        self._habits = ground.habits
-        self._fleet = ground.fleet
-        self._timeline = ground.timeline
-        self._log = ground.log
+    def __init__(self, parts: Parts, rentals: Rentals) -> None:
+        self._habits = parts.habits
+        self._fleet = parts.fleet
+        self._timeline = parts.timeline
+        self._log = parts.log
         self._rentals = rentals
-        self._draws = Draws(ground.seed + 1)
-        for box in list(ground.fleet.boxes.values()):
+        self._draws = Draws(parts.seed + 1)
+        for box in list(parts.fleet.boxes.values()):
             self._begin(box)
 
     def _begin(self, box: Box) -> None:
@@ -46,7 +46,7 @@ class Activity:
             up_h = habits.repair_h * machine.reliability / (1 - machine.reliability)
             self._each(1 / up_h, box, self._fail)
         if habits.arrivals_per_h:
-            for holding in {id(held): held for held in box.holders.values()}.values():
+            for holding in {id(one): one for one in box.holders.values()}.values():
                 self._let_go(box, holding)
 
     def _each(self, per_hour: float, box: Box, happen: Callable[[Box], None]) -> None:

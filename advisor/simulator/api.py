@@ -11,7 +11,7 @@ from advisor.simulator import endpoints, own
 from advisor.simulator.calls import Answer, Call, Request, answer, text
 from advisor.simulator.effects import afterwards, instead
 from advisor.simulator.faults import UNFIT, Fault
-from advisor.simulator.pacing import Turnstile
+from advisor.simulator.rate_limits import TokenBuckets
 from advisor.simulator.refusal import RefusalError
 from advisor.simulator.world import World
 
@@ -86,7 +86,7 @@ class Api:
     Parameters
     ----------
     world : what is asked about and acted on
-    monotonic : a real clock, s, for the pace
+    monotonic : a real clock, s, for the rate limits
     """
 
     def __init__(
@@ -94,13 +94,13 @@ class Api:
     ) -> None:
         self._world = world
         self._monotonic = monotonic
-        self._turnstile = Turnstile()
+        self._buckets = TokenBuckets()
 
     @property
     def date_unix_s(self) -> float:
         """The time that answers name, s since 1970.
 
-        A clock that only runs faster, or stands still, is not told: whoever rehearses
+        A clock that only runs faster, or stands still, is not named: whoever rehearses
         with one has a real clock, and would be refused for that.
         """
         clock = self._world.clock
@@ -119,8 +119,8 @@ class Api:
         call = self._known(request, endpoint, number)
         if not endpoint.operation:
             return endpoint.handle(self._world, call)
-        if self._world.pace:
-            refusal = self._turnstile.refusal(
+        if self._world.rate_limited:
+            refusal = self._buckets.refusal(
                 endpoint.operation, request.key or request.peer, self._monotonic()
             )
             if refusal is not None:

@@ -98,11 +98,11 @@ class Box:
 
     def _ranked(self, below: float) -> tuple[int, ...]:
         """Return the GPUs that nobody holds for as much, the cheapest first."""
-        prices = {gpu_id: self._held_at(gpu_id) for gpu_id in self.machine.gpu_ids}
+        prices = {gpu_id: self._bid_on(gpu_id) for gpu_id in self.machine.gpu_ids}
         ids = [gpu_id for gpu_id, price in prices.items() if price < below]
         return tuple(sorted(ids, key=lambda gpu_id: prices[gpu_id]))
 
-    def _held_at(self, gpu_id: int) -> float:
+    def _bid_on(self, gpu_id: int) -> float:
         """Return the bid that holds a GPU, $/h: 0 for a free one, infinite on demand."""
         holder = self.holders.get(gpu_id)
         if holder is None:
@@ -112,9 +112,9 @@ class Box:
 
     def least_bid(self, gpu_ids: Sequence[int]) -> float:
         """Return the least bid that gets these GPUs, $/h and GPU."""
-        held = max(self._held_at(gpu_id) for gpu_id in gpu_ids)
+        highest = max(self._bid_on(gpu_id) for gpu_id in gpu_ids)
         floor = self.machine.bid_usd_per_gpu_hour
-        return max(floor, held + OUTBID_STEP) if 0 < held < math.inf else floor
+        return max(floor, highest + OUTBID_STEP) if 0 < highest < math.inf else floor
 
     def is_below_floor(self, bid_usd_per_gpu_hour: float) -> bool:
         """Say whether a bid is less than the owner wants, rounding aside."""
@@ -169,6 +169,6 @@ class Box:
         records = list_offers(timeless, gpu_ids, 0.0, first_id)
         for record in records:
             record["end_date"] = self.end_unix_s
-            held = gpu_ids[: record["num_gpus"]]
-            record["min_bid"] = len(held) * self.least_bid(held)
+            chosen = gpu_ids[: record["num_gpus"]]
+            record["min_bid"] = len(chosen) * self.least_bid(chosen)
         return records

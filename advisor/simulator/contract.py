@@ -65,7 +65,7 @@ class Contract:
     destroyed_unix_s : when it ended; None before
     endpoint : where ssh answers, if a host runs containers (`has_host`)
     ssh_keys : public keys that it lets in
-    turn : rises whenever what was planned for it is void
+    plan : number of what is planned for it now; what an older number planned is void
     """
 
     instance_id: int
@@ -94,7 +94,7 @@ class Contract:
     endpoint: Endpoint | None = None
     has_host: bool = False
     ssh_keys: list[str] = field(default_factory=list)
-    turn: int = 0
+    plan: int = 0
 
     @property
     def is_bid(self) -> bool:

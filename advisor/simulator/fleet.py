@@ -9,8 +9,8 @@ from typing import Any
 from advisor.simulator.box import Box, Holding
 from advisor.simulator.generate import Draws, build_machines, load_calibration
 from advisor.simulator.habits import Habits
+from advisor.simulator.offer_cache import OfferCache, Shown
 from advisor.simulator.query import Search
-from advisor.simulator.shelf import Shelf, Shown
 
 _FIRST_OFFER_ID = 9_000_000
 _REMEMBERED = 1000
@@ -40,7 +40,7 @@ class Fleet:
         self._by_offer: dict[int, Box] = {}
         self._former: OrderedDict[int, tuple[Box, tuple[int, ...]]] = OrderedDict()
         self._next_offer_id = _FIRST_OFFER_ID
-        self._shelf = Shelf()
+        self._cache = OfferCache()
         self.opened_unix_s = now
         self.boxes: dict[int, Box] = {}
         while len(self._by_offer) < offers:
@@ -99,7 +99,7 @@ class Fleet:
     def search(self, search: Search, cap: int | None, now: float) -> list[Shown]:
         """Return the offers that a search selects, priced as it asks.
 
-        They are good until the next search: it tells them how long they then stand.
+        They are good until the next search: it updates how long they then stand.
 
         Parameters
         ----------
@@ -107,9 +107,9 @@ class Fleet:
         """
         asked = search.kind, search.disk_gb
         shown = [
-            one for box in self._standing(now) for one in self._shelf.of(box, asked, now)
+            one for box in self._standing(now) for one in self._cache.of(box, asked, now)
         ]
-        self._shelf.used(asked)
+        self._cache.used(asked)
         return search.select(shown, cap)
 
     def _standing(self, now: float) -> Iterator[Box]:

@@ -59,7 +59,7 @@ fi
 exec {python} "$@"
 """
 
-# What the container's own cgroup tells; that of this machine is not the container's.
+# What the container's own cgroup says; that of this machine is not the container's.
 _CAT = """\
 #!/bin/sh
 for name; do

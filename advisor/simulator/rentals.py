@@ -11,7 +11,7 @@ from advisor.simulator.box import Box, Holding
 from advisor.simulator.contract import Contract, Wish, instance_key
 from advisor.simulator.fitness import Unfit
 from advisor.simulator.generate import Draws
-from advisor.simulator.ground import Ground
+from advisor.simulator.parts import Parts
 
 FIRST_INSTANCE_ID = 21_000_000
 
@@ -29,23 +29,23 @@ class Rentals:
 
     Parameters
     ----------
-    ground : what the market stands on
-    on_running, on_halted : told when a container starts and ends
-    on_bill : told of every event that changes what an instance costs
+    parts : of the market that this one works with
+    on_running, on_halted : called when a container starts and ends
+    on_bill : called at every event that changes what an instance costs
     """
 
     def __init__(
         self,
-        ground: Ground,
+        parts: Parts,
         on_running: Watcher,
         on_halted: Watcher,
         on_bill: Watcher,
     ) -> None:
-        self._seed = ground.seed
-        self._habits = ground.habits
-        self._fleet = ground.fleet
-        self._timeline = ground.timeline
-        self._log = ground.log
+        self._seed = parts.seed
+        self._habits = parts.habits
+        self._fleet = parts.fleet
+        self._timeline = parts.timeline
+        self._log = parts.log
         self._on_running = on_running
         self._on_halted = on_halted
         self._on_bill = on_bill
@@ -103,7 +103,7 @@ class Rentals:
         contract.meter.disk_usd_per_hour = contract.disk_usd_per_hour
         self.contracts[number] = contract
         self._on.setdefault(box.machine.machine_id, []).append(contract)
-        self._tell(
+        self._log_event(
             contract,
             "created",
             account_id=account_id,
@@ -160,7 +160,7 @@ class Rentals:
         contract.holding.bid_usd_per_gpu_hour = usd_per_hour / count
         if contract.status == "running":
             contract.meter.charge_gpu(self._timeline.now, usd_per_hour)
-        self._tell(contract, "price", gpu_usd_per_hour=usd_per_hour)
+        self._log_event(contract, "price", gpu_usd_per_hour=usd_per_hour)
         self.settle(contract.box)
 
     def destroy(self, contract: Contract, reason: str) -> None:
@@ -172,7 +172,7 @@ class Rentals:
         contract.meter.end(now)
         contract.destroyed_unix_s = now
         contract.intended = "stopped"
-        self._tell(contract, "destroyed", reason=reason)
+        self._log_event(contract, "destroyed", reason=reason)
         self.settle(contract.box)
 
     def out_of_credit(self, account_id: int) -> None:
@@ -281,11 +281,11 @@ class Rentals:
         """Give an instance a status; bill its GPUs while that is running."""
         was_running, now = contract.running_unix_s is not None, self._timeline.now
         running = status == "running"
-        contract.turn += 1
+        contract.plan += 1
         contract.status, contract.message = status, message
         contract.meter.charge_gpu(now, contract.gpu_usd_per_hour if running else 0.0)
         contract.running_unix_s = now if running else None
-        self._tell(contract, "status", status=status)
+        self._log_event(contract, "status", status=status)
         if was_running and not running:
             contract.endpoint = None
             self._on_halted(contract)
@@ -301,17 +301,17 @@ class Rentals:
         price, amount = contract.ask["inet_down_cost"], share * contract.boot.image_gb
         contract.pulled_unix_s = None
         contract.meter.traffic_usd += price * amount
-        self._tell(contract, "traffic", gb=amount, usd_per_gb=price)
+        self._log_event(contract, "traffic", gb=amount, usd_per_gb=price)
 
     def _plan(
         self, contract: Contract, seconds: float, action: Callable[[], None]
     ) -> None:
         """Let something happen to an instance, unless something else does before."""
-        contract.turn += 1
-        turn = contract.turn
+        contract.plan += 1
+        plan = contract.plan
 
         def act() -> None:
-            if contract.turn == turn and not contract.is_over:
+            if contract.plan == plan and not contract.is_over:
                 action()
 
         self._timeline.after(seconds, act)
@@ -339,7 +339,7 @@ class Rentals:
     def _is_under_way(self, contract: Contract) -> bool:
         return contract.box.holds(contract.holding)
 
-    def _tell(self, contract: Contract, kind: str, **facts: Any) -> None:
+    def _log_event(self, contract: Contract, kind: str, **facts: Any) -> None:
         now = self._timeline.now
         self._log.add(now, kind, instance_id=contract.instance_id, **facts)
         self._on_bill(contract)

@@ -1,4 +1,4 @@
-"""The simulated market on a socket: Starlette on uvicorn, on loopback unless told."""
+"""The simulated market on a socket: Starlette on uvicorn, on loopback by default."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _server(world: World, started: threading.Event, host: str) -> uvicorn.Server
             super().connection_lost(exc)
 
     class Server(uvicorn.Server):
-        """A server that tells when it listens."""
+        """A server that reports when it listens."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
@@ -138,7 +138,7 @@ def _server(world: World, started: threading.Event, host: str) -> uvicorn.Server
         access_log=False,
         timeout_graceful_shutdown=_ENDS_WITHIN_S,
         server_header=False,
-        date_header=False,  # `Api.date_unix_s` is told instead
+        date_header=False,  # `Api.date_unix_s` is sent instead
     )
     return Server(config)
 

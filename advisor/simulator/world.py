@@ -19,8 +19,9 @@ from advisor.simulator.contract import Contract, Wish
 from advisor.simulator.faults import Fault, FaultBook
 from advisor.simulator.fitness import unfit_by_fact, unfit_by_fault
 from advisor.simulator.fleet import Fleet
-from advisor.simulator.ground import Ground
 from advisor.simulator.habits import QUIET, Habits
+from advisor.simulator.offer_cache import priced_offer
+from advisor.simulator.parts import Parts
 from advisor.simulator.refusal import (
     RefusalError,
     invalid,
@@ -28,7 +29,6 @@ from advisor.simulator.refusal import (
     no_such_instance,
 )
 from advisor.simulator.rentals import Rentals
-from advisor.simulator.shelf import priced_offer
 from advisor.simulator.timeline import Timeline
 from advisor.software.misfit import Misfit
 
@@ -45,7 +45,7 @@ class World:
     clock : its time; None for the real one
     calm : nothing happens by itself and every boot succeeds
     habits : how often things happen otherwise
-    pace : whether who asks too often is refused
+    rate_limited : whether calls that come too often are refused
     faults : what goes wrong on purpose
     host : runs the containers of instances; None for none
     credit_usd : what every new account has, $
@@ -54,7 +54,7 @@ class World:
 
     Attributes
     ----------
-    lock : held by whoever looks at the world or changes it
+    lock : taken by whoever looks at the world or changes it
     log : what happened
     faults : what goes wrong, and how often it did
     """
@@ -67,7 +67,7 @@ class World:
         *,
         calm: bool = False,
         habits: Habits | None = None,
-        pace: bool = False,
+        rate_limited: bool = False,
         faults: Iterable[Fault] = (),
         host: ContainerHost | None = None,
         credit_usd: float = CREDIT_USD,
@@ -76,7 +76,7 @@ class World:
     ) -> None:
         self.clock = clock or SimClock()
         self.lock = threading.RLock()
-        self.pace = pace
+        self.rate_limited = rate_limited
         self.search_cap = search_cap
         self.faults = FaultBook(faults)
         self.log = EventLog()
@@ -86,18 +86,18 @@ class World:
         self._porter = Porter()
         self._accounts: dict[int, Account] = {}
         self._instance_keys: dict[str, Contract] = {}
-        self._credit_turns: dict[int, int] = {}
+        self._credit_plans: dict[int, int] = {}
         habits = habits or (QUIET if calm else Habits())
         self._timeline = Timeline(self.clock.now())
         self.fleet = Fleet(offers, seed, habits, self._timeline.now)
-        ground = Ground(seed, habits, self._timeline, self.fleet, self.log)
+        parts = Parts(seed, habits, self._timeline, self.fleet, self.log)
         self.rentals = Rentals(
-            ground,
+            parts,
             on_running=self._start_container,
             on_halted=self._end_container,
             on_bill=self._watch_credit,
         )
-        self._activity = Activity(ground, self.rentals)
+        self._activity = Activity(parts, self.rentals)
 
     @property
     def now(self) -> float:
@@ -300,14 +300,14 @@ class World:
     def _watch_credit(self, contract: Contract) -> None:
         """Set the moment when an account runs dry, as its costs are now."""
         number = contract.account_id
-        turn = self._credit_turns[number] = self._credit_turns.get(number, 0) + 1
+        plan = self._credit_plans[number] = self._credit_plans.get(number, 0) + 1
         meters = [one.meter for one in self.instances_of(number)]
         usd_per_hour = sum(one.gpu_usd_per_hour for one in meters)
         if usd_per_hour <= 0:
             return  # disks alone may bill into debt
 
         def run_dry() -> None:
-            if self._credit_turns[number] == turn:
+            if self._credit_plans[number] == plan:
                 self.rentals.out_of_credit(number)
 
         left_usd = self._accounts[number].credit_usd - self.spent_usd(number)
@@ -316,7 +316,7 @@ class World:
 
     def _start_container(self, contract: Contract) -> None:
         """Let the host run what an instance runs, outside the lock."""
-        host, turn, number = self._host, contract.turn, contract.instance_id
+        host, plan, number = self._host, contract.plan, contract.instance_id
         if host is None:
             return
         contract.has_host = True
@@ -337,11 +337,11 @@ class World:
                 endpoint = host.start(container)
             except Exception as error:  # whatever a host may raise
                 with self.looked_at():
-                    if contract.turn == turn:
+                    if contract.plan == plan:
                         self.rentals.fail(contract, f"Error: {error}")
                 return
             with self.lock:
-                if contract.turn == turn:
+                if contract.plan == plan:
                     contract.endpoint = endpoint
 
         self._porter.carry(number, start)

@@ -77,7 +77,7 @@ def software_fit(
 
     Parameters
     ----------
-    facts : what is told of N machines, offered or not
+    facts : what is known of N machines, offered or not
     gpus : the table's row of each one's GPUs, None where they are in no table
     images : at least one, the one to take where it runs first
     """
@@ -167,15 +167,15 @@ def _verdict(image: Image, hosts: Hosts) -> _Verdict:
 
 def _is_unknown(image: Image, hosts: Hosts) -> BoolArray:
     """Return where it is not known which cards an image serves."""
-    return ~_told_of(image, hosts) & (image.vendor != AMD)
+    return ~_code_known(image, hosts) & (image.vendor != AMD)
 
 
-def _told_of(image: Image, hosts: Hosts) -> BoolArray:
+def _code_known(image: Image, hosts: Hosts) -> BoolArray:
     """Return where an image's GPU code is known, by the CPU."""
     if "" in image.archs:
         return np.ones(len(hosts.driver), dtype=bool)
-    told: BoolArray = np.isin(_usual_cpu(hosts).astype(np.str_), list(image.archs))
-    return told
+    known: BoolArray = np.isin(_usual_cpu(hosts).astype(np.str_), list(image.archs))
+    return known
 
 
 def _usual_cpu(hosts: Hosts) -> ObjectArray:
@@ -213,7 +213,7 @@ def _code_on(image: Image, hosts: Hosts) -> _Code:
     lacks, ptx_only, doubtful = none.copy(), none.copy(), none.copy()
     if image.vendor == AMD:
         return _Code(lacks, ptx_only, doubtful)
-    told, cpu = _told_of(image, hosts), _usual_cpu(hosts)
+    listed, cpu = _code_known(image, hosts), _usual_cpu(hosts)
     version = image.code_cuda or image.cuda
     toolkit = toolkit_archs().get(version) if version else None
     for capability in (hosts.capability, hosts.named_capability):
@@ -224,10 +224,10 @@ def _code_on(image: Image, hosts: Hosts) -> _Code:
             lacks |= here & ~runs
             ptx_only |= here & runs & ~archs.compiled_for(capability)
         if toolkit is not None:
-            without = known & (~told | ptx_only) & ~toolkit.compiled_for(capability)
+            without = known & (~listed | ptx_only) & ~toolkit.compiled_for(capability)
             oldest = toolkit.compiled[0] / 10.0
             with np.errstate(invalid="ignore"):  # no compiler of it makes such code
-                older = without & ~told & (capability < oldest - 0.05)
+                older = without & ~listed & (capability < oldest - 0.05)
             surely = older if image.code_cuda is not None else none
             lacks |= surely
             doubtful |= without & ~surely
@@ -243,9 +243,11 @@ def _too_old(
     It has to run the major version of the image's CUDA, to compile PTX the very version
     that made it, and to be none that the image refuses.
     """
-    told = np.column_stack([hosts.cuda, hosts.driver, hosts.consumer, ptx_only])
+    figures = np.column_stack([hosts.cuda, hosts.driver, hosts.consumer, ptx_only])
     # NaN is not equal to itself; no driver has a number below 0.
-    kinds, place = np.unique(np.nan_to_num(told, nan=-1.0), axis=0, return_inverse=True)
+    kinds, place = np.unique(
+        np.nan_to_num(figures, nan=-1.0), axis=0, return_inverse=True
+    )
     found = [
         _driver_serves(image, _number(cuda), _number(driver), bool(consumer), bool(ptx))
         for cuda, driver, consumer, ptx in kinds.tolist()
@@ -254,8 +256,8 @@ def _too_old(
     return verdicts[:, 0], verdicts[:, 1], verdicts[:, 2]
 
 
-def _number(told: float) -> float:
-    return told if told >= 0.0 else np.nan
+def _number(figure: float) -> float:
+    return figure if figure >= 0.0 else np.nan
 
 
 def _driver_serves(

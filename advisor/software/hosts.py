@@ -63,22 +63,22 @@ class Hosts:
 
 def describe_hosts(facts: MachineFacts, gpus: Sequence[Gpu | None]) -> Hosts:
     """Return what decides of machines; what the market says goes before the tables."""
-    told_vendor = _words(facts.gpu_arch)
+    stated_vendor = _words(facts.gpu_arch)
     named_vendor = _of_models(gpus, lambda one: one.vendor.lower())
-    told_arch = _words(facts.cpu_arch)
+    stated_arch = _words(facts.cpu_arch)
     on_board = _of_texts(
         facts.gpu_name, lambda name: "arm64" if _SUPERCHIP.search(name) else ""
     )
     listed = _of_models(gpus, lambda one: one.name)
     model = np.where(listed == "", facts.gpu_name, listed)
     with np.errstate(invalid="ignore"):
-        told = facts.compute_cap / 100.0
-        capability = np.where((told >= 1.0) & (told < 100.0), told, np.nan)
+        stated = facts.compute_cap / 100.0
+        capability = np.where((stated >= 1.0) & (stated < 100.0), stated, np.nan)
     named = [np.nan if one is None else one.compute_capability for one in gpus]
     driver = _of_texts(facts.driver_version, driver_number).astype(np.float64)
     return Hosts(
-        vendor=np.where(told_vendor == "", named_vendor, told_vendor),
-        cpu_arch=np.where(told_arch == "", on_board, told_arch),
+        vendor=np.where(stated_vendor == "", named_vendor, stated_vendor),
+        cpu_arch=np.where(stated_arch == "", on_board, stated_arch),
         capability=capability,
         named_capability=np.array(named, dtype=np.float64),
         driver=driver,

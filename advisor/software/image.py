@@ -1,4 +1,4 @@
-"""A Docker image as what it needs of a machine, from its name and what is told of it."""
+"""A Docker image as what it needs of a machine, from its name and its configuration."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Image:
 
     @property
     def is_known(self) -> bool:
-        """Whether its name or its owner told which cards it serves."""
+        """Whether its name or its owner says which cards it serves."""
         return bool(self.archs) or self.vendor == AMD
 
 
@@ -67,7 +67,7 @@ class Declared:
     cuda: str = ""
     archs: str = ""
 
-    def told(self, image: Image) -> Image:
+    def applied_to(self, image: Image) -> Image:
         """Return the image with what is declared of it.
 
         Raises

@@ -47,15 +47,15 @@ def images_of(
 ) -> tuple[Image, ...]:
     """Return the images that a job may run in, the one to take where it runs first.
 
-    What is declared of an image goes before what its registry tells, and that before
-    what its name tells; it counts for that image alone.
+    What is declared of an image goes before what its registry says, and that before
+    what its name says; it counts for that image alone.
 
     Parameters
     ----------
     asked : image that the user named for this job; ``""``: none
     workload : its profile, which may name one; None: no job is at hand
     configured : what the user's or the project's file names
-    config_of : what a registry has told of an image before
+    config_of : what a registry said of an image before
 
     Raises
     ------
@@ -76,11 +76,11 @@ def images_of(
         images = tuple(with_config(image, config) for image in images)
     said = (one.declared for one in (own, configured) if _is_of(one, reference))
     declared = next((one for one in said if one != Declared()), Declared())
-    return tuple(declared.told(image) for image in images)
+    return tuple(declared.applied_to(image) for image in images)
 
 
 def _is_of(wanted: Wanted, reference: Reference) -> bool:
-    """Tell whether what is said is said of the image that lies there."""
+    """Say whether what is said is said of the image that lies there."""
     try:
         return Reference.parse(wanted.name) == reference
     except UsageError:  # of none that can be, but another one is asked for
@@ -93,13 +93,13 @@ def _of_profile(workload: Workload) -> Wanted:
 
 
 def with_config(image: Image, config: ImageConfig) -> Image:
-    """Return an image with what its own configuration tells beside its name.
+    """Return an image with what its own configuration adds to its name.
 
-    The CUDA and the demand on the driver are the configuration's. GPU code is told by the
-    list that NVIDIA's images are built for, whatever a table has of them; else by the
-    name, or by the PyTorch and the CUDA in it. A list in any other image may be of a part
-    of it and counts for nothing. On a CPU that the registry has, but the name's rule does
-    not, its GPU code stays unknown.
+    The CUDA and the demand on the driver are the configuration's. GPU code is that of the
+    list that NVIDIA's images are built for, whatever a table has of them; else known by
+    the name, or by the PyTorch and the CUDA in it. A list in any other image may be of a
+    part of it and counts for nothing. On a CPU that the registry has, but the name's rule
+    does not, its GPU code stays unknown.
     """
     env = config.env
     cuda = read_version(env.get("CUDA_VERSION", "")) or image.cuda
@@ -110,10 +110,10 @@ def with_config(image: Image, config: ImageConfig) -> Image:
     elif image.archs:
         holds, source = image.holds, image.source
     else:
-        archs, told = _archs_told(env, config.cpu_archs)
+        archs, pytorch = _archs_of_pytorch(env, config.cpu_archs)
         code_cuda = cuda if archs else image.code_cuda
         image = replace(image, archs=archs, code_cuda=code_cuda)
-        holds, source = image.holds or told, image.source or _CONFIGURATION
+        holds, source = image.holds or pytorch, image.source or _CONFIGURATION
     requirement, known = image.requirement, image.requirement_known
     if env.get("NVIDIA_DISABLE_REQUIRE", "").lower() in _TRUE:
         requirement, known = None, True
@@ -153,18 +153,18 @@ def _own_list(env: Mapping[str, str]) -> Architectures | None:
         return None
 
 
-def _archs_told(
+def _archs_of_pytorch(
     env: Mapping[str, str], cpu_archs: tuple[str, ...]
 ) -> tuple[Mapping[str, Architectures], str]:
-    """Return what the variables tell of a PyTorch's GPU code, and what it is of."""
+    """Return the GPU code of the PyTorch that the variables name, and its version."""
     version = read_version(env.get("PYTORCH_VERSION", "").removeprefix("v"))
     cuda = read_version(env.get("CUDA_VERSION", ""))
     if version is None:
         return {}, ""
     build = pytorch_builds().get((version, cuda)) if cuda else None
     found = build.archs if build else {}
-    told = {name: found[name] for name in cpu_archs if name in found}
-    return told, f"PyTorch {version_text(version)}"
+    archs = {name: found[name] for name in cpu_archs if name in found}
+    return archs, f"PyTorch {version_text(version)}"
 
 
 def _vendor(env: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ Misfit = Literal[
 ]
 """Why a machine cannot run a job; the names are those of `advisor.software.fit.REASONS`,
 of a host or a GPU whose memory does not suffice, and of a GPU that fails where the cause
-may be the machine's or the image's. None of them is held against the host."""
+may be the machine's or the image's. None of them counts against the host."""
 
 MISFITS: tuple[Misfit, ...] = get_args(Misfit)
 
@@ -199,7 +199,7 @@ def symptom_in_log(text: str, *, counted: bool) -> Symptom | None:
 
 
 def has_gpu_error(text: str) -> bool:
-    """Tell whether a text has an error that a GPU or its driver may have caused."""
+    """Say whether a text has an error that a GPU or its driver may have caused."""
     return _OF_GPU.search(text) is not None
 
 
@@ -226,7 +226,7 @@ def _all(
 
 
 def _can_be(match: re.Match[str]) -> bool:
-    """Tell whether what was asked for is an amount of memory that a host can have."""
+    """Say whether what was asked for is an amount of memory that a host can have."""
     asked = match.groupdict().get("bytes")
     return asked is None or float(asked) <= _LARGEST_HOST_BYTES
 

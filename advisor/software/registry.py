@@ -1,4 +1,4 @@
-"""What a registry tells of an image: its configuration, read over HTTP and kept.
+"""What a registry says of an image: its configuration, read over HTTP and cached.
 
 A manifest names the configuration by its digest, so that what was read once need not be
 read again while the tag stands for the same image. Anonymous: no password of the user's
@@ -53,7 +53,7 @@ digest stands for one image forever."""
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """What a registry tells of an image.
+    """What a registry says of an image.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class ImageConfig:
         )
 
     def is_current(self, reference: Reference, now: datetime) -> bool:
-        """Tell whether a name can be taken to stand for this image still."""
+        """Say whether a name can be taken to stand for this image still."""
         if reference.digest:
             return self.digest == reference.digest
         read_at = datetime.strptime(self.read_at, _TIME).replace(tzinfo=now.tzinfo)
@@ -117,7 +117,7 @@ class ConfigCache:
     Attributes
     ----------
     folder : where they lie
-    now : tells the time (UTC)
+    now : returns the time (UTC)
     """
 
     folder: Path
@@ -207,9 +207,9 @@ def _read(
         message = f"the registry sent another image than {reference.short}"
         raise RegistryError(message)
     read_at = cache.now().strftime(_TIME)
-    kept = cache.get(reference)
-    if kept is not None and kept.digest == digest:
-        return replace(kept, read_at=read_at)
+    cached = cache.get(reference)
+    if cached is not None and cached.digest == digest:
+        return replace(cached, read_at=read_at)
     manifest = _json(body)
     archs: tuple[str, ...] = ()
     if isinstance(manifest.get("manifests"), list):
@@ -236,7 +236,7 @@ def _read(
             read_at=read_at,
         )
     except _NO_IMAGE as error:
-        message = f"what the registry sent of {reference.short} is no image"
+        message = f"the registry sent something that is no image for {reference.short}"
         raise RegistryError(message) from error
 
 
@@ -281,7 +281,7 @@ def _verified(
 ) -> bytes:
     """Return what lies under a digest, if it is that."""
     if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-        message = f"what the registry sent of {reference.short} is no image"
+        message = f"the registry sent something that is no image for {reference.short}"
         raise RegistryError(message)
     body = _get(client, f"{kind}/{digest}", reference)
     if f"sha256:{hashlib.sha256(body).hexdigest()}" != digest:
@@ -297,7 +297,7 @@ def _get(client: httpx.Client, path: str, reference: Reference) -> bytes:
         client.headers["Authorization"] = f"Bearer {_token(client, challenge)}"
         status, _, body = _fetch(client, path)
     if status in (401, 403):
-        message = f"the registry shows {reference.short} only to who may see it"
+        message = f"the registry shows {reference.short} only after a login"
         raise RegistryError(message)
     if status == 404:
         message = f"the registry has no image {reference.short}"
@@ -321,7 +321,7 @@ def _fetch(
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > _MOST_BYTES:
-                message = "the registry's answer does not end: that is no image"
+                message = "the registry's answer is too long for an image"
                 raise RegistryError(message)
         challenge = response.headers.get("WWW-Authenticate", "")
         return response.status_code, challenge, bytes(body)
@@ -332,7 +332,7 @@ def _token(client: httpx.Client, challenge: str) -> str:
     asked = dict(_CHALLENGE.findall(challenge))
     realm = urllib.parse.urlsplit(asked.pop("realm", ""))
     if realm.scheme != "https" or not challenge.lower().startswith("bearer"):
-        message = "the registry wants a password, which is not sent"
+        message = "the registry requires a password, which advisor does not send"
         raise RegistryError(message)
     query = {key: asked[key] for key in ("service", "scope") if key in asked}
     client.headers.pop("Authorization", None)

@@ -66,7 +66,7 @@ class Requirement:
         return cls(((("cuda", ">=", f"{version[0]}.{version[1]}"),),))
 
     def met_by(self, *, cuda: float, driver: float, consumer: bool) -> bool:
-        """Tell whether a machine meets the demand.
+        """Say whether a machine meets the demand.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What the names of well-known images tell: one rule for each family of images."""
+"""What the names of well-known images say: one rule for each family of images."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def known_images(name: str, declared: Declared = Declared()) -> tuple[Image, ...
     """
     reference = Reference.parse(name)
     found = _by_rule(reference)
-    return tuple(declared.told(replace(image, name=name.strip())) for image in found)
+    return tuple(
+        declared.applied_to(replace(image, name=name.strip())) for image in found
+    )
 
 
 def default_images() -> tuple[Image, ...]:

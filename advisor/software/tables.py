@@ -84,7 +84,7 @@ def driver_of_cuda(cuda: float) -> float:
 
 
 def number_of(version: Version) -> int:
-    """Return a CUDA version times ten, as offers tell it: 128 for 12.8."""
+    """Return a CUDA version times ten, as offers state it: 128 for 12.8."""
     return 10 * version[0] + version[1]
 
 

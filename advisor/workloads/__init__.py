@@ -1,1 +1,1 @@
-"""What a user wants to run: workload profiles, how to load them, what they hold."""
+"""What a user wants to run: workload profiles, how to load them, what they need."""

@@ -1,6 +1,6 @@
 """What a data set of the user's needs: samples, bytes, and the CPU time of a sample.
 
-A folder tells samples and bytes by its files. The CPU time is that of what a training
+A folder is counted by its files and their bytes. The CPU time is that of what a training
 does to a sample: of pictures as image classification does it (see
 `advisor.workloads.pictures`), of anything else what the user's own data set does.
 """
@@ -44,7 +44,7 @@ _CLASSIFICATION = "image classification"
 _TRAINING, _OTHERS = "train", ("val", "valid", "validation", "test", "eval")
 """Folders of a data set that is split already."""
 
-Tell = Callable[[str], object]
+Notify = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,12 @@ class Core:
     ----------
     speed : 1 at a PassMark single-thread score of 2,100
     log_sd : standard deviation of its logarithm
-    told : where that is from, for people
+    source : where that is from, for people
     """
 
     speed: float
     log_sd: float
-    told: str
+    source: str
 
 
 def files_of(folder: Path, workload: Workload) -> Files:
@@ -128,12 +128,12 @@ def files_of(folder: Path, workload: Workload) -> Files:
     part = _training_part(folder)
     inside = [path for path in sizes if part is folder or part in path.parents]
     if not any(sizes[path] for path in inside):
-        message = f"--dataset: {folder} has no files that hold anything"
+        message = f"--dataset: {folder} has no files with content"
         raise UsageError(message)
     kinds = Counter(path.suffix.lower() for path in inside)
     wanted = SUFFIXES if is_of_pictures(workload) else {kinds.most_common(1)[0][0]}
-    kept = sorted(path for path in inside if path.suffix.lower() in wanted)
-    samples = tuple(path for path in kept if sizes[path] > 0)
+    wanted_files = sorted(path for path in inside if path.suffix.lower() in wanted)
+    samples = tuple(path for path in wanted_files if sizes[path] > 0)
     if not samples:
         message = (
             f"--dataset: {folder} has no pictures ({_counts(kinds)}), and a sample of "
@@ -144,7 +144,7 @@ def files_of(folder: Path, workload: Workload) -> Files:
     words = []
     if others:
         words.append(f"{others.total():,} files of other kinds ({_counts(others)})")
-    if empty := len(kept) - len(samples):
+    if empty := len(wanted_files) - len(samples):
         words.append(f"{empty:,} empty files")
     if part is not folder:
         words.append(f"what is not under {part.name}")
@@ -157,28 +157,28 @@ def files_of(folder: Path, workload: Workload) -> Files:
 
 
 def is_of_pictures(workload: Workload) -> bool:
-    """Tell whether a sample of it is a picture."""
+    """Say whether a sample of it is a picture."""
     return "image" in workload.sample or workload.sample.startswith("slice")
 
 
 def recipe_of(workload: Workload) -> Size | str:
     """Return the size that pictures are made for a workload, or why nobody knows."""
-    kept = (
-        f"{workload.cpu_ms_per_sample:g} ms of CPU a sample stay as in the profile; "
+    unchanged = (
+        f"{workload.cpu_ms_per_sample:g} ms of CPU per sample stay as in the profile; "
         "--dataset SCRIPT.py:FUNCTION measures your own data set"
     )
     size = size_of(workload.sample)
     if workload.task != _CLASSIFICATION or size is None:
-        return f"what {workload.task} does to a file is not known here: {kept}"
+        return f"what {workload.task} does to a file is not known here: {unchanged}"
     if pillow() is None:
-        return f"Pillow is not installed (pip install pillow): {kept}"
+        return f"Pillow is not installed (pip install pillow): {unchanged}"
     return size
 
 
 def prepare_files(
     files: Sequence[Path],
     size: Size,
-    tell: Tell,
+    notify: Notify,
     clock: Callable[[], float] = time.process_time,
 ) -> Spent:
     """Prepare some pictures as training does, and return the CPU time of one.
@@ -191,11 +191,11 @@ def prepare_files(
     draw = random.Random(_SEED)  # noqa: S311  (no secret)
     chosen = draw.sample(list(files), min(SAMPLED, len(files)))
     jobs = [(path.name, partial(prepare, path, size, draw)) for path in chosen]
-    return _spent(jobs, tell, clock)
+    return _spent(jobs, notify, clock)
 
 
 def fetch(
-    dataset: Any, tell: Tell, clock: Callable[[], float] = time.process_time
+    dataset: Any, notify: Notify, clock: Callable[[], float] = time.process_time
 ) -> tuple[int, Spent]:
     """Fetch some samples of a data set; return how many it has and the CPU time of one.
 
@@ -216,7 +216,8 @@ def fetch(
     try:
         number = len(dataset)
     except Exception as error:
-        message = f"--dataset: its length fails: {type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {error}"
+        message = f"--dataset: len() of the data set fails: {reason}"
         raise UsageError(message) from error
     if number < 1:
         message = "--dataset: the data set is empty"
@@ -229,7 +230,7 @@ def fetch(
         draw = random.Random(_SEED)  # noqa: S311  (no secret)
         chosen = draw.sample(range(number), min(SAMPLED, number))
         jobs = [(f"sample {at}", partial(getitem, dataset, at)) for at in chosen]
-        return number, _spent(jobs, tell, clock)
+        return number, _spent(jobs, notify, clock)
     finally:
         if torch is not None:
             torch.set_num_threads(threads)
@@ -276,9 +277,9 @@ def with_cpu_time(workload: Workload, spent: Spent, core: Core, what: str) -> Wo
     ----------
     what : was measured, for people
     """
-    told = (
+    source = (
         f"measured: {spent.milliseconds:.3g} ms of CPU for {what}, mean of "
-        f"{spent.tried - spent.broken}, on a core of {core.speed:.2f} ({core.told})"
+        f"{spent.tried - spent.broken}, on a core of {core.speed:.2f} ({core.source})"
     )
     return replace(
         workload,
@@ -286,14 +287,14 @@ def with_cpu_time(workload: Workload, spent: Spent, core: Core, what: str) -> Wo
         cpu_ms_log_sd=core.log_sd,
         sources={
             **workload.sources,
-            "cpu_ms_per_sample": told,
+            "cpu_ms_per_sample": source,
             "cpu_ms_log_sd": "how well the speed of this machine's core is known",
         },
     )
 
 
 def this_cpu() -> str:
-    """Return the name of this machine's CPU, empty where it does not tell."""
+    """Return the name of this machine's CPU, empty where the system does not say."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -327,7 +328,7 @@ def _counts(kinds: Counter[str]) -> str:
 
 def _spent(
     jobs: Sequence[tuple[str, Callable[[], object]]],
-    tell: Tell,
+    notify: Notify,
     clock: Callable[[], float],
 ) -> Spent:
     """Do one job after another until it is enough; return the mean time of one."""
@@ -347,7 +348,7 @@ def _spent(
         passed += time.monotonic() - began
         done += 1
         if done == 3 and (left := total / done * len(jobs)) > _SOON_S:
-            tell(f"preparing samples takes about {min(left, _ENOUGH_S):.0f} s")
+            notify(f"preparing samples takes about {min(left, _ENOUGH_S):.0f} s")
         if done >= _ENOUGH and max(total, passed) > _ENOUGH_S:
             break
     if not done:
@@ -355,7 +356,7 @@ def _spent(
         raise UsageError(message)
     milliseconds = total / done * 1e3
     if not math.isfinite(milliseconds):
-        message = "--dataset: this machine's clock tells no CPU time"
+        message = "--dataset: this machine's clock measures no CPU time"
         raise UsageError(message)
     waited = max(passed / done * 1e3 - milliseconds, 0.0)
     return Spent(milliseconds, tried, broken, first, waited)

@@ -93,6 +93,6 @@ def _typed(names: tuple[str, ...]) -> str:
 def _would_fit(
     workload: Workload, names: tuple[str, ...], memory: float, num_gpus: int
 ) -> bool:
-    """Tell whether a training fits after changes."""
+    """Say whether a training fits after changes."""
     changed = override(workload, {name: _CHANGES[name] for name in names})
     return bool(largest_micro_batch(changed, memory, num_gpus) >= 1)

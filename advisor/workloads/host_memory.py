@@ -12,7 +12,7 @@ By formula, each part in 10^9 bytes::
          + page cache                        what a mapped file must keep in memory
 
 Who loads the weights *whole* holds all of them at once: in every process, or, where they
-are sharded among the GPUs, in the one that hands them out. Who maps the file holds one
+are sharded among the GPUs, in the one that distributes them. Who maps the file holds one
 shard of it. None of these parts was measured on many machines: each is marked.
 
 What is *surely* too little, and leaves a machine out, rests on what is known: weights
@@ -175,11 +175,11 @@ def surely_too_small(need: HostMemory, ram_gb: FloatArray) -> BoolArray:
 def failed_starts(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
     """Return how many starts are expected to fail for want of memory, shape (N,).
 
-    The need is the job's, not the luck of a machine: a host that had too little tells
-    that no other with as much will do, and the next to be tried has `MORE_PER_TRY` times
-    the memory. As many starts fail as tries have less than the need: the expectation is
-    the sum of their probabilities, ``sum of P(need > MORE_PER_TRY^k x ram)``. It is
-    never more than the tries, and 0 where the memory is unknown.
+    The need is the job's and does not vary between machines: where one host had too
+    little, no other with as much suffices, and the next to be tried has `MORE_PER_TRY`
+    times the memory. As many starts fail as tries have less than the need: the
+    expectation is the sum of their probabilities, ``sum of P(need > MORE_PER_TRY^k x
+    ram)``. It is never more than the tries, and 0 where the memory is unknown.
     """
     tries = MORE_PER_TRY ** np.arange(_TRIES)[:, None]
     each = host_risk(need_gb, tries * ram_gb)

@@ -27,7 +27,7 @@ class Input:
 
     Attributes
     ----------
-    shape : of one sample, such as ``(3, 224, 224)``; empty for one number a sample
+    shape : of one sample, such as ``(3, 224, 224)``; empty for one number per sample
     kind : ``"float"`` (random), ``"long"`` (zeros: a token or class that always is) or
         ``"bool"`` (true)
     name : keyword that it is given by; empty: by its place

@@ -244,7 +244,7 @@ def _is_file(path: Path) -> bool:
 
 
 def looks_like_path(name_or_path: str) -> bool:
-    """Tell whether a text is a path rather than a profile's name."""
+    """Say whether a text is a path rather than a profile's name."""
     return name_or_path.endswith(".toml") or any(sep in name_or_path for sep in "/\\")
 
 

@@ -18,7 +18,7 @@ from advisor.base.resources import installing
 from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
 from advisor.workloads.inputs import Inputs
 from advisor.workloads.memory import STATE_BYTES
-from advisor.workloads.profile import Precision, Workload, with_level_of
+from advisor.workloads.profile import Precision, Workload, with_benchmark_units_of
 from advisor.workloads.tally import Tally, counting
 
 _FEW, _MORE = 2, 4
@@ -28,7 +28,7 @@ _OPTIMIZER_KERNELS = 15.0
 """Kernels of a fused optimizer step, of the loss scaler and of zeroing gradients."""
 
 _PROBED = 3
-"""Samples of the forward pass that is run first, to tell how long the rest takes."""
+"""Samples of the forward pass that is run first, to know how long the rest takes."""
 
 _NOT_EVEN = 2e-5
 """By how much the operations of `_PROBED` samples may stray from those between `_FEW` and
@@ -52,7 +52,7 @@ class Counted:
     forward_flops, training_flops : of one sample
     activation_bytes : that one sample keeps from forward to backward
     kernels : of one step, whatever its batch
-    input_bytes : of one sample as it is handed over
+    input_bytes : of one sample as it is delivered
     """
 
     parameters: int
@@ -68,7 +68,7 @@ def count(
     build: Callable[[], Any],
     inputs: Inputs,
     precision: Precision,
-    tell: Callable[[str], object] = str,
+    notify: Callable[[str], object] = str,
 ) -> Counted:
     """Run steps of a module on the CPU and count what they need.
 
@@ -77,7 +77,7 @@ def count(
     build : makes the module
     inputs : what it is called with
     precision : half precision of any kind runs under autocast
-    tell : is told how long it will take, if that is long
+    notify : is called with how long it will take, if that is long
 
     Raises
     ------
@@ -93,7 +93,7 @@ def count(
     except Exception as error:
         message = f"the function fails: {type(error).__name__}: {error}"
         if "CUDA" in message or "NVIDIA" in message:
-            message += "; it is to make the module on the CPU, where it is counted"
+            message += "; create the module on the CPU, where it is counted"
         raise UsageError(message) from error
     if not isinstance(module, torch.nn.Module):
         message = "the function is expected to return a torch.nn.Module"
@@ -105,7 +105,7 @@ def count(
     spent = time.monotonic() - started
     left = spent / _PROBED * (_FEW + _MORE) * _STEP_OF_FORWARD
     if left > _SOON_S:
-        tell(f"counting takes up to {left:.0f} s more (Ctrl-C stops it)")
+        notify(f"counting takes up to {left:.0f} s more (Ctrl-C stops it)")
     few, more = (run.step(number) for number in (_FEW, _MORE))
     each = {key: (more[key] - few[key]) / (_MORE - _FEW) for key in few}
     if not each["forward"] > 0.0:
@@ -162,7 +162,7 @@ def measured_profile(  # noqa: PLR0917  (as many as a profile is made of)
             "derived: FP32 weights that are trained, and the optimizer's state",
         ),
     }
-    told = {key: source for key, (_, source) in figures.items()}
+    stated = {key: source for key, (_, source) in figures.items()}
     values: dict[str, Any] = {key: value for key, (value, _) in figures.items()}
     child = replace(
         base,
@@ -180,17 +180,17 @@ def measured_profile(  # noqa: PLR0917  (as many as a profile is made of)
         precision=precision,
         sources={
             **base.sources,
-            **told,
+            **stated,
             "batch_size": "set by the user",
             "precision": "set by the user",
         },
         **values,
     )
-    return with_level_of(child, base)
+    return with_benchmark_units_of(child, base)
 
 
 def _sample(inputs: Inputs, usual: str) -> str:
-    """Return what a sample is, as the inputs tell it."""
+    """Return what a sample is, as the inputs show it."""
     if (image := inputs.image) is not None:
         return f"image {image[0]}x{image[1]}"
     if (tokens := inputs.tokens) is not None:

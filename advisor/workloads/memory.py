@@ -83,7 +83,7 @@ constants (Dettmers et al., NeurIPS 2023)."""
 
 CHECKPOINTED_SHARE = 0.15
 """Share of the activations that gradient checkpointing keeps, about: of a transformer's
-34 s b h bytes a layer the 2 s b h at its input, and one whole layer of 12 to 32
+34 s b h bytes per layer the 2 s b h at its input, and one whole layer of 12 to 32
 (Korthikanti et al., "Reducing activation recomputation", MLSys 2023)."""
 
 

@@ -89,9 +89,9 @@ def operations(
 
 
 def unknown(name: str) -> bool:
-    """Tell whether an operator without a formula may multiply matrices.
+    """Say whether an operator without a formula may multiply matrices.
 
-    Of PyTorch's own the name tells; of anybody else's nothing does.
+    PyTorch's own are known by their names; those of others are not.
     """
     space, _, short = name.partition("::")
     if space != "aten":

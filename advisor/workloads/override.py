@@ -8,7 +8,11 @@ from typing import Any
 
 from advisor.base.errors import UsageError
 from advisor.workloads.parse import SET_BY_USER, UNITS, workload_of
-from advisor.workloads.profile import Workload, with_level_of, with_what_follows
+from advisor.workloads.profile import (
+    Workload,
+    with_benchmark_units_of,
+    with_what_follows,
+)
 
 ORIGIN = "--set"
 """What messages call the place where such a figure stands."""
@@ -40,7 +44,7 @@ def override(workload: Workload, figures: Mapping[str, object]) -> Workload:
     changed = with_what_follows(workload_of(document, ORIGIN), workload, figures)
     if f"reference.{UNITS}" in figures:
         return changed
-    return with_level_of(changed, workload)
+    return with_benchmark_units_of(changed, workload)
 
 
 def assigned(assignments: Iterable[str]) -> dict[str, str]:

@@ -1,10 +1,9 @@
-"""A profile as TOML text, and back.
+"""A profile from TOML text; `advisor.workloads.dump` writes one.
 
 A profile is a TOML file: the fields of `Workload` as flat keys, with the units
-that their names carry, a table ``[reference]`` for the configuration that the
-level refers to, and a table ``[sources]`` that says of each figure where it is
-from. ``extends = "NAME"`` takes every figure that it does not give from another
-profile.
+that their names carry, a table ``[reference]`` for the configuration in which its
+benchmark was run, and a table ``[sources]`` with the source of each figure.
+``extends = "NAME"`` takes every figure that it does not give from another profile.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from advisor.workloads.profile import (
     CHOICES,
     Reference,
     Workload,
-    with_level_of,
+    with_benchmark_units_of,
     with_what_follows,
 )
 from advisor.workloads.settings import RENTAL, SETTINGS
@@ -37,12 +36,13 @@ WORKLOADS = "workloads"
 """Table of an ``advisor.toml`` that holds profiles by name."""
 
 UNITS = "benchmark_units_per_sample"
-"""Key of ``[reference]`` that stands as it is stated, see `with_level_of`."""
+"""Key of ``[reference]`` that stands as it is stated, see `with_benchmark_units_of`."""
 
-_LARGEST = 1e15
+LARGEST = 1e15
+"""A larger figure is a slip, and arithmetic with it may overflow."""
+
 _LARGEST_COUNT = 1e9
 _SMALLEST = 1e-9
-"""Outside these a figure is a slip, and arithmetic with it may overflow."""
 
 _MAY_BE_ZERO = frozenset(
     {
@@ -61,14 +61,17 @@ _MAY_BE_ZERO = frozenset(
     }
 )
 
-_FIELDS: Mapping[str, Field[Any]] = {
+FIELDS: Mapping[str, Field[Any]] = {
     field.name: field
     for field in fields(Workload)
     if field.name not in {"reference", "sources"}
 }
-_REFERENCE_FIELDS: Mapping[str, Field[Any]] = {
+"""The flat keys of a profile."""
+
+REFERENCE_FIELDS: Mapping[str, Field[Any]] = {
     field.name: field for field in fields(Reference)
 }
+"""The keys of its table ``[reference]``."""
 
 
 def parse_workload(
@@ -116,57 +119,17 @@ def checked_workload(workload: Workload) -> Workload:
     return workload_of(document, "workload")
 
 
-def dump_workload(workload: Workload) -> str:
-    """Return the profile as TOML text that loads to an equal one.
-
-    A required key comes last, so that a text cut short at any place is refused
-    when it is loaded.
-    """
-    figures = [_line(name, getattr(workload, name)) for name in _FIELDS]
-    sources = [_line(*item) for item in workload.sources.items()]
-    reference = [
-        _line(name, getattr(workload.reference, name))
-        for name in sorted(_REFERENCE_FIELDS, key=_is_required)
-    ]
-    return "\n".join([
-        *figures, "", "[sources]", *sources, "", "[reference]", *reference, ""
-    ])  # fmt: skip
-
-
-def _is_required(name: str) -> bool:
-    return _REFERENCE_FIELDS[name].default is MISSING
+def is_required(name: str) -> bool:
+    """Say whether ``[reference]`` must have a key."""
+    return REFERENCE_FIELDS[name].default is MISSING
 
 
 def _is_needed(name: str) -> bool:
-    return _FIELDS[name].default is MISSING
+    return FIELDS[name].default is MISSING
 
 
-def _line(key: str, value: object) -> str:
-    """Return ``key = value`` in TOML."""
-    return f"{key} = {_toml(value)}"
-
-
-def _toml(value: object) -> str:
-    """Return a string or a finite number as TOML writes it, without loss."""
-    if isinstance(value, str):
-        return f'"{"".join(_toml_character(character) for character in value)}"'
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST:
-        return str(int(value))
-    return repr(value)
-
-
-def _toml_character(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    if _is_control(character):
-        return f"\\u{ord(character):04x}"
-    return character
-
-
-def _is_control(character: str) -> bool:
-    """Tell whether a character could move the cursor of a terminal."""
+def is_control(character: str) -> bool:
+    """Say whether a character could move the cursor of a terminal."""
     return ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0
 
 
@@ -197,7 +160,7 @@ def _hint(key: str, known: Collection[str]) -> str:
     """Return what to do about a key that is not known where it stands."""
     places = [
         place
-        for place, keys in ((f"[{RENTAL}]", SETTINGS), (f"[{WORKLOADS}.NAME]", _FIELDS))
+        for place, keys in ((f"[{RENTAL}]", SETTINGS), (f"[{WORKLOADS}.NAME]", FIELDS))
         if key in keys
     ]
     if places:
@@ -219,24 +182,22 @@ class Parser:
 
     def workload(self, document: Mapping[str, Any], name: str) -> Workload:
         """Return the profile that a document, or a table of one, holds."""
-        extended, derives_level, stated = None, False, frozenset(document)
+        extended, derives_units, stated = None, False, frozenset(document)
         if EXTENDS in document:
             extended = self._extended(document)
-            derives_level = UNITS not in self.table(document, "reference")
+            derives_units = UNITS not in self.table(document, "reference")
             document = self._inherited(document, name, extended)
-        self.refuse_unknown("", document, {*_FIELDS, "reference", "sources"})
-        self._refuse_missing("", document, [*filter(_is_needed, _FIELDS), "reference"])
+        self.refuse_unknown("", document, {*FIELDS, "reference", "sources"})
+        self._refuse_missing("", document, [*filter(_is_needed, FIELDS), "reference"])
         reference = self.table(document, "reference")
-        self.refuse_unknown("reference", reference, _REFERENCE_FIELDS)
+        self.refuse_unknown("reference", reference, REFERENCE_FIELDS)
         self._refuse_missing(
-            "reference", reference, filter(_is_required, _REFERENCE_FIELDS)
+            "reference", reference, filter(is_required, REFERENCE_FIELDS)
         )
-        values = self._values("", document, _FIELDS)
+        values = self._values("", document, FIELDS)
         workload = Workload(
             **values,
-            reference=Reference(
-                **self._values("reference", reference, _REFERENCE_FIELDS)
-            ),
+            reference=Reference(**self._values("reference", reference, REFERENCE_FIELDS)),
             sources=self._sources(self.table(document, "sources")),
         )
         if found := contradiction(workload):
@@ -244,7 +205,7 @@ class Parser:
         if extended is None:
             return workload
         workload = with_what_follows(workload, extended, stated)
-        return with_level_of(workload, extended) if derives_level else workload
+        return with_benchmark_units_of(workload, extended) if derives_units else workload
 
     def document(self) -> dict[str, Any]:
         """Return the text as TOML reads it."""
@@ -253,7 +214,7 @@ class Parser:
         try:
             return tomllib.loads(self._text)
         except tomllib.TOMLDecodeError as error:
-            self.refuse(f"this is not whole TOML: {error}")
+            self.refuse(f"this is not valid TOML: {error}")
         except RecursionError:
             self.refuse("this is not a workload profile: too deeply nested")
         except ValueError:  # Python's limit on the digits of an integer
@@ -269,7 +230,7 @@ class Parser:
     def _extended(self, document: Mapping[str, Any]) -> Workload:
         extended = self._string(EXTENDS, "", document[EXTENDS])
         if self._parent is None:
-            self.refuse("here no other profile can be extended", EXTENDS)
+            self.refuse("no other profile can be extended here", EXTENDS)
         return self._parent(extended)
 
     def _inherited(
@@ -335,7 +296,7 @@ class Parser:
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(f"a number is expected, not {_kind(value)}", key, table)
         lowest = 0 if key in _MAY_BE_ZERO else _SMALLEST
-        largest = _LARGEST_COUNT if kind == "int" else _LARGEST
+        largest = _LARGEST_COUNT if kind == "int" else LARGEST
         if not (lowest <= value <= largest):  # a NaN is neither
             least = "of at least 0" if key in _MAY_BE_ZERO else "greater than 0"
             self.refuse(
@@ -348,7 +309,7 @@ class Parser:
     def _string(self, key: str, table: str, value: object) -> str:
         if not isinstance(value, str):
             self.refuse(f"a string is expected, not {_kind(value)}", key, table)
-        if any(map(_is_control, value)):
+        if any(map(is_control, value)):
             self.refuse("one line without control characters is expected", key, table)
         if key == "name" and not table and not _is_name(value):
             self.refuse(
@@ -358,7 +319,7 @@ class Parser:
         return value
 
     def _sources(self, table: Mapping[str, Any]) -> dict[str, str]:
-        known = {**_FIELDS, **_REFERENCE_FIELDS}
+        known = {**FIELDS, **REFERENCE_FIELDS}
         self.refuse_unknown("sources", table, known)
         return {key: self._string(key, "sources", table[key]) for key in table}
 
@@ -377,7 +338,7 @@ class Parser:
 
 
 def _is_name(text: str) -> bool:
-    """Tell whether a text can be a profile's name and a file's alike."""
+    """Say whether a text can be a profile's name and a file's alike."""
     plain = text.replace("-", "").replace("_", "").replace(".", "")
     return text[:1].isalnum() and plain.isalnum() and not text.endswith(".toml")
 

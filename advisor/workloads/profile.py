@@ -107,7 +107,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The configuration that the profile's level of throughput refers to.
+    """The configuration in which the profile's benchmark was run.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class Reference:
     memory_format : ``"channels-last"``, ``"contiguous"`` or ``"n/a"``
     input_pipeline : what feeds the GPU, such as ``"PyTorch DataLoader, Pillow"``
     benchmark : name of the workload in the benchmark table whose measurements
-        set the level; empty where the table has none
+        set the intercept; empty where the table has none
     benchmark_units_per_sample : units of that table (such as tokens) in one
         sample of the profile
     """
@@ -155,7 +155,7 @@ class Workload:
         trained (trained ones are counted by `state_bytes_per_trainable`)
     state_bytes_per_trainable : bytes per trained parameter: weight copies,
         gradient, optimizer state
-    activation_mb_per_sample : 10^6 bytes kept from forward to backward
+    activation_mb_per_sample : 10^6 bytes stored from forward to backward
     framework_memory_gb : 10^9 bytes of context, libraries and work space
     kernels_per_step : GPU kernels that one step launches (any batch size)
     disk_bytes_per_sample : bytes read from disk for one sample
@@ -163,10 +163,10 @@ class Workload:
     cpu_ms_per_sample : milliseconds of one reference core (single-thread
         PassMark score 2100) that the input pipeline spends on one sample
     cpu_ms_log_sd : standard deviation of the natural logarithm of the above
-    dataset_gb : 10^9 bytes of the data set as it is downloaded and kept
+    dataset_gb : 10^9 bytes of the data set as it is downloaded and stored
     image_gb : 10^9 bytes of the container image, unpacked
     checkpoint_gb : 10^9 bytes of one checkpoint
-    reference : configuration that the level refers to
+    reference : configuration in which its benchmark was run
     sources : name of a figure -> where it comes from
     optimizer : see `Optimizer`
     gradient_checkpointing : activations are computed again in the backward pass
@@ -313,12 +313,12 @@ def _with_packing(child: Workload, parent: Workload, stated: Collection[str]) ->
     )
 
 
-def with_level_of(child: Workload, parent: Workload) -> Workload:
-    """Return a changed profile with the level that its parent's measurements give it.
+def with_benchmark_units_of(child: Workload, parent: Workload) -> Workload:
+    """Return a changed profile whose samples count as units of its parent's benchmark.
 
-    The level is that of the benchmark that both refer to, in units of its samples. Where
-    the operations of a sample were changed, it counts as many more units as it has more
-    operations: else the change would have no effect. Not for a child whose own
+    The measurements of the benchmark that both name set the intercept of the prediction.
+    Where the operations per sample were changed, a sample counts as that many times the
+    units: otherwise the change would have no effect. Not for a child whose own
     `benchmark_units_per_sample` was stated.
     """
     mine, theirs = child.reference, parent.reference

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from advisor.base.errors import UsageError
 from advisor.base.files import write_atomically
+from advisor.workloads.dump import dump_workload
 from advisor.workloads.load import Library
 from advisor.workloads.override import number_or_text
-from advisor.workloads.parse import dump_workload, parse_workload
+from advisor.workloads.parse import parse_workload
 from advisor.workloads.profile import Workload
 
 
@@ -30,7 +31,8 @@ def saved_path(library: Library, name: str) -> Path:
         library.load(name)  # says which name is near
     origin, path = known[name]
     where = "the built-in profiles" if origin == "built-in" else path
-    message = f"{name} is of {where}; copy it first: advisor workloads copy {name} NEW"
+    copy = f"advisor workloads copy {name} NEW"
+    message = f"{name} belongs to {where}; copy it first: {copy}"
     raise UsageError(message)
 
 
@@ -124,7 +126,7 @@ def edited_text(text: str, figures: Mapping[str, str]) -> str:
     try:
         document = tomlkit.parse(text)
     except ParseError as error:
-        message = f"this is not whole TOML, mend it by hand: {error}"
+        message = f"this is not valid TOML, repair it by hand: {error}"
         raise UsageError(message) from error
     _put(document, figures)
     return tomlkit.dumps(document)

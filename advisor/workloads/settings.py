@@ -8,7 +8,7 @@
     job_budget_usd = 30
     day_budget_usd = 100
 
-A project's file only tightens the user's own caps: of two the smaller one holds.
+A project's file only tightens the user's own caps: of two the smaller one applies.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ class Settings:
     def before(self, other: Settings) -> Settings:
         """Return what these settings and another's say together.
 
-        Of two caps the smaller one holds. One of the two tells of the image, this one
-        first.
+        Of two caps the smaller one applies. The image is that of these settings
+        if they name one, else that of the other.
         """
         taken: dict[str, Any] = {}
         for name in CAPS:
             both = (getattr(self, name), getattr(other, name))
             taken[name] = min((one for one in both if one is not None), default=None)
-        tells = any(getattr(self, name) is not None for name in OF_IMAGE)
-        of_image = self if tells else other
+        names_image = any(getattr(self, name) is not None for name in OF_IMAGE)
+        of_image = self if names_image else other
         return Settings(**taken, **{name: getattr(of_image, name) for name in OF_IMAGE})
 
 

@@ -110,7 +110,7 @@ class Tally:
             return
         first = next(iter(self.unknown)).replace("::", ".")
         message = (
-            f"nobody knows the operations of {', '.join(self.unknown)}: give a formula "
+            f"the operations of {', '.join(self.unknown)} are unknown: give a formula "
             "in the script, @torch.utils.flop_counter.register_flop_formula("
             f"torch.ops.{first}), or use operators of PyTorch's own"
         )

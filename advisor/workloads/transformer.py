@@ -12,7 +12,11 @@ from typing import Any
 
 from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
 from advisor.workloads.memory import STATE_BYTES
-from advisor.workloads.profile import Technique, Workload, with_level_of
+from advisor.workloads.profile import (
+    Technique,
+    Workload,
+    with_benchmark_units_of,
+)
 
 ACTIVATION_BYTES = 34.0
 """Bytes that a layer keeps for each of its s x h activations in half precision, attention
@@ -43,7 +47,7 @@ QUERY_AND_VALUE = "query and value projections"
 """What adapters are on where nothing else is said."""
 
 FIGURES_OF_TRAINING = ("samples_per_epoch", "epochs", "dataset_gb", "cpu_ms_per_sample")
-"""Figures that no configuration tells: they stay the base profile's, as assumptions."""
+"""Figures that no configuration states: they stay the base profile's, as assumptions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ class Transformer:
     def forward_flops(self, tokens: int) -> float:
         """Return the FLOPs of a forward pass over a sequence.
 
-        2 a parameter and token, and the attention's 4 s^2 h a layer, half of it where
+        2 per parameter and token, and the attention's 4 s^2 h per layer, half of it where
         attention is causal.
         """
         attention = 4.0 * tokens**2 * self.hidden * self.layers
@@ -154,7 +158,7 @@ class Needs:
     trained : parameters that get a gradient
     forward_flops, kept_bytes : of a sample; what it keeps from forward to backward
     kernels : of a step
-    input_bytes, disk_bytes : of a sample as it is handed to the GPU, and on disk; None:
+    input_bytes, disk_bytes : of a sample as the GPU gets it, and on disk; None:
         as in the base profile
     sample : what one is, for people
     tokens : positions of a sample; 0: it has none
@@ -192,12 +196,12 @@ def transformer_profile(
     everywhere: bool = False,
     source: str = "its configuration",
 ) -> Workload:
-    """Return a profile of a transformer, what its configuration does not tell of `base`.
+    """Return a profile of a transformer; the rest of its figures are those of `base`.
 
     Parameters
     ----------
-    base : profile of a like training: data, epochs, batch, precision, optimizer and level
-        are its own
+    base : profile of a similar training: data, epochs, batch, precision, optimizer and
+        benchmark are its own
     sizes : of the net
     name : of the profile
     tokens : in a sample
@@ -260,7 +264,7 @@ def profile_of(
     lora_rank: int | None = None,
     adapted: str = QUERY_AND_VALUE,
 ) -> Workload:
-    """Return a profile of what a net needs, what that does not tell of `base`.
+    """Return a profile of what a net needs; the rest of its figures are those of `base`.
 
     Parameters
     ----------
@@ -289,18 +293,18 @@ def profile_of(
         "packed": False,
         "technique": _technique(base, lora=lora),
     }
-    told = dict(needs.sources)
-    told["embedding_parameters_m"] = "formula: embedding and output matrix"
-    told["tokens_per_sample"] = "positions of a sample, padding among them"
-    told["trainable_parameters_m"] = (
+    stated = dict(needs.sources)
+    stated["embedding_parameters_m"] = "formula: embedding and output matrix"
+    stated["tokens_per_sample"] = "positions of a sample, padding among them"
+    stated["trainable_parameters_m"] = (
         f"adapters of rank {lora_rank} on {adapted}"
         if lora
         else "all parameters are trained"
     )
-    told["checkpoint_gb"] = (
+    stated["checkpoint_gb"] = (
         "derived: FP32 weights that are trained, and the optimizer's state"
     )
-    told["training_flops_factor"] = (
+    stated["training_flops_factor"] = (
         "frozen weights get no gradient: forward, and gradients of activations"
         if lora
         else "convention for dense nets: a backward pass costs two forward passes"
@@ -312,7 +316,7 @@ def profile_of(
         values["disk_bytes_per_sample"] = needs.disk_bytes
     if lora:
         values |= {"weight_bytes_per_parameter": 2.0, "state_bytes_per_trainable": 16.0}
-        told |= {
+        stated |= {
             "weight_bytes_per_parameter": "frozen weights are in half precision",
             "state_bytes_per_trainable": (
                 "adapters in FP32: weight 4 + gradient 4 + moments 8"
@@ -325,12 +329,12 @@ def profile_of(
         name=name,
         description=f"{text}, otherwise as {base.name}",
         sample=needs.sample,
-        sources={**kept, **assumed, **told},
+        sources={**kept, **assumed, **stated},
         gradient_checkpointing=lora or base.gradient_checkpointing,
         loading="mapped" if lora and base.sharding != "fsdp" else base.loading,
         **values,
     )
-    return with_level_of(child, base)
+    return with_benchmark_units_of(child, base)
 
 
 def _technique(base: Workload, *, lora: bool) -> Technique:

@@ -58,7 +58,7 @@ def refusal(path: Path) -> Refused | None:
 
 
 def belongs_to_user(path: Path) -> bool:
-    """Tell whether a file is the user's own, not only root's."""
+    """Say whether a file is the user's own, not only root's."""
     return sys.platform == "win32" or path.stat().st_uid == os.geteuid()
 
 
@@ -70,7 +70,7 @@ def _is_written_by_others(file: os.stat_result) -> bool:
 
 
 def _is_alone_in(group_id: int, user_id: int) -> bool:
-    """Tell whether a group is that of a user's own name, with nobody else in it."""
+    """Say whether a group is that of a user's own name, with nobody else in it."""
     if sys.platform == "win32":
         return True
     import grp  # noqa: PLC0415  (Windows has neither)

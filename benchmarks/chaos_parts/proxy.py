@@ -22,7 +22,7 @@ _DROPPED = ("host", "accept-encoding", "connection", "x-launch")
 
 
 def kind_of(method: str, path: str) -> str:
-    """Return the kind of a request, as the market's pace knows it."""
+    """Return the kind of a request, as the market's rate limits know it."""
     plain = urllib.parse.urlsplit(path).path
     if "/bundles" in plain:
         return "search"

@@ -102,7 +102,7 @@ def test_the_cells_of_a_csv_file_come_in_the_order_asked_for(tmp_path: Path) -> 
         (None, "cannot be read"),
     ],
 )
-def test_what_is_no_such_table_is_told_with_its_path(
+def test_what_is_no_such_table_is_an_error_with_its_path(
     tmp_path: Path, text: bytes | None, told: str
 ) -> None:
     """Missing, empty, no text, a lacking column, a row too short or too long."""

@@ -113,8 +113,8 @@ def test_what_the_file_does_not_state_is_told(from_hf: Advisor) -> None:
         ({"model_type": "mystery", "auto_map": {"AutoModel": "x.Y"}}, "never run"),
         ({"hidden_size": 8}, "missing: model_type"),
         ('{"model_type": "gpt2", "n_embd": NaN}', "NaN is no number"),
-        ('{"model_type": "gpt2", "n_embd": 76', "no whole JSON"),
-        ("<html></html>", "no whole JSON"),
+        ('{"model_type": "gpt2", "n_embd": 76', "not valid JSON"),
+        ("<html></html>", "not valid JSON"),
         ('["gpt2"]', "a JSON object is expected"),
     ],
 )

@@ -177,9 +177,9 @@ def test_a_broken_project_file_is_told_where_it_matters(
     (tmp_path / "advisor.toml").write_text("[workloads.mine\n")
     outcome = advisor("rank", "--workload", "mine")
     assert outcome.exit_code == 2
-    assert "advisor.toml: this is not whole TOML" in outcome.stderr
+    assert "advisor.toml: this is not valid TOML" in outcome.stderr
     line = ("rank", "--workload", "resnet50", "--top", "1")
-    assert "advisor.toml: this is not whole TOML" in advisor(*line).stderr
+    assert "advisor.toml: this is not valid TOML" in advisor(*line).stderr
     image = "pytorch/pytorch:2.12.1-cuda12.6-cudnn9-runtime"
     assert advisor(*line, "--image", image).exit_code == 0
     (tmp_path / "advisor.toml").write_text("workload = 3\n")

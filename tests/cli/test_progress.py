@@ -41,7 +41,8 @@ def sleep(seconds):
     if waits == "really":
         time.sleep(seconds)
 
-world = World(200, clock=SimClock.manual(1.8e9), calm=True, pace=True, search_cap=64)
+clock = SimClock.manual(1.8e9)
+world = World(200, clock=clock, calm=True, rate_limited=True, search_cap=64)
 api = Api(world, monotonic=lambda: passed[0])
 
 def answer(request):

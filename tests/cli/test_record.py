@@ -112,7 +112,9 @@ def test_a_log_is_read_and_its_evidence_kept(
     """Steps of a bar count batch and GPUs; `show` says where each part is from."""
     outcome = advisor(*RECORD, "--from-log", written(BAR), *TWO)
     assert outcome.exit_code == 0, outcome.stderr
-    assert "tqdm: 500 steps in 100 s, 128 samples a step: 640 samples/s" in outcome.stderr
+    assert (
+        "tqdm: 500 steps in 100 s, 128 samples per step: 640 samples/s" in outcome.stderr
+    )
     (row,) = advisor("records", "list", "--json").document["records"]
     assert (row["samples_per_s"], row["source"]) == (640.0, "tqdm")
     record = advisor("records", "show", "1", "--json").document["record"]
@@ -208,7 +210,7 @@ def test_a_log_without_a_rate_is_refused(advisor: Advisor, tmp_path: Path) -> No
     log.write_text("hello\n")
     outcome = advisor(*RECORD, "--from-log", str(log))
     assert outcome.exit_code == 2
-    assert "train.log: no line tells a training's throughput" in outcome.stderr
+    assert "train.log: no line states a training's throughput" in outcome.stderr
 
 
 @pytest.mark.slow

@@ -95,7 +95,7 @@ def test_short_forms_of_daily_conditions(
 SLIPS = [
     (("--where", "cpu_ram>=lots"), "cpu_ram takes a number of GB"),
     (("--where", "geolocation in [CN"), "brackets"),
-    (("--where", ""), "nothing is asked"),
+    (("--where", ""), "the condition is empty"),
     (("--where", "cpu_rma>=48"), "did you mean 'cpu_ram'?"),
     (("--where", "gpu_lane>=8"), "did you mean 'gpu_lanes'?"),
     (("--exclude-gpu", "RTX 9999"), "no GPU is called 'RTX 9999'"),

@@ -91,4 +91,4 @@ def test_offers_tell_all_facts_of_machines() -> None:
     """What physics reads of an offer is what can be known of any machine."""
     assert issubclass(Offers, MachineFacts)
     with pytest.raises(TypeError, match="dph_base"):
-        MachineFacts.told(gpu_name="RTX 4090", dph_base=0.3)
+        MachineFacts.of(gpu_name="RTX 4090", dph_base=0.3)

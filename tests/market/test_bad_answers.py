@@ -160,7 +160,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 @functools.cache
 def packed_bomb() -> bytes:
-    """Return more than is read of any answer, packed; it is never held unpacked."""
+    """Return more than is read of any answer, packed; it is never in memory unpacked."""
     packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
     block = b" " * 2**20
     blocks = [packer.compress(block) for _ in range(MAX_BODY_BYTES // len(block) + 1)]

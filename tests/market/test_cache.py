@@ -59,7 +59,7 @@ def world(tmp_path: Path) -> World:
 
 
 def test_a_fresh_answer_is_taken_again(world: World) -> None:
-    """Within its age the kept answer is taken, after it the market is asked."""
+    """Within its age the stored answer is taken, after it the market is asked."""
     assert world.ask() == 1
     world.wait(299)
     assert world.ask() == 1
@@ -75,7 +75,7 @@ def test_age_zero_always_asks(world: World) -> None:
 
 
 def test_another_question_is_another_answer(world: World) -> None:
-    """An answer is kept for its own constraints, and for its own market."""
+    """An answer is stored for its own constraints, and for its own market."""
     world.ask(Query(gpu_names=("RTX 4090",)))
     assert world.ask(Query(gpu_names=("A100 SXM4",))) == 2
     world.origin = "console.vast.ai, without a key"
@@ -196,12 +196,12 @@ def test_pages_are_kept_as_they_came(world: World) -> None:
         bodies=BODIES,
     )
     cache.put("console.vast.ai", Query(), fresh)
-    kept = cache.get("console.vast.ai", Query(), 60.0)
-    assert kept is not None
-    assert repr(kept.records) == repr(records)
-    assert [record["id"] for record in kept.records] == [1, 2, 3, None]
-    assert (kept.market, kept.complete, kept.simulated) == ("vast", False, False)
-    assert (kept.fetched_at, kept.notes) == (START, ("one", "two"))
+    stored = cache.get("console.vast.ai", Query(), 60.0)
+    assert stored is not None
+    assert repr(stored.records) == repr(records)
+    assert [record["id"] for record in stored.records] == [1, 2, 3, None]
+    assert (stored.market, stored.complete, stored.simulated) == ("vast", False, False)
+    assert (stored.fetched_at, stored.notes) == (START, ("one", "two"))
 
 
 def test_an_answer_without_pages_is_kept_as_it_is(world: World) -> None:
@@ -209,9 +209,9 @@ def test_an_answer_without_pages_is_kept_as_it_is(world: World) -> None:
     cache = AnswerCache(world.folder, lambda: world.now)
     records = [{"id": 1, "score": math.inf}, {"id": 1, "text": "\ud800"}]
     cache.put("moon", Query(), Answer(records, "moon", "moon", START, None))
-    kept = cache.get("moon", Query(), 0.0)
-    assert kept is not None
-    assert kept.records == records
+    stored = cache.get("moon", Query(), 0.0)
+    assert stored is not None
+    assert stored.records == records
 
 
 def test_entries_of_former_versions_go(world: World) -> None:

@@ -66,7 +66,7 @@ def test_a_market_that_only_lists_is_only_searched() -> None:
 
 
 def test_a_pulse_is_measured() -> None:
-    """Of any market that has one; a clock that is not told is left out."""
+    """Of any market that has one; a clock that the market does not name is left out."""
     found = check_market(Pulsed())
     assert (found.latency_s, found.clock_ahead_s) == (0.25, None)
     assert "latency" in check_text(found)

@@ -26,8 +26,8 @@ def sift(
 
 
 def outcome(record: Any, text: str, disk_gb: float = DISK_GB) -> dict[str, int]:
-    kept, left_out = sift([record], parse_where(text), disk_gb)
-    assert kept == ([] if left_out else [record])
+    matched, left_out = sift([record], parse_where(text), disk_gb)
+    assert matched == ([] if left_out else [record])
     return dict(left_out)
 
 
@@ -147,11 +147,11 @@ def test_the_bound_of_a_price_is_the_markets_own_to_the_last_digit(
 
 def test_what_is_no_record_is_for_others_to_say() -> None:
     """It stays, and is counted as malformed."""
-    kept, left_out = sift([None, 3, "offer"], parse_where("num_gpus=1"), DISK_GB)
-    assert (kept, left_out) == ([None, 3, "offer"], {})
+    matched, left_out = sift([None, 3, "offer"], parse_where("num_gpus=1"), DISK_GB)
+    assert (matched, left_out) == ([None, 3, "offer"], {})
 
 
-def test_every_condition_that_fails_is_told(record: dict[str, Any]) -> None:
+def test_every_condition_that_fails_is_named(record: dict[str, Any]) -> None:
     """With what the offer has."""
     found = unmet(record, parse_where("cpu_ram>=96 num_gpus=1 external=true"), DISK_GB)
     assert [(one.field, value) for one, value in found] == [
@@ -188,7 +188,7 @@ def test_every_record_is_kept_or_counted_once(
     """And nothing passes a stricter condition that fails a looser one."""
     records = [{"id": at, "cpu_ghz": clock} for at, clock in enumerate(clocks)]
     loose = (Condition("cpu_ghz", "gte", least),)
-    kept, left_out = sift(records, loose, DISK_GB)
+    matched, left_out = sift(records, loose, DISK_GB)
     strict, _ = sift(records, (*loose, Condition("cpu_ghz", "gt", least)), DISK_GB)
-    assert len(kept) + left_out.total() == len(records)
-    assert all(record in kept for record in strict)
+    assert len(matched) + left_out.total() == len(records)
+    assert all(record in matched for record in strict)

@@ -175,16 +175,16 @@ FAIR: dict[str, Callable[[Customer], str]] = {
 
 def outcome_of(customer: Customer, call: str) -> str:
     """Return what becomes of a call; of a rental also what the market has made."""
-    told: AdvisorError
+    raised: AdvisorError
     try:
         return FAIR[call](customer)
     except AdvisorError as error:
-        told = error
-    assert str(told).isprintable()
-    assert len(str(told)) < 500
-    if isinstance(told, PlacementError):
-        assert customer.living() == [told.instance_id]
-    name = type(told).__name__
+        raised = error
+    assert str(raised).isprintable()
+    assert len(str(raised)) < 500
+    if isinstance(raised, PlacementError):
+        assert customer.living() == [raised.instance_id]
+    name = type(raised).__name__
     return f"{name}: {len(customer.living())}" if call == "rent" else name
 
 

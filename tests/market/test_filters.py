@@ -139,7 +139,7 @@ def test_a_smaller_gpu_is_no_larger_one(asked_gb: float, shown_mb: float) -> Non
 def test_conditions_and_constraints_leave_offers_out_together(
     record: dict[str, Any],
 ) -> None:
-    """Each record is kept or counted once, and what is saved is what was kept."""
+    """Each record matches or is counted once, and what is saved is what matched."""
     records = [
         record,
         record | {"id": 2, "cpu_ram": 8000},
@@ -155,22 +155,22 @@ def test_conditions_and_constraints_leave_offers_out_together(
     offers, keep, excluded = offers_meeting(iter(records), asked, 10.0)
     assert offers.offer_id[keep].tolist() == [101]
     assert excluded == counted
-    kept, left_out = matching_records(records, asked, 10.0)
-    assert [one["id"] for one in kept] == [101, 101]
+    matched, left_out = matching_records(records, asked, 10.0)
+    assert [one["id"] for one in matched] == [101, 101]
     assert left_out == counted
 
 
 def test_a_record_that_fails_is_not_saved_beside_its_better_half(
     record: dict[str, Any],
 ) -> None:
-    """Of two records of one offer only the one that meets the conditions is kept."""
+    """Of two records of one offer only the one that meets the conditions matches."""
     other = record | {"cpu_ram": 8000, "score": 1e6}
     asked = Filters(where=parse_where("cpu_ram>=48"))
-    kept, left_out = matching_records([record, other], asked, 10.0)
-    assert (kept, left_out) == ([record], {"where_cpu_ram": 1})
+    matched, left_out = matching_records([record, other], asked, 10.0)
+    assert (matched, left_out) == ([record], {"where_cpu_ram": 1})
 
 
-def test_every_reason_of_one_offer_is_told(record: dict[str, Any]) -> None:
+def test_every_reason_of_one_offer_is_named(record: dict[str, Any]) -> None:
     """Conditions with what the offer has, constraints as they are counted."""
     asked = Filters(
         min_reliability=1.0,

@@ -40,7 +40,7 @@ def gpuhunt() -> Any:
 def publish(
     gpuhunt: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Callable[[], Any]]:
-    """Return what publishes catalogues on disk, and gives a loader of them."""
+    """Return what publishes catalogs on disk, and gives a loader of them."""
     monkeypatch.setenv("GPUHUNT_CATALOG_URL", tmp_path.as_uri())
 
     def write(**providers: str) -> Callable[[], Any]:
@@ -99,7 +99,7 @@ def test_on_demand_and_spot_are_one_offer(publish: Publish, clock: Clock) -> Non
 def test_what_is_only_spot_is_never_ranked_as_on_demand(
     publish: Publish, clock: Clock
 ) -> None:
-    """It is told as what it is, and has no price on demand."""
+    """It is listed as what it is, and has no price on demand."""
     (record,) = GpuhuntMarket(publish(aws=ONLY_SPOT), clock).search(Query()).records
     assert record["is_bid"] is True
     assert record["disk_space"] == 27000.0
@@ -170,9 +170,9 @@ def test_vast_is_not_asked_a_second_time(
     assert len(GpuhuntMarket(load, clock).search(Query()).notes) == 1
 
 
-def test_no_catalogue_is_one_line(publish: Publish, clock: Clock) -> None:
+def test_no_catalog_is_one_line(publish: Publish, clock: Clock) -> None:
     """Without a network, or with nothing published, the market cannot be asked."""
-    with pytest.raises(MarketError, match="cannot load its catalogue") as caught:
+    with pytest.raises(MarketError, match="cannot load its catalog") as caught:
         GpuhuntMarket(publish(), clock).search(Query())
     assert str(caught.value).isprintable()
 

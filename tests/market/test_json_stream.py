@@ -200,7 +200,7 @@ def test_one_value_alone_is_no_list() -> None:
 
 
 def test_records_come_before_the_end_is_read() -> None:
-    """A stream is not held: what is behind the first records is not yet asked for."""
+    """A stream is read in pieces: what follows the first records is not asked for yet."""
     asked: list[int] = []
 
     def endless() -> Iterator[bytes]:

@@ -210,9 +210,9 @@ def test_an_odd_value_changes_no_other_record(
     plain = [dict(plain_record) | {"id": 10**6 + i} for i in range(at + 1)]
     alone, _ = parse_offers(plain)
     mixed, _ = parse_offers([*plain, *odd])
-    kept = mixed.take(np.isin(mixed.offer_id, alone.offer_id))
+    chosen = mixed.take(np.isin(mixed.offer_id, alone.offer_id))
     for one in fields(Offers):
-        here, there = getattr(kept, one.name), getattr(alone, one.name)
+        here, there = getattr(chosen, one.name), getattr(alone, one.name)
         assert repr(list(here)) == repr(list(there))
 
 
@@ -267,7 +267,7 @@ def test_what_cannot_be_an_offer_is_counted(
 
 
 @pytest.mark.parametrize("silent", [None, math.nan, ""])
-def test_a_price_that_is_not_told_follows_from_its_parts(
+def test_a_price_that_is_not_listed_follows_from_its_parts(
     record: dict[str, Any], silent: Any
 ) -> None:
     """What says nothing contradicts nothing."""

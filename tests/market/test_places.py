@@ -61,7 +61,7 @@ def test_the_european_union_is_part_of_europe() -> None:
     ],
 )
 def test_what_is_no_place_is_refused(word: str, hint: str) -> None:
-    """A slip is told what it may mean, and two meanings are not chosen between."""
+    """The error says what a slip may mean; of two meanings none is chosen."""
     with pytest.raises(UsageError, match=hint):
         places_of([word])
 

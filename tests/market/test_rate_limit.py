@@ -120,7 +120,7 @@ def test_one_kind_that_is_refused_slows_no_other_down(clock: Clock) -> None:
 def test_the_next_run_starts_at_the_pace_of_the_last(
     clock: Clock, tmp_path: Path
 ) -> None:
-    """The turn that the last run's refusal left is waited for, and each one after it."""
+    """The slot that the last run's refusal left is waited for, and each one after it."""
     memory = tmp_path / "limits.json"
     RateLimiter(RULES, clock, Memory(memory)).refused("search", refusal(FREQUENT), None)
     waits: list[float] = []
@@ -137,7 +137,7 @@ def test_the_next_run_starts_at_the_pace_of_the_last(
 
 
 def test_who_has_no_patience_takes_no_turn(clock: Clock) -> None:
-    """The turn stays for the next one."""
+    """The slot stays for the next one."""
     limiter = RateLimiter(RULES, clock)
     limiter.refused("search", refusal(FREQUENT), 3.0)
     assert not limiter.wait("search", patience_s=1.0)

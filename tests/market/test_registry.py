@@ -66,7 +66,7 @@ def test_a_file_without_a_name_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["sample", "file:x"])
 def test_a_market_that_only_lists_rents_nothing(tmp_path: Path, name: str) -> None:
-    """Who wants to rent there is told where to."""
+    """The error says where to rent instead."""
     market = open_market(name, {}, tmp_path)
     with pytest.raises(UsageError, match=r"only lists offers.*--market vast"):
         rentable(market)
@@ -142,7 +142,7 @@ number = 7
 @pytest.mark.parametrize(
     ("market", "words"),
     [
-        ("NoMarket", "no name and search"),
+        ("NoMarket", "nothing with name and search"),
         ("slips", r"does not work: KeyError: 'MOON_KEY'"),
         ("number", "opens nothing"),
         ("absent", r"cannot be loaded: AttributeError.*absent"),
@@ -178,8 +178,8 @@ class {name}:
 
     @staticmethod
     def secrets(context):
-        told = context.variables["{name}"]
-        return told if told == "letters" else [told]
+        value = context.variables["{name}"]
+        return value if value == "letters" else [value]
 """
 
 
@@ -215,7 +215,7 @@ def test_a_plug_in_that_slips_over_its_key_is_one_line(
 
 
 def test_every_plug_in_tells_its_secrets(tmp_path: Path, install_market: Install) -> None:
-    """Ours and those of other packages; of which nobody knows is told."""
+    """Ours and those of other packages; unknown ones get an error."""
     install_market("luna_market", KEYED.format(name="Luna"), luna="luna_market:Luna")
     install_market("sol_market", KEYED.format(name="Sol"), sol="sol_market:Sol")
     install_market("mars_market", "1 / 0", mars="mars_market:Mars")
@@ -229,7 +229,7 @@ def test_every_plug_in_tells_its_secrets(tmp_path: Path, install_market: Install
         assert note.endswith("not looked for in what is sent")
 
 
-def test_secrets_in_another_form_are_told(
+def test_secrets_in_another_form_are_an_error(
     tmp_path: Path, install_market: Install
 ) -> None:
     """A text alone would be taken for its letters, and no file could be sent."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from advisor.market.remembered import (
     HALF_LIFE_S,
-    KEPT_S,
+    REMEMBERED_S,
     Limit,
     Memory,
     Remembered,
@@ -35,7 +35,7 @@ KNOWN = st.builds(
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Return where a memory is kept, in a folder that is not there yet."""
+    """Return where a memory is stored, in a folder that is not there yet."""
     return tmp_path / "cache" / "limits.json"
 
 
@@ -118,9 +118,11 @@ def test_accounts_and_addresses_do_not_slow_each_other_down(path: Path) -> None:
 
 def test_a_bad_day_is_forgotten() -> None:
     """The interval stands for half an hour, then halves, and is none in the end."""
-    intervals = [SLOW.interval_at(NOW + age) for age in (0.0, KEPT_S, KEPT_S + 1e-3)]
+    intervals = [
+        SLOW.interval_at(NOW + age) for age in (0.0, REMEMBERED_S, REMEMBERED_S + 1e-3)
+    ]
     assert intervals == pytest.approx([6.0, 6.0, 6.0], rel=1e-3)
-    assert SLOW.interval_at(NOW + KEPT_S + 2 * HALF_LIFE_S) == pytest.approx(1.5)
+    assert SLOW.interval_at(NOW + REMEMBERED_S + 2 * HALF_LIFE_S) == pytest.approx(1.5)
     assert SLOW.interval_at(NOW + 86400.0) == 0.0
 
 
@@ -131,7 +133,7 @@ def test_an_interval_only_shrinks(age: float, more: float) -> None:
 
 
 def test_a_clock_that_was_set_back_makes_nobody_wait() -> None:
-    """A turn that lies hours ahead is of another clock."""
+    """A slot that lies hours ahead is of another clock."""
     ahead = Limit(6.0, NOW + 7200.0, NOW + 7206.0)
     assert ahead.interval_at(NOW) == 0.0
     assert ahead.wait_at(NOW) == 0.0
@@ -140,7 +142,7 @@ def test_a_clock_that_was_set_back_makes_nobody_wait() -> None:
 
 
 def test_cuts_are_forgotten_and_few() -> None:
-    """A month later a number of rows is one like others; the newest eight are kept."""
+    """A month later a number of rows is one like others; the newest eight stay."""
     known = Remembered()
     for day in range(12):
         known = known.with_cut(500 + day, NOW + day * 86400.0)
@@ -180,5 +182,5 @@ def test_processes_take_turns(path: Path) -> None:
         printed, _ = process.communicate(timeout=60)
         assert process.returncode == 0
         waits += json.loads(printed)
-    expected = [6.0 + 6.1 * turn for turn in range(40)]
+    expected = [6.0 + 6.1 * call for call in range(40)]
     assert sorted(waits) == pytest.approx(expected, abs=1e-3)

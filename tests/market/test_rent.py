@@ -126,7 +126,7 @@ BAD_IDS = (0, -5, True, "77", 7.5, [77], {"id": 77}, 2**63)
 def test_a_contract_beside_an_error_is_never_lost(
     vast: Vast, status: int, document: dict[str, Any]
 ) -> None:
-    """Whatever else an answer says: a contract that it names bills, and is told."""
+    """Whatever else an answer says: a contract that it names bills, and is reported."""
     shop = Counter(httpx.Response(status, json=document))
     with pytest.raises(PlacementError) as caught:
         vast(shop).rent(ORDER)

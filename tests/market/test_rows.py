@@ -32,7 +32,7 @@ CHANGES = st.dictionaries(
 )
 
 
-def told(offers: Offers) -> dict[str, str]:
+def shown(offers: Offers) -> dict[str, str]:
     return {one.name: repr(list(getattr(offers, one.name))) for one in fields(Offers)}
 
 
@@ -64,7 +64,7 @@ def test_rows_give_the_offers_that_records_give(
     assert isinstance(source, RowSource)
     offers, excluded = parse_offers(source)
     expected, counts = parse_offers(json.loads(json.dumps(records)))
-    assert told(offers) == told(expected)
+    assert shown(offers) == shown(expected)
     assert excluded == counts
 
 
@@ -79,6 +79,6 @@ def test_a_large_file_is_parsed_as_a_small_one(
     assert isinstance(large.records, RowSource)
     assert isinstance(small.records, list)
     offers, excluded = parse_offers(large.records)
-    assert told(offers) == told(parse_offers(small.records)[0])
+    assert shown(offers) == shown(parse_offers(small.records)[0])
     assert not excluded
-    assert told(parse_offers(large.records)[0]) == told(offers)  # and once more
+    assert shown(parse_offers(large.records)[0]) == shown(offers)  # and once more

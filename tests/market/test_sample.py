@@ -127,7 +127,7 @@ def test_another_seed_writes_another_market(tmp_path):
     assert first.simulated
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path):
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
     """No folder, no traceback: a usage error."""
     with pytest.raises(UsageError, match="cannot write"):
         write_sample(tmp_path / "missing" / "sample.json.gz", 5, 1)

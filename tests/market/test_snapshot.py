@@ -263,7 +263,7 @@ def test_a_folder_is_a_usage_error(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_read_once(tmp_path: Path) -> None:
-    """What cannot be read twice, as a pipe, is held however large it is."""
+    """What cannot be read twice, as a pipe, is loaded however large it is."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     records = [ONE | {"id": at} for at in range(2000)]

@@ -67,8 +67,8 @@ def test_a_field_of_another_market_is_taken_as_it_is_written() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "nothing is asked"),
-        ("  ", "nothing is asked"),
+        ("", "the condition is empty"),
+        ("  ", "the condition is empty"),
         ("cpu_ram", "'cpu_ram' is no comparison"),
         ("gpu_name=RTX 4090", "'4090' is no comparison"),
         ("cpu_ram=>48", "no operator '=>'"),
@@ -232,5 +232,5 @@ def test_a_cpu_architecture_in_any_of_its_names(written_as: str, meant: str) -> 
         assert condition.value in (meant, (meant,))
         record = {"id": 1, "cpu_arch": written_as.strip('"')}
         others = [{"id": 2, "cpu_arch": "s390x"}, {"id": 3, "cpu_arch": None}]
-        kept = sifted([record, *others], [condition], 5.0, Counter())
-        assert list(kept) == [record]
+        matched = sifted([record, *others], [condition], 5.0, Counter())
+        assert list(matched) == [record]

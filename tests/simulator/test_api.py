@@ -46,8 +46,8 @@ def test_an_instance_has_what_clients_read(opened: Opened) -> None:
 def test_the_list_comes_in_pages_of_25_with_tokens(opened: Opened) -> None:
     """All 30 once, whatever limit is asked for; labels are counted and filtered."""
     buyer = opened(credit_usd=1e4)
-    for turn in range(30):
-        buyer.rented(buyer.offer()["id"], label=f"l{turn % 2}", disk=1)
+    for number in range(30):
+        buyer.rented(buyer.offer()["id"], label=f"l{number % 2}", disk=1)
     seen: list[int] = []
     query: dict[str, str] = {"limit": "100"}
     while True:
@@ -149,7 +149,9 @@ def test_a_body_that_is_no_object_is_refused(opened: Opened, body: bytes) -> Non
         assert answer.json()["error"] == "invalid_args"
 
 
-def test_an_offer_that_is_gone_is_told_in_the_markets_odd_words(opened: Opened) -> None:
+def test_an_offer_that_is_gone_has_the_markets_odd_words(
+    opened: Opened,
+) -> None:
     """HTTP 400 with invalid_args whose text says no_such_ask."""
     buyer = opened()
     number = buyer.offer()["id"]

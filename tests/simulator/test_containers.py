@@ -1,4 +1,4 @@
-"""What runs on instances: a host is told when, and where ssh answers is shown."""
+"""What runs on instances: a host is asked in time, and where ssh answers is shown."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_what_is_listed_decides(
     else:
         assert found is not None
         assert (found.misfit, found.refused) == (misfit, refused)
-        assert_is_told(found)
+        assert_is_shown(found)
 
 
 # What a GPU does or holds is no words' matter of its machine: it shows when it is tried.
@@ -81,10 +81,10 @@ def test_what_is_listed_decides(
 @pytest.mark.parametrize("image", [NEW, "me/training:3"])
 def test_a_fault_makes_any_machine_fail(image: str, misfit: Misfit) -> None:
     """Whatever is listed; it says so in words by which it is recognized."""
-    assert_is_told(unfit_by_fault(misfit, image, machine()))
+    assert_is_shown(unfit_by_fault(misfit, image, machine()))
 
 
-def assert_is_told(unfit: Unfit) -> None:
+def assert_is_shown(unfit: Unfit) -> None:
     symptom = symptom_of(unfit.message)
     assert symptom is not None
     assert symptom.misfit == unfit.misfit

@@ -1,4 +1,4 @@
-"""Our client reads the simulated market at the pace that it is made to keep."""
+"""Our client reads the simulated market at the rate that it allows."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_slow_market_of_small_pages_is_read_whole(
     customer: Callable[..., Customer], cap: int
 ) -> None:
     """One refusal, then every page in its turn; the next run is not refused at all."""
-    buyer = customer(offers=600, pace=True, search_cap=cap)
+    buyer = customer(offers=600, rate_limited=True, search_cap=cap)
     answer = buyer.run().search(Query())
     assert {record["id"] for record in answer.records} == buyer.listed()
     assert answer.complete is True
@@ -107,7 +107,7 @@ def test_a_day_later_the_market_is_asked_at_once(
     customer: Callable[..., Customer],
 ) -> None:
     """A bad day is forgotten: the first pages wait for nothing."""
-    buyer = customer(offers=100, pace=True, search_cap=64)
+    buyer = customer(offers=100, rate_limited=True, search_cap=64)
     buyer.run().search(Query())
     buyer.sleep(86400.0)
     before = buyer.passed
@@ -129,7 +129,7 @@ def test_without_a_key_a_slow_market_is_not_waited_for(
     customer: Callable[..., Customer],
 ) -> None:
     """The market shows 64 at once; what it holds back is not worth the wait."""
-    buyer = customer(offers=300, key=None, pace=True)
+    buyer = customer(offers=300, key=None, rate_limited=True)
     answer = buyer.run().search(Query())
     assert len(answer.records) > 64
     assert answer.complete is False
@@ -165,7 +165,7 @@ def test_a_market_that_dies_leaves_what_was_read(
     answer = market.search_watched(Query(), Undertaker())
     assert 64 < len(answer.records) < 600
     assert answer.complete is False
-    assert "before the last page: the market has trouble" in answer.notes[0]
+    assert "before the last page: the market reports a failure" in answer.notes[0]
 
 
 def test_a_quota_takes_the_kept_answer_where_that_is_agreed_to(

@@ -142,7 +142,7 @@ def test_nothing_outlives_a_simulator_that_is_killed(tmp_path: Path) -> None:
 
 def _is_of(process: Path, folder: Path) -> bool:
     try:
-        told = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+        shown = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
     except OSError:
         return False
-    return str(folder).encode() in told
+    return str(folder).encode() in shown

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.simulator.clock import SimClock
+from advisor.simulator.offer_cache import priced_offer, with_bills
 from advisor.simulator.query import InvalidQueryError, parse_search
-from advisor.simulator.shelf import priced_offer, with_bills
 from advisor.simulator.world import World
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "simulator_load.py"

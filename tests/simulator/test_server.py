@@ -90,7 +90,7 @@ def test_who_lets_others_in_is_called_by_an_address() -> None:
         assert status_of(here, "GET", "/__clock", "evil.example") == 421
 
 
-def told_by(reply: httpx.Response) -> float:
+def date_of(reply: httpx.Response) -> float:
     return email.utils.parsedate_to_datetime(reply.headers["Date"]).timestamp()
 
 
@@ -107,11 +107,11 @@ def test_every_answer_tells_the_simulated_time(market: Any) -> None:
         ):
             reply = client.get(path)
             assert reply.status_code == status
-            assert told_by(reply) == int(market.world.clock.now())
+            assert date_of(reply) == int(market.world.clock.now())
             assert len(reply.headers.get_list("Date")) == 1
-        assert told_by(client.get("/", headers={"Host": "x"})) >= START
+        assert date_of(client.get("/", headers={"Host": "x"})) >= START
         market.world.advance(86_400.75)
-        assert told_by(client.get("/nowhere")) == int(market.world.clock.now())
+        assert date_of(client.get("/nowhere")) == int(market.world.clock.now())
 
 
 @pytest.mark.parametrize("effect", sorted({*EFFECTS} - {"reset"}))
@@ -131,15 +131,15 @@ def test_an_answer_that_a_fault_has_spoilt_tells_it_too(market: Any, effect: str
     try:
         headers = {"Authorization": "Bearer k"}
         reply = httpx.get(f"{market.url}/api/v0/users/current/", headers=headers)
-        assert told_by(reply) == int(market.world.clock.now())
+        assert date_of(reply) == int(market.world.clock.now())
     finally:
         market.world.set_faults()
 
 
-def test_a_clock_that_only_runs_faster_is_not_told() -> None:
+def test_a_clock_that_only_runs_faster_is_not_named() -> None:
     """Whoever rehearses with one has a real clock, and would be refused for the other."""
     world = World(offers=5, clock=SimClock(3600.0), calm=True)
     with serve(world) as market:
         world.clock.advance(86400.0)
-        told = told_by(httpx.get(f"{market.url}/__clock"))
-        assert abs(told - time.time()) <= 60.0
+        named = date_of(httpx.get(f"{market.url}/__clock"))
+        assert abs(named - time.time()) <= 60.0

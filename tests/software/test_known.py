@@ -54,7 +54,7 @@ def test_a_demand_that_is_switched_off_is_none() -> None:
     assert image.requirement is None
 
 
-def test_a_job_takes_what_a_registry_has_told() -> None:
+def test_a_job_takes_what_a_registry_has_said() -> None:
     """Of an image that it names; and by default none of it matters."""
     workload = load_workload("resnet50")
     (image,) = images_of("me/training:3", workload, config_of=lambda _: config_of(*ENV))

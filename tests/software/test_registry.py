@@ -214,13 +214,13 @@ PLAIN = {"WWW-Authenticate": 'Bearer realm="http://auth.example/token"'}
     [
         (failing, "cannot be asked .no route.*: check its name, or try again"),
         (answering(404), "has no image"),
-        (answering(403), "only to who may see it"),
+        (answering(403), "only after a login"),
         (answering(500), "HTTP 500"),
-        (answering(401, headers=CHALLENGE), "a password, which is not sent"),
-        (answering(401, headers=PLAIN), "a password, which is not sent"),
+        (answering(401, headers=CHALLENGE), "a password, which advisor does not send"),
+        (answering(401, headers=PLAIN), "a password, which advisor does not send"),
         (answering(200, content=b"<html>"), "web page or torn"),
-        (answering(200, content=b"{}"), "is no image"),
-        (answering(200, content=b"x" * 5_000_000), "does not end"),
+        (answering(200, content=b"{}"), "that is no image"),
+        (answering(200, content=b"x" * 5_000_000), "is too long"),
         (answering(200, json={"manifests": []}), "for no Linux"),
         (answering(200, json={"config": {"digest": "../x"}, "layers": []}), "no image"),
         (answering(200, json={"config": {"digest": 7}, "layers": []}), "no image"),
@@ -232,7 +232,7 @@ PLAIN = {"WWW-Authenticate": 'Bearer realm="http://auth.example/token"'}
         (wanting("https://xn--a.example/token"), "cannot be asked"),
     ],
 )
-def test_what_goes_wrong_is_told(
+def test_what_goes_wrong_is_one_line(
     tmp_path: Path, handler: Callable[[httpx.Request], httpx.Response], words: str
 ) -> None:
     """In one line; nothing is kept of it."""

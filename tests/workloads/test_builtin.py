@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from advisor.base.units import GB_PER_GIB
+from advisor.workloads.dump import dump_workload
 from advisor.workloads.load import BUILTIN, list_workloads
 from advisor.workloads.memory import fit_micro_batch, largest_micro_batch
-from advisor.workloads.parse import dump_workload, parse_workload
+from advisor.workloads.parse import parse_workload
 from advisor.workloads.profile import Workload
 
 COUNTED = (

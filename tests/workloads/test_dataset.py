@@ -198,7 +198,7 @@ class Endless:
         (Endless(), "__len__ and __getitem__"),
         (Data(0), "empty"),
         (Data(3, 3), "all of 3 samples.*no such picture"),
-        (Data(-1), "its length fails"),
+        (Data(-1), "of the data set fails"),
     ],
 )
 def test_no_data_set(dataset: Any, words: str) -> None:

@@ -12,9 +12,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from advisor.base.errors import UsageError
+from advisor.workloads.dump import dump_workload
 from advisor.workloads.load import Library, list_workloads, load_workload
 from advisor.workloads.override import override
-from advisor.workloads.parse import dump_workload, parse_workload
+from advisor.workloads.parse import parse_workload
 from advisor.workloads.profile import (
     ATTENTIONS,
     BASE_WEIGHTS,
@@ -296,7 +297,7 @@ def test_optional_parts(resnet50: Workload) -> None:
     [
         ("<!doctype html><title>404</title>", "web page"),
         ("  <?xml version='1.0'?>", "web page"),
-        ('{"name": "resnet50"}', "not whole TOML"),
+        ('{"name": "resnet50"}', "not valid TOML"),
         ("name = 'a'\nname = 'b'\n", "line 2"),
         ("a = " + "[" * 100_000, "nested"),
     ],
@@ -413,7 +414,7 @@ def test_one_figure_is_overridden(parent: Workload, name: str) -> None:
 
 def test_what_cannot_be_extended(resnet50: Workload) -> None:
     """Without a place to look, and with no text for a name, the line is told."""
-    assert "here no other profile" in complaint('extends = "resnet50"\n')
+    assert "no other profile can be extended here" in complaint('extends = "resnet50"\n')
     with pytest.raises(UsageError, match=r"x:1: extends: a string is expected"):
         parse_workload("extends = 3\n", "x", lambda _: resnet50)
 

@@ -275,7 +275,9 @@ def test_the_batch_is_said_or_nothing_is() -> None:
         read(header + text, None, 1)
     contradicted = read(header + text, 64, 2)
     assert contradicted.samples_per_s == pytest.approx(80.0)
-    assert "the log tells 16 samples a step, not the 128 of --batch" in contradicted.marks
+    assert (
+        "the log states 16 samples per step, not the 128 of --batch" in contradicted.marks
+    )
 
 
 def test_a_bar_of_samples_needs_no_batch_for_its_rate() -> None:
@@ -318,10 +320,10 @@ def test_a_resumed_run_counts_its_own_steps() -> None:
     )
     resumed = "Resuming training from checkpoint-900\n" + begun + "\n" + summary
     assert read(resumed, 1).samples_per_s == pytest.approx(2.0, rel=0.05)
-    with pytest.raises(UsageError, match="nothing tells from which step"):
+    with pytest.raises(UsageError, match="nothing says from which step"):
         read("Continuing training from the last epoch\n" + summary, 1)
     last = "100%|##| 1000/1000 [00:50<00:00,  2.00it/s]\n"
-    with pytest.raises(UsageError, match="nothing tells from which step"):
+    with pytest.raises(UsageError, match="nothing says from which step"):
         read(last + summary, 1)
     with pytest.raises(UsageError, match="no steps are counted between two times"):
         read(f"Training: {last}", 1)
@@ -373,7 +375,7 @@ def test_an_unfinished_log_is_marked() -> None:
 
 
 def test_a_bar_without_a_name_is_believed_by_word_alone() -> None:
-    """Of several nothing tells which; beside an evaluation it may be one."""
+    """Of several nothing says which; beside an evaluation it may be one."""
     assert not read(bar("", 500, 100)).assured
     assert not read(bar("", 500, 100) + "loss 0.3\n").assured
     assert read(2 * (bar("", 500, 100) + "loss 0.3\n")).assured
@@ -388,7 +390,7 @@ def test_a_bar_without_a_name_is_believed_by_word_alone() -> None:
 
 
 def test_a_bar_of_epochs_counts_no_steps() -> None:
-    """Alone it tells nothing; around the bars of each epoch it is left aside."""
+    """Alone it shows nothing; around the bars of each epoch it is left aside."""
     with pytest.raises(UsageError, match="may count epochs"):
         read(bar("Epoch: ", 5, 500))
     epochs = "Epoch:  50%|##| 1/2 [00:20<00:20, 20.0s/it]\n"

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.base.errors import UsageError
+from advisor.workloads.dump import dump_workload
 from advisor.workloads.load import load_workload
 from advisor.workloads.override import assigned, override
-from advisor.workloads.parse import SET_BY_USER, dump_workload, parse_workload
+from advisor.workloads.parse import SET_BY_USER, parse_workload
 from advisor.workloads.profile import Workload
 
 RESNET50 = load_workload("resnet50")

@@ -25,7 +25,7 @@ still: a fake, a sandbox of the provider's, or recorded answers, all behind
 ``context.transport``. Through it the suite also breaks connections and loses answers;
 without one it skips these tests, and says so. A market that waits before it tries again
 is best given the clock of `impatient_clock`. What applies to no market of this kind (it
-takes no key, it tells no progress) is skipped likewise.
+takes no key, it reports no progress) is skipped likewise.
 
 The rules themselves are plain functions (`advisor.market.conformance.rules`,
 `advisor.market.conformance.narrowing`) that yield what is wrong in words. Nothing else of

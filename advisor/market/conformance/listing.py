@@ -159,7 +159,7 @@ class MarketConformance:
         """More may come than was asked for: all constraints are checked again."""
         asked = matching(field, answer.records)
         if asked is None:
-            pytest.skip(f"no offer tells what {field} asks for")
+            pytest.skip(f"no offer states what {field} asks for")
         query, expected = asked
         refuse(of_narrowed(query, expected, market.search(query)))
 
@@ -207,7 +207,7 @@ class MarketConformance:
     def test_a_market_on_a_network_says_where_it_asks(
         self, plugin: MarketPlugin, context: MarketContext, network: httpx.BaseTransport
     ) -> None:
-        """Its answers are kept for a while, under its `origin`."""
+        """Its answers are stored for a while, under its `origin`."""
         counted = Network(network)
         market = plugin(replace(context, transport=counted))
         answer = market.search(Query())
@@ -228,23 +228,23 @@ class MarketConformance:
     def test_an_answer_can_be_kept(
         self, market: Market, answer: Answer, tmp_path: Path
     ) -> None:
-        """The kept answer has the offers of the fresh one."""
+        """The stored answer has the offers of the fresh one."""
         moment = answer.fetched_at
         if not isinstance(market, LiveMarket) or moment is None:
-            pytest.skip("it is no LiveMarket: its answers are not kept")
+            pytest.skip("it is no LiveMarket: its answers are not stored")
         cache = AnswerCache(tmp_path / "cache", lambda: moment)
         cache.put(market.origin, Query(), answer)
-        kept = cache.get(market.origin, Query(), 60.0)
+        stored = cache.get(market.origin, Query(), 60.0)
         need(
-            kept is not None and _plain(kept.records) == _plain(answer.records),
-            "a kept answer is not the same: hold plain JSON values in records, and in "
+            stored is not None and _plain(stored.records) == _plain(answer.records),
+            "a stored answer is not the same: hold plain JSON values in records, and in "
             "bodies the documents that they were read from, if any",
         )
 
     def test_a_watched_search_finds_the_same(
         self, market: Market, answer: Answer
     ) -> None:
-        """And tells of no offer on the way that is not there in the end."""
+        """And reports no offer on the way that is not there in the end."""
         if not isinstance(market, WatchedMarket):
             pytest.skip("it is no WatchedMarket: its search is quick")
         watcher = _Watcher()
@@ -263,11 +263,11 @@ class MarketConformance:
     def test_a_plug_in_knows_its_key(
         self, plugin: MarketPlugin, context: MarketContext, market: Market, tmp_path: Path
     ) -> None:
-        """It says whether there is a key, tells its text, and nothing without one."""
+        """It says whether there is a key, returns its text, and nothing without one."""
         if not isinstance(plugin, KeyedPlugin):
             need(
                 not isinstance(market, KeyedMarket),
-                "the market takes a key, and the plug-in tells nothing of it: "
+                "the market takes a key, and the plug-in says nothing of it: "
                 "see KeyedPlugin",
             )
             pytest.skip("it is no KeyedPlugin: its market takes no key")
@@ -278,9 +278,11 @@ class MarketConformance:
             plugin.has_key(without) is False and not tuple(plugin.secrets(without)),
             "in an empty world it has a key: look at context.variables and context.home",
         )
-        told = plugin.secrets(context)
-        need(not isinstance(told, str), "secrets is a text: return a sequence of them")
-        secrets = tuple(told)
+        returned = plugin.secrets(context)
+        need(
+            not isinstance(returned, str), "secrets is a text: return a sequence of them"
+        )
+        secrets = tuple(returned)
         need(
             plugin.has_key(context) is True and bool(secrets),
             "the context has no key: put a made-up one in its variables or its home",
@@ -343,7 +345,7 @@ class MarketConformance:
 
 
 class _Watcher:
-    """Remembers what a search tells on its way."""
+    """Remembers what a search reports on its way."""
 
     def __init__(self) -> None:
         self.seen: set[int] = set()

@@ -94,20 +94,20 @@ NARROWED: Mapping[str, Callable[[Offers], Narrowed | None]] = {
     "conditions": _by_condition,
 }
 """Field of `Query` -> makes of all offers a question that some of them meet; None where
-none tells of it."""
+none states it."""
 
 
 def matching(field: str, records: Sequence[Record]) -> tuple[Query, set[int]] | None:
     """Return a question by one field, and the ids that its answer must have.
 
-    None where no offer tells what is asked for.
+    None where no offer states what is asked for.
     """
     offers, _ = parse_offers(records)
     narrowed = NARROWED[field](offers)
     if narrowed is None:
         return None
-    kept, _ = matching_records(records, narrowed.filters, _DISK_GB)
-    return narrowed.query, {record_id(record) for record in kept}
+    matched, _ = matching_records(records, narrowed.filters, _DISK_GB)
+    return narrowed.query, {record_id(record) for record in matched}
 
 
 def of_narrowed(query: Query, expected: set[int], answer: Answer) -> Complaints:

@@ -12,7 +12,7 @@ from advisor.base.clock import Clock, utc_now
 
 Send = Callable[[], httpx.Response]
 Fault = Callable[[httpx.Request, Send], httpx.Response]
-"""Meets a request; by its second argument it can be handed on."""
+"""Meets a request; by its second argument it can be passed on."""
 
 
 class Network(httpx.BaseTransport):
@@ -85,7 +85,7 @@ def loses_answers(request: httpx.Request, send: Send) -> httpx.Response:
 
 
 def answering(status: int, text: str) -> Fault:
-    """Return what answers each request so, and hands none on."""
+    """Return what answers each request so, and passes none on."""
 
     def answer(request: httpx.Request, _: Send) -> httpx.Response:
         return httpx.Response(status, text=text, request=request)

@@ -132,7 +132,7 @@ class RentalConformance(MarketConformance):
         credit = account.credit_usd
         need(
             credit is None or math.isfinite(credit),
-            f"credit_usd is {credit!r}: dollars, or None where it is not told",
+            f"credit_usd is {credit!r}: dollars, or None where it is not known",
         )
 
     def test_it_says_where_it_is_and_what_time_it_is_there(

@@ -73,7 +73,7 @@ def _of_bodies(answer: Answer) -> Complaints:
         yield "Answer.bodies are no JSON documents with a list 'offers': leave them out"
         return
     if ids != {record_id(one) for one in answer.records}:
-        yield "Answer.bodies hold other offers than Answer.records: they are what is kept"
+        yield "Answer.bodies hold other offers than Answer.records: they are stored"
 
 
 def of_records(records: object) -> Complaints:

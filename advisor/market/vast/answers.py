@@ -1,7 +1,7 @@
 """What an answer of Vast.ai means: a result, or the error that it stands for.
 
 An answer of an unexpected shape is an error, never "none": a client that took the
-empty answer of a retired endpoint for "no instances" kept on renting.
+empty answer of a retired endpoint for "no instances" went on renting.
 """
 
 from __future__ import annotations
@@ -57,42 +57,56 @@ _SEARCH = "the search"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A reply and what it says of itself.
+class ApiReply:
+    """A reply with the text of its error.
 
     Attributes
     ----------
     reply : as it came
-    words : its error in one plain line, the key taken out; ``""`` where it has none
+    error : its error in one plain line, the key taken out; ``""`` where it has none
     key_origin : where the key was found that was shown, None without one
-    at : when it came (UTC)
+    received_at : when it came (UTC)
     """
 
     reply: Reply
-    words: str
+    error: str
     key_origin: str | None
-    at: datetime
+    received_at: datetime
 
     @property
-    def said(self) -> str:
-        """Its words, short enough for a message."""
-        return self.words[:_LONGEST_MESSAGE]
+    def short_error(self) -> str:
+        """Its error, short enough for a message."""
+        return self.error[:_LONGEST_MESSAGE]
 
-    def says(self, word: str) -> bool:
+    def error_has(self, word: str) -> bool:
         """Say whether `word` is in its error."""
-        return word in self.words.lower()
+        return word in self.error.lower()
+
+    @property
+    def ahead_s(self) -> float | None:
+        """Seconds by which our clock is ahead of the server's; None if it names no time.
+
+        The server names whole seconds, and its reply was on the way for half of the time
+        that the exchange took.
+        """
+        if self.reply.server_time is None:
+            return None
+        behind_s = (self.received_at - self.reply.server_time).total_seconds() - 0.5
+        return behind_s - self.reply.took_s / 2.0
 
 
-def told(reply: Reply, secret: str | None, key_origin: str | None, at: datetime) -> Told:
-    """Return a reply with its words, a secret that it repeats taken out of them."""
-    words = words_of(reply)
+def without_secret(
+    reply: Reply, secret: str | None, key_origin: str | None, received_at: datetime
+) -> ApiReply:
+    """Return a reply with the text of its error, from which a secret is taken out."""
+    error = _error_text(reply)
     if secret is not None:
-        words = words.replace(secret, "[key]")
-    return Told(reply, words, key_origin, at)
+        error = error.replace(secret, "[key]")
+    return ApiReply(reply, error, key_origin, received_at)
 
 
-def words_of(reply: Reply) -> str:
-    """Return what a reply says of an error, in one plain line."""
+def _error_text(reply: Reply) -> str:
+    """Return the text of a reply's error, in one plain line."""
     document = _json_or_none(reply)
     if not isinstance(document, dict):
         return ""
@@ -102,7 +116,7 @@ def words_of(reply: Reply) -> str:
     return " ".join(plain.split())
 
 
-def document_of(answer: Told, what: str) -> dict[str, Any]:
+def document_of(answer: ApiReply, what: str) -> dict[str, Any]:
     """Return the JSON object of an answer that is a success.
 
     Parameters
@@ -126,24 +140,24 @@ def document_of(answer: Told, what: str) -> dict[str, Any]:
     return document
 
 
-def offers_of(answer: Told) -> list[Record]:
+def offers_of(answer: ApiReply) -> list[Record]:
     """Return the offers of a search's answer."""
     offers = document_of(answer, _SEARCH).get("offers")
     if not isinstance(offers, list):
         message = "the market's answer has no list of offers; update advisor"
         raise BadAnswerError(message)
     if not all(isinstance(offer, dict) for offer in offers):
-        message = "the market's list of offers holds other things; try again later"
+        message = "the market's list has entries that are no offers; try again later"
         raise BadAnswerError(message)
     return offers
 
 
-def is_too_much(answer: Told) -> bool:
+def is_too_much(answer: ApiReply) -> bool:
     """Say whether a search was refused for the number of rows that it asked for."""
-    return answer.reply.status == HTTPStatus.BAD_REQUEST and answer.says("limit")
+    return answer.reply.status == HTTPStatus.BAD_REQUEST and answer.error_has("limit")
 
 
-def account_of(answer: Told) -> Account:
+def account_of(answer: ApiReply) -> Account:
     """Return the account that the key belongs to."""
     document = document_of(answer, "the account")
     number = document.get("id")
@@ -154,7 +168,7 @@ def account_of(answer: Told) -> Account:
     return Account(str(number), credit if math.isfinite(credit) else None)
 
 
-def rented_of(answer: Told, offer_id: int) -> int:
+def rented_of(answer: ApiReply, offer_id: int) -> int:
     """Return the id of the instance that a rental made.
 
     Whatever else an answer says: a contract that it names may bill.
@@ -170,23 +184,23 @@ def rented_of(answer: Told, offer_id: int) -> int:
     if contract is not None:
         clean = status < 300 and fields.get("success") is True and not fields.get("error")
         return _contract(answer, contract, clean=clean)
-    said = answer.said or f"HTTP {status}"
+    reason = answer.short_error or f"HTTP {status}"
     if not _is_refused(answer, fields):
-        message = f"nobody can say whether offer {offer_id} was rented: {said}"
+        message = f"nobody can say whether offer {offer_id} was rented: {reason}"
         raise RentalStateUnknownError(f"{message}; {_BEFORE_NEXT}")
-    if answer.says(_NO_ASK) and status in _NOT_THERE:
-        message = f"offer {offer_id} is gone: {said}"
+    if answer.error_has(_NO_ASK) and status in _NOT_THERE:
+        message = f"offer {offer_id} is gone: {reason}"
         raise OfferGoneError(message)
-    if any(answer.says(word) for word in _NO_MONEY):
-        message = f"the account cannot pay for offer {offer_id}: {said}"
+    if any(answer.error_has(word) for word in _NO_MONEY):
+        message = f"the account cannot pay for offer {offer_id}: {reason}"
         raise CreditError(message)
     raise _refusal(answer, "the rental")
 
 
-def _is_refused(answer: Told, fields: Mapping[str, Any]) -> bool:
+def _is_refused(answer: ApiReply, fields: Mapping[str, Any]) -> bool:
     """Say whether an answer without a contract says that none was made.
 
-    Not so a 408 or 499, by which a gateway tells of an answer that it did not get.
+    Not so a 408 or 499, by which a gateway reports an answer that it did not get.
     """
     status = answer.reply.status
     if status == HTTPStatus.OK:
@@ -194,10 +208,10 @@ def _is_refused(answer: Told, fields: Mapping[str, Any]) -> bool:
     if status in _UNREAD:
         return True
     is_refusal = 400 <= status < 500 and status not in (HTTPStatus.REQUEST_TIMEOUT, 499)
-    return is_refusal and bool(answer.words)
+    return is_refusal and bool(answer.error)
 
 
-def _contract(answer: Told, contract: Any, *, clean: bool) -> int:
+def _contract(answer: ApiReply, contract: Any, *, clean: bool) -> int:
     """Return the contract that an answer names, if nothing else speaks against it."""
     try:
         number = contract_id(contract)
@@ -205,19 +219,19 @@ def _contract(answer: Told, contract: Any, *, clean: bool) -> int:
         raise RentalStateUnknownError(f"{error}; {_BEFORE_NEXT}") from error
     if clean:
         return number
-    said = answer.said or f"HTTP {answer.reply.status}"
-    message = f"the market made instance {number}, which cannot run: {said}"
+    reason = answer.short_error or f"HTTP {answer.reply.status}"
+    message = f"the market made instance {number}, which cannot run: {reason}"
     raise PlacementError(message, number)
 
 
-def instance_of(answer: Told, instance_id: int) -> Instance | None:
+def instance_of(answer: ApiReply, instance_id: int) -> Instance | None:
     """Return the instance that was asked for, None if there is no such."""
     what = f"instance {instance_id}"
     if _is_gone(answer):
         return None
     document = document_of(answer, what)
     if "instances" not in document:
-        message = f"the market's answer has nothing of {what}; update advisor"
+        message = f"the market's answer does not have {what}; update advisor"
         raise BadAnswerError(message)
     record = document["instances"]
     if record is None:
@@ -237,7 +251,7 @@ class InstancePage:
     ----------
     instances : in the market's order
     next_token : asks for the next page; None on the last
-    total : instances of the account, as the market counts them; None untold
+    total : instances of the account, as the market counts them; None where it does not
     """
 
     instances: list[Instance]
@@ -245,7 +259,7 @@ class InstancePage:
     total: int | None
 
 
-def instance_page_of(answer: Told, rows_asked: int) -> InstancePage:
+def instance_page_of(answer: ApiReply, rows_asked: int) -> InstancePage:
     """Return one page of the list of instances."""
     document = document_of(answer, "the list of instances")
     records = document.get("instances")
@@ -256,7 +270,7 @@ def instance_page_of(answer: Told, rows_asked: int) -> InstancePage:
     full = len(records) >= rows_asked
     is_one = isinstance(token, str) and len(token) <= _LONGEST_TOKEN
     if not (token is None or is_one) or (full and "next_token" not in document):
-        message = "the market's list of instances does not tell its next page"
+        message = "the market's list of instances does not name its next page"
         raise BadAnswerError(f"{message}; update advisor")
     return InstancePage(
         [read_instance(record) for record in records],
@@ -265,15 +279,15 @@ def instance_page_of(answer: Told, rows_asked: int) -> InstancePage:
     )
 
 
-def check_released(answer: Told, instance_id: int) -> None:
+def check_released(answer: ApiReply, instance_id: int) -> None:
     """Raise unless an instance was destroyed, or was not there."""
     if not _is_gone(answer):
         check_done(answer, f"the release of instance {instance_id}")
 
 
-def check_done(answer: Told, what: str) -> bool:
+def check_done(answer: ApiReply, what: str) -> bool:
     """Raise unless a change was made; say whether it is only queued."""
-    if answer.reply.status == HTTPStatus.OK and answer.says(_QUEUED):
+    if answer.reply.status == HTTPStatus.OK and answer.error_has(_QUEUED):
         return True  # whatever else it says: it is done later, and bills
     document = document_of(answer, what)
     if document.get("success") is not True:
@@ -282,7 +296,7 @@ def check_done(answer: Told, what: str) -> bool:
     return False
 
 
-def log_address_of(answer: Told, instance_id: int) -> str:
+def log_address_of(answer: ApiReply, instance_id: int) -> str:
     """Return where the log of an instance will lie."""
     what = f"the log of instance {instance_id}"
     address = document_of(answer, what).get("result_url")
@@ -292,39 +306,41 @@ def log_address_of(answer: Told, instance_id: int) -> str:
     return address
 
 
-def _is_gone(answer: Told) -> bool:
+def _is_gone(answer: ApiReply) -> bool:
     """Say whether an answer says that there is no such instance."""
     document = _json_or_none(answer.reply)
     if not isinstance(document, dict) or document.get("instances"):
         return False
     failed = document.get("success") is not True
-    return failed and answer.says(_NO_INSTANCE) and answer.reply.status in _NOT_THERE
+    return failed and answer.error_has(_NO_INSTANCE) and answer.reply.status in _NOT_THERE
 
 
-def _refusal(answer: Told, what: str) -> MarketError:
+def _refusal(answer: ApiReply, what: str) -> MarketError:
     """Return the error that a reply stands for which is no success."""
-    status, said = answer.reply.status, answer.said
-    if any(answer.says(word) for word in _QUOTA):
+    status, reason = answer.reply.status, answer.short_error
+    if any(answer.error_has(word) for word in _QUOTA):
         return _used_up(answer)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return busy_error(answer.reply)
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or answer.says(_NO_KEY):
-        origin = answer.key_origin or "no place: there is none"
-        message = f"the market refuses the key from {origin}: {said or status}"
+    forbidden = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    if forbidden or answer.error_has(_NO_KEY):
+        origin = answer.key_origin
+        refused = f"the key from {origin}" if origin else "a request without a key"
+        message = f"the market refuses {refused}: {reason or status}"
         return KeyRefusedError(message)
     if status == HTTPStatus.NO_CONTENT:
         return BadAnswerError("the market sent an empty answer (HTTP 204); try again")
     if status == HTTPStatus.GONE:
         return MarketError(f"the market has retired {what}; update advisor")
     code = "" if status == HTTPStatus.OK else f" (HTTP {status})"
-    return MarketError(f"the market refuses {what}{code}: {said or 'no reason given'}")
+    return MarketError(f"the market refuses {what}{code}: {reason or 'no reason given'}")
 
 
-def _used_up(answer: Told) -> QuotaError:
+def _used_up(answer: ApiReply) -> QuotaError:
     """Return the error of a daily quota of rows that is used up."""
     message, wait = "the market's daily quota is used up", answer.reply.retry_after_s
     if wait is not None:
-        moment = answer.at + timedelta(seconds=wait)
+        moment = answer.received_at + timedelta(seconds=wait)
         message += f" until {moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return QuotaError(f"{message}; take a saved answer with --stale-ok")
 

@@ -29,8 +29,10 @@ from advisor.market.remembered import Memory
 from advisor.market.reply import Reply
 from advisor.market.types import Answer, Query, Unwatched, Watcher
 from advisor.market.vast import answers
+from advisor.market.vast.answers import ApiReply
 from advisor.market.vast.intervals import RULES
 from advisor.market.vast.key import KEY_PLACES, Key
+from advisor.market.vast.listing import read_list
 from advisor.market.vast.orders import check_order, order_body
 from advisor.market.vast.queries import ROWS_A_PAGE, list_params
 from advisor.market.vast.searching import Found, Searching
@@ -45,19 +47,13 @@ ADDRESS = "VAST_URL"
 _NAME = "vast"
 DEADLINE_S = 60.0
 SEARCH_S = 180.0
-"""Bound on one search: 30 pages at the documented pace of six seconds, which at 64 rows
-a page is more than the 1,343 offers of the whole market in August 2026."""
+"""Bound on one search: 30 pages at the documented six seconds per page, which at 64 rows
+per page is more than the 1,343 offers of the whole market in August 2026."""
 
 KEY_VARIABLE = "CONTAINER_API_KEY"
 """Environment variable of an instance that has a key for itself alone."""
 
-LIST_S = 120.0
-"""Bound on the whole list of instances: at the documented pace of a second a page, 3,000
-machines."""
-
 _READ_TIMEOUT_S = 20.0
-_MOST_IDLE_PAGES = 3  # of the list, which bring no instance that was not there
-_MOST_INSTANCES = 100_000
 _LOG_PAUSE_S = 1.0
 
 _SEARCH = "/api/v0/bundles/"
@@ -115,7 +111,7 @@ class VastMarket:
     def name(self) -> str:
         """``"vast"``; at another address that too, so that nobody takes them for one.
 
-        What is kept of a market (prices, blocked machines) is kept under its name.
+        What is stored of a market (prices, blocked machines) is stored under its name.
         """
         ours = self.base_url.rstrip("/") == DEFAULT_URL
         return _NAME if ours else f"{_NAME}@{self.address}"
@@ -148,15 +144,15 @@ class VastMarket:
         first asked for its dearest offers again. Any other one is whole.
 
         The answer is complete if there is a key and no page left anything out: each
-        kept to the part and the order asked for, and asking again for the cheapest
+        followed the part and the order asked for, and asking again for the cheapest
         offers brought nothing that was not there before; or each part of the market
         that was asked for apart came whole. Without a key the market shows a part
         that is not even the cheapest: it is read on only while the market lets us.
         The answer to a question for one offer is complete whoever asks: that offer,
         or none.
 
-        What ends the search after its first page, be it time or an error, leaves
-        what was read: not complete, with a note.
+        Where time or an error ends the search after its first page, what was read is
+        returned: not complete, with a note.
 
         Raises
         ------
@@ -167,13 +163,14 @@ class VastMarket:
 
     def search_watched(self, query: Query, watcher: Watcher) -> Answer:
         """Return what `search` returns; the watcher hears of it meanwhile."""
-        until = self._clock.monotonic() + self._search_s
+        search_deadline = self._clock.monotonic() + self._search_s
         with self._client() as client:
 
-            def send(body: Mapping[str, Any], patience_s: float) -> answers.Told:
+            def send(body: Mapping[str, Any], patience_s: float) -> ApiReply:
                 request = client.build_request("POST", _SEARCH, json=body)
                 limiter = CallLimiter(self._limiter, "search", patience_s, watcher.waits)
-                return self._ask(client, request, limiter, min(self._deadline(), until))
+                deadline = min(self._deadline(), search_deadline)
+                return self._ask(client, request, limiter, deadline)
 
             def came(found: Found) -> None:
                 watcher.comes(found.pages, self._answer(found))
@@ -195,12 +192,12 @@ class VastMarket:
             request = client.build_request("GET", _ACCOUNT)
             limiter = CallLimiter(self._limiter, "account")
             answer = self._ask(client, request, limiter, self._deadline())
-        return Pulse(answer.reply.took_s, _ahead_s(answer))
+        return Pulse(answer.reply.took_s, answer.ahead_s)
 
     def account(self) -> Account:
         """Return who rents; see `RentalMarket`."""
         answer = self._send("account", "GET", _ACCOUNT)
-        return replace(answers.account_of(answer), ahead_s=_ahead_s(answer))
+        return replace(answers.account_of(answer), ahead_s=answer.ahead_s)
 
     def self_release(self, instance_id_variable: str) -> SelfRelease:
         """Return the request by which an instance ends itself; see `RentalMarket`."""
@@ -224,7 +221,7 @@ class VastMarket:
             )
             limiter = CallLimiter(self._limiter, "rent")
             reply = send_once(client, request, self._deadline(), self._clock, limiter)
-        return answers.rented_of(self._told(reply), order.offer_id)
+        return answers.rented_of(self._read(reply), order.offer_id)
 
     def instance(self, instance_id: int) -> Instance | None:
         """Return one instance, None if there is no such; see `RentalMarket`."""
@@ -235,33 +232,17 @@ class VastMarket:
     def instances(self, label_prefix: str = "") -> Sequence[Instance]:
         """Return the account's instances by their label; see `RentalMarket`.
 
-        All are read, and the label is looked at here: a filter that the market
-        did not understand would read as "none". A list that goes on and brings nothing
-        new, or too much, or goes on for `LIST_S`, is none.
+        All are read, see `read_list`, and the label is compared here: a filter that the
+        market did not understand would read as "none".
         """
-        until = self._clock.monotonic() + LIST_S
-        found: dict[int, Instance] = {}
-        token: str | None = None
-        idle = 0
-        while (
-            idle < _MOST_IDLE_PAGES
-            and len(found) <= _MOST_INSTANCES
-            and self._clock.monotonic() < until
-        ):
+
+        def read_page(token: str | None, deadline: float) -> answers.InstancePage:
             params = list_params(token)
-            answer = self._send("list", "GET", _LIST, params=params, until=until)
-            page = answers.instance_page_of(answer, ROWS_A_PAGE)
-            known = len(found)
-            found.update({one.instance_id: one for one in page.instances})
-            idle = idle + 1 if len(found) == known else 0
-            token = page.next_token
-            if token is None:
-                if page.total is not None and len(found) < page.total:
-                    message = f"the market lists {len(found)} of {page.total} instances"
-                    raise BadAnswerError(f"{message}; try again")
-                return [i for i in found.values() if i.label.startswith(label_prefix)]
-        message = "the market's list of instances does not come to an end; try again"
-        raise BadAnswerError(message)
+            answer = self._send("list", "GET", _LIST, params=params, deadline=deadline)
+            return answers.instance_page_of(answer, ROWS_A_PAGE)
+
+        found = read_list(read_page, self._clock)
+        return [one for one in found if one.label.startswith(label_prefix)]
 
     def release(self, instance_id: int) -> None:
         """End a rental for good; see `RentalMarket`."""
@@ -304,7 +285,7 @@ class VastMarket:
         answer = self._send("account", "PUT", _LOG.format(instance_id), body=body)
         address = answers.log_address_of(answer, instance_id)
         if not is_private(address):
-            message = f"the log of instance {instance_id} lies where none is fetched from"
+            message = f"the log of instance {instance_id} is at an unsafe address"
             raise BadAnswerError(message)
         deadline = self._deadline()
         limiter = CallLimiter(self._limiter, "account")
@@ -315,7 +296,7 @@ class VastMarket:
                 if reply.status == HTTPStatus.OK:
                     return reply.body.decode("utf-8", "replace")
                 if self._clock.monotonic() + _LOG_PAUSE_S >= deadline:
-                    message = f"the log of instance {instance_id} does not come"
+                    message = f"the log of instance {instance_id} is not there yet"
                     raise MarketError(f"{message}; try again later")
                 self._clock.sleep(_LOG_PAUSE_S)
 
@@ -331,13 +312,13 @@ class VastMarket:
         *,
         params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
-        until: float = math.inf,
-    ) -> answers.Told:
+        deadline: float = math.inf,
+    ) -> ApiReply:
         """Send a request of the account that does no harm twice, and read it whole."""
         self._need_key()
         with self._client() as client:
             request = client.build_request(method, path, params=params, json=body)
-            deadline = min(self._deadline(), until)
+            deadline = min(self._deadline(), deadline)
             return self._ask(client, request, CallLimiter(self._limiter, kind), deadline)
 
     def _ask(
@@ -346,15 +327,15 @@ class VastMarket:
         request: httpx.Request,
         limiter: CallLimiter,
         deadline: float,
-    ) -> answers.Told:
-        return self._told(
+    ) -> ApiReply:
+        return self._read(
             send_repeatable(client, request, deadline, self._clock, limiter)
         )
 
-    def _told(self, reply: Reply) -> answers.Told:
+    def _read(self, reply: Reply) -> ApiReply:
         secret, origin = (self.key.value, self.key.origin) if self.key else (None, None)
-        answer = answers.told(reply, secret, origin, self._clock.now())
-        ahead_s = _ahead_s(answer)
+        answer = answers.without_secret(reply, secret, origin, self._clock.now())
+        ahead_s = answer.ahead_s
         if ahead_s is not None:  # an answer of something on the way may not say it
             self._ahead_s = ahead_s
         return answer
@@ -388,14 +369,3 @@ class VastMarket:
 
     def _unix_s(self) -> float:
         return self._clock.now().timestamp()
-
-
-def _ahead_s(answer: answers.Told) -> float | None:
-    """Return by how many seconds our clock is ahead of the one that an answer names.
-
-    That is told in whole seconds, and was on the way for half of what the answer took.
-    """
-    if answer.reply.server_time is None:
-        return None
-    behind_s = (answer.at - answer.reply.server_time).total_seconds() - 0.5
-    return behind_s - answer.reply.took_s / 2.0

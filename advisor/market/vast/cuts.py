@@ -42,7 +42,7 @@ def suspicion(rows: int, asked: int, seen: Collection[int] = ()) -> Suspicion:
         return Suspicion.LIKELY
     if any(abs(rows - cut) <= _SPREAD * cut for cut in seen):
         return Suspicion.LIKELY
-    # There may be cuts that nobody told of: those who choose them like round numbers.
+    # There may be cuts that nobody knows of: those who choose them like round numbers.
     is_round = rows in _SMALL_PAGES or any(rows % base == 0 for base in _ROUND)
     return Suspicion.DOUBT if is_round else Suspicion.NONE
 

@@ -60,7 +60,7 @@ def contract_id(value: Any) -> int:
         if it is no positive whole number
     """
     if type(value) is not int or not 0 < value < 2**63:
-        message = "the market names an instance by something that is no id; try again"
+        message = "the market names an instance by an id that is no number; try again"
         raise BadAnswerError(message)
     return value
 

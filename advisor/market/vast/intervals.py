@@ -23,12 +23,12 @@ INTERVALS_S = {
 }
 """Least seconds from the end of one call of a kind to the start of the next.
 
-`change` is to start, stop or relabel. Nobody has told of an interval for `account`
+`change` is to start, stop or relabel. No interval is documented for `account`
 (who am I, ssh keys, logs): it has that of a list.
 """
 
 AT_ONCE = frozenset({"search", "account"})
-"""Kinds that keep no interval until the market refuses one of their calls."""
+"""Kinds that need no interval until the market refuses one of their calls."""
 
 _THRESHOLD = re.compile(rb"threshold\s*=\s*(\d{1,4}(?:\.\d{1,6})?)")
 _LONGEST_REFUSAL = 1000

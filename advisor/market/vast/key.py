@@ -61,7 +61,7 @@ def find_key(variables: Mapping[str, str], home: Path) -> Key | None:
 def all_keys(variables: Mapping[str, str], home: Path) -> tuple[str, ...]:
     """Return the text of every key that the user has, also of those not in use.
 
-    By them it is told whether a file holds one; what cannot be read is left out.
+    They are looked for in files; what cannot be read is left out.
     """
     found = [variables.get(VARIABLE, "").strip()]
     for path in _files(variables, home):
@@ -81,5 +81,5 @@ def _read(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        message = f"cannot read the key in {path}: mend or remove that file"
+        message = f"cannot read the key in {path}: repair or remove that file"
         raise UsageError(message) from error

@@ -37,7 +37,7 @@ def order_body(order: Order) -> dict[str, Any]:
 
 
 def check_order(order: Order) -> None:
-    """Refuse an order that the market would not take, or could not tell apart.
+    """Refuse an order that the market would not take, or could not distinguish.
 
     Raises
     ------

@@ -36,7 +36,7 @@ eighth of the page: enough to see that the market has shown all up to there."""
 _CHANGES = 2
 """Offers among these that may have come or gone in the meantime."""
 
-_MANY_PAGES = 4  # from so many on the reader is told why it took a while
+_MANY_PAGES = 4  # from so many on a note says why it took a while
 
 _HIDDEN = (
     "more offers at one price or of one GPU than the market shows at once: some are "
@@ -77,7 +77,7 @@ class PagedSearch:
 
     Attributes
     ----------
-    page : asks the market for a part of what is searched; waits for its turn
+    page : asks the market for a part of what is searched; waits for the rate limiter
     came : is called when the offers of a page are there
     asked : rows that a page asks for
     cuts : rows at which this market's answers were found to be cut before
@@ -132,7 +132,7 @@ class PagedSearch:
             tail = self._tail(prices, is_likely=is_likely)
             is_all = len(tail.page) < len(first)  # else it may be cut as well
             if not tail.is_new and (not tail.obeys or (is_all and not is_likely)):
-                return self._told(tail.obeys)
+                return self._noted(tail.obeys)
             if not (tail.is_new or is_all):
                 self.cut = self._first
             page, sure = tail.page, not tail.late
@@ -142,15 +142,15 @@ class PagedSearch:
             sure = sure and not head.late
             in_order = head.obeys and head.late <= _CHANGES
             if not (head.obeys or head.is_new):
-                return self._told(False)  # whatever is asked for, this comes
+                return self._noted(False)  # whatever is asked for, this comes
         if in_order:
             whole = self._by_price(page) if self._is_cut(page) else True
             if whole is not None:
-                return self._told(whole and sure)
+                return self._noted(whole and sure)
         if self.cut is not None and self._by_kind({}):
             return True
         self._by_price(page, strict=False)
-        return self._told(False)
+        return self._noted(False)
 
     def _tail(self, prices: list[float], *, is_likely: bool) -> Look:
         """Ask again for the dearest offers of the first page, whose prices are given."""
@@ -248,7 +248,7 @@ class PagedSearch:
 
         Parameters
         ----------
-        name : field that tells them apart
+        name : field that distinguishes them
         """
         found = Counter(
             kind
@@ -263,7 +263,7 @@ class PagedSearch:
             return True
         return suspicion(len(page), self.asked, self.cuts) is Suspicion.LIKELY
 
-    def _told(self, whole: bool) -> bool:
+    def _noted(self, whole: bool) -> bool:
         """Return `whole`, with a note for people where it is False."""
         if not whole and not self.notes:
             self._note(_NO_PAGES)

@@ -10,7 +10,7 @@ from typing import Any
 from advisor.base.errors import BadAnswerError
 from advisor.market.columns import record_id
 from advisor.market.types import Query, Record
-from advisor.market.vast.answers import Told, is_too_much, offers_of
+from advisor.market.vast.answers import ApiReply, is_too_much, offers_of
 from advisor.market.vast.cuts import Suspicion, suspicion
 from advisor.market.vast.paging import PagedSearch
 from advisor.market.vast.queries import ROWS_SURE, Bounds, search_body
@@ -18,8 +18,8 @@ from advisor.market.vast.queries import ROWS_SURE, Bounds, search_body
 _PATIENCE_S = 1.0
 _SURELY_CUT = 1.2  # times as many offers as one answer had: not just a few new ones
 
-Send = Callable[[Mapping[str, Any], float], Told]
-"""Sends the body of a search; waits at most so many seconds for a turn."""
+Send = Callable[[Mapping[str, Any], float], ApiReply]
+"""Sends the body of a search; waits at most so many seconds for the rate limiter."""
 
 
 @dataclass(frozen=True, slots=True)

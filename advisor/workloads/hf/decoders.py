@@ -60,7 +60,7 @@ class StableLm(Decoder):
 
 
 class Phi(Decoder):
-    """Phi-1 and 2: one norm a layer; norms of queries and keys by switch."""
+    """Phi-1 and 2: one norm per layer; norms of queries and keys by switch."""
 
     def mixer(self, settings: Settings, sizes: Sizes) -> Layer:
         """Return attention and norms."""

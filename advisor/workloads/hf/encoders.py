@@ -205,7 +205,7 @@ class Deberta(Encoder):
         return 2 * self.distances(settings) * hidden
 
     def distances(self, settings: Settings) -> int:
-        """Return how far apart tokens are told from one another."""
+        """Return the distance up to which tokens are distinguished."""
         stated = settings.values.get("max_relative_positions")
         if type(stated) is int and stated < 1:
             return settings.size(*POSITIONS, usual=self.positions)
@@ -235,7 +235,7 @@ class DebertaV2(Deberta):
         return replace(found, memory="fixed", memory_fixed=number)
 
     def distances(self, settings: Settings) -> int:
-        """Return how far apart tokens are told from one another."""
+        """Return the distance up to which tokens are distinguished."""
         stated = settings.values.get("position_buckets")
         if stated is None or (type(stated) is int and stated < 1):
             return super().distances(settings)

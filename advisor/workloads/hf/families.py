@@ -117,7 +117,7 @@ def _check(settings: Settings, task: Task | None, *possible: Task) -> None:
 
 
 def _classes(settings: Settings) -> int:
-    """Return how many classes a head tells apart: two where nothing is stated."""
+    """Return how many classes a head has: two where nothing is stated."""
     names = settings.values.get("id2label")
     if isinstance(names, dict) and names:
         return len(names)

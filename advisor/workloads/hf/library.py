@@ -180,7 +180,7 @@ def forward_flops(built: Built, tokens: int, target: int) -> float | None:
     with _quiet():
         few = _passed(built, tokens, target, 1)
         more = None if few is None else _passed(built, tokens, target, 2)
-    # What is done once a batch, whatever its size, is no sample's.
+    # What is done once per batch, whatever its size, is no sample's.
     return None if few is None or more is None or more <= few else more - few
 
 
@@ -194,7 +194,7 @@ def _passed(built: Built, tokens: int, target: int, number: int) -> float | None
         try:
             with torch.no_grad(), torch.device("meta"), _limit(), counter:
                 built.model(**inputs)
-        except Exception:  # noqa: S112  (what cannot run is told by None)
+        except Exception:  # noqa: S112  (None says that it cannot run)
             continue
         return float(counter.get_total_flops())
     return None
@@ -239,13 +239,13 @@ def _limit() -> Any:
     """Return what ends a pass that takes too long."""
     from torch.utils._python_dispatch import TorchDispatchMode  # noqa: PLC0415
 
-    until = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + PATIENCE_S
 
     class Limit(TorchDispatchMode):  # type: ignore[misc]
         def __torch_dispatch__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise TimeoutError
             return func(*args, **(kwargs or {}))
 

@@ -1,7 +1,7 @@
 """What a configuration needs in a training, by the library where it is installed.
 
 Parameters are the library's own count, else by formula. Operations are PyTorch's count
-where a pass runs on the meta device, else by formula. What is kept from forward to
+where a pass runs on the meta device, else by formula. What is stored from forward to
 backward, and kernels, are by formula.
 """
 
@@ -19,7 +19,7 @@ from advisor.workloads.hf.settings import Settings
 from advisor.workloads.transformer import Needs
 
 _APART = 0.01
-"""Share by which formula and library may differ before it is told."""
+"""Share by which formula and library may differ before it is reported."""
 
 _FRAMES_S = 100.0
 """Frames of a spectrogram in a second (Radford et al., 2022: a stride of 10 ms)."""
@@ -286,7 +286,7 @@ def _unknown(settings: Settings) -> str:
 
 
 def _input_bytes(net: Net, read: int, written: int) -> float:
-    """Return bytes of a sample as it is handed to the GPU."""
+    """Return bytes of a sample as it is delivered to the GPU."""
     text = 24.0 * read + 16.0 * written  # ids, mask, labels; what is written has no mask
     return text + 4.0 * (3.0 * net.image**2 + net.sound)
 

@@ -24,9 +24,9 @@ feed-forward block, in half precision, attention fused: 34 s b h where that bloc
 times as wide (Korthikanti et al., MLSys 2023)."""
 
 GATED_BYTES, GATED_INNER_BYTES = 12.5, 8.0
-"""The same with a gate, whose four tensors are kept (8 B more a width counted on Llama
-layers of transformers 5.24, at 2.7 and 4 times the width). Of Llama 2 7B 34 B a width
-were counted: 72 MB a layer at 512 tokens."""
+"""The same with a gate, whose four tensors are stored (8 B more per width counted on
+layers of Llama in transformers 5.24, at 2.7 and 4 times the width). Of Llama 2 7B 34 B
+per width were counted: 72 MB per layer at 512 tokens."""
 
 EXPERT_BYTES = 4.0
 """Bytes that an expert keeps for each width of a token sent to it, its feed-forward block

@@ -40,8 +40,8 @@ class T5:
         kind = settings.text("feed_forward_proj", self.feed_forward)
         missing = "feed_forward_proj" in settings.assumed
         if missing and kind == "relu" and inner < 4 * hidden:
-            told = f"{kind} (T5 1.1 and FLAN-T5 state gated-gelu)"
-            settings.assumed["feed_forward_proj"] = told
+            assumption = f"{kind} (T5 1.1 and FLAN-T5 state gated-gelu)"
+            settings.assumed["feed_forward_proj"] = assumption
         block = feed_forward(hidden, inner, gated=kind.startswith("gated-"))
         block += norms(hidden, 2, bias=False)
         block += attention(hidden, heads, heads, wide)

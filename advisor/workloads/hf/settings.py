@@ -33,12 +33,12 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises
     ------
     advisor.base.errors.UsageError
-        if it is no whole JSON, no object, or has NaN or an infinity in it
+        if it is not valid JSON, no object, or has NaN or an infinity in it
     """
     try:
         document = json.loads(read_text(path), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        message = f"{path}: no whole JSON: {error}"
+        message = f"{path}: not valid JSON: {error}"
         raise UsageError(message) from error
     if not isinstance(document, dict):
         message = f"{path}: a JSON object is expected, a config.json of a net"

@@ -23,8 +23,8 @@ class Tower:
     first_norm, last_norm : before the first layer and after the last
     mask : a vector stands for patches that are masked
     scales : two vectors in a layer scale what it adds
-    averaged : classes are told from the average of the patches too
-    pooler : a matrix on the first token, where no class is told
+    averaged : classes are predicted from the average of the patches too
+    pooler : a matrix on the first token, where no class is predicted
     ratio : the feed-forward block is given as a ratio
     pooling_head : attention of one query pools the tokens, by switch
     """
@@ -48,7 +48,7 @@ class Tower:
         Parameters
         ----------
         settings : its configuration
-        classes : that its head tells apart; 0: it has none
+        classes : that its head predicts; 0: it has none
 
         Raises
         ------

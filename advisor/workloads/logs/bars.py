@@ -25,11 +25,11 @@ _BAR = re.compile(
     r"(?:/(?P<total>\d+(?:\.\d+)?[kKMGT]?|\?)\s*|(?P<alone>[A-Za-z]+|\s[A-Za-z]+)\s)"
     rf"(?:\[\s*(?P<elapsed>{_TIME})\s*(?:<[^,\]]*)?|(?P<fast>{_TIME})<[^\]]*)"
     rf"(?:,\s*(?:(?P<rate>{NUMBER}|\?)\s*(?P<unit>[A-Za-z]+)/s"
-    rf"|(?P<pace>{NUMBER}|\?)\s*s/(?P<per>[A-Za-z]+)))?"
+    rf"|(?P<s_per_it>{NUMBER}|\?)\s*s/(?P<per>[A-Za-z]+)))?"
     r"(?P<post>[^\]\r]*)"
 )
 _FASTER = 1.5  # times its own rate that a bar may have counted since it began
-_SIGNIFICANT = 3  # digits of a rate that tells more than whole seconds do
+_SIGNIFICANT = 3  # digits of a rate that is more exact than whole seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Reading:
 
     @property
     def rate(self) -> float:
-        """What it shows to count a second, 0 if nothing."""
+        """What it shows to count per second, 0 if nothing."""
         value = float(self.shown)
         return 1.0 / value if value and self.unit.startswith("s/") else value
 
@@ -113,8 +113,7 @@ class Bar:
 def bars_in(lines: Sequence[Line]) -> list[Bar]:
     """Return the bars of a log in the order in which they began.
 
-    A bar is told from another one of its name by its total and by going back to its
-    begin.
+    Another bar of the same name shows by its total, or by going back to its begin.
     """
     bars: list[Bar] = []
     open_: dict[tuple[str, float | None, str], Bar] = {}
@@ -151,8 +150,8 @@ def _readings(lines: Sequence[Line]) -> Iterator[Reading]:
             unit, shown = "", "0"
             if match["rate"]:
                 unit, shown = f"{match['unit']}/s", match["rate"].strip("?") or "0"
-            elif match["pace"]:
-                unit, shown = f"s/{match['per']}", match["pace"].strip("?") or "0"
+            elif match["s_per_it"]:
+                unit, shown = f"s/{match['per']}", match["s_per_it"].strip("?") or "0"
             elif match["alone"]:
                 unit = f"{match['alone'].strip()}/s"
             yield Reading(
@@ -183,23 +182,23 @@ def _name_in(text: str) -> str:
 
 
 class Beside:
-    """What ran between readings of a bar: other bars, and lines that tell of one.
+    """What ran between readings of a bar: other bars, and lines that report one.
 
     Parameters
     ----------
     bars : that count something else
-    told : position of a line -> seconds that something else took, as it says
+    reported : position of a line -> seconds that something else took, as it says
     """
 
-    def __init__(self, bars: Sequence[Bar], told: Mapping[int, float]) -> None:
+    def __init__(self, bars: Sequence[Bar], reported: Mapping[int, float]) -> None:
         self._bars = sorted(
             (one.order, at, one.at_s)
             for at, bar in enumerate(bars)
             for one in bar.readings
         )
         self._orders = [order for order, _, _ in self._bars]
-        self._told = sorted(told.items())
-        self._positions = [position for position, _ in self._told]
+        self._reported = sorted(reported.items())
+        self._positions = [position for position, _ in self._reported]
 
     def between(self, first: Reading, last: Reading) -> float:
         """Return for how many seconds something else ran between two readings."""
@@ -211,8 +210,8 @@ class Beside:
             ran[bar] = max(ran.get(bar, 0.5), at_s)
         low = bisect_right(self._positions, first.position)
         high = bisect_right(self._positions, last.position)
-        told = sum(seconds_ for _, seconds_ in self._told[low:high])
-        return max(sum(ran.values()), told)
+        reported_s = sum(seconds_ for _, seconds_ in self._reported[low:high])
+        return max(sum(ran.values()), reported_s)
 
 
 def span_of(bar: Bar, beside: Beside, start: float | None = None) -> Span:
@@ -223,7 +222,7 @@ def span_of(bar: Bar, beside: Beside, start: float | None = None) -> Span:
     bar : the bar
     beside : what ran between its readings
     start : of this run, where an earlier one made the steps before; None: the bar
-        tells: it began at zero if its first reading is near it
+        decides: it began at zero if its first reading is near it
     """
     span = Span()
     begun = start if start is not None else (0.0 if began_at_zero(bar) else None)
@@ -234,11 +233,11 @@ def span_of(bar: Bar, beside: Beside, start: float | None = None) -> Span:
     for one in bar.readings:
         if begun is not None and one.number < begun:
             continue
-        held = 0.0 if before is None else beside.between(before, one)
+        other_s = 0.0 if before is None else beside.between(before, one)
         fine = one.elapsed_s if begun == 0.0 else one.at_s + 0.5
         at_s = 0.0 if one.number == begun and one.at_s == 0.0 else fine
         count = len(span.points)
-        span.add(Point(one.number, at_s, one.line, held))
+        span.add(Point(one.number, at_s, one.line, other_s))
         if len(span.points) > count:
             before = one
     return span
@@ -248,8 +247,8 @@ def began_at_zero(bar: Bar) -> bool:
     """Say whether a bar began at zero: one of a resumed run may begin at its step.
 
     The first reading is about where the second one would have it, or its time so far fits
-    the pace after it. Of one reading alone the rate that it shows tells: a bar that began
-    farther on has more steps than that makes.
+    the rate after it. A reading that stands alone is judged by the rate that it shows: a
+    bar that began farther on has more steps than that makes.
     """
     first = bar.first
     if first.number == 0.0:
@@ -264,5 +263,5 @@ def began_at_zero(bar: Bar) -> bool:
     seen = bar.last
     if seen.at_s <= first.at_s or first.at_s == 0.0:
         return False
-    pace = (seen.at_s - first.at_s) / (seen.number - first.number)
-    return first.at_s + 1.0 >= 0.5 * pace * first.number
+    s_per_step = (seen.at_s - first.at_s) / (seen.number - first.number)
+    return first.at_s + 1.0 >= 0.5 * s_per_step * first.number

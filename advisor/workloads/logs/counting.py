@@ -37,14 +37,14 @@ class Point:
     number : steps or samples so far
     at_s : seconds since the span began
     line : where it stands
-    held_s : seconds since the reading before in which something else ran, such as a
+    other_s : seconds since the reading before in which something else ran, such as a
         validation; NaN where something did and nobody says for how long
     """
 
     number: float
     at_s: float
     line: Line
-    held_s: float = 0.0
+    other_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Span:
     points: list[Point] = field(default_factory=list)
 
     def add(self, point: Point) -> None:
-        """Add a reading; of several with one count the earliest tells when it was."""
+        """Add a reading; of several with one count the earliest has its time."""
         if not self.points or point.number > self.points[-1].number:
             self.points.append(point)
 
@@ -81,7 +81,7 @@ class Counted:
 
     @property
     def rate(self) -> float:
-        """Steps or samples a second."""
+        """Steps or samples per second."""
         return self.number / self.elapsed_s
 
 
@@ -93,7 +93,7 @@ class _Interval:
     last: Line
 
     @property
-    def pace(self) -> float:
+    def s_per_step(self) -> float:
         return self.elapsed_s / self.number
 
 
@@ -110,21 +110,21 @@ def count(spans: Sequence[Span]) -> Counted:
         if no steps are counted between two times
     """
     every = list(_intervals(spans))
-    clear = [interval for point, interval in every if point.held_s == 0.0]
+    clear = [interval for point, interval in every if point.other_s == 0.0]
     steps = sum(interval.number for _, interval in every)
-    held = len(every) - len(clear)
+    interrupted = len(every) - len(clear)
     left_out = ""
-    if held and sum(one.number for one in clear) < 0.5 * steps:
+    if interrupted and sum(one.number for one in clear) < 0.5 * steps:
         clear = [
-            _Interval(one.number, one.elapsed_s - point.held_s, one.first, one.last)
+            _Interval(one.number, one.elapsed_s - point.other_s, one.first, one.last)
             for point, one in every
-            if point.held_s < one.elapsed_s  # not where it is NaN
+            if point.other_s < one.elapsed_s  # not where it is NaN
         ]
         if sum(one.elapsed_s for one in clear) < 0.5 * sum(i.elapsed_s for _, i in every):
-            raise EvidenceError("something else ran in most of the time")
-        left_out = f"the time of what ran beside it, {held} times"
-    elif held:
-        left_out = f"{held} readings across something else that ran"
+            raise EvidenceError("something else ran most of the time")
+        left_out = f"the time of what ran beside it, {interrupted} times"
+    elif interrupted:
+        left_out = f"{interrupted} readings across something else that ran"
     if not all(math.isfinite(one.number + one.elapsed_s) for one in clear):
         raise EvidenceError("its counts or times are no numbers")
     clear = _without_jump(clear)
@@ -150,10 +150,10 @@ def _without_jump(intervals: list[_Interval]) -> list[_Interval]:
     """
     if len(intervals) < 3:
         return intervals
-    usual = statistics.median(one.pace for one in intervals[1:])
+    usual = statistics.median(one.s_per_step for one in intervals[1:])
     first = intervals[0]
     later = max(one.number for one in intervals[1:])
-    if first.number > 3.0 * later and first.pace * _JUMP < usual:
+    if first.number > 3.0 * later and first.s_per_step * _JUMP < usual:
         return intervals[1:]
     return intervals
 
@@ -163,10 +163,10 @@ def _warm(intervals: list[_Interval]) -> tuple[list[_Interval], str]:
     parts = _parts(intervals)
     if len(parts) < 3:
         return intervals, ""
-    paces = [
+    each = [
         sum(i.elapsed_s for i in part) / sum(i.number for i in part) for part in parts
     ]
-    if paces[0] <= WARM_UP * max(paces[1:]):
+    if each[0] <= WARM_UP * max(each[1:]):
         return intervals, ""
     first = parts[0]
     number = sum(one.number for one in first)
@@ -192,25 +192,25 @@ def _parts(intervals: list[_Interval]) -> list[list[_Interval]]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line that tells the mean time of the steps since the line before it.
+    """A line with the mean seconds per step since the line before it.
 
     Attributes
     ----------
     step : steps so far
-    pace_s : seconds a step
+    s_per_step : seconds per step
     line : where it stands
     size : what a step counts for, such as its samples
-    held : whether something else ran since the line before
+    interrupted : whether something else ran since the line before
     """
 
     step: float
-    pace_s: float
+    s_per_step: float
     line: Line
     size: float = 1.0
-    held: bool = False
+    interrupted: bool = False
 
 
-def paced(rows: Sequence[Row]) -> Span:
+def timed_span(rows: Sequence[Row]) -> Span:
     """Return rows as a span; before the first one as many steps as between the others.
 
     What a step counts for may change on the way, as a batch that grows does.
@@ -222,9 +222,9 @@ def paced(rows: Sequence[Row]) -> Span:
     span.add(Point(0.0, 0.0, rows[0].line))
     for row in rows:
         number += (row.step - before) * row.size
-        at_s += (row.step - before) * row.pace_s
+        at_s += (row.step - before) * row.s_per_step
         before = row.step
-        span.add(Point(number, at_s, row.line, float("nan") if row.held else 0.0))
+        span.add(Point(number, at_s, row.line, float("nan") if row.interrupted else 0.0))
     return span
 
 
@@ -243,5 +243,5 @@ def latest_run(rows: Sequence[Row]) -> list[Row]:
         if not run or row.step > run[-1].step:  # another rank may print it again
             run.append(row)
     if len(run) < 2:
-        raise EvidenceError("one line alone tells a time: too few to leave out warm-up")
+        raise EvidenceError("only one line has a time: too few to leave out the warm-up")
     return run

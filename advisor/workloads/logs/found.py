@@ -36,7 +36,7 @@ class Check:
     Attributes
     ----------
     source : what it is called
-    rate : steps or samples a second, as the reading counts
+    rate : steps or samples per second, as the reading counts
     line : where
     """
 

@@ -59,8 +59,8 @@ def header_of(lines: Sequence[Line]) -> Header:
             found = {name: one for name, one in found.items() if name == "devices"}
         for name, pattern, word in _FIELDS:
             if word in text and (match := pattern.search(text)):
-                told = match[match.lastindex or 1]
-                found[name] = (float(told.replace(",", "")), line)
+                number = match[match.lastindex or 1]
+                found[name] = (float(number.replace(",", "")), line)
         if "rom" in text and _RESUMES.search(text):
             resumes = line
     value = {name: figure for name, (figure, _) in found.items()}
@@ -81,7 +81,7 @@ def _stated(found: dict[str, tuple[float, Line]]) -> Stated | None:
     if total is not None:
         if each and devices is None and (total / (each * accumulated)).is_integer():
             devices = total / (each * accumulated)
-        says = f"{total:,.0f} a step"
+        says = f"{total:,.0f} per step"
         if each and devices:
             says += f" ({each:,.0f} x {devices:,.0f} devices x {accumulated:,.0f})"
         return Stated(says, found["total"][1], per_step=total, devices=_whole(devices))
@@ -89,7 +89,7 @@ def _stated(found: dict[str, tuple[float, Line]]) -> Stated | None:
         if devices is None:
             return None
         return Stated("", found["devices"][1], devices=_whole(devices))
-    says = f"{each:,.0f} a device, {accumulated:,.0f} accumulated"
+    says = f"{each:,.0f} per device, {accumulated:,.0f} accumulated"
     line = found["each"][1]
     return Stated(says, line, per_device=each * accumulated, devices=_whole(devices))
 

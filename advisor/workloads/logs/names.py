@@ -1,4 +1,4 @@
-"""What the name of a progress bar tells: training, something else, or nothing."""
+"""What a progress bar counts by its name: training, something else, or nothing."""
 
 from __future__ import annotations
 

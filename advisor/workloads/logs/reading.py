@@ -55,7 +55,7 @@ class LogReading:
     evidence : its parts
     marks : what to know beside them
     assured : whether the log itself shows that it is of a training
-    shows_gpus : whether the log itself tells the batch of all GPUs
+    shows_gpus : whether the log itself states the batch of all GPUs
     """
 
     samples_per_s: float | None
@@ -67,7 +67,7 @@ class LogReading:
     shows_gpus: bool
 
     def document(self) -> dict[str, Any]:
-        """Return the evidence as it is kept."""
+        """Return the evidence as it is stored."""
         parts = [
             {"part": one.part, "says": one.says, "from": one.source}
             for one in self.evidence
@@ -76,12 +76,12 @@ class LogReading:
 
     def summary(self) -> str:
         """Return what was read, in one line."""
-        told = {one.part: one.says for one in self.evidence}
-        of = f", {told['batch']}" if self.batch else ""
+        says = {one.part: one.says for one in self.evidence}
+        of = f", {says['batch']}" if self.batch else ""
         rate = ""
         if self.samples_per_s is not None:
             rate = f": {self.samples_per_s:.4g} samples/s"
-        return f"{self.reader}: {told['counted']}{of}{rate}"
+        return f"{self.reader}: {says['counted']}{of}{rate}"
 
 
 def read_log(path: Path, asked: Asked) -> LogReading:
@@ -115,8 +115,8 @@ def read_from(lines: Sequence[Line], origin: str, asked: Asked) -> LogReading:
         raise UsageError(_died(origin, lines[died[-1]]))
     if found is None:
         message = (
-            f"{origin}: no line tells a training's throughput as the tools do that are "
-            f"read ('advisor record --help'); {_BY_HAND}"
+            f"{origin}: no line states a training's throughput in the form of a tool "
+            f"that is read ('advisor record --help'); {_BY_HAND}"
         )
         raise UsageError(message)
     return _reading(found, after, origin, asked)
@@ -159,7 +159,7 @@ def _reading(
         where = f" ({stated.line.where})" if stated.line else ""
         message = (
             f"{origin}: the log is of {stated.devices} devices{where}, not of "
-            f"{asked.num_gpus}: say --num-gpus {stated.devices}"
+            f"{asked.num_gpus}: give --num-gpus {stated.devices}"
         )
         raise UsageError(message)
     per_step, source, marks = _per_step(found, asked)
@@ -167,14 +167,15 @@ def _reading(
     if per_step is not None and rate is None:
         rate = counted.rate * per_step
     if rate is not None and not 0.0 < rate < math.inf:
-        raise UsageError(f"{origin}: {rate} samples/s is no rate; {_BY_HAND}")
+        raise UsageError(f"{origin}: {rate} samples/s cannot be a rate; {_BY_HAND}")
+    batch = f"{_samples(per_step)} per step" if per_step else "unknown"
     parts = [
         Part(
             "counted",
             f"{counted.number:,.0f} {found.unit} in {said(counted.elapsed_s)}",
             f"{counted.first.quote} ... {counted.last.quote}",
         ),
-        Part("batch", f"{_samples(per_step)} a step" if per_step else "unknown", source),
+        Part("batch", batch, source),
         Part("training", found.training, counted.last.where),
         Part(
             "warm-up",
@@ -222,29 +223,30 @@ def _check_agreement(found: Found, origin: str) -> None:
 
 def _per_step(found: Found, asked: Asked) -> tuple[float | None, str, tuple[str, ...]]:
     """Return samples of a step, where that is from, and what to know of it."""
-    stated, told = found.stated, asked.per_step
+    stated, asked_for = found.stated, asked.per_step
     per_step = _stated_per_step(stated, asked)
-    by_user = f"--batch {asked.batch} on {asked.num_gpus} GPUs" if told else ""
+    by_user = f"--batch {asked.batch} on {asked.num_gpus} GPUs" if asked_for else ""
     if asked.num_gpus == 1:
         by_user = by_user.replace(" on 1 GPUs", "")
     if per_step is None or stated is None:
-        if told is None:
+        if asked_for is None:
             return None, "neither the log nor the user", ()
-        return told, by_user, ()
+        return asked_for, by_user, ()
     source = stated.line.quote if stated.line else stated.says
-    if told is None:
+    if asked_for is None:
         return per_step, source, ()
-    if abs(told - per_step) <= _SAME_BATCH * per_step:
+    if abs(asked_for - per_step) <= _SAME_BATCH * per_step:
         return per_step, f"{source}; {by_user}", ()
-    mark = f"the log tells {_samples(per_step)} a step, not the {told:,.0f} of --batch"
+    stated_there = f"the log states {_samples(per_step)} per step"
+    mark = f"{stated_there}, not the {asked_for:,.0f} of --batch"
     return per_step, source, (mark,)
 
 
 def _batch(per_step: float, asked: Asked) -> int:
     """Return the batch of a GPU: the user's where the log's mean is as good as that."""
-    told = asked.per_step
-    if told is not None and abs(told - per_step) <= _SAME_BATCH * per_step:
-        per_step = told
+    asked_for = asked.per_step
+    if asked_for is not None and abs(asked_for - per_step) <= _SAME_BATCH * per_step:
+        per_step = asked_for
     return max(round(per_step / asked.num_gpus), 1)
 
 

@@ -126,8 +126,8 @@ def numbered(text: str, first: int) -> list[Line]:
     for at, physical in enumerate(text.replace("\r\n", "\n").split("\n")):
         broken = _UP_OR_DOWN.sub("\r", physical) if "\x1b" in physical else physical
         for state in broken.split("\r"):
-            kept = state[:_LONGEST]
-            shown = _STYLE.sub("", kept) if "\x1b" in kept else kept
+            cut = state[:_LONGEST]
+            shown = _STYLE.sub("", cut) if "\x1b" in cut else cut
             shown = _PREFIX.sub("", shown, count=1)
             if shown.strip():
                 found.append(Line(first + at, shown))

@@ -1,4 +1,4 @@
-"""Our own markets keep the rules that the authors of others are held to."""
+"""Our own markets keep the rules that apply to the authors of others."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TestFile(MarketConformance):
 
 
 class TestGpuhunt(MarketConformance):
-    """What other providers list: a catalogue of two of them, on disk."""
+    """What other providers list: a catalog of two of them, on disk."""
 
     @pytest.fixture
     def plugin(self) -> MarketPlugin:

@@ -62,7 +62,7 @@ def test_a_right_market_passes(outcomes: dict[tuple[str, str], str]) -> None:
 
 
 @pytest.mark.parametrize("name", BREACHES)
-def test_a_market_that_breaks_a_rule_is_told(
+def test_a_market_that_breaks_a_rule_is_reported(
     outcomes: dict[tuple[str, str], str], name: str
 ) -> None:
     """By the test of that rule, in words that say what to do."""

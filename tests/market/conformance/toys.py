@@ -277,14 +277,14 @@ def answer(**fields: Any) -> dict[str, Any]:
     return {"search": search}
 
 
-def narrower(asked: str, kept: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+def narrower(asked: str, stored: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Return what leaves offers out where something is asked."""
 
     def search(self: Toy, query: Query) -> Answer:
         found = Toy.search(self, query)
         if getattr(query, asked) in (None, ()):
             return found
-        return replace(found, records=[one for one in found.records if kept(one)])
+        return replace(found, records=[one for one in found.records if stored(one)])
 
     return {"search": search}
 
@@ -321,10 +321,10 @@ def numbered(self: Toy) -> Any:
 
 def emptied(self: Toy, query: Query) -> Answer:
     found = Toy.search(self, query)
-    kept = self.__dict__.setdefault("kept", found)
+    stored = self.__dict__.setdefault("stored", found)
     if query != Query():
-        kept.records[0]["dph_total"] = 0.01
-    return kept
+        stored.records[0]["dph_total"] = 0.01
+    return stored
 
 
 @property  # type: ignore[misc]

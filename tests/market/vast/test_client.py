@@ -131,7 +131,7 @@ def test_a_users_highest_price_is_never_exceeded() -> None:
 
 
 def test_the_better_scored_duplicate_stays(vast: Vast) -> None:
-    """Of two records with one id the one with the higher score is kept."""
+    """Of two records with one id the one with the higher score counts."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         twice = [offer(1, score=2.0), offer(1, score=9.0), offer(1, score=float("nan"))]
@@ -288,7 +288,7 @@ def test_a_wait_that_is_too_long_is_not_waited(vast: Vast) -> None:
 def test_waits_follow_what_the_market_asks(
     retry_after: float | None, left: float, least: float, most: float
 ) -> None:
-    """Retry-After is kept; without it the market's own pace is."""
+    """Retry-After is obeyed; without it the market's own interval is."""
     wait = backoff_s(_TryAgainError(Reply(429, retry_after, b"")), left)
     assert least <= wait <= most
 

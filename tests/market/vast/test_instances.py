@@ -223,7 +223,7 @@ def test_an_error_on_a_later_page_leaves_no_part(vast: Vast) -> None:
         vast(answer).instances()
 
 
-def test_no_instances_is_told_as_such(vast: Vast, documented: Documented) -> None:
+def test_no_instances_is_an_answer(vast: Vast, documented: Documented) -> None:
     """An empty list of the documented shape is "none"."""
     assert vast(fixed(documented("no-instances"))).instances() == []
 
@@ -323,7 +323,7 @@ def test_a_redirect_does_not_turn_a_release_into_a_question(vast: Vast) -> None:
 
 
 def test_a_start_may_wait_for_a_place(vast: Vast, documented: Documented) -> None:
-    """A start that is queued bills whenever it comes, so it is told."""
+    """A start that is queued bills whenever it comes, so it is reported."""
     assert vast(fixed(documented("start-queued"))).start(9001) is True
     assert vast(fixed(documented("changed"))).start(9001) is False
 
@@ -386,13 +386,13 @@ def test_a_log_elsewhere_is_not_fetched(vast: Vast, address: Any) -> None:
     assert len(asked) == 1
 
 
-def test_a_log_that_does_not_come_is_an_error(vast: Vast, documented: Documented) -> None:
+def test_a_log_that_is_not_there_is_an_error(vast: Vast, documented: Documented) -> None:
     """An empty log and none at all are two things."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         return documented("log") if request.method == "PUT" else httpx.Response(404)
 
-    with pytest.raises(MarketError, match="does not come"):
+    with pytest.raises(MarketError, match="is not there yet"):
         vast(answer).log(9001)
 
 
@@ -408,7 +408,7 @@ def test_an_account_without_an_id_is_an_error(vast: Vast, document: Any) -> None
         vast(said(200, document)).account()
 
 
-def test_credit_that_is_not_told_is_unknown(vast: Vast) -> None:
+def test_credit_that_is_not_stated_is_unknown(vast: Vast) -> None:
     """No credit is not zero credit."""
     assert vast(said(200, {"id": 5, "credit": "soon"})).account().credit_usd is None
 
@@ -508,7 +508,7 @@ def test_a_status_is_the_markets_word(value: Any, expected: str | None) -> None:
     assert found.status == expected
 
 
-def test_figures_that_cannot_be_are_not_told() -> None:
+def test_figures_that_cannot_be_are_unknown() -> None:
     """No price, count or time is invented or negative."""
     odd = {
         "dph_total": "free",
@@ -536,7 +536,7 @@ def test_a_disk_is_billed_by_the_hour_of_a_month() -> None:
     """$/GB and month, times GB, over the 720 hours of the market's month."""
     found = read_instance({**RECORD, "storage_cost": 0.36, "disk_space": 100})
     assert found.storage_usd_per_hour == pytest.approx(0.05)
-    told = read_instance({**RECORD, "storage_total_cost": 0.07})
-    assert told.storage_usd_per_hour == 0.07
+    read = read_instance({**RECORD, "storage_total_cost": 0.07})
+    assert read.storage_usd_per_hour == 0.07
     beyond = read_instance({**RECORD, "storage_cost": 1e200, "disk_space": 1e200})
     assert beyond.storage_usd_per_hour is None

@@ -119,7 +119,7 @@ def test_an_answer_over_every_known_cap_needs_no_second_search(vast: Vast) -> No
 
 
 @pytest.mark.parametrize("cap", [241, 500, 512, 1000])
-def test_a_cap_nobody_told_of_is_paged_past(vast: Vast, cap: int) -> None:
+def test_a_cap_nobody_knew_of_is_paged_past(vast: Vast, cap: int) -> None:
     """A look at the dearest rows of a round number finds more: the search goes on."""
     shop = Shop([offer(i) for i in range(1100)], cap=cap)
     answer = vast(shop).search(Query())
@@ -348,7 +348,7 @@ def test_without_a_key_the_answer_is_never_complete(vast: Vast) -> None:
     assert "without a key" in answer.origin
 
 
-def paced(shop: Shop, interval_s: float, passed: list[float]) -> Handler:
+def limited(shop: Shop, interval_s: float, passed: list[float]) -> Handler:
     """Return a shop that refuses who comes within the interval, and says so."""
     last = [-interval_s]
 
@@ -362,19 +362,19 @@ def paced(shop: Shop, interval_s: float, passed: list[float]) -> Handler:
     return answer
 
 
-def test_a_paced_market_is_read_at_its_pace() -> None:
+def test_a_rate_limited_market_is_read_at_its_rate() -> None:
     """One refusal, then a page an interval, until all is there."""
     shop, passed = Shop([offer(i) for i in range(640)], cap=64), [0.0]
-    answer = market_of(paced(shop, 4.5, passed), passed).search(Query())
+    answer = market_of(limited(shop, 4.5, passed), passed).search(Query())
     assert (len(answer.records), answer.complete) == (640, True)
     assert len(shop.bodies) == 12
     assert passed[0] <= 9.0 + 10 * 4.7
 
 
 def test_time_that_runs_out_leaves_what_was_read() -> None:
-    """Three minutes at the market's pace are thirty pages; the rest is said to lack."""
+    """Three minutes at the market's rate are thirty pages; the rest is said to lack."""
     shop, passed = Shop([offer(i) for i in range(5000)], cap=64), [0.0]
-    answer = market_of(paced(shop, 6.0, passed), passed).search(Query())
+    answer = market_of(limited(shop, 6.0, passed), passed).search(Query())
     assert 1700 < len(answer.records) < 2000
     assert answer.complete is False
     assert "ran out of time" in answer.notes[0]
@@ -446,7 +446,7 @@ def test_one_gpu_beyond_the_cap_is_read_count_by_count() -> None:
     assert "of one GPU" in answer.notes[0]
 
 
-def test_offers_at_one_price_are_told_apart_by_gpu(vast: Vast) -> None:
+def test_offers_at_one_price_are_distinguished_by_gpu(vast: Vast) -> None:
     """A hundred at one price, of two GPUs: each part fits under the cap."""
     offers = [offer(n, 0.5, gpu_name=("L4", "T4")[n % 2], num_gpus=1) for n in range(100)]
     offers += [offer(n, 0.6, gpu_name="L4", num_gpus=1) for n in range(100, 110)]
@@ -485,7 +485,7 @@ def test_without_a_key_nobody_waits_for_more() -> None:
     assert len(quick.records) == 700
     assert quick.complete is False
     shop = Shop(of_kinds(700), cap=64, hides=11)
-    slow = market_of(paced(shop, 6.0, passed), passed, key=None).search(Query())
+    slow = market_of(limited(shop, 6.0, passed), passed, key=None).search(Query())
     assert (len(slow.records), slow.complete) == (64, False)
     assert "before the last page" in slow.notes[0]
     assert passed[0] == 0.0
@@ -527,7 +527,7 @@ def test_a_cut_that_everybody_knows_of_is_not_worth_remembering(tmp_path: Path) 
 
 
 class Onlooker:
-    """Remembers what it is told of a search."""
+    """Remembers what is reported of a search."""
 
     def __init__(self) -> None:
         self.seen: list[Any] = []
@@ -544,7 +544,7 @@ def test_who_watches_hears_of_pages_and_waits() -> None:
     """Each page with what has come by then, each wait before it begins."""
     shop, passed = Shop([offer(i) for i in range(110)], cap=64), [0.0]
     onlooker = Onlooker()
-    market = market_of(paced(shop, 6.0, passed), passed)
+    market = market_of(limited(shop, 6.0, passed), passed)
     answer = market.search_watched(Query(), onlooker)
     assert len(answer.records) == 110
     assert [one for one in onlooker.seen if isinstance(one, tuple)] == [

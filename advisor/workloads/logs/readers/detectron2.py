@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from advisor.workloads.logs.counting import Counted, Row, count, latest_run, paced
+from advisor.workloads.logs.counting import Counted, Row, count, latest_run, timed_span
 from advisor.workloads.logs.found import Asked, Check, Found, Stated
 from advisor.workloads.logs.text import Line
 from advisor.workloads.logs.times import NUMBER, seconds
 
-_LINE = re.compile(rf"\biter: (?P<step>\d+)\s.*?\s\s?time: (?P<pace>{NUMBER})")
+_LINE = re.compile(rf"\biter: (?P<step>\d+)\s.*?\s\s?time: (?P<s_per_it>{NUMBER})")
 _OVERALL = re.compile(
     r"Overall training speed: (?P<steps>\d+) iterations in (?P<time>.+?) \("
 )
@@ -31,7 +31,7 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         text = line.text
         if "iter: " in text and "time: " in text and (match := _LINE.search(text)):
             # It counts from zero, and this one is done.
-            rows.append(Row(float(match["step"]) + 1.0, float(match["pace"]), line))
+            rows.append(Row(float(match["step"]) + 1.0, float(match["s_per_it"]), line))
         elif "Overall training speed" in text and (match := _OVERALL.search(text)):
             elapsed = seconds(match["time"])
             first = rows[0].line if rows else line
@@ -39,7 +39,7 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
                 overall = Counted(float(match["steps"]), elapsed, first, line, "")
     if not rows:
         return None
-    counted = count([paced(latest_run(rows))])
+    counted = count([timed_span(latest_run(rows))])
     checks: tuple[Check, ...] = ()
     if overall is not None:
         checks = (Check("the lines' times", counted.rate, counted.last),)
@@ -47,7 +47,7 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         reader="detectron2",
         unit="steps",
         counted=overall or counted,
-        training="the lines tell the iterations of a training with their losses",
+        training="the lines state the iterations of a training with their losses",
         stated=_stated(lines),
         checks=checks,
         unfinished="" if overall else "its summary of the whole run is missing",
@@ -68,5 +68,5 @@ def _stated(lines: Sequence[Line]) -> Stated | None:
             batch = (float(match[1]), line)
     if batch is None:
         return Stated("", None, devices=devices) if devices else None
-    says = f"{batch[0]:,.0f} a step"
+    says = f"{batch[0]:,.0f} per step"
     return Stated(says, batch[1], per_step=batch[0], devices=devices)

@@ -69,18 +69,18 @@ def read(lines: Sequence[Line], asked: Asked) -> Found | None:
     total = _total_steps(summary, bar, header)
     start, why = _start(bar, header)
     if total <= start:
-        raise EvidenceError("it trained no step: it was done before")
-    told = evaluations(mine[: mine.index(summary.line) + 1])
-    evaluated_s = min(sum(told.values()), 0.99 * summary.runtime_s)
+        raise EvidenceError("it trained no step: it had already finished")
+    apart = evaluations(mine[: mine.index(summary.line) + 1])
+    evaluated_s = min(sum(apart.values()), 0.99 * summary.runtime_s)
     gross = Counted(
         total - start,
         summary.runtime_s - evaluated_s,
         bar.first.line if bar else summary.line,
         summary.line,
         "",
-        f"{len(told)} evaluations that took {evaluated_s:,.0f} s" if told else "",
+        f"{len(apart)} evaluations that took {evaluated_s:,.0f} s" if apart else "",
     )
-    counted = _without_warm_up(gross, bar, Beside(others, told), start)
+    counted = _without_warm_up(gross, bar, Beside(others, apart), start)
     stated = _stated(summary, total, header, asked)
     # All samples that it trained on: the last batch of an epoch may be smaller.
     each = 1.0
@@ -92,7 +92,7 @@ def read(lines: Sequence[Line], asked: Asked) -> Found | None:
         reader="Hugging Face Trainer",
         unit="steps" if each == 1.0 else "samples",
         counted=replace(counted, number=each * counted.number),
-        training="the Trainer's own summary tells a training's run time",
+        training="the Trainer's own summary states a training's run time",
         stated=stated,
         checks=tuple(
             replace(check, rate=factor * check.rate)
@@ -185,7 +185,7 @@ def _start(bar: Bar | None, header: Header) -> tuple[float, str]:
     Raises
     ------
     EvidenceError
-        if it goes on with an earlier run, and nothing tells from which step
+        if it goes on with an earlier run, and nothing says from which step
     """
     if header.start is not None:
         return header.start, f"it goes on from step {header.start:,.0f}"
@@ -194,13 +194,13 @@ def _start(bar: Bar | None, header: Header) -> tuple[float, str]:
     if bar is not None and not began_at_zero(bar):
         message = (
             f"the bar has more steps than its rate makes ({bar.first.line.where}): it "
-            "goes on with an earlier run, and nothing tells from which step"
+            "goes on with an earlier run, and nothing says from which step"
         )
         raise EvidenceError(message)
     if header.resumes is not None:
         message = (
             f"the run goes on with an earlier one ({header.resumes.where}), and nothing "
-            "tells from which step"
+            "says from which step"
         )
         raise EvidenceError(message)
     return 0.0, ""
@@ -217,15 +217,15 @@ def _begun_at(bar: Bar) -> float:
     first, last = points[0], points[-1]
     if first.number == 0.0 or last.at_s <= first.at_s:
         return 0.0
-    pace = (last.at_s - first.at_s) / (last.number - first.number)
-    begun = first.number - first.at_s / pace
+    s_per_step = (last.at_s - first.at_s) / (last.number - first.number)
+    begun = first.number - first.at_s / s_per_step
     return float(round(begun)) if begun > 0.1 * first.number else 0.0
 
 
 def _checks(
     bar: Bar | None, start: float, evaluated_s: float, summary: _Summary, *, resumed: bool
 ) -> tuple[Check, ...]:
-    """Return what else tells the steps a second of this run."""
+    """Return what else shows the steps per second of this run."""
     found = []
     if bar is not None:
         end = next(r for r in bar.readings if r.number == bar.last.number)
@@ -250,14 +250,14 @@ def _stated(
     mean = summary.samples_per_s * summary.runtime_s / total
     if _close(mean, summary.samples_per_s / summary.steps_per_s, 0.05):
         whole = round(mean) if _close(round(mean), mean) else mean
-        told = asked.per_step
+        by_user = asked.per_step
         epochs = summary.epochs
-        if told and epochs and told >= whole:
-            # Fewer samples a step on average: the last batch of an epoch is smaller.
+        if by_user and epochs and by_user >= whole:
+            # Fewer samples per step on average: the last batch of an epoch is smaller.
             samples = mean * total
-            if samples / told <= total <= samples / told + epochs + 1.0:
-                whole = told
-        says = f"{whole:,.4g} a step: samples over steps of the summary"
+            if samples / by_user <= total <= samples / by_user + epochs + 1.0:
+                whole = by_user
+        says = f"{whole:,.4g} per step: samples over steps of the summary"
         return Stated(says, summary.line, per_step=float(whole))
     return None
 

@@ -20,7 +20,7 @@ _LINE = re.compile(
     r"(?P<number>\d+)/(?P<total>\d+)\s+(?:\[[=>.]*\]|[━╸╺─\s]+)?\s*(?:-\s)?\s*"
     r"(?P<shown>\d+s|\d+:\d\d(?::\d\d)?|\d+ms|\d+us)\s+"
     rf"(?:-\s+(?:[^/]*?-\s+{NUMBER}m?s/epoch\s+-\s+)?)?"
-    rf"(?P<pace>{NUMBER})(?P<unit>ms|us|s|µs)/(?P<per>step|sample)"
+    rf"(?P<s_per_it>{NUMBER})(?P<unit>ms|us|s|µs)/(?P<per>step|sample)"
 )
 _SAMPLES = re.compile(r"^Train on (\d+) samples")
 _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}
@@ -49,8 +49,8 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         if header := _EPOCH.match(text):
             planned = int(header[2])
             epochs.append(_Epoch(int(header[1])))
-        if told := _SAMPLES.match(text):
-            examples = float(told[1])
+        if found := _SAMPLES.match(text):
+            examples = float(found[1])
         # What stands below the end of an epoch is an evaluation.
         if not epochs or epochs[-1].ended or "/s" not in text or "loss" not in text:
             continue
@@ -77,7 +77,7 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         reader="Keras",
         unit="samples" if per_sample else "steps",
         counted=counted,
-        training="the lines stand below 'Epoch' and tell a loss",
+        training="the lines stand below 'Epoch' and state a loss",
         unfinished=unfinished,
         remarks=remarks,
     )
@@ -93,11 +93,11 @@ def _take(epoch: _Epoch, match: re.Match[str], line: Line) -> None:
     validates = "val_" in line.text
     if ended and validates and epoch.line is not None:
         return  # the time before the validation stands already
-    pace = float(match["pace"])
-    elapsed = number * pace * _UNITS[match["unit"]]
+    s_per_step = float(match["s_per_it"])
+    elapsed = number * s_per_step * _UNITS[match["unit"]]
     shown = _seconds(match["shown"])
     # The line of an epoch that goes on shows what is left, not what has passed.
-    if ended and shown is not None and (pace == 0.0 or 0.5 / pace > _FINE):
+    if ended and shown is not None and (s_per_step == 0.0 or 0.5 / s_per_step > _FINE):
         elapsed = shown
     epoch.steps, epoch.elapsed_s, epoch.line = number, elapsed, line
     epoch.validated = ended and validates

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from advisor.workloads.logs.counting import Row, count, latest_run, paced
+from advisor.workloads.logs.counting import Row, count, latest_run, timed_span
 from advisor.workloads.logs.found import Asked, Found, Stated
 from advisor.workloads.logs.text import Line
 from advisor.workloads.logs.times import NUMBER, scaled
@@ -26,11 +26,11 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
     """Read a log of LeRobot."""
     rows: list[Row] = []
     stated: Stated | None = None
-    told: Stated | None = None
+    by_line: Stated | None = None
     for line in lines:
         text = line.text
         if "atch" in text and not rows:
-            told = _stated(line) or told
+            by_line = _stated(line) or by_line
         match = _LINE.search(text) if "updt_s:" in text else None
         if match is None:
             continue
@@ -40,19 +40,19 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         if stated is None and match["samples"].isdigit() and match["step"].isdigit():
             says = f"{samples:,.0f} samples in {step:,.0f} steps"
             stated = Stated(says, line, per_step=samples / step if step else None)
-        # Rounded steps no longer tell how many there were since the line before.
+        # Rounded steps no longer show how many there were since the line before.
         exact = step if match["step"].isdigit() else _after(rows, step)
-        pace = float(match["update"]) + float(match["data"])
-        rows.append(Row(exact, pace, line))
+        s_per_step = float(match["update"]) + float(match["data"])
+        rows.append(Row(exact, s_per_step, line))
     if not rows:
         return None
-    counted = count([paced(latest_run(rows))])
+    counted = count([timed_span(latest_run(rows))])
     return Found(
         reader="LeRobot",
         unit="steps",
         counted=counted,
-        training="the lines tell the steps of a training with their losses",
-        stated=told or stated,
+        training="the lines state the steps of a training with their losses",
+        stated=by_line or stated,
     )
 
 
@@ -69,5 +69,5 @@ def _stated(line: Line) -> Stated | None:
         says = f"{match[1]} x {match[2]}"
         return Stated(says, line, per_step=float(match[3]), devices=int(match[2]))
     if match := _BATCH.search(line.text):
-        return Stated(f"{match[1]} a device", line, per_device=float(match[1]))
+        return Stated(f"{match[1]} per device", line, per_device=float(match[1]))
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from advisor.workloads.logs.counting import Point, Row, Span, count, paced
+from advisor.workloads.logs.counting import Point, Row, Span, count, timed_span
 from advisor.workloads.logs.found import Asked, Found
 from advisor.workloads.logs.text import Line
 from advisor.workloads.logs.times import NUMBER, seconds
@@ -17,11 +17,11 @@ from advisor.workloads.logs.times import NUMBER, seconds
 _LINE = re.compile(
     r"^\s*(?:Epoch|Training|Train)\w*:? ?\[(?P<epoch>\d+)(?:/\d+)?\]:?\s+"
     r"\[\s*(?P<step>\d+)/(?P<total>\d+)\]\s+eta: .*?"
-    rf"\btime: (?P<pace>{NUMBER})"
+    rf"\btime: (?P<s_per_it>{NUMBER})"
 )
 _WHOLE = re.compile(
     r"^\s*(?:Epoch|Training|Train)\w*:? ?\[(?P<epoch>\d+)(?:/\d+)?\]:? "
-    rf"Total time: (?P<time>[\d:]+) \((?P<pace>{NUMBER}) s / it\)"
+    rf"Total time: (?P<time>[\d:]+) \((?P<s_per_it>{NUMBER}) s / it\)"
 )
 
 
@@ -36,18 +36,18 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
             continue
         if match := _WHOLE.search(text):
             elapsed = seconds(match["time"])
-            pace = float(match["pace"])
-            if elapsed and pace and total:
-                whole.append((total, total * pace, line))
+            s_per_step = float(match["s_per_it"])
+            if elapsed and s_per_step and total:
+                whole.append((total, total * s_per_step, line))
         elif match := _LINE.search(text):
             step, total = float(match["step"]) + 1.0, float(match["total"])
             if match["epoch"] != epoch or not rows or step <= rows[-1][-1].step:
                 rows.append([])
                 epoch = match["epoch"]
-            rows[-1].append(Row(step, float(match["pace"]), line))
+            rows[-1].append(Row(step, float(match["s_per_it"]), line))
     if not rows:
         return None
-    spans = [paced(one) for one in rows]
+    spans = [timed_span(one) for one in rows]
     if whole:
         spans = [
             Span([Point(0.0, 0.0, line), Point(number, elapsed, line)])

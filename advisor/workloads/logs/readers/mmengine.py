@@ -8,18 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from advisor.workloads.logs.counting import Row, Span, count, paced
+from advisor.workloads.logs.counting import Row, Span, count, timed_span
 from advisor.workloads.logs.found import Asked, Found, Stated
 from advisor.workloads.logs.text import Line
 from advisor.workloads.logs.times import NUMBER
 
 _EPOCH = re.compile(
     r"Epoch(?:\(train\))?\s*\[(?P<epoch>\d+)\]\s*\[\s*(?P<step>\d+)/(?P<total>\d+)\]"
-    rf".*?\btime: (?P<pace>{NUMBER})"
+    rf".*?\btime: (?P<s_per_it>{NUMBER})"
 )
 _ITER = re.compile(
     r"Iter(?:\(train\))?\s*\[\s*(?P<step>\d+)/(?P<total>\d+)\]"
-    rf".*?\btime: (?P<pace>{NUMBER})"
+    rf".*?\btime: (?P<s_per_it>{NUMBER})"
 )
 _BATCH = re.compile(r"\b(?:batch_size|samples_per_gpu)\s*=\s*(\d+)")
 _DEVICES = re.compile(r"\bGPU number: (\d+)")
@@ -44,10 +44,10 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         if rows and step <= rows[-1].step:
             runs += 1  # another run in the same log
             rows = epochs.setdefault(epoch + 100_000 * runs, [])
-        rows.append(Row(step, float(match["pace"]), line))
+        rows.append(Row(step, float(match["s_per_it"]), line))
     if not epochs:
         return None
-    spans: list[Span] = [paced(rows) for rows in epochs.values()]
+    spans: list[Span] = [timed_span(rows) for rows in epochs.values()]
     counted = count(spans)
     last = list(epochs.values())[-1][-1]
     every = last.step - list(epochs.values())[-1][0].step
@@ -56,7 +56,7 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         reader="OpenMMLab",
         unit="steps",
         counted=counted,
-        training="the lines tell the iterations of a training",
+        training="the lines state the iterations of a training",
         stated=_stated(lines),
         unfinished="" if done else f"it ends at step {last.step:,.0f} of {total:,.0f}",
     )
@@ -80,5 +80,5 @@ def _stated(lines: Sequence[Line]) -> Stated | None:
         left -= left > 0
     if each is None:
         return Stated("", None, devices=devices) if devices else None
-    says = f"{each[0]:,.0f} a device"
+    says = f"{each[0]:,.0f} per device"
     return Stated(says, each[1], per_device=each[0], devices=devices)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from advisor.workloads.logs.counting import Row, count, latest_run, paced
+from advisor.workloads.logs.counting import Row, count, latest_run, timed_span
 from advisor.workloads.logs.found import Asked, Found, Stated
 from advisor.workloads.logs.text import Line
 from advisor.workloads.logs.times import NUMBER
 
 _LINE = re.compile(
-    rf"\biter (?P<step>\d+): loss {NUMBER}, time (?P<pace>{NUMBER})(?P<unit>ms|s)"
+    rf"\biter (?P<step>\d+): loss {NUMBER}, time (?P<s_per_it>{NUMBER})(?P<unit>ms|s)"
 )
 _EVALUATION = re.compile(r"\bstep \d+: train loss ")
 _SETTING = re.compile(
@@ -43,22 +43,22 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         elif _EVALUATION.search(text):
             evaluated = True
         elif match := _LINE.search(text) if "iter " in text else None:
-            pace = float(match["pace"]) / (1000.0 if match["unit"] == "ms" else 1.0)
-            rows.append(Row(float(match["step"]), pace, line, held=evaluated))
+            each_s = float(match["s_per_it"]) / (1000.0 if match["unit"] == "ms" else 1.0)
+            rows.append(Row(float(match["step"]), each_s, line, interrupted=evaluated))
             evaluated = False
     if not rows:
         return None
     rows = latest_run(rows)
-    counted = count([paced(rows)])
+    counted = count([timed_span(rows)])
     stated = None
     if tokens is not None and settings.get("block_size"):
         block = settings["block_size"]
-        says = f"{tokens[0]:,.0f} tokens a step in blocks of {block:,.0f}"
+        says = f"{tokens[0]:,.0f} tokens per step in blocks of {block:,.0f}"
         stated = Stated(says, tokens[1], per_step=tokens[0] / block)
     return Found(
         reader="nanoGPT",
         unit="steps",
         counted=counted,
-        training="the lines tell the iterations of a training with their losses",
+        training="the lines state the iterations of a training with their losses",
         stated=stated,
     )

@@ -10,7 +10,7 @@ import re
 import statistics
 from collections.abc import Sequence
 
-from advisor.workloads.logs.counting import Row, count, paced
+from advisor.workloads.logs.counting import Row, count, timed_span
 from advisor.workloads.logs.found import Asked, Found, Stated
 from advisor.workloads.logs.text import Line
 from advisor.workloads.logs.times import NUMBER
@@ -18,7 +18,7 @@ from advisor.workloads.logs.times import NUMBER
 _LINE = re.compile(
     r"(?:\[Train\]\[Epoch (?P<epoch>\d+)/\d+\]\[Iter: |Epoch: \[(?P<of>\d+)\] \[\s*)"
     r"(?P<step>\d+)/(?P<total>\d+)\].*?"
-    rf"\bbatch_cost: (?P<pace>{NUMBER})\s?s?\b.*?\bips: (?P<rate>{NUMBER})"
+    rf"\bbatch_cost: (?P<s_per_it>{NUMBER})\s?s?\b.*?\bips: (?P<rate>{NUMBER})"
 )
 
 
@@ -35,18 +35,18 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         if not epochs or epoch != last[0] or step <= last[1]:
             epochs.append([])
         last = epoch, step
-        pace = float(match["pace"])
-        epochs[-1].append(Row(step, pace, line))
-        products.append((pace * float(match["rate"]), line))
+        s_per_step = float(match["s_per_it"])
+        epochs[-1].append(Row(step, s_per_step, line))
+        products.append((s_per_step * float(match["rate"]), line))
     if not epochs:
         return None
-    counted = count([paced(rows) for rows in epochs])
+    counted = count([timed_span(rows) for rows in epochs])
     batch = statistics.fmean(product for product, _ in products)
-    says = f"{batch:,.0f} a device, its time times its rate"
+    says = f"{batch:,.0f} per device, its time times its rate"
     return Found(
         reader="Paddle",
         unit="steps",
         counted=counted,
-        training="the lines tell the iterations of a training",
+        training="the lines state the iterations of a training",
         stated=Stated(says, products[-1][1], per_device=batch),
     )

@@ -28,13 +28,13 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
     spans: dict[int, Span] = {}
     number = total = 0.0
     epoch = final = 0
-    held = False
+    interrupted = False
     for line in lines:
         if "•" not in line.text:
             continue
         match = _BAR.search(line.text)
         if match is None:
-            held = held or _VALIDATION.search(line.text) is not None
+            interrupted = interrupted or _VALIDATION.search(line.text) is not None
             continue
         epoch, number = int(match["epoch"]), float(match["number"])
         total = 0.0 if match["total"] == "--" else float(match["total"])
@@ -45,19 +45,19 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         if epoch not in spans:
             spans[epoch] = Span()
             spans[epoch].add(Point(0.0, 0.0, line))
-            held = False  # what ran between two epochs is in neither
+            interrupted = False  # what ran between two epochs is in neither
         span = spans[epoch]
         rate = float(match["rate"])
         fine = number / rate if rate else 0.0
         exact = fine if at_s <= fine < at_s + 1.0 else at_s + 0.5
         if number > span.points[-1].number:
-            span.add(Point(number, exact, line, float("nan") if held else 0.0))
-            held = False
+            span.add(Point(number, exact, line, float("nan") if interrupted else 0.0))
+            interrupted = False
     if not spans:
         return None
     counted = count(list(spans.values()))
     if counted.elapsed_s < 10.0:
-        raise EvidenceError("the bars ran for less than 10 s: too short to tell a rate")
+        raise EvidenceError("the bars ran for less than 10 s: too short for a rate")
     unfinished = ""
     if number < total or epoch < final:
         unfinished = f"it ends in epoch {epoch}/{final} at {number:,.0f} of {total:,.0f}"

@@ -18,7 +18,7 @@ from advisor.workloads.logs.times import NUMBER
 _LINE = re.compile(
     r"\bTrain: (?P<epoch>\d+) \[\s*(?P<step>\d+)/(?P<total>\d+).*?"
     rf"Time:\s*{NUMBER}s,\s*{NUMBER}/s\s*"
-    rf"\(\s*(?P<pace>{NUMBER})s,\s*(?P<rate>{NUMBER})/s"
+    rf"\(\s*(?P<s_per_it>{NUMBER})s,\s*(?P<rate>{NUMBER})/s"
 )
 _DEVICES = (
     re.compile(r"Training in distributed mode.*?[Tt]otal (\d+)"),
@@ -41,13 +41,13 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         if match is None:
             continue
         step = float(match["step"])
-        pace, rate = float(match["pace"]), float(match["rate"])
+        s_per_step, rate = float(match["s_per_it"]), float(match["rate"])
         if match["epoch"] != last[0] or step < last[1] or not spans:
             spans.append(Span())
             spans[-1].add(Point(0.0, 0.0, line))
         last = (match["epoch"], step, float(match["total"]))
-        spans[-1].add(Point(step + 1.0, pace * (step + 1.0), line))
-        products.append((pace * rate, line))
+        spans[-1].add(Point(step + 1.0, s_per_step * (step + 1.0), line))
+        products.append((s_per_step * rate, line))
     if not spans:
         return None
     counted = count(spans)
@@ -61,7 +61,7 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         counted=counted,
         training="the lines are called 'Train'",
         stated=Stated(
-            f"{batch:,.0f} a step, its time times its rate",
+            f"{batch:,.0f} per step, its time times its rate",
             products[-1][1],
             per_step=batch,
             devices=devices,

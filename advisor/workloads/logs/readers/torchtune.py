@@ -1,4 +1,4 @@
-"""torchtune: a bar with the loss, or lines of its metrics, which tell tokens alone.
+"""torchtune: a bar with the loss, or lines of its metrics, which state tokens only.
 
 Source: `torchtune` ``training/metric_logging.py`` and its recipes. Tokens become samples
 only where each sample is packed to one length.
@@ -46,9 +46,7 @@ def read(lines: Sequence[Line], asked: Asked) -> Found | None:
     packed = settings.get("packed", ("", rows[0][1]))[0] in {"true", "True"}
     length = settings.get("max_seq_len", ("", rows[0][1]))[0]
     if not (packed and length.isdigit()):
-        message = (
-            "torchtune's lines tell tokens a second, and not how many tokens a sample has"
-        )
+        message = "torchtune's lines state tokens per second, not the tokens per sample"
         raise EvidenceError(message)
     # Packed steps have as many tokens each, so that their times add up.
     tokens = statistics.harmonic_mean([rate for rate, _ in rows if rate > 0.0])
@@ -59,7 +57,7 @@ def read(lines: Sequence[Line], asked: Asked) -> Found | None:
         reader="torchtune",
         unit="samples",
         counted=Counted(samples, samples / rate, rows[0][1], rows[-1][1], ""),
-        training="the lines tell the steps of a training with their losses",
+        training="the lines state the steps of a training with their losses",
         stated=stated,
     )
 
@@ -70,5 +68,5 @@ def _stated(settings: Mapping[str, tuple[str, Line]]) -> Stated | None:
     accumulated, _ = settings.get("gradient_accumulation_steps", ("1", None))
     if line is None or not (batch.isdigit() and accumulated.isdigit()):
         return None
-    says = f"{batch} a device, {accumulated} accumulated"
+    says = f"{batch} per device, {accumulated} accumulated"
     return Stated(says, line, per_device=float(batch) * float(accumulated))

@@ -59,7 +59,7 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
     if counted.elapsed_s < _LEAST_SHARE_S:
         message = (
             f"the bar {_name(chosen.bars[0])} ran for {counted.elapsed_s:.2g} s and "
-            "shows whole seconds: too short to tell a rate"
+            "shows whole seconds: too short for a rate"
         )
         raise EvidenceError(message)
     last, consumed = chosen.bars[-1].last, _consumed(lines)
@@ -94,7 +94,7 @@ def choose(
     Raises
     ------
     EvidenceError
-        if none does, or nothing tells which does
+        if none does, or nothing says which does
     """
     losses = _loss_positions(lines)
     trainings, evaluated = _announced(lines)
@@ -119,7 +119,7 @@ def choose(
         return Chosen(groups[best], _others(groups, best, whys), whys[best], True)
     if whys:
         bar = _name(groups[next(iter(whys))][0])
-        message = f"the bar {bar} may count epochs: nothing tells steps"
+        message = f"the bar {bar} may count epochs: nothing says that it counts steps"
         raise EvidenceError(message)
     return _by_word(groups, weak, lines, losses)
 
@@ -135,7 +135,7 @@ def _by_word(
     Raises
     ------
     EvidenceError
-        if there is none, or nothing tells which
+        if there is none, or nothing says which
     """
     if len(weak) > 1:
         weak = [at for at in weak if _goes_on(groups, at, weak)] or weak
@@ -144,11 +144,13 @@ def _by_word(
         (at,) = weak
         why, assured = "by your word: the bar has no name and no loss", False
         if losses and len(groups[at]) > 1:
-            why, assured = "it is drawn for each epoch, and losses are told", True
+            why, assured = "it is drawn for each epoch, and losses are printed", True
         return Chosen(groups[at], _others(groups, at, ()), why, assured)
     names = ", ".join(dict.fromkeys(_name(group[0]) for group in groups))
     if len(weak) > 1:
-        raise EvidenceError(f"which bar is the training is not said: there is {names}")
+        raise EvidenceError(
+            f"it is unclear which bar is the training's: there is {names}"
+        )
     raise EvidenceError(f"no bar is of a training: there is {names}")
 
 
@@ -170,7 +172,7 @@ def _latest(positions: Sequence[int], reading: Reading) -> int:
 
 
 def evaluations(lines: Sequence[Line]) -> Mapping[int, float]:
-    """Return position of a line -> seconds of the evaluation that it tells."""
+    """Return position of a line -> seconds of the evaluation that it reports."""
     return {
         at: float(match[1])
         for at, line in enumerate(lines)
@@ -179,10 +181,10 @@ def evaluations(lines: Sequence[Line]) -> Mapping[int, float]:
 
 
 def _spans(
-    chosen: Chosen, header: Header, told: Mapping[int, float]
+    chosen: Chosen, header: Header, evaluated: Mapping[int, float]
 ) -> tuple[Sequence[Span], bool]:
     """Return the bars as they are counted, and whether one bar has the whole run."""
-    beside = Beside(chosen.others, told)
+    beside = Beside(chosen.others, evaluated)
     one_run = len(chosen.bars) == 1
     start = header.start if one_run else None
     first = chosen.bars[0].first
@@ -211,16 +213,16 @@ def _shown_by(group: Sequence[Bar], losses: Sequence[int], steps: float | None) 
     elif first.kind == "training":
         why = f"the bar is called {_name(group[0])}"
     elif any(bar.tells_loss for bar in group):
-        why = "the bar tells a loss"
+        why = "the bar shows a loss"
     elif counts == "steps" and first.total is not None and first.total == steps:
         why = f"the bar has the {steps:,.0f} steps of the training that is announced"
     elif counts == "steps" and any(_spans_loss(bar, losses) for bar in group):
-        why = "losses are told while the bar runs"
+        why = "losses are printed while the bar runs"
     return why
 
 
 def _spans_loss(bar: Bar, losses: Sequence[int]) -> bool:
-    """Say whether a loss is told between the first and the last reading of a bar."""
+    """Say whether a loss is printed between the first and the last reading of a bar."""
     at = bisect_left(losses, bar.first.position)
     return at < len(losses) and losses[at] <= bar.last.position > bar.first.position
 
@@ -283,19 +285,19 @@ def _loss_positions(lines: Sequence[Line]) -> list[int]:
 
 
 def _consumed(lines: Sequence[Line]) -> Stated | None:
-    """Return the batch that NeMo's bar tells: samples consumed over steps."""
-    told = []
+    """Return the batch that NeMo's bar shows: samples consumed over steps."""
+    seen = []
     for line in lines:
         if "consumed_samples=" in line.text:
             samples = _CONSUMED.search(line.text)
             step = _GLOBAL_STEP.search(line.text)
             if samples and step:
-                told.append((float(step[1]), float(samples[1]), line))
-    if len(told) < 2 or told[-1][0] <= told[0][0]:
+                seen.append((float(step[1]), float(samples[1]), line))
+    if len(seen) < 2 or seen[-1][0] <= seen[0][0]:
         return None
-    per_step = (told[-1][1] - told[0][1]) / (told[-1][0] - told[0][0])
-    says = f"{per_step:,.0f} a step, by the samples consumed"
-    return Stated(says, told[-1][2], per_step=per_step)
+    per_step = (seen[-1][1] - seen[0][1]) / (seen[-1][0] - seen[0][0])
+    says = f"{per_step:,.0f} per step, by the samples consumed"
+    return Stated(says, seen[-1][2], per_step=per_step)
 
 
 def _printed_batch(lines: Sequence[Line], counts: str) -> Stated | None:
@@ -305,7 +307,7 @@ def _printed_batch(lines: Sequence[Line], counts: str) -> Stated | None:
     """
     for line in lines if counts == "samples" else ():
         if "atch" in line.text and (match := _PRINTED_BATCH.search(line.text)):
-            return Stated(f"{match[1]} a device", line, per_device=float(match[1]))
+            return Stated(f"{match[1]} per device", line, per_device=float(match[1]))
     return None
 
 

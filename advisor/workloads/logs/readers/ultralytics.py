@@ -1,4 +1,4 @@
-"""Ultralytics YOLO and YOLOv5: a line of losses an epoch, with an old or a new bar.
+"""Ultralytics YOLO and YOLOv5: a line of losses per epoch, with an old or a new bar.
 
 Sources: `ultralytics` ``engine/trainer.py``, ``utils/tqdm.py``; `yolov5` ``train.py``.
 """
@@ -18,11 +18,11 @@ from advisor.workloads.logs.times import NUMBER, seconds
 _ROW = re.compile(r"^\s*(?P<epoch>\d+)/(?P<epochs>\d+)\s+[\d.]+[GM]B?\s+.*?:\s+\d+%")
 _OLD = re.compile(
     r"\|\s*(?P<number>\d+)/(?P<total>\d+)\s+\[(?P<elapsed>[\d:]+)<[^,\]]*"
-    rf"(?:,\s*(?:(?P<rate>{NUMBER})\s?it/s|(?P<pace>{NUMBER})\s?s/it))?"
+    rf"(?:,\s*(?:(?P<rate>{NUMBER})\s?it/s|(?P<s_per_it>{NUMBER})\s?s/it))?"
 )
 _NEW = re.compile(
     r"(?P<number>\d+)/(?P<total>\d+)\s+"
-    rf"(?:(?P<rate>{NUMBER})\s?it/s|(?P<pace>{NUMBER})\s?s/it)\s+"
+    rf"(?:(?P<rate>{NUMBER})\s?it/s|(?P<s_per_it>{NUMBER})\s?s/it)\s+"
     r"(?P<elapsed>(?:\d+:)?\d+:\d\d(?:\.\d+)?|[\d.]+s|[\d.]+m\s?[\d.]*s?|[\d.]+h[\d.]*m?)"
 )
 _ARGUMENTS = re.compile(
@@ -31,7 +31,7 @@ _ARGUMENTS = re.compile(
 )
 _AUTO = re.compile(r"AutoBatch: Using batch-size (\d+)")
 _LEAST_S = 10.0  # a bar shows whole seconds
-_ROUNDED_H = 0.0005  # hours that are told with three digits
+_ROUNDED_H = 0.0005  # hours that are printed with three digits
 _COMPLETED = re.compile(rf"epochs completed in ({NUMBER}) hours")
 _DEVICE = re.compile(r"\bdevice=\[?([\d, ]+)\]?")
 
@@ -61,20 +61,20 @@ def read(lines: Sequence[Line], _: Asked) -> Found | None:
         return None
     counted = count(spans)
     if counted.elapsed_s < _LEAST_S:
-        raise EvidenceError("the epochs took less than 10 s: too short to tell a rate")
+        raise EvidenceError("the epochs took less than 10 s: too short for a rate")
     _check_whole(spans, lines)
     ended = int(last.epoch) >= int(last.epochs) - (1 if _from_zero(spans) else 0)
     unfinished = ""
     if last.number < last.total or not ended:
         at = f"{last.number:.0f} of {last.total:.0f}"
         unfinished = f"it ends in epoch {last.epoch}/{last.epochs} at {at}"
-    told = [found for line in lines if (found := _batch(line)) is not None]
+    batches = [found for line in lines if (found := _batch(line)) is not None]
     return Found(
         reader="Ultralytics",
         unit="steps",
         counted=counted,
         training="the bars have the columns of a training's epochs",
-        stated=told[-1] if told else None,
+        stated=batches[-1] if batches else None,
         unfinished=unfinished,
     )
 
@@ -93,10 +93,10 @@ def _rows(lines: Sequence[Line]) -> Iterator[_Row]:
             continue
         if "." not in match["elapsed"]:
             # Whole seconds: the bar's own rate is finer where it fits them.
-            pace = float(match["pace"] or 0.0)
+            s_per_step = float(match["s_per_it"] or 0.0)
             if match["rate"] and float(match["rate"]):
-                pace = 1.0 / float(match["rate"])
-            fine = number * pace
+                s_per_step = 1.0 / float(match["rate"])
+            fine = number * s_per_step
             at_s = fine if at_s <= fine < at_s + 1.0 else at_s + 0.5
         total = float(match["total"])
         yield _Row(row["epoch"], row["epochs"], number, total, at_s, line)
@@ -125,7 +125,7 @@ def _batch(line: Line) -> Stated | None:
         return None
     device = _DEVICE.search(line.text)
     devices = len(re.findall(r"\d+", device[1])) if device else None
-    says = f"{match[1]} a step"
+    says = f"{match[1]} per step"
     return Stated(says, line, per_step=float(match[1]), devices=devices)
 
 

@@ -10,7 +10,7 @@ BURST = 2.0
 """Calls that may come at once after a rest; assumed."""
 
 _KINDS = {"release": "destroy"}
-_UNPACED = "account"  # nobody has told of an interval for it
+_UNLIMITED = "account"  # no interval is documented for it
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class _Bucket:
 
 
 @dataclass(slots=True)
-class Turnstile:
+class TokenBuckets:
     """Buckets of tokens, one for each kind of call and identity.
 
     A bucket holds `BURST` tokens and gains one in the documented interval of its kind
@@ -36,7 +36,7 @@ class Turnstile:
         ----------
         now : moment of a real clock, s
         """
-        if operation == _UNPACED:
+        if operation == _UNLIMITED:
             return None
         interval_s = INTERVALS_S[_KINDS.get(operation, operation)]
         bucket = self._buckets.setdefault((operation, identity), _Bucket(BURST, now))

@@ -1,4 +1,4 @@
-"""Offers as searches show them, kept from one search to the next.
+"""Offers as searches show them, cached from one search to the next.
 
 Between two searches of one kind and disk almost nothing changes of an offer but the
 seconds that it still stands: its other figures, and the JSON that they are sent as, are
@@ -17,10 +17,10 @@ from advisor.market.types import Record
 from advisor.simulator.box import Box
 
 _DOWNLOAD_GB = 1.25
-"""GB of download in `dph_total_adj` (published offers, see `market.generate`)."""
+"""GB of download in `dph_total_adj` (published offers; `advisor.simulator.generate`)."""
 
-_MOST_KEPT = 60_000
-"""Offers kept, of all ways to ask together: about 10 KB each."""
+_MOST_CACHED = 60_000
+"""Offers cached, of all ways to ask together: about 10 KB each."""
 
 _DURATION = "duration"
 _MARK = "\x00"
@@ -53,33 +53,37 @@ class Shown(dict[str, Any]):
         return f"{before}{json.dumps(self[_DURATION])}{after}"
 
 
-class Shelf:
+class OfferCache:
     """The offers of machines, priced for the ways in which they were searched."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[
+        self._cached: OrderedDict[
             Asked, dict[int, tuple[Sequence[Record], list[Shown]]]
         ] = OrderedDict()
 
     def of(self, box: Box, asked: Asked, now: float) -> list[Shown]:
         """Return the offers of a machine, priced as asked, as they are now."""
-        kept = self._kept.setdefault(asked, {})
+        cached = self._cached.setdefault(asked, {})
         records = box.records()
-        known = kept.get(box.machine.machine_id)
+        known = cached.get(box.machine.machine_id)
         # A machine that changes is listed anew: its records are other ones.
         if known is None or known[0] is not records:
             shown = [_shown(record, *asked, now) for record in records]
-            kept[box.machine.machine_id] = records, shown
+            cached[box.machine.machine_id] = records, shown
             return shown
         for one in known[1]:
             one[_DURATION] = _duration(one, now)
         return known[1]
 
     def used(self, asked: Asked) -> None:
-        """Let go of what was asked for longest ago, where there is too much."""
-        self._kept.move_to_end(asked)
-        while len(self._kept) > 1 and sum(map(len, self._kept.values())) > _MOST_KEPT:
-            self._kept.popitem(last=False)
+        """Drop what was asked for longest ago, where there is too much."""
+        self._cached.move_to_end(asked)
+        while len(self._cached) > 1 and self._size() > _MOST_CACHED:
+            self._cached.popitem(last=False)
+
+    def _size(self) -> int:
+        """Return how many machines are cached, each for every way to ask."""
+        return sum(map(len, self._cached.values()))
 
 
 def priced_offer(

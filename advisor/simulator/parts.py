@@ -11,8 +11,8 @@ from advisor.simulator.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """What a market stands on.
+class Parts:
+    """The parts of a simulated market that its others work with.
 
     Attributes
     ----------
