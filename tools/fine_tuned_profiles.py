@@ -318,10 +318,11 @@ def diffusion(
         "kernels_per_step": (net.kernels, "counted likewise: operations, no views"),
         "benchmark_units_per_sample": (1.0, "no benchmark of it is in the table"),
     }  # fmt: skip
-    return derived(
+    found = derived(
         "sd15-lora", name, text, {**own, **figures},
         {**NO_ROWS, "input_pipeline": "latents and texts encoded before"}, **texts,
     )  # fmt: skip
+    return replace(found, sources={**found.sources, "era": "years of its recipe"})
 
 
 def whisper(small: Workload) -> Workload:
