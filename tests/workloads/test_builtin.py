@@ -179,3 +179,48 @@ def test_agrees_with_published_facts(name: str) -> None:
         assert workload.forward_gflops_per_sample == flops
     if fact["standard_epochs"]:
         assert fact["standard_epochs"].startswith(str(workload.epochs))
+
+
+MODEL_CARDS = {
+    "qwen-7b-lora": 7615.6,
+    "llama-8b-qlora": 8030.3,
+    "mistral-7b-full": 7241.7,
+    "sdxl-full": 2567.5,
+    "flux-lora": 11_901.4,
+    "wan-lora": 1419.0,
+    "whisper-large": 1543.5,
+}
+"""10^6 parameters of the nets on the Hugging Face hub, adapters aside (from memory; of FLUX
+and Wan as diffusers counts them)."""
+
+
+@pytest.mark.parametrize("name", sorted(MODEL_CARDS))
+def test_parameters_are_those_of_the_model_card(name: str) -> None:
+    """What is frozen, or trained whole, is the published net."""
+    workload = next(one for one in BUILT_IN if one.name == name)
+    adapters = 0.0
+    if workload.technique != "full":
+        adapters = workload.trainable_parameters_m
+    held = workload.parameters_m - adapters
+    assert held == pytest.approx(MODEL_CARDS[name], rel=0.002)
+
+
+@pytest.mark.parametrize("name", ["qwen-7b-lora", "llama-8b-qlora", "mistral-7b-full"])
+def test_operations_of_a_language_model(name: str) -> None:
+    """Two per parameter and token, embedding aside, and at most a fifth for attention."""
+    workload = next(one for one in BUILT_IN if one.name == name)
+    embedded = MODEL_CARDS[name] - workload.embedding_parameters_m / 2.0
+    rule = 2e-3 * embedded * workload.tokens_per_sample
+    assert 1.0 <= workload.forward_gflops_per_sample / rule < 1.2
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds_h100"), [("sdxl-lora", 0.606), ("wan-lora", 1.407)]
+)
+def test_published_steps_are_within_what_an_h100_can(
+    name: str, seconds_h100: float
+) -> None:
+    """SimpleTuner's steps on an H100 use 2 to 80 % of its 989 TFLOPS (BF16)."""
+    workload = next(one for one in BUILT_IN if one.name == name)
+    used = workload.training_gflops_per_sample / seconds_h100 / 989e3
+    assert 0.02 < used < 0.8
