@@ -190,8 +190,8 @@ MODEL_CARDS = {
     "wan-lora": 1419.0,
     "whisper-large": 1543.5,
 }
-"""10^6 parameters of the nets on the Hugging Face hub, adapters aside (from memory; of FLUX
-and Wan as diffusers counts them)."""
+"""10^6 parameters of the nets on the Hugging Face hub, adapters aside (from memory; of
+FLUX and Wan as diffusers counts them)."""
 
 
 @pytest.mark.parametrize("name", sorted(MODEL_CARDS))
