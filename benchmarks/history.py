@@ -23,8 +23,13 @@ from advisor.base.resources import STORE
 from advisor.market.offers import Offers, parse_offers
 from advisor.simulator.generate.sample import generate_offers
 from advisor.store.database import open_store
-from advisor.store.history import keep
-from advisor.store.survey import bid_survival, lives, load_spells, price_buckets
+from advisor.store.history import store_snapshot
+from advisor.store.market_statistics import (
+    bid_survival,
+    lifetimes,
+    load_intervals,
+    price_buckets,
+)
 
 MEDIAN_LIFE_H = 2.0
 CHANGES_A_DAY = 4.0
@@ -75,7 +80,7 @@ def main() -> None:
         for _ in range(round(options.days * 86_400 / step.total_seconds())):
             offers = market.snapshot()
             start = time.perf_counter()
-            keep(store, offers, market="vast", at=at, whole=True)
+            store_snapshot(store, offers, market="vast", at=at, whole=True)
             kept.append(time.perf_counter() - start)
             at += step
         store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -85,11 +90,11 @@ def main() -> None:
               f"{statistics.median(kept) * 1e3:.0f} ms to keep one")  # fmt: skip
         for gpus in ({"RTX 4090"}, None):
             start = time.perf_counter()
-            spells = load_spells(store, gpus, "vast")
-            price_buckets(spells, "day"), lives(spells), bid_survival(spells)
+            intervals = load_intervals(store, gpus, "vast")
+            price_buckets(intervals, "day"), lifetimes(intervals), bid_survival(intervals)
             seconds = time.perf_counter() - start
             named = "all GPUs" if gpus is None else "RTX 4090"
-            print(f"{named}: {len(spells):,} spells, "
+            print(f"{named}: {len(intervals):,} intervals, "
                   f"{seconds:.2f} s (target: under 1 for a GPU)")  # fmt: skip
 
 

@@ -33,7 +33,10 @@ from mutation_parts.spots import Mutant, mutants_of
 ROOT = Path(__file__).parents[1]
 BESIDE = (
     *("base/background", "base/interrupts"),
-    *(f"store/{name}" for name in ("backup", "database", "entry", "ledger", "reserve")),
+    *(
+        f"store/{name}"
+        for name in ("backup", "database", "entry", "ledger", "reserve", "rows")
+    ),
 )
 """What renting stands on, in other rooms."""
 

@@ -24,6 +24,7 @@ from tabulate import tabulate
 
 from advisor.app.context import Context
 from advisor.base.errors import AdvisorError
+from advisor.cli.failure import asked_of, explain
 from advisor.cli.main import app
 
 # What tests ask is on this machine: no proxy of the user's stands between.
@@ -150,7 +151,7 @@ def run_command() -> RunCommand:
         result = click.testing.CliRunner().invoke(app, words, obj=context)
         stderr, code = result.stderr, result.exit_code
         if isinstance(result.exception, AdvisorError):
-            stderr += str(result.exception)
+            stderr += explain(result.exception, asked_of(app, words)).line
             code = int(result.exception.exit_status)
         elif result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception

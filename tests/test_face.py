@@ -5,12 +5,17 @@ A change here is a change for whoever uses the package.
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 import advisor
@@ -18,6 +23,14 @@ from advisor.app.constraints import Constraints
 from advisor.app.job import JobSpec
 from advisor.app.rank import RankSpec
 from advisor.base import errors
+from advisor.cli.main import app
+
+OF_OTHER_PROGRAMS = {
+    Path("app/delivered.py"),  # the words of an 'advisor record' that is shown
+    Path("rental/incoming/copying.py"),  # rsync's
+    Path("rental/outgoing/repository.py"),  # git's
+}
+"""Modules in which words of a command line stand one by one."""
 
 JOB = {
     "settings": None,
@@ -158,3 +171,46 @@ def test_importing_it_is_light() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
+
+
+def options_of_ours(command: click.Command) -> Iterator[str]:
+    """Yield the long options of a command, and of those below it."""
+    for one in command.params:
+        yield from (opt for opt in one.opts if opt.startswith("--"))
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            inner = command.get_command(click.Context(command), name)
+            yield from options_of_ours(inner) if inner else ()
+
+
+def texts_in(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and text of the strings of a module that are no docstrings."""
+    tree = ast.parse(path.read_text("utf-8"))
+    docs = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        value = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(value, str) and id(node) not in docs:
+            yield node.lineno, value
+
+
+def test_no_message_of_the_library_names_an_option() -> None:
+    """A Python user has none: `Given` is what each face writes in its own words.
+
+    A whole command line, such as 'advisor rentals --all', anybody may type.
+    """
+    ours = sorted(set(options_of_ours(app)), key=len, reverse=True)
+    named = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, ours))})(?![\w-])")
+    root = Path(advisor.__file__).parent
+    found = [
+        f"{path.relative_to(root)}:{line}: {text}"
+        for path in sorted(root.rglob("*.py"))
+        if path.relative_to(root).parts[0] not in {"cli", "__main__.py"}
+        and path.relative_to(root) not in OF_OTHER_PROGRAMS
+        for line, text in texts_in(path)
+        if named.search(re.sub(r"advisor [a-z][^']*", "", text))
+    ]
+    assert found == []

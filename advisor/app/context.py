@@ -39,6 +39,7 @@ class Context:
     transport : carries HTTP requests; None for the real network
     clock : time; Ctrl-C ends its waits, see `advisor.base.interrupts`
     notify : takes a line for people
+    called : returns what the face calls a field of a spec, for such lines
     """
 
     variables: Mapping[str, str]
@@ -47,7 +48,10 @@ class Context:
     transport: httpx.BaseTransport | None = None
     clock: Clock = field(default_factory=Clock)
     notify: Callable[[str], None] = say
-    _said: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+    called: Callable[[str], str] = str
+    _notified: set[str] = field(
+        default_factory=set, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Let Ctrl-C end the waits of its clock."""
@@ -57,10 +61,10 @@ class Context:
         """Return the time of this world (UTC)."""
         return self.clock.now()
 
-    def tell_once(self, line: str) -> None:
-        """Tell people something that a command may come upon several times."""
-        if line not in self._said:
-            self._said.add(line)
+    def notify_once(self, line: str) -> None:
+        """Notify people once of something that a command may come upon several times."""
+        if line not in self._notified:
+            self._notified.add(line)
             self.notify(line)
 
     @classmethod
@@ -85,31 +89,31 @@ class Context:
 
     @property
     def cache_folder(self) -> Path:
-        """Where answers of markets are kept for a while."""
+        """Where answers of markets are stored for a while."""
         return cache_folder(self.variables)
 
     @property
     def data_folder(self) -> Path:
-        """Where the user's own data are kept for good."""
+        """Where the user's own data are stored."""
         return data_folder(self.variables)
 
     @property
-    def keeps_data(self) -> bool:
-        """Whether the user has kept anything yet."""
+    def has_stored_data(self) -> bool:
+        """Whether the user has stored anything yet."""
         return (self.data_folder / STORE).exists()
 
     @property
     def library(self) -> Library:
         """The profiles of the project, of the user, and the built-in ones."""
         found = library_of(self.data_folder, self.folder)
-        self._tell_refused(found.refused)
+        self._notify_refused(found.refused)
         return found
 
     @property
     def settings(self) -> Settings:
         """What the files of the project and the user say of rentals."""
         files = project_files(self.data_folder, self.folder)
-        self._tell_refused(files.refused)
+        self._notify_refused(files.refused)
         return load_settings(files.obeyed)
 
     @property
@@ -127,13 +131,13 @@ class Context:
                 raise UsageError(message)
         return self.settings
 
-    def _tell_refused(self, refused: Iterable[Refused]) -> None:
+    def _notify_refused(self, refused: Iterable[Refused]) -> None:
         for one in refused:
-            self.tell_once(f"{one}; its caps, image and profiles do not count")
+            self.notify_once(f"{one}; its caps, image and profiles do not count")
 
     @property
     def image_configs(self) -> ConfigCache:
-        """What registries have told of images."""
+        """What registries have answered about images."""
         from advisor.software.registry import ConfigCache  # noqa: PLC0415
 
         return ConfigCache(self.cache_folder / "images", self.now)
@@ -145,13 +149,13 @@ class Context:
 
         configured = Wanted()
         try:
-            said = self.settings
+            settings = self.settings
         except UsageError:  # it is of no account where the image is named
             if not (asked or (workload and workload.image)):
                 raise
         else:
-            declared = Declared(said.image_cuda or "", said.image_archs or "")
-            configured = Wanted(said.image or "", declared)
+            declared = Declared(settings.image_cuda or "", settings.image_archs or "")
+            configured = Wanted(settings.image or "", declared)
         return images_of(asked, workload, configured, self.image_configs.current)
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.app.context import Context
 from advisor.app.job import JobSpec
 from advisor.app.plan import Plan
-from advisor.app.recorded import compared, keep_compared, too_slow
+from advisor.app.recorded import compared, store_compared, too_slow
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.rental.request import Rental
 from advisor.rental.run import Ended
@@ -52,7 +52,7 @@ def _known(value: float) -> float | None:
 def compare(context: Context, ended: Ended, spec: JobSpec, workload: Workload) -> None:
     """Record the throughput that the log gives evidence of, beside what was predicted.
 
-    What goes wrong here is told: the job is done all the same.
+    What goes wrong here is reported: the job is done all the same.
     """
     known = dict(ended.job.predicted)
     if not known:
@@ -61,18 +61,18 @@ def compare(context: Context, ended: Ended, spec: JobSpec, workload: Workload) -
         context.notify("the command failed: no throughput is recorded")
         return
     try:
-        told = _seen(context, ended, spec, workload)
-        known |= {"samples_per_s": told.samples_per_s, "batch_size": told.batch}
+        reading = _seen(context, ended, spec, workload)
+        known |= {"samples_per_s": reading.samples_per_s, "batch_size": reading.batch}
         run = UserRun(**known)
-        kept = context.library.load(spec.workload)
-        expected = compared(context, run, workload, kept)
+        stored = context.library.load(spec.workload)
+        expected = compared(context, run, workload, stored)
         if too_slow(run, expected):
             message = (
                 f"it is below a hundredth of the {expected.samples_per_s:.3g} samples/s "
                 "predicted"
             )
             raise UsageError(message)
-        keep_compared(context, run, expected, told.reader, told.document())
+        store_compared(context, run, expected, reading.reader, reading.document())
     except AdvisorError as error:
         context.notify(f"no throughput is recorded: {error}")
 
@@ -96,20 +96,21 @@ def _seen(
     by_hand = f"this records it: {_record_command(ended, spec, own_batch=own)}"
     batch = workload.batch_size if own else None
     num_gpus = int(ended.job.predicted["num_gpus"])
-    told = read_log(ended.log, Asked(batch, num_gpus))
-    context.notify(told.summary())
-    for mark in told.marks:
+    reading = read_log(ended.log, Asked(batch, num_gpus))
+    context.notify(reading.summary())
+    for mark in reading.marks:
         context.notify(mark)
-    if told.batch is None:
-        raise UsageError(f"neither the log nor --set says the batch; {by_hand}")
-    if num_gpus > 1 and not told.shows_gpus:
+    if reading.batch is None:
+        unsaid = "neither the log nor the setting batch_size states the batch"
+        raise UsageError(f"{unsaid}; {by_hand}")
+    if num_gpus > 1 and not reading.shows_gpus:
         message = (
             f"nothing shows that all {num_gpus} GPUs trained; if they did, {by_hand}"
         )
         raise UsageError(message)
-    if not told.assured:
+    if not reading.assured:
         raise UsageError(f"nothing shows that it is a training; if it is, {by_hand}")
-    return told
+    return reading
 
 
 def _record_command(ended: Ended, spec: JobSpec, *, own_batch: bool) -> str:

@@ -6,7 +6,7 @@ import math
 from numbers import Integral, Real
 from typing import cast
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.names import gpu_key, mig_profile
@@ -18,12 +18,12 @@ _CLOCK_GHZ = (0.1, 20.0)
 
 
 def card_of(meant: Gpu, query: str) -> tuple[str, float]:
-    """Return the name and the memory, GiB, of a card as it is told."""
-    told_gb, profile = gpu_key(query).memory_gb, mig_profile(query)
+    """Return the name and the memory, GiB, of a card as it is stated."""
+    stated_gb, profile = gpu_key(query).memory_gb, mig_profile(query)
     if profile is not None:
         part = f"MIG {profile.slices:.0f}g.{profile.memory_gb:.0f}gb"
         return f"{meant.name} {part}", profile.memory_gb
-    return meant.name, meant.memory_gb if math.isnan(told_gb) else told_gb
+    return meant.name, meant.memory_gb if math.isnan(stated_gb) else stated_gb
 
 
 def meant_cpu(
@@ -52,8 +52,8 @@ def meant_cpu(
     except UsageError as error:
         if (threads, cpu_ghz) != (None, None):
             return name
-        message = f"{error}; or describe it with --cores and --clock"
-        raise UsageError(message) from None
+        described = (Given("threads"), " and ", Given("cpu_ghz"))
+        raise UsageError(*(*error.parts, "; or describe it with ", *described)) from None
 
 
 def check_machine(

@@ -53,7 +53,7 @@ class Listing:
             if the market cannot be asked, or what is asked for cannot be right
         """
         answer = ask(Query(disk_gb=ranker.job.disk_gb))
-        ranker.tell_slips(answer)
+        ranker.notify_slips(answer)
         ranking, filters = ranker.rank_with_filters(answer)
         return cls(ranking, answer, filters)
 

@@ -18,7 +18,7 @@ from advisor.workloads.profile import Workload
 
 
 def world_of(context: Context | None) -> Context:
-    """Return the world of a call; without one this process's, told by warnings."""
+    """Return the world of a call; None: this process's, which notifies by warnings."""
     return context or replace(Context.of_this_process(), notify=_warn)
 
 

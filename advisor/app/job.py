@@ -154,7 +154,7 @@ def _contradiction(one: str, setting: str) -> ArgumentError:
 
 
 def _unknown(image: str) -> str:
-    """Say that it is unknown which cards run an image, and what would tell."""
+    """Say that it is unknown which cards run an image, and what would say so."""
     from advisor.software.rules import AUTOMATIC_TAG  # noqa: PLC0415  (of few images)
 
     asks = f"'advisor image {image}' asks its registry, "

@@ -1,7 +1,7 @@
-"""Jobs that were kept, read back: those of this version, and those of older ones.
+"""Stored jobs, read back: those of this version, and those of older ones.
 
-The first version (until November 2026) kept a job's options by the names that the command
-line had for them. What it kept goes on as a `RunSpec`.
+The first version (until November 2026) stored a job's options by the names that the
+command line had for them. What it stored goes on as a `RunSpec`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from advisor.workloads.override import assigned
 from advisor.workloads.profile import Precision
 
 Changes = Mapping[str, Any]
-"""A part of a `RunSpec`'s document: what replaces what was kept."""
+"""A part of a `RunSpec`'s document: what replaces what was stored."""
 
 _OF_JOB = {
     "workload": "workload",
@@ -71,7 +71,7 @@ _OF_RENT = {
 """What it called the fields of a `RentSpec`."""
 
 _LEFT = frozenset({"yes"})
-"""What it kept and nobody needs."""
+"""What it stored and nobody needs."""
 
 _OF_PREDICTION: Mapping[str, Callable[[str, object], object]] = {
     "workload": arguments.text,
@@ -90,7 +90,7 @@ _OF_RUN = ("argv", "folder", "results", "checkpoints", "includes", "excludes")
 _ADDED = frozenset(
     {"memory_margin", "exclude_gpus", "min_ram", "min_vram", "datacenter", "where"}
 )
-"""What the first version did not keep from the start on."""
+"""What the first version did not store from the start on."""
 
 _TAKEN_EXIT_CODES = range(256)
 
@@ -98,12 +98,12 @@ _TAKEN_EXIT_CODES = range(256)
 def load_job(
     data: Path, name: str, changes: Changes | None = None
 ) -> tuple[JobRecord, RunSpec]:
-    """Return a job that was kept, and what it asks for.
+    """Return a stored job, and what it asks for.
 
     Parameters
     ----------
     data : the user's data folder
-    changes : what replaces what was kept of the spec; all of it is checked together
+    changes : what replaces what was stored of the spec; all of it is checked together
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _spec_document(found: object) -> dict[str, Any]:
 
 
 def _of_first_version(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document of what the first version kept."""
+    """Return the document of what the first version stored."""
     options = found.get("options")
     if not isinstance(options, dict):
         message = "options: an object is expected"
@@ -209,15 +209,19 @@ def _changed(document: Mapping[str, Any], changes: Changes) -> RunSpec:
         if the document cannot be
     """
     try:
-        kept = RunSpec.from_document(document)
+        stored = RunSpec.from_document(document)
     except UsageError as error:
         # What cannot be, such as a cap that no face takes any more, may be replaced.
         if changes:
             with suppress(UsageError):
                 return RunSpec.from_document(_merged(document, changes))
-        hint = "; give another with --resume" if isinstance(error, ArgumentError) else ""
-        raise UsageError(f"{error}{hint}") from error
-    return RunSpec.from_document(_merged(document, changes)) if changes else kept
+        hint = (
+            ("; give another to go on with it",)
+            if isinstance(error, ArgumentError)
+            else ()
+        )
+        raise UsageError(*error.parts, *hint) from error
+    return RunSpec.from_document(_merged(document, changes)) if changes else stored
 
 
 def _merged(document: Mapping[str, Any], changes: Changes) -> dict[str, Any]:

@@ -74,7 +74,3 @@ class Listener:
     def resuming(self, name: str) -> str:
         """Return what a user types to go on with a job."""
         return f"advisor run --resume {name}"
-
-    def called(self, field: str) -> str:
-        """Return how a field of a spec is called before the user."""
-        return field

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from advisor.market.types import Watcher
 
 MAX_AGE_S = 300.0
-"""How old a kept answer of a live market may be, where nobody says: prices of rented
+"""How old a stored answer of a live market may be, where nobody says: prices of rented
 GPUs rarely change within minutes (assumption), and the market limits how often it is
 asked."""
 
@@ -79,7 +79,7 @@ def fetch(
     stale_ok: bool = False,
     context: Context | None = None,
 ) -> Answer:
-    """Ask a market for its offers now, and save them where they are to be kept.
+    """Ask a market for its offers now, and save them where they are to be stored.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def fetch(
     gpus, num_gpus, min_reliability, max_usd_per_hour, regions, verified, \
 min_duration_s, exclude_gpus, min_ram_gb, min_vram_gb, datacenter, where : what an offer \
 must have, see `rank`; nothing is asked for by default
-    stale_ok : take the newest kept answer when the market's limit is reached
+    stale_ok : take the newest stored answer when the market's limit is reached
     context : the outside world; None: this process's
 
     Returns
@@ -165,9 +165,9 @@ def fetched(
         context.notify(slip)
     if filters == Filters():
         return answer, {}
-    kept, left_out = matching_records(answer.records, filters, SEARCHED_DISK_GB)
+    matching, left_out = matching_records(answer.records, filters, SEARCHED_DISK_GB)
     notes = (*answer.notes, PART)
-    return replace(answer, records=kept, complete=False, notes=notes), left_out
+    return replace(answer, records=matching, complete=False, notes=notes), left_out
 
 
 def answer_of(
@@ -186,8 +186,8 @@ def answer_of(
     context : the outside world
     market : name, file or path, as `open_market` returns it, or as `fetch` does
     query : what is asked
-    max_age_s : how old a kept answer of a live market may be, seconds
-    stale_ok : take the newest kept one when the market's limit is reached
+    max_age_s : how old a stored answer of a live market may be, seconds
+    stale_ok : take the newest stored answer when the market's limit is reached
     watcher : hears how the search comes on, where the market tells
 
     Raises

@@ -1,4 +1,4 @@
-"""What people are told beside the result."""
+"""What people are notified of beside the result."""
 
 from __future__ import annotations
 

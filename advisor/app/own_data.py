@@ -1,4 +1,4 @@
-"""What the user has kept, where there is anything; see `advisor.app.kept`.
+"""What the user has stored, where there is anything; see `advisor.app.stored`.
 
 A command does without it where the user's own file cannot be read, and says so once.
 """
@@ -17,27 +17,27 @@ _NOT_READ = "{}; no record, block or history counts meanwhile"
 
 def user_runs(context: Context, workload: str) -> tuple[UserRun, ...]:
     """Return the runs of a workload that the user recorded."""
-    if not context.keeps_data:
+    if not context.has_stored_data:
         return ()
-    from advisor.app import kept  # noqa: PLC0415  (nothing is kept, mostly)
+    from advisor.app import stored  # noqa: PLC0415  (mostly nothing is stored)
 
     try:
-        return kept.user_runs(context, workload)
+        return stored.user_runs(context, workload)
     except AdvisorError as error:
-        context.tell_once(_NOT_READ.format(error))
+        context.notify_once(_NOT_READ.format(error))
         return ()
 
 
-def with_kept_data(
+def with_stored_data(
     context: Context, answer: Answer, job: Job, filters: Filters
 ) -> tuple[Job, Filters]:
-    """Return job and filters with what the user's own file tells."""
-    if not context.keeps_data:
+    """Return job and filters with what the user's own file holds."""
+    if not context.has_stored_data:
         return job, filters
-    from advisor.app import kept  # noqa: PLC0415  (nothing is kept, mostly)
+    from advisor.app import stored  # noqa: PLC0415  (mostly nothing is stored)
 
     try:
-        return kept.with_kept_data(context, answer, job, filters)
+        return stored.with_stored_data(context, answer, job, filters)
     except AdvisorError as error:
-        context.tell_once(_NOT_READ.format(error))
+        context.notify_once(_NOT_READ.format(error))
         return job, filters

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.app.context import Context
-from advisor.app.own_data import with_kept_data
+from advisor.app.rank import Ranker
 from advisor.app.rent import RentSpec
 from advisor.base.errors import AdvisorError
 from advisor.base.units import SECONDS_PER_HOUR
@@ -17,7 +17,6 @@ from advisor.market.lifecycle import Instance
 from advisor.market.registry import rentable
 from advisor.market.types import Answer
 from advisor.ranking.policy import Policy
-from advisor.ranking.rank import rank
 from advisor.ranking.ranking import Ranking
 from advisor.rental.caps import Caps
 from advisor.rental.context import RentalContext, open_rental_context
@@ -100,7 +99,6 @@ def plan(
     job = spec.job.job(context)
     # The market rents whole gigabytes; the price is that of what is rented.
     job = replace(job, disk_gb=float(math.ceil(job.disk_gb)))
-    tables = load_tables(context.models)
     policy = Policy(
         deadline_h=None
         if spec.deadline_s is None
@@ -110,18 +108,17 @@ def plan(
         max_usd_per_hour=spec.offers.unlisted_max_price(job.rental),
     )
 
-    listed: Filters | None = None
+    ranker = Ranker(context, spec.offers, policy, job, load_tables(context.models))
+    filters: Filters | None = None
 
     def ranked(answer: Answer) -> Ranking:
-        nonlocal listed
-        if listed is None:
-            for slip in spec.offers.slips(tables.gpus, answer.records):
-                context.notify(slip)
+        nonlocal filters
+        if filters is None:
+            ranker.notify_slips(answer)
         # One offer that is looked at again does not tell which names there are.
-        if listed is None or len(answer.records) > 1:
-            listed = spec.offers.filters(tables.gpus, answer.records, job.rental)
-        known, kept = with_kept_data(context, answer, job, listed)
-        return rank(answer.records, known, tables, kept, policy)
+        if filters is None or len(answer.records) > 1:
+            filters = ranker.filters(answer)
+        return ranker.rank(answer, filters)
 
     rental_context = rental_context_of(context, spec.market)
     key_file, public_key = ensure_key(context.data_folder / "ssh")
@@ -145,7 +142,7 @@ def plan(
     name = spec.name or job_of(job.workload.name)
     request = RentRequest(
         job=name,
-        query=spec.offers.query(tables.gpus, job.disk_gb, job.rental),
+        query=ranker.query,
         rank=ranked,
         disk_gb=job.disk_gb,
         onstart=onstart,

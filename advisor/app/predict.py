@@ -14,7 +14,7 @@ from advisor.app.context import Context
 from advisor.app.described import card_of, check_machine, meant_cpu
 from advisor.app.given import job_of, profile_of, world_of
 from advisor.base.assumption import Assumption
-from advisor.base.errors import AdvisorError, NothingFitsError
+from advisor.base.errors import AdvisorError, Given, NothingFitsError
 from advisor.base.units import GB_PER_GIB, SECONDS_PER_HOUR
 from advisor.cost.assumptions import Assumptions
 from advisor.hardware.description import Description
@@ -145,7 +145,7 @@ def predict(
 ) -> Prediction:
     """Predict how fast a training runs on a machine.
 
-    What is not told of the machine is taken as usual, widens the interval and is
+    What is not known of the machine is taken as usual, widens the interval and is
     flagged.
 
     Parameters
@@ -157,13 +157,13 @@ def predict(
     cpu : name of the CPU, or enough of it ("7980X"). One that is in no table counts as
         its name's family does
     threads : hardware threads of the whole machine; None: all those of `cpu`
-    cpu_ghz : clock, GHz; it counts only where the name of `cpu` tells nothing
+    cpu_ghz : clock, GHz; it counts only where the name of `cpu` says nothing
     settings : figures of the profile to replace, such as ``{"batch_size": 64}``
     fit_batch : each GPU takes the largest batch that it holds with nine chances in ten,
         not the profile's
     memory_margin : share of a GPU's memory that is to be left free, 0 to 0.9
     runs : of the workload that the user made and measured; None: those that
-        ``advisor record`` and ``run`` have kept, as every command takes them
+        ``advisor record`` and ``run`` have stored, as every command takes them
     tables : hardware tables and model, for many calls; None: those that ship, or the
         user's own model (`advisor model use`)
     context : the outside world; None: this process's
@@ -220,7 +220,7 @@ def predict(
     )
     machine = PredictedMachine(described, found, measured, tables)
     if not found.throughput.fits[0]:
-        raise NothingFitsError(_too_small(profile, machine, asked.memory_margin))
+        raise _too_small(profile, machine, asked.memory_margin)
     advice = advise(
         found.machines,
         float(found.machines.threads[0]),
@@ -236,7 +236,7 @@ def predict(
 
 
 def _recorded(context: Context, workload: str) -> tuple[UserRun, ...]:
-    """Return the user's runs of a workload; tell where their file cannot be read."""
+    """Return the user's runs of a workload; notify where their file cannot be read."""
     try:
         return recorded_runs(context.data_folder, workload)
     except AdvisorError as error:
@@ -246,17 +246,18 @@ def _recorded(context: Context, workload: str) -> tuple[UserRun, ...]:
 
 def _too_small(
     workload: Workload, machine: PredictedMachine, memory_margin: float
-) -> str:
+) -> NothingFitsError:
+    """Return the error of a GPU that holds not one sample, and what would fit."""
     has = float(machine.performance.machines.gpu_memory_gb[0])
     number = int(machine.described.num_gpus[0])
     needs = float(memory_gb(workload, 1, number)) / GB_PER_GIB
     usable = has * USABLE_SHARE * (1.0 - memory_margin)
     hints = what_would_fit(workload, has * GB_PER_GIB, number)
-    return (
+    return NothingFitsError(
         f"{workload.name} does not fit: one sample needs {needs:.1f} GB of GPU memory, "
-        f"{machine.described.gpu_name[0]} has {has:.4g}, of which a training can fill "
-        f"{usable:.1f}; what would fit: "
-        f"{', or '.join(hints) or 'nothing that this project knows'}"
+        f"{machine.described.gpu_name[0]} has {has:.4g}, of which a training can fill ",
+        *(f"{usable:.1f}; what would fit (", Given("settings"), " NAME=VALUE): "),
+        ", or ".join(hints) or "nothing that this project knows",
     )
 
 

@@ -11,7 +11,7 @@ def private_of(context: Context) -> Private:
     """Return what of this machine no other one gets."""
     secrets = known_secrets(context.variables, context.home)
     for note in secrets.notes:
-        context.tell_once(note)
+        context.notify_once(note)
     return Private(
         secrets.texts,
         (context.data_folder, context.cache_folder),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from advisor.app.context import Context
 from advisor.app.user_data import UserData
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.workloads import saved
 from advisor.workloads.dump import dump_workload
 from advisor.workloads.hf.families import Task
@@ -142,8 +142,10 @@ def of_hub(
     for note in known.notes:
         context.notify(f"note: {note}")
     if tokens is not None and not known.net.text:
-        message = "note: --tokens has no effect: the net sees images, and reads no text"
-        context.notify(message)
+        context.notify(
+            f"note: {context.called('tokens')} has no effect: the net sees images, and "
+            "reads no text"
+        )
     if batch is not None:
         sources = {**profile.sources, "batch_size": "set by the user"}
         profile = replace(profile, batch_size=batch, sources=sources)
@@ -162,8 +164,8 @@ def _base_of(context: Context, base: str | None, inputs: Inputs, store: Store) -
         return base
     if inputs.image is not None:
         context.notify(
-            f"data, epochs and optimizer are those of {FOR_PICTURES}; --extends NAME "
-            "takes another profile's"
+            f"data, epochs and optimizer are those of {FOR_PICTURES}; "
+            f"{context.called('base')} NAME takes another profile's"
         )
         return FOR_PICTURES
     if any(one.kind == "long" for one in inputs.each):
@@ -172,19 +174,20 @@ def _base_of(context: Context, base: str | None, inputs: Inputs, store: Store) -
         near = "see 'advisor workloads list'"
     else:
         return FOR_PICTURES
-    message = (
-        "--extends is needed: no profile is sure to have the data, epochs and optimizer "
-        f"of such a net ({near})"
+    raise UsageError(
+        Given("base"),
+        " is needed: no profile is sure to have the data, epochs and optimizer of such "
+        f"a net ({near})",
     )
-    raise UsageError(message)
 
 
 def _of_nobody(context: Context, profile: Workload, shapes: Sequence[str]) -> Workload:
     """Return a profile whose data nobody said, each such figure an assumption."""
-    why = f"assumption: of {FOR_PICTURES}, as --extends names no profile"
+    why = f"assumption: of {FOR_PICTURES}, as no profile is extended"
     context.notify(
         f"only the net is counted: data, epochs and optimizer are {FOR_PICTURES}'s and "
-        "not yours; --extends NAME takes them from a profile like your training"
+        f"not yours; {context.called('base')} NAME takes them from a profile like your "
+        "training"
     )
     unsaid = (
         *("samples_per_epoch", "epochs", "disk_bytes_per_sample", "cpu_ms_per_sample"),

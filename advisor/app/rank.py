@@ -12,7 +12,7 @@ from advisor.app.context import Context
 from advisor.app.given import job_of, offers_of, profile_of, world_of
 from advisor.app.job import JobSpec
 from advisor.app.markets import MAX_AGE_S, answer_of
-from advisor.app.own_data import with_kept_data
+from advisor.app.own_data import with_stored_data
 from advisor.app.settle import settle
 from advisor.base.errors import ArgumentError, Given
 from advisor.base.units import SECONDS_PER_HOUR
@@ -89,20 +89,24 @@ class RankSpec:
 
 @dataclass(frozen=True, slots=True)
 class Ranker:
-    """Ranks what a market answers to one spec: the whole answer, or what has come of it.
+    """Ranks what a market answers: the whole answer, or what has come of it.
 
     Attributes
     ----------
     context : the outside world
-    spec : what is asked for
-    job : what it is in figures
+    offers : which offers will do
+    policy : how the user chooses among them
+    job : what is trained, in figures
     tables : hardware tables and throughput model
+    top : how many of the best are asked for; None: all
     """
 
     context: Context
-    spec: RankSpec
+    offers: Constraints
+    policy: Policy
     job: Job
     tables: Tables
+    top: int | None = None
 
     @classmethod
     def of(
@@ -120,32 +124,49 @@ class Ranker:
             if there is no such profile, or a figure is no such
         """
         job = spec.job.job(context, workload)
-        return cls(context, spec, job, load_tables(context.models))
+        tables = load_tables(context.models)
+        return cls(context, spec.offers, spec.policy, job, tables, spec.top)
 
     @property
     def query(self) -> Query:
         """What the market is asked."""
-        return self.spec.offers.query(self.tables.gpus, self.job.disk_gb, self.job.rental)
+        return self.offers.query(self.tables.gpus, self.job.disk_gb, self.job.rental)
 
-    def tell_slips(self, answer: Answer) -> None:
-        """Say where a condition names a GPU that nobody knows."""
-        for slip in self.spec.offers.slips(self.tables.gpus, answer.records):
+    def notify_slips(self, answer: Answer) -> None:
+        """Notify the user where a condition names a GPU that nobody knows."""
+        for slip in self.offers.slips(self.tables.gpus, answer.records):
             self.context.notify(slip)
 
-    def rank(self, answer: Answer) -> Ranking:
-        """Rank an answer, with what the user has kept of the workload and the market."""
-        return self.rank_with_filters(answer)[0]
+    def filters(self, answer: Answer) -> Filters:
+        """Return what each offer of an answer is checked for.
 
-    def rank_with_filters(self, answer: Answer) -> tuple[Ranking, Filters]:
-        """Return a ranking, and what every offer in it meets."""
-        asked, top = self.spec.offers, self.spec.top
-        filters = asked.filters(self.tables.gpus, answer.records, self.job.rental)
-        job, filters = with_kept_data(self.context, answer, self.job, filters)
+        Raises
+        ------
+        UsageError
+            if a GPU or a field is neither known nor among the offers
+        """
+        return self.offers.filters(self.tables.gpus, answer.records, self.job.rental)
+
+    def rank(self, answer: Answer, filters: Filters | None = None) -> Ranking:
+        """Rank an answer, with what the user has stored of the workload and the market.
+
+        Parameters
+        ----------
+        filters : what each offer is checked for; None: what `filters` returns
+        """
+        return self.rank_with_filters(answer, filters)[0]
+
+    def rank_with_filters(
+        self, answer: Answer, filters: Filters | None = None
+    ) -> tuple[Ranking, Filters]:
+        """Return a ranking, and what every offer in it meets; as `rank` does."""
+        filters = filters or self.filters(answer)
+        job, filters = with_stored_data(self.context, answer, self.job, filters)
         found = ranking_of.rank(
-            answer.records, job, self.tables, filters, self.spec.policy, top=top
+            answer.records, job, self.tables, filters, self.policy, top=self.top
         )
         found = replace(found, source=replace(answer, records=(), bodies=()))
-        return (found if top is None else found[:top]), filters
+        return (found if self.top is None else found[: self.top]), filters
 
 
 def rank(
@@ -218,8 +239,8 @@ def rank(
         home, seconds, and cost, $
     pareto : leave out what another offer beats on both cost and time
     top : how many of the best are asked for; None: all
-    max_age_s : how old a kept answer of a live market may be, seconds
-    stale_ok : take the newest kept one when the market's limit is reached
+    max_age_s : how old a stored answer of a live market may be, seconds
+    stale_ok : take the newest stored answer when the market's limit is reached
     context : the outside world; None: this process's
 
     Returns
@@ -289,7 +310,7 @@ def rank(
     answer = answer_of(
         context, market, ranker.query, max_age_s=max_age_s, stale_ok=stale_ok
     )
-    ranker.tell_slips(answer)
+    ranker.notify_slips(answer)
     return ranker.rank(answer)
 
 

@@ -1,4 +1,4 @@
-"""A measured run is compared with its prediction, kept, and told of."""
+"""A measured run is compared with its prediction, stored, and reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from advisor.base.figures import figure
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
 from advisor.store.database import open_store
-from advisor.store.runs import keep_run
+from advisor.store.runs import store_run
 from advisor.throughput.expected import Expected, expected_of
 from advisor.throughput.tables import load_tables
 from advisor.throughput.user_runs import LEAST_SHARE, UserRun
@@ -24,6 +24,9 @@ from advisor.workloads.profile import Workload
 
 if TYPE_CHECKING:
     from advisor.workloads.logs import LogReading
+
+_BY_USER = "given by the user"
+"""Where a figure of a run's evidence is from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ class Measured:
     workload : name or path of a profile
     gpu : any spelling of one GPU
     num_gpus : GPUs
-    throughput : samples/s, all GPUs together; None: the log tells
-    log : what the training printed; None: the throughput is said
+    throughput : samples/s, all GPUs together; None: the log states it
+    log : what the training printed; None: the throughput is given
     cpu, threads, cpu_ghz : of the machine; None: not known
     batch : samples per GPU and step; None: the log's, or the profile's
     settings : figures of the profile that were others
@@ -79,16 +82,16 @@ def record(context: Context, measured: Measured) -> None:
     Raises
     ------
     UsageError
-        if it cannot be, the log tells no rate, or there is no such workload or GPU
+        if it cannot be, the log states no rate, or there is no such workload or GPU
     """
-    kept = context.library.load(measured.workload)
-    profile = override(kept, measured.settings)
+    stored = context.library.load(measured.workload)
+    profile = override(stored, measured.settings)
     batch = profile.batch_size if "batch_size" in measured.settings else measured.batch
     card = load_gpus().find(measured.gpu).name
     if measured.log is not None:
-        told = _read(context, measured.log, batch, measured.num_gpus)
-        source, evidence = told.reader, told.document()
-        rate, batch = told.samples_per_s, told.batch
+        reading = _read(context, measured.log, batch, measured.num_gpus)
+        source, evidence = reading.reader, reading.document()
+        rate, batch = reading.samples_per_s, reading.batch
     else:
         rate = float(measured.throughput or 0.0)
         source, evidence = "given", _by_hand(rate, batch, profile)
@@ -103,7 +106,7 @@ def record(context: Context, measured: Measured) -> None:
         batch_size=batch or profile.batch_size,
         precision=profile.precision,
     )
-    expected = compared(context, run, profile, kept)
+    expected = compared(context, run, profile, stored)
     if measured.log is None and too_slow(run, expected):
         raise ArgumentError(
             *(
@@ -113,11 +116,11 @@ def record(context: Context, measured: Measured) -> None:
             f"predicted {expected.samples_per_s:.3g} samples/s: check its unit, or give ",
             *("the log of the run with ", Given("log")),
         )
-    keep_compared(context, run, expected, source, evidence)
+    store_compared(context, run, expected, source, evidence)
 
 
 def compared(
-    context: Context, run: UserRun, workload: Workload, kept: Workload
+    context: Context, run: UserRun, workload: Workload, stored: Workload
 ) -> Expected:
     """Return what is expected of a run, see `expected_of`.
 
@@ -128,7 +131,7 @@ def compared(
     """
     tables = load_tables(context.models)
     expected = expected_of(
-        run, workload, kept, model=tables.model, gpus=tables.gpus, cpus=tables.cpus
+        run, workload, stored, model=tables.model, gpus=tables.gpus, cpus=tables.cpus
     )
     if run.samples_per_s > expected.most:
         message = (
@@ -146,7 +149,7 @@ def too_slow(run: UserRun, expected: Expected) -> bool:
     return run.samples_per_s < LEAST_SHARE * expected.samples_per_s
 
 
-def keep_compared(
+def store_compared(
     context: Context,
     run: UserRun,
     expected: Expected,
@@ -172,11 +175,11 @@ def keep_compared(
             f"by its profile {run.workload} does not fit {run.gpu}: no prediction"
         )
     with open_store(context.data_folder) as connection:
-        number = keep_run(
+        number = store_run(
             connection, run, source, context.now(), {**evidence, "marks": marks}
         )
     if expected.silent:
-        context.notify(f"record {number}: kept, but not used: {expected.silent}")
+        context.notify(f"record {number}: stored, but not used: {expected.silent}")
     else:
         context.notify(
             f"record {number}: predictions of {run.workload} use it from now on"
@@ -189,31 +192,31 @@ def _read(context: Context, log: Path, batch: int | None, num_gpus: int) -> LogR
     Raises
     ------
     UsageError
-        if the log tells no rate, or the batch is missing
+        if the log states no rate, or the batch is missing
     """
     from advisor.workloads.logs import Asked, read_log  # noqa: PLC0415  (start-up)
 
-    told = read_log(log, Asked(batch, num_gpus))
-    if told.batch is None:
+    reading = read_log(log, Asked(batch, num_gpus))
+    if reading.batch is None:
         raise ArgumentError(
-            f"{log}: {told.summary()}, and the batch is not said: give it with ",
+            f"{log}: {reading.summary()}, and the batch is not stated: give it with ",
             *(Given("batch"), " SAMPLES (of a GPU and optimizer step)"),
         )
-    context.notify(told.summary())
-    for mark in told.marks:
+    context.notify(reading.summary())
+    for mark in reading.marks:
         context.notify(mark)
-    return told
+    return reading
 
 
 def _by_hand(rate: float, batch: int | None, profile: Workload) -> dict[str, Any]:
     """Return the evidence of a rate that the user says."""
-    held = batch or profile.batch_size
-    source = "--batch" if batch else "the workload's own: --batch says another"
+    samples = batch or profile.batch_size
+    source = _BY_USER if batch else "the workload's own, as no other was given"
     return {
         "reader": "given",
         "parts": [
-            {"part": "rate", "says": f"{rate:g} samples/s", "from": "--throughput"},
-            {"part": "batch", "says": f"{held} a GPU and step", "from": source},
+            {"part": "rate", "says": f"{rate:g} samples/s", "from": _BY_USER},
+            {"part": "batch", "says": f"{samples} per GPU and step", "from": source},
         ],
         "marks": [],
     }

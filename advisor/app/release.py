@@ -9,6 +9,7 @@ from advisor.app.context import Context
 from advisor.app.plan import rental_context_of
 from advisor.base.errors import (
     AdvisorError,
+    Given,
     MarketError,
     RentalStateUnknownError,
     UsageError,
@@ -43,13 +44,16 @@ class Released:
 
     def __post_init__(self) -> None:
         """Check it."""
-        said = (self.instance_id is not None, self.job is not None, self.everything)
-        if sum(said) != 1:
-            message = "say what to release: an INSTANCE_ID, --job NAME or --all"
-            raise UsageError(message)
+        named = (self.instance_id is not None, self.job is not None, self.everything)
+        if sum(named) != 1:
+            job, everything = Given("job"), Given("everything")
+            raise UsageError(
+                *("say what to release: ", Given("instance_id"), ", "),
+                *(job, " NAME or ", everything),
+            )
 
     def has(self, one: Releasable) -> bool:
-        """Tell whether a rental is one of them."""
+        """Return whether a rental is one of them."""
         if self.instance_id is not None:
             return one.instance_id == self.instance_id
         return self.everything or one.job == self.job

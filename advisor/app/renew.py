@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from advisor.app.context import Context
 from advisor.app.plan import rental_context_of, ssh_to
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.base.interrupts import deferred
 from advisor.market.lifecycle import Instance
 from advisor.rental import renewing
@@ -37,8 +37,9 @@ def renew(
         if it cannot be reached
     """
     if instance_id is not None and job is not None:
-        message = "say INSTANCE_ID or --job, not both"
-        raise UsageError(message)
+        raise UsageError(
+            *("give ", Given("instance_id"), " or ", Given("job"), ", not both")
+        )
     process = None if process_id is None else process_of(process_id)
     check_programs("ssh", "ssh-keygen")
     rental_context = rental_context_of(context, market)

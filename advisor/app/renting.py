@@ -11,7 +11,7 @@ from advisor.app.rent import RentSpec
 from advisor.base.errors import AdvisorError, NothingFitsError
 from advisor.base.interrupts import check, deferred, shielded, window
 from advisor.ranking.offer import RankedOffer
-from advisor.rental.ends import until
+from advisor.rental.ends import end_time
 from advisor.rental.rent import ranked, renting, seen_again
 from advisor.rental.request import Attempt, Rental
 
@@ -46,7 +46,7 @@ def would_rent(context: Context, planned: Plan) -> WouldRent:
     for candidate in ranked(rental_context, request)[: request.attempts]:
         now = seen_again(rental_context, request, candidate, ())
         if isinstance(now, RankedOffer):
-            ends_at = until(rental_context, request, now, rental_context.now())
+            ends_at = end_time(rental_context, request, now, rental_context.now())
             return WouldRent(planned.spec, request.job, now, ends_at)
         context.notify(f"offer {candidate.offer_id}: {now.reason}")
     raise NothingFitsError("none of the best offers is there any more: try again")
@@ -59,25 +59,25 @@ def rent(
     *,
     wait_for_ssh: bool = False,
 ) -> Rental:
-    """Rent, tell the user what was rented, and leave it to them.
+    """Rent, notify the user of what was rented, and leave it to them.
 
-    In this order: who was not told has no machine, and it is released.
+    In this order: who was not notified has no machine, and it is released.
 
     Parameters
     ----------
-    listener : asked before each payment, and told; None: nobody
+    listener : asked before each payment, and notified; None: nobody
     wait_for_ssh : the machine is ready when ssh answers, not when it runs
 
     Raises
     ------
     AdvisorError
-        if nothing was rented, or nobody knows, or it could not be told
+        if nothing was rented, or nobody knows, or nobody could be notified
     """
     listener = listener or Listener()
     planned = plan(context, spec, wait_for_ssh=wait_for_ssh)
     rental_context = planned.rental_context
     attempts: list[Attempt] = []
-    is_told = False
+    is_notified = False
     with deferred():
         try:
             with renting(
@@ -85,14 +85,14 @@ def rent(
             ) as rental:
                 check()
                 with window():  # whoever reads may let us wait
-                    is_told = True
+                    is_notified = True
                     listener.rented(rental, planned.key_file)
                 with shielded(f"handing over instance {rental.entry.instance_id}"):
                     rental_context.ledger.advance(
                         rental.entry.label, "handed", rental_context.now()
                     )
         except AdvisorError as error:
-            if not is_told:
+            if not is_notified:
                 listener.not_rented(error, attempts)
             raise
     return rental

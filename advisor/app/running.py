@@ -27,6 +27,7 @@ from advisor.base.errors import AdvisorError, UsageError
 from advisor.base.interrupts import deferred
 from advisor.base.units import BYTES_PER_GB
 from advisor.market.lifecycle import Instance
+from advisor.rental.carry_out import carry_out, only_launcher
 from advisor.rental.context import RentalContext
 from advisor.rental.incoming.copying import Incoming
 from advisor.rental.jobs import JobRecord
@@ -42,7 +43,7 @@ from advisor.rental.preflight import (
 from advisor.rental.remote.job_log import MOST_LOG_BYTES
 from advisor.rental.remote.ssh import Ssh
 from advisor.rental.request import Rental
-from advisor.rental.run import Ended, carry_out, only_launcher
+from advisor.rental.run import Ended
 
 _AT_WORK: str = "working"
 """State of a machine that a job of `run` has."""
@@ -86,12 +87,11 @@ def run(
     with ExitStack() as stack:
         alone = only_launcher(planned.rental_context, name, resumes=resumed is not None)
         stack.enter_context(alone)
-        job = made.job
+        job, resuming = made.job, made.listener.resuming(name)
         if resumed is None:
-            _refuse_open(planned.rental_context, name)
+            _refuse_open(planned.rental_context, name, resuming)
             spec = replace(spec, rent=replace(spec.rent, name=name))
             job = replace(job, name=name, spec=spec)
-        resuming = made.listener.resuming(name)
         context.notify(f"job {name}: '{resuming}' goes on with it")
         stack.enter_context(deferred())
         try:
@@ -147,7 +147,7 @@ def _made(
     _check_here(context, job)
     context.notify(
         f"at most {spec.max_results_gb:g} GB come back "
-        f"({listener.called('max_results_gb')}), and of the log "
+        f"({context.called('max_results_gb')}), and of the log "
         f"{MOST_LOG_BYTES / BYTES_PER_GB:g} GB"
     )
     goes_on = resumed is not None
@@ -169,7 +169,7 @@ def _checked(context: Context, sender: Sender, job: JobRecord) -> JobRecord:
     if not outgoing.files:
         message = (
             f"nothing of {outgoing.folder} would go to the machine: name another "
-            f"{sender.listener.called('folder')}"
+            f"{context.called('folder')}"
         )
         raise UsageError(message)
     for left in stays_here(job.argv, outgoing):
@@ -179,7 +179,7 @@ def _checked(context: Context, sender: Sender, job: JobRecord) -> JobRecord:
     return replace(job, before=outgoing.before)
 
 
-def _refuse_open(rental_context: RentalContext, name: str) -> None:
+def _refuse_open(rental_context: RentalContext, name: str, resuming: str) -> None:
     """Refuse a job that has a machine: it would be taken for this one's, and released.
 
     What `rent` gave to the user under that name is the user's: it shares the budget.
@@ -192,8 +192,8 @@ def _refuse_open(rental_context: RentalContext, name: str) -> None:
     for entry in rental_context.ledger.entries(rental_context.account):
         if entry.job == name and entry.state == _AT_WORK:
             message = (
-                f"job {name} has a machine: '--resume {name}' goes on with what 'run' "
-                "began, another --job begins anew"
+                f"job {name} has a machine: '{resuming}' goes on with it, a job of "
+                "another name begins anew"
             )
             raise UsageError(message)
 
@@ -233,6 +233,6 @@ def _launch(context: Context, made: _Made, spec: RunSpec, resuming: str) -> Laun
         incoming=Incoming(
             context.notify,
             spec.max_results_gb * BYTES_PER_GB,
-            listener.called("max_results_gb"),
+            context.called("max_results_gb"),
         ),
     )

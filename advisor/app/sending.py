@@ -34,7 +34,7 @@ class Sender:
     _ready: Outgoing | None = None
 
     def prepare(self, asked: Asked) -> Outgoing:
-        """Decide what goes, tell it, have it allowed; the next `outgoing` is this.
+        """Decide what goes, report it, have it allowed; the next `outgoing` is this.
 
         Raises
         ------
@@ -50,7 +50,7 @@ class Sender:
         allow = None if self._allowed else self._allow_size
         outgoing = decide(asked, private, self.context.notify, allow)
         self._allowed = True
-        for line in lines(outgoing):
+        for line in lines(outgoing, self.context.called):
             self.context.notify(line)
         self._ready = outgoing
         return outgoing
@@ -65,13 +65,13 @@ class Sender:
         if is_too_much(folder, self.context.home):
             self._allow(
                 f"{folder.resolve()} has your home folder: name one in it with "
-                f"{self.listener.called('folder')}",
+                f"{self.context.called('folder')}",
                 "send all of it?",
             )
 
     def _allow_size(self, outgoing: Outgoing) -> None:
         if outgoing.bytes - outgoing.written_bytes > self.max_gb * BYTES_PER_GB:
-            called = self.listener.called
+            called = self.context.called
             self._allow(
                 f"{too_large(outgoing, self.max_gb)} ({called('excludes')}, "
                 f".advisorignore) or raise {called('max_sync_gb')}",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.app.context import Context
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.base.units import BYTES_PER_GB
 from advisor.hardware.core_speed import named_speed, unnamed_speed
 from advisor.hardware.cpus import load_cpus
@@ -21,7 +21,7 @@ from advisor.workloads.profile import Workload
 from advisor.workloads.script import load_function
 
 _LONG_MS = 5.0
-"""A sample that waits longer for something else than the CPU is told of."""
+"""A sample that waits longer for something else than the CPU is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class UserData:
             folder = context.folder / text
             function = not folder.is_dir() and text.rpartition(":")[2].isidentifier()
             if (function and found.make) or (not function and found.files):
-                message = "--dataset: one folder and one function may be given"
-                raise UsageError(message)
+                each = ": one folder and one function may be given"
+                raise UsageError(Given("datasets"), each)
             if function and ":" in text:
                 make = load_function(text, context.folder)
                 found = replace(found, make=make, target=text)
@@ -92,7 +92,7 @@ class UserData:
                 self.context.notify(str(size))
             return dataset.with_files(profile, files, None)
         spent = dataset.prepare_files(files.samples, size, self.context.notify)
-        _tell_broken(self.context, spent, "files")
+        _report_broken(self.context, spent, "files")
         profile = dataset.with_files(profile, files, spent)
         what = f"decode, random crop, flip and normalize to {size[0]}x{size[1]}"
         return self._with_cpu_time(profile, spent, what)
@@ -102,17 +102,16 @@ class UserData:
             try:
                 made = make()
             except Exception as error:
-                message = (
-                    f"--dataset: {self.target} fails: {type(error).__name__}: {error}"
-                )
-                raise UsageError(message) from error
+                why = f": {self.target} fails: {type(error).__name__}: {error}"
+                raise UsageError(Given("datasets"), why) from error
             number, spent = dataset.fetch(made, self.context.notify)
-        _tell_broken(self.context, spent, "samples")
+        _report_broken(self.context, spent, "samples")
         profile = dataset.with_length(profile, number)
         if self.files is None:
             self.context.notify(
-                f"bytes of a sample and of the data set stay those of {profile.name}'s "
-                "base: --dataset DIR as well counts them"
+                f"the bytes of a sample and of the data set are those of the base of "
+                f"{profile.name}: they are counted if its folder is given as well "
+                f"({self.context.called('datasets')} DIR)"
             )
         return self._with_cpu_time(profile, spent, f"one sample of {self.target}")
 
@@ -130,7 +129,7 @@ class UserData:
         return dataset.with_cpu_time(profile, spent, core, what)
 
 
-def _tell_broken(context: Context, spent: Spent, what: str) -> None:
+def _report_broken(context: Context, spent: Spent, what: str) -> None:
     if spent.broken:
         context.notify(
             f"{spent.broken} of {spent.tried} {what} that were tried are broken, and "
@@ -139,7 +138,7 @@ def _tell_broken(context: Context, spent: Spent, what: str) -> None:
 
 
 def _this_core(context: Context) -> Core:
-    """Return a core of this machine, one of speed 1 where its name tells nothing."""
+    """Return a core of this machine, one of speed 1 where its name says nothing."""
     cpu = dataset.this_cpu()
     known = load_cpus().resolve(cpu)
     constants = load_tables(context.models).model.cpu

@@ -59,8 +59,34 @@ class ExitStatus(IntEnum):
     INTERRUPTED = 130
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An argument in a message: ``budget_usd``, which the command line calls --budget.
+
+    Attributes
+    ----------
+    name : of the argument, as Python has it
+    value : as it was given, for a face whose user cannot see it otherwise; ``""``: not
+        said
+    """
+
+    name: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value}" if self.value else self.name
+
+
 class AdvisorError(Exception):
-    """Root of the tree; the message is one line and says what to do."""
+    """Root of the tree; the message is one line and says what to do.
+
+    A message never names an option of the command line: what it says of an argument is a
+    `Given`, and each face writes that in its own words.
+
+    Parameters
+    ----------
+    parts : the message, piece by piece
+    """
 
     code: ClassVar[str] = "failed"
     """Stable name of the class in JSON; a subclass without its own has its parent's."""
@@ -69,6 +95,16 @@ class AdvisorError(Exception):
     """What to do, for programs and the people behind them; None: the message says it."""
 
     exit_status = ExitStatus.FAILED
+
+    def __init__(self, *parts: str | Given) -> None:
+        super().__init__("".join(map(str, parts)))
+        self.parts = parts
+
+    def worded(self, words: Callable[[Given], str]) -> str:
+        """Return the message with the arguments as a face calls them."""
+        return "".join(
+            words(part) if isinstance(part, Given) else part for part in self.parts
+        )
 
 
 class UsageError(AdvisorError):
@@ -129,43 +165,10 @@ class ReleasedError(AdvisorError):
     code = "released"
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """An argument in a message: ``budget_usd``, which the command line calls --budget.
-
-    Attributes
-    ----------
-    name : of the argument, as the specs of `advisor.app` have it
-    value : as it was given, for a face whose user cannot see it otherwise; ``""``: not
-        said
-    """
-
-    name: str
-    value: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name}={self.value}" if self.value else self.name
-
-
 class ArgumentError(UsageError):
-    """An argument cannot be right; each face of ours says so in its own words.
-
-    Parameters
-    ----------
-    parts : the message, piece by piece
-    """
+    """An argument of one of our faces cannot be right."""
 
     code = "usage"
-
-    def __init__(self, *parts: str | Given) -> None:
-        super().__init__("".join(map(str, parts)))
-        self.parts = parts
-
-    def worded(self, words: Callable[[Given], str]) -> str:
-        """Return the message with the arguments as a face calls them."""
-        return "".join(
-            words(part) if isinstance(part, Given) else part for part in self.parts
-        )
 
 
 class NothingFitsError(AdvisorError):

@@ -15,7 +15,7 @@ from advisor.cli.options import (
     market_options,
     max_age_option,
 )
-from advisor.cli.output import remark, result
+from advisor.cli.output import line_width, remark_within, result
 from advisor.cli.session import rank_all
 from advisor.report.bids import bid_headline, bid_rows, bids_document, bids_table
 from advisor.report.formats import to_delimited, to_json
@@ -39,7 +39,7 @@ def command(
 ) -> None:
     """Show what each bid for an offer costs, and the best bid.
 
-    The cost contains pauses and lost work. Without OFFER the command takes the offer that
+    The cost includes pauses and lost work. Without OFFER the command takes the offer that
     is cheapest at its best bid.
 
     \b
@@ -47,14 +47,16 @@ def command(
       advisor bid --workload resnet50
       advisor bid 23122054 resnet50
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    if options["rental"] != "interruptible" and (flag := given_flags(ctx).get("rental")):
+    if options["rental"] != "interruptible" and (
+        flag := given_flags(ctx.command, ctx.params).get("rental")
+    ):
         message = f"{flag}: a bid is for an interruptible machine alone"
         raise UsageError(message)
     options["rental"] = "interruptible"
     listing = rank_all(ctx.obj, options)
     found = listing.ranking.best if offer is None else listing.find(offer)
     rows = bid_rows(found.bids())
-    remark(bid_headline(found))
+    remark_within(bid_headline(found), line_width(ctx.obj.variables))
     if output_format == "json":
         result(to_json(bids_document(found, rows)))
     elif output_format == "table":

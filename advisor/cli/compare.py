@@ -22,7 +22,7 @@ from advisor.report.formats import to_json
 @market_options
 @max_age_option
 @constraint_options
-@click.option("--json", "as_json", is_flag=True, help="Print the bills as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the cost estimates as JSON.")
 @click.pass_obj
 def command(
     context: Context, /, offers: tuple[int, ...], as_json: bool, **options: Any

@@ -1,4 +1,4 @@
-"""`advisor explain`: the whole bill of one offer."""
+"""`advisor explain`: the whole cost estimate of one offer."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import click
 from advisor.app.context import Context
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import constraint_options, how_options
-from advisor.cli.options import market_options, max_age_option
-from advisor.cli.output import result
+from advisor.cli.options import called, market_options, max_age_option
+from advisor.cli.output import line_width, result
 from advisor.cli.session import rank_all
 from advisor.report.explained import explained_document, explained_text
 from advisor.report.formats import to_json
@@ -23,16 +23,19 @@ from advisor.report.formats import to_json
 @market_options
 @max_age_option
 @constraint_options
-@click.option("--json", "as_json", is_flag=True, help="Print the bill as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the cost estimate as JSON.")
 @click.pass_obj
 def command(context: Context, /, offer: int, as_json: bool, **options: Any) -> None:
-    """Show the whole cost of one offer, line by line.
+    """Show the cost breakdown of one offer.
 
-    Below the lines stand the limits of the speed, and every assumption with its source.
+    Below it are the limits of the throughput, and every assumption with its source.
 
     \b
     Example:
       advisor explain 23122054 resnet50
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     found = rank_all(context, options).find(offer)
-    result(to_json(explained_document(found)) if as_json else explained_text(found))
+    if as_json:
+        result(to_json(explained_document(found)))
+    else:
+        result(explained_text(found, called, line_width(context.variables)))

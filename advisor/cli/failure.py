@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from advisor.base.errors import AdvisorError, ExitStatus
+from advisor.base.errors import AdvisorError, ExitStatus, Given
+from advisor.cli.options import options_of
 from advisor.cli.output import result
 from advisor.report.failure import INTERNAL, INTERRUPTED, SYSTEM, Failure
 from advisor.report.formats import to_json
@@ -29,18 +30,38 @@ class Explained(NamedTuple):
     status: ExitStatus
 
 
-def explain(error: Exception, command: str = "advisor") -> Explained:
+class Asked(NamedTuple):
+    """What a command line asks for, as far as it can be read.
+
+    Attributes
+    ----------
+    command : such as ``advisor rank``
+    as_json : it asks for JSON
+    options : field -> what the command calls it
+    """
+
+    command: str
+    as_json: bool
+    options: Mapping[str, str]
+
+
+def explain(error: Exception, asked: Asked) -> Explained:
     """Return what to say of an error.
 
     Parameters
     ----------
-    command : that failed, such as ``advisor rank``
+    asked : by the command line that failed
     """
+    command = asked.command
     if isinstance(error, AdvisorError):
-        failure = Failure.of(error)
+
+        def words(given: Given) -> str:
+            return asked.options.get(given.name, str(given))
+
+        failure = Failure.of(error, words)
         if failure.hint is None and error.exit_status == ExitStatus.USAGE:
             failure = Failure(failure.code, failure.message, _help_of(command))
-        return Explained(failure, str(error), error.exit_status)
+        return Explained(failure, error.worded(words), error.exit_status)
     if isinstance(error, click.Abort):  # what click makes of Ctrl-C
         return Explained(INTERRUPTED, INTERRUPTED.message, ExitStatus.INTERRUPTED)
     if isinstance(error, click.UsageError):
@@ -59,7 +80,9 @@ def explain(error: Exception, command: str = "advisor") -> Explained:
     return Explained(Failure(INTERNAL, message, hint), message, ExitStatus.FAILED)
 
 
-def tell_programs(error: Exception, group: click.Group, words: Sequence[str]) -> None:
+def report_to_programs(
+    error: Exception, group: click.Group, words: Sequence[str]
+) -> None:
     """Print the document of what ends a command, where its words ask for JSON.
 
     Parameters
@@ -67,22 +90,20 @@ def tell_programs(error: Exception, group: click.Group, words: Sequence[str]) ->
     group : the command `advisor`
     words : of the command line after its name
     """
-    asked = _asked(group, words)
+    asked = asked_of(group, words)
     if asked.as_json:
-        failure = explain(error, asked.command).failure
+        failure = explain(error, asked).failure
         with suppress(AdvisorError):  # what went wrong first counts
             result(to_json(failure.document()))
 
 
-class _Asked(NamedTuple):
-    """What a command line asks for, as far as it can be read."""
-
-    command: str
-    as_json: bool
-
-
-def _asked(group: click.Group, words: Sequence[str]) -> _Asked:
+def asked_of(group: click.Group, words: Sequence[str]) -> Asked:
     """Read a command line once more, passing over what is wrong in it.
+
+    Parameters
+    ----------
+    group : the command `advisor`
+    words : of the command line after its name
 
     Words after ``--``, and those of the command that `advisor run` carries out, are not
     ours.
@@ -96,7 +117,7 @@ def _asked(group: click.Group, words: Sequence[str]) -> _Asked:
         ctx = _context(found, rest[0], ctx)
         options, rest = _read(ctx, rest[1:])
     as_json = bool(options.get("as_json")) or options.get("output_format") == "json"
-    return _Asked(ctx.command_path, as_json)
+    return Asked(ctx.command_path, as_json, options_of(ctx.command, options))
 
 
 def _context(

@@ -8,17 +8,17 @@ from pathlib import Path
 import click
 
 from advisor.app.context import Context
-from advisor.app.kept import keep_answer
 from advisor.app.markets import fetched
+from advisor.app.stored import store_answer
 from advisor.base.errors import UsageError
 from advisor.cli.job_options import constraint_options
 from advisor.cli.options import json_option, market_options
 from advisor.cli.output import remark, result
 from advisor.cli.session import ask
-from advisor.cli.specs import as_options, constraints
+from advisor.cli.specs import constraints
 from advisor.market.snapshot import save_snapshot
 from advisor.report.formats import to_json
-from advisor.store.history import Kept
+from advisor.store.history import StoredSnapshot
 
 
 @click.command("fetch")
@@ -62,13 +62,12 @@ def command(  # noqa: PLR0917  (one argument an option)
         raise UsageError(message)
     asks = partial(ask, context, market, max_age_s=0.0, stale_ok=stale_ok)
     answer, left_out = fetched(context, constraints(options), asks)
-    with as_options():
-        recorded = keep_answer(context, answer) if keep else None
+    recorded = store_answer(context, answer) if keep else None
     if output is not None:
         save_snapshot(answer, output)
     kind = "simulated offers" if answer.simulated else "offers"
     where = [f"saved in {output}"] if output is not None else []
-    where += [_told(recorded)] if recorded else []
+    where += [_outcome(recorded)] if recorded else []
     saved = f"{len(answer.records):,} {kind} of market {answer.market} {', '.join(where)}"
     reasons = ", ".join(f"{name} {n:,}" for name, n in left_out.items())
     remark(f"{saved}; left out: {reasons}" if reasons else saved)
@@ -86,9 +85,11 @@ def command(  # noqa: PLR0917  (one argument an option)
         result(to_json(document))
 
 
-def _told(kept: Kept) -> str:
+def _outcome(stored: StoredSnapshot) -> str:
     """Return what became of the snapshot, in words."""
-    if not kept.new:
-        return "kept before"
-    without = f", {kept.without_machine:,} of no machine left out"
-    return f"{kept.listings:,} listings kept{without if kept.without_machine else ''}"
+    if not stored.new:
+        return "stored before"
+    without = f", {stored.without_machine:,} of no machine left out"
+    return (
+        f"{stored.listings:,} listings stored{without if stored.without_machine else ''}"
+    )

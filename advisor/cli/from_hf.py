@@ -27,7 +27,7 @@ from advisor.workloads.hf.families import TASKS, Task
 )
 @click.option(
     "--target-tokens",
-    "target",
+    "target_tokens",
     type=BATCH,
     help="Output tokens per sample, for a net that reads one text and writes another. "
     "Default: as many as it reads.",
@@ -38,7 +38,11 @@ from advisor.workloads.hf.families import TASKS, Task
     help="Training task. Default: from 'architectures' in the file.",
 )
 @click.option(
-    "--lora", "rank", type=BATCH, metavar="RANK", help="Train LoRA adapters of this rank."
+    "--lora",
+    "lora_rank",
+    type=BATCH,
+    metavar="RANK",
+    help="Train LoRA adapters of this rank.",
 )
 @click.option(
     "--batch",
@@ -49,7 +53,7 @@ from advisor.workloads.hf.families import TASKS, Task
     "--extends",
     "base",
     metavar="NAME",
-    help="Profile that data, epochs, optimizer and level are taken from. Default: "
+    help="Profile to take data, epochs, optimizer and calibration from. Default: "
     "llama-7b-lora with --lora, else one of a like net.",
 )
 @dataset_option
@@ -61,32 +65,32 @@ def from_hf(  # noqa: PLR0917  (one argument an option)
     /,
     config: Path,
     tokens: int | None,
-    target: int | None,
+    target_tokens: int | None,
     task: Task | None,
-    rank: int | None,
+    lora_rank: int | None,
     batch: int | None,
     base: str | None,
-    dataset: tuple[str, ...],
+    datasets: tuple[str, ...],
     name: str | None,
     force: bool,
 ) -> None:
     """Make a profile from a Hugging Face config.json.
 
-    With the extra 'hf' installed, Transformers and PyTorch count the net: without
-    weights, without the network and without code of the hub. Without it, formulas do.
+    If the extra 'hf' is installed, Transformers and PyTorch count the net; they download
+    no weights and run no code of the hub. Otherwise formulas count it.
 
     \b
     Example:
       advisor workloads from-hf config.json --tokens 2048 --lora 16 -o my-llm
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    store = Store(dataset, name, force)
+    store = Store(datasets, name, force)
     profile = of_hub(
         context,
         config,
         tokens=tokens,
-        target_tokens=target,
+        target_tokens=target_tokens,
         task=task,
-        lora_rank=rank,
+        lora_rank=lora_rank,
         batch=batch,
         base=base,
         store=store,

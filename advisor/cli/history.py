@@ -15,14 +15,14 @@ from advisor.hardware.gpus import load_gpus
 from advisor.report.formats import to_delimited, to_json
 from advisor.report.history import history_document, history_text, price_rows
 from advisor.store.database import open_store
-from advisor.store.survey import (
+from advisor.store.market_statistics import (
     BUCKETS,
     Bucket,
     bid_survival,
-    kept_gpu_names,
-    lives,
-    load_spells,
+    lifetimes,
+    load_intervals,
     price_buckets,
+    stored_gpu_names,
 )
 
 _SINCE_OF_ALL_S = 7 * SECONDS_PER_DAY  # of all GPUs: a month would take seconds
@@ -61,7 +61,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     since: float | None,
     output_format: str,
 ) -> None:
-    """Show past prices, how long offers live, and which bids lose.
+    """Show past prices, how long offers last, and which bids lose.
 
     The figures come from the snapshots that 'advisor fetch --keep' stores. Prices are $/h
     per GPU, without storage.
@@ -74,17 +74,17 @@ def command(  # noqa: PLR0917  (one argument an option)
         since = _SINCE_OF_ALL_S
     start = None if since is None else context.now() - timedelta(seconds=since)
     with open_store(context.data_folder) as connection:
-        kept = kept_gpu_names(connection)
-        names = load_gpus().select(gpus, kept) & kept if gpus else None
-        spells = load_spells(connection, names, market, start)
-    if not len(spells):
-        message = "nothing of this was kept yet: 'advisor fetch --keep' records a market"
+        stored = stored_gpu_names(connection)
+        names = load_gpus().select(gpus, stored) & stored if gpus else None
+        intervals = load_intervals(connection, names, market, start)
+    if not len(intervals):
+        message = "nothing of this is stored yet: 'advisor fetch --keep' records a market"
         raise NothingFitsError(message)
-    rows = price_rows(price_buckets(spells, by))
-    life, bids = lives(spells), bid_survival(spells)
+    rows = price_rows(price_buckets(intervals, by))
+    lifetime, bids = lifetimes(intervals), bid_survival(intervals)
     if output_format == "json":
-        result(to_json(history_document(rows, life, bids)))
+        result(to_json(history_document(rows, lifetime, bids)))
     elif output_format == "table":
-        result(history_text(rows, life, bids))
+        result(history_text(rows, lifetime, bids))
     else:
         result(to_delimited(rows, "," if output_format == "csv" else "\t"))

@@ -19,7 +19,13 @@ from advisor.store.hosts import HostRule, rules, set_rule
 @click.group("hosts", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Exclude machines from every ranking, or allow them."""
+    """Exclude machines from every ranking, or allow them.
+
+    \b
+    Examples:
+      advisor hosts list
+      advisor hosts block 103058
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     help_if_alone(ctx)
 
 

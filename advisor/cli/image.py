@@ -21,7 +21,7 @@ from advisor.software.rules import AUTOMATIC_TAG
 @click.option(
     "--offline",
     is_flag=True,
-    help="Ask no registry: show what the name tells, and stored answers.",
+    help="Ask no registry: show only what the name says, and stored answers.",
 )
 @format_options("table", "json")
 @click.pass_obj
@@ -46,8 +46,8 @@ def command(context: Context, /, name: str, offline: bool, output_format: Format
         config = context.image_configs.get(reference)
         if config and not config.is_current(reference, context.now()):
             remark(
-                f"what the registry told of {reference.short} on {config.read_at[:10]} "
-                "is not taken into account any more: a tag may have moved"
+                f"the registry's answer about {reference.short} of {config.read_at[:10]} "
+                "does not count any more: a tag may have moved"
             )
     if output_format == "json":
         result(to_json(image_document(images, config)))
@@ -56,7 +56,7 @@ def command(context: Context, /, name: str, offline: bool, output_format: Format
 
 
 def _ask(context: Context, reference: Reference, images: tuple[Image, ...]) -> None:
-    """Read what the registry tells into the cache; fail if nothing else is known."""
+    """Read the registry's answer into the cache; fail if nothing else is known."""
     if reference.tag == AUTOMATIC_TAG:
         remark(
             f"{AUTOMATIC_TAG} is no tag of a registry: Vast.ai puts one for it that "

@@ -53,7 +53,7 @@ def machine_options(command: Command) -> Command:
         click.option(
             "--clock",
             "--ghz",
-            "clock",
+            "cpu_ghz",
             type=float,
             callback=above_zero,
             metavar="GHZ",
@@ -73,8 +73,8 @@ def fit_batch_option(command: Command) -> Command:
     return click.option(
         "--fit-batch",
         is_flag=True,
-        help="Use the largest batch that fits each GPU (nine times in ten), not the "
-        "workload's.",
+        help="Use the largest batch that fits each GPU (nine times in ten) instead of "
+        "the workload's.",
     )(command)
 
 
@@ -83,14 +83,20 @@ def memory_margin_option(command: Command) -> Command:
     return click.option(
         "--memory-margin",
         callback=_share,
-        default="0",
         metavar="SHARE",
-        help="Exclude offers that leave less of a GPU's memory free, such as 10% or 0.1.",
+        help="Exclude offers that leave less of a GPU's memory free, such as 10% or 0.1. "
+        "Default: 0.",
     )(command)
 
 
-def _share(ctx: click.Context, param: click.Parameter, value: str) -> float:  # noqa: ARG001
+def _share(
+    ctx: click.Context,  # noqa: ARG001  (click gives it)
+    param: click.Parameter,  # noqa: ARG001
+    value: str | None,
+) -> float | None:
     """Read a share: ``10%`` or ``0.1``."""
+    if value is None:
+        return None
     text = value.strip()
     try:
         share = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
@@ -134,12 +140,12 @@ def how_options(command: Command) -> Command:
             (
                 "--interruptible",
                 "interruptible",
-                "Bid the price that costs least with its pauses and lost work.",
+                "Bid the price that costs the job least, pauses and lost work included.",
             ),
             (
                 "--reserved",
                 "reserved",
-                "Pay ahead, at the discount that an offer states.",
+                "Prepay, at the discount that the offer states.",
             ),
         ),
         click.option(
@@ -147,13 +153,13 @@ def how_options(command: Command) -> Command:
             "assumptions",
             multiple=True,
             metavar="NAME=VALUE",
-            help="Change an assumption of the cost, such as repair_h=4 (the JSON "
-            "lists all); may be repeated.",
+            help="Change an assumption of the cost model, such as repair_h=4 (the JSON "
+            "output lists all); may be repeated.",
         ),
         click.option(
             "--image",
             metavar="NAME",
-            help="Docker image that the job runs in. Default: chosen by card and driver.",
+            help="Docker image that the job runs in. Default: chosen by GPU and driver.",
         ),
     )
 

@@ -7,6 +7,7 @@ import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -16,7 +17,7 @@ from advisor import __version__
 from advisor.app.context import Context
 from advisor.app.notices import silence
 from advisor.base.errors import AdvisorError, ExitStatus
-from advisor.cli.options import help_if_alone, verbose_option
+from advisor.cli.options import called, help_if_alone, verbose_option
 from advisor.cli.output import aside, has_result, remark
 
 _SECTIONS: Mapping[str, Sequence[str]] = {
@@ -55,7 +56,7 @@ class LazyGroup(click.Group):
     ) -> click.Context:
         """Parse the words of a command line; see `_ended_by_others`."""
         words = tuple(args)
-        with _told_to_programs(self, words), _ended_by_others():
+        with _reported_to_programs(self, words), _ended_by_others():
             ctx = super().make_context(info_name, args, parent, **extra)
         ctx.meta[_WORDS] = words
         return ctx
@@ -63,7 +64,7 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; see `_ended_by_others`."""
         words = ctx.meta[_WORDS]
-        with _told_to_programs(self, words, ctx), _ended_by_others():
+        with _reported_to_programs(self, words, ctx), _ended_by_others():
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -104,12 +105,12 @@ def _add_verbose(command: click.Command) -> None:
 
 
 @contextmanager
-def _told_to_programs(
+def _reported_to_programs(
     group: click.Group, words: Sequence[str], ctx: click.Context | None = None
 ) -> Iterator[None]:
     """Print the document of what ends a command that is asked for JSON.
 
-    A command that has printed its own document has told the failure in it.
+    A command that has printed its own document has reported the failure in it.
 
     Parameters
     ----------
@@ -122,9 +123,9 @@ def _told_to_programs(
         raise
     except Exception as error:
         if ctx is None or not has_result(ctx):
-            from advisor.cli.failure import tell_programs  # noqa: PLC0415  (rarely)
+            from advisor.cli.failure import report_to_programs  # noqa: PLC0415  (rarely)
 
-            tell_programs(error, group, words)
+            report_to_programs(error, group, words)
         raise
 
 
@@ -164,8 +165,7 @@ def app(ctx: click.Context) -> None:
 
     Start with: advisor rank resnet50
     """
-    if ctx.obj is None:
-        ctx.obj = Context.of_this_process()
+    ctx.obj = replace(ctx.obj or Context.of_this_process(), called=called)
     help_if_alone(ctx)
 
 
@@ -191,9 +191,9 @@ def run(argv: Sequence[str] | None = None, context: Context | None = None) -> in
         silence(sys.stdout)
         return ExitStatus.DONE
     except (AdvisorError, click.ClickException, click.Abort, OSError) as error:
-        from advisor.cli.failure import explain  # noqa: PLC0415  (rarely)
+        from advisor.cli.failure import asked_of, explain  # noqa: PLC0415  (rarely)
 
-        explained = explain(error)
+        explained = explain(error, asked_of(app, sys.argv[1:] if argv is None else argv))
         remark(f"advisor: {explained.line}")
         return explained.status
     return code if isinstance(code, int) else ExitStatus.DONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from advisor.app.context import Context
-from advisor.cli.options import help_if_alone, json_option
+from advisor.cli.options import help_if_alone, in_options, json_option
 from advisor.cli.output import remark, result
 from advisor.market.check import check_market
 from advisor.report.checked import check_document, check_text
@@ -16,7 +16,12 @@ from advisor.report.formats import to_json
 @click.group("market", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Check a market."""
+    """Check a market.
+
+    \b
+    Example:
+      advisor market check --market vast
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     help_if_alone(ctx)
 
 
@@ -31,9 +36,9 @@ def command(ctx: click.Context) -> None:
 def check(ctx: click.Context, /, market: str | None, as_json: bool) -> None:
     """Check the key, the account, the search, and the clock.
 
-    Nothing is rented. The check takes up to a minute, at the market's pace. A missing key
-    is no failure (exit code 0); a refused key is (4), and so is a limit of the market
-    (5).
+    Nothing is rented. The check takes up to a minute, because the market limits the rate
+    of requests. The exit code is 4 if the key is refused, and 5 if a limit of the market
+    is reached; a missing key is no failure.
 
     \b
     Example:
@@ -49,6 +54,6 @@ def check(ctx: click.Context, /, market: str | None, as_json: bool) -> None:
     for note in found.answer.notes if found.answer else ():
         remark(f"note: {note}")
     for problem in found.problems:
-        remark(f"advisor: {problem}")
+        remark(f"advisor: {problem.worded(in_options)}")
     if found.problems:
         ctx.exit(int(found.problems[0].exit_status))

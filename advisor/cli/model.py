@@ -22,7 +22,7 @@ from advisor.cli.output import remark, result
 from advisor.cli.progress import is_terminal
 from advisor.report.formats import Format, to_json
 from advisor.store.database import open_store
-from advisor.store.runs import kept_runs
+from advisor.store.runs import stored_runs
 
 if TYPE_CHECKING:
     from advisor.throughput.user_runs import UserRun
@@ -47,7 +47,13 @@ _SPLITS = (
 @click.group("model", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Train and evaluate the throughput model."""
+    """Train and evaluate the throughput model.
+
+    \b
+    Examples:
+      advisor model evaluate --split gpu
+      advisor model use shipped
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     help_if_alone(ctx)
 
 
@@ -102,9 +108,9 @@ def _own_records(context: Context) -> OwnRecords:
     from advisor.training.folder import OwnRecords  # noqa: PLC0415
 
     with open_store(context.data_folder) as connection:
-        kept = kept_runs(connection)
-    if not kept:
-        message = "you have no records yet: 'advisor record' keeps a measured run"
+        stored = stored_runs(connection)
+    if not stored:
+        message = "you have no records yet: 'advisor record' stores a measured run"
         raise UsageError(message)
     workloads, _ = context.library.all()
     profiles = {one.name: one for one in workloads}
@@ -123,7 +129,9 @@ def _own_records(context: Context) -> OwnRecords:
             ).of_gpu
         )
 
-    return OwnRecords({one.number: one.run for one in kept if speaks(one.run)}, profiles)
+    return OwnRecords(
+        {one.number: one.run for one in stored if speaks(one.run)}, profiles
+    )
 
 
 @command.command("use")
@@ -191,8 +199,8 @@ def _folds(jobs: int | None) -> Iterator[Progress]:
 def evaluate_(splits: tuple[str, ...], jobs: int | None, output_format: Format) -> None:
     """Show the model's errors on held-out data.
 
-    Beside them stand laws of physics, and the regressors of scikit-learn that one would
-    try first, on the same folds and rows.
+    They are shown beside those of physical limits alone and of scikit-learn's usual
+    regressors, on the same folds and rows.
 
     \b
     Example:

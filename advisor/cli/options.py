@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from advisor.app.context import Context
+from advisor.base.errors import Given
 from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -148,13 +148,67 @@ def chosen(ctx: click.Context, options: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def given_flags(ctx: click.Context) -> dict[str, str]:
-    """Return argument -> flag of those of `one_of` that were given."""
+def given_flags(command: click.Command, values: Mapping[str, Any]) -> dict[str, str]:
+    """Return field -> flag of those of `one_of` that were given.
+
+    Parameters
+    ----------
+    values : of the command's parameters, by name
+    """
     return {
         flag.of: flag.opts[0]
-        for flag in ctx.command.params
-        if isinstance(flag, Flag) and ctx.params.get(str(flag.name))
+        for flag in command.params
+        if isinstance(flag, Flag) and values.get(str(flag.name))
     }
+
+
+def is_given(value: object) -> bool:
+    """Say whether an option without a default was given, by its value."""
+    return not (value is None or value is False or value == ())
+
+
+def options_of(command: click.Command, values: Mapping[str, Any]) -> dict[str, str]:
+    """Return field -> the option or argument of a command that sets it.
+
+    Parameters
+    ----------
+    values : of the command's parameters, by name
+    """
+    named = {
+        one.name: one.opts[0]
+        if isinstance(one, click.Option)
+        else one.human_readable_name
+        for one in command.params
+        if one.name
+    }
+    return named | given_flags(command, values)
+
+
+def given_options(ctx: click.Context) -> dict[str, str]:
+    """Return field -> option or argument of what a command line gives.
+
+    An option with a default of click's counts as given: there must be none.
+    """
+    flags = {one.name for one in ctx.command.params if isinstance(one, Flag)}
+    called = options_of(ctx.command, ctx.params)
+    given = {
+        name: called[name]
+        for name, value in ctx.params.items()
+        if name not in flags and is_given(value)
+    }
+    return given | given_flags(ctx.command, ctx.params)
+
+
+def called(field: str) -> str:
+    """Return what the command that runs calls a field of a spec."""
+    return in_options(Given(field))
+
+
+def in_options(given: Given) -> str:
+    """Return what the command that runs calls an argument of a message."""
+    ctx = click.get_current_context(silent=True)
+    names = options_of(ctx.command, ctx.params) if ctx else {}
+    return names.get(given.name, str(given))
 
 
 _VERBOSITY = "advisor.verbosity"
@@ -162,7 +216,7 @@ _FORMAT = "output_format"
 
 
 def _verbose(ctx: click.Context, param: click.Parameter, count: int) -> None:  # noqa: ARG001
-    """Show the log from here on; said before the command and after it, both count."""
+    """Show the log from here on; given before the command and after it, both count."""
     if not count or ctx.resilient_parsing:
         return
     from advisor.cli.verbose import logged  # noqa: PLC0415  (logging takes a while)
@@ -178,7 +232,7 @@ verbose_option = click.Option(
     count=True,
     expose_value=False,
     callback=_verbose,
-    help="Say on stderr what happens; -vv says more.",
+    help="Log to stderr what happens; -vv logs more.",
 )
 """Of every command; no record that it shows has a key in it."""
 
@@ -208,15 +262,14 @@ def format_options(*formats: str) -> Callable[[Command], Command]:
         def with_format(*args: Any, as_json: bool, **options: Any) -> Any:
             if as_json:
                 options[_FORMAT] = _json_alone(options[_FORMAT])
+            options[_FORMAT] = options[_FORMAT] or formats[0]
             return command(*args, **options)
 
         by_name = click.option(
             "--format",
             _FORMAT,
             type=click.Choice(formats),
-            default=formats[0],
-            show_default=True,
-            help="How to print the result.",
+            help=f"How to print the result. Default: {formats[0]}.",
         )
         as_json = click.option(
             "--json", "as_json", is_flag=True, help="Short for --format json."
@@ -226,19 +279,21 @@ def format_options(*formats: str) -> Callable[[Command], Command]:
     return decorate
 
 
-def _json_alone(other: str) -> str:
+def _json_alone(other: str | None) -> str:
     """Return the format of ``--json``.
+
+    Parameters
+    ----------
+    other : what ``--format`` says; None: nothing
 
     Raises
     ------
     click.UsageError
         if ``--format`` says another one
     """
-    ctx = click.get_current_context()
-    is_given = ctx.get_parameter_source(_FORMAT) is ParameterSource.COMMANDLINE
-    if is_given and other != "json":
+    if other not in (None, "json"):
         message = f"--json and --format {other} contradict each other."
-        raise click.UsageError(message, ctx)
+        raise click.UsageError(message, click.get_current_context())
     return "json"
 
 
@@ -271,7 +326,7 @@ def set_option(command: Command) -> Command:
 
 
 def max_age_option(command: Command) -> Command:
-    """Add ``--max-age``, how old a kept answer of the market may be."""
+    """Add ``--max-age``, how old a stored answer of the market may be."""
     return click.option(
         "--max-age",
         type=click.FloatRange(min=0),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sys
-import textwrap
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
@@ -19,6 +18,7 @@ import click
 from advisor.app.notices import say, silence
 from advisor.base.errors import AdvisorError
 from advisor.base.interrupts import window
+from advisor.report.formats import wrap
 from advisor.report.terminal import plain_for
 
 _HAS_RESULT = "advisor.has_result"
@@ -58,7 +58,7 @@ def result(text: str, *, owed: bool = False) -> None:
 
 
 def need_stdout() -> None:
-    """Refuse to find out a result that nobody can be told.
+    """Refuse to compute a result that nobody can see.
 
     Raises
     ------
@@ -89,16 +89,14 @@ def remark_within(text: str, width: int | None) -> None:
     if width is None:
         remark(text)
         return
-    for line in textwrap.wrap(
-        text, width, break_long_words=False, break_on_hyphens=False
-    ):
+    for line in wrap(text, width):
         remark(line)
 
 
 def showing(stream: TextIO | None) -> Callable[[bytes], None]:
     """Return what shows, on a stream, what a command on a machine prints.
 
-    That command goes on where nobody can be shown anything more, which is told once.
+    That command goes on where nobody can be shown anything more, which is reported once.
     """
     is_lost = False
     shown = plain_for(stream)

@@ -17,8 +17,8 @@ from advisor.cli.job_options import (
     machine_options,
     memory_margin_option,
 )
-from advisor.cli.options import set_option
-from advisor.cli.output import remark, result
+from advisor.cli.options import in_options, set_option
+from advisor.cli.output import line_width, remark, result
 from advisor.cli.session import refuse_both
 from advisor.report.formats import to_json
 from advisor.report.predicted import (
@@ -47,16 +47,16 @@ def command(  # noqa: PLR0917  (one argument an option)
     num_gpus: int,
     cpu: str | None,
     threads: float | None,
-    clock: float | None,
+    cpu_ghz: float | None,
     batch: int | None,
     fit_batch: bool,
-    memory_margin: float,
+    memory_margin: float | None,
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Predict how fast a workload runs on a machine.
 
-    With several GPUs, or a family such as A100, each is predicted, the fastest first.
+    Each GPU of a family, such as A100, is predicted, the fastest first.
 
     \b
     Example:
@@ -77,10 +77,10 @@ def command(  # noqa: PLR0917  (one argument an option)
         num_gpus=num_gpus,
         cpu=cpu,
         threads=threads,
-        cpu_ghz=clock,
+        cpu_ghz=cpu_ghz,
         settings=figures,
         fit_batch=fit_batch,
-        memory_margin=memory_margin,
+        memory_margin=memory_margin or 0.0,
         runs=user_runs(context, profile.name),
         tables=tables,
         context=context,
@@ -94,11 +94,11 @@ def command(  # noqa: PLR0917  (one argument an option)
     if as_json:
         result(to_json(predicted_document(prediction)))
     else:
-        result(predicted_text(prediction))
+        result(predicted_text(prediction, line_width(context.variables)))
 
 
 def _each(asked: Callable[[str], Prediction], names: Sequence[str]) -> list[Prediction]:
-    """Predict for each of several GPUs, the fastest first; what is too small is told.
+    """Predict for each of several GPUs, the fastest first; what is too small is reported.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def _each(asked: Callable[[str], Prediction], names: Sequence[str]) -> list[Pred
         try:
             found.append(asked(name))
         except NothingFitsError as error:
-            remark(str(error))
+            remark(error.worded(in_options))
             refused = error
     if not found and refused is not None:
         raise refused

@@ -14,6 +14,7 @@ BATCH = click.IntRange(min=1, max=10**9)
 
 dataset_option = click.option(
     "--dataset",
+    "datasets",
     multiple=True,
     metavar="DIR|SCRIPT.py:FUNCTION",
     help="Count samples and bytes in the files of a folder, and time on the CPU what "
@@ -38,19 +39,23 @@ force_option = click.option("--force", is_flag=True, help="Replace a profile NAM
     required=True,
     multiple=True,
     metavar="[NAME=]SHAPE[:KIND]",
-    help="Of a sample: 3x224x224, 512:long, scalar:long, mask=512:bool. Once for each "
-    "input, in order; NAME= for a keyword; B where the batch is not the first dimension "
-    "(512xBx256).",
+    help="Shape of an input of one sample: 3x224x224, 512:long, scalar:long, "
+    "mask=512:bool. Repeat the option for each input, in order. NAME= passes it by "
+    "keyword; B marks the batch where it is not the first dimension (512xBx256).",
 )
 @click.option("--batch", type=BATCH, required=True, help="Samples per GPU per step.")
 @click.option(
-    "--precision", type=click.Choice(PRECISIONS), default="amp", show_default=True
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="amp",
+    show_default=True,
+    help="Precision of the training.",
 )
 @click.option(
     "--extends",
     "base",
     metavar="NAME",
-    help="Profile that data, epochs, optimizer and level are taken from. Default: "
+    help="Profile to take data, epochs, optimizer and calibration from. Default: "
     f"{FOR_PICTURES} if pictures (3xHxW) go in.",
 )
 @dataset_option
@@ -65,7 +70,7 @@ def measure(  # noqa: PLR0917  (one argument an option)
     batch: int,
     precision: Precision,
     base: str | None,
-    dataset: tuple[str, ...],
+    datasets: tuple[str, ...],
     name: str | None,
     force: bool,
 ) -> None:
@@ -78,7 +83,7 @@ def measure(  # noqa: PLR0917  (one argument an option)
     Example:
       advisor workloads measure net.py:build --input 3x224x224 --batch 128 -o mine
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    store = Store(dataset, name, force)
+    store = Store(datasets, name, force)
     profile = measured(
         context,
         target,

@@ -83,7 +83,7 @@ class Progress:
 def progress(
     place: str | None, show_first: ShowFirst | None = None
 ) -> Iterator[Watcher | None]:
-    """Return who tells on stderr how a search comes on, None where nobody would see it.
+    """Return what reports on stderr how a search comes on; None: nobody would see it.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from advisor.cli.options import (
     above_zero,
     duration_s,
     format_options,
+    in_options,
     market_options,
     max_age_option,
     no_nan,
@@ -44,7 +45,7 @@ _TABLE_ROWS = 20
     "deadline_s",
     callback=duration_s,
     metavar="TIME",
-    help="Longest time for the whole job, from rent to the last checkpoint at home, such "
+    help="Longest time for the whole job, until the last checkpoint is copied back, such "
     "as 24h or 3d.",
 )
 @click.option(
@@ -94,8 +95,8 @@ def command(
 ) -> None:
     """Rank offers by what an epoch of your training costs.
 
-    The order also counts a few cents for each hour until the job is done; they are in no
-    cost that is shown. Offers on which the job may well fail to run come last.
+    The order adds a few cents for each hour of waiting; no cost that is shown includes
+    them. Offers on which the job is likely to fail come last.
 
     \b
     Examples:
@@ -126,7 +127,7 @@ def command(
         stale_ok=stale_ok,
         show_first=show_first if in_table else None,
     )
-    ranker.tell_slips(answer)
+    ranker.notify_slips(answer)
     ranking = ranker.rank(answer)
     shown, now = entries(ranking), context.now()
     remark_within(headline(ranking, now), width)
@@ -136,7 +137,7 @@ def command(
 
         error = nothing_left(ranking)
     if output_format == "json":
-        result(to_json(with_error(envelope(ranking, shown, now), error)))
+        result(to_json(with_error(envelope(ranking, shown, now), error, in_options)))
     elif not in_table:
         result(to_delimited(shown, "," if output_format == "csv" else "\t"))
     elif shown:

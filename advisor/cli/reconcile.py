@@ -25,7 +25,7 @@ _COLUMNS = ("label", "action", "instance_id", "reason")
 def command(context: Context, /, market: str, output_format: Format) -> None:
     """Compare your ledger with the market, and end what nobody uses.
 
-    That is: rentals whose launcher died before you got them, and rentals past their
+    These are rentals whose launcher died before you got them, and rentals past their
     lifetime. When the ledger cannot be read, the market's labels decide. Exit code 7
     means that the outcome of a rental is still open: run the command again in a minute.
 

@@ -1,4 +1,4 @@
-"""`advisor record`: keep a measured run, so that predictions of its workload use it."""
+"""`advisor record`: store a measured run, so that predictions of its workload use it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from advisor.app.recorded import Measured, record
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import machine_options
 from advisor.cli.options import above_zero, set_option
-from advisor.cli.specs import as_options
 from advisor.workloads.override import assigned
 
 
@@ -43,7 +42,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     log: Path | None,
     cpu: str | None,
     threads: float | None,
-    clock: float | None,
+    cpu_ghz: float | None,
     batch: int | None,
     settings: tuple[str, ...],
 ) -> None:
@@ -52,24 +51,23 @@ def command(  # noqa: PLR0917  (one argument an option)
     The command reads logs of the Hugging Face Trainer, TRL, accelerate, diffusers, kohya,
     Lightning, Keras, timm, Megatron, NeMo, nanoGPT, torchtune, fairseq, OpenMMLab,
     detectron2, Ultralytics, LeRobot, torchvision and ImageNet scripts, and tqdm bars.
-    Give --batch if the log does not state it: samples per GPU between two counts.
+    Give --batch, the samples per GPU and step, if the log does not state it.
 
     \b
     Examples:
       advisor record resnet50 --gpu 'RTX 3090' --throughput 412
       advisor record resnet50 --gpu 'RTX 3090' --batch 64 --from-log train.log
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    with as_options():
-        measured = Measured(
-            workload,
-            gpu,
-            num_gpus,
-            throughput=throughput,
-            log=log,
-            cpu=cpu,
-            threads=threads,
-            cpu_ghz=clock,
-            batch=batch,
-            settings=assigned(settings),
-        )
-        record(context, measured)
+    measured = Measured(
+        workload,
+        gpu,
+        num_gpus,
+        throughput=throughput,
+        log=log,
+        cpu=cpu,
+        threads=threads,
+        cpu_ghz=cpu_ghz,
+        batch=batch,
+        settings=assigned(settings),
+    )
+    record(context, measured)

@@ -13,7 +13,7 @@ from advisor.cli.output import remark, result
 from advisor.report.formats import Format, lines_of, to_delimited, to_json
 from advisor.report.listing import listing
 from advisor.store.database import open_store
-from advisor.store.runs import KeptRun, delete_run, kept_run, kept_runs
+from advisor.store.runs import StoredRun, delete_run, stored_run, stored_runs
 
 _COLUMNS = (
     *("number", "workload", "gpu", "num_gpus", "samples_per_s", "batch_size"),
@@ -28,7 +28,13 @@ _SCHEMA_VERSION = 1
 @click.group("records", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """List, show, export and delete your recorded runs."""
+    """List, show, export and delete your recorded runs.
+
+    \b
+    Examples:
+      advisor records list
+      advisor records show 1
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     help_if_alone(ctx)
 
 
@@ -61,13 +67,15 @@ def evidence(context: Context, /, number: int, output_format: Format) -> None:
       advisor records show 1
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     with open_store(context.data_folder) as connection:
-        kept = kept_run(connection, number)
+        stored = stored_run(connection, number)
     if output_format == "json":
-        record = {**_row(kept), "evidence": kept.evidence}
+        record = {**_row(stored), "evidence": stored.evidence}
         result(to_json({"schema_version": _SCHEMA_VERSION, "record": record}))
         return
-    pairs = [(name.replace("_", " "), _text(value)) for name, value in _row(kept).items()]
-    result(lines_of([*pairs, *_evidence(kept)]))
+    pairs = [
+        (name.replace("_", " "), _text(value)) for name, value in _row(stored).items()
+    ]
+    result(lines_of([*pairs, *_evidence(stored)]))
 
 
 @command.command("export")
@@ -102,27 +110,27 @@ def delete(context: Context, /, number: int) -> None:
 
 def _rows(context: Context, workload: str | None) -> list[dict[str, Any]]:
     with open_store(context.data_folder) as connection:
-        kept = kept_runs(connection, workload)
-    return [_row(one) for one in kept]
+        stored = stored_runs(connection, workload)
+    return [_row(one) for one in stored]
 
 
-def _row(kept: KeptRun) -> dict[str, Any]:
+def _row(stored: StoredRun) -> dict[str, Any]:
     return {
-        "number": kept.number,
-        **asdict(kept.run),
-        "source": kept.source,
-        "at": kept.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "number": stored.number,
+        **asdict(stored.run),
+        "source": stored.source,
+        "at": stored.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 
 
-def _evidence(kept: KeptRun) -> list[tuple[str, str]]:
+def _evidence(stored: StoredRun) -> list[tuple[str, str]]:
     """Return each part of the evidence: what is known, and below it where from."""
-    if kept.evidence is None:
-        return [("evidence", "none: an older advisor kept it")]
+    if stored.evidence is None:
+        return [("evidence", "none: an older advisor stored it")]
     pairs = [("evidence", "")]
-    for part in kept.evidence["parts"]:
+    for part in stored.evidence["parts"]:
         pairs += [(f"  {part['part']}", part["says"]), ("", f"  {part['from']}")]
-    return [*pairs, *(("  mark", mark) for mark in kept.evidence["marks"])]
+    return [*pairs, *(("  mark", mark) for mark in stored.evidence["marks"])]
 
 
 def _text(value: object) -> str:

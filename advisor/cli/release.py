@@ -37,8 +37,8 @@ def command(  # noqa: PLR0917  (one argument an option)
 ) -> None:
     """End a rental with its disk, and check that it is gone.
 
-    The market's label says whose a machine is. So a rental ends even when your ledger
-    lacks it or cannot be read.
+    Machines are recognized by their label on the market, so that a rental ends even if
+    your ledger lacks it or cannot be read.
 
     \b
     Example:
@@ -52,9 +52,11 @@ def _confirm(chosen: Sequence[Releasable], *, yes: bool) -> None:
     if yes:
         return
     need_terminal("release")
-    told = ", ".join(
+    instances = ", ".join(
         f"{one.instance_id} (job {one.job}{'' if one.entry else ', not in this ledger'})"
         for one in chosen
     )
     with window():
-        click.confirm(f"end instance {told} and lose its disk?", abort=True, err=True)
+        click.confirm(
+            f"end instance {instances} and lose its disk?", abort=True, err=True
+        )

@@ -14,7 +14,7 @@ from advisor.app.plan import plan
 from advisor.app.renting import rent, would_rent
 from advisor.base.errors import AdvisorError
 from advisor.cli.arguments import workload_argument
-from advisor.cli.options import duration_s, json_option
+from advisor.cli.options import duration_s, in_options, json_option
 from advisor.cli.output import need_stdout, remark, result
 from advisor.cli.renting import Terminal, need_confirmation, rent_spec, rental_options
 from advisor.rental.request import Attempt, Rental
@@ -51,8 +51,8 @@ def command(
 ) -> None:
     """Rent the best offer, and wait until the machine runs.
 
-    The best offer is the first of 'advisor rank'. When it cannot be had, the next one is
-    taken. The machine ends itself when its lifetime or its lease is over; 'advisor
+    The best offer is the first of 'advisor rank'. If it is gone, the next one is rented.
+    The machine ends itself when its lifetime or its lease is over; 'advisor
     release' ends it earlier.
 
     \b
@@ -82,7 +82,7 @@ class _Face(Terminal):
         self._lease_s = lease_s
 
     def rented(self, rental: Rental, key_file: Path) -> None:
-        """Print how to reach it: who is not told has no machine."""
+        """Print how to reach it: a user who does not see it has no machine."""
         document = rented(rental, str(key_file), self._lease_s)
         result(to_json(document) if self._as_json else rental_lines(document), owed=True)
 
@@ -90,4 +90,4 @@ class _Face(Terminal):
         """Print what came of each offer."""
         if self._as_json:
             with suppress(AdvisorError):  # what went wrong first counts
-                result(to_json(not_rented(error, attempts)))
+                result(to_json(not_rented(error, attempts, in_options)))

@@ -69,7 +69,7 @@ def command(
     try:
         entries: Sequence[Entry] = ledger.entries()
     except StoreError as error:
-        remark(f"{error}; what the market lists is told below")
+        remark(f"{error}; what the market lists is shown below")
         entries = ()
     seen = None if offline else _seen(context, market)
     now = context.now().timestamp()

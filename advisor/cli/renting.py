@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -16,29 +17,28 @@ from advisor.base.interrupts import window
 from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import above_zero, duration_s
 from advisor.cli.output import remark
-from advisor.cli.specs import (
-    as_options,
-    called_options,
-    constraints,
-    fields_of,
-    job_spec,
-)
+from advisor.cli.specs import constraints, fields_of, job_spec
 from advisor.ranking.offer import RankedOffer
 from advisor.rental.request import DEFAULT_ATTEMPTS, MOST_ATTEMPTS
 from advisor.report.rental import stamp
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_market = click.option(
+    "--market",
+    metavar="NAME",
+    help=f"Market to rent from. Default: {DEFAULT_MARKET}.",
+)
+
 
 def market_option(command: Command) -> Command:
     """Add ``--market``, where machines are rented."""
-    return click.option(
-        "--market",
-        default=DEFAULT_MARKET,
-        show_default=True,
-        metavar="NAME",
-        help="Market to rent from.",
-    )(command)
+
+    @functools.wraps(command)
+    def with_market(*args: Any, market: str | None, **options: Any) -> Any:
+        return command(*args, market=market or DEFAULT_MARKET, **options)
+
+    return _market(with_market)  # type: ignore[return-value]
 
 
 def rental_options(command: Command) -> Command:
@@ -47,7 +47,7 @@ def rental_options(command: Command) -> Command:
         (
             how_options,
             constraint_options,
-            market_option,
+            _market,
             click.option(
                 "--job",
                 "name",
@@ -96,9 +96,7 @@ def rental_options(command: Command) -> Command:
             click.option(
                 "--attempts",
                 type=click.IntRange(1, MOST_ATTEMPTS),
-                default=DEFAULT_ATTEMPTS,
-                show_default=True,
-                help="Number of offers to try.",
+                help=f"Number of offers to try. Default: {DEFAULT_ATTEMPTS}.",
             ),
             click.option(
                 "--start-timeout",
@@ -124,8 +122,7 @@ def rent_spec(options: Mapping[str, Any]) -> RentSpec:
         if it cannot be
     """
     job, offers = job_spec(options), constraints(options)
-    with as_options():
-        return RentSpec(job=job, offers=offers, **fields_of(RentSpec, options))
+    return RentSpec(job=job, offers=offers, **fields_of(RentSpec, options))
 
 
 class Terminal(Listener):
@@ -138,7 +135,6 @@ class Terminal(Listener):
 
     def __init__(self, *, yes: bool) -> None:
         self._yes = yes
-        self._called = called_options()
 
     def confirms(self, candidate: RankedOffer, ends_at: float) -> bool:
         """Ask whether an offer may be paid for."""
@@ -162,10 +158,6 @@ class Terminal(Listener):
     def resuming(self, name: str) -> str:
         """Return the command line that goes on with a job."""
         return shlex.join(["advisor", "run", "--resume", name, *["--yes"] * self._yes])
-
-    def called(self, field: str) -> str:
-        """Return the option of a field."""
-        return self._called.get(field, field)
 
 
 def need_confirmation(*, yes: bool) -> None:

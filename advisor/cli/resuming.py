@@ -6,14 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from click.core import ParameterSource
-
 from advisor.app.constraints import Constraints
 from advisor.app.jobs import load_job
 from advisor.app.run import RunSpec
 from advisor.base.errors import UsageError
-from advisor.cli.options import Flag, given_flags
-from advisor.cli.specs import as_options
+from advisor.cli.options import given_options
 from advisor.rental.jobs import JobRecord
 
 if TYPE_CHECKING:
@@ -37,7 +34,7 @@ _OF_RESUMING = ("resume", "yes", "dry_run", "as_json")
 def resumed(
     ctx: click.Context, name: str, argv: tuple[str, ...], options: Mapping[str, Any]
 ) -> tuple[JobRecord, RunSpec]:
-    """Return a job that was kept, with what was said of its next machine.
+    """Return a stored job, with what was said of its next machine.
 
     Parameters
     ----------
@@ -48,14 +45,7 @@ def resumed(
     UsageError
         if there is no such job, or something was said that it cannot take over
     """
-    given = {
-        one.name: one.opts[0]
-        for one in ctx.command.params
-        if one.name
-        and one.expose_value
-        and not isinstance(one, Flag)
-        and ctx.get_parameter_source(one.name) is ParameterSource.COMMANDLINE
-    } | given_flags(ctx)
+    given = given_options(ctx)
     fixed = [
         opt
         for key, opt in given.items()
@@ -65,9 +55,8 @@ def resumed(
         what = f"{', '.join(fixed)} cannot be given" if fixed else "no command is given"
         message = f"--resume goes on with the job as it is: {what} with it"
         raise UsageError(message)
-    with as_options():
-        changes = _changes(options, given.keys())
-        return load_job(ctx.obj.data_folder, name, changes)
+    changes = _changes(options, given.keys())
+    return load_job(ctx.obj.data_folder, name, changes)
 
 
 def _changes(options: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:

@@ -16,12 +16,12 @@ from advisor.app.jobs import is_finished
 from advisor.app.run import RunSpec
 from advisor.app.running import WouldRun, run, would_run
 from advisor.base.errors import AdvisorError, UsageError
-from advisor.cli.options import above_zero, duration_s, workload_option
+from advisor.cli.options import above_zero, duration_s, in_options, workload_option
 from advisor.cli.output import need_stdout, remark, result, showing
 from advisor.cli.renting import Terminal, need_confirmation, rent_spec, rental_options
 from advisor.cli.resuming import resumed
 from advisor.cli.sending import sync_options
-from advisor.cli.specs import as_options, fields_of
+from advisor.cli.specs import fields_of
 from advisor.rental.incoming.copying import MAX_RESULTS_GB
 from advisor.rental.jobs import JobRecord
 from advisor.rental.outgoing.words import document as outgoing_document
@@ -38,35 +38,30 @@ from advisor.report.rental import rental_lines
 @sync_options
 @click.option(
     "--results",
-    default="results",
-    show_default=True,
     metavar="DIR",
-    help="Folder in it to copy back at the end.",
+    help="Folder inside the copied one to copy back at the end. Default: results.",
 )
 @click.option(
     "--checkpoints",
-    default="checkpoints",
-    show_default=True,
     metavar="DIR",
-    help="Folder in it to copy back every five minutes, and to give to the next machine.",
+    help="Folder inside the copied one to copy back every five minutes, and to copy to "
+    "the next machine. Default: checkpoints.",
 )
 @click.option(
     "--max-results-gb",
     type=float,
     callback=above_zero,
-    default=MAX_RESULTS_GB,
-    show_default=True,
     metavar="GB",
-    help="Most to copy back, both folders together; the rest stays on the machine.",
+    help="Most to copy back, both folders together; the rest stays on the machine. "
+    f"Default: {MAX_RESULTS_GB:g}.",
 )
 @click.option(
     "--grace",
     "lease_s",
     callback=duration_s,
-    default="1h",
-    show_default=True,
     metavar="TIME",
-    help="The machine ends itself when no launcher has reached it for this long.",
+    help="The machine ends itself when no launcher has reached it for this long. "
+    "Default: 1h.",
 )
 @click.option(
     "--resume",
@@ -91,7 +86,7 @@ from advisor.report.rental import rental_lines
 def command(  # noqa: PLR0917  (one argument an option)
     ctx: click.Context,
     /,
-    folder: Path,
+    folder: Path | None,
     resume: str | None,
     dry_run: bool,
     as_json: bool,
@@ -101,8 +96,9 @@ def command(  # noqa: PLR0917  (one argument an option)
     """Rent the best machine and run a command on it.
 
     The machine gets a copy of your folder, you see what the command prints, and the
-    machine is released at the end. A machine that is lost is replaced: the command starts
-    again beside its last checkpoints. If this process dies, '--resume JOB' goes on.
+    machine is released at the end. If the machine is lost, another one replaces it: the
+    command starts again with its last checkpoints. If this process dies, '--resume JOB'
+    continues the job.
 
     \b
     Example:
@@ -133,7 +129,9 @@ def command(  # noqa: PLR0917  (one argument an option)
         raise error
 
 
-def _spec(folder: Path, argv: tuple[str, ...], options: Mapping[str, Any]) -> RunSpec:
+def _spec(
+    folder: Path | None, argv: tuple[str, ...], options: Mapping[str, Any]
+) -> RunSpec:
     """Return what the options of a new job ask for.
 
     Raises
@@ -142,13 +140,12 @@ def _spec(folder: Path, argv: tuple[str, ...], options: Mapping[str, Any]) -> Ru
         if it cannot be
     """
     rent = rent_spec(options)
-    with as_options():
-        return RunSpec(
-            rent=rent,
-            argv=argv,
-            folder=str(folder.resolve()),
-            **fields_of(RunSpec, options),
-        )
+    return RunSpec(
+        rent=rent,
+        argv=argv,
+        folder=str((folder or Path()).resolve()),
+        **fields_of(RunSpec, options),
+    )
 
 
 class _Face(Terminal):
@@ -172,7 +169,7 @@ class _Face(Terminal):
         """Print why it did not."""
         if self._as_json:
             with suppress(AdvisorError):  # what went wrong first counts
-                result(to_json(not_ended_document(job, error)))
+                result(to_json(not_ended_document(job, error, in_options)))
 
 
 def _show(would: WouldRun, spec: RunSpec, *, as_json: bool) -> None:

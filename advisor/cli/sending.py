@@ -22,17 +22,16 @@ def sync_options(command: Command) -> Command:
                 "--sync",
                 "folder",
                 type=click.Path(exists=True, file_okay=False, path_type=Path),
-                default=".",
-                show_default=True,
                 help="Folder to copy to the machine, in which the command runs. Not "
-                "copied: what git ignores, what .advisorignore names, and secrets.",
+                "copied: what git ignores, what .advisorignore names, and secrets. "
+                "Default: the working folder.",
             ),
             click.option(
                 "--exclude",
                 "excludes",
                 multiple=True,
                 metavar="PATTERN",
-                help="Files not to copy either, as a line of .gitignore; may be "
+                help="More files not to copy, a pattern as in .gitignore; may be "
                 "repeated.",
             ),
             click.option(
@@ -40,17 +39,16 @@ def sync_options(command: Command) -> Command:
                 "includes",
                 multiple=True,
                 metavar="PATTERN",
-                help="Files to copy although they are ignored, or secret; may be "
-                "repeated.",
+                help="Files to copy although they are ignored or secret, a pattern as in "
+                ".gitignore; may be repeated.",
             ),
             click.option(
                 "--max-sync-gb",
                 type=float,
                 callback=above_zero,
-                default=MAX_SYNC_GB,
-                show_default=True,
                 metavar="GB",
-                help="Ask before more than this is copied; without a terminal, refuse.",
+                help="Ask before more than this is copied; without a terminal, refuse. "
+                f"Default: {MAX_SYNC_GB:g}.",
             ),
         )
     ):

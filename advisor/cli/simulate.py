@@ -52,7 +52,7 @@ from advisor.simulator.world import World
     default="1x",
     show_default=True,
     metavar="SPEED",
-    help="How fast its time passes, such as 60x; 'manual' for POST /__clock alone.",
+    help="Speed of its clock, such as 60x; 'manual': only POST /__clock moves it.",
 )
 @click.option(
     "--faults",
@@ -72,7 +72,7 @@ from advisor.simulator.world import World
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Run instances here, as root, each with a folder in DIR and an ssh server. "
-    "Only who has the key that is printed can rent.",
+    "Only clients with the key that is printed can rent.",
 )
 @click.option(
     "--list-faults", is_flag=True, help="List the names of the faults and exit."

@@ -134,7 +134,7 @@ def _work_options(function: Callable[..., Any]) -> Callable[..., Any]:
     type=click.FloatRange(0.1, 20.0),
     callback=no_nan,
     metavar="GHZ",
-    help="Clock. Default: that of the CPU.",
+    help="Clock of the CPU. Default: the one in the table of CPUs.",
 )
 @click.option(
     "--threads",
@@ -194,8 +194,8 @@ def command(  # noqa: PLR0917  (one argument an option)
         return
     single = at("fp32") if asked == "fp64" else None
     title = (
-        f"{_said(found.work, work['matmul'])} in {asked.upper()} on {card.name}, against "
-        f"{cpu or 'a CPU'} with {host.cores:g} cores at {host.ghz:g} GHz"
+        f"{_in_words(found.work, work['matmul'])} in {asked.upper()} on {card.name}, "
+        f"against {cpu or 'a CPU'} with {host.cores:g} cores at {host.ghz:g} GHz"
     )
     result(speedup_text(found, title, single))
 
@@ -263,7 +263,7 @@ def _sizes(text: str) -> tuple[int, int, int]:
     return rows, inner, columns
 
 
-def _said(work: Work, matmul: str | None) -> str:
+def _in_words(work: Work, matmul: str | None) -> str:
     """Return what is computed, in words."""
     if work.function:
         what = f"{work.function} of {work.gflop * 1e9:,.0f} numbers"

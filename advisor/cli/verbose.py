@@ -60,7 +60,7 @@ def logged(context: Context, verbosity: int) -> Iterator[None]:
     """
     try:
         secrets = private_of(context).keys
-    except AdvisorError:  # a key that cannot be read is told where it is needed
+    except AdvisorError:  # a key that cannot be read is reported where it is needed
         secrets = ()
     handler = _Remarks()
     handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))

@@ -32,7 +32,13 @@ name_argument = click.argument("name")
 @click.group("workloads", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """List workload profiles, and make your own."""
+    """List workload profiles, and make your own.
+
+    \b
+    Examples:
+      advisor workloads list
+      advisor workloads new mine --extends resnet50 --set epochs=30
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     help_if_alone(ctx)
 
 
@@ -136,8 +142,8 @@ def new(
 def edit(context: Context, /, name: str, settings: tuple[str, ...]) -> None:
     """Change one of your profiles, with --set or in your editor.
 
-    A text that is wrong is not saved: it is kept beside the profile, which stays as it
-    was.
+    A text with errors is not saved: it is stored as a draft beside the profile, which
+    stays as it was.
 
     \b
     Example:

@@ -1,1 +1,1 @@
-"""What a completed epoch costs: everything that is billed, line by line."""
+"""What a completed epoch costs: everything that is billed, item by item."""

@@ -1,7 +1,7 @@
 """Every figure of the cost model that no offer states, in one place.
 
 Each has its unit, its source or the word *assumption*, and the bounds within which it can
-be changed: ``--assume NAME=VALUE`` on the command line, `Assumptions.replaced` in Python.
+be changed: `assumptions` of a `JobSpec`, `Assumptions.replaced`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 from advisor.base.assumption import Assumption
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 
 
 def assumed_figures(assignments: Iterable[str]) -> dict[str, float]:
@@ -29,8 +29,8 @@ def assumed_figures(assignments: Iterable[str]) -> dict[str, float]:
         try:
             figures[name] = float(value)
         except ValueError:
-            message = f"--assume: {assignment!r}: name=number is expected"
-            raise UsageError(message) from None
+            expected = f": {assignment!r}: name=number is expected"
+            raise UsageError(Given("assumptions"), expected) from None
     return figures
 
 
@@ -184,7 +184,7 @@ class Assumptions:
         0.06,
         "$/h",
         "assumption: what an hour until the job is done is worth to whoever waits, ten "
-        "dollars a week; it decides the order and is on no bill",
+        "dollars a week; it decides the order and is in no cost that is shown",
     )
     repair_h: float = _stated(
         1.0,

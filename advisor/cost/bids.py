@@ -9,11 +9,11 @@ import numpy as np
 
 from advisor.base.arrays import FloatArray
 from advisor.cost.expected import (
-    Lines,
+    CostBreakdown,
     averaged,
     checkpoint_interval_h,
+    checkpoint_segments,
     expected,
-    stretches,
 )
 from advisor.cost.hazard import BidHazard, failure_prior
 from advisor.cost.job import Job
@@ -38,7 +38,7 @@ class BidCurve:
     losses_per_h : expected rate at which the bid loses its GPUs, shape (B, N)
     usd, usd_low, usd_high : expected cost of the job, and at the least and the most
         likely rate of the prior, shape (B, N)
-    by_factor : the expected lines of the job at every rate of the prior, shape
+    by_factor : the expected cost breakdown of the job at every rate of the prior, shape
         (rates, B, N) each
     weights : how likely each of these rates is
     """
@@ -48,12 +48,12 @@ class BidCurve:
     usd: FloatArray
     usd_low: FloatArray
     usd_high: FloatArray
-    by_factor: Lines
+    by_factor: CostBreakdown
     weights: FloatArray
 
     @property
-    def lines(self) -> Lines:
-        """The expected lines of the job, shape (B, N) each."""
+    def breakdown(self) -> CostBreakdown:
+        """The expected cost breakdown of the job, shape (B, N) each."""
         return self.by_factor.averaged(self.weights)
 
     def best(self) -> FloatArray:
@@ -137,8 +137,10 @@ def bid_curve(
     failures = failures_per_h * failure_prior(job.assumptions).mean
     at_bid = replace(terms, gpu_usd_per_h=bids)
     mean = rate * prior.mean
-    count = stretches(training_h, checkpoint_interval_h(at_bid, failures + mean))
-    lines = expected(
+    count = checkpoint_segments(
+        training_h, checkpoint_interval_h(at_bid, failures + mean)
+    )
+    breakdown = expected(
         at_bid,
         training_h,
         count,
@@ -146,14 +148,14 @@ def bid_curve(
         failures_per_h=failures,
         preemptions_per_h=rate * prior.factors[:, None, None],
     )
-    usd = lines.usd
+    usd = breakdown.usd
     return BidCurve(
         bids=bids,
         losses_per_h=mean,
         usd=averaged(usd, prior.weights),
         usd_low=usd[0],
         usd_high=usd[-1],
-        by_factor=lines,
+        by_factor=breakdown,
         weights=prior.weights,
     )
 
@@ -166,7 +168,7 @@ def bids_on(offers: Offers, bill: Bill, job: Job, at: int) -> tuple[Bid, ...]:
     Parameters
     ----------
     offers : N offers
-    bill : what the job costs on them, rented in whatever way
+    bill : what the job is expected to cost on them, rented in whatever way
     job : what is to be done
     """
     here = np.array([at])
@@ -177,17 +179,21 @@ def bids_on(offers: Offers, bill: Bill, job: Job, at: int) -> tuple[Bid, ...]:
     bids = curve.bids[:, 0].tolist()
     if np.isnan(bids[0]):
         return ()
-    lines, best, least = curve.lines, float(curve.best()[0]), float(one.min_bid[0])
+    breakdown, best, least = (
+        curve.breakdown,
+        float(curve.best()[0]),
+        float(one.min_bid[0]),
+    )
     epoch_usd = curve.usd[:, 0] / job.epochs
     return tuple(
         Bid(
             usd_per_h=bid,
             over_min_bid=bid / least,
             losses_per_h=float(curve.losses_per_h[row, 0]),
-            preemptions=float(lines.preemptions[row, 0]),
-            paused_h=float(lines.paused_h[row, 0]),
-            repeated_h=float(lines.repeated_h[row, 0]),
-            job_h=float(lines.wall_h[row, 0]),
+            preemptions=float(breakdown.preemptions[row, 0]),
+            paused_h=float(breakdown.paused_h[row, 0]),
+            repeated_h=float(breakdown.repeated_h[row, 0]),
+            job_h=float(breakdown.wall_h[row, 0]),
             cost_usd_per_epoch=float(epoch_usd[row]),
             cost_usd_per_epoch_low=float(curve.usd_low[row, 0] / job.epochs),
             cost_usd_per_epoch_high=float(curve.usd_high[row, 0] / job.epochs),

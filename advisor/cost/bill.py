@@ -1,4 +1,4 @@
-"""The bill of a job on each offer: dollars and hours, line by line, with an interval."""
+"""The cost estimate of a job on each offer: hours and dollars, with an interval."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from advisor.cost.assumptions import Assumptions
 from advisor.cost.bids import bid_curve, hazard_of
 from advisor.cost.expected import (
     AT_ONCE,
-    Lines,
+    CostBreakdown,
     Starts,
     averaged,
     checkpoint_interval_h,
+    checkpoint_segments,
     expected,
-    stretches,
 )
 from advisor.cost.hazard import CERTAIN, Prior, failure_prior, failures_per_h
 from advisor.cost.job import Job
@@ -54,7 +54,7 @@ class Bill:
     bid_usd_per_hour : the advised bid for the GPU part, NaN unless interruptible
     epoch_hours, epoch_hours_low, epoch_hours_high : training time per epoch with
         nothing going wrong, and its 90 % interval, h
-    job : expected lines of the whole job
+    job : expected cost breakdown of the whole job
     job_hours, job_usd : expected, from rent to the last checkpoint at home
     epoch_usd : expected cost of the job over its epochs, $
     epoch_usd_low, epoch_usd_high : 90 % interval of that cost
@@ -68,7 +68,7 @@ class Bill:
     ends_too_soon : the offer ends before anything could be done on it
     log_sd_low, log_sd_high : spread of the logarithm of the cost, either side
     log_sd_throughput : the part of the upper one that is the throughput's
-    terms : prices and times that the lines follow from
+    terms : prices and times that the breakdown follows from
     failures_per_h, losses_per_h : rates at which the machine fails and the bid loses
         its GPUs, in the middle of their priors
     flags : what is assumed of an offer; ``forced_move`` where it ends before the job
@@ -83,7 +83,7 @@ class Bill:
     epoch_hours: FloatArray
     epoch_hours_low: FloatArray
     epoch_hours_high: FloatArray
-    job: Lines
+    job: CostBreakdown
     job_hours: FloatArray
     job_usd: FloatArray
     epoch_usd: FloatArray
@@ -132,15 +132,15 @@ def bill(
     listed = terms(offers, machines, _cold_hours(throughput, job), job)
     paid, stops = _paid(offers, listed, training_h, job)
     plan = _Plan.of(paid, stops.mean_per_h, job)
-    usual = plan.lines(training_h, stops.mean_failures, stops.mean_losses)
+    usual = plan.breakdown(training_h, stops.mean_failures, stops.mean_losses)
     lease_h, too_soon = _lease_hours(paid, usual)
     by_error_h = epoch_hours_at(_rates(throughput), job.workload) * job.epochs
     moves = _planned_moves(by_error_h, lease_h)
     failures, losses, weights = stops.by_rate()
-    every = plan.lines(by_error_h, failures, losses, moves, starts)
+    every = plan.breakdown(by_error_h, failures, losses, moves, starts)
     by_error = every.averaged(weights)
     whole = by_error.averaged(_WEIGHTS)
-    calm = plan.lines(training_h, 0.0 * stops.failures_per_h)
+    calm = plan.breakdown(training_h, 0.0 * stops.failures_per_h)
     spread = _Spread.of(
         by_error.usd, _other_log_sd(every.usd[:, 0], weights, usual, calm, plan)
     )
@@ -230,19 +230,19 @@ class _Plan:
         interval_h = checkpoint_interval_h(terms_, stops_per_h)
         return cls(terms_, interval_h, job.assumptions)
 
-    def lines(
+    def breakdown(
         self,
         training_h: FloatArray,
         failures_per_h: FloatArray,
         losses_per_h: FloatArray | float = 0.0,
         planned_moves: FloatArray | float = 0.0,
         starts: Starts = AT_ONCE,
-    ) -> Lines:
-        """Return the expected lines of a job that trains so long."""
+    ) -> CostBreakdown:
+        """Return the expected cost breakdown of a job that trains so long."""
         return expected(
             self.terms,
             training_h,
-            stretches(training_h, self.interval_h),
+            checkpoint_segments(training_h, self.interval_h),
             self.assumed,
             failures_per_h=failures_per_h,
             preemptions_per_h=losses_per_h,
@@ -282,13 +282,15 @@ def _bid(paid: Terms, job: Job) -> FloatArray:
 
 
 def _dearer_than_listed(
-    usual: Lines, listed: Terms, training_h: FloatArray, stops: _Stops, job: Job
+    usual: CostBreakdown, listed: Terms, training_h: FloatArray, stops: _Stops, job: Job
 ) -> BoolArray:
     """Say where a rental on demand costs less than the best bid does (`usual`)."""
     if job.rental != "interruptible":
         return np.zeros(len(training_h), dtype=bool)
     on_demand = _Plan.of(listed, stops.mean_failures, job)
-    cheaper: BoolArray = on_demand.lines(training_h, stops.mean_failures).usd < usual.usd
+    cheaper: BoolArray = (
+        on_demand.breakdown(training_h, stops.mean_failures).usd < usual.usd
+    )
     return cheaper
 
 
@@ -316,7 +318,7 @@ def _rates(throughput: Throughput) -> FloatArray:
     return rates
 
 
-def _lease_hours(paid: Terms, lines: Lines) -> tuple[FloatArray, BoolArray]:
+def _lease_hours(paid: Terms, breakdown: CostBreakdown) -> tuple[FloatArray, BoolArray]:
     """Return hours of training until the offer ends, and where that is hopeless.
 
     Checkpoints and repairs take their part of the time, and before the offer ends a
@@ -325,8 +327,10 @@ def _lease_hours(paid: Terms, lines: Lines) -> tuple[FloatArray, BoolArray]:
     begin_h = np.maximum(paid.begin_h, paid.move_h) + paid.write_h
     useful_h = paid.stands_h - paid.pull_h - begin_h
     too_soon = useful_h <= 0.0
-    to_do_h = lines.wall_h - paid.pull_h - paid.begin_h
-    lease_h: FloatArray = np.where(too_soon, 0.0, useful_h * lines.training_h / to_do_h)
+    to_do_h = breakdown.wall_h - paid.pull_h - paid.begin_h
+    lease_h: FloatArray = np.where(
+        too_soon, 0.0, useful_h * breakdown.training_h / to_do_h
+    )
     return lease_h, too_soon
 
 
@@ -345,8 +349,8 @@ def _planned_moves(training_h: FloatArray, lease_h: FloatArray) -> FloatArray:
 def _other_log_sd(
     usd_by_rate: FloatArray,
     weights: FloatArray,
-    usual: Lines,
-    calm: Lines,
+    usual: CostBreakdown,
+    calm: CostBreakdown,
     plan: _Plan,
 ) -> FloatArray:
     """Return the log-sd of the cost that is not the throughput's.

@@ -1,4 +1,4 @@
-"""What a job is billed on one offer, line by line."""
+"""The cost breakdown of a job on one offer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from advisor.cost.bill import Bill
 
 _RENTED = ("begin", "failed", "training", "checkpoint", "send", "repeated")
-"""Lines of hours, by their names in `Lines`, that bill the rent of the GPUs."""
+"""Lines of hours, by their names in `CostBreakdown`, that bill the rent of the GPUs."""
 
 _HOURS = ("pull", *_RENTED, "offline", "paused")
 _DOLLARS = ("storage", "download", "upload", "dearer")
@@ -21,7 +21,7 @@ class CostLine:
 
     Attributes
     ----------
-    name : of the figure in `advisor.cost.expected.Lines`, without its unit
+    name : of the figure in `advisor.cost.expected.CostBreakdown`, without its unit
     hours : expected hours; None where it is no time
     usd : expected dollars; of hours, the rent of the GPUs alone
     """

@@ -1,7 +1,7 @@
 """Expected hours and dollars of a job from rent to last checkpoint at home.
 
 The job is: pull and boot; data, process and cold cache (anew after a failure); the
-training in equal stretches, each with a checkpoint that is sent home while training
+training in equal checkpoint segments, each with a checkpoint that is sent home while it
 goes on; the last one sent. A failure or a lost bid throws the work since the last
 checkpoint away. After it the machine comes back, or patience ends and another like it
 is rented. `advisor.cost.renewal` has the formulas.
@@ -41,8 +41,8 @@ AT_ONCE = Starts()
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
-    """Expected figures of the whole job, line by line: hours, $ and counts, each (N,).
+class CostBreakdown:
+    """Expected figures of the whole job: hours, dollars and counts, each (N,).
 
     Attributes
     ----------
@@ -115,9 +115,11 @@ class Lines:
         )
         return total
 
-    def averaged(self, weights: FloatArray) -> Lines:
+    def averaged(self, weights: FloatArray) -> CostBreakdown:
         """Return the expectation over the first axis."""
-        return Lines(*(averaged(getattr(self, f.name), weights) for f in fields(self)))
+        return CostBreakdown(
+            *(averaged(getattr(self, f.name), weights) for f in fields(self))
+        )
 
 
 def averaged(values: FloatArray, weights: FloatArray) -> FloatArray:
@@ -151,8 +153,8 @@ def checkpoint_interval_h(terms: Terms, interruptions_per_h: FloatArray) -> Floa
     return interval
 
 
-def stretches(training_h: FloatArray, interval_h: FloatArray) -> FloatArray:
-    """Return into how many stretches, a checkpoint each, the training is cut.
+def checkpoint_segments(training_h: FloatArray, interval_h: FloatArray) -> FloatArray:
+    """Return into how many checkpoint segments, the training is cut.
 
     Not a whole number: the training time is uncertain, and the figure an expectation.
     """
@@ -171,8 +173,8 @@ def expected(
     preemptions_per_h: FloatArray | float = 0.0,
     planned_moves: FloatArray | float = 0.0,
     starts: Starts = AT_ONCE,
-) -> Lines:
-    """Return the expected lines of the job on each offer.
+) -> CostBreakdown:
+    """Return the expected cost breakdown of the job on each offer.
 
     All arrays broadcast against the terms' shape (N,).
 
@@ -180,7 +182,7 @@ def expected(
     ----------
     terms : prices and times
     training_h : hours of all epochs with nothing going wrong
-    count : stretches that it is cut into, see `stretches`
+    count : checkpoint segments that it is cut into, see `checkpoint_segments`
     assumed : how long waits last
     failures_per_h, preemptions_per_h : rates while running
     planned_moves : moves because the offer ends before the job does
@@ -202,7 +204,7 @@ def expected(
     upload_usd = terms.upload_usd_per_gb * terms.checkpoint_gb * count
     paid_usd = rent_usd + storage_usd + download_usd + upload_usd
     elsewhere = _share_elsewhere(stops, course, planned_moves, starts)
-    lines = {
+    breakdown = {
         "pull_h": pull_h,
         "begin_h": terms.begin_h,
         "training_h": training_h,
@@ -224,7 +226,7 @@ def expected(
         "dearer_usd": elsewhere * assumed.next_machine_dearer * paid_usd,
     }
     shape = course.running_h.shape
-    return Lines(**{name: _full(line, shape) for name, line in lines.items()})
+    return CostBreakdown(**{name: _full(line, shape) for name, line in breakdown.items()})
 
 
 def _full(values: FloatArray | float, shape: tuple[int, ...]) -> FloatArray:
@@ -299,18 +301,18 @@ class _Course(NamedTuple):
         stops: _Stops,
         planned_moves: FloatArray | float,
     ) -> Self:
-        """Return the course of a training of `count` stretches."""
+        """Return the course of a training of `count` checkpoint segments."""
         checkpoint_h = count * terms.write_h
-        stretch_h = training_h / count + terms.write_h
+        segment_h = training_h / count + terms.write_h
         move_h = terms.write_h + terms.move_h
         begun_h = running_hours(terms.begin_h, stops.per_h)
         moved_h = planned_moves * running_hours(move_h, stops.per_h)
-        trained_h = running_hours(stretch_h, stops.per_h, stops.phi)
+        trained_h = running_hours(segment_h, stops.per_h, stops.phi)
         sent_h = running_hours(terms.send_h, stops.per_h, stops.phi)
         plain_h = terms.begin_h + training_h + checkpoint_h + terms.send_h
         repeated_h = (
             (begun_h - terms.begin_h)
-            + count * (trained_h - stretch_h)
+            + count * (trained_h - segment_h)
             + (sent_h - terms.send_h)
             + moved_h
         )

@@ -1,6 +1,6 @@
 """Time to finish work that failures interrupt: exact expectations and the best interval.
 
-Failures come as a Poisson process of rate L per hour of running. A stretch of s hours
+Failures come as a Poisson process of rate L per hour of running. A segment of s hours
 must run without one; after a failure a restart of R hours goes before it, in which
 failures come as well. With E[exp(-L R)] = phi over the kinds of restart,
 
@@ -23,24 +23,24 @@ _LARGEST_EXPONENT = 60.0
 
 
 def running_hours(
-    stretch_h: FloatArray, failures_per_h: FloatArray, phi: FloatArray | float = 1.0
+    segment_h: FloatArray, failures_per_h: FloatArray, phi: FloatArray | float = 1.0
 ) -> FloatArray:
-    """Return the expected hours of running until a stretch is done.
+    """Return the expected hours of running until a segment is done.
 
     Restarts are included, and waiting for the machine is not. The failures among them
     are `failures_per_h` times as many.
 
     Parameters
     ----------
-    stretch_h : hours that must run without a failure, any shape
+    segment_h : hours that must run without a failure, any shape
     failures_per_h : rate of failures, of a shape that broadcasts
-    phi : E[exp(-rate x restart)] over the kinds of restart; 1 where the stretch itself
+    phi : E[exp(-rate x restart)] over the kinds of restart; 1 where the segment itself
         starts anew
     """
-    exponent = np.minimum(stretch_h * failures_per_h, _LARGEST_EXPONENT)
+    exponent = np.minimum(segment_h * failures_per_h, _LARGEST_EXPONENT)
     growth = np.ones_like(exponent)
     np.divide(np.expm1(exponent), exponent, out=growth, where=exponent > 0.0)
-    hours: FloatArray = stretch_h * growth / phi
+    hours: FloatArray = segment_h * growth / phi
     return hours
 
 

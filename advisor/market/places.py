@@ -34,7 +34,7 @@ REGIONS: dict[str, frozenset[str]] = {
         "MU MW MZ NA NE NG RW SD SN SO TG TN TZ UG ZA ZM ZW",
     }.items()
 }
-"""Countries (ISO 3166-1 alpha-2) of the regions that ``--region`` knows.
+"""Countries (ISO 3166-1 alpha-2) of the regions that `places_of` knows.
 
 Continents after the UN geoscheme (M49), Mexico with North America, Cyprus and
 Georgia with Europe.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from advisor.base.clock import Clock
-from advisor.base.errors import AdvisorError, RateLimitedError, UsageError
+from advisor.base.errors import AdvisorError, Given, RateLimitedError, UsageError
 from advisor.market.cache import AnswerCache
 from advisor.market.types import (
     Answer,
@@ -107,8 +107,8 @@ def default_market(variables: Mapping[str, str], home: Path) -> str:
         if isinstance(other, KeyedPlugin) and _asked(entry.name, other.has_key, context):
             others.append(entry.name)
     if len(others) > 1:
-        message = f"there are keys of {' and '.join(others)}: name one with --market"
-        raise UsageError(message)
+        keys = f"there are keys of {' and '.join(others)}: name one with "
+        raise UsageError(keys, Given("market"))
     return others[0] if others else _WITHOUT_KEY
 
 
@@ -204,8 +204,8 @@ def rentable(market: Market) -> RentalMarket:
     if isinstance(market, RentalMarket):
         return market
     renting = " or ".join(name for name, one in _BUILT_IN.items() if one.rents)
-    message = f"market {market.name} only lists offers: rent with --market {renting}"
-    raise UsageError(message)
+    why = f"market {market.name} only lists offers: rent with "
+    raise UsageError(why, Given("market"), f" {renting}")
 
 
 def search(

@@ -15,7 +15,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.base.files import write_atomically
 from advisor.base.units import BYTES_PER_MIB
 from advisor.market.columns import Row
@@ -215,8 +215,7 @@ def open_file(context: MarketContext) -> FileMarket:
         if there is no such name
     """
     if not context.detail:
-        message = "no file is given: use --market PATH or --market file:PATH"
-        raise UsageError(message)
+        raise UsageError(Given("market"), " file: name the file: PATH or file:PATH")
     return FileMarket(Path(context.detail))
 
 

@@ -1,4 +1,4 @@
-"""What is said of each offer alone: how fast, in what image, at what cost, if at all.
+"""What is computed for each offer alone: how fast, in what image, at what cost.
 
 Offers are evaluated in chunks, so that a million of them need no more memory than the
 columns of the listing; what is equal among them is computed once.
@@ -35,7 +35,7 @@ CHUNK = 4096
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """What is said of each of N offers alone, see `Ranking`."""
+    """What is computed for each of N offers alone, see `Ranking`."""
 
     machines: Machines
     adjustment: DlperfAdjustment
@@ -95,14 +95,14 @@ class Evaluator:
             yield self._evaluated(offers.take(places[start : start + self.chunk]))
 
     def _prime(self, offers: Offers, places: IntArray) -> None:
-        """Note what is said of the GPUs of all these offers, asked for at once.
+        """Note what is known of the GPUs of all these offers, asked for at once.
 
         The figures are then those of one chunk, to the last bit that a matrix product
         rounds by what else is in it.
         """
         memory = np.nan_to_num(offers.gpu_ram_mb, nan=-1.0)  # NaN is not equal to itself
-        told = (offers.gpu_name, memory, offers.num_gpus)
-        _, code = distinct(zip(*(one[places].tolist() for one in told), strict=True))
+        named = (offers.gpu_name, memory, offers.num_gpus)
+        _, code = distinct(zip(*(one[places].tolist() for one in named), strict=True))
         _, first = np.unique(code, return_index=True)
         self._evaluated(offers.take(places[first]))
 
@@ -173,6 +173,6 @@ def _unusable(here: Performance, cost: Bill, job: Job) -> ObjectArray:
         "ends_too_soon": cost.ends_too_soon,
     }
     unusable = np.full(len(here.host_risk), "", dtype=object)
-    for reason, holds in reversed(reasons.items()):  # of several the first is told
+    for reason, holds in reversed(reasons.items()):  # of several the first is shown
         unusable[holds] = reason
     return unusable

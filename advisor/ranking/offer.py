@@ -34,11 +34,11 @@ class Figure(Generic[_Value]):
     def __init__(self, read: Callable[[Ranking, Any], Any]) -> None:
         self._read = read
 
-    def of_one(self, held: Any) -> _Value:
+    def of_one(self, value: Any) -> _Value:
         """Return what an array holds as the attribute."""
         raise NotImplementedError
 
-    def of_all(self, held: Any) -> Any:
+    def of_all(self, value: Any) -> Any:
         """Return what an array holds as a column."""
         raise NotImplementedError
 
@@ -61,49 +61,49 @@ class Figure(Generic[_Value]):
 class Number(Figure[float]):
     """A number, NaN where it is unknown."""
 
-    def of_one(self, held: Any) -> float:
+    def of_one(self, value: Any) -> float:
         """Return it as a float of Python's own."""
-        return float(held)
+        return float(value)
 
-    def of_all(self, held: Any) -> Any:
+    def of_all(self, value: Any) -> Any:
         """Return an array of floats."""
-        return np.asarray(held, dtype=float)
+        return np.asarray(value, dtype=float)
 
 
 class Count(Figure[int]):
     """A whole number that is always known."""
 
-    def of_one(self, held: Any) -> int:
+    def of_one(self, value: Any) -> int:
         """Return it as an integer of Python's own."""
-        return int(held)
+        return int(value)
 
-    def of_all(self, held: Any) -> Any:
+    def of_all(self, value: Any) -> Any:
         """Return an array of integers."""
-        return np.asarray(held, dtype=np.int64)
+        return np.asarray(value, dtype=np.int64)
 
 
 class Text(Figure[str | None]):
     """A text, None where it is unknown."""
 
-    def of_one(self, held: Any) -> str | None:
+    def of_one(self, value: Any) -> str | None:
         """Return it, None where it is empty."""
-        return held or None
+        return value or None
 
-    def of_all(self, held: Any) -> Any:
+    def of_all(self, value: Any) -> Any:
         """Return an array of texts and None."""
-        return np.where(held == "", None, held)
+        return np.where(value == "", None, value)
 
 
 class Identity(Figure[int | None]):
     """The market's id of something, None where it is unknown."""
 
-    def of_one(self, held: Any) -> int | None:
+    def of_one(self, value: Any) -> int | None:
         """Return it, None where it is unknown."""
-        return int(held) if held >= 0 else None
+        return int(value) if value >= 0 else None
 
-    def of_all(self, held: Any) -> Any:
+    def of_all(self, value: Any) -> Any:
         """Return a list of integers and None."""
-        return [one if one >= 0 else None for one in held.tolist()]
+        return [one if one >= 0 else None for one in value.tolist()]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -346,8 +346,8 @@ def rate_text(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 100.0 else f"{rate:.3g}"
 
 
-def _either(told: Any, named: Any) -> Any:
-    """Return figures of the market, and those of a table where it tells none."""
-    if isinstance(told, np.ndarray):
-        return np.where(np.isnan(told), named, told)
-    return named if math.isnan(told) else told
+def _either(stated: Any, named: Any) -> Any:
+    """Return figures of the market, and those of a table where it states none."""
+    if isinstance(stated, np.ndarray):
+        return np.where(np.isnan(stated), named, stated)
+    return named if math.isnan(stated) else stated

@@ -94,7 +94,7 @@ class Costs:
 
     @classmethod
     def of(cls, bill: Bill, usable: BoolArray, policy: Policy) -> Self:
-        """Take of a bill what decides."""
+        """Take of a cost estimate what decides."""
         return cls(
             usable=usable,
             doubtful=bill.flags["start_doubtful"],
@@ -191,7 +191,7 @@ def one_a_machine(
     machine_id = offers.machine_id[order]
     _, place, count = np.unique(machine_id, return_inverse=True, return_counts=True)
     several = (count[place] > 1) & (machine_id != UNKNOWN_ID)
-    kept = np.ones(len(order), dtype=bool)
+    undominated = np.ones(len(order), dtype=bool)
     found: dict[int, list[int]] = {}
     holders: dict[int, dict[int, int]] = {}
     (ranks,) = np.nonzero(several)  # who has a machine alone shares with nobody
@@ -203,11 +203,11 @@ def one_a_machine(
             continue
         better = [holder[gpu] for gpu in gpus if gpu in holder]
         if better:
-            kept[rank] = False
+            undominated[rank] = False
             found.setdefault(better[0], []).append(at)
         else:
             holder.update(dict.fromkeys(gpus, at))
-    return order[kept], {at: tuple(others) for at, others in found.items()}
+    return order[undominated], {at: tuple(others) for at, others in found.items()}
 
 
 def pareto_front(order: IntArray, usd: FloatArray, hours: FloatArray) -> IntArray:

@@ -33,7 +33,7 @@ def rank(
     Parameters
     ----------
     records : offers as the market's JSON has them; looked at once, so that a stream of
-        them is never held whole
+        them is never in memory as a whole
     job : what is to be done
     tables : hardware tables and throughput model
     filters : the user's constraints

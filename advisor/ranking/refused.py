@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from advisor.base.errors import AdvisorError, NothingFitsError, OverBudgetError
+from advisor.base.errors import AdvisorError, Given, NothingFitsError, OverBudgetError
 from advisor.base.units import GB_PER_GIB
 from advisor.cost.job import Job
 from advisor.market.offers import Offers
@@ -15,8 +15,9 @@ from advisor.ranking.ranking import Ranking
 from advisor.workloads.fitting import what_would_fit
 from advisor.workloads.memory import memory_gb
 
+_SETTINGS = Given("settings")
 _USUAL_GIB = 24
-"""Memory of a usual GPU for rent, from which it is said what would fit."""
+"""Memory of a usual GPU for rent, for which the way out is computed."""
 
 
 def nothing_left(ranking: Ranking) -> AdvisorError:
@@ -29,20 +30,20 @@ def nothing_left(ranking: Ranking) -> AdvisorError:
         return refusal(ranking.offers, cost, ranking.job, ranking.policy)
     counts = ", ".join(f"{name} {count:,}" for name, count in ranking.excluded.items())
     out = f" (left out: {counts})" if counts else ""
-    message = f"no offer fits{out}: {_what_helps(ranking)}"
-    return NothingFitsError(message)
+    return NothingFitsError(f"no offer fits{out}: ", *_what_helps(ranking))
 
 
-def _what_helps(ranking: Ranking) -> str:
+def _what_helps(ranking: Ranking) -> tuple[str | Given, ...]:
     """Return what to do where nothing fits."""
     if "gpu_memory_too_small" not in ranking.excluded:
-        return "loosen the constraints or take a smaller workload"
+        return ("loosen the constraints or take a smaller workload",)
     workload = ranking.job.workload
     hints = what_would_fit(workload, _USUAL_GIB * GB_PER_GIB, 1)
     needs = float(memory_gb(workload, 1))
     return (
-        f"a sample needs {needs:.1f} GB of GPU memory; what would fit, from one GPU of "
-        f"{_USUAL_GIB} GB: {', or '.join(hints) or 'nothing that this project knows'}"
+        *(f"a sample needs {needs:.1f} GB of GPU memory; what would fit (", _SETTINGS),
+        f" NAME=VALUE), from one GPU of {_USUAL_GIB} GB: ",
+        ", or ".join(hints) or "nothing that this project knows",
     )
 
 
@@ -66,8 +67,8 @@ def refusal(offers: Offers, cost: Costs, job: Job, policy: Policy) -> AdvisorErr
     most, least = policy.max_epoch_usd, float(cost.epoch_usd[cheapest_epoch])
     if most is not None and not least <= most:
         return OverBudgetError(
-            f"no offer does an epoch for ${most:.4g}; the cheapest is "
-            f"{_named(offers, cost, cheapest_epoch)}: allow ${least:.4g} an epoch"
+            f"no offer costs at most ${most:.4g} per epoch; the cheapest is "
+            f"{_named(offers, cost, cheapest_epoch)}: allow ${least:.4g} per epoch"
         )
     if policy.budget_usd is None:
         message = "no offer meets all limits at once: loosen one of them"

@@ -1,6 +1,6 @@
-"""What rentals may cost at most, a job and a day; and until when one may run for that.
+"""What rentals may cost at most, per job and per day; and how long one may run for that.
 
-Nothing that runs is billed more than its price an hour, so that a rental which ends in
+Nothing that runs is billed more than its price per hour, so that a rental which ends in
 time keeps its cap whatever goes wrong. The cap is therefore kept by the *end* of each
 rental: the latest moment by which it, and everything else that is rented, has not cost
 more than the caps allow.
@@ -183,7 +183,7 @@ def latest_end(
         if allowed < end:
             end = allowed
             cap = f"the day's cap of ${caps.day_usd:,.2f}, ${day_spent:,.2f} committed"
-    if end - wanted.start_unix_s < needed_s:
+    if end < wanted.start_unix_s + needed_s:  # as the end was made: rounded alike
         hours = max(end - wanted.start_unix_s, 0.0) / SECONDS_PER_HOUR
         message = (
             f"{cap or 'the longest lifetime'} leaves {hours:.3g} h at "

@@ -15,7 +15,7 @@ _SPARE_H = 1.0
 _SPARE_SHARE = 1.25  # lifetime over the upper end of the predicted time
 
 
-def until(
+def end_time(
     context: RentalContext, request: RentRequest, candidate: RankedOffer, now: float
 ) -> float:
     """Return when a rental of an offer must be gone, seconds since 1970.
@@ -49,24 +49,24 @@ def until(
 
 
 def beyond_caps(
-    context: RentalContext, request: RentRequest, held: Entry
+    context: RentalContext, request: RentRequest, claimed: Entry
 ) -> OverBudgetError | None:
     """Return the error if launchers elsewhere rented at the same time, and first.
 
     Each of them looks again after it has rented, and of those that do not fit together
     the later contracts give way.
     """
-    if request.caps == Caps() or held.instance_id is None:
+    if request.caps == Caps() or claimed.instance_id is None:
         return None
     earlier = [
-        one for one in context.market.instances() if one.instance_id < held.instance_id
+        one for one in context.market.instances() if one.instance_id < claimed.instance_id
     ]
     entries = context.ledger.entries(context.account)
-    before = [one for one in entries if one.label != held.label]
-    others = commitments(before, earlier, held.intended_at)
-    needed_s = held.ends_at - held.intended_at - 1.0
+    before = [one for one in entries if one.label != claimed.label]
+    others = commitments(before, earlier, claimed.intended_at)
+    needed_s = claimed.ends_at - claimed.intended_at - 1.0
     try:
-        latest_end(Commitment.of(held), others, request.caps, needed_s)
+        latest_end(Commitment.of(claimed), others, request.caps, needed_s)
     except OverBudgetError as error:
         return error
     return None
@@ -80,7 +80,8 @@ def _check_credit(context: RentalContext, candidate: RankedOffer) -> None:
     if credit < hourly:
         message = (
             f"the account has ${credit:,.2f} left, and the first hour of offer "
-            f"{candidate.offer_id} costs ${hourly:,.2f}: add credit, or set --max-price"
+            f"{candidate.offer_id} costs ${hourly:,.2f}: add credit, or allow "
+            "only cheaper offers"
         )
         raise CreditError(message)
     job_usd = candidate.job_usd

@@ -37,14 +37,14 @@ class Hold:
         self._context = context
         self._label = label
         self._renewed_at: float | None = None
-        self._told = False
+        self._is_reported = False
         self._turn = threading.Lock()
 
     def begun_with(self, entry: Entry) -> Entry:
         """Return an intention as it is written with this hold."""
         self._renewed_at = entry.intended_at
-        until = entry.intended_at + LEASE_S
-        return replace(entry, holder=self.token, lease_until=until)
+        lease_until = entry.intended_at + LEASE_S
+        return replace(entry, holder=self.token, lease_until=lease_until)
 
     def succeed(self, entry: Entry) -> None:
         """Take a rental over whose launcher is known to be dead.
@@ -64,7 +64,7 @@ class Hold:
     def renew(self) -> None:
         """Renew the lease if it is time to.
 
-        A ledger that cannot be written is told, once: nobody can have succeeded us in it.
+        A ledger that cannot be written is reported once: nobody can have succeeded in it.
 
         Raises
         ------
@@ -81,27 +81,27 @@ class Hold:
             except LeaseLostError:
                 raise
             except StoreError as error:
-                if not self._told:
+                if not self._is_reported:
                     self._context.notify(str(error))
-                self._told = True
+                self._is_reported = True
                 return
-            self._renewed_at, self._told = now, False
+            self._renewed_at, self._is_reported = now, False
 
-    def kept(self) -> AbstractContextManager[None]:
+    def renewed(self) -> AbstractContextManager[None]:
         """Renew the lease in a thread while a block runs, which may do so itself.
 
         A lease that is lost is told by the block's own `renew`.
         """
+        return repeated("lease", self.keep_up, RENEW_S / 2.0)
 
-        def keep() -> bool:
-            try:
-                self.renew()
-            except AdvisorError as error:
-                self._context.notify(str(error))
-                return False
-            return True
-
-        return repeated("lease", keep, RENEW_S / 2.0)
+    def keep_up(self) -> bool:
+        """Renew the lease if it is time to; return whether there is one to go on with."""
+        try:
+            self.renew()
+        except AdvisorError as error:
+            self._context.notify(str(error))
+            return False
+        return True
 
 
 def hangs(context: RentalContext, label: str) -> bool:
@@ -110,10 +110,11 @@ def hangs(context: RentalContext, label: str) -> bool:
     Its end by the clock is a hint alone: it is looked at twice, and one that was renewed
     meanwhile lives, whatever the clocks say.
     """
-    until = context.ledger.entry(label).lease_until
-    if until is None or context.now() < until or context.clocks_differ():
+    lease_until = context.ledger.entry(label).lease_until
+    if lease_until is None or context.now() < lease_until or context.clocks_differ():
         return False
     context.sleep(2.0 * RENEW_S)
     return (
-        context.ledger.entry(label).lease_until == until and not context.clocks_differ()
+        context.ledger.entry(label).lease_until == lease_until
+        and not context.clocks_differ()
     )

@@ -1,4 +1,4 @@
-"""Jobs that `advisor run` carries out, kept so that another launcher can go on."""
+"""Jobs that `advisor run` carries out, stored so that another launcher can go on."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def job_file(data: Path, name: str) -> Path:
 
 
 def save_job(data: Path, job: JobRecord) -> None:
-    """Keep a job; a command line may hold secrets, so that others may not read it.
+    """Store a job; a command line may hold secrets, so that others may not read it.
 
     What the first version wrote stays beside it, for an advisor of that version.
     """

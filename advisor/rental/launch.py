@@ -26,7 +26,7 @@ class Launch:
     request : how
     confirm : asked before each payment; None: nobody is asked
     ssh_to : connects to an instance
-    predicted : what to keep of a machine's prediction
+    predicted : what to store of a machine's prediction
     output : takes what the command prints
     grace_s : seconds that a machine waits for a sign of life of ours
     outgoing : returns what goes to the next machine of a job; called before that is

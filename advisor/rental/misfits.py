@@ -12,7 +12,7 @@ from advisor.rental.context import RentalContext
 from advisor.software.misfit import Misfit
 from advisor.store.database import open_store
 from advisor.store.ledger import Entry
-from advisor.store.misfits import MisfitRecord, keep_misfit, misfits
+from advisor.store.misfits import MisfitRecord, misfits, store_misfit
 
 _OF_THE_JOB = ("host_ram_too_small", "gpu_memory_too_small")
 """Misfits that say nothing of another job, nor of an image."""
@@ -30,14 +30,14 @@ class Misfits:
     ----------
     market, job : names
     now : returns seconds since 1970
-    keep : takes each record that is new
+    record_seen : takes each record that is new
     seen : records, in order
     """
 
     market: str
     job: str
     now: Callable[[], float]
-    keep: Callable[[MisfitRecord], None]
+    record_seen: Callable[[MisfitRecord], None]
     seen: list[MisfitRecord] = field(default_factory=list)
 
     def add(self, misfit: Misfit, candidate: RankedOffer) -> None:
@@ -72,7 +72,7 @@ class Misfits:
 
     def _add(self, record: MisfitRecord) -> None:
         self.seen.append(record)
-        self.keep(record)
+        self.record_seen(record)
 
     def _facts(self, misfit: Misfit, candidate: RankedOffer) -> MisfitRecord:
         ranking, at = candidate.ranking, candidate.at
@@ -104,7 +104,7 @@ def misfits_of(context: RentalContext, job: str, *, begins: bool) -> Misfits:
 
     def keep(record: MisfitRecord) -> None:
         with open_store(context.folder) as connection:
-            keep_misfit(connection, record)
+            store_misfit(connection, record)
 
     with open_store(context.folder) as connection:
         seen = list(misfits(connection, market, "" if begins else job, context.now()))

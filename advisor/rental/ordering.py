@@ -57,7 +57,7 @@ def order(context: RentalContext, wanted: Order) -> Outcome:
     UsageError
         if the order cannot be sent: nothing was
     """
-    begun = context.clock.monotonic()
+    started_at = context.clock.monotonic()
     error: AdvisorError | None = None
     named: int | None = None
     with shielded(f"renting offer {wanted.offer_id}"):
@@ -73,7 +73,7 @@ def order(context: RentalContext, wanted: Order) -> Outcome:
     if not found and _may_yet_appear(named, error):
         if error is not None:
             context.notify(f"{error}; looking for it by its label")
-        found = _wait(context, wanted.label, named, begun)
+        found = _wait(context, wanted.label, named, started_at)
     return Outcome(_one_of(context, wanted.label, found, named), error)
 
 
@@ -106,7 +106,7 @@ def _look(
 
 
 def _wait(
-    context: RentalContext, label: str, named: int | None, begun: float
+    context: RentalContext, label: str, named: int | None, started_at: float
 ) -> Sequence[int]:
     """Return the instances of a label once some show, or no more will.
 
@@ -118,7 +118,7 @@ def _wait(
     """
     trouble: MarketError | None = None
     while True:
-        left_s = begun + SETTLES_WITHIN_S - context.clock.monotonic()
+        left_s = started_at + SETTLES_WITHIN_S - context.clock.monotonic()
         try:
             context.sleep(max(min(_LOOK_EVERY_S, left_s), 0.0))
             found = _seen(context, label, named)
@@ -176,16 +176,16 @@ def _one_of(
     """
     if not found:
         return None
-    kept = named if named in found else min(found)
+    chosen = named if named in found else min(found)
     for extra in found:
-        if extra != kept:
+        if extra != chosen:
             context.notify(f"instance {extra}: a second one of one request; it is ended")
             try:
                 with shielded(f"ending instance {extra}"):
                     end_instance(context, label, extra)
             except MarketError as error:  # who looks next tries again, see `strays`
                 context.notify(str(error))
-    return kept
+    return chosen
 
 
 def _unknown(label: str, reason: str) -> RentalStateUnknownError:

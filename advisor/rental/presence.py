@@ -151,12 +151,12 @@ class Presence:
         MachineLostError, AdvisorError
             as `look_after`
         """
-        begun = self.context.clock.monotonic()
+        started_at = self.context.clock.monotonic()
         while True:
             try:
                 return call()
             except UnreachableError as error:
-                if self.context.clock.monotonic() - begun > _PATIENCE_S:
+                if self.context.clock.monotonic() - started_at > _PATIENCE_S:
                     raise
                 self.context.notify(f"{error}; trying again")
             self.look_after()

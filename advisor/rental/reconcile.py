@@ -127,8 +127,8 @@ def unsettled(findings: Sequence[Finding]) -> RentalStateUnknownError | None:
     open_ones = [one for one in findings if one.action in ("waiting", "failed")]
     if not open_ones:
         return None
-    told = "; ".join(f"{one.label}: {one.reason}" for one in open_ones)
-    return RentalStateUnknownError(f"{told}; run 'advisor reconcile' again")
+    reasons = "; ".join(f"{one.label}: {one.reason}" for one in open_ones)
+    return RentalStateUnknownError(f"{reasons}; run 'advisor reconcile' again")
 
 
 def _settle(

@@ -74,10 +74,10 @@ def releasable(context: RentalContext) -> Sequence[Releasable]:
     ]
     ours = {one.label for one in found}
     for label, instances in listed.items():
-        told = read_label(label)
-        if told is not None and label not in ours:
+        parts = read_label(label)
+        if parts is not None and label not in ours:
             found += [
-                Releasable(label, told.job, one.instance_id, None) for one in instances
+                Releasable(label, parts.job, one.instance_id, None) for one in instances
             ]
     return found
 
@@ -145,17 +145,18 @@ def released(
 
 def ended_in_time(context: RentalContext, entry: Entry) -> AbstractContextManager[None]:
     """End a rental when its lifetime is over, though the block may still run."""
+    return repeated("lifetime", lambda: end_when_over(context, entry), _WATCH_S)
 
-    def watch() -> bool:
-        if not context.is_over(entry.ends_at):  # by the clock: a laptop may have slept
-            return True
-        try:
-            release(context, entry, "its lifetime is over")
-        except AdvisorError as error:  # the watchdog and `reconcile` try on
-            context.notify(str(error))
-        return False
 
-    return repeated("lifetime", watch, _WATCH_S)
+def end_when_over(context: RentalContext, entry: Entry) -> bool:
+    """End a rental if its lifetime is over; return whether to look again."""
+    if not context.is_over(entry.ends_at):  # by the clock: a laptop may have slept
+        return True
+    try:
+        release(context, entry, "its lifetime is over")
+    except AdvisorError as error:  # the watchdog and `reconcile` try on
+        context.notify(str(error))
+    return False
 
 
 def note_state(

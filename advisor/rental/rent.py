@@ -32,7 +32,7 @@ from advisor.market.values import held_id
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.refused import nothing_left
 from advisor.rental.context import RentalContext
-from advisor.rental.ends import beyond_caps, until
+from advisor.rental.ends import beyond_caps, end_time
 from advisor.rental.hold import Hold
 from advisor.rental.intention import intention, write_down
 from advisor.rental.ordering import order
@@ -101,8 +101,8 @@ def renting(
                 found = _try(context, request, candidate, candidates, confirm, holds)
                 if isinstance(found, Rental):
                     stack.push(holds.pop_all())
-                    told = f"instance {found.entry.instance_id}"
-                    note(context, attempts, candidate, "rented", told)
+                    rented = f"instance {found.entry.instance_id}"
+                    note(context, attempts, candidate, "rented", rented)
                     stack.enter_context(_given_up_by_error(context, found.entry))
                     yield replace(found, attempts=tuple(attempts))
                     return
@@ -215,8 +215,8 @@ def note(
     """Note what came of an offer, and tell it."""
     machine_id = held_id(candidate.machine_id)
     attempts.append(Attempt(candidate.offer_id, machine_id, outcome, reason))
-    said = f"offer {candidate.offer_id} ({candidate.name}): {outcome.replace('_', ' ')}"
-    context.notify(f"{said}: {reason}" if reason else said)
+    line = f"offer {candidate.offer_id} ({candidate.name}): {outcome.replace('_', ' ')}"
+    context.notify(f"{line}: {reason}" if reason else line)
 
 
 def _try(  # noqa: PLR0917
@@ -233,7 +233,7 @@ def _try(  # noqa: PLR0917
     if not isinstance(now, RankedOffer):
         return now
     at = context.agreed_now()
-    end = until(context, request, now, at)
+    end = end_time(context, request, now, at)
     if confirm is not None and not confirm(now, end):
         message = "nothing was rented: it was not confirmed"
         raise AdvisorError(message)
@@ -242,7 +242,7 @@ def _try(  # noqa: PLR0917
         if not isinstance(now, RankedOffer):
             return now
         at = context.agreed_now()
-        end = until(context, request, now, at)
+        end = end_time(context, request, now, at)
     intended = intention(context, request, now, at, end)
     wanted = _order_of(request, now, intended)  # what is wrong with it shows before
     hold = Hold(context, intended.label)
@@ -250,11 +250,11 @@ def _try(  # noqa: PLR0917
     entry = hold.begun_with(intended)
     if taken := write_down(context, request, entry):
         return taken
-    holds.enter_context(hold.kept())
-    held = _send(context, wanted, entry)
-    if isinstance(held, NotRented):
-        return held
-    return _started(context, request, now, held, hold)
+    holds.enter_context(hold.renewed())
+    claimed = _send(context, wanted, entry)
+    if isinstance(claimed, NotRented):
+        return claimed
+    return _started(context, request, now, claimed, hold)
 
 
 def _order_of(request: RentRequest, candidate: RankedOffer, entry: Entry) -> Order:
@@ -315,7 +315,7 @@ def _started(
     context: RentalContext,
     request: RentRequest,
     candidate: RankedOffer,
-    held: Entry,
+    claimed: Entry,
     hold: Hold,
 ) -> Rental | NotRented:
     """Wait until a rental runs; end it if it will not, or if anything goes wrong."""
@@ -325,11 +325,13 @@ def _started(
         timeout_s = _START_FACTOR * pull_h * SECONDS_PER_HOUR + _START_SPARE_S
     try:
         try:
-            instance = wait_until_running(context, held, timeout_s, hold, request.answers)
+            instance = wait_until_running(
+                context, claimed, timeout_s, hold, request.answers
+            )
             end_strays(context)
-            _raise(beyond_caps(context, request, held))
+            _raise(beyond_caps(context, request, claimed))
             if request.probe is not None and (
-                symptom := request.probe(instance, held.num_gpus)
+                symptom := request.probe(instance, claimed.num_gpus)
             ):
                 _raise(NotStartedError(NotRented.by(symptom)))
         except NotStartedError:
@@ -337,16 +339,16 @@ def _started(
             raise
     except NotStartedError as error:
         why = error.why
-        _give_up(context, held, why.reason)
+        _give_up(context, claimed, why.reason)
         if why.cause in _BLAMED:
             _blame(context, candidate, why.reason)
         if why.cause in MISFITS:
             request.misfits.add(why.cause, candidate)
         return why
     except BaseException as error:
-        release(context, held, f"given up: {error or type(error).__name__}")
+        release(context, claimed, f"given up: {error or type(error).__name__}")
         raise
-    return Rental(held, instance, candidate, (), hold)
+    return Rental(claimed, instance, candidate, (), hold)
 
 
 def _give_up(context: RentalContext, entry: Entry, reason: str) -> None:
@@ -381,10 +383,10 @@ def _raise(error: Exception | None) -> None:
 
 def _exhausted(attempts: Sequence[Attempt]) -> AdvisorError:
     """Return the error of attempts none of which led to a machine."""
-    told = "; ".join(
+    outcomes = "; ".join(
         f"{one.offer_id} {one.outcome.replace('_', ' ')}" for one in attempts
     )
     if attempts and all(one.outcome == "rate_limited" for one in attempts):
         return RateLimitedError(f"{attempts[-1].reason}; nothing is rented")
-    message = f"no offer could be had: {told or 'none is left'}; nothing is rented"
+    message = f"no offer could be had: {outcomes or 'none is left'}; nothing is rented"
     return NothingFitsError(message)

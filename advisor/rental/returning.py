@@ -8,22 +8,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from advisor.base.errors import (
-    AdvisorError,
-    MachineLeftError,
-    OverBudgetError,
-    ReleasedError,
-    RemoteError,
-    ResultsLeftError,
-    UnreachableError,
-)
-from advisor.base.interrupts import shielded
+from advisor.base.errors import RemoteError
 from advisor.rental.incoming.copying import Incoming
 from advisor.rental.jobs import JobRecord
-from advisor.rental.launch import Launch
 from advisor.rental.machine import WORK
-from advisor.rental.presence import Presence
-from advisor.rental.remote.job import RemoteJob
 from advisor.rental.remote.ssh import Ssh
 
 KEEP = '"$HOME/.advisor/keep"'
@@ -31,120 +19,6 @@ KEEP = '"$HOME/.advisor/keep"'
 watchdog waits for no launcher; its end stays."""
 
 _ASKING_S = 40.0
-
-
-def bring_back(launch: Launch, job: JobRecord, presence: Presence, ssh: Ssh) -> None:
-    """Copy back the results of a command that has ended.
-
-    Raises
-    ------
-    ResultsLeftError
-        if that fails or is interrupted: they stay on the machine
-    OverBudgetError
-        if the machine's end comes first
-    UnreachableError, advisor.rental.presence.MachineLostError, AdvisorError
-        if the machine is lost or not ours any more
-    """
-    try:
-        presence.patiently(lambda: _fetch(launch, job, presence, ssh))
-    except (OverBudgetError, MachineLeftError, ReleasedError):
-        raise
-    except KeyboardInterrupt as error:
-        raise _interrupted(launch, presence, ssh) from error
-    except (AdvisorError, OSError) as error:
-        why = f"the command has ended, but its results cannot be copied: {error}"
-        raise _left(launch, presence, ssh, why, _mend(launch)) from error
-    let_go(ssh)
-
-
-def stop_and_save(
-    launch: Launch,
-    job: JobRecord,
-    presence: Presence,
-    remote: RemoteJob,
-    because: BaseException,
-) -> None:
-    """End the command and copy back what there is.
-
-    Where the machine is gone or broken itself, what cannot be copied is told, and lost.
-
-    Parameters
-    ----------
-    because : why the launcher ends it
-
-    Raises
-    ------
-    ResultsLeftError
-        if it cannot be copied although the machine answers, or is interrupted (again):
-        it stays there
-    LeaseLostError, ReleasedError
-        if the machine is another launcher's by now, or of none: its command is not ended
-    """
-    notify = launch.context.notify
-    presence.renew()
-    try:
-        try:
-            remote.stop()
-        except RemoteError as error:
-            notify(f"the command could not be ended: {error}")
-        _fetch(launch, job, presence, remote.ssh)
-    except KeyboardInterrupt as error:
-        raise _interrupted(launch, presence, remote.ssh) from error
-    except (MachineLeftError, ReleasedError):
-        raise
-    except (AdvisorError, OSError) as error:
-        why = f"what the command wrote could not be copied back: {error}"
-        is_lost = isinstance(error, UnreachableError | OverBudgetError)
-        if is_lost or isinstance(because, RemoteError | OverBudgetError):
-            notify(why)
-            return
-        raise _left(launch, presence, remote.ssh, why, _mend(launch)) from error
-
-
-def _fetch(launch: Launch, job: JobRecord, presence: Presence, ssh: Ssh) -> None:
-    """Copy back what there is, until the machine must be gone.
-
-    Raises
-    ------
-    OverBudgetError
-        if that comes first: a machine may send without end
-    RemoteError
-        if it cannot be copied
-    """
-
-    def in_time() -> None:
-        if launch.context.is_over(presence.entry.ends_at):
-            message = "the machine's lifetime is over before its results are here"
-            raise OverBudgetError(message)
-        presence.renew()
-
-    fetch(launch.incoming, ssh, job, in_time)
-
-
-def _mend(launch: Launch) -> str:
-    return f"mend it and '{launch.resuming}'"
-
-
-def _interrupted(launch: Launch, presence: Presence, ssh: Ssh) -> ResultsLeftError:
-    why = "interrupted before the command's results were here"
-    ends = f"'advisor release {presence.entry.instance_id}' gives them up"
-    return _left(launch, presence, ssh, why, f"'{launch.resuming}' goes on, {ends}")
-
-
-def _left(
-    launch: Launch, presence: Presence, ssh: Ssh, why: str, advice: str
-) -> ResultsLeftError:
-    """Have a machine stay with its results; return the error that says so."""
-    context, entry = launch.context, presence.entry
-    with shielded(f"having instance {entry.instance_id} keep its results"):
-        kept = keep(ssh)
-    stays = until_when(
-        kept=kept, ends_at=entry.ends_at, now=context.now(), grace_s=launch.grace_s
-    )
-    return ResultsLeftError(
-        f"{why}; they stay on instance {entry.instance_id}, which bills, until {stays}: "
-        f"{advice}"
-    )
 
 
 def fetch(
@@ -178,7 +52,7 @@ def fetch_one(
         incoming.pull(ssh, f"{WORK}/{name}", Path(job.folder) / name, meanwhile)
 
 
-def keep(ssh: Ssh) -> bool:
+def keep_machine(ssh: Ssh) -> bool:
     """Have a machine stay until its end, whether it hears us or not.
 
     Returns
@@ -191,23 +65,23 @@ def keep(ssh: Ssh) -> bool:
     return False
 
 
-def let_go(ssh: Ssh) -> None:
+def let_machine_go(ssh: Ssh) -> None:
     """Have a machine wait for its launcher again, once nothing of it is the only copy."""
     with suppress(RemoteError):
         ssh.ask(f"rm -f {KEEP}", "letting the machine go", _ASKING_S)
 
 
-def until_when(*, kept: bool, ends_at: float, now: float, grace_s: float) -> str:
+def stays_until(*, stays: bool, ends_at: float, now: float, grace_s: float) -> str:
     """Return until when a machine stays whose launcher ends now, in words.
 
     Parameters
     ----------
-    kept : whether it waits for no launcher, see `keep`
+    stays : whether it waits for no launcher, see `keep_machine`
     ends_at, now : seconds since 1970
     grace_s : seconds that it waits for a launcher
     """
     alone = now + grace_s
-    if kept or alone >= ends_at:
+    if stays or alone >= ends_at:
         return f"its end at {moment(ends_at)}"
     return (
         f"{moment(alone)}, when it has heard no launcher for {grace_s / 60:.0f} minutes"

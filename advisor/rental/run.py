@@ -1,46 +1,49 @@
-"""A command is carried out on a rented machine, on another one if that one is lost.
+"""A job's command on one machine: started, followed to its end, its results brought back.
 
-Rent, copy the folder, start, follow, copy back, release. The machine hears from its
-launcher all the while; if it does not for long, it ends itself (see `watchdog`).
+The machine hears from its launcher all the while; if it does not for long, it ends itself
+(see `watchdog`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+import shlex
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from advisor.base.errors import (
     AdvisorError,
     MachineLeftError,
-    NothingFitsError,
-    NotShownError,
+    OverBudgetError,
     ReleasedError,
     RemoteError,
+    ResultsLeftError,
     UnreachableError,
 )
+from advisor.base.interrupts import shielded
 from advisor.market.lifecycle import Instance
 from advisor.rental.context import RentalContext
-from advisor.rental.following import Had, followed, log_of
-from advisor.rental.hold import Hold, hangs
-from advisor.rental.jobs import JobRecord, save_job
+from advisor.rental.jobs import JobRecord, job_folder, save_job
+from advisor.rental.labels import read_label
 from advisor.rental.launch import Launch
-from advisor.rental.machine import heartbeats
-from advisor.rental.presence import PAUSE_S, MachineLostError, Presence
-from advisor.rental.release import note_state, release, released
-from advisor.rental.remote.beats import silent_for_s
+from advisor.rental.machine import WORK, heartbeats
+from advisor.rental.outgoing.decide import Outgoing
+from advisor.rental.presence import MachineLostError, Presence
 from advisor.rental.remote.job import RemoteJob
+from advisor.rental.remote.job_log import JobLog
 from advisor.rental.remote.probe import symptom_of_end
-from advisor.rental.rent import renting
-from advisor.rental.returning import bring_back, moment
+from advisor.rental.remote.sync import prepare, push
+from advisor.rental.returning import (
+    fetch,
+    fetch_one,
+    keep_machine,
+    let_machine_go,
+    stays_until,
+)
 from advisor.software.misfit import Symptom
-from advisor.store.ledger import Entry
 
-MACHINES = 5
-"""Machines that one launch may use up, one after the other."""
-
-_HEARD_S = 180.0  # three heartbeats
+_CHECKPOINT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,271 +77,261 @@ class MisfitError(Exception):
         self.ended = ended
 
 
-@contextmanager
-def only_launcher(context: RentalContext, name: str, *, resumes: bool) -> Iterator[None]:
-    """Carry out a job as the only process here, from before it is written down.
+@dataclass(slots=True)
+class Run:
+    """One run of a job's command, on one machine.
 
-    A launcher that hangs on the job's machine may be succeeded, see `carry_out`.
-
-    Raises
-    ------
-    AdvisorError
-        if another one carries it out
+    Attributes
+    ----------
+    launch : what carrying out the job needs
+    job : with what was predicted of the machine
+    presence : looks at the machine
+    remote : the command there
+    log : of what it prints, here
+    outgoing : what goes to the machine; None: that is decided when it is sent
     """
-    with context.work_on(f"job:{name}") as alone:
-        if not alone and not (resumes and _at_work(context, name)):
-            message = (
-                f"another launcher carries out job {name}: wait for its end, end it, or "
-                "take another --job"
-            )
-            raise AdvisorError(message)
-        yield
 
+    launch: Launch
+    job: JobRecord
+    presence: Presence
+    remote: RemoteJob
+    log: JobLog
+    outgoing: Outgoing | None = None
+    _may_have_written: bool = field(init=False)
 
-def carry_out(launch: Launch, job: JobRecord) -> Ended:
-    """Carry out a job, picking it up where it is; see `only_launcher`.
+    def __post_init__(self) -> None:
+        """Take what an earlier launcher has begun to have written something."""
+        self._may_have_written = self.presence.entry.state == "working"
 
-    A command that fails as if its machine could not run it gets one other machine. If it
-    fails so again, or there is no other one, that is how it ended.
+    @classmethod
+    def on(
+        cls,
+        launch: Launch,
+        job: JobRecord,
+        presence: Presence,
+        instance: Instance,
+        outgoing: Outgoing | None = None,
+    ) -> Self:
+        """Return the run of a job on an instance.
 
-    Raises
-    ------
-    advisor.base.errors.AdvisorError
-        if no machine can be had, or none of several ended it
-    """
-    ended = _carried_out(launch, replace(job, exit_code=None))
-    _release_others(launch.context, job.name)
-    return ended
+        Raises
+        ------
+        RemoteError
+            if the market's address of it is none
+        """
+        remote = RemoteJob(launch.ssh_to(instance), job.name)
+        log = _log_of(launch.context, job.name, presence.entry.label)
+        return cls(launch, job, presence, remote, log, outgoing)
 
+    def to_its_end(self) -> Ended:
+        """Run the command to its end; return how that was.
 
-def _carried_out(launch: Launch, job: JobRecord) -> Ended:
-    """Carry out a job on one machine after the other; as `carry_out`."""
-    notify = launch.context.notify
-    failed: Ended | None = None
-    for _ in range(MACHINES):
+        Raises
+        ------
+        MisfitError
+            if the machine could not run it
+        MachineLostError
+            if the machine is of no more use: another one is to be rented
+        AdvisorError
+            if the command is not to be run any more
+        """
+        context, entry = self.launch.context, self.presence.entry
+        symptom = None
         try:
-            with _machine(launch, job) as had:
-                return _work(launch, had)
-        except MisfitError as error:
-            if failed is not None:
-                return error.ended
-            failed = error.ended
-            notify(f"{error}; the job goes to a machine that fits")
-        except NothingFitsError as error:
-            if failed is None:
-                raise
-            notify(f"there is no other machine for it: {error}")
-            return failed
-        except MachineLostError as error:
-            notify(f"machine lost: {error}; the job goes to another one")
-    message = f"{MACHINES} machines were lost: '{launch.resuming}' goes on"
-    raise NothingFitsError(message)
+            with heartbeats(self.remote.ssh, context.notify, self.launch.grace_s):
+                exit_code = self._followed()
+                self._bring_back()
+                self.job = replace(self.job, exit_code=exit_code)
+                save_job(context.folder, self.job)
+                if exit_code != 0:
+                    symptom = symptom_of_end(self.remote, entry.num_gpus, self.log.end())
+        except MachineLeftError:
+            raise
+        except RemoteError as error:
+            raise MachineLostError(str(error)) from error
+        ended = Ended(self.log.path, self.job, symptom)
+        if symptom is not None:
+            raise MisfitError(symptom, ended)
+        return ended
 
+    def _followed(self) -> int:
+        """Start the command where it was not, and follow it; return its exit code.
 
-@contextmanager
-def _machine(launch: Launch, job: JobRecord) -> Iterator[Had]:
-    """Yield the machine that has the job already, else a new one; release it at last.
+        Whatever ends this early, the command is ended and what it has written comes back,
+        unless the machine is lost or not ours any more.
+        """
+        context, entry = self.launch.context, self.presence.entry
+        try:
+            self.presence.patiently(self._begin)
+            if entry.state == "held":
+                reason = "it runs a job"
+                context.ledger.advance(entry.label, "working", context.now(), reason)
+            self._follow()
+            state = self.presence.patiently(self.remote.state)
+            if state.exit_code is None:
+                message = f"the command is {state.phase}"
+                raise RemoteError(message)
+        except (MachineLostError, MachineLeftError, ReleasedError, UnreachableError):
+            raise
+        except BaseException as error:
+            if self._may_have_written:
+                self._stop_and_save(error)
+            raise
+        return state.exit_code
 
-    Whatever ends the block, the machine is released: nobody else would. What goes to a
-    new one is decided before it is rented.
-    """
-    context, misfits = launch.context, launch.request.misfits
-    entry = _at_work(context, job.name)
-    if entry is not None:
-        with _succeeded(context, entry) as hold:
-            save_job(context.folder, job)
-            presence = Presence(context, entry, hold)
-            instance = _picked_up(launch, presence)
-            with _released(launch, presence):
-                context.notify(f"instance {instance.instance_id}: picked up again")
-                try:
-                    yield Had(presence, instance, job, None)
-                except MisfitError as error:
-                    misfits.add_machine(error.symptom.misfit, entry)
-                    raise
-        return
-    save_job(context.folder, job)
-    outgoing = launch.outgoing(job)
-    with renting(context, launch.request, launch.confirm) as rental:
-        presence = Presence(context, rental.entry, rental.hold)
-        with _released(launch, presence):
-            known = job.with_prediction(launch.predicted(rental))
-            save_job(context.folder, known)
+    def _begin(self) -> None:
+        """Send what the command needs and start it, if it was not started."""
+        if self.remote.state().phase != "not_started":
+            return
+        prepare(self.remote.ssh)
+        outgoing = self.outgoing or self.launch.outgoing(self.job)
+        push(self.remote.ssh, outgoing, WORK, self.presence.look_now_and_then)
+        self._may_have_written = True
+        self.remote.start(self.job.argv, folder=WORK, env=_variables(self.job))
+        self.launch.context.notify(f"started: {shlex.join(self.job.argv)}")
+
+    def _follow(self) -> None:
+        """Hand on what the command prints; fetch checkpoints, look after the machine."""
+        clock, look = (
+            self.launch.context.clock.monotonic,
+            self.presence.look_now_and_then,
+        )
+        fetched = clock()
+        with closing(self.log):
+            for piece in self.remote.follow(self.log.offset, self.log.skip):
+                if piece:
+                    self.log.write(piece)
+                    self.launch.output(piece)
+                look()
+                if clock() - fetched >= _CHECKPOINT_S:
+                    self._fetch_checkpoints()
+                    fetched = clock()
+
+    def _fetch_checkpoints(self) -> None:
+        """Copy back what the command has saved; what cannot be is told, and no error."""
+        launch, job, look = self.launch, self.job, self.presence.look_now_and_then
+        try:
+            fetch_one(launch.incoming, self.remote.ssh, job, job.checkpoints, look)
+        except RemoteError as error:
+            launch.context.notify(f"no checkpoints this time: {error}")
+
+    def _bring_back(self) -> None:
+        """Copy back the results of a command that has ended.
+
+        Raises
+        ------
+        ResultsLeftError
+            if that fails or is interrupted: they stay on the machine
+        OverBudgetError
+            if the machine's end comes first
+        UnreachableError, advisor.rental.presence.MachineLostError, AdvisorError
+            if the machine is lost or not ours any more
+        """
+        try:
+            self.presence.patiently(self._fetch)
+        except (OverBudgetError, MachineLeftError, ReleasedError):
+            raise
+        except KeyboardInterrupt as error:
+            raise self._interrupted() from error
+        except (AdvisorError, OSError) as error:
+            why = f"the command has ended, but its results cannot be copied: {error}"
+            raise self._left(why, self._mend) from error
+        let_machine_go(self.remote.ssh)
+
+    def _stop_and_save(self, because: BaseException) -> None:
+        """End the command and copy back what there is.
+
+        Where the machine is gone or broken itself, what cannot be copied is told, and
+        lost.
+
+        Parameters
+        ----------
+        because : why the launcher ends it
+
+        Raises
+        ------
+        ResultsLeftError
+            if it cannot be copied although the machine answers, or is interrupted
+            (again): it stays there
+        LeaseLostError, ReleasedError
+            if the machine is another launcher's by now, or of none: its command is not
+            ended
+        """
+        notify = self.launch.context.notify
+        self.presence.renew()
+        try:
             try:
-                yield Had(presence, rental.instance, known, outgoing)
-            except MisfitError as error:
-                misfits.add(error.symptom.misfit, rental.chosen)
-                raise
-
-
-def _at_work(context: RentalContext, name: str) -> Entry | None:
-    """Return the machine that a job works on; what its user has is none of these.
-
-    Of several, one of which the market had lost and shows again, the last one.
-    """
-    for entry in reversed(context.ledger.entries(context.account)):
-        if entry.job == name and entry.state == "working":
-            return entry
-    return None
-
-
-@contextmanager
-def _succeeded(context: RentalContext, entry: Entry) -> Iterator[Hold]:
-    """Work on a machine whose launcher is gone, or hangs.
-
-    Raises
-    ------
-    AdvisorError
-        if there is one that works, or it cannot be written that this one does
-    """
-    with context.work_on(entry.label) as alone:
-        if not alone:
-            if not hangs(context, entry.label):
-                message = f"another launcher follows {entry.job}: it is not picked up"
-                raise AdvisorError(message)
-            context.notify(f"the launcher of {entry.job} hangs: this one takes its place")
-        hold = Hold(context, entry.label)
-        hold.succeed(entry)
-        with hold.kept():
-            yield hold
-
-
-@contextmanager
-def _released(launch: Launch, presence: Presence) -> Iterator[None]:
-    """Release a job's machine at the end of a block, where that is ours to do.
-
-    Who has slept through its lease finds out before it ends another one's machine.
-    """
-    context, entry = launch.context, presence.entry
-    with released(context, entry, MachineLeftError):
-        try:
-            yield
-        except NotShownError as error:
-            note_state(context, entry, "gone", str(error), entry.instance_id)
-            message = (
-                f"{error}; it was perhaps ended elsewhere: '{launch.resuming}' goes on "
-                "on another machine"
-            )
-            raise NotShownError(message) from error
+                self.remote.stop()
+            except RemoteError as error:
+                notify(f"the command could not be ended: {error}")
+            self._fetch()
+        except KeyboardInterrupt as error:
+            raise self._interrupted() from error
         except (MachineLeftError, ReleasedError):
             raise
-        except BaseException:
-            with suppress(ReleasedError):
-                presence.renew()
-            raise
-        with suppress(ReleasedError):
-            presence.renew()
+        except (AdvisorError, OSError) as error:
+            why = f"what the command wrote could not be copied back: {error}"
+            is_lost = isinstance(error, UnreachableError | OverBudgetError)
+            if is_lost or isinstance(because, RemoteError | OverBudgetError):
+                notify(why)
+                return
+            raise self._left(why, self._mend) from error
 
+    def _fetch(self) -> None:
+        """Copy back what there is, until the machine must be gone.
 
-def _picked_up(launch: Launch, presence: Presence) -> Instance:
-    """Return the instance of a job whose launcher is gone, once it is known to run.
+        Raises
+        ------
+        OverBudgetError
+            if that comes first: a machine may send without end
+        RemoteError
+            if it cannot be copied
+        """
 
-    Raises
-    ------
-    MachineLostError
-        if it does not, and another one is to be rented; it was released
-    BaseException
-        if nobody can say, or it is not ours to follow; it is left as it is
-    """
-    context, entry = launch.context, presence.entry
-    try:
-        return _looked_at(launch, presence)
-    except (MachineLostError, NotShownError) as error:
-        release(context, entry, str(error))
-        raise MachineLostError(str(error)) from error
-    except ReleasedError:
-        raise
-    except BaseException:
-        context.notify(
-            f"instance {entry.instance_id} is left as it is: it may bill until its end "
-            f"at {moment(entry.ends_at)}"
+        def in_time() -> None:
+            if self.launch.context.is_over(self.presence.entry.ends_at):
+                message = "the machine's lifetime is over before its results are here"
+                raise OverBudgetError(message)
+            self.presence.renew()
+
+        fetch(self.launch.incoming, self.remote.ssh, self.job, in_time)
+
+    @property
+    def _mend(self) -> str:
+        return f"mend it and '{self.launch.resuming}'"
+
+    def _interrupted(self) -> ResultsLeftError:
+        why = "interrupted before the command's results were here"
+        ends = f"'advisor release {self.presence.entry.instance_id}' gives them up"
+        return self._left(why, f"'{self.launch.resuming}' goes on, {ends}")
+
+    def _left(self, why: str, advice: str) -> ResultsLeftError:
+        """Have the machine stay with its results; return the error that says so."""
+        context, entry = self.launch.context, self.presence.entry
+        with shielded(f"having instance {entry.instance_id} keep its results"):
+            stays = keep_machine(self.remote.ssh)
+        moment = stays_until(
+            stays=stays,
+            ends_at=entry.ends_at,
+            now=context.now(),
+            grace_s=self.launch.grace_s,
         )
-        raise
-
-
-def _looked_at(launch: Launch, presence: Presence) -> Instance:
-    """Look at the instance of a job whose launcher is gone; as `_picked_up`."""
-    context, entry = launch.context, presence.entry
-    while (instance := presence.instance()) is None:
-        context.sleep(PAUSE_S)
-    if instance.label != entry.label:
-        message = (
-            f"instance {instance.instance_id} is called {instance.label!r} by now: give "
-            f"it back its label {entry.label} to go on, or end it in the market's console"
+        return ResultsLeftError(
+            f"{why}; they stay on instance {entry.instance_id}, which bills, until "
+            f"{moment}: {advice}"
         )
-        raise MachineLeftError(message)
-    if not context.is_here(entry.place):
-        _check_unheard(launch, entry, instance)
-    return instance
 
 
-def _check_unheard(launch: Launch, entry: Entry, instance: Instance) -> None:
-    """Refuse a machine of another computer unless that is known to be silent.
-
-    Raises
-    ------
-    MachineLeftError
-        if it is not
-    """
-    try:
-        silence_s = silent_for_s(launch.ssh_to(instance))
-    except UnreachableError as error:
-        message = (
-            f"job {entry.job} was begun on another computer, and its machine cannot be "
-            f"reached from here: {error}"
-        )
-        raise MachineLeftError(message) from error
-    if silence_s is not None and silence_s < _HEARD_S:
-        message = (
-            f"job {entry.job} is followed from another computer: end its launcher there, "
-            "or release the job"
-        )
-        raise MachineLeftError(message)
+def _variables(job: JobRecord) -> dict[str, str]:
+    return {
+        "ADVISOR_JOB": job.name,
+        "ADVISOR_RESULTS": job.results,
+        "ADVISOR_CHECKPOINTS": job.checkpoints,
+    }
 
 
-def _release_others(context: RentalContext, name: str) -> None:
-    """Release what a job that has ended has on machines that the market shows again.
-
-    It had lost them, so that the job went to another one.
-    """
-    try:
-        left = [
-            entry
-            for entry in context.ledger.entries(context.account)
-            if entry.job == name
-            and entry.state in ("working", "gone")
-            and context.is_here(entry.place)
-        ]
-        listed = context.listed() if left else {}
-        for entry in left:
-            with context.work_on(entry.label) as alone:
-                if alone and entry.label in listed:
-                    release(context, entry, "its job has ended on another machine")
-    except AdvisorError as error:
-        context.notify(f"{error}; run 'advisor reconcile'")
-
-
-def _work(launch: Launch, had: Had) -> Ended:
-    """Run the command on a machine to its end."""
-    context, presence, job = launch.context, had.presence, had.job
-    entry = presence.entry
-    ssh = launch.ssh_to(had.instance)
-    remote = RemoteJob(ssh, job.name)
-    log = log_of(context, job.name, entry.label)
-    try:
-        with heartbeats(ssh, context.notify, launch.grace_s):
-            exit_code = followed(launch, had, remote, log)
-            bring_back(launch, job, presence, ssh)
-            job = replace(job, exit_code=exit_code)
-            save_job(context.folder, job)
-            symptom = None
-            if exit_code != 0:
-                symptom = symptom_of_end(remote, entry.num_gpus, log.end())
-    except MachineLeftError:
-        raise
-    except RemoteError as error:
-        raise MachineLostError(str(error)) from error
-    ended = Ended(log.path, job, symptom)
-    if symptom is not None:
-        raise MisfitError(symptom, ended)
-    return ended
+def _log_of(context: RentalContext, name: str, label: str) -> JobLog:
+    """Return the log of a job on one machine: what is in it was handed on already."""
+    read = read_label(label)
+    token = read.token if read else "log"
+    return JobLog(job_folder(context.folder, name) / f"{token}.log", context.notify)

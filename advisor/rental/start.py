@@ -72,7 +72,7 @@ class _Wait:
     Attributes
     ----------
     context, entry : of what is waited for
-    begun : when it began, by the monotonic clock
+    started_at : when it began, by the monotonic clock
     failure, waits_for : what it comes to if nothing more happens
     shown_at : when the market showed it last, or it began
     looked_at : when strays were looked for
@@ -80,19 +80,19 @@ class _Wait:
 
     context: RentalContext
     entry: Entry
-    begun: float
+    started_at: float
     failure: Cause = "too_slow"
     waits_for: str = "the market to show it"
     shown_at: float = field(init=False)
     looked_at: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.shown_at = self.looked_at = self.begun
+        self.shown_at = self.looked_at = self.started_at
 
     @property
     def passed_s(self) -> float:
         """Seconds since it began."""
-        return self.context.clock.monotonic() - self.begun
+        return self.context.clock.monotonic() - self.started_at
 
     def look(self) -> Instance | None:
         """Return the instance if the market shows it as ours now.

@@ -47,11 +47,11 @@ def strays_watched(context: RentalContext) -> AbstractContextManager[None]:
 
     That is as long as a request may take to have an effect.
     """
-    begun = context.clock.monotonic()
+    started_at = context.clock.monotonic()
 
     def look() -> bool:
         end_strays(context)
-        return context.clock.monotonic() - begun < SETTLES_WITHIN_S
+        return context.clock.monotonic() - started_at < SETTLES_WITHIN_S
 
     return repeated("strays", look, LOOK_EVERY_S)
 

@@ -39,7 +39,7 @@ def advice_lines(advice: Advice, epoch_hours: float) -> list[tuple[str, str]]:
 
 def _verdict(advice: Advice, epoch_hours: float) -> str:
     hours = figure(advice.gpu_waits * epoch_hours, 2)
-    waits = f"{100 * advice.gpu_waits:.0f} % of the time ({hours} h an epoch)"
+    waits = f"{100 * advice.gpu_waits:.0f} % of the time ({hours} h per epoch)"
     if advice.cpu_is_bottleneck is None:
         return _unnamed(advice, waits)
     if advice.cpu_is_bottleneck:
@@ -64,13 +64,13 @@ def _unnamed(advice: Advice, waits: str) -> str:
     """Return what can be said of a machine whose CPU nobody knows."""
     enough = advice.enough_threads
     usual = "no number" if enough is None else f"about {enough}"
-    told = (
+    verdict = (
         "none on the CPU, of which neither name nor threads are known: "
         f"{usual} of a usual one's threads would do"
     )
     if advice.bound_side in {"gpu", "cpu"}:
-        return told
-    return f"the GPU waits {waits}, most for {advice.bound_by_in_words}; {told}"
+        return verdict
+    return f"the GPU waits {waits}, most for {advice.bound_by_in_words}; {verdict}"
 
 
 def _do(advice: Advice) -> str:

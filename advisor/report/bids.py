@@ -77,7 +77,7 @@ def bids_table(rows: Sequence[dict[str, Any]]) -> str:
         for row in rows
     ]
     heads = (
-        *("", "bid $/h", "x min bid", "losses/h", "losses", "paused h", "lost h"),
+        *("", "bid $/h", "x min", "loss/h", "losses", "pause h", "lost h"),
         *("job h", "$/epoch", "interval"),
     )
     return to_table(cells, heads, ["left", *("right" for _ in heads[1:])])

@@ -14,7 +14,7 @@ _SKEW_S = 5.0
 
 
 def check_document(check: Check) -> dict[str, Any]:
-    """Return a check as the document of ``--json``."""
+    """Return a check as a document for programs."""
     account, answer = check.account, check.answer
     ahead, took = check.clock_ahead_s, check.latency_s
     return {
@@ -49,8 +49,8 @@ def _lines(check: Check) -> Iterator[tuple[str, str]]:
     if answer is not None:
         words = {True: "complete", False: "not all that there are", None: "maybe not all"}
         simulated = "simulated, " if answer.simulated else ""
-        told = f"{len(answer.records):,} ({simulated}{words[answer.complete]})"
-        yield "offers", f"{told} from {answer.origin}"
+        shown = f"{len(answer.records):,} ({simulated}{words[answer.complete]})"
+        yield "offers", f"{shown} from {answer.origin}"
     if check.latency_s is not None:
         yield "latency", f"{check.latency_s:.2f} s, median of a few small answers"
     ahead = check.clock_ahead_s
@@ -79,8 +79,8 @@ def _account_lines(check: Check) -> Iterator[tuple[str, str]]:
     account = check.account
     credit = account.credit_usd if account else None
     if account is not None:
-        told = "not told" if credit is None else f"${credit:,.2f}"
-        yield "account", f"{account.account_id}, credit {told}"
+        shown = "not stated" if credit is None else f"${credit:,.2f}"
+        yield "account", f"{account.account_id}, credit {shown}"
     if check.instances is not None:
         yield "instances", f"{check.instances:,}"
     if check.instances is not None and check.rents:

@@ -18,7 +18,7 @@ Entry = dict[str, Any]
 def entries(ranking: Ranking, top: int | None = None) -> list[Entry]:
     """Return the best `top` offers of a ranking (all if `None`), best first.
 
-    Of each is told, too, which better one it cannot be told from.
+    Each entry also names the better offer that it cannot be told from.
     """
     return [
         {**entry(offer), "tied_with": None if leader is None else leader.offer_id}

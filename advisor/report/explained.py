@@ -1,16 +1,17 @@
-"""The whole bill of one offer, as a document and as text, and two side by side."""
+"""The whole cost estimate of one offer, as a document and as text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from advisor.base.assumption import Assumption
 from advisor.base.figures import figure
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.ranking import Ranking
 from advisor.report.advised import advice_document, advice_lines
 from advisor.report.entries import Entry, basis, entry, number
-from advisor.report.formats import lines_of, to_table
+from advisor.report.formats import lines_of, to_table, wrap
 from advisor.report.ranked import calibrated
 
 SCHEMA_VERSION = 1
@@ -35,8 +36,8 @@ _LABELS: Mapping[str, tuple[str, str]] = {
 """Name of a `CostLine` -> its name in the JSON, and in words."""
 
 
-def bill_lines(offer: RankedOffer) -> list[dict[str, Any]]:
-    """Return the bill of one offer line by line: hours, and dollars of job and epoch.
+def cost_breakdown(offer: RankedOffer) -> list[dict[str, Any]]:
+    """Return the cost breakdown of one offer: hours, and dollars of job and epoch.
 
     The dollars of all lines add up to the cost of the job.
     """
@@ -65,7 +66,7 @@ def explained_document(offer: RankedOffer) -> dict[str, Any]:
 def _document(offer: RankedOffer) -> dict[str, Any]:
     return {
         "offer": entry(offer),
-        "bill": bill_lines(offer),
+        "bill": cost_breakdown(offer),
         "advice": advice_document(offer.advice(), offer.epoch_h),
     }
 
@@ -82,17 +83,25 @@ def compared_document(offers: Sequence[RankedOffer]) -> dict[str, Any]:
     }
 
 
-def explained_text(offer: RankedOffer) -> str:
-    """Return the whole bill of one offer for a terminal."""
+def explained_text(
+    offer: RankedOffer, called: Callable[[str], str] = str, width: int | None = None
+) -> str:
+    """Return all that is known of one offer for a terminal.
+
+    Parameters
+    ----------
+    called : returns how the user's face calls a field
+    width : characters of a line; None: any number
+    """
     one = entry(offer)
     return "\n\n".join(
         [
             f"{_title(one)}\n{_job(offer.ranking)}",
-            _facts(offer, one),
-            _bill([bill_lines(offer)], [one]),
+            _facts(offer, one, width),
+            _breakdown([cost_breakdown(offer)], [one]),
             _limits([one]),
-            lines_of(advice_lines(offer.advice(), offer.epoch_h)),
-            _assumptions(offer.ranking),
+            lines_of(advice_lines(offer.advice(), offer.epoch_h), width),
+            _assumptions(offer.ranking, called, width),
         ]
     )
 
@@ -104,7 +113,7 @@ def compared_text(offers: Sequence[RankedOffer]) -> str:
     parts = [
         f"{titles}\n{_job(offers[0].ranking)}",
         _side_by_side(shown),
-        _bill([bill_lines(one) for one in offers], shown),
+        _breakdown([cost_breakdown(one) for one in offers], shown),
         _limits(shown),
     ]
     return "\n\n".join(parts)
@@ -124,7 +133,7 @@ def _job(ranking: Ranking) -> str:
     return f"{name}, {job.epochs} epochs, {job.rental}, {disk} GB of disk"
 
 
-def _facts(offer: RankedOffer, one: Entry) -> str:
+def _facts(offer: RankedOffer, one: Entry, width: int | None) -> str:
     ranking = offer.ranking
     bill, at = ranking.bill, offer.at
     waiting_usd = one["epoch_waiting_usd"] * ranking.job.epochs
@@ -133,9 +142,9 @@ def _facts(offer: RankedOffer, one: Entry) -> str:
         ("throughput", _interval(one, "samples_per_s", " samples/s")),
         ("bound by", str(one["bound_by"])),
         ("epoch", _interval(one, "epoch_hours", " h") + " of training"),
-        ("cost", _interval(one, "epoch_usd", " $") + " an epoch"),
+        ("cost", "$" + _interval(one, "epoch_usd", "") + " per epoch"),
         ("job", f"${figure(one['job_usd'], 3)} in {figure(one['job_hours'], 3)} h"),
-        ("waiting", f"worth ${figure(waiting_usd, 3)} in the order; on no bill"),
+        ("waiting", f"worth ${figure(waiting_usd, 3)} in the order; in no cost above"),
         ("failures", _failures(one, float(bill.failures_per_h[at]))),
         ("checkpoint", _checkpoint(one)),
         ("image", one["image"] or "none of the job's runs there"),
@@ -152,7 +161,7 @@ def _facts(offer: RankedOffer, one: Entry) -> str:
         rows.append(("your runs", calibrated(ranking.measured)))
     if one["flags"]:
         rows.append(("flags", ", ".join(one["flags"])))
-    return lines_of(rows)
+    return lines_of(rows, width)
 
 
 def _host_memory(one: Entry) -> str:
@@ -180,10 +189,12 @@ def _interval(one: Entry, key: str, unit: str) -> str:
     return f"{figure(one[key], 3)}{unit} ({interval})"
 
 
-def _bill(bills: Sequence[Sequence[Mapping[str, Any]]], shown: Sequence[Entry]) -> str:
-    """Return the lines of one or several bills, lines without a figure left out."""
+def _breakdown(
+    several: Sequence[Sequence[Mapping[str, Any]]], shown: Sequence[Entry]
+) -> str:
+    """Return one or several cost breakdowns, items without a figure left out."""
     rows = []
-    for lines in zip(*bills, strict=True):
+    for lines in zip(*several, strict=True):
         if not any(line["hours"] or line["usd"] for line in lines):
             continue
         row = [lines[0]["label"]]
@@ -195,7 +206,7 @@ def _bill(bills: Sequence[Sequence[Mapping[str, Any]]], shown: Sequence[Entry]) 
         total += [figure(one["job_hours"], 3)]
         total += [_usd(one["job_usd"]), _usd(one["epoch_usd"])]
     heads = [head for _ in shown for head in ("hours", "$", "$/epoch")]
-    return to_table([*rows, total], ["line", *heads], ["left", *("right" for _ in heads)])
+    return to_table([*rows, total], ["item", *heads], ["left", *("right" for _ in heads)])
 
 
 def _limits(shown: Sequence[Entry]) -> str:
@@ -227,27 +238,34 @@ def _side_by_side(shown: Sequence[Entry]) -> str:
     return to_table(rows, heads, ["left", *("left" for _ in shown)])
 
 
-def _assumptions(ranking: Ranking) -> str:
+def _assumptions(
+    ranking: Ranking, called: Callable[[str], str], width: int | None
+) -> str:
     """Return all that is assumed, what the user can change first."""
     changeable = ranking.job.assumptions.listed()
     fixed = {
         name: one for name, one in ranking.assumptions.items() if name not in changeable
     }
-    heads = ("value", "unit", "source")
-    return "\n\n".join(
-        to_table(
-            [
-                (name, f"{one.value:g}", one.unit, one.source)
-                for name, one in group.items()
-            ],
-            (title, *heads),
-            ("left", "right", "left", "left"),
-        )
-        for title, group in (
-            ("assumed; change with --assume NAME=VALUE", changeable),
-            ("of the model; see models/README.md", fixed),
-        )
+    groups = (
+        (f"assumed; change with {called('assumptions')} NAME=VALUE", changeable),
+        ("of the model; see models/README.md", fixed),
     )
+    return "\n\n".join(_sourced(title, group, width) for title, group in groups)
+
+
+def _sourced(title: str, group: Mapping[str, Assumption], width: int | None) -> str:
+    """Return figures with their sources: a table, or each with its source below it."""
+    if width is None:
+        rows = [
+            (name, f"{one.value:g}", one.unit, one.source) for name, one in group.items()
+        ]
+        heads = (title, "value", "unit", "source")
+        return to_table(rows, heads, ("left", "right", "left", "left"))
+    lines = [title]
+    for name, one in group.items():
+        lines.append(f"  {name}  {one.value:g} {one.unit}")
+        lines += [f"    {line}" for line in wrap(one.source, width - 4)]
+    return "\n".join(lines)
 
 
 def _cell(value: float | None, digits: int) -> str:

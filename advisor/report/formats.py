@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -12,6 +13,13 @@ from advisor.base.units import GB_PER_GIB
 
 Format = Literal["table", "json", "csv", "tsv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+_GAP = 2
+"""Spaces between a name and what there is to say of it."""
+
+_LEAST_ROOM = 30
+"""Characters below which wrapped text cannot be read."""
 
 
 def to_json(document: Mapping[str, Any]) -> str:
@@ -40,7 +48,7 @@ def to_delimited(rows: Sequence[Mapping[str, Any]], delimiter: str) -> str:
 def to_table(
     rows: Sequence[Sequence[object]], headers: Sequence[str], align: Sequence[str]
 ) -> str:
-    """Return rows as a table for a terminal; `align` is one word a column."""
+    """Return rows as a table for a terminal; `align` is one word per column."""
     from tabulate import tabulate  # noqa: PLC0415  (JSON and CSV need no tables)
 
     return tabulate(
@@ -48,10 +56,26 @@ def to_table(
     )
 
 
-def lines_of(pairs: Sequence[tuple[str, str]]) -> str:
-    """Return a line for each name and what there is to say of it."""
-    width = max(len(name) for name, _ in pairs)
-    return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in pairs)
+def lines_of(pairs: Sequence[tuple[str, str]], width: int | None = None) -> str:
+    """Return a line for each name and what there is to say of it.
+
+    Parameters
+    ----------
+    width : characters of a line, within which the text is wrapped; None: it is not
+    """
+    names = max(len(name) for name, _ in pairs)
+    room = None if width is None else max(width - names - _GAP, _LEAST_ROOM)
+    lines = []
+    for name, text in pairs:
+        first, *others = [text] if room is None else wrap(text, room) or [""]
+        lines.append(f"{name:<{names}}{' ' * _GAP}{first}".rstrip())
+        lines += [" " * (names + _GAP) + other for other in others]
+    return "\n".join(lines)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Return the lines of a text that is broken between words alone."""
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def as_sold(gpu_gb: float) -> float:

@@ -8,7 +8,12 @@ from typing import Any
 from advisor.base.figures import figure
 from advisor.report.entries import number
 from advisor.report.formats import lines_of, to_table
-from advisor.store.survey import LIFE_HOURS, BidSurvival, Lives, PriceBucket
+from advisor.store.market_statistics import (
+    LIFETIME_HOURS,
+    BidSurvival,
+    Lifetimes,
+    PriceBucket,
+)
 
 SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
@@ -17,7 +22,7 @@ _NAMES = ("p10", "p50", "p90")
 
 
 def price_rows(buckets: Sequence[PriceBucket]) -> list[dict[str, Any]]:
-    """Return a row for each stretch of time, for CSV and JSON."""
+    """Return a row per period, for CSV and JSON."""
     return [
         {
             "start": bucket.start.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -30,25 +35,27 @@ def price_rows(buckets: Sequence[PriceBucket]) -> list[dict[str, Any]]:
 
 
 def history_document(
-    rows: Sequence[dict[str, Any]], lives: Lives, bids: BidSurvival
+    rows: Sequence[dict[str, Any]], lifetimes: Lifetimes, bids: BidSurvival
 ) -> dict[str, Any]:
-    """Return the versioned JSON document: prices, lives, bids."""
-    survival = zip(LIFE_HOURS, lives.survival, strict=True)
+    """Return the versioned JSON document: prices, lifetimes, bids."""
+    survival = zip(LIFETIME_HOURS, lifetimes.survival, strict=True)
     return {
         "schema_version": SCHEMA_VERSION,
         "prices": list(rows),
         "lives": {
-            "number": lives.number,
-            "ends": lives.ends,
-            "median_hours": number(lives.median_h),
+            "number": lifetimes.number,
+            "ends": lifetimes.ends,
+            "median_hours": number(lifetimes.median_h),
             "survival": {f"{hours:g}h": number(share) for hours, share in survival},
         },
         "bids": _bid_rows(bids),
     }
 
 
-def history_text(rows: Sequence[dict[str, Any]], lives: Lives, bids: BidSurvival) -> str:
-    """Return prices, lives and bids for a terminal."""
+def history_text(
+    rows: Sequence[dict[str, Any]], lifetimes: Lifetimes, bids: BidSurvival
+) -> str:
+    """Return prices, lifetimes and bids for a terminal."""
     prices = [
         (
             row["start"][:16].replace("T", " "),
@@ -63,7 +70,7 @@ def history_text(rows: Sequence[dict[str, Any]], lives: Lives, bids: BidSurvival
     return "\n\n".join(
         [
             to_table(prices, heads, ["left", *("right" for _ in heads[1:])]),
-            _lives(lives),
+            _lifetimes(lifetimes),
             _bids(bids),
         ]
     )
@@ -75,16 +82,16 @@ def _named(key: str, values: Sequence[float]) -> dict[str, float | None]:
     }
 
 
-def _lives(lives: Lives) -> str:
+def _lifetimes(lifetimes: Lifetimes) -> str:
     shares = ", ".join(
         f"{share:.0%} outlive {hours:g} h"
-        for hours, share in zip(LIFE_HOURS, lives.survival, strict=True)
+        for hours, share in zip(LIFETIME_HOURS, lifetimes.survival, strict=True)
         if number(share) is not None
     )
-    seen = f"{lives.number:,} seen to begin, {lives.ends:,} to end"
-    median = number(lives.median_h)
+    seen = f"{lifetimes.number:,} seen to begin, {lifetimes.ends:,} to end"
+    median = number(lifetimes.median_h)
     half = "" if median is None else f"half of them within {figure(median, 2)} h; "
-    return lines_of([("offers' lives", f"{seen}; {half}{shares}".rstrip("; "))])
+    return lines_of([("offer lifetimes", f"{seen}; {half}{shares}".rstrip("; "))])
 
 
 def _bid_rows(bids: BidSurvival) -> list[dict[str, float | None]]:

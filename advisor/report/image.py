@@ -16,7 +16,7 @@ from advisor.software.tables import LEAST_DRIVER, version_text
 SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
 
-_TOLD = ("CUDA_VERSION", "NVIDIA_", "PYTORCH_", "TORCH_", "ROCM_", "HIP_")
+_NAMED = ("CUDA_VERSION", "NVIDIA_", "PYTORCH_", "TORCH_", "ROCM_", "HIP_")
 _DRIVER_DIGITS = {450.080: "450.80.02", 525.060: "525.60.13", 580.000: "580"}
 
 
@@ -27,7 +27,7 @@ def image_document(images: Sequence[Image], config: ImageConfig | None) -> dict[
     ----------
     images : what its name stands for: several where the driver decides which it is,
         the newest first
-    config : what its registry tells; None: it was not asked, or tells nothing
+    config : what its registry answers; None: it was not asked, or answers nothing
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -102,13 +102,13 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _registry_lines(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _registry_lines(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     variables = [
-        (name, value) for name, value in told["env"].items() if name.startswith(_TOLD)
+        (name, value) for name, value in config["env"].items() if name.startswith(_NAMED)
     ]
     return [
-        ("registry", f"{told['digest'][:19]}, read {told['read_at']}"),
-        ("size", f"{figure(told['compressed_gb'], 3)} GB to pull"),
+        ("registry", f"{config['digest'][:19]}, read {config['read_at']}"),
+        ("size", f"{figure(config['compressed_gb'], 3)} GB to pull"),
         *variables,
-        *sorted(told["labels"].items()),
+        *sorted(config["labels"].items()),
     ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from typing import Any
 
-from advisor.base.errors import AdvisorError, CommandFailedError
+from advisor.base.errors import AdvisorError, CommandFailedError, Given
 from advisor.rental.jobs import JobRecord
 from advisor.rental.run import Ended
 from advisor.report.failure import with_error
@@ -39,17 +40,24 @@ def ended_document(job: JobRecord, ended: Ended | None = None) -> dict[str, Any]
     return with_error(document, None if ended is None else failed(ended))
 
 
-def not_ended_document(job: JobRecord, error: AdvisorError) -> dict[str, Any]:
-    """Return the document of a job whose command has not ended, and why."""
+def not_ended_document(
+    job: JobRecord, error: AdvisorError, words: Callable[[Given], str] = str
+) -> dict[str, Any]:
+    """Return the document of a job whose command has not ended, and why.
+
+    Parameters
+    ----------
+    words : returns what the user's face calls an argument
+    """
     document = {
         "schema_version": SCHEMA_VERSION,
         "state": "not_ended",
         "job": job.name,
         "exit_code": None,
         "signal": None,
-        "reason": str(error),
+        "reason": error.worded(words),
     }
-    return with_error(document, error)
+    return with_error(document, error, words)
 
 
 def failed(ended: Ended) -> CommandFailedError | None:

@@ -23,7 +23,7 @@ def listing(
     """Return rows of a table called `name` in one of the formats.
 
     A table for people shows `columns`; JSON, CSV and TSV show every field.
-    With `error`, JSON also tells why the command fails all the same.
+    With `error`, JSON also says why the command fails all the same.
     Unknown numbers (NaN) come out as ``?`` in a table, else as `None` or empty.
     """
     known = [{key: _known(value) for key, value in row.items()} for row in rows]

@@ -33,9 +33,9 @@ _REMARKS: Mapping[str, str] = {
     "gpu_vendor": "the image serves no GPU of this maker",
     "image_lacks_gpu": "the image has no code for this GPU",
     "gpu_not_modelled": "the model has learnt from no card of this maker",
-    "cpu_unknown": "the CPU is not given or in no table; a usual one is assumed (name it "
-    "with --cpu, or describe it with --cores and --clock)",
-    "cpu_family": "the CPU is in no table; its name tells its family",
+    "cpu_unknown": "the CPU is not given or in no table; a usual one is assumed (name "
+    "it, or give its threads and its clock)",
+    "cpu_family": "the CPU is in no table; its name says its family",
     "threads_contradictory": "the CPU has fewer threads than were given; its own count",
     "bf16_lacking": "the card has no BF16 units and computes at its FP32 rate at most; "
     "precision=amp is faster there",
@@ -137,18 +137,23 @@ def predicted_entry(prediction: Prediction) -> Entry:
     }
 
 
-def predicted_text(prediction: Prediction) -> str:
-    """Return the prediction for a terminal."""
+def predicted_text(prediction: Prediction, width: int | None = None) -> str:
+    """Return the prediction for a terminal.
+
+    Parameters
+    ----------
+    width : characters of a line; None: any number
+    """
     parts = [
         _headline(prediction),
-        _facts(prediction),
+        _facts(prediction, width),
         _limits(prediction.limits),
-        lines_of(advice_lines(prediction.advice, prediction.epoch_h)),
-        lines_of([("rests on", _evidence(prediction))]),
+        lines_of(advice_lines(prediction.advice, prediction.epoch_h), width),
+        lines_of([("evidence", _evidence(prediction))], width),
     ]
     if prediction.flags:
         remarks = [(name, _remark(prediction, name)) for name in prediction.flags]
-        parts.append(lines_of(remarks))
+        parts.append(lines_of(remarks, width))
     return "\n\n".join(parts)
 
 
@@ -173,15 +178,15 @@ def _host(prediction: Prediction) -> str:
     return f"{host}, {granted}"
 
 
-def _facts(prediction: Prediction) -> str:
+def _facts(prediction: Prediction, width: int | None) -> str:
     interval = _interval(prediction.samples_per_s_low, prediction.samples_per_s_high)
     hours = _interval(prediction.epoch_h_low, prediction.epoch_h_high)
     steps = prediction.accumulation_steps
-    held = f"{prediction.micro_batch} x {steps}"
+    split = f"{prediction.micro_batch} x {steps}"
     batch = prediction.workload.batch_size
     if prediction.fit_batch:
         batch = prediction.micro_batch
-    held_gb, left_gb = map(as_sold, (prediction.memory_gb, prediction.memory_margin_gb))
+    used_gb, left_gb = map(as_sold, (prediction.memory_gb, prediction.memory_margin_gb))
     has = f"{float(prediction.machine.performance.machines.gpu_memory_gb[0]):.4g} GB"
     margin = f"{left_gb:.1f} GB of what can be filled is left"
     return lines_of([
@@ -189,9 +194,9 @@ def _facts(prediction: Prediction) -> str:
         *_tokens(prediction),
         ("bound by", _bound_by(prediction)),
         ("epoch", f"{figure(prediction.epoch_h, 3)} h, {hours}"),
-        ("batch", f"{batch} a GPU and optimizer step, held as {held}"),
-        ("memory", f"{figure(held_gb, 3)} of each GPU's {has}, {margin}"),
-    ])  # fmt: skip
+        ("batch", f"{batch} per GPU and optimizer step, computed as {split}"),
+        ("memory", f"{figure(used_gb, 3)} of each GPU's {has}, {margin}"),
+    ], width)  # fmt: skip
 
 
 def _tokens(prediction: Prediction) -> list[tuple[str, str]]:

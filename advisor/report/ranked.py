@@ -121,8 +121,8 @@ def headline(ranking: Ranking, now: datetime) -> str:
     parts = [f"market {answer.market} ({answer.origin}{simulated}), {_age(answer, now)}"]
     parts.append(f"{ranking.read:,} offers read")
     job = ranking.job
-    told = f"{job.epochs:,} epoch{'s' * (job.epochs != 1)}"
-    parts.insert(0, f"{job.workload.name}, {told}, {job.rental}")
+    epochs = f"{job.epochs:,} epoch{'s' * (job.epochs != 1)}"
+    parts.insert(0, f"{job.workload.name}, {epochs}, {job.rental}")
     out = sum(ranking.excluded.values())
     reasons = ", ".join(f"{name} {n:,}" for name, n in ranking.excluded.items())
     parts.append(f"{out:,} left out" + (f" ({reasons})" if reasons else ""))
@@ -130,7 +130,7 @@ def headline(ranking: Ranking, now: datetime) -> str:
         parts.append(calibrated(ranking.measured))
     waiting = job.assumptions.waiting_usd_per_h
     if ranking.policy.sort == "balanced" and waiting > 0.0:
-        parts.append(f"an hour of waiting counts ${waiting:.2g} in the order")
+        parts.append(f"each hour of waiting counts ${waiting:.2g} in the order")
     if answer.complete is False:
         parts.append("the market may hold back more offers")
     return "; ".join([*parts, *answer.notes])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from advisor.app.rent import RentSpec
 from advisor.app.renting import WouldRent
 from advisor.app.run import RunSpec
-from advisor.base.errors import AdvisorError, RentalStateUnknownError
+from advisor.base.errors import AdvisorError, Given, RentalStateUnknownError
 from advisor.base.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from advisor.market.lifecycle import Instance
 from advisor.market.values import read_text
@@ -102,7 +102,7 @@ def rental_lines(document: dict[str, Any]) -> str:
         (
             "predicted",
             (
-                f"${predicted['epoch_usd']:.4g} an epoch "
+                f"${predicted['epoch_usd']:.4g} per epoch "
                 f"({predicted['epoch_usd_low']:.4g} to "
                 f"{predicted['epoch_usd_high']:.4g}), ${predicted['job_usd']:.2f} and "
                 f"{predicted['job_hours']:.3g} h in all"
@@ -131,17 +131,26 @@ def lease_words(seconds: float | None) -> str:
     return f"it ends itself {seconds:.3g} s after the last renewal"
 
 
-def not_rented(error: AdvisorError, made: Sequence[Attempt]) -> dict[str, Any]:
-    """Return the document of attempts that led to nothing, or to nobody knows what."""
+def not_rented(
+    error: AdvisorError,
+    made: Sequence[Attempt],
+    words: Callable[[Given], str] = str,
+) -> dict[str, Any]:
+    """Return the document of attempts that led to nothing, or to nobody knows what.
+
+    Parameters
+    ----------
+    words : returns what the user's face calls an argument
+    """
     unknown = isinstance(error, RentalStateUnknownError)
     document = {
         "schema_version": SCHEMA_VERSION,
         "state": "unknown" if unknown else "not_rented",
         "instance_id": None,
-        "reason": str(error),
+        "reason": error.worded(words),
         "attempts": attempts(made),
     }
-    return with_error(document, error)
+    return with_error(document, error, words)
 
 
 def attempts(made: Sequence[Attempt]) -> list[dict[str, Any]]:
@@ -170,8 +179,10 @@ def entry_row(entry: Entry) -> dict[str, Any]:
 
 def with_history(row: dict[str, Any], steps: Sequence[Step]) -> dict[str, Any]:
     """Return a rental with the steps that led to its state."""
-    told = [{"at": stamp(at), "state": state, "reason": why} for at, state, why in steps]
-    return {**row, "history": told}
+    history = [
+        {"at": stamp(at), "state": state, "reason": why} for at, state, why in steps
+    ]
+    return {**row, "history": history}
 
 
 def with_seen(
@@ -278,7 +289,7 @@ def _elsewhere(instance: Instance) -> dict[str, Any]:
 
 
 def _bill(instances: Sequence[Instance]) -> dict[str, Any]:
-    """Return what instances bill now, and whether the market told that of each."""
+    """Return what instances bill now, and whether the market stated that of each."""
     prices = [billed_usd_per_hour(one) for one in instances]
     known = [price for price in prices if price is not None]
     return {"bills_usd_per_hour": sum(known), "is_whole": len(known) == len(prices)}

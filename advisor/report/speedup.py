@@ -132,12 +132,12 @@ def verdict(found: Speedup) -> str:
     if found.low < 1.0 < found.high:
         nearly = 1.0 / _CLEAR < factor < _CLEAR
         likely = "" if nearly else f", likely the {'GPU' if factor > 1.0 else 'CPU'}"
-        said = f"too close to tell{likely}: {cpu} on the CPU, {gpu} with the GPU"
+        words = f"too close to tell{likely}: {cpu} on the CPU, {gpu} with the GPU"
     elif factor < 1.0:
-        said = f"CPU is faster: {cpu} against {gpu}"
+        words = f"CPU is faster: {cpu} against {gpu}"
     else:
-        said = f"GPU is faster: {gpu} against {cpu} ({times_as_fast(factor)})"
-    return said + "".join(f"; {one}" for one in _hints(found))
+        words = f"GPU is faster: {gpu} against {cpu} ({times_as_fast(factor)})"
+    return words + "".join(f"; {one}" for one in _hints(found))
 
 
 def _hints(found: Speedup) -> list[str]:
@@ -168,7 +168,7 @@ def _bound(found: Speedup) -> str:
     rates, function = found.rates, found.work.function
     unit = "million numbers/s" if function else "TFLOP/s"
     scale = 1e6 if function else 1.0
-    said = []
+    words = []
     for name, bound, computes, moves in (
         ("GPU", found.gpu_bound, rates.gpu_tflops, rates.gpu_gb_s),
         ("CPU", found.cpu_bound, rates.cpu_tflops, rates.cpu_gb_s),
@@ -178,8 +178,8 @@ def _bound(found: Speedup) -> str:
             "memory": f"memory, {figure(moves, 2)} GB/s",
             "calls": "the calls",
         }
-        said.append(f"{name} by {by[bound]}")
-    return "; ".join(said) + f"; link {figure(rates.link_gb_s, 2)} GB/s"
+        words.append(f"{name} by {by[bound]}")
+    return "; ".join(words) + f"; link {figure(rates.link_gb_s, 2)} GB/s"
 
 
 def _others(found: Speedup, single: Speedup | None) -> list[tuple[str, str, str, str]]:

@@ -7,7 +7,7 @@ import threading
 from typing import Self
 
 from advisor.base.clock import Clock
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 
 MANUAL = "manual"
 FASTEST = 1_000_000.0
@@ -63,8 +63,8 @@ class SimClock:
             return cls.manual()
         match = re.fullmatch(r"(\d+(?:\.\d+)?)x", text.strip())
         if match is None or not 0 < float(match[1]) <= FASTEST:
-            message = f"--clock {text!r} is no speed: write 1x, 60x or {MANUAL}"
-            raise UsageError(message)
+            expected = f" {text!r} is no speed: write 1x, 60x or {MANUAL}"
+            raise UsageError(Given("clock"), expected)
         return cls(float(match[1]))
 
     @property

@@ -14,7 +14,7 @@ from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.base.resources import installing
 from advisor.base.units import BYTES_PER_MIB
 from advisor.simulator.api import Api
@@ -285,16 +285,16 @@ def _listen(host: str, port: int) -> socket.socket:
         # With the protocol named asyncio sends at once (TCP_NODELAY): 40 ms an answer.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
-        message = f"cannot listen at {host}: {error.strerror}; name another --host"
-        raise UsageError(message) from error
+        why = f"cannot listen at {host}: {error.strerror}; name another "
+        raise UsageError(why, Given("host")) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        message = f"cannot listen at {host}:{port}: {error.strerror}; try --port 0"
-        raise UsageError(message) from error
+        why = f"cannot listen at {host}:{port}: {error.strerror}; try "
+        raise UsageError(why, Given("port"), " 0") from error
     return listener
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.hardware.capability import Architectures
 from advisor.software.image import AMD, NVIDIA, Declared, Image
 from advisor.software.reference import Reference
@@ -17,8 +17,10 @@ from advisor.workloads.profile import Workload
 
 _TRUE = ("1", "true", "yes", "on")
 _NO_IMAGE = (
-    "image_cuda and image_archs say what is in an image: name it beside them with image "
-    "(in the profile, with --set image=..., or in [rental] of advisor.toml)"
+    "image_cuda and image_archs say what is in an image: name it beside them with ",
+    "image (in the profile, with ",
+    Given("settings"),
+    " image=..., or in [rental] of advisor.toml)",
 )
 _CONFIGURATION = "its configuration in the registry"
 _HAS_COMPAT = ("NV_CUDA_COMPAT_PACKAGE", "NV_CUDA_CUDART_VERSION", "_CUDA_COMPAT_PATH")
@@ -65,7 +67,7 @@ def images_of(
     own = Wanted() if workload is None else _of_profile(workload)
     for one in (own, configured):
         if one.declared != Declared() and not one.name:
-            raise UsageError(_NO_IMAGE)
+            raise UsageError(*_NO_IMAGE)
     name = asked or own.name or configured.name
     if not name:
         return default_images()

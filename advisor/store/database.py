@@ -292,15 +292,15 @@ _WAY_OUT = (
 
 def _explained(error: sqlite3.Error, path: Path) -> StoreError:
     """Return the error that says what to do about a file that does not work."""
-    said = " ".join(word for word in str(error).split() if word.isprintable())
+    reason = " ".join(word for word in str(error).split() if word.isprintable())
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE)
     kind = code & 0xFF  # the rest of an extended code says where
     if kind in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}:
         # SQLITE_ERROR: our own tables are not there, or are others.
-        return _torn(said, path)
+        return _torn(reason, path)
     if kind in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return StoreError(
-            f"{path}: {said}: another process has had it for {_WAIT_S:.0f} s; "
+            f"{path}: {reason}: another process has had it for {_WAIT_S:.0f} s; "
             "try again, or end that process"
         )
     failed = kind in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
@@ -309,12 +309,12 @@ def _explained(error: sqlite3.Error, path: Path) -> StoreError:
         or code == sqlite3.SQLITE_IOERR_WRITE  # also where a quota is used up
         or (failed and _is_full(path.parent))
     ):
-        return StoreFullError(f"{path}: {said}: make room on its disk, or check it")
-    return StoreError(f"{path}: {said}: check the disk and who may write to it")
+        return StoreFullError(f"{path}: {reason}: make room on its disk, or check it")
+    return StoreError(f"{path}: {reason}: check the disk and who may write to it")
 
 
-def _torn(said: str, path: Path) -> StoreTornError:
-    return StoreTornError(f"{path} is no whole database ({said}): {_WAY_OUT}")
+def _torn(reason: str, path: Path) -> StoreTornError:
+    return StoreTornError(f"{path} is no whole database ({reason}): {_WAY_OUT}")
 
 
 def _is_full(folder: Path) -> bool:

@@ -120,7 +120,7 @@ _FOR_PEOPLE = ("gpu_name", "reason", "place")
 
 
 def row_of(entry: Entry) -> list[object]:
-    """Return an entry as it is kept, in the order of `COLUMNS`.
+    """Return an entry as it is stored, in the order of `COLUMNS`.
 
     Raises
     ------

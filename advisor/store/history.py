@@ -1,7 +1,8 @@
 """Recorded snapshots of a market, compact: one row for each price that a listing had.
 
 A *listing* is a set of GPUs of one machine, whatever id the market gives its offer. A
-*spell* is a time during which it was seen at the same prices; the next begins where they
+*listing interval* is a time in which it was seen at the same prices (a row of table
+``spell``); the next begins where they
 change. An absence is the end of a listing in a snapshot of the whole market alone; in any
 other, and over a gap in the record, it is censored: nobody knows.
 """
@@ -41,7 +42,7 @@ SENSE = (
     f"OR typeof({price}) IN ('real', 'integer') AND {price} BETWEEN 0 AND 1e9) "
     for price in _PRICES
 )
-"""Condition of a spell and its listing that make sense: SQLite keeps anything in any
+"""Condition of an interval and its listing that make sense: SQLite keeps anything in any
 column, also what the disk made of it. No price is above 10^9 $."""
 
 _RIVAL_S = 60
@@ -66,7 +67,7 @@ class _Key(NamedTuple):
 
 
 class _Open(NamedTuple):
-    """A spell that goes on."""
+    """An interval that goes on."""
 
     listing: int
     first_at: int
@@ -75,12 +76,12 @@ class _Open(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredSnapshot:
     """What became of one snapshot.
 
     Attributes
     ----------
-    new : False where this snapshot, or one of the same minute, was kept before
+    new : False where this snapshot, or one of the same minute, was stored before
     listings : that it shows
     without_machine : offers that name no machine, which cannot be followed
     """
@@ -90,15 +91,15 @@ class Kept:
     without_machine: int
 
 
-def keep(
+def store_snapshot(
     connection: sqlite3.Connection,
     offers: Offers,
     *,
     market: str,
     at: datetime,
     whole: bool,
-) -> Kept:
-    """Keep a snapshot of a market.
+) -> StoredSnapshot:
+    """Store a snapshot of a market.
 
     Parameters
     ----------
@@ -111,12 +112,12 @@ def keep(
     Raises
     ------
     advisor.base.errors.UsageError
-        if a later snapshot of the market was kept already
+        if a later snapshot of the market was stored already
     """
     now = int(at.timestamp())
     seen = _seen(offers)
-    kept = Kept(True, len(seen), int((offers.machine_id == UNKNOWN_ID).sum()))
-    whole = whole and bool(seen) and not kept.without_machine
+    stored = StoredSnapshot(True, len(seen), int((offers.machine_id == UNKNOWN_ID).sum()))
+    whole = whole and bool(seen) and not stored.without_machine
     with transaction(connection):
         (newest,) = connection.execute(
             "SELECT max(at) FROM snapshot "  # noqa: S608
@@ -124,15 +125,15 @@ def keep(
             (market,),
         ).fetchone()
         if newest is not None and 0 <= newest - now < _RIVAL_S:
-            return Kept(False, kept.listings, kept.without_machine)
+            return StoredSnapshot(False, stored.listings, stored.without_machine)
         if newest is not None and newest > now:
             message = (
-                f"a later snapshot of market {market} was kept already: snapshots are "
-                "kept in the order of their time"
+                f"a later snapshot of market {market} was stored already: snapshots are "
+                "stored in the order of their time"
             )
             raise UsageError(message)
         _Recorder(connection, market, now).record(seen, whole)
-    return kept
+    return stored
 
 
 class _Recorder:
@@ -148,17 +149,17 @@ class _Recorder:
         changed = list[tuple[_Open, Prices]]()
         begun = list[tuple[_Key, Prices, bool]]()
         for key, prices in seen.items():
-            spell = going_on.pop(key, None)
-            if spell is None:
+            interval = going_on.pop(key, None)
+            if interval is None:
                 begun.append((key, prices, watched))
-            elif self._now - spell.last_at > GAP_S:
+            elif self._now - interval.last_at > GAP_S:
                 begun.append((key, prices, False))
-            elif spell.prices == prices:
-                same.append(spell)
+            elif interval.prices == prices:
+                same.append(interval)
             else:
-                changed.append((spell, prices))
-        self._extend([*same, *(spell for spell, _ in changed)])
-        self._begin([(spell.listing, prices, False) for spell, prices in changed])
+                changed.append((interval, prices))
+        self._extend([*same, *(interval for interval, _ in changed)])
+        self._begin([(interval.listing, prices, False) for interval, prices in changed])
         self._begin([(self._listing(key), prices, born) for key, prices, born in begun])
         if whole:
             self._end(list(going_on.values()))
@@ -204,10 +205,10 @@ class _Recorder:
         ).fetchone()
         return int(row)
 
-    def _extend(self, spells: list[_Open]) -> None:
+    def _extend(self, intervals: list[_Open]) -> None:
         self._connection.executemany(
             "UPDATE spell SET last_at = ? WHERE listing = ? AND first_at = ?",
-            [(self._now, spell.listing, spell.first_at) for spell in spells],
+            [(self._now, interval.listing, interval.first_at) for interval in intervals],
         )
 
     def _begin(self, begun: list[tuple[int, Prices, bool]]) -> None:
@@ -224,19 +225,19 @@ class _Recorder:
             [(self._now, listing) for listing, *_ in begun],
         )
 
-    def _end(self, spells: list[_Open]) -> None:
+    def _end(self, intervals: list[_Open]) -> None:
         """End what the whole market does not show; over a gap only the record ends."""
         self._connection.executemany(
             "UPDATE spell SET last_at = ?, gone = 1 WHERE listing = ? AND first_at = ?",
             [
-                (self._now, spell.listing, spell.first_at)
-                for spell in spells
-                if self._now - spell.last_at <= GAP_S
+                (self._now, interval.listing, interval.first_at)
+                for interval in intervals
+                if self._now - interval.last_at <= GAP_S
             ],
         )
         self._connection.executemany(
             "UPDATE listing SET open_since = NULL WHERE id = ?",
-            [(spell.listing,) for spell in spells],
+            [(interval.listing,) for interval in intervals],
         )
 
 

@@ -47,7 +47,7 @@ def set_rule(connection: sqlite3.Connection, rule: HostRule) -> None:
 def block_if_not_allowed(connection: sqlite3.Connection, rule: HostRule) -> bool:
     """Keep a block that the user did not ask for, unless there is a rule already.
 
-    Returns whether it was kept.
+    Returns whether it was stored.
     """
     with transaction(connection):
         connection.execute(
@@ -55,8 +55,8 @@ def block_if_not_allowed(connection: sqlite3.Connection, rule: HostRule) -> bool
         )
         # Not the cursor's count: where the locale is Turkish, sqlite3 takes INSERT for
         # no change of data (its I has another small letter) and counts nothing.
-        (kept,) = connection.execute("SELECT changes()").fetchone()
-    return bool(kept)
+        (stored,) = connection.execute("SELECT changes()").fetchone()
+    return bool(stored)
 
 
 def rules(

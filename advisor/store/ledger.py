@@ -23,26 +23,28 @@ where every call here raises :class:`advisor.base.errors.StoreError`.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from advisor.base.errors import AdvisorError, LeaseLostError, StoreError, StoreFullError
+from advisor.base.errors import AdvisorError, LeaseLostError, StoreFullError
 from advisor.base.log import happened
 from advisor.store.database import open_store, transaction
-from advisor.store.entry import (
-    CLOSED,
-    COLUMNS,
-    Entry,
-    State,
-    Step,
-    Torn,
-    parsed,
-    parsed_step,
-    row_of,
-)
+from advisor.store.entry import CLOSED, Entry, State, Step, Torn
 from advisor.store.reserve import Reserve
+from advisor.store.rows import (
+    add_step,
+    ends_in,
+    found_row,
+    insert,
+    row_to_write,
+    rows,
+    sorted_out,
+    steps_of,
+    torn_steps,
+    update,
+)
 from advisor.store.sense import plain_text
 
 __all__ = ["CLOSED", "Entry", "Ledger", "State", "Step", "Torn"]
@@ -96,20 +98,16 @@ class Ledger:
         StoreFullError
             if there is no room for what must be written later
         """
-        row = _row(entry)
+        row = row_to_write(entry)
         happened("ledger", "%s: intended, offer %d", entry.label, entry.offer_id)
         Reserve(self.folder).make()
         with open_store(self.folder) as store, transaction(store):
-            check(_of_market(_sorted_out(store)[0], entry.market))
-            if any(True for _ in _rows(store, entry.label)):
+            check(_of_market(sorted_out(store)[0], entry.market))
+            if any(True for _ in rows(store, entry.label)):
                 message = f"the ledger has a rental {entry.label} already"
                 raise AdvisorError(message)
-            marks = ", ".join("?" * len(COLUMNS))
-            store.execute(
-                f"INSERT INTO rental ({', '.join(COLUMNS)}) VALUES ({marks})",  # noqa: S608
-                row,
-            )
-            _tell(store, entry, entry.intended_at)
+            insert(store, row)
+            add_step(store, entry, entry.intended_at)
 
     def advance(
         self,
@@ -156,7 +154,7 @@ class Ledger:
 
         return self._change(label, move, at)
 
-    def lease(self, label: str, holder: str, now: float, until: float) -> Entry:
+    def lease(self, label: str, holder: str, now: float, lease_until: float) -> Entry:
         """Take a rental to work on it, or renew that; return the entry as it is then.
 
         A lease, unlike a lock, ends by itself: whoever hangs loses it, and must take it
@@ -167,7 +165,7 @@ class Ledger:
         label : of the rental
         holder : token of the process, which no other one has
         now : s
-        until : when the lease ends, s
+        lease_until : when the lease ends, s
 
         Raises
         ------
@@ -186,7 +184,7 @@ class Ledger:
                     "at least"
                 )
                 raise LeaseLostError(message)
-            return replace(before, holder=holder, lease_until=until)
+            return replace(before, holder=holder, lease_until=lease_until)
 
         return self._change(label, take)
 
@@ -229,14 +227,14 @@ class Ledger:
         AdvisorError
             if there is none of that label
         """
-        return self._in_store(lambda store: _found(store, label)[1])
+        return self._in_store(lambda store: found_row(store, label)[1])
 
     def entries(self, market: str | None = None) -> Sequence[Entry]:
         """Return the rentals of a market (of all if `None`), the oldest first.
 
         Rows that make no sense are left out, see `torn`.
         """
-        return _of_market(self._in_store(_sorted_out)[0], market)
+        return _of_market(self._in_store(sorted_out)[0], market)
 
     def torn(self, market: str | None = None) -> Sequence[Torn]:
         """Return what makes no sense of a market's rentals (of all if `None`).
@@ -245,18 +243,14 @@ class Ledger:
         """
 
         def collect(store: sqlite3.Connection) -> list[Torn]:
-            entries, torn = _sorted_out(store)
+            entries, torn = sorted_out(store)
             markets = {entry.label: entry.market for entry in entries}
             found = [one for place, one in torn if market in {None, place} or not place]
-            for label, *step in store.execute(
-                "SELECT label, at, state, reason FROM rental_event ORDER BY rowid"
-            ):
-                if market not in {None, markets.get(label, market)}:
-                    continue
-                try:
-                    parsed_step(step)
-                except ValueError as error:
-                    found.append(Torn(_shown(label), str(error)))
+            found += [
+                one
+                for label, one in torn_steps(store)
+                if market in {None, markets.get(label, market)}
+            ]
             return found
 
         return self._in_store(collect)
@@ -266,7 +260,7 @@ class Ledger:
 
         Steps that make no sense are left out, see `torn`.
         """
-        return self._in_store(lambda store: _steps(store, label))
+        return self._in_store(lambda store: steps_of(store, label))
 
     def before_gone(self, label: str) -> State:
         """Return the state that a rental that is gone had, by its history.
@@ -286,19 +280,15 @@ class Ledger:
         def write(store: sqlite3.Connection) -> Entry:
             nonlocal wanted
             with transaction(store):
-                number, before = _found(store, label)
-                if before == wanted and (at is None or _told(store, wanted, at)):
+                number, before = found_row(store, label)
+                if before == wanted and (at is None or ends_in(store, wanted, at)):
                     return wanted  # an earlier try was said to fail, and did not
                 wanted = change(before)
                 if wanted == before and at is None:
                     return before
-                assignments = ", ".join(f"{name} = ?" for name in COLUMNS)
-                store.execute(
-                    f"UPDATE rental SET {assignments} WHERE number = ?",  # noqa: S608
-                    (*_row(wanted), number),
-                )
+                update(store, number, row_to_write(wanted))
                 if at is not None:
-                    _tell(store, wanted, at)
+                    add_step(store, wanted, at)
                 return wanted
 
         after = self._in_store(write)
@@ -322,104 +312,5 @@ class Ledger:
                 reserve.renew()
 
 
-def _rows(
-    store: sqlite3.Connection, label: str | None = None
-) -> Iterator[tuple[int, Sequence[object]]]:
-    """Yield number and values of all rows, or of those of a label, the oldest first.
-
-    No index is asked: a torn one would hide rows.
-    """
-    for number, *row in store.execute(
-        f"SELECT number, {', '.join(COLUMNS)} FROM rental NOT INDEXED "  # noqa: S608
-        "WHERE :label IS NULL OR label = :label ORDER BY number",
-        {"label": label},
-    ):
-        yield number, row
-
-
-def _sorted_out(
-    store: sqlite3.Connection,
-) -> tuple[list[Entry], list[tuple[str, Torn]]]:
-    """Return the rows that make sense, and the others with the markets that they name."""
-    entries: list[Entry] = []
-    torn: list[tuple[str, Torn]] = []
-    seen: set[str] = set()
-    for _, row in _rows(store):
-        label, market = row[:2]
-        try:
-            entry = parsed(row)
-            if entry.label in seen:
-                message = "its label is another's too"
-                raise ValueError(message)
-        except ValueError as error:
-            torn.append((_shown(market), Torn(_shown(label), str(error))))
-        else:
-            seen.add(entry.label)
-            entries.append(entry)
-    return entries, torn
-
-
 def _of_market(entries: Sequence[Entry], market: str | None) -> Sequence[Entry]:
     return [entry for entry in entries if market in {None, entry.market}]
-
-
-def _shown(value: object) -> str:
-    """Return what names a torn row, ``""`` if it is no text."""
-    return plain_text(value) if isinstance(value, str) else ""
-
-
-def _found(store: sqlite3.Connection, label: str) -> tuple[int, Entry]:
-    """Return the first row of a label that makes sense, and its number."""
-    why = ""
-    for number, row in _rows(store, label):
-        try:
-            return number, parsed(row)
-        except ValueError as error:
-            why = str(error)
-    if why:
-        message = f"the ledger's row of rental {label} makes no sense: {why}"
-        raise StoreError(message)
-    message = f"the ledger has no rental {label}"
-    raise AdvisorError(message)
-
-
-def _steps(store: sqlite3.Connection, label: str) -> list[Step]:
-    steps: list[Step] = []
-    for row in store.execute(
-        "SELECT at, state, reason FROM rental_event NOT INDEXED WHERE label = ? "
-        "ORDER BY rowid",
-        (label,),
-    ):
-        try:
-            steps.append(parsed_step(row))
-        except ValueError:
-            continue
-    return steps
-
-
-def _row(entry: Entry) -> list[object]:
-    try:
-        return row_of(entry)
-    except ValueError as error:
-        message = f"rental {plain_text(entry.label)} cannot be written down: {error}"
-        raise AdvisorError(message) from None
-
-
-def _tell(store: sqlite3.Connection, entry: Entry, at: float) -> None:
-    """Write the state of a rental into its history."""
-    reason = plain_text(entry.reason)
-    try:
-        parsed_step((at, entry.state, reason))
-    except ValueError as error:
-        message = f"rental {entry.label} cannot be written down: {error}"
-        raise AdvisorError(message) from None
-    store.execute(
-        "INSERT INTO rental_event VALUES (?, ?, ?, ?)",
-        (entry.label, at, entry.state, reason),
-    )
-
-
-def _told(store: sqlite3.Connection, entry: Entry, at: float) -> bool:
-    """Return whether the history of a rental has its state, at its time, as the last."""
-    steps = _steps(store, entry.label)
-    return bool(steps) and steps[-1] == (at, entry.state, entry.reason)

@@ -1,4 +1,4 @@
-"""Machines that could not run a job, kept so that the next launch does not pay again."""
+"""Machines that could not run a job: the next launch does not pay for them again."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ _COLUMNS = ", ".join(MisfitRecord.__slots__)
 _MARKS = ", ".join("?" for _ in MisfitRecord.__slots__)
 
 
-def keep_misfit(connection: sqlite3.Connection, record: MisfitRecord) -> None:
-    """Keep what was seen."""
+def store_misfit(connection: sqlite3.Connection, record: MisfitRecord) -> None:
+    """Store what was seen."""
     with transaction(connection):
         connection.execute(
             f"INSERT INTO misfit ({_COLUMNS}) VALUES ({_MARKS})",  # noqa: S608

@@ -28,8 +28,8 @@ _COLUMNS = tuple(field.name for field in fields(UserRun))
 
 
 @dataclass(frozen=True, slots=True)
-class KeptRun:
-    """A run as it is kept.
+class StoredRun:
+    """A run as it is stored.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class KeptRun:
     source : where the throughput is from: ``"given"``, or the kind of log
     at : when it was recorded (UTC)
     evidence : what shows it: ``parts``, each with where it is from, and ``marks``; None
-        for one that an older advisor kept
+        for one that an older advisor stored
     """
 
     number: int
@@ -48,7 +48,7 @@ class KeptRun:
     evidence: Mapping[str, Any] | None
 
 
-def keep_run(
+def store_run(
     connection: sqlite3.Connection,
     run: UserRun,
     source: str,
@@ -65,14 +65,14 @@ def keep_run(
     return int(cursor.lastrowid or 0)
 
 
-def kept_runs(
+def stored_runs(
     connection: sqlite3.Connection, workload: str | None = None
-) -> Sequence[KeptRun]:
+) -> Sequence[StoredRun]:
     """Return the runs of a workload (of all if `None`), the oldest first."""
-    return _kept(connection, ":key IS NULL OR workload = :key", workload)
+    return _stored(connection, ":key IS NULL OR workload = :key", workload)
 
 
-def kept_run(connection: sqlite3.Connection, number: int) -> KeptRun:
+def stored_run(connection: sqlite3.Connection, number: int) -> StoredRun:
     """Return the run of a number.
 
     Raises
@@ -80,15 +80,15 @@ def kept_run(connection: sqlite3.Connection, number: int) -> KeptRun:
     advisor.base.errors.UsageError
         if there is none of that number
     """
-    found = _kept(connection, "number = :key", number)
+    found = _stored(connection, "number = :key", number)
     if not found:
         raise UsageError(_missing(number))
     return found[0]
 
 
-def _kept(
+def _stored(
     connection: sqlite3.Connection, condition: str, key: str | int | None
-) -> list[KeptRun]:
+) -> list[StoredRun]:
     rows = connection.execute(
         f"SELECT number, source, at, evidence, {', '.join(_COLUMNS)} FROM run "  # noqa: S608
         f"WHERE {condition} ORDER BY number",
@@ -97,7 +97,7 @@ def _kept(
     return [_parsed(*row) for row in rows]
 
 
-def _parsed(number: int, source: Any, at: Any, evidence: Any, *run: Any) -> KeptRun:
+def _parsed(number: int, source: Any, at: Any, evidence: Any, *run: Any) -> StoredRun:
     """Return the run of a row.
 
     Raises
@@ -109,7 +109,7 @@ def _parsed(number: int, source: Any, at: Any, evidence: Any, *run: Any) -> Kept
     for name, makes_sense in _CHECKS.items():
         if not makes_sense(named[name]):
             raise _torn(number, f"its {name} is {plain_text(repr(named[name]))[:60]}")
-    return KeptRun(
+    return StoredRun(
         number,
         UserRun(*run),
         source,
@@ -161,7 +161,7 @@ def recorded_runs(folder: Path, workload: str) -> tuple[UserRun, ...]:
     if not (folder / STORE).exists():
         return ()
     with open_store(folder) as connection:
-        return tuple(one.run for one in kept_runs(connection, workload))
+        return tuple(one.run for one in stored_runs(connection, workload))
 
 
 def delete_run(connection: sqlite3.Connection, number: int) -> None:

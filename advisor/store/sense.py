@@ -15,7 +15,7 @@ _MAX_INT = 2**63 - 1
 """The largest integer that SQLite keeps."""
 
 _MAX_TEXT = 2000
-"""Characters of a text for people that are kept: it may quote what a market answers."""
+"""Characters of a text for people that are stored: it may quote what a market answers."""
 
 
 def plain_text(text: str) -> str:

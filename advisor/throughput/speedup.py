@@ -20,7 +20,7 @@ import math
 from dataclasses import dataclass, replace
 
 from advisor.base.assumption import Assumption
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.base.units import BYTES_PER_GB
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.machines import PCIE_EFFICIENCY
@@ -204,11 +204,10 @@ def function_work(function: str, numbers: float, precision: Arithmetic) -> Work:
     known = FUNCTIONS[function]
     integer = precision.startswith("int")
     if precision in {"tf32", "amp"} or (integer and not known.integers):
-        message = (
-            f"--precision {precision} has no {function} of each number: fp64, fp32, fp16 "
-            "and bf16 have"
+        raise UsageError(
+            *(Given("precision"), f" {precision} has no {function} of each number: "),
+            "fp64, fp32, fp16 and bf16 have",
         )
-        raise UsageError(message)
     moved = numbers * (known.arguments + 1) * ITEM_BYTES[precision] / BYTES_PER_GB
     return Work(numbers / 1e9, moved, moved, function=function)
 

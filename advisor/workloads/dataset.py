@@ -20,7 +20,7 @@ from operator import getitem
 from pathlib import Path
 from typing import Any
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.base.units import BYTES_PER_GB
 from advisor.workloads.pictures import SUFFIXES, Size, pillow, prepare, size_of
 from advisor.workloads.profile import Workload
@@ -112,34 +112,30 @@ def files_of(folder: Path, workload: Workload) -> Files:
         workload
     """
     if not folder.is_dir():
-        message = (
-            f"--dataset: there is no folder {folder}; a folder or SCRIPT.py:FUNCTION is "
-            "expected"
+        raise _wrong(
+            f"there is no folder {folder}; a folder or SCRIPT.py:FUNCTION is expected"
         )
-        raise UsageError(message)
     if workload.sample.split()[0] in _NO_FILES:
-        message = (
-            f"--dataset: a file is no sample of {workload.name} ({workload.sample}): "
-            "give SCRIPT.py:FUNCTION that returns your data set, or a profile of such "
-            "files with --extends"
+        raise _wrong(
+            f"a file is no sample of {workload.name} ({workload.sample}): give "
+            "SCRIPT.py:FUNCTION that returns your data set, or a profile of such files "
+            "with ",
+            Given("base"),
         )
-        raise UsageError(message)
     sizes = {path: path.stat().st_size for path in _walk(folder)}
     part = _training_part(folder)
     inside = [path for path in sizes if part is folder or part in path.parents]
     if not any(sizes[path] for path in inside):
-        message = f"--dataset: {folder} has no files with content"
-        raise UsageError(message)
+        raise _wrong(f"{folder} has no files with content")
     kinds = Counter(path.suffix.lower() for path in inside)
     wanted = SUFFIXES if is_of_pictures(workload) else {kinds.most_common(1)[0][0]}
     wanted_files = sorted(path for path in inside if path.suffix.lower() in wanted)
     samples = tuple(path for path in wanted_files if sizes[path] > 0)
     if not samples:
-        message = (
-            f"--dataset: {folder} has no pictures ({_counts(kinds)}), and a sample of "
+        raise _wrong(
+            f"{folder} has no pictures ({_counts(kinds)}), and a sample of "
             f"{workload.name} is one ({workload.sample})"
         )
-        raise UsageError(message)
     others = Counter({kind: n for kind, n in kinds.items() if kind not in wanted})
     words = []
     if others:
@@ -165,7 +161,7 @@ def recipe_of(workload: Workload) -> Size | str:
     """Return the size that pictures are made for a workload, or why nobody knows."""
     unchanged = (
         f"{workload.cpu_ms_per_sample:g} ms of CPU per sample stay as in the profile; "
-        "--dataset SCRIPT.py:FUNCTION measures your own data set"
+        "SCRIPT.py:FUNCTION, which returns your data set, would be measured"
     )
     size = size_of(workload.sample)
     if workload.task != _CLASSIFICATION or size is None:
@@ -208,20 +204,16 @@ def fetch(
         if it is no data set that can be indexed, it is empty, or every sample fails
     """
     if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
-        message = (
-            f"--dataset: the function returns {type(dataset).__name__}: a data set with "
-            "__len__ and __getitem__ is expected"
+        raise _wrong(
+            f"the function returns {type(dataset).__name__}: a data set with __len__ and "
+            "__getitem__ is expected"
         )
-        raise UsageError(message)
     try:
         number = len(dataset)
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        message = f"--dataset: len() of the data set fails: {reason}"
-        raise UsageError(message) from error
+        raise _wrong(f"its length fails: {type(error).__name__}: {error}") from error
     if number < 1:
-        message = "--dataset: the data set is empty"
-        raise UsageError(message)
+        raise _wrong("the data set is empty")
     torch = sys.modules.get("torch")
     if torch is not None:
         threads = torch.get_num_threads()
@@ -352,12 +344,10 @@ def _spent(
         if done >= _ENOUGH and max(total, passed) > _ENOUGH_S:
             break
     if not done:
-        message = f"--dataset: all of {tried} samples that were tried fail; {first}"
-        raise UsageError(message)
+        raise _wrong(f"all of {tried} samples that were tried fail; {first}")
     milliseconds = total / done * 1e3
     if not math.isfinite(milliseconds):
-        message = "--dataset: this machine's clock measures no CPU time"
-        raise UsageError(message)
+        raise _wrong("this machine's clock does not measure CPU time")
     waited = max(passed / done * 1e3 - milliseconds, 0.0)
     return Spent(milliseconds, tried, broken, first, waited)
 
@@ -370,3 +360,8 @@ def _warm_up(jobs: Sequence[tuple[str, Callable[[], object]]]) -> None:
         except Exception:  # noqa: S112  (counted when its turn comes)
             continue
         return
+
+
+def _wrong(*parts: str | Given) -> UsageError:
+    """Return the error of data sets that cannot be measured."""
+    return UsageError(Given("datasets"), ": ", *parts)

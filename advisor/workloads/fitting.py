@@ -31,7 +31,7 @@ _NOMINAL_GIB = (16, 24, 32, 40, 48, 80, 96, 141, 180, 288)
 def what_would_fit(
     workload: Workload, gpu_memory_gb: float, num_gpus: int
 ) -> tuple[str, ...]:
-    """Return what would make a training fit, each as it is typed or in plain words.
+    """Return what would make a training fit, each as settings or in plain words.
 
     Changes of the profile alone if they do, else with more GPUs to shard it among, and
     the least memory of a GPU that holds it as it is.
@@ -90,8 +90,8 @@ def _with_more_gpus(
 
 
 def _typed(names: tuple[str, ...]) -> str:
-    """Return changes as they are typed."""
-    return " ".join(f"--set {name}={_CHANGES[name]}".lower() for name in names)
+    """Return changes as settings."""
+    return " and ".join(f"{name}={_CHANGES[name]}".lower() for name in names)
 
 
 def _would_fit(

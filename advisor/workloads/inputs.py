@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 
 _ITEM_BYTES = {"float": 4, "long": 8, "bool": 1}
 _BATCH = "B"
@@ -48,7 +48,7 @@ class Input:
         advisor.base.errors.UsageError
             if it is none
         """
-        wrong = UsageError(f"--input: {text!r}: {_EXPECTED}")
+        wrong = UsageError(Given("shapes"), f": {text!r}: {_EXPECTED}")
         name, equals, rest = text.rpartition("=")
         sizes, colon, kind = rest.partition(":")
         if (equals and not name.isidentifier()) or (kind or "float") not in _ITEM_BYTES:
@@ -102,8 +102,7 @@ class Inputs:
         names = [one.name for one in each if one.name]
         for name in names:
             if names.count(name) > 1:
-                message = f"--input: {name} is given twice"
-                raise UsageError(message)
+                raise UsageError(Given("shapes"), f": {name} is given twice")
         return cls(each)
 
     @property

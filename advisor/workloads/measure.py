@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from advisor.base.errors import AdvisorError, UsageError
+from advisor.base.errors import AdvisorError, Given, UsageError
 from advisor.base.resources import installing
 from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
 from advisor.workloads.inputs import Inputs
@@ -109,15 +109,15 @@ def count(
     few, more = (run.step(number) for number in (_FEW, _MORE))
     each = {key: (more[key] - few[key]) / (_MORE - _FEW) for key in few}
     if not each["forward"] > 0.0:
-        message = "no operation was counted: is it a net, and is --input right?"
-        raise UsageError(message)
+        uncounted = "no operation was counted: is it a net, and is "
+        raise UsageError(uncounted, Given("shapes"), " right?")
     expected = few["forward"] + each["forward"] * (_PROBED - _FEW)
     uneven = abs(probed - expected) > _NOT_EVEN * expected
     if uneven or each["time_steps"] > 0.0:
         message = (
             "its operations do not grow evenly with the batch: it skips layers at "
             "random (switch that off in the function), or the batch is not the first "
-            "dimension (B marks its place, such as --input 512xBx256)"
+            "dimension (B marks its place in the shape, such as 512xBx256)"
         )
         raise UsageError(message)
     every = list(module.parameters())

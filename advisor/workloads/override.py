@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.workloads.parse import SET_BY_USER, UNITS, workload_of
 from advisor.workloads.profile import (
     Workload,
@@ -14,7 +14,7 @@ from advisor.workloads.profile import (
     with_what_follows,
 )
 
-ORIGIN = "--set"
+ORIGIN = Given("settings")
 """What messages call the place where such a figure stands."""
 
 
@@ -59,8 +59,7 @@ def assigned(assignments: Iterable[str]) -> dict[str, str]:
     for assignment in assignments:
         key, equals, value = map(str.strip, assignment.partition("="))
         if not (key and equals):
-            message = f"{ORIGIN}: {assignment!r}: key=value is expected"
-            raise UsageError(message)
+            raise UsageError(ORIGIN, f": {assignment!r}: key=value is expected")
         figures[key] = value
     return figures
 

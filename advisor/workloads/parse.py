@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, asdict, fields
 from typing import Any, NoReturn, cast
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.workloads.profile import (
     CHOICES,
     Reference,
@@ -96,7 +96,7 @@ def parse_workload(
     return parser.workload(parser.document(), name)
 
 
-def workload_of(document: Mapping[str, Any], origin: str) -> Workload:
+def workload_of(document: Mapping[str, Any], origin: str | Given) -> Workload:
     """Return the profile that plain data in the shape of a file's TOML holds.
 
     Raises
@@ -173,7 +173,11 @@ class Parser:
     """Turns one TOML text into a profile and knows where each key stands."""
 
     def __init__(
-        self, text: str, origin: str, parent: Parent | None, inside: str = ""
+        self,
+        text: str,
+        origin: str | Given,
+        parent: Parent | None,
+        inside: str = "",
     ) -> None:
         self._text = text
         self._origin = origin
@@ -328,13 +332,13 @@ class Parser:
         inside = ".".join(filter(None, (self._inside, table)))
         line = _line_of(self._text, key, inside) if key else None
         origin = self._origin
-        place = origin if origin.isprintable() else short_path(origin)
-        if line is not None:
-            place += f":{line}"
+        if isinstance(origin, str) and not origin.isprintable():
+            origin = short_path(origin)
+        at = "" if line is None else f":{line}"
         name = f"{inside}.{key}" if inside else key
         shown = name if name.isprintable() else repr(name)
-        message = f"{place}: {shown[:120]}: {problem}" if key else f"{place}: {problem}"
-        raise UsageError(message) from None
+        what = f"{at}: {shown[:120]}: {problem}" if key else f"{at}: {problem}"
+        raise UsageError(origin, what) from None
 
 
 def _is_name(text: str) -> bool:

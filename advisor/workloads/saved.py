@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.base.files import write_atomically
 from advisor.workloads.dump import dump_workload
 from advisor.workloads.load import Library
 from advisor.workloads.override import number_or_text
 from advisor.workloads.parse import parse_workload
 from advisor.workloads.profile import Workload
+
+_FORCE = Given("force")
 
 
 def saved_path(library: Library, name: str) -> Path:
@@ -63,23 +65,19 @@ def check_free(library: Library, name: str, *, force: bool) -> None:
     if force:
         return
     if (_user(library) / f"{name}.toml").exists():
-        message = f"there is a profile {name} already; --force replaces it"
-        raise UsageError(message)
+        already = f"there is a profile {name} already; "
+        raise UsageError(already, _FORCE, " replaces it")
     known = library.files()
     if name not in known:
         return
     origin, path = known[name]
     if origin != "built-in":
-        message = (
-            f"{path} has a profile {name}, which goes before yours: take another name "
-            "(--force saves it all the same)"
-        )
+        why = f"{path} has a profile {name}, which goes before yours"
+        forced = "saves it all the same"
     else:
-        message = (
-            f"{name} is a built-in profile, which yours would hide: take another name "
-            "(--force hides it)"
-        )
-    raise UsageError(message)
+        why = f"{name} is a built-in profile, which yours would hide"
+        forced = "hides it"
+    raise UsageError(f"{why}: take another name (", _FORCE, f" {forced})")
 
 
 def check_text(library: Library, name: str, text: str, origin: str) -> Workload:

@@ -14,12 +14,17 @@ from advisor.base.errors import StoreError
 from advisor.base.resources import STORE
 from advisor.market.offers import parse_offers
 from advisor.store.database import MIGRATIONS, open_store
-from advisor.store.history import keep
+from advisor.store.history import store_snapshot
 from advisor.store.hosts import rules
 from advisor.store.ledger import Entry, Ledger
+from advisor.store.market_statistics import (
+    bid_survival,
+    lifetimes,
+    load_intervals,
+    price_buckets,
+)
 from advisor.store.misfits import misfits
-from advisor.store.runs import kept_runs
-from advisor.store.survey import bid_survival, lives, load_spells, price_buckets
+from advisor.store.runs import stored_runs
 from fuzz_parts.stores import (
     MARKETS,
     SAMPLE,
@@ -198,20 +203,22 @@ def _in_store(folder: Path, call: Callable[[sqlite3.Connection], Any]) -> Any:
 
 
 def _survey(store: sqlite3.Connection) -> None:
-    spells = load_spells(store)
-    price_buckets(spells, "day")
-    lives(spells)
-    bid_survival(spells)
+    intervals = load_intervals(store)
+    price_buckets(intervals, "day")
+    lifetimes(intervals)
+    bid_survival(intervals)
 
 
 def _record(store: sqlite3.Connection) -> None:
     offers, _ = parse_offers(SAMPLE)
-    keep(store, offers, market="sample", at=START.replace(minute=15), whole=True)
+    store_snapshot(
+        store, offers, market="sample", at=START.replace(minute=15), whole=True
+    )
 
 
 READERS: Mapping[str, Callable[[sqlite3.Connection], Any]] = {
     "hosts": rules,
-    "runs": kept_runs,
+    "runs": stored_runs,
     "misfits": lambda store: misfits(store, "vast", "job1", START.timestamp()),
     "history": _survey,
 }

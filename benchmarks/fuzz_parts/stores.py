@@ -18,11 +18,11 @@ from advisor.market.offers import parse_offers
 from advisor.market.sample import SampleMarket
 from advisor.market.types import Query
 from advisor.store.database import MIGRATIONS, open_store
-from advisor.store.history import keep
+from advisor.store.history import store_snapshot
 from advisor.store.hosts import HostRule, set_rule
 from advisor.store.ledger import Entry, Ledger
-from advisor.store.misfits import MisfitRecord, keep_misfit
-from advisor.store.runs import keep_run
+from advisor.store.misfits import MisfitRecord, store_misfit
+from advisor.store.runs import store_run
 from advisor.throughput.user_runs import UserRun
 from fuzz_parts.wild import WILD, cut, flip
 
@@ -75,12 +75,12 @@ def write_whole(folder: Path) -> None:
         for minute, count in ((0, 6), (5, 4), (10, 6)):
             offers, _ = parse_offers(SAMPLE[:count])
             at = START.replace(minute=minute)
-            keep(store, offers, market="sample", at=at, whole=True)
+            store_snapshot(store, offers, market="sample", at=at, whole=True)
         set_rule(store, HostRule("vast", "machine", 7, True, "slow disk", START))
         run = UserRun("resnet50", "RTX 4090", 1, 1268.0, None, 12.0, None, 128, "amp")
-        keep_run(store, run, "given", START, {"parts": [], "marks": []})
+        store_run(store, run, "given", START, {"parts": [], "marks": []})
         misfit = ("vast", "job1", "driver_too_old", 7, "image", "RTX 4090", 890.0, 535.0)
-        keep_misfit(store, MisfitRecord(*misfit, "amd64", 64.0, 24.0, begun))  # type: ignore[arg-type]
+        store_misfit(store, MisfitRecord(*misfit, "amd64", 64.0, 24.0, begun))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,7 @@ def test_changes_are_checked_with_what_they_do_not_change(tmp_path: Path) -> Non
 def test_what_no_face_takes_any_more_can_be_replaced(tmp_path: Path) -> None:
     """Such as a lifetime of the first version that is none."""
     written(tmp_path, {**OLD, "options": OPTIONS | {"max_lifetime": 1e15}})
-    with pytest.raises(UsageError, match=r"=1000.*give another with --resume"):
+    with pytest.raises(UsageError, match=r"=1000.*give another to go on"):
         load_job(tmp_path, "old")
     _, spec = load_job(tmp_path, "old", {"rent": {"max_lifetime_s": 7200.0}})
     assert spec.rent.max_lifetime_s == 7200.0

@@ -152,7 +152,7 @@ def test_a_line_is_told_once(context: Context) -> None:
     told: list[str] = []
     world = replace(context, notify=told.append)
     for _ in range(2):
-        world.tell_once("a")
-    world.tell_once("b")
-    replace(world).tell_once("a")
+        world.notify_once("a")
+    world.notify_once("b")
+    replace(world).notify_once("a")
     assert told == ["a", "b", "a"]

@@ -17,7 +17,7 @@ from advisor.app.context import Context
 from advisor.base import errors
 from advisor.base.errors import AdvisorError
 from advisor.cli import main
-from advisor.cli.failure import explain
+from advisor.cli.failure import asked_of, explain
 from advisor.cli.main import app
 from advisor.report.failure import INTERNAL, INTERRUPTED, SYSTEM
 
@@ -63,16 +63,28 @@ def tree(root: type[AdvisorError]) -> Iterator[type[AdvisorError]]:
         yield from tree(child)
 
 
-def failure_of(outcome: Any) -> dict[str, Any]:
-    """Return the part ``error`` of the one document on stdout, its form checked."""
-    document = json.loads(outcome.stdout)
-    assert document["schema_version"] == 1
-    error: dict[str, Any] = document["error"]
-    assert list(error) == ["code", "message", "hint"]
-    assert error["message"]
-    assert "\n" not in error["message"]
-    assert error["hint"] is None or error["hint"].endswith(".")
-    return error
+FailureOf = Callable[[Any], dict[str, Any]]
+
+
+@pytest.fixture
+def failure_of(conforms: Callable[[str, Any], None]) -> FailureOf:
+    """Return what reads the part ``error`` of the one document on stdout.
+
+    The document is as the published schema has it, and its words are for people.
+    """
+
+    def read(outcome: Any) -> dict[str, Any]:
+        document = json.loads(outcome.stdout)
+        if document.keys() == {"schema_version", "error"}:  # else of the command's own
+            conforms("error", document)
+        error: dict[str, Any] = document["error"]
+        assert list(error) == ["code", "message", "hint"]
+        assert error["message"]
+        assert "\n" not in error["message"]
+        assert error["hint"] is None or error["hint"].endswith(".")
+        return error
+
+    return read
 
 
 def test_the_codes_of_all_errors_are_pinned() -> None:
@@ -128,7 +140,11 @@ def test_no_two_kinds_of_error_share_a_code() -> None:
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_a_wrong_command_line(
-    advisor: Advisor, words: tuple[str, ...], said: str, command: str
+    advisor: Advisor,
+    words: tuple[str, ...],
+    said: str,
+    command: str,
+    failure_of: FailureOf,
 ) -> None:
     """Where `--json` stands is of no account, nor whether the line can be read at all."""
     outcome = advisor(*words)
@@ -155,7 +171,7 @@ def commands_with_json() -> Iterator[tuple[str, ...]]:
 
 @pytest.mark.parametrize("words", list(commands_with_json()), ids=" ".join)
 def test_every_command_with_json_tells_a_wrong_option(
-    advisor: Advisor, words: tuple[str, ...]
+    advisor: Advisor, words: tuple[str, ...], failure_of: FailureOf
 ) -> None:
     """None is forgotten."""
     error = failure_of(advisor(*words, "--no-such-option", "--json"))
@@ -194,7 +210,12 @@ def test_stdout_is_empty_where_no_json_is_asked(
     ],
 )
 def test_what_a_market_refuses(
-    advisor: Advisor, status: int, body: Any, code: str, exit_code: int
+    advisor: Advisor,
+    status: int,
+    body: Any,
+    code: str,
+    exit_code: int,
+    failure_of: FailureOf,
 ) -> None:
     """By its code, whatever its words are."""
     time = {"monotonic": lambda: 0.0, "sleep": lambda _: None}
@@ -208,7 +229,9 @@ def test_what_a_market_refuses(
     assert failure_of(outcome)["code"] == code
 
 
-def test_a_document_of_its_own_has_the_error_added(advisor: Advisor) -> None:
+def test_a_document_of_its_own_has_the_error_added(
+    advisor: Advisor, failure_of: FailureOf
+) -> None:
     """`rank` without an offer still counts what was left out; there is one document."""
     outcome = advisor(*RANK, "--max-price", "0.0001", "--json")
     document = outcome.document
@@ -219,7 +242,9 @@ def test_a_document_of_its_own_has_the_error_added(advisor: Advisor) -> None:
     assert error["message"] in outcome.stderr
 
 
-def test_a_check_that_finds_something_says_what(advisor: Advisor) -> None:
+def test_a_check_that_finds_something_says_what(
+    advisor: Advisor, failure_of: FailureOf
+) -> None:
     """`market check` prints all that it found, and why its exit code is not 0."""
     outcome = advisor(
         *("market", "check", "--market", "vast", "--json"),
@@ -292,7 +317,7 @@ def world(folder: Path, transport: httpx.BaseTransport) -> Context:
     return Context(variables, folder, folder, transport)
 
 
-def test_the_process_prints_it_too() -> None:
+def test_the_process_prints_it_too(failure_of: FailureOf) -> None:
     """The people's line stays on stderr."""
     command = [sys.executable, "-m", "advisor", "rank", "--json", "--no-such"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -304,4 +329,4 @@ def test_the_process_prints_it_too() -> None:
 
 def test_an_error_of_several_lines_is_one_line() -> None:
     """Whatever a message quotes."""
-    assert explain(AdvisorError("a\n  b")).failure.message == "a b"
+    assert explain(AdvisorError("a\n  b"), asked_of(app, [])).failure.message == "a b"

@@ -18,10 +18,9 @@ def leaves(group: click.Group, *words: str) -> Iterator[tuple[str, ...]]:
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
+        yield (*words, name)
         if isinstance(command, click.Group):
             yield from leaves(command, *words, name)
-        else:
-            yield (*words, name)
 
 
 LEAVES = tuple(leaves(app))

@@ -192,5 +192,5 @@ def test_what_was_told_long_ago_counts_no_more(online: Advisor, advisor: Advisor
     late = advisor(*line, "--image", "me/training:3", now=later)
     assert "which cards run me/training:3 is unknown" in late.stderr
     done = advisor(*words, now=later)
-    assert f"told of me/training:3 on {told[:10]}" in done.stderr
+    assert f"the registry's answer about me/training:3 of {told[:10]}" in done.stderr
     assert f"read {told}" in done.stdout

@@ -68,7 +68,7 @@ def test_the_text_says_everything(advisor: Advisor) -> None:
     entry = advisor(*MACHINE, "--json").document
     assert text.startswith("resnet50 on 2 x RTX 4090, AMD EPYC 7702, 16 threads\n")
     for words in (
-        *("samples/s, 90 % interval", "held as 256 x 1", " h, 90 % interval"),
+        *("samples/s, 90 % interval", "computed as 256 x 1", " h, 90 % interval"),
         f"bound by    {entry['bound_by']}",
         f"{entry['rests_on']['workload_measurements']} measurements of this workload",
         f"{entry['rests_on']['gpu_measurements']} of this GPU",
@@ -119,7 +119,7 @@ def test_the_verdict_on_a_cpu(advisor: Advisor) -> None:
             "more threads would lift",
         ),
         f"waits {100 * advice['gpu_waits']:.0f} % of the time (",
-        "h an epoch) for its input pipeline",
+        "h per epoch) for its input pipeline",
         f"{advice['enough_threads']} threads of it would do",
         f"{advice['loader_workers']} data loader workers",
     ):

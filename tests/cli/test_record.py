@@ -121,10 +121,10 @@ def test_a_log_is_read_and_its_evidence_kept(
     parts = {part["part"]: part for part in record["evidence"]["parts"]}
     assert parts["counted"]["says"] == "500 steps in 100 s"
     assert parts["counted"]["from"].startswith("line 1: Epoch 0: 100%")
-    assert parts["batch"]["from"] == "--batch 64 on 2 GPUs"
+    assert parts["batch"]["from"] == "the user's batch of 64 on 2 GPUs"
     assert {"training", "warm-up", "end"} <= parts.keys()
     shown = advisor("records", "show", "1").stdout
-    assert "--batch 64 on 2 GPUs" in shown
+    assert "the user's batch of 64 on 2 GPUs" in shown
     assert "the bar is called 'Epoch 0'" in shown
     assert advisor("records", "show", "2").exit_code == 2
 
@@ -160,7 +160,7 @@ def test_physics_and_surprise(advisor: Advisor, written: Callable[[str], str]) -
     slow = log.replace("train", "slow")
     Path(slow).write_text(BAR.replace("01:40", "8:00:00").replace("5.00", "0.02"))
     outcome = advisor(*RECORD, "--from-log", slow, "--batch", "1")
-    assert "kept, but not used: it is below a hundredth" in outcome.stderr
+    assert "stored, but not used: it is below a hundredth" in outcome.stderr
     assert advisor(*PREDICT, "--json").document["samples_per_s"] == before
     outcome = advisor(*RECORD, "--from-log", log, "--batch", "32")
     assert "marked as surprising" in outcome.stderr
@@ -175,10 +175,10 @@ def test_why_a_record_is_not_used_is_told(advisor: Advisor) -> None:
     words = ("--throughput", "170", "--batch", "1")
     slow = ("--workload", "resnet50", "--set", "precision=fp32")
     outcome = advisor(*RECORD, *words, *slow)
-    assert "kept, but not used: it was in fp32, not amp" in outcome.stderr
+    assert "stored, but not used: it was in fp32, not amp" in outcome.stderr
     launched = ("--throughput", "590", "--batch", "1", "--workload", "resnet18")
     outcome = advisor(*RECORD, *launched)
-    assert "kept, but not used: kernel launches bound it" in outcome.stderr
+    assert "stored, but not used: kernel launches bound it" in outcome.stderr
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_a_cpu_of_a_family(advisor: Advisor) -> None:
     assert found["samples_per_s"] < 0.6 * found["limits"]["gpu"]
     text = advisor("predict", "resnet18", *options).stdout
     assert "Xeon E3-1204 v5, 4 threads" in text
-    assert "its name tells its family: Skylake, 4 cores" in text
+    assert "its name says its family: Skylake, 4 cores" in text
     assert "the CPU is the bottleneck" in text
     text = advisor("predict", "bert-base", *options).stdout
     assert "the CPU is no bottleneck" in text
@@ -56,7 +56,7 @@ def test_no_verdict_on_a_cpu_that_nobody_named(advisor: Advisor) -> None:
     assert not any("threads" in one["change"] for one in found["improvements"])
     text = advisor("predict", "resnet18", "--gpu", "RTX A4000").stdout
     assert "none on the CPU, of which neither name nor threads are known" in text
-    assert "name it with --cpu" in text
+    assert "name it, or give its threads" in text
     assert "bottleneck" not in text
     told = predicted(advisor, "--gpu", "RTX A4000", "--cores", "4")["advice"]
     assert told["cpu_is_bottleneck"] is True

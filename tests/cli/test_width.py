@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -44,3 +45,36 @@ def test_other_formats_are_as_wide_as_they_are(advisor: Advisor) -> None:
     )
     assert narrow == wide
     assert len(next(csv.reader(narrow.splitlines()))) > 50
+
+
+MACHINE = ("--gpu", "RTX 4090", "--num-gpus", "2", "--cpu", "AMD EPYC 7702")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain", "23122054", "resnet50", "--market", "sample"),
+        ("predict", "resnet50", *MACHINE, "--cores", "16"),
+        ("bid", "23122054", "resnet50", "--market", "sample"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_text_is_wrapped_and_nothing_is_cut(
+    advisor: Advisor, words: tuple[str, ...]
+) -> None:
+    """Within 100 columns, on stdout and stderr, the same words as without a limit."""
+    narrow, wide = (
+        advisor(*words, variables=variables) for variables in ({"COLUMNS": "100"}, {})
+    )
+    lines = (narrow.stdout + narrow.stderr).splitlines()
+    assert max(map(len, lines)) <= 100
+    heads = {"value", "unit", "source"}  # of a table that has no room
+    words_of = (
+        Counter(
+            word
+            for word in f"{one.stdout} {one.stderr}".split()
+            if word not in heads and set(word) != {"-"}
+        )
+        for one in (narrow, wide)
+    )
+    assert next(words_of) == next(words_of)

@@ -68,7 +68,7 @@ def test_a_file_without_a_name_is_refused(tmp_path: Path) -> None:
 def test_a_market_that_only_lists_rents_nothing(tmp_path: Path, name: str) -> None:
     """The error says where to rent instead."""
     market = open_market(name, {}, tmp_path)
-    with pytest.raises(UsageError, match=r"only lists offers.*--market vast"):
+    with pytest.raises(UsageError, match=r"only lists offers.*market vast"):
         rentable(market)
 
 
@@ -200,7 +200,7 @@ def test_keys_of_several_other_markets_decide_nothing(
     """Which one is meant only the user knows."""
     install_market("luna_market", KEYED.format(name="Luna"), luna="luna_market:Luna")
     install_market("sol_market", KEYED.format(name="Sol"), sol="sol_market:Sol")
-    with pytest.raises(UsageError, match=r"luna and sol: name one with --market"):
+    with pytest.raises(UsageError, match=r"luna and sol: name one with market"):
         default_market({"Luna": "k", "Sol": "k"}, tmp_path)
     assert default_market({"Sol": "k"}, tmp_path) == "sol"
 

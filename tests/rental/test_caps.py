@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from advisor.base.errors import OverBudgetError
 from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from advisor.market.lifecycle import Instance
 from advisor.rental.caps import (
     Caps,
     Commitment,
@@ -150,3 +151,122 @@ def test_a_days_cap_pays_for_the_traffic_on_the_first_day_alone(
     asked = one(0, 10 * 86400, 1.0, 2.0)
     end = latest_end(asked, [], Caps(day_usd=cap), 3600.0)
     assert end == pytest.approx(NOW + hours * 3600)
+
+
+END = NOW + 7200.0
+LABEL = f"advisor:job:{int(END):08x}-0000000000000000"
+
+
+def shown(label: str, **changes: object) -> Instance:
+    values: dict[str, object] = {
+        **dict.fromkeys(("status", "intended_status"), "running"),
+        "instance_id": 7,
+        "message": "",
+        "machine_id": 1,
+        "host_id": 1,
+        "gpu_name": "",
+        "num_gpus": 1,
+        "is_bid": False,
+        "ssh": (),
+        "usd_per_hour": 2.0,
+        "storage_usd_per_hour": 0.25,
+        "label": label,
+        "started_unix_s": NOW - 3600.0,
+        **changes,
+    }
+    return Instance(**values)  # type: ignore[arg-type]
+
+
+def test_what_another_computer_rented_is_committed_until_its_labels_end() -> None:
+    """From when the market says that it began; past its end until now."""
+    (found,) = commitments([], [shown(LABEL)], NOW)
+    assert found == Commitment("job", NOW - 3600.0, END, 2.0)
+    (late,) = commitments([], [shown(LABEL)], END + 60.0)
+    assert late.end_unix_s == END + 60.0
+    (young,) = commitments([], [shown(LABEL, started_unix_s=None)], NOW)
+    assert young.start_unix_s == NOW
+
+
+def test_what_is_not_advisors_has_no_end() -> None:
+    """It counts towards each day, and towards no job."""
+    (found,) = commitments([], [shown("mine")], NOW)
+    assert (found.job, found.end_unix_s) == ("", math.inf)
+
+
+@pytest.mark.parametrize("status", ["stopped", "exited", "offline"])
+def test_what_has_stopped_bills_its_disk(status: str) -> None:
+    """All of its price where the market does not tell that of the disk."""
+    (found,) = commitments([], [shown("mine", status=status)], NOW)
+    assert found.usd_per_hour == 0.25
+    untold = shown("mine", status=status, storage_usd_per_hour=None)
+    assert commitments([], [untold], NOW)[0].usd_per_hour == 2.0
+
+
+def test_what_tells_no_price_leaves_no_cap() -> None:
+    """Nothing may be rented beside it; what the ledger knows has its own price."""
+    with pytest.raises(OverBudgetError, match="what instance 7 bills: no cap can be"):
+        commitments([], [shown("mine", usd_per_hour=None)], NOW)
+    known = entry(label=LABEL)
+    (found,) = commitments([known], [shown(LABEL, usd_per_hour=None)], NOW)
+    assert found.usd_per_hour == known.usd_per_hour
+
+
+def test_what_is_refused_and_shown_all_the_same_is_committed() -> None:
+    """As any other, with its traffic, until its end."""
+    refused = entry(state="refused", label=LABEL, closed_at=NOW - 3000.0)
+    (found,) = commitments([refused], [shown(LABEL)], NOW)
+    assert found.end_unix_s == refused.ends_at
+    assert found.traffic_usd == refused.traffic_usd
+
+
+def test_what_closed_at_a_time_that_nobody_knows_is_committed_until_now() -> None:
+    """An older advisor has not written it."""
+    (found,) = commitments([entry(state="gone", closed_at=None)], [], NOW)
+    assert found.end_unix_s == NOW
+
+
+@pytest.mark.parametrize(("needed_s", "fits"), [(18000.0, True), (18000.1, False)])
+def test_a_cap_that_leaves_just_what_is_needed_suffices(
+    needed_s: float, fits: bool
+) -> None:
+    """To the second: $10 at $2 per hour are five hours."""
+    asked, caps = one(0, 86400, 2.0), Caps(job_usd=10.0)
+    if fits:
+        assert latest_end(asked, [], caps, needed_s) == NOW + needed_s
+        return
+    with pytest.raises(
+        OverBudgetError, match=r"leaves 5 h at \$2.000/h, the job needs 5"
+    ):
+        latest_end(asked, [], caps, needed_s)
+
+
+def test_the_cap_that_leaves_least_is_named() -> None:
+    """With what is committed of it; without any it is the lifetime."""
+    others = [one(-3600, 3600, 3.0)]
+    for caps, words in (
+        (
+            Caps(5.0, 100.0),
+            r"^the job's cap of \$5.00, \$3.00 of it committed leaves 1 h",
+        ),
+        (Caps(100.0, 4.0), r"^the day's cap of \$4.00, \$3.00 committed leaves 0.5 h"),
+        (Caps(), r"^the longest lifetime leaves 10 h"),
+    ):
+        with pytest.raises(OverBudgetError, match=words):
+            latest_end(one(0, 36000, 2.0), others, caps, 40000.0)
+
+
+def test_a_day_that_is_spent_leaves_nothing() -> None:
+    """Less than nothing is nothing."""
+    with pytest.raises(OverBudgetError, match="leaves 0 h"):
+        latest_end(one(0, 3600, 1.0), [one(-3600, 7200, 50.0)], Caps(None, 10.0), 1.0)
+
+
+def test_a_commitment_falls_into_the_time_that_it_lasts() -> None:
+    """Its traffic to the moment at which it begins."""
+    made = one(0.0, 3600.0, 2.0, 0.5)
+    assert made.usd == 2.5
+    assert made.usd_between(NOW, NOW + 1800.0) == 1.5
+    assert made.usd_between(NOW + 1800.0, NOW + 9000.0) == 1.0
+    assert made.usd_between(NOW - 100.0, NOW) == 0.0
+    assert made.usd_between(NOW + 3600.0, NOW + 7200.0) == 0.0
+    assert one(0.0, -60.0, 2.0, 0.5).usd == 0.5

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.base.errors import UsageError
-from advisor.rental.labels import PREFIX, check_job, job_of, new_label, read_label
+from advisor.rental.labels import (
+    PREFIX,
+    Label,
+    check_job,
+    job_of,
+    new_label,
+    read_label,
+)
 
 JOBS = st.from_regex(r"[A-Za-z0-9._-]{1,100}", fullmatch=True)
 
@@ -46,3 +53,55 @@ def test_what_no_label_could_hold_is_no_job(name: str) -> None:
 def test_any_workload_gives_a_job(workload: str) -> None:
     """Each use of a workload is a job of its own."""
     assert check_job(job_of(workload)) != job_of(workload)
+
+
+def test_a_label_has_a_token_that_names_no_other_rental() -> None:
+    """Its end and its random part: logs are named by it."""
+    read = read_label("advisor:a.b_c-1:6b00ed10-0123456789abcdef")
+    assert read == Label("a.b_c-1", float(0x6B00ED10), "6b00ed10-0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "advisor::6b00ed10-0123456789abcdef",
+        f"advisor:{'x' * 101}:6b00ed10-0123456789abcdef",
+        "advisor:a:6b00ed1-0123456789abcdef",
+        "advisor:a:6b00ed10-0123456789abcde",
+        "advisor:a:6b00ed10-0123456789abcdef ",
+        " advisor:a:6b00ed10-0123456789abcdef",
+        "advisor:a:6B00ED10-0123456789abcdef",
+        "advisor:a/../b:6b00ed10-0123456789abcdef",
+    ],
+)
+def test_a_label_that_is_not_whole_is_nobodys(text: str) -> None:
+    """It tells no end that could be believed."""
+    assert read_label(text) is None
+
+
+@pytest.mark.parametrize(
+    ("workload", "job"),
+    [
+        ("resnet50", "resnet50-"),
+        ("my net (v2)!", "my-net-v2-"),
+        ("--..", "job-"),
+        ("", "job-"),
+        ("ü" * 9, "job-"),
+        ("x" * 61, "x" * 60 + "-"),
+    ],
+)
+def test_a_job_is_named_after_its_workload(workload: str, job: str) -> None:
+    """As far as a name may; six digits tell two of them apart."""
+    made = job_of(workload)
+    assert made[:-6] == job
+    int(made[-6:], 16)
+
+
+def test_a_name_that_cannot_be_is_shown_in_part() -> None:
+    """Forty characters of it; a hundred may be a name."""
+    with pytest.raises(UsageError, match="^'" + "!" * 40 + "' cannot name a job"):
+        check_job("!" * 41)
+    assert check_job("x" * 100) == "x" * 100
+    for name in ("-a", ".a", ".."):
+        with pytest.raises(UsageError):
+            check_job(name)

@@ -26,7 +26,7 @@ from advisor.rental.release import release as end_rental
 from advisor.simulator.local import LocalContainers
 from advisor.store.database import open_store
 from advisor.store.ledger import State
-from advisor.store.runs import kept_runs
+from advisor.store.runs import stored_runs
 
 if missing := LocalContainers.missing():
     pytest.skip(missing, allow_module_level=True)
@@ -63,7 +63,7 @@ def test_a_command_goes_there_and_its_results_come_back(
     assert "got 1,270" in done.stderr
     assert street.instances() == []
     with open_store(street.folder / "here" / "data") as store:
-        (kept,) = kept_runs(store)
+        (kept,) = stored_runs(store)
     assert (kept.run.workload, kept.run.samples_per_s) == ("resnet50", 1268.0)
     assert [one.state for one in street.entries()] == ["released"]
 
@@ -81,7 +81,7 @@ def printing(street: Any, project: Path) -> Callable[..., Any]:
 
 def records(street: Any) -> list[Any]:
     with open_store(street.folder / "here" / "data") as store:
-        return list(kept_runs(store))
+        return list(stored_runs(store))
 
 
 def test_what_lacks_evidence_is_told_and_not_recorded(
@@ -93,7 +93,7 @@ def test_what_lacks_evidence_is_told_and_not_recorded(
     assert "no bar is of a training: there is 'Converting'" in done.stderr
     done = printing(BAR, "--job", "bar")
     assert "tqdm: 2,000 steps in 400 s" in done.stderr
-    assert "neither the log nor --set says the batch" in done.stderr
+    assert "neither the log nor the setting batch_size states the batch" in done.stderr
     command = done.stderr.partition("this records it: ")[2].splitlines()[0]
     assert command.startswith("advisor record --workload resnet50 --gpu ")
     assert records(street) == []
@@ -115,7 +115,9 @@ def test_the_batch_that_was_set_counts(street: Any, printing: Callable[..., Any]
     (one,) = records(street)
     assert one.run.samples_per_s == pytest.approx(500.0)
     assert one.run.batch_size == 100
-    assert any(part["from"].startswith("--batch") for part in one.evidence["parts"])
+    assert any(
+        part["from"].startswith("the user's batch") for part in one.evidence["parts"]
+    )
     assert "record 1: " in done.stderr
 
 

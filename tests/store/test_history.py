@@ -1,4 +1,4 @@
-"""The record of a market: spells, ends, gaps, and what it shows."""
+"""The record of a market: intervals, ends, gaps, and what it shows."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 from advisor.base.errors import UsageError
 from advisor.market.offers import parse_offers
 from advisor.store.database import open_store
-from advisor.store.history import GAP_S, Kept, keep
-from advisor.store.survey import (
-    Spells,
+from advisor.store.history import GAP_S, StoredSnapshot, store_snapshot
+from advisor.store.market_statistics import (
+    ListingIntervals,
     bid_survival,
-    kept_gpu_names,
-    lives,
-    load_spells,
+    lifetimes,
+    load_intervals,
     price_buckets,
+    stored_gpu_names,
 )
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -47,16 +47,18 @@ class Recorder:
 
     def keep(
         self, *changes: dict[str, Any], whole: bool = True, after_s: int = STEP_S
-    ) -> Kept:
+    ) -> StoredSnapshot:
         self._now += timedelta(seconds=after_s)
         records = [
             {**self._record, "id": random.randrange(10**9), **change}  # noqa: S311
             for change in changes
         ]
         offers, _ = parse_offers(records)
-        return keep(self._store, offers, market="vast", at=self._now, whole=whole)
+        return store_snapshot(
+            self._store, offers, market="vast", at=self._now, whole=whole
+        )
 
-    def again(self, *changes: dict[str, Any]) -> Kept:
+    def again(self, *changes: dict[str, Any]) -> StoredSnapshot:
         return self.keep(*changes, after_s=0)
 
 
@@ -69,37 +71,37 @@ def table(store: sqlite3.Connection) -> list[tuple[Any, ...]]:
     return store.execute("SELECT * FROM spell ORDER BY listing, first_at").fetchall()
 
 
-def test_equal_prices_are_one_spell(
+def test_equal_prices_are_one_interval(
     store: sqlite3.Connection, recorder: Recorder
 ) -> None:
     """However often it is seen under whatever id, a listing takes one row."""
     for _ in range(5):
         recorder.keep({})
-    spells = load_spells(store)
-    assert len(spells) == 1
-    assert int(spells.last_at[0] - spells.first_at[0]) == 4 * STEP_S
-    assert not spells.born[0]
-    assert kept_gpu_names(store) == {"RTX 4090"}
+    intervals = load_intervals(store)
+    assert len(intervals) == 1
+    assert int(intervals.last_at[0] - intervals.first_at[0]) == 4 * STEP_S
+    assert not intervals.born[0]
+    assert stored_gpu_names(store) == {"RTX 4090"}
 
 
-def test_a_new_price_is_a_new_spell(
+def test_a_new_price_is_a_new_interval(
     store: sqlite3.Connection, recorder: Recorder
 ) -> None:
-    """It begins where the old one ends, in the same life."""
+    """It begins where the old one ends, in the same lifetime."""
     recorder.keep({"dph_base": 0.3})
     recorder.keep({"dph_base": 0.4})
     recorder.keep({"dph_base": 0.4, "min_bid": 0.2})
-    spells = load_spells(store)
-    assert spells.dph_base.tolist() == [0.3, 0.4, 0.4]
-    assert spells.first_at[1:].tolist() == spells.last_at[:-1].tolist()
-    first, last = spells.lives()
+    intervals = load_intervals(store)
+    assert intervals.dph_base.tolist() == [0.3, 0.4, 0.4]
+    assert intervals.first_at[1:].tolist() == intervals.last_at[:-1].tolist()
+    first, last = intervals.lifetimes()
     assert (first.tolist(), last.tolist()) == ([0], [2])
 
 
 def test_a_snapshot_twice_changes_nothing(
     store: sqlite3.Connection, recorder: Recorder
 ) -> None:
-    """The same moment is kept once."""
+    """The same moment is stored once."""
     recorder.keep({})
     before = table(store)
     assert not recorder.again({"dph_base": 9.0}).new
@@ -121,23 +123,23 @@ def test_an_absence_ends_a_listing_in_a_whole_snapshot(
     recorder.keep({}, other)
     recorder.keep(other)
     recorder.keep({}, other)
-    spells = load_spells(store)
-    assert spells.gone.tolist() == [True, False, False]
-    assert spells.born.tolist() == [False, True, False]
-    first, _ = spells.lives()
+    intervals = load_intervals(store)
+    assert intervals.gone.tolist() == [True, False, False]
+    assert intervals.born.tolist() == [False, True, False]
+    first, _ = intervals.lifetimes()
     assert len(first) == 3
 
 
 def test_an_absence_in_a_part_of_the_market_says_nothing(
     store: sqlite3.Connection, recorder: Recorder
 ) -> None:
-    """The spell goes on when it is seen again soon."""
+    """The interval goes on when it is seen again soon."""
     recorder.keep({})
     recorder.keep(whole=False)
     recorder.keep({})
-    spells = load_spells(store)
-    assert len(spells) == 1
-    assert not spells.gone[0]
+    intervals = load_intervals(store)
+    assert len(intervals) == 1
+    assert not intervals.gone[0]
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -147,10 +149,10 @@ def test_a_gap_in_the_record_is_not_observed(
     """After it neither a birth nor an end is known, only that it is there."""
     recorder.keep({}, {"machine_id": 8})
     recorder.keep({}, after_s=GAP_S + 1, whole=whole)
-    spells = load_spells(store)
-    assert not spells.born.any()
-    assert not spells.gone.any()
-    assert (spells.last_at - spells.first_at).tolist() == [0, 0, 0]
+    intervals = load_intervals(store)
+    assert not intervals.born.any()
+    assert not intervals.gone.any()
+    assert (intervals.last_at - intervals.first_at).tolist() == [0, 0, 0]
 
 
 def test_a_market_that_shows_nothing_ends_nothing(
@@ -161,9 +163,9 @@ def test_a_market_that_shows_nothing_ends_nothing(
     recorder.keep()
     recorder.keep({"machine_id": None})
     recorder.keep({})
-    spells = load_spells(store)
-    assert len(spells) == 1
-    assert not spells.gone[0]
+    intervals = load_intervals(store)
+    assert len(intervals) == 1
+    assert not intervals.gone[0]
 
 
 def test_an_offer_that_cannot_be_rented_is_gone(
@@ -173,7 +175,7 @@ def test_an_offer_that_cannot_be_rented_is_gone(
     other = {"machine_id": 8, "gpu_ids": [12]}
     recorder.keep({}, other)
     recorder.keep({"rentable": False}, other)
-    assert load_spells(store).gone.tolist() == [True, False]
+    assert load_intervals(store).gone.tolist() == [True, False]
 
 
 def test_listings_that_cannot_be_told_apart_are_the_cheapest(
@@ -183,39 +185,39 @@ def test_listings_that_cannot_be_told_apart_are_the_cheapest(
     two = ({"gpu_ids": None, "dph_base": 0.3}, {"gpu_ids": None, "dph_base": 0.2})
     recorder.keep(*two)
     recorder.keep(*two[::-1])
-    assert load_spells(store).dph_base.tolist() == [0.2]
+    assert load_intervals(store).dph_base.tolist() == [0.2]
 
 
 def test_what_was_before_a_time_does_not_count(
     store: sqlite3.Connection, recorder: Recorder
 ) -> None:
-    """A spell that began earlier is cut, and is no birth."""
+    """An interval that began earlier is cut, and is no birth."""
     other = {"machine_id": 8, "gpu_ids": [12]}
     recorder.keep(other)
     for _ in range(5):
         recorder.keep({}, other)
     since = START + timedelta(seconds=4 * STEP_S)
-    spells = load_spells(store, since=since)
-    assert (spells.last_at - spells.first_at).tolist() == [2 * STEP_S] * 2
-    assert not spells.born.any()
-    assert bid_survival(spells).exposure_hours[0] == pytest.approx(4 * STEP_S / 3600)
+    intervals = load_intervals(store, since=since)
+    assert (intervals.last_at - intervals.first_at).tolist() == [2 * STEP_S] * 2
+    assert not intervals.born.any()
+    assert bid_survival(intervals).exposure_hours[0] == pytest.approx(4 * STEP_S / 3600)
 
 
 def test_offers_without_a_machine_are_counted(recorder: Recorder) -> None:
     """They cannot be followed, and that is told."""
-    kept = recorder.keep({}, {"machine_id": None})
-    assert (kept.listings, kept.without_machine) == (1, 1)
+    stored = recorder.keep({}, {"machine_id": None})
+    assert (stored.listings, stored.without_machine) == (1, 1)
 
 
 def test_threads_that_keep_at_once(tmp_path: Path, record: dict[str, Any]) -> None:
-    """Each moment is kept once, whoever comes first, and no lock is lost."""
+    """Each moment is stored once, whoever comes first, and no lock is lost."""
     offers, _ = parse_offers([record])
     results: list[bool] = []
 
     def run() -> None:
         with open_store(tmp_path) as store:
-            kept = keep(store, offers, market="vast", at=START, whole=True)
-            results.append(kept.new)
+            stored = store_snapshot(store, offers, market="vast", at=START, whole=True)
+            results.append(stored.new)
 
     threads = [threading.Thread(target=run) for _ in range(6)]
     for thread in threads:
@@ -232,23 +234,23 @@ def test_price_quantiles_are_weighted_by_time(
     two = {"num_gpus": 2, "gpu_ids": [1, 2]}
     for step in range(21):
         recorder.keep(two | {"dph_base": 0.8 if step < 18 else 2.0})
-    (bucket,) = price_buckets(load_spells(store), "day")
+    (bucket,) = price_buckets(load_intervals(store), "day")
     assert bucket.start == START
     assert bucket.listings == 1
     assert bucket.usd_per_gpu_hour == (0.4, 0.4, 0.4)
     assert bucket.bid_usd_per_gpu_hour == (0.075,) * 3
 
 
-def test_a_spell_over_midnight_is_in_both_days(
+def test_an_interval_over_midnight_is_in_both_days(
     store: sqlite3.Connection, recorder: Recorder
 ) -> None:
     """Each day has the price; weeks begin on Mondays."""
     recorder.keep({}, after_s=86_000)
     recorder.keep({}, after_s=1000)
-    spells = load_spells(store)
-    assert [b.start.day for b in price_buckets(spells, "day")] == [1, 2]
-    assert len(price_buckets(spells, "hour")) == 2
-    assert [b.start.weekday() for b in price_buckets(spells, "week")] == [0, 0]
+    intervals = load_intervals(store)
+    assert [b.start.day for b in price_buckets(intervals, "day")] == [1, 2]
+    assert len(price_buckets(intervals, "hour")) == 2
+    assert [b.start.weekday() for b in price_buckets(intervals, "week")] == [0, 0]
 
 
 def test_unknown_prices_are_not_zero(
@@ -256,11 +258,11 @@ def test_unknown_prices_are_not_zero(
 ) -> None:
     """A market that tells no bid has none in the record."""
     recorder.keep({"min_bid": None})
-    (bucket,) = price_buckets(load_spells(store), "day")
+    (bucket,) = price_buckets(load_intervals(store), "day")
     assert all(map(math.isnan, bucket.bid_usd_per_gpu_hour))
 
 
-def test_lives_by_hand(store: sqlite3.Connection, recorder: Recorder) -> None:
+def test_lifetimes_by_hand(store: sqlite3.Connection, recorder: Recorder) -> None:
     """Kaplan and Meier over three births: two ends, one that outlives the record."""
     a, b, c = ({"machine_id": machine, "gpu_ids": [machine]} for machine in (1, 2, 3))
     hour = 1200
@@ -271,7 +273,7 @@ def test_lives_by_hand(store: sqlite3.Connection, recorder: Recorder) -> None:
     for _ in range(4):
         recorder.keep(b, c, after_s=hour)
     recorder.keep(c, after_s=hour)  # b for two hours
-    found = lives(load_spells(store))
+    found = lifetimes(load_intervals(store))
     assert (found.number, found.ends) == (3, 2)
     assert found.survival[0] == pytest.approx(2 / 3)
     assert found.median_h == pytest.approx(2.0)
@@ -284,7 +286,7 @@ def test_bids_by_hand(store: sqlite3.Connection, recorder: Recorder) -> None:
     for bid in bids:
         recorder.keep({"min_bid": bid}, {"machine_id": 8, "min_bid": None})
     recorder.keep({"machine_id": 8, "min_bid": None})
-    found = bid_survival(load_spells(store), (1.0, 1.25, 1.5, 2.0))
+    found = bid_survival(load_intervals(store), (1.0, 1.25, 1.5, 2.0))
     assert found.outbid.tolist() == [1.0, 1.0, 0.0, 0.0]
     assert found.gone.tolist() == [1.0] * 4
     assert found.exposure_hours == pytest.approx(np.full(4, 5 * STEP_S / 3600))
@@ -294,15 +296,15 @@ walks = st.lists(st.lists(st.floats(0.05, 1.0), min_size=1, max_size=8), max_siz
 
 
 @given(walks)
-def test_bids_against_a_plain_loop(lives_: list[list[float]]) -> None:
+def test_bids_against_a_plain_loop(lifetimes_: list[list[float]]) -> None:
     """The vectorized count is that of following every bid by itself."""
     rows = [
-        (at, 1.0, step, step + 1, False, step == len(life) - 1, 1.0, bid)
-        for at, life in enumerate(lives_)
-        for step, bid in enumerate(life)
+        (at, 1.0, step, step + 1, False, step == len(lifetime) - 1, 1.0, bid)
+        for at, lifetime in enumerate(lifetimes_)
+        for step, bid in enumerate(lifetime)
     ]
     columns = np.array(rows, dtype=float).reshape(-1, 8).T
-    spells = Spells(
+    intervals = ListingIntervals(
         columns[0].astype(np.int64),
         columns[1],
         *(columns[row].astype(np.int64) * 3600 for row in (2, 3)),
@@ -310,27 +312,27 @@ def test_bids_against_a_plain_loop(lives_: list[list[float]]) -> None:
         *columns[6:],
     )
     ratios = (1.0, 1.3, 2.0)
-    found = bid_survival(spells, ratios)
+    found = bid_survival(intervals, ratios)
     for at, ratio in enumerate(ratios):
         outbid = 0
-        for life in lives_:
-            bid = ratio * life[0]
-            for least in life:
+        for lifetime in lifetimes_:
+            bid = ratio * lifetime[0]
+            for least in lifetime:
                 if least > bid * (1 + 1e-9):
                     outbid, bid = outbid + 1, ratio * least
         assert found.outbid[at] == outbid
     assert found.exposure_hours.tolist() == [float(len(rows))] * 3
-    assert found.gone.tolist() == [float(len(lives_))] * 3
+    assert found.gone.tolist() == [float(len(lifetimes_))] * 3
     assert sorted(found.outbid, reverse=True) == found.outbid.tolist()
 
 
 def test_an_empty_record_has_nothing(store: sqlite3.Connection) -> None:
-    """No spells, no buckets, no lives, no hours."""
-    spells = load_spells(store, {"RTX 4090"})
-    assert len(spells) == 0
-    assert price_buckets(spells, "day") == []
-    assert lives(spells).number == 0
-    assert bid_survival(spells).exposure_hours.sum() == 0.0
+    """No intervals, no buckets, no lifetimes, no hours."""
+    intervals = load_intervals(store, {"RTX 4090"})
+    assert len(intervals) == 0
+    assert price_buckets(intervals, "day") == []
+    assert lifetimes(intervals).number == 0
+    assert bid_survival(intervals).exposure_hours.sum() == 0.0
 
 
 @pytest.mark.parametrize(
@@ -349,18 +351,18 @@ def test_an_empty_record_has_nothing(store: sqlite3.Connection) -> None:
         ("min_bid", "x"),
     ],
 )
-def test_a_spell_that_makes_no_sense_is_left_out(
+def test_an_interval_that_makes_no_sense_is_left_out(
     store: sqlite3.Connection, recorder: Recorder, column: str, value: object
 ) -> None:
     """Nor is it gone on with: the listing begins anew, the others go on."""
     recorder.keep({"machine_id": 1}, {"machine_id": 2})
     store.execute(f"UPDATE spell SET {column} = ? WHERE listing = 1", (value,))  # noqa: S608
-    assert load_spells(store).listing.tolist() == [2]
+    assert load_intervals(store).listing.tolist() == [2]
     recorder.keep({"machine_id": 1}, {"machine_id": 2})
-    spells = load_spells(store)
-    assert spells.listing.tolist() == [1, 2]
-    assert (spells.last_at - spells.first_at).tolist() == [0, STEP_S]
-    assert len(price_buckets(spells, "hour")) == 1
+    intervals = load_intervals(store)
+    assert intervals.listing.tolist() == [1, 2]
+    assert (intervals.last_at - intervals.first_at).tolist() == [0, STEP_S]
+    assert len(price_buckets(intervals, "hour")) == 1
 
 
 @pytest.mark.parametrize("value", [0, "x", b"x"])
@@ -370,7 +372,7 @@ def test_a_listing_of_no_gpus_is_left_out(
     """Nothing is divided by what makes no sense."""
     recorder.keep({"machine_id": 1}, {"machine_id": 2})
     store.execute("UPDATE listing SET num_gpus = ? WHERE id = 1", (value,))
-    assert load_spells(store).listing.tolist() == [2]
+    assert load_intervals(store).listing.tolist() == [2]
 
 
 @pytest.mark.parametrize("at", ["x", 0, 2**62, b"x"])
@@ -381,4 +383,4 @@ def test_a_snapshot_at_no_time_stops_no_later_one(
     recorder.keep({"machine_id": 1})
     store.execute("INSERT INTO snapshot VALUES ('vast', ?, 1, 1)", (at,))
     assert recorder.keep({"machine_id": 1}, {"machine_id": 2}).new
-    assert load_spells(store).born.tolist() == [False, True]
+    assert load_intervals(store).born.tolist() == [False, True]

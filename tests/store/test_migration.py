@@ -26,9 +26,9 @@ from advisor.store.database import MIGRATIONS, open_store
 from advisor.store.history import GAP_S
 from advisor.store.hosts import rules
 from advisor.store.ledger import Ledger
+from advisor.store.market_statistics import stored_gpu_names
 from advisor.store.misfits import misfits
-from advisor.store.runs import kept_runs
-from advisor.store.survey import kept_gpu_names
+from advisor.store.runs import stored_runs
 
 OLD = Path(__file__).parent / "old" / "data"
 MARKET = "127.0.0.1:8799/900001"
@@ -128,9 +128,9 @@ def test_nothing_is_lost_or_changed_beside(folder: Path) -> None:
 def test_the_rest_of_the_file_is_read_as_before(folder: Path) -> None:
     """History, hosts, runs and misfits."""
     with open_store(folder) as store:
-        assert len(kept_gpu_names(store)) == 3
+        assert len(stored_gpu_names(store)) == 3
         assert [rule.id for rule in rules(store, "vast")] == [77, 5501]
-        assert [kept.run.samples_per_s for kept in kept_runs(store)] == [1268.0]
+        assert [kept.run.samples_per_s for kept in stored_runs(store)] == [1268.0]
         assert [one.job for one in misfits(store, "vast", "lab", BEGUN + GAP_S)] == [
             "lab"
         ]

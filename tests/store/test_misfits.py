@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from advisor.store.database import open_store
-from advisor.store.misfits import MisfitRecord, keep_misfit, misfits
+from advisor.store.misfits import MisfitRecord, misfits, store_misfit
 
 SEEN = MisfitRecord(
     market="vast",
@@ -34,8 +34,8 @@ def test_a_misfit_comes_back_as_it_was_kept(tmp_path: Path) -> None:
         SEEN, image="", capability=math.nan, driver=math.nan, at=SEEN.at + 1
     )
     with open_store(tmp_path) as store:
-        keep_misfit(store, SEEN)
-        keep_misfit(store, unknown)
+        store_misfit(store, SEEN)
+        store_misfit(store, unknown)
     with open_store(tmp_path) as store:
         first, second = misfits(store, "vast", "mine", SEEN.at)
     assert first == SEEN
@@ -52,7 +52,7 @@ def test_others_count_for_a_day_and_the_jobs_own_for_good(tmp_path: Path) -> Non
     elsewhere = replace(SEEN, market="elsewhere")
     with open_store(tmp_path) as store:
         for record in (SEEN, other, elsewhere):
-            keep_misfit(store, record)
+            store_misfit(store, record)
         assert misfits(store, "vast", "mine", SEEN.at + 23 * HOUR_S) == [SEEN, other]
         assert misfits(store, "vast", "mine", SEEN.at + 25 * HOUR_S) == [SEEN]
 
@@ -79,7 +79,7 @@ def test_a_row_that_makes_no_sense_is_left_out(
     """The others count; it stays in the file."""
     with open_store(tmp_path) as store:
         for number in (7, 8):
-            keep_misfit(store, replace(SEEN, machine_id=number))
+            store_misfit(store, replace(SEEN, machine_id=number))
         store.execute(f"UPDATE misfit SET {column} = ? WHERE number = 1", (value,))  # noqa: S608
         job = str(value) if column == "job" else "mine"
         found = misfits(store, "vast", job, SEEN.at)

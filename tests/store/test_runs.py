@@ -11,7 +11,13 @@ import pytest
 
 from advisor.base.errors import StoreTornError, UsageError
 from advisor.store.database import open_store
-from advisor.store.runs import delete_run, keep_run, kept_run, kept_runs, recorded_runs
+from advisor.store.runs import (
+    delete_run,
+    recorded_runs,
+    store_run,
+    stored_run,
+    stored_runs,
+)
 from advisor.throughput.user_runs import UserRun
 
 RUN = UserRun("resnet50", "RTX 4090", 2, 1268.0, "EPYC 7702", 12.0, 2.5, 128, "amp")
@@ -23,9 +29,9 @@ def test_a_run_comes_back_as_it_was_kept(tmp_path: Path) -> None:
     """With its number, its evidence, and what is not known of its machine."""
     bare = replace(RUN, cpu=None, threads=None, cpu_ghz=None)
     with open_store(tmp_path) as store:
-        assert keep_run(store, RUN, "tqdm", AT, EVIDENCE) == 1
-        assert keep_run(store, bare, "given", AT, {}) == 2
-        first, second = kept_runs(store)
+        assert store_run(store, RUN, "tqdm", AT, EVIDENCE) == 1
+        assert store_run(store, bare, "given", AT, {}) == 2
+        first, second = stored_runs(store)
         assert (first.run, first.source, first.at, first.evidence) == (
             RUN,
             "tqdm",
@@ -34,7 +40,7 @@ def test_a_run_comes_back_as_it_was_kept(tmp_path: Path) -> None:
         )
         assert (second.number, second.run, second.evidence) == (2, bare, {})
         store.execute("UPDATE run SET evidence = NULL WHERE number = 1")
-        assert kept_run(store, 1).evidence is None  # as older advisors kept it
+        assert stored_run(store, 1).evidence is None  # as older advisors kept it
     assert recorded_runs(tmp_path, "resnet50") == (RUN, bare)
 
 
@@ -66,15 +72,15 @@ def test_a_run_that_makes_no_sense_is_told_and_can_be_deleted(
     """Predictions do not quietly rest on less than they are said to."""
     with open_store(tmp_path) as store:
         for _ in range(2):
-            keep_run(store, RUN, "given", AT, EVIDENCE)
+            store_run(store, RUN, "given", AT, EVIDENCE)
         store.execute(f"UPDATE run SET {column} = ? WHERE number = 1", (value,))  # noqa: S608
         message = f"record 1 makes no sense, its {column} is .*records delete 1'"
         with pytest.raises(StoreTornError, match=message) as told:
-            kept_runs(store)
+            stored_runs(store)
         assert str(told.value).isprintable()
-        assert kept_run(store, 2).run == RUN
+        assert stored_run(store, 2).run == RUN
         delete_run(store, 1)
-        assert [one.number for one in kept_runs(store)] == [2]
+        assert [one.number for one in stored_runs(store)] == [2]
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
@@ -83,6 +89,6 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     with open_store(tmp_path) as store:
         with pytest.raises(UsageError, match="no record 7"):
-            kept_run(store, 7)
+            stored_run(store, 7)
         with pytest.raises(UsageError, match="no record 7"):
             delete_run(store, 7)

@@ -106,7 +106,7 @@ def test_sounds_are_files_too(tmp_path: Path) -> None:
         (tmp_path / f"{at}.flac").write_bytes(b"x" * 10)
     (tmp_path / "text.txt").write_text("words")
     assert len(files_of(tmp_path, SPEECH).samples) == 3
-    assert "stay as in the profile" in str(recipe_of(SPEECH))
+    assert "per sample stay as in the profile" in str(recipe_of(SPEECH))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_files_that_are_no_samples(
 
 def test_other_trainings_than_classification() -> None:
     """What they do to a picture is not made up."""
-    assert "--dataset SCRIPT.py:FUNCTION" in str(recipe_of(YOLO))
+    assert "SCRIPT.py:FUNCTION" in str(recipe_of(YOLO))
 
 
 def test_a_prepared_picture(pictures: Path) -> None:
@@ -198,7 +198,7 @@ class Endless:
         (Endless(), "__len__ and __getitem__"),
         (Data(0), "empty"),
         (Data(3, 3), "all of 3 samples.*no such picture"),
-        (Data(-1), "of the data set fails"),
+        (Data(-1), "its length fails"),
     ],
 )
 def test_no_data_set(dataset: Any, words: str) -> None:

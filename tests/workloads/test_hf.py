@@ -176,8 +176,8 @@ def test_what_cannot_be_is_refused_by_name(
     [
         ("bert-base", 513, None, "positions for 512"),
         ("whisper-small", 449, None, "positions for 448"),
-        ("gpt2", None, None, "--tokens is missing"),
-        ("gpt2", 128, 64, "--target-tokens"),
+        ("gpt2", None, None, "tokens is missing"),
+        ("gpt2", 128, 64, "target_tokens"),
     ],
 )
 def test_tokens_that_do_not_go_with_the_net(
@@ -218,7 +218,7 @@ def test_a_head_may_be_left_out() -> None:
     masked, alone = net_by_formula(settings), net_by_formula(settings, "encoder")
     assert masked.vocabulary > 0 == alone.vocabulary
     assert masked.parameters > alone.parameters
-    with pytest.raises(UsageError, match="--task seq2seq: modernbert"):
+    with pytest.raises(UsageError, match="task seq2seq: modernbert"):
         net_by_formula(settings, "seq2seq")
 
 

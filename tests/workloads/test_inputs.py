@@ -30,7 +30,7 @@ def test_what_is_meant(text: str, expected: Input) -> None:
 )
 def test_what_is_none(text: str) -> None:
     """Anything else is refused with an example."""
-    with pytest.raises(UsageError, match=r"--input.*3x224x224"):
+    with pytest.raises(UsageError, match=r"shapes.*3x224x224"):
         Input.parse(text)
 
 

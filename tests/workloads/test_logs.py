@@ -275,9 +275,7 @@ def test_the_batch_is_said_or_nothing_is() -> None:
         read(header + text, None, 1)
     contradicted = read(header + text, 64, 2)
     assert contradicted.samples_per_s == pytest.approx(80.0)
-    assert (
-        "the log states 16 samples per step, not the 128 of --batch" in contradicted.marks
-    )
+    assert "the log states 16 samples per step, not the 128 given" in contradicted.marks
 
 
 def test_a_bar_of_samples_needs_no_batch_for_its_rate() -> None:

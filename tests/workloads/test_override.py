@@ -117,7 +117,7 @@ def test_the_last_of_two_counts() -> None:
 def test_what_cannot_be_is_said_as_of_a_file(assignment: str, words: str) -> None:
     """A wrong key or value is one line that names it and what is expected."""
     message = complaint(assignment)
-    assert message.startswith("--set: ")
+    assert message.startswith("settings: ")
     assert words in message
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from advisor.base.errors import (
     BadAnswerError,
     CreditError,
+    Given,
     KeyRefusedError,
     MarketError,
     OfferGoneError,
@@ -342,7 +343,9 @@ def _used_up(answer: ApiReply) -> QuotaError:
     if wait is not None:
         moment = answer.received_at + timedelta(seconds=wait)
         message += f" until {moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    return QuotaError(f"{message}; take a saved answer with --stale-ok")
+    return QuotaError(
+        f"{message}; ", Given("stale_ok"), " takes the newest stored answer"
+    )
 
 
 def _json_or_none(reply: Reply) -> Any:

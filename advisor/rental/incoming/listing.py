@@ -74,8 +74,8 @@ def ask_for(ssh: Ssh, remote: str) -> Listing:
     return _read(done.stdout)
 
 
-def _read(said: bytes) -> Listing:
-    total, *fields = (os.fsdecode(one) for one in said.split(b"\0"))
+def _read(output: bytes) -> Listing:
+    total, *fields = (os.fsdecode(one) for one in output.split(b"\0"))
     end = fields.index("") if "" in fields else len(fields)
     files = frozenset(filter(_is_inside, map(posixpath.normpath, fields[:end])))
     links, others, rest = dict[str, str](), list[str](), fields[end + 1 :]

@@ -117,8 +117,8 @@ def another(name: str, number: int) -> str:
     'advisor-renamed2+model.pt'
     """
     found = _RENAMED.fullmatch(name)
-    told = found[1] if found else "".join(map(_escaped, name))
-    return _renamed(f"{_PREFIX}{number}", told)
+    escaped = found[1] if found else "".join(map(_escaped, name))
+    return _renamed(f"{_PREFIX}{number}", escaped)
 
 
 def original(name: str) -> str | None:
@@ -132,19 +132,19 @@ def original(name: str) -> str | None:
     found = _RENAMED.fullmatch(name)
     if found is None or _DIGEST.fullmatch(found[1]):
         return None
-    told = _ESCAPED.sub(
+    own = _ESCAPED.sub(
         lambda one: _text(bytes.fromhex(one[1].replace("%", ""))), found[1]
     )
-    is_name = told not in (".", "..") and "/" not in told and "\0" not in told
-    return told if is_name else None
+    is_name = own not in (".", "..") and "/" not in own and "\0" not in own
+    return own if is_name else None
 
 
-def _renamed(prefix: str, told: str) -> str:
+def _renamed(prefix: str, escaped: str) -> str:
     """Return a new name that tells the old one, or is made from it where that is long."""
-    name = f"{prefix}+{told}"
+    name = f"{prefix}+{escaped}"
     if len(_bytes(name)) <= _LONGEST_BYTES:
         return name
-    return f"{prefix}+{hashlib.sha256(_bytes(told)).hexdigest()}"
+    return f"{prefix}+{hashlib.sha256(_bytes(escaped)).hexdigest()}"
 
 
 def _is_obeyed(name: str) -> bool:

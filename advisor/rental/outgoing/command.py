@@ -16,7 +16,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.outgoing.walk import HELD_BACK, Left
 
@@ -126,11 +126,10 @@ def check_command(argv: Sequence[str], outgoing: Outgoing, path: str | None) -> 
     for word in argv[1:]:
         for named in _left_in(word, outgoing):
             if named.kind in HELD_BACK:
-                message = (
-                    f"the command names {named.path}, which stays here ({named.why}): "
-                    f"{_way_out(named)}"
+                raise UsageError(
+                    f"the command names {named.path}, which stays here ({named.why}): ",
+                    *_way_out(named),
                 )
-                raise UsageError(message)
 
 
 def stays_here(argv: Sequence[str], outgoing: Outgoing) -> tuple[Left, ...]:
@@ -275,10 +274,8 @@ def _check_there(word: str, outgoing: Outgoing) -> None:
     left = outgoing.left_at(inside)
     if left is not None and (outgoing.folder / inside).exists():
         reason = left.why if left.kind in HELD_BACK else f"ignored by {left.why}"
-        message = (
-            f"the command needs {word}, which stays here ({reason}): {_way_out(left)}"
-        )
-        raise UsageError(message)
+        needed = f"the command needs {word}, which stays here ({reason}): "
+        raise UsageError(needed, *_way_out(left))
     message = f"there is no {word} in {outgoing.folder}{_nearest(inside, outgoing)}"
     raise UsageError(message)
 
@@ -315,10 +312,11 @@ def _inside(word: str) -> str:
     return posixpath.normpath(word)
 
 
-def _way_out(left: Left) -> str:
+def _way_out(left: Left) -> tuple[str | Given, ...]:
+    """Return what to do about a file that the command needs and that stays here."""
     if left.kind in ("link", "special", "own"):
         return (
-            f"put what it needs into the folder, or say --exclude {left.path} if the "
-            "command only writes there"
+            *("put what it needs into the folder, or give ", Given("excludes")),
+            f" {left.path} if the command only writes there",
         )
-    return f"say --include {left.path} to send it all the same"
+    return ("give ", Given("includes"), f" {left.path} to send it all the same")

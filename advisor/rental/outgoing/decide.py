@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.base.units import BYTES_PER_MB
 from advisor.rental.outgoing.patterns import Pattern
 from advisor.rental.outgoing.tokens import SecretText
@@ -27,6 +27,8 @@ from advisor.rental.outgoing.walk import (
     identity,
     leads_out,
 )
+
+_INCLUDES, _EXCLUDES = Given("includes"), Given("excludes")
 
 MAX_SYNC_GB = 5.0
 """Most that goes unless the user allows more: an hour at 11 Mbit/s, so that a forgotten
@@ -84,8 +86,8 @@ class Outgoing:
     files : path -> bytes, links among them with 0
     folders : that are made there, also where nothing is in them
     left : what stays here, without what is in it
-    named : secrets that go since ``--include`` names them, and what they are
-    unused : patterns of ``--exclude`` that match nothing
+    named : secrets that go since `Asked.includes` names them, and what they are
+    unused : patterns of `Asked.excludes` that match nothing
     before : files that the job has found in the folder that it writes to
     written_bytes : of the files, what the job itself wrote, by their names
     found : path of a file -> what was found there
@@ -157,11 +159,12 @@ def decide(
         message = f"there is no folder {asked.folder} to copy to the machine"
         raise UsageError(message)
     folder = asked.folder.resolve()
-    includes = _patterns(asked.includes, folder, "--include")
-    excludes = _patterns(asked.excludes, folder, "--exclude")
+    includes = _patterns(asked.includes, folder, _INCLUDES)
+    excludes = _patterns(asked.excludes, folder, _EXCLUDES)
     if both := {one.text for one in includes} & {one.text for one in excludes}:
-        message = f"--include and --exclude are both given {min(both)!r}"
-        raise UsageError(message)
+        raise UsageError(
+            *(_INCLUDES, " and ", _EXCLUDES, f" are both given {min(both)!r}")
+        )
     walk = Walk(folder, includes, excludes, private.folders, notify)
     walk.run()
     _check_used(includes, walk)
@@ -279,11 +282,10 @@ def _secret_in(folder: Path, one: Found, secrets: SecretText) -> str:
     except FileNotFoundError:  # it has gone meanwhile
         return ""
     except OSError as error:
-        message = (
-            f"{folder / one.path} cannot be read ({error.strerror}): mend that, or leave "
-            "it out with --exclude"
-        )
-        raise UsageError(message) from error
+        raise UsageError(
+            f"{folder / one.path} cannot be read ({error.strerror}): mend that, or ",
+            *("leave it out with ", _EXCLUDES),
+        ) from error
     return ", ".join(filter(None, (one.secret, by_text)))
 
 
@@ -316,17 +318,16 @@ def _within(one: Left, folder: str) -> bool:
     return one.path == folder or one.path.startswith(f"{folder}/")
 
 
-def _patterns(texts: Iterable[str], folder: Path, option: str) -> tuple[Pattern, ...]:
-    """Return patterns of the command line, where a path may also be a whole one."""
+def _patterns(texts: Iterable[str], folder: Path, of: Given) -> tuple[Pattern, ...]:
+    """Return patterns of the user's, where a path may also be a whole one."""
     found = []
     for text in texts:
         own = text.removeprefix(f"{folder}/")
         bare = own.removeprefix("./")
         if bare.startswith("!") or not bare.strip("/ "):
-            message = (
-                f"{option} {text!r}: a pattern as in .gitignore, without !, is meant"
+            raise UsageError(
+                of, f" {text!r}: a pattern as in .gitignore, without !, is expected"
             )
-            raise UsageError(message)
         anchored = f"/{bare}" if bare != text and not bare.startswith("/") else bare
         found.append(Pattern.parse(anchored))
     return tuple(found)
@@ -343,8 +344,9 @@ def _check_used(includes: Sequence[Pattern], walk: Walk) -> None:
     for one in includes:
         for place in walk.left:
             if place.kind in ("link", "special", "own") and _names(one, place):
-                message = f"--include {one.text!r}: {place.path} stays here: {place.why}"
-                raise UsageError(message)
+                raise UsageError(
+                    _INCLUDES, f" {one.text!r}: {place.path} stays here: {place.why}"
+                )
         if one not in walk.hits:
             names = {place.path.rpartition("/")[2]: place.path for place in walk.left}
             last = one.text.rstrip("/").rpartition("/")[2]
@@ -355,8 +357,7 @@ def _check_used(includes: Sequence[Pattern], walk: Walk) -> None:
             )
             if near:
                 hint = f": did you mean {names[near[0]]!r}?"
-            message = f"--include {one.text!r} matches nothing{hint}"
-            raise UsageError(message)
+            raise UsageError(_INCLUDES, f" {one.text!r} matches nothing{hint}")
 
 
 def _names(pattern: Pattern, place: Left) -> bool:

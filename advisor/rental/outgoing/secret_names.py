@@ -127,21 +127,23 @@ def secret_file(name: str, folder: str) -> str:
     folder : name of the folder that it is right in, ``""`` where that is the root
     """
     name, folder = name.lower(), folder.lower()
-    told = _told_by(name, folder)
-    if not told and (first := _COPY.sub("", name)) != name:
+    reason = _reason_by(name, folder)
+    if not reason and (first := _COPY.sub("", name)) != name:
         # One of an editor begins with a mark of its own: #x#, .x.swp
         first = first.removeprefix("#")
-        told = _told_by(first, folder) or _told_by(first.removeprefix("."), folder)
-    return told
+        reason = _reason_by(first, folder) or _reason_by(first.removeprefix("."), folder)
+    return reason
 
 
-def _told_by(name: str, folder: str) -> str:
-    if told := _FILES.get(name) or _BEHIND.get(folder, {}).get(name):
-        return told
+def _reason_by(name: str, folder: str) -> str:
+    if reason := _FILES.get(name) or _BEHIND.get(folder, {}).get(name):
+        return reason
     if name.startswith(".env") and not name.endswith(_EXAMPLES):
         return _ENVIRONMENT
-    told = next((told for end, told in _ENDINGS.items() if name.endswith(end)), "")
-    return told or next((told for shape, told in _SHAPES if shape.fullmatch(name)), "")
+    reason = next((reason for end, reason in _ENDINGS.items() if name.endswith(end)), "")
+    return reason or next(
+        (reason for shape, reason in _SHAPES if shape.fullmatch(name)), ""
+    )
 
 
 def secret_folder(name: str, folder: str) -> str:

@@ -2,7 +2,7 @@
 
 Three layers decide about an entry, the strongest first, each by its own name:
 
-2. the command line: ``--include``, then ``--exclude``;
+2. the user: `Asked.includes`, then `Asked.excludes`;
 1. ``.advisorignore``, the nearest file first;
 0. git's rules (`repository`), the weakest of them what is left out by default.
 
@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.rental.incoming.names import INCOMING
 from advisor.rental.outgoing.ignored import OWN_IGNORE, NestedIgnores
 from advisor.rental.outgoing.patterns import Pattern
@@ -70,7 +70,7 @@ class Found:
     path : relative to the folder that is sent, with ``/``
     size : bytes; of a link 0
     is_link : it is sent as one
-    named : ``--include`` names it, so that it goes even if it is a secret
+    named : `Asked.includes` names it, so that it goes even if it is a secret
     secret : what it is by its name, ``""`` if that tells no secret
     stamp : changes when the file does
     """
@@ -96,7 +96,7 @@ class _State:
     prefix : path of the folder that `rules` are about, ``""`` or with a slash at its end
     door : name of the folder of secrets that it is, or is in; ``""``: there is none
     secret : what that holds
-    named : ``--include`` names that folder, and so all in it
+    named : `Asked.includes` names that folder, and so all in it
     """
 
     goes: bool
@@ -214,7 +214,7 @@ class Walk:
         if included:
             return _State(goes=True, level=2), ""
         if excluded:
-            return _OUT, "--exclude"
+            return _OUT, "a pattern of yours"
         own = None
         if above.goes or above.level == 0:
             own = self._ignores.deciding(path, is_folder=is_folder)
@@ -327,11 +327,10 @@ def entries_of(folder: Path) -> list[os.DirEntry[str]]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        message = (
-            f"{folder} cannot be read ({error.strerror}): mend that, or leave it out "
-            "with --exclude"
-        )
-        raise UsageError(message) from error
+        raise UsageError(
+            f"{folder} cannot be read ({error.strerror}): mend that, or leave it out ",
+            *("with ", Given("excludes")),
+        ) from error
 
 
 def found_at(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
@@ -15,28 +15,36 @@ _NAMED = 20
 
 _NAMED_IGNORED = 6
 _LARGEST = 3
+_ROUNDS_UP = 0.9995  # of a unit: in three digits it is one
 
 
-def lines(outgoing: Outgoing) -> Iterator[str]:
-    """Yield what is told before anything is copied, a line each."""
+def lines(outgoing: Outgoing, called: Callable[[str], str] = str) -> Iterator[str]:
+    """Yield what is reported before anything is copied, a line each.
+
+    Parameters
+    ----------
+    called : returns how the user's face calls a field; `str`: as Python does
+    """
+    include, exclude = called("includes"), called("excludes")
     files, size = outgoing.files, size_in_words(outgoing.bytes)
     largest = sorted(files, key=lambda path: -files[path])[:_LARGEST]
-    told = _joined((f"{one} ({size_in_words(files[one])})" for one in largest), _LARGEST)
+    shown = _joined((f"{one} ({size_in_words(files[one])})" for one in largest), _LARGEST)
     what = f"{len(files):,} file{'s' * (len(files) != 1)}, {size}"
-    yield f"{what}, of {outgoing.folder} go to the machine{told and '; largest: '}{told}"
+    largest_ones = f"; largest: {shown}" if shown else ""
+    yield f"{what}, of {outgoing.folder} go to the machine{largest_ones}"
     if outgoing.named:
         names = _joined((f"{one} ({w})" for one, w in outgoing.named.items()), _NAMED)
-        yield f"secrets that go, as --include says: {names}"
+        yield f"secrets that go, as {include} says: {names}"
     if outgoing.held_back:
         names = _joined((f"{o.path} ({o.why})" for o in outgoing.held_back), _NAMED)
-        yield f"held back: {names}; --include PATH sends one all the same"
+        yield f"held back: {names}; {include} PATH sends one all the same"
     if outgoing.ignored:
         # What the user ignores first: a data set among them may be missed.
         ignored = sorted(outgoing.ignored, key=lambda one: one.why == DEFAULT)
         names = _joined((one.path for one in ignored), _NAMED_IGNORED)
-        yield f"ignored, stays here: {names}; --include PATH sends one all the same"
+        yield f"ignored, stays here: {names}; {include} PATH sends one all the same"
     for pattern in outgoing.unused:
-        yield f"--exclude {pattern!r} matches nothing"
+        yield f"{exclude} {pattern!r} matches nothing"
 
 
 def too_large(outgoing: Outgoing, most_gb: float) -> str:
@@ -48,10 +56,10 @@ def too_large(outgoing: Outgoing, most_gb: float) -> str:
         top = path.partition("/")[0]
         by_top[top] = by_top.get(top, 0) + one
     most = sorted(by_top, key=lambda name: -by_top[name])[:_LARGEST]
-    told = _joined((f"{one} {size_in_words(by_top[one])}" for one in most), _LARGEST)
+    shown = _joined((f"{one} {size_in_words(by_top[one])}" for one in most), _LARGEST)
     return (
         f"{size_in_words(size)} of {outgoing.folder} would go to the machine, more than "
-        f"{most_gb:g} GB ({told}): leave some out"
+        f"{most_gb:g} GB ({shown}): leave some out"
     )
 
 
@@ -73,7 +81,7 @@ def document(outgoing: Outgoing) -> dict[str, Any]:
 def size_in_words(size: float) -> str:
     """Return a number of bytes for people, decimal as rsync and the market count."""
     for unit, name in ((BYTES_PER_GB, "GB"), (BYTES_PER_MB, "MB"), (1e3, "kB")):
-        if size >= unit:
+        if size >= _ROUNDS_UP * unit:
             return f"{size / unit:.3g} {name}"
     return f"{size:.0f} byte{'s' * (size != 1)}"
 

@@ -60,13 +60,13 @@ def beat(ssh: Ssh) -> Lease:
     RemoteError
         if it cannot be reached, or cannot note it
     """
-    said = ssh.ask(_BEAT, "renewing the lease", BEAT_TIMEOUT_S).strip()
-    if not said:
+    output = ssh.ask(_BEAT, "renewing the lease", BEAT_TIMEOUT_S).strip()
+    if not output:
         return Lease(None)
-    if not (said.isascii() and said.isdecimal()):
+    if not (output.isascii() and output.isdecimal()):
         message = "the machine does not say what its lease is"
         raise RemoteError(message)
-    return Lease(float(said))
+    return Lease(float(output))
 
 
 def silent_for_s(ssh: Ssh) -> float | None:
@@ -77,5 +77,5 @@ def silent_for_s(ssh: Ssh) -> float | None:
     UnreachableError
         if the machine cannot be reached
     """
-    said = ssh.run(_SILENCE, BEAT_TIMEOUT_S).stdout.decode(errors="replace").strip()
-    return float(said) if said.isascii() and said.isdecimal() else None
+    output = ssh.run(_SILENCE, BEAT_TIMEOUT_S).stdout.decode(errors="replace").strip()
+    return float(output) if output.isascii() and output.isdecimal() else None

@@ -124,8 +124,10 @@ class RemoteJob:
         RemoteError
             if the machine cannot be reached, or says what makes no sense
         """
-        said = self.ssh.ask(self._folder() + scripts.STATE, "asking how the command does")
-        match said.split():
+        output = self.ssh.ask(
+            self._folder() + scripts.STATE, "asking how the command does"
+        )
+        match output.split():
             case [phase] if phase in _PHASES:
                 return JobState(_PHASES[phase])
             case ["ended", code] if _CODE.fullmatch(code):
@@ -187,10 +189,10 @@ class RemoteJob:
         RemoteError
             if the machine cannot be reached
         """
-        said = self.ssh.ask(
+        output = self.ssh.ask(
             self._folder() + scripts.DROPPED, "asking what the log begins with"
         )
-        return int(said) if _BYTES.fullmatch(said.strip()) else 0
+        return int(output) if _BYTES.fullmatch(output.strip()) else 0
 
     def memory_kills(self) -> int | None:
         """Return how many processes were killed for want of memory since the start.
@@ -202,10 +204,10 @@ class RemoteJob:
         RemoteError
             if the machine cannot be reached
         """
-        said = self.ssh.ask(
+        output = self.ssh.ask(
             self._folder() + scripts.KILLED, "asking who was killed"
         ).strip()
-        return int(said) if _COUNT.fullmatch(said) else None
+        return int(output) if _COUNT.fullmatch(output) else None
 
     def stop(self) -> None:
         """End the command and all that it started: asked first, killed after that.

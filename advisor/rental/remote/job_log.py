@@ -57,7 +57,7 @@ class JobLog:
             path.touch(0o600)
         self._size = path.stat().st_size if path.exists() else 0
         self._gap = _number_in(self._missing)
-        self._ends_in_gap = self._is_told = False
+        self._ends_in_gap = self._is_reported = False
         self._end = b""
 
     @property
@@ -79,9 +79,9 @@ class JobLog:
                 before = self._size
             self._append(piece)
         except (OSError, RemoteError) as error:
-            if not self._is_told:
+            if not self._is_reported:
                 self._notify(f"the log is not kept for now, the job goes on: {error}")
-            self._is_told = self._ends_in_gap = True
+            self._is_reported = self._ends_in_gap = True
             # Not written down: another launcher is to ask for it again.
             self._gap += len(piece) - (self._size - before)
 
@@ -132,14 +132,14 @@ class JobLog:
                 f"{self.path} has {self._size / BYTES_PER_MB:,.0f} MB: "
                 "from now on its middle is left out"
             )
-        kept = int(self._most * _KEPT_SHARE)
-        self._room.check(2 * kept)
+        part_bytes = int(self._most * _KEPT_SHARE)
+        self._room.check(2 * part_bytes)
         aside = self.path.with_suffix(".new")
-        left_out = self.offset - 2 * kept
+        left_out = self.offset - 2 * part_bytes
         with self.path.open("rb") as old, aside.open("wb") as new:
-            new.write(old.read(kept))
+            new.write(old.read(part_bytes))
             new.write(b"\n[advisor: %d bytes are left out here]\n" % left_out)
-            old.seek(-kept, 2)
+            old.seek(-part_bytes, 2)
             shutil.copyfileobj(old, new)
         offset = self.offset
         self.close()

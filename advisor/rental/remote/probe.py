@@ -71,19 +71,19 @@ def probe(ssh: Ssh, num_gpus: int) -> Probed:
     num_gpus : GPUs that were rented
     """
     try:
-        said = ssh.run(_PROBE, timeout_s=_TIMEOUT_S).stdout.decode(errors="replace")
+        output = ssh.run(_PROBE, timeout_s=_TIMEOUT_S).stdout.decode(errors="replace")
     except RemoteError:
         return Probed(computes=False, symptom=None)
-    computed = _COMPUTED.search(said)
+    computed = _COMPUTED.search(output)
     if computed is not None and int(computed[1]) >= num_gpus:
         return Probed(computes=True, symptom=None)  # whatever PyTorch has warned of
-    symptom = symptom_of(said)
+    symptom = symptom_of(output)
     if symptom is None and computed is not None:
         found = f"PyTorch finds {int(computed[1])} of {num_gpus} GPUs"
         symptom = Symptom("gpu_error", found)
-    failed = _FAILS.search(said)
+    failed = _FAILS.search(output)
     if symptom is None and failed is not None:
-        symptom = Symptom.at("gpu_error", said, failed.start(1))
+        symptom = Symptom.at("gpu_error", output, failed.start(1))
     return Probed(computes=False, symptom=symptom)
 
 

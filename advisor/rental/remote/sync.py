@@ -53,7 +53,7 @@ def prepare(ssh: Ssh) -> None:
         why = f": {done.reason}" if done.reason else ""
         message = (
             f"the machine has no rsync and it cannot be installed there{why}; "
-            "take another --image"
+            "take another image"
         )
         raise RemoteError(message)
 
@@ -112,8 +112,8 @@ def _renamings(names: Iterable[str]) -> Iterator[str]:
     }
     # The innermost first; of several that have one name the last that came is the last.
     for path in sorted(paths, key=lambda one: (-len(one.parts), str(one))):
-        told = path.parent / str(original(path.name))
-        source, place = (shlex.quote(f"./{one}") for one in (path, told))
+        target = path.parent / str(original(path.name))
+        source, place = (shlex.quote(f"./{one}") for one in (path, target))
         yield f"[ -d {place} ] || mv -f {source} {place}\n"
 
 
@@ -145,18 +145,18 @@ def rsync(
         shell = " ".join(_shell_word(word) for word in ssh.command(ssh.endpoint))
         name = ssh.endpoint.host
         host = f"{ssh.user}@[{name}]" if ":" in name else f"{ssh.user}@{name}"
-        code, said = _run([*words, "-e", shell, "--", *places(host)], watch)
+        code, output = _run([*words, "-e", shell, "--", *places(host)], watch)
         if code in (0, _VANISHED):
             return
-        if b"rsync: command not found" in said or b"rsync: not found" in said:
-            message = "the machine has no rsync: take another --image"
+        if b"rsync: command not found" in output or b"rsync: not found" in output:
+            message = "the machine has no rsync: take another image"
             raise RemoteError(message)
         if code not in _MAY_PASS or not left:
             break
         ssh.clock.sleep(pause)
         pause *= 2.0
         ssh.answers()  # finds the address that lets us in by now
-    message = f"copying by rsync failed ({code}): {_cause(said)}"
+    message = f"copying by rsync failed ({code}): {_cause(output)}"
     raise RemoteError(message)
 
 
@@ -174,7 +174,7 @@ def _run(command: list[str], watch: Callable[[int], None]) -> tuple[int, bytes]:
         ) as process,
         selectors.DefaultSelector() as selector,
     ):
-        said = b""
+        output = b""
         try:
             watch(process.pid)
             selector.register(there(process.stderr), selectors.EVENT_READ)
@@ -184,7 +184,7 @@ def _run(command: list[str], watch: Callable[[int], None]) -> tuple[int, bytes]:
                 for key, _ in ready:
                     if not (chunk := os.read(key.fd, _MOST_SAID_BYTES)):
                         selector.unregister(key.fileobj)
-                    said = (said + chunk)[-_MOST_SAID_BYTES:]
+                    output = (output + chunk)[-_MOST_SAID_BYTES:]
                 watch(process.pid)
             while process.poll() is None:
                 with window(), suppress(subprocess.TimeoutExpired):
@@ -193,7 +193,7 @@ def _run(command: list[str], watch: Callable[[int], None]) -> tuple[int, bytes]:
         except BaseException:
             _end(process)
             raise
-        return process.returncode, said
+        return process.returncode, output
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -206,10 +206,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             return
 
 
-def _cause(said: bytes) -> str:
+def _cause(output: bytes) -> str:
     """Return rsync's first complaint that is not about what follows from another."""
-    lines = [line for line in said.splitlines() if not line.startswith(b"rsync error:")]
-    return last_line(b"\n".join(lines[:1]) or said) or "no reason given"
+    lines = [line for line in output.splitlines() if not line.startswith(b"rsync error:")]
+    return last_line(b"\n".join(lines[:1]) or output) or "no reason given"
 
 
 def _shell_word(word: str) -> str:

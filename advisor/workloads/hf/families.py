@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal, get_args
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.workloads.hf.decoders import DECODERS
 from advisor.workloads.hf.encoders import ENCODERS
 from advisor.workloads.hf.mixtures import MIXTURES
@@ -109,11 +109,10 @@ def _check(settings: Settings, task: Task | None, *possible: Task) -> None:
         if it does not
     """
     if task is not None and task not in possible:
-        message = (
-            f"{settings.origin}: --task {task}: {settings.kind} is known by formula for "
-            f"{' and '.join(possible)}"
+        raise UsageError(
+            *(f"{settings.origin}: ", Given("task"), f" {task}: {settings.kind} is "),
+            f"known by formula for {' and '.join(possible)}",
         )
-        raise UsageError(message)
 
 
 def _classes(settings: Settings) -> int:

@@ -281,7 +281,7 @@ def _class(transformers: Any, settings: Settings, config: Any, task: Task | None
             return getattr(transformers, named)
     message = (
         f"{settings.origin}: transformers {transformers.__version__} has no class of "
-        f"{known}" + (f" for --task {task}" if task else "")
+        f"{known}" + (f" for the task {task}" if task else "")
     )
     raise UsageError(message)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.workloads.hf import library
 from advisor.workloads.hf.families import KNOWN, Task, net_by_formula, stated_task
 from advisor.workloads.hf.library import Built
@@ -122,8 +122,10 @@ def needs(
     if rank is not None:
         trained = float(net.lora_parameters(rank))
         if not trained:
-            message = f"{origin}: --lora: it has no query and value projections"
-            raise UsageError(message)
+            raise UsageError(
+                *(f"{origin}: ", Given("lora_rank"), ": it has no query and value "),
+                "projections",
+            )
     flops, how = _flops(known, read, written)
     count = _where(known)
     if known.active < known.parameters:
@@ -178,13 +180,11 @@ def _numbers(
     if not net.text:
         return 0, 0
     if tokens is None:
-        message = f"{origin}: --tokens is missing: how many are in a sample?"
-        raise UsageError(message)
+        missing = " is missing: how many are in a sample?"
+        raise UsageError(f"{origin}: ", Given("tokens"), missing)
     if target is not None and (not net.encoder_decoder or net.sound):
-        message = (
-            f"{origin}: --target-tokens: it does not read one text and write another"
-        )
-        raise UsageError(message)
+        why = ": it does not read one text and write another"
+        raise UsageError(f"{origin}: ", Given("target_tokens"), why)
     if net.sound:
         read, written = 0, tokens
     else:
@@ -248,7 +248,7 @@ def _notes(
     if task is None and stated_task(settings) == "masked-lm" and net.vocabulary:
         notes.append(
             "the head that guesses masked words is counted, as the file's "
-            "'architectures' says; '--task encoder' leaves it out"
+            "'architectures' says; the task 'encoder' leaves it out"
         )
     if net.image and net.text and net.vocabulary:
         notes.append(

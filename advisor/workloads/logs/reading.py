@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import Given, UsageError
 from advisor.workloads.logs.counting import EvidenceError
 from advisor.workloads.logs.ends import failures
 from advisor.workloads.logs.found import Asked, Found, Stated
@@ -19,7 +19,7 @@ from advisor.workloads.logs.times import said
 AGREE = 0.10
 """How far two sources of one rate may be apart."""
 
-_BY_HAND = "give the rate that you know with --throughput"
+_BY_HAND = "'advisor record --throughput' takes the rate that you know"
 
 _FEWEST_STEPS = 2  # the first one is warm-up
 
@@ -157,11 +157,10 @@ def _reading(
     stated = found.stated
     if stated and stated.devices is not None and stated.devices != asked.num_gpus:
         where = f" ({stated.line.where})" if stated.line else ""
-        message = (
-            f"{origin}: the log is of {stated.devices} devices{where}, not of "
-            f"{asked.num_gpus}: give --num-gpus {stated.devices}"
+        raise UsageError(
+            f"{origin}: the log is of {stated.devices} devices{where}, not of ",
+            *(f"{asked.num_gpus}: give ", Given("num_gpus"), f" {stated.devices}"),
         )
-        raise UsageError(message)
     per_step, source, marks = _per_step(found, asked)
     rate = counted.rate if found.unit == "samples" else None
     if per_step is not None and rate is None:
@@ -225,9 +224,9 @@ def _per_step(found: Found, asked: Asked) -> tuple[float | None, str, tuple[str,
     """Return samples of a step, where that is from, and what to know of it."""
     stated, asked_for = found.stated, asked.per_step
     per_step = _stated_per_step(stated, asked)
-    by_user = f"--batch {asked.batch} on {asked.num_gpus} GPUs" if asked_for else ""
-    if asked.num_gpus == 1:
-        by_user = by_user.replace(" on 1 GPUs", "")
+    by_user = f"the user's batch of {asked.batch}" if asked_for else ""
+    if asked_for and asked.num_gpus > 1:
+        by_user += f" on {asked.num_gpus} GPUs"
     if per_step is None or stated is None:
         if asked_for is None:
             return None, "neither the log nor the user", ()
@@ -238,7 +237,7 @@ def _per_step(found: Found, asked: Asked) -> tuple[float | None, str, tuple[str,
     if abs(asked_for - per_step) <= _SAME_BATCH * per_step:
         return per_step, f"{source}; {by_user}", ()
     stated_there = f"the log states {_samples(per_step)} per step"
-    mark = f"{stated_there}, not the {asked_for:,.0f} of --batch"
+    mark = f"{stated_there}, not the {asked_for:,.0f} given"
     return per_step, source, (mark,)
 
 

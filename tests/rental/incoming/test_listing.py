@@ -31,3 +31,13 @@ def test_a_link_comes_as_the_file_in_the_folder_that_it_leads_to() -> None:
 def test_a_size_that_is_no_number_is_not_known(told: str, size: int | None) -> None:
     """It bounds nothing then; what comes is counted while it does."""
     assert _read(said(told, [], {})).size == size
+
+
+def test_each_link_is_a_pair() -> None:
+    """Its name and where it leads to, and nothing else is one."""
+    found = _read(said("5", ["a", "b"], {"l": "a", "m": "b", "n": "c"}))
+    assert found.links == {"l": "a", "m": "b"}
+    assert found.other_links == ("n",)
+    assert _read(b"5\0a\0\0l\0a\0m").links == {"l": "a"}  # broken off
+    assert _read(b"").files == frozenset()
+    assert _read(b"5\0a\0b").files == {"a", "b"}

@@ -118,3 +118,24 @@ def test_a_new_name_is_safe(name: str) -> None:
 def test_no_name_leads_elsewhere_when_it_is_named_back(told: str) -> None:
     """Each rule counts alone: a dot, two dots, a slash and a NUL are no names."""
     assert original(f"advisor-renamed+{told}") is None
+
+
+@pytest.mark.parametrize("name", [". .", "...", ".:x"])
+def test_a_name_of_dots_is_a_hidden_one(name: str) -> None:
+    """A file system may drop all of them."""
+    assert safe_name(name).startswith("advisor-renamed+")
+
+
+@pytest.mark.parametrize(
+    ("length", "is_told"), [(255 - len("advisor-renamed+") - 1, True), (255, False)]
+)
+def test_a_name_is_told_as_long_as_a_file_system_takes_it(
+    length: int, is_told: bool
+) -> None:
+    """255 bytes with what is put before it."""
+    name = "." + "x" * length
+    renamed = safe_name(name)
+    assert (original(renamed) == name) is is_told
+    assert len(renamed) == (255 if is_told else len("advisor-renamed+") + 64)
+    longer = safe_name(name + "x")
+    assert original(longer) is None

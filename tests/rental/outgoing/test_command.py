@@ -102,7 +102,7 @@ def test_what_may_run_is_let_through(line: str, outgoing: Outgoing) -> None:
         ("python -m pkg.fti", "no pkg/fti.py in .*: did you mean pkg/fit.py?"),
         ("python -m pkg", "no pkg/__main__.py"),
         ("python ../train.py", "leads out of"),
-        ("python old.py", r"old.py, which stays here \(ignored by .*\): say --include"),
+        ("python old.py", r"old.py, which stays here \(ignored by .*\): give includes"),
         ("python away.py", r"away.py, which stays here \(a link to an absolute path"),
         ("bash -x y.sh", "no y.sh in .*: did you mean x.sh?"),
         ("./x.sh", r"'chmod \+x ./x.sh'"),
@@ -114,11 +114,11 @@ def test_what_may_run_is_let_through(line: str, outgoing: Outgoing) -> None:
         ("timeout -s KILL 5h python trian.py", "did you mean train.py?"),
         ("uv run trian.py", "did you mean train.py?"),
         ("python train.py --env .env", r"names .env, which stays here \(environment"),
-        ("python train.py --env=./.env", "say --include .env"),
+        ("python train.py --env=./.env", "give includes .env"),
         ("env-file=.env", "is no program"),
         (
             "python train.py -d away.py",
-            "say --exclude away.py if the command only writes there",
+            "give excludes away.py if the command only writes there",
         ),
     ],
 )

@@ -67,9 +67,9 @@ def test_it_is_told_what_goes_and_what_stays(make: Make, tmp_path: Path) -> None
         f"5 files, 1.53 kB, of {folder} go to the machine; largest: a (1.5 kB), "
         "b/c (20 bytes), .gitignore (6 bytes)"
     )
-    assert told[1].startswith("held back: .env (environment file); --include PATH")
-    assert told[2].startswith("ignored, stays here: data; --include PATH")
-    assert told[3:] == ["--exclude 'no' matches nothing"]
+    assert told[1].startswith("held back: .env (environment file); includes PATH")
+    assert told[2].startswith("ignored, stays here: data; includes PATH")
+    assert told[3:] == ["excludes 'no' matches nothing"]
 
 
 def test_a_long_list_is_cut_and_the_document_has_all(make: Make, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_what_cannot_be_read_is_refused(make: Make, tmp_path: Path) -> None:
     folder = make(tmp_path / "p", {"a/b": "", "c": ""})
     for name in ("c", "a"):
         (folder / name).chmod(0)
-        with pytest.raises(UsageError, match=r"cannot be read .*--exclude"):
+        with pytest.raises(UsageError, match=r"cannot be read .*excludes"):
             sent(Asked(folder))
         assert sent(Asked(folder, excludes=(name,))) is not None
         (folder / name).chmod(0o755)

@@ -247,7 +247,7 @@ def test_an_ignored_folder_is_not_looked_into(
     assert {one.path: one.why for one in outgoing.ignored} == {
         "data": ".gitignore",
         "node_modules": "default",
-        "out": "--exclude",
+        "out": "a pattern of yours",
     }
     assert looked == [str(folder), str(folder / "src")]
 

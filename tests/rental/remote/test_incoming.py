@@ -287,7 +287,7 @@ def test_only_what_has_changed_comes_again(
     incoming.pull(machine.ssh, there.name, here)
     before = {path.name: path.stat().st_ino for path in here.iterdir()}
     (there / "b").write_bytes(b"new")
-    fresh = Incoming(incoming.told, 1e8, "")  # another launcher
+    fresh = Incoming(incoming.notify, 1e8, "")  # another launcher
     fresh.pull(machine.ssh, there.name, here)
     after = {path.name: path.stat().st_ino for path in here.iterdir()}
     assert (here / "b").read_bytes() == b"new"

@@ -1,4 +1,4 @@
-"""What the user's own file tells a command: runs, fates of bids, blocked machines.
+"""What the user's own file holds for a command: runs, fates of bids, blocked machines.
 
 Apart from `own_data`, since who keeps nothing need not import it.
 """
@@ -18,10 +18,10 @@ from advisor.market.offers import parse_offers
 from advisor.market.snapshot import FILE_MARKET
 from advisor.market.types import Answer
 from advisor.store.database import open_store
-from advisor.store.history import Kept, keep
+from advisor.store.history import StoredSnapshot, store_snapshot
 from advisor.store.hosts import ids_of, rules
+from advisor.store.market_statistics import bid_survival, load_intervals
 from advisor.store.runs import recorded_runs
-from advisor.store.survey import bid_survival, load_spells
 from advisor.throughput.user_runs import UserRun
 
 _RECENT = timedelta(days=7)
@@ -34,19 +34,19 @@ _CLOCK_SKEW = timedelta(minutes=5)
 def user_runs(context: Context, workload: str) -> tuple[UserRun, ...]:
     """Return the runs of a workload that the user recorded.
 
-    Those that the user's own model has learnt too: there they teach how GPUs compare, as
-    one source among others; here they tell the level of the user's own set-up.
+    Also those that the user's own model was trained on: there they say how GPUs compare,
+    as one source among others; here they calibrate the user's own set-up.
     """
     return recorded_runs(context.data_folder, workload)
 
 
-def with_kept_data(
+def with_stored_data(
     context: Context, answer: Answer, job: Job, filters: Filters
 ) -> tuple[Job, Filters]:
-    """Return job and filters with what the user's own file tells.
+    """Return job and filters with what the user's own file holds.
 
     That is what was measured of the workload; and of the market how often bids lose, and
-    which machines are blocked. Of a simulated market it tells nothing.
+    which machines are blocked. Of a simulated market it holds nothing.
     """
     job = replace(job, runs=user_runs(context, job.workload.name))
     if answer.simulated:
@@ -55,10 +55,10 @@ def with_kept_data(
         # A file that no market is named in may be of any.
         named = None if answer.market == FILE_MARKET else answer.market
         known = rules(connection, named)
-        spells = None
+        intervals = None
         if job.rental == "interruptible":
             since = context.now() - _RECENT
-            spells = load_spells(connection, market=answer.market, since=since)
+            intervals = load_intervals(connection, market=answer.market, since=since)
     happened("store", "%d runs of %s count", len(job.runs), job.workload.name)
     happened("store", "%d machines and hosts have rules", len(known))
     filters = replace(
@@ -67,8 +67,8 @@ def with_kept_data(
         blocked_hosts=ids_of(known, "host", blocked=True),
         allowed_machines=ids_of(known, "machine", blocked=False),
     )
-    if spells:
-        seen = bid_survival(spells)
+    if intervals:
+        seen = bid_survival(intervals)
         hazard = BidHazard.assumed(job.assumptions).updated(
             seen.ratios, seen.outbid + seen.gone, seen.exposure_hours
         )
@@ -76,7 +76,7 @@ def with_kept_data(
     return job, filters
 
 
-def keep_answer(context: Context, answer: Answer) -> Kept:
+def store_answer(context: Context, answer: Answer) -> StoredSnapshot:
     """Add a market's answer to the user's record of it.
 
     Raises
@@ -97,7 +97,7 @@ def keep_answer(context: Context, answer: Answer) -> Kept:
         )
     offers, _ = parse_offers(answer.records)
     with open_store(context.data_folder) as connection:
-        return keep(
+        return store_snapshot(
             connection,
             offers,
             market=answer.market,

@@ -1,4 +1,4 @@
-"""What recorded snapshots show: prices, how long offers live, bids that lose."""
+"""What recorded snapshots show: prices, how long offers last, bids that lose."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _MONDAY = 4 * int(
 )  # 1970 began on a Thursday: weeks are counted from the Monday after
 
 QUANTILES = (0.1, 0.5, 0.9)
-LIFE_HOURS = (1.0, 6.0, 24.0, 168.0)
+LIFETIME_HOURS = (1.0, 6.0, 24.0, 168.0)
 BID_RATIOS = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 """Bids over the least bid of the moment whose fate is looked up."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spells:
-    """S spells, by listing and time; see `advisor.store.history`.
+class ListingIntervals:
+    """S listing intervals, by listing and time; see `advisor.store.history`.
 
     Attributes
     ----------
@@ -57,8 +57,8 @@ class Spells:
     def __len__(self) -> int:
         return len(self.listing)
 
-    def lives(self) -> tuple[IntArray, IntArray]:
-        """Return the first and last spell of each life: one listing without a break."""
+    def lifetimes(self) -> tuple[IntArray, IntArray]:
+        """Return the first and last interval of each lifetime, which has no break."""
         follows = (self.listing[1:] == self.listing[:-1]) & ~self.gone[:-1]
         follows &= self.first_at[1:] == self.last_at[:-1]
         breaks = np.flatnonzero(~follows)
@@ -88,17 +88,17 @@ class PriceBucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Lives:
+class Lifetimes:
     """How long listings stay in the market (Kaplan and Meier 1958).
 
-    Only lives whose beginning was seen count; one that the record does not see end is
+    Only lifetimes whose beginning was seen count; one that the record does not see end is
     censored.
 
     Attributes
     ----------
-    number, ends : lives that were seen to begin, and to end
+    number, ends : lifetimes that were seen to begin, and to end
     median_h : hours that half of them outlive, NaN where fewer ended
-    survival : share that outlives each of `LIFE_HOURS`, NaN beyond the record
+    survival : share that outlives each of `LIFETIME_HOURS`, NaN beyond the record
     """
 
     number: int
@@ -111,8 +111,8 @@ class Lives:
 class BidSurvival:
     """What became of bids of `ratios` times the least bid, had they been made.
 
-    A bid begins with each life and anew each time that it loses, so that every hour of
-    the record counts once for each ratio.
+    A bid begins with each lifetime and anew each time that it loses, so that every hour
+    of the record counts once for each ratio.
 
     Attributes
     ----------
@@ -128,15 +128,15 @@ class BidSurvival:
     exposure_hours: FloatArray
 
 
-def load_spells(
+def load_intervals(
     connection: sqlite3.Connection,
     gpu_names: Collection[str] | None = None,
     market: str | None = None,
     since: datetime | None = None,
-) -> Spells:
-    """Load the spells of GPUs (market spellings; all if `None`) since a time.
+) -> ListingIntervals:
+    """Load the listing intervals of GPUs (market spellings; all if `None`) since a time.
 
-    A spell that began before is cut there: what happened earlier is not counted. Rows
+    An interval that began before is cut there: what happened earlier is not counted. Rows
     that make no sense are left out.
     """
     conditions, values = [SENSE], list[object]()
@@ -159,7 +159,7 @@ def load_spells(
     whole = table[:, [0, 2, 3]].astype(np.int64)
     begin = int(since.timestamp()) if since is not None else 0
     cut = whole[:, 1] < begin
-    return Spells(
+    return ListingIntervals(
         listing=whole[:, 0],
         num_gpus=table[:, 1],
         first_at=np.maximum(whole[:, 1], begin),
@@ -171,35 +171,36 @@ def load_spells(
     )
 
 
-def kept_gpu_names(connection: sqlite3.Connection) -> frozenset[str]:
-    """Return the spellings of all GPUs that were kept."""
+def stored_gpu_names(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return the spellings of all GPUs that are stored."""
     rows = connection.execute("SELECT DISTINCT gpu_name FROM listing")
     return frozenset(name for (name,) in rows)
 
 
-def price_buckets(spells: Spells, by: Bucket) -> list[PriceBucket]:
+def price_buckets(intervals: ListingIntervals, by: Bucket) -> list[PriceBucket]:
     """Return the prices of each hour, day or week (UTC) in which any was seen."""
     width = _SECONDS[by]
     origin = _MONDAY if by == "week" else 0
-    first = (spells.first_at - origin) // width
-    last = (spells.last_at - origin) // width
+    first = (intervals.first_at - origin) // width
+    last = (intervals.last_at - origin) // width
     count = last - first + 1
-    row = np.repeat(np.arange(len(spells)), count)
+    row = np.repeat(np.arange(len(intervals)), count)
     before = np.repeat(np.cumsum(count) - count, count)
     bucket = first[row] + np.arange(len(row)) - before
     start = bucket * width + origin
-    seconds = np.minimum(spells.last_at[row], start + width)
+    seconds = np.minimum(intervals.last_at[row], start + width)
     # A price that was seen at one instant alone counts as one second.
-    seconds = np.maximum(seconds - np.maximum(spells.first_at[row], start), 1)
+    seconds = np.maximum(seconds - np.maximum(intervals.first_at[row], start), 1)
     price, bid = (
-        column[row] / spells.num_gpus[row] for column in (spells.dph_base, spells.min_bid)
+        column[row] / intervals.num_gpus[row]
+        for column in (intervals.dph_base, intervals.min_bid)
     )
     order = np.argsort(bucket, kind="stable")
     edges = np.flatnonzero(np.diff(bucket[order])) + 1
     return [
         PriceBucket(
             start=datetime.fromtimestamp(int(start[rows[0]]), UTC),
-            listings=len(np.unique(spells.listing[row[rows]])),
+            listings=len(np.unique(intervals.listing[row[rows]])),
             usd_per_gpu_hour=_quantiles(price[rows], seconds[rows]),
             bid_usd_per_gpu_hour=_quantiles(bid[rows], seconds[rows]),
         )
@@ -219,22 +220,22 @@ def _quantiles(values: FloatArray, weights: IntArray) -> tuple[float, ...]:
     return tuple(values[known][order][at].tolist())
 
 
-def lives(spells: Spells) -> Lives:
+def lifetimes(intervals: ListingIntervals) -> Lifetimes:
     """Estimate how long listings live."""
-    first, last = spells.lives()
-    seen = spells.born[first]
+    first, last = intervals.lifetimes()
+    seen = intervals.born[first]
     first, last = first[seen], last[seen]
-    ended = spells.gone[last]
-    hours = (spells.last_at[last] - spells.first_at[first]) / SECONDS_PER_HOUR
+    ended = intervals.gone[last]
+    hours = (intervals.last_at[last] - intervals.first_at[first]) / SECONDS_PER_HOUR
     times, survival = _kaplan_meier(hours, ended)
     below = np.flatnonzero(survival <= 0.5)
-    return Lives(
+    return Lifetimes(
         number=len(first),
         ends=int(ended.sum()),
         median_h=float(times[below[0]]) if len(below) else float("nan"),
         survival=tuple(
             _at(times, survival, hour, float(hours.max(initial=0.0)))
-            for hour in LIFE_HOURS
+            for hour in LIFETIME_HOURS
         ),
     )
 
@@ -254,24 +255,26 @@ def _at(times: FloatArray, survival: FloatArray, hour: float, longest: float) ->
     return float(survival[place - 1]) if place else 1.0
 
 
-def bid_survival(spells: Spells, ratios: Sequence[float] = BID_RATIOS) -> BidSurvival:
+def bid_survival(
+    intervals: ListingIntervals, ratios: Sequence[float] = BID_RATIOS
+) -> BidSurvival:
     """Follow bids through the record, see `BidSurvival`."""
-    first, last = spells.lives()
-    least, over = spells.min_bid, np.asarray(ratios, dtype=np.float64)
+    first, last = intervals.lifetimes()
+    least, over = intervals.min_bid, np.asarray(ratios, dtype=np.float64)
     told = np.logical_and.reduceat(np.isfinite(least), first) if len(first) else first
-    # The longest first, so that those with one more spell are always in front.
+    # The longest first, so that those with one more interval are always in front.
     order = np.argsort(first - last, kind="stable")
     order = order[told[order].astype(bool)]
     first, length = first[order], (last - first + 1)[order]
     bids = least[first][:, None] * over
     outbid, seconds = np.zeros(len(over)), 0
     for step in range(int(length.max(initial=0))):
-        spell = first[: np.searchsorted(-length, -step)] + step
-        now = least[spell][:, None]
-        lost = now > bids[: len(spell)] * (1.0 + 1e-9)
+        interval = first[: np.searchsorted(-length, -step)] + step
+        now = least[interval][:, None]
+        lost = now > bids[: len(interval)] * (1.0 + 1e-9)
         outbid += lost.sum(axis=0)
-        bids[: len(spell)] = np.where(lost, now * over, bids[: len(spell)])
-        seconds += int((spells.last_at[spell] - spells.first_at[spell]).sum())
-    gone = float(spells.gone[last[order]].sum())
+        bids[: len(interval)] = np.where(lost, now * over, bids[: len(interval)])
+        seconds += int((intervals.last_at[interval] - intervals.first_at[interval]).sum())
+    gone = float(intervals.gone[last[order]].sum())
     hours = np.full(len(over), seconds / SECONDS_PER_HOUR)
     return BidSurvival(over, outbid, np.full(len(over), gone), hours)

@@ -1,0 +1,281 @@
+"""A command is carried out on a rented machine, on another one if that one is lost.
+
+Rent, run the command there to its end (see `run`), release. A machine whose launcher is
+gone, or hangs, is picked up by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from advisor.base.errors import (
+    AdvisorError,
+    MachineLeftError,
+    NothingFitsError,
+    NotShownError,
+    ReleasedError,
+    UnreachableError,
+)
+from advisor.market.lifecycle import Instance
+from advisor.rental.context import RentalContext
+from advisor.rental.hold import Hold, hangs
+from advisor.rental.jobs import JobRecord, save_job
+from advisor.rental.launch import Launch
+from advisor.rental.presence import PAUSE_S, MachineLostError, Presence
+from advisor.rental.release import note_state, release, released
+from advisor.rental.remote.beats import silent_for_s
+from advisor.rental.rent import renting
+from advisor.rental.returning import moment
+from advisor.rental.run import Ended, MisfitError, Run
+from advisor.store.ledger import Entry
+
+MACHINES = 5
+"""Machines that one launch may use up, one after the other."""
+
+_HEARD_S = 180.0  # three heartbeats
+
+
+@contextmanager
+def only_launcher(context: RentalContext, name: str, *, resumes: bool) -> Iterator[None]:
+    """Carry out a job as the only process here, from before it is written down.
+
+    A launcher that hangs on the job's machine may be succeeded, see `carry_out`.
+
+    Raises
+    ------
+    AdvisorError
+        if another one carries it out
+    """
+    with context.work_on(f"job:{name}") as alone:
+        if not alone and not (resumes and _at_work(context, name)):
+            message = (
+                f"another launcher carries out job {name}: wait for its end, end it, or "
+                "give this one another name"
+            )
+            raise AdvisorError(message)
+        yield
+
+
+def carry_out(launch: Launch, job: JobRecord) -> Ended:
+    """Carry out a job, picking it up where it is; see `only_launcher`.
+
+    A command that fails as if its machine could not run it gets one other machine. If it
+    fails so again, or there is no other one, that is how it ended.
+
+    Raises
+    ------
+    advisor.base.errors.AdvisorError
+        if no machine can be had, or none of several ended it
+    """
+    ended = _carried_out(launch, replace(job, exit_code=None))
+    _release_others(launch.context, job.name)
+    return ended
+
+
+def _carried_out(launch: Launch, job: JobRecord) -> Ended:
+    """Carry out a job on one machine after the other; as `carry_out`."""
+    notify = launch.context.notify
+    failed: Ended | None = None
+    for _ in range(MACHINES):
+        try:
+            with _machine(launch, job) as run:
+                return run.to_its_end()
+        except MisfitError as error:
+            if failed is not None:
+                return error.ended
+            failed = error.ended
+            notify(f"{error}; the job goes to a machine that fits")
+        except NothingFitsError as error:
+            if failed is None:
+                raise
+            notify(f"there is no other machine for it: {error}")
+            return failed
+        except MachineLostError as error:
+            notify(f"machine lost: {error}; the job goes to another one")
+    message = f"{MACHINES} machines were lost: '{launch.resuming}' goes on"
+    raise NothingFitsError(message)
+
+
+@contextmanager
+def _machine(launch: Launch, job: JobRecord) -> Iterator[Run]:
+    """Yield the run on the machine that has the job, else on a new one; release that.
+
+    Whatever ends the block, the machine is released: nobody else would. What goes to a
+    new one is decided before it is rented.
+    """
+    context, misfits = launch.context, launch.request.misfits
+    entry = _at_work(context, job.name)
+    if entry is not None:
+        with _succeeded(context, entry) as hold:
+            save_job(context.folder, job)
+            presence = Presence(context, entry, hold)
+            instance = _picked_up(launch, presence)
+            with _released(launch, presence):
+                context.notify(f"instance {instance.instance_id}: picked up again")
+                try:
+                    yield Run.on(launch, job, presence, instance)
+                except MisfitError as error:
+                    misfits.add_machine(error.symptom.misfit, entry)
+                    raise
+        return
+    save_job(context.folder, job)
+    outgoing = launch.outgoing(job)
+    with renting(context, launch.request, launch.confirm) as rental:
+        presence = Presence(context, rental.entry, rental.hold)
+        with _released(launch, presence):
+            known = job.with_prediction(launch.predicted(rental))
+            save_job(context.folder, known)
+            try:
+                yield Run.on(launch, known, presence, rental.instance, outgoing)
+            except MisfitError as error:
+                misfits.add(error.symptom.misfit, rental.chosen)
+                raise
+
+
+def _at_work(context: RentalContext, name: str) -> Entry | None:
+    """Return the machine that a job works on; what its user has is none of these.
+
+    Of several, one of which the market had lost and shows again, the last one.
+    """
+    for entry in reversed(context.ledger.entries(context.account)):
+        if entry.job == name and entry.state == "working":
+            return entry
+    return None
+
+
+@contextmanager
+def _succeeded(context: RentalContext, entry: Entry) -> Iterator[Hold]:
+    """Work on a machine whose launcher is gone, or hangs.
+
+    Raises
+    ------
+    AdvisorError
+        if there is one that works, or it cannot be written that this one does
+    """
+    with context.work_on(entry.label) as alone:
+        if not alone:
+            if not hangs(context, entry.label):
+                message = f"another launcher follows {entry.job}: it is not picked up"
+                raise AdvisorError(message)
+            context.notify(f"the launcher of {entry.job} hangs: this one takes its place")
+        hold = Hold(context, entry.label)
+        hold.succeed(entry)
+        with hold.renewed():
+            yield hold
+
+
+@contextmanager
+def _released(launch: Launch, presence: Presence) -> Iterator[None]:
+    """Release a job's machine at the end of a block, where that is ours to do.
+
+    Who has slept through its lease finds out before it ends another one's machine.
+    """
+    context, entry = launch.context, presence.entry
+    with released(context, entry, MachineLeftError):
+        try:
+            yield
+        except NotShownError as error:
+            note_state(context, entry, "gone", str(error), entry.instance_id)
+            message = (
+                f"{error}; it was perhaps ended elsewhere: '{launch.resuming}' goes on "
+                "on another machine"
+            )
+            raise NotShownError(message) from error
+        except (MachineLeftError, ReleasedError):
+            raise
+        except BaseException:
+            with suppress(ReleasedError):
+                presence.renew()
+            raise
+        with suppress(ReleasedError):
+            presence.renew()
+
+
+def _picked_up(launch: Launch, presence: Presence) -> Instance:
+    """Return the instance of a job whose launcher is gone, once it is known to run.
+
+    Raises
+    ------
+    MachineLostError
+        if it does not, and another one is to be rented; it was released
+    BaseException
+        if nobody can say, or it is not ours to follow; it is left as it is
+    """
+    context, entry = launch.context, presence.entry
+    try:
+        return _looked_at(launch, presence)
+    except (MachineLostError, NotShownError) as error:
+        release(context, entry, str(error))
+        raise MachineLostError(str(error)) from error
+    except ReleasedError:
+        raise
+    except BaseException:
+        context.notify(
+            f"instance {entry.instance_id} is left as it is: it may bill until its end "
+            f"at {moment(entry.ends_at)}"
+        )
+        raise
+
+
+def _looked_at(launch: Launch, presence: Presence) -> Instance:
+    """Look at the instance of a job whose launcher is gone; as `_picked_up`."""
+    context, entry = launch.context, presence.entry
+    while (instance := presence.instance()) is None:
+        context.sleep(PAUSE_S)
+    if instance.label != entry.label:
+        message = (
+            f"instance {instance.instance_id} is called {instance.label!r} by now: give "
+            f"it back its label {entry.label} to go on, or end it in the market's console"
+        )
+        raise MachineLeftError(message)
+    if not context.is_here(entry.place):
+        _check_unheard(launch, entry, instance)
+    return instance
+
+
+def _check_unheard(launch: Launch, entry: Entry, instance: Instance) -> None:
+    """Refuse a machine of another computer unless that is known to be silent.
+
+    Raises
+    ------
+    MachineLeftError
+        if it is not
+    """
+    try:
+        silence_s = silent_for_s(launch.ssh_to(instance))
+    except UnreachableError as error:
+        message = (
+            f"job {entry.job} was begun on another computer, and its machine cannot be "
+            f"reached from here: {error}"
+        )
+        raise MachineLeftError(message) from error
+    if silence_s is not None and silence_s < _HEARD_S:
+        message = (
+            f"job {entry.job} is followed from another computer: end its launcher there, "
+            "or release the job"
+        )
+        raise MachineLeftError(message)
+
+
+def _release_others(context: RentalContext, name: str) -> None:
+    """Release what a job that has ended has on machines that the market shows again.
+
+    It had lost them, so that the job went to another one.
+    """
+    try:
+        left = [
+            entry
+            for entry in context.ledger.entries(context.account)
+            if entry.job == name
+            and entry.state in ("working", "gone")
+            and context.is_here(entry.place)
+        ]
+        listed = context.listed() if left else {}
+        for entry in left:
+            with context.work_on(entry.label) as alone:
+                if alone and entry.label in listed:
+                    release(context, entry, "its job has ended on another machine")
+    except AdvisorError as error:
+        context.notify(f"{error}; run 'advisor reconcile'")
