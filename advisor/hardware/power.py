@@ -12,15 +12,15 @@ beside its faster module, the same chip and memory):
 - RTX 3090, ResNet-50, TensorFlow: 0.80 and 0.95 (Puget Systems, "Quad RTX3090 GPU Wattage
   Limited", 2020);
 - RTX 3090, ViT-B/16 trained in FP32: 0.80 and 0.87, in TF32: 0.80 and 0.93, 0.66 and 0.83
-  (blog.qwertyforce.dev, "Optimal power limit for deep learning tasks on RTX 3090", its
-  rates at 480 W converted to 350 W);
+  (blog.qwertyforce.dev, "Optimal power limit for deep learning tasks on RTX 3090"; its
+  shares of the rate at 480 W over 0.92 and 0.97, interpolated at 350 W);
 - A100 40 GB at 250 W (PCIe) and 400 W (SXM), MLPerf training v1.0 of Lenovo: 0.625 and
   0.85 (ResNet-50), 0.83 (SSD);
 - A100 80 GB at 300 W and 500 W, MLPerf training v1.1 of Lenovo: 0.60 and 0.88
   (ResNet-50), 0.86 (SSD);
 - H100 PCIe at 310 W and 350 W, MLPerf training v3.0 and v3.1 of Lenovo: 0.89 and 0.96
   (Mask R-CNN), 0.94 (ResNet-50), 0.92 (U-Net), 0.90 (RNN-T), software one release apart;
-- V100 32 GB, SDXL: 0.80 and 0.93, 0.70 and 0.88 (bradrlaw/ai-server, pull request 32);
+- V100, SDXL: 0.80 and 0.93, 0.70 and 0.88 (bradrlaw/ai-server, pull request 32);
 - RTX 5090, drafted decoding: 0.67 and 0.82 (sudoingX/qwen38-mtp, pull request 47).
 
 On these fifteen the law with a static share of 0.1 errs by 3.7 % (root mean square).
