@@ -7,12 +7,13 @@ here take its data and recipe and have figures of their own, each with its sourc
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from advisor.workloads.dump import dump_workload
 from advisor.workloads.load import load_workload
-from advisor.workloads.profile import Workload, with_benchmark_units_of
+from advisor.workloads.profile import Workload
 from advisor.workloads.transformer import Transformer, transformer_profile
+from fine_tuned_profiles import PADDED, fine_tuned
+from profile_parts import FROM_MEMORY, Figures, derived, without_tokens
 from sources import Texts
 
 TORCHVISION = "torchvision 0.29.2 weights meta"
@@ -21,32 +22,6 @@ TIMM_BOUND = (
     "AMP channels-last (timm repo aa4b5850): {held} fits, {more} does not"
 )
 SCALED_KERNELS = "assumption: those of {base}, by the number of blocks"
-FROM_MEMORY = "stated from memory"
-
-Figures = dict[str, tuple[Any, str]]
-
-
-def derived(
-    base_name: str,
-    name: str,
-    description: str,
-    figures: Figures,
-    reference: dict[str, Any] | None = None,
-    **texts: Any,
-) -> Workload:
-    """Return a profile with other figures, each with its source."""
-    base = load_workload(base_name)
-    sources = {**base.sources, **{key: source for key, (_, source) in figures.items()}}
-    values = {key: value for key, (value, _) in figures.items()}
-    units = values.pop("benchmark_units_per_sample", None)
-    if reference is not None and units is not None:
-        reference = {**reference, "benchmark_units_per_sample": units}
-    changed = replace(base.reference, **reference) if reference else base.reference
-    child = replace(
-        base, name=name, description=description, reference=changed, **values, **texts,
-        sources=sources,
-    )  # fmt: skip
-    return with_benchmark_units_of(child, base) if reference is None else child
 
 
 def weights(parameters_m: float, source: str, state: float = 14.0) -> Figures:
@@ -330,7 +305,9 @@ def kept(child: Workload, base: Workload, text: str, batch: int) -> Workload:
         for key in ("samples_per_epoch", "epochs", "dataset_gb", "cpu_ms_per_sample")
     }
     sources = {**child.sources, **same, "batch_size": "assumption: 24 GB cards hold it"}
-    return replace(child, description=text, batch_size=batch, sources=sources)
+    return replace(
+        child, description=text, batch_size=batch, packed=base.packed, sources=sources
+    )
 
 
 def on_alpaca(child: Workload, alpaca: Workload, text: str, batch: int) -> Workload:
@@ -344,6 +321,7 @@ def on_alpaca(child: Workload, alpaca: Workload, text: str, batch: int) -> Workl
         loading="whole" if sharded else "mapped",
         task="llm fine-tuning with LoRA" if "lora" in child.name else "llm fine-tuning",
         batch_size=batch,
+        padding_share=alpaca.padding_share,
         epochs=alpaca.epochs,
         samples_per_epoch=alpaca.samples_per_epoch,
         cpu_ms_per_sample=alpaca.cpu_ms_per_sample,
@@ -353,6 +331,7 @@ def on_alpaca(child: Workload, alpaca: Workload, text: str, batch: int) -> Workl
             **{key: alpaca.sources[key] for key in same},
             "batch_size": "assumption: with checkpointing and sharding as stated",
             "dataset_gb": "derived: the pretrained weights, 2 B a parameter",
+            "padding_share": PADDED,
             "loading": (
                 "Hugging Face Accelerate: one process holds what FSDP then shards"
                 if sharded
@@ -376,7 +355,7 @@ def speech() -> list[Workload]:
         length /= stride
         conv += 2 * length * kernel * macs[kernel] * 512
     gflops = child.forward_gflops_per_sample + conv / 1e9
-    tuned = kept(child, base, "wav2vec 2.0 base on LibriSpeech 960 h", 8)
+    tuned = without_tokens(kept(child, base, "wav2vec 2.0 base on LibriSpeech 960 h", 8))
     libri = "HF k2-fsa/LibriSpeech: 281,241 utterances, 961.1 h, 60.0 GB"
     wav = replace(
         tuned,
@@ -458,7 +437,8 @@ def others() -> list[Workload]:
         "state_bytes_per_trainable": (18.0, "stas00/ml-engineering: mixed AdamW"),
         "checkpoint_gb": (10.3, "derived: 12 B a trained parameter"),
         "batch_size": (1, "diffusers text_to_image README: 1 on 24 GB, checkpointed"),
-    }, task="diffusion fine-tuning", gradient_checkpointing=True)  # fmt: skip
+    }, task="diffusion fine-tuning", technique="full",
+        gradient_checkpointing=True)  # fmt: skip
     dit = derived("vit-b16", "dit-xl2", "DiT-XL/2 on ImageNet latents, 256 pixels", {
         **weights(675.0, "Peebles and Xie, ICCV 2023", 18.0),
         **epochs(80, "Peebles and Xie: 400,000 steps of 256"),
@@ -586,6 +566,7 @@ def build() -> Texts:
         *classifiers(), *self_supervised(), *detection(),
         *language(), *speech(), *others(),
     )  # fmt: skip
+    profiles = (*profiles, *fine_tuned({one.name: one for one in profiles}))
     return {
         f"advisor/workloads/builtin/{profile.name}.toml": (
             f"# Written by tools/builtin_profiles.py.\n\n{dump_workload(profile)}"

@@ -10,6 +10,7 @@ import numpy as np
 from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray, distinct
 from advisor.base.columns import SHARED, Columns
 from advisor.base.units import MB_PER_GB
+from advisor.hardware.card_state import card_state
 from advisor.hardware.contradictions import weighed_cards
 from advisor.hardware.core_speed import CpuConstants
 from advisor.hardware.cpus import CpuTable
@@ -27,7 +28,8 @@ generation 3, 25 of 31.5 on generation 4)."""
 HOST_TO_GPU_BOUNDS_GB_S = (0.2, 60.0)
 """Below and above it no working link of generation 1 to 5 has been measured."""
 
-# A GPU whose limit is below this share of its nominal power is slowed on purpose.
+# A GPU whose limit is below this share of its nominal power is slowed on purpose: that is
+# said. What it costs is counted from the first watt, see `power`.
 _POWER_CAPPED = 0.9
 
 _FIRST_BF16 = 8.0  # CUDA compute capability of the first cores with BF16 and TF32
@@ -48,6 +50,9 @@ class Machines(Columns):
     slowest_share : rate of the slowest GPU over that of the model, 1 where all are what
         the offer names and nothing speaks against it
     gpu_log_sd : what that adds to the standard deviation of the rate's logarithm
+    gpu_state : what power limit and measured figures leave of the rate, at most 1, see
+        `hardware.card_state`
+    gpu_state_log_sd : standard deviation of its natural logarithm
     fp32_tflops, tf32_tflops, fp16_tflops, bf16_tflops : usable matrix rates of one
         GPU, 10^12 FLOP/s; a precision that it lacks runs at the FP32 rate, as in
         PyTorch; NaN where the GPU is unknown and the market does not describe it
@@ -66,9 +71,11 @@ class Machines(Columns):
         guessed from the market's figures), ``cpu_unknown``, ``cpu_family`` (in no table,
         taken as its name says), ``cores_unknown``, ``clock_capped`` (counts as 6.2 GHz),
         ``threads_contradictory`` (more than the machine or its CPU has),
-        ``gpu_power_capped`` (limit below 90 % of the nominal power), ``memory_modded``
-        (not the memory it was sold with), ``gpu_slice`` (a part of a card, or a lesser
-        one), ``mixed_gpus`` (not all of them are what is named, see `hardware.mixed`),
+        ``gpu_power_capped`` (limit below 90 % of the nominal power),
+        ``gpu_measured_slow`` (bandwidth or FP32 rate below what is usual for the card),
+        ``memory_modded`` (not the memory it was sold with), ``gpu_slice`` (a part of a
+        card, or a lesser one), ``mixed_gpus`` (not all of them are what is named, see
+        `hardware.mixed`),
         ``memory_contradictory`` (of one card and of all), ``flops_contradictory`` and
         ``bandwidth_contradictory`` (not those of the card that is named)
     """
@@ -79,6 +86,8 @@ class Machines(Columns):
     gpu_memory_gb: FloatArray
     slowest_share: FloatArray
     gpu_log_sd: FloatArray
+    gpu_state: FloatArray
+    gpu_state_log_sd: FloatArray
     fp32_tflops: FloatArray
     tf32_tflops: FloatArray
     fp16_tflops: FloatArray
@@ -137,6 +146,10 @@ def describe(
     _guess(figures, unknown, facts, gpus)
     families = ["" if gpu is None else gpu.family for gpu in models]
     cards = weighed_cards(facts, figures, [families[at] for at in row.tolist()])
+    names = ["" if gpu is None else gpu.name for gpu in models]
+    state = card_state(
+        facts, figures, [names[at] for at in row.tolist()], unknown, cards.flags
+    )
     host = describe_cores(facts, cpus, constants)
     speed, speed_log_sd = host.speed, host.speed_log_sd
     if measured_speed is not None:
@@ -154,6 +167,8 @@ def describe(
         gpu_memory_gb=cards.memory_gb,
         slowest_share=cards.rate,
         gpu_log_sd=cards.log_sd,
+        gpu_state=state.factor,
+        gpu_state_log_sd=state.log_sd,
         interconnect=links,
         host_to_gpu_gb_s=_host_to_gpu(facts, figures),
         core_speed=speed,
@@ -166,6 +181,7 @@ def describe(
         flags={
             "gpu_unknown": unknown,
             "gpu_power_capped": capped,
+            "gpu_measured_slow": state.measured_slow,
             **host.flags,
             **cards.flags,
         },

@@ -44,6 +44,8 @@ _REMARKS: Mapping[str, str] = {
     "cores_unknown": "the threads are not given; a usual number is assumed",
     "clock_capped": "the clock is higher than any and counts as 6.2 GHz",
     "memory_modded": "the card is not sold with this memory",
+    "gpu_power_capped": "the power of the cards is limited, which slows them",
+    "gpu_measured_slow": "the market measured less than is usual for this card",
     "mixed_gpus": "the cards are not alike; the smallest and slowest counts",
     "ram_unknown": "the host's memory is unknown; no data count as cached",
     "disk_speed_unknown": "the disk is unknown and does not limit",
@@ -189,11 +191,23 @@ def _facts(prediction: Prediction, width: int | None) -> str:
     margin = f"{left_gb:.1f} GB of what can be filled is left"
     return lines_of([
         ("throughput", f"{figure(prediction.samples_per_s, 3)} samples/s, {interval}"),
+        *_tokens(prediction),
         ("bound by", _bound_by(prediction)),
         ("epoch", f"{figure(prediction.epoch_h, 3)} h, {hours}"),
         ("batch", f"{batch} per GPU and optimizer step, computed as {split}"),
         ("memory", f"{figure(used_gb, 3)} of each GPU's {has}, {margin}"),
     ], width)  # fmt: skip
+
+
+def _tokens(prediction: Prediction) -> list[tuple[str, str]]:
+    """Return the line of tokens per second that count; none where samples have none."""
+    workload = prediction.workload
+    rate = prediction.samples_per_s * workload.counted_tokens_per_sample
+    if not rate:
+        return []
+    padded = f"; {workload.padding_share:.0%} of all is padding"
+    text = f"{figure(rate, 3)} tokens/s{padded if workload.padding_share else ''}"
+    return [("tokens", text)]
 
 
 def _bound_by(prediction: Prediction) -> str:

@@ -73,7 +73,8 @@ def dlperf_adjustment(
     score rises with the memory (RTX 4090 with 48 GB: by 29 %), and with cards that are
     not alike. On a host without a CPU the benchmark did not run as it should: a low
     score there is broken, a high one counts for nothing. The factor's spread is as large
-    as its logarithm.
+    as its logarithm. What slows the card as `Machines.gpu_state` knows already (a power
+    limit, a slow memory) lowers its score too: of a low score only what is left counts.
 
     Parameters
     ----------
@@ -94,13 +95,15 @@ def dlperf_adjustment(
     speaks = unusual & ~broken & ~no_cpu
     beyond = np.sign(log_ratio) * (np.abs(log_ratio) - np.log(USUAL))
     bounded = np.clip(EXPONENT * beyond, *np.log(FACTOR_BOUNDS))
-    log_factor = np.where(speaks, bounded, 0.0)
+    scored = np.where(speaks, bounded, 0.0)
+    left = np.minimum(scored - np.log(machines.gpu_state), 0.0)
+    log_factor = np.where(scored < 0.0, left, scored)
     return DlperfAdjustment(
         factor=np.exp(log_factor),
         log_sd=np.where(broken, BROKEN_LOG_SD, np.abs(log_factor)),
         flags={
-            "dlperf_low": log_factor < 0,
-            "dlperf_high": log_factor > 0,
+            "dlperf_low": scored < 0,
+            "dlperf_high": scored > 0,
             "dlperf_broken": broken,
         },
     )

@@ -131,7 +131,9 @@ def predict(
         shift, keep = calibration(kinds, workload, model, measured, memo)
         gpu_rate, gpu_log_sd = gpu_rate * np.exp(shift), gpu_log_sd * keep
     gpu_rate = gpu_rate * machines.slowest_share  # all wait for it at each step
+    gpu_rate = gpu_rate * machines.gpu_state
     gpu_log_sd = np.hypot(gpu_log_sd, machines.gpu_log_sd)
+    gpu_log_sd = np.hypot(gpu_log_sd, machines.gpu_state_log_sd)
     if adjustment is not None:
         gpu_rate = gpu_rate * adjustment.factor
         gpu_log_sd = np.hypot(gpu_log_sd, adjustment.log_sd)

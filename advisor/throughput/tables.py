@@ -8,9 +8,12 @@ from typing import Any
 
 from advisor.base.assumption import Assumption
 from advisor.base.resources import models_folder
+from advisor.hardware.card_state import AS_USUAL
+from advisor.hardware.card_state import EXPONENT as MEASURED_EXPONENT
 from advisor.hardware.cpus import CpuTable, load_cpus
 from advisor.hardware.gpus import GpuTable, load_gpus
 from advisor.hardware.host import THREADS_PER_GPU
+from advisor.hardware.power import SPREAD, STATIC_SHARE
 from advisor.throughput.artifact import ThroughputModel, load_model
 from advisor.throughput.dlperf import BROKEN_LOG_SD, EXPONENT
 from advisor.throughput.user_runs import Calibration
@@ -86,6 +89,26 @@ class Tables:
                 "assumption: power of the DLPerf score over the median of its GPU and "
                 "number of GPUs that their rate follows, beyond a factor of 1.1 and "
                 "within 0.75 to 1.1 (advisor.throughput.dlperf)",
+            ),
+            "power_static_share": Assumption(
+                STATIC_SHARE,
+                "share",
+                "fitted on 15 published points of six cards: below its own limit a "
+                "card's rate follows the cube root of the power beyond this share "
+                "(advisor.hardware.power)",
+            ),
+            "power_spread": Assumption(
+                SPREAD,
+                "1",
+                "standard deviation of the exponents of these points over their mean: "
+                "log-sd of what a power limit costs, over its logarithm",
+            ),
+            "measured_figures_exponent": Assumption(
+                MEASURED_EXPONENT,
+                "1",
+                "assumption: power of a measured memory bandwidth or FP32 rate over "
+                f"{AS_USUAL:g} of what is usual for the card (real offers of June to "
+                "September 2026) that its rate follows, where it is below that",
             ),
             "dlperf_broken_log_sd": Assumption(
                 BROKEN_LOG_SD,

@@ -17,9 +17,11 @@ from advisor.workloads.profile import Workload
 _CHANGES: Mapping[str, str | bool] = {
     "optimizer": "adam-8bit",
     "gradient_checkpointing": True,
+    "base_weights": "nf4",
     "sharding": "fsdp",
 }
-"""Figures of a profile that take less memory, and what then stands there."""
+"""Figures of a profile that take less memory, and what then stands there; weights are
+quantized beside adapters alone."""
 
 _MOST_GPUS = 8
 _NOMINAL_GIB = (16, 24, 32, 40, 48, 80, 96, 141, 180, 288)
@@ -48,6 +50,8 @@ def what_would_fit(
     names = tuple(
         name for name, value in _CHANGES.items() if getattr(workload, name) != value
     )
+    if workload.technique != "lora" or workload.base_weights != "stated":
+        names = tuple(name for name in names if name != "base_weights")
     found = [*_changes(workload, names, gpu_memory_gb, num_gpus)]
     if not found:
         found = [*_with_more_gpus(workload, names, gpu_memory_gb, num_gpus)]

@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from advisor.base.arrays import BoolArray, FloatArray
 from advisor.base.units import BYTES_PER_GB
-from advisor.workloads.memory import too_little_probability
+from advisor.workloads.memory import frozen_mb, too_little_probability
 from advisor.workloads.profile import Workload
 
 SYSTEM_GB = 1.0
@@ -193,7 +193,6 @@ def _weights_gb(workload: Workload) -> float:
     Trained ones in single precision, or in half where the model is; frozen ones as they
     are kept on the GPU.
     """
-    trained_bytes = 2.0 if workload.precision == "fp16" else 4.0
-    frozen_m = workload.parameters_m - workload.trainable_parameters_m
+    trained_bytes = 2.0 if workload.half_weights else 4.0
     trained_gb = workload.trainable_parameters_m * trained_bytes / 1e3
-    return trained_gb + frozen_m * workload.weight_bytes_per_parameter / 1e3
+    return trained_gb + frozen_mb(workload) / 1e3

@@ -169,6 +169,13 @@ def measured_profile(  # noqa: PLR0917  (as many as a profile is made of)
         name=name,
         description=f"measured module, data and recipe of {base.name}",
         sample=_sample(inputs, base.sample),
+        technique=base.technique if counted.trainable < counted.parameters else "full",
+        tokens_per_sample=float(inputs.tokens or 0),
+        padding_share=0.0,
+        packed=False,
+        embedding_parameters_m=0.0,
+        attention_mb_per_sample=0.0,
+        checkpointed_mb_per_sample=0.0,
         batch_size=batch,
         precision=precision,
         sources={

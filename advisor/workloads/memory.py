@@ -23,7 +23,7 @@ import numpy.typing as npt
 from advisor.base.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
-    from advisor.workloads.profile import Optimizer, Sharding, Workload
+    from advisor.workloads.profile import BaseWeights, Optimizer, Sharding, Workload
 
 
 USABLE_SHARE = 0.94
@@ -36,9 +36,9 @@ assumption: room that the caching allocator loses to fragmentation.
 """
 
 
-PEAK_LOG_SD = 0.31
-"""Standard deviation of the logarithm of the published peak over this model's: of the 15
-figures of ``models/memory.csv`` (`benchmarks/memory.py`), whose median error of 19 % is
+PEAK_LOG_SD = 0.29
+"""Standard deviation of the logarithm of the published peak over this model's: of the 24
+figures of ``models/memory.csv`` (`benchmarks/memory.py`), whose median error of 17 % is
 that of a logistic distribution of this spread, too."""
 
 SAFE_ODDS = 0.9
@@ -54,9 +54,32 @@ STATE_BYTES: Mapping[Optimizer, float] = {
     "momentum": 4.0,
     "adam": 8.0,
     "adam-8bit": 2.0,
+    "adam-8bit-paged": 2.0,
+    "adafactor": 0.01,
+    "lion": 4.0,
+    "prodigy": 16.0,
 }
-"""Bytes that an optimizer keeps for a trained parameter, in FP32 (moments of 4 bytes
-each; of 8-bit optimizers one: Dettmers et al., ICLR 2022)."""
+"""Bytes that an optimizer keeps for a trained parameter, moments in FP32.
+
+Moments of 4 bytes each: two of Adam; of 8-bit optimizers one byte each (Dettmers et al.,
+ICLR 2022), which pages only move to the host when a spike needs their room (Dettmers et
+al., NeurIPS 2023). Lion has one (Chen et al., NeurIPS 2023). Adafactor keeps sums of rows
+and columns: 8 bytes over the width of a matrix, less than 0.01 from a width of 1,024 on,
+and no first moment by default (Shazeer and Stern, ICML 2018; Hugging Face Transformers).
+Prodigy keeps Adam's, the weights that it began with, and a sum of gradients (Mishchenko
+and Defazio, ICML 2024; konstmish/prodigy, ``slice_p=1``).
+"""
+
+_NEVER_HALVED = frozenset({"adam-8bit", "adam-8bit-paged", "adafactor"})
+"""Optimizers whose state does not become half as large with the weights."""
+
+BASE_WEIGHT_BYTES: Mapping[BaseWeights, float] = {
+    "half": 2.0,
+    "int8": 1.0,
+    "nf4": 0.516,
+}
+"""Bytes that hold a frozen weight: of NF4 4 bits and, quantized twice, 0.127 bits of
+constants (Dettmers et al., NeurIPS 2023)."""
 
 CHECKPOINTED_SHARE = 0.15
 """Share of the activations that gradient checkpointing keeps, about: of a transformer's
@@ -81,16 +104,17 @@ def state_bytes(workload: Workload) -> StateBytes:
     """Return what a trained parameter takes, by precision and optimizer.
 
     Mixed precision holds FP32 weights and a half copy (4 + 2 bytes) and FP32 gradients
-    (stas00/ml-engineering, training/performance); a model in half precision has all in 2
-    bytes. Where the profile states the sum the optimizer's part is what is left of it.
+    (stas00/ml-engineering, training/performance); a model in half precision, or without
+    `Workload.master_weights`, has all in 2 bytes. Where the profile states the sum the
+    optimizer's part is what is left of it.
     """
-    half = workload.precision == "fp16"
+    half = workload.half_weights
     mixed = workload.precision in {"amp", "bf16"}
     weights = 2.0 if half else 6.0 if mixed else 4.0
     gradient = 2.0 if half else 4.0
     if workload.optimizer != "stated":
         kept = STATE_BYTES[workload.optimizer]
-        whole = workload.optimizer == "adam-8bit" or not half
+        whole = workload.optimizer in _NEVER_HALVED or not half
         return StateBytes(weights, gradient, kept if whole else kept / 2.0)
     stated = workload.state_bytes_per_trainable
     left = max(stated - weights - gradient, 0.0)
@@ -120,20 +144,32 @@ def memory_gb(
         + each.gradient / among.gradient
         + each.optimizer / among.optimizer
     )
-    frozen_m = workload.parameters_m - workload.trainable_parameters_m
     fixed_gb = (
         workload.framework_memory_gb
-        + frozen_m * workload.weight_bytes_per_parameter / among.weights / 1e3
+        + frozen_mb(workload) / among.weights / 1e3
         + workload.trainable_parameters_m * trained_bytes / 1e3
     )
     samples = np.asarray(micro_batch, dtype=np.float64)
     return np.asarray(fixed_gb + samples * activation_mb(workload) / 1e3)
 
 
+def frozen_mb(workload: Workload) -> float:
+    """Return the 10^6 bytes that hold the weights that are not trained."""
+    frozen_m = workload.parameters_m - workload.trainable_parameters_m
+    if workload.base_weights == "stated":
+        return frozen_m * workload.weight_bytes_per_parameter
+    kept_m = min(workload.embedding_parameters_m, frozen_m)
+    each = BASE_WEIGHT_BYTES[workload.base_weights]
+    return kept_m * BASE_WEIGHT_BYTES["half"] + (frozen_m - kept_m) * each
+
+
 def activation_mb(workload: Workload) -> float:
     """Return the 10^6 bytes that a sample keeps from forward to backward."""
-    share = CHECKPOINTED_SHARE if workload.gradient_checkpointing else 1.0
-    return workload.activation_mb_per_sample * share
+    scores = workload.attention_mb_per_sample * (workload.attention == "eager")
+    whole = workload.activation_mb_per_sample + scores
+    if not workload.gradient_checkpointing:
+        return whole
+    return workload.checkpointed_mb_per_sample or whole * CHECKPOINTED_SHARE
 
 
 class _Among(NamedTuple):

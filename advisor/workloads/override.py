@@ -8,7 +8,11 @@ from typing import Any
 
 from advisor.base.errors import Given, UsageError
 from advisor.workloads.parse import SET_BY_USER, UNITS, workload_of
-from advisor.workloads.profile import Workload, with_benchmark_units_of
+from advisor.workloads.profile import (
+    Workload,
+    with_benchmark_units_of,
+    with_what_follows,
+)
 
 ORIGIN = Given("settings")
 """What messages call the place where such a figure stands."""
@@ -37,7 +41,7 @@ def override(workload: Workload, figures: Mapping[str, object]) -> Workload:
     document["sources"] = dict(workload.sources)
     for key, value in figures.items():
         _put(document, key, value)
-    changed = workload_of(document, ORIGIN)
+    changed = with_what_follows(workload_of(document, ORIGIN), workload, figures)
     if f"reference.{UNITS}" in figures:
         return changed
     return with_benchmark_units_of(changed, workload)

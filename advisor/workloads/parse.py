@@ -8,7 +8,6 @@ benchmark was run, and a table ``[sources]`` with the source of each figure.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, asdict, fields
@@ -20,8 +19,10 @@ from advisor.workloads.profile import (
     Reference,
     Workload,
     with_benchmark_units_of,
+    with_what_follows,
 )
 from advisor.workloads.settings import RENTAL, SETTINGS
+from advisor.workloads.together import contradiction
 
 Parent = Callable[[str], Workload]
 """Finds the profile that another extends, by name."""
@@ -37,7 +38,6 @@ WORKLOADS = "workloads"
 UNITS = "benchmark_units_per_sample"
 """Key of ``[reference]`` that stands as it is stated, see `with_benchmark_units_of`."""
 
-_CUDA = re.compile(r"\d{1,2}\.\d{1,2}(?:\.\d+)?")
 LARGEST = 1e15
 """A larger figure is a slip, and arithmetic with it may overflow."""
 
@@ -53,6 +53,11 @@ _MAY_BE_ZERO = frozenset(
         "dataset_gb",
         "image_gb",
         "checkpoint_gb",
+        "embedding_parameters_m",
+        "attention_mb_per_sample",
+        "tokens_per_sample",
+        "padding_share",
+        "checkpointed_mb_per_sample",
     }
 )
 
@@ -181,11 +186,10 @@ class Parser:
 
     def workload(self, document: Mapping[str, Any], name: str) -> Workload:
         """Return the profile that a document, or a table of one, holds."""
-        benchmark_of = None
+        extended, derives_units, stated = None, False, frozenset(document)
         if EXTENDS in document:
             extended = self._extended(document)
-            if UNITS not in self.table(document, "reference"):
-                benchmark_of = extended
+            derives_units = UNITS not in self.table(document, "reference")
             document = self._inherited(document, name, extended)
         self.refuse_unknown("", document, {*FIELDS, "reference", "sources"})
         self._refuse_missing("", document, [*filter(_is_needed, FIELDS), "reference"])
@@ -200,12 +204,12 @@ class Parser:
             reference=Reference(**self._values("reference", reference, REFERENCE_FIELDS)),
             sources=self._sources(self.table(document, "sources")),
         )
-        self._check_together(workload)
-        return (
-            workload
-            if benchmark_of is None
-            else with_benchmark_units_of(workload, benchmark_of)
-        )
+        if found := contradiction(workload):
+            self.refuse(found[1], found[0])
+        if extended is None:
+            return workload
+        workload = with_what_follows(workload, extended, stated)
+        return with_benchmark_units_of(workload, extended) if derives_units else workload
 
     def document(self) -> dict[str, Any]:
         """Return the text as TOML reads it."""
@@ -322,22 +326,6 @@ class Parser:
         known = {**FIELDS, **REFERENCE_FIELDS}
         self.refuse_unknown("sources", table, known)
         return {key: self._string(key, "sources", table[key]) for key in table}
-
-    def _check_together(self, workload: Workload) -> None:
-        if workload.trainable_parameters_m > workload.parameters_m:
-            self.refuse(
-                f"no more than parameters_m ({workload.parameters_m:g}) is expected",
-                "trainable_parameters_m",
-            )
-        if workload.image_archs:
-            from advisor.hardware.capability import Architectures  # noqa: PLC0415
-
-            try:
-                Architectures.parse(workload.image_archs)
-            except UsageError as error:
-                self.refuse(str(error), "image_archs")
-        if workload.image_cuda and not _CUDA.fullmatch(workload.image_cuda):
-            self.refuse("a CUDA version such as '12.8' is expected", "image_cuda")
 
     def refuse(self, problem: str, key: str = "", table: str = "") -> NoReturn:
         """Raise the error for a problem, with the place where it is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -17,9 +17,22 @@ precision throughout.
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-Optimizer = Literal["stated", "sgd", "momentum", "adam", "adam-8bit"]
-"""What the optimizer keeps for each trained parameter; ``stated``: what
-`Workload.state_bytes_per_trainable` says."""
+Optimizer = Literal[
+    "stated",
+    "sgd",
+    "momentum",
+    "adam",
+    "adam-8bit",
+    "adam-8bit-paged",
+    "adafactor",
+    "lion",
+    "prodigy",
+]
+"""What the optimizer keeps for each trained parameter, see `memory.STATE_BYTES`.
+
+``stated``: what `Workload.state_bytes_per_trainable` says. ``adam`` is AdamW too; the
+``paged`` one lets the host's memory take what a spike leaves no room for.
+"""
 
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 
@@ -38,11 +51,56 @@ Loading = Literal["whole", "mapped"]
 
 LOADINGS: tuple[Loading, ...] = get_args(Loading)
 
+Technique = Literal["full", "lora", "qlora"]
+"""Which weights are trained: all of the net (``full``), adapters beside frozen weights
+(``lora``; Hu et al., ICLR 2022), the same beside quantized ones (``qlora``; Dettmers et
+al., NeurIPS 2023)."""
+
+TECHNIQUES: tuple[Technique, ...] = get_args(Technique)
+
+BaseWeights = Literal["stated", "half", "int8", "nf4"]
+"""How frozen weights are held, see `memory.BASE_WEIGHT_BYTES`.
+
+``stated``: what `Workload.weight_bytes_per_parameter` says. Quantization leaves
+`Workload.embedding_parameters_m` as they are.
+"""
+
+BASE_WEIGHTS: tuple[BaseWeights, ...] = get_args(BaseWeights)
+
+Attention = Literal["eager", "fused", "flash"]
+"""Kernel of the attention: ``eager`` writes the scores to memory, ``fused`` is the
+framework's own (PyTorch's ``scaled_dot_product_attention``), ``flash`` the package
+flash-attn. Without effect in a net that has none."""
+
+ATTENTIONS: tuple[Attention, ...] = get_args(Attention)
+
+MemoryFormat = Literal["contiguous", "channels-last"]
+"""Order of an image's dimensions in memory."""
+
+MEMORY_FORMATS: tuple[MemoryFormat, ...] = get_args(MemoryFormat)
+
+Distributed = Literal["ddp", "data-parallel"]
+"""How several GPUs train: a process each (``ddp``), or threads of one process
+(``torch.nn.DataParallel``). FSDP and ZeRO are `Sharding`."""
+
+DISTRIBUTED: tuple[Distributed, ...] = get_args(Distributed)
+
+Loader = Literal["real", "synthetic"]
+"""What feeds the training: data that are read and prepared, or the same batch again."""
+
+LOADERS: tuple[Loader, ...] = get_args(Loader)
+
 CHOICES: Mapping[str, tuple[str, ...]] = {
+    "Attention": ATTENTIONS,
+    "BaseWeights": BASE_WEIGHTS,
+    "Distributed": DISTRIBUTED,
+    "Loader": LOADERS,
     "Loading": LOADINGS,
+    "MemoryFormat": MEMORY_FORMATS,
     "Precision": PRECISIONS,
     "Optimizer": OPTIMIZERS,
     "Sharding": SHARDINGS,
+    "Technique": TECHNIQUES,
 }
 """Name of a type of a field -> the texts that it may have."""
 
@@ -119,6 +177,26 @@ class Workload:
     image : Docker image that it runs in; ``""``: chosen by card and driver
     image_cuda, image_archs : what is in an image that no rule knows, such as ``"12.4"``
         and ``"8.0;9.0+PTX"``; ``""`` where nothing is said
+    technique : see `Technique`
+    base_weights : see `BaseWeights`
+    embedding_parameters_m : 10^6 frozen parameters that quantization leaves as they are:
+        embeddings and output matrix
+    master_weights : mixed precision keeps trained weights in single precision; false:
+        weights, gradients and moments are in half precision alone
+    compiled : the net runs compiled (``torch.compile``); false: eagerly
+    attention : see `Attention`
+    attention_mb_per_sample : 10^6 bytes that eager attention keeps besides; 0: the net
+        has none, or it is not known
+    memory_format : see `MemoryFormat`
+    fused_optimizer : one kernel updates many parameters (``fused=True``)
+    distributed : see `Distributed`
+    loader : see `Loader`
+    tokens_per_sample : positions of a sample that the net computes, padding among them;
+        0: samples are not of tokens
+    padding_share : share of those that is padding, which is computed and teaches nothing
+    packed : several texts share a sequence, so that little of it is padding
+    checkpointed_mb_per_sample : 10^6 bytes that gradient checkpointing keeps of the
+        activations; 0: by a share, see `memory.CHECKPOINTED_SHARE`
     """
 
     name: str
@@ -155,6 +233,32 @@ class Workload:
     image: str = ""
     image_cuda: str = ""
     image_archs: str = ""
+    technique: Technique = "full"
+    base_weights: BaseWeights = "stated"
+    embedding_parameters_m: float = 0.0
+    master_weights: bool = True
+    compiled: bool = False
+    attention: Attention = "fused"
+    attention_mb_per_sample: float = 0.0
+    memory_format: MemoryFormat = "contiguous"
+    fused_optimizer: bool = False
+    distributed: Distributed = "ddp"
+    loader: Loader = "real"
+    tokens_per_sample: float = 0.0
+    padding_share: float = 0.0
+    packed: bool = False
+    checkpointed_mb_per_sample: float = 0.0
+
+    @property
+    def half_weights(self) -> bool:
+        """Whether trained weights are held in half precision alone."""
+        lean = self.precision in {"amp", "bf16"} and not self.master_weights
+        return lean or self.precision == "fp16"
+
+    @property
+    def counted_tokens_per_sample(self) -> float:
+        """Tokens of a sample that teach something; 0: samples are not of tokens."""
+        return self.tokens_per_sample * (1.0 - self.padding_share)
 
     @property
     def training_gflops_per_sample(self) -> float:
@@ -165,6 +269,48 @@ class Workload:
     def disk_gb(self) -> float:
         """10^9 bytes of disk that a job needs: data, image, two checkpoints."""
         return self.dataset_gb + self.image_gb + 2 * self.checkpoint_gb
+
+
+def with_what_follows(
+    child: Workload, parent: Workload, stated: Collection[str]
+) -> Workload:
+    """Return a changed profile with the figures that follow from its own.
+
+    What packing makes of its samples; and of other activations, checkpointing keeps in
+    proportion.
+
+    Parameters
+    ----------
+    child : profile with some figures of its own
+    parent : profile that it took the others from
+    stated : keys of its own figures, which stand as they are
+    """
+    old, new = parent.activation_mb_per_sample, child.activation_mb_per_sample
+    if new != old and "checkpointed_mb_per_sample" not in stated:
+        kept = min(parent.checkpointed_mb_per_sample * new / old, new)
+        child = replace(child, checkpointed_mb_per_sample=kept)
+    return _with_packing(child, parent, stated)
+
+
+def _with_packing(child: Workload, parent: Workload, stated: Collection[str]) -> Workload:
+    """Return a changed profile with the samples that packing its texts makes of them.
+
+    Packed, the same tokens are in fewer sequences: those that the padding of the parent
+    took are gone, and an epoch counts the same tokens. Not for a child whose own samples
+    or padding are among the keys that were `stated`.
+    """
+    padded = parent.padding_share
+    if not child.packed or parent.packed or padded == 0.0:
+        return child
+    if "samples_per_epoch" in stated or "padding_share" in stated:
+        return child
+    how = f"derived: {parent.name} packed, {padded:.0%} of it was padding"
+    return replace(
+        child,
+        samples_per_epoch=max(child.samples_per_epoch * (1.0 - padded), 1.0),
+        padding_share=0.0,
+        sources={**child.sources, "samples_per_epoch": how, "padding_share": how},
+    )
 
 
 def with_benchmark_units_of(child: Workload, parent: Workload) -> Workload:

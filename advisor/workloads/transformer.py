@@ -12,7 +12,11 @@ from typing import Any
 
 from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
 from advisor.workloads.memory import STATE_BYTES
-from advisor.workloads.profile import Workload, with_benchmark_units_of
+from advisor.workloads.profile import (
+    Technique,
+    Workload,
+    with_benchmark_units_of,
+)
 
 ACTIVATION_BYTES = 34.0
 """Bytes that a layer keeps for each of its s x h activations in half precision, attention
@@ -26,6 +30,10 @@ LOGIT_BYTES = 5.0
 """Bytes that a token keeps for each word of the vocabulary: 655 MB counted on GPT-2 124M
 at 1,024 tokens, less what its layers keep, over 1,024 x 50,257."""
 
+SCORE_BYTES = 5.0
+"""Bytes that eager attention keeps besides for each of its a x s^2 scores: 5 a s^2 b
+(Korthikanti et al., MLSys 2023)."""
+
 KERNELS_PER_LAYER = 92.0
 """Kernels of one layer in a training step: 1,100 counted on BERT-base."""
 
@@ -34,6 +42,9 @@ GATED_KERNELS_PER_LAYER = 127.0
 gradient checkpointing runs again."""
 
 _KEPT = "Korthikanti et al., MLSys 2023; autocast as counted on BERT-base"
+
+QUERY_AND_VALUE = "query and value projections"
+"""What adapters are on where nothing else is said."""
 
 FIGURES_OF_TRAINING = ("samples_per_epoch", "epochs", "dataset_gb", "cpu_ms_per_sample")
 """Figures that no configuration states: they stay the base profile's, as assumptions."""
@@ -82,6 +93,12 @@ class Transformer:
         return layers + embeddings * (2.0 if self.causal and not self.tied else 1.0)
 
     @property
+    def embedding_parameters(self) -> float:
+        """Parameters of embedding and output matrix, which quantization leaves alone."""
+        layers = self.layers * self.layer_matrix_parameters
+        return self.parameters - layers
+
+    @property
     def kernels(self) -> float:
         """Kernels that a training step launches."""
         each = GATED_KERNELS_PER_LAYER if self.gated else KERNELS_PER_LAYER
@@ -103,10 +120,32 @@ class Transformer:
         logits = LOGIT_BYTES * self.vocabulary * tokens if self.causal else 0.0
         return each * tokens * self.hidden * self.layers + logits
 
-    def lora_parameters(self, rank: int) -> float:
-        """Return the parameters of adapters on the query and value projections."""
+    def checkpointed_bytes(self, tokens: int, *, autocast: bool) -> float:
+        """Return what a sequence keeps where each layer is computed again.
+
+        The input of every layer, all of one layer, and the logits.
+        """
+        each = AUTOCAST_ACTIVATION_BYTES if autocast else ACTIVATION_BYTES
+        inputs = (4.0 if autocast else 2.0) * self.layers
+        logits = LOGIT_BYTES * self.vocabulary * tokens if self.causal else 0.0
+        return (inputs + each) * tokens * self.hidden + logits
+
+    def score_bytes(self, tokens: int) -> float:
+        """Return what a sequence keeps besides where attention is eager."""
+        return SCORE_BYTES * self.heads * tokens**2 * self.layers
+
+    def lora_parameters(self, rank: int, *, everywhere: bool = False) -> float:
+        """Return the parameters of adapters on the query and value projections.
+
+        Where they are `everywhere`, on all matrices of the layers.
+        """
         value = self.hidden * self.key_value_heads / self.heads
-        return self.layers * rank * (2.0 * self.hidden + self.hidden + value)
+        query_and_value = 2.0 * self.hidden + self.hidden + value
+        if not everywhere:
+            return self.layers * rank * query_and_value
+        blocks = 3.0 if self.gated else 2.0
+        rest = query_and_value + blocks * (self.hidden + self.intermediate)
+        return self.layers * rank * (query_and_value + rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +161,9 @@ class Needs:
     input_bytes, disk_bytes : of a sample as the GPU gets it, and on disk; None:
         as in the base profile
     sample : what one is, for people
+    tokens : positions of a sample; 0: it has none
+    embeddings : parameters of embeddings and output matrix
+    score_bytes : that a sample keeps besides where attention is eager; 0: not known
     sources : name of a figure of the profile -> where it is from
     """
 
@@ -134,11 +176,14 @@ class Needs:
     disk_bytes: float | None
     sample: str
     sources: Mapping[str, str]
+    tokens: float = 0.0
+    embeddings: float = 0.0
+    score_bytes: float = 0.0
 
 
 def under_autocast(base: Workload, *, lora: bool) -> bool:
     """Return whether the residual stream of a training is FP32."""
-    return base.precision != "fp16" and not lora
+    return not (base.half_weights or lora)
 
 
 def transformer_profile(
@@ -148,6 +193,7 @@ def transformer_profile(
     tokens: int,
     *,
     lora_rank: int | None = None,
+    everywhere: bool = False,
     source: str = "its configuration",
 ) -> Workload:
     """Return a profile of a transformer; the rest of its figures are those of `base`.
@@ -161,10 +207,13 @@ def transformer_profile(
     tokens : in a sample
     lora_rank : of adapters on the query and value projections, the rest frozen and
         checkpointed; None: all parameters are trained
+    everywhere : adapters are on all matrices of the layers
     source : what the sizes are from, for people
     """
     lora = lora_rank is not None
-    trained = sizes.lora_parameters(lora_rank) if lora_rank else sizes.parameters
+    trained = sizes.parameters
+    if lora_rank:
+        trained = sizes.lora_parameters(lora_rank, everywhere=everywhere)
     autocast = under_autocast(base, lora=lora)
     each = AUTOCAST_ACTIVATION_BYTES if autocast else ACTIVATION_BYTES
     needs = Needs(
@@ -192,10 +241,18 @@ def transformer_profile(
                 "derived: ids, mask and labels, 3 numbers of 8 B a token"
             ),
             "disk_bytes_per_sample": "derived: 2 B a token",
+            "attention_mb_per_sample": (
+                f"formula on {source}: {SCORE_BYTES:g} B a score (Korthikanti et al., "
+                "MLSys 2023)"
+            ),
         },
+        tokens=float(tokens),
+        embeddings=sizes.embedding_parameters,
+        score_bytes=sizes.score_bytes(tokens),
     )
     text = f"{source}, {tokens:,} tokens"
-    return profile_of(base, needs, name, text, lora_rank=lora_rank)
+    adapted = "all matrices of the layers" if everywhere else QUERY_AND_VALUE
+    return profile_of(base, needs, name, text, lora_rank=lora_rank, adapted=adapted)
 
 
 def profile_of(
@@ -205,6 +262,7 @@ def profile_of(
     text: str,
     *,
     lora_rank: int | None = None,
+    adapted: str = QUERY_AND_VALUE,
 ) -> Workload:
     """Return a profile of what a net needs; the rest of its figures are those of `base`.
 
@@ -213,6 +271,7 @@ def profile_of(
     base, name, lora_rank : as in `transformer_profile`
     needs : of the net
     text : what is trained, for people
+    adapted : what adapters are on, for people
     """
     lora = lora_rank is not None
     states = STATE_BYTES.get(base.optimizer, STATE_BYTES["adam"])
@@ -226,10 +285,19 @@ def profile_of(
         "gpu_bytes_per_sample": needs.input_bytes,
         "checkpoint_gb": needs.trained * (4.0 + states) / BYTES_PER_GB,
         "training_flops_factor": 2.0 if lora else 3.0,
+        "embedding_parameters_m": needs.embeddings / 1e6,
+        "attention_mb_per_sample": needs.score_bytes / BYTES_PER_MB,
+        "checkpointed_mb_per_sample": 0.0,
+        "tokens_per_sample": needs.tokens,
+        "padding_share": 0.0,
+        "packed": False,
+        "technique": _technique(base, lora=lora),
     }
     stated = dict(needs.sources)
+    stated["embedding_parameters_m"] = "formula: embedding and output matrix"
+    stated["tokens_per_sample"] = "positions of a sample, padding among them"
     stated["trainable_parameters_m"] = (
-        f"adapters of rank {lora_rank} on query and value projections"
+        f"adapters of rank {lora_rank} on {adapted}"
         if lora
         else "all parameters are trained"
     )
@@ -254,15 +322,23 @@ def profile_of(
                 "adapters in FP32: weight 4 + gradient 4 + moments 8"
             ),
         }
+    kept = {key: of for key, of in base.sources.items() if key != "padding_share"}
     assumed = dict.fromkeys(unknown, f"assumption: that of {base.name}")
     child = replace(
         base,
         name=name,
         description=f"{text}, otherwise as {base.name}",
         sample=needs.sample,
-        sources={**base.sources, **assumed, **stated},
+        sources={**kept, **assumed, **stated},
         gradient_checkpointing=lora or base.gradient_checkpointing,
         loading="mapped" if lora and base.sharding != "fsdp" else base.loading,
         **values,
     )
     return with_benchmark_units_of(child, base)
+
+
+def _technique(base: Workload, *, lora: bool) -> Technique:
+    """Return how a net is trained: adapters beside such weights as those of the base."""
+    if not lora:
+        return "full"
+    return "lora" if base.technique == "full" else base.technique

@@ -94,6 +94,17 @@ def test_the_json_has_the_keys_of_an_offer(advisor: Advisor) -> None:
     assert "NaN" not in json.dumps(document)
 
 
+def test_the_tokens_that_count_are_told(advisor: Advisor) -> None:
+    """Samples of tokens have a line of them, padding left out; others have none."""
+    padded = advisor("predict", "llama-8b-lora", "--gpu", "RTX 4090").stdout
+    assert "tokens/s; 75% of all is padding" in padded
+    packed = advisor(
+        *("predict", "llama-8b-lora", "--gpu", "RTX 4090", "--set", "packed=true")
+    ).stdout
+    assert "tokens/s\n" in packed
+    assert "tokens" not in advisor("predict", "resnet50", "--gpu", "RTX 4090").stdout
+
+
 def test_the_verdict_on_a_cpu(advisor: Advisor) -> None:
     """A weak CPU is called the bottleneck with what would do; JSON says the same."""
     weak = ("--gpu", "RTX A4000", "--cpu", "Intel Xeon Bronze 3104", "--num-gpus", "1")

@@ -216,3 +216,52 @@ def test_real_hosts_without_a_cpu_are_broken(real_data: Path) -> None:
     assert without.sum() >= 6
     assert found.flags["dlperf_broken"][without].all()
     assert found.flags["dlperf_broken"][~without & known].mean() < 0.01
+
+
+def test_a_cap_is_not_counted_twice(record: dict[str, Any]) -> None:
+    """A low score of a capped card slows by what the cap has not, and is flagged."""
+    low = {"dlperf": 50.0}
+    alone, both = judge(record | low), judge(record | low | {"gpu_max_power": 400.0})
+    state = describe(
+        parse_offers([record | {"gpu_max_power": 400.0}])[0], GPUS, CPUS, MODEL.cpu
+    ).gpu_state[0]
+    assert both.factor[0] * state == pytest.approx(alone.factor[0])
+    assert raised(both) == {"dlperf_low"}
+    deep = judge(record | {"dlperf": 85.0, "gpu_max_power": 200.0})
+    assert deep.factor[0] == 1.0  # the cap explains more than the score
+
+
+@given(
+    limits=st.tuples(st.floats(50.0, 900.0), st.floats(50.0, 900.0)),
+    score=st.none() | st.floats(30.0, 300.0),
+)
+def test_more_power_is_never_a_slower_prediction(
+    plain_record: Mapping[str, Any], limits: tuple[float, float], score: float | None
+) -> None:
+    """Whatever the score says, a higher limit of the power does not lower the rate."""
+    workload = load_workload("bert-base")
+    rates = []
+    for limit in sorted(limits):
+        change = {"gpu_max_power": limit, "dlperf": score}
+        offers, _ = parse_offers([dict(plain_record) | change])
+        machines = describe(offers, GPUS, CPUS, MODEL.cpu)
+        found = dlperf_adjustment(offers, machines, MEDIANS)
+        rates.append(float(predict(machines, workload, MODEL, found).samples_per_s[0]))
+    assert rates[0] <= rates[1] * (1 + 1e-9)
+
+
+def test_a_cap_is_less_sure(record: dict[str, Any]) -> None:
+    """Two thirds of the power: slower on the GPU, and the interval wider."""
+    workload = load_workload("bert-base")
+    plain, capped = (
+        predict(
+            describe(parse_offers([record | change])[0], GPUS, CPUS, MODEL.cpu),
+            workload,
+            MODEL,
+        )
+        for change in ({}, {"gpu_max_power": 300.0})
+    )
+    ratio = capped.limits["gpu"][0] / plain.limits["gpu"][0]
+    assert ratio == pytest.approx(0.857, abs=0.001)
+    spread = [np.log(one.high[0] / one.low[0]) for one in (plain, capped)]
+    assert spread[1] > spread[0]

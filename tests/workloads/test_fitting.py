@@ -42,6 +42,7 @@ def test_what_is_advised_fits(workload: Workload, gib: int, number: int) -> None
     [
         ("bert-large", 6, 1, ("optimizer=adam-8bit",)),
         ("llama-8b-full", 24, 1, ("5 such GPUs with optimizer=adam-8bit",)),
+        ("llama-8b-lora", 12, 1, ("base_weights=nf4",)),
         ("llama-8b-full", 80, 1, ("2 such GPUs with the same profile",)),
     ],
 )

@@ -17,6 +17,11 @@ from advisor.workloads.load import Library, list_workloads, load_workload
 from advisor.workloads.override import override
 from advisor.workloads.parse import parse_workload
 from advisor.workloads.profile import (
+    ATTENTIONS,
+    BASE_WEIGHTS,
+    DISTRIBUTED,
+    LOADERS,
+    MEMORY_FORMATS,
     OPTIMIZERS,
     PRECISIONS,
     SHARDINGS,
@@ -82,6 +87,9 @@ def workloads(draw: st.DrawFn) -> Workload:
     )
     may_be_zero = ["framework_memory_gb", "cpu_ms_log_sd", "dataset_gb", "image_gb"]
     values |= {name: draw(st.just(0.0) | positive) for name in may_be_zero}
+    values["embedding_parameters_m"] = draw(st.floats(0.0, values["parameters_m"]))
+    values["padding_share"] = draw(st.floats(0.0, 1.0, exclude_max=True))
+    sharding = draw(st.sampled_from(SHARDINGS))
     counts = st.integers(1, 10**9)
     return Workload(
         **values,
@@ -103,7 +111,16 @@ def workloads(draw: st.DrawFn) -> Workload:
         ),
         optimizer=draw(st.sampled_from(OPTIMIZERS)),
         gradient_checkpointing=draw(st.booleans()),
-        sharding=draw(st.sampled_from(SHARDINGS)),
+        sharding=sharding,
+        base_weights=draw(st.sampled_from(BASE_WEIGHTS)),
+        master_weights=draw(st.booleans()),
+        compiled=draw(st.booleans()),
+        attention=draw(st.sampled_from(ATTENTIONS)),
+        memory_format=draw(st.sampled_from(MEMORY_FORMATS)),
+        fused_optimizer=draw(st.booleans()),
+        distributed=draw(st.sampled_from(DISTRIBUTED if sharding == "none" else ["ddp"])),
+        loader=draw(st.sampled_from(LOADERS)),
+        packed=draw(st.booleans()),
     )
 
 
@@ -170,6 +187,11 @@ def test_zero(resnet50: Workload, name: str) -> None:
         "dataset_gb",
         "image_gb",
         "checkpoint_gb",
+        "embedding_parameters_m",
+        "attention_mb_per_sample",
+        "tokens_per_sample",
+        "padding_share",
+        "checkpointed_mb_per_sample",
     }:
         assert getattr(parse_workload(text, "x"), name) == 0
     else:
@@ -373,19 +395,19 @@ def test_inheritance_is_replacement(parent: Workload, child: Workload) -> None:
 
 @given(workloads(), st.sampled_from([*FIGURES, "epochs", "batch_size"]))
 def test_one_figure_is_overridden(parent: Workload, name: str) -> None:
-    """The rest is the parent's, and the source says whose the figure is."""
+    """The rest is the parent's, and the source says whose the figure is.
+
+    But for what checkpointing keeps, which goes with the activations.
+    """
     value = min(getattr(parent, name), 1.0 if name in FIGURES else 1)
     text = f'extends = "p"\n{name} = {value!r}\n'
-    # More trained parameters than there are is refused.
-    assume(name != "parameters_m" or value >= parent.trainable_parameters_m)
+    # More trained parameters, or embeddings, than there are parameters are refused.
+    least = max(parent.trainable_parameters_m, parent.embedding_parameters_m)
+    assume(name != "parameters_m" or value >= least)
     child = parse_workload(text, "x", lambda _: parent, parent.name)
     assert getattr(child, name) == value
-    back = dataclasses.replace(
-        child,
-        **{name: getattr(parent, name)},
-        sources=parent.sources,
-        reference=parent.reference,
-    )
+    changed = {name, "checkpointed_mb_per_sample", "sources", "reference"}
+    back = dataclasses.replace(child, **{key: getattr(parent, key) for key in changed})
     assert back == parent
     assert child.sources.get(name, "set by the user") == "set by the user"
 

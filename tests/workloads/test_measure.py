@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from advisor.base.errors import UsageError
-from advisor.workloads.inputs import Inputs
-from advisor.workloads.measure import Counted, count
+from advisor.workloads.inputs import Input, Inputs
+from advisor.workloads.load import load_workload
+from advisor.workloads.measure import Counted, count, measured_profile
 from advisor.workloads.operations import unknown
+from advisor.workloads.parse import checked_workload
 from advisor.workloads.script import load_function
 from tests.conftest import CASES
 
@@ -170,3 +172,19 @@ def test_every_operator_of_pytorch_is_of_a_kind() -> None:
         assert not asked(f"aten::{name}"), name
     assert asked("xformers::efficient_attention_forward_cutlass")
     assert not asked("torchvision::nms")
+
+
+@pytest.mark.parametrize("name", ["llama-8b-qlora", "wan-lora", "gpt2-124m", "resnet50"])
+@pytest.mark.parametrize("trained", [0.01, 1.0])
+def test_a_counted_net_has_nothing_of_its_base_s_tokens(
+    name: str, trained: float
+) -> None:
+    """Its own tokens, no padding, and a technique that its trained weights allow."""
+    inputs = Inputs((Input.parse("256:long"),))
+    found = Counted(1_000_000, int(1_000_000 * trained), 1e9, 3e9, 1e6, 100.0, 2048.0)
+    base = load_workload(name)
+    profile = measured_profile(base, found, inputs, "mine", 8, "bf16")
+    assert checked_workload(profile) == profile
+    assert profile.tokens_per_sample == 256
+    assert profile.padding_share == profile.checkpointed_mb_per_sample == 0.0
+    assert profile.technique == ("full" if trained == 1.0 else base.technique)

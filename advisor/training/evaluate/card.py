@@ -371,7 +371,7 @@ _LIMITS_OF_KNOWLEDGE = """## What it does not know
 - The intercept of a net that nobody measured, beyond its family and its floating-point
   operations; and how far *your* code is from the published set-ups: the split `source`
   shows how far those are from each other.
-- The health of a rented machine beyond what its DLPerf score hints at, power caps, and
+- The health of a rented machine beyond what its DLPerf score hints at, and
   thermal limits."""
 
 

@@ -162,6 +162,8 @@ def needs(
         disk_bytes=2.0 * (read + written) if text_alone else None,
         sample=_sample(net, read, written),
         sources=sources,
+        tokens=float(read + written),
+        embeddings=float(net.embeddings + net.output),
     )
 
 

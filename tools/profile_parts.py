@@ -1,0 +1,62 @@
+"""How a built-in profile is derived from another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from advisor.workloads.load import load_workload
+from advisor.workloads.profile import Workload, with_benchmark_units_of
+
+FROM_MEMORY = "stated from memory"
+
+Figures = dict[str, tuple[Any, str]]
+
+OF_TOKENS: dict[str, Any] = {
+    "tokens_per_sample": 0.0,
+    "padding_share": 0.0,
+    "packed": False,
+    "embedding_parameters_m": 0.0,
+    "attention_mb_per_sample": 0.0,
+    "checkpointed_mb_per_sample": 0.0,
+}
+"""What a net of another kind does not take over."""
+
+
+def derived(
+    base: str | Workload,
+    name: str,
+    description: str,
+    figures: Figures,
+    reference: dict[str, Any] | None = None,
+    **texts: Any,
+) -> Workload:
+    """Return a profile with other figures, each with its source.
+
+    What speaks of tokens is taken over where the task is, the order of dimensions from
+    the reference.
+    """
+    if isinstance(base, str):
+        base = load_workload(base)
+    if texts.get("task", base.task) != base.task:
+        base = without_tokens(base)
+    sources = {**base.sources, **{key: source for key, (_, source) in figures.items()}}
+    values = {key: value for key, (value, _) in figures.items()}
+    units = values.pop("benchmark_units_per_sample", None)
+    if reference is not None and units is not None:
+        reference = {**reference, "benchmark_units_per_sample": units}
+    changed = replace(base.reference, **reference) if reference else base.reference
+    child = replace(
+        base, name=name, description=description, reference=changed, **values, **texts,
+        memory_format=(
+            "channels-last" if changed.memory_format == "channels-last" else "contiguous"
+        ),
+        sources=sources,
+    )  # fmt: skip
+    return with_benchmark_units_of(child, base) if reference is None else child
+
+
+def without_tokens(workload: Workload) -> Workload:
+    """Return a profile that says nothing of tokens."""
+    sources = {key: of for key, of in workload.sources.items() if key not in OF_TOKENS}
+    return replace(workload, **{**OF_TOKENS, "sources": sources})
