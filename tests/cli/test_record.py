@@ -70,7 +70,7 @@ def test_python_follows_recorded_runs_as_the_command_does(
         pytest.approx(before, rel=1e-9)
     )
     (tmp_path / "data" / "advisor.sqlite3").write_text("no database")
-    with pytest.warns(UserWarning, match="no recorded run counts"):
+    with pytest.warns(UserWarning, match="no record, block or history counts"):
         assert in_python() == pytest.approx(before, rel=1e-9)
 
 

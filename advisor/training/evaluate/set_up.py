@@ -20,6 +20,7 @@ import pandas as pd
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.throughput.set_up import Errors, learn
 from advisor.training.evaluate.metrics import covered
+from advisor.training.fit.train import FREE_INTERCEPT
 
 OTHER_WORKLOADS = "other_workloads"
 """Part of the figures: rows of workloads that no run was of."""
@@ -49,6 +50,10 @@ class Draws:
     log_sd: FloatArray
     plain: FloatArray
 
+    def take(self, which: BoolArray) -> Draws:
+        """Return those that are marked."""
+        return Draws(*(getattr(self, name)[which] for name in self.__slots__))
+
     @classmethod
     def joined(cls, several: Sequence[Draws]) -> Draws:
         """Return all predictions of several."""
@@ -70,6 +75,9 @@ def draw(
 ) -> Draws:
     """Draw runs of one set-up, and predict its other rows with them.
 
+    A row of a workload that did not run is judged where its level, and those of the runs,
+    are known from other set-ups.
+
     Parameters
     ----------
     rows : (n,) the evaluated rows of the set-up
@@ -78,6 +86,7 @@ def draw(
     runs : rows that a draw takes
     factor : on the spread
     """
+    known = errors.variance < FREE_INTERCEPT
     count = len(rows)
     if count <= runs:
         return NO_DRAWS
@@ -88,17 +97,17 @@ def draw(
         asked = np.setdiff1d(np.arange(count), ran)
         shift, sd = learn(errors.take(np.append(asked, ran)), off[ran], np.zeros(runs))
         like = errors.workload[asked][:, None] == errors.workload[ran][None, :]
+        judged = like.any(axis=1) | (known[asked] & known[ran].all())
         weight = np.where(like.any(axis=1, keepdims=True), like, True)
         plain = (weight @ off[ran]) / weight.sum(axis=1)
-        found.append(
-            Draws(
-                rows[asked],
-                like.any(axis=1),
-                shift - off[asked],
-                factor * sd,
-                plain - off[asked],
-            )
+        each = Draws(
+            rows[asked],
+            like.any(axis=1),
+            shift - off[asked],
+            factor * sd,
+            plain - off[asked],
         )
+        found.append(each.take(judged))
     return Draws.joined(found)
 
 
