@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 
 from advisor.base.columns import read_csv, typed
@@ -128,11 +129,13 @@ class CpuTable:
         """
         if not name:
             return None
-        if name not in self._meant:
-            if len(self._meant) >= _MOST_NAMES:
-                self._meant.clear()
-            self._meant[name] = self._resolve(cpu_key(name))
-        return self._meant[name]
+        if name in (meant := self._meant):
+            return meant[name]
+        found = self._resolve(cpu_key(name))
+        if len(meant) >= _MOST_NAMES:  # another thread's look-up keeps the full one
+            meant = self._meant = {}
+        meant[name] = found
+        return found
 
     def identify(self, name: str | None) -> Cpu | FamilyCpu | None:
         """Return the CPU that a host's name means, else what the name says of it.
@@ -142,11 +145,13 @@ class CpuTable:
         known = self.resolve(name)
         if known is not None or not name:
             return known
-        if name not in self._identified:
-            if len(self._identified) >= _MOST_NAMES:
-                self._identified.clear()
-            self._identified[name] = self._of_family(name)
-        return self._identified[name]
+        if name in (identified := self._identified):
+            return identified[name]
+        found = self._of_family(name)
+        if len(identified) >= _MOST_NAMES:
+            identified = self._identified = {}
+        identified[name] = found
+        return found
 
     def find(self, query: str) -> Cpu | FamilyCpu:
         """Return the one CPU that a user means, who need not write all of its name.
@@ -249,8 +254,9 @@ def _is_model(word: str) -> bool:
     return cpu_key(word) != ""
 
 
+@cache
 def load_cpus() -> CpuTable:
-    """Load the CPU table that ships with the package."""
+    """Load the CPU table that ships with the package, once per process."""
     return CpuTable(read_csv(_TABLE, _COLUMNS))
 
 

@@ -7,7 +7,7 @@ import math
 import statistics
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from advisor.base.columns import read_csv, read_records, typed
@@ -301,8 +301,9 @@ def _memory_distance(gpu: Gpu, memory_gb: float) -> float:
     return min(off, doubled + _SAME_MEMORY)
 
 
+@cache
 def load_gpus() -> GpuTable:
-    """Load the GPU table that ships with the package."""
+    """Load the GPU table that ships with the package, once per process."""
     matmul = read_csv(_MATMUL, ("gpu", "fp16_matmul_tflops"))
     measured = {gpu: float(tflops) for gpu, tflops in matmul}
     gpus = [Gpu(**typed(Gpu, row, _MEASURED)) for row in read_records(_TABLE)]

@@ -313,7 +313,7 @@ class Parser:
     def _string(self, key: str, table: str, value: object) -> str:
         if not isinstance(value, str):
             self.refuse(f"a string is expected, not {_kind(value)}", key, table)
-        if any(map(is_control, value)):
+        if not value.isprintable() and any(map(is_control, value)):
             self.refuse("one line without control characters is expected", key, table)
         if key == "name" and not table and not _is_name(value):
             self.refuse(

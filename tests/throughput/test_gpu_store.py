@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,12 @@ import pytest
 
 from advisor.base.errors import UsageError
 from advisor.base.resources import models_folder
-from advisor.throughput.artifact import ThroughputModel, read_model, save_model
+from advisor.throughput.artifact import (
+    ThroughputModel,
+    load_model,
+    read_model,
+    save_model,
+)
 
 ARTIFACT = models_folder() / "throughput.npz"
 
@@ -101,3 +107,18 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     """No file is a usage error that names it."""
     with pytest.raises(UsageError, match=r"none\.npz"):
         read_model(tmp_path / "none.npz")
+
+
+def test_a_model_is_read_again_when_its_file_has_changed(
+    small_model: ThroughputModel, tmp_path: Path
+) -> None:
+    """Who trains in one process and predicts in the next line gets the new model."""
+    save_model(small_model, tmp_path / "throughput.npz")
+    first = load_model(tmp_path)
+    assert load_model(tmp_path) is first
+    other = replace(small_model, dlperf={**small_model.dlperf, "RTX 4090/1": 97.0})
+    save_model(other, tmp_path / "throughput.npz")
+    assert load_model(tmp_path).sha256 != first.sha256
+    (tmp_path / "throughput.npz").unlink()
+    with pytest.raises(UsageError, match=r"throughput\.npz"):
+        load_model(tmp_path)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from advisor.base.columns import read_records, typed
 
@@ -122,6 +124,24 @@ class DiskModel:
     enterprise: bool
 
 
+class Candidate(NamedTuple):
+    """CPUs that machines of one kind can be built with.
+
+    Attributes
+    ----------
+    cpu, sockets : model, and how many of it
+    log_share : ln of how often its kind and it were seen
+    log_threads : ln of the machine's hardware threads
+    age : of the CPU less the GPU's, in standard deviations
+    """
+
+    cpu: CpuModel
+    sockets: int
+    log_share: float
+    log_threads: float
+    age: float
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """All tables.
@@ -132,6 +152,8 @@ class Calibration:
     boards : (socket, number of CPUs, whether for SXM GPUs) -> names
     quantiles : (quantity, group) -> distribution
     shares : (quantity, group) -> value -> share
+    candidates : (GPU, number of them, whether a miner's CPU may be) -> CPUs; filled as
+        machines are drawn
     """
 
     gpus: tuple[GpuModel, ...]
@@ -140,14 +162,18 @@ class Calibration:
     boards: Mapping[tuple[str, int, bool], tuple[str, ...]]
     quantiles: Mapping[tuple[str, str], Quantiles]
     shares: Mapping[tuple[str, str], Mapping[str, float]]
+    candidates: dict[tuple[GpuModel, int, bool], tuple[Candidate, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def share(self, quantity: str, group: str, value: str) -> float:
         """Return one share, 0 where it was never seen."""
         return self.shares[quantity, group].get(value, 0.0)
 
 
+@cache
 def load_calibration() -> Calibration:
-    """Read the tables that ship with the package."""
+    """Read the tables that ship with the package, once per process."""
     boards: dict[tuple[str, int, bool], tuple[str, ...]] = {}
     for row in _rows("boards"):
         for sxm in (False, True):

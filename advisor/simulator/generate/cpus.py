@@ -6,7 +6,12 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from advisor.simulator.generate.calibration import Calibration, CpuModel, GpuModel
+from advisor.simulator.generate.calibration import (
+    Calibration,
+    Candidate,
+    CpuModel,
+    GpuModel,
+)
 from advisor.simulator.generate.draws import Draws
 
 PCIE_GB_S_PER_LANE = {1: 0.25, 2: 0.5, 3: 0.985, 4: 1.969, 5: 3.938}
@@ -60,24 +65,20 @@ def draw_brain(
     often it was seen, how near it comes to the threads and how near in years it
     is to the GPU. Only CPUs that such a machine can be built with are asked.
     """
-    allowed = [
-        (cpu, sockets)
-        for cpu in data.cpus
-        for sockets in range(1, cpu.max_sockets + 1)
-        if _can_hold(cpu, sockets, gpu, total_gpus, threads_per_gpu)
-    ]
-    platforms = data.shares["platform", _size_group(total_gpus)]
-    rivals = Counter(cpu.platform for cpu, _ in allowed)
+    mined = threads_per_gpu <= _MINING_MAX_THREADS
+    held = data.candidates.get((gpu, total_gpus, mined))
+    if held is None:
+        held = _candidates(gpu, total_gpus, mined=mined, data=data)
+        data.candidates[gpu, total_gpus, mined] = held
     target = math.log(threads_per_gpu * total_gpus)
-    weights = []
-    for cpu, sockets in allowed:
-        miss = (math.log(cpu.threads * sockets) - target) / _THREADS_LOG_SD
-        age = (gpu.year - 1 - cpu.year) / _YEARS_SD
-        often = platforms[cpu.platform] * (1 + cpu.hosts_seen) / rivals[cpu.platform]
-        weights.append(math.log(often) - 0.5 * (miss**2 + age**2))
+    weights = [
+        one.log_share
+        - 0.5 * (((one.log_threads - target) / _THREADS_LOG_SD) ** 2 + one.age**2)
+        for one in held
+    ]
     best = max(weights)  # keeps the nearest CPU's weight from vanishing
     chosen = draws.position([math.exp(weight - best) for weight in weights])
-    cpu, sockets = allowed[chosen]
+    cpu, sockets = held[chosen].cpu, held[chosen].sockets
     boards = data.boards[cpu.socket, sockets, gpu.kind == "sxm"]
     return Brain(
         cpu=cpu,
@@ -90,6 +91,34 @@ def draw_brain(
     )
 
 
+def _candidates(
+    gpu: GpuModel, total_gpus: int, *, mined: bool, data: Calibration
+) -> tuple[Candidate, ...]:
+    """Return the CPUs that such a machine can be built with."""
+    allowed = [
+        (cpu, sockets)
+        for cpu in data.cpus
+        for sockets in range(1, cpu.max_sockets + 1)
+        if _can_hold(cpu, sockets, gpu, total_gpus, mined=mined)
+    ]
+    platforms = data.shares["platform", _size_group(total_gpus)]
+    rivals = Counter(cpu.platform for cpu, _ in allowed)
+
+    def often(cpu: CpuModel) -> float:
+        return platforms[cpu.platform] * (1 + cpu.hosts_seen) / rivals[cpu.platform]
+
+    return tuple(
+        Candidate(
+            cpu=cpu,
+            sockets=sockets,
+            log_share=math.log(often(cpu)),
+            log_threads=math.log(cpu.threads * sockets),
+            age=(gpu.year - 1 - cpu.year) / _YEARS_SD,
+        )
+        for cpu, sockets in allowed
+    )
+
+
 def _size_group(total_gpus: int) -> str:
     if total_gpus <= 2:
         return "1 GPU" if total_gpus == 1 else "2 GPUs"
@@ -97,9 +126,9 @@ def _size_group(total_gpus: int) -> str:
 
 
 def _can_hold(
-    cpu: CpuModel, sockets: int, gpu: GpuModel, total_gpus: int, threads_per_gpu: float
+    cpu: CpuModel, sockets: int, gpu: GpuModel, total_gpus: int, *, mined: bool
 ) -> bool:
-    """Return whether such a machine exists."""
+    """Return whether such a machine exists; `mined`: its CPU is a miner's small one."""
     if gpu.kind == "sxm":
         # SXM boards with a fifth-generation link came with CPUs of that
         # generation; A100s also sit in older servers, one by one.
@@ -121,7 +150,7 @@ def _can_hold(
         cpu.platform == "desktop"
         and gpu.kind == "consumer"
         and gpu.year <= 2021
-        and threads_per_gpu <= _MINING_MAX_THREADS
+        and mined
     )
 
 

@@ -147,10 +147,11 @@ class Problem:
         imputer = SimpleImputer(strategy="median", keep_empty_features=True)
         numbers = imputer.fit(self.numbers[training]).transform(self.numbers)
         values = np.column_stack([self.y, numbers])
-        if split == "model_absolute":
+        alike = _training_reference(split)
+        if alike == "none":
             reference = np.zeros_like(values)
         else:
-            code = self.pair if split in INTERCEPT_SPLITS else self.comparison_group
+            code = self.pair if alike == "pair" else self.comparison_group
             reference = mean_of_others(values, code, training)
         if split == "model":
             reference[out] = mean_of_others(
@@ -214,17 +215,40 @@ def held_out_errors(problem: Problem, group: Group, name: str) -> dict[str, Floa
     name : of `REGRESSORS`
     """
     regressor = tuned(REGRESSORS[name](), problem, group.rows)
-    found = {}
-    for split, codes in group.folds.items():
-        error = found[split] = np.full(len(problem.y), np.nan)
-        for names in _sets(split, np.unique(codes[group.rows & problem.evaluated])):
-            features, target, training, asked = problem.fold(split, np.isin(codes, names))
-            if training.any() and asked.any():
-                fitted = _standardized(regressor).fit(
-                    features[training], target[training]
-                )
-                error[asked] = fitted.predict(features[asked]) - target[asked]
+    found = {split: np.full(len(problem.y), np.nan) for split in group.folds}
+    for alike, out in _fits(problem, group):
+        fitted: Pipeline | None = None
+        for split in alike:
+            features, target, training, asked = problem.fold(split, out)
+            if not training.any() or not asked.any():
+                continue
+            if fitted is None:
+                fitted = _standardized(regressor)
+                fitted.fit(features[training], target[training])
+            found[split][asked] = fitted.predict(features[asked]) - target[asked]
     return found
+
+
+def _fits(problem: Problem, group: Group) -> list[tuple[list[str], BoolArray]]:
+    """Return what is held out, and the splits that learn the same without it.
+
+    A die of one card is held out as that card is; with ``model`` and ``model_one_run``
+    the rows that are asked have different references, not those that train.
+    """
+    found: dict[tuple[str, bytes], tuple[list[str], BoolArray]] = {}
+    for split, codes in group.folds.items():
+        for names in _sets(split, np.unique(codes[group.rows & problem.evaluated])):
+            out = np.isin(codes, names)
+            key = (_training_reference(split), out.tobytes())
+            found.setdefault(key, ([], out))[0].append(split)
+    return list(found.values())
+
+
+def _training_reference(split: str) -> str:
+    """Return what the reference rows of a split's training rows have in common."""
+    if split == "model_absolute":
+        return "none"
+    return "pair" if split in INTERCEPT_SPLITS else "comparison_group"
 
 
 def tuned(regressor: BaseEstimator, problem: Problem, out: BoolArray) -> BaseEstimator:

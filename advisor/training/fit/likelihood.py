@@ -189,6 +189,14 @@ class _Objective:
         return np.array([*parts, *along, *noises])
 
 
+def inverse_of(matrix: FloatArray) -> FloatArray:
+    """Return the inverse of a positive definite matrix, symmetric to the bit.
+
+    Half the work of what does not know that it is one.
+    """
+    return _inverse(cho_factor(matrix, lower=True, check_finite=False)[0])
+
+
 def _inverse(factor: FloatArray) -> FloatArray:
     """Return the inverse of a matrix from its lower Cholesky factor.
 

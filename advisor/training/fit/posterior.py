@@ -17,7 +17,7 @@ from advisor.base.arrays import FloatArray, IntArray
 from advisor.throughput.kernel import LABELS, Inputs
 from advisor.throughput.process import Process
 from advisor.training.fit.design import Design
-from advisor.training.fit.likelihood import Fitted
+from advisor.training.fit.likelihood import Fitted, inverse_of
 
 Names = Mapping[str, Sequence[str]]
 """Kind -> the label of each code."""
@@ -65,8 +65,7 @@ def posterior(
     if extra_noise is not None:
         noise = noise + extra_noise
     total[np.diag_indices(len(rows))] += noise
-    inverse = np.linalg.inv(total)
-    inverse = (inverse + inverse.T) / 2.0
+    inverse = inverse_of(total)
     if mean is None:
         mean = float(of.y[rows].mean())
     return Posterior(rows, inverse, inverse @ (of.y[rows] - mean), mean)

@@ -338,15 +338,13 @@ def quantile_plane(
     loss : (N,) minus ln of the predicted efficiency
     errors : (N,) absolute errors of ln efficiency, of predictions held out
     """
-    best, answer = np.inf, (_LEAST_SPREAD, 0.0, 0.0)
-    for growth, slope in itertools.product(_GROWTHS, _SLOPES):
-        varying = growth * doublings + slope * loss
-        floor = max(float(np.quantile(errors / Z90 - varying, 0.9)), _LEAST_SPREAD)
-        over = errors - Z90 * (floor + varying)
-        pinball = float(np.maximum(0.9 * over, -0.1 * over).mean())
-        if pinball < best:
-            best, answer = pinball, (floor, float(growth), float(slope))
-    return answer
+    growth, slope = np.array(list(itertools.product(_GROWTHS, _SLOPES))).T
+    varying = growth[:, None] * doublings + slope[:, None] * loss
+    rest = np.quantile(errors / Z90 - varying, 0.9, axis=1)
+    floor = np.maximum(rest, _LEAST_SPREAD)
+    over = errors - Z90 * (floor[:, None] + varying)
+    best = int(np.maximum(0.9 * over, -0.1 * over).mean(axis=1).argmin())
+    return float(floor[best]), float(growth[best]), float(slope[best])
 
 
 def fit_scaling(
