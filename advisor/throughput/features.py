@@ -115,6 +115,12 @@ class GpuFeatures(Columns):
         return rate
 
     @property
+    def sustained_tflops(self) -> FloatArray:
+        """(N,) matrix rate that was measured; the nominal one where none was."""
+        rate: FloatArray = self.matrix_tflops * np.nan_to_num(self.matmul_share, nan=1.0)
+        return rate
+
+    @property
     def on_tensor_cores(self) -> BoolArray:
         """(N,) whether the matrix products run on tensor cores, faster than on others."""
         with np.errstate(invalid="ignore"):

@@ -21,6 +21,7 @@ import numpy as np
 
 from advisor.base.arrays import FloatArray, IntArray, among
 from advisor.throughput.features import (
+    TENSOR_CORES,
     GpuFeatures,
     WorkloadKey,
     batch_effect,
@@ -89,9 +90,8 @@ class GpuModel:
         and a whole source, ``"own"``; a user's run is of a new source, so that the
         larger one counts
     unknown_log_sd : added log-sd of a GPU in no table
-    best_utilization : highest share of the matrix rate that the table's rows on tensor
-        cores reach (their 99 % quantile): a workload that nobody measured reaches no more
-        on an average card
+    best_utilization : highest share of the rate that matrix products sustain which the
+        table's rows on tensor cores reach (their 99.9 % quantile)
     """
 
     process: Process
@@ -156,7 +156,7 @@ class GpuModel:
         spread = np.where(known, spread, np.hypot(spread, self.unknown_log_sd))
         log_ratio = mean - np.log(workload.units_per_sample)
         rate = np.where(known, baseline, self.middle) + log_ratio
-        return np.fmin(rate, self._peak(features, workload)), spread
+        return np.fmin(rate, self._most(features, workload)), spread
 
     def _factor(self, case: str) -> float:
         """Return the factor on the spread of a GPU that was seen or that is new."""
@@ -277,7 +277,8 @@ class GpuModel:
         """Return the intercept of a workload that nobody measured, and its log-sd.
 
         A guess changes the level alone, never the ratios of cards: where it would have an
-        average card of the table do more than `best_utilization`, it is lowered for all.
+        average card of the table do more than `best_utilization`, or any of them more
+        than its matrix products sustain, it is lowered for all.
         """
         gflops = workload.training_gflops_per_sample / workload.units_per_sample
         mean, spread = self.intercepts.predict(
@@ -288,34 +289,39 @@ class GpuModel:
                 params_m=np.array([workload.parameters_m]),
             )
         )
-        most = math.log(self.best_utilization) - self._usual_utilization(workload)
+        usual = self._usual_utilization(workload)
+        most = min(math.log(self.best_utilization) - float(usual.mean()), -usual.max())
         guess = float(mean[0]) + math.log(gflops)
         over = (guess - most) / _SOFT
         level = most - _SOFT * float(np.logaddexp(0.0, -over))
         return level - math.log(gflops), float(spread[0])
 
-    def _usual_utilization(self, workload: WorkloadKey) -> float:
-        """Return ln of the share of the matrix rate that a card reaches, level apart.
+    def _usual_utilization(self, workload: WorkloadKey) -> FloatArray:
+        """Return ln of the share of its sustained rate that a card reaches, level apart.
 
-        The mean over the table's cards that ran the workload's precision, of a net of its
-        family that computes as fast as the baseline.
+        Of each of the table's cards that ran the workload's precision on tensor cores,
+        for a net of its family that computes as fast as the baseline.
         """
         labels = self.process.rows.labels
         names = self.labels["precision"]
         known = [one for one in (workload.precision, "amp") if one in names]
         wanted = known[0] if known else names[0]
-        at = labels["precision"] == names.index(wanted)
-        _, first = np.unique(labels["gpu"][at], return_index=True)
-        rows = np.flatnonzero(at)[first]
+        at = np.flatnonzero(labels["precision"] == names.index(wanted))
+        rows = at[np.unique(labels["gpu"][at], return_index=True)[1]]
+        # Features as `advisor.throughput.features.feature_matrix` has them.
+        raw = self.process.rows.z[rows] * self.scale + self.center
+        fast = raw[:, 0] > raw[:, 2] + math.log(TENSOR_CORES)
+        if fast.any():
+            rows, raw = rows[fast], raw[fast]
         z = self.process.rows.z[rows]
-        raw = z * self.scale + self.center  # as `advisor.throughput.features` has them
-        log_tflops, log_bandwidth = raw[:, 0], raw[:, 1]
+        log_tflops, log_bandwidth, log_sustained = raw[:, 0], raw[:, 1], raw[:, -1]
         run = Run(wanted, workload.framework, workload.memory_format)
         cards = [self.labels["gpu"][code] for code in labels["gpu"][rows]]
         work = [("", self.family_of(workload), run)] * len(rows)
         inputs = self.inputs(z, np.zeros(len(rows)), cards, work)
-        response = self.process.mean_at(inputs) + 0.5 * (log_bandwidth - log_tflops)
-        return float(response.mean() - math.log(1e3))
+        rate = self.process.mean_at(inputs) + 0.5 * (log_bandwidth + log_tflops)
+        share: FloatArray = rate - log_tflops - log_sustained - math.log(1e3)
+        return share
 
     def inputs(
         self,
@@ -347,14 +353,18 @@ class GpuModel:
         codes = [known.setdefault(text, -1 - len(known)) for text in texts]
         return np.array(codes, dtype=np.int64)
 
-    def _peak(self, features: GpuFeatures, workload: WorkloadKey) -> FloatArray:
-        """Return (N,) ln samples/s at the matrix rate; NaN without tensor cores.
+    def _most(self, features: GpuFeatures, workload: WorkloadKey) -> FloatArray:
+        """Return (N,) ln samples/s that cards do not exceed; NaN without tensor cores.
 
-        Without them Winograd convolutions take fewer products than are counted.
+        What their matrix products sustain, and of a measured workload what the best rows
+        reach of that. Without tensor cores Winograd convolutions take fewer products than
+        are counted.
         """
-        rate = np.where(features.on_tensor_cores, features.matrix_tflops, np.nan)
-        peak: FloatArray = np.log(rate * 1e3 / workload.training_gflops_per_sample)
-        return peak
+        share = self.best_utilization if self.measured(workload.name) else 1.0
+        rate = np.where(features.on_tensor_cores, features.sustained_tflops, np.nan)
+        flops = workload.training_gflops_per_sample * 1e-3
+        most: FloatArray = np.log(share * rate / flops)
+        return most
 
 
 def own_covariance(

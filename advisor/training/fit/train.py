@@ -212,9 +212,9 @@ def unknown_gpu_spread(gpus: Mapping[str, Gpu]) -> float:
 def best_utilization(
     tables: Benchmarks, row_use: RowUse, gpus: Mapping[str, Gpu]
 ) -> float:
-    """Return the share of the matrix rate that the best rows reach.
+    """Return the share of the sustained matrix rate that the best rows reach.
 
-    The 99 % quantile over training rows in samples/s or tokens/s whose operations are
+    The 99.9 % quantile over training rows in samples/s or tokens/s whose operations are
     known, on tensor cores: without them, Winograd convolutions take fewer
     multiplications than are counted. 1 (the data sheet) where there are none.
     """
@@ -224,11 +224,11 @@ def best_utilization(
     rows = tables.select(on_one_gpu(tables, gpus) & counted)
     features = table_features(rows, gpus)
     flops = training_gflops(rows) * rows.throughput / rows.num_gpus
-    share = flops * 1e-3 / features.matrix_tflops
+    share = flops * 1e-3 / features.sustained_tflops
     share = share[features.on_tensor_cores]
     if not len(share):
         return 1.0
-    return min(float(np.quantile(share, 0.99)), 1.0)
+    return min(float(np.quantile(share, 0.999)), 1.0)
 
 
 def _measured_alone(
