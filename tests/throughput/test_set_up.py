@@ -93,7 +93,9 @@ def machine(card: str) -> Machines:
 def rate_of(
     workload: Workload, card: str, *runs: UserRun, others: Sequence[OtherRun] = ()
 ) -> float:
-    measured = measure(runs, workload, TABLES.model, TABLES.gpus, TABLES.cpus, others)
+    measured = measure(
+        runs, workload, TABLES.model, TABLES.gpus, TABLES.cpus, others=others
+    )
     found = predict(machine(card), workload, TABLES.model, measured=measured)
     return float(found.samples_per_s[0])
 

@@ -28,6 +28,9 @@ from advisor.training.fit.posterior import (
 from advisor.training.fit.row_use import RowUse
 from tests.training.fit.dense import Dense
 
+LEFT = 1e-5
+"""What the inducing inputs leave of a mean: their variance is within 1e-7 of all."""
+
 SINGLE = 1e-4
 """What single precision may move a variance by: the matrix T has entries of thousands,
 and multiplies covariances of tenths."""
@@ -135,7 +138,8 @@ def test_the_loaded_file_equals_the_fitted_estimator(
         ],
     )
     got, variance = loaded.process.posterior(inputs)
-    assert got == pytest.approx(mean + of.y.mean(), abs=rounding * np.abs(y).max())
+    most = LEFT + rounding * np.abs(y).max()
+    assert got == pytest.approx(mean + of.y.mean(), abs=most)
     assert variance == pytest.approx(spread**2, abs=SINGLE + rounding * matrix.max())
 
 
