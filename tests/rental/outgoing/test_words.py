@@ -90,10 +90,10 @@ def test_what_stays_is_told_with_its_reason(outgoing_of: Make) -> None:
     )
     six = "data0, data1, data2, data3, cache0, cache1"
     assert list(lines(outgoing))[1:] == [
-        "secrets that go, as --include says: key.pem (a private key)",
-        "held back: .env (an environment file); --include PATH sends one all the same",
-        f"ignored, stays here: {six} and 2 more; --include PATH sends one all the same",
-        "--exclude '*.tmp' matches nothing",
+        "secrets that go, as includes says: key.pem (a private key)",
+        "held back: .env (an environment file); includes PATH sends one all the same",
+        f"ignored, stays here: {six} and 2 more; includes PATH sends one all the same",
+        "excludes '*.tmp' matches nothing",
     ]
 
 
