@@ -33,7 +33,6 @@ PACKED = (
 KEPT = "counted on the meta device: bytes that autograd saves"
 AGAIN = "derived: the input of every block, and all of one"
 LATENTS = "derived: latents {}, and text embeddings {}, 2 B a number, made once"
-NO_ROWS = {"benchmark": "", "benchmark_units_per_sample": 1.0}
 
 
 class Counted(NamedTuple):
