@@ -298,10 +298,11 @@ def counted_nets() -> dict[str, tuple[float, float]]:
     At the size that was trained, which `trained_at` says: SimpleTuner's table calls some
     by the size of their validation.
     """
-    columns = ["workload", "trained_at", "params_m", "gmacs", "how", "source"]
-    table = read("counted_nets.csv", columns).set_index("workload")
-    pairs = table[["params_m", "gmacs"]].to_numpy(dtype=float)
-    return {w: (p, g) for w, (p, g) in zip(table.index, pairs, strict=True)}
+    needed = ("workload", "trained_at", "params_m", "gmacs", "how", "source")
+    numbers = {"params_m": float, "gmacs": float}
+    nets = read("counted_nets.csv", needed, dtype=numbers)
+    pairs = zip(nets["params_m"], nets["gmacs"], strict=True)
+    return dict(zip(nets["workload"], pairs, strict=True))
 
 
 def fill_facts(table: pd.DataFrame) -> pd.DataFrame:
