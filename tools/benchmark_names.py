@@ -42,10 +42,11 @@ NO_TF32 = re.compile(
 # Sources whose scripts leave TF32 on where the card has it. Lambda's and
 # NVIDIA's containers switch it on; the others are convolutional nets, for which
 # it is the default of PyTorch and TensorFlow; the ViT of GPU-Insights runs at 26
-# TFLOPS on an A100, more than its 19.5 TFLOPS of plain FP32.
+# TFLOPS on an A100, more than its 19.5 TFLOPS of plain FP32; the DiT of fast-DiT at 39
+# (its train.py sets allow_tf32).
 TF32_ON = re.compile(
     r"^lambdal/|^NVIDIA/Deep|pytorch-gpu-benchmark|GPU-Insights|^rasbt/m|^AI-Bench"
-    r"|^FlagOpen/"
+    r"|^FlagOpen/|fast-DiT"
 )
 
 # Precision not stated, but its full fine-tune of 8 B parameters at 3,550 tokens/s

@@ -13,7 +13,7 @@ from advisor.workloads.load import load_workload
 from advisor.workloads.profile import Workload
 from advisor.workloads.transformer import Transformer, transformer_profile
 from fine_tuned_profiles import PADDED, fine_tuned
-from profile_parts import FROM_MEMORY, Figures, derived, without_tokens
+from profile_parts import FROM_MEMORY, Figures, derived, measured_as, without_tokens
 from sources import Texts
 
 TORCHVISION = "torchvision 0.29.2 weights meta"
@@ -283,7 +283,12 @@ def language() -> list[Workload]:
             replace(full, sharding=sharding), sizes, name, 512, source=title
         )
         text = f"{title}, all weights fine-tuned on Alpaca, 512 tokens"
-        found.append(on_alpaca(child, alpaca, text, batch))
+        child = on_alpaca(child, alpaca, text, batch)
+        if sizes == LLAMA_3_8B:
+            child = measured_as(
+                child, "llama3-8b full-rank seq2048", 2048, LLAMA_3_8B, "Llama 3 8B"
+            )
+        found.append(child)
     for name, sizes, batch, sharding, title in (
         ("llama-8b-lora", LLAMA_3_8B, 8, "none", "Llama 3.1 8B"),
         ("llama-13b-lora", LLAMA_2_13B, 4, "none", "Llama 2 13B"),
@@ -294,7 +299,10 @@ def language() -> list[Workload]:
             source=title,
         )  # fmt: skip
         text = f"{title}, LoRA fine-tune on Alpaca, 512 tokens, checkpointed"
-        found.append(on_alpaca(child, alpaca, text, batch))
+        child = on_alpaca(child, alpaca, text, batch)
+        found.append(
+            measured_as(child, "llama3-8b lora seq2048", 2048, LLAMA_3_8B, "Llama 3 8B")
+        )
     return found
 
 
@@ -442,7 +450,7 @@ def others() -> list[Workload]:
     dit = derived("vit-b16", "dit-xl2", "DiT-XL/2 on ImageNet latents, 256 pixels", {
         **weights(675.0, "Peebles and Xie, ICCV 2023", 18.0),
         **epochs(80, "Peebles and Xie: 400,000 steps of 256"),
-        **unit,
+        "benchmark_units_per_sample": (1.0, "the benchmark counts the same samples"),
         "forward_gflops_per_sample": (237.3, "Peebles and Xie: 118.64 GMACs x 2"),
         "activation_mb_per_sample": (
             520.0, "formula: 43 B x 28 layers x 256 tokens x 1,152, modulation too"
@@ -453,7 +461,8 @@ def others() -> list[Workload]:
         "cpu_ms_per_sample": (0.1, "assumption: latents are made before training"),
         "dataset_gb": (12.0, "derived: latents of all images"),
         "batch_size": (32, "Peebles and Xie: 256 over 8 GPUs"),
-    }, none, task="diffusion pre-training", sample="latent of 256x256")  # fmt: skip
+    }, {"benchmark": "dit-xl/2 256x256"}, task="diffusion pre-training",
+        sample="latent of 256x256")  # fmt: skip
     ncf_macs = 128 * 256 + 256 * 256 + 256 * 128 + 128 * 64 + 128
     ncf = derived("bert-base", "ncf", "Neural collaborative filtering on ML-20m", {
         **weights(31.8, "derived: 165,237 users and items x 192 numbers", 18.0),

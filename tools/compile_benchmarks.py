@@ -31,7 +31,7 @@ from benchmark_names import (
 from compile_gpus import read_gpus
 from host_bound import host_bound
 from label_figures import labels
-from sources import Texts, csv_text, json_text, leave_out, read_training
+from sources import Texts, csv_text, json_text, leave_out, read, read_training
 
 COLUMNS = (
     "workload",
@@ -292,12 +292,26 @@ def aggregate(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def counted_nets() -> dict[str, tuple[float, float]]:
+    """Return workload -> parameters and MACs, of nets that were counted by themselves.
+
+    At the size that was trained, which `trained_at` says: SimpleTuner's table calls some
+    by the size of their validation.
+    """
+    needed = ("workload", "trained_at", "params_m", "gmacs", "how", "source")
+    numbers = {"params_m": float, "gmacs": float}
+    nets = read("counted_nets.csv", needed, dtype=numbers)
+    pairs = zip(nets["params_m"], nets["gmacs"], strict=True)
+    return dict(zip(nets["workload"], pairs, strict=True))
+
+
 def fill_facts(table: pd.DataFrame) -> pd.DataFrame:
-    """Fill in parameters and MACs: from timm for the same net, else FACTS."""
+    """Fill in parameters and MACs: FACTS, else timm's of the same net, else counted."""
     timm = table[table["series"].str.startswith("timm/")]
     known = timm.groupby("workload")[["params_m", "gmacs"]].first()
     facts = {**{w: tuple(v) for w, v in zip(known.index, known.values, strict=True)}}
     facts |= FACTS
+    facts = counted_nets() | facts
     for workload in table.loc[table["family"].str.startswith("llm"), "workload"]:
         size = re.search(r"(\d+(?:\.\d+)?)([bm])\b", workload)
         if size and workload not in facts:

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 from advisor.workloads.memory import BASE_WEIGHT_BYTES
 from advisor.workloads.profile import Workload
 from advisor.workloads.transformer import Transformer, transformer_profile
-from profile_parts import FROM_MEMORY, Figures, derived
+from profile_parts import FROM_MEMORY, Figures, derived, measured_as
 
 QWEN_2_5_7B = Transformer(28, 3584, 28, 4, 18_944, 152_064, True, True, False)
 LLAMA_3_8B = Transformer(32, 4096, 32, 8, 14_336, 128_256, True, True, False)
+QWEN_7B = Transformer(32, 4096, 32, 32, 11_008, 151_936, True, True, False)
 MISTRAL_7B = Transformer(32, 4096, 32, 8, 14_336, 32_000, True, True, False)
 
 ALPACA, TOKENS = 52_002, 130
@@ -32,7 +33,6 @@ PACKED = (
 KEPT = "counted on the meta device: bytes that autograd saves"
 AGAIN = "derived: the input of every block, and all of one"
 LATENTS = "derived: latents {}, and text embeddings {}, 2 B a number, made once"
-NO_ROWS = {"benchmark": "", "benchmark_units_per_sample": 1.0}
 
 
 class Counted(NamedTuple):
@@ -62,6 +62,24 @@ class Counted(NamedTuple):
         return self.matrix_gflops + self.attention_gflops
 
     @property
+    def step_gflops(self) -> float:
+        """10^9 operations of a step, nothing computed again."""
+        return self.factor * self.forward_gflops
+
+    def shorter(self, share: float) -> Counted:
+        """Return the same net on fewer tokens, the `share` of them that is left.
+
+        Matrix products go by the tokens, attention by their square.
+        """
+        return self._replace(
+            matrix_gflops=self.matrix_gflops * share,
+            attention_gflops=self.attention_gflops * share**2,
+            gradient_gflops=self.gradient_gflops * share,
+            kept_mb=self.kept_mb * share,
+            checkpointed_mb=self.checkpointed_mb * share,
+        )
+
+    @property
     def factor(self) -> float:
         """Operations of a step over those of its forward pass.
 
@@ -79,6 +97,7 @@ SDXL_FULL = Counted(2567.5, 2567.5, 5977.3, 783.9, 11901.8, 7308.0, 1100.0, 5630
 SDXL_LORA = Counted(2590.7, 23.22, 6018.7, 783.9, 5817.5, 6025.0, 900.0, 8471.0)
 FLUX_LORA = Counted(11920.1, 18.68, 59676.7, 14872.4, 59558.0, 23709.0, 2030.0, 9769.0)
 WAN_LORA = Counted(1430.8, 11.80, 82677.4, 200907.1, 82629.7, 84562.0, 5840.0, 8216.0)
+WAN_MEASURED = WAN_LORA.shorter(21 * 30 * 30 / 32_760)
 WHISPER = Counted(1543.5, 1541.6, 2379.8, 394.9, 4756.6, 3223.0, 370.0, 4388.0)
 
 
@@ -122,7 +141,23 @@ def language(lora: Workload, full: Workload) -> list[Workload]:
         MISTRAL_7B, "Mistral 7B, all weights fine-tuned on Alpaca, 8,192 tokens packed",
         epochs=4, batch=8, of="axolotl examples/mistral/config.yml: {}",
     )  # fmt: skip
-    return [qwen, quantized(qlora), in_half(mistral)]
+    return [
+        measured_as(qwen, "qwen-7b lora seq2048", 2048, QWEN_7B, "Qwen 7B"),
+        measured_as(
+            quantized(qlora),
+            "llama3.1-8b qlora seq2048",
+            2048,
+            LLAMA_3_8B,
+            "Llama 3.1 8B",
+        ),
+        measured_as(
+            in_half(mistral),
+            "llama3-8b full-rank seq8192",
+            8192,
+            LLAMA_3_8B,
+            "Llama 3 8B",
+        ),
+    ]
 
 
 def packed(
@@ -160,8 +195,6 @@ def packed(
 
 def quantized(lora: Workload) -> Workload:
     """Return the same beside weights in NF4."""
-    slower = 3151.0 / 2341.0
-    units = lora.reference.benchmark_units_per_sample * slower
     frozen = lora.parameters_m - lora.trainable_parameters_m
     kept = lora.embedding_parameters_m
     half, four = BASE_WEIGHT_BYTES["half"], BASE_WEIGHT_BYTES["nf4"]
@@ -173,17 +206,11 @@ def quantized(lora: Workload) -> Workload:
         base_weights="nf4",
         attention="flash",
         weight_bytes_per_parameter=round(each, 4),
-        reference=replace(lora.reference, benchmark_units_per_sample=units),
         sources={
             **lora.sources,
             "weight_bytes_per_parameter": how,
             "state_bytes_per_trainable": (
                 "derived: adapters in FP32, weight 4 + gradient 4 + paged AdamW 8"
-            ),
-            "benchmark_units_per_sample": (
-                "derived: operations of a sample over those of llama-7b-lora, and what "
-                "quantized weights cost Qwen-7B on an A100 at 2,048 tokens: 3,151 "
-                "tokens/s without, 2,341 with (QwenLM/Qwen README)"
             ),
         },
     )
@@ -234,7 +261,7 @@ def images() -> list[Workload]:
             "dataset_gb": (7.4, f"SDXL's files, 6.94 GB; {FROM_MEMORY}; and latents"),
             "checkpoint_gb": (0.28, "derived: 12 B a trained parameter"),
         }, technique="lora", gradient_checkpointing=False,
-            sample="image 1024x1024 with caption",
+            benchmark="sdxl lora 1024x1024", sample="image 1024x1024 with caption",
             task="diffusion fine-tuning with LoRA"),
         diffusion("sdxl-full", "Stable Diffusion XL, the whole U-Net, 1,024 pixels",
             SDXL_FULL, base, {
@@ -269,6 +296,7 @@ def images() -> list[Workload]:
             "dataset_gb": (34.0, "derived: 11,902 + 4,762 million weights of 2 B (T5)"),
             "checkpoint_gb": (0.112, "derived: 6 B a trained parameter"),
         }, technique="qlora", base_weights="int8", optimizer="stated",
+            benchmark="flux.1-dev lora 1024x1024",
             gradient_checkpointing=True, sample="image 1024x1024 with caption",
             task="diffusion fine-tuning with LoRA"),
         diffusion("wan-lora", "Wan 2.1 1.3B, LoRA on clips of 81 frames, 832x480",
@@ -280,7 +308,12 @@ def images() -> list[Workload]:
             "precision": ("bf16", "SimpleTuner wan2.1-t2v-1.3b-480p: bf16"),
             "dataset_gb": (14.7, "derived: 1.4 + 5.7 billion weights of 2 B, and clips"),
             "checkpoint_gb": (0.142, "derived: 12 B a trained parameter"),
+            "benchmark_units_per_sample": (
+                round(WAN_LORA.step_gflops / WAN_MEASURED.step_gflops, 3),
+                "derived: step at 32,760 tokens over that at 18,900, as measured",
+            ),
         }, technique="lora", gradient_checkpointing=True,
+            benchmark="wan 2.1 t2v 1.3b lora 832x480x81",
             sample="clip of 81 frames, 832x480", task="diffusion fine-tuning with LoRA"),
     ]  # fmt: skip
 
@@ -297,9 +330,19 @@ def cached(latents: str, numbers: int, texts: str, more: int) -> Figures:
 
 
 def diffusion(
-    name: str, text: str, net: Counted, how: str, figures: Figures, **texts: Any
+    name: str,
+    text: str,
+    net: Counted,
+    how: str,
+    figures: Figures,
+    *,
+    benchmark: str = "",
+    **texts: Any,
 ) -> Workload:
-    """Return a profile of a diffusion net of which nothing else is held on the GPU."""
+    """Return a profile of a diffusion net of which nothing else is held on the GPU.
+
+    `benchmark` is empty where the table has no measurement of it that a GPU bounds.
+    """
     lora = texts["technique"] != "full"
     own: Figures = {
         "forward_gflops_per_sample": (round(net.forward_gflops, 1), how),
@@ -316,11 +359,16 @@ def diffusion(
         "activation_mb_per_sample": (net.kept_mb, KEPT),
         "checkpointed_mb_per_sample": (net.checkpointed_mb, AGAIN),
         "kernels_per_step": (net.kernels, "counted likewise: operations, no views"),
-        "benchmark_units_per_sample": (1.0, "no benchmark of it is in the table"),
+        "benchmark_units_per_sample": (
+            (1.0, "the benchmark counts the same samples")
+            if benchmark
+            else (1.0, "no benchmark of it is in the table")
+        ),
     }  # fmt: skip
     found = derived(
         "sd15-lora", name, text, {**own, **figures},
-        {**NO_ROWS, "input_pipeline": "latents and texts encoded before"}, **texts,
+        {"benchmark": benchmark, "input_pipeline": "latents and texts encoded before"},
+        **texts,
     )  # fmt: skip
     return replace(found, sources={**found.sources, "era": "years of its recipe"})
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from advisor.workloads.load import load_workload
 from advisor.workloads.profile import Workload, with_benchmark_units_of
+from advisor.workloads.transformer import Transformer
 
 FROM_MEMORY = "stated from memory"
 
@@ -60,3 +61,28 @@ def without_tokens(workload: Workload) -> Workload:
     """Return a profile that says nothing of tokens."""
     sources = {key: of for key, of in workload.sources.items() if key not in OF_TOKENS}
     return replace(workload, **{**OF_TOKENS, "sources": sources})
+
+
+def measured_as(
+    workload: Workload, benchmark: str, length: int, sizes: Transformer, net: str
+) -> Workload:
+    """Return a language model whose level is that of a benchmark counted in tokens.
+
+    A sample counts as that many tokens as have its operations: those of a forward pass,
+    since what is trained is the same and so is the rest of the step.
+
+    Parameters
+    ----------
+    benchmark : a workload of the benchmark table, in tokens/s
+    length, sizes, net : of its sequences, and of the net that it trained
+    """
+    token = sizes.forward_flops(length) / length
+    units = workload.forward_gflops_per_sample * 1e9 / token
+    how = f"derived: operations of a sample over those of a token of {net} at {length:,}"
+    return replace(
+        workload,
+        reference=replace(
+            workload.reference, benchmark=benchmark, benchmark_units_per_sample=units
+        ),
+        sources={**workload.sources, "benchmark_units_per_sample": how},
+    )

@@ -28,9 +28,10 @@ lab/bench,README.md,2026,image-classification,resnet50,pytorch 2.9,amp,256,RTX 4
 
 @pytest.fixture
 def sources(tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder of sources with the project's GPUs and two figures of a lab."""
+    """Return a folder of sources: the project's GPUs and nets, two figures of a lab."""
     module = tool("sources")
-    shutil.copy(module.SOURCES / "gpus.csv", tmp_path)
+    for name in ("gpus.csv", "counted_nets.csv"):
+        shutil.copy(module.SOURCES / name, tmp_path)
     (tmp_path / "training").mkdir()
     (tmp_path / "training" / "lab.csv").write_text(FIGURES)
     monkeypatch.setattr(module, "SOURCES", tmp_path)
@@ -107,6 +108,13 @@ def test_figures_that_cannot_be_right_are_refused(
         tool("compile_benchmarks").compile_table(tool("sources").read_training())
     assert says in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_operations_that_are_no_number_are_refused(sources: Path, tool: Tool) -> None:
+    """One line with the file."""
+    edit(sources / "counted_nets.csv", ",22.29,", ",some,")
+    with pytest.raises(UsageError, match=r"counted_nets\.csv: .*'some'"):
+        tool("compile_benchmarks").compile_table(tool("sources").read_training())
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,11 @@ def training_gflops(rows: Benchmarks) -> FloatArray:
     """Return (N,) 10^9 FLOPs of a training step per unit; NaN where unknown.
 
     Two FLOPs per multiply-accumulate; a step costs three forward passes, two where
-    most weights are frozen (LoRA: no gradient of the weights).
+    most weights are frozen (LoRA: no gradient of the weights), as the family tells of
+    language models and the task of diffusion.
     """
     frozen = np.char.find(rows.family, "lora") >= 0
+    frozen |= np.char.find(rows.task, "lora") >= 0
     return 2.0 * np.where(frozen, 2.0, 3.0) * rows.gmacs
 
 

@@ -20,6 +20,17 @@ def needs(family: str, lineage: str, gflops: float, params_m: float = 30.0) -> N
     return Needs([family], [lineage], np.array([gflops]), np.array([params_m]))
 
 
+def test_frozen_weights_get_no_gradient(tables: Benchmarks) -> None:
+    """Adapters cost two passes whatever the family: language models, and diffusion."""
+    rows = tables.select(np.isfinite(tables.gmacs))
+    passes = training_gflops(rows) / (2.0 * rows.gmacs)
+    adapters = np.isin(rows.family, ["llm-lora", "llm-qlora"])
+    images = rows.task == "diffusion-lora-train"
+    assert images.any()
+    assert adapters.any()
+    assert passes == pytest.approx(np.where(adapters | images, 2.0, 3.0))
+
+
 def test_the_law_of_made_up_levels_is_found(rows: Benchmarks) -> None:
     """Levels by operations, family and lineage come back, and the spread is small."""
     vit = np.array([lineage_of(name) == "vit" for name in rows.workload.tolist()])
