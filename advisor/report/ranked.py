@@ -145,10 +145,11 @@ def _source(ranking: Ranking) -> Answer:
 
 def calibrated(measured: Calibration) -> str:
     """Say how many runs of the user's own count, and why others do not."""
-    runs = f"calibrated by {measured.runs} run{'s' * (measured.runs != 1)}"
-    if measured.others:
-        runs += f" and {measured.others} of other workloads"
-    return "; ".join([runs, *measured.silent])
+    own, others = measured.runs, measured.others
+    runs = f"{own} run{'s' * (own != 1)}"
+    of_others = f"{others} run{'s' * (others != 1)} of other workloads"
+    parts = [of_others] if others and not own else [runs, *[of_others] * (others > 0)]
+    return "; ".join([f"calibrated by {' and '.join(parts)}", *measured.silent])
 
 
 def table(shown: Sequence[Entry], width: int | None = None) -> tuple[str, list[str]]:

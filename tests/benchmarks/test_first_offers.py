@@ -23,8 +23,11 @@ RAM_SHARE, THREADS_PER_GPU, PCIE_GB_S = 0.95, 4, 2.85 * 1.0737
 market asks for before it verifies a machine (vast-ai/docs, host/verification-stages)."""
 
 THREADS_OF_A_PROCESS = 2
-"""Where samples were tokenized before, a GPU needs a thread of the training and one of
-its loader (less than a millisecond of CPU per sample)."""
+"""A GPU needs a thread of the training and one of its loader where samples were tokenized
+before (less than a millisecond of CPU per sample), or the threads could feed it so."""
+
+AMPLE = 2.0
+"""Rate that the threads could feed over that of the GPUs, at which few of them do."""
 
 
 @pytest.mark.parametrize("sort", ["epoch-cost", "balanced"])
@@ -44,8 +47,11 @@ def test_the_first_offers_of_the_sample_are_fit_to_rent(sort: SortKey) -> None:
             assert "deverified" not in entry["flags"], case
             gpus, record = entry["num_gpus"], by_id[entry["offer_id"]]
             assert record["cpu_ram"] >= RAM_SHARE * gpus * record["gpu_ram"], case
+            limits = entry["limits"]
             prepared = workload.tokens_per_sample and workload.cpu_ms_per_sample < 1.0
-            threads = THREADS_OF_A_PROCESS if prepared else THREADS_PER_GPU
+            ample = limits["cpu"] is None or limits["cpu"] >= AMPLE * limits["gpu"]
+            few = prepared or ample
+            threads = THREADS_OF_A_PROCESS if few else THREADS_PER_GPU
             assert entry["cpu_cores"] >= threads * gpus, case
             assert record["pcie_bw"] >= PCIE_GB_S, case
             assert "forced_move" not in entry["flags"], case

@@ -39,7 +39,7 @@ def test_a_cpu_of_a_family(advisor: Advisor) -> None:
 
 def test_a_family_widens_the_interval(advisor: Advisor) -> None:
     """What is not in the table is known less well than what is."""
-    options = ("--gpu", "RTX A4000", "--cores", "8", "--cpu")
+    options = ("--gpu", "RTX A4000", "--cores", "4", "--cpu")
     kin = predicted(advisor, *options, "Xeon E3-1239 v5")
     known = predicted(advisor, *options, "Xeon E3-1230 v5")
     width, before = (
