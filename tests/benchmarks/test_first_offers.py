@@ -18,9 +18,10 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "first_offers.py"
 MOST_DAYS = 35
 """The longest of the first jobs takes 32 days, see docs/first-offers.md."""
 
-RAM_SHARE, THREADS_PER_GPU, PCIE_GB_S = 0.95, 4, 2.85 * 1.0737
+RAM_SHARE, THREADS_PER_GPU, PCIE_GB_S = 0.95, 4, 0.95 * 2.85 * 1.0737
 """Host memory over that of the GPUs, two cores of two threads, and bandwidth, that the
-market asks for before it verifies a machine (vast-ai/docs, host/verification-stages)."""
+market asks for before it verifies a machine (vast-ai/docs, host/verification-stages),
+each less the 5 % that its own figures are rounded by."""
 
 THREADS_OF_A_PROCESS = 2
 """A GPU needs a thread of the training and one of its loader where samples were tokenized
