@@ -99,7 +99,9 @@ class Scaling:
         """Return it as plain data for JSON."""
         return asdict(self)
 
-    def of(self, interconnect: StrArray, gpu: StrArray, workload: str) -> Coefficients:
+    def of(
+        self, interconnect: StrArray, gpu: StrArray, workload: StrArray | str
+    ) -> Coefficients:
         """Return what holds for the links of N machines.
 
         A GPU or workload that was not measured has the spread of those that were held
@@ -109,13 +111,14 @@ class Scaling:
         ----------
         interconnect : (N,) class
         gpu : (N,) name in the GPU table
-        workload : name in the benchmark table; empty if it has none
+        workload : name in the benchmark table, one for all or (N,); empty if it has none
         """
+        workloads = np.broadcast_to(np.asarray(workload, dtype=np.str_), gpu.shape)
         of_class = measured_class(interconnect)
         counts = {
             "pair": np.ones(len(gpu), dtype=bool),
             "gpu": ~among(gpu, self.gpu),
-            "workload": np.full(len(gpu), workload not in self.workload),
+            "workload": ~among(workloads, self.workload),
         }
 
         def spreads(values: Mapping[str, float], otherwise: float) -> FloatArray:
@@ -133,7 +136,7 @@ class Scaling:
             share=look_up(self.share, of_class, np.nan),
             contention=look_up(self.contention, of_class, np.nan),
             loss=look_up(self.loss, of_class, np.nan),
-            effect=look_up(self.gpu, gpu, 0.0) + self.workload.get(workload, 0.0),
+            effect=look_up(self.gpu, gpu, 0.0) + look_up(self.workload, workloads, 0.0),
             floor=spreads(self.spread_floor, -np.inf),
             growth=spreads(self.spread_growth, 0.0),
             slope=spreads(self.spread_slope, 0.0),
