@@ -125,4 +125,4 @@ def test_adapters_do_not_exchange_the_gradients_of_the_net(table: Benchmarks) ->
     adapters = np.char.find(pairs.workload, " lora") >= 0
     assert adapters.sum() > 10
     assert not np.isfinite(pairs.gradient_gb[adapters]).any()
-    assert not pairs.scored[adapters].any()
+    assert not pairs.evaluated[adapters].any()
