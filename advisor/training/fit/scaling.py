@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from advisor.throughput.scaling import (
     limit_bus,
     measured_class,
 )
-from advisor.throughput.spread import Z90
+from advisor.throughput.spread import Z90, Spread
 from advisor.throughput.threads import one_thread
 from advisor.training.fit.newton import minimum
 from advisor.training.fit.pairs import Pairs, scaling_pairs
@@ -46,6 +46,10 @@ SEED = 20261125
 _GROWTHS = np.linspace(0.0, 0.2, 11)
 _SLOPES = np.linspace(0.0, 3.0, 31)
 _LEAST_SPREAD = 0.005
+_LEAST_RISE = 0.1
+
+_TAIL = 0.05
+"""Share of the errors that a 90 % interval leaves to either side."""
 
 
 def fit_effects(pairs: Pairs, shrinkage: float) -> Scaling:
@@ -75,14 +79,15 @@ def fit_effects(pairs: Pairs, shrinkage: float) -> Scaling:
         spread_floor={},
         spread_growth={},
         spread_slope={},
+        spread_rise={},
         rows=dict(zip(CLASSES, rows.astype(np.float64).tolist(), strict=True)),
     )
 
 
-def predict(scaling: Scaling, pairs: Pairs) -> tuple[FloatArray, FloatArray]:
-    """Return the (N,) efficiency of the pairs and its log-sd.
+def predict(scaling: Scaling, pairs: Pairs) -> tuple[FloatArray, Spread]:
+    """Return the (N,) efficiency of the pairs and its spread.
 
-    The log-sd is NaN as long as the spreads are empty.
+    The spread is NaN as long as those of the fit are empty.
     """
     holds = scaling.of(pairs.interconnect, pairs.gpu, pairs.workload)
     bus = holds.bus_gb_s(pairs.num_gpus, pairs.link_gb_s)
@@ -120,7 +125,7 @@ def fit(pairs: Pairs) -> Scaling:
     folds = folds_of(pairs, "gpu", INNER_FOLDS)
     shares = {scale: held_out(pairs, folds, scale) for scale in SHRINKAGE}
     shrinkage = min(SHRINKAGE, key=lambda scale: mape(shares[scale], pairs))
-    planes: dict[str, tuple[float, float, float]] = {}
+    planes: dict[str, Plane] = {}
     for kind in KINDS:
         share = shares[shrinkage]
         if kind != "gpu":
@@ -128,9 +133,10 @@ def fit(pairs: Pairs) -> Scaling:
         planes |= {f"{kind}/{name}": p for name, p in spreads(pairs, share).items()}
     return replace(
         fit_effects(pairs, shrinkage),
-        spread_floor={key: plane[0] for key, plane in planes.items()},
-        spread_growth={key: plane[1] for key, plane in planes.items()},
-        spread_slope={key: plane[2] for key, plane in planes.items()},
+        spread_floor={key: plane.floor for key, plane in planes.items()},
+        spread_growth={key: plane.growth for key, plane in planes.items()},
+        spread_slope={key: plane.slope for key, plane in planes.items()},
+        spread_rise={key: plane.rise for key, plane in planes.items()},
     )
 
 
@@ -139,12 +145,12 @@ def mape(share: FloatArray, pairs: Pairs) -> float:
     return float(np.abs(share / pairs.efficiency - 1.0).mean())
 
 
-def spreads(pairs: Pairs, share: FloatArray) -> dict[str, tuple[float, float, float]]:
+def spreads(pairs: Pairs, share: FloatArray) -> dict[str, Plane]:
     """Return class -> `quantile_plane` of the held-out predictions `share`.
 
     A class without pairs gets that of all.
     """
-    errors = np.abs(np.log(pairs.efficiency / share))
+    errors = np.log(pairs.efficiency / share)
     doublings = np.log2(pairs.num_gpus / 2.0)
     of_class = measured_class(pairs.interconnect)
     planes = {}
@@ -155,27 +161,36 @@ def spreads(pairs: Pairs, share: FloatArray) -> dict[str, tuple[float, float, fl
     return planes
 
 
-def quantile_plane(
-    doublings: FloatArray, loss: FloatArray, errors: FloatArray
-) -> tuple[float, float, float]:
-    """Return floor, growth and slope of a log-sd whose 90 % interval holds 90 %.
+class Plane(NamedTuple):
+    """A log-sd downwards, as a plane, and what that upwards is of it."""
 
-    The 90 % quantile of the absolute errors as a plane in `doublings` and `loss`, by
-    least pinball loss (Koenker and Bassett 1978).
+    floor: float
+    growth: float
+    slope: float
+    rise: float
+
+
+def quantile_plane(doublings: FloatArray, loss: FloatArray, errors: FloatArray) -> Plane:
+    """Return the log-sd whose 90 % interval leaves 5 % of the errors to either side.
+
+    Downwards the 5 % quantile as a plane in `doublings` and `loss`, by least pinball loss
+    (Koenker and Bassett 1978); upwards a share of it.
 
     Parameters
     ----------
     doublings : (N,) log2 of half the number of GPUs
     loss : (N,) minus ln of the predicted efficiency
-    errors : (N,) absolute errors of ln efficiency, of predictions held out
+    errors : (N,) ln of measured over predicted efficiency, of predictions held out
     """
     growth, slope = np.array(list(itertools.product(_GROWTHS, _SLOPES))).T
     varying = growth[:, None] * doublings + slope[:, None] * loss
-    rest = np.quantile(errors / Z90 - varying, 0.9, axis=1)
+    rest = np.quantile(-errors / Z90 - varying, 1.0 - _TAIL, axis=1)
     floor = np.maximum(rest, _LEAST_SPREAD)
-    over = errors - Z90 * (floor[:, None] + varying)
-    best = int(np.maximum(0.9 * over, -0.1 * over).mean(axis=1).argmin())
-    return float(floor[best]), float(growth[best]), float(slope[best])
+    over = -errors - Z90 * (floor[:, None] + varying)
+    best = int(np.maximum((1.0 - _TAIL) * over, -_TAIL * over).mean(axis=1).argmin())
+    fall = floor[best] + varying[best]
+    rise = max(float(np.quantile(errors / (Z90 * fall), 1.0 - _TAIL)), _LEAST_RISE)
+    return Plane(float(floor[best]), float(growth[best]), float(slope[best]), rise)
 
 
 def fit_scaling(

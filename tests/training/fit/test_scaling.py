@@ -207,15 +207,17 @@ def test_folds_hold_out_whole_things(kind: str) -> None:
 
 
 def test_the_plane_is_the_spread_that_made_the_errors() -> None:
-    """Floor, growth and slope come back from errors drawn with them."""
+    """Floor, growth, slope and lopsidedness come back from errors drawn with them."""
     chance = np.random.default_rng(3)
     doublings = chance.integers(0, 3, 20_000).astype(np.float64)
     loss = chance.exponential(0.2, 20_000)
-    drawn = np.abs(chance.normal(0.0, 0.05 + 0.04 * doublings + 0.5 * loss))
-    floor, growth, slope = quantile_plane(doublings, loss, drawn)
+    drawn = chance.normal(0.0, 0.05 + 0.04 * doublings + 0.5 * loss)
+    upwards = np.where(drawn > 0.0, 0.4, 1.0)
+    floor, growth, slope, rise = quantile_plane(doublings, loss, upwards * drawn)
     assert floor == pytest.approx(0.05, abs=0.02)
     assert growth == pytest.approx(0.04, abs=0.02)
     assert slope == pytest.approx(0.5, abs=0.1)
+    assert rise == pytest.approx(0.4, abs=0.05)
 
 
 def test_the_interval_covers_new_machines() -> None:
@@ -223,7 +225,8 @@ def test_the_interval_covers_new_machines() -> None:
     scaling = fit(made_up(scatter=0.1))
     fresh = made_up(scatter=0.1, seed=2)
     share, spread = predict(scaling, fresh)
-    inside = np.abs(np.log(fresh.efficiency / share)) < 1.645 * spread
+    error = np.log(fresh.efficiency / share)
+    inside = (-1.645 * spread.fall < error) & (error < 1.645 * spread.rise)
     assert 0.8 < inside.mean() < 0.98
 
 
