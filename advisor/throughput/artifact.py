@@ -29,6 +29,7 @@ from advisor.throughput.limit import HostConstants, Limit
 from advisor.throughput.limits import LIMITS
 from advisor.throughput.scaling import Scaling, efficiency, limit_bus, links_gb_s
 from advisor.throughput.sections import Coverage, Provenance
+from advisor.throughput.spread import Spread
 from advisor.workloads.profile import Workload
 
 ARTIFACT = "throughput.npz"
@@ -51,12 +52,12 @@ class Exchange:
     ----------
     bus_gb_s : all-reduce bus bandwidth, GB/s
     ceiling : share of n times one GPU's rate that is left if it costs nothing
-    log_sd : standard deviation of the logarithm of the efficiency
+    spread : of the efficiency
     """
 
     bus_gb_s: FloatArray
     ceiling: FloatArray
-    log_sd: FloatArray
+    spread: Spread
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from advisor.base.arrays import FloatArray, ObjectArray
 from advisor.base.columns import SHARED, Columns
 from advisor.hardware.constants import SPREAD_OF, read_constants
 from advisor.hardware.machines import Machines
-from advisor.throughput.spread import Z90
+from advisor.throughput.spread import Z90, Spread
 from advisor.workloads.profile import Workload
 
 Side = Literal["gpu", "cpu", "link", "disk"]
@@ -275,7 +275,7 @@ class LimitRates(Columns):
         return shares
 
     def interval(
-        self, spreads: FloatArray, efficiency_log_sd: FloatArray | float = 0.0
+        self, spreads: FloatArray, efficiency: Spread | None = None
     ) -> tuple[FloatArray, FloatArray]:
         """Return the 90 % interval of what uncertain limits allow together.
 
@@ -288,8 +288,7 @@ class LimitRates(Columns):
         Parameters
         ----------
         spreads : standard deviations of the limits' logarithms, shape (L, N)
-        efficiency_log_sd : standard deviation of the logarithm of the efficiency of
-            several GPUs, shape (N,)
+        efficiency : how uncertain that of several GPUs is, None: not at all
 
         Returns
         -------
@@ -321,9 +320,10 @@ class LimitRates(Columns):
         for row, spread in enumerate(spreads):
             fall += change(row, moved(row, -Z90 * spread)) ** 2
             rise += change(row, moved(row, Z90 * spread)) ** 2
-        together = np.exp(self.order * Z90 * np.asarray(efficiency_log_sd))
-        fall += change(gpu, powers[place[gpu]] * together) ** 2
-        rise += change(gpu, powers[place[gpu]] / together) ** 2
+        if efficiency is not None:
+            slower, faster = (np.exp(self.order * Z90 * side) for side in efficiency)
+            fall += change(gpu, powers[place[gpu]] * slower) ** 2
+            rise += change(gpu, powers[place[gpu]] / faster) ** 2
         middle = np.log(least) - np.log(total) / self.order
         return np.exp(middle - np.sqrt(fall)), np.exp(middle + np.sqrt(rise))
 

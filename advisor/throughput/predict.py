@@ -154,7 +154,7 @@ def predict(
     limits = LimitRates.of(model.limits, limited)
     spreads = np.stack([one.log_sd(limited) for one in model.limits])
     rate = limits.joined()
-    low, high = limits.interval(spreads, exchange.log_sd)
+    low, high = limits.interval(spreads, exchange.spread)
     peak = model.peak_rate(kinds, workload, machines.num_gpus)
     high = np.fmin(high, np.fmax(rate, peak))
     known = fits & np.isfinite(rate)

@@ -31,6 +31,7 @@ from advisor.hardware.machines import (
     PCIE_EFFICIENCY,
     PCIE_GB_S_PER_LANE,
 )
+from advisor.throughput.spread import Spread
 
 CLASSES = ("pcie", "pcie-p2p", "sxm")
 """Interconnect classes that have measurements."""
@@ -64,9 +65,10 @@ class Scaling:
     contention : class -> exponent by which the bus falls with the number of GPUs
     loss : class -> time lost for each doubling of the GPUs, of a step's
     gpu, workload : name -> ln of how much longer its exchange takes; 0 if absent
-    spread_floor, spread_growth, spread_slope : ``kind/class`` -> log-sd of the
+    spread_floor, spread_growth, spread_slope : ``kind/class`` -> log-sd downwards of the
         efficiency of two GPUs where nothing is lost, its growth with each doubling of
         the GPUs, and with -ln efficiency
+    spread_rise : ``kind/class`` -> log-sd upwards, of that downwards
     rows : class -> measurements behind it
     """
 
@@ -78,6 +80,7 @@ class Scaling:
     spread_floor: Mapping[str, float]
     spread_growth: Mapping[str, float]
     spread_slope: Mapping[str, float]
+    spread_rise: Mapping[str, float]
     rows: Mapping[str, float]
 
     @classmethod
@@ -99,7 +102,9 @@ class Scaling:
         """Return it as plain data for JSON."""
         return asdict(self)
 
-    def of(self, interconnect: StrArray, gpu: StrArray, workload: str) -> Coefficients:
+    def of(
+        self, interconnect: StrArray, gpu: StrArray, workload: StrArray | str
+    ) -> Coefficients:
         """Return what holds for the links of N machines.
 
         A GPU or workload that was not measured has the spread of those that were held
@@ -109,13 +114,14 @@ class Scaling:
         ----------
         interconnect : (N,) class
         gpu : (N,) name in the GPU table
-        workload : name in the benchmark table; empty if it has none
+        workload : name in the benchmark table, one for all or (N,); empty if it has none
         """
+        workloads = np.broadcast_to(np.asarray(workload, dtype=np.str_), gpu.shape)
         of_class = measured_class(interconnect)
         counts = {
             "pair": np.ones(len(gpu), dtype=bool),
             "gpu": ~among(gpu, self.gpu),
-            "workload": np.full(len(gpu), workload not in self.workload),
+            "workload": ~among(workloads, self.workload),
         }
 
         def spreads(values: Mapping[str, float], otherwise: float) -> FloatArray:
@@ -133,10 +139,11 @@ class Scaling:
             share=look_up(self.share, of_class, np.nan),
             contention=look_up(self.contention, of_class, np.nan),
             loss=look_up(self.loss, of_class, np.nan),
-            effect=look_up(self.gpu, gpu, 0.0) + self.workload.get(workload, 0.0),
+            effect=look_up(self.gpu, gpu, 0.0) + look_up(self.workload, workloads, 0.0),
             floor=spreads(self.spread_floor, -np.inf),
             growth=spreads(self.spread_growth, 0.0),
             slope=spreads(self.spread_slope, 0.0),
+            rise=spreads(self.spread_rise, 0.0),
         )
 
     def bus_gb_s(
@@ -162,8 +169,8 @@ class Scaling:
         workload: str,
         num_gpus: FloatArray,
         share: FloatArray,
-    ) -> FloatArray:
-        """Return the (N,) spread of N machines, see `of` and `Coefficients.log_sd`."""
+    ) -> Spread:
+        """Return the spread of N machines, see `of` and `Coefficients.log_sd`."""
         return self.of(interconnect, gpu, workload).log_sd(num_gpus, share)
 
 
@@ -175,7 +182,7 @@ class Coefficients(Columns):
     ----------
     share, contention, loss : of the class of each, see `Scaling`, (N,)
     effect : ln of how much longer the exchange takes, (N,)
-    floor, growth, slope : of the spread of each kind that counts, (kinds, N)
+    floor, growth, slope, rise : of the spread of each kind that counts, (kinds, N)
     """
 
     share: FloatArray
@@ -185,6 +192,7 @@ class Coefficients(Columns):
     floor: FloatArray
     growth: FloatArray
     slope: FloatArray
+    rise: FloatArray
 
     def bus_gb_s(self, num_gpus: FloatArray, link_gb_s: FloatArray) -> FloatArray:
         """Return the (N,) all-reduce bus bandwidth, 10^9 bytes/s.
@@ -203,8 +211,8 @@ class Coefficients(Columns):
         share: FloatArray = 1.0 / (1.0 + self.loss * np.log2(num_gpus))
         return share
 
-    def log_sd(self, num_gpus: FloatArray, share: FloatArray) -> FloatArray:
-        """Return the (N,) standard deviation of ln efficiency, 0 for one GPU.
+    def log_sd(self, num_gpus: FloatArray, share: FloatArray) -> Spread:
+        """Return the standard deviation of ln efficiency, 0 for one GPU.
 
         It grows with the GPUs and with what is lost; the largest of the kinds counts.
 
@@ -214,8 +222,10 @@ class Coefficients(Columns):
         share : (N,) predicted efficiency
         """
         growth = self.growth * np.log2(num_gpus / 2.0)
-        spread = self.floor + growth - self.slope * np.log(share)
-        return np.where(num_gpus > 1, spread.max(axis=0), 0.0)
+        fall = self.floor + growth - self.slope * np.log(share)
+        rise = np.where(np.isneginf(self.floor), 0.0, fall) * self.rise
+        several = num_gpus > 1
+        return Spread(*(np.where(several, s.max(axis=0), 0.0) for s in (fall, rise)))
 
 
 def efficiency(

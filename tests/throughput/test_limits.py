@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from advisor.throughput.limit import LimitRates, near_minimum
 from advisor.throughput.limits import LIMITS, input_rate
+from advisor.throughput.spread import Z90, Spread
 
 RATES = st.floats(1e-3, 1e9)
 SPREADS = st.floats(0.0, 1.0)
@@ -121,6 +122,18 @@ def test_more_spread_never_narrows_the_interval(
     middle = of.joined()[0]
     assert low[0] <= middle * (1 + 1e-12)
     assert middle <= high[0] * (1 + 1e-12)
+
+
+def test_an_efficiency_that_may_only_fall_leaves_the_high_end() -> None:
+    """Each side of the interval takes the spread of its own side."""
+    sure = np.zeros_like(FREE)
+    zero, some = np.zeros(1), np.full(1, 0.2)
+    low, high = limits(gpu=100.0).interval(sure, Spread(fall=some, rise=zero))
+    assert low[0] == pytest.approx(100 * np.exp(-0.2 * Z90))
+    assert high[0] == pytest.approx(100.0)
+    low, high = limits(gpu=100.0).interval(sure, Spread(fall=zero, rise=some))
+    assert low[0] == pytest.approx(100.0)
+    assert high[0] == pytest.approx(100 * np.exp(0.2 * Z90))
 
 
 def test_a_limit_that_may_bind_lowers_the_low_end() -> None:

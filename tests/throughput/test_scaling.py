@@ -33,6 +33,7 @@ SCALING = Scaling(
     spread_growth={
         f"{k}/{c}": 0.02 for k in ("pair", "gpu", "workload") for c in CLASSES
     },
+    spread_rise={f"{k}/{c}": 0.5 for k in ("pair", "gpu", "workload") for c in CLASSES},
     spread_slope={
         f"{k}/{c}": s
         for k, s in (("pair", 0.2), ("gpu", 0.4), ("workload", 0.6))
@@ -130,7 +131,8 @@ def test_one_gpu_loses_nothing() -> None:
     one, sxm, gpu = np.ones(1), np.array(["sxm"]), np.array(["never seen"])
     assert SCALING.ceiling(sxm, one)[0] == 1.0
     assert limit_bus(one, 1.0, one, 5.0 * one, one)[0] == 5.0
-    assert SCALING.log_sd(sxm, gpu, "", one, one)[0] == 0.0
+    spread = SCALING.log_sd(sxm, gpu, "", one, one)
+    assert spread.fall[0] == spread.rise[0] == 0.0
 
 
 def test_what_is_new_is_less_certain() -> None:
@@ -139,15 +141,16 @@ def test_what_is_new_is_less_certain() -> None:
     known, new = np.array(["RTX 4090"]), np.array(["never seen"])
     half = np.array([0.5])
     spread = [
-        SCALING.log_sd(sxm, known, "resnet50", two, np.array([0.9]))[0],
-        SCALING.log_sd(sxm, known, "resnet50", two, half)[0],
-        SCALING.log_sd(sxm, new, "resnet50", two, half)[0],
-        SCALING.log_sd(sxm, known, "never seen", two, half)[0],
+        SCALING.log_sd(sxm, known, "resnet50", two, np.array([0.9])).fall[0],
+        SCALING.log_sd(sxm, known, "resnet50", two, half).fall[0],
+        SCALING.log_sd(sxm, new, "resnet50", two, half).fall[0],
+        SCALING.log_sd(sxm, known, "never seen", two, half).fall[0],
     ]
     assert spread == sorted(spread)
     assert spread[1] == pytest.approx(0.05 + 0.2 * np.log(2.0))
-    more = SCALING.log_sd(sxm, known, "resnet50", np.array([8.0]), half)[0]
-    assert more == pytest.approx(spread[1] + 2 * 0.02)
+    more = SCALING.log_sd(sxm, known, "resnet50", np.array([8.0]), half)
+    assert more.fall[0] == pytest.approx(spread[1] + 2 * 0.02)
+    assert more.rise[0] == pytest.approx(0.5 * more.fall[0])
 
 
 def test_a_known_gpu_is_never_less_certain_than_a_new_one() -> None:
@@ -161,7 +164,8 @@ def test_a_known_gpu_is_never_less_certain_than_a_new_one() -> None:
         scaling.log_sd(np.array(["sxm"]), np.array([gpu]), "resnet50", two, share_of_two)
         for gpu in ("RTX 4090", "never seen")
     ]
-    assert spreads[0] <= spreads[1]
+    assert spreads[0].fall <= spreads[1].fall
+    assert spreads[0].rise <= spreads[1].rise
 
 
 def test_classes_without_measurements_have_a_stand_in() -> None:

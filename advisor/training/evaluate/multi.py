@@ -99,6 +99,9 @@ def nested(
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
     """Return split -> (N,) efficiency and its log-sd, each fold's by a fit without it.
 
+    The log-sd is that of the side on which the measured efficiency lies.
+
+
     Only evaluated pairs train the fit; those that are left out are predicted all the
     same.
 
@@ -122,10 +125,14 @@ def nested(
 
 
 def held_out_pairs(pairs: Pairs, out: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return the efficiency of the pairs at `out` and its log-sd, by the other pairs."""
+    """Return the efficiency of the pairs at `out` and its log-sd, by the other pairs.
+
+    The log-sd is that of the side on which the measured efficiency lies.
+    """
     training = pairs.evaluated
     training[out] = False
-    return predict(fit(pairs.select(training)), pairs.select(out))
+    share, spread = predict(fit(pairs.select(training)), pairs.select(out))
+    return share, np.where(pairs.efficiency[out] < share, spread.fall, spread.rise)
 
 
 def constant_share(pairs: Pairs, folds: IntArray) -> FloatArray:

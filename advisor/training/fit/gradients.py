@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from advisor.base.arrays import FloatArray
+from advisor.training.fit.constants import INPUT_PIPELINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,6 +101,17 @@ def parameters_m(table: Benchmarks) -> FloatArray:
     derived = {name: of.parameters_m for name, of in GRADIENTS.items()}
     adapters = pd.Series(table.workload).str.contains(ADAPTERS).to_numpy(dtype=bool)
     return _derived_or(table, derived, np.where(adapters, np.nan, table.params_m))
+
+
+def gradient_bytes(table: Benchmarks) -> FloatArray:
+    """Return the (N,) bytes that the gradient of one parameter has on the wire.
+
+    tf_cnn_benchmarks, which the rows of TensorFlow in half precision ran, casts gradients
+    to half for the exchange (its ``compact_gradient_transfer``, on by default); PyTorch's
+    exchange has the precision of the weights.
+    """
+    halved = (table.framework == "tensorflow") & (table.precision == "fp16")
+    return np.where(halved, 2.0, float(INPUT_PIPELINE["gradient_bytes"]["value"]))
 
 
 def units_per_sample(table: Benchmarks) -> FloatArray:

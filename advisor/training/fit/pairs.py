@@ -14,8 +14,11 @@ import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, StrArray
 from advisor.throughput.scaling import links_gb_s, nominal_host_to_gpu_gb_s
-from advisor.training.fit.constants import INPUT_PIPELINE
-from advisor.training.fit.gradients import parameters_m, units_per_sample
+from advisor.training.fit.gradients import (
+    gradient_bytes,
+    parameters_m,
+    units_per_sample,
+)
 from advisor.training.fit.row_use import covered
 from advisor.training.fit.tables import Columns
 
@@ -105,16 +108,13 @@ def scaling_pairs(benchmarks: Benchmarks, gpus: Mapping[str, Gpu]) -> Pairs:
         num_gpus=num_gpus,
         efficiency=row.throughput / (num_gpus * one.throughput),
         step_s=row.batch_size * units_per_sample(row) / one.throughput,
-        gradient_gb=parameters_m(row) * _GRADIENT_BYTES * 1e-3,
+        gradient_gb=parameters_m(row) * gradient_bytes(row) * 1e-3,
         link_gb_s=links_gb_s(interconnect, architecture, nominal_host_to_gpu_gb_s(cards)),
         left_out=np.full(len(row), "", dtype="U64"),
     )
     for reason, applies in _reasons(pairs, row, one, gpus).items():
         pairs.left_out[applies & pairs.evaluated] = reason
     return pairs
-
-
-_GRADIENT_BYTES = float(INPUT_PIPELINE["gradient_bytes"]["value"])
 
 
 def _reasons(

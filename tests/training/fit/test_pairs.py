@@ -11,6 +11,7 @@ from advisor.base.resources import models_folder
 from advisor.hardware.gpus import load_gpus
 from advisor.training.fit.benchmarks import Benchmarks, load_benchmarks
 from advisor.training.fit.gradients import GRADIENTS
+from advisor.training.fit.gradients import gradient_bytes
 from advisor.training.fit.pairs import Pairs, scaling_pairs
 
 GPUS = load_gpus()
@@ -117,6 +118,15 @@ def test_parameters_agree_with_the_table(table: Benchmarks) -> None:
         stated = table.params_m[table.workload == workload]
         stated = stated[np.isfinite(stated)]
         assert np.abs(np.log(stated / gradients.parameters_m)).max(initial=0.0) < 0.05
+
+
+def test_half_precision_of_tensorflow_exchanges_half(table: Benchmarks) -> None:
+    """Its script casts gradients for the exchange; PyTorch's rows keep four bytes."""
+    rows = table.select(np.flatnonzero(table.workload == "resnet50"))
+    size = gradient_bytes(rows)
+    halved = (rows.framework == "tensorflow") & (rows.precision == "fp16")
+    assert set(size[halved]) == {2.0}
+    assert set(size[~halved]) == {4.0}
 
 
 def test_adapters_do_not_exchange_the_gradients_of_the_net(table: Benchmarks) -> None:
