@@ -10,8 +10,7 @@ import pytest
 from advisor.base.resources import models_folder
 from advisor.hardware.gpus import load_gpus
 from advisor.training.fit.benchmarks import Benchmarks, load_benchmarks
-from advisor.training.fit.gradients import GRADIENTS
-from advisor.training.fit.gradients import gradient_bytes
+from advisor.training.fit.gradients import GRADIENTS, gradient_bytes
 from advisor.training.fit.pairs import Pairs, scaling_pairs
 
 GPUS = load_gpus()
