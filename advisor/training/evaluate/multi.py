@@ -28,6 +28,7 @@ import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.throughput.scaling import CLASSES, KINDS
+from advisor.throughput.spread import Spread
 from advisor.training.evaluate.metrics import metrics
 from advisor.training.evaluate.parallel import Progress, each, quiet
 from advisor.training.fit.pairs import Pairs, scaling_pairs
@@ -74,9 +75,10 @@ def evaluate_multi(
         share, spread = shares[split]
         constant = constant_share(pairs, folds)
         error = np.log(share / pairs.efficiency)
-        result["splits"][split] = summaries(pairs, error, spread)
+        side = np.where(error > 0.0, spread.fall, spread.rise)  # where the measured lies
+        result["splits"][split] = summaries(pairs, error, side)
         result["with_excluded"][split] = {
-            reason: summaries(taken_in, error, spread)
+            reason: summaries(taken_in, error, side)
             for reason, taken_in in with_excluded(pairs).items()
         }
         result["baselines"][split] = {
@@ -96,11 +98,8 @@ def outer_folds(pairs: Pairs, split: str) -> IntArray:
 
 def nested(
     pairs: Pairs, folds_by: Mapping[str, IntArray], progress: Progress = quiet
-) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """Return split -> (N,) efficiency and its log-sd, each fold's by a fit without it.
-
-    The log-sd is that of the side on which the measured efficiency lies.
-
+) -> dict[str, tuple[FloatArray, Spread]]:
+    """Return split -> (N,) efficiency and its spread, each fold's by a fit without it.
 
     Only evaluated pairs train the fit; those that are left out are predicted all the
     same.
@@ -117,22 +116,23 @@ def nested(
         for fold in np.unique(folds)
     ]
     tasks = [(pairs, out) for _, out in places]
-    found = {split: (np.empty(len(pairs)), np.empty(len(pairs))) for split in folds_by}
+    found = {}
+    for split in folds_by:
+        share, fall, rise = np.empty((3, len(pairs)))
+        found[split] = (share, Spread(fall, rise))
     answers = each("several GPUs", held_out_pairs, tasks, progress)
     for (split, out), (share, spread) in zip(places, answers, strict=True):
-        found[split][0][out], found[split][1][out] = share, spread
+        found[split][0][out] = share
+        for side, values in zip(found[split][1], spread, strict=True):
+            side[out] = values
     return found
 
 
-def held_out_pairs(pairs: Pairs, out: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return the efficiency of the pairs at `out` and its log-sd, by the other pairs.
-
-    The log-sd is that of the side on which the measured efficiency lies.
-    """
+def held_out_pairs(pairs: Pairs, out: IntArray) -> tuple[FloatArray, Spread]:
+    """Return the efficiency of the pairs at `out` and its spread, by the other pairs."""
     training = pairs.evaluated
     training[out] = False
-    share, spread = predict(fit(pairs.select(training)), pairs.select(out))
-    return share, np.where(pairs.efficiency[out] < share, spread.fall, spread.rise)
+    return predict(fit(pairs.select(training)), pairs.select(out))
 
 
 def constant_share(pairs: Pairs, folds: IntArray) -> FloatArray:
