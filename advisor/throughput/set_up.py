@@ -15,8 +15,8 @@ and that of the queries with them ``k_h``, its posterior mean is ``k_h K_h^-1 r`
 (Rasmussen and Williams 2006, eq. 2.25), and it weighs as much as its prior times the
 density of ``r``. A small surprise leaves the usual set-up likely, and is in part the
 card's and chance's; a large one leaves a free level, and moves all GPUs alike, as a
-pocket calculator would. The mixture is a prior with a heavy tail. In any case what one
-GPU is moved by beyond the free level stays within `MOST_OF_A_CARD`.
+pocket calculator would. The mixture is a prior with a heavy tail. Of a workload that ran,
+what one GPU is moved by beyond the free level stays within `MOST_OF_A_CARD` in any case.
 """
 
 from __future__ import annotations
@@ -125,7 +125,9 @@ def learn(
         [before + one.level - (one.gain * one.cross).sum(axis=1) for one in given]
     )
     sd = np.sqrt(np.maximum(variance, _LEAST))
-    return _bounded(odds, mean), _equivalent_sd(odds, mean, sd)
+    asked, ran = np.split(errors.workload, [len(before)])
+    shift = np.where(np.isin(asked, ran), _bounded(odds, mean), odds @ mean)
+    return shift, _equivalent_sd(odds, mean, sd)
 
 
 def differences(errors: Errors, residual: FloatArray, noise: FloatArray) -> FloatArray:
