@@ -9,12 +9,17 @@ would start the whole suite for each. So a run of the tests under coverage comes
 mutant then meets only the tests that come by its line, the quickest first, until one
 fails, in a process forked from one that has imported what does not change. Each place and
 kind of change counts once. Needs the extra `mutation`; takes minutes to hours.
+
+A mutant that lives costs the time of all its tests, which are hundreds at a line that
+runs on import. With ``--longest`` it meets as many as that takes, the quickest first: the
+score is a lower bound then.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import os
 import random
 import signal
@@ -24,6 +29,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -67,26 +73,38 @@ def sample(path: Path, most: int, seed: int) -> list[Mutant]:
     return mutants_of(path, source, draw, most)
 
 
-def tests_of(mutant: Mutant, tested: Tested) -> list[str]:
+def tests_of(mutant: Mutant, tested: Tested, longest_s: float) -> list[str]:
     """Return the tests that come by a mutant's lines, the quickest first.
 
     A line that runs when its module is imported is every test's that meets the module.
+
+    Parameters
+    ----------
+    longest_s : seconds that they take together at most, but for the first
     """
     lines = tested.lines.get(str(mutant.path), {})
     found = {test for line in mutant.lines for test in lines.get(line, ())}
     if "" in found:
         found = {test for tests in lines.values() for test in tests}
-    return sorted(found - {""}, key=lambda test: (tested.seconds[test], test))
+    tests = sorted(found - {""}, key=lambda test: (tested.seconds[test], test))
+    ends = accumulate(tested.seconds[test] for test in tests)
+    return [
+        test
+        for place, (test, end) in enumerate(zip(tests, ends, strict=True))
+        if not place or end <= longest_s
+    ]
 
 
-def judge(mutants: Sequence[Mutant], tested: Tested, jobs: int) -> Iterator[bool]:
+def judge(
+    mutants: Sequence[Mutant], tested: Tested, jobs: int, longest_s: float
+) -> Iterator[bool]:
     """Yield of each mutant, in order, whether a test finds it."""
     trees: SimpleQueue[Tree] = SimpleQueue()
     for _ in range(jobs):
         trees.put(Tree(ROOT))
 
     def is_found(mutant: Mutant) -> bool:
-        tests = tests_of(mutant, tested)
+        tests = tests_of(mutant, tested, longest_s)
         if not tests:
             return False
         limit_s = max(_LEAST_S, _SLOWER * sum(tested.seconds[test] for test in tests))
@@ -122,6 +140,9 @@ def main() -> None:
     parser.add_argument("--tests", nargs="+", default=list(TESTS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--lines", type=Path, help="file that keeps who runs which line")
+    parser.add_argument(
+        "--longest", type=float, default=math.inf, help="s of tests for one mutant"
+    )
     options = parser.parse_args()
     began = time.monotonic()
     paths = modules(options.modules)
@@ -143,13 +164,13 @@ def main() -> None:
     count: Counter[Path] = Counter()
     lived: defaultdict[Path, list[Mutant]] = defaultdict(list)
     for mutant, is_found in zip(
-        mutants, judge(mutants, tested, options.jobs), strict=True
+        mutants, judge(mutants, tested, options.jobs, options.longest), strict=True
     ):
         count[mutant.path] += 1
         found[mutant.path] += is_found
         if not is_found:
             lived[mutant.path].append(mutant)
-            reached = len(tests_of(mutant, tested))
+            reached = len(tests_of(mutant, tested, options.longest))
             print(f"{mutant.path}:{mutant.lines[0]} {mutant.kind} ({reached} tests)")
             print(diff(mutant), flush=True)
     print()
