@@ -18,10 +18,12 @@ score is a lower bound then.
 from __future__ import annotations
 
 import argparse
+import ast
 import difflib
 import math
 import os
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -76,23 +78,57 @@ def sample(path: Path, most: int, seed: int) -> list[Mutant]:
 def tests_of(mutant: Mutant, tested: Tested, longest_s: float) -> list[str]:
     """Return the tests that come by a mutant's lines, the quickest first.
 
-    A line that runs when its module is imported is every test's that meets the module.
+    A line that runs when its module is imported is every test's that meets the module,
+    and after those every test's that meets one which imports it.
 
     Parameters
     ----------
     longest_s : seconds that they take together at most, but for the first
     """
     lines = tested.lines.get(str(mutant.path), {})
-    found = {test for line in mutant.lines for test in lines.get(line, ())}
-    if "" in found:
-        found = {test for tests in lines.values() for test in tests}
-    tests = sorted(found - {""}, key=lambda test: (tested.seconds[test], test))
+    near = {test for line in mutant.lines for test in lines.get(line, ())}
+    far: set[str] = set()
+    if _runs_on_import(mutant):
+        near = {test for tests in lines.values() for test in tests}
+        far = set().union(
+            *(
+                tests
+                for path in _importers(mutant.path, tested)
+                for tests in tested.lines[path].values()
+            )
+        )
+    tests = sorted(
+        (near | far) - {""},
+        key=lambda test: (test not in near, tested.seconds[test], test),
+    )
     ends = accumulate(tested.seconds[test] for test in tests)
     return [
         test
         for place, (test, end) in enumerate(zip(tests, ends, strict=True))
         if not place or end <= longest_s
     ]
+
+
+def _runs_on_import(mutant: Mutant) -> bool:
+    """Say whether a place is in no function's body: one test alone imports it, mostly."""
+    tree = ast.parse((ROOT / mutant.path).read_text(encoding="utf-8"))
+    return not any(
+        node.body[0].lineno <= mutant.lines[0] <= (node.end_lineno or 0)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    )
+
+
+def _importers(path: Path, tested: Tested) -> Iterator[str]:
+    """Yield the modules here that import one."""
+    *above, name = path.with_suffix("").parts
+    room = re.escape(".".join(above))
+    imports = re.compile(
+        rf"^from {room}(?:\.{name} import | import .*\b{name}\b)", re.MULTILINE
+    )
+    for other in tested.lines:
+        if imports.search((ROOT / other).read_text(encoding="utf-8")):
+            yield other
 
 
 def judge(
