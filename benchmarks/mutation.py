@@ -79,7 +79,8 @@ def tests_of(mutant: Mutant, tested: Tested, longest_s: float) -> list[str]:
     """Return the tests that come by a mutant's lines, the quickest first.
 
     A line that runs when its module is imported is every test's that meets the module,
-    and after those every test's that meets one which imports it.
+    and after those every test's that meets one which imports it. So is one that no test
+    comes by: coverage does not see what a test begins in another process.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def tests_of(mutant: Mutant, tested: Tested, longest_s: float) -> list[str]:
     lines = tested.lines.get(str(mutant.path), {})
     near = {test for line in mutant.lines for test in lines.get(line, ())}
     far: set[str] = set()
-    if _runs_on_import(mutant):
+    if not near or "" in near or _runs_on_import(mutant):
         near = {test for tests in lines.values() for test in tests}
         far = set().union(
             *(
