@@ -318,3 +318,16 @@ def test_a_large_file_is_read_for_a_known_key_alone(tmp_path: Path) -> None:
     assert SecretText([]).found_in(tmp_path / "not there", 100 * 1024**2) == ""
     with pytest.raises(FileNotFoundError):
         SecretText([KEY]).found_in(tmp_path / "not there", 100 * 1024**2)
+
+
+@pytest.mark.parametrize(
+    ("name", "mib"), [("a.txt", 8), ("a.ipynb", 64), ("A.IPYNB", 64)]
+)
+def test_a_file_is_searched_for_tokens_up_to_a_size(
+    tmp_path: Path, name: str, mib: int
+) -> None:
+    """Of notebooks more: what they show makes them long."""
+    (tmp_path / name).write_text(f"x\n{TOKENS['GitHub']}")
+    found = SecretText([]).found_in(tmp_path / name, mib * 1024**2)
+    assert found == "GitHub token in line 2"
+    assert SecretText([]).found_in(tmp_path / name, mib * 1024**2 + 1) == ""

@@ -123,6 +123,16 @@ def test_output_comes_as_it_is_printed(machine: Any) -> None:
     assert (heard, b"".join(pieces)) == (b"a\r", b"b")
 
 
+@pytest.mark.parametrize(
+    ("script", "why"), [("echo 1; echo no >&2; exit 3", "no"), ("echo 1; exit 3", "3")]
+)
+def test_a_stream_that_fails_is_an_error(machine: Any, script: str, why: str) -> None:
+    """After what it had to say; with its complaint, or its code."""
+    pieces = []
+    with pytest.raises(RemoteError, match=f"the machine does not go on: {why}$"):
+        pieces.extend(machine.ssh.stream(script))
+
+
 def test_a_stream_that_is_left_leaves_no_ssh(machine: Any) -> None:
     """Nothing of ours stays behind."""
     pieces = machine.ssh.stream("echo begun; sleep 60")

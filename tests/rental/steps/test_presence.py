@@ -166,3 +166,13 @@ def test_a_machine_that_is_lost_is_tried_no_more(shop: Shop, presence: Presence)
 
     with pytest.raises(MachineLostError):
         presence.patiently(call)
+
+
+def test_a_ledger_that_cannot_be_read_hides_no_loss(
+    shop: Shop, presence: Presence
+) -> None:
+    """Nobody is taken to have released what does not run."""
+    shop.market.show(presence.entry.label, status="exited")
+    shop.harm()
+    with pytest.raises(MachineLostError, match="instance 7 is exited"):
+        presence.instance()
