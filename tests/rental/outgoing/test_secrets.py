@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from advisor.base.errors import UsageError
@@ -299,17 +299,23 @@ def test_the_key_itself_is_found_in_any_file(
     assert KEY not in repr(outgoing) + repr(Private(keys=(KEY,)))
 
 
+@pytest.mark.parametrize("code", ["utf-8", "utf-16-le", "utf-16-be"])
 @given(before=st.integers(0, 40), chunk=st.integers(1, 9), after=st.integers(0, 40))
+@example(before=0, chunk=1, after=0)
 def test_a_key_on_the_border_of_two_reads_is_found(
-    tmp_path_factory: pytest.TempPathFactory, before: int, chunk: int, after: int
+    tmp_path_factory: pytest.TempPathFactory,
+    code: str,
+    before: int,
+    chunk: int,
+    after: int,
 ) -> None:
     """Wherever a long file is cut to be read."""
     folder = tmp_path_factory.mktemp("law")
     path = folder / "x"
-    path.write_bytes(b"k" * before + b"key-of-the-market" + b"t" * after)
+    path.write_bytes(b"k" * before + "key-of-the-market".encode(code) + b"t" * after)
     secrets = SecretText(["key-of-the-market"], largest_text=10, chunk=chunk)
     assert secrets.found_in(path, path.stat().st_size)
-    path.write_bytes(b"k" * before + b"key-of-the-marke" + b"-" * after)
+    path.write_bytes(b"k" * before + "key-of-the-marke".encode(code) + b"-" * after)
     assert not secrets.found_in(path, path.stat().st_size)
 
 

@@ -167,7 +167,7 @@ def test_strays_are_ended_and_told(shop: Shop) -> None:
     assert shop.market.shown == {}
 
 
-@pytest.mark.parametrize(("each_s", "looks"), [(296.9, 2), (140.0, 2), (297.0, 1)])
+@pytest.mark.parametrize(("each_s", "looks"), [(296.9, 2), (140.0, 3), (297.0, 1)])
 def test_strays_are_watched_for_as_long_as_some_may_come(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, each_s: float, looks: int
 ) -> None:
