@@ -81,6 +81,7 @@ class Machine:
         self.asked.append(f"copying {remote}")
         meanwhile()
         self.brings(remote)
+        meanwhile()
 
 
 @dataclass
@@ -326,6 +327,15 @@ def test_results_come_until_the_lifetime_is_over(lab: Lab) -> None:
     with pytest.raises(OverBudgetError, match=words):
         lab.run().to_its_end()
     assert "keeping the machine" not in lab.machine.asked
+
+
+def test_who_copies_keeps_its_hold(lab: Lab) -> None:
+    """Nobody succeeds a launcher for that its results take long."""
+    end(lab)
+    lab.machine.brings = lambda _: lab.shop.time.sleep(60.0)
+    lab.run().to_its_end()
+    after = lab.shop.ledger.entry(lab.entry.label)
+    assert after.lease_until == NOW + 2 * 60.0 + 600.0
 
 
 def test_who_has_lost_its_lease_ends_no_command(lab: Lab) -> None:
