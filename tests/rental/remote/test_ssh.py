@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -142,6 +143,44 @@ def test_a_stream_that_is_left_leaves_no_ssh(machine: Any) -> None:
     here = f'UserKnownHostsFile="{machine.folder / "hosts" / "known"}"'
     found = [path for path in Path("/proc").glob("[0-9]*/cmdline") if here in _text(path)]
     assert found == []
+
+
+def test_a_terminals_interrupt_is_not_for_ssh(machine: Any) -> None:
+    """It is for advisor, which ends its ssh when it can stand that."""
+    pieces = machine.ssh.stream("echo begun; sleep 60")
+    while not next(pieces):
+        pass
+    here = f'UserKnownHostsFile="{machine.folder / "hosts" / "known"}"'
+    found = [path for path in Path("/proc").glob("[0-9]*/cmdline") if here in _text(path)]
+    sessions = [os.getsid(int(path.parent.name)) for path in found]
+    pieces.close()
+    assert sessions
+    assert os.getsid(0) not in sessions
+
+
+def test_time_is_limited_also_where_the_machine_takes_no_script(machine: Any) -> None:
+    """It says that it listens, and reads nothing."""
+    enter = machine.home.parent / "enter"
+    before = enter.read_text()
+    deaf = 'eval "${SSH_ORIGINAL_COMMAND%%;*}"; exec sleep 30'
+    enter.write_text(before.replace('cd "$HOME"', f'cd "$HOME"\n{deaf}'))
+    began = time.monotonic()
+    try:
+        with pytest.raises(UnreachableError, match="no end after 1 s"):
+            machine.ssh.run(f": '{'x' * 10_000_000}'", timeout_s=1.0)
+    finally:
+        enter.write_text(before)
+    assert time.monotonic() - began < 20.0
+
+
+def test_a_dead_connection_is_noticed_in_time(machine: Any) -> None:
+    """Before a launcher gives up; nobody is asked for anything."""
+    words = machine.ssh.command(machine.ssh.endpoint)
+    told = dict(one.removeprefix("-o").split("=", 1) for one in words if "=" in one)
+    noticed_s = int(told["ServerAliveInterval"]) * int(told["ServerAliveCountMax"])
+    assert noticed_s == 45
+    assert told["ConnectTimeout"] == "15"
+    assert told["BatchMode"] == "yes"
 
 
 def _text(path: Path) -> str:
