@@ -104,6 +104,15 @@ CASES: Mapping[str, tuple[Mapping[str, str], list[str]]] = {
         },
         ["a", "data/small/x"],
     ),
+    "classes of characters, and what is no pattern": (
+        {
+            ".gitignore": "[[:digit:]]*\n*.[[:upper:][:space:]_]\nq[![:alpha:]]\n"
+            "[:x:]y\n[[:foo:]]z\n*[[:punct:]]\n[\nend\\\n",
+            **dict.fromkeys(("1", "1a", "a.B", "a._", "a. ", "q1", "xy", ":y", "n~"), ""),
+            **dict.fromkeys(("a", "a.b", "b1", "fz", "n", "qa", "z", "["), ""),
+        },
+        ["a", "a.b", "b1", "fz", "n", "qa", "z"],
+    ),
     "defaults are the weakest": (
         {
             ".gitignore": "!node_modules\n",

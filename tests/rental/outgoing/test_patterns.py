@@ -75,3 +75,10 @@ def test_a_pattern_is_about_an_entry(
 ) -> None:
     """By its name anywhere, or by its path where it has a slash inside."""
     assert Pattern.parse(text).matches(path, is_folder=is_folder) is matches
+
+
+@pytest.mark.parametrize("text", ["[z-a]", "a\\", "[", "[[:what:]]"])
+def test_what_cannot_be_a_pattern_is_about_nothing(text: str) -> None:
+    """It stops nobody either."""
+    pattern = Pattern.parse(text)
+    assert not any(pattern.matches(one, is_folder=False) for one in ("a", text, "w"))

@@ -195,6 +195,15 @@ def test_a_command_is_followed_to_its_end(lab: Lab) -> None:
     assert document["exit_code"] == 0
 
 
+@pytest.mark.parametrize("said", ["no\n", "", "zzz"])
+def test_a_folder_that_the_machine_has_not_is_not_copied(lab: Lab, said: str) -> None:
+    """Only where it says that it has it."""
+    end(lab)
+    lab.machine.says["looking for checkpoints"] = said
+    lab.run().to_its_end()
+    assert asked(lab)[-4:] == [BOTH[0], *BOTH[2:], "letting the machine go"]
+
+
 def test_checkpoints_come_every_five_minutes(lab: Lab) -> None:
     """Counted from the last time; what is left comes at the end."""
 
