@@ -387,3 +387,13 @@ def test_an_include_that_brings_nothing_is_refused(
             by(folder, excludes=(pattern,))
     with pytest.raises(UsageError, match="both given 'a'"):
         by(folder, includes=("a",), excludes=("a",))
+
+
+def test_an_ignore_file_that_cannot_be_read_is_told(by: Decide, tmp_path: Path) -> None:
+    """What it ignores must not go."""
+    users = tmp_path / "home" / ".config" / "git"
+    users.mkdir(parents=True)
+    (users / "ignore").symlink_to("ignore")
+    (tmp_path / "p").mkdir()
+    with pytest.raises(UsageError, match="says what must not be sent and cannot be read"):
+        by(tmp_path / "p")

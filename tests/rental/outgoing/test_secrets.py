@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from advisor.base.errors import UsageError
 from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
-from advisor.rental.outgoing.tokens import SecretText
+from advisor.rental.outgoing.tokens import SecretText, _read
 from advisor.rental.outgoing.words import document, lines
 
 Make = Callable[..., Path]
@@ -337,3 +338,16 @@ def test_a_file_is_searched_for_tokens_up_to_a_size(
     found = SecretText([]).found_in(tmp_path / name, mib * 1024**2)
     assert found == "GitHub token in line 2"
     assert SecretText([]).found_in(tmp_path / name, mib * 1024**2 + 1) == ""
+
+
+def test_a_file_is_read_to_its_end_however_little_comes_at_once(tmp_path: Path) -> None:
+    """One read may bring less than was asked for."""
+
+    class Slow(io.BytesIO):
+        """A file that brings three bytes at most."""
+
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(min(size or 0, 3))
+
+    assert _read(Slow(b"0123456789"), 8) == b"01234567"
+    assert _read(Slow(b"0123"), 8) == b"0123"
