@@ -55,7 +55,9 @@ def put_torch(machine: Any) -> Iterator[PutTorch]:
         (place / "torch").mkdir(parents=True, exist_ok=True)
         body = TORCH.format(cuda=cuda, count=count, error=error, warning=warning)
         (place / "torch" / "__init__.py").write_text(body)
-        environment.write_text(f"{before or ''}\nexport PYTHONPATH='{place}'\n")
+        lines = f"export PYTHONPATH='{place}' PYTHONDONTWRITEBYTECODE=1"
+        # Compiled, the next one might be taken for this one: as old, and as long.
+        environment.write_text(f"{before or ''}\n{lines}\n")
 
     yield put
     if before is None:

@@ -516,6 +516,20 @@ def test_what_cannot_be_noted_as_unused_is_told(rent: Rent, shop: Shop) -> None:
     assert len(told) == 3  # being released, released, not used
 
 
+def test_five_offers_are_tried_on_demand_unless_more_is_said() -> None:
+    """No bid is made unless that is asked for."""
+    request = RentRequest(
+        job="job",
+        query=Query(),
+        rank=lambda _: pytest.fail("nothing is ranked"),
+        disk_gb=40.0,
+        onstart=lambda *_: "",
+        caps=Caps(),
+        misfits=Misfits("plain", "job", lambda: NOW, lambda _: None),
+    )
+    assert (request.attempts, request.interruptible) == (5, False)
+
+
 @pytest.mark.parametrize("tries", [1, 3])
 def test_as_many_offers_are_tried_as_was_asked(
     rent: Rent, shop: Shop, tries: int
