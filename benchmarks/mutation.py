@@ -28,7 +28,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
@@ -211,14 +211,12 @@ def main() -> None:
         print(f"left out, it fails as it is: {test}", flush=True)
     found: Counter[Path] = Counter()
     count: Counter[Path] = Counter()
-    lived: defaultdict[Path, list[Mutant]] = defaultdict(list)
     for mutant, is_found in zip(
         mutants, judge(mutants, tested, options.jobs, options.longest), strict=True
     ):
         count[mutant.path] += 1
         found[mutant.path] += is_found
         if not is_found:
-            lived[mutant.path].append(mutant)
             reached = len(tests_of(mutant, tested, options.longest))
             print(f"{mutant.path}:{mutant.lines[0]} {mutant.kind} ({reached} tests)")
             print(diff(mutant), flush=True)
