@@ -70,17 +70,19 @@ def test_a_hold_that_is_another_ones_is_lost(shop: Shop) -> None:
 def test_a_ledger_that_fails_takes_no_hold_and_is_told_once(shop: Shop) -> None:
     """Nobody can have succeeded us in it; it is told again after it has worked."""
     hold, _ = held(shop)
-    folder = shop.context.folder
+    folder, told = shop.context.folder, []
     for _ in range(2):
         aside = folder.rename(folder.with_name("aside"))
         folder.write_text("in its place")
         for _ in range(2):
             shop.time.sleep(61.0)
             hold.renew()
+            told.append(len(shop.said))
         folder.unlink()
         aside.rename(folder)
         shop.time.sleep(61.0)
         hold.renew()
+    assert told == [1, 1, 2, 2]
     assert len(shop.said) == 2
 
 

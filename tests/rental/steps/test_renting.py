@@ -516,6 +516,24 @@ def test_what_cannot_be_noted_as_unused_is_told(rent: Rent, shop: Shop) -> None:
     assert len(told) == 3  # being released, released, not used
 
 
+@pytest.mark.parametrize("offer_id", [1, 10**12])
+@pytest.mark.parametrize("is_same", [True, False])
+def test_the_gpus_of_another_rental_are_not_rented_again(
+    rent: Rent, shop: Shop, whole: Ranking, offer_id: int, is_same: bool
+) -> None:
+    """Under whatever offer the market lists them; those beside them are."""
+    first = whole[0]
+    shop.write(
+        "handed",
+        offer_id=offer_id,
+        machine_id=first.machine_id if is_same else 1,
+        gpu_ids=first.gpu_ids,
+        instance_id=9,
+    )
+    rent()
+    assert rent.outcomes == (["taken", "rented"] if is_same else ["rented"])
+
+
 def test_five_offers_are_tried_on_demand_unless_more_is_said() -> None:
     """No bid is made unless that is asked for."""
     request = RentRequest(
