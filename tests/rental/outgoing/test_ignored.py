@@ -397,3 +397,14 @@ def test_an_ignore_file_that_cannot_be_read_is_told(by: Decide, tmp_path: Path) 
     (tmp_path / "p").mkdir()
     with pytest.raises(UsageError, match="says what must not be sent and cannot be read"):
         by(tmp_path / "p")
+
+
+def test_a_link_is_an_ignore_file_where_git_takes_it_for_one(
+    by: Decide, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Not in a work tree, where nobody knows what it leads to; else it is."""
+    folder = make(repository(tmp_path / "p"), dict.fromkeys(("a.x", "a.y", "a"), ""))
+    make(tmp_path, {"one": "*.x\n", "two": "*.y\n"})
+    (folder / ".gitignore").symlink_to(tmp_path / "one")
+    (folder / ".git" / "info" / "exclude").symlink_to(tmp_path / "two")
+    assert paths(by(folder)) == ["a", "a.x"]
