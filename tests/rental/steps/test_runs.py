@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import advisor
 from advisor.app.job import JobSpec
 from advisor.app.rent import RentSpec
 from advisor.app.run import RunSpec
@@ -25,12 +26,16 @@ from advisor.base.errors import (
     ResultsLeftError,
     UnreachableError,
 )
+from advisor.market.types import Query
+from advisor.rental.caps import Caps
 from advisor.rental.carry_out import carry_out
 from advisor.rental.hold import Hold
 from advisor.rental.jobs import JobRecord, job_file
 from advisor.rental.launch import Launch
+from advisor.rental.misfits import Misfits
 from advisor.rental.presence import MachineLostError, Presence
 from advisor.rental.remote.ssh import Completed
+from advisor.rental.request import RentRequest
 from advisor.rental.run import Run
 from advisor.store.ledger import Entry
 from tests.rental.steps.conftest import HOUR_S, NOW, Shop
@@ -444,3 +449,29 @@ def test_a_market_that_cannot_be_asked_at_the_end_is_told(lab: Lab) -> None:
     shop.market.release = last  # type: ignore[method-assign]
     assert carry_out(lab.launch, lab.job).job.exit_code == 0
     assert shop.said[-1] == "not now; run 'advisor reconcile'"
+
+
+def test_who_goes_on_knows_what_was_predicted_of_the_machine(lab: Lab) -> None:
+    """It is written down before the command begins."""
+    lab.shop.market.number, lab.shop.market.usd_per_hour = 8, 0.01
+    offers = advisor.rank("resnet50", market="sample", epochs=2)[:1]
+    request = RentRequest(
+        job="new",
+        query=Query(),
+        rank=lambda _: offers,
+        disk_gb=40.0,
+        onstart=lambda *_: "",
+        caps=Caps(),
+        misfits=Misfits("plain", "new", lambda: NOW, lambda _: None),
+        lifetime_s=HOUR_S,
+    )
+    launch = replace(
+        lab.launch, request=request, predicted=lambda _: {"samples_per_s": 5.0}
+    )
+    lab.breaks(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(launch, JobRecord("new", lab.job.spec))
+    document = json.loads(job_file(lab.shop.context.folder, "new").read_text())
+    assert document["predicted"] == {"samples_per_s": 5.0}
+    assert document["exit_code"] is None
+    assert lab.shop.market.ended == [8]
