@@ -230,6 +230,14 @@ def test_the_key_is_made_once(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "new" / "id_ed25519").stat().st_mode) == 0o600
 
 
+def test_a_key_that_others_may_read_is_closed(tmp_path: Path) -> None:
+    """Ssh takes none that is open, as a copy of a folder may leave it."""
+    path, public = ensure_key(tmp_path)
+    path.chmod(0o644)
+    assert ensure_key(tmp_path) == (path, public)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_a_file_that_is_no_key_is_told(tmp_path: Path) -> None:
     """It is not overwritten: it may be somebody's."""
     (tmp_path / "id_ed25519").write_text("what is this?")
