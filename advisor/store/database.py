@@ -218,15 +218,15 @@ def _opened(path: Path) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():  # what one rents is nobody else's to read
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        name, is_uri = str(path), False
+        name = str(path.absolute())  # one that is not may begin as an address does
         if _is_read_only(path.parent) and not _has_journal(path):
             # SQLite would make an index for a journal that there is not.
-            name, is_uri = f"{path.absolute().as_uri()}?immutable=1", True
+            name = f"{path.absolute().as_uri()}?immutable=1"
     except OSError as error:
         kind = StoreFullError if _is_full(path.parent) else StoreError
         message = f"{path}: {error.strerror}: check the disk and who may write to it"
         raise kind(message) from error
-    return sqlite3.connect(name, timeout=_WAIT_S, isolation_level=None, uri=is_uri)
+    return sqlite3.connect(name, timeout=_WAIT_S, isolation_level=None, uri=True)
 
 
 def _is_read_only(folder: Path) -> bool:

@@ -151,17 +151,30 @@ class Tree:
         shutil.copytree(root, self._tree, ignore=_LEFT_OUT, symlinks=True)
         (self._folder / "shared").mkdir()  # tests that use it skip
 
-    def fails(self, mutant: Mutant, tests: Sequence[str], limit_s: float) -> bool:
-        """Say whether one of some tests fails, or does not end, with a mutant."""
+    def failing(self, mutant: Mutant, tests: Sequence[str], limit_s: float) -> str | None:
+        """Return the first of some tests that fails with a mutant, None if none does.
+
+        ``""`` where they do not end, or cannot even be begun.
+        """
         path = self._tree / mutant.path
         whole = path.read_bytes()
         try:
             path.write_text(mutant.source, encoding="utf-8")
             self._forget(path)
-            return self.run(lambda: _first_failure(tests), limit_s) != 0
+            return self._failing(tests, limit_s)
         finally:
             path.write_bytes(whole)
             self._forget(path)
+
+    def fails_whole(self, tests: Sequence[str], limit_s: float) -> bool:
+        """Say whether the last of some tests fails without any mutant."""
+        return self._failing(tests, limit_s) is not None
+
+    def _failing(self, tests: Sequence[str], limit_s: float) -> str | None:
+        told = self._folder / "failing"
+        told.write_text("", encoding="utf-8")
+        code = self.run(lambda: _until_failure(tests, told), limit_s)
+        return told.read_text(encoding="utf-8") if code else None
 
     def run(self, call: Callable[[], int], limit_s: float | None) -> int:
         """Return what a call returns in a process of its own here; -9: out of time."""
@@ -222,5 +235,17 @@ class Tree:
             compiled.unlink()
 
 
-def _first_failure(tests: Sequence[str]) -> int:
-    return int(pytest.main(["-x", *_OPTIONS, *tests]))
+class _Told:
+    """A plugin of pytest that writes down which test fails."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a test that fails."""
+        if report.failed:
+            self._path.write_text(report.nodeid, encoding="utf-8")
+
+
+def _until_failure(tests: Sequence[str], told: Path) -> int:
+    return int(pytest.main(["-x", *_OPTIONS, *tests], plugins=[_Told(told)]))

@@ -274,6 +274,16 @@ def test_a_disk_that_says_nothing_is_not_taken_for_full(
         pass
 
 
+@pytest.mark.parametrize("name", ["file:x", "a?mode=ro", "a%20b", "a#b"])
+def test_a_folder_may_have_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Also one that SQLite could take for an address."""
+    monkeypatch.chdir(tmp_path)
+    assert version(Path(name)) == len(MIGRATIONS)
+    assert (tmp_path / name / STORE).stat().st_size > 0
+
+
 class ReadOnly:
     """A disk that says it is read-only."""
 

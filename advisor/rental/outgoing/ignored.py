@@ -95,7 +95,7 @@ class NestedIgnores:
         return read_patterns(path, f"{folder}/{self.name}".lstrip("/"), through=is_ours)
 
 
-def read_patterns(path: Path, origin: str, *, through: bool = False) -> Patterns | None:
+def read_patterns(path: Path, origin: str, *, through: bool) -> Patterns | None:
     """Return the lines of an ignore file, None where there is none.
 
     Parameters

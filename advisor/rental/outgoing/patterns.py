@@ -18,6 +18,21 @@ from pathspec import GitIgnoreSpec
 _NOTHING = re.compile(r"(?!)")
 _ANYTHING = re.compile(r"(?s).*")
 _WILD = "*?["
+_CLASS = re.compile(r"(\[[^][]*)\[:([a-z]*):\]")
+_CLASSES = {
+    "alnum": "0-9A-Za-z",
+    "alpha": "A-Za-z",
+    "blank": " \t",
+    "digit": "0-9",
+    "lower": "a-z",
+    "punct": '"-.!:-@[-`{-~',
+    "space": " \t\n\r\f\v",
+    "upper": "A-Z",
+    "xdigit": "0-9A-Fa-f",
+}
+"""What they stand for inside of brackets (POSIX.1-2017, 9.3.5, in the C locale, as git
+has it); pathspec does not know them."""
+
 _WILDCARD = re.compile(r"\*|\?|\[[^]]*\]?")
 
 
@@ -164,8 +179,12 @@ def _translated(bare: str) -> re.Pattern[str]:
     # A leading ! or # was meant: the line's own were taken off.
     escaped = f"\\{bare}" if bare.startswith(("!", "#")) else bare
     try:
-        (found,) = GitIgnoreSpec.from_lines([escaped]).patterns
-    except ValueError:  # git, too, takes what cannot be a pattern for one of nothing
+        while (found := _CLASS.search(escaped)) is not None:
+            plain = f"{found[1]}{_CLASSES[found[2]]}"
+            escaped = escaped[: found.start()] + plain + escaped[found.end() :]
+        (spec,) = GitIgnoreSpec.from_lines([escaped]).patterns
+    except (ValueError, KeyError, re.error):
+        # git, too, takes what cannot be a pattern for one of nothing
         return _NOTHING
-    regex = getattr(found, "regex", None)
+    regex = getattr(spec, "regex", None)
     return re.compile(regex.pattern, re.DOTALL) if regex else _NOTHING

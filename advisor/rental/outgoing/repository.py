@@ -207,7 +207,9 @@ def _by_files(folder: Path, git: str | None) -> FileRules:
     top = next((one for one in above if (one / REPOSITORY).exists()), folder)
     users = _users_file(git)
     upper = (
-        read_patterns(top / REPOSITORY / "info" / "exclude", ".git/info/exclude"),
+        read_patterns(
+            top / REPOSITORY / "info" / "exclude", ".git/info/exclude", through=True
+        ),
         read_patterns(users, str(users), through=True),
         default_patterns(),
     )

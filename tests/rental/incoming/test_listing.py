@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from advisor.rental.incoming.listing import _read
+from advisor.base.errors import RemoteError, UnreachableError
+from advisor.rental.incoming.listing import Listing, _read, ask_for
 
 
 def said(size: str, files: list[str], links: dict[str, str]) -> bytes:
@@ -41,3 +44,24 @@ def test_each_link_is_a_pair() -> None:
     assert _read(b"5\0a\0\0l\0a\0m").links == {"l": "a"}  # broken off
     assert _read(b"").files == frozenset()
     assert _read(b"5\0a\0b").files == {"a", "b"}
+
+
+class Machine:
+    """One that fails when it is asked."""
+
+    def __init__(self, error: RemoteError) -> None:
+        self.error = error
+
+    def run(self, script: str, timeout_s: float) -> None:
+        assert "cd -- 'a b' ||" in script
+        assert timeout_s == 300.0
+        raise self.error
+
+
+def test_a_list_without_end_is_not_needed() -> None:
+    """It is copied without; a machine that cannot be reached is told."""
+    endless: Any = Machine(RemoteError("answers without end"))
+    assert ask_for(endless, "a b") == Listing()
+    away: Any = Machine(UnreachableError("no ssh"))
+    with pytest.raises(UnreachableError):
+        ask_for(away, "a b")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -189,3 +191,51 @@ def test_one_process_copies_from_a_source_at_a_time(tmp_path: Path) -> None:
     ):
         staged(tmp_path, "m").__enter__()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_system_that_counts_no_files_bounds_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes are bounded all the same."""
+    monkeypatch.delattr(os, "statvfs", raising=False)
+    room = Room.of(tmp_path, lambda _: 10**9)
+    assert room.least_files == 0
+    room.check(1)
+    with pytest.raises(TooMuchError):
+        room.check(10**9)
+
+
+def test_what_is_no_file_stays_there(stage: Stage) -> None:
+    """A pipe would be waited at for ever by who reads it."""
+    os.mkfifo(stage.tree / "pipe")
+    (stage.tree / "a").write_text("x")
+    placing = Placing(stage, {})
+    placing.run()
+    assert placing.left == ["pipe"]
+    assert [one.name for one in stage.place.iterdir()] == ["a"]
+
+
+def test_a_file_that_cannot_be_moved_is_an_error(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was there stays as it was."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (stage.place / "a").write_text("before")
+    (stage.tree / "a").write_text("after")
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        Placing(stage, {}).run()
+    assert (stage.place / "a").read_text() == "before"
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """As what cannot be written; the machine is not even asked."""
+    (tmp_path / "file").write_text("x")
+    ssh: Any = None
+    said = f"what comes back cannot be written: File exists: {tmp_path / 'file'}"
+    with pytest.raises(RemoteError) as caught:
+        Incoming(lambda _: None, 1.0, "--most").pull(ssh, "x", tmp_path / "file")
+    assert str(caught.value) == said

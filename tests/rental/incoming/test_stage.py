@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from advisor.base.errors import RemoteError
+from advisor.rental.incoming import stage as stages
 from advisor.rental.incoming.names import INCOMING
 from advisor.rental.incoming.place import Placing
 from advisor.rental.incoming.stage import Stage, staged
@@ -86,3 +87,41 @@ def test_a_link_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / INCOMING).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(RemoteError, match="is no folder"), staged(tmp_path, "m"):
         pytest.fail("it is used")
+
+
+def test_a_disk_without_holes_is_shown_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is here is copied again, rather than written a second time as zeros."""
+    (tmp_path / "a").write_bytes(b"x" * 10)
+    monkeypatch.setattr(stages, "_MOST_HOLE_BYTES", -1)
+    with staged(tmp_path, "m") as stage:
+        stage.show(["a"])
+        assert list(stage.tree.iterdir()) == []
+        assert stage.shown_bytes == 0
+
+
+def test_what_is_shown_is_counted(tmp_path: Path) -> None:
+    """It is no part of what the machine has sent."""
+    (tmp_path / "a").write_bytes(b"x" * 10)
+    (tmp_path / "b").write_bytes(b"x" * 5)
+    with staged(tmp_path, "m") as stage:
+        stage.show(["a", "b", "c"])
+        assert (stage.shown_bytes, stage.size(), stage.sizes()) == (15, 0, {})
+        (stage.tree / "c").write_bytes(b"x" * 3)
+        (stage.aside / "d").write_bytes(b"x")
+        assert (stage.size(), stage.sizes()) == (4, {"c": 3})
+
+
+def test_a_tree_too_deep_for_python_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine may have made it so."""
+
+    def too_deep(*_: object, **__: object) -> None:
+        raise RecursionError
+
+    (tmp_path / "tree" / "a" / "b").mkdir(parents=True)
+    monkeypatch.setattr(stages.shutil, "rmtree", too_deep)
+    stages._remove(tmp_path / "tree")
+    assert not (tmp_path / "tree").exists()

@@ -104,6 +104,15 @@ CASES: Mapping[str, tuple[Mapping[str, str], list[str]]] = {
         },
         ["a", "data/small/x"],
     ),
+    "classes of characters, and what is no pattern": (
+        {
+            ".gitignore": "[[:digit:]]*\n*.[[:upper:][:space:]_]\nq[![:alpha:]]\n"
+            "[:x:]y\n[[:foo:]]z\n*[[:punct:]]\n[\nend\\\n",
+            **dict.fromkeys(("1", "1a", "a.B", "a._", "a. ", "q1", "xy", ":y", "n~"), ""),
+            **dict.fromkeys(("a", "a.b", "b1", "fz", "n", "qa", "z", "["), ""),
+        },
+        ["a", "a.b", "b1", "fz", "n", "qa", "z"],
+    ),
     "defaults are the weakest": (
         {
             ".gitignore": "!node_modules\n",
@@ -378,3 +387,24 @@ def test_an_include_that_brings_nothing_is_refused(
             by(folder, excludes=(pattern,))
     with pytest.raises(UsageError, match="both given 'a'"):
         by(folder, includes=("a",), excludes=("a",))
+
+
+def test_an_ignore_file_that_cannot_be_read_is_told(by: Decide, tmp_path: Path) -> None:
+    """What it ignores must not go."""
+    users = tmp_path / "home" / ".config" / "git"
+    users.mkdir(parents=True)
+    (users / "ignore").symlink_to("ignore")
+    (tmp_path / "p").mkdir()
+    with pytest.raises(UsageError, match="says what must not be sent and cannot be read"):
+        by(tmp_path / "p")
+
+
+def test_a_link_is_an_ignore_file_where_git_takes_it_for_one(
+    by: Decide, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Not in a work tree, where nobody knows what it leads to; else it is."""
+    folder = make(repository(tmp_path / "p"), dict.fromkeys(("a.x", "a.y", "a"), ""))
+    make(tmp_path, {"one": "*.x\n", "two": "*.y\n"})
+    (folder / ".gitignore").symlink_to(tmp_path / "one")
+    (folder / ".git" / "info" / "exclude").symlink_to(tmp_path / "two")
+    assert paths(by(folder)) == ["a", "a.x"]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from advisor.base.errors import UsageError
+from advisor.rental.outgoing import repository
 from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
 
 Make = Callable[..., Path]
@@ -150,3 +153,66 @@ def test_a_bare_repository_in_a_folder_is_none(
     mark.unlink(missing_ok=True)
     assert "a" in sent(folder)
     assert not mark.exists()
+
+
+def test_the_users_own_ignore_file_counts_outside_a_repository(
+    make: Make, git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that git's settings name, else the one where git looks by itself."""
+    home = make(
+        tmp_path / "home",
+        {".gitconfig": "[core]\n\texcludesFile = ~/mine\n", "mine": "*.tmp\n"},
+    )
+    make(home, {".config/git/ignore": "*.txt\n", "settings/git/ignore": "*.py\n"})
+    folder = make(tmp_path / "p", dict.fromkeys(("a", "a.tmp", "a.txt", "a.py"), ""))
+    assert sent(folder) == ["a", "a.py", "a.txt"]
+    (home / ".gitconfig").unlink()
+    assert sent(folder) == ["a", "a.py", "a.tmp"]
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "settings"))
+    assert sent(folder) == ["a", "a.tmp", "a.txt"]
+
+
+@pytest.fixture
+def other_git(
+    make: Make, git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], None]:
+    """Return what has git do something else when it is to list files."""
+    real = shutil.which("git")
+
+    def instead(script: str) -> None:
+        line = f'case "$*" in *ls-files*) {script} ;; esac\nexec {real} "$@"'
+        program = make(tmp_path / "bin", {"git": f"#!/bin/sh\n{line}\n"}) / "git"
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+
+    return instead
+
+
+def test_where_git_cannot_list_the_ignore_files_are_read_and_that_is_told(
+    make: Make, git: Git, tmp_path: Path, other_git: Callable[[str], None]
+) -> None:
+    """What it complains of is told in one line."""
+    folder = make(tmp_path / "p", {".gitignore": "*.log\n", "a.log": "", "a": ""})
+    git(folder, "init", "-q")
+    other_git("echo 'index is\n torn' >&2; exit 128")
+    told: list[str] = []
+    assert sent(folder, told) == [".gitignore", "a"]
+    (line,) = told
+    assert "git does not tell what it ignores in" in line
+    assert "(index is torn)" in line
+
+
+def test_git_is_not_waited_for_without_end(
+    make: Make,
+    git: Git,
+    tmp_path: Path,
+    other_git: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing goes then: what it ignores is not known."""
+    folder = make(tmp_path / "p", {"a": ""})
+    git(folder, "init", "-q")
+    other_git("exec sleep 60")
+    monkeypatch.setattr(repository, "_LONGEST_S", 1.0)
+    with pytest.raises(UsageError, match=r"does not tell within 1 s .*git ls-files"):
+        sent(folder)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from advisor.base.errors import UsageError
 from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
-from advisor.rental.outgoing.tokens import SecretText
+from advisor.rental.outgoing.tokens import SecretText, _read
 from advisor.rental.outgoing.words import document, lines
 
 Make = Callable[..., Path]
@@ -299,17 +300,23 @@ def test_the_key_itself_is_found_in_any_file(
     assert KEY not in repr(outgoing) + repr(Private(keys=(KEY,)))
 
 
+@pytest.mark.parametrize("code", ["utf-8", "utf-16-le", "utf-16-be"])
 @given(before=st.integers(0, 40), chunk=st.integers(1, 9), after=st.integers(0, 40))
+@example(before=0, chunk=1, after=0)
 def test_a_key_on_the_border_of_two_reads_is_found(
-    tmp_path_factory: pytest.TempPathFactory, before: int, chunk: int, after: int
+    tmp_path_factory: pytest.TempPathFactory,
+    code: str,
+    before: int,
+    chunk: int,
+    after: int,
 ) -> None:
     """Wherever a long file is cut to be read."""
     folder = tmp_path_factory.mktemp("law")
     path = folder / "x"
-    path.write_bytes(b"k" * before + b"key-of-the-market" + b"t" * after)
+    path.write_bytes(b"k" * before + "key-of-the-market".encode(code) + b"t" * after)
     secrets = SecretText(["key-of-the-market"], largest_text=10, chunk=chunk)
     assert secrets.found_in(path, path.stat().st_size)
-    path.write_bytes(b"k" * before + b"key-of-the-marke" + b"-" * after)
+    path.write_bytes(b"k" * before + "key-of-the-marke".encode(code) + b"-" * after)
     assert not secrets.found_in(path, path.stat().st_size)
 
 
@@ -318,3 +325,29 @@ def test_a_large_file_is_read_for_a_known_key_alone(tmp_path: Path) -> None:
     assert SecretText([]).found_in(tmp_path / "not there", 100 * 1024**2) == ""
     with pytest.raises(FileNotFoundError):
         SecretText([KEY]).found_in(tmp_path / "not there", 100 * 1024**2)
+
+
+@pytest.mark.parametrize(
+    ("name", "mib"), [("a.txt", 8), ("a.ipynb", 64), ("A.IPYNB", 64)]
+)
+def test_a_file_is_searched_for_tokens_up_to_a_size(
+    tmp_path: Path, name: str, mib: int
+) -> None:
+    """Of notebooks more: what they show makes them long."""
+    (tmp_path / name).write_text(f"x\n{TOKENS['GitHub']}")
+    found = SecretText([]).found_in(tmp_path / name, mib * 1024**2)
+    assert found == "GitHub token in line 2"
+    assert SecretText([]).found_in(tmp_path / name, mib * 1024**2 + 1) == ""
+
+
+def test_a_file_is_read_to_its_end_however_little_comes_at_once(tmp_path: Path) -> None:
+    """One read may bring less than was asked for."""
+
+    class Slow(io.BytesIO):
+        """A file that brings three bytes at most."""
+
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(min(size or 0, 3))
+
+    assert _read(Slow(b"0123456789"), 8) == b"01234567"
+    assert _read(Slow(b"0123"), 8) == b"0123"

@@ -88,12 +88,13 @@ def test_what_stays_is_told_with_its_reason(outgoing_of: Make) -> None:
     outgoing = outgoing_of(
         left=left, named={"key.pem": "a private key"}, unused=("*.tmp",)
     )
+    options = {"includes": "--include", "excludes": "--exclude"}
     six = "data0, data1, data2, data3, cache0, cache1"
-    assert list(lines(outgoing))[1:] == [
-        "secrets that go, as includes says: key.pem (a private key)",
-        "held back: .env (an environment file); includes PATH sends one all the same",
-        f"ignored, stays here: {six} and 2 more; includes PATH sends one all the same",
-        "excludes '*.tmp' matches nothing",
+    assert list(lines(outgoing, options.__getitem__))[1:] == [
+        "secrets that go, as --include says: key.pem (a private key)",
+        "held back: .env (an environment file); --include PATH sends one all the same",
+        f"ignored, stays here: {six} and 2 more; --include PATH sends one all the same",
+        "--exclude '*.tmp' matches nothing",
     ]
 
 
@@ -127,3 +128,13 @@ def test_the_document_has_all_of_it(outgoing_of: Make) -> None:
 def test_a_name_is_printed_without_what_a_terminal_obeys() -> None:
     """Each such character as one sign."""
     assert printable("a\x1b[2J\nü") == "a?[2J?ü"
+
+
+def test_a_program_is_told_names_of_fields(outgoing_of: Make) -> None:
+    """As Python has them."""
+    left = (Left(".env", "secret", "why"),)
+    told = list(lines(outgoing_of(left=left, unused=("*.tmp",))))
+    assert told[1:] == [
+        "held back: .env (why); includes PATH sends one all the same",
+        "excludes '*.tmp' matches nothing",
+    ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from advisor.base.errors import UnreachableError
 from advisor.rental.remote.job import RemoteJob
 from advisor.rental.remote.probe import Probed, probe, symptom_of_end
 from advisor.software.misfit import Symptom
@@ -54,7 +55,9 @@ def put_torch(machine: Any) -> Iterator[PutTorch]:
         (place / "torch").mkdir(parents=True, exist_ok=True)
         body = TORCH.format(cuda=cuda, count=count, error=error, warning=warning)
         (place / "torch" / "__init__.py").write_text(body)
-        environment.write_text(f"{before or ''}\nexport PYTHONPATH='{place}'\n")
+        lines = f"export PYTHONPATH='{place}' PYTHONDONTWRITEBYTECODE=1"
+        # Compiled, the next one might be taken for this one: as old, and as long.
+        environment.write_text(f"{before or ''}\n{lines}\n")
 
     yield put
     if before is None:
@@ -186,3 +189,24 @@ def test_only_kills_since_the_start_count(
     symptom = symptom_of_end(job, 1, KILLED)
     shown = kills is None or kills > 0
     assert (symptom and symptom.misfit) == ("host_ram_too_small" if shown else None)
+
+
+class Deaf:
+    """A machine that cannot be asked."""
+
+    def run(self, *_: object, **__: object) -> None:
+        message = "no ssh"
+        raise UnreachableError(message)
+
+    ask = run
+
+
+def test_a_machine_that_cannot_be_asked_shows_nothing() -> None:
+    """Of its GPUs; what the command has printed counts then."""
+    deaf: Any = Deaf()
+    assert probe(deaf, 1) == Probed(computes=False, symptom=None)
+    remote = RemoteJob(deaf, "x")
+    told = symptom_of_end(remote, 1, f"RuntimeError: {KILLED}\n")
+    assert told is not None
+    assert told.misfit == "host_ram_too_small"
+    assert symptom_of_end(remote, 1, "ValueError: no\n") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -123,6 +124,16 @@ def test_output_comes_as_it_is_printed(machine: Any) -> None:
     assert (heard, b"".join(pieces)) == (b"a\r", b"b")
 
 
+@pytest.mark.parametrize(
+    ("script", "why"), [("echo 1; echo no >&2; exit 3", "no"), ("echo 1; exit 3", "3")]
+)
+def test_a_stream_that_fails_is_an_error(machine: Any, script: str, why: str) -> None:
+    """After what it had to say; with its complaint, or its code."""
+    pieces = []
+    with pytest.raises(RemoteError, match=f"the machine does not go on: {why}$"):
+        pieces.extend(machine.ssh.stream(script))
+
+
 def test_a_stream_that_is_left_leaves_no_ssh(machine: Any) -> None:
     """Nothing of ours stays behind."""
     pieces = machine.ssh.stream("echo begun; sleep 60")
@@ -132,6 +143,44 @@ def test_a_stream_that_is_left_leaves_no_ssh(machine: Any) -> None:
     here = f'UserKnownHostsFile="{machine.folder / "hosts" / "known"}"'
     found = [path for path in Path("/proc").glob("[0-9]*/cmdline") if here in _text(path)]
     assert found == []
+
+
+def test_a_terminals_interrupt_is_not_for_ssh(machine: Any) -> None:
+    """It is for advisor, which ends its ssh when it can stand that."""
+    pieces = machine.ssh.stream("echo begun; sleep 60")
+    while not next(pieces):
+        pass
+    here = f'UserKnownHostsFile="{machine.folder / "hosts" / "known"}"'
+    found = [path for path in Path("/proc").glob("[0-9]*/cmdline") if here in _text(path)]
+    sessions = [os.getsid(int(path.parent.name)) for path in found]
+    pieces.close()
+    assert sessions
+    assert os.getsid(0) not in sessions
+
+
+def test_time_is_limited_also_where_the_machine_takes_no_script(machine: Any) -> None:
+    """It says that it listens, and reads nothing."""
+    enter = machine.home.parent / "enter"
+    before = enter.read_text()
+    deaf = 'eval "${SSH_ORIGINAL_COMMAND%%;*}"; exec sleep 30'
+    enter.write_text(before.replace('cd "$HOME"', f'cd "$HOME"\n{deaf}'))
+    began = time.monotonic()
+    try:
+        with pytest.raises(UnreachableError, match="no end after 1 s"):
+            machine.ssh.run(f": '{'x' * 10_000_000}'", timeout_s=1.0)
+    finally:
+        enter.write_text(before)
+    assert time.monotonic() - began < 20.0
+
+
+def test_a_dead_connection_is_noticed_in_time(machine: Any) -> None:
+    """Before a launcher gives up; nobody is asked for anything."""
+    words = machine.ssh.command(machine.ssh.endpoint)
+    told = dict(one.removeprefix("-o").split("=", 1) for one in words if "=" in one)
+    noticed_s = int(told["ServerAliveInterval"]) * int(told["ServerAliveCountMax"])
+    assert noticed_s == 45
+    assert told["ConnectTimeout"] == "15"
+    assert told["BatchMode"] == "yes"
 
 
 def _text(path: Path) -> str:
@@ -179,6 +228,14 @@ def test_the_key_is_made_once(tmp_path: Path) -> None:
     assert len(publics) == 1
     assert publics.pop().startswith(b"ssh-ed25519 AAAA")
     assert stat.S_IMODE((tmp_path / "new" / "id_ed25519").stat().st_mode) == 0o600
+
+
+def test_a_key_that_others_may_read_is_closed(tmp_path: Path) -> None:
+    """Ssh takes none that is open, as a copy of a folder may leave it."""
+    path, public = ensure_key(tmp_path)
+    path.chmod(0o644)
+    assert ensure_key(tmp_path) == (path, public)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_file_that_is_no_key_is_told(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from advisor.market.lifecycle import Endpoint
 from advisor.rental.incoming.copying import Incoming
 from advisor.rental.outgoing.decide import Asked, Outgoing, Private, decide
 from advisor.rental.remote.ssh import Ssh
-from advisor.rental.remote.sync import prepare, push
+from advisor.rental.remote.sync import _cause, prepare, push
 
 Fake = Callable[[str, str], None]
 Soon = Callable[[Callable[[], bool]], bool]
@@ -239,3 +239,16 @@ def test_rsync_is_installed_there(machine: Any, shadowed: Fake) -> None:
 def test_a_machine_that_has_rsync_is_left_as_it_is(machine: Any) -> None:
     """Nothing is installed."""
     prepare(machine.ssh)
+
+
+@pytest.mark.parametrize(
+    ("output", "cause"),
+    [
+        (b"first\nsecond\nrsync error: some\n", "first"),
+        (b"rsync error: some\nrsync error: last\n", "rsync error: last"),
+        (b"", "no reason given"),
+    ],
+)
+def test_the_first_complaint_is_the_cause(output: bytes, cause: str) -> None:
+    """What follows from it is left out; where there is nothing else, that is told."""
+    assert _cause(output) == cause

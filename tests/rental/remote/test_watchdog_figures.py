@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from advisor.base.errors import UsageError
 from advisor.market.lifecycle import SelfRelease
 from advisor.rental.remote.watchdog import onstart_script
 
@@ -55,3 +56,21 @@ def test_the_request_that_ends_it_is_the_markets() -> None:
     assert "ask DELETE 2>>" in text
     assert 'url="https://market/$ID"' in text
     assert '"$INSTANCE_KEY"' in text
+
+
+def test_a_script_is_as_long_as_the_market_takes_it() -> None:
+    """4,096 characters; a longer one is refused before anything is paid."""
+
+    def with_key(length: int) -> str:
+        return onstart_script(
+            RELEASE,
+            now=NOW,
+            ends_at=END,
+            heartbeat_s=None,
+            public_key="k" * length,
+        )
+
+    most = 4096 - len(with_key(0))
+    assert len(with_key(most)) == 4096
+    with pytest.raises(UsageError, match="is longer than 4096 characters"):
+        with_key(most + 1)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from advisor.base.errors import LeaseLostError, MarketError, StoreError
+from advisor.rental import strays as watching
 from advisor.rental.context import open_rental_context
 from advisor.rental.hold import Hold, hangs
 from advisor.rental.labels import new_label
 from advisor.rental.seen import Seen, look_at
-from advisor.rental.strays import end_strays, strays
+from advisor.rental.strays import end_strays, strays, strays_watched
 from tests.rental.steps.conftest import ACCOUNT, HOUR_S, NOW, Shop, instance
 
 LEASE_S = 600.0
@@ -67,17 +70,19 @@ def test_a_hold_that_is_another_ones_is_lost(shop: Shop) -> None:
 def test_a_ledger_that_fails_takes_no_hold_and_is_told_once(shop: Shop) -> None:
     """Nobody can have succeeded us in it; it is told again after it has worked."""
     hold, _ = held(shop)
-    folder = shop.context.folder
+    folder, told = shop.context.folder, []
     for _ in range(2):
         aside = folder.rename(folder.with_name("aside"))
         folder.write_text("in its place")
         for _ in range(2):
             shop.time.sleep(61.0)
             hold.renew()
+            told.append(len(shop.said))
         folder.unlink()
         aside.rename(folder)
         shop.time.sleep(61.0)
         hold.renew()
+    assert told == [1, 1, 2, 2]
     assert len(shop.said) == 2
 
 
@@ -162,6 +167,29 @@ def test_strays_are_ended_and_told(shop: Shop) -> None:
     assert shop.said == ["instance 7: it was given up; it is ended", "not now"]
     end_strays(shop.context)
     assert shop.market.shown == {}
+
+
+@pytest.mark.parametrize(("each_s", "looks"), [(296.9, 2), (140.0, 3), (297.0, 1)])
+def test_strays_are_watched_for_as_long_as_some_may_come(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, each_s: float, looks: int
+) -> None:
+    """A request takes effect within five minutes, or not at all; ending takes three s."""
+    entry = shop.write("refused")
+    shop.market.show(entry.label)
+    listing = shop.market.instances
+
+    def late(prefix: str = "") -> object:
+        shop.time.sleep(each_s)
+        return listing(prefix)
+
+    monkeypatch.setattr(shop.market, "instances", late)
+    monkeypatch.setattr(watching, "LOOK_EVERY_S", 0.0)
+    with strays_watched(shop.context):
+        for thread in [one for one in threading.enumerate() if one.name == "strays"]:
+            thread.join(20.0)
+            assert not thread.is_alive()
+    assert shop.market.ended == [7]
+    assert shop.market.calls.count("instances") == looks
 
 
 def test_a_rental_is_seen_by_its_label(shop: Shop) -> None:

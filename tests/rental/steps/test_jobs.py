@@ -11,7 +11,7 @@ import pytest
 from advisor.app.job import JobSpec
 from advisor.app.rent import RentSpec
 from advisor.app.run import RunSpec
-from advisor.base.errors import UsageError
+from advisor.base.errors import ArgumentError, UsageError
 from advisor.rental.jobs import JobRecord, job_file, job_folder, save_job
 
 SPEC = RunSpec(RentSpec(JobSpec("resnet50")), argv=("true",), folder="/x")
@@ -74,3 +74,10 @@ def test_a_job_asks_for_what_its_spec_says() -> None:
     assert (asked.includes, asked.excludes) == (SPEC.includes, SPEC.excludes)
     assert asked.before == {"a": (1, 2)}
     assert JOB.with_prediction({"samples_per_s": 3.0}).predicted == {"samples_per_s": 3.0}
+
+
+def test_fifty_offers_are_the_most_that_are_tried() -> None:
+    """More is a slip of the keyboard: each may be paid for."""
+    assert RentSpec(JobSpec("resnet50"), attempts=50).attempts == 50
+    with pytest.raises(ArgumentError, match="from 1 to 50"):
+        RentSpec(JobSpec("resnet50"), attempts=51)

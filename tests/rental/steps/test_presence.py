@@ -156,6 +156,24 @@ def test_a_machine_that_cannot_be_reached_is_tried_for_five_minutes(
     assert shop.time.at == NOW + 15.0 + 305.0
 
 
+@pytest.mark.parametrize(("first_s", "tries"), [(295.0, 3), (295.1, 2)])
+def test_a_try_that_takes_long_counts(
+    shop: Shop, presence: Presence, first_s: float, tries: int
+) -> None:
+    """The five minutes are those since the first one began, to the second."""
+    calls: list[int] = []
+
+    def call() -> None:
+        calls.append(1)
+        shop.time.sleep(first_s if len(calls) == 1 else 0.0)
+        message = "no ssh"
+        raise UnreachableError(message)
+
+    with pytest.raises(UnreachableError):
+        presence.patiently(call)
+    assert len(calls) == tries
+
+
 def test_a_machine_that_is_lost_is_tried_no_more(shop: Shop, presence: Presence) -> None:
     """What is looked after shows it."""
     shop.market.show(presence.entry.label, status="exited")
@@ -166,3 +184,13 @@ def test_a_machine_that_is_lost_is_tried_no_more(shop: Shop, presence: Presence)
 
     with pytest.raises(MachineLostError):
         presence.patiently(call)
+
+
+def test_a_ledger_that_cannot_be_read_hides_no_loss(
+    shop: Shop, presence: Presence
+) -> None:
+    """Nobody is taken to have released what does not run."""
+    shop.market.show(presence.entry.label, status="exited")
+    shop.harm()
+    with pytest.raises(MachineLostError, match="instance 7 is exited"):
+        presence.instance()

@@ -209,6 +209,21 @@ def test_one_that_cannot_be_settled_keeps_no_other(shop: Shop) -> None:
     assert list(shop.market.shown) == [7]
 
 
+@pytest.mark.parametrize(
+    ("lease_s", "action"), [(None, "busy"), (1.0, "busy"), (0.0, "released")]
+)
+def test_where_no_lock_can_be_had_a_lease_must_do(
+    shop: Shop, lease_s: float | None, action: str
+) -> None:
+    """Without one nobody knows whether its launcher lives; that is told."""
+    until = None if lease_s is None else NOW + lease_s
+    entry = shop.write("held", lease_until=until, holder="another")
+    shop.market.show(entry.label)
+    (shop.context.folder / "launchers").write_text("")
+    assert only(shop).action == action
+    assert "no launcher can be told from a dead one" in shop.said[0]
+
+
 def test_labels_that_the_ledger_lacks_tell_their_end(shop: Shop) -> None:
     """Before it a launcher elsewhere has it, from then on nobody."""
     ours, theirs = new_label("a", NOW), new_label("b", NOW + 100.0)

@@ -21,6 +21,7 @@ from advisor.base.errors import (
     PlacementError,
     RateLimitedError,
     RentalStateUnknownError,
+    StoreError,
     UsageError,
 )
 from advisor.market.types import Answer, Query
@@ -127,6 +128,11 @@ def test_the_best_offer_is_rented_and_held(
     ((entry, _),) = seen
     assert (entry.state, entry.instance_id) == ("held", 7)
     assert (entry.intended_at, entry.ends_at) == (NOW, NOW + 3600.0)
+    assert (entry.gpu_name, entry.num_gpus) == (whole[0].gpu_name, whole[0].num_gpus)
+    assert (entry.gpu_ids, entry.usd_per_hour) == (
+        whole[0].gpu_ids,
+        whole[0].price_usd_per_h,
+    )
     assert entry.holder == rental.hold.token
     assert rental.chosen.offer_id == whole[0].offer_id
     assert [one.outcome for one in rental.attempts] == ["rented"]
@@ -454,3 +460,101 @@ def test_an_order_says_what_was_ranked(
     assert (order.disk_gb, order.label) == (40.0, entry.label)
     assert order.onstart == f"{NOW:.0f} {NOW + 3600.0:.0f}"
     assert (order.bid_usd_per_hour is None) is not interruptible
+
+
+def test_without_a_ledger_nothing_is_rented(rent: Rent, shop: Shop) -> None:
+    """What is wrong with it is told; nothing is even asked for."""
+    shop.harm()
+    with pytest.raises(StoreError):
+        rent()
+    assert "search" not in shop.market.calls
+
+
+def test_a_machine_is_ended_though_the_ledger_has_gone(rent: Rent, shop: Shop) -> None:
+    """Nobody can say that it was ended before: it is, by the market alone."""
+
+    def work(_: Any) -> None:
+        shop.harm()
+        raise KeyError("oops")
+
+    with pytest.raises(KeyError):
+        rent(work)
+    assert shop.market.ended == [7]
+
+
+def test_what_has_changed_while_it_was_thought_over_is_not_rented(
+    rent: Rent, shop: Shop, whole: Ranking
+) -> None:
+    """The next one is; it is asked about anew."""
+    none = replace(whole[:0], whole=None, excluded={"price_too_high": 1})
+    rent.again = [None, none]
+    asked: list[int] = []
+
+    def confirm(offer: RankedOffer, _end: float) -> bool:
+        asked.append(offer.offer_id)
+        shop.time.sleep(61.0 if len(asked) == 1 else 0.0)
+        return True
+
+    assert rent(confirm=confirm).chosen.offer_id == whole[1].offer_id
+    assert rent.outcomes == ["changed", "rented"]
+    assert asked == [whole[0].offer_id, whole[1].offer_id]
+
+
+def test_what_cannot_be_noted_as_unused_is_told(rent: Rent, shop: Shop) -> None:
+    """It was ended all the same; it counts more towards a cap than it cost."""
+
+    def fail(order: Any) -> int:
+        shop.market.show(order.label)
+        shop.harm()
+        raise PlacementError("no place", 7)
+
+    shop.market.rent = fail  # type: ignore[method-assign]
+    with pytest.raises(NothingFitsError, match="placement failed"):
+        rent(attempts=1)
+    assert shop.market.ended == [7]
+    told = [line for line in shop.said if "is no whole database" in line]
+    assert len(told) == 3  # being released, released, not used
+
+
+@pytest.mark.parametrize("offer_id", [1, 10**12])
+@pytest.mark.parametrize("is_same", [True, False])
+def test_the_gpus_of_another_rental_are_not_rented_again(
+    rent: Rent, shop: Shop, whole: Ranking, offer_id: int, is_same: bool
+) -> None:
+    """Under whatever offer the market lists them; those beside them are."""
+    first = whole[0]
+    shop.write(
+        "handed",
+        offer_id=offer_id,
+        machine_id=first.machine_id if is_same else 1,
+        gpu_ids=first.gpu_ids,
+        instance_id=9,
+    )
+    rent()
+    assert rent.outcomes == (["taken", "rented"] if is_same else ["rented"])
+
+
+def test_five_offers_are_tried_on_demand_unless_more_is_said() -> None:
+    """No bid is made unless that is asked for."""
+    request = RentRequest(
+        job="job",
+        query=Query(),
+        rank=lambda _: pytest.fail("nothing is ranked"),
+        disk_gb=40.0,
+        onstart=lambda *_: "",
+        caps=Caps(),
+        misfits=Misfits("plain", "job", lambda: NOW, lambda _: None),
+    )
+    assert (request.attempts, request.interruptible) == (5, False)
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+def test_as_many_offers_are_tried_as_was_asked(
+    rent: Rent, shop: Shop, tries: int
+) -> None:
+    """Each that is gone is one; then that is told."""
+    shop.market.answers["rent"] = [OfferGoneError("gone")] * 3
+    shop.market.shows_at_once = False
+    with pytest.raises(NothingFitsError, match="no offer could be had"):
+        rent(attempts=tries)
+    assert rent.outcomes == ["gone"] * tries

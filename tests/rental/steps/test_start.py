@@ -34,6 +34,7 @@ def wait(shop: Shop, entry: Entry, **more: Any) -> Any:
 def refusal(shop: Shop, entry: Entry) -> tuple[str, str]:
     with pytest.raises(NotStartedError) as caught:
         wait(shop, entry)
+    assert str(caught.value) == caught.value.why.reason
     return caught.value.why.cause, caught.value.why.reason
 
 
