@@ -26,6 +26,7 @@ from advisor.training.evaluate.bootstrap import (
     weighted_median,
 )
 from advisor.training.evaluate.cpu import evaluate_cpu
+from advisor.training.evaluate.group_intercepts import partners
 from advisor.training.evaluate.metrics import covered, grouped, metrics
 from advisor.training.evaluate.multi import evaluate_multi
 from advisor.training.evaluate.parallel import Progress, quiet
@@ -39,7 +40,6 @@ from advisor.training.evaluate.splits import (
     Split,
     gpu_splits,
     groups_of,
-    partners,
 )
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.cpu_tables import CpuTables

@@ -8,17 +8,13 @@ import numpy as np
 import pytest
 
 from advisor.hardware.gpus import GpuTable
-from advisor.training.evaluate.metrics import covered, metrics
-from advisor.training.evaluate.splits import (
-    SPLITS,
-    Rows,
-    deal,
-    gpu_splits,
-    groups_of,
+from advisor.training.evaluate.group_intercepts import (
     intercept_from_one,
     intercept_from_others,
     partners,
 )
+from advisor.training.evaluate.metrics import covered, metrics
+from advisor.training.evaluate.splits import SPLITS, Rows, deal, gpu_splits, groups_of
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.intercepts import training_gflops
 from advisor.training.fit.row_use import RowUse
