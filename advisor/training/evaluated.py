@@ -14,6 +14,7 @@ _ALIGN = ("left", "left", *["right"] * 5)
 _PARTS = {
     OTHER_WORKLOADS: "  other workloads",
     "rented": "  cards rented most",
+    "true_fp32": "  plain FP32, no TF32",
     "with_left_out": "  with what is left out",
 }
 

@@ -182,6 +182,7 @@ def _splits(evaluation: Evaluation) -> str:
         rows.append((split, "**this model**", *_figures(own)))
         for part, words in (
             ("rented", "cards rented most"),
+            ("true_fp32", "plain FP32, no TF32"),
             ("with_left_out", "with what is left out"),
             ("cpu_bound", "rows that the CPU binds"),
             (OTHER_WORKLOADS, "other workloads"),

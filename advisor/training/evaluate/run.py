@@ -112,8 +112,8 @@ class Evaluation:
     ----------
     splits : split -> ``mape``, ``median_ape``, ``p90_ape``, ``coverage90`` (fractions)
         and ``n``; of the GPU side also ``unscored``, ``intervals`` (90 %, bootstrap
-        clustered by GPU), ``rented`` and ``with_left_out``. ``cpu`` is the image rates
-        of a CPU that was held out
+        clustered by GPU), ``rented``, ``true_fp32`` and ``with_left_out``. ``cpu`` is
+        the image rates of a CPU that was held out
     baselines : split -> name -> the same without coverage
     regressors : split -> name of `REGRESSORS` -> the same, on the rows that the model is
         evaluated on and that have a reference (`advisor.training.evaluate.regressors`)
@@ -191,6 +191,8 @@ def _report(result: Evaluation, name: str, split: Split, rows: Rows, of: Inputs)
     summary["unscored"] = int(rows.evaluated.sum()) - summary["n"]
     rented = np.isin(table.gpu, RENTED)
     summary["rented"] = metrics(error[rented], log_sd[rented])
+    plain = table.single_precision == "fp32"
+    summary["true_fp32"] = metrics(error[plain], log_sd[plain])
     summary["with_left_out"] = metrics(split.error, log_sd)
     summary["intervals"] = _intervals(error, log_sd, rows)
     result.splits[name] = summary

@@ -41,6 +41,8 @@ class Benchmarks(Columns):
     params_m : 10^6 parameters (NaN unknown)
     gmacs : 10^9 multiply-accumulates of a forward pass per unit (NaN unknown)
     source : repository and path of the figures
+    single_precision : ``"fp32"`` (plain: no TF32), ``"tf32"`` or ``"unknown"`` of what a
+        source calls FP32; empty of other precisions
     """
 
     workload: StrArray
@@ -62,6 +64,7 @@ class Benchmarks(Columns):
     params_m: FloatArray
     gmacs: FloatArray
     source: StrArray
+    single_precision: StrArray
 
     @property
     def comparison_group(self) -> StrArray:
