@@ -228,7 +228,7 @@ def search(
     Only answers of a live market are stored. Where the market's limit is reached
     and `stale_ok`, the stored answer to the same question is taken whatever its
     age, else that to the question without constraints. A quota that is used up without
-    that says so: whoever asks the market otherwise, to rent, has no stored answer to take.
+    that says so: who asks the market otherwise, to rent, has no stored answer to take.
 
     Parameters
     ----------
