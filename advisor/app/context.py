@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from advisor.app.notices import say
 from advisor.base.clock import Clock, interruptible
-from advisor.base.errors import UsageError
+from advisor.base.errors import AdvisorError, UsageError
 from advisor.base.log import happened
 from advisor.base.resources import STORE, cache_folder, chosen_models_folder, data_folder
 from advisor.workloads.load import Library, library_of, load_settings, project_files
@@ -66,6 +66,10 @@ class Context:
         if line not in self._notified:
             self._notified.add(line)
             self.notify(line)
+
+    def words_of(self, error: AdvisorError) -> str:
+        """Return the message of an error that is only reported, in the face's words."""
+        return error.worded(lambda given: self.called(given.name))
 
     @classmethod
     def of_this_process(cls) -> Self:

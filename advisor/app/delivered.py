@@ -74,7 +74,7 @@ def compare(context: Context, ended: Ended, spec: JobSpec, workload: Workload) -
             raise UsageError(message)
         store_compared(context, run, expected, reading.reader, reading.document())
     except AdvisorError as error:
-        context.notify(f"no throughput is recorded: {error}")
+        context.notify(f"no throughput is recorded: {context.words_of(error)}")
 
 
 def _seen(

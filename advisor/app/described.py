@@ -75,8 +75,8 @@ def _check_count(num_gpus: object) -> None:
     """Refuse a number of GPUs that no machine has."""
     whole = isinstance(num_gpus, Integral) and not isinstance(num_gpus, bool)
     if not (whole and 1 <= cast("int", num_gpus) <= MOST_GPUS):
-        message = f"num_gpus: a whole number of 1 to {MOST_GPUS:,} is expected"
-        raise UsageError(f"{message}, not {num_gpus!r}")
+        expected = f": a whole number of 1 to {MOST_GPUS:,} is expected"
+        raise UsageError(Given("num_gpus"), f"{expected}, not {num_gpus!r}")
 
 
 def _check_range(name: str, value: object, bounds: tuple[float, float]) -> None:
@@ -86,5 +86,5 @@ def _check_range(name: str, value: object, bounds: tuple[float, float]) -> None:
     least, most = bounds
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not (number and least <= cast("float", value) <= most):  # a NaN is neither
-        message = f"{name}: a number from {least:g} to {most:,g} is expected"
-        raise UsageError(f"{message}, not {value!r}")
+        expected = f": a number from {least:g} to {most:,g} is expected"
+        raise UsageError(Given(name), f"{expected}, not {value!r}")

@@ -60,7 +60,8 @@ def rental_context_of(context: Context, market: str) -> RentalContext:
         if nothing can be rented there
     """
     opened = rentable(context.open_market(market))
-    return open_rental_context(opened, context.data_folder, context.clock, context.notify)
+    folder, clock = context.data_folder, context.clock
+    return open_rental_context(opened, folder, clock, context.notify, context.words_of)
 
 
 def check_machine(context: Context) -> None:

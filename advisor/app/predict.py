@@ -41,7 +41,8 @@ class Evidence:
 
     Attributes
     ----------
-    level : what sets the level of the workload, see `GpuModel.level_of`
+    level : what sets the level of the workload, see
+        `GpuModel.intercept_evidence`
     series : the sets of measurements that set it
     workload_measurements : of this workload, on any GPU
     gpu_measurements : of this GPU, with any workload

@@ -81,9 +81,8 @@ def release(
     with deferred():
         rental_context = rental_context_of(context, market)
         try:
-            reconcile(
-                rental_context
-            )  # finds the instance of one that nobody knew the id of
+            # It finds the instance of one that nobody knew the id of.
+            reconcile(rental_context)
         except MarketError as error:
             context.notify(str(error))
         chosen = [one for one in releasable(rental_context) if which.has(one)]

@@ -103,7 +103,7 @@ class AdvisorError(Exception):
     def worded(self, words: Callable[[Given], str]) -> str:
         """Return the message with the arguments as a face calls them."""
         return "".join(
-            words(part) if isinstance(part, Given) else part for part in self.parts
+            words(part) if isinstance(part, Given) else str(part) for part in self.parts
         )
 
 

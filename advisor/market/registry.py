@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from advisor.base.clock import Clock
-from advisor.base.errors import AdvisorError, Given, RateLimitedError, UsageError
+from advisor.base.errors import (
+    AdvisorError,
+    Given,
+    QuotaError,
+    RateLimitedError,
+    UsageError,
+)
 from advisor.market.cache import AnswerCache
 from advisor.market.types import (
     Answer,
@@ -221,7 +227,8 @@ def search(
 
     Only answers of a live market are stored. Where the market's limit is reached
     and `stale_ok`, the stored answer to the same question is taken whatever its
-    age, else that to the question without constraints.
+    age, else that to the question without constraints. A quota that is used up without
+    that says so: who asks the market otherwise, to rent, has no stored answer to take.
 
     Parameters
     ----------
@@ -242,10 +249,13 @@ def search(
             answer = market.search_watched(query, watcher)
         else:
             answer = market.search(query)
-    except RateLimitedError:
+    except RateLimitedError as error:
         for asked in (query, Query()) if stale_ok else ():
             if stale := cache.get(origin, asked, math.inf):
                 return stale
+        if isinstance(error, QuotaError) and not stale_ok:
+            way_out = ("; ", Given("stale_ok"), " takes the newest stored answer")
+            raise QuotaError(*error.parts, *way_out) from error
         raise
     cache.put(origin, query, answer)
     return answer

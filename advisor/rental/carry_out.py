@@ -76,7 +76,7 @@ def carry_out(launch: Launch, job: JobRecord) -> Ended:
 
 def _carried_out(launch: Launch, job: JobRecord) -> Ended:
     """Carry out a job on one machine after the other; as `carry_out`."""
-    notify = launch.context.notify
+    notify, words = launch.context.notify, launch.context.words
     failed: Ended | None = None
     for _ in range(MACHINES):
         try:
@@ -90,7 +90,7 @@ def _carried_out(launch: Launch, job: JobRecord) -> Ended:
         except NothingFitsError as error:
             if failed is None:
                 raise
-            notify(f"there is no other machine for it: {error}")
+            notify(f"there is no other machine for it: {words(error)}")
             return failed
         except MachineLostError as error:
             notify(f"machine lost: {error}; the job goes to another one")

@@ -38,6 +38,8 @@ class RentalContext:
     notify : takes one line for people; never raises
     credit_usd : what the account had left when this was opened, $; None: the market
         does not say
+    words : returns the message of an error that is only notified of, in the words of the
+        user's face
     """
 
     market: RentalMarket
@@ -46,6 +48,7 @@ class RentalContext:
     clock: Clock
     notify: Callable[[str], None]
     credit_usd: float | None = None
+    words: Callable[[AdvisorError], str] = str
 
     @property
     def ledger(self) -> Ledger:
@@ -176,9 +179,17 @@ class RentalContext:
 
 
 def open_rental_context(
-    market: RentalMarket, folder: Path, clock: Clock, notify: Callable[[str], None]
+    market: RentalMarket,
+    folder: Path,
+    clock: Clock,
+    notify: Callable[[str], None],
+    words: Callable[[AdvisorError], str] = str,
 ) -> RentalContext:
     """Return the rental context of the account that the market knows us by.
+
+    Parameters
+    ----------
+    market, folder, clock, notify, words : see `RentalContext`
 
     Raises
     ------
@@ -187,4 +198,5 @@ def open_rental_context(
     """
     account = market.account()
     address = f"{market.address}/{account.account_id}"
-    return RentalContext(market, address, folder, clock, notify, account.credit_usd)
+    credit = account.credit_usd
+    return RentalContext(market, address, folder, clock, notify, credit, words)

@@ -64,7 +64,8 @@ class Hold:
     def renew(self) -> None:
         """Renew the lease if it is time to.
 
-        A ledger that cannot be written is reported once: nobody can have succeeded in it.
+        A ledger that cannot be written is reported once: nobody can have succeeded us in
+        it.
 
         Raises
         ------

@@ -145,9 +145,8 @@ def _settled(
     context: RentalContext, entry: Entry, instances: Sequence[Instance]
 ) -> Iterator[Finding]:
     label = entry.label
-    if instances and context.is_over(
-        entry.ends_at
-    ):  # whoever works on it: it is too late
+    if instances and context.is_over(entry.ends_at):
+        # Whoever works on it: it is too late.
         yield _release(context, entry, instances, "its lifetime is over")
         return
     known = instances[0].instance_id if instances else entry.instance_id

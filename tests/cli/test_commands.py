@@ -120,6 +120,7 @@ def test_a_used_up_quota_is_exit_code_5(advisor: Advisor) -> None:
     )
     assert outcome.exit_code == 5
     assert "until" in outcome.stderr
+    assert "; --stale-ok takes the newest stored answer" in outcome.stderr
     assert outcome.stdout == ""
 
 

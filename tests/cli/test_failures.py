@@ -102,6 +102,14 @@ def test_no_two_kinds_of_error_share_a_code() -> None:
     assert len({one.code for one in own}) == len(own)
 
 
+def test_an_error_of_another_package_is_told_whatever_it_is_made_of() -> None:
+    """A market of somebody else's may hand on what it caught: no traceback hides that."""
+    asked = asked_of(app, ["rank", "--json"])
+    explained = explain(errors.MarketError(OSError("no route")), asked)  # type: ignore[arg-type]
+    assert explained.line == explained.failure.message == "no route"
+    assert explained.status == 1
+
+
 @pytest.mark.parametrize(
     ("words", "said", "command"),
     [

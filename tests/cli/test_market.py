@@ -151,6 +151,7 @@ def test_what_does_not_work_is_said_and_decides_the_code(
     assert done.exit_code == code
     assert problem in done.document["problems"][0]
     assert problem in done.stderr
+    assert "stale" not in done.stderr  # it has no such option
 
 
 def test_a_refused_key_is_not_shown_around(check: Check) -> None:

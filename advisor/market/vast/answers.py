@@ -16,7 +16,6 @@ from typing import Any
 from advisor.base.errors import (
     BadAnswerError,
     CreditError,
-    Given,
     KeyRefusedError,
     MarketError,
     OfferGoneError,
@@ -343,9 +342,7 @@ def _used_up(answer: ApiReply) -> QuotaError:
     if wait is not None:
         moment = answer.received_at + timedelta(seconds=wait)
         message += f" until {moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    return QuotaError(
-        f"{message}; ", Given("stale_ok"), " takes the newest stored answer"
-    )
+    return QuotaError(message)
 
 
 def _json_or_none(reply: Reply) -> Any:

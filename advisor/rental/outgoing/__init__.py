@@ -9,6 +9,6 @@
 `walk`          the tree, and what of it goes
 `decide`        the list: tree and secrets together
 `command`       the command of a job, against the list
-`told`          the list in words
+`words`         the list in words
 =============== =====================================================================
 """

@@ -23,15 +23,18 @@ _CLASSES = {
     "alnum": "0-9A-Za-z",
     "alpha": "A-Za-z",
     "blank": " \t",
+    "cntrl": "\x01-\x1f\x7f",
     "digit": "0-9",
+    "graph": '"-.!0-~',
     "lower": "a-z",
+    "print": " -.0-~",
     "punct": '"-.!:-@[-`{-~',
     "space": " \t\n\r\f\v",
     "upper": "A-Z",
     "xdigit": "0-9A-Fa-f",
 }
 """What they stand for inside of brackets (POSIX.1-2017, 9.3.5, in the C locale, as git
-has it); pathspec does not know them."""
+has it), but for the slash, which no bracket matches; pathspec does not know them."""
 
 _WILDCARD = re.compile(r"\*|\?|\[[^]]*\]?")
 

@@ -60,8 +60,8 @@ def onstart_script(
     ----------
     release : the request by which an instance ends itself
     now, ends_at : by the market's clock as the launcher knows it, seconds since 1970
-    heartbeat_s : seconds without a sign of a launcher (`remote_job.RemoteJob.beat`)
-        after which the machine ends itself; None: it needs no launcher
+    heartbeat_s : seconds without a sign of a launcher (`beats.beat`) after which the
+        machine ends itself; None: it needs no launcher
     public_key : line that is let in by ssh
     every_s : seconds between two looks; None: ten, or a quarter of the wait
         for a launcher

@@ -113,6 +113,14 @@ CASES: Mapping[str, tuple[Mapping[str, str], list[str]]] = {
         },
         ["a", "a.b", "b1", "fz", "n", "qa", "z"],
     ),
+    "classes of what is printed": (
+        {
+            ".gitignore": "g[[:graph:]]\np[[:print:]]\nc[[:cntrl:]]\nn[![:graph:]]\n",
+            **dict.fromkeys(("g!", "ga", "g[", "p ", "p~", "c\t", "n "), ""),
+            **dict.fromkeys(("g ", "g\t", "p\t", "c ", "ca", "n!"), ""),
+        },
+        ["c ", "ca", "g\t", "g ", "n!", "p\t"],
+    ),
     "defaults are the weakest": (
         {
             ".gitignore": "!node_modules\n",

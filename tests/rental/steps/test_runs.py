@@ -17,6 +17,7 @@ from advisor.app.run import RunSpec
 from advisor.base.clock import Clock
 from advisor.base.errors import (
     AdvisorError,
+    Given,
     LeaseLostError,
     MachineLeftError,
     MarketError,
@@ -412,9 +413,11 @@ def test_a_machine_that_could_not_run_it_is_remembered(lab: Lab) -> None:
     end(lab, 1)
     lab.machine.prints = [b"RuntimeError: CUDA error: no kernel image is available\n"]
     lab.machine.says["asking who was killed"] = "2"
-    lab.shop.market.answers["search"] = [NothingFitsError("all are too small")]
-    assert carry_out(lab.launch, lab.job).job.exit_code == 1
-    told = "there is no other machine for it: all are too small"
+    small = NothingFitsError("all are too small; ", Given("settings"), " mends it")
+    lab.shop.market.answers["search"] = [small]
+    context = replace(lab.launch.context, words=lambda one: one.worded(lambda _: "--set"))
+    assert carry_out(replace(lab.launch, context=context), lab.job).job.exit_code == 1
+    told = "there is no other machine for it: all are too small; --set mends it"
     assert lab.shop.said[-1] == told
     assert lab.misfits == [("host_ram_too_small", lab.entry.label)]
     assert lab.shop.state(lab.entry) == "released"
