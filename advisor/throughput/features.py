@@ -222,6 +222,9 @@ def batch_effect(log_batch: FloatArray, log_rate: FloatArray) -> FloatArray:
 CONVOLUTIONAL = ("cnn", "detection", "segmentation", "gan")
 """Families to whose speed the memory format of a batch matters."""
 
+PRODUCTS = ("transformer", "llm", "llm-lora", "llm-qlora")
+"""Families of matrix products alone, of which no card does more than its peak."""
+
 HALF = ("amp", "fp16", "bf16")
 """Precisions whose tensor cores want channels-last convolutions."""
 
