@@ -13,7 +13,14 @@ from advisor.workloads.load import load_workload
 from advisor.workloads.profile import Workload
 from advisor.workloads.transformer import Transformer, transformer_profile
 from fine_tuned_profiles import PADDED, fine_tuned
-from profile_parts import FROM_MEMORY, Figures, derived, measured_as, without_tokens
+from profile_parts import (
+    CHECKPOINTED_BY_VECTORLM,
+    FROM_MEMORY,
+    Figures,
+    derived,
+    measured_as,
+    without_tokens,
+)
 from sources import Texts
 
 TORCHVISION = "torchvision 0.29.2 weights meta"
@@ -286,7 +293,12 @@ def language() -> list[Workload]:
         child = on_alpaca(child, alpaca, text, batch)
         if sizes == LLAMA_3_8B:
             child = measured_as(
-                child, "llama3-8b full-rank seq2048", 2048, LLAMA_3_8B, "Llama 3 8B"
+                child,
+                "llama3-8b full-rank seq2048",
+                2048,
+                LLAMA_3_8B,
+                "Llama 3 8B",
+                checkpointed=CHECKPOINTED_BY_VECTORLM,
             )
         found.append(child)
     for name, sizes, batch, sharding, title in (
@@ -301,7 +313,14 @@ def language() -> list[Workload]:
         text = f"{title}, LoRA fine-tune on Alpaca, 512 tokens, checkpointed"
         child = on_alpaca(child, alpaca, text, batch)
         found.append(
-            measured_as(child, "llama3-8b lora seq2048", 2048, LLAMA_3_8B, "Llama 3 8B")
+            measured_as(
+                child,
+                "llama3-8b lora seq2048",
+                2048,
+                LLAMA_3_8B,
+                "Llama 3 8B",
+                checkpointed=CHECKPOINTED_BY_VECTORLM,
+            )
         )
     return found
 

@@ -14,7 +14,13 @@ from typing import Any, NamedTuple
 from advisor.workloads.memory import BASE_WEIGHT_BYTES
 from advisor.workloads.profile import Workload
 from advisor.workloads.transformer import Transformer, transformer_profile
-from profile_parts import FROM_MEMORY, Figures, derived, measured_as
+from profile_parts import (
+    CHECKPOINTED_BY_VECTORLM,
+    FROM_MEMORY,
+    Figures,
+    derived,
+    measured_as,
+)
 
 QWEN_2_5_7B = Transformer(28, 3584, 28, 4, 18_944, 152_064, True, True, False)
 LLAMA_3_8B = Transformer(32, 4096, 32, 8, 14_336, 128_256, True, True, False)
@@ -142,13 +148,19 @@ def language(lora: Workload, full: Workload) -> list[Workload]:
         epochs=4, batch=8, of="axolotl examples/mistral/config.yml: {}",
     )  # fmt: skip
     return [
-        measured_as(qwen, "qwen-7b lora seq2048", 2048, QWEN_7B, "Qwen 7B"),
+        measured_as(
+            qwen, "qwen-7b lora seq2048", 2048, QWEN_7B, "Qwen 7B",
+            checkpointed="QwenLM/Qwen finetune/finetune_lora_single_gpu.sh: "
+            "--gradient_checkpointing",
+        ),
         measured_as(
             quantized(qlora),
             "llama3.1-8b qlora seq2048",
             2048,
             LLAMA_3_8B,
             "Llama 3.1 8B",
+            checkpointed="pytorch/torchtune llama3_1/8B_qlora_single_device.yaml: "
+            "enable_activation_checkpointing: True",
         ),
         measured_as(
             in_half(mistral),
@@ -156,8 +168,9 @@ def language(lora: Workload, full: Workload) -> list[Workload]:
             8192,
             LLAMA_3_8B,
             "Llama 3 8B",
+            checkpointed=CHECKPOINTED_BY_VECTORLM,
         ),
-    ]
+    ]  # fmt: skip
 
 
 def packed(
@@ -297,6 +310,7 @@ def images() -> list[Workload]:
             "checkpoint_gb": (0.112, "derived: 6 B a trained parameter"),
         }, technique="qlora", base_weights="int8", optimizer="stated",
             benchmark="flux.1-dev lora 1024x1024",
+            checkpointed="both sources of the benchmark: gradient checkpointing",
             gradient_checkpointing=True, sample="image 1024x1024 with caption",
             task="diffusion fine-tuning with LoRA"),
         diffusion("wan-lora", "Wan 2.1 1.3B, LoRA on clips of 81 frames, 832x480",
@@ -314,6 +328,7 @@ def images() -> list[Workload]:
             ),
         }, technique="lora", gradient_checkpointing=True,
             benchmark="wan 2.1 t2v 1.3b lora 832x480x81",
+            checkpointed="SimpleTuner: most rows of the benchmark, whole or in part",
             sample="clip of 81 frames, 832x480", task="diffusion fine-tuning with LoRA"),
     ]  # fmt: skip
 
@@ -337,11 +352,13 @@ def diffusion(
     figures: Figures,
     *,
     benchmark: str = "",
+    checkpointed: str = "",
     **texts: Any,
 ) -> Workload:
     """Return a profile of a diffusion net of which nothing else is held on the GPU.
 
-    `benchmark` is empty where the table has no measurement of it that a GPU bounds.
+    `benchmark` is empty where the table has no measurement of it that a GPU bounds,
+    `checkpointed` where nothing says that these computed activations again.
     """
     lora = texts["technique"] != "full"
     own: Figures = {
@@ -367,10 +384,15 @@ def diffusion(
     }  # fmt: skip
     found = derived(
         "sd15-lora", name, text, {**own, **figures},
-        {"benchmark": benchmark, "input_pipeline": "latents and texts encoded before"},
+        {
+            "benchmark": benchmark,
+            "input_pipeline": "latents and texts encoded before",
+            "checkpointed": bool(checkpointed),
+        },
         **texts,
     )  # fmt: skip
-    return replace(found, sources={**found.sources, "era": "years of its recipe"})
+    more = {"checkpointed": checkpointed} if checkpointed else {}
+    return replace(found, sources={**found.sources, "era": "years of its recipe", **more})
 
 
 def whisper(small: Workload) -> Workload:

@@ -10,6 +10,9 @@ from advisor.workloads.profile import Workload, with_benchmark_units_of
 from advisor.workloads.transformer import Transformer
 
 FROM_MEMORY = "stated from memory"
+CHECKPOINTED_BY_VECTORLM = (
+    "VectorInstitute/vectorlm profiling/configs: use_activation_checkpointing: True"
+)
 
 Figures = dict[str, tuple[Any, str]]
 
@@ -64,7 +67,13 @@ def without_tokens(workload: Workload) -> Workload:
 
 
 def measured_as(
-    workload: Workload, benchmark: str, length: int, sizes: Transformer, net: str
+    workload: Workload,
+    benchmark: str,
+    length: int,
+    sizes: Transformer,
+    net: str,
+    *,
+    checkpointed: str,
 ) -> Workload:
     """Return a language model whose level is that of a benchmark counted in tokens.
 
@@ -75,6 +84,7 @@ def measured_as(
     ----------
     benchmark : a workload of the benchmark table, in tokens/s
     length, sizes, net : of its sequences, and of the net that it trained
+    checkpointed : where it says that activations were computed again
     """
     token = sizes.forward_flops(length) / length
     units = workload.forward_gflops_per_sample * 1e9 / token
@@ -82,7 +92,14 @@ def measured_as(
     return replace(
         workload,
         reference=replace(
-            workload.reference, benchmark=benchmark, benchmark_units_per_sample=units
+            workload.reference,
+            benchmark=benchmark,
+            benchmark_units_per_sample=units,
+            checkpointed=True,
         ),
-        sources={**workload.sources, "benchmark_units_per_sample": how},
+        sources={
+            **workload.sources,
+            "benchmark_units_per_sample": how,
+            "checkpointed": checkpointed,
+        },
     )

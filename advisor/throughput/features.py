@@ -222,6 +222,9 @@ def batch_effect(log_batch: FloatArray, log_rate: FloatArray) -> FloatArray:
 CONVOLUTIONAL = ("cnn", "detection", "segmentation", "gan")
 """Families to whose speed the memory format of a batch matters."""
 
+PRODUCTS = ("transformer", "llm", "llm-lora", "llm-qlora")
+"""Families of matrix products alone, of which no card does more than its peak."""
+
 HALF = ("amp", "fp16", "bf16")
 """Precisions whose tensor cores want channels-last convolutions."""
 
@@ -245,7 +248,8 @@ class WorkloadKey:
         (`advisor.throughput.intercept.lineage_of`), for workloads that the table does
         not have
     precision : arithmetic of the matrix products
-    training_gflops_per_sample : 10^9 FLOPs of a training step, per sample
+    training_gflops_per_sample : 10^9 FLOPs of a training step, per sample, those that
+        the benchmark computed again among them
     parameters_m : 10^6 parameters; NaN where unknown
     units_per_sample : units of the table (such as tokens) in one sample
     framework : such as ``"pytorch"``; empty where the profile names none
@@ -271,7 +275,7 @@ class WorkloadKey:
             name=reference.benchmark,
             family=family_of_profile(workload),
             precision=workload.precision,
-            training_gflops_per_sample=workload.training_gflops_per_sample,
+            training_gflops_per_sample=workload.benchmarked_gflops_per_sample,
             lineage=lineage_of(reference.benchmark or workload.name),
             parameters_m=workload.parameters_m,
             units_per_sample=reference.benchmark_units_per_sample,

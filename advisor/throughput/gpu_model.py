@@ -21,6 +21,7 @@ import numpy as np
 
 from advisor.base.arrays import FloatArray, IntArray, among
 from advisor.throughput.features import (
+    PRODUCTS,
     TENSOR_CORES,
     GpuFeatures,
     WorkloadKey,
@@ -354,16 +355,18 @@ class GpuModel:
         return np.array(codes, dtype=np.int64)
 
     def _most(self, features: GpuFeatures, workload: WorkloadKey) -> FloatArray:
-        """Return (N,) ln samples/s that cards do not exceed; NaN without tensor cores.
+        """Return (N,) ln samples/s that cards do not exceed; NaN where nothing says so.
 
         What their matrix products sustain, and of a measured workload what the best rows
-        reach of that. Without tensor cores Winograd convolutions take fewer products than
-        are counted.
+        reach of that. Without tensor cores it is the peak, and of `PRODUCTS` alone:
+        Winograd convolutions take fewer products than are counted.
         """
         share = self.best_utilization if self.measured(workload.name) else 1.0
-        rate = np.where(features.on_tensor_cores, features.sustained_tflops, np.nan)
+        peak = features.matrix_tflops if self.family_of(workload) in PRODUCTS else np.nan
+        on_tensor_cores = share * features.sustained_tflops
+        rate = np.where(features.on_tensor_cores, on_tensor_cores, peak)
         flops = workload.training_gflops_per_sample * 1e-3
-        most: FloatArray = np.log(share * rate / flops)
+        most: FloatArray = np.log(rate / flops)
         return most
 
 

@@ -37,10 +37,6 @@ from advisor.workloads.memory import (
 )
 from advisor.workloads.profile import Workload
 
-RECOMPUTED = 4.0 / 3.0
-"""Operations of a step with gradient checkpointing over those without: the forward pass
-runs twice, of three passes' worth."""
-
 
 @dataclass(frozen=True, slots=True)
 class Throughput(Columns):
@@ -125,8 +121,7 @@ def predict(
     kinds = gpu_kinds(machines, workload.precision)
     asked = np.maximum(micro_batch, 1)
     gpu_rate, gpu_log_sd = model.gpu_rate(kinds, workload, asked, memo)
-    if workload.gradient_checkpointing:
-        gpu_rate = gpu_rate / RECOMPUTED
+    gpu_rate = gpu_rate * _beside_benchmark(workload)
     if measured is not None:
         shift, keep = calibration(kinds, workload, model, measured, memo)
         gpu_rate, gpu_log_sd = gpu_rate * np.exp(shift), gpu_log_sd * keep
@@ -172,6 +167,13 @@ def predict(
         memory_risk=too_little_probability(need_gb, usable_gb, PEAK_LOG_SD),
         fits=fits,
     )
+
+
+def _beside_benchmark(workload: Workload) -> float:
+    """Return the rate over that of the benchmark, which may have checkpointed too."""
+    done = workload.recomputation if workload.gradient_checkpointing else 1.0
+    whole = workload.training_gflops_per_sample * done
+    return workload.benchmarked_gflops_per_sample / whole
 
 
 def epoch_hours_at(samples_per_s: FloatArray, workload: Workload) -> FloatArray:

@@ -15,7 +15,9 @@ and that of the queries with them ``k_h``, its posterior mean is ``k_h K_h^-1 r`
 (Rasmussen and Williams 2006, eq. 2.25), and it weighs as much as its prior times the
 density of ``r``. A small surprise leaves the usual set-up likely, and is in part the
 card's and chance's; a large one leaves a free level, and moves all GPUs alike, as a
-pocket calculator would. The mixture is a prior with a heavy tail. Of a workload that ran,
+pocket calculator would. The mixture is a prior with a heavy tail. A workload that did
+not run is as unsure as the surprises were large: its free level has their mean square
+for its variance. Of a workload that ran,
 what one GPU is moved by beyond the free level stays within `MOST_OF_A_CARD` in any case.
 """
 
@@ -121,12 +123,15 @@ def learn(
     given = _given(errors, residual, noise)
     odds, before = _odds(given), errors.variance[: len(given[0].gain)]
     mean = np.array([one.gain @ residual for one in given])
-    variance = np.array(
-        [before + one.level - (one.gain * one.cross).sum(axis=1) for one in given]
-    )
-    sd = np.sqrt(np.maximum(variance, _LEAST))
     asked, ran = np.split(errors.workload, [len(before)])
-    shift = np.where(np.isin(asked, ran), _bounded(odds, mean), odds @ mean)
+    here = np.isin(asked, ran)
+    variance = _variances(given, before)
+    if not here.all():
+        seen = float(np.square(residual).mean())
+        of_others = _variances(_given(errors, residual, noise, seen), before)
+        variance = np.where(here, variance, of_others)
+    sd = np.sqrt(np.maximum(variance, _LEAST))
+    shift = np.where(here, _bounded(odds, mean), odds @ mean)
     return shift, _equivalent_sd(odds, mean, sd)
 
 
@@ -146,19 +151,28 @@ def differences(errors: Errors, residual: FloatArray, noise: FloatArray) -> Floa
     return np.maximum(total, 0.0)
 
 
-def _given(errors: Errors, residual: FloatArray, noise: FloatArray) -> list[_Given]:
+def _variances(given: Sequence[_Given], before: FloatArray) -> FloatArray:
+    """Return the (H, Q) variances of queries that had those `before`, by hypothesis."""
+    return np.array(
+        [before + one.level - (one.gain * one.cross).sum(axis=1) for one in given]
+    )
+
+
+def _given(
+    errors: Errors, residual: FloatArray, noise: FloatArray, widest: float = math.inf
+) -> list[_Given]:
+    """Return each hypothesis given the runs, no level of more variance than `widest`."""
     count = len(errors.variance) - len(residual)
     own = (errors.variance - np.diag(errors.shared))[count:] + noise
     same = errors.workload[:, None] == errors.workload[None, count:]
     found = []
     for one in HYPOTHESES:
-        with_runs = errors.shared[:, count:] + one.variance * np.where(
-            same, 1.0, one.alike
-        )
+        level = min(one.variance, widest)
+        with_runs = errors.shared[:, count:] + level * np.where(same, 1.0, one.alike)
         cross, among = with_runs[:count], with_runs[count:] + np.diag(own)
         gain = np.asarray(np.linalg.solve(among, cross.T).T, dtype=np.float64)
         weight = math.log(one.prior) + _log_density(residual, among)
-        found.append(_Given(weight, one.variance, cross, gain))
+        found.append(_Given(weight, level, cross, gain))
     return found
 
 

@@ -166,10 +166,11 @@ def frozen_mb(workload: Workload) -> float:
 def activation_mb(workload: Workload) -> float:
     """Return the 10^6 bytes that a sample keeps from forward to backward."""
     scores = workload.attention_mb_per_sample * (workload.attention == "eager")
-    whole = workload.activation_mb_per_sample + scores
-    if not workload.gradient_checkpointing:
-        return whole
-    return workload.checkpointed_mb_per_sample or whole * CHECKPOINTED_SHARE
+    kept = workload.activation_mb_per_sample
+    if workload.gradient_checkpointing:
+        scores *= CHECKPOINTED_SHARE
+        kept = workload.checkpointed_mb_per_sample or kept * CHECKPOINTED_SHARE
+    return kept + scores
 
 
 class _Among(NamedTuple):

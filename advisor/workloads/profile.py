@@ -119,6 +119,7 @@ class Reference:
         set the intercept; empty where the table has none
     benchmark_units_per_sample : units of that table (such as tokens) in one
         sample of the profile
+    checkpointed : its measurements computed activations again (gradient checkpointing)
     """
 
     framework: str
@@ -127,6 +128,7 @@ class Reference:
     input_pipeline: str
     benchmark: str = ""
     benchmark_units_per_sample: float = 1.0
+    checkpointed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,24 @@ class Workload:
     def training_gflops_per_sample(self) -> float:
         """10^9 FLOPs of one training step, per sample."""
         return self.forward_gflops_per_sample * self.training_flops_factor
+
+    @property
+    def recomputation(self) -> float:
+        """Operations of a step with gradient checkpointing over those without.
+
+        The forward pass runs once more: 4/3 where all weights are trained, 3/2 beside
+        frozen ones. Of nets in front that need no gradients nothing is computed again:
+        no more than the backward pass has, which costs at least as much as the forward
+        pass of the same layers.
+        """
+        backward = max(self.training_flops_factor - 1.0, 0.0)
+        return 1.0 + min(backward, 1.0) / self.training_flops_factor
+
+    @property
+    def benchmarked_gflops_per_sample(self) -> float:
+        """10^9 FLOPs of one training step as its benchmark ran it, per sample."""
+        again = self.recomputation if self.reference.checkpointed else 1.0
+        return self.training_gflops_per_sample * again
 
     @property
     def disk_gb(self) -> float:

@@ -15,6 +15,7 @@ from advisor.base.resources import models_folder
 from advisor.hardware.gpus import load_gpus
 from advisor.throughput.artifact import read_model
 from advisor.throughput.features import UNKNOWN, GpuFeatures, WorkloadKey, batch_effect
+from advisor.workloads.load import load_workload
 
 ARTIFACT = models_folder() / "throughput.npz"
 MODEL = read_model(ARTIFACT).gpu
@@ -54,6 +55,18 @@ def test_no_card_computes_faster_than_its_matrix_products() -> None:
     rate, _ = MODEL.predict(card, huge)
     share = np.exp(rate) * 1e3 / card.sustained_tflops
     assert share == pytest.approx(MODEL.best_utilization)
+
+
+@pytest.mark.parametrize("name", ["T4", "V100-SXM2-16GB", "GTX 1080 Ti", "RTX 4090"])
+def test_single_precision_of_a_language_model_has_a_peak(name: str) -> None:
+    """Measured in BF16 alone: no card computes it faster in FP32 than FP32 is."""
+    key = WorkloadKey.of(
+        dataclasses.replace(load_workload("llama-8b-lora"), precision="fp32")
+    )
+    card = features(name, precision="fp32")
+    rate, _ = MODEL.predict(card, key)
+    done = np.exp(rate) * key.training_gflops_per_sample * 1e-3
+    assert np.all(done <= card.fp32_tflops * (1.0 + 1e-9))
 
 
 COMMON = ("RTX 3060", "RTX 3090", "RTX 4090", "RTX A4000", "RTX A6000", "T4", "L4")

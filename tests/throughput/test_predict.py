@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -119,6 +120,62 @@ def test_rates_are_those_that_were_measured(
     machine = record | {"gpu_name": gpu_name, "gpu_ram": memory_mb}
     rate = throughput(workload, machine).limits["gpu"][0]
     assert least < rate < most
+
+
+@pytest.mark.parametrize(
+    ("gpu_name", "memory_mb", "workload", "measured"),
+    [
+        # models/benchmarks.csv: both ran with gradient checkpointing, as the profiles do.
+        ("RTX 4090", 24564, "flux-lora", 0.2857),
+        ("RTX 4090", 24564, "llama-8b-qlora", 2413.0 / 4237.45),
+    ],
+)
+def test_a_checkpointed_benchmark_pays_for_it_once(
+    record: dict[str, Any],
+    gpu_name: str,
+    memory_mb: int,
+    workload: str,
+    measured: float,
+) -> None:
+    """The card that ran the benchmark is predicted near what was measured on it."""
+    machine = record | {"gpu_name": gpu_name, "gpu_ram": memory_mb}
+    rate = throughput(workload, machine).limits["gpu"][0]
+    assert rate == pytest.approx(measured, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("workload", "factor"),
+    [("gpt2-124m", 4.0 / 3.0), ("llama-8b-lora", 3.0 / 2.0), ("sd15-lora", 1.84 / 1.42)],
+)
+def test_checkpointing_runs_the_forward_pass_once_more(
+    record: dict[str, Any], workload: str, factor: float
+) -> None:
+    """More of a step beside frozen weights, less where encoders get no gradient."""
+    machines = describe(parse_offers([record])[0], GPUS, CPUS, MODEL.cpu)
+    whole, again = (
+        replace(load_workload(workload), gradient_checkpointing=done)
+        for done in (False, True)
+    )
+    rates = [
+        predict(machines, one, MODEL, holds_batch=True).limits["gpu"][0]
+        for one in (whole, again)
+    ]
+    assert rates[0] / rates[1] == pytest.approx(factor)
+
+
+def test_what_checkpointed_like_its_benchmark_runs_like_it(
+    record: dict[str, Any],
+) -> None:
+    """Only a training that differs from its benchmark is faster or slower than it."""
+    machines = describe(parse_offers([record])[0], GPUS, CPUS, MODEL.cpu)
+    profile = load_workload("gpt2-124m")
+    reference = replace(profile.reference, checkpointed=True)
+    again = replace(profile, gradient_checkpointing=True, reference=reference)
+    rates = [
+        predict(machines, one, MODEL, holds_batch=True).limits["gpu"][0]
+        for one in (profile, again)
+    ]
+    assert rates[0] == pytest.approx(rates[1])
 
 
 ROOMY = {"gpu_name": "RTX 4090", "gpu_ram": 24564, "num_gpus": 1, "cpu_ram": 900_000}

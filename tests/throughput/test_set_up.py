@@ -18,6 +18,7 @@ from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.predict import measure, predict
 from advisor.throughput.set_up import Errors, differences, learn
 from advisor.throughput.shared import gpu_errors
+from advisor.throughput.spread import Z90
 from advisor.throughput.tables import load_tables
 from advisor.throughput.user_runs import OtherRun, UserRun
 from advisor.workloads.load import load_workload
@@ -130,6 +131,20 @@ def test_a_set_up_is_known_by_its_other_workloads() -> None:
     measured = measure((), asked, TABLES.model, TABLES.gpus, TABLES.cpus, others=runs)
     assert measured is not None
     assert (measured.runs, measured.others) == (0, 3)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5, 3.0])
+def test_a_surprise_elsewhere_leaves_an_interval_of_use(factor: float) -> None:
+    """A workload that did not run becomes as unsure as the surprise was large."""
+    asked, other = load_workload("resnet50"), load_workload("bert-base")
+    ran = [OtherRun(run_of(other, "RTX 4090", factor), other)]
+    measured = measure((), asked, TABLES.model, TABLES.gpus, TABLES.cpus, others=ran)
+    found = [
+        predict(machine("RTX 3090"), asked, TABLES.model, measured=one)
+        for one in (None, measured)
+    ]
+    before, after = (math.log(one.high[0] / one.low[0]) for one in found)
+    assert after < 1.05 * math.hypot(before, 2.0 * Z90 * math.log(factor))
 
 
 def test_a_run_of_another_workload_says_nothing_of_cores() -> None:

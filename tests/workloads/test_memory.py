@@ -273,6 +273,14 @@ def test_eager_attention_needs_more(workload: Workload) -> None:
     assert memory_gb(eager, 1) >= memory_gb(workload, 1)
 
 
+def test_eager_attention_needs_more_where_checkpointing_is_stated() -> None:
+    """Of the layer that is computed again the scores are kept, whatever else is."""
+    workload = load_workload("qwen-7b-lora")
+    assert workload.checkpointed_mb_per_sample > 0.0
+    eager = dataclasses.replace(workload, attention="eager")
+    assert activation_mb(eager) > activation_mb(workload)
+
+
 def test_what_checkpointing_keeps_may_be_stated() -> None:
     """A counted figure goes before the share."""
     workload = load_workload("wan-lora")
