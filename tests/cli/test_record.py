@@ -189,7 +189,7 @@ def test_why_a_record_is_not_used_is_told(advisor: Advisor) -> None:
         (("--throughput", "0"), "above zero"),
         (("--throughput", "nan"), "finite"),
         (("--throughput", "400", "--gpu", "RTX 4900"), "RTX 4090"),
-        (("--throughput", "400", "--num-gpus", "0"), "num_gpus"),
+        (("--throughput", "400", "--num-gpus", "0"), "--num-gpus"),
         (("--throughput", "400", "--workload", "nine"), "no workload"),
         (("--from-log", "absent.log"), "absent.log"),
     ],
