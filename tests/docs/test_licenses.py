@@ -16,6 +16,9 @@ OLD_NAMES = {
 }
 """What packages without a license expression say, as an SPDX expression."""
 
+EARLIER = {"filelock": "Unlicense"}
+"""Licenses of older versions that pyproject.toml allows, where another one came since."""
+
 
 def plain(name: str) -> str:
     """Return a package's name as the index compares names."""
@@ -67,6 +70,6 @@ def test_licenses_are_those_of_the_installed_packages(docs: Path) -> None:
             continue
         # PyTorch and NumPy change what they bundle with the build.
         if found is not None and name not in {"numpy", "torch"}:
-            assert license_ == found, name
+            assert found in {license_, EARLIER.get(name)}, name
             compared += 1
     assert compared >= 10
