@@ -7,8 +7,8 @@ table (`advisor.throughput.process`).
 
 A workload of which one GPU alone was measured is not among these points: its
 measurements are *conditioning observations*, which condition the posterior when the
-workload is asked for. A workload that nobody measured takes its intercept from its family
-and its floating-point operations.
+workload is asked for. That of a workload which nobody measured is guessed
+(`advisor.throughput.intercept`).
 """
 
 from __future__ import annotations

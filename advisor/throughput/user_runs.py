@@ -135,8 +135,8 @@ def calibration(
     Returns
     -------
     shift : to add to the log rate of one GPU, shape (N,)
-    keep : factor on the log-sd of it, shape (N,); above 1 only where the runs of other
-        workloads contradict what is known
+    keep : factor on the log-sd of it, shape (N,); above 1 only after large surprises,
+        which say that the set-up is no usual one
     """
     names = kinds.features.gpu.tolist()
     known = {} if memo is None else memo.runs

@@ -100,6 +100,8 @@ TARGETS = (
 )
 """Split, figure, what it must reach, what it should: set before the work began."""
 
+_SHORT = "**falls short**"
+
 REGRET_TARGETS = (("advisor_pair", 0.03, 0.01), ("advisor", 0.06, 0.03))
 """The same for the extra $ of a choice among offers of at least 40 GB."""
 
@@ -117,16 +119,12 @@ def _targets(evaluation: Evaluation) -> str:
         if policy in policies
     ]
     lines = [
-        (split, figure, _percent(must), _percent(aim), _percent(own), _verdict(own, must))
-        for split, figure, must, aim, own in rows
+        (split, which, *map(_percent, (must, aim, own)), "" if own <= must else _SHORT)
+        for split, which, must, aim, own in rows
     ]
     return f"""## Targets, and what falls short
 
 {_table(("held out", "figure", "must", "aim", "reached", ""), lines)}"""
-
-
-def _verdict(own: float, must: float) -> str:
-    return "" if own <= must else "**falls short**"
 
 
 def _data(

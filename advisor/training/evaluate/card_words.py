@@ -20,8 +20,8 @@ LIMITS_OF_KNOWLEDGE = """## What it does not know
 
 - Cards other than NVIDIA's: their rows are in the table, but do not train the model.
 - FP8 and FP4, and more than eight GPUs.
-- The intercept of a net that nobody measured, beyond its family and its floating-point
-  operations; and how far *your* code is from the published set-ups: the split `source`
+- The intercept of a net that nobody measured, beyond its family, its lineage and its
+  size; and how far *your* code is from the published set-ups: the split `source`
   shows how far those are from each other.
 - The health of a rented machine beyond what its DLPerf score hints at, and
   thermal limits."""

@@ -6,9 +6,9 @@ every fold of the group is held out whole and predicted from all other rows. So 
 that was fitted has seen what it is evaluated on; the form of the covariance and the
 values that its fit starts from have, as they were settled on these tables. In the splits
 of ``model`` the factor is 1: a workload that is held out whole leaves no intercept to
-judge by. The file that ships multiplies its spread likewise, and has in addition a
-ceiling, lower bounds and a law of the batch that are not judged here. Which rows are
-evaluated was frozen before (`advisor.training.fit.row_use`).
+judge by. The file that ships multiplies its spread likewise, and has in addition a most
+that matrix products allow, lower bounds and a law of the batch, not judged here. Which
+rows are evaluated was frozen before (`advisor.training.fit.row_use`).
 
 - ``pair``: every row of a GPU and a workload together.
 - ``gpu``: every row of a GPU.
@@ -17,8 +17,8 @@ evaluated was frozen before (`advisor.training.fit.row_use`).
   of a comparison group is the mean over its other rows, as it is for the baselines.
 - ``model_one_run``: the same, but one other row, drawn at random, gives the intercept:
   what a user gets after one run.
-- ``model_absolute``: every row of a workload; the intercept comes from its family and its
-  floating-point operations.
+- ``model_absolute``: every row of a workload; the intercept is guessed from what nets of
+  its kind and size compute at (`advisor.training.fit.intercepts`).
 - ``series``: every row of a series (container, script version); the intercept comes from
   other series, of the same source too.
 - ``source``: every row of a source; the intercept comes from other sources alone.
