@@ -7,6 +7,7 @@ its file, or a signal at a certain line.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import http.client
 import json
@@ -199,6 +200,7 @@ def signal_at_line(order: Order) -> None:
     def on_call(frame: FrameType, _: str, __: Any) -> Callable[..., Any] | None:
         return on_line if frame.f_code.co_filename.startswith(ROOMS) else None
 
+    atexit.register(sys.settrace, None)  # when modules are torn down, globals are None
     sys.settrace(on_call)
 
 
