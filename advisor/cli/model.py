@@ -45,6 +45,7 @@ _SPLITS = (
     "setup_three_runs",
     "multi",
     "cpu",
+    "known",
 )
 
 

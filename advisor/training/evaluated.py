@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from advisor.report.formats import to_table
@@ -29,13 +29,27 @@ _REGRET = (
 )
 _REGRET_ALIGN = ("left", "left", *["right"] * 5)
 
+_KNOWN = (
+    "profile",
+    "GPU",
+    "precision",
+    "source held out",
+    "measured",
+    "predicted",
+    "90 % interval",
+)
+_KNOWN_ALIGN = (*["left"] * 4, *["right"] * 3)
+
 
 def evaluation_table(evaluation: Evaluation) -> str:
-    """Return the errors split by split, then what choosing by them costs."""
+    """Return the errors by split, what choosing by them costs, known machines."""
     tables = [to_table(list(_rows(evaluation)), _HEADERS, _ALIGN)]
     if evaluation.regret:
         rows = list(_regret_rows(evaluation.regret))
         tables.append(to_table(rows, _REGRET, _REGRET_ALIGN))
+    if evaluation.known:
+        rows = list(_known_rows(evaluation.known))
+        tables.append(to_table(rows, _KNOWN, _KNOWN_ALIGN))
     return "\n\n".join(tables)
 
 
@@ -72,6 +86,19 @@ def _regret_rows(regret: Mapping[str, Mapping[str, Any]]) -> Iterator[list[str]]
                 _scaled(figures.get("kendall_tau"), 1.0, 2),
                 f"{figures['n']:,}",
             ]
+
+
+def _known_rows(known: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    for one in known:
+        yield [
+            one["profile"],
+            one["gpu"],
+            one["precision"],
+            one["source"],
+            f"{one['measured']:,.0f}",
+            f"{one['predicted']:,.0f}",
+            f"{one['low']:,.0f} - {one['high']:,.0f}",
+        ]
 
 
 def _scaled(value: float | None, by: float, digits: int) -> str:

@@ -21,6 +21,8 @@ from advisor.throughput.user_runs import UserRun
 from advisor.training.evaluate.baselines import Dlperf, load_dlperf
 from advisor.training.evaluate.calibration import calibration_plot
 from advisor.training.evaluate.card import model_card
+from advisor.training.evaluate.known import PROFILES
+from advisor.training.evaluate.needed import ASKED_FOR, measurements_needed
 from advisor.training.evaluate.parallel import Progress, quiet
 from advisor.training.evaluate.regret import load_prices
 from advisor.training.evaluate.run import EVERY_SPLIT, Evaluation, Inputs, evaluate
@@ -31,6 +33,7 @@ from advisor.training.fit.own import own_rows, with_own
 from advisor.training.fit.row_use import load_row_use
 from advisor.training.fit.tables import read_table
 from advisor.training.fit.train import train
+from advisor.workloads.load import load_workload
 from advisor.workloads.profile import Workload
 
 TABLE = "benchmarks.csv"
@@ -124,6 +127,7 @@ def evaluate_folder(
         dlperf=load_dlperf(folder / DLPERF),
         prices=load_prices(folder / PRICES),
         cpu_tables=load_cpu_tables(folder),
+        profiles={name: load_workload(name) for name in PROFILES},
     )
     return evaluate(inputs, splits, progress)
 
@@ -135,13 +139,14 @@ def write_card(folder: Path, path: Path, progress: Progress = quiet) -> None:
     """
     evaluation = evaluate_folder(folder, progress=progress)
     plot = calibration_plot(evaluation.errors, evaluation.log_sds)
-    tables = load_tables(folder)
+    tables, model = load_tables(folder), read_model(folder / ARTIFACT)
     card = model_card(
-        read_model(folder / ARTIFACT),
+        model,
         evaluation,
         load_benchmarks(folder / TABLE),
         load_row_use(folder / ROW_USE, tables),
         json.loads((folder / EXCLUSIONS).read_text(encoding="utf-8")),
+        needed=measurements_needed(model, load_gpus(), ASKED_FOR),
     )
     path.with_name(PLOT).write_text(plot, encoding="utf-8", newline="\n")
     path.write_text(card, encoding="utf-8", newline="\n")

@@ -9,7 +9,9 @@ import numpy as np
 
 from advisor.throughput.intercept import Needs
 from advisor.throughput.scaling import CLASSES
+from advisor.training.evaluate.card_known import known_section, needed_section
 from advisor.training.evaluate.card_words import LIMITS_OF_KNOWLEDGE, TRIED
+from advisor.training.evaluate.markdown import percent, share, table
 from advisor.training.evaluate.run import RENTED
 from advisor.training.evaluate.set_up import OTHER_WORKLOADS
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from advisor.hardware.constants import Constant
     from advisor.throughput.artifact import ThroughputModel
+    from advisor.training.evaluate.needed import Needed
     from advisor.training.evaluate.run import Evaluation
     from advisor.training.fit.benchmarks import Benchmarks
     from advisor.training.fit.row_use import RowUse
@@ -29,6 +32,8 @@ def model_card(
     benchmarks: Benchmarks,
     row_use: RowUse,
     exclusions: Mapping[str, int],
+    *,
+    needed: Sequence[Needed],
 ) -> str:
     """Return the card as Markdown.
 
@@ -39,6 +44,7 @@ def model_card(
     benchmarks : the table it was trained on
     row_use : the use of each row of the tables
     exclusions : reason -> figures left out of the table
+    needed : what cards that people rent would take
     """
     parts = (
         _head(model),
@@ -48,7 +54,9 @@ def model_card(
         _splits(evaluation),
         _regret(evaluation),
         _calibration(),
+        known_section(evaluation.known),
         _groups(evaluation),
+        needed_section(needed),
         _multi(model, evaluation),
         _spreads(model),
         _constants(model),
@@ -119,12 +127,12 @@ def _targets(evaluation: Evaluation) -> str:
         if policy in policies
     ]
     lines = [
-        (split, which, *map(_percent, (must, aim, own)), "" if own <= must else _SHORT)
+        (split, which, *map(percent, (must, aim, own)), "" if own <= must else _SHORT)
         for split, which, must, aim, own in rows
     ]
     return f"""## Targets, and what falls short
 
-{_table(("held out", "figure", "must", "aim", "reached", ""), lines)}"""
+{table(("held out", "figure", "must", "aim", "reached", ""), lines)}"""
 
 
 def _data(
@@ -150,7 +158,7 @@ which train the ratios between cards and are never evaluated.
 GPU's rate; {about.binding_lower_bounds} of them bind. {len(coverage.gpu_rows)} GPUs and
 {len(coverage.workload_rows):,} workloads, {alone:,} of them on one GPU alone.
 
-{_table(("left out of the table", "figures"), dropped)}"""
+{table(("left out of the table", "figures"), dropped)}"""
 
 
 def _row_use(row_use: RowUse) -> str:
@@ -171,7 +179,7 @@ are below. Outliers were found one at a time by leave-one-out. Some rules were w
 after the largest errors of trial fits had been looked at (see
 `advisor.training.fit.row_use`).
 
-{_table(("left out: kind of reason", "rows"), rows)}"""
+{table(("left out: kind of reason", "rows"), rows)}"""
 
 
 def _splits(evaluation: Evaluation) -> str:
@@ -227,11 +235,11 @@ its fit starts from were settled on the same tables.
   cores (V100), nets held out in turn; `real_synthetic`: real against synthetic data,
   machines held out.
 
-{_table(head, rows)}
+{table(head, rows)}
 
 90 % intervals of the summaries, bootstrap clustered by GPU:
 
-{_table(("held out", "MAPE", "coverage"), intervals)}"""
+{table(("held out", "MAPE", "coverage"), intervals)}"""
 
 
 def _regret(evaluation: Evaluation) -> str:
@@ -244,9 +252,9 @@ def _regret(evaluation: Evaluation) -> str:
                 (
                     offers,
                     policy,
-                    "" if extra is None else _percent(extra),
+                    "" if extra is None else percent(extra),
                     _interval(None if None in ends else ends),
-                    _share(own.get("hit3")),
+                    share(own.get("hit3")),
                     "" if "kendall_tau" not in own else f"{own['kendall_tau']:.2f}",
                     own["n"],
                 )
@@ -258,7 +266,7 @@ Mean extra $ per sample of the first pick over the best in hindsight, among real
 offers (Vast.ai, August 2026; `prices.csv`): all of them, and those with at least 40 GB.
 `advisor` has never seen the GPU it judges, `advisor_pair` has, with other workloads.
 
-{_table(head, rows)}"""
+{table(head, rows)}"""
 
 
 def _calibration() -> str:
@@ -282,19 +290,19 @@ def _groups(evaluation: Evaluation) -> str:
 
 Rented most (no evaluated row: {", ".join(n for n in RENTED if n not in by_gpu)}):
 
-{_table(("GPU", *head), rented)}
+{table(("GPU", *head), rented)}
 
 Others:
 
-{_table(("GPU", *head), others)}
+{table(("GPU", *head), others)}
 
 ## By workload, GPU held out
 
-{_table(("workload", *head), works)}
+{table(("workload", *head), works)}
 
 ## By source
 
-{_table(("held out", "source", *head), sources)}"""
+{table(("held out", "source", *head), sources)}"""
 
 
 def _multi(model: ThroughputModel, evaluation: Evaluation) -> str:
@@ -304,7 +312,7 @@ def _multi(model: ThroughputModel, evaluation: Evaluation) -> str:
             name,
             f"{scaling.share[name]:.2f}",
             f"{scaling.contention[name]:.2f}",
-            _percent(scaling.loss[name]),
+            percent(scaling.loss[name]),
             f"{scaling.rows[name]:.0f}",
         )
         for name in CLASSES
@@ -319,9 +327,9 @@ def _multi(model: ThroughputModel, evaluation: Evaluation) -> str:
     head = ("held out", "pairs", "MAPE", "median", "p90", "90 % interval", "n")
     return f"""## Several GPUs
 
-{_table(links, fitted)}
+{table(links, fitted)}
 
-{_table(head, rows)}"""
+{table(head, rows)}"""
 
 
 def _spreads(model: ThroughputModel) -> str:
@@ -345,14 +353,14 @@ other (host, source, container: log-sd {np.sqrt(own):.2f}), times a factor with 
 intervals held 90 % of held-out rows: pairs (GPU seen with other workloads), GPUs (new),
 sources (`own`); the larger one counts.
 
-{_table(("case", "factor"), rows)}
+{table(("case", "factor"), rows)}
 
 The level of a workload that nobody measured is regressed on its operations, parameters,
 family and lineage (nets whose names begin alike; {len(guessed.lineages)} of them). A
 workload is about it with a log-sd of {np.sqrt(guessed.noise):.2f}; the log-sd of the
 level of a new lineage, at the usual size, is by family:
 
-{_table(("family", "log-sd"), intercepts)}"""
+{table(("family", "log-sd"), intercepts)}"""
 
 
 def _constants(model: ThroughputModel) -> str:
@@ -362,7 +370,7 @@ def _constants(model: ThroughputModel) -> str:
     ]
     return f"""## Constants outside the GPU
 
-{_table(("name", "value", "spread", "unit", "source"), rows)}"""
+{table(("name", "value", "spread", "unit", "source"), rows)}"""
 
 
 def _spread_of(constant: Constant) -> str:
@@ -374,26 +382,13 @@ def _spread_of(constant: Constant) -> str:
 
 def _figures(result: Mapping[str, Any]) -> tuple[str, ...]:
     names = ("mape", "median_ape", "p90_ape", "coverage90")
-    return (*(_share(result.get(name)) for name in names), f"{result['n']:,}")
+    return (*(share(result.get(name)) for name in names), f"{result['n']:,}")
 
 
 def _short(result: Mapping[str, Any]) -> tuple[str, ...]:
     names = ("mape", "median_ape", "coverage90")
-    return (*(_share(result.get(name)) for name in names), f"{result['n']:,}")
+    return (*(share(result.get(name)) for name in names), f"{result['n']:,}")
 
 
 def _interval(ends: Sequence[float] | None) -> str:
     return "" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %"
-
-
-def _share(value: float | None) -> str:
-    return "" if value is None else _percent(value)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -27,6 +27,7 @@ from advisor.training.evaluate.bootstrap import (
 )
 from advisor.training.evaluate.cpu import evaluate_cpu
 from advisor.training.evaluate.group_intercepts import partners
+from advisor.training.evaluate.known import Asked, evaluate_known
 from advisor.training.evaluate.metrics import covered, grouped, metrics
 from advisor.training.evaluate.multi import evaluate_multi
 from advisor.training.evaluate.parallel import Progress, quiet
@@ -44,8 +45,9 @@ from advisor.training.evaluate.splits import (
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.cpu_tables import CpuTables
 from advisor.training.fit.row_use import RowUse
+from advisor.workloads.profile import Workload
 
-EVERY_SPLIT = (*SPLITS, "multi", "cpu")
+EVERY_SPLIT = (*SPLITS, "multi", "cpu", "known")
 
 RATIO_SPLITS = ("pair", "gpu", "family", "model")
 """Splits of ratios: the intercept comes from the rest of the comparison group."""
@@ -93,6 +95,7 @@ class Inputs:
     dlperf : canonical name -> median DLPerf of one GPU
     prices : real offers
     cpu_tables : what is known of CPUs
+    profiles : name -> built-in profile
     """
 
     tables: Benchmarks
@@ -102,6 +105,7 @@ class Inputs:
     dlperf: Mapping[str, float]
     prices: Prices
     cpu_tables: CpuTables
+    profiles: Mapping[str, Workload]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ class Evaluation:
     regret : set of offers -> policy -> see `regret.decision_regret`; ``advisor`` and
         ``advisor_pair`` see `DECISIONS`
     multi : of several GPUs, see `multi.evaluate_multi`
+    known : see `known.evaluate_known`; each a `known.Known` as plain data
     errors, log_sds : split -> (N,) of the GPU side, for the calibration plot
     """
 
@@ -132,6 +137,7 @@ class Evaluation:
     by_source: dict[str, dict[str, Any]] = field(default_factory=dict)
     regret: dict[str, dict[str, Any]] = field(default_factory=dict)
     multi: dict[str, Any] = field(default_factory=dict)
+    known: list[dict[str, Any]] = field(default_factory=list)
     errors: dict[str, FloatArray] = field(default_factory=dict)
     log_sds: dict[str, FloatArray] = field(default_factory=dict)
 
@@ -180,6 +186,9 @@ def evaluate(
             name = "cpu" if part == "cpu_decode" else part
             result.splits[name] = {k: v for k, v in figures.items() if k != "baselines"}
             result.baselines[name] = figures.get("baselines", {})
+    if "known" in wanted:
+        asked = Asked(of.tables, of.row_use, of.gpus, of.profiles)
+        result.known.extend(one.to_dict() for one in evaluate_known(asked, progress))
     return result
 
 

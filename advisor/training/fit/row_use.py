@@ -78,6 +78,10 @@ class RowUse:
     reason: ObjectArray
     would_be_evaluated: BoolArray
 
+    def select(self, rows: BoolArray) -> RowUse:
+        """Return the use of the rows of a mask."""
+        return RowUse(self.use[rows], self.reason[rows], self.would_be_evaluated[rows])
+
     @property
     def training(self) -> BoolArray:
         """(N,) whether the row trains the model."""

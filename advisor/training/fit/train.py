@@ -10,7 +10,7 @@ Needs SciPy and scikit-learn; nothing that ranks offers imports this module.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -70,6 +70,44 @@ def train(
     about : fields of `Provenance` that the tables do not state, such as the date
     host : constants outside the GPU, as `advisor.training.fit.cpu.fit_host` gives
     """
+    found = train_gpu(tables, row_use, gpus)
+    return ThroughputModel(
+        gpu=found.model,
+        scaling=Scaling.from_dict(fit_scaling(tables, gpus)),
+        constants={name: Constant(**entry) for name, entry in host.items()},
+        dlperf={},
+        coverage=_coverage(found.used, found.alone),
+        provenance=Provenance(
+            training_rows=found.training_rows,
+            scored_rows=int(row_use.evaluated.sum()),
+            lower_bounds=found.lower_bounds,
+            binding_lower_bounds=len(found.used) - found.training_rows,
+            points=len(found.model.process.inducing),
+            **(about or {}),
+        ),
+    )
+
+
+class Trained(NamedTuple):
+    """The rate of one GPU, and what it was trained on.
+
+    Attributes
+    ----------
+    model : of the rate
+    used : rows behind the posterior: those that train, and the bounds that bind
+    alone : rows of workloads that one GPU alone ran
+    training_rows, lower_bounds : counts; of the bounds not all bind
+    """
+
+    model: GpuModel
+    used: Benchmarks
+    alone: Benchmarks
+    training_rows: int
+    lower_bounds: int
+
+
+def train_gpu(tables: Benchmarks, row_use: RowUse, gpus: Mapping[str, Gpu]) -> Trained:
+    """Train the rate of one GPU. Parameters as in `train`."""
     bounds = lower_bounds(tables, row_use, gpus)
     rows = np.concatenate([np.flatnonzero(row_use.training), bounds])
     training = np.arange(len(rows) - len(bounds))
@@ -96,20 +134,12 @@ def train(
     )
     alone = _measured_alone(model, tables, row_use, gpus)
     model = replace(model, observations=_observations(model, alone, gpus))
-    return ThroughputModel(
-        gpu=_with_unmeasured(model, tables, row_use, gpus),
-        scaling=Scaling.from_dict(fit_scaling(tables, gpus)),
-        constants={name: Constant(**entry) for name, entry in host.items()},
-        dlperf={},
-        coverage=_coverage(table.select(full.rows), alone),
-        provenance=Provenance(
-            training_rows=len(training),
-            scored_rows=int(row_use.evaluated.sum()),
-            lower_bounds=len(bounds),
-            binding_lower_bounds=len(full.rows) - len(training),
-            points=len(process.inducing),
-            **(about or {}),
-        ),
+    return Trained(
+        model=_with_unmeasured(model, tables, row_use, gpus),
+        used=table.select(full.rows),
+        alone=alone,
+        training_rows=len(training),
+        lower_bounds=len(bounds),
     )
 
 
