@@ -19,6 +19,10 @@ from advisor.workloads.profile import Workload
 _ROUND_TO = 4  # machines are sold with threads in fours
 _FASTER = 1.25  # speed of the faster core that is tried, over this one's
 _LINKED = "nvlink"
+COMPILED_KERNELS = 0.5
+"""Kernels of a compiled net, of those that it launches eagerly (assumption: elementwise
+operations, half of a transformer's, are fused into their neighbors)."""
+
 _ONE_THREAD = "(a faster core helps, more do not)"
 
 
@@ -60,11 +64,11 @@ def _gpu_log_sd(asked: Asked) -> FloatArray:
 
 def _cpu_rate(asked: Asked) -> FloatArray:
     """Return what the CPU's input pipeline and the driving processes sustain."""
-    machines, host = asked.machines, asked.host
+    machines, host, workload = asked.machines, asked.host, asked.workload
     return machines.num_gpus * input_rate(
         machines.cores / machines.num_gpus,
         machines.core_speed,
-        asked.workload.cpu_ms_per_sample,
+        workload.cpu_ms_per_sample if workload.loader == "real" else 0.0,
         asked.gpu_rate,
         core_exponent=host.core_exponent,
         driver_cores=host.driver_cores,
@@ -100,12 +104,26 @@ def _kernel_launch_rate(asked: Asked) -> FloatArray:
     """Return what the thread that launches kernels sustains, one per GPU.
 
     A step launches the same kernels whatever its micro-batch; processes that
-    have less than a core each take turns.
+    have less than a core each take turns, and so do the threads of one process.
     """
     machines, launch_us = asked.machines, asked.host.launch_us
-    step_s = asked.workload.kernels_per_step * launch_us * 1e-6 / machines.core_speed
-    threads = np.minimum(machines.num_gpus, machines.cores)
-    return threads * asked.micro_batch / step_s
+    kernels = asked.workload.kernels_per_step
+    if asked.workload.compiled:
+        kernels = kernels * COMPILED_KERNELS
+    step_s = kernels * launch_us * 1e-6 / machines.core_speed
+    return _processes(asked) * asked.micro_batch / step_s
+
+
+def _processes(asked: Asked) -> FloatArray:
+    """Return how many processes run Python at once, (N,): one per GPU and core.
+
+    `torch.nn.DataParallel` has one process, whose threads share the interpreter's lock
+    (PyTorch, "Use nn.parallel.DistributedDataParallel instead of ... nn.DataParallel").
+    """
+    machines = asked.machines
+    if asked.workload.distributed == "data-parallel":
+        return np.minimum(np.ones_like(machines.cores), machines.cores)
+    return np.minimum(machines.num_gpus, machines.cores)
 
 
 def _kernel_launch_log_sd(asked: Asked) -> FloatArray:
@@ -117,12 +135,14 @@ def _worker_ipc_rate(asked: Asked) -> FloatArray:
 
     Each GPU has one process, and one thread of it receives every sample that the
     workers make, however many they are: so bytes/s of that thread, in proportion to
-    the speed of its core. Processes with less than a core each take turns.
+    the speed of its core. Processes with less than a core each take turns. Synthetic
+    data come from no worker.
     """
-    machines = asked.machines
-    processes = np.minimum(machines.num_gpus, machines.cores)
+    machines, workload = asked.machines, asked.workload
+    if workload.loader == "synthetic":
+        return np.full_like(machines.cores, np.inf)
     bytes_per_s = asked.host.handoff_gb_s * BYTES_PER_GB * machines.core_speed
-    return processes * bytes_per_s / asked.workload.gpu_bytes_per_sample
+    return _processes(asked) * bytes_per_s / workload.gpu_bytes_per_sample
 
 
 def _worker_ipc_log_sd(asked: Asked) -> FloatArray:
@@ -155,7 +175,7 @@ def _disk_rate(asked: Asked) -> FloatArray:
     limit, which the offer's flags say.
     """
     machines, dataset_gb = asked.machines, asked.workload.dataset_gb
-    if dataset_gb == 0.0:
+    if not _reads_disk(asked.workload):
         return np.full_like(machines.disk_mb_s, np.inf)
     cache_gb = np.nan_to_num(machines.ram_gb, nan=0.0) * asked.host.page_cache_share
     cached = np.minimum(cache_gb, dataset_gb) / dataset_gb
@@ -169,7 +189,12 @@ def _cold_disk_rate(asked: Asked) -> FloatArray:
     workload, host = asked.workload, asked.host
     bytes_per_s = asked.machines.disk_mb_s * BYTES_PER_MB * host.disk_random_share
     rate: FloatArray = bytes_per_s / workload.disk_bytes_per_sample
-    return np.where(np.isnan(rate) | (workload.dataset_gb == 0.0), np.inf, rate)
+    return np.where(np.isnan(rate) | (not _reads_disk(workload)), np.inf, rate)
+
+
+def _reads_disk(workload: Workload) -> bool:
+    """Return whether the training reads data: synthetic ones are on no disk."""
+    return workload.dataset_gb > 0.0 and workload.loader == "real"
 
 
 def _disk_log_sd(asked: Asked) -> FloatArray:

@@ -19,6 +19,7 @@ from advisor.throughput.kinds import GpuMemo, gpu_kinds
 from advisor.throughput.limit import Asked, LimitRates
 from advisor.throughput.limits import exchange_gb
 from advisor.throughput.scaling import moved_gb
+from advisor.throughput.technique import technique_effect
 from advisor.throughput.user_runs import (
     Calibration,
     OtherRun,
@@ -121,7 +122,9 @@ def predict(
     kinds = gpu_kinds(machines, workload.precision)
     asked = np.maximum(micro_batch, 1)
     gpu_rate, gpu_log_sd = model.gpu_rate(kinds, workload, asked, memo)
-    gpu_rate = gpu_rate * _beside_benchmark(workload)
+    effect = technique_effect(workload)
+    gpu_rate = gpu_rate * _beside_benchmark(workload) * np.exp(effect.log_factor)
+    gpu_log_sd = np.hypot(gpu_log_sd, effect.log_sd)
     if measured is not None:
         shift, keep = calibration(kinds, workload, model, measured, memo)
         gpu_rate, gpu_log_sd = gpu_rate * np.exp(shift), gpu_log_sd * keep

@@ -120,6 +120,7 @@ class Reference:
     benchmark_units_per_sample : units of that table (such as tokens) in one
         sample of the profile
     checkpointed : its measurements computed activations again (gradient checkpointing)
+    compiled : its measurements ran compiled, see `Workload.compiled`
     """
 
     framework: str
@@ -129,6 +130,7 @@ class Reference:
     benchmark: str = ""
     benchmark_units_per_sample: float = 1.0
     checkpointed: bool = False
+    compiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class Workload:
         gradient, optimizer state
     activation_mb_per_sample : 10^6 bytes stored from forward to backward
     framework_memory_gb : 10^9 bytes of context, libraries and work space
-    kernels_per_step : GPU kernels that one step launches (any batch size)
+    kernels_per_step : GPU kernels that one step launches (any batch size), eagerly
     disk_bytes_per_sample : bytes read from disk for one sample
     gpu_bytes_per_sample : bytes copied from host to GPU for one sample
     cpu_ms_per_sample : milliseconds of one reference core (single-thread

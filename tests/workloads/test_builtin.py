@@ -54,7 +54,8 @@ def test_every_figure_has_a_source(workload: Workload) -> None:
     """Each number, the precision and the era say where they are from."""
     numbers = {f.name for f in fields(Workload) if str(f.type) in {"float", "int"}}
     needed = numbers | {"precision", "era", "benchmark_units_per_sample"}
-    needed |= {"checkpointed"} if workload.reference.checkpointed else set()
+    labels = ("checkpointed", "compiled")
+    needed |= {name for name in labels if getattr(workload.reference, name)}
     unsaid = {f.name for f in fields(Workload) if f.default == 0.0}  # or by formula
     needed -= {name for name in unsaid if getattr(workload, name) == 0.0}
     assert set(workload.sources) - {"loading"} - unsaid == needed - unsaid
