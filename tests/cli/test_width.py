@@ -136,8 +136,13 @@ def test_no_line_of_the_users_own_is_longer(
         "record", "--workload", "resnet50", "--gpu", "RTX 3090", "--throughput", "412"
     )
     snapshot = {
-        **{"schema_version": 1, "market": "vast", "origin": "test", "complete": True},
-        **{"fetched_at": "2026-11-20T10:00:00Z", "simulated": False, "notes": []},
+        "schema_version": 1,
+        "market": "vast",
+        "origin": "test",
+        "complete": True,
+        "fetched_at": "2026-11-20T10:00:00Z",
+        "simulated": False,
+        "notes": [],
         "offers": [record],
     }
     path = tmp_path / "market.json"
