@@ -7,7 +7,8 @@ from typing import Any
 
 from advisor.base.figures import figure
 from advisor.report.entries import number
-from advisor.throughput.advice import Advice
+from advisor.throughput.advice import Advice, Improvement
+from advisor.throughput.bottleneck import Bottleneck
 
 _MILD = 0.15
 """A GPU that waits for less of its time is all but busy."""
@@ -19,7 +20,26 @@ def advice_document(advice: Advice, epoch_hours: float) -> dict[str, Any]:
         **asdict(advice),
         "gpu_waits_hours_per_epoch": number(advice.gpu_waits * epoch_hours),
         "cpu_headroom": number(advice.cpu_headroom),
-        "improvements": [asdict(one) for one in advice.improvements],
+        "bottlenecks": [_bottleneck(one) for one in advice.bottlenecks],
+        "improvements": [_improvement(one) for one in advice.improvements],
+    }
+
+
+def _bottleneck(one: Bottleneck) -> dict[str, Any]:
+    return {
+        **asdict(one),
+        "limits": list(one.limits),
+        "gpu_waits": number(one.gpu_waits),
+        "headroom": number(one.headroom),
+    }
+
+
+def _improvement(one: Improvement) -> dict[str, Any]:
+    return {
+        "change": one.change,
+        "samples_per_s": one.samples_per_s,
+        "epoch_hours": number(one.epoch_h),
+        "epoch_usd": number(one.epoch_usd),
     }
 
 
