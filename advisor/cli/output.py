@@ -84,6 +84,15 @@ def line_width(variables: Mapping[str, str]) -> int | None:
         return None
 
 
+def shows(characters: str) -> bool:
+    """Tell whether what takes the result can be given these characters."""
+    try:
+        characters.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
+
+
 def remark_within(text: str, width: int | None) -> None:
     """Say something, broken between words where a terminal would break it anywhere."""
     if width is None:
