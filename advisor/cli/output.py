@@ -11,17 +11,27 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
 from advisor.app.notices import say, silence
 from advisor.base.errors import AdvisorError
 from advisor.base.interrupts import window
-from advisor.report.formats import wrap
+from advisor.cli.progress import is_terminal
+from advisor.report.cells import wrapped
+from advisor.report.styles import Meaning, Style, unstyled
 from advisor.report.terminal import plain_for
 
 _HAS_RESULT = "advisor.has_result"
+
+_COLORS: Mapping[Meaning, Mapping[str, Any]] = {
+    "answer": {"fg": "green", "bold": True},
+    "caution": {"fg": "yellow"},
+    "danger": {"fg": "red"},
+    "faint": {"dim": True},
+}
+"""Colors of the terminal's own palette, which are readable on dark and light."""
 
 
 def has_result(ctx: click.Context) -> bool:
@@ -93,13 +103,38 @@ def shows(characters: str) -> bool:
     return True
 
 
-def remark_within(text: str, width: int | None) -> None:
-    """Say something, broken between words where a terminal would break it anywhere."""
-    if width is None:
-        remark(text)
-        return
-    for line in wrap(text, width):
-        remark(line)
+def style_of(stream: TextIO | None, variables: Mapping[str, str]) -> Style:
+    """Return how a meaning looks on a stream: in color only where somebody looks at it.
+
+    ``NO_COLOR`` (https://no-color.org), ``--no-color`` and a terminal that says that it
+    is dumb are respected.
+    """
+    ctx = click.get_current_context(silent=True)
+    if (
+        (ctx is not None and ctx.color is False)
+        or variables.get("NO_COLOR")
+        or variables.get("TERM") == "dumb"
+        or not is_terminal(stream)
+    ):
+        return unstyled
+    return _in_color
+
+
+def _in_color(meaning: Meaning, text: str) -> str:
+    return click.style(text, **_COLORS[meaning])
+
+
+def remark_within(
+    text: str, width: int | None, color: Callable[[str], str] = str
+) -> None:
+    """Say something, broken between words where a terminal would break it anywhere.
+
+    Parameters
+    ----------
+    color : of each line
+    """
+    for line in [text] if width is None else wrapped(" ".join(text.split()), width):
+        remark(color(line))
 
 
 def showing(stream: TextIO | None) -> Callable[[bytes], None]:
