@@ -17,8 +17,9 @@ from advisor.cli.job_options import (
     memory_margin_option,
 )
 from advisor.cli.options import in_options, set_option
-from advisor.cli.output import line_width, remark, result
+from advisor.cli.output import line_width, remark, result, shows
 from advisor.cli.session import refuse_both
+from advisor.report.bars import BLOCKS
 from advisor.report.formats import to_json
 from advisor.report.predicted import (
     predicted_document,
@@ -86,13 +87,15 @@ def command(  # noqa: PLR0917  (one argument an option)
     names = tables.gpus.meant(gpu)
     if len(names) > 1:
         several = _each(asked, names)
-        result(to_json(several_document(several)) if as_json else several_text(several))
+        shown = partial(several_text, width=line_width(context.variables))
+        result(to_json(several_document(several)) if as_json else shown(several))
         return
     prediction = asked(names[0])
     if as_json:
         result(to_json(predicted_document(prediction)))
     else:
-        result(predicted_text(prediction, line_width(context.variables)))
+        width = line_width(context.variables)
+        result(predicted_text(prediction, width, blocks=shows(BLOCKS)))
 
 
 def _each(asked: Callable[[str], Prediction], names: Sequence[str]) -> list[Prediction]:

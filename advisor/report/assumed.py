@@ -8,9 +8,8 @@ from typing import Any
 
 from advisor.base.assumption import Assumption
 from advisor.ranking.one import WORTH, Effect, Kind
-from advisor.report.answers import amount
-from advisor.report.cells import wrapped
 from advisor.report.entries import number
+from advisor.report.sentences import amount, paragraph, without_rule
 from advisor.report.tables import Column, fitted
 
 _COLUMNS = (
@@ -72,9 +71,8 @@ def effect_lines(
     matter = [one for one in effects if one.matters]
     shown = matter if every else matter[:most]
     rows = [(one.name, _value(one.assumption), _range(one), _costs(one)) for one in shown]
-    lines = fitted(_COLUMNS, rows, width).text.splitlines()
-    del lines[1]  # the rule: one screen has no line for it
-    lines += _paragraph(_rest(effects, len(shown), called, every=every), width)
+    lines = without_rule(fitted(_COLUMNS, rows, width, breaks_heads=False))
+    lines += paragraph(_rest(effects, len(shown), called, every=every), width)
     return [*lines, *_listed(effects, width)] if every else lines
 
 
@@ -116,17 +114,13 @@ def _entry(one: Effect, width: int | None) -> list[str]:
     known = f"; range {_range(one)}{costs}" if about.low is not None else ""
     source = f"{about.source}; {_why(about)}"
     lines = [f"  {one.name}  {_value(about)}{unit}{known}"]
-    return lines + [f"    {line}" for line in _paragraph(source, width, 4)]
+    return lines + [f"    {line}" for line in paragraph(source, width, 4)]
 
 
 def _why(about: Assumption) -> str:
     if about.range_source is None:
         return "no range of it is known"
     return f"its range: {about.range_source}"
-
-
-def _paragraph(text: str, width: int | None, indent: int = 0) -> list[str]:
-    return [text] if width is None else wrapped(text, max(width - indent, 20))
 
 
 def _value(about: Assumption) -> str:

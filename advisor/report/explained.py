@@ -9,10 +9,10 @@ from advisor.base.figures import figure
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.ranking import Ranking
 from advisor.report.advised import advice_document
-from advisor.report.answers import offer_answer
 from advisor.report.assumed import effects_document
 from advisor.report.entries import Entry, basis, entry, number
 from advisor.report.formats import to_table
+from advisor.report.sentences import offer_answer
 
 SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
@@ -61,7 +61,7 @@ def explained_document(offer: RankedOffer) -> dict[str, Any]:
     """
     return {
         "schema_version": SCHEMA_VERSION,
-        "answer": offer_answer(offer),
+        "answer": {"text": offer_answer(offer)},
         **_document(offer),
         "effects": effects_document(offer.effects(), offer.ranking.job.epochs),
         **basis(offer.ranking),

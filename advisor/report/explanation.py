@@ -7,32 +7,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from advisor.base.figures import figure
-from advisor.hardware.names import short_cpu_name
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.one import Effect
-from advisor.report.answers import (
-    amount,
-    bottleneck_answers,
-    dollars,
-    offer_answer,
-    time_text,
-)
+from advisor.report.answer import hardware
 from advisor.report.assumed import effect_lines
 from advisor.report.bars import with_bars
-from advisor.report.cells import clean, cut, wrapped
+from advisor.report.cells import clean
 from advisor.report.entries import Entry, entry
 from advisor.report.explained import cost_breakdown, host_memory
 from advisor.report.formats import lines_of
 from advisor.report.limits import USUAL_WIDTH, limit_lines
 from advisor.report.ranked import calibrated
-from advisor.report.tables import Align
+from advisor.report.sentences import (
+    amount,
+    bottleneck_answers,
+    dollars,
+    help_lines,
+    offer_answer,
+    paragraph,
+    time_text,
+)
 from advisor.throughput.advice import Advice
 
 _RISKY = 0.01
 """Probability that the host's memory does not suffice from which it is worth a line."""
-
-_LONGEST_NAME = 40
-"""Cells of a stranger's name: no GPU or CPU has a longer one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class _Screen:
         offer, width, blocks = self.offer, self.width, self.blocks
         one = entry(offer)
         sections = [
-            [*_paragraph(offer_answer(offer), width), *_machine(offer, one, width)],
+            [*paragraph(offer_answer(offer), width), *_machine(offer, one, width)],
             _bill(offer, detail.small, width, blocks=blocks),
             limit_lines(
                 offer.limits,
@@ -136,15 +134,14 @@ def explained_text(
 
 def _machine(offer: RankedOffer, one: Entry, width: int | None) -> list[str]:
     """Return what the machine is, and how sure the figures are."""
-    cpu = short_cpu_name(clean(one["cpu_name"])) if one["cpu_name"] else "unknown CPU"
-    gpus = cut(clean(offer.name), _LONGEST_NAME)
+    cpu = "" if one["cpu_name"] else ", unknown CPU"
     price = f"${figure(one['usd_per_hour'], 3)}/h {offer.ranking.job.rental}"
     threads = f"{figure(one['cpu_cores'], 3)} threads"
     usd = _span(offer.cost_usd_per_epoch_low, offer.cost_usd_per_epoch_high)
     hours = duration_span(offer.epoch_h_low, offer.epoch_h_high)
     rate = _span(offer.samples_per_s_low, offer.samples_per_s_high)
     rows = [
-        ("machine", f"{gpus}, {cut(cpu, _LONGEST_NAME)}, {threads}, {price}"),
+        ("machine", f"{hardware(offer)}{cpu}, {threads}, {price}"),
         ("90 % of", f"${usd}, {hours} per epoch, {rate} samples/s"),
     ]
     return lines_of(rows, width).splitlines()
@@ -203,23 +200,9 @@ def _bill_row(line: Mapping[str, Any], share: float) -> tuple[str, ...]:
 def _help(offer: RankedOffer, advice: Advice, most: int, width: int | None) -> list[str]:
     """Return whether the CPU is a bottleneck, and what would help, in figures."""
     threads = None if "cores_unknown" in offer.flags else offer.cpu_cores
-    lines = _paragraph(" ".join(bottleneck_answers(advice, threads)), width)
-    if not advice.improvements:
-        return [*lines, "Nothing would help but faster GPUs."]
-    rows = [
-        (
-            one.change,
-            figure(one.samples_per_s, 3),
-            f"{100 * (one.samples_per_s / offer.samples_per_s - 1.0):+.0f} %",
-            time_text(one.epoch_h),
-            amount(one.epoch_usd),
-        )
-        for one in advice.improvements[:most]
-    ]
-    heads = ("would help, at this price", "samples/s", "more", "per epoch", "$/epoch")
-    align: Sequence[Align] = ("left", "right", "right", "right", "right")
-    nothing = [0.0] * len(rows)
-    return lines + with_bars(heads, rows, align, nothing, width or USUAL_WIDTH)
+    answers = " ".join(bottleneck_answers(advice, threads))
+    lines = help_lines(advice, offer.samples_per_s, width, most)
+    return [*paragraph(answers, width), *lines]
 
 
 def _notes(offer: RankedOffer, one: Entry) -> list[tuple[str, str]]:
@@ -255,10 +238,6 @@ def _failures(one: Entry, per_h: float) -> str:
     hours = one["checkpoint_hours"]
     every = "at the end" if hours is None else f"every {figure(hours, 2)} h"
     return f"{between}: {count} and {moves} moves expected; checkpoints {every}"
-
-
-def _paragraph(text: str, width: int | None) -> list[str]:
-    return [text] if width is None else wrapped(text, width)
 
 
 def _span(low: float, high: float) -> str:

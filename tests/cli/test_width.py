@@ -58,14 +58,9 @@ def test_other_formats_are_as_wide_as_they_are(advisor: Advisor) -> None:
     assert len(next(csv.reader(narrow.splitlines()))) > 50
 
 
-MACHINE = ("--gpu", "RTX 4090", "--num-gpus", "2", "--cpu", "AMD EPYC 7702")
-
-
 @pytest.mark.parametrize(
     "words",
     [
-        ("explain", "23122054", "resnet50", "--market", "sample"),
-        ("predict", "resnet50", *MACHINE, "--cores", "16"),
         ("bid", "23122054", "resnet50", "--market", "sample"),
     ],
     ids=lambda words: words[0],

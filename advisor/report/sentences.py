@@ -1,4 +1,4 @@
-"""Is the CPU a bottleneck? Answers in the words of the question, figures after them."""
+"""Answers in the words of the question, such as whether the CPU is a bottleneck."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from advisor.base.figures import duration, figure
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.ranking.offer import RankedOffer
-from advisor.report.cells import clean
+from advisor.report.cells import clean, wrapped
+from advisor.report.tables import Column, Fitted, fitted
 from advisor.throughput.advice import Advice
 from advisor.throughput.bottleneck import Bottleneck, Degree
 
 _HUGE = 1e8
+_LEAST_ROOM = 20
 
 _ANSWERS: Mapping[Degree, str] = {
     "no": "No",
@@ -55,6 +57,57 @@ def offer_answer(offer: RankedOffer) -> str:
     )
 
 
+def help_lines(
+    advice: Advice, samples_per_s: float, width: int | None, most: int | None = None
+) -> list[str]:
+    """Return what would help, in figures, the most effective change first.
+
+    Parameters
+    ----------
+    samples_per_s : that the machine reaches
+    width : cells of a line; None: any number
+    most : changes that are shown at most; None: all
+    """
+    changes = advice.improvements[:most]
+    if not changes:
+        return ["Nothing would help but faster GPUs."]
+    is_priced = changes[0].epoch_usd is not None
+    columns = [
+        Column("would help" + ", at this price" * is_priced, least=20),
+        Column("samples/s", "right"),
+        Column("more", "right"),
+        Column("per epoch", "right", dispensable=1),
+        *[Column("$/epoch", "right")] * is_priced,
+    ]
+    rows = [
+        (
+            one.change,
+            figure(one.samples_per_s, 3),
+            f"{100 * (one.samples_per_s / samples_per_s - 1.0):+.0f} %",
+            time_text(one.epoch_h),
+            *[amount(one.epoch_usd)] * is_priced,
+        )
+        for one in changes
+    ]
+    return without_rule(fitted(columns, rows, width, breaks_heads=False))
+
+
+def without_rule(table: Fitted) -> list[str]:
+    """Return the lines of a table but for the one below its heads, of one line each."""
+    heads, _, *rows = table.text.splitlines()
+    return [heads, *rows]
+
+
+def paragraph(text: str, width: int | None, indent: int = 0) -> list[str]:
+    """Return the lines of a text within a width, one where there is none.
+
+    Parameters
+    ----------
+    indent : cells of the width that are taken
+    """
+    return [text] if width is None else wrapped(text, max(width - indent, _LEAST_ROOM))
+
+
 def dollars(value: float) -> str:
     """Return an amount in cents, or in three digits below a dollar."""
     return amount(value) if 0.0 < value < 1.0 or value > _HUGE else f"{value:,.2f}"
@@ -86,22 +139,30 @@ def _of_cpu(cpu: Bottleneck, advice: Advice, threads: float | None) -> str:
             "Unknown: neither its name nor its threads are given; "
             f"{usual} of a usual one's threads would do."
         )
-    do = _would_do(advice.enough_threads, threads)
+    enough = advice.enough_threads
     if cpu.degree == "no":
+        do = "" if enough is None else f"; {_of_its(enough, threads)} would do"
         return f"No: it could feed {figure(cpu.headroom, 2)} x as much{do}."
     waits = f"{100 * cpu.gpu_waits:.0f} % of the time"
     answer = _ANSWERS[cpu.degree]
-    return f"{answer}: the GPU waits {waits}, for {cpu.waits_for_in_words}{do}."
+    more = _more_threads(enough, threads)
+    return f"{answer}: the GPU waits {waits}, for {cpu.waits_for_in_words}; {more}."
 
 
-def _would_do(enough: int | None, threads: float | None) -> str:
-    if enough is None:
-        return ""
-    if threads is None:
-        return f"; {enough} threads would do"
-    if enough <= threads:
-        return f"; {enough} of its {figure(threads, 3)} threads would do"
-    return f"; {enough} threads would do, it has {figure(threads, 3)}"
+def _of_its(enough: int, threads: float | None) -> str:
+    """Return the threads that would do, of those that there are."""
+    some = f"{enough} thread{'s' * (enough != 1)}"
+    if threads is None or enough > threads:
+        return some
+    return f"{enough} of its {figure(threads, 3)} threads"
+
+
+def _more_threads(enough: int | None, threads: float | None) -> str:
+    """Return how many threads would do where it has too few, or that more are no help."""
+    if enough is None or (threads is not None and enough <= threads):
+        return "more threads are no help"
+    has = "" if threads is None else f", it has {figure(threads, 3)}"
+    return f"{_of_its(enough, threads)} would do{has}"
 
 
 def _of_others(others: Sequence[Bottleneck]) -> str:
