@@ -21,6 +21,7 @@ from advisor.base.interrupts import window
 from advisor.cli.progress import is_terminal
 from advisor.report.cells import wrapped
 from advisor.report.styles import Meaning, Style, unstyled
+from advisor.report.tables import Fitted
 from advisor.report.terminal import plain_for
 
 _HAS_RESULT = "advisor.has_result"
@@ -80,6 +81,9 @@ def need_stdout() -> None:
         raise AdvisorError(message)
 
 
+CSV_HAS_ALL = "; --format csv has all"
+
+
 def line_width(variables: Mapping[str, str]) -> int | None:
     """Return how many characters a line of the result has room for.
 
@@ -94,13 +98,17 @@ def line_width(variables: Mapping[str, str]) -> int | None:
         return None
 
 
-def shows(characters: str) -> bool:
-    """Tell whether what takes the result can be given these characters."""
-    try:
-        characters.encode(getattr(sys.stdout, "encoding", None) or "ascii")
-    except (LookupError, UnicodeEncodeError):
-        return False
-    return True
+def result_within(table: Fitted, width: int | None, others: str = "") -> None:
+    """Print a table, and say which of its columns have no room.
+
+    Parameters
+    ----------
+    others : what shows those
+    """
+    result(table.text)
+    if table.missing:
+        names = ", ".join(table.missing)
+        remark_within(f"too wide for this terminal: {names}{others}", width)
 
 
 def style_of(stream: TextIO | None, variables: Mapping[str, str]) -> Style:
@@ -183,3 +191,12 @@ def aside(text: str) -> None:
 def reason_of(error: OSError | ValueError) -> str:
     """Return why a stream has failed, in words."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def shows(characters: str) -> bool:
+    """Tell whether what takes the result can be given these characters."""
+    try:
+        characters.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True

@@ -12,7 +12,13 @@ import click
 from advisor.app.constraints import Constraints
 from advisor.app.job import JobSpec
 from advisor.cli.next_steps import command_line, shell_lines
-from advisor.cli.output import aside, remark_within, result, style_of
+from advisor.cli.output import (
+    CSV_HAS_ALL,
+    aside,
+    remark_within,
+    result_within,
+    style_of,
+)
 from advisor.market.registry import may_rent
 from advisor.ranking.ranking import Ranking
 from advisor.report.answer import answer_text
@@ -47,21 +53,13 @@ class Screen:
         answer, faint = partial(style, "answer"), partial(style, "faint")
         remark_within(answer_text(ranking), self.width, answer)
         colors = style_of(sys.stdout, self.variables)
-        text, missing = table(shown, self.width, self.columns, colors)
-        result(text)
-        if missing:
-            remark_within(self._without(missing), self.width, faint)
+        made = table(shown, self.width, self.columns, colors)
+        result_within(made, self.width, f"; --columns chooses{CSV_HAS_ALL}")
         for line in (sureness(ranking, shown), self._others(ranking, shown)):
             remark_within(line, self.width, faint)
         for words in next_steps(ranking, shown[0], workload):
             for line in shell_lines(words, self.width):
                 aside(line)
-
-    def _without(self, missing: Sequence[str]) -> str:
-        return (
-            f"too wide for this terminal: {', '.join(missing)}; --columns chooses, "
-            "--format csv has all"
-        )
 
     def _others(self, ranking: Ranking, shown: Sequence[Entry]) -> str:
         """Say what is not in the table, and why."""

@@ -36,9 +36,7 @@ def test_the_lines_add_up(advisor: Advisor, best: list[int]) -> None:
 def test_the_text_has_the_bill_the_limits_and_what_is_assumed(
     advisor: Advisor, best: list[int]
 ) -> None:
-    """One screen: the answer, the large lines, every limit, what matters and how to
-    change it.
-    """
+    """On one screen: the answer, the large lines, every limit, and what matters."""
     document = advisor("explain", str(best[0]), *JOB, "--json").document
     ranked = len(advisor("rank", *JOB, "--top", "9999", "--json").document["offers"])
     text = advisor("explain", str(best[0]), *JOB).stdout
