@@ -110,17 +110,15 @@ def _entry(one: Effect, width: int | None) -> list[str]:
     """Return one assumption: its figure, and below what it rests on."""
     about = one.assumption
     unit = "" if about.unit == "1" else f" {about.unit}"
-    costs = f": ${_costs(one)} per epoch" if about.low is not None else ""
-    known = f"; range {_range(one)}{costs}" if about.low is not None else ""
-    source = f"{about.source}; {_why(about)}"
-    lines = [f"  {one.name}  {_value(about)}{unit}{known}"]
-    return lines + [f"    {line}" for line in paragraph(source, width, 4)]
-
-
-def _why(about: Assumption) -> str:
-    if about.range_source is None:
-        return "no range of it is known"
-    return f"its range: {about.range_source}"
+    lines = [f"  {one.name}  {_value(about)}{unit}", f"    {about.source}"]
+    lines.append("    no range of it is known")
+    if about.low is not None:
+        lines[-1] = f"    {_range(one)} ({about.range_source}): ${_costs(one)} per epoch"
+    return [
+        f"{' ' * indent}{line}"
+        for text, indent in zip(lines, (2, 4, 4), strict=True)
+        for line in paragraph(text.strip(), width, indent)
+    ]
 
 
 def _value(about: Assumption) -> str:

@@ -59,6 +59,8 @@ def wrapped(text: str, width: int) -> list[str]:
 
     It is broken between words, and within one that is too long for a line.
     """
+    if width_of(text) <= width:
+        return [text]
     lines = list[str]()
     for line in textwrap.wrap(
         text, width, break_long_words=False, break_on_hyphens=False

@@ -56,6 +56,7 @@ _DETAILS = (
     _Detail(0.02, 4, 3, 4),
     _Detail(0.05, 3, 2, 3),
     _Detail(0.1, 2, 1, 2),
+    _Detail(0.3, 1, 1, 1),
 )
 """From most to least."""
 

@@ -91,7 +91,7 @@ def as_sold(gpu_gb: float) -> float:
 
 
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
-"""What begins a formula: OWASP, "CSV Injection"; in full width where a locale has it so."""
+"""What begins a formula: OWASP, "CSV Injection"; some locales have it in full width."""
 
 
 def _harmless(text: str) -> str:
