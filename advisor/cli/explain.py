@@ -10,9 +10,8 @@ from advisor.app.context import Context
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import called, market_options, max_age_option
-from advisor.cli.output import line_width, result, shows
+from advisor.cli.output import look_of_result, result
 from advisor.cli.session import rank_all
-from advisor.report.bars import BLOCKS
 from advisor.report.explained import explained_document
 from advisor.report.explanation import explained_text
 from advisor.report.formats import to_json
@@ -53,11 +52,5 @@ def command(
     if as_json:
         result(to_json(explained_document(found)))
     else:
-        text = explained_text(
-            found,
-            called,
-            line_width(context.variables),
-            blocks=shows(BLOCKS),
-            all_assumptions=all_assumptions,
-        )
-        result(text)
+        look = look_of_result(context.variables)
+        result(explained_text(found, called, look, all_assumptions=all_assumptions))

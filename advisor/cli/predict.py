@@ -17,9 +17,8 @@ from advisor.cli.job_options import (
     memory_margin_option,
 )
 from advisor.cli.options import in_options, set_option
-from advisor.cli.output import line_width, remark, result, shows
+from advisor.cli.output import look_of_result, remark, result
 from advisor.cli.session import refuse_both
-from advisor.report.bars import BLOCKS
 from advisor.report.formats import to_json
 from advisor.report.predicted import (
     predicted_document,
@@ -87,15 +86,16 @@ def command(  # noqa: PLR0917  (one argument an option)
     names = tables.gpus.meant(gpu)
     if len(names) > 1:
         several = _each(asked, names)
-        shown = partial(several_text, width=line_width(context.variables))
-        result(to_json(several_document(several)) if as_json else shown(several))
+        if as_json:
+            result(to_json(several_document(several)))
+        else:
+            result(several_text(several, look_of_result(context.variables)))
         return
     prediction = asked(names[0])
     if as_json:
         result(to_json(predicted_document(prediction)))
     else:
-        width = line_width(context.variables)
-        result(predicted_text(prediction, width, blocks=shows(BLOCKS)))
+        result(predicted_text(prediction, look_of_result(context.variables)))
 
 
 def _each(asked: Callable[[str], Prediction], names: Sequence[str]) -> list[Prediction]:

@@ -11,10 +11,9 @@ import click
 from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.cli.options import above_zero, no_nan
-from advisor.cli.output import line_width, result, shows
+from advisor.cli.output import look_of_result, result
 from advisor.hardware.cpus import Cpu, load_cpus
 from advisor.hardware.gpus import load_gpus
-from advisor.report.bars import BLOCKS
 from advisor.report.formats import to_json
 from advisor.report.speedup import speedup_document, speedup_text
 from advisor.throughput.arithmetic import ARITHMETICS, Arithmetic, processor
@@ -202,8 +201,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         f"{_in_words(found.work, work['matmul'])} in {asked.upper()} on {card.name}, "
         f"against {cpu or 'a CPU'} with {host.cores:g} cores at {host.ghz:g} GHz"
     )
-    width = line_width(context.variables)
-    result(speedup_text(found, title, single, width, blocks=shows(BLOCKS)))
+    result(speedup_text(found, title, single, look_of_result(context.variables)))
 
 
 def _work(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from advisor.report.cells import pad, width_of
+from advisor.report.look import PLAIN, Look
 from advisor.report.tables import GAP, Align
 
 _EIGHTHS = "▏▎▍▌▋▊▉█"
@@ -52,9 +53,7 @@ def with_bars(
     rows: Sequence[Sequence[str]],
     align: Sequence[Align],
     shares: Sequence[float],
-    width: int,
-    *,
-    blocks: bool = True,
+    look: Look = PLAIN,
 ) -> list[str]:
     """Return the lines of a table with a bar at the end of each row.
 
@@ -64,15 +63,15 @@ def with_bars(
     ----------
     heads, rows, align : of the columns before the bars
     shares : length of the bar of each row, see `bar`
-    width : cells of a line
+    look : where it is shown
     """
     columns = list(zip(heads, *rows, strict=True))
     widths = [max(map(width_of, column)) for column in columns]
-    room = min(width - sum(widths) - GAP * len(widths), _MOST)
+    room = min(look.room - sum(widths) - GAP * len(widths), _MOST)
     lines = []
     for row, share in zip([heads, *rows], [0.0, *shares], strict=True):
         cells = [pad(*one) for one in zip(row, widths, align, strict=True)]
         if room >= _LEAST:
-            cells.append(bar(share, room, blocks=blocks))
+            cells.append(bar(share, room, blocks=look.blocks))
         lines.append((" " * GAP).join(cells).rstrip())
     return lines

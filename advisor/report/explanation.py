@@ -16,7 +16,8 @@ from advisor.report.cells import clean
 from advisor.report.entries import Entry, entry
 from advisor.report.explained import cost_breakdown, host_memory
 from advisor.report.formats import lines_of
-from advisor.report.limits import USUAL_WIDTH, limit_lines
+from advisor.report.limits import limit_lines
+from advisor.report.look import PLAIN, Look
 from advisor.report.ranked import calibrated
 from advisor.report.sentences import (
     amount,
@@ -25,6 +26,7 @@ from advisor.report.sentences import (
     help_lines,
     offer_answer,
     paragraph,
+    styled_answers,
     time_text,
 )
 from advisor.throughput.advice import Advice
@@ -72,33 +74,33 @@ class _Screen:
     ----------
     offer, advice, effects : what is known of it
     called : returns how the user's face calls a field
-    width : cells of a line; None: any number, and bars as usual
-    blocks : the terminal shows `bars.BLOCKS`
+    look : where it is shown
     """
 
     offer: RankedOffer
     advice: Advice
     effects: Sequence[Effect]
     called: Callable[[str], str]
-    width: int | None
-    blocks: bool
+    look: Look
 
     def lines(self, detail: _Detail, *, every: bool) -> list[str]:
         """Return all sections, a blank line between two."""
-        offer, width, blocks = self.offer, self.width, self.blocks
-        one = entry(offer)
+        offer, look, width = self.offer, self.look, self.look.width
+        one, answer = entry(offer), paragraph(offer_answer(offer), width)
         sections = [
-            [*paragraph(offer_answer(offer), width), *_machine(offer, one, width)],
-            _bill(offer, detail.small, width, blocks=blocks),
+            [
+                *(look.style("answer", line) for line in answer),
+                *_machine(offer, one, width),
+            ],
+            _bill(offer, detail.small, look),
             limit_lines(
                 offer.limits,
                 offer.ranking.tables.model.limits,
                 offer.samples_per_s,
-                width,
+                look,
                 most=detail.limits,
-                blocks=blocks,
             ),
-            _help(offer, self.advice, detail.changes, width),
+            _help(offer, self.advice, detail.changes, look),
             effect_lines(
                 self.effects, self.called, width, most=detail.assumptions, every=every
             ),
@@ -110,9 +112,8 @@ class _Screen:
 def explained_text(
     offer: RankedOffer,
     called: Callable[[str], str] = str,
-    width: int | None = None,
+    look: Look = PLAIN,
     *,
-    blocks: bool = True,
     all_assumptions: bool = False,
 ) -> str:
     """Return what is known of one offer, in as much detail as one screen holds.
@@ -120,12 +121,11 @@ def explained_text(
     Parameters
     ----------
     called : returns how the user's face calls a field
-    width : cells of a line; None: any number, and bars as usual
-    blocks : the terminal shows `bars.BLOCKS`
+    look : where it is shown
     all_assumptions : every assumption is listed with its source, on several screens
     """
     effects = offer.effects()
-    screen = _Screen(offer, offer.advice(), effects, called, width, blocks)
+    screen = _Screen(offer, offer.advice(), effects, called, look)
     for detail in _DETAILS:
         lines = screen.lines(detail, every=all_assumptions)
         if all_assumptions or len(lines) <= _SCREEN:
@@ -143,14 +143,12 @@ def _machine(offer: RankedOffer, one: Entry, width: int | None) -> list[str]:
     rate = _span(offer.samples_per_s_low, offer.samples_per_s_high)
     rows = [
         ("machine", f"{hardware(offer)}{cpu}, {threads}, {price}"),
-        ("90 % of", f"${usd}, {hours} per epoch, {rate} samples/s"),
+        ("interval", f"90 %: ${usd} and {hours}, {rate} samples/s"),
     ]
     return lines_of(rows, width).splitlines()
 
 
-def _bill(
-    offer: RankedOffer, small_share: float, width: int | None, *, blocks: bool
-) -> list[str]:
+def _bill(offer: RankedOffer, small_share: float, look: Look) -> list[str]:
     """Return the cost line by line, with its bars; small lines as one."""
     lines = [one for one in cost_breakdown(offer) if one["hours"] or one["usd"]]
     small = [one for one in lines if _is_small(one, offer, small_share)]
@@ -170,8 +168,7 @@ def _bill(
         [*rows, _bill_row(total, 1.0)],
         ("left", "right", "right", "right", "right"),
         [*(one["usd"] / whole for one in lines), 0.0],
-        width or USUAL_WIDTH,
-        blocks=blocks,
+        look,
     )
 
 
@@ -198,12 +195,12 @@ def _bill_row(line: Mapping[str, Any], share: float) -> tuple[str, ...]:
     return (label, hours, dollars(usd), amount(line["epoch_usd"]), f"{100 * share:.0f} %")
 
 
-def _help(offer: RankedOffer, advice: Advice, most: int, width: int | None) -> list[str]:
+def _help(offer: RankedOffer, advice: Advice, most: int, look: Look) -> list[str]:
     """Return whether the CPU is a bottleneck, and what would help, in figures."""
     threads = None if "cores_unknown" in offer.flags else offer.cpu_cores
     answers = " ".join(bottleneck_answers(advice, threads))
-    lines = help_lines(advice, offer.samples_per_s, width, most)
-    return [*paragraph(answers, width), *lines]
+    lines = help_lines(advice, offer.samples_per_s, look.width, most)
+    return [*styled_answers(answers, advice, look), *lines]
 
 
 def _notes(offer: RankedOffer, one: Entry) -> list[tuple[str, str]]:

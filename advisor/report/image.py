@@ -13,6 +13,7 @@ from advisor.hardware.capability import Architectures
 from advisor.hardware.gpus import load_gpus
 from advisor.report.cells import clean
 from advisor.report.formats import lines_of
+from advisor.report.look import PLAIN, Look
 from advisor.report.sentences import paragraph
 from advisor.software.image import AMD, Image
 from advisor.software.registry import ImageConfig
@@ -43,15 +44,17 @@ def image_document(images: Sequence[Image], config: ImageConfig | None) -> dict[
 
 
 def image_text(
-    images: Sequence[Image], config: ImageConfig | None, width: int | None = None
+    images: Sequence[Image], config: ImageConfig | None, look: Look = PLAIN
 ) -> str:
     """Return the same for a terminal, which GPUs run it first.
 
     Parameters
     ----------
-    width : cells of a line; None: any number
+    look : where it is shown
     """
-    parts = ["\n".join(paragraph(image_answer(images), width))]
+    width = look.width
+    answer = paragraph(image_answer(images), width)
+    parts = ["\n".join(look.style("answer", line) for line in answer)]
     parts += [_printable(_lines(_facts(image)), width) for image in images]
     if config is not None:
         parts.append(_printable(_registry_lines(_registry(config)), width))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from advisor.base.figures import figure
 from advisor.report.bars import with_bars
+from advisor.report.look import PLAIN, Look
 from advisor.throughput.limit import Limit
 from advisor.throughput.limits import LIMITS
 
@@ -16,18 +17,14 @@ _SCALE = 5.0
 _FAR = 10.0
 """Times what the machine reaches from which a limit is only named."""
 
-USUAL_WIDTH = 80
-"""Cells of a line where nobody says how many there are."""
-
 
 def limit_lines(
     limits: Mapping[str, float | None],
     known: Sequence[Limit],
     reached: float,
-    width: int | None,
+    look: Look = PLAIN,
     *,
     most: int = len(LIMITS),
-    blocks: bool = True,
 ) -> list[str]:
     """Return the limits as bars, the least first, those that are far away named below.
 
@@ -36,7 +33,7 @@ def limit_lines(
     limits : name -> samples/s if it alone held; None or infinite: there is none
     known : the limits, with what each is of
     reached : samples/s of all of them together
-    width : cells of a line; None: as usual
+    look : where they are shown
     most : limits that are shown as bars at most
     """
     titles = {one.name: one.title.removeprefix("the ") for one in known}
@@ -54,8 +51,7 @@ def limit_lines(
         rows,
         ("left", "left", "right", "right"),
         [1.0 / _SCALE, *(rates[name] / reached / _SCALE for name in near)],
-        width or USUAL_WIDTH,
-        blocks=blocks,
+        look,
     )
     none = [name for name in order if math.isinf(rates[name])]
     rest = []

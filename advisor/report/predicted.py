@@ -15,11 +15,13 @@ from advisor.report.cells import clean
 from advisor.report.entries import Entry, number
 from advisor.report.formats import as_sold, lines_of
 from advisor.report.limits import limit_lines
+from advisor.report.look import PLAIN, Look
 from advisor.report.ranked import calibrated
 from advisor.report.sentences import (
     bottleneck_answers,
     help_lines,
     paragraph,
+    styled_answers,
     time_text,
 )
 from advisor.report.tables import Column, fitted
@@ -103,12 +105,12 @@ def several_document(predictions: Sequence[Prediction]) -> dict[str, Any]:
     }
 
 
-def several_text(predictions: Sequence[Prediction], width: int | None = None) -> str:
+def several_text(predictions: Sequence[Prediction], look: Look = PLAIN) -> str:
     """Return predictions on several GPUs, the fastest first, as a table for a terminal.
 
     Parameters
     ----------
-    width : cells of a line; None: any number
+    look : where it is shown
     """
     rows = [
         (
@@ -127,11 +129,11 @@ def several_text(predictions: Sequence[Prediction], width: int | None = None) ->
         f"epoch of {clean(best.workload.name)} on {_host(best)}."
     )
     return "\n".join([
-        *paragraph(answer, width),
+        *(look.style("answer", line) for line in paragraph(answer, look.width)),
         "",
-        fitted(_COLUMNS, rows, width).text,
+        fitted(_COLUMNS, rows, look.width).text,
         "",
-        *paragraph(_ONE_ALONE, width),
+        *paragraph(_ONE_ALONE, look.width),
     ])  # fmt: skip
 
 
@@ -170,27 +172,24 @@ def predicted_entry(prediction: Prediction) -> Entry:
     }
 
 
-def predicted_text(
-    prediction: Prediction, width: int | None = None, *, blocks: bool = True
-) -> str:
+def predicted_text(prediction: Prediction, look: Look = PLAIN) -> str:
     """Return the prediction for a terminal, what the GPU waits for first.
 
     Parameters
     ----------
-    width : cells of a line; None: any number, and bars as usual
-    blocks : the terminal shows `bars.BLOCKS`
+    look : where it is shown
     """
-    advice = prediction.advice
+    advice, width = prediction.advice, look.width
     known = prediction.machine.tables.model.limits
     reached = prediction.samples_per_s
     sections = [
         [
             line
             for answer in bottleneck_answers(advice, prediction.threads)
-            for line in paragraph(answer, width)
+            for line in styled_answers(answer, advice, look)
         ],
         [*paragraph(_headline(prediction), width), *_facts(prediction, width)],
-        limit_lines(prediction.limits, known, reached, width, blocks=blocks),
+        limit_lines(prediction.limits, known, reached, look),
         [*help_lines(advice, reached, width), *_rest(prediction, width)],
     ]
     if prediction.flags:

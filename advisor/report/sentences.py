@@ -9,6 +9,7 @@ from advisor.base.figures import duration, figure
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.ranking.offer import RankedOffer
 from advisor.report.cells import clean, wrapped
+from advisor.report.look import Look
 from advisor.report.tables import Column, Fitted, fitted
 from advisor.throughput.advice import Advice
 from advisor.throughput.bottleneck import Bottleneck, Degree
@@ -128,6 +129,14 @@ def amount(value: float | None, digits: int = 3) -> str:
     if value is not None and value > _HUGE:
         return f"{value:.0e}"
     return figure(value, digits)
+
+
+def styled_answers(answers: str, advice: Advice, look: Look) -> list[str]:
+    """Return the lines of answers, in the color of caution where one of them is yes."""
+    lines = paragraph(answers, look.width)
+    if any(one.degree == "yes" for one in advice.bottlenecks):
+        return [look.style("caution", line) for line in lines]
+    return lines
 
 
 def _of_cpu(cpu: Bottleneck, advice: Advice, threads: float | None) -> str:

@@ -9,7 +9,7 @@ from advisor.base.figures import duration, figure
 from advisor.report.bars import with_bars
 from advisor.report.cells import clean
 from advisor.report.formats import lines_of
-from advisor.report.limits import USUAL_WIDTH
+from advisor.report.look import PLAIN, Look
 from advisor.report.sentences import paragraph
 from advisor.report.tables import Column, fitted
 from advisor.throughput.speedup import Speedup, Times, stated
@@ -62,18 +62,16 @@ def speedup_text(
     found: Speedup,
     title: str,
     single: Speedup | None = None,
-    width: int | None = None,
-    *,
-    blocks: bool = True,
+    look: Look = PLAIN,
 ) -> str:
     """Return the answer and where the time goes, for a terminal.
 
     Parameters
     ----------
     single : the same in FP32, where that is another question; None: it is not
-    width : cells of a line; None: any number, and bars as usual
-    blocks : the terminal shows `bars.BLOCKS`
+    look : where it is shown
     """
+    width = look.width
     low, high = times_as_fast(found.low), times_as_fast(found.high)
     interval = f", 90 % interval {low} to {high}" if low != high else ""
     facts = [
@@ -85,12 +83,12 @@ def speedup_text(
         for name, one in stated(found.work).items()
     ]
     return "\n".join([
-        *paragraph(answer(found), width),
+        *(look.style("answer", line) for line in paragraph(answer(found), width)),
         "",
         *paragraph(clean(title), width),
         lines_of(facts, width),
         "",
-        *_spent(found.times, width, blocks=blocks),
+        *_spent(found.times, look),
         "",
         fitted(_CASES, _others(found, single), width).text,
         "",
@@ -107,7 +105,7 @@ def answer(found: Speedup) -> str:
     return f"Is the GPU worth it? {'Yes' if found.times.factor > 1.0 else 'No'}. {begun}"
 
 
-def _spent(times: Times, width: int | None, *, blocks: bool) -> list[str]:
+def _spent(times: Times, look: Look) -> list[str]:
     """Return where the time goes on either side, as bars of one scale."""
     spent = [("on the CPU alone", times.cpu_s), ("with the GPU", times.gpu_s)]
     spent += [
@@ -129,8 +127,7 @@ def _spent(times: Times, width: int | None, *, blocks: bool) -> list[str]:
         rows,
         ("left", "right", "right"),
         [seconds / longest for _, seconds in spent],
-        width or USUAL_WIDTH,
-        blocks=blocks,
+        look,
     )
 
 

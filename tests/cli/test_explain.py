@@ -49,7 +49,11 @@ def test_the_text_has_the_bill_the_limits_and_what_is_assumed(
     effects = document["effects"]
     shown, hidden = effects[0]["name"], effects[-1]["name"]
     for words in (
-        *(f"Offer {best[0]} finishes resnet50", "--assume NAME=VALUE", "90 % of"),
+        *(
+            f"Offer {best[0]} finishes resnet50",
+            "--assume NAME=VALUE",
+            "interval  90 %: ",
+        ),
         *("Is the CPU a bottleneck? ", "checkpoints every", f"rank 1 of {ranked}"),
         *(shown, "smaller lines", *large, *offer["limits"]),
     ):

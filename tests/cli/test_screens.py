@@ -13,6 +13,7 @@ import advisor
 from advisor.report.bars import BLOCKS
 from advisor.report.cells import width_of
 from advisor.report.explanation import explained_text
+from advisor.report.look import Look
 from tests.conftest import REAL_DATA
 from tests.hostile import ATTACKS, ODD_ID, dangers, save_market
 
@@ -68,7 +69,7 @@ def test_explain_is_one_screen(workload: str, rental: str) -> None:
     """No line is wider and no more than a screen's; of the best, and of the worst."""
     best, worst = best_and_worst("sample", workload, rental)
     for offer, width in ((worst, 80), *((best, int(width)) for width in WIDTHS)):
-        text = explained_text(offer, width=width)
+        text = explained_text(offer, look=Look(width))
         assert max(map(width_of, text.splitlines())) <= width
         assert 24 <= len(text.splitlines()) <= SCREEN, text
 
@@ -87,7 +88,7 @@ def test_explain_of_hostile_offers_does_no_harm(hostile: str) -> None:
     ranking = advisor.rank("resnet50", market=hostile)
     for attack in ("title", "right to left", "lines", "wide", "stacked", "long"):
         offer = ranking.find(ODD_ID + list(ATTACKS).index(attack))
-        text = explained_text(offer, width=80)
+        text = explained_text(offer, look=Look(80))
         assert max(map(width_of, text.splitlines())) <= 80
         assert dangers(text) == []
         assert len(text.splitlines()) <= SCREEN
@@ -96,7 +97,7 @@ def test_explain_of_hostile_offers_does_no_harm(hostile: str) -> None:
 def test_explain_of_a_search(search: str) -> None:
     """The best and the worst offer of a bundled answer."""
     for offer in best_and_worst(search, "resnet50"):
-        text = explained_text(offer, width=100)
+        text = explained_text(offer, look=Look(100))
         assert max(map(width_of, text.splitlines())) <= 100
 
 
@@ -107,7 +108,7 @@ def test_explain_of_real_offers() -> None:
     """Of every file of them."""
     for market in sorted((REAL_DATA / "offers").glob("*.json")):
         for offer in best_and_worst(str(market), "resnet18"):
-            lines = explained_text(offer, width=80).splitlines()
+            lines = explained_text(offer, look=Look(80)).splitlines()
             assert max(map(width_of, lines)) <= 80
             assert len(lines) <= SCREEN
 

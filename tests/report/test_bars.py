@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from advisor.report.bars import BLOCKS, bar, with_bars
 from advisor.report.cells import width_of
+from advisor.report.look import Look
 
 shares = st.floats(0.0, 10.0) | st.just(float("inf"))
 
@@ -46,6 +47,6 @@ def test_a_table_with_bars_is_as_wide_as_its_cells_or_its_room(
 ) -> None:
     """Without room there are no bars, and the cells stand in columns all the same."""
     rows = [(f"line {at}", "超") for at in range(len(values))]
-    lines = with_bars(("what", "of"), rows, ("left", "right"), values, width)
+    lines = with_bars(("what", "of"), rows, ("left", "right"), values, Look(width))
     assert max(map(width_of, lines)) <= max(width, 10)
     assert len(lines) == len(rows) + 1
