@@ -144,7 +144,7 @@ def remark_within(
     color : of each line
     """
     for line in [text] if width is None else wrapped(" ".join(text.split()), width):
-        remark(color(line))
+        remark(line, color)
 
 
 def showing(stream: TextIO | None) -> Callable[[bytes], None]:
@@ -177,9 +177,9 @@ def showing(stream: TextIO | None) -> Callable[[bytes], None]:
     return show
 
 
-def remark(text: str) -> None:
+def remark(text: str, color: Callable[[str], str] = str) -> None:
     """Say something about the result, on stderr; never raises."""
-    say(text)
+    say(text, color)
 
 
 def aside(text: str) -> None:
