@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from advisor.report.entries import number
+from advisor.report.sentences import amount, bottleneck_answers, time_text
 from advisor.throughput.advice import Advice, Improvement
 from advisor.throughput.bottleneck import Bottleneck
 
@@ -37,3 +38,24 @@ def _improvement(one: Improvement) -> dict[str, Any]:
         "epoch_hours": number(one.epoch_h),
         "epoch_usd": number(one.epoch_usd),
     }
+
+
+def advice_lines(advice: Advice, epoch_hours: float) -> list[tuple[str, str]]:
+    """Return what holds a machine back, what to set, and what would help, in words.
+
+    `epoch_hours` is the time of an epoch, h.
+    """
+    workers = f"{advice.loader_workers} for each GPU"
+    lifts = [_lift(one, epoch_hours) for one in advice.improvements]
+    return [
+        ("bottleneck", " ".join(bottleneck_answers(advice))),
+        ("data loader workers", workers),
+        ("would help", "; ".join(lifts) or "nothing but faster GPUs"),
+    ]
+
+
+def _lift(one: Improvement, epoch_hours: float) -> str:
+    costs = "" if one.epoch_usd is None else f" and ${amount(one.epoch_usd)}"
+    less = 100.0 * (1.0 - one.epoch_h / epoch_hours)
+    took = time_text(one.epoch_h)
+    return f"{one.change}: {took}{costs} per epoch, {less:.0f} % less time"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from advisor.base.assumption import Assumption
+from advisor.base.figures import figure
 from advisor.ranking.one import WORTH, Effect, Kind
 from advisor.report.entries import number
 from advisor.report.sentences import amount, paragraph, without_rule
@@ -113,7 +114,8 @@ def _entry(one: Effect, width: int | None) -> list[str]:
     lines = [f"  {one.name}  {_value(about)}{unit}", f"    {about.source}"]
     lines.append("    no range of it is known")
     if about.low is not None:
-        lines[-1] = f"    {_range(one)} ({about.range_source}): ${_costs(one)} per epoch"
+        change = f"${_costs(one)} per epoch" if one.largest else "no other cost here"
+        lines[-1] = f"    {_range(one)} ({about.range_source}): {change}"
     return [
         f"{' ' * indent}{line}"
         for text, indent in zip(lines, (2, 4, 4), strict=True)
@@ -122,11 +124,11 @@ def _entry(one: Effect, width: int | None) -> list[str]:
 
 
 def _value(about: Assumption) -> str:
-    return f"{about.value:.4g}"
+    return figure(about.value, 4)
 
 
 def _range(one: Effect) -> str:
-    return f"{one.assumption.low:.3g} - {one.assumption.high:.3g}"
+    return f"{amount(one.assumption.low)} - {amount(one.assumption.high)}"
 
 
 def _costs(one: Effect) -> str:

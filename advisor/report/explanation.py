@@ -197,8 +197,7 @@ def _bill_row(line: Mapping[str, Any], share: float) -> tuple[str, ...]:
 
 def _help(offer: RankedOffer, advice: Advice, most: int, look: Look) -> list[str]:
     """Return whether the CPU is a bottleneck, and what would help, in figures."""
-    threads = None if "cores_unknown" in offer.flags else offer.cpu_cores
-    answers = " ".join(bottleneck_answers(advice, threads))
+    answers = " ".join(bottleneck_answers(advice))
     lines = help_lines(advice, offer.samples_per_s, look.width, most)
     return [*styled_answers(answers, advice, look), *lines]
 

@@ -185,7 +185,7 @@ def predicted_text(prediction: Prediction, look: Look = PLAIN) -> str:
     sections = [
         [
             line
-            for answer in bottleneck_answers(advice, prediction.threads)
+            for answer in bottleneck_answers(advice)
             for line in styled_answers(answer, advice, look)
         ],
         [*paragraph(_headline(prediction), width), *_facts(prediction, width)],
@@ -200,7 +200,7 @@ def predicted_text(prediction: Prediction, look: Look = PLAIN) -> str:
 
 def predicted_answer(prediction: Prediction) -> str:
     """Return whether the CPU is a bottleneck, and whether another part is, in words."""
-    return " ".join(bottleneck_answers(prediction.advice, prediction.threads))
+    return " ".join(bottleneck_answers(prediction.advice))
 
 
 def _rest(prediction: Prediction, width: int | None) -> list[str]:

@@ -25,16 +25,11 @@ _ANSWERS: Mapping[Degree, str] = {
 }
 
 
-def bottleneck_answers(advice: Advice, threads: float | None) -> list[str]:
-    """Return whether the CPU is a bottleneck, and whether another part is, a line each.
-
-    Parameters
-    ----------
-    threads : hardware threads of the machine; None: nobody says
-    """
+def bottleneck_answers(advice: Advice) -> list[str]:
+    """Return whether the CPU is a bottleneck, and another part, a line each."""
     cpu = [one for one in advice.bottlenecks if one.part == "cpu"]
     others = [one for one in advice.bottlenecks if one.part != "cpu"]
-    lines = [f"Is the CPU a bottleneck? {_of_cpu(one, advice, threads)}" for one in cpu]
+    lines = [f"Is the CPU a bottleneck? {_of_cpu(one, advice)}" for one in cpu]
     rest = _of_others(others)
     return [*lines, rest] if rest else lines
 
@@ -139,7 +134,7 @@ def styled_answers(answers: str, advice: Advice, look: Look) -> list[str]:
     return lines
 
 
-def _of_cpu(cpu: Bottleneck, advice: Advice, threads: float | None) -> str:
+def _of_cpu(cpu: Bottleneck, advice: Advice) -> str:
     """Answer for the CPU, and say how many threads would do."""
     if cpu.degree == "unknown":
         enough = advice.enough_threads
@@ -148,7 +143,7 @@ def _of_cpu(cpu: Bottleneck, advice: Advice, threads: float | None) -> str:
             "Unknown: neither its name nor its threads are given; "
             f"{usual} of a usual one's threads would do."
         )
-    enough = advice.enough_threads
+    enough, threads = advice.enough_threads, advice.threads
     if cpu.degree == "no":
         do = "" if enough is None else f"; {_of_its(enough, threads)} would do"
         return f"No: it could feed {figure(cpu.headroom, 2)} x as much{do}."

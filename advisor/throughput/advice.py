@@ -79,6 +79,7 @@ class Advice:
     waits_for, waits_for_in_words : the limit that they wait for most, and what that is
     cpu_headroom : how many times what the machine reaches its input pipeline could feed;
         None likewise
+    threads : hardware threads that the machine has; None where nobody says
     enough_threads : hardware threads of this CPU (of a usual one where nobody says which
         it is) that would do, see `ENOUGH`; None where no number of them does
     loader_workers : advised workers of each GPU's data loader
@@ -94,6 +95,7 @@ class Advice:
     waits_for: str
     waits_for_in_words: str
     cpu_headroom: float | None
+    threads: float | None
     enough_threads: int | None
     loader_workers: int
     bottlenecks: tuple[Bottleneck, ...]
@@ -154,6 +156,7 @@ def advise(
         waits_for=waits_for,
         waits_for_in_words=of_name[waits_for].waits_for,
         cpu_headroom=float(limits["cpu"][0]) / rate if asked.cpu_is_known else None,
+        threads=None if machine.flags["cores_unknown"][0] else threads,
         enough_threads=enough,
         loader_workers=_loader_workers(machine, threads, workload, limits["gpu"]),
         bottlenecks=bottlenecks(now.rates(model).take(_FIRST), machine, workload),
