@@ -42,8 +42,8 @@ def answers(degree: Degree, waits: float, enough: int | None = 18) -> list[str]:
         ("no", 0.01, 4, "No: it could feed 4.9 x as much; 4 of its 6 threads would do."),
         ("no", 0.01, None, "No: it could feed 4.9 x as much."),
         (
-            *("mild", 0.1, 18),
-            "Mildly: the GPU waits 10 % of the time, for {}; 18 threads would do, it has 6.",
+            *("mild", 0.1, 9),
+            "Mildly: the GPU waits 10 % of the time, for {}; 9 threads would do, it has 6.",
         ),
         (
             *("yes", 0.4, 2),
