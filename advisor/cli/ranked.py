@@ -54,7 +54,7 @@ class Screen:
         remark_within(answer_text(ranking), self.width, answer)
         colors = style_of(sys.stdout, self.variables)
         made = table(shown, self.width, self.columns, colors)
-        result_within(made, self.width, f"; --columns chooses{CSV_HAS_ALL}")
+        result_within(made, self.width, f"; --columns chooses, {CSV_HAS_ALL[2:]}")
         for line in (sureness(ranking, shown), self._others(ranking, shown)):
             remark_within(line, self.width, faint)
         for words in next_steps(ranking, shown[0], workload):
