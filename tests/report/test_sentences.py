@@ -43,11 +43,11 @@ def answers(degree: Degree, waits: float, enough: int | None = 18) -> list[str]:
         ("no", 0.01, None, "No: it could feed 4.9 x as much."),
         (
             *("mild", 0.1, 9),
-            "Mildly: the GPU waits 10 % of the time, for {}; 9 threads would do, it has 6.",
+            "Mildly: the GPU waits 10 % {}; 9 threads would do, it has 6.",
         ),
         (
             *("yes", 0.4, 2),
-            "Yes: the GPU waits 40 % of the time, for {}; more threads are no help.",
+            "Yes: the GPU waits 40 % {}; more threads are no help.",
         ),
         (
             *("unknown", 0.4, 12),
@@ -60,7 +60,7 @@ def test_the_question_is_answered(
 ) -> None:
     """Yes, mildly, no or unknown, and how many threads would do."""
     assert answers(degree, waits, enough)[0] == (
-        "Is the CPU a bottleneck? " + answer.format("its input pipeline")
+        "Is the CPU a bottleneck? " + answer.format("of the time, for its input pipeline")
     )
 
 
