@@ -124,7 +124,8 @@ offers must have among which it is ranked, see `rank`
     RankedOffer
         Also of an offer that is no choice, since another one on its GPUs is better; its
         `rank` is None then. `cost_lines` has what it is billed line by line, `advice`
-        what holds the machine back, `bids` what each bid would cost.
+        what holds the machine back and what would help, `effects` what each assumption
+        changes of the cost, `bids` what each bid would cost.
 
     Raises
     ------

@@ -29,7 +29,7 @@ from advisor.throughput.predict import measure
 from advisor.throughput.tables import Tables, load_tables
 from advisor.throughput.user_runs import Calibration, UserRun
 from advisor.workloads.fitting import what_would_fit
-from advisor.workloads.memory import USABLE_SHARE, memory_gb
+from advisor.workloads.memory import memory_gb
 from advisor.workloads.override import override
 from advisor.workloads.parse import checked_workload
 from advisor.workloads.profile import Workload
@@ -233,6 +233,7 @@ def predict(
         fit_batch=asked.fit_batch,
         memory_margin=asked.memory_margin,
         measured=measured,
+        usable_share=tables.memory.usable_gpu_memory,
     )
     evidence = _evidence_of(profile, meant, tables)
     return _prediction(profile, machine, evidence, advice, fit_batch=asked.fit_batch)
@@ -245,7 +246,7 @@ def _too_small(
     has = float(machine.performance.machines.gpu_memory_gb[0])
     number = int(machine.described.num_gpus[0])
     needs = float(memory_gb(workload, 1, number)) / GB_PER_GIB
-    usable = has * USABLE_SHARE * (1.0 - memory_margin)
+    usable = has * machine.tables.memory.usable_gpu_memory * (1.0 - memory_margin)
     hints = what_would_fit(workload, has * GB_PER_GIB, number)
     return NothingFitsError(
         f"{workload.name} does not fit: one sample needs {needs:.1f} GB of GPU memory, "

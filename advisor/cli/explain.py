@@ -10,9 +10,10 @@ from advisor.app.context import Context
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import called, market_options, max_age_option
-from advisor.cli.output import line_width, result
+from advisor.cli.output import look_of_result, result
 from advisor.cli.session import rank_all
-from advisor.report.explained import explained_document, explained_text
+from advisor.report.explained import explained_document
+from advisor.report.explanation import explained_text
 from advisor.report.formats import to_json
 
 
@@ -23,12 +24,25 @@ from advisor.report.formats import to_json
 @market_options
 @max_age_option
 @constraint_options
+@click.option(
+    "--all-assumptions",
+    is_flag=True,
+    help="List every assumption with its source, its range and what that changes.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the cost estimate as JSON.")
 @click.pass_obj
-def command(context: Context, /, offer: int, as_json: bool, **options: Any) -> None:
-    """Show the cost breakdown of one offer.
+def command(
+    context: Context,
+    /,
+    offer: int,
+    all_assumptions: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Show on one screen what a job costs on one offer, and why.
 
-    Below it are the limits of the throughput, and every assumption with its source.
+    Below the cost breakdown are the limits of the throughput, what would help, and the
+    assumptions that matter for this cost.
 
     \b
     Example:
@@ -38,4 +52,5 @@ def command(context: Context, /, offer: int, as_json: bool, **options: Any) -> N
     if as_json:
         result(to_json(explained_document(found)))
     else:
-        result(explained_text(found, called, line_width(context.variables)))
+        look = look_of_result(context.variables)
+        result(explained_text(found, called, look, all_assumptions=all_assumptions))

@@ -7,7 +7,7 @@ import click
 from advisor.app.context import Context
 from advisor.base.errors import RegistryError
 from advisor.cli.options import format_options
-from advisor.cli.output import remark, result
+from advisor.cli.output import look_of_result, remark, result
 from advisor.report.formats import Format, to_json
 from advisor.report.image import image_document, image_text
 from advisor.software.image import Image
@@ -52,7 +52,7 @@ def command(context: Context, /, name: str, offline: bool, output_format: Format
     if output_format == "json":
         result(to_json(image_document(images, config)))
     else:
-        result(image_text(images, config))
+        result(image_text(images, config, look_of_result(context.variables)))
 
 
 def _ask(context: Context, reference: Reference, images: tuple[Image, ...]) -> None:

@@ -19,7 +19,9 @@ from advisor.app.notices import say, silence
 from advisor.base.errors import AdvisorError
 from advisor.base.interrupts import window
 from advisor.cli.progress import is_terminal
+from advisor.report.bars import BLOCKS
 from advisor.report.cells import wrapped
+from advisor.report.look import Look
 from advisor.report.styles import Meaning, Style, unstyled
 from advisor.report.tables import Fitted
 from advisor.report.terminal import plain_for
@@ -192,3 +194,19 @@ def aside(text: str) -> None:
 def reason_of(error: OSError | ValueError) -> str:
     """Return why a stream has failed, in words."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def look_of_result(variables: Mapping[str, str]) -> Look:
+    """Return how a text looks where the result is shown."""
+    style = style_of(sys.stdout, variables)
+    return Look(line_width(variables), _shows(BLOCKS), style)
+
+
+def _shows(characters: str) -> bool:
+    """Tell whether what takes the result can be given these characters."""
+    encoding = getattr(sys.stdout, "encoding", None)
+    try:
+        characters.encode(encoding or "utf-8")  # without one it takes any text
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True

@@ -17,7 +17,7 @@ from advisor.cli.job_options import (
     memory_margin_option,
 )
 from advisor.cli.options import in_options, set_option
-from advisor.cli.output import line_width, remark, result
+from advisor.cli.output import look_of_result, remark, result
 from advisor.cli.session import refuse_both
 from advisor.report.formats import to_json
 from advisor.report.predicted import (
@@ -86,13 +86,16 @@ def command(  # noqa: PLR0917  (one argument an option)
     names = tables.gpus.meant(gpu)
     if len(names) > 1:
         several = _each(asked, names)
-        result(to_json(several_document(several)) if as_json else several_text(several))
+        if as_json:
+            result(to_json(several_document(several)))
+        else:
+            result(several_text(several, look_of_result(context.variables)))
         return
     prediction = asked(names[0])
     if as_json:
         result(to_json(predicted_document(prediction)))
     else:
-        result(predicted_text(prediction, line_width(context.variables)))
+        result(predicted_text(prediction, look_of_result(context.variables)))
 
 
 def _each(asked: Callable[[str], Prediction], names: Sequence[str]) -> list[Prediction]:

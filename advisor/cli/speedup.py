@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.cli.options import above_zero, no_nan
-from advisor.cli.output import result
+from advisor.cli.output import look_of_result, result
 from advisor.hardware.cpus import Cpu, load_cpus
 from advisor.hardware.gpus import load_gpus
 from advisor.report.formats import to_json
@@ -144,7 +145,10 @@ def _work_options(function: Callable[..., Any]) -> Callable[..., Any]:
     "products, one for a --function and for integers.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+@click.pass_obj
 def command(  # noqa: PLR0917  (one argument an option)
+    context: Context,
+    /,
     gpu: str,
     cpu: str | None,
     cores: float | None,
@@ -197,7 +201,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         f"{_in_words(found.work, work['matmul'])} in {asked.upper()} on {card.name}, "
         f"against {cpu or 'a CPU'} with {host.cores:g} cores at {host.ghz:g} GHz"
     )
-    result(speedup_text(found, title, single))
+    result(speedup_text(found, title, single, look_of_result(context.variables)))
 
 
 def _work(

@@ -20,7 +20,7 @@ import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray
 from advisor.hardware.contradictions import BANDWIDTH_BOUNDS, FP32_BOUNDS
-from advisor.hardware.power import SPREAD, power_factor
+from advisor.hardware.power import SPREAD, STATIC_SHARE, power_factor
 from advisor.market.facts import MachineFacts
 
 USUAL_BANDWIDTH: Mapping[str, float] = {
@@ -74,6 +74,10 @@ def card_state(
     names: Sequence[str],
     unknown: BoolArray,
     odd: Mapping[str, BoolArray],
+    *,
+    exponent: float = EXPONENT,
+    power_static_share: float = STATIC_SHARE,
+    power_spread: float = SPREAD,
 ) -> CardState:
     """Return what power limit, measured bandwidth and stated FP32 rate say of the cards.
 
@@ -86,9 +90,11 @@ def card_state(
     unknown : cards in no table, whose nominal figures are the offer's own, shape (N,)
     odd : flags of `contradictions.weighed_cards`: a part of a card and a mixture have
         been weighed there
+    exponent : power of what is below the usual figures that the rate follows
+    power_static_share, power_spread : see `advisor.hardware.power`
     """
     another = unknown | odd["gpu_slice"] | odd["mixed_gpus"]
-    power = power_factor(facts.gpu_max_power_w, nominal["tdp_w"])
+    power = power_factor(facts.gpu_max_power_w, nominal["tdp_w"], power_static_share)
     bandwidth = facts.gpu_mem_bw_gb_s / nominal["memory_bandwidth_gb_s"]
     fp32 = facts.total_flops_tflops / facts.num_gpus / nominal["fp32_tflops"]
     memory = _shortfall(
@@ -96,12 +102,12 @@ def card_state(
     )
     clock = _shortfall(fp32, _usual(names, USUAL_FP32, OTHER_FP32), FP32_BOUNDS)
     limited = np.where(another, 0.0, np.log(power))
-    measured = np.where(another, 0.0, np.minimum(memory, clock))
+    measured = np.where(another, 0.0, exponent * np.minimum(memory, clock))
     by_power = limited <= measured
     log_factor = np.minimum(limited, measured)
     return CardState(
         factor=np.exp(log_factor),
-        log_sd=np.abs(log_factor) * np.where(by_power, SPREAD, 1.0),
+        log_sd=np.abs(log_factor) * np.where(by_power, power_spread, 1.0),
         measured_slow=measured < 0.0,
     )
 
@@ -115,12 +121,12 @@ def _usual(
 def _shortfall(
     ratio: FloatArray, usual: FloatArray, bounds: tuple[float, float]
 ) -> FloatArray:
-    """Return the logarithm of the factor that a figure speaks for.
+    """Return the logarithm of the share of the usual figure that one speaks for.
 
     0 where none is stated, it is as usual, or so low that another card is meant.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         below = np.log(ratio / (usual * AS_USUAL))
         speaks = (ratio >= bounds[0]) & (below < 0.0)
-    shortfall: FloatArray = EXPONENT * np.where(speaks, below, 0.0)
+    shortfall: FloatArray = np.where(speaks, below, 0.0)
     return shortfall

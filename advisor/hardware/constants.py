@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from advisor.base.assumption import Range
 from advisor.base.errors import AdvisorError
 
 Constants = TypeVar("Constants")
 
 SPREAD_OF = "spread_of"
 """Key of a field's metadata: name of the constant whose spread the field is."""
+
+_Z90 = 1.6449  # half the width of a 90 % interval in standard deviations
+_OF_SD = "90 % interval of its stated standard deviation"
+_OF_LOG_SD = "90 % interval of the stated standard deviation of its logarithm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,17 @@ class Constant:
     sd: float | None = None
     log_sd: float | None = None
     rows: int | None = None
+
+    @property
+    def likely(self) -> Range | None:
+        """Its 90 % interval where a spread is stated; None: none is."""
+        if self.log_sd is not None:
+            factor = math.exp(_Z90 * self.log_sd)
+            return Range(self.value / factor, self.value * factor, _OF_LOG_SD)
+        if self.sd is not None:
+            by = _Z90 * self.sd
+            return Range(max(self.value - by, 0.0), self.value + by, _OF_SD)
+        return None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is stated, as plain data for JSON."""

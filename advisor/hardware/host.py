@@ -74,22 +74,29 @@ class _Named(NamedTuple):
     most: FloatArray
 
 
-def describe_cores(facts: MachineFacts, cpus: CpuTable, constants: CpuConstants) -> Cores:
+def describe_cores(
+    facts: MachineFacts,
+    cpus: CpuTable,
+    constants: CpuConstants,
+    *,
+    threads_per_gpu: float = THREADS_PER_GPU,
+) -> Cores:
     """Say what the cores of `offers` are.
 
     Threads that the market does not count are those of one CPU where the offer is the
-    whole machine and the CPU's name states them, else `THREADS_PER_GPU`; never more than
-    the name allows.
+    whole machine and the CPU's name states them, else a usual number; never more than the
+    name allows.
 
     Parameters
     ----------
     constants : of core speeds and of hardware threads
+    threads_per_gpu : threads where nothing says how many there are
     """
     names, code = distinct(facts.cpu_name.tolist())
     cpu = [cpus.identify(name) for name in names]
     named = _named(cpu, code)
     speed, speed_log_sd = _core_speeds(cpu, code, facts, constants)
-    threads, threads_log_sd, flags = _threads(facts, named)
+    threads, threads_log_sd, flags = _threads(facts, named, threads_per_gpu)
     share = np.where(named.one_each, 1.0, constants.core_per_thread)
     share_log_sd = np.where(
         named.one_each, constants.whole_core_log_sd, constants.core_per_thread_log_sd
@@ -135,7 +142,7 @@ def _of_one(cpu: Cpu | None) -> tuple[float, ...]:
 
 
 def _threads(
-    facts: MachineFacts, named: _Named
+    facts: MachineFacts, named: _Named, per_gpu: float
 ) -> tuple[FloatArray, FloatArray, dict[str, BoolArray]]:
     """Return the threads of each offer, the log-sd of them, and what to know of them.
 
@@ -145,7 +152,7 @@ def _threads(
     stated = facts.cpu_threads
     unknown = np.isnan(stated)
     by_name = unknown & (facts.gpu_frac == 1.0) & np.isfinite(named.threads)
-    usual = np.fmin(THREADS_PER_GPU * facts.num_gpus, named.most)
+    usual = np.fmin(per_gpu * facts.num_gpus, named.most)
     assumed = np.where(by_name, named.threads, usual)
     assumed_log_sd = np.where(by_name, named.threads_log_sd, THREADS_PER_GPU_LOG_SD)
     most = np.fmin(named.one_socket, facts.cpu_cores)

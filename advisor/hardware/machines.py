@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray, distinct
+from advisor.base.assumption import Range, stated
 from advisor.base.columns import SHARED, Columns
 from advisor.base.units import MB_PER_GB
-from advisor.hardware.card_state import card_state
+from advisor.hardware.card_state import AS_USUAL, EXPONENT, card_state
 from advisor.hardware.contradictions import weighed_cards
 from advisor.hardware.core_speed import CpuConstants
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu, GpuTable
-from advisor.hardware.host import describe_cores
+from advisor.hardware.host import THREADS_PER_GPU, describe_cores
+from advisor.hardware.power import SPREAD, STATIC_SHARE
 from advisor.market.facts import MachineFacts
 
 PCIE_GB_S_PER_LANE = (0.25, 0.5, 0.985, 1.969, 3.938, 7.563)
@@ -120,12 +122,51 @@ class Machines(Columns):
         return np.array(lacking, dtype=bool)[self.model]
 
 
+@dataclass(frozen=True, slots=True)
+class HardwareFigures:
+    """Figures with which `describe` fills gaps."""
+
+    threads_per_gpu_if_unknown: float = stated(
+        THREADS_PER_GPU,
+        "threads",
+        "median of 1,447 Vast.ai offers of June to September 2026",
+        Range(5.0, 51.0, "log-sd of 0.71 of the same offers, read as a 90 % interval"),
+    )
+    power_static_share: float = stated(
+        STATIC_SHARE,
+        "share",
+        "fitted on 15 published points of six cards: below its own limit a card's rate "
+        "follows the cube root of the power beyond this share (advisor.hardware.power)",
+        Range(0.0, 0.15, "shares that do about as well on the same points"),
+    )
+    power_spread: float = stated(
+        SPREAD,
+        "1",
+        "standard deviation of the exponents of these points over their mean: log-sd of "
+        "what a power limit costs, over its logarithm",
+    )
+    measured_figures_exponent: float = stated(
+        EXPONENT,
+        "1",
+        "assumption: power of a measured memory bandwidth or FP32 rate over "
+        f"{AS_USUAL:g} of what is usual for the card (real offers of June to September "
+        "2026) that its rate follows, where it is below that",
+        Range(0.0, 1.0, "assumption: not at all, and in proportion"),
+    )
+
+
+USUAL = HardwareFigures()
+"""What is assumed unless somebody asks what another figure would change."""
+
+
 def describe(
     facts: MachineFacts,
     gpus: GpuTable,
     cpus: CpuTable,
     constants: CpuConstants,
     measured_speed: FloatArray | None = None,
+    *,
+    assumed: HardwareFigures = USUAL,
 ) -> Machines:
     """Say what machines are made of.
 
@@ -138,6 +179,7 @@ def describe(
     constants : of core speeds and of hardware threads
     measured_speed : speed of a core that the user measured, 1 at a PassMark
         single-thread score of 2,100, shape (N,); NaN where there is none
+    assumed : what is taken where nobody measured
     """
     models: tuple[Gpu | None, ...] = (*gpus.rows, None)
     row = _gpu_rows(facts, gpus)
@@ -148,9 +190,18 @@ def describe(
     cards = weighed_cards(facts, figures, [families[at] for at in row.tolist()])
     names = ["" if gpu is None else gpu.name for gpu in models]
     state = card_state(
-        facts, figures, [names[at] for at in row.tolist()], unknown, cards.flags
+        facts,
+        figures,
+        [names[at] for at in row.tolist()],
+        unknown,
+        cards.flags,
+        exponent=assumed.measured_figures_exponent,
+        power_static_share=assumed.power_static_share,
+        power_spread=assumed.power_spread,
     )
-    host = describe_cores(facts, cpus, constants)
+    host = describe_cores(
+        facts, cpus, constants, threads_per_gpu=assumed.threads_per_gpu_if_unknown
+    )
     speed, speed_log_sd = host.speed, host.speed_log_sd
     if measured_speed is not None:
         measured = np.isfinite(measured_speed)

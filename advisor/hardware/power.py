@@ -48,7 +48,9 @@ LEAST_SHARE = 0.3
 no limit below some 30 to 60 % of a card's own, and nobody published a training there."""
 
 
-def power_factor(limit_w: FloatArray, card_w: FloatArray) -> FloatArray:
+def power_factor(
+    limit_w: FloatArray, card_w: FloatArray, static_share: float = STATIC_SHARE
+) -> FloatArray:
     """Return what a power limit leaves of the rate of a GPU, of the shape of both.
 
     At most 1: a limit above the card's own makes nothing faster that was not measured. 1
@@ -58,6 +60,7 @@ def power_factor(limit_w: FloatArray, card_w: FloatArray) -> FloatArray:
     ----------
     limit_w : power limit of one GPU as it is set, W
     card_w : power limit that the card is sold with, W
+    static_share : share of it that no clock saves
 
     Examples
     --------
@@ -67,6 +70,6 @@ def power_factor(limit_w: FloatArray, card_w: FloatArray) -> FloatArray:
     with np.errstate(invalid="ignore", divide="ignore"):
         share = limit_w / card_w
     known = np.where((limit_w > 0.0) & (card_w > 0.0), share, 1.0)
-    dynamic = (np.clip(known, LEAST_SHARE, 1.0) - STATIC_SHARE) / (1.0 - STATIC_SHARE)
+    dynamic = (np.clip(known, LEAST_SHARE, 1.0) - static_share) / (1.0 - static_share)
     factor: FloatArray = np.cbrt(dynamic)
     return factor

@@ -71,6 +71,24 @@ class Evaluator:
         """Offers that are evaluated together; fewer where each is costed at many bids."""
         return CHUNK // 4 if self.job.rental == "interruptible" else CHUNK
 
+    def performance(self, offers: Offers) -> Performance:
+        """Return how the job runs on offers, before money is spoken of."""
+        return performance(
+            offers,
+            self.job.workload,
+            self.tables,
+            self.job.images,
+            fit_batch=self.job.fit_batch,
+            memory_margin=self.job.memory_margin,
+            measured=self.measured,
+            memo=self.memo,
+        )
+
+    def bill(self, offers: Offers, here: Performance) -> Bill:
+        """Return what the job costs where it runs so."""
+        starts = starts_of(offers, here, self.job)
+        return bill(offers, here.machines, here.throughput, self.job, starts)
+
     def all(self, offers: Offers) -> tuple[Evaluated, Counter[str]]:
         """Evaluate offers; also count those that do not run the job, by reason."""
         parts = list(self._chunks(offers, np.arange(len(offers))))
@@ -111,19 +129,8 @@ class Evaluator:
     def _evaluated(self, offers: Offers) -> tuple[Evaluated, Counter[str]]:
         """Evaluate one chunk."""
         job = self.job
-        here = performance(
-            offers,
-            job.workload,
-            self.tables,
-            job.images,
-            fit_batch=job.fit_batch,
-            memory_margin=job.memory_margin,
-            measured=self.measured,
-            memo=self.memo,
-        )
-        cost = bill(
-            offers, here.machines, here.throughput, job, _starts(offers, here, job)
-        )
+        here = self.performance(offers)
+        cost = self.bill(offers, here)
         unusable = _unusable(here, cost, job)
         found = Evaluated(
             machines=here.machines,
@@ -148,7 +155,7 @@ class Evaluator:
         return found, Counter(unusable[unusable != ""].tolist())
 
 
-def _starts(offers: Offers, here: Performance, job: Job) -> Starts:
+def starts_of(offers: Offers, here: Performance, job: Job) -> Starts:
     """Return how the job comes to run on each offer.
 
     A machine that does not run the image, whose GPU does not hold the training, or that

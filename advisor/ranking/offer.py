@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from advisor.cost.bids import Bid
     from advisor.cost.breakdown import CostLine
     from advisor.hardware.gpus import Gpu
+    from advisor.ranking.one import Effect
     from advisor.ranking.ranking import Ranking
     from advisor.throughput.advice import Advice
 
@@ -315,20 +316,20 @@ class RankedOffer:
         return cost_lines(self.ranking.bill, self.at)
 
     def advice(self) -> Advice:
-        """Return what holds the machine back, and what would lift it."""
-        from advisor.throughput.advice import advise  # noqa: PLC0415  (not to rank)
+        """Return what holds the machine back, and what would lift it, at what cost."""
+        from advisor.ranking.one import One  # noqa: PLC0415  (not to rank)
 
-        ranking, here = self.ranking, np.array([self.at])
-        return advise(
-            ranking.machines.take(here),
-            float(ranking.machines.threads[self.at]),
-            ranking.job.workload,
-            ranking.tables.model,
-            ranking.adjustment.take(here),
-            fit_batch=ranking.job.fit_batch,
-            memory_margin=ranking.job.memory_margin,
-            measured=ranking.measured,
-        )
+        return One.of(self.ranking, self.at).advice()
+
+    def effects(self) -> tuple[Effect, ...]:
+        """Return what each assumption changes of the cost over its range.
+
+        The greatest change comes first; each is the same cost estimate with one figure
+        moved, and a bid is chosen anew.
+        """
+        from advisor.ranking.one import One  # noqa: PLC0415  (not to rank)
+
+        return One.of(self.ranking, self.at).effects()
 
     def bids(self) -> tuple[Bid, ...]:
         """Return what the job costs at each of several bids, the lowest bid first.

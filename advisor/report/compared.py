@@ -12,7 +12,7 @@ from advisor.ranking.ranking import Ranking
 from advisor.report.answer import hardware
 from advisor.report.cells import wrapped
 from advisor.report.entries import Entry, entry
-from advisor.report.explained import cost_breakdown
+from advisor.report.explained import cost_breakdown, host_memory
 from advisor.report.tables import Column, Fitted, fitted
 
 
@@ -65,14 +65,6 @@ def _job(ranking: Ranking) -> str:
     return f"{name}, {job.epochs} epochs, {job.rental}, {disk} GB of disk"
 
 
-def _host_memory(one: Entry) -> str:
-    need = f"about {figure(one['host_ram_needed_gb'], 2)} GB needed"
-    if one["host_ram_gb"] is None:
-        return f"unknown; {need}"
-    risk = f"a chance of {one['host_ram_risk']:.0%} that it is too little"
-    return f"{figure(one['host_ram_gb'], 3)} GB; {need}, {risk}"
-
-
 _FACTS: Mapping[str, Callable[[Entry], str]] = {
     "bound by": lambda one: one["bound_by"],
     "samples/s": lambda one: figure(one["samples_per_s"], 3),
@@ -83,7 +75,7 @@ _FACTS: Mapping[str, Callable[[Entry], str]] = {
     ),
     "failures": lambda one: figure(one["expected_failures"], 2),
     "image": lambda one: one["image"] or "none",
-    "host memory": _host_memory,
+    "host memory": host_memory,
     "reliability": lambda one: figure(one["reliability"], 4),
     "flags": lambda one: ", ".join(one["flags"]) or "none",
 }

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from advisor.base.units import GB_PER_GIB
+from advisor.report.cells import pad, width_of, wrapped
 
 Format = Literal["table", "json", "csv", "tsv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -62,15 +63,26 @@ def lines_of(pairs: Sequence[tuple[str, str]], width: int | None = None) -> str:
 
     Parameters
     ----------
-    width : characters of a line, within which the text is wrapped; None: it is not
+    width : cells of a line, within which the text is wrapped; a name for which there is
+        no room stands on lines of its own. None: any number
     """
-    names = max(len(name) for name, _ in pairs)
-    room = None if width is None else max(width - names - _GAP, _LEAST_ROOM)
-    lines = []
+    if width is None:
+        names = max(width_of(name) for name, _ in pairs)
+        gap = " " * _GAP
+        return "\n".join(
+            f"{pad(name, names, 'left')}{gap}{text}".rstrip() for name, text in pairs
+        )
+    most = max(width - _LEAST_ROOM - _GAP, 0)
+    names = max((w for name, _ in pairs if (w := width_of(name)) <= most), default=0)
+    indent = names + _GAP
+    lines = list[str]()
     for name, text in pairs:
-        first, *others = [text] if room is None else wrap(text, room) or [""]
-        lines.append(f"{name:<{names}}{' ' * _GAP}{first}".rstrip())
-        lines += [" " * (names + _GAP) + other for other in others]
+        begun = wrapped(name, width) if width_of(name) > names else []
+        first, *others = wrapped(text, max(width - indent, 1))
+        head = "" if begun else name
+        lines += begun
+        lines.append(f"{pad(head, indent, 'left')}{first}".rstrip())
+        lines += [" " * indent + other for other in others]
     return "\n".join(lines)
 
 

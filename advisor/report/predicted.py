@@ -9,10 +9,22 @@ from typing import Any
 
 from advisor.app.predict import Prediction
 from advisor.base.figures import figure
-from advisor.report.advised import advice_document, advice_lines
+from advisor.report.advised import advice_document
+from advisor.report.answer import short_cpu
+from advisor.report.cells import clean
 from advisor.report.entries import Entry, number
-from advisor.report.formats import as_sold, lines_of, to_table
+from advisor.report.formats import as_sold, lines_of
+from advisor.report.limits import limit_lines
+from advisor.report.look import PLAIN, Look
 from advisor.report.ranked import calibrated
+from advisor.report.sentences import (
+    bottleneck_answers,
+    help_lines,
+    paragraph,
+    styled_answers,
+    time_text,
+)
+from advisor.report.tables import Column, fitted
 
 SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
@@ -57,6 +69,15 @@ _REMARKS: Mapping[str, str] = {
 """Flags that the text spells out; others appear under their names."""
 
 
+_COLUMNS = (
+    Column("GPU"),
+    Column("samples/s", "right"),
+    Column("90 % interval", "right", dispensable=2),
+    Column("bound by"),
+    Column("h/epoch", "right"),
+    Column("GB free", "right", dispensable=1),
+)
+
 _ONE_ALONE = "name one of them alone for its limits, the verdict and what it rests on"
 
 
@@ -66,6 +87,7 @@ def predicted_document(prediction: Prediction) -> dict[str, Any]:
     model = machine.tables.identity(prediction.workload, machine.measured)
     return {
         "schema_version": SCHEMA_VERSION,
+        "answer": {"text": predicted_answer(prediction)},
         **predicted_entry(prediction),
         "advice": advice_document(prediction.advice, prediction.epoch_h),
         "rests_on": asdict(prediction.evidence),
@@ -83,9 +105,13 @@ def several_document(predictions: Sequence[Prediction]) -> dict[str, Any]:
     }
 
 
-def several_text(predictions: Sequence[Prediction]) -> str:
-    """Return predictions on several GPUs as a table for a terminal."""
-    heads = ("GPU", "samples/s", "90 % interval", "bound by", "h/epoch", "GB free")
+def several_text(predictions: Sequence[Prediction], look: Look = PLAIN) -> str:
+    """Return predictions on several GPUs, the fastest first, as a table for a terminal.
+
+    Parameters
+    ----------
+    look : where it is shown
+    """
     rows = [
         (
             f"{one.num_gpus} x {one.gpu}",
@@ -97,10 +123,18 @@ def several_text(predictions: Sequence[Prediction]) -> str:
         )
         for one in predictions
     ]
-    align = ("left", "right", "right", "left", "right", "right")
-    first = predictions[0]
-    title = f"{first.workload.name} on {_host(first)}"
-    return "\n\n".join([title, to_table(rows, heads, align), _ONE_ALONE])
+    best = predictions[0]
+    answer = (
+        f"The fastest is {best.num_gpus} x {best.gpu}: {time_text(best.epoch_h)} per "
+        f"epoch of {clean(best.workload.name)} on {_host(best)}."
+    )
+    return "\n".join([
+        *(look.style("answer", line) for line in paragraph(answer, look.width)),
+        "",
+        fitted(_COLUMNS, rows, look.width).text,
+        "",
+        *paragraph(_ONE_ALONE, look.width),
+    ])  # fmt: skip
 
 
 def predicted_entry(prediction: Prediction) -> Entry:
@@ -138,24 +172,45 @@ def predicted_entry(prediction: Prediction) -> Entry:
     }
 
 
-def predicted_text(prediction: Prediction, width: int | None = None) -> str:
-    """Return the prediction for a terminal.
+def predicted_text(prediction: Prediction, look: Look = PLAIN) -> str:
+    """Return the prediction for a terminal, what the GPU waits for first.
 
     Parameters
     ----------
-    width : characters of a line; None: any number
+    look : where it is shown
     """
-    parts = [
-        _headline(prediction),
-        _facts(prediction, width),
-        _limits(prediction.limits),
-        lines_of(advice_lines(prediction.advice, prediction.epoch_h), width),
-        lines_of([("evidence", _evidence(prediction))], width),
+    advice, width = prediction.advice, look.width
+    known = prediction.machine.tables.model.limits
+    reached = prediction.samples_per_s
+    sections = [
+        [
+            line
+            for answer in bottleneck_answers(advice)
+            for line in styled_answers(answer, advice, look)
+        ],
+        [*paragraph(_headline(prediction), width), *_facts(prediction, width)],
+        limit_lines(prediction.limits, known, reached, look),
+        [*help_lines(advice, reached, width), *_rest(prediction, width)],
     ]
     if prediction.flags:
         remarks = [(name, _remark(prediction, name)) for name in prediction.flags]
-        parts.append(lines_of(remarks, width))
-    return "\n\n".join(parts)
+        sections.append(lines_of(remarks, width).splitlines())
+    return "\n".join([line for lines in sections for line in ("", *lines)][1:])
+
+
+def predicted_answer(prediction: Prediction) -> str:
+    """Return whether the CPU is a bottleneck, and whether another part is, in words."""
+    return " ".join(bottleneck_answers(prediction.advice))
+
+
+def _rest(prediction: Prediction, width: int | None) -> list[str]:
+    """Return what to set, and what the prediction rests on."""
+    workers = prediction.advice.loader_workers
+    rows = [
+        ("workers", f"{workers} data loader worker{'s' * (workers != 1)} for each GPU"),
+        ("evidence", _evidence(prediction)),
+    ]
+    return lines_of(rows, width).splitlines()
 
 
 def _remark(prediction: Prediction, flag: str) -> str:
@@ -169,17 +224,18 @@ def _remark(prediction: Prediction, flag: str) -> str:
 
 def _headline(prediction: Prediction) -> str:
     gpus = f"{prediction.num_gpus} x {prediction.gpu}"
-    return f"{prediction.workload.name} on {gpus}, {_host(prediction)}"
+    return f"{clean(prediction.workload.name)} on {gpus}, {_host(prediction)}"
 
 
 def _host(prediction: Prediction) -> str:
     threads = prediction.threads
-    host = prediction.cpu or "unknown CPU"
+    cpu = prediction.cpu
+    host = "unknown CPU" if cpu is None else short_cpu(cpu)
     granted = "unknown threads" if threads is None else f"{figure(threads, 3)} threads"
     return f"{host}, {granted}"
 
 
-def _facts(prediction: Prediction, width: int | None) -> str:
+def _facts(prediction: Prediction, width: int | None) -> list[str]:
     interval = _interval(prediction.samples_per_s_low, prediction.samples_per_s_high)
     hours = _interval(prediction.epoch_h_low, prediction.epoch_h_high)
     steps = prediction.accumulation_steps
@@ -197,7 +253,7 @@ def _facts(prediction: Prediction, width: int | None) -> str:
         ("epoch", f"{figure(prediction.epoch_h, 3)} h, {hours}"),
         ("batch", f"{batch} per GPU and optimizer step, computed as {split}"),
         ("memory", f"{figure(used_gb, 3)} of each GPU's {has}, {margin}"),
-    ], width)  # fmt: skip
+    ], width).splitlines()  # fmt: skip
 
 
 def _tokens(prediction: Prediction) -> list[tuple[str, str]]:
@@ -220,14 +276,6 @@ def _bound_by(prediction: Prediction) -> str:
 
 def _interval(low: float, high: float) -> str:
     return f"90 % interval {figure(low, 3)} - {figure(high, 3)}"
-
-
-def _limits(limits: Mapping[str, float]) -> str:
-    rows = [
-        (name, "none" if math.isinf(rate) else figure(rate, 3))
-        for name, rate in limits.items()
-    ]
-    return to_table(rows, ("limit", "samples/s"), ("left", "right"))
 
 
 def _evidence(prediction: Prediction) -> str:

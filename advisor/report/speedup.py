@@ -6,7 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 from advisor.base.figures import duration, figure
-from advisor.report.formats import lines_of, to_table
+from advisor.report.bars import with_bars
+from advisor.report.cells import clean
+from advisor.report.formats import lines_of
+from advisor.report.look import PLAIN, Look
+from advisor.report.sentences import paragraph
+from advisor.report.tables import Column, fitted
 from advisor.throughput.speedup import Speedup, Times, stated
 
 SCHEMA_VERSION = 1
@@ -33,6 +38,7 @@ def speedup_document(found: Speedup, asked: dict[str, Any]) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         **asked,
+        "answer": {"text": answer(found)},
         "verdict": verdict(found),
         "speedup": times.factor,
         "speedup_low": found.low,
@@ -52,49 +58,91 @@ def speedup_document(found: Speedup, asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def speedup_text(found: Speedup, title: str, single: Speedup | None = None) -> str:
-    """Return the verdict and where the time goes, for a terminal.
+def speedup_text(
+    found: Speedup,
+    title: str,
+    single: Speedup | None = None,
+    look: Look = PLAIN,
+) -> str:
+    """Return the answer and where the time goes, for a terminal.
 
     Parameters
     ----------
     single : the same in FP32, where that is another question; None: it is not
+    look : where it is shown
     """
-    times = found.times
+    width = look.width
     low, high = times_as_fast(found.low), times_as_fast(found.high)
     interval = f", 90 % interval {low} to {high}" if low != high else ""
     facts = [
-        ("verdict", verdict(found)),
-        ("speed-up", f"{times_as_fast(times.factor)}{interval}"),
+        ("speed-up", f"{times_as_fast(found.times.factor)}{interval}"),
         ("bound", _bound(found)),
     ]
-    spent = [("on the CPU alone", duration(times.cpu_s), "")]
+    assumed = [
+        (name, f"{one.value:g}", one.unit, clean(one.source))
+        for name, one in stated(found.work).items()
+    ]
+    return "\n".join([
+        *(look.style("answer", line) for line in paragraph(answer(found), width)),
+        "",
+        *paragraph(clean(title), width),
+        lines_of(facts, width),
+        "",
+        *_spent(found.times, look),
+        "",
+        fitted(_CASES, _others(found, single), width).text,
+        "",
+        fitted(_ASSUMED, assumed, width).text,
+    ])  # fmt: skip
+
+
+def answer(found: Speedup) -> str:
+    """Return whether the computation is worth moving, and why, in a sentence or two."""
+    said = verdict(found)
+    begun = f"{said[:1].upper()}{said[1:]}."
+    if found.low < 1.0 < found.high:
+        return f"Is the GPU worth it? {begun}"
+    return f"Is the GPU worth it? {'Yes' if found.times.factor > 1.0 else 'No'}. {begun}"
+
+
+def _spent(times: Times, look: Look) -> list[str]:
+    """Return where the time goes on either side, as bars of one scale."""
+    spent = [("on the CPU alone", times.cpu_s), ("with the GPU", times.gpu_s)]
     spent += [
-        (label, duration(seconds), f"{100 * seconds / times.gpu_s:.0f} %")
+        (f"  {label}", seconds)
         for name, label in _PARTS.items()
         if (seconds := getattr(times, f"{name}_s")) > 0.0
     ]
-    spent.append(("with the GPU", duration(times.gpu_s), "100 %"))
-    assumed = [
-        (name, f"{one.value:g}", one.unit, one.source)
-        for name, one in stated(found.work).items()
+    longest = max(times.cpu_s, times.gpu_s)
+    rows = [
+        (
+            label,
+            duration(seconds),
+            f"{100 * seconds / times.gpu_s:.0f} %" if label.startswith(" ") else "",
+        )
+        for label, seconds in spent
     ]
-    right = ("left", "right", "right")
-    return "\n\n".join(
-        [
-            title,
-            lines_of(facts),
-            to_table(spent, ("time", "", "share"), right),
-            to_table(_others(found, single), ("if", "CPU", "GPU", "speed-up"), _ALIGN),
-            to_table(
-                assumed,
-                ("assumed", "value", "unit", "source"),
-                ("left", "right", "left", "left"),
-            ),
-        ]
+    return with_bars(
+        ("time", "", "share"),
+        rows,
+        ("left", "right", "right"),
+        [seconds / longest for _, seconds in spent],
+        look,
     )
 
 
-_ALIGN = ("left", "right", "right", "right")
+_CASES = (
+    Column("if"),
+    Column("CPU", "right"),
+    Column("GPU", "right"),
+    Column("speed-up", "right"),
+)
+_ASSUMED = (
+    Column("assumed"),
+    Column("value", "right"),
+    Column("unit", dispensable=1),
+    Column("source", least=20, breaks=True),
+)
 
 
 def times_as_fast(factor: float) -> str:

@@ -6,7 +6,7 @@ Every answer is a prediction of the same machine with one thing changed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -16,11 +16,14 @@ from advisor.base.arrays import FloatArray
 from advisor.base.columns import concat
 from advisor.hardware.machines import Machines
 from advisor.throughput.artifact import ThroughputModel
+from advisor.throughput.bottleneck import Bottleneck, bottlenecks
 from advisor.throughput.dlperf import DlperfAdjustment
 from advisor.throughput.kinds import GpuMemo
 from advisor.throughput.limit import Lacking, Side
-from advisor.throughput.predict import Throughput, predict
+from advisor.throughput.limits import cpu_is_known
+from advisor.throughput.predict import Throughput, epoch_hours_at, predict
 from advisor.throughput.user_runs import Calibration
+from advisor.workloads.memory import USABLE_SHARE
 from advisor.workloads.profile import Workload
 
 ENOUGH = 0.95
@@ -36,6 +39,7 @@ WORKER_MARGIN = 1.25
 
 _MOST_THREADS_PER_GPU = 64  # how far the search for enough goes
 _ENDLESS_CORES = 1e6
+_FIRST = np.array([0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,19 @@ class Improvement:
     ----------
     change : what, in words
     samples_per_s : of all GPUs together
+    epoch_h : time per epoch, h
+    epoch_usd : cost of the job per epoch at the same price, $; None where no price is
+        asked for
     """
 
     change: str
     samples_per_s: float
+    epoch_h: float
+    epoch_usd: float | None = None
+
+
+Costing = Callable[[Machines, Throughput], FloatArray]
+"""Returns what an epoch costs on variants of one machine, $, shape (variants,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +79,11 @@ class Advice:
     waits_for, waits_for_in_words : the limit that they wait for most, and what that is
     cpu_headroom : how many times what the machine reaches its input pipeline could feed;
         None likewise
+    threads : hardware threads that the machine has; None where nobody says
     enough_threads : hardware threads of this CPU (of a usual one where nobody says which
         it is) that would do, see `ENOUGH`; None where no number of them does
     loader_workers : advised workers of each GPU's data loader
+    bottlenecks : the parts that the GPUs may wait for, and how much of one each is
     improvements : what would lift it, the most effective first
     """
 
@@ -80,8 +95,10 @@ class Advice:
     waits_for: str
     waits_for_in_words: str
     cpu_headroom: float | None
+    threads: float | None
     enough_threads: int | None
     loader_workers: int
+    bottlenecks: tuple[Bottleneck, ...]
     improvements: tuple[Improvement, ...]
 
 
@@ -95,6 +112,8 @@ def advise(
     fit_batch: bool = False,
     memory_margin: float = 0.0,
     measured: Calibration | None = None,
+    usable_share: float = USABLE_SHARE,
+    costing: Costing | None = None,
 ) -> Advice:
     """Say what holds one machine back, and what would lift it.
 
@@ -105,10 +124,20 @@ def advise(
     workload : the profile; it must fit
     model : the trained artifact
     adjustment : what its DLPerf score changes; None: nothing
-    fit_batch, memory_margin, measured : as in `predict`
+    fit_batch, memory_margin, measured, usable_share : as in `predict`
+    costing : says what variants of the machine cost; None: no price is asked for
     """
     asked = _Asked(
-        machine, threads, workload, model, adjustment, fit_batch, memory_margin, measured
+        machine,
+        threads,
+        workload,
+        model,
+        adjustment,
+        fit_batch,
+        memory_margin,
+        measured,
+        usable_share,
+        costing,
     )
     now = asked.predicted([machine, asked.with_other_cores()])
     rate, limits = float(now.samples_per_s[0]), now.limits
@@ -127,8 +156,10 @@ def advise(
         waits_for=waits_for,
         waits_for_in_words=of_name[waits_for].waits_for,
         cpu_headroom=float(limits["cpu"][0]) / rate if asked.cpu_is_known else None,
+        threads=None if machine.flags["cores_unknown"][0] else threads,
         enough_threads=enough,
         loader_workers=_loader_workers(machine, threads, workload, limits["gpu"]),
+        bottlenecks=bottlenecks(now.rates(model).take(_FIRST), machine, workload),
         improvements=asked.improvements(rate, enough),
     )
 
@@ -158,13 +189,14 @@ class _Asked:
     fit_batch: bool
     memory_margin: float
     measured: Calibration | None
+    usable_share: float
+    costing: Costing | None
     memo: GpuMemo = field(default_factory=GpuMemo)
 
     @property
     def cpu_is_known(self) -> bool:
         """Whether the CPU is known by name or family, or its threads are."""
-        flags = self.machine.flags
-        return not (flags["cpu_unknown"][0] and flags["cores_unknown"][0])
+        return cpu_is_known(self.machine, self.workload)
 
     def _tried_threads(self) -> FloatArray:
         """Return the numbers of threads among which enough are looked for."""
@@ -191,8 +223,15 @@ class _Asked:
         variants = self._variants(enough)
         if not variants:
             return ()
-        rates = self.predicted(list(variants.values())).samples_per_s.tolist()
-        found = [Improvement(*one) for one in zip(variants, rates, strict=True)]
+        machines = list(variants.values())
+        predicted = self.predicted(machines)
+        hours = epoch_hours_at(predicted.samples_per_s, self.workload).tolist()
+        usd: list[float | None] = [None] * len(variants)
+        if self.costing is not None:
+            usd = self.costing(concat(machines), predicted).tolist()
+        rates = predicted.samples_per_s.tolist()
+        each = zip(variants, rates, hours, usd, strict=True)
+        found = [Improvement(*one) for one in each]
         worth = [one for one in found if one.samples_per_s >= rate * (1.0 + WORTH)]
         return tuple(sorted(worth, key=lambda one: -one.samples_per_s))
 
@@ -223,4 +262,5 @@ class _Asked:
             memory_margin=self.memory_margin,
             measured=self.measured,
             memo=self.memo,
+            usable_share=self.usable_share,
         )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from advisor.base.arrays import FloatArray, IntArray, distinct
+from advisor.base.assumption import Assumption, assumption
 from advisor.base.errors import UsageError
 from advisor.hardware.constants import Constant, read_constants
 from advisor.hardware.core_speed import CpuConstants
@@ -230,12 +231,12 @@ class ThroughputModel:
         }
 
     @property
-    def assumptions(self) -> dict[str, tuple[float, str, str]]:
-        """Name -> value, unit and source of each constant that predictions use."""
+    def assumptions(self) -> dict[str, Assumption]:
+        """Name -> each constant that predictions use, with its 90 % interval."""
         kinds = (HostConstants, CpuConstants)
         used = {one.name for kind in kinds for one in fields(kind)}
         return {
-            name: (one.value, one.unit, one.source)
+            name: assumption(one.value, one.unit, one.source, one.likely)
             for name, one in self.constants.items()
             if name in used
         }

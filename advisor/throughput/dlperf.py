@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, distinct
+from advisor.base.assumption import Range, stated
 from advisor.base.columns import Columns
 from advisor.hardware.machines import Machines
 from advisor.market.facts import MachineFacts
@@ -46,6 +47,29 @@ of all usual scores, whose 90 % interval has a log-sd of 0.12)."""
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreFigures:
+    """What is assumed of the market's scores."""
+
+    dlperf_exponent: float = stated(
+        EXPONENT,
+        "1",
+        "assumption: power of the DLPerf score over the median of its GPU and number of "
+        "GPUs that their rate follows, beyond a factor of 1.1 and within 0.75 to 1.1 "
+        "(advisor.throughput.dlperf)",
+        Range(0.0, 1.0, "assumption: not at all, and in proportion"),
+    )
+    dlperf_broken_log_sd: float = stated(
+        BROKEN_LOG_SD,
+        "1",
+        "assumption: added log-sd of the rate where the score cannot be right",
+    )
+
+
+USUAL_SCORES = ScoreFigures()
+"""What is assumed unless somebody asks what another figure would change."""
+
+
+@dataclass(frozen=True, slots=True)
 class DlperfAdjustment(Columns):
     """What the scores of N offers change, shape (N,) each.
 
@@ -63,7 +87,10 @@ class DlperfAdjustment(Columns):
 
 
 def dlperf_adjustment(
-    facts: MachineFacts, machines: Machines, medians: Medians
+    facts: MachineFacts,
+    machines: Machines,
+    medians: Medians,
+    assumed: ScoreFigures = USUAL_SCORES,
 ) -> DlperfAdjustment:
     """Judge each offer by its score.
 
@@ -81,6 +108,7 @@ def dlperf_adjustment(
     facts : what is known of N machines, offered or not
     machines : the same, as physics
     medians : of the artifact
+    assumed : how far scores are trusted
     """
     ratio = facts.dlperf / facts.num_gpus / _medians(machines, medians)
     another = np.zeros(len(facts), dtype=bool)
@@ -94,13 +122,13 @@ def dlperf_adjustment(
     broken |= no_cpu & unusual & (log_ratio < 0)
     speaks = unusual & ~broken & ~no_cpu
     beyond = np.sign(log_ratio) * (np.abs(log_ratio) - np.log(USUAL))
-    bounded = np.clip(EXPONENT * beyond, *np.log(FACTOR_BOUNDS))
+    bounded = np.clip(assumed.dlperf_exponent * beyond, *np.log(FACTOR_BOUNDS))
     scored = np.where(speaks, bounded, 0.0)
     left = np.minimum(scored - np.log(machines.gpu_state), 0.0)
     log_factor = np.where(scored < 0.0, left, scored)
     return DlperfAdjustment(
         factor=np.exp(log_factor),
-        log_sd=np.where(broken, BROKEN_LOG_SD, np.abs(log_factor)),
+        log_sd=np.where(broken, assumed.dlperf_broken_log_sd, np.abs(log_factor)),
         flags={
             "dlperf_low": scored < 0,
             "dlperf_high": scored > 0,

@@ -5,7 +5,7 @@ The limits that there are stand in `advisor.throughput.limits`, one record each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
@@ -120,6 +120,11 @@ Lifts = Iterable[tuple[str, Machines]]
 """Changes of a machine in words, and the machine with each of them."""
 
 
+def always_known(machine: Machines, workload: Workload) -> bool:  # noqa: ARG001  (the default of `Limit`)
+    """Say that what a limit follows from is known of any machine."""
+    return True
+
+
 def _nothing_lifts(lacking: Lacking) -> Lifts:  # noqa: ARG001  (the default of `Limit`)
     return ()
 
@@ -143,6 +148,7 @@ class Limit:
     cold_rate : `rate` while nothing of the data is cached; None: the same
     after_gpu : its time comes after the GPUs' own work and adds to it; what else there
         is overlaps
+    is_known : whether somebody says of one machine (N = 1) what the limit follows from
     """
 
     name: str
@@ -154,6 +160,7 @@ class Limit:
     lifts: Callable[[Lacking], Lifts] = _nothing_lifts
     cold_rate: Callable[[Asked], FloatArray] | None = None
     after_gpu: bool = False
+    is_known: Callable[[Machines, Workload], bool] = always_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +222,12 @@ class LimitRates(Columns):
         """Return them with one limit so many times as high."""
         rates = self.rates.copy()
         rates[self.row(name)] *= factor
+        return replace(self, rates=rates)
+
+    def without(self, names: Collection[str]) -> Self:
+        """Return them with some limits lifted altogether."""
+        rates = self.rates.copy()
+        rates[[self.row(name) for name in names]] = np.inf
         return replace(self, rates=rates)
 
     def joined(self) -> FloatArray:

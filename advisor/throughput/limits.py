@@ -13,6 +13,7 @@ import numpy as np
 
 from advisor.base.arrays import FloatArray
 from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
+from advisor.hardware.machines import Machines
 from advisor.throughput.limit import Asked, HostConstants, Lacking, Lifts, Limit
 from advisor.workloads.profile import Workload
 
@@ -255,6 +256,16 @@ def _linked_gpus(lacking: Lacking) -> Lifts:
         yield "NVLink between the GPUs", replace(here, interconnect=linked)
 
 
+def cpu_is_known(machine: Machines, workload: Workload) -> bool:  # noqa: ARG001  (see `Limit.is_known`)
+    """Say whether the CPU is known by name or family, or its threads are."""
+    flags = machine.flags
+    return not (flags["cpu_unknown"][0] and flags["cores_unknown"][0])
+
+
+def _disk_is_known(machine: Machines, workload: Workload) -> bool:
+    return workload.dataset_gb == 0.0 or bool(np.isfinite(machine.disk_mb_s[0]))
+
+
 GPU = Limit("gpu", "gpu", _gpu_rate, _gpu_log_sd, "the GPU", "the GPU")
 CPU = Limit(
     "cpu",
@@ -264,6 +275,7 @@ CPU = Limit(
     "the input pipeline",
     "its input pipeline",
     _more_or_faster_cores,
+    is_known=cpu_is_known,
 )
 KERNEL_LAUNCH = Limit(
     "launch",
@@ -273,6 +285,7 @@ KERNEL_LAUNCH = Limit(
     "kernel launches",
     f"the one thread that launches kernels {_ONE_THREAD}",
     _faster_cores,
+    is_known=cpu_is_known,
 )
 WORKER_IPC = Limit(
     "handoff",
@@ -282,6 +295,7 @@ WORKER_IPC = Limit(
     "worker IPC",
     f"the one thread that receives samples from the workers {_ONE_THREAD}",
     _faster_cores,
+    is_known=cpu_is_known,
 )
 H2D = Limit(
     "transfer",
@@ -301,6 +315,7 @@ DISK = Limit(
     "the disk",
     _faster_disk_or_memory,
     cold_rate=_cold_disk_rate,
+    is_known=_disk_is_known,
 )
 ALL_REDUCE = Limit(
     "gradients",

@@ -85,8 +85,11 @@ def performance(
     measured : what runs of the user's own say
     memo : what is known of GPUs already
     """
-    machines = describe(facts, tables.gpus, tables.cpus, tables.model.cpu)
-    adjustment = dlperf_adjustment(facts, machines, tables.model.dlperf)
+    memory = tables.memory
+    machines = describe(
+        facts, tables.gpus, tables.cpus, tables.model.cpu, assumed=tables.hardware
+    )
+    adjustment = dlperf_adjustment(facts, machines, tables.model.dlperf, tables.scores)
     throughput = predict(
         machines,
         workload,
@@ -96,13 +99,20 @@ def performance(
         memory_margin=memory_margin,
         measured=measured,
         memo=memo,
+        usable_share=memory.usable_gpu_memory,
     )
     software = software_fit(facts, machines.gpu, images)
     held = np.maximum(throughput.micro_batch, 1)
     need = host_memory(
-        workload, machines.num_gpus, machines.threads, held, fitted=fit_batch
+        workload,
+        machines.num_gpus,
+        machines.threads,
+        held,
+        fitted=fit_batch,
+        most_workers=memory.loader_workers_per_gpu,
     )
-    risk = host_risk(need.total, machines.ram_gb)
+    log_sd = memory.host_memory_log_sd
+    risk = host_risk(need.total, machines.ram_gb, log_sd)
     return Performance(
         machines=machines,
         adjustment=adjustment,
@@ -110,8 +120,10 @@ def performance(
         software=software,
         host_need_gb=need.total,
         host_risk=risk,
-        host_failed_starts=failed_starts(need.total, machines.ram_gb),
-        host_too_small=surely_too_small(need, machines.ram_gb),
+        host_failed_starts=failed_starts(
+            need.total, machines.ram_gb, log_sd, memory.host_memory_of_next_try
+        ),
+        host_too_small=surely_too_small(need, machines.ram_gb, log_sd),
         of_machine={
             **machines.flags,
             "gpu_not_modelled": np.array(

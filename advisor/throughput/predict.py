@@ -90,6 +90,7 @@ def predict(
     holds_batch: bool = False,
     measured: Calibration | None = None,
     memo: GpuMemo | None = None,
+    usable_share: float = USABLE_SHARE,
 ) -> Throughput:
     """Predict the throughput of `workload` on each machine.
 
@@ -105,13 +106,16 @@ def predict(
     holds_batch : each GPU is known to hold the profile's batch at once
     measured : what runs of the user's own say; None: there are none
     memo : what was said of GPUs before, for this workload, model and these runs
+    usable_share : share of a GPU's nominal memory that a training can fill
     """
     if measured is not None:
         workload = measured.corrected(workload)
     memory_gb_ = machines.gpu_memory_gb * GB_PER_GIB
-    usable_gb = memory_gb_ * USABLE_SHARE
+    usable_gb = memory_gb_ * usable_share
     fit = fitted_micro_batch if fit_batch else fit_micro_batch
-    micro_batch = fit(workload, memory_gb_ * (1.0 - memory_margin), machines.num_gpus)
+    # As if it had so much, of which the usual share can be filled.
+    had_gb = memory_gb_ * (usable_share / USABLE_SHARE)
+    micro_batch = fit(workload, had_gb * (1.0 - memory_margin), machines.num_gpus)
     if holds_batch:
         micro_batch = np.full_like(micro_batch, workload.batch_size)
     fits = micro_batch > 0

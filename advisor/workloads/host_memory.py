@@ -30,8 +30,9 @@ import numpy as np
 import numpy.typing as npt
 
 from advisor.base.arrays import BoolArray, FloatArray
+from advisor.base.assumption import Range, stated
 from advisor.base.units import BYTES_PER_GB
-from advisor.workloads.memory import frozen_mb, too_little_probability
+from advisor.workloads.memory import USABLE_SHARE, frozen_mb, too_little_probability
 from advisor.workloads.profile import Workload
 
 SYSTEM_GB = 1.0
@@ -79,6 +80,36 @@ these, what is not surely too small leaves less than 0.001 of a start."""
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryFigures:
+    """What is assumed of the memory of GPUs and hosts, and of what fills it."""
+
+    usable_gpu_memory: float = stated(
+        USABLE_SHARE,
+        "share",
+        "1.5 % is the driver's, the rest an assumption",
+        Range(0.88, 0.985, "assumption: half as much again is lost, or the driver's"),
+    )
+    host_memory_log_sd: float = stated(
+        NEED_LOG_SD,
+        "1",
+        "assumption: log-sd of the host memory that a job needs, see "
+        "advisor.workloads.host_memory",
+    )
+    host_memory_of_next_try: float = stated(
+        MORE_PER_TRY,
+        "1",
+        "assumption: memory of the machine that is tried where one had too little, over "
+        "that one's; it costs and trains the same",
+    )
+    loader_workers_per_gpu: float = stated(
+        WORKERS,
+        "1",
+        f"assumption, of {WORKER_GB} GB each: counted in the host memory alone",
+        Range(1.0, 8.0, "assumption: one, and twice as many"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class HostMemory:
     """What a training needs of the host's memory, 10^9 bytes, shape (N,) each.
 
@@ -114,6 +145,7 @@ def host_memory(
     micro_batch: npt.ArrayLike,
     *,
     fitted: bool = False,
+    most_workers: float = WORKERS,
 ) -> HostMemory:
     """Return what a training needs of the host's memory on N machines.
 
@@ -124,9 +156,10 @@ def host_memory(
     threads : hardware threads of the machine, shape (N,)
     micro_batch : samples that a GPU takes at once, shape (N,)
     fitted : the batch is as large as the GPU holds, not one that was asked for
+    most_workers : of the data loader of one GPU
     """
     gpus = np.asarray(num_gpus, dtype=np.float64)
-    each = np.clip(np.floor(np.asarray(threads) / gpus), 1.0, WORKERS)
+    each = np.clip(np.floor(np.asarray(threads) / gpus), 1.0, most_workers)
     batch_gb = np.asarray(micro_batch) * workload.gpu_bytes_per_sample / BYTES_PER_GB
     held_gb = _weights_gb(workload)
     whole = workload.loading == "whole"
@@ -160,29 +193,41 @@ def host_memory(
     )
 
 
-def host_risk(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
-    """Return how likely a host's memory does not suffice, shape (N,); NaN if unknown."""
-    return too_little_probability(need_gb, ram_gb, NEED_LOG_SD)
+def host_risk(
+    need_gb: FloatArray, ram_gb: FloatArray, log_sd: float = NEED_LOG_SD
+) -> FloatArray:
+    """Return how likely a host's memory does not suffice, shape (N,); NaN if unknown.
+
+    `log_sd` is the spread of the logarithm of the need.
+    """
+    return too_little_probability(need_gb, ram_gb, log_sd)
 
 
-def surely_too_small(need: HostMemory, ram_gb: FloatArray) -> BoolArray:
+def surely_too_small(
+    need: HostMemory, ram_gb: FloatArray, log_sd: float = NEED_LOG_SD
+) -> BoolArray:
     """Return which hosts surely have too little memory, shape (N,); unknown is not."""
-    risk = np.nan_to_num(host_risk(need.reckoned, ram_gb))
+    risk = np.nan_to_num(host_risk(need.reckoned, ram_gb, log_sd))
     surely: BoolArray = (risk >= SURELY_TOO_SMALL) | (need.least > ram_gb)
     return surely
 
 
-def failed_starts(need_gb: FloatArray, ram_gb: FloatArray) -> FloatArray:
+def failed_starts(
+    need_gb: FloatArray,
+    ram_gb: FloatArray,
+    log_sd: float = NEED_LOG_SD,
+    more_per_try: float = MORE_PER_TRY,
+) -> FloatArray:
     """Return how many starts are expected to fail for want of memory, shape (N,).
 
     The need is the job's and does not vary between machines: where one host had too
-    little, no other with as much suffices, and the next to be tried has `MORE_PER_TRY`
+    little, no other with as much suffices, and the next to be tried has `more_per_try`
     times the memory. As many starts fail as tries have less than the need: the
-    expectation is the sum of their probabilities, ``sum of P(need > MORE_PER_TRY^k x
+    expectation is the sum of their probabilities, ``sum of P(need > more_per_try^k x
     ram)``. It is never more than the tries, and 0 where the memory is unknown.
     """
-    tries = MORE_PER_TRY ** np.arange(_TRIES)[:, None]
-    each = host_risk(need_gb, tries * ram_gb)
+    tries = more_per_try ** np.arange(_TRIES)[:, None]
+    each = host_risk(need_gb, tries * ram_gb, log_sd)
     total: FloatArray = np.nan_to_num(each).sum(axis=0)
     return total
 

@@ -36,17 +36,71 @@ def test_the_lines_add_up(advisor: Advisor, best: list[int]) -> None:
 def test_the_text_has_the_bill_the_limits_and_what_is_assumed(
     advisor: Advisor, best: list[int]
 ) -> None:
-    """Every line, every limit, every assumption and how to change it is there."""
+    """On one screen: the answer, the large lines, every limit, and what matters."""
     document = advisor("explain", str(best[0]), *JOB, "--json").document
+    ranked = len(advisor("rank", *JOB, "--top", "9999", "--json").document["offers"])
     text = advisor("explain", str(best[0]), *JOB).stdout
-    shown = [line["label"] for line in document["bill"] if line["usd"] or line["hours"]]
+    offer = document["offer"]
+    large = [
+        line["label"]
+        for line in document["bill"]
+        if line["usd"] >= 0.01 * offer["job_usd"]
+    ]
+    effects = document["effects"]
+    shown, hidden = effects[0]["name"], effects[-1]["name"]
     for words in (
-        *(f"offer {best[0]}", "--assume NAME=VALUE", "90 % interval", "checkpoint"),
-        *shown,
-        *document["offer"]["limits"],
-        *document["assumptions"],
+        *(
+            f"Offer {best[0]} finishes resnet50",
+            "--assume NAME=VALUE",
+            "interval  90 %: ",
+        ),
+        *("Is the CPU a bottleneck? ", "checkpoints every", f"rank 1 of {ranked}"),
+        *(shown, "smaller lines", *large, *offer["limits"]),
     ):
         assert words in text
+    assert hidden not in text
+    assert " ".join(text.split()).startswith(document["answer"]["text"])
+
+
+def test_all_assumptions_are_listed_when_asked_for(
+    advisor: Advisor, best: list[int]
+) -> None:
+    """Each with its source, its range and what that changes."""
+    words = ("explain", str(best[0]), *JOB)
+    document = advisor(*words, "--json").document
+    text = advisor(*words, "--all-assumptions").stdout
+    for name, one in document["assumptions"].items():
+        assert f"  {name}  " in text
+        assert one["source"] in text
+        assert one["range_source"] is None or one["range_source"] in text
+
+
+def test_the_assumptions_that_matter_are_those_that_change_the_cost(
+    advisor: Advisor, best: list[int]
+) -> None:
+    """The cost at the ends of a range is what `--assume` gives there."""
+    words = ("explain", str(best[0]), *JOB, "--json")
+    document = advisor(*words).document
+    epochs = document["workload"]["epochs"]
+    first = next(one for one in document["effects"] if one["of"] == "cost")
+    for end in ("low", "high"):
+        assumed = advisor(*words, "--assume", f"{first['name']}={first[end]}").document
+        expected = pytest.approx(assumed["offer"]["epoch_usd"])
+        assert first[f"epoch_usd_at_{end}"] == expected
+        assert first[f"job_usd_at_{end}"] / epochs == expected
+    assert first["matters"]
+
+
+def test_what_would_help_is_costed(advisor: Advisor) -> None:
+    """A change of the machine has a rate, a time and a cost of its own."""
+    words = ("--workload", "resnet18", "--gpu", "RTX 4090", "--num-gpus", "4")
+    ranked = advisor("rank", *words, "--json").document["offers"]
+    starved = next(one for one in ranked if one["bound_by"] == "cpu")
+    asked = ("explain", str(starved["offer_id"]), *words)
+    first, *_ = advisor(*asked, "--json").document["advice"]["improvements"]
+    assert first["epoch_usd"] < starved["epoch_usd"]
+    assert first["epoch_hours"] < starved["epoch_hours"]
+    assert first["change"] in advisor(*asked).stdout
 
 
 def test_an_interruptible_bill_has_the_bid(advisor: Advisor) -> None:

@@ -25,7 +25,7 @@ def test_much_work_is_worth_it(advisor: Advisor) -> None:
     assert document["speedup"] == pytest.approx(document["cpu_s"] / document["gpu_s"])
     for words in (
         *(
-            "verdict   GPU is faster: ",
+            "Is the GPU worth it? Yes. GPU is faster: ",
             "90 % interval",
             "copies to the GPU",
             "start-up of the GPU",
@@ -39,7 +39,7 @@ def test_little_work_is_not(advisor: Advisor) -> None:
     """Below 1 it is said plainly, with the reason."""
     arguments = (*ASKED, "--gflop", "10")
     text = advisor(*arguments).stdout
-    assert "verdict   CPU is faster: 43 ms against 1 s" in text
+    assert text.startswith("Is the GPU worth it? No. CPU is faster: 43 ms against 1 s;")
     assert "start-up" in text
     assert advisor(*arguments, "--json").document["worth_it"] is False
 
@@ -111,7 +111,7 @@ def test_work_that_cannot_be(advisor: Advisor, work: tuple[str, ...], words: str
         (("--matmul", "4096", "--calls", "1e4"), "GPU is faster: 96 min against 3.3 h"),
         (("--matmul", "4096", "--calls", "1e4", "--precision", "fp32"), "(66 x)"),
         (("--elements", "1e6", "--function", "sin", "--calls", "1e4"), "(61 x)"),
-        (("--elements", "1e6", "--calls", "1e4", "--copies", "call"), "too close"),
+        (("--elements", "1e6", "--calls", "1e4", "--copies", "call"), "Too close"),
         (("--elements", "1e6", "--calls", "1e3", "--start-up", "call"), "CPU is faster"),
     ],
 )

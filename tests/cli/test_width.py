@@ -157,14 +157,9 @@ def test_no_line_of_the_users_own_is_longer(
     assert "died at" in told
 
 
-MACHINE = ("--gpu", "RTX 4090", "--num-gpus", "2", "--cpu", "AMD EPYC 7702")
-
-
 @pytest.mark.parametrize(
     "words",
     [
-        ("explain", "23122054", "resnet50", "--market", "sample"),
-        ("predict", "resnet50", *MACHINE, "--cores", "16"),
         ("bid", "23122054", "resnet50", "--market", "sample"),
     ],
     ids=lambda words: words[0],

@@ -66,14 +66,14 @@ def test_a_new_limit_is_predicted_and_binds() -> None:
 
 
 def test_a_new_limit_is_explained() -> None:
-    """The verdict says what the GPU waits for, and what would lift it."""
+    """The answer names what the GPU waits for, and what would lift it."""
     found = predicted(with_logs())
     assert found.advice.waits_for == "logs"
     lifts = {one.change: one.samples_per_s for one in found.advice.improvements}
     assert lifts["twice the memory"] == pytest.approx(16.0, rel=1e-3)
     text = " ".join(predicted_text(found).split())
-    assert "most for its logs" in text
-    assert "twice the memory would lift it to 16" in text
+    assert "The writing of logs? Yes: the GPU waits 99 % of the time." in text
+    assert "twice the memory 16" in text
     document = json.loads(json.dumps(predicted_document(found)))
     assert document["limits"]["logs"] == 8.0
     assert document["bound_by"] == document["advice"]["bound_by"] == "logs"
@@ -84,7 +84,10 @@ def test_a_new_limit_of_the_cpu_is_the_cpus() -> None:
     """Its side alone says so; of a CPU that nobody names nothing is promised."""
     found = predicted(with_logs(side="cpu"))
     assert found.advice.cpu_is_bottleneck
-    assert "the CPU is the bottleneck" in predicted_text(found)
+    assert predicted_text(found).startswith(
+        "Is the CPU a bottleneck? Yes: the GPU waits 99 % of the time, for its logs; "
+        "more threads are no help.\n"
+    )
     unnamed = predicted(with_logs(side="cpu"), cpu=None, threads=None)
     assert unnamed.advice.cpu_is_bottleneck is None
     changes = {one.change for one in unnamed.advice.improvements}
