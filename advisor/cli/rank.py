@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,14 +23,23 @@ from advisor.cli.options import (
     max_age_option,
     no_nan,
 )
-from advisor.cli.output import aside, line_width, remark, remark_within, result
-from advisor.cli.session import ask
+from advisor.cli.output import (
+    aside,
+    line_width,
+    remark,
+    remark_within,
+    result,
+    screen_height,
+)
+from advisor.cli.progress import is_terminal
+from advisor.cli.session import ask, refuse_both
 from advisor.cli.specs import rank_spec
 from advisor.market.types import Answer
 from advisor.ranking.policy import SORT_KEYS
+from advisor.ranking.ranking import Ranking
 from advisor.report.entries import Entry, entries
 from advisor.report.failure import with_error
-from advisor.report.formats import to_delimited, to_json
+from advisor.report.formats import to_delimited, to_json, wrap
 from advisor.report.ranked import envelope, headline, table
 
 _TABLE_ROWS = 20
@@ -82,6 +93,12 @@ _TABLE_ROWS = 20
     help="Sort by cost per epoch, by cost per epoch plus the value of waiting (--assume "
     "waiting_usd_per_h=...), by time per epoch, or by price per hour.",
 )
+@click.option(
+    "--plot",
+    is_flag=True,
+    help="Draw time against cost per epoch, with the Pareto front and what bounds each "
+    "offer, instead of the table.",
+)
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
 def command(
@@ -102,8 +119,10 @@ def command(
     Examples:
       advisor rank resnet50
       advisor rank bert-base --gpu 'RTX 4090,A100' --deadline 12h --budget 10
+      advisor rank resnet50 --plot
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    in_table = output_format == "table"
+    plot = _is_plot(options, output_format)
+    in_table = output_format == "table" and not plot
     spec = rank_spec(options)
     if spec.top is None and in_table:
         spec = replace(spec, top=_TABLE_ROWS)
@@ -131,19 +150,24 @@ def command(
     ranking = ranker.rank(answer)
     shown, now = entries(ranking), context.now()
     remark_within(headline(ranking, now), width)
-    error = None
-    if not shown:
-        from advisor.ranking.refused import nothing_left  # noqa: PLC0415  (start-up)
-
-        error = nothing_left(ranking)
+    error = None if shown else _why_none(ranking)
     if output_format == "json":
         result(to_json(with_error(envelope(ranking, shown, now), error, in_options)))
-    elif not in_table:
+    elif output_format != "table":
         result(to_delimited(shown, "," if output_format == "csv" else "\t"))
+    elif shown and plot:
+        _draw(ranking, context, headline(ranking, now))
     elif shown:
         _show(shown, width)
     if error is not None:
         raise error
+
+
+def _why_none(ranking: Ranking) -> AdvisorError:
+    """Return the error that says why no offer is left, and what would help."""
+    from advisor.ranking.refused import nothing_left  # noqa: PLC0415  (start-up)
+
+    return nothing_left(ranking)
 
 
 def _show(shown: list[Entry], width: int | None) -> None:
@@ -152,3 +176,34 @@ def _show(shown: list[Entry], width: int | None) -> None:
     result(text)
     if missing:
         remark(f"too wide for this terminal: {', '.join(missing)}; --format csv has all")
+
+
+def _is_plot(options: Mapping[str, Any], output_format: str) -> bool:
+    """Say whether a plot is asked for, before anybody is asked for offers.
+
+    Raises
+    ------
+    UsageError
+        if it is to be in a format for programs, or what draws is not installed
+    """
+    if not options["plot"]:
+        return False
+    if output_format != "table":
+        refuse_both("--plot", f"--format {output_format}")
+    from advisor.report.plots import need  # noqa: PLC0415  (start-up)
+
+    need("plotext", "--plot")
+    return True
+
+
+def _draw(ranking: Ranking, context: Context, above: str) -> None:
+    """Print the plot, as large as the screen leaves room for below the headline."""
+    from advisor.report.scatter import rank_plot  # noqa: PLC0415  (start-up)
+
+    width, height = line_width(context.variables), screen_height(context.variables)
+    if height is not None:  # the prompt comes below it
+        height -= 1
+        if width is not None and is_terminal(sys.stderr):
+            height -= len(wrap(above, width))
+    color = is_terminal(sys.stdout) and not context.variables.get("NO_COLOR")
+    result(rank_plot(ranking, width, height, color=color))

@@ -80,7 +80,7 @@ def calibration_plot(
         from matplotlib import style  # noqa: PLC0415 (an optional extra)
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as absent:
-        message = f"the calibration plot needs matplotlib: {installing('card')}"
+        message = f"the calibration plot needs matplotlib: {installing('plots')}"
         raise UsageError(message) from absent
     text = StringIO()
     # The same on every machine: no settings of the user's, identifiers by content,
