@@ -19,6 +19,7 @@ from advisor.app.notices import silence
 from advisor.base.errors import AdvisorError, ExitStatus
 from advisor.cli.options import called, help_if_alone, verbose_option
 from advisor.cli.output import aside, has_result, remark
+from advisor.cli.progress import watched
 
 _SECTIONS: Mapping[str, Sequence[str]] = {
     "Choose": ("rank", "explain", "compare", "bid"),
@@ -165,7 +166,8 @@ def app(ctx: click.Context) -> None:
 
     Start with: advisor rank resnet50
     """
-    ctx.obj = replace(ctx.obj or Context.of_this_process(), called=called)
+    context = ctx.obj or Context.of_this_process()
+    ctx.obj = watched(ctx, replace(context, called=called))
     help_if_alone(ctx)
 
 

@@ -18,6 +18,7 @@ import click
 from advisor.app.notices import say, silence
 from advisor.base.errors import AdvisorError
 from advisor.base.interrupts import window
+from advisor.cli.progress import wipe_line
 from advisor.report.formats import wrap
 from advisor.report.terminal import plain_for
 
@@ -46,6 +47,7 @@ def result(text: str, *, owed: bool = False) -> None:
     need_stdout()
     if ctx := click.get_current_context(silent=True):
         ctx.meta[_HAS_RESULT] = True
+    wipe_line()
     try:
         click.echo(text)
         sys.stdout.flush()
@@ -120,6 +122,7 @@ def showing(stream: TextIO | None) -> Callable[[bytes], None]:
             if stream is None:
                 message = "the stream is closed"
                 raise ValueError(message)
+            wipe_line()
             with window():  # whoever reads may let us wait
                 stream.buffer.write(shown(piece))
                 stream.buffer.flush()
@@ -136,11 +139,13 @@ def showing(stream: TextIO | None) -> Callable[[bytes], None]:
 
 def remark(text: str) -> None:
     """Say something about the result, on stderr; never raises."""
+    wipe_line()
     say(text)
 
 
 def aside(text: str) -> None:
     """Print lines on stderr; never raises."""
+    wipe_line()
     try:
         click.echo(text, err=True)
     except (OSError, ValueError):

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from advisor.base.errors import RemoteError, TooMuchError
+from advisor.base.figures import size_in_words
 from advisor.base.units import BYTES_PER_GB
 from advisor.rental.incoming.listing import Listing, ask_for
 from advisor.rental.incoming.names import USELESS
 from advisor.rental.incoming.place import Placing, Record, resolve_links, total_bytes
 from advisor.rental.incoming.room import Room, free_bytes
 from advisor.rental.incoming.stage import PARTIAL, Stage, staged
-from advisor.rental.outgoing.words import printable, size_in_words
+from advisor.rental.outgoing.words import printable
 from advisor.rental.remote.ssh import Ssh
 from advisor.rental.remote.sync import rsync
 

@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.progress import Progress, quiet
 from advisor.throughput.scaling import CLASSES, KINDS
 from advisor.throughput.spread import Spread
 from advisor.training.evaluate.metrics import metrics
-from advisor.training.evaluate.parallel import Progress, each, quiet
+from advisor.training.evaluate.parallel import each
 from advisor.training.fit.pairs import Pairs, scaling_pairs
 from advisor.training.fit.scaling import fit, folds_of, predict
 
@@ -120,7 +121,7 @@ def nested(
     for split in folds_by:
         share, fall, rise = np.empty((3, len(pairs)))
         found[split] = (share, Spread(fall, rise))
-    answers = each("several GPUs", held_out_pairs, tasks, progress)
+    answers = each("holding out several GPUs", held_out_pairs, tasks, progress)
     for (split, out), (share, spread) in zip(places, answers, strict=True):
         found[split][0][out] = share
         for side, values in zip(found[split][1], spread, strict=True):

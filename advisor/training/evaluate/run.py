@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from advisor.base.arrays import FloatArray
+from advisor.base.progress import Progress, doing, quiet
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu
 from advisor.training.evaluate.baselines import baseline_rates, ratio_errors
@@ -29,7 +30,6 @@ from advisor.training.evaluate.cpu import evaluate_cpu
 from advisor.training.evaluate.group_intercepts import partners
 from advisor.training.evaluate.metrics import covered, grouped, metrics
 from advisor.training.evaluate.multi import evaluate_multi
-from advisor.training.evaluate.parallel import Progress, quiet
 from advisor.training.evaluate.regressors import INTERCEPT_SPLITS, regressor_errors
 from advisor.training.evaluate.regret import Prices, decision_regret
 from advisor.training.evaluate.set_up import summary
@@ -154,13 +154,15 @@ def evaluate(
     groups = groups_of(rows, of.gpus, wanted)
     splits, draws = gpu_splits(rows, groups, progress)
     others = regressor_errors(rows, of.gpus, groups, progress)
-    for name, split in splits.items():
+    for number, (name, split) in enumerate(splits.items()):
+        progress("summing up", number, len(splits), "splits")
         _report(result, name, split, rows, of)
         evaluated = np.isfinite(result.errors[name])
         result.regressors[name] = {
             regressor: metrics(np.where(evaluated, error, np.nan))
             for regressor, error in others[name].items()
         }
+    progress("")
     for name, drawn in draws.items():
         own, plain = summary(drawn)
         result.splits[name] = own
@@ -176,7 +178,9 @@ def evaluate(
                     for baseline, errors in found["baselines"][kind].items()
                 }
     if "cpu" in wanted:
-        for part, figures in evaluate_cpu(of.cpu_tables, of.cpus).items():
+        with doing(progress, "holding out CPUs"):
+            found = evaluate_cpu(of.cpu_tables, of.cpus)
+        for part, figures in found.items():
             name = "cpu" if part == "cpu_decode" else part
             result.splits[name] = {k: v for k, v in figures.items() if k != "baselines"}
             result.baselines[name] = figures.get("baselines", {})
