@@ -80,6 +80,7 @@ class Line:
 
     def _draw(self, text: str, now: float) -> None:
         """Write a text over the one before, without escape codes."""
+        text = "".join(c if c.isprintable() else "?" for c in text)
         text = text[: _columns(self._stream) - 1]
         self._write(f"\r{text.ljust(self._length)}")
         self._length, self._drawn = len(text), now

@@ -109,7 +109,7 @@ def renting(
             note(context, attempts, candidate, found.cause, found.reason)
             if found.cause == "rate_limited":  # the market did not look at it
                 candidates = [candidate, *candidates]
-                context.sleep(_BUSY_PAUSE_S)
+                context.sleep(_BUSY_PAUSE_S, "waiting as the market asks")
     raise _exhausted(attempts)
 
 

@@ -49,13 +49,16 @@ def wait_until_running(
         if another process has taken the rental over
     """
     wait = _Wait(context, entry, context.clock.monotonic())
+    most = f"{timeout_s / 60.0:.0f} min at most"
     while wait.passed_s < timeout_s:
+        context.progress(f"waiting for {wait.waits_for}, {most}", wait.passed_s, unit="s")
         hold.renew()
         instance = wait.look()
         if instance is not None:
             _refuse(instance, entry)
             if instance.status == RUNNING and instance.ssh:
                 if answers is None or answers(instance):
+                    context.progress("")
                     _agree_on_price(instance, entry)
                     return instance
                 wait.waits_for = "ssh to answer"
