@@ -15,7 +15,7 @@ from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.base.files import write_atomically
 from advisor.base.resources import OWN, SHIPPED, models_folder, own_models_folder
-from advisor.cli.options import format_options, help_if_alone, json_option
+from advisor.cli.options import format_options, help_if_alone, json_option, plot_option
 from advisor.cli.output import remark, result
 from advisor.report.formats import Format, to_json
 from advisor.store.database import open_store
@@ -182,6 +182,7 @@ def _in_parallel(jobs: int | None) -> AbstractContextManager[object]:
     help="What to hold out; may be repeated. Default: all.",
 )
 @_jobs_option
+@plot_option("predicted against measured, split by split,")
 @format_options("table", "json")
 @click.pass_obj
 def evaluate_(
@@ -189,6 +190,7 @@ def evaluate_(
     /,
     splits: tuple[str, ...],
     jobs: int | None,
+    plot: Path | None,
     output_format: Format,
 ) -> None:
     """Show the model's errors on held-out data.
@@ -198,13 +200,18 @@ def evaluate_(
 
     \b
     Example:
-      advisor model evaluate --split gpu
+      advisor model evaluate --split gpu --plot gpu.svg
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    from advisor.training.evaluated import evaluation_table  # noqa: PLC0415
+    from advisor.training.evaluated import evaluation_table, panels  # noqa: PLC0415
     from advisor.training.folder import evaluate_folder  # noqa: PLC0415
 
     with _in_parallel(jobs):
         evaluation = evaluate_folder(models_folder(), splits or _SPLITS, context.progress)
+    if plot is not None:
+        from advisor.report.plots import prediction_plot  # noqa: PLC0415
+
+        write_atomically(plot, prediction_plot(panels(evaluation), plot))
+        remark(f"plot written to {plot}")
     if output_format == "json":
         result(to_json({"schema_version": _SCHEMA_VERSION, **evaluation.to_dict()}))
     else:

@@ -17,6 +17,7 @@ from typing import Any
 from advisor.base.progress import Progress, doing, quiet
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
+from advisor.report.plots import need
 from advisor.throughput.artifact import ARTIFACT, ThroughputModel, read_model
 from advisor.throughput.user_runs import UserRun
 from advisor.training.evaluate.baselines import Dlperf, load_dlperf
@@ -138,6 +139,7 @@ def write_card(folder: Path, path: Path, progress: Progress = quiet) -> None:
 
     The calibration plot goes beside the card (`PLOT`).
     """
+    need("matplotlib", "the plot of the card")
     evaluation = evaluate_folder(folder, progress=progress)
     plot = calibration_plot(evaluation.errors, evaluation.log_sds)
     tables = load_tables(folder)

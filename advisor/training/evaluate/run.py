@@ -28,7 +28,7 @@ from advisor.training.evaluate.bootstrap import (
 )
 from advisor.training.evaluate.cpu import evaluate_cpu
 from advisor.training.evaluate.group_intercepts import partners
-from advisor.training.evaluate.metrics import covered, grouped, metrics
+from advisor.training.evaluate.metrics import Compared, covered, grouped, metrics
 from advisor.training.evaluate.multi import evaluate_multi
 from advisor.training.evaluate.regressors import INTERCEPT_SPLITS, regressor_errors
 from advisor.training.evaluate.regret import Prices, decision_regret
@@ -81,6 +81,10 @@ RENTED = (
 """Cards that people rent most: reported apart."""
 
 
+_UNIT = "units/s"
+"""Of what is measured: samples, images or tokens, as the row says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What an evaluation reads.
@@ -122,6 +126,7 @@ class Evaluation:
         ``advisor_pair`` see `DECISIONS`
     multi : of several GPUs, see `multi.evaluate_multi`
     errors, log_sds : split -> (N,) of the GPU side, for the calibration plot
+    compared : split -> what was predicted of each row beside what was measured
     """
 
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -134,10 +139,11 @@ class Evaluation:
     multi: dict[str, Any] = field(default_factory=dict)
     errors: dict[str, FloatArray] = field(default_factory=dict)
     log_sds: dict[str, FloatArray] = field(default_factory=dict)
+    compared: dict[str, Compared] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON."""
-        arrays = ("errors", "log_sds")
+        arrays = ("errors", "log_sds", "compared")
         return {n: getattr(self, n) for n in self.__slots__ if n not in arrays}
 
 
@@ -165,12 +171,18 @@ def evaluate(
     progress("")
     for name, drawn in draws.items():
         own, plain = summary(drawn)
+        measured = rows.table.throughput
+        result.compared[name] = Compared.of(
+            _UNIT, measured, drawn.mean_error(len(measured))
+        )
         result.splits[name] = own
         result.baselines[name] = {"plain_scaling": plain}
     if "multi" in wanted:
         found = evaluate_multi(of.tables, of.gpus, progress)
+        compared = found.pop("compared")
         result.multi.update(found)
         for kind, name in MULTI.items():
+            result.compared[name] = compared[kind]
             for group, suffix in (("all", ""), ("8", "_8")):
                 result.splits[name + suffix] = found["splits"][kind][group]
                 result.baselines[name + suffix] = {
@@ -182,8 +194,9 @@ def evaluate(
             found = evaluate_cpu(of.cpu_tables, of.cpus)
         for part, figures in found.items():
             name = "cpu" if part == "cpu_decode" else part
-            result.splits[name] = {k: v for k, v in figures.items() if k != "baselines"}
-            result.baselines[name] = figures.get("baselines", {})
+            result.compared[name] = figures.pop("compared")
+            result.baselines[name] = figures.pop("baselines", {})
+            result.splits[name] = figures
     return result
 
 
@@ -201,6 +214,7 @@ def _report(result: Evaluation, name: str, split: Split, rows: Rows, of: Inputs)
     summary["intervals"] = _intervals(error, log_sd, rows)
     result.splits[name] = summary
     result.errors[name], result.log_sds[name] = error, log_sd
+    result.compared[name] = Compared.of(_UNIT, table.throughput, error)
     result.by_gpu[name] = grouped(table.gpu, error, log_sd)
     result.by_workload[name] = grouped(table.workload, error, log_sd)
     source = np.array([str(text).split(":")[0] for text in table.source])

@@ -73,5 +73,5 @@ def test_without_matplotlib_the_message_says_what_to_install(
 ) -> None:
     """It is one line and names the extra."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(UsageError, match=r"^the calibration plot .*\[card\]'"):
+    with pytest.raises(UsageError, match=r"^the plot needs matplotlib: .*\[plots\]'"):
         calibration_plot({}, {})
