@@ -22,7 +22,7 @@ from advisor.throughput.limits import LIMITS
 _WIDTH, _WIDEST = 80, 160
 """Characters of a line where the plot goes to no terminal, and of the longest one."""
 
-_SHORTEST, _TALLEST = 10, 40
+_SHORTEST, _TALLEST = 8, 40
 """Lines of a plot with its axes, whatever the screen has room for."""
 
 _WIDER_THAN_TALL = 3

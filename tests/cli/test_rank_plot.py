@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
+import os
+import pty
 import re
+import struct
+import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -198,3 +205,53 @@ def test_a_missing_library_is_told_before_anybody_is_asked(
     assert outcome.stderr.splitlines() == [
         "--plot needs plotext: pip install '.[plots]' in the checkout of advisor"
     ]
+
+
+def on_a_terminal(folder: Path, columns: int, lines: int, **variables: str) -> str:
+    """Return what a plot of a ranking writes to a terminal of a size."""
+    ours, theirs = pty.openpty()
+    size = struct.pack("HHHH", lines, columns, 0, 0)
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, size)
+    stated = ("COLUMNS", "LINES", "NO_COLOR")
+    clean = {name: one for name, one in os.environ.items() if name not in stated}
+    own = {"ADVISOR_CACHE_DIR": str(folder), "ADVISOR_DATA_DIR": str(folder)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "advisor", *RANK, "--plot"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**clean, **own, **variables},
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # the program has closed its end
+            break
+        shown += piece
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    return shown.decode()
+
+
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (110, 45)])
+def test_a_terminal_is_filled_and_not_scrolled(
+    tmp_path: Path, columns: int, lines: int
+) -> None:
+    """With the headline; marks have colors, and those of the front are bold."""
+    shown = on_a_terminal(tmp_path, columns, lines)
+    assert "\x1b[1mG" in shown
+    assert re.search(r"\x1b\[[0-9;]*38;5;\d+mg", shown)
+    plain = COLOR.sub("", shown).replace("\r\n", "\n").rstrip("\n")
+    text = [line.rpartition("\r")[2] for line in plain.split("\n")]  # as it ends
+    assert max(map(len, text)) <= columns
+    assert lines - 3 <= len(text) < lines
+
+
+def test_no_color_is_none(tmp_path: Path) -> None:
+    """As the user's environment asks for it (no-color.org)."""
+    assert not COLOR.search(on_a_terminal(tmp_path, 80, 24, NO_COLOR="1"))
