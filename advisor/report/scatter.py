@@ -42,7 +42,10 @@ _DIGITS = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
 """First digits of what is marked on a logarithmic axis: as many as there is room for."""
 
 _CHARACTERS_PER_TICK, _LINES_PER_TICK = 12, 3
-_LONGEST_NAME = 30
+_OTHER_COLUMNS = 52
+"""Characters of the table of the front beside the names of its GPUs."""
+
+_SHORTEST_NAME = 12
 
 _COLORS: Mapping[Side, int] = {"gpu": 2, "cpu": 3, "link": 5, "disk": 1}
 """Side of a limit -> color of its marks, of the terminal's own: green, yellow, magenta,
@@ -94,7 +97,7 @@ def rank_plot(
         lines = height - 2 - len(below) - 2 - shown - (shown < len(points.front))
     lines = min(max(lines, _SHORTEST), _TALLEST)
     drawing = _drawing(points, drawn, axes, (columns, lines), color=color)
-    front = _front(points, ranking, shown)
+    front = _front(points, ranking, shown, columns - _OTHER_COLUMNS)
     title = f"{axes[1].label}, of {int(drawn.sum()):,} offers"
     return "\n".join([title, *drawing, axes[0].label.center(columns), *below, front])
 
@@ -316,8 +319,14 @@ def _not_drawn(
         yield f"not drawn: {'; '.join(told)}"
 
 
-def _front(points: Points, ranking: Ranking, shown: int) -> str:
-    """Return the offers of the front, from left to right, as a table."""
+def _front(points: Points, ranking: Ranking, shown: int, room: int) -> str:
+    """Return the offers of the front, from left to right, as a table.
+
+    Parameters
+    ----------
+    shown : how many of them
+    room : characters that there are for a GPU's name
+    """
     rows = []
     for place in points.front[:shown].tolist():
         offer = ranking[place]
@@ -325,7 +334,7 @@ def _front(points: Points, ranking: Ranking, shown: int) -> str:
             [
                 str(offer.rank),
                 str(offer.offer_id),
-                _name(f"{offer.num_gpus} x {offer.gpu_name or 'unknown'}"),
+                _name(f"{offer.num_gpus} x {offer.gpu_name or 'unknown'}", room),
                 figure(offer.cost_usd_per_epoch, 3),
                 figure(float(points.time[place]), 3),
                 offer.bound_by,
@@ -338,7 +347,8 @@ def _front(points: Points, ranking: Ranking, shown: int) -> str:
     return to_table(rows, heads, align) + left
 
 
-def _name(text: str) -> str:
-    """Return a name of the market's as a table may show it."""
+def _name(text: str, room: int) -> str:
+    """Return a name of the market's as a table of so much room may show it."""
+    room = max(room, _SHORTEST_NAME)
     shown = "".join(c if c.isprintable() else "?" for c in text)
-    return shown if len(shown) <= _LONGEST_NAME else f"{shown[: _LONGEST_NAME - 1]}…"
+    return shown if len(shown) <= room else f"{shown[: room - 3]}..."
