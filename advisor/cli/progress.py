@@ -21,6 +21,7 @@ from advisor.app.context import Context
 from advisor.base.figures import size_in_words
 from advisor.base.progress import BYTES, Progress, quiet
 from advisor.base.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
+from advisor.market.told import WORTH_TELLING_S, Told
 
 if TYPE_CHECKING:
     from advisor.market.types import Answer, Watcher
@@ -33,7 +34,6 @@ _FORETOLD_AFTER_S = 3.0
 
 _CTRL_C = 2  # characters that a terminal shows for it, behind the text
 
-_WORTH_TELLING_S = 1.0
 _PATIENCE_S = 2.0
 _PAGES = 3
 
@@ -153,14 +153,14 @@ def wipe_line() -> None:
         ctx.meta[_LINE].wipe()
 
 
-class Search:
-    """Tells how a search comes on, for each page and each wait: a `Watcher`.
+class Search(Told):
+    """Tells how a search comes on, and shows what there is where that takes a while.
 
     Parameters
     ----------
     tell : is told
     place : who is asked
-    show_first : is called once, with what has come, where the rest takes a while
+    show_first : is called once, with what has come so far
     monotonic : seconds that only rise
     """
 
@@ -171,25 +171,23 @@ class Search:
         show_first: ShowFirst | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._tell, self._show_first = tell, show_first
+        super().__init__(tell, place)
+        self._show_first = show_first
         self._monotonic, self._began = monotonic, monotonic()
-        self._read = f"asking {place}"
         self._so_far: Answer | None = None
-        self._tell(self._read)
 
     def waits(self, seconds: float, why: str) -> None:
         """Say for what the next request waits, and show what there is meanwhile."""
-        if seconds >= _WORTH_TELLING_S:
+        if seconds >= WORTH_TELLING_S:
             self._show()
-            self._tell(f"{self._read}; {why} {seconds:.0f} s")
+        super().waits(seconds, why)
 
     def comes(self, pages: int, so_far: Answer) -> None:
         """Say how much was read."""
         self._so_far = so_far
-        self._read = f"page {pages:,}, {len(so_far.records):,} offers so far"
         if pages >= _PAGES and self._monotonic() - self._began >= _PATIENCE_S:
             self._show()
-        self._tell(self._read)
+        super().comes(pages, so_far)
 
     def _show(self) -> None:
         """Show what there is, once."""

@@ -14,6 +14,8 @@ from advisor.base.errors import AdvisorError, MarketError, StoreError
 from advisor.base.interrupts import window
 from advisor.base.progress import Progress, doing, quiet
 from advisor.market.lifecycle import Instance, RentalMarket
+from advisor.market.told import searched
+from advisor.market.types import Answer, Query
 from advisor.rental.labels import PREFIX
 from advisor.store.ledger import Ledger
 from advisor.store.place import place_of
@@ -144,6 +146,16 @@ class RentalContext:
         told = doing(self.progress, what) if what else nullcontext()
         with window(), told:
             self.clock.sleep(seconds)
+
+    def search(self, query: Query) -> Answer:
+        """Return what the market answers.
+
+        Raises
+        ------
+        advisor.base.errors.MarketError
+            if it cannot be asked
+        """
+        return searched(self.market, query, self.progress)
 
     def listed(self) -> Mapping[str, Sequence[Instance]]:
         """Return what the account has on the market of ours: label -> instances.
