@@ -13,6 +13,7 @@ from advisor.app.notices import say
 from advisor.base.clock import Clock, interruptible
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.base.log import happened
+from advisor.base.progress import Progress, quiet
 from advisor.base.resources import STORE, cache_folder, chosen_models_folder, data_folder
 from advisor.workloads.load import Library, library_of, load_settings, project_files
 
@@ -40,6 +41,7 @@ class Context:
     clock : time; Ctrl-C ends its waits, see `advisor.base.interrupts`
     notify : takes a line for people
     called : returns what the face calls a field of a spec, for such lines
+    progress : is told how far long work has come
     """
 
     variables: Mapping[str, str]
@@ -49,6 +51,7 @@ class Context:
     clock: Clock = field(default_factory=Clock)
     notify: Callable[[str], None] = say
     called: Callable[[str], str] = str
+    progress: Progress = quiet
     _notified: set[str] = field(
         default_factory=set, init=False, repr=False, compare=False
     )

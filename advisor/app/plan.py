@@ -60,8 +60,14 @@ def rental_context_of(context: Context, market: str) -> RentalContext:
         if nothing can be rented there
     """
     opened = rentable(context.open_market(market))
-    folder, clock = context.data_folder, context.clock
-    return open_rental_context(opened, folder, clock, context.notify, context.words_of)
+    return open_rental_context(
+        opened,
+        context.data_folder,
+        context.clock,
+        context.notify,
+        words=context.words_of,
+        progress=context.progress,
+    )
 
 
 def check_machine(context: Context) -> None:

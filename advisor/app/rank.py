@@ -15,6 +15,7 @@ from advisor.app.markets import MAX_AGE_S, answer_of
 from advisor.app.own_data import with_stored_data
 from advisor.app.settle import settle
 from advisor.base.errors import ArgumentError, Given
+from advisor.base.progress import doing
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.cost.job import Job
 from advisor.cost.job import Rental as RentalKind
@@ -162,9 +163,10 @@ class Ranker:
         """Return a ranking, and what every offer in it meets; as `rank` does."""
         filters = filters or self.filters(answer)
         job, filters = with_stored_data(self.context, answer, self.job, filters)
-        found = ranking_of.rank(
-            answer.records, job, self.tables, filters, self.policy, top=self.top
-        )
+        with doing(self.context.progress, f"ranking {len(answer.records):,} offers"):
+            found = ranking_of.rank(
+                answer.records, job, self.tables, filters, self.policy, top=self.top
+            )
         found = replace(found, source=replace(answer, records=(), bodies=()))
         return (found if self.top is None else found[: self.top]), filters
 

@@ -234,5 +234,6 @@ def _launch(context: Context, made: _Made, spec: RunSpec, resuming: str) -> Laun
             context.notify,
             spec.max_results_gb * BYTES_PER_GB,
             context.called("max_results_gb"),
+            progress=context.progress,
         ),
     )

@@ -12,6 +12,7 @@ from datetime import timedelta
 from advisor.app.context import Context
 from advisor.base.errors import ArgumentError, Given, UsageError
 from advisor.base.log import happened
+from advisor.base.progress import doing
 from advisor.cost.hazard import BidHazard
 from advisor.cost.job import Job
 from advisor.market.filters import Filters
@@ -112,8 +113,9 @@ def store_answer(context: Context, answer: Answer) -> StoredSnapshot:
         raise ArgumentError(
             Given("keep"), ": the snapshot is dated in the future: check the clocks"
         )
-    offers, _ = parse_offers(answer.records)
-    with open_store(context.data_folder) as connection:
+    told = doing(context.progress, "storing the offers")
+    with told, open_store(context.data_folder) as connection:
+        offers, _ = parse_offers(answer.records)
         return store_snapshot(
             connection,
             offers,

@@ -67,7 +67,7 @@ class UserData:
                 make = load_function(text, context.folder)
                 found = replace(found, make=make, target=text)
             else:
-                files = dataset.files_of(folder, base)
+                files = dataset.files_of(folder, base, context.progress)
                 found = replace(found, folder=folder, files=files)
         return found
 
@@ -91,7 +91,10 @@ class UserData:
             if self.make is None:
                 self.context.notify(str(size))
             return dataset.with_files(profile, files, None)
-        spent = dataset.prepare_files(files.samples, size, self.context.notify)
+        context = self.context
+        spent = dataset.prepare_files(
+            files.samples, size, context.notify, progress=context.progress
+        )
         _report_broken(self.context, spent, "files")
         profile = dataset.with_files(profile, files, spent)
         what = f"decode, random crop, flip and normalize to {size[0]}x{size[1]}"

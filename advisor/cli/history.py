@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import click
 
 from advisor.app.context import Context
 from advisor.base.errors import NothingFitsError
+from advisor.base.files import write_atomically
+from advisor.base.progress import doing
 from advisor.base.units import SECONDS_PER_DAY
-from advisor.cli.options import duration_s, format_options
-from advisor.cli.output import line_width, result, result_within
+from advisor.cli.options import duration_s, format_options, plot_option
+from advisor.cli.output import line_width, remark, result, result_within
 from advisor.hardware.gpus import load_gpus
 from advisor.report.formats import to_delimited, to_json
 from advisor.report.history import history_document, history_text, price_rows
@@ -18,6 +22,7 @@ from advisor.store.database import open_store
 from advisor.store.market_statistics import (
     BUCKETS,
     Bucket,
+    PriceBucket,
     bid_survival,
     lifetimes,
     load_intervals,
@@ -50,6 +55,7 @@ _SINCE_OF_ALL_S = 7 * SECONDS_PER_DAY  # of all GPUs: a month would take seconds
     metavar="TIME",
     help="How far back: 12h, 30d. Default: all of a GPU, 7d of all GPUs.",
 )
+@plot_option("the prices over time")
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
 def command(  # noqa: PLR0917  (one argument an option)
@@ -59,6 +65,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     market: str | None,
     by: Bucket,
     since: float | None,
+    plot: Path | None,
     output_format: str,
 ) -> None:
     """Show past prices, how long offers last, and which bids lose.
@@ -68,19 +75,23 @@ def command(  # noqa: PLR0917  (one argument an option)
 
     \b
     Example:
-      advisor history --gpu 'RTX 4090' --by week
+      advisor history --gpu 'RTX 4090' --by week --plot prices.svg
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     if since is None and not gpus:
         since = _SINCE_OF_ALL_S
     start = None if since is None else context.now() - timedelta(seconds=since)
-    with open_store(context.data_folder) as connection:
+    told = doing(context.progress, "reading your record of the market")
+    with told, open_store(context.data_folder) as connection:
         stored = stored_gpu_names(connection)
         names = load_gpus().select(gpus, stored) & stored if gpus else None
         intervals = load_intervals(connection, names, market, start)
     if not len(intervals):
         message = "nothing of this is stored yet: 'advisor fetch --keep' records a market"
         raise NothingFitsError(message)
-    rows = price_rows(price_buckets(intervals, by))
+    buckets = price_buckets(intervals, by)
+    if plot is not None:
+        _draw(plot, buckets, gpus, market)
+    rows = price_rows(buckets)
     lifetime, bids = lifetimes(intervals), bid_survival(intervals)
     if output_format == "json":
         result(to_json(history_document(rows, lifetime, bids)))
@@ -89,3 +100,14 @@ def command(  # noqa: PLR0917  (one argument an option)
         result_within(history_text(rows, lifetime, bids, width), width)
     else:
         result(to_delimited(rows, "," if output_format == "csv" else "\t"))
+
+
+def _draw(
+    path: Path, buckets: Sequence[PriceBucket], gpus: Sequence[str], market: str | None
+) -> None:
+    """Draw the prices into a file."""
+    from advisor.report.plots import price_plot  # noqa: PLC0415  (rarely)
+
+    title = f"{', '.join(gpus) or 'all GPUs'}, {market or 'all stored markets'}"
+    write_atomically(path, price_plot(buckets, title, path))
+    remark(f"plot written to {path}")

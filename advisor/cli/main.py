@@ -20,6 +20,7 @@ from advisor.base.errors import AdvisorError, ExitStatus
 from advisor.cli.next_steps import WORDS
 from advisor.cli.options import called, color_option, help_if_alone, verbose_option
 from advisor.cli.output import aside, has_result, remark
+from advisor.cli.progress import watched
 
 _SECTIONS: Mapping[str, Sequence[str]] = {
     "Choose": ("rank", "explain", "compare", "bid"),
@@ -164,7 +165,8 @@ def app(ctx: click.Context) -> None:
 
     Start with: advisor rank resnet50
     """
-    ctx.obj = replace(ctx.obj or Context.of_this_process(), called=called)
+    context = ctx.obj or Context.of_this_process()
+    ctx.obj = watched(ctx, replace(context, called=called))
     help_if_alone(ctx)
 
 

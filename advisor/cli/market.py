@@ -45,7 +45,7 @@ def check(ctx: click.Context, /, market: str | None, as_json: bool) -> None:
       advisor market check
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     context: Context = ctx.obj
-    found = check_market(context.open_market(market))
+    found = check_market(context.open_market(market), context.progress)
     if as_json:
         error = found.problems[0] if found.problems else None
         result(to_json(with_error(check_document(found), error)))

@@ -5,11 +5,9 @@ scikit-learn is imported only when a command runs, so that `advisor -h` stays fa
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,16 +15,14 @@ from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.base.files import write_atomically
 from advisor.base.resources import OWN, SHIPPED, models_folder, own_models_folder
-from advisor.cli.options import format_options, help_if_alone, json_option
+from advisor.cli.options import format_options, help_if_alone, json_option, plot_option
 from advisor.cli.output import remark, result
-from advisor.cli.progress import is_terminal
 from advisor.report.formats import Format, to_json
 from advisor.store.database import open_store
 from advisor.store.runs import stored_runs
 
 if TYPE_CHECKING:
     from advisor.throughput.user_runs import UserRun
-    from advisor.training.evaluate.parallel import Progress
     from advisor.training.folder import OwnRecords
 
 _SCHEMA_VERSION = 1
@@ -94,7 +90,8 @@ def train_(context: Context, /, output: Path | None, own: bool, as_json: bool) -
         records = _own_records(context)
         path = output or own_models_folder(context.data_folder) / ARTIFACT
         path.parent.mkdir(parents=True, exist_ok=True)
-    model = train_folder(models_folder(), context.now().date(), records)
+    today, progress = context.now().date(), context.progress
+    model = train_folder(models_folder(), today, records, progress)
     save_model(model, path)
     facts = model.provenance
     if own:
@@ -168,27 +165,13 @@ _jobs_option = click.option(
 )
 
 
-@contextmanager
-def _folds(jobs: int | None) -> Iterator[Progress]:
-    """Run the folds of an evaluation in parallel, with a bar on a terminal."""
+def _in_parallel(jobs: int | None) -> AbstractContextManager[object]:
+    """Run the folds of an evaluation in parallel."""
     import joblib  # noqa: PLC0415 (evaluations alone)
 
-    hidden = not is_terminal(sys.stderr)
-    with ExitStack() as open_bars:
-        bars: dict[str, Any] = {}
-
-        def progress(what: str, done: int, of: int) -> None:
-            if what not in bars:
-                open_bars.close()
-                bars[what] = open_bars.enter_context(
-                    click.progressbar(
-                        length=of, label=what, file=sys.stderr, hidden=hidden
-                    )
-                )
-            bars[what].update(done - bars[what].pos)
-
-        with joblib.parallel_config(n_jobs=jobs or joblib.cpu_count()):
-            yield progress
+    found: AbstractContextManager[object]
+    found = joblib.parallel_config(n_jobs=jobs or joblib.cpu_count())
+    return found
 
 
 @command.command("evaluate")
@@ -200,8 +183,17 @@ def _folds(jobs: int | None) -> Iterator[Progress]:
     help="What to hold out; may be repeated. Default: all.",
 )
 @_jobs_option
+@plot_option("predicted against measured, split by split,")
 @format_options("table", "json")
-def evaluate_(splits: tuple[str, ...], jobs: int | None, output_format: Format) -> None:
+@click.pass_obj
+def evaluate_(
+    context: Context,
+    /,
+    splits: tuple[str, ...],
+    jobs: int | None,
+    plot: Path | None,
+    output_format: Format,
+) -> None:
     """Show the model's errors on held-out data.
 
     They are shown beside those of physical limits alone and of scikit-learn's usual
@@ -209,13 +201,18 @@ def evaluate_(splits: tuple[str, ...], jobs: int | None, output_format: Format) 
 
     \b
     Example:
-      advisor model evaluate --split gpu
+      advisor model evaluate --split gpu --plot gpu.svg
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    from advisor.training.evaluated import evaluation_table  # noqa: PLC0415
+    from advisor.training.evaluated import evaluation_table, panels  # noqa: PLC0415
     from advisor.training.folder import evaluate_folder  # noqa: PLC0415
 
-    with _folds(jobs) as progress:
-        evaluation = evaluate_folder(models_folder(), splits or _SPLITS, progress)
+    with _in_parallel(jobs):
+        evaluation = evaluate_folder(models_folder(), splits or _SPLITS, context.progress)
+    if plot is not None:
+        from advisor.report.plots import prediction_plot  # noqa: PLC0415
+
+        write_atomically(plot, prediction_plot(panels(evaluation), plot))
+        remark(f"plot written to {plot}")
     if output_format == "json":
         result(to_json({"schema_version": _SCHEMA_VERSION, **evaluation.to_dict()}))
     else:
@@ -231,7 +228,10 @@ def evaluate_(splits: tuple[str, ...], jobs: int | None, output_format: Format) 
 )
 @_jobs_option
 @json_option
-def card_(output: Path | None, jobs: int | None, as_json: bool) -> None:
+@click.pass_obj
+def card_(
+    context: Context, /, output: Path | None, jobs: int | None, as_json: bool
+) -> None:
     """Evaluate the model, and write its card with the plot.
 
     \b
@@ -241,8 +241,8 @@ def card_(output: Path | None, jobs: int | None, as_json: bool) -> None:
     from advisor.training.folder import CARD, write_card  # noqa: PLC0415
 
     path = output or models_folder() / CARD
-    with _folds(jobs) as progress:
-        write_card(models_folder(), path, progress)
+    with _in_parallel(jobs):
+        write_card(models_folder(), path, context.progress)
     remark(f"card written to {path}")
     if as_json:
         result(to_json({"schema_version": _SCHEMA_VERSION, "file": str(path)}))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -268,6 +270,35 @@ def json_option(command: Command) -> Command:
     return click.option(
         "--json", "as_json", is_flag=True, help="Print the result as JSON."
     )(command)
+
+
+def plot_option(of: str) -> Callable[[Command], Command]:
+    """Add ``--plot`` with a file for a plot of something."""
+    return click.option(
+        "--plot",
+        type=click.Path(dir_okay=False, writable=True, path_type=Path),
+        callback=_plot_file,
+        metavar="FILE.png|FILE.svg",
+        help=f"Also draw {of} into a file, PNG or SVG.",
+    )
+
+
+def _plot_file(
+    ctx: click.Context, param: click.Parameter, value: Path | None
+) -> Path | None:
+    """Refuse a file that cannot be drawn, before there is work that would be lost."""
+    if value is None:
+        return None
+    from advisor.report.plots import is_drawable, need  # noqa: PLC0415  (start-up)
+
+    if not is_drawable(value):
+        message = f"{value} ends neither in .png nor in .svg."
+        raise click.BadParameter(message, ctx, param)
+    if not os.access(value.parent, os.W_OK):
+        message = f"{value.parent} is no folder that can be written to."
+        raise click.BadParameter(message, ctx, param)
+    need("matplotlib", "--plot")
+    return value
 
 
 def format_options(*formats: str) -> Callable[[Command], Command]:

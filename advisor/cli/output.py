@@ -18,7 +18,7 @@ import click
 from advisor.app.notices import say, silence
 from advisor.base.errors import AdvisorError
 from advisor.base.interrupts import window
-from advisor.cli.progress import is_terminal
+from advisor.cli.progress import is_terminal, wipe_line
 from advisor.report.bars import BLOCKS
 from advisor.report.cells import wrapped
 from advisor.report.look import Look
@@ -59,6 +59,7 @@ def result(text: str, *, owed: bool = False) -> None:
     need_stdout()
     if ctx := click.get_current_context(silent=True):
         ctx.meta[_HAS_RESULT] = True
+    wipe_line()
     try:
         click.echo(text)
         sys.stdout.flush()
@@ -98,6 +99,17 @@ def line_width(variables: Mapping[str, str]) -> int | None:
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
     except (AttributeError, OSError, ValueError):  # closed, a file, a pipe
+        return None
+
+
+def screen_height(variables: Mapping[str, str]) -> int | None:
+    """Return how many lines the result has room for, as `line_width` does: `LINES`."""
+    stated = variables.get("LINES", "")
+    if stated.isdecimal() and int(stated) > 0:
+        return int(stated)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).lines or None
+    except (AttributeError, OSError, ValueError):
         return None
 
 
@@ -164,6 +176,7 @@ def showing(stream: TextIO | None) -> Callable[[bytes], None]:
             if stream is None:
                 message = "the stream is closed"
                 raise ValueError(message)
+            wipe_line()
             with window():  # whoever reads may let us wait
                 stream.buffer.write(shown(piece))
                 stream.buffer.flush()
@@ -180,11 +193,13 @@ def showing(stream: TextIO | None) -> Callable[[bytes], None]:
 
 def remark(text: str, color: Callable[[str], str] = str) -> None:
     """Say something about the result, on stderr; never raises."""
+    wipe_line()
     say(text, color)
 
 
 def aside(text: str) -> None:
     """Print lines on stderr; never raises."""
+    wipe_line()
     try:
         click.echo(text, err=True)
     except (OSError, ValueError):

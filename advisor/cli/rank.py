@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,17 +23,28 @@ from advisor.cli.options import (
     max_age_option,
     no_nan,
 )
-from advisor.cli.output import aside, line_width, remark_within, result
+from advisor.cli.output import (
+    aside,
+    line_width,
+    remark_within,
+    result,
+    screen_height,
+    style_of,
+)
+from advisor.cli.progress import is_terminal
 from advisor.cli.ranked import Screen
 from advisor.cli.session import ask, refuse_both
 from advisor.cli.specs import rank_spec
 from advisor.market.types import Answer
 from advisor.ranking.policy import SORT_KEYS
+from advisor.ranking.ranking import Ranking
+from advisor.report.cells import wrapped
 from advisor.report.entries import entries
 from advisor.report.failure import with_error
 from advisor.report.formats import to_delimited, to_json
 from advisor.report.rank_table import chosen_columns, chosen_rows, table
 from advisor.report.ranked import envelope, headline
+from advisor.report.styles import unstyled
 
 _TABLE_ROWS = 20
 
@@ -93,6 +106,12 @@ _TABLE_ROWS = 20
     help="Columns of the table or CSV, by their heads or by keys of the JSON, such as "
     "'offer,GPU,$/epoch,reliability'. Default in a terminal: as many as fit.",
 )
+@click.option(
+    "--plot",
+    is_flag=True,
+    help="Draw time against cost per epoch, with the Pareto front and what bounds each "
+    "offer, instead of the table.",
+)
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
 def command(  # noqa: PLR0917  (one argument an option)
@@ -114,9 +133,11 @@ def command(  # noqa: PLR0917  (one argument an option)
     Examples:
       advisor rank resnet50
       advisor rank bert-base --gpu 'RTX 4090,A100' --deadline 12h --budget 10
+      advisor rank resnet50 --plot
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    in_table = output_format == "table"
-    _check_columns(columns, output_format)
+    plot = _is_plot(options, output_format)
+    in_table = output_format == "table" and not plot
+    _check_columns(columns, "--plot" if plot else output_format)
     spec = rank_spec(options)
     if spec.top is None and in_table:
         spec = replace(spec, top=_TABLE_ROWS)
@@ -144,16 +165,14 @@ def command(  # noqa: PLR0917  (one argument an option)
     ranking = ranker.rank(answer)
     shown, now = entries(ranking), context.now()
     remark_within(headline(ranking, now, with_left_out=not in_table), width)
-    error = None
-    if not shown:
-        from advisor.ranking.refused import nothing_left  # noqa: PLC0415  (start-up)
-
-        error = nothing_left(ranking)
+    error = None if shown else _why_none(ranking)
     if output_format == "json":
         result(to_json(with_error(envelope(ranking, shown, now), error, in_options)))
-    elif not in_table:
+    elif output_format != "table":
         rows = chosen_rows(shown, columns) if columns else shown
         result(to_delimited(rows, "," if output_format == "csv" else "\t"))
+    elif shown and plot:
+        _draw(ranking, context, headline(ranking, now))
     elif shown:
         screen = Screen(width, columns, context.variables)
         screen.show(ranking, shown, options["workload"])
@@ -161,14 +180,53 @@ def command(  # noqa: PLR0917  (one argument an option)
         raise error
 
 
-def _check_columns(columns: tuple[str, ...], output_format: str) -> None:
+def _why_none(ranking: Ranking) -> AdvisorError:
+    """Return the error that says why no offer is left, and what would help."""
+    from advisor.ranking.refused import nothing_left  # noqa: PLC0415  (start-up)
+
+    return nothing_left(ranking)
+
+
+def _check_columns(columns: tuple[str, ...], shown_as: str) -> None:
     """Refuse columns that cannot be shown, before anybody is asked for offers.
 
     Raises
     ------
     UsageError
-        if there is no such column, or the format has none
+        if there is no such column, or what is shown has none
     """
-    if columns and output_format == "json":
-        refuse_both("--columns", "--format json")
+    if columns and shown_as in ("json", "--plot"):
+        other = "--format json" if shown_as == "json" else shown_as
+        refuse_both("--columns", other)
     chosen_columns(columns, in_full=False)
+
+
+def _is_plot(options: Mapping[str, Any], output_format: str) -> bool:
+    """Say whether a plot is asked for, before anybody is asked for offers.
+
+    Raises
+    ------
+    UsageError
+        if it is to be in a format for programs, or what draws is not installed
+    """
+    if not options["plot"]:
+        return False
+    if output_format != "table":
+        refuse_both("--plot", f"--format {output_format}")
+    from advisor.report.plots import need  # noqa: PLC0415  (start-up)
+
+    need("plotext", "--plot")
+    return True
+
+
+def _draw(ranking: Ranking, context: Context, above: str) -> None:
+    """Print the plot, as large as the screen leaves room for below the headline."""
+    from advisor.report.scatter import rank_plot  # noqa: PLC0415  (start-up)
+
+    width, height = line_width(context.variables), screen_height(context.variables)
+    if height is not None:  # the prompt comes below it
+        height -= 1
+        if width is not None and is_terminal(sys.stderr):
+            height -= len(wrapped(above, width))
+    color = style_of(sys.stdout, context.variables) is not unstyled
+    result(rank_plot(ranking, width, height, color=color))

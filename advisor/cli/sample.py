@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from advisor.app.context import Context
 from advisor.cli.options import json_option
 from advisor.cli.output import remark, result
 from advisor.report.formats import to_json
@@ -35,7 +36,10 @@ from advisor.simulator.generate.bundled import BUNDLED_OFFERS, BUNDLED_SEED, wri
     help="The same seed makes the same market.",
 )
 @json_option
-def command(output: Path, offers: int, seed: int, as_json: bool) -> None:
+@click.pass_obj
+def command(
+    context: Context, /, output: Path, offers: int, seed: int, as_json: bool
+) -> None:
     """Make a simulated market as a file.
 
     The defaults make the bundled sample again.
@@ -44,7 +48,7 @@ def command(output: Path, offers: int, seed: int, as_json: bool) -> None:
     Example:
       advisor sample -o small.json.gz --offers 100 --seed 3
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    write_sample(output, offers, seed)
+    write_sample(output, offers, seed, context.progress)
     remark(f"{offers:,} simulated offers (seed {seed}) saved in {output}")
     if as_json:
         document = {"schema_version": 1, "file": str(output), "offers": offers}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from advisor.app.context import Context
 from advisor.app.markets import answer_of
 from advisor.base.errors import UsageError
-from advisor.cli.progress import ShowFirst, progress
+from advisor.cli.progress import ShowFirst, searching
 from advisor.cli.specs import constraints, job_spec
 from advisor.market.types import Answer, Query
 
@@ -44,7 +44,8 @@ def ask(
     show_first : shows what has come on a terminal, where the rest takes a while
     """
     opened = context.open_market(market)
-    with progress(getattr(opened, "origin", None), show_first) as watcher:
+    place = getattr(opened, "origin", None)
+    with searching(context.progress, place, show_first) as watcher:
         return answer_of(
             context,
             opened,

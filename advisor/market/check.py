@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from advisor.base.errors import KeyRefusedError, MarketError
+from advisor.base.progress import Progress, doing, quiet
 from advisor.market.capabilities import KeyedMarket, PulsedMarket
 from advisor.market.lifecycle import Account, AccountMarket, RentalMarket
 from advisor.market.types import Answer, Market, Query
@@ -47,10 +48,14 @@ class Check:
     problems: tuple[MarketError, ...]
 
 
-def check_market(market: Market) -> Check:
+def check_market(market: Market, progress: Progress = quiet) -> Check:
     """Ask a market what can be asked without spending anything.
 
     A few small questions and the account, where it has such, and one search.
+
+    Parameters
+    ----------
+    progress : is told what is asked
 
     Raises
     ------
@@ -61,12 +66,16 @@ def check_market(market: Market) -> Check:
     """
     keyed = market if isinstance(market, KeyedMarket) else None
     pulsed = market if isinstance(market, PulsedMarket) else None
-    pulses = [pulsed.pulse() for _ in range(_PULSES)] if pulsed else []
+    with doing(progress, "asking for the time"):
+        pulses = [pulsed.pulse() for _ in range(_PULSES)] if pulsed else []
     problems: list[MarketError] = []
     account = instances = None
     if isinstance(market, AccountMarket) and not (keyed and keyed.key_origin is None):
-        account = _tried(market.account, problems)
-        instances = _tried(market.instances, problems) if account else None
+        with doing(progress, "asking for the account"):
+            account = _tried(market.account, problems)
+            instances = _tried(market.instances, problems) if account else None
+    with doing(progress, "asking for offers"):
+        answer = _searched(market, account, problems, has_answered=bool(pulses))
     return Check(
         market=market.name,
         key_places=keyed.key_places if keyed else None,
@@ -74,7 +83,7 @@ def check_market(market: Market) -> Check:
         rents=isinstance(market, RentalMarket),
         account=account,
         instances=None if instances is None else len(instances),
-        answer=_searched(market, account, problems, has_answered=bool(pulses)),
+        answer=answer,
         latency_s=_middle([pulse.took_s for pulse in pulses]),
         clock_ahead_s=_middle([pulse.ahead_s for pulse in pulses]),
         problems=tuple(problems),

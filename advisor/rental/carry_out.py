@@ -223,7 +223,7 @@ def _looked_at(launch: Launch, presence: Presence) -> Instance:
     """Look at the instance of a job whose launcher is gone; as `_picked_up`."""
     context, entry = launch.context, presence.entry
     while (instance := presence.instance()) is None:
-        context.sleep(PAUSE_S)
+        context.sleep(PAUSE_S, "waiting for the market to show the machine")
     if instance.label != entry.label:
         message = (
             f"instance {instance.instance_id} is called {instance.label!r} by now: give "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,10 @@ from filelock import FileLock, Timeout
 from advisor.base.clock import Clock
 from advisor.base.errors import AdvisorError, MarketError, StoreError
 from advisor.base.interrupts import window
+from advisor.base.progress import Progress, doing, quiet
 from advisor.market.lifecycle import Instance, RentalMarket
+from advisor.market.told import searched
+from advisor.market.types import Answer, Query
 from advisor.rental.labels import PREFIX
 from advisor.store.ledger import Ledger
 from advisor.store.place import place_of
@@ -40,6 +43,7 @@ class RentalContext:
         does not say
     words : returns the message of an error that is only notified of, in the words of the
         user's face
+    progress : is told what is waited for, and how much of a copy has gone or come
     """
 
     market: RentalMarket
@@ -49,6 +53,7 @@ class RentalContext:
     notify: Callable[[str], None]
     credit_usd: float | None = None
     words: Callable[[AdvisorError], str] = str
+    progress: Progress = quiet
 
     @property
     def ledger(self) -> Ledger:
@@ -131,10 +136,26 @@ class RentalContext:
         except MarketError:
             return None
 
-    def sleep(self, seconds: float) -> None:
-        """Wait; Ctrl-C ends it."""
-        with window():
+    def sleep(self, seconds: float, what: str = "") -> None:
+        """Wait; Ctrl-C ends it.
+
+        Parameters
+        ----------
+        what : is waited for, where that is told
+        """
+        told = doing(self.progress, what) if what else nullcontext()
+        with window(), told:
             self.clock.sleep(seconds)
+
+    def search(self, query: Query) -> Answer:
+        """Return what the market answers.
+
+        Raises
+        ------
+        advisor.base.errors.MarketError
+            if it cannot be asked
+        """
+        return searched(self.market, query, self.progress)
 
     def listed(self) -> Mapping[str, Sequence[Instance]]:
         """Return what the account has on the market of ours: label -> instances.
@@ -184,12 +205,14 @@ def open_rental_context(
     clock: Clock,
     notify: Callable[[str], None],
     words: Callable[[AdvisorError], str] = str,
+    *,
+    progress: Progress = quiet,
 ) -> RentalContext:
     """Return the rental context of the account that the market knows us by.
 
     Parameters
     ----------
-    market, folder, clock, notify, words : see `RentalContext`
+    market, folder, clock, notify, words, progress : see `RentalContext`
 
     Raises
     ------
@@ -199,4 +222,4 @@ def open_rental_context(
     account = market.account()
     address = f"{market.address}/{account.account_id}"
     credit = account.credit_usd
-    return RentalContext(market, address, folder, clock, notify, credit, words)
+    return RentalContext(market, address, folder, clock, notify, credit, words, progress)

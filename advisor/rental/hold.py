@@ -114,7 +114,7 @@ def hangs(context: RentalContext, label: str) -> bool:
     lease_until = context.ledger.entry(label).lease_until
     if lease_until is None or context.now() < lease_until or context.clocks_differ():
         return False
-    context.sleep(2.0 * RENEW_S)
+    context.sleep(2.0 * RENEW_S, f"looking whether the launcher of {label} lives")
     return (
         context.ledger.entry(label).lease_until == lease_until
         and not context.clocks_differ()

@@ -120,7 +120,8 @@ def _wait(
     while True:
         left_s = started_at + SETTLES_WITHIN_S - context.clock.monotonic()
         try:
-            context.sleep(max(min(_LOOK_EVERY_S, left_s), 0.0))
+            pause_s = max(min(_LOOK_EVERY_S, left_s), 0.0)
+            context.sleep(pause_s, "looking whether the market has rented it")
             found = _seen(context, label, named)
         except KeyboardInterrupt:  # it may appear after this
             raise _unknown(label, "interrupted while looking for it") from None

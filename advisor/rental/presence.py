@@ -160,7 +160,7 @@ class Presence:
                     raise
                 self.context.notify(f"{error}; trying again")
             self.look_after()
-            self.context.sleep(PAUSE_S)
+            self.context.sleep(PAUSE_S, "waiting to try again")
 
     def _released(self) -> ReleasedError:
         message = f"instance {self.entry.instance_id} was released: the job is not done"

@@ -200,7 +200,7 @@ def end_rental(context: RentalContext, label: str, known: int | None = None) -> 
         unseen = {known} if known is not None and not look else set()
         for number in sorted(left | unseen):
             context.market.release(number)
-        context.sleep(_PAUSE_S)
+        context.sleep(_PAUSE_S, f"waiting until the market shows {label} no more")
     numbers = ", ".join(map(str, sorted(left)))
     message = f"the market still shows instance {numbers} after it was ended"
     raise MarketError(message)
@@ -234,7 +234,7 @@ def end_instance(context: RentalContext, label: str, instance_id: int) -> None:
         if not _is_there(context, label, instance_id) and look:
             return
         context.market.release(instance_id)
-        context.sleep(_PAUSE_S)
+        context.sleep(_PAUSE_S, f"waiting until the market shows {label} no more")
     message = f"the market still shows instance {instance_id} after it was ended"
     raise MarketError(message)
 

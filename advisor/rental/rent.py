@@ -109,7 +109,7 @@ def renting(
             note(context, attempts, candidate, found.cause, found.reason)
             if found.cause == "rate_limited":  # the market did not look at it
                 candidates = [candidate, *candidates]
-                context.sleep(_BUSY_PAUSE_S)
+                context.sleep(_BUSY_PAUSE_S, "waiting as the market asks")
     raise _exhausted(attempts)
 
 
@@ -162,7 +162,7 @@ def ranked(context: RentalContext, request: RentRequest) -> list[RankedOffer]:
         if nothing fits, or the market cannot be asked
     """
     with window():
-        answer = context.market.search(request.query)
+        answer = context.search(request.query)
     ranking = request.rank(answer)
     if not ranking:
         raise nothing_left(ranking)
@@ -188,7 +188,7 @@ def seen_again(
     """Return an offer as it is now, or why it is not to be rented any more."""
     asked = replace(request.query, offer_id=candidate.offer_id)
     with window():
-        answer = context.market.search(asked)
+        answer = context.search(asked)
     if not answer.records:
         return NotRented("gone", "the market lists it no more")
     ranking = request.rank(answer)

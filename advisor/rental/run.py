@@ -183,9 +183,10 @@ class Run:
         """Send what the command needs and start it, if it was not started."""
         if self.remote.state().phase != "not_started":
             return
-        prepare(self.remote.ssh)
+        ssh, progress = self.remote.ssh, self.launch.context.progress
+        prepare(ssh, progress)
         outgoing = self.outgoing or self.launch.outgoing(self.job)
-        push(self.remote.ssh, outgoing, WORK, self.presence.look_now_and_then)
+        push(ssh, outgoing, WORK, self.presence.look_now_and_then, progress)
         self._may_have_written = True
         self.remote.start(self.job.argv, folder=WORK, env=_variables(self.job))
         self.launch.context.notify(f"started: {shlex.join(self.job.argv)}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from advisor.base.errors import AdvisorError, KeyRefusedError, MarketError
 from advisor.base.interrupts import window
+from advisor.base.progress import doing
 from advisor.market.lifecycle import BROKEN_AT_BOOT, RUNNING, STARTING, Instance
 from advisor.rental.context import RentalContext
 from advisor.rental.hold import Hold
@@ -49,17 +50,21 @@ def wait_until_running(
         if another process has taken the rental over
     """
     wait = _Wait(context, entry, context.clock.monotonic())
-    while wait.passed_s < timeout_s:
-        hold.renew()
-        instance = wait.look()
-        if instance is not None:
-            _refuse(instance, entry)
-            if instance.status == RUNNING and instance.ssh:
-                if answers is None or answers(instance):
-                    _agree_on_price(instance, entry)
-                    return instance
-                wait.waits_for = "ssh to answer"
-        context.sleep(_POLL_S)
+    most = f"{timeout_s / 60.0:.0f} min at most"
+    with doing(context.progress, "waiting for the machine"):
+        while wait.passed_s < timeout_s:
+            what = f"waiting for {wait.waits_for}, {most}"
+            context.progress(what, wait.passed_s, unit="s")
+            hold.renew()
+            instance = wait.look()
+            if instance is not None:
+                _refuse(instance, entry)
+                if instance.status == RUNNING and instance.ssh:
+                    if answers is None or answers(instance):
+                        _agree_on_price(instance, entry)
+                        return instance
+                    wait.waits_for = "ssh to answer"
+            context.sleep(_POLL_S)
     minutes = timeout_s / 60.0
     reason = f"not ready after {minutes:.0f} min, still waiting for {wait.waits_for}"
     raise NotStartedError(NotRented(wait.failure, reason))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -84,11 +83,6 @@ def lines_of(pairs: Sequence[tuple[str, str]], width: int | None = None) -> str:
         lines.append(f"{pad(head, indent, 'left')}{first}".rstrip())
         lines += [" " * indent + other for other in others]
     return "\n".join(lines)
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """Return the lines of a text that is broken between words alone."""
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def as_sold(gpu_gb: float) -> float:

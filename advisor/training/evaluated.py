@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from advisor.report.formats import to_table
+from advisor.report.plots import Panel
 from advisor.training.evaluate.run import Evaluation
 from advisor.training.evaluate.set_up import OTHER_WORKLOADS
 
@@ -51,6 +52,17 @@ def evaluation_table(evaluation: Evaluation) -> str:
         rows = list(_known_rows(evaluation.known))
         tables.append(to_table(rows, _KNOWN, _KNOWN_ALIGN))
     return "\n\n".join(tables)
+
+
+def panels(evaluation: Evaluation) -> list[Panel]:
+    """Return predicted beside measured, split by split, to be drawn."""
+    found = []
+    for split, of in evaluation.compared.items():
+        if len(of.measured):
+            mape = evaluation.splits[split]["mape"]
+            caption = f"{len(of.measured):,} rows, mean error {mape * 100:.1f} %"
+            found.append(Panel(split, caption, of.unit, of.measured, of.predicted))
+    return found
 
 
 def _rows(evaluation: Evaluation) -> Iterator[list[str]]:

@@ -14,8 +14,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from advisor.base.progress import Progress, doing, quiet
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
+from advisor.report.plots import need
 from advisor.throughput.artifact import ARTIFACT, ThroughputModel, read_model
 from advisor.throughput.user_runs import UserRun
 from advisor.training.evaluate.baselines import Dlperf, load_dlperf
@@ -23,7 +25,6 @@ from advisor.training.evaluate.calibration import calibration_plot
 from advisor.training.evaluate.card import model_card
 from advisor.training.evaluate.known import PROFILES
 from advisor.training.evaluate.needed import ASKED_FOR, measurements_needed
-from advisor.training.evaluate.parallel import Progress, quiet
 from advisor.training.evaluate.regret import load_prices
 from advisor.training.evaluate.run import EVERY_SPLIT, Evaluation, Inputs, evaluate
 from advisor.training.fit.benchmarks import Benchmarks, load_benchmarks, table_hash
@@ -69,7 +70,10 @@ class OwnRecords:
 
 
 def train_folder(
-    folder: Path, today: date, records: OwnRecords | None = None
+    folder: Path,
+    today: date,
+    records: OwnRecords | None = None,
+    progress: Progress = quiet,
 ) -> ThroughputModel:
     """Train on the folder's tables, and on what the user measured.
 
@@ -78,6 +82,7 @@ def train_folder(
     folder : of the tables
     today : the date that the card shows
     records : of the user; its `Provenance` has the numbers of those that train it
+    progress : is told what the training is at
     """
     tables = load_tables(folder)
     about: dict[str, Any] = {
@@ -93,8 +98,9 @@ def train_folder(
         row_use, tables = with_own(row_use, tables, own), tables + own
         numbers = zip(records.runs, is_training, strict=True)
         about["own_records"] = tuple(number for number, used in numbers if used)
-    host = fit_host(load_cpu_tables(folder), load_cpus())
-    model = train(tables, row_use, gpus, about, host)
+    with doing(progress, "fitting CPUs"):
+        host = fit_host(load_cpu_tables(folder), load_cpus())
+    model = train(tables, row_use, gpus, about, host, progress=progress)
     return replace(model, dlperf=load_dlperf_medians(folder / DLPERF))
 
 
@@ -137,6 +143,7 @@ def write_card(folder: Path, path: Path, progress: Progress = quiet) -> None:
 
     The calibration plot goes beside the card (`PLOT`).
     """
+    need("matplotlib", "the plot of the card")
     evaluation = evaluate_folder(folder, progress=progress)
     plot = calibration_plot(evaluation.errors, evaluation.log_sds)
     tables, model = load_tables(folder), read_model(folder / ARTIFACT)

@@ -20,6 +20,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from advisor.base.arrays import BoolArray, FloatArray
+from advisor.base.progress import Progress, doing, quiet
 from advisor.hardware.gpus import Gpu, load_gpus
 from advisor.throughput.features import (
     batch_effect,
@@ -119,7 +120,11 @@ class ThroughputRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.max_rows = max_rows
 
     def fit(
-        self, X: pd.DataFrame, y: npt.ArrayLike, lower_bound: npt.ArrayLike | None = None
+        self,
+        X: pd.DataFrame,
+        y: npt.ArrayLike,
+        lower_bound: npt.ArrayLike | None = None,
+        progress: Progress = quiet,
     ) -> Self:
         """Fit the covariance, then the posterior.
 
@@ -140,6 +145,7 @@ class ThroughputRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         y : (N,) ln(units/s of the GPU)
         lower_bound : (N,) whether something other than the GPU limited the row, so that
             the GPU is at least as fast; None: nothing did
+        progress : is told how far the fit has come
 
         Raises
         ------
@@ -156,9 +162,10 @@ class ThroughputRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if not len(training):
             message = "every row is a lower bound: at least one must be a measurement"
             raise ValueError(message)
-        self.fitted_ = fit_covariance(self.design_, training, self.max_rows)
+        self.fitted_ = fit_covariance(self.design_, training, self.max_rows, progress)
         self.covariance_, self.noise_ = self.fitted_.covariance, self.fitted_.noise
-        self.posterior_ = with_binding_bounds(self.design_, training, self.fitted_)
+        with doing(progress, "conditioning on the measurements"):
+            self.posterior_ = with_binding_bounds(self.design_, training, self.fitted_)
         return self
 
     def predict(

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.base.errors import Given, UsageError
+from advisor.base.progress import Progress, quiet
 from advisor.base.units import BYTES_PER_GB
 from advisor.workloads.pictures import SUFFIXES, Size, pillow, prepare, size_of
 from advisor.workloads.profile import Workload
@@ -99,11 +100,15 @@ class Core:
     source: str
 
 
-def files_of(folder: Path, workload: Workload) -> Files:
+def files_of(folder: Path, workload: Workload, progress: Progress = quiet) -> Files:
     """Return the files that are samples of a workload.
 
     Of pictures every file with a suffix of one; of anything else the commonest suffix.
     Where the folder is split into ``train`` and others, those under ``train``.
+
+    Parameters
+    ----------
+    progress : is told how many files were found
 
     Raises
     ------
@@ -122,7 +127,11 @@ def files_of(folder: Path, workload: Workload) -> Files:
             "with ",
             Given("base"),
         )
-    sizes = {path: path.stat().st_size for path in _walk(folder)}
+    sizes: dict[Path, int] = {}
+    for path in _walk(folder):
+        sizes[path] = path.stat().st_size
+        progress("counting", len(sizes), unit="files")
+    progress("")
     part = _training_part(folder)
     inside = [path for path in sizes if part is folder or part in path.parents]
     if not any(sizes[path] for path in inside):
@@ -176,8 +185,13 @@ def prepare_files(
     size: Size,
     notify: Notify,
     clock: Callable[[], float] = time.process_time,
+    progress: Progress = quiet,
 ) -> Spent:
     """Prepare some pictures as training does, and return the CPU time of one.
+
+    Parameters
+    ----------
+    progress : is told how many were tried
 
     Raises
     ------
@@ -187,7 +201,7 @@ def prepare_files(
     draw = random.Random(_SEED)  # noqa: S311  (no secret)
     chosen = draw.sample(list(files), min(SAMPLED, len(files)))
     jobs = [(path.name, partial(prepare, path, size, draw)) for path in chosen]
-    return _spent(jobs, notify, clock)
+    return _spent(jobs, notify, clock, progress)
 
 
 def fetch(
@@ -322,12 +336,14 @@ def _spent(
     jobs: Sequence[tuple[str, Callable[[], object]]],
     notify: Notify,
     clock: Callable[[], float],
+    progress: Progress = quiet,
 ) -> Spent:
     """Do one job after another until it is enough; return the mean time of one."""
     done, broken, tried, total, first = 0, 0, 0, 0.0, ""
     _warm_up(jobs)
     passed = 0.0
     for name, job in jobs:
+        progress("preparing samples", tried, len(jobs), "at most")
         tried += 1
         start, began = clock(), time.monotonic()
         try:
@@ -343,6 +359,7 @@ def _spent(
             notify(f"preparing samples takes about {min(left, _ENOUGH_S):.0f} s")
         if done >= _ENOUGH and max(total, passed) > _ENOUGH_S:
             break
+    progress("")
     if not done:
         raise _wrong(f"all of {tried} samples that were tried fail; {first}")
     milliseconds = total / done * 1e3

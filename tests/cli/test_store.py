@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,54 @@ def test_the_history_of_a_gpu(
     (row,) = csv.DictReader(advisor(*arguments, "--format", "csv").stdout.splitlines())
     assert float(row["usd_per_gpu_hour_p50"]) == day["usd_per_gpu_hour_p50"]
     assert advisor("history", "--since", "1h").exit_code == 3
+
+
+@pytest.mark.usefixtures("kept")
+def test_the_history_is_drawn_beside_what_is_printed(
+    advisor: Advisor, tmp_path: Path
+) -> None:
+    """A curve of prices and one of bids; the result is the same as without."""
+    pytest.importorskip("matplotlib", reason="the extra 'plots' is not installed")
+    arguments, path = ("history", "--gpu", "rtx_4090", "--json"), tmp_path / "p.svg"
+    outcome = advisor(*arguments, "--plot", str(path))
+    assert outcome.document == advisor(*arguments).document
+    assert f"plot written to {path}" in outcome.stderr
+    text = path.read_text(encoding="utf-8")
+    for part in ('id="price"', 'id="least-bid"', "rtx_4090, all stored markets"):
+        assert part in text
+    assert advisor(*arguments, "--plot", str(path.with_suffix(".png"))).exit_code == 0
+    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("p.pdf", "ends neither in .png nor in .svg"),
+        ("nowhere/p.png", "is no folder that can be written to"),
+    ],
+)
+def test_a_file_that_cannot_be_drawn_is_refused(
+    advisor: Advisor, tmp_path: Path, path: str, why: str
+) -> None:
+    """Before anything is read, evaluated or drawn."""
+    for command in (("history",), ("model", "evaluate")):
+        outcome = advisor(*command, "--plot", str(tmp_path / path))
+        assert outcome.exit_code == 2
+        assert why in outcome.stderr
+        assert not list(tmp_path.iterdir())
+
+
+def test_what_draws_is_asked_for_first(
+    advisor: Advisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An evaluation takes minutes, and so does a card: not to fail at their end."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    plot = ("--plot", str(tmp_path / "p.svg"))
+    card = ("model", "card", "-o", str(tmp_path / "card.md"))
+    for words in (("history", *plot), ("model", "evaluate", *plot), card):
+        outcome = advisor(*words)
+        assert outcome.exit_code == 2
+        assert "needs matplotlib: pip install '.[plots]'" in outcome.stderr
 
 
 @pytest.mark.usefixtures("kept")

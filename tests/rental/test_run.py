@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -28,6 +29,7 @@ from advisor.simulator.local import LocalContainers
 from advisor.store.database import open_store
 from advisor.store.ledger import State
 from advisor.store.runs import stored_runs
+from tests.rental.conftest import RUN
 
 if missing := LocalContainers.missing():
     pytest.skip(missing, allow_module_level=True)
@@ -67,6 +69,36 @@ def test_a_command_goes_there_and_its_results_come_back(
         (kept,) = stored_runs(store)
     assert (kept.run.workload, kept.run.samples_per_s) == ("resnet50", 1268.0)
     assert [one.state for one in street.entries()] == ["released"]
+
+
+def test_what_takes_long_is_told(street: Any, project: Path) -> None:
+    """The market, the machine, what goes and what comes back, in their order."""
+    told: list[str] = []
+
+    def progress(
+        what: str, done: float = 0.0, of: float | None = None, unit: str = ""
+    ) -> None:
+        if what and what not in told:
+            told.append(what)
+
+    script = "mkdir results && cp data.txt results/"
+    context = replace(street.context(), progress=progress)
+    line = [*RUN, "--sync", str(project), "--", "sh", "-c", script]
+    done = street.run_command(line, context)
+    assert done.exit_code == 0, done.stderr
+    first, *_ = told
+    assert first.startswith("asking 127.0.0.1")
+    others = [
+        one
+        for one in told
+        if one.startswith(("waiting for the machine", "seeing", "sending", "copying"))
+    ]
+    assert others == [
+        "waiting for the machine",
+        "seeing that the machine has rsync",
+        f"sending {project.name}",
+        "copying back results",
+    ]
 
 
 @pytest.fixture

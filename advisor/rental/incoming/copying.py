@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 from advisor.base.errors import RemoteError, TooMuchError
+from advisor.base.figures import size_in_words
+from advisor.base.progress import BYTES, Progress, quiet
 from advisor.base.units import BYTES_PER_GB
 from advisor.rental.incoming.listing import Listing, ask_for
 from advisor.rental.incoming.names import USELESS
 from advisor.rental.incoming.place import Placing, Record, resolve_links, total_bytes
 from advisor.rental.incoming.room import Room, free_bytes
 from advisor.rental.incoming.stage import PARTIAL, Stage, staged
-from advisor.rental.outgoing.words import printable, size_in_words
+from advisor.rental.outgoing.words import printable
 from advisor.rental.remote.ssh import Ssh
 from advisor.rental.remote.sync import rsync
 
@@ -48,6 +51,7 @@ class Incoming:
     option : by which the user allows more
     free : returns how many bytes are free on the disk of a folder
     record : what has come
+    progress : is told how many bytes of a folder have come
     """
 
     notify: Callable[[str], None]
@@ -55,6 +59,7 @@ class Incoming:
     option: str
     free: Callable[[Path], int] = free_bytes
     record: Record = field(default_factory=dict)
+    progress: Progress = quiet
     _said: set[str] = field(default_factory=set)
 
     def pull(
@@ -107,8 +112,15 @@ class Incoming:
             stage.show(self._known(place, listing))
             if listing.size is not None:
                 room.check(max(listing.size - stage.shown_bytes, 0))
+            most = None if listing.size is None else listing.size - stage.shown_bytes
+            told = partial(
+                self.progress,
+                f"copying back {PurePosixPath(remote).name}",
+                of=most,
+                unit=BYTES,
+            )
             with self._placing(stage, listing, room, remote):
-                self._copy(ssh, remote, stage, room, meanwhile)
+                self._copy(ssh, remote, stage, room, meanwhile, told=told)
 
     def _known(self, place: Path, listing: Listing) -> Iterator[str]:
         """Yield what need not come again: not where a link leads to, unless it is ours.
@@ -127,6 +139,8 @@ class Incoming:
         stage: Stage,
         room: Room,
         meanwhile: Callable[[], None],
+        *,
+        told: Callable[[int], None],
     ) -> None:
         options = [f"--exclude={name}" for name in USELESS]
         options += ["-r", "--executability", "--chmod=u+rwX"]
@@ -135,7 +149,7 @@ class Incoming:
         def too_much(size: int) -> TooMuchError:
             return self._too_much(size, remote)
 
-        watch = _Watch(stage, room, self.max_bytes, too_much, meanwhile)
+        watch = _Watch(stage, room, self.max_bytes, too_much, meanwhile, told)
         try:
             rsync(
                 ssh,
@@ -148,6 +162,8 @@ class Incoming:
         except RemoteError:  # rsync itself may have met the bounds
             watch.check()
             raise
+        finally:
+            self.progress("")
 
     @contextmanager
     def _placing(
@@ -196,37 +212,42 @@ class Incoming:
         )
 
 
+@dataclass(slots=True)
 class _Watch:
     """Looks after what rsync writes, while it does.
 
     rsync and the machine say how much comes; it is this machine's disk that tells.
+
+    Attributes
+    ----------
+    stage, room, max_bytes : what it is written into, and how much may be
+    too_much : returns the error of too many bytes
+    meanwhile : called each second; if it raises, copying is ended
+    told : called with the bytes that have come, where they are counted
     """
 
-    def __init__(
-        self,
-        stage: Stage,
-        room: Room,
-        max_bytes: float,
-        too_much: Callable[[int], TooMuchError],
-        meanwhile: Callable[[], None],
-    ) -> None:
-        self._stage, self._room, self._max_bytes = stage, room, max_bytes
-        self._too_much = too_much
-        self._meanwhile = meanwhile
-        self._bound: int | None = None
-        self._size, self._grew_at = 0, time.monotonic()
-        self._next_look = self._next_size = self._grew_at
+    stage: Stage
+    room: Room
+    max_bytes: float
+    too_much: Callable[[int], TooMuchError]
+    meanwhile: Callable[[], None]
+    told: Callable[[int], None]
+    _bound: int | None = field(default=None, init=False)
+    _size: int = field(default=0, init=False)
+    _grew_at: float = field(default_factory=time.monotonic, init=False)
+    _next_look: float = field(default=0.0, init=False)
+    _next_size: float = field(default=0.0, init=False)
 
     def look(self, process: int) -> None:
         """Raise if copying is to be ended."""
         if self._bound != process:
             self._bound = process
-            _bound_process(process, min(self._max_bytes, self._room.left_bytes))
-        self._room.check()
+            _bound_process(process, min(self.max_bytes, self.room.left_bytes))
+        self.room.check()
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + _SIZED_EVERY_S
-            self._meanwhile()
+            self.meanwhile()
         if now >= self._next_size:
             self.check()
             took = time.monotonic() - now
@@ -234,10 +255,11 @@ class _Watch:
 
     def check(self) -> None:
         """Raise if too much has come, or nothing for too long."""
-        self._room.check()
-        size, now = self._stage.size(), time.monotonic()
-        if size > self._max_bytes:
-            raise self._too_much(size)
+        self.room.check()
+        size, now = self.stage.size(), time.monotonic()
+        if size > self.max_bytes:
+            raise self.too_much(size)
+        self.told(size)
         if size != self._size:
             self._size, self._grew_at = size, now
         if now - self._grew_at > _STILL_S:

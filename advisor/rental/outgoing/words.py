@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB
+from advisor.base.figures import size_in_words
 from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.outgoing.ignored import DEFAULT
 from advisor.rental.outgoing.walk import Left
@@ -15,7 +15,6 @@ _NAMED = 20
 
 _NAMED_IGNORED = 6
 _LARGEST = 3
-_ROUNDS_UP = 0.9995  # of a unit: in three digits it is one
 
 
 def lines(outgoing: Outgoing, called: Callable[[str], str] = str) -> Iterator[str]:
@@ -76,14 +75,6 @@ def document(outgoing: Outgoing) -> dict[str, Any]:
         "held_back": [_left(one) for one in outgoing.held_back],
         "ignored": [_left(one) for one in outgoing.ignored],
     }
-
-
-def size_in_words(size: float) -> str:
-    """Return a number of bytes for people, decimal as rsync and the market count."""
-    for unit, name in ((BYTES_PER_GB, "GB"), (BYTES_PER_MB, "MB"), (1e3, "kB")):
-        if size >= _ROUNDS_UP * unit:
-            return f"{size / unit:.3g} {name}"
-    return f"{size:.0f} byte{'s' * (size != 1)}"
 
 
 def printable(name: str) -> str:

@@ -7,6 +7,7 @@ its names, and looks into no folder.
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import shlex
 import signal
@@ -18,6 +19,7 @@ from pathlib import PurePosixPath
 
 from advisor.base.errors import RemoteError
 from advisor.base.interrupts import window
+from advisor.base.progress import BYTES, Progress, doing, quiet
 from advisor.rental.incoming.names import original
 from advisor.rental.outgoing.decide import Outgoing, as_it_is_now
 from advisor.rental.remote.channel import last_line, there
@@ -31,6 +33,10 @@ _ENDS_WITHIN_S = 10.0
 _INSTALL_S = 600.0
 _VANISHED = 24  # files that went away meanwhile: rsync(1), "EXIT VALUES"
 _MOST_SAID_BYTES = 1 << 16
+_MOST_COUNT_BYTES = 1 << 10
+_COUNT = re.compile(rb"\r *(\d+) +\d+%")
+"""Bytes in a line of rsync's ``--info=progress2``, see its ``progress.c``."""
+
 _MAY_PASS = frozenset({10, 12, 30, 35, 255})
 _INSTALL = """\
 command -v rsync >/dev/null && exit
@@ -40,15 +46,20 @@ export DEBIAN_FRONTEND=noninteractive
 """
 
 
-def prepare(ssh: Ssh) -> None:
+def prepare(ssh: Ssh, progress: Progress = quiet) -> None:
     """See that the machine has rsync; Debian and Ubuntu images get it.
+
+    Parameters
+    ----------
+    progress : is told meanwhile
 
     Raises
     ------
     RemoteError
         if it has none and gets none, or cannot be reached
     """
-    done = ssh.run(_INSTALL, _INSTALL_S)
+    with doing(progress, "seeing that the machine has rsync"):
+        done = ssh.run(_INSTALL, _INSTALL_S)
     if done.code != 0:
         why = f": {done.reason}" if done.reason else ""
         message = (
@@ -63,6 +74,7 @@ def push(
     outgoing: Outgoing,
     remote: str,
     meanwhile: Callable[[], None] = lambda: None,
+    progress: Progress = quiet,
 ) -> None:
     """Copy what was decided to go into a folder on the machine.
 
@@ -74,6 +86,7 @@ def push(
     ----------
     remote : there, relative to the home folder; it is made
     meanwhile : called while files go; if it raises, copying is ended
+    progress : is told how many bytes have gone
 
     Raises
     ------
@@ -91,13 +104,15 @@ def push(
         listed.flush()
         options = ["-lp", "--from0", f"--files-from={listed.name}"]
         options.append("--ignore-missing-args")
-        source = f"{outgoing.folder}/"
-        rsync(
-            ssh,
-            options,
-            lambda host: [source, f"{host}:{remote}/"],
-            lambda _: meanwhile(),
-        )
+        source, what = f"{outgoing.folder}/", f"sending {outgoing.folder.name}"
+        with doing(progress, what):
+            rsync(
+                ssh,
+                options,
+                lambda host: [source, f"{host}:{remote}/"],
+                lambda _: meanwhile(),
+                lambda sent: progress(what, sent, outgoing.bytes, BYTES),
+            )
     if script := "".join(_renamings(names)):
         ssh.ask(f"cd -- {shlex.quote(remote)} || exit\n{script}", "naming files back")
 
@@ -122,6 +137,7 @@ def rsync(
     options: Sequence[str],
     places: Callable[[str], Sequence[str]],
     watch: Callable[[int], None] = lambda _: None,
+    counted: Callable[[int], None] | None = None,
 ) -> None:
     """Run rsync; again where that may help, which goes on where it stopped.
 
@@ -129,6 +145,8 @@ def rsync(
     ----------
     places : returns from and to, given the machine's name
     watch : called ten times a second with rsync's process, which is ended if it raises
+    counted : called about once a second with the bytes of files that rsync here has
+        counted; only where it sends, since else the machine has a say in what it prints
 
     Raises
     ------
@@ -140,12 +158,15 @@ def rsync(
     # -s: no shell reads a file name; --partial: what was cut off is kept, to go on with.
     words = [find_program("rsync", "rsync"), "-tzs", "--partial", *options]
     words += [f"--timeout={_SILENCE_S}"]
+    if counted is not None:
+        words += ["--info=progress2", "--no-human-readable"]
     pause = _FIRST_PAUSE_S
     for left in reversed(range(_TRIES)):
         shell = " ".join(_shell_word(word) for word in ssh.command(ssh.endpoint))
         name = ssh.endpoint.host
         host = f"{ssh.user}@[{name}]" if ":" in name else f"{ssh.user}@{name}"
-        code, output = _run([*words, "-e", shell, "--", *places(host)], watch)
+        command = [*words, "-e", shell, "--", *places(host)]
+        code, output = _run(command, watch, counted)
         if code in (0, _VANISHED):
             return
         if b"rsync: command not found" in output or b"rsync: not found" in output:
@@ -160,13 +181,17 @@ def rsync(
     raise RemoteError(message)
 
 
-def _run(command: list[str], watch: Callable[[int], None]) -> tuple[int, bytes]:
+def _run(
+    command: list[str],
+    watch: Callable[[int], None],
+    counted: Callable[[int], None] | None,
+) -> tuple[int, bytes]:
     """Run a program; return its exit code, and the end of what it complained of."""
     with (
         subprocess.Popen(  # noqa: S603  (our own words, no shell)
             command,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if counted is None else subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
             env={**os.environ, "LC_ALL": "C"},
@@ -174,17 +199,24 @@ def _run(command: list[str], watch: Callable[[int], None]) -> tuple[int, bytes]:
         ) as process,
         selectors.DefaultSelector() as selector,
     ):
-        output = b""
+        output, count = b"", b""
         try:
             watch(process.pid)
             selector.register(there(process.stderr), selectors.EVENT_READ)
+            if counted is not None:
+                selector.register(there(process.stdout), selectors.EVENT_READ, counted)
             while selector.get_map():
                 with window():
                     ready = selector.select(_WATCH_EVERY_S)
                 for key, _ in ready:
                     if not (chunk := os.read(key.fd, _MOST_SAID_BYTES)):
                         selector.unregister(key.fileobj)
-                    output = (output + chunk)[-_MOST_SAID_BYTES:]
+                    if key.data is None:
+                        output = (output + chunk)[-_MOST_SAID_BYTES:]
+                        continue
+                    count = (count + chunk)[-_MOST_COUNT_BYTES:]
+                    if numbers := _COUNT.findall(count):
+                        key.data(int(numbers[-1]))
                 watch(process.pid)
             while process.poll() is None:
                 with window(), suppress(subprocess.TimeoutExpired):

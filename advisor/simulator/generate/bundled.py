@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from advisor.base.progress import Progress, doing, quiet
 from advisor.market.snapshot import save_snapshot
 from advisor.market.types import Answer
 from advisor.simulator.generate.sample import generate_offers
@@ -19,7 +20,7 @@ _ORIGIN = "bundled sample"
 _NOTES = ("no such machines exist: drawn to resemble offers of summer 2026",)
 
 
-def write_sample(path: Path, count: int, seed: int) -> None:
+def write_sample(path: Path, count: int, seed: int, progress: Progress = quiet) -> None:
     """Write a simulated market to a file; the same arguments give the same records.
 
     The bundled sample is ``write_sample(path, BUNDLED_OFFERS, BUNDLED_SEED)``, to the
@@ -33,6 +34,7 @@ def write_sample(path: Path, count: int, seed: int) -> None:
     path : file to write, gzipped JSON
     count : offers
     seed : non-negative
+    progress : is told how far that has come
 
     Raises
     ------
@@ -40,7 +42,7 @@ def write_sample(path: Path, count: int, seed: int) -> None:
         if the file cannot be written
     """
     answer = Answer(
-        records=generate_offers(count, seed, SAMPLE_TIME.timestamp()),
+        records=generate_offers(count, seed, SAMPLE_TIME.timestamp(), progress),
         market=_NAME,
         origin=_ORIGIN,
         fetched_at=SAMPLE_TIME,
@@ -48,4 +50,5 @@ def write_sample(path: Path, count: int, seed: int) -> None:
         simulated=True,
         notes=_NOTES,
     )
-    save_snapshot(answer, path)
+    with doing(progress, f"writing {path.name}"):
+        save_snapshot(answer, path)

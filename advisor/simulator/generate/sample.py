@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from advisor.base.progress import Progress, quiet
 from advisor.simulator.generate.calibration import Calibration, load_calibration
 from advisor.simulator.generate.draws import Draws
 from advisor.simulator.generate.listing import list_offers
@@ -13,7 +14,9 @@ from advisor.simulator.generate.machines import build_machines
 _FIRST_OFFER_ID = 9_000_000
 
 
-def generate_offers(count: int, seed: int, now_unix_s: float) -> list[dict[str, Any]]:
+def generate_offers(
+    count: int, seed: int, now_unix_s: float, progress: Progress = quiet
+) -> list[dict[str, Any]]:
     """Return the offers of a simulated market, cheapest first.
 
     The same arguments give the same offers. They have the market's oddities in
@@ -24,6 +27,7 @@ def generate_offers(count: int, seed: int, now_unix_s: float) -> list[dict[str, 
     count : offers to return
     seed : non-negative
     now_unix_s : time of the search, seconds since 1970
+    progress : is told how many there are
     """
     draws, data = Draws(seed), load_calibration()
     offers: list[dict[str, Any]] = []
@@ -35,6 +39,7 @@ def generate_offers(count: int, seed: int, now_unix_s: float) -> list[dict[str, 
         listed = list_offers(machine, free, now_unix_s, offer_id)
         offer_id += len(listed)
         offers += listed
+        progress("making offers", len(offers), count, "offers")
     offers = _with_oddities(offers[:count], draws, data)
     return sorted(offers, key=lambda offer: (offer["dph_total"], offer["id"]))
 

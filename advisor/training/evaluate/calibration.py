@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from io import StringIO
+from functools import partial
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from advisor.base.arrays import FloatArray
-from advisor.base.errors import UsageError
-from advisor.base.resources import installing
+from advisor.report.plots import STYLES, rendered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,19 +18,6 @@ if TYPE_CHECKING:
 
 NOMINAL = tuple(percent / 100 for percent in range(5, 100, 5))
 """Nominal coverages of the table and the plot, as fractions."""
-
-# Okabe and Ito's colors, which people with a color deficiency tell apart; a marker
-# each, so that the curves need no color.
-_STYLES = (
-    ("#0072b2", "o"),
-    ("#d55e00", "s"),
-    ("#009e73", "^"),
-    ("#cc79a7", "D"),
-    ("#e69f00", "v"),
-    ("#56b4e9", "P"),
-    ("#000000", "X"),
-    ("#999999", "*"),  # not of the eight, for the eighth split
-)
 
 
 def calibration_table(
@@ -67,31 +53,15 @@ def calibration_plot(
 ) -> str:
     """Return the plot of `calibration_table` as SVG, the same for the same data.
 
-    It repeats byte by byte under one version of matplotlib, but for the last digits of
-    coordinates. Its background is white, so that it reads the same on a light and a dark
-    page.
+    See `advisor.report.plots`; the last digits of coordinates may differ.
 
     Raises
     ------
     advisor.base.errors.UsageError
         if matplotlib is not installed
     """
-    try:
-        from matplotlib import style  # noqa: PLC0415 (an optional extra)
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as absent:
-        message = f"the calibration plot needs matplotlib: {installing('card')}"
-        raise UsageError(message) from absent
-    text = StringIO()
-    # The same on every machine: no settings of the user's, identifiers by content,
-    # neither version nor date. Text stays text, which can be read aloud.
-    settings = {"svg.hashsalt": "advisor", "svg.fonttype": "none"}
-    metadata = {"Creator": None, "Date": None}
-    with style.context(["default", settings]):
-        figure = Figure(figsize=(4.8, 4.4), layout="constrained")
-        _draw(figure, calibration_table(error, log_sd))
-        figure.savefig(text, format="svg", facecolor="white", metadata=metadata)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+    table = calibration_table(error, log_sd)
+    return rendered(partial(_draw, table=table), (4.8, 4.4), "svg").decode("utf-8")
 
 
 def _draw(figure: Figure, table: Mapping[str, list[float]]) -> None:
@@ -107,7 +77,7 @@ def _draw(figure: Figure, table: Mapping[str, list[float]]) -> None:
     axes.plot((0, 100), (0, 100), color="#666666", linestyle="--", label="as stated")
     nominal = 100 * np.array(NOMINAL)
     for place, (split, observed) in enumerate(table.items()):
-        color, marker = _STYLES[place % len(_STYLES)]
+        color, marker = STYLES[place % len(STYLES)]
         share = 100 * np.array(observed)
         axes.plot(nominal, share, color=color, marker=marker, markersize=4, label=split)
     axes.legend(loc="lower right", title="held out")

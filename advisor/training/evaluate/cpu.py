@@ -37,7 +37,7 @@ from advisor.hardware.core_speed import CpuConstants, unnamed_speed
 from advisor.hardware.host import THREADS_PER_GPU, THREADS_PER_GPU_LOG_SD
 from advisor.throughput.limit import LimitRates
 from advisor.throughput.limits import LIMITS
-from advisor.training.evaluate.metrics import metrics
+from advisor.training.evaluate.metrics import Compared, metrics
 from advisor.training.fit.constants import INPUT_PIPELINE
 from advisor.training.fit.core_speed import (
     ScorePrior,
@@ -81,7 +81,8 @@ def evaluate_cpu(tables: CpuTables, cpus: CpuTable) -> dict[str, dict[str, Any]]
     Returns
     -------
     split -> ``mape``, ``median_ape``, ``p90_ape``, ``coverage90`` as fractions, ``n``,
-    and ``baselines``; further parts of a split beside them, see the module
+    and ``baselines``, and `Compared` of each row; further parts of a split beside
+    them, see the module
     """
     decode = with_speeds(
         INPUT_PIPELINE, fit_core_speed(speed_rows(certain(tables.decode), cpus))
@@ -101,6 +102,7 @@ def evaluate_decode(decode: DecodeRates, cpus: CpuTable) -> dict[str, Any]:
     doubtful, _ = _held_out_cpus(decode, cpus, ScorePrior.usual())
     clock = [_nominal_ghz(str(name), cpus) for name in rates.cpu]
     return metrics(error, log_sd) | {
+        "compared": Compared.of("images/s or Mpixel/s", rates.rate, error),
         "by_cpu": {n: metrics(error[rates.cpu == n]) for n in np.unique(rates.cpu)},
         "with_doubtful_rows": metrics(doubtful),
         "baselines": {
@@ -178,6 +180,7 @@ def evaluate_curves(
         if name == "prior":  # the usual core-ms is of images
             baselines["hard_minimum"][curves.pipeline == "text"] = 0.0
         result[split] = _summary(measured, parts[name], known) | {
+            "compared": _compared(measured, parts[name], known),
             "cpu_bound": _summary(measured, parts[name], known & short),
             "by_model": {
                 str(m): _summary(measured, parts[name], known & (curves.model == m))
@@ -261,6 +264,7 @@ def evaluate_pairs(
     unknown = tables.pairs.select(~known)
     fit = fit_input_pipeline(tables.scaling, pairs, cpus, speed)
     return _summary(measured, predicted, everything) | {
+        "compared": _compared(measured, predicted, everything),
         "by_host": {
             str(h): _summary(measured, predicted, pairs.host == h)
             for h in np.unique(pairs.host)
@@ -319,6 +323,14 @@ def _with_interval(
     of = LimitRates.named(LIMITS, limits, order)
     low, high = of.interval(np.stack([spreads[name] for name in of.names]))
     return np.log(np.stack([of.joined(), low, high], axis=1))
+
+
+def _compared(
+    measured: FloatArray, predicted: FloatArray, evaluated: BoolArray
+) -> Compared:
+    """Return the rows that are evaluated, all in logarithms, side by side."""
+    error = np.where(evaluated, predicted[:, 0] - measured, np.nan)
+    return Compared.of("samples/s", np.exp(measured), error)
 
 
 def _summary(

@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 import pandas as pd
 
 from advisor.base.arrays import BoolArray, FloatArray, StrArray
 from advisor.throughput.spread import Z90
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What was predicted of rows that were held out, beside what was measured.
+
+    Attributes
+    ----------
+    unit : of what was measured
+    measured : (N,)
+    error : (N,) ln(predicted / measured), finite
+    """
+
+    unit: str
+    measured: FloatArray
+    error: FloatArray
+
+    @classmethod
+    def of(cls, unit: str, measured: FloatArray, error: FloatArray) -> Self:
+        """Take the rows that were evaluated: those whose error is finite."""
+        known = np.isfinite(error)
+        return cls(unit, measured[known], error[known])
+
+    @property
+    def predicted(self) -> FloatArray:
+        """(N,) what was predicted."""
+        found: FloatArray = self.measured * np.exp(self.error)
+        return found
 
 
 def metrics(error: FloatArray, spread: FloatArray | None = None) -> dict[str, float]:

@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.progress import Progress, quiet
 from advisor.throughput.scaling import CLASSES, KINDS
 from advisor.throughput.spread import Spread
-from advisor.training.evaluate.metrics import metrics
-from advisor.training.evaluate.parallel import Progress, each, quiet
+from advisor.training.evaluate.metrics import Compared, metrics
+from advisor.training.evaluate.parallel import each
 from advisor.training.fit.pairs import Pairs, scaling_pairs
 from advisor.training.fit.scaling import fit, folds_of, predict
 
@@ -59,6 +60,7 @@ def evaluate_multi(
     ``with_excluded.<split>.<reason>`` : the same with the pairs left out for it
     ``baselines.<split>`` : ``linear`` and ``constant``, the same without coverage
     ``excluded`` : reason -> pairs
+    ``compared.<split>`` : `Compared` of each evaluated pair
     """
     pairs = scaling_pairs(benchmarks, gpus)
     reasons, counts = np.unique(pairs.left_out[~pairs.evaluated], return_counts=True)
@@ -68,6 +70,7 @@ def evaluate_multi(
         "with_excluded": {},
         "baselines": {},
         "excluded": dict(zip(reasons.tolist(), counts.tolist(), strict=True)),
+        "compared": {},
     }
     folds_by = {split: outer_folds(pairs, split) for split in KINDS}
     shares = nested(pairs, folds_by, progress)
@@ -77,6 +80,11 @@ def evaluate_multi(
         error = np.log(share / pairs.efficiency)
         side = np.where(error > 0.0, spread.fall, spread.rise)  # where the measured lies
         result["splits"][split] = summaries(pairs, error, side)
+        result["compared"][split] = Compared.of(
+            "share of linear scaling",
+            pairs.efficiency,
+            np.where(pairs.evaluated, error, np.nan),
+        )
         result["with_excluded"][split] = {
             reason: summaries(taken_in, error, side)
             for reason, taken_in in with_excluded(pairs).items()
@@ -120,7 +128,7 @@ def nested(
     for split in folds_by:
         share, fall, rise = np.empty((3, len(pairs)))
         found[split] = (share, Spread(fall, rise))
-    answers = each("several GPUs", held_out_pairs, tasks, progress)
+    answers = each("holding out several GPUs", held_out_pairs, tasks, progress)
     for (split, out), (share, spread) in zip(places, answers, strict=True):
         found[split][0][out] = share
         for side, values in zip(found[split][1], spread, strict=True):

@@ -22,14 +22,12 @@ from typing import Any, TypeVar
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
+from advisor.base.progress import Progress, quiet
+
 Result = TypeVar("Result")
 
-Progress = Callable[[str, int, int], None]
-"""Is called with what is being held out, how many tasks of it are done, of how many."""
-
-
-def quiet(what: str, done: int, of: int) -> None:
-    """Tell nobody."""
+_TASKS = "fits"
+"""What tasks are called: each fits anew without what it holds out."""
 
 
 def each(
@@ -45,17 +43,17 @@ def each(
 
     Parameters
     ----------
-    what : is held out, for `progress`
+    what : is done, for `progress`
     function : of a module, so that other processes find it
     tasks : arguments of each call
-    progress : see `Progress`
+    progress : is told how many tasks are done
     """
-    progress(what, 0, len(tasks))
+    progress(what, 0, len(tasks), _TASKS)
     found = []
     run = Parallel(return_as="generator")
     for result in run(delayed(on_one_thread)(function, *task) for task in tasks):
         found.append(result)
-        progress(what, len(found), len(tasks))
+        progress(what, len(found), len(tasks), _TASKS)
     return found
 
 

@@ -48,10 +48,11 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.progress import Progress
 from advisor.hardware.gpus import Gpu
 from advisor.throughput.features import feature_matrix, log_baseline
 from advisor.training.evaluate.group_intercepts import partners
-from advisor.training.evaluate.parallel import Progress, each
+from advisor.training.evaluate.parallel import each
 from advisor.training.evaluate.splits import SEED, SET_UP_RUNS, Group, Rows
 from advisor.training.fit.design import table_features
 from advisor.training.fit.intercepts import training_gflops
@@ -191,7 +192,7 @@ def regressor_errors(
     problem = Problem.of(rows, gpus)
     groups = [left for group in groups if (left := _without_set_ups(group)).folds]
     tasks = [(problem, group, name) for name in REGRESSORS for group in groups]
-    parts = each("off-the-shelf regressors", held_out_errors, tasks, progress)
+    parts = each("fitting off-the-shelf regressors", held_out_errors, tasks, progress)
     found: dict[str, dict[str, FloatArray]] = {}
     for (_, _, name), part in zip(tasks, parts, strict=True):
         for split, error in part.items():

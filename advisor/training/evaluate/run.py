@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from advisor.base.arrays import FloatArray
+from advisor.base.progress import Progress, doing, quiet
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu
 from advisor.training.evaluate.baselines import baseline_rates, ratio_errors
@@ -28,9 +29,8 @@ from advisor.training.evaluate.bootstrap import (
 from advisor.training.evaluate.cpu import evaluate_cpu
 from advisor.training.evaluate.group_intercepts import partners
 from advisor.training.evaluate.known import Asked, evaluate_known
-from advisor.training.evaluate.metrics import covered, grouped, metrics
+from advisor.training.evaluate.metrics import Compared, covered, grouped, metrics
 from advisor.training.evaluate.multi import evaluate_multi
-from advisor.training.evaluate.parallel import Progress, quiet
 from advisor.training.evaluate.regressors import INTERCEPT_SPLITS, regressor_errors
 from advisor.training.evaluate.regret import Prices, decision_regret
 from advisor.training.evaluate.set_up import summary
@@ -83,6 +83,10 @@ RENTED = (
 """Cards that people rent most: reported apart."""
 
 
+_UNIT = "units/s"
+"""Of what is measured: samples, images or tokens, as the row says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What an evaluation reads.
@@ -127,6 +131,7 @@ class Evaluation:
     multi : of several GPUs, see `multi.evaluate_multi`
     known : see `known.evaluate_known`; each a `known.Known` as plain data
     errors, log_sds : split -> (N,) of the GPU side, for the calibration plot
+    compared : split -> what was predicted of each row beside what was measured
     """
 
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -140,10 +145,11 @@ class Evaluation:
     known: list[dict[str, Any]] = field(default_factory=list)
     errors: dict[str, FloatArray] = field(default_factory=dict)
     log_sds: dict[str, FloatArray] = field(default_factory=dict)
+    compared: dict[str, Compared] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON."""
-        arrays = ("errors", "log_sds")
+        arrays = ("errors", "log_sds", "compared")
         return {n: getattr(self, n) for n in self.__slots__ if n not in arrays}
 
 
@@ -160,21 +166,29 @@ def evaluate(
     groups = groups_of(rows, of.gpus, wanted)
     splits, draws = gpu_splits(rows, groups, progress)
     others = regressor_errors(rows, of.gpus, groups, progress)
-    for name, split in splits.items():
+    for number, (name, split) in enumerate(splits.items()):
+        progress("summing up", number, len(splits), "splits")
         _report(result, name, split, rows, of)
         evaluated = np.isfinite(result.errors[name])
         result.regressors[name] = {
             regressor: metrics(np.where(evaluated, error, np.nan))
             for regressor, error in others[name].items()
         }
+    progress("")
     for name, drawn in draws.items():
         own, plain = summary(drawn)
+        measured = rows.table.throughput
+        result.compared[name] = Compared.of(
+            _UNIT, measured, drawn.mean_error(len(measured))
+        )
         result.splits[name] = own
         result.baselines[name] = {"plain_scaling": plain}
     if "multi" in wanted:
         found = evaluate_multi(of.tables, of.gpus, progress)
+        compared = found.pop("compared")
         result.multi.update(found)
         for kind, name in MULTI.items():
+            result.compared[name] = compared[kind]
             for group, suffix in (("all", ""), ("8", "_8")):
                 result.splits[name + suffix] = found["splits"][kind][group]
                 result.baselines[name + suffix] = {
@@ -182,10 +196,13 @@ def evaluate(
                     for baseline, errors in found["baselines"][kind].items()
                 }
     if "cpu" in wanted:
-        for part, figures in evaluate_cpu(of.cpu_tables, of.cpus).items():
+        with doing(progress, "holding out CPUs"):
+            found = evaluate_cpu(of.cpu_tables, of.cpus)
+        for part, figures in found.items():
             name = "cpu" if part == "cpu_decode" else part
-            result.splits[name] = {k: v for k, v in figures.items() if k != "baselines"}
-            result.baselines[name] = figures.get("baselines", {})
+            result.compared[name] = figures.pop("compared")
+            result.baselines[name] = figures.pop("baselines", {})
+            result.splits[name] = figures
     if "known" in wanted:
         asked = Asked(of.tables, of.row_use, of.gpus, of.profiles)
         result.known.extend(one.to_dict() for one in evaluate_known(asked, progress))
@@ -206,6 +223,7 @@ def _report(result: Evaluation, name: str, split: Split, rows: Rows, of: Inputs)
     summary["intervals"] = _intervals(error, log_sd, rows)
     result.splits[name] = summary
     result.errors[name], result.log_sds[name] = error, log_sd
+    result.compared[name] = Compared.of(_UNIT, table.throughput, error)
     result.by_gpu[name] = grouped(table.gpu, error, log_sd)
     result.by_workload[name] = grouped(table.workload, error, log_sd)
     source = np.array([str(text).split(":")[0] for text in table.source])

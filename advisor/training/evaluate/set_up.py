@@ -54,6 +54,19 @@ class Draws:
         """Return those that are marked."""
         return Draws(*(getattr(self, name)[which] for name in self.__slots__))
 
+    def mean_error(self, rows: int) -> FloatArray:
+        """Return (rows,) the mean error of each row over its draws; NaN without one.
+
+        Of predictions of which a run was of the same workload, as the figures of a split
+        are.
+        """
+        row, error = self.row[self.same], self.error[self.same]
+        count = np.bincount(row, minlength=rows)
+        total = np.bincount(row, error, minlength=rows)
+        mean: FloatArray = np.full(rows, np.nan)
+        np.divide(total, count, out=mean, where=count > 0)
+        return mean
+
     @classmethod
     def joined(cls, several: Sequence[Draws]) -> Draws:
         """Return all predictions of several."""

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.progress import Progress, quiet
 from advisor.throughput.intercept import Needs, lineage_of
 from advisor.throughput.kernel import Inputs, workload_intercept_variance
 from advisor.throughput.set_up import Errors
@@ -44,7 +45,7 @@ from advisor.training.evaluate.group_intercepts import (
     intercept_from_others,
     partners,
 )
-from advisor.training.evaluate.parallel import Progress, each, quiet
+from advisor.training.evaluate.parallel import each
 from advisor.training.evaluate.set_up import NO_DRAWS, Draws, draw
 from advisor.training.fit.design import (
     Design,
@@ -220,7 +221,7 @@ def gpu_splits(
     tasks = [(rows, group, runs) for group in groups]
     found: dict[str, Split] = {}
     drawn: dict[str, list[Draws]] = {}
-    for splits, draws in each("GPUs and workloads", nested, tasks, progress):
+    for splits, draws in each("holding out GPUs and workloads", nested, tasks, progress):
         for name, part in splits.items():
             found[name] = found[name].filled(part) if name in found else part
         for name, one in draws.items():

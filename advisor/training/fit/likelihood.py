@@ -8,6 +8,7 @@ little about from running away.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
 from advisor.base.arrays import FloatArray, IntArray
+from advisor.base.progress import Progress, quiet
 from advisor.throughput.kernel import (
     OWN_PARTS,
     PARTS,
@@ -60,7 +62,12 @@ class Fitted:
     noise: FloatArray
 
 
-def fit_covariance(of: Design, rows: IntArray, max_rows: int = MAX_ROWS) -> Fitted:
+def fit_covariance(
+    of: Design,
+    rows: IntArray,
+    max_rows: int = MAX_ROWS,
+    progress: Progress = quiet,
+) -> Fitted:
     """Fit on (a random choice of the comparison groups of) `rows`."""
     chosen = choose_groups(of.comparison_group, rows, max_rows)
     inputs, y = of.inputs.take(chosen), of.y[chosen]
@@ -75,6 +82,12 @@ def fit_covariance(of: Design, rows: IntArray, max_rows: int = MAX_ROWS) -> Fitt
         value, gradient = objective(theta)
         return value, gradient[free]
 
+    steps = itertools.count(1)
+
+    def tell(_: FloatArray) -> None:
+        progress("fitting the covariance", next(steps), ITERATIONS, "steps at most")
+
+    progress("fitting the covariance", 0, ITERATIONS, "steps at most")
     found = minimize(
         loss,
         start[free],
@@ -82,7 +95,9 @@ def fit_covariance(of: Design, rows: IntArray, max_rows: int = MAX_ROWS) -> Fitt
         method="L-BFGS-B",
         options={"maxiter": ITERATIONS, "maxls": 15},
         bounds=[(v - 6.0, v + 6.0) for v in start[free]],
+        callback=tell,
     )
+    progress("")
     theta = start.copy()
     theta[free] = found.x
     return unpack(theta, of.inputs.z.shape[1])

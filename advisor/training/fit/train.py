@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray, StrArray
+from advisor.base.progress import Progress, doing, quiet
 from advisor.hardware.constants import Constant
 from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.gpu_model import GpuModel, Observation
@@ -59,6 +60,8 @@ def train(
     gpus: Mapping[str, Gpu],
     about: Mapping[str, Any] | None = None,
     host: Mapping[str, Mapping[str, Any]] = INPUT_PIPELINE,
+    *,
+    progress: Progress = quiet,
 ) -> ThroughputModel:
     """Train on the training rows of `row_use`; the DLPerf medians are left empty.
 
@@ -69,11 +72,14 @@ def train(
     gpus : canonical name -> GPU
     about : fields of `Provenance` that the tables do not state, such as the date
     host : constants outside the GPU, as `advisor.training.fit.cpu.fit_host` gives
+    progress : is told what the training is at
     """
-    found = train_gpu(tables, row_use, gpus)
+    found = train_gpu(tables, row_use, gpus, progress=progress)
+    with doing(progress, "fitting several GPUs"):
+        scaling = Scaling.from_dict(fit_scaling(tables, gpus))
     return ThroughputModel(
         gpu=found.model,
-        scaling=Scaling.from_dict(fit_scaling(tables, gpus)),
+        scaling=scaling,
         constants={name: Constant(**entry) for name, entry in host.items()},
         dlperf={},
         coverage=_coverage(found.used, found.alone),
@@ -106,7 +112,13 @@ class Trained(NamedTuple):
     lower_bounds: int
 
 
-def train_gpu(tables: Benchmarks, row_use: RowUse, gpus: Mapping[str, Gpu]) -> Trained:
+def train_gpu(
+    tables: Benchmarks,
+    row_use: RowUse,
+    gpus: Mapping[str, Gpu],
+    *,
+    progress: Progress = quiet,
+) -> Trained:
     """Train the rate of one GPU. Parameters as in `train`."""
     bounds = lower_bounds(tables, row_use, gpus)
     rows = np.concatenate([np.flatnonzero(row_use.training), bounds])
@@ -114,9 +126,13 @@ def train_gpu(tables: Benchmarks, row_use: RowUse, gpus: Mapping[str, Gpu]) -> T
     table = tables.select(rows)
     is_bound = np.arange(len(rows)) >= len(training)
     regressor = ThroughputRegressor(gpus)
-    regressor.fit(*regression_frame(table), lower_bound=is_bound)
+    frame, y = regression_frame(table)
+    regressor.fit(frame, y, lower_bound=is_bound, progress=progress)
     of, fitted, full = regressor.design_, regressor.fitted_, regressor.posterior_
-    process, names = compress(of, full, fitted)
+    with doing(progress, "choosing the observations that the model keeps"):
+        process, names = compress(of, full, fitted)
+    with doing(progress, "holding out rows to widen the intervals by"):
+        factors = spread_factors(of, row_use.evaluated[rows], training, fitted)
     model = GpuModel(
         process=process,
         center=of.center,
@@ -128,14 +144,16 @@ def train_gpu(tables: Benchmarks, row_use: RowUse, gpus: Mapping[str, Gpu]) -> T
         families=dict(zip(*_texts(tables.workload, tables.family), strict=True)),
         observations={},
         intercepts=_NO_INTERCEPTS,
-        spread_factors=spread_factors(of, row_use.evaluated[rows], training, fitted),
+        spread_factors=factors,
         unknown_log_sd=unknown_gpu_spread(gpus),
         best_utilization=best_utilization(tables, row_use, gpus),
     )
     alone = _measured_alone(model, tables, row_use, gpus)
     model = replace(model, observations=_observations(model, alone, gpus))
+    with doing(progress, "fitting workloads that nobody measured"):
+        model = _with_unmeasured(model, tables, row_use, gpus)
     return Trained(
-        model=_with_unmeasured(model, tables, row_use, gpus),
+        model=model,
         used=table.select(full.rows),
         alone=alone,
         training_rows=len(training),

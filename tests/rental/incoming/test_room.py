@@ -77,7 +77,15 @@ def test_what_comes_too_much_or_not_at_all_is_noticed(
     now, free = [1000.0], [10**12]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     room = Room(stage.place, 0, 0, lambda _: free[0])
-    watch = _Watch(stage, room, 10, lambda size: TooMuchError(f"{size}"), lambda: None)
+    told: list[int] = []
+    watch = _Watch(
+        stage,
+        room,
+        max_bytes=10,
+        too_much=lambda size: TooMuchError(f"{size}"),
+        meanwhile=lambda: None,
+        told=told.append,
+    )
     (stage.tree / "a").write_bytes(b"x" * 10)
     watch.check()
     now[0] += 1800.0
@@ -88,6 +96,7 @@ def test_what_comes_too_much_or_not_at_all_is_noticed(
     now[0] += 1800.1
     with pytest.raises(RemoteError, match="nothing has come for 30 minutes"):
         watch.check()
+    assert told == [10, 10, 9, 9]
     (stage.aside / "b").write_bytes(b"xx")
     with pytest.raises(TooMuchError, match="11"):
         watch.check()

@@ -16,7 +16,6 @@ from advisor.rental.outgoing.words import (
     document,
     lines,
     printable,
-    size_in_words,
     too_large,
 )
 
@@ -46,24 +45,6 @@ def outgoing_of() -> Make:
         )
 
     return make
-
-
-@pytest.mark.parametrize(
-    ("size", "words"),
-    [
-        (0, "0 bytes"),
-        (1, "1 byte"),
-        (999, "999 bytes"),
-        (1000, "1 kB"),
-        (999_499, "999 kB"),
-        (999_500, "1 MB"),
-        (1_000_000, "1 MB"),
-        (1_234_567_890, "1.23 GB"),
-    ],
-)
-def test_a_size_is_told_in_three_digits(size: int, words: str) -> None:
-    """Decimal, as rsync and the market count."""
-    assert size_in_words(size) == words
 
 
 def test_what_goes_is_told_with_its_largest_files(outgoing_of: Make) -> None:

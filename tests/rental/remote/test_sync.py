@@ -150,6 +150,37 @@ def test_what_has_changed_since_is_looked_at_again(
     ]
 
 
+def test_both_ways_tell_how_much_has_gone(
+    machine: Any, there: Path, tmp_path: Path, shadowed: Fake
+) -> None:
+    """In bytes, of all bytes, and that it has ended; what did not go, too."""
+    source, told = tmp_path / "p", list[tuple[Any, ...]]()
+    source.mkdir()
+    for name in ("a", "b", "c"):
+        (source / name).write_bytes(os.urandom(500_000))
+
+    def progress(
+        what: str, done: float = 0.0, of: float | None = None, unit: str = ""
+    ) -> None:
+        told.append((what, done, of, unit))
+
+    push(machine.ssh, all_of(source), there.name, progress=progress)
+    first, *sent, last = told
+    assert (first[0], last) == ("sending p", ("", 0.0, None, ""))
+    assert sent == sorted(sent)
+    assert sent[-1] == ("sending p", 1_500_000, 1_500_000, "bytes")
+    told.clear()
+    incoming = Incoming(lambda _: None, 1e9, "max_gb", progress=progress)
+    incoming.pull(machine.ssh, there.name, tmp_path / "back")
+    assert told[0] == (f"copying back {there.name}", 0, 1_500_000, "bytes")
+    assert told[-1] == ("", 0.0, None, "")
+    told.clear()
+    shadowed("rsync", "exit 1")
+    with pytest.raises(RemoteError):
+        push(machine.ssh, all_of(source), there.name, progress=progress)
+    assert [one[0] for one in told] == ["sending p", ""]
+
+
 def test_nothing_is_deleted_on_either_side(
     machine: Any, there: Path, tmp_path: Path
 ) -> None:

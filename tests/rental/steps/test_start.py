@@ -48,6 +48,32 @@ def test_it_is_waited_for_until_it_runs_and_tells_where_ssh_is(
     assert shop.time.at == NOW + 70.0
 
 
+def test_what_is_waited_for_is_told(shop: Shop, entry: Entry) -> None:
+    """And for how long by now; nothing any more at the end."""
+    told: list[str] = []
+
+    def progress(
+        what: str, done: float = 0.0, of: float | None = None, unit: str = ""
+    ) -> None:
+        assert of is None
+        told.append(f"{what} {done:.0f} {unit}" if done else what)
+
+    shop.context = replace(shop.context, progress=progress)
+    shop.time.after(8.0, lambda: shop.market.show(entry.label) and None)
+    wait(shop, entry)
+    assert told == [
+        "waiting for the machine",
+        "waiting for the market to show it, 10 min at most",
+        "waiting for loading to end, 10 min at most 5 s",
+        "waiting for loading to end, 10 min at most 10 s",
+        "",
+    ]
+    told.clear()
+    shop.context.sleep(1.0, "looking again")
+    shop.context.sleep(1.0)
+    assert told == ["looking again", ""]
+
+
 def test_who_waits_keeps_its_hold(shop: Shop, entry: Entry) -> None:
     """It is renewed each minute, so that nobody succeeds it."""
     ends = []

@@ -56,7 +56,7 @@ def test_rows_that_are_not_evaluated_do_not_count() -> None:
 
 def test_the_plot_is_the_same_every_time_and_names_every_split() -> None:
     """It is SVG whose bytes tell the data alone: no date, no version, no settings."""
-    mpl = pytest.importorskip("matplotlib", reason="the extra 'card' is not installed")
+    mpl = pytest.importorskip("matplotlib", reason="the extra 'plots' is not installed")
     error = {"gpu": np.linspace(-1.0, 1.0, 50), "pair": np.linspace(-0.5, 0.5, 50)}
     sd = dict.fromkeys(error, np.full(50, 0.5))
     plot = calibration_plot(error, sd)
@@ -73,5 +73,5 @@ def test_without_matplotlib_the_message_says_what_to_install(
 ) -> None:
     """It is one line and names the extra."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(UsageError, match=r"^the calibration plot .*\[card\]'"):
+    with pytest.raises(UsageError, match=r"^the plot needs matplotlib: .*\[plots\]'"):
         calibration_plot({}, {})

@@ -28,7 +28,7 @@ def threads(number: int) -> list[int]:
 
 def test_results_come_in_the_order_of_the_tasks_and_are_counted() -> None:
     """Without a configuration they run here, one after the other, as in scikit-learn."""
-    calls: list[tuple[str, int, int]] = []
+    calls: list[tuple[str, int, int, str]] = []
     found = each(
         "numbers",
         process_and,
@@ -36,7 +36,7 @@ def test_results_come_in_the_order_of_the_tasks_and_are_counted() -> None:
         lambda *so_far: calls.append(so_far),
     )
     assert found == [(os.getpid(), n) for n in range(3)]
-    assert calls == [("numbers", done, 3) for done in range(4)]
+    assert calls == [("numbers", done, 3, "fits") for done in range(4)]
 
 
 def test_a_task_has_one_thread() -> None:

@@ -20,7 +20,7 @@ from advisor.training.evaluate.card import model_card
 from advisor.training.evaluate.regressors import REGRESSORS
 from advisor.training.evaluate.regret import load_prices
 from advisor.training.evaluate.run import Evaluation, Inputs, evaluate
-from advisor.training.evaluated import evaluation_table
+from advisor.training.evaluated import evaluation_table, panels
 from advisor.training.fit.benchmarks import Benchmarks, load_benchmarks, table_hash
 from advisor.training.fit.cpu_tables import load_cpu_tables
 from advisor.training.fit.row_use import RowUse, load_row_use
@@ -53,6 +53,17 @@ def test_the_model_beats_every_baseline(evaluation: Evaluation) -> None:
         for baseline in evaluation.baselines[split].values():
             assert own["mape"] < baseline["mape"]
             assert own["median_ape"] < baseline["median_ape"]
+
+
+def test_what_is_drawn_is_what_is_summed_up(evaluation: Evaluation) -> None:
+    """The mean error of each panel's rows is that of its split, on each side."""
+    drawn = {panel.name: panel for panel in panels(evaluation)}
+    assert {*RATIOS, "cpu", "real_synthetic"} <= set(drawn)
+    for name, panel in drawn.items():
+        own = evaluation.splits[name]
+        off = np.abs(panel.predicted / panel.measured - 1.0)
+        assert len(off) == own["n"]
+        assert off.mean() == pytest.approx(own["mape"])
 
 
 def test_the_interval_covers_about_what_it_says(evaluation: Evaluation) -> None:

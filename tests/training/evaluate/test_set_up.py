@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from advisor.throughput.set_up import Errors
-from advisor.training.evaluate.set_up import OTHER_WORKLOADS, draw, summary
+from advisor.training.evaluate.set_up import OTHER_WORKLOADS, Draws, draw, summary
 
 
 def set_up(count: int, level: float, seed: int = 0) -> tuple[Errors, np.ndarray]:
@@ -52,3 +52,15 @@ def test_too_few_rows_are_no_set_up() -> None:
     own, plain = summary(draw(np.arange(3), errors, off, 3, 1.0))
     assert own == {"n": 0, OTHER_WORKLOADS: {"n": 0}}
     assert plain == {"n": 0, OTHER_WORKLOADS: {"n": 0}}
+
+
+def test_the_error_of_a_row_is_the_mean_over_its_draws() -> None:
+    """Of those with a run of its workload; NaN where there is none."""
+    draws = Draws(
+        row=np.array([2, 0, 2, 2]),
+        same=np.array([True, False, True, False]),
+        error=np.array([0.1, 0.5, 0.3, 9.0]),
+        log_sd=np.ones(4),
+        plain=np.zeros(4),
+    )
+    assert draws.mean_error(3) == pytest.approx([np.nan, np.nan, 0.2], nan_ok=True)
