@@ -91,9 +91,10 @@ def _chart(spec: Spec, height: Any) -> Spec:
     return {
         "width": "container",
         "height": height,
-        "autosize": {"type": "fit", "contains": "padding"}
-        if isinstance(height, int)
-        else {"type": "fit-x", "contains": "padding"},
+        "autosize": {
+            "type": "fit" if isinstance(height, int) else "fit-x",
+            "contains": "padding",
+        },
         "config": _CONFIG,
         **spec,
     }
@@ -122,17 +123,35 @@ def _scatter() -> Spec:
 
     Datasets: ``offers`` (``i``, ``hours``, ``usd``, ``bound_by``), ``front`` (``hours``,
     ``usd``), ``focus`` (with ``_low`` and ``_high`` of either), ``chosen``. Signals: the
-    ends of both axes, ``hours_from``, ``hours_to``, ``usd_from``, ``usd_to``.
+    ends of both axes, ``hours_from``, ``hours_to``, ``usd_from``, ``usd_to``, the
+    figures at both, ``hours_ticks``, ``usd_ticks``, and the limits in the legend,
+    ``binding``.
     """
-    x = _field("hours", "Training time per epoch", _HOURS, scale=_log_between("hours"))
-    y = _field("usd", "Cost per epoch", _USD, scale=_log_between("usd"))
+    x = _field(
+        "hours",
+        "Training time per epoch",
+        _HOURS,
+        scale=_log_between("hours"),
+        axis={"values": {"expr": "hours_ticks"}},
+    )
+    y = _field(
+        "usd",
+        "Cost per epoch",
+        _USD,
+        scale=_log_between("usd"),
+        axis={"values": {"expr": "usd_ticks"}},
+    )
     names, titles = _limit_names()
     color = {
         "field": "bound_by",
         "type": "nominal",
         "title": "Bound by",
         "scale": {"domain": names, "range": list(_HUES)},
-        "legend": {"labelExpr": _words(names, titles), "columns": 4},
+        "legend": {
+            "labelExpr": _words(names, titles),
+            "values": {"expr": "binding"},
+            "columns": 4,
+        },
     }
     shape = {
         "field": "bound_by",
@@ -192,6 +211,9 @@ def _scatter() -> Spec:
             {"name": f"{name}_{end}", "value": value}
             for name in ("hours", "usd")
             for end, value in (("from", 0.1), ("to", 1.0))
+        ]
+        + [
+            {"name": name, "value": []} for name in ("hours_ticks", "usd_ticks", "binding")
         ],
         "layer": [front, offers, rule_x, rule_y, chosen],
     }
