@@ -99,7 +99,6 @@ const drawScatter = async () => {
       ...{ hours_from, hours_to, usd_from, usd_to },
       hours_ticks: within(NICE_HOURS, hours_from, hours_to),
       usd_ticks: within(NICE_USD, usd_from, usd_to),
-      binding: [...new Set(points.map((one) => one.bound_by))],
     },
   );
   if (!first || !view) return;
@@ -160,6 +159,9 @@ const enoughWords = () => {
   return enough === null ? "; no number of them is enough" : `; ${enough} would do`;
 };
 
+const swatch = (part) =>
+  element("i", { class: `swatch hue-${1 + state.data.parts.indexOf(part)}`, title: part });
+
 const showBill = () => {
   const { selected, data } = state;
   const offers = selected === 0 ? [0] : [selected, 0];
@@ -181,7 +183,7 @@ const showBill = () => {
       element(
         "tr",
         {},
-        element("th", { scope: "row" }, line.label),
+        element("th", { scope: "row" }, swatch(line.part), line.label),
         element("td", { class: "number" }, hours(line.hours[selected])),
         element("td", { class: "number" }, usd(line.usd[selected])),
       ),
@@ -208,7 +210,7 @@ const showLimits = () => {
       title: title.replace(/^the /, ""),
       place,
       share: Math.min(rate / gpu, MOST_SHARE),
-      label: `${figure(rate, 3)} samples/s`,
+      label: figure(rate, 3),
       kind: name === "gpu" ? "gpu" : rate < gpu ? "short" : "enough",
     }));
   draw("limits", { limits: rows, reached: [{ share: at("samples_per_s") / gpu }] });

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from advisor.base.figures import figure
+from advisor.report.page.charts import SHAPES
 from advisor.report.page.columns import decoded
 
 FIRST_ROWS = 25
@@ -48,6 +49,11 @@ def view_of(data: Mapping[str, Any]) -> dict[str, Any]:
             "region": _choices(columns["region"]),
             "bound": [(name, titles[name]) for name, _ in _choices(columns["bound_by"])],
         },
+        "legend": [
+            (place, shape, titles[name])
+            for place, (name, shape) in enumerate(zip(titles, SHAPES, strict=True), 1)
+            if name in columns["bound_by"]["values"]
+        ],
         "assumed": [
             {"name": name, **one, "value": f"{one['value']:g}"}
             for name, one in data["assumptions"].items()
