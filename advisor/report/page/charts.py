@@ -1,13 +1,13 @@
 """The charts of a page, as Vega-Lite specifications without data.
 
 Data come under the names of datasets, which `page.js` fills. Colors are variables of
-`page.css`, so that a chart follows light, dark and print by itself. No text of an offer is
-in a chart but the market's name of a GPU.
+`page.css`, so that a chart follows light, dark and print by itself. Of the texts of an
+offer none is in a chart but the market's name of a GPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from advisor.throughput.limits import LIMITS
@@ -165,7 +165,11 @@ def _scatter() -> Spec:
         "name": "over_hours",
         "data": _named("focus"),
         "mark": {"type": "rule", **whisker},
-        "encoding": {"x": {**x, "field": "hours_low"}, "x2": {"field": "hours_high"}, "y": y},
+        "encoding": {
+            "x": {**x, "field": "hours_low"},
+            "x2": {"field": "hours_high"},
+            "y": y,
+        },
     }
     rule_y: Spec = {
         "name": "over_usd",
@@ -443,8 +447,9 @@ def _choices() -> Spec:
             {
                 "mark": {"type": "bar", "cornerRadius": 2, "height": {"band": 0.62}},
                 "encoding": {
-                    "x": _field("extra", "over the best in hindsight",
-                                axis={"format": ".0%"}),
+                    "x": _field(
+                        "extra", "over the best in hindsight", axis={"format": ".0%"}
+                    ),
                     "y": y,
                     "color": {
                         "field": "own",
