@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from advisor.base.errors import UsageError
 from advisor.base.resources import installing
 
-_NOTICE = """/*! Vega, Vega-Lite, Vega-Embed: Copyright University of Washington Interactive
-Data Lab and contributors, BSD-3-Clause. D3: Copyright Mike Bostock, ISC.
+_NOTICE = """/*! Vega, Vega-Lite, Vega-Embed: Copyright University of Washington
+Interactive Data Lab and contributors, BSD-3-Clause. D3: Copyright Mike Bostock, ISC.
 Licenses: github.com/vega, github.com/d3 */
 """
 """Goes with the libraries wherever they go."""

@@ -67,9 +67,8 @@ def test_bill_is_that_of_explain(data: dict[str, Any], sample: Report) -> None:
     for line in data["bill"]:
         one = told.pop(line["line"])
         assert line["usd"][4] == pytest.approx(one["usd"], rel=1e-3)
-        assert line["hours"][4] == (
-            one["hours"] and pytest.approx(one["hours"], rel=1e-3)
-        )
+        hours = one["hours"] and pytest.approx(one["hours"], rel=1e-3)
+        assert line["hours"][4] == hours
     assert not any(one["usd"] or one["hours"] for one in told.values())
     for row, one in enumerate(sample.offers):
         whole = sum(line["usd"][row] for line in data["bill"])
@@ -126,10 +125,10 @@ def test_hostile_texts_are_escaped(
     """In no element of the page and in no JSON of it do they end what they stand in."""
     folder = tmp_path_factory.mktemp("escaped")
     report = make_report("bert-base", "--market", save_market(folder), folder=folder)
-    text = report.text
+    parts = elements(report.text)
+    text = report.text.replace(parts["chart-library"], "")
     assert ATTACKS["script"] not in text
     assert "<img" not in text
-    parts = elements(text)
     for name in ("page-data", "page-charts"):
         assert not set(parts[name]) & set("<>&\u2028\u2029")
     names = json.loads(parts["page-data"])["columns"]["gpu_name"]["values"]
