@@ -448,7 +448,9 @@ def _choices() -> Spec:
                 "mark": {"type": "bar", "cornerRadius": 2, "height": {"band": 0.62}},
                 "encoding": {
                     "x": _field(
-                        "extra", "over the best in hindsight", axis={"format": ".0%"}
+                        "extra",
+                        "over the best in hindsight",
+                        axis={"format": ".0%", "tickCount": 4},
                     ),
                     "y": y,
                     "color": {

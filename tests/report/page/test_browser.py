@@ -219,3 +219,16 @@ def test_data_of_the_page_are_those_of_the_file(tab: Tab, sample: Report) -> Non
     data = json.loads(tab.page.locator("#page-data").inner_text())
     assert data["count"] == len(sample.offers)
     assert data["columns"]["offer_id"] == [one["offer_id"] for one in sample.offers]
+
+
+def test_own_runs_rentals_and_prices_are_shown(own: Report, open_page: OpenPage) -> None:
+    """Predicted beside measured, planned beside held, and prices by day."""
+    tab = open_page(own.url)
+    tab.wait_for_charts(*CHARTS, "runs", "prices")
+    text = tab.page.locator("section:has(#kept-title)").inner_text()
+    assert "A100-SXM4-40GB" in text
+    assert "<b>job</b>" in text
+    assert re.search(r"released\s+\$0\.500\s+24 h\s+12 h\s+\$6\.00", text)
+    points = tab.page.locator('[data-chart="prices"] .mark-symbol path')
+    assert points.count() == 7
+    assert tab.findings() == []
