@@ -242,6 +242,7 @@ const showThreads = () => {
     enough: enough === null ? [] : [{ threads: enough }],
     ceiling: [{ rate: data.limits[0].rate[selected] }],
   });
+  const cpu = at("cpu_name") === null ? "a usual CPU (nobody says which it is)" : "this CPU";
   const top = points.length ? Math.max(...points.map((one) => one.rate)) : rate;
   const gain = top / rate - 1;
   const words =
@@ -249,7 +250,7 @@ const showThreads = () => {
       ? "Nobody says how many threads the offer grants."
       : gain < 0.02
         ? "More threads would bring next to nothing here."
-        : `More threads of this CPU would bring up to ${percent(gain)} more.`;
+        : `More threads of ${cpu} would bring up to ${percent(gain)} more.`;
   const least =
     enough === null ? "" : ` ${enough} ${enough === 1 ? "thread is" : "threads are"} enough: they reach 95 % of what any number would (dashed).`;
   filled("threads-words", words + least);
@@ -273,11 +274,7 @@ const showRest = () => {
     const [from, to] = range(runs.flatMap((one) => [one.low, one.high, one.measured]));
     draw("runs", { runs, diagonal: [{ value: from }, { value: to }] });
   }
-  const gpu = byId("price-gpu");
-  if (gpu) {
-    gpu.addEventListener("change", showPrices);
-    showPrices();
-  }
+  if (byId("price-gpu")) showPrices();
 };
 
 const showPrices = () => {
@@ -312,6 +309,7 @@ const listen = () => {
     select(row);
     document.querySelector(`#rows button[data-row="${row}"]`)?.focus({ preventScroll: true });
   });
+  byId("price-gpu")?.addEventListener("change", showPrices);
   byId("more").addEventListener("click", () => {
     state.shown += STEP;
     showRows();
@@ -321,9 +319,21 @@ const listen = () => {
   });
 };
 
+const HOUR_MS = 3600 * 1000;
+
+/* Offers come and go by the minute; a page stays as it is. */
+const showAge = () => {
+  const hours = (Date.now() - Date.parse(state.data.generated_at)) / HOUR_MS;
+  const stale = byId("stale");
+  if (!stale || state.data.market.simulated) return;
+  stale.hidden = hours < 1;
+  stale.textContent = `This page was made ${time(hours)} ago: offers and prices have changed since.`;
+};
+
 const show = (data) => {
   state.data = data;
   state.selected = 0;
+  showAge();
   filter();
   if (data.count) showOffer();
   showRest();
@@ -339,8 +349,3 @@ const begin = () => {
 };
 
 begin();
-
-/* For whoever looks at the page from outside, such as its tests. */
-window.advisorPage = {
-  front: () => front(state.data, state.rows).map((row) => at("offer_id", row)),
-};

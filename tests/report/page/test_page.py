@@ -13,14 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import advisor
+from advisor.app.kept import Kept
 from advisor.base.errors import UsageError
 from advisor.base.resources import models_folder
 from advisor.report.page.card import model_card
 from advisor.report.page.charts import charts
 from advisor.report.page.columns import coded, decoded, rounded
+from advisor.report.page.data import page_data
+from advisor.report.page.document import report
 from advisor.report.page.view import percent, price, time, usd
 from tests.hostile import ATTACKS, save_market
-from tests.report.page.conftest import MakeReport, Report, run_in
+from tests.report.page.conftest import NOW, MakeReport, Report, run_in
 
 
 def elements(text: str) -> dict[str, str]:
@@ -174,6 +178,27 @@ def test_json_says_what_was_written(
     conforms("report", document)
     assert document["offers"] == 5
     assert document["bytes"] == path.stat().st_size
+
+
+def test_an_empty_ranking_is_a_page_too() -> None:
+    """For who changes what is asked while the page is open."""
+    pytest.importorskip("vl_convert", reason="the extra 'page' is not installed")
+    ranking = advisor.rank("resnet50", market="sample", max_usd_per_hour=0.0001)
+    data = page_data(ranking, NOW, Kept(), models_folder())
+    assert data["count"] == 0
+    assert "No offer is left" in report(data)
+
+
+def test_a_single_offer_and_an_order_by_price_make_a_page(tmp_path: Path) -> None:
+    """Neither says how sure the order is."""
+    pytest.importorskip("vl_convert", reason="the extra 'page' is not installed")
+    path = tmp_path / "one.html"
+    words = ("report", "bert-base", "--market", "sample", "-o", str(path))
+    for more in (("--top", "1"), ("--sort", "price", "--interruptible", "--top", "9")):
+        assert run_in(tmp_path, *words, *more).exit_code == 0
+        text = path.read_text(encoding="utf-8")
+        assert "Cost per epoch" in text
+        assert "Sure of the order" not in text
 
 
 def test_own_runs_are_beside_their_predictions(tmp_path: Path) -> None:
