@@ -50,9 +50,9 @@ from advisor.report.answer import short_cpu
 from advisor.report.entries import Entry, entries
 from advisor.report.explained import cost_breakdown
 from advisor.report.page.card import model_card
-from advisor.report.page.charts import PARTS
 from advisor.report.page.columns import coded, figures
 from advisor.report.page.kept import kept_data
+from advisor.report.page.specs import PARTS
 from advisor.report.rank_table import notes
 from advisor.report.ranked import age, envelope, headline
 from advisor.software.fit import DOUBTS
