@@ -136,21 +136,22 @@ def _epoch_usd(entry: Entry) -> str:
 
 
 def _joined_notes(entry: Entry) -> str:
-    return ", ".join(_notes(entry))
+    return ", ".join(notes(entry))
 
 
-def _notes(entry: Entry) -> list[str]:
-    notes = [_NOTES[flag] for flag in entry["flags"] if flag in _NOTES]
+def notes(entry: Entry) -> list[str]:
+    """Return what to know of an offer beside its figures, in words."""
+    told = [_NOTES[flag] for flag in entry["flags"] if flag in _NOTES]
     if entry["bid_usd_per_hour"] is not None:
-        notes.append(f"bid {_usd(entry['bid_usd_per_hour'], 3)}")
+        told.append(f"bid {_usd(entry['bid_usd_per_hour'], 3)}")
     if "gpu_memory_tight" in entry["flags"]:
         margin_gb, need_gb = entry["memory_margin_gb"], entry["memory_gb"]
-        notes.append(f"tight: {margin_gb / (margin_gb + need_gb):.0%} free")
+        told.append(f"tight: {margin_gb / (margin_gb + need_gb):.0%} free")
     if entry["accumulation_steps"] > 1:
-        notes.append(f"batch {entry['micro_batch']} x {entry['accumulation_steps']}")
+        told.append(f"batch {entry['micro_batch']} x {entry['accumulation_steps']}")
     elif "batch_fitted" in entry["flags"]:
-        notes.append(f"batch {entry['micro_batch']}")
-    return notes
+        told.append(f"batch {entry['micro_batch']}")
+    return told
 
 
 _PLACE = _shown("#", "rank", _place, text=True)

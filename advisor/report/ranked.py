@@ -76,7 +76,7 @@ def headline(ranking: Ranking, now: datetime, *, with_left_out: bool = True) -> 
     """
     answer = _source(ranking)
     simulated = ", simulated" if answer.simulated else ""
-    parts = [f"market {answer.market} ({answer.origin}{simulated}), {_age(answer, now)}"]
+    parts = [f"market {answer.market} ({answer.origin}{simulated}), {age(answer, now)}"]
     parts.append(f"{ranking.read:,} offers read")
     job = ranking.job
     epochs = f"{job.epochs:,} epoch{'s' * (job.epochs != 1)}"
@@ -153,7 +153,8 @@ _AGES = (
 )
 
 
-def _age(answer: Answer, now: datetime) -> str:
+def age(answer: Answer, now: datetime) -> str:
+    """Return how old a market's answer is, in words."""
     if answer.fetched_at is None:
         return "age unknown"
     seconds = (now - answer.fetched_at).total_seconds()
