@@ -39,11 +39,11 @@ def command(ctx: click.Context, /, read_only: bool) -> None:
     from advisor.mcp.server import Calls  # noqa: PLC0415  (the extra)
     from advisor.mcp.stdio import serve  # noqa: PLC0415
 
-    if serve(Calls(context, _typed, read_only)):
+    if serve(Calls(context, typed, read_only)):
         ctx.exit(ExitStatus.INTERRUPTED)
 
 
-def _typed(name: str, found: Arguments) -> str:
+def typed(name: str, found: Arguments) -> str:
     """Return the command line that does what a tool of that name does."""
     module = importlib.import_module(f"advisor.cli.{name}")
     command: click.Command = module.command

@@ -37,13 +37,14 @@ def serve(calls: Calls) -> bool:
     if sys.stdin is None or sys.stdout is None:
         message = "stdin or stdout is closed: an MCP client starts this server"
         raise AdvisorError(message)
-    try:
-        with _signals_noted() as noted:
+    with _signals_noted() as noted:
+        try:
             anyio.run(_serve, calls, noted)
+        except* (BrokenPipeError, anyio.BrokenResourceError):  # the client has gone
+            pass
+        finally:
             calls.leave()
             _join(calls)
-    finally:
-        calls.leave()
     return noted.is_set()
 
 
