@@ -434,7 +434,7 @@ def test_an_event_ends_a_wait_soon() -> None:
 
 
 def test_an_event_is_of_one_thread() -> None:
-    """Neither the main thread nor another one is stopped by it, nor one after its block."""
+    """No other thread is stopped by it, nor its own after the block."""
     event = threading.Event()
     event.set()
     with pytest.raises(KeyboardInterrupt), stoppable(event):

@@ -1,4 +1,4 @@
-"""Sessions of the benchmark over real pipes: a few always, all where time is no matter."""
+"""Sessions of the benchmark over real pipes: a few always, all with ``-m slow``."""
 
 from __future__ import annotations
 

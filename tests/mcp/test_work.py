@@ -1,4 +1,4 @@
-"""The work of a call goes on in a thread, asks, and ends as whoever waits would have it."""
+"""The work of a call goes on in a thread, asks, and ends with whoever waits for it."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_work_that_nobody_waits_for_ends(waits: str) -> None:
 
 
 @pytest.mark.parametrize("taken", [True, False])
-def test_what_nobody_took_is_undone_afterwards(taken: bool) -> None:  # noqa: FBT001
+def test_what_nobody_took_is_undone_afterwards(taken: bool) -> None:
     """A document that was handed on is its taker's; one that was not is undone, once."""
     undone: list[Any] = []
 
