@@ -235,7 +235,7 @@ _SENTENCE = re.compile(r"(.+?[.?!][*)\"]*)(?=\s|$)", re.DOTALL)
 
 
 def for_models() -> str:
-    """Return the list of pages in the form of llmstxt.org, below the index's own words."""
+    """Return the list of pages as llmstxt.org has it, below the index's own words."""
     index = (DOCS / "index.md").read_text("utf-8")
     title, question, *words = index.partition("```{toctree}")[0].strip().split("\n\n")
     told = [" ".join(part.split()) for part in words]
