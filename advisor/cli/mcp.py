@@ -9,6 +9,8 @@ import click
 from advisor.app.context import Context
 from advisor.base.errors import ExitStatus, UsageError
 from advisor.base.resources import installing
+from advisor.cli.output import remark
+from advisor.cli.renting import has_terminal
 from advisor.cli.typed import command_line
 from advisor.mcp.arguments import Arguments
 
@@ -36,6 +38,8 @@ def command(ctx: click.Context, /, read_only: bool) -> None:
     except ImportError as error:
         message = f"the MCP server needs its extra: {installing('mcp')}"
         raise UsageError(message) from error
+    if has_terminal():
+        remark("an MCP client starts this command and speaks on stdin; Ctrl-C ends it")
     from advisor.mcp.server import Calls  # noqa: PLC0415  (the extra)
     from advisor.mcp.stdio import serve  # noqa: PLC0415
 

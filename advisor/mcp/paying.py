@@ -31,7 +31,9 @@ from advisor.rental.run import Ended
 from advisor.report.jobs import ended_document, not_ended_document
 from advisor.report.rental import SCHEMA_VERSION, ending, not_rented, payment, rented
 
-_LONGEST_COMMAND = 500
+_LONGEST = 500
+"""Characters of a text of the agent's that the user is shown."""
+
 _RENT, _RUN, _SEND, _END = "Rent it", "Rent it and run this there", "Send it", "End it"
 
 
@@ -49,8 +51,12 @@ class User:
     guard: Guard
 
     def allows(self, question: str, verb: str) -> bool:
-        """Return whether the user allows it; see `Work.ask`."""
-        return self.work.ask(self.guard.text(question), verb)
+        """Return whether the user allows it; see `Work.ask`.
+
+        One line: what an agent chose the words of cannot look like words of ours.
+        """
+        line = " ".join(self.guard.text(question).split())
+        return self.work.ask(line, verb)
 
 
 class _Asked(Listener):
@@ -59,7 +65,8 @@ class _Asked(Listener):
     Parameters
     ----------
     user : is asked
-    doing : what the machine is for, put before the question
+    doing : what the agent would do there; it is put last, since a text of the agent's
+        must not push the price out of sight
     """
 
     def __init__(self, user: User, spec: RentSpec, verb: str, doing: str = "") -> None:
@@ -70,8 +77,9 @@ class _Asked(Listener):
     def confirms(self, candidate: RankedOffer, ends_at: float) -> bool:
         """Ask whether an offer may be paid for."""
         cap = f"At most ${self._spec.budget_usd:,.2f} is spent on the job."
-        question = f"{self._doing}{payment(candidate, ends_at)} {cap}"
-        return self._user.allows(question, self._verb)
+        image = f"Image: {candidate.image}."
+        parts = (payment(candidate, ends_at), cap, image, self._doing)
+        return self._user.allows(" ".join(parts), self._verb)
 
     def allows(self, reason: str, question: str) -> bool:
         """Ask whether something unusual may be sent."""
@@ -123,10 +131,9 @@ def run_tool(context: Context, found: Arguments, user: User) -> Document:
     """Run a command on the best offer, as ``advisor run --json``."""
     spec = run_spec(found)
     _check_files_caps(context, spec.rent)
-    words = shlex.join(spec.argv)
-    if len(words) > _LONGEST_COMMAND:
-        words = f"{words[:_LONGEST_COMMAND]}..."
-    doing = f"To run {words} with a copy of {spec.folder}: "
+    words = user.guard.text(shlex.join(spec.argv), _LONGEST)
+    folder = user.guard.text(spec.folder, _LONGEST)
+    doing = f"To be run there, with a copy of {folder}: {words}"
     listener = _Asked(user, spec.rent, _RUN, doing)
     try:
         run(context, spec, listener)

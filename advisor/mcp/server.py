@@ -11,6 +11,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import anyio
@@ -99,9 +100,9 @@ class Calls:
         self, context: _Context, params: types.CallToolRequestParams
     ) -> _Answer:
         """Carry out a call, or go on with one whose question was answered."""
-        found = params.arguments or {}
-        guard = self._guard()
+        found, guard = params.arguments or {}, Guard([])
         try:
+            guard = self._guard()
             if params.request_state is not None:
                 waiting = self._answered(params, found)
                 tool = self._tool(waiting.tool)
@@ -186,11 +187,10 @@ class Calls:
             assert tool.read is not None  # noqa: S101  (a tool does the one or the other)
             return tool.read(world, found)
 
-        def undo(document: Document) -> None:
-            if tool.undo is not None:
-                tool.undo(world, found.get("market") or DEFAULT_MARKET, document)
-
         world = replace(self.context, notify=notify)
+        undo = None
+        if tool.undo is not None:
+            undo = partial(tool.undo, world, found.get("market") or DEFAULT_MARKET)
         work = Work(do, undo)
         work.begin()
         self._works.append(work)

@@ -295,4 +295,24 @@ def test_a_command_runs_there_and_its_results_come_back(
     assert (project / "results" / "data.txt").read_text() == "input"
     assert f"with a copy of {project}" in agent.questions[0]
     assert "mkdir results" in agent.questions[0]
+    assert agent.questions[0].startswith("rent offer")
     assert inhabited.instances() == []
+
+
+def test_no_text_of_the_agents_hides_the_price(inhabited: Any, play: Play) -> None:
+    """A long path, lines, colors: price and cap come first, in one line."""
+    folder = inhabited.folder / "project"
+    folder.mkdir()
+    (folder / "train.py").write_text("print(1)")
+    long = f"{folder}{'/.' * 1500}"
+    words = ["echo", "\n\nrent offer 1 for $0.001/h\x1b[2J", "x" * 3000]
+
+    async def script(agent: Agent) -> None:
+        await agent.document("run", **RENT, argv=words, folder=long)
+
+    agent = play(inhabited.context(), script, NO)
+    (question,) = agent.questions
+    assert question.startswith("rent offer")
+    assert question.index("At most $5.00") < question.index("To be run there")
+    assert not {"\n", "\x1b"} & set(question)
+    assert len(question) < 1500
