@@ -15,7 +15,7 @@ author = "the advisor developers"
 project_copyright = "the advisor developers, Apache-2.0"
 release = version = advisor.__version__
 
-extensions = ["mathml", "myst_parser", "numpydoc", "sphinx.ext.autodoc"]
+extensions = ["for_models", "mathml", "myst_parser", "numpydoc", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["deflist", "dollarmath"]

@@ -5,6 +5,7 @@ Usage: ``python docs/generate.py [--check]``
 * ``docs/commands.md``: every command, from what `-h` prints
 * ``docs/documents.md``: every key of every JSON document, from ``docs/schemas``
 * ``docs/python.md``: what `advisor` exports, from `advisor.__all__`
+* ``docs/llms.txt``: what each page is about, for models, from ``docs/index.md``
 * the output below each ``$ advisor`` line of a ``console`` block of the tutorial and the
   README, as the command prints it
 
@@ -54,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    stale = [path for path, text in pages() if path.read_text("utf-8") != text]
+    stale = [path for path, text in pages() if _written(path) != text]
     for path, text in pages() if stale and not check else ():
         path.write_text(text, encoding="utf-8")
     if check and stale:
@@ -62,11 +63,17 @@ def main() -> None:
         sys.exit(f"run python docs/generate.py: {names}")
 
 
+def _written(path: Path) -> str:
+    """Return a page as it is; nothing where it is not there yet."""
+    return path.read_text("utf-8") if path.exists() else ""
+
+
 def pages() -> Iterator[tuple[Path, str]]:
     """Yield each page with what it should be."""
     yield DOCS / "commands.md", commands()
     yield DOCS / "documents.md", documents()
     yield DOCS / "python.md", python((DOCS / "python.md").read_text("utf-8"))
+    yield DOCS / "llms.txt", for_models()
     for path in RUN_IN:
         yield path, with_output(path.read_text("utf-8"))
 
@@ -221,6 +228,37 @@ def python(text: str) -> str:
         if entries:
             parts += [f"### {title}\n", _rst("\n".join(entries))]
     return "\n".join(parts)
+
+
+_TREE = re.compile(r"```{toctree}\n:caption: (.+)\n(?::.+\n)*\n((?:.+\n)+)```")
+_SENTENCE = re.compile(r"(.+?[.?!][*)\"]*)(?=\s|$)", re.DOTALL)
+
+
+def for_models() -> str:
+    """Return the list of pages as llmstxt.org has it, below the index's own words."""
+    index = (DOCS / "index.md").read_text("utf-8")
+    title, question, *words = index.partition("```{toctree}")[0].strip().split("\n\n")
+    told = [" ".join(part.split()) for part in words]
+    parts = [title, f"> {question}", *told]
+    for caption, names in _TREE.findall(index):
+        links = map(_link, names.split())
+        parts.append(f"## {caption}\n\n" + "\n".join(links))
+    return "\n\n".join(parts) + "\n"
+
+
+def _link(name: str) -> str:
+    """Return the line of a page: its title, and the sentence that it begins with."""
+    text = (DOCS / f"{name}.md").read_text("utf-8").replace(_NOTE, "")
+    title, first, *_ = text.strip().split("\n\n")
+    is_text = not first.startswith(("|", "#")) and "\n: " not in first
+    found = _SENTENCE.match(first) if is_text else None
+    told = f": {_unlinked(' '.join(found[1].split()))}" if found else ""
+    return f"- [{title.removeprefix('# ')}]({name}.md){told}"
+
+
+def _unlinked(text: str) -> str:
+    """Return a text with the words of its links alone."""
+    return re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", text)
 
 
 def _rst(text: str) -> str:

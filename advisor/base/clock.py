@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from advisor.base.interrupts import window
+from advisor.base.interrupts import pieces, window
 
 
 def utc_now() -> datetime:
@@ -32,10 +32,11 @@ class Clock:
 
 
 def interruptible(clock: Clock) -> Clock:
-    """Return the same time, whose waits a signal ends, see `advisor.base.interrupts`."""
+    """Return the same time, whose waits end early, see `advisor.base.interrupts`."""
 
     def sleep(seconds: float) -> None:
         with window():
-            clock.sleep(seconds)
+            for piece in pieces(seconds):
+                clock.sleep(piece)
 
     return replace(clock, sleep=sleep)

@@ -11,7 +11,8 @@ What is begun inside `shielded` is ended first. Who insists is asked once, and t
 it to ``advisor reconcile`` (`AbandonedError`).
 
 Handlers belong to the process and run in its main thread: all this does nothing in other
-threads, and nothing outside `deferred`, where signals do what they did before.
+threads, and nothing outside `deferred`, where signals do what they did before. A thread
+that works for somebody who may leave has an event instead of signals, see `stoppable`.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -71,11 +72,68 @@ class _State:
 _state = _State()
 
 
+@dataclass(slots=True)
+class _Stop:
+    """What ends the work of one thread.
+
+    Attributes
+    ----------
+    event : set by whoever does not wait for it any more
+    shields : how many blocks are to be ended first
+    raised : whether it has raised; it raises once, as a signal does
+    """
+
+    event: threading.Event = field(default_factory=threading.Event)
+    shields: int = 0
+    raised: bool = False
+
+
+class _Thread(threading.local):
+    stop: _Stop | None = None
+
+
+_thread = _Thread()
+
+_SLICE_S = 0.25
+"""Longest wait in one piece of a thread that an event may stop, s."""
+
+
+@contextmanager
+def stoppable(event: threading.Event) -> Iterator[None]:
+    """Let an event do in this thread, while a block runs, what a signal does there.
+
+    It raises `KeyboardInterrupt`, once, where the main thread would: at a `check`, before
+    and after what is done in a `window`, and within a quarter of a second in the waits of
+    a clock; what is `shielded` is ended first.
+    """
+    before, _thread.stop = _thread.stop, _Stop(event)
+    try:
+        yield
+    finally:
+        _thread.stop = before
+
+
+def pieces(seconds: float) -> Iterator[float]:
+    """Yield the pieces of a wait, between which what stops a thread raises."""
+    stop = _thread.stop
+    if stop is None or stop.shields:
+        yield seconds
+        return
+    while seconds > 0.0:
+        yield min(seconds, _SLICE_S)
+        seconds -= _SLICE_S
+        check()
+
+
 def check() -> None:
     """Raise `KeyboardInterrupt` if a signal was noted; it is no more, then."""
     if _is_here() and _state.noted and not _state.shields:
         _state.noted = 0
         raise _interrupt()
+    stop = _thread.stop
+    if stop and stop.event.is_set() and not (stop.shields or stop.raised):
+        stop.raised = True
+        raise KeyboardInterrupt
 
 
 def to_the_end() -> None:
@@ -166,6 +224,8 @@ class window:  # noqa: N801  (used as a function)
 
     def __enter__(self) -> Self:
         """Open it."""
+        if _thread.stop:
+            check()
         if _is_here() and not _state.shields:
             self._was_open, self._is_mine = _state.is_open, True
             _state.raised, _state.is_open = False, True
@@ -187,6 +247,8 @@ class window:  # noqa: N801  (used as a function)
                 raise _interrupt()
             if kind is None:
                 check()
+        elif _thread.stop and kind is None:
+            check()
 
 
 class shielded:  # noqa: N801  (used as a function)
@@ -212,6 +274,8 @@ class shielded:  # noqa: N801  (used as a function)
 
     def __enter__(self) -> None:
         """Begin it."""
+        if _thread.stop:
+            _thread.stop.shields += 1
         if not _is_here():
             return
         if _state.abandoned:
@@ -226,6 +290,8 @@ class shielded:  # noqa: N801  (used as a function)
         traceback: TracebackType | None,
     ) -> None:
         """End it."""
+        if _thread.stop:
+            _thread.stop.shields -= 1
         if self._outer is not None:
             _state.shields = self._outer
 

@@ -27,6 +27,12 @@ def fixtures_folder() -> Path:
     return _folder("fixtures")
 
 
+def schemas_folder() -> Path:
+    """Return the folder of the JSON Schemas of what ``--json`` prints."""
+    inside_wheel = _PACKAGE / "_data" / "schemas"
+    return inside_wheel if inside_wheel.is_dir() else _PACKAGE.parent / "docs" / "schemas"
+
+
 def installing(extra: str) -> str:
     """Say how an extra is installed: from the checkout, since no index has the project.
 

@@ -30,6 +30,7 @@ _SECTIONS: Mapping[str, Sequence[str]] = {
     "Markets": ("fetch", "history", "hosts", "market"),
     "Known hardware and images": ("gpus", "cpus", "image"),
     "The model": ("model",),
+    "Agents": ("mcp",),
     "Simulation": ("simulate", "sample"),
 }
 """The commands as the help groups them; each is a module of `advisor.cli`."""

@@ -12,6 +12,7 @@ from advisor.app.release import Released, release
 from advisor.base.interrupts import window
 from advisor.cli.renting import market_option, need_terminal
 from advisor.rental.release import Releasable
+from advisor.report.rental import ending
 
 
 @click.command("release")
@@ -52,11 +53,5 @@ def _confirm(chosen: Sequence[Releasable], *, yes: bool) -> None:
     if yes:
         return
     need_terminal("release")
-    instances = ", ".join(
-        f"{one.instance_id} (job {one.job}{'' if one.entry else ', not in this ledger'})"
-        for one in chosen
-    )
     with window():
-        click.confirm(
-            f"end instance {instances} and lose its disk?", abort=True, err=True
-        )
+        click.confirm(ending(chosen), abort=True, err=True)

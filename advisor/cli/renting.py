@@ -20,7 +20,7 @@ from advisor.cli.output import remark
 from advisor.cli.specs import constraints, fields_of, job_spec
 from advisor.ranking.offer import RankedOffer
 from advisor.rental.request import DEFAULT_ATTEMPTS, MOST_ATTEMPTS
-from advisor.report.rental import stamp
+from advisor.report.rental import payment
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -140,13 +140,8 @@ class Terminal(Listener):
         """Ask whether an offer may be paid for."""
         if self._yes:
             return True
-        question = (
-            f"rent offer {candidate.offer_id}, {candidate.name}, for "
-            f"${candidate.price_usd_per_h:.3f}/h until {stamp(ends_at)} at the latest? "
-            f"(the job: about ${candidate.job_usd:.2f} and {candidate.job_h:.3g} h)"
-        )
         with window():
-            return click.confirm(question, err=True)
+            return click.confirm(payment(candidate, ends_at), err=True)
 
     def allows(self, reason: str, question: str) -> bool:
         """Ask on a terminal; refuse elsewhere."""

@@ -18,6 +18,7 @@ from advisor.market.values import read_text
 from advisor.ranking.offer import RankedOffer
 from advisor.rental.labels import read_label
 from advisor.rental.reconcile import Finding
+from advisor.rental.release import Releasable
 from advisor.rental.request import Attempt, Rental
 from advisor.rental.seen import Seen, billed_usd_per_hour
 from advisor.report.cells import LONGEST, clean, cut
@@ -88,6 +89,29 @@ def dry_run(would: WouldRent, spec: RentSpec | RunSpec) -> dict[str, Any]:
         "attempts": [],
         "spec": spec.to_document(),
     }
+
+
+def payment(candidate: RankedOffer, ends_at: float) -> str:
+    """Return what a user is asked before an offer is paid for.
+
+    Parameters
+    ----------
+    ends_at : when the rental ends at the latest, seconds since 1970
+    """
+    return (
+        f"rent offer {candidate.offer_id}, {candidate.name}, for "
+        f"${candidate.price_usd_per_h:.3f}/h until {stamp(ends_at)} at the latest? "
+        f"(the job: about ${candidate.job_usd:.2f} and {candidate.job_h:.3g} h)"
+    )
+
+
+def ending(chosen: Sequence[Releasable]) -> str:
+    """Return what a user is asked before rentals are ended."""
+    instances = ", ".join(
+        f"{one.instance_id} (job {one.job}{'' if one.entry else ', not in this ledger'})"
+        for one in chosen
+    )
+    return f"end instance {instances} and lose its disk?"
 
 
 def rental_lines(document: dict[str, Any]) -> str:

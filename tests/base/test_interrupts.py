@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 
 from advisor.base import interrupts
+from advisor.base.clock import Clock, interruptible
 from advisor.base.errors import RentalStateUnknownError
 from advisor.base.interrupts import (
     AbandonedError,
     check,
     deferred,
     shielded,
+    stoppable,
     to_the_end,
     window,
 )
@@ -353,3 +355,89 @@ def test_no_instruction_loses_a_signal_or_lets_it_out() -> None:
             arrive()
     assert count > 200
     assert places <= {"begin", "wait", "waiting", "check", "end"}
+
+
+def in_thread(work: Callable[[threading.Event], object]) -> None:
+    """Run something in a stoppable thread; raise here what it raises there."""
+    event, raised = threading.Event(), list[BaseException]()
+
+    def run() -> None:
+        try:
+            with stoppable(event):
+                work(event)
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(10.0)
+    assert not thread.is_alive()
+    if raised:
+        raise raised[0]
+
+
+def test_an_event_stops_a_thread_as_a_signal_stops_the_main_one() -> None:
+    """It raises once, at `check` or at a window, before it and after it."""
+
+    def work(event: threading.Event) -> None:
+        check()
+        with window():
+            pass
+        event.set()
+        with pytest.raises(KeyboardInterrupt), window():
+            pytest.fail("it was set before")
+        check()
+        with window():
+            pass
+
+    def inside(event: threading.Event) -> None:
+        with pytest.raises(KeyboardInterrupt), window():
+            event.set()
+
+    in_thread(work)
+    in_thread(inside)
+
+
+def test_a_stopped_thread_ends_first_what_is_shielded() -> None:
+    """What is begun is brought to its end, its waits too; then it raises."""
+    slept: list[float] = []
+    clock = interruptible(Clock(sleep=slept.append))
+
+    def work(event: threading.Event) -> None:
+        with shielded("releasing"):
+            event.set()
+            check()
+            clock.sleep(3.0)
+            with shielded("more"), window():
+                pass
+            check()
+        with pytest.raises(KeyboardInterrupt):
+            check()
+
+    in_thread(work)
+    assert slept == [3.0]
+
+
+def test_an_event_ends_a_wait_soon() -> None:
+    """A clock waits in pieces there, which add up to the whole where nothing happens."""
+    slept: list[float] = []
+
+    def work(event: threading.Event) -> None:
+        clock = interruptible(Clock(sleep=slept.append))
+        clock.sleep(1.1)
+        assert sum(slept) == pytest.approx(1.1)
+        stopping = interruptible(Clock(sleep=lambda _: event.set()))
+        with pytest.raises(KeyboardInterrupt):
+            stopping.sleep(1e6)
+
+    in_thread(work)
+
+
+def test_an_event_is_of_one_thread() -> None:
+    """No other thread is stopped by it, nor its own after the block."""
+    event = threading.Event()
+    event.set()
+    with pytest.raises(KeyboardInterrupt), stoppable(event):
+        check()
+    check()
+    in_thread(lambda _: check())

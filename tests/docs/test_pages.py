@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 GENERATED = ("commands.md", "documents.md")
 WRITTEN_BY_HAND = [
     ROOT / "README.md",
+    *sorted((ROOT / "skills").rglob("*.md")),
     *(one for one in sorted((ROOT / "docs").glob("*.md")) if one.name not in GENERATED),
 ]
 
@@ -39,7 +40,11 @@ def written() -> dict[str, tuple[Path, str]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["commands.md", "documents.md", "python.md", "tutorial.md", "README.md"]
+    "name",
+    [
+        *("commands.md", "documents.md", "python.md", "llms.txt"),
+        *("tutorial.md", "README.md"),
+    ],
 )
 def test_a_page_is_as_the_program_writes_it(
     written: dict[str, tuple[Path, str]], name: str
@@ -58,8 +63,9 @@ def test_what_the_readme_shows_fits_100_columns() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    """Also from the README, which Sphinx does not read."""
-    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    """Also from the README and for models, which Sphinx does not read."""
+    docs = ROOT / "docs"
+    for path in (ROOT / "README.md", docs / "llms.txt", *docs.glob("*.md")):
         text = path.read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
             assert (path.parent / target).exists(), f"{path.name}: {target}"

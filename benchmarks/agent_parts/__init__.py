@@ -1,0 +1,1 @@
+"""What `benchmarks/agent.py` plays: a stage, and the sessions on it."""

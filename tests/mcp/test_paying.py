@@ -1,0 +1,318 @@
+"""Nothing is paid or ended without caps and the user's yes, and nothing is left over."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import types
+
+from advisor.mcp.paying import give_back
+from advisor.simulator.faults import Fault
+from tests.mcp.conftest import NO, YES, Agent, Play
+from tests.rental.conftest import KEY
+
+JOB = {"workload": "resnet50", "epochs": 2, "settings": {"dataset_gb": 1}}
+RENT = {**JOB, "budget_usd": 5.0, "max_lifetime_s": 7200}
+ERAS = pytest.mark.parametrize("mode", ["legacy", "auto"])
+
+
+@ERAS
+def test_a_yes_rents_and_a_yes_releases(mode: str, street: Any, play: Play) -> None:
+    """The documents of the commands, through the same ledger; no key in any of them."""
+
+    async def script(agent: Agent) -> None:
+        result = await agent.call("rent", **RENT, name="mine")
+        document = result.structured_content
+        assert not result.is_error
+        assert document["state"] == "rented"
+        assert document["job"] == "mine"
+        (entry,) = street.entries()
+        assert (entry.instance_id, entry.state) == (document["instance_id"], "handed")
+        assert entry.ends_at - entry.intended_at <= RENT["max_lifetime_s"]
+        listed = await agent.document("rentals")
+        assert listed["rentals"][0]["status"] == "running"
+        gone = await agent.document("release", job="mine")
+        assert gone["released"] == [
+            {"label": entry.label, "job": "mine", "instance_id": entry.instance_id}
+        ]
+        assert KEY not in result.model_dump_json()
+
+    agent = play(street.context(), script, YES, YES, mode=mode)
+    assert street.instances() == []
+    paid, ended = agent.questions
+    assert "rent offer" in paid
+    assert "At most $5.00" in paid
+    assert "lose its disk" in ended
+
+
+@ERAS
+@pytest.mark.parametrize(
+    "answer",
+    [
+        NO,
+        types.ElicitResult(action="cancel"),
+        types.ElicitResult(action="accept", content={"confirm": False}),
+        types.ElicitResult(action="accept", content={}),
+        types.ElicitResult(action="accept", content={"confirm": "true"}),
+    ],
+    ids=["declined", "canceled", "not ticked", "empty", "a word"],
+)
+def test_nothing_else_is_a_yes(
+    answer: types.ElicitResult, mode: str, street: Any, play: Play
+) -> None:
+    """Nothing is rented, nothing is written down, and it is told as the command does."""
+
+    async def script(agent: Agent) -> None:
+        document = await agent.document("rent", **RENT)
+        assert document["state"] == "not_rented"
+        assert document["error"]["code"] == "failed"
+
+    play(street.context(), script, answer, mode=mode)
+    assert street.instances() == []
+    assert street.entries() == []
+
+
+@pytest.mark.parametrize("lacking", ["budget_usd", "max_lifetime_s"])
+@pytest.mark.parametrize("tool", ["rent", "run"])
+@ERAS
+def test_nothing_is_paid_without_a_cap(
+    mode: str, tool: str, lacking: str, street: Any, play: Play
+) -> None:
+    """One that is not said and one that is null; nobody is asked."""
+    given = {**RENT, "argv": ["true"], "folder": "/"} if tool == "run" else RENT
+
+    async def script(agent: Agent) -> None:
+        for call in ({**given, lacking: None}, {**given}):
+            if call.get(lacking) is not None:
+                del call[lacking]
+            document = await agent.document(tool, **call)
+            assert f"{lacking} is missing" in document["error"]["message"]
+
+    agent = play(street.context(), script, YES, mode=mode)
+    assert agent.questions == []
+    assert street.instances() == []
+
+
+@ERAS
+@pytest.mark.parametrize("tool", ["rent", "run", "release"])
+def test_a_client_that_cannot_ask_gets_the_command(
+    mode: str, tool: str, street: Any, play: Play, run_command: Any
+) -> None:
+    """Nothing is done; the line works as it stands."""
+    folder = street.folder / "project"
+    folder.mkdir()
+    (folder / "train.py").write_text("print(1)")
+    given: dict[str, dict[str, Any]] = {
+        "rent": {**RENT, "gpus": ["RTX 4090", "RTX 3090"], "verified": True},
+        "run": {**RENT, "argv": ["cat", "train.py"], "folder": str(folder)},
+        "release": {"job": "mine"},
+    }
+    said: list[str] = []
+
+    async def script(agent: Agent) -> None:
+        document = await agent.document(tool, **given[tool])
+        assert document["error"]["code"] == "usage"
+        said.append(document["error"]["message"])
+
+    context = street.context()
+    play(context, script, mode=mode, can_ask=False)
+    assert street.instances() == []
+    _, _, line = said[0].partition("the user may type: ")
+    words = shlex.split(line)
+    assert words[:2] == ["advisor", tool]
+    if tool == "release":
+        assert line == "advisor release --job mine"
+        return
+    dry = run_command([tool, "--dry-run", "--json", *words[2:]], context)
+    assert dry.exit_code == 0, dry.stderr
+    assert dry.document["spec"].get("rent", dry.document["spec"])["budget_usd"] == 5.0
+
+
+def test_a_budget_is_never_past_that_of_the_users_file(street: Any, play: Play) -> None:
+    """An agent may spend less than the user's file allows; the command line, more."""
+    context = street.context()
+    context.data_folder.mkdir(parents=True)
+    file = context.data_folder / "advisor.toml"
+    file.write_text("[rental]\njob_budget_usd = 3\n", encoding="utf-8")
+
+    async def script(agent: Agent) -> None:
+        document = await agent.document("rent", **RENT)
+        assert document["error"]["code"] == "usage"
+        assert "allows $3.00" in document["error"]["message"]
+        document = await agent.document("rent", **{**RENT, "budget_usd": 0.0001})
+        assert document["error"]["code"] == "over_budget"
+
+    agent = play(context, script, YES)
+    assert agent.questions == []
+    assert street.instances() == []
+
+
+def test_a_wrong_key_is_told_by_its_code(make_street: Any, play: Play) -> None:
+    """And shown nowhere."""
+    street = make_street(key="the-right-one-0123456789")
+
+    async def script(agent: Agent) -> None:
+        result = await agent.call("rent", **RENT)
+        assert result.structured_content["error"]["code"] == "key_refused"
+        assert KEY not in result.model_dump_json()
+
+    play(street.context(), script, YES)
+
+
+def test_each_offer_is_asked_for(make_street: Any, play: Play) -> None:
+    """The second one at its own price, after the first was gone."""
+    gone = Fault("gone", "json", ("rent",), status=404, error="no_such_ask", times=1)
+    street = make_street(faults=[gone])
+
+    async def script(agent: Agent) -> None:
+        document = await agent.document("rent", **RENT)
+        assert document["state"] == "not_rented"
+        assert len(document["attempts"]) == 1
+
+    agent = play(street.context(), script, YES, NO)
+    first, second = agent.questions
+    assert first != second
+    assert street.instances() == []
+
+
+def test_an_answer_is_taken_once_and_for_its_call(street: Any, play: Play) -> None:
+    """Not for a call with other arguments, not a second time, not for no question."""
+
+    async def script(agent: Agent) -> None:
+        session = agent.client.session
+        yes = {"confirm": YES}
+
+        async def again(state: str, arguments: dict[str, Any]) -> Any:
+            return await session.call_tool(
+                "rent",
+                arguments,
+                input_responses=yes,
+                request_state=state,
+                allow_input_required=True,
+            )
+
+        for other in ({**RENT, "budget_usd": 50.0}, RENT):
+            asked = await session.call_tool("rent", RENT, allow_input_required=True)
+            assert isinstance(asked, types.InputRequiredResult)
+            first = await again(str(asked.request_state), other)
+            assert first.is_error == (other is not RENT)
+            assert (await again(str(asked.request_state), RENT)).is_error
+        assert (await again("forged", RENT)).is_error
+
+    play(street.context(), script, mode="auto")
+    assert len(street.instances()) == 1
+
+
+@ERAS
+def test_what_nobody_waits_for_is_released(mode: str, street: Any, play: Play) -> None:
+    """A call that is cancelled while its machine boots."""
+
+    async def script(agent: Agent) -> None:
+        with anyio.move_on_after(30.0) as scope:
+            async with anyio.create_task_group() as tasks:
+
+                async def when_rented() -> None:
+                    while not street.instances():
+                        await anyio.sleep(0.002)
+                    scope.cancel()
+
+                tasks.start_soon(when_rented)
+                await agent.call("rent", **RENT)
+        assert scope.cancelled_caught
+
+    context = street.context()
+    still = replace(context.clock, sleep=lambda _: time.sleep(0.001))
+    play(replace(context, clock=still), script, YES, mode=mode)
+    assert street.instances() == []
+    assert {one.state for one in street.entries()} == {"released"}
+
+
+def test_a_machine_whose_document_nobody_took_is_released(
+    street: Any, play: Play
+) -> None:
+    """Also where the call was done already."""
+
+    async def script(agent: Agent) -> None:
+        document = await agent.document("rent", **RENT)
+        assert len(street.instances()) == 1
+        give_back(street.context(), "vast", document)
+
+    play(street.context(), script, YES)
+    assert street.instances() == []
+
+
+def test_a_question_that_is_left_open_keeps_nobody(street: Any, play: Play) -> None:
+    """The server ends, and nothing was rented."""
+
+    async def script(agent: Agent) -> None:
+        asked = await agent.client.session.call_tool(
+            "rent", RENT, allow_input_required=True
+        )
+        assert isinstance(asked, types.InputRequiredResult)
+
+    play(street.context(), script, mode="auto")
+    assert street.instances() == []
+
+
+def test_only_so_many_calls_at_once(street: Any, play: Play) -> None:
+    """Each open question has a thread: the ninth call is refused, in words."""
+
+    async def script(agent: Agent) -> None:
+        session = agent.client.session
+        for _ in range(8):
+            await session.call_tool("rent", RENT, allow_input_required=True)
+        document = await agent.document("rank", **JOB)
+        assert "8 calls are under way" in document["error"]["message"]
+
+    play(street.context(), script, mode="auto")
+
+
+def test_a_command_runs_there_and_its_results_come_back(
+    inhabited: Any, project: Path, play: Play
+) -> None:
+    """The document of `advisor run`; the question says what is run, and with what."""
+
+    async def script(agent: Agent) -> None:
+        document = await agent.document(
+            "run",
+            **RENT,
+            argv=["sh", "-c", "mkdir results && cp data.txt results/"],
+            folder=str(project),
+        )
+        assert document["state"] == "ended", document
+        assert document["exit_code"] == 0
+        failed = await agent.call("run", **RENT, argv=["false"], folder=str(project))
+        assert failed.is_error
+        assert failed.structured_content["error"]["code"] == "command_failed"
+
+    agent = play(inhabited.context(), script, YES, YES)
+    assert (project / "results" / "data.txt").read_text() == "input"
+    assert f"with a copy of {project}" in agent.questions[0]
+    assert "mkdir results" in agent.questions[0]
+    assert agent.questions[0].startswith("rent offer")
+    assert inhabited.instances() == []
+
+
+def test_no_text_of_the_agents_hides_the_price(inhabited: Any, play: Play) -> None:
+    """A long path, lines, colors: price and cap come first, in one line."""
+    folder = inhabited.folder / "project"
+    folder.mkdir()
+    (folder / "train.py").write_text("print(1)")
+    long = f"{folder}{'/.' * 1500}"
+    words = ["echo", "\n\nrent offer 1 for $0.001/h\x1b[2J", "x" * 3000]
+
+    async def script(agent: Agent) -> None:
+        await agent.document("run", **RENT, argv=words, folder=long)
+
+    agent = play(inhabited.context(), script, NO)
+    (question,) = agent.questions
+    assert question.startswith("rent offer")
+    assert question.index("At most $5.00") < question.index("To be run there")
+    assert not {"\n", "\x1b"} & set(question)
+    assert len(question) < 1500
