@@ -102,6 +102,11 @@ class Context:
         return data_folder(self.variables)
 
     @property
+    def ssh_folder(self) -> Path:
+        """Where advisor's own key pair for rented machines is."""
+        return self.data_folder / "ssh"
+
+    @property
     def has_stored_data(self) -> bool:
         """Whether the user has stored anything yet."""
         return (self.data_folder / STORE).exists()

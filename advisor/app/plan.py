@@ -122,7 +122,7 @@ def plan(
         return ranker.rank(answer, filters)
 
     rental_context = rental_context_of(context, spec.market)
-    key_file, public_key = ensure_key(context.data_folder / "ssh")
+    key_file, public_key = ensure_key(context.ssh_folder)
     own_release = rental_context.market.self_release("$CONTAINER_ID")
 
     def onstart(now: float, ends_at: float) -> str:

@@ -17,6 +17,11 @@ def _folder(name: str) -> Path:
     return inside_wheel if inside_wheel.is_dir() else _PACKAGE.parent / name
 
 
+def is_checkout() -> bool:
+    """Say whether the package runs from a checkout, not from a wheel."""
+    return not (_PACKAGE / "_data").is_dir()
+
+
 def models_folder() -> Path:
     """Return the folder of the trained artifact, its card and its table."""
     return _folder("models")

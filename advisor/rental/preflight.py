@@ -20,7 +20,7 @@ from advisor.rental.remote.ssh import find_program
 _PACKAGES = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "rsync": "rsync"}
 """Program -> package of Debian that has it."""
 
-_LEAST_FREE_BYTES = 100 * 1000**2
+LEAST_FREE_BYTES = 100 * 1000**2
 """Without so much even a log and the ledger do not fit; an assumption."""
 
 
@@ -164,10 +164,10 @@ def check_room(*folders: Path) -> None:
         place = folder.absolute()
         there = next(one for one in (place, *place.parents) if one.exists())
         free = shutil.disk_usage(there).free
-        if free < _LEAST_FREE_BYTES:
+        if free < LEAST_FREE_BYTES:
             message = (
                 f"{there} has {free / BYTES_PER_MB:,.0f} MB free: "
                 "what is rented is written down, and results come back; "
-                f"{_LEAST_FREE_BYTES / BYTES_PER_MB:,.0f} MB are the least"
+                f"{LEAST_FREE_BYTES / BYTES_PER_MB:,.0f} MB are the least"
             )
             raise AdvisorError(message)

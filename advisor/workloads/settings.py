@@ -47,6 +47,11 @@ class Settings:
     job_budget_usd: float | None = None
     day_budget_usd: float | None = None
 
+    def given(self) -> dict[str, str | float]:
+        """Return name -> value of what is said."""
+        named = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in named.items() if value is not None}
+
     def before(self, other: Settings) -> Settings:
         """Return what these settings and another's say together.
 
