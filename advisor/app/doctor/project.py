@@ -30,7 +30,8 @@ def project(context: Context) -> Iterator[Finding]:
         except UsageError as error:
             yield wrong("project", error, "Correct it.")
             continue
-        said = [f"workload {name}" for name in found.profiles]
+        said = [f"market {found.market}"] if found.market else []
+        said += [f"workload {name}" for name in found.profiles]
         said += [f"{name} {value}" for name, value in found.settings.given().items()]
         yield ok("project", f"{path}: {', '.join(said) or 'empty'}")
     if not (files.refused or files.obeyed):
