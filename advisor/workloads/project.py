@@ -24,7 +24,6 @@ from advisor.workloads.settings import (
 MARKET = "market"
 """Key of the market that is asked where nobody names one."""
 
-# No path: a file of offers that comes with a cloned project is not what anybody rents.
 _NAME = re.compile(r"[A-Za-z0-9][\w-]*(?::[\w-]+)?")
 
 
@@ -62,6 +61,15 @@ class ProjectFile:
         return replace(self, profiles=profiles, settings=settings)
 
 
+def is_market_name(value: object) -> bool:
+    """Say whether a value may name a market, perhaps with a detail: ``gpuhunt:aws``.
+
+    A path does not: a file of offers that comes with a cloned project is not what
+    anybody rents.
+    """
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
 def parse_project(text: str, origin: str) -> ProjectFile:
     """Return what the text of an ``advisor.toml`` says.
 
@@ -75,7 +83,7 @@ def parse_project(text: str, origin: str) -> ProjectFile:
     document = plain.document()
     plain.refuse_unknown("", document, (MARKET, WORKLOADS, RENTAL))
     market = document.get(MARKET)
-    if market is not None and not (isinstance(market, str) and _NAME.fullmatch(market)):
+    if market is not None and not is_market_name(market):
         plain.refuse("the name of a market is expected, such as vast or sample", MARKET)
     found, table = plain.table(document, WORKLOADS), plain.table(document, RENTAL)
     plain.refuse_unknown(RENTAL, table, SETTINGS)
