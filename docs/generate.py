@@ -3,6 +3,7 @@
 Usage: ``python docs/generate.py [--check]``
 
 * ``docs/commands.md``: every command, from what `-h` prints
+* ``docs/man/advisor.1``: the same as a man page
 * ``docs/documents.md``: every key of every JSON document, from ``docs/schemas``
 * ``docs/python.md``: what `advisor` exports, from `advisor.__all__`
 * the output below each ``$ advisor`` line of a ``console`` block of the tutorial and the
@@ -33,6 +34,7 @@ import advisor
 from advisor.app.context import Context
 from advisor.base.clock import Clock
 from advisor.cli.main import app, run, sections
+from advisor.cli.manual import manual
 from advisor.simulator.clock import SimClock
 from advisor.simulator.server import serve
 from advisor.simulator.world import World as SimulatedWorld
@@ -65,6 +67,7 @@ def main() -> None:
 def pages() -> Iterator[tuple[Path, str]]:
     """Yield each page with what it should be."""
     yield DOCS / "commands.md", commands()
+    yield DOCS / "man" / "advisor.1", manual(app)
     yield DOCS / "documents.md", documents()
     yield DOCS / "python.md", python((DOCS / "python.md").read_text("utf-8"))
     for path in RUN_IN:

@@ -21,7 +21,7 @@ from advisor.cli.options import called, help_if_alone, verbose_option
 from advisor.cli.output import aside, has_result, remark
 
 _SECTIONS: Mapping[str, Sequence[str]] = {
-    "Start": ("init", "doctor"),
+    "Start": ("init", "doctor", "completion"),
     "Choose": ("rank", "explain", "compare", "bid"),
     "Rent": ("rent", "run", "rentals", "renew", "release", "reconcile"),
     "Predict without a market": ("predict", "speedup"),

@@ -39,7 +39,11 @@ def written() -> dict[str, tuple[Path, str]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["commands.md", "documents.md", "python.md", "tutorial.md", "README.md"]
+    "name",
+    [
+        *("commands.md", "advisor.1", "documents.md", "python.md", "tutorial.md"),
+        "README.md",
+    ],
 )
 def test_a_page_is_as_the_program_writes_it(
     written: dict[str, tuple[Path, str]], name: str
