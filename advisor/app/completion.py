@@ -133,7 +133,7 @@ class Places:
         """
         before = self._started()
         for path in (self.script, self.manual):
-            if path.exists():
+            if path.exists() and not path.is_symlink():  # a link is pipx's, or another's
                 path.unlink()
                 yield Change(path, "removed")
         if self.start_up is None or before is None:

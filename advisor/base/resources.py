@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,15 +33,28 @@ def fixtures_folder() -> Path:
     return _folder("fixtures")
 
 
-def installing(extra: str) -> str:
+_INSTALLERS = {
+    "uv-receipt.toml": "uv tool install",
+    "pipx_metadata.json": "pipx install --force",
+}
+"""File in an environment -> the command of what made it for us alone: of uv and pipx."""
+
+
+def installing(extra: str, environment: Path = Path(sys.prefix)) -> str:
     """Say how an extra is installed: from the checkout, since no index has the project.
+
+    Parameters
+    ----------
+    environment : in which advisor is installed
 
     Examples
     --------
-    >>> installing("simulator")
+    >>> installing("simulator", Path("none"))
     "pip install '.[simulator]' in the checkout of advisor"
     """
-    return f"pip install '.[{extra}]' in the checkout of advisor"
+    made_by = (by for name, by in _INSTALLERS.items() if (environment / name).exists())
+    installer = next(made_by, "pip install")
+    return f"{installer} '.[{extra}]' in the checkout of advisor"
 
 
 def data_folder(variables: Mapping[str, str]) -> Path:

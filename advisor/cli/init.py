@@ -110,12 +110,10 @@ def command(ctx: click.Context, /, name: str | None, force: bool, **_: Any) -> N
     answers = _answers(asked, context, draft, name)
     text = draft.with_answers(answers)
     _write(asked, draft, text, force=force)
+    run = shlex.join(["advisor", "run", "--workload", name, "--sync", "."])
+    remark(f"later, '{run} -- python train.py' rents a machine and runs your command")
     remark("type next:")
     result(shlex.join(["advisor", "rank", name]))
-    run = shlex.join(["advisor", "run", "--workload", name, "--sync", "."])
-    remark(
-        f"then '{run} -- python train.py' rents the best machine and runs your command"
-    )
 
 
 @dataclass(frozen=True, slots=True)

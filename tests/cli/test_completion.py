@@ -138,6 +138,17 @@ def test_what_is_no_text_stays_in_the_start_up_file(tmp_path: Path) -> None:
     assert stat.S_IMODE(real.stat().st_mode) == 0o600
 
 
+def test_a_page_that_pipx_has_linked_stays(tmp_path: Path) -> None:
+    """Only what was put there is taken away."""
+    places = Places.of("fish", {}, tmp_path)
+    places.manual.parent.mkdir(parents=True)
+    (tmp_path / "page").write_text("manual")
+    places.manual.symlink_to(tmp_path / "page")
+    list(places.install("script", "manual"))
+    assert [one.path for one in places.uninstall()] == [places.script]
+    assert places.manual.is_symlink()
+
+
 @pytest.mark.parametrize("shell", ["/bin/csh", "", "bash/"])
 def test_a_shell_that_is_not_known(shell: str) -> None:
     """Those that are known are named."""

@@ -18,7 +18,7 @@ from advisor.throughput.tables import load_tables
 DISTRIBUTION = "gpu-advisor"
 """Name of the package in the metadata of what is installed."""
 
-AGAIN = "Install it again: pip install . in the checkout of advisor"
+AGAIN = "Install it again, as docs/install.md says."
 
 _FOR_DEVELOPERS = frozenset({"browser", "dev", "docs", "mutation", "peer", "test"})
 """Extras that no command asks for."""
@@ -112,8 +112,8 @@ def model(context: Context) -> Iterator[Finding]:
         advice = "Take the shipped one: advisor model use shipped" if is_own else AGAIN
         yield wrong("model", found, advice)
     else:
-        whose = "your own artifact" if is_own else "the artifact that ships with advisor"
-        yield ok("model", f"{whose} can be read")
+        whose = "your own" if is_own else "the shipped"
+        yield ok("model", f"{whose} artifact can be read")
 
 
 def _extras(requirements: Sequence[Requirement]) -> Finding:

@@ -131,7 +131,7 @@ def _place(folder: Path) -> Finding:
         advice = "Set ADVISOR_DATA_DIR to a folder on a local disk."
         return warning(name, found, advice)
     kind = f", {mount.kind}" if mount is not None else ""
-    return ok(name, f"{folder} can be written{kind}")
+    return ok(name, f"writable: {folder}{kind}")
 
 
 def _state_of(health: StoreHealth) -> Finding:
