@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,19 +190,15 @@ class _Asked:
                 raise click.UsageError(f"Nothing says {option}.", self.ctx)
             return default
         shown = f"{question} [{default}]" if default else question
-        try:
-            text: str = click.prompt(
-                shown, default="", show_default=False, prompt_suffix=": ", err=True
-            )
-        except click.Abort as error:
-            if has_terminal() or not isinstance(error.__context__, EOFError):
-                raise
-            aside("")
+        if has_terminal():
+            text = click.prompt(shown, default="", show_default=False, err=True)
+            return str(text).strip() or default
+        remark(f"{shown}:")
+        line = sys.stdin.readline() if sys.stdin is not None else ""
+        if not line:
             message = f"No answer: give {option}, or take the defaults with --yes."
-            raise click.UsageError(message, self.ctx) from None
-        if not has_terminal():
-            aside("")  # who answers from a pipe shows no line end
-        return text.strip() or default
+            raise click.UsageError(message, self.ctx)
+        return line.strip() or default
 
 
 def _answers(asked: _Asked, context: Context, draft: Draft, name: str) -> Answers:

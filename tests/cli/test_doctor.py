@@ -262,6 +262,7 @@ def test_a_rental_that_may_bill_goes_first(
         {"state": "held", "lease_until": NOW_S + 60.0},
         {"state": "handed"},
         {"state": "working"},
+        {"state": "working", "lease_until": NOW_S + 60.0},
         {"state": "releasing"},
         {"state": "released", "ends_at": NOW_S - 1.0},
         {"state": "refused"},
@@ -279,6 +280,15 @@ def test_a_rental_that_the_market_does_not_show() -> None:
     """Nobody here ended it, and its end has not come: the market may tell."""
     (found,) = kept.rentals([replace(ENTRY, state="gone")], [], NOW_S)
     assert (found.status, ENTRY.label in found.message) == ("warning", True)
+
+
+def test_a_job_whose_launcher_is_gone() -> None:
+    """It goes on by itself for a while: the command that takes it over is told."""
+    (found,) = kept.rentals(
+        [replace(ENTRY, state="working", lease_until=NOW_S - 1.0)], [], NOW_S
+    )
+    assert found.status == "warning"
+    assert "advisor run --resume job" in found.advice
 
 
 def test_many_such_rentals_are_counted() -> None:

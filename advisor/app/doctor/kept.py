@@ -10,6 +10,7 @@ from pathlib import Path
 from advisor.app.context import Context
 from advisor.app.doctor.finding import Finding, ok, warning, wrong
 from advisor.base.errors import RentalStateUnknownError, StoreError, StoreTornError
+from advisor.base.files import nearest
 from advisor.base.mounts import mount_of
 from advisor.base.units import BYTES_PER_MB
 from advisor.rental.ordering import SETTLES_WITHIN_S
@@ -91,10 +92,16 @@ def rentals(
         found = f"{'; '.join([*shown, *more])}; it may bill"
         yield wrong("rentals", found, _RECONCILE, RentalStateUnknownError)
         return
+    left = [one for one in entries if one.state == "working" and _is_left(one, now)]
     hidden = [one for one in entries if one.state == "gone" and one.ends_at > now]
     if hidden:
         found = f"{hidden[-1].label} is not shown by its market, and nobody here ended it"
         advice = "Look for it in the market's console; 'advisor rentals' shows it."
+        yield warning("rentals", found, advice)
+    elif left:
+        job = left[-1].job
+        found = f"job {job} is on its machine, and its launcher is gone"
+        advice = f"'advisor run --resume {job}' goes on; else the machine ends itself."
         yield warning("rentals", found, advice)
     elif not torn:
         rented = sum(one.is_open for one in entries)
@@ -109,10 +116,14 @@ def _unsure(entry: Entry, now: float) -> str:
         return "is past its end, and nobody has seen it gone"
     if entry.state == "intended" and entry.intended_at + SETTLES_WITHIN_S < now:
         return "was about to be requested when its launcher died"
-    lease = entry.lease_until
-    if entry.state == "held" and (lease is None or lease < now):
+    if entry.state == "held" and (entry.lease_until is None or _is_left(entry, now)):
         return "was rented by a launcher that is gone"
     return ""
+
+
+def _is_left(entry: Entry, now: float) -> bool:
+    """Say whether the launcher of a rental has not renewed its lease."""
+    return entry.lease_until is not None and entry.lease_until < now
 
 
 def _place(folder: Path) -> Finding:
@@ -154,10 +165,13 @@ def _state_of(health: StoreHealth) -> Finding:
 
 def _unwritable(folder: Path) -> str:
     """Return why nothing can be written in a folder, or it be made; ``""``: it can."""
-    whole = folder.absolute()
-    there = next(one for one in (whole, *whole.parents) if one.exists())
+    there = nearest(folder)
     if not there.is_dir():
         return f"cannot be made: {there} is no folder"
     if os.access(there, os.W_OK | os.X_OK):
         return ""
-    return "may not be written" if there == whole else f"cannot be made in {there}"
+    return (
+        "may not be written"
+        if there == folder.absolute()
+        else f"cannot be made in {there}"
+    )

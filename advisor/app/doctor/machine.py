@@ -8,12 +8,12 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from advisor.app.context import Context
 from advisor.app.doctor.finding import Finding, ok, warning, wrong
 from advisor.app.doctor.install import numbers_of
 from advisor.base.errors import UsageError
+from advisor.base.files import nearest
 from advisor.base.units import BYTES_PER_GB
 from advisor.rental.preflight import LEAST_FREE_BYTES
 from advisor.rental.remote.ssh import KEY_NAME
@@ -116,7 +116,7 @@ def disk(context: Context) -> Iterator[Finding]:
         "cache": context.cache_folder,
         "this folder": context.folder,
     }
-    free = {name: shutil.disk_usage(_there(path)).free for name, path in places.items()}
+    free = {name: shutil.disk_usage(nearest(path)).free for name, path in places.items()}
     told = ", ".join(f"{name} {one / BYTES_PER_GB:,.1f} GB" for name, one in free.items())
     found = f"free: {told}"
     advice = "Make room: what is rented is written down, and results come back."
@@ -137,12 +137,6 @@ def terminal(_: Context) -> Iterator[Finding]:
     found = f"the encoding is {encoding}: some names are shown with ? in them"
     mend = "PYTHONUTF8=1" if sys.platform == "win32" else "LC_ALL=C.UTF-8"
     yield warning("terminal", found, f"Set {mend} in the environment.")
-
-
-def _there(path: Path) -> Path:
-    """Return a folder, or the first above it that is there."""
-    whole = path.absolute()
-    return next(one for one in (whole, *whole.parents) if one.exists())
 
 
 def _told(*words: str) -> str:
