@@ -137,7 +137,7 @@ class Draft:
         if len(self.says.profiles) == 1:
             return next(iter(self.says.profiles))
         known = self.library.files()
-        folder = re.sub(r"[^A-Za-z0-9._-]+", "-", self.path.parent.name).strip("-._")
+        folder = re.sub(r"[^A-Za-z0-9_-]+", "-", self.path.parent.name).strip("-_")
         names = (folder, f"{folder}-{_USUAL_NAME}") if folder else ()
         taken = {*known, *self.says.profiles}
         usual = (one for one in (*names, _USUAL_NAME) if one not in taken)
@@ -146,7 +146,8 @@ class Draft:
     def extended(self, name: str) -> str | None:
         """Return the profile that one of the file extends, None if that is not said."""
         table = _document(self.text).get(WORKLOADS, {}).get(name, {})
-        return str(table[EXTENDS]) if EXTENDS in table else None
+        is_said = isinstance(table, Mapping) and EXTENDS in table
+        return str(table[EXTENDS]) if is_said else None
 
     def profile(self, name: str) -> Workload | None:
         """Return a profile of the file, None if there is none that can be used."""
@@ -334,7 +335,10 @@ def _table(
     if name not in place:  # what stands on one line goes on there
         is_inline = isinstance(place, InlineTable)
         place[name] = tomlkit.inline_table() if is_inline else tomlkit.table(is_super)
-    table: MutableMapping[str, Any] = place[name]
+    table = place[name]
+    if not isinstance(table, MutableMapping):
+        message = f"{PROJECT_FILE}: {name}: a table is expected: correct it first"
+        raise UsageError(message)
     return table
 
 

@@ -295,7 +295,7 @@ def test_where_the_key_goes(init: Init) -> None:
         ("my net", "my-net"),
         ("resnet50", "resnet50-mine"),
         ("---", "mine"),
-        ("Über", "ber"),
+        ("net.toml", "net-toml"),
     ],
 )
 def test_the_name_is_that_of_the_folder(
@@ -329,7 +329,9 @@ def test_a_file_above_is_named(init: Init, before: Path) -> None:
     assert before.read_text() == BEFORE
 
 
-@pytest.mark.parametrize("text", ["[rental", "[rentals]\n", "\0"])
+@pytest.mark.parametrize(
+    "text", ["[rental", "[rentals]\n", "\0", "[workloads]\nmine = 3\n"]
+)
 def test_a_broken_file_stays_as_it_is(init: Init, tmp_path: Path, text: str) -> None:
     """It is for the user to repair."""
     path = tmp_path / "advisor.toml"
