@@ -3,6 +3,7 @@
 Usage: ``python docs/generate.py [--check]``
 
 * ``docs/commands.md``: every command, from what `-h` prints
+* ``docs/man/advisor.1``: the same as a man page
 * ``docs/documents.md``: every key of every JSON document, from ``docs/schemas``
 * ``docs/python.md``: what `advisor` exports, from `advisor.__all__`
 * ``docs/llms.txt``: what each page is about, for models, from ``docs/index.md``
@@ -34,6 +35,7 @@ import advisor
 from advisor.app.context import Context
 from advisor.base.clock import Clock
 from advisor.cli.main import app, run, sections
+from advisor.cli.manual import manual
 from advisor.simulator.clock import SimClock
 from advisor.simulator.server import serve
 from advisor.simulator.world import World as SimulatedWorld
@@ -71,6 +73,7 @@ def _written(path: Path) -> str:
 def pages() -> Iterator[tuple[Path, str]]:
     """Yield each page with what it should be."""
     yield DOCS / "commands.md", commands()
+    yield DOCS / "man" / "advisor.1", manual(app)
     yield DOCS / "documents.md", documents()
     yield DOCS / "python.md", python((DOCS / "python.md").read_text("utf-8"))
     yield DOCS / "llms.txt", for_models()

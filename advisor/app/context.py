@@ -15,7 +15,13 @@ from advisor.base.errors import AdvisorError, UsageError
 from advisor.base.log import happened
 from advisor.base.progress import Progress, quiet
 from advisor.base.resources import STORE, cache_folder, chosen_models_folder, data_folder
-from advisor.workloads.load import Library, library_of, load_settings, project_files
+from advisor.workloads.load import (
+    Library,
+    library_of,
+    load_settings,
+    market_named,
+    project_files,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -80,11 +86,11 @@ class Context:
         return cls(os.environ, Path.home(), Path.cwd())
 
     def open_market(self, name: str | None) -> Market:
-        """Return a market of this world, the default one if `None`."""
+        """Return a market of this world, that of `market_name` if `None`."""
         from advisor.market import registry  # noqa: PLC0415  (who asks a market)
 
         if name is None:  # an empty one is a slip, such as an unset variable
-            name = registry.default_market(self.variables, self.home)
+            name = self.market_name
         happened("market", "%s is opened", name)
         return registry.open_market(
             name,
@@ -95,6 +101,24 @@ class Context:
         )
 
     @property
+    def market_name(self) -> str:
+        """The market that is asked where nobody names one.
+
+        It is that of an ``advisor.toml`` that can be read, else the one that there is a
+        key of, else the sample.
+        """
+        from advisor.market import registry  # noqa: PLC0415  (who asks a market)
+
+        files = project_files(self.data_folder, self.folder)
+        self._notify_refused(files.refused)
+        named = None
+        try:
+            named = market_named(files.obeyed)
+        except UsageError as error:  # who needs what else is in it fails for it
+            self.notify_once(f"{error}; a market that it may name does not count")
+        return named or registry.default_market(self.variables, self.home)
+
+    @property
     def cache_folder(self) -> Path:
         """Where answers of markets are stored for a while."""
         return cache_folder(self.variables)
@@ -103,6 +127,11 @@ class Context:
     def data_folder(self) -> Path:
         """Where the user's own data are stored."""
         return data_folder(self.variables)
+
+    @property
+    def ssh_folder(self) -> Path:
+        """Where advisor's own key pair for rented machines is."""
+        return self.data_folder / "ssh"
 
     @property
     def has_stored_data(self) -> bool:

@@ -18,6 +18,7 @@ from advisor.market.registry import rentable
 from advisor.market.types import Answer
 from advisor.ranking.policy import Policy
 from advisor.ranking.ranking import Ranking
+from advisor.rental.arguments import LONGEST_LIFETIME_S
 from advisor.rental.caps import Caps
 from advisor.rental.context import RentalContext, open_rental_context
 from advisor.rental.labels import job_of, read_label
@@ -102,7 +103,7 @@ def plan(
         if no rental can be made so, or not from this machine
     """
     check_machine(context)
-    caps = caps_of(context, spec)
+    caps, longest_s = limits_of(context, spec)
     job = spec.job.job(context)
     # The market rents whole gigabytes; the price is that of what is rented.
     job = replace(job, disk_gb=float(math.ceil(job.disk_gb)))
@@ -128,7 +129,7 @@ def plan(
         return ranker.rank(answer, filters)
 
     rental_context = rental_context_of(context, spec.market)
-    key_file, public_key = ensure_key(context.data_folder / "ssh")
+    key_file, public_key = ensure_key(context.ssh_folder)
     own_release = rental_context.market.self_release("$CONTAINER_ID")
 
     def onstart(now: float, ends_at: float) -> str:
@@ -156,6 +157,7 @@ def plan(
         caps=caps,
         misfits=misfits_of(rental_context, name, begins=not goes_on),
         lifetime_s=spec.max_lifetime_s,
+        longest_s=longest_s,
         attempts=spec.attempts,
         start_timeout_s=spec.start_timeout_s,
         answers=answers if wait_for_ssh else None,
@@ -165,21 +167,25 @@ def plan(
     return Plan(spec, rental_context, request, job, key_file)
 
 
-def caps_of(context: Context, spec: RentSpec) -> Caps:
-    """Return what may be spent: as it is asked for now, else as the user's files say.
+def limits_of(context: Context, spec: RentSpec) -> tuple[Caps, float]:
+    """Return what may be spent, and the seconds that a machine is there at most.
+
+    Each as it is asked for now, else as the user's files say. A lifetime that is asked
+    for is the machine's own; that of a file bounds the one from the predicted time.
 
     Raises
     ------
     UsageError
         if a file is torn, or may be written by others: a cap in it would be lost
     """
-    if spec.budget_usd is not None and spec.day_budget_usd is not None:
-        return Caps(spec.budget_usd, spec.day_budget_usd)
-    settings = context.rental_settings
-    return Caps(
+    is_capped = None not in (spec.budget_usd, spec.day_budget_usd)
+    settings = context.settings if is_capped else context.rental_settings
+    caps = Caps(
         settings.job_budget_usd if spec.budget_usd is None else spec.budget_usd,
         settings.day_budget_usd if spec.day_budget_usd is None else spec.day_budget_usd,
     )
+    longest_h = settings.max_lifetime_h or math.inf
+    return caps, min(longest_h * SECONDS_PER_HOUR, LONGEST_LIFETIME_S)
 
 
 def ssh_to(context: Context, key_file: Path, instance: Instance) -> Ssh:

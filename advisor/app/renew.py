@@ -44,7 +44,7 @@ def renew(
     check_programs("ssh", "ssh-keygen")
     rental_context = rental_context_of(context, market)
     entry = renewing.chosen(rental_context, instance_id, job)
-    key_file, _ = ensure_key(context.data_folder / "ssh")
+    key_file, _ = ensure_key(context.ssh_folder)
 
     def connect(instance: Instance) -> Ssh:
         return ssh_to(context, key_file, instance)

@@ -32,7 +32,7 @@ class RentSpec:
     budget_usd : most that the job may cost, all its rentals together, $
     day_budget_usd : most that all rentals of the account may cost in a day (UTC), $
     max_lifetime_s : seconds after which the machine is gone at the latest; None: by the
-        predicted time
+        predicted time, and no later than the user's files say
     attempts : offers to try
     start_timeout_s : seconds that one may take to be ready; None: by its network
     lease_s : seconds without a sign of life, of its launcher or of who renews it, after

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and the folders that are there."""
 
 from __future__ import annotations
 
@@ -24,3 +24,9 @@ def write_atomically(path: Path, body: bytes, mode: int = 0o644) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def nearest(path: Path) -> Path:
+    """Return a path, absolute; or the first above it that is there, if it is not."""
+    whole = path.absolute()
+    return next(one for one in (whole, *whole.parents) if one.exists())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,11 @@ def _folder(name: str) -> Path:
     """Return the shipped folder `name`: of a wheel, else of the checkout."""
     inside_wheel = _PACKAGE / "_data" / name
     return inside_wheel if inside_wheel.is_dir() else _PACKAGE.parent / name
+
+
+def is_checkout() -> bool:
+    """Say whether the package runs from a checkout, not from a wheel."""
+    return not (_PACKAGE / "_data").is_dir()
 
 
 def models_folder() -> Path:
@@ -33,15 +39,28 @@ def schemas_folder() -> Path:
     return inside_wheel if inside_wheel.is_dir() else _PACKAGE.parent / "docs" / "schemas"
 
 
-def installing(extra: str) -> str:
+_INSTALLERS = {
+    "uv-receipt.toml": "uv tool install",
+    "pipx_metadata.json": "pipx install --force",
+}
+"""File in an environment -> the command of what made it for us alone: of uv and pipx."""
+
+
+def installing(extra: str, environment: Path = Path(sys.prefix)) -> str:
     """Say how an extra is installed: from the checkout, since no index has the project.
+
+    Parameters
+    ----------
+    environment : in which advisor is installed
 
     Examples
     --------
-    >>> installing("simulator")
+    >>> installing("simulator", Path("none"))
     "pip install '.[simulator]' in the checkout of advisor"
     """
-    return f"pip install '.[{extra}]' in the checkout of advisor"
+    made_by = (by for name, by in _INSTALLERS.items() if (environment / name).exists())
+    installer = next(made_by, "pip install")
+    return f"{installer} '.[{extra}]' in the checkout of advisor"
 
 
 def data_folder(variables: Mapping[str, str]) -> Path:

@@ -23,6 +23,7 @@ from advisor.cli.output import aside, has_result, remark
 from advisor.cli.progress import watched
 
 _SECTIONS: Mapping[str, Sequence[str]] = {
+    "Start": ("init", "doctor", "completion"),
     "Choose": ("rank", "explain", "compare", "bid", "report"),
     "Rent": ("rent", "run", "rentals", "renew", "release", "reconcile"),
     "Predict without a market": ("predict", "speedup"),

@@ -29,7 +29,8 @@ def command(ctx: click.Context) -> None:
 @click.option(
     "--market",
     metavar="sample|vast|gpuhunt|FILE",
-    help="Market to check. Default: vast with a key, else sample.",
+    help="Market to check. Default: that of advisor.toml, "
+    "else vast with a key, else sample.",
 )
 @json_option
 @click.pass_context

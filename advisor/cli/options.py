@@ -351,7 +351,8 @@ def market_options(command: Command) -> Command:
         click.option(
             "--market",
             metavar="sample|vast|FILE",
-            help="Where the offers come from. Default: vast with a key, else sample.",
+            help="Where the offers come from. Default: that of advisor.toml, "
+            "else vast with a key, else sample.",
         ),
         click.option(
             "--stale-ok",

@@ -91,7 +91,8 @@ def rental_options(command: Command) -> Command:
                 callback=duration_s,
                 metavar="TIME",
                 help="The machine ends itself after this time, such as 12h or 3d. "
-                "Default: from the predicted time.",
+                "Default: from the predicted time, at most max_lifetime_h of "
+                "advisor.toml.",
             ),
             click.option(
                 "--attempts",

@@ -75,7 +75,9 @@ _BUILT_IN = {
     "gpuhunt": _BuiltIn("advisor.market.gpuhunt", "open_gpuhunt"),
 }
 
-_WITHOUT_KEY = "sample"
+WITHOUT_KEY = "sample"
+"""The market of who has no key."""
+
 _FILE_ENDINGS = (".json", ".gz")
 
 
@@ -115,7 +117,7 @@ def default_market(variables: Mapping[str, str], home: Path) -> str:
     if len(others) > 1:
         keys = f"there are keys of {' and '.join(others)}: name one with "
         raise UsageError(keys, Given("market"))
-    return others[0] if others else _WITHOUT_KEY
+    return others[0] if others else WITHOUT_KEY
 
 
 def known_secrets(variables: Mapping[str, str], home: Path) -> Secrets:

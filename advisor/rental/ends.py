@@ -5,7 +5,6 @@ from __future__ import annotations
 from advisor.base.errors import CreditError, OverBudgetError
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.ranking.offer import RankedOffer
-from advisor.rental.arguments import LONGEST_LIFETIME_S
 from advisor.rental.caps import Caps, Commitment, commitments, latest_end
 from advisor.rental.context import RentalContext
 from advisor.rental.request import RentRequest
@@ -97,7 +96,7 @@ def _lifetime_s(request: RentRequest, candidate: RankedOffer) -> float:
         return request.lifetime_s
     slow = candidate.epoch_h_high / candidate.epoch_h
     hours = candidate.job_h * slow * _SPARE_SHARE + _SPARE_H
-    return min(hours * SECONDS_PER_HOUR, LONGEST_LIFETIME_S)
+    return min(hours * SECONDS_PER_HOUR, request.longest_s)
 
 
 def traffic_usd(candidate: RankedOffer) -> float:

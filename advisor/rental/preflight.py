@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from advisor.base.errors import AdvisorError, UsageError
+from advisor.base.files import nearest
 from advisor.base.units import BYTES_PER_MB
 from advisor.rental.incoming.names import safe_name
 from advisor.rental.outgoing.secret_names import secret_folder
@@ -20,7 +21,7 @@ from advisor.rental.remote.ssh import find_program
 _PACKAGES = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "rsync": "rsync"}
 """Program -> package of Debian that has it."""
 
-_LEAST_FREE_BYTES = 100 * 1000**2
+LEAST_FREE_BYTES = 100 * 1000**2
 """Without so much even a log and the ledger do not fit; an assumption."""
 
 
@@ -87,7 +88,7 @@ def check_comes_back(folder: Path, names: Iterable[str]) -> None:
         if place.is_symlink() or (place.exists() and not place.is_dir()):
             message = f"{place} is no folder: what comes back from the machine goes there"
             raise UsageError(message)
-        there = next(one for one in (place, *place.parents) if one.exists())
+        there = nearest(place)
         if not os.access(there, os.W_OK | os.X_OK):
             message = f"{there} may not be written: what comes back goes there"
             raise UsageError(message)
@@ -161,13 +162,12 @@ def check_room(*folders: Path) -> None:
         if a disk is full
     """
     for folder in folders:
-        place = folder.absolute()
-        there = next(one for one in (place, *place.parents) if one.exists())
+        there = nearest(folder)
         free = shutil.disk_usage(there).free
-        if free < _LEAST_FREE_BYTES:
+        if free < LEAST_FREE_BYTES:
             message = (
                 f"{there} has {free / BYTES_PER_MB:,.0f} MB free: "
                 "what is rented is written down, and results come back; "
-                f"{_LEAST_FREE_BYTES / BYTES_PER_MB:,.0f} MB are the least"
+                f"{LEAST_FREE_BYTES / BYTES_PER_MB:,.0f} MB are the least"
             )
             raise AdvisorError(message)

@@ -10,6 +10,7 @@ from advisor.market.lifecycle import Instance
 from advisor.market.types import Answer, Query
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.ranking import Ranking
+from advisor.rental.arguments import LONGEST_LIFETIME_S
 from advisor.rental.caps import Caps
 from advisor.rental.hold import Hold
 from advisor.rental.misfits import Misfits
@@ -56,6 +57,7 @@ class RentRequest:
         when the rental must be gone (seconds since 1970)
     caps : what may be spent
     lifetime_s : seconds after which the rental is ended; None: from the predicted time
+    longest_s : seconds that a lifetime from the predicted time has at most
     attempts : offers that are tried
     start_timeout_s : seconds from rent to a machine that is ready; None: three times
         what is predicted, and ten minutes
@@ -73,6 +75,7 @@ class RentRequest:
     caps: Caps
     misfits: Misfits
     lifetime_s: float | None = None
+    longest_s: float = LONGEST_LIFETIME_S
     attempts: int = DEFAULT_ATTEMPTS
     start_timeout_s: float | None = None
     answers: Callable[[Instance], bool] | None = None

@@ -188,15 +188,27 @@ def open_store(folder: Path) -> Iterator[sqlite3.Connection]:
         if it cannot be read or written for another reason
     """
     path = folder / STORE
+    with explained(path), closing(_opened(path)) as connection:
+        _prepare(connection, path)
+        detail("files", "%s opened", path)
+        yield connection
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Raise what SQLite says of a file as an error that says what to do.
+
+    Raises
+    ------
+    advisor.base.errors.StoreError
+        or one of its subclasses
+    """
     try:
-        with closing(_opened(path)) as connection:
-            _prepare(connection, path)
-            detail("files", "%s opened", path)
-            yield connection
+        yield
     except sqlite3.Error as error:
         raise _explained(error, path) from error
     except UnicodeDecodeError as error:  # SQLite quotes what is torn
-        raise _torn("it quotes what is no text", path) from error
+        raise torn_file("it quotes what is no text", path) from error
 
 
 @contextmanager
@@ -219,7 +231,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         if not path.exists():  # what one rents is nobody else's to read
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         name = str(path.absolute())  # one that is not may begin as an address does
-        if _is_read_only(path.parent) and not _has_journal(path):
+        if _is_read_only(path.parent) and not has_journal(path):
             # SQLite would make an index for a journal that there is not.
             name = f"{path.absolute().as_uri()}?immutable=1"
     except OSError as error:
@@ -234,7 +246,7 @@ def _is_read_only(folder: Path) -> bool:
     return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
-def _has_journal(path: Path) -> bool:
+def has_journal(path: Path) -> bool:
     """Tell whether some of a file is in its write-ahead log alone."""
     journal = path.with_name(f"{path.name}-wal")
     return journal.exists() and journal.stat().st_size > 0
@@ -242,8 +254,7 @@ def _has_journal(path: Path) -> bool:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Bring the file to the newest version of the schema."""
-    # What is torn in a text is no reason not to read the rest.
-    connection.text_factory = lambda text: text.decode(errors="replace")
+    connection.text_factory = lenient_text
     # The change of mode does not wait for others; whoever comes first makes it.
     with suppress(sqlite3.OperationalError):
         connection.execute("PRAGMA journal_mode = WAL")
@@ -252,19 +263,29 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")
     connection.execute("PRAGMA foreign_keys = ON")
-    if _version(connection, path) == len(MIGRATIONS):
+    if version_of(connection, path) == len(MIGRATIONS):
         return
     with transaction(connection):
-        version = _version(connection, path)  # another process may have been quicker
+        version = version_of(connection, path)  # another process may have been quicker
         if version < len(MIGRATIONS) and _has_tables(connection):
             back_up(path, path.with_name(f"{path.name}.v{version}.bak"))
-        for script in MIGRATIONS[version:]:
-            for statement in script.split(";"):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        migrate(connection, version)
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring a database from a version of the schema to the newest one."""
+    for script in MIGRATIONS[version:]:
+        for statement in script.split(";"):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def lenient_text(text: bytes) -> str:
+    """Return a text of the file; what is torn in it is no reason not to read the rest."""
+    return text.decode(errors="replace")
+
+
+def version_of(connection: sqlite3.Connection, path: Path) -> int:
     """Return the version of a file's schema, if this advisor knows it."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(MIGRATIONS):
@@ -297,7 +318,7 @@ def _explained(error: sqlite3.Error, path: Path) -> StoreError:
     kind = code & 0xFF  # the rest of an extended code says where
     if kind in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}:
         # SQLITE_ERROR: our own tables are not there, or are others.
-        return _torn(reason, path)
+        return torn_file(reason, path)
     if kind in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return StoreError(
             f"{path}: {reason}: another process has had it for {_WAIT_S:.0f} s; "
@@ -313,7 +334,8 @@ def _explained(error: sqlite3.Error, path: Path) -> StoreError:
     return StoreError(f"{path}: {reason}: check the disk and who may write to it")
 
 
-def _torn(reason: str, path: Path) -> StoreTornError:
+def torn_file(reason: str, path: Path) -> StoreTornError:
+    """Return the error of a file that is not whole; the message says the way out."""
     return StoreTornError(f"{path} is no whole database ({reason}): {_WAY_OUT}")
 
 

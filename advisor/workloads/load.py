@@ -185,6 +185,18 @@ def load_settings(files: Iterable[Path]) -> Settings:
     return found
 
 
+def market_named(files: Iterable[Path]) -> str | None:
+    """Return the market that the first of the files that names one does; None: none.
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        as `load_settings`
+    """
+    named = (read_project(path).market for path in files)
+    return next((market for market in named if market is not None), None)
+
+
 def read_project(path: Path) -> ProjectFile:
     """Return what a file named ``advisor.toml`` says.
 

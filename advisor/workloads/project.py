@@ -1,4 +1,4 @@
-"""What an ``advisor.toml`` says: profiles in ``[workloads.NAME]``, and ``[rental]``.
+"""What an ``advisor.toml`` says: a market, ``[workloads.NAME]``, and ``[rental]``.
 
 All of it is checked whenever any of it is read: a cap in a table that nobody reads, for a
 slip in its name, would be no cap.
@@ -6,6 +6,7 @@ slip in its name, would be no cap.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
@@ -20,6 +21,11 @@ from advisor.workloads.settings import (
     wrong_setting,
 )
 
+MARKET = "market"
+"""Key of the market that is asked where nobody names one."""
+
+_NAME = re.compile(r"[A-Za-z0-9][\w-]*(?::[\w-]+)?")
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectFile:
@@ -30,10 +36,12 @@ class ProjectFile:
     profiles : name -> reader of a profile; each is read when it is asked for, so that a
         broken one hides no other
     settings : of rentals
+    market : that is asked where nobody names one; None: not said
     """
 
     profiles: Mapping[str, Callable[[Parent], Workload]]
     settings: Settings
+    market: str | None = None
 
     def without_images(self) -> Self:
         """Return the same without the images that it names: the user's code runs in them.
@@ -53,6 +61,15 @@ class ProjectFile:
         return replace(self, profiles=profiles, settings=settings)
 
 
+def is_market_name(value: object) -> bool:
+    """Say whether a value may name a market, perhaps with a detail: ``gpuhunt:aws``.
+
+    A path does not: a file of offers that comes with a cloned project is not what
+    anybody rents.
+    """
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
 def parse_project(text: str, origin: str) -> ProjectFile:
     """Return what the text of an ``advisor.toml`` says.
 
@@ -64,7 +81,10 @@ def parse_project(text: str, origin: str) -> ProjectFile:
     """
     plain = Parser(text, origin, None)
     document = plain.document()
-    plain.refuse_unknown("", document, (WORKLOADS, RENTAL))
+    plain.refuse_unknown("", document, (MARKET, WORKLOADS, RENTAL))
+    market = document.get(MARKET)
+    if market is not None and not is_market_name(market):
+        plain.refuse("the name of a market is expected, such as vast or sample", MARKET)
     found, table = plain.table(document, WORKLOADS), plain.table(document, RENTAL)
     plain.refuse_unknown(RENTAL, table, SETTINGS)
     if wrong := wrong_setting(table):
@@ -78,4 +98,4 @@ def parse_project(text: str, origin: str) -> ProjectFile:
 
         return read
 
-    return ProjectFile({name: reader(name) for name in found}, Settings(**table))
+    return ProjectFile({name: reader(name) for name in found}, Settings(**table), market)

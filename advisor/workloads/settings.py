@@ -7,6 +7,7 @@
     image_archs = "8.0;8.6;9.0;12.0"
     job_budget_usd = 30
     day_budget_usd = 100
+    max_lifetime_h = 24
 
 A project's file only tightens the user's own caps: of two the smaller one applies.
 """
@@ -23,10 +24,15 @@ RENTAL = "rental"
 OF_IMAGE = ("image", "image_cuda", "image_archs")
 """Settings that speak of one image, and go together; a profile has them, too."""
 
-LARGEST_USD = 1e9
+LARGEST = 1e9
 """More is a slip."""
 
-CAPS = ("job_budget_usd", "day_budget_usd")
+CAPS = {
+    "job_budget_usd": "dollars",
+    "day_budget_usd": "dollars",
+    "max_lifetime_h": "hours",
+}
+"""Settings of which the smaller one applies, and their units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Settings:
     image_cuda, image_archs : what is in it, if no rule knows it, see
         `advisor.software.image.Declared`
     job_budget_usd, day_budget_usd : caps, see `advisor.rental.caps.Caps`
+    max_lifetime_h : hours after which a machine is gone at the latest, where nobody asks
+        for another lifetime
     """
 
     image: str | None = None
@@ -46,6 +54,12 @@ class Settings:
     image_archs: str | None = None
     job_budget_usd: float | None = None
     day_budget_usd: float | None = None
+    max_lifetime_h: float | None = None
+
+    def given(self) -> dict[str, str | float]:
+        """Return name -> value of what is said."""
+        named = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in named.items() if value is not None}
 
     def before(self, other: Settings) -> Settings:
         """Return what these settings and another's say together.
@@ -72,11 +86,11 @@ def wrong_setting(table: Mapping[str, object]) -> tuple[str, str] | None:
             if not (isinstance(value, str) and value.strip()):
                 return name, "a text is expected"
         elif not _is_amount(value):
-            return name, "dollars above 0 are expected"
+            return name, f"{CAPS[name]} above 0 are expected"
     return None
 
 
 def _is_amount(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return 0 < value <= LARGEST_USD  # so that it is finite, and NaN is none
+    return 0 < value <= LARGEST  # so that it is finite, and NaN is none

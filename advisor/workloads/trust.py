@@ -62,6 +62,17 @@ def belongs_to_user(path: Path) -> bool:
     return sys.platform == "win32" or path.stat().st_uid == os.geteuid()
 
 
+def is_read_by_others(path: Path) -> bool:
+    """Say whether a file's mode lets others read it: what ssh refuses of keys."""
+    if sys.platform == "win32":
+        return False
+    status = path.stat()
+    if status.st_mode & stat.S_IROTH:
+        return True
+    by_group = bool(status.st_mode & stat.S_IRGRP)
+    return by_group and not _is_alone_in(status.st_gid, status.st_uid)
+
+
 def _is_written_by_others(file: os.stat_result) -> bool:
     if file.st_mode & stat.S_IWOTH:
         return True

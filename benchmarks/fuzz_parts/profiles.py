@@ -11,10 +11,12 @@ from fuzz_parts.tally import Tally
 from fuzz_parts.wild import wrong_lines
 
 PROJECT = """\
+market = "vast"
 [rental]
 image = "pytorch/pytorch:2.3.0"
 job_budget_usd = 5.0
 day_budget_usd = 20.0
+max_lifetime_h = 24
 [workloads.mine]
 extends = "resnet50"
 epochs = 3

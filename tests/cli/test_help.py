@@ -68,7 +68,7 @@ def test_the_examples_work_as_they_stand(advisor: Advisor, name: str) -> None:
 def test_the_help_groups_every_command(advisor: Advisor) -> None:
     """No command is left out or named twice, and no line is cut short."""
     text = advisor("-h").stdout
-    _, _, sections = text.partition("Choose:\n")
+    _, _, sections = text.partition("Start:\n")
     named = [line.split()[0] for line in sections.splitlines() if line.startswith("  ")]
     assert sorted(named) == sorted(app.list_commands(click.Context(app)))
     assert "..." not in sections

@@ -232,3 +232,23 @@ def test_a_bad_file_is_not_imported(
     assert outcome.exit_code == 2
     assert "bad.toml" in outcome.stderr
     assert not saved(tmp_path, "bad").exists()
+
+
+def test_the_market_of_a_project(advisor: Advisor, tmp_path: Path) -> None:
+    """It is asked where nobody names one, before the one that there is a key of."""
+    key = {"VAST_API_KEY": "any-word"}
+    path = tmp_path / "advisor.toml"
+    path.write_text('market = "sample"\n')
+    done = advisor("rank", "resnet50", "--top", "1", variables=key)
+    assert done.exit_code == 0, done.stderr
+    assert "market sample" in done.stderr
+    path.write_text('market = "nimbus"\n')
+    assert "no market or file 'nimbus'" in advisor("rank", "resnet50").stderr
+    named = advisor("rank", "resnet50", "--top", "1", "--market", "sample")
+    assert named.exit_code == 0
+    own = tmp_path / "data" / "advisor.toml"
+    own.parent.mkdir(exist_ok=True)
+    own.write_text('market = "cirrus"\n')
+    assert "nimbus" in advisor("rank", "resnet50").stderr
+    path.unlink()
+    assert "cirrus" in advisor("rank", "resnet50").stderr

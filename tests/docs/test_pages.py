@@ -42,7 +42,7 @@ def written() -> dict[str, tuple[Path, str]]:
 @pytest.mark.parametrize(
     "name",
     [
-        *("commands.md", "documents.md", "python.md", "llms.txt"),
+        *("commands.md", "advisor.1", "documents.md", "python.md", "llms.txt"),
         *("tutorial.md", "README.md"),
     ],
 )

@@ -41,6 +41,7 @@ DOCUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "fetch": (("fetch", "-o", "{tmp}/today.json.gz", *MARKET),),
     "market-check": (("market", "check", *MARKET),),
+    "doctor": (("doctor", "--offline", "--json"),),
     "records-list": (("records", "list", "--json"),),
     "records-show": (("records", "show", "1", "--json"),),
     "hosts-list": (("hosts", "list", "--json"),),

@@ -38,6 +38,7 @@ SETTINGS = st.builds(
     image_cuda=st.sampled_from((None, "12.8")),
     job_budget_usd=CAPS,
     day_budget_usd=CAPS,
+    max_lifetime_h=CAPS,
 )
 
 
@@ -45,7 +46,7 @@ SETTINGS = st.builds(
 def test_no_project_loosens_a_cap(project: Settings, own: Settings) -> None:
     """Whatever it says; the nearer file tells of the image, all or nothing."""
     both = project.before(own)
-    for name in ("job_budget_usd", "day_budget_usd"):
+    for name in ("job_budget_usd", "day_budget_usd", "max_lifetime_h"):
         caps = [getattr(one, name) for one in (project, own)]
         known = [cap for cap in caps if cap is not None]
         assert getattr(both, name) == (min(known) if known else None)
@@ -66,7 +67,13 @@ def test_no_project_loosens_a_cap(project: Settings, own: Settings) -> None:
         ("[rental]\njob_budget_usd = '30'", "above 0"),
         ("[rental]\nday_budget_usd = nan", "above 0"),
         ("[rental]\nday_budget_usd = inf", "above 0"),
-        ("[rental]\nday_budget_usd = true", "above 0"),
+        ("[rental]\nday_budget_usd = true", "dollars above 0"),
+        ("[rental]\nmax_lifetime_h = -1", "hours above 0"),
+        ("[rental]\nmax_lifetime_h = '24h'", "hours above 0"),
+        ("[rental]\nmarket = 'vast'", "this key is not known"),
+        ("market = 3", "advisor.toml:1: market: the name of a market is expected"),
+        ("market = ''", "the name of a market is expected"),
+        ("market = './offers.json.gz'", "the name of a market is expected"),
         (f"[rental]\nday_budget_usd = 1{'0' * 400}", "above 0"),
         ("[rental]\nimage = 3", "a text"),
         ("[rental]\nimage_archs = 8.0", "a text"),
@@ -88,6 +95,24 @@ def test_a_cap_of_the_file_is_kept(street: Any, name: str) -> None:
     assert street.rent().exit_code == 6
     option = "--budget" if name == "job" else "--day-budget"
     assert street.rent(option, "50").exit_code == 0
+
+
+def test_a_lifetime_of_the_file_bounds_the_predicted_one(street: Any) -> None:
+    """It makes none longer; one that is asked for is the machine's own."""
+    home = street.folder / "here"
+
+    def hours(*words: str) -> float:
+        done = street.rent(*words)
+        assert done.exit_code == 0, done.stderr
+        last = street.entries()[-1]
+        return float((last.ends_at - last.intended_at) / 3600.0)
+
+    assert hours() > 1.0
+    written(home, "[rental]\nmax_lifetime_h = 1000\n")
+    assert 1.0 < hours() < 10.0
+    written(home, "[rental]\nmax_lifetime_h = 0.75\n")
+    assert hours() == pytest.approx(0.75, abs=0.01)
+    assert hours("--max-lifetime", "3h") == pytest.approx(3.0, abs=0.01)
 
 
 def test_a_project_does_not_lift_the_users_own_cap(street: Any) -> None:

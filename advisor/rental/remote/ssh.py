@@ -27,6 +27,9 @@ from advisor.base.log import detail
 from advisor.market.lifecycle import Endpoint
 from advisor.rental.remote.channel import CONNECTION_LOST, SshChannel, last_line
 
+KEY_NAME = "id_ed25519"
+"""File name of the private key of `ensure_key`."""
+
 _CONNECT_TIMEOUT_S = 15
 _ALIVE_EVERY_S = 15
 _ALIVE_MISSED = 3  # so that a dead connection is noticed after 45 s
@@ -256,8 +259,8 @@ def ensure_key(folder: Path) -> tuple[Path, str]:
     find_program("ssh", "openssh-client")
     keygen = find_program("ssh-keygen", "openssh-client")
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "id_ed25519"
-    with FileLock(folder / "id_ed25519.lock"):
+    path = folder / KEY_NAME
+    with FileLock(folder / f"{KEY_NAME}.lock"):
         if not path.exists():
             # Made aside: a key that is there is a whole one.
             with tempfile.TemporaryDirectory(dir=folder) as aside:
