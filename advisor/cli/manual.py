@@ -13,7 +13,7 @@ import click
 
 from advisor import __version__
 from advisor.base.errors import ExitStatus
-from advisor.report.formats import wrap
+from advisor.report.cells import wrapped
 
 _WIDTH = 70
 """Characters of a line of the source, escapes not counted."""
@@ -138,7 +138,7 @@ def _paragraphs(text: str) -> list[str]:
 def _lines(text: str) -> list[str]:
     """Return a paragraph as lines of roff: a sentence begins on a line of its own."""
     sentences = re.split(r"(?<=[.:?]) (?=[A-Z])", text)
-    return [_line(piece) for one in sentences for piece in wrap(one, _WIDTH)]
+    return [_line(piece) for one in sentences for piece in wrapped(one, _WIDTH)]
 
 
 def _line(text: str) -> str:

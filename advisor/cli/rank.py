@@ -126,15 +126,23 @@ def command(  # noqa: PLR0917  (one argument an option)
     ranker.notify_slips(answer)
     ranking = ranker.rank(answer)
     shown, now = entries(ranking), context.now()
-    remark_within(headline(ranking, now, with_left_out=not in_table), width)
-    error = None if shown else _why_none(ranking)
+from advisor.cli.output import (
+    aside,
+    line_width,
+    remark_within,
+    result,
+    screen_height,
+    style_of,
+)
+from advisor.cli.progress import is_terminal
+from advisor.cli.ranked import Screen
     if output_format == "json":
         result(to_json(with_error(envelope(ranking, shown, now), error, in_options)))
     elif output_format != "table":
         rows = chosen_rows(shown, columns) if columns else shown
         result(to_delimited(rows, "," if output_format == "csv" else "\t"))
     elif shown and plot:
-        _draw(ranking, context, headline(ranking, now))
+        _draw(ranking, context, above)
     elif shown:
         screen = Screen(width, columns, context.variables)
         screen.show(ranking, shown, options["workload"])

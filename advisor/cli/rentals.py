@@ -34,16 +34,17 @@ from advisor.report.tables import Column
 from advisor.store.ledger import Entry, Ledger
 
 _COLUMNS = (
-    Column("label", least=12, breaks=True),
+    Column("label", dispensable=5),
+    Column("job", least=18, breaks=True),
     Column("state"),
     Column("instance_id"),
-    Column("gpu", least=12),
+    Column("gpu", least=19),
     Column("usd_per_hour", dispensable=2),
     Column("ends_at", dispensable=4),
     Column("ends_in"),
-    Column("status", least=10, breaks=True),
+    Column("status", least=8, breaks=True),
     Column("bills_usd_per_hour"),
-    Column("reason", least=16, breaks=True, dispensable=1),
+    Column("reason", least=20, breaks=True, dispensable=1),
 )
 
 
