@@ -83,7 +83,8 @@ def need_stdout() -> None:
         raise AdvisorError(message)
 
 
-CSV_HAS_ALL = "; --format csv has all"
+CSV_HAS_ALL = "--format csv has all"
+"""What shows the columns that have no room."""
 
 
 def line_width(variables: Mapping[str, str]) -> int | None:
@@ -109,8 +110,8 @@ def result_within(table: Fitted, width: int | None, others: str = "") -> None:
     """
     result(table.text)
     if table.missing:
-        names = ", ".join(table.missing)
-        remark_within(f"too wide for this terminal: {names}{others}", width)
+        told = f"too wide for this terminal: {', '.join(table.missing)}"
+        remark_within("; ".join(filter(None, [told, others])), width)
 
 
 def style_of(stream: TextIO | None, variables: Mapping[str, str]) -> Style:

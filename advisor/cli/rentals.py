@@ -13,7 +13,6 @@ from advisor.cli.options import format_options
 from advisor.cli.output import (
     CSV_HAS_ALL,
     line_width,
-    remark,
     remark_within,
     result,
     result_within,
@@ -35,16 +34,17 @@ from advisor.report.tables import Column
 from advisor.store.ledger import Entry, Ledger
 
 _COLUMNS = (
-    Column("label", least=12, breaks=True),
+    Column("label", dispensable=5),
+    Column("job", least=18, breaks=True),
     Column("state"),
     Column("instance_id"),
-    Column("gpu", least=12),
+    Column("gpu", least=19),
     Column("usd_per_hour", dispensable=2),
     Column("ends_at", dispensable=4),
     Column("ends_in"),
-    Column("status", least=10, breaks=True),
+    Column("status", least=8, breaks=True),
     Column("bills_usd_per_hour"),
-    Column("reason", least=16, breaks=True, dispensable=1),
+    Column("reason", least=20, breaks=True, dispensable=1),
 )
 
 
@@ -73,11 +73,11 @@ def command(
     Example:
       advisor rentals
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    ledger = Ledger(context.data_folder)
+    ledger, width = Ledger(context.data_folder), line_width(context.variables)
     try:
         entries: Sequence[Entry] = ledger.entries()
     except StoreError as error:
-        remark(f"{error}; what the market lists is shown below")
+        remark_within(f"{error}; what the market lists is shown below", width)
         entries = ()
     seen = None if offline else _seen(context, market)
     now = context.now().timestamp()
@@ -94,7 +94,6 @@ def command(
         return
     if output_format == "table":
         rows = [row_for_people(row) for row in rows]
-    width = line_width(context.variables)
     table = listing("rentals", rows, _COLUMNS, output_format, width=width)
     result_within(table, width, CSV_HAS_ALL)
     if seen is not None:
@@ -107,5 +106,6 @@ def _seen(context: Context, market: str) -> Seen | None:
     try:
         return look_at(rental_context_of(context, market))
     except MarketError as error:
-        remark(f"this is the ledger alone: {error}")
+        width = line_width(context.variables)
+        remark_within(f"this is the ledger alone: {error}", width)
         return None

@@ -37,7 +37,7 @@ def listed_rows(
 def listed_table(rows: Sequence[Mapping[str, Any]], width: int | None) -> Fitted:
     """Return rows of `listed_rows` as a table within a width."""
     columns = (
-        Column("name"),
+        Column("name", least=18, breaks=True),
         Column("of", dispensable=3),
         Column("task", least=12, breaks=True, dispensable=2),
         Column("precision", dispensable=1),
