@@ -126,16 +126,9 @@ def command(  # noqa: PLR0917  (one argument an option)
     ranker.notify_slips(answer)
     ranking = ranker.rank(answer)
     shown, now = entries(ranking), context.now()
-from advisor.cli.output import (
-    aside,
-    line_width,
-    remark_within,
-    result,
-    screen_height,
-    style_of,
-)
-from advisor.cli.progress import is_terminal
-from advisor.cli.ranked import Screen
+    above = headline(ranking, now, with_left_out=not (in_table and shown))
+    remark_within(above, width)
+    error = None if shown else _why_none(ranking)
     if output_format == "json":
         result(to_json(with_error(envelope(ranking, shown, now), error, in_options)))
     elif output_format != "table":

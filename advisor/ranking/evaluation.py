@@ -131,7 +131,7 @@ class Evaluator:
         job = self.job
         here = self.performance(offers)
         cost = self.bill(offers, here)
-        unusable = _unusable(here, cost, job)
+        unusable = why_unusable(here, cost, job)
         found = Evaluated(
             machines=here.machines,
             adjustment=here.adjustment,
@@ -170,7 +170,7 @@ def starts_of(offers: Offers, here: Performance, job: Job) -> Starts:
     return Starts(failed, 1.0 - runs)
 
 
-def _unusable(here: Performance, cost: Bill, job: Job) -> ObjectArray:
+def why_unusable(here: Performance, cost: Bill, job: Job) -> ObjectArray:
     """Return why each offer does not run the job, ``""`` where it does."""
     reasons = {
         **here.software.reasons,

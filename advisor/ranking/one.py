@@ -20,7 +20,7 @@ from advisor.cost.expected import Starts
 from advisor.cost.job import Job, needed_disk_gb
 from advisor.hardware.machines import Machines
 from advisor.market.offers import Offers
-from advisor.ranking.evaluation import Evaluator, starts_of
+from advisor.ranking.evaluation import Evaluator, starts_of, why_unusable
 from advisor.ranking.ranking import Ranking
 from advisor.throughput.advice import Advice, advise
 from advisor.throughput.kinds import GpuMemo
@@ -160,7 +160,9 @@ class One:
                 tables = tables.replaced(name, value)
             evaluator = self._evaluator(job, tables)
             here = evaluator.performance(self.offers)
-        return float(evaluator.bill(self.offers, here).epoch_usd[0])
+        cost = evaluator.bill(self.offers, here)
+        runs = why_unusable(here, cost, evaluator.job)[0] == ""
+        return float(cost.epoch_usd[0]) if runs else math.nan
 
     def _evaluator(self, job: Job, tables: Tables) -> Evaluator:
         """Return an evaluator of a changed job or model.

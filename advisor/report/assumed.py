@@ -88,7 +88,8 @@ def _rest(
     matter = sum(one.matters for one in effects)
     unknown = sum(one.assumption.low is None for one in effects)
     less = len(effects) - matter - unknown
-    more = f"{matter - shown} more do; " if matter > shown else ""
+    left = matter - shown
+    more = f"{left} more matter{'s' * (left == 1)}; " if left else ""
     small = f"{less} change it by less than {100 * WORTH:.0f} %"
     lacking = f"{unknown} have no known range"
     see = "" if every else f" ({called('all_assumptions')})"

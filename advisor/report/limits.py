@@ -9,7 +9,6 @@ from advisor.base.figures import figure
 from advisor.report.bars import with_bars
 from advisor.report.look import PLAIN, Look
 from advisor.throughput.limit import Limit
-from advisor.throughput.limits import LIMITS
 
 _SCALE = 5.0
 """Times what the machine reaches that a whole bar stands for."""
@@ -24,7 +23,7 @@ def limit_lines(
     reached: float,
     look: Look = PLAIN,
     *,
-    most: int = len(LIMITS),
+    most: int | None = None,
 ) -> list[str]:
     """Return the limits as bars, the least first, those that are far away named below.
 
@@ -34,7 +33,7 @@ def limit_lines(
     known : the limits, with what each is of
     reached : samples/s of all of them together
     look : where they are shown
-    most : limits that are shown as bars at most
+    most : limits that are shown as bars at most; None: all
     """
     titles = {one.name: one.title.removeprefix("the ") for one in known}
     rates = {name: math.inf if rate is None else rate for name, rate in limits.items()}

@@ -15,7 +15,9 @@ from advisor.throughput.advice import Advice
 from advisor.throughput.bottleneck import Bottleneck, Degree
 
 _HUGE = 1e8
-_LEAST_ROOM = 20
+"""From here on digits say less than their number."""
+
+_LEAST_ROOM = 20  # cells of a line that is wrapped
 
 _ANSWERS: Mapping[Degree, str] = {
     "no": "No",
