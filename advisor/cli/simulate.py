@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 
 from advisor.base.interrupts import deferred, window
+from advisor.base.loopback import LOOPBACK
 from advisor.cli.output import remark, result
 from advisor.simulator.clock import SimClock
 from advisor.simulator.local import LocalContainers
 from advisor.simulator.scenarios import SCENARIOS, faults_named, load_faults
-from advisor.simulator.server import LOOPBACK, serve
+from advisor.simulator.server import serve
 from advisor.simulator.world import World
 
 
