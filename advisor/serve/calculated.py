@@ -1,0 +1,101 @@
+"""The page of the calculator, as plain data for its template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from advisor.app.speedup import PARTS_OF_CALL, Compared, compare
+from advisor.base.errors import AdvisorError, UsageError
+from advisor.hardware.cpus import load_cpus
+from advisor.hardware.gpus import load_gpus
+from advisor.report.speedup import compared_document, compared_title, times_as_fast
+from advisor.serve.asked import SPEEDUP, Asked, Pairs, to_copy
+from advisor.serve.bars import Bar, bars
+from advisor.serve.failing import status_of
+from advisor.serve.served import Served
+from advisor.throughput.arithmetic import ARITHMETICS
+from advisor.throughput.functions import FUNCTIONS
+
+FIRST = (("matmul", "4096"), ("gpu", "RTX A4000"), ("cpu", "Xeon Bronze 3104"))
+"""What is shown before anything is asked: the first example of the command's help."""
+
+WAYS = ("matmul", "elements", "gflop")
+"""Fields of which exactly one says what is computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedupPage:
+    """What the page of the calculator shows.
+
+    Attributes
+    ----------
+    values : field -> what it holds
+    document : of ``advisor speedup --json``; empty where nothing could be compared
+    title, bars, factor, interval : of it, for people
+    line : what is wrong; ``""``: nothing
+    """
+
+    values: Mapping[str, str]
+    status: HTTPStatus = HTTPStatus.OK
+    line: str = ""
+    document: Mapping[str, Any] | None = None
+    title: str = ""
+    bars: Sequence[Bar] = ()
+    factor: str = ""
+    interval: str = ""
+    others: Sequence[tuple[str, str]] = ()
+    command: str = ""
+    gpus: Sequence[str] = ()
+    cpus: Sequence[str] = ()
+    functions: Sequence[str] = tuple(FUNCTIONS)
+    precisions: Sequence[str] = ARITHMETICS
+    parts: Sequence[str] = PARTS_OF_CALL
+
+
+def speedup_page(served: Served, given: Pairs) -> SpeedupPage:
+    """Return the page that an address asks for; never raises what a user can meet."""
+    fallback = Asked("speedup", SPEEDUP, FIRST, {})
+    names = {
+        "gpus": [one.name for one in load_gpus().rows],
+        "cpus": [one.name for one in load_cpus().rows],
+    }
+    asked = fallback
+    try:
+        if given:
+            asked = Asked.of("speedup", SPEEDUP, given, ())
+        compared = compare(served.command_line.speedup(asked.words()))
+    except AdvisorError as error:
+        line = _line(served, asked, error)
+        values = asked.values()
+        return SpeedupPage(values, status_of(error), line, **names)
+    return SpeedupPage(asked.values(), **_answer(asked, compared), **names)
+
+
+def _answer(asked: Asked, compared: Compared) -> dict[str, Any]:
+    found = compared.found
+    low, high = times_as_fast(found.low), times_as_fast(found.high)
+    others = [("with the data on the GPU already", found.resident)]
+    if found.work.calls > 1.0 and found.work.data_gb > 0.0:
+        others.append(("with the data copied in every call", found.each))
+    if compared.single is not None:
+        others.append(("in FP32", compared.single.times))
+    return {
+        "document": compared_document(compared),
+        "title": compared_title(compared),
+        "bars": bars(found.times),
+        "factor": times_as_fast(found.times.factor),
+        "interval": f"{low} to {high}",
+        "others": [(name, times_as_fast(one.factor)) for name, one in others],
+        "command": to_copy("speedup", *asked.words()),
+    }
+
+
+def _line(served: Served, asked: Asked, error: AdvisorError) -> str:
+    try:
+        words = asked.words()
+    except UsageError:
+        return str(error)
+    return served.command_line.line(error, ["speedup", *words])
