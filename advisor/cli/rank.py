@@ -13,19 +13,16 @@ from advisor.base.errors import AdvisorError
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import (
-    above_zero,
-    duration_s,
     format_options,
     in_options,
     market_options,
     max_age_option,
-    no_nan,
 )
 from advisor.cli.output import aside, line_width, remark, remark_within, result
+from advisor.cli.policy_options import policy_options
 from advisor.cli.session import ask
 from advisor.cli.specs import rank_spec
 from advisor.market.types import Answer
-from advisor.ranking.policy import SORT_KEYS
 from advisor.report.entries import Entry, entries
 from advisor.report.failure import with_error
 from advisor.report.formats import to_delimited, to_json
@@ -40,47 +37,12 @@ _TABLE_ROWS = 20
 @market_options
 @max_age_option
 @constraint_options
-@click.option(
-    "--deadline",
-    "deadline_s",
-    callback=duration_s,
-    metavar="TIME",
-    help="Longest time for the whole job, until the last checkpoint is copied back, such "
-    "as 24h or 3d.",
-)
-@click.option(
-    "--budget",
-    "budget_usd",
-    type=float,
-    callback=above_zero,
-    metavar="USD",
-    help="Highest cost of the whole job.",
-)
-@click.option(
-    "--pareto",
-    is_flag=True,
-    help="Only offers that no other beats on both cost and time.",
-)
-@click.option(
-    "--risk-averse",
-    type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
-    callback=no_nan,
-    metavar="0..1",
-    help="Order by this quantile of the cost, such as 0.9. Default: expected cost.",
-)
+@policy_options
 @click.option(
     "--top",
     type=click.IntRange(min=1),
     metavar="N",
     help=f"Show the best N. Default: {_TABLE_ROWS} in a table, all otherwise.",
-)
-@click.option(
-    "--sort",
-    type=click.Choice(SORT_KEYS),
-    default="epoch-cost",
-    show_default=True,
-    help="Sort by cost per epoch, by cost per epoch plus the value of waiting (--assume "
-    "waiting_usd_per_h=...), by time per epoch, or by price per hour.",
 )
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj

@@ -118,7 +118,7 @@ def headline(ranking: Ranking, now: datetime) -> str:
     """Return one line: which market, how old, how many read and left out, why."""
     answer = _source(ranking)
     simulated = ", simulated" if answer.simulated else ""
-    parts = [f"market {answer.market} ({answer.origin}{simulated}), {_age(answer, now)}"]
+    parts = [f"market {answer.market} ({answer.origin}{simulated}), {age(answer, now)}"]
     parts.append(f"{ranking.read:,} offers read")
     job = ranking.job
     epochs = f"{job.epochs:,} epoch{'s' * (job.epochs != 1)}"
@@ -193,7 +193,7 @@ def _row(entry: Entry) -> list[str]:
         _usd(entry["epoch_usd"], 4 if entry["epoch_usd"] < 1 else 2),
         figure(entry["job_hours"], 3),
         _usd(entry["job_usd"], 2),
-        ", ".join(_notes(entry)),
+        ", ".join(notes(entry)),
     ]
 
 
@@ -205,18 +205,19 @@ def _usd(value: float, decimals: int) -> str:
     return f"{value:,.{decimals}f}"
 
 
-def _notes(entry: Entry) -> list[str]:
-    notes = [_NOTES[flag] for flag in entry["flags"] if flag in _NOTES]
+def notes(entry: Entry) -> list[str]:
+    """Return what to know of an offer beside its figures, in words."""
+    told = [_NOTES[flag] for flag in entry["flags"] if flag in _NOTES]
     if entry["bid_usd_per_hour"] is not None:
-        notes.append(f"bid {_usd(entry['bid_usd_per_hour'], 3)}")
+        told.append(f"bid {_usd(entry['bid_usd_per_hour'], 3)}")
     if "gpu_memory_tight" in entry["flags"]:
         margin_gb, need_gb = entry["memory_margin_gb"], entry["memory_gb"]
-        notes.append(f"tight: {margin_gb / (margin_gb + need_gb):.0%} free")
+        told.append(f"tight: {margin_gb / (margin_gb + need_gb):.0%} free")
     if entry["accumulation_steps"] > 1:
-        notes.append(f"batch {entry['micro_batch']} x {entry['accumulation_steps']}")
+        told.append(f"batch {entry['micro_batch']} x {entry['accumulation_steps']}")
     elif "batch_fitted" in entry["flags"]:
-        notes.append(f"batch {entry['micro_batch']}")
-    return notes
+        told.append(f"batch {entry['micro_batch']}")
+    return told
 
 
 def _utc(moment: datetime | None) -> str | None:
@@ -230,7 +231,8 @@ _AGES = (
 )
 
 
-def _age(answer: Answer, now: datetime) -> str:
+def age(answer: Answer, now: datetime) -> str:
+    """Return how old a market's answer is, in words."""
     if answer.fetched_at is None:
         return "age unknown"
     seconds = (now - answer.fetched_at).total_seconds()

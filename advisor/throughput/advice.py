@@ -34,8 +34,11 @@ WORKER_MARGIN = 1.25
 """Workers of a data loader beyond what the GPU's rate needs: they come in bursts
 (assumption)."""
 
-_MOST_THREADS_PER_GPU = 64  # how far the search for enough goes
-_ENDLESS_CORES = 1e6
+MOST_THREADS_PER_GPU = 64
+"""How far the search for enough threads goes."""
+
+ENDLESS_CORES = 1e6
+"""As good as no end of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +172,12 @@ class _Asked:
     def _tried_threads(self) -> FloatArray:
         """Return the numbers of threads among which enough are looked for."""
         number = int(self.machine.num_gpus[0])
-        return np.arange(1.0, _MOST_THREADS_PER_GPU * number + 1.0)
+        return np.arange(1.0, MOST_THREADS_PER_GPU * number + 1.0)
 
     def with_other_cores(self) -> Machines:
         """Return the machine with each of those numbers, and last with no end of them."""
         per_thread = float(self.machine.cores[0]) / self.threads
-        cores = np.append(self._tried_threads() * per_thread, _ENDLESS_CORES)
+        cores = np.append(self._tried_threads() * per_thread, ENDLESS_CORES)
         copies = self.machine.take(np.zeros(len(cores), dtype=np.int64))
         return replace(copies, cores=cores)
 

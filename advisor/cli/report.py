@@ -1,0 +1,95 @@
+"""`advisor report`: a ranking as a page for a browser, in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from advisor.app.context import Context
+from advisor.base.files import write_atomically
+from advisor.cli.arguments import workload_argument
+from advisor.cli.job_options import constraint_options, how_options
+from advisor.cli.options import json_option, market_options, max_age_option
+from advisor.cli.output import line_width, remark, remark_within, result
+from advisor.cli.policy_options import policy_options
+from advisor.cli.session import ask
+from advisor.cli.specs import rank_spec
+from advisor.report.formats import to_json
+
+_SCHEMA_VERSION = 1
+
+
+@click.command("report")
+@workload_argument
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write (HTML).",
+)
+@how_options
+@market_options
+@max_age_option
+@constraint_options
+@policy_options
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Show the best N. Default: all.",
+)
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    /,
+    output: Path,
+    market: str | None,
+    stale_ok: bool,
+    max_age: float,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Write a ranking as a page for a browser.
+
+    It is one file that loads nothing: the offers by cost and time, the bill of each, what
+    holds it back, what more cores would bring, and all that is assumed. Your recorded
+    runs, rentals and stored prices are on it too, where you have any.
+
+    \b
+    Examples:
+      advisor report resnet50 -o report.html
+      advisor report bert-base --gpu 'RTX 4090,A100' --deadline 12h -o report.html
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
+    from advisor.app.kept import kept_of  # noqa: PLC0415  (once the command runs)
+    from advisor.app.rank import Ranker  # noqa: PLC0415
+    from advisor.report.page.data import page_data  # noqa: PLC0415
+    from advisor.report.page.document import needed, report  # noqa: PLC0415
+
+    needed()
+    ranker = Ranker.of(context, rank_spec(options))
+    answer = ask(context, market, ranker.query, max_age_s=max_age, stale_ok=stale_ok)
+    ranker.notify_slips(answer)
+    ranking = ranker.rank(answer)
+    if not ranking:
+        from advisor.ranking.refused import nothing_left  # noqa: PLC0415  (rarely)
+
+        raise nothing_left(ranking)
+    kept = kept_of(context, ranking)
+    data = page_data(ranking, context.now(), kept, context.models)
+    body = report(data).encode("utf-8")
+    write_atomically(output, body)
+    remark_within(data["answer"], line_width(context.variables))
+    remark(f"{len(ranking):,} offers, {len(body) / 1e6:.1f} MB; saved in {output}")
+    if as_json:
+        document = {
+            "schema_version": _SCHEMA_VERSION,
+            "file": str(output),
+            "bytes": len(body),
+            "offers": len(ranking),
+            "answer": data["answer"],
+        }
+        result(to_json(document))

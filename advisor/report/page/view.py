@@ -1,0 +1,162 @@
+"""What the templates of a page show of its data, as texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from advisor.base.figures import figure
+from advisor.report.page.columns import decoded
+
+FIRST_ROWS = 25
+"""Rows of the table that are there before any script runs."""
+
+HEADS: tuple[tuple[str, str, str], ...] = (
+    ("rank", "#", "number"),
+    ("offer_id", "Offer", ""),
+    ("gpu_name", "GPU", ""),
+    ("epoch_usd", "$/epoch", "number"),
+    ("epoch_hours", "Time/epoch", "number"),
+    ("job_usd", "Job $", "number wide"),
+    ("job_hours", "Job time", "number wide"),
+    ("usd_per_hour", "$/h", "number"),
+    ("cpu_name", "CPU", "wide"),
+    ("cpu_cores", "Threads", "number wide"),
+    ("bound_by", "Bound by", ""),
+    ("gpu_waits", "GPU waits", "number wide"),
+    ("geolocation", "Place", "wide"),
+    ("reliability", "Reliability", "number wide"),
+    ("notes", "Notes", "wide"),
+)
+"""Columns of the table: key of the data, head, classes of its cells."""
+
+
+def view_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the templates need beside the data themselves."""
+    columns = data["columns"]
+    titles = {one["name"]: _bare(one["title"]) for one in data["limits"]}
+    return {
+        "heads": HEADS,
+        "rows": [
+            _row(columns, titles, row) for row in range(min(FIRST_ROWS, data["count"]))
+        ],
+        "tiles": _tiles(data) if data["count"] else [],
+        "choices": {
+            "gpu": _choices(columns["gpu_name"]),
+            "count": _choices(columns["num_gpus"]),
+            "region": _choices(columns["region"]),
+            "bound": [(name, titles[name]) for name, _ in _choices(columns["bound_by"])],
+        },
+        "assumed": [
+            {"name": name, **one, "value": f"{one['value']:g}"}
+            for name, one in data["assumptions"].items()
+            if name in data["changeable"]
+        ],
+        "of_model": [
+            {"name": name, **one, "value": f"{one['value']:g}"}
+            for name, one in data["assumptions"].items()
+            if name not in data["changeable"]
+        ],
+    }
+
+
+def _tiles(data: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return name, figure and remark of what is known of the best offer."""
+    columns = data["columns"]
+
+    def best(name: str) -> Any:
+        return decoded(columns[name], 0)
+
+    tied = columns["tied_with"]
+    leader = columns["offer_id"][0]
+    place = tied["values"].index(leader) if leader in tied["values"] else None
+    ties = 0 if place is None else tied["codes"].count(place)
+    sure = "no other comes close" if ties == 0 else "others cannot be told from it"
+    return [
+        (
+            "Cost per epoch",
+            usd(best("epoch_usd")),
+            f"{usd(best('epoch_usd_low'))} to {usd(best('epoch_usd_high'))} in nine "
+            "cases of ten",
+        ),
+        (
+            "Time per epoch",
+            time(best("epoch_hours")),
+            f"{time(best('epoch_hours_low'))} to {time(best('epoch_hours_high'))} in "
+            "nine cases of ten",
+        ),
+        (
+            "Whole job",
+            usd(best("job_usd")),
+            f"{time(best('job_hours'))} from rent to last checkpoint",
+        ),
+        (
+            "Price",
+            f"{usd(best('usd_per_hour'))}/h",
+            "with the disk that the job needs",
+        ),
+        ("As good", f"{ties:,}" if ties else "none", sure),
+    ]
+
+
+def _row(columns: Mapping[str, Any], titles: Mapping[str, str], row: int) -> dict[str, Any]:
+    """Return the cells of a row, as `table.js` makes them."""
+    one = {name: decoded(column, row) for name, column in columns.items()}
+    return {
+        "rank": row + 1,
+        "tied_with": one["tied_with"],
+        "offer_id": one["offer_id"],
+        "num_gpus": one["num_gpus"],
+        "gpu": one["gpu_name"] or "unknown",
+        "epoch_usd": usd(one["epoch_usd"]),
+        "epoch_time": time(one["epoch_hours"]),
+        "job_usd": usd(one["job_usd"]),
+        "job_time": time(one["job_hours"]),
+        "usd_per_hour": usd(one["usd_per_hour"]),
+        "cpu": one["cpu_name"] or "unknown",
+        "threads": figure(one["cpu_cores"], 3),
+        "bound_by": titles.get(one["bound_by"], one["bound_by"]),
+        "gpu_waits": percent(one["gpu_waits"]),
+        "place": one["geolocation"] or "unknown",
+        "reliability": percent(one["reliability"]),
+        "notes": one["notes"],
+    }
+
+
+def _choices(column: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    """Return the values of a coded column with their names, those without one left out."""
+    found = [value for value in column["values"] if value not in (None, "")]
+    return [(value, str(value).replace("-", " ")) for value in sorted(found)]
+
+
+def _bare(title: str) -> str:
+    return title.removeprefix("the ")
+
+
+def usd(value: float | None) -> str:
+    """Return dollars as `figures.js` has them."""
+    return "?" if value is None else f"${figure(value, 2 if value < 1.0 else 3)}"
+
+
+def time(hours: float | None) -> str:
+    """Return a time as `figures.js` has it."""
+    if hours is None:
+        return "?"
+    for unit, least, factor in (
+        ("d", 48.0, 1.0 / 24.0),
+        ("h", 1.0, 1.0),
+        ("min", 1.0 / 60.0, 60.0),
+    ):
+        if hours >= least:
+            return f"{figure(hours * factor, 3)} {unit}"
+    return f"{figure(hours * 3600.0, 3)} s"
+
+
+def percent(share: float | None) -> str:
+    """Return a share as `figures.js` has it."""
+    return "?" if share is None else f"{figure(100.0 * share, 2 if share < 0.1 else 3)} %"
+
+
+def rate(samples_per_s: float | None) -> str:
+    """Return a throughput for people."""
+    return "?" if samples_per_s is None else f"{figure(samples_per_s, 3)} samples/s"
