@@ -21,7 +21,7 @@ from advisor.cli.options import called, help_if_alone, verbose_option
 from advisor.cli.output import aside, has_result, remark
 
 _SECTIONS: Mapping[str, Sequence[str]] = {
-    "Choose": ("rank", "explain", "compare", "bid", "report"),
+    "Choose": ("rank", "explain", "compare", "bid", "report", "serve"),
     "Rent": ("rent", "run", "rentals", "renew", "release", "reconcile"),
     "Predict without a market": ("predict", "speedup"),
     "Your workloads and runs": ("workloads", "record", "records"),

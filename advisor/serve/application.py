@@ -10,15 +10,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from advisor.base.errors import AdvisorError
 from advisor.report.failure import INTERNAL
@@ -28,12 +26,11 @@ from advisor.serve.guard import STATIC, Guard, RefusedError, writing
 from advisor.serve.ranked import rank_page
 from advisor.serve.rented import open_jobs, rentals_page
 from advisor.serve.served import Served
+from advisor.serve.static import static
 from advisor.serve.templates import Templates
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
-
-_STATIC_FILES = Path(__file__).with_name("static")
 
 _RENTALS = "/rentals"
 
@@ -47,12 +44,13 @@ def application(served: Served) -> ASGIApp:
     writes = partial(writing, served.session)
     routes = [
         Route("/", pages.rank),
+        Route("/live", pages.live),
         Route("/speedup", pages.speedup),
         Route(_RENTALS, pages.rentals),
         Route("/market", writes(pages.ask_market), methods=["POST"]),
         Route(f"{_RENTALS}/look", writes(pages.look), methods=["POST"]),
         Route(f"{_RENTALS}/release", writes(pages.release), methods=["POST"]),
-        Mount(STATIC.rstrip("/"), StaticFiles(directory=_STATIC_FILES)),
+        Route(f"{STATIC}{{name}}", static),
     ]
     app = Starlette(
         routes=routes,
@@ -84,7 +82,28 @@ class _Pages:
 
         def work() -> Response:
             page = rank_page(self._served, given)
-            return self._templates.page("rank.html", page.status, page=page)
+            view = dict(page.view)
+            return self._templates.page(
+                "rank.html", page.status, page=page, data=page.data, **view
+            )
+
+        return await self._served.workers.run(work)
+
+    async def live(self, request: Request) -> Response:
+        """Answer a form that moves: the figures, and the parts of the page with them."""
+        given = request.query_params.multi_items()
+
+        def work() -> Response:
+            page = rank_page(self._served, given, whole=False)
+            shown = {"page": page, "data": page.data, **page.view}
+            document = {
+                "data": page.data,
+                "told": self._templates.text("_told.html", **shown),
+                "form": self._templates.text("_job.html", **shown),
+                "filters": page.data and self._templates.text("_scatter.html", **shown),
+                "commands": [words for _, words in page.commands],
+            }
+            return JSONResponse(document, page.status)
 
         return await self._served.workers.run(work)
 

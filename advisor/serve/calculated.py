@@ -22,8 +22,10 @@ from advisor.throughput.functions import FUNCTIONS
 FIRST = (("matmul", "4096"), ("gpu", "RTX A4000"), ("cpu", "Xeon Bronze 3104"))
 """What is shown before anything is asked: the first example of the command's help."""
 
-WAYS = ("matmul", "elements", "gflop")
-"""Fields of which exactly one says what is computed."""
+_FIRST_FIELDS = {
+    *("matmul", "elements", "function", "gflop", "precision", "calls"),
+    *("gpu", "cpu", "cores", "clock"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,16 @@ class SpeedupPage:
     precisions: Sequence[str] = ARITHMETICS
     parts: Sequence[str] = PARTS_OF_CALL
 
+    @property
+    def is_detailed(self) -> bool:
+        """Whether something is asked for that the form's first fields have not."""
+        return not self.values.keys() <= _FIRST_FIELDS
+
 
 def speedup_page(served: Served, given: Pairs) -> SpeedupPage:
     """Return the page that an address asks for; never raises what a user can meet."""
     fallback = Asked("speedup", SPEEDUP, FIRST, {})
-    names = {
+    names: dict[str, Any] = {
         "gpus": [one.name for one in load_gpus().rows],
         "cpus": [one.name for one in load_cpus().rows],
     }

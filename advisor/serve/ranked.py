@@ -1,4 +1,9 @@
-"""The page of a ranking, as plain data for its template."""
+"""The page of a ranking, as plain data for its template.
+
+Its figures are those of the report page, `advisor.report.page`, whose templates, charts
+and script it takes; what is added is the form, the commands to copy, and, for browsers
+without scripts, the bill of the offer that the address names.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from advisor.app.kept import Kept, kept_of
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.job import RENTALS, needed_disk_gb
@@ -14,39 +20,41 @@ from advisor.ranking.offer import RankedOffer
 from advisor.ranking.policy import SORT_KEYS
 from advisor.ranking.ranking import Ranking
 from advisor.report.advised import advice_lines
-from advisor.report.entries import Entry, entries, entry
+from advisor.report.entries import Entry, entry
 from advisor.report.explained import cost_breakdown
-from advisor.report.ranked import headline
+from advisor.report.page.data import page_data
+from advisor.report.page.view import view_of
 from advisor.serve.asked import RANK, Asked, Pairs, to_copy
 from advisor.serve.failing import status_of
 from advisor.serve.offers import Held
 from advisor.serve.served import Served
 
-_ROWS = 20
 _FIRST_WAIT_S = 3.0
 """How long a page waits for the market's first answer before it says that it does."""
 
-OWN = ("offer", "rows")
-"""Fields of the page beside those of the command: the offer that is looked at, and
-``all`` where every row is shown."""
+_OFFER = "{offer}"
+"""Stands for the id of an offer in a command."""
+
+_FIRST_FIELDS = {"workload", "epochs", "disk", "batch", "deadline", "risk"}
+
+OWN = ("offer",)
+"""Fields of the page beside those of the command: the offer that is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """An offer that is looked at.
+    """The offer that is looked at.
 
     Attributes
     ----------
     entry : its figures, as the JSON has them
     bill : line by line, as ``advisor explain --json`` has it
     advice : what holds it back, and what would help
-    commands : to copy: what they do, and their words
     """
 
     entry: Entry
     bill: Sequence[Mapping[str, Any]]
     advice: Sequence[tuple[str, str]]
-    commands: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,7 @@ class RankPage:
 
     Attributes
     ----------
+    asked : for what
     values : field -> what it holds
     usual : field -> what is taken where it holds nothing
     workloads : names to pick from
@@ -62,7 +71,11 @@ class RankPage:
     status : of the answer
     line : what is wrong; ``""``: nothing
     notices : what there is to say beside the figures
-    ranking : None where there is none
+    data : of the report page; None: there are no figures
+    view : what its templates need beside these
+    chosen : None without figures
+    commands : to copy: what each is for, and its words, with ``{offer}`` in place of the
+        id of the offer that is looked at
     """
 
     asked: Asked
@@ -73,18 +86,26 @@ class RankPage:
     status: HTTPStatus = HTTPStatus.OK
     line: str = ""
     notices: Sequence[str] = ()
-    headline: str = ""
-    shown: Sequence[Entry] = ()
-    left: int = 0
+    data: Mapping[str, Any] | None = None
+    view: Mapping[str, Any] = field(default_factory=dict)
     chosen: Chosen | None = None
-    command: str = ""
+    commands: Sequence[tuple[str, str]] = ()
     rentals: Sequence[str] = RENTALS
     sorts: Sequence[str] = SORT_KEYS
-    excluded: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_detailed(self) -> bool:
+        """Whether something is asked for that the form's first fields have not."""
+        return not self.values.keys() <= _FIRST_FIELDS
 
 
-def rank_page(served: Served, given: Pairs) -> RankPage:
-    """Return the page that an address asks for; never raises what a user can meet."""
+def rank_page(served: Served, given: Pairs, *, whole: bool = True) -> RankPage:
+    """Return the page that an address asks for; never raises what a user can meet.
+
+    Parameters
+    ----------
+    whole : False: what the user's own store has is left out, which no figure depends on
+    """
     fallback = Asked("rank", RANK, (("workload", served.workload),), {})
     try:
         asked = Asked.of("rank", RANK, given, OWN)
@@ -94,35 +115,33 @@ def rank_page(served: Served, given: Pairs) -> RankPage:
         pairs = (("workload", served.workload), *asked.pairs)
         asked = Asked("rank", RANK, pairs, asked.own)
     try:
-        return _page(served, asked)
+        return _page(served, asked, whole=whole)
     except AdvisorError as error:
         return _failed(served, asked, error)
 
 
-def _page(served: Served, asked: Asked) -> RankPage:
+def _page(served: Served, asked: Asked, *, whole: bool) -> RankPage:
     notices: list[str] = []
     ranker = served.ranker(asked, notices)  # before the market: it may take a while
     held = served.offers.wait(_FIRST_WAIT_S)
     frame = _frame(served, asked, held)
     if held.answer is None:
         return RankPage(**frame, **_problem(held))
-    ranking, now = served.ranked(asked, ranker, held), served.context.now()
+    ranking = served.ranked(asked, ranker, held)
     if not ranking:
-        from advisor.ranking.refused import nothing_left  # noqa: PLC0415  (as the CLI)
+        from advisor.ranking.refused import nothing_left  # noqa: PLC0415  (rarely)
 
         raise nothing_left(ranking)
-    top = None if asked.own.get("rows") == "all" else _ROWS
-    shown = entries(ranking, top)
-    offer = _looked_at(asked, ranking)
+    context = served.context
+    kept = kept_of(context, ranking) if whole else Kept()
+    data = page_data(ranking, context.now(), kept, context.models)
     return RankPage(
         **frame,
         notices=(*held.notices, *notices, *_stale(held)),
-        headline=headline(ranking, now),
-        shown=shown,
-        left=len(ranking) - len(shown),
-        chosen=_chosen(served, asked, offer),
-        command=to_copy("rank", *asked.words(), *served.market_words()),
-        excluded=ranking.excluded,
+        data=data,
+        view=view_of(data),
+        chosen=_chosen(_looked_at(asked, ranking)),
+        commands=_commands(served, asked),
     )
 
 
@@ -144,13 +163,9 @@ def _frame(served: Served, asked: Asked, held: Held) -> dict[str, Any]:
         "asked": asked,
         "values": values,
         "usual": _usual(served, values["workload"]),
-        "workloads": _names(served),
+        "workloads": sorted({*served.context.library.files(), served.workload}),
         "held": held,
     }
-
-
-def _names(served: Served) -> Sequence[str]:
-    return sorted({*served.context.library.files(), served.workload})
 
 
 def _usual(served: Served, name: str) -> Mapping[str, float]:
@@ -186,10 +201,12 @@ def _stale(held: Held) -> Sequence[str]:
 def _looked_at(asked: Asked, ranking: Ranking) -> RankedOffer:
     """Return the offer that the address names, else the best.
 
+    An offer that is gone, or no choice, is no error: a slider may have left it out.
+
     Raises
     ------
-    AdvisorError
-        if it is none, or no choice
+    UsageError
+        if it is no id of one
     """
     named = asked.own.get("offer")
     if named is None:
@@ -197,24 +214,26 @@ def _looked_at(asked: Asked, ranking: Ranking) -> RankedOffer:
     if not (named.isascii() and named.isdecimal() and len(named) < 20):
         message = f"offer: {named[:40]!r} is no id of an offer: a number is expected"
         raise UsageError(message)
-    return ranking.find(int(named))
+    number = int(named)
+    return next((one for one in ranking if one.offer_id == number), ranking[0])
 
 
-def _chosen(served: Served, asked: Asked, offer: RankedOffer) -> Chosen:
-    """Return what the page shows of one offer."""
-    market, number = served.market_words(), str(offer.offer_id)
-    commands = [
-        (
-            "Explain it in a terminal",
-            to_copy("explain", number, *asked.words("explain"), *market),
-        )
-    ]
-    if served.can_rent:
-        words = (*asked.words("rent"), "--where", f"id={number}", *market)
-        commands.insert(0, ("Rent it", to_copy("rent", *words)))
+def _chosen(offer: RankedOffer) -> Chosen:
     return Chosen(
-        entry(offer),
-        cost_breakdown(offer),
-        advice_lines(offer.advice(), offer.epoch_h),
-        commands,
+        entry(offer), cost_breakdown(offer), advice_lines(offer.advice(), offer.epoch_h)
     )
+
+
+def _commands(served: Served, asked: Asked) -> Sequence[tuple[str, str]]:
+    """Return commands to copy: what each is for, and its words.
+
+    None rents but where a person reads and confirms it in the terminal.
+    """
+    market = served.market_words()
+    explain = to_copy("explain", _OFFER, *asked.words("explain"), *market)
+    rank = to_copy("rank", *asked.words(), *market)
+    commands = [("Explain this offer", explain), ("Rank in a terminal", rank)]
+    if served.can_rent:
+        words = (*asked.words("rent"), "--where", f"id={_OFFER}", *market)
+        commands.insert(0, ("Rent this offer", to_copy("rent", *words)))
+    return commands

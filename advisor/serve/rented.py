@@ -50,6 +50,11 @@ class RentalsPage:
     refused: str = ""
 
     @property
+    def open(self) -> int:
+        """How many rentals may bill."""
+        return sum(count for _, count in self.jobs)
+
+    @property
     def changes(self) -> bool:
         """Whether something is being ended right now."""
         return any(one.state == "releasing" for one in self.endings)

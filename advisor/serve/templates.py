@@ -5,16 +5,18 @@ from __future__ import annotations
 from http import HTTPStatus
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, FileSystemLoader
 from starlette.responses import HTMLResponse
 
 from advisor.base.figures import figure
+from advisor.report.page.charts import charts
+from advisor.report.page.document import embedded, environment
 
 _FOLDER = Path(__file__).with_name("pages")
 
 
 class Templates:
-    """Renders pages.
+    """Renders pages: ours, on the base and with the parts of the report page.
 
     Parameters
     ----------
@@ -22,22 +24,29 @@ class Templates:
     """
 
     def __init__(self, form_token: str) -> None:
-        self._environment = Environment(
-            loader=FileSystemLoader(_FOLDER),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters["figure"] = figure
-        self._form_token = form_token
+        report = environment()
+        loaders = [FileSystemLoader(_FOLDER), report.loader or FileSystemLoader([])]
+        self._environment = report.overlay(loader=ChoiceLoader(loaders))
+        self._environment.filters = report.filters | {
+            "figure": figure,
+            "embedded": embedded,
+            "sentence": _sentence,
+        }
+        self._environment.globals = {
+            **report.globals,
+            "form_token": form_token,
+            "page_charts": embedded(charts()),
+        }
+
+    def text(self, name: str, **shown: object) -> str:
+        """Return what a template makes of what it is given."""
+        return self._environment.get_template(name).render(**shown)
 
     def page(self, name: str, status: HTTPStatus, **shown: object) -> HTMLResponse:
-        """Return an answer with a page.
+        """Return an answer with a page."""
+        return HTMLResponse(self.text(name, **shown), status)
 
-        Parameters
-        ----------
-        shown : what its template is given
-        """
-        template = self._environment.get_template(name)
-        return HTMLResponse(template.render(form_token=self._form_token, **shown), status)
+
+def _sentence(text: str) -> str:
+    """Return a text that begins with a capital, the rest as it is."""
+    return text[:1].upper() + text[1:]

@@ -135,6 +135,8 @@ const showOffer = () => {
   showBill();
   showLimits();
   showThreads();
+  const detail = { offer: at("offer_id"), row: state.selected };
+  document.dispatchEvent(new CustomEvent("advisor:selected", { detail }));
 };
 
 const enoughWords = () => {
@@ -301,9 +303,11 @@ const listen = () => {
   });
 };
 
+/* The offer that is looked at stays so, as long as it is there. */
 const show = (data) => {
+  const chosen = state.data ? at("offer_id") : Number(byId("page-data").dataset.offer);
   state.data = data;
-  state.selected = 0;
+  state.selected = Math.max(0, data.columns.offer_id.indexOf(chosen));
   filter();
   if (data.count) showOffer();
   showRest();
