@@ -32,7 +32,7 @@ from advisor.serve.served import Served
 _FIRST_WAIT_S = 3.0
 """How long a page waits for the market's first answer before it says that it does."""
 
-_OFFER = "{offer}"
+_OFFER = "@offer@"
 """Stands for the id of an offer in a command."""
 
 _FIRST_FIELDS = {"workload", "epochs", "disk", "batch", "deadline", "risk"}
@@ -74,7 +74,7 @@ class RankPage:
     data : of the report page; None: there are no figures
     view : what its templates need beside these
     chosen : None without figures
-    commands : to copy: what each is for, and its words, with ``{offer}`` in place of the
+    commands : to copy: what each is for, and its words, with ``@offer@`` in place of the
         id of the offer that is looked at
     """
 

@@ -44,11 +44,15 @@ class Browser:
         form: Mapping[str, str] | None = None,
         *,
         headers: Mapping[str, str] | None = None,
+        raises: bool = True,
     ) -> httpx.Response:
-        """Send one request; follow nothing."""
+        """Send one request; follow nothing.
+
+        `raises` False: what the application raises after its answer goes no further.
+        """
 
         async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(application(self.served))
+            transport = httpx.ASGITransport(application(self.served), raises)
             async with httpx.AsyncClient(
                 transport=transport, base_url=HERE, cookies=self.cookies
             ) as client:
@@ -58,8 +62,8 @@ class Browser:
         self.cookies |= dict(answer.cookies)
         return answer
 
-    def get(self, path: str, **headers: str) -> httpx.Response:
-        return self.ask("GET", path, headers=headers)
+    def get(self, path: str, *, raises: bool = True, **headers: str) -> httpx.Response:
+        return self.ask("GET", path, headers=headers, raises=raises)
 
     def post(
         self,

@@ -1,6 +1,6 @@
 /* What the page does: one state, and what of it is shown. */
 
-const state = { data: null, rows: [], sort: "rank", descending: false, shown: 25, selected: 0 };
+const state = { data: null, rows: [], sort: "rank", descending: false, shown: 25, selected: 0, picked: null };
 
 const byId = (id) => document.getElementById(id);
 
@@ -102,6 +102,7 @@ const focus = (event, row) => {
 
 const select = (row) => {
   state.selected = row;
+  state.picked = at("offer_id");
   showRows();
   showOffer();
   draw("scatter", { focus: [point(row)], chosen: [point(row)] });
@@ -303,11 +304,10 @@ const listen = () => {
   });
 };
 
-/* The offer that is looked at stays so, as long as it is there. */
+/* The offer that was picked stays so, as long as it is there; else the best is shown. */
 const show = (data) => {
-  const chosen = state.data ? at("offer_id") : Number(byId("page-data").dataset.offer);
   state.data = data;
-  state.selected = Math.max(0, data.columns.offer_id.indexOf(chosen));
+  state.selected = Math.max(0, data.columns.offer_id.indexOf(state.picked));
   filter();
   if (data.count) showOffer();
   showRest();
@@ -316,6 +316,7 @@ const show = (data) => {
 const begin = () => {
   const data = JSON.parse(byId("page-data").textContent);
   if (!data.count) return;
+  state.picked = Number(byId("page-data").dataset.offer ?? NaN);
   listen();
   /* Sentence and table are there already: they are seen before the charts are drawn. */
   requestAnimationFrame(() => setTimeout(() => show(data)));

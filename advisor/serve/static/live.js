@@ -101,9 +101,21 @@
     }
   };
 
+  /* Of the ways to say one thing, the last one that is used counts. */
+  const others = (form, field) => {
+    const { way } = field.dataset;
+    if (!way || field.value === "") return;
+    for (const other of form.querySelectorAll(`[data-way="${way}"]`)) {
+      if (other === field || other.value === "") continue;
+      other.value = "";
+      other.dispatchEvent(new Event("advisor:usual"));
+    }
+  };
+
   const moving = (form, answer) => {
     if (!form) return;
-    form.addEventListener("input", () => {
+    form.addEventListener("input", (event) => {
+      others(form, event.target);
       clearTimeout(waiting);
       waiting = setTimeout(() => answer(form), PAUSE_MS);
     });
@@ -137,7 +149,7 @@
     if (!place || !words) return;
     const lines = [...place.querySelectorAll(".words")];
     words.forEach((text, at) => {
-      if (lines[at]) lines[at].textContent = text.replaceAll("{offer}", String(event.detail.offer));
+      if (lines[at]) lines[at].textContent = text.replaceAll("@offer@", String(event.detail.offer));
     });
     const address = new URLSearchParams(location.search);  // the best one needs no name
     if (event.detail.row > 0) address.set("offer", event.detail.offer);
