@@ -116,7 +116,7 @@ def _options(name: str, words: Sequence[str]) -> dict[str, Any]:
     AdvisorError
         if they cannot be read: with what click says of them
     """
-    above = click.Context(app, info_name="advisor")
+    above = click.Context(app, info_name="advisor", **app.context_settings)
     command = app.get_command(above, name)
     if command is None:
         raise LookupError(name)
