@@ -25,11 +25,14 @@ PARTS = (
 )
 """Bars of a bill, in the order in which they are stacked."""
 
-_HUES = tuple(f"var(--hue-{number})" for number in range(1, 8))
-_SHAPES = (
+HUES = tuple(f"var(--hue-{number})" for number in range(1, 8))
+"""Colors of limits, and of parts of a bill, each in their order."""
+
+SHAPES = (
     *("circle", "triangle-up", "diamond", "square"),
     *("cross", "triangle-down", "triangle-right"),
 )
+"""Marks of limits, so that color alone says nothing."""
 
 _HOURS = (
     "datum.value >= 48 ? format(datum.value / 24, '.3~g') + ' d' : "
@@ -59,16 +62,6 @@ _CONFIG: Spec = {
         "labelPadding": 6,
         "labelOverlap": True,
     },
-    "legend": {
-        "labelColor": "var(--ink)",
-        "titleColor": "var(--muted)",
-        "titleFontWeight": "normal",
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "orient": "top",
-        "labelLimit": 200,
-        "symbolStrokeWidth": 1.5,
-    },
     "text": {"color": "var(--ink)", "fontSize": 12},
     "rule": {"color": "var(--muted)"},
 }
@@ -91,9 +84,10 @@ def _chart(spec: Spec, height: Any) -> Spec:
     return {
         "width": "container",
         "height": height,
-        "autosize": {"type": "fit", "contains": "padding"}
-        if isinstance(height, int)
-        else {"type": "fit-x", "contains": "padding"},
+        "autosize": {
+            "type": "fit" if isinstance(height, int) else "fit-x",
+            "contains": "padding",
+        },
         "config": _CONFIG,
         **spec,
     }
@@ -122,24 +116,27 @@ def _scatter() -> Spec:
 
     Datasets: ``offers`` (``i``, ``hours``, ``usd``, ``bound_by``), ``front`` (``hours``,
     ``usd``), ``focus`` (with ``_low`` and ``_high`` of either), ``chosen``. Signals: the
-    ends of both axes, ``hours_from``, ``hours_to``, ``usd_from``, ``usd_to``.
+    ends of both axes, ``hours_from``, ``hours_to``, ``usd_from``, ``usd_to``, and
+    the figures at both, ``hours_ticks``, ``usd_ticks``.
     """
-    x = _field("hours", "Training time per epoch", _HOURS, scale=_log_between("hours"))
-    y = _field("usd", "Cost per epoch", _USD, scale=_log_between("usd"))
-    names, titles = _limit_names()
-    color = {
-        "field": "bound_by",
-        "type": "nominal",
-        "title": "Bound by",
-        "scale": {"domain": names, "range": list(_HUES)},
-        "legend": {"labelExpr": _words(names, titles), "columns": 4},
-    }
-    shape = {
-        "field": "bound_by",
-        "type": "nominal",
-        "title": "Bound by",
-        "scale": {"domain": names, "range": list(_SHAPES)},
-    }
+    x = _field(
+        "hours",
+        "Training time per epoch",
+        _HOURS,
+        scale=_log_between("hours"),
+        axis={"values": {"expr": "hours_ticks"}},
+    )
+    y = _field(
+        "usd",
+        "Cost per epoch",
+        _USD,
+        scale=_log_between("usd"),
+        axis={"values": {"expr": "usd_ticks"}},
+    )
+    by = {"field": "bound_by", "type": "nominal", "legend": None}
+    names = [one.name for one in LIMITS]
+    color = {**by, "scale": {"domain": names, "range": list(HUES)}}
+    shape = {**by, "scale": {"domain": names, "range": list(SHAPES)}}
     front: Spec = {
         "data": _named("front"),
         "mark": {
@@ -192,7 +189,8 @@ def _scatter() -> Spec:
             {"name": f"{name}_{end}", "value": value}
             for name in ("hours", "usd")
             for end, value in (("from", 0.1), ("to", 1.0))
-        ],
+        ]
+        + [{"name": name, "value": []} for name in ("hours_ticks", "usd_ticks")],
         "layer": [front, offers, rule_x, rule_y, chosen],
     }
 
@@ -222,8 +220,8 @@ def _bill() -> Spec:
                 "field": "part",
                 "type": "nominal",
                 "title": None,
-                "scale": {"domain": list(PARTS), "range": list(_HUES)},
-                "legend": {"columns": 4, "symbolType": "square"},
+                "scale": {"domain": list(PARTS), "range": list(HUES)},
+                "legend": None,
             },
             "order": {"field": "order", "type": "quantitative"},
         },
@@ -239,10 +237,10 @@ def _limits() -> Spec:
     """
     x = _field(
         "share",
-        "times what the GPUs compute",
-        "datum.value >= 3 ? '3× or more' : format(datum.value, '.2~g') + '×'",
-        scale={"domain": [0, 3]},
-        axis={"values": [0, 0.5, 1, 1.5, 2, 2.5, 3]},
+        "times what the GPUs compute; samples/s",
+        "datum.value >= 3 ? '3× +' : format(datum.value, '.2~g') + '×'",
+        scale={"domain": [0, 4.2]},  # room for the figures beside the bars
+        axis={"values": [0, 1, 2, 3]},
     )
     y = _rows("title", {"field": "place"})
     bars: Spec = {
@@ -264,18 +262,9 @@ def _limits() -> Spec:
     text: Spec = {
         "mark": {"type": "text", "align": "left", "dx": 6, "fontSize": 11},
         "encoding": {
-            "x": {"datum": 0, "type": "quantitative"},
+            "x": {"datum": 3, "type": "quantitative"},
             "y": y,
             "text": {"field": "label"},
-            "color": {
-                "field": "kind",
-                "type": "nominal",
-                "legend": None,
-                "scale": {
-                    "domain": ["gpu", "short", "enough"],
-                    "range": ["var(--on-hue)", "var(--on-hue)", "var(--ink)"],
-                },
-            },
         },
     }
     reached: Spec = {
@@ -286,7 +275,6 @@ def _limits() -> Spec:
     return {
         "data": _named("limits"),
         "layer": [bars, reached, text],
-        "resolve": {"scale": {"color": "independent"}},
     }
 
 
@@ -419,7 +407,7 @@ def _choices() -> Spec:
             {
                 "mark": {"type": "bar", "cornerRadius": 2},
                 "encoding": {
-                    "x": _field("extra", "extra cost over the best offer in hindsight",
+                    "x": _field("extra", "over the best in hindsight",
                                 axis={"format": ".0%"}),
                     "y": y,
                     "color": {
@@ -452,17 +440,5 @@ def _rows(field: str, by: Spec) -> Spec:
         "type": "nominal",
         "title": None,
         "sort": {**by, "op": "min"},
-        "axis": {"grid": False, "labelColor": "var(--ink)", "labelLimit": 190},
+        "axis": {"grid": False, "labelColor": "var(--ink)", "labelLimit": 170},
     }
-
-
-def _limit_names() -> tuple[list[str], list[str]]:
-    return [one.name for one in LIMITS], [one.title for one in LIMITS]
-
-
-def _words(names: Sequence[str], titles: Sequence[str]) -> str:
-    """Return an expression of Vega that gives the title of a name."""
-    pairs = ", ".join(
-        f"'{name}': '{title}'" for name, title in zip(names, titles, strict=True)
-    )
-    return f"{{{pairs}}}[datum.label]"

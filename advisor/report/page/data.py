@@ -24,6 +24,7 @@ limits     of the throughput, in the order of the output: ``name``, ``title``, `
            ``rate`` (column, samples/s if it alone held)
 bill       lines of the cost: ``line``, ``label``, ``part`` (which bar of the chart),
            ``hours`` and ``usd`` (columns, of the whole job)
+parts      the bars of the chart of a bill, in their order
 curve      ``threads`` (T numbers of hardware threads) and ``rate`` (per offer T rates,
            samples/s)
 kept       what the user's own store has, see `advisor.report.page.kept`; None: nothing
@@ -47,6 +48,7 @@ from advisor.report.entries import Entry, entries
 from advisor.report.explained import cost_breakdown
 from advisor.report.page.answer import answer
 from advisor.report.page.card import model_card
+from advisor.report.page.charts import PARTS
 from advisor.report.page.columns import coded, figures
 from advisor.report.page.kept import kept_data
 from advisor.report.ranked import age, envelope, headline, notes
@@ -120,6 +122,7 @@ def page_data(
         "columns": _columns(ranking, shown),
         "limits": _limits(shown),
         "bill": _bill(ranking),
+        "parts": list(PARTS),
         "curve": _curve(ranking),
         "kept": kept_data(kept),
         "card": model_card(models),

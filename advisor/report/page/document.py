@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.report.page.charts import charts
 from advisor.report.page.library import library, needed
-from advisor.report.page.view import percent, rate, time, usd, view_of
+from advisor.report.page.view import percent, price, rate, time, usd, view_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -81,7 +81,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(usd=usd, time=time, percent=percent, rate=rate)
+    found.filters.update(usd=usd, price=price, time=time, percent=percent, rate=rate)
     return found
 
 

@@ -6,8 +6,16 @@ const figure = (value, digits) => {
   return rounded.toLocaleString("en-US", { maximumSignificantDigits: digits });
 };
 
-const usd = (value) =>
-  value === null || value === undefined ? "?" : `$${figure(value, value < 1 ? 2 : 3)}`;
+/* Dollars: below one with four decimals, as `advisor rank` has them. */
+const usd = (value) => {
+  if (value === null || value === undefined) return "?";
+  const decimals = value > 0 && value < 1 ? 4 : 2;
+  const options = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  return `$${value.toLocaleString("en-US", options)}`;
+};
+
+const price = (value) =>
+  value === null || value === undefined ? "?" : `$${value.toFixed(3)}`;
 
 const time = (hours) => {
   if (hours === null || hours === undefined) return "?";
@@ -18,7 +26,7 @@ const time = (hours) => {
 };
 
 const percent = (share) =>
-  share === null || share === undefined ? "?" : `${figure(100 * share, share < 0.1 ? 2 : 3)} %`;
+  share === null || share === undefined ? "?" : `${Number((100 * share).toFixed(1))} %`;
 
 const between = (low, high, show) => `${show(low)} to ${show(high)}`;
 

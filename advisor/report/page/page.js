@@ -69,6 +69,19 @@ const range = (values) => {
   return low < high ? [low / 1.1, high * 1.1] : [low / 2, high * 2];
 };
 
+/* Times that people count in, as far as there is room for their names. */
+const NICE_HOURS = [
+  ...[1, 2, 5, 10, 20, 30].map((seconds) => seconds / 3600),
+  ...[1, 2, 5, 10, 20, 30].map((minutes) => minutes / 60),
+  ...[1, 2, 5, 10, 24, 48, 120, 240, 720, 2400],
+];
+
+const NICE_USD = [-4, -3, -2, -1, 0, 1, 2, 3, 4].flatMap((power) =>
+  [1, 2, 5].map((first) => Number(`${first}e${power}`)),
+);
+
+const within = (ticks, from, to) => ticks.filter((tick) => tick >= from && tick <= to);
+
 const drawScatter = async () => {
   const points = state.rows.map(point);
   const [hours_from, hours_to] = range(points.map((one) => one.hours));
@@ -82,7 +95,11 @@ const drawScatter = async () => {
       focus: state.rows.includes(state.selected) ? [point(state.selected)] : [],
       chosen: state.rows.includes(state.selected) ? [point(state.selected)] : [],
     },
-    { hours_from, hours_to, usd_from, usd_to },
+    {
+      ...{ hours_from, hours_to, usd_from, usd_to },
+      hours_ticks: within(NICE_HOURS, hours_from, hours_to),
+      usd_ticks: within(NICE_USD, usd_from, usd_to),
+    },
   );
   if (!first || !view) return;
   const rowOf = (item) => item?.datum?.i;
@@ -117,8 +134,8 @@ const showOffer = () => {
     ["Cost per epoch", `${usd(at("epoch_usd"))}, in nine cases of ten ${between(at("epoch_usd_low"), at("epoch_usd_high"), usd)}`],
     ["Time per epoch", `${time(at("epoch_hours"))}, in nine cases of ten ${between(at("epoch_hours_low"), at("epoch_hours_high"), time)}`],
     ["Whole job", `${usd(at("job_usd"))} in ${time(at("job_hours"))}`],
-    ["Price", `${usd(at("usd_per_hour"))}/h with the disk`],
-    ["Bid", at("bid_usd_per_hour") === null ? null : `${usd(at("bid_usd_per_hour"))}/h`],
+    ["Price", `${price(at("usd_per_hour"))}/h with the disk`],
+    ["Bid", at("bid_usd_per_hour") === null ? null : `${price(at("bid_usd_per_hour"))}/h`],
     ["CPU", at("cpu_name")],
     ["Threads", `${figure(at("cpu_cores"), 3)}${enoughWords()}`],
     ["Memory", `${figure(at("host_ram_gb"), 3)} GB of the host, about ${figure(at("host_ram_needed_gb"), 2)} GB needed`],
@@ -145,6 +162,9 @@ const enoughWords = () => {
   return enough === null ? "; no number of them is enough" : `; ${enough} would do`;
 };
 
+const swatch = (part) =>
+  element("i", { class: `swatch hue-${1 + state.data.parts.indexOf(part)}`, title: part });
+
 const showBill = () => {
   const { selected, data } = state;
   const offers = selected === 0 ? [0] : [selected, 0];
@@ -166,7 +186,7 @@ const showBill = () => {
       element(
         "tr",
         {},
-        element("th", { scope: "row" }, line.label),
+        element("th", { scope: "row" }, swatch(line.part), line.label),
         element("td", { class: "number" }, hours(line.hours[selected])),
         element("td", { class: "number" }, usd(line.usd[selected])),
       ),
@@ -193,20 +213,19 @@ const showLimits = () => {
       title: title.replace(/^the /, ""),
       place,
       share: Math.min(rate / gpu, MOST_SHARE),
-      label: `${figure(rate, 3)} samples/s`,
+      label: figure(rate, 3),
       kind: name === "gpu" ? "gpu" : rate < gpu ? "short" : "enough",
     }));
   draw("limits", { limits: rows, reached: [{ share: at("samples_per_s") / gpu }] });
   const waits = at("gpu_waits");
-  const side = data.limits.find((one) => one.name === at("bound_by"))?.side;
-  const rest = `It reaches ${figure(at("samples_per_s"), 3)} samples/s.`;
-  const starved =
-    side === "cpu"
-      ? `The CPU starves the GPUs: they wait ${percent(waits)} of the time, bound by ${titleOf(data, at("bound_by"))}.`
-      : waits < 0.02
-        ? "The GPUs are all but busy: nothing else holds them back."
-        : `The GPUs wait ${percent(waits)} of the time; it is bound by ${titleOf(data, at("bound_by"))}.`;
-  filled("limits-words", `${starved} ${rest}`);
+  const bound = data.limits.find((one) => one.name === at("bound_by"));
+  const many = at("num_gpus") > 1 ? ["GPUs", "wait"] : ["GPU", "waits"];
+  const verdict =
+    bound.side === "cpu"
+      ? `The CPU starves the ${many[0]}: ${bound.title} holds it back.`
+      : `It is bound by ${bound.title}.`;
+  const idle = `The ${many.join(" ")} ${percent(waits)} of the time.`;
+  filled("limits-words", `${verdict} ${idle} It reaches ${figure(at("samples_per_s"), 3)} samples/s.`);
 };
 
 const showThreads = () => {

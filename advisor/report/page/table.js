@@ -71,7 +71,7 @@ const tableRow = (data, row, selected) => {
     number(time(at("epoch_hours"))),
     number(usd(at("job_usd")), "wide"),
     number(time(at("job_hours")), "wide"),
-    number(usd(at("usd_per_hour"))),
+    number(price(at("usd_per_hour"))),
     element("td", { class: "wide" }, foreign(at("cpu_name"))),
     number(figure(at("cpu_cores"), 3), "wide"),
     element("td", {}, titleOf(data, at("bound_by"))),

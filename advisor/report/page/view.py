@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from advisor.base.figures import figure
+from advisor.report.page.charts import SHAPES
 from advisor.report.page.columns import decoded
 
 FIRST_ROWS = 25
@@ -36,6 +37,7 @@ def view_of(data: Mapping[str, Any]) -> dict[str, Any]:
     columns = data["columns"]
     titles = {one["name"]: _bare(one["title"]) for one in data["limits"]}
     return {
+        "answer": data["answer"].partition("; "),
         "heads": HEADS,
         "rows": [
             _row(columns, titles, row) for row in range(min(FIRST_ROWS, data["count"]))
@@ -47,6 +49,11 @@ def view_of(data: Mapping[str, Any]) -> dict[str, Any]:
             "region": _choices(columns["region"]),
             "bound": [(name, titles[name]) for name, _ in _choices(columns["bound_by"])],
         },
+        "legend": [
+            (place, shape, titles[name])
+            for place, (name, shape) in enumerate(zip(titles, SHAPES, strict=True), 1)
+            if name in columns["bound_by"]["values"]
+        ],
         "assumed": [
             {"name": name, **one, "value": f"{one['value']:g}"}
             for name, one in data["assumptions"].items()
@@ -92,7 +99,7 @@ def _tiles(data: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ),
         (
             "Price",
-            f"{usd(best('usd_per_hour'))}/h",
+            f"{price(best('usd_per_hour'))}/h",
             "with the disk that the job needs",
         ),
         ("As good", f"{ties:,}" if ties else "none", sure),
@@ -112,7 +119,7 @@ def _row(columns: Mapping[str, Any], titles: Mapping[str, str], row: int) -> dic
         "epoch_time": time(one["epoch_hours"]),
         "job_usd": usd(one["job_usd"]),
         "job_time": time(one["job_hours"]),
-        "usd_per_hour": usd(one["usd_per_hour"]),
+        "usd_per_hour": price(one["usd_per_hour"]),
         "cpu": one["cpu_name"] or "unknown",
         "threads": figure(one["cpu_cores"], 3),
         "bound_by": titles.get(one["bound_by"], one["bound_by"]),
@@ -135,7 +142,14 @@ def _bare(title: str) -> str:
 
 def usd(value: float | None) -> str:
     """Return dollars as `figures.js` has them."""
-    return "?" if value is None else f"${figure(value, 2 if value < 1.0 else 3)}"
+    if value is None:
+        return "?"
+    return f"${value:,.{4 if 0.0 < value < 1.0 else 2}f}"
+
+
+def price(value: float | None) -> str:
+    """Return dollars per hour as `figures.js` has them."""
+    return "?" if value is None else f"${value:.3f}"
 
 
 def time(hours: float | None) -> str:
@@ -154,7 +168,7 @@ def time(hours: float | None) -> str:
 
 def percent(share: float | None) -> str:
     """Return a share as `figures.js` has it."""
-    return "?" if share is None else f"{figure(100.0 * share, 2 if share < 0.1 else 3)} %"
+    return "?" if share is None else f"{round(100.0 * share, 1):g} %"
 
 
 def rate(samples_per_s: float | None) -> str:
