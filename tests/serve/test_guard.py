@@ -31,7 +31,9 @@ def test_another_name_is_not_answered(browser: Any, host: str, path: str) -> Non
     assert browser.get(f"{path}?token={token}", Host=host).status_code == 421
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:9000", "localhost:8765", "[::1]:1", "LocalHost"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:9000", "localhost:8765", "[::1]:1", "LocalHost"]
+)
 def test_this_machine_may_forward_a_port(browser: Any, host: str) -> None:
     """``ssh -L`` shows the page at another port; the name is still this machine's."""
     assert browser.get("/speedup", Host=host).status_code == 200
@@ -116,7 +118,10 @@ def test_a_form_needs_the_token_of_this_run(browser: Any, path: str) -> None:
     cookie = browser.cookies[session.cookie_name]
     for token in ("", "x", session.address_token, cookie, "é"):
         assert browser.post(path, token=token).status_code == 403
-    assert browser.ask("POST", path, headers={"Origin": "http://127.0.0.1:8765"}).status_code == 403
+    assert (
+        browser.ask("POST", path, headers={"Origin": "http://127.0.0.1:8765"}).status_code
+        == 403
+    )
 
 
 @pytest.mark.parametrize("path", FORMS)

@@ -22,9 +22,15 @@ CASES = (
     ({"deadline": "5h"}, ("--deadline", "5h")),
     ({"risk": "0.9"}, ("--risk-averse", "0.9")),
     ({"rental": "interruptible"}, ("--interruptible",)),
-    ({"gpu": "RTX 4090,A100", "num_gpus": "1,2"}, ("--gpu", "RTX 4090,A100", "--num-gpus", "1,2")),
+    (
+        {"gpu": "RTX 4090,A100", "num_gpus": "1,2"},
+        ("--gpu", "RTX 4090,A100", "--num-gpus", "1,2"),
+    ),
     ({"sort": "epoch-time", "pareto": "1"}, ("--sort", "epoch-time", "--pareto")),
-    ({"workload": "bert-base", "fit_batch": "1"}, ("--workload", "bert-base", "--fit-batch")),
+    (
+        {"workload": "bert-base", "fit_batch": "1"},
+        ("--workload", "bert-base", "--fit-batch"),
+    ),
 )
 
 
@@ -48,7 +54,10 @@ def column(data: Any, name: str) -> list[Any]:
 
 @pytest.mark.parametrize(("fields", "words"), CASES)
 def test_the_figures_are_those_of_the_command(
-    browser: Any, advisor: Callable[..., Any], fields: dict[str, str], words: Sequence[str]
+    browser: Any,
+    advisor: Callable[..., Any],
+    fields: dict[str, str],
+    words: Sequence[str],
 ) -> None:
     """Order, costs, times and what is left out, on the page and where it is live."""
     named = words if "--workload" in words else ("--workload", "resnet50", *words)
@@ -71,9 +80,13 @@ def test_the_bill_without_scripts_is_that_of_explain(
     browser: Any, advisor: Callable[..., Any]
 ) -> None:
     """A link names the offer; its lines and its costs are there."""
-    offers = advisor("rank", "resnet50", "--market", "sample", "--json").document["offers"]
+    offers = advisor("rank", "resnet50", "--market", "sample", "--json").document[
+        "offers"
+    ]
     number = str(offers[2]["offer_id"])
-    bill = advisor("explain", number, "resnet50", "--market", "sample", "--json").document["bill"]
+    bill = advisor(
+        "explain", number, "resnet50", "--market", "sample", "--json"
+    ).document["bill"]
     page = browser.get(f"/?offer={number}").text
     _, _, plain = page.partition("<noscript>")
     plain, _, _ = plain.partition("</noscript>")
@@ -191,7 +204,9 @@ def test_the_command_to_copy_gives_the_same(
     fields = {"gpu": "RTX 4090; rm -rf $HOME", "epochs": "4"}
     assert browser.get(f"/?{urlencode(fields)}").status_code == 400  # no such GPU
     page = browser.get("/?gpu=RTX+4090&epochs=4").text
-    commands = [html.unescape(one) for one in re.findall(r'class="words">(.*?)</code>', page)]
+    commands = [
+        html.unescape(one) for one in re.findall(r'class="words">(.*?)</code>', page)
+    ]
     explain, rank = commands
     assert "'RTX 4090'" in rank
     words = shlex.split(rank)[1:]
