@@ -214,10 +214,20 @@ def test_who_watches_is_what_the_lease_says(changes: dict[str, Any], words: str)
     """A launcher that no longer renews is told from one that does."""
     entry = Entry(
         **{
-            **{"label": "advisor:a:b", "market": "m", "job": "lab", "state": "working"},
-            **{"offer_id": 1, "machine_id": 2, "gpu_ids": (3,), "gpu_name": "T4"},
-            **{"num_gpus": 1, "usd_per_hour": 0.1, "traffic_usd": 0.0},
-            **{"intended_at": 0.0, "ends_at": 1000.0, **changes},
+            "label": "advisor:a:b",
+            "market": "m",
+            "job": "lab",
+            "state": "working",
+            "offer_id": 1,
+            "machine_id": 2,
+            "gpu_ids": (3,),
+            "gpu_name": "T4",
+            "num_gpus": 1,
+            "usd_per_hour": 0.1,
+            "traffic_usd": 0.0,
+            "intended_at": 0.0,
+            "ends_at": 1000.0,
+            **changes,
         }
     )
     assert words in watched(entry, now=100.0)
