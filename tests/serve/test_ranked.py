@@ -126,7 +126,7 @@ def test_the_bill_without_scripts_is_that_of_explain(
 def test_what_cannot_be_is_told_as_the_command_tells_it(
     browser: Any, advisor: Callable[..., Any], fields: dict[str, str]
 ) -> None:
-    """One line, the same; 400 where the request is wrong, a plain answer if nothing fits."""
+    """One line, the same; 400 where the request is wrong, an answer if nothing fits."""
     given = tuple({"workload": "resnet50", **fields}.items())
     words = Asked("rank", RANK, given, {}).words()
     outcome = advisor("rank", *words, "--market", "sample")

@@ -173,11 +173,13 @@ def test_what_is_no_http_is_refused(server: Any) -> None:
         b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 200_000 + b"\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
     ):
-        with socket.create_connection((host, port), timeout=20) as one:
-            with contextlib.suppress(OSError):  # it may have had enough already
-                one.sendall(request)
-                answer = one.recv(100)
-                assert not answer or answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 414"))
+        with (
+            socket.create_connection((host, port), timeout=20) as one,
+            contextlib.suppress(OSError),  # the server may have had enough already
+        ):
+            one.sendall(request)
+            answer = one.recv(100)
+            assert not answer or answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 414"))
     assert client.get("/speedup").status_code == 200
 
 
