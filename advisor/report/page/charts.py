@@ -71,23 +71,20 @@ def charts() -> Mapping[str, Spec]:
     """Return every chart of a page by its name; ``height`` is in pixels."""
     return {
         "scatter": _chart(_scatter(), 380),
-        "bill": _chart(_bill(), {"step": 34}),
-        "limits": _chart(_limits(), {"step": 26}),
+        "bill": _chart(_bill(), 112),
+        "limits": _chart(_limits(), 230),
         "threads": _chart(_threads(), 230),
         "runs": _chart(_runs(), 280),
         "prices": _chart(_prices(), 220),
-        "choices": _chart(_choices(), {"step": 30}),
+        "choices": _chart(_choices(), 160),
     }
 
 
-def _chart(spec: Spec, height: Any) -> Spec:
+def _chart(spec: Spec, height: int) -> Spec:
     return {
         "width": "container",
         "height": height,
-        "autosize": {
-            "type": "fit" if isinstance(height, int) else "fit-x",
-            "contains": "padding",
-        },
+        "autosize": {"type": "fit", "contains": "padding"},
         "config": _CONFIG,
         **spec,
     }
@@ -155,6 +152,7 @@ def _scatter() -> Spec:
             "type": "point",
             "size": 46,
             "filled": False,
+            "fill": "transparent",  # so that it is pointed at within, too
             "strokeWidth": 1.5,
             "opacity": 0.75,
             "cursor": "pointer",
@@ -200,8 +198,7 @@ def _log_between(name: str) -> Spec:
     return {
         "type": "log",
         "nice": False,
-        "domainMin": {"expr": f"{name}_from"},
-        "domainMax": {"expr": f"{name}_to"},
+        "domain": [{"expr": f"{name}_from"}, {"expr": f"{name}_to"}],
     }
 
 
@@ -212,7 +209,12 @@ def _bill() -> Spec:
     """
     return {
         "data": _named("bill"),
-        "mark": {"type": "bar", "cornerRadius": 2, "stroke": "var(--card)"},
+        "mark": {
+            "type": "bar",
+            "cornerRadius": 2,
+            "height": 22,
+            "stroke": "var(--card)",
+        },
         "encoding": {
             "x": _field("usd", "Cost of the job", _USD, stack=True),
             "y": _rows("offer", {"field": "place"}),
@@ -237,7 +239,7 @@ def _limits() -> Spec:
     """
     x = _field(
         "share",
-        "times what the GPUs compute; samples/s",
+        "over what the GPUs compute",
         "datum.value >= 3 ? '3× +' : format(datum.value, '.2~g') + '×'",
         scale={"domain": [0, 4.2]},  # room for the figures beside the bars
         axis={"values": [0, 1, 2, 3]},
@@ -405,7 +407,7 @@ def _choices() -> Spec:
         "data": _named("choices"),
         "layer": [
             {
-                "mark": {"type": "bar", "cornerRadius": 2},
+                "mark": {"type": "bar", "cornerRadius": 2, "height": {"band": 0.62}},
                 "encoding": {
                     "x": _field("extra", "over the best in hindsight",
                                 axis={"format": ".0%"}),

@@ -46,6 +46,8 @@ const drawn = async (name, place, datasets, signals) => {
     defaultStyle: false,
     tooltip: (handler, event, item, value) => showTip(event, value),
   });
+  /* The place has a name and a role, and its figures are in a table. */
+  place.querySelector("svg").setAttribute("aria-hidden", "true");
   views.set(name, made.view);
   return made.view;
 };
