@@ -21,6 +21,10 @@ from advisor.base.clock import Clock
 from advisor.cli.serve import ThisCommandLine
 from advisor.serve.application import application
 from advisor.serve.served import Served
+from advisor.simulator.clock import SimClock
+from advisor.simulator.server import serve
+from advisor.simulator.world import World
+from tests.browser import chromium, open_page  # noqa: F401  (fixtures)
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 HERE = "http://127.0.0.1:8765"
@@ -127,3 +131,49 @@ def browser(serving: Callable[..., Browser]) -> Browser:
 def advisor(context: Context, run_command: Callable[..., Any]) -> Callable[..., Any]:
     """Return what runs a command line in the same world."""
     return lambda *words: run_command(words, context)
+
+
+START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+KEY = "test-key-0123456789abcdef"
+RENT = ("rent", "resnet50", "--epochs", "2", "--set", "dataset_gb=1", "--yes", "--json")
+
+
+@dataclass
+class Account:
+    """An account on a simulated market, and what its owner does there."""
+
+    world: World
+    context: Context
+    run_command: Callable[..., Any]
+
+    def rent(self, job: str, *words: str) -> int:
+        """Rent for a job; return the id of the instance."""
+        done = self.run_command((*RENT, "--job", job, *words), self.context)
+        assert done.exit_code == 0, done.stderr
+        return int(done.document["instance_id"])
+
+    def instances(self) -> list[Any]:
+        return [one for one in self.world.ledger()["instances"] if not one["destroyed"]]
+
+
+@pytest.fixture
+def account(tmp_path: Path, run_command: Callable[..., Any]) -> Iterator[Account]:
+    clock = SimClock.manual(START.timestamp())
+    world = World(offers=60, seed=3, clock=clock, calm=True)
+    with serve(world) as market:
+        context = Context(
+            variables={
+                "VAST_URL": market.url,
+                "VAST_API_KEY": KEY,
+                "ADVISOR_DATA_DIR": str(tmp_path / "data"),
+                "ADVISOR_CACHE_DIR": str(tmp_path / "cache"),
+            },
+            home=tmp_path,
+            folder=tmp_path,
+            clock=Clock(
+                now=lambda: datetime.fromtimestamp(world.clock.now(), UTC),
+                monotonic=world.clock.now,
+                sleep=world.advance,
+            ),
+        )
+        yield Account(world, context, run_command)

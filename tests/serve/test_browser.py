@@ -1,4 +1,4 @@
-"""The served page in a real browser: sliders, filters, links, forms, and who complains."""
+"""The served page in a real browser: sliders, filters, links, forms, complaints."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from advisor.base.loopback import url_of
 from advisor.report.page.view import usd
 from advisor.serve.application import application
 from advisor.serve.server import listen_here, running
-from tests.browser import chromium, open_page  # noqa: F401
 from tests.hostile import save_market
-from tests.serve.test_rentals_page import account  # noqa: F401
 
 CHARTS = ("scatter", "bill", "limits", "threads")
 
@@ -83,7 +81,7 @@ def hours(text: str) -> float:
 def test_a_slider_moves_the_figures(
     start: Callable[..., str], open_page: Any, advisor: Callable[..., Any]
 ) -> None:
-    """They are those of `rank --json` before and after; the address says what is asked."""
+    """They are those of `rank --json` before and after; the address has what is asked."""
     tab = open_page(start())
     tab.wait_for_charts(*CHARTS)
     before = advisor("rank", "resnet50", "--market", "sample", "--json").document
@@ -226,7 +224,7 @@ def test_without_scripts_forms_do(
 
 
 def test_a_release_is_typed_in_the_browser(
-    account: Any,  # noqa: F811
+    account: Any,
     start: Callable[..., str],
     open_page: Any,
 ) -> None:

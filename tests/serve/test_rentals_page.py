@@ -4,69 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
-pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
-
 from advisor.app.context import Context
-from advisor.base.clock import Clock
 from advisor.serve.rented import watched
-from advisor.simulator.clock import SimClock
-from advisor.simulator.server import serve
-from advisor.simulator.world import World
 from advisor.store.ledger import Entry, Ledger
-
-START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
-KEY = "test-key-0123456789abcdef"
-RENT = ("rent", "resnet50", "--epochs", "2", "--set", "dataset_gb=1", "--yes", "--json")
-
-
-@dataclass
-class Account:
-    """An account on a simulated market, and what its owner does there."""
-
-    world: World
-    context: Context
-    run_command: Callable[..., Any]
-
-    def rent(self, job: str, *words: str) -> int:
-        """Rent for a job; return the id of the instance."""
-        done = self.run_command((*RENT, "--job", job, *words), self.context)
-        assert done.exit_code == 0, done.stderr
-        return int(done.document["instance_id"])
-
-    def instances(self) -> list[Any]:
-        return [one for one in self.world.ledger()["instances"] if not one["destroyed"]]
-
-
-@pytest.fixture
-def account(tmp_path: Path, run_command: Callable[..., Any]) -> Iterator[Account]:
-    clock = SimClock.manual(START.timestamp())
-    world = World(offers=60, seed=3, clock=clock, calm=True)
-    with serve(world) as market:
-        context = Context(
-            variables={
-                "VAST_URL": market.url,
-                "VAST_API_KEY": KEY,
-                "ADVISOR_DATA_DIR": str(tmp_path / "data"),
-                "ADVISOR_CACHE_DIR": str(tmp_path / "cache"),
-            },
-            home=tmp_path,
-            folder=tmp_path,
-            clock=Clock(
-                now=lambda: datetime.fromtimestamp(world.clock.now(), UTC),
-                monotonic=world.clock.now,
-                sleep=world.advance,
-            ),
-        )
-        yield Account(world, context, run_command)
+from tests.serve.conftest import KEY, Account
 
 
 @pytest.fixture
