@@ -30,7 +30,8 @@ class RentalsPage:
     Attributes
     ----------
     rows : of ``advisor rentals``, with ``watched``, who works on it
-    jobs : that have rentals which may bill, and how many each
+    open : how many rentals may bill
+    jobs : that can be released: their names, and how many such rentals each has
     with_closed : whether rentals that have ended are shown
     looked : what the market showed, and when
     others : what else the account has there, a line each
@@ -39,6 +40,7 @@ class RentalsPage:
     """
 
     rows: Sequence[dict[str, Any]]
+    open: int
     jobs: Sequence[tuple[str, int]]
     with_closed: bool
     looked: Looked
@@ -48,11 +50,6 @@ class RentalsPage:
     line: str
     command: str
     refused: str = ""
-
-    @property
-    def open(self) -> int:
-        """How many rentals may bill."""
-        return sum(count for _, count in self.jobs)
 
     @property
     def changes(self) -> bool:
@@ -85,18 +82,21 @@ def rentals_page(served: Served, *, with_closed: bool, refused: str = "") -> Ren
         row = row_for_people(with_seen(entry_row(one), one, looked.seen, now))
         steps = ledger.history(one.label)
         rows.append({**with_history(row, steps), "watched": watched(one, now)})
+    endings = served.releases.endings
+    releasing = {one.job for one in endings if one.state == "releasing"}
     others: list[str] = []
     if looked.seen is not None:
         others += words_of_renamed(shown, looked.seen)
         others += words_of_others(looked.seen, entries)
     return RentalsPage(
         rows=rows,
-        jobs=_open_jobs(entries),
+        jobs=[one for one in _open_jobs(entries) if one[0] not in releasing],
+        open=sum(one.is_open for one in entries),
         with_closed=with_closed,
         looked=looked,
         looked_at="" if looked.at is None else stamp(looked.at),
         others=others,
-        endings=served.releases.endings,
+        endings=endings,
         line=line,
         command="advisor rentals",
         refused=refused,
@@ -137,6 +137,8 @@ def watched(entry: Entry, now: float) -> str:
     """
     if not entry.is_open:
         return "ended"
+    if entry.state == "handed":
+        return "by you; it ends itself at its end, or where its own lease is not renewed"
     if not entry.holder or entry.lease_until is None:
         return "by no process of advisor; it ends itself at its end"
     until = stamp(entry.lease_until)

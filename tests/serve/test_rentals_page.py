@@ -86,7 +86,7 @@ def test_a_release_that_is_typed_ends_that_job_alone(account: Account, page: Any
     assert answer.status_code == 303
     assert answer.headers["location"] == "/rentals"
     text = settled(page)
-    assert re.search(r"Job <bdi[^>]*>lab</bdi>: is released", text)
+    assert re.search(r"Job <bdi[^>]*>lab</bdi> is released", text)
     assert [one["id"] for one in account.instances()] == [kept]
     states = {one.job: one.state for one in Ledger(account.context.data_folder).entries()}
     assert states == {"lab": "released", "other": "handed"}
@@ -151,6 +151,7 @@ def test_an_unreadable_ledger_is_a_line(context: Context, serving: Any) -> None:
     ("changes", "words"),
     [
         ({"state": "released"}, "ended"),
+        ({"state": "handed", "holder": "x", "lease_until": 50.0}, "by you"),
         ({}, "by no process"),
         ({"holder": "x", "lease_until": 200.0}, "whose lease runs until"),
         ({"holder": "x", "lease_until": 50.0}, "by nobody since 1970-01-01T00:00:50Z"),

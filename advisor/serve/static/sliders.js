@@ -41,9 +41,10 @@
     slider.max = STEPS;
     const name = field.closest("label").firstChild.textContent.trim();
     slider.setAttribute("aria-label", `${name}, slider`);
+    const unsaid = field.placeholder === "none" ? 1 : 0;  // without a limit: the far end
     const follow = () => {
       const part = share(valueOf(field));
-      slider.value = Math.round(STEPS * (Number.isFinite(part) ? Math.min(1, Math.max(0, part)) : 1));
+      slider.value = Math.round(STEPS * (Number.isNaN(part) ? unsaid : Math.min(1, Math.max(0, part))));
       slider.setAttribute("aria-valuetext", field.value || field.placeholder);
     };
     slider.addEventListener("input", (event) => {
