@@ -23,7 +23,7 @@ from advisor.hardware.machines import describe
 from advisor.market.filters import Filters, apply_filters
 from advisor.market.offers import parse_offers
 from advisor.ranking.rank import rank
-from advisor.ranking.ties import tied_with
+from advisor.ranking.ties import compare
 from advisor.simulator.generate.sample import generate_offers
 from advisor.throughput.dlperf import dlperf_adjustment
 from advisor.throughput.predict import predict
@@ -49,7 +49,7 @@ def plain(records: Sequence[Any], job: Job, tables: Tables) -> None:
 
 def full(records: Sequence[Any], job: Job, tables: Tables) -> None:
     """Rank with all terms, and judge the ties of what a table shows."""
-    tied_with(rank(records, job, tables, Filters()), TABLE_ROWS)
+    compare(rank(records, job, tables, Filters()), TABLE_ROWS)
 
 
 def seconds(run: Callable[[], None]) -> float:

@@ -15,7 +15,13 @@ from advisor.cli.options import (
     market_options,
     max_age_option,
 )
-from advisor.cli.output import line_width, remark_within, result
+from advisor.cli.output import (
+    CSV_HAS_ALL,
+    line_width,
+    remark_within,
+    result,
+    result_within,
+)
 from advisor.cli.session import rank_all
 from advisor.report.bids import bid_headline, bid_rows, bids_document, bids_table
 from advisor.report.formats import to_delimited, to_json
@@ -56,10 +62,11 @@ def command(
     listing = rank_all(ctx.obj, options)
     found = listing.ranking.best if offer is None else listing.find(offer)
     rows = bid_rows(found.bids())
-    remark_within(bid_headline(found), line_width(ctx.obj.variables))
+    width = line_width(ctx.obj.variables)
+    remark_within(bid_headline(found), width)
     if output_format == "json":
         result(to_json(bids_document(found, rows)))
     elif output_format == "table":
-        result(bids_table(rows))
+        result_within(bids_table(rows, width), width, CSV_HAS_ALL)
     else:
         result(to_delimited(rows, "," if output_format == "csv" else "\t"))

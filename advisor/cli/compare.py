@@ -10,9 +10,10 @@ from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.cli.job_options import constraint_options, job_options
 from advisor.cli.options import market_options, max_age_option
-from advisor.cli.output import result
+from advisor.cli.output import line_width, result
 from advisor.cli.session import rank_all
-from advisor.report.explained import compared_document, compared_text
+from advisor.report.compared import compared_text
+from advisor.report.explained import compared_document
 from advisor.report.formats import to_json
 
 
@@ -38,4 +39,5 @@ def command(
         raise UsageError(message)
     listing = rank_all(context, options)
     found = [listing.find(offer) for offer in offers]
-    result(to_json(compared_document(found)) if as_json else compared_text(found))
+    width = line_width(context.variables)
+    result(to_json(compared_document(found)) if as_json else compared_text(found, width))

@@ -6,28 +6,31 @@ from dataclasses import asdict
 
 import click
 
+from advisor.app.context import Context
 from advisor.cli.options import format_options
-from advisor.cli.output import result
+from advisor.cli.output import CSV_HAS_ALL, line_width, result_within
 from advisor.hardware.cpus import load_cpus
 from advisor.report.formats import Format
 from advisor.report.listing import listing
+from advisor.report.tables import Column
 
 _COLUMNS = (
-    "name",
-    "cores",
-    "threads",
-    "base_ghz",
-    "boost_ghz",
-    "single_thread_score",
-    "microarchitecture",
-    "segment",
-    "year",
+    Column("name"),
+    Column("cores"),
+    Column("threads"),
+    Column("base_ghz", dispensable=1),
+    Column("boost_ghz"),
+    Column("single_thread_score"),
+    Column("microarchitecture", dispensable=2),
+    Column("segment", dispensable=4),
+    Column("year", dispensable=3),
 )
 
 
 @click.command("cpus")
 @format_options("table", "json", "csv", "tsv")
-def command(output_format: Format) -> None:
+@click.pass_obj
+def command(context: Context, /, output_format: Format) -> None:
     """List the known CPUs and their single-thread scores.
 
     \b
@@ -35,4 +38,6 @@ def command(output_format: Format) -> None:
       advisor cpus --format csv
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     rows = [asdict(cpu) for cpu in load_cpus().rows]
-    result(listing("cpus", rows, _COLUMNS, output_format))
+    width = line_width(context.variables)
+    table = listing("cpus", rows, _COLUMNS, output_format, width=width)
+    result_within(table, width, CSV_HAS_ALL)

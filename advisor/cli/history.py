@@ -10,7 +10,7 @@ from advisor.app.context import Context
 from advisor.base.errors import NothingFitsError
 from advisor.base.units import SECONDS_PER_DAY
 from advisor.cli.options import duration_s, format_options
-from advisor.cli.output import result
+from advisor.cli.output import line_width, result, result_within
 from advisor.hardware.gpus import load_gpus
 from advisor.report.formats import to_delimited, to_json
 from advisor.report.history import history_document, history_text, price_rows
@@ -85,6 +85,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     if output_format == "json":
         result(to_json(history_document(rows, lifetime, bids)))
     elif output_format == "table":
-        result(history_text(rows, lifetime, bids))
+        width = line_width(context.variables)
+        result_within(history_text(rows, lifetime, bids, width), width)
     else:
         result(to_delimited(rows, "," if output_format == "csv" else "\t"))

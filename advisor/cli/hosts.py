@@ -9,11 +9,21 @@ import click
 
 from advisor.app.context import Context
 from advisor.cli.options import format_options, help_if_alone
-from advisor.cli.output import remark, result
+from advisor.cli.output import CSV_HAS_ALL, line_width, remark, result_within
 from advisor.report.formats import Format
 from advisor.report.listing import listing
+from advisor.report.tables import Column
 from advisor.store.database import open_store
 from advisor.store.hosts import HostRule, rules, set_rule
+
+_COLUMNS = (
+    Column("market", least=8, dispensable=1),
+    Column("kind"),
+    Column("id"),
+    Column("rule"),
+    Column("reason", least=20, breaks=True),
+    Column("since", dispensable=2),
+)
 
 
 @click.group("hosts", invoke_without_command=True)
@@ -123,5 +133,6 @@ def show(context: Context, /, output_format: Format) -> None:
         }
         for rule in found
     ]
-    columns = ("market", "kind", "id", "rule", "reason", "since")
-    result(listing("hosts", rows, columns, output_format))
+    width = line_width(context.variables)
+    table = listing("hosts", rows, _COLUMNS, output_format, width=width)
+    result_within(table, width, CSV_HAS_ALL)

@@ -17,7 +17,8 @@ from advisor import __version__
 from advisor.app.context import Context
 from advisor.app.notices import silence
 from advisor.base.errors import AdvisorError, ExitStatus
-from advisor.cli.options import called, help_if_alone, verbose_option
+from advisor.cli.next_steps import WORDS
+from advisor.cli.options import called, color_option, help_if_alone, verbose_option
 from advisor.cli.output import aside, has_result, remark
 
 _SECTIONS: Mapping[str, Sequence[str]] = {
@@ -41,9 +42,6 @@ def sections() -> Mapping[str, Sequence[str]]:
 _COMMANDS = tuple(chain.from_iterable(_SECTIONS.values()))
 
 
-_WORDS = "advisor.words"
-
-
 class LazyGroup(click.Group):
     """A group that imports a command's module only when it is asked for."""
 
@@ -58,12 +56,12 @@ class LazyGroup(click.Group):
         words = tuple(args)
         with _reported_to_programs(self, words), _ended_by_others():
             ctx = super().make_context(info_name, args, parent, **extra)
-        ctx.meta[_WORDS] = words
+        ctx.meta[WORDS] = words
         return ctx
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; see `_ended_by_others`."""
-        words = ctx.meta[_WORDS]
+        words = ctx.meta[WORDS]
         with _reported_to_programs(self, words, ctx), _ended_by_others():
             return super().invoke(ctx)
 
@@ -77,7 +75,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"advisor.cli.{cmd_name}")
         command: click.Command = module.command
-        _add_verbose(command)
+        _add_common(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -96,12 +94,13 @@ class LazyGroup(click.Group):
                 )
 
 
-def _add_verbose(command: click.Command) -> None:
-    """Give a command ``-v``, and those of a group."""
-    if verbose_option not in command.params:
-        command.params.append(verbose_option)
+def _add_common(command: click.Command) -> None:
+    """Give a command ``-v`` and ``--no-color``, and those of a group."""
+    for option in (verbose_option, color_option):
+        if option not in command.params:
+            command.params.append(option)
     for one in command.commands.values() if isinstance(command, click.Group) else ():
-        _add_verbose(one)
+        _add_common(one)
 
 
 @contextmanager
@@ -169,7 +168,7 @@ def app(ctx: click.Context) -> None:
     help_if_alone(ctx)
 
 
-app.params.append(verbose_option)
+app.params += [verbose_option, color_option]
 
 
 def run(argv: Sequence[str] | None = None, context: Context | None = None) -> int:

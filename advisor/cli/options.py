@@ -237,6 +237,22 @@ verbose_option = click.Option(
 """Of every command; no record that it shows has a key in it."""
 
 
+def _without_color(ctx: click.Context, param: click.Parameter, given: bool) -> None:  # noqa: ARG001
+    """Let nothing that comes after be in color."""
+    if given:
+        ctx.color = False
+
+
+color_option = click.Option(
+    ["--no-color"],
+    is_flag=True,
+    expose_value=False,
+    callback=_without_color,
+    help="Print without colors, as NO_COLOR=1 does.",
+)
+"""Of every command."""
+
+
 def workload_option(command: Command, *, required: bool = True) -> Command:
     """Add ``--workload``, the profile of what is trained."""
     return click.option(

@@ -11,17 +11,28 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
 from advisor.app.notices import say, silence
 from advisor.base.errors import AdvisorError
 from advisor.base.interrupts import window
-from advisor.report.formats import wrap
+from advisor.cli.progress import is_terminal
+from advisor.report.cells import wrapped
+from advisor.report.styles import Meaning, Style, unstyled
+from advisor.report.tables import Fitted
 from advisor.report.terminal import plain_for
 
 _HAS_RESULT = "advisor.has_result"
+
+_COLORS: Mapping[Meaning, Mapping[str, Any]] = {
+    "answer": {"fg": "green", "bold": True},
+    "caution": {"fg": "yellow"},
+    "danger": {"fg": "red"},
+    "faint": {"dim": True},
+}
+"""Colors of the terminal's own palette, which are readable on dark and light."""
 
 
 def has_result(ctx: click.Context) -> bool:
@@ -70,6 +81,9 @@ def need_stdout() -> None:
         raise AdvisorError(message)
 
 
+CSV_HAS_ALL = "; --format csv has all"
+
+
 def line_width(variables: Mapping[str, str]) -> int | None:
     """Return how many characters a line of the result has room for.
 
@@ -84,13 +98,51 @@ def line_width(variables: Mapping[str, str]) -> int | None:
         return None
 
 
-def remark_within(text: str, width: int | None) -> None:
-    """Say something, broken between words where a terminal would break it anywhere."""
-    if width is None:
-        remark(text)
-        return
-    for line in wrap(text, width):
-        remark(line)
+def result_within(table: Fitted, width: int | None, others: str = "") -> None:
+    """Print a table, and say which of its columns have no room.
+
+    Parameters
+    ----------
+    others : what shows those
+    """
+    result(table.text)
+    if table.missing:
+        names = ", ".join(table.missing)
+        remark_within(f"too wide for this terminal: {names}{others}", width)
+
+
+def style_of(stream: TextIO | None, variables: Mapping[str, str]) -> Style:
+    """Return how a meaning looks on a stream: in color only where somebody looks at it.
+
+    ``NO_COLOR`` (https://no-color.org), ``--no-color`` and a terminal that says that it
+    is dumb are respected.
+    """
+    ctx = click.get_current_context(silent=True)
+    if (
+        (ctx is not None and ctx.color is False)
+        or variables.get("NO_COLOR")
+        or variables.get("TERM") == "dumb"
+        or not is_terminal(stream)
+    ):
+        return unstyled
+    return _in_color
+
+
+def _in_color(meaning: Meaning, text: str) -> str:
+    return click.style(text, **_COLORS[meaning])
+
+
+def remark_within(
+    text: str, width: int | None, color: Callable[[str], str] = str
+) -> None:
+    """Say something, broken between words where a terminal would break it anywhere.
+
+    Parameters
+    ----------
+    color : of each line
+    """
+    for line in [text] if width is None else wrapped(" ".join(text.split()), width):
+        remark(color(line))
 
 
 def showing(stream: TextIO | None) -> Callable[[bytes], None]:

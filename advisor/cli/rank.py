@@ -10,7 +10,7 @@ import click
 from advisor.app.context import Context
 from advisor.app.rank import Ranker
 from advisor.base.errors import AdvisorError
-from advisor.cli.arguments import workload_argument
+from advisor.cli.arguments import Listed, flat, workload_argument
 from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import (
     format_options,
@@ -18,15 +18,17 @@ from advisor.cli.options import (
     market_options,
     max_age_option,
 )
-from advisor.cli.output import aside, line_width, remark, remark_within, result
+from advisor.cli.output import aside, line_width, remark_within, result
 from advisor.cli.policy_options import policy_options
-from advisor.cli.session import ask
+from advisor.cli.ranked import Screen
+from advisor.cli.session import ask, refuse_both
 from advisor.cli.specs import rank_spec
 from advisor.market.types import Answer
-from advisor.report.entries import Entry, entries
+from advisor.report.entries import entries
 from advisor.report.failure import with_error
 from advisor.report.formats import to_delimited, to_json
-from advisor.report.ranked import envelope, headline, table
+from advisor.report.rank_table import chosen_columns, chosen_rows, table
+from advisor.report.ranked import envelope, headline
 
 _TABLE_ROWS = 20
 
@@ -44,14 +46,24 @@ _TABLE_ROWS = 20
     metavar="N",
     help=f"Show the best N. Default: {_TABLE_ROWS} in a table, all otherwise.",
 )
+@click.option(
+    "--columns",
+    multiple=True,
+    type=Listed(),
+    callback=flat,
+    metavar="NAME,...",
+    help="Columns of the table or CSV, by their heads or by keys of the JSON, such as "
+    "'offer,GPU,$/epoch,reliability'. Default in a terminal: as many as fit.",
+)
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
-def command(
+def command(  # noqa: PLR0917  (one argument an option)
     context: Context,
     /,
     market: str | None,
     stale_ok: bool,
     max_age: float,
+    columns: tuple[str, ...],
     output_format: str,
     **options: Any,
 ) -> None:
@@ -66,6 +78,7 @@ def command(
       advisor rank bert-base --gpu 'RTX 4090,A100' --deadline 12h --budget 10
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     in_table = output_format == "table"
+    _check_columns(columns, output_format)
     spec = rank_spec(options)
     if spec.top is None and in_table:
         spec = replace(spec, top=_TABLE_ROWS)
@@ -79,7 +92,7 @@ def command(
             return
         if ranking:
             remark_within(f"{headline(ranking, context.now())}; reading on", width)
-            aside(table(entries(ranking), width)[0])
+            aside(table(entries(ranking), width, columns).text)
 
     answer = ask(
         context,
@@ -92,7 +105,7 @@ def command(
     ranker.notify_slips(answer)
     ranking = ranker.rank(answer)
     shown, now = entries(ranking), context.now()
-    remark_within(headline(ranking, now), width)
+    remark_within(headline(ranking, now, with_left_out=not in_table), width)
     error = None
     if not shown:
         from advisor.ranking.refused import nothing_left  # noqa: PLC0415  (start-up)
@@ -101,16 +114,23 @@ def command(
     if output_format == "json":
         result(to_json(with_error(envelope(ranking, shown, now), error, in_options)))
     elif not in_table:
-        result(to_delimited(shown, "," if output_format == "csv" else "\t"))
+        rows = chosen_rows(shown, columns) if columns else shown
+        result(to_delimited(rows, "," if output_format == "csv" else "\t"))
     elif shown:
-        _show(shown, width)
+        screen = Screen(width, columns, context.variables)
+        screen.show(ranking, shown, options["workload"])
     if error is not None:
         raise error
 
 
-def _show(shown: list[Entry], width: int | None) -> None:
-    """Print the table, and say which columns have no room."""
-    text, missing = table(shown, width)
-    result(text)
-    if missing:
-        remark(f"too wide for this terminal: {', '.join(missing)}; --format csv has all")
+def _check_columns(columns: tuple[str, ...], output_format: str) -> None:
+    """Refuse columns that cannot be shown, before anybody is asked for offers.
+
+    Raises
+    ------
+    UsageError
+        if there is no such column, or the format has none
+    """
+    if columns and output_format == "json":
+        refuse_both("--columns", "--format json")
+    chosen_columns(columns, in_full=False)

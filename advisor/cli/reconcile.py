@@ -8,14 +8,20 @@ from advisor.app.context import Context
 from advisor.app.plan import rental_context_of
 from advisor.base.interrupts import deferred
 from advisor.cli.options import format_options
-from advisor.cli.output import result
+from advisor.cli.output import line_width, result_within
 from advisor.cli.renting import market_option
 from advisor.rental.reconcile import reconcile, unsettled
 from advisor.report.formats import Format
 from advisor.report.listing import listing
 from advisor.report.rental import finding_row
+from advisor.report.tables import Column
 
-_COLUMNS = ("label", "action", "instance_id", "reason")
+_COLUMNS = (
+    Column("label", least=12, breaks=True),
+    Column("action", least=10, breaks=True),
+    Column("instance_id"),
+    Column("reason", least=20, breaks=True),
+)
 
 
 @click.command("reconcile")
@@ -37,6 +43,8 @@ def command(context: Context, /, market: str, output_format: Format) -> None:
         found = reconcile(rental_context_of(context, market))
     rows = [finding_row(one) for one in found.findings]
     error = unsettled(found.findings) or found.ledger_error
-    result(listing("rentals", rows, _COLUMNS, output_format, error))
+    width = line_width(context.variables)
+    table = listing("rentals", rows, _COLUMNS, output_format, error=error, width=width)
+    result_within(table, width)
     if error is not None:
         raise error

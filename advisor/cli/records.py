@@ -9,15 +9,31 @@ import click
 
 from advisor.app.context import Context
 from advisor.cli.options import format_options, help_if_alone
-from advisor.cli.output import remark, result
+from advisor.cli.output import (
+    CSV_HAS_ALL,
+    line_width,
+    remark,
+    result,
+    result_within,
+)
 from advisor.report.formats import Format, lines_of, to_delimited, to_json
 from advisor.report.listing import listing
+from advisor.report.tables import Column
 from advisor.store.database import open_store
 from advisor.store.runs import StoredRun, delete_run, stored_run, stored_runs
 
 _COLUMNS = (
-    *("number", "workload", "gpu", "num_gpus", "samples_per_s", "batch_size"),
-    *("precision", "cpu", "threads", "source", "at"),
+    Column("number"),
+    Column("workload", least=12),
+    Column("gpu", least=8),
+    Column("num_gpus"),
+    Column("samples_per_s"),
+    Column("batch_size"),
+    Column("precision", dispensable=1),
+    Column("cpu", least=12, dispensable=2),
+    Column("threads", dispensable=3),
+    Column("source", least=12, breaks=True, dispensable=4),
+    Column("at", dispensable=5),
 )
 
 
@@ -52,7 +68,9 @@ def show(context: Context, /, workload: str | None, output_format: Format) -> No
       advisor records list
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     rows = _rows(context, workload)
-    result(listing("records", rows, _COLUMNS, output_format))
+    width = line_width(context.variables)
+    table = listing("records", rows, _COLUMNS, output_format, width=width)
+    result_within(table, width, CSV_HAS_ALL)
 
 
 @command.command("show")
@@ -75,7 +93,8 @@ def evidence(context: Context, /, number: int, output_format: Format) -> None:
     pairs = [
         (name.replace("_", " "), _text(value)) for name, value in _row(stored).items()
     ]
-    result(lines_of([*pairs, *_evidence(stored)]))
+    width = line_width(context.variables)
+    result(lines_of([*pairs, *_evidence(stored)], width))
 
 
 @command.command("export")

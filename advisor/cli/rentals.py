@@ -10,7 +10,14 @@ from advisor.app.context import Context
 from advisor.app.plan import rental_context_of
 from advisor.base.errors import MarketError, StoreError
 from advisor.cli.options import format_options
-from advisor.cli.output import remark, result
+from advisor.cli.output import (
+    CSV_HAS_ALL,
+    line_width,
+    remark,
+    remark_within,
+    result,
+    result_within,
+)
 from advisor.cli.renting import market_option
 from advisor.rental.seen import Seen, look_at
 from advisor.report.formats import Format
@@ -24,19 +31,20 @@ from advisor.report.rental import (
     words_of_others,
     words_of_renamed,
 )
+from advisor.report.tables import Column
 from advisor.store.ledger import Entry, Ledger
 
 _COLUMNS = (
-    "label",
-    "state",
-    "instance_id",
-    "gpu",
-    "usd_per_hour",
-    "ends_at",
-    "ends_in",
-    "status",
-    "bills_usd_per_hour",
-    "reason",
+    Column("label", least=12, breaks=True),
+    Column("state"),
+    Column("instance_id"),
+    Column("gpu", least=12),
+    Column("usd_per_hour", dispensable=2),
+    Column("ends_at", dispensable=4),
+    Column("ends_in"),
+    Column("status", least=10, breaks=True),
+    Column("bills_usd_per_hour"),
+    Column("reason", least=16, breaks=True, dispensable=1),
 )
 
 
@@ -86,10 +94,12 @@ def command(
         return
     if output_format == "table":
         rows = [row_for_people(row) for row in rows]
-    result(listing("rentals", rows, _COLUMNS, output_format))
+    width = line_width(context.variables)
+    table = listing("rentals", rows, _COLUMNS, output_format, width=width)
+    result_within(table, width, CSV_HAS_ALL)
     if seen is not None:
         for line in (*words_of_renamed(shown, seen), *words_of_others(seen, entries)):
-            remark(line)
+            remark_within(line, width)
 
 
 def _seen(context: Context, market: str) -> Seen | None:

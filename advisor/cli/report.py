@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import json_option, market_options, max_age_option
 from advisor.cli.output import line_width, remark, remark_within, result
 from advisor.cli.policy_options import policy_options
+from advisor.cli.ranked import next_steps
 from advisor.cli.session import ask
 from advisor.cli.specs import rank_spec
+from advisor.report.entries import entries
 from advisor.report.formats import to_json
 
 _SCHEMA_VERSION = 1
@@ -43,7 +46,7 @@ _SCHEMA_VERSION = 1
 )
 @json_option
 @click.pass_obj
-def command(
+def command(  # noqa: PLR0917  (one argument an option)
     context: Context,
     /,
     output: Path,
@@ -67,10 +70,12 @@ def command(
     from advisor.app.kept import kept_of  # noqa: PLC0415  (once the command runs)
     from advisor.app.rank import Ranker  # noqa: PLC0415
     from advisor.report.page.data import page_data  # noqa: PLC0415
-    from advisor.report.page.document import needed, report  # noqa: PLC0415
+    from advisor.report.page.document import report  # noqa: PLC0415
+    from advisor.report.page.library import needed  # noqa: PLC0415
 
     needed()
-    ranker = Ranker.of(context, rank_spec(options))
+    spec = rank_spec(options)
+    ranker = Ranker.of(context, spec)
     answer = ask(context, market, ranker.query, max_age_s=max_age, stale_ok=stale_ok)
     ranker.notify_slips(answer)
     ranking = ranker.rank(answer)
@@ -79,10 +84,14 @@ def command(
 
         raise nothing_left(ranking)
     kept = kept_of(context, ranking)
-    data = page_data(ranking, context.now(), kept, context.models)
+    steps = [
+        shlex.join(words)
+        for words in next_steps(ranking, entries(ranking[:1])[0], spec.job.workload)
+    ]
+    data = page_data(ranking, context.now(), kept, context.models, steps)
     body = report(data).encode("utf-8")
     write_atomically(output, body)
-    remark_within(data["answer"], line_width(context.variables))
+    remark_within(data["answer"]["text"], line_width(context.variables))
     remark(f"{len(ranking):,} offers, {len(body) / 1e6:.1f} MB; saved in {output}")
     if as_json:
         document = {
@@ -90,6 +99,6 @@ def command(
             "file": str(output),
             "bytes": len(body),
             "offers": len(ranking),
-            "answer": data["answer"],
+            "answer": data["answer"]["text"],
         }
         result(to_json(document))

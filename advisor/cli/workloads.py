@@ -12,10 +12,16 @@ from advisor.base.errors import UsageError
 from advisor.base.files import write_atomically
 from advisor.cli.from_hf import from_hf
 from advisor.cli.options import format_options, help_if_alone, set_option
-from advisor.cli.output import remark, result
+from advisor.cli.output import (
+    CSV_HAS_ALL,
+    line_width,
+    remark,
+    result,
+    result_within,
+)
 from advisor.cli.profile_tools import measure
-from advisor.report.formats import to_delimited, to_json, to_table
-from advisor.report.profiles import guessed, listed_rows, shown_text
+from advisor.report.formats import to_delimited, to_json
+from advisor.report.profiles import guessed, listed_rows, listed_table, shown_text
 from advisor.workloads import saved
 from advisor.workloads.dump import dump_workload
 from advisor.workloads.load import read_text
@@ -64,13 +70,8 @@ def list_(context: Context, /, output_format: str) -> None:
         remark(f"advisor: left out: {error}")
     rows = listed_rows(workloads, library.files())
     if output_format == "table":
-        headers = ("name", "of", "task", "precision", "batch", "epochs", "description")
-        align = ("left", "left", "left", "left", "right", "right", "left")
-        cells = [
-            (*(row[key] for key in headers[:5]), f"{row['epochs']:,}", row["description"])
-            for row in rows
-        ]
-        result(to_table(cells, headers, align))
+        width = line_width(context.variables)
+        result_within(listed_table(rows, width), width, CSV_HAS_ALL)
         return
     documents = [
         {**asdict(workload), "of": row["of"]}

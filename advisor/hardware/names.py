@@ -49,6 +49,13 @@ _CPU_NO_MODEL = re.compile(
     r"\b(?:qemu|kvm|virtual|common|eng|sample|unknown)\b|^(?:amd )?epyc-[a-z]"
 )
 
+_CPU_REMARKS = re.compile(r"[®™©]|\([^)]*\)|@.*| with radeon.*| w/.*", re.IGNORECASE)
+_CPU_FILLERS = re.compile(
+    r"\b(?:amd|intel|cpu|processor|\d+th gen|(?:\d+|dual|quad|six|eight|twelve|sixteen)"
+    r"[- ]cores?|ryzen(?= threadripper)|core(?= (?:i[3579]|m[357]|ultra)\b))(?!\S)",
+    re.IGNORECASE,
+)
+
 
 class MigProfile(NamedTuple):
     """A part of a GPU as NVIDIA's MIG names it, such as ``3g.40gb``.
@@ -138,6 +145,27 @@ def cpu_key(name: str) -> str:
 def cpu_words(name: str) -> str:
     """Return the words of a CPU's name as `cpu_key` spells them, whatever they say."""
     return _cpu_words(_plain(_CPU_MARKS.sub(" ", name.lower().partition("@")[0])))
+
+
+def short_cpu_name(name: str) -> str:
+    """Return a CPU's name without what every such name has, for people.
+
+    Dropped: trade marks and other brackets, the makers AMD and Intel, "CPU",
+    "Processor", "N-Core", "Nth Gen", "Core" before a series of its own ("i7", "Ultra"),
+    "Ryzen" before "Threadripper", graphics, and the clock after "@". A name that is
+    nothing else stays as it is.
+
+    Examples
+    --------
+    >>> short_cpu_name("AMD EPYC 9554 64-Core Processor")
+    'EPYC 9554'
+    >>> short_cpu_name("12th Gen Core™ i7-12700KF")
+    'i7-12700KF'
+    >>> short_cpu_name("Intel(R) Xeon(R) CPU E5-2680 v4 @ 2.40GHz")
+    'Xeon E5-2680 v4'
+    """
+    kept = _plain(_CPU_FILLERS.sub(" ", _plain(_CPU_REMARKS.sub(" ", name))))
+    return kept or _plain(name)
 
 
 def stated_cores(name: str) -> float:

@@ -197,6 +197,11 @@ def _is_file(name: str) -> bool:
     return (is_path and not detail) or kind not in _installed()
 
 
+def may_rent(name: str) -> bool:
+    """Say whether a market of this name may rent; of an installed one nobody knows."""
+    return name not in _BUILT_IN or _BUILT_IN[name].rents
+
+
 def rentable(market: Market) -> RentalMarket:
     """Return a market as one that rents.
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 
+_LONGEST_NAME = 50
+"""Characters: the names of GPUs have half of that."""
+
 
 class Figure(Generic[_Value]):
     """A figure that every offer of a ranking has.
@@ -258,8 +261,11 @@ class RankedOffer:
 
     @property
     def name(self) -> str:
-        """The GPUs, for people."""
-        return f"{self.num_gpus} x {self.gpu_name or 'unknown'}"
+        """The GPUs, for people: the whole of a name that is one."""
+        name = self.gpu_name or "unknown"
+        if len(name) > _LONGEST_NAME:  # what stands beside it is to be seen
+            name = f"{name[: _LONGEST_NAME - 1]}…"
+        return f"{self.num_gpus} x {name}"
 
     @property
     def gpu(self) -> Gpu | None:

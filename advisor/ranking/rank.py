@@ -16,6 +16,7 @@ from advisor.market.offers import Offers
 from advisor.ranking.evaluation import Evaluator
 from advisor.ranking.policy import Costs, Policy, chosen, nearest_misses
 from advisor.ranking.ranking import Ranking
+from advisor.ranking.rivals import rivals
 from advisor.throughput.tables import Tables
 
 
@@ -64,8 +65,8 @@ def rank_offers(
     tables : hardware tables and throughput model
     policy : how the user chooses; None: the least expected cost
     top : how many of the best are asked for; None: all. The ranking may then hold these
-        alone, with those that share their GPUs, or the nearest misses where there is no
-        choice; order, figures and counts are those of the whole
+        alone, with those that share their GPUs and the rivals, or the nearest misses
+        where there is no choice; order, figures and counts are those of the whole
     """
     return _ranked(offers, np.arange(len(offers)), job, tables, policy, top)
 
@@ -87,20 +88,24 @@ def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
         here, unusable = evaluator.all(offers)
         cost = Costs.of(here.bill, here.unusable == "", policy)
         order, alternatives, excluded = chosen(offers, places, cost, policy)
+        others = rivals(offers, places, cost)
     else:
         cost, unusable = evaluator.costs(offers, places, policy)
         order, alternatives, excluded = chosen(offers, places, cost, policy)
+        others = rivals(offers, places, cost)
         order = order[:top]
-        others = [other for at in order.tolist() for other in alternatives.get(at, ())]
-        needed = ascending(np.append(order, np.array(others, dtype=np.int64)))
+        beside = [other for at in order.tolist() for other in alternatives.get(at, ())]
+        beside += [at for one in others.values() for at in one.positions]
         if not len(order):
-            needed = places[nearest_misses(cost, policy)]
+            beside += places[nearest_misses(cost, policy)].tolist()
+        needed = ascending(np.append(order, np.array(beside, dtype=np.int64)))
         place = {at: new for new, at in enumerate(needed.tolist())}
         alternatives = {
             place[at]: tuple(place[other] for other in alternatives[at])
             for at in order.tolist()
             if at in alternatives
         }
+        others = {name: one.moved(place) for name, one in others.items()}
         offers, order = offers.take(needed), np.searchsorted(needed, order)
         here, _ = evaluator.all(offers)
     measured = evaluator.measured
@@ -116,6 +121,7 @@ def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
         bill=here.bill,
         order=order,
         alternatives=alternatives,
+        rivals=others,
         unusable=here.unusable,
         flags=here.flags,
         excluded=dict(sorted((unusable + excluded).items())),

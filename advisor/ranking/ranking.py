@@ -18,6 +18,7 @@ from advisor.market.offers import Offers
 from advisor.market.types import Answer
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.policy import Policy
+from advisor.ranking.rivals import Rival, Yardstick
 from advisor.software.fit import SoftwareFit
 from advisor.throughput.dlperf import DlperfAdjustment
 from advisor.throughput.predict import Throughput
@@ -26,6 +27,8 @@ from advisor.throughput.user_runs import Calibration
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from advisor.ranking.ties import Comparison
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -46,6 +49,7 @@ class Ranking(Sequence[RankedOffer]):
     order : positions into them, the best offer first, shape (R,), R <= N; where so many
         were asked for, the best of them
     alternatives : position -> positions of offers that share its GPUs and rank lower
+    rivals : yardstick -> what is first by it, also among what is left out
     unusable : why the job cannot run on an offer, ``""`` where it can, shape (N,)
     flags : name -> whether it holds, shape (N,) each
     excluded : reason -> how many of the records read are left out for it
@@ -73,6 +77,7 @@ class Ranking(Sequence[RankedOffer]):
     bill: Bill
     order: IntArray
     alternatives: Mapping[int, tuple[int, ...]]
+    rivals: Mapping[Yardstick, Rival]
     unusable: ObjectArray
     flags: Mapping[str, BoolArray]
     excluded: Mapping[str, int]
@@ -86,7 +91,7 @@ class Ranking(Sequence[RankedOffer]):
     first: int = 1
     step: int = 1
     whole: Ranking | None = None
-    _ties: list[int | None] = field(default_factory=list, init=False)
+    _comparison: list[Comparison] = field(default_factory=list, init=False)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -205,24 +210,27 @@ class Ranking(Sequence[RankedOffer]):
         None where it can be told from all of them, see `advisor.ranking.ties`.
         """
         whole = self._whole
-        place = whole._tied(rank)[rank - 1]  # noqa: SLF001  (of this class)
+        place = whole.comparison(rank).tied_with[rank - 1]
         return None if place is None else whole[place]
 
     def with_ties(self) -> Iterator[tuple[RankedOffer, RankedOffer | None]]:
         """Yield each offer, and the better one that it cannot be told from, if any."""
         if len(self):
-            self._whole._tied(int(self.ranks.max()))  # noqa: SLF001  (all at once)
+            self.comparison(int(self.ranks.max()))  # all at once
         for offer, rank in zip(self, self.ranks.tolist(), strict=True):
             yield offer, self.tie_of(rank)
 
-    def _tied(self, count: int) -> Sequence[int | None]:
-        """Return what `tied_with` says of the best `count`, at least."""
-        if len(self._ties) < min(count, len(self)):
-            from advisor.ranking.ties import tied_with  # noqa: PLC0415  (not to rank)
+    def comparison(self, count: int) -> Comparison:
+        """Return how at least the best `count` of all offers compare."""
+        whole = self._whole
+        known = whole._comparison  # noqa: SLF001  (of this class)
+        have = len(known[0]) if known else 0
+        if not known or have < min(count, len(whole)):
+            from advisor.ranking.ties import compare  # noqa: PLC0415  (not to rank)
 
             # Mostly one is asked for after the other: twice as many each time.
-            self._ties[:] = tied_with(self, max(count, 2 * len(self._ties)))
-        return self._ties
+            known[:] = [compare(whole, max(count, 2 * have))]
+        return known[0]
 
     def to_frame(self) -> pd.DataFrame:
         """Return the ranking as a pandas frame, one row per offer, the best first.

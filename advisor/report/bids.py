@@ -9,7 +9,7 @@ from advisor.base.figures import figure
 from advisor.cost.bids import Bid, hazard_of
 from advisor.ranking.offer import RankedOffer
 from advisor.report.entries import basis, entry, number
-from advisor.report.formats import to_table
+from advisor.report.tables import Column, Fitted, fitted
 
 SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
@@ -59,8 +59,13 @@ def bid_headline(offer: RankedOffer) -> str:
     )
 
 
-def bids_table(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the bids as a table for a terminal, the advised one marked."""
+def bids_table(rows: Sequence[dict[str, Any]], width: int | None = None) -> Fitted:
+    """Return the bids as a table for a terminal, the advised one marked.
+
+    Parameters
+    ----------
+    width : cells of a line; None: any number
+    """
     cells = [
         (
             "*" if row["advised"] else "",
@@ -76,8 +81,16 @@ def bids_table(rows: Sequence[dict[str, Any]]) -> str:
         )
         for row in rows
     ]
-    heads = (
-        *("", "bid $/h", "x min", "loss/h", "losses", "pause h", "lost h"),
-        *("job h", "$/epoch", "interval"),
-    )
-    return to_table(cells, heads, ["left", *("right" for _ in heads[1:])])
+    columns = [
+        Column(""),
+        Column("bid $/h", "right"),
+        Column("x min", "right", dispensable=2),
+        Column("loss/h", "right", dispensable=1),
+        Column("losses", "right"),
+        Column("pause h", "right", dispensable=3),
+        Column("lost h", "right", dispensable=4),
+        Column("job h", "right"),
+        Column("$/epoch", "right"),
+        Column("interval", "right"),
+    ]
+    return fitted(columns, cells, width)

@@ -6,11 +6,13 @@ Numbers that are unknown are `None`, never zero and never NaN.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.ranking import Ranking
+from advisor.throughput.spread import Z90
 
 Entry = dict[str, Any]
 
@@ -18,77 +20,32 @@ Entry = dict[str, Any]
 def entries(ranking: Ranking, top: int | None = None) -> list[Entry]:
     """Return the best `top` offers of a ranking (all if `None`), best first.
 
-    Each entry also names the better offer that it cannot be told from.
+    Each entry also says how it compares with others, see `ranking.ties.Comparison`.
     """
+    shown = ranking[:top]
     return [
-        {**entry(offer), "tied_with": None if leader is None else leader.offer_id}
-        for offer, leader in ranking[:top].with_ties()
+        {**entry(offer), **_compared(offer, leader, rank)}
+        for (offer, leader), rank in zip(
+            shown.with_ties(), shown.ranks.tolist(), strict=True
+        )
     ]
+
+
+def _compared(offer: RankedOffer, leader: RankedOffer | None, rank: int) -> Entry:
+    """Return the keys of an entry that say how it compares."""
+    found, at = offer.ranking.comparison(rank), rank - 1
+    usd = offer.cost_usd_per_epoch
+    return {
+        "epoch_usd_own_low": number(usd * math.exp(-Z90 * found.own.fall[at])),
+        "epoch_usd_own_high": number(usd * math.exp(Z90 * found.own.rise[at])),
+        "first_cheaper": number(found.first_cheaper[at]),
+        "tied_with": None if leader is None else leader.offer_id,
+    }
 
 
 def entry(offer: RankedOffer) -> Entry:
     """Return one offer as the versioned JSON contract has it, its ties not looked at."""
-    return {
-        "rank": offer.rank,
-        "offer_id": offer.offer_id,
-        "machine_id": offer.machine_id,
-        "gpu_name": offer.gpu_name,
-        "num_gpus": offer.num_gpus,
-        "cpu_name": offer.cpu_name,
-        "cpu_cores": number(offer.cpu_cores),
-        "cpu_ghz": number(offer.cpu_ghz),
-        "usd_per_hour": number(offer.price_usd_per_h),
-        "bid_usd_per_hour": number(offer.bid_usd_per_h),
-        "samples_per_s": number(offer.samples_per_s),
-        "samples_per_s_low": number(offer.samples_per_s_low),
-        "samples_per_s_high": number(offer.samples_per_s_high),
-        "bound_by": offer.bound_by,
-        "limits": {name: number(rate) for name, rate in offer.limits.items()},
-        "micro_batch": offer.micro_batch,
-        "accumulation_steps": offer.accumulation_steps,
-        "memory_gb": number(offer.memory_gb),
-        "memory_margin_gb": number(offer.memory_margin_gb),
-        "memory_risk": number(offer.memory_risk),
-        "epoch_hours": number(offer.epoch_h),
-        "epoch_hours_low": number(offer.epoch_h_low),
-        "epoch_hours_high": number(offer.epoch_h_high),
-        "epoch_usd": number(offer.cost_usd_per_epoch),
-        "epoch_usd_low": number(offer.cost_usd_per_epoch_low),
-        "epoch_usd_high": number(offer.cost_usd_per_epoch_high),
-        "epoch_rent_usd": number(offer.rent_usd_per_epoch),
-        "epoch_storage_usd": number(offer.storage_usd_per_epoch),
-        "epoch_traffic_usd": number(offer.traffic_usd_per_epoch),
-        "epoch_next_machine_usd": number(offer.next_machine_usd_per_epoch),
-        "epoch_waiting_usd": number(offer.waiting_usd_per_epoch),
-        "job_usd": number(offer.job_usd),
-        "job_hours": number(offer.job_h),
-        "checkpoint_hours": number(offer.checkpoint_h),
-        "expected_failures": number(offer.expected_failures),
-        "expected_preemptions": number(offer.expected_preemptions),
-        "expected_moves": number(offer.expected_moves),
-        "expected_failed_starts": number(offer.expected_failed_starts),
-        "image": offer.image,
-        "compute_capability": number(offer.compute_capability),
-        "cuda_max": number(offer.cuda_max),
-        "driver_version": offer.driver_version,
-        "cpu_arch": offer.cpu_arch,
-        "host_ram_gb": number(offer.host_ram_gb),
-        "host_ram_needed_gb": number(offer.host_ram_needed_gb),
-        "host_ram_risk": number(offer.host_ram_risk),
-        "inet_down_mbit_s": number(offer.inet_down_mbit_s),
-        "inet_up_mbit_s": number(offer.inet_up_mbit_s),
-        "disk_mb_s": number(offer.disk_mb_s),
-        "verification": offer.verification,
-        "hosting_type": number(offer.hosting_type),
-        "direct_port_count": number(offer.direct_port_count),
-        "reliability": number(offer.reliability),
-        "geolocation": offer.geolocation,
-        "duration_s": number(offer.duration_s),
-        "core_speed": number(offer.core_speed),
-        "tied_with": None,
-        "alternatives": [other.offer_id for other in offer.alternatives],
-        "flags": list(offer.flags),
-    }
+    return {key: read(offer) for key, read in _OF_OFFER.items()}
 
 
 def basis(ranking: Ranking) -> dict[str, Any]:
@@ -112,3 +69,73 @@ def number(value: float | None) -> float | None:
         return None
     plain = float(value)
     return plain if math.isfinite(plain) else None
+
+
+_OF_OFFER: Mapping[str, Callable[[RankedOffer], Any]] = {
+    "rank": lambda one: one.rank,
+    "offer_id": lambda one: one.offer_id,
+    "machine_id": lambda one: one.machine_id,
+    "gpu_name": lambda one: one.gpu_name,
+    "num_gpus": lambda one: one.num_gpus,
+    "cpu_name": lambda one: one.cpu_name,
+    "cpu_cores": lambda one: number(one.cpu_cores),
+    "cpu_ghz": lambda one: number(one.cpu_ghz),
+    "usd_per_hour": lambda one: number(one.price_usd_per_h),
+    "bid_usd_per_hour": lambda one: number(one.bid_usd_per_h),
+    "samples_per_s": lambda one: number(one.samples_per_s),
+    "samples_per_s_low": lambda one: number(one.samples_per_s_low),
+    "samples_per_s_high": lambda one: number(one.samples_per_s_high),
+    "bound_by": lambda one: one.bound_by,
+    "limits": lambda one: {name: number(rate) for name, rate in one.limits.items()},
+    "micro_batch": lambda one: one.micro_batch,
+    "accumulation_steps": lambda one: one.accumulation_steps,
+    "memory_gb": lambda one: number(one.memory_gb),
+    "memory_margin_gb": lambda one: number(one.memory_margin_gb),
+    "memory_risk": lambda one: number(one.memory_risk),
+    "epoch_hours": lambda one: number(one.epoch_h),
+    "epoch_hours_low": lambda one: number(one.epoch_h_low),
+    "epoch_hours_high": lambda one: number(one.epoch_h_high),
+    "epoch_usd": lambda one: number(one.cost_usd_per_epoch),
+    "epoch_usd_low": lambda one: number(one.cost_usd_per_epoch_low),
+    "epoch_usd_high": lambda one: number(one.cost_usd_per_epoch_high),
+    "epoch_rent_usd": lambda one: number(one.rent_usd_per_epoch),
+    "epoch_storage_usd": lambda one: number(one.storage_usd_per_epoch),
+    "epoch_traffic_usd": lambda one: number(one.traffic_usd_per_epoch),
+    "epoch_next_machine_usd": lambda one: number(one.next_machine_usd_per_epoch),
+    "epoch_waiting_usd": lambda one: number(one.waiting_usd_per_epoch),
+    "job_usd": lambda one: number(one.job_usd),
+    "job_hours": lambda one: number(one.job_h),
+    "checkpoint_hours": lambda one: number(one.checkpoint_h),
+    "expected_failures": lambda one: number(one.expected_failures),
+    "expected_preemptions": lambda one: number(one.expected_preemptions),
+    "expected_moves": lambda one: number(one.expected_moves),
+    "expected_failed_starts": lambda one: number(one.expected_failed_starts),
+    "image": lambda one: one.image,
+    "compute_capability": lambda one: number(one.compute_capability),
+    "cuda_max": lambda one: number(one.cuda_max),
+    "driver_version": lambda one: one.driver_version,
+    "cpu_arch": lambda one: one.cpu_arch,
+    "host_ram_gb": lambda one: number(one.host_ram_gb),
+    "host_ram_needed_gb": lambda one: number(one.host_ram_needed_gb),
+    "host_ram_risk": lambda one: number(one.host_ram_risk),
+    "inet_down_mbit_s": lambda one: number(one.inet_down_mbit_s),
+    "inet_up_mbit_s": lambda one: number(one.inet_up_mbit_s),
+    "disk_mb_s": lambda one: number(one.disk_mb_s),
+    "verification": lambda one: one.verification,
+    "hosting_type": lambda one: number(one.hosting_type),
+    "direct_port_count": lambda one: number(one.direct_port_count),
+    "reliability": lambda one: number(one.reliability),
+    "geolocation": lambda one: one.geolocation,
+    "duration_s": lambda one: number(one.duration_s),
+    "core_speed": lambda one: number(one.core_speed),
+    "tied_with": lambda _: None,
+    "alternatives": lambda one: [other.offer_id for other in one.alternatives],
+    "flags": lambda one: list(one.flags),
+}
+"""Key of an entry -> what it is of an offer; ties are not looked at here."""
+
+ENTRY_KEYS: tuple[str, ...] = (
+    *_OF_OFFER,
+    *("epoch_usd_own_low", "epoch_usd_own_high", "first_cheaper"),
+)
+"""The keys of an entry of a ranking."""

@@ -106,19 +106,6 @@ def explained_text(
     )
 
 
-def compared_text(offers: Sequence[RankedOffer]) -> str:
-    """Return several offers of a ranking side by side for a terminal."""
-    shown = [entry(one) for one in offers]
-    titles = "\n".join(_title(one) for one in shown)
-    parts = [
-        f"{titles}\n{_job(offers[0].ranking)}",
-        _side_by_side(shown),
-        _breakdown([cost_breakdown(one) for one in offers], shown),
-        _limits(shown),
-    ]
-    return "\n\n".join(parts)
-
-
 def _title(one: Entry) -> str:
     gpus = f"{one['num_gpus']} x {one['gpu_name'] or 'unknown'}"
     host = one["cpu_name"] or "unknown CPU"
@@ -216,26 +203,6 @@ def _limits(shown: Sequence[Entry]) -> str:
     ]
     heads = ["limit", *("samples/s" for _ in shown)]
     return to_table(rows, heads, ["left", *("right" for _ in shown)])
-
-
-def _side_by_side(shown: Sequence[Entry]) -> str:
-    keys: Mapping[str, Callable[[Entry], str]] = {
-        "bound by": lambda one: one["bound_by"],
-        "samples/s": lambda one: figure(one["samples_per_s"], 3),
-        "h/epoch": lambda one: figure(one["epoch_hours"], 3),
-        "$/epoch": lambda one: figure(one["epoch_usd"], 3),
-        "90 % interval": lambda one: (
-            f"{figure(one['epoch_usd_low'], 3)} - {figure(one['epoch_usd_high'], 3)}"
-        ),
-        "failures": lambda one: figure(one["expected_failures"], 2),
-        "image": lambda one: one["image"] or "none",
-        "host memory": _host_memory,
-        "reliability": lambda one: figure(one["reliability"], 4),
-        "flags": lambda one: ", ".join(one["flags"]) or "none",
-    }
-    rows = [(name, *(read(one) for one in shown)) for name, read in keys.items()]
-    heads = ["", *(f"offer {one['offer_id']}" for one in shown)]
-    return to_table(rows, heads, ["left", *("left" for _ in shown)])
 
 
 def _assumptions(

@@ -34,7 +34,8 @@ def to_delimited(rows: Sequence[Mapping[str, Any]], delimiter: str) -> str:
     """Return rows with a header line, nested figures as columns of their own.
 
     A mapping ``limits`` with a key ``gpu`` becomes the column ``limits_gpu``,
-    a list becomes its items joined by ``;``, `None` an empty cell.
+    a list becomes its items joined by ``;``, `None` an empty cell. A text is no formula
+    to a spreadsheet and no command to a terminal, see `_harmless`.
     """
     flat = [_flatten(row) for row in rows]
     columns = list(dict.fromkeys(name for row in flat for name in row))
@@ -83,6 +84,21 @@ def as_sold(gpu_gb: float) -> float:
     return gpu_gb / GB_PER_GIB
 
 
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+"""What begins a formula: OWASP, "CSV Injection"; some locales have it in full width."""
+
+
+def _harmless(text: str) -> str:
+    """Return a text that a spreadsheet shows and does not compute, nor a terminal obey.
+
+    A formula gets a quotation mark before it, by which spreadsheets know a text. Of what
+    cannot be printed line breaks and tabs stay, which a CSV may hold.
+    """
+    if not text.isprintable():
+        text = "".join(one for one in text if one.isprintable() or one in "\n\t")
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
 def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in row.items():
@@ -92,4 +108,7 @@ def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:
             flat[name] = ";".join(map(str, value))
         else:
             flat[name] = value
-    return flat
+    return {
+        name: _harmless(value) if isinstance(value, str) else value
+        for name, value in flat.items()
+    }

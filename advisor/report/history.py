@@ -7,7 +7,8 @@ from typing import Any
 
 from advisor.base.figures import figure
 from advisor.report.entries import number
-from advisor.report.formats import lines_of, to_table
+from advisor.report.formats import lines_of
+from advisor.report.tables import Column, Fitted, fitted
 from advisor.store.market_statistics import (
     LIFETIME_HOURS,
     BidSurvival,
@@ -53,9 +54,17 @@ def history_document(
 
 
 def history_text(
-    rows: Sequence[dict[str, Any]], lifetimes: Lifetimes, bids: BidSurvival
-) -> str:
-    """Return prices, lifetimes and bids for a terminal."""
+    rows: Sequence[dict[str, Any]],
+    lifetimes: Lifetimes,
+    bids: BidSurvival,
+    width: int | None = None,
+) -> Fitted:
+    """Return prices, lifetimes and bids for a terminal.
+
+    Parameters
+    ----------
+    width : cells of a line; None: any number
+    """
     prices = [
         (
             row["start"][:16].replace("T", " "),
@@ -65,15 +74,16 @@ def history_text(
         )
         for row in rows
     ]
-    heads = ("from (UTC)", "listings", *(f"$/h {n}" for n in _NAMES))
-    heads += tuple(f"bid {n}" for n in _NAMES)
-    return "\n\n".join(
-        [
-            to_table(prices, heads, ["left", *("right" for _ in heads[1:])]),
-            _lifetimes(lifetimes),
-            _bids(bids),
-        ]
-    )
+    columns = [
+        Column("from (UTC)"),
+        Column("listings", "right", dispensable=1),
+        *(Column(f"$/h {name}", "right") for name in _NAMES),
+        *(Column(f"bid {name}", "right") for name in _NAMES),
+    ]
+    text, missing = fitted(columns, prices, width)
+    others = _bids(bids, width)
+    parts = [text, _lifetimes(lifetimes, width), others.text]
+    return Fitted("\n\n".join(parts), [*missing, *others.missing])
 
 
 def _named(key: str, values: Sequence[float]) -> dict[str, float | None]:
@@ -82,7 +92,7 @@ def _named(key: str, values: Sequence[float]) -> dict[str, float | None]:
     }
 
 
-def _lifetimes(lifetimes: Lifetimes) -> str:
+def _lifetimes(lifetimes: Lifetimes, width: int | None) -> str:
     shares = ", ".join(
         f"{share:.0%} outlive {hours:g} h"
         for hours, share in zip(LIFETIME_HOURS, lifetimes.survival, strict=True)
@@ -91,7 +101,7 @@ def _lifetimes(lifetimes: Lifetimes) -> str:
     seen = f"{lifetimes.number:,} seen to begin, {lifetimes.ends:,} to end"
     median = number(lifetimes.median_h)
     half = "" if median is None else f"half of them within {figure(median, 2)} h; "
-    return lines_of([("offer lifetimes", f"{seen}; {half}{shares}".rstrip("; "))])
+    return lines_of([("offer lifetimes", f"{seen}; {half}{shares}".rstrip("; "))], width)
 
 
 def _bid_rows(bids: BidSurvival) -> list[dict[str, float | None]]:
@@ -114,7 +124,7 @@ def _bid_rows(bids: BidSurvival) -> list[dict[str, float | None]]:
     ]
 
 
-def _bids(bids: BidSurvival) -> str:
+def _bids(bids: BidSurvival, width: int | None) -> Fitted:
     rows = [
         (
             figure(row["over_min_bid"], 3),
@@ -126,4 +136,4 @@ def _bids(bids: BidSurvival) -> str:
         for row in _bid_rows(bids)
     ]
     heads = ("bid / min bid", "hours", "outbid", "gone", "losses/h")
-    return to_table(rows, heads, ["right" for _ in heads])
+    return fitted([Column(head, "right") for head in heads], rows, width)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from advisor.base.errors import AdvisorError
 from advisor.report.failure import with_error
-from advisor.report.formats import Format, to_delimited, to_json, to_table
+from advisor.report.formats import Format, to_delimited, to_json
+from advisor.report.tables import Column, Fitted, fitted
 
 _SCHEMA_VERSION = 1
 
@@ -16,26 +18,40 @@ _SCHEMA_VERSION = 1
 def listing(
     name: str,
     rows: Iterable[Mapping[str, Any]],
-    columns: Sequence[str],
+    columns: Sequence[Column],
     output_format: Format,
+    *,
     error: AdvisorError | None = None,
-) -> str:
+    width: int | None = None,
+) -> Fitted:
     """Return rows of a table called `name` in one of the formats.
 
-    A table for people shows `columns`; JSON, CSV and TSV show every field.
-    With `error`, JSON also says why the command fails all the same.
+    A table for people shows `columns`, which have the names of fields; JSON, CSV and TSV
+    show every field. With `error`, JSON also says why the command fails all the same.
     Unknown numbers (NaN) come out as ``?`` in a table, else as `None` or empty.
+
+    Parameters
+    ----------
+    width : cells of a line of the table; None: any number
     """
     known = [{key: _known(value) for key, value in row.items()} for row in rows]
     if output_format == "json":
         document = {"schema_version": _SCHEMA_VERSION, name: known}
-        return to_json(with_error(document, error))
+        return Fitted(to_json(with_error(document, error)), [])
     if output_format != "table":
-        return to_delimited(known, "," if output_format == "csv" else "\t")
-    cells = [[_cell(row[column]) for column in columns] for row in known]
+        delimiter = "," if output_format == "csv" else "\t"
+        return Fitted(to_delimited(known, delimiter), [])
+    cells = [[_cell(row[column.name]) for column in columns] for row in known]
     first = known[0] if known else {}
-    align = ["left" if isinstance(first.get(c), str) else "right" for c in columns]
-    return to_table(cells, [c.replace("_", " ") for c in columns], align)
+    heads = [
+        replace(
+            one,
+            name=one.name.replace("_", " "),
+            align="left" if isinstance(first.get(one.name), str) else "right",
+        )
+        for one in columns
+    ]
+    return fitted(heads, cells, width)
 
 
 def _known(value: object) -> object:

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from advisor.report.tables import Column, Fitted, fitted
 from advisor.workloads.dump import dump_workload
 from advisor.workloads.parse import SET_BY_USER
 from advisor.workloads.profile import Workload
@@ -31,6 +32,27 @@ def listed_rows(
         }
         for workload in workloads
     ]
+
+
+def listed_table(rows: Sequence[Mapping[str, Any]], width: int | None) -> Fitted:
+    """Return rows of `listed_rows` as a table within a width."""
+    columns = (
+        Column("name"),
+        Column("of", dispensable=3),
+        Column("task", least=12, breaks=True, dispensable=2),
+        Column("precision", dispensable=1),
+        Column("batch", "right"),
+        Column("epochs", "right"),
+        Column("description", least=24, breaks=True),
+    )
+    cells = [
+        [
+            f"{row[one.name]:,}" if one.name == "epochs" else str(row[one.name])
+            for one in columns
+        ]
+        for row in rows
+    ]
+    return fitted(columns, cells, width)
 
 
 def guessed(workload: Workload) -> list[str]:

@@ -11,6 +11,7 @@ from advisor.app.rent import RentSpec
 from advisor.app.renting import WouldRent
 from advisor.app.run import RunSpec
 from advisor.base.errors import AdvisorError, Given, RentalStateUnknownError
+from advisor.base.figures import duration
 from advisor.base.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from advisor.market.lifecycle import Instance
 from advisor.market.values import read_text
@@ -22,7 +23,6 @@ from advisor.rental.seen import Seen, billed_usd_per_hour
 from advisor.report.entries import number
 from advisor.report.failure import with_error
 from advisor.report.formats import lines_of, to_json
-from advisor.report.speedup import duration
 from advisor.store.ledger import Entry, Step
 
 SCHEMA_VERSION = 1

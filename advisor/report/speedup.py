@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from advisor.base.figures import figure
-from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from advisor.base.figures import duration, figure
 from advisor.report.formats import lines_of, to_table
 from advisor.throughput.speedup import Speedup, Times, Work, stated
 
@@ -24,7 +23,6 @@ _PARTS = {
     "start_up": "start-up of the GPU",
 }
 
-_UNITS = ((1e-3, 1e6, "us"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"), (7200.0, 1 / 60, "min"))
 _CLEAR = 1.05
 """A factor nearer to 1 than this is no difference to speak of."""
 
@@ -100,18 +98,6 @@ def speedup_text(found: Speedup, title: str, single: Speedup | None = None) -> s
 
 
 _ALIGN = ("left", "right", "right", "right")
-
-
-def duration(seconds: float) -> str:
-    """Return a time in two digits and a unit that people use: 0.1 ms, 1.1 s, 12 min."""
-    if round(seconds * 1e3, 2) >= 0.1 and seconds < 1.0:
-        return f"{figure(seconds * 1e3, 2)} ms"
-    for below, factor, unit in _UNITS:
-        if seconds < below:
-            return f"{figure(seconds * factor, 2)} {unit}"
-    if seconds < 2 * SECONDS_PER_DAY:
-        return f"{figure(seconds / SECONDS_PER_HOUR, 2)} h"
-    return f"{figure(seconds / SECONDS_PER_DAY, 2)} days"
 
 
 def times_as_fast(factor: float) -> str:

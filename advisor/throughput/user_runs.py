@@ -155,30 +155,53 @@ def calibration(
     return both[kinds.code, 0], both[kinds.code, 1]
 
 
+class GpuCorrelation(NamedTuple):
+    """How the errors of the GPU side correlate, of G kinds of GPU.
+
+    Attributes
+    ----------
+    between : (G, G) of two machines with these GPUs; less than 1 on the diagonal
+    level : (G,) with the level: the mean error over the cards that were measured
+    code : (N,) which of the G each machine has
+    """
+
+    between: FloatArray
+    level: FloatArray
+    code: IntArray
+
+
 def gpu_correlation(
     model: ThroughputModel,
     machines: Machines,
     workload: Workload,
+    gpus: GpuTable,
     measured: Calibration | None = None,
-) -> tuple[FloatArray, IntArray]:
-    """Return how the errors of the GPU side correlate between GPUs, given runs.
+) -> GpuCorrelation:
+    """Return how the errors of the GPU side correlate between N machines, given runs.
 
-    Returns
-    -------
-    (G, G) correlation between the errors of two machines with these GPUs; less than 1
-        on the diagonal
-    (N,) which of the G each machine has
+    Parameters
+    ----------
+    gpus : table of GPUs; the level is that of the measured ones, so that it is the same
+        whatever is for rent
     """
     kinds = gpu_kinds(machines, workload.precision)
-    found, code = _errors(kinds.features, workload, model, measured)
+    names = set(model.gpu.labels["gpu"])
+    cards = [gpu for gpu in gpus.rows if gpu.name in names]
+    features = [kinds.features, GpuFeatures.of(cards, workload.precision)]
+    found, code = _errors(concat(features), workload, model, measured)
     if measured is None or not len(measured.residual):
         sd, shared = np.sqrt(found.variance), found.shared
     else:
         _, sd = learn(found, measured.residual, measured.noise)
         apart = differences(found, measured.residual, measured.noise)
         shared = 0.5 * (sd[:, None] ** 2 + sd[None, :] ** 2 - apart)
-    correlation = np.clip(shared / np.outer(sd, sd), 0.0, 1.0)
-    return correlation, code[kinds.code]
+    between = np.clip(shared / np.outer(sd, sd), 0.0, 1.0)
+    ours, theirs = np.split(code, [len(kinds.features)])
+    weight = np.bincount(theirs, sd[theirs], minlength=len(sd))
+    with_level = between @ weight
+    level = np.clip(with_level / np.sqrt(weight @ with_level), 0.0, 1.0)
+    here, code = np.unique(ours[kinds.code], return_inverse=True)
+    return GpuCorrelation(between[np.ix_(here, here)], level[here], code.reshape(-1))
 
 
 def _errors(

@@ -22,6 +22,8 @@ ENVELOPE = {
     "assumptions",
     "sort",
     "excluded",
+    "answer",
+    "level",
     "offers",
 }
 ENTRY = {
@@ -84,6 +86,9 @@ ENTRY = {
     "tied_with",
     "alternatives",
     "flags",
+    "epoch_usd_own_low",
+    "epoch_usd_own_high",
+    "first_cheaper",
 }
 LIMITS = {"gpu", "cpu", "launch", "handoff", "transfer", "disk", "gradients"}
 
@@ -106,7 +111,6 @@ def test_the_table_ranks_the_bundled_sample(advisor: Advisor) -> None:
     assert set(rule) == {"-", " "}
     ranks = [row.split()[0].rstrip("~") for row in rows]
     assert ranks == [str(i) for i in range(1, 21)]
-    assert outcome.stderr.count("\n") == 1
     assert "market sample" in outcome.stderr
     assert "simulated" in outcome.stderr
     assert re.search(r"[\d,]+ offers read", outcome.stderr)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.hardware.names import cpu_key, gpu_key
+from advisor.hardware.cpus import load_cpus
+from advisor.hardware.names import cpu_key, gpu_key, short_cpu_name
+from advisor.market.sample import open_sample
+from advisor.market.types import MarketContext, Query
+from tests.conftest import REAL_DATA
 
 
 @pytest.mark.parametrize(
@@ -124,3 +130,63 @@ def test_any_text_has_keys(text: str) -> None:
     """Whatever a host calls its hardware, no name raises; keys are their own keys."""
     assert cpu_key(cpu_key(text)) in {"", cpu_key(text)}
     assert gpu_key(text).words == gpu_key(text.upper()).words or not text.isascii()
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("AMD EPYC 9554 64-Core Processor", "EPYC 9554"),
+        ("AMD Ryzen 7 9700X 8-Core Processor", "Ryzen 7 9700X"),
+        ("12th Gen Core™ i7-12700KF", "i7-12700KF"),
+        ("Intel(R) Core(TM) i9-10980XE CPU @ 3.00GHz", "i9-10980XE"),
+        ("Core™ Ultra 9 285K", "Ultra 9 285K"),
+        ("Intel Core 2 Duo E8400", "Core 2 Duo E8400"),
+        ("Xeon® E5-2680 v4 ", "Xeon E5-2680 v4"),
+        ("Intel(R) Xeon(R) Gold 6226R CPU @ 2.90GHz", "Xeon Gold 6226R"),
+        ("Xeon® Platinum 8480+", "Xeon Platinum 8480+"),
+        ("AMD Ryzen Threadripper PRO 3955WX 16-Cores", "Threadripper PRO 3955WX"),
+        ("AMD Ryzen 7 5700G with Radeon Graphics", "Ryzen 7 5700G"),
+        ("AMD Ryzen AI 9 HX 370 w/ Radeon 890M", "Ryzen AI 9 HX 370"),
+        ("Six-Core AMD Opteron(tm) Processor 2427", "Opteron 2427"),
+        ("Xeon® ", "Xeon"),
+        ("AMD EPYC-Rome Processor", "EPYC-Rome"),
+        ("Common KVM processor", "Common KVM"),
+        ("Processor", "Processor"),
+        ("", ""),
+    ],
+)
+def test_a_short_cpu_name_says_the_model(name: str, short: str) -> None:
+    """Without makers, marks, counts and clocks, which every such name has."""
+    assert short_cpu_name(name) == short
+
+
+def listed_cpus(real_data: Path) -> set[str]:
+    """Return the CPU names of all listings at hand."""
+    sample = open_sample(MarketContext({}, real_data)).search(Query())
+    records = list(sample.records)
+    for path in (real_data / "offers").glob("*.json"):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        records += document["offers"] if isinstance(document, dict) else document
+    return {str(one["cpu_name"]) for one in records if one.get("cpu_name")}
+
+
+def test_short_names_are_short_and_tell_cpus_apart(tmp_path: Path) -> None:
+    """Of the table and of every listing: 24 characters, each model one of its own."""
+    real = REAL_DATA if REAL_DATA.is_dir() else tmp_path
+    table = [one.name for one in load_cpus().rows]
+    assert len({short_cpu_name(name) for name in table}) == len(table)
+    for name in {*table, *listed_cpus(real)}:
+        short = short_cpu_name(name)
+        assert 0 < len(short) <= 24
+        lost = set(cpu_key(name).split()) - set(cpu_key(short).split())
+        assert lost <= {"core"}, name
+        assert not set(short) & set("®™@()")
+        assert not {"AMD", "Intel", "CPU", "Processor"} & set(short.split())
+
+
+@given(st.text(max_size=80))
+def test_a_short_name_is_its_own(text: str) -> None:
+    """Whatever a host says: no longer, and not shortened twice."""
+    short = short_cpu_name(text)
+    assert len(short) <= len(text)
+    assert short_cpu_name(short) == short

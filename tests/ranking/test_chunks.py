@@ -114,11 +114,12 @@ def test_chunks_change_nothing(
 
 
 def test_a_few_of_many_are_held() -> None:
-    """Where the best are asked for, the arrays hold these and who shares their GPUs."""
+    """The arrays hold the best, who shares their GPUs, and the rivals."""
     profile = load_workload("resnet50")
     job = Job(profile, 3, profile.disk_gb)
     found = in_chunks(16, MARKET, job, TABLES, Filters(), top=4)
     others = {at for others in found.alternatives.values() for at in others}
+    others |= {at for rival in found.rivals.values() for at in rival.positions}
     assert len(found.order) == 4
     assert sorted({*found.order.tolist(), *others}) == list(range(len(found.offers)))
     assert len(found.usable) == len(found.offers) == len(found.bill.job_usd)

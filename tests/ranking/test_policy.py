@@ -20,7 +20,7 @@ from advisor.ranking.policy import Policy, one_a_machine, pareto_front
 from advisor.ranking.rank import rank
 from advisor.ranking.ranking import Ranking
 from advisor.ranking.refused import nothing_left
-from advisor.ranking.ties import tied_with
+from advisor.ranking.ties import compare
 from advisor.throughput.tables import Tables, load_tables
 from advisor.workloads.load import load_workload
 
@@ -242,8 +242,8 @@ def test_equal_offers_are_tied_and_a_dear_one_is_not(record: dict[str, Any]) -> 
         record | {"id": 3, "gpu_ids": [3], "dph_base": 0.9},
     ]
     ranking = ranked(*records)
-    assert tied_with(ranking) == [None, 0, None]
-    assert tied_with(ranking, 1) == [None]
+    assert compare(ranking).tied_with == [None, 0, None]
+    assert compare(ranking, 1).tied_with == [None]
 
 
 @pytest.mark.parametrize(("name", "tied"), [("RTX 3090", False), ("H100 SXM", True)])
@@ -258,15 +258,15 @@ def test_shared_errors_tell_offers_apart(
     dearer = priced_like(first, second, 1.12, "vit-b16")
     ranking = ranked(first, dearer, workload="vit-b16")
     assert ids(ranking) == [101, 2]
-    assert (tied_with(ranking)[1] is not None) == tied
+    assert (compare(ranking).tied_with[1] is not None) == tied
 
 
 def test_an_order_by_time_has_no_ties(record: dict[str, Any]) -> None:
     """Groups of equal cost mean nothing in another order."""
     other = record | {"id": 2, "gpu_ids": [2]}
-    assert tied_with(ranked(record, other, sort="price")) == [None, None]
+    assert compare(ranked(record, other, sort="price")).tied_with == [None, None]
 
 
 def test_no_offer_has_no_ties(record: dict[str, Any]) -> None:
     """An empty ranking has no groups."""
-    assert tied_with(ranked(record, deadline_h=0.01)) == []
+    assert compare(ranked(record, deadline_h=0.01)).tied_with == []

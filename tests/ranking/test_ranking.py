@@ -21,7 +21,7 @@ from advisor.ranking.offer import FIGURES, RankedOffer
 from advisor.ranking.policy import Policy
 from advisor.ranking.rank import rank
 from advisor.ranking.ranking import Ranking
-from advisor.ranking.ties import tied_with
+from advisor.ranking.ties import compare
 from advisor.report.entries import entries
 from advisor.simulator.generate.sample import generate_offers
 from advisor.throughput.tables import load_tables
@@ -81,7 +81,7 @@ def test_a_slice_is_the_ranking_of_these_offers(first: slice, second: slice) -> 
 def test_ties_are_those_of_the_whole_ranking(rental: Rental) -> None:
     """However few are asked for, one by one or all at once."""
     ranking = ranked(rental)
-    places = tied_with(ranking)
+    places = compare(ranking).tied_with
     expected = [None if place is None else ranking[place] for place in places]
     assert [one.tied_with for one in ranking] == expected
     assert any(expected)

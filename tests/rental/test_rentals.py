@@ -197,3 +197,21 @@ def test_the_gpu_bills_while_it_is_held(
     instance = read_instance({**record, "actual_status": status})
     assert billed_usd_per_hour(instance) == usd_per_hour
     assert billed_usd_per_hour(read_instance({"id": 1, "actual_status": status})) is None
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_no_line_is_longer_than_the_terminal(street: Any, width: int) -> None:
+    """The instance is always there: it is what is released."""
+    number = street.rent("--max-lifetime", "5h").document["instance_id"]
+    ended = street.rent().document["instance_id"]
+    assert street.launch("release", str(ended), "--yes").exit_code == 0
+    rent_in_the_console(street)
+    context = street.context()
+    variables = {**context.variables, "COLUMNS": str(width)}
+    for words in (("rentals",), ("rentals", "--all"), ("reconcile",)):
+        here = dataclasses.replace(context, variables=variables)
+        outcome = street.run_command(words, here)
+        assert outcome.exit_code == 0, outcome.stderr
+        lines = (outcome.stdout + outcome.stderr).splitlines()
+        assert max(map(len, lines)) <= width
+        assert words != ("rentals",) or str(number) in outcome.stdout

@@ -10,6 +10,7 @@ import pytest
 from advisor.report.entries import number
 from advisor.report.formats import to_delimited, to_json
 from advisor.report.listing import listing
+from advisor.report.tables import Column
 
 ROWS = [
     {
@@ -49,9 +50,10 @@ def test_what_json_cannot_hold_is_null(value: float) -> None:
 def test_a_listing_shows_unknown_as_such() -> None:
     """NaN is ``?`` for people and null for programs."""
     rows = [{"name": "a", "watts": float("nan")}, {"name": "b", "watts": 70.0}]
-    table = listing("cards", rows, ("name", "watts"), "table")
+    columns = (Column("name"), Column("watts"))
+    table = listing("cards", rows, columns, "table").text
     assert [line.split() for line in table.splitlines()[2:]] == [["a", "?"], ["b", "70"]]
-    document = json.loads(listing("cards", rows, ("name",), "json"))
+    document = json.loads(listing("cards", rows, columns[:1], "json").text)
     assert document["cards"] == [
         {"name": "a", "watts": None},
         {"name": "b", "watts": 70.0},

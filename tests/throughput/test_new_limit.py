@@ -15,7 +15,7 @@ from advisor.cost.job import Job
 from advisor.market.filters import Filters
 from advisor.ranking.policy import Policy
 from advisor.ranking.rank import rank
-from advisor.ranking.ties import tied_with
+from advisor.ranking.ties import compare
 from advisor.report.entries import entries
 from advisor.report.predicted import predicted_document, predicted_text
 from advisor.throughput.limit import Asked, Lacking, Lifts, Limit
@@ -111,7 +111,7 @@ def test_a_new_limit_counts_in_a_ranking(plain_record: dict[str, Any]) -> None:
     best, worst = entries(found)
     assert (best["offer_id"], worst["offer_id"]) == (2, 1)
     assert (best["limits"]["logs"], worst["limits"]["logs"]) == (32.0, 8.0)
-    assert tied_with(found) == [None, None]
+    assert compare(found).tied_with == [None, None]
 
 
 def test_a_run_that_a_new_limit_bound_says_nothing_of_others() -> None:

@@ -1,4 +1,4 @@
-"""Figures of the model card: how far predictions are off, and what a choice by them costs.
+"""Figures of the model card: how far predictions are off, what a choice by them costs.
 
 They are read from the card itself, `README.md` beside the artifact, which the evaluation
 writes; an artifact of the user's own has none.

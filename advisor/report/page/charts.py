@@ -1,13 +1,13 @@
 """The charts of a page, as Vega-Lite specifications without data.
 
 Data come under the names of datasets, which `page.js` fills. Colors are variables of
-`page.css`, so that a chart follows light, dark and print by itself. No text of an offer is
-in a chart but the market's name of a GPU.
+`page.css`, so that a chart follows light, dark and print by itself. Of the texts of an
+offer none is in a chart but the market's name of a GPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from advisor.throughput.limits import LIMITS
@@ -162,16 +162,23 @@ def _scatter() -> Spec:
     whisker: Spec = {"strokeWidth": 2, "color": "var(--ink)", "opacity": 0.75}
     whisker["clip"] = True  # an interval may be wider than what the offers span
     rule_x: Spec = {
+        "name": "over_hours",
         "data": _named("focus"),
         "mark": {"type": "rule", **whisker},
-        "encoding": {"x": {**x, "field": "hours_low"}, "x2": {"field": "hours_high"}, "y": y},
+        "encoding": {
+            "x": {**x, "field": "hours_low"},
+            "x2": {"field": "hours_high"},
+            "y": y,
+        },
     }
     rule_y: Spec = {
+        "name": "over_usd",
         "data": _named("focus"),
         "mark": {"type": "rule", **whisker},
         "encoding": {"x": x, "y": {**y, "field": "usd_low"}, "y2": {"field": "usd_high"}},
     }
     chosen: Spec = {
+        "name": "over_chosen",
         "data": _named("chosen"),
         "mark": {
             "type": "point",
@@ -205,7 +212,8 @@ def _log_between(name: str) -> Spec:
 def _bill() -> Spec:
     """Return the bill of the selected offer above that of the best one.
 
-    Dataset ``bill``: ``offer``, ``place`` (its row), ``part``, ``order``, ``usd``.
+    Dataset ``bill``: ``offer``, ``place`` (its row), ``label``, ``part``, ``order``,
+    ``usd``.
     """
     return {
         "data": _named("bill"),
@@ -226,6 +234,7 @@ def _bill() -> Spec:
                 "legend": None,
             },
             "order": {"field": "order", "type": "quantitative"},
+            "tooltip": [_told("label", "Item"), _told("usd", "Cost", "$,.4~f")],
         },
     }
 
@@ -295,8 +304,20 @@ def _threads() -> Spec:
     y = _field("rate", "samples/s", _RATE, scale={"zero": True})
     line: Spec = {
         "data": _named("curve"),
-        "mark": {"type": "line", "color": "var(--hue-2)", "strokeWidth": 2.5},
-        "encoding": {"x": x, "y": y},
+        "mark": {
+            "type": "line",
+            "color": "var(--hue-2)",
+            "strokeWidth": 2.5,
+            "point": {"color": "var(--hue-2)", "size": 24},
+        },
+        "encoding": {
+            "x": x,
+            "y": y,
+            "tooltip": [
+                _told("threads", "Threads", ",.4~r"),
+                _told("rate", "samples/s", ",.4~r"),
+            ],
+        },
     }
     enough: Spec = {
         "data": _named("enough"),
@@ -363,7 +384,15 @@ def _runs() -> Spec:
                     "opacity": 1,
                     "color": "var(--hue-1)",
                 },
-                "encoding": {"x": x, "y": y},
+                "encoding": {
+                    "x": x,
+                    "y": y,
+                    "tooltip": [
+                        _told("gpu", "GPU"),
+                        _told("predicted", "Predicted", ",.4~r"),
+                        _told("measured", "Measured", ",.4~r"),
+                    ],
+                },
             },
         ]
     }
@@ -391,7 +420,16 @@ def _prices() -> Spec:
                     "strokeWidth": 2,
                     "point": {"color": "var(--hue-1)", "size": 30},
                 },
-                "encoding": {"x": x, "y": y},
+                "encoding": {
+                    "x": x,
+                    "y": y,
+                    "tooltip": [
+                        {**_told("start", "Day"), "type": "temporal"},
+                        _told("p50", "Middle", "$.3f"),
+                        _told("p10", "Tenth", "$.3f"),
+                        _told("p90", "Nine tenths", "$.3f"),
+                    ],
+                },
             },
         ]
     }
@@ -409,8 +447,9 @@ def _choices() -> Spec:
             {
                 "mark": {"type": "bar", "cornerRadius": 2, "height": {"band": 0.62}},
                 "encoding": {
-                    "x": _field("extra", "over the best in hindsight",
-                                axis={"format": ".0%"}),
+                    "x": _field(
+                        "extra", "over the best in hindsight", axis={"format": ".0%"}
+                    ),
                     "y": y,
                     "color": {
                         "field": "own",
@@ -433,6 +472,13 @@ def _choices() -> Spec:
             },
         ],
     }
+
+
+def _told(field: str, title: str, form: str | None = None) -> Spec:
+    """Return what a tip says of a field."""
+    if form is None:
+        return {"field": field, "type": "nominal", "title": title}
+    return {"field": field, "type": "quantitative", "title": title, "format": form}
 
 
 def _rows(field: str, by: Spec) -> Spec:

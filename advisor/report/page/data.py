@@ -5,31 +5,33 @@ changes its meaning. A figure that is unknown is None. A column is a list with o
 per offer, the best offer first, or, where few values differ, an object: ``values`` has
 each of them once, ``codes`` which one each offer has.
 
-========== ================================================================================
+========== =========================================================================
 key        what it holds
-========== ================================================================================
+========== =========================================================================
 version    `VERSION`
 market     as in ``rank --json``, with ``age`` in words
-generated_at, complete, sort, excluded, workload, model, assumptions
+generated_at, complete, sort, excluded, workload, model, assumptions, answer, level
            as in ``rank --json``
-answer     which offer to rent, and what it is over others, in a sentence; "" without offers
 headline   what was asked, of which market, how old, how many are left out, in a line
+next       command lines that people type next
 changeable names of the assumptions that ``--assume`` changes
 count      number of offers in the columns
-columns    key of an offer in ``rank --json`` -> its column; and those that are made for
-           the page: ``region``, ``fit`` (``"surely"``, ``"perhaps"`` or ``"no"``: whether an
-           image of the job runs there), ``gpu_waits`` (share of the time in which the GPUs
-           wait), ``enough_threads`` (None: no number of them is), ``notes``
-limits     of the throughput, in the order of the output: ``name``, ``title``, ``side``,
-           ``rate`` (column, samples/s if it alone held)
+columns    key of an offer in ``rank --json`` -> its column; and those that are made
+           for the page: ``region``, ``cpu`` (its name, short), ``fit`` (``"surely"``,
+           ``"perhaps"`` or ``"no"``: whether an image of the job runs there),
+           ``gpu_waits`` (share of the time in which the GPUs wait),
+           ``enough_threads`` (None: no number of them is), ``notes``
+limits     of the throughput, in the order of the output: ``name``, ``title``,
+           ``side``, ``rate`` (column, samples/s if it alone held)
 bill       lines of the cost: ``line``, ``label``, ``part`` (which bar of the chart),
            ``hours`` and ``usd`` (columns, of the whole job)
 parts      the bars of the chart of a bill, in their order
-curve      ``threads`` (T numbers of hardware threads) and ``rate`` (per offer T rates,
-           samples/s)
-kept       what the user's own store has, see `advisor.report.page.kept`; None: nothing
+curve      ``threads`` (T numbers of hardware threads) and ``rate`` (per offer T
+           rates, samples/s)
+kept       what the user's own store has, see `advisor.report.page.kept`; None:
+           nothing
 card       figures of the model card, see `advisor.report.page.card`; None: no card
-========== ================================================================================
+========== =========================================================================
 """
 
 from __future__ import annotations
@@ -44,14 +46,15 @@ import numpy as np
 from advisor.app.kept import Kept
 from advisor.market.places import REGIONS
 from advisor.ranking.ranking import Ranking
+from advisor.report.answer import short_cpu
 from advisor.report.entries import Entry, entries
 from advisor.report.explained import cost_breakdown
-from advisor.report.page.answer import answer
 from advisor.report.page.card import model_card
 from advisor.report.page.charts import PARTS
 from advisor.report.page.columns import coded, figures
 from advisor.report.page.kept import kept_data
-from advisor.report.ranked import age, envelope, headline, notes
+from advisor.report.rank_table import notes
+from advisor.report.ranked import age, envelope, headline
 from advisor.software.fit import DOUBTS
 from advisor.throughput.limits import LIMITS
 from advisor.throughput.thread_curve import ThreadCurves
@@ -65,7 +68,8 @@ _FIGURES = (
     *("bid_usd_per_hour", "usd_per_hour", "cpu_cores", "cpu_ghz"),
     *("samples_per_s", "samples_per_s_low", "samples_per_s_high"),
     *("epoch_hours", "epoch_hours_low", "epoch_hours_high"),
-    *("epoch_usd", "epoch_usd_low", "epoch_usd_high"),
+    *("epoch_usd", "epoch_usd_low", "epoch_usd_high", "first_cheaper"),
+    *("epoch_usd_own_low", "epoch_usd_own_high"),
     *("job_usd", "job_hours", "checkpoint_hours", "expected_failures"),
     *("memory_gb", "memory_margin_gb", "host_ram_gb", "host_ram_needed_gb"),
     *("host_ram_risk", "inet_down_mbit_s", "disk_mb_s", "reliability", "duration_s"),
@@ -97,7 +101,7 @@ _UNSURE = {*DOUBTS, "image_unknown", "driver_unknown", "capability_unknown"}
 
 
 def page_data(
-    ranking: Ranking, now: datetime, kept: Kept, models: Path
+    ranking: Ranking, now: datetime, kept: Kept, models: Path, steps: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return the data of the page of a ranking of a market's answer.
 
@@ -106,6 +110,7 @@ def page_data(
     now : the time (UTC)
     kept : what the user's own store has beside it
     models : folder of the artifact that predicted
+    steps : command lines that people type next
     """
     shown = entries(ranking)
     document = envelope(ranking, (), now)
@@ -115,8 +120,8 @@ def page_data(
         "version": VERSION,
         **document,
         "market": {**document["market"], "age": source and age(source, now)},
-        "answer": answer(ranking),
         "headline": headline(ranking, now),
+        "next": list(steps),
         "changeable": list(ranking.job.assumptions.listed()),
         "count": len(shown),
         "columns": _columns(ranking, shown),
@@ -141,6 +146,7 @@ def _columns(ranking: Ranking, shown: Sequence[Entry]) -> dict[str, Any]:
         **{name: figures(one[name] for one in shown) for name in _FIGURES},
         **{name: coded(one[name] for one in shown) for name in _CODED},
         "region": coded(map(_region, country)),
+        "cpu": coded(one["cpu_name"] and short_cpu(one["cpu_name"]) for one in shown),
         "fit": coded(map(_fit, shown)),
         "gpu_waits": figures(waits, 3),
         "enough_threads": [one or None for one in enough],

@@ -44,7 +44,8 @@ const drawn = async (name, place, datasets, signals) => {
     ast: true,
     actions: false,
     defaultStyle: false,
-    tooltip: (handler, event, item, value) => showTip(event, value),
+    /* Offers have a tip of their own. */
+    tooltip: name !== "scatter" && ((handler, event, item, value) => showTip(event, value)),
   });
   /* The place has a name and a role, and its figures are in a table. */
   place.querySelector("svg").setAttribute("aria-hidden", "true");

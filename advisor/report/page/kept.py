@@ -43,7 +43,7 @@ def kept_data(kept: Kept) -> dict[str, Any] | None:
 
 
 def _rental(entry: Entry) -> dict[str, Any]:
-    """Return a rental with the hours that it was there for, and what these cost at most."""
+    """Return a rental with the hours that it was there, and what these cost at most."""
     hours = None
     if entry.closed_at is not None and entry.instance_id is not None:
         hours = max(entry.closed_at - entry.intended_at, 0.0) / SECONDS_PER_HOUR

@@ -172,6 +172,7 @@ const showBill = () => {
     data.bill.map((line, order) => ({
       offer: row === 0 ? "Best offer" : "This offer",
       place,
+      label: line.label,
       part: line.part,
       order,
       usd: line.usd[row] ?? 0,

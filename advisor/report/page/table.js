@@ -72,7 +72,7 @@ const tableRow = (data, row, selected) => {
     number(usd(at("job_usd")), "wide"),
     number(time(at("job_hours")), "wide"),
     number(price(at("usd_per_hour"))),
-    element("td", { class: "wide" }, foreign(at("cpu_name"))),
+    element("td", { class: "wide" }, foreign(at("cpu"))),
     number(figure(at("cpu_cores"), 3), "wide"),
     element("td", {}, titleOf(data, at("bound_by"))),
     number(percent(at("gpu_waits")), "wide"),

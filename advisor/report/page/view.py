@@ -21,7 +21,7 @@ HEADS: tuple[tuple[str, str, str], ...] = (
     ("job_usd", "Job $", "number wide"),
     ("job_hours", "Job time", "number wide"),
     ("usd_per_hour", "$/h", "number"),
-    ("cpu_name", "CPU", "wide"),
+    ("cpu", "CPU", "wide"),
     ("cpu_cores", "Threads", "number wide"),
     ("bound_by", "Bound by", ""),
     ("gpu_waits", "GPU waits", "number wide"),
@@ -37,7 +37,7 @@ def view_of(data: Mapping[str, Any]) -> dict[str, Any]:
     columns = data["columns"]
     titles = {one["name"]: _bare(one["title"]) for one in data["limits"]}
     return {
-        "answer": data["answer"].partition("; "),
+        "answer": (data["answer"] or {"text": ""})["text"].partition("; "),
         "heads": HEADS,
         "rows": [
             _row(columns, titles, row) for row in range(min(FIRST_ROWS, data["count"]))
@@ -74,39 +74,36 @@ def _tiles(data: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     def best(name: str) -> Any:
         return decoded(columns[name], 0)
 
-    tied = columns["tied_with"]
-    leader = columns["offer_id"][0]
-    place = tied["values"].index(leader) if leader in tied["values"] else None
-    ties = 0 if place is None else tied["codes"].count(place)
-    sure = "no other comes close" if ties == 0 else "others cannot be told from it"
+    usual = "{} to {} in nine cases of ten"
+    cost = usual.format(usd(best("epoch_usd_low")), usd(best("epoch_usd_high")))
+    took = usual.format(time(best("epoch_hours_low")), time(best("epoch_hours_high")))
+    whole = f"{time(best('job_hours'))} from rent to last checkpoint"
+    hourly = f"{price(best('usd_per_hour'))}/h"
     return [
-        (
-            "Cost per epoch",
-            usd(best("epoch_usd")),
-            f"{usd(best('epoch_usd_low'))} to {usd(best('epoch_usd_high'))} in nine "
-            "cases of ten",
-        ),
-        (
-            "Time per epoch",
-            time(best("epoch_hours")),
-            f"{time(best('epoch_hours_low'))} to {time(best('epoch_hours_high'))} in "
-            "nine cases of ten",
-        ),
-        (
-            "Whole job",
-            usd(best("job_usd")),
-            f"{time(best('job_hours'))} from rent to last checkpoint",
-        ),
-        (
-            "Price",
-            f"{price(best('usd_per_hour'))}/h",
-            "with the disk that the job needs",
-        ),
-        ("As good", f"{ties:,}" if ties else "none", sure),
+        ("Cost per epoch", usd(best("epoch_usd")), cost),
+        ("Time per epoch", time(best("epoch_hours")), took),
+        ("Whole job", usd(best("job_usd")), whole),
+        ("Price", hourly, "with the disk that the job needs"),
+        _sureness(data),
     ]
 
 
-def _row(columns: Mapping[str, Any], titles: Mapping[str, str], row: int) -> dict[str, Any]:
+def _sureness(data: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return how sure it is that the best offer is the best."""
+    columns = data["columns"]
+    chance = columns["first_cheaper"][1] if data["count"] > 1 else None
+    if chance is None:
+        return ("Sure of the order", "?", "an order by time or price has no such figure")
+    tied = columns["tied_with"]
+    leader = columns["offer_id"][0]
+    ties = sum(tied["values"][code] == leader for code in tied["codes"])
+    others = "" if not ties else f"; {ties} cannot be told from it"
+    return ("Sure of the order", percent(chance), f"cheaper than the second{others}")
+
+
+def _row(
+    columns: Mapping[str, Any], titles: Mapping[str, str], row: int
+) -> dict[str, Any]:
     """Return the cells of a row, as `table.js` makes them."""
     one = {name: decoded(column, row) for name, column in columns.items()}
     return {
@@ -120,7 +117,7 @@ def _row(columns: Mapping[str, Any], titles: Mapping[str, str], row: int) -> dic
         "job_usd": usd(one["job_usd"]),
         "job_time": time(one["job_hours"]),
         "usd_per_hour": price(one["usd_per_hour"]),
-        "cpu": one["cpu_name"] or "unknown",
+        "cpu": one["cpu"] or "unknown",
         "threads": figure(one["cpu_cores"], 3),
         "bound_by": titles.get(one["bound_by"], one["bound_by"]),
         "gpu_waits": percent(one["gpu_waits"]),
@@ -131,7 +128,7 @@ def _row(columns: Mapping[str, Any], titles: Mapping[str, str], row: int) -> dic
 
 
 def _choices(column: Mapping[str, Any]) -> list[tuple[Any, Any]]:
-    """Return the values of a coded column with their names, those without one left out."""
+    """Return the values of a coded column with their names; one must have a name."""
     found = [value for value in column["values"] if value not in (None, "")]
     return [(value, str(value).replace("-", " ")) for value in sorted(found)]
 

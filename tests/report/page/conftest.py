@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,7 +61,7 @@ def run_in(folder: Path, *words: str) -> click.testing.Result:
 
 
 @pytest.fixture(scope="session")
-def make_report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeReport]:
+def make_report(tmp_path_factory: pytest.TempPathFactory) -> MakeReport:
     """Return what makes the page of a ranking, once for the same words."""
     pytest.importorskip("vl_convert", reason="the extra 'page' is not installed")
     pytest.importorskip("jinja2", reason="the extra 'page' is not installed")
@@ -76,7 +76,7 @@ def make_report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeReport
             made[words] = Report(path, json.loads(ranked.stdout))
         return made[words]
 
-    yield make
+    return make
 
 
 @pytest.fixture(scope="session")
