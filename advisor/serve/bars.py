@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from advisor.report.speedup import duration
+from advisor.base.figures import duration
 from advisor.throughput.speedup import Times
 
 _LEAST_SHARE = 0.004

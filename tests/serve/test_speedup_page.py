@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from advisor.report.speedup import duration, times_as_fast
+from advisor.base.figures import duration
+from advisor.report.speedup import times_as_fast
 from advisor.serve.asked import SPEEDUP
 from advisor.serve.bars import bars
 from advisor.throughput.speedup import Times
