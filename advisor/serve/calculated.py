@@ -8,11 +8,11 @@ from http import HTTPStatus
 from typing import Any
 
 from advisor.app.speedup import PARTS_OF_CALL, Compared, compare
-from advisor.base.errors import AdvisorError, UsageError
+from advisor.base.errors import AdvisorError
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
 from advisor.report.speedup import compared_document, compared_title, times_as_fast
-from advisor.serve.asked import SPEEDUP, Asked, Pairs, to_copy
+from advisor.serve.asked import Asked, Pairs, to_copy
 from advisor.serve.bars import Bar, bars
 from advisor.serve.failing import status_of
 from advisor.serve.served import Served
@@ -64,24 +64,24 @@ class SpeedupPage:
 
 def speedup_page(served: Served, given: Pairs) -> SpeedupPage:
     """Return the page that an address asks for; never raises what a user can meet."""
-    fallback = Asked("speedup", SPEEDUP, FIRST, {})
+    line = served.command_line
     names: dict[str, Any] = {
         "gpus": [one.name for one in load_gpus().rows],
         "cpus": [one.name for one in load_cpus().rows],
     }
-    asked = fallback
+    asked, words = Asked("speedup", FIRST, {}), list[str]()
     try:
         if given:
-            asked = Asked.of("speedup", SPEEDUP, given, ())
-        compared = compare(served.command_line.speedup(asked.words()))
+            asked = Asked.of(line, "speedup", given)
+        words = line.words("speedup", asked.pairs)
+        compared = compare(line.speedup(words))
     except AdvisorError as error:
-        line = _line(served, asked, error)
-        values = asked.values()
-        return SpeedupPage(values, status_of(error), line, **names)
-    return SpeedupPage(asked.values(), **_answer(asked, compared), **names)
+        said = line.line(error, ["speedup", *words])
+        return SpeedupPage(asked.values(), status_of(error), said, **names)
+    return SpeedupPage(asked.values(), **_answer(compared, words), **names)
 
 
-def _answer(asked: Asked, compared: Compared) -> dict[str, Any]:
+def _answer(compared: Compared, words: Sequence[str]) -> dict[str, Any]:
     found = compared.found
     low, high = times_as_fast(found.low), times_as_fast(found.high)
     others = [("with the data on the GPU already", found.resident)]
@@ -96,13 +96,5 @@ def _answer(asked: Asked, compared: Compared) -> dict[str, Any]:
         "factor": times_as_fast(found.times.factor),
         "interval": f"{low} to {high}",
         "others": [(name, times_as_fast(one.factor)) for name, one in others],
-        "command": to_copy("speedup", *asked.words()),
+        "command": to_copy("speedup", *words),
     }
-
-
-def _line(served: Served, asked: Asked, error: AdvisorError) -> str:
-    try:
-        words = asked.words()
-    except UsageError:
-        return str(error)
-    return served.command_line.line(error, ["speedup", *words])

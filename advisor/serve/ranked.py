@@ -24,7 +24,7 @@ from advisor.report.entries import Entry, entry
 from advisor.report.explained import cost_breakdown
 from advisor.report.page.data import page_data
 from advisor.report.page.view import view_of
-from advisor.serve.asked import RANK, Asked, Pairs, to_copy
+from advisor.serve.asked import Asked, Pairs
 from advisor.serve.failing import status_of
 from advisor.serve.offers import Held
 from advisor.serve.served import Served
@@ -106,14 +106,14 @@ def rank_page(served: Served, given: Pairs, *, whole: bool = True) -> RankPage:
     ----------
     whole : False: what the user's own store has is left out, which no figure depends on
     """
-    fallback = Asked("rank", RANK, (("workload", served.workload),), {})
+    fallback = Asked("rank", (("workload", served.workload),), {})
     try:
-        asked = Asked.of("rank", RANK, given, OWN)
+        asked = Asked.of(served.command_line, "rank", given, OWN)
     except UsageError as error:
         return _failed(served, fallback, error)
     if "workload" not in asked.values():
         pairs = (("workload", served.workload), *asked.pairs)
-        asked = Asked("rank", RANK, pairs, asked.own)
+        asked = Asked("rank", pairs, asked.own)
     try:
         return _page(served, asked, whole=whole)
     except AdvisorError as error:
@@ -148,7 +148,8 @@ def _page(served: Served, asked: Asked, *, whole: bool) -> RankPage:
 def _failed(served: Served, asked: Asked, error: AdvisorError) -> RankPage:
     """Return the page of what cannot be, with the line that the command ends with."""
     try:
-        line = served.command_line.line(error, ["rank", *asked.words()])
+        words = served.command_line.words("rank", asked.pairs)
+        line = served.command_line.line(error, ["rank", *words])
     except UsageError:  # the words themselves cannot be
         line = str(error)
     return RankPage(
@@ -229,11 +230,11 @@ def _commands(served: Served, asked: Asked) -> Sequence[tuple[str, str]]:
 
     None rents but where a person reads and confirms it in the terminal.
     """
-    market = served.market_words()
-    explain = to_copy("explain", _OFFER, *asked.words("explain"), *market)
-    rank = to_copy("rank", *asked.words(), *market)
-    commands = [("Explain this offer", explain), ("Rank in a terminal", rank)]
+    commands = [
+        ("Explain this offer", served.command(asked, "explain", _OFFER)),
+        ("Rank in a terminal", served.command(asked, "rank")),
+    ]
     if served.can_rent:
-        words = (*asked.words("rent"), "--where", f"id={_OFFER}", *market)
-        commands.insert(0, ("Rent this offer", to_copy("rent", *words)))
+        rent = ("Rent this offer", served.command(asked, "rent", offer=_OFFER))
+        commands.insert(0, rent)
     return commands

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
@@ -13,7 +12,7 @@ from advisor.app.rent import DEFAULT_MARKET
 from advisor.base.errors import UsageError
 from advisor.market.lifecycle import RentalMarket
 from advisor.ranking.ranking import Ranking
-from advisor.serve.asked import Asked, CommandLine
+from advisor.serve.asked import Asked, CommandLine, to_copy
 from advisor.serve.looks import Looks
 from advisor.serve.offers import Held, MarketOffers
 from advisor.serve.releases import Releases
@@ -130,7 +129,7 @@ class Served:
         UsageError
             if it cannot be right
         """
-        spec = self.command_line.rank(asked.words())
+        spec = self.command_line.rank(self.command_line.words("rank", asked.pairs))
         name = spec.job.workload
         if name != self.workload and name not in self.context.library.files():
             is_file = looks_like_path(name) or (self.context.folder / name).exists()
@@ -158,12 +157,20 @@ class Served:
         if held.answer is None:
             message = "the market has not answered yet"
             raise ValueError(message)
-        key = (held.number, *asked.words())
+        key = (held.number, *asked.pairs)
         if (found := self.rankings.get(key)) is None:
             found = ranker.rank(held.answer)
             self.rankings.put(key, found)
         return found
 
-    def market_words(self) -> Sequence[str]:
-        """Return the words that name the market on the command line."""
-        return () if self.market is None else ("--market", self.market)
+    def command(self, asked: Asked, command: str, *before: str, offer: str = "") -> str:
+        """Return a command to copy that asks for the same.
+
+        Parameters
+        ----------
+        before : words before its options
+        offer : id of the offer that it is to take, where it chooses among several
+        """
+        market = () if self.market is None else (("market", self.market),)
+        pairs = (*asked.pairs, *market, *[("id", offer)] * bool(offer))
+        return to_copy(command, *before, *self.command_line.words(command, pairs))

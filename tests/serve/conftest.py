@@ -18,7 +18,7 @@ pytest.importorskip("jinja2", reason="the extra 'serve' is not installed")
 
 from advisor.app.context import Context
 from advisor.base.clock import Clock
-from advisor.cli.serve import ThisCommandLine
+from advisor.cli.words import ThisCommandLine
 from advisor.serve.application import application
 from advisor.serve.served import Served
 from advisor.simulator.clock import SimClock

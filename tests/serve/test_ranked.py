@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from advisor.serve.asked import RANK, Asked
+from advisor.cli.words import ThisCommandLine
 
 CASES = (
     ({}, ()),
@@ -128,7 +128,7 @@ def test_what_cannot_be_is_told_as_the_command_tells_it(
 ) -> None:
     """One line, the same; 400 where the request is wrong, an answer if nothing fits."""
     given = tuple({"workload": "resnet50", **fields}.items())
-    words = Asked("rank", RANK, given, {}).words()
+    words = ThisCommandLine().words("rank", given)
     outcome = advisor("rank", *words, "--market", "sample")
     said = " ".join(outcome.stderr.splitlines()[-1].split())
     for path in ("/", "/live"):
@@ -219,19 +219,22 @@ def test_the_command_to_copy_gives_the_same(
     assert found["epoch_usd"] == pytest.approx(expected[0]["epoch_usd"])
 
 
-def test_every_field_is_an_option_of_the_command(advisor: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("command", ["rank", "speedup"])
+def test_every_field_is_an_option_of_the_command(
+    advisor: Callable[..., Any], command: str
+) -> None:
     """None was renamed since."""
-    text = advisor("rank", "-h").stdout
-    for one in RANK:
-        for name in (one.option, *(f"--{flag}" for flag in one.flags)):
-            assert name in text
+    line, text = ThisCommandLine(), advisor(command, "-h").stdout
+    for field in line.fields(command):
+        value = "reserved" if field == "rental" else "1"
+        assert f"{line.words(command, [(field, value)])[0]} " in text
 
 
 def test_a_fault_of_ours_shows_no_trace(
     browser: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The page says that it is one; where it is stands in the terminal alone."""
-    broken = type("Broken", (), {"rank": lambda self, words: 1 / 0})()
+    broken = type("Broken", (ThisCommandLine,), {"rank": lambda self, words: 1 / 0})()
     object.__setattr__(browser.served, "command_line", broken)
     answer = browser.get("/", raises=False)
     assert answer.status_code == 500

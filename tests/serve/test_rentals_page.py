@@ -130,8 +130,8 @@ def test_the_command_to_rent_is_shown_and_nothing_rented(
     """The page offers the words, the terminal asks before it pays."""
     text = page.get("/?epochs=2&disk=40").text
     (data,) = re.findall(r'"offer_id":\[(\d+)', text)
-    words = f"advisor rent --workload resnet50 --epochs 2 --disk 40 --where id={data}"
-    assert words in text
+    words = "advisor rent --workload resnet50 --epochs 2 --disk 40 --market vast"
+    assert f"{words} --where id={data}" in text
     assert account.instances() == []
 
 

@@ -73,19 +73,16 @@ def test_it_ends_while_pages_are_computed(tmp_path: Path) -> None:
                 f"{name}={value}" for name, value in client.cookies.items()
             )
         host = base.removeprefix("http://")
-        asking = []
-        for epochs in range(6):
-            name, _, port = host.partition(":")
-            one = socket.create_connection((name, int(port)))
-            one.sendall(
-                f"GET /?epochs={epochs + 1} HTTP/1.1\r\nHost: {host}\r\n"
-                f"Cookie: {cookies}\r\n\r\n".encode()
-            )
-            asking.append(one)
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=30)
-        for one in asking:
-            one.close()
+        name, _, port = host.partition(":")
+        with contextlib.ExitStack() as asking:
+            for epochs in range(6):
+                one = asking.enter_context(socket.create_connection((name, int(port))))
+                one.sendall(
+                    f"GET /?epochs={epochs + 1} HTTP/1.1\r\nHost: {host}\r\n"
+                    f"Cookie: {cookies}\r\n\r\n".encode()
+                )
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "Traceback" not in err
 

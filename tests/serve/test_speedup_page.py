@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 import pytest
 
 from advisor.base.figures import duration
+from advisor.cli.words import ThisCommandLine
 from advisor.report.speedup import times_as_fast
-from advisor.serve.asked import SPEEDUP
 from advisor.serve.bars import bars
 from advisor.throughput.speedup import Times
 
@@ -27,8 +27,7 @@ CASES = (
 
 
 def words_of(fields: dict[str, str]) -> Sequence[str]:
-    options = {one.field: one.option for one in SPEEDUP}
-    return [word for name, value in fields.items() for word in (options[name], value)]
+    return ThisCommandLine().words("speedup", tuple(fields.items()))
 
 
 @pytest.mark.parametrize("fields", CASES)
