@@ -1,8 +1,8 @@
 """Size of a report page, and when it is first seen and when its charts are drawn.
 
-Makes a simulated market, `advisor report` of it, and opens the file in a headless Chromium
-(Playwright, extra `browser`). Goals: below 6 MB for 3,000 ranked offers, first contentful
-paint within a second.
+Makes a simulated market, `advisor report` of it, and opens the file in a headless
+Chromium (Playwright, extra `browser`). Goals: below 6 MB for 3,000 ranked offers, first
+contentful paint within a second.
 
     python benchmarks/page.py [--offers N] [--runs N]
 """

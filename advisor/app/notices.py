@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
+from advisor.market.values import read_text
 
-def say(line: str) -> None:
-    """Say something on stderr; never raises: whoever looks at it decides nothing."""
+
+def say(line: str, color: Callable[[str], str] = str) -> None:
+    """Say something on stderr; never raises: whoever looks at it decides nothing.
+
+    What a terminal would obey is not printed: a market's words may be in it.
+
+    Parameters
+    ----------
+    color : returns the line in a color
+    """
     try:
         if sys.stderr is not None:
-            print(" ".join(line.split()), file=sys.stderr, flush=True)  # noqa: T201
+            print(color(read_text(line)), file=sys.stderr, flush=True)  # noqa: T201
     except (OSError, ValueError):  # gone, full, or closed
         silence(sys.stderr)
 

@@ -81,7 +81,8 @@ def need_stdout() -> None:
         raise AdvisorError(message)
 
 
-CSV_HAS_ALL = "; --format csv has all"
+CSV_HAS_ALL = "--format csv has all"
+"""What shows the columns that have no room."""
 
 
 def line_width(variables: Mapping[str, str]) -> int | None:
@@ -107,8 +108,8 @@ def result_within(table: Fitted, width: int | None, others: str = "") -> None:
     """
     result(table.text)
     if table.missing:
-        names = ", ".join(table.missing)
-        remark_within(f"too wide for this terminal: {names}{others}", width)
+        told = f"too wide for this terminal: {', '.join(table.missing)}"
+        remark_within("; ".join(filter(None, [told, others])), width)
 
 
 def style_of(stream: TextIO | None, variables: Mapping[str, str]) -> Style:
@@ -142,7 +143,7 @@ def remark_within(
     color : of each line
     """
     for line in [text] if width is None else wrapped(" ".join(text.split()), width):
-        remark(color(line))
+        remark(line, color)
 
 
 def showing(stream: TextIO | None) -> Callable[[bytes], None]:
@@ -175,9 +176,9 @@ def showing(stream: TextIO | None) -> Callable[[bytes], None]:
     return show
 
 
-def remark(text: str) -> None:
+def remark(text: str, color: Callable[[str], str] = str) -> None:
     """Say something about the result, on stderr; never raises."""
-    say(text)
+    say(text, color)
 
 
 def aside(text: str) -> None:

@@ -54,19 +54,20 @@ class Screen:
         remark_within(answer_text(ranking), self.width, answer)
         colors = style_of(sys.stdout, self.variables)
         made = table(shown, self.width, self.columns, colors)
-        result_within(made, self.width, f"; --columns chooses{CSV_HAS_ALL}")
-        for line in (sureness(ranking, shown), self._others(ranking, shown)):
+        result_within(made, self.width, f"--columns chooses, {CSV_HAS_ALL}")
+        for line in (sureness(ranking, shown), _others(ranking, shown)):
             remark_within(line, self.width, faint)
         for words in next_steps(ranking, shown[0], workload):
             for line in shell_lines(words, self.width):
                 aside(line)
 
-    def _others(self, ranking: Ranking, shown: Sequence[Entry]) -> str:
-        """Say what is not in the table, and why."""
-        ranked = ranking.read - sum(ranking.excluded.values())
-        more = ranked - len(shown)
-        rest = f"{more:,} more rank lower (--top {ranked} shows all); " if more else ""
-        return rest + left_out(ranking)
+
+def _others(ranking: Ranking, shown: Sequence[Entry]) -> str:
+    """Say what is not in the table, and why."""
+    ranked = ranking.read - sum(ranking.excluded.values())
+    more = ranked - len(shown)
+    rest = f"{more:,} more rank lower (--top {ranked} shows all); " if more else ""
+    return rest + left_out(ranking)
 
 
 def next_steps(ranking: Ranking, best: Entry, workload: str) -> list[list[str]]:

@@ -13,7 +13,6 @@ from advisor.cli.options import format_options
 from advisor.cli.output import (
     CSV_HAS_ALL,
     line_width,
-    remark,
     remark_within,
     result,
     result_within,
@@ -73,11 +72,11 @@ def command(
     Example:
       advisor rentals
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    ledger = Ledger(context.data_folder)
+    ledger, width = Ledger(context.data_folder), line_width(context.variables)
     try:
         entries: Sequence[Entry] = ledger.entries()
     except StoreError as error:
-        remark(f"{error}; what the market lists is shown below")
+        remark_within(f"{error}; what the market lists is shown below", width)
         entries = ()
     seen = None if offline else _seen(context, market)
     now = context.now().timestamp()
@@ -94,7 +93,6 @@ def command(
         return
     if output_format == "table":
         rows = [row_for_people(row) for row in rows]
-    width = line_width(context.variables)
     table = listing("rentals", rows, _COLUMNS, output_format, width=width)
     result_within(table, width, CSV_HAS_ALL)
     if seen is not None:
@@ -107,5 +105,6 @@ def _seen(context: Context, market: str) -> Seen | None:
     try:
         return look_at(rental_context_of(context, market))
     except MarketError as error:
-        remark(f"this is the ledger alone: {error}")
+        width = line_width(context.variables)
+        remark_within(f"this is the ledger alone: {error}", width)
         return None

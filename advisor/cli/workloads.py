@@ -16,6 +16,7 @@ from advisor.cli.output import (
     CSV_HAS_ALL,
     line_width,
     remark,
+    remark_within,
     result,
     result_within,
 )
@@ -67,7 +68,7 @@ def list_(context: Context, /, output_format: str) -> None:
     library = context.library
     workloads, broken = library.all()
     for error in broken:
-        remark(f"advisor: left out: {error}")
+        remark_within(f"advisor: left out: {error}", line_width(context.variables))
     rows = listed_rows(workloads, library.files())
     if output_format == "table":
         width = line_width(context.variables)

@@ -88,11 +88,11 @@ def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
         here, unusable = evaluator.all(offers)
         cost = Costs.of(here.bill, here.unusable == "", policy)
         order, alternatives, excluded = chosen(offers, places, cost, policy)
-        others = rivals(offers, places, cost)
+        others = rivals(offers, places, cost, policy)
     else:
         cost, unusable = evaluator.costs(offers, places, policy)
         order, alternatives, excluded = chosen(offers, places, cost, policy)
-        others = rivals(offers, places, cost)
+        others = rivals(offers, places, cost, policy)
         order = order[:top]
         beside = [other for at in order.tolist() for other in alternatives.get(at, ())]
         beside += [at for one in others.values() for at in one.positions]

@@ -14,7 +14,7 @@ import numpy as np
 
 from advisor.base.arrays import FloatArray, IntArray
 from advisor.market.offers import Offers
-from advisor.ranking.policy import Costs
+from advisor.ranking.policy import Costs, Policy
 
 Yardstick = Literal["dlperf_per_dollar", "price"]
 """What others sort by: the market's benchmark over the price, and dollars per hour."""
@@ -46,18 +46,24 @@ class Rival:
         return [self.first] if self.usable is None else [self.first, self.usable]
 
 
-def rivals(offers: Offers, places: IntArray, cost: Costs) -> dict[Yardstick, Rival]:
+def rivals(
+    offers: Offers, places: IntArray, cost: Costs, policy: Policy
+) -> dict[Yardstick, Rival]:
     """Return the first offer by each yardstick; no entry where no offer has its figure.
 
-    Of equal ones the cheaper per epoch counts, and at last the lower offer id.
+    Of equal ones the cheaper per epoch counts, and at last the lower offer id. A deadline
+    and a budget do not count, which only a prediction keeps.
 
     Parameters
     ----------
     offers : all offers
     places : positions of those that are in question, shape (N,)
     cost : what decides among these N
+    policy : how the user chooses
     """
     dlperf, price = offers.dlperf[places], cost.usd_per_hour
+    if policy.max_usd_per_hour is not None:
+        price = np.where(price <= policy.max_usd_per_hour, price, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         by: dict[Yardstick, FloatArray] = {
             "dlperf_per_dollar": np.where(dlperf > 0.0, -dlperf / price, np.nan),

@@ -41,10 +41,21 @@ def width_of(text: str) -> int:
     return sum(map(_width, _COLOR.sub("", text)))
 
 
-def cut(text: str, width: int) -> str:
-    """Return a line without colors that takes no more than `width` cells, at least 1."""
+def cut(text: str, width: int, *, at_start: bool = False) -> str:
+    """Return a line without colors that takes no more than `width` cells, at least 1.
+
+    Parameters
+    ----------
+    at_start : its end is what says most, of a name that ends in the model's number
+    """
     if width_of(text) <= width:
         return text
+    if at_start:
+        words = text.split()
+        ends = (" ".join(words[at:]) for at in range(1, len(words)))
+        fits = [ELLIPSIS + end for end in ends if width_of(end) < width]
+        if fits:
+            return fits[0]
     room, kept = width - 1, ""
     for one in text[:width]:
         room -= _width(one)

@@ -20,6 +20,7 @@ SCHEMA_VERSION = 1
 _OF_A_MARKET = (
     *("rank", "offer_id", "machine_id", "usd_per_hour", "bid_usd_per_hour"),
     *("epoch_usd", "epoch_usd_low", "epoch_usd_high", "epoch_rent_usd"),
+    *("epoch_usd_own_low", "epoch_usd_own_high", "first_cheaper"),
     *("epoch_storage_usd", "epoch_traffic_usd", "epoch_next_machine_usd"),
     *("job_usd", "job_hours", "checkpoint_hours", "expected_failures"),
     *("expected_preemptions", "expected_moves", "expected_failed_starts", "image"),

@@ -105,7 +105,7 @@ def _cpu(entry: Entry) -> str:
 
 
 def _time(hours: float) -> str:
-    return duration(hours * SECONDS_PER_HOUR, 3)
+    return duration(hours * SECONDS_PER_HOUR)
 
 
 def _own(entry: Entry) -> str:
@@ -156,7 +156,7 @@ def notes(entry: Entry) -> list[str]:
 
 _PLACE = _shown("#", "rank", _place, text=True)
 _OFFER = _shown("offer", "offer_id", lambda one: str(one["offer_id"]))
-_GPU = _shown("GPU", "num_gpus gpu_name", _gpu, least=12, text=True)
+_GPU = _shown("GPU", "num_gpus gpu_name", _gpu, least=24, text=True)
 _THREADS = _shown("threads", "cpu_cores", lambda one: figure(one["cpu_cores"], 3), 5)
 _GHZ = _shown("GHz", "cpu_ghz", lambda one: figure(one["cpu_ghz"], 2), 12)
 _PRICE = _shown("$/h", "usd_per_hour", lambda one: _usd(one["usd_per_hour"], 3), 2)
@@ -194,10 +194,12 @@ _ON_A_TERMINAL: Sequence[_Shown] = (
     _OFFER,
     _GPU,
     _COST,
-    _shown("time/epoch", "epoch_hours", lambda one: _time(one["epoch_hours"]), 1),
+    _shown("epoch", "epoch_hours", lambda one: _time(one["epoch_hours"]), 1),
     _PRICE,
     _BOUND,
-    _shown("CPU", "cpu_name", _cpu, 4, least=12, text=True),
+    _Shown(
+        Column("CPU", least=10, cut_at_start=True, dispensable=4), ("cpu_name",), _cpu
+    ),
     _THREADS,
     _shown("interval", "epoch_usd_own_low epoch_usd_own_high", _own, 6),
     _RATE,

@@ -20,6 +20,7 @@ from advisor.rental.labels import read_label
 from advisor.rental.reconcile import Finding
 from advisor.rental.request import Attempt, Rental
 from advisor.rental.seen import Seen, billed_usd_per_hour
+from advisor.report.cells import LONGEST, clean, cut
 from advisor.report.entries import number
 from advisor.report.failure import with_error
 from advisor.report.formats import lines_of, to_json
@@ -92,11 +93,9 @@ def dry_run(would: WouldRent, spec: RentSpec | RunSpec) -> dict[str, Any]:
 def rental_lines(document: dict[str, Any]) -> str:
     """Return a rental for people."""
     predicted, ssh = document["predicted"], document.get("ssh")
+    gpu = cut(clean(document["gpu_name"]), LONGEST)
     pairs = [
-        (
-            "offer",
-            f"{document['offer_id']} ({document['num_gpus']} x {document['gpu_name']})",
-        ),
+        ("offer", f"{document['offer_id']} ({document['num_gpus']} x {gpu})"),
         ("image", document["image"]),
         ("price", f"${document['usd_per_hour']:.4f}/h"),
         (
@@ -241,7 +240,7 @@ def words_of_renamed(entries: Sequence[Entry], seen: Seen) -> Iterator[str]:
     for entry in entries:
         instance = seen.of(entry)
         if instance is not None and instance.label != entry.label:
-            name = read_text(instance.label)
+            name = cut(clean(instance.label), LONGEST)
             yield f"instance {instance.instance_id}: its label is {name!r} now"
 
 

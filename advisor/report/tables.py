@@ -32,6 +32,7 @@ class Column:
     align : of its cells
     least : cells to which a text in it may be shortened; None: it is shown whole
     breaks : a text that is too long goes on below, and is not cut
+    cut_at_start : of what is cut the end stays, see `advisor.report.cells.cut`
     dispensable : of the columns that are left, the one with the highest figure is left
         out first; of equal ones that on the right
     """
@@ -40,6 +41,7 @@ class Column:
     align: Align = "left"
     least: int | None = None
     breaks: bool = False
+    cut_at_start: bool = False
     dispensable: int = 0
 
 
@@ -166,7 +168,7 @@ def _lines(made: Sequence[_Made], widths: Sequence[int], paint: Paint) -> list[s
 def _parts(text: str, column: Column, width: int) -> list[str]:
     """Return the lines of one cell."""
     if not column.breaks:
-        return [cut(text, width)]
+        return [cut(text, width, at_start=column.cut_at_start)]
     return wrapped(cut(text, _MOST_LINES * width), width)
 
 

@@ -23,6 +23,12 @@ def test_a_line_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "a b c\n")
 
 
+def test_a_line_is_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+    """A market's words are in errors, too; colors are ours alone."""
+    say("no GPU \x1b]0;owned\x07\u202eRTX\x9b2J", lambda line: f"\x1b[2m{line}\x1b[0m")
+    assert capsys.readouterr() == ("", "\x1b[2mno GPU ]0;ownedRTX2J\x1b[0m\n")
+
+
 @pytest.mark.parametrize("kind", ["none", "closed", "full", "ascii"])
 def test_nobody_has_to_listen(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal that is gone, or a full disk, does not end a rental half-way."""

@@ -53,6 +53,7 @@ OF_A_MARKET = {
     "reliability",
     "geolocation",
     "duration_s",
+    *("epoch_usd_own_low", "epoch_usd_own_high", "first_cheaper"),
 }
 ENVELOPE = {
     *("schema_version", "workload", "model", "assumptions", "rests_on", "advice"),

@@ -61,6 +61,7 @@ ELSEWHERE = {
     "rentals": "tests/rental",
     "reconcile": "tests/rental",
     "history": "tests/cli/test_store.py",
+    "report": "tests/report/page",
     "model-card": "eight minutes",
     "model-train": "a minute",
 }

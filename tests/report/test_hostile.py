@@ -131,3 +131,31 @@ def test_a_notebook_runs_nothing(world: Context, tmp_path: Path) -> None:
     assert "&lt;script&gt;" in html
     assert "<script" not in html
     assert "<img" not in html
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_list_shows_what_somebody_wrote_and_does_not_obey(
+    launch: Launch, width: int
+) -> None:
+    """Reasons are the user's own, but are pasted from anywhere."""
+    for number, text in enumerate(ATTACKS.values()):
+        written = text.encode("utf-8", "replace").decode()
+        outcome = launch("hosts", "block", str(number), "--reason", written)
+        assert outcome.exit_code == 0, outcome.stderr
+    shown = launch("hosts", "list", width=width).stdout
+    assert dangers(shown) == []
+    assert max(map(width_of, shown.splitlines())) <= width
+    table = launch("hosts", "list", "--format", "csv").stdout
+    assert formulas(table) == []
+    assert dangers(table) == []
+
+
+def test_an_error_names_what_is_for_rent_and_does_not_obey(
+    launch: Launch, tmp_path: Path
+) -> None:
+    """Names of the market's are proposed where one is not known."""
+    market = save_market(tmp_path)
+    for words in (("--gpu", "RTX 409O"), ("--where", "gpu_name=]0;ownedRTX_409O")):
+        outcome = launch("rank", *WORDS, market, *words)
+        assert outcome.exit_code in {2, 3}
+        assert dangers(outcome.stdout + outcome.stderr) == []

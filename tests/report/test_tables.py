@@ -17,6 +17,7 @@ COLUMNS = st.builds(
     name=st.text("abc $/", max_size=20),
     align=st.sampled_from(["left", "right"]),
     least=st.none() | st.integers(1, 20),
+    cut_at_start=st.booleans(),
     breaks=st.booleans(),
     dispensable=st.integers(0, 3),
 )
@@ -38,14 +39,23 @@ def test_no_line_is_too_long(
     assert len(made.missing) < len(columns)
 
 
-@given(TEXTS, st.integers(1, 50))
-def test_a_cut_text_has_room(text: str, width: int) -> None:
+@given(TEXTS, st.integers(1, 50), st.booleans())
+def test_a_cut_text_has_room(text: str, width: int, at_start: bool) -> None:
     """A short one is whole; of a long one there is as much as there is room for."""
     line = clean(text)
-    shown = cut(line, width)
+    shown = cut(line, width, at_start=at_start)
     assert width_of(shown) <= width
     assert (shown == line) == (width_of(line) <= width)
-    assert cut(shown, width) == shown
+    assert cut(shown, width, at_start=at_start) == shown
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [(23, "Threadripper PRO 3955WX"), (12, "…PRO 3955WX"), (9, "…3955WX"), (5, "Thre…")],
+)
+def test_a_name_that_is_cut_keeps_its_model(width: int, shown: str) -> None:
+    """Which its last words are, whole."""
+    assert cut("Threadripper PRO 3955WX", width, at_start=True) == shown
 
 
 @given(TEXTS, st.integers(2, 50))

@@ -135,6 +135,7 @@ def _scatter() -> Spec:
     color = {**by, "scale": {"domain": names, "range": list(HUES)}}
     shape = {**by, "scale": {"domain": names, "range": list(SHAPES)}}
     front: Spec = {
+        "name": "front",
         "data": _named("front"),
         "mark": {
             "type": "line",
@@ -297,7 +298,7 @@ def _threads() -> Spec:
     """
     x = _field(
         "threads",
-        "Hardware threads of this CPU",
+        "Hardware threads",
         scale={"type": "log", "base": 2, "nice": False, "padding": 8},
         axis={"format": "~g", "values": [2**power for power in range(10)]},
     )
@@ -448,7 +449,9 @@ def _choices() -> Spec:
                 "mark": {"type": "bar", "cornerRadius": 2, "height": {"band": 0.62}},
                 "encoding": {
                     "x": _field(
-                        "extra", "over the best in hindsight", axis={"format": ".0%"}
+                        "extra",
+                        "over the best in hindsight",
+                        axis={"format": ".0%", "tickCount": 4},
                     ),
                     "y": y,
                     "color": {

@@ -11,6 +11,12 @@ from importlib.util import find_spec
 from advisor.base.errors import UsageError
 from advisor.base.resources import installing
 
+_NOTICE = """/*! Vega, Vega-Lite, Vega-Embed: Copyright University of Washington
+Interactive Data Lab and contributors, BSD-3-Clause. D3: Copyright Mike Bostock, ISC.
+Licenses: github.com/vega, github.com/d3 */
+"""
+"""Goes with the libraries wherever they go."""
+
 
 def needed() -> None:
     """Refuse to begin where the extra is not installed.
@@ -40,4 +46,4 @@ def library() -> str:
     script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     # Nothing in it may end the element that it stands in; its names stay its own.
     safe = script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-    return f"(()=>{{{safe}\n}})();"
+    return f"{_NOTICE}(()=>{{{safe}\n}})();"

@@ -245,6 +245,7 @@ const showThreads = () => {
     enough: enough === null ? [] : [{ threads: enough }],
     ceiling: [{ rate: data.limits[0].rate[selected] }],
   });
+  const cpu = at("cpu_name") === null ? "a usual CPU (nobody says which it is)" : "this CPU";
   const top = points.length ? Math.max(...points.map((one) => one.rate)) : rate;
   const gain = top / rate - 1;
   const words =
@@ -252,7 +253,7 @@ const showThreads = () => {
       ? "Nobody says how many threads the offer grants."
       : gain < 0.02
         ? "More threads would bring next to nothing here."
-        : `More threads of this CPU would bring up to ${percent(gain)} more.`;
+        : `More threads of ${cpu} would bring up to ${percent(gain)} more.`;
   const least =
     enough === null ? "" : ` ${enough} ${enough === 1 ? "thread is" : "threads are"} enough: they reach 95 % of what any number would (dashed).`;
   filled("threads-words", words + least);
@@ -276,11 +277,7 @@ const showRest = () => {
     const [from, to] = range(runs.flatMap((one) => [one.low, one.high, one.measured]));
     draw("runs", { runs, diagonal: [{ value: from }, { value: to }] });
   }
-  const gpu = byId("price-gpu");
-  if (gpu) {
-    gpu.addEventListener("change", showPrices);
-    showPrices();
-  }
+  if (byId("price-gpu")) showPrices();
 };
 
 const showPrices = () => {
@@ -315,6 +312,7 @@ const listen = () => {
     select(row);
     document.querySelector(`#rows button[data-row="${row}"]`)?.focus({ preventScroll: true });
   });
+  byId("price-gpu")?.addEventListener("change", showPrices);
   byId("more").addEventListener("click", () => {
     state.shown += STEP;
     showRows();
@@ -324,10 +322,22 @@ const listen = () => {
   });
 };
 
+const HOUR_MS = 3600 * 1000;
+
+/* Offers come and go by the minute; a page stays as it is. */
+const showAge = () => {
+  const hours = (Date.now() - Date.parse(state.data.generated_at)) / HOUR_MS;
+  const stale = byId("stale");
+  if (!stale || state.data.market.simulated) return;
+  stale.hidden = hours < 1;
+  stale.textContent = `This page was made ${time(hours)} ago: offers and prices have changed since.`;
+};
+
 /* The offer that was picked stays so, as long as it is there; else the best is shown. */
 const show = (data) => {
   state.data = data;
   state.selected = Math.max(0, data.columns.offer_id.indexOf(state.picked));
+  showAge();
   filter();
   if (data.count) showOffer();
   showRest();
@@ -344,8 +354,3 @@ const begin = () => {
 };
 
 begin();
-
-/* For whoever looks at the page from outside, such as its tests. */
-window.advisorPage = {
-  front: () => front(state.data, state.rows).map((row) => at("offer_id", row)),
-};

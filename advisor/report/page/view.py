@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from advisor.base.figures import figure
@@ -84,21 +84,21 @@ def _tiles(data: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("Time per epoch", time(best("epoch_hours")), took),
         ("Whole job", usd(best("job_usd")), whole),
         ("Price", hourly, "with the disk that the job needs"),
-        _sureness(data),
+        *_sureness(data),
     ]
 
 
-def _sureness(data: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return how sure it is that the best offer is the best."""
+def _sureness(data: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield how sure it is that the best offer costs least, where that is the order."""
     columns = data["columns"]
     chance = columns["first_cheaper"][1] if data["count"] > 1 else None
     if chance is None:
-        return ("Sure of the order", "?", "an order by time or price has no such figure")
+        return
     tied = columns["tied_with"]
     leader = columns["offer_id"][0]
     ties = sum(tied["values"][code] == leader for code in tied["codes"])
     others = "" if not ties else f"; {ties} cannot be told from it"
-    return ("Sure of the order", percent(chance), f"cheaper than the second{others}")
+    yield ("Sure of the order", percent(chance), f"cheaper than the second{others}")
 
 
 def _row(

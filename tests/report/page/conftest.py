@@ -15,7 +15,9 @@ import pytest
 from advisor.app.context import Context
 from advisor.base.clock import Clock
 from advisor.cli.main import app
+from advisor.store.ledger import Entry, Ledger
 from tests.browser import chromium, open_page  # noqa: F401  (fixtures)
+from tests.conftest import RECORD
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -83,3 +85,62 @@ def make_report(tmp_path_factory: pytest.TempPathFactory) -> MakeReport:
 def sample(make_report: MakeReport) -> Report:
     """Return the page of ResNet-50 on the bundled sample."""
     return make_report("resnet50", "--market", "sample")
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory, make_report: MakeReport) -> Report:
+    """Return a page beside which the user has stored prices, runs and a rental."""
+    folder = tmp_path_factory.mktemp("own")
+    market = folder / "market.json"
+    for day in range(14, 21):
+        offers = [
+            {
+                **RECORD,
+                "id": 100 + number,
+                "machine_id": 7 + number,
+                "gpu_ids": [11 + number],
+                "dph_base": 0.30 + 0.02 * number + 0.01 * (day % 3),
+            }
+            for number in range(5)
+        ]
+        document = {
+            "schema_version": 1,
+            "market": "vast",
+            "origin": "test",
+            "fetched_at": f"2026-11-{day}T10:00:00Z",
+            "complete": True,
+            "simulated": False,
+            "notes": [],
+            "offers": offers,
+        }
+        market.write_text(json.dumps(document), encoding="utf-8")
+        kept = run_in(folder, "fetch", "--keep", "--market", str(market))
+        assert kept.exit_code == 0
+    for gpu, rate in (("RTX 3090", 900), ("RTX 4090", 1700), ("A100 SXM4 40GB", 2600)):
+        words = ("record", "resnet50", "--gpu", gpu, "--throughput", str(rate))
+        assert run_in(folder, *words).exit_code == 0
+    rented_at = NOW.timestamp() - 30 * 3600
+    ledger = Ledger(folder / "data")
+    ledger.intend(
+        Entry(
+            label="advisor:job:00000000-0000000000000000",
+            market="market.test/1",
+            job="<b>job</b>",
+            state="intended",
+            offer_id=5,
+            machine_id=7,
+            gpu_ids=(1, 2),
+            gpu_name="RTX 4090",
+            num_gpus=2,
+            usd_per_hour=0.5,
+            traffic_usd=0.1,
+            intended_at=rented_at,
+            ends_at=rented_at + 24 * 3600,
+        ),
+        lambda _: None,
+    )
+    label = "advisor:job:00000000-0000000000000000"
+    for hours, state in ((0.1, "held"), (0.2, "handed"), (11.9, "releasing")):
+        ledger.advance(label, state, rented_at + 3600 * hours, instance_id=9)
+    ledger.advance(label, "released", rented_at + 12 * 3600)
+    return make_report("resnet50", "--market", str(market), folder=folder)

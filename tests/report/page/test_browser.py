@@ -135,11 +135,14 @@ def test_a_point_tells_its_interval_and_is_picked(tab: Tab, sample: Report) -> N
 
 
 def test_front_has_no_offer_that_is_beaten(tab: Tab, sample: Report) -> None:
-    """The page's own front is that of the figures of `rank --json`."""
-    shown = tab.page.evaluate("() => window.advisorPage.front().map(String)")
-    ids = [
-        one["offer_id"]
-        for one in sample.offers
+    """The line goes through the offers that none beats, by what `rank --json` says."""
+    on_line = tab.page.evaluate(
+        "document.querySelector('[data-chart=\"scatter\"] .front_marks path')"
+        ".__data__.mark.items.map(one => one.datum.i)"
+    )
+    unbeaten = [
+        row
+        for row, one in enumerate(sample.offers)
         if not any(
             other["epoch_usd"] <= one["epoch_usd"]
             and other["epoch_hours"] <= one["epoch_hours"]
@@ -147,7 +150,19 @@ def test_front_has_no_offer_that_is_beaten(tab: Tab, sample: Report) -> None:
             for other in sample.offers
         )
     ]
-    assert sorted(shown) == sorted(map(str, ids))
+    assert sorted(on_line) == unbeaten
+
+
+def test_an_old_page_says_so(sample: Report, own: Report, open_page: OpenPage) -> None:
+    """Where it is of a real market, by the clock of who looks."""
+    tab = open_page(own.url)
+    tab.wait_for_charts(*CHARTS)
+    assert (
+        "ago: offers and prices have changed" in tab.page.locator("#stale").inner_text()
+    )
+    simulated = open_page(sample.url)
+    simulated.wait_for_charts(*CHARTS)
+    assert not simulated.page.locator("#stale").is_visible()
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -219,3 +234,16 @@ def test_data_of_the_page_are_those_of_the_file(tab: Tab, sample: Report) -> Non
     data = json.loads(tab.page.locator("#page-data").inner_text())
     assert data["count"] == len(sample.offers)
     assert data["columns"]["offer_id"] == [one["offer_id"] for one in sample.offers]
+
+
+def test_own_runs_rentals_and_prices_are_shown(own: Report, open_page: OpenPage) -> None:
+    """Predicted beside measured, planned beside held, and prices by day."""
+    tab = open_page(own.url)
+    tab.wait_for_charts(*CHARTS, "runs", "prices")
+    text = tab.page.locator("section:has(#kept-title)").inner_text()
+    assert "A100-SXM4-40GB" in text
+    assert "<b>job</b>" in text
+    assert re.search(r"released\s+\$0\.500\s+24 h\s+12 h\s+\$6\.00", text)
+    points = tab.page.locator('[data-chart="prices"] .mark-symbol path')
+    assert points.count() == 7
+    assert tab.findings() == []
