@@ -66,9 +66,13 @@ class Tab:
         ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """Return the browser, or skip."""
+    """Return the browser, or skip.
+
+    It goes with its module: while it is there, Playwright's event loop runs in this
+    thread, in which no test could begin one of its own.
+    """
     api = pytest.importorskip(
         "playwright.sync_api", reason="the extra 'browser' is not installed"
     )

@@ -30,6 +30,7 @@ from typing import Any, Self
 from advisor.base.errors import RentalStateUnknownError
 
 _HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
+_LOOKS_UP_S = 0.5
 _SIGNALS = tuple(one for one in (signal.SIGINT, signal.SIGTERM, _HANGUP) if one)
 
 
@@ -134,6 +135,18 @@ def check() -> None:
     if stop and stop.event.is_set() and not (stop.shields or stop.raised):
         stop.raised = True
         raise KeyboardInterrupt
+
+
+def wait_for_signal() -> None:
+    """Wait in a `window` until a signal raises `KeyboardInterrupt`.
+
+    The system may give a signal to any thread. Python runs its handler in the main one,
+    but wakes that only if it was the one: so it looks up now and then.
+    """
+    nothing = threading.Event()
+    with window():
+        while True:
+            nothing.wait(_LOOKS_UP_S)
 
 
 def to_the_end() -> None:

@@ -24,7 +24,7 @@ from advisor.cli.progress import watched
 
 _SECTIONS: Mapping[str, Sequence[str]] = {
     "Start": ("init", "doctor", "completion"),
-    "Choose": ("rank", "explain", "compare", "bid", "report"),
+    "Choose": ("rank", "explain", "compare", "bid", "report", "serve"),
     "Rent": ("rent", "run", "rentals", "renew", "release", "reconcile"),
     "Predict without a market": ("predict", "speedup"),
     "Your workloads and runs": ("workloads", "record", "records"),

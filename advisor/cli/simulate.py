@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import threading
 from pathlib import Path
 
 import click
 
-from advisor.base.interrupts import deferred, window
+from advisor.base.interrupts import deferred, wait_for_signal
+from advisor.base.loopback import LOOPBACK
 from advisor.cli.output import remark, result
 from advisor.simulator.clock import SimClock
 from advisor.simulator.local import LocalContainers
 from advisor.simulator.scenarios import SCENARIOS, faults_named, load_faults
-from advisor.simulator.server import LOOPBACK, serve
+from advisor.simulator.server import serve
 from advisor.simulator.world import World
 
 
@@ -137,7 +137,6 @@ def command(
                 f"export VAST_URL={server.url} VAST_API_KEY={key}"
             )
         try:
-            with window():
-                threading.Event().wait()
+            wait_for_signal()
         except KeyboardInterrupt:
             remark("the market is closed")

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import click
 
 from advisor.app.context import Context
-from advisor.base.errors import UsageError
+from advisor.app.speedup import PARTS_OF_CALL, SpeedupSpec, compare
 from advisor.cli.options import above_zero, no_nan
 from advisor.cli.output import look_of_result, result
-from advisor.hardware.cpus import Cpu, load_cpus
-from advisor.hardware.gpus import load_gpus
 from advisor.report.formats import to_json
-from advisor.report.speedup import speedup_document, speedup_text
-from advisor.throughput.arithmetic import ARITHMETICS, Arithmetic, processor
+from advisor.report.speedup import compared_document, compared_title, speedup_text
+from advisor.throughput.arithmetic import ARITHMETICS
 from advisor.throughput.functions import FUNCTIONS
-from advisor.throughput.speedup import (
-    Speedup,
-    Work,
-    function_work,
-    product_work,
-    rates_of,
-    speedup,
-)
 
-_PARTS_OF_CALL = click.Choice(["once", "call"])
+_PARTS_OF_CALL = click.Choice(PARTS_OF_CALL)
 
 
 def _work_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -146,17 +135,7 @@ def _work_options(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @click.pass_obj
-def command(  # noqa: PLR0917  (one argument an option)
-    context: Context,
-    /,
-    gpu: str,
-    cpu: str | None,
-    cores: float | None,
-    clock: float | None,
-    threads: float | None,
-    as_json: bool,
-    **work: Any,
-) -> None:
+def command(context: Context, /, *, as_json: bool, **options: Any) -> None:
     """Say whether a computation is worth moving to a GPU.
 
     The answer shows where the time goes on either side.
@@ -167,122 +146,10 @@ def command(  # noqa: PLR0917  (one argument an option)
       advisor speedup --elements 1e6 --function sin --gpu T4 --cores 8 --clock 3.5
       advisor speedup --gflop 100 --precision fp32 --gpu T4 --cores 8 --clock 3.5
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    card, known = load_gpus().find(gpu), load_cpus().resolve(cpu)
-    _check(cpu, known, cores, clock)
-    host = processor(known, cores, clock)
-    asked: Arithmetic = work["precision"]
-
-    def at(precision: Arithmetic) -> Speedup:
-        computed = _work(**work | {"precision": precision})
-        return speedup(computed, rates_of(card, host, precision, computed, threads))
-
-    found = at(asked)
+    compared = compare(SpeedupSpec(**options))
     if as_json:
-        document = {
-            "gflop": found.work.gflop,
-            "data_gb": found.work.data_gb,
-            "gpu": card.name,
-            "cpu": cpu,
-            "cores": host.cores,
-            "clock_ghz": host.ghz,
-            "precision": asked,
-            "parallel": found.work.parallel,
-            "touched_gb": found.work.touched_gb,
-            "calls": found.work.calls,
-            "copies": work["copies"],
-            "start_up": work["start_up"],
-            "function": found.work.function or None,
-            "threads": threads,
-        }
-        result(to_json(speedup_document(found, document)))
+        result(to_json(compared_document(compared)))
         return
-    single = at("fp32") if asked == "fp64" else None
-    title = (
-        f"{_in_words(found.work, work['matmul'])} in {asked.upper()} on {card.name}, "
-        f"against {cpu or 'a CPU'} with {host.cores:g} cores at {host.ghz:g} GHz"
-    )
-    result(speedup_text(found, title, single, look_of_result(context.variables)))
-
-
-def _work(
-    *,
-    precision: Arithmetic,
-    gflop: float | None,
-    matmul: str | None,
-    elements: float | None,
-    function: str,
-    touched_gb: float | None,
-    data_gb: float | None,
-    calls: float,
-    copies: str,
-    start_up: str,
-    parallel: float,
-    **_: Any,
-) -> Work:
-    """Return what is computed.
-
-    Raises
-    ------
-    advisor.base.errors.UsageError
-        if it is not said in one way
-    """
-    if [gflop, matmul, elements].count(None) != 2:
-        message = "say what is computed by one of --gflop, --matmul and --elements"
-        raise UsageError(message)
-    if touched_gb is not None and gflop is None:
-        message = "--touched-gb goes with --gflop: the others know what they touch"
-        raise UsageError(message)
-    if matmul is not None:
-        work = product_work(_sizes(matmul), precision)
-    elif elements is not None:
-        work = function_work(function, elements, precision)
-    else:
-        work = Work(gflop or 0.0, touched_gb or 0.0)
-    return replace(
-        work,
-        data_gb=work.data_gb if data_gb is None else data_gb,
-        calls=calls,
-        parallel=parallel,
-        copies_each=copies == "call",
-        start_up_each=start_up == "call",
-    )
-
-
-def _sizes(text: str) -> tuple[int, int, int]:
-    """Return M, K and N of ``N`` or ``MxKxN``.
-
-    Raises
-    ------
-    advisor.base.errors.UsageError
-        if it is neither
-    """
-    try:
-        sizes = [int(size) for size in text.split("x")]
-    except ValueError:
-        sizes = []
-    if len(sizes) not in {1, 3} or min(sizes) < 1 or max(sizes) > 10**9:
-        message = f"--matmul: {text!r}: a size such as 4096 or 512x1024x256 is expected"
-        raise UsageError(message)
-    rows, inner, columns = sizes * 3 if len(sizes) == 1 else sizes
-    return rows, inner, columns
-
-
-def _in_words(work: Work, matmul: str | None) -> str:
-    """Return what is computed, in words."""
-    if work.function:
-        what = f"{work.function} of {work.gflop * 1e9:,.0f} numbers"
-    elif matmul:
-        what = f"product of matrices {matmul}"
-    else:
-        what = f"{work.gflop:g} GFLOP and {work.data_gb:g} GB"
-    return f"{work.calls:,.0f} calls: {what}" if work.calls > 1.0 else what
-
-
-def _check(
-    name: str | None, cpu: Cpu | None, cores: float | None, clock: float | None
-) -> None:
-    """Refuse a CPU of which nothing is known."""
-    if cpu is None and (cores is None or clock is None):
-        which = f"CPU {name!r} is in no table" if name else "no CPU was given"
-        message = f"{which}: say --cores and --clock, or a name of 'advisor cpus'"
-        raise UsageError(message)
+    title = compared_title(compared)
+    look = look_of_result(context.variables)
+    result(speedup_text(compared.found, title, compared.single, look))

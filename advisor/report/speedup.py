@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advisor.base.figures import duration, figure
 from advisor.report.bars import with_bars
@@ -12,7 +12,10 @@ from advisor.report.formats import lines_of
 from advisor.report.look import PLAIN, Look
 from advisor.report.sentences import paragraph
 from advisor.report.tables import Column, fitted
-from advisor.throughput.speedup import Speedup, Times, stated
+from advisor.throughput.speedup import Speedup, Times, Work, stated
+
+if TYPE_CHECKING:
+    from advisor.app.speedup import Compared
 
 SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
@@ -227,3 +230,46 @@ def _others(found: Speedup, single: Speedup | None) -> list[tuple[str, str, str,
         (name, duration(one.cpu_s), duration(one.gpu_s), times_as_fast(one.factor))
         for name, one in cases
     ]
+
+
+def compared_document(compared: Compared) -> dict[str, Any]:
+    """Return the versioned JSON document of a comparison that was asked for."""
+    spec, work = compared.spec, compared.found.work
+    asked = {
+        "gflop": work.gflop,
+        "data_gb": work.data_gb,
+        "gpu": compared.gpu.name,
+        "cpu": spec.cpu,
+        "cores": compared.cpu.cores,
+        "clock_ghz": compared.cpu.ghz,
+        "precision": spec.precision,
+        "parallel": work.parallel,
+        "touched_gb": work.touched_gb,
+        "calls": work.calls,
+        "copies": spec.copies,
+        "start_up": spec.start_up,
+        "function": work.function or None,
+        "threads": spec.threads,
+    }
+    return speedup_document(compared.found, asked)
+
+
+def compared_title(compared: Compared) -> str:
+    """Say what is computed, and on which hardware."""
+    spec, cpu = compared.spec, compared.cpu
+    return (
+        f"{_in_words(compared.found.work, spec.matmul)} in {spec.precision.upper()} on "
+        f"{compared.gpu.name}, against {spec.cpu or 'a CPU'} with {cpu.cores:g} cores at "
+        f"{cpu.ghz:g} GHz"
+    )
+
+
+def _in_words(work: Work, matmul: str | None) -> str:
+    """Return what is computed, in words."""
+    if work.function:
+        what = f"{work.function} of {work.gflop * 1e9:,.0f} numbers"
+    elif matmul:
+        what = f"product of matrices {matmul}"
+    else:
+        what = f"{work.gflop:g} GFLOP and {work.data_gb:g} GB"
+    return f"{work.calls:,.0f} calls: {what}" if work.calls > 1.0 else what

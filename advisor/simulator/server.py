@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
-import ipaddress
 import socket
 import struct
 import threading
-import urllib.parse
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from advisor.base.errors import Given, UsageError
+from advisor.base.errors import UsageError
+from advisor.base.loopback import (
+    LOOPBACK,
+    called_in,
+    is_address,
+    is_loopback,
+    listen,
+    url_of,
+)
 from advisor.base.resources import installing
 from advisor.base.units import BYTES_PER_MIB
 from advisor.simulator.api import Api
@@ -25,13 +31,9 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.requests import Request as Incoming
 
-LOOPBACK = "127.0.0.1"
-
-_LOOPBACK_NAME = "localhost"
 _ELSEWHERE = 421  # misdirected request (RFC 9110, 15.5.20)
 
 _MISSING = f"the simulator needs its extra: {installing('simulator')}"
-_BACKLOG = 2048
 _ENDS_WITHIN_S = 1
 _STARTS_WITHIN_S = 30.0
 _TICK_S = 1.0
@@ -67,7 +69,7 @@ def serve(world: World, host: str = LOOPBACK, port: int = 0) -> Iterator[Running
     UsageError
         if the extra is not installed or the port cannot be had
     """
-    listener = _listen(host, port)
+    listener = listen(host, port)
     started = threading.Event()
     try:
         server = _server(world, started, host)
@@ -77,7 +79,6 @@ def serve(world: World, host: str = LOOPBACK, port: int = 0) -> Iterator[Running
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener]}, name="simulated-market"
     )
-    name, number = listener.getsockname()[:2]
     thread.start()
     stop_ticking = threading.Event()
     ticker = threading.Thread(target=_tick, args=(world, stop_ticking), name="ticker")
@@ -87,7 +88,7 @@ def serve(world: World, host: str = LOOPBACK, port: int = 0) -> Iterator[Running
         if not started.wait(_STARTS_WITHIN_S):
             message = "the simulated market does not start; try another port"
             raise UsageError(message)
-        yield Running(f"http://{_bracketed(name)}:{number}", world)
+        yield Running(url_of(listener), world)
     finally:
         stop_ticking.set()
         server.should_exit = True
@@ -234,72 +235,23 @@ async def _read(scope: Scope, incoming: Incoming) -> Request:
 def _is_here(name: str | None, host: str) -> bool:
     """Say whether a request's Host is one that we are reached at.
 
-    A web page of somebody else that lets its own name stand for our address (DNS
-    rebinding) makes a browser send that name. So does none for an address in digits.
+    See `advisor.base.loopback`.
 
     Parameters
     ----------
     name : header Host of the request, None without one
     host : the address that we were asked to listen at
     """
-    try:
-        called = urllib.parse.urlsplit(f"//{name or ''}").hostname or ""
-    except ValueError:
-        return False
-    if called in (_LOOPBACK_NAME, host.lower()):
-        return True
-    listens_to_all = not _is_loopback(host)
-    return _is_loopback(called) or (listens_to_all and _is_address(called))
-
-
-def _is_loopback(name: str) -> bool:
-    return name == _LOOPBACK_NAME or (
-        _is_address(name) and ipaddress.ip_address(name).is_loopback
-    )
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+    called = called_in(name)
+    if called == host.lower() or is_loopback(called):
+        return bool(called)
+    return not is_loopback(host) and is_address(called)
 
 
 def _bearer(header: str | None) -> str | None:
     """Return the key of a header Authorization, None where there is none."""
     scheme, _, key = (header or "").partition(" ")
     return key.strip() or None if scheme.lower() == "bearer" else None
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
-
-    Raises
-    ------
-    UsageError
-        if it cannot
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        # With the protocol named asyncio sends at once (TCP_NODELAY): 40 ms an answer.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    except OSError as error:
-        why = f"cannot listen at {host}: {error.strerror}; name another "
-        raise UsageError(why, Given("host")) from error
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        why = f"cannot listen at {host}:{port}: {error.strerror}; try "
-        raise UsageError(why, Given("port"), " 0") from error
-    return listener
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _tick(world: World, stop: threading.Event) -> None:

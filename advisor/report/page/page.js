@@ -1,6 +1,6 @@
 /* What the page does: one state, and what of it is shown. */
 
-const state = { data: null, rows: [], sort: "rank", descending: false, shown: 25, selected: 0 };
+const state = { data: null, rows: [], sort: "rank", descending: false, shown: 25, selected: 0, picked: null };
 
 const byId = (id) => document.getElementById(id);
 
@@ -119,6 +119,7 @@ const focus = (event, row) => {
 
 const select = (row) => {
   state.selected = row;
+  state.picked = at("offer_id");
   showRows();
   showOffer();
   draw("scatter", { focus: [point(row)], chosen: [point(row)] });
@@ -152,6 +153,8 @@ const showOffer = () => {
   showBill();
   showLimits();
   showThreads();
+  const detail = { offer: at("offer_id"), row: state.selected };
+  document.dispatchEvent(new CustomEvent("advisor:selected", { detail }));
 };
 
 const enoughWords = () => {
@@ -330,9 +333,10 @@ const showAge = () => {
   stale.textContent = `This page was made ${time(hours)} ago: offers and prices have changed since.`;
 };
 
+/* The offer that was picked stays so, as long as it is there; else the best is shown. */
 const show = (data) => {
   state.data = data;
-  state.selected = 0;
+  state.selected = Math.max(0, data.columns.offer_id.indexOf(state.picked));
   showAge();
   filter();
   if (data.count) showOffer();
@@ -342,6 +346,7 @@ const show = (data) => {
 const begin = () => {
   const data = JSON.parse(byId("page-data").textContent);
   if (!data.count) return;
+  state.picked = Number(byId("page-data").dataset.offer ?? NaN);
   listen();
   /* Sentence and table are there already: they are seen before the charts are drawn. */
   requestAnimationFrame(() => setTimeout(() => show(data)));
