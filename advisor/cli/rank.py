@@ -143,7 +143,8 @@ def command(  # noqa: PLR0917  (one argument an option)
     ranker.notify_slips(answer)
     ranking = ranker.rank(answer)
     shown, now = entries(ranking), context.now()
-    remark_within(headline(ranking, now, with_left_out=not in_table), width)
+    above = headline(ranking, now, with_left_out=not (in_table and shown))
+    remark_within(above, width)
     error = None
     if not shown:
         from advisor.ranking.refused import nothing_left  # noqa: PLC0415  (start-up)
