@@ -6,7 +6,7 @@ import click
 
 from advisor.app.context import Context
 from advisor.cli.options import help_if_alone, in_options, json_option
-from advisor.cli.output import remark, result
+from advisor.cli.output import line_width, remark, result
 from advisor.market.check import check_market
 from advisor.report.checked import check_document, check_text
 from advisor.report.failure import with_error
@@ -51,7 +51,7 @@ def check(ctx: click.Context, /, market: str | None, as_json: bool) -> None:
         error = found.problems[0] if found.problems else None
         result(to_json(with_error(check_document(found), error)))
     else:
-        result(check_text(found))
+        result(check_text(found, line_width(context.variables)))
     for note in found.answer.notes if found.answer else ():
         remark(f"note: {note}")
     for problem in found.problems:

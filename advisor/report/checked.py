@@ -7,6 +7,7 @@ from typing import Any
 
 from advisor.market.check import Check
 from advisor.market.types import Answer
+from advisor.report.cells import clean
 from advisor.report.formats import lines_of
 
 _SKEW_S = 5.0
@@ -35,9 +36,14 @@ def check_document(check: Check) -> dict[str, Any]:
     }
 
 
-def check_text(check: Check) -> str:
-    """Return a check as lines for a terminal."""
-    return lines_of(list(_lines(check)))
+def check_text(check: Check, width: int | None = None) -> str:
+    """Return a check as lines for a terminal.
+
+    Parameters
+    ----------
+    width : cells of a line; None: any number
+    """
+    return lines_of([(name, clean(text)) for name, text in _lines(check)], width)
 
 
 def _lines(check: Check) -> Iterator[tuple[str, str]]:

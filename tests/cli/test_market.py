@@ -188,6 +188,15 @@ def test_an_empty_account_cannot_rent(check: Check) -> None:
     assert "no credit" in check(Market(current=poor), **KEY).stdout
 
 
+def test_lines_fit_the_terminal(check: Check) -> None:
+    """What is said of the account is wrapped, and all of it is there."""
+    wide = check(Market(), **KEY).stdout
+    narrow = check(Market(), **KEY, COLUMNS="60").stdout
+    assert max(map(len, wide.splitlines())) > 60
+    assert max(map(len, narrow.splitlines())) <= 60
+    assert narrow.split() == wide.split()
+
+
 def test_other_markets_are_only_searched(advisor: Advisor) -> None:
     """The sample has no key, account or clock."""
     done = advisor("market", "check", "--json")
