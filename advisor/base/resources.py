@@ -35,7 +35,7 @@ def fixtures_folder() -> Path:
 
 _INSTALLERS = {
     "uv-receipt.toml": "uv tool install",
-    "pipx_metadata.json": "pipx install --force",
+    "pipx_metadata.json": "pipx install -f",
 }
 """File in an environment -> the command of what made it for us alone: of uv and pipx."""
 
