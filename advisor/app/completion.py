@@ -21,7 +21,7 @@ from advisor.base.files import write_atomically
 Shell = Literal["bash", "zsh", "fish"]
 SHELLS: tuple[Shell, ...] = ("bash", "zsh", "fish")
 
-_BEGIN, _END = "# >>> advisor completion >>>", "# <<< advisor completion <<<"
+_BEGIN, _END = "# begin: completion of advisor", "# end: completion of advisor"
 _BLOCK = re.compile(rf"^{_BEGIN}\n.*?^{_END}(?:\n|\Z)", re.MULTILINE | re.DOTALL)
 
 _READS = {

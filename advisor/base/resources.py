@@ -41,7 +41,7 @@ def schemas_folder() -> Path:
 
 _INSTALLERS = {
     "uv-receipt.toml": "uv tool install",
-    "pipx_metadata.json": "pipx install --force",
+    "pipx_metadata.json": "pipx install -f",
 }
 """File in an environment -> the command of what made it for us alone: of uv and pipx."""
 

@@ -13,7 +13,7 @@ from advisor.base.resources import installing
     ("made", "command"),
     [
         ("uv-receipt.toml", "uv tool install '.[hf]'"),
-        ("pipx_metadata.json", "pipx install --force '.[hf]'"),
+        ("pipx_metadata.json", "pipx install -f '.[hf]'"),
         ("pyvenv.cfg", "pip install '.[hf]'"),
     ],
 )

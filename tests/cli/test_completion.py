@@ -24,7 +24,7 @@ from advisor.cli.manual import manual
 
 Advisor = Callable[..., Any]
 ROOT = Path(__file__).parents[2]
-BEGIN = "# >>> advisor completion >>>"
+BEGIN = "# begin: completion of advisor"
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -108,7 +108,7 @@ def test_the_start_up_file_comes_back_as_it_was(
 def test_an_older_block_is_replaced(tmp_path: Path) -> None:
     """Where it stood before does not matter; there is one of them."""
     (tmp_path / ".zshrc").write_text(
-        f"first\n{BEGIN}\nold lines\n# <<< advisor completion <<<\nlast\n"
+        f"first\n{BEGIN}\nold lines\n# end: completion of advisor\nlast\n"
     )
     places = Places.of("zsh", {}, tmp_path)
     list(places.install("script", "manual"))

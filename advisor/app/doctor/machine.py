@@ -81,7 +81,7 @@ def rsync(_: Context) -> Iterator[Finding]:
         found = "rsync is missing: 'advisor run' copies your folder by it"
         yield wrong("rsync", found, "Install rsync.", UsageError)
         return
-    told = _told("rsync", "--version")
+    told = _told("rsync")  # its usage begins with its version
     version = re.search(r"rsync\s+version\s+v?([\d.]+)", told)
     least = ".".join(map(str, _LEAST_RSYNC))
     advice = f"Install rsync {least} or newer."
@@ -101,7 +101,7 @@ def git(_: Context) -> Iterator[Finding]:
         found = "git is missing: which files it ignores is read from .gitignore alone"
         yield warning("git", found, "Install git.")
         return
-    told = _told("git", "--version")
+    told = _told("git", "version")
     version = re.search(r"git version ([\d.]+\d)", told)
     if version is None:
         yield warning("git", f"git does not work: {told or 'no version'}", "Mend git.")

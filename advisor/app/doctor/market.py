@@ -25,7 +25,7 @@ ANSWER_S = 20.0
 _SKEW_S = 5.0
 """Seconds that two clocks may differ by before it is worth a word."""
 
-_REACH = "Check the network, and a proxy in HTTPS_PROXY; '--market sample' needs neither."
+_REACH = "Check the network, and a proxy in HTTPS_PROXY; market sample needs neither."
 
 
 @dataclass(frozen=True, slots=True)
