@@ -150,7 +150,8 @@ def threads() -> Spec:
     }
     label: Spec = {
         "data": named("here"),
-        "mark": {"type": "text", "dy": 18},
+        # A curve rises: there is room below it, to the right.
+        "mark": {"type": "text", "align": "left", "dx": 8, "dy": 14},
         "encoding": {"x": x, "y": y, "text": {"field": "label"}},
     }
     return {"layer": [ceiling, enough, line, here, label]}
