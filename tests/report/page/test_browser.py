@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from advisor.report.page.view import time
+from tests.app.test_jobs import JOB
 from tests.browser import OpenPage, Tab
 from tests.hostile import save_market
 from tests.report.page.conftest import MakeReport, Report
@@ -245,7 +247,10 @@ def test_own_runs_rentals_and_prices_are_shown(own: Report, open_page: OpenPage)
     text = tab.page.locator("section:has(#kept-title)").inner_text()
     assert "A100-SXM4-40GB" in text
     assert "<b>job</b>" in text
-    assert re.search(r"released\s+\$0\.500\s+24 h\s+12 h\s+\$6\.00", text)
+    hours = JOB.predicted["samples_per_s"] * 3600
+    trained = time(90 * 1281167 / hours)
+    assert re.search(r"released\s+\$0\.500\s+24 h\s+\?\s+12 h\s+\$6\.00", text)
+    assert re.search(rf"\$0\.500\s+24 h\s+{trained}\s+12 h\s+\$6\.00", text)
     points = tab.page.locator('[data-chart="prices"] .mark-symbol path')
     assert points.count() == 7
     assert tab.findings() == []
