@@ -137,7 +137,7 @@ def _training_h(context: Context, name: str) -> float | None:
     if rate is None:
         return None
     epochs = spec.rent.job.epochs or profile.epochs
-    return float(epochs * epoch_hours_at(np.float64(rate), profile))
+    return float(epochs * epoch_hours_at(np.array([rate]), profile)[0])
 
 
 def _prices(context: Context, ranking: Ranking) -> dict[str, list[PriceBucket]]:

@@ -89,7 +89,8 @@ def command(  # noqa: PLR0917  (one argument an option)
         for words in next_steps(ranking, entries(ranking[:1])[0], spec.job.workload)
     ]
     data = page_data(ranking, context.now(), kept, context.models, steps)
-    body = report(data).encode("utf-8")
+    # A path may have bytes that are no text.
+    body = report(data).encode("utf-8", "replace")
     write_atomically(output, body)
     remark_within(data["answer"]["text"], line_width(context.variables))
     remark(f"{len(ranking):,} offers, {len(body) / 1e6:.1f} MB; saved in {output}")

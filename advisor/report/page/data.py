@@ -56,7 +56,6 @@ from advisor.report.page.specs import PARTS
 from advisor.report.rank_table import notes
 from advisor.report.ranked import age, envelope, headline
 from advisor.software.fit import DOUBTS
-from advisor.throughput.limits import LIMITS
 from advisor.throughput.thread_curve import ThreadCurves
 
 VERSION = 1
@@ -125,7 +124,7 @@ def page_data(
         "changeable": list(ranking.job.assumptions.listed()),
         "count": len(shown),
         "columns": _columns(ranking, shown),
-        "limits": _limits(shown),
+        "limits": _limits(ranking, shown),
         "bill": _bill(ranking),
         "parts": list(PARTS),
         "curve": _curve(ranking),
@@ -166,7 +165,7 @@ def _fit(one: Entry) -> str:
     return "surely" if _UNSURE.isdisjoint(one["flags"]) else "perhaps"
 
 
-def _limits(shown: Sequence[Entry]) -> list[dict[str, Any]]:
+def _limits(ranking: Ranking, shown: Sequence[Entry]) -> list[dict[str, Any]]:
     return [
         {
             "name": limit.name,
@@ -174,7 +173,7 @@ def _limits(shown: Sequence[Entry]) -> list[dict[str, Any]]:
             "side": limit.side,
             "rate": figures((one["limits"][limit.name] for one in shown), 4),
         }
-        for limit in LIMITS
+        for limit in ranking.tables.model.limits
     ]
 
 
