@@ -16,6 +16,7 @@ headline   what was asked, of which market, how old, how many are left out, in a
 next       command lines that people type next
 changeable names of the assumptions that ``--assume`` changes
 count      number of offers in the columns
+more       number of offers that rank lower than these
 columns    key of an offer in ``rank --json`` -> its column; and those that are made
            for the page: ``region``, ``cpu`` (its name, short), ``fit`` (``"surely"``,
            ``"perhaps"`` or ``"no"``: whether an image of the job runs there),
@@ -123,6 +124,7 @@ def page_data(
         "next": list(steps),
         "changeable": list(ranking.job.assumptions.listed()),
         "count": len(shown),
+        "more": ranking.read - sum(ranking.excluded.values()) - len(shown),
         "columns": _columns(ranking, shown),
         "limits": _limits(ranking, shown),
         "bill": _bill(ranking),

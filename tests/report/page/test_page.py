@@ -177,6 +177,7 @@ def test_json_says_what_was_written(
     document = json.loads(run_in(tmp_path, *words, "-o", str(path)).stdout)
     conforms("report", document)
     assert document["offers"] == 5
+    assert "762 more rank lower" in path.read_text(encoding="utf-8")
     assert document["bytes"] == path.stat().st_size
 
 
