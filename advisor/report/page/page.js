@@ -62,6 +62,9 @@ const tipOf = (row) => ({
   "Bound by": titleOf(state.data, at("bound_by", row)),
 });
 
+/* The selected offer, where the filters leave it. */
+const chosen = () => (state.rows.includes(state.selected) ? [point(state.selected)] : []);
+
 const range = (values) => {
   const known = values.filter((value) => value > 0);
   if (!known.length) return [0.1, 1];
@@ -92,8 +95,8 @@ const drawScatter = async () => {
     {
       offers: points,
       front: front(state.data, state.rows).map(point),
-      focus: state.rows.includes(state.selected) ? [point(state.selected)] : [],
-      chosen: state.rows.includes(state.selected) ? [point(state.selected)] : [],
+      focus: chosen(),
+      chosen: chosen(),
     },
     {
       ...{ hours_from, hours_to, usd_from, usd_to },
@@ -112,7 +115,7 @@ const drawScatter = async () => {
 
 const focus = (event, row) => {
   showTip(event, row === undefined ? null : tipOf(row));
-  draw("scatter", { focus: [point(row ?? state.selected)] });
+  draw("scatter", { focus: row === undefined ? chosen() : [point(row)] });
 };
 
 /* The selected offer. */
@@ -122,7 +125,7 @@ const select = (row) => {
   state.picked = at("offer_id");
   showRows();
   showOffer();
-  draw("scatter", { focus: [point(row)], chosen: [point(row)] });
+  draw("scatter", { focus: chosen(), chosen: chosen() });
 };
 
 const showOffer = () => {
@@ -229,6 +232,12 @@ const showLimits = () => {
   filled("limits-words", `${verdict} ${idle} It reaches ${figure(at("samples_per_s"), 3)} samples/s.`);
 };
 
+/* Where a curve that rises and then levels off leaves room for a label. */
+const beside = (threads, gain) => {
+  if (threads < 4) return { align: "left", dx: 8, dy: 14 };
+  return { align: "right", dx: -8, dy: gain < 0.05 ? 16 : -10 };
+};
+
 const showThreads = () => {
   const { data, selected } = state;
   const [threads, rate] = [at("cpu_cores"), at("samples_per_s")];
@@ -237,7 +246,10 @@ const showThreads = () => {
   const curve = data.curve.threads
     .map((count, place) => ({ threads: count, rate: data.curve.rate[selected][place] }))
     .filter((one) => one.threads <= last && one.rate !== null);
-  const here = threads === null ? [] : [{ threads, rate, label: "this offer" }];
+  const top = Math.max(rate, ...curve.map((one) => one.rate));
+  const gain = top / rate - 1;
+  const mark = { threads, rate, label: "this offer", ...beside(threads, gain) };
+  const here = threads === null ? [] : [mark];
   const points = [...curve, ...here].sort((a, b) => a.threads - b.threads);
   draw("threads", {
     curve: points,
@@ -246,8 +258,6 @@ const showThreads = () => {
     ceiling: [{ rate: data.limits[0].rate[selected] }],
   });
   const cpu = at("cpu_name") === null ? "a usual CPU (nobody says which it is)" : "this CPU";
-  const top = points.length ? Math.max(...points.map((one) => one.rate)) : rate;
-  const gain = top / rate - 1;
   const words =
     threads === null
       ? "Nobody says how many threads the offer grants."
@@ -308,9 +318,9 @@ const listen = () => {
   byId("rows").addEventListener("click", (event) => {
     const picked = event.target.closest("button[data-row]");
     if (!picked) return;
-    const row = Number(picked.dataset.row);
-    select(row);
-    document.querySelector(`#rows button[data-row="${row}"]`)?.focus({ preventScroll: true });
+    select(Number(picked.dataset.row));
+    byId("offer-name").focus({ preventScroll: true });
+    byId("offer-name").scrollIntoView();
   });
   byId("price-gpu")?.addEventListener("change", showPrices);
   byId("more").addEventListener("click", () => {
