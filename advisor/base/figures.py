@@ -8,11 +8,22 @@ _UNITS = ((1e-3, 1e6, "us"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"), (7200.0, 1 / 6
 
 
 def figure(value: float | None, digits: int) -> str:
-    """Return a number with `digits` significant digits and no exponent."""
+    """Return a number with `digits` significant digits and no exponent.
+
+    Examples
+    --------
+    >>> figure(23122.0, 3), figure(0.0480195, 3), figure(6.84e-05, 2)
+    ('23,100', '0.048', '0.000068')
+    """
     if value is None:
         return "?"
     rounded = float(f"{value:.{digits}g}")
-    return f"{rounded:,.0f}" if rounded >= 10 ** (digits - 1) else f"{rounded:g}"
+    if rounded >= 10 ** (digits - 1):
+        return f"{rounded:,.0f}"
+    mantissa, _, power = f"{rounded:g}".partition("e")
+    if not power:
+        return mantissa
+    return f"{rounded:.{len(mantissa.partition('.')[2]) - int(power)}f}"
 
 
 def duration(seconds: float, digits: int = 2) -> str:
