@@ -54,7 +54,7 @@ def seen(browser: Browser, url: str) -> dict[str, Any]:
 def main() -> None:
     """Print size and times."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--offers", type=int, default=4500, help="in the market")
+    parser.add_argument("--offers", type=int, default=4700, help="in the market")
     parser.add_argument("--runs", type=int, default=5)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

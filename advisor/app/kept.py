@@ -10,7 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from advisor.app.context import Context
+from advisor.app.jobs import load_job
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.market.snapshot import FILE_MARKET
 from advisor.ranking.ranking import Ranking
@@ -20,10 +23,14 @@ from advisor.store.ledger import Ledger
 from advisor.store.market_statistics import PriceBucket, load_intervals, price_buckets
 from advisor.store.runs import stored_runs
 from advisor.throughput.expected import Expected, expected_of
+from advisor.throughput.predict import epoch_hours_at
 from advisor.throughput.user_runs import UserRun
+from advisor.workloads.override import override
 
 _MOST_RUNS = 200
 """The latest of them are compared: each takes a prediction of its own."""
+
+_MOST_RENTALS = 200
 
 _MOST_GPUS = 6
 """Kinds of GPU whose prices are shown, the best offers' first."""
@@ -41,18 +48,33 @@ class ComparedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptRental:
+    """A rental of the ledger.
+
+    Attributes
+    ----------
+    entry : of the ledger
+    training_h : hours that all epochs of its job were predicted to train on it; None
+        where nobody predicted any, and on machines that a job had before its last one
+    """
+
+    entry: Entry
+    training_h: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """What the user's store has.
 
     Attributes
     ----------
     runs : recorded, the oldest first
-    rentals : of the ledger, the oldest first
+    rentals : the latest, the oldest of them first
     prices : GPU in the market's spelling -> its prices by day
     """
 
     runs: Sequence[ComparedRun] = ()
-    rentals: Sequence[Entry] = ()
+    rentals: Sequence[KeptRental] = ()
     prices: Mapping[str, Sequence[PriceBucket]] = field(default_factory=dict)
 
 
@@ -63,7 +85,7 @@ def kept_of(context: Context, ranking: Ranking) -> Kept:
     try:
         return Kept(
             runs=_runs(context, ranking),
-            rentals=tuple(Ledger(context.data_folder).entries()),
+            rentals=_rentals(context),
             prices=_prices(context, ranking),
         )
     except AdvisorError as error:
@@ -89,6 +111,33 @@ def _runs(context: Context, ranking: Ranking) -> list[ComparedRun]:
             )
             found.append(ComparedRun(one.run, expected, one.at))
     return found
+
+
+def _rentals(context: Context) -> list[KeptRental]:
+    entries = Ledger(context.data_folder).entries()[-_MOST_RENTALS:]
+    last = {entry.job: entry.label for entry in entries}
+    return [
+        KeptRental(
+            entry,
+            _training_h(context, entry.job) if last[entry.job] == entry.label else None,
+        )
+        for entry in entries
+    ]
+
+
+def _training_h(context: Context, name: str) -> float | None:
+    """Return the hours that a job was predicted to train on the machine that has it."""
+    try:
+        job, spec = load_job(context.data_folder, name)
+        profile = context.library.load(spec.rent.job.workload)
+        profile = override(profile, dict(spec.rent.job.settings))
+    except UsageError:  # rented without a command, or nobody knows what it was
+        return None
+    rate = job.predicted.get("samples_per_s")
+    if rate is None:
+        return None
+    epochs = spec.rent.job.epochs or profile.epochs
+    return float(epochs * epoch_hours_at(np.array([rate]), profile)[0])
 
 
 def _prices(context: Context, ranking: Ranking) -> dict[str, list[PriceBucket]]:

@@ -23,6 +23,9 @@ from advisor.report.formats import to_json
 
 _SCHEMA_VERSION = 1
 
+_MOST_OFFERS = 3000
+"""More than a market has for a job, mostly; a page of so many takes 2.7 MB."""
+
 
 @click.command("report")
 @workload_argument
@@ -42,7 +45,9 @@ _SCHEMA_VERSION = 1
     "--top",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Show the best N. Default: all.",
+    default=_MOST_OFFERS,
+    show_default=True,
+    help="Show the best N.",
 )
 @json_option
 @click.pass_obj
@@ -89,10 +94,13 @@ def command(  # noqa: PLR0917  (one argument an option)
         for words in next_steps(ranking, entries(ranking[:1])[0], spec.job.workload)
     ]
     data = page_data(ranking, context.now(), kept, context.models, steps)
-    body = report(data).encode("utf-8")
+    # A path may have bytes that are no text.
+    body = report(data).encode("utf-8", "replace")
     write_atomically(output, body)
     remark_within(data["answer"]["text"], line_width(context.variables))
-    remark(f"{len(ranking):,} offers, {len(body) / 1e6:.1f} MB; saved in {output}")
+    more = f" ({data['more']:,} more rank lower)" if data["more"] else ""
+    size = f"{len(body) / 1e6:.1f} MB"
+    remark(f"{len(ranking):,} offers{more}, {size}; saved in {output}")
     if as_json:
         document = {
             "schema_version": _SCHEMA_VERSION,

@@ -19,6 +19,9 @@ from advisor.throughput.predict import predict
 from advisor.throughput.user_runs import Calibration
 from advisor.workloads.profile import Workload
 
+_CHUNK = 8192
+"""Machines that are predicted together: memory does not grow with their number."""
+
 
 @dataclass(frozen=True, slots=True)
 class ThreadCurves:
@@ -70,6 +73,14 @@ class ThreadCurves:
 
         `threads` is None for no end of them.
         """
+        parts = [slice(start, start + _CHUNK) for start in range(0, len(at), _CHUNK)]
+        rates = [
+            self._rates_of(at[part], None if threads is None else threads[part])
+            for part in parts
+        ]
+        return np.concatenate([np.empty(0), *rates])
+
+    def _rates_of(self, at: IntArray, threads: FloatArray | None) -> FloatArray:
         machines = self.machines.take(at)
         cores = np.full(len(at), ENDLESS_CORES)
         if threads is not None:

@@ -16,6 +16,7 @@ headline   what was asked, of which market, how old, how many are left out, in a
 next       command lines that people type next
 changeable names of the assumptions that ``--assume`` changes
 count      number of offers in the columns
+more       number of offers that rank lower than these
 columns    key of an offer in ``rank --json`` -> its column; and those that are made
            for the page: ``region``, ``cpu`` (its name, short), ``fit`` (``"surely"``,
            ``"perhaps"`` or ``"no"``: whether an image of the job runs there),
@@ -50,13 +51,12 @@ from advisor.report.answer import short_cpu
 from advisor.report.entries import Entry, entries
 from advisor.report.explained import cost_breakdown
 from advisor.report.page.card import model_card
-from advisor.report.page.charts import PARTS
 from advisor.report.page.columns import coded, figures
 from advisor.report.page.kept import kept_data
+from advisor.report.page.specs import PARTS
 from advisor.report.rank_table import notes
 from advisor.report.ranked import age, envelope, headline
 from advisor.software.fit import DOUBTS
-from advisor.throughput.limits import LIMITS
 from advisor.throughput.thread_curve import ThreadCurves
 
 VERSION = 1
@@ -124,8 +124,9 @@ def page_data(
         "next": list(steps),
         "changeable": list(ranking.job.assumptions.listed()),
         "count": len(shown),
+        "more": ranking.read - sum(ranking.excluded.values()) - len(shown),
         "columns": _columns(ranking, shown),
-        "limits": _limits(shown),
+        "limits": _limits(ranking, shown),
         "bill": _bill(ranking),
         "parts": list(PARTS),
         "curve": _curve(ranking),
@@ -166,7 +167,7 @@ def _fit(one: Entry) -> str:
     return "surely" if _UNSURE.isdisjoint(one["flags"]) else "perhaps"
 
 
-def _limits(shown: Sequence[Entry]) -> list[dict[str, Any]]:
+def _limits(ranking: Ranking, shown: Sequence[Entry]) -> list[dict[str, Any]]:
     return [
         {
             "name": limit.name,
@@ -174,7 +175,7 @@ def _limits(shown: Sequence[Entry]) -> list[dict[str, Any]]:
             "side": limit.side,
             "rate": figures((one["limits"][limit.name] for one in shown), 4),
         }
-        for limit in LIMITS
+        for limit in ranking.tables.model.limits
     ]
 
 

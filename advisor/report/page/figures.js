@@ -38,11 +38,9 @@ const cell = (column, row) =>
 const element = (name, attributes = {}, ...content) => {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (value === true) made.setAttribute(key, "");
-    else if (value !== false && value !== null && value !== undefined)
-      made.setAttribute(key, value);
+    if (value !== null) made.setAttribute(key, value);
   }
-  made.append(...content.filter((one) => one !== null && one !== undefined));
+  made.append(...content);
   return made;
 };
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from advisor.app.kept import Kept
+from advisor.app.kept import Kept, KeptRental
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.report.history import price_rows
 from advisor.report.page.columns import rounded
 from advisor.report.rental import entry_row
-from advisor.store.entry import Entry
 
 
 def kept_data(kept: Kept) -> dict[str, Any] | None:
     """Return what is kept; None where nothing is.
 
     ``runs`` are what was measured beside what was predicted, ``rentals`` the rows of
-    ``advisor rentals`` with ``held_hours`` and ``paid_usd`` (at most), ``prices`` rows of
+    ``advisor rentals`` with ``planned_hours``, ``training_hours`` (predicted of its job),
+    ``held_hours`` and ``paid_usd`` (at most), ``prices`` rows of
     ``advisor history`` per GPU.
     """
     if not (kept.runs or kept.rentals or kept.prices):
@@ -42,15 +42,16 @@ def kept_data(kept: Kept) -> dict[str, Any] | None:
     }
 
 
-def _rental(entry: Entry) -> dict[str, Any]:
+def _rental(rental: KeptRental) -> dict[str, Any]:
     """Return a rental with the hours that it was there, and what these cost at most."""
-    hours = None
+    entry, hours = rental.entry, None
     if entry.closed_at is not None and entry.instance_id is not None:
         hours = max(entry.closed_at - entry.intended_at, 0.0) / SECONDS_PER_HOUR
     planned = (entry.ends_at - entry.intended_at) / SECONDS_PER_HOUR
     return {
         **entry_row(entry),
         "planned_hours": rounded(planned, 3),
+        "training_hours": rounded(rental.training_h, 3),
         "held_hours": rounded(hours, 3),
         "paid_usd": None if hours is None else rounded(hours * entry.usd_per_hour, 3),
     }

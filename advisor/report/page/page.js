@@ -62,6 +62,9 @@ const tipOf = (row) => ({
   "Bound by": titleOf(state.data, at("bound_by", row)),
 });
 
+/* The selected offer, where the filters leave it. */
+const chosen = () => (state.rows.includes(state.selected) ? [point(state.selected)] : []);
+
 const range = (values) => {
   const known = values.filter((value) => value > 0);
   if (!known.length) return [0.1, 1];
@@ -92,8 +95,8 @@ const drawScatter = async () => {
     {
       offers: points,
       front: front(state.data, state.rows).map(point),
-      focus: state.rows.includes(state.selected) ? [point(state.selected)] : [],
-      chosen: state.rows.includes(state.selected) ? [point(state.selected)] : [],
+      focus: chosen(),
+      chosen: chosen(),
     },
     {
       ...{ hours_from, hours_to, usd_from, usd_to },
@@ -112,7 +115,7 @@ const drawScatter = async () => {
 
 const focus = (event, row) => {
   showTip(event, row === undefined ? null : tipOf(row));
-  draw("scatter", { focus: [point(row ?? state.selected)] });
+  draw("scatter", { focus: row === undefined ? chosen() : [point(row)] });
 };
 
 /* The selected offer. */
@@ -122,7 +125,7 @@ const select = (row) => {
   state.picked = at("offer_id");
   showRows();
   showOffer();
-  draw("scatter", { focus: [point(row)], chosen: [point(row)] });
+  draw("scatter", { focus: chosen(), chosen: chosen() });
 };
 
 const showOffer = () => {
@@ -308,9 +311,9 @@ const listen = () => {
   byId("rows").addEventListener("click", (event) => {
     const picked = event.target.closest("button[data-row]");
     if (!picked) return;
-    const row = Number(picked.dataset.row);
-    select(row);
-    document.querySelector(`#rows button[data-row="${row}"]`)?.focus({ preventScroll: true });
+    select(Number(picked.dataset.row));
+    byId("offer-name").focus({ preventScroll: true });
+    byId("offer-name").scrollIntoView();
   });
   byId("price-gpu")?.addEventListener("change", showPrices);
   byId("more").addEventListener("click", () => {

@@ -55,13 +55,16 @@ const tableRow = (data, row, selected) => {
     rank.append(element("abbr", { title: `It cannot be told from offer ${tied}.` }, "≈"));
   const pick = element(
     "button",
-    { type: "button", class: "pick", "data-row": row, "aria-pressed": row === selected },
+    {
+      type: "button",
+      class: "pick",
+      "data-row": row,
+      "aria-pressed": String(row === selected),
+    },
     String(at("offer_id")),
   );
-  if (row !== selected) pick.setAttribute("aria-pressed", "false");
-  else pick.setAttribute("aria-pressed", "true");
   const number = (text, kind = "") => element("td", { class: `number ${kind}` }, text);
-  const made = element(
+  return element(
     "tr",
     { class: row === selected ? "selected" : null },
     rank,
@@ -80,7 +83,6 @@ const tableRow = (data, row, selected) => {
     number(percent(at("reliability")), "wide"),
     element("td", { class: "wide notes" }, at("notes")),
   );
-  return made;
 };
 
 const titleOf = (data, limit) =>

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from advisor.base.figures import figure
-from advisor.report.page.charts import SHAPES
 from advisor.report.page.columns import decoded
+from advisor.report.page.specs import HUES, SHAPES
 
 FIRST_ROWS = 25
 """Rows of the table that are there before any script runs."""
@@ -50,8 +50,8 @@ def view_of(data: Mapping[str, Any]) -> dict[str, Any]:
             "bound": [(name, titles[name]) for name, _ in _choices(columns["bound_by"])],
         },
         "legend": [
-            (place, shape, titles[name])
-            for place, (name, shape) in enumerate(zip(titles, SHAPES, strict=True), 1)
+            (1 + at % len(HUES), SHAPES[at % len(SHAPES)], titles[name])
+            for at, name in enumerate(titles)
             if name in columns["bound_by"]["values"]
         ],
         "assumed": [

@@ -15,7 +15,9 @@ import pytest
 from advisor.app.context import Context
 from advisor.base.clock import Clock
 from advisor.cli.main import app
+from advisor.rental.jobs import save_job
 from advisor.store.ledger import Entry, Ledger
+from tests.app.test_jobs import JOB
 from tests.browser import chromium, open_page  # noqa: F401  (fixtures)
 from tests.conftest import RECORD
 
@@ -121,26 +123,27 @@ def own(tmp_path_factory: pytest.TempPathFactory, make_report: MakeReport) -> Re
         assert run_in(folder, *words).exit_code == 0
     rented_at = NOW.timestamp() - 30 * 3600
     ledger = Ledger(folder / "data")
-    ledger.intend(
-        Entry(
-            label="advisor:job:00000000-0000000000000000",
+    save_job(folder / "data", JOB)
+    for number, job in enumerate(("<b>job</b>", JOB.name)):
+        label = f"advisor:job:{number:08}-0000000000000000"
+        entry = Entry(
+            label=label,
             market="market.test/1",
-            job="<b>job</b>",
+            job=job,
             state="intended",
             offer_id=5,
-            machine_id=7,
-            gpu_ids=(1, 2),
+            machine_id=7 + number,
+            gpu_ids=(1 + number,),
             gpu_name="RTX 4090",
-            num_gpus=2,
+            num_gpus=1,
             usd_per_hour=0.5,
             traffic_usd=0.1,
             intended_at=rented_at,
             ends_at=rented_at + 24 * 3600,
-        ),
-        lambda _: None,
-    )
-    label = "advisor:job:00000000-0000000000000000"
-    for hours, state in ((0.1, "held"), (0.2, "handed"), (11.9, "releasing")):
-        ledger.advance(label, state, rented_at + 3600 * hours, instance_id=9)
-    ledger.advance(label, "released", rented_at + 12 * 3600)
+        )
+        ledger.intend(entry, lambda _: None)
+        for hours, state in ((0.1, "held"), (0.2, "handed"), (11.9, "releasing")):
+            at = rented_at + 3600 * hours
+            ledger.advance(label, state, at, instance_id=9 + number)
+        ledger.advance(label, "released", rented_at + 12 * 3600)
     return make_report("resnet50", "--market", str(market), folder=folder)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from advisor.report.page.view import time
+from tests.app.test_jobs import JOB
 from tests.browser import OpenPage, Tab
 from tests.hostile import save_market
 from tests.report.page.conftest import MakeReport, Report
@@ -109,6 +111,7 @@ def test_a_pick_shows_its_bill_limits_and_curve(tab: Tab, sample: Report) -> Non
     *lines, total = [dollars(one) for one in bill]
     assert total == pytest.approx(third["job_usd"], abs=6e-3)
     assert sum(lines) == pytest.approx(total, abs=0.02)
+    assert named.evaluate("one => one === document.activeElement")
     pressed = tab.page.locator('.pick[aria-pressed="true"]').all_inner_texts()
     assert pressed == [str(third["offer_id"])]
     bars = tab.page.locator('[data-chart="bill"]')
@@ -223,7 +226,8 @@ def test_hostile_offers_are_harmless(
     assert picks.count() == len(report.offers)
     for at in range(picks.count()):
         picks.nth(at).click()
-    assert tab.page.locator("main img, main iframe, main a, main script").count() == 0
+    strange = "main img, main iframe, main script, main a:not([href='#offers'])"
+    assert tab.page.locator(strange).count() == 0
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= 1280
     assert tab.page.evaluate("getComputedStyle(document.body).direction") == "ltr"
     assert tab.findings() == []
@@ -243,7 +247,10 @@ def test_own_runs_rentals_and_prices_are_shown(own: Report, open_page: OpenPage)
     text = tab.page.locator("section:has(#kept-title)").inner_text()
     assert "A100-SXM4-40GB" in text
     assert "<b>job</b>" in text
-    assert re.search(r"released\s+\$0\.500\s+24 h\s+12 h\s+\$6\.00", text)
+    hours = JOB.predicted["samples_per_s"] * 3600
+    trained = time(90 * 1281167 / hours)
+    assert re.search(r"released\s+\$0\.500\s+24 h\s+\?\s+12 h\s+\$6\.00", text)
+    assert re.search(rf"\$0\.500\s+24 h\s+{trained}\s+12 h\s+\$6\.00", text)
     points = tab.page.locator('[data-chart="prices"] .mark-symbol path')
     assert points.count() == 7
     assert tab.findings() == []

@@ -177,6 +177,7 @@ def test_json_says_what_was_written(
     document = json.loads(run_in(tmp_path, *words, "-o", str(path)).stdout)
     conforms("report", document)
     assert document["offers"] == 5
+    assert "762 more rank lower" in path.read_text(encoding="utf-8")
     assert document["bytes"] == path.stat().st_size
 
 
@@ -214,6 +215,21 @@ def test_own_runs_are_beside_their_predictions(tmp_path: Path) -> None:
     assert run["measured"] == 900
     assert run["low"] < run["predicted"] < run["high"]
     assert "Predicted against measured" in text
+
+
+def test_a_torn_store_leaves_a_page_without_own_data(tmp_path: Path) -> None:
+    """It is said once, and the file is not touched."""
+    pytest.importorskip("vl_convert", reason="the extra 'page' is not installed")
+    torn = tmp_path / "data" / "advisor.sqlite3"
+    torn.parent.mkdir()
+    torn.write_text("no database", encoding="utf-8")
+    path = tmp_path / "torn.html"
+    words = ("report", "resnet50", "--market", "sample", "--top", "3", "-o", str(path))
+    done = run_in(tmp_path, *words)
+    assert done.exit_code == 0
+    assert done.stderr.count("the page shows nothing of your own") == 1
+    assert "kept-title" not in path.read_text(encoding="utf-8")
+    assert torn.read_text(encoding="utf-8") == "no database"
 
 
 def test_without_own_data_nothing_is_said_of_them(data: dict[str, Any]) -> None:
