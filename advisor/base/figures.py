@@ -14,11 +14,22 @@ _ROUNDS_UP = 0.9995  # of a unit: in three digits it is one
 
 
 def figure(value: float | None, digits: int) -> str:
-    """Return a number with `digits` significant digits and no exponent."""
+    """Return a number with `digits` significant digits and no exponent.
+
+    Examples
+    --------
+    >>> figure(23122.0, 3), figure(0.0480195, 3), figure(6.84e-05, 2)
+    ('23,100', '0.048', '0.000068')
+    """
     if value is None:
         return "?"
     rounded = float(f"{value:.{digits}g}")
-    return f"{rounded:,.0f}" if rounded >= 10 ** (digits - 1) else f"{rounded:g}"
+    if rounded >= 10 ** (digits - 1):
+        return f"{rounded:,.0f}"
+    mantissa, _, power = f"{rounded:g}".partition("e")
+    if not power:
+        return mantissa
+    return f"{rounded:.{len(mantissa.partition('.')[2]) - int(power)}f}"
 
 
 def duration(seconds: float, digits: int = 2) -> str:

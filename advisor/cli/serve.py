@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from importlib.util import find_spec
 from urllib.parse import urlencode
 
 import click
@@ -16,7 +17,7 @@ from advisor.cli.arguments import workload_argument
 from advisor.cli.output import remark, result
 from advisor.cli.words import ThisCommandLine
 
-_MISSING = f"the served page needs its extra: {installing('serve')}"
+_NEEDS = ("jinja2", "starlette", "uvicorn", "vl_convert")
 
 
 @click.command("serve")
@@ -44,7 +45,7 @@ _MISSING = f"the served page needs its extra: {installing('serve')}"
 def command(
     context: Context, /, workload: str, market: str | None, host: str, port: int
 ) -> None:
-    """Show the ranking as a page in your browser, where sliders change the job.
+    """Show the ranking as a live page in your browser.
 
     The page has the ranking, the calculator of 'advisor speedup', and your rentals. It
     rents nothing: it shows the command to copy. It ends a rental where you type the name
@@ -55,12 +56,13 @@ def command(
     Example:
       advisor serve resnet50
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    try:
-        from advisor.serve.application import application  # noqa: PLC0415  (an extra)
-        from advisor.serve.served import Served  # noqa: PLC0415
-        from advisor.serve.server import listen_here, running  # noqa: PLC0415
-    except ImportError as error:
-        raise UsageError(_MISSING) from error
+    if any(find_spec(name) is None for name in _NEEDS):
+        message = f"the served page needs its extra: {installing('serve')}"
+        raise UsageError(message)
+    from advisor.serve.application import application  # noqa: PLC0415  (the extra)
+    from advisor.serve.served import Served  # noqa: PLC0415
+    from advisor.serve.server import listen_here, running  # noqa: PLC0415
+
     listener = listen_here(host, port)
     try:
         served = Served.of(context, ThisCommandLine(), workload, market)

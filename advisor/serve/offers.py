@@ -110,7 +110,7 @@ class MarketOffers:
         with self._changed:
             before = self._held
             self._held = Held(
-                answer or before.answer,
+                before.answer if answer is None else answer,
                 before.number + (answer is not None),
                 problem=problem,
                 notices=tuple(notices),

@@ -127,7 +127,7 @@ def _page(served: Served, asked: Asked, *, whole: bool) -> RankPage:
     frame = _frame(served, asked, held)
     if held.answer is None:
         return RankPage(**frame, **_problem(held))
-    ranking = served.ranked(asked, ranker, held)
+    ranking = ranker.rank(held.answer)
     if not ranking:
         from advisor.ranking.refused import nothing_left  # noqa: PLC0415  (rarely)
 

@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import os
 from dataclasses import dataclass, field, replace
-from threading import Lock
 
 from advisor.app.context import Context
 from advisor.app.rank import Ranker
 from advisor.app.rent import DEFAULT_MARKET
 from advisor.base.errors import UsageError
 from advisor.market.lifecycle import RentalMarket
-from advisor.ranking.ranking import Ranking
 from advisor.serve.asked import Asked, CommandLine, to_copy
 from advisor.serve.looks import Looks
-from advisor.serve.offers import Held, MarketOffers
+from advisor.serve.offers import MarketOffers
 from advisor.serve.releases import Releases
 from advisor.serve.session import Session
 from advisor.serve.workers import Workers
 from advisor.workloads.load import looks_like_path
-
-_MOST_RANKINGS = 8
-"""Rankings that are held: a page, its documents and a chosen offer ask for one anew. Each
-has some 10 MB for 3,000 offers."""
-
-
-class Rankings:
-    """The latest rankings, by what was asked and of which answer of the market."""
-
-    def __init__(self) -> None:
-        self._made: OrderedDict[tuple[object, ...], Ranking] = OrderedDict()
-        self._turn = Lock()
-
-    def get(self, key: tuple[object, ...]) -> Ranking | None:
-        """Return one that was made, None if it is not held."""
-        with self._turn:
-            found = self._made.get(key)
-            if found is not None:
-                self._made.move_to_end(key)
-            return found
-
-    def put(self, key: tuple[object, ...], ranking: Ranking) -> None:
-        """Hold one, and let the oldest go."""
-        with self._turn:
-            self._made[key] = ranking
-            while len(self._made) > _MOST_RANKINGS:
-                self._made.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +48,6 @@ class Served:
     looks: Looks
     session: Session = field(default_factory=Session)
     workers: Workers = field(default_factory=Workers)
-    rankings: Rankings = field(default_factory=Rankings)
 
     @classmethod
     def of(
@@ -132,36 +102,14 @@ class Served:
         spec = self.command_line.rank(self.command_line.words("rank", asked.pairs))
         name = spec.job.workload
         if name != self.workload and name not in self.context.library.files():
-            is_file = looks_like_path(name) or (self.context.folder / name).exists()
-            if is_file:
+            path = self.context.folder / name
+            if looks_like_path(name) or os.path.exists(path):  # noqa: PTH110  (never raises)
                 message = (
                     f"{name!r} is a file: start 'advisor serve' with it, or name one of "
                     "'advisor workloads list'"
                 )
                 raise UsageError(message)
         return Ranker.of(replace(self.context, notify=notices.append), spec)
-
-    def ranked(self, asked: Asked, ranker: Ranker, held: Held) -> Ranking:
-        """Return the ranking of what the market answered.
-
-        Parameters
-        ----------
-        ranker : of what is asked
-        held : with an answer
-
-        Raises
-        ------
-        AdvisorError
-            if a GPU that is asked for is neither known nor among the offers
-        """
-        if held.answer is None:
-            message = "the market has not answered yet"
-            raise ValueError(message)
-        key = (held.number, *asked.pairs)
-        if (found := self.rankings.get(key)) is None:
-            found = ranker.rank(held.answer)
-            self.rankings.put(key, found)
-        return found
 
     def command(self, asked: Asked, command: str, *before: str, offer: str = "") -> str:
         """Return a command to copy that asks for the same.

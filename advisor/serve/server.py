@@ -28,13 +28,18 @@ def listen_here(host: str, port: int) -> socket.socket:
     UsageError
         if the address is another one, or cannot be had
     """
+    refusal = UsageError(
+        *(Given("host", host), " is not this machine's own address: others could look "),
+        "and write there; keep 127.0.0.1, and forward a port with 'ssh -L' to look from "
+        "elsewhere",
+    )
     if not is_loopback(host):
-        raise UsageError(
-            *(Given("host", host), " is not this machine's own address: others could "),
-            "look and write there; keep 127.0.0.1, and forward a port with 'ssh -L' to "
-            "look from elsewhere",
-        )
-    return listen(host, port)
+        raise refusal
+    listener = listen(host, port)
+    if not is_loopback(listener.getsockname()[0]):  # what a name stands for here
+        listener.close()
+        raise refusal
+    return listener
 
 
 @contextlib.contextmanager

@@ -12,10 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
-pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
-pytest.importorskip("jinja2", reason="the extra 'serve' is not installed")
-
 from advisor.app.context import Context
 from advisor.base.clock import Clock
 from advisor.cli.words import ThisCommandLine
@@ -86,6 +82,12 @@ class Browser:
     def open(self, query: str = "") -> httpx.Response:
         """Open the address that the terminal shows; the browser is known from then on."""
         return self.get(f"/?token={self.served.session.address_token}{query}")
+
+
+@pytest.fixture(autouse=True)
+def extra() -> None:
+    """Skip where a part of the extra is missing that the tests' own extra lacks."""
+    pytest.importorskip("vl_convert", reason="the extra 'serve' is not installed")
 
 
 @pytest.fixture

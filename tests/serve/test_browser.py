@@ -20,7 +20,6 @@ CHARTS = ("scatter", "bill", "limits", "threads")
 @pytest.fixture
 def start(serving: Callable[..., Any]) -> Iterator[Callable[..., str]]:
     """Return what starts a server; the address that its terminal would show."""
-    pytest.importorskip("vl_convert", reason="the extra 'serve' is not installed")
     ends: list[Any] = []
 
     def begin(**options: Any) -> str:

@@ -156,6 +156,7 @@ def _message(line: str) -> str:
         ("gpu=A%1b]0;x%07100", "U+001B"),
         ("gpu=%E2%80%AERTX", "U+202E"),
         ("gpu=RTX%0A4090", "U+000A"),
+        (f"workload={'x' * 4000}", "no workload"),
         ("offer=1e3", "no id of an offer"),
         ("offer=%D9%A1", "no id of an offer"),
     ],

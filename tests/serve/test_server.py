@@ -186,15 +186,15 @@ def test_a_slow_page_keeps_no_other_waiting(
     """While one ranking takes its time, styles and the other pages come."""
     client, served = server
     may_end, begun = threading.Event(), threading.Event()
-    ranked = type(served).ranked
+    ranker = type(served).ranker
 
-    def slow(self: Any, asked: Any, ranker: Any, held: Any) -> Any:
+    def slow(self: Any, asked: Any, notices: list[str]) -> Any:
         if asked.values().get("epochs") == "77":
             begun.set()
             may_end.wait(30)
-        return ranked(self, asked, ranker, held)
+        return ranker(self, asked, notices)
 
-    monkeypatch.setattr(type(served), "ranked", slow)
+    monkeypatch.setattr(type(served), "ranker", slow)
     done: list[int] = []
     asking = threading.Thread(
         target=lambda: done.append(client.get("/?epochs=77", timeout=60).status_code)
