@@ -24,7 +24,7 @@ from advisor.app.context import Context
 from advisor.app.rent import DEFAULT_MARKET
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.market.registry import known_secrets
-from advisor.mcp.arguments import Arguments, check_caps, check_known
+from advisor.mcp.arguments import Arguments, check_caps, check_known, given
 from advisor.mcp.paying import User
 from advisor.mcp.tools import INSTRUCTIONS, Tool, tools
 from advisor.mcp.untrusted import DATA, Guard
@@ -100,7 +100,7 @@ class Calls:
         self, context: _Context, params: types.CallToolRequestParams
     ) -> _Answer:
         """Carry out a call, or go on with one whose question was answered."""
-        found, guard = params.arguments or {}, Guard([])
+        found, guard = given(params.arguments), Guard([])
         try:
             guard = self._guard()
             if params.request_state is not None:
