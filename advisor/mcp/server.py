@@ -48,6 +48,9 @@ class Waiting:
     Attributes
     ----------
     tool, arguments : of the call; it comes with the same ones
+    work : of the call, which waits
+    question : that it waits for
+    notes : that it has made so far
     """
 
     tool: str
