@@ -13,6 +13,7 @@ import anyio
 import pytest
 from mcp import types
 
+from advisor.mcp import server
 from advisor.mcp.paying import give_back
 from advisor.simulator.faults import Fault
 from tests.mcp.conftest import NO, YES, Agent, Play
@@ -353,3 +354,30 @@ def test_a_machine_is_told_of_only_if_it_stays(
     is_rented = result.structured_content.get("state") == "rented"
     assert is_rented != result.is_error
     assert len(street.instances()) == int(is_rented)
+
+
+def test_a_call_says_that_it_goes_on(
+    street: Any, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its user thinks, too: clients give up those that are silent."""
+    monkeypatch.setattr(server, "_STILL_S", 0.05)
+    told: list[tuple[float, str | None]] = []
+
+    async def hear(progress: float, _total: float | None, message: str | None) -> None:
+        told.append((progress, message))
+
+    async def script(agent: Agent) -> None:
+        async with anyio.create_task_group() as tasks:
+
+            async def call() -> None:
+                await agent.client.call_tool("rent", RENT, progress_callback=hear)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(call)
+            while len(told) < 5:
+                await anyio.sleep(0.01)
+            agent.answers.append(NO)
+            agent.thinks.set()
+
+    play(street.context(), script, thinks=True)
+    assert [progress for progress, _ in told] == sorted({one for one, _ in told})
