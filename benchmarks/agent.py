@@ -2,7 +2,7 @@
 
 Each session starts the server as a client does, speaks with it over its pipes, and the
 server with a market over a socket. Answers must be what the command line prints, and
-nothing may be rented without caps and the user's yes.
+nothing may be rented without caps and the user's yes. Needs the extras mcp and simulator.
 
     python benchmarks/agent.py [NAME ...]
 """

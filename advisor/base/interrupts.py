@@ -23,7 +23,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -84,7 +84,7 @@ class _Stop:
     raised : whether it has raised; it raises once, as a signal does
     """
 
-    event: threading.Event = field(default_factory=threading.Event)
+    event: threading.Event
     shields: int = 0
     raised: bool = False
 

@@ -25,7 +25,7 @@ from advisor.rental.arguments import SHORTEST_S
 from advisor.rental.request import DEFAULT_ATTEMPTS, MOST_ATTEMPTS
 
 Arguments = Mapping[str, Any]
-"""Of a call, as JSON has them."""
+"""Of a call, as JSON has them, nulls left out: see `given`."""
 
 CAPS = ("budget_usd", "max_lifetime_s")
 """What every call that pays must say."""
@@ -189,6 +189,11 @@ def schema(properties: Mapping[str, Any], required: Sequence[str] = ()) -> dict[
     }
 
 
+def given(found: Arguments | None) -> Arguments:
+    """Return the arguments of a call; null is not given, as models have it."""
+    return {key: value for key, value in (found or {}).items() if value is not None}
+
+
 def check_known(found: Arguments, known: Mapping[str, Any]) -> None:
     """Refuse an argument that a tool has not: a constraint that is dropped is none.
 
@@ -298,7 +303,7 @@ def check_caps(found: Arguments) -> None:
         if one lacks
     """
     for name in CAPS:
-        if found.get(name) is None:
+        if name not in found:
             raise ArgumentError(
                 *(Given(name), " is missing: nothing is paid without a cap; "),
                 "ask the user for it",
@@ -335,11 +340,11 @@ def numbers_of(found: Arguments, name: str) -> list[int]:
 
 
 def _of(spec: type[Any], found: Arguments, besides: Sequence[str] = ()) -> dict[str, Any]:
-    """Return those of the arguments that are fields of a spec; null is not given."""
+    """Return those of the arguments that are fields of a spec."""
     return {
         one.name: _tupled(found[one.name])
         for one in fields(spec)
-        if one.name not in besides and found.get(one.name) is not None
+        if one.name not in besides and one.name in found
     }
 
 

@@ -7,7 +7,7 @@ ask on a terminal is asked of the user of the client, never of the model.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,14 +65,22 @@ class _Asked(Listener):
     Parameters
     ----------
     user : is asked
+    spec : of the rental
+    verb : what a yes says
     doing : what the agent would do there; it is put last, since a text of the agent's
         must not push the price out of sight
+
+    Attributes
+    ----------
+    done : document of what is had, which holds if nothing fails after it
+    failed : document of why it is not
     """
 
     def __init__(self, user: User, spec: RentSpec, verb: str, doing: str = "") -> None:
         self._user, self._spec = user, spec
         self._verb, self._doing = verb, doing
-        self.document: Document | None = None
+        self.done: Document | None = None
+        self.failed: Document | None = None
 
     def confirms(self, candidate: RankedOffer, ends_at: float) -> bool:
         """Ask whether an offer may be paid for."""
@@ -87,19 +95,19 @@ class _Asked(Listener):
 
     def rented(self, rental: Rental, key_file: Path) -> None:
         """Keep how to reach it."""
-        self.document = rented(rental, str(key_file), self._spec.lease_s)
+        self.done = rented(rental, str(key_file), self._spec.lease_s)
 
     def not_rented(self, error: AdvisorError, attempts: Sequence[Attempt]) -> None:
         """Keep what came of each offer."""
-        self.document = not_rented(error, attempts)
+        self.failed = not_rented(error, attempts)
 
     def ended(self, ended: Ended) -> None:
         """Keep how the command has ended."""
-        self.document = ended_document(ended.job, ended)
+        self.done = ended_document(ended.job, ended)
 
     def not_ended(self, job: JobRecord, error: AdvisorError) -> None:
         """Keep why it has not."""
-        self.document = not_ended_document(job, error)
+        self.failed = not_ended_document(job, error)
 
 
 def rent_tool(context: Context, found: Arguments, user: User) -> Document:
@@ -108,12 +116,25 @@ def rent_tool(context: Context, found: Arguments, user: User) -> Document:
     _check_files_caps(context, spec)
     wait = arguments.flag("wait", found.get("wait", False)) or False
     listener = _Asked(user, spec, _RENT)
+    return _came_of(listener, lambda: rent(context, spec, listener, wait_for_ssh=wait))
+
+
+def _came_of(listener: _Asked, use: Callable[[], object]) -> Document:
+    """Return the document of what a use case did, or of why it did not.
+
+    Raises
+    ------
+    AdvisorError
+        if it failed without one
+    """
     try:
-        rent(context, spec, listener, wait_for_ssh=wait)
+        use()
     except AdvisorError:
-        if listener.document is None:
+        if listener.failed is None:
             raise
-    return listener.document or {}
+        return listener.failed
+    assert listener.done is not None  # noqa: S101  (who succeeds has reported it)
+    return listener.done
 
 
 def give_back(context: Context, market: str, document: Document) -> None:
@@ -135,12 +156,7 @@ def run_tool(context: Context, found: Arguments, user: User) -> Document:
     folder = user.guard.text(spec.folder, _LONGEST)
     doing = f"To be run there, with a copy of {folder}: {words}"
     listener = _Asked(user, spec.rent, _RUN, doing)
-    try:
-        run(context, spec, listener)
-    except AdvisorError:
-        if listener.document is None:
-            raise
-    return listener.document or {}
+    return _came_of(listener, lambda: run(context, spec, listener))
 
 
 def release_tool(context: Context, found: Arguments, user: User) -> Document:

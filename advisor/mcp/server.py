@@ -1,4 +1,4 @@
-"""The server of the tools: who asks, who is asked, and what goes over the wire.
+"""The server of the tools: who asks, and who is asked.
 
 Both eras of the protocol are served. Until 2025 a server asks its client in the middle of
 a call; from 2026 on the call is answered with the question, and the client calls again
@@ -7,16 +7,17 @@ with the answer (`InputRequiredResult`). The work of a call waits for it either 
 
 from __future__ import annotations
 
-import json
+import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias
 
 import anyio
 from mcp import types
-from mcp.server import Server, ServerRequestContext
+from mcp.server import Server
 from mcp.shared.exceptions import MCPError
 
 from advisor import __version__
@@ -24,21 +25,21 @@ from advisor.app.context import Context
 from advisor.app.rent import DEFAULT_MARKET
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.market.registry import known_secrets
-from advisor.mcp.arguments import Arguments, check_caps, check_known
+from advisor.mcp.arguments import Arguments, check_caps, check_known, given
 from advisor.mcp.paying import User
 from advisor.mcp.tools import INSTRUCTIONS, Tool, tools
-from advisor.mcp.untrusted import DATA, Guard
+from advisor.mcp.untrusted import Guard
+from advisor.mcp.wire import CONFIRM, Call, answered, can_ask, described, form, is_yes
 from advisor.mcp.work import ANSWER_S, Document, Done, Note, Question, Work
-from advisor.report.failure import INTERNAL, INTERRUPTED, SYSTEM, Failure
 
-_Context: TypeAlias = ServerRequestContext[Any, Any]
-_Answer: TypeAlias = types.CallToolResult | types.InputRequiredResult
+Answer: TypeAlias = types.CallToolResult | types.InputRequiredResult
 
 _MOST_AT_ONCE = 8
 """Calls under way, questions that wait among them: each has a thread."""
 
-_MOST_NOTES = 50
-_CONFIRM = "confirm"
+_STILL_S = 15.0
+"""Seconds after which a call says that it goes on: clients give up those that are silent,
+after a minute or so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,9 @@ class Waiting:
     Attributes
     ----------
     tool, arguments : of the call; it comes with the same ones
+    work : of the call, which waits
+    question : that it waits for
+    notes : that it has made so far
     """
 
     tool: str
@@ -88,19 +92,19 @@ class Calls:
 
     async def list_tools(
         self,
-        _context: _Context,
+        _context: Call,
         _params: types.PaginatedRequestParams | None,
     ) -> types.ListToolsResult:
         """Return what there is."""
         return types.ListToolsResult(
-            tools=[_described(one) for one in tools(read_only=self.read_only)]
+            tools=[described(one) for one in tools(read_only=self.read_only)]
         )
 
     async def call_tool(
-        self, context: _Context, params: types.CallToolRequestParams
-    ) -> _Answer:
+        self, context: Call, params: types.CallToolRequestParams
+    ) -> Answer:
         """Carry out a call, or go on with one whose question was answered."""
-        found, guard = params.arguments or {}, Guard([])
+        found, guard = given(params.arguments), Guard([])
         try:
             guard = self._guard()
             if params.request_state is not None:
@@ -113,7 +117,7 @@ class Calls:
                 self._check_can_pay(context, tool, found)
             work = self._begun(tool, found, guard)
         except Exception as error:
-            return _answer(guard, None, error, [])
+            return answered(guard, None, error, [])
         return await self._follow(context, tool, found, work, guard)
 
     def leave(self) -> None:
@@ -143,7 +147,7 @@ class Calls:
             raise UsageError(message)
         return there[name]
 
-    def _check_can_pay(self, context: _Context, tool: Tool, found: Arguments) -> None:
+    def _check_can_pay(self, context: Call, tool: Tool, found: Arguments) -> None:
         """Refuse what the user cannot be asked, before anything else is done.
 
         Raises
@@ -153,7 +157,7 @@ class Calls:
         """
         if tool.name != "release":
             check_caps(found)
-        if not _can_ask(context):
+        if not can_ask(context):
             raise self._unasked(tool.name, found)
 
     def _unasked(self, name: str, found: Arguments) -> UsageError:
@@ -198,23 +202,23 @@ class Calls:
 
     async def _follow(
         self,
-        context: _Context,
+        context: Call,
         tool: Tool,
         found: Arguments,
         begun: Work | Waiting,
         guard: Guard,
-    ) -> _Answer:
+    ) -> Answer:
         """Wait for the end of a call, or for its next question."""
         work = begun if isinstance(begun, Work) else begun.work
         notes = [] if isinstance(begun, Work) else begun.notes
+        progress = _Progress(context)
+        ticking = asyncio.create_task(progress.tick())
         try:
             while True:
                 event = await work.next()
                 if isinstance(event, Note):
                     notes.append(event.line)
-                    await context.session.report_progress(
-                        float(len(notes)), message=event.line
-                    )
+                    await progress.tell(event.line)
                 elif isinstance(event, Question):
                     if not context.session.can_send_request:
                         return self._asked_for(tool, found, work, event, notes)
@@ -224,26 +228,28 @@ class Calls:
         except BaseException:  # cancelled, or the client has gone
             work.leave()
             raise
+        finally:
+            ticking.cancel()
 
     def _ended(
         self, work: Work, done: Done, guard: Guard, notes: list[str]
     ) -> types.CallToolResult:
-        answer = _answer(guard, done.document, done.error, notes)
+        result = answered(guard, done.document, done.error, notes)
         work.taken()
-        return answer
+        return result
 
     async def _ask(
-        self, context: _Context, tool: Tool, found: Arguments, question: Question
+        self, context: Call, tool: Tool, found: Arguments, question: Question
     ) -> bool | AdvisorError:
         """Ask the user in the middle of a call; return whether it is allowed."""
         with anyio.move_on_after(ANSWER_S):
             try:
                 result = await context.session.elicit_form(
-                    question.text, _form(question), context.request_id
+                    question.text, form(question), context.request_id
                 )
             except MCPError:
                 return self._unasked(tool.name, found)
-            return _is_yes(result)
+            return is_yes(result)
         return False
 
     def _asked_for(
@@ -264,11 +270,11 @@ class Calls:
         self._waiting[state] = Waiting(tool.name, found, work, question, notes)
         request = types.ElicitRequest(
             params=types.ElicitRequestFormParams(
-                message=question.text, requested_schema=_form(question)
+                message=question.text, requested_schema=form(question)
             )
         )
         return types.InputRequiredResult(
-            input_requests={_CONFIRM: request}, request_state=state
+            input_requests={CONFIRM: request}, request_state=state
         )
 
     def _answered(self, params: types.CallToolRequestParams, found: Arguments) -> Waiting:
@@ -284,82 +290,37 @@ class Calls:
             message = "no question waits for this answer: nothing was done by it"
             raise UsageError(message)
         is_same = (waiting.tool, waiting.arguments) == (params.name, found)
-        result = (params.input_responses or {}).get(_CONFIRM)
-        waiting.question.settle(is_same and _is_yes(result))
+        result = (params.input_responses or {}).get(CONFIRM)
+        waiting.question.settle(is_same and is_yes(result))
         if not is_same:
             message = "the question was asked for another call: nothing was done"
             raise UsageError(message)
         return waiting
 
 
-def _described(tool: Tool) -> types.Tool:
-    reads = tool.read is not None
-    return types.Tool(
-        name=tool.name,
-        title=tool.title,
-        description=tool.told,
-        input_schema=dict(tool.takes),
-        output_schema=dict(tool.answers()),
-        annotations=types.ToolAnnotations(
-            title=tool.title,
-            read_only_hint=reads,
-            destructive_hint=not reads,
-            idempotent_hint=reads,
-            open_world_hint=tool.is_open_world,
-        ),
-    )
+@dataclass(slots=True)
+class _Progress:
+    """How a call comes on, as its client is told.
 
-
-def _can_ask(context: _Context) -> bool:
-    """Say whether the client says that it can ask its user.
-
-    One that names no kind of question can show a form: there was no other before.
+    Attributes
+    ----------
+    context : of the call
+    told : how often it was told
+    line : the last thing that was told
     """
-    capabilities = context.session.client_capabilities
-    asks = None if capabilities is None else capabilities.elicitation
-    return asks is not None and (asks.form is not None or asks.url is None)
 
+    context: Call
+    told: int = 0
+    line: str | None = None
 
-def _form(question: Question) -> dict[str, Any]:
-    """Return what the user fills in: an empty form that is sent off is no yes."""
-    yes = {"type": "boolean", "title": question.verb, "default": False}
-    return {"type": "object", "properties": {_CONFIRM: yes}, "required": [_CONFIRM]}
+    async def tell(self, line: str | None) -> None:
+        """Tell something new."""
+        self.told, self.line = self.told + 1, line
+        await self.context.session.report_progress(float(self.told), message=line)
 
-
-def _is_yes(result: object) -> bool:
-    return (
-        isinstance(result, types.ElicitResult)
-        and result.action == "accept"
-        and (result.content or {}).get(_CONFIRM) is True
-    )
-
-
-def _answer(
-    guard: Guard,
-    document: Document | None,
-    error: BaseException | None,
-    notes: list[str],
-) -> types.CallToolResult:
-    """Return what a call answers: a document, and whether it tells of a failure."""
-    if document is None:
-        document = _failure(error).document()
-    plain: Mapping[str, Any] = guard.document(document)
-    lines = notes if len(notes) <= _MOST_NOTES else [*notes[:_MOST_NOTES], "..."]
-    texts = [DATA, json.dumps(plain, allow_nan=False), *lines]
-    return types.CallToolResult(
-        content=[types.TextContent(text=one) for one in texts],
-        structured_content=plain,
-        is_error="error" in plain,
-    )
-
-
-def _failure(error: BaseException | None) -> Failure:
-    """Return what a failure says, as `advisor.cli.failure` says it."""
-    if isinstance(error, AdvisorError):
-        return Failure.of(error)
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED
-    message = " ".join(str(error).split())
-    if isinstance(error, OSError):
-        return Failure(SYSTEM, message)
-    return Failure(INTERNAL, f"{type(error).__name__}: {message}")
+    async def tick(self) -> None:
+        """Tell now and then that it goes on."""
+        with suppress(Exception):  # the call itself meets a client that has gone
+            while True:
+                await anyio.sleep(_STILL_S)
+                await self.tell(self.line)

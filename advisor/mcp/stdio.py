@@ -7,9 +7,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any, Self, cast
 
 import anyio
 from mcp.server.stdio import stdio_server
@@ -19,8 +19,6 @@ from advisor.mcp.server import Calls
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 _STDIN = 0
-_MOST_LINES = 8
-"""Lines that are read ahead."""
 
 
 def serve(calls: Calls) -> bool:
@@ -37,49 +35,67 @@ def serve(calls: Calls) -> bool:
     if sys.stdin is None or sys.stdout is None:
         message = "stdin or stdout is closed: an MCP client starts this server"
         raise AdvisorError(message)
-    with _signals_noted() as noted:
+    with _Signals() as signals:
         try:
-            anyio.run(_serve, calls, noted)
+            anyio.run(_serve, calls, signals)
         except* (BrokenPipeError, anyio.BrokenResourceError):  # the client has gone
             pass
         finally:
             calls.leave()
             _join(calls)
-    return noted.is_set()
+    return signals.came
 
 
-async def _serve(calls: Calls, noted: threading.Event) -> None:
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_watch, noted, tasks.cancel_scope)
+async def _serve(calls: Calls, signals: _Signals) -> None:
+    with anyio.CancelScope() as scope:
+        signals.cancel(scope)
         lines = cast("Any", _Lines(_own_stdin()))
         async with stdio_server(stdin=lines) as (incoming, outgoing):
             server = calls.server()
             await server.run(incoming, outgoing, server.create_initialization_options())
-        tasks.cancel_scope.cancel()
 
 
-async def _watch(noted: threading.Event, scope: anyio.CancelScope) -> None:
-    """End the server when a signal has come."""
-    while not noted.is_set():
-        await anyio.sleep(0.1)
-    scope.cancel()
+class _Signals:
+    """Signals end the server instead of the process: machines may have to be released.
 
+    Attributes
+    ----------
+    came : whether one has come
+    """
 
-@contextmanager
-def _signals_noted() -> Iterator[threading.Event]:
-    """Note signals instead of dying of them: machines may have to be released."""
-    noted = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: noted.set())
-        for name in _SIGNALS
-        if (number := getattr(signal, name, None)) is not None
-        and signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
-        yield noted
-    finally:
-        for number, handler in before.items():
+    def __init__(self) -> None:
+        self.came = False
+        self._wake: Callable[[], object] = lambda: None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        """Note what comes from here on; what is ignored stays so."""
+        for name in _SIGNALS:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Put the earlier handlers back."""
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def cancel(self, scope: anyio.CancelScope) -> None:
+        """Have the next one cancel a scope of this loop; one that came does at once."""
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # the loop has ended by itself
+                loop.call_soon_threadsafe(scope.cancel)
+
+        self._wake = wake
+        if self.came:
+            wake()
+
+    def _note(self, *_: object) -> None:
+        self.came = True
+        self._wake()
 
 
 def _join(calls: Calls) -> None:
@@ -111,7 +127,7 @@ class _Lines:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[str | None] = asyncio.Queue(_MOST_LINES)
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue()
         threading.Thread(target=self._read, name="stdin", daemon=True).start()
 
     def _read(self) -> None:
@@ -125,8 +141,7 @@ class _Lines:
             self._put(None)
 
     def _put(self, line: str | None) -> None:
-        putting = self._queue.put(line)
-        asyncio.run_coroutine_threadsafe(putting, self._loop).result()
+        self._loop.call_soon_threadsafe(self._queue.put_nowait, line)
 
     async def __aiter__(self) -> AsyncIterator[str]:
         """Yield the lines."""

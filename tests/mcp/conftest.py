@@ -64,12 +64,14 @@ class Agent:
     calls : of the server
     answers : what the user says, one after the other; none left: no
     questions : what the user was asked
+    thinks : the user answers once this is set
     """
 
     client: Client
     calls: Calls
     answers: list[types.ElicitResult] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
+    thinks: anyio.Event = field(default_factory=anyio.Event)
 
     async def call(self, tool: str, **arguments: Any) -> types.CallToolResult:
         return await self.client.call_tool(tool, arguments)
@@ -93,6 +95,7 @@ def play() -> Play:
         mode: str = "legacy",
         can_ask: bool = True,
         read_only: bool = False,
+        thinks: bool = False,
     ) -> Agent:
         quiet = replace(world, notify=lambda _: None)
         calls = Calls(quiet, typed, read_only)
@@ -100,6 +103,8 @@ def play() -> Play:
 
         async def asked(_context: Any, params: Any) -> types.ElicitResult:
             agents[0].questions.append(params.message)
+            if thinks:
+                await agents[0].thinks.wait()
             return agents[0].answers.pop(0) if agents[0].answers else NO
 
         async def main() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from advisor.app.context import Context
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.mcp.arguments import CAPS, check_known, rank_spec, rent_spec, run_spec
+from advisor.mcp.arguments import given as given_of
 from advisor.mcp.tools import Tool, tools
 
 JSON = st.recursive(
@@ -52,7 +53,7 @@ def calls(tool: Tool) -> st.SearchStrategy[dict[str, Any]]:
     known = list(tool.takes["properties"])
     right = {key: value for key, value in GOOD.items() if key in known}
     odd = st.dictionaries(st.sampled_from(known), JSON, min_size=1, max_size=3)
-    return odd.map(lambda wrong: {**right, **wrong})
+    return odd.map(lambda wrong: dict(given_of({**right, **wrong})))
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import anyio
 import pytest
 from mcp import types
 
+from advisor.mcp import server
 from advisor.mcp.paying import give_back
 from advisor.simulator.faults import Fault
 from tests.mcp.conftest import NO, YES, Agent, Play
@@ -316,3 +318,66 @@ def test_no_text_of_the_agents_hides_the_price(inhabited: Any, play: Play) -> No
     assert question.index("At most $5.00") < question.index("To be run there")
     assert not {"\n", "\x1b"} & set(question)
     assert len(question) < 1500
+
+
+@pytest.mark.parametrize("at", range(1, 8))
+def test_a_machine_is_told_of_only_if_it_stays(
+    at: int, street: Any, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger's disk fails at the n-th commit and from then on: had, or an error."""
+    commits = 0
+
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+            nonlocal commits
+            if sql == "COMMIT":
+                commits += 1
+                if commits >= at:
+                    message = "disk I/O error"
+                    raise sqlite3.OperationalError(message)
+            return super().execute(sql, *arguments)
+
+    connect = sqlite3.connect
+
+    def failing(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        return connect(*arguments, **{**options, "factory": Failing})
+
+    results: list[types.CallToolResult] = []
+
+    async def script(agent: Agent) -> None:
+        monkeypatch.setattr(sqlite3, "connect", failing)
+        results.append(await agent.call("rent", **RENT))
+        monkeypatch.undo()
+
+    play(street.context(), script, YES)
+    (result,) = results
+    is_rented = result.structured_content.get("state") == "rented"
+    assert is_rented != result.is_error
+    assert len(street.instances()) == int(is_rented)
+
+
+def test_a_call_says_that_it_goes_on(
+    street: Any, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its user thinks, too: clients give up those that are silent."""
+    monkeypatch.setattr(server, "_STILL_S", 0.05)
+    told: list[tuple[float, str | None]] = []
+
+    async def hear(progress: float, _total: float | None, message: str | None) -> None:
+        told.append((progress, message))
+
+    async def script(agent: Agent) -> None:
+        async with anyio.create_task_group() as tasks:
+
+            async def call() -> None:
+                await agent.client.call_tool("rent", RENT, progress_callback=hear)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(call)
+            while len(told) < 5:
+                await anyio.sleep(0.01)
+            agent.answers.append(NO)
+            agent.thinks.set()
+
+    play(street.context(), script, thinks=True)
+    assert [progress for progress, _ in told] == sorted({one for one, _ in told})

@@ -12,6 +12,8 @@ import pytest
 from advisor.base.clock import Clock, interruptible
 from advisor.base.errors import AdvisorError
 from advisor.mcp import work as work_of
+from advisor.mcp.untrusted import Guard
+from advisor.mcp.wire import answered
 from advisor.mcp.work import Done, Note, Question, Work
 
 Script = Callable[[Work], Awaitable[None]]
@@ -129,3 +131,24 @@ def test_what_nobody_took_is_undone_afterwards(taken: bool) -> None:
 
     play(lambda _: {"has": 1}, script, undone.append)
     assert undone == ([] if taken else [{"has": 1}])
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (AdvisorError("no"), "failed"),
+        (KeyboardInterrupt(), "interrupted"),
+        (OSError(28, "No space left on device"), "system"),
+        (ValueError("a slip of ours"), "internal"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_a_failure_is_told_by_its_code(
+    error: BaseException, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the commands tell it; a fault of ours leaves its trace on stderr."""
+    result = answered(Guard(["slip"]), None, error, [])
+    assert result.is_error
+    assert result.structured_content["error"]["code"] == code
+    assert "slip" not in result.model_dump_json()
+    assert ("ValueError" in capsys.readouterr().err) == (code == "internal")
