@@ -86,17 +86,6 @@ def line_width(variables: Mapping[str, str]) -> int | None:
         return None
 
 
-def screen_height(variables: Mapping[str, str]) -> int | None:
-    """Return how many lines the result has room for, as `line_width` does: `LINES`."""
-    stated = variables.get("LINES", "")
-    if stated.isdecimal() and int(stated) > 0:
-        return int(stated)
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).lines or None
-    except (AttributeError, OSError, ValueError):
-        return None
-
-
 def remark_within(text: str, width: int | None) -> None:
     """Say something, broken between words where a terminal would break it anywhere."""
     if width is None:

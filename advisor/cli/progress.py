@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from advisor.app.context import Context
-from advisor.base.figures import size_in_words
 from advisor.base.progress import BYTES, Progress, quiet
+from advisor.base.sizes import size_in_words
 from advisor.base.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from advisor.market.told import WORTH_TELLING_S, Told
 

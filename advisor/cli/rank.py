@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,23 +21,16 @@ from advisor.cli.options import (
     max_age_option,
     no_nan,
 )
-from advisor.cli.output import (
-    aside,
-    line_width,
-    remark,
-    remark_within,
-    result,
-    screen_height,
-)
-from advisor.cli.progress import is_terminal
-from advisor.cli.session import ask, refuse_both
+from advisor.cli.output import aside, line_width, remark, remark_within, result
+from advisor.cli.plotted import check_plot, draw
+from advisor.cli.session import ask
 from advisor.cli.specs import rank_spec
 from advisor.market.types import Answer
 from advisor.ranking.policy import SORT_KEYS
 from advisor.ranking.ranking import Ranking
 from advisor.report.entries import Entry, entries
 from advisor.report.failure import with_error
-from advisor.report.formats import to_delimited, to_json, wrap
+from advisor.report.formats import to_delimited, to_json
 from advisor.report.ranked import envelope, headline, table
 
 _TABLE_ROWS = 20
@@ -73,6 +64,12 @@ _TABLE_ROWS = 20
     help="Only offers that no other beats on both cost and time.",
 )
 @click.option(
+    "--plot",
+    is_flag=True,
+    help="Draw time against cost per epoch, with the Pareto front and what bounds each "
+    "offer, instead of the table.",
+)
+@click.option(
     "--risk-averse",
     type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
     callback=no_nan,
@@ -92,12 +89,6 @@ _TABLE_ROWS = 20
     show_default=True,
     help="Sort by cost per epoch, by cost per epoch plus the value of waiting (--assume "
     "waiting_usd_per_h=...), by time per epoch, or by price per hour.",
-)
-@click.option(
-    "--plot",
-    is_flag=True,
-    help="Draw time against cost per epoch, with the Pareto front and what bounds each "
-    "offer, instead of the table.",
 )
 @format_options("table", "json", "csv", "tsv")
 @click.pass_obj
@@ -121,8 +112,8 @@ def command(
       advisor rank bert-base --gpu 'RTX 4090,A100' --deadline 12h --budget 10
       advisor rank resnet50 --plot
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    plot = _is_plot(options, output_format)
-    in_table = output_format == "table" and not plot
+    check_plot(output_format, asked=options["plot"])
+    in_table = output_format == "table" and not options["plot"]
     spec = rank_spec(options)
     if spec.top is None and in_table:
         spec = replace(spec, top=_TABLE_ROWS)
@@ -155,8 +146,8 @@ def command(
         result(to_json(with_error(envelope(ranking, shown, now), error, in_options)))
     elif output_format != "table":
         result(to_delimited(shown, "," if output_format == "csv" else "\t"))
-    elif shown and plot:
-        _draw(ranking, context, headline(ranking, now))
+    elif shown and options["plot"]:
+        draw(ranking, context, headline(ranking, now))
     elif shown:
         _show(shown, width)
     if error is not None:
@@ -176,34 +167,3 @@ def _show(shown: list[Entry], width: int | None) -> None:
     result(text)
     if missing:
         remark(f"too wide for this terminal: {', '.join(missing)}; --format csv has all")
-
-
-def _is_plot(options: Mapping[str, Any], output_format: str) -> bool:
-    """Say whether a plot is asked for, before anybody is asked for offers.
-
-    Raises
-    ------
-    UsageError
-        if it is to be in a format for programs, or what draws is not installed
-    """
-    if not options["plot"]:
-        return False
-    if output_format != "table":
-        refuse_both("--plot", f"--format {output_format}")
-    from advisor.report.plots import need  # noqa: PLC0415  (start-up)
-
-    need("plotext", "--plot")
-    return True
-
-
-def _draw(ranking: Ranking, context: Context, above: str) -> None:
-    """Print the plot, as large as the screen leaves room for below the headline."""
-    from advisor.report.scatter import rank_plot  # noqa: PLC0415  (start-up)
-
-    width, height = line_width(context.variables), screen_height(context.variables)
-    if height is not None:  # the prompt comes below it
-        height -= 1
-        if width is not None and is_terminal(sys.stderr):
-            height -= len(wrap(above, width))
-    color = is_terminal(sys.stdout) and not context.variables.get("NO_COLOR")
-    result(rank_plot(ranking, width, height, color=color))
