@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from advisor.base.units import (
-    BYTES_PER_GB,
-    BYTES_PER_MB,
-    SECONDS_PER_DAY,
-    SECONDS_PER_HOUR,
-)
+from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 _UNITS = ((1e-3, 1e6, "us"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"), (7200.0, 1 / 60, "min"))
-_ROUNDS_UP = 0.9995  # of a unit: in three digits it is one
 
 
 def figure(value: float | None, digits: int) -> str:
@@ -42,11 +36,3 @@ def duration(seconds: float, digits: int = 2) -> str:
     if seconds < 2 * SECONDS_PER_DAY:
         return f"{figure(seconds / SECONDS_PER_HOUR, digits)} h"
     return f"{figure(seconds / SECONDS_PER_DAY, digits)} days"
-
-
-def size_in_words(size: float) -> str:
-    """Return a number of bytes for people, decimal as rsync and the market count."""
-    for unit, name in ((BYTES_PER_GB, "GB"), (BYTES_PER_MB, "MB"), (1e3, "kB")):
-        if size >= _ROUNDS_UP * unit:
-            return f"{size / unit:.3g} {name}"
-    return f"{size:.0f} byte{'s' * (size != 1)}"

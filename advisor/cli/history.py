@@ -88,11 +88,12 @@ def command(  # noqa: PLR0917  (one argument an option)
     if not len(intervals):
         message = "nothing of this is stored yet: 'advisor fetch --keep' records a market"
         raise NothingFitsError(message)
-    buckets = price_buckets(intervals, by)
+    with doing(context.progress, "summing up what is stored"):
+        buckets = price_buckets(intervals, by)
+        lifetime, bids = lifetimes(intervals), bid_survival(intervals)
     if plot is not None:
         _draw(plot, buckets, gpus, market)
     rows = price_rows(buckets)
-    lifetime, bids = lifetimes(intervals), bid_survival(intervals)
     if output_format == "json":
         result(to_json(history_document(rows, lifetime, bids)))
     elif output_format == "table":

@@ -166,7 +166,7 @@ _jobs_option = click.option(
 
 
 def _in_parallel(jobs: int | None) -> AbstractContextManager[object]:
-    """Run the folds of an evaluation in parallel."""
+    """Return a block in which the folds of an evaluation run in parallel."""
     import joblib  # noqa: PLC0415 (evaluations alone)
 
     found: AbstractContextManager[object]

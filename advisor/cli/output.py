@@ -102,17 +102,6 @@ def line_width(variables: Mapping[str, str]) -> int | None:
         return None
 
 
-def screen_height(variables: Mapping[str, str]) -> int | None:
-    """Return how many lines the result has room for, as `line_width` does: `LINES`."""
-    stated = variables.get("LINES", "")
-    if stated.isdecimal() and int(stated) > 0:
-        return int(stated)
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).lines or None
-    except (AttributeError, OSError, ValueError):
-        return None
-
-
 def result_within(table: Fitted, width: int | None, others: str = "") -> None:
     """Print a table, and say which of its columns have no room.
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from advisor.app.context import Context
-from advisor.base.figures import size_in_words
 from advisor.base.progress import BYTES, Progress, quiet
+from advisor.base.sizes import size_in_words
 from advisor.base.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from advisor.market.told import WORTH_TELLING_S, Told
 
@@ -75,7 +75,8 @@ class Line:
     def wipe(self) -> None:
         """Leave an empty line for what is printed next."""
         if self._length:
-            self._write(f"\r{' ' * (self._length + _CTRL_C)}\r")
+            most = max(_columns(self._stream) - 1, 0)  # one more would begin a line
+            self._write(f"\r{' ' * min(self._length + _CTRL_C, most)}\r")
             self._length = 0
 
     def _draw(self, text: str, now: float) -> None:
@@ -128,12 +129,14 @@ def _columns(stream: TextIO) -> int:
 def watched(ctx: click.Context, context: Context) -> Context:
     """Return a command's context with a line for how far it has come, on a terminal.
 
+    One that cannot go back to the start of a line (``TERM=dumb``) has none.
+
     Parameters
     ----------
     ctx : at whose end the line is wiped
     context : whose notices begin on an empty line from then on
     """
-    if not is_terminal(sys.stderr):
+    if not is_terminal(sys.stderr) or context.variables.get("TERM") == "dumb":
         return context
     line, notify = Line(sys.stderr), context.notify
     ctx.meta[_LINE] = line

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,28 +18,19 @@ from advisor.cli.options import (
     market_options,
     max_age_option,
 )
-from advisor.cli.output import (
-    aside,
-    line_width,
-    remark_within,
-    result,
-    screen_height,
-    style_of,
-)
+from advisor.cli.output import aside, line_width, remark_within, result
+from advisor.cli.plotted import check_plot, draw
 from advisor.cli.policy_options import policy_options
-from advisor.cli.progress import is_terminal
 from advisor.cli.ranked import Screen
 from advisor.cli.session import ask, refuse_both
 from advisor.cli.specs import rank_spec
 from advisor.market.types import Answer
 from advisor.ranking.ranking import Ranking
-from advisor.report.cells import wrapped
 from advisor.report.entries import entries
 from advisor.report.failure import with_error
 from advisor.report.formats import to_delimited, to_json
 from advisor.report.rank_table import chosen_columns, chosen_rows, table
 from advisor.report.ranked import envelope, headline
-from advisor.report.styles import unstyled
 
 _TABLE_ROWS = 20
 
@@ -97,7 +86,8 @@ def command(  # noqa: PLR0917  (one argument an option)
       advisor rank bert-base --gpu 'RTX 4090,A100' --deadline 12h --budget 10
       advisor rank resnet50 --plot
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    plot = _is_plot(options, output_format)
+    plot: bool = options["plot"]
+    check_plot(output_format, asked=plot)
     in_table = output_format == "table" and not plot
     _check_columns(columns, "--plot" if plot else output_format)
     spec = rank_spec(options)
@@ -135,7 +125,7 @@ def command(  # noqa: PLR0917  (one argument an option)
         rows = chosen_rows(shown, columns) if columns else shown
         result(to_delimited(rows, "," if output_format == "csv" else "\t"))
     elif shown and plot:
-        _draw(ranking, context, above)
+        draw(ranking, context, above)
     elif shown:
         screen = Screen(width, columns, context.variables)
         screen.show(ranking, shown, options["workload"])
@@ -162,34 +152,3 @@ def _check_columns(columns: tuple[str, ...], shown_as: str) -> None:
         other = "--format json" if shown_as == "json" else shown_as
         refuse_both("--columns", other)
     chosen_columns(columns, in_full=False)
-
-
-def _is_plot(options: Mapping[str, Any], output_format: str) -> bool:
-    """Say whether a plot is asked for, before anybody is asked for offers.
-
-    Raises
-    ------
-    UsageError
-        if it is to be in a format for programs, or what draws is not installed
-    """
-    if not options["plot"]:
-        return False
-    if output_format != "table":
-        refuse_both("--plot", f"--format {output_format}")
-    from advisor.report.plots import need  # noqa: PLC0415  (start-up)
-
-    need("plotext", "--plot")
-    return True
-
-
-def _draw(ranking: Ranking, context: Context, above: str) -> None:
-    """Print the plot, as large as the screen leaves room for below the headline."""
-    from advisor.report.scatter import rank_plot  # noqa: PLC0415  (start-up)
-
-    width, height = line_width(context.variables), screen_height(context.variables)
-    if height is not None:  # the prompt comes below it
-        height -= 1
-        if width is not None and is_terminal(sys.stderr):
-            height -= len(wrapped(above, width))
-    color = style_of(sys.stdout, context.variables) is not unstyled
-    result(rank_plot(ranking, width, height, color=color))

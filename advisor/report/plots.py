@@ -56,6 +56,11 @@ _METADATA: Mapping[str, Mapping[str, None]] = {
 }
 _DPI = 150
 _PANELS_ACROSS = 4
+_PANEL_TICKS = 6
+_DIGITS = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
+"""First digits of what is marked on a logarithmic axis: as many as there is room for."""
+
+_THOUSANDS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _FEW = 60
 """Points of a curve up to which each is marked."""
 
@@ -118,6 +123,26 @@ def rendered(
         return file.getvalue()
     lines = (line.rstrip() for line in file.getvalue().splitlines())
     return b"\n".join(lines) + b"\n"
+
+
+def round_ticks(ends: tuple[float, float], most: int, *, is_log: bool) -> list[float]:
+    """Return round values between two ends, no more than `most` but for decades."""
+    from matplotlib.ticker import (  # noqa: PLC0415 (an optional extra)
+        Locator,
+        LogLocator,
+        MaxNLocator,
+    )
+
+    locators: list[Locator] = [MaxNLocator(max(most - 1, 1), steps=[1, 2, 5, 10])]
+    if is_log:
+        locators = [LogLocator(subs=digits, numticks=99) for digits in _DIGITS]
+    low, high = ends
+    for locator in locators:
+        every = np.asarray(locator.tick_values(low, high))
+        ticks: list[float] = every[(every >= low) & (every <= high)].tolist()
+        if len(ticks) <= most:
+            break
+    return ticks
 
 
 def price_plot(buckets: Sequence[PriceBucket], title: str, path: Path) -> bytes:
@@ -244,7 +269,9 @@ class Panel:
 
 
 def prediction_plot(panels: Sequence[Panel], path: Path) -> bytes:
-    """Return predicted against measured, a panel per split, the diagonal in each.
+    """Return predicted against measured, a panel per split, and below it their ratio.
+
+    Rates span many powers of ten, beside which an error is small: the ratio shows it.
 
     Parameters
     ----------
@@ -260,39 +287,51 @@ def prediction_plot(panels: Sequence[Panel], path: Path) -> bytes:
     down = math.ceil(len(panels) / across)
 
     def draw(figure: Figure) -> None:
-        every = figure.subplots(down, across, squeeze=False).ravel().tolist()
-        for axes, panel in zip(every, panels, strict=False):
-            _compare(axes, panel)
-        for axes in every[len(panels) :]:
-            axes.remove()
+        grid = figure.add_gridspec(2 * down, across, height_ratios=(3, 1) * down)
+        for number, panel in enumerate(panels):
+            row, column = divmod(number, across)
+            above = figure.add_subplot(grid[2 * row, column])
+            below = figure.add_subplot(grid[2 * row + 1, column], sharex=above)
+            _compare(above, below, panel)
 
-    return rendered(draw, (3.2 * across, 3.4 * down), _suffix(path))
+    return rendered(draw, (3.2 * across, 4.2 * down), _suffix(path))
 
 
-def _compare(axes: Axes, panel: Panel) -> None:
-    """Draw one panel: logarithmic, as wide as it is tall."""
-    both = np.concatenate([panel.measured, panel.predicted])
+def _compare(above: Axes, below: Axes, panel: Panel) -> None:
+    """Draw one panel: predicted over measured, and their ratio over measured."""
+    measured, predicted = panel.measured, panel.predicted
+    both, ratio = np.concatenate([measured, predicted]), predicted / measured
     ends = 0.8 * float(both.min()), 1.25 * float(both.max())
-    axes.set_title(f"{panel.name}\n{panel.caption}", fontsize=9)
-    axes.set(
-        xscale="log",
-        yscale="log",
-        xlim=ends,
-        ylim=ends,
-        aspect="equal",
-        xlabel=f"measured, {panel.unit}",
-        ylabel=f"predicted, {panel.unit}",
-    )
-    axes.grid(color=_LIGHT, linewidth=0.6)
-    axes.plot(ends, ends, color=_GRAY, linestyle="--", linewidth=1.0)
-    axes.plot(
-        panel.measured,
-        panel.predicted,
-        color=_PRICE,
-        linestyle="none",
-        marker="o",
-        markersize=2.0,
-        alpha=0.4,
-        markeredgewidth=0.0,
-        gid=f"split-{panel.name}",
-    )
+    above.set_title(f"{panel.name}\n{panel.caption}", fontsize=9)
+    ticks = round_ticks(ends, _PANEL_TICKS, is_log=True)
+    labels = [_short(tick) for tick in ticks]
+    above.set(xscale="log", yscale="log")
+    for axis in (above.xaxis, above.yaxis):
+        axis.set_ticks(ticks, labels)
+        axis.set_ticks([], minor=True)
+    above.set(xlim=ends, ylim=ends)
+    above.set_ylabel(f"predicted, {panel.unit}")
+    above.tick_params(labelbottom=False)
+    below.set(ylim=(0.0, max(2.0, 1.05 * float(ratio.max()))), ylabel="ratio")
+    below.set_xlabel(f"measured, {panel.unit}")
+    right = ((above, ends, predicted, "split"), (below, (1.0, 1.0), ratio, "ratio"))
+    for axes, line, values, of in right:
+        axes.grid(color=_LIGHT, linewidth=0.6)
+        axes.plot(ends, line, color=_GRAY, linestyle="--", linewidth=1.0)
+        axes.plot(
+            measured,
+            values,
+            color=_PRICE,
+            linestyle="none",
+            marker="o",
+            markersize=2.0,
+            alpha=0.4,
+            markeredgewidth=0.0,
+            gid=f"{of}-{panel.name}",
+        )
+
+
+def _short(value: float) -> str:
+    """Return a rate in as few characters as there are on an axis."""
+    of, prefix = next(((of, to) for of, to in _THOUSANDS if value >= of), (1.0, ""))
+    return f"{value / of:g}{prefix}"

@@ -16,7 +16,7 @@ from advisor.ranking.policy import pareto_front
 from advisor.ranking.ranking import Ranking
 from advisor.report.cells import wrapped
 from advisor.report.formats import to_table
-from advisor.report.plots import need
+from advisor.report.plots import need, round_ticks
 from advisor.throughput.limit import Limit, Side
 from advisor.throughput.limits import LIMITS
 
@@ -38,9 +38,6 @@ _DECADE = 10.0
 
 _MARGIN = 0.02
 """Share of an axis that is left free at each end."""
-
-_DIGITS = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
-"""First digits of what is marked on a logarithmic axis: as many as there is room for."""
 
 _CHARACTERS_PER_TICK, _LINES_PER_TICK = 12, 3
 _OTHER_COLUMNS = 52
@@ -153,18 +150,7 @@ class Axis:
 
     def ticks(self, most: int) -> list[float]:
         """Return round values on it, no more than `most` but for decades."""
-        from matplotlib.ticker import Locator, LogLocator, MaxNLocator  # noqa: PLC0415 (an extra)
-
-        low, high = self.ends
-        locators: list[Locator] = [MaxNLocator(max(most - 1, 1), steps=[1, 2, 5, 10])]
-        if self.is_log:
-            locators = [LogLocator(subs=digits, numticks=99) for digits in _DIGITS]
-        for locator in locators:
-            every = np.asarray(locator.tick_values(low, high))
-            ticks: list[float] = every[(every >= low) & (every <= high)].tolist()
-            if len(ticks) <= most:
-                break
-        return ticks
+        return round_ticks(self.ends, most, is_log=self.is_log)
 
 
 @dataclass(frozen=True, slots=True)

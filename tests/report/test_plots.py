@@ -115,7 +115,7 @@ def test_bids_that_nobody_told_are_not_drawn(buckets: list[PriceBucket]) -> None
 
 @pytest.mark.usefixtures("mpl")
 def test_predictions_are_where_they_belong() -> None:
-    """On logarithmic axes, each split in a panel of its own, beside its name."""
+    """On logarithmic axes, each split in a panel of its own, above their ratio."""
     rng = np.random.default_rng(2)
     panels = [
         Panel(
@@ -132,6 +132,9 @@ def test_predictions_are_where_they_belong() -> None:
         places = marks(svg, f"split-{panel.name}")
         assert in_line(places[:, 0], np.log(panel.measured))
         assert in_line(places[:, 1], np.log(panel.predicted))
+        ratios = marks(svg, f"ratio-{panel.name}")
+        assert in_line(ratios[:, 0], np.log(panel.measured))
+        assert in_line(ratios[:, 1], panel.predicted / panel.measured)
         assert {panel.name, panel.caption} <= words(svg)
     assert {"measured, units/s", "predicted, units/s"} <= words(svg)
 

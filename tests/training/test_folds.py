@@ -1,45 +1,32 @@
-"""How `advisor model evaluate` runs its folds: as many as asked, a bar on a terminal."""
+"""`advisor model evaluate` runs as many folds as asked, and tells how many are done."""
 
 from __future__ import annotations
 
 import io
-import sys
 
 import joblib
 import pytest
 
-from advisor.cli.model import _folds
+from advisor.cli.model import _in_parallel
+from advisor.cli.progress import Line
+from advisor.training.evaluate.parallel import each
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def tell() -> None:
-    with _folds(1) as progress:
+def test_a_terminal_shows_what_is_held_out_and_how_much_is_done() -> None:
+    """One bar after the other, also of folds that run in other processes."""
+    terminal, passed = io.StringIO(), iter(range(100))
+    line = Line(terminal, lambda: float(next(passed)))
+    with _in_parallel(2):
         for what in ("GPUs", "regressors"):
-            for done in range(3):
-                progress(what, done, 2)
-
-
-def test_a_terminal_shows_what_is_held_out_and_how_much_is_done(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One bar per kind, on stderr, each to its end."""
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    tell()
-    shown = terminal.getvalue()
-    assert shown.index("GPUs") < shown.index("regressors")
-    assert shown.count("100%") >= 2
-    assert capsys.readouterr().out == ""
-
-
-def test_elsewhere_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """A file or a pipe gets no bar and no label."""
-    tell()
-    assert capsys.readouterr() == ("", "")
+            assert each(what, abs, [(-1,), (-2,)], line) == [1, 2]
+    texts = [text.rstrip() for text in terminal.getvalue().split("\r") if text.strip()]
+    none, half = "-" * 20, "#" * 10 + "-" * 10
+    assert texts == [
+        f"GPUs [{none}] 0 of 2 fits",
+        f"GPUs [{half}] 1 of 2 fits",
+        f"regressors [{none}] 0 of 2 fits",
+        f"regressors [{half}] 1 of 2 fits",
+    ]
 
 
 @pytest.mark.parametrize(("asked", "jobs"), [(3, 3), (None, joblib.cpu_count())])
@@ -47,6 +34,6 @@ def test_as_many_folds_run_at_once_as_were_asked_for(
     asked: int | None, jobs: int
 ) -> None:
     """One per core unless something else is said, inside the block alone."""
-    with _folds(asked):
+    with _in_parallel(asked):
         assert joblib.Parallel().n_jobs == jobs
     assert joblib.Parallel().n_jobs in (None, 1)

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from advisor.base.errors import RemoteError, TooMuchError
-from advisor.base.figures import size_in_words
 from advisor.base.progress import BYTES, Progress, quiet
+from advisor.base.sizes import size_in_words
 from advisor.base.units import BYTES_PER_GB
 from advisor.rental.incoming.listing import Listing, ask_for
 from advisor.rental.incoming.names import USELESS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from advisor.base.figures import size_in_words
+from advisor.base.sizes import size_in_words
 from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.outgoing.ignored import DEFAULT
 from advisor.rental.outgoing.walk import Left

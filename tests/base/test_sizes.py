@@ -1,10 +1,10 @@
-"""Numbers as people read them."""
+"""Numbers of bytes as people read them."""
 
 from __future__ import annotations
 
 import pytest
 
-from advisor.base.figures import size_in_words
+from advisor.base.sizes import size_in_words
 
 
 @pytest.mark.parametrize(
