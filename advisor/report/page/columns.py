@@ -15,7 +15,7 @@ def rounded(value: float | None, digits: int = DIGITS) -> float | int | None:
 
     Examples
     --------
-    >>> rounded(3264.965646044282), rounded(0.0480195), rounded(64.0), rounded(math.inf)
+    >>> rounded(3264.965646044282), rounded(0.04801958), rounded(64.0), rounded(math.inf)
     (3265, 0.04802, 64, None)
     """
     if value is None or not math.isfinite(value):
