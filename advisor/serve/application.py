@@ -87,7 +87,7 @@ class _Pages:
                 "rank.html", page.status, page=page, data=page.data, **view
             )
 
-        return await self._served.workers.run(work)
+        return await self._served.workers.run(work, request.is_disconnected)
 
     async def live(self, request: Request) -> Response:
         """Answer a form that moves: the figures, and the parts of the page with them."""
@@ -105,7 +105,7 @@ class _Pages:
             }
             return JSONResponse(document, page.status)
 
-        return await self._served.workers.run(work)
+        return await self._served.workers.run(work, request.is_disconnected)
 
     async def speedup(self, request: Request) -> Response:
         """Show the comparison that the address asks for."""
@@ -115,7 +115,7 @@ class _Pages:
             page = speedup_page(self._served, given)
             return self._templates.page("speedup.html", page.status, page=page)
 
-        return await self._served.workers.run(work)
+        return await self._served.workers.run(work, request.is_disconnected)
 
     async def rentals(self, request: Request) -> Response:
         """Show what is rented, by the ledger."""

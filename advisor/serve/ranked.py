@@ -32,6 +32,9 @@ from advisor.serve.served import Served
 _FIRST_WAIT_S = 3.0
 """How long a page waits for the market's first answer before it says that it does."""
 
+_MOST_OFFERS = 3000
+"""As many as a page of `advisor report` has; the page says how many rank lower."""
+
 _OFFER = "@offer@"
 """Stands for the id of an offer in a command."""
 
@@ -134,7 +137,8 @@ def _page(served: Served, asked: Asked, *, whole: bool) -> RankPage:
         raise nothing_left(ranking)
     context = served.context
     kept = kept_of(context, ranking) if whole else Kept()
-    data = page_data(ranking, context.now(), kept, context.models)
+    shown = ranking[:_MOST_OFFERS]
+    data = page_data(shown, context.now(), kept, context.models)
     return RankPage(
         **frame,
         notices=(*held.notices, *notices, *_stale(held)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -40,22 +40,36 @@ class Workers:
         count = threads or min(os.cpu_count() or 1, _MOST_THREADS)
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="page")
         self._most = count * (1 + _WAITING_PER_THREAD)
+        self._free = asyncio.Semaphore(count)
         self._at_work = 0
 
-    async def run(self, work: Callable[[], _Result]) -> _Result:
+    async def run(
+        self,
+        work: Callable[[], _Result],
+        is_gone: Callable[[], Awaitable[bool]] | None = None,
+    ) -> _Result:
         """Return what work comes to, done in a thread.
+
+        Parameters
+        ----------
+        is_gone : whether nobody waits for it any more, which is asked when its turn comes:
+            a slider that moves on leaves what it asked before; None: somebody does
 
         Raises
         ------
         BusyError
-            if too much waits already
+            if too much waits already, or nobody does
         """
         if self._at_work >= self._most:  # only the event loop counts
             message = f"{self._at_work} answers are being computed: try again in a second"
             raise BusyError(message)
         self._at_work += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            async with self._free:
+                if is_gone is not None and await is_gone():
+                    message = "nobody waits for this answer any more"
+                    raise BusyError(message)
+                return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self._at_work -= 1
 

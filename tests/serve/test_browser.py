@@ -103,6 +103,40 @@ def test_a_slider_moves_the_figures(
     assert shows(tab, after["offers"][:25])
 
 
+def test_every_slider_asks_what_its_option_asks(
+    start: Callable[..., str], open_page: Any, advisor: Callable[..., Any]
+) -> None:
+    """Disk, batch, deadline and risk together, and back to no limit by an empty field."""
+    tab = open_page(start())
+    tab.wait_for_charts("scatter")
+    page = tab.page
+    for label, name in (
+        ("Disk, GB", "disk"),
+        ("Batch per GPU", "batch"),
+        ("Deadline, as 24h or 3d", "deadline"),
+        ("Risk: quantile of the cost", "risk"),
+    ):
+        page.get_by_label(f"{label}, slider").fill("600")
+        until(tab, lambda name=name: f"{name}=" in page.url)
+
+    def value(name: str) -> str:
+        return str(page.locator(f'input[name="{name}"]').input_value())
+
+    words = (
+        *("--disk", value("disk"), "--set", f"batch_size={value('batch')}"),
+        *("--deadline", value("deadline"), "--risk-averse", value("risk")),
+    )
+    assert words[3] == "batch_size=128"
+    assert words[5].endswith("h")
+    asked = ("rank", "resnet50", *words, "--market", "sample", "--json")
+    offers = advisor(*asked).document["offers"]
+    until(tab, lambda: shows(tab, offers[:25]))
+    for name in ("disk", "batch", "deadline", "risk"):
+        page.fill(f'input[name="{name}"]', "")
+    plain = advisor("rank", "resnet50", "--market", "sample", "--json").document
+    until(tab, lambda: shows(tab, plain["offers"][:25]))
+
+
 def test_another_workload_and_a_wrong_figure(
     start: Callable[..., str], open_page: Any, advisor: Callable[..., Any]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -211,7 +212,6 @@ def test_a_slow_page_keeps_no_other_waiting(
 
 def test_more_than_can_be_answered_is_refused_at_once() -> None:
     """A queue that grows without end would answer nobody in time."""
-    import asyncio  # noqa: PLC0415  (the one test of it)
 
     async def work() -> tuple[int, int]:
         workers = Workers(1)
@@ -229,6 +229,31 @@ def test_more_than_can_be_answered_is_refused_at_once() -> None:
         return busy, results.count(True)
 
     assert asyncio.run(work()) == (11, 9)
+
+
+def test_what_nobody_waits_for_is_not_computed() -> None:
+    """A slider that moves on leaves a queue of answers that nobody wants."""
+
+    async def work() -> list[Any]:
+        workers, release = Workers(1), threading.Event()
+
+        async def is_gone() -> bool:
+            return True
+
+        first = asyncio.ensure_future(workers.run(release.wait))
+        await asyncio.sleep(0)
+        computed: list[str] = []
+        left = asyncio.ensure_future(workers.run(lambda: computed.append("x"), is_gone))
+        wanted = asyncio.ensure_future(workers.run(lambda: 7))
+        await asyncio.sleep(0)
+        release.set()
+        found = await asyncio.gather(first, left, wanted, return_exceptions=True)
+        workers.close()
+        return [*found, computed]
+
+    first, left, wanted, computed = asyncio.run(work())
+    assert (first, wanted, computed) == (True, 7, [])
+    assert isinstance(left, BusyError)
 
 
 def test_who_is_refused_hears_when_to_try_again(browser: Any) -> None:
