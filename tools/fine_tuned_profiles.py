@@ -161,6 +161,7 @@ def language(lora: Workload, full: Workload) -> list[Workload]:
             "Llama 3.1 8B",
             checkpointed="pytorch/torchtune llama3_1/8B_qlora_single_device.yaml: "
             "enable_activation_checkpointing: True",
+            compiled="pytorch/torchtune README: compile=True, RTX 4090",
         ),
         measured_as(
             in_half(mistral),

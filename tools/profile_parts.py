@@ -74,6 +74,7 @@ def measured_as(
     net: str,
     *,
     checkpointed: str,
+    compiled: str = "",
 ) -> Workload:
     """Return a language model whose level is that of a benchmark counted in tokens.
 
@@ -85,6 +86,7 @@ def measured_as(
     benchmark : a workload of the benchmark table, in tokens/s
     length, sizes, net : of its sequences, and of the net that it trained
     checkpointed : where it says that activations were computed again
+    compiled : where it says that it ran compiled; empty: it did not
     """
     token = sizes.forward_flops(length) / length
     units = workload.forward_gflops_per_sample * 1e9 / token
@@ -96,10 +98,12 @@ def measured_as(
             benchmark=benchmark,
             benchmark_units_per_sample=units,
             checkpointed=True,
+            compiled=bool(compiled),
         ),
         sources={
             **workload.sources,
             "benchmark_units_per_sample": how,
             "checkpointed": checkpointed,
+            **({"compiled": compiled} if compiled else {}),
         },
     )

@@ -125,7 +125,7 @@ def test_an_error_of_another_package_is_told_whatever_it_is_made_of() -> None:
         (("compare", "1", "--workload", "resnet50", "--json"), "two offers", "compare"),
         (("bid", "--workload", "x", "--reserved", "--json"), "--reserved", "bid"),
         (("predict", "resnet50", "--gpu", "nonsense", "--json"), "nonsense", "predict"),
-        (("speedup", "--gpu", "RTX 3080", "--json"), "CPU", "speedup"),
+        (("speedup", "--gflop", "1", "--gpu", "T4", "--json"), "CPU", "speedup"),
         (("fetch", "--json"), "say where to save", "fetch"),
         (("market", "check", "--market", "no-such", "--json"), "no-such", "market check"),
         (("rent", "resnet50", "--json", "--budget", "x"), "Invalid value", "rent"),

@@ -87,6 +87,6 @@ def test_rsync_ends_with_its_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
     with deferred():
         thread = interrupted_once(lambda: "sleep 62 " in children())
         with pytest.raises(KeyboardInterrupt):
-            sync._run(line, lambda number: None)
+            sync._run(line, lambda number: None, None)
         thread.join()
     assert not any("sleep 62" in line for line in children())
