@@ -66,7 +66,7 @@ def rank_plot(
     """Return the offers of a ranking as a plot, and those of its Pareto front as a table.
 
     A mark is the letter of what bounds the offer; a capital, where no other offer of the
-    ranking is both cheaper and faster. What is drawn over what is left to the rarer.
+    ranking is both cheaper and faster. Where several meet, the rarest is seen.
 
     Parameters
     ----------
