@@ -98,8 +98,9 @@ def limits() -> Spec:
 def threads() -> Spec:
     """Return throughput against threads, and where the offer is.
 
-    Datasets ``curve`` (``threads``, ``rate``), ``here`` (the same, with ``label``),
-    ``enough`` (``threads``), ``ceiling`` (``rate``: what the GPUs compute).
+    Datasets ``curve`` (``threads``, ``rate``), ``here`` (the same, with ``label`` and
+    where that stands, ``align``, ``dx``, ``dy``), ``enough`` (``threads``), ``ceiling``
+    (``rate``: what the GPUs compute).
     """
     x = encoding(
         "threads",
@@ -150,8 +151,10 @@ def threads() -> Spec:
     }
     label: Spec = {
         "data": named("here"),
-        # A curve rises: there is room below it, to the right.
-        "mark": {"type": "text", "align": "left", "dx": 8, "dy": 14},
+        "mark": {
+            "type": "text",
+            **{name: {"expr": f"datum.{name}"} for name in ("align", "dx", "dy")},
+        },
         "encoding": {"x": x, "y": y, "text": {"field": "label"}},
     }
     return {"layer": [ceiling, enough, line, here, label]}

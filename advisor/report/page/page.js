@@ -232,6 +232,12 @@ const showLimits = () => {
   filled("limits-words", `${verdict} ${idle} It reaches ${figure(at("samples_per_s"), 3)} samples/s.`);
 };
 
+/* Where a curve that rises and then levels off leaves room for a label. */
+const beside = (threads, gain) => {
+  if (threads < 4) return { align: "left", dx: 8, dy: 14 };
+  return { align: "right", dx: -8, dy: gain < 0.05 ? 16 : -10 };
+};
+
 const showThreads = () => {
   const { data, selected } = state;
   const [threads, rate] = [at("cpu_cores"), at("samples_per_s")];
@@ -240,7 +246,10 @@ const showThreads = () => {
   const curve = data.curve.threads
     .map((count, place) => ({ threads: count, rate: data.curve.rate[selected][place] }))
     .filter((one) => one.threads <= last && one.rate !== null);
-  const here = threads === null ? [] : [{ threads, rate, label: "this offer" }];
+  const top = Math.max(rate, ...curve.map((one) => one.rate));
+  const gain = top / rate - 1;
+  const mark = { threads, rate, label: "this offer", ...beside(threads, gain) };
+  const here = threads === null ? [] : [mark];
   const points = [...curve, ...here].sort((a, b) => a.threads - b.threads);
   draw("threads", {
     curve: points,
@@ -249,8 +258,6 @@ const showThreads = () => {
     ceiling: [{ rate: data.limits[0].rate[selected] }],
   });
   const cpu = at("cpu_name") === null ? "a usual CPU (nobody says which it is)" : "this CPU";
-  const top = points.length ? Math.max(...points.map((one) => one.rate)) : rate;
-  const gain = top / rate - 1;
   const words =
     threads === null
       ? "Nobody says how many threads the offer grants."
