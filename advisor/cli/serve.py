@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.util import find_spec
 from urllib.parse import urlencode
 
@@ -73,9 +73,8 @@ def command(
     with deferred(), closing(served), running(application(served), listener):
         result(f"{url_of(listener)}/?{urlencode(query)}")
         remark("open this address in a browser of this machine; Ctrl-C ends the server")
-        try:
+        with suppress(KeyboardInterrupt):
             wait_for_signal()
-        except KeyboardInterrupt:
-            if served.releases.is_at_work:
-                remark("a rental is being ended: the server waits until it is gone")
-            remark("the server has ended")
+        if served.releases.is_at_work:
+            remark("a rental is being ended: the server waits until it is gone")
+    remark("the server has ended")

@@ -18,7 +18,7 @@ from advisor.base.errors import AdvisorError, UsageError
 from advisor.cli.failure import asked_of, explain
 from advisor.cli.main import app
 from advisor.cli.options import chosen
-from advisor.cli.specs import rank_spec
+from advisor.cli.specs import fields_of, rank_spec
 from advisor.cost.job import RENTALS
 from advisor.rental import arguments
 
@@ -124,9 +124,7 @@ class ThisCommandLine:
 
     def speedup(self, words: Sequence[str]) -> SpeedupSpec:
         """Return what words after ``advisor speedup`` ask for."""
-        options = _options("speedup", words)
-        del options["as_json"]
-        return SpeedupSpec(**options)
+        return SpeedupSpec(**fields_of(SpeedupSpec, _options("speedup", words)))
 
     def line(self, error: AdvisorError, words: Sequence[str]) -> str:
         """Return the line with which a command ends."""

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 _RENTALS = "/rentals"
 
+_MOMENT_S = 1.0
+"""As long as a page that shows the answer waits for a market; then it shows that it is
+being asked."""
+
 Form = dict[str, str]
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -82,10 +86,8 @@ class _Pages:
 
         def work() -> Response:
             page = rank_page(self._served, given)
-            view = dict(page.view)
-            return self._templates.page(
-                "rank.html", page.status, page=page, data=page.data, **view
-            )
+            shown = {"page": page, "data": page.data, **page.view}
+            return self._templates.page("rank.html", page.status, **shown)
 
         return await self._served.workers.run(work, request.is_disconnected)
 
@@ -138,7 +140,9 @@ class _Pages:
 
     async def look(self, request: Request, form: Form) -> Response:  # noqa: ARG002
         """Ask the market what the account has rented; show it."""
-        await self._served.workers.run(self._served.looks.look)
+        looks = self._served.looks
+        looks.look()
+        await self._served.workers.run(partial(looks.wait, _MOMENT_S))
         return RedirectResponse(_RENTALS, HTTPStatus.SEE_OTHER)
 
     async def release(self, request: Request, form: Form) -> Response:  # noqa: ARG002

@@ -88,9 +88,8 @@ class Guard:
         """Return what is answered in the application's stead; None: nothing."""
         host = request.headers.get("host", "")
         if not is_loopback(called_in(host)):
-            why = (
-                f"this page answers at this machine's own address alone, not at {host!r}"
-            )
+            name = repr(host[:80])
+            why = f"this page answers at this machine's own address alone, not at {name}"
             return self._refuse(request, HTTPStatus.MISDIRECTED_REQUEST, why)
         if len(request.scope["query_string"]) > _LONGEST_QUERY:
             why = f"the address is longer than {_LONGEST_QUERY:,} characters"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 from advisor.app.context import Context
 from advisor.app.plan import rental_context_of
-from advisor.base.errors import AdvisorError
 from advisor.rental.seen import Seen, look_at
+from advisor.serve.asking import Asking, Held
+from advisor.serve.offers import as_ours
 
 LOOK_AGAIN_S = 10.0
 """Seconds in which the market is not asked twice for the account's rentals."""
@@ -31,29 +31,31 @@ class Looked:
 
 
 class Looks:
-    """Asks the market what the account has there, at the user's word alone."""
+    """Asks the market what the account has there, and holds what it showed.
+
+    Parameters
+    ----------
+    context : the outside world
+    market : where machines are rented
+    """
 
     def __init__(self, context: Context, market: str) -> None:
         self._context = context
         self._market = market
-        self._latest = Looked()
-        self._turn = threading.Lock()
+        self._asking = Asking(Looked(), context.clock.monotonic, LOOK_AGAIN_S)
 
-    @property
-    def latest(self) -> Looked:
-        """What it showed last."""
-        return self._latest
+    def look(self) -> bool:
+        """Begin to ask the market; return whether that was not done a moment ago."""
+        return self._asking.begin(lambda _: self._looked())
 
-    def look(self) -> None:
-        """Ask it, unless that was a moment ago."""
-        with self._turn:
-            now = self._context.now().timestamp()
-            at = self._latest.at
-            if at is not None and 0.0 <= now - at < LOOK_AGAIN_S:
-                return
-            try:
-                seen = look_at(rental_context_of(self._context, self._market))
-            except AdvisorError as error:
-                self._latest = Looked(at=now, problem=str(error))
-            else:
-                self._latest = Looked(seen, now)
+    def wait(self, seconds: float = 0.0) -> Held[Looked]:
+        """Return what it showed once it has answered, or after a while."""
+        return self._asking.wait(seconds)
+
+    def _looked(self) -> Looked:
+        now = self._context.now().timestamp()
+        try:
+            seen = look_at(rental_context_of(self._context, self._market))
+        except Exception as error:  # whatever it is, the page must say so
+            return Looked(at=now, problem=str(as_ours(error)))
+        return Looked(seen, now)

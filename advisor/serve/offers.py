@@ -7,15 +7,14 @@ every ranking takes that answer; the page says how old it is.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, replace
 
 from advisor.app.constraints import Constraints
 from advisor.app.context import Context
 from advisor.app.markets import MAX_AGE_S, answer_of, fetched
 from advisor.base.errors import AdvisorError
-from advisor.base.log import happened
 from advisor.market.types import Answer, Query
+from advisor.serve.asking import Asking, Held
 
 ASK_AGAIN_S = 30.0
 """Seconds in which the market is not asked twice; an assumption. Its own limit is on top
@@ -23,27 +22,23 @@ of that: `advisor.market.rate_limit`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What is known of a market at one moment.
+class Offers:
+    """What is known of a market.
 
     Attributes
     ----------
     answer : the newest; None: there is none yet
-    number : of the answer, 0 before the first
-    is_asked : whether the market is being asked
-    problem : why the market last gave none; None: it gave one
+    problem : why the market last gave none; None: it gave one, or was not asked
     notices : what there was to say of that
     """
 
     answer: Answer | None = None
-    number: int = 0
-    is_asked: bool = False
     problem: AdvisorError | None = None
     notices: tuple[str, ...] = ()
 
 
 class MarketOffers:
-    """Asks a market in a thread of its own, and holds what it answers.
+    """Asks a market for all its offers, and holds its answer.
 
     Parameters
     ----------
@@ -54,15 +49,7 @@ class MarketOffers:
     def __init__(self, context: Context, market: str | None) -> None:
         self._context = context
         self._market = market
-        self._held = Held()
-        self._asked_at: float | None = None
-        self._changed = threading.Condition()
-
-    @property
-    def held(self) -> Held:
-        """What is known now."""
-        with self._changed:
-            return self._held
+        self._asking = Asking(Offers(), context.clock.monotonic, ASK_AGAIN_S)
 
     def ask(self, max_age_s: float = MAX_AGE_S) -> bool:
         """Begin to ask the market; return whether that was not done a moment ago.
@@ -71,25 +58,13 @@ class MarketOffers:
         ----------
         max_age_s : how old a stored answer may be, seconds
         """
-        with self._changed:
-            now = self._context.clock.monotonic()
-            last = self._asked_at
-            if self._held.is_asked or (last is not None and now - last < ASK_AGAIN_S):
-                return False
-            self._asked_at = now
-            self._held = replace(self._held, is_asked=True)
-        threading.Thread(
-            target=self._ask, args=(max_age_s,), name="market", daemon=True
-        ).start()
-        return True
+        return self._asking.begin(lambda before: self._answer(before, max_age_s))
 
-    def wait(self, seconds: float) -> Held:
+    def wait(self, seconds: float = 0.0) -> Held[Offers]:
         """Return what is known once there is an answer, or after a while."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._held.is_asked, seconds)
-            return self._held
+        return self._asking.wait(seconds)
 
-    def _ask(self, max_age_s: float) -> None:
+    def _answer(self, before: Offers, max_age_s: float) -> Offers:
         notices: list[str] = []
         context = replace(self._context, notify=notices.append)
 
@@ -98,21 +73,16 @@ class MarketOffers:
                 context, self._market, query, max_age_s=max_age_s, stale_ok=True
             )
 
-        answer, problem = None, None
         try:
             answer, _ = fetched(context, Constraints(), asks)
-        except AdvisorError as error:
-            problem = error
-        except Exception as error:  # a fault of ours, and nobody is there to see it
-            happened("serve", "the market cannot be asked: %r", error)
-            message = f"the market cannot be asked: {type(error).__name__}: {error}"
-            problem = AdvisorError(" ".join(message.split()))
-        with self._changed:
-            before = self._held
-            self._held = Held(
-                before.answer if answer is None else answer,
-                before.number + (answer is not None),
-                problem=problem,
-                notices=tuple(notices),
-            )
-            self._changed.notify_all()
+        except Exception as error:  # whatever it is, the page must say so
+            return replace(before, problem=as_ours(error), notices=tuple(notices))
+        return Offers(answer, notices=tuple(notices))
+
+
+def as_ours(error: Exception) -> AdvisorError:
+    """Return an error as one with a line for people; a fault of ours is named as such."""
+    if isinstance(error, AdvisorError):
+        return error
+    message = f"the market cannot be asked: {type(error).__name__}: {error}"
+    return AdvisorError(" ".join(message.split()))

@@ -26,10 +26,10 @@ from advisor.report.page.data import page_data
 from advisor.report.page.view import view_of
 from advisor.serve.asked import Asked, Pairs
 from advisor.serve.failing import status_of
-from advisor.serve.offers import Held
+from advisor.serve.offers import Offers
 from advisor.serve.served import Served
 
-_FIRST_WAIT_S = 3.0
+_FIRST_WAIT_S = 1.0
 """How long a page waits for the market's first answer before it says that it does."""
 
 _MOST_OFFERS = 3000
@@ -70,7 +70,7 @@ class RankPage:
     values : field -> what it holds
     usual : field -> what is taken where it holds nothing
     workloads : names to pick from
-    held : what is known of the market
+    is_asked : whether the market is being asked
     status : of the answer
     line : what is wrong; ``""``: nothing
     notices : what there is to say beside the figures
@@ -85,7 +85,7 @@ class RankPage:
     values: Mapping[str, str]
     usual: Mapping[str, float]
     workloads: Sequence[str]
-    held: Held
+    is_asked: bool
     status: HTTPStatus = HTTPStatus.OK
     line: str = ""
     notices: Sequence[str] = ()
@@ -126,11 +126,11 @@ def rank_page(served: Served, given: Pairs, *, whole: bool = True) -> RankPage:
 def _page(served: Served, asked: Asked, *, whole: bool) -> RankPage:
     notices: list[str] = []
     ranker = served.ranker(asked, notices)  # before the market: it may take a while
-    held = served.offers.wait(_FIRST_WAIT_S)
-    frame = _frame(served, asked, held)
-    if held.answer is None:
-        return RankPage(**frame, **_problem(held))
-    ranking = ranker.rank(held.answer)
+    offers, is_asked = served.offers.wait(_FIRST_WAIT_S)
+    frame = _frame(served, asked, is_asked=is_asked)
+    if offers.answer is None:
+        return RankPage(**frame, **_problem(offers))
+    ranking = ranker.rank(offers.answer)
     if not ranking:
         from advisor.ranking.refused import nothing_left  # noqa: PLC0415  (rarely)
 
@@ -141,7 +141,7 @@ def _page(served: Served, asked: Asked, *, whole: bool) -> RankPage:
     data = page_data(shown, context.now(), kept, context.models)
     return RankPage(
         **frame,
-        notices=(*held.notices, *notices, *_stale(held)),
+        notices=(*offers.notices, *notices, *_stale(offers)),
         data=data,
         view=view_of(data),
         chosen=_chosen(_looked_at(asked, ranking)),
@@ -156,12 +156,12 @@ def _failed(served: Served, asked: Asked, error: AdvisorError) -> RankPage:
         line = served.command_line.line(error, ["rank", *words])
     except UsageError:  # the words themselves cannot be
         line = str(error)
-    return RankPage(
-        **_frame(served, asked, served.offers.held), status=status_of(error), line=line
-    )
+    is_asked = served.offers.wait().is_asked
+    frame = _frame(served, asked, is_asked=is_asked)
+    return RankPage(**frame, status=status_of(error), line=line)
 
 
-def _frame(served: Served, asked: Asked, held: Held) -> dict[str, Any]:
+def _frame(served: Served, asked: Asked, *, is_asked: bool) -> dict[str, Any]:
     """Return what every page has: the form, and how the market stands."""
     values = asked.values()
     return {
@@ -169,7 +169,7 @@ def _frame(served: Served, asked: Asked, held: Held) -> dict[str, Any]:
         "values": values,
         "usual": _usual(served, values["workload"]),
         "workloads": sorted({*served.context.library.files(), served.workload}),
-        "held": held,
+        "is_asked": is_asked,
     }
 
 
@@ -189,18 +189,18 @@ def _usual(served: Served, name: str) -> Mapping[str, float]:
     }
 
 
-def _problem(held: Held) -> dict[str, Any]:
+def _problem(offers: Offers) -> dict[str, Any]:
     """Return what a page without offers says of it."""
-    if held.problem is None:
+    if offers.problem is None:
         return {}
-    return {"status": status_of(held.problem), "line": str(held.problem)}
+    return {"status": status_of(offers.problem), "line": str(offers.problem)}
 
 
-def _stale(held: Held) -> Sequence[str]:
+def _stale(offers: Offers) -> Sequence[str]:
     """Say why there is no newer answer, where one was asked for."""
-    if held.problem is None:
+    if offers.problem is None:
         return ()
-    return (f"the market could not be asked again: {held.problem}",)
+    return (f"the market could not be asked again: {offers.problem}",)
 
 
 def _looked_at(asked: Asked, ranking: Ranking) -> RankedOffer:

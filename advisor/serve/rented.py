@@ -12,7 +12,6 @@ from advisor.report.rental import (
     entry_row,
     row_for_people,
     stamp,
-    with_history,
     with_seen,
     words_of_others,
     words_of_renamed,
@@ -34,6 +33,7 @@ class RentalsPage:
     jobs : that can be released: their names, and how many such rentals each has
     with_closed : whether rentals that have ended are shown
     looked : what the market showed, and when
+    is_asked : whether it is being asked
     others : what else the account has there, a line each
     endings : what becomes of jobs that were released here
     line : why the ledger cannot be read; ``""``: it can
@@ -44,6 +44,7 @@ class RentalsPage:
     jobs: Sequence[tuple[str, int]]
     with_closed: bool
     looked: Looked
+    is_asked: bool
     looked_at: str
     others: Sequence[str]
     endings: Sequence[Ending]
@@ -53,8 +54,8 @@ class RentalsPage:
 
     @property
     def changes(self) -> bool:
-        """Whether something is being ended right now."""
-        return any(one.state == "releasing" for one in self.endings)
+        """Whether the page will be another one in a moment."""
+        return self.is_asked or any(one.state == "releasing" for one in self.endings)
 
 
 def rentals_page(served: Served, *, with_closed: bool, refused: str = "") -> RentalsPage:
@@ -65,14 +66,14 @@ def rentals_page(served: Served, *, with_closed: bool, refused: str = "") -> Ren
     with_closed : rentals that have ended are shown, too
     refused : why a form was not obeyed
     """
-    ledger, line = Ledger(served.context.data_folder), ""
+    line = ""
     entries: Sequence[Entry] = ()
     try:
         if served.context.has_stored_data:
-            entries = ledger.entries()
+            entries = Ledger(served.context.data_folder).entries()
     except StoreError as error:
         line = str(error)
-    looked = served.looks.latest
+    looked, is_asked = served.looks.wait()
     now = served.context.now().timestamp()
     shown = [
         one for one in entries if with_closed or one.is_open or _is_there(one, looked)
@@ -80,8 +81,7 @@ def rentals_page(served: Served, *, with_closed: bool, refused: str = "") -> Ren
     rows = []
     for one in sorted(shown, key=lambda each: (each.is_open, each.intended_at))[::-1]:
         row = row_for_people(with_seen(entry_row(one), one, looked.seen, now))
-        steps = ledger.history(one.label)
-        rows.append({**with_history(row, steps), "watched": watched(one, now)})
+        rows.append({**row, "watched": watched(one, now)})
     endings = served.releases.endings
     releasing = {one.job for one in endings if one.state == "releasing"}
     others: list[str] = []
@@ -94,6 +94,7 @@ def rentals_page(served: Served, *, with_closed: bool, refused: str = "") -> Ren
         open=sum(one.is_open for one in entries),
         with_closed=with_closed,
         looked=looked,
+        is_asked=is_asked,
         looked_at="" if looked.at is None else stamp(looked.at),
         others=others,
         endings=endings,

@@ -52,7 +52,7 @@ class Workers:
 
         Parameters
         ----------
-        is_gone : whether nobody waits for it any more, which is asked when its turn comes:
+        is_gone : whether nobody waits for it any more, asked when its turn comes:
             a slider that moves on leaves what it asked before; None: somebody does
 
         Raises

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -441,3 +442,28 @@ def test_an_event_is_of_one_thread() -> None:
         check()
     check()
     in_thread(lambda _: check())
+
+
+def test_a_signal_that_another_thread_gets_ends_the_wait() -> None:
+    """The system may give it to any; Python's handler runs in the main one alone."""
+    script = (
+        "import signal, threading, time\n"
+        "from advisor.base.interrupts import deferred, wait_for_signal\n"
+        "def signaled():\n"
+        "    time.sleep(0.3)\n"
+        "    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)\n"
+        "threading.Thread(target=signaled).start()\n"
+        "try:\n"
+        "    with deferred():\n"
+        "        wait_for_signal()\n"
+        "except KeyboardInterrupt:\n"
+        "    print('ended')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "ended\n"

@@ -84,6 +84,32 @@ def test_the_page_does_not_wait_for_the_market(
     assert 'http-equiv="refresh"' not in page.text
 
 
+def test_a_market_that_hangs_keeps_no_page_waiting(
+    serving: Callable[..., Any], context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rentals are asked for at the user's word; the page says so, and comes again."""
+    monkeypatch.setattr("advisor.serve.application._MOMENT_S", 0.05)
+    may_end = threading.Event()
+
+    def hang(request: httpx.Request) -> httpx.Response:
+        assert may_end.wait(20.0)
+        return httpx.Response(401, json={"error": "no"})
+
+    browser = serving(world=vast(context, hang))
+    browser.open()
+    assert browser.post("/rentals/look").status_code == 303
+    page = browser.get("/rentals")
+    assert "The market is being asked." in page.text
+    assert 'http-equiv="refresh"' in page.text
+    assert browser.get("/speedup").status_code == 200
+    may_end.set()
+    browser.served.looks.wait(20.0)
+    page = browser.get("/rentals")
+    assert "gave no answer: " in page.text
+    assert 'http-equiv="refresh"' not in page.text
+    assert "k-secret-123" not in page.text
+
+
 def test_what_the_market_refuses_is_a_line(
     serving: Callable[..., Any], context: Any, market: Market
 ) -> None:
@@ -104,14 +130,16 @@ def test_it_is_asked_again_by_a_form_and_not_too_often(
     browser = serving(market="vast", world=vast(context, market))
     browser.open()
     offers = browser.served.offers
-    assert offers.wait(20.0).number == 1
-    offers._asked_at -= ASK_AGAIN_S  # time has passed
+    first = offers.wait(20.0).known.answer
+    assert first is not None
+    offers._asking._asked_at -= ASK_AGAIN_S  # time has passed
     answer = browser.post("/market", {"query": "workload=resnet50&epochs=3"})
     assert answer.status_code == 303
     assert answer.headers["location"] == "/?workload=resnet50&epochs=3"
-    assert offers.wait(20.0).number == 2
+    second = offers.wait(20.0).known.answer
+    assert second is not first
     browser.post("/market")
-    assert offers.wait(20.0).number == 2
+    assert offers.wait(20.0).known.answer is second
 
 
 def test_an_older_answer_stays_where_there_is_no_newer(
@@ -120,14 +148,13 @@ def test_an_older_answer_stays_where_there_is_no_newer(
     """The page says that the market could not be asked."""
     offers = MarketOffers(vast(context, market), "vast")
     assert offers.ask()
-    first = offers.wait(20.0)
+    first = offers.wait(20.0).known
     market.status = 500
-    offers._asked_at -= ASK_AGAIN_S
+    offers._asking._asked_at -= ASK_AGAIN_S
     assert offers.ask(max_age_s=0.0)
-    second = offers.wait(60.0)
+    second = offers.wait(60.0).known
     assert second.answer is first.answer
     assert second.problem is not None
-    assert second.number == 1
 
 
 def test_hostile_offers_are_text(serving: Callable[..., Any], tmp_path: Any) -> None:
