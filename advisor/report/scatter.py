@@ -14,7 +14,7 @@ from advisor.base.figures import figure
 from advisor.base.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from advisor.ranking.policy import pareto_front
 from advisor.ranking.ranking import Ranking
-from advisor.report.cells import wrapped
+from advisor.report.cells import clean, cut, wrapped
 from advisor.report.formats import to_table
 from advisor.report.plots import need, round_ticks
 from advisor.throughput.limit import Limit, Side
@@ -312,16 +312,16 @@ def _front(points: Points, ranking: Ranking, shown: int, room: int) -> str:
     Parameters
     ----------
     shown : how many of them
-    room : characters that there are for a GPU's name
+    room : cells that there are for a GPU's name
     """
-    rows = []
+    rows, most = [], max(room, _SHORTEST_NAME)
     for place in points.front[:shown].tolist():
         offer = ranking[place]
         rows.append(
             [
                 str(offer.rank),
                 str(offer.offer_id),
-                _name(f"{offer.num_gpus} x {offer.gpu_name or 'unknown'}", room),
+                cut(clean(f"{offer.num_gpus} x {offer.gpu_name or 'unknown'}"), most),
                 figure(offer.cost_usd_per_epoch, 3),
                 figure(float(points.time[place]), 3),
                 offer.bound_by,
@@ -332,10 +332,3 @@ def _front(points: Points, ranking: Ranking, shown: int, room: int) -> str:
     more = len(points.front) - shown
     left = f"\nand {more:,} more of the front, dearer and faster" if more else ""
     return to_table(rows, heads, align) + left
-
-
-def _name(text: str, room: int) -> str:
-    """Return a name of the market's as a table of so much room may show it."""
-    room = max(room, _SHORTEST_NAME)
-    shown = "".join(c if c.isprintable() else "?" for c in text)
-    return shown if len(shown) <= room else f"{shown[: room - 3]}..."

@@ -159,3 +159,17 @@ def test_an_error_names_what_is_for_rent_and_does_not_obey(
         outcome = launch("rank", *WORDS, market, *words)
         assert outcome.exit_code in {2, 3}
         assert dangers(outcome.stdout + outcome.stderr) == []
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_plot_names_a_hostile_offer_and_obeys_nothing(
+    launch: Launch, tmp_path: Path, attack: str
+) -> None:
+    """One that is the whole front: in the table below the plot."""
+    pytest.importorskip("plotext", reason="the extra 'plots' is not installed")
+    market = tmp_path / "one.json"
+    market.write_text(json.dumps([record_of(attack, 7)]), encoding="ascii")
+    outcome = launch("rank", *WORDS, str(market), "--plot", width=80)
+    assert outcome.exit_code == 0, outcome.stderr
+    assert dangers(outcome.stdout) == []
+    assert max(map(width_of, outcome.stdout.splitlines())) <= 80
