@@ -1,7 +1,7 @@
 """A market that is asked in the background, at most so often.
 
-A market may take a minute, or hang. No page waits for it, no page's thread is taken by it,
-and the server ends without it: a question changes nothing.
+A market may take a minute, or hang. No page waits for it, no page's thread is taken
+by it, and the server ends without it: a question changes nothing.
 """
 
 from __future__ import annotations
