@@ -67,11 +67,22 @@ class Data:
         ----------
         gb : its size; None: in proportion to that of the profile
         base : profile that has what nobody says
+
+        Raises
+        ------
+        UsageError
+            if a sample has less than a byte
         """
         if gb is None or gb == 0.0 or (samples, gb) == _size_of(base):
             usual = usual_gb(samples, base) if gb is None else gb
             return cls(samples, usual, base.disk_bytes_per_sample)
-        return cls(samples, gb, gb * BYTES_PER_GB / samples)
+        each = gb * BYTES_PER_GB / samples
+        if each < 1.0:
+            raise UsageError(
+                *(Given("dataset_gb"), f": {gb:g} GB are less than a byte for each of "),
+                f"{samples:,} samples",
+            )
+        return cls(samples, gb, each)
 
     @classmethod
     def of_folder(cls, folder: Path, base: Workload) -> Data:

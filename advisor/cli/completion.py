@@ -15,7 +15,12 @@ from advisor.cli.session import refuse_both
 
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(SHELLS), required=False)
+@click.argument(
+    "shell",
+    type=click.Choice(SHELLS),
+    required=False,
+    metavar=f"[{'|'.join(SHELLS)}]",  # versions of click differ in it
+)
 @click.option(
     "--install",
     is_flag=True,

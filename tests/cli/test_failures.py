@@ -54,6 +54,7 @@ CODES = {
     "OverBudgetError": "over_budget",
     "CommandFailedError": "command_failed",
     "RentalStateUnknownError": "rental_state_unknown",
+    "BusyError": "busy",
 }
 
 

@@ -370,10 +370,16 @@ def test_what_somebody_else_wrote_meanwhile_is_not_lost(tmp_path: Path) -> None:
     assert (tmp_path / "advisor.toml").read_text() == "[rental]\n"
 
 
+def test_a_sample_of_less_than_a_byte_is_refused() -> None:
+    """Such a data set was mistyped; no profile with it would load again."""
+    with pytest.raises(UsageError, match="less than a byte for each of 112 samples"):
+        Data.sized(112, 1e-9, load_workload("resnet50"))
+
+
 @settings(max_examples=30)
 @given(
     samples=st.integers(1, 10**12),
-    gb=st.none() | st.floats(0.0, 1e6),
+    gb=st.none() | st.just(0.0) | st.floats(1e3, 1e6),
     epochs=st.integers(1, 10**6),
     budget_usd=st.none() | st.floats(1e-6, 1e9),
     hours=st.none() | st.floats(1e-6, 1e6),

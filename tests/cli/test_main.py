@@ -220,6 +220,7 @@ def test_every_error_has_a_named_exit_code() -> None:
         "RateLimitedError": 5,
         "QuotaError": 5,
         "BadAnswerError": 1,
+        "BusyError": 1,
         "OfferGoneError": 3,
         "PlacementError": 1,
         "CreditError": 6,

@@ -21,6 +21,8 @@ def rounded(value: float | None, digits: int = DIGITS) -> float | int | None:
     if value is None or not math.isfinite(value):
         return None
     short = float(f"{value:.{digits}g}")
+    if math.isinf(short):  # rounded up beyond the largest number
+        return value
     return int(short) if short.is_integer() and abs(short) < 1e15 else short
 
 

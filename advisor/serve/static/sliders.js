@@ -45,12 +45,12 @@
     const follow = () => {
       const part = share(valueOf(field));
       slider.value = Math.round(STEPS * (Number.isNaN(part) ? unsaid : Math.min(1, Math.max(0, part))));
-      slider.setAttribute("aria-valuetext", field.value || field.placeholder);
+      slider.setAttribute("aria-valuetext", field.value || field.placeholder || "not set");
     };
     slider.addEventListener("input", (event) => {
       event.stopPropagation();
       field.value = text(slider.value / STEPS);
-      slider.setAttribute("aria-valuetext", field.value);
+      slider.setAttribute("aria-valuetext", field.value || "not set");
       field.dispatchEvent(new Event("input", { bubbles: true }));
     });
     field.addEventListener("change", follow);
