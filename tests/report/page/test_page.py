@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -153,6 +154,18 @@ def test_nothing_that_fits_is_an_error_and_writes_no_page(tmp_path: Path) -> Non
         run_in(tmp_path, *words, "-o", str(path))
     assert caught.value.exit_status == 3  # type: ignore[attr-defined]
     assert not path.exists()
+
+
+@pytest.mark.parametrize("place", ["no/such/folder/page.html", "pipe"])
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, place: str) -> None:
+    """With the exit code of a wrong word; a pipe or a device is not replaced."""
+    pytest.importorskip("vl_convert", reason="the extra 'page' is not installed")
+    os.mkfifo(tmp_path / "pipe")
+    words = ("report", "resnet50", "--market", "sample", "-o", str(tmp_path / place))
+    with pytest.raises(UsageError, match=r"cannot write .*: ") as caught:
+        run_in(tmp_path, *words)
+    assert caught.value.exit_status == 2
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize("lacking", ["jinja2", "vl_convert"])
