@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from advisor.app.context import Context
+from advisor.serve.releases import Ending
 from advisor.serve.rented import watched
 from advisor.store.ledger import Entry, Ledger
 from tests.serve.conftest import KEY, Account
@@ -91,6 +92,19 @@ def test_a_release_that_is_typed_ends_that_job_alone(account: Account, page: Any
     states = {one.job: one.state for one in Ledger(account.context.data_folder).entries()}
     assert states == {"lab": "released", "other": "handed"}
     assert KEY not in text
+
+
+def test_a_refusal_while_another_job_is_released_leads_back(
+    account: Account, page: Any
+) -> None:
+    """The page that follows is that of the rentals: a form's address is none to ask."""
+    account.rent("lab")
+    page.served.releases._endings["other"] = Ending("other", "releasing")
+    answer = page.post("/rentals/release", {"job": "lab", "typed": "la"})
+    assert "nothing was released: type lab" in answer.text
+    found = re.findall(r'content="3; url=([^"]*)"|data-again="([^"]*)"', answer.text)
+    assert found == [("/rentals", ""), ("", "/rentals")]
+    assert page.get("/rentals").status_code == 200
 
 
 def test_who_ends_the_server_meanwhile_ends_no_release(
