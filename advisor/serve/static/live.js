@@ -3,6 +3,7 @@
    looked at. Without this script the same forms are sent with their button. */
 {
   const PAUSE_MS = 150;
+  const AGAIN_MS = 2000;
   const byId = (id) => document.getElementById(id);
   let waiting = null;
   let underway = null;
@@ -119,11 +120,15 @@
     form.addEventListener("input", (event) => {
       others(form, event.target);
       clearTimeout(waiting);
-      waiting = setTimeout(() => answer(form), PAUSE_MS);
+      waiting = setTimeout(() => {
+        waiting = null;
+        answer(form);
+      }, PAUSE_MS);
     });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       clearTimeout(waiting);
+      waiting = null;
       answer(form);
     });
   };
@@ -131,8 +136,14 @@
   moving(byId("job"), rank);
   moving(byId("work"), compare);
 
+  /* While the market has not answered yet. */
+  const askAgain = async () => {
+    if (!byId("asking")) return;
+    if (waiting === null) await rank(byId("job"));
+    setTimeout(askAgain, AGAIN_MS);
+  };
+
   /* Rentals, as long as something is going on there; what is being typed stays. */
-  const AGAIN_MS = 3000;
 
   const releases = () => [...document.querySelectorAll("#release form")].map((form) => form.elements);
 
@@ -160,6 +171,7 @@
     setTimeout(again, AGAIN_MS);
   };
 
+  setTimeout(askAgain, AGAIN_MS);
   setTimeout(again, AGAIN_MS);
 
   /* Commands: those of another offer differ by its number alone. */
