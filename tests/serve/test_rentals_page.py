@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,6 +116,28 @@ def test_who_ends_the_server_meanwhile_ends_no_release(
     page.post("/rentals/release", {"job": "lab", "typed": "lab"})
     page.served.close()
     assert account.instances() == []
+
+
+def test_what_another_computer_rented_for_the_job_is_not_ended(
+    account: Account, page: Any
+) -> None:
+    """Its name is the same, and nobody was shown it: the terminal lists both and asks."""
+    there = replace(
+        account,
+        context=replace(
+            account.context,
+            variables={
+                **account.context.variables,
+                "ADVISOR_DATA_DIR": str(account.context.home / "another"),
+            },
+        ),
+    )
+    account.rent("lab")
+    there.rent("lab")
+    page.post("/rentals/release", {"job": "lab", "typed": "lab"})
+    text = settled(page)
+    assert "the market has 2 rentals of this job, and this page showed 1" in text
+    assert len(account.instances()) == 2
 
 
 def test_a_release_that_fails_is_told(account: Account, page: Any) -> None:
