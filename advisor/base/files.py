@@ -6,7 +6,31 @@ import os
 import tempfile
 from pathlib import Path
 
+from advisor.base.errors import UsageError
 from advisor.base.log import happened
+
+
+def write_output(path: Path, body: bytes) -> None:
+    """Write a file that the user named, whole or not at all.
+
+    A link stays, and what it leads to is written. A device or a pipe stays what it is:
+    a new file in its place would be there for every other program, too.
+
+    Raises
+    ------
+    UsageError
+        if it cannot be written
+    """
+    try:
+        file = path.resolve()
+        if file.exists() and not file.is_file():  # a device such as /dev/null
+            message = f"cannot write {path}: it is no regular file; name another"
+            raise UsageError(message)
+        write_atomically(file, body)
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        why = getattr(error, "strerror", None) or error
+        message = f"cannot write {path}: {why}"
+        raise UsageError(message) from error
 
 
 def write_atomically(path: Path, body: bytes, mode: int = 0o644) -> None:

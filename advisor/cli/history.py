@@ -10,7 +10,7 @@ import click
 
 from advisor.app.context import Context
 from advisor.base.errors import NothingFitsError
-from advisor.base.files import write_atomically
+from advisor.base.files import write_output
 from advisor.base.progress import doing
 from advisor.base.units import SECONDS_PER_DAY
 from advisor.cli.options import duration_s, format_options, plot_option
@@ -110,5 +110,5 @@ def _draw(
     from advisor.report.plots import price_plot  # noqa: PLC0415  (rarely)
 
     title = f"{', '.join(gpus) or 'all GPUs'}, {market or 'all stored markets'}"
-    write_atomically(path, price_plot(buckets, title, path))
+    write_output(path, price_plot(buckets, title, path))
     remark(f"plot written to {path}")

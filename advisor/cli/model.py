@@ -13,7 +13,7 @@ import click
 
 from advisor.app.context import Context
 from advisor.base.errors import UsageError
-from advisor.base.files import write_atomically
+from advisor.base.files import write_atomically, write_output
 from advisor.base.resources import OWN, SHIPPED, models_folder, own_models_folder
 from advisor.cli.options import format_options, help_if_alone, json_option, plot_option
 from advisor.cli.output import remark, result
@@ -211,7 +211,7 @@ def evaluate_(
     if plot is not None:
         from advisor.report.plots import prediction_plot  # noqa: PLC0415
 
-        write_atomically(plot, prediction_plot(panels(evaluation), plot))
+        write_output(plot, prediction_plot(panels(evaluation), plot))
         remark(f"plot written to {plot}")
     if output_format == "json":
         result(to_json({"schema_version": _SCHEMA_VERSION, **evaluation.to_dict()}))

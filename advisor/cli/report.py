@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from advisor.app.context import Context
-from advisor.base.files import write_atomically
+from advisor.base.files import write_output
 from advisor.cli.arguments import workload_argument
 from advisor.cli.job_options import constraint_options, how_options
 from advisor.cli.options import json_option, market_options, max_age_option
@@ -96,11 +96,12 @@ def command(  # noqa: PLR0917  (one argument an option)
     data = page_data(ranking, context.now(), kept, context.models, steps)
     # A path may have bytes that are no text.
     body = report(data).encode("utf-8", "replace")
-    write_atomically(output, body)
+    write_output(output, body)
     remark_within(data["answer"]["text"], line_width(context.variables))
     more = f" ({data['more']:,} more rank lower)" if data["more"] else ""
     size = f"{len(body) / 1e6:.1f} MB"
-    remark(f"{len(ranking):,} offers{more}, {size}; saved in {output}")
+    offers = f"{len(ranking):,} offer{'' if len(ranking) == 1 else 's'}"
+    remark(f"{offers}{more}, {size}; saved in {output}")
     if as_json:
         document = {
             "schema_version": _SCHEMA_VERSION,

@@ -22,6 +22,9 @@ from advisor.cli.specs import fields_of, rank_spec
 from advisor.cost.job import RENTALS
 from advisor.rental import arguments
 
+_TICKED = ("1",)
+"""Values of a box that is ticked; one that is not has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -52,11 +55,12 @@ class Option:
         Raises
         ------
         UsageError
-            if the value is none of the flags
+            if the value is none of the flags, or a box has another than ``1``
         """
         if self.flags:
             return [f"--{arguments.one_of(self.field, value, self.flags)}"]
         if self.is_flag:
+            arguments.one_of(self.field, value, _TICKED)
             return [self.option]
         value = self.prefix + value
         return [f"{self.option}={value}"] if value[0] == "-" else [self.option, value]

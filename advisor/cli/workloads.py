@@ -9,7 +9,7 @@ import click
 
 from advisor.app.context import Context
 from advisor.base.errors import UsageError
-from advisor.base.files import write_atomically
+from advisor.base.files import write_output
 from advisor.cli.from_hf import from_hf
 from advisor.cli.options import format_options, help_if_alone, set_option
 from advisor.cli.output import (
@@ -226,7 +226,7 @@ def export(context: Context, /, name_or_file: str, output: Path | None) -> None:
     if output is None:
         result(text.rstrip("\n"))
         return
-    write_atomically(output, text.encode("utf-8"))
+    write_output(output, text.encode("utf-8"))
     remark(f"written: {output}")
 
 

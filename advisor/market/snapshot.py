@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 from advisor.base.errors import Given, UsageError
-from advisor.base.files import write_atomically
+from advisor.base.files import write_output
 from advisor.base.units import BYTES_PER_MIB
 from advisor.market.columns import Row
 from advisor.market.foreign import is_offer, wrong_records, wrong_text
@@ -67,14 +67,7 @@ def save_snapshot(answer: Answer, path: Path) -> None:
         message = f"cannot write {path}: the market's offers are nested too deep"
         raise UsageError(message) from error
     body = text.encode("utf-8", "surrogatepass")
-    if path.exists() and not path.is_file():  # a device such as /dev/null
-        message = f"cannot write {path}: it is no regular file; name another"
-        raise UsageError(message)
-    try:
-        write_atomically(path, gzip.compress(body, 9, mtime=0))
-    except OSError as error:
-        message = f"cannot write {path}: {error.strerror or error}"
-        raise UsageError(message) from error
+    write_output(path, gzip.compress(body, 9, mtime=0))
 
 
 def load_snapshot(path: Path) -> Answer:

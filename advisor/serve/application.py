@@ -149,7 +149,8 @@ class _Pages:
         """End the rentals of a job whose name was typed."""
         job, typed = form.get("job", ""), form.get("typed", "").strip()
         known = await self._served.workers.run(partial(open_jobs, self._served.context))
-        if job not in dict(known):
+        rentals = dict(known)
+        if job not in rentals:
             why = f"job {job[:80]!r} has no rental that may bill: nothing was released"
             return await self._rentals(refused=why)
         if typed != job:
@@ -158,7 +159,7 @@ class _Pages:
                 f"rentals; {typed[:80]!r} was typed"
             )
             return await self._rentals(refused=why)
-        self._served.releases.begin(job)
+        self._served.releases.begin(job, rentals[job])
         return RedirectResponse(_RENTALS, HTTPStatus.SEE_OTHER)
 
     def refused(self, request: Request, status: HTTPStatus, why: str) -> Response:  # noqa: ARG002

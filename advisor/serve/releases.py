@@ -10,11 +10,13 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from advisor.app.context import Context
 from advisor.app.release import Released, release
-from advisor.base.errors import AdvisorError
+from advisor.base.errors import AdvisorError, UsageError
+from advisor.rental.release import Releasable
 
 _MOST_TOLD = 20
 
@@ -51,8 +53,13 @@ class Releases:
         self._endings: dict[str, Ending] = {}
         self._turn = threading.Lock()
 
-    def begin(self, job: str) -> None:
-        """Begin to release a job, unless that has begun already."""
+    def begin(self, job: str, rentals: int) -> None:
+        """Begin to release a job, unless that has begun already.
+
+        Parameters
+        ----------
+        rentals : how many of them the user was shown: no more are ended
+        """
         with self._turn:
             if job in self._endings and self._endings[job].state == "releasing":
                 return
@@ -60,7 +67,7 @@ class Releases:
             self._endings[job] = Ending(job, "releasing")
             while len(self._endings) > _MOST_TOLD:
                 self._endings.pop(next(iter(self._endings)))
-        self._pool.submit(self._end, job)
+        self._pool.submit(self._end, job, rentals)
 
     @property
     def endings(self) -> Sequence[Ending]:
@@ -77,14 +84,14 @@ class Releases:
         """Wait until what has begun has come to its end."""
         self._pool.shutdown(wait=True)
 
-    def _end(self, job: str) -> None:
+    def _end(self, job: str, rentals: int) -> None:
         def notify(line: str) -> None:
             self._note(job, lambda was: replace(was, lines=(*was.lines, line)))
             self._context.notify(line)
 
         context = replace(self._context, notify=notify)
         try:
-            release(context, self._market, Released(job=job))
+            release(context, self._market, Released(job=job), partial(_confirm, rentals))
         except Exception as error:  # whatever it is, the user must hear of it
             why = str(error) if isinstance(error, AdvisorError) else repr(error)
             self._context.notify(f"job {job} is not released: {why}")
@@ -98,3 +105,20 @@ class Releases:
         with self._turn:
             if job in self._endings:
                 self._endings[job] = change(self._endings[job])
+
+
+def _confirm(rentals: int, chosen: Sequence[Releasable]) -> None:
+    """See that no more is ended than the user was shown, such as another computer's.
+
+    Raises
+    ------
+    UsageError
+        if there is more
+    """
+    if len(chosen) > rentals:
+        message = (
+            f"nothing was released: the market has {len(chosen)} rentals of this job, "
+            f"and this page showed {rentals}; 'advisor release --job NAME' lists them "
+            "and asks"
+        )
+        raise UsageError(message)

@@ -11,6 +11,9 @@ import pytest
 from advisor.base.loopback import url_of
 from advisor.report.page.view import usd
 from advisor.serve.application import application
+from advisor.serve.asking import Held
+from advisor.serve.offers import Offers
+from advisor.serve.releases import Ending
 from advisor.serve.server import listen_here, running
 from tests.hostile import save_market
 
@@ -279,6 +282,57 @@ def test_a_release_is_typed_in_the_browser(
     page.wait_for_selector("text=is released")
     assert account.instances() == []
     assert page.locator("button.danger").count() == 0
+
+
+def test_what_is_typed_stays_while_another_job_is_released(
+    account: Any, serving: Callable[..., Any], open_page: Any
+) -> None:
+    """The page follows what goes on; nothing is taken from under the fingers."""
+    account.rent("lab")
+    account.rent("other")
+    served = serving(market="vast", world=account.context).served
+    endings = served.releases._endings
+    endings["lab"] = Ending("lab", "releasing")
+    listener = listen_here("127.0.0.1", 0)
+    url = url_of(listener)
+    with running(application(served), listener):
+        tab = open_page(f"{url}/?token={served.session.address_token}")
+        page = tab.page
+        page.goto(f"{url}/rentals")
+        page.wait_for_selector("text=is being released")
+        assert page.locator('input[name="typed"]').count() == 1
+        page.fill('input[name="typed"]', "oth")
+        endings["lab"] = Ending("lab", "failed", ("the market is away",))
+        page.wait_for_selector("text=the market is away")
+        until(tab, lambda: page.locator('input[name="typed"]').count() == 2)
+        page.keyboard.type("er")
+        assert page.locator('input[name="typed"]').nth(1).input_value() == "other"
+        assert tab.findings() == []
+
+
+def test_what_is_typed_stays_while_the_market_is_asked(
+    serving: Callable[..., Any], open_page: Any, advisor: Callable[..., Any]
+) -> None:
+    """Once there is an answer, the figures are those of what was typed meanwhile."""
+    served = serving().served
+    asking = served.offers._asking
+    answered = asking.wait(30.0)
+    asking._held = Held(Offers(), is_asked=True)
+    listener = listen_here("127.0.0.1", 0)
+    url = url_of(listener)
+    with running(application(served), listener):
+        tab = open_page(f"{url}/?token={served.session.address_token}")
+        page = tab.page
+        page.wait_for_selector("text=The market is being asked")
+        assert tab.findings() == []
+        page.fill('input[name="epochs"]', "7")
+        page.wait_for_timeout(2500)
+        assert page.locator('input[name="epochs"]').input_value() == "7"
+        asking._held = answered
+        tab.wait_for_charts(*CHARTS)
+        assert "epochs=7" in page.url
+        words = ("rank", "resnet50", "--epochs", "7", "--market", "sample", "--json")
+        assert shows(tab, advisor(*words).document["offers"][:25])
 
 
 def test_hostile_offers_do_nothing(

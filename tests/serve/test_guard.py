@@ -150,6 +150,14 @@ def test_an_address_longer_than_any_is_refused(browser: Any) -> None:
     assert len(answer.text) < 5000
 
 
+@pytest.mark.parametrize("value", ["0", "false", "x"])
+def test_a_box_is_ticked_or_it_is_not_there(browser: Any, value: str) -> None:
+    """An address that says no to it would else be read as yes."""
+    answer = browser.get(f"/?verified={value}")
+    assert answer.status_code == 400
+    assert "one of 1 is expected" in answer.text
+
+
 @pytest.mark.parametrize("path", [*PAGES, "/static/page.js", "/static/serve.css"])
 def test_every_answer_binds_the_browser(browser: Any, path: str) -> None:
     """No script or style but our files, no frame, no guess of a type, no copy kept."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from advisor.app.context import Context
+from advisor.serve.releases import Ending
 from advisor.serve.rented import watched
 from advisor.store.ledger import Entry, Ledger
 from tests.serve.conftest import KEY, Account
@@ -93,6 +95,19 @@ def test_a_release_that_is_typed_ends_that_job_alone(account: Account, page: Any
     assert KEY not in text
 
 
+def test_a_refusal_while_another_job_is_released_leads_back(
+    account: Account, page: Any
+) -> None:
+    """The page that follows is that of the rentals: a form's address is none to ask."""
+    account.rent("lab")
+    page.served.releases._endings["other"] = Ending("other", "releasing")
+    answer = page.post("/rentals/release", {"job": "lab", "typed": "la"})
+    assert "nothing was released: type lab" in answer.text
+    found = re.findall(r'content="3; url=([^"]*)"|data-again="([^"]*)"', answer.text)
+    assert found == [("/rentals", ""), ("", "/rentals")]
+    assert page.get("/rentals").status_code == 200
+
+
 def test_who_ends_the_server_meanwhile_ends_no_release(
     account: Account, page: Any
 ) -> None:
@@ -101,6 +116,28 @@ def test_who_ends_the_server_meanwhile_ends_no_release(
     page.post("/rentals/release", {"job": "lab", "typed": "lab"})
     page.served.close()
     assert account.instances() == []
+
+
+def test_what_another_computer_rented_for_the_job_is_not_ended(
+    account: Account, page: Any
+) -> None:
+    """Its name is the same, and nobody was shown it: the terminal lists both and asks."""
+    there = replace(
+        account,
+        context=replace(
+            account.context,
+            variables={
+                **account.context.variables,
+                "ADVISOR_DATA_DIR": str(account.context.home / "another"),
+            },
+        ),
+    )
+    account.rent("lab")
+    there.rent("lab")
+    page.post("/rentals/release", {"job": "lab", "typed": "lab"})
+    text = settled(page)
+    assert "the market has 2 rentals of this job, and this page showed 1" in text
+    assert len(account.instances()) == 2
 
 
 def test_a_release_that_fails_is_told(account: Account, page: Any) -> None:

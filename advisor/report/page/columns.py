@@ -10,6 +10,10 @@ DIGITS = 5
 """Significant digits of a figure: no screen shows more."""
 
 
+_ALL_DIGITS = 17
+"""As many as a double has at most."""
+
+
 def rounded(value: float | None, digits: int = DIGITS) -> float | int | None:
     """Return a figure with so many significant digits; None where it is unknown.
 
@@ -24,6 +28,20 @@ def rounded(value: float | None, digits: int = DIGITS) -> float | int | None:
     if math.isinf(short):  # rounded up beyond the largest number
         return value
     return int(short) if short.is_integer() and abs(short) < 1e15 else short
+
+
+def dollars(value: float | None, digits: int = DIGITS) -> float | int | None:
+    """Return an amount with so many significant digits, and never without its cents.
+
+    Examples
+    --------
+    >>> dollars(0.0480195824), dollars(4728.4034), dollars(1031.0049), dollars(None)
+    (0.04802, 4728.4, 1031, None)
+    """
+    short = rounded(value, digits)
+    if value is None or short is None or abs(short) < 10 ** (digits - 2):
+        return short
+    return rounded(round(value, 2), _ALL_DIGITS)
 
 
 def figures(values: Iterable[float | None], digits: int = DIGITS) -> list[Any]:

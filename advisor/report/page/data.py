@@ -51,7 +51,7 @@ from advisor.report.answer import short_cpu
 from advisor.report.entries import Entry, entries
 from advisor.report.explained import cost_breakdown
 from advisor.report.page.card import model_card
-from advisor.report.page.columns import coded, figures
+from advisor.report.page.columns import coded, dollars, figures
 from advisor.report.page.kept import kept_data
 from advisor.report.page.specs import PARTS
 from advisor.report.rank_table import notes
@@ -68,11 +68,13 @@ _FIGURES = (
     *("bid_usd_per_hour", "usd_per_hour", "cpu_cores", "cpu_ghz"),
     *("samples_per_s", "samples_per_s_low", "samples_per_s_high"),
     *("epoch_hours", "epoch_hours_low", "epoch_hours_high"),
-    *("epoch_usd", "epoch_usd_low", "epoch_usd_high", "first_cheaper"),
-    *("epoch_usd_own_low", "epoch_usd_own_high"),
-    *("job_usd", "job_hours", "checkpoint_hours", "expected_failures"),
+    *("first_cheaper", "job_hours", "checkpoint_hours", "expected_failures"),
     *("memory_gb", "memory_margin_gb", "host_ram_gb", "host_ram_needed_gb"),
     *("host_ram_risk", "inet_down_mbit_s", "disk_mb_s", "reliability", "duration_s"),
+)
+_DOLLARS = (
+    *("epoch_usd", "epoch_usd_low", "epoch_usd_high", "job_usd"),
+    *("epoch_usd_own_low", "epoch_usd_own_high"),
 )
 _EXACT = ("offer_id",)
 _CODED = (
@@ -145,6 +147,7 @@ def _columns(ranking: Ranking, shown: Sequence[Entry]) -> dict[str, Any]:
     return {
         **{name: [one[name] for one in shown] for name in _EXACT},
         **{name: figures(one[name] for one in shown) for name in _FIGURES},
+        **{name: [dollars(one[name]) for one in shown] for name in _DOLLARS},
         **{name: coded(one[name] for one in shown) for name in _CODED},
         "region": coded(map(_region, country)),
         "cpu": coded(one["cpu_name"] and short_cpu(one["cpu_name"]) for one in shown),
@@ -185,7 +188,7 @@ def _bill(ranking: Ranking) -> list[dict[str, Any]]:
     lines = []
     for rows in zip(*bills, strict=True):
         hours = figures((row["hours"] for row in rows), 4)
-        usd = figures((row["usd"] for row in rows), 4)
+        usd = [dollars(row["usd"], 4) for row in rows]
         name = rows[0]["line"]
         if any(hours) or any(usd):
             lines.append(

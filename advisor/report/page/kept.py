@@ -7,7 +7,7 @@ from typing import Any
 from advisor.app.kept import Kept, KeptRental
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.report.history import price_rows
-from advisor.report.page.columns import rounded
+from advisor.report.page.columns import dollars, rounded
 from advisor.report.rental import entry_row
 
 
@@ -53,5 +53,5 @@ def _rental(rental: KeptRental) -> dict[str, Any]:
         "planned_hours": rounded(planned, 3),
         "training_hours": rounded(rental.training_h, 3),
         "held_hours": rounded(hours, 3),
-        "paid_usd": None if hours is None else rounded(hours * entry.usd_per_hour, 3),
+        "paid_usd": None if hours is None else dollars(hours * entry.usd_per_hour),
     }

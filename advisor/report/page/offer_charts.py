@@ -151,6 +151,7 @@ def threads() -> Spec:
     }
     label: Spec = {
         "data": named("here"),
+        "name": "label",
         "mark": {
             "type": "text",
             **{name: {"expr": f"datum.{name}"} for name in ("align", "dx", "dy")},

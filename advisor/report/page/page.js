@@ -27,7 +27,8 @@ const showRows = () => {
 
 const showCount = () => {
   const [some, all] = [state.rows.length, state.data.count].map((n) => n.toLocaleString("en-US"));
-  filled("count", some === all ? `All ${all} offers` : `${some} of ${all} offers`);
+  const offers = state.data.count === 1 ? "offer" : "offers";
+  filled("count", some === all ? `All ${all} ${offers}` : `${some} of ${all} ${offers}`);
   byId("none").hidden = state.rows.length > 0;
 };
 
@@ -83,7 +84,15 @@ const NICE_USD = [-4, -3, -2, -1, 0, 1, 2, 3, 4].flatMap((power) =>
   [1, 2, 5].map((first) => Number(`${first}e${power}`)),
 );
 
-const within = (ticks, from, to) => ticks.filter((tick) => tick >= from && tick <= to);
+const LEAST_TICKS = 3;
+
+/* Where a range is so narrow that next to none of them is in it, its own parts are. */
+const within = (ticks, from, to) => {
+  const found = ticks.filter((tick) => tick >= from && tick <= to);
+  if (found.length >= LEAST_TICKS) return found;
+  const parts = [1, 3, 5, 7].map((part) => from * (to / from) ** (part / 8));
+  return parts.map((value) => Number(value.toPrecision(3)));
+};
 
 const drawScatter = async () => {
   const points = state.rows.map(point);
@@ -235,7 +244,8 @@ const showLimits = () => {
 /* Where a curve that rises and then levels off leaves room for a label. */
 const beside = (threads, gain) => {
   if (threads < 4) return { align: "left", dx: 8, dy: 14 };
-  return { align: "right", dx: -8, dy: gain < 0.05 ? 16 : -10 };
+  if (gain < 0.05) return { align: "center", dx: 0, dy: 18 };
+  return { align: "right", dx: -8, dy: -10 };
 };
 
 const showThreads = () => {

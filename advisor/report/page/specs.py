@@ -38,7 +38,7 @@ HOURS = (
     "datum.value * 60 >= 1 ? format(datum.value * 60, '.3~g') + ' min' : "
     "format(datum.value * 3600, '.3~g') + ' s'"
 )
-USD = "'$' + format(datum.value, ',.3~g')"
+USD = "'$' + format(datum.value, datum.value < 1000 ? '.3~g' : ',.0f')"
 RATE = "format(datum.value, datum.value < 10 ? '.3~g' : ',.0f')"
 
 _CONFIG: Spec = {

@@ -3,6 +3,7 @@
    looked at. Without this script the same forms are sent with their button. */
 {
   const PAUSE_MS = 150;
+  const AGAIN_MS = 2000;
   const byId = (id) => document.getElementById(id);
   let waiting = null;
   let underway = null;
@@ -22,19 +23,21 @@
   const take = (page, ...ids) => {
     for (const id of ids) {
       const [ours, theirs] = [byId(id), page.getElementById(id)];
-      if (ours && theirs) ours.replaceWith(document.adoptNode(theirs));
+      if (ours && theirs && !ours.isEqualNode(theirs)) ours.replaceWith(document.adoptNode(theirs));
     }
   };
 
+  /* The answer with its text; null where the form was changed meanwhile. */
   const asked = async (path, form) => {
     underway?.abort();
     underway = new AbortController();
     busy("Computing …");
     try {
-      return await fetch(`${path}?${addressOf(form)}`, {
+      const answer = await fetch(`${path}?${addressOf(form)}`, {
         signal: underway.signal,
         headers: { Accept: "*/*" },
       });
+      return { text: await answer.text(), type: answer.headers.get("content-type") ?? "" };
     } catch (error) {
       if (error.name !== "AbortError") busy("The server does not answer: is it still running?");
       return null;
@@ -47,7 +50,7 @@
   const compare = async (form) => {
     const answer = await asked("/speedup", form);
     if (!answer) return;
-    take(parsed(await answer.text()), "told");
+    take(parsed(answer.text), "told");
     keep("/speedup", form);
     busy("");
   };
@@ -56,11 +59,11 @@
   const rank = async (form) => {
     const answer = await asked("/live", form);
     if (!answer) return;
-    if (!answer.headers.get("content-type")?.startsWith("application/json")) {
+    if (!answer.type.startsWith("application/json")) {
       location.assign(`/?${addressOf(form)}`);
       return;
     }
-    const found = await answer.json();
+    const found = JSON.parse(answer.text);
     keep("/", form);
     busy("");
     if (found.data && !byId("page-data")) {
@@ -117,17 +120,59 @@
     form.addEventListener("input", (event) => {
       others(form, event.target);
       clearTimeout(waiting);
-      waiting = setTimeout(() => answer(form), PAUSE_MS);
+      waiting = setTimeout(() => {
+        waiting = null;
+        answer(form);
+      }, PAUSE_MS);
     });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       clearTimeout(waiting);
+      waiting = null;
       answer(form);
     });
   };
 
   moving(byId("job"), rank);
   moving(byId("work"), compare);
+
+  /* While the market has not answered yet. */
+  const askAgain = async () => {
+    if (!byId("asking")) return;
+    if (waiting === null) await rank(byId("job"));
+    setTimeout(askAgain, AGAIN_MS);
+  };
+
+  /* Rentals, as long as something is going on there; what is being typed stays. */
+
+  const releases = () => [...document.querySelectorAll("#release form")].map((form) => form.elements);
+
+  const again = async () => {
+    const address = byId("state")?.dataset.again;
+    if (!address) return;
+    let page;
+    try {
+      page = parsed(await (await fetch(address)).text());
+    } catch {
+      busy("The server does not answer: is it still running?");
+      return;
+    }
+    if (!page.getElementById("state")) {
+      location.assign(address);
+      return;
+    }
+    const kept = releases().map(({ job, typed }) => [job.value, typed.value, typed === document.activeElement]);
+    take(page, "state", "ledger", "release");
+    for (const [name, text, isHere] of kept) {
+      const typed = releases().find(({ job }) => job.value === name)?.typed;
+      if (typed) typed.value = text;
+      if (isHere) typed?.focus();
+    }
+    setTimeout(again, AGAIN_MS);
+  };
+
+  setTimeout(askAgain, AGAIN_MS);
+  setTimeout(again, AGAIN_MS);
 
   /* Commands: those of another offer differ by its number alone. */
   const place = byId("commands");

@@ -12,7 +12,8 @@ import pytest
 from advisor.report.page.view import time
 from tests.app.test_jobs import JOB
 from tests.browser import OpenPage, Tab
-from tests.hostile import save_market
+from tests.conftest import RECORD
+from tests.hostile import record_of, save_market
 from tests.report.page.conftest import MakeReport, Report
 
 POINTS = '[data-chart="scatter"] .points_marks path'
@@ -254,3 +255,51 @@ def test_own_runs_rentals_and_prices_are_shown(own: Report, open_page: OpenPage)
     points = tab.page.locator('[data-chart="prices"] .mark-symbol path')
     assert points.count() == 7
     assert tab.findings() == []
+
+
+def saved(folder: Path, *records: dict[str, Any]) -> str:
+    """Write a market of these offers; return the file's path."""
+    path = folder / "market.json"
+    path.write_text(json.dumps({"offers": records}), encoding="ascii")
+    return str(path)
+
+
+def test_offers_that_hardly_differ_have_axes(
+    tmp_path: Path, make_report: MakeReport, open_page: OpenPage
+) -> None:
+    """No round figure need lie between them; both axes have some all the same."""
+    dearer = {**RECORD, "id": 102, "machine_id": 8, "gpu_ids": [12]}
+    dearer["dph_base"] = 1.02 * RECORD["dph_base"]
+    market = saved(tmp_path, RECORD, dearer)
+    tab = open_page(make_report("resnet50", "--market", market, folder=tmp_path).url)
+    tab.wait_for_charts("scatter")
+    shown = tab.page.locator('[data-chart="scatter"] .role-axis-label text')
+    found = [one for one in shown.all_text_contents() if one]
+    assert sum(one.startswith("$") for one in found) >= 3
+    assert sum(one.endswith(" min") for one in found) >= 3
+
+
+def test_thousands_of_dollars_are_written_out(
+    make_report: MakeReport, open_page: OpenPage
+) -> None:
+    """As in the table below: $2,000, and no power of ten."""
+    words = ("resnet50", "--market", "sample", "--epochs", "100000")
+    tab = open_page(make_report(*words).url)
+    tab.wait_for_charts("bill")
+    shown = tab.page.locator('[data-chart="bill"] .role-axis-label text')
+    found = [one for one in shown.all_text_contents() if one.startswith("$")]
+    assert any(re.fullmatch(r"\$\d,000", one) for one in found)
+    assert not any("e" in one for one in found)
+
+
+def test_a_name_without_end_leaves_room_for_the_figures(
+    tmp_path: Path, make_report: MakeReport, open_page: OpenPage
+) -> None:
+    """Of an offer that stands alone; and one is no "offers"."""
+    market = saved(tmp_path, record_of("long"))
+    tab = open_page(make_report("resnet50", "--market", market, folder=tmp_path).url)
+    tab.wait_for_charts(*CHARTS)
+    assert tab.page.locator("#count").inner_text() == "All 1 offer"
+    assert "RTX 4090 AAA" in tab.page.locator("#offer-name").inner_text()
+    assert tab.page.locator("#offer-name").bounding_box()["height"] < 250
+    assert tab.page.locator("h1").bounding_box()["height"] < 250

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -79,6 +80,21 @@ def test_bill_is_that_of_explain(data: dict[str, Any], sample: Report) -> None:
         assert whole == pytest.approx(one["job_usd"], rel=1e-3)
 
 
+def test_amounts_are_right_to_the_cent(tmp_path: Path) -> None:
+    """Of a job that costs thousands, too: what is shown as cents are some."""
+    pytest.importorskip("vl_convert", reason="the extra 'page' is not installed")
+    path = tmp_path / "page.html"
+    words = ("resnet50", "--epochs", "123456", "--top", "3", "--market", "sample")
+    run_in(tmp_path, "report", *words, "-o", str(path))
+    document = json.loads(run_in(tmp_path, "rank", *words, "--json").stdout)
+    found = json.loads(elements(path.read_text(encoding="utf-8"))["page-data"])
+    for row, one in enumerate(document["offers"]):
+        assert one["job_usd"] > 1000.0
+        assert found["columns"]["job_usd"][row] == round(one["job_usd"], 2)
+        bill = sum(line["usd"][row] for line in found["bill"])
+        assert bill == pytest.approx(one["job_usd"], abs=0.005 * len(found["bill"]))
+
+
 def test_answer_assumptions_and_market_are_those_of_rank(
     data: dict[str, Any], sample: Report
 ) -> None:
@@ -153,6 +169,18 @@ def test_nothing_that_fits_is_an_error_and_writes_no_page(tmp_path: Path) -> Non
         run_in(tmp_path, *words, "-o", str(path))
     assert caught.value.exit_status == 3  # type: ignore[attr-defined]
     assert not path.exists()
+
+
+@pytest.mark.parametrize("place", ["no/such/folder/page.html", "pipe"])
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, place: str) -> None:
+    """With the exit code of a wrong word; a pipe or a device is not replaced."""
+    pytest.importorskip("vl_convert", reason="the extra 'page' is not installed")
+    os.mkfifo(tmp_path / "pipe")
+    words = ("report", "resnet50", "--market", "sample", "-o", str(tmp_path / place))
+    with pytest.raises(UsageError, match=r"cannot write .*: ") as caught:
+        run_in(tmp_path, *words)
+    assert caught.value.exit_status == 2
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize("lacking", ["jinja2", "vl_convert"])
