@@ -11,7 +11,7 @@ from advisor.app.private import private_of
 from advisor.base.errors import AdvisorError
 from advisor.base.units import BYTES_PER_GB
 from advisor.rental.outgoing.decide import Asked, Outgoing, decide
-from advisor.rental.outgoing.words import lines, too_large
+from advisor.rental.outgoing.words import lines, secrets_named, too_large
 from advisor.rental.preflight import check_folder, is_too_much
 
 
@@ -49,9 +49,11 @@ class Sender:
             self._allow_folder(asked.folder)
         allow = None if self._allowed else self._allow_size
         outgoing = decide(asked, private, self.context.notify, allow)
-        self._allowed = True
         for line in lines(outgoing, self.context.called):
             self.context.notify(line)
+        if not self._allowed and outgoing.named:
+            self._check(self.listener.allows_secrets(secrets_named(outgoing)))
+        self._allowed = True
         self._ready = outgoing
         return outgoing
 
@@ -86,6 +88,10 @@ class Sender:
         AdvisorError
             if it is not
         """
-        if not self.listener.allows(reason, question):
+        self._check(self.listener.allows(reason, question))
+
+    @staticmethod
+    def _check(is_allowed: bool) -> None:
+        if not is_allowed:
             message = "nothing was sent and nothing was rented: it was not confirmed"
             raise AdvisorError(message)

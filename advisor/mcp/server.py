@@ -25,7 +25,7 @@ from advisor.app.context import Context
 from advisor.app.rent import DEFAULT_MARKET
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.market.registry import known_secrets
-from advisor.mcp.arguments import Arguments, check_caps, check_known, given
+from advisor.mcp.arguments import Arguments, check_known, given
 from advisor.mcp.paying import User
 from advisor.mcp.tools import INSTRUCTIONS, Tool, tools
 from advisor.mcp.untrusted import Guard
@@ -150,13 +150,16 @@ class Calls:
     def _check_can_pay(self, context: Call, tool: Tool, found: Arguments) -> None:
         """Refuse what the user cannot be asked, before anything else is done.
 
+        What would be refused anyway is: a command line that the user is handed holds no
+        option that hides in a number, and no cap above the user's own.
+
         Raises
         ------
         UsageError
             with the command that the user may type
         """
-        if tool.name != "release":
-            check_caps(found)
+        if tool.check is not None:
+            tool.check(self.context, found)
         if not can_ask(context):
             raise self._unasked(tool.name, found)
 

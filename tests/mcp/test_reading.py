@@ -177,7 +177,7 @@ def test_a_file_of_the_working_folder_is_no_name(
     with pytest.raises(arguments.UsageError, match="no path"):
         arguments.job_of({"workload": "credentials"})
     for name in ("credentials", "file:credentials"):
-        with pytest.raises(arguments.UsageError, match="a name is expected|no file"):
+        with pytest.raises(arguments.UsageError, match=r"a name is expected|no file"):
             reading.rank(context, {"workload": "resnet50", "market": name})
 
 
