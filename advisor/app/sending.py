@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from advisor.app.context import Context
@@ -31,6 +31,7 @@ class Sender:
     listener: Listener
     max_gb: float
     _allowed: bool = False
+    _secrets: set[str] = field(default_factory=set)
     _ready: Outgoing | None = None
 
     def prepare(self, asked: Asked) -> Outgoing:
@@ -51,8 +52,9 @@ class Sender:
         outgoing = decide(asked, private, self.context.notify, allow)
         for line in lines(outgoing, self.context.called):
             self.context.notify(line)
-        if not self._allowed and outgoing.named:
+        if outgoing.named.keys() - self._secrets:
             self._check(self.listener.allows_secrets(secrets_named(outgoing)))
+            self._secrets |= outgoing.named.keys()
         self._allowed = True
         self._ready = outgoing
         return outgoing
