@@ -212,7 +212,8 @@ def release_tool(context: Context, found: Arguments, user: User) -> Document:
     ended: list[Mapping[str, Any]] = []
 
     def confirm(chosen: Sequence[Releasable]) -> None:
-        if not user.allows(ending(chosen), _END):
+        several = f"{len(chosen)} machines: " if len(chosen) > 1 else ""
+        if not user.allows(f"{several}{ending(chosen)}", _END):
             message = "nothing was released: it was not confirmed"
             raise AdvisorError(message)
         ended.extend(

@@ -42,6 +42,11 @@ _STILL_S = 15.0
 after a minute or so."""
 
 
+_LONGEST_LINE = 1500
+"""Characters of a command line: an answer has room for it, and nobody reads a longer one
+before it is typed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A call whose question went out as its answer, until it comes again.
@@ -164,11 +169,13 @@ class Calls:
             raise self._unasked(tool.name, found)
 
     def _unasked(self, name: str, found: Arguments) -> UsageError:
-        message = (
-            "this client cannot ask its user, so nothing was done; the user may type: "
-            f"{self.typed(name, found)}"
+        line = self.typed(name, found)
+        way_out = f"the user may type: {line}"
+        if len(line) > _LONGEST_LINE:  # cut off, it would be another command
+            way_out = "the command that does it is too long to be shown: give it less"
+        return UsageError(
+            f"this client cannot ask its user, so nothing was done; {way_out}"
         )
-        return UsageError(message)
 
     def _begun(self, tool: Tool, found: Arguments, guard: Guard) -> Work:
         """Begin the work of a call.

@@ -207,6 +207,33 @@ def test_no_command_is_handed_to_the_user_that_a_tool_would_refuse(
     play(context, script, can_ask=False)
 
 
+def test_no_command_is_handed_to_the_user_that_is_cut_off(
+    street: Any, play: Play
+) -> None:
+    """Without its end it would have no budget."""
+    given = {**RENT, "gpus": ["RTX 4090"] * 200}
+
+    async def script(agent: Agent) -> None:
+        message = (await agent.document("rent", **given))["error"]["message"]
+        assert "too long to be shown" in message
+        assert "advisor rent" not in message
+
+    play(street.context(), script, can_ask=False)
+
+
+def test_the_user_is_told_how_many_machines_are_to_end(street: Any, play: Play) -> None:
+    """First, since the list of them may be long."""
+
+    async def script(agent: Agent) -> None:
+        for _ in range(2):
+            await agent.document("rent", **{**RENT, "name": "mine"})
+        await agent.document("release", job="mine")
+
+    agent = play(street.context(), script, YES, YES, NO)
+    assert agent.questions[-1].startswith("2 machines: end instance ")
+    assert len(street.instances()) == 2
+
+
 def test_secrets_that_an_agent_names_go_at_the_users_yes(
     street: Any, project: Path, play: Play
 ) -> None:
