@@ -129,6 +129,10 @@ def test_a_lifetime_of_the_file_bounds_the_predicted_one(street: Any) -> None:
     written(home, "[rental]\nmax_lifetime_h = 0.75\n")
     assert hours() == pytest.approx(0.75, abs=0.01)
     assert hours("--max-lifetime", "3h") == pytest.approx(3.0, abs=0.01)
+    written(home, "[rental]\nmax_lifetime_h = 0.05\n")
+    done = street.rent()
+    assert "is gone after 0.05 h, the longest lifetime that advisor.toml" in done.stderr
+    assert "advisor.toml allows" not in street.rent("--max-lifetime", "3m").stderr
     written(home, "[rental]\nmax_lifetime_h = 1e-6\n")
     done = street.rent()
     assert done.exit_code == 2
