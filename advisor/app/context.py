@@ -87,10 +87,17 @@ class Context:
 
     def open_market(self, name: str | None) -> Market:
         """Return a market of this world, that of `market_name` if `None`."""
+        if name is None:  # an empty one is a slip, such as an unset variable
+            return self.open_named(self.market_name)
+        return self._opened(name)
+
+    def open_named(self, name: str) -> Market:
+        """Return a market by its name: a file of that name is none."""
+        return self._opened(name, may_be_file=False)
+
+    def _opened(self, name: str, *, may_be_file: bool = True) -> Market:
         from advisor.market import registry  # noqa: PLC0415  (who asks a market)
 
-        if name is None:  # an empty one is a slip, such as an unset variable
-            name = self.market_name
         happened("market", "%s is opened", name)
         return registry.open_market(
             name,
@@ -98,6 +105,7 @@ class Context:
             self.home,
             self.transport,
             self.clock,
+            may_be_file=may_be_file,
         )
 
     @property

@@ -286,7 +286,7 @@ def check_market(context: Context, name: str) -> str:
     if not is_market_name(name):
         why = ": the name of a market is expected, such as vast or sample"
         raise UsageError(Given(MARKET), why)
-    opened = context.open_market(name)
+    opened = context.open_named(name)
     if isinstance(opened, KeyedMarket) and opened.key_origin is None:
         return opened.key_places
     return ""

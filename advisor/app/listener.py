@@ -62,6 +62,15 @@ class Listener:
         """
         raise UsageError(reason)
 
+    def allows_secrets(self, reason: str) -> bool:  # noqa: ARG002
+        """Say whether secrets may be sent that the spec names: who names one means it.
+
+        Parameters
+        ----------
+        reason : which ones, and what they are
+        """
+        return True
+
     def prints(self, piece: bytes) -> None:
         """Take what the command on the machine prints."""
 

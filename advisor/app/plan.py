@@ -9,7 +9,7 @@ from pathlib import Path
 from advisor.app.context import Context
 from advisor.app.rank import Ranker
 from advisor.app.rent import RentSpec
-from advisor.base.errors import AdvisorError
+from advisor.base.errors import AdvisorError, UsageError
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.cost.job import Job
 from advisor.market.filters import Filters
@@ -18,7 +18,7 @@ from advisor.market.registry import rentable
 from advisor.market.types import Answer
 from advisor.ranking.policy import Policy
 from advisor.ranking.ranking import Ranking
-from advisor.rental.arguments import LONGEST_LIFETIME_S
+from advisor.rental.arguments import LONGEST_LIFETIME_S, SHORTEST_S
 from advisor.rental.caps import Caps
 from advisor.rental.context import RentalContext, open_rental_context
 from advisor.rental.labels import job_of, read_label
@@ -185,7 +185,14 @@ def limits_of(context: Context, spec: RentSpec) -> tuple[Caps, float]:
         settings.day_budget_usd if spec.day_budget_usd is None else spec.day_budget_usd,
     )
     longest_h = settings.max_lifetime_h or math.inf
-    return caps, min(longest_h * SECONDS_PER_HOUR, LONGEST_LIFETIME_S)
+    longest_s = min(longest_h * SECONDS_PER_HOUR, LONGEST_LIFETIME_S)
+    if spec.max_lifetime_s is None and longest_s < SHORTEST_S:
+        message = (
+            f"max_lifetime_h = {longest_h:g} in advisor.toml ends a machine before it "
+            f"has started: {SHORTEST_S / SECONDS_PER_HOUR:.2g} is the least"
+        )
+        raise UsageError(message)
+    return caps, longest_s
 
 
 def ssh_to(context: Context, key_file: Path, instance: Instance) -> Ssh:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from advisor.app.context import Context
@@ -11,7 +11,7 @@ from advisor.app.private import private_of
 from advisor.base.errors import AdvisorError
 from advisor.base.units import BYTES_PER_GB
 from advisor.rental.outgoing.decide import Asked, Outgoing, decide
-from advisor.rental.outgoing.words import lines, too_large
+from advisor.rental.outgoing.words import lines, secrets_named, too_large
 from advisor.rental.preflight import check_folder, is_too_much
 
 
@@ -31,6 +31,7 @@ class Sender:
     listener: Listener
     max_gb: float
     _allowed: bool = False
+    _secrets: set[str] = field(default_factory=set)
     _ready: Outgoing | None = None
 
     def prepare(self, asked: Asked) -> Outgoing:
@@ -49,9 +50,12 @@ class Sender:
             self._allow_folder(asked.folder)
         allow = None if self._allowed else self._allow_size
         outgoing = decide(asked, private, self.context.notify, allow)
-        self._allowed = True
         for line in lines(outgoing, self.context.called):
             self.context.notify(line)
+        if outgoing.named.keys() - self._secrets:
+            self._check(self.listener.allows_secrets(secrets_named(outgoing)))
+            self._secrets |= outgoing.named.keys()
+        self._allowed = True
         self._ready = outgoing
         return outgoing
 
@@ -86,6 +90,10 @@ class Sender:
         AdvisorError
             if it is not
         """
-        if not self.listener.allows(reason, question):
+        self._check(self.listener.allows(reason, question))
+
+    @staticmethod
+    def _check(is_allowed: bool) -> None:
+        if not is_allowed:
             message = "nothing was sent and nothing was rented: it was not confirmed"
             raise AdvisorError(message)

@@ -312,7 +312,8 @@ def _write(asked: _Asked, draft: Draft, text: str, *, force: bool) -> None:
                 f"{draft.path} would change: ", Given("force"), " allows that"
             )
         aside(_changes(draft.text, text))
-        question = f"Change {draft.path}? (yes or no)"
+        leads = f", a link to {draft.path.resolve()}" if draft.path.is_symlink() else ""
+        question = f"Change {draft.path}{leads}? (yes or no)"
         if asked.answer("force", question, "", _yes_or_no) is False:
             message = f"{draft.path} is left as it was"
             raise UsageError(message)

@@ -68,10 +68,12 @@ class _BuiltIn(NamedTuple):
         return loaded
 
 
+_FILE = "file"
+
 _BUILT_IN = {
     "sample": _BuiltIn("advisor.market.sample", "open_sample"),
     "vast": _BuiltIn("advisor.market.vast.plugin", "VAST", keyed=True, rents=True),
-    "file": _BuiltIn("advisor.market.snapshot", "open_file"),
+    _FILE: _BuiltIn("advisor.market.snapshot", "open_file"),
     "gpuhunt": _BuiltIn("advisor.market.gpuhunt", "open_gpuhunt"),
 }
 
@@ -154,6 +156,8 @@ def open_market(
     home: Path,
     transport: httpx.BaseTransport | None = None,
     clock: Clock = Clock(),  # noqa: B008  (immutable)
+    *,
+    may_be_file: bool = True,
 ) -> Market:
     """Return a market by its name, or a file of offers as one.
 
@@ -163,6 +167,8 @@ def open_market(
     variables, home : where a live market's key and address are found
     transport : carries a live market's requests; None for the network
     clock : time of a live market
+    may_be_file : a file is meant where the name is that of one; who takes names of
+        somebody else, such as of a cloned project, is not to be handed its files
 
     Raises
     ------
@@ -170,8 +176,11 @@ def open_market(
         if there is no such market or file, or it cannot be opened
     """
     kind, _, detail = name.partition(":")
-    if _is_file(name):
-        kind, detail = "file", name
+    if may_be_file and _is_file(name):
+        kind, detail = _FILE, name
+    if kind == _FILE and not may_be_file:
+        message = f"{name!r}: a market's name is expected here, no file of offers"
+        raise UsageError(message)
     context = MarketContext(variables, home, transport, clock, detail)
     plugin = load_plugin(kind)
     if kind in _BUILT_IN:

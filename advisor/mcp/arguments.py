@@ -22,6 +22,7 @@ from advisor.cost.job import RENTALS
 from advisor.ranking.policy import SORT_KEYS
 from advisor.rental import arguments
 from advisor.rental.arguments import SHORTEST_S
+from advisor.rental.outgoing.decide import MAX_SYNC_GB
 from advisor.rental.request import DEFAULT_ATTEMPTS, MOST_ATTEMPTS
 
 Arguments = Mapping[str, Any]
@@ -174,7 +175,10 @@ OF_RUN = {
     ),
     "includes": _list("Patterns of files to copy although they are ignored."),
     "excludes": _list("Patterns of more files not to copy."),
-    "max_sync_gb": _above_zero("Ask before more than this is copied, GB."),
+    "max_sync_gb": _above_zero(
+        "The user is asked before more than this is copied, GB. Default, and at most: "
+        f"{MAX_SYNC_GB:g}."
+    ),
     "max_results_gb": _above_zero("Most to copy back, GB."),
 }
 

@@ -108,10 +108,11 @@ def _listing(context: Context, found: Arguments) -> Listing:
 
 
 def _ask(context: Context, found: Arguments, query: Query) -> Answer:
-    """Ask the market that is named, else the default one."""
+    """Ask the market that is named, else the default one; a file is none of them."""
+    name = named(found, "market")
     return answer_of(
         context,
-        named(found, "market"),
+        None if name is None else context.open_named(name),
         query,
         max_age_s=found.get("max_age_s", MAX_AGE_S),
         stale_ok=found.get("stale_ok", False),

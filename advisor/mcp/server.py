@@ -25,7 +25,7 @@ from advisor.app.context import Context
 from advisor.app.rent import DEFAULT_MARKET
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.market.registry import known_secrets
-from advisor.mcp.arguments import Arguments, check_caps, check_known, given
+from advisor.mcp.arguments import Arguments, check_known, given
 from advisor.mcp.paying import User
 from advisor.mcp.tools import INSTRUCTIONS, Tool, tools
 from advisor.mcp.untrusted import Guard
@@ -40,6 +40,11 @@ _MOST_AT_ONCE = 8
 _STILL_S = 15.0
 """Seconds after which a call says that it goes on: clients give up those that are silent,
 after a minute or so."""
+
+
+_LONGEST_LINE = 1500
+"""Characters of a command line: an answer has room for it, and nobody reads a longer one
+before it is typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,22 +155,27 @@ class Calls:
     def _check_can_pay(self, context: Call, tool: Tool, found: Arguments) -> None:
         """Refuse what the user cannot be asked, before anything else is done.
 
+        What would be refused anyway is: a command line that the user is handed holds no
+        option that hides in a number, and no cap above the user's own.
+
         Raises
         ------
         UsageError
             with the command that the user may type
         """
-        if tool.name != "release":
-            check_caps(found)
+        if tool.check is not None:
+            tool.check(self.context, found)
         if not can_ask(context):
             raise self._unasked(tool.name, found)
 
     def _unasked(self, name: str, found: Arguments) -> UsageError:
-        message = (
-            "this client cannot ask its user, so nothing was done; the user may type: "
-            f"{self.typed(name, found)}"
+        line = self.typed(name, found)
+        way_out = f"the user may type: {line}"
+        if len(line) > _LONGEST_LINE:  # cut off, it would be another command
+            way_out = "the command that does it is too long to be shown: give it less"
+        return UsageError(
+            f"this client cannot ask its user, so nothing was done; {way_out}"
         )
-        return UsageError(message)
 
     def _begun(self, tool: Tool, found: Arguments, guard: Guard) -> Work:
         """Begin the work of a call.

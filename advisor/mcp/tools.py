@@ -51,6 +51,7 @@ class Tool:
     answers : JSON Schema of what it answers
     read : does it, if it reads only
     pay : does it, if it spends money or ends machines, asking the user
+    check : refuses what is not to be paid, before anybody is asked
     undo : ends what an answer says is had, if nobody took that answer
     is_open_world : a market may be asked
     """
@@ -62,6 +63,7 @@ class Tool:
     answers: Callable[[], Mapping[str, Any]]
     read: Read | None = None
     pay: Pay | None = None
+    check: Callable[[Context, Arguments], object] | None = None
     undo: Undo | None = None
     is_open_world: bool = True
 
@@ -289,6 +291,7 @@ _PAYING = (
         ),
         _answers("rent"),
         pay=paying.rent_tool,
+        check=paying.rent_of,
         undo=paying.give_back,
     ),
     Tool(
@@ -303,6 +306,7 @@ _PAYING = (
         ),
         _answers("run"),
         pay=paying.run_tool,
+        check=paying.run_of,
     ),
     Tool(
         "release",
@@ -325,5 +329,6 @@ _PAYING = (
         ),
         _released,
         pay=paying.release_tool,
+        check=paying.release_of,
     ),
 )

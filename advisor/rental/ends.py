@@ -43,8 +43,14 @@ def end_time(
     if request.caps != Caps():
         entries = context.ledger.entries(context.account)
         others = commitments(entries, context.market.instances(), now)
-    needed_s = min(candidate.job_h * SECONDS_PER_HOUR, longest_s)
-    return latest_end(wanted, others, request.caps, needed_s)
+    job_s = candidate.job_h * SECONDS_PER_HOUR
+    if request.lifetime_s is None and job_s > longest_s:
+        context.notify(
+            f"the machine is gone after {longest_s / SECONDS_PER_HOUR:.3g} h, the "
+            "longest lifetime that advisor.toml allows; the job is predicted to take "
+            f"{candidate.job_h:.3g} h"
+        )
+    return latest_end(wanted, others, request.caps, min(job_s, longest_s))
 
 
 def beyond_caps(

@@ -234,15 +234,16 @@ def _try(  # noqa: PLR0917
         return now
     at = context.agreed_now()
     end = end_time(context, request, now, at)
-    if confirm is not None and not confirm(now, end):
-        message = "nothing was rented: it was not confirmed"
-        raise AdvisorError(message)
-    if context.agreed_now() - at > _STALE_S:  # who was asked has thought it over
+    _have_confirmed(confirm, now, end)
+    while context.agreed_now() - at > _STALE_S:  # who was asked has thought it over
+        confirmed_usd = now.price_usd_per_h
         now = seen_again(context, request, now, rivals)
         if not isinstance(now, RankedOffer):
             return now
         at = context.agreed_now()
         end = end_time(context, request, now, at)
+        if now.price_usd_per_h > confirmed_usd * _RISE:
+            _have_confirmed(confirm, now, end)
     intended = intention(context, request, now, at, end)
     wanted = _order_of(request, now, intended)  # what is wrong with it shows before
     hold = Hold(context, intended.label)
@@ -255,6 +256,13 @@ def _try(  # noqa: PLR0917
     if isinstance(claimed, NotRented):
         return claimed
     return _started(context, request, now, claimed, hold)
+
+
+def _have_confirmed(confirm: Confirm | None, offer: RankedOffer, end: float) -> None:
+    """Have an offer confirmed, if anybody is to be asked."""
+    if confirm is not None and not confirm(offer, end):
+        message = "nothing was rented: it was not confirmed"
+        raise AdvisorError(message)
 
 
 def _order_of(request: RentRequest, candidate: RankedOffer, entry: Entry) -> Order:

@@ -24,7 +24,7 @@ from advisor.workloads.settings import (
 MARKET = "market"
 """Key of the market that is asked where nobody names one."""
 
-_NAME = re.compile(r"[A-Za-z0-9][\w-]*(?::[\w-]+)?")
+_NAME = re.compile(r"(?!file(?::|$))[A-Za-z0-9][\w-]*(?::[\w-]+)?")
 
 
 @dataclass(frozen=True, slots=True)

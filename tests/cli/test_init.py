@@ -350,6 +350,18 @@ def test_a_file_that_is_not_obeyed(init: Init, before: Path) -> None:
     assert before.read_text() == BEFORE
 
 
+def test_where_a_link_leads_is_told_before_it_is_changed(
+    init: Init, before: Path, tmp_path: Path
+) -> None:
+    """A cloned project's may lead to a file of the user's that is no part of it."""
+    real = before.rename(tmp_path / "elsewhere.toml")
+    before.symlink_to(real)
+    words = ("--name", "mine", "--epochs", "9")
+    _, stderr, code = init(*words, answers="\n" * 6 + "no\n")
+    assert (code, f"a link to {real}" in stderr) == (2, True), stderr
+    assert real.read_text() == BEFORE
+
+
 def test_a_link_stays_one(init: Init, before: Path) -> None:
     """What it leads to is written."""
     real = before.rename(before.with_name("real.toml"))

@@ -155,6 +155,124 @@ def test_a_budget_is_never_past_that_of_the_users_file(street: Any, play: Play) 
     assert street.instances() == []
 
 
+def test_a_lifetime_is_never_past_that_of_the_users_file(street: Any, play: Play) -> None:
+    """As a budget is not: whoever asks in the user's stead lifts none of the caps."""
+    context = street.context()
+    context.data_folder.mkdir(parents=True)
+    file = context.data_folder / "advisor.toml"
+    file.write_text("[rental]\nmax_lifetime_h = 1.5\n", encoding="utf-8")
+
+    async def script(agent: Agent) -> None:
+        document = await agent.document("rent", **RENT)
+        assert document["error"]["code"] == "usage"
+        assert (
+            "max_lifetime_h in advisor.toml allows 1.5 h" in document["error"]["message"]
+        )
+        document = await agent.document("rent", **{**RENT, "max_lifetime_s": 5400})
+        assert document["state"] == "rented"
+
+    play(context, script, YES)
+    (entry,) = street.entries()
+    assert entry.ends_at - entry.intended_at <= 5400
+
+
+@pytest.mark.parametrize(
+    ("tool", "given"),
+    [
+        ("release", {"instance_id": "--all"}),
+        ("release", {"instance_id": -1}),
+        ("release", {"instance_id": True}),
+        ("release", {"instance_id": [1, "--yes"]}),
+        ("release", {}),
+        ("release", {"job": "mine", "market": "./x.json"}),
+        ("rent", {**RENT, "budget_usd": 500}),
+        ("rent", {**RENT, "budget_usd": "5 --yes"}),
+        ("run", {**RENT, "budget_usd": 500, "argv": ["true"], "folder": "/"}),
+    ],
+)
+def test_no_command_is_handed_to_the_user_that_a_tool_would_refuse(
+    tool: str, given: dict[str, Any], street: Any, play: Play
+) -> None:
+    """An option hidden in a number ends all rentals; a command line goes past a cap."""
+    context = street.context()
+    context.data_folder.mkdir(parents=True)
+    file = context.data_folder / "advisor.toml"
+    file.write_text("[rental]\njob_budget_usd = 50\n", encoding="utf-8")
+
+    async def script(agent: Agent) -> None:
+        error = (await agent.document(tool, **given))["error"]
+        assert error["code"] == "usage"
+        assert "may type" not in error["message"]
+
+    play(context, script, can_ask=False)
+
+
+def test_no_command_is_handed_to_the_user_that_is_cut_off(
+    street: Any, play: Play
+) -> None:
+    """Without its end it would have no budget."""
+    given = {**RENT, "gpus": ["RTX 4090"] * 200}
+
+    async def script(agent: Agent) -> None:
+        message = (await agent.document("rent", **given))["error"]["message"]
+        assert "too long to be shown" in message
+        assert "advisor rent" not in message
+
+    play(street.context(), script, can_ask=False)
+
+
+def test_the_user_is_told_how_many_machines_are_to_end(street: Any, play: Play) -> None:
+    """First, since the list of them may be long."""
+
+    async def script(agent: Agent) -> None:
+        for _ in range(2):
+            await agent.document("rent", **{**RENT, "name": "mine"})
+        await agent.document("release", job="mine")
+
+    agent = play(street.context(), script, YES, YES, NO)
+    assert agent.questions[-1].startswith("2 machines: end instance ")
+    assert len(street.instances()) == 2
+
+
+def test_secrets_that_an_agent_names_go_at_the_users_yes(
+    street: Any, project: Path, play: Play
+) -> None:
+    """Not by a pattern among the arguments, which nobody is shown."""
+    (project / ".env").write_text("TOKEN=abc")
+    (project / "notes.log").write_text("private")
+    (project / ".gitignore").write_text("*.log")
+    call = {**RENT, "argv": ["cat", "data.txt"], "folder": str(project)}
+
+    async def script(agent: Agent) -> None:
+        document = await agent.document("run", **call, includes=[".env"])
+        assert "nothing was sent" in document["error"]["message"]
+        await agent.document("run", **call, includes=["*.log"])
+
+    agent = play(street.context(), script, NO, NO)
+    secrets, paying = agent.questions
+    assert "send secrets of yours" in secrets
+    assert ".env" in secrets
+    assert "of what it ignores: '*.log'" in paying
+    assert street.entries() == []
+
+
+def test_more_than_is_usual_is_asked_about_whatever_an_agent_says(
+    street: Any, project: Path, play: Play
+) -> None:
+    """Who raises the bound of the question has it asked all the same."""
+    with (project / "large.bin").open("wb") as file:
+        file.truncate(6 * 10**9)  # sparse
+    call = {**RENT, "argv": ["cat", "data.txt"], "folder": str(project)}
+
+    async def script(agent: Agent) -> None:
+        document = await agent.document("run", **call, max_sync_gb=1000)
+        assert "nothing was sent" in document["error"]["message"]
+
+    agent = play(street.context(), script, NO)
+    (question,) = agent.questions
+    assert "more than 5 GB" in question
+
+
 def test_a_wrong_key_is_told_by_its_code(make_street: Any, play: Play) -> None:
     """And shown nowhere."""
     street = make_street(key="the-right-one-0123456789")

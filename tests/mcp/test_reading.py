@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from advisor.app.context import Context
-from advisor.mcp import arguments
+from advisor.mcp import arguments, reading
 from advisor.mcp.tools import Tool, tools
 from tests.mcp.conftest import Agent, Play
 
@@ -176,6 +176,9 @@ def test_a_file_of_the_working_folder_is_no_name(
     monkeypatch.chdir(context.folder)
     with pytest.raises(arguments.UsageError, match="no path"):
         arguments.job_of({"workload": "credentials"})
+    for name in ("credentials", "file:credentials"):
+        with pytest.raises(arguments.UsageError, match=r"a name is expected|no file"):
+            reading.rank(context, {"workload": "resnet50", "market": name})
 
 
 EVERY = [pytest.param(one, id=one.name) for one in tools(read_only=False)]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.workloads.load import load_settings
 from advisor.workloads.settings import Settings
@@ -74,6 +75,8 @@ def test_no_project_loosens_a_cap(project: Settings, own: Settings) -> None:
         ("market = 3", "advisor.toml:1: market: the name of a market is expected"),
         ("market = ''", "the name of a market is expected"),
         ("market = './offers.json.gz'", "the name of a market is expected"),
+        ("market = 'file:offers'", "the name of a market is expected"),
+        ("market = 'file'", "the name of a market is expected"),
         (f"[rental]\nday_budget_usd = 1{'0' * 400}", "above 0"),
         ("[rental]\nimage = 3", "a text"),
         ("[rental]\nimage_archs = 8.0", "a text"),
@@ -85,6 +88,19 @@ def test_what_cannot_be_is_told(tmp_path: Path, text: str, words: str) -> None:
     """Nobody wants a cap that is not kept for a slip."""
     with pytest.raises(UsageError, match=words):
         load_settings([written(tmp_path, text)])
+
+
+def test_a_file_beside_the_projects_is_not_its_market(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cloned project brings offers of its own, named as if they were a market."""
+    written(tmp_path, "market = 'offers'")
+    (tmp_path / "offers").write_text('{"offers": [{"id": 1}]}', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    context = Context({"ADVISOR_DATA_DIR": str(tmp_path / "data")}, tmp_path, tmp_path)
+    with pytest.raises(UsageError, match="no market or file 'offers'"):
+        context.open_market(None)
+    assert context.open_market("offers").name == "file"  # who types it means it
 
 
 @pytest.mark.parametrize("name", ["job", "day"])
@@ -113,6 +129,14 @@ def test_a_lifetime_of_the_file_bounds_the_predicted_one(street: Any) -> None:
     written(home, "[rental]\nmax_lifetime_h = 0.75\n")
     assert hours() == pytest.approx(0.75, abs=0.01)
     assert hours("--max-lifetime", "3h") == pytest.approx(3.0, abs=0.01)
+    written(home, "[rental]\nmax_lifetime_h = 0.05\n")
+    done = street.rent()
+    assert "is gone after 0.05 h, the longest lifetime that advisor.toml" in done.stderr
+    assert "advisor.toml allows" not in street.rent("--max-lifetime", "3m").stderr
+    written(home, "[rental]\nmax_lifetime_h = 1e-6\n")
+    done = street.rent()
+    assert done.exit_code == 2
+    assert "before it has started" in done.stderr
 
 
 def test_a_project_does_not_lift_the_users_own_cap(street: Any) -> None:

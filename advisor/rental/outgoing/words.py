@@ -32,8 +32,7 @@ def lines(outgoing: Outgoing, called: Callable[[str], str] = str) -> Iterator[st
     largest_ones = f"; largest: {shown}" if shown else ""
     yield f"{what}, of {outgoing.folder} go to the machine{largest_ones}"
     if outgoing.named:
-        names = _joined((f"{one} ({w})" for one, w in outgoing.named.items()), _NAMED)
-        yield f"secrets that go, as {include} says: {names}"
+        yield f"secrets that go, as {include} says: {secrets_named(outgoing)}"
     if outgoing.held_back:
         names = _joined((f"{o.path} ({o.why})" for o in outgoing.held_back), _NAMED)
         yield f"held back: {names}; {include} PATH sends one all the same"
@@ -44,6 +43,11 @@ def lines(outgoing: Outgoing, called: Callable[[str], str] = str) -> Iterator[st
         yield f"ignored, stays here: {names}; {include} PATH sends one all the same"
     for pattern in outgoing.unused:
         yield f"{exclude} {pattern!r} matches nothing"
+
+
+def secrets_named(outgoing: Outgoing) -> str:
+    """Return which secrets go since somebody named them, and what they are."""
+    return _joined((f"{one} ({why})" for one, why in outgoing.named.items()), _NAMED)
 
 
 def too_large(outgoing: Outgoing, most_gb: float) -> str:

@@ -500,6 +500,30 @@ def test_what_has_changed_while_it_was_thought_over_is_not_rented(
     assert asked == [whole[0].offer_id, whole[1].offer_id]
 
 
+@pytest.mark.parametrize("says", [True, False])
+def test_a_yes_to_a_price_is_none_to_a_higher_one(
+    rent: Rent, shop: Shop, whole: Ranking, says: bool
+) -> None:
+    """A host that raises it while the user thinks has the user asked again."""
+    rent.whole = whole[:1]
+    bill = replace(whole.bill, usd_per_hour=whole.bill.usd_per_hour * 3.0)
+    rent.again = [None, replace(whole, bill=bill, whole=None)[:1]]
+    asked: list[float] = []
+
+    def confirm(offer: RankedOffer, _end: float) -> bool:
+        asked.append(offer.price_usd_per_h)
+        shop.time.sleep(61.0 if len(asked) == 1 else 0.0)
+        return says or len(asked) == 1
+
+    if says:
+        rent(confirm=confirm)
+    else:
+        with pytest.raises(AdvisorError, match="not confirmed"):
+            rent(confirm=confirm)
+    assert len(shop.ledger.entries()) == int(says)
+    assert asked[1] == pytest.approx(3.0 * asked[0])
+
+
 def test_what_cannot_be_noted_as_unused_is_told(rent: Rent, shop: Shop) -> None:
     """It was ended all the same; it counts more towards a cap than it cost."""
 
