@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,8 +10,7 @@ from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MI
 from advisor.market.types import Answer
 from advisor.ranking.ranking import Ranking
 from advisor.report.answer import answer_document
-from advisor.report.entries import Entry, basis
-from advisor.throughput.spread import Z90
+from advisor.report.entries import Entry, basis, interval_of
 from advisor.throughput.user_runs import Calibration
 
 SCHEMA_VERSION = 1
@@ -53,18 +51,17 @@ def envelope(
 
 
 def level(ranking: Ranking) -> dict[str, float] | None:
-    """Return the factors within which the costs of all offers may be off together.
+    """Return the factors of the costs shown within which all may be off together.
 
     They hold nine times in ten, and are the first offer's: what bounds another one may be
     off by less. None where no offer is left.
     """
     if not len(ranking):
         return None
-    first = ranking.comparison(1).level
-    return {
-        "low": math.exp(-Z90 * float(first.fall[0])),
-        "high": math.exp(Z90 * float(first.rise[0])),
-    }
+    best = ranking[0]
+    low, high = interval_of(best, ranking.comparison(1).level, 0)
+    usd = best.cost_usd_per_epoch
+    return {"low": low / usd, "high": high / usd}
 
 
 def headline(ranking: Ranking, now: datetime, *, with_left_out: bool = True) -> str:
