@@ -23,7 +23,7 @@ from advisor.market.registry import may_rent
 from advisor.ranking.ranking import Ranking
 from advisor.report.answer import answer_text
 from advisor.report.entries import Entry
-from advisor.report.rank_table import table
+from advisor.report.rank_table import heads_of, table
 from advisor.report.ranked import left_out, sureness
 
 _OF_BOTH = {one.name for one in (*fields(JobSpec), *fields(Constraints))} - {"workload"}
@@ -55,7 +55,8 @@ class Screen:
         colors = style_of(sys.stdout, self.variables)
         made = table(shown, self.width, self.columns, colors)
         result_within(made, self.width, f"--columns chooses, {CSV_HAS_ALL}")
-        for line in (sureness(ranking, shown), _others(ranking, shown)):
+        heads = heads_of(made, self.width, self.columns)
+        for line in (sureness(ranking, shown, heads), _others(ranking, shown)):
             remark_within(line, self.width, faint)
         for words in next_steps(ranking, shown[0], workload):
             for line in shell_lines(words, self.width):

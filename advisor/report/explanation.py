@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from advisor.base.figures import figure
+from advisor.cost.hazard import failure_prior
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.one import Effect
 from advisor.report.answer import hardware
@@ -206,11 +207,12 @@ def _notes(offer: RankedOffer, one: Entry) -> list[tuple[str, str]]:
     """Return what else there is to know of it."""
     ranking = offer.ranking
     bill, at = ranking.bill, offer.at
+    usual = failure_prior(ranking.job.assumptions).mean
     waiting_usd = one["epoch_waiting_usd"] * ranking.job.epochs
     rows = [
-        ("failures", _failures(one, float(bill.failures_per_h[at]))),
+        ("failures", _failures(one, float(bill.failures_per_h[at]) * usual)),
         ("image", clean(one["image"] or "none of the job's runs there")),
-        ("waiting", f"worth ${dollars(waiting_usd)} in the order; in no cost above"),
+        ("waiting", f"counts as ${dollars(waiting_usd)} in the order, in no cost above"),
     ]
     if one["host_ram_gb"] is None or one["host_ram_risk"] >= _RISKY:
         rows.append(("memory", host_memory(one)))
@@ -229,12 +231,16 @@ def _notes(offer: RankedOffer, one: Entry) -> list[tuple[str, str]]:
 
 
 def _failures(one: Entry, per_h: float) -> str:
-    between = "never" if per_h == 0.0 else f"one in {figure(1.0 / per_h, 2)} h"
+    """Return the failures that are expected, at what rate, and what they lead to."""
+    often = "none" if per_h == 0.0 else f"one in {figure(1.0 / per_h, 2)} h of running"
     count = amount(one["expected_failures"], 2)
     moves = amount(one["expected_moves"], 2)
     hours = one["checkpoint_hours"]
-    every = "at the end" if hours is None else f"every {figure(hours, 2)} h"
-    return f"{between}: {count} and {moves} moves expected; checkpoints {every}"
+    every = "at the end" if hours is None else f"every {time_text(hours)}"
+    return (
+        f"{count} expected ({often}), and {moves} moves to other machines; "
+        f"checkpoints {every}"
+    )
 
 
 def _span(low: float, high: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -97,29 +97,30 @@ def left_out(ranking: Ranking) -> str:
     return f"{out:,} left out" + (f" ({reasons})" if reasons else "")
 
 
-def sureness(ranking: Ranking, shown: Sequence[Entry]) -> str:
+def sureness(ranking: Ranking, shown: Sequence[Entry], heads: Collection[str]) -> str:
     """Say how far all costs may be off together, and how sure their order is.
 
     Parameters
     ----------
     shown : the entries that are shown, one at least
+    heads : of the columns that are shown, see `rank_table`; no other is told of
     """
     found = level(ranking) or {"low": 1.0, "high": 1.0}
     off = f"{found['low'] - 1.0:+.0%} to {found['high'] - 1.0:+.0%}".replace("%", " %")
-    parts = [
-        f"all costs may be off together by {off} (9 times in 10)",
-        "'interval' is what may differ between offers",
-    ]
+    parts = [f"all costs may be off together by {off} (9 times in 10)"]
+    if "interval" in heads:
+        parts.append("'interval' is what each may be off beside that")
     places = {1, len(shown) - 1} if len(shown) > 1 else ()
     chances = [
-        f"{'' if n else 'the first is cheaper '}than number {one['rank']} with {p:.0%}"
+        f"{'' if n else 'number 1 is cheaper '}than number {one['rank']} in {p:.0%}"
+        f"{'' if n else ' of cases'}"
         for n, one in enumerate(shown[at] for at in sorted(places))
         if (p := one["first_cheaper"]) is not None
     ]
     if chances:
         parts.append(", ".join(chances).replace("%", " %"))
-    if any(one["tied_with"] is not None for one in shown):
-        parts.append("~ cannot be told from the best above it")
+    if "#" in heads and any(one["tied_with"] is not None for one in shown):
+        parts.append("~ cannot be told from the row above that has none")
     return "; ".join(parts)
 
 

@@ -52,8 +52,8 @@ class Workers:
 
         Parameters
         ----------
-        is_gone : whether nobody waits for it any more, which is asked when its turn comes:
-            a slider that moves on leaves what it asked before; None: somebody does
+        is_gone : whether nobody waits for it any more, which is asked when its turn
+            comes: a slider that moves on leaves what it asked before; None: somebody does
 
         Raises
         ------

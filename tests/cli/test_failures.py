@@ -125,7 +125,7 @@ def test_an_error_of_another_package_is_told_whatever_it_is_made_of() -> None:
         (("compare", "1", "--workload", "resnet50", "--json"), "two offers", "compare"),
         (("bid", "--workload", "x", "--reserved", "--json"), "--reserved", "bid"),
         (("predict", "resnet50", "--gpu", "nonsense", "--json"), "nonsense", "predict"),
-        (("speedup", "--gpu", "RTX 3080", "--json"), "CPU", "speedup"),
+        (("speedup", "--gpu", "RTX 3080", "--json"), "--gflop", "speedup"),
         (("fetch", "--json"), "say where to save", "fetch"),
         (("market", "check", "--market", "no-such", "--json"), "no-such", "market check"),
         (("rent", "resnet50", "--json", "--budget", "x"), "Invalid value", "rent"),
@@ -332,7 +332,13 @@ def test_the_process_prints_it_too(failure_of: FailureOf) -> None:
     assert run.returncode == 2
     assert failure_of(run)["code"] == "usage"
     assert run.stderr.startswith("advisor: No such option")
-    assert run.stderr.endswith(" See 'advisor rank -h'.\n")
+    assert run.stderr.endswith("? See 'advisor rank -h'.\n")
+
+
+def test_a_hint_is_a_sentence_of_its_own() -> None:
+    """Also after a message of click's that ends without a stop."""
+    line = explain(click.UsageError("unexpected argument (x)"), asked_of(app, [])).line
+    assert line == "unexpected argument (x). See 'advisor -h'."
 
 
 def test_an_error_of_several_lines_is_one_line() -> None:

@@ -36,7 +36,7 @@ def test_the_answer_stands_above_and_what_is_left_out_below(advisor: Advisor) ->
     assert f"may be off together by {level[0]} to {level[1]} (9 times in 10)" in sure
     for place in (1, 3):
         chance = document["offers"][place]["first_cheaper"]
-        assert f"than number {place + 1} with {chance:.0%}".replace("%", " %") in sure
+        assert f"than number {place + 1} in {chance:.0%}".replace("%", " %") in sure
     out = sum(document["excluded"].values())
     assert left_out.startswith(f"{1200 - out - 4} more rank lower (--top {1200 - out} ")
     assert f"; {out} left out (disk_too_small " in left_out
@@ -119,6 +119,26 @@ def test_columns_are_ones_own(advisor: Advisor, names: str, heads: list[str]) ->
     """By head or key, in any case, in the order in which they are named."""
     head, *_ = advisor(*RANK, "--columns", names).stdout.splitlines()
     assert re.split(r"\s{2,}", head.strip()) == heads
+
+
+@pytest.mark.parametrize(
+    ("asked", "width", "told"),
+    [
+        ((), "120", {"interval", "~"}),
+        ((), "80", {"~"}),
+        ((), "", {"~"}),
+        (("--columns", "offer,interval"), "", {"interval"}),
+        (("--columns", "offer,notes"), "100", set()),
+    ],
+)
+def test_only_what_is_shown_is_told_of(
+    advisor: Advisor, asked: tuple[str, ...], width: str, told: set[str]
+) -> None:
+    """No sentence is about a column for which there is no room, or that nobody wants."""
+    outcome = advisor(*RANK, *asked, variables={"COLUMNS": width} if width else {})
+    below = " ".join(outcome.stderr.split())
+    assert ("'interval' is what" in below) == ("interval" in told)
+    assert ("~ cannot be told" in below) == ("~" in told)
 
 
 def test_columns_of_a_csv_are_keys(advisor: Advisor) -> None:

@@ -92,7 +92,7 @@ def test_figures_do_not_depend_on_how_many_are_asked_for(workload: str, top: int
 def test_what_is_told_of_a_part_lies_within_the_whole(
     workload: str, rental: Rental
 ) -> None:
-    """An offer's own interval, and that of the level, are parts of the one 'explain' has."""
+    """An offer's own interval, and the level's: no part is wider than all of it."""
     ranking = market(workload, rental, "epoch-cost", None)
     for one in entries(ranking, 20):
         assert one["epoch_usd_low"] <= one["epoch_usd_own_low"] * (1 + 1e-12)
