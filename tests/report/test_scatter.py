@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from advisor.base.errors import UsageError
 from advisor.report.plots import need
-from advisor.report.scatter import Axis, _name, letters
+from advisor.report.scatter import Axis, letters
 from advisor.throughput.limits import LIMITS
 
 FIGURES = st.just(0.0) | st.floats(1e-6, 1e6)
@@ -69,14 +69,6 @@ def test_each_limit_has_a_letter_of_its_own() -> None:
     assert list(found) == [limit.name for limit in LIMITS]
     assert len(set(found.values())) == len(LIMITS)
     assert all(letter in name for name, letter in found.items())
-
-
-def test_a_name_of_the_markets_is_cut_and_obeys_nothing() -> None:
-    """Whatever stands in it, it takes its room in one line."""
-    hostile = "\x1b[2J\u202eRTX\r\n" + "x" * 10_000
-    shown = _name(hostile, 20)
-    assert shown == "?[2J?RTX??xxxxxxx..."
-    assert _name("1 x RTX 4090", 12) == "1 x RTX 4090"
 
 
 def test_a_missing_library_is_one_line_that_says_what_to_install(
