@@ -24,6 +24,7 @@ from advisor.report.sentences import (
     amount,
     bottleneck_answers,
     dollars,
+    duration_span,
     help_lines,
     offer_answer,
     paragraph,
@@ -245,10 +246,3 @@ def _failures(one: Entry, per_h: float) -> str:
 
 def _span(low: float, high: float) -> str:
     return f"{amount(low)} - {amount(high)}"
-
-
-def duration_span(low_h: float, high_h: float) -> str:
-    """Return two times, the unit of both said once: 3.8 - 13 min."""
-    low, high = time_text(low_h), time_text(high_h)
-    number, _, unit = low.partition(" ")
-    return f"{number if high.endswith(f' {unit}') else low} - {high}"
