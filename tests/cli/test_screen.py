@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import pty
 import re
@@ -27,7 +28,7 @@ def test_the_answer_stands_above_and_what_is_left_out_below(advisor: Advisor) ->
     """In this order: what was read, the answer, how sure, what is left out, what next."""
     outcome = advisor(*RANK)
     document = advisor(*RANK, "--json").document
-    read, answer, sure, left_out, explain, rent = outcome.stderr.splitlines()
+    read, answer, sure, left_out, explain, compare = outcome.stderr.splitlines()
     assert "1,200 offers read; no such machines exist" in read
     assert "left out" not in read
     assert answer == document["answer"]["text"]
@@ -41,7 +42,9 @@ def test_the_answer_stands_above_and_what_is_left_out_below(advisor: Advisor) ->
     assert left_out.startswith(f"{1200 - out - 4} more rank lower (--top {1200 - out} ")
     assert f"; {out} left out (disk_too_small " in left_out
     assert explain == "advisor explain 23122054 resnet50 --market sample"
-    assert rent == "advisor rent resnet50 --dry-run"
+    second = document["offers"][1]["offer_id"]
+    what = f"advisor compare 23122054 {second} --workload resnet50"
+    assert compare == f"{what} --market sample", "none of these can be rented"
 
 
 def test_programs_are_told_in_one_line(advisor: Advisor) -> None:
@@ -71,13 +74,28 @@ def test_the_next_commands_take_over_what_matters(
     assert outcome.exit_code == 0, outcome.stderr
     text = outcome.stderr[outcome.stderr.index("advisor explain") :]
     read = shlex.split(text.replace("\\\n", " ").replace("\n", " ; "))
-    explain, rent = read[: read.index(";")], read[read.index(";") + 1 : -1]
-    best = advisor(*words, "--json").document["offers"][0]["offer_id"]
-    assert explain[:4] == ["advisor", "explain", str(best), profile]
+    explain, compare = read[: read.index(";")], read[read.index(";") + 1 : -1]
+    found = advisor(*words, "--json").document["offers"]
+    best, second = (str(one["offer_id"]) for one in found[:2])
+    assert explain[:4] == ["advisor", "explain", best, profile]
+    assert compare[:4] == ["advisor", "compare", best, second]
     assert sorted(explain[4:]) == sorted([*OF_JOB, *asked])
-    assert (*rent[:3], rent[-1]) == ("advisor", "rent", profile, "--dry-run")
-    assert sorted(rent[3:-1]) == sorted([*OF_JOB, *OF_POLICY])
+    assert sorted(compare[4:]) == sorted(["--workload", profile, *OF_JOB, *asked])
     assert advisor(*explain[1:]).exit_code == 0
+    assert advisor(*compare[1:]).exit_code == 0
+
+
+def test_the_command_that_rents_takes_over_what_is_asked_for(
+    advisor: Advisor, tmp_path: Path, record: dict[str, Any]
+) -> None:
+    """Of offers that exist, also where their market was stored: that rents nothing."""
+    market = tmp_path / "offers.json"
+    market.write_text(json.dumps([record]), encoding="ascii")
+    asked = ("--set", "epochs=3", "--on-demand", "--budget", "200")
+    told = advisor("rank", "resnet50", "--market", str(market), *asked).stderr
+    rent = shlex.split(told.splitlines()[-1])
+    assert (*rent[:3], rent[-1]) == ("advisor", "rent", "resnet50", "--dry-run")
+    assert sorted(rent[3:-1]) == sorted(asked)
     command = app.get_command(click.Context(app), "rent")
     assert command is not None
     command.make_parser(click.Context(command)).parse_args(rent[2:])
