@@ -138,7 +138,9 @@ def explained_text(
 def _machine(offer: RankedOffer, one: Entry, width: int | None) -> list[str]:
     """Return what the machine is, and how sure the figures are."""
     cpu = "" if one["cpu_name"] else ", unknown CPU"
-    price = f"${figure(one['usd_per_hour'], 3)}/h {offer.ranking.job.rental}"
+    price = (
+        f"${figure(one['usd_per_hour'], 3)}/h {offer.ranking.job.rental} with its disk"
+    )
     threads = f"{figure(one['cpu_cores'], 3)} threads"
     usd = _span(offer.cost_usd_per_epoch_low, offer.cost_usd_per_epoch_high)
     hours = duration_span(offer.epoch_h_low, offer.epoch_h_high)

@@ -113,6 +113,18 @@ def test_an_interruptible_bill_has_the_bid(advisor: Advisor) -> None:
     assert "losses expected" in text
 
 
+def test_a_bid_that_does_not_pay_is_told(advisor: Advisor) -> None:
+    """Where the machine costs less on demand than with the best bid; else nothing is."""
+    for offer, interruptible in ((23122054, False), (14098162, True)):
+        told = " ".join(advisor("bid", str(offer), *JOB).stderr.split())
+        assert ("on demand the job costs less" not in told) == interruptible
+        asked = (str(offer), *JOB)
+        bid = advisor("bid", *asked, "--json").document["bids"]
+        best = next(one["epoch_usd"] for one in bid if one["advised"])
+        listed = advisor("explain", *asked, "--json").document["offer"]["epoch_usd"]
+        assert (best < listed) == interruptible
+
+
 def test_failures_are_told_at_the_rate_that_is_expected(
     advisor: Advisor, best: list[int]
 ) -> None:
