@@ -68,7 +68,8 @@ def explain(error: Exception, asked: Asked) -> Explained:
         path = error.ctx.command_path if error.ctx else command
         message, hint = " ".join(error.format_message().split()), _help_of(path)
         failure = Failure("usage", message, hint)
-        return Explained(failure, f"{message} {hint}", ExitStatus.USAGE)
+        stop = "" if message.endswith((".", "?", "!")) else "."
+        return Explained(failure, f"{message}{stop} {hint}", ExitStatus.USAGE)
     if isinstance(error, click.ClickException):
         message = error.format_message()
         return Explained(Failure("usage", message), message, ExitStatus.USAGE)

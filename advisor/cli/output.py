@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -19,12 +19,12 @@ from advisor.app.notices import say, silence
 from advisor.base.errors import AdvisorError
 from advisor.base.interrupts import window
 from advisor.cli.progress import is_terminal, wipe_line
-from advisor.report.bars import BLOCKS
 from advisor.report.cells import wrapped
-from advisor.report.look import Look
 from advisor.report.styles import Meaning, Style, unstyled
-from advisor.report.tables import Fitted
-from advisor.report.terminal import plain_for
+
+if TYPE_CHECKING:
+    from advisor.report.look import Look
+    from advisor.report.tables import Fitted
 
 _HAS_RESULT = "advisor.has_result"
 
@@ -154,6 +154,8 @@ def showing(stream: TextIO | None) -> Callable[[bytes], None]:
 
     That command goes on where nobody can be shown anything more, which is reported once.
     """
+    from advisor.report.terminal import plain_for  # noqa: PLC0415  (start-up)
+
     is_lost = False
     shown = plain_for(stream)
 
@@ -202,6 +204,9 @@ def reason_of(error: OSError | ValueError) -> str:
 
 def look_of_result(variables: Mapping[str, str]) -> Look:
     """Return how a text looks where the result is shown."""
+    from advisor.report.bars import BLOCKS  # noqa: PLC0415  (start-up)
+    from advisor.report.look import Look  # noqa: PLC0415
+
     style = style_of(sys.stdout, variables)
     return Look(line_width(variables), _shows(BLOCKS), style)
 

@@ -23,7 +23,7 @@ from advisor.market.registry import may_rent
 from advisor.ranking.ranking import Ranking
 from advisor.report.answer import answer_text
 from advisor.report.entries import Entry
-from advisor.report.rank_table import table
+from advisor.report.rank_table import heads_of, table
 from advisor.report.ranked import left_out, sureness
 
 _OF_BOTH = {one.name for one in (*fields(JobSpec), *fields(Constraints))} - {"workload"}
@@ -55,9 +55,10 @@ class Screen:
         colors = style_of(sys.stdout, self.variables)
         made = table(shown, self.width, self.columns, colors)
         result_within(made, self.width, f"--columns chooses, {CSV_HAS_ALL}")
-        for line in (sureness(ranking, shown), _others(ranking, shown)):
+        heads = heads_of(made, self.width, self.columns)
+        for line in (sureness(ranking, shown, heads), _others(ranking, shown)):
             remark_within(line, self.width, faint)
-        for words in next_steps(ranking, shown[0], workload):
+        for words in next_steps(ranking, shown, workload):
             for line in shell_lines(words, self.width):
                 aside(line)
 
@@ -70,20 +71,27 @@ def _others(ranking: Ranking, shown: Sequence[Entry]) -> str:
     return rest + left_out(ranking)
 
 
-def next_steps(ranking: Ranking, best: Entry, workload: str) -> list[list[str]]:
+def next_steps(
+    ranking: Ranking, shown: Sequence[Entry], workload: str
+) -> list[list[str]]:
     """Return the command lines that people type most after a ranking.
 
-    They name the market that was asked, `rent` only one that may rent.
+    They name the market that was asked, `rent` only one that may rent. Machines that do
+    not exist are compared: they cannot be rented.
 
     Parameters
     ----------
-    best : the first offer
+    shown : the entries that are shown, one at least
     workload : as it was named
     """
     ctx, source = click.get_current_context(), ranking.source
+    first, *others = (str(one["offer_id"]) for one in shown[:2])
+    steps = [command_line(["explain", first, workload], ctx, _OF_EXPLAIN)]
     rents = source is not None and may_rent(source.market)
-    of_rent = _OF_RENT | ({"market"} if rents else set())
-    return [
-        command_line(["explain", str(best["offer_id"]), workload], ctx, _OF_EXPLAIN),
-        command_line(["rent", workload], ctx, of_rent, ["--dry-run"]),
-    ]
+    if rents or not ranking.is_simulated:
+        of_rent = _OF_RENT | ({"market"} if rents else set())
+        steps.append(command_line(["rent", workload], ctx, of_rent, ["--dry-run"]))
+    elif others:
+        words = ["compare", first, *others, "--workload", workload]
+        steps.append(command_line(words, ctx, _OF_EXPLAIN))
+    return steps

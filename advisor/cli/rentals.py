@@ -48,6 +48,10 @@ _COLUMNS = (
 )
 
 
+_NONE = "the ledger has no rental"
+_NONE_OPEN = "the ledger has no open rental; --all shows those that have ended"
+
+
 @click.command("rentals")
 @click.option(
     "--all", "with_closed", is_flag=True, help="Include rentals that have ended."
@@ -66,7 +70,7 @@ def command(
 ) -> None:
     """List your rentals, and what the market says of each.
 
-    'bills usd per hour' is what a machine costs now: a machine that is stopped or outbid
+    'bills $/h' is what a machine costs now: a machine that is stopped or outbid
     still bills its disk. 'advisor reconcile' ends what should have ended.
 
     \b
@@ -74,11 +78,12 @@ def command(
       advisor rentals
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     ledger, width = Ledger(context.data_folder), line_width(context.variables)
+    is_read = True
     try:
         entries: Sequence[Entry] = ledger.entries()
     except StoreError as error:
         remark_within(f"{error}; what the market lists is shown below", width)
-        entries = ()
+        is_read, entries = False, ()
     seen = None if offline else _seen(context, market)
     now = context.now().timestamp()
     shown = [
@@ -94,6 +99,8 @@ def command(
         return
     if output_format == "table":
         rows = [row_for_people(row) for row in rows]
+        if not rows and is_read:
+            remark_within(_NONE if with_closed else _NONE_OPEN, width)
     table = listing("rentals", rows, _COLUMNS, output_format, width=width)
     result_within(table, width, CSV_HAS_ALL)
     if seen is not None:

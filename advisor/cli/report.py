@@ -91,7 +91,7 @@ def command(  # noqa: PLR0917  (one argument an option)
     kept = kept_of(context, ranking)
     steps = [
         shlex.join(words)
-        for words in next_steps(ranking, entries(ranking[:1])[0], spec.job.workload)
+        for words in next_steps(ranking, entries(ranking[:2]), spec.job.workload)
     ]
     data = page_data(ranking, context.now(), kept, context.models, steps)
     # A path may have bytes that are no text.

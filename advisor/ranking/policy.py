@@ -64,6 +64,15 @@ class Policy:
         return limits != (None, None, None)
 
 
+OF_CHOICE = frozenset(
+    {
+        *("price", "misses_deadline", "over_budget", "epoch_too_dear"),
+        *("beaten_on_both", "shares_gpus"),
+    }
+)
+"""Reasons to leave out an offer that could be rented, by `within_limits` and `chosen`."""
+
+
 def judged_cost(cost: Bill, policy: Policy) -> FloatArray:
     """Return the cost per epoch that offers are judged by, shape (N,)."""
     q = policy.risk_averse

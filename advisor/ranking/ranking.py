@@ -17,7 +17,7 @@ from advisor.hardware.machines import Machines
 from advisor.market.offers import Offers
 from advisor.market.types import Answer
 from advisor.ranking.offer import RankedOffer
-from advisor.ranking.policy import Policy
+from advisor.ranking.policy import OF_CHOICE, Policy
 from advisor.ranking.rivals import Rival, Yardstick
 from advisor.software.fit import SoftwareFit
 from advisor.throughput.dlperf import DlperfAdjustment
@@ -189,11 +189,15 @@ class Ranking(Sequence[RankedOffer]):
             raise nothing_left(whole)
         (places,) = np.nonzero(whole.offers.offer_id == offer_id)
         if not len(places):
-            counts = (f"{name} {count:,}" for name, count in whole.excluded.items())
-            out = ", ".join(counts) or "nothing is"
+            here = {*whole.unusable, *OF_CHOICE}  # those left out for it are found
+            out = ", ".join(
+                f"{name} {count:,}"
+                for name, count in whole.excluded.items()
+                if name not in here
+            )
             message = (
-                f"offer {offer_id} is not among the {len(whole.offers):,} offers that "
-                f"this job could rent: it is gone, or left out ({out})"
+                f"offer {offer_id} is not among the offers that meet the constraints: "
+                f"it is gone{f', or left out ({out})' if out else ''}"
             )
             raise UsageError(message)
         at = int(places[0])

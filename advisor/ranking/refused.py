@@ -23,7 +23,10 @@ _USUAL_GIB = 24
 def nothing_left(ranking: Ranking) -> AdvisorError:
     """Return the error of a ranking without a choice: why, and what would help."""
     if ranking.read == 0:
-        message = "the market is empty: it lists no offer, or none of what was asked for"
+        message = (
+            "the market is empty: it lists no offer, or none of what was asked for; "
+            "loosen the constraints, or try again later"
+        )
         return NothingFitsError(message)
     if ranking.policy.limits_the_job and ranking.usable.any():
         cost = Costs.of(ranking.bill, ranking.usable, ranking.policy)

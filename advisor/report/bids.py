@@ -49,13 +49,17 @@ def bids_document(offer: RankedOffer, rows: Sequence[dict[str, Any]]) -> dict[st
 
 
 def bid_headline(offer: RankedOffer) -> str:
-    """Return one line: which offer, its least bid and its price on demand."""
+    """Return one line: offer, least bid, price on demand, and whether that is better."""
     least = figure(offer.min_bid_usd_per_h, 3)
     listed = figure(offer.on_demand_usd_per_h, 3)
     source = hazard_of(offer.ranking.job).source
+    better = ""
+    if "on_demand_cheaper" in offer.flags:
+        better = "; on demand the job costs less than with any bid"
     return (
         f"offer {offer.offer_id} ({offer.name}): least bid ${least}/h, on demand "
-        f"${listed}/h; rate of losses: {source}; interval: least and most likely rate"
+        f"${listed}/h, without its disk{better}; rate of losses: {source}; interval: "
+        "least and most likely rate"
     )
 
 

@@ -53,9 +53,9 @@ def cut(text: str, width: int, *, at_start: bool = False) -> str:
     if at_start:
         words = text.split()
         ends = (" ".join(words[at:]) for at in range(1, len(words)))
-        fits = [ELLIPSIS + end for end in ends if width_of(end) < width]
-        if fits:
-            return fits[0]
+        fits = next((end for end in ends if width_of(end) <= width), None)
+        if fits is not None:  # a word more says more than the mark
+            return fits if width_of(fits) == width else ELLIPSIS + fits
     room, kept = width - 1, ""
     for one in text[:width]:
         room -= _width(one)

@@ -12,7 +12,7 @@ from typing import Any
 
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.ranking import Ranking
-from advisor.throughput.spread import Z90
+from advisor.throughput.spread import Z90, Spread
 
 Entry = dict[str, Any]
 
@@ -34,13 +34,31 @@ def entries(ranking: Ranking, top: int | None = None) -> list[Entry]:
 def _compared(offer: RankedOffer, leader: RankedOffer | None, rank: int) -> Entry:
     """Return the keys of an entry that say how it compares."""
     found, at = offer.ranking.comparison(rank), rank - 1
-    usd = offer.cost_usd_per_epoch
+    low, high = interval_of(offer, found.own, at)
     return {
-        "epoch_usd_own_low": number(usd * math.exp(-Z90 * found.own.fall[at])),
-        "epoch_usd_own_high": number(usd * math.exp(Z90 * found.own.rise[at])),
+        "epoch_usd_own_low": number(low),
+        "epoch_usd_own_high": number(high),
         "first_cheaper": number(found.first_cheaper[at]),
         "tied_with": None if leader is None else leader.offer_id,
     }
+
+
+def interval_of(offer: RankedOffer, part: Spread, at: int) -> tuple[float, float]:
+    """Return the 90 % interval, $, that a part of its spread makes of a cost per epoch.
+
+    As the whole interval, it lies about the middle, not about the expected cost, which is
+    the greater, and holds that: so each part's lies within the whole.
+
+    Parameters
+    ----------
+    part : log-sd of the cost through this part, of several offers
+    at : which of them this one is
+    """
+    middle = float(offer.ranking.bill.epoch_usd_middle[offer.at])
+    mean = offer.cost_usd_per_epoch
+    low = middle * math.exp(-Z90 * float(part.fall[at]))
+    high = middle * math.exp(Z90 * float(part.rise[at]))
+    return min(low, mean), max(high, mean)
 
 
 def entry(offer: RankedOffer) -> Entry:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from advisor.base.figures import figure
+from advisor.cost.hazard import failure_prior
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.one import Effect
 from advisor.report.answer import hardware
@@ -23,6 +24,7 @@ from advisor.report.sentences import (
     amount,
     bottleneck_answers,
     dollars,
+    duration_span,
     help_lines,
     offer_answer,
     paragraph,
@@ -136,7 +138,9 @@ def explained_text(
 def _machine(offer: RankedOffer, one: Entry, width: int | None) -> list[str]:
     """Return what the machine is, and how sure the figures are."""
     cpu = "" if one["cpu_name"] else ", unknown CPU"
-    price = f"${figure(one['usd_per_hour'], 3)}/h {offer.ranking.job.rental}"
+    price = (
+        f"${figure(one['usd_per_hour'], 3)}/h {offer.ranking.job.rental} with its disk"
+    )
     threads = f"{figure(one['cpu_cores'], 3)} threads"
     usd = _span(offer.cost_usd_per_epoch_low, offer.cost_usd_per_epoch_high)
     hours = duration_span(offer.epoch_h_low, offer.epoch_h_high)
@@ -206,11 +210,12 @@ def _notes(offer: RankedOffer, one: Entry) -> list[tuple[str, str]]:
     """Return what else there is to know of it."""
     ranking = offer.ranking
     bill, at = ranking.bill, offer.at
+    usual = failure_prior(ranking.job.assumptions).mean
     waiting_usd = one["epoch_waiting_usd"] * ranking.job.epochs
     rows = [
-        ("failures", _failures(one, float(bill.failures_per_h[at]))),
+        ("failures", _failures(one, float(bill.failures_per_h[at]) * usual)),
         ("image", clean(one["image"] or "none of the job's runs there")),
-        ("waiting", f"worth ${dollars(waiting_usd)} in the order; in no cost above"),
+        ("waiting", f"counts as ${dollars(waiting_usd)} in the order, in no cost above"),
     ]
     if one["host_ram_gb"] is None or one["host_ram_risk"] >= _RISKY:
         rows.append(("memory", host_memory(one)))
@@ -229,20 +234,17 @@ def _notes(offer: RankedOffer, one: Entry) -> list[tuple[str, str]]:
 
 
 def _failures(one: Entry, per_h: float) -> str:
-    between = "never" if per_h == 0.0 else f"one in {figure(1.0 / per_h, 2)} h"
+    """Return the failures that are expected, at what rate, and what they lead to."""
+    often = "none" if per_h == 0.0 else f"one in {figure(1.0 / per_h, 2)} h of running"
     count = amount(one["expected_failures"], 2)
     moves = amount(one["expected_moves"], 2)
     hours = one["checkpoint_hours"]
-    every = "at the end" if hours is None else f"every {figure(hours, 2)} h"
-    return f"{between}: {count} and {moves} moves expected; checkpoints {every}"
+    every = "at the end" if hours is None else f"every {time_text(hours)}"
+    return (
+        f"{count} expected ({often}), and {moves} moves to other machines; "
+        f"checkpoints {every}"
+    )
 
 
 def _span(low: float, high: float) -> str:
     return f"{amount(low)} - {amount(high)}"
-
-
-def duration_span(low_h: float, high_h: float) -> str:
-    """Return two times, the unit of both said once: 3.8 - 13 min."""
-    low, high = time_text(low_h), time_text(high_h)
-    number, _, unit = low.partition(" ")
-    return f"{number if high.endswith(f' {unit}') else low} - {high}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,24 @@ from advisor.report.formats import Format, to_delimited, to_json
 from advisor.report.tables import Column, Fitted, fitted
 
 _SCHEMA_VERSION = 1
+
+_AS_WRITTEN: Mapping[str, str] = {
+    "usd per hour": "$/h",
+    "samples per s": "samples/s",
+    "num gpus": "GPUs",
+    "gb s": "GB/s",
+    "gb": "GB",
+    "ghz": "GHz",
+    "tflops": "TFLOPS",
+    "tdp w": "TDP W",
+    "fp32": "FP32",
+    "fp16": "FP16",
+    "gpu": "GPU",
+    "cpu": "CPU",
+}
+"""Words of a field's name -> how people write them; the longer come first."""
+
+_WRITTEN = re.compile(rf"\b(?:{'|'.join(_AS_WRITTEN)})\b")
 
 
 def listing(
@@ -46,12 +65,23 @@ def listing(
     heads = [
         replace(
             one,
-            name=one.name.replace("_", " "),
+            name=_head(one.name),
             align="left" if isinstance(first.get(one.name), str) else "right",
         )
         for one in columns
     ]
     return fitted(heads, cells, width)
+
+
+def _head(field: str) -> str:
+    """Return the name of a field for people, its units as they are written.
+
+    Examples
+    --------
+    >>> _head("memory_bandwidth_gb_s"), _head("usd_per_hour"), _head("ends_at")
+    ('memory bandwidth GB/s', '$/h', 'ends at')
+    """
+    return _WRITTEN.sub(lambda found: _AS_WRITTEN[found[0]], field.replace("_", " "))
 
 
 def _known(value: object) -> object:

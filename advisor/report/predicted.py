@@ -19,6 +19,7 @@ from advisor.report.look import PLAIN, Look
 from advisor.report.ranked import calibrated
 from advisor.report.sentences import (
     bottleneck_answers,
+    duration_span,
     help_lines,
     paragraph,
     styled_answers,
@@ -74,7 +75,7 @@ _COLUMNS = (
     Column("samples/s", "right"),
     Column("90 % interval", "right", dispensable=2),
     Column("bound by"),
-    Column("h/epoch", "right"),
+    Column("epoch", "right"),
     Column("GB free", "right", dispensable=1),
 )
 
@@ -118,7 +119,7 @@ def several_text(predictions: Sequence[Prediction], look: Look = PLAIN) -> str:
             figure(one.samples_per_s, 3),
             f"{figure(one.samples_per_s_low, 3)} - {figure(one.samples_per_s_high, 3)}",
             one.bound_by,
-            figure(one.epoch_h, 3),
+            time_text(one.epoch_h),
             f"{as_sold(one.memory_margin_gb):.1f}",
         )
         for one in predictions
@@ -190,7 +191,8 @@ def predicted_text(prediction: Prediction, look: Look = PLAIN) -> str:
         ],
         [*paragraph(_headline(prediction), width), *_facts(prediction, width)],
         limit_lines(prediction.limits, known, reached, look),
-        [*help_lines(advice, reached, width), *_rest(prediction, width)],
+        help_lines(advice, reached, width),
+        _rest(prediction, width),
     ]
     if prediction.flags:
         remarks = [(name, _remark(prediction, name)) for name in prediction.flags]
@@ -237,7 +239,7 @@ def _host(prediction: Prediction) -> str:
 
 def _facts(prediction: Prediction, width: int | None) -> list[str]:
     interval = _interval(prediction.samples_per_s_low, prediction.samples_per_s_high)
-    hours = _interval(prediction.epoch_h_low, prediction.epoch_h_high)
+    hours = duration_span(prediction.epoch_h_low, prediction.epoch_h_high)
     steps = prediction.accumulation_steps
     split = f"{prediction.micro_batch} x {steps}"
     batch = prediction.workload.batch_size
@@ -250,7 +252,7 @@ def _facts(prediction: Prediction, width: int | None) -> list[str]:
         ("throughput", f"{figure(prediction.samples_per_s, 3)} samples/s, {interval}"),
         *_tokens(prediction),
         ("bound by", _bound_by(prediction)),
-        ("epoch", f"{figure(prediction.epoch_h, 3)} h, {hours}"),
+        ("epoch", f"{time_text(prediction.epoch_h)}, 90 % interval {hours}"),
         ("batch", f"{batch} per GPU and optimizer step, computed as {split}"),
         ("memory", f"{figure(used_gb, 3)} of each GPU's {has}, {margin}"),
     ], width).splitlines()  # fmt: skip

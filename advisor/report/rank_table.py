@@ -279,12 +279,7 @@ def table(
     names : of the columns; empty: the usual ones
     style : how what a cell means looks
     """
-    columns: Sequence[_Shown] = _IN_FULL if width is None else _ON_A_TERMINAL
-    if names:
-        columns = [
-            one._replace(column=replace(one.column, dispensable=0))
-            for one in chosen_columns(names, in_full=width is None)
-        ]
+    columns = _columns(width, names)
 
     def paint(number: int, column: Column, cell: str) -> str:
         meaning = _meaning(shown[number], column.name)
@@ -297,6 +292,21 @@ def table(
         paint=paint,
         breaks_heads=False,
     )
+
+
+def heads_of(made: Fitted, width: int | None, names: Sequence[str]) -> set[str]:
+    """Return the heads of the columns for which a table of this width has had room."""
+    return {one.column.name for one in _columns(width, names)} - set(made.missing)
+
+
+def _columns(width: int | None, names: Sequence[str]) -> Sequence[_Shown]:
+    """Return the columns of a table: those that are named, else the usual ones."""
+    if not names:
+        return _IN_FULL if width is None else _ON_A_TERMINAL
+    return [
+        one._replace(column=replace(one.column, dispensable=0))
+        for one in chosen_columns(names, in_full=width is None)
+    ]
 
 
 def _meaning(entry: Entry, head: str) -> Meaning | None:

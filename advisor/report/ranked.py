@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +10,7 @@ from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MI
 from advisor.market.types import Answer
 from advisor.ranking.ranking import Ranking
 from advisor.report.answer import answer_document
-from advisor.report.entries import Entry, basis
-from advisor.throughput.spread import Z90
+from advisor.report.entries import Entry, basis, interval_of
 from advisor.throughput.user_runs import Calibration
 
 SCHEMA_VERSION = 1
@@ -53,18 +51,17 @@ def envelope(
 
 
 def level(ranking: Ranking) -> dict[str, float] | None:
-    """Return the factors within which the costs of all offers may be off together.
+    """Return the factors of the costs shown within which all may be off together.
 
     They hold nine times in ten, and are the first offer's: what bounds another one may be
     off by less. None where no offer is left.
     """
     if not len(ranking):
         return None
-    first = ranking.comparison(1).level
-    return {
-        "low": math.exp(-Z90 * float(first.fall[0])),
-        "high": math.exp(Z90 * float(first.rise[0])),
-    }
+    best = ranking[0]
+    low, high = interval_of(best, ranking.comparison(1).level, 0)
+    usd = best.cost_usd_per_epoch
+    return {"low": low / usd, "high": high / usd}
 
 
 def headline(ranking: Ranking, now: datetime, *, with_left_out: bool = True) -> str:
@@ -100,29 +97,30 @@ def left_out(ranking: Ranking) -> str:
     return f"{out:,} left out" + (f" ({reasons})" if reasons else "")
 
 
-def sureness(ranking: Ranking, shown: Sequence[Entry]) -> str:
+def sureness(ranking: Ranking, shown: Sequence[Entry], heads: Collection[str]) -> str:
     """Say how far all costs may be off together, and how sure their order is.
 
     Parameters
     ----------
     shown : the entries that are shown, one at least
+    heads : of the columns that are shown, see `rank_table`; no other is told of
     """
     found = level(ranking) or {"low": 1.0, "high": 1.0}
     off = f"{found['low'] - 1.0:+.0%} to {found['high'] - 1.0:+.0%}".replace("%", " %")
-    parts = [
-        f"all costs may be off together by {off} (9 times in 10)",
-        "'interval' is what may differ between offers",
-    ]
+    parts = [f"all costs may be off together by {off} (9 times in 10)"]
+    if "interval" in heads:
+        parts.append("'interval' is what each may be off beside that")
     places = {1, len(shown) - 1} if len(shown) > 1 else ()
     chances = [
-        f"{'' if n else 'the first is cheaper '}than number {one['rank']} with {p:.0%}"
+        f"{'' if n else 'number 1 is cheaper '}than number {one['rank']} in {p:.0%}"
+        f"{'' if n else ' of cases'}"
         for n, one in enumerate(shown[at] for at in sorted(places))
         if (p := one["first_cheaper"]) is not None
     ]
     if chances:
         parts.append(", ".join(chances).replace("%", " %"))
-    if any(one["tied_with"] is not None for one in shown):
-        parts.append("~ cannot be told from the best above it")
+    if "#" in heads and any(one["tied_with"] is not None for one in shown):
+        parts.append("~ cannot be told from the row above that has none")
     return "; ".join(parts)
 
 

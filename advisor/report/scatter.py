@@ -14,9 +14,9 @@ from advisor.base.figures import figure
 from advisor.base.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from advisor.ranking.policy import pareto_front
 from advisor.ranking.ranking import Ranking
-from advisor.report.cells import clean, cut, wrapped
-from advisor.report.formats import to_table
+from advisor.report.cells import wrapped
 from advisor.report.plots import need, round_ticks
+from advisor.report.tables import Column, fitted
 from advisor.throughput.limit import Limit, Side
 from advisor.throughput.limits import LIMITS
 
@@ -40,10 +40,9 @@ _MARGIN = 0.02
 """Share of an axis that is left free at each end."""
 
 _CHARACTERS_PER_TICK, _LINES_PER_TICK = 12, 3
-_OTHER_COLUMNS = 52
-"""Characters of the table of the front beside the names of its GPUs."""
 
 _SHORTEST_NAME = 12
+"""Cells of a GPU's name in the table of the front, at least."""
 
 _COLORS: Mapping[Side, int] = {"gpu": 2, "cpu": 3, "link": 5, "disk": 1}
 """Side of a limit -> color of its marks, of the terminal's own: green, yellow, magenta,
@@ -95,9 +94,9 @@ def rank_plot(
         lines = height - 2 - len(below) - 2 - shown - (shown < len(points.front))
     lines = min(max(lines, _SHORTEST), _TALLEST)
     drawing = _drawing(points, drawn, axes, (columns, lines), color=color)
-    front = _front(points, ranking, shown, columns - _OTHER_COLUMNS)
+    front = _front(points, ranking, shown, columns)
     title = f"{axes[1].label}, of {int(drawn.sum()):,} offers"
-    return "\n".join([title, *drawing, axes[0].label.center(columns), *below, front])
+    return "\n".join([title, *drawing, axes[0].label.center(columns), *below, *front])
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,29 +305,36 @@ def _not_drawn(
         yield f"not drawn: {'; '.join(told)}"
 
 
-def _front(points: Points, ranking: Ranking, shown: int, room: int) -> str:
+def _front(points: Points, ranking: Ranking, shown: int, width: int) -> list[str]:
     """Return the offers of the front, from left to right, as a table.
 
     Parameters
     ----------
     shown : how many of them
-    room : cells that there are for a GPU's name
+    width : cells of a line
     """
-    rows, most = [], max(room, _SHORTEST_NAME)
+    rows = []
     for place in points.front[:shown].tolist():
         offer = ranking[place]
         rows.append(
             [
                 str(offer.rank),
                 str(offer.offer_id),
-                cut(clean(f"{offer.num_gpus} x {offer.gpu_name or 'unknown'}"), most),
+                offer.name,
                 figure(offer.cost_usd_per_epoch, 3),
                 figure(float(points.time[place]), 3),
                 offer.bound_by,
             ]
         )
-    heads = ("#", "offer", "GPU", "$/epoch", f"{points.unit}/epoch", "bound by")
-    align = ("right", "right", "left", "right", "right", "left")
-    more = len(points.front) - shown
-    left = f"\nand {more:,} more of the front, dearer and faster" if more else ""
-    return to_table(rows, heads, align) + left
+    columns = [
+        Column("#", "right", dispensable=1),
+        Column("offer", "right"),
+        Column("GPU", least=_SHORTEST_NAME),
+        Column("$/epoch", "right"),
+        Column(f"{points.unit}/epoch", "right"),
+        Column("bound by", dispensable=2),
+    ]
+    lines = fitted(columns, rows, width, breaks_heads=False).text.splitlines()
+    if more := len(points.front) - shown:
+        lines += wrapped(f"and {more:,} more of the front, faster", width)
+    return lines

@@ -118,6 +118,13 @@ def time_text(hours: float, digits: int = 2) -> str:
     return duration(hours * SECONDS_PER_HOUR, digits)
 
 
+def duration_span(low_h: float, high_h: float) -> str:
+    """Return two times, the unit of both said once: 3.8 - 13 min."""
+    low, high = time_text(low_h), time_text(high_h)
+    number, _, unit = low.partition(" ")
+    return f"{number if high.endswith(f' {unit}') else low} - {high}"
+
+
 def amount(value: float | None, digits: int = 3) -> str:
     """Return a number in some digits, and one that nobody can read as a power of ten.
 

@@ -171,9 +171,9 @@ def verdict(found: Speedup) -> str:
         likely = "" if nearly else f", likely the {'GPU' if factor > 1.0 else 'CPU'}"
         words = f"too close to tell{likely}: {cpu} on the CPU, {gpu} with the GPU"
     elif factor < 1.0:
-        words = f"CPU is faster: {cpu} against {gpu}"
+        words = f"the CPU is faster: {cpu} against {gpu}"
     else:
-        words = f"GPU is faster: {gpu} against {cpu} ({times_as_fast(factor)})"
+        words = f"the GPU is faster: {gpu} against {cpu} ({times_as_fast(factor)})"
     return words + "".join(f"; {one}" for one in _hints(found))
 
 

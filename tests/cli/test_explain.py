@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -112,12 +113,40 @@ def test_an_interruptible_bill_has_the_bid(advisor: Advisor) -> None:
     assert "losses expected" in text
 
 
+def test_a_bid_that_does_not_pay_is_told(advisor: Advisor) -> None:
+    """Where the machine costs less on demand than with the best bid; else nothing is."""
+    for offer, interruptible in ((23122054, False), (14098162, True)):
+        told = " ".join(advisor("bid", str(offer), *JOB).stderr.split())
+        assert ("on demand the job costs less" not in told) == interruptible
+        asked = (str(offer), *JOB)
+        bid = advisor("bid", *asked, "--json").document["bids"]
+        best = next(one["epoch_usd"] for one in bid if one["advised"])
+        listed = advisor("explain", *asked, "--json").document["offer"]["epoch_usd"]
+        assert (best < listed) == interruptible
+
+
+def test_failures_are_told_at_the_rate_that_is_expected(
+    advisor: Advisor, best: list[int]
+) -> None:
+    """So many in so many hours, and in the hours of the bill, are the same."""
+    document = advisor("explain", str(best[0]), *JOB, "--json").document
+    text = " ".join(advisor("explain", str(best[0]), *JOB).stdout.split())
+    found = re.search(r"failures (\S+) expected \(one in (\S+) h", text)
+    assert found is not None
+    count, between = found.groups()
+    hours = {one["line"]: one["hours"] or 0.0 for one in document["bill"]}
+    running = document["offer"]["job_hours"] - hours["offline"] - hours["pull"]
+    assert float(count) * float(between) == pytest.approx(running, rel=0.1)
+
+
 @pytest.mark.parametrize("command", ["explain", "bid"])
 def test_an_offer_that_is_not_there(advisor: Advisor, command: str) -> None:
     """An id that the market does not have is one line."""
     outcome = advisor(command, "1", *JOB)
     assert outcome.exit_code == 2
     assert "offer 1 is not among" in outcome.stderr
+    counts = "it is gone, or left out (disk_too_small 137, duplicate 4)"
+    assert counts in outcome.stderr, "only reasons for which an offer is not found"
 
 
 def test_an_offer_that_cannot_run_the_job_says_why(

@@ -333,7 +333,13 @@ def test_the_process_prints_it_too(failure_of: FailureOf) -> None:
     assert run.returncode == 2
     assert failure_of(run)["code"] == "usage"
     assert run.stderr.startswith("advisor: No such option")
-    assert run.stderr.endswith(" See 'advisor rank -h'.\n")
+    assert run.stderr.endswith("? See 'advisor rank -h'.\n")
+
+
+def test_a_hint_is_a_sentence_of_its_own() -> None:
+    """Also after a message of click's that ends without a stop."""
+    line = explain(click.UsageError("unexpected argument (x)"), asked_of(app, [])).line
+    assert line == "unexpected argument (x). See 'advisor -h'."
 
 
 def test_an_error_of_several_lines_is_one_line() -> None:

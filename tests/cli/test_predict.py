@@ -71,7 +71,7 @@ def test_the_text_says_everything(advisor: Advisor) -> None:
     assert text.startswith("Is the CPU a bottleneck? ")
     assert "\nresnet50 on 2 x RTX 4090, EPYC 7702, 16 threads\n" in text
     for words in (
-        *("samples/s, 90 % interval", "computed as 256 x 1", " h, 90 % interval"),
+        *("samples/s, 90 % interval", "computed as 256 x 1", " min, 90 % interval"),
         f"bound by    {entry['bound_by']}",
         f"{entry['rests_on']['workload_measurements']} measurements of this workload",
         f"{entry['rests_on']['gpu_measurements']} of this GPU",

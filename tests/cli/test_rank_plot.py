@@ -153,7 +153,8 @@ def test_the_front_is_listed_from_left_to_right(advisor: Advisor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "lines"), [(80, 24), (100, 30), (120, 24), (200, 60), (80, 100)]
+    ("columns", "lines"),
+    [(40, 30), (60, 30), (80, 24), (100, 30), (120, 24), (200, 60), (80, 100)],
 )
 def test_it_fits_the_screen(advisor: Advisor, columns: int, lines: int) -> None:
     """In width and height, with a line left for the prompt."""

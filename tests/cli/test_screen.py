@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import pty
 import re
@@ -27,7 +28,7 @@ def test_the_answer_stands_above_and_what_is_left_out_below(advisor: Advisor) ->
     """In this order: what was read, the answer, how sure, what is left out, what next."""
     outcome = advisor(*RANK)
     document = advisor(*RANK, "--json").document
-    read, answer, sure, left_out, explain, rent = outcome.stderr.splitlines()
+    read, answer, sure, left_out, explain, compare = outcome.stderr.splitlines()
     assert "1,200 offers read; no such machines exist" in read
     assert "left out" not in read
     assert answer == document["answer"]["text"]
@@ -36,12 +37,14 @@ def test_the_answer_stands_above_and_what_is_left_out_below(advisor: Advisor) ->
     assert f"may be off together by {level[0]} to {level[1]} (9 times in 10)" in sure
     for place in (1, 3):
         chance = document["offers"][place]["first_cheaper"]
-        assert f"than number {place + 1} with {chance:.0%}".replace("%", " %") in sure
+        assert f"than number {place + 1} in {chance:.0%}".replace("%", " %") in sure
     out = sum(document["excluded"].values())
     assert left_out.startswith(f"{1200 - out - 4} more rank lower (--top {1200 - out} ")
     assert f"; {out} left out (disk_too_small " in left_out
     assert explain == "advisor explain 23122054 resnet50 --market sample"
-    assert rent == "advisor rent resnet50 --dry-run"
+    second = document["offers"][1]["offer_id"]
+    what = f"advisor compare 23122054 {second} --workload resnet50"
+    assert compare == f"{what} --market sample", "none of these can be rented"
 
 
 def test_programs_are_told_in_one_line(advisor: Advisor) -> None:
@@ -71,13 +74,28 @@ def test_the_next_commands_take_over_what_matters(
     assert outcome.exit_code == 0, outcome.stderr
     text = outcome.stderr[outcome.stderr.index("advisor explain") :]
     read = shlex.split(text.replace("\\\n", " ").replace("\n", " ; "))
-    explain, rent = read[: read.index(";")], read[read.index(";") + 1 : -1]
-    best = advisor(*words, "--json").document["offers"][0]["offer_id"]
-    assert explain[:4] == ["advisor", "explain", str(best), profile]
+    explain, compare = read[: read.index(";")], read[read.index(";") + 1 : -1]
+    found = advisor(*words, "--json").document["offers"]
+    best, second = (str(one["offer_id"]) for one in found[:2])
+    assert explain[:4] == ["advisor", "explain", best, profile]
+    assert compare[:4] == ["advisor", "compare", best, second]
     assert sorted(explain[4:]) == sorted([*OF_JOB, *asked])
-    assert (*rent[:3], rent[-1]) == ("advisor", "rent", profile, "--dry-run")
-    assert sorted(rent[3:-1]) == sorted([*OF_JOB, *OF_POLICY])
+    assert sorted(compare[4:]) == sorted(["--workload", profile, *OF_JOB, *asked])
     assert advisor(*explain[1:]).exit_code == 0
+    assert advisor(*compare[1:]).exit_code == 0
+
+
+def test_the_command_that_rents_takes_over_what_is_asked_for(
+    advisor: Advisor, tmp_path: Path, record: dict[str, Any]
+) -> None:
+    """Of offers that exist, also where their market was stored: that rents nothing."""
+    market = tmp_path / "offers.json"
+    market.write_text(json.dumps([record]), encoding="ascii")
+    asked = ("--set", "epochs=3", "--on-demand", "--budget", "200")
+    told = advisor("rank", "resnet50", "--market", str(market), *asked).stderr
+    rent = shlex.split(told.splitlines()[-1])
+    assert (*rent[:3], rent[-1]) == ("advisor", "rent", "resnet50", "--dry-run")
+    assert sorted(rent[3:-1]) == sorted(asked)
     command = app.get_command(click.Context(app), "rent")
     assert command is not None
     command.make_parser(click.Context(command)).parse_args(rent[2:])
@@ -119,6 +137,26 @@ def test_columns_are_ones_own(advisor: Advisor, names: str, heads: list[str]) ->
     """By head or key, in any case, in the order in which they are named."""
     head, *_ = advisor(*RANK, "--columns", names).stdout.splitlines()
     assert re.split(r"\s{2,}", head.strip()) == heads
+
+
+@pytest.mark.parametrize(
+    ("asked", "width", "told"),
+    [
+        ((), "120", {"interval", "~"}),
+        ((), "80", {"~"}),
+        ((), "", {"~"}),
+        (("--columns", "offer,interval"), "", {"interval"}),
+        (("--columns", "offer,notes"), "100", set()),
+    ],
+)
+def test_only_what_is_shown_is_told_of(
+    advisor: Advisor, asked: tuple[str, ...], width: str, told: set[str]
+) -> None:
+    """No sentence is about a column for which there is no room, or that nobody wants."""
+    outcome = advisor(*RANK, *asked, variables={"COLUMNS": width} if width else {})
+    below = " ".join(outcome.stderr.split())
+    assert ("'interval' is what" in below) == ("interval" in told)
+    assert ("~ cannot be told" in below) == ("~" in told)
 
 
 def test_columns_of_a_csv_are_keys(advisor: Advisor) -> None:

@@ -25,7 +25,7 @@ def test_much_work_is_worth_it(advisor: Advisor) -> None:
     assert document["speedup"] == pytest.approx(document["cpu_s"] / document["gpu_s"])
     for words in (
         *(
-            "Is the GPU worth it? Yes. GPU is faster: ",
+            "Is the GPU worth it? Yes. The GPU is faster: ",
             "90 % interval",
             "copies to the GPU",
             "start-up of the GPU",
@@ -39,7 +39,9 @@ def test_little_work_is_not(advisor: Advisor) -> None:
     """Below 1 it is said plainly, with the reason."""
     arguments = (*ASKED, "--gflop", "10")
     text = advisor(*arguments).stdout
-    assert text.startswith("Is the GPU worth it? No. CPU is faster: 43 ms against 1 s;")
+    assert text.startswith(
+        "Is the GPU worth it? No. The CPU is faster: 43 ms against 1 s;"
+    )
     assert "start-up" in text
     assert advisor(*arguments, "--json").document["worth_it"] is False
 

@@ -88,6 +88,24 @@ def test_figures_do_not_depend_on_how_many_are_asked_for(workload: str, top: int
     assert list(few.tied_with) == list(many.tied_with)[:top]
 
 
+@given(st.sampled_from(WORKLOADS), st.sampled_from(RENTALS))
+def test_what_is_told_of_a_part_lies_within_the_whole(
+    workload: str, rental: Rental
+) -> None:
+    """An offer's own interval, and the level's: no part is wider than all of it."""
+    ranking = market(workload, rental, "epoch-cost", None)
+    for one in entries(ranking, 20):
+        assert one["epoch_usd_low"] <= one["epoch_usd_own_low"] * (1 + 1e-12)
+        assert one["epoch_usd_own_low"] <= one["epoch_usd"] <= one["epoch_usd_own_high"]
+        assert one["epoch_usd_own_high"] <= one["epoch_usd_high"] * (1 + 1e-12)
+    found, first = level(ranking), ranking[0]
+    assert found is not None
+    low, high = (found[side] * first.cost_usd_per_epoch for side in ("low", "high"))
+    assert first.cost_usd_per_epoch_low <= low * (1 + 1e-12)
+    assert low <= first.cost_usd_per_epoch <= high
+    assert high <= first.cost_usd_per_epoch_high * (1 + 1e-12)
+
+
 @given(st.sampled_from(WORKLOADS))
 def test_who_is_tied_with_the_first_is_not_surely_dearer(workload: str) -> None:
     """The probability and the mark say the same."""

@@ -103,7 +103,8 @@ def test_what_else_the_account_has_is_one_line_each(street: Any) -> None:
         "bills_usd_per_hour": pytest.approx(price),
         "is_whole": True,
     }
-    lines = street.launch("rentals").stderr.splitlines()
+    empty, *lines = street.launch("rentals").stderr.splitlines()
+    assert empty == "the ledger has no open rental; --all shows those that have ended"
     assert len(lines) == 2
     assert "1 machine that advisor rented from another computer: $" in lines[0]
     assert f"1 machine that advisor did not rent: ${price:.3f}/h now" in lines[1]

@@ -50,6 +50,20 @@ def lines_of(outcome: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
+def test_the_plot_names_a_hostile_offer(
+    launch: Launch, tmp_path: Path, attack: str
+) -> None:
+    """Below it, in the table of the front."""
+    pytest.importorskip("plotext", reason="the extra 'plots' is not installed")
+    market = tmp_path / "one.json"
+    market.write_text(json.dumps([record_of(attack, 7)]), encoding="ascii")
+    outcome = launch("rank", *WORDS, str(market), "--plot", width=80)
+    assert outcome.exit_code == 0
+    assert dangers(outcome.stdout) == []
+    assert max(map(width_of, outcome.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
 @pytest.mark.parametrize("width", [None, 80])
 def test_the_answer_names_a_hostile_offer_and_does_as_it_likes(
     launch: Launch, tmp_path: Path, attack: str, width: int | None
