@@ -305,10 +305,3 @@ class TooMuchError(RemoteError):
     """A rented machine sends more than may come, or than there is room for here."""
 
     code = "too_much_data"
-
-
-class BusyError(AdvisorError):
-    """More is asked of a server at once than it can answer."""
-
-    code = "busy"
-    hint = "Wait a second, then try again."

@@ -6,13 +6,13 @@ from http import HTTPStatus
 
 from advisor.base.errors import (
     AdvisorError,
-    BusyError,
     MarketError,
     NothingFitsError,
     OverBudgetError,
     StoreError,
     UsageError,
 )
+from advisor.serve.workers import BusyError
 
 _STATUSES: tuple[tuple[type[AdvisorError], HTTPStatus], ...] = (
     (StoreError, HTTPStatus.INTERNAL_SERVER_ERROR),  # one is a UsageError, too

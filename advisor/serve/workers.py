@@ -12,13 +12,20 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from advisor.base.errors import BusyError
+from advisor.base.errors import AdvisorError
 
 _Result = TypeVar("_Result")
 
 _MOST_THREADS = 4
 _WAITING_PER_THREAD = 8
 """A prediction takes some 0.2 s: whoever waits longer has turned to another page."""
+
+
+class BusyError(AdvisorError):
+    """More is asked for at once than can be answered."""
+
+    code = "busy"
+    hint = "Wait a second, then try again."
 
 
 class Workers:

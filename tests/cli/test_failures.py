@@ -13,6 +13,7 @@ import click
 import httpx
 import pytest
 
+import advisor.serve.workers  # noqa: F401  (an error of its own)
 from advisor.app.context import Context
 from advisor.base import errors
 from advisor.base.errors import AdvisorError

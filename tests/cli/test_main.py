@@ -15,6 +15,7 @@ from typing import Any
 import click
 import pytest
 
+import advisor.serve.workers  # noqa: F401  (an error of its own)
 from advisor import __version__
 from advisor.base.errors import AdvisorError, ExitStatus
 from advisor.cli.main import app

@@ -17,11 +17,11 @@ from typing import Any
 import httpx
 import pytest
 
-from advisor.base.errors import BusyError, UsageError
+from advisor.base.errors import UsageError
 from advisor.base.loopback import url_of
 from advisor.serve.application import application
 from advisor.serve.server import listen_here, running
-from advisor.serve.workers import Workers
+from advisor.serve.workers import BusyError, Workers
 
 
 @contextlib.contextmanager
