@@ -206,7 +206,7 @@ async def ends_what_nobody_waits_for(stage: Stage, check: Check) -> None:
                 await talk.document("rent", **RENT)
         check("it was cancelled", scope.cancelled_caught)
         check("nothing is rented", stage.is_bare())
-        await talk.client.send_ping()
+        check("it goes on serving", bool((await talk.client.list_tools()).tools))
         with anyio.move_on_after(30.0):  # its end is looked at more than once
             while await _states(talk) != {"released"}:
                 await anyio.sleep(0.5)
