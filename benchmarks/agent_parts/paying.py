@@ -215,22 +215,22 @@ async def ends_what_nobody_waits_for(stage: Stage, check: Check) -> None:
 
 async def ends_with_its_client(stage: Stage, check: Check) -> None:
     """Release what boots when the client leaves."""
-    wire = Wire(stage)
-    wire.call("rent", **RENT)
-    check("it was rented", stage.comes(lambda: bool(stage.instances())))
-    wire.process.stdin.close()
-    check("nothing is rented", stage.is_bare())
-    check("the server ends well", wire.process.wait(30) == 0)
+    with Wire(stage) as wire:
+        wire.call("rent", **RENT)
+        check("it was rented", stage.comes(lambda: bool(stage.instances())))
+        wire.process.stdin.close()
+        check("nothing is rented", stage.is_bare())
+        check("the server ends well", wire.process.wait(30) == 0)
 
 
 async def ends_by_a_signal(stage: Stage, check: Check) -> None:
     """Release what boots when the server is ended by a signal."""
-    wire = Wire(stage)
-    wire.call("rent", **RENT)
-    check("it was rented", stage.comes(lambda: bool(stage.instances())))
-    wire.process.send_signal(signal.SIGTERM)
-    check("nothing is rented", stage.is_bare())
-    check("it says that it was interrupted", wire.process.wait(30) == 130)
+    with Wire(stage) as wire:
+        wire.call("rent", **RENT)
+        check("it was rented", stage.comes(lambda: bool(stage.instances())))
+        wire.process.send_signal(signal.SIGTERM)
+        check("nothing is rented", stage.is_bare())
+        check("it says that it was interrupted", wire.process.wait(30) == 130)
 
 
 async def ends_with_an_open_question(stage: Stage, check: Check) -> None:

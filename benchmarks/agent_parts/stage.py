@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import mcp_types as types
 from mcp import Client
@@ -232,6 +232,15 @@ class Wire:
         self.send(id=0, method="initialize", params=hello)
         self.read()
         self.send(method="notifications/initialized")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the server, if it has not ended, and close its pipes."""
+        self.process.kill()
+        with self.process:
+            pass
 
     def send(self, **message: Any) -> None:
         """Send a message."""
