@@ -15,6 +15,9 @@ from advisor.ranking.offer import RankedOffer
 from advisor.ranking.one import WORTH, Effect, One
 from advisor.ranking.rank import rank_offers
 
+ROUNDING = 1e-9
+"""What kernels without vector units may round otherwise, relative."""
+
 
 @lru_cache
 def best(workload: str = "resnet50", rental: str = "on-demand") -> RankedOffer:
@@ -69,14 +72,15 @@ def test_a_disk_that_was_stated_does_not_move() -> None:
     """The margin is for a disk that the job's needs decide."""
     found = advisor.explain(best().offer_id, "resnet50", market="sample", disk_gb=200.0)
     (margin,) = [one for one in found.effects() if one.name == "disk_margin"]
-    assert margin.epoch_usd_at_low == margin.epoch_usd_at_high == margin.epoch_usd
+    unmoved = pytest.approx(margin.epoch_usd, rel=ROUNDING)
+    assert [margin.epoch_usd_at_low, margin.epoch_usd_at_high] == [unmoved, unmoved]
 
 
 def test_bids_are_chosen_anew() -> None:
     """What a bid loses matters where there is one, and changes nothing on demand."""
     bid, listed = effects(rental="interruptible"), effects()
     assert bid["pause_h"].matters
-    assert listed["pause_h"].largest == 0.0
+    assert listed["pause_h"].largest <= ROUNDING * listed["pause_h"].epoch_usd
 
 
 def test_every_assumption_is_among_them() -> None:
