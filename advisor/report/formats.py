@@ -6,13 +6,12 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from advisor.base.units import GB_PER_GIB
 from advisor.report.cells import pad, width_of, wrapped
 
 Format = Literal["table", "json", "csv", "tsv"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 _GAP = 2

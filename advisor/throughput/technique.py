@@ -26,6 +26,7 @@ class Effect(NamedTuple):
 _NONE = Effect(0.0, 0.0)
 
 LANGUAGE_MODELS = ("llm", "llm-lora", "llm-qlora")
+"""Families (`advisor.throughput.features.family_of_profile`) of the first pairs."""
 
 COMPILED_LANGUAGE_MODEL = Effect(0.36, 0.15)
 """Mean of the three pairs; the spread is an assumption, they differ by 0.09."""
