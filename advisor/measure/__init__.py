@@ -1,0 +1,1 @@
+"""The machine and the training measured: bench, profile, acceptance."""
