@@ -13,6 +13,7 @@ from advisor.report.answer import hardware
 from advisor.report.cells import wrapped
 from advisor.report.entries import Entry, entry
 from advisor.report.explained import cost_breakdown, host_memory
+from advisor.report.flags import flags_in_words
 from advisor.report.tables import Column, Fitted, fitted
 
 
@@ -77,7 +78,7 @@ _FACTS: Mapping[str, Callable[[Entry], str]] = {
     "image": lambda one: one["image"] or "none",
     "host memory": host_memory,
     "reliability": lambda one: figure(one["reliability"], 4),
-    "flags": lambda one: ", ".join(one["flags"]) or "none",
+    "flags": lambda one: flags_in_words(one["flags"]) or "none",
 }
 """What is told of an offer -> what it is."""
 

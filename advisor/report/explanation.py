@@ -16,6 +16,7 @@ from advisor.report.bars import with_bars
 from advisor.report.cells import clean
 from advisor.report.entries import Entry, entry
 from advisor.report.explained import cost_breakdown, host_memory
+from advisor.report.flags import flags_in_words
 from advisor.report.formats import lines_of
 from advisor.report.limits import limit_lines
 from advisor.report.look import PLAIN, Look
@@ -229,7 +230,7 @@ def _notes(offer: RankedOffer, one: Entry) -> list[tuple[str, str]]:
     if ranking.measured is not None:
         rows.append(("your runs", clean(calibrated(ranking.measured))))
     if one["flags"]:
-        rows.append(("flags", ", ".join(one["flags"])))
+        rows.append(("flags", flags_in_words(one["flags"])))
     return rows
 
 

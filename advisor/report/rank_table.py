@@ -12,50 +12,10 @@ from advisor.base.figures import duration, figure
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.report.answer import short_cpu
 from advisor.report.entries import ENTRY_KEYS, Entry
+from advisor.report.flags import FLAG_WORDS
 from advisor.report.formats import as_sold
 from advisor.report.styles import Meaning, Style, unstyled
 from advisor.report.tables import Align, Column, Fitted, fitted
-
-_NOTES: Mapping[str, str] = {
-    "gpu_unknown": "GPU guessed",
-    "gpu_not_modelled": "GPU not modelled",
-    "cpu_unknown": "CPU unknown",
-    "cpu_family": "CPU by family",
-    "cores_unknown": "cores unknown",
-    "clock_capped": "clock capped",
-    "gpu_power_capped": "power-capped",
-    "gpu_measured_slow": "measured slower than usual",
-    "memory_modded": "memory differs",
-    "gpu_slice": "part of a GPU",
-    "mixed_gpus": "mixed GPUs",
-    "memory_contradictory": "memory contradictory",
-    "flops_contradictory": "TFLOPS of another card",
-    "bandwidth_contradictory": "bandwidth of another card",
-    "threads_contradictory": "threads contradictory",
-    "bf16_lacking": "no BF16 units",
-    "dlperf_low": "low DLPerf",
-    "dlperf_high": "high DLPerf",
-    "dlperf_broken": "DLPerf broken",
-    "image_unknown": "image unknown",
-    "driver_unknown": "driver unknown",
-    "capability_unknown": "capability unknown",
-    "ptx_only": "GPU code as PTX alone",
-    "gpu_code_doubtful": "GPU code doubtful",
-    "forward_compat": "driver by forward compatibility",
-    "forward_compat_doubtful": "driver perhaps by forward compatibility",
-    "demand_unknown": "driver may be refused",
-    "host_ram_tight": "RAM tight",
-    "disk_not_repriced": "disk not repriced",
-    "price_contradictory": "price contradictory",
-    "no_reserved_discount": "no discount",
-    "forced_move": "ends before the job",
-    "on_demand_cheaper": "on demand is cheaper",
-    "start_doubtful": "may fail to run",
-    "deverified": "deverified",
-    "unverified": "unverified",
-}
-"""Flags that the table spells out; the others are in the JSON and CSV."""
-
 
 _DANGERS = frozenset({"start_doubtful", "deverified", "on_demand_cheaper"})
 _REMARKS_ALONE = frozenset({"dlperf_high", "cpu_family", "unverified"})
@@ -141,7 +101,7 @@ def _joined_notes(entry: Entry) -> str:
 
 def notes(entry: Entry) -> list[str]:
     """Return what to know of an offer beside its figures, in words."""
-    told = [_NOTES[flag] for flag in entry["flags"] if flag in _NOTES]
+    told = [FLAG_WORDS[flag] for flag in entry["flags"] if flag in FLAG_WORDS]
     if entry["bid_usd_per_hour"] is not None:
         told.append(f"bid {_usd(entry['bid_usd_per_hour'], 3)}")
     if "gpu_memory_tight" in entry["flags"]:
@@ -312,7 +272,7 @@ def _columns(width: int | None, names: Sequence[str]) -> Sequence[_Shown]:
 def _meaning(entry: Entry, head: str) -> Meaning | None:
     """Return what a cell is to who looks for a machine; None: nothing of its own."""
     if head == "notes":
-        flags = {flag for flag in entry["flags"] if flag in _NOTES}
+        flags = {flag for flag in entry["flags"] if flag in FLAG_WORDS}
         if flags & _DANGERS:
             return "danger"
         return "caution" if flags - _REMARKS_ALONE else "faint"
