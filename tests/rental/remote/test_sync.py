@@ -176,9 +176,13 @@ def test_both_ways_tell_how_much_has_gone(
     assert told[-1] == ("", 0.0, None, "")
     told.clear()
     shadowed("rsync", "exit 1")
+    pauses: list[float] = []
+    at, clock = machine.ssh.endpoint, Clock(sleep=pauses.append)
+    ssh = Ssh([at], machine.key_file, machine.folder / "fails", clock)
     with pytest.raises(RemoteError):
-        push(machine.ssh, all_of(source), there.name, progress=progress)
+        push(ssh, all_of(source), there.name, progress=progress)
     assert [one[0] for one in told] == ["sending p", ""]
+    assert pauses == [2.0, 4.0, 8.0, 16.0]
 
 
 def test_nothing_is_deleted_on_either_side(
