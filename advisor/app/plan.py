@@ -9,6 +9,7 @@ from pathlib import Path
 from advisor.app.context import Context
 from advisor.app.rank import Ranker
 from advisor.app.rent import RentSpec
+from advisor.app.verifying import Verifier
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.cost.job import Job
@@ -89,6 +90,7 @@ def plan(
     *,
     wait_for_ssh: bool,
     goes_on: bool = False,
+    verified_from_h: float = math.inf,
 ) -> Plan:
     """Return what a spec asks for.
 
@@ -96,6 +98,8 @@ def plan(
     ----------
     wait_for_ssh : the machine is ready when ssh answers, not when it runs
     goes_on : a job is resumed: what it has met still holds
+    verified_from_h : hours that a job takes from which its machine is measured before it
+        is used, where the spec does not say
 
     Raises
     ------
@@ -147,6 +151,17 @@ def plan(
     def probed(instance: Instance, num_gpus: int) -> Symptom | None:
         return probe(ssh_to(context, key_file, instance), num_gpus).symptom
 
+    if spec.verify is not None:
+        verified_from_h = 0.0 if spec.verify else math.inf
+    verify = None
+    if verified_from_h < math.inf:
+        wait_for_ssh = True  # it is measured over ssh
+        verify = Verifier(
+            rental_context,
+            lambda instance: ssh_to(context, key_file, instance),
+            verified_from_h,
+            spec.lease_s,
+        )
     name = spec.name or job_of(job.workload.name)
     request = RentRequest(
         job=name,
@@ -162,6 +177,7 @@ def plan(
         start_timeout_s=spec.start_timeout_s,
         answers=answers if wait_for_ssh else None,
         probe=probed if wait_for_ssh else None,
+        verify=verify,
         interruptible=job.rental == "interruptible",
     )
     return Plan(spec, rental_context, request, job, key_file)

@@ -1,0 +1,139 @@
+"""A rented machine is measured before it is used: ``--verify`` of ``rent`` and ``run``.
+
+It bills meanwhile, which is told before and after. What cannot be measured is told and
+taken: it may be the image's doing, or ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from advisor.base.errors import RemoteError
+from advisor.base.progress import doing
+from advisor.base.units import SECONDS_PER_HOUR
+from advisor.market.lifecycle import Instance
+from advisor.rental.context import RentalContext
+from advisor.rental.machine import heartbeats
+from advisor.rental.refused import NotRented
+from advisor.rental.remote.ssh import Ssh
+from advisor.rental.request import Trial
+
+if TYPE_CHECKING:
+    from advisor.measure.acceptance import Acceptance
+    from advisor.measure.bench import BenchResult
+
+
+_SHOWN = 3
+"""Faults that are named in a line."""
+
+
+class Verifier:
+    """Measures the machines of one job, one after the other, and judges them.
+
+    Parameters
+    ----------
+    context : where they are rented
+    ssh_to : connects to an instance
+    from_h : hours that the job is predicted to take on a machine from which that is
+        measured
+    lease_s : seconds without a sign of life after which a machine ends itself; None: it
+        waits for none
+    """
+
+    def __init__(
+        self,
+        context: RentalContext,
+        ssh_to: Callable[[Instance], Ssh],
+        from_h: float,
+        lease_s: float | None,
+    ) -> None:
+        self._context = context
+        self._ssh_to = ssh_to
+        self._from_h = from_h
+        self._lease_s = lease_s
+        self._seen: list[BenchResult] = []
+
+    def __call__(self, trial: Trial) -> NotRented | Mapping[str, Any] | None:
+        """Return why a machine is given back, else what was measured of it."""
+        from advisor.measure.over_ssh import QUICK_S, most_s  # noqa: PLC0415  (start-up)
+
+        if trial.candidate.job_h < self._from_h:
+            return None
+        context, price = self._context, trial.candidate.price_usd_per_h
+        name = f"instance {trial.instance.instance_id}"
+        context.notify(
+            f"{name} is measured before it is used: about {QUICK_S:.0f} s, "
+            f"${QUICK_S / SECONDS_PER_HOUR * price:.3f}; at most {most_s():.0f} s"
+        )
+        try:
+            found = self._measured(trial.instance)
+        except RemoteError as error:
+            context.notify(f"{name} is not measured, and taken as it is: {error}")
+            return None
+        return self._judged(trial, found)
+
+    def _measured(self, instance: Instance) -> BenchResult:
+        """Measure a machine, which hears from us meanwhile.
+
+        Raises
+        ------
+        RemoteError
+            if it cannot be measured
+        """
+        from advisor.measure.over_ssh import quick_bench  # noqa: PLC0415  (start-up)
+
+        ssh = self._ssh_to(instance)
+        beats: AbstractContextManager[None] = nullcontext()
+        if self._lease_s is not None:
+            beats = heartbeats(ssh, self._context.notify, self._lease_s)
+        with beats, doing(self._context.progress, "measuring the machine"):
+            return quick_bench(ssh)
+
+    def _judged(self, trial: Trial, found: BenchResult) -> NotRented | Mapping[str, Any]:
+        """Judge a machine, and tell what came of it."""
+        from advisor.measure.acceptance import (  # noqa: PLC0415  (start-up)
+            accepted,
+            misfit_of,
+            verdicts_of,
+        )
+
+        context, others = self._context, trial.others
+        name = f"instance {trial.instance.instance_id}"
+        paid_s = max(context.now() - trial.runs_since, found.seconds)
+        if symptom := misfit_of(found):
+            return NotRented.by(symptom)
+        verdicts = verdicts_of(found, trial.candidate, self._seen)
+        self._seen.append(found)
+        came = accepted(trial.candidate, others[0] if others else None, verdicts, paid_s)
+        paid = f"{came.paid_s:.0f} s, ${came.paid_usd:.3f} paid"
+        document = came.document()
+        if not came.is_kept:
+            return NotRented("slow", f"{_slow(came)} ({paid})", document)
+        if came.faults:
+            context.notify(f"{name} stays ({paid}), though slow: {_slow(came)}")
+        else:
+            context.notify(f"{name} does what it should: {_judged(came)} ({paid})")
+        return document
+
+
+def _judged(came: Acceptance) -> str:
+    """Return how many figures were judged."""
+    many = len(came.verdicts)
+    return f"{came.compared} of {many} figures could be compared with what is usual"
+
+
+def _slow(came: Acceptance) -> str:
+    """Return what is slow, the worst first, and what it costs the job."""
+    worst = "; ".join(f"{one.name} {one.words}" for one in came.faults[:_SHOWN])
+    more = len(came.faults) - _SHOWN
+    if more > 0:
+        worst += f"; and {more} more"
+    held = f"the job at {came.rate_share:.0%} of its predicted rate"
+    if math.isnan(came.saving_usd):
+        return f"{worst}: {held}, and there is no other offer to try"
+    usd = came.paid_usd + came.set_up_usd
+    saves = f"saves ${came.saving_usd:.2f}" if came.saving_usd > 0.0 else "saves nothing"
+    return f"{worst}: {held}; the next offer {saves}, moving costs ${usd:.2f}"
