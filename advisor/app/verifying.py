@@ -135,5 +135,7 @@ def _slow(came: Acceptance) -> str:
     if math.isnan(came.saving_usd):
         return f"{worst}: {held}, and there is no other offer to try"
     usd = came.paid_usd + came.set_up_usd
+    if came.breaks:
+        held = f"{held}, beyond its {came.breaks}"
     saves = f"saves ${came.saving_usd:.2f}" if came.saving_usd > 0.0 else "saves nothing"
     return f"{worst}: {held}; the next offer {saves}, moving costs ${usd:.2f}"

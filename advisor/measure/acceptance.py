@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.measure.bench import BenchResult
-from advisor.measure.expected import expected_lines
+from advisor.measure.expected import Expected, expected_lines
 from advisor.measure.offered import offered_lines, other_cards
 from advisor.measure.verdict import Verdict, judged
 from advisor.ranking.offer import RankedOffer
@@ -56,6 +56,15 @@ def misfit_of(result: BenchResult) -> Symptom | None:
     return None
 
 
+def expected_of(result: BenchResult, candidate: RankedOffer) -> Mapping[str, Expected]:
+    """Return what lines of a bench should be: as its kind is, and as it was offered."""
+    offered = candidate.ranking.offers.take(np.array([candidate.at]))
+    return {
+        **expected_lines(result, candidate.ranking.tables, offered),
+        **offered_lines(result, candidate),
+    }
+
+
 def verdicts_of(
     result: BenchResult, candidate: RankedOffer, others: Sequence[BenchResult] = ()
 ) -> tuple[Verdict, ...]:
@@ -69,12 +78,7 @@ def verdicts_of(
     candidate : its offer
     others : of machines that were measured for the same job before
     """
-    tables = candidate.ranking.tables
-    offered = candidate.ranking.offers.take(np.array([candidate.at]))
-    expected = {
-        **expected_lines(result, tables, offered),
-        **offered_lines(result, candidate),
-    }
+    expected = expected_of(result, candidate)
     found = (*judged(result, expected), *other_cards(result, candidate))
     return tuple(
         _as_others(one, result, others) if one.is_fault else one for one in found
@@ -219,8 +223,9 @@ class Acceptance:
     rate_share : of the predicted throughput that it does, at most 1
     paid_s, paid_usd : for it until now
     saving_usd : what the rest of the job costs less on the next offer, once that is set
-        up; NaN where there is none
+        up, of what slowness adds to it here; NaN where there is no other offer
     set_up_usd : what setting that up costs; NaN where there is none
+    breaks : the constraint of the user's that the job would break here, ``""`` for none
     """
 
     verdicts: tuple[Verdict, ...]
@@ -229,6 +234,7 @@ class Acceptance:
     paid_usd: float
     saving_usd: float
     set_up_usd: float
+    breaks: str = ""
 
     @property
     def compared(self) -> int:
@@ -243,9 +249,15 @@ class Acceptance:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the job stays: nothing is slow, or moving costs more than it saves."""
+        """Whether the job stays.
+
+        Nothing is slow, there is no other offer, or moving costs more than it saves and
+        the job still ends as the user wants it.
+        """
+        if not self.faults or math.isnan(self.saving_usd):
+            return True
         pays = self.saving_usd > self.paid_usd + self.set_up_usd
-        return not self.faults or not pays  # no other offer: NaN exceeds nothing
+        return not pays and not self.breaks
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -256,6 +268,7 @@ class Acceptance:
             "paid_usd": self.paid_usd,
             "saving_usd": _known(self.saving_usd),
             "set_up_usd": _known(self.set_up_usd),
+            "breaks": self.breaks or None,
             "lines": [
                 {
                     "name": one.name,
@@ -291,8 +304,10 @@ def accepted(
     saving = set_up = math.nan
     if following is not None:
         there = Prospect.of(following)
-        staying_usd = here.training_h / share * here.usd_per_h
-        saving = staying_usd - there.training_h * there.usd_per_h
+        usual_usd = max(
+            here.training_h * here.usd_per_h, there.training_h * there.usd_per_h
+        )
+        saving = here.training_h / share * here.usd_per_h - usual_usd
         set_up = there.set_up_usd
     return Acceptance(
         verdicts=tuple(verdicts),
@@ -301,7 +316,20 @@ def accepted(
         paid_usd=paid_s / SECONDS_PER_HOUR * candidate.price_usd_per_h,
         saving_usd=saving,
         set_up_usd=set_up,
+        breaks=_breaks(candidate, here, share),
     )
+
+
+def _breaks(candidate: RankedOffer, here: Prospect, share: float) -> str:
+    """Return which constraint a job that is so much slower breaks, ``""`` for none."""
+    policy = candidate.ranking.policy
+    more_h = here.training_h * (1.0 / share - 1.0)
+    if policy.deadline_h is not None and candidate.job_h + more_h > policy.deadline_h:
+        return "deadline"
+    more_usd = more_h * candidate.price_usd_per_h
+    if policy.budget_usd is not None and candidate.job_usd + more_usd > policy.budget_usd:
+        return "budget"
+    return ""
 
 
 def _known(value: float) -> float | None:

@@ -51,5 +51,4 @@ def test_a_slow_host_gives_way_to_the_next(street: Any, project: Path) -> None:
     """It is told what was slow, and what that cost; the job runs where it is not."""
     street.world.set_faults(*SCENARIOS["slow-host"].faults)
     done = run(street, project, "echo well")
-    print(done.stderr)
     assert done.exit_code == 0, done.stderr
