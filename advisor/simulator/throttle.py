@@ -8,6 +8,7 @@ Documentation/admin-guide/cgroup-v2.rst and Documentation/scheduler/sched-bwc.rs
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from advisor.base.errors import UsageError
 
 _PERIOD_US = 100_000
 _LEAST_QUOTA_US = 1_000  # the kernel takes no less
+_TRIES, _PAUSE_S = 40, 0.05
 _ROOT = Path("/sys/fs/cgroup")
 
 
@@ -59,10 +61,15 @@ def make_group(name: str, share: float) -> Path:
 
 def remove_group(group: Path) -> None:
     """Remove a group whose processes have ended; one that is not empty stays."""
-    try:
-        group.rmdir()
-    except OSError:
-        return
+    for _ in range(_TRIES):  # who was killed is gone a moment later
+        try:
+            group.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def _parents() -> Iterator[tuple[Path, bool]]:
