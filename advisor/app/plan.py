@@ -17,6 +17,7 @@ from advisor.market.filters import Filters
 from advisor.market.lifecycle import Instance
 from advisor.market.registry import rentable
 from advisor.market.types import Answer
+from advisor.ranking.offer import RankedOffer
 from advisor.ranking.policy import Policy
 from advisor.ranking.ranking import Ranking
 from advisor.rental.arguments import LONGEST_LIFETIME_S, SHORTEST_S
@@ -44,6 +45,7 @@ class Plan:
     request : what is rented
     job : what it is for
     key_file : private ssh key that the machine lets in
+    verifier : measures a machine before it is used; None: nobody does
     """
 
     spec: RentSpec
@@ -51,6 +53,13 @@ class Plan:
     request: RentRequest
     job: Job
     key_file: Path
+    verifier: Verifier | None = None
+
+    def measured_s(self, offer: RankedOffer) -> float | None:
+        """Return the seconds for which a machine is measured first; None: it is not."""
+        if self.verifier is None or not self.verifier.measures(offer):
+            return None
+        return self.verifier.seconds
 
 
 def rental_context_of(context: Context, market: str) -> RentalContext:
@@ -153,15 +162,16 @@ def plan(
 
     if spec.verify is not None:
         verified_from_h = 0.0 if spec.verify else math.inf
-    verify = None
+    verifier = None
     if verified_from_h < math.inf:
         wait_for_ssh = True  # it is measured over ssh
-        verify = Verifier(
+        verifier = Verifier(
             rental_context,
             lambda instance: ssh_to(context, key_file, instance),
             verified_from_h,
             spec.lease_s,
         )
+        context.notify(f"{verifier.words} ({context.called('verify')})")
     name = spec.name or job_of(job.workload.name)
     request = RentRequest(
         job=name,
@@ -177,10 +187,10 @@ def plan(
         start_timeout_s=spec.start_timeout_s,
         answers=answers if wait_for_ssh else None,
         probe=probed if wait_for_ssh else None,
-        verify=verify,
+        verify=verifier,
         interruptible=job.rental == "interruptible",
     )
-    return Plan(spec, rental_context, request, job, key_file)
+    return Plan(spec, rental_context, request, job, key_file, verifier)
 
 
 def limits_of(context: Context, spec: RentSpec) -> tuple[Caps, float]:

@@ -24,7 +24,16 @@ from advisor.rental.request import Trial
 if TYPE_CHECKING:
     from advisor.measure.acceptance import Acceptance
     from advisor.measure.bench import BenchResult
+    from advisor.ranking.offer import RankedOffer
 
+
+QUICK_S = 90.0
+"""Seconds that the quick bench has on a machine: at $0.40/h they cost a cent, and each
+part is repeated often enough for a median (assumption)."""
+
+MOST_S = 210.0
+"""Seconds after which a machine that has not ended it is taken as it is: to load PyTorch
+from a cold, slow disk takes a minute or two (assumption)."""
 
 _SHOWN = 3
 """Faults that are named in a line."""
@@ -56,17 +65,33 @@ class Verifier:
         self._lease_s = lease_s
         self._seen: list[BenchResult] = []
 
+    seconds = QUICK_S
+    """Seconds that measuring takes, about."""
+
+    @property
+    def words(self) -> str:
+        """What is measured, for people."""
+        whose = "each machine"
+        if self._from_h > 0.0:
+            whose = f"a machine on which the job takes {self._from_h:g} h and more"
+        return (
+            f"{whose} is measured before it is used, for about {self.seconds:.0f} s of "
+            "its price"
+        )
+
+    def measures(self, offer: RankedOffer) -> bool:
+        """Say whether the machine of an offer is measured."""
+        return offer.job_h >= self._from_h
+
     def __call__(self, trial: Trial) -> NotRented | Mapping[str, Any] | None:
         """Return why a machine is given back, else what was measured of it."""
-        from advisor.measure.over_ssh import QUICK_S, most_s  # noqa: PLC0415  (start-up)
-
-        if trial.candidate.job_h < self._from_h:
+        if not self.measures(trial.candidate):
             return None
         context, price = self._context, trial.candidate.price_usd_per_h
         name = f"instance {trial.instance.instance_id}"
         context.notify(
-            f"{name} is measured before it is used: about {QUICK_S:.0f} s, "
-            f"${QUICK_S / SECONDS_PER_HOUR * price:.3f}; at most {most_s():.0f} s"
+            f"{name} is measured before it is used: about {self.seconds:.0f} s, "
+            f"${self.seconds / SECONDS_PER_HOUR * price:.3f}; at most {MOST_S:.0f} s"
         )
         try:
             found = self._measured(trial.instance)
@@ -90,7 +115,7 @@ class Verifier:
         if self._lease_s is not None:
             beats = heartbeats(ssh, self._context.notify, self._lease_s)
         with beats, doing(self._context.progress, "measuring the machine"):
-            return quick_bench(ssh)
+            return quick_bench(ssh, QUICK_S, MOST_S)
 
     def _judged(self, trial: Trial, found: BenchResult) -> NotRented | Mapping[str, Any]:
         """Judge a machine, and tell what came of it."""

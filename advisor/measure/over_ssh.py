@@ -14,15 +14,10 @@ from advisor.measure.program import program
 from advisor.rental.remote.channel import last_line
 from advisor.rental.remote.ssh import Ssh
 
-QUICK_S = 90.0
-"""Seconds that the quick bench has on a machine; an assumption: at $0.40/h it costs a
-cent, and each part is repeated often enough for a median."""
-
 QUICK_BYTES = 500_000_000
 """Bytes that it may write to the disk of a job."""
 
-_SPARE_S = 60.0  # to load PyTorch from a cold disk, and to end what hangs
-_CONNECTION_S = 60.0
+_CONNECTION_S = 30.0  # to be let in, and to send the program
 _NO_PYTHON, _TIME_UP, _KILLED = 96, 124, 137
 
 # The container's own variables, which a login by ssh has not got; see `remote_job`.
@@ -49,17 +44,13 @@ $limit "$python" "$place/bench.pyz" --mode quick --seconds {seconds} --bytes {by
 """
 
 
-def most_s(seconds: float = QUICK_S) -> float:
-    """Return the seconds that `quick_bench` takes at most."""
-    return seconds + _SPARE_S + _CONNECTION_S
-
-
-def quick_bench(ssh: Ssh, seconds: float = QUICK_S) -> BenchResult:
+def quick_bench(ssh: Ssh, seconds: float, most_s: float) -> BenchResult:
     """Measure the machine at the other end of ssh.
 
     Parameters
     ----------
     seconds : that the program has
+    most_s : seconds after which it is ended, there and here
 
     Raises
     ------
@@ -70,7 +61,7 @@ def quick_bench(ssh: Ssh, seconds: float = QUICK_S) -> BenchResult:
     """
     text = base64.b64encode(program()).decode("ascii")
     body = "\n".join(text[at : at + 76] for at in range(0, len(text), 76))
-    most = seconds + _SPARE_S
+    most = most_s - _CONNECTION_S
     script = _SCRIPT.format(
         no_python=_NO_PYTHON,
         body=body,
@@ -78,7 +69,7 @@ def quick_bench(ssh: Ssh, seconds: float = QUICK_S) -> BenchResult:
         seconds=f"{seconds:g}",
         bytes=QUICK_BYTES,
     )
-    done = ssh.run(script, timeout_s=most_s(seconds))
+    done = ssh.run(script, timeout_s=most_s)
     if done.code == _NO_PYTHON:
         message = "the image has no Python from 3.8 on"
         raise RemoteError(message)

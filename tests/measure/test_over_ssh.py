@@ -73,7 +73,9 @@ def machine(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Mach
 def test_what_the_program_prints_is_read(machine: Machine, home: Path) -> None:
     """Its last line; it has its bounds, and nothing of it stays on the machine."""
     (home / "printed").write_text(json.dumps(document(LINES)))
-    found = quick_bench(machine('{ echo hello; cat "$HOME/printed"; }'), seconds=30.0)
+    found = quick_bench(
+        machine('{ echo hello; cat "$HOME/printed"; }'), seconds=30.0, most_s=120.0
+    )
     assert found.value("gpu0.matmul.fp16") == 167.0
     asked = (home / "asked").read_text().split()
     folder = asked[asked.index("--folder") + 1]
@@ -98,7 +100,7 @@ def test_what_is_no_result_is_told_as_one_line(
 ) -> None:
     """It says nothing of how fast the machine is; it is cleared away all the same."""
     with pytest.raises(RemoteError, match=words) as raised:
-        quick_bench(machine(does), seconds=30.0)
+        quick_bench(machine(does), seconds=30.0, most_s=120.0)
     assert "\n" not in str(raised.value)
     assert list(home.glob(".advisor-bench*")) == []
 
@@ -109,11 +111,11 @@ def test_an_image_without_python_is_told(machine: Machine, tmp_path: Path) -> No
     for name in ("python3", "python"):
         (tmp_path / "programs" / name).write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(RemoteError, match=r"the image has no Python from 3\.8 on"):
-        quick_bench(ssh)
+        quick_bench(ssh, 30.0, 120.0)
 
 
 def test_the_program_that_is_sent_is_whole(machine: Machine, home: Path) -> None:
     """It arrives byte by byte."""
     with pytest.raises(RemoteError, match="it is empty"):
-        quick_bench(machine('cp "$1" "$HOME/arrived"'))
+        quick_bench(machine('cp "$1" "$HOME/arrived"'), 30.0, 120.0)
     assert (home / "arrived").read_bytes() == program()
