@@ -85,7 +85,8 @@ def measure_cores(
     try:
         for number in range(extent.rounds):
             for at, step in enumerate(steps):
-                if time.monotonic() + step.seconds > ends and number > 0:
+                if time.monotonic() + step.seconds > ends:
+                    _leave(result, steps[at:] if number == 0 else [])
                     return
                 share = (number + at / len(steps)) / extent.rounds
                 tell(step.words, share)
@@ -176,6 +177,11 @@ def _feeding(result: Result, files: Sequence[bytes], workers: int) -> Feeding | 
     found, missing = decoders()
     result.skipped += [Skipped(f"decode.{name}", why) for name, why in missing.items()]
     return Feeding(found, files, workers)
+
+
+def _leave(result: Result, steps: Sequence[Step]) -> None:
+    """Say of readings that there was no time for them."""
+    result.skipped += [Skipped(one.words, "the time was up") for one in steps]
 
 
 def _taken(result: Result, samples: Samples, step: Step, failed: set[str]) -> None:
