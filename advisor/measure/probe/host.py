@@ -55,8 +55,10 @@ def pictures(result: Result) -> list[bytes]:
         return jpegs()
     except ImportError:
         why = "it takes NumPy and Pillow, or OpenCV, in this Python"
-        result.skipped.append(Skipped("decode", why))
-        return []
+    except Exception as error:
+        why = one_line(error)
+    result.skipped.append(Skipped("decode", why))
+    return []
 
 
 def measure_cores(
@@ -150,6 +152,8 @@ def _core_steps(result: Result) -> list[Step]:
     except ImportError:
         why = "tokenizers is not installed in this Python"
         result.skipped.append(Skipped("tokenize.tokenizers", why))
+    except Exception as error:
+        result.skipped.append(Skipped("tokenize.tokenizers", one_line(error)))
     steps.append(_step(MemoryCopy()))
     return steps
 
