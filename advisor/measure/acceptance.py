@@ -36,6 +36,8 @@ of `advisor.hardware.card_state.EXPONENT`."""
 
 _OF_CORE = r"core\.zlib|decode\..*\.core|tokenize\.core"
 
+_LASTING = r"cores\.granted|gpu\d+\.model"
+
 _LEAST_SHARE = 1e-3  # of a component that was measured as nothing
 
 _OF_IMAGE: tuple[tuple[str, Misfit], ...] = (
@@ -83,6 +85,26 @@ def verdicts_of(
     return tuple(
         _as_others(one, result, others) if one.is_fault else one for one in found
     )
+
+
+def lasting(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    """Return verdicts with the faults alone that a second measurement cannot change."""
+    return tuple(
+        one if re.fullmatch(_LASTING, one.name) else replace(one, is_fault=False)
+        for one in verdicts
+    )
+
+
+def better_of(first: BenchResult, second: BenchResult) -> BenchResult:
+    """Return two results of one machine as one: each figure as high as it has been.
+
+    What is judged are rates: whatever else ran on the host can only lower them.
+    """
+    lines = {line.name: line for line in first.lines}
+    for line in second.lines:
+        before = lines.get(line.name, line)
+        lines[line.name] = max(before, line, key=lambda one: one.value)
+    return replace(second, lines=tuple(lines.values()))
 
 
 def _as_others(

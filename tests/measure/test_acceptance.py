@@ -17,7 +17,9 @@ from advisor.measure.acceptance import (
     Acceptance,
     Prospect,
     accepted,
+    better_of,
     expected_of,
+    lasting,
     misfit_of,
     rate_share,
     verdicts_of,
@@ -181,6 +183,28 @@ def test_what_another_machine_does_as_well_is_no_fault(long: Ranking) -> None:
         assert sum(one.is_fault for one in verdicts) == faults, share
     other = replace(first, machine=replace(first.machine, gpus=()))
     assert any(one.is_fault for one in verdicts_of(first, long[0], [other]))
+
+
+def test_what_another_measurement_cannot_change_is_known(long: Ranking) -> None:
+    """A quota and the name of a card; a rate may be higher a moment later."""
+    shares = {"cores.granted": 0.2, "cores.delivered": 0.2, "gpu0.bandwidth": 0.2}
+    verdicts = verdicts_of(measured(long[0], shares), long[0])
+    assert {one.name for one in verdicts if one.is_fault} == set(shares)
+    stays = [one.name for one in lasting(verdicts) if one.is_fault]
+    assert stays == ["cores.granted"]
+
+
+def test_of_two_measurements_each_figure_is_the_better(long: Ranking) -> None:
+    """What else runs on a host can only lower a rate; what one lacks the other has."""
+    first = measured(long[0], {"core.zlib": 0.5, "disk.read.random": 1.2})
+    second = measured(long[0], {"gpu0.launch": 0.5})
+    lacking = replace(second, lines=second.lines[:-1])
+    usual = measured(long[0])
+    found = better_of(first, lacking)
+    assert set(found.by_name) == set(usual.by_name)
+    for name, line in usual.by_name.items():
+        factor = 1.2 if name == "disk.read.random" else 1.0
+        assert found.value(name) == pytest.approx(factor * line.value)
 
 
 def test_another_card_than_was_offered_is_told(long: Ranking) -> None:
