@@ -13,7 +13,7 @@ from typing import Any
 
 from advisor.base.errors import UsageError
 
-VERSION = 1
+VERSION = 2
 """Of the documents; it rises with each field that is added, so that an older advisor
 says that it is older rather than that a field is not known."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from advisor.app.context import Context
 from advisor.app.rank import Ranker
 from advisor.app.rent import RentSpec
+from advisor.app.verifying import Verifier
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.cost.job import Job
@@ -16,6 +17,7 @@ from advisor.market.filters import Filters
 from advisor.market.lifecycle import Instance
 from advisor.market.registry import rentable
 from advisor.market.types import Answer
+from advisor.ranking.offer import RankedOffer
 from advisor.ranking.policy import Policy
 from advisor.ranking.ranking import Ranking
 from advisor.rental.arguments import LONGEST_LIFETIME_S, SHORTEST_S
@@ -43,6 +45,7 @@ class Plan:
     request : what is rented
     job : what it is for
     key_file : private ssh key that the machine lets in
+    verifier : measures a machine before it is used; None: nobody does
     """
 
     spec: RentSpec
@@ -50,6 +53,13 @@ class Plan:
     request: RentRequest
     job: Job
     key_file: Path
+    verifier: Verifier | None = None
+
+    def measured_s(self, offer: RankedOffer) -> float | None:
+        """Return the seconds for which a machine is measured first; None: it is not."""
+        if self.verifier is None or not self.verifier.measures(offer):
+            return None
+        return self.verifier.seconds
 
 
 def rental_context_of(context: Context, market: str) -> RentalContext:
@@ -89,6 +99,7 @@ def plan(
     *,
     wait_for_ssh: bool,
     goes_on: bool = False,
+    verified_from_h: float = math.inf,
 ) -> Plan:
     """Return what a spec asks for.
 
@@ -96,6 +107,8 @@ def plan(
     ----------
     wait_for_ssh : the machine is ready when ssh answers, not when it runs
     goes_on : a job is resumed: what it has met still holds
+    verified_from_h : hours that a job takes from which its machine is measured before it
+        is used, where the spec does not say
 
     Raises
     ------
@@ -147,6 +160,18 @@ def plan(
     def probed(instance: Instance, num_gpus: int) -> Symptom | None:
         return probe(ssh_to(context, key_file, instance), num_gpus).symptom
 
+    if spec.verify is not None:
+        verified_from_h = 0.0 if spec.verify else math.inf
+    verifier = None
+    if verified_from_h < math.inf:
+        wait_for_ssh = True  # it is measured over ssh
+        verifier = Verifier(
+            rental_context,
+            lambda instance: ssh_to(context, key_file, instance),
+            verified_from_h,
+            spec.lease_s,
+        )
+        context.notify(f"{verifier.words} ({context.called('verify')})")
     name = spec.name or job_of(job.workload.name)
     request = RentRequest(
         job=name,
@@ -162,9 +187,10 @@ def plan(
         start_timeout_s=spec.start_timeout_s,
         answers=answers if wait_for_ssh else None,
         probe=probed if wait_for_ssh else None,
+        verify=verifier,
         interruptible=job.rental == "interruptible",
     )
-    return Plan(spec, rental_context, request, job, key_file)
+    return Plan(spec, rental_context, request, job, key_file, verifier)
 
 
 def limits_of(context: Context, spec: RentSpec) -> tuple[Caps, float]:

@@ -37,6 +37,8 @@ class RentSpec:
     start_timeout_s : seconds that one may take to be ready; None: by its network
     lease_s : seconds without a sign of life, of its launcher or of who renews it, after
         which the machine ends itself; None: it waits for none
+    verify : whether each machine is measured before it is used, and given back where it
+        is slow; None: as it is usual for what is done with it
 
     Raises
     ------
@@ -56,6 +58,7 @@ class RentSpec:
     attempts: int = DEFAULT_ATTEMPTS
     start_timeout_s: float | None = None
     lease_s: float | None = None
+    verify: bool | None = None
 
     def __post_init__(self) -> None:
         """Check all of it."""
@@ -66,6 +69,7 @@ class RentSpec:
         times = ("deadline_s", "max_lifetime_s", "start_timeout_s", "lease_s")
         settle(self, arguments.seconds, *times, may_lack=True)
         settle(self, arguments.whole, "attempts", most=MOST_ATTEMPTS)
+        settle(self, arguments.flag, "verify", may_lack=True)
         if self.name is not None:
             check_job(self.name)
         if self.job.rental == "reserved":

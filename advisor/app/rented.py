@@ -77,6 +77,7 @@ class rented:  # noqa: N801  (used as a function)
     lease_s : seconds without a sign of this process after which the machine ends itself;
         as all times here a minute at least, and five years at most
     attempts, start_timeout_s : offers to try, and seconds that one may take to be ready
+    verify : measure each machine before it is used, and give a slow one back
     market : where to rent
     context : the outside world; None: this process's
 
@@ -127,6 +128,7 @@ class rented:  # noqa: N801  (used as a function)
         lease_s: float = DEFAULT_GRACE_S,
         attempts: int = DEFAULT_ATTEMPTS,
         start_timeout_s: float | None = None,
+        verify: bool = False,
         market: str = DEFAULT_MARKET,
         context: Context | None = None,
     ) -> None:
@@ -169,6 +171,7 @@ class rented:  # noqa: N801  (used as a function)
             attempts=attempts,
             start_timeout_s=start_timeout_s,
             lease_s=lease_s,
+            verify=verify,
         )
         if self.spec.lease_s is None:
             message = "lease_s=None: the machine of a block waits for its launcher"

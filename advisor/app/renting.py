@@ -26,12 +26,15 @@ class WouldRent:
     job : name of the job
     candidate : the offer
     ends_at : when it would end at the latest, seconds since 1970
+    measured_s : seconds for which it would be measured before it is used; None: it would
+        not be
     """
 
     spec: RentSpec
     job: str
     candidate: RankedOffer
     ends_at: float
+    measured_s: float | None = None
 
 
 def would_rent(context: Context, planned: Plan) -> WouldRent:
@@ -47,7 +50,8 @@ def would_rent(context: Context, planned: Plan) -> WouldRent:
         now = seen_again(rental_context, request, candidate, ())
         if isinstance(now, RankedOffer):
             ends_at = end_time(rental_context, request, now, rental_context.now())
-            return WouldRent(planned.spec, request.job, now, ends_at)
+            measured_s = planned.measured_s(now)
+            return WouldRent(planned.spec, request.job, now, ends_at, measured_s)
         context.notify(f"offer {candidate.offer_id}: {now.reason}")
     raise NothingFitsError("none of the best offers is there any more: try again")
 

@@ -16,7 +16,13 @@ from advisor.base.errors import AdvisorError
 from advisor.cli.arguments import workload_argument
 from advisor.cli.options import duration_s, in_options, json_option
 from advisor.cli.output import need_stdout, remark, result
-from advisor.cli.renting import Terminal, need_confirmation, rent_spec, rental_options
+from advisor.cli.renting import (
+    Terminal,
+    need_confirmation,
+    rent_spec,
+    rental_options,
+    verify_option,
+)
 from advisor.rental.request import Attempt, Rental
 from advisor.report.formats import to_json
 from advisor.report.rental import dry_run as dry_run_document
@@ -26,6 +32,7 @@ from advisor.report.rental import not_rented, rental_lines, rented
 @click.command("rent")
 @workload_argument
 @rental_options
+@verify_option("no")
 @click.option(
     "--wait",
     is_flag=True,

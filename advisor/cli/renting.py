@@ -114,6 +114,21 @@ def rental_options(command: Command) -> Command:
     return command
 
 
+def verify_option(default: str) -> Callable[[Command], Command]:
+    """Return what adds ``--verify`` and ``--no-verify``.
+
+    Parameters
+    ----------
+    default : which machines are measured where neither is given
+    """
+    return click.option(
+        "--verify/--no-verify",
+        default=None,
+        help="Measure each machine before it is used, and give a slow one back. "
+        f"Default: {default}.",
+    )
+
+
 def rent_spec(options: Mapping[str, Any]) -> RentSpec:
     """Return what the options of `rental_options` ask for.
 
@@ -123,7 +138,9 @@ def rent_spec(options: Mapping[str, Any]) -> RentSpec:
         if it cannot be
     """
     job, offers = job_spec(options), constraints(options)
-    return RentSpec(job=job, offers=offers, **fields_of(RentSpec, options))
+    given = fields_of(RentSpec, options)
+    given["verify"] = options["verify"]  # False is given, too
+    return RentSpec(job=job, offers=offers, **given)
 
 
 class Terminal(Listener):

@@ -20,7 +20,7 @@ _OF_OFFERS = tuple(one.name for one in fields(Constraints))
 _OF_JOB = ("image",)
 _OF_RENT = (
     *("max_epoch_usd", "deadline_s", "budget_usd", "day_budget_usd"),
-    *("max_lifetime_s", "attempts", "start_timeout_s", "lease_s"),
+    *("max_lifetime_s", "attempts", "start_timeout_s", "lease_s", "verify"),
 )
 _OF_RUN = ("includes", "excludes", "max_sync_gb", "max_results_gb")
 _CHANGEABLE = (*_OF_OFFERS, *_OF_JOB, *_OF_RENT, *_OF_RUN)

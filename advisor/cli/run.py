@@ -18,7 +18,13 @@ from advisor.app.running import WouldRun, run, would_run
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.cli.options import above_zero, duration_s, in_options, workload_option
 from advisor.cli.output import need_stdout, remark, result, showing
-from advisor.cli.renting import Terminal, need_confirmation, rent_spec, rental_options
+from advisor.cli.renting import (
+    Terminal,
+    need_confirmation,
+    rent_spec,
+    rental_options,
+    verify_option,
+)
 from advisor.cli.resuming import resumed
 from advisor.cli.sending import sync_options
 from advisor.cli.specs import fields_of
@@ -35,6 +41,7 @@ from advisor.report.rental import rental_lines
 @click.command("run", context_settings={"allow_interspersed_args": False})
 @partial(workload_option, required=False)  # a job that is resumed has it already
 @rental_options
+@verify_option("yes for a job of more than an hour")
 @sync_options
 @click.option(
     "--results",

@@ -12,7 +12,7 @@ from advisor.base.interrupts import deferred, wait_for_signal
 from advisor.base.loopback import LOOPBACK
 from advisor.cli.output import remark, result
 from advisor.simulator.clock import SimClock
-from advisor.simulator.local import LocalContainers
+from advisor.simulator.local import LocalContainers, own_cpu
 from advisor.simulator.scenarios import SCENARIOS, faults_named, load_faults
 from advisor.simulator.server import serve
 from advisor.simulator.world import World
@@ -72,7 +72,7 @@ from advisor.simulator.world import World
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Run instances here, as root, each with a folder in DIR and an ssh server. "
-    "Only clients with the key that is printed can rent.",
+    "Offers list this machine's CPU. Only clients with the key that is printed can rent.",
 )
 @click.option(
     "--list-faults", is_flag=True, help="List the names of the faults and exit."
@@ -117,6 +117,7 @@ def command(
         rate_limited=True,
         faults=faults,
         host=machines,
+        cpu=None if machines is None else own_cpu(),
         key=key,
     )
     with (

@@ -161,6 +161,9 @@ OF_RENT = {
     "attempts": _whole(f"Offers to try. Default: {DEFAULT_ATTEMPTS}.", MOST_ATTEMPTS),
     "start_timeout_s": _seconds("Longest wait until the machine is ready, s."),
     "lease_s": _seconds("The machine ends itself when nobody renews it for so long, s."),
+    "verify": _flag(
+        "Measure each machine first, give a slow one back. Default: to run over an hour."
+    ),
     "market": _text(f"Name of the market to rent on. Default: {DEFAULT_MARKET}."),
 }
 

@@ -128,7 +128,14 @@ def _machine(launch: Launch, job: JobRecord) -> Iterator[Run]:
             known = job.with_prediction(launch.predicted(rental))
             save_job(context.folder, known)
             try:
-                yield Run.on(launch, known, presence, rental.instance, outgoing)
+                yield Run.on(
+                    launch,
+                    known,
+                    presence,
+                    rental.instance,
+                    outgoing,
+                    measured=rental.measured,
+                )
             except MisfitError as error:
                 misfits.add(error.symptom.misfit, rental.chosen)
                 raise

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
 
 from advisor.software.misfit import Misfit, Symptom
 
@@ -22,10 +23,12 @@ Cause = (
         "outbid",
         "vanished",
         "dearer",
+        "slow",
     ]
     | Misfit
 )
-"""In one word, from the look before it is paid for to the machine that does not start."""
+"""In one word, from the look before it is paid for to the machine that does not start, or
+is measured and does not do what was to be expected of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,12 @@ class NotRented:
     ----------
     cause : in one word
     reason : for people
+    measured : what was measured of the machine, as JSON has it; None: nothing was
     """
 
     cause: Cause
     reason: str
+    measured: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @classmethod
     def by(cls, symptom: Symptom) -> Self:

@@ -6,9 +6,10 @@ once, and the market's list says what came of it before another offer is tried.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import Any
 
 from advisor.base.errors import (
     AdvisorError,
@@ -26,34 +27,25 @@ from advisor.base.errors import (
 )
 from advisor.base.interrupts import check, window
 from advisor.base.log import happened
-from advisor.base.units import SECONDS_PER_HOUR
 from advisor.market.lifecycle import Order
 from advisor.market.values import held_id
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.refused import nothing_left
 from advisor.rental.context import RentalContext
-from advisor.rental.ends import beyond_caps, end_time
+from advisor.rental.ends import end_time
 from advisor.rental.hold import Hold
 from advisor.rental.intention import intention, write_down
 from advisor.rental.ordering import order
 from advisor.rental.reconcile import reconcile, unsettled
-from advisor.rental.refused import NotRented, NotStartedError
+from advisor.rental.refused import NotRented
 from advisor.rental.release import note_state, release
 from advisor.rental.request import Attempt, Outcome, Rental, RentRequest
-from advisor.rental.start import wait_until_running
-from advisor.rental.strays import end_strays
-from advisor.software.misfit import MISFITS
-from advisor.store.database import open_store
-from advisor.store.hosts import HostRule, block_if_not_allowed
+from advisor.rental.taken import give_up, taken
 from advisor.store.ledger import CLOSED, Entry
 
 _RISE = 1.02  # a price that rose by more is compared with the next offer's
 _BUSY_PAUSE_S = 10.0
 _STALE_S = 60.0  # what was read of an offer longer ago is read again
-_START_SPARE_S = 600.0
-_START_FACTOR = 3.0
-_BLAMED = frozenset({"broken", "too_slow", "vanished"})
-"""Failures after which a machine is left out of later rankings."""
 
 Confirm = Callable[[RankedOffer, float], bool]
 """Asked before an offer is paid for, with the end of the rental (s since 1970)."""
@@ -98,15 +90,37 @@ def renting(
                 continue
             check()
             with ExitStack() as holds:
-                found = _try(context, request, candidate, candidates, confirm, holds)
+                found = _try(
+                    context,
+                    request,
+                    candidate,
+                    candidates,
+                    confirm,
+                    holds,
+                    may_move=len(attempts) + 1 < request.attempts,
+                )
                 if isinstance(found, Rental):
                     stack.push(holds.pop_all())
                     rented = f"instance {found.entry.instance_id}"
-                    note(context, attempts, candidate, "rented", rented)
+                    note(
+                        context,
+                        attempts,
+                        candidate,
+                        "rented",
+                        rented,
+                        measured=found.measured,
+                    )
                     stack.enter_context(_given_up_by_error(context, found.entry))
                     yield replace(found, attempts=tuple(attempts))
                     return
-            note(context, attempts, candidate, found.cause, found.reason)
+            note(
+                context,
+                attempts,
+                candidate,
+                found.cause,
+                found.reason,
+                measured=found.measured,
+            )
             if found.cause == "rate_limited":  # the market did not look at it
                 candidates = [candidate, *candidates]
                 context.sleep(_BUSY_PAUSE_S, "waiting as the market asks")
@@ -211,10 +225,12 @@ def note(
     candidate: RankedOffer,
     outcome: Outcome,
     reason: str,
+    *,
+    measured: Mapping[str, Any] | None,
 ) -> None:
     """Note what came of an offer, and tell it."""
     machine_id = held_id(candidate.machine_id)
-    attempts.append(Attempt(candidate.offer_id, machine_id, outcome, reason))
+    attempts.append(Attempt(candidate.offer_id, machine_id, outcome, reason, measured))
     line = f"offer {candidate.offer_id} ({candidate.name}): {outcome.replace('_', ' ')}"
     context.notify(f"{line}: {reason}" if reason else line)
 
@@ -226,8 +242,15 @@ def _try(  # noqa: PLR0917
     rivals: Sequence[RankedOffer],
     confirm: Confirm | None,
     holds: ExitStack,
+    *,
+    may_move: bool,
 ) -> Rental | NotRented:
-    """Rent one offer and wait until it runs."""
+    """Rent one offer and wait until it runs.
+
+    Parameters
+    ----------
+    may_move : whether another offer may be tried after it
+    """
     happened("rental", "offer %d is looked at again", candidate.offer_id)
     now = seen_again(context, request, candidate, rivals)
     if not isinstance(now, RankedOffer):
@@ -249,13 +272,14 @@ def _try(  # noqa: PLR0917
     hold = Hold(context, intended.label)
     holds.enter_context(context.work_on(intended.label))
     entry = hold.begun_with(intended)
-    if taken := write_down(context, request, entry):
-        return taken
+    if refused := write_down(context, request, entry):
+        return refused
     holds.enter_context(hold.renewed())
     claimed = _send(context, wanted, entry)
     if isinstance(claimed, NotRented):
         return claimed
-    return _started(context, request, now, claimed, hold)
+    others = rivals if may_move else ()
+    return taken(context, request, now, others, claimed, hold)
 
 
 def _have_confirmed(confirm: Confirm | None, offer: RankedOffer, end: float) -> None:
@@ -295,7 +319,7 @@ def _send(context: RentalContext, wanted: Order, entry: Entry) -> Entry | NotRen
         return _refused(outcome.error, reason)
     rented = replace(entry, state="held", instance_id=outcome.instance_id)
     if isinstance(outcome.error, PlacementError):
-        _give_up(context, rented, str(outcome.error))
+        give_up(context, rented, str(outcome.error))
         return NotRented("placement_failed", str(outcome.error))
     try:
         return context.ledger.advance(
@@ -317,71 +341,6 @@ def _refused(error: AdvisorError | None, reason: str) -> NotRented:
     if isinstance(error, KeyRefusedError | CreditError | NotSentError):
         raise error
     return NotRented("refused", reason)
-
-
-def _started(
-    context: RentalContext,
-    request: RentRequest,
-    candidate: RankedOffer,
-    claimed: Entry,
-    hold: Hold,
-) -> Rental | NotRented:
-    """Wait until a rental runs; end it if it will not, or if anything goes wrong."""
-    timeout_s = request.start_timeout_s
-    if timeout_s is None:
-        pull_h = float(candidate.ranking.bill.terms.pull_h[candidate.at])
-        timeout_s = _START_FACTOR * pull_h * SECONDS_PER_HOUR + _START_SPARE_S
-    try:
-        try:
-            instance = wait_until_running(
-                context, claimed, timeout_s, hold, request.answers
-            )
-            end_strays(context)
-            _raise(beyond_caps(context, request, claimed))
-            if request.probe is not None and (
-                symptom := request.probe(instance, claimed.num_gpus)
-            ):
-                _raise(NotStartedError(NotRented.by(symptom)))
-        except NotStartedError:
-            hold.renew()  # whoever has slept through its lease rents nothing more
-            raise
-    except NotStartedError as error:
-        why = error.why
-        _give_up(context, claimed, why.reason)
-        if why.cause in _BLAMED:
-            _blame(context, candidate, why.reason)
-        if why.cause in MISFITS:
-            request.misfits.add(why.cause, candidate)
-        return why
-    except BaseException as error:
-        release(context, claimed, f"given up: {error or type(error).__name__}")
-        raise
-    return Rental(claimed, instance, candidate, (), hold)
-
-
-def _give_up(context: RentalContext, entry: Entry, reason: str) -> None:
-    """Release a rental that nobody has used."""
-    release(context, entry, reason)
-    try:
-        context.ledger.note_unused(entry.label)
-    except StoreError as error:  # it counts more towards a cap than it cost
-        context.notify(str(error))
-
-
-def _blame(context: RentalContext, candidate: RankedOffer, reason: str) -> None:
-    """Leave a machine out of later rankings, unless the user allows it."""
-    if candidate.machine_id is None:
-        return
-    rule = HostRule(
-        context.market.name,
-        "machine",
-        candidate.machine_id,
-        True,
-        f"rented and failed: {reason}",
-        context.clock.now(),
-    )
-    with open_store(context.folder) as store:
-        block_if_not_allowed(store, rule)
 
 
 def _raise(error: Exception | None) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from advisor.market.lifecycle import Instance
 from advisor.market.types import Answer, Query
@@ -14,7 +14,7 @@ from advisor.rental.arguments import LONGEST_LIFETIME_S
 from advisor.rental.caps import Caps
 from advisor.rental.hold import Hold
 from advisor.rental.misfits import Misfits
-from advisor.rental.refused import Cause
+from advisor.rental.refused import Cause, NotRented
 from advisor.software.misfit import Symptom
 from advisor.store.ledger import Entry
 
@@ -34,12 +34,37 @@ class Attempt:
     offer_id, machine_id : the offer
     outcome : in one word
     reason : for people
+    measured : what was measured of the machine, as JSON has it; None: nothing was
     """
 
     offer_id: int
     machine_id: int
     outcome: Outcome
     reason: str
+    measured: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A machine that runs, and is measured before it is used.
+
+    Attributes
+    ----------
+    instance : as the market shows it
+    candidate : the offer, and what was predicted of it
+    others : offers that may be tried after it, the best first
+    runs_since : when it was first seen to run, seconds since 1970: it bills since then
+    """
+
+    instance: Instance
+    candidate: RankedOffer
+    others: Sequence[RankedOffer]
+    runs_since: float
+
+
+Verify = Callable[[Trial], NotRented | Mapping[str, Any] | None]
+"""Measures a machine: why it is given back; else what was measured of it, as JSON has it;
+None where it is not to be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +89,7 @@ class RentRequest:
     answers : tells whether ssh answers; None: a running machine is enough
     probe : returns what keeps a machine that answers, and its number of GPUs, from
         running the image, None if nothing does; None: it is not asked
+    verify : measures a machine that answers before it is used; None: nobody does
     interruptible : the ranking's bid is made
     """
 
@@ -80,6 +106,7 @@ class RentRequest:
     start_timeout_s: float | None = None
     answers: Callable[[Instance], bool] | None = None
     probe: Callable[[Instance, int], Symptom | None] | None = None
+    verify: Verify | None = None
     interruptible: bool = False
 
 
@@ -94,6 +121,7 @@ class Rental:
     chosen : the offer, and what was predicted of it
     attempts : on the way there
     hold : of this process on it
+    measured : what was measured of it, as JSON has it; None: nothing was
     """
 
     entry: Entry
@@ -101,3 +129,4 @@ class Rental:
     chosen: RankedOffer
     attempts: tuple[Attempt, ...]
     hold: Hold
+    measured: Mapping[str, Any] | None = None

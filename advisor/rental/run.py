@@ -7,10 +7,11 @@ The machine hears from its launcher all the while; if it does not for long, it e
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from advisor.base.errors import (
     AdvisorError,
@@ -55,11 +56,13 @@ class Ended:
     log : file here of all that it printed on its last machine
     job : with what was predicted of that machine, and the command's exit code
     symptom : what shows that the machine could not run it, None if nothing does
+    measured : what was measured of its last machine, as JSON has it; None: nothing was
     """
 
     log: Path
     job: JobRecord
     symptom: Symptom | None = None
+    measured: Mapping[str, Any] | None = None
 
 
 class MisfitError(Exception):
@@ -89,6 +92,7 @@ class Run:
     remote : the command there
     log : of what it prints, here
     outgoing : what goes to the machine; None: that is decided when it is sent
+    measured : what was measured of the machine, as JSON has it; None: nothing was
     """
 
     launch: Launch
@@ -97,6 +101,7 @@ class Run:
     remote: RemoteJob
     log: JobLog
     outgoing: Outgoing | None = None
+    measured: Mapping[str, Any] | None = None
     _may_have_written: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,6 +116,8 @@ class Run:
         presence: Presence,
         instance: Instance,
         outgoing: Outgoing | None = None,
+        *,
+        measured: Mapping[str, Any] | None = None,
     ) -> Self:
         """Return the run of a job on an instance.
 
@@ -121,7 +128,7 @@ class Run:
         """
         remote = RemoteJob(launch.ssh_to(instance), job.name)
         log = _log_of(launch.context, job.name, presence.entry.label)
-        return cls(launch, job, presence, remote, log, outgoing)
+        return cls(launch, job, presence, remote, log, outgoing, measured)
 
     def to_its_end(self) -> Ended:
         """Run the command to its end; return how that was.
@@ -149,7 +156,7 @@ class Run:
             raise
         except RemoteError as error:
             raise MachineLostError(str(error)) from error
-        ended = Ended(self.log.path, self.job, symptom)
+        ended = Ended(self.log.path, self.job, symptom, self.measured)
         if symptom is not None:
             raise MisfitError(symptom, ended)
         return ended

@@ -36,6 +36,7 @@ def ended_document(job: JobRecord, ended: Ended | None = None) -> dict[str, Any]
         "folder": job.folder,
         "results": job.results,
         "checkpoints": job.checkpoints,
+        "measured": None if ended is None else ended.measured,
     }
     return with_error(document, None if ended is None else failed(ended))
 

@@ -70,6 +70,7 @@ def rented(rental: Rental, key_file: str, lease_s: float | None) -> dict[str, An
         "ends_at": stamp(entry.ends_at),
         "lease_s": lease_s,
         "predicted": predicted(rental.chosen),
+        "measured": rental.measured,
         "attempts": attempts(rental.attempts),
     }
 
@@ -85,10 +86,19 @@ def dry_run(would: WouldRent, spec: RentSpec | RunSpec) -> dict[str, Any]:
         "instance_id": None,
         "usd_per_hour": candidate.price_usd_per_h,
         "ends_at": stamp(ends_at),
+        "verify": _verification(would),
         "predicted": predicted(candidate),
         "attempts": [],
         "spec": spec.to_document(),
     }
+
+
+def _verification(would: WouldRent) -> dict[str, float] | None:
+    """Return what measuring the machine would cost; None where it is not measured."""
+    if would.measured_s is None:
+        return None
+    usd = would.measured_s / SECONDS_PER_HOUR * would.candidate.price_usd_per_h
+    return {"seconds": would.measured_s, "usd": usd}
 
 
 def payment(candidate: RankedOffer, ends_at: float) -> str:
@@ -133,6 +143,9 @@ def rental_lines(document: dict[str, Any]) -> str:
         ),
         ("ends at", f"{document['ends_at']} at the latest"),
     ]
+    if verify := document.get("verify"):
+        words = f"about {verify['seconds']:.0f} s, ${verify['usd']:.3f}"
+        pairs.append(("measured first", words))
     if document.get("lease_s"):
         renewal = f"'advisor renew {document['instance_id']}'"
         pairs.append(("lease", f"{lease_words(document['lease_s'])}: {renewal}"))

@@ -177,6 +177,8 @@ def _doomed(fault: Fault, call: Call) -> Call | None:
         return replace(call, never_starts=True)
     if fault.effect == "outbid":
         return replace(call, outbid_after_s=fault.seconds)
+    if fault.effect == "slow-host":
+        return replace(call, cpu_share=fault.share)
     misfit = UNFIT.get(fault.effect)
     return None if misfit is None else replace(call, misfit=misfit)
 

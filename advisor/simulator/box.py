@@ -47,6 +47,7 @@ class Box:
     up : whether it works
     listed : whether it is offered
     network : share of the advertised bandwidth that it really has
+    cpu_share : share of the advertised cores that it really gives to containers
     holders : GPU -> who holds it
     open_ids : the GPUs that are offered, in order
     offered : how many of them each offer has
@@ -57,6 +58,7 @@ class Box:
     first: Machine
     end_unix_s: float | None
     network: float
+    cpu_share: float = 1.0
     up: bool = True
     listed: bool = True
     holders: dict[int, Holding] = field(default_factory=dict)

@@ -78,6 +78,8 @@ class Call:
     never_starts : a rental is accepted that never runs
     misfit : a rental is accepted of a machine that does not run the image, and why
     outbid_after_s : seconds after which somebody else bids more for what is rented
+    cpu_share : a rental is accepted of a machine that gives this share of the CPU that
+        is listed, from now on; None: as much as before
     """
 
     request: Request
@@ -87,6 +89,7 @@ class Call:
     never_starts: bool = False
     misfit: Misfit | None = None
     outbid_after_s: float | None = None
+    cpu_share: float | None = None
 
     @property
     def owner(self) -> Account:

@@ -26,6 +26,7 @@ class Container:
     ssh_keys : public keys that may log in
     disk_gb : GB of disk
     unfit : why the machine does not run the image; None if it does
+    cpu_share : of the host's CPU that it really gets
     """
 
     instance_id: int
@@ -35,6 +36,7 @@ class Container:
     ssh_keys: tuple[str, ...]
     disk_gb: float
     unfit: Unfit | None = None
+    cpu_share: float = 1.0
 
 
 class ContainerHost(Protocol):

@@ -132,6 +132,7 @@ _EFFECTS: Mapping[str, _Spoil] = {
     "revoke": lambda _, good: good,
     "never-starts": lambda _, good: good,
     **{effect: lambda _, good: good for effect in UNFIT},
+    "slow-host": lambda _, good: good,
     "stale": lambda _, good: good,
     "lag": lambda _, good: good,
     "linger": lambda _, good: good,

@@ -102,6 +102,7 @@ def rent(world: World, call: Call) -> Answer:
         never_starts=call.never_starts,
         misfit=call.misfit,
         outbid_after_s=call.outbid_after_s,
+        cpu_share=call.cpu_share,
     )
     return answer(
         {

@@ -39,6 +39,7 @@ EFFECTS = {
     "driver-refuses": "the driver refuses the container, whatever is listed",
     "killed-for-memory": "what runs is killed for want of memory",
     "gpu-error": "the GPU does not compute, whatever is listed",
+    "slow-host": "the machine gives its containers `share` of the CPU that is listed",
     "stale": "an instance younger than `seconds` is not shown",
     "lag": "an instance younger than `seconds` is not listed",
     "linger": "an instance is listed for `seconds` after its end",
@@ -72,7 +73,7 @@ class Fault:
     chance : probability that it strikes a request
     seed : of the draws that `chance` takes
     after : whether the request takes effect first
-    seconds : see the effect
+    seconds, share : see the effect
     status : of HTTP
     retry_after_s : what the answer asks to wait, s; None if it does not say
     error, message : what the answer says
@@ -89,6 +90,7 @@ class Fault:
     seed: int = 0
     after: bool = False
     seconds: float = 0.0
+    share: float = 0.25
     status: int = 503
     retry_after_s: int | None = None
     error: str = ""
@@ -116,6 +118,7 @@ class Fault:
                 self.every < 1 or (self.times is not None and self.times < 1)
             ),
             "chance must be from 0 to 1": not 0 <= self.chance <= 1,
+            "share must be above 0 and at most 1": not 0 < self.share <= 1,
             "status must be from 200 to 599": not 200 <= self.status <= 599,
         }
         for what, is_wrong in wrong.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 from advisor.simulator.box import Box, Holding
 from advisor.simulator.generate import Draws, build_machines, load_calibration
+from advisor.simulator.generate.machines import HostCpu
 from advisor.simulator.habits import Habits
 from advisor.simulator.offer_cache import OfferCache, Shown
 from advisor.simulator.query import Search
@@ -26,6 +27,7 @@ class Fleet:
     seed : of the draws
     habits : how machines are
     now : simulated time, seconds since 1970
+    cpu : what every machine is listed with; None: each with a CPU of its own
 
     Attributes
     ----------
@@ -33,8 +35,16 @@ class Fleet:
     opened_unix_s : when the market began, seconds since 1970
     """
 
-    def __init__(self, offers: int, seed: int, habits: Habits, now: float) -> None:
+    def __init__(
+        self,
+        offers: int,
+        seed: int,
+        habits: Habits,
+        now: float,
+        cpu: HostCpu | None = None,
+    ) -> None:
         self._habits = habits
+        self._cpu = cpu
         self._draws = Draws(seed)
         self._machines = build_machines(self._draws, load_calibration())
         self._by_offer: dict[int, Box] = {}
@@ -49,6 +59,8 @@ class Fleet:
     def add(self, now: float) -> Box:
         """Let another machine come to the market."""
         machine, free = next(self._machines)
+        if self._cpu is not None:
+            machine = machine.with_cpu(self._cpu)
         slow = self._draws.chance(self._habits.slow_network)
         end = None if machine.duration_s is None else now + machine.duration_s
         box = Box(

@@ -19,8 +19,12 @@ from pathlib import Path
 
 from advisor.base.errors import UsageError
 from advisor.market.lifecycle import Endpoint
+from advisor.measure.probe.cores import granted_cores
+from advisor.measure.probe.machine import described
 from advisor.simulator.containers import Container
+from advisor.simulator.generate.machines import HostCpu
 from advisor.simulator.played import variables_to_play
+from advisor.simulator.throttle import make_group, remove_group
 
 _MARK = "ADVISOR_SIMULATED_INSTANCE"
 _SSHD_PLACES = "/usr/sbin:/usr/local/sbin"
@@ -48,6 +52,7 @@ MaxStartups 100
 _ENTER = """\
 #!/bin/sh
 {exports}
+{join}
 cd "$HOME" || exit 1
 if [ -n "$SSH_ORIGINAL_COMMAND" ]; then exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"; fi
 exec /bin/sh
@@ -78,6 +83,7 @@ class LocalContainers:
 
     folder: Path
     _keepers: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _groups: dict[int, Path] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @staticmethod
@@ -150,6 +156,10 @@ class LocalContainers:
         if keeper is not None and keeper.stdin is not None:
             keeper.stdin.close()
             keeper.wait()
+        with self._lock:
+            group = self._groups.pop(instance_id, None)
+        if group is not None:
+            remove_group(group)
 
     def close(self) -> None:
         """End everything."""
@@ -171,10 +181,22 @@ class LocalContainers:
         variables = variables_to_play(container.unfit, folder, variables)
         lines = [f"export {name}={shlex.quote(text)}" for name, text in variables.items()]
         enter = folder / "enter"
-        enter.write_text(_ENTER.format(exports="\n".join(lines)), encoding="utf-8")
+        join = self._join(container)
+        script = _ENTER.format(exports="\n".join(lines), join=join)
+        enter.write_text(script, encoding="utf-8")
         enter.chmod(0o700)
         text = _CONFIG.format(port=port, folder=folder, home=home)
         (folder / "sshd_config").write_text(text, encoding="utf-8")
+
+    def _join(self, container: Container) -> str:
+        """Return the line of a shell that joins what bounds an instance's CPU."""
+        if container.cpu_share >= 1.0:
+            return ":"
+        name = f"advisor-simulated-{os.getpid()}-{container.instance_id}"
+        group = make_group(name, container.cpu_share)
+        with self._lock:
+            self._groups[container.instance_id] = group
+        return f"echo 0 >{shlex.quote(str(group))}/cgroup.procs || exit 1"
 
     def _keep(self, instance_id: int, folder: Path) -> None:
         """Start the ssh server and who ends it."""
@@ -192,6 +214,12 @@ class LocalContainers:
             )
         with self._lock:
             self._keepers[instance_id] = keeper
+
+
+def own_cpu() -> HostCpu:
+    """Return this machine's CPU, which every container here runs on."""
+    name = described()["cpu_name"] or "unknown CPU"
+    return HostCpu(name, granted_cores().workers)
 
 
 def _which(program: str) -> str | None:

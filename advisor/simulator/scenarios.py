@@ -154,6 +154,13 @@ def _scenarios() -> dict[str, Scenario]:
         times=1,
     )
     add(
+        "slow-host",
+        "a rental of a machine that gives a quarter of the CPU that is listed, once",
+        "slow-host",
+        operations=("rent",),
+        times=1,
+    )
+    add(
         "stale-show",
         "an instance is shown as null for 20 s after it was created",
         "stale",

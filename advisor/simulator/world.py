@@ -19,6 +19,7 @@ from advisor.simulator.contract import Contract, Wish
 from advisor.simulator.faults import Fault, FaultBook
 from advisor.simulator.fitness import unfit_by_fact, unfit_by_fault
 from advisor.simulator.fleet import Fleet
+from advisor.simulator.generate.machines import HostCpu
 from advisor.simulator.habits import QUIET, Habits
 from advisor.simulator.offer_cache import priced_offer
 from advisor.simulator.parts import Parts
@@ -49,6 +50,7 @@ class World:
     faults : what goes wrong on purpose
     host : runs the containers of instances; None for none
     credit_usd : what every new account has, $
+    cpu : what every machine is listed with; None: each with a CPU of its own
     key : the one account's; None: every key that is shown is one of a new account
     search_cap : most rows that a search with a key gets; None for what it asks for
 
@@ -72,6 +74,7 @@ class World:
         host: ContainerHost | None = None,
         credit_usd: float = CREDIT_USD,
         search_cap: int | None = None,
+        cpu: HostCpu | None = None,
         key: str | None = None,
     ) -> None:
         self.clock = clock or SimClock()
@@ -89,7 +92,7 @@ class World:
         self._credit_plans: dict[int, int] = {}
         habits = habits or (QUIET if calm else Habits())
         self._timeline = Timeline(self.clock.now())
-        self.fleet = Fleet(offers, seed, habits, self._timeline.now)
+        self.fleet = Fleet(offers, seed, habits, self._timeline.now, cpu)
         parts = Parts(seed, habits, self._timeline, self.fleet, self.log)
         self.rentals = Rentals(
             parts,
@@ -199,6 +202,7 @@ class World:
         never_starts: bool = False,
         misfit: Misfit | None = None,
         outbid_after_s: float | None = None,
+        cpu_share: float | None = None,
     ) -> Contract:
         """Rent an offer.
 
@@ -207,6 +211,7 @@ class World:
         never_starts : somebody else had it a moment before, and nobody says so
         misfit : why the machine does not run the image, whatever is listed of it
         outbid_after_s : seconds after which somebody else bids more; None: as it comes
+        cpu_share : of the listed CPU that the machine gives from now on; None: as before
 
         Raises
         ------
@@ -240,6 +245,8 @@ class World:
         )
         contract.ssh_keys += account.ssh_keys
         self._instance_keys[contract.key] = contract
+        if cpu_share is not None:
+            box.cpu_share = cpu_share
         if outbid_after_s is not None:
             self._timeline.after(outbid_after_s, lambda: self.rentals.outbid(contract))
         if contract.status == "stopped" and contract.is_bid:
@@ -330,6 +337,7 @@ class World:
             ssh_keys=tuple(contract.ssh_keys),
             disk_gb=wish.disk_gb,
             unfit=contract.unfit,
+            cpu_share=contract.box.cpu_share,
         )
 
         def start() -> None:

@@ -297,6 +297,7 @@ RENTS = st.builds(
     max_lifetime_s=TIMES,
     attempts=st.integers(1, 50),
     lease_s=TIMES,
+    verify=st.sampled_from((None, True, False)),
 )
 RUNS = st.builds(
     RunSpec,
@@ -330,7 +331,7 @@ def test_a_document_holds_all_of_a_spec(spec: RunSpec) -> None:
         ({}, "version"),
         ({"version": True}, "version"),
         ({"version": 0}, "version"),
-        ({"version": 2}, "a newer advisor wrote it"),
+        ({"version": 3}, "a newer advisor wrote it"),
         ({"version": 1}, "job is missing"),
         ({"version": 1, "job": 3}, "JobSpec: an object is expected"),
         ({"version": 1, "job": {}}, "workload is missing"),

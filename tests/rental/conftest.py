@@ -36,6 +36,7 @@ KEY = "test-key-0123456789abcdef"
 RENT = ("rent", "--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1")
 RENT += ("--yes", "--json")
 RUN = ("run", "--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1", "--yes")
+RUN += ("--no-verify",)  # tests of it ask for it
 
 
 @dataclass(frozen=True)

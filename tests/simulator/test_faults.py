@@ -379,6 +379,18 @@ def torn_json(renter: Renter) -> None:
     assert len(renter.rented()) == 1
 
 
+def slow_host(renter: Renter) -> None:
+    """The machine of the first rental gives less CPU from then on, no other one does."""
+    shares = []
+    for _ in range(2):
+        number = renter.rent().json()["new_contract"]
+        with renter.world.looked_at():
+            box = renter.world.rentals.contracts[number].box
+            shares.append(box.cpu_share)
+            renter.world.fleet.remove(box)
+    assert shares == [0.25, 1.0]
+
+
 CHECKS: dict[str, Callable[[Renter], None]] = {
     check.__name__.replace("_", "-"): check
     for check in (
@@ -402,6 +414,7 @@ CHECKS: dict[str, Callable[[Renter], None]] = {
         driver_refuses,
         killed_for_memory,
         gpu_error,
+        slow_host,
         stale_show,
         lagging_list,
         lingering_list,

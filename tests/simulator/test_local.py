@@ -7,15 +7,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from advisor.base.errors import UsageError
 from advisor.market.lifecycle import Endpoint
+from advisor.measure.probe.cores import granted_cores
 from advisor.simulator import local
+from advisor.simulator.clock import SimClock
 from advisor.simulator.containers import Container
-from advisor.simulator.local import LocalContainers
+from advisor.simulator.local import LocalContainers, own_cpu
+from advisor.simulator.throttle import make_group, remove_group
+from advisor.simulator.world import World
+
+ROOT = Path(__file__).parents[2]
 
 if missing := LocalContainers.missing():
     pytest.skip(missing, allow_module_level=True)
@@ -118,6 +125,49 @@ def test_a_port_that_another_program_takes_is_left_to_it(
     second = host.start(container(6, public, "echo $CONTAINER_ID >ran"))
     assert second is not None
     assert [ssh(end, key, "cat ran") for end in (first, second)] == ["5\n", "6\n"]
+
+
+CORES = "import advisor.measure.probe.cores as at; print(at.granted_cores().granted)"
+
+
+def test_a_container_gets_the_share_of_the_cpu_that_its_host_gives(
+    host: LocalContainers, tmp_path: Path
+) -> None:
+    """It sees its quota as on any host; nothing of the group is left at the end."""
+    try:
+        remove_group(make_group("advisor-test", 0.5))
+    except UsageError as error:
+        pytest.skip(str(error))
+    key, public = keys(tmp_path)
+    asked = f"PYTHONPATH={ROOT} {sys.executable} -c '{CORES}'; cat /proc/self/cgroup"
+    said = []
+    for number, share in ((7, 0.25), (8, 1.0)):
+        endpoint = host.start(replace(container(number, public), cpu_share=share))
+        assert endpoint is not None
+        said.append(ssh(endpoint, key, asked))
+    usual = granted_cores().granted
+    assert float(said[0].split()[0]) == pytest.approx(0.25 * usual, rel=0.01)
+    assert float(said[1].split()[0]) == usual
+    (group,) = {
+        line.rpartition(":")[2]
+        for line in said[0].splitlines()
+        if "advisor-simulated" in line
+    }
+    host.stop(7)
+    assert not list(Path("/sys/fs/cgroup").glob(f"**{group}"))
+    assert host.start(replace(container(7, public), cpu_share=0.25)) is not None
+
+
+def test_a_market_of_this_machine_lists_its_cpu() -> None:
+    """Every machine has it, split among the GPUs; its name and threads are what is."""
+    cpu = own_cpu()
+    assert cpu.threads == granted_cores().workers
+    world = World(40, clock=SimClock.manual(1_795_262_400.0), calm=True, cpu=cpu)
+    with world.looked_at():
+        records = [record for _, record in world.fleet.offers(world.now)]
+    assert {one["cpu_name"] for one in records} == {cpu.name}
+    assert {one["cpu_cores"] for one in records} == {cpu.threads}
+    assert all(0 < one["cpu_cores_effective"] <= cpu.threads for one in records)
 
 
 def test_nothing_outlives_a_simulator_that_is_killed(tmp_path: Path) -> None:

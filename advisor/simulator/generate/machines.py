@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 from advisor.base.units import MIB_PER_GIB
 from advisor.simulator.generate.calibration import (
@@ -52,6 +53,19 @@ _GPUS_ON_HGX = 8  # H100, H200 and B200 SXM come on boards of eight (vendor's da
 _RTX_50_CAP = 1000
 _LAST_DRIVER_OF_OLD = (750, 13.0)  # Maxwell, Pascal and Volta end with driver 580
 _FIRST_CUDA_OF_RTX_50 = 12.8
+
+
+class HostCpu(NamedTuple):
+    """A CPU as a market lists it.
+
+    Attributes
+    ----------
+    name : of it
+    threads : hardware threads of the whole machine
+    """
+
+    name: str
+    threads: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +134,12 @@ class Machine:
     def total_gpus(self) -> int:
         """GPUs in the machine."""
         return len(self.gpu_ids)
+
+    def with_cpu(self, host: HostCpu) -> Self:
+        """Return it with another CPU in it."""
+        cpu = replace(self.brain.cpu, cpu_name=host.name, threads=host.threads)
+        brain = replace(self.brain, cpu=cpu, sockets=1)
+        return replace(self, brain=brain, cpu_named=True, cpu_known=True)
 
 
 def build_machines(

@@ -13,6 +13,7 @@ from advisor.base.errors import (
     AdvisorError,
     CreditError,
     KeyRefusedError,
+    LeaseLostError,
     MachineLeftError,
     MarketError,
     NothingFitsError,
@@ -29,8 +30,9 @@ from advisor.ranking.offer import RankedOffer
 from advisor.ranking.ranking import Ranking
 from advisor.rental.caps import Caps
 from advisor.rental.misfits import Misfits
+from advisor.rental.refused import NotRented
 from advisor.rental.rent import renting
-from advisor.rental.request import Attempt, RentRequest
+from advisor.rental.request import Attempt, RentRequest, Trial
 from advisor.software.misfit import Symptom
 from advisor.store.database import open_store
 from advisor.store.hosts import rules
@@ -420,6 +422,101 @@ def test_a_machine_that_does_not_fit_is_remembered_and_not_blamed(
     rent()
     assert rent.tried[0].machine_id != whole[0].machine_id
     assert any("1 of 3 offers are left out" in line for line in shop.said)
+
+
+SLOW = NotRented("slow", "gpu0.matmul.bf16 at 50 %", {"share": 0.5})
+
+
+def test_a_machine_that_is_measured_slow_gives_way_to_the_next(
+    rent: Rent, shop: Shop, whole: Ranking
+) -> None:
+    """It is released, and left out from now on, with its figures; so is an attempt."""
+    found = iter([SLOW, {"share": 1.0}])
+    rental = rent(verify=lambda _: next(found))
+    assert rental.chosen.offer_id == whole[1].offer_id
+    assert rent.outcomes == ["slow", "rented"]
+    assert [one.measured for one in rent.tried] == [{"share": 0.5}, {"share": 1.0}]
+    assert rental.measured == {"share": 1.0}
+    with open_store(shop.context.folder) as store:
+        (rule,) = rules(store, "plain")
+    assert (rule.id, rule.blocked) == (whole[0].machine_id, True)
+    assert rule.reason == "rented and measured: gpu0.matmul.bf16 at 50 %"
+    first, _ = shop.ledger.entries()
+    assert (first.state, first.traffic_usd) == ("released", 0.0)
+    assert rent.misfits.seen == []
+
+
+@pytest.mark.parametrize(
+    ("attempts", "others"), [(5, [[2], []]), (2, [[2], []]), (1, [[]])]
+)
+def test_who_measures_is_told_what_else_may_be_tried(
+    rent: Rent, whole: Ranking, attempts: int, others: list[list[int]]
+) -> None:
+    """Not what was seen not to run; nothing where this was the last attempt."""
+    trials: list[Trial] = []
+
+    def verify(trial: Trial) -> NotRented:
+        trials.append(trial)
+        return SLOW
+
+    rent.misfits.add("gpu_error", whole[1])
+    with pytest.raises(NothingFitsError):
+        rent(verify=verify, attempts=attempts)
+    expected = [[whole[at].offer_id for at in each] for each in others]
+    assert [[one.offer_id for one in trial.others] for trial in trials] == expected
+    assert [one.candidate.offer_id for one in trials] == [
+        whole[at].offer_id for at in (0, 2)[: len(others)]
+    ]
+    assert trials[0].runs_since == NOW
+
+
+def test_what_is_not_measured_is_taken_without_figures(rent: Rent) -> None:
+    """A job that is too short for it, for one."""
+    assert rent(verify=lambda _: None).measured is None
+    assert rent.outcomes == ["rented"]
+
+
+def test_a_machine_is_measured_after_it_has_computed(rent: Rent) -> None:
+    """One that cannot run the image is not measured at all."""
+    calls: list[str] = []
+
+    def probe(_instance: Any, _gpus: int) -> Symptom | None:
+        calls.append("probe")
+        return Symptom("gpu_error", "the GPUs do not compute") if len(calls) < 2 else None
+
+    rent(probe=probe, verify=lambda _: calls.append("verify"))
+    assert calls == ["probe", "probe", "verify"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), AdvisorError("it broke")])
+def test_a_measurement_that_ends_early_leaves_no_machine(
+    rent: Rent, shop: Shop, error: BaseException
+) -> None:
+    """Whatever ended it."""
+
+    def verify(_: Trial) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        rent(verify=verify)
+    assert shop.market.shown == {}
+    assert [one.state for one in shop.ledger.entries()] == ["released"]
+
+
+def test_a_launcher_that_slept_while_it_measured_takes_no_machine(
+    rent: Rent, shop: Shop
+) -> None:
+    """Another one has the rental by now: it is not this one's to end or to use."""
+
+    def verify(trial: Trial) -> None:
+        (entry,) = shop.ledger.entries()
+        shop.ledger.let_go(entry.label, entry.holder)
+        shop.ledger.lease(entry.label, "other", shop.time.at, shop.time.at + 600.0)
+        shop.time.at += 61.0
+        assert trial.instance.label == entry.label
+
+    with pytest.raises(LeaseLostError):
+        rent(verify=verify)
 
 
 def test_where_all_were_seen_not_to_run_nothing_is_rented(

@@ -1,0 +1,358 @@
+"""Whether a machine that was rented and measured is kept, or the next one is taken.
+
+Each component is judged against what is usual for its GPU or CPU (`verdict`). What a slow
+one costs is carried through the model's own limits: a disk at half its rate costs nothing
+where the disk does not hold the training back. The machine is given back where that pays:
+what the job would cost less on the next offer must exceed what was paid here, and what it
+costs to set up the next one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from advisor.base.units import SECONDS_PER_HOUR
+from advisor.measure.bench import BenchResult
+from advisor.measure.expected import Expected, expected_lines
+from advisor.measure.offered import offered_lines, other_cards
+from advisor.measure.verdict import Verdict, judged
+from advisor.ranking.offer import RankedOffer
+from advisor.software.misfit import Misfit, Symptom
+from advisor.throughput.limit import LimitRates
+
+_AS_ANOTHER = 0.9
+"""Share of what another machine of the same kind did from which a machine is as that one
+(assumption: the bench's own repeats differ by a few percent)."""
+
+_COMPUTE_SHARE = 0.5
+"""Share of a GPU's time that its arithmetic takes, its memory the other: the assumption
+of `advisor.hardware.card_state.EXPONENT`."""
+
+_OF_CORE = r"core\.zlib|decode\..*\.core|tokenize\.core"
+
+_LASTING = r"cores\.granted|gpu\d+\.model"
+
+_LEAST_SHARE = 1e-3  # of a component that was measured as nothing
+
+_OF_IMAGE: tuple[tuple[str, Misfit], ...] = (
+    (r"gpu\d+\.architecture", "image_lacks_gpu"),
+    (r"driver", "driver_too_old"),
+    (r"gpus|gpu\d+\.(?:kernel|memory)", "gpu_error"),
+)
+"""Names of the bench's checks, and why a machine that fails one cannot run the job: in no
+case its host is blamed."""
+
+
+def misfit_of(result: BenchResult) -> Symptom | None:
+    """Return what keeps a machine from running the image, None if nothing is known to."""
+    for pattern, misfit in _OF_IMAGE:
+        for check in result.checks:
+            if check.ok is False and re.fullmatch(pattern, check.name):
+                return Symptom(misfit, check.words)
+    return None
+
+
+def expected_of(result: BenchResult, candidate: RankedOffer) -> Mapping[str, Expected]:
+    """Return what lines of a bench should be: as its kind is, and as it was offered."""
+    offered = candidate.ranking.offers.take(np.array([candidate.at]))
+    return {
+        **expected_lines(result, candidate.ranking.tables, offered),
+        **offered_lines(result, candidate),
+    }
+
+
+def verdicts_of(
+    result: BenchResult, candidate: RankedOffer, others: Sequence[BenchResult] = ()
+) -> tuple[Verdict, ...]:
+    """Return what is to be thought of each line of a machine that was rented.
+
+    Two machines that do the same are as they are: what another one of its kind has as
+    well is no fault, it is the expectation that is wrong.
+
+    Parameters
+    ----------
+    candidate : its offer
+    others : of machines that were measured for the same job before
+    """
+    expected = expected_of(result, candidate)
+    found = (*judged(result, expected), *other_cards(result, candidate))
+    return tuple(
+        _as_others(one, result, others) if one.is_fault else one for one in found
+    )
+
+
+def lasting(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    """Return verdicts with the faults alone that a second measurement cannot change."""
+    return tuple(
+        one if re.fullmatch(_LASTING, one.name) else replace(one, is_fault=False)
+        for one in verdicts
+    )
+
+
+def better_of(first: BenchResult, second: BenchResult) -> BenchResult:
+    """Return two results of one machine as one: each figure as high as it has been.
+
+    What is judged are rates: whatever else ran on the host can only lower them.
+    """
+    lines = {line.name: line for line in first.lines}
+    for line in second.lines:
+        before = lines.get(line.name, line)
+        lines[line.name] = max(before, line, key=lambda one: one.value)
+    return replace(second, lines=tuple(lines.values()))
+
+
+def _as_others(
+    verdict: Verdict, result: BenchResult, others: Iterable[BenchResult]
+) -> Verdict:
+    """Return a fault as none where another machine of the kind does no better."""
+    of_gpu = verdict.name.startswith(("gpu", "allreduce"))
+    figures = [
+        other.value(verdict.name)
+        for other in others
+        if (
+            _gpus_of(other) == _gpus_of(result)
+            if of_gpu
+            else other.machine.cpu_name == result.machine.cpu_name
+        )
+    ]
+    known = [figure for figure in figures if figure > 0.0]
+    if not known or verdict.measured < _AS_ANOTHER * max(known):
+        return verdict
+    words = f"{verdict.share:.0%} of {verdict.of}, as another machine of its kind"
+    return replace(verdict, is_fault=False, words=words)
+
+
+def _gpus_of(result: BenchResult) -> list[str]:
+    return [gpu.name for gpu in result.machine.gpus]
+
+
+def rate_share(candidate: RankedOffer, verdicts: Sequence[Verdict]) -> float:
+    """Return the share of its predicted throughput that a machine does, at most 1.
+
+    Parameters
+    ----------
+    verdicts : of which the faults count
+    """
+    rates = _rates(candidate)
+    there = set(rates.names)
+    moved = rates
+    for name, factor in _factors(candidate, verdicts).items():
+        if name in there:
+            moved = moved.moved(name, factor)
+    return min(float(moved.joined()[0] / rates.joined()[0]), 1.0)
+
+
+def _rates(candidate: RankedOffer) -> LimitRates:
+    """Return what each limit allows on the one machine."""
+    ranking = candidate.ranking
+    model = ranking.tables.model
+    rates = {name: np.array([rate]) for name, rate in candidate.limits.items()}
+    return LimitRates.named(model.limits, rates, model.host.norm_order)
+
+
+def _factors(candidate: RankedOffer, verdicts: Sequence[Verdict]) -> dict[str, float]:
+    """Return name of a limit -> what the faults of a machine leave of it."""
+    faults = [one for one in verdicts if one.is_fault]
+
+    def least(pattern: str) -> float:
+        shares = [one.share for one in faults if re.fullmatch(pattern, one.name)]
+        return min(1.0, max(min(shares, default=1.0), _LEAST_SHARE))
+
+    machines, at = candidate.ranking.machines, candidate.at
+    exponent = candidate.ranking.tables.model.host.core_exponent
+    own = rf"gpu\d+\.matmul\.{candidate.ranking.job.workload.precision}"
+    is_own = any(re.fullmatch(own, one.name) for one in verdicts)
+    compute = least(own if is_own else r"gpu\d+\.matmul\..*")
+    memory = least(r"gpu\d+\.bandwidth")
+    card = 1.0 / (_COMPUTE_SHARE / compute + (1.0 - _COMPUTE_SHARE) / memory)
+    card = min(card, least(r"gpu\d+\.model"))
+    core = _core_share(verdicts)
+    cores = least(r"cores\.(?:granted|delivered)|decode\..*\.w\d+")
+    threads, gpus = float(machines.threads[at]), float(machines.num_gpus[at])
+    turns = min(1.0, cores * threads / gpus) / min(1.0, threads / gpus)
+    return {
+        # What the offer itself told of its cards was predicted.
+        "gpu": min(1.0, card / float(machines.gpu_state[at])),
+        "cpu": core * cores**exponent,
+        "launch": min(core * turns, least(r"gpu\d+\.launch")),
+        "handoff": min(core * turns, least(r"decode\..*\.ceiling")),
+        "transfer": least(r"gpu\d+\.h2d\.pinned"),
+        "disk": least(r"disk\.read\.random"),
+        "gradients": least(r"allreduce\.gpus\d+"),
+    }
+
+
+def _core_share(verdicts: Sequence[Verdict]) -> float:
+    """Return what is left of the speed of a core, 1 where one line does as it should.
+
+    The lines measure one core by different code: where one is slow alone it is the
+    image's library that is, and another machine would have the same.
+    """
+    judged = [
+        one
+        for one in verdicts
+        if re.fullmatch(_OF_CORE, one.name) and not math.isnan(one.share)
+    ]
+    if not judged or not all(one.is_fault for one in judged):
+        return 1.0
+    return max(min(max(one.share for one in judged), 1.0), _LEAST_SHARE)
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """A job on one offer, as far as moving there or staying there depends on it.
+
+    Attributes
+    ----------
+    training_h : of the whole job, with nothing going wrong, h
+    usd_per_h : price while it runs, with what waiting is worth, $/h
+    set_up_usd : what it costs until the first step, $
+    """
+
+    training_h: float
+    usd_per_h: float
+    set_up_usd: float
+
+    @classmethod
+    def of(cls, offer: RankedOffer) -> Self:
+        """Return what was predicted of an offer."""
+        terms, at, job = offer.ranking.bill.terms, offer.at, offer.ranking.job
+        waiting = job.assumptions.waiting_usd_per_h
+        disk = float(terms.storage_usd_per_h[at]) + waiting
+        usd_per_h = float(terms.gpu_usd_per_h[at]) + disk
+        traffic_gb = terms.image_gb + terms.dataset_gb
+        set_up_usd = (
+            float(terms.pull_h[at]) * disk
+            + float(terms.start_h[at]) * usd_per_h
+            + traffic_gb * float(terms.download_usd_per_gb[at])
+        )
+        return cls(job.epochs * offer.epoch_h, usd_per_h, set_up_usd)
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What a measured machine is worth, and whether it is kept.
+
+    Attributes
+    ----------
+    verdicts : of its components
+    rate_share : of the predicted throughput that it does, at most 1
+    paid_s, paid_usd : for it until now
+    saving_usd : what the rest of the job costs less on the next offer, once that is set
+        up, of what slowness adds to it here; NaN where there is no other offer
+    set_up_usd : what setting that up costs; NaN where there is none
+    breaks : the constraint of the user's that the job would break here, ``""`` for none
+    """
+
+    verdicts: tuple[Verdict, ...]
+    rate_share: float
+    paid_s: float
+    paid_usd: float
+    saving_usd: float
+    set_up_usd: float
+    breaks: str = ""
+
+    @property
+    def compared(self) -> int:
+        """How many lines there was a figure to judge by."""
+        return sum(not math.isnan(one.share) for one in self.verdicts)
+
+    @property
+    def faults(self) -> tuple[Verdict, ...]:
+        """What is below what is usual, the worst first."""
+        found = [one for one in self.verdicts if one.is_fault]
+        return tuple(sorted(found, key=lambda one: one.share))
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the job stays.
+
+        Nothing is slow, there is no other offer, or moving costs more than it saves and
+        the job still ends as the user wants it.
+        """
+        if not self.faults or math.isnan(self.saving_usd):
+            return True
+        pays = self.saving_usd > self.paid_usd + self.set_up_usd
+        return not pays and not self.breaks
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "kept": self.is_kept,
+            "rate_share": self.rate_share,
+            "paid_s": self.paid_s,
+            "paid_usd": self.paid_usd,
+            "saving_usd": _known(self.saving_usd),
+            "set_up_usd": _known(self.set_up_usd),
+            "breaks": self.breaks or None,
+            "lines": [
+                {
+                    "name": one.name,
+                    "unit": one.unit,
+                    "measured": one.measured,
+                    "expected": _known(one.expected),
+                    "share": _known(one.share),
+                    "fault": one.is_fault,
+                    "words": one.words,
+                }
+                for one in self.verdicts
+            ],
+        }
+
+
+def accepted(
+    candidate: RankedOffer,
+    following: RankedOffer | None,
+    verdicts: Sequence[Verdict],
+    paid_s: float,
+) -> Acceptance:
+    """Return whether a machine is kept.
+
+    Parameters
+    ----------
+    candidate : its offer
+    following : the offer that the job would go to; None: there is none
+    verdicts : of its components
+    paid_s : seconds that it has billed for until now
+    """
+    here = Prospect.of(candidate)
+    share = rate_share(candidate, verdicts)
+    saving = set_up = math.nan
+    if following is not None:
+        there = Prospect.of(following)
+        usual_usd = max(
+            here.training_h * here.usd_per_h, there.training_h * there.usd_per_h
+        )
+        saving = here.training_h / share * here.usd_per_h - usual_usd
+        set_up = there.set_up_usd
+    return Acceptance(
+        verdicts=tuple(verdicts),
+        rate_share=share,
+        paid_s=paid_s,
+        paid_usd=paid_s / SECONDS_PER_HOUR * candidate.price_usd_per_h,
+        saving_usd=saving,
+        set_up_usd=set_up,
+        breaks=_breaks(candidate, here, share),
+    )
+
+
+def _breaks(candidate: RankedOffer, here: Prospect, share: float) -> str:
+    """Return which constraint a job that is so much slower breaks, ``""`` for none."""
+    policy = candidate.ranking.policy
+    more_h = here.training_h * (1.0 / share - 1.0)
+    if policy.deadline_h is not None and candidate.job_h + more_h > policy.deadline_h:
+        return "deadline"
+    more_usd = more_h * candidate.price_usd_per_h
+    if policy.budget_usd is not None and candidate.job_usd + more_usd > policy.budget_usd:
+        return "budget"
+    return ""
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

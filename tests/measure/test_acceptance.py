@@ -1,0 +1,293 @@
+"""A measured machine is kept, unless it is slow and moving saves more than it costs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import advisor
+from advisor.measure.acceptance import (
+    Acceptance,
+    Prospect,
+    accepted,
+    better_of,
+    expected_of,
+    lasting,
+    misfit_of,
+    rate_share,
+    verdicts_of,
+)
+from advisor.measure.bench import BenchResult
+from advisor.measure.probe.lines import Check
+from advisor.measure.verdict import Verdict
+from advisor.ranking.offer import RankedOffer
+from advisor.ranking.policy import Policy
+from advisor.ranking.ranking import Ranking
+from tests.measure.benches import bench
+
+UNITS = {
+    "cores.granted": "cores",
+    "cores.delivered": "cores",
+    "core.zlib": "MB/s",
+    "decode.pillow.core": "images/s",
+    "decode.opencv.core": "images/s",
+    "disk.read.random": "reads/s",
+    "gpu0.launch": "kernels/s",
+    "gpu0.matmul.fp16": "TFLOP/s",
+    "gpu0.matmul.bf16": "TFLOP/s",
+    "gpu0.bandwidth": "GB/s",
+}
+NAMES = {"RTX 4090": ("NVIDIA GeForce RTX 4090", 25.77)}
+
+
+def ranked(workload: str, **more: Any) -> Ranking:
+    """Return the single RTX 4090 of a day, the best first."""
+    found = advisor.rank(
+        workload, market="sample", gpus=["RTX 4090"], num_gpus=[1], **more
+    )
+    assert len(found) >= 2
+    return found
+
+
+@pytest.fixture(scope="module")
+def long() -> Ranking:
+    """Return offers for days of training that the card bounds."""
+    return ranked("bert-base", epochs=60)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Ranking:
+    """Return offers for hours of training that takes many pictures."""
+    return ranked("resnet50", epochs=90)
+
+
+def measured(
+    offer: RankedOffer,
+    shares: Mapping[str, float] | None = None,
+    **more: Any,
+) -> BenchResult:
+    """Return the bench of a machine that does a share of what is expected of it."""
+    cpu = {"cpu": str(offer.cpu_name or "")}
+    plain = bench({name: (1.0, unit) for name, unit in UNITS.items()}, **cpu, **more)
+    expected = expected_of(plain, offer)
+    shares = shares or {}
+    lines = {
+        name: (expected[name].value * shares.get(name, 1.0), unit)
+        for name, unit in UNITS.items()
+        if name in expected
+    }
+    return bench(lines, **cpu, **more)
+
+
+def judged(
+    offer: RankedOffer,
+    following: RankedOffer | None,
+    shares: Mapping[str, float] | None = None,
+    paid_s: float = 60.0,
+) -> Acceptance:
+    verdicts = verdicts_of(measured(offer, shares), offer)
+    return accepted(offer, following, verdicts, paid_s)
+
+
+def test_a_machine_that_does_what_it_should_is_kept(long: Ranking) -> None:
+    """All of its figures are compared; none is a fault."""
+    came = judged(long[0], long[1])
+    assert came.is_kept
+    assert came.faults == ()
+    assert came.rate_share == pytest.approx(1.0)
+    assert came.compared == len(came.verdicts) == len(UNITS)
+
+
+CARD = ("gpu0.matmul.fp16", "gpu0.matmul.bf16", "gpu0.bandwidth")
+
+
+def test_a_card_at_half_speed_is_given_back(long: Ranking) -> None:
+    """The job would take twice as long; the worst comes first."""
+    shares = dict.fromkeys(CARD, 0.5) | {"gpu0.bandwidth": 0.49}
+    came = judged(long[0], long[1], shares)
+    assert not came.is_kept
+    assert came.rate_share == pytest.approx(0.5, abs=0.03)
+    assert came.faults[0].name == "gpu0.bandwidth"
+    assert came.saving_usd > came.paid_usd + came.set_up_usd
+
+
+def test_a_job_that_is_soon_over_stays(long: Ranking) -> None:
+    """What it would save is less than another set-up."""
+    short = ranked("bert-base", epochs=1, settings={"samples_per_epoch": 20_000})
+    came = judged(short[0], short[1], dict.fromkeys(CARD, 0.5))
+    assert came.is_kept
+    assert came.faults
+    assert came.saving_usd < came.paid_usd + came.set_up_usd
+
+
+def test_what_was_paid_already_speaks_for_staying(long: Ranking) -> None:
+    """Beside the next machine's set-up, which is not free."""
+    slow = dict.fromkeys(CARD, 0.5)
+    came = judged(long[0], long[1], slow)
+    paid_s = 3600.0 * came.saving_usd / long[0].price_usd_per_h
+    assert judged(long[0], long[1], slow, paid_s).is_kept
+    assert came.paid_usd == pytest.approx(long[0].price_usd_per_h / 60.0)
+    assert Prospect.of(long[1]).set_up_usd == came.set_up_usd > 0.0
+
+
+def test_what_holds_nothing_back_costs_nothing(long: Ranking) -> None:
+    """A slow disk is told; the job that does not wait for it stays."""
+    came = judged(long[0], long[1], {"disk.read.random": 0.05})
+    assert [one.name for one in came.faults] == ["disk.read.random"]
+    assert came.is_kept
+    assert came.rate_share > 0.99
+
+
+def test_without_another_offer_a_slow_machine_is_kept(long: Ranking) -> None:
+    """A slow training is more than none."""
+    came = judged(long[0], None, dict.fromkeys(CARD, 0.3))
+    assert came.is_kept
+    assert math.isnan(came.saving_usd)
+    assert came.document()["saving_usd"] is None
+
+
+def test_fewer_cores_than_are_listed_hold_a_job_of_pictures_back(
+    pictures: Ranking,
+) -> None:
+    """Granted or delivered: the model's input pipeline says what they are worth."""
+    bound = min(pictures, key=lambda one: one.limits["cpu"])
+    for name in ("cores.granted", "cores.delivered"):
+        came = judged(bound, pictures[1], {name: 0.2})
+        assert [one.name for one in came.faults] == [name]
+        assert came.rate_share < 0.6
+
+
+def test_one_library_that_is_slow_alone_is_not_the_host(pictures: Ranking) -> None:
+    """The core is what it should be where other code says so."""
+    bound = min(pictures, key=lambda one: one.limits["cpu"])
+    alone = verdicts_of(measured(bound, {"decode.pillow.core": 0.2}), bound)
+    assert rate_share(bound, alone) == pytest.approx(1.0)
+    core = dict.fromkeys(("core.zlib", "decode.pillow.core", "decode.opencv.core"), 0.2)
+    every = verdicts_of(measured(bound, core), bound)
+    assert rate_share(bound, every) < 0.5
+
+
+def test_what_another_machine_does_as_well_is_no_fault(long: Ranking) -> None:
+    """The expectation is wrong, not two machines alike; a slower one is a fault still."""
+    first = measured(long[0], dict.fromkeys(CARD, 0.5))
+    for share, faults in ((0.5, 0), (0.46, 0), (0.4, 3)):
+        second = measured(long[0], dict.fromkeys(CARD, share))
+        verdicts = verdicts_of(second, long[0], [first])
+        assert sum(one.is_fault for one in verdicts) == faults, share
+    other = replace(first, machine=replace(first.machine, gpus=()))
+    assert any(one.is_fault for one in verdicts_of(first, long[0], [other]))
+
+
+def test_what_another_measurement_cannot_change_is_known(long: Ranking) -> None:
+    """A quota and the name of a card; a rate may be higher a moment later."""
+    shares = {"cores.granted": 0.2, "cores.delivered": 0.2, "gpu0.bandwidth": 0.2}
+    verdicts = verdicts_of(measured(long[0], shares), long[0])
+    assert {one.name for one in verdicts if one.is_fault} == set(shares)
+    stays = [one.name for one in lasting(verdicts) if one.is_fault]
+    assert stays == ["cores.granted"]
+
+
+def test_of_two_measurements_each_figure_is_the_better(long: Ranking) -> None:
+    """What else runs on a host can only lower a rate; what one lacks the other has."""
+    first = measured(long[0], {"core.zlib": 0.5, "disk.read.random": 1.2})
+    second = measured(long[0], {"gpu0.launch": 0.5})
+    lacking = replace(second, lines=second.lines[:-1])
+    usual = measured(long[0])
+    found = better_of(first, lacking)
+    assert set(found.by_name) == set(usual.by_name)
+    for name, line in usual.by_name.items():
+        factor = 1.2 if name == "disk.read.random" else 1.0
+        assert found.value(name) == pytest.approx(factor * line.value)
+
+
+def test_another_card_than_was_offered_is_told(long: Ranking) -> None:
+    """By its own name; it counts by what both can do."""
+    found = measured(long[0], gpus=("NVIDIA GeForce RTX 3060",), memory_gb=12.9)
+    verdicts = {one.name: one for one in verdicts_of(found, long[0])}
+    fault = verdicts["gpu0.model"]
+    assert fault.is_fault
+    assert "RTX 3060" in fault.words
+    assert rate_share(long[0], [fault]) < 0.6
+
+
+def test_a_job_that_would_miss_its_deadline_moves(long: Ranking) -> None:
+    """Although moving saves no money; one that has time stays."""
+    short = ranked("bert-base", epochs=1, settings={"samples_per_epoch": 20_000})
+    verdicts = verdicts_of(measured(short[0], dict.fromkeys(CARD, 0.5)), short[0])
+    for policy, breaks in (
+        (Policy(deadline_h=1.01 * short[0].job_h), "deadline"),
+        (Policy(budget_usd=1.01 * short[0].job_usd), "budget"),
+        (Policy(deadline_h=1e3, budget_usd=1e3), ""),
+    ):
+        bound = replace(short, policy=policy)
+        came = accepted(bound[0], bound[1], verdicts, 10.0)
+        assert came.breaks == breaks
+        assert came.is_kept is not bool(breaks)
+        assert accepted(bound[0], None, verdicts, 10.0).is_kept
+
+
+SHARES = st.dictionaries(
+    st.sampled_from([*UNITS, "gpu0.h2d.pinned", "allreduce.gpus2", "gpu0.model"]),
+    st.floats(0.0, 3.0),
+)
+
+
+@given(shares=SHARES, name=st.sampled_from([*UNITS]), less=st.floats(0.0, 1.0))
+def test_a_slower_part_never_makes_a_machine_faster(
+    long: Ranking, shares: dict[str, float], name: str, less: float
+) -> None:
+    """The rate that is left is above zero and at most what was predicted."""
+
+    def share_of(found: dict[str, float]) -> float:
+        faults = [
+            Verdict(one, "", value, 1.0, 0.1, value, is_fault=value < 0.9)
+            for one, value in found.items()
+        ]
+        return rate_share(long[0], faults)
+
+    before = share_of(shares)
+    assert 0.0 < before <= 1.0
+    if name in shares:
+        assert share_of({**shares, name: less * shares[name]}) <= before + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("name", "misfit"),
+    [
+        ("gpu1.architecture", "image_lacks_gpu"),
+        ("driver", "driver_too_old"),
+        ("gpu0.kernel", "gpu_error"),
+        ("gpus", "gpu_error"),
+        ("host.shm", None),
+        ("torch", None),
+    ],
+)
+def test_an_image_that_does_not_fit_is_no_fault_of_the_machine(
+    name: str, misfit: str | None
+) -> None:
+    """A check that fails names the misfit; one that passes, or cannot say, names none."""
+    found = bench({})
+    failed = replace(found, checks=(Check(name, False, "what to do"),))
+    symptom = misfit_of(failed)
+    assert (symptom.misfit if symptom else None) == misfit
+    for ok in (True, None):
+        assert misfit_of(replace(found, checks=(Check(name, ok, "x"),))) is None
+
+
+def test_what_came_of_it_is_plain_json(long: Ranking) -> None:
+    """Each line with its figure, what was expected, and whether it is a fault."""
+    came = judged(long[0], long[1], dict.fromkeys(CARD, 0.5))
+    document = json.loads(json.dumps(came.document(), allow_nan=False))
+    assert document["kept"] is False
+    assert document["paid_s"] == 60.0
+    lines = {one["name"]: one for one in document["lines"]}
+    assert lines["gpu0.matmul.bf16"]["fault"] is True
+    assert lines["gpu0.matmul.bf16"]["share"] == pytest.approx(0.5)
+    assert set(lines) == set(UNITS)
