@@ -3,14 +3,15 @@
 One file for each process that imported PyTorch and is no worker of a DataLoader:
 ``observation-PID.json`` in the folder that ``ADVISOR_PROFILE_FOLDER`` names, replaced
 atomically every few seconds and at the end, so that a process that is killed leaves what
-it had. Workers leave their counters in ``worker-PARENT-PID.bin`` (see `counters`), which
-the document of their parent sums up. The trainer is the process with optimizer steps;
-with several (DDP) the one of rank 0.
+it had. Workers leave their counters in ``worker-PID.bin`` (see `counters`), which the
+document of the process that started them sums up. The trainer is the process with
+optimizer steps; with several (DDP) the one of rank 0.
 
 A *step* is one call of ``step`` of the main optimizer: the one with the most parameters.
-Steps are first *inspected* (the net is looked at), then *counted* (operators are counted
-as they are dispatched; slow), then *timed* (nothing but clocks). Only timed steps are in
-`Loop`. None stands for what was not seen, never for zero. Plain data for JSON throughout;
+The first steps are *warm-up*; some after them are *counted* (operators are counted as
+they are dispatched, and the net is looked at; slow); some more settle what that upset,
+such as queues of batches that filled meanwhile; the rest is *timed* (nothing but clocks).
+Only timed steps are in `Loop`; about 30 are worth it. None stands for what was not seen, never for zero. Plain data for JSON throughout;
 no path, host name, address or user in it.
 """
 
@@ -63,17 +64,16 @@ class Ended:
     Attributes
     ----------
     how : ``running`` (the document is of a process that goes on, or was killed),
-        ``finished`` (by itself, with exit status 0), ``stopped`` (by us, then it went
-        down as after Ctrl-C, whatever its exit status), ``failed``
+        ``finished`` (by itself; what status it gave ``sys.exit`` its parent knows),
+        ``stopped`` (by us, then it went down as after Ctrl-C; its exit status is 0 where
+        the program leaves that to Python), ``failed`` (an error that nothing caught)
     stopped_after : ``steps`` or ``seconds``, what we stopped it for; None: we did not
     error : class of the exception that ended it, such as ``RuntimeError``; None: none
-    status : exit status that was asked for by ``SystemExit``; None: not that way
     """
 
     how: str = "running"
     stopped_after: str | None = None
     error: str | None = None
-    status: int | None = None
 
 
 @dataclass
@@ -83,7 +83,8 @@ class Steps:
     Attributes
     ----------
     seen : all of them
-    inspected, counted, timed : of these, see above; the rest lay between
+    warm_up, counted, timed : of these, see above; the rest lay between, or held an
+        evaluation
     skipped_by_scaler : steps that a gradient scaler left out for infinite gradients
     backwards_per_step : passes through ``backward`` per step (accumulation), the median
     batches_per_step : batches of the training's loader per step, the median; None: no
@@ -96,7 +97,7 @@ class Steps:
     """
 
     seen: int = 0
-    inspected: int = 0
+    warm_up: int = 0
     counted: int = 0
     timed: int = 0
     skipped_by_scaler: int = 0
@@ -122,7 +123,7 @@ class Loop:
     gpu_idle_waits : share of the batches at whose arrival the GPU had nothing left to
         do; None: no GPU
     before_forward_s : seconds from the end of a step to the call of the net, median of
-        the inspected steps: what a loop without DataLoader spends on its data at most
+        the counted steps: what a loop without DataLoader spends on its data at most
     """
 
     step_s: list[float] = field(default_factory=list)
@@ -219,7 +220,7 @@ class Loader:
 
 @dataclass
 class Model:
-    """One net that was called from outside of any other in an inspected step.
+    """One net that was called from outside of any other in the counted steps.
 
     Attributes
     ----------
