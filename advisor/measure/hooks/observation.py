@@ -312,7 +312,7 @@ class Counted:
 
     Operations are floating-point operations (2 x multiply-adds) by PyTorch's formulas and
     those of `advisor.workloads.operations`. A part is ``forward``, ``backward``,
-    ``recomputed`` (forward once more, by gradient checkpointing) or ``optimizer``.
+    ``recomputed`` (forward once more: there is gradient checkpointing) or ``optimizer``.
 
     Attributes
     ----------
@@ -441,7 +441,6 @@ class Observation:
 
     Attributes
     ----------
-    checkpointed_calls : calls of ``torch.utils.checkpoint.checkpoint`` per step
     libraries : trainer's library that was imported -> its version, such as
         ``{"transformers": "5.24.0"}``
     notes : what a reader should know, what could not be seen and why: whole sentences
@@ -460,7 +459,6 @@ class Observation:
     compiled: Compiled = field(default_factory=Compiled)
     distributed: Distributed = field(default_factory=Distributed)
     device: Device = field(default_factory=Device)
-    checkpointed_calls: float = 0.0
     libraries: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
