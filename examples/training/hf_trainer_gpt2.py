@@ -37,7 +37,15 @@ class TextPieces(Dataset):
 def small_gpt2() -> GPT2LMHeadModel:
     """Return four layers, 192 wide, with a vocabulary of bytes."""
     return GPT2LMHeadModel(
-        GPT2Config(vocab_size=256, n_positions=LENGTH, n_embd=192, n_layer=4, n_head=6)
+        GPT2Config(
+            vocab_size=256,
+            n_positions=LENGTH,
+            n_embd=192,
+            n_layer=4,
+            n_head=6,
+            bos_token_id=None,
+            eos_token_id=None,
+        )
     )
 
 

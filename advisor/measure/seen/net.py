@@ -21,12 +21,13 @@ from advisor.workloads.profile import Attention, Workload
 _MOST_OF_A_STEP = 0.01
 """Share of the operations that the optimizer makes from which they are counted in."""
 
+_CHECKPOINTED = 0.05
+"""Share of the forward pass that is computed again from which that is checkpointing:
+fused kernels compute small parts again, too (assumption)."""
+
 _FUSED_OPTIMIZER_KERNELS = 15.0
 """Kernels of an optimizer step that treats many parameters at once, as those of PyTorch
 do on a GPU unless told otherwise, and of zeroing gradients (`workloads.measure`)."""
-
-_LEAST = 1e-6
-"""Stands for nothing where a profile must say more."""
 
 
 def net_figures(observation: Observation, base: Workload) -> Figures:
@@ -126,14 +127,16 @@ def _activations(observation: Observation) -> dict[str, Figure]:
         return {}
     each = counted.activation_bytes / counted.samples / BYTES_PER_MB
     how = "bytes that autograd keeps for the backward pass"
-    if not observation.checkpointed_calls:
+    forward = counted.flops.get("forward", 0.0)
+    again = counted.flops.get("recomputed", 0.0) / forward if forward else 0.0
+    if again < _CHECKPOINTED:
         return {
-            "gradient_checkpointing": measured(False, "no call of it in a step"),
+            "gradient_checkpointing": measured(False, "nothing is computed again"),
             "activation_mb_per_sample": seen_on_gpu(is_on_gpu(observation), each, how),
         }
     return {
         "gradient_checkpointing": measured(
-            True, f"{observation.checkpointed_calls:g} calls per step"
+            True, f"{again:.0%} of the forward pass is computed again"
         ),
         "checkpointed_mb_per_sample": seen_on_gpu(is_on_gpu(observation), each, how),
         "activation_mb_per_sample": estimated(
