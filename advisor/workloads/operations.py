@@ -105,7 +105,7 @@ def operations(
 
     packet = getattr(func, "_overloadpacket", func)
     name = name_of(func)
-    base = name.removesuffix("_")
+    base = name[:-1] if name.endswith("_") else name  # noqa: FURB188  (3.9 has it)
     if base in _SPARSE and (sparse := _sparse(arguments)) is not None:
         return sparse
     if base in _FORMULAS:

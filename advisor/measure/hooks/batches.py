@@ -44,7 +44,8 @@ class Batch(NamedTuple):
             if name.rpartition(".")[2] == "attention_mask" and len(one.shape) == 2:
                 if getattr(one, "is_cuda", False):  # would wait for the GPU
                     return None
-                return 1.0 - float((one != 0).sum()) / max(one.shape[0] * one.shape[1], 1)
+                places = max(int(one.shape[0]) * int(one.shape[1]), 1)
+                return 1.0 - float((one != 0).sum()) / places
         return None
 
 
@@ -107,5 +108,5 @@ def _as_items(to_dict: Any) -> Any:
     """Return what a method gives as a mapping; nothing where it fails."""
     try:
         return to_dict().items()
-    except Exception:  # noqa: BLE001  (a stranger's method; the program goes on)
+    except Exception:  # a stranger's method; the program goes on
         return ()

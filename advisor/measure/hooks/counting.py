@@ -6,6 +6,7 @@ functions, since PyTorch is there only once the program has imported it.
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator
 
@@ -80,7 +81,7 @@ class Counting:
         self._silent = 0
         self._within_fused = 0
         self._scores: tuple[int, ...] = ()
-        self._entered: list[tuple[Any, Callable[[], Any]]] = []
+        self._entered: list[tuple[Any, Callable[[], Any] | None]] = []
 
     @contextmanager
     def silent(self) -> Iterator[None]:
@@ -127,7 +128,7 @@ class Counting:
         graph = self._torch.autograd.graph
         hooks = graph.saved_tensors_hooks(self._keep, lambda one: one)
         hooks.__enter__()
-        entry = (hooks, None)
+        entry: tuple[Any, None] = (hooks, None)
         self._entered.append(entry)
         disable = graph.disable_saved_tensors_hooks
 
@@ -195,9 +196,13 @@ class Counting:
             tally.flash_calls += 1
         elif short in {"bmm", "baddbmm"}:
             self._scores = tuple(result.shape[-2:])
-        elif short in {"_softmax", "_safe_softmax"} and not self._within_fused:
-            if len(args[0].shape) > 2 and tuple(args[0].shape[-2:]) == self._scores:
-                tally.eager_calls += self._part() == FORWARD
+        elif (
+            short in {"_softmax", "_safe_softmax"}
+            and not self._within_fused
+            and len(args[0].shape) > 2
+            and tuple(args[0].shape[-2:]) == self._scores
+        ):
+            tally.eager_calls += self._part() == FORWARD
 
     def _see_copy(self, short: str, args: Any, result: Any) -> None:
         """Tell what is copied from the host to a GPU."""
@@ -263,7 +268,7 @@ def _eager_stance(torch: Any, note: Callable[[str], None]) -> Any:
     """Return a context in which compiled nets run eagerly."""
     stance = getattr(getattr(torch, "compiler", None), "set_stance", None)
     if stance is None:  # before PyTorch 2.6
-        if "torch._dynamo" in __import__("sys").modules:
+        if "torch._dynamo" in sys.modules:
             note("This PyTorch cannot run a compiled net eagerly to count it.")
         return _Nothing()
     return stance("force_eager")
@@ -296,7 +301,7 @@ def _watching(counting: Counting) -> Any:
             result = func(*args, **named)
             try:
                 counting.dispatched(func, args, named, result)
-            except Exception as error:  # noqa: BLE001  (the training goes on)
+            except Exception as error:  # the training goes on
                 if not failed:
                     failed.append(str(func))
                     counting._note(  # noqa: SLF001  (of this module)

@@ -7,6 +7,7 @@ does.
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 from contextlib import suppress
 from typing import Any, Callable
@@ -33,22 +34,19 @@ def hook_optimizers(
     """
     optimizer = torch.optim.Optimizer
 
-    def pre(one: Any, args: Any, named: Any) -> Any:
-        return before(one, args, named)
-
-    def post(one: Any, args: Any, named: Any) -> None:
+    def post(one: Any, *_: Any) -> None:
         after(one)
 
-    module = torch.optim.optimizer
+    module = importlib.import_module("torch.optim.optimizer")
     if hasattr(module, "register_optimizer_step_post_hook"):  # since PyTorch 2.0
-        module.register_optimizer_step_pre_hook(not_compiled(pre))
+        module.register_optimizer_step_pre_hook(not_compiled(before))
         module.register_optimizer_step_post_hook(not_compiled(post))
         return
     hooked: set[type] = set()
     init = optimizer.__init__
 
     @functools.wraps(init)
-    def __init__(one: Any, *args: Any, **named: Any) -> None:
+    def made(one: Any, *args: Any, **named: Any) -> None:
         init(one, *args, **named)
         kind = type(one)
         if kind in hooked or kind.step is optimizer.step:
@@ -65,7 +63,7 @@ def hook_optimizers(
 
         kind.step = stepped
 
-    optimizer.__init__ = __init__
+    optimizer.__init__ = made
 
 
 def hook_backward(
@@ -86,7 +84,7 @@ def hook_backward(
 def _around(
     original: Any,
     place: int,
-    is_backward: bool,  # noqa: FBT001
+    is_backward: bool,
     before: Callable[[bool, bool], None],
     after: Callable[[bool], None],
 ) -> Any:
@@ -102,15 +100,13 @@ def _around(
     return not_compiled(passing)
 
 
-def hook_scaler(torch: Any, skipped: Callable[[Any, bool], None], steps: Any) -> None:
+def hook_scaler(skipped: Callable[[bool], None], steps: Callable[[Any], int]) -> None:
     """Call `skipped` after each step of a gradient scaler with whether it made none.
 
     Parameters
     ----------
     steps : returns how many steps an optimizer has made
     """
-    import importlib
-
     for name in ("torch.amp.grad_scaler", "torch.cuda.amp.grad_scaler"):
         try:
             scaler = importlib.import_module(name).GradScaler
@@ -126,7 +122,7 @@ def hook_scaler(torch: Any, skipped: Callable[[Any, bool], None], steps: Any) ->
         ) -> Any:
             before = steps(optimizer)
             result = _original(self, optimizer, *args, **named)
-            skipped(optimizer, steps(optimizer) == before)
+            skipped(steps(optimizer) == before)
             return result
 
         scaler._maybe_opt_step = maybe  # noqa: SLF001  (of PyTorch)

@@ -18,7 +18,7 @@ class AfterImport:
         self._name, self._then = name, then
         self._is_finding = False
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+    def find_spec(self, name: str, *_: Any) -> Any:
         """Return what the other finders say of the module, with our call behind it."""
         if name != self._name or self._is_finding:
             return None
@@ -27,7 +27,7 @@ class AfterImport:
             spec = importlib.util.find_spec(name)
         finally:
             self._is_finding = False
-        loader = getattr(spec, "loader", None)
+        loader: Any = getattr(spec, "loader", None)
         run = getattr(loader, "exec_module", None)
         if run is None:
             return spec

@@ -66,7 +66,10 @@ class LoaderWatch:
         self._bytes += batch.bytes
         if self.batches in {1, _SHOWN_BATCH}:
             self._tensors = batch.described()
-        if self.batches <= _PADDED_BATCHES and (padding := batch.padding_share) is not None:
+        if (
+            self.batches <= _PADDED_BATCHES
+            and (padding := batch.padding_share) is not None
+        ):
             self._padding.append(padding)
         if samples is None:
             self.is_sized = False
@@ -140,10 +143,19 @@ class Loaders:
     ) -> None:
         self._folder, self._arrived = folder, arrived
         self._silent, self._is_counting = silent, is_counting
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Know of no loader, as in a process that was just forked."""
         self._watches: Any = weakref.WeakKeyDictionary()
         self.every: list[LoaderWatch] = []
         self._current: LoaderWatch | None = None
         self._worker: Loading | None = None
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether this process is a worker of another's DataLoader."""
+        return self._worker is not None
 
     def training(self) -> LoaderWatch | None:
         """Return the loader that feeds the training; None: none does."""
@@ -171,18 +183,18 @@ class Loaders:
         next_index, following = iterators._next_index, iterators.__next__  # noqa: SLF001
 
         @functools.wraps(init)
-        def __init__(iterator: Any, loader: Any) -> None:
+        def made(iterator: Any, loader: Any) -> None:
             init(iterator, loader)
             iterator._advisor = _Pass(self._watch(loader))  # noqa: SLF001
             iterator._advisor.watch.iterated(iterator)  # noqa: SLF001
 
         @functools.wraps(reset)
-        def _reset(iterator: Any, loader: Any, first_iter: bool = False) -> None:  # noqa: FBT001, FBT002  (theirs)
+        def begin(iterator: Any, *args: Any, **named: Any) -> None:
             iterator._advisor = _Pass(iterator._advisor.watch)  # noqa: SLF001
-            reset(iterator, loader, first_iter)
+            reset(iterator, *args, **named)
 
         @functools.wraps(next_index)
-        def _next_index(iterator: Any) -> Any:
+        def index_of_next(iterator: Any) -> Any:
             index = next_index(iterator)
             made_here = getattr(iterator, "_auto_collation", False)
             size = len(index) if made_here and hasattr(index, "__len__") else None
@@ -190,7 +202,7 @@ class Loaders:
             return index
 
         @functools.wraps(following)
-        def __next__(iterator: Any) -> Any:
+        def follow(iterator: Any) -> Any:
             current = iterator._advisor  # noqa: SLF001
             self._current = current.watch
             started = time.perf_counter()
@@ -205,8 +217,8 @@ class Loaders:
             self._arrive(current, data, time.perf_counter() - started)
             return data
 
-        iterators.__init__, iterators._reset = __init__, _reset  # noqa: SLF001
-        iterators._next_index, iterators.__next__ = _next_index, __next__  # noqa: SLF001
+        iterators.__init__, iterators._reset = made, begin  # noqa: SLF001
+        iterators._next_index, iterators.__next__ = index_of_next, follow  # noqa: SLF001
 
     def _arrive(self, current: _Pass, data: Any, wait_s: float) -> None:
         """Take note of a batch; a fault of ours is none of the program."""
@@ -341,7 +353,7 @@ def _length(one: Any) -> int | None:
     """Return how many things something holds; None: it does not say."""
     try:
         return len(one)
-    except Exception:  # noqa: BLE001  (a stranger's method; the program goes on)
+    except Exception:  # a stranger's method; the program goes on
         return None
 
 

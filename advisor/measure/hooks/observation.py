@@ -11,8 +11,8 @@ A *step* is one call of ``step`` of the main optimizer: the one with the most pa
 The first steps are *warm-up*; some after them are *counted* (operators are counted as
 they are dispatched, and the net is looked at; slow); some more settle what that upset,
 such as queues of batches that filled meanwhile; the rest is *timed* (nothing but clocks).
-Only timed steps are in `Loop`; about 30 are worth it. None stands for what was not seen, never for zero. Plain data for JSON throughout;
-no path, host name, address or user in it.
+Only timed steps are in `Loop`; some 30 are worth it. None stands for what was not seen,
+never for zero. Plain data for JSON throughout; no path, host name, address or user in it.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Notes:
             def guarded(*args: Any, **named: Any) -> Any:
                 try:
                     return function(*args, **named)
-                except Exception as error:  # noqa: BLE001  (whatever it is)
+                except Exception as error:  # whatever it is
                     self.add(f"{what} could not be seen ({type(error).__name__}).")
                     return None
 

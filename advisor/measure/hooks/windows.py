@@ -16,12 +16,12 @@ class Plan(NamedTuple):
 
     Attributes
     ----------
-    warm_up, count, settle : steps, `settle` at least
+    warm_up, counted, settle : steps, `settle` at least
     seconds : that are given for everything; infinite where no limit is
     """
 
     warm_up: int = 3
-    count: int = 3
+    counted: int = 3
     settle: int = 2
     seconds: float = math.inf
 
@@ -31,8 +31,10 @@ class Plan(NamedTuple):
         limit = math.inf if seconds is None else seconds
         if steps is None or steps >= 16:
             return cls(seconds=limit)
-        count = 1 if steps < 10 else 2
-        return cls(warm_up=1 if steps < 6 else 2, count=count, settle=1, seconds=limit)
+        counted = 1 if steps < 10 else 2
+        return cls(
+            warm_up=1 if steps < 6 else 2, counted=counted, settle=1, seconds=limit
+        )
 
     def is_warm(self, steps: int, spent_s: float) -> bool:
         """Say whether counting begins after so many steps, which took so long."""
@@ -40,7 +42,7 @@ class Plan(NamedTuple):
 
     def is_counted(self, counted: int, spent_s: float) -> bool:
         """Say whether so many counted steps are enough, which took so long."""
-        return counted >= self.count or spent_s > _PATIENCE * self.seconds
+        return counted >= self.counted or spent_s > _PATIENCE * self.seconds
 
     def is_settled(self, steps: int, queued: float, spent_s: float) -> bool:
         """Say whether queues that hold `queued` steps are as they usually are."""
