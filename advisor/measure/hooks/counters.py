@@ -156,12 +156,17 @@ def _open_io() -> int | None:
 
 
 def _read_io(file: int | None) -> tuple[float, float]:
-    """Return bytes read, and those of them from the device; -1 for what is not told."""
+    """Return bytes read, and those of them from the device; -1 for what is not told.
+
+    This read itself is among those that the system counts, later.
+    """
     if file is None:
         return -1.0, -1.0
     try:
-        lines = os.pread(file, 1024, 0).split(b"\n")
-        found: dict[bytes, Any] = dict(one.split(b": ") for one in lines if one)
-        return float(found[b"rchar"]), float(found[b"read_bytes"])
+        text = os.pread(file, 1024, 0)
+        found: dict[bytes, Any] = dict(
+            one.split(b": ") for one in text.split(b"\n") if one
+        )
+        return float(found[b"rchar"]) + len(text), float(found[b"read_bytes"])
     except (OSError, KeyError, ValueError):
         return -1.0, -1.0

@@ -37,14 +37,19 @@ def redirect_cuda(
     mode = _mode(torch, redirected)
     mode.__enter__()
     for name in ("set_device", "synchronize", "reset_peak_memory_stats"):
-        setattr(torch.cuda, name, _nothing)
+        setattr(torch.cuda, name, _nothing())
     torch.cuda.current_device = lambda: 0
     _redirect_autocast(torch, autocast_asked)
     _redirect_backend(torch)
 
 
-def _nothing(*_: Any, **__: Any) -> None:
-    """Do nothing, for a GPU that is not there."""
+def _nothing() -> Callable[..., None]:
+    """Return a function that does nothing, for a GPU that is not there.
+
+    Each time another: the compiler knows PyTorch's functions by identity, and takes none
+    for two.
+    """
+    return lambda *_, **__: None
 
 
 def _is_cuda(one: Any) -> bool:
