@@ -2,13 +2,14 @@
 
 For each script of ``examples/training``: operations of a training step against a formula
 of its layers, batch and samples against its arguments, CPU time of a sample against the
-data set fetched in a loop of its own, and what holds the loop up, as it is and with a
-loader that is slowed on purpose.
+data set fetched in a loop of its own while another process computes (as the training does:
+cores that share caches and memory slow one another by a tenth), and what holds the loop
+up, as it is and with a loader that is slowed on purpose.
 
 Needs PyTorch, Pillow, Lightning, Transformers and Accelerate in the Python that runs it::
 
     python benchmarks/profile_examples.py
-    python benchmarks/profile_examples.py lstm_characters plain_images --json
+    python benchmarks/profile_examples.py lstm_text plain_images --json
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -173,7 +175,7 @@ def hf_trainer_gpt2() -> Example:
 
     tokens, width = 128.0, 192.0
     macs = _of_transformer(tokens, width, 4) + tokens * width * 256
-    text = _text("text.txt", 640 * module.LENGTH)
+    text = _text("text.txt", 640 * module.CHARACTERS)
     dataset = module.TextPieces(text, 0.0)
     return Example(
         "hf_trainer_gpt2",
@@ -190,7 +192,7 @@ def accelerate_bert() -> Example:
     module = importlib.import_module("accelerate_bert")
     tokens, width = 96.0, 192.0
     macs = _of_transformer(tokens, width, 4) + width**2 + width * 8
-    text = _text("sentences.txt", 960 * module.LENGTH)
+    text = _text("sentences.txt", 960 * module.CHARACTERS)
     dataset = module.Sentences(text, 0.0)
     return Example(
         "accelerate_bert",
@@ -202,15 +204,15 @@ def accelerate_bert() -> Example:
     )
 
 
-def lstm_characters() -> Example:
-    """Return the LSTM: 64 steps, 2 layers of 4 gates, 256 wide, 128 characters."""
-    module = importlib.import_module("lstm_characters")
+def lstm_text() -> Example:
+    """Return the LSTM: 64 steps, 2 layers of 4 gates, 256 wide, 256 tokens known."""
+    module = importlib.import_module("lstm_text")
     steps, width = 64.0, 256.0
-    macs = steps * (2 * 4 * width * 2 * width + width * 128)
-    text = _text("characters.txt", 800 * module.LENGTH + 1)
+    macs = steps * (2 * 4 * width * 2 * width + width * 256)
+    text = _text("sequences.txt", 800 * module.CHARACTERS)
     dataset = module.Sequences(text, 0.0)
     return Example(
-        "lstm_characters",
+        "lstm_text",
         (),
         2 * 3 * macs,
         20,
@@ -227,7 +229,7 @@ EXAMPLES: dict[str, Callable[[], Example]] = {
         hf_trainer_gpt2,
         accelerate_bert,
         timm_style,
-        lstm_characters,
+        lstm_text,
     )
 }
 
@@ -272,11 +274,40 @@ def _collated(dataset: Any, each: Sequence[int], collate: Any = None) -> object:
     return (collate or default_collate)([dataset[at] for at in each])
 
 
+_COMPUTES = """
+import torch
+torch.set_num_threads(1)
+net, pictures = torch.nn.Conv2d(64, 64, 3, padding=1), torch.randn(32, 64, 32, 32)
+print("begun", flush=True)
+while True:
+    net(pictures).sum().backward()
+"""
+
+
+@contextmanager
+def computing() -> Iterator[None]:
+    """Let another process compute meanwhile."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _COMPUTES], stdout=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.stdout is not None  # noqa: S101  (it is a pipe)
+            process.stdout.readline()
+            yield
+        finally:
+            process.kill()
+
+
 def alone_ms(example: Example) -> float:
     """Return the CPU milliseconds of a sample, fetched here: the median of rounds."""
     import torch  # noqa: PLC0415
 
     torch.set_num_threads(1)
+    with computing():
+        return _fetched_ms(example)
+
+
+def _fetched_ms(example: Example) -> float:
     size = min(example.batch, 16)
     batches = [range(at, at + size) for at in range(0, _FETCHED, size)]
     rounds = []

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from made_data import CLASSES, make_text
+from made_data import (
+    CHARACTERS_PER_TOKEN,
+    CLASSES,
+    VOCABULARY,
+    Tokenizer,
+    make_text,
+)
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from transformers import (
@@ -18,32 +24,35 @@ from transformers import (
 )
 
 LENGTH = 96
+CHARACTERS = LENGTH * CHARACTERS_PER_TOKEN
 
 
 class Sentences(Dataset):
-    """Pieces of a text, the most frequent letter of each its class."""
+    """Pieces of a text, the most frequent token of each its class."""
 
     def __init__(self, text: bytes, delay_ms: float) -> None:
         self.text = text
+        self.tokenizer = Tokenizer(text)
         self.delay_ms = delay_ms
 
     def __len__(self) -> int:
-        return len(self.text) // LENGTH
+        return len(self.text) // CHARACTERS
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         if self.delay_ms:
             time.sleep(self.delay_ms / 1000)
-        tokens = torch.tensor(list(self.text[index * LENGTH : (index + 1) * LENGTH]))
+        piece = self.text[index * CHARACTERS : (index + 1) * CHARACTERS]
+        tokens = torch.tensor(self.tokenizer.encode(piece, LENGTH))
         label = torch.bincount(tokens).argmax() % CLASSES
         mask = torch.ones_like(tokens)
         return {"input_ids": tokens, "attention_mask": mask, "labels": label}
 
 
 def small_bert() -> BertForSequenceClassification:
-    """Return four layers, 192 wide, with a vocabulary of bytes."""
+    """Return four layers, 192 wide."""
     return BertForSequenceClassification(
         BertConfig(
-            vocab_size=256,
+            vocab_size=VOCABULARY,
             hidden_size=192,
             num_hidden_layers=4,
             num_attention_heads=6,
@@ -66,7 +75,7 @@ def main() -> None:
     parser.add_argument("--delay-ms", type=float, default=0.0, help="as of a slow disk")
     args = parser.parse_args()
     accelerator = Accelerator(gradient_accumulation_steps=args.accumulate)
-    text = make_text(args.data, args.sentences * LENGTH)
+    text = make_text(args.data, args.sentences * CHARACTERS)
     loader = DataLoader(
         Sentences(text, args.delay_ms),
         batch_size=args.batch_size,

@@ -1,4 +1,4 @@
-"""Train a small GPT-2 on the bytes of a text with the Hugging Face Trainer."""
+"""Train a small GPT-2 on a text with the Hugging Face Trainer."""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ import time
 from pathlib import Path
 
 import torch
-from made_data import make_text
+from made_data import CHARACTERS_PER_TOKEN, VOCABULARY, Tokenizer, make_text
 from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
 
 LENGTH = 128
+CHARACTERS = LENGTH * CHARACTERS_PER_TOKEN
 
 
 class TextPieces(Dataset):
-    """Pieces of a text, a byte for a token."""
+    """Pieces of a text, made tokens when they are asked for."""
 
     def __init__(self, text: bytes, delay_ms: float) -> None:
         self.text = text
+        self.tokenizer = Tokenizer(text)
         self.delay_ms = delay_ms
 
     def __len__(self) -> int:
-        return len(self.text) // LENGTH
+        return len(self.text) // CHARACTERS
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         if self.delay_ms:
             time.sleep(self.delay_ms / 1000)
-        piece = self.text[index * LENGTH : (index + 1) * LENGTH]
-        tokens = torch.tensor(list(piece))
+        piece = self.text[index * CHARACTERS : (index + 1) * CHARACTERS]
+        tokens = torch.tensor(self.tokenizer.encode(piece, LENGTH))
         return {"input_ids": tokens, "labels": tokens.clone()}
 
 
 def small_gpt2() -> GPT2LMHeadModel:
-    """Return four layers, 192 wide, with a vocabulary of bytes."""
+    """Return four layers, 192 wide."""
     return GPT2LMHeadModel(
         GPT2Config(
-            vocab_size=256,
+            vocab_size=VOCABULARY,
             n_positions=LENGTH,
             n_embd=192,
             n_layer=4,
@@ -60,7 +62,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--delay-ms", type=float, default=0.0, help="as of a slow disk")
     args = parser.parse_args()
-    text = make_text(args.data, args.pieces * LENGTH)
+    text = make_text(args.data, args.pieces * CHARACTERS)
     with tempfile.TemporaryDirectory() as folder:
         settings = TrainingArguments(
             output_dir=folder,

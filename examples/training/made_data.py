@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from PIL import Image
 
 CLASSES = 8
 WORDS = 400
+VOCABULARY = 256
 
 
 def make_jpegs(folder: Path, images: int) -> list[tuple[Path, int]]:
@@ -61,3 +64,48 @@ def make_text(path: Path, characters: int) -> bytes:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b" ".join(words[word] for word in drawn)[:characters])
     return path.read_bytes()[:characters]
+
+
+class Tokenizer:
+    """Byte pairs, the most frequent merged first (Sennrich et al., ACL 2016), one level.
+
+    Parameters
+    ----------
+    text : that the pairs are counted in
+    """
+
+    def __init__(self, text: bytes) -> None:
+        letters = sorted(set(text) - {ord(" ")})
+        self.ids = {bytes([letter]): place for place, letter in enumerate(letters)}
+        counted = Counter(pair for word in text.split() for pair in pairwise(word))
+        room = VOCABULARY - len(self.ids)
+        self.ranks: dict[bytes, int] = {}
+        for rank, (pair, _) in enumerate(counted.most_common(room)):
+            self.ranks[bytes(pair)] = rank
+            self.ids[bytes(pair)] = len(self.ids)
+
+    def encode(self, text: bytes, length: int) -> list[int]:
+        """Return the first tokens of a text, which must have as many.
+
+        Parameters
+        ----------
+        length : tokens that are kept
+        """
+        tokens = [self.ids[part] for word in text.split() for part in self._parts(word)]
+        return tokens[:length]
+
+    def _parts(self, word: bytes) -> list[bytes]:
+        parts = [bytes([letter]) for letter in word]
+        while True:
+            pairs = [first + second for first, second in pairwise(parts)]
+            known = [pair for pair in pairs if pair in self.ranks]
+            if not known:
+                return parts
+            best = min(known, key=self.ranks.__getitem__)
+            at = pairs.index(best)
+            parts[at : at + 2] = [best]
+
+
+CHARACTERS_PER_TOKEN = 6
+"""So many characters are enough for a token: a pair and a blank take three, a word that
+is cut wrongly at both ends four."""

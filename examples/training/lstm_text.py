@@ -1,4 +1,4 @@
-"""Train an LSTM on the characters of a text, with an optimizer and a loop of its own."""
+"""Train an LSTM on a text, with an optimizer and a loop of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
-from made_data import make_text
+from made_data import CHARACTERS_PER_TOKEN, VOCABULARY, Tokenizer, make_text
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
@@ -16,23 +16,25 @@ from torch.utils.data import DataLoader, Dataset
 LENGTH = 64
 WIDTH = 256
 LAYERS = 2
-CHARACTERS = 128
+CHARACTERS = (LENGTH + 1) * CHARACTERS_PER_TOKEN
 
 
 class Sequences(Dataset):
-    """Pieces of a text, one character longer than what the net reads."""
+    """Pieces of a text, one token longer than what the net reads."""
 
     def __init__(self, text: bytes, delay_ms: float) -> None:
         self.text = text
+        self.tokenizer = Tokenizer(text)
         self.delay_ms = delay_ms
 
     def __len__(self) -> int:
-        return (len(self.text) - 1) // LENGTH
+        return len(self.text) // CHARACTERS
 
     def __getitem__(self, index: int) -> Tensor:
         if self.delay_ms:
             time.sleep(self.delay_ms / 1000)
-        return torch.tensor(list(self.text[index * LENGTH : (index + 1) * LENGTH + 1]))
+        piece = self.text[index * CHARACTERS : (index + 1) * CHARACTERS]
+        return torch.tensor(self.tokenizer.encode(piece, LENGTH + 1))
 
 
 class SignMomentum(torch.optim.Optimizer):
@@ -55,17 +57,17 @@ class SignMomentum(torch.optim.Optimizer):
         return loss
 
 
-class CharacterModel(nn.Module):
-    """Embedding, LSTM, and a distribution over the next character."""
+class LanguageModel(nn.Module):
+    """Embedding, LSTM, and a distribution over the next token."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(CHARACTERS, WIDTH)
+        self.embedding = nn.Embedding(VOCABULARY, WIDTH)
         self.lstm = nn.LSTM(WIDTH, WIDTH, LAYERS, batch_first=True)
-        self.head = nn.Linear(WIDTH, CHARACTERS)
+        self.head = nn.Linear(WIDTH, VOCABULARY)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return the logits of the next characters."""
+        """Return the logits of the next tokens."""
         hidden, _ = self.lstm(self.embedding(tokens))
         return self.head(hidden)
 
@@ -73,7 +75,7 @@ class CharacterModel(nn.Module):
 def main() -> None:
     """Train."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("example-data/characters.txt"))
+    parser.add_argument("--data", type=Path, default=Path("example-data/sequences.txt"))
     parser.add_argument("--sequences", type=int, default=800)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=20)
@@ -81,11 +83,11 @@ def main() -> None:
     args = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(0)
-    text = make_text(args.data, args.sequences * LENGTH + 1)
+    text = make_text(args.data, args.sequences * CHARACTERS)
     loader = DataLoader(
         Sequences(text, args.delay_ms), batch_size=args.batch_size, shuffle=True
     )
-    model = CharacterModel().to(device)
+    model = LanguageModel().to(device)
     optimizer = SignMomentum(model.parameters(), lr=1e-4, momentum=0.9)
     for epoch in range(args.epochs):
         for step, batch in enumerate(loader):
