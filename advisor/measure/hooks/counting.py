@@ -102,13 +102,17 @@ class Counting:
         self._enter(_calls(self), _get_current_function_mode)
         self._keep_hooks()
 
+    def freeze(self) -> None:
+        """Add nothing more to the tally."""
+        self._silent += 1
+
     def stop(self) -> None:
         """Count no more.
 
         What the program entered after us and has not left stays on top; ours stays below
         it then, and is silent.
         """
-        self._silent += 1
+        self.freeze()
         while self._entered:
             context, current = self._entered.pop()
             if current is None or current() is context:

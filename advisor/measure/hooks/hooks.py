@@ -10,17 +10,29 @@ import functools
 import importlib
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Callable
 
 
-def not_compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that a compiler leaves alone.
+def alone(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that the compiler leaves alone, with all that it calls.
 
-    The mark is what ``torch.compiler.disable`` sets; that itself would import the
-    compiler, which takes seconds.
+    Where a compiled function steps an optimizer or passes backward, our hooks would be
+    compiled with it. Importing the compiler takes seconds: only if it is there already.
     """
-    function._torchdynamo_disable = True  # type: ignore[attr-defined]  # noqa: SLF001
-    return function
+    disabled: list[Callable[..., Any]] = []
+
+    @functools.wraps(function)
+    def entry(*args: Any, **named: Any) -> Any:
+        if not disabled:
+            disable = getattr(sys.modules.get("torch._dynamo"), "disable", None)
+            if disable is None:
+                return function(*args, **named)
+            disabled.append(disable(function))
+        return disabled[0](*args, **named)
+
+    entry._torchdynamo_disable = True  # type: ignore[attr-defined]  # noqa: SLF001
+    return entry
 
 
 def hook_optimizers(
@@ -39,8 +51,8 @@ def hook_optimizers(
 
     module = importlib.import_module("torch.optim.optimizer")
     if hasattr(module, "register_optimizer_step_post_hook"):  # since PyTorch 2.0
-        module.register_optimizer_step_pre_hook(not_compiled(before))
-        module.register_optimizer_step_post_hook(not_compiled(post))
+        module.register_optimizer_step_pre_hook(alone(before))
+        module.register_optimizer_step_post_hook(alone(post))
         return
     hooked: set[type] = set()
     init = optimizer.__init__
@@ -74,7 +86,7 @@ def hook_backward(
     Both get whether it is a backward pass (``grad`` is none), `before` also whether it
     makes a graph of itself.
     """
-    autograd = torch.autograd
+    autograd, before, after = torch.autograd, alone(before), alone(after)
     for name, place in (("backward", 3), ("grad", 4)):
         original = getattr(autograd, name)
         is_backward = name == "backward"
@@ -97,7 +109,7 @@ def _around(
         finally:
             after(is_backward)
 
-    return not_compiled(passing)
+    return passing
 
 
 def hook_scaler(skipped: Callable[[bool], None], steps: Callable[[Any], int]) -> None:
@@ -135,9 +147,10 @@ def hook_compile(torch: Any, called: Callable[[dict[str, Any]], None]) -> None:
 
         @functools.wraps(original)
         def compile_(*args: Any, **named: Any) -> Any:
-            called(named)
+            if args or named.get("model") is not None:  # else it returns a decorator
+                called(named)
             compiled = original(*args, **named)
-            leave_alone()
+            skip_our_files()
             return compiled
 
         torch.compile = compile_
@@ -148,13 +161,15 @@ def hook_compile(torch: Any, called: Callable[[dict[str, Any]], None]) -> None:
         def compile_module(self: Any, *args: Any, **named: Any) -> Any:
             called(named)
             of_module(self, *args, **named)
-            leave_alone()
+            skip_our_files()
 
         torch.nn.Module.compile = compile_module
 
 
-def leave_alone() -> None:
-    """Have the compiler, once it is there, skip the files of this package."""
+def skip_our_files() -> None:
+    """Have the compiler, once it is there, not look into this package."""
     rules = sys.modules.get("torch._dynamo.trace_rules")
-    with suppress(Exception):  # compiled or not, they do the same
-        rules.add(__name__.partition(".")[0])  # type: ignore[union-attr]
+    package = __name__.partition(".")[0]
+    with suppress(Exception):  # looked into or not, they do the same
+        if str(Path(__file__).parent) not in rules.SKIP_DIRS:  # type: ignore[union-attr]
+            rules.add(package)  # type: ignore[union-attr]

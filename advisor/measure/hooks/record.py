@@ -28,7 +28,6 @@ class Record:
         self.flops_by_dtype: dict[str, float] = {}
         self.autocast: tuple[str, str] | None = None
         self.device = "cpu"
-        self.used_dtypes: list[str] = []
         self.cuda_asked = self.redirected = 0
         self.stopped_after: str | None = None
         self.before_forward: list[float] = []

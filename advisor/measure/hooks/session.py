@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from contextlib import nullcontext
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
-from .batches import dtype_name
-from .counting import BACKWARD, FORWARD, OPTIMIZER, RECOMPUTED, Counting
+from .counted import Counter
+from .counting import BACKWARD, FORWARD, OPTIMIZER, RECOMPUTED
 from .gpu import Gpu
 from .loading import Loaders, LoaderWatch
 from .nets import Nets, optimizer_of, parameters_of
@@ -37,18 +36,21 @@ class Session:
         self.torch, self.settings = torch, settings
         self.notes = Notes()
         self.plan = Plan.of(settings.steps, settings.seconds)
-        self.loaders = Loaders(
-            settings.folder, self._arrived, self._silent, self._is_counting
-        )
         self.write: Callable[[], None] = lambda: None
         self._task = getattr(torch._C, "_current_graph_task_id", int)  # noqa: SLF001
-        self._counting: Counting | None = None
         self.nets = Nets(torch, lambda: self._backward > 0, self._net_called)
+        self.counter = Counter(torch, self.notes, self.nets, self._part, self._parameters)
+        self.loaders = Loaders(
+            settings.folder,
+            self._arrived,
+            self.counter.silent,
+            lambda: self.counter.tally is not None,
+        )
         self._reset()
 
     def begin_anew(self) -> None:
         """See nothing of what the parent did: this process has just been forked."""
-        self.notes.quietly("The parent's counting")(self.end_counting)()
+        self.notes.quietly("The parent's counting")(self.counter.stop)()
         self.loaders.begin_anew()
         self._reset()
 
@@ -65,7 +67,6 @@ class Session:
         self._phase, self._in_phase, self._phase_began = WARM_UP, 0, self.started
         self._window = Window(self.started)
         self._usual: set[Any] | None = None
-        self._tries = 0
         self._backward = self._makes_graph = 0
         self._in_step = self._in_closure = 0
         self._last_loader: LoaderWatch | None = None
@@ -134,8 +135,8 @@ class Session:
         self._backward -= 1
         if self._backward == 0:
             self._makes_graph = 0
-            if self._counting is not None and is_backward:
-                self._counting.tally.passed_back()
+            if is_backward and (tally := self.counter.tally) is not None:
+                tally.passed_back()
 
     def compiled(self, named: dict[str, Any]) -> None:
         """See ``torch.compile`` called."""
@@ -154,11 +155,10 @@ class Session:
     def redirected(self, tensor: Any) -> None:
         """See something that was for a GPU led to the CPU, a copied tensor or another."""
         self.record.redirected += 1
-        if self._counting is not None and tensor is not None and hasattr(tensor, "numel"):
-            tally = self._counting.tally
-            if not tensor.requires_grad:
-                tally.h2d_bytes += float(tensor.numel() * tensor.element_size())
-                tally.h2d_copies += 1
+        tally = self.counter.tally
+        if tally is not None and tensor is not None and not tensor.requires_grad:
+            tally.h2d_bytes += float(tensor.numel() * tensor.element_size())
+            tally.h2d_copies += 1
 
     def autocast_asked(self, dtype: str) -> None:
         """See an autocast for CUDA that was led to the CPU's."""
@@ -171,6 +171,7 @@ class Session:
     ) -> None:
         """Take note of a batch that came."""
         self._begin()
+        self.counter.arrived()
         self._last_loader = loader
         window = self._window
         window.add(loader, samples)
@@ -179,12 +180,6 @@ class Session:
         if self._phase == TIMED and self.gpu.is_used:
             window.arrivals += 1
             window.idle_arrivals += self.gpu.is_idle()
-
-    def _silent(self) -> Any:
-        return nullcontext() if self._counting is None else self._counting.silent()
-
-    def _is_counting(self) -> bool:
-        return self._counting is not None
 
     def _net_called(self) -> None:
         if self._window.first_call_s is None:
@@ -200,7 +195,7 @@ class Session:
 
     def _stopped(self, reason: str) -> None:
         self.record.stopped_after = reason
-        self.end_counting()
+        self.counter.stop()
         if self._phase == TIMED and self.gpu.is_used:
             self.gpu.synchronize()
             self.record.timed_until = time.perf_counter()
@@ -244,9 +239,9 @@ class Session:
 
     def _drop_window(self) -> None:
         """Begin a window anew, since the last was no whole step."""
-        if self._counting is not None:
-            self.end_counting()
-            self._begin_counting()
+        if self._phase == COUNT:
+            self.counter.end(is_fed=self._is_fed)
+            self.counter.begin(is_fed=self._is_fed)
         if self._phase == TIMED:
             self.record.not_timed += time.perf_counter() - self._window.started
         self._window = Window(time.perf_counter())
@@ -270,16 +265,16 @@ class Session:
         if self._phase == WARM_UP and plan.is_warm(self.record.steps, since):
             self.record.warm_up = self.record.steps
             self._enter(COUNT)
-            self._begin_counting()
+            self.counter.begin(is_fed=self._is_fed)
         elif self._phase == COUNT:
             over = plan.is_counted(self.record.counted.steps, spent)
-            if over or self._tries >= plan.counted * _MOST_TRIES:
+            if over or self.counter.tries >= plan.counted * _MOST_TRIES:
                 self._describe()
                 self._enter(PROFILE if self.gpu.is_used else SETTLE)
                 if self._phase == PROFILE:
                     self.gpu.start_profiling()
             else:
-                self._begin_counting()
+                self.counter.begin(is_fed=self._is_fed)
         elif self._phase == PROFILE:
             self.record.counted.kernels_profiled = self.gpu.stop_profiling()
             self._enter(SETTLE)
@@ -296,40 +291,25 @@ class Session:
 
     # Counting.
 
-    def _begin_counting(self) -> None:
-        """Count the operators of the window that begins."""
-        self._tries += 1
-        begin = self.notes.quietly("What a step costs")(self._start_counting)
-        begin()
+    @property
+    def _is_fed(self) -> bool:
+        """Whether a loader feeds the training."""
+        return bool(self._usual)
 
-    def _start_counting(self) -> None:
-        owned = {
-            one.untyped_storage().data_ptr()
-            for optimizer in list(self._sizes)
-            for one in parameters_of(optimizer)
-            if one.device.type != "meta"
-        }
-        self._counting = Counting(self.torch, self._part, owned, self.notes.add)
-        self._counting.start()
-        self.nets.start()
-
-    def end_counting(self) -> None:
-        """Count no more; what was counted of a step that is not over is dropped."""
-        self.nets.stop()
-        if self._counting is not None:
-            counting, self._counting = self._counting, None
-            counting.stop()
+    def _parameters(self) -> Iterator[Any]:
+        """Yield all tensors that optimizers update."""
+        for optimizer in list(self._sizes):
+            yield from parameters_of(optimizer)
 
     def _end_counted_step(self, window: Window, training: Any, *, is_usual: bool) -> None:
-        counting = self._counting
-        self.end_counting()
-        if counting is None or not is_usual:
+        tally = self.counter.end(is_fed=self._is_fed)
+        if tally is None or not is_usual:
             return
         samples = window.samples.get(training) if training is not None else None
         if training is None:
             samples = self._called_with(window)
         batches = window.batches.get(training, 0)
-        self.record.count(counting.tally, window, batches, samples)
+        self.record.count(tally, window, batches, samples)
         if window.first_call_s is not None:
             self.record.before_forward.append(window.first_call_s)
 
@@ -352,9 +332,6 @@ class Session:
         if self.record.autocast is None:
             self.record.autocast = self.nets.autocast
         self.record.device = self._device(main)
-        self.record.used_dtypes = sorted(
-            {dtype_name(one.dtype) for one in parameters_of(main)} if main else ()
-        )
         self.describe_optimizers()
 
     def _device(self, main: Any) -> str:

@@ -72,7 +72,7 @@ class Writing:
         if session.loaders.is_worker or (is_forked and not session.record.steps):
             return
         self._ended = os.getpid()
-        session.notes.quietly("The end of counting")(session.end_counting)()
+        session.notes.quietly("The end of counting")(session.counter.stop)()
         reason, error = session.record.stopped_after, _error()
         how = "failed" if error is not None else "finished"
         self._write(Ended("stopped" if reason else how, reason, error))

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import ast
-import json
 from pathlib import Path
 
 import pytest
 
 from advisor.measure.hooks import SITE
 from tests.measure.hooks.watched import watch
-
-FAKE = """
-class Missing:
-    pass
-"""
 
 
 def test_a_program_without_pytorch_is_not_touched(tmp_path: Path) -> None:

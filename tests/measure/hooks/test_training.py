@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -155,7 +154,7 @@ def test_accumulation_is_batches_per_step(tmp_path: Path) -> None:
 
 
 def test_an_evaluation_is_no_part_of_a_step(tmp_path: Path) -> None:
-    """Batches of another loader count neither as samples nor in counted or timed steps."""
+    """Batches of another loader are no samples, and such steps are not counted."""
     script = PLAIN + (
         "held_out = DataLoader(data, 50)\n"
         "for n, batch in enumerate(DataLoader(data, 8), 1):\n"
@@ -361,6 +360,57 @@ def test_an_operator_of_somebodys_own_is_named(tmp_path: Path) -> None:
     assert per_sample(seen) == (FORWARD, BACKWARD)
 
 
+def test_a_compiled_step_of_the_optimizer_hides_nothing(tmp_path: Path) -> None:
+    """Counting does not begin within a compiled function, which would undo it."""
+    script = PLAIN + (
+        "@torch.compile(backend='aot_eager')\ndef update(): optimizer.step()\n"
+        "def step(batch):\n"
+        "    optimizer.zero_grad()\n"
+        "    F.cross_entropy(net(batch[0]), batch[1]).backward(); update()\n"
+        "train(DataLoader(data, 7), step)\n"
+    )
+    seen = watch(tmp_path, script, steps=12)
+    assert per_sample(seen) == (FORWARD, BACKWARD)
+    assert seen.trainer["notes"] == []
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_a_training_in_a_child_process_is_seen(tmp_path: Path, start: str) -> None:
+    """The child has a document of its own with its steps, the parent one without."""
+    script = PLAIN + (
+        "import torch.multiprocessing as mp\n"
+        "def run(rank):\n"
+        "    train(DataLoader(data, 8), step)\n"
+        "if __name__ == '__main__':\n"
+        "    mp.start_processes(run, nprocs=1, start_method=sys.argv[1])\n"
+        "    print('ended')\n"
+    )
+    seen = watch(tmp_path, script, start, steps=12)
+    assert (seen.status, seen.stdout) == (0, "ended\n")
+    assert seen.trainer["steps"]["seen"] == 12
+    assert seen.trainer["ended"]["how"] == "stopped"
+    assert len(seen.every) == 2
+
+
+def test_a_closure_is_forward_and_backward(tmp_path: Path) -> None:
+    """What LBFGS calls within its step counts where it belongs."""
+    script = PLAIN + (
+        "optimizer = torch.optim.LBFGS(net.parameters(), max_iter=3)\n"
+        "def step(batch):\n"
+        "    def closure():\n"
+        "        optimizer.zero_grad()\n"
+        "        loss = F.cross_entropy(net(batch[0]), batch[1]); loss.backward()\n"
+        "        return loss\n"
+        "    optimizer.step(closure)\n"
+        "train(DataLoader(data, 7), step)\n"
+    )
+    seen = watch(tmp_path, script, steps=12)
+    counted, passes = seen.trainer["counted"], seen.trainer["counted"]["backwards"]
+    assert counted["flops"]["forward"] == FORWARD * 7 * passes
+    assert counted["flops"]["backward"] == BACKWARD * 7 * passes
+    assert counted["flops"]["optimizer"] > 0.0
+
+
 def test_two_optimizers_have_one_main(tmp_path: Path) -> None:
     """The one with more parameters makes the steps; both are told."""
     script = PLAIN + (
@@ -402,7 +452,8 @@ def test_processes_that_train_together_stop_together(tmp_path: Path) -> None:
 def test_a_compiled_net_is_counted_eagerly_and_runs_compiled(tmp_path: Path) -> None:
     """Counting costs it no frame: operations are there, and what was compiled stays."""
     script = PLAIN + (
-        "net = torch.compile(net, backend='aot_eager')\ntrain(DataLoader(data, 7), step)\n"
+        "net = torch.compile(net, backend='aot_eager')\n"
+        "train(DataLoader(data, 7), step)\n"
     )
     seen = watch(tmp_path, script, steps=16)
     compiled = seen.trainer["compiled"]
@@ -416,7 +467,7 @@ def test_a_compiled_net_is_counted_eagerly_and_runs_compiled(tmp_path: Path) -> 
 def test_a_script_for_cuda_is_told_where_there_is_none(tmp_path: Path) -> None:
     """It fails as without the hooks, and the document says that it asked."""
     script = PLAIN + "step(data[:8])\nnet.cuda()\n"
-    if os.path.exists("/dev/nvidia0"):
+    if Path("/dev/nvidia0").exists():
         pytest.skip("there is a GPU")
     seen = watch(tmp_path, script)
     assert seen.status == 1
@@ -440,7 +491,7 @@ def test_a_script_for_cuda_runs_redirected(tmp_path: Path) -> None:
         "    torch.cuda.synchronize()\n"
         "train(DataLoader(data, 8), step)\n"
     )
-    if os.path.exists("/dev/nvidia0"):
+    if Path("/dev/nvidia0").exists():
         pytest.skip("there is a GPU")
     seen = watch(tmp_path, script, steps=12, redirect=True)
     assert seen.status == 0, seen.stderr
