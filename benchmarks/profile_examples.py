@@ -2,9 +2,12 @@
 
 For each script of ``examples/training``: operations of a training step against a formula
 of its layers, batch and samples against its arguments, CPU time of a sample against the
-data set fetched in a loop of its own while another process computes (as the training does:
-cores that share caches and memory slow one another by a tenth), and what holds the loop
-up, as it is and with a loader that is slowed on purpose.
+data set fetched in a loop of its own, and what holds the loop up, as it is and with a
+loader that is slowed on purpose.
+
+That loop is one under the conditions of a worker: another process computes meanwhile, and
+it pauses between batches. Cores that share caches slow one another by a tenth, and caches
+that went cold in a pause cost as much again.
 
 Needs PyTorch, Pillow, Lightning, Transformers and Accelerate in the Python that runs it::
 
@@ -34,12 +37,15 @@ from tabulate import tabulate
 REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPTS = REPOSITORY / "examples" / "training"
 
-_DELAY_MS = 15.0
-"""Of a sample of the slowed loader."""
+_SLOWED = 3.0
+"""Time that the slowed loader takes for a batch, over what a step takes as it is."""
 
-_ROUNDS = 5
-_FETCHED = 160
-"""Samples of a round of the separate measurement."""
+_PAUSE_S = 0.02
+"""Between two batches of the other measurement, as a worker pauses while the queue is
+full."""
+
+_FETCHED = 480
+"""Samples of it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class Example:
     words : its arguments
     training_flops : operations of a training step, per sample, by the formula
     batch : samples per optimizer step
+    micro : of these, in one batch of the loader
     samples : of an epoch
     fetch : fetches and collates the samples of these indices, as a worker does
     """
@@ -60,6 +67,7 @@ class Example:
     words: tuple[str, ...]
     training_flops: float
     batch: int
+    micro: int
     samples: int
     fetch: Callable[[Sequence[int]], object]
 
@@ -118,7 +126,7 @@ def plain_images() -> Example:
     macs += 128.0 * 8
     # Backward twice forward, but for what the pictures would have as their gradient.
     return _of_pictures(
-        "plain_images", (), 2 * (3 * macs - first), 32, 640, module.JpegFiles
+        "plain_images", (), 2 * (3 * macs - first), 32, 32, 640, module.JpegFiles
     )
 
 
@@ -129,7 +137,7 @@ def lightning_vit() -> Example:
     patches = tokens * 3 * 8 * 8 * width
     macs = patches + width * 8 + _of_transformer(tokens, width, 4)
     flops = 2 * (3 * macs - patches)
-    return _of_pictures("lightning_vit", (), flops, 16, 640, module.JpegFiles)
+    return _of_pictures("lightning_vit", (), flops, 16, 16, 640, module.JpegFiles)
 
 
 def timm_style() -> Example:
@@ -162,6 +170,7 @@ def timm_style() -> Example:
         words,
         2 * (3 * macs - stem),
         32,
+        16,
         640,
         dataset,
         module.fast_collate,
@@ -182,6 +191,7 @@ def hf_trainer_gpt2() -> Example:
         (),
         2 * 3 * macs,
         16,
+        8,
         640,
         lambda each: default_data_collator([dataset[at] for at in each]),
     )
@@ -199,6 +209,7 @@ def accelerate_bert() -> Example:
         (),
         2 * 3 * macs,
         24,
+        6,
         960,
         lambda each: _collated(dataset, each),
     )
@@ -215,6 +226,7 @@ def lstm_text() -> Example:
         "lstm_text",
         (),
         2 * 3 * macs,
+        20,
         20,
         800,
         lambda each: _collated(dataset, each),
@@ -247,6 +259,7 @@ def _of_pictures(  # noqa: PLR0917  (as many as an example has)
     words: tuple[str, ...],
     flops: float,
     batch: int,
+    micro: int,
     samples: int,
     make: Callable[[Any, float], Any],
     collate: Callable[[Any], Any] | None = None,
@@ -258,7 +271,7 @@ def _of_pictures(  # noqa: PLR0917  (as many as an example has)
     def fetch(each: Sequence[int]) -> object:
         return _collated(dataset, each, collate)
 
-    return Example(name, words, flops, batch, samples, fetch)
+    return Example(name, words, flops, batch, micro, samples, fetch)
 
 
 def _text(name: str, length: int) -> bytes:
@@ -299,7 +312,7 @@ def computing() -> Iterator[None]:
 
 
 def alone_ms(example: Example) -> float:
-    """Return the CPU milliseconds of a sample, fetched here: the median of rounds."""
+    """Return the CPU milliseconds of a sample, fetched here, the mean."""
     import torch  # noqa: PLC0415
 
     torch.set_num_threads(1)
@@ -308,15 +321,14 @@ def alone_ms(example: Example) -> float:
 
 
 def _fetched_ms(example: Example) -> float:
-    size = min(example.batch, 16)
-    batches = [range(at, at + size) for at in range(0, _FETCHED, size)]
-    rounds = []
-    for _ in range(_ROUNDS + 1):
+    size = example.micro
+    spent = []
+    for at in range(0, _FETCHED, size):
+        time.sleep(_PAUSE_S)
         began = time.process_time()
-        for each in batches:
-            example.fetch(each)
-        rounds.append((time.process_time() - began) / _FETCHED * 1e3)
-    return statistics.median(rounds[1:])
+        example.fetch(range(at, at + size))
+        spent.append((time.process_time() - began) / size * 1e3)
+    return statistics.mean(spent[1:])
 
 
 def profile(example: Example, seconds: float, *more: str) -> dict[str, Any]:
@@ -348,7 +360,9 @@ def compared(example: Example, seconds: float) -> Row:
     before = alone_ms(example)
     seen = profile(example, seconds)
     alone = statistics.mean((before, alone_ms(example)))
-    slowed = profile(example, seconds, "--delay-ms", f"{_DELAY_MS:g}")
+    step_ms = seen["pace"]["step_ms"] if seen["pace"] else 100.0
+    delay_ms = _SLOWED * step_ms / example.batch
+    slowed = profile(example, seconds, "--delay-ms", f"{delay_ms:g}")
     work = seen["workload"]
     flops = work["forward_gflops_per_sample"] * work["training_flops_factor"] * 1e9
     return Row(

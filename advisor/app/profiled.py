@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from advisor.app.context import Context
 from advisor.app.recorded import compared, store_compared, too_slow
@@ -143,14 +143,13 @@ def check(context: Context, spec: ProfileSpec) -> None:
         raise UsageError(Given("output"), message)
 
 
-def profiled(
-    context: Context, spec: ProfileSpec, stdout: TextIO | None = None
-) -> Profiled:
+def profiled(context: Context, spec: ProfileSpec, stdout: int | None = None) -> Profiled:
     """Run a training, watch it, and make its profile.
 
     Parameters
     ----------
-    stdout : where the training's output goes; None: where this process's goes
+    stdout : descriptor of where the training's output goes; None: where this process's
+        goes
 
     Raises
     ------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,9 @@ from advisor.cli.output import (
 )
 from advisor.cli.profile_tools import force_option
 from advisor.report.formats import to_json
+
+_STDERR = 2
+"""Descriptor of the training's output where stdout is a program's."""
 
 
 @click.command("profile", context_settings={"allow_interspersed_args": False})
@@ -92,7 +94,7 @@ def command(context: Context, /, *, dry_run: bool, as_json: bool, **options: Any
     if dry_run:
         _show_dry_run(context, spec, as_json=as_json)
         return
-    made = profiled(context, spec, stdout=sys.stderr if as_json else None)
+    made = profiled(context, spec, stdout=_STDERR if as_json else None)
     if as_json:
         from advisor.report.profiled import profiled_document  # noqa: PLC0415 (start-up)
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any, Literal
 
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.measure.hooks import SITE
@@ -43,8 +43,9 @@ _SITE_FILE = "sitecustomize.py"
 _LOOKS_S = 0.5
 """Between two looks at whether the program has ended."""
 
-_WINDS_UP_S = 60.0
-"""What a program has to end by itself once it was stopped, until it is sent SIGTERM."""
+_PATIENCE_S = 60.0
+"""What a program has to end by itself once it was stopped, until it is sent SIGTERM: it
+may write a checkpoint."""
 
 _DIES_S = 10.0
 """And from then until it is killed."""
@@ -69,12 +70,14 @@ class Watch:
     steps, seconds : after which it is stopped, the seconds from its first batch on; None:
         it is not for that
     redirect_cuda : what asks for CUDA runs on the CPU where there is none
+    patience_s : seconds that it has to end by itself once it was stopped
     """
 
     argv: tuple[str, ...]
     steps: int | None = None
     seconds: float | None = None
     redirect_cuda: bool = False
+    patience_s: float = _PATIENCE_S
 
     def variables(self, outside: Mapping[str, str], folder: str) -> dict[str, str]:
         """Return the variables that the program gets besides its own.
@@ -163,7 +166,7 @@ def run_watched(
     folder: Path,
     outside: Mapping[str, str],
     *,
-    stdout: TextIO | None = None,
+    stdout: int | None = None,
     notify: Callable[[str], object] = str,
 ) -> Watched:
     """Run a training with the hooks until it ends or is stopped.
@@ -175,7 +178,7 @@ def run_watched(
     ----------
     folder : an empty one, for what the hooks write
     outside : variables of this process
-    stdout : where its output goes; None: where this process's goes
+    stdout : descriptor of where its output goes; None: where this process's goes
     notify : takes a line for people
 
     Raises
@@ -193,7 +196,7 @@ def run_watched(
         raise AdvisorError(message) from error
     with _passed_on(process) as interrupts:
         try:
-            _await_end(process, folder, notify)
+            _await_end(process, folder, watch.patience_s, notify)
         finally:  # nothing of it stays behind, whatever comes
             if process.poll() is None:
                 process.kill()
@@ -202,26 +205,60 @@ def run_watched(
 
 
 def _await_end(
-    process: subprocess.Popen[bytes], folder: Path, notify: Callable[[str], object]
+    process: subprocess.Popen[bytes],
+    folder: Path,
+    patience_s: float,
+    notify: Callable[[str], object],
 ) -> None:
     """Wait for the end of a program, and end it if it goes on after it was stopped."""
-    stopped: float | None = None
-    told: list[str] = []
+    patience = Patience(patience_s)
     while True:
         with suppress(subprocess.TimeoutExpired):
             process.wait(_LOOKS_S)
             return
-        if stopped is None:
-            stopped = time.monotonic() if _is_stopped(folder) else None
-            continue
-        waited = time.monotonic() - stopped
-        if waited > _WINDS_UP_S + _DIES_S:
+        verdict = patience.verdict(time.monotonic(), lambda: _is_stopped(folder))
+        if verdict == "terminate":
+            notify("the training was stopped and goes on: it is sent SIGTERM")
+            process.terminate()
+        elif verdict == "kill":
             notify("the training does not end: it is killed")
             process.kill()
-        elif waited > _WINDS_UP_S and not told:
-            told.append(f"the training was stopped {waited:.0f} s ago and goes on")
-            notify(f"{told[0]}: it is sent SIGTERM")
-            process.terminate()
+
+
+@dataclass(slots=True)
+class Patience:
+    """What is to be done with a program that was stopped and goes on.
+
+    Attributes
+    ----------
+    seconds : that it has to end by itself
+    """
+
+    seconds: float
+    _stopped_at: float | None = None
+    _terminated: bool = False
+
+    def verdict(
+        self, now: float, is_stopped: Callable[[], bool]
+    ) -> Literal["wait", "terminate", "kill"]:
+        """Return what is to be done now.
+
+        Parameters
+        ----------
+        now : by a clock that only goes forward, seconds
+        is_stopped : says whether it was stopped; asked until it was
+        """
+        if self._stopped_at is None:
+            if not is_stopped():
+                return "wait"
+            self._stopped_at = now
+        waited = now - self._stopped_at
+        if waited >= self.seconds + _DIES_S:
+            return "kill"
+        if waited >= self.seconds and not self._terminated:
+            self._terminated = True
+            return "terminate"
+        return "wait"
 
 
 def _is_stopped(folder: Path) -> bool:
