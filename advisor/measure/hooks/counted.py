@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import nullcontext
 from typing import Any, Callable, Iterable
 
@@ -47,9 +48,11 @@ class Counter:
         return None if self._counting is None else self._counting.tally
 
     def silent(self) -> Any:
-        """Return a context in which nothing is counted."""
+        """Return a context in which nothing is counted, of what this thread does."""
         counting = self._counting
-        return nullcontext() if counting is None else counting.silent()
+        if counting is None or counting.thread != threading.get_ident():
+            return nullcontext()
+        return counting.silent()
 
     def begin(self, *, is_fed: bool) -> None:
         """Count the step that begins, `is_fed`: from its first batch on."""

@@ -7,6 +7,7 @@ functions, since PyTorch is there only once the program has imported it.
 from __future__ import annotations
 
 import sys
+import threading
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator
 
@@ -78,6 +79,7 @@ class Counting:
         self._torch, self._part, self._owned, self._note = torch, part, owned, note
         self._formulas = formulas()
         self.tally = Tally()
+        self.thread = threading.get_ident()
         self._silent = 0
         self._within_fused = 0
         self._scores: tuple[int, ...] = ()

@@ -27,7 +27,7 @@ class Gpu:
     def is_used(self) -> bool:
         """Whether the program computes on CUDA."""
         cuda = getattr(self._torch, "cuda", None)
-        return bool(cuda is not None and cuda.is_initialized() and cuda.is_available())
+        return bool(cuda is not None and cuda.is_initialized())
 
     def synchronize(self) -> None:
         """Wait for the GPU, once, where time begins or ends to count."""
@@ -71,9 +71,10 @@ class Gpu:
 
 
 def _is_kernel(event: Any) -> bool:
-    """Say whether an event of the profiler is a kernel, not a copy or a filling."""
+    """Say whether an event of the profiler is a kernel: no copy, filling or remark."""
     is_gpu = str(getattr(event, "device_type", "")).endswith("CUDA")
-    return is_gpu and not event.name.startswith(("Memcpy", "Memset", "gpu_user"))
+    is_remark = getattr(event, "is_user_annotation", False)
+    return is_gpu and not is_remark and not event.name.startswith(("Memcpy", "Memset"))
 
 
 def gpu_names(torch: Any) -> list[str]:

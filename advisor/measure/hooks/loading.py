@@ -9,8 +9,9 @@ from collections import deque
 from typing import Any, Callable
 
 from .batches import batch_of
-from .counters import Loading, written
+from .counters import Loading, Reading, written
 from .observation import Loader, Tensor
+from .quiet import Notes
 
 _SHOWN_BATCH = 3
 """The batch whose tensors are told of: the first ones may be odd."""
@@ -132,6 +133,7 @@ class Loaders:
     arrived : is called with watch, samples, what says so and the seconds of the wait
     silent : returns a context in which nothing is counted
     is_counting : says whether operators are counted now, which makes loading slow
+    notes : takes what could not be seen
     """
 
     def __init__(
@@ -140,9 +142,14 @@ class Loaders:
         arrived: Callable[..., None],
         silent: Callable[[], Any],
         is_counting: Callable[[], bool],
+        notes: Notes,
     ) -> None:
         self._folder, self._arrived = folder, arrived
         self._silent, self._is_counting = silent, is_counting
+        self._pass = notes.quietly("A DataLoader")(self._pass_of)
+        self._arrive = notes.quietly("A batch")(self._take_note)
+        self._before = notes.quietly("The cost of loading")(self._reading)
+        self._after = notes.quietly("The cost of loading")(self._add)
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -171,12 +178,14 @@ class Loaders:
         for one in (fetchers._MapDatasetFetcher, fetchers._IterableDatasetFetcher):  # noqa: SLF001
             self._hook_fetcher(one, data.get_worker_info)
 
-    def _watch(self, loader: Any) -> LoaderWatch:
-        """Return what is known of a loader."""
+    def _pass_of(self, iterator: Any, loader: Any) -> _Pass:
+        """Return what is known of a pass over a loader's data."""
         if loader not in self._watches:
             self._watches[loader] = LoaderWatch(loader)
             self.every.append(self._watches[loader])
-        return self._watches[loader]  # type: ignore[no-any-return]
+        watch = self._watches[loader]
+        watch.iterated(iterator)
+        return _Pass(watch)
 
     def _hook_iterator(self, iterators: Any) -> None:
         init, reset = iterators.__init__, iterators._reset  # noqa: SLF001
@@ -185,25 +194,27 @@ class Loaders:
         @functools.wraps(init)
         def made(iterator: Any, loader: Any) -> None:
             init(iterator, loader)
-            iterator._advisor = _Pass(self._watch(loader))  # noqa: SLF001
-            iterator._advisor.watch.iterated(iterator)  # noqa: SLF001
+            iterator._advisor = self._pass(iterator, loader)  # noqa: SLF001
 
         @functools.wraps(reset)
         def begin(iterator: Any, *args: Any, **named: Any) -> None:
-            iterator._advisor = _Pass(iterator._advisor.watch)  # noqa: SLF001
+            if (current := _pass_in(iterator)) is not None:
+                iterator._advisor = _Pass(current.watch)  # noqa: SLF001
             reset(iterator, *args, **named)
 
         @functools.wraps(next_index)
         def index_of_next(iterator: Any) -> Any:
             index = next_index(iterator)
-            made_here = getattr(iterator, "_auto_collation", False)
-            size = len(index) if made_here and hasattr(index, "__len__") else None
-            iterator._advisor.sizes.append(size)  # noqa: SLF001
+            if (current := _pass_in(iterator)) is not None:
+                made_here = getattr(iterator, "_auto_collation", False)
+                current.sizes.append(_indices(index, made_here))
             return index
 
         @functools.wraps(following)
         def follow(iterator: Any) -> Any:
-            current = iterator._advisor  # noqa: SLF001
+            current = _pass_in(iterator)
+            if current is None:
+                return following(iterator)
             self._current = current.watch
             started = time.perf_counter()
             try:
@@ -220,8 +231,8 @@ class Loaders:
         iterators.__init__, iterators._reset = made, begin  # noqa: SLF001
         iterators._next_index, iterators.__next__ = index_of_next, follow  # noqa: SLF001
 
-    def _arrive(self, current: _Pass, data: Any, wait_s: float) -> None:
-        """Take note of a batch; a fault of ours is none of the program."""
+    def _take_note(self, current: _Pass, data: Any, wait_s: float) -> None:
+        """Take note of a batch that came."""
         size = current.sizes.popleft() if current.sizes else None
         with self._silent():
             samples, said_by = current.watch.add(data, size)
@@ -233,29 +244,47 @@ class Loaders:
 
         @functools.wraps(fetch)
         def counted(one: Any, index: Any) -> Any:
-            loading = self._loading(worker_info())
-            if loading is None:
-                return fetch(one, index)
-            before = loading.reading()
+            before = self._before(worker_info())
             data = fetch(one, index)
-            rows = batch_of(data).rows
-            made_here = getattr(one, "auto_collation", False)
-            size = len(index) if made_here and hasattr(index, "__len__") else None
-            is_stream = hasattr(one, "dataset_iter")
-            loading.add(before, _sized(rows, size, is_stream=is_stream) or 0.0)
+            if before is not None:
+                self._after(before, one, index, data)
             return data
 
         fetcher.fetch = counted
 
-    def _loading(self, worker: Any) -> Loading | None:
-        """Return what adds up the cost of a batch; None: it would be told too dear."""
+    def _reading(self, worker: Any) -> tuple[Loading, Reading] | None:
+        """Return what adds up the cost of a batch, and its counters before it.
+
+        None where counting operators makes loading too dear.
+        """
         if worker is not None:
             if self._worker is None:
                 self._worker = Loading(int(worker.seed) - int(worker.id), self._folder)
-            return self._worker
+            return self._worker, self._worker.reading()
         if self._current is None or self._is_counting():
             return None
-        return self._current.loading
+        return self._current.loading, self._current.loading.reading()
+
+    @staticmethod
+    def _add(
+        before: tuple[Loading, Reading], fetcher: Any, index: Any, data: Any
+    ) -> None:
+        """Add the cost of a batch that was loaded."""
+        loading, reading = before
+        asked = _indices(index, getattr(fetcher, "auto_collation", False))
+        is_stream = hasattr(fetcher, "dataset_iter")
+        rows = batch_of(data).rows
+        loading.add(reading, _sized(rows, asked, is_stream=is_stream) or 0.0)
+
+
+def _pass_in(iterator: Any) -> _Pass | None:
+    """Return what is known of the pass of an iterator; None: nothing is."""
+    return getattr(iterator, "_advisor", None)
+
+
+def _indices(index: Any, made_here: Any) -> int | None:
+    """Return how many samples were asked for; None: the data set makes batches itself."""
+    return len(index) if made_here and hasattr(index, "__len__") else None
 
 
 class _Pass:

@@ -19,7 +19,7 @@ class Record:
 
     def __init__(self) -> None:
         self.steps = self.warm_up = self.skipped = 0
-        self.scaler = self.makes_graph = False
+        self.scaler = self.is_threaded = False
         self.samples_from: str | None = None
         self.rows: float | None = None
         self.counted = Counted()
@@ -129,7 +129,8 @@ class Record:
         loop = Loop(step_s=list(self._step_s))
         is_known = self._timed_samples > 0.0
         if self._timed:
-            loop.wait_s = list(self._wait_s) if self._is_fed else None
+            is_seen = self._is_fed and not self.is_threaded
+            loop.wait_s = list(self._wait_s) if is_seen else None
             loop.samples = list(self._samples) if is_known else None
             total = (self.timed_until or 0.0) - (self.timed_from or 0.0)
             loop.seconds = max(total - self.not_timed, 0.0)

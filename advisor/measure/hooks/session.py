@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import weakref
 from typing import Any, Callable, Iterator
@@ -45,7 +46,9 @@ class Session:
             self._arrived,
             self.counter.silent,
             lambda: self.counter.tally is not None,
+            self.notes,
         )
+        self._quiet_boundary = self.notes.quietly("A step")(self._boundary)
         self._reset()
 
     def begin_anew(self) -> None:
@@ -70,6 +73,7 @@ class Session:
         self._backward = self._makes_graph = 0
         self._in_step = self._in_closure = 0
         self._last_loader: LoaderWatch | None = None
+        self._thread: int | None = None
         self._main: Any = None
         self._sizes: Any = weakref.WeakKeyDictionary()
         self._made: Any = weakref.WeakKeyDictionary()
@@ -105,7 +109,10 @@ class Session:
         if main is None or self._sizes[optimizer] > self._sizes[main]:
             self._main, main = weakref.ref(optimizer), optimizer
         if main is optimizer:
-            self._boundary()
+            self._thread = threading.get_ident()
+            self._quiet_boundary()
+            rank, world = self.gpu.rank_and_world()
+            self.stopping.check(self.record.steps, rank, world)
 
     def steps_of(self, optimizer: Any) -> int:
         """Return how many steps an optimizer has made."""
@@ -127,8 +134,6 @@ class Session:
                 self._last_loader.credit += 1
         self._backward += 1
         self._makes_graph += makes_graph
-        if makes_graph:
-            self.record.makes_graph = True
 
     def after_backward(self, is_backward: bool) -> None:
         """See a pass through autograd end."""
@@ -171,11 +176,14 @@ class Session:
     ) -> None:
         """Take note of a batch that came."""
         self._begin()
-        self.counter.arrived()
         self._last_loader = loader
         window = self._window
         window.add(loader, samples)
-        window.wait_s += wait_s
+        if self._thread not in {None, threading.get_ident()}:
+            self.record.is_threaded = True  # the loop waits for that thread, unseen
+        else:
+            self.counter.arrived()
+            window.wait_s += wait_s
         self.record.samples_from = said_by if samples is not None else None
         if self._phase == TIMED and self.gpu.is_used:
             window.arrivals += 1
@@ -234,8 +242,6 @@ class Session:
                 self.record.not_timed += self._window.started - now
             else:
                 self.record.timed_from = self._window.started
-        rank, world = self.gpu.rank_and_world()
-        self.stopping.check(self.record.steps, rank, world)
 
     def _drop_window(self) -> None:
         """Begin a window anew, since the last was no whole step."""
@@ -293,8 +299,8 @@ class Session:
 
     @property
     def _is_fed(self) -> bool:
-        """Whether a loader feeds the training."""
-        return bool(self._usual)
+        """Whether a loader feeds the training, in its own thread."""
+        return bool(self._usual) and not self.record.is_threaded
 
     def _parameters(self) -> Iterator[Any]:
         """Yield all tensors that optimizers update."""

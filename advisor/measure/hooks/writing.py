@@ -16,6 +16,7 @@ from typing import Any
 from . import gpu
 from .counters import peak_bytes
 from .observation import Device, Distributed, Ended, Observation, Process
+from .remarks import remarks, unpatched
 from .session import Session
 
 _EVERY_S = 5.0
@@ -113,8 +114,10 @@ def observed(session: Session, ended: Ended) -> Observation:
         distributed=_distributed(session),
         device=_device(session, is_gpu=is_gpu),
         libraries=_libraries(),
-        notes=list(session.notes.sentences),
     )
+    observation.counted.unpatched = unpatched()
+    said = remarks(observation, is_threaded=record.is_threaded)
+    observation.notes = [*session.notes.sentences, *said]
     precision, compiled = observation.precision, observation.compiled
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     precision.matmul_tf32 = _tried(lambda: bool(matmul.allow_tf32))

@@ -233,6 +233,25 @@ def test_a_stream_without_length_tells_its_samples(tmp_path: Path) -> None:
     assert seen.trainer["steps"]["samples_per_step"] == 8.0
 
 
+def test_a_thread_of_the_program_may_fetch(tmp_path: Path) -> None:
+    """Samples and operations are as they are; what the loop waits for is not told."""
+    script = PLAIN + (
+        "import queue, threading\n"
+        "ready = queue.Queue(2)\n"
+        "def fetch():\n"
+        "    while True:\n"
+        "        for batch in DataLoader(data, 7): ready.put(batch)\n"
+        "threading.Thread(target=fetch, daemon=True).start()\n"
+        "while True: step(ready.get())\n"
+    )
+    seen = watch(tmp_path, script, steps=20)
+    assert seen.status == 0
+    assert seen.trainer["loop"]["wait_s"] is None
+    assert "thread" in " ".join(seen.trainer["notes"])
+    assert seen.trainer["steps"]["samples_per_step"] == 7.0
+    assert seen.trainer["precision"]["flops_by_dtype"]
+
+
 def test_without_a_loader_the_net_tells_the_batch(tmp_path: Path) -> None:
     """What it is called with; the loop's wait is not known then."""
     script = PLAIN + (
@@ -243,6 +262,7 @@ def test_without_a_loader_the_net_tells_the_batch(tmp_path: Path) -> None:
     steps = seen.trainer["steps"]
     assert (steps["samples_from"], steps["samples_per_step"]) == ("model", 6.0)
     assert seen.trainer["loop"]["wait_s"] is None
+    assert "No DataLoader" in " ".join(seen.trainer["notes"])
     assert seen.trainer["loop"]["total_samples"] == 6.0 * steps["timed"]
     assert per_sample(seen) == (FORWARD, BACKWARD)
 
