@@ -27,6 +27,7 @@ _SECTIONS: Mapping[str, Sequence[str]] = {
     "Choose": ("rank", "explain", "compare", "bid", "report", "serve"),
     "Rent": ("rent", "run", "rentals", "renew", "release", "reconcile"),
     "Predict without a market": ("predict", "speedup"),
+    "Measure": ("profile",),
     "Your workloads and runs": ("workloads", "record", "records"),
     "Markets": ("fetch", "history", "hosts", "market"),
     "Measure": ("bench",),

@@ -71,9 +71,4 @@ def shown_text(workload: Workload) -> str:
     marks = dict.fromkeys(guessed(workload), "guessed")
     own = [name for name, source in workload.sources.items() if source == SET_BY_USER]
     marks |= dict.fromkeys(own, "yours")
-    lines, in_figures = [], True
-    for line in dump_workload(workload).rstrip("\n").splitlines():
-        in_figures &= not line.startswith("[")
-        mark = marks.get(line.partition(" = ")[0]) if in_figures else None
-        lines.append(f"{line}  # {mark}" if mark else line)
-    return "\n".join(lines)
+    return dump_workload(workload, marks).rstrip("\n")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from advisor.workloads.parse import (
     FIELDS,
     LARGEST,
@@ -11,14 +14,23 @@ from advisor.workloads.parse import (
 )
 from advisor.workloads.profile import Workload
 
+_NO_MARKS: Mapping[str, str] = MappingProxyType({})
 
-def dump_workload(workload: Workload) -> str:
+
+def dump_workload(workload: Workload, marks: Mapping[str, str] = _NO_MARKS) -> str:
     """Return the profile as TOML text that loads to an equal one.
 
     A required key comes last, so that a text cut short at any place is refused
     when it is loaded.
+
+    Parameters
+    ----------
+    marks : key of a figure -> comment that stands behind it
     """
-    figures = [_line(name, getattr(workload, name)) for name in FIELDS]
+    figures = [
+        _line(name, getattr(workload, name)) + _comment(marks.get(name))
+        for name in FIELDS
+    ]
     sources = [_line(*item) for item in workload.sources.items()]
     reference = [
         _line(name, getattr(workload.reference, name))
@@ -32,6 +44,10 @@ def dump_workload(workload: Workload) -> str:
 def _line(key: str, value: object) -> str:
     """Return ``key = value`` in TOML."""
     return f"{key} = {_toml(value)}"
+
+
+def _comment(mark: str | None) -> str:
+    return f"  # {mark}" if mark else ""
 
 
 def _toml(value: object) -> str:

@@ -4,16 +4,48 @@ PyTorch has formulas for matrix products, convolutions and fused attention on GP
 (`torch.utils.flop_counter`), and takes what it does not know for nothing. Here are those
 for what else multiplies matrices. Whatever could and has no formula is named, so that it
 can be refused: see `unknown`.
+
+The hooks of `advisor profile` read this file inside the user's training: it imports
+nothing of advisor, and Python 3.8 runs it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, NamedTuple  # noqa: UP035  (the other is of 3.9)
 
-Formula = Callable[[Sequence[Any], Any], float]
+Formula = Callable[[Any, Any], float]
 """Operations from an operator's arguments and its result."""
+
+_VIEWS = frozenset(
+    {
+        *("view", "reshape", "_unsafe_view", "t", "transpose", "permute", "expand"),
+        *("slice", "select", "unsqueeze", "squeeze", "detach", "alias", "as_strided"),
+        *("split", "split_with_sizes", "chunk", "unbind", "empty", "empty_strided"),
+    }
+)
+"""Operators that launch no kernel."""
+
+_SEVERAL = {
+    # Gradients of weights and of inputs.
+    "convolution_backward": 2,
+    # Gradients of inputs, and of weights in two stages.
+    "native_layer_norm_backward": 3,
+    # Row sums, the gradients of keys and values, those of queries.
+    "_scaled_dot_product_flash_attention_for_cpu_backward": 3,
+}
+"""Kernels of an operator on a GPU where it is more than one."""
+
+_KERNELS_OF_A_TIME_STEP = 2
+"""Of a layer of an RNN: the product with the state, and all that is pointwise fused.
+
+Source: J. Appleyard, T. Kocisky and P. Blunsom, "Optimizing performance of recurrent
+neural networks on GPUs", arXiv 1604.01946 (2016), as in cuDNN.
+"""
+
+GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
+"""RNNs by the function that runs all of their time steps: how many gates they have."""
 
 _MULTIPLIES = frozenset(
     {
@@ -73,7 +105,7 @@ def operations(
 
     packet = getattr(func, "_overloadpacket", func)
     name = name_of(func)
-    base = name.removesuffix("_")
+    base = name[:-1] if name.endswith("_") else name  # noqa: FURB188  (3.9 has it)
     if base in _SPARSE and (sparse := _sparse(arguments)) is not None:
         return sparse
     if base in _FORMULAS:
@@ -82,7 +114,7 @@ def operations(
     if formula is None and base != name:  # in place, such as addmm_
         import torch  # noqa: PLC0415
 
-        formula = flop_registry.get(getattr(torch.ops.aten, base.removeprefix("aten::")))
+        formula = flop_registry.get(getattr(torch.ops.aten, base.rpartition("::")[2]))
     if formula is None:
         return None
     return float(formula(*arguments, **named, out_val=result))
@@ -107,6 +139,66 @@ def name_of(func: Any) -> str:
     if schema is not None:
         return str(schema.name)
     return f"higher_order::{getattr(func, '__name__', func)}"
+
+
+def kernels(name: str) -> int:
+    """Return the kernels that a GPU launches for one call of an operator."""
+    short = name.rpartition("::")[2]
+    return 0 if short in _VIEWS else _SEVERAL.get(short, 1)
+
+
+class Recurrence(NamedTuple):
+    """One run of an RNN over all of its time steps, from its arguments.
+
+    Attributes
+    ----------
+    inputs, state, weights : of the call
+    steps : of time
+    rows : of the input, over all time steps
+    directions : layers, twice as many where both ways
+    matrices : of the weights
+    first : of those, the ones that meet the input
+    """
+
+    inputs: Any
+    state: Any
+    weights: Any
+    steps: int
+    rows: float
+    directions: int
+    matrices: list[Any]
+    first: list[Any]
+
+    @property
+    def kernels(self) -> float:
+        """Kernels of the forward pass."""
+        return float(self.directions * (1 + self.steps * _KERNELS_OF_A_TIME_STEP))
+
+
+def recurrence(torch: Any, args: Sequence[Any]) -> Recurrence:
+    """Return what a run of an RNN is, from its arguments.
+
+    They are ``(input, state, weights, biases, layers, dropout, training, bidirectional,
+    batch_first)``, of a packed sequence ``(input, lengths, state, weights, ...)`` without
+    the last.
+    """
+    inputs = args[0]
+    packed = isinstance(args[1], torch.Tensor) and args[1].dtype == torch.int64
+    state, weights = args[1 + packed], args[2 + packed]
+    layers, both_ways = int(args[4 + packed]), bool(args[7 + packed])
+    steps = len(args[1]) if packed else inputs.shape[1 if args[8] else 0]
+    directions = layers * (2 if both_ways else 1)
+    matrices = [one for one in weights if one.dim() == 2]
+    return Recurrence(
+        inputs=inputs,
+        state=state,
+        weights=weights,
+        steps=int(steps),
+        rows=inputs.numel() / inputs.shape[-1],
+        directions=directions,
+        matrices=matrices,
+        first=matrices[:: max(len(matrices) // directions, 1)][: 2 if both_ways else 1],
+    )
 
 
 def _multiplies(word: str) -> bool:
@@ -152,6 +244,25 @@ def _rnn_layer(arguments: Sequence[Any], _: Any) -> float:
     return 2.0 * rows * elements
 
 
+def _rnn(arguments: Sequence[Any], _: Any) -> float:
+    """Return the products of all layers of an RNN of a GPU's library: input, weights."""
+    elements = sum(float(one.numel()) for one in arguments[1] if one.dim() == 2)
+    return 2.0 * float(math.prod(arguments[0].shape[:-1])) * elements
+
+
+def _rnn_backward(arguments: Sequence[Any], _: Any) -> float:
+    """Return the gradients of weights and of inputs, of the first only if asked for."""
+    every = 2.0 * _rnn(arguments, _)
+    if arguments[-1][0]:
+        return every
+    layers, both_ways = arguments[13], arguments[17]
+    matrices = [one for one in arguments[1] if one.dim() == 2]
+    directions = layers * (2 if both_ways else 1)
+    first = matrices[:: len(matrices) // directions][: 2 if both_ways else 1]
+    rows = float(math.prod(arguments[0].shape[:-1]))
+    return every - 2.0 * rows * sum(float(one.numel()) for one in first)
+
+
 def _matrix_vector(matrix: int) -> Formula:
     return lambda arguments, _: 2.0 * float(arguments[matrix].numel())
 
@@ -172,7 +283,8 @@ def _trilinear(arguments: Sequence[Any], _: Any) -> float:
     import torch  # noqa: PLC0415
 
     shapes = []
-    for factor, places in zip(arguments[:3], arguments[3:6], strict=True):
+    for at in range(3):
+        factor, places = arguments[at], arguments[3 + at]
         shape = list(factor.shape)
         for place in places:
             shape.insert(place, 1)
@@ -261,7 +373,12 @@ _FORMULAS: Mapping[str, Formula] = {
         "_scaled_dot_product_flash_attention_for_cpu_backward": _attention_backward,
         "_scaled_dot_product_fused_attention_overrideable": _attention,
         "_scaled_dot_product_fused_attention_overrideable_backward": _attention_backward,
+        "_scaled_dot_product_flash_attention_backward": _attention_backward,
+        "_scaled_dot_product_efficient_attention_backward": _attention_backward,
+        "_scaled_dot_product_cudnn_attention_backward": _attention_backward,
         "convolution_backward": _convolution_backward,
+        "_cudnn_rnn": _rnn,
+        "_cudnn_rnn_backward": _rnn_backward,
         "mkldnn_rnn_layer": _rnn_layer,
         "mkldnn_rnn_layer_backward": lambda arguments, _: 2.0 * _rnn_layer(arguments, _),
         "mv": _matrix_vector(0),

@@ -12,38 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from advisor.base.errors import UsageError
-from advisor.workloads.operations import name_of, operations, unknown
-
-_VIEWS = frozenset(
-    {
-        *("view", "reshape", "_unsafe_view", "t", "transpose", "permute", "expand"),
-        *("slice", "select", "unsqueeze", "squeeze", "detach", "alias", "as_strided"),
-        *("split", "split_with_sizes", "chunk", "unbind", "empty", "empty_strided"),
-    }
+from advisor.workloads.operations import (
+    GATES,
+    kernels,
+    name_of,
+    operations,
+    recurrence,
+    unknown,
 )
-"""Operators that launch no kernel."""
-
-_SEVERAL = {
-    # Gradients of weights and of inputs.
-    "convolution_backward": 2,
-    # Gradients of inputs, and of weights in two stages.
-    "native_layer_norm_backward": 3,
-    # Row sums, the gradients of keys and values, those of queries.
-    "_scaled_dot_product_flash_attention_for_cpu_backward": 3,
-}
-"""Kernels of an operator on a GPU where it is more than one."""
-
-_KERNELS_OF_A_TIME_STEP = 2
-"""Of a layer of an RNN: the product with the state, and all that is pointwise fused.
-
-Source: J. Appleyard, T. Kocisky and P. Blunsom, "Optimizing performance of recurrent
-neural networks on GPUs", arXiv 1604.01946 (2016), as in cuDNN.
-"""
 
 _STATES = {"lstm": 2, "gru": 1, "rnn_tanh": 1, "rnn_relu": 1}
-_GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
-"""RNNs by the function that runs all of their time steps: what they keep of each beside
-their gates (hidden state, cell), and how many gates."""
+"""What RNNs keep of each time step beside their gates: hidden state, cell."""
 
 
 @dataclass(slots=True)
@@ -80,9 +59,7 @@ class Tally:
         if self._silent:
             return
         name = name_of(func)
-        short = name.rpartition("::")[2]
-        if short not in _VIEWS:
-            self.kernels += _SEVERAL.get(short, 1)
+        self.kernels += kernels(name)
         found = operations(func, arguments, named, result)
         if found is not None:
             self.flops += found
@@ -184,7 +161,7 @@ def _watch(tally: Tally) -> Any:
 
 def _fused(torch: Any, tally: Tally) -> Any:
     """Return what runs RNNs and attention inside as a GPU's libraries do."""
-    recurrence = _recurrence(torch, tally)
+    run_recurrence = _recurrence(torch, tally)
 
     class Fused(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
         def __torch_function__(
@@ -197,8 +174,8 @@ def _fused(torch: Any, tally: Tally) -> Any:
                 named.pop("dropout_p", None)
             if name == "multi_head_attention_forward" and not named.get("need_weights"):
                 args = _without_dropout(args, 10)
-            if name in _GATES and not tally._silent:  # noqa: SLF001  (of this module)
-                return recurrence(name, func, args)
+            if name in GATES and not tally._silent:  # noqa: SLF001  (of this module)
+                return run_recurrence(name, func, args)
             return func(*args, **named)
 
     return Fused()
@@ -277,36 +254,23 @@ class _Plan:
 
 
 def _plan(torch: Any, name: str, func: Any, args: Sequence[Any]) -> _Plan:
-    """Return what a run of an RNN costs, from its arguments.
-
-    They are ``(input, state, weights, biases, layers, dropout, training, bidirectional,
-    batch_first)``, of a packed sequence ``(input, lengths, state, weights, ...)`` without
-    the last.
-    """
-    inputs = args[0]
-    packed = isinstance(args[1], torch.Tensor) and args[1].dtype == torch.int64
-    state, weights = args[1 + packed], args[2 + packed]
-    layers, both_ways = int(args[4 + packed]), bool(args[7 + packed])
-    steps = len(args[1]) if packed else inputs.shape[1 if args[8] else 0]
-    rows = inputs.numel() / inputs.shape[-1]
-    directions = layers * (2 if both_ways else 1)
-    matrices = [one for one in weights if one.dim() == 2]
-    first = matrices[:: max(len(matrices) // directions, 1)][: 2 if both_ways else 1]
-    elements = float(sum(one.numel() for one in matrices))
-    trained = float(sum(one.numel() for one in matrices if one.requires_grad))
+    """Return what a run of an RNN costs, from its arguments, see `recurrence`."""
+    run = recurrence(torch, args)
+    elements = float(sum(one.numel() for one in run.matrices))
+    trained = float(sum(one.numel() for one in run.matrices if one.requires_grad))
     passed = elements
-    if not inputs.requires_grad:
-        passed -= sum(one.numel() for one in first)
-    hidden = matrices[1].shape[0] / _GATES[name]
-    kept = (_GATES[name] + _STATES[name]) * hidden * directions * rows
-    states = tuple(state) if isinstance(state, (tuple, list)) else (state,)
+    if not run.inputs.requires_grad:
+        passed -= sum(one.numel() for one in run.first)
+    hidden = run.matrices[1].shape[0] / GATES[name]
+    kept = (GATES[name] + _STATES[name]) * hidden * run.directions * run.rows
+    states = tuple(run.state) if isinstance(run.state, (tuple, list)) else (run.state,)
     return _Plan(
         func=func,
         args=args,
-        tensors=(inputs, *states, *weights),
-        forward=2.0 * rows * elements,
-        backward=2.0 * rows * (trained + passed),
-        kernels=float(directions * (1 + steps * _KERNELS_OF_A_TIME_STEP)),
+        tensors=(run.inputs, *states, *run.weights),
+        forward=2.0 * run.rows * elements,
+        backward=2.0 * run.rows * (trained + passed),
+        kernels=run.kernels,
         reserved=float(kept),
-        steps=int(steps),
+        steps=run.steps,
     )

@@ -63,6 +63,7 @@ ELSEWHERE = {
     "rentals": "tests/rental",
     "reconcile": "tests/rental",
     "history": "tests/cli/test_store.py",
+    "profile": "tests/cli/test_profile.py",
     "report": "tests/report/page",
     "model-card": "eight minutes",
     "model-train": "a minute",
