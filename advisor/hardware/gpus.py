@@ -302,6 +302,12 @@ def _memory_distance(gpu: Gpu, memory_gb: float) -> float:
 
 
 @cache
+def matmul_measurements() -> Mapping[str, int]:
+    """Return how many measurements each published matrix rate is the median of."""
+    return {gpu: int(count) for gpu, count in read_csv(_MATMUL, ("gpu", "measurements"))}
+
+
+@cache
 def load_gpus() -> GpuTable:
     """Load the GPU table that ships with the package, once per process."""
     matmul = read_csv(_MATMUL, ("gpu", "fp16_matmul_tflops"))

@@ -1,0 +1,176 @@
+"""What measurements of some machines say of them, of others of their kind, and of neither.
+
+A reading y (ln of measured over expected) of a line l on machine i of kind q is
+
+    y = k[q] + m[i] + c[l] + d[l, q] + e
+
+the kind's own deviation, the machine's own, an offset that the line has everywhere (what
+it is compared with is known no better), what the line has of its own on that kind, and
+the noise of the reading. All are normal with zero mean but m, which has heavy tails: most
+machines of a kind are alike, and a few are at half speed. So the posterior of (k, m) is
+that of a linear model (Rasmussen and Williams 2006, eq. 2.11, in the form of its weights),
+with the variance of each m found by expectation maximization for Student's t (Lange,
+Little and Taylor, "Robust statistical modeling using the t distribution", JASA 84, 1989,
+section 3): a surprise that one machine alone shows is put down to the machine, one that
+several show to the kind. One machine, however often it is measured, is one draw of its
+kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from advisor.base.arrays import FloatArray
+
+DEGREES = 4.0
+"""Degrees of freedom of the deviations of machines: the value that Lange et al. propose
+where it is not estimated."""
+
+_ROUNDS = 200
+_SETTLED = 1e-6  # relative change of the variances at which they are taken as found
+
+
+class Reading(NamedTuple):
+    """One figure compared with what was expected.
+
+    Attributes
+    ----------
+    kind, machine, line : codes from 0 up
+    value : ln(measured / expected)
+    variance : of its noise, that of other days among it
+    """
+
+    kind: int
+    machine: int
+    line: int
+    value: float
+    variance: float
+
+
+class Spreads(NamedTuple):
+    """Standard deviations of what readings are made of, before any reading.
+
+    Attributes
+    ----------
+    kind : of each kind, length K
+    machine : scale of a machine's own deviation
+    line : of the offset of each line, length L
+    line_of_kind : of what each line has of its own on one kind, length L
+    """
+
+    kind: Sequence[float]
+    machine: float
+    line: Sequence[float]
+    line_of_kind: Sequence[float]
+
+
+class Effect(NamedTuple):
+    """What is known of a deviation: mean and standard deviation, of a logarithm."""
+
+    mean: float
+    log_sd: float
+
+
+class Effects(NamedTuple):
+    """What readings say.
+
+    Attributes
+    ----------
+    kind : of each kind, length K: of its next machine, which nobody measured
+    machine : of each machine, length M: kind and machine together
+    own : of each machine alone, as it differs from its kind, length M
+    level : of each kind alone, length K
+    """
+
+    kind: tuple[Effect, ...]
+    machine: tuple[Effect, ...]
+    own: tuple[Effect, ...]
+    level: tuple[Effect, ...]
+
+
+def learned(readings: Sequence[Reading], spreads: Spreads) -> Effects:
+    """Return what R readings say of K kinds and M machines.
+
+    Parameters
+    ----------
+    readings : one at least; every machine occurs, and is of one kind
+    spreads : before them
+    """
+    design, prior, at = _model(readings, spreads)
+    y = np.array([one.value for one in readings])
+    noise = np.diag([one.variance for one in readings])
+    usual = np.full(at.stop - at.start, spreads.machine**2)
+    prior[at] = usual
+    for _ in range(_ROUNDS):
+        mean, covariance = _posterior(design, prior, y, noise)
+        square = mean[at] ** 2 + np.diag(covariance)[at]
+        weight = (DEGREES + 1.0) / (DEGREES + square / usual)
+        settled = np.allclose(usual / weight, prior[at], rtol=_SETTLED, atol=0.0)
+        prior[at] = usual / weight
+        if settled:
+            break
+    mean, covariance = _posterior(design, prior, y, noise)
+    of_machine = {one.machine: one.kind for one in readings}
+    level = [_effect(mean, covariance, (kind,)) for kind in range(at.start)]
+    return Effects(
+        kind=tuple(
+            Effect(one.mean, float(np.hypot(one.log_sd, spreads.machine)))
+            for one in level
+        ),
+        machine=tuple(
+            _effect(mean, covariance, (of_machine[machine], at.start + machine))
+            for machine in range(at.stop - at.start)
+        ),
+        own=tuple(
+            _effect(mean, covariance, (place,)) for place in range(at.start, at.stop)
+        ),
+        level=tuple(level),
+    )
+
+
+def _model(
+    readings: Sequence[Reading], spreads: Spreads
+) -> tuple[FloatArray, FloatArray, slice]:
+    """Return the (R, n) design, the (n,) prior variances, and where the machines are.
+
+    In this order: kinds, machines, lines, lines of kinds.
+    """
+    kinds, lines = len(spreads.kind), len(spreads.line)
+    machines = max(one.machine for one in readings) + 1
+    pairs = list(dict.fromkeys((one.line, one.kind) for one in readings))
+    starts = np.cumsum([0, kinds, machines, lines, len(pairs)]).tolist()
+    design = np.zeros((len(readings), starts[-1]))
+    for row, one in enumerate(readings):
+        places = (
+            one.kind,
+            starts[1] + one.machine,
+            starts[2] + one.line,
+            starts[3] + pairs.index((one.line, one.kind)),
+        )
+        design[row, places] = 1.0
+    sds = [
+        *spreads.kind,
+        *[spreads.machine] * machines,
+        *spreads.line,
+        *(spreads.line_of_kind[line] for line, _ in pairs),
+    ]
+    return design, np.square(sds), slice(starts[1], starts[2])
+
+
+def _posterior(
+    design: FloatArray, prior: FloatArray, y: FloatArray, noise: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return mean and covariance of the weights of a linear model with zero prior mean."""
+    cross = prior[:, None] * design.T
+    gain = np.linalg.solve(design @ cross + noise, cross.T).T
+    return gain @ y, np.diag(prior) - gain @ cross.T
+
+
+def _effect(mean: FloatArray, covariance: FloatArray, places: tuple[int, ...]) -> Effect:
+    """Return the sum of some weights."""
+    at = list(places)
+    variance = float(covariance[np.ix_(at, at)].sum())
+    return Effect(float(mean[at].sum()), max(variance, 0.0) ** 0.5)
