@@ -1,4 +1,4 @@
-"""What measurements of some machines say of them, of others of their kind, and of neither.
+"""What measurements of some machines say of these, and of others of their kind.
 
 A reading y (ln of measured over expected) of a line l on machine i of kind q is
 
@@ -7,9 +7,9 @@ A reading y (ln of measured over expected) of a line l on machine i of kind q is
 the kind's own deviation, the machine's own, an offset that the line has everywhere (what
 it is compared with is known no better), what the line has of its own on that kind, and
 the noise of the reading. All are normal with zero mean but m, which has heavy tails: most
-machines of a kind are alike, and a few are at half speed. So the posterior of (k, m) is
-that of a linear model (Rasmussen and Williams 2006, eq. 2.11, in the form of its weights),
-with the variance of each m found by expectation maximization for Student's t (Lange,
+machines of a kind are alike, and a few are at half speed. So the posterior of k and m is
+that of a linear model (Rasmussen and Williams 2006, eq. 2.8, that of its weights), with
+the variance of each m found by expectation maximization for Student's t (Lange,
 Little and Taylor, "Robust statistical modeling using the t distribution", JASA 84, 1989,
 section 3): a surprise that one machine alone shows is put down to the machine, one that
 several show to the kind. One machine, however often it is measured, is one draw of its
@@ -163,7 +163,7 @@ def _model(
 def _posterior(
     design: FloatArray, prior: FloatArray, y: FloatArray, noise: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return mean and covariance of the weights of a linear model with zero prior mean."""
+    """Return mean and covariance of a linear model's weights, whose prior mean is 0."""
     cross = prior[:, None] * design.T
     gain = np.linalg.solve(design @ cross + noise, cross.T).T
     return gain @ y, np.diag(prior) - gain @ cross.T

@@ -4,13 +4,13 @@ Four things are learned, each by `advisor.throughput.effects`:
 
 - the speed of a core, from decode rates of one worker: of the machine and of its CPU;
 - how it launches kernels beside that, from launch rates: the same;
-- matrix products and memory bandwidth of a GPU against what is usual for the card: of the
-  machine, whose rate follows both (the baseline of the model is their geometric mean,
-  `advisor.throughput.features.log_baseline`), and of the card, of which the model sees the
-  share of the nominal matrix rate that is reached (`Gpu.matmul_share`).
+- matrix products and memory bandwidth of a GPU against what is usual for the card: of
+  the machine, whose rate follows both (the baseline of the model is their geometric
+  mean, `advisor.throughput.features.log_baseline`), and of the card, of which the model
+  sees the share of the nominal matrix rate that is reached (`Gpu.matmul_share`).
 
-What a measured machine shows of itself goes before what the market says of its link to the
-GPUs, its disk and its cores.
+What a measured machine shows of itself goes before what the market says of its link to
+the GPUs, its disk and its cores.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ is an assumption."""
 
 MATMUL_MACHINE_LOG_SD = 0.03
 """Scale of how one card's matrix rate differs between machines: 1.48 times the median
-absolute deviation of FP16 rates of cards that ``models/sources/gpu_matmul.csv`` has several
-times is 0.023 to 0.028 (boards; with laptops); their standard deviation, with the tails
-that the model has of its own, 0.05."""
+absolute deviation of FP16 rates of cards that ``models/sources/gpu_matmul.csv`` has
+several times is 0.023 (0.028 with laptops); their standard deviation, tails and all, is
+0.05."""
 
 BANDWIDTH_MACHINE_LOG_SD = 0.02
-"""The same of bandwidth: the tenth to ninetieth percentiles of offers lie within 3 % of the
-median (`advisor.hardware.card_state.USUAL_BANDWIDTH`)."""
+"""The same of bandwidth: the tenth to ninetieth percentiles of offers lie within 3 % of
+the median (`advisor.hardware.card_state.USUAL_BANDWIDTH`)."""
 
 _BOARD_LOG_SD = 0.2
 """How far a card that nobody published may be from the usual share of its kind of board:
@@ -92,9 +92,9 @@ _CORE_LINES: Mapping[str, _Line] = {
     "decode.torchcodec.core": _Line(math.nan, _UNKNOWN_LEVEL_LOG_SD, 0.08),
     "core.zlib": _Line(math.nan, _UNKNOWN_LEVEL_LOG_SD, 0.12),
 }
-"""Lines that speak of a core. How far libraries differ CPU by CPU is the log-sd of a series
-in the fit of ``models/cpu_decode.csv`` (0.05 to 0.1), rounded; another kind of work differs
-by more (assumption)."""
+"""Lines that speak of a core. How far libraries differ CPU by CPU is about the log-sd of
+what is left of a row in the fit of ``models/cpu_decode.csv``; another kind of work
+differs by more (assumption)."""
 
 _MATMUL_LINES = ("matmul.fp16", "matmul.bf16")
 """The first that was measured counts: both are of the same units, and the shares of the
@@ -107,8 +107,7 @@ class MachineEffect(NamedTuple):
     Attributes
     ----------
     card : that it had
-    core_speed, core_log_sd : speed of its core, 1 on the reference core, and the log-sd of
-        it
+    core_speed, core_log_sd : of its core, 1 on the reference core, and the log-sd
     launch : ln of what launching kernels is beside that
     gpu, gpu_log_sd : ln of its GPUs' rate over that of the card, and the log-sd of it
     h2d_gb_s, disk_mb_s, threads_per_gpu : as measured
@@ -231,12 +230,15 @@ class Known:
         cpu : name of its CPU
         """
         found = self._with_cpus(machine, np.array([cpu or ""], dtype=np.object_))
-        here = {
-            0: self._of_machine[one.identity]
+        measured = [
+            one.identity
             for one in self.machines
             if number is not None and one.number == number
-        }
-        return self._with_machines(found, here)
+        ]
+        here = dict(enumerate(self._of_machine[identity] for identity in measured))
+        # How many threads it had, the run itself says.
+        threads, cores = machine.threads, machine.cores
+        return replace(self._with_machines(found, here), threads=threads, cores=cores)
 
     def _with_cpus(self, machines: Machines, cpu_names: ObjectArray) -> Machines:
         """Return machines with the speed that cores of their CPUs have."""

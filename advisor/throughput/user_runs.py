@@ -83,7 +83,7 @@ class UserRun:
     bench: int | None = None
 
     def ran(self, profile: Workload) -> Workload:
-        """Return the profile as it ran: with its batch, and where its samples were from."""
+        """Return the profile as it ran: with its batch and its loader."""
         loader = self.loader or profile.loader
         return replace(profile, batch_size=self.batch_size, loader=loader)
 

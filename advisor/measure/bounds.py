@@ -1,0 +1,65 @@
+"""What no machine does: bounds of physics on measured figures.
+
+A figure beyond one of these is a slip of the measurement, or of its unit; a figure within
+them may still be surprising.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from advisor.hardware.core_speed import REFERENCE_SCORE, CpuConstants
+from advisor.hardware.gpus import Gpu
+from advisor.throughput.expected import CLOCK_MARGIN
+from advisor.throughput.features import tensor_rate
+from advisor.throughput.known import REFERENCE_CORE_MS
+
+MOST_OF_BEST_CORE = 3.0
+"""How far a core may be above the best that is known (assumption): CPUs of one year to the
+next gained less than a half."""
+
+BEST_SCORE = 5000.0
+"""PassMark single-thread score of the fastest cores of the CPU table, rounded up (Ryzen 7
+9850X3D)."""
+
+LAPTOP_MARGIN = 1.5
+"""Instead of `CLOCK_MARGIN` for laptops, whose nominal rates are at base clocks: published
+matrix rates go up to 1.4 times what the usual share of laptops gives."""
+
+_REFERENCE_RATES: Mapping[str, float] = {"decode.pillow.core": 1e3 / REFERENCE_CORE_MS}
+"""Lines of one core whose rate on the reference core is known."""
+
+
+def most_matmul_tflops(gpu: Gpu, precision: str) -> float:
+    """Return what matrix products of a card cannot go beyond, 10^12 FLOP/s.
+
+    Its nominal rate, where published measurements are above it those, and the margin of a
+    faster clock; infinite where the rate is unknown. A precision that the card lacks runs
+    as FP32.
+    """
+    nominal = tensor_rate(gpu, precision)
+    nominal = gpu.fp32_tflops if math.isnan(nominal) else nominal
+    share = max(gpu.matmul_share, 1.0) if gpu.matmul_share > 0.0 else 1.0
+    most = _margin(gpu) * nominal * share
+    return math.inf if math.isnan(most) else most
+
+
+def most_bandwidth_gb_s(gpu: Gpu) -> float:
+    """Return what the memory of a card cannot go beyond, GB/s; infinite if unknown."""
+    most = _margin(gpu) * gpu.memory_bandwidth_gb_s
+    return math.inf if math.isnan(most) else most
+
+
+def _margin(gpu: Gpu) -> float:
+    return LAPTOP_MARGIN if gpu.name.endswith(("Laptop", "Max-Q")) else CLOCK_MARGIN
+
+
+def most_of_core(line: str, constants: CpuConstants) -> float:
+    """Return what one core cannot go beyond in a line, in its unit.
+
+    Infinite where nobody knows what the reference core does.
+    """
+    reference = _REFERENCE_RATES.get(line, math.inf)
+    speed: float = (BEST_SCORE / REFERENCE_SCORE) ** constants.score_exponent
+    return MOST_OF_BEST_CORE * speed * reference
