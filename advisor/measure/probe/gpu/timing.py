@@ -1,0 +1,134 @@
+"""Seconds on a device, which runs on while Python goes ahead."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from advisor.measure.probe.lines import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+REPEATS = 5
+"""Readings of which the median is told; an odd number."""
+
+_WARM_CALLS = 2
+_WARM_SHARE = 0.25
+"""Of its time a thing runs before it is measured: clocks rise, caches fill."""
+
+
+class Device(NamedTuple):
+    """Where something runs.
+
+    Attributes
+    ----------
+    torch : the module
+    name : as PyTorch writes it: ``cuda:0``, ``cpu``
+    """
+
+    torch: Any
+    name: str
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether it is a GPU."""
+        return self.name.startswith("cuda")
+
+    @property
+    def line(self) -> str:
+        """What lines call it: ``gpu0``, ``cpu``."""
+        return self.name.replace("cuda:", "gpu")
+
+    def select(self) -> None:
+        """Make it the one that events and streams belong to."""
+        if self.is_cuda:
+            self.torch.cuda.set_device(self.name)
+
+    def wait(self) -> None:
+        """Wait until all that it was given is done."""
+        if self.is_cuda:
+            self.torch.cuda.synchronize(self.name)
+
+    def seconds(self, function: Callable[[], object], calls: int) -> float:
+        """Return how long so many calls take, by the device's own clock."""
+        if not self.is_cuda:
+            began = time.perf_counter()
+            for _ in range(calls):
+                function()
+            return time.perf_counter() - began
+        begin, end = (self.torch.cuda.Event(enable_timing=True) for _ in range(2))
+        self.wait()
+        begin.record()
+        for _ in range(calls):
+            function()
+        end.record()
+        self.wait()
+        return float(begin.elapsed_time(end)) / 1e3
+
+    def free_bytes(self) -> float:
+        """Return what can be filled of its memory; of a host's nothing is said."""
+        if not self.is_cuda:
+            return math.inf
+        free, _ = self.torch.cuda.mem_get_info(self.name)
+        return float(free)
+
+
+class Reading(NamedTuple):
+    """How long something takes.
+
+    Attributes
+    ----------
+    seconds : of one call, of each repeat
+    """
+
+    seconds: tuple[float, ...]
+
+    def line(self, name: str, work: float, unit: str, note: str = "") -> Line:
+        """Return the line of a rate: so much work a call."""
+        return line_of([work / one for one in self.seconds], name, unit, note)
+
+
+def measured(device: Device, function: Callable[[], object], budget_s: float) -> Reading:
+    """Call something for so long, after a warm-up, and return how long a call takes."""
+    for _ in range(_WARM_CALLS):
+        function()
+    device.wait()
+    once = max(device.seconds(function, 1), 1e-7)
+    calls = max(round(_WARM_SHARE * budget_s / once), 1)
+    once = max(device.seconds(function, calls) / calls, 1e-7)
+    calls = max(round((1.0 - _WARM_SHARE) * budget_s / REPEATS / once), 1)
+    return Reading(
+        tuple(max(device.seconds(function, calls) / calls, 1e-9) for _ in range(REPEATS))
+    )
+
+
+def line_of(values: list[float], name: str, unit: str, note: str = "") -> Line:
+    """Return the line of some readings of a figure, all above zero."""
+    log_sd = None
+    if len(values) > 1:
+        log_sd = statistics.stdev(math.log(value) for value in values)
+    return Line(name, statistics.median(values), unit, log_sd, len(values), note)
+
+
+@contextmanager
+def single_precision(torch: Any, *, tf32: bool) -> Iterator[None]:
+    """Have products and convolutions of FP32 run as TF32, or exactly; then as before."""
+    before = torch.get_float32_matmul_precision()
+    convolution: Any = getattr(torch.backends.cudnn, "conv", None)
+    values: tuple[Any, Any]
+    if hasattr(convolution, "fp32_precision"):  # since 2.9
+        owner, name, values = convolution, "fp32_precision", ("ieee", "tf32")
+    else:
+        owner, name, values = torch.backends.cudnn, "allow_tf32", (False, True)
+    convolutions = getattr(owner, name)
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    setattr(owner, name, values[tf32])
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+        setattr(owner, name, convolutions)

@@ -1,0 +1,227 @@
+"""Steps of a training on random data, at the largest batch that fits."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from advisor.measure.probe.gpu.nets.tasks import loss_of, task_of
+from advisor.measure.probe.gpu.timing import Device, Reading, measured, single_precision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from advisor.measure.probe.lines import Line
+
+_FILLED = 0.9
+"""Share of the free memory that a training may take: the allocator keeps pieces."""
+
+_LONGEST_STEP_S = 1.0
+"""No batch is so large that its step takes longer: more fills no GPU better."""
+
+_LEAST_BATCH, _LARGEST_BATCH = 2, 4096
+"""Samples: batch normalization needs two; no GPU of today is fuller with more."""
+
+_LESS = 0.75
+"""A batch that does not fit after all is followed by this share of it."""
+
+
+class Recipe(NamedTuple):
+    """How a profile is trained.
+
+    Attributes
+    ----------
+    profile : built-in
+    precision : ``fp32``, ``tf32``, ``amp`` (FP16 with a loss scaler), ``bf16``
+    compiled : by torch.compile
+    channels_last : memory format of images
+    """
+
+    profile: str
+    precision: str
+    compiled: bool = False
+    channels_last: bool = True
+
+    @property
+    def line(self) -> str:
+        """What lines call it."""
+        how = "compiled" if self.compiled else "eager"
+        return f"train.{self.profile}.{self.precision}.{how}"
+
+
+class Training:
+    """A net in training on a device.
+
+    Parameters
+    ----------
+    device : where
+    recipe : how
+    batch : samples per step, made up on the device
+    is_tiny : narrow, with small samples
+    """
+
+    def __init__(
+        self, device: Device, recipe: Recipe, batch: int, *, is_tiny: bool = False
+    ) -> None:
+        torch = device.torch
+        device.select()
+        self.device, self.recipe, self.batch = device, recipe, batch
+        task = task_of(recipe.profile, is_tiny=is_tiny)
+        self._images = task.takes_images
+        net = task.build().to(device.name).train()
+        if self._is_channels_last:
+            net = net.to(memory_format=torch.channels_last)
+        self._optimizer = task.optimizer(net.parameters())
+        self._scaler = _scaler(device, enabled=recipe.precision == "amp")
+        self._net = torch.compile(net) if recipe.compiled else net
+        self._inputs, self._targets = self._on_device(*task.inputs(batch, device.name))
+
+    def step(self) -> None:
+        """Train on the batch that is there."""
+        torch, kind = self.device.torch, _autocast_type(self.device.torch, self.recipe)
+        with ExitStack() as stack:
+            if kind is not None:
+                place = "cuda" if self.device.is_cuda else "cpu"
+                stack.enter_context(torch.autocast(place, dtype=kind))
+            loss = loss_of(self._net(self._inputs), self._targets)
+        self._scaler.scale(loss).backward()
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._optimizer.zero_grad(set_to_none=True)
+
+    def step_on(self, inputs: Any, targets: Any) -> None:
+        """Train on another batch, which comes from the host."""
+        self._inputs, self._targets = self._on_device(inputs, targets)
+        self.step()
+
+    @property
+    def _is_channels_last(self) -> bool:
+        return self._images and self.recipe.channels_last
+
+    def _on_device(self, inputs: Any, targets: Any) -> tuple[Any, Any]:
+        inputs, targets = (
+            one.to(self.device.name, non_blocking=True) for one in (inputs, targets)
+        )
+        if self._is_channels_last:
+            inputs = inputs.contiguous(memory_format=self.device.torch.channels_last)
+        return inputs, targets
+
+
+def synthetic(
+    device: Device, recipe: Recipe, budget_s: float, *, is_tiny: bool = False
+) -> Line:
+    """Return how many samples a second it trains on, of those that are there already.
+
+    Parameters
+    ----------
+    device : where
+    recipe : how
+    budget_s : for the steps, beside finding a batch and compiling
+    is_tiny : narrow, with small samples
+    """
+    with chosen(device.torch, recipe):
+        batch = largest_batch(device, recipe, is_tiny=is_tiny)
+        reading = _steps(device, recipe, batch, budget_s, is_tiny=is_tiny)
+        while reading is None:  # more than was foreseen: the compiled net's, pieces
+            batch = _round(_LESS * batch)
+            reading = _steps(device, recipe, batch, budget_s, is_tiny=is_tiny)
+    return reading.line(f"{recipe.line}.synthetic", batch, "samples/s", f"batch {batch}")
+
+
+@contextmanager
+def chosen(torch: Any, recipe: Recipe) -> Iterator[None]:
+    """Have FP32 as the recipe wants it, and convolutions by what proves fastest."""
+    before = torch.backends.cudnn.benchmark
+    with ExitStack() as stack:
+        stack.callback(setattr, torch.backends.cudnn, "benchmark", before)
+        torch.backends.cudnn.benchmark = True
+        if recipe.precision in {"fp32", "tf32"}:
+            is_tf32 = recipe.precision == "tf32"
+            stack.enter_context(single_precision(torch, tf32=is_tf32))
+        yield
+
+
+def largest_batch(device: Device, recipe: Recipe, *, is_tiny: bool = False) -> int:
+    """Return the largest batch whose step fits the memory and takes no second.
+
+    Batches are doubled while the next one fits by what the last two took; a step that
+    fails for want of memory ends the search. It is rounded down to a power of two or one
+    and a half times that. The net is not compiled for it: compiled it takes no more.
+    """
+    eager, room = recipe._replace(compiled=False), _FILLED * device.free_bytes()
+    batch, before = _LEAST_BATCH, None
+    while True:
+        seen = _probe(device, eager, batch, is_tiny=is_tiny)
+        if seen is None:
+            return max(batch // 2, _LEAST_BATCH)
+        each = (seen.peak_bytes - before.peak_bytes) / (batch / 2) if before else 0.0
+        fits = batch + (room - seen.peak_bytes) / each if each > 0.0 else math.inf
+        ends = _LONGEST_STEP_S / seen.seconds * batch
+        if (before and min(fits, ends) < 2 * batch) or batch >= _LARGEST_BATCH:
+            return _round(min(fits, ends, _LARGEST_BATCH))
+        batch, before = 2 * batch, seen
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether a GPU had no memory left, as all releases of PyTorch say it."""
+    return isinstance(error, RuntimeError) and "out of memory" in str(error)
+
+
+class _Probe(NamedTuple):
+    """What a step takes."""
+
+    seconds: float
+    peak_bytes: float
+
+
+def _probe(device: Device, recipe: Recipe, batch: int, *, is_tiny: bool) -> _Probe | None:
+    """Return what a step of a batch takes, None if it does not fit."""
+    cuda = device.torch.cuda
+    if device.is_cuda:
+        cuda.empty_cache()
+        cuda.reset_peak_memory_stats(device.name)
+    try:
+        training = Training(device, recipe, batch, is_tiny=is_tiny)
+        training.step()
+        seconds = device.seconds(training.step, 1)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
+    peak = float(cuda.max_memory_allocated(device.name)) if device.is_cuda else 0.0
+    return _Probe(max(seconds, 1e-6), peak)
+
+
+def _steps(
+    device: Device, recipe: Recipe, batch: int, budget_s: float, *, is_tiny: bool
+) -> Reading | None:
+    """Return how long steps take, None if they do not fit."""
+    if device.is_cuda:
+        device.torch.cuda.empty_cache()
+    try:
+        training = Training(device, recipe, batch, is_tiny=is_tiny)
+        return measured(device, training.step, budget_s)
+    except RuntimeError as error:
+        if batch == _LEAST_BATCH or not is_out_of_memory(error):
+            raise
+        return None
+
+
+def _round(batch: float) -> int:
+    """Return the largest of 2, 3, 4, 6, 8, 12, 16 ... that is no larger."""
+    power: int = 2 ** int(math.log2(max(batch, _LEAST_BATCH)))
+    return power * 3 // 2 if power * 3 // 2 <= batch else power
+
+
+def _autocast_type(torch: Any, recipe: Recipe) -> Any:
+    """Return what autocast computes in; None: there is none."""
+    return {"amp": torch.float16, "bf16": torch.bfloat16}.get(recipe.precision)
+
+
+def _scaler(device: Device, *, enabled: bool) -> Any:
+    """Return a scaler of the loss; it does nothing unless it is enabled."""
+    place = "cuda" if device.is_cuda else "cpu"
+    if hasattr(device.torch.amp, "GradScaler"):  # since 2.3
+        return device.torch.amp.GradScaler(place, enabled=enabled)
+    return device.torch.cuda.amp.GradScaler(enabled=enabled)
