@@ -20,8 +20,8 @@ MOST_OF_BEST_CORE = 3.0
 next gained less than a half."""
 
 BEST_SCORE = 5000.0
-"""PassMark single-thread score of the fastest cores of the CPU table, rounded up (Ryzen 7
-9850X3D)."""
+"""PassMark single-thread score of the fastest core of the CPU table (Ryzen 7 9850X3D),
+rounded up."""
 
 LAPTOP_MARGIN = 1.5
 """Instead of `CLOCK_MARGIN` for laptops, whose nominal rates are at base clocks: published

@@ -154,7 +154,8 @@ def _parsed(
     advisor.base.errors.StoreTornError
         if it makes no sense: predictions would not rest on what they are said to
     """
-    named = dict(zip(_COLUMNS, machine, strict=True)) | {"source": source, "at": at}
+    found = dict(zip(_COLUMNS, machine, strict=True))
+    named = found | {"source": source, "at": at}
     for name, makes_sense in _CHECKS.items():
         if not makes_sense(named[name]):
             raise _torn(number, name, named[name])
@@ -164,7 +165,7 @@ def _parsed(
     }
     return StoredBench(
         number,
-        MeasuredMachine(*machine[:-1], figures, number),
+        MeasuredMachine(**(found | {"figures": figures, "number": number})),
         source,
         datetime.fromtimestamp(at, UTC),
         _object(number, "document", document),
