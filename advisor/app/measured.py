@@ -24,7 +24,9 @@ from advisor.measure.bounds import (
 from advisor.measure.probe.lines import KIND, VERSION, Line
 from advisor.store.benches import measured_machines, store_bench
 from advisor.store.database import open_store
+from advisor.store.numbers import missing
 from advisor.throughput.expected import Expected
+from advisor.throughput.known import MachineEffect
 from advisor.throughput.tables import Tables, load_tables
 from advisor.throughput.user_runs import UserRun
 from advisor.workloads.profile import Loader, Workload
@@ -265,3 +267,12 @@ def _said(machine: MeasuredMachine) -> str:
     parts.append(f"{cores}{machine.cpu or 'a CPU without a name'}")
     where = "" if machine.machine_id is None else f", machine {machine.machine_id}"
     return f"{' and '.join(parts)} measured{where}"
+
+
+def learned_of(context: Context, number: int) -> MachineEffect:
+    """Return what predictions take of the machine of a record."""
+    machines = measured_machines(context.data_folder)
+    known = load_tables(context.models).knowing(machines).known
+    if known is None:
+        raise UsageError(missing(number))
+    return known.effect_of_record(number)

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 
 from advisor.hardware.core_speed import REFERENCE_SCORE, CpuConstants
 from advisor.hardware.gpus import Gpu
-from advisor.throughput.expected import CLOCK_MARGIN
-from advisor.throughput.features import tensor_rate
+from advisor.throughput.expected import CLOCK_MARGIN, WINOGRAD
+from advisor.throughput.features import TENSOR_CORES, tensor_rate
 from advisor.throughput.known import REFERENCE_CORE_MS
 
 MOST_OF_BEST_CORE = 3.0
-"""How far a core may be above the best that is known (assumption): CPUs of one year to the
-next gained less than a half."""
+"""How far a core may be above the best that is known (assumption): from one year's CPUs to
+the next's a core gained less than a half."""
 
 BEST_SCORE = 5000.0
 """PassMark single-thread score of the fastest core of the CPU table (Ryzen 7 9850X3D),
@@ -63,3 +63,30 @@ def most_of_core(line: str, constants: CpuConstants) -> float:
     reference = _REFERENCE_RATES.get(line, math.inf)
     speed: float = (BEST_SCORE / REFERENCE_SCORE) ** constants.score_exponent
     return MOST_OF_BEST_CORE * speed * reference
+
+
+def most_rate(
+    gpu: Gpu, precision: str, gmacs: float, *, is_frozen: bool = False
+) -> float:
+    """Return samples/s of a training that one GPU cannot go beyond, infinite if unknown.
+
+    Parameters
+    ----------
+    gmacs : 10^9 multiply-accumulates of a forward pass
+    is_frozen : most weights are, so that no gradient of theirs is computed: a backward
+        pass takes as much as a forward pass, else twice as much
+    """
+    passes = 2.0 if is_frozen else 3.0
+    most = _margin(gpu) * _counted_tflops(gpu, precision) * 1e3 / (passes * 2.0 * gmacs)
+    return math.inf if math.isnan(most) else most
+
+
+def _counted_tflops(gpu: Gpu, precision: str) -> float:
+    """Return the operations that are counted with all units busy, 10^12 FLOP/s.
+
+    Without tensor cores a convolution takes fewer than are counted (`WINOGRAD`).
+    """
+    nominal = tensor_rate(gpu, precision)
+    if nominal > TENSOR_CORES * gpu.fp32_tflops:
+        return nominal
+    return WINOGRAD * max(gpu.fp32_tflops, nominal)  # a precision that it lacks is NaN

@@ -192,6 +192,25 @@ class Known:
         """How many machines were measured."""
         return len(self._of_machine)
 
+    def effect_of(self, market: str, machine_id: int) -> MachineEffect | None:
+        """Return what is known of a market's machine, None if it was not measured."""
+        return self._of_machine.get((market, machine_id))
+
+    def effect_of_record(self, number: int) -> MachineEffect:
+        """Return what is known of the machine of a record.
+
+        Raises
+        ------
+        KeyError
+            if no machine has it
+        """
+        identities = {one.number: one.identity for one in self.machines}
+        return self._of_machine[identities[number]]
+
+    def with_cpu(self, name: str) -> int:
+        """Return how many machines with a CPU say something of it."""
+        return self.cpus.get(_cpu_kind(self._table, name), 0)
+
     def applied(
         self,
         machines: Machines,
