@@ -16,15 +16,15 @@ from advisor.throughput.features import TENSOR_CORES, tensor_rate
 from advisor.throughput.known import REFERENCE_CORE_MS
 
 MOST_OF_BEST_CORE = 3.0
-"""How far a core may be above the best that is known (assumption): from one year's CPUs to
-the next's a core gained less than a half."""
+"""How far a core may be above the best that is known (assumption): from one year to the
+next a core gained less than a half."""
 
 BEST_SCORE = 5000.0
 """PassMark single-thread score of the fastest core of the CPU table (Ryzen 7 9850X3D),
 rounded up."""
 
 LAPTOP_MARGIN = 1.5
-"""Instead of `CLOCK_MARGIN` for laptops, whose nominal rates are at base clocks: published
+"""Instead of `CLOCK_MARGIN` for laptops, whose nominal rates are at base clocks: measured
 matrix rates go up to 1.4 times what the usual share of laptops gives."""
 
 _REFERENCE_RATES: Mapping[str, float] = {"decode.pillow.core": 1e3 / REFERENCE_CORE_MS}
