@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.measure.probe.budget import Budget
 from advisor.measure.probe.core import Deflate, HfTokenizer, MemoryCopy, WordPieces
@@ -19,8 +19,10 @@ from advisor.measure.probe.images import jpegs
 from advisor.measure.probe.lines import Result, Skipped
 from advisor.measure.probe.samples import Samples
 from advisor.measure.probe.scratch import is_in_memory, room
-from advisor.measure.probe.tell import Tell
 from advisor.measure.probe.workers import delivered
+
+if TYPE_CHECKING:
+    from advisor.measure.probe.tell import Tell
 
 
 class Extent(NamedTuple):
