@@ -12,8 +12,6 @@ from advisor.app.context import Context
 from advisor.app.recorded import compared, store_compared
 from advisor.base.errors import ArgumentError, Given, UsageError
 from advisor.base.figures import figure
-from advisor.base.units import MIB_PER_GIB
-from advisor.hardware.gpus import GpuTable
 from advisor.hardware.measured import Figure, MeasuredMachine
 from advisor.measure.bench import BenchResult
 from advisor.measure.bounds import (
@@ -21,6 +19,7 @@ from advisor.measure.bounds import (
     most_matmul_tflops,
     most_of_core,
 )
+from advisor.measure.expected import gpu_of
 from advisor.measure.probe.lines import KIND, VERSION, Line
 from advisor.store.benches import measured_machines, store_bench
 from advisor.store.database import open_store
@@ -89,7 +88,7 @@ def record_bench(
         if nothing was measured, or physics forbids a figure; nothing is stored then
     """
     tables = load_tables(context.models)
-    machine = machine_of(result, place, tables.gpus)
+    machine = machine_of(result, place, tables)
     if not result.lines:
         raise UsageError("the bench measured nothing: there is nothing to store")
     check_bounds(machine, tables)
@@ -107,16 +106,14 @@ def record_bench(
     return number
 
 
-def machine_of(result: BenchResult, place: Place, gpus: GpuTable) -> MeasuredMachine:
+def machine_of(result: BenchResult, place: Place, tables: Tables) -> MeasuredMachine:
     """Return what a bench says of a machine, its GPU by the name that tables have.
 
     GPUs of several kinds are no GPU of a name: what was measured of each says nothing of
     a card that all are.
     """
     named = [
-        card.name
-        if (card := gpus.resolve(one.name, one.memory_gb * MIB_PER_GIB))
-        else one.name
+        card.name if (card := gpu_of(one, tables)) else one.name
         for one in result.machine.gpus
     ]
     cores = result.cores_granted

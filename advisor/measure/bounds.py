@@ -7,13 +7,12 @@ them may still be surprising.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from advisor.hardware.core_speed import REFERENCE_SCORE, CpuConstants
 from advisor.hardware.gpus import Gpu
 from advisor.throughput.expected import CLOCK_MARGIN, WINOGRAD
 from advisor.throughput.features import TENSOR_CORES, tensor_rate
-from advisor.throughput.known import REFERENCE_CORE_MS
+from advisor.throughput.known import REFERENCE_RATES
 
 MOST_OF_BEST_CORE = 3.0
 """How far a core may be above the best that is known (assumption): from one year to the
@@ -26,9 +25,6 @@ rounded up."""
 LAPTOP_MARGIN = 1.5
 """Instead of `CLOCK_MARGIN` for laptops, whose nominal rates are at base clocks: measured
 matrix rates go up to 1.4 times what the usual share of laptops gives."""
-
-_REFERENCE_RATES: Mapping[str, float] = {"decode.pillow.core": 1e3 / REFERENCE_CORE_MS}
-"""Lines of one core whose rate on the reference core is known."""
 
 
 def most_matmul_tflops(gpu: Gpu, precision: str) -> float:
@@ -60,7 +56,7 @@ def most_of_core(line: str, constants: CpuConstants) -> float:
 
     Infinite where nobody knows what the reference core does.
     """
-    reference = _REFERENCE_RATES.get(line, math.inf)
+    reference = REFERENCE_RATES.get(line, math.inf)
     speed: float = (BEST_SCORE / REFERENCE_SCORE) ** constants.score_exponent
     return MOST_OF_BEST_CORE * speed * reference
 

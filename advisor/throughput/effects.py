@@ -2,18 +2,18 @@
 
 A reading y (ln of measured over expected) of a line l on machine i of kind q is
 
-    y = k[q] + m[i] + c[l] + d[l, q] + e
+    y = k[q] + m[i] + c[g] + d[l, q] + o[j] + e
 
-the kind's own deviation, the machine's own, an offset that the line has everywhere (what
-it is compared with is known no better), what the line has of its own on that kind, and
-the noise of the reading. All are normal with zero mean but m, which has heavy tails: most
-machines of a kind are alike, and a few are at half speed. So the posterior of k and m is
-that of a linear model (Rasmussen and Williams 2006, eq. 2.8, that of its weights), with
-the variance of each m found by expectation maximization for Student's t (Lange,
-Little and Taylor, "Robust statistical modeling using the t distribution", JASA 84, 1989,
-section 3): a surprise that one machine alone shows is put down to the machine, one that
-several show to the kind. One machine, however often it is measured, is one draw of its
-kind.
+the kind's own deviation, the machine's own, an offset that a group g of lines has
+everywhere (what they are compared with is known no better), what the line has of its own
+on that kind, what all lines of one measurement j have of its day, and the noise of the
+reading. All are normal with zero mean but m, which has heavy tails: most machines of a
+kind are alike, and a few are at half speed. So the posterior of k and m is that of a
+linear model (Rasmussen and Williams 2006, eq. 2.8, that of its weights), the variance of
+each m found by expectation maximization for Student's t (Lange, Little and Taylor,
+"Robust statistical modeling using the t distribution", JASA 84, 1989, section 3): a
+surprise that one machine alone shows is put down to the machine, one that several show to
+the kind. One machine, however often it is measured, is one draw of its kind.
 """
 
 from __future__ import annotations
@@ -38,14 +38,16 @@ class Reading(NamedTuple):
 
     Attributes
     ----------
-    kind, machine, line : codes from 0 up
+    kind, machine, group, line, occasion : codes from 0 up
     value : ln(measured / expected)
-    variance : of its noise, that of other days among it
+    variance : of its noise
     """
 
     kind: int
     machine: int
+    group: int
     line: int
+    occasion: int
     value: float
     variance: float
 
@@ -57,14 +59,16 @@ class Spreads(NamedTuple):
     ----------
     kind : of each kind, length K
     machine : scale of a machine's own deviation
-    line : of the offset of each line, length L
+    group : of the offset of each group of lines, length G
     line_of_kind : of what each line has of its own on one kind, length L
+    occasion : of what each measurement has of its day, length J
     """
 
     kind: Sequence[float]
     machine: float
-    line: Sequence[float]
+    group: Sequence[float]
     line_of_kind: Sequence[float]
+    occasion: Sequence[float]
 
 
 class Effect(NamedTuple):
@@ -136,25 +140,28 @@ def _model(
 ) -> tuple[FloatArray, FloatArray, slice]:
     """Return the (R, n) design, the (n,) prior variances, and where the machines are.
 
-    In this order: kinds, machines, lines, lines of kinds.
+    In this order: kinds, machines, groups, occasions, lines of kinds.
     """
-    kinds, lines = len(spreads.kind), len(spreads.line)
+    kinds, groups = len(spreads.kind), len(spreads.group)
     machines = max(one.machine for one in readings) + 1
     pairs = list(dict.fromkeys((one.line, one.kind) for one in readings))
-    starts = np.cumsum([0, kinds, machines, lines, len(pairs)]).tolist()
+    parts = [0, kinds, machines, groups, len(spreads.occasion), len(pairs)]
+    starts = np.cumsum(parts).tolist()
     design = np.zeros((len(readings), starts[-1]))
     for row, one in enumerate(readings):
         places = (
             one.kind,
             starts[1] + one.machine,
-            starts[2] + one.line,
-            starts[3] + pairs.index((one.line, one.kind)),
+            starts[2] + one.group,
+            starts[3] + one.occasion,
+            starts[4] + pairs.index((one.line, one.kind)),
         )
         design[row, places] = 1.0
     sds = [
         *spreads.kind,
         *[spreads.machine] * machines,
-        *spreads.line,
+        *spreads.group,
+        *spreads.occasion,
         *(spreads.line_of_kind[line] for line, _ in pairs),
     ]
     return design, np.square(sds), slice(starts[1], starts[2])

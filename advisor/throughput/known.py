@@ -16,15 +16,20 @@ the GPUs, its disk and its cores.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 
 from advisor.base.arrays import FloatArray, IntArray, ObjectArray, among, distinct
 from advisor.hardware.card_state import OTHER_BANDWIDTH, USUAL_BANDWIDTH
-from advisor.hardware.core_speed import CpuConstants, named_speed, unnamed_speed
+from advisor.hardware.core_speed import (
+    CoreSpeed,
+    CpuConstants,
+    named_speed,
+    unnamed_speed,
+)
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu, GpuTable, matmul_measurements
 from advisor.hardware.machines import HOST_TO_GPU_BOUNDS_GB_S, Machines
@@ -32,17 +37,34 @@ from advisor.hardware.measured import Figure, MeasuredMachine, usable
 from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.effects import Effect, Effects, Reading, Spreads, learned
 
+Value = TypeVar("Value", bound=Hashable)
+
 MATRIX_SHARE = 0.5
 """Power of a machine's matrix rate that its rate of training follows; the rest is that of
 its memory bandwidth (`advisor.throughput.features.log_baseline`)."""
 
-REFERENCE_CORE_MS = 4.1
-"""What the reference core takes for a sample of ImageNet: decode, random resized crop,
-flip, normalize with Pillow (profile ``resnet50``, with its source)."""
+REFERENCE_RATES: Mapping[str, float] = {
+    "decode.pillow.core": 370.6,
+    "decode.opencv.core": 572.4,
+    "decode.simplejpeg.core": 594.1,
+    "core.zlib": 20.0,
+}
+"""What a core of speed 1 does in the lines of a bench that speak of cores, in their
+units: those of ``advisor/measure/data/components.csv`` (a test holds them equal), which
+are one machine's, over the speed of its core."""
+
+REFERENCE_LOG_SD = 0.11
+"""Of all of them together: how well that one core's speed is known (the same table)."""
 
 ANOTHER_DAY_LOG_SD = 0.03
-"""What the same figure of one machine differs by from day to day, beside what the repeats
-of one day do (assumption: half of what a whole training does, `RUN_LOG_SD`)."""
+"""What the figures of one machine differ by from day to day, beside what the repeats of
+one day do (assumption: half of what a whole training does, `RUN_LOG_SD`)."""
+
+TWIN_LOG_SD = 0.17
+"""What nobody knows of the other thread of a core, where two share one: it is idle, and
+one thread has all of the core, or busy, and it has `CpuConstants.core_per_thread` (0.55).
+The middle is expected, in logarithms; a uniform distribution between the two has this
+log-sd."""
 
 CORE_MACHINE_LOG_SD = 0.05
 """Scale of how machines of one CPU differ per core: `CpuConstants.measured_log_sd`, which
@@ -66,35 +88,16 @@ _MATMUL_LINE_LOG_SD = 0.05  # another shape than the published: 2 to 8 % between
 _BANDWIDTH_LINE_LOG_SD = 0.10  # a copy of ours against the market's (assumption)
 _BANDWIDTH_CARD_LOG_SD = 0.05  # 0.809 to 0.870 of nominal on the four cards known
 _LAUNCH_CPU_LOG_SD = 0.10  # launching against decoding on one CPU (assumption)
-_UNKNOWN_LEVEL_LOG_SD = 3.0  # of a line that nothing tells the level of
 
-
-class _Line(NamedTuple):
-    """A line that speaks of a core.
-
-    Attributes
-    ----------
-    reference : of the reference core, in the line's unit; NaN: nobody knows
-    log_sd : of that
-    of_cpu_log_sd : how far what it does is from what a training's workers do, CPU by CPU
-    """
-
-    reference: float
-    log_sd: float
-    of_cpu_log_sd: float
-
-
-_CORE_LINES: Mapping[str, _Line] = {
-    # The profiles' own pipeline: its level is theirs, whose spread they state.
-    "decode.pillow.core": _Line(1e3 / REFERENCE_CORE_MS, 0.05, 0.03),
-    "decode.opencv.core": _Line(math.nan, _UNKNOWN_LEVEL_LOG_SD, 0.08),
-    "decode.simplejpeg.core": _Line(math.nan, _UNKNOWN_LEVEL_LOG_SD, 0.08),
-    "decode.torchcodec.core": _Line(math.nan, _UNKNOWN_LEVEL_LOG_SD, 0.08),
-    "core.zlib": _Line(math.nan, _UNKNOWN_LEVEL_LOG_SD, 0.12),
+_OF_CPU_LOG_SD: Mapping[str, float] = {
+    "decode.pillow.core": 0.05,
+    "decode.opencv.core": 0.08,
+    "decode.simplejpeg.core": 0.08,
+    "core.zlib": 0.12,
 }
-"""Lines that speak of a core. How far libraries differ CPU by CPU is about the log-sd of
-what is left of a row in the fit of ``models/cpu_decode.csv``; another kind of work
-differs by more (assumption)."""
+"""How far what a line does is from what a training's workers do, CPU by CPU: about the
+log-sd of what is left of a row in the fit of ``models/cpu_decode.csv``; compressing is
+another kind of work (assumption)."""
 
 _MATMUL_LINES = ("matmul.fp16", "matmul.bf16")
 """The first that was measured counts: both are of the same units, and the shares of the
@@ -176,7 +179,7 @@ class Known:
             _of_machine={
                 identity: _machine_effect(
                     one,
-                    _usual_core(one, cpus, model.cpu)[0],
+                    _usual_core(one, cpus, model.cpu).speed,
                     core,
                     launch,
                     _gpu_effect(matmul.own.get(identity), bandwidth.own.get(identity)),
@@ -344,49 +347,56 @@ class _Learned(NamedTuple):
 
 
 class _Compared(NamedTuple):
-    """A figure of a machine over what is expected: of which kind, line and logarithm."""
+    """A figure of a machine over what is expected, ln, and what its day adds to that."""
 
     machine: MeasuredMachine
     kind: str
     line: str
     value: float
     figure: Figure
+    day_log_sd: float = ANOTHER_DAY_LOG_SD
 
 
 def _learned(
     compared: Sequence[_Compared],
     kinds: Mapping[str, float],
     machine_log_sd: float,
-    lines: Mapping[str, tuple[float, float]],
+    offset_log_sd: float,
+    lines: Mapping[str, float],
 ) -> _Learned:
     """Return what compared figures show.
 
     Parameters
     ----------
     kinds : name -> log-sd of the kind itself, before
-    lines : name -> log-sd of its offset, and of what it has of its own on a kind
+    offset_log_sd : of what all of them are compared with
+    lines : name -> log-sd of what it has of its own on a kind
     """
     if not compared:
         return _Learned({}, {}, {}, {}, {})
-    at_kind = {name: at for at, name in enumerate(kinds)}
-    at_line = {name: at for at, name in enumerate(lines)}
-    # A name without a kind is a machine's own; so is a machine whose CPU was told anew.
+    # A machine whose CPU was told anew is another one.
     pairs = list(dict.fromkeys((one.machine.identity, one.kind) for one in compared))
-    at_machine = {pair: at for at, pair in enumerate(pairs)}
+    days = dict.fromkeys(id(one.machine) for one in compared)
+    at_kind, at_line, at_pair, at_day = map(_places, (kinds, lines, pairs, days))
     readings = [
         Reading(
             at_kind[one.kind],
-            at_machine[one.machine.identity, one.kind],
+            at_pair[one.machine.identity, one.kind],
+            0,
             at_line[one.line],
+            at_day[id(one.machine)],
             one.value,
-            one.figure.log_sd**2 + ANOTHER_DAY_LOG_SD**2,
+            one.figure.log_sd**2,
         )
         for one in compared
     ]
+    of_day = {id(one.machine): one.day_log_sd for one in compared}
     spreads = Spreads(
         [*kinds.values()],
         machine_log_sd,
-        *([*column] for column in zip(*lines.values(), strict=True)),
+        [offset_log_sd],
+        [*lines.values()],
+        [of_day[day] for day in days],
     )
     found: Effects = learned(readings, spreads)
     return _Learned(
@@ -396,6 +406,10 @@ def _learned(
         {pair[0]: found.own[at] for at, pair in enumerate(pairs)},
         {name: sum(kind == name for _, kind in pairs) for name in kinds},
     )
+
+
+def _places(values: Iterable[Value]) -> dict[Value, int]:
+    return {value: at for at, value in enumerate(values)}
 
 
 def _cpu_kind(cpus: CpuTable, name: str) -> str:
@@ -415,25 +429,44 @@ def _cores(
     """Return what decode rates say of cores, over the speeds of their names."""
     compared, kinds = list[_Compared](), dict[str, float]()
     for machine in machines:
-        speed = _usual_core(machine, cpus, model.cpu)
+        usual = _usual_core(machine, cpus, model.cpu)
+        share, day_log_sd = _alone(machine, cpus, model.cpu)
         kind = _kind_of(machine, _cpu_kind(cpus, machine.cpu))
-        for line, known in _CORE_LINES.items():
+        for line, reference in REFERENCE_RATES.items():
             figure = machine.figure(line)
             if figure is None or not usable(figure.value):
                 continue
-            reference = 1.0 if math.isnan(known.reference) else known.reference
-            over = math.log(figure.value / reference / speed[0])
-            compared.append(_Compared(machine, kind, line, over, figure))
-            rest = speed[1] ** 2 - CORE_MACHINE_LOG_SD**2
+            over = math.log(figure.value / (reference * share * usual.speed))
+            compared.append(_Compared(machine, kind, line, over, figure, day_log_sd))
+            rest = usual.log_sd**2 - CORE_MACHINE_LOG_SD**2
             kinds[kind] = math.sqrt(max(rest, CORE_MACHINE_LOG_SD**2))
-    lines = {name: (one.log_sd, one.of_cpu_log_sd) for name, one in _CORE_LINES.items()}
-    return _learned(compared, kinds, CORE_MACHINE_LOG_SD, lines)
+    return _learned(
+        compared, kinds, CORE_MACHINE_LOG_SD, REFERENCE_LOG_SD, _OF_CPU_LOG_SD
+    )
+
+
+def _alone(
+    machine: MeasuredMachine, cpus: CpuTable, constants: CpuConstants
+) -> tuple[float, float]:
+    """Return what one thread has of a core while no other of its machine is busy.
+
+    Where two threads share a core its twin may be another machine's, see `TWIN_LOG_SD`.
+
+    Returns
+    -------
+    the share, and the log-sd of a measurement on one day
+    """
+    cpu = cpus.identify(machine.cpu)
+    if cpu is not None and cpu.threads == cpu.cores:
+        return 1.0, ANOTHER_DAY_LOG_SD
+    share: float = constants.core_per_thread**0.5
+    return share, math.hypot(ANOTHER_DAY_LOG_SD, TWIN_LOG_SD)
 
 
 def _usual_core(
     machine: MeasuredMachine, cpus: CpuTable, constants: CpuConstants
-) -> tuple[float, float]:
-    """Return the speed that the name of a machine's CPU says, and the log-sd of it."""
+) -> CoreSpeed:
+    """Return the speed that the name of a machine's CPU says."""
     cpu = cpus.identify(machine.cpu)
     if cpu is None:
         return unnamed_speed(math.nan, math.nan, False, constants)
@@ -452,15 +485,15 @@ def _launches(
         figure = machine.slowest("launch")
         if figure is None or not usable(figure.value):
             continue
-        speed, _ = _usual_core(machine, cpus, model.cpu)
+        speed = _usual_core(machine, cpus, model.cpu).speed
         known = core.of_machine.get(machine.identity, Effect(0.0, 0.0))
         expected = speed * math.exp(known.mean) / (model.host.launch_us * 1e-6)
         kind = _kind_of(machine, _cpu_kind(cpus, machine.cpu))
         over = math.log(figure.value / expected)
         compared.append(_Compared(machine, kind, "launch", over, figure))
         kinds[kind] = _LAUNCH_CPU_LOG_SD
-    lines = {"launch": (model.host.launch_log_sd, 0.0)}
-    return _learned(compared, kinds, CORE_MACHINE_LOG_SD, lines)
+    offset_log_sd = model.host.launch_log_sd
+    return _learned(compared, kinds, CORE_MACHINE_LOG_SD, offset_log_sd, {"launch": 0.0})
 
 
 def _matmuls(machines: Sequence[MeasuredMachine], gpus: GpuTable) -> _Learned:
@@ -480,8 +513,9 @@ def _matmuls(machines: Sequence[MeasuredMachine], gpus: GpuTable) -> _Learned:
                 MATMUL_MACHINE_LOG_SD / math.sqrt(count) if count else _BOARD_LOG_SD
             )
             break
-    lines = {"matmul": (_MATMUL_LINE_LOG_SD, 0.0)}
-    return _learned(compared, kinds, MATMUL_MACHINE_LOG_SD, lines)
+    return _learned(
+        compared, kinds, MATMUL_MACHINE_LOG_SD, _MATMUL_LINE_LOG_SD, {"matmul": 0.0}
+    )
 
 
 def _bandwidths(machines: Sequence[MeasuredMachine], gpus: GpuTable) -> _Learned:
@@ -496,8 +530,13 @@ def _bandwidths(machines: Sequence[MeasuredMachine], gpus: GpuTable) -> _Learned
         over = math.log(figure.value / expected)
         compared.append(_Compared(machine, card.name, "bandwidth", over, figure))
         kinds[card.name] = _BANDWIDTH_CARD_LOG_SD
-    lines = {"bandwidth": (_BANDWIDTH_LINE_LOG_SD, 0.0)}
-    return _learned(compared, kinds, BANDWIDTH_MACHINE_LOG_SD, lines)
+    return _learned(
+        compared,
+        kinds,
+        BANDWIDTH_MACHINE_LOG_SD,
+        _BANDWIDTH_LINE_LOG_SD,
+        {"bandwidth": 0.0},
+    )
 
 
 def _with_cards(
