@@ -12,7 +12,7 @@ from advisor.hardware.core_speed import REFERENCE_SCORE, CpuConstants
 from advisor.hardware.gpus import Gpu
 from advisor.throughput.expected import CLOCK_MARGIN, WINOGRAD
 from advisor.throughput.features import TENSOR_CORES, tensor_rate
-from advisor.throughput.known import REFERENCE_RATES
+from advisor.throughput.readings import REFERENCE_RATES
 
 MOST_OF_BEST_CORE = 3.0
 """How far a core may be above the best that is known (assumption): from one year to the
