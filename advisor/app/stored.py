@@ -40,7 +40,7 @@ _MOST_OTHERS = 20
 by then, and each one more costs time."""
 
 
-_MOST_MACHINES = 200
+_MOST_MACHINES = 50
 """Measured machines that count, the latest: kinds are known by then."""
 
 

@@ -13,7 +13,9 @@ linear model (Rasmussen and Williams 2006, eq. 2.8, that of its weights), the va
 each m found by expectation maximization for Student's t (Lange, Little and Taylor,
 "Robust statistical modeling using the t distribution", JASA 84, 1989, section 3): a
 surprise that one machine alone shows is put down to the machine, one that several show to
-the kind. One machine, however often it is measured, is one draw of its kind.
+the kind. That has several modes; from the one in which all machines are as usual, the
+oddest machines are tried, one after the other, as what they seem to be. One machine,
+however often it is measured, is one draw of its kind.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ DEGREES = 4.0
 where it is not estimated."""
 
 _ROUNDS = 200
-_SETTLED = 1e-6  # relative change of the variances at which they are taken as found
+_SETTLED = 1e-4  # relative change of the variances at which they are taken as found
 
 
 class Reading(NamedTuple):
@@ -106,17 +108,15 @@ def learned(readings: Sequence[Reading], spreads: Spreads) -> Effects:
     design, prior, at = _model(readings, spreads)
     y = np.array([one.value for one in readings])
     noise = np.diag([one.variance for one in readings])
-    usual = np.full(at.stop - at.start, spreads.machine**2)
-    prior[at] = usual
-    for _ in range(_ROUNDS):
-        mean, covariance = _posterior(design, prior, y, noise)
-        square = mean[at] ** 2 + np.diag(covariance)[at]
-        weight = (DEGREES + 1.0) / (DEGREES + square / usual)
-        settled = np.allclose(usual / weight, prior[at], rtol=_SETTLED, atol=0.0)
-        prior[at] = usual / weight
-        if settled:
+    found = _settled(design, prior, y, noise, at, spreads.machine)
+    for machine, off in _oddest(readings):
+        odd = found.prior.copy()
+        odd[at.start + machine] = off**2
+        other = _settled(design, odd, y, noise, at, spreads.machine)
+        if other.score <= found.score:
             break
-    mean, covariance = _posterior(design, prior, y, noise)
+        found = other
+    mean, covariance = found.mean, found.covariance
     of_machine = {one.machine: one.kind for one in readings}
     level = [_effect(mean, covariance, (kind,)) for kind in range(at.start)]
     return Effects(
@@ -133,6 +133,67 @@ def learned(readings: Sequence[Reading], spreads: Spreads) -> Effects:
         ),
         level=tuple(level),
     )
+
+
+class _Mode(NamedTuple):
+    """Where expectation maximization ends.
+
+    Attributes
+    ----------
+    prior : variances of the weights
+    mean, covariance : of the weights
+    score : log of the density of readings and variances, up to a constant
+    """
+
+    prior: FloatArray
+    mean: FloatArray
+    covariance: FloatArray
+    score: float
+
+
+def _settled(
+    design: FloatArray,
+    prior: FloatArray,
+    y: FloatArray,
+    noise: FloatArray,
+    at: slice,
+    usual: float,
+) -> _Mode:
+    """Return the mode that is found from some variances of the machines.
+
+    Parameters
+    ----------
+    prior : variances of the weights
+    at : where the machines are
+    usual : scale of a machine's own deviation
+    """
+    prior = prior.copy()
+    mean, covariance = _posterior(design, prior, y, noise)
+    for _ in range(_ROUNDS):
+        square = mean[at] ** 2 + np.diag(covariance)[at]
+        variance = (DEGREES * usual**2 + square) / (DEGREES + 1.0)
+        settled = np.allclose(variance, prior[at], rtol=_SETTLED, atol=0.0)
+        prior[at] = variance
+        mean, covariance = _posterior(design, prior, y, noise)
+        if settled:
+            break
+    among = (design * prior) @ design.T + noise
+    _, log_determinant = np.linalg.slogdet(among)
+    own = np.log(prior[at]) + usual**2 / prior[at]
+    score = -0.5 * (log_determinant + y @ np.linalg.solve(among, y))
+    score -= 0.5 * DEGREES * float(own.sum())
+    return _Mode(prior, mean, covariance, float(score))
+
+
+def _oddest(readings: Sequence[Reading]) -> list[tuple[int, float]]:
+    """Return each machine, and how far it is off the others; the farthest first."""
+    by_machine: dict[int, list[float]] = {}
+    for one in readings:
+        by_machine.setdefault(one.machine, []).append(one.value)
+    means = {machine: float(np.mean(values)) for machine, values in by_machine.items()}
+    rest = float(np.median([*means.values()])) if len(means) > 1 else 0.0
+    off = [(machine, mean - rest) for machine, mean in means.items() if mean != rest]
+    return sorted(off, key=lambda one: -abs(one[1]))
 
 
 def _model(

@@ -22,9 +22,7 @@ def of_machines(*values: float, days: int = 1, kinds: int = 1) -> Effects:
         for day in range(days)
     ]
     occasions = [DAY] * (len(values) * days)
-    return learned(
-        readings, Spreads([KIND] * kinds, MACHINE, [OFFSET], [0.0], occasions)
-    )
+    return learned(readings, Spreads([KIND] * kinds, MACHINE, [OFFSET], [0.0], occasions))
 
 
 @given(OFF)
