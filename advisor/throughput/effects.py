@@ -26,13 +26,15 @@ from typing import NamedTuple
 import numpy as np
 
 from advisor.base.arrays import FloatArray
+from advisor.throughput.threads import one_thread
 
 DEGREES = 4.0
 """Degrees of freedom of the deviations of machines: the value that Lange et al. propose
 where it is not estimated."""
 
 _ROUNDS = 200
-_SETTLED = 1e-4  # relative change of the variances at which they are taken as found
+_ODD = 3.0  # scales of its own deviation from which a machine may be odd
+_SETTLED = 1e-3  # relative change of the variances at which they are taken as found
 
 
 class Reading(NamedTuple):
@@ -108,14 +110,15 @@ def learned(readings: Sequence[Reading], spreads: Spreads) -> Effects:
     design, prior, at = _model(readings, spreads)
     y = np.array([one.value for one in readings])
     noise = np.diag([one.variance for one in readings])
-    found = _settled(design, prior, y, noise, at, spreads.machine)
-    for machine, off in _oddest(readings):
-        odd = found.prior.copy()
-        odd[at.start + machine] = off**2
-        other = _settled(design, odd, y, noise, at, spreads.machine)
-        if other.score <= found.score:
-            break
-        found = other
+    with one_thread():
+        found = _settled(design, prior, y, noise, at, spreads.machine)
+        for machine, off in _oddest(readings, _ODD * spreads.machine):
+            odd = found.prior.copy()
+            odd[at.start + machine] = off**2
+            other = _settled(design, odd, y, noise, at, spreads.machine)
+            if other.score <= found.score:
+                break
+            found = other
     mean, covariance = found.mean, found.covariance
     of_machine = {one.machine: one.kind for one in readings}
     level = [_effect(mean, covariance, (kind,)) for kind in range(at.start)]
@@ -185,14 +188,21 @@ def _settled(
     return _Mode(prior, mean, covariance, float(score))
 
 
-def _oddest(readings: Sequence[Reading]) -> list[tuple[int, float]]:
-    """Return each machine, and how far it is off the others; the farthest first."""
+def _oddest(readings: Sequence[Reading], least: float) -> list[tuple[int, float]]:
+    """Return the machines that are off the others by so much, and by how much.
+
+    The farthest first.
+    """
     by_machine: dict[int, list[float]] = {}
     for one in readings:
         by_machine.setdefault(one.machine, []).append(one.value)
     means = {machine: float(np.mean(values)) for machine, values in by_machine.items()}
     rest = float(np.median([*means.values()])) if len(means) > 1 else 0.0
-    off = [(machine, mean - rest) for machine, mean in means.items() if mean != rest]
+    off = [
+        (machine, mean - rest)
+        for machine, mean in means.items()
+        if abs(mean - rest) > least
+    ]
     return sorted(off, key=lambda one: -abs(one[1]))
 
 
