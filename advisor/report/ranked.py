@@ -83,7 +83,7 @@ def headline(ranking: Ranking, now: datetime, *, with_left_out: bool = True) -> 
     if ranking.measured is not None:
         parts.append(calibrated(ranking.measured))
     if (known := ranking.tables.known) is not None:
-        parts.append(f"{machines(known.count)} count")
+        parts.append(f"{machines(known.count)} count{'s' * (known.count == 1)}")
     waiting = job.assumptions.waiting_usd_per_h
     if ranking.policy.sort == "balanced" and waiting > 0.0:
         parts.append(f"each hour of waiting counts ${waiting:.2g} in the order")
