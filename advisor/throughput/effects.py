@@ -21,7 +21,8 @@ however often it is measured, is one draw of its kind.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -107,15 +108,14 @@ def learned(readings: Sequence[Reading], spreads: Spreads) -> Effects:
     readings : one at least; every machine occurs, and is of one kind
     spreads : before them
     """
-    design, prior, at = _model(readings, spreads)
-    y = np.array([one.value for one in readings])
-    noise = np.diag([one.variance for one in readings])
+    model = _Model.of(readings, spreads)
+    at = model.machines
     with one_thread():
-        found = _settled(design, prior, y, noise, at, spreads.machine)
+        found = model.settled(model.prior)
         for machine, off in _oddest(readings, _ODD * spreads.machine):
             odd = found.prior.copy()
             odd[at.start + machine] = off**2
-            other = _settled(design, odd, y, noise, at, spreads.machine)
+            other = model.settled(odd)
             if other.score <= found.score:
                 break
             found = other
@@ -154,38 +154,91 @@ class _Mode(NamedTuple):
     score: float
 
 
-def _settled(
-    design: FloatArray,
-    prior: FloatArray,
-    y: FloatArray,
-    noise: FloatArray,
-    at: slice,
-    usual: float,
-) -> _Mode:
-    """Return the mode that is found from some variances of the machines.
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """The linear model of R readings, of n weights.
 
-    Parameters
+    These are, in this order: kinds, machines, groups, occasions, lines of kinds.
+
+    Attributes
     ----------
-    prior : variances of the weights
-    at : where the machines are
-    usual : scale of a machine's own deviation
+    design : (R, n)
+    y, noise : (R,) readings, and the variances of their noise
+    prior : (n,) variances of the weights, before the readings
+    machines : where the machines are
     """
-    prior = prior.copy()
-    mean, covariance = _posterior(design, prior, y, noise)
-    for _ in range(_ROUNDS):
-        square = mean[at] ** 2 + np.diag(covariance)[at]
-        variance = (DEGREES * usual**2 + square) / (DEGREES + 1.0)
-        settled = np.allclose(variance, prior[at], rtol=_SETTLED, atol=0.0)
-        prior[at] = variance
-        mean, covariance = _posterior(design, prior, y, noise)
-        if settled:
-            break
-    among = (design * prior) @ design.T + noise
-    _, log_determinant = np.linalg.slogdet(among)
-    own = np.log(prior[at]) + usual**2 / prior[at]
-    score = -0.5 * (log_determinant + y @ np.linalg.solve(among, y))
-    score -= 0.5 * DEGREES * float(own.sum())
-    return _Mode(prior, mean, covariance, float(score))
+
+    design: FloatArray
+    y: FloatArray
+    noise: FloatArray
+    prior: FloatArray
+    machines: slice
+
+    @classmethod
+    def of(cls, readings: Sequence[Reading], spreads: Spreads) -> Self:
+        """Return the model of some readings."""
+        kinds, groups = len(spreads.kind), len(spreads.group)
+        machines = max(one.machine for one in readings) + 1
+        pairs = list(dict.fromkeys((one.line, one.kind) for one in readings))
+        parts = [0, kinds, machines, groups, len(spreads.occasion), len(pairs)]
+        starts = np.cumsum(parts).tolist()
+        design = np.zeros((len(readings), starts[-1]))
+        for row, one in enumerate(readings):
+            places = (
+                one.kind,
+                starts[1] + one.machine,
+                starts[2] + one.group,
+                starts[3] + one.occasion,
+                starts[4] + pairs.index((one.line, one.kind)),
+            )
+            design[row, places] = 1.0
+        log_sds = [
+            *spreads.kind,
+            *[spreads.machine] * machines,
+            *spreads.group,
+            *spreads.occasion,
+            *(spreads.line_of_kind[line] for line, _ in pairs),
+        ]
+        return cls(
+            design,
+            np.array([one.value for one in readings]),
+            np.array([one.variance for one in readings]),
+            np.square(log_sds),
+            slice(starts[1], starts[2]),
+        )
+
+    def settled(self, prior: FloatArray) -> _Mode:
+        """Return the mode that is found from some variances of the weights."""
+        at, prior = self.machines, prior.copy()
+        usual = self.prior[at]
+        mean, covariance = self._posterior(prior)
+        for _ in range(_ROUNDS):
+            square = mean[at] ** 2 + np.diag(covariance)[at]
+            variance = (DEGREES * usual + square) / (DEGREES + 1.0)
+            settled = np.allclose(variance, prior[at], rtol=_SETTLED, atol=0.0)
+            prior[at] = variance
+            mean, covariance = self._posterior(prior)
+            if settled:
+                break
+        return _Mode(prior, mean, covariance, self._score(prior))
+
+    def _posterior(self, prior: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return mean and covariance of the weights, whose prior means are 0."""
+        cross = prior[:, None] * self.design.T
+        gain = np.linalg.solve(self.design @ cross + np.diag(self.noise), cross.T).T
+        return gain @ self.y, np.diag(prior) - gain @ cross.T
+
+    def _score(self, prior: FloatArray) -> float:
+        """Return the log of the density of readings and variances, up to a constant.
+
+        The variances have that of the scale mixture which makes Student's t of normals.
+        """
+        among = (self.design * prior) @ self.design.T + np.diag(self.noise)
+        _, log_determinant = np.linalg.slogdet(among)
+        distance = self.y @ np.linalg.solve(among, self.y)
+        own = prior[self.machines]
+        mixed = DEGREES * (np.log(own) + self.prior[self.machines] / own)
+        return -0.5 * float(log_determinant + distance + mixed.sum())
 
 
 def _oddest(readings: Sequence[Reading], least: float) -> list[tuple[int, float]]:
@@ -204,47 +257,6 @@ def _oddest(readings: Sequence[Reading], least: float) -> list[tuple[int, float]
         if abs(mean - rest) > least
     ]
     return sorted(off, key=lambda one: -abs(one[1]))
-
-
-def _model(
-    readings: Sequence[Reading], spreads: Spreads
-) -> tuple[FloatArray, FloatArray, slice]:
-    """Return the (R, n) design, the (n,) prior variances, and where the machines are.
-
-    In this order: kinds, machines, groups, occasions, lines of kinds.
-    """
-    kinds, groups = len(spreads.kind), len(spreads.group)
-    machines = max(one.machine for one in readings) + 1
-    pairs = list(dict.fromkeys((one.line, one.kind) for one in readings))
-    parts = [0, kinds, machines, groups, len(spreads.occasion), len(pairs)]
-    starts = np.cumsum(parts).tolist()
-    design = np.zeros((len(readings), starts[-1]))
-    for row, one in enumerate(readings):
-        places = (
-            one.kind,
-            starts[1] + one.machine,
-            starts[2] + one.group,
-            starts[3] + one.occasion,
-            starts[4] + pairs.index((one.line, one.kind)),
-        )
-        design[row, places] = 1.0
-    sds = [
-        *spreads.kind,
-        *[spreads.machine] * machines,
-        *spreads.group,
-        *spreads.occasion,
-        *(spreads.line_of_kind[line] for line, _ in pairs),
-    ]
-    return design, np.square(sds), slice(starts[1], starts[2])
-
-
-def _posterior(
-    design: FloatArray, prior: FloatArray, y: FloatArray, noise: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return mean and covariance of a linear model's weights, whose prior mean is 0."""
-    cross = prior[:, None] * design.T
-    gain = np.linalg.solve(design @ cross + noise, cross.T).T
-    return gain @ y, np.diag(prior) - gain @ cross.T
 
 
 def _effect(mean: FloatArray, covariance: FloatArray, places: tuple[int, ...]) -> Effect:

@@ -288,6 +288,11 @@ class Known:
         )
 
 
+def measured_gpus(machines: Sequence[MeasuredMachine], gpus: GpuTable) -> GpuTable:
+    """Return the GPU table with what machines say of their cards, as `Known.gpus`."""
+    return _with_shares(gpus, matmuls(machines, gpus))
+
+
 def _with_shares(gpus: GpuTable, matmul: Learned) -> GpuTable:
     """Return the GPU table with what was measured of its cards' matrix rates."""
     return GpuTable(

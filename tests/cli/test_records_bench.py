@@ -49,9 +49,15 @@ def written(tmp_path: Path) -> Written:
         result.begun_unix_s, result.seconds = 1.79e9, 41.5
         gpus = [{"name": gpu, "memory_gb": 25.3, "compute_capability": "8.9"}]
         result.machine = {
-            **{"cpu_name": cpu, "cores": 16, "memory_gb": 64.0, "os": "Linux 6.8"},
-            **{"python": "3.12.3", "torch": "2.13.0", "driver": "570.124"},
-            **{"gpus": gpus if gpu else [], "hostname": "secret-box"},
+            "cpu_name": cpu,
+            "cores": 16,
+            "memory_gb": 64.0,
+            "os": "Linux 6.8",
+            "python": "3.12.3",
+            "torch": "2.13.0",
+            "driver": "570.124",
+            "gpus": gpus if gpu else [],
+            "hostname": "secret-box",
         }
         result.lines = list(lines or LINES)
         (tmp_path / name).write_text(json.dumps(result.document()))
@@ -213,8 +219,13 @@ def test_nothing_to_contribute_is_told(advisor: Advisor) -> None:
 
 
 ROW = {
-    **{"cpu": "AMD EPYC 7702", "library": "pillow", "version": "11.3.0"},
-    **{"protocol": "advisor-crop", "unit": "images/s", "rate": "240", "doubt": ""},
+    "cpu": "AMD EPYC 7702",
+    "library": "pillow",
+    "version": "11.3.0",
+    "protocol": "advisor-crop",
+    "unit": "images/s",
+    "rate": "240",
+    "doubt": "",
     "source": "advisor, bench of 2026-11",
 }
 WRONG: list[tuple[Mapping[str, str], str]] = [
@@ -251,8 +262,12 @@ def test_a_row_that_cannot_be_taken_is_told(
 def test_what_is_there_already_is_told(advisor: Advisor, tmp_path: Path) -> None:
     """In the file itself, and in the table that ships."""
     published = {
-        **{"cpu": "AMD EPYC 7571", "library": "opencv", "version": "4.1"},
-        **{"protocol": "pillow-perf", "unit": "Mpixel/s", "rate": "73.7"},
+        "cpu": "AMD EPYC 7571",
+        "library": "opencv",
+        "version": "4.1",
+        "protocol": "pillow-perf",
+        "unit": "Mpixel/s",
+        "rate": "73.7",
     }
     write_rows(tmp_path / "rows.csv", ROW, ROW, ROW | published)
     checked = advisor("records", "check", "rows.csv")

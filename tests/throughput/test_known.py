@@ -1,4 +1,4 @@
-"""Measured machines: what predictions take of them, on them and on others of their kind."""
+"""Measured machines: what predictions take of them, there and on others of their kind."""
 
 from __future__ import annotations
 
@@ -125,8 +125,13 @@ def test_the_market_s_score_says_nothing_more_of_a_measured_card() -> None:
     offers, _ = parse_offers(
         [
             {
-                **{"id": 1, "machine_id": MACHINE_ID, "cpu_name": CPU, "num_gpus": 1},
-                **{"gpu_name": "RTX 4090", "cpu_cores_effective": 64, "dph_total": 1.0},
+                "id": 1,
+                "machine_id": MACHINE_ID,
+                "cpu_name": CPU,
+                "num_gpus": 1,
+                "gpu_name": "RTX 4090",
+                "cpu_cores_effective": 64,
+                "dph_total": 1.0,
                 "dlperf": 40.0,
             }
         ]
@@ -229,7 +234,7 @@ def test_a_run_on_a_slow_machine_does_not_speak_of_the_set_up() -> None:
 
 
 def test_synthetic_samples_speak_of_the_gpu_on_any_host() -> None:
-    """A run without a loader is bound by the GPU where the profile's loader would bind."""
+    """A run without a loader is bound by the GPU where the profile's would bind."""
     usual = ranked()
     rate = 0.7 * float(usual.throughput.samples_per_s[1])
     run = UserRun(
