@@ -125,8 +125,8 @@ class Feeding:
                 note = f"per second of CPU time of one worker; {decoder.version}"
             samples.add(_core_name(name, count), read.core_rate, _IMAGES, note)
             if count == self.counts[-1]:
-                note = "that one process can take from its workers, by its CPU time"
-                samples.add(f"{name}.ceiling", read.taker_rate, _IMAGES, note)
+                note = "per second of CPU time of the one process that takes all batches"
+                samples.add(f"{name}.ceiling", BATCH * read.taker_rate, _IMAGES, note)
 
         return take
 
