@@ -55,8 +55,10 @@ def pictures(result: Result) -> list[bytes]:
         return jpegs()
     except ImportError:
         why = "it takes NumPy and Pillow, or OpenCV, in this Python"
-        result.skipped.append(Skipped("decode", why))
-        return []
+    except Exception as error:
+        why = one_line(error)
+    result.skipped.append(Skipped("decode", why))
+    return []
 
 
 def measure_cores(
@@ -85,11 +87,12 @@ def measure_cores(
     try:
         for number in range(extent.rounds):
             for at, step in enumerate(steps):
-                if time.monotonic() + step.seconds > ends and number > 0:
+                if time.monotonic() + step.seconds > ends:
+                    _leave(result, steps[at:] if number == 0 else [])
                     return
                 share = (number + at / len(steps)) / extent.rounds
                 tell(step.words, share)
-                if step.words not in failed:
+                if step.name not in failed:
                     _taken(result, samples, step, failed)
     finally:
         result.lines += samples.lines()
@@ -148,7 +151,9 @@ def _core_steps(result: Result) -> list[Step]:
         steps.append(_step(HfTokenizer()))
     except ImportError:
         why = "tokenizers is not installed in this Python"
-        result.skipped.append(Skipped("tokenize.tokenizers", why))
+        result.skipped.append(Skipped(HfTokenizer.name, why))
+    except Exception as error:
+        result.skipped.append(Skipped(HfTokenizer.name, one_line(error)))
     steps.append(_step(MemoryCopy()))
     return steps
 
@@ -157,7 +162,7 @@ def _step(one: Any) -> Step:
     def take(samples: Samples) -> None:
         samples.add(one.name, one.rate(), one.unit, one.note)
 
-    return Step(one.name, 0.2, take)
+    return Step(one.name, one.name, 0.2, take)
 
 
 def _delivery(workers: int, seconds: float) -> Step:
@@ -167,7 +172,7 @@ def _delivery(workers: int, seconds: float) -> Step:
         note = f"seconds of CPU time per second that {workers} busy processes get"
         samples.add("cores.delivered", delivered(workers, seconds), "cores", note)
 
-    return Step("cores delivered", seconds + 0.2, take)
+    return Step("cores.delivered", "cores delivered", seconds + 0.2, take)
 
 
 def _feeding(result: Result, files: Sequence[bytes], workers: int) -> Feeding | None:
@@ -178,10 +183,15 @@ def _feeding(result: Result, files: Sequence[bytes], workers: int) -> Feeding | 
     return Feeding(found, files, workers)
 
 
+def _leave(result: Result, steps: Sequence[Step]) -> None:
+    """Say of readings that there was no time for them."""
+    result.skipped += [Skipped(one.name, "the time was up") for one in steps]
+
+
 def _taken(result: Result, samples: Samples, step: Step, failed: set[str]) -> None:
     """Take a reading; what fails once is left out from then on, and said."""
     try:
         step.take(samples)
     except Exception as error:
-        failed.add(step.words)
-        result.skipped.append(Skipped(step.words, one_line(error)))
+        failed.add(step.name)
+        result.skipped.append(Skipped(step.name, one_line(error)))
