@@ -135,7 +135,7 @@ class _Checker:
     def __init__(self, name: Name, tables: Tables, known: Sequence[Row]) -> None:
         self._name, self._tables = name, tables
         self._known = {self._key(row): row for row in known}
-        self._like = {row["workload"]: row for row in known if "workload" in row}
+        self._like = _words_of_nets(known) if name == "benchmarks" else {}
         self._best = _best_rates(known) if name == "cpu_decode" else {}
         self._seen: dict[tuple[str, ...], int] = {}
         rules: Mapping[Name, Callable[[Row], Iterator[tuple[str, str]]]] = {
@@ -187,10 +187,10 @@ class _Checker:
             yield from _numbers(row, name)
         yield from _within(row, "log_spread", 0.0, 5.0)
         yield from _within(row, "year", *_YEARS)
-        if (like := self._like.get(row["workload"])) is not None:
-            for name in ("task", "family", "unit"):
-                if row[name] != like[name]:
-                    yield name, f"rows of {row['workload']} have {like[name]!r}"
+        for name, words in self._like.get(row["workload"], {}).items():
+            if row[name] not in words:
+                known = " or ".join(map(repr, sorted(words)))
+                yield name, f"rows of {row['workload']} have {known}"
         card = self._tables.gpus.get(row["gpu"])
         if card is None:
             yield "gpu", self._no_gpu(row["gpu"])
@@ -265,6 +265,16 @@ def _best_rates(known: Sequence[Row]) -> dict[tuple[str, str], float]:
         key = (row["unit"], row["library"])
         best[key] = max(best.get(key, 0.0), _number(row["rate"]))
     return best
+
+
+def _words_of_nets(known: Sequence[Row]) -> dict[str, dict[str, set[str]]]:
+    """Return net -> column -> the words that published rows of it have."""
+    words: dict[str, dict[str, set[str]]] = {}
+    for row in known:
+        of_net = words.setdefault(row["workload"], {})
+        for name in ("task", "family", "unit"):
+            of_net.setdefault(name, set()).add(row[name])
+    return words
 
 
 def _wrong_text(cell: str) -> str:

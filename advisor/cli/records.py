@@ -188,9 +188,9 @@ def add(context: Context, /, file: Path, machine_id: int | None, market: str) ->
     in it become runs.
 
     \b
-    Example:
-      advisor bench -o bench.json
+    Examples:
       advisor records add bench.json
+      advisor records add bench.json --machine 103058
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     from advisor.app.measured import Place, record_bench  # noqa: PLC0415  (start-up)
     from advisor.measure.bench import read_bench  # noqa: PLC0415  (start-up)
@@ -213,7 +213,7 @@ def add(context: Context, /, file: Path, machine_id: int | None, market: str) ->
 )
 @click.pass_obj
 def export(context: Context, /, workload: str | None, folder: Path | None) -> None:
-    """Print your runs as CSV, or write what you measured for a contribution.
+    """Print your runs as CSV, or write rows for a contribution.
 
     \b
     Examples:
