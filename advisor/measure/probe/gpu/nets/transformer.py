@@ -58,7 +58,7 @@ class Cache:
     def extended(self, layer: int, keys: Any, values: Any) -> tuple[Any, Any]:
         """Write the newest keys and values; return those of all tokens so far."""
         end = self.filled + keys.shape[2]
-        for pair, new in zip(self._pairs, (keys, values)):  # noqa: B905  (since 3.10)
+        for pair, new in zip(self._pairs, (keys, values)):
             pair[layer, :, :, self.filled : end] = new
         every = self._pairs[:, layer, :, :, :end]
         return every[0], every[1]
