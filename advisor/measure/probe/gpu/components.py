@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from advisor.measure.probe.gpu.recipe import Recipe
 from advisor.measure.probe.gpu.timing import Device, measured, single_precision
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def launches(device: Device, budget_s: float) -> Iterator[Line]:
     Whole steps of GPT-2 so narrow that no GPU is busy with them: forward under autocast,
     backward, optimizer. A loop over one operator would be faster than any training.
     """
-    from advisor.measure.probe.gpu.train import Recipe, Training  # noqa: PLC0415
+    from advisor.measure.probe.gpu.train import Training  # noqa: PLC0415
 
     recipe = Recipe("gpt2-124m", "bf16")
     training = Training(device, recipe, batch=1, is_tiny=True)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 REPEATS = 5
 """Readings of which the median is told; an odd number."""
 
+_SHORTEST_S = 1e-7
+"""No call is told as shorter: clocks are not finer."""
+
 _WARM_CALLS = 2
 _WARM_SHARE = 0.25
 """Of its time a thing runs before it is measured: clocks rise, caches fill."""
@@ -92,18 +95,31 @@ class Reading(NamedTuple):
         return line_of([work / one for one in self.seconds], name, unit, note)
 
 
-def measured(device: Device, function: Callable[[], object], budget_s: float) -> Reading:
-    """Call something for so long, after a warm-up, and return how long a call takes."""
+def measured(
+    device: Device,
+    function: Callable[[], object],
+    budget_s: float,
+    agreed: Callable[[int], int] = int,
+) -> Reading:
+    """Call something for so long, after a warm-up, and return how long a call takes.
+
+    Parameters
+    ----------
+    agreed : turns a number of calls into the one of all processes that call together
+    """
     for _ in range(_WARM_CALLS):
         function()
     device.wait()
-    once = max(device.seconds(function, 1), 1e-7)
-    calls = max(round(_WARM_SHARE * budget_s / once), 1)
-    once = max(device.seconds(function, calls) / calls, 1e-7)
-    calls = max(round((1.0 - _WARM_SHARE) * budget_s / REPEATS / once), 1)
-    return Reading(
-        tuple(max(device.seconds(function, calls) / calls, 1e-9) for _ in range(REPEATS))
-    )
+    once = device.seconds(function, 1)
+    calls = agreed(_times(_WARM_SHARE * budget_s, once))
+    once = device.seconds(function, calls) / calls
+    calls = agreed(_times((1.0 - _WARM_SHARE) * budget_s / REPEATS, once))
+    taken = (device.seconds(function, calls) / calls for _ in range(REPEATS))
+    return Reading(tuple(max(one, _SHORTEST_S) for one in taken))
+
+
+def _times(budget_s: float, once_s: float) -> int:
+    return max(round(budget_s / max(once_s, _SHORTEST_S)), 1)
 
 
 def line_of(values: list[float], name: str, unit: str, note: str = "") -> Line:
@@ -112,6 +128,11 @@ def line_of(values: list[float], name: str, unit: str, note: str = "") -> Line:
     if len(values) > 1:
         log_sd = statistics.stdev(math.log(value) for value in values)
     return Line(name, statistics.median(values), unit, log_sd, len(values), note)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether a GPU had no memory left, as all releases of PyTorch say it."""
+    return isinstance(error, RuntimeError) and "out of memory" in str(error)
 
 
 @contextmanager

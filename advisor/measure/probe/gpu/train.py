@@ -7,11 +7,18 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.measure.probe.gpu.nets.tasks import loss_of, task_of
-from advisor.measure.probe.gpu.timing import Device, Reading, measured, single_precision
+from advisor.measure.probe.gpu.timing import (
+    Device,
+    Reading,
+    is_out_of_memory,
+    measured,
+    single_precision,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from advisor.measure.probe.gpu.recipe import Recipe
     from advisor.measure.probe.lines import Line
 
 _FILLED = 0.9
@@ -25,29 +32,6 @@ _LEAST_BATCH, _LARGEST_BATCH = 2, 4096
 
 _LESS = 0.75
 """A batch that does not fit after all is followed by this share of it."""
-
-
-class Recipe(NamedTuple):
-    """How a profile is trained.
-
-    Attributes
-    ----------
-    profile : built-in
-    precision : ``fp32``, ``tf32``, ``amp`` (FP16 with a loss scaler), ``bf16``
-    compiled : by torch.compile
-    channels_last : memory format of images
-    """
-
-    profile: str
-    precision: str
-    compiled: bool = False
-    channels_last: bool = True
-
-    @property
-    def line(self) -> str:
-        """What lines call it."""
-        how = "compiled" if self.compiled else "eager"
-        return f"train.{self.profile}.{self.precision}.{how}"
 
 
 class Training:
@@ -161,11 +145,6 @@ def largest_batch(device: Device, recipe: Recipe, *, is_tiny: bool = False) -> i
         if (before and min(fits, ends) < 2 * batch) or batch >= _LARGEST_BATCH:
             return _round(min(fits, ends, _LARGEST_BATCH))
         batch, before = 2 * batch, seen
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether a GPU had no memory left, as all releases of PyTorch say it."""
-    return isinstance(error, RuntimeError) and "out of memory" in str(error)
 
 
 class _Probe(NamedTuple):
