@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from advisor.base.units import BYTES_PER_GB, BYTES_PER_MB, BYTES_PER_MIB, MB_PER_GB
+from advisor.base.units import BYTES_PER_MB, MB_PER_GB, MIB_PER_GIB
 from advisor.cost.assumptions import Assumptions
 from advisor.hardware.names import gpu_key
 from advisor.market.facts import MachineFacts
@@ -26,7 +26,7 @@ COUNTED, SHOWN = "counts", "figures"
 card, which is known better."""
 
 COUNTED_LOG_SD = 0.03
-"""Log-sd of what is counted: a kernel keeps some of the memory for itself (assumption)."""
+"""Log-sd of what is counted: a kernel keeps some of the memory to itself (assumption)."""
 
 CLAIMED_LOG_SD = 0.3
 """Log-sd between what a market once measured of a disk or a line and what the same
@@ -52,7 +52,7 @@ def with_counts(
     if result.machine.memory_gb > 0.0:
         counts.append(Line("host.memory", result.machine.memory_gb, "GB"))
     counts += [
-        Line(f"gpu{number}.memory", one.memory_gb, "GB")
+        Line(f"gpu{number}.memory", one.memory_gb, "GiB")
         for number, one in enumerate(result.machine.gpus)
         if one.memory_gb > 0.0
     ]
@@ -153,7 +153,7 @@ def _all_claims(offered: MachineFacts, gpus: int) -> Iterator[Claim]:
     if isinstance(offered, Offers):
         down = offered.inet_down_mbit_s[0]
         yield one("net.download", down, "download", "the offer's download")
-    memory_gb = offered.gpu_ram_mb[0] * BYTES_PER_MIB / BYTES_PER_GB
+    memory_gb = offered.gpu_ram_mb[0] / MIB_PER_GIB
     of_gpu = (
         ("memory", memory_gb, COUNTED),
         ("power.limit", offered.gpu_max_power_w[0], COUNTED),
@@ -168,4 +168,4 @@ def _all_claims(offered: MachineFacts, gpus: int) -> Iterator[Claim]:
 
 
 def _memory_mb(gpu: BenchGpu) -> float:
-    return gpu.memory_gb * BYTES_PER_GB / BYTES_PER_MIB
+    return gpu.memory_gb * MIB_PER_GIB

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from advisor.base.units import BYTES_PER_GB, BYTES_PER_MIB
+from advisor.base.units import MIB_PER_GIB
 from advisor.hardware.cpus import Cpu
 from advisor.hardware.gpus import Gpu, board
 from advisor.hardware.machines import PCIE_GB_S_PER_LANE
@@ -101,8 +101,7 @@ def gpu_of(gpu: BenchGpu, tables: Tables) -> Gpu | None:
     """Return the row of the GPU table that a measured GPU is; None: none, or a part."""
     if gpu.is_slice or mig_profile(gpu.name) is not None:
         return None
-    memory_mb = gpu.memory_gb * BYTES_PER_GB / BYTES_PER_MIB
-    return tables.gpus.resolve(gpu.name, memory_mb)
+    return tables.gpus.resolve(gpu.name, gpu.memory_gb * MIB_PER_GIB)
 
 
 def cpu_of(

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from advisor.base.errors import AdvisorError
-from advisor.base.units import BYTES_PER_GB, BYTES_PER_MIB, MB_PER_GB
+from advisor.base.units import MB_PER_GB, MIB_PER_GIB
 from advisor.market.facts import MachineFacts
 from advisor.measure.bench import BenchResult
 from advisor.measure.expected import TRAINING, Expected
@@ -85,7 +85,7 @@ def one_gpu(result: BenchResult, offered: MachineFacts | None) -> MachineFacts |
     return MachineFacts.of(
         gpu_name=gpu.name,
         num_gpus=1,
-        gpu_ram_mb=gpu.memory_gb * BYTES_PER_GB / BYTES_PER_MIB,
+        gpu_ram_mb=gpu.memory_gb * MIB_PER_GIB,
         pci_gen=result.value("gpu0.pcie.gen.max"),
         gpu_lanes=result.value("gpu0.pcie.width.max"),
         cpu_name=machine.cpu_name,

@@ -15,9 +15,9 @@ from advisor.throughput.tables import Tables, load_tables
 from tests.measure.benches import LINES, bench
 
 CARDS = {
-    "RTX 4090": ("NVIDIA GeForce RTX 4090", 25.77),
-    "H100": ("NVIDIA H100 80GB HBM3", 85.0),
-    "never measured": ("NVIDIA GeForce RTX 3060", 12.9),
+    "RTX 4090": ("NVIDIA GeForce RTX 4090", 24.0),
+    "H100": ("NVIDIA H100 80GB HBM3", 79.6),
+    "never measured": ("NVIDIA GeForce RTX 3060", 12.0),
 }
 
 
