@@ -21,10 +21,12 @@ from advisor.hardware.cpus import Cpu
 from advisor.hardware.gpus import Gpu, board
 from advisor.hardware.machines import PCIE_GB_S_PER_LANE
 from advisor.hardware.names import cpu_words, mig_profile
+from advisor.hardware.power import SPREAD, power_factor
 from advisor.market.facts import MachineFacts
 from advisor.measure.bench import BenchGpu, BenchResult
 from advisor.measure.components import ANY_CARD, ANY_LINK, component
 from advisor.measure.host_cores import HostCores
+from advisor.throughput.artifact import MODELED
 from advisor.throughput.tables import Tables
 
 _WORKERS = re.compile(r"(decode\.\w+)\.w(\d+)", re.ASCII)
@@ -135,6 +137,12 @@ def _of_gpus(
             expected = _by_link(line.name, result)
         elif gpu is not None:
             expected = _of_gpu(line.name, part, gpu)
+            if (
+                expected is not None
+                and part.startswith("matmul.")
+                and offered is not None
+            ):
+                expected = _at_power(expected, gpu, float(offered.gpu_max_power_w[0]))
         if expected is not None:
             yield expected
 
@@ -148,6 +156,17 @@ def _of_gpu(name: str, part: str, gpu: Gpu) -> Expected | None:
     if part == "bandwidth":
         return _by_card(name, part, gpu, gpu.memory_bandwidth_gb_s, (ANY_CARD,))
     return None
+
+
+def _at_power(expected: Expected, gpu: Gpu, limit_w: float) -> Expected:
+    """Return what a card does at a power limit that its offer states openly."""
+    factor = float(power_factor(np.array([limit_w]), np.array([gpu.tdp_w]))[0])
+    off = SPREAD * abs(math.log(factor))
+    return replace(
+        expected,
+        value=expected.value * factor,
+        host_log_sd=math.hypot(expected.host_log_sd, off),
+    )
 
 
 def _by_card(
@@ -165,7 +184,7 @@ def _by_card(
             gpu.name,
             f"median of {measured.measurements:.0f}: {measured.source}",
         )
-    share = component(part, *kinds)
+    share = component(part, *kinds) if gpu.vendor == MODELED else None
     if share is None or not nominal > 0.0:  # also NaN: arithmetic that the card lacks
         return None
     return Expected(
