@@ -27,10 +27,10 @@ from advisor.throughput.spread import Z90
 Value = TypeVar("Value", bound=Hashable)
 
 REFERENCE_RATES: Mapping[str, float] = {
-    "decode.pillow.core": 370.6,
-    "decode.opencv.core": 572.4,
-    "decode.simplejpeg.core": 594.1,
-    "core.zlib": 20.0,
+    "decode.pillow.core": 287.6,
+    "decode.opencv.core": 408.8,
+    "decode.simplejpeg.core": 412.9,
+    "core.zlib": 20.29,
 }
 """What a core of speed 1 does in the lines of a bench that speak of cores, in their
 units: those of ``advisor/measure/data/components.csv`` (a test holds them equal), which
