@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from advisor.app.context import Context
@@ -20,7 +19,7 @@ from advisor.measure.bounds import (
     most_of_core,
 )
 from advisor.measure.expected import gpu_of
-from advisor.measure.probe.lines import KIND, VERSION, Line
+from advisor.measure.probe.lines import Line
 from advisor.store.benches import measured_machines, store_bench
 from advisor.store.database import open_store
 from advisor.store.numbers import missing
@@ -95,7 +94,7 @@ def record_bench(
     trainings = list(_trainings(context, result, machine))
     with open_store(context.data_folder) as connection:
         number = store_bench(
-            connection, machine, source, context.now(), document_of(result)
+            connection, machine, source, context.now(), result.document()
         )
     context.notify(f"record {number}: {_said(machine)}; predictions use it from now on")
     for training in trainings:
@@ -152,34 +151,6 @@ def check_bounds(machine: MeasuredMachine, tables: Tables) -> None:
                 f"{figure(most, 3)} at most; nothing is stored"
             )
             raise UsageError(message)
-
-
-def document_of(result: BenchResult) -> dict[str, Any]:
-    """Return a result as the bench writes it, of what was read of it alone."""
-    machine = {
-        name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in asdict(result.machine).items()
-    }
-    machine["gpus"] = [
-        {
-            name: None if isinstance(value, float) and math.isnan(value) else value
-            for name, value in asdict(gpu).items()
-        }
-        for gpu in result.machine.gpus
-    ]
-    return {
-        "kind": KIND,
-        "version": VERSION,
-        "mode": result.mode,
-        "begun_unix_s": result.begun_unix_s,
-        "seconds": result.seconds,
-        "bytes_written": result.bytes_written,
-        "interrupted": result.is_interrupted,
-        "machine": machine,
-        "checks": [check._asdict() for check in result.checks],
-        "lines": [line._asdict() for line in result.lines],
-        "skipped": [skipped._asdict() for skipped in result.skipped],
-    }
 
 
 def training_of(line: Line) -> re.Match[str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -298,3 +299,14 @@ def write_rows(path: Path, *rows: Mapping[str, str]) -> None:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of Linux")
+def test_the_bench_s_own_result_is_stored_on_request(advisor: Advisor) -> None:
+    """As a machine of one's own, with what the program measured here for a moment."""
+    done = advisor("bench", "--seconds", "3", "--write-gb", "0", "--record")
+    assert done.exit_code == 0, done.stderr
+    assert "predictions use it from now on" in done.stderr
+    (machine,) = advisor("records", "list", "--json").document["machines"]
+    assert (machine["machine_id"], machine["market"]) == (None, "")
+    assert (machine["source"], machine["lines"] > 0) == ("bench", True)
