@@ -32,6 +32,7 @@ from advisor.workloads.profile import Loader, Workload
 Source = Literal["bench", "file", "rental"]
 """Where a result is from: measured here, read from a file, or of a rented machine."""
 
+_UNREADABLE = "\ufffd"  # stands for what could not be decoded, and is no part of a name
 _UNSTORED = -1  # in place of the number of a record that is not there yet
 
 _TRAINING = re.compile(
@@ -112,7 +113,7 @@ def machine_of(result: BenchResult, place: Place, tables: Tables) -> MeasuredMac
     a card that all are.
     """
     named = [
-        card.name if (card := gpu_of(one, tables)) else one.name
+        card.name if (card := gpu_of(one, tables)) else one.name.replace(_UNREADABLE, "")
         for one in result.machine.gpus
     ]
     cores = result.cores_granted
@@ -121,7 +122,7 @@ def machine_of(result: BenchResult, place: Place, tables: Tables) -> MeasuredMac
         machine_id=place.machine_id,
         gpu=named[0] if len(set(named)) == 1 else "",
         num_gpus=len(named),
-        cpu=result.machine.cpu_name,
+        cpu=result.machine.cpu_name.replace(_UNREADABLE, ""),
         cores=cores if cores > 0.0 else None,
         figures={
             line.name: Figure(line.value, line.log_sd or 0.0) for line in result.lines

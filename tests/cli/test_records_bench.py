@@ -103,6 +103,18 @@ def test_a_bench_is_added_shown_and_deleted(advisor: Advisor, written: Written) 
     assert (left["records"], left["machines"]) == ([], [])
 
 
+def test_a_stranger_s_names_do_not_tear_the_store(
+    advisor: Advisor, written: Written
+) -> None:
+    """What a machine calls itself is kept as far as it can be read again."""
+    odd = written(*LINES[:2], cpu="EPYC\ufffd\x1b[31m 7702", gpu="\ufffd")
+    assert advisor("records", "add", odd).exit_code == 0
+    (machine,) = advisor("records", "list", "--json").document["machines"]
+    assert "7702" in machine["cpu"]
+    assert machine["cpu"].isprintable()
+    assert advisor(*PREDICT).exit_code == 0
+
+
 def test_predictions_follow_and_say_so(advisor: Advisor, written: Written) -> None:
     """A slow core of a CPU slows what that CPU feeds; the evidence is told."""
     before = advisor(*PREDICT, "--json").document
