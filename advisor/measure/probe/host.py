@@ -44,8 +44,8 @@ class Extent(NamedTuple):
 
 
 EXTENTS = {
-    "quick": Extent(5, 0.5, 6.0, 5.0, False),
-    "full": Extent(9, 1.0, 24.0, 15.0, True),
+    "quick": Extent(9, 0.5, 6.0, 5.0, False),
+    "full": Extent(15, 1.0, 24.0, 15.0, True),
 }
 
 
