@@ -138,18 +138,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 @contextmanager
 def single_precision(torch: Any, *, tf32: bool) -> Iterator[None]:
     """Have products and convolutions of FP32 run as TF32, or exactly; then as before."""
-    before = torch.get_float32_matmul_precision()
-    convolution: Any = getattr(torch.backends.cudnn, "conv", None)
-    values: tuple[Any, Any]
-    if hasattr(convolution, "fp32_precision"):  # since 2.9
-        owner, name, values = convolution, "fp32_precision", ("ieee", "tf32")
-    else:
-        owner, name, values = torch.backends.cudnn, "allow_tf32", (False, True)
-    convolutions = getattr(owner, name)
+    cudnn = torch.backends.cudnn
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    setattr(owner, name, values[tf32])
+    cudnn.allow_tf32 = tf32
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
-        setattr(owner, name, convolutions)
+        torch.set_float32_matmul_precision(before[0])
+        cudnn.allow_tf32 = before[1]

@@ -61,8 +61,8 @@ class Training:
         self._net = torch.compile(net) if recipe.compiled else net
         self._inputs, self._targets = self._on_device(*task.inputs(batch, device.name))
 
-    def step(self) -> None:
-        """Train on the batch that is there."""
+    def step(self) -> Any:
+        """Train on the batch that is there; return its loss."""
         torch, kind = self.device.torch, _autocast_type(self.device.torch, self.recipe)
         with ExitStack() as stack:
             if kind is not None:
@@ -73,11 +73,12 @@ class Training:
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
+        return loss.detach()
 
-    def step_on(self, inputs: Any, targets: Any) -> None:
-        """Train on another batch, which comes from the host."""
+    def step_on(self, inputs: Any, targets: Any) -> Any:
+        """Train on another batch, which comes from the host; return its loss."""
         self._inputs, self._targets = self._on_device(inputs, targets)
-        self.step()
+        return self.step()
 
     @property
     def _is_channels_last(self) -> bool:
