@@ -101,8 +101,8 @@ def test_a_process_that_fails_ends_the_others() -> None:
 def test_training(profile: str, precision: str) -> None:
     """Each profile is trained, and its loss falls: it is a training."""
     train = importlib.import_module("advisor.measure.probe.gpu.train")
-    recipe = Recipe(profile, precision)
-    training = train.Training(device(), recipe, 4, is_tiny=True)
+    recipe = Recipe(profile, precision, is_tiny=True)
+    training = train.Training(device(), recipe, 4)
     losses = [float(training.step()) for _ in range(12)]
     assert losses[-1] < losses[0]
 
@@ -115,7 +115,7 @@ def test_synthetic(monkeypatch: pytest.MonkeyPatch) -> None:
     train = importlib.import_module("advisor.measure.probe.gpu.train")
     monkeypatch.setattr(train, "_LARGEST_BATCH", 8)  # no test of how many fit
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
-    line = train.synthetic(device(), Recipe("resnet18", "tf32"), 0.2, is_tiny=True)
+    line = train.synthetic(device(), Recipe("resnet18", "tf32", is_tiny=True), 0.2)
     assert line.name == "train.resnet18.tf32.eager.synthetic"
     assert line.note == "batch 8"
     assert line.value > 0.0
@@ -161,7 +161,7 @@ def test_fed(tmp_path: Path) -> None:
     data = fed.Pictures(Feed(paths, 0))
     picture, target = data[3]
     assert picture.shape == (3, 224, 224)
-    assert 0 <= target < 1000
+    assert 0 <= target < 10
     line = fed.fed(device(), Recipe("resnet18", "fp32"), Feed(paths, 1, batch=2), 0.1)
     assert line.name == "train.resnet18.fp32.eager.fed"
     assert "1 workers" in line.note
