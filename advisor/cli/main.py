@@ -29,6 +29,7 @@ _SECTIONS: Mapping[str, Sequence[str]] = {
     "Predict without a market": ("predict", "speedup"),
     "Your workloads and runs": ("workloads", "record", "records"),
     "Markets": ("fetch", "history", "hosts", "market"),
+    "Measure": ("bench",),
     "Known hardware and images": ("gpus", "cpus", "image"),
     "The model": ("model",),
     "Agents": ("mcp",),

@@ -60,13 +60,15 @@ class BenchGpu:
     Attributes
     ----------
     name : as the driver or PyTorch says it
-    memory_gb : GiB of memory
+    memory_gb : of memory, 10^9 bytes
     compute_capability : CUDA's, such as 8.9
+    is_slice : whether it is a part of a card, split by MIG
     """
 
     name: str
     memory_gb: float = math.nan
     compute_capability: float = math.nan
+    is_slice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +311,7 @@ def _machine(found: _Found) -> BenchMachine:
                 one.text("name"),
                 one.number("memory_gb", 1e5, math.nan),
                 _capability(one),
+                is_slice=one.found.get("mig") is True,
             )
             for one in found.each("gpus", _MAX_GPUS)
         ),

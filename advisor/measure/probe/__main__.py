@@ -10,8 +10,8 @@ import sys
 import time
 from typing import Any
 
+from advisor.measure.probe.addresses import is_web
 from advisor.measure.probe.bench import Asked, bench
-from advisor.measure.probe.download import is_web
 from advisor.measure.probe.lines import Result
 from advisor.measure.probe.show import Show
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from advisor.measure.probe.budget import Budget
 from advisor.measure.probe.cores import core_lines, granted_cores
@@ -23,7 +23,9 @@ from advisor.measure.probe.host import (
 from advisor.measure.probe.lines import Result, Skipped
 from advisor.measure.probe.machine import described
 from advisor.measure.probe.scratch import NoPlaceError, chosen_folder, scratch_folder
-from advisor.measure.probe.tell import Tell
+
+if TYPE_CHECKING:
+    from advisor.measure.probe.tell import Tell
 
 _SHARE_OF_CORES = 0.4
 """Of the time that is left after the checks; disk, network and GPUs have the rest."""

@@ -129,6 +129,26 @@ def _simplejpeg() -> Decoder:
     return Decoder("simplejpeg", simplejpeg.__version__, decode, prepared)
 
 
+def _torchcodec() -> Decoder:
+    """Return TorchCodec, which decodes pictures from its release 0.16 on."""
+    torch = importlib.import_module("torch")
+    decode_jpeg = importlib.import_module("torchcodec.decoders").decode_jpeg
+    version = importlib.import_module("torchcodec").__version__
+    torch.set_num_threads(1)  # the workers are the threads
+
+    def prepared(picture: Any, draw: random.Random) -> Any:
+        height, width = picture.shape[1:]
+        left, top, wide, high = crop_box(width, height, draw)
+        crop = picture[None, :, top : top + high, left : left + wide]
+        small = torch.nn.functional.interpolate(
+            crop, size=(SIDE, SIDE), mode="bilinear", antialias=True
+        )[0]
+        flipped = small.flip(2) if draw.random() < 0.5 else small
+        return flipped.permute(1, 2, 0).numpy()
+
+    return Decoder("torchcodec", version, decode_jpeg, prepared)
+
+
 def _small(cv2: Any, picture: Any, draw: random.Random) -> Any:
     """Return a random crop of a picture, resized by OpenCV and flipped half the time."""
     height, width = picture.shape[:2]
@@ -141,4 +161,5 @@ _OPENERS: dict[str, Callable[[], Decoder]] = {
     "pillow": _pillow,
     "opencv": _opencv,
     "simplejpeg": _simplejpeg,
+    "torchcodec": _torchcodec,
 }

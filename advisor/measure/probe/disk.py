@@ -16,11 +16,13 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from advisor.measure.probe.budget import Budget
 from advisor.measure.probe.samples import Samples
-from advisor.measure.probe.tell import Tell
+
+if TYPE_CHECKING:
+    from advisor.measure.probe.tell import Tell
 
 _BLOCK = 4 << 20
 _RANDOM_BLOCK = 128 * 1024

@@ -5,31 +5,23 @@ from __future__ import annotations
 import threading
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from advisor.measure.probe.samples import Samples
-from advisor.measure.probe.tell import Tell
+
+if TYPE_CHECKING:
+    from advisor.measure.probe.tell import Tell
 
 _CHUNK = 1 << 18
 _PATIENCE_S = 10.0
 _SLICES = 4
 _AGENT = "Mozilla/5.0 (compatible; advisor-bench)"
-_SCHEMES = ("http", "https")
 
 
 class DownloadError(Exception):
     """Nothing could be downloaded."""
-
-
-def is_web(url: str) -> bool:
-    """Say whether an address is one of the web that names a host."""
-    try:
-        parts = urllib.parse.urlsplit(url)
-        return parts.scheme in _SCHEMES and bool(parts.hostname)
-    except ValueError:
-        return False
 
 
 def measure_download(

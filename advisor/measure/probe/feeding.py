@@ -6,13 +6,16 @@ import importlib
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.measure.probe.curve import counts_up_to, exponent_of
 from advisor.measure.probe.decoders import SIDE, Decoder, Finish
 from advisor.measure.probe.lines import Line
 from advisor.measure.probe.samples import Samples
-from advisor.measure.probe.workers import Fill, Pool
+from advisor.measure.probe.workers import Pool
+
+if TYPE_CHECKING:
+    from advisor.measure.probe.workers import Fill
 
 BATCH = 32
 SAMPLE_BYTES = 3 * SIDE * SIDE * 4

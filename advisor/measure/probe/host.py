@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.measure.probe.budget import Budget
 from advisor.measure.probe.core import Deflate, HfTokenizer, MemoryCopy, WordPieces
@@ -19,8 +19,10 @@ from advisor.measure.probe.images import jpegs
 from advisor.measure.probe.lines import Result, Skipped
 from advisor.measure.probe.samples import Samples
 from advisor.measure.probe.scratch import is_in_memory, room
-from advisor.measure.probe.tell import Tell
 from advisor.measure.probe.workers import delivered
+
+if TYPE_CHECKING:
+    from advisor.measure.probe.tell import Tell
 
 
 class Extent(NamedTuple):
@@ -53,8 +55,10 @@ def pictures(result: Result) -> list[bytes]:
         return jpegs()
     except ImportError:
         why = "it takes NumPy and Pillow, or OpenCV, in this Python"
-        result.skipped.append(Skipped("decode", why))
-        return []
+    except Exception as error:
+        why = one_line(error)
+    result.skipped.append(Skipped("decode", why))
+    return []
 
 
 def measure_cores(
@@ -83,7 +87,8 @@ def measure_cores(
     try:
         for number in range(extent.rounds):
             for at, step in enumerate(steps):
-                if time.monotonic() + step.seconds > ends and number > 0:
+                if time.monotonic() + step.seconds > ends:
+                    _leave(result, steps[at:] if number == 0 else [])
                     return
                 share = (number + at / len(steps)) / extent.rounds
                 tell(step.words, share)
@@ -147,6 +152,8 @@ def _core_steps(result: Result) -> list[Step]:
     except ImportError:
         why = "tokenizers is not installed in this Python"
         result.skipped.append(Skipped("tokenize.tokenizers", why))
+    except Exception as error:
+        result.skipped.append(Skipped("tokenize.tokenizers", one_line(error)))
     steps.append(_step(MemoryCopy()))
     return steps
 
@@ -174,6 +181,11 @@ def _feeding(result: Result, files: Sequence[bytes], workers: int) -> Feeding | 
     found, missing = decoders()
     result.skipped += [Skipped(f"decode.{name}", why) for name, why in missing.items()]
     return Feeding(found, files, workers)
+
+
+def _leave(result: Result, steps: Sequence[Step]) -> None:
+    """Say of readings that there was no time for them."""
+    result.skipped += [Skipped(one.words, "the time was up") for one in steps]
 
 
 def _taken(result: Result, samples: Samples, step: Step, failed: set[str]) -> None:

@@ -18,6 +18,7 @@ import signal
 import socket
 import tempfile
 import time
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -89,7 +90,10 @@ class Pool:
                 worker = context.Process(
                     target=self._work, args=(number, theirs), daemon=True
                 )
-                worker.start()
+                with warnings.catch_warnings():
+                    # The libraries that decode have threads; a loader forks all the same.
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    worker.start()
                 theirs.close()
                 self._workers.append(worker)
                 self._selector.register(ours, selectors.EVENT_READ, number)
@@ -150,7 +154,8 @@ class Pool:
             taken_from: Any = key.fileobj  # a socket
             with _received(taken_from, self._bytes) as batch:
                 self._buffer[:] = batch
-            taken_from.sendall(_CREDIT)
+            with contextlib.suppress(OSError):  # it has ended: the next batch tells
+                taken_from.sendall(_CREDIT)
             taken.add(key.data)
         return taken
 
@@ -203,7 +208,9 @@ def _shared() -> int:
 def _received(of: Any, size: int) -> Iterator[mmap.mmap]:
     """Yield the batch that a descriptor stands for."""
     room = socket.CMSG_SPACE(array.array("i").itemsize)
-    words, extra, _, _ = of.recvmsg(1, room)
+    words, extra = b"", []
+    with contextlib.suppress(ConnectionResetError):
+        words, extra, _, _ = of.recvmsg(1, room)
     if not words or not extra:
         message = "a worker has ended"
         raise StuckError(message)
