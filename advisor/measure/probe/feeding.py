@@ -34,11 +34,13 @@ class Step(NamedTuple):
 
     Attributes
     ----------
+    name : of its line
     words : what is measured
     seconds : that it takes, roughly
     take : takes it
     """
 
+    name: str
     words: str
     seconds: float
     take: Callable[[Samples], None]
@@ -72,10 +74,13 @@ class Feeding:
         for number, decoder in enumerate(self._found):
             ends = sorted({self.counts[0], self.counts[-1]})
             counts = self.counts if whole_curve or number == 0 else ends
-            steps.append(Step(f"decode, {decoder.name} alone", 0.1, self._alone(decoder)))
+            name, words = f"decode.{decoder.name}", f"decode, {decoder.name}"
+            alone = self._alone(decoder)
+            steps.append(Step(f"{name}.alone", f"{words} alone", 0.1, alone))
             steps += [
                 Step(
-                    f"decode, {decoder.name}, workers: {count}",
+                    f"{name}.w{count}",
+                    f"{words}, workers: {count}",
                     seconds + 0.3,
                     self._with(decoder, count, seconds),
                 )
@@ -125,8 +130,8 @@ class Feeding:
                 note = f"per second of CPU time of one worker; {decoder.version}"
             samples.add(_core_name(name, count), read.core_rate, _IMAGES, note)
             if count == self.counts[-1]:
-                note = "that one process can take from its workers, by its CPU time"
-                samples.add(f"{name}.ceiling", read.taker_rate, _IMAGES, note)
+                note = "per second of CPU time of the one process that takes all batches"
+                samples.add(f"{name}.ceiling", BATCH * read.taker_rate, _IMAGES, note)
 
         return take
 

@@ -92,7 +92,7 @@ def measure_cores(
                     return
                 share = (number + at / len(steps)) / extent.rounds
                 tell(step.words, share)
-                if step.words not in failed:
+                if step.name not in failed:
                     _taken(result, samples, step, failed)
     finally:
         result.lines += samples.lines()
@@ -151,9 +151,9 @@ def _core_steps(result: Result) -> list[Step]:
         steps.append(_step(HfTokenizer()))
     except ImportError:
         why = "tokenizers is not installed in this Python"
-        result.skipped.append(Skipped("tokenize.tokenizers", why))
+        result.skipped.append(Skipped(HfTokenizer.name, why))
     except Exception as error:
-        result.skipped.append(Skipped("tokenize.tokenizers", one_line(error)))
+        result.skipped.append(Skipped(HfTokenizer.name, one_line(error)))
     steps.append(_step(MemoryCopy()))
     return steps
 
@@ -162,7 +162,7 @@ def _step(one: Any) -> Step:
     def take(samples: Samples) -> None:
         samples.add(one.name, one.rate(), one.unit, one.note)
 
-    return Step(one.name, 0.2, take)
+    return Step(one.name, one.name, 0.2, take)
 
 
 def _delivery(workers: int, seconds: float) -> Step:
@@ -172,7 +172,7 @@ def _delivery(workers: int, seconds: float) -> Step:
         note = f"seconds of CPU time per second that {workers} busy processes get"
         samples.add("cores.delivered", delivered(workers, seconds), "cores", note)
 
-    return Step("cores delivered", seconds + 0.2, take)
+    return Step("cores.delivered", "cores delivered", seconds + 0.2, take)
 
 
 def _feeding(result: Result, files: Sequence[bytes], workers: int) -> Feeding | None:
@@ -185,7 +185,7 @@ def _feeding(result: Result, files: Sequence[bytes], workers: int) -> Feeding | 
 
 def _leave(result: Result, steps: Sequence[Step]) -> None:
     """Say of readings that there was no time for them."""
-    result.skipped += [Skipped(one.words, "the time was up") for one in steps]
+    result.skipped += [Skipped(one.name, "the time was up") for one in steps]
 
 
 def _taken(result: Result, samples: Samples, step: Step, failed: set[str]) -> None:
@@ -193,5 +193,5 @@ def _taken(result: Result, samples: Samples, step: Step, failed: set[str]) -> No
     try:
         step.take(samples)
     except Exception as error:
-        failed.add(step.words)
-        result.skipped.append(Skipped(step.words, one_line(error)))
+        failed.add(step.name)
+        result.skipped.append(Skipped(step.name, one_line(error)))
