@@ -62,7 +62,8 @@ class Record:
         elif isinstance(message, Check):
             self.result.checks.append(message)
         elif isinstance(message, Skipped):
-            self.result.skipped.append(message)
+            name = f"{case.name}: {message.name}"
+            self.result.skipped.append(message._replace(name=name))
 
     def write(self) -> None:
         """Write the file in one go."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from advisor.measure.probe.cores import granted_cores
 from advisor.measure.probe.gpu.timing import Device, measured
-from advisor.measure.probe.host import EXTENTS, measure_cores, pictures
+from advisor.measure.probe.host import EXTENTS, measure_cores
 from advisor.measure.probe.lines import Line, Result
 
 ROUNDS = 3
@@ -18,11 +19,14 @@ CONTEXT = 1024
 BATCHES = (1, 16)
 
 
-def cores_apart(send: Callable[[Any], None], seconds: float) -> None:
+def cores_apart(
+    send: Callable[[Any], None], files: Sequence[str], seconds: float
+) -> None:
     """Send what the cores of this process do: decode, tokenize, copy.
 
     Parameters
     ----------
+    files : paths of the pictures
     seconds : for all of it
     """
     result = Result("quick")
@@ -30,7 +34,7 @@ def cores_apart(send: Callable[[Any], None], seconds: float) -> None:
     measure_cores(
         result,
         granted_cores(),
-        pictures(result),
+        [Path(file).read_bytes() for file in files],
         extent=extent,
         ends=time.monotonic() + seconds,
         tell=lambda *_: None,

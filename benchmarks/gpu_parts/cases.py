@@ -15,7 +15,7 @@ STARTS_S = 8.0
 SEARCHES_S = 6.0
 COMPILES_S = 45.0
 READS_S = 5.0
-CORES_READ_S = 9.0
+CORES_READ_S = 12.0
 """Seconds: a process starts, finds the largest batch, compiles, takes its readings."""
 
 
@@ -75,8 +75,9 @@ class Plan:
         for profile, precision in _NETS:
             yield self._synthetic(self._recipe(profile, precision))
         for cores in self.core_counts():
-            reads_s = 1.0 if self.is_tiny else CORES_READ_S
-            yield Case("cores", cores_apart, (), 3.0, reads_s, cores, {"cores": cores})
+            reads_s = 5.0 if self.is_tiny else CORES_READ_S
+            name, setting = f"decoding by {cores} cores", {"cores": cores}
+            yield Case(name, cores_apart, (self.files,), 3.0, reads_s, cores, setting)
         for profile, precision in _NETS[:3]:
             yield self._synthetic(self._recipe(profile, precision, compiled=True))
         yield Case(

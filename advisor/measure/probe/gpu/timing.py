@@ -131,8 +131,14 @@ def line_of(values: list[float], name: str, unit: str, note: str = "") -> Line:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether a GPU had no memory left, as all releases of PyTorch say it."""
-    return isinstance(error, RuntimeError) and "out of memory" in str(error)
+    """Return whether a GPU, or the host, had no memory left.
+
+    All releases of PyTorch say it in these words, whatever class the error has.
+    """
+    return isinstance(error, RuntimeError) and any(
+        words in str(error)
+        for words in ("out of memory", "can't allocate memory", "not enough memory")
+    )
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from advisor.measure.probe.gpu import measure, within
 from advisor.measure.probe.gpu.allreduce import Group, reduce_apart
 from advisor.measure.probe.gpu.apart import run_apart
 from advisor.measure.probe.gpu.components import TINY
-from advisor.measure.probe.gpu.recipe import Feed, Recipe
+from advisor.measure.probe.gpu.recipe import Feed, Recipe, usual_recipes
 from advisor.measure.probe.images import jpegs
 from advisor.measure.probe.lines import Check, Line, Result, Skipped
 from tests.measure.probe.gpu.conftest import H100, Smi
@@ -177,6 +177,87 @@ def test_without_a_gpu_the_cpu_trains() -> None:
     assert [line.name for line in result.lines] == ["train.resnet18.fp32.eager.synthetic"]
     assert told[0] == ("resnet18, fp32", 0.0)
     assert result.skipped == []
+
+
+@slow
+@needs_torch
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+def test_what_does_not_fit_is_made_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where memory ends, the largest batch ends too, and no error is left."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    ends = importlib.import_module("ends")
+    fits, batch, line = apart(ends.is_short_of_memory, 400 << 20)
+    assert not fits
+    assert 2 <= batch < 64
+    assert line.value > 0.0
+
+
+@slow
+@needs_torch
+def test_one_gpu_fails_and_the_next_is_measured() -> None:
+    """What fails on one device is told of it; the others have their lines."""
+    result = Result("quick")
+    part = measure._Part(
+        "parts", "gpu", within.parts_apart, (("nonsense", "cpu"), TINY), 60.0, 0.5
+    )
+    measure._run(result, part, 1.0, time.monotonic() + PATIENCE_S)
+    (skipped,) = result.skipped
+    assert skipped.name == "nonsense"
+    assert "cpu.bandwidth" in {line.name for line in result.lines}
+
+
+def plan(mode: str, gpus: int, capability: str = "9.0") -> list[Any]:
+    result = Result(mode)
+    result.machine["gpus"] = [{"compute_capability": capability}] * gpus
+    result.checks = [Check(f"gpu{number}.kernel", True, "") for number in range(gpus)]
+    return measure._plan(result, mode, ["0.jpg"], 4)
+
+
+def test_quick_takes_under_a_minute() -> None:
+    """One GPU's parts and one small net, by what each is said to take."""
+    parts = plan("quick", 1)
+    assert sum(part.fixed_s + part.readings_s for part in parts) < 50.0
+    assert [part.name for part in parts] == ["gpu", "train.resnet18.amp.eager.synthetic"]
+
+
+def test_all_reduce_of_some_and_of_all() -> None:
+    """Quick reduces over all GPUs, full over 2, 4 ... too."""
+    quick = [one.name for one in plan("quick", 6) if one.name.startswith("all")]
+    assert quick == ["allreduce.gpus6"]
+    full = [one.name for one in plan("full", 6) if one.name.startswith("all")]
+    assert full == ["allreduce.gpus2", "allreduce.gpus4", "allreduce.gpus6"]
+
+
+def test_a_gpu_without_a_kernel_is_left_alone() -> None:
+    """What has run no product is not measured."""
+    result = Result("quick")
+    result.machine["gpus"] = [{"compute_capability": "9.0"}] * 2
+    result.checks = [Check("gpu0.kernel", False, ""), Check("gpu1.kernel", True, "")]
+    (parts, training) = measure._plan(result, "quick", (), 4)
+    assert parts.arguments[0] == ("cuda:1",)
+    assert training.arguments[0] == "cuda:1"
+
+
+@pytest.mark.parametrize(
+    ("capability", "precisions"),
+    [(6.1, {"fp32"}), (7.5, {"amp"}), (8.9, {"amp", "bf16"})],
+)
+def test_precisions_that_a_card_has(capability: float, precisions: set[str]) -> None:
+    """Half precision where tensor cores are, BF16 since Ampere."""
+    recipes = usual_recipes(capability)
+    assert {one.precision for one in recipes} == precisions
+    assert any(one.compiled for one in recipes) is (capability >= 7.0)
+
+
+def test_short_of_time() -> None:
+    """What there is no time for is named; what there is gets what is left."""
+    parts = plan("full", 1)
+    kept, late = measure._in_time(parts, 60.0)
+    assert kept[0].name == "gpu"
+    assert late
+    assert [*kept, *late] != []
+    assert {one.name for one in kept}.isdisjoint(one.name for one in late)
+    assert measure._in_time(parts, 0.0) == ([], parts)
 
 
 def test_without_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
