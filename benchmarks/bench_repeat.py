@@ -5,7 +5,7 @@ wall clock (workers together, disk) agree as far as others leave the machine alo
 `cores.delivered` shows.
 
     python benchmarks/bench_repeat.py --runs 4
-    python benchmarks/bench_repeat.py --runs 4 --python .venv/bin/python --json spread.json
+    python benchmarks/bench_repeat.py --runs 4 --python FILE --json spread.json
 """
 
 from __future__ import annotations
