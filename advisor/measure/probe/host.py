@@ -24,6 +24,9 @@ from advisor.measure.probe.workers import delivered
 if TYPE_CHECKING:
     from advisor.measure.probe.tell import Tell
 
+_MOST_DOWNLOADED = 2e9
+"""Bytes: some hosts bill what comes in."""
+
 
 class Extent(NamedTuple):
     """How much is measured.
@@ -44,8 +47,8 @@ class Extent(NamedTuple):
 
 
 EXTENTS = {
-    "quick": Extent(5, 0.5, 6.0, 5.0, False),
-    "full": Extent(9, 1.0, 24.0, 15.0, True),
+    "quick": Extent(9, 0.5, 6.0, 5.0, False),
+    "full": Extent(15, 1.0, 24.0, 15.0, True),
 }
 
 
@@ -101,16 +104,27 @@ def measure_cores(
 
 
 def disk_lines(
-    result: Result, folder: Path, extent: Extent, budget: Budget, tell: Tell
+    result: Result,
+    folder: Path,
+    *,
+    most: float,
+    extent: Extent,
+    budget: Budget,
+    tell: Tell,
 ) -> None:
-    """Measure the disk of a folder."""
+    """Measure the disk of a folder.
+
+    Parameters
+    ----------
+    most : bytes that may be written
+    """
     if is_in_memory(folder):
         why = "the folder is in memory; name one on a disk with --folder"
         result.skipped.append(Skipped("disk", why))
         return
     samples = Samples()
     try:
-        size = min(budget.bytes_left, room(folder))
+        size = min(most, room(folder))
         seconds = min(extent.disk_s, budget.left())
         measure_disk(
             samples, folder, size=size, seconds=seconds, budget=budget, tell=tell
@@ -138,10 +152,6 @@ def download_lines(
         result.skipped.append(Skipped("net.download", str(error)))
     finally:
         result.lines += samples.lines()
-
-
-_MOST_DOWNLOADED = 2e9
-"""Bytes: some hosts bill what comes in."""
 
 
 def _core_steps(result: Result) -> list[Step]:
