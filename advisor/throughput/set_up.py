@@ -20,8 +20,8 @@ not run is as unsure as the surprises were large: its free level has their mean 
 for its variance.
 
 Of a workload that ran, what one GPU is moved by beyond the free level stays within
-`MOST_OF_A_CARD` after a large surprise (`LARGE`). After a small one it is what the process
-says: there the machine's part counts, and a bound would hide it.
+`MOST_OF_A_CARD` after a large surprise (`LARGE`). After a small one it is what the
+process says: there the machine's part counts, and a bound would hide it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Two sections of the model card: what it must reach, and what limits what falls short."""
+"""Two sections of the model card: what it must reach, what limits what falls short."""
 
 from __future__ import annotations
 
@@ -127,6 +127,10 @@ def limits_section(evaluation: Evaluation) -> str:
         for split in ("source", "setup_one_run", "setup_one_run_series")
         for source, own in evaluation.by_source.get(split, {}).items()
     ]
+    works = [
+        (workload, *_short(own))
+        for workload, own in evaluation.by_workload.get("source", {}).items()
+    ]
     levels = [
         (split, *_short(own), *_short(own["level_known"]))
         for split in WHOLE_SET_UPS
@@ -147,11 +151,15 @@ After runs of a set-up that was held out. The target is for all rows of the work
 ran; they are apart here by what they share with a run. A profile has one precision, and a
 user one container: what is predicted as it ran is what a user meets.
 
-{table(("held out", "rows", *figures, *scaled, "90 % interval"), parts)}
+{table(("held out", "which rows", *figures, *scaled, "90 % interval"), parts)}
 
 By source, the same workload:
 
 {table(("held out", "source", *figures), sources)}
+
+By workload, the source held out and nothing of it known:
+
+{table(("workload", *figures), works)}
 
 Were the level of a set-up known without error, as the mean over all its other rows of the
 same workload, series and precision tells it, the ratios of its cards would still err: in
@@ -206,12 +214,11 @@ def _spread_of_offsets(evaluation: Evaluation) -> str:
         for card, *_ in CARD_TARGETS
         if card in by_gpu
     ]
-    words = "; ".join([*named, *seen])
     return f"""What the rows of one card are off by alike has a log-sd of {spread:.3f}
 over {len(off)} cards with {MANY_ROWS} evaluated rows or more. It is one draw for each
-card, which its features do not tell and rows of its own do. In these log-sd:
-{words} where its
-other workloads are known (split `pair`)."""
+card, which its features do not tell and rows of its own do. In these log-sd
+{", ".join(named) or "no card above is told"}; with other workloads of a card known
+(split `pair`) {", ".join(seen) or "nothing is told"}."""
 
 
 def _short(own: Mapping[str, Any]) -> tuple[str, str, str]:
