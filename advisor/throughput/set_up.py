@@ -17,8 +17,11 @@ density of ``r``. A small surprise leaves the usual set-up likely, and is in par
 card's and chance's; a large one leaves a free level, and moves all GPUs alike, as a
 pocket calculator would. The mixture is a prior with a heavy tail. A workload that did
 not run is as unsure as the surprises were large: its free level has their mean square
-for its variance. Of a workload that ran,
-what one GPU is moved by beyond the free level stays within `MOST_OF_A_CARD` in any case.
+for its variance.
+
+Of a workload that ran, what one GPU is moved by beyond the free level stays within
+`MOST_OF_A_CARD` after a large surprise (`LARGE`). After a small one it is what the
+process says: there the machine's part counts, and a bound would hide it.
 """
 
 from __future__ import annotations
@@ -57,10 +60,19 @@ HYPOTHESES = (
 )
 """Usual, free by workload, free by user (assumption: as likely usual as not)."""
 
+LARGE = math.log(2.0)
+"""A surprise, in ln, that is the set-up's (assumption: what a compiler, a precision or an
+attention kernel change a rate by)."""
+
 MOST_OF_A_CARD = 0.03
-"""By how much at most, in ln, a GPU moves beyond the free level of the set-up: so that
-the ratio of two GPUs moves by less than a tenth of a surprise of a factor of two. The
-ratios themselves err by about as much (split ``gpu`` of the model card)."""
+"""By how much at most, in ln, a GPU moves beyond the free level of the set-up after a
+surprise of `LARGE` or more: so that the ratio of two GPUs moves by less than a tenth of
+it. The ratios themselves err by about as much (split ``gpu`` of the model card)."""
+
+MORE_ROOM = 0.9
+"""By how much this bound is wider for each unit that a surprise is smaller than `LARGE`.
+Below 1, the slope of the level itself, so that what was measured faster is not predicted
+slower; at no surprise the bound is far beyond what cards differ by."""
 
 _HALVINGS = 40  # of the range in which a quantile is: down to 1e-9 of it
 _WIDEST_SD = 8.0
@@ -195,11 +207,12 @@ def _log_density(residual: FloatArray, covariance: FloatArray) -> float:
 
 
 def _bounded(odds: FloatArray, mean: FloatArray) -> FloatArray:
-    """Return the (Q,) mean of a mixture, within `MOST_OF_A_CARD` of the free level."""
+    """Return the (Q,) mean of a mixture, within a bound of the free level."""
     free = np.array([one.variance > 0.0 for one in HYPOTHESES])
     level = odds[free] @ mean[free] / odds[free].sum()
     beyond = odds @ mean - level
-    bounded: FloatArray = level + np.clip(beyond, -MOST_OF_A_CARD, MOST_OF_A_CARD)
+    most = MOST_OF_A_CARD + MORE_ROOM * np.maximum(LARGE - np.abs(level), 0.0)
+    bounded: FloatArray = level + np.clip(beyond, -most, most)
     return bounded
 
 

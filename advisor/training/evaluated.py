@@ -8,12 +8,22 @@ from typing import Any
 from advisor.report.formats import to_table
 from advisor.report.plots import Panel
 from advisor.training.evaluate.run import Evaluation
-from advisor.training.evaluate.set_up import OTHER_WORKLOADS
+from advisor.training.evaluate.set_up import (
+    AS_IT_RAN,
+    OTHER_PRECISION,
+    OTHER_SERIES,
+    OTHER_WORKLOADS,
+    PARTS,
+)
 
 _HEADERS = ("split", "predictor", "MAPE %", "median %", "p90 %", "90 % covers", "n")
 _ALIGN = ("left", "left", *["right"] * 5)
 _PARTS = {
+    AS_IT_RAN: "  as it ran",
+    OTHER_PRECISION: "  another precision",
+    OTHER_SERIES: "  another series",
     OTHER_WORKLOADS: "  other workloads",
+    "level_known": "  its level known",
     "rented": "  cards rented most",
     "true_fp32": "  plain FP32, no TF32",
     "with_left_out": "  with what is left out",
@@ -74,8 +84,9 @@ def _rows(evaluation: Evaluation) -> Iterator[list[str]]:
         for beside in (evaluation.baselines, evaluation.regressors):
             for name, errors in beside.get(split, {}).items():
                 yield _row("", name, errors)
-                if OTHER_WORKLOADS in errors:
-                    yield _row("", _PARTS[OTHER_WORKLOADS], errors[OTHER_WORKLOADS])
+                for part in PARTS:
+                    if part in errors:
+                        yield _row("", _PARTS[part], errors[part])
 
 
 def _row(split: str, name: str, errors: Mapping[str, Any]) -> list[str]:

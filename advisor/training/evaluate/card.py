@@ -10,6 +10,7 @@ import numpy as np
 from advisor.throughput.intercept import Needs
 from advisor.throughput.scaling import CLASSES
 from advisor.training.evaluate.card_known import known_section, needed_section
+from advisor.training.evaluate.card_limits import limits_section, targets_section
 from advisor.training.evaluate.card_words import LIMITS_OF_KNOWLEDGE, TRIED
 from advisor.training.evaluate.markdown import percent, share, table
 from advisor.training.evaluate.run import RENTED
@@ -48,7 +49,8 @@ def model_card(
     """
     parts = (
         _head(model),
-        _targets(evaluation),
+        targets_section(evaluation),
+        limits_section(evaluation),
         _data(model, benchmarks, exclusions),
         _row_use(row_use),
         _splits(evaluation),
@@ -83,56 +85,6 @@ memory format, source, container and host.
 A profile comes from no source, so the variance between them is part of its interval. The
 artifact holds the posterior itself (what workloads share: on {about["points"]:,} inputs):
 NumPy alone gives the mean and the spread of the fitted process."""
-
-
-TARGETS = (
-    ("pair", "mape", 0.08, 0.06),
-    ("pair", "median_ape", 0.05, 0.04),
-    ("gpu", "mape", 0.12, 0.095),
-    ("gpu", "median_ape", 0.08, 0.065),
-    ("family", "mape", 0.14, 0.10),
-    ("family", "median_ape", 0.09, 0.07),
-    ("model", "mape", 0.22, 0.16),
-    ("model", "median_ape", 0.08, 0.06),
-    ("source", "mape", 0.25, 0.18),
-    ("source", "median_ape", 0.15, 0.10),
-    ("setup_one_run", "mape", 0.12, 0.12),
-    ("setup_one_run", "median_ape", 0.08, 0.08),
-    ("setup_one_run_series", "mape", 0.12, 0.12),
-    ("setup_one_run_series", "median_ape", 0.08, 0.08),
-    ("multi_8", "mape", 0.23, 0.17),
-    ("cpu", "mape", 0.12, 0.08),
-    ("synergy_prior", "mape", 0.12, 0.08),
-    ("synergy_one_point", "mape", 0.08, 0.05),
-    ("real_synthetic", "mape", 0.055, 0.04),
-)
-"""Split, figure, what it must reach, what it should: set before the work began."""
-
-_SHORT = "**falls short**"
-
-REGRET_TARGETS = (("advisor_pair", 0.03, 0.01), ("advisor", 0.06, 0.03))
-"""The same for the extra $ of a choice among offers of at least 40 GB."""
-
-
-def _targets(evaluation: Evaluation) -> str:
-    rows = [
-        (split, figure, must, aim, evaluation.splits[split][figure])
-        for split, figure, must, aim in TARGETS
-        if split in evaluation.splits
-    ]
-    rows += [
-        ("offers of 40 GB", policy, must, aim, policies[policy]["mean_extra"])
-        for policies in [evaluation.regret.get("40gb", {})]
-        for policy, must, aim in REGRET_TARGETS
-        if policy in policies
-    ]
-    lines = [
-        (split, which, *map(percent, (must, aim, own)), "" if own <= must else _SHORT)
-        for split, which, must, aim, own in rows
-    ]
-    return f"""## Targets, and what falls short
-
-{table(("held out", "figure", "must", "aim", "reached", ""), lines)}"""
 
 
 def _data(
@@ -225,7 +177,7 @@ its fit starts from were settled on the same tables.
 - `setup_one_run`, `setup_three_runs`: the same, and one row (three) are a user's runs:
   what they say of the other rows of the same workload, and of other workloads. Beside it
   plain scaling: every prediction times measured / predicted. `_series`: a series is held
-  out.
+  out. Apart by what a row shares with a run in "What limits what falls short".
 - `multi`: the efficiency of several GPUs, GPU held out (`multi_pair`, `multi_workload`:
   the pair, the workload); `_8`: of eight.
 - `ridge`, `nearest_neighbors`, `random_forest`, `gradient_boosting`, `gaussian_process`:

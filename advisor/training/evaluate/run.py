@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from advisor.base.arrays import FloatArray
+from advisor.base.arrays import FloatArray, StrArray
 from advisor.base.progress import Progress, doing, quiet
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu
@@ -33,7 +33,7 @@ from advisor.training.evaluate.metrics import Compared, covered, grouped, metric
 from advisor.training.evaluate.multi import evaluate_multi
 from advisor.training.evaluate.regressors import INTERCEPT_SPLITS, regressor_errors
 from advisor.training.evaluate.regret import Prices, decision_regret
-from advisor.training.evaluate.set_up import summary
+from advisor.training.evaluate.set_up import by_name, summary
 from advisor.training.evaluate.splits import (
     SEED,
     SPLITS,
@@ -44,6 +44,7 @@ from advisor.training.evaluate.splits import (
 )
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.cpu_tables import CpuTables
+from advisor.training.fit.design import source_of
 from advisor.training.fit.row_use import RowUse
 from advisor.workloads.profile import Workload
 
@@ -120,12 +121,15 @@ class Evaluation:
     ----------
     splits : split -> ``mape``, ``median_ape``, ``p90_ape``, ``coverage90`` (fractions)
         and ``n``; of the GPU side also ``unscored``, ``intervals`` (90 %, bootstrap
-        clustered by GPU), ``rented``, ``true_fp32`` and ``with_left_out``. ``cpu`` is
-        the image rates of a CPU that was held out
+        clustered by GPU), ``rented``, ``true_fp32`` and ``with_left_out``; of whole
+        set-ups ``level_known``, of their runs each of `set_up.PARTS`. ``cpu`` is the
+        image rates of a CPU that was held out
     baselines : split -> name -> the same without coverage
     regressors : split -> name of `REGRESSORS` -> the same, on the rows that the model is
         evaluated on and that have a reference (`advisor.training.evaluate.regressors`)
     by_gpu, by_workload, by_source : split -> name -> the same
+    offsets : GPU -> source -> the same of split ``gpu``, and ``offset``, the mean of
+        ln(predicted / measured)
     regret : set of offers -> policy -> see `regret.decision_regret`; ``advisor`` and
         ``advisor_pair`` see `DECISIONS`
     multi : of several GPUs, see `multi.evaluate_multi`
@@ -140,6 +144,7 @@ class Evaluation:
     by_gpu: dict[str, dict[str, Any]] = field(default_factory=dict)
     by_workload: dict[str, dict[str, Any]] = field(default_factory=dict)
     by_source: dict[str, dict[str, Any]] = field(default_factory=dict)
+    offsets: dict[str, dict[str, Any]] = field(default_factory=dict)
     regret: dict[str, dict[str, Any]] = field(default_factory=dict)
     multi: dict[str, Any] = field(default_factory=dict)
     known: list[dict[str, Any]] = field(default_factory=list)
@@ -183,6 +188,7 @@ def evaluate(
         )
         result.splits[name] = own
         result.baselines[name] = {"plain_scaling": plain}
+        result.by_source[name] = by_name(drawn, _sources(rows.table))
     if "multi" in wanted:
         found = evaluate_multi(of.tables, of.gpus, progress)
         compared = found.pop("compared")
@@ -220,14 +226,18 @@ def _report(result: Evaluation, name: str, split: Split, rows: Rows, of: Inputs)
     plain = table.single_precision == "fp32"
     summary["true_fp32"] = metrics(error[plain], log_sd[plain])
     summary["with_left_out"] = metrics(split.error, log_sd)
+    if np.isfinite(split.ratio_error).any():
+        summary["level_known"] = metrics(split.ratio_error)
     summary["intervals"] = _intervals(error, log_sd, rows)
     result.splits[name] = summary
     result.errors[name], result.log_sds[name] = error, log_sd
     result.compared[name] = Compared.of(_UNIT, table.throughput, error)
     result.by_gpu[name] = grouped(table.gpu, error, log_sd)
     result.by_workload[name] = grouped(table.workload, error, log_sd)
-    source = np.array([str(text).split(":")[0] for text in table.source])
+    source = _sources(table)
     result.by_source[name] = grouped(source, error, log_sd)
+    if name == "gpu":
+        result.offsets.update(_offsets(table.gpu, source, error, log_sd))
     rates = baseline_rates(table, of.gpus, of.dlperf)
     if name in (*RATIO_SPLITS, *INTERCEPT_SPLITS, ONE_RUN):
         result.baselines[name] = {
@@ -239,6 +249,25 @@ def _report(result: Evaluation, name: str, split: Split, rows: Rows, of: Inputs)
             for policy, figures in policies.items():
                 own = DECISIONS[name] if policy == "advisor" else policy
                 result.regret.setdefault(offers, {})[own] = figures
+
+
+def _sources(table: Benchmarks) -> StrArray:
+    """Return the (N,) repositories of the rows."""
+    return np.array([source_of(str(text)) for text in table.source])
+
+
+def _offsets(
+    gpu: StrArray, source: StrArray, error: FloatArray, log_sd: FloatArray
+) -> dict[str, dict[str, Any]]:
+    """Return GPU -> source -> the summary of its rows, and what they err by alike."""
+    return {
+        str(card): {
+            name: {**figures, "offset": float(np.nanmean(error[own & (source == name)]))}
+            for name, figures in grouped(source[own], error[own], log_sd[own]).items()
+        }
+        for card in np.unique(gpu[np.isfinite(error)])
+        for own in [gpu == card]
+    }
 
 
 def _baseline_error(

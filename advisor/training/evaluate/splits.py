@@ -46,7 +46,7 @@ from advisor.training.evaluate.group_intercepts import (
     partners,
 )
 from advisor.training.evaluate.parallel import each
-from advisor.training.evaluate.set_up import NO_DRAWS, Draws, draw
+from advisor.training.evaluate.set_up import NO_DRAWS, Draws, SetUp, draw
 from advisor.training.fit.design import (
     Design,
     as_new_inputs,
@@ -75,6 +75,9 @@ BY_GPU = ("pair", "gpu", "family")
 BY_WORKLOAD = ("model", "model_one_run", "model_absolute")
 BY_SERIES = ("series", "setup_one_run_series", "setup_three_runs_series")
 BY_SOURCE = ("source", "setup_one_run", "setup_three_runs")
+WHOLE_SET_UPS = ("series", "source")
+"""Splits of whole set-ups of which no row is known."""
+
 SET_UP_RUNS = {
     "setup_one_run": 1,
     "setup_three_runs": 3,
@@ -95,19 +98,23 @@ class Split:
     log_sd : (N,) standard deviation that was predicted for it
     response : (N,) ln of the predicted rate up to a constant of the group: no intercept,
         so GPUs of one comparison group compare as offers of one query do
+    ratio_error : (N,) the error that is left if the mean error of the other rows of the
+        comparison group is taken off, as if the level of a set-up were known; of the
+        splits of whole set-ups alone
     folds : (N,) what was held out together
     """
 
     error: FloatArray
     log_sd: FloatArray
     response: FloatArray
+    ratio_error: FloatArray
     folds: IntArray
 
     @classmethod
     def empty(cls, folds: IntArray) -> Split:
         """Return the split before anything is predicted."""
-        error, log_sd, response = np.full((3, len(folds)), np.nan)
-        return cls(error, log_sd, response, folds)
+        error, log_sd, response, ratio_error = np.full((4, len(folds)), np.nan)
+        return cls(error, log_sd, response, ratio_error, folds)
 
     def filled(self, other: Split) -> Split:
         """Return these predictions and, where there are none, those of another."""
@@ -116,6 +123,7 @@ class Split:
             np.where(known, self.error, other.error),
             np.where(known, self.log_sd, other.log_sd),
             np.where(known, self.response, other.response),
+            np.where(np.isfinite(self.ratio_error), self.ratio_error, other.ratio_error),
             self.folds,
         )
 
@@ -293,6 +301,10 @@ def nested(
             found[split].log_sd[places] = spread
             response = _response(rows, full, fitted, fold)
             found[split].response[places] = response[known]
+            if split in WHOLE_SET_UPS:
+                judged = rows.evaluated[fold.places]
+                left = _with_level(rows, fold)[judged]
+                found[split].ratio_error[fold.places[judged]] = left
     return found, drawn
 
 
@@ -327,10 +339,27 @@ def _drawn(rows: Rows, fold: HeldOut, runs: int, factor: float) -> Draws:
     """Draw runs from the evaluated rows of a fold, see `draw`."""
     (local,) = np.nonzero(rows.evaluated[fold.places])
     covariance = fold.covariance[np.ix_(local, local)]
-    places = fold.places[local]
-    workload = rows.of.inputs.labels["workload"][places]
-    errors = Errors(covariance, np.diag(covariance).copy(), workload)
-    return draw(places, errors, fold.error[local], runs, factor)
+    places, labels = fold.places[local], rows.of.inputs.labels
+    errors = Errors(covariance, np.diag(covariance).copy(), labels["workload"][places])
+    held = SetUp(
+        rows=places,
+        errors=errors,
+        off=fold.error[local],
+        series=labels["series"][places],
+        comparison_group=rows.of.comparison_group[places],
+    )
+    return draw(held, runs, factor)
+
+
+def _with_level(rows: Rows, fold: HeldOut) -> FloatArray:
+    """Return (n,) the errors of a fold, the levels given by the rest of their groups."""
+    error, _ = intercept_from_others(
+        fold.error,
+        fold.covariance,
+        rows.of.comparison_group[fold.places],
+        rows.evaluated[fold.places],
+    )
+    return error
 
 
 def _judge(
