@@ -58,6 +58,7 @@ def fed(device: Device, recipe: Recipe, feed: Feed, budget_s: float) -> Line:
     """
     with chosen(device.torch, recipe):
         training = Training(device, recipe, feed.batch)
+        training.compile()
         batches = _batches(device, feed)
         rates = list(_rates(training, batches, feed, budget_s))
     note = f"batch {feed.batch}, {feed.library}, {feed.workers} workers"

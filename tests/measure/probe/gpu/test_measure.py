@@ -85,12 +85,13 @@ def test_all_reduce() -> None:
 @slow
 @needs_torch
 def test_a_process_that_fails_ends_the_others() -> None:
-    """A GPU that is not there is told in a line."""
+    """Where one process fails, whichever says so first, none waits for it."""
     got: list[Any] = []
     group = Group(("cpu", "nonsense"), 1 << 20)
     ends = time.monotonic() + PATIENCE_S
     words = run_apart(reduce_apart, (group, 0.2), ends, got.append)
-    assert "nonsense" in words
+    assert words.startswith("RuntimeError: ")
+    assert "time was up" not in words
     assert got == []
 
 
@@ -117,7 +118,7 @@ def test_synthetic(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
     line = train.synthetic(device(), Recipe("resnet18", "tf32", is_tiny=True), 0.2)
     assert line.name == "train.resnet18.tf32.eager.synthetic"
-    assert line.note == "batch 8"
+    assert line.note.startswith("batch 8, on the CPU")
     assert line.value > 0.0
     after = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
     assert before == after
