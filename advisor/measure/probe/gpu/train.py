@@ -218,7 +218,8 @@ def _round(batch: float) -> int:
 
 def _autocast_type(torch: Any, recipe: Recipe) -> Any:
     """Return what autocast computes in; None: there is none."""
-    return {"amp": torch.float16, "bf16": torch.bfloat16}.get(recipe.precision)
+    kinds = {"amp": torch.float16, "fp16": torch.float16, "bf16": torch.bfloat16}
+    return kinds.get(recipe.precision)
 
 
 def _scaler(device: Device, *, enabled: bool) -> Any:

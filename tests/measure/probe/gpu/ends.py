@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,13 @@ def hangs(send: Callable[[Any], None]) -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     send((os.getpid(), child.pid))
     time.sleep(600)
+
+
+def writes(send: Callable[[Any], None]) -> None:
+    number, path = tempfile.mkstemp()
+    os.close(number)
+    assert Path(path).exists()
+    send(path)
 
 
 def is_short_of_memory(send: Callable[[Any], None], room: int) -> None:
