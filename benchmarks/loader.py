@@ -5,16 +5,16 @@ decode, random crop of 8 to 100 % resized to 224 x 224, flip, tensor, normalize.
 trains: the loop takes each batch and drops it, so that the loader alone is the bound.
 The prediction is the model's own limit of an input pipeline
 (`advisor.throughput.limits.input_rate`) with the rate of one core that `advisor bench`
-measures (``decode.pillow.core``) and the cores that the workers got.
+measures (``decode.pillow.core``), a core per worker, and the share of it that it got.
 
-Those are fewer than there are workers where other processes want the same cores. What
-the kernel kept a worker waiting for a core is no fault of the loader's: the cores granted
-are ``sum of cpu / (cpu + waiting)`` over the workers, of their ``/proc/PID/schedstat``.
-What a worker waits for anything else counts against the prediction.
+Where other processes want the same cores, each worker has its core for a share of the
+time only: ``cpu / (cpu + waiting for a core)`` of its ``/proc/PID/schedstat``. That slows
+it by as much, and is no fault of the loader's; what a worker waits for anything else
+counts against the prediction.
 
-Readings take turns, round by round, so that a busy machine slows all of them alike; the
-ratio of measured to predicted is taken within each round, and its median is what counts
-(within 10 %, with 1 and with 2 workers).
+Readings take turns, so that a busy machine slows all of them alike: the rate of a core is
+the mean of one reading before the loader's and one after. The median of the ratios of
+measured to predicted is what counts (within 10 %, with 1 and with 2 workers).
 
     python benchmarks/loader.py [--rounds N] [--seconds S]
 
@@ -85,12 +85,12 @@ class Loaded(NamedTuple):
     Attributes
     ----------
     rate : samples/s by the clock
-    granted : cores that its workers had while they wanted them
+    share : of its core that a worker had while it wanted it, mean of the workers
     busy : share of its time that a worker computed or waited for a core
     """
 
     rate: float
-    granted: float
+    share: float
     busy: float
 
 
@@ -135,8 +135,9 @@ def loaded(files: list[Path], workers: int, seconds: float) -> Loaded:
         for early, late in zip(before, after, strict=True)
     ]
     wanted = [one.computed + one.waited for one in spent]
-    granted = sum(one.computed / both for one, both in zip(spent, wanted, strict=True))
-    return Loaded(taken / passed, granted, sum(wanted) / passed / workers)
+    shares = [one.computed / both for one, both in zip(spent, wanted, strict=True)]
+    busy = sum(wanted) / passed / workers
+    return Loaded(taken / passed, statistics.mean(shares), busy)
 
 
 def core_rate(feeding: Feeding, seconds: float) -> float:
@@ -182,19 +183,20 @@ def main() -> None:
         files = [Path(folder) / f"{number}.jpg" for number in range(len(made) * COPIES)]
         for number, file in enumerate(files):
             file.write_bytes(made[number % len(made)])
-        for _ in range(given.rounds):
-            for workers in WORKERS:
-                core = core_rate(feeding, given.seconds / 2)
-                measured = loaded(files, workers, given.seconds)
-                expected = predicted(core, measured.granted)
-                ratios[workers].append(measured.rate / expected)
-                print(
-                    f"{workers} workers: one core {core:.0f} images/s, granted "
-                    f"{measured.granted:.2f} cores, predicted {expected:.0f}, measured "
-                    f"{measured.rate:.0f}, ratio {measured.rate / expected:.3f} (workers "
-                    f"busy {measured.busy:.0%})",
-                    flush=True,
-                )
+        core = core_rate(feeding, given.seconds / 2)
+        for workers in WORKERS * given.rounds:
+            measured = loaded(files, workers, given.seconds)
+            before, core = core, core_rate(feeding, given.seconds / 2)
+            around = math.sqrt(before * core)
+            expected = predicted(around, workers) * measured.share
+            ratios[workers].append(measured.rate / expected)
+            print(
+                f"{workers} workers: one core {around:.0f} images/s, had for "
+                f"{measured.share:.0%}, predicted {expected:.0f}, measured "
+                f"{measured.rate:.0f}, ratio {measured.rate / expected:.3f} (workers "
+                f"busy {measured.busy:.0%})",
+                flush=True,
+            )
     for workers, each in ratios.items():
         median, spread = statistics.median(each), statistics.pstdev(map(math.log, each))
         verdict = "within" if abs(median - 1.0) <= WITHIN else "NOT within"

@@ -11,6 +11,7 @@ import ctypes
 import os
 import pickle
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +22,7 @@ from multiprocessing.connection import Connection
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Send = Callable[[Any], None]
     """Hands one message to the process that waits for it."""
@@ -65,8 +66,8 @@ def run_apart(
 ) -> str:
     """Run ``function(send, *arguments)`` in a fresh process that ends by the deadline.
 
-    What it starts ends with it. What it prints is shown on our stderr if it crashes, and
-    else nowhere.
+    What it starts ends with it, and its temporary files go. What it prints is shown on
+    our stderr if it crashes, and else nowhere.
 
     Parameters
     ----------
@@ -79,8 +80,8 @@ def run_apart(
     -------
     Empty if it went well, else what happened, in one line.
     """
-    with tempfile.TemporaryFile() as printed:
-        process, messages = _start(function, arguments, printed)
+    with tempfile.TemporaryFile() as printed, _folder() as folder:
+        process, messages = _start(function, arguments, printed, folder)
         try:
             with messages:
                 words = _receive_until(messages, deadline, receive)
@@ -106,8 +107,21 @@ def one_line(error: BaseException) -> str:
     return words if len(words) <= _LONGEST else words[: _LONGEST - 3] + "..."
 
 
+@contextlib.contextmanager
+def _folder() -> Iterator[str]:
+    """Yield a folder for temporary files, such as what torch.compile writes."""
+    folder = tempfile.mkdtemp(prefix="advisor-bench-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _start(
-    function: Callable[..., None], arguments: tuple[Any, ...], printed: IO[bytes]
+    function: Callable[..., None],
+    arguments: tuple[Any, ...],
+    printed: IO[bytes],
+    folder: str,
 ) -> tuple[subprocess.Popen[bytes], Connection]:
     reading, writing = os.pipe()
     messages = Connection(reading, writable=False)
@@ -119,7 +133,7 @@ def _start(
             stderr=printed,
             pass_fds=[writing],
             start_new_session=True,
-            env={"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ},
+            env={"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ, "TMPDIR": folder},
         )
     except BaseException:
         messages.close()
