@@ -39,7 +39,6 @@ LINK, LAUNCH, ERRORS, TRAINING = "h2d", "launch", "errors", "training"
 """The groups of copies to a GPU, of kernel launches, of what is counted as a fault
 whatever it is, and of trainings, whose prediction is `advisor.measure.trained`'s."""
 
-
 SICK = 3.0
 """Standard deviations from the median of its kind beyond which one of the user's own
 machines does not tell what is usual."""
