@@ -12,9 +12,9 @@ time only: ``cpu / (cpu + waiting for a core)`` of its ``/proc/PID/schedstat``. 
 it by as much, and is no fault of the loader's; what a worker waits for anything else
 counts against the prediction.
 
-Readings take turns, round by round, so that a busy machine slows all of them alike; the
-ratio of measured to predicted is taken within each round, and its median is what counts
-(within 10 %, with 1 and with 2 workers).
+Readings take turns, so that a busy machine slows all of them alike: the rate of a core is
+the mean of one reading before the loader's and one after. The median of the ratios of
+measured to predicted is what counts (within 10 %, with 1 and with 2 workers).
 
     python benchmarks/loader.py [--rounds N] [--seconds S]
 
@@ -183,19 +183,20 @@ def main() -> None:
         files = [Path(folder) / f"{number}.jpg" for number in range(len(made) * COPIES)]
         for number, file in enumerate(files):
             file.write_bytes(made[number % len(made)])
-        for _ in range(given.rounds):
-            for workers in WORKERS:
-                core = core_rate(feeding, given.seconds / 2)
-                measured = loaded(files, workers, given.seconds)
-                expected = predicted(core, workers) * measured.share
-                ratios[workers].append(measured.rate / expected)
-                print(
-                    f"{workers} workers: one core {core:.0f} images/s, had for "
-                    f"{measured.share:.0%}, predicted {expected:.0f}, measured "
-                    f"{measured.rate:.0f}, ratio {measured.rate / expected:.3f} (workers "
-                    f"busy {measured.busy:.0%})",
-                    flush=True,
-                )
+        core = core_rate(feeding, given.seconds / 2)
+        for workers in WORKERS * given.rounds:
+            measured = loaded(files, workers, given.seconds)
+            before, core = core, core_rate(feeding, given.seconds / 2)
+            around = math.sqrt(before * core)
+            expected = predicted(around, workers) * measured.share
+            ratios[workers].append(measured.rate / expected)
+            print(
+                f"{workers} workers: one core {around:.0f} images/s, had for "
+                f"{measured.share:.0%}, predicted {expected:.0f}, measured "
+                f"{measured.rate:.0f}, ratio {measured.rate / expected:.3f} (workers "
+                f"busy {measured.busy:.0%})",
+                flush=True,
+            )
     for workers, each in ratios.items():
         median, spread = statistics.median(each), statistics.pstdev(map(math.log, each))
         verdict = "within" if abs(median - 1.0) <= WITHIN else "NOT within"

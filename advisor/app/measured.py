@@ -27,6 +27,7 @@ from advisor.throughput.expected import Expected
 from advisor.throughput.known import MachineEffect
 from advisor.throughput.tables import Tables, load_tables
 from advisor.throughput.user_runs import UserRun
+from advisor.workloads.load import load_workload
 from advisor.workloads.profile import Loader, Workload
 
 Source = Literal["bench", "file", "rental"]
@@ -178,10 +179,9 @@ def _trainings(
         found = training_of(line)
         if found is None or line.value <= 0.0:
             continue
-        try:
-            profile = context.library.load(found["workload"])
-        except UsageError:
-            context.notify(f"{line.name}: no profile is called {found['workload']}")
+        profile = _profile_of(context, found["workload"])
+        if isinstance(profile, str):
+            context.notify(f"{line.name} is stored, and is no run: {profile}")
             continue
         if silent := _why_not(found, profile, line):
             context.notify(f"{line.name} is stored, and is no run: {silent}")
@@ -201,6 +201,20 @@ def _trainings(
         )
         expected = compared(context, run, profile, profile, machines)
         yield _Training(run, expected, line)
+
+
+def _profile_of(context: Context, name: str) -> Workload | str:
+    """Return the built-in profile that a bench trained, or why it is none.
+
+    A rented machine is a stranger, and says nothing of profiles of the user's own.
+    """
+    try:
+        profile = load_workload(name)
+    except UsageError:
+        return f"no built-in profile is called {name}"
+    if context.library.load(name) != profile:
+        return f"you have a {name} of your own, which is not what ran"
+    return profile
 
 
 def _why_not(found: re.Match[str], profile: Workload, line: Line) -> str:

@@ -23,9 +23,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from advisor.base.arrays import FloatArray, IntArray, ObjectArray, among, distinct
-from advisor.hardware.core_speed import (
-    CoreSpeed,
-)
+from advisor.hardware.core_speed import CoreSpeed
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.machines import HOST_TO_GPU_BOUNDS_GB_S, Machines
@@ -182,14 +180,9 @@ class Known:
         found = self._with_cpus(machines, cpu_names)
         if ids is None:
             return self._with_machines(found, {})
-        every = {one: self._of_machine.get((market, one)) for one in set(ids.tolist())}
-        here = {
-            place: effect
-            for place in np.flatnonzero(
-                among(ids, (one for one, effect in every.items() if effect))
-            ).tolist()
-            if (effect := every[int(ids[place])]) is not None
-        }
+        ours = {name[1] for name in self._of_machine if name[0] == market and market}
+        places = np.flatnonzero(among(ids, ours)).tolist()
+        here = {at: self._of_machine[market, int(ids[at])] for at in places}
         return self._with_machines(found, here)
 
     def on(self, machine: Machines, number: int | None, cpu: str | None) -> Machines:
@@ -201,12 +194,10 @@ class Known:
         cpu : name of its CPU
         """
         found = self._with_cpus(machine, np.array([cpu or ""], dtype=np.object_))
-        measured = [
-            one.identity
-            for one in self.machines
-            if number is not None and one.number == number
-        ]
-        here = dict(enumerate(self._of_machine[identity] for identity in measured))
+        identities = {one.number: one.identity for one in self.machines}
+        if number is None or number not in identities:
+            return self._with_machines(found, {})
+        here = {0: self._of_machine[identities[number]]}
         return self._with_machines(found, here, keeps_threads=True)
 
     def _with_cpus(self, machines: Machines, cpu_names: ObjectArray) -> Machines:

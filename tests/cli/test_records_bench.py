@@ -75,7 +75,7 @@ def test_a_bench_is_added_shown_and_deleted(advisor: Advisor, written: Written) 
     assert "machine 4711; predictions use it from now on" in added.stderr
     assert "tf32.eager.synthetic is stored, and is no run: it is in tf32" in added.stderr
     assert "resnet50 is not compiled" in added.stderr
-    assert "no profile is called nobody-knows" in added.stderr
+    assert "no built-in profile is called nobody-knows" in added.stderr
     listed = advisor("records", "list", "--json").document
     (run,), (machine,) = listed["records"], listed["machines"]
     assert (run["workload"], run["samples_per_s"], run["batch_size"]) == (
@@ -113,6 +113,17 @@ def test_a_stranger_s_names_do_not_tear_the_store(
     assert "7702" in machine["cpu"]
     assert machine["cpu"].isprintable()
     assert advisor(*PREDICT).exit_code == 0
+
+
+def test_a_stranger_says_nothing_of_profiles_of_ones_own(
+    advisor: Advisor, written: Written
+) -> None:
+    """Neither of one that only the user has, nor of one in a built-in's place."""
+    advisor("workloads", "new", "mine", "--extends", "resnet50")
+    fast = Line("train.mine.amp.eager.synthetic", 1100.0, "samples/s", note="batch 64")
+    added = advisor("records", "add", written(LINES[0], fast))
+    assert "no built-in profile is called mine" in added.stderr
+    assert advisor("records", "list", "--json").document["records"] == []
 
 
 def test_predictions_follow_and_say_so(advisor: Advisor, written: Written) -> None:
