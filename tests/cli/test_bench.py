@@ -112,7 +112,7 @@ def test_the_document_is_as_its_schema_says(
 
 def test_the_real_program_is_as_its_schema_says(advisor: Advisor, conforms: Any) -> None:
     """On this machine, for a moment, without a byte written."""
-    done = advisor("bench", "--seconds", "3", "--write-gb", "0", "--json")
+    done = advisor("bench", "--seconds", "6", "--write-gb", "0", "--json")
     assert done.exit_code == 0, done.stderr
     conforms("bench", done.document)
     assert {"cores.granted", "core.zlib"} <= {

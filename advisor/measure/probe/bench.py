@@ -40,28 +40,27 @@ class Asked(NamedTuple):
     Attributes
     ----------
     mode : one of `EXTENTS`
-    seconds : in which all of it ends, roughly: a reading that has begun is finished
-    bytes : that may be written to the disk
     folder : on the disk that is measured; None: see `chosen_folder`
     urls : to download from
     """
 
     mode: str
-    seconds: float
-    bytes: float
     folder: str | None
     urls: Sequence[str]
 
 
-def bench(result: Result, asked: Asked, tell: Tell) -> None:
+def bench(result: Result, asked: Asked, budget: Budget, tell: Tell) -> None:
     """Measure what there is time for; what fails is left out, and said.
+
+    Parameters
+    ----------
+    budget : in which all of it ends, roughly: a reading that has begun is finished
 
     Raises
     ------
     KeyboardInterrupt
         if somebody ends it; `result` has what was measured by then
     """
-    budget = Budget(asked.seconds, asked.bytes)
     try:
         _Parts(result, asked, budget, tell).run()
     finally:
@@ -85,7 +84,7 @@ class _Parts:
         for name, part in (
             ("machine", self._machine),
             ("fit", self._fit),
-            ("decode", self._decode),
+            ("cores", self._work),
             ("disk", self._disk),
             ("net.download", self._net),
             ("gpu", self._gpu),
@@ -103,12 +102,16 @@ class _Parts:
         self._result.machine.update(described())
         self._result.machine["cores"] = self._cores.granted
         self._result.lines += core_lines(self._cores)
+        try:
+            self._folder = chosen_folder(self._asked.folder)
+        except NoPlaceError as error:
+            self._result.skipped.append(Skipped("disk", str(error)))
 
     def _fit(self) -> None:
         self._tell("whether a training can run at all", 0.0)
-        check_fit(self._result)
+        check_fit(self._result, str(self._folder or "."))
 
-    def _decode(self) -> None:
+    def _work(self) -> None:
         self._tell("making pictures", 0.0)
         self._files = pictures(self._result)
         measure_cores(
@@ -116,19 +119,24 @@ class _Parts:
             self._cores,
             self._files,
             extent=self._extent,
-            ends=time.monotonic() + _SHARE_OF_CORES * self._budget.left(),
+            share_ends=time.monotonic() + _SHARE_OF_CORES * self._budget.left(),
+            ends=self._budget.ends,
             tell=self._told,
         )
 
     def _disk(self) -> None:
-        try:
-            self._folder = chosen_folder(self._asked.folder)
-        except NoPlaceError as error:
-            self._result.skipped.append(Skipped("disk", str(error)))
+        if self._folder is None:  # and why has been said
             return
         seconds = _SHARE_OF_DISK * self._budget.left()
         extent = self._extent._replace(disk_s=min(self._extent.disk_s, seconds))
-        disk_lines(self._result, self._folder, extent, self._budget, self._told)
+        disk_lines(
+            self._result,
+            self._folder,
+            most=self._budget.bytes_left - self._pictures_bytes(),
+            extent=extent,
+            budget=self._budget,
+            tell=self._told,
+        )
 
     def _net(self) -> None:
         seconds = _SHARE_OF_NETWORK * self._budget.left()
@@ -138,7 +146,7 @@ class _Parts:
     def _gpu(self) -> None:
         with ExitStack() as stack:
             paths = []
-            size = sum(map(len, self._files))
+            size = self._pictures_bytes()
             if self._files and self._folder and size <= self._budget.bytes_left:
                 folder = stack.enter_context(scratch_folder(self._folder))
                 paths = _written(folder, self._files)
@@ -151,6 +159,10 @@ class _Parts:
                 pictures=paths,
                 cores=self._cores.workers,
             )
+
+    def _pictures_bytes(self) -> int:
+        """Return what the pictures take, which steps on a GPU are fed from."""
+        return sum(map(len, self._files))
 
     def _told(self, words: str, share: float) -> None:
         """Tell how far it has come, and see whether anybody waits for it."""

@@ -25,6 +25,9 @@ _BATCHES_PER_WORKER = 4
 """In memory at most: the one that is filled, those ahead, the one that is taken."""
 
 _SHARE_OF_MEMORY = 0.25
+_STARTS_S, _EACH_STARTS_S = 0.3, 0.01
+"""Seconds until workers have a batch, and of each to be forked; roughly."""
+
 _IMAGES = "images/s"
 _SEED = 18
 
@@ -81,7 +84,7 @@ class Feeding:
                 Step(
                     f"{name}.w{count}",
                     f"{words}, workers: {count}",
-                    seconds + 0.3,
+                    seconds + _STARTS_S + _EACH_STARTS_S * count,
                     self._with(decoder, count, seconds),
                 )
                 for count in counts
@@ -89,7 +92,7 @@ class Feeding:
         return steps
 
     def curve_lines(self, samples: Samples) -> list[Line]:
-        """Return the exponents and the ceilings of what was read."""
+        """Return the exponents of what was read."""
         lines = []
         for decoder in self._found:
             name = f"decode.{decoder.name}"

@@ -24,6 +24,9 @@ from advisor.measure.probe.workers import delivered
 if TYPE_CHECKING:
     from advisor.measure.probe.tell import Tell
 
+_MOST_DOWNLOADED = 2e9
+"""Bytes: some hosts bill what comes in."""
+
 
 class Extent(NamedTuple):
     """How much is measured.
@@ -44,8 +47,8 @@ class Extent(NamedTuple):
 
 
 EXTENTS = {
-    "quick": Extent(5, 0.5, 6.0, 5.0, False),
-    "full": Extent(9, 1.0, 24.0, 15.0, True),
+    "quick": Extent(9, 0.5, 6.0, 5.0, False),
+    "full": Extent(15, 1.0, 24.0, 15.0, True),
 }
 
 
@@ -67,6 +70,7 @@ def measure_cores(
     files: Sequence[bytes],
     *,
     extent: Extent,
+    share_ends: float,
     ends: float,
     tell: Tell,
 ) -> None:
@@ -75,7 +79,8 @@ def measure_cores(
     Parameters
     ----------
     files : pictures; none: decoding is left out
-    ends : by `time.monotonic`; a round that is over by then is the last
+    share_ends : by `time.monotonic`; rounds after the first end by then
+    ends : of the whole bench: the first round takes what it needs of that
     """
     samples = Samples()
     workers = most_workers(cores.workers, result.machine.get("memory_gb"))
@@ -87,7 +92,8 @@ def measure_cores(
     try:
         for number in range(extent.rounds):
             for at, step in enumerate(steps):
-                if time.monotonic() + step.seconds > ends:
+                until = share_ends if number else ends
+                if time.monotonic() + step.seconds > until:
                     _leave(result, steps[at:] if number == 0 else [])
                     return
                 share = (number + at / len(steps)) / extent.rounds
@@ -101,16 +107,27 @@ def measure_cores(
 
 
 def disk_lines(
-    result: Result, folder: Path, extent: Extent, budget: Budget, tell: Tell
+    result: Result,
+    folder: Path,
+    *,
+    most: float,
+    extent: Extent,
+    budget: Budget,
+    tell: Tell,
 ) -> None:
-    """Measure the disk of a folder."""
+    """Measure the disk of a folder.
+
+    Parameters
+    ----------
+    most : bytes that may be written
+    """
     if is_in_memory(folder):
         why = "the folder is in memory; name one on a disk with --folder"
         result.skipped.append(Skipped("disk", why))
         return
     samples = Samples()
     try:
-        size = min(budget.bytes_left, room(folder))
+        size = min(most, room(folder))
         seconds = min(extent.disk_s, budget.left())
         measure_disk(
             samples, folder, size=size, seconds=seconds, budget=budget, tell=tell
@@ -138,10 +155,6 @@ def download_lines(
         result.skipped.append(Skipped("net.download", str(error)))
     finally:
         result.lines += samples.lines()
-
-
-_MOST_DOWNLOADED = 2e9
-"""Bytes: some hosts bill what comes in."""
 
 
 def _core_steps(result: Result) -> list[Step]:
