@@ -152,17 +152,14 @@ def _child(
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before it could take us with it
         return
-    # Where nobody waits any more, nothing is left to be done.
-    with (
-        contextlib.suppress(BrokenPipeError),
-        Connection(writing, readable=False) as messages,
-    ):
+    with Connection(writing, readable=False) as messages:
         words = ""
         try:
             function(messages.send, *arguments)
         except Exception as error:
             words = one_line(error)
-        messages.send(_Ended(words))
+        with contextlib.suppress(BrokenPipeError):  # nobody waits any more
+            messages.send(_Ended(words))
 
 
 def _receive_until(
