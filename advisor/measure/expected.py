@@ -35,9 +35,14 @@ _GPU_LINE = re.compile(r"gpu(\d+)\.(.+)")
 CORE, WORKERS = "core", "workers"
 """The groups of the lines that the speed of the cores decides, and their number."""
 
-LAUNCH, ERRORS, TRAINING = "launch", "errors", "training"
-"""The groups of kernel launches, of what is counted as a fault whatever it is, and of
-trainings, whose prediction is `advisor.measure.trained`'s."""
+LINK, LAUNCH, ERRORS, TRAINING = "h2d", "launch", "errors", "training"
+"""The groups of copies to a GPU, of kernel launches, of what is counted as a fault
+whatever it is, and of trainings, whose prediction is `advisor.measure.trained`'s."""
+
+
+SICK = 3.0
+"""Standard deviations from the median of its kind beyond which one of the user's own
+machines does not tell what is usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,7 @@ def _of_gpus(
     cpu = cpu_of(result, tables, offered)
     host = HostCores.of_machine(cpu, result.cores_granted, tables.model)
     gpus = [gpu_of(seen, tables) for seen in result.machine.gpus]
+    limit_w = math.nan if offered is None else float(offered.gpu_max_power_w[0])
     for line in result.lines:
         found = _GPU_LINE.fullmatch(line.name)
         if found is None or int(found[1]) >= len(gpus):
@@ -136,30 +142,30 @@ def _of_gpus(
         elif part == "h2d.pinned":
             expected = _by_link(line.name, result)
         elif gpu is not None:
-            expected = _of_gpu(line.name, part, gpu)
-            if (
-                expected is not None
-                and part.startswith("matmul.")
-                and offered is not None
-            ):
-                expected = _at_power(expected, gpu, float(offered.gpu_max_power_w[0]))
+            expected = _of_gpu(line.name, part, gpu, limit_w)
         if expected is not None:
             yield expected
 
 
-def _of_gpu(name: str, part: str, gpu: Gpu) -> Expected | None:
-    """Return what one part of a GPU does: measured on that card, or by its kind."""
+def _of_gpu(name: str, part: str, gpu: Gpu, limit_w: float) -> Expected | None:
+    """Return what one part of a GPU does: measured on that card, or by its kind.
+
+    Parameters
+    ----------
+    limit_w : power limit that its offer states openly, W; NaN: none
+    """
     if part.startswith("matmul."):
         nominal = getattr(gpu, f"{part.removeprefix('matmul.')}_tflops", math.nan)
         kinds = (f"{gpu.architecture}, {board(gpu)}", board(gpu))
-        return _by_card(name, part, gpu, nominal, kinds)
+        found = _by_card(name, part, gpu, nominal, kinds)
+        return None if found is None else _at_power(found, gpu, limit_w)
     if part == "bandwidth":
         return _by_card(name, part, gpu, gpu.memory_bandwidth_gb_s, (ANY_CARD,))
     return None
 
 
 def _at_power(expected: Expected, gpu: Gpu, limit_w: float) -> Expected:
-    """Return what a card does at a power limit that its offer states openly."""
+    """Return what a card computes at a power limit; at its own where that is unknown."""
     factor = float(power_factor(np.array([limit_w]), np.array([gpu.tdp_w]))[0])
     off = SPREAD * abs(math.log(factor))
     return replace(
@@ -218,7 +224,7 @@ def _by_link(name: str, result: BenchResult) -> Expected | None:
     link = lanes * PCIE_GB_S_PER_LANE[int(generation) - 1]
     return Expected(
         name,
-        "h2d",
+        LINK,
         link * share.value,
         share.level_log_sd,
         share.host_log_sd,
@@ -256,9 +262,14 @@ def _learned(
     The median is normal in its logarithm, and so is what a machine shows about it: with n
     machines that show m in the mean the median has the precision ``1 / level^2 + n /
     host^2``, and lies between the two as these weigh (Gelman et al., Bayesian Data
-    Analysis, 3rd edition, section 2.5).
+    Analysis, 3rd edition, section 2.5). A machine beyond `SICK` says nothing of healthy
+    ones.
     """
-    logs = [math.log(value) for value in _shown(expected.name, result, known, tables)]
+    logs = [
+        math.log(value)
+        for value in _shown(expected, result, known, tables)
+        if abs(math.log(value / expected.value)) < SICK * expected.log_sd
+    ]
     if not logs:
         return expected
     prior, seen = expected.level_log_sd**-2, len(logs) * expected.host_log_sd**-2
@@ -274,24 +285,34 @@ def _learned(
 
 
 def _shown(
-    name: str, result: BenchResult, known: Iterable[BenchResult], tables: Tables
+    expected: Expected, result: BenchResult, known: Iterable[BenchResult], tables: Tables
 ) -> Iterator[float]:
-    """Yield what other machines with the same GPU or CPU show, one figure per machine."""
-    found = _GPU_LINE.fullmatch(name)
+    """Yield what other machines of its kind show in a line, one figure per machine."""
+    found = _GPU_LINE.fullmatch(expected.name)
     for other in known:
-        if found is None:
-            words = cpu_words(result.machine.cpu_name)
-            values = (
-                [other.value(name)] if words == cpu_words(other.machine.cpu_name) else []
-            )
+        if found is None or expected.group == LAUNCH:  # the CPU's doing
+            names = [expected.name] * _is_same_cpu(result, other)
         else:
-            number = int(found[1])
-            gpu = gpu_of(result.machine.gpus[number], tables)
-            values = [
-                other.value(f"gpu{at}.{found[2]}")
-                for at, one in enumerate(other.machine.gpus)
-                if gpu_of(one, tables) == gpu
+            kind = _kind(result, int(found[1]), expected.group, tables)
+            names = [
+                f"gpu{at}.{found[2]}"
+                for at in range(len(other.machine.gpus))
+                if _kind(other, at, expected.group, tables) == kind
             ]
-        values = [value for value in values if value > 0.0]
+        values = [value for name in names if (value := other.value(name)) > 0.0]
         if values:
             yield float(np.median(values))
+
+
+def _is_same_cpu(one: BenchResult, other: BenchResult) -> bool:
+    return cpu_words(one.machine.cpu_name) == cpu_words(other.machine.cpu_name)
+
+
+def _kind(
+    result: BenchResult, number: int, group: str, tables: Tables
+) -> Gpu | tuple[float, float] | None:
+    """Return what decides over a line of a GPU: its link, or which card it is."""
+    if group == LINK:
+        generation = result.value(f"gpu{number}.pcie.gen.max")
+        return generation, result.value(f"gpu{number}.pcie.width.max")
+    return gpu_of(result.machine.gpus[number], tables)

@@ -114,16 +114,17 @@ class HostCores:
         )
 
     def workers(self, count: int, own_rate: float) -> Usual | None:
-        """Return what several workers do by the clock, at most one per thread.
+        """Return what several workers do by the clock, at most one per thread begun.
 
         Parameters
         ----------
         count : of the workers
         own_rate : what one core of the machine does of the same, in its own time
         """
-        if not (own_rate > 0.0 and count <= self.granted):  # also NaN
+        if not (own_rate > 0.0 and count < self.granted + 1.0):  # also NaN
             return None
-        cores = self._share(count) / self._share(1) * count**self.host.core_exponent
+        each = self._share(count) / self._share(1)
+        cores = each * min(count, self.granted) ** self.host.core_exponent
         by_number = math.log(count) * self.host.core_exponent_sd
         beside = PAIRED_LOG_SD if self.is_paired and count > 1 else 0.0
         return Usual(

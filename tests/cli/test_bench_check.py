@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.hostile import ATTACKS, dangers
 from tests.measure.benches import LINES, document
 
 Advisor = Callable[..., Any]
@@ -131,3 +132,23 @@ def test_two_results_stand_side_by_side(
     conforms("bench-compare", found)
     (line,) = [one for one in found["lines"] if one["differs"]]
     assert line["words"] == "50% less"
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+def test_no_text_of_a_rented_machine_steers_the_terminal(
+    advisor: Advisor, tmp_path: Path, attack: str
+) -> None:
+    """A stranger's result is shown, checked and compared without its control codes."""
+    found = document(LINES, gpus=(attack,), cpu=attack)
+    found["lines"][0] |= {"unit": attack, "note": attack}
+    path = tmp_path / "host.json"
+    path.write_text(json.dumps(found))
+    for words in (
+        ("--read", str(path)),
+        ("--read", str(path), "--check", str(OFFER), *MARKET),
+        ("compare", str(path), str(path)),
+    ):
+        done = advisor("bench", *words)
+        assert done.exit_code == 0, done.stderr
+        assert not dangers(done.stdout)
+        assert not dangers(done.stderr)

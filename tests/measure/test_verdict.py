@@ -203,8 +203,45 @@ def test_the_users_own_machines_tell_what_is_usual(tables: Tables) -> None:
     assert abs(math.log(after.value / 300.0)) < abs(math.log(before.value / 300.0))
     assert after.level_log_sd < before.level_log_sd
     assert after.host_log_sd == before.host_log_sd
-    other = bench(LINES, cpu="Intel Xeon E5-2680 v4", gpus=("NVIDIA L4",))
+    elsewhere = {name: line for name, line in LINES.items() if "pcie" not in name}
+    other = bench(elsewhere, cpu="Intel Xeon E5-2680 v4", gpus=("NVIDIA L4",))
     assert expected_lines(slow, tables, known=[other]) == expected_lines(slow, tables)
+
+
+def test_a_sick_machine_does_not_tell_what_is_usual(tables: Tables) -> None:
+    """A card at half speed moves nothing, however often it was measured."""
+    sick = bench({**LINES, "gpu0.matmul.bf16": (82.0, "TFLOP/s")})
+    found = bench(LINES)
+    name = "gpu0.matmul.bf16"
+    before = expected_lines(found, tables)[name]
+    assert expected_lines(found, tables, known=[sick] * 9)[name] == before
+
+
+def test_launches_follow_the_cpu_and_copies_the_link(tables: Tables) -> None:
+    """The same card on another CPU or link says nothing of either."""
+    lines = {**LINES, "gpu0.launch": (150_000.0, "kernels/s")}
+    found = bench(lines)
+    other = bench(
+        {**lines, "gpu0.pcie.gen.max": (3.0, "generation")}, cpu="Intel Xeon E5-2680 v4"
+    )
+    before, by_other, by_own = (
+        expected_lines(found, tables, known=known) for known in ([], [other], [found])
+    )
+    for name in ("gpu0.launch", "gpu0.h2d.pinned"):
+        assert by_other[name] == before[name]
+        assert by_own[name] != before[name]
+
+
+def test_a_quota_is_no_whole_number_of_cores(tables: Tables) -> None:
+    """Eight workers on 7.5 cores are held to 7.5 of them."""
+    lines = {**LINES, "decode.pillow.w8": (1.0, "images/s")}
+    quota, whole = (
+        expected_lines(bench({**lines, "cores.granted": (cores, "cores")}), tables)
+        for cores in (7.5, 8.0)
+    )
+    ratio = quota["decode.pillow.w8"].value / whole["decode.pillow.w8"].value
+    assert ratio == pytest.approx((7.5 / 8.0) ** 0.97, rel=0.01)
+    assert "decode.pillow.w32" not in quota
 
 
 def test_cards_of_one_machine_are_one_draw(tables: Tables) -> None:
