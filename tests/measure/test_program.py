@@ -123,7 +123,7 @@ def test_it_runs_by_itself(file: Path, python: str) -> None:
     found = shutil.which(python) if python else sys.executable
     if found is None or run(found, file, "--help").returncode:
         pytest.skip(f"{python} is not installed")
-    done = run(found, file, "--seconds", "4", "--bytes", "0")
+    done = run(found, file, "--seconds", "6", "--bytes", "0")
     assert done.returncode == 0, done.stderr
     result = parse_output(done.stdout, "the program")
     assert result.by_name["core.zlib"].value > 0.0
@@ -136,7 +136,7 @@ def test_it_runs_by_itself(file: Path, python: str) -> None:
 @linux
 def test_what_it_says_names_nobody(file: Path) -> None:
     """No host name, no user, no path."""
-    done = run(sys.executable, file, "--seconds", "4", "--bytes", "0")
+    done = run(sys.executable, file, "--seconds", "6", "--bytes", "0")
     said = done.stdout.decode()
     assert str(file.parent) not in said
     assert f"{Path.home()}/" not in said
@@ -230,7 +230,7 @@ def test_a_part_that_fails_is_left_out(tmp_path: Path) -> None:
     file = tmp_path / "bench.pyz"
     file.write_bytes(program())
     done = subprocess.run(
-        [sys.executable, str(file), "--seconds", "4", "--bytes", "0"],
+        [sys.executable, str(file), "--seconds", "6", "--bytes", "0"],
         check=True,
         capture_output=True,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},

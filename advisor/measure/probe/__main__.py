@@ -12,31 +12,29 @@ from typing import Any
 
 from advisor.measure.probe.addresses import is_web
 from advisor.measure.probe.bench import Asked, bench
+from advisor.measure.probe.budget import Budget
 from advisor.measure.probe.lines import Result
 from advisor.measure.probe.show import Show
 
 _SECONDS = {"quick": 90.0, "full": 600.0}
 _BYTES = {"quick": 1e9, "full": 8e9}
 _INTERRUPTED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, print the document as the last line of stdout, return the exit code."""
     parsed = _parser().parse_args(argv)
-    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(sign) != signal.SIG_IGN:
-            signal.signal(sign, _interrupted)
-    asked = Asked(
-        mode=parsed.mode,
-        seconds=parsed.seconds or _SECONDS[parsed.mode],
-        bytes=_BYTES[parsed.mode] if parsed.bytes is None else parsed.bytes,
-        folder=parsed.folder,
-        urls=tuple(parsed.url),
+    asked = Asked(mode=parsed.mode, folder=parsed.folder, urls=tuple(parsed.url))
+    budget = Budget(
+        parsed.seconds or _SECONDS[parsed.mode],
+        _BYTES[parsed.mode] if parsed.bytes is None else parsed.bytes,
     )
+    _meet_signals(budget)
     result, show = Result(asked.mode), Show(sys.stderr)
     result.begun_unix_s = time.time()
     try:
-        bench(result, asked, show)
+        bench(result, asked, budget, show)
     except KeyboardInterrupt:
         result.is_interrupted = True
     show.wipe()
@@ -45,11 +43,18 @@ def main(argv: list[str] | None = None) -> int:
     return _INTERRUPTED if result.is_interrupted else 0
 
 
-def _interrupted(_number: int, _frame: Any) -> None:
-    """End the bench; what is cleared up then is not to be interrupted again."""
-    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(sign, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def _meet_signals(budget: Budget) -> None:
+    """Have signals end the bench; those that are ignored (nohup) stay so."""
+
+    def interrupted(_number: int, _frame: Any) -> None:
+        for sign in _SIGNALS:  # what is cleared up now is not to be interrupted again
+            signal.signal(sign, signal.SIG_IGN)
+        budget.end()
+        raise KeyboardInterrupt
+
+    for sign in _SIGNALS:
+        if signal.getsignal(sign) != signal.SIG_IGN:
+            signal.signal(sign, interrupted)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -40,28 +40,27 @@ class Asked(NamedTuple):
     Attributes
     ----------
     mode : one of `EXTENTS`
-    seconds : in which all of it ends, roughly: a reading that has begun is finished
-    bytes : that may be written to the disk
     folder : on the disk that is measured; None: see `chosen_folder`
     urls : to download from
     """
 
     mode: str
-    seconds: float
-    bytes: float
     folder: str | None
     urls: Sequence[str]
 
 
-def bench(result: Result, asked: Asked, tell: Tell) -> None:
+def bench(result: Result, asked: Asked, budget: Budget, tell: Tell) -> None:
     """Measure what there is time for; what fails is left out, and said.
+
+    Parameters
+    ----------
+    budget : in which all of it ends, roughly: a reading that has begun is finished
 
     Raises
     ------
     KeyboardInterrupt
         if somebody ends it; `result` has what was measured by then
     """
-    budget = Budget(asked.seconds, asked.bytes)
     try:
         _Parts(result, asked, budget, tell).run()
     finally:
@@ -120,7 +119,8 @@ class _Parts:
             self._cores,
             self._files,
             extent=self._extent,
-            ends=time.monotonic() + _SHARE_OF_CORES * self._budget.left(),
+            share_ends=time.monotonic() + _SHARE_OF_CORES * self._budget.left(),
+            ends=self._budget.ends,
             tell=self._told,
         )
 

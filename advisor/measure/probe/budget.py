@@ -1,4 +1,4 @@
-"""How long a bench may take and how much it may write."""
+"""How long a bench may take, how much it may write, and whether it is to end."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Budget:
         self.bytes_left = bytes_
         self.written = 0
         self._parent = os.getppid()
+        self._is_over = False
 
     def left(self) -> float:
         """Return the seconds that are left, 0 at least."""
@@ -44,14 +45,24 @@ class Budget:
         self.written += size
         self.bytes_left -= size
 
+    def end(self) -> None:
+        """Have the next check end the bench, wherever what a signal raises gets lost.
+
+        Python drops what is raised in the hooks that it calls when it forks.
+        """
+        self._is_over = True
+
     def check(self) -> None:
-        """End the bench if nobody waits for it any more.
+        """End the bench if it is to end, or if nobody waits for it any more.
 
         Raises
         ------
         KeyboardInterrupt
-            if who started it has ended, unless it was told to outlive that (nohup)
+            after `end`; and if who started it has ended, unless it was told to outlive
+            that (nohup)
         """
+        if self._is_over:
+            raise KeyboardInterrupt
         outlives = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         if os.getppid() != self._parent and not outlives:
             raise KeyboardInterrupt

@@ -70,6 +70,7 @@ def measure_cores(
     files: Sequence[bytes],
     *,
     extent: Extent,
+    share_ends: float,
     ends: float,
     tell: Tell,
 ) -> None:
@@ -78,7 +79,8 @@ def measure_cores(
     Parameters
     ----------
     files : pictures; none: decoding is left out
-    ends : by `time.monotonic`; a round that is over by then is the last
+    share_ends : by `time.monotonic`; rounds after the first end by then
+    ends : of the whole bench: the first round takes what it needs of that
     """
     samples = Samples()
     workers = most_workers(cores.workers, result.machine.get("memory_gb"))
@@ -90,7 +92,8 @@ def measure_cores(
     try:
         for number in range(extent.rounds):
             for at, step in enumerate(steps):
-                if time.monotonic() + step.seconds > ends:
+                until = share_ends if number else ends
+                if time.monotonic() + step.seconds > until:
                     _leave(result, steps[at:] if number == 0 else [])
                     return
                 share = (number + at / len(steps)) / extent.rounds

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.measure.probe.budget import Budget
 from advisor.measure.probe.core import Deflate, MemoryCopy, WordPieces, text
 from advisor.measure.probe.feeding import BATCH_BYTES, most_workers
 from advisor.measure.probe.samples import Samples
@@ -113,3 +114,21 @@ def test_workers_fit_into_memory(workers: int, memory_gb: float) -> None:
     most = most_workers(workers, memory_gb)
     assert 1 <= most <= workers
     assert most == 1 or most * 4 * BATCH_BYTES <= 0.25 * memory_gb * 1e9
+
+
+def test_a_budget_ends_where_what_a_signal_raised_got_lost() -> None:
+    """Python drops it in the hooks that it calls when it forks."""
+    budget = Budget(60.0, 0.0)
+    budget.check()
+    budget.end()
+    with pytest.raises(KeyboardInterrupt):
+        budget.check()
+
+
+def test_a_budget_counts_seconds_and_bytes() -> None:
+    """By a clock that only rises; what is over is nothing, not less."""
+    times = iter([0.0, 1.0, 3.0, 9.0])
+    budget = Budget(5.0, 100.0, lambda: next(times))
+    assert (budget.left(), budget.passed(), budget.left()) == (4.0, 3.0, 0.0)
+    budget.write(30)
+    assert (budget.written, budget.bytes_left) == (30, 70.0)

@@ -53,7 +53,7 @@ def reduce_apart(send: Send, group: Group, seconds: float) -> None:
         except Exception as error:
             last = str(error).strip().splitlines()[-1:]
             message = last[0] if last else type(error).__name__
-            raise RuntimeError(message) from error
+            raise RuntimeError(message.replace("RuntimeError: ", "", 1)) from error
     taken = answers.get()
     crossed = 2.0 * (number - 1) / number * group.size_bytes / 1e9
     note = f"bus bandwidth, {group.size_bytes >> 20} MiB"

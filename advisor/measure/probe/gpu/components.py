@@ -20,7 +20,7 @@ are: 710 forward and backward, and the optimizer's 58 of profile gpt2-124m."""
 _FREE_SHARE = 0.25
 """Of the free memory, for the arrays of a component."""
 
-_TF32_SINCE = 8
+_TF32_SINCE = _BF16_SINCE = 8
 """Compute capability, its major number (NVIDIA, "CUDA C++ Programming Guide")."""
 
 
@@ -72,7 +72,8 @@ def launches(device: Device, budget_s: float) -> Iterator[Line]:
     """
     from advisor.measure.probe.gpu.train import Training  # noqa: PLC0415
 
-    training = Training(device, Recipe("gpt2-124m", "bf16", is_tiny=True), batch=1)
+    half = "bf16" if _has(device, _BF16_SINCE) else "fp16"
+    training = Training(device, Recipe("gpt2-124m", half, is_tiny=True), batch=1)
     reading = measured(device, training.step, budget_s)
     yield reading.line(
         f"{device.line}.launch", NARROW_GPT2_KERNELS, "kernels/s", "narrow GPT-2, eager"
@@ -84,7 +85,7 @@ def products(device: Device, sizes: Sizes, budget_s: float) -> Iterator[Line]:
     torch = device.torch
     kinds = [("fp32", torch.float32, False), ("fp16", torch.float16, False)]
     kinds.append(("bf16", torch.bfloat16, False))
-    if device.is_cuda and torch.cuda.get_device_capability(device.name)[0] >= _TF32_SINCE:
+    if device.is_cuda and _has(device, _TF32_SINCE):
         kinds.insert(1, ("tf32", torch.float32, True))
     side = sizes.side
     while 3 * 4 * side**2 > _FREE_SHARE * device.free_bytes():
@@ -119,3 +120,10 @@ def memory(device: Device, sizes: Sizes, budget_s: float) -> Iterator[Line]:
         "GB/s",
         f"copies of {size >> 20} MiB",
     )
+
+
+def _has(device: Device, major: int) -> bool:
+    """Return whether a GPU is of this compute capability or later; a CPU has all."""
+    if not device.is_cuda:
+        return True
+    return bool(device.torch.cuda.get_device_capability(device.name)[0] >= major)

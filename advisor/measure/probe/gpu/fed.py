@@ -58,6 +58,7 @@ def fed(device: Device, recipe: Recipe, feed: Feed, budget_s: float) -> Line:
     """
     with chosen(device.torch, recipe):
         training = Training(device, recipe, feed.batch)
+        training.compile()
         batches = _batches(device, feed)
         rates = list(_rates(training, batches, feed, budget_s))
     note = f"batch {feed.batch}, {feed.library}, {feed.workers} workers"
@@ -88,12 +89,8 @@ def _rates(
     for _ in range(2 * workers):
         training.step_on(*next(batches))
     training.device.wait()
-    ends = time.perf_counter() + budget_s
-    for number in range(_ENDLESS):
-        began = time.perf_counter()
-        if began > ends and number >= 1:
-            return
-        rounds = 0
+    for _ in range(REPEATS):
+        began, rounds = time.perf_counter(), 0
         while rounds == 0 or time.perf_counter() - began < budget_s / REPEATS:
             for _ in range(workers):
                 training.step_on(*next(batches))

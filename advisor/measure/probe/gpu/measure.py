@@ -116,6 +116,9 @@ def _plan(result: Result, mode: str, pictures: Sequence[str], cores: int) -> lis
         if check.ok and (found := _KERNEL.fullmatch(check.name))
     ]
     settings = _SETTINGS[mode]
+    if not numbers and result.machine.get("gpus"):
+        result.skipped.append(Skipped("gpu", "PyTorch computes on none of the GPUs"))
+        return []
     if not numbers:
         return [_training("cpu", Recipe("resnet18", "fp32"), cores, settings["steps"])]
     names = tuple(f"cuda:{number}" for number in numbers)

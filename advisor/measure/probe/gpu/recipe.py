@@ -18,7 +18,8 @@ class Recipe(NamedTuple):
     Attributes
     ----------
     profile : built-in
-    precision : ``fp32``, ``tf32``, ``amp`` (FP16 with a loss scaler), ``bf16``
+    precision : ``fp32``, ``tf32``, or under autocast ``amp`` (FP16 with a loss scaler),
+        ``fp16`` (without one), ``bf16``
     compiled : by torch.compile
     channels_last : memory format of images
     is_tiny : narrow, with small samples, for a look at the program

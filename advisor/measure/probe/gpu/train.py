@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.measure.probe.gpu.nets.tasks import loss_of, task_of
@@ -35,7 +35,7 @@ _LESS = 0.75
 
 
 class Training:
-    """A net in training on a device.
+    """A net in training on a device, not compiled yet.
 
     Parameters
     ----------
@@ -45,18 +45,31 @@ class Training:
     """
 
     def __init__(self, device: Device, recipe: Recipe, batch: int) -> None:
-        torch = device.torch
         device.select()
-        self.device, self.recipe, self.batch = device, recipe, batch
-        task = task_of(recipe.profile, is_tiny=recipe.is_tiny)
-        self._images = task.takes_images
-        net = task.build().to(device.name).train()
+        self.device, self.recipe = device, recipe
+        self._task = task_of(recipe.profile, is_tiny=recipe.is_tiny)
+        with _made_on(device):
+            net = self._task.build().to(device.name).train()
         if self._is_channels_last:
-            net = net.to(memory_format=torch.channels_last)
-        self._optimizer = task.optimizer(net.parameters())
+            net = net.to(memory_format=device.torch.channels_last)
+        self._net = net
+        self._optimizer = self._task.optimizer(net.parameters())
         self._scaler = _scaler(device, enabled=recipe.precision == "amp")
-        self._net = torch.compile(net) if recipe.compiled else net
-        self._inputs, self._targets = self._on_device(*task.inputs(batch, device.name))
+        self.resize(batch)
+
+    def resize(self, batch: int) -> None:
+        """Make up another batch; what a step has left behind is dropped before."""
+        self._inputs = self._targets = None
+        self._optimizer.zero_grad(set_to_none=True)
+        if self.device.is_cuda:
+            self.device.torch.cuda.empty_cache()
+        made = self._task.inputs(batch, self.device.name)
+        self._inputs, self._targets = self._on_device(*made)
+
+    def compile(self) -> None:
+        """Compile it if the recipe says so; the next step takes long, then."""
+        if self.recipe.compiled:
+            self._net = self.device.torch.compile(self._net)
 
     def step(self) -> Any:
         """Train on the batch that is there; return its loss."""
@@ -79,7 +92,7 @@ class Training:
 
     @property
     def _is_channels_last(self) -> bool:
-        return self._images and self.recipe.channels_last
+        return self._task.takes_images and self.recipe.channels_last
 
     def _on_device(self, inputs: Any, targets: Any) -> tuple[Any, Any]:
         inputs, targets = (
@@ -99,13 +112,18 @@ def synthetic(device: Device, recipe: Recipe, budget_s: float) -> Line:
     recipe : how
     budget_s : for the steps, beside finding a batch and compiling
     """
+    training = Training(device, recipe, _LEAST_BATCH)
+    batch = largest_batch(training)
+    training.compile()
     with chosen(device.torch, recipe):
-        batch = largest_batch(device, recipe)
-        reading = _steps(device, recipe, batch, budget_s)
-        while reading is None:  # more than was foreseen: the compiled net's, pieces
+        reading = _steps(training, batch, budget_s)
+        while reading is None:  # more than was foreseen: work space, pieces
             batch = _round(_LESS * batch)
-            reading = _steps(device, recipe, batch, budget_s)
-    return reading.line(f"{recipe.line}.synthetic", batch, "samples/s", f"batch {batch}")
+            reading = _steps(training, batch, budget_s)
+    note = f"batch {batch}"
+    if not device.is_cuda:
+        note += f", on the CPU, {device.torch.get_num_threads()} threads"
+    return reading.line(f"{recipe.line}.synthetic", batch, "samples/s", note)
 
 
 @contextmanager
@@ -121,17 +139,17 @@ def chosen(torch: Any, recipe: Recipe) -> Iterator[None]:
         yield
 
 
-def largest_batch(device: Device, recipe: Recipe) -> int:
+def largest_batch(training: Training) -> int:
     """Return the largest batch whose step fits the memory and takes no second.
 
     Batches are doubled while the next one fits by what the last two took; a step that
     fails for want of memory ends the search. It is rounded down to a power of two or one
     and a half times that. The net is not compiled for it: compiled it takes no more.
     """
-    eager, room = recipe._replace(compiled=False), _FILLED * device.free_bytes()
     batch, before = _LEAST_BATCH, None
+    room = _FILLED * (training.device.free_bytes() + _taken_bytes(training.device))
     while True:
-        seen = _probe(device, eager, batch)
+        seen = _probe(training, batch)
         if seen is None:
             return max(batch // 2, _LEAST_BATCH)
         each = (seen.peak_bytes - before.peak_bytes) / (batch / 2) if before else 0.0
@@ -149,35 +167,47 @@ class _Probe(NamedTuple):
     peak_bytes: float
 
 
-def _probe(device: Device, recipe: Recipe, batch: int) -> _Probe | None:
+def _probe(training: Training, batch: int) -> _Probe | None:
     """Return what a step of a batch takes, None if it does not fit."""
-    cuda = device.torch.cuda
-    if device.is_cuda:
-        cuda.empty_cache()
-        cuda.reset_peak_memory_stats(device.name)
+    device = training.device
     try:
-        training = Training(device, recipe, batch)
+        training.resize(batch)
+        if device.is_cuda:
+            device.torch.cuda.reset_peak_memory_stats(device.name)
         training.step()
         seconds = device.seconds(training.step, 1)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
         return None
-    peak = float(cuda.max_memory_allocated(device.name)) if device.is_cuda else 0.0
+    peak = 0.0
+    if device.is_cuda:
+        peak = float(device.torch.cuda.max_memory_allocated(device.name))
     return _Probe(max(seconds, 1e-6), peak)
 
 
-def _steps(device: Device, recipe: Recipe, batch: int, budget_s: float) -> Reading | None:
+def _steps(training: Training, batch: int, budget_s: float) -> Reading | None:
     """Return how long steps take, None if they do not fit."""
-    if device.is_cuda:
-        device.torch.cuda.empty_cache()
     try:
-        training = Training(device, recipe, batch)
-        return measured(device, training.step, budget_s)
+        training.resize(batch)
+        return measured(training.device, training.step, budget_s)
     except RuntimeError as error:
         if batch == _LEAST_BATCH or not is_out_of_memory(error):
             raise
         return None
+
+
+def _taken_bytes(device: Device) -> float:
+    """Return what PyTorch has of the memory of a GPU."""
+    if not device.is_cuda:
+        return 0.0
+    return float(device.torch.cuda.memory_reserved(device.name))
+
+
+def _made_on(device: Device) -> Any:
+    """Return what makes weights where they are used, if PyTorch can: a CPU is slow."""
+    place = device.torch.device(device.name)
+    return place if hasattr(place, "__enter__") else nullcontext()  # since 2.0
 
 
 def _round(batch: float) -> int:
@@ -188,7 +218,8 @@ def _round(batch: float) -> int:
 
 def _autocast_type(torch: Any, recipe: Recipe) -> Any:
     """Return what autocast computes in; None: there is none."""
-    return {"amp": torch.float16, "bf16": torch.bfloat16}.get(recipe.precision)
+    kinds = {"amp": torch.float16, "fp16": torch.float16, "bf16": torch.bfloat16}
+    return kinds.get(recipe.precision)
 
 
 def _scaler(device: Device, *, enabled: bool) -> Any:

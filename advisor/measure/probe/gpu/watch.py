@@ -11,7 +11,7 @@ from advisor.measure.probe.gpu.smi import MOVING, ask_cards
 from advisor.measure.probe.lines import Check, Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Self
 
     from advisor.measure.probe.gpu.smi import Card
@@ -55,12 +55,12 @@ class Watch:
         self._thread.join()
 
     def load_lines(self) -> Iterator[Line]:
-        """Yield clocks, power and temperature under load."""
-        return self._medians(_LINES)
+        """Yield clocks, power and temperature under load: the median of all looks."""
+        return self._lines(_LINES, statistics.median)
 
     def link_lines(self) -> Iterator[Line]:
-        """Yield the link, which is slow at rest."""
-        return self._medians(_LINK)
+        """Yield the link at its best: the first look may find it at rest, and slow."""
+        return self._lines(_LINK, max)
 
     def check(self) -> Check | None:
         """Return whether something holds the clock down that a sound machine has not.
@@ -90,11 +90,15 @@ class Watch:
                 self._seen.append(card)
             self._over.wait(_EVERY_S)
 
-    def _medians(self, lines: tuple[tuple[str, str, str], ...]) -> Iterator[Line]:
+    def _lines(
+        self,
+        lines: tuple[tuple[str, str, str], ...],
+        summary: Callable[[list[float]], float],
+    ) -> Iterator[Line]:
         for line, field, unit in lines:
             values = [card.number(field) for card in self._seen]
             found = [value for value in values if value is not None]
             if found:
                 name = f"{self._name}.{line}"
-                median = statistics.median(found)
-                yield Line(name, median, unit, repeats=len(found), note="under load")
+                value = summary(found)
+                yield Line(name, value, unit, repeats=len(found), note="under load")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from advisor.measure.probe.gpu import components
 from advisor.measure.probe.gpu.apart import one_line
 from advisor.measure.probe.gpu.cards import seen_gpu
-from advisor.measure.probe.gpu.timing import Device, is_out_of_memory
+from advisor.measure.probe.gpu.timing import Device
 from advisor.measure.probe.gpu.watch import Watch
 from advisor.measure.probe.lines import Skipped
 
@@ -52,21 +52,20 @@ def parts_apart(send: Send, names: tuple[str, ...], sizes: Sizes, seconds: float
         gpu = seen_gpu(torch, number) if device.is_cuda else {}
         own_s = seconds / len(names)
         with Watch(device.line, gpu, number) as linked:
-            _send(
-                send, f"{device.line}.h2d", components.link(device, sizes, _LINK * own_s)
-            )
+            link = components.link(device, sizes, _LINK * own_s)
+            _send(send, device, "h2d", link)
         with Watch(device.line, gpu, number) as loaded:
             products = components.products(device, sizes, _PRODUCTS * own_s)
-            _send(send, f"{device.line}.matmul", products)
+            _send(send, device, "matmul", products)
         for line in (*linked.link_lines(), *loaded.load_lines()):
             send(line)
         check = loaded.check()
         if check is not None:
             send(check)
         memory = components.memory(device, sizes, _MEMORY * own_s)
-        _send(send, f"{device.line}.bandwidth", memory)
+        _send(send, device, "bandwidth", memory)
         launches = components.launches(device, _LAUNCHES * own_s)
-        _send(send, f"{device.line}.launch", launches)
+        _send(send, device, "launch", launches)
 
 
 def training_apart(
@@ -98,15 +97,17 @@ def fed_apart(send: Send, name: str, recipe: Recipe, feed: Feed, seconds: float)
     send(fed(Device(torch, name), recipe, feed, seconds))
 
 
-def _send(send: Send, name: str, lines: Iterator[Line]) -> None:
-    """Send lines; what finds no memory is left out, other errors end the process.
+def _send(send: Send, device: Device, part: str, lines: Iterator[Line]) -> None:
+    """Send the lines of a part; one that fails is left out.
 
-    After most errors of a GPU nothing works any more in the same process.
+    After some errors of a GPU nothing works any more in the same process: then it ends.
     """
     try:
         for line in lines:
             send(line)
     except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        send(Skipped(name, one_line(error)))
+        try:
+            device.wait()
+        except RuntimeError:
+            raise error from None
+        send(Skipped(f"{device.line}.{part}", one_line(error)))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,8 +39,17 @@ def hangs(send: Callable[[Any], None]) -> None:
     time.sleep(600)
 
 
+def writes(send: Callable[[Any], None]) -> None:
+    number, path = tempfile.mkstemp()
+    os.close(number)
+    assert Path(path).exists()
+    send(path)
+
+
 def is_short_of_memory(send: Callable[[Any], None], room: int) -> None:
     """Send whether a large batch fits, then the largest that does and its line."""
+    import resource  # noqa: PLC0415  (not on every system)
+
     import torch  # noqa: PLC0415
 
     from advisor.measure.probe.gpu import train  # noqa: PLC0415
@@ -49,10 +58,11 @@ def is_short_of_memory(send: Callable[[Any], None], room: int) -> None:
 
     torch.set_num_threads(1)
     device, recipe = Device(torch, "cpu"), Recipe("gpt2-124m", "fp32", is_tiny=True)
-    train.Training(device, recipe, 2).step()
+    training = train.Training(device, recipe, 2)
+    training.step()
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + room
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    send(train._probe(device, recipe, 64) is not None)
-    send(train.largest_batch(device, recipe))
+    send(train._probe(training, 64) is not None)
+    send(train.largest_batch(training))
     send(train.synthetic(device, recipe, 0.1))

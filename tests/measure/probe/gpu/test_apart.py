@@ -87,3 +87,10 @@ def test_long_errors_are_cut() -> None:
     words = one_line(RuntimeError("a\n" * 1000 + "\x1b[2J"))
     assert len(words) == 300
     assert "\n" not in words
+
+
+def test_temporary_files_go(ends: Any) -> None:
+    """What it has written to the folder for temporary files goes with it."""
+    words, [path] = run(ends.writes)
+    assert words == ""
+    assert not Path(path).exists()

@@ -85,12 +85,13 @@ def test_all_reduce() -> None:
 @slow
 @needs_torch
 def test_a_process_that_fails_ends_the_others() -> None:
-    """A GPU that is not there is told in a line."""
+    """Where one process fails, whichever says so first, none waits for it."""
     got: list[Any] = []
     group = Group(("cpu", "nonsense"), 1 << 20)
     ends = time.monotonic() + PATIENCE_S
     words = run_apart(reduce_apart, (group, 0.2), ends, got.append)
-    assert "nonsense" in words
+    assert words.startswith("RuntimeError: ")
+    assert "time was up" not in words
     assert got == []
 
 
@@ -117,7 +118,7 @@ def test_synthetic(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
     line = train.synthetic(device(), Recipe("resnet18", "tf32", is_tiny=True), 0.2)
     assert line.name == "train.resnet18.tf32.eager.synthetic"
-    assert line.note == "batch 8"
+    assert line.note.startswith("batch 8, on the CPU")
     assert line.value > 0.0
     after = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
     assert before == after
@@ -195,15 +196,27 @@ def test_what_does_not_fit_is_made_smaller(monkeypatch: pytest.MonkeyPatch) -> N
 @slow
 @needs_torch
 def test_one_gpu_fails_and_the_next_is_measured() -> None:
-    """What fails on one device is told of it; the others have their lines."""
+    """A device that is not there is told, and the next one has its lines."""
+    if importlib.import_module("torch").cuda.is_available():
+        pytest.skip("the first device is to be missing")
     result = Result("quick")
-    part = measure._Part(
-        "parts", "gpu", within.parts_apart, (("nonsense", "cpu"), TINY), 60.0, 0.5
-    )
+    names = ("cuda:0", "cpu")
+    part = measure._Part("parts", "gpu", within.parts_apart, (names, TINY), 60.0, 0.5)
     measure._run(result, part, 1.0, time.monotonic() + PATIENCE_S)
     (skipped,) = result.skipped
-    assert skipped.name == "nonsense"
+    assert skipped.name == "gpu0"
     assert "cpu.bandwidth" in {line.name for line in result.lines}
+
+
+@slow
+@needs_torch
+def test_a_part_fails_and_the_next_is_measured() -> None:
+    """What cannot be had is left out by name; after it the others come."""
+    sizes = TINY._replace(copied_bytes=1 << 60)
+    got = apart(within.parts_apart, ("cpu",), sizes, 0.5)
+    (skipped,) = [one for one in got if isinstance(one, Skipped)]
+    assert skipped.name == "cpu.h2d"
+    assert "cpu.bandwidth" in {one.name for one in got if isinstance(one, Line)}
 
 
 def plan(mode: str, gpus: int, capability: str = "9.0") -> list[Any]:
@@ -236,6 +249,15 @@ def test_a_gpu_without_a_kernel_is_left_alone() -> None:
     (parts, training) = measure._plan(result, "quick", (), 4)
     assert parts.arguments[0] == ("cuda:1",)
     assert training.arguments[0] == "cuda:1"
+
+
+def test_no_gpu_computes() -> None:
+    """Where GPUs fail, the CPU does not stand in for them."""
+    result = Result("quick")
+    result.machine["gpus"] = [{"compute_capability": "9.0"}]
+    result.checks = [Check("gpu0.kernel", False, "")]
+    assert measure._plan(result, "quick", (), 4) == []
+    assert [one.name for one in result.skipped] == ["gpu"]
 
 
 @pytest.mark.parametrize(
