@@ -157,8 +157,8 @@ def _show(found: BenchResult, offer: Offers | None, context: Context) -> None:
         result(f"{head}\n")
     table = bench_table(found, width) if offer is None else verdict_table(judged, width)
     result_within(table, width)
-    if tail := bench_tail(found, width):
-        remark(tail)
+    for line in bench_tail(found):
+        remark(line)
     remark(bench_summary(found))
     remark(verdict_summary(judged.verdicts))
 

@@ -50,12 +50,9 @@ def bench_table(result: BenchResult, width: int | None) -> Fitted:
     return fitted(_COLUMNS, rows, width)
 
 
-def bench_tail(result: BenchResult, width: int | None) -> str:
-    """Return what was not measured, and why; empty if all was."""
-    if not result.skipped:
-        return ""
-    pairs = [(f"not measured: {one.name}", one.why) for one in result.skipped]
-    return lines_of(pairs, width)
+def bench_tail(result: BenchResult) -> list[str]:
+    """Return a line for each thing that was not measured, and why."""
+    return [f"not measured: {one.name}: {one.why}" for one in result.skipped]
 
 
 def bench_summary(result: BenchResult) -> str:

@@ -13,10 +13,11 @@ from gpu_parts.apart import cores_apart, inference_apart
 
 STARTS_S = 8.0
 SEARCHES_S = 6.0
-COMPILES_S = 45.0
+COMPILES_S, CPU_COMPILES_S = 45.0, 120.0
 READS_S = 5.0
 CORES_READ_S = 12.0
-"""Seconds: a process starts, finds the largest batch, compiles, takes its readings."""
+"""Seconds: a process starts, finds the largest batch, compiles for a GPU or for a CPU (by
+a compiler of C++, file by file), takes its readings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,8 @@ class Plan:
         return Case(
             _words(recipe),
             training_apart,
-            (self.device, recipe, self.cores),
-            STARTS_S + SEARCHES_S + COMPILES_S * recipe.compiled,
+            (self.device, recipe, 1 if self.is_tiny else self.cores),
+            STARTS_S + SEARCHES_S + self._compiles_s(recipe),
             self._reads_s,
             None,
             recipe._asdict(),
@@ -130,11 +131,16 @@ class Plan:
             f"{_words(recipe)}, fed by {cores} cores",
             fed_apart,
             (self.device, recipe, feed),
-            STARTS_S + COMPILES_S * recipe.compiled,
+            STARTS_S + self._compiles_s(recipe),
             self._reads_s,
             cores,
             setting,
         )
+
+    def _compiles_s(self, recipe: Recipe) -> float:
+        if not recipe.compiled:
+            return 0.0
+        return CPU_COMPILES_S if self.device == "cpu" else COMPILES_S
 
     @property
     def _reads_s(self) -> float:

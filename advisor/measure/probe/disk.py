@@ -87,13 +87,10 @@ def measure_disk(
         written = _write(
             samples, file, block, size=int(size), seconds=each, budget=budget
         )
-        if not file.is_direct:
-            os.posix_fadvise(file.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        _drop_cached(file)
         tell("disk, reading in order", 0.33)
         _read(samples, file, block, size=written, seconds=each, budget=budget)
-        if not file.is_direct:
-            os.posix_fadvise(file.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.posix_fadvise(file.descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+        _drop_cached(file)
         tell("disk, reading at random", 0.67)
         _read_at_random(samples, file, written, each, budget)
 
@@ -135,6 +132,12 @@ def _opened_directly(name: str) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _drop_cached(file: _File) -> None:
+    """Have what comes next read from the disk."""
+    if not file.is_direct:
+        os.posix_fadvise(file.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _write(
@@ -192,6 +195,8 @@ def _read_at_random(
     samples: Samples, file: _File, size: int, seconds: float, budget: Budget
 ) -> None:
     """Read blocks at random places, none of them twice, by several readers."""
+    if not file.is_direct:  # nothing is to be read ahead
+        os.posix_fadvise(file.descriptor, 0, 0, os.POSIX_FADV_RANDOM)
     places = list(range(0, size - _RANDOM_BLOCK + 1, _RANDOM_BLOCK))
     random.Random(_SEED).shuffle(places)  # noqa: S311  (no secret)
     for number in range(_SLICES):
@@ -205,20 +210,38 @@ def _read_at_random(
 
 
 def _taken_by_readers(file: _File, places: Sequence[int], ends: float) -> int:
-    """Read blocks by several threads until they are done or the time is up."""
-    counts = [0] * READERS
+    """Read blocks by several threads until they are done or the time is up.
+
+    Raises
+    ------
+    OSError
+        if one of them cannot be read
+    """
+    counts, stop = [0] * READERS, threading.Event()
+    failures: list[OSError] = []
 
     def read(number: int) -> None:
         with mmap.mmap(-1, _RANDOM_BLOCK) as block:
             for place in places[number::READERS]:
-                if time.monotonic() >= ends:
+                if time.monotonic() >= ends or stop.is_set():
                     return
-                os.preadv(file.descriptor, [block], place)
+                try:
+                    os.preadv(file.descriptor, [block], place)
+                except OSError as error:
+                    failures.append(error)
+                    return
                 counts[number] += 1
 
     threads = [threading.Thread(target=read, args=(one,)) for one in range(READERS)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    finally:  # no one reads what is closed then
+        stop.set()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise failures[0]
     return sum(counts)

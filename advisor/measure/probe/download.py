@@ -78,6 +78,7 @@ def _watch(  # noqa: PLR0917  (what it watches)
     while not sum(taken) and any(one.is_alive() for one in threads):
         if time.monotonic() - began > _PATIENCE_S:
             return
+        tell("download", 0.0)
         time.sleep(0.005)
     note = f"{len(threads)} connection{'s' * (len(threads) != 1)}"
     began = last = time.monotonic()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import mmap
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from advisor.measure.probe import disk
 from advisor.measure.probe.budget import Budget
 from advisor.measure.probe.disk import NoRoomError, measure_disk
 from advisor.measure.probe.samples import Samples
@@ -90,3 +93,37 @@ def test_the_scratch_folder_is_removed_whatever_happens(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_disk_is_left_as_it_was(tmp_path: Path) -> None:
+    """Ctrl-C while readers read: none reads on a file that is closed, all have ended."""
+    before = threading.active_count()
+    samples, budget = Samples(), Budget(60.0, 96e6)
+
+    def tell(words: str, _share: float) -> None:
+        if words.endswith("random"):
+            budget.end()
+
+    with pytest.raises(KeyboardInterrupt):
+        measure_disk(samples, tmp_path, size=96e6, seconds=0.3, budget=budget, tell=tell)
+    assert threading.active_count() == before
+    assert list(tmp_path.iterdir()) == []
+    assert "disk.read.sequential" in {one.name for one in samples.lines()}
+
+
+def test_without_direct_io_the_page_cache_is_dropped(tmp_path: Path) -> None:
+    """On a file system that refuses it the same is measured, and the note says how."""
+    samples, budget = Samples(), Budget(60.0, 96e6)
+    with (tmp_path / "x").open("w+b") as whole, mmap.mmap(-1, disk._BLOCK) as block:
+        file = disk._File(whole.fileno(), False, "dropped")
+        size = disk._write(
+            samples, file, block, size=int(96e6), seconds=5.0, budget=budget
+        )
+        disk._drop_cached(file)
+        disk._read(samples, file, block, size=size, seconds=5.0, budget=budget)
+        disk._drop_cached(file)
+        disk._read_at_random(samples, file, size, 1.0, budget)
+    notes = {one.name: one.note for one in samples.lines()}
+    assert len(notes) == 3
+    assert "dropped" in notes["disk.read.sequential"]
+    assert "dropped" in notes["disk.read.random"]

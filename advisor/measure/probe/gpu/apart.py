@@ -51,8 +51,8 @@ _PATH = re.compile(r"(?:/[\w.+@-]+){2,}")
 _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?")
 
 
-class _Failed:
-    """The message that a function has raised."""
+class _Ended:
+    """The last message: what the function has raised, empty if it returned."""
 
     def __init__(self, words: str) -> None:
         self.words = words
@@ -89,10 +89,8 @@ def run_apart(
                 return words
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_ENDS_IN_S)
-            words = _ending(process.returncode)
-            if words:
-                _show_end_of(printed)
-            return words
+            _show_end_of(printed)
+            return _ending(process.returncode)
         finally:
             _end(process)
 
@@ -155,35 +153,34 @@ def _child(
     if os.getppid() != parent:  # it ended before it could take us with it
         return
     with Connection(writing, readable=False) as messages:
+        words = ""
         try:
             function(messages.send, *arguments)
-        except BrokenPipeError:  # nobody waits any more
-            pass
         except Exception as error:
-            messages.send(_Failed(one_line(error)))
+            words = one_line(error)
+        with contextlib.suppress(BrokenPipeError):  # nobody waits any more
+            messages.send(_Ended(words))
 
 
 def _receive_until(
     messages: Connection, deadline: float, receive: Callable[[Any], object]
 ) -> str | None:
-    """Return what ended it, None if the other end was closed."""
+    """Return what ended it, None if it broke off: the process has died."""
     while messages.poll(max(deadline - time.monotonic(), 0.0)):
         try:
             message = messages.recv()
         except EOFError:
             return None
-        if isinstance(message, _Failed):
+        if isinstance(message, _Ended):
             return message.words
         receive(message)
     return "its time was up"
 
 
 def _ending(status: int | None) -> str:
-    """Return what an exit status says of a process, empty for a good end."""
-    if status is None:
-        return "it did not end"
-    if status >= 0:
-        return f"it ended with status {status}" if status else ""
+    """Return what an exit status says of a process that broke off."""
+    if status is None or status >= 0:
+        return f"it broke off, with status {'unknown' if status is None else status}"
     with contextlib.suppress(ValueError):
         return f"it was ended by {signal.Signals(-status).name}"
     return f"it was ended by signal {-status}"
