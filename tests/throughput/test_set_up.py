@@ -16,7 +16,13 @@ from advisor.hardware.description import Description
 from advisor.hardware.machines import Machines
 from advisor.throughput.features import GpuFeatures, WorkloadKey
 from advisor.throughput.predict import measure, predict
-from advisor.throughput.set_up import Errors, differences, learn
+from advisor.throughput.set_up import (
+    LARGE,
+    MOST_OF_A_CARD,
+    Errors,
+    differences,
+    learn,
+)
 from advisor.throughput.shared import gpu_errors
 from advisor.throughput.spread import Z90
 from advisor.throughput.tables import load_tables
@@ -65,6 +71,35 @@ def test_a_card_is_predicted_as_it_ran(name: str) -> None:
     for card in range(0, len(CARDS), 7):
         shift = shift_of(name, math.log(3.0), card)
         assert shift[card] == pytest.approx(math.log(3.0), abs=0.06)
+
+
+@given(
+    off=st.floats(-1.6, 1.6),
+    more=st.floats(1e-3, 1.0),
+    ran=st.lists(st.integers(0, len(CARDS) - 1), min_size=1, max_size=3),
+)
+@settings(max_examples=8)
+def test_what_ran_faster_is_predicted_faster(
+    off: float, more: float, ran: list[int]
+) -> None:
+    """Of two sets of runs the faster one never makes a card slower."""
+    slow, fast = (shift_of("bert-base", size, *ran) for size in (off, off + more))
+    assert np.all(fast > slow)
+
+
+def test_a_small_surprise_is_in_part_the_machines() -> None:
+    """Where cards differ much, a run 16 % off moves the card that ran more than another.
+
+    A run off by a factor of two moves both alike: the bound on a card is for those.
+    """
+    card = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
+    shared = 0.001 + 0.03 * card
+    errors = Errors(shared, np.diag(shared) + 0.001, np.zeros(3, dtype=np.int64))
+    small, large = (
+        learn(errors, np.full(1, off), np.full(1, 0.001))[0] for off in (0.15, LARGE)
+    )
+    assert small[0] - small[1] > 0.09
+    assert 0.0 <= large[0] - large[1] <= 2.0 * MOST_OF_A_CARD
 
 
 def test_no_surprise_moves_nothing_and_tells_much() -> None:

@@ -99,8 +99,7 @@ class Split:
     response : (N,) ln of the predicted rate up to a constant of the group: no intercept,
         so GPUs of one comparison group compare as offers of one query do
     ratio_error : (N,) the error that is left if the mean error of the other rows of the
-        comparison group is taken off, as if the level of a set-up were known; of the
-        splits of whole set-ups alone
+        comparison group is taken off, as if the level were known; of `WHOLE_SET_UPS`
     folds : (N,) what was held out together
     """
 
@@ -303,8 +302,8 @@ def nested(
             found[split].response[places] = response[known]
             if split in WHOLE_SET_UPS:
                 judged = rows.evaluated[fold.places]
-                left = _with_level(rows, fold)[judged]
-                found[split].ratio_error[fold.places[judged]] = left
+                own = fold.places[judged]
+                found[split].ratio_error[own] = _with_level(rows, fold)[judged]
     return found, drawn
 
 
@@ -353,13 +352,9 @@ def _drawn(rows: Rows, fold: HeldOut, runs: int, factor: float) -> Draws:
 
 def _with_level(rows: Rows, fold: HeldOut) -> FloatArray:
     """Return (n,) the errors of a fold, the levels given by the rest of their groups."""
-    error, _ = intercept_from_others(
-        fold.error,
-        fold.covariance,
-        rows.of.comparison_group[fold.places],
-        rows.evaluated[fold.places],
-    )
-    return error
+    group, judged = rows.of.comparison_group, rows.evaluated
+    at = fold.places
+    return intercept_from_others(fold.error, fold.covariance, group[at], judged[at])[0]
 
 
 def _judge(

@@ -32,7 +32,7 @@ def test_what_is_held_out_is_not_seen(rows: Rows, gpus: GpuTable, split: str) ->
 
     That holds for the tuned covariance too: the splits are nested. Two folds are
     evaluated, since each group of them costs a fit; all rows train. Only what was asked
-    for is computed.
+    for is computed. What is left if the level of a set-up were known does not see it.
     """
     folds = rows.fold_codes(split, gpus)
     code, *_, last = folds[rows.evaluated]
@@ -54,6 +54,9 @@ def test_what_is_held_out_is_not_seen(rows: Rows, gpus: GpuTable, split: str) ->
     assert other.log_sd[here] == pytest.approx(
         held_out.log_sd[here], abs=1e-6, nan_ok=True
     )
+    left = held_out.ratio_error[here]
+    assert other.ratio_error[here] == pytest.approx(left, abs=1e-6, nan_ok=True)
+    assert np.isfinite(left).any() == (split == "source")
 
 
 def test_folds_hold_whole_what_they_name(rows: Rows, gpus: GpuTable) -> None:
