@@ -29,14 +29,15 @@ def cores_apart(
     files : paths of the pictures
     seconds : for all of it
     """
-    result = Result("quick")
+    result, ends = Result("quick"), time.monotonic() + seconds
     extent = EXTENTS["quick"]._replace(rounds=ROUNDS)
     measure_cores(
         result,
         granted_cores(),
         [Path(file).read_bytes() for file in files],
         extent=extent,
-        ends=time.monotonic() + seconds,
+        share_ends=ends,
+        ends=ends,
         tell=lambda *_: None,
     )
     for one in (*result.lines, *result.skipped):

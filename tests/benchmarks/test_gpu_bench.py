@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from advisor.measure.probe.images import jpegs
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -42,6 +44,18 @@ def test_the_most_telling_are_in_time(plan: Any) -> None:
     """Ten minutes suffice for all that is not compiled, by what each is said to take."""
     eager = [case.seconds for case in plan.cases() if not case.setting.get("compiled")]
     assert sum(eager) < 570.0
+
+
+def test_what_the_cores_do(plan: Any, tmp_path: Path) -> None:
+    """The readings of the cores reach the file, within their time."""
+    pytest.importorskip("PIL", reason="Pillow is not installed (extra `measure`)")
+    from gpu_parts.apart import cores_apart  # noqa: PLC0415
+
+    file = tmp_path / "0.jpg"
+    file.write_bytes(jpegs()[-1])
+    got: list[Any] = []
+    cores_apart(got.append, [str(file)], 2.0)
+    assert "core.zlib" in {one.name for one in got}
 
 
 def test_without_time_the_file_says_so(tmp_path: Path) -> None:

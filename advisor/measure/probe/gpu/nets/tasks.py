@@ -42,7 +42,8 @@ def task_of(profile: str, *, is_tiny: bool = False) -> Task:
     Parameters
     ----------
     profile : name of the profile
-    is_tiny : the same layers, narrow and with small samples, for a look at the program
+    is_tiny : narrow and with small samples, for a look at the program; of a ResNet a
+        block per stage
 
     Raises
     ------
@@ -52,7 +53,9 @@ def task_of(profile: str, *, is_tiny: bool = False) -> Task:
     side, classes = (32, 10) if is_tiny else (224, 1000)
     if profile in _RESNETS:
         blocks, is_deep = _RESNETS[profile]
-        width = 8 if is_tiny else 64
+        width = 64
+        if is_tiny:
+            blocks, width = (1, 1, 1, 1), 8
         return Task(
             lambda: ResNet(blocks, is_deep=is_deep, width=width, classes=classes),
             lambda number, device: _images(number, device, side, classes),
