@@ -117,7 +117,7 @@ class Verifier:
             verdicts_of,
         )
 
-        if symptom := misfit_of(found):
+        if symptom := misfit_of(found, trial.candidate.num_gpus):
             return NotRented.by(symptom)
         verdicts = verdicts_of(found, trial.candidate, self._seen)
         came = self._weighed(trial, verdicts)
