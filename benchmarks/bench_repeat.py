@@ -1,11 +1,11 @@
-"""Whether benches of one machine agree: each line's figures over some runs.
+"""Whether benches of one machine agree: each line over some runs.
 
-The figures are compared with the median of the runs. Lines per second of CPU time are to
-agree whatever else the machine does; those by the wall clock (workers together, disk)
-agree as far as others leave the machine alone, which `cores.delivered` shows.
+Lines per second of CPU time are to agree whatever else the machine does; those by the
+wall clock (workers together, disk) agree as far as others leave the machine alone, which
+`cores.delivered` shows.
 
     python benchmarks/bench_repeat.py --runs 4
-    python benchmarks/bench_repeat.py --runs 4 --python .venv/bin/python --json spread.json
+    python benchmarks/bench_repeat.py --runs 4 --python FILE --json spread.json
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from advisor.measure.bench import BenchResult, parse_output
 from advisor.measure.program import program
 
 AGREES = 0.10
-BY_CPU_TIME = "per second of CPU time"
-"""Of the note of lines that other processes do not slow."""
+BY_CPU_TIME = ("per second of CPU time", "by CPU time")
+"""Words in the note of lines that other processes do not slow."""
 
 
 def main() -> None:
@@ -54,13 +54,12 @@ def main() -> None:
         if len(values) < len(results):
             continue
         two = max(abs(a / b - 1.0) for a, b in itertools.permutations(values, 2))
-        is_own = BY_CPU_TIME in notes[name]
+        is_own = any(words in notes[name] for words in BY_CPU_TIME)
         apart[is_own].append(two)
         told = [f"{value:.4g}" for value in (min(values), max(values))]
-        rows.append(
-            (name, "CPU" if is_own else "wall", statistics.median(values), *told)
-            + (f"{two:.1%}", "" if two <= AGREES else "apart")
-        )
+        clock, middle = "CPU" if is_own else "wall", statistics.median(values)
+        far = "" if two <= AGREES else "apart"
+        rows.append((name, clock, middle, *told, f"{two:.1%}", far))
     heads = ("line", "time", "median", "least", "most", "two runs differ by", "")
     print(tabulate(rows, heads, floatfmt=".4g"))
     for is_own, name in ((True, "CPU"), (False, "wall")):

@@ -8,12 +8,21 @@ from typing import Any
 import click
 
 from advisor.app.bench import BenchSpec, measure
+from advisor.app.bench_check import judge
 from advisor.app.context import Context
 from advisor.base.errors import UsageError
 from advisor.base.files import write_output
+from advisor.cli.bench_check import (
+    check_options,
+    checked,
+    offer_to_check,
+    refuse_idle,
+)
+from advisor.cli.bench_compare import compare
 from advisor.cli.options import above_zero, json_option, no_nan, one_of, with_options
 from advisor.cli.output import line_width, remark, result, result_within
-from advisor.measure.bench import BenchResult
+from advisor.market.offers import Offers
+from advisor.measure.bench import BenchResult, read_bench
 from advisor.report.benched import (
     bench_document,
     bench_head,
@@ -22,6 +31,7 @@ from advisor.report.benched import (
     bench_tail,
 )
 from advisor.report.formats import to_json
+from advisor.report.verdicts import verdict_summary, verdict_table
 
 
 def _options(command: Any) -> Any:
@@ -80,46 +90,67 @@ def _options(command: Any) -> Any:
 
 @click.group("bench", invoke_without_command=True)
 @_options
+@check_options
 @click.pass_context
 def command(
-    ctx: click.Context, /, output: Path | None, as_json: bool, **options: Any
+    ctx: click.Context,
+    /,
+    output: Path | None,
+    read: Path | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Measure this machine: what is advertised is not always delivered.
 
     The bench runs on Linux and needs no GPU and no PyTorch. It shows whether a training
     can run here at all, the cores that are really granted, what they decode, disk and
-    memory, and with PyTorch the GPUs. Nothing of it stays on the disk.
+    memory, and with PyTorch the GPUs. Nothing of it stays on the disk. Figures below what
+    healthy machines with the same GPU or CPU show are told.
 
     \b
     Examples:
       advisor bench
       advisor bench --full -o host.json
       advisor bench --url https://example.com/file.bin --json
+      advisor bench --check 23122054 --market offers.json.gz
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     if ctx.invoked_subcommand is not None:
         return
     context: Context = ctx.obj
+    refuse_idle(ctx)
     if output is not None and not output.parent.is_dir():  # before a minute is lost
         message = f"cannot write {output}: {output.parent} is no folder"
         raise UsageError(message)
-    measured = measure(BenchSpec(**options), context)
-    document = to_json(bench_document(measured.document))
-    if output is not None:
-        write_output(output, f"{document}\n".encode())
-    if as_json:
-        result(document)
+    offer = offer_to_check(context, options)
+    if read is not None:
+        found = read_bench(read)
+        document = bench_document(found.document())
     else:
-        _show(measured.result, context)
-    if measured.result.is_interrupted:
+        measured = measure(BenchSpec(**options), context)
+        found, document = measured.result, bench_document(measured.document)
+    if output is not None:
+        write_output(output, f"{to_json(document)}\n".encode())
+    if as_json:
+        more = {} if offer is None else {"check": checked(context, found, offer)}
+        result(to_json({**document, **more}))
+    else:
+        _show(found, offer, context)
+    if read is None and found.is_interrupted:
         raise KeyboardInterrupt
 
 
-def _show(found: BenchResult, context: Context) -> None:
-    """Print what was found for people."""
+def _show(found: BenchResult, offer: Offers | None, context: Context) -> None:
+    """Print what was found for people, and what is to be thought of it."""
     width = line_width(context.variables)
+    judged = judge(context, found, offer)
     if head := bench_head(found, width):
         result(f"{head}\n")
-    result_within(bench_table(found, width), width)
+    table = bench_table(found, width) if offer is None else verdict_table(judged, width)
+    result_within(table, width)
     if tail := bench_tail(found, width):
         remark(tail)
     remark(bench_summary(found))
+    remark(verdict_summary(judged.verdicts))
+
+
+command.add_command(compare)

@@ -60,7 +60,7 @@ class BenchGpu:
     Attributes
     ----------
     name : as the driver or PyTorch says it
-    memory_gb : of memory, 10^9 bytes
+    memory_gb : of memory, 2^30 bytes as cards are sold
     compute_capability : CUDA's, such as 8.9
     is_slice : whether it is a part of a card, split by MIG
     """
@@ -69,6 +69,15 @@ class BenchGpu:
     memory_gb: float = math.nan
     compute_capability: float = math.nan
     is_slice: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data for JSON; null is unknown."""
+        return {
+            "name": self.name,
+            "memory_gb": _known(self.memory_gb),
+            "compute_capability": _known(self.compute_capability),
+            "mig": self.is_slice,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,19 @@ class BenchMachine:
     torch: str = ""
     driver: str = ""
     gpus: tuple[BenchGpu, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data for JSON; null is unknown."""
+        return {
+            "cpu_name": self.cpu_name or None,
+            "cores": _known(self.cores),
+            "memory_gb": _known(self.memory_gb),
+            "os": self.os,
+            "python": self.python,
+            "torch": self.torch or None,
+            "driver": self.driver or None,
+            "gpus": [gpu.document() for gpu in self.gpus],
+        }
 
 
 @dataclass(frozen=True)
@@ -136,6 +158,22 @@ class BenchResult:
         """Cores that the container may use, NaN where the bench does not say."""
         granted = self.value("cores.granted")
         return self.machine.cores if math.isnan(granted) else granted
+
+    def document(self) -> dict[str, Any]:
+        """Return it as the program writes it, less what was passed over."""
+        return {
+            "kind": KIND,
+            "version": VERSION,
+            "mode": self.mode,
+            "begun_unix_s": self.begun_unix_s,
+            "seconds": self.seconds,
+            "bytes_written": self.bytes_written,
+            "interrupted": self.is_interrupted,
+            "machine": self.machine.document(),
+            "checks": [check._asdict() for check in self.checks],
+            "lines": [line._asdict() for line in self.lines],
+            "skipped": [skipped._asdict() for skipped in self.skipped],
+        }
 
 
 def read_bench(path: Path) -> BenchResult:
@@ -350,6 +388,10 @@ def _check(found: _Found) -> Check:
 
 def _skipped(found: _Found) -> Skipped:
     return Skipped(found.text("name"), found.text("why"))
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _refuse(origin: str, why: str) -> NoReturn:

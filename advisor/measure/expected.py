@@ -16,16 +16,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from advisor.base.units import BYTES_PER_GB, BYTES_PER_GIB, MIB_PER_GIB
-from advisor.hardware.core_speed import CpuConstants, named_speed, unnamed_speed
+from advisor.base.units import MIB_PER_GIB
 from advisor.hardware.cpus import Cpu
 from advisor.hardware.gpus import Gpu, board
 from advisor.hardware.machines import PCIE_GB_S_PER_LANE
 from advisor.hardware.names import cpu_words, mig_profile
+from advisor.hardware.power import SPREAD, power_factor
 from advisor.market.facts import MachineFacts
 from advisor.measure.bench import BenchGpu, BenchResult
-from advisor.measure.components import ANY_CARD, ANY_CORE, ANY_LINK, component
-from advisor.throughput.limit import HostConstants
+from advisor.measure.components import ANY_CARD, ANY_LINK, component
+from advisor.measure.host_cores import HostCores
+from advisor.throughput.artifact import MODELED
 from advisor.throughput.tables import Tables
 
 _WORKERS = re.compile(r"(decode\.\w+)\.w(\d+)", re.ASCII)
@@ -34,15 +35,9 @@ _GPU_LINE = re.compile(r"gpu(\d+)\.(.+)")
 CORE, WORKERS = "core", "workers"
 """The groups of the lines that the speed of the cores decides, and their number."""
 
-PAIRED_LOG_SD = 0.17
-"""Log-sd of what a hardware thread does while nobody says what its twin on the same core
-does: from all of a core to `CpuConstants.core_per_thread`, about 0.55, even in the
-logarithm. That is half the way between them, over the root of three."""
-
-
-TAKEN_LOG_SD = 0.1
-"""Log-sd that the clock adds to what workers do in their own time: other programs, and
-other machines' on one host, take some of it (assumption)."""
+LAUNCH, ERRORS, TRAINING = "launch", "errors", "training"
+"""The groups of kernel launches, of what is counted as a fault whatever it is, and of
+trainings, whose prediction is `advisor.measure.trained`'s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +88,12 @@ def expected_lines(
     known : results of the user's other machines
     """
     found = [
-        *_of_gpus(result, tables),
+        *_of_gpus(result, tables, offered),
         *_of_cores(result, tables, offered),
     ]
     return {
         one.name: one
-        if one.group == WORKERS  # held to the machine's own cores
+        if one.group in {WORKERS, ERRORS}  # no machine tells what another should do
         else _learned(one, result, known, tables)
         for one in found
     }
@@ -108,8 +103,7 @@ def gpu_of(gpu: BenchGpu, tables: Tables) -> Gpu | None:
     """Return the row of the GPU table that a measured GPU is; None: none, or a part."""
     if gpu.is_slice or mig_profile(gpu.name) is not None:
         return None
-    memory_mb = gpu.memory_gb * BYTES_PER_GB / BYTES_PER_GIB * MIB_PER_GIB
-    return tables.gpus.resolve(gpu.name, memory_mb)
+    return tables.gpus.resolve(gpu.name, gpu.memory_gb * MIB_PER_GIB)
 
 
 def cpu_of(
@@ -122,22 +116,38 @@ def cpu_of(
     return own
 
 
-def _of_gpus(result: BenchResult, tables: Tables) -> Iterator[Expected]:
+def _of_gpus(
+    result: BenchResult, tables: Tables, offered: MachineFacts | None
+) -> Iterator[Expected]:
     """Yield what its GPUs do, each by itself."""
-    for number, seen in enumerate(result.machine.gpus):
-        gpu = gpu_of(seen, tables)
-        if gpu is None:
+    cpu = cpu_of(result, tables, offered)
+    host = HostCores.of_machine(cpu, result.cores_granted, tables.model)
+    gpus = [gpu_of(seen, tables) for seen in result.machine.gpus]
+    for line in result.lines:
+        found = _GPU_LINE.fullmatch(line.name)
+        if found is None or int(found[1]) >= len(gpus):
             continue
-        for line in result.lines:
-            found = _GPU_LINE.fullmatch(line.name)
-            if found is None or int(found[1]) != number:
-                continue
-            expected = _of_gpu(line.name, found[2], gpu, result)
-            if expected is not None:
-                yield expected
+        gpu, part = gpus[int(found[1])], found[2]
+        expected = None
+        if part in {"xid", "ecc.uncorrected"}:
+            expected = Expected(line.name, ERRORS, 0.0, 0.0, 0.0, "a sound card", "")
+        elif part == "launch":
+            expected = Expected(line.name, LAUNCH, *host.launches())
+        elif part == "h2d.pinned":
+            expected = _by_link(line.name, result)
+        elif gpu is not None:
+            expected = _of_gpu(line.name, part, gpu)
+            if (
+                expected is not None
+                and part.startswith("matmul.")
+                and offered is not None
+            ):
+                expected = _at_power(expected, gpu, float(offered.gpu_max_power_w[0]))
+        if expected is not None:
+            yield expected
 
 
-def _of_gpu(name: str, part: str, gpu: Gpu, result: BenchResult) -> Expected | None:
+def _of_gpu(name: str, part: str, gpu: Gpu) -> Expected | None:
     """Return what one part of a GPU does: measured on that card, or by its kind."""
     if part.startswith("matmul."):
         nominal = getattr(gpu, f"{part.removeprefix('matmul.')}_tflops", math.nan)
@@ -145,9 +155,18 @@ def _of_gpu(name: str, part: str, gpu: Gpu, result: BenchResult) -> Expected | N
         return _by_card(name, part, gpu, nominal, kinds)
     if part == "bandwidth":
         return _by_card(name, part, gpu, gpu.memory_bandwidth_gb_s, (ANY_CARD,))
-    if part == "h2d.pinned":
-        return _by_link(name, result)
     return None
+
+
+def _at_power(expected: Expected, gpu: Gpu, limit_w: float) -> Expected:
+    """Return what a card does at a power limit that its offer states openly."""
+    factor = float(power_factor(np.array([limit_w]), np.array([gpu.tdp_w]))[0])
+    off = SPREAD * abs(math.log(factor))
+    return replace(
+        expected,
+        value=expected.value * factor,
+        host_log_sd=math.hypot(expected.host_log_sd, off),
+    )
 
 
 def _by_card(
@@ -165,7 +184,7 @@ def _by_card(
             gpu.name,
             f"median of {measured.measurements:.0f}: {measured.source}",
         )
-    share = component(part, *kinds)
+    share = component(part, *kinds) if gpu.vendor == MODELED else None
     if share is None or not nominal > 0.0:  # also NaN: arithmetic that the card lacks
         return None
     return Expected(
@@ -212,107 +231,18 @@ def _of_cores(
     result: BenchResult, tables: Tables, offered: MachineFacts | None
 ) -> Iterator[Expected]:
     """Yield what its cores do of what the processor's name promises."""
-    host = _Host.of_machine(result, tables, offered)
+    cpu = cpu_of(result, tables, offered)
+    host = HostCores.of_machine(cpu, result.cores_granted, tables.model)
     for line in result.lines:
-        found = _WORKERS.fullmatch(line.name)
-        if found is None:
-            expected = host.core(line.name)
+        found, group = _WORKERS.fullmatch(line.name), WORKERS
+        if line.name == "cores.delivered":
+            usual = host.delivered()
+        elif found is None:
+            usual, group = host.alone(line.name), CORE
         else:
-            own_rate = result.value(f"{found[1]}.core")
-            expected = host.workers(line.name, int(found[2]), own_rate)
-        if expected is not None:
-            yield expected
-
-
-@dataclass(frozen=True, slots=True)
-class _Host:
-    """The cores of a machine, by the name of its processor.
-
-    Attributes
-    ----------
-    of : whose core it is, for people
-    speed, log_sd : of one core, see `advisor.hardware.core_speed`
-    is_paired : whether two hardware threads may share a core
-    granted : hardware threads that the machine may use
-    constants, host : of cores and of input pipelines
-    """
-
-    of: str
-    speed: float
-    log_sd: float
-    is_paired: bool
-    granted: float
-    constants: CpuConstants
-    host: HostConstants
-
-    @classmethod
-    def of_machine(
-        cls, result: BenchResult, tables: Tables, offered: MachineFacts | None
-    ) -> _Host:
-        cpu, constants = cpu_of(result, tables, offered), tables.model.cpu
-        if cpu is None:
-            speed = unnamed_speed(math.nan, math.nan, desktop=False, constants=constants)
-        else:
-            speed = named_speed(cpu, constants)
-        return cls(
-            "a core of unknown name" if cpu is None else f"a core of {cpu.name}",
-            speed.speed,
-            speed.log_sd,
-            cpu is None or cpu.threads > cpu.cores,
-            result.cores_granted,
-            constants,
-            tables.model.host,
-        )
-
-    def core(self, name: str) -> Expected | None:
-        """Return what one core does of a program, alone or beside a twin."""
-        each = component(name, ANY_CORE)
-        if each is None:
-            return None
-        twin = PAIRED_LOG_SD if self.is_paired else self.constants.whole_core_log_sd
-        return Expected(
-            name,
-            CORE,
-            each.value * self.speed * self._share(1),
-            math.hypot(each.level_log_sd, self.log_sd),
-            math.hypot(each.host_log_sd, twin),
-            self.of,
-            f"the speed of the core by its name; {each.source}",
-        )
-
-    def workers(self, name: str, count: int, own_rate: float) -> Expected | None:
-        """Return what several workers do by the clock, at most one per thread.
-
-        Parameters
-        ----------
-        own_rate : what one core of the machine does of the same, in its own time
-        """
-        if not (own_rate > 0.0 and count <= self.granted):  # also NaN
-            return None
-        cores = self._share(count) / self._share(1) * count**self.host.core_exponent
-        by_number = math.log(count) * self.host.core_exponent_sd
-        beside = PAIRED_LOG_SD if self.is_paired and count > 1 else 0.0
-        return Expected(
-            name,
-            WORKERS,
-            own_rate * cores,
-            by_number,
-            math.hypot(self.constants.whole_core_log_sd, beside, TAKEN_LOG_SD),
-            f"{count} of its own cores",
-            "the rate of one of its cores, and how rates grow with cores",
-        )
-
-    def _share(self, count: int) -> float:
-        """Return what a thread has of a core while `count` of them are busy.
-
-        Up to a half of the threads, each may have a core of its own or share it with
-        another machine's; of all, each shares with one of the others.
-        """
-        if not self.is_paired:
-            return 1.0
-        busy = min(max(2.0 * count / self.granted - 1.0, 0.0), 1.0)
-        share: float = self.constants.core_per_thread ** (0.5 + 0.5 * busy)
-        return share
+            usual = host.workers(int(found[2]), result.value(f"{found[1]}.core"))
+        if usual is not None:
+            yield Expected(line.name, group, *usual)
 
 
 def _learned(

@@ -58,6 +58,7 @@ DOCUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 ELSEWHERE = {
     "bench": "tests/cli/test_bench.py",
+    "bench-compare": "tests/cli/test_bench_check.py",
     "rent": "tests/rental",
     "run": "tests/rental",
     "rentals": "tests/rental",

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
+from advisor.market.facts import MachineFacts
 from advisor.measure.bench import BenchResult
 from advisor.measure.expected import Expected, expected_lines
 from advisor.measure.verdict import Verdict, judged
@@ -15,9 +16,9 @@ from advisor.throughput.tables import Tables, load_tables
 from tests.measure.benches import LINES, bench
 
 CARDS = {
-    "RTX 4090": ("NVIDIA GeForce RTX 4090", 25.77),
-    "H100": ("NVIDIA H100 80GB HBM3", 85.0),
-    "never measured": ("NVIDIA GeForce RTX 3060", 12.9),
+    "RTX 4090": ("NVIDIA GeForce RTX 4090", 24.0),
+    "H100": ("NVIDIA H100 80GB HBM3", 79.6),
+    "never measured": ("NVIDIA GeForce RTX 3060", 12.0),
 }
 
 
@@ -147,6 +148,23 @@ def test_what_nobody_knows_is_not_judged(tables: Tables) -> None:
     assert math.isnan(clock.expected)
     assert clock.measured == 2520.0
     assert not clock.words
+
+
+def test_a_card_of_another_maker_is_not_held_to_shares_of_this_one(
+    tables: Tables,
+) -> None:
+    """What NVIDIA's boards reach of their data sheets says nothing of AMD's."""
+    expected = machine_of("AMD Radeon RX 7900 XTX", 24.0, tables)
+    assert not any("matmul" in one.name or "bandwidth" in one.name for one in expected)
+
+
+def test_a_power_limit_that_an_offer_states_is_no_fault(tables: Tables) -> None:
+    """At 250 of 450 W a card is slower; it is a fault where nobody said so."""
+    capped = bench({**LINES, "gpu0.matmul.bf16": (131.0, "TFLOP/s")})
+    offered = MachineFacts.of(gpu_name="RTX 4090", num_gpus=1, gpu_max_power_w=250.0)
+    assert "gpu0.matmul.bf16" in faults(capped, tables)
+    verdicts = judged(capped, expected_lines(capped, tables, offered))
+    assert "gpu0.matmul.bf16" not in {one.name for one in verdicts if one.is_fault}
 
 
 def test_arithmetic_that_a_card_lacks_is_not_judged(tables: Tables) -> None:

@@ -85,7 +85,7 @@ class _Parts:
         for name, part in (
             ("machine", self._machine),
             ("fit", self._fit),
-            ("decode", self._decode),
+            ("cores", self._work),
             ("disk", self._disk),
             ("net.download", self._net),
             ("gpu", self._gpu),
@@ -103,12 +103,16 @@ class _Parts:
         self._result.machine.update(described())
         self._result.machine["cores"] = self._cores.granted
         self._result.lines += core_lines(self._cores)
+        try:
+            self._folder = chosen_folder(self._asked.folder)
+        except NoPlaceError as error:
+            self._result.skipped.append(Skipped("disk", str(error)))
 
     def _fit(self) -> None:
         self._tell("whether a training can run at all", 0.0)
-        check_fit(self._result)
+        check_fit(self._result, str(self._folder or "."))
 
-    def _decode(self) -> None:
+    def _work(self) -> None:
         self._tell("making pictures", 0.0)
         self._files = pictures(self._result)
         measure_cores(
@@ -121,14 +125,18 @@ class _Parts:
         )
 
     def _disk(self) -> None:
-        try:
-            self._folder = chosen_folder(self._asked.folder)
-        except NoPlaceError as error:
-            self._result.skipped.append(Skipped("disk", str(error)))
+        if self._folder is None:  # and why has been said
             return
         seconds = _SHARE_OF_DISK * self._budget.left()
         extent = self._extent._replace(disk_s=min(self._extent.disk_s, seconds))
-        disk_lines(self._result, self._folder, extent, self._budget, self._told)
+        disk_lines(
+            self._result,
+            self._folder,
+            most=self._budget.bytes_left - self._pictures_bytes(),
+            extent=extent,
+            budget=self._budget,
+            tell=self._told,
+        )
 
     def _net(self) -> None:
         seconds = _SHARE_OF_NETWORK * self._budget.left()
@@ -138,7 +146,7 @@ class _Parts:
     def _gpu(self) -> None:
         with ExitStack() as stack:
             paths = []
-            size = sum(map(len, self._files))
+            size = self._pictures_bytes()
             if self._files and self._folder and size <= self._budget.bytes_left:
                 folder = stack.enter_context(scratch_folder(self._folder))
                 paths = _written(folder, self._files)
@@ -151,6 +159,10 @@ class _Parts:
                 pictures=paths,
                 cores=self._cores.workers,
             )
+
+    def _pictures_bytes(self) -> int:
+        """Return what the pictures take, which steps on a GPU are fed from."""
+        return sum(map(len, self._files))
 
     def _told(self, words: str, share: float) -> None:
         """Tell how far it has come, and see whether anybody waits for it."""

@@ -20,7 +20,7 @@ _TOKENIZED_BYTES = 64 * 1024
 _ENDS = (1, 2, 3, 4)
 """Letters of a piece."""
 
-_COPIES = 4
+_COPIES = 8
 _VOCABULARY = 2_000
 _WORD = re.compile(r"\w+")
 

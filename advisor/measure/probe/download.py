@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 18
 _PATIENCE_S = 10.0
 _SLICES = 4
-_AGENT = "Mozilla/5.0 (compatible; advisor-bench)"
+_AGENT = "advisor"
 
 
 class DownloadError(Exception):

@@ -25,6 +25,9 @@ _BATCHES_PER_WORKER = 4
 """In memory at most: the one that is filled, those ahead, the one that is taken."""
 
 _SHARE_OF_MEMORY = 0.25
+_STARTS_S, _EACH_STARTS_S = 0.3, 0.01
+"""Seconds until workers have a batch, and of each to be forked; roughly."""
+
 _IMAGES = "images/s"
 _SEED = 18
 
@@ -34,11 +37,13 @@ class Step(NamedTuple):
 
     Attributes
     ----------
+    name : of its line
     words : what is measured
     seconds : that it takes, roughly
     take : takes it
     """
 
+    name: str
     words: str
     seconds: float
     take: Callable[[Samples], None]
@@ -72,11 +77,14 @@ class Feeding:
         for number, decoder in enumerate(self._found):
             ends = sorted({self.counts[0], self.counts[-1]})
             counts = self.counts if whole_curve or number == 0 else ends
-            steps.append(Step(f"decode, {decoder.name} alone", 0.1, self._alone(decoder)))
+            name, words = f"decode.{decoder.name}", f"decode, {decoder.name}"
+            alone = self._alone(decoder)
+            steps.append(Step(f"{name}.alone", f"{words} alone", 0.1, alone))
             steps += [
                 Step(
-                    f"decode, {decoder.name}, workers: {count}",
-                    seconds + 0.3,
+                    f"{name}.w{count}",
+                    f"{words}, workers: {count}",
+                    seconds + _STARTS_S + _EACH_STARTS_S * count,
                     self._with(decoder, count, seconds),
                 )
                 for count in counts
@@ -84,7 +92,7 @@ class Feeding:
         return steps
 
     def curve_lines(self, samples: Samples) -> list[Line]:
-        """Return the exponents and the ceilings of what was read."""
+        """Return the exponents of what was read."""
         lines = []
         for decoder in self._found:
             name = f"decode.{decoder.name}"
@@ -125,8 +133,8 @@ class Feeding:
                 note = f"per second of CPU time of one worker; {decoder.version}"
             samples.add(_core_name(name, count), read.core_rate, _IMAGES, note)
             if count == self.counts[-1]:
-                note = "that one process can take from its workers, by its CPU time"
-                samples.add(f"{name}.ceiling", read.taker_rate, _IMAGES, note)
+                note = "per second of CPU time of the one process that takes all batches"
+                samples.add(f"{name}.ceiling", BATCH * read.taker_rate, _IMAGES, note)
 
         return take
 

@@ -24,6 +24,9 @@ from advisor.measure.probe.workers import delivered
 if TYPE_CHECKING:
     from advisor.measure.probe.tell import Tell
 
+_MOST_DOWNLOADED = 2e9
+"""Bytes: some hosts bill what comes in."""
+
 
 class Extent(NamedTuple):
     """How much is measured.
@@ -44,8 +47,8 @@ class Extent(NamedTuple):
 
 
 EXTENTS = {
-    "quick": Extent(5, 0.5, 6.0, 5.0, False),
-    "full": Extent(9, 1.0, 24.0, 15.0, True),
+    "quick": Extent(9, 0.5, 6.0, 5.0, False),
+    "full": Extent(15, 1.0, 24.0, 15.0, True),
 }
 
 
@@ -92,7 +95,7 @@ def measure_cores(
                     return
                 share = (number + at / len(steps)) / extent.rounds
                 tell(step.words, share)
-                if step.words not in failed:
+                if step.name not in failed:
                     _taken(result, samples, step, failed)
     finally:
         result.lines += samples.lines()
@@ -101,16 +104,27 @@ def measure_cores(
 
 
 def disk_lines(
-    result: Result, folder: Path, extent: Extent, budget: Budget, tell: Tell
+    result: Result,
+    folder: Path,
+    *,
+    most: float,
+    extent: Extent,
+    budget: Budget,
+    tell: Tell,
 ) -> None:
-    """Measure the disk of a folder."""
+    """Measure the disk of a folder.
+
+    Parameters
+    ----------
+    most : bytes that may be written
+    """
     if is_in_memory(folder):
         why = "the folder is in memory; name one on a disk with --folder"
         result.skipped.append(Skipped("disk", why))
         return
     samples = Samples()
     try:
-        size = min(budget.bytes_left, room(folder))
+        size = min(most, room(folder))
         seconds = min(extent.disk_s, budget.left())
         measure_disk(
             samples, folder, size=size, seconds=seconds, budget=budget, tell=tell
@@ -140,10 +154,6 @@ def download_lines(
         result.lines += samples.lines()
 
 
-_MOST_DOWNLOADED = 2e9
-"""Bytes: some hosts bill what comes in."""
-
-
 def _core_steps(result: Result) -> list[Step]:
     """Return the readings of one core."""
     steps = [_step(Deflate()), _step(WordPieces())]
@@ -151,9 +161,9 @@ def _core_steps(result: Result) -> list[Step]:
         steps.append(_step(HfTokenizer()))
     except ImportError:
         why = "tokenizers is not installed in this Python"
-        result.skipped.append(Skipped("tokenize.tokenizers", why))
+        result.skipped.append(Skipped(HfTokenizer.name, why))
     except Exception as error:
-        result.skipped.append(Skipped("tokenize.tokenizers", one_line(error)))
+        result.skipped.append(Skipped(HfTokenizer.name, one_line(error)))
     steps.append(_step(MemoryCopy()))
     return steps
 
@@ -162,7 +172,7 @@ def _step(one: Any) -> Step:
     def take(samples: Samples) -> None:
         samples.add(one.name, one.rate(), one.unit, one.note)
 
-    return Step(one.name, 0.2, take)
+    return Step(one.name, one.name, 0.2, take)
 
 
 def _delivery(workers: int, seconds: float) -> Step:
@@ -172,7 +182,7 @@ def _delivery(workers: int, seconds: float) -> Step:
         note = f"seconds of CPU time per second that {workers} busy processes get"
         samples.add("cores.delivered", delivered(workers, seconds), "cores", note)
 
-    return Step("cores delivered", seconds + 0.2, take)
+    return Step("cores.delivered", "cores delivered", seconds + 0.2, take)
 
 
 def _feeding(result: Result, files: Sequence[bytes], workers: int) -> Feeding | None:
@@ -185,7 +195,7 @@ def _feeding(result: Result, files: Sequence[bytes], workers: int) -> Feeding | 
 
 def _leave(result: Result, steps: Sequence[Step]) -> None:
     """Say of readings that there was no time for them."""
-    result.skipped += [Skipped(one.words, "the time was up") for one in steps]
+    result.skipped += [Skipped(one.name, "the time was up") for one in steps]
 
 
 def _taken(result: Result, samples: Samples, step: Step, failed: set[str]) -> None:
@@ -193,5 +203,5 @@ def _taken(result: Result, samples: Samples, step: Step, failed: set[str]) -> No
     try:
         step.take(samples)
     except Exception as error:
-        failed.add(step.words)
-        result.skipped.append(Skipped(step.words, one_line(error)))
+        failed.add(step.name)
+        result.skipped.append(Skipped(step.name, one_line(error)))

@@ -51,7 +51,7 @@ class Reading(NamedTuple):
     ----------
     rate : samples per second, of all workers
     core_rate : samples per second of its own CPU time, mean of the workers
-    taker_rate : samples per second of CPU time of the one who takes the batches
+    taker_rate : batches per second of CPU time of the one who takes them; 0: none came
     cores : seconds of CPU time per second, of all workers and who takes
     """
 
@@ -79,6 +79,7 @@ class Pool:
         self._ours: list[socket.socket] = []
         self._workers: list[Any] = []
         self._selector = selectors.DefaultSelector()
+        self._batches, self._taking_s = 0, 0.0
 
     def __enter__(self) -> Self:
         """Start the workers and wait until each has handed on a batch."""
@@ -120,6 +121,7 @@ class Pool:
     def read(self, seconds: float) -> Reading:
         """Take batches for so long, and return how it went."""
         before, began, spent = self._tally(), time.monotonic(), time.process_time()
+        self._batches, self._taking_s = 0, 0.0
         while time.monotonic() - began < seconds:
             self._take(began + seconds - time.monotonic())
         after, passed = self._tally(), time.monotonic() - began
@@ -130,7 +132,7 @@ class Pool:
         return Reading(
             rate=sum(done) / passed,
             core_rate=sum(rates) / len(rates) if rates else 0.0,
-            taker_rate=sum(done) / spent if spent > 0.0 else 0.0,
+            taker_rate=self._batches / self._taking_s if self._taking_s > 0.0 else 0.0,
             cores=(sum(own) + spent) / passed,
         )
 
@@ -152,8 +154,11 @@ class Pool:
         taken = set()
         for key, _ in self._selector.select(max(seconds, 0.0)):
             taken_from: Any = key.fileobj  # a socket
+            began = time.process_time()
             with _received(taken_from, self._bytes) as batch:
                 self._buffer[:] = batch
+            self._taking_s += time.process_time() - began
+            self._batches += 1
             with contextlib.suppress(OSError):  # it has ended: the next batch tells
                 taken_from.sendall(_CREDIT)
             taken.add(key.data)

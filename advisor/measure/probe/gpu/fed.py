@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from advisor.measure.probe.gpu.timing import Device
     from advisor.measure.probe.lines import Line
 
-_CLASSES = 1000
+_CLASSES = 10
+"""As many as the smallest net tells apart."""
+
 _ENDLESS = 10**9
 
 

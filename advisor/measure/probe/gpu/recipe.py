@@ -21,12 +21,14 @@ class Recipe(NamedTuple):
     precision : ``fp32``, ``tf32``, ``amp`` (FP16 with a loss scaler), ``bf16``
     compiled : by torch.compile
     channels_last : memory format of images
+    is_tiny : narrow, with small samples, for a look at the program
     """
 
     profile: str
     precision: str
     compiled: bool = False
     channels_last: bool = True
+    is_tiny: bool = False
 
     @property
     def line(self) -> str:

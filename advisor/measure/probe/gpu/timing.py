@@ -131,25 +131,25 @@ def line_of(values: list[float], name: str, unit: str, note: str = "") -> Line:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether a GPU had no memory left, as all releases of PyTorch say it."""
-    return isinstance(error, RuntimeError) and "out of memory" in str(error)
+    """Return whether a GPU, or the host, had no memory left.
+
+    All releases of PyTorch say it in these words, whatever class the error has.
+    """
+    return isinstance(error, RuntimeError) and any(
+        words in str(error)
+        for words in ("out of memory", "can't allocate memory", "not enough memory")
+    )
 
 
 @contextmanager
 def single_precision(torch: Any, *, tf32: bool) -> Iterator[None]:
     """Have products and convolutions of FP32 run as TF32, or exactly; then as before."""
-    before = torch.get_float32_matmul_precision()
-    convolution: Any = getattr(torch.backends.cudnn, "conv", None)
-    values: tuple[Any, Any]
-    if hasattr(convolution, "fp32_precision"):  # since 2.9
-        owner, name, values = convolution, "fp32_precision", ("ieee", "tf32")
-    else:
-        owner, name, values = torch.backends.cudnn, "allow_tf32", (False, True)
-    convolutions = getattr(owner, name)
+    cudnn = torch.backends.cudnn
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    setattr(owner, name, values[tf32])
+    cudnn.allow_tf32 = tf32
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
-        setattr(owner, name, convolutions)
+        torch.set_float32_matmul_precision(before[0])
+        cudnn.allow_tf32 = before[1]

@@ -42,16 +42,13 @@ class Training:
     device : where
     recipe : how
     batch : samples per step, made up on the device
-    is_tiny : narrow, with small samples
     """
 
-    def __init__(
-        self, device: Device, recipe: Recipe, batch: int, *, is_tiny: bool = False
-    ) -> None:
+    def __init__(self, device: Device, recipe: Recipe, batch: int) -> None:
         torch = device.torch
         device.select()
         self.device, self.recipe, self.batch = device, recipe, batch
-        task = task_of(recipe.profile, is_tiny=is_tiny)
+        task = task_of(recipe.profile, is_tiny=recipe.is_tiny)
         self._images = task.takes_images
         net = task.build().to(device.name).train()
         if self._is_channels_last:
@@ -61,8 +58,8 @@ class Training:
         self._net = torch.compile(net) if recipe.compiled else net
         self._inputs, self._targets = self._on_device(*task.inputs(batch, device.name))
 
-    def step(self) -> None:
-        """Train on the batch that is there."""
+    def step(self) -> Any:
+        """Train on the batch that is there; return its loss."""
         torch, kind = self.device.torch, _autocast_type(self.device.torch, self.recipe)
         with ExitStack() as stack:
             if kind is not None:
@@ -73,11 +70,12 @@ class Training:
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
+        return loss.detach()
 
-    def step_on(self, inputs: Any, targets: Any) -> None:
-        """Train on another batch, which comes from the host."""
+    def step_on(self, inputs: Any, targets: Any) -> Any:
+        """Train on another batch, which comes from the host; return its loss."""
         self._inputs, self._targets = self._on_device(inputs, targets)
-        self.step()
+        return self.step()
 
     @property
     def _is_channels_last(self) -> bool:
@@ -92,9 +90,7 @@ class Training:
         return inputs, targets
 
 
-def synthetic(
-    device: Device, recipe: Recipe, budget_s: float, *, is_tiny: bool = False
-) -> Line:
+def synthetic(device: Device, recipe: Recipe, budget_s: float) -> Line:
     """Return how many samples a second it trains on, of those that are there already.
 
     Parameters
@@ -102,14 +98,13 @@ def synthetic(
     device : where
     recipe : how
     budget_s : for the steps, beside finding a batch and compiling
-    is_tiny : narrow, with small samples
     """
     with chosen(device.torch, recipe):
-        batch = largest_batch(device, recipe, is_tiny=is_tiny)
-        reading = _steps(device, recipe, batch, budget_s, is_tiny=is_tiny)
+        batch = largest_batch(device, recipe)
+        reading = _steps(device, recipe, batch, budget_s)
         while reading is None:  # more than was foreseen: the compiled net's, pieces
             batch = _round(_LESS * batch)
-            reading = _steps(device, recipe, batch, budget_s, is_tiny=is_tiny)
+            reading = _steps(device, recipe, batch, budget_s)
     return reading.line(f"{recipe.line}.synthetic", batch, "samples/s", f"batch {batch}")
 
 
@@ -126,7 +121,7 @@ def chosen(torch: Any, recipe: Recipe) -> Iterator[None]:
         yield
 
 
-def largest_batch(device: Device, recipe: Recipe, *, is_tiny: bool = False) -> int:
+def largest_batch(device: Device, recipe: Recipe) -> int:
     """Return the largest batch whose step fits the memory and takes no second.
 
     Batches are doubled while the next one fits by what the last two took; a step that
@@ -136,7 +131,7 @@ def largest_batch(device: Device, recipe: Recipe, *, is_tiny: bool = False) -> i
     eager, room = recipe._replace(compiled=False), _FILLED * device.free_bytes()
     batch, before = _LEAST_BATCH, None
     while True:
-        seen = _probe(device, eager, batch, is_tiny=is_tiny)
+        seen = _probe(device, eager, batch)
         if seen is None:
             return max(batch // 2, _LEAST_BATCH)
         each = (seen.peak_bytes - before.peak_bytes) / (batch / 2) if before else 0.0
@@ -154,14 +149,14 @@ class _Probe(NamedTuple):
     peak_bytes: float
 
 
-def _probe(device: Device, recipe: Recipe, batch: int, *, is_tiny: bool) -> _Probe | None:
+def _probe(device: Device, recipe: Recipe, batch: int) -> _Probe | None:
     """Return what a step of a batch takes, None if it does not fit."""
     cuda = device.torch.cuda
     if device.is_cuda:
         cuda.empty_cache()
         cuda.reset_peak_memory_stats(device.name)
     try:
-        training = Training(device, recipe, batch, is_tiny=is_tiny)
+        training = Training(device, recipe, batch)
         training.step()
         seconds = device.seconds(training.step, 1)
     except RuntimeError as error:
@@ -172,14 +167,12 @@ def _probe(device: Device, recipe: Recipe, batch: int, *, is_tiny: bool) -> _Pro
     return _Probe(max(seconds, 1e-6), peak)
 
 
-def _steps(
-    device: Device, recipe: Recipe, batch: int, budget_s: float, *, is_tiny: bool
-) -> Reading | None:
+def _steps(device: Device, recipe: Recipe, batch: int, budget_s: float) -> Reading | None:
     """Return how long steps take, None if they do not fit."""
     if device.is_cuda:
         device.torch.cuda.empty_cache()
     try:
-        training = Training(device, recipe, batch, is_tiny=is_tiny)
+        training = Training(device, recipe, batch)
         return measured(device, training.step, budget_s)
     except RuntimeError as error:
         if batch == _LEAST_BATCH or not is_out_of_memory(error):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -35,3 +37,22 @@ def hangs(send: Callable[[Any], None]) -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     send((os.getpid(), child.pid))
     time.sleep(600)
+
+
+def is_short_of_memory(send: Callable[[Any], None], room: int) -> None:
+    """Send whether a large batch fits, then the largest that does and its line."""
+    import torch  # noqa: PLC0415
+
+    from advisor.measure.probe.gpu import train  # noqa: PLC0415
+    from advisor.measure.probe.gpu.recipe import Recipe  # noqa: PLC0415
+    from advisor.measure.probe.gpu.timing import Device  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    device, recipe = Device(torch, "cpu"), Recipe("gpt2-124m", "fp32", is_tiny=True)
+    train.Training(device, recipe, 2).step()
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + room
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    send(train._probe(device, recipe, 64) is not None)
+    send(train.largest_batch(device, recipe))
+    send(train.synthetic(device, recipe, 0.1))
