@@ -18,13 +18,13 @@ from advisor.measure.acceptance import (
     Prospect,
     accepted,
     better_of,
-    expected_of,
     lasting,
     misfit_of,
     rate_share,
     verdicts_of,
 )
 from advisor.measure.bench import BenchResult
+from advisor.measure.offered import expected_of
 from advisor.measure.probe.lines import Check
 from advisor.measure.verdict import Verdict
 from advisor.ranking.offer import RankedOffer
