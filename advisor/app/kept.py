@@ -108,6 +108,7 @@ def _runs(context: Context, ranking: Ranking) -> list[ComparedRun]:
                 model=tables.model,
                 gpus=tables.gpus,
                 cpus=tables.cpus,
+                known=tables.known,
             )
             found.append(ComparedRun(one.run, expected, one.at))
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 from advisor.app.context import Context
 from advisor.base.errors import AdvisorError
 from advisor.cost.job import Job
+from advisor.hardware.measured import MeasuredMachine
 from advisor.market.filters import Filters
 from advisor.market.types import Answer
 from advisor.throughput.user_runs import OtherRun, UserRun
@@ -28,6 +29,19 @@ def user_runs(
     except AdvisorError as error:
         context.notify_once(_NOT_READ.format(error))
         return (), ()
+
+
+def measured_machines(context: Context) -> tuple[MeasuredMachine, ...]:
+    """Return the machines that the user measured, the latest of them."""
+    if not context.has_stored_data:
+        return ()
+    from advisor.app import stored  # noqa: PLC0415  (mostly nothing is stored)
+
+    try:
+        return stored.measured(context)
+    except AdvisorError as error:
+        context.notify_once(_NOT_READ.format(error))
+        return ()
 
 
 def with_stored_data(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from advisor.app.context import Context
 from advisor.app.described import card_of, check_machine, meant_cpu
 from advisor.app.given import job_of, profile_of, world_of
-from advisor.app.own_data import user_runs
+from advisor.app.own_data import measured_machines, user_runs
 from advisor.base.assumption import Assumption
 from advisor.base.errors import Given, NothingFitsError
 from advisor.base.units import GB_PER_GIB, SECONDS_PER_HOUR
@@ -165,7 +165,7 @@ def predict(
     memory_margin : share of a GPU's memory that is to be left free, 0 to 0.9
     runs : of the workload that the user made and measured; None: those that
         ``advisor record`` and ``run`` have stored, of other workloads too, as every
-        command takes them
+        command takes them; and the machines that the user measured
     tables : hardware tables and model, for many calls; None: those that ship, or the
         user's own model (`advisor model use`)
     context : the outside world; None: this process's
@@ -199,8 +199,16 @@ def predict(
     profile = context.library.load(asked.workload) if named is None else named
     profile = override(checked_workload(profile), dict(asked.settings))
     own, others = user_runs(context, profile.name) if runs is None else (runs, ())
+    machines = measured_machines(context) if runs is None else ()
+    tables = tables.knowing(machines)
     measured = measure(
-        own, profile, tables.model, tables.gpus, tables.cpus, others=others
+        own,
+        profile,
+        tables.model,
+        tables.gpus,
+        tables.cpus,
+        others=others,
+        known=tables.known,
     )
     meant = tables.gpus.find(gpu)
     name, card_gb = card_of(meant, gpu)

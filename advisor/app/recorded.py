@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ from advisor.base.errors import ArgumentError, Given, UsageError
 from advisor.base.figures import figure
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
+from advisor.hardware.measured import MeasuredMachine
+from advisor.store.benches import measured_machines
 from advisor.store.database import open_store
 from advisor.store.runs import store_run
 from advisor.throughput.expected import Expected, expected_of
@@ -120,18 +122,34 @@ def record(context: Context, measured: Measured) -> None:
 
 
 def compared(
-    context: Context, run: UserRun, workload: Workload, stored: Workload
+    context: Context,
+    run: UserRun,
+    workload: Workload,
+    stored: Workload,
+    machines: Sequence[MeasuredMachine] | None = None,
 ) -> Expected:
     """Return what is expected of a run, see `expected_of`.
+
+    Parameters
+    ----------
+    machines : that the user measured; None: those that are stored
 
     Raises
     ------
     UsageError
         if physics forbids what was measured
     """
-    tables = load_tables(context.models)
+    if machines is None:
+        machines = measured_machines(context.data_folder)
+    tables = load_tables(context.models).knowing(machines)
     expected = expected_of(
-        run, workload, stored, model=tables.model, gpus=tables.gpus, cpus=tables.cpus
+        run,
+        workload,
+        stored,
+        model=tables.model,
+        gpus=tables.gpus,
+        cpus=tables.cpus,
+        known=tables.known,
     )
     if run.samples_per_s > expected.most:
         message = (

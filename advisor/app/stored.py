@@ -15,10 +15,12 @@ from advisor.base.log import happened
 from advisor.base.progress import doing
 from advisor.cost.hazard import BidHazard
 from advisor.cost.job import Job
+from advisor.hardware.measured import MeasuredMachine
 from advisor.market.filters import Filters
 from advisor.market.offers import parse_offers
 from advisor.market.snapshot import FILE_MARKET
 from advisor.market.types import Answer
+from advisor.store.benches import measured_machines
 from advisor.store.database import open_store
 from advisor.store.history import StoredSnapshot, store_snapshot
 from advisor.store.hosts import ids_of, rules
@@ -36,6 +38,10 @@ _CLOCK_SKEW = timedelta(minutes=5)
 _MOST_OTHERS = 20
 """Runs of other workloads that count, the latest: what a set-up has of its own is known
 by then, and each one more costs time."""
+
+
+_MOST_MACHINES = 50
+"""Measured machines that count, the latest: kinds are known by then."""
 
 
 def user_runs(
@@ -57,6 +63,11 @@ def user_runs(
     return own, tuple(OtherRun(one, profiles[one.workload]) for one in known)
 
 
+def measured(context: Context) -> tuple[MeasuredMachine, ...]:
+    """Return the machines that the user measured, the oldest first."""
+    return measured_machines(context.data_folder)[-_MOST_MACHINES:]
+
+
 def with_stored_data(
     context: Context, answer: Answer, job: Job, filters: Filters
 ) -> tuple[Job, Filters]:
@@ -66,7 +77,13 @@ def with_stored_data(
     which machines are blocked. Of a simulated market it holds nothing.
     """
     own, others = user_runs(context, job.workload.name)
-    job = replace(job, runs=own, other_runs=others)
+    job = replace(
+        job,
+        runs=own,
+        other_runs=others,
+        machines=measured(context),
+        market="" if answer.simulated else answer.market,
+    )
     if answer.simulated:
         return job, filters
     with open_store(context.data_folder) as connection:

@@ -84,6 +84,11 @@ def _options(command: Any) -> Any:
             metavar="FILE.json",
             help="Also write the result into a file.",
         ),
+        click.option(
+            "--record",
+            is_flag=True,
+            help="Store the result: later predictions use it, see 'advisor records add'.",
+        ),
         json_option,
     )
 
@@ -97,6 +102,7 @@ def command(
     /,
     output: Path | None,
     read: Path | None,
+    record: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -135,6 +141,10 @@ def command(
         result(to_json({**document, **more}))
     else:
         _show(found, offer, context)
+    if record:
+        from advisor.app.measured import Place, record_bench  # noqa: PLC0415  (start-up)
+
+        record_bench(context, found, Place(), "bench")
     if read is None and found.is_interrupted:
         raise KeyboardInterrupt
 

@@ -18,6 +18,7 @@ from advisor.base.resources import OWN, SHIPPED, models_folder, own_models_folde
 from advisor.cli.options import format_options, help_if_alone, json_option, plot_option
 from advisor.cli.output import remark, result
 from advisor.report.formats import Format, to_json
+from advisor.store.benches import stored_benches
 from advisor.store.database import open_store
 from advisor.store.runs import stored_runs
 
@@ -69,8 +70,8 @@ def command(ctx: click.Context) -> None:
     "--with-records",
     "own",
     is_flag=True,
-    help="Train on your recorded runs too. The model becomes yours: see 'advisor model "
-    "use'.",
+    help="Train on your recorded runs and measured machines too. The model becomes "
+    "yours: see 'advisor model use'.",
 )
 @json_option
 @click.pass_obj
@@ -104,19 +105,19 @@ def train_(context: Context, /, output: Path | None, own: bool, as_json: bool) -
 
 
 def _own_records(context: Context) -> OwnRecords:
-    """Return the user's records that speak of a GPU, with the profiles they are of."""
+    """Return the user's runs that speak of a GPU, their profiles, and the benches."""
     from advisor.throughput.expected import expected_of  # noqa: PLC0415
     from advisor.throughput.tables import load_tables  # noqa: PLC0415
     from advisor.training.folder import OwnRecords  # noqa: PLC0415
 
     with open_store(context.data_folder) as connection:
-        stored = stored_runs(connection)
-    if not stored:
+        stored, benches = stored_runs(connection), stored_benches(connection)
+    if not (stored or benches):
         message = "you have no records yet: 'advisor record' stores a measured run"
         raise UsageError(message)
     workloads, _ = context.library.all()
     profiles = {one.name: one for one in workloads}
-    tables = load_tables(models_folder())
+    tables = load_tables(models_folder()).knowing([one.machine for one in benches])
 
     def speaks(run: UserRun) -> bool:
         profile = profiles.get(run.workload)
@@ -128,11 +129,12 @@ def _own_records(context: Context) -> OwnRecords:
                 model=tables.model,
                 gpus=tables.gpus,
                 cpus=tables.cpus,
+                known=tables.known,
             ).of_gpu
         )
 
     return OwnRecords(
-        {one.number: one.run for one in stored if speaks(one.run)}, profiles
+        {one.number: one.run for one in stored if speaks(one.run)}, profiles, benches
     )
 
 

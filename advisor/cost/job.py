@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.hazard import BidHazard
+from advisor.hardware.measured import MeasuredMachine
 from advisor.software.image import Image
 from advisor.software.rules import default_images
 from advisor.throughput.user_runs import OtherRun, UserRun
@@ -32,6 +33,8 @@ class Job:
     memory_margin : share of a GPU's memory that is to be left free
     runs : of the workload that the user made and measured
     other_runs : of other workloads that the user made and measured
+    machines : that the user measured
+    market : whose ids of machines the offers have; ``""`` where nobody says
     bid_hazard : how often a bid loses its GPUs; None: the stated prior
     images : Docker images that it may run in, the one to take where it runs first
     """
@@ -44,6 +47,8 @@ class Job:
     fit_batch: bool = False
     runs: tuple[UserRun, ...] = ()
     other_runs: tuple[OtherRun, ...] = ()
+    machines: tuple[MeasuredMachine, ...] = ()
+    market: str = ""
     bid_hazard: BidHazard | None = None
     images: tuple[Image, ...] = field(default_factory=default_images)
     memory_margin: float = 0.0

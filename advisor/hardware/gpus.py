@@ -16,7 +16,8 @@ from advisor.base.units import MIB_PER_GIB
 from advisor.hardware.names import GpuKey, gpu_key
 
 _TABLE = Path(__file__).parent / "data" / "gpus.csv"
-_MATMUL = Path(__file__).parent / "data" / "matmul.csv"
+MATMUL = Path(__file__).parent / "data" / "matmul.csv"
+"""Table of published rates of matrix products."""
 
 _MEASURED = "matmul_share"  # the field that a table of its own fills
 
@@ -302,9 +303,15 @@ def _memory_distance(gpu: Gpu, memory_gb: float) -> float:
 
 
 @cache
+def matmul_measurements() -> Mapping[str, int]:
+    """Return how many measurements each published matrix rate is the median of."""
+    return {gpu: int(count) for gpu, count in read_csv(MATMUL, ("gpu", "measurements"))}
+
+
+@cache
 def load_gpus() -> GpuTable:
     """Load the GPU table that ships with the package, once per process."""
-    matmul = read_csv(_MATMUL, ("gpu", "fp16_matmul_tflops"))
+    matmul = read_csv(MATMUL, ("gpu", "fp16_matmul_tflops"))
     measured = {gpu: float(tflops) for gpu, tflops in matmul}
     gpus = [Gpu(**typed(Gpu, row, _MEASURED)) for row in read_records(_TABLE)]
     return GpuTable(_with_matmul_shares(gpus, measured))

@@ -64,6 +64,8 @@ class Machines(Columns):
     host_to_gpu_gb_s : host-to-GPU copies of one GPU, 10^9 bytes/s
     core_speed : speed of one core, 1 at a PassMark single-thread score of 2,100
     core_speed_log_sd : standard deviation of its natural logarithm
+    launch_factor : how fast one core launches kernels beside `core_speed`, 1 where nobody
+        measured it
     threads : hardware threads of the whole offer, assumed where nobody counts them
     cores : cores of the whole offer, hardware threads weighted by what they add
     cores_log_sd : standard deviation of its natural logarithm
@@ -79,7 +81,9 @@ class Machines(Columns):
         card, or a lesser one), ``mixed_gpus`` (not all of them are what is named, see
         `hardware.mixed`),
         ``memory_contradictory`` (of one card and of all), ``flops_contradictory`` and
-        ``bandwidth_contradictory`` (not those of the card that is named)
+        ``bandwidth_contradictory`` (not those of the card that is named); where the user
+        measured machines (`advisor.throughput.known`) also ``core_measured`` and
+        ``gpu_measured``
     """
 
     models: tuple[Gpu | None, ...] = field(metadata=SHARED)
@@ -103,6 +107,7 @@ class Machines(Columns):
     host_to_gpu_gb_s: FloatArray
     core_speed: FloatArray
     core_speed_log_sd: FloatArray
+    launch_factor: FloatArray
     threads: FloatArray
     cores: FloatArray
     cores_log_sd: FloatArray
@@ -224,6 +229,7 @@ def describe(
         host_to_gpu_gb_s=_host_to_gpu(facts, figures),
         core_speed=speed,
         core_speed_log_sd=speed_log_sd,
+        launch_factor=np.ones(len(facts)),
         threads=host.threads,
         cores=host.cores,
         cores_log_sd=host.cores_log_sd,

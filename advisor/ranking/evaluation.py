@@ -60,9 +60,15 @@ class Evaluator:
     @classmethod
     def of(cls, job: Job, tables: Tables) -> Self:
         """Return an evaluator that has seen no offer yet."""
-        model = tables.model
+        tables = tables.knowing(job.machines)
         measured = measure(
-            job.runs, job.workload, model, tables.gpus, tables.cpus, others=job.other_runs
+            job.runs,
+            job.workload,
+            tables.model,
+            tables.gpus,
+            tables.cpus,
+            others=job.other_runs,
+            known=tables.known,
         )
         return cls(job, tables, measured, GpuMemo())
 
@@ -82,6 +88,8 @@ class Evaluator:
             memory_margin=self.job.memory_margin,
             measured=self.measured,
             memo=self.memo,
+            ids=offers.machine_id,
+            market=self.job.market,
         )
 
     def bill(self, offers: Offers, here: Performance) -> Bill:

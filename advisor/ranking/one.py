@@ -171,7 +171,7 @@ class One:
         user's own say of the rest is found anew.
         """
         known = GpuMemo(rates=self.evaluator.memo.rates)
-        if self.evaluator.measured is None:
+        if self.evaluator.measured is None and not job.machines:
             return Evaluator(job, tables, None, known)
         return replace(Evaluator.of(job, tables), memo=known)
 

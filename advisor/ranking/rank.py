@@ -126,9 +126,9 @@ def _ranked(  # noqa: PLR0917  (those of `rank_offers`)
         flags=here.flags,
         excluded=dict(sorted((unusable + excluded).items())),
         read=read,
-        tables=tables,
+        tables=evaluator.tables,
         job=job,
         policy=policy,
         assumptions={**job.assumptions.listed(), **tables.assumptions()},
-        model_identity=tables.identity(job.workload, measured),
+        model_identity=evaluator.tables.identity(job.workload, measured),
     )

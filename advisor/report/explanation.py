@@ -19,6 +19,7 @@ from advisor.report.explained import cost_breakdown, host_memory
 from advisor.report.formats import lines_of
 from advisor.report.limits import limit_lines
 from advisor.report.look import PLAIN, Look
+from advisor.report.measured import measured_words
 from advisor.report.ranked import calibrated
 from advisor.report.sentences import (
     amount,
@@ -228,6 +229,8 @@ def _notes(offer: RankedOffer, one: Entry) -> list[tuple[str, str]]:
         rows.append(("offer's end", f"stands {stands} h: {moves} planned moves"))
     if ranking.measured is not None:
         rows.append(("your runs", clean(calibrated(ranking.measured))))
+    if ranking.tables.known is not None:
+        rows.append(("your benches", measured_words(offer, ranking.tables.known)))
     if one["flags"]:
         rows.append(("flags", ", ".join(one["flags"])))
     return rows

@@ -16,6 +16,7 @@ from advisor.report.entries import Entry, number
 from advisor.report.formats import as_sold, lines_of
 from advisor.report.limits import limit_lines
 from advisor.report.look import PLAIN, Look
+from advisor.report.measured import measured_alike
 from advisor.report.ranked import calibrated
 from advisor.report.sentences import (
     bottleneck_answers,
@@ -290,6 +291,8 @@ def _evidence(prediction: Prediction) -> str:
         parts.append(f"the level is that of {_LEVELS[evidence.level]}")
     if measured is not None:
         parts.append(calibrated(measured))
+    if (known := prediction.machine.tables.known) is not None:
+        parts.append(measured_alike(known, prediction.gpu, prediction.cpu or ""))
     return "; ".join(parts)
 
 

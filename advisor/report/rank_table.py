@@ -25,6 +25,8 @@ _NOTES: Mapping[str, str] = {
     "clock_capped": "clock capped",
     "gpu_power_capped": "power-capped",
     "gpu_measured_slow": "measured slower than usual",
+    "core_measured": "you measured its cores",
+    "gpu_measured": "you measured its GPUs",
     "memory_modded": "memory differs",
     "gpu_slice": "part of a GPU",
     "mixed_gpus": "mixed GPUs",

@@ -82,6 +82,8 @@ def headline(ranking: Ranking, now: datetime, *, with_left_out: bool = True) -> 
         parts.append(left_out(ranking))
     if ranking.measured is not None:
         parts.append(calibrated(ranking.measured))
+    if (known := ranking.tables.known) is not None:
+        parts.append(f"{machines(known.count)} count{'s' * (known.count == 1)}")
     waiting = job.assumptions.waiting_usd_per_h
     if ranking.policy.sort == "balanced" and waiting > 0.0:
         parts.append(f"each hour of waiting counts ${waiting:.2g} in the order")
@@ -138,6 +140,11 @@ def calibrated(measured: Calibration) -> str:
     of_others = f"{others} run{'s' * (others != 1)} of other workloads"
     parts = [of_others] if others and not own else [runs, *[of_others] * (others > 0)]
     return "; ".join([f"calibrated by {' and '.join(parts)}", *measured.silent])
+
+
+def machines(count: int) -> str:
+    """Say how many machines the user measured."""
+    return f"{count} measured machine{'s' * (count != 1)}"
 
 
 def _utc(moment: datetime | None) -> str | None:

@@ -169,6 +169,23 @@ MIGRATIONS: Sequence[str] = (
     UPDATE rental_event SET state = 'working'
         WHERE state = 'handed' AND reason = 'it runs a job';
     """,
+    """
+    CREATE TABLE bench (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        market TEXT,
+        machine_id INTEGER,
+        gpu TEXT,
+        num_gpus INTEGER,
+        cpu TEXT,
+        cores REAL,
+        figures TEXT,
+        source TEXT,
+        at INTEGER,
+        document TEXT
+    );
+    ALTER TABLE run ADD COLUMN loader TEXT;
+    ALTER TABLE run ADD COLUMN bench INTEGER;
+    """,
 )
 """One script for each version of the schema after the one before it. Times are seconds
 since 1970 (UTC); prices as in `advisor.market.offers.Offers`."""

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from advisor.base.errors import StoreTornError, UsageError
 from advisor.base.resources import STORE
 from advisor.store.database import open_store, transaction
+from advisor.store.numbers import missing, next_number
 from advisor.store.sense import (
     is_amount,
     is_count,
@@ -22,7 +23,7 @@ from advisor.store.sense import (
     plain_text,
 )
 from advisor.throughput.user_runs import UserRun
-from advisor.workloads.profile import Precision
+from advisor.workloads.profile import LOADERS, Precision
 
 _COLUMNS = tuple(field.name for field in fields(UserRun))
 
@@ -57,12 +58,13 @@ def store_run(
 ) -> int:
     """Keep a run with its evidence; return its number."""
     with transaction(connection):
-        cursor = connection.execute(
-            f"INSERT INTO run ({', '.join(_COLUMNS)}, source, at, evidence) "  # noqa: S608
-            f"VALUES ({', '.join('?' * (len(_COLUMNS) + 3))})",
-            (*astuple(run), source, int(at.timestamp()), json.dumps(evidence)),
+        number = next_number(connection)
+        connection.execute(
+            f"INSERT INTO run ({', '.join(_COLUMNS)}, source, at, evidence, number) "  # noqa: S608
+            f"VALUES ({', '.join('?' * (len(_COLUMNS) + 4))})",
+            (*astuple(run), source, int(at.timestamp()), json.dumps(evidence), number),
         )
-    return int(cursor.lastrowid or 0)
+    return number
 
 
 def stored_runs(
@@ -82,7 +84,7 @@ def stored_run(connection: sqlite3.Connection, number: int) -> StoredRun:
     """
     found = _stored(connection, "number = :key", number)
     if not found:
-        raise UsageError(_missing(number))
+        raise UsageError(missing(number))
     return found[0]
 
 
@@ -145,6 +147,8 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "cpu_ghz": or_none(lambda value: is_amount(value) and value > 0.0),
     "batch_size": is_count,
     "precision": get_args(Precision).__contains__,
+    "loader": or_none(LOADERS.__contains__),
+    "bench": or_none(is_count),
     "source": is_name,
     "at": is_time,
 }
@@ -175,8 +179,4 @@ def delete_run(connection: sqlite3.Connection, number: int) -> None:
     with transaction(connection):
         found = connection.execute("DELETE FROM run WHERE number = ?", (number,))
     if not found.rowcount:
-        raise UsageError(_missing(number))
-
-
-def _missing(number: int) -> str:
-    return f"there is no record {number}; 'advisor records list' shows them"
+        raise UsageError(missing(number))

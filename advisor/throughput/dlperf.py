@@ -102,6 +102,7 @@ def dlperf_adjustment(
     score there is broken, a high one counts for nothing. The factor's spread is as large
     as its logarithm. What slows the card as `Machines.gpu_state` knows already (a power
     limit, a slow memory) lowers its score too: of a low score only what is left counts.
+    Where the user measured the GPUs themselves, the score says nothing more.
 
     Parameters
     ----------
@@ -114,6 +115,7 @@ def dlperf_adjustment(
     another = np.zeros(len(facts), dtype=bool)
     for name in ("memory_modded", "gpu_slice", "mixed_gpus"):
         another |= machines.flags[name]
+    another |= machines.flags.get("gpu_measured", another)
     log_ratio = np.log(np.where(another, np.nan, ratio))
     log_ratio = np.nan_to_num(log_ratio, nan=0.0)
     no_cpu = (facts.cpu_name == "") & np.isnan(facts.cpu_threads)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
@@ -13,6 +14,9 @@ from advisor.throughput.kinds import gpu_kinds
 from advisor.throughput.predict import predict
 from advisor.throughput.user_runs import UserRun, machine_of, speech_of
 from advisor.workloads.profile import Workload
+
+if TYPE_CHECKING:
+    from advisor.throughput.known import Known
 
 CLOCK_MARGIN = 1.15
 """How far a card's clock may be above the one that its table's rates are of: boards of
@@ -52,6 +56,7 @@ def expected_of(
     model: ThroughputModel,
     gpus: GpuTable,
     cpus: CpuTable,
+    known: Known | None = None,
 ) -> Expected:
     """Return what is expected of a run.
 
@@ -60,11 +65,11 @@ def expected_of(
     run : the run
     workload : what ran: its profile with the figures that were set
     stored : the profile as it is stored, whose predictions the run is to correct
-    model : the trained artifact
+    model, gpus, cpus : tables
+    known : what measured machines say; None: there are none
     """
-    machine = machine_of(run, gpus, cpus, model)
-    asked = replace(workload, batch_size=run.batch_size)
-    held = replace(stored, batch_size=run.batch_size)
+    machine = machine_of(run, gpus, cpus, model, known)
+    asked, held = run.ran(workload), run.ran(stored)
     found = predict(machine, asked, model)
     if found.fits[0]:  # whatever room is left: it ran at once
         found = predict(machine, asked, model, holds_batch=True)

@@ -111,7 +111,7 @@ def _kernel_launch_rate(asked: Asked) -> FloatArray:
     kernels = asked.workload.kernels_per_step
     if asked.workload.compiled:
         kernels = kernels * COMPILED_KERNELS
-    step_s = kernels * launch_us * 1e-6 / machines.core_speed
+    step_s = kernels * launch_us * 1e-6 / (machines.core_speed * machines.launch_factor)
     return _processes(asked) * asked.micro_batch / step_s
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.base.arrays import BoolArray, FloatArray
+from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.hardware.machines import Machines, describe
 from advisor.market.facts import MachineFacts
 from advisor.software.fit import SoftwareFit, software_fit
@@ -71,6 +71,8 @@ def performance(
     memory_margin: float = 0.0,
     measured: Calibration | None = None,
     memo: GpuMemo | None = None,
+    ids: IntArray | None = None,
+    market: str = "",
 ) -> Performance:
     """Return how a workload runs on the machine of each offer.
 
@@ -84,11 +86,15 @@ def performance(
     memory_margin : share of a GPU's memory that is to be left free
     measured : what runs of the user's own say
     memo : what is known of GPUs already
+    ids : a market's ids of the machines, shape (N,); None: they are nobody's
+    market : whose ids these are
     """
     memory = tables.memory
     machines = describe(
         facts, tables.gpus, tables.cpus, tables.model.cpu, assumed=tables.hardware
     )
+    if tables.known is not None:
+        machines = tables.known.applied(machines, facts.cpu_name, ids, market)
     adjustment = dlperf_adjustment(facts, machines, tables.model.dlperf, tables.scores)
     throughput = predict(
         machines,

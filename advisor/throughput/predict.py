@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,6 +38,9 @@ from advisor.workloads.memory import (
     too_little_probability,
 )
 from advisor.workloads.profile import Workload
+
+if TYPE_CHECKING:
+    from advisor.throughput.known import Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,7 @@ def measure(
     cpus: CpuTable,
     *,
     others: Sequence[OtherRun] = (),
+    known: Known | None = None,
 ) -> Calibration | None:
     """Return what runs of the user's own say of a workload; None if there are none.
 
@@ -206,15 +211,15 @@ def measure(
     workload : the profile
     model, gpus, cpus : tables
     others : of other workloads, which speak of what the user's set-up has of its own
+    known : what measured machines say; None: there are none
     """
     ran = [*(OtherRun(run, workload) for run in runs), *others]
     if not ran:
         return None
-    machines = [machine_of(run, gpus, cpus, model) for run, _ in ran]
+    machines = [machine_of(run, gpus, cpus, model, known) for run, _ in ran]
     limits = list[LimitRates]()
     for (run, profile), machine in zip(ran, machines, strict=True):
-        asked = replace(profile, batch_size=run.batch_size)
-        found = predict(machine, asked, model, holds_batch=True)  # it ran
+        found = predict(machine, run.ran(profile), model, holds_batch=True)  # it ran
         limits.append(found.rates(model))
     each, profiles = zip(*ran, strict=True)
     return measured_by(each, profiles, machines, limits, workload)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from advisor.base.assumption import Assumption, listed
 from advisor.base.resources import models_folder
@@ -17,6 +18,10 @@ from advisor.throughput.user_runs import Calibration
 from advisor.workloads.host_memory import MemoryFigures
 from advisor.workloads.profile import Workload
 
+if TYPE_CHECKING:
+    from advisor.hardware.measured import MeasuredMachine
+    from advisor.throughput.known import Known
+
 
 @dataclass(frozen=True, slots=True)
 class Tables:
@@ -27,6 +32,7 @@ class Tables:
     gpus, cpus : hardware tables
     model : the trained artifact
     hardware, memory, scores : what is assumed where nobody measured
+    known : what machines that the user measured say; None: there are none
     """
 
     gpus: GpuTable
@@ -35,6 +41,7 @@ class Tables:
     hardware: HardwareFigures = field(default_factory=HardwareFigures)
     memory: MemoryFigures = field(default_factory=MemoryFigures)
     scores: ScoreFigures = field(default_factory=ScoreFigures)
+    known: Known | None = None
 
     def identity(
         self, workload: Workload, measured: Calibration | None
@@ -53,6 +60,7 @@ class Tables:
                 "own_runs": measured.runs if measured else 0,
                 "runs_of_other_workloads": measured.others if measured else 0,
                 "silent_runs": list(measured.silent) if measured else [],
+                "measured_machines": self.known.count if self.known else 0,
             },
         }
 
@@ -64,6 +72,16 @@ class Tables:
             **listed(self.scores),
             **self.model.assumptions,
         }
+
+    def knowing(self, machines: Sequence[MeasuredMachine]) -> Self:
+        """Return the tables with what machines say that the user measured."""
+        gpus = self.gpus if self.known is None else self.known.before
+        if not machines:
+            return replace(self, gpus=gpus, known=None)
+        from advisor.throughput.known import Known  # noqa: PLC0415  (mostly there are none)
+
+        known = Known.of(machines, gpus, self.cpus, self.model)
+        return replace(self, gpus=known.gpus, known=known)
 
     def replaced(self, name: str, value: float) -> Self:
         """Return the tables with another figure for one of `assumptions`.

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,10 @@ from advisor.throughput.kinds import GpuKinds, GpuMemo, gpu_features, gpu_kinds
 from advisor.throughput.limit import Limit, LimitRates
 from advisor.throughput.set_up import Errors, differences, learn
 from advisor.throughput.shared import gpu_errors
-from advisor.workloads.profile import Precision, Workload
+from advisor.workloads.profile import Loader, Precision, Workload
+
+if TYPE_CHECKING:
+    from advisor.throughput.known import Known
 
 RUN_LOG_SD = 0.05
 """Log-sd of one measured throughput: what the same job differs by from day to day
@@ -63,6 +66,8 @@ class UserRun:
     threads : hardware threads, None where they are unknown
     cpu_ghz : clock, GHz, None where it is unknown
     batch_size, precision : with which it ran
+    loader : where its samples came from, None: from where the profile says
+    bench : number of the record of the machine that it was on, None: it was not measured
     """
 
     workload: str
@@ -74,6 +79,13 @@ class UserRun:
     cpu_ghz: float | None
     batch_size: int
     precision: Precision
+    loader: Loader | None = None
+    bench: int | None = None
+
+    def ran(self, profile: Workload) -> Workload:
+        """Return the profile as it ran: with its batch and its loader."""
+        loader = self.loader or profile.loader
+        return replace(profile, batch_size=self.batch_size, loader=loader)
 
 
 class OtherRun(NamedTuple):
@@ -293,9 +305,13 @@ def _solved(rate: float, limits: LimitRates, name: str) -> float | None:
 
 
 def machine_of(
-    run: UserRun, gpus: GpuTable, cpus: CpuTable, model: ThroughputModel
+    run: UserRun,
+    gpus: GpuTable,
+    cpus: CpuTable,
+    model: ThroughputModel,
+    known: Known | None = None,
 ) -> Machines:
-    """Return the machine that a run was on, as physics."""
+    """Return the machine that a run was on, as physics, and as it was measured."""
     gpu = gpus[run.gpu]
     described = Description(
         gpu.name,
@@ -305,7 +321,8 @@ def machine_of(
         run.threads,
         run.cpu_ghz,
     )
-    return described.machine(gpus, cpus, model.cpu)
+    machine = described.machine(gpus, cpus, model.cpu)
+    return machine if known is None else known.on(machine, run.bench, run.cpu)
 
 
 def measured_by(

@@ -18,7 +18,9 @@ from advisor.base.progress import Progress, doing, quiet
 from advisor.hardware.cpus import load_cpus
 from advisor.hardware.gpus import load_gpus
 from advisor.report.plots import need
+from advisor.store.benches import StoredBench
 from advisor.throughput.artifact import ARTIFACT, ThroughputModel, read_model
+from advisor.throughput.known import measured_gpus
 from advisor.throughput.user_runs import UserRun
 from advisor.training.evaluate.baselines import Dlperf, load_dlperf
 from advisor.training.evaluate.calibration import calibration_plot
@@ -30,7 +32,7 @@ from advisor.training.evaluate.run import EVERY_SPLIT, Evaluation, Inputs, evalu
 from advisor.training.fit.benchmarks import Benchmarks, load_benchmarks, table_hash
 from advisor.training.fit.cpu import fit_host
 from advisor.training.fit.cpu_tables import load_cpu_tables
-from advisor.training.fit.own import own_rows, with_own
+from advisor.training.fit.own import own_rows, with_own, with_own_decode
 from advisor.training.fit.row_use import load_row_use
 from advisor.training.fit.tables import read_table
 from advisor.training.fit.train import train
@@ -63,10 +65,22 @@ class OwnRecords:
     ----------
     runs : number of each record -> run
     profiles : name -> profile
+    benches : of machines
     """
 
     runs: Mapping[int, UserRun]
     profiles: Mapping[str, Workload]
+    benches: Sequence[StoredBench] = ()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Records of machines that speak of a core or a card."""
+        spoke = ("decode.", "gpu0.matmul.")
+        return tuple(
+            one.number
+            for one in self.benches
+            if any(name.startswith(spoke) for name in one.machine.figures)
+        )
 
 
 def train_folder(
@@ -92,14 +106,18 @@ def train_folder(
         "cells": table_hash(folder / ROW_USE),
     }
     row_use, gpus = load_row_use(folder / ROW_USE, tables), load_gpus()
+    cpu_tables = load_cpu_tables(folder)
     if records is not None:
+        gpus = measured_gpus([one.machine for one in records.benches], gpus)
+        cpu_tables = with_own_decode(cpu_tables, records.benches, load_cpus())
         runs = list(records.runs.values())
         own, is_training = own_rows(runs, records.profiles, tables, gpus, today.year)
         row_use, tables = with_own(row_use, tables, own), tables + own
         numbers = zip(records.runs, is_training, strict=True)
-        about["own_records"] = tuple(number for number, used in numbers if used)
+        trained = {number for number, used in numbers if used}
+        about["own_records"] = tuple(sorted(trained | {*records.numbers}))
     with doing(progress, "fitting CPUs"):
-        host = fit_host(load_cpu_tables(folder), load_cpus())
+        host = fit_host(cpu_tables, load_cpus())
     model = train(tables, row_use, gpus, about, host, progress=progress)
     return replace(model, dlperf=load_dlperf_medians(folder / DLPERF))
 

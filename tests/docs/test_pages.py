@@ -75,7 +75,7 @@ def command_named(words: list[str]) -> tuple[click.Command, str]:
     """Return the command that words name, as far as they name one, and its name."""
     command: click.Command = app
     named = ["advisor"]
-    while isinstance(command, click.Group) and words:
+    while isinstance(command, click.Group) and words and words[0][0] != "-":
         below = command.get_command(click.Context(command), words[0])
         assert below is not None, f"no command {' '.join([*named, words[0]])}"
         command = below

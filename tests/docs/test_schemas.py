@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 
 from advisor.cli.main import app
+from advisor.measure.probe.lines import Line, Result
 
 Advisor = Callable[..., Any]
 Conforms = Callable[[str, Any], None]
@@ -43,7 +44,10 @@ DOCUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "market-check": (("market", "check", *MARKET),),
     "doctor": (("doctor", "--offline", "--json"),),
     "records-list": (("records", "list", "--json"),),
-    "records-show": (("records", "show", "1", "--json"),),
+    "records-show": (
+        ("records", "show", "1", "--json"),
+        ("records", "show", "2", "--json"),
+    ),
     "hosts-list": (("hosts", "list", "--json"),),
     "workloads-list": (("workloads", "list", "--json"),),
     "workloads-show": (("workloads", "show", "gpt2-124m", "--json"),),
@@ -134,6 +138,11 @@ def test_a_document_is_as_its_schema_says(
     line += [] if "--json" in line else ["--json"]
     if name.startswith("records"):
         advisor("record", "resnet50", "--gpu", "RTX 3090", "--throughput", "900")
+        measured = Result("quick")
+        measured.machine = {"cpu_name": "AMD EPYC 7702", "cores": 8}
+        measured.lines = [Line("decode.pillow.core", 240.0, "images/s")]
+        (tmp_path / "bench.json").write_text(json.dumps(measured.document()))
+        advisor("records", "add", "bench.json")
     if name == "hosts-list":
         advisor("hosts", "block", "103058", "--reason", "died at epoch 3")
     done = advisor(*line)

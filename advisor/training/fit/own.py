@@ -1,14 +1,21 @@
-"""The user's own runs as rows of the benchmark table."""
+"""What the user measured as rows of the tables: runs, and decode rates of cores."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
+from advisor.app.contribution import decode_rows
+from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import Gpu
+from advisor.store.benches import StoredBench
 from advisor.throughput.user_runs import UserRun
 from advisor.training.fit.benchmarks import Benchmarks
+from advisor.training.fit.cpu_tables import CpuTables, DecodeRates
 from advisor.training.fit.row_use import TRAINING, RowUse, covered
 from advisor.workloads.profile import Workload
 
@@ -81,3 +88,18 @@ def with_own(row_use: RowUse, tables: Benchmarks, own: Benchmarks) -> RowUse:
             [row_use.would_be_evaluated, np.zeros(len(own), dtype=bool)]
         ),
     )
+
+
+def with_own_decode(
+    tables: CpuTables, benches: Sequence[StoredBench], cpus: CpuTable
+) -> CpuTables:
+    """Return the CPU tables with the decode rates of the user's benches after theirs.
+
+    Their protocols are the bench's own, so that how they compare with published ones is
+    fitted, and what they say of is CPUs against each other.
+    """
+    rows = decode_rows(benches, cpus, Counter())
+    if not rows:
+        return tables
+    frame = pd.DataFrame(rows).astype({"rate": np.float64})
+    return replace(tables, decode=tables.decode + DecodeRates.from_frame(frame))

@@ -5,17 +5,28 @@ from __future__ import annotations
 import csv
 import dataclasses
 import shutil
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from advisor.app.measured import Place, machine_of
 from advisor.base.resources import models_folder
-from advisor.hardware.gpus import load_gpus
+from advisor.hardware.cpus import load_cpus
+from advisor.hardware.gpus import load_gpus, matmul_measurements
+from advisor.hardware.measured import Figure, MeasuredMachine
+from advisor.measure.bench import parse_bench
+from advisor.measure.probe.lines import Line, Result
+from advisor.store.benches import StoredBench
 from advisor.throughput.features import GpuFeatures, WorkloadKey
+from advisor.throughput.known import measured_gpus
+from advisor.throughput.tables import load_tables as load_hardware
 from advisor.throughput.user_runs import UserRun
-from advisor.training.fit.own import own_rows, with_own
+from advisor.training.fit.core_speed import fit_core_speed, speed_rows
+from advisor.training.fit.cpu import certain
+from advisor.training.fit.cpu_tables import load_cpu_tables
+from advisor.training.fit.own import own_rows, with_own, with_own_decode
 from advisor.training.fit.row_use import TRAINING, load_row_use
 from advisor.training.folder import (
     AUXILIARY,
@@ -101,3 +112,90 @@ def test_no_run_changes_nothing() -> None:
     own, is_training = own_rows([], {}, TABLES, GPUS, 2026)
     assert (len(own), is_training) == (0, [])
     assert len(TABLES + own) == len(TABLES)
+
+
+def bench(number: int, cpu: str, figures: dict[str, float]) -> StoredBench:
+    """Return a stored bench of one machine, as its record has it."""
+    result = Result("quick")
+    result.machine = {
+        "cpu_name": cpu,
+        "cores": 16,
+        "gpus": [{"name": "RTX 4090", "memory_gb": 25.3}],
+    }
+    result.lines = [
+        Line(name, value, "images/s", 0.01, 5, "of one worker; 11.3.0")
+        for name, value in figures.items()
+    ]
+    found = parse_bench(result.document())
+    machine = machine_of(found, Place("vast", number), load_hardware())
+    stored = dataclasses.replace(machine, number=number)
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    return StoredBench(number, stored, "file", at, result.document())
+
+
+CPU_SPEEDS = {
+    "AMD EPYC 7702": 1.0,
+    "AMD EPYC 9554": 1.5,
+    "Intel Xeon Gold 6226R": 1.1,
+    "AMD Ryzen 9 7950X": 1.9,
+    "Intel Xeon E5-2680 v4": 0.8,
+}
+"""CPUs of the table, and about what a core of each does."""
+
+
+def test_decode_rates_of_benches_join_the_published() -> None:
+    """Under protocols of their own; a CPU that no table has, and other lines, do not."""
+    published = load_cpu_tables(models_folder())
+    benches = [
+        bench(at, cpu, {"decode.pillow.core": 280.0 * speed, "core.zlib": 20.0})
+        for at, (cpu, speed) in enumerate(CPU_SPEEDS.items(), 1)
+    ]
+    benches.append(bench(9, "nobody's", {"decode.pillow.core": 100.0}))
+    both = with_own_decode(published, benches, load_cpus())
+    count = len(published.decode)
+    own = both.decode.select(np.arange(count, len(both.decode)))
+    assert own.cpu.tolist() == list(CPU_SPEEDS)
+    assert set(own.protocol) == {"advisor-crop"}
+    assert set(own.version) == {"11.3.0"}
+    assert own.rate[0] == pytest.approx(280.0)
+    assert both.worker_ipc is published.worker_ipc
+    assert with_own_decode(published, [], load_cpus()) is published
+
+
+def test_a_refit_on_cores_knows_them_better() -> None:
+    """The exponent of the score is surer with the user's cores than without."""
+    published = load_cpu_tables(models_folder())
+    benches = [
+        bench(at, cpu, {"decode.pillow.core": 280.0 * speed})
+        for at, (cpu, speed) in enumerate(CPU_SPEEDS.items(), 1)
+    ]
+    both = with_own_decode(published, benches, load_cpus())
+    before, after = (
+        fit_core_speed(speed_rows(certain(one.decode), load_cpus()))
+        for one in (published, both)
+    )
+    assert after.score_exponent_sd < before.score_exponent_sd
+    assert after.score_exponent == pytest.approx(before.score_exponent, abs=0.15)
+
+
+def test_a_card_has_the_share_that_its_machines_show() -> None:
+    """One that nobody published follows them; the others stay."""
+    tables = load_hardware()
+    card = next(
+        one
+        for one in tables.gpus.rows
+        if one.vendor == "NVIDIA" and one.name not in matmul_measurements()
+    )
+    fast = MeasuredMachine(
+        *("", None, card.name, 1, "", None),
+        {"gpu0.matmul.fp16": Figure(1.2 * card.fp16_tflops * card.matmul_share)},
+    )
+    found = measured_gpus([fast], tables.gpus)
+    assert 1.1 < found[card.name].matmul_share / card.matmul_share < 1.2
+    assert found["RTX 4090"] == tables.gpus["RTX 4090"]
+    assert records_of(fast).numbers == (7,)
+
+
+def records_of(machine: MeasuredMachine) -> OwnRecords:
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    return OwnRecords({}, {}, [StoredBench(7, machine, "file", at, {})])
