@@ -16,7 +16,6 @@ from advisor.base.progress import doing
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.market.lifecycle import Instance
 from advisor.rental.context import RentalContext
-from advisor.rental.machine import heartbeats
 from advisor.rental.refused import NotRented
 from advisor.rental.remote.ssh import Ssh
 from advisor.rental.request import Trial
@@ -169,6 +168,7 @@ class Verifier:
             if it cannot be measured
         """
         from advisor.measure.over_ssh import quick_bench  # noqa: PLC0415  (start-up)
+        from advisor.rental.machine import heartbeats  # noqa: PLC0415  (start-up)
 
         ssh = self._ssh_to(instance)
         beats: AbstractContextManager[None] = nullcontext()
