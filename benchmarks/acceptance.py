@@ -43,9 +43,10 @@ from advisor.base.clock import Clock
 from advisor.base.errors import AdvisorError
 from advisor.base.units import GB_PER_GIB
 from advisor.market.vast.key import VARIABLE
-from advisor.measure.acceptance import Acceptance, accepted, expected_of, verdicts_of
+from advisor.measure.acceptance import Acceptance, accepted, verdicts_of
 from advisor.measure.bench import BenchResult, parse_bench
 from advisor.measure.expected import CORE
+from advisor.measure.offered import expected_of
 from advisor.measure.probe.lines import Line, Result
 from advisor.ranking.offer import RankedOffer
 from advisor.rental.request import Rental
@@ -163,21 +164,34 @@ def units_of(offer: RankedOffer) -> dict[str, str]:
     return units
 
 
+def link_of(offer: RankedOffer) -> dict[str, float]:
+    """Return the link of each GPU as it is offered, else generation 4 with 16 lanes."""
+    offers = offer.ranking.offers
+    generation, lanes = offers.pci_gen[offer.at], offers.gpu_lanes[offer.at]
+    return {
+        "pcie.gen.max": float(generation) if generation > 0.0 else 4.0,
+        "pcie.width.max": float(lanes) if lanes > 0.0 else 16.0,
+    }
+
+
 def played(
     offer: RankedOffer, machine: Recorded, draw: np.random.Generator
 ) -> dict[str, tuple[float, str]]:
     """Return what a healthy machine shows, with the first card as it was recorded."""
-    units = units_of(offer)
-    link = {"pcie.gen.max": 4.0, "pcie.width.max": 16.0}
+    units, link = units_of(offer), link_of(offer)
     ones = {name: (link.get(name.partition(".")[2], 1.0), units[name]) for name in units}
     threads = float(offer.ranking.machines.threads[offer.at])
     ones["cores.granted"] = (threads, "cores")  # what a core does depends on it
     expected = expected_of(bench_of(ones, offer), offer)
     of_core = draw.normal()  # one core, of one name, is behind all of its lines
-    lines = {name: ones[name] for name in ones if name.partition(".")[2] in link}
-    for name, one in expected.items():
-        off = of_core if one.group == CORE else draw.normal()
-        lines[name] = (one.value * math.exp(one.log_sd * off), units[name])
+    lines = {}
+    for name, (value, unit) in ones.items():
+        one, off = expected.get(name), draw.normal()
+        if one is not None and name.partition(".")[2] not in link:
+            off = of_core if one.group == CORE else off
+            lines[name] = (one.value * math.exp(one.log_sd * off), unit)
+        else:
+            lines[name] = (value, unit)
     for precision, rate in machine.rates.items():
         if f"gpu0.matmul.{precision}" in lines:
             lines[f"gpu0.matmul.{precision}"] = (rate, "TFLOP/s")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from advisor.app.context import Context
 from advisor.app.rank import Ranker
@@ -32,6 +33,9 @@ from advisor.rental.remote.watchdog import onstart_script
 from advisor.rental.request import RentRequest
 from advisor.software.misfit import Symptom
 from advisor.throughput.tables import load_tables
+
+if TYPE_CHECKING:
+    from advisor.measure.bench import BenchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,7 @@ def plan(
             lambda instance: ssh_to(context, key_file, instance),
             verified_from_h,
             spec.lease_s,
+            lambda offer, found: _record(context, rental_context, offer, found),
         )
         context.notify(f"{verifier.words} ({context.called('verify')})")
     name = spec.name or job_of(job.workload.name)
@@ -191,6 +196,25 @@ def plan(
         interruptible=job.rental == "interruptible",
     )
     return Plan(spec, rental_context, request, job, key_file, verifier)
+
+
+def _record(
+    context: Context,
+    rental_context: RentalContext,
+    offer: RankedOffer,
+    found: BenchResult,
+) -> None:
+    """Keep what was measured of a machine that was rented, for later predictions.
+
+    Raises
+    ------
+    AdvisorError
+        if it cannot be kept
+    """
+    from advisor.app.measured import Place, record_bench  # noqa: PLC0415  (start-up)
+
+    market = rental_context.market.name
+    record_bench(context, found, Place(market, offer.machine_id), "rental")
 
 
 def limits_of(context: Context, spec: RentSpec) -> tuple[Caps, float]:

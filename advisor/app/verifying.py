@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from advisor.base.errors import RemoteError
+from advisor.base.errors import AdvisorError, RemoteError
 from advisor.base.progress import doing
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.market.lifecycle import Instance
 from advisor.rental.context import RentalContext
-from advisor.rental.machine import heartbeats
 from advisor.rental.refused import NotRented
 from advisor.rental.remote.ssh import Ssh
 from advisor.rental.request import Trial
@@ -51,6 +50,7 @@ class Verifier:
         measured
     lease_s : seconds without a sign of life after which a machine ends itself; None: it
         waits for none
+    record : keeps what was measured of the machine of an offer
     """
 
     def __init__(
@@ -59,11 +59,13 @@ class Verifier:
         ssh_to: Callable[[Instance], Ssh],
         from_h: float,
         lease_s: float | None,
+        record: Callable[[RankedOffer, BenchResult], object],
     ) -> None:
         self._context = context
         self._ssh_to = ssh_to
         self._from_h = from_h
         self._lease_s = lease_s
+        self._record = record
         self._seen: list[BenchResult] = []
 
     seconds = QUICK_S
@@ -117,7 +119,7 @@ class Verifier:
             verdicts_of,
         )
 
-        if symptom := misfit_of(found):
+        if symptom := misfit_of(found, trial.candidate.num_gpus):
             return NotRented.by(symptom)
         verdicts = verdicts_of(found, trial.candidate, self._seen)
         came = self._weighed(trial, verdicts)
@@ -127,6 +129,10 @@ class Verifier:
             verdicts = verdicts_of(found, trial.candidate, self._seen)
             came = self._weighed(trial, verdicts)
         self._seen.append(found)
+        try:
+            self._record(trial.candidate, found)
+        except AdvisorError as error:  # the machine is what counts
+            self._context.notify(f"what was measured is not kept: {error}")
         return self._told(came, name)
 
     def _weighed(self, trial: Trial, verdicts: Sequence[Verdict]) -> Acceptance:
@@ -162,6 +168,7 @@ class Verifier:
             if it cannot be measured
         """
         from advisor.measure.over_ssh import quick_bench  # noqa: PLC0415  (start-up)
+        from advisor.rental.machine import heartbeats  # noqa: PLC0415  (start-up)
 
         ssh = self._ssh_to(instance)
         beats: AbstractContextManager[None] = nullcontext()

@@ -162,7 +162,7 @@ OF_RENT = {
     "start_timeout_s": _seconds("Longest wait until the machine is ready, s."),
     "lease_s": _seconds("The machine ends itself when nobody renews it for so long, s."),
     "verify": _flag(
-        "Measure each machine first, give a slow one back. Default: to run over an hour."
+        "Measure each machine, return slow ones. Default: to run over an hour."
     ),
     "market": _text(f"Name of the market to rent on. Default: {DEFAULT_MARKET}."),
 }

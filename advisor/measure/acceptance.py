@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -19,8 +19,7 @@ import numpy as np
 
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.measure.bench import BenchResult
-from advisor.measure.expected import Expected, expected_lines
-from advisor.measure.offered import offered_lines, other_cards
+from advisor.measure.offered import expected_of, other_cards
 from advisor.measure.verdict import Verdict, judged
 from advisor.ranking.offer import RankedOffer
 from advisor.software.misfit import Misfit, Symptom
@@ -34,7 +33,7 @@ _COMPUTE_SHARE = 0.5
 """Share of a GPU's time that its arithmetic takes, its memory the other: the assumption
 of `advisor.hardware.card_state.EXPONENT`."""
 
-_OF_CORE = r"core\.zlib|decode\..*\.core|tokenize\.core"
+_OF_CORE = r"core\.zlib|decode\..*\.(?:core|alone)|tokenize\.(?:.*\.)?core"
 
 _LASTING = r"cores\.granted|gpu\d+\.model"
 
@@ -49,22 +48,21 @@ _OF_IMAGE: tuple[tuple[str, Misfit], ...] = (
 case its host is blamed."""
 
 
-def misfit_of(result: BenchResult) -> Symptom | None:
-    """Return what keeps a machine from running the image, None if nothing is known to."""
+def misfit_of(result: BenchResult, num_gpus: int) -> Symptom | None:
+    """Return what keeps a machine from running the image, None if nothing is known to.
+
+    Parameters
+    ----------
+    num_gpus : GPUs that were rented
+    """
     for pattern, misfit in _OF_IMAGE:
         for check in result.checks:
             if check.ok is False and re.fullmatch(pattern, check.name):
                 return Symptom(misfit, check.words)
+    found = len(result.machine.gpus)
+    if 0 < found < num_gpus:  # none at all: it has no program that would see them
+        return Symptom("gpu_error", f"{found} of {num_gpus} GPUs are there")
     return None
-
-
-def expected_of(result: BenchResult, candidate: RankedOffer) -> Mapping[str, Expected]:
-    """Return what lines of a bench should be: as its kind is, and as it was offered."""
-    offered = candidate.ranking.offers.take(np.array([candidate.at]))
-    return {
-        **expected_lines(result, candidate.ranking.tables, offered),
-        **offered_lines(result, candidate),
-    }
 
 
 def verdicts_of(

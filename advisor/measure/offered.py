@@ -1,59 +1,58 @@
-"""What an offer says that a machine does, beside what its GPU and CPU usually do.
+"""What a rented machine should do by its offer, beside what its kind usually does.
 
-The market states the threads that a container gets and the disk's bandwidth; the model
-says what launching kernels takes on the core that is named. And a card can be another one
-than the offer names.
+A container may be shown all threads of its host: it is held to those that are listed. And
+a card can be another one than the offer names.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from advisor.base.units import BYTES_PER_MB
+import numpy as np
+
 from advisor.measure.bench import BenchResult
-from advisor.measure.expected import Expected, gpu_of
+from advisor.measure.claimed import claimed_lines
+from advisor.measure.expected import WORKERS, Expected, expected_lines, gpu_of
 from advisor.measure.verdict import LEAST_SHORTFALL, Verdict
 from advisor.ranking.offer import RankedOffer
 
-_RANDOM_READ_BYTES = 128 * 1024
-_CORES = {"cores.granted": 0.02, "cores.delivered": 0.1}
-"""Log-sd of what a container gets of the threads that are listed, by line: the market
-counts them by the GPUs that are rented, and rounds; and for a second or two others on the
-host take some of them (assumptions: three of these are a quarter of the cores)."""
+_DELIVERED_LOG_SD = 0.1
+"""Log-sd of the listed cores' worth of time that a container gets for a second or two
+while others on its host work as they usually do (assumption: three of these are a quarter
+of the cores)."""
 
-_SOURCE = "the offer"
-
-_LAUNCH = re.compile(r"gpu\d+\.launch")
+_BY_NUMBER = re.compile(r"decode\.\w+\.w(\d+)", re.ASCII)
 
 
-def offered_lines(result: BenchResult, candidate: RankedOffer) -> Mapping[str, Expected]:
-    """Return what lines of a bench should be by the machine's offer, by name."""
-    return {one.name: one for one in _offered(result, candidate)}
+def expected_of(result: BenchResult, candidate: RankedOffer) -> Mapping[str, Expected]:
+    """Return what lines of a bench should be: as its kind is, and as it was offered."""
+    ranking, at = candidate.ranking, candidate.at
+    offered = ranking.offers.take(np.array([at]))
+    expected = {
+        **expected_lines(result, ranking.tables, offered),
+        **claimed_lines(result, ranking.tables, offered),
+    }
+    if ranking.machines.flags["cores_unknown"][at]:
+        return expected
+    threads = float(ranking.machines.threads[at])
+    listed = {name: one for name, one in expected.items() if _is_listed(one, threads)}
+    listed["cores.delivered"] = Expected(
+        "cores.delivered",
+        WORKERS,
+        threads,
+        0.0,
+        _DELIVERED_LOG_SD,
+        "the threads of its offer",
+        "the offer",
+    )
+    return listed
 
 
-def _offered(result: BenchResult, candidate: RankedOffer) -> Iterator[Expected]:
-    machines, at = candidate.ranking.machines, candidate.at
-    host = candidate.ranking.tables.model.host
-    if not machines.flags["cores_unknown"][at]:
-        threads = float(machines.threads[at])
-        promised = "the threads of its offer"
-        for name, log_sd in _CORES.items():
-            yield Expected(name, "cores", threads, 0.0, log_sd, promised, _SOURCE)
-    disk_mb_s = float(machines.disk_mb_s[at]) * host.disk_random_share
-    if math.isfinite(disk_mb_s) and disk_mb_s > 0.0:
-        reads = disk_mb_s * BYTES_PER_MB / _RANDOM_READ_BYTES
-        of = "the disk of its offer"
-        yield Expected(
-            "disk.read.random", "disk", reads, 0.0, host.disk_log_sd, of, _SOURCE
-        )
-    launches = float(machines.core_speed[at]) * 1e6 / host.launch_us
-    level, spread = float(machines.core_speed_log_sd[at]), host.launch_log_sd
-    for line in result.lines:
-        if _LAUNCH.fullmatch(line.name):
-            of = "its core, by the model"
-            yield Expected(line.name, "launch", launches, level, spread, of, _SOURCE)
+def _is_listed(one: Expected, threads: float) -> bool:
+    """Say whether a line is of no more workers than the offer has threads."""
+    found = _BY_NUMBER.fullmatch(one.name)
+    return found is None or int(found[1]) <= threads
 
 
 def other_cards(result: BenchResult, candidate: RankedOffer) -> tuple[Verdict, ...]:

@@ -40,7 +40,7 @@ from advisor.rental.reconcile import reconcile, unsettled
 from advisor.rental.refused import NotRented
 from advisor.rental.release import note_state, release
 from advisor.rental.request import Attempt, Outcome, Rental, RentRequest
-from advisor.rental.taken import give_up, taken
+from advisor.rental.taken import BLAMED, give_up, on_others, taken
 from advisor.store.ledger import CLOSED, Entry
 
 _RISE = 1.02  # a price that rose by more is compared with the next offer's
@@ -121,6 +121,8 @@ def renting(
                 found.reason,
                 measured=found.measured,
             )
+            if found.cause in BLAMED:  # its other GPUs are in the same machine
+                candidates = on_others(candidate, candidates)
             if found.cause == "rate_limited":  # the market did not look at it
                 candidates = [candidate, *candidates]
                 context.sleep(_BUSY_PAUSE_S, "waiting as the market asks")

@@ -28,7 +28,7 @@ from advisor.store.ledger import Entry
 _START_SPARE_S = 600.0
 _START_FACTOR = 3.0
 
-_BLAMED = {
+BLAMED = {
     "broken": "rented and failed",
     "too_slow": "rented and failed",
     "vanished": "rented and failed",
@@ -69,7 +69,9 @@ def taken(  # noqa: PLR0917
                 symptom := request.probe(instance, claimed.num_gpus)
             ):
                 raise NotStartedError(NotRented.by(symptom))
-            fitting = [one for one in others if request.misfits.allow(one)]
+            fitting = [
+                one for one in on_others(candidate, others) if request.misfits.allow(one)
+            ]
             trial = Trial(instance, candidate, fitting, runs_since)
             measured = _verified(request, trial)
             hold.renew()
@@ -79,8 +81,8 @@ def taken(  # noqa: PLR0917
     except NotStartedError as error:
         why = error.why
         give_up(context, claimed, why.reason)
-        if why.cause in _BLAMED:
-            _blame(context, candidate, f"{_BLAMED[why.cause]}: {why.reason}")
+        if why.cause in BLAMED:
+            _blame(context, candidate, f"{BLAMED[why.cause]}: {why.reason}")
         if why.cause in MISFITS:
             request.misfits.add(why.cause, candidate)
         return why
@@ -104,6 +106,12 @@ def _verified(request: RentRequest, trial: Trial) -> Mapping[str, Any] | None:
     if isinstance(found, NotRented):
         raise NotStartedError(found)
     return found
+
+
+def on_others(candidate: RankedOffer, offers: Sequence[RankedOffer]) -> list[RankedOffer]:
+    """Return the offers that are of other machines than one offer is."""
+    machine_id = candidate.machine_id
+    return [one for one in offers if machine_id is None or one.machine_id != machine_id]
 
 
 def give_up(context: RentalContext, entry: Entry, reason: str) -> None:

@@ -14,7 +14,9 @@ import pytest
 import advisor
 from advisor.app.verifying import Verifier
 from advisor.base.clock import Clock
+from advisor.base.errors import StoreError
 from advisor.market.lifecycle import Endpoint
+from advisor.measure.bench import BenchResult
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.ranking import Ranking
 from advisor.rental.context import RentalContext
@@ -52,6 +54,8 @@ class Measured:
     Attributes
     ----------
     said : what was told
+    stored : what was kept, by offer
+    is_full : whether nothing can be kept
     """
 
     home: Path
@@ -59,7 +63,9 @@ class Measured:
     offers: Ranking
     time: Time = field(default_factory=Time)
     said: list[str] = field(default_factory=list)
+    stored: list[tuple[int, float]] = field(default_factory=list)
     from_h: float = 0.0
+    is_full: bool = False
 
     def __post_init__(self) -> None:
         context = RentalContext(
@@ -69,7 +75,15 @@ class Measured:
             clock=self.time.clock,
             notify=self.said.append,
         )
-        self.verify = Verifier(context, lambda _: self.ssh, self.from_h, 3600.0)
+        self.verify = Verifier(
+            context, lambda _: self.ssh, self.from_h, 3600.0, self.kept
+        )
+
+    def kept(self, offer: RankedOffer, found: BenchResult) -> None:
+        if self.is_full:
+            message = "the disk is full"
+            raise StoreError(message)
+        self.stored.append((offer.offer_id, found.value("gpu0.bandwidth")))
 
     def shows(self, shares: Mapping[str, float], **changes: Any) -> None:
         lines = {
@@ -148,6 +162,21 @@ def test_a_machine_at_half_speed_is_given_back(measure: Make) -> None:
     assert "(100 s, $0.0" in refused.reason
     assert refused.measured is not None
     assert refused.measured["kept"] is False
+
+
+def test_what_was_measured_is_kept(measure: Make) -> None:
+    """Of a machine that stays and of one that does not; a full disk costs none."""
+    machine = measure()
+    machine.shows({})
+    machine(0)
+    machine.shows({"card": 0.5})
+    assert isinstance(machine(1), NotRented)
+    ids = [one.offer_id for one in machine.offers[:2]]
+    assert machine.stored == [(ids[0], 920.0), (ids[1], 460.0)]
+    full = measure(is_full=True)
+    full.shows({})
+    assert full()["kept"] is True
+    assert "what was measured is not kept: the disk is full" in full.said
 
 
 def test_a_machine_that_was_slow_for_a_moment_is_kept(

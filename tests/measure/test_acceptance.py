@@ -18,13 +18,13 @@ from advisor.measure.acceptance import (
     Prospect,
     accepted,
     better_of,
-    expected_of,
     lasting,
     misfit_of,
     rate_share,
     verdicts_of,
 )
 from advisor.measure.bench import BenchResult
+from advisor.measure.offered import expected_of
 from advisor.measure.probe.lines import Check
 from advisor.measure.verdict import Verdict
 from advisor.ranking.offer import RankedOffer
@@ -275,10 +275,21 @@ def test_an_image_that_does_not_fit_is_no_fault_of_the_machine(
     """A check that fails names the misfit; one that passes, or cannot say, names none."""
     found = bench({})
     failed = replace(found, checks=(Check(name, False, "what to do"),))
-    symptom = misfit_of(failed)
+    symptom = misfit_of(failed, 1)
     assert (symptom.misfit if symptom else None) == misfit
     for ok in (True, None):
-        assert misfit_of(replace(found, checks=(Check(name, ok, "x"),))) is None
+        assert misfit_of(replace(found, checks=(Check(name, ok, "x"),)), 1) is None
+
+
+def test_a_gpu_that_is_missing_is_told() -> None:
+    """Where it names its GPUs; a machine that names none may have no program for it."""
+    two = bench({}, gpus=("NVIDIA GeForce RTX 4090",) * 2)
+    symptom = misfit_of(two, 4)
+    assert symptom is not None
+    assert symptom.misfit == "gpu_error"
+    assert "2 of 4 GPUs are there" in str(symptom)
+    assert misfit_of(two, 2) is None
+    assert misfit_of(bench({}, gpus=()), 4) is None
 
 
 def test_what_came_of_it_is_plain_json(long: Ranking) -> None:

@@ -340,6 +340,7 @@ EXPECTED = {
     "redirect-elsewhere": 1,
     "reset-after": 0,  # found by its label
     "reset-before": 1,
+    "slow-host": 0,  # nobody looks without --verify
     "stale-show": 0,
     "too-frequent": 0,  # waited for
     "too-frequent-retry-after": 0,

@@ -125,6 +125,8 @@ def test_a_slow_machine_is_told_and_the_next_one_has_the_job(
     assert [one["id"] for one in blamed(street)] == [slow.machine_id]
     assert healthy.machine_id != slow.machine_id
     assert "does what it should: 1 of 1 figures" in done.stderr
+    kept = street.launch("records", "list", "--json").document["machines"]
+    assert [one["machine_id"] for one in kept] == [slow.machine_id, healthy.machine_id]
     assert street.instances() == []
 
 

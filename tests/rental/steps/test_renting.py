@@ -446,6 +446,24 @@ def test_a_machine_that_is_measured_slow_gives_way_to_the_next(
     assert rent.misfits.seen == []
 
 
+def test_no_other_offer_of_a_slow_machine_is_tried(
+    rent: Rent, shop: Shop, whole: Ranking
+) -> None:
+    """Its other GPUs are in the same host."""
+    ids = whole.offers.machine_id.copy()
+    ids[whole[1].at] = ids[whole[0].at]
+    rent.whole = replace(whole, offers=replace(whole.offers, machine_id=ids), whole=None)
+    trials: list[Trial] = []
+
+    def verify(trial: Trial) -> NotRented | None:
+        trials.append(trial)
+        return SLOW if len(trials) == 1 else None
+
+    assert rent(verify=verify).chosen.offer_id == whole[2].offer_id
+    assert [one.offer_id for one in trials[0].others] == [whole[2].offer_id]
+    assert rent.outcomes == ["slow", "rented"]
+
+
 @pytest.mark.parametrize(
     ("attempts", "others"), [(5, [[2], []]), (2, [[2], []]), (1, [[]])]
 )
