@@ -10,7 +10,7 @@ from advisor.app.profiled import Profiled
 from advisor.base.figures import figure
 from advisor.measure.hooks.observation import Observation
 from advisor.measure.observed import Pace, training_loader
-from advisor.measure.seen.figure import How
+from advisor.measure.seen.figure import KNOWN, How
 from advisor.report.cells import clean
 from advisor.report.entries import number
 from advisor.report.formats import lines_of
@@ -54,7 +54,7 @@ def profiled_table(made: Profiled, look: Look = PLAIN) -> Fitted:
             else look.style(meaning, cell)
         )
 
-    rows = [(name, _value(one.value), _known(one.how), one.words) for name, one in shown]
+    rows = [(name, _value(one.value), KNOWN[one.how], one.words) for name, one in shown]
     return fitted(_HEADS, rows, look.width, paint=paint)
 
 
@@ -194,10 +194,6 @@ def _pace(pace: Pace) -> dict[str, Any]:
         "wait_share": number(pace.wait_share),
         "bound": pace.bound,
     }
-
-
-def _known(how: How) -> str:
-    return "not seen" if how == "unseen" else how
 
 
 def _value(value: object) -> str:

@@ -87,7 +87,7 @@ def _parameters(observation: Observation, base: Workload) -> dict[str, Figure]:
 
 def _trained(observation: Observation) -> int:
     """Return how many parameters optimizers move; of sharded ones the whole."""
-    if observation.distributed.sharding != "none":
+    if observation.distributed.sharding != "none" or not observation.optimizers:
         return sum(one.trainable for one in observation.models if one.is_trained)
     return sum(one.parameters for one in observation.optimizers)
 
@@ -168,13 +168,13 @@ def _kernels(observation: Observation) -> Figure | None:
             / (micro_batches(observation) * passes + own)
         )
         each = profiled * (share / micro_batches(observation) + 1.0 - share)
-        return measured(max(each, 1.0), "kernels of a step by the GPU's profiler")
+        return measured(max(round(each), 1), "kernels of a step by the GPU's profiler")
     if not is_on_gpu(observation) and _treats_many_at_once(optimizer):
         own = min(own, _FUSED_OPTIMIZER_KERNELS)
         words += f", and {own:g} for the optimizer, which treats many at once on a GPU"
     if counted.recurrent_kernels:
         words += "; of RNNs what a GPU's library launches"
-    return estimated(max(passes + own, 1.0), words)
+    return estimated(max(round(passes + own), 1), words)
 
 
 def _treats_many_at_once(optimizer: Optimizer | None) -> bool:
