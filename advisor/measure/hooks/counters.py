@@ -43,11 +43,27 @@ class Loaded(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """Counters of the process at one time."""
+    """Counters of the process at one time.
+
+    Attributes
+    ----------
+    cpu_s : of the process
+    read, device_read : bytes until then; -1: not told
+    own : bytes that this reading itself adds to `read`
+    """
 
     cpu_s: float
-    read: float
-    device_read: float
+    read: float = -1.0
+    device_read: float = -1.0
+    own: float = 0.0
+
+    def since(self, before: Reading) -> Reading:
+        """Return what was added since another, without what that itself added."""
+        return Reading(
+            self.cpu_s - before.cpu_s,
+            self.read - before.read - before.own,
+            self.device_read - before.device_read,
+        )
 
 
 class Loading:
@@ -71,29 +87,26 @@ class Loading:
 
     def reading(self) -> Reading:
         """Return the counters now."""
-        read, device_read = _read_io(self._io)
-        return Reading(time.process_time(), read, device_read)
+        return _read_io(self._io)
 
     def add(self, before: Reading, samples: float) -> None:
         """Add one batch whose loading began at `before`; the first is left out."""
         now, old = self.reading(), self.loaded
+        spent = now.since(before)
         if old.batches == 0:
             new = old._replace(batches=1.0, mapped_bytes=mapped_bytes())
             self._began_after = time.process_time()
         else:
-            known = now.read >= 0.0
             new = old._replace(
                 batches=old.batches + 1,
                 samples=old.samples + samples,
-                fetch_cpu_s=old.fetch_cpu_s + now.cpu_s - before.cpu_s,
+                fetch_cpu_s=old.fetch_cpu_s + spent.cpu_s,
                 loading_cpu_s=now.cpu_s - (self._began_after or now.cpu_s),
             )
-            if known:
+            if now.read >= 0.0:
                 new = new._replace(
-                    read_bytes=max(old.read_bytes, 0.0) + now.read - before.read,
-                    device_read_bytes=max(old.device_read_bytes, 0.0)
-                    + now.device_read
-                    - before.device_read,
+                    read_bytes=max(old.read_bytes, 0.0) + spent.read,
+                    device_read_bytes=max(old.device_read_bytes, 0.0) + spent.device_read,
                 )
         self.loaded = new._replace(peak_bytes=peak_bytes())
         if self._file is not None:
@@ -155,18 +168,17 @@ def _open_io() -> int | None:
         return None
 
 
-def _read_io(file: int | None) -> tuple[float, float]:
-    """Return bytes read, and those of them from the device; -1 for what is not told.
-
-    This read itself is among those that the system counts, later.
-    """
+def _read_io(file: int | None) -> Reading:
+    """Return the counters of this process."""
+    cpu_s = time.process_time()
     if file is None:
-        return -1.0, -1.0
+        return Reading(cpu_s)
     try:
         text = os.pread(file, 1024, 0)
         found: dict[bytes, Any] = dict(
             one.split(b": ") for one in text.split(b"\n") if one
         )
-        return float(found[b"rchar"]) + len(text), float(found[b"read_bytes"])
+        read, device_read = float(found[b"rchar"]), float(found[b"read_bytes"])
     except (OSError, KeyError, ValueError):
-        return -1.0, -1.0
+        return Reading(cpu_s)
+    return Reading(cpu_s, read, device_read, float(len(text)))

@@ -46,9 +46,8 @@ class Gpu:
 
     def start_profiling(self) -> None:
         """Have PyTorch's profiler count kernels from now on."""
-        from torch.profiler import ProfilerActivity, profile
-
-        self._profiler = profile(activities=[ProfilerActivity.CUDA])
+        profiler = self._torch.profiler
+        self._profiler = profiler.profile(activities=[profiler.ProfilerActivity.CUDA])
         self._profiler.start()
 
     def stop_profiling(self) -> float | None:
