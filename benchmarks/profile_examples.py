@@ -37,10 +37,10 @@ from tabulate import tabulate
 REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPTS = REPOSITORY / "examples" / "training"
 
-_SLOWED = 3.0
+_SLOWED = 2.0
 """Time that the slowed loader takes for a batch, over what a step takes as it is."""
 
-_STEPS = 45
+_STEPS = 35
 """After which a training is stopped."""
 
 _PAUSE_S = 0.02
@@ -391,7 +391,7 @@ def main() -> int:
     """Print the table; return 1 where something is not as it must be."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("scripts", nargs="*", metavar="SCRIPT", help="Default: all six.")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of each run, at most")
+    parser.add_argument("--seconds", type=float, default=120.0, help="of each run, at most")
     parser.add_argument("--json", action="store_true", help="Print JSON.")
     args = parser.parse_args()
     if unknown := set(args.scripts) - set(EXAMPLES):

@@ -177,7 +177,7 @@ def _memory(made: Profiled) -> Iterator[tuple[str, str]]:
 def _cuda(seen: Observation) -> Iterator[tuple[str, str]]:
     device = seen.device
     if device.redirected:
-        yield "CUDA", f"asked for {device.cuda_asked} times and led to the CPU"
+        yield "CUDA", f"asked for {device.redirected} times, and led to the CPU"
     elif device.cuda_asked:
         yield "CUDA", f"asked for {device.cuda_asked} times, and there is none"
     if device.kind != "cuda":

@@ -138,7 +138,7 @@ def _epoch(loader: Loader | None, stated: int | None) -> Figure | None:
 
 
 def _bytes(observation: Observation, loader: Loader | None) -> dict[str, Figure]:
-    figures = {}
+    figures: dict[str, Figure] = {}
     if loader is not None and loader.fetched_samples and loader.read_bytes is not None:
         if loader.mapped_bytes and loader.dataset_samples:
             each = loader.mapped_bytes / loader.dataset_samples
@@ -159,6 +159,10 @@ def _bytes(observation: Observation, loader: Loader | None) -> dict[str, Figure]
         figures["gpu_bytes_per_sample"] = estimated(
             loader.batch_bytes, "bytes of the tensors of a batch"
         )
+    sent = figures.get("gpu_bytes_per_sample")
+    if sent is not None and "disk_bytes_per_sample" not in figures:
+        words = "reads were not seen: as many bytes as the net is given"
+        figures["disk_bytes_per_sample"] = estimated(sent.value, words)
     return figures
 
 

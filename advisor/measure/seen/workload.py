@@ -128,6 +128,8 @@ def profile_of(
     if missing:
         raise AdvisorError(_too_little(observation, missing))
     found["checkpoint_gb"] = _checkpoint(found)
+    if not relative.is_like:
+        found["epochs"] = unseen(1, "one, as no like training is known")
     for key in _needed_besides(found):
         found[key] = unseen(getattr(parent, key), f"of {parent.name}")
     reference = parent.reference

@@ -123,7 +123,8 @@ def test_what_is_like_nothing_takes_no_level(texts: Observation, core: Core) -> 
     recurrent = replace(texts, attention=type(texts.attention)())
     seen = made(recurrent, core)
     assert seen.workload.reference.benchmark == ""
-    assert seen.workload.task == "not said"
+    assert (seen.workload.task, seen.workload.epochs) == ("not said", 1)
+    assert seen.marks["epochs"] == "not seen"
 
 
 def test_a_named_base_has_what_was_not_seen(texts: Observation, core: Core) -> None:
