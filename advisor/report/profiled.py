@@ -145,12 +145,15 @@ def _training(made: Profiled) -> str:
         "stopped": "was stopped",
         "failed": "failed by itself",
     }
+    end = ends.get(seen.ended.how, seen.ended.how)
+    if made.interrupted:
+        end = "was interrupted"
     several = f", {made.processes} processes" if made.processes > 1 else ""
     names = ", ".join(f"{name} {version}" for name, version in seen.libraries.items())
     with_ = f", {names}" if names else ""
     return (
         f"{steps.seen} optimizer steps, {steps.counted} of them counted and "
-        f"{steps.timed} timed; it {ends.get(seen.ended.how, seen.ended.how)}"
+        f"{steps.timed} timed; it {end}"
         f" (PyTorch {seen.process.torch}{with_}{several})"
     )
 
