@@ -97,6 +97,11 @@ class Counter:
             for one in self._parameters()
             if one.device.type != "meta"
         }
-        self._counting = Counting(self._torch, self._part, owned, self._notes.add)
-        self._counting.start()
+        counting = Counting(self._torch, self._part, owned, self._notes.add)
+        try:
+            counting.start()
+        except Exception:
+            counting.stop()
+            raise
+        self._counting = counting
         self._nets.start()

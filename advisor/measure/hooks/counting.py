@@ -6,12 +6,12 @@ functions, since PyTorch is there only once the program has imported it.
 
 from __future__ import annotations
 
-import sys
 import threading
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator
 
 from .batches import dtype_name
+from .eager import eagerly
 from .formulas import formulas
 
 FORWARD, BACKWARD = "forward", "backward"
@@ -99,7 +99,7 @@ class Counting:
         from torch.overrides import _get_current_function_mode
         from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-        self._enter(_eager_stance(self._torch, self._note), None)
+        self._enter(eagerly(self._torch), None)
         self._enter(_watching(self), _get_current_dispatch_mode)
         self._enter(_calls(self), _get_current_function_mode)
         self._keep_hooks()
@@ -258,26 +258,6 @@ class _Restoring:
 
     def __exit__(self, *_: object) -> None:
         setattr(self._owner, self._name, self._value)
-
-
-class _Nothing:
-    """A context that does nothing."""
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, *_: object) -> None:
-        """Do nothing."""
-
-
-def _eager_stance(torch: Any, note: Callable[[str], None]) -> Any:
-    """Return a context in which compiled nets run eagerly."""
-    stance = getattr(getattr(torch, "compiler", None), "set_stance", None)
-    if stance is None:  # before PyTorch 2.6
-        if "torch._dynamo" in sys.modules:
-            note("This PyTorch cannot run a compiled net eagerly to count it.")
-        return _Nothing()
-    return stance("force_eager")
 
 
 def _watching(counting: Counting) -> Any:

@@ -47,8 +47,9 @@ class Gpu:
     def start_profiling(self) -> None:
         """Have PyTorch's profiler count kernels from now on."""
         profiler = self._torch.profiler
-        self._profiler = profiler.profile(activities=[profiler.ProfilerActivity.CUDA])
-        self._profiler.start()
+        started = profiler.profile(activities=[profiler.ProfilerActivity.CUDA])
+        started.start()
+        self._profiler = started
 
     def stop_profiling(self) -> float | None:
         """Return the kernels since; None: none were seen."""

@@ -36,46 +36,24 @@ def alone(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def hook_optimizers(
-    torch: Any,
-    before: Callable[[Any, Any, Any], Any],
-    after: Callable[[Any], None],
+    before: Callable[[Any, Any, Any], Any], after: Callable[[Any], None]
 ) -> None:
     """Call `before` and `after` around each step of each optimizer.
 
     `before` gets the optimizer and the arguments of the call, and may return others.
+
+    Raises
+    ------
+    AttributeError
+        before PyTorch 2.0
     """
-    optimizer = torch.optim.Optimizer
 
     def post(one: Any, *_: Any) -> None:
         after(one)
 
     module = importlib.import_module("torch.optim.optimizer")
-    if hasattr(module, "register_optimizer_step_post_hook"):  # since PyTorch 2.0
-        module.register_optimizer_step_pre_hook(alone(before))
-        module.register_optimizer_step_post_hook(alone(post))
-        return
-    hooked: set[type] = set()
-    init = optimizer.__init__
-
-    @functools.wraps(init)
-    def made(one: Any, *args: Any, **named: Any) -> None:
-        init(one, *args, **named)
-        kind = type(one)
-        if kind in hooked or kind.step is optimizer.step:
-            return
-        hooked.add(kind)
-        step = kind.step
-
-        @functools.wraps(step)
-        def stepped(self: Any, *args: Any, **named: Any) -> Any:
-            args, named = before(self, (self, *args), named) or ((self, *args), named)
-            result = step(*args, **named)
-            after(self)
-            return result
-
-        kind.step = stepped
-
-    optimizer.__init__ = made
+    module.register_optimizer_step_pre_hook(alone(before))
+    module.register_optimizer_step_post_hook(alone(post))
 
 
 def hook_backward(
@@ -142,19 +120,18 @@ def hook_scaler(skipped: Callable[[bool], None], steps: Callable[[Any], int]) ->
 
 def hook_compile(torch: Any, called: Callable[[dict[str, Any]], None]) -> None:
     """Call `called` with the keywords at each use of ``torch.compile``."""
-    if hasattr(torch, "compile"):  # since PyTorch 2.0
-        original = torch.compile
+    original = torch.compile
 
-        @functools.wraps(original)
-        def compile_(*args: Any, **named: Any) -> Any:
-            if args or named.get("model") is not None:  # else it returns a decorator
-                called(named)
-            compiled = original(*args, **named)
-            skip_our_files()
-            return compiled
+    @functools.wraps(original)
+    def compile_(*args: Any, **named: Any) -> Any:
+        if args or named.get("model") is not None:  # else it returns a decorator
+            called(named)
+        compiled = original(*args, **named)
+        skip_our_files()
+        return compiled
 
-        torch.compile = compile_
-    if hasattr(torch.nn.Module, "compile"):
+    torch.compile = compile_
+    if hasattr(torch.nn.Module, "compile"):  # since PyTorch 2.1
         of_module = torch.nn.Module.compile
 
         @functools.wraps(of_module)

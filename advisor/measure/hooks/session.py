@@ -12,7 +12,7 @@ from .counted import Counter
 from .counting import BACKWARD, FORWARD, OPTIMIZER, RECOMPUTED
 from .gpu import Gpu
 from .loading import Loaders, LoaderWatch
-from .nets import Nets, optimizer_of, parameters_of
+from .nets import Nets, numbers, optimizer_of, parameters_of
 from .observation import Optimizer
 from .quiet import Notes
 from .record import Record
@@ -48,6 +48,7 @@ class Session:
             lambda: self.counter.tally is not None,
             self.notes,
         )
+        self._quietly_profiled = self.notes.quietly("The kernels of a step on the GPU")
         self._quiet_boundary = self.notes.quietly("A step")(self._boundary)
         self._reset()
 
@@ -104,7 +105,7 @@ class Session:
         self._in_step = max(self._in_step - 1, 0)
         self._made[optimizer] = self._made.get(optimizer, 0) + 1
         if optimizer not in self._sizes:
-            self._sizes[optimizer] = sum(one.numel() for one in parameters_of(optimizer))
+            self._sizes[optimizer] = sum(map(numbers, parameters_of(optimizer)))
         main = self._main() if self._main is not None else None
         if main is None or self._sizes[optimizer] > self._sizes[main]:
             self._main, main = weakref.ref(optimizer), optimizer
@@ -203,9 +204,9 @@ class Session:
 
     def _stopped(self, reason: str) -> None:
         self.record.stopped_after = reason
-        self.counter.stop()
+        self.notes.quietly("The end of counting")(self.counter.stop)()
         if self._phase == TIMED and self.gpu.is_used:
-            self.gpu.synchronize()
+            self.notes.quietly("The end of timing")(self.gpu.synchronize)()
             self.record.timed_until = time.perf_counter()
         self.write()
 
@@ -278,11 +279,12 @@ class Session:
                 self._describe()
                 self._enter(PROFILE if self.gpu.is_used else SETTLE)
                 if self._phase == PROFILE:
-                    self.gpu.start_profiling()
+                    self._quietly_profiled(self.gpu.start_profiling)()
             else:
                 self.counter.begin(is_fed=self._is_fed)
         elif self._phase == PROFILE:
-            self.record.counted.kernels_profiled = self.gpu.stop_profiling()
+            kernels = self._quietly_profiled(self.gpu.stop_profiling)()
+            self.record.counted.kernels_profiled = kernels
             self._enter(SETTLE)
         elif self._phase == SETTLE:
             batches = max(sum(window.batches.values()), 1)

@@ -40,8 +40,8 @@ def _hook_all(torch: Any, asked: Settings) -> None:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=session.begin_anew)
     see = session.notes.quietly
-    optimizers = see("Steps of optimizers")
-    hooks.hook_optimizers(torch, optimizers(session.before_step), session.after_step)
+    steps = see("Steps of optimizers")
+    hooks.hook_optimizers(steps(session.before_step), steps(session.after_step))
     hooks.hook_backward(torch, session.before_backward, session.after_backward)
     see("Gradient scalers")(hooks.hook_scaler)(session.scaled, session.steps_of)
     see("Use of torch.compile")(hooks.hook_compile)(torch, session.compiled)

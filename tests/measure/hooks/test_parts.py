@@ -20,6 +20,7 @@ from advisor.measure.hooks.batches import batch_of
 from advisor.measure.hooks.counters import Loading, mapped_bytes, written
 from advisor.measure.hooks.gpu import Gpu
 from advisor.measure.hooks.imports import AfterImport
+from advisor.measure.hooks.nets import autocast_of, held_in, numbers
 from advisor.measure.hooks.observation import KIND, Observation
 from advisor.measure.hooks.quiet import Notes
 from advisor.measure.hooks.settings import settings
@@ -230,7 +231,7 @@ def test_the_programs_own_handler_runs_first(tmp_path: Path) -> None:
     assert came == [signal.SIGINT]
 
 
-def test_what_the_profiler_calls_a_kernel(tmp_path: Path) -> None:
+def test_what_the_profiler_calls_a_kernel() -> None:
     """Kernels count; copies, fillings, remarks and what the host does are none."""
     cuda, cpu = "DeviceType.CUDA", "DeviceType.CPU"
     names = [
@@ -257,6 +258,32 @@ def test_what_the_profiler_calls_a_kernel(tmp_path: Path) -> None:
     assert gpu.stop_profiling() is None
     gpu.start_profiling()
     assert gpu.stop_profiling() == 2.0
+
+
+def test_autocast_is_read_in_the_way_of_each_pytorch() -> None:
+    """Since 2.4 by the kind of device; before, a function for each."""
+
+    def by_kind(kind: str) -> bool:
+        return kind == "cpu"
+
+    new = SimpleNamespace(
+        is_autocast_enabled=by_kind, get_autocast_dtype=lambda _: "torch.bfloat16"
+    )
+    old = SimpleNamespace(
+        is_autocast_enabled=lambda: True, get_autocast_gpu_dtype=lambda: "torch.float16"
+    )
+    assert autocast_of(new) == ("cpu", "bfloat16")
+    assert autocast_of(old) == ("cuda", "float16")
+
+
+def test_parameters_that_are_packed_or_sharded_count_whole() -> None:
+    """Four bits of bitsandbytes, FSDP's flat ones, DeepSpeed's."""
+    packed = SimpleNamespace(quant_state=SimpleNamespace(shape=(8, 16)), quant_type="nf4")
+    flat = SimpleNamespace(_unpadded_unsharded_size=(1000,), dtype="torch.bfloat16")
+    deep = SimpleNamespace(ds_numel=64, dtype="torch.float16")
+    plain = SimpleNamespace(numel=lambda: 6, dtype="torch.float32")
+    assert [numbers(one) for one in (packed, flat, deep, plain)] == [128, 1000, 64, 6]
+    assert [held_in(one) for one in (packed, plain)] == ["nf4", "float32"]
 
 
 def test_the_document_is_plain_and_names_nobody() -> None:
