@@ -154,10 +154,10 @@ def gpu_table(gpus: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)[COLUMNS]
 
 
-def matmul_table(
+def matmul_rows(
     gpus: pd.DataFrame, raw: pd.DataFrame
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Return the medians of the measured rates per GPU, and what was left out.
+    """Return the measured rates of large matrix products that say something of a card.
 
     FP16 is the rate of tensor cores that accumulate in FP32, as PyTorch multiplies; where
     a card has none, its rates in TF32 and BF16 are emulated and say nothing.
@@ -185,6 +185,14 @@ def matmul_table(
     old = capability.loc[rows.index].lt(FIRST_BF16)
     emulated = ["tf32_matmul_tflops", "bf16_matmul_tflops"]
     rows[emulated] = rows[emulated].mask(old)
+    return rows, counts
+
+
+def matmul_table(
+    gpus: pd.DataFrame, raw: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the medians of the measured rates per GPU, and what was left out."""
+    rows, counts = matmul_rows(gpus, raw)
     measured = rows.groupby("gpu_name")
     table = measured[list(MATMUL_RATES)].median().round(2)
     table["measurements"] = measured.size()

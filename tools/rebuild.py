@@ -34,6 +34,7 @@ TABLES = {
     "cpu-rates": "compile_cpu_rates",
     "allreduce": "compile_allreduce",
     "offers": "compile_offers",
+    "components": "compile_components",
     "row-use": "compile_row_use",
     "market": "compile_market",
     "profiles": "builtin_profiles",

@@ -320,14 +320,17 @@ def _with_matmul_shares(
     by_kind: dict[str, list[float]] = {}
     for gpu in gpus:
         if gpu.name in shares:
-            by_kind.setdefault(_board(gpu), []).append(shares[gpu.name])
+            by_kind.setdefault(board(gpu), []).append(shares[gpu.name])
     medians = {kind: statistics.median(values) for kind, values in by_kind.items()}
     for gpu in gpus:
-        share = shares.get(gpu.name, medians.get(_board(gpu), math.nan))
+        share = shares.get(gpu.name, medians.get(board(gpu), math.nan))
         yield replace(gpu, matmul_share=share if gpu.vendor == "NVIDIA" else math.nan)
 
 
-def _board(gpu: Gpu) -> str:
-    """Return the kind of board: laptops run above their stated base clocks."""
+def board(gpu: Gpu) -> str:
+    """Return the kind of board: how it is linked, or ``"laptop"``.
+
+    Laptops run above their stated base clocks.
+    """
     mobile = gpu.name.endswith(("Laptop", "Max-Q"))
     return "laptop" if mobile else gpu.interconnect

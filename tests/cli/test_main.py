@@ -37,7 +37,13 @@ def commands_of(group: click.Group, *words: str) -> Iterator[tuple[str, ...]]:
 
 
 COMMANDS = tuple(commands_of(app))
-GROUPS = [(), *sorted({words[:-1] for words in COMMANDS if len(words) > 1})]
+WORKS_ALONE = {("bench",)}
+"""Groups that do their main job without a command."""
+
+GROUPS = [
+    (),
+    *sorted({words[:-1] for words in COMMANDS if len(words) > 1} - WORKS_ALONE),
+]
 
 
 def process(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

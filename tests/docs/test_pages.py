@@ -76,6 +76,8 @@ def command_named(words: list[str]) -> tuple[click.Command, str]:
     command: click.Command = app
     named = ["advisor"]
     while isinstance(command, click.Group) and words:
+        if command.invoke_without_command and words[0].startswith("-"):
+            break  # such as `advisor bench --full`
         below = command.get_command(click.Context(command), words[0])
         assert below is not None, f"no command {' '.join([*named, words[0]])}"
         command = below

@@ -57,6 +57,8 @@ DOCUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "model-evaluate": (("model", "evaluate", "--split", "cpu", "--json"),),
 }
 ELSEWHERE = {
+    "bench": "tests/cli/test_bench.py",
+    "bench-compare": "tests/cli/test_bench_check.py",
     "rent": "tests/rental",
     "run": "tests/rental",
     "rentals": "tests/rental",
@@ -74,10 +76,10 @@ def commands_with_json(group: click.Group, *words: str) -> Iterator[str]:
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
+        if command is not None and any("--json" in one.opts for one in command.params):
+            yield "-".join((*words, name))
         if isinstance(command, click.Group):
             yield from commands_with_json(command, *words, name)
-        elif command is not None and any("--json" in one.opts for one in command.params):
-            yield "-".join((*words, name))
 
 
 def test_every_document_has_a_schema(docs: Path) -> None:

@@ -12,8 +12,8 @@ Tool = Callable[[str], ModuleType]
 
 SLOW = {"row-use"}
 TABLES = """
-    gpus cpus benchmarks auxiliary cpu-rates allreduce offers row-use market profiles
-    readme
+    gpus cpus benchmarks auxiliary cpu-rates allreduce offers components row-use market
+    profiles readme
 """.split()  # noqa: SIM905  (a line each otherwise)
 
 

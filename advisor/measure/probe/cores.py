@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from advisor.measure.probe.cgroups import group_folders
 from advisor.measure.probe.files import ROOT, text_of
 from advisor.measure.probe.lines import Line
 
@@ -105,7 +106,7 @@ def _physical(root: Path, logical: set[int]) -> int | None:
 def _quota(root: Path) -> float | None:
     """Return the cores' worth of time of the tightest quota, from the group upward."""
     quotas = []
-    for folder, is_second in _groups(root):
+    for folder, is_second in group_folders(root, "cpu"):
         found = _second(root, folder) if is_second else _first(root, folder)
         if found is not None:
             quotas.append(found)
@@ -132,66 +133,6 @@ def _share(quota: str, period: str) -> float | None:
     except (ValueError, ZeroDivisionError):
         return None
     return share if share > 0.0 else None
-
-
-def _groups(root: Path) -> list[tuple[str, bool]]:
-    """Return the folders of this process's CPU groups, up to where they are mounted.
-
-    Returns
-    -------
-    each with whether it is of version 2
-    """
-    mounts = _mounts(root)
-    found = []
-    for line in text_of(root, "proc/self/cgroup").splitlines():
-        number, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        is_second = number == "0" and not controllers
-        if not is_second and "cpu" not in controllers.split(","):
-            continue
-        for mounted_of, place, is_second_mount in mounts:
-            if is_second_mount == is_second:
-                found += [
-                    (folder, is_second) for folder in _upward(path, mounted_of, place)
-                ]
-    return found
-
-
-def _upward(path: str, mounted_of: str, place: str) -> list[str]:
-    """Return the folders from a group up to the mount, in which the limits nest.
-
-    Parameters
-    ----------
-    path : of the group, as the kernel names it
-    mounted_of : the group that the mount shows at `place`: a container sees its own
-        there, while `path` may be the host's name of it
-    """
-    inner = os.path.relpath(path, mounted_of) if path.startswith("/") else "."
-    if inner.startswith(".."):  # outside what is mounted: the mount is all that is seen
-        inner = "."
-    folders = [place]
-    for part in inner.split("/"):
-        if part != ".":
-            folders.append(f"{folders[-1]}/{part}")
-    return folders
-
-
-def _mounts(root: Path) -> list[tuple[str, str, bool]]:
-    """Return (group, folder, whether of version 2) of each mount with CPU groups.
-
-    A line of mountinfo is "id parent device root place options ... - type source
-    super-options"; see proc(5).
-    """
-    found = []
-    for line in text_of(root, "proc/self/mountinfo").splitlines():
-        before, _, after = line.partition(" - ")
-        fields, kinds = before.split(), after.split()
-        if len(fields) < 5 or not kinds:
-            continue
-        options = kinds[2].split(",") if len(kinds) > 2 else []
-        if kinds[0] == "cgroup2" or (kinds[0] == "cgroup" and "cpu" in options):
-            found.append((fields[3], fields[4], kinds[0] == "cgroup2"))
-    return found
 
 
 def _numbers(text: str) -> set[int]:

@@ -11,7 +11,8 @@ import importlib
 import io
 import math
 import random
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 SIDE = 224
 _AREA = (0.08, 1.0)
@@ -19,9 +20,6 @@ _ASPECT = (3.0 / 4.0, 4.0 / 3.0)
 _TRIES = 10
 _MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of each channel of ImageNet, as everybody uses them."""
-
-Box = "tuple[int, int, int, int]"
-"""Left, top, width and height, pixels."""
 
 
 class Decoder(NamedTuple):
@@ -49,7 +47,7 @@ def decoders() -> tuple[list[Decoder], dict[str, str]]:
             found.append(opened())
         except ImportError:
             missing[name] = f"{name} is not installed in this Python"
-        except Exception as error:  # noqa: BLE001  (a torn installation raises anything)
+        except Exception as error:
             missing[name] = f"{name} cannot be imported: {type(error).__name__}"
     return found, missing
 
@@ -92,7 +90,8 @@ def _pillow() -> Decoder:
         return image.open(io.BytesIO(file)).convert("RGB")
 
     def prepared(picture: Any, draw: random.Random) -> Any:
-        left, top, wide, high = crop_box(*picture.size, draw)
+        width, height = picture.size
+        left, top, wide, high = crop_box(width, height, draw)
         crop = picture.crop((left, top, left + wide, top + high))
         small = crop.resize((SIDE, SIDE), image.BILINEAR)
         if draw.random() < 0.5:
@@ -130,6 +129,26 @@ def _simplejpeg() -> Decoder:
     return Decoder("simplejpeg", simplejpeg.__version__, decode, prepared)
 
 
+def _torchcodec() -> Decoder:
+    """Return TorchCodec, which decodes pictures from its release 0.16 on."""
+    torch = importlib.import_module("torch")
+    decode_jpeg = importlib.import_module("torchcodec.decoders").decode_jpeg
+    version = importlib.import_module("torchcodec").__version__
+    torch.set_num_threads(1)  # the workers are the threads
+
+    def prepared(picture: Any, draw: random.Random) -> Any:
+        height, width = picture.shape[1:]
+        left, top, wide, high = crop_box(width, height, draw)
+        crop = picture[None, :, top : top + high, left : left + wide]
+        small = torch.nn.functional.interpolate(
+            crop, size=(SIDE, SIDE), mode="bilinear", antialias=True
+        )[0]
+        flipped = small.flip(2) if draw.random() < 0.5 else small
+        return flipped.permute(1, 2, 0).numpy()
+
+    return Decoder("torchcodec", version, decode_jpeg, prepared)
+
+
 def _small(cv2: Any, picture: Any, draw: random.Random) -> Any:
     """Return a random crop of a picture, resized by OpenCV and flipped half the time."""
     height, width = picture.shape[:2]
@@ -142,4 +161,5 @@ _OPENERS: dict[str, Callable[[], Decoder]] = {
     "pillow": _pillow,
     "opencv": _opencv,
     "simplejpeg": _simplejpeg,
+    "torchcodec": _torchcodec,
 }

@@ -13,8 +13,15 @@ the quality of a camera.
 
 from __future__ import annotations
 
+import importlib
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Encode = Callable[[Any], bytes]
+    """Picture as height x width x 3 of 8 bits -> file."""
 
 SIZES = (
     *6 * ((500, 375),),
@@ -46,23 +53,43 @@ _MOST_GRAIN = 16.0
 _SEED = 18
 
 
-def jpegs(numpy: Any, pillow: Any) -> list[bytes]:
+def jpegs() -> list[bytes]:
     """Return the files.
 
-    Parameters
-    ----------
-    numpy : the module
-    pillow : its module ``PIL.Image``
+    Raises
+    ------
+    ImportError
+        without NumPy, or without a library that writes them
     """
+    numpy = importlib.import_module("numpy")
+    encode = _encoder()
     mean_pixels = sum(width * height for width, height in SIZES) / len(SIZES)
     return [
-        _file(numpy, pillow, number, size, size[0] * size[1] / mean_pixels * MEAN_BYTES)
+        _file(numpy, encode, number, size, size[0] * size[1] / mean_pixels * MEAN_BYTES)
         for number, size in enumerate(SIZES)
     ]
 
 
+def _encoder() -> Encode:
+    """Return what writes a file: Pillow, else OpenCV; both halve the colors' size."""
+    try:
+        pillow = importlib.import_module("PIL.Image")
+    except ImportError:
+        cv2 = importlib.import_module("cv2")
+        quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+        return lambda pixels: bytes(cv2.imencode(".jpg", pixels[..., ::-1], quality)[1])
+
+    def encode(pixels: Any) -> bytes:
+        body = io.BytesIO()
+        picture = pillow.fromarray(pixels)
+        picture.save(body, "JPEG", quality=_QUALITY, subsampling="4:2:0")
+        return body.getvalue()
+
+    return encode
+
+
 def _file(
-    numpy: Any, pillow: Any, number: int, size: tuple[int, int], wanted: float
+    numpy: Any, encode: Encode, number: int, size: tuple[int, int], wanted: float
 ) -> bytes:
     """Return a file of about so many bytes: bisection over the grain."""
     draw = numpy.random.RandomState(_SEED + number)
@@ -71,7 +98,8 @@ def _file(
     low, high = 0.0, _MOST_GRAIN
     for _ in range(_TRIES):
         grain = (low + high) / 2.0
-        found = _encoded(numpy, pillow, smooth + grain * noise)
+        values = numpy.clip(smooth + grain * noise, 0.0, 255.0)
+        found = encode(values.astype(numpy.uint8))
         if abs(len(found) / wanted - 1.0) < _NEAR:
             break
         if len(found) < wanted:
@@ -99,10 +127,3 @@ def _smooth(numpy: Any, draw: Any, size: tuple[int, int]) -> Any:
     common, *own = fields
     layers = [128.0 + 48.0 * (0.87 * common + 0.5 * one) for one in own]
     return numpy.stack(layers, axis=-1).astype(numpy.float32)
-
-
-def _encoded(numpy: Any, pillow: Any, values: Any) -> bytes:
-    body = io.BytesIO()
-    pixels = numpy.clip(values, 0.0, 255.0).astype(numpy.uint8)
-    pillow.fromarray(pixels).save(body, "JPEG", quality=_QUALITY, subsampling="4:2:0")
-    return body.getvalue()

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from advisor.measure.probe.cgroups import group_folders
 from advisor.measure.probe.files import ROOT, text_of
 
 _UNLIMITED_BYTES = 1 << 60
@@ -41,17 +42,15 @@ def _cpu_name(root: Path) -> str | None:
 
 
 def _memory_gb(root: Path) -> float | None:
-    """Return the memory, or what the cgroup leaves of it."""
+    """Return the memory, or what the cgroup and those above it leave of it."""
     sizes = [
         int(line.split()[1]) * 1024
         for line in text_of(root, "proc/meminfo").splitlines()
         if line.startswith("MemTotal:")
     ]
-    for limit in (
-        "sys/fs/cgroup/memory.max",
-        "sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ):
-        found = text_of(root, limit).strip()
+    for folder, is_second in group_folders(root, "memory"):
+        name = "memory.max" if is_second else "memory.limit_in_bytes"
+        found = text_of(root, f"{folder}/{name}").strip()
         if found.isdigit() and 0 < int(found) < _UNLIMITED_BYTES:
             sizes.append(int(found))
     return round(min(sizes) / 1e9, 2) if sizes else None

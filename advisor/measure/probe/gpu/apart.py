@@ -11,6 +11,7 @@ import ctypes
 import os
 import pickle
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +22,7 @@ from multiprocessing.connection import Connection
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Send = Callable[[Any], None]
     """Hands one message to the process that waits for it."""
@@ -50,8 +51,8 @@ _PATH = re.compile(r"(?:/[\w.+@-]+){2,}")
 _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?")
 
 
-class _Failed:
-    """The message that a function has raised."""
+class _Ended:
+    """The last message: what the function has raised, empty if it returned."""
 
     def __init__(self, words: str) -> None:
         self.words = words
@@ -65,8 +66,8 @@ def run_apart(
 ) -> str:
     """Run ``function(send, *arguments)`` in a fresh process that ends by the deadline.
 
-    What it starts ends with it. What it prints is shown on our stderr if it crashes, and
-    else nowhere.
+    What it starts ends with it, and its temporary files go. What it prints is shown on
+    our stderr if it crashes, and else nowhere.
 
     Parameters
     ----------
@@ -79,8 +80,8 @@ def run_apart(
     -------
     Empty if it went well, else what happened, in one line.
     """
-    with tempfile.TemporaryFile() as printed:
-        process, messages = _start(function, arguments, printed)
+    with tempfile.TemporaryFile() as printed, _folder() as folder:
+        process, messages = _start(function, arguments, printed, folder)
         try:
             with messages:
                 words = _receive_until(messages, deadline, receive)
@@ -88,10 +89,8 @@ def run_apart(
                 return words
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_ENDS_IN_S)
-            words = _ending(process.returncode)
-            if words:
-                _show_end_of(printed)
-            return words
+            _show_end_of(printed)
+            return _ending(process.returncode)
         finally:
             _end(process)
 
@@ -106,8 +105,21 @@ def one_line(error: BaseException) -> str:
     return words if len(words) <= _LONGEST else words[: _LONGEST - 3] + "..."
 
 
+@contextlib.contextmanager
+def _folder() -> Iterator[str]:
+    """Yield a folder for temporary files, such as what torch.compile writes."""
+    folder = tempfile.mkdtemp(prefix="advisor-bench-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _start(
-    function: Callable[..., None], arguments: tuple[Any, ...], printed: IO[bytes]
+    function: Callable[..., None],
+    arguments: tuple[Any, ...],
+    printed: IO[bytes],
+    folder: str,
 ) -> tuple[subprocess.Popen[bytes], Connection]:
     reading, writing = os.pipe()
     messages = Connection(reading, writable=False)
@@ -119,7 +131,7 @@ def _start(
             stderr=printed,
             pass_fds=[writing],
             start_new_session=True,
-            env={"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ},
+            env={"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ, "TMPDIR": folder},
         )
     except BaseException:
         messages.close()
@@ -141,35 +153,34 @@ def _child(
     if os.getppid() != parent:  # it ended before it could take us with it
         return
     with Connection(writing, readable=False) as messages:
+        words = ""
         try:
             function(messages.send, *arguments)
-        except BrokenPipeError:  # nobody waits any more
-            pass
         except Exception as error:
-            messages.send(_Failed(one_line(error)))
+            words = one_line(error)
+        with contextlib.suppress(BrokenPipeError):  # nobody waits any more
+            messages.send(_Ended(words))
 
 
 def _receive_until(
     messages: Connection, deadline: float, receive: Callable[[Any], object]
 ) -> str | None:
-    """Return what ended it, None if the other end was closed."""
+    """Return what ended it, None if it broke off: the process has died."""
     while messages.poll(max(deadline - time.monotonic(), 0.0)):
         try:
             message = messages.recv()
         except EOFError:
             return None
-        if isinstance(message, _Failed):
+        if isinstance(message, _Ended):
             return message.words
         receive(message)
     return "its time was up"
 
 
 def _ending(status: int | None) -> str:
-    """Return what an exit status says of a process, empty for a good end."""
-    if status is None:
-        return "it did not end"
-    if status >= 0:
-        return f"it ended with status {status}" if status else ""
+    """Return what an exit status says of a process that broke off."""
+    if status is None or status >= 0:
+        return f"it broke off, with status {'unknown' if status is None else status}"
     with contextlib.suppress(ValueError):
         return f"it was ended by {signal.Signals(-status).name}"
     return f"it was ended by signal {-status}"

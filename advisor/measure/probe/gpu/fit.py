@@ -13,19 +13,27 @@ import os
 import re
 import shutil
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.measure.probe.files import ROOT, text_of
 from advisor.measure.probe.gpu.apart import one_line, run_apart
-from advisor.measure.probe.gpu.cards import card_memory, described_gpus
+from advisor.measure.probe.gpu.cards import (
+    card_checks,
+    card_lines,
+    described_gpus,
+    numbered,
+    place_of,
+    seen_gpu,
+)
 from advisor.measure.probe.gpu.smi import ask_cards, newest_cuda
-from advisor.measure.probe.lines import Check
+from advisor.measure.probe.gpu.xid import read_xids, xid_lines
+from advisor.measure.probe.lines import Check, Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from advisor.measure.probe.gpu.apart import Send
-    from advisor.measure.probe.gpu.smi import Cards
+    from advisor.measure.probe.gpu.smi import Card, Cards
     from advisor.measure.probe.lines import Result
 
 _LOADS_WITHIN_S = 240.0
@@ -42,13 +50,7 @@ of a DataLoader does not fit; a few workers, two batches each, need this."""
 _LEAST_DISK_GB = 2.0
 """Checkpoints of the smallest nets and the caches of a compiler (assumption)."""
 
-_MEMORY_LIMITS = (
-    "/sys/fs/cgroup/memory.max",
-    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-)
-_UNLIMITED_BYTES = 1 << 60
-"""A limit of version 1 that is none is near 2^63."""
-
+_AVAILABLE = re.compile(r"^MemAvailable:\s*(\d+) kB", re.MULTILINE)
 _ARCHITECTURE = re.compile(r"(sm|compute)_(\d+)(\d)([af]?)")
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
@@ -91,7 +93,8 @@ def check_fit(result: Result, folder: str = ".") -> None:
     result : of this bench
     folder : where a training would write
     """
-    result.checks += [_memory(), _shared_memory(), _disk(folder)]
+    granted = result.machine.get("memory_gb")
+    result.checks += [_memory(granted), _shared_memory(), _disk(folder)]
     told = ask_cards()
     seen = Seen()
     if importlib.util.find_spec("torch") is None:
@@ -102,11 +105,17 @@ def check_fit(result: Result, folder: str = ".") -> None:
     result.checks.append(_torch(seen, bool(told.cards)))
     result.checks += _gpus(seen, told)
     result.checks.append(_driver(seen, told))
+    cards = numbered(seen.gpus, told.cards)
+    for number, card in sorted(cards.items()):
+        result.lines += card_lines(f"gpu{number}", card)
+        result.checks += card_checks(f"gpu{number}", card)
+    if cards:
+        _errors(result, cards)
     result.machine["torch"] = seen.of_torch.get("version")
     result.machine["driver"] = next(
         (card.fields.get("driver_version") for card in told.cards), None
     )
-    result.machine["gpus"] = described_gpus(seen.gpus, told.cards)
+    result.machine["gpus"] = described_gpus(seen.gpus, cards)
 
 
 def runs_on(architectures: Sequence[str], capability: tuple[int, int]) -> bool:
@@ -148,17 +157,7 @@ def _look(send: Send) -> None:
         return
     torch.cuda.init()  # says why there is none
     for number in range(torch.cuda.device_count()):
-        of_gpu = torch.cuda.get_device_properties(number)
-        described = {
-            "name": of_gpu.name,
-            "memory_gb": round(of_gpu.total_memory / 1e9, 2),
-            "compute_capability": f"{of_gpu.major}.{of_gpu.minor}",
-            "multiprocessors": of_gpu.multi_processor_count,
-        }
-        bus = getattr(of_gpu, "pci_bus_id", None)
-        if isinstance(bus, int):  # since 2.7
-            described["bus"] = (getattr(of_gpu, "pci_domain_id", 0), bus)
-        send(("gpu", number, described))
+        send(("gpu", number, seen_gpu(torch, number)))
         try:
             ones = torch.ones(64, 64, device=f"cuda:{number}")
             total = (ones @ ones).sum().item()
@@ -196,6 +195,7 @@ def _gpus(seen: Seen, told: Cards) -> list[Check]:
         checks.append(Check("gpus", None, words))
     else:
         hides = "CUDA_VISIBLE_DEVICES" in os.environ
+        hides = hides or any(card.on("mig.mode.current") for card in told.cards)
         words = f"PyTorch finds {found}, the driver shows {shown or 'none'}"
         if seen.failed:
             words += f" ({seen.failed}): reset the GPU, or take another machine"
@@ -205,12 +205,6 @@ def _gpus(seen: Seen, told: Cards) -> list[Check]:
         if seen.of_torch["cuda"]:
             checks.append(_architecture(seen, number, gpu["compute_capability"]))
         checks.append(_kernel(seen, number))
-    checks += [
-        check
-        for number, card in enumerate(told.cards)
-        for check in [card_memory(f"gpu{number}", card)]
-        if check is not None
-    ]
     return checks
 
 
@@ -267,19 +261,40 @@ def _driver(seen: Seen, told: Cards) -> Check:
     return Check("driver", True, words)
 
 
-def _memory() -> Check:
-    """Return whether the host has memory for a training."""
-    total, available = _meminfo("MemTotal"), _meminfo("MemAvailable")
-    limits = [_number(path) for path in _MEMORY_LIMITS]
-    limited = [one for one in limits if one is not None and one < _UNLIMITED_BYTES]
-    if total is None or available is None:
-        return Check("host.memory", None, "the host does not say how much memory it has")
-    granted = min([total, *limited]) / 1e9
-    words = f"{granted:.1f} GB"
-    if min(granted, available / 1e9) < _LEAST_MEMORY_GB:
+def _errors(result: Result, cards: Mapping[int, Card]) -> None:
+    """Add the errors of each GPU that the kernel's log has."""
+    found = read_xids()
+    if found is None:
+        why = "the kernel's log cannot be read here, as in most containers"
+        result.skipped.append(Skipped("gpu.xid", why))
+        return
+    for number, card in sorted(cards.items()):
+        place = place_of(card)
+        if place is not None:
+            line, check = xid_lines(f"gpu{number}", found.get(place, {}))
+            result.lines.append(line)
+            result.checks.append(check)
+
+
+def _memory(granted_gb: float | None) -> Check:
+    """Return whether the host has memory for a training.
+
+    Parameters
+    ----------
+    granted_gb : what the container may take, None where that is not known
+    """
+    found = _AVAILABLE.search(text_of(ROOT, "proc/meminfo"))
+    if found is None:
+        return Check("host.memory", None, "the host does not say how much memory is free")
+    free_gb = int(found[1]) * 1024 / 1e9
+    words = f"{free_gb:.1f} GB free"
+    if granted_gb is not None:
+        words += f", {granted_gb:.1f} GB granted"
+        free_gb = min(free_gb, granted_gb)
+    if free_gb < _LEAST_MEMORY_GB:
         words += (
-            f", {available / 1e9:.1f} available: PyTorch with a few workers needs "
-            f"{_LEAST_MEMORY_GB:.0f}; take a machine with more"
+            f": PyTorch with a few workers needs {_LEAST_MEMORY_GB:.0f}; end what fills "
+            "it, or take a machine with more"
         )
         return Check("host.memory", False, words)
     return Check("host.memory", True, words)
@@ -309,24 +324,3 @@ def _disk(folder: str) -> Check:
         words = f"{free:.1f} GB free: delete something, or rent more disk"
         return Check("host.disk", False, words)
     return Check("host.disk", True, f"{free:.1f} GB free")
-
-
-def _meminfo(key: str) -> int | None:
-    """Return bytes that the kernel states, None where it does not."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name == key:
-            return int(value.split()[0]) * 1024
-    return None
-
-
-def _number(path: str) -> int | None:
-    try:
-        text = Path(path).read_text().strip()
-    except OSError:
-        return None
-    return int(text) if text.isdigit() else None

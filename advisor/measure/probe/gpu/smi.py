@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FIELDS = (
-    "index",
     "name",
     "driver_version",
     "compute_cap",
@@ -25,28 +24,20 @@ FIELDS = (
     "memory.total",
     "memory.used",
     "mig.mode.current",
-    "pcie.link.gen.current",
     "pcie.link.gen.max",
-    "pcie.link.width.current",
     "pcie.link.width.max",
-    "clocks.sm",
     "clocks.max.sm",
-    "clocks.mem",
     "clocks.max.mem",
-    "power.draw",
     "power.limit",
     "power.default_limit",
-    "temperature.gpu",
-    "utilization.gpu",
     "ecc.mode.current",
     "ecc.errors.uncorrected.volatile.total",
     "retired_pages.pending",
     "remapped_rows.failure",
-    "clocks_throttle_reasons.active",
 )
 
 MOVING = (
-    "index",
+    "pci.bus_id",
     "pcie.link.gen.current",
     "pcie.link.width.current",
     "clocks.sm",
@@ -60,15 +51,16 @@ MOVING = (
 _RENAMED = {"clocks_throttle_reasons.active": "clocks_event_reasons.active"}
 """What newer drivers call a field (nvidia-smi --help-query-gpu of driver 535 on)."""
 
-_REASONS = {
-    0x4: "its power limit",
-    0x8: "a slowdown by the hardware",
-    0x20: "heat, by the driver",
-    0x40: "heat, by the hardware",
-    0x80: "a brake by the power supply",
+_POWER_LIMIT = 0x4
+_FAULTS = {
+    0x8: "its hardware",
+    0x20: "heat",
+    0x40: "heat",
+    0x80: "the power supply",
 }
-"""Bits of what holds the clock down (`nvmlClocksEventReasons` in nvml.h). Left out are
-idleness, clocks that were set, sync boost and the display's: none of them is a fault."""
+"""Bits of what holds the clock down (`nvmlClocksEventReasons` in nvml.h): slowdown by the
+hardware, thermal slowdown by driver and by hardware, power brake. Left out are idleness,
+clocks that were set, sync boost and the display's, which are no faults."""
 
 _TIMEOUT_S = 30.0
 """With eight cards and no persistence daemon a call takes over ten seconds."""
@@ -77,6 +69,19 @@ _REFUSED = re.compile(r'Field "([\w.]+)" is not a valid field')
 _CUDA = re.compile(r"CUDA (?:UMD )?Version\s*:\s*(\d+)\.(\d+)")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _LONGEST = 200
+
+
+class HeldDown(NamedTuple):
+    """What keeps a clock down.
+
+    Attributes
+    ----------
+    by_power_limit : as happens to most cards under load
+    by_faults : what a sound machine has not
+    """
+
+    by_power_limit: bool
+    by_faults: tuple[str, ...]
 
 
 class Card(NamedTuple):
@@ -101,13 +106,14 @@ class Card(NamedTuple):
         )
 
     @property
-    def held_down_by(self) -> tuple[str, ...]:
-        """What keeps its clock down at this moment."""
+    def held_down_by(self) -> HeldDown | None:
+        """What keeps its clock down at this moment; None: the card does not say."""
         try:
-            bits = int(self.fields.get("clocks_throttle_reasons.active", "0"), 16)
-        except ValueError:
-            return ()
-        return tuple(words for bit, words in _REASONS.items() if bits & bit)
+            bits = int(self.fields["clocks_throttle_reasons.active"], 16)
+        except (KeyError, ValueError):
+            return None
+        faults = {words for bit, words in _FAULTS.items() if bits & bit}
+        return HeldDown(bool(bits & _POWER_LIMIT), tuple(sorted(faults)))
 
 
 class Cards(NamedTuple):

@@ -1,0 +1,90 @@
+"""Workers hand on batches as a loader's do, and nothing of them is left."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from advisor.measure.probe.workers import Pool, StuckError
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of Linux")
+
+BYTES = 4096
+SAMPLES = 8
+
+
+def working(number: int) -> Callable[[memoryview, Callable[[], None]], None]:
+    """Return a worker that works a little at each sample, and writes its number."""
+
+    def fill(view: memoryview, counted: Callable[[], None]) -> None:
+        for _ in range(SAMPLES):
+            sum(range(20_000))
+            counted()
+        view[:] = bytes([number + 1]) * len(view)
+
+    return fill
+
+
+def dying(number: int) -> Callable[[memoryview, Callable[[], None]], None]:
+    """Return a worker whose second batch ends it."""
+    fill = working(number)
+    batches = iter([None])
+
+    def once(view: memoryview, counted: Callable[[], None]) -> None:
+        if next(batches, "over") == "over":
+            os._exit(7)
+        fill(view, counted)
+
+    return once
+
+
+def descriptors() -> set[str]:
+    return {one.name for one in Path("/proc/self/fd").iterdir()}
+
+
+def test_rates_are_of_the_workers_own_time_and_of_the_walls() -> None:
+    """What a worker does per second of its CPU time is no less than per second."""
+    with Pool(working, 2, BYTES) as pool:
+        read = pool.read(0.2)
+    assert read.rate > 0.0
+    assert read.core_rate > 0.0
+    assert read.rate <= 2.0 * read.core_rate * 1.25  # each has a core at most
+    assert 0.0 < read.cores <= 3.0 * 1.25  # two workers, and who takes
+
+
+def test_nothing_is_left_of_a_pool() -> None:
+    """Neither a process nor a descriptor."""
+    before = descriptors()
+    with Pool(working, 3, BYTES) as pool:
+        pool.read(0.05)
+        assert len(multiprocessing.active_children()) == 3
+    assert multiprocessing.active_children() == []
+    assert descriptors() == before
+
+
+def test_nothing_is_left_where_the_one_who_takes_is_interrupted() -> None:
+    """Ctrl-C while batches come: the workers end all the same."""
+    before = descriptors()
+    with pytest.raises(KeyboardInterrupt), Pool(working, 2, BYTES):
+        raise KeyboardInterrupt
+    assert multiprocessing.active_children() == []
+    assert descriptors() == before
+
+
+def read_until(ends: float) -> None:
+    with Pool(dying, 2, BYTES) as pool:
+        while time.monotonic() < ends:
+            pool.read(0.05)
+
+
+def test_a_worker_that_dies_is_told() -> None:
+    """No bench waits for a process that is no more."""
+    with pytest.raises(StuckError):
+        read_until(time.monotonic() + 20.0)
+    assert multiprocessing.active_children() == []
