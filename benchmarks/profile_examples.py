@@ -391,7 +391,7 @@ def main() -> int:
     """Print the table; return 1 where something is not as it must be."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("scripts", nargs="*", metavar="SCRIPT", help="Default: all six.")
-    parser.add_argument("--seconds", type=float, default=120.0, help="of each run, at most")
+    parser.add_argument("--seconds", type=float, default=120.0, help="of a run, at most")
     parser.add_argument("--json", action="store_true", help="Print JSON.")
     args = parser.parse_args()
     if unknown := set(args.scripts) - set(EXAMPLES):
