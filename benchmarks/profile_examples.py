@@ -37,8 +37,11 @@ from tabulate import tabulate
 REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPTS = REPOSITORY / "examples" / "training"
 
-_SLOWED = 3.0
+_SLOWED = 2.0
 """Time that the slowed loader takes for a batch, over what a step takes as it is."""
+
+_STEPS = 35
+"""After which a training is stopped."""
 
 _PAUSE_S = 0.02
 """Between two batches of the other measurement, as a worker pauses while the queue is
@@ -333,7 +336,7 @@ def _fetched_ms(example: Example) -> float:
 
 def profile(example: Example, seconds: float, *more: str) -> dict[str, Any]:
     """Return what `advisor profile` says of a training."""
-    words = ("--seconds", f"{seconds:g}s", "--json")
+    words = ("--steps", str(_STEPS), "--seconds", f"{seconds:g}s", "--json")
     script = (sys.executable, str(SCRIPTS / f"{example.name}.py"), *example.words, *more)
     done = subprocess.run(
         [sys.executable, "-m", "advisor", "profile", *words, "--", *script],
@@ -388,7 +391,7 @@ def main() -> int:
     """Print the table; return 1 where something is not as it must be."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("scripts", nargs="*", metavar="SCRIPT", help="Default: all six.")
-    parser.add_argument("--seconds", type=float, default=40.0, help="of each run")
+    parser.add_argument("--seconds", type=float, default=120.0, help="of a run, at most")
     parser.add_argument("--json", action="store_true", help="Print JSON.")
     args = parser.parse_args()
     if unknown := set(args.scripts) - set(EXAMPLES):

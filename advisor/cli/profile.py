@@ -84,9 +84,8 @@ def command(context: Context, /, *, dry_run: bool, as_json: bool, **options: Any
     throughput is recorded, too.
 
     \b
-    Examples:
+    Example:
       advisor profile --name mine -- python train.py --batch-size 64
-      advisor rank mine
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     if as_json:
         need_stdout()

@@ -10,7 +10,7 @@ from advisor.app.profiled import Profiled
 from advisor.base.figures import figure
 from advisor.measure.hooks.observation import Observation
 from advisor.measure.observed import Pace, training_loader
-from advisor.measure.seen.figure import How
+from advisor.measure.seen.figure import KNOWN, How
 from advisor.report.cells import clean
 from advisor.report.entries import number
 from advisor.report.formats import lines_of
@@ -54,7 +54,7 @@ def profiled_table(made: Profiled, look: Look = PLAIN) -> Fitted:
             else look.style(meaning, cell)
         )
 
-    rows = [(name, _value(one.value), _known(one.how), one.words) for name, one in shown]
+    rows = [(name, _value(one.value), KNOWN[one.how], one.words) for name, one in shown]
     return fitted(_HEADS, rows, look.width, paint=paint)
 
 
@@ -145,12 +145,15 @@ def _training(made: Profiled) -> str:
         "stopped": "was stopped",
         "failed": "failed by itself",
     }
+    end = ends.get(seen.ended.how, seen.ended.how)
+    if made.interrupted:
+        end = "was interrupted"
     several = f", {made.processes} processes" if made.processes > 1 else ""
     names = ", ".join(f"{name} {version}" for name, version in seen.libraries.items())
     with_ = f", {names}" if names else ""
     return (
         f"{steps.seen} optimizer steps, {steps.counted} of them counted and "
-        f"{steps.timed} timed; it {ends.get(seen.ended.how, seen.ended.how)}"
+        f"{steps.timed} timed; it {end}"
         f" (PyTorch {seen.process.torch}{with_}{several})"
     )
 
@@ -177,7 +180,7 @@ def _memory(made: Profiled) -> Iterator[tuple[str, str]]:
 def _cuda(seen: Observation) -> Iterator[tuple[str, str]]:
     device = seen.device
     if device.redirected:
-        yield "CUDA", f"asked for {device.cuda_asked} times and led to the CPU"
+        yield "CUDA", f"asked for {device.redirected} times, and led to the CPU"
     elif device.cuda_asked:
         yield "CUDA", f"asked for {device.cuda_asked} times, and there is none"
     if device.kind != "cuda":
@@ -194,10 +197,6 @@ def _pace(pace: Pace) -> dict[str, Any]:
         "wait_share": number(pace.wait_share),
         "bound": pace.bound,
     }
-
-
-def _known(how: How) -> str:
-    return "not seen" if how == "unseen" else how
 
 
 def _value(value: object) -> str:

@@ -347,9 +347,15 @@ class Session:
         return max(set(kinds), key=kinds.count) if kinds else "cpu"
 
     def describe_optimizers(self) -> None:
-        """Write down the optimizers that made steps."""
+        """Write down the optimizers that made steps.
+
+        Those that are gone, as all are once the program's function has returned, stay as
+        they were last written down.
+        """
         main = self._main() if self._main is not None else None
-        self.optimizers = [
+        alive = [
             optimizer_of(one, is_main=one is main, steps=self.steps_of(one))
             for one in list(self._made)
         ]
+        if len(alive) >= len(self.optimizers):
+            self.optimizers = alive

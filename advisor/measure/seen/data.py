@@ -26,6 +26,10 @@ run to run, and what a loop without DataLoader does besides (assumption)."""
 _BOUND_LOG_SD = 0.5
 """Log-sd of a CPU time of which only a bound was seen: assumption."""
 
+_READS_NOTHING = 128.0
+"""Bytes read per sample below which nothing is read but the counters themselves, which
+are text of a hundred bytes."""
+
 _LEAST = 1e-6
 
 
@@ -134,7 +138,7 @@ def _epoch(loader: Loader | None, stated: int | None) -> Figure | None:
 
 
 def _bytes(observation: Observation, loader: Loader | None) -> dict[str, Figure]:
-    figures = {}
+    figures: dict[str, Figure] = {}
     if loader is not None and loader.fetched_samples and loader.read_bytes is not None:
         if loader.mapped_bytes and loader.dataset_samples:
             each = loader.mapped_bytes / loader.dataset_samples
@@ -142,9 +146,9 @@ def _bytes(observation: Observation, loader: Loader | None) -> dict[str, Figure]
         else:
             each = loader.read_bytes / loader.fetched_samples
             words = "bytes that were read from files while samples were fetched"
-            if each < 1.0:
-                words = "nothing was read: the data set is in memory"
-            disk = measured(max(each, 1.0), words)
+            if each < _READS_NOTHING:
+                each, words = 1.0, "nothing was read: the data set is in memory"
+            disk = measured(each, words)
         figures["disk_bytes_per_sample"] = disk
     counted = observation.counted
     if counted.h2d_bytes and counted.samples:
@@ -155,6 +159,10 @@ def _bytes(observation: Observation, loader: Loader | None) -> dict[str, Figure]
         figures["gpu_bytes_per_sample"] = estimated(
             loader.batch_bytes, "bytes of the tensors of a batch"
         )
+    sent = figures.get("gpu_bytes_per_sample")
+    if sent is not None and "disk_bytes_per_sample" not in figures:
+        words = "reads were not seen: as many bytes as the net is given"
+        figures["disk_bytes_per_sample"] = estimated(sent.value, words)
     return figures
 
 

@@ -10,6 +10,13 @@ How = Literal["measured", "estimated", "unseen"]
 from what was seen by a formula, or was seen on other hardware than it is of; ``unseen``:
 taken from the profile that is extended, or assumed."""
 
+KNOWN: Mapping[How, str] = {
+    "measured": "measured",
+    "estimated": "estimated",
+    "unseen": "not seen",
+}
+"""How a figure is known, for people."""
+
 _SOURCE: Mapping[How, str] = {
     "measured": "measured",
     "estimated": "estimated",

@@ -63,8 +63,7 @@ def _parameters(observation: Observation, base: Workload) -> dict[str, Figure]:
     every = sum(one.parameters for one in models)
     if not every:
         return {}
-    trained = _trained(observation)
-    trained = min(trained, every)
+    trained = min(trained_parameters(observation), every)
     names = ", ".join(dict.fromkeys(one.name for one in models))
     whose = "of the optimizer's groups"
     figures = {
@@ -85,9 +84,9 @@ def _parameters(observation: Observation, base: Workload) -> dict[str, Figure]:
     return figures
 
 
-def _trained(observation: Observation) -> int:
+def trained_parameters(observation: Observation) -> int:
     """Return how many parameters optimizers move; of sharded ones the whole."""
-    if observation.distributed.sharding != "none":
+    if observation.distributed.sharding != "none" or not observation.optimizers:
         return sum(one.trainable for one in observation.models if one.is_trained)
     return sum(one.parameters for one in observation.optimizers)
 
@@ -162,29 +161,22 @@ def _kernels(observation: Observation) -> Figure | None:
     profiled = counted.kernels_profiled
     if profiled is not None and not observation.compiled.calls:
         # A step has its passes once a micro-batch; by the operators, which share is so.
-        share = (
-            micro_batches(observation)
-            * passes
-            / (micro_batches(observation) * passes + own)
-        )
-        each = profiled * (share / micro_batches(observation) + 1.0 - share)
-        return measured(max(each, 1.0), "kernels of a step by the GPU's profiler")
+        added = micro_batches(observation)
+        share = added * passes / (added * passes + own)
+        each = profiled * (share / added + 1.0 - share)
+        return measured(max(round(each), 1), "kernels of a step by the GPU's profiler")
     if not is_on_gpu(observation) and _treats_many_at_once(optimizer):
         own = min(own, _FUSED_OPTIMIZER_KERNELS)
         words += f", and {own:g} for the optimizer, which treats many at once on a GPU"
     if counted.recurrent_kernels:
         words += "; of RNNs what a GPU's library launches"
-    return estimated(max(passes + own, 1.0), words)
+    return estimated(max(round(passes + own), 1), words)
 
 
 def _treats_many_at_once(optimizer: Optimizer | None) -> bool:
     if optimizer is None or optimizer.foreach is False:
         return False
-    return any(name.startswith("torch.optim.") for name in _family(optimizer)[:1])
-
-
-def _family(optimizer: Optimizer) -> Sequence[str]:
-    return [optimizer.name, *optimizer.bases]
+    return optimizer.name.startswith("torch.optim.")
 
 
 def _attention(observation: Observation, base: Workload) -> Figure:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from advisor.measure.hooks.observation import Observation, Optimizer
 from advisor.measure.observed import main_optimizer, trained_model
 from advisor.measure.seen.figure import Figure, estimated, measured
+from advisor.measure.seen.net import trained_parameters
 from advisor.workloads.memory import STATE_BYTES
 from advisor.workloads.profile import (
     SHARDINGS,
@@ -171,7 +172,7 @@ def _technique(observation: Observation) -> dict[str, Figure]:
     """Return whether adapters are trained, and how the weights beside them are held."""
     modules = {name for one in observation.models for name in one.modules}
     every = sum(one.parameters for one in observation.models)
-    trained = sum(one.parameters for one in observation.optimizers)
+    trained = trained_parameters(observation)
     adapted = any(_ADAPTED.search(name) for name in modules) and trained < every
     held = {_QUANTIZED[one.lower()] for one in modules if one.lower() in _QUANTIZED}
     technique: Technique = "full"

@@ -16,7 +16,7 @@ from advisor.measure.seen.data import (
     sample_words,
     tokens_of,
 )
-from advisor.measure.seen.figure import Figure, Figures, How, estimated, unseen
+from advisor.measure.seen.figure import KNOWN, Figure, Figures, estimated, unseen
 from advisor.measure.seen.net import net_figures
 from advisor.measure.seen.software import software_figures
 from advisor.workloads.dataset import Core
@@ -71,9 +71,9 @@ class Seen:
     core: Core
 
     @property
-    def marks(self) -> Mapping[str, How]:
-        """Field -> how it is known."""
-        return {name: figure.how for name, figure in self.figures.items()}
+    def marks(self) -> Mapping[str, str]:
+        """Field -> how it is known, for people."""
+        return {name: KNOWN[figure.how] for name, figure in self.figures.items()}
 
 
 def relative_of(observation: Observation) -> Relative:
@@ -128,6 +128,8 @@ def profile_of(
     if missing:
         raise AdvisorError(_too_little(observation, missing))
     found["checkpoint_gb"] = _checkpoint(found)
+    if not relative.is_like:
+        found["epochs"] = unseen(1, "one, as no like training is known")
     for key in _needed_besides(found):
         found[key] = unseen(getattr(parent, key), f"of {parent.name}")
     reference = parent.reference

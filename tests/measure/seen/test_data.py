@@ -88,6 +88,16 @@ def test_without_a_loader_a_bound_is_seen(pictures: Observation, core: Core) -> 
     assert "samples_per_epoch" not in figures
 
 
+def test_reads_that_were_not_seen_are_what_is_sent(
+    pictures: Observation, core: Core
+) -> None:
+    """A net's data are some bytes, and not those of another data set."""
+    copied = replace(pictures.counted, h2d_bytes=96 * 3136.0)
+    figures = data_figures(replace(pictures, loaders=[], counted=copied), core, None)
+    disk = figures["disk_bytes_per_sample"]
+    assert (disk.value, disk.how) == (pytest.approx(3136.0), "estimated")
+
+
 def test_padding_is_of_tokens(texts: Observation, core: Core) -> None:
     """A mask says how much of a sample is padding."""
     figures = data_figures(with_loader(texts, padding_share=0.25), core, None)
