@@ -146,6 +146,23 @@ def test_a_job_of_over_an_hour_is_measured_and_a_short_one_is_not(
             assert dry["verify"]["usd"] == pytest.approx(dry["usd_per_hour"] / 40.0)
 
 
+def test_a_job_that_is_resumed_is_measured_as_it_is_asked_to_be(
+    street: Any, project: Path
+) -> None:
+    """As it was begun, unless the command line says otherwise."""
+    line = (*LONG, "--job", "mine", "--no-verify", "--sync", str(project))
+    assert street.launch(*line, "--", "sh", "-c", "exit 1").exit_code == 8
+    resume = ("run", "--resume", "mine", "--yes", "--dry-run", "--json")
+    for words, is_measured in (
+        ((), False),
+        (("--verify",), True),
+        (("--no-verify",), False),
+    ):
+        dry = street.launch(*resume, *words)
+        assert dry.exit_code == 0, dry.stderr
+        assert (dry.document["verify"] is not None) is is_measured, words
+
+
 def test_rent_measures_where_it_is_asked_to(
     street: Any, shows: Shows, conforms: Callable[[str, Any], None]
 ) -> None:
