@@ -20,7 +20,7 @@ from advisor.measure.bounds import (
 )
 from advisor.measure.expected import gpu_of
 from advisor.measure.probe.lines import Line
-from advisor.store.benches import measured_machines, store_bench
+from advisor.store.benches import measured_machines, number_of, store_bench
 from advisor.store.database import open_store
 from advisor.store.numbers import missing
 from advisor.throughput.expected import Expected
@@ -81,7 +81,7 @@ def record_bench(
     """Keep what a bench found; from then on predictions use it. Return its number.
 
     What it says of cores and cards enters as a measured machine, each training that a
-    profile describes as a run.
+    profile describes as a run. A result that is stored already is stored no second time.
 
     Raises
     ------
@@ -94,10 +94,13 @@ def record_bench(
         raise UsageError("the bench measured nothing: there is nothing to store")
     check_bounds(machine, tables)
     trainings = list(_trainings(context, result, machine))
+    document = result.document()
     with open_store(context.data_folder) as connection:
-        number = store_bench(
-            connection, machine, source, context.now(), result.document()
-        )
+        before = number_of(connection, machine, document)
+        if before is not None:
+            context.notify(f"record {before} is this result: nothing is stored twice")
+            return before
+        number = store_bench(connection, machine, source, context.now(), document)
     context.notify(f"record {number}: {_said(machine)}; predictions use it from now on")
     for training in trainings:
         run = replace(training.run, bench=number)
@@ -200,7 +203,20 @@ def _trainings(
             bench=_UNSTORED,
         )
         expected = compared(context, run, profile, profile, machines)
+        if machine.machine_id is not None and not _is_expected(line, expected):
+            words = "one machine of a market is no proof of what is so far from expected"
+            context.notify(f"{line.name} is stored, and is no run: {words}")
+            continue
         yield _Training(run, expected, line)
+
+
+def _is_expected(line: Line, expected: Expected) -> bool:
+    """Say whether a training is within the interval of what is predicted.
+
+    A run speaks of its workload on every machine. What a stranger's machine shows beyond
+    that may as well be the machine's, or a lie: it would move what is predicted of all.
+    """
+    return expected.low <= line.value <= expected.high
 
 
 def _profile_of(context: Context, name: str) -> Workload | str:

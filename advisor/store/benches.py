@@ -78,6 +78,18 @@ def store_bench(
     return number
 
 
+def number_of(
+    connection: sqlite3.Connection, machine: MeasuredMachine, document: Mapping[str, Any]
+) -> int | None:
+    """Return the number of a result of a machine, None where it is not stored."""
+    row = connection.execute(
+        "SELECT number FROM bench "
+        "WHERE market = ? AND machine_id IS ? AND document = ? ORDER BY number",
+        (machine.market, machine.machine_id, json.dumps(document)),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
 def stored_benches(connection: sqlite3.Connection) -> Sequence[StoredBench]:
     """Return the measured machines, the oldest first."""
     return _stored(connection, None)

@@ -126,6 +126,36 @@ def test_a_stranger_says_nothing_of_profiles_of_ones_own(
     assert advisor("records", "list", "--json").document["records"] == []
 
 
+FAR = [one._replace(value=0.2 * one.value) for one in LINES if "amp.eager" in one.name]
+
+
+def test_a_stranger_s_odd_training_moves_no_prediction(
+    advisor: Advisor, written: Written
+) -> None:
+    """It would move that of every machine; of a machine of one's own it does."""
+    before = advisor(*PREDICT, "--json").document["samples_per_s"]
+    odd = written(LINES[0], *FAR)
+    added = advisor("records", "add", odd, "--machine", "4711")
+    assert "one machine of a market is no proof of what is so far" in added.stderr
+    assert advisor("records", "list", "--json").document["records"] == []
+    assert advisor(*PREDICT, "--json").document["samples_per_s"] == before
+    advisor("records", "delete", "1")
+    assert advisor("records", "add", odd).exit_code == 0
+    (run,) = advisor("records", "list", "--json").document["records"]
+    assert run["samples_per_s"] == FAR[0].value
+
+
+def test_a_result_is_stored_once(advisor: Advisor, written: Written) -> None:
+    """Its trainings would count twice; another machine's, or another one, is stored."""
+    path = written()
+    for number, words in enumerate(((), ("--machine", "4711"), (), ())):
+        added = advisor("records", "add", path, *words)
+        assert added.exit_code == 0
+        assert ("is this result: nothing is stored twice" in added.stderr) == (number > 1)
+    listed = advisor("records", "list", "--json").document
+    assert (len(listed["records"]), len(listed["machines"])) == (2, 2)
+
+
 def test_predictions_follow_and_say_so(advisor: Advisor, written: Written) -> None:
     """A slow core of a CPU slows what that CPU feeds; the evidence is told."""
     before = advisor(*PREDICT, "--json").document
