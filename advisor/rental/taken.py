@@ -28,6 +28,13 @@ from advisor.store.ledger import Entry
 _START_SPARE_S = 600.0
 _START_FACTOR = 3.0
 
+_SEEN_S = 10.0
+"""Seconds for which a machine that was seen to run is taken to: measuring takes minutes,
+in which a bid may be outbid."""
+
+_ANSWERS_AGAIN_S = 180.0
+"""Seconds that a machine has to answer again once it was measured (assumption)."""
+
 BLAMED = {
     "broken": "rented and failed",
     "too_slow": "rented and failed",
@@ -74,6 +81,10 @@ def taken(  # noqa: PLR0917
             ]
             trial = Trial(instance, candidate, fitting, runs_since)
             measured = _verified(request, trial)
+            if context.now() - runs_since > _SEEN_S:  # it may be gone by now
+                instance = wait_until_running(
+                    context, claimed, _ANSWERS_AGAIN_S, hold, request.answers
+                )
             hold.renew()
         except NotStartedError:
             hold.renew()  # whoever has slept through its lease rents nothing more

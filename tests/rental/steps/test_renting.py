@@ -537,6 +537,37 @@ def test_a_launcher_that_slept_while_it_measured_takes_no_machine(
         rent(verify=verify)
 
 
+@pytest.mark.parametrize(
+    ("changes", "outcome", "is_blamed"),
+    [
+        ({"status": "stopped", "is_bid": True}, "outbid", False),
+        ({"status": "stopped"}, "broken", True),
+        (None, "vanished", True),
+    ],
+)
+def test_a_machine_that_is_lost_while_it_is_measured_is_not_taken(
+    rent: Rent, shop: Shop, changes: dict[str, Any] | None, outcome: str, is_blamed: bool
+) -> None:
+    """The next one is, whatever the measurement said of it."""
+    trials: list[Trial] = []
+
+    def verify(trial: Trial) -> dict[str, float]:
+        trials.append(trial)
+        number = trial.instance.instance_id
+        shop.time.at += 30.0
+        if len(trials) == 1 and changes is None:
+            del shop.market.shown[number]
+        elif len(trials) == 1:
+            shop.market.shown[number] = replace(shop.market.shown[number], **changes)
+        return {"share": 1.0}
+
+    rental = rent(verify=verify)
+    assert rent.outcomes == [outcome, "rented"]
+    assert rental.instance == trials[1].instance
+    with open_store(shop.context.folder) as store:
+        assert bool(rules(store, "plain")) is is_blamed
+
+
 def test_where_all_were_seen_not_to_run_nothing_is_rented(
     rent: Rent, whole: Ranking
 ) -> None:
