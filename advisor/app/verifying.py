@@ -67,6 +67,7 @@ class Verifier:
         self._lease_s = lease_s
         self._record = record
         self._seen: list[BenchResult] = []
+        self._lost_usd = 0.0  # by machines that were given back
 
     seconds = QUICK_S
     """Seconds that measuring takes, about."""
@@ -105,13 +106,7 @@ class Verifier:
     def _tried(
         self, trial: Trial, found: BenchResult, name: str
     ) -> NotRented | Mapping[str, Any]:
-        """Judge what was measured; measure what may have been a moment's once more.
-
-        Raises
-        ------
-        RemoteError
-            if that cannot be done
-        """
+        """Judge what was measured; measure what may have been a moment's once more."""
         from advisor.measure.acceptance import (  # noqa: PLC0415  (start-up)
             better_of,
             lasting,
@@ -125,7 +120,10 @@ class Verifier:
         came = self._weighed(trial, verdicts)
         if not came.is_kept and self._weighed(trial, lasting(verdicts)).is_kept:
             self._context.notify(f"{name} is measured once more: {_worst(came)}")
-            found = better_of(found, self._measured(trial.instance))
+            try:
+                found = better_of(found, self._measured(trial.instance))
+            except RemoteError as error:
+                self._context.notify(f"{name} has its first figures alone: {error}")
             verdicts = verdicts_of(found, trial.candidate, self._seen)
             came = self._weighed(trial, verdicts)
         self._seen.append(found)
@@ -141,16 +139,18 @@ class Verifier:
 
         following = trial.others[0] if trial.others else None
         paid_s = self._context.now() - trial.runs_since
-        return accepted(trial.candidate, following, verdicts, paid_s)
+        return accepted(trial.candidate, following, verdicts, paid_s, self._lost_usd)
 
     def _told(self, came: Acceptance, name: str) -> NotRented | Mapping[str, Any]:
         """Tell what came of a machine, and what was paid for it."""
         paid = f"{came.paid_s:.0f} s, ${came.paid_usd:.3f} paid"
         if not came.is_kept:
+            self._lost_usd = came.moving_usd
             reason = f"{_worst(came)}: {_outlook(came)} ({paid})"
             return NotRented("slow", reason, came.document())
         if came.faults:
-            words = f"stays, though slow: {_worst(came)}: {_outlook(came)}"
+            how = "slow" if came.rate_share < 1.0 else "not as it should be"
+            words = f"stays, though {how}: {_worst(came)}: {_outlook(came)}"
         else:
             words = (
                 f"does what it should: {came.compared} of {len(came.verdicts)} figures "
@@ -192,6 +192,8 @@ def _outlook(came: Acceptance) -> str:
         held = f"{held}, beyond its {came.breaks}"
     if math.isnan(came.saving_usd):
         return f"{held}, and there is no other offer to try"
-    usd = came.paid_usd + came.set_up_usd
     saves = f"saves ${came.saving_usd:.2f}" if came.saving_usd > 0.0 else "saves nothing"
-    return f"{held}; the next offer {saves}, moving costs ${usd:.2f}"
+    costs = f"moving costs ${came.moving_usd:.2f}"
+    if came.lost_usd > 0.0:
+        costs = f"{costs} with the moves before"
+    return f"{held}; the next offer {saves}, {costs}"

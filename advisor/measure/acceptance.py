@@ -245,6 +245,7 @@ class Acceptance:
     saving_usd : what the rest of the job costs less on the next offer, once that is set
         up, of what slowness adds to it here; NaN where there is no other offer
     set_up_usd : what setting that up costs; NaN where there is none
+    lost_usd : what moving on from other machines of the job has cost already
     breaks : the constraint of the user's that the job would break here, ``""`` for none
     """
 
@@ -254,6 +255,7 @@ class Acceptance:
     paid_usd: float
     saving_usd: float
     set_up_usd: float
+    lost_usd: float = 0.0
     breaks: str = ""
 
     @property
@@ -265,19 +267,25 @@ class Acceptance:
     def faults(self) -> tuple[Verdict, ...]:
         """What is below what is usual, the worst first."""
         found = [one for one in self.verdicts if one.is_fault]
-        return tuple(sorted(found, key=lambda one: one.share))
+        return tuple(sorted(found, key=_share))
 
     @property
     def is_kept(self) -> bool:
         """Whether the job stays.
 
         Nothing is slow, there is no other offer, or moving costs more than it saves and
-        the job still ends as the user wants it.
+        the job still ends as the user wants it. Earlier moves count with what they cost:
+        where machine after machine is slow, all moves together cost no more than the
+        last one promises to save.
         """
         if not self.faults or math.isnan(self.saving_usd):
             return True
-        pays = self.saving_usd > self.paid_usd + self.set_up_usd
-        return not pays and not self.breaks
+        return self.saving_usd <= self.moving_usd and not self.breaks
+
+    @property
+    def moving_usd(self) -> float:
+        """What is paid for nothing if the job moves on, $; NaN where it cannot."""
+        return self.lost_usd + self.paid_usd + self.set_up_usd
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -288,6 +296,7 @@ class Acceptance:
             "paid_usd": self.paid_usd,
             "saving_usd": _known(self.saving_usd),
             "set_up_usd": _known(self.set_up_usd),
+            "lost_usd": self.lost_usd,
             "breaks": self.breaks or None,
             "lines": [
                 {
@@ -309,6 +318,7 @@ def accepted(
     following: RankedOffer | None,
     verdicts: Sequence[Verdict],
     paid_s: float,
+    lost_usd: float = 0.0,
 ) -> Acceptance:
     """Return whether a machine is kept.
 
@@ -318,6 +328,7 @@ def accepted(
     following : the offer that the job would go to; None: there is none
     verdicts : of its components
     paid_s : seconds that it has billed for until now
+    lost_usd : what moving on from other machines of the job has cost already
     """
     here = Prospect.of(candidate)
     share = rate_share(candidate, verdicts)
@@ -336,6 +347,7 @@ def accepted(
         paid_usd=paid_s / SECONDS_PER_HOUR * candidate.price_usd_per_h,
         saving_usd=saving,
         set_up_usd=set_up,
+        lost_usd=lost_usd,
         breaks=_breaks(candidate, here, share),
     )
 
@@ -350,6 +362,11 @@ def _breaks(candidate: RankedOffer, here: Prospect, share: float) -> str:
     if policy.budget_usd is not None and candidate.job_usd + more_usd > policy.budget_usd:
         return "budget"
     return ""
+
+
+def _share(verdict: Verdict) -> float:
+    """Return what a verdict is sorted by: what is counted has no share, and comes last."""
+    return math.inf if math.isnan(verdict.share) else verdict.share
 
 
 def _known(value: float) -> float | None:

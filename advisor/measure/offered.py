@@ -78,7 +78,7 @@ def other_cards(result: BenchResult, candidate: RankedOffer) -> tuple[Verdict, .
                 expected_log_sd=0.0,
                 share=share,
                 is_fault=share < LEAST_SHORTFALL,
-                words=f"it is an {gpu.name}, not the {named.name} that was offered",
+                words=f"the card is {gpu.name}, offered was {named.name}",
                 least=LEAST_SHORTFALL * named.fp16_tflops,
                 of=named.name,
                 source="data sheets",

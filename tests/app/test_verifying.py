@@ -198,6 +198,34 @@ def test_a_machine_that_was_slow_for_a_moment_is_kept(
     assert "does what it should" in machine.said[2]
 
 
+def test_a_slow_machine_that_is_not_measured_twice_is_given_back(
+    measure: Make, tmp_path: Path
+) -> None:
+    """What it showed once stands where the second measurement fails."""
+    machine = measure()
+    machine.shows({"card": 0.5})
+    python = tmp_path / "programs" / "python3"
+    once = '[ ! -e "$HOME/once" ] || exit 7; touch "$HOME/once"'
+    python.write_text(python.read_text().replace("exec cat", f"{once}; exec cat"))
+    refused = machine()
+    assert isinstance(refused, NotRented)
+    assert refused.cause == "slow"
+    assert machine.said[-1].startswith("instance 7 has its first figures alone: ")
+    assert len(machine.stored) == 1
+
+
+def test_moves_before_speak_against_another_one(measure: Make) -> None:
+    """Where machine after machine is slow, not each of them may cost a set-up."""
+    machine = measure()
+    machine.shows({"card": 0.5})
+    first = machine(0)
+    machine.shows({"card": 0.3})
+    second = machine(1)
+    spent = first.measured["paid_usd"] + first.measured["set_up_usd"]
+    assert (first.measured["lost_usd"], second.measured["lost_usd"]) == (0.0, spent)
+    assert "with the moves before (100 s" in second.reason
+
+
 def test_a_second_machine_that_does_the_same_is_taken(measure: Make) -> None:
     """Of two alike it is not the machine that is to be doubted."""
     machine = measure()

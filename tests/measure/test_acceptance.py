@@ -137,6 +137,15 @@ def test_what_was_paid_already_speaks_for_staying(long: Ranking) -> None:
     assert Prospect.of(long[1]).set_up_usd == came.set_up_usd > 0.0
 
 
+def test_what_other_machines_have_cost_speaks_for_staying(long: Ranking) -> None:
+    """All moves of a job together cost less than the last one promises to save."""
+    verdicts = verdicts_of(measured(long[0], dict.fromkeys(CARD, 0.5)), long[0])
+    came = accepted(long[0], long[1], verdicts, 60.0)
+    left_usd = came.saving_usd - came.moving_usd
+    for lost_usd, is_kept in ((0.99 * left_usd, False), (1.01 * left_usd, True)):
+        assert accepted(long[0], long[1], verdicts, 60.0, lost_usd).is_kept is is_kept
+
+
 def test_what_holds_nothing_back_costs_nothing(long: Ranking) -> None:
     """A slow disk is told; the job that does not wait for it stays."""
     came = judged(long[0], long[1], {"disk.read.random": 0.05})
