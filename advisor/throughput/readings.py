@@ -43,6 +43,10 @@ ANOTHER_DAY_LOG_SD = 0.03
 """What the figures of one machine differ by from day to day, beside what the repeats of
 one day do (assumption: half of what a whole training does, `RUN_LOG_SD`)."""
 
+LEAST_LOG_SD = 0.01
+"""What a figure is known to at best, whatever its repeats say (assumption): one that was
+measured once has none, and a stranger's are what it says."""
+
 TWIN_LOG_SD = 0.17
 """What nobody knows of the other thread of a core, where two share one: it is idle, and
 one thread has all of the core, or busy, and it has `CpuConstants.core_per_thread` (0.55).
@@ -145,7 +149,7 @@ def _learned(
             at_line[one.line],
             at_day[id(one.machine)],
             one.value,
-            one.figure.log_sd**2,
+            max(one.figure.log_sd, LEAST_LOG_SD) ** 2,
         )
         for one in compared
     ]
