@@ -36,8 +36,15 @@ PROTOCOLS: Mapping[str, str] = {"alone": "advisor-alone", "core": "advisor-crop"
 """Line of a bench -> protocol of its rate in the table of decode rates: decoding alone,
 and with crop, flip and normalization."""
 
-_DECODED = re.compile(r"decode\.(?P<library>[a-z0-9_]+)\.(?P<how>alone|core)", re.ASCII)
-_VERSION = re.compile(r"; (\d[0-9A-Za-z.+]{0,20})$", re.ASCII)
+_DECODED = re.compile(
+    r"decode\.(?P<library>pillow|opencv|simplejpeg|torchcodec)\.(?P<how>alone|core)"
+)
+_IMAGES = "images/s"
+_RELEASE = r"(\d{1,4}(?:\.\d{1,4}){1,4}(?:(?:a|b|rc|\.post)\d{1,4})?)"
+"""Of a version what is published: a label of one's own may tell who built it."""
+
+_VERSION = re.compile(rf"; {_RELEASE}(?:\+\S*)?$", re.ASCII)
+_TORCH = re.compile(_RELEASE, re.ASCII)
 _PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
 _QUALITY: Mapping[str, str] = {"bench": "A", "given": "C"}
 """Reader of a run's evidence -> grade of the row, see ``models/sources/README.md``."""
@@ -148,7 +155,8 @@ def _benchmark(
     """Return a run as a row, but for its rate."""
     run = stored.run
     reader = str((stored.evidence or {}).get("reader", "given"))
-    torch = result.machine.torch if result else ""
+    built = _TORCH.match(result.machine.torch) if result else None
+    torch = built[1] if built else ""
     memory_format = profile.reference.memory_format
     row = dict.fromkeys(like, "")
     row |= {name: like[name] for name in ("workload", "task", "family", "unit")}
@@ -211,7 +219,9 @@ def decode_rows(
         lines = [
             (line, found)
             for line in result.lines
-            if (found := _DECODED.fullmatch(line.name)) and line.value > 0.0
+            if (found := _DECODED.fullmatch(line.name))
+            and line.value > 0.0
+            and line.unit == _IMAGES  # a stranger may write anything
         ]
         if not lines:
             continue
@@ -225,7 +235,7 @@ def decode_rows(
                 "library": found["library"],
                 "version": version[1] if version else "",
                 "protocol": PROTOCOLS[found["how"]],
-                "unit": line.unit,
+                "unit": _IMAGES,
                 "rate": "",
                 "doubt": "",
                 "source": _source("bench", one.at.strftime("%Y-%m")),

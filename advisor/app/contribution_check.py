@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import get_args
 
 from advisor.app.context import Context
-from advisor.app.contribution import Name, Row, shipped
+from advisor.app.contribution import PROTOCOLS, Name, Row, shipped
 from advisor.base.columns import number, read_records
 from advisor.base.errors import UsageError
 from advisor.base.figures import figure
@@ -31,6 +31,7 @@ from advisor.workloads.profile import LOADERS, PRECISIONS
 _SAME = 1e-3  # relative: figures that are the same but for rounding
 _MOST_TEXT = 200
 _MOST_GPUS = 8
+_MOST_DIGITS = 20
 _YEARS = (2012, 2100)
 
 _FIGURES: Mapping[Name, tuple[str, ...]] = {
@@ -220,18 +221,30 @@ class _Checker:
         for name in ("library", "protocol", "source"):
             if not row[name]:
                 yield name, "it is empty"
-        yield from _one_of(row, "unit", ("images/s", "Mpixel/s"))
+        is_own = row["protocol"] in PROTOCOLS.values()
+        units = ("images/s",) if is_own else ("images/s", "Mpixel/s")
+        yield from _one_of(row, "unit", units)
         yield from _numbers(row, "rate", needed=True)
         cpu = self._tables.cpus.resolve(row["cpu"])
         if cpu is None or cpu.name != row["cpu"]:
             meant = f"; did you mean {cpu.name}?" if cpu else ""
             yield "cpu", f"no CPU of the table is called {row['cpu']!r}{meant}"
-        best = self._best.get((row["unit"], row["library"]), math.inf)
-        of_core = most_of_core(f"decode.{row['library']}.core", self._tables.model.cpu)
-        is_crop = row["protocol"] == "advisor-crop"
-        most = of_core if is_crop else MOST_OF_BEST_CORE * best
+        most = self._most_of_core(row)
         if _number(row["rate"]) > most:
             yield "rate", f"no core does more than {figure(most, 3)} {row['unit']} of it"
+
+    def _most_of_core(self, row: Row) -> float:
+        """Return the rate that no core reaches, of any library where one is not known."""
+        if row["protocol"] == PROTOCOLS["core"]:
+            line = f"decode.{row['library']}.core"
+            of_core = most_of_core(line, self._tables.model.cpu)
+            if of_core < math.inf:
+                return of_core
+        of_unit = {
+            name: rate for (unit, name), rate in self._best.items() if unit == row["unit"]
+        }
+        best = of_unit.get(row["library"], max(of_unit.values(), default=math.inf))
+        return MOST_OF_BEST_CORE * best
 
     def _matmul(self, row: Row) -> Iterator[tuple[str, str]]:
         """Yield column and fault of a row of the rates of matrix products."""
@@ -295,8 +308,9 @@ def _one_of(row: Row, name: str, known: Sequence[str]) -> Iterator[tuple[str, st
 
 def _counts(row: Row, name: str, most: int) -> Iterator[tuple[str, str]]:
     cell = row[name]
-    if not (cell.isascii() and cell.isdecimal() and 1 <= int(cell) <= most):
-        yield name, f"{cell!r} is no whole number of 1 to {most:,}"
+    is_whole = cell.isascii() and cell.isdecimal() and len(cell) < _MOST_DIGITS
+    if not (is_whole and 1 <= int(cell) <= most):
+        yield name, f"{cell[:_MOST_DIGITS]!r} is no whole number of 1 to {most:,}"
 
 
 def _numbers(row: Row, name: str, *, needed: bool = False) -> Iterator[tuple[str, str]]:

@@ -237,7 +237,7 @@ def export(context: Context, /, workload: str | None, folder: Path | None) -> No
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.csv"
         write_output(path, (to_delimited(rows_, ",") + "\n").encode("utf-8"))
-        remark(f"{len(rows_):,} row{'s' * (len(rows_) != 1)} written to {path}")
+        remark(f"{_rows(len(rows_))} written to {path}")
     for why, count in found.left_out.items():
         remark(f"{count:,} left out: {why}")
     if not found.tables:
@@ -266,12 +266,12 @@ def check(context: Context, /, files: tuple[Path, ...]) -> None:
         for one in found.problems:
             column = f"{one.column}: " if one.column else ""
             lines.append(f"{file}:{one.line}: {column}{one.words}")
-        remark(f"{file}: {found.rows:,} rows for {found.name}.csv")
+        remark(f"{file}: {_rows(found.rows)} for {found.name}.csv")
     if lines:
         result("\n".join(lines))
         count = len(lines)
         raise AdvisorError(
-            f"{count:,} problem{'s' * (count != 1)} in {rows:,} rows: mend what is "
+            f"{count:,} problem{'s' * (count != 1)} in {_rows(rows)}: mend what is "
             "listed, or leave the rows out"
         )
     remark("every row can be taken")
@@ -295,6 +295,10 @@ def delete(context: Context, /, number: int) -> None:
             delete_run(connection, number)
     with_runs = f", with {runs} run{'s' * (runs != 1)} that it made" if runs else ""
     remark(f"record {number}: deleted{with_runs}")
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
 
 
 def _row(stored: StoredRun) -> dict[str, Any]:

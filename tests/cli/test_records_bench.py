@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from advisor.app.contribution import shipped
+from advisor.base.columns import read_records
 from advisor.measure.probe.lines import Line, Result
 
 Advisor = Callable[..., Any]
@@ -145,6 +147,27 @@ def test_a_stranger_s_odd_training_moves_no_prediction(
     assert run["samples_per_s"] == FAR[0].value
 
 
+def test_figures_that_were_measured_once_are_used(
+    advisor: Advisor, written: Written
+) -> None:
+    """They have no spread; two machines alike with none leave predictions as they are."""
+    once = [one._replace(log_sd=None) for one in LINES[:4]]
+    for number in ("1", "2", "3"):
+        path = written(*once, gpu="", name=f"{number}.json")
+        assert advisor("records", "add", path, "--machine", number).exit_code == 0
+    assert advisor(*PREDICT).exit_code == 0
+
+
+def test_a_market_s_name_that_cannot_be_read_again_is_refused(
+    advisor: Advisor, written: Written
+) -> None:
+    """The store would be torn."""
+    words = ("--machine", "1", "--market", "va\x1b[31mst")
+    refused = advisor("records", "add", written(), *words)
+    assert refused.exit_code == 2
+    assert "--market: a name of plain characters is expected" in refused.stderr
+
+
 def test_a_result_is_stored_once(advisor: Advisor, written: Written) -> None:
     """Its trainings would count twice; another machine's, or another one, is stored."""
     path = written()
@@ -263,6 +286,44 @@ def test_what_is_contributed_names_nobody_and_passes_its_check(
     assert "every row can be taken" in checked.stderr
 
 
+def test_a_stranger_s_words_are_in_no_row(
+    advisor: Advisor, written: Written, tmp_path: Path
+) -> None:
+    """Neither in a version nor as a library or a unit: it may write anything there."""
+    of_secret = (
+        Line("decode.pillow.core", 200.0, "images/s", note="; 11.3.0+secret"),
+        Line("decode.opencv.core", 200.0, "images/s", note="; 4.secret"),
+        Line("decode.simplejpeg.core", 200.0, "secret/s", note="; 1.8.2"),
+        Line("decode.secret.core", 200.0, "images/s", note="; 1.0"),
+        LINES[7],
+    )
+    path = tmp_path / written(*of_secret)
+    document = json.loads(path.read_text())
+    document["machine"]["torch"] = "2.13.0+secret"
+    path.write_text(json.dumps(document))
+    assert advisor("records", "add", path.name).exit_code == 0
+    assert advisor("records", "export", "--contribute", "mine").exit_code == 0
+    (row,) = rows_of(tmp_path / "mine/benchmarks.csv")
+    assert (row["series"], row["framework_version"]) == (
+        *("advisor/bench pytorch-2.13.0", "2.13.0"),
+    )
+    decode = rows_of(tmp_path / "mine/cpu_decode.csv")
+    assert [(row["library"], row["version"]) for row in decode] == [
+        *(("pillow", "11.3.0"), ("opencv", "")),
+    ]
+    whole = "".join(path.read_text() for path in (tmp_path / "mine").iterdir())
+    assert "secret" not in whole
+
+
+def test_a_count_that_no_computer_reads_is_told(advisor: Advisor, tmp_path: Path) -> None:
+    """Python reads no whole number of five thousand digits."""
+    row = read_records(shipped("matmul"))[0] | {"measurements": "9" * 5000}
+    write_rows(tmp_path / "rows.csv", row)
+    checked = advisor("records", "check", "rows.csv")
+    assert checked.exit_code == 1
+    assert "is no whole number of 1 to 1,000,000" in checked.stdout
+
+
 def test_nothing_to_contribute_is_told(advisor: Advisor) -> None:
     """Without a record, and with none that makes a row."""
     none = advisor("records", "export", "--contribute", "mine")
@@ -288,13 +349,16 @@ WRONG: list[tuple[Mapping[str, str], str]] = [
     ({"rate": "90000"}, "no core does more than"),
     ({"rate": "fast"}, "'fast' is no number above zero"),
     ({"rate": ""}, "rate: it is empty"),
-    ({"unit": "frames"}, "'frames' is none of images/s, Mpixel/s"),
+    ({"unit": "frames"}, "'frames' is none of images/s"),
     ({"source": ""}, "source: it is empty"),
     ({"source": "bench of 10.0.0.7"}, "an address"),
     ({"source": "of jane@example.org"}, "an address"),
     ({"source": "in /home/jane/bench.json"}, "a path"),
     ({"source": "key 0123456789abcdef0123456789abcdef"}, "a key or an id"),
     ({"library": "pil\x1blow"}, "printable"),
+    ({"unit": "Mpixel/s"}, "'Mpixel/s' is none of images/s"),
+    ({"library": "nobody-s", "rate": "90000"}, "no core does more than"),
+    ({"library": "nobody-s", "rate": "90000", "protocol": "other"}, "no core does more"),
 ]
 
 
