@@ -23,6 +23,7 @@ from advisor.measure.probe.lines import Line
 from advisor.store.benches import measured_machines, number_of, store_bench
 from advisor.store.database import open_store
 from advisor.store.numbers import missing
+from advisor.store.sense import is_name
 from advisor.throughput.expected import Expected
 from advisor.throughput.known import MachineEffect
 from advisor.throughput.tables import Tables, load_tables
@@ -64,6 +65,10 @@ class Place:
         """Check it."""
         if self.machine_id is not None and not self.market:
             raise ArgumentError(Given("machine_id"), ": the market of it is missing")
+        if not is_name(self.market):
+            raise ArgumentError(
+                Given("market"), ": a name of plain characters is expected"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -365,7 +365,7 @@ def _breaks(candidate: RankedOffer, here: Prospect, share: float) -> str:
 
 
 def _share(verdict: Verdict) -> float:
-    """Return what a verdict is sorted by: what is counted has no share, and comes last."""
+    """Return what verdicts are sorted by: what is counted has no share, and is last."""
     return math.inf if math.isnan(verdict.share) else verdict.share
 
 
