@@ -84,6 +84,10 @@ class MeasuredMachine:
         return min(found, key=lambda one: one.value, default=None)
 
 
+LEAST = 1e-9
+"""What no machine's figure is below, in any unit of a bench, unless it is none."""
+
+
 def usable(value: float) -> bool:
-    """Say whether a figure can be compared: its logarithm exists."""
-    return 0.0 < value < math.inf
+    """Say whether a figure can be compared: it is none of nothing."""
+    return LEAST <= value < math.inf

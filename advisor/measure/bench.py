@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 from advisor.base.errors import UsageError
 from advisor.base.log import happened
+from advisor.hardware.measured import LEAST
 from advisor.market.values import read_text
 from advisor.measure.probe.lines import KIND, VERSION, Check, Line, Skipped
 
@@ -32,6 +33,7 @@ MAX_BYTES = 2**20
 _MAX_ENTRIES = 4_000  # lines, checks or parts left out; GPUs have a bound of their own
 _MAX_GPUS = 64
 _MAX_TEXT = 400
+_MAX_UNIT = 40
 _MAX_LOG_SD = 20.0
 _NAME = re.compile(r"[a-z0-9_]+(?:[.\-+/][a-z0-9_]+)*", re.ASCII)
 _MAX_NAME = 80
@@ -365,11 +367,12 @@ def _capability(found: _Found) -> float:
 
 
 def _line(found: _Found) -> Line:
-    name, unit = found.name("name"), found.text("unit")
+    name, unit = found.name("name"), found.text("unit")[:_MAX_UNIT]
+    value = found.number("value", LARGEST.get(unit, _LARGEST))
     spread = found.number("log_sd", _MAX_LOG_SD, -1.0)
     return Line(
         name=name,
-        value=found.number("value", LARGEST.get(unit, _LARGEST)),
+        value=value if value >= LEAST else 0.0,  # what follows divides by it
         unit=unit,
         log_sd=None if spread < 0 else spread,
         repeats=int(found.number("repeats", 1e9, 1.0)),

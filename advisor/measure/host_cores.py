@@ -121,7 +121,7 @@ class HostCores:
         count : of the workers
         own_rate : what one core of the machine does of the same, in its own time
         """
-        if not (own_rate > 0.0 and count < self.granted + 1.0):  # also NaN
+        if not (own_rate > 0.0 and 1 <= count < self.granted + 1.0):  # also NaN
             return None
         each = self._share(count) / self._share(1)
         cores = each * min(count, self.granted) ** self.host.core_exponent
@@ -139,10 +139,12 @@ class HostCores:
         """Return what a thread has of a core while `count` of them are busy.
 
         Up to a half of the threads, each may have a core of its own or share it with
-        another machine's; of all, each shares with one of the others.
+        another machine's; of all, each shares with one of the others. Where nobody says
+        how many threads there are, there are enough.
         """
         if not self.is_paired:
             return 1.0
-        busy = min(max(2.0 * count / self.granted - 1.0, 0.0), 1.0)
+        threads = self.granted if self.granted > 0.0 else math.inf  # also NaN
+        busy = min(max(2.0 * count / threads - 1.0, 0.0), 1.0)
         share: float = self.constants.core_per_thread ** (0.5 + 0.5 * busy)
         return share
