@@ -315,7 +315,7 @@ def _machine_effect(
             np.clip(_of(machine.slowest("h2d.pinned")), *HOST_TO_GPU_BOUNDS_GB_S)
         ),
         disk_mb_s=_of(machine.figure("disk.read.sequential")),
-        threads_per_gpu=cores / max(machine.num_gpus, 1) if cores > 0.0 else math.nan,
+        threads_per_gpu=cores / max(machine.num_gpus, 1) if usable(cores) else math.nan,
     )
 
 

@@ -23,14 +23,14 @@ from advisor.measure.acceptance import (
     rate_share,
     verdicts_of,
 )
-from advisor.measure.bench import BenchResult
+from advisor.measure.bench import BenchResult, parse_bench
 from advisor.measure.offered import expected_of
 from advisor.measure.probe.lines import Check
 from advisor.measure.verdict import Verdict
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.policy import Policy
 from advisor.ranking.ranking import Ranking
-from tests.measure.benches import bench
+from tests.measure.benches import bench, document
 
 UNITS = {
     "cores.granted": "cores",
@@ -240,6 +240,43 @@ def test_a_job_that_would_miss_its_deadline_moves(long: Ranking) -> None:
         assert came.breaks == breaks
         assert came.is_kept is not bool(breaks)
         assert accepted(bound[0], None, verdicts, 10.0).is_kept
+
+
+ODD = (0.0, 5e-324, 1e-9, 0.5, 2.0, 64.0, 1e5)
+ODD_LINES = st.dictionaries(
+    st.sampled_from(
+        [
+            *UNITS,
+            *("decode.pillow.w0", "decode.pillow.w2", f"decode.pillow.w{'9' * 40}"),
+            *("gpu0.xid", "gpu0.h2d.pinned", "gpu0.pcie.gen.max", "gpu0.pcie.width.max"),
+            *("gpu9.bandwidth", "allreduce.gpus0", "disk.read.sequential", "gpus"),
+        ]
+    ),
+    st.sampled_from(ODD),
+)
+
+
+@given(
+    lines=ODD_LINES,
+    cores=st.sampled_from([None, *ODD]),
+    memory_gb=st.sampled_from(ODD),
+    gpus=st.lists(st.sampled_from(["", "Tesla T4", "AMD Instinct MI300X"]), max_size=3),
+)
+def test_whatever_a_stranger_says_is_judged(
+    long: Ranking,
+    lines: dict[str, float],
+    cores: float | None,
+    memory_gb: float,
+    gpus: list[str],
+) -> None:
+    """Figures of nothing and of next to nothing, too; what comes of it is JSON."""
+    units = {name: (value, "errors") for name, value in lines.items()}
+    found = document(units, gpus=tuple(gpus), memory_gb=memory_gb)
+    found["machine"]["cores"] = cores
+    verdicts = verdicts_of(parse_bench(found), long[0])
+    came = accepted(long[0], long[1], verdicts, 60.0)
+    assert 0.0 < came.rate_share <= 1.0
+    json.dumps(came.document(), allow_nan=False)
 
 
 SHARES = st.dictionaries(

@@ -73,6 +73,15 @@ def test_cores_are_the_machines_where_none_were_counted() -> None:
     assert parse_bench(found).cores_granted == 128
 
 
+def test_next_to_nothing_is_nothing_and_a_unit_is_short() -> None:
+    """What follows divides by figures; units are shown in lines of a terminal."""
+    found = document()
+    found["lines"] = [Line("gpu0.xid", 5e-324, "errors " * 50)._asdict()]
+    (line,) = parse_bench(found).lines
+    assert line.value == 0.0
+    assert len(line.unit) <= 40
+
+
 def test_the_result_is_the_last_line_of_the_output() -> None:
     """What an image prints before the program's own line does not matter."""
     output = b"Welcome!\n{}\n" + json.dumps(document()).encode() + b"\n"

@@ -277,3 +277,33 @@ def test_matrix_rates_differ_between_machines_as_is_said() -> None:
     ]
     scale = 1.4826 * float(np.median([one for one in off if one > 0.0]))
     assert 0.02 < scale < 0.04
+
+
+SHARES = st.sampled_from([0.0, 5e-324, 1e-300, 1e-9, 0.01, 0.3, 1.0, 3.0])
+LIES = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(
+        (
+            *("decode.pillow.core", "decode.opencv.core", "core.zlib", "gpu0.launch"),
+            *("gpu0.matmul.fp16", "gpu0.bandwidth", "gpu0.h2d.pinned"),
+            *("disk.read.sequential", "decode.pillow.w2.core", "cores.granted"),
+        ),
+        SHARES,
+    ),
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(lies=LIES, cores=st.sampled_from([None, 5e-324, 0.01, 2.0, 1e5]))
+def test_one_machine_s_lies_move_no_other_much(
+    lies: dict[str, float], cores: float | None
+) -> None:
+    """Nor is any rate lost, on that machine either, whatever it says was measured."""
+    usual = of_core(1.0) | of_gpu(1.0) | {"gpu0.launch": 2e5, "gpu0.h2d.pinned": 25.0}
+    figures = {name: share * usual.get(name, 1e3) for name, share in lies.items()}
+    liar = replace(
+        machine({}), cores=cores, figures={n: Figure(v) for n, v in figures.items()}
+    )
+    ratios = moved(ranked(), ranked(liar))
+    assert all(0.0 <= ratio < 20.0 for ratio in ratios)
+    assert all(0.85 < ratio < 1.15 for ratio in ratios[1:])
