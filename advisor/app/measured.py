@@ -20,7 +20,7 @@ from advisor.measure.bounds import (
 )
 from advisor.measure.expected import gpu_of
 from advisor.measure.probe.lines import Line
-from advisor.store.benches import measured_machines, number_of, store_bench
+from advisor.store.benches import measured_machines, number_of, store_bench, stored_bench
 from advisor.store.database import open_store
 from advisor.store.numbers import missing
 from advisor.store.sense import is_name
@@ -276,6 +276,9 @@ def _said(machine: MeasuredMachine) -> str:
 def learned_of(context: Context, number: int) -> MachineEffect:
     """Return what predictions take of the machine of a record."""
     machines = measured_machines(context.data_folder)
+    if all(one.number != number for one in machines):  # later ones count by now
+        with open_store(context.data_folder) as connection:
+            machines = (stored_bench(connection, number).machine, *machines)
     known = load_tables(context.models).knowing(machines).known
     if known is None:
         raise UsageError(missing(number))

@@ -40,10 +40,6 @@ _MOST_OTHERS = 20
 by then, and each one more costs time."""
 
 
-_MOST_MACHINES = 50
-"""Measured machines that count, the latest: kinds are known by then."""
-
-
 def user_runs(
     context: Context, workload: str
 ) -> tuple[tuple[UserRun, ...], tuple[OtherRun, ...]]:
@@ -64,8 +60,8 @@ def user_runs(
 
 
 def measured(context: Context) -> tuple[MeasuredMachine, ...]:
-    """Return the machines that the user measured, the oldest first."""
-    return measured_machines(context.data_folder)[-_MOST_MACHINES:]
+    """Return the machines that the user measured, the latest of them."""
+    return measured_machines(context.data_folder)
 
 
 def with_stored_data(

@@ -24,6 +24,10 @@ from advisor.store.sense import (
     plain_text,
 )
 
+MOST_MACHINES = 50
+"""Measured machines that count, the latest: kinds are known by then, and what they say
+takes time that grows with the cube of their number."""
+
 _COLUMNS = ("market", "machine_id", "gpu", "num_gpus", "cpu", "cores", "figures")
 
 
@@ -116,7 +120,7 @@ def has_bench(connection: sqlite3.Connection, number: int) -> bool:
 
 
 def measured_machines(folder: Path) -> tuple[MeasuredMachine, ...]:
-    """Return the machines that a user's data folder stores, the oldest first.
+    """Return the latest machines that a user's data folder stores, the oldest first.
 
     Raises
     ------
@@ -126,7 +130,8 @@ def measured_machines(folder: Path) -> tuple[MeasuredMachine, ...]:
     if not (folder / STORE).exists():
         return ()
     with open_store(folder) as connection:
-        return tuple(one.machine for one in stored_benches(connection))
+        latest = _stored(connection, None, MOST_MACHINES)
+    return tuple(one.machine for one in latest)
 
 
 def delete_bench(connection: sqlite3.Connection, number: int) -> int:
@@ -147,13 +152,16 @@ def delete_bench(connection: sqlite3.Connection, number: int) -> int:
     return runs.rowcount
 
 
-def _stored(connection: sqlite3.Connection, number: int | None) -> list[StoredBench]:
+def _stored(
+    connection: sqlite3.Connection, number: int | None, most: int = -1
+) -> list[StoredBench]:
+    """Return the measured machine of a number, or the latest of all; -1 is all."""
     rows = connection.execute(
         f"SELECT number, source, at, document, {', '.join(_COLUMNS)} FROM bench "  # noqa: S608
-        "WHERE :key IS NULL OR number = :key ORDER BY number",
-        {"key": number},
-    )
-    return [_parsed(*row) for row in rows]
+        "WHERE :key IS NULL OR number = :key ORDER BY number DESC LIMIT :most",
+        {"key": number, "most": most},
+    ).fetchall()
+    return [_parsed(*row) for row in reversed(rows)]
 
 
 def _parsed(

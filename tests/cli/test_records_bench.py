@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import pytest
 
 from advisor.app.contribution import shipped
 from advisor.base.columns import read_records
+from advisor.base.resources import STORE
 from advisor.measure.probe.lines import Line, Result
+from advisor.store.benches import MOST_MACHINES, store_bench, stored_bench
+from advisor.store.database import open_store
 
 Advisor = Callable[..., Any]
 Written = Callable[..., str]
@@ -166,6 +170,21 @@ def test_a_market_s_name_that_cannot_be_read_again_is_refused(
     refused = advisor("records", "add", written(), *words)
     assert refused.exit_code == 2
     assert "--market: a name of plain characters is expected" in refused.stderr
+
+
+def test_a_machine_that_counts_no_more_is_shown(
+    advisor: Advisor, written: Written, tmp_path: Path
+) -> None:
+    """So many were measured after it; what it showed is told all the same."""
+    advisor("records", "add", written(LINES[3]), "--machine", "1")
+    (store,) = tmp_path.rglob(STORE)
+    with open_store(store.parent) as connection:
+        first = stored_bench(connection, 1)
+        for _ in range(MOST_MACHINES):
+            other = replace(first.machine, machine_id=2)
+            store_bench(connection, other, "file", first.at, first.document)
+    shown = advisor("records", "show", "1", "--json")
+    assert shown.document["machine"]["learned"]["core_speed"] > 0.0
 
 
 def test_a_result_is_stored_once(advisor: Advisor, written: Written) -> None:

@@ -12,6 +12,7 @@ import pytest
 from advisor.base.errors import StoreTornError, UsageError
 from advisor.hardware.measured import Figure, MeasuredMachine
 from advisor.store.benches import (
+    MOST_MACHINES,
     delete_bench,
     has_bench,
     measured_machines,
@@ -42,6 +43,16 @@ def test_a_machine_comes_back_as_it_was_kept(tmp_path: Path) -> None:
         assert second.machine == replace(BARE, number=2)
         assert stored_bench(store, 2) == second
     assert measured_machines(tmp_path) == (first.machine, second.machine)
+
+
+def test_the_latest_machines_count(tmp_path: Path) -> None:
+    """A store that is years old does not slow every ranking; all of it is kept."""
+    with open_store(tmp_path) as store:
+        for _ in range(MOST_MACHINES + 2):
+            store_bench(store, MACHINE, "file", AT, DOCUMENT)
+        assert len(stored_benches(store)) == MOST_MACHINES + 2
+    numbers = [one.number for one in measured_machines(tmp_path)]
+    assert numbers == [*range(3, MOST_MACHINES + 3)]
 
 
 def test_runs_and_machines_share_their_numbers(tmp_path: Path) -> None:
