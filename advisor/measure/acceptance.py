@@ -22,6 +22,7 @@ from advisor.measure.bench import BenchResult
 from advisor.measure.offered import expected_of, other_cards
 from advisor.measure.verdict import Verdict, judged
 from advisor.ranking.offer import RankedOffer
+from advisor.ranking.policy import Policy
 from advisor.software.misfit import Misfit, Symptom
 from advisor.throughput.limit import LimitRates
 
@@ -247,6 +248,7 @@ class Acceptance:
     set_up_usd : what setting that up costs; NaN where there is none
     lost_usd : what moving on from other machines of the job has cost already
     breaks : the constraint of the user's that the job would break here, ``""`` for none
+    next_breaks : that it would break on the next offer, after what was spent here
     """
 
     verdicts: tuple[Verdict, ...]
@@ -257,6 +259,7 @@ class Acceptance:
     set_up_usd: float
     lost_usd: float = 0.0
     breaks: str = ""
+    next_breaks: str = ""
 
     @property
     def compared(self) -> int:
@@ -274,13 +277,15 @@ class Acceptance:
         """Whether the job stays.
 
         Nothing is slow, there is no other offer, or moving costs more than it saves and
-        the job still ends as the user wants it. Earlier moves count with what they cost:
+        the job still ends as the user wants it, or would not on the next offer either.
+        Earlier moves count with what they cost:
         where machine after machine is slow, all moves together cost no more than the
         last one promises to save.
         """
         if not self.faults or math.isnan(self.saving_usd):
             return True
-        return self.saving_usd <= self.moving_usd and not self.breaks
+        moves_in_time = self.breaks and not self.next_breaks
+        return self.saving_usd <= self.moving_usd and not moves_in_time
 
     @property
     def moving_usd(self) -> float:
@@ -340,26 +345,37 @@ def accepted(
         )
         saving = here.training_h / share * here.usd_per_h - usual_usd
         set_up = there.set_up_usd
+    policy = candidate.ranking.policy
+    paid_h = paid_s / SECONDS_PER_HOUR
+    paid_usd = paid_h * candidate.price_usd_per_h
+    more_h = here.training_h * (1.0 / share - 1.0)
+    more_usd = more_h * candidate.price_usd_per_h
+    breaks = next_breaks = ""
+    if more_h > 0.0:
+        breaks = _breaks(policy, candidate.job_h + more_h, candidate.job_usd + more_usd)
+    if following is not None:
+        spent_usd = paid_usd + lost_usd
+        next_breaks = _breaks(
+            policy, following.job_h + paid_h, following.job_usd + spent_usd
+        )
     return Acceptance(
         verdicts=tuple(verdicts),
         rate_share=share,
         paid_s=paid_s,
-        paid_usd=paid_s / SECONDS_PER_HOUR * candidate.price_usd_per_h,
+        paid_usd=paid_usd,
         saving_usd=saving,
         set_up_usd=set_up,
         lost_usd=lost_usd,
-        breaks=_breaks(candidate, here, share),
+        breaks=breaks,
+        next_breaks=next_breaks,
     )
 
 
-def _breaks(candidate: RankedOffer, here: Prospect, share: float) -> str:
-    """Return which constraint a job that is so much slower breaks, ``""`` for none."""
-    policy = candidate.ranking.policy
-    more_h = here.training_h * (1.0 / share - 1.0)
-    if policy.deadline_h is not None and candidate.job_h + more_h > policy.deadline_h:
+def _breaks(policy: Policy, job_h: float, job_usd: float) -> str:
+    """Return which constraint a job of so long, and so dear, breaks, ``""`` for none."""
+    if policy.deadline_h is not None and job_h > policy.deadline_h:
         return "deadline"
-    more_usd = more_h * candidate.price_usd_per_h
-    if policy.budget_usd is not None and candidate.job_usd + more_usd > policy.budget_usd:
+    if policy.budget_usd is not None and job_usd > policy.budget_usd:
         return "budget"
     return ""
 

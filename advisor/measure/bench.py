@@ -33,7 +33,6 @@ MAX_BYTES = 2**20
 _MAX_ENTRIES = 4_000  # lines, checks or parts left out; GPUs have a bound of their own
 _MAX_GPUS = 64
 _MAX_TEXT = 400
-_MAX_UNIT = 40
 _MAX_LOG_SD = 20.0
 _NAME = re.compile(r"[a-z0-9_]+(?:[.\-+/][a-z0-9_]+)*", re.ASCII)
 _MAX_NAME = 80
@@ -191,8 +190,7 @@ def read_bench(path: Path) -> BenchResult:
             body = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        message = f"{path} cannot be read: {reason}"
-        raise UsageError(message) from None
+        raise UsageError(f"{path} cannot be read: {reason}") from None
     happened("files", "%s read, %d bytes", path, len(body))
     return parse_text(body, str(path))
 
@@ -367,7 +365,7 @@ def _capability(found: _Found) -> float:
 
 
 def _line(found: _Found) -> Line:
-    name, unit = found.name("name"), found.text("unit")[:_MAX_UNIT]
+    name, unit = found.name("name"), found.text("unit")[:_MAX_NAME]
     value = found.number("value", LARGEST.get(unit, _LARGEST))
     spread = found.number("log_sd", _MAX_LOG_SD, -1.0)
     return Line(
@@ -398,5 +396,4 @@ def _known(value: float) -> float | None:
 
 
 def _refuse(origin: str, why: str) -> NoReturn:
-    message = f"{origin} is no result of a bench: {why}"
-    raise UsageError(message)
+    raise UsageError(f"{origin} is no result of a bench: {why}")

@@ -227,18 +227,24 @@ def test_another_card_than_was_offered_is_told(long: Ranking) -> None:
 
 
 def test_a_job_that_would_miss_its_deadline_moves(long: Ranking) -> None:
-    """Although moving saves no money; one that has time stays."""
+    """Although moving saves no money, where it helps; one that has time stays."""
     short = ranked("bert-base", epochs=1, settings={"samples_per_epoch": 20_000})
     verdicts = verdicts_of(measured(short[0], dict.fromkeys(CARD, 0.5)), short[0])
-    for policy, breaks in (
-        (Policy(deadline_h=1.01 * short[0].job_h), "deadline"),
-        (Policy(budget_usd=1.01 * short[0].job_usd), "budget"),
-        (Policy(deadline_h=1e3, budget_usd=1e3), ""),
+    here, there, training = short[0], short[1], Prospect.of(short[0])
+    slow_h = here.job_h + 0.9 * training.training_h
+    slow_usd = here.job_usd + 0.9 * training.training_h * here.price_usd_per_h
+    assert max(here.job_h, there.job_h) + 0.01 < slow_h
+    assert max(here.job_usd, there.job_usd) + 0.001 < slow_usd
+    for policy, breaks, next_breaks in (
+        (Policy(deadline_h=slow_h), "deadline", ""),
+        (Policy(budget_usd=slow_usd), "budget", ""),
+        (Policy(deadline_h=0.9 * there.job_h), "deadline", "deadline"),
+        (Policy(deadline_h=1e3, budget_usd=1e3), "", ""),
     ):
         bound = replace(short, policy=policy)
         came = accepted(bound[0], bound[1], verdicts, 10.0)
-        assert came.breaks == breaks
-        assert came.is_kept is not bool(breaks)
+        assert (came.breaks, came.next_breaks) == (breaks, next_breaks)
+        assert came.is_kept is not (bool(breaks) and not next_breaks)
         assert accepted(bound[0], None, verdicts, 10.0).is_kept
 
 
