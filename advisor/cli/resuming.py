@@ -46,6 +46,8 @@ def resumed(
         if there is no such job, or something was said that it cannot take over
     """
     given = given_options(ctx)
+    if options["verify"] is not None:  # False is given, too
+        given["verify"] = "--verify"
     fixed = [
         opt
         for key, opt in given.items()

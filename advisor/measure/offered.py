@@ -43,7 +43,7 @@ def expected_of(result: BenchResult, candidate: RankedOffer) -> Mapping[str, Exp
         threads,
         0.0,
         _DELIVERED_LOG_SD,
-        "the threads of its offer",
+        "the offer's threads",
         "the offer",
     )
     return listed
