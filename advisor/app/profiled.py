@@ -112,6 +112,7 @@ class Profiled:
     path : file that the profile is in
     is_saved : it is one of the user's; false: it is a file, or was left in the cache
     failed : why the command fails all the same; None: it does not
+    interrupted : the user ended it
     """
 
     seen: Seen
@@ -155,6 +156,8 @@ def profiled(context: Context, spec: ProfileSpec, stdout: int | None = None) -> 
     ------
     advisor.base.errors.AdvisorError
         if nothing was seen that a profile can be made of
+    KeyboardInterrupt
+        if that is because the user ended it
     """
     check(context, spec)
     with tempfile.TemporaryDirectory(prefix="advisor-profile-") as folder:
@@ -167,6 +170,9 @@ def profiled(context: Context, spec: ProfileSpec, stdout: int | None = None) -> 
         )
     trainer = trainer_of(watched.observations)
     if trainer is None:
+        if watched.interrupted:
+            context.notify("no optimizer step was seen before it was interrupted")
+            raise KeyboardInterrupt
         raise _nothing_seen(spec, watched)
     tables = load_tables(context.models)
     try:
@@ -181,6 +187,9 @@ def profiled(context: Context, spec: ProfileSpec, stdout: int | None = None) -> 
         )
         checked_workload(seen.workload)
     except AdvisorError as error:
+        if watched.interrupted:
+            context.notify(str(error))
+            raise KeyboardInterrupt from error
         if watched.failed:
             raise _command_failed(spec, watched, str(error)) from error
         raise
@@ -301,8 +310,6 @@ def _nothing_seen(spec: ProfileSpec, watched: Watched) -> AdvisorError:
     """Return the error of a command of which no training was seen."""
     if watched.failed:
         return _command_failed(spec, watched, "no optimizer step was seen before")
-    if watched.interrupted:
-        return AdvisorError("no optimizer step was seen before it was interrupted")
     if not watched.observations:
         return AdvisorError(
             f"{spec.script} ended and PyTorch was not seen in it: a Python that ignores "

@@ -225,6 +225,20 @@ def test_a_program_without_steps_is_told(advisor: Advisor, tmp_path: Path) -> No
     assert "without a step of a PyTorch optimizer" in done.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_training_that_is_interrupted_early_is_no_failure(
+    advisor: Advisor, tmp_path: Path
+) -> None:
+    """There is no profile yet; the command says so and is interrupted, too."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import os, signal\nos.kill(os.getppid(), signal.SIGTERM)\nsignal.pause()\n"
+    )
+    done = advisor("profile", "--", sys.executable, str(script))
+    assert done.exit_code != 0
+    assert "no optimizer step was seen before it was interrupted" in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not HAS_TORCH, reason="PyTorch is not installed")
 def test_a_real_training_is_profiled(advisor: Advisor, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "lagging-list": FINE | {"instances": "none yet"},
     "lingering-list": FINE,
     "outbid": FINE,
+    "slow-host": FINE,
     "key-revoked": dict.fromkeys(CALLS, "KeyRefusedError")
     | {"rent": "KeyRefusedError: 0"},
     "redirect-elsewhere": dict.fromkeys(CALLS, "BadAnswerError")

@@ -27,6 +27,7 @@ if shutil.which("rsync") is None:
     pytest.skip("rsync is not installed", allow_module_level=True)
 
 RUN = ("run", "--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1", "--yes")
+RUN += ("--no-verify",)  # what is measured here is no machine of the market's
 RESUME = ("run", "--yes", "--resume", "long")
 SCRIPT = "echo begun >>starts; while [ ! -e go ]; do sleep 0.1; done; mkdir results; "
 SCRIPT += "cp starts results/"

@@ -8,18 +8,18 @@ import weakref
 from collections import deque
 from typing import Any, Callable
 
-from .batches import batch_of
+from .as_made import loader_as_made
+from .batches import Batch, batch_of
 from .counters import Loading, Reading, written
 from .observation import Loader, Tensor
 from .quiet import Notes
 
 _SHOWN_BATCH = 3
 """The batch whose tensors are told of: the first ones may be odd."""
-_PADDED_BATCHES = 50
-"""Batches whose padding is looked at."""
+_LOOKED_AT = 100
+"""Batches of a loader whose tensors are looked at, and whose cost is counted where the
+loop loads them itself: looking at more would be a short step's loss."""
 _MOST_SIZES = 50
-_NO_SAMPLER = "_InfiniteConstantSampler"
-"""PyTorch's sampler of a stream, which draws nothing."""
 
 
 class LoaderWatch:
@@ -39,11 +39,11 @@ class LoaderWatch:
         self.is_sized = True
         self._seeds: set[int] = set()
         self._sizes: dict[str, int] = {}
-        self._bytes = 0.0
+        self._bytes = self._weighed = 0.0
         self._tensors: list[Tensor] = []
         self._padding: list[float] = []
         self._epoch_samples: float | None = None
-        self._static = _static(loader)
+        self._static = loader_as_made(loader)
 
     @property
     def queued(self) -> float:
@@ -61,17 +61,14 @@ class LoaderWatch:
         ----------
         indices : that the sampler gave for it; None: the data set makes batches itself
         """
-        batch = batch_of(data)
-        samples, said_by = _samples(batch.rows, indices, self._static)
         self.batches += 1
-        self._bytes += batch.bytes
-        if self.batches in {1, _SHOWN_BATCH}:
-            self._tensors = batch.described()
-        if (
-            self.batches <= _PADDED_BATCHES
-            and (padding := batch.padding_share) is not None
-        ):
-            self._padding.append(padding)
+        is_map = indices is not None and self._static.sampler_samples is not None
+        if self.batches > _LOOKED_AT and is_map:
+            samples, said_by = _samples(None, indices, self._static)
+        else:
+            batch = batch_of(data)
+            samples, said_by = _samples(batch.rows, indices, self._static)
+            self._look_at(batch, samples)
         if samples is None:
             self.is_sized = False
             return None, said_by
@@ -80,6 +77,15 @@ class LoaderWatch:
         if key in self._sizes or len(self._sizes) < _MOST_SIZES:
             self._sizes[key] = self._sizes.get(key, 0) + 1
         return samples, said_by
+
+    def _look_at(self, batch: Batch, samples: float | None) -> None:
+        """Note the bytes of a batch, and of the first ones what is in them."""
+        self._bytes += batch.bytes
+        self._weighed += samples or 0.0
+        if self.batches in {1, _SHOWN_BATCH}:
+            self._tensors = batch.described()
+        if self.batches <= _LOOKED_AT and (padding := batch.padding_share) is not None:
+            self._padding.append(padding)
 
     def passed(self, samples: float | None) -> None:
         """Note a whole pass over the data and its samples."""
@@ -97,7 +103,7 @@ class LoaderWatch:
         loader.is_training = is_training
         loader.batches, loader.epochs = self.batches, self.epochs
         loader.samples = self.samples if self.is_sized and self.batches else None
-        loader.batch_bytes = self._bytes / self.samples if self.samples else None
+        loader.batch_bytes = self._bytes / self._weighed if self._weighed else None
         loader.tensors = self._tensors
         if self._padding:
             loader.padding_share = sum(self._padding) / len(self._padding)
@@ -255,7 +261,7 @@ class Loaders:
     def _reading(self, worker: Any) -> tuple[Loading, Reading] | None:
         """Return what adds up the cost of a batch, and its counters before it.
 
-        None where counting operators makes loading too dear.
+        None where counting operators makes loading too dear, or enough were counted.
         """
         if worker is not None:
             if self._worker is None:
@@ -263,7 +269,10 @@ class Loaders:
             return self._worker, self._worker.reading()
         if self._current is None or self._is_counting():
             return None
-        return self._current.loading, self._current.loading.reading()
+        loading = self._current.loading
+        if loading.loaded.batches > _LOOKED_AT:
+            return None
+        return loading, loading.reading()
 
     @staticmethod
     def _add(
@@ -327,70 +336,3 @@ def _sized(rows: int | None, indices: int | None, *, is_stream: bool) -> float |
     if is_stream and rows is not None and rows < indices:
         return float(rows)
     return float(indices)
-
-
-def _static(loader: Any) -> Loader:
-    """Return what a DataLoader was made with."""
-    dataset, batched = loader.dataset, loader.batch_sampler
-    sampler = getattr(batched, "sampler", None) or loader.sampler
-    size = loader.batch_size or getattr(batched, "batch_size", None)
-    drawn = None if type(sampler).__name__ == _NO_SAMPLER else _length(sampler)
-    drop_last = bool(loader.drop_last or getattr(batched, "drop_last", False))
-    workers = int(loader.num_workers or 0)
-    return Loader(
-        dataset=type(dataset).__name__,
-        dataset_samples=_length(dataset),
-        sampler_samples=drawn,
-        samples_per_epoch=_epoch(sampler, batched, drawn, size if drop_last else None),
-        batches_per_epoch=_length(loader),
-        batch_size=int(size) if size else None,
-        drop_last=drop_last,
-        workers=workers,
-        start_method=_start_method(loader.multiprocessing_context) if workers else None,
-        persistent=bool(getattr(loader, "persistent_workers", False)),
-        pin_memory=bool(loader.pin_memory),
-        prefetch=loader.prefetch_factor if workers else None,
-    )
-
-
-def _epoch(sampler: Any, batched: Any, drawn: int | None, whole: Any) -> float | None:
-    """Return the samples of an epoch of all processes; None: nothing says it.
-
-    Parameters
-    ----------
-    sampler, batched : sampler of samples and of batches
-    drawn : what the sampler draws: of this process where it says how many share the data
-        (PyTorch's ``num_replicas``), of all where batches are dealt out (accelerate's
-        ``num_processes``)
-    whole : samples of a batch, of which the last is dropped if it is not whole; None: it
-        is kept
-    """
-    if drawn is None:
-        return None
-    if whole:
-        drawn -= drawn % (int(whole) * _positive(batched, "num_processes"))
-    return float(drawn * _positive(sampler, "num_replicas"))
-
-
-def _positive(one: Any, name: str) -> int:
-    """Return a number that something has; 1 where it has none."""
-    found = getattr(one, name, None)
-    return found if isinstance(found, int) and found > 0 else 1
-
-
-def _length(one: Any) -> int | None:
-    """Return how many things something holds; None: it does not say."""
-    try:
-        return len(one)
-    except Exception:  # a stranger's method; the program goes on
-        return None
-
-
-def _start_method(context: Any) -> str | None:
-    """Return how workers are started."""
-    import multiprocessing
-
-    try:
-        return str((context or multiprocessing).get_start_method())
-    except (AttributeError, RuntimeError, ValueError):
-        return None
