@@ -32,6 +32,9 @@ from advisor.workloads.profile import Workload
 Name = Literal["benchmarks", "cpu_decode", "matmul"]
 Row = dict[str, str]
 
+OfMachines = dict[tuple[object, ...], list[float]]
+"""Identity of a machine -> what its benches show of one thing."""
+
 PROTOCOLS: Mapping[str, str] = {"alone": "advisor-alone", "core": "advisor-crop"}
 """Line of a bench -> protocol of its rate in the table of decode rates: decoding alone,
 and with crop, flip and normalization."""
@@ -212,7 +215,7 @@ def decode_rows(
     ----------
     left_out : is told why a bench gave none
     """
-    rates: dict[tuple[tuple[str, str], ...], list[float]] = {}
+    rates: dict[tuple[tuple[str, str], ...], OfMachines] = {}
     for one in benches:
         cpu = cpus.resolve(one.machine.cpu)
         result = parse_bench(one.document)
@@ -240,11 +243,19 @@ def decode_rows(
                 "doubt": "",
                 "source": _source("bench", one.at.strftime("%Y-%m")),
             }
-            rates.setdefault(tuple(of.items()), []).append(line.value)
+            of_machines = rates.setdefault(tuple(of.items()), {})
+            of_machines.setdefault(one.machine.identity, []).append(line.value)
     return [
-        dict(of) | {"rate": f"{statistics.median(found):.6g}"}
-        for of, found in rates.items()
+        dict(of) | {"rate": f"{_of_machines(found):.6g}"} for of, found in rates.items()
     ]
+
+
+def _of_machines(rates: OfMachines) -> float:
+    """Return the median over machines, each with the median over its benches.
+
+    A machine that was measured often is one machine.
+    """
+    return statistics.median(map(statistics.median, rates.values()))
 
 
 def _matmuls(
@@ -266,14 +277,11 @@ def _matmuls(
 def _matmul(gpu: str, benches: Sequence[StoredBench]) -> Row:
     row = {"gpu": gpu}
     for precision in _PRECISIONS:
-        rates = [
-            figure.value
-            for one in benches
-            if (figure := one.machine.slowest(f"matmul.{precision}"))
-        ]
-        row[f"{precision}_matmul_tflops"] = (
-            f"{statistics.median(rates):.4g}" if rates else ""
-        )
+        rates: OfMachines = {}
+        for one in benches:
+            if figure := one.machine.slowest(f"matmul.{precision}"):
+                rates.setdefault(one.machine.identity, []).append(figure.value)
+        row[f"{precision}_matmul_tflops"] = f"{_of_machines(rates):.4g}" if rates else ""
     machines = len({one.machine.identity for one in benches})
     last = max(one.at for one in benches)
     return row | {

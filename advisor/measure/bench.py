@@ -34,8 +34,7 @@ _MAX_ENTRIES = 4_000  # lines, checks or parts left out; GPUs have a bound of th
 _MAX_GPUS = 64
 _MAX_TEXT = 400
 _MAX_LOG_SD = 20.0
-_NAME = re.compile(r"[a-z0-9_]+(?:[.\-+/][a-z0-9_]+)*", re.ASCII)
-_MAX_NAME = 80
+_NAME = re.compile(r"(?=.{1,80}\Z)[a-z0-9_]+(?:[.\-+/][a-z0-9_]+)*", re.ASCII)
 
 LARGEST: Mapping[str, float] = {
     "cores": 1e5,
@@ -319,11 +318,7 @@ class _Found:
 
     def name(self, key: str) -> str:
         value = self.found.get(key)
-        if (
-            not isinstance(value, str)
-            or len(value) > _MAX_NAME
-            or _NAME.fullmatch(value) is None
-        ):
+        if not isinstance(value, str) or _NAME.fullmatch(value) is None:
             self.refuse(key, "a name such as disk.read.random")
         return value
 
@@ -365,7 +360,9 @@ def _capability(found: _Found) -> float:
 
 
 def _line(found: _Found) -> Line:
-    name, unit = found.name("name"), found.text("unit")[:_MAX_NAME]
+    name, unit = found.name("name"), found.text("unit")
+    if re.fullmatch(r"[A-Za-z0-9/%]{0,20}", unit) is None:  # it is shown as it is
+        found.refuse("unit", "a unit such as MB/s")
     value = found.number("value", LARGEST.get(unit, _LARGEST))
     spread = found.number("log_sd", _MAX_LOG_SD, -1.0)
     return Line(

@@ -140,7 +140,7 @@ def test_no_text_of_a_rented_machine_steers_the_terminal(
 ) -> None:
     """A stranger's result is shown, checked and compared without its control codes."""
     found = document(LINES, gpus=(attack,), cpu=attack)
-    found["lines"][0] |= {"unit": attack, "note": attack}
+    found["lines"][0] |= {"note": attack}
     path = tmp_path / "host.json"
     path.write_text(json.dumps(found))
     for words in (

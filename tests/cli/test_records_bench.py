@@ -334,6 +334,25 @@ def test_a_stranger_s_words_are_in_no_row(
     assert "secret" not in whole
 
 
+def test_a_machine_that_was_measured_often_is_one_machine(
+    advisor: Advisor, written: Written, tmp_path: Path
+) -> None:
+    """Three benches of one and one of each of two others: the median of machines."""
+    shown = (("1", 0.5), ("1", 0.5), ("1", 0.5), ("2", 0.9), ("3", 1.0))
+    for at, (number, share) in enumerate(shown):
+        rates = (LINES[3], LINES[4])
+        lines = [one._replace(value=share * one.value - 0.001 * at) for one in rates]
+        assert (
+            advisor("records", "add", written(*lines), "--machine", number).exit_code == 0
+        )
+    assert advisor("records", "export", "--contribute", "mine").exit_code == 0
+    (decode,) = rows_of(tmp_path / "mine/cpu_decode.csv")
+    (matmul,) = rows_of(tmp_path / "mine/matmul.csv")
+    assert float(decode["rate"]) == pytest.approx(180.0, abs=0.01)
+    assert float(matmul["fp16_matmul_tflops"]) == pytest.approx(144.0, abs=0.1)
+    assert matmul["measurements"] == "3"
+
+
 def test_a_count_that_no_computer_reads_is_told(advisor: Advisor, tmp_path: Path) -> None:
     """Python reads no whole number of five thousand digits."""
     row = read_records(shipped("matmul"))[0] | {"measurements": "9" * 5000}

@@ -73,13 +73,20 @@ def test_cores_are_the_machines_where_none_were_counted() -> None:
     assert parse_bench(found).cores_granted == 128
 
 
-def test_next_to_nothing_is_nothing_and_a_unit_is_short() -> None:
-    """What follows divides by figures; units are shown in lines of a terminal."""
+def test_next_to_nothing_is_nothing() -> None:
+    """What follows divides by figures, and takes their logarithms."""
     found = document()
-    found["lines"] = [Line("gpu0.xid", 5e-324, "errors " * 50)._asdict()]
-    (line,) = parse_bench(found).lines
-    assert line.value == 0.0
-    assert len(line.unit) <= 80
+    found["lines"] = [Line("disk.read.random", 5e-324, "reads/s")._asdict()]
+    assert parse_bench(found).value("disk.read.random") == 0.0
+
+
+@pytest.mark.parametrize("unit", ["errors; call 555 0100", "x" * 21, "<b>"])
+def test_a_unit_is_a_unit(unit: str) -> None:
+    """It is shown as it is, to people and to programs that read words."""
+    found = document()
+    found["lines"] = [Line("gpu0.xid", 1.0, unit)._asdict()]
+    with pytest.raises(UsageError, match=r"lines\[0\].unit: a unit such as MB/s"):
+        parse_bench(found)
 
 
 def test_the_result_is_the_last_line_of_the_output() -> None:
@@ -181,7 +188,7 @@ def test_no_text_of_a_stranger_steers_a_terminal(attack: str) -> None:
     found["machine"] |= dict.fromkeys(("cpu_name", "os", "python", "driver"), attack)
     found["machine"]["gpus"][0]["name"] = attack
     found["checks"][0] |= {"name": attack, "words": attack}
-    found["lines"][0] |= {"unit": attack, "note": attack}
+    found["lines"][0] |= {"note": attack}
     found["skipped"][0] |= {"name": attack, "why": attack}
     bench = parse_bench(found)
     machine, check = bench.machine, bench.checks[0]
@@ -191,7 +198,7 @@ def test_no_text_of_a_stranger_steers_a_terminal(attack: str) -> None:
         machine.python,
         machine.driver,
         machine.gpus[0].name,
-        *(check.name, check.words, bench.lines[0].unit, bench.lines[0].note),
+        *(check.name, check.words, bench.lines[0].note),
         *bench.skipped[0],
     )
     for text in texts:
