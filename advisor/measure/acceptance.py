@@ -278,9 +278,8 @@ class Acceptance:
 
         Nothing is slow, there is no other offer, or moving costs more than it saves and
         the job still ends as the user wants it, or would not on the next offer either.
-        Earlier moves count with what they cost:
-        where machine after machine is slow, all moves together cost no more than the
-        last one promises to save.
+        Earlier moves count with what they cost: where machine after machine is slow, all
+        moves together cost no more than the last one promises to save.
         """
         if not self.faults or math.isnan(self.saving_usd):
             return True
