@@ -52,6 +52,10 @@ unit ends at `_LARGEST`."""
 
 _LARGEST = 1e15
 
+_SMALLEST = 1e-12
+"""Of a figure that is not 0: one nearer to it is no measurement, and the share that it is
+of another one would not be a number any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class BenchGpu:
@@ -311,6 +315,13 @@ class _Found:
             self.refuse(key, f"a number of 0 to {most:g}")
         return float(value)  # type: ignore[arg-type]
 
+    def figure(self, key: str, most: float, usual: float | None = None) -> float:
+        """Return what was measured: a number that is 0 or one to divide by."""
+        value = self.number(key, most, usual)
+        if 0.0 < value < _SMALLEST:
+            self.refuse(key, f"0 or a number of {_SMALLEST:g} and more")
+        return value
+
     def switch(self, key: str) -> bool:
         value = self.found.get(key)
         if not isinstance(value, bool):
@@ -338,8 +349,8 @@ class _Found:
 def _machine(found: _Found) -> BenchMachine:
     return BenchMachine(
         cpu_name=found.text("cpu_name"),
-        cores=found.number("cores", 1e5, math.nan),
-        memory_gb=found.number("memory_gb", 1e6, math.nan),
+        cores=found.figure("cores", 1e5, math.nan),
+        memory_gb=found.figure("memory_gb", 1e6, math.nan),
         os=found.text("os"),
         python=found.text("python"),
         torch=found.text("torch"),
@@ -347,7 +358,7 @@ def _machine(found: _Found) -> BenchMachine:
         gpus=tuple(
             BenchGpu(
                 one.text("name"),
-                one.number("memory_gb", 1e5, math.nan),
+                one.figure("memory_gb", 1e5, math.nan),
                 _capability(one),
                 is_slice=one.found.get("mig") is True,
             )
@@ -369,7 +380,7 @@ def _line(found: _Found) -> Line:
     spread = found.number("log_sd", _MAX_LOG_SD, -1.0)
     return Line(
         name=name,
-        value=found.number("value", LARGEST.get(unit, _LARGEST)),
+        value=found.figure("value", LARGEST.get(unit, _LARGEST)),
         unit=unit,
         log_sd=None if spread < 0 else spread,
         repeats=int(found.number("repeats", 1e9, 1.0)),

@@ -121,7 +121,7 @@ class HostCores:
         count : of the workers
         own_rate : what one core of the machine does of the same, in its own time
         """
-        if not (own_rate > 0.0 and count < self.granted + 1.0):  # also NaN
+        if not (own_rate > 0.0 and 1 <= count < self.granted + 1.0):  # also NaN
             return None
         each = self._share(count) / self._share(1)
         cores = each * min(count, self.granted) ** self.host.core_exponent
@@ -131,7 +131,7 @@ class HostCores:
             own_rate * cores,
             by_number,
             math.hypot(self.constants.whole_core_log_sd, beside, TAKEN_LOG_SD),
-            "one of its own cores" if count == 1 else f"{count} of its own cores",
+            "one core of its own" if count == 1 else f"{count} cores of its own",
             "the rate of one of its cores, and how rates grow with cores",
         )
 
@@ -139,10 +139,12 @@ class HostCores:
         """Return what a thread has of a core while `count` of them are busy.
 
         Up to a half of the threads, each may have a core of its own or share it with
-        another machine's; of all, each shares with one of the others.
+        another machine's; of all, each shares with one of the others. Where nobody says
+        how many there are, they are taken for many.
         """
         if not self.is_paired:
             return 1.0
-        busy = min(max(2.0 * count / self.granted - 1.0, 0.0), 1.0)
+        of_all = count / self.granted if self.granted > 0.0 else 0.0  # NaN: unknown
+        busy = min(max(2.0 * of_all - 1.0, 0.0), 1.0)
         share: float = self.constants.core_per_thread ** (0.5 + 0.5 * busy)
         return share
