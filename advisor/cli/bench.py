@@ -20,7 +20,13 @@ from advisor.cli.bench_check import (
 )
 from advisor.cli.bench_compare import compare
 from advisor.cli.options import above_zero, json_option, no_nan, one_of, with_options
-from advisor.cli.output import line_width, remark, result, result_within
+from advisor.cli.output import (
+    JSON_HAS_ALL,
+    line_width,
+    remark_within,
+    result,
+    result_within,
+)
 from advisor.market.offers import Offers
 from advisor.measure.bench import BenchResult, read_bench
 from advisor.report.benched import (
@@ -31,7 +37,7 @@ from advisor.report.benched import (
     bench_tail,
 )
 from advisor.report.formats import to_json
-from advisor.report.verdicts import verdict_summary, verdict_table
+from advisor.report.verdicts import verdict_advice, verdict_summary, verdict_table
 
 
 def _options(command: Any) -> Any:
@@ -156,11 +162,14 @@ def _show(found: BenchResult, offer: Offers | None, context: Context) -> None:
     if head := bench_head(found, width):
         result(f"{head}\n")
     table = bench_table(found, width) if offer is None else verdict_table(judged, width)
-    result_within(table, width)
-    for line in bench_tail(found):
-        remark(line)
-    remark(bench_summary(found))
-    remark(verdict_summary(judged.verdicts))
+    result_within(table, width, JSON_HAS_ALL)
+    for line in (
+        *bench_tail(found),
+        bench_summary(found),
+        verdict_summary(judged.verdicts),
+        *verdict_advice(judged.verdicts),
+    ):
+        remark_within(line, width)
 
 
 command.add_command(compare)

@@ -50,11 +50,8 @@ LARGEST: Mapping[str, float] = {
 """Unit -> a figure that no machine comes near, by a factor of ten and more; any other
 unit ends at `_LARGEST`."""
 
-_LARGEST = 1e15
-
-_SMALLEST = 1e-12
-"""Of a figure that is not 0: one nearer to it is no measurement, and the share that it is
-of another one would not be a number any more."""
+_LARGEST, _SMALLEST = 1e15, 1e-12
+"""What is nearer to 0 is taken as 0: no share of another figure is without an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +270,9 @@ def parse_bench(document: object, origin: str = "the bench") -> BenchResult:
         machine=_machine(whole.part("machine")),
         checks=tuple(map(_check, whole.each("checks"))),
         lines=lines,
-        skipped=tuple(map(_skipped, whole.each("skipped"))),
+        skipped=tuple(
+            Skipped(one.text("name"), one.text("why")) for one in whole.each("skipped")
+        ),
     )
 
 
@@ -313,14 +312,7 @@ class _Found:
         # A truth value is an int to Python; beyond 1e308 an int is no float.
         if type(value) not in {int, float} or not 0 <= value <= most:  # type: ignore[operator]
             self.refuse(key, f"a number of 0 to {most:g}")
-        return float(value)  # type: ignore[arg-type]
-
-    def figure(self, key: str, most: float, usual: float | None = None) -> float:
-        """Return what was measured: a number that is 0 or one to divide by."""
-        value = self.number(key, most, usual)
-        if 0.0 < value < _SMALLEST:
-            self.refuse(key, f"0 or a number of {_SMALLEST:g} and more")
-        return value
+        return float(value) if value >= _SMALLEST else 0.0  # type: ignore[arg-type, operator]
 
     def switch(self, key: str) -> bool:
         value = self.found.get(key)
@@ -349,8 +341,8 @@ class _Found:
 def _machine(found: _Found) -> BenchMachine:
     return BenchMachine(
         cpu_name=found.text("cpu_name"),
-        cores=found.figure("cores", 1e5, math.nan),
-        memory_gb=found.figure("memory_gb", 1e6, math.nan),
+        cores=found.number("cores", 1e5, math.nan),
+        memory_gb=found.number("memory_gb", 1e6, math.nan),
         os=found.text("os"),
         python=found.text("python"),
         torch=found.text("torch"),
@@ -358,7 +350,7 @@ def _machine(found: _Found) -> BenchMachine:
         gpus=tuple(
             BenchGpu(
                 one.text("name"),
-                one.figure("memory_gb", 1e5, math.nan),
+                one.number("memory_gb", 1e5, math.nan),
                 _capability(one),
                 is_slice=one.found.get("mig") is True,
             )
@@ -380,7 +372,7 @@ def _line(found: _Found) -> Line:
     spread = found.number("log_sd", _MAX_LOG_SD, -1.0)
     return Line(
         name=name,
-        value=found.figure("value", LARGEST.get(unit, _LARGEST)),
+        value=found.number("value", LARGEST.get(unit, _LARGEST)),
         unit=unit,
         log_sd=None if spread < 0 else spread,
         repeats=int(found.number("repeats", 1e9, 1.0)),
@@ -395,10 +387,6 @@ def _check(found: _Found) -> Check:
         ok=None if ok is None else found.switch("ok"),
         words=found.text("words"),
     )
-
-
-def _skipped(found: _Found) -> Skipped:
-    return Skipped(found.text("name"), found.text("why"))
 
 
 def _known(value: float) -> float | None:

@@ -103,6 +103,11 @@ def expected_lines(
     }
 
 
+def is_by_clock(name: str) -> bool:
+    """Say whether a line tells of the cores' number by the clock, see `WORKERS`."""
+    return name == "cores.delivered" or _WORKERS.fullmatch(name) is not None
+
+
 def gpu_of(gpu: BenchGpu, tables: Tables) -> Gpu | None:
     """Return the row of the GPU table that a measured GPU is; None: none, or a part."""
     if gpu.is_slice or mig_profile(gpu.name) is not None:

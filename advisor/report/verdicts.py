@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from advisor.app.bench_check import Judged
 from advisor.base.figures import figure
 from advisor.measure.compared import Compared, Comparison
+from advisor.measure.expected import is_by_clock
 from advisor.measure.verdict import Verdict
 from advisor.report.formats import lines_of
 from advisor.report.tables import Column, Fitted, fitted
@@ -66,6 +67,15 @@ def verdict_summary(verdicts: Sequence[Verdict]) -> str:
     more = len(faults) - _SHOWN
     rest = f"; and {more} more" if more > 0 else ""
     return f"{len(faults)} of {count} compared lines at fault: {named}{rest}"
+
+
+def verdict_advice(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Yield what else explains faults: a machine of one's own is rarely idle."""
+    if any(one.is_fault and is_by_clock(one.name) for one in verdicts):
+        yield (
+            "cores.delivered and decode.*.wN are by the clock: what other programs here "
+            "take counts against them; end those and measure again"
+        )
 
 
 def verdict_documents(found: Judged) -> list[dict[str, Any]]:
