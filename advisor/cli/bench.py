@@ -23,6 +23,7 @@ from advisor.cli.options import above_zero, json_option, no_nan, one_of, with_op
 from advisor.cli.output import (
     JSON_HAS_ALL,
     line_width,
+    need_stdout,
     remark_within,
     result,
     result_within,
@@ -126,10 +127,11 @@ def command(
       advisor bench --url https://example.com/file.bin --json
       advisor bench --check 23122054 --market offers.json.gz
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
+    refuse_idle(ctx)
     if ctx.invoked_subcommand is not None:
         return
     context: Context = ctx.obj
-    refuse_idle(ctx)
+    need_stdout()
     if output is not None and not output.parent.is_dir():  # before a minute is lost
         message = f"cannot write {output}: {output.parent} is no folder"
         raise UsageError(message)
@@ -140,13 +142,15 @@ def command(
     else:
         measured = measure(BenchSpec(**options), context)
         found, document = measured.result, bench_document(measured.document)
-    if output is not None:
-        write_output(output, f"{to_json(document)}\n".encode())
-    if as_json:
-        more = {} if offer is None else {"check": checked(context, found, offer)}
-        result(to_json({**document, **more}))
-    else:
-        _show(found, offer, context)
+    try:
+        if output is not None:
+            write_output(output, f"{to_json(document)}\n".encode())
+    finally:  # a minute's work is not lost with a disk that is full
+        if as_json:
+            more = {} if offer is None else {"check": checked(context, found, offer)}
+            result(to_json({**document, **more}))
+        else:
+            _show(found, offer, context)
     if record:
         from advisor.app.measured import Place, record_bench  # noqa: PLC0415  (start-up)
 

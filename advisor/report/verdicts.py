@@ -20,11 +20,11 @@ _SHOWN = 3
 
 _CHECKED = (
     Column("line"),
-    Column("advertised", align="right", dispensable=2),
+    Column("advertised", align="right", dispensable=1),
     Column("predicted", align="right"),
     Column("measured", align="right"),
     Column("unit", dispensable=3),
-    Column("share", align="right", dispensable=1),
+    Column("share", align="right", dispensable=2),
     Column("verdict", least=20, breaks=True),
 )
 _COMPARED = (

@@ -134,6 +134,18 @@ def test_the_real_program_is_as_its_schema_says(advisor: Advisor, conforms: Any)
     assert done.document["bytes_written"] == 0
 
 
+def test_a_result_is_not_lost_with_its_file(
+    advisor: Advisor, stand_in: Callable[..., str], tmp_path: Path
+) -> None:
+    """What took a minute to measure is shown where it cannot be written."""
+    more = f"mkdir {tmp_path}/host.json"  # the path is taken meanwhile
+    python = stand_in(more=more)
+    done = advisor("bench", "--python", python, "-o", str(tmp_path / "host.json"))
+    assert done.exit_code == 2
+    assert "decode.pillow.w8" in done.stdout
+    assert "cannot write" in done.stderr
+
+
 def test_no_line_is_wider_than_the_terminal(
     advisor: Advisor, stand_in: Callable[..., str]
 ) -> None:

@@ -61,6 +61,12 @@ def test_an_offer_stands_beside_what_was_measured(
     shown = done.stdout
     for column in ("advertised", "predicted", "measured", "verdict"):
         assert column in shown
+    narrow = advisor(
+        *("bench", "--read", kept(), "--check", str(OFFER), *MARKET),
+        variables={"COLUMNS": "80"},
+    )
+    (head,) = [one for one in narrow.stdout.splitlines() if one.startswith("line")]
+    assert head.split()[:4] == ["line", "advertised", "predicted", "measured"]
     assert shown.index("FAULT") < shown.index("gpu0.clock.sm")
 
 
@@ -96,6 +102,8 @@ def test_an_offer_that_is_not_listed_is_an_error(
         (("--read", "x.json", "--full"), "--full"),
         (("--read", "x.json", "--seconds", "3"), "--seconds"),
         (("--read", "x.json", "-o", "y.json"), "--output"),
+        (("--json", "compare", "x.json", "y.json"), "--json before 'compare'"),
+        (("--read", "x.json", "compare", "x.json", "y.json"), "--read before 'compare'"),
         (("--market", "sample"), "add --check"),
         (("--max-age", "3"), "add --check"),
     ],
