@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from advisor.app.context import Context
 from advisor.base.errors import AdvisorError, Given, UsageError
-from advisor.base.interrupts import window
+from advisor.base.interrupts import deferred, window
 from advisor.base.units import BYTES_PER_GB
 from advisor.measure.bench import BenchResult, parse_bench
 from advisor.measure.probe.addresses import is_web
@@ -76,7 +76,8 @@ class Measured:
 def measure(spec: BenchSpec, context: Context) -> Measured:
     """Run the bench program on this machine.
 
-    Where Ctrl-C ends it, the result says so and has what was measured by then.
+    Where Ctrl-C ends it, or what ends processes, the result says so and has what was
+    measured by then.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def measure(spec: BenchSpec, context: Context) -> Measured:
         message = "a bench measures Linux machines alone: run it on the one that trains"
         raise AdvisorError(message)
     python = spec.python or interpreter(context.variables)
-    with tempfile.TemporaryDirectory(prefix="advisor-bench-") as folder:
+    with deferred(), tempfile.TemporaryDirectory(prefix="advisor-bench-") as folder:
         file = Path(folder) / "bench.pyz"
         file.write_bytes(program())
         output, status = _run([python, str(file), *_words(spec)], context)

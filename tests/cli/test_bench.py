@@ -249,10 +249,16 @@ def test_a_spec_refuses_what_is_no_address() -> None:
         BenchSpec(urls=("ftp://x/y",))
 
 
+@pytest.mark.parametrize("sign", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_ctrl_c_shows_what_was_measured_by_then(
-    stand_in: Callable[..., str], tmp_path: Path
+    stand_in: Callable[..., str], tmp_path: Path, sign: str
 ) -> None:
-    """The program clears up and prints its result; the exit code is that of Ctrl-C."""
+    """The program clears up and prints its result; the exit code is that of Ctrl-C.
+
+    So it is where a job is ended or a terminal closed, and no file stays.
+    """
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
     found = json.dumps({**FOUND, "interrupted": True})
     (tmp_path / "begun").unlink(missing_ok=True)
     waiting = f"trap 'cat {tmp_path}/printed; exit 130' INT\n"
@@ -263,12 +269,13 @@ def test_ctrl_c_shows_what_was_measured_by_then(
         [sys.executable, "-m", "advisor", "bench", "--python", python, "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        env={**os.environ, "PYTHONPATH": str(root), "TMPDIR": str(scratch)},
         start_new_session=True,
     ) as process:
         while not (tmp_path / "begun").exists() and process.poll() is None:
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(getattr(signal, sign))
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert json.loads(output)["interrupted"] is True
+    assert list(scratch.iterdir()) == []

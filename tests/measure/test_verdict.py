@@ -82,7 +82,7 @@ def test_a_fault_is_told_in_words_with_what_it_is_compared_with(tables: Tables) 
     """Share, card and the least of a healthy one stand in the verdict."""
     found = bench({**LINES, "gpu0.matmul.bf16": (82.0, "TFLOP/s")})
     (fault,) = faults(found, tables).values()
-    assert fault.words.startswith("50% of RTX 4090, below the ")
+    assert fault.words.startswith("50% of RTX 4090, where a healthy machine has ")
     assert fault.least < 0.9 * fault.expected
     assert "zzc0721" in fault.source
     assert fault.measured == 82.0
