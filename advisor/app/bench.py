@@ -162,10 +162,19 @@ def _run(words: list[str], context: Context) -> tuple[bytes, int]:
 
 
 def _interrupted(process: subprocess.Popen[bytes]) -> bytes:
-    """Have the program end as Ctrl-C ends it; return what it printed."""
+    """Have the program end as Ctrl-C ends it; return what it printed.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        if it does not end: a driver may hang where no signal wakes it
+    """
     process.send_signal(signal.SIGINT)
     try:
         output, _ = process.communicate(timeout=_CLEARS_UP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise KeyboardInterrupt from None
     except BaseException:
         process.kill()
         raise

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from advisor.app import bench
 from advisor.app.bench import BenchSpec, interpreter
 from advisor.base.errors import UsageError
 from advisor.measure.bench import read_bench
@@ -247,6 +248,23 @@ def test_a_spec_refuses_what_is_no_address() -> None:
     """Before a program is started."""
     with pytest.raises(UsageError, match="names no address"):
         BenchSpec(urls=("ftp://x/y",))
+
+
+def test_a_program_that_does_not_end_is_left_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl-C is Ctrl-C: no error of Python's own, and nothing runs on."""
+    monkeypatch.setattr(bench, "_CLEARS_UP_S", 0.1)
+    stuck = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    stuck += "print('begun', flush=True); time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", stuck], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(KeyboardInterrupt):
+            bench._interrupted(process)
+    assert process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("sign", ["SIGINT", "SIGTERM", "SIGHUP"])
