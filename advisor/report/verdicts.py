@@ -19,7 +19,7 @@ _SHOWN = 3
 """Faults that a sentence names."""
 
 _CHECKED = (
-    Column("line"),
+    Column("line", least=24, breaks=True),
     Column("advertised", align="right", dispensable=1),
     Column("predicted", align="right"),
     Column("measured", align="right"),
@@ -126,8 +126,12 @@ def comparison_summary(found: Comparison) -> str:
     """Return a sentence of how many lines differ."""
     both = [one for one in found.lines if not math.isnan(one.first + one.second)]
     differ = sum(one.differs for one in both)
-    alike = "" if differ else ": two benches of one machine differ as much"
-    return f"{differ} of {len(both)} lines that both have differ{alike}"
+    if not both:
+        return "no line is in both"
+    if not differ:
+        lines = f"no line of {len(both)} in both"
+        return f"{lines} differs by more than two benches of one machine do"
+    return f"{differ} of {len(both)} lines in both differ{'s' * (differ == 1)}"
 
 
 def comparison_document(found: Comparison) -> dict[str, Any]:
