@@ -150,6 +150,15 @@ def test_what_nobody_knows_is_not_judged(tables: Tables) -> None:
     assert not clock.words
 
 
+def test_a_line_that_tells_of_the_python_is_not_judged(tables: Tables) -> None:
+    """An old build of it halves that line on a healthy core, whose zlib is as ever."""
+    slow = bench({**LINES, "tokenize.core": (1e5, "tokens/s")})
+    assert not faults(slow, tables)
+    expected = expected_lines(slow, tables)
+    assert "core.zlib" in expected
+    assert "tokenize.core" not in expected
+
+
 def test_a_card_of_another_maker_is_not_held_to_shares_of_this_one(
     tables: Tables,
 ) -> None:
