@@ -27,6 +27,11 @@ from advisor.cli.main import app
 
 OF_OTHER_PROGRAMS = {
     Path("app/delivered.py"),  # the words of an 'advisor record' that is shown
+    Path("measure/over_ssh.py"),  # the bench program's, in a script for a shell
+    Path("measure/probe/__main__.py"),  # its own
+    Path("measure/probe/gpu/__main__.py"),
+    Path("measure/probe/gpu/smi.py"),  # nvidia-smi's
+    Path("measure/program.py"),
     Path("rental/incoming/copying.py"),  # rsync's
     Path("rental/outgoing/repository.py"),  # git's
 }

@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 from advisor.app.context import Context
 from advisor.base.errors import AdvisorError, Given, UsageError
-from advisor.base.interrupts import window
+from advisor.base.interrupts import deferred, window
 from advisor.base.units import BYTES_PER_GB
 from advisor.measure.bench import BenchResult, parse_bench
 from advisor.measure.probe.addresses import is_web
-from advisor.measure.program import program
+from advisor.measure.program import command_words, program
 
 Mode = Literal["quick", "full"]
 
@@ -76,7 +76,8 @@ class Measured:
 def measure(spec: BenchSpec, context: Context) -> Measured:
     """Run the bench program on this machine.
 
-    Where Ctrl-C ends it, the result says so and has what was measured by then.
+    Where Ctrl-C ends it, or what ends processes, the result says so and has what was
+    measured by then.
 
     Raises
     ------
@@ -89,10 +90,10 @@ def measure(spec: BenchSpec, context: Context) -> Measured:
         message = "a bench measures Linux machines alone: run it on the one that trains"
         raise AdvisorError(message)
     python = spec.python or interpreter(context.variables)
-    with tempfile.TemporaryDirectory(prefix="advisor-bench-") as folder:
+    with deferred(), tempfile.TemporaryDirectory(prefix="advisor-bench-") as folder:
         file = Path(folder) / "bench.pyz"
         file.write_bytes(program())
-        output, status = _run([python, str(file), *_options(spec)], context)
+        output, status = _run([python, str(file), *_words(spec)], context)
     if status not in (0, _INTERRUPTED):
         message = (
             f"the bench program ended with status {status} in {python}, which must be a "
@@ -121,18 +122,15 @@ def interpreter(variables: Mapping[str, str]) -> str:
     return (path and shutil.which("python3", path=path)) or sys.executable
 
 
-def _options(spec: BenchSpec) -> list[str]:
+def _words(spec: BenchSpec) -> list[str]:
     """Return the words of the program's command line."""
-    words = ["--mode", spec.mode]
-    if spec.seconds is not None:
-        words += ["--seconds", f"{spec.seconds:g}"]
-    if spec.write_gb is not None:
-        words += ["--bytes", f"{spec.write_gb * BYTES_PER_GB:.0f}"]
-    if spec.folder is not None:
-        words += ["--folder", str(spec.folder)]
-    for url in spec.urls:
-        words += ["--url", url]
-    return words
+    return command_words(
+        spec.mode,
+        seconds=spec.seconds,
+        most_bytes=None if spec.write_gb is None else spec.write_gb * BYTES_PER_GB,
+        folder=None if spec.folder is None else str(spec.folder.absolute()),
+        urls=spec.urls,
+    )
 
 
 def _run(words: list[str], context: Context) -> tuple[bytes, int]:
@@ -164,10 +162,19 @@ def _run(words: list[str], context: Context) -> tuple[bytes, int]:
 
 
 def _interrupted(process: subprocess.Popen[bytes]) -> bytes:
-    """Have the program end as Ctrl-C ends it; return what it printed."""
+    """Have the program end as Ctrl-C ends it; return what it printed.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        if it does not end: a driver may hang where no signal wakes it
+    """
     process.send_signal(signal.SIGINT)
     try:
         output, _ = process.communicate(timeout=_CLEARS_UP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise KeyboardInterrupt from None
     except BaseException:
         process.kill()
         raise

@@ -20,7 +20,14 @@ from advisor.cli.bench_check import (
 )
 from advisor.cli.bench_compare import compare
 from advisor.cli.options import above_zero, json_option, no_nan, one_of, with_options
-from advisor.cli.output import line_width, remark, result, result_within
+from advisor.cli.output import (
+    JSON_HAS_ALL,
+    line_width,
+    need_stdout,
+    remark_within,
+    result,
+    result_within,
+)
 from advisor.market.offers import Offers
 from advisor.measure.bench import BenchResult, read_bench
 from advisor.report.benched import (
@@ -31,7 +38,7 @@ from advisor.report.benched import (
     bench_tail,
 )
 from advisor.report.formats import to_json
-from advisor.report.verdicts import verdict_summary, verdict_table
+from advisor.report.verdicts import verdict_advice, verdict_summary, verdict_table
 
 
 def _options(command: Any) -> Any:
@@ -120,10 +127,11 @@ def command(
       advisor bench --url https://example.com/file.bin --json
       advisor bench --check 23122054 --market offers.json.gz
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
+    refuse_idle(ctx)
     if ctx.invoked_subcommand is not None:
         return
     context: Context = ctx.obj
-    refuse_idle(ctx)
+    need_stdout()
     if output is not None and not output.parent.is_dir():  # before a minute is lost
         message = f"cannot write {output}: {output.parent} is no folder"
         raise UsageError(message)
@@ -134,13 +142,15 @@ def command(
     else:
         measured = measure(BenchSpec(**options), context)
         found, document = measured.result, bench_document(measured.document)
-    if output is not None:
-        write_output(output, f"{to_json(document)}\n".encode())
-    if as_json:
-        more = {} if offer is None else {"check": checked(context, found, offer)}
-        result(to_json({**document, **more}))
-    else:
-        _show(found, offer, context)
+    try:
+        if output is not None:
+            write_output(output, f"{to_json(document)}\n".encode())
+    finally:  # a minute's work is not lost with a disk that is full
+        if as_json:
+            more = {} if offer is None else {"check": checked(context, found, offer)}
+            result(to_json({**document, **more}))
+        else:
+            _show(found, offer, context)
     if record:
         from advisor.app.measured import Place, record_bench  # noqa: PLC0415  (start-up)
 
@@ -156,11 +166,14 @@ def _show(found: BenchResult, offer: Offers | None, context: Context) -> None:
     if head := bench_head(found, width):
         result(f"{head}\n")
     table = bench_table(found, width) if offer is None else verdict_table(judged, width)
-    result_within(table, width)
-    for line in bench_tail(found):
-        remark(line)
-    remark(bench_summary(found))
-    remark(verdict_summary(judged.verdicts))
+    result_within(table, width, JSON_HAS_ALL)
+    for line in (
+        *bench_tail(found),
+        bench_summary(found),
+        verdict_summary(judged.verdicts),
+        *verdict_advice(judged.verdicts),
+    ):
+        remark_within(line, width)
 
 
 command.add_command(compare)

@@ -52,8 +52,8 @@ def refuse_idle(ctx: click.Context) -> None:
     Raises
     ------
     UsageError
-        if one says how to measure where nothing is, or where an offer is that is not
-        asked for
+        if one says how to measure where nothing is, where an offer is that is not asked
+        for, or anything of the bench where a command of it is given
     """
     given = {
         param.name: param.opts[-1]
@@ -61,6 +61,14 @@ def refuse_idle(ctx: click.Context) -> None:
         if param.name
         and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE
     }
+    if ctx.invoked_subcommand is not None:
+        for name, option in given.items():
+            if not _is_common(name):
+                message = (
+                    f"{option} before {ctx.invoked_subcommand!r} does nothing: leave it "
+                    f"out, or see 'advisor bench {ctx.invoked_subcommand} -h'"
+                )
+                raise UsageError(message)
     if "read" in given:
         for name, option in given.items():
             if name not in _OF_BOTH and not _is_common(name):

@@ -8,7 +8,13 @@ import click
 
 from advisor.app.context import Context
 from advisor.cli.options import json_option
-from advisor.cli.output import line_width, remark, result, result_within
+from advisor.cli.output import (
+    JSON_HAS_ALL,
+    line_width,
+    remark_within,
+    result,
+    result_within,
+)
 from advisor.measure.bench import read_bench
 from advisor.measure.compared import compared
 from advisor.report.formats import to_json
@@ -43,5 +49,5 @@ def compare(context: Context, /, first: Path, second: Path, as_json: bool) -> No
     width = line_width(context.variables)
     if head := comparison_head(found, width):
         result(f"{head}\n")
-    result_within(comparison_table(found, width), width)
-    remark(comparison_summary(found))
+    result_within(comparison_table(found, width), width, JSON_HAS_ALL)
+    remark_within(comparison_summary(found), width)

@@ -85,6 +85,7 @@ def need_stdout() -> None:
 
 
 CSV_HAS_ALL = "--format csv has all"
+JSON_HAS_ALL = "--json has all"
 """What shows the columns that have no room."""
 
 

@@ -50,7 +50,8 @@ LARGEST: Mapping[str, float] = {
 """Unit -> a figure that no machine comes near, by a factor of ten and more; any other
 unit ends at `_LARGEST`."""
 
-_LARGEST = 1e15
+_LARGEST, _SMALLEST = 1e15, 1e-12
+"""What is nearer to 0 is taken as 0: no share of another figure is without an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +269,9 @@ def parse_bench(document: object, origin: str = "the bench") -> BenchResult:
         machine=_machine(whole.part("machine")),
         checks=tuple(map(_check, whole.each("checks"))),
         lines=lines,
-        skipped=tuple(map(_skipped, whole.each("skipped"))),
+        skipped=tuple(
+            Skipped(one.text("name"), one.text("why")) for one in whole.each("skipped")
+        ),
     )
 
 
@@ -308,7 +311,7 @@ class _Found:
         # A truth value is an int to Python; beyond 1e308 an int is no float.
         if type(value) not in {int, float} or not 0 <= value <= most:  # type: ignore[operator]
             self.refuse(key, f"a number of 0 to {most:g}")
-        return float(value)  # type: ignore[arg-type]
+        return float(value) if value >= _SMALLEST else 0.0  # type: ignore[arg-type, operator]
 
     def switch(self, key: str) -> bool:
         value = self.found.get(key)
@@ -382,10 +385,6 @@ def _check(found: _Found) -> Check:
         ok=None if ok is None else found.switch("ok"),
         words=found.text("words"),
     )
-
-
-def _skipped(found: _Found) -> Skipped:
-    return Skipped(found.text("name"), found.text("why"))
 
 
 def _known(value: float) -> float | None:

@@ -20,7 +20,8 @@ _MEDIAN = 1.25
 """Standard error of a median over that of a mean, of normal errors (sqrt(pi / 2))."""
 
 COUNTED = frozenset({"cores", "generation", "lanes", "errors", "GPUs"})
-"""Units of what is counted, not measured: any difference is one."""
+"""Units of what is counted, not measured: any difference is one. Of cores alone those
+that are delivered are measured."""
 
 _SAID = ("cpu_name", "cores", "memory_gb", "os", "python", "torch", "driver")
 
@@ -103,18 +104,22 @@ def _words(first: Line, second: Line, ratio: float, *, differs: bool) -> str:
         near = math.isnan(ratio) or abs(ratio - 1.0) <= REPEATED
         return "the same" if near else "within its spread"
     words = "less" if second.value < first.value else "more"
-    if math.isnan(ratio) or first.unit in COUNTED:
+    if math.isnan(ratio) or _is_counted(first):
         return words
     return f"{abs(ratio - 1.0):.0%} {words}"
 
 
 def _differs(first: Line, second: Line) -> bool:
     """Return whether two readings differ by more than benches of one machine do."""
-    if first.unit in COUNTED or min(first.value, second.value) <= 0.0:
+    if _is_counted(first) or min(first.value, second.value) <= 0.0:
         return first.value != second.value
     apart = abs(math.log(second.value / first.value))
     error = math.hypot(_error(first), _error(second))
     return apart > max(math.log1p(REPEATED), _DEVIATES * error)
+
+
+def _is_counted(line: Line) -> bool:
+    return line.unit in COUNTED and line.name != "cores.delivered"
 
 
 def _error(line: Line) -> float:

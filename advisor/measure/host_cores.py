@@ -131,7 +131,7 @@ class HostCores:
             own_rate * cores,
             by_number,
             math.hypot(self.constants.whole_core_log_sd, beside, TAKEN_LOG_SD),
-            "one of its own cores" if count == 1 else f"{count} of its own cores",
+            "one core of its own" if count == 1 else f"{count} cores of its own",
             "the rate of one of its cores, and how rates grow with cores",
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -37,6 +37,36 @@ def program() -> bytes:
         for name, text in sorted(_modules()):
             archive.writestr(zipfile.ZipInfo(name, _WRITTEN), text)
     return b"#!/usr/bin/env python3\n" + body.getvalue()
+
+
+def command_words(
+    mode: str,
+    *,
+    seconds: float | None = None,
+    most_bytes: float | None = None,
+    folder: str | None = None,
+    urls: Sequence[str] = (),
+) -> list[str]:
+    """Return the words of the program's command line; None: what the program has.
+
+    Parameters
+    ----------
+    mode : how much is measured
+    seconds : after which it stops
+    most_bytes : that it may write
+    folder : on the disk that is measured
+    urls : to download from
+    """
+    words = ["--mode", mode]
+    if seconds is not None:
+        words += ["--seconds", f"{seconds:g}"]
+    if most_bytes is not None:
+        words += ["--bytes", f"{most_bytes:.0f}"]
+    if folder is not None:
+        words += ["--folder", folder]
+    for url in urls:
+        words += ["--url", url]
+    return words
 
 
 def _modules() -> Iterator[tuple[str, bytes]]:

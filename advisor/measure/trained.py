@@ -85,10 +85,15 @@ def one_gpu(result: BenchResult, offered: MachineFacts | None) -> MachineFacts |
     return MachineFacts.of(
         gpu_name=gpu.name,
         num_gpus=1,
-        gpu_ram_mb=gpu.memory_gb * MIB_PER_GIB,
-        pci_gen=result.value("gpu0.pcie.gen.max"),
-        gpu_lanes=result.value("gpu0.pcie.width.max"),
+        gpu_ram_mb=_said(gpu.memory_gb) * MIB_PER_GIB,
+        pci_gen=_said(result.value("gpu0.pcie.gen.max")),
+        gpu_lanes=_said(result.value("gpu0.pcie.width.max")),
         cpu_name=machine.cpu_name,
-        cpu_threads=result.cores_granted,
-        cpu_ram_mb=machine.memory_gb * MB_PER_GB,
+        cpu_threads=_said(result.cores_granted),
+        cpu_ram_mb=_said(machine.memory_gb) * MB_PER_GB,
     )
+
+
+def _said(value: float) -> float:
+    """Return what a machine says, NaN where it says that it has nothing."""
+    return value if value > 0.0 else math.nan

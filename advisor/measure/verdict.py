@@ -130,7 +130,7 @@ def _counted(line: Line, expected: Expected) -> Verdict:
 
 def _words(share: float, floor: float, of: str) -> str:
     if share < floor:
-        return f"{share:.0%} of {of}, below the {floor:.0%} that a healthy one has"
+        return f"{share:.0%} of {of}, where a healthy machine has {floor:.0%} at least"
     if share < LEAST_SHORTFALL:
-        return f"{share:.0%} of {of}, within what healthy ones differ by"
+        return f"{share:.0%} of {of}, within what healthy machines differ by"
     return SOUND

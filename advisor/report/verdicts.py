@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from advisor.app.bench_check import Judged
 from advisor.base.figures import figure
 from advisor.measure.compared import Compared, Comparison
+from advisor.measure.expected import is_by_clock
 from advisor.measure.verdict import Verdict
 from advisor.report.formats import lines_of
 from advisor.report.tables import Column, Fitted, fitted
@@ -18,12 +19,12 @@ _SHOWN = 3
 """Faults that a sentence names."""
 
 _CHECKED = (
-    Column("line"),
-    Column("advertised", align="right", dispensable=2),
+    Column("line", least=24, breaks=True),
+    Column("advertised", align="right", dispensable=1),
     Column("predicted", align="right"),
     Column("measured", align="right"),
     Column("unit", dispensable=3),
-    Column("share", align="right", dispensable=1),
+    Column("share", align="right", dispensable=2),
     Column("verdict", least=20, breaks=True),
 )
 _COMPARED = (
@@ -66,6 +67,15 @@ def verdict_summary(verdicts: Sequence[Verdict]) -> str:
     more = len(faults) - _SHOWN
     rest = f"; and {more} more" if more > 0 else ""
     return f"{len(faults)} of {count} compared lines at fault: {named}{rest}"
+
+
+def verdict_advice(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Yield what else explains faults: a machine of one's own is rarely idle."""
+    if any(one.is_fault and is_by_clock(one.name) for one in verdicts):
+        yield (
+            "cores.delivered and decode.*.wN are by the clock: what other programs here "
+            "take counts against them; end those and measure again"
+        )
 
 
 def verdict_documents(found: Judged) -> list[dict[str, Any]]:
@@ -116,8 +126,12 @@ def comparison_summary(found: Comparison) -> str:
     """Return a sentence of how many lines differ."""
     both = [one for one in found.lines if not math.isnan(one.first + one.second)]
     differ = sum(one.differs for one in both)
-    alike = "" if differ else ": two benches of one machine differ as much"
-    return f"{differ} of {len(both)} lines that both have differ{alike}"
+    if not both:
+        return "no line is in both"
+    if not differ:
+        lines = f"no line of {len(both)} in both"
+        return f"{lines} differs by more than two benches of one machine do"
+    return f"{differ} of {len(both)} lines in both differ{'s' * (differ == 1)}"
 
 
 def comparison_document(found: Comparison) -> dict[str, Any]:

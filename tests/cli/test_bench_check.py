@@ -61,6 +61,13 @@ def test_an_offer_stands_beside_what_was_measured(
     shown = done.stdout
     for column in ("advertised", "predicted", "measured", "verdict"):
         assert column in shown
+    long = kept(train__resnet50__bf16__compiled__synthetic=(1500.0, "samples/s"))
+    narrow = advisor(
+        *("bench", "--read", long, "--check", str(OFFER), *MARKET),
+        variables={"COLUMNS": "80"},
+    )
+    (head,) = [one for one in narrow.stdout.splitlines() if one.startswith("line")]
+    assert head.split()[:4] == ["line", "advertised", "predicted", "measured"]
     assert shown.index("FAULT") < shown.index("gpu0.clock.sm")
 
 
@@ -96,6 +103,8 @@ def test_an_offer_that_is_not_listed_is_an_error(
         (("--read", "x.json", "--full"), "--full"),
         (("--read", "x.json", "--seconds", "3"), "--seconds"),
         (("--read", "x.json", "-o", "y.json"), "--output"),
+        (("--json", "compare", "x.json", "y.json"), "--json before 'compare'"),
+        (("--read", "x.json", "compare", "x.json", "y.json"), "--read before 'compare'"),
         (("--market", "sample"), "add --check"),
         (("--max-age", "3"), "add --check"),
     ],
@@ -127,7 +136,7 @@ def test_two_results_stand_side_by_side(
     done = advisor("bench", "compare", *files)
     assert done.exit_code == 0, done.stderr
     assert done.stdout.splitlines()[2].split()[:3] == ["gpu0.matmul.bf16", "165", "82"]
-    assert "1 of 14 lines that both have differ" in done.stderr
+    assert "1 of 14 lines in both differs" in done.stderr
     found = advisor("bench", "compare", *files, "--json").document
     conforms("bench-compare", found)
     (line,) = [one for one in found["lines"] if one["differs"]]

@@ -43,6 +43,16 @@ def test_what_is_counted_differs_by_one() -> None:
     assert line.words == "less"
 
 
+def test_cores_that_are_delivered_are_measured() -> None:
+    """A little more of them is what two benches of one machine differ by."""
+    before = bench({"cores.delivered": (1.80, "cores")})
+    for now, differs in ((1.85, False), (0.9, True)):
+        after = bench({"cores.delivered": (now, "cores")})
+        (line,) = compared(before, after).lines
+        assert line.differs is differs
+        assert line.words == ("50% less" if differs else "the same")
+
+
 def test_readings_that_scatter_hide_a_difference() -> None:
     """A quarter less says nothing where the readings differ by half."""
     rough = document({"decode.pillow.w1": (280.0, "images/s")})

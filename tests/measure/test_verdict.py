@@ -82,7 +82,7 @@ def test_a_fault_is_told_in_words_with_what_it_is_compared_with(tables: Tables) 
     """Share, card and the least of a healthy one stand in the verdict."""
     found = bench({**LINES, "gpu0.matmul.bf16": (82.0, "TFLOP/s")})
     (fault,) = faults(found, tables).values()
-    assert fault.words.startswith("50% of RTX 4090, below the ")
+    assert fault.words.startswith("50% of RTX 4090, where a healthy machine has ")
     assert fault.least < 0.9 * fault.expected
     assert "zzc0721" in fault.source
     assert fault.measured == 82.0
@@ -148,6 +148,15 @@ def test_what_nobody_knows_is_not_judged(tables: Tables) -> None:
     assert math.isnan(clock.expected)
     assert clock.measured == 2520.0
     assert not clock.words
+
+
+def test_a_line_that_tells_of_the_python_is_not_judged(tables: Tables) -> None:
+    """An old build of it halves that line on a healthy core, whose zlib is as ever."""
+    slow = bench({**LINES, "tokenize.core": (1e5, "tokens/s")})
+    assert not faults(slow, tables)
+    expected = expected_lines(slow, tables)
+    assert "core.zlib" in expected
+    assert "tokenize.core" not in expected
 
 
 def test_a_card_of_another_maker_is_not_held_to_shares_of_this_one(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from advisor.measure.probe.budget import Budget
 from advisor.measure.probe.cores import core_lines, granted_cores
+from advisor.measure.probe.disk import NoRoomError
 from advisor.measure.probe.gpu.apart import one_line
 from advisor.measure.probe.gpu.fit import check_fit
 from advisor.measure.probe.gpu.measure import measure_gpu
@@ -22,7 +23,12 @@ from advisor.measure.probe.host import (
 )
 from advisor.measure.probe.lines import Result, Skipped
 from advisor.measure.probe.machine import described
-from advisor.measure.probe.scratch import NoPlaceError, chosen_folder, scratch_folder
+from advisor.measure.probe.scratch import (
+    NoPlaceError,
+    chosen_folder,
+    room,
+    scratch_folder,
+)
 
 if TYPE_CHECKING:
     from advisor.measure.probe.tell import Tell
@@ -32,6 +38,8 @@ _SHARE_OF_CORES = 0.4
 
 _SHARE_OF_DISK = 0.2
 _SHARE_OF_NETWORK = 0.3
+
+_NO_ROOM = "the disk has no room for the pictures, or no more may be written"
 
 
 class Asked(NamedTuple):
@@ -145,20 +153,39 @@ class _Parts:
 
     def _gpu(self) -> None:
         with ExitStack() as stack:
-            paths = []
-            size = self._pictures_bytes()
-            if self._files and self._folder and size <= self._budget.bytes_left:
-                folder = stack.enter_context(scratch_folder(self._folder))
-                paths = _written(folder, self._files)
-                self._budget.write(size)
             measure_gpu(
                 self._result,
                 self._asked.mode,
                 self._budget.ends,
                 self._told,
-                pictures=paths,
+                pictures=self._kept_pictures(stack),
                 cores=self._cores.workers,
             )
+
+    def _kept_pictures(self, stack: ExitStack) -> list[str]:
+        """Write the pictures that steps are fed from; return their paths.
+
+        None where nothing is fed or they have no room: a disk that takes none is no
+        reason to measure no GPU.
+
+        Parameters
+        ----------
+        stack : at whose end they are removed
+        """
+        size = self._pictures_bytes()
+        if not (self._extent.feeds and self._files and self._folder):
+            return []
+        try:
+            if size > min(self._budget.bytes_left, room(self._folder)):
+                raise NoRoomError(_NO_ROOM)
+            folder = stack.enter_context(scratch_folder(self._folder))
+            paths = _written(folder, self._files)
+        except (NoRoomError, OSError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            self._result.skipped.append(Skipped("train.fed", why))
+            return []
+        self._budget.write(size)
+        return paths
 
     def _pictures_bytes(self) -> int:
         """Return what the pictures take, which steps on a GPU are fed from."""

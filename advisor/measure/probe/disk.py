@@ -78,7 +78,10 @@ def measure_disk(
         if that is too little to tell anything
     """
     if size < _LEAST_BYTES:
-        message = f"it takes {_LEAST_BYTES / 1e6:.0f} MB at least, of disk and of budget"
+        message = (
+            f"its file takes {_LEAST_BYTES / 1e6:.0f} MB at least, and less is free on "
+            "the disk, or may be written"
+        )
         raise NoRoomError(message)
     each = seconds / 3.0
     with _scratch_file(folder) as file, mmap.mmap(-1, _BLOCK) as block:

@@ -37,6 +37,7 @@ class Extent(NamedTuple):
     reading_s : of workers, seconds
     disk_s, download_s : seconds
     whole_curve : measure each number of workers with every library
+    feeds : train on files of the disk, too
     """
 
     rounds: int
@@ -44,11 +45,12 @@ class Extent(NamedTuple):
     disk_s: float
     download_s: float
     whole_curve: bool
+    feeds: bool
 
 
 EXTENTS = {
-    "quick": Extent(9, 0.5, 6.0, 5.0, False),
-    "full": Extent(15, 1.0, 24.0, 15.0, True),
+    "quick": Extent(9, 0.5, 6.0, 5.0, whole_curve=False, feeds=False),
+    "full": Extent(15, 1.0, 24.0, 15.0, whole_curve=True, feeds=True),
 }
 
 
@@ -122,7 +124,7 @@ def disk_lines(
     most : bytes that may be written
     """
     if is_in_memory(folder):
-        why = "the folder is in memory; name one on a disk with --folder"
+        why = "the folder is in memory: name one that is on a disk"
         result.skipped.append(Skipped("disk", why))
         return
     samples = Samples()

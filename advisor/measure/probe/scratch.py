@@ -35,7 +35,7 @@ def chosen_folder(asked: str | None) -> Path:
         if there is none
     """
     if asked is not None:
-        folder = Path(asked)
+        folder = Path(asked).resolve()  # a link may lead into memory
         if not (folder.is_dir() and os.access(folder, os.W_OK)):
             message = "the folder is not there, or cannot be written to"
             raise NoPlaceError(message)
@@ -45,7 +45,7 @@ def chosen_folder(asked: str | None) -> Path:
     for folder in writable:
         if not is_in_memory(folder):
             return folder
-    message = "no folder on a disk can be written to; name one with --folder"
+    message = "no folder on a disk can be written to: name one that can"
     raise NoPlaceError(message)
 
 

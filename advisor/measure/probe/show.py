@@ -9,6 +9,9 @@ from typing import IO
 
 _BAR = 20
 
+_ECHO = len("^C")
+"""Cells after the line in which a terminal shows that somebody has pressed Ctrl-C."""
+
 
 class Show:
     """Says what is measured now.
@@ -34,16 +37,16 @@ class Show:
         self._said.add(words)
 
     def wipe(self) -> None:
-        """Leave an empty line for what comes next."""
+        """Leave an empty line for what comes next, also of what Ctrl-C shows."""
         if self._length:
-            self._write_over("")
+            self._write_over(" " * (self._length + _ECHO))
             self._write("\r")
             self._length = 0
 
     def _write_over(self, text: str) -> None:
-        """Write a text over the one before, without escape codes."""
-        text = text[: shutil.get_terminal_size().columns - 1]
-        self._write(f"\r{text.ljust(self._length)}")
+        """Write a text over all that the line has had, without escape codes."""
+        text = text[: shutil.get_terminal_size().columns - 1].ljust(self._length)
+        self._write(f"\r{text}")
         self._length = len(text)
 
     def _write(self, text: str) -> None:

@@ -6,13 +6,16 @@ import mmap
 import shutil
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from advisor.measure.probe import disk
+from advisor.measure.probe.bench import Asked, _Parts
 from advisor.measure.probe.budget import Budget
 from advisor.measure.probe.disk import NoRoomError, measure_disk
+from advisor.measure.probe.lines import Result
 from advisor.measure.probe.samples import Samples
 from advisor.measure.probe.scratch import (
     NoPlaceError,
@@ -74,6 +77,30 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert chosen_folder(str(tmp_path)) == tmp_path
     with pytest.raises(NoPlaceError):
         chosen_folder(str(tmp_path / "none"))
+
+
+def test_a_folder_is_where_its_links_lead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its whole path it is seen whether it is in memory."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    monkeypatch.chdir(tmp_path)
+    there = (tmp_path / "there").resolve()
+    assert chosen_folder("link") == chosen_folder("there") == there
+
+
+def test_a_disk_that_takes_no_pictures_hides_no_gpu(tmp_path: Path) -> None:
+    """What is fed from it is left out, and said; on a disk with room it is not."""
+    found = Result("full")
+    parts = _Parts(found, Asked("full", None, ()), Budget(60.0, 1e9), lambda *_: None)
+    parts._files = [b"a picture"]
+    for folder, count in ((tmp_path, room(tmp_path) > 9.0), (tmp_path / "gone", 0)):
+        parts._folder = folder
+        with ExitStack() as stack:
+            assert len(parts._kept_pictures(stack)) == count
+        assert list(tmp_path.iterdir()) == []
+    assert found.skipped[-1] == ("train.fed", "No such file or directory")
 
 
 def test_a_disk_is_never_filled(tmp_path: Path) -> None:

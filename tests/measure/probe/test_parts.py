@@ -33,13 +33,14 @@ def shown(text: str) -> str:
 
 
 def test_a_terminal_has_one_line_that_is_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bar and what is measured; nothing of it is left at the end."""
+    """A bar and what is measured; nothing of it is left, nor of what Ctrl-C shows."""
     monkeypatch.delenv("TERM", raising=False)
     stream = Terminal()
     show = Show(stream)
     show("decode, pillow, workers: 16", 0.5)
     show("disk", 0.75)
     assert shown(stream.getvalue()) == "[###############-----] disk"
+    stream.write("^C")
     show.wipe()
     assert shown(stream.getvalue()) == ""
     assert "\n" not in stream.getvalue()
