@@ -129,10 +129,12 @@ def _read(path: Path) -> tuple[list[str], list[Sequence[str]]]:
     """Return the names of a CSV file's columns, and its rows."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            head, *rows = csv.reader(file)
+            head, *rows = list(csv.reader(file)) or [[]]
     except (OSError, UnicodeError, csv.Error, ValueError) as error:
         message = f"{path}: the table cannot be read ({error}); install or make it again"
         raise UsageError(message) from error
+    if not head:
+        raise UsageError(f"{path}: the table is empty; install or make it again")
     width = len(head)
     odd = next((at for at, row in enumerate(rows, 2) if len(row) != width), None)
     if odd is not None:

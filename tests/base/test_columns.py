@@ -94,7 +94,7 @@ def test_the_cells_of_a_csv_file_come_in_the_order_asked_for(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (b"", "cannot be read"),
+        (b"", "the table is empty"),
         (b"\xff\xfe", "cannot be read"),
         (b"a,c\n1,2\n", "no column b"),
         (b"a,b\n1,2\n1\n", "row 3"),
