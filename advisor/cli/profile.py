@@ -73,7 +73,7 @@ _STDERR = 2
     "--dry-run", is_flag=True, help="Show what would run and what is hooked; run nothing."
 )
 @json_option
-@click.argument("argv", nargs=-1, type=click.UNPROCESSED)
+@click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @click.pass_obj
 def command(context: Context, /, *, dry_run: bool, as_json: bool, **options: Any) -> None:
     """Profile your own training by running it for a minute.
