@@ -126,9 +126,7 @@ def test_who_goes_on_after_the_stop_is_ended(tmp_path: Path) -> None:
 
 
 def test_who_a_shell_leaves_behind_is_ended_too(tmp_path: Path) -> None:
-    """The shell goes at once; the program that trains in it has a handler, and is killed
-    where it does not go by that.
-    """
+    """The shell goes at once; the program that trains in it is told as well."""
     program = tmp_path / "train.py"
     body = stopped().replace("signal.pause()", "")
     program.write_text(

@@ -23,7 +23,7 @@ _NO_SAMPLER = "_InfiniteConstantSampler"
 
 
 class LoaderWatch:
-    """What is known of one DataLoader.
+    """What is known of one DataLoader, or of several that take one another's place.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class LoaderWatch:
     """
 
     def __init__(self, loader: Any) -> None:
-        self._loader = weakref.ref(loader)
+        self._follow(loader)
         self.credit = 0
         self.loading = Loading()
         self.batches, self.samples, self.epochs = 0, 0.0, 0
@@ -44,6 +44,28 @@ class LoaderWatch:
         self._padding: list[float] = []
         self._epoch_samples: float | None = None
         self._static = _static(loader)
+
+    def takes(self, loader: Any) -> bool:
+        """Say whether a loader takes the place of this one, as one made for each epoch.
+
+        It was made in the same way, and this one is gone. A data set that was made anew
+        as well is known by its length; a stream, which has none, is none other.
+        """
+        if self._loader() is not None or self._made_with != _made_with(loader):
+            return False
+        is_same = self._dataset is not None and self._dataset() is loader.dataset
+        if not is_same and self._static.dataset_samples is None:
+            return False
+        self._follow(loader)
+        return True
+
+    def _follow(self, loader: Any) -> None:
+        self._loader = weakref.ref(loader)
+        self._made_with = _made_with(loader)
+        try:
+            self._dataset: Any = weakref.ref(loader.dataset)
+        except TypeError:  # a list has no such references
+            self._dataset = None
 
     @property
     def queued(self) -> float:
@@ -180,10 +202,13 @@ class Loaders:
 
     def _pass_of(self, iterator: Any, loader: Any) -> _Pass:
         """Return what is known of a pass over a loader's data."""
-        if loader not in self._watches:
-            self._watches[loader] = LoaderWatch(loader)
-            self.every.append(self._watches[loader])
-        watch = self._watches[loader]
+        watch = self._watches.get(loader)
+        if watch is None:
+            watch = next((one for one in self.every if one.takes(loader)), None)
+            if watch is None:
+                watch = LoaderWatch(loader)
+                self.every.append(watch)
+            self._watches[loader] = watch
         watch.iterated(iterator)
         return _Pass(watch)
 
@@ -329,10 +354,24 @@ def _sized(rows: int | None, indices: int | None, *, is_stream: bool) -> float |
     return float(indices)
 
 
+def _made_with(loader: Any) -> tuple[Any, ...]:
+    """Return what loaders have in common that are made for the same purpose."""
+    dataset, sampler = loader.dataset, _sampler(loader)
+    size = loader.batch_size or getattr(loader.batch_sampler, "batch_size", None)
+    lengths = _length(dataset), _length(sampler)
+    workers = loader.num_workers, loader.drop_last
+    return (type(dataset), type(sampler), *lengths, size, *workers)
+
+
+def _sampler(loader: Any) -> Any:
+    """Return what draws samples for a DataLoader."""
+    within = getattr(loader.batch_sampler, "sampler", None)
+    return loader.sampler if within is None else within
+
+
 def _static(loader: Any) -> Loader:
     """Return what a DataLoader was made with."""
-    dataset, batched = loader.dataset, loader.batch_sampler
-    sampler = getattr(batched, "sampler", None) or loader.sampler
+    dataset, batched, sampler = loader.dataset, loader.batch_sampler, _sampler(loader)
     size = loader.batch_size or getattr(batched, "batch_size", None)
     drawn = None if type(sampler).__name__ == _NO_SAMPLER else _length(sampler)
     drop_last = bool(loader.drop_last or getattr(batched, "drop_last", False))

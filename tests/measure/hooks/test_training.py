@@ -171,6 +171,42 @@ def test_an_evaluation_is_no_part_of_a_step(tmp_path: Path) -> None:
     assert [one["batch_size"] for one in training] == [8]
 
 
+def test_a_loader_made_for_each_epoch_is_one(tmp_path: Path) -> None:
+    """With its data set as well; that of an evaluation is another all the same."""
+    script = PLAIN + (
+        "for epoch in range(100):\n"
+        "    again = TensorDataset(*data[:40])\n"
+        "    train(DataLoader(again, 8, shuffle=True), step, epochs=1)\n"
+        "    for x, y in DataLoader(TensorDataset(*data[:24]), 8, shuffle=True): net(x)\n"
+    )
+    seen = watch(tmp_path, script, steps=60)
+    by_size = {one["dataset_samples"]: one for one in seen.trainer["loaders"]}
+    assert len(seen.trainer["loaders"]) == len(by_size) == 2
+    assert (by_size[40]["is_training"], by_size[24]["is_training"]) == (True, False)
+    assert by_size[40]["batches"] == 60
+    steps = seen.trainer["steps"]
+    assert (steps["samples_per_step"], steps["counted"]) == (8.0, 3)
+    assert steps["timed"] > 30
+    assert per_sample(seen) == (FORWARD, BACKWARD)
+
+
+def test_a_loader_made_anew_over_a_stream_is_one(tmp_path: Path) -> None:
+    """As long as the stream is the same; another one is not told apart by a length."""
+    script = PLAIN + (
+        "class Stream(IterableDataset):\n"
+        "    def __iter__(self):\n"
+        "        return iter(list(zip(*data[:40])))\n"
+        "stream, other = Stream(), Stream()\n"
+        "for epoch in range(100):\n"
+        "    train(DataLoader(stream, 8), step, epochs=1)\n"
+        "    for x, y in DataLoader(other, 8): net(x)\n"
+    )
+    seen = watch(tmp_path, script, steps=40)
+    training, _ = sorted(seen.trainer["loaders"], key=lambda one: not one["is_training"])
+    assert (training["batches"], training["samples_per_epoch"]) == (40, 40.0)
+    assert seen.trainer["steps"]["timed"] > 20
+
+
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_what_workers_spend_is_counted_in_them(tmp_path: Path, start: str) -> None:
     """CPU time and bytes read per sample, of forked and of spawned workers."""
