@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -483,6 +484,58 @@ def test_two_optimizers_have_one_main(tmp_path: Path) -> None:
     assert len(seen.trainer["models"]) == 2
 
 
+NO_LOADER = (
+    "for n in range(30):\n"
+    "    at = torch.randint(0, 200, (6,)); step((data[at][0], data[at][1]))\n"
+)
+
+
+def test_passes_of_a_closure_are_of_one_batch(tmp_path: Path) -> None:
+    """LBFGS calls it several times with the same samples."""
+    script = PLAIN + (
+        "optimizer = torch.optim.LBFGS(net.parameters(), max_iter=3)\n"
+        "def step(batch):\n"
+        "    def closure():\n"
+        "        optimizer.zero_grad()\n"
+        "        loss = F.cross_entropy(net(batch[0]), batch[1]); loss.backward()\n"
+        "        return loss\n"
+        "    optimizer.step(closure)\n" + NO_LOADER
+    )
+    steps = watch(tmp_path, script, steps=12).trainer["steps"]
+    assert (steps["backwards_per_step"], steps["samples_per_step"]) == (1.0, 6.0)
+
+
+@pytest.mark.parametrize(("passes", "samples"), [(1, 6.0), (2, 12.0)])
+def test_passes_for_another_optimizer_are_no_batches(
+    tmp_path: Path, passes: int, samples: float
+) -> None:
+    """The generator of a GAN is one batch, however often the other passed back."""
+    script = PLAIN + (
+        "small = nn.Linear(20, 2); other = torch.optim.SGD(small.parameters(), 0.1)\n"
+        "def step(batch):\n"
+        "    for _ in range(2): small(batch[0]).sum().backward()\n"
+        "    other.step(); optimizer.zero_grad()\n"
+        f"    for _ in range({passes}):\n"
+        "        F.cross_entropy(net(batch[0]), batch[1]).backward()\n"
+        "    optimizer.step()\n" + NO_LOADER
+    )
+    steps = watch(tmp_path, script, steps=12).trainer["steps"]
+    assert (steps["backwards_per_step"], steps["samples_per_step"]) == (passes, samples)
+
+
+def test_optimizers_that_step_together_share_their_passes(tmp_path: Path) -> None:
+    """As those of an encoder and a decoder, with batches that add up."""
+    script = PLAIN + (
+        "small = nn.Linear(20, 20); other = torch.optim.SGD(small.parameters(), 0.1)\n"
+        "def step(batch):\n"
+        "    for _ in range(3):\n"
+        "        F.cross_entropy(net(small(batch[0])), batch[1]).backward()\n"
+        "    other.step(); optimizer.step()\n" + NO_LOADER
+    )
+    steps = watch(tmp_path, script, steps=12).trainer["steps"]
+    assert (steps["backwards_per_step"], steps["samples_per_step"]) == (3.0, 18.0)
+
+
 def test_processes_that_train_together_stop_together(tmp_path: Path) -> None:
     """Two of DDP: each its document, none waits for one that is gone."""
     script = PLAIN + (
@@ -503,6 +556,7 @@ def test_processes_that_train_together_stop_together(tmp_path: Path) -> None:
     assert first["distributed"]["world_size"] == 2
     assert first["loaders"][0]["samples_per_epoch"] == 204.0
     assert first["ended"]["how"] == "stopped"
+    assert not any("failed" in note for note in first["notes"])
 
 
 def test_a_compiled_net_is_counted_eagerly_and_runs_compiled(tmp_path: Path) -> None:
@@ -528,6 +582,16 @@ def test_a_script_for_cuda_is_told_where_there_is_none(tmp_path: Path) -> None:
     seen = watch(tmp_path, script)
     assert seen.status == 1
     assert seen.trainer["device"]["cuda_asked"] == 1
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="no compiler of C++")
+def test_what_the_compiler_asks_for_itself_is_not_told(tmp_path: Path) -> None:
+    """It looks which GPU there is, and does without."""
+    script = PLAIN + "net = torch.compile(net)\nfor _ in range(8): step(data[:8])\n"
+    seen = watch(tmp_path, script)
+    assert seen.status == 0, seen.stderr
+    assert seen.trainer["compiled"]["frames"] == 1
+    assert seen.trainer["device"]["cuda_asked"] == 0
 
 
 def test_a_script_for_cuda_runs_redirected(tmp_path: Path) -> None:
