@@ -140,12 +140,13 @@ def _training(made: Profiled) -> str:
     seen = made.observation
     steps = seen.steps
     ends: Mapping[str, str] = {
-        "running": "was killed",
+        "running": "was killed, or left by os._exit",
         "finished": "ended by itself",
         "stopped": "was stopped",
         "failed": "failed by itself",
     }
-    end = ends.get(seen.ended.how, seen.ended.how)
+    how = "stopped" if seen.ended.stopped_after is not None else seen.ended.how
+    end = ends.get(how, how)
     if made.interrupted:
         end = "was interrupted"
     several = f", {made.processes} processes" if made.processes > 1 else ""
@@ -211,7 +212,10 @@ def _value(value: object) -> str:
 
 
 def dry_run_lines(
-    words: Sequence[str], hooked: Sequence[str], chained: Sequence[str]
+    words: Sequence[str],
+    hooked: Sequence[str],
+    chained: Sequence[str],
+    width: int | None = None,
 ) -> str:
     """Return what a dry run shows.
 
@@ -220,8 +224,9 @@ def dry_run_lines(
     words : lines of what would run: the command and its variables
     hooked : what is hooked, for people
     chained : files that the hooks run in their turn
+    width : cells of a line; None: any number
     """
     pairs = [("would run" if at == 0 else "", one) for at, one in enumerate(words)]
     pairs += [("hooked" if at == 0 else "", one) for at, one in enumerate(hooked)]
     pairs += [("runs as well", one) for one in chained]
-    return lines_of(pairs)
+    return lines_of(pairs, width)
