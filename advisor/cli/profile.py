@@ -121,7 +121,7 @@ def _show(context: Context, made: Profiled) -> None:
 def _say_where(made: Profiled) -> None:
     """Say where the profile is, and what takes it."""
     device = made.observation.device
-    if device.cuda_asked and not device.redirected:
+    if device.cuda_asked and not device.redirected and made.failed is None:
         remark("it asked for CUDA: --redirect-cuda leads such calls to the CPU")
     if made.seen.figures["samples_per_epoch"].how == "unseen":
         remark(

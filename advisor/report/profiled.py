@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from advisor.app.profiled import Profiled
@@ -21,15 +21,19 @@ from advisor.workloads.memory import memory_gb
 
 _SCHEMA_VERSION = 1
 
+_LEAST_VALUE = 8
+"""Cells that a value is shown in that is a word, where there is little room."""
+
 _HEADS = (
     Column("figure"),
-    Column("value", "right", least=8, breaks=True),
+    Column("value", "right", least=_LEAST_VALUE, breaks=True),
     Column("known"),
     Column("from what", least=30, breaks=True, dispensable=1),
 )
 
 _MEANINGS: Mapping[How, Meaning | None] = {
     "measured": None,
+    "stated": None,
     "estimated": "caution",
     "unseen": "faint",
 }
@@ -55,7 +59,11 @@ def profiled_table(made: Profiled, look: Look = PLAIN) -> Fitted:
         )
 
     rows = [(name, _value(one.value), KNOWN[one.how], one.words) for name, one in shown]
-    return fitted(_HEADS, rows, look.width, paint=paint)
+    numbers = (cell for _, cell, _, _ in rows if cell[-1].isdigit())
+    least = max(map(len, numbers), default=0)  # one that is broken reads as another
+    first, value, *others = _HEADS
+    heads = (first, replace(value, least=max(least, _LEAST_VALUE)), *others)
+    return fitted(heads, rows, look.width, paint=paint)
 
 
 def profiled_lines(made: Profiled, look: Look = PLAIN) -> str:

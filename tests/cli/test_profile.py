@@ -282,6 +282,19 @@ def test_an_epoch_that_was_not_seen_is_asked_for(
     assert says not in advisor(*stated).stderr
 
 
+def test_a_small_figure_is_shown_whole(advisor: Advisor, tmp_path: Path) -> None:
+    """In a narrow terminal: broken, it would read as another."""
+    seen = of_pictures()
+    flops = {part: value * 1e-6 for part, value in seen.counted.flops.items()}
+    seen.counted = replace(seen.counted, flops=flops)
+    wide = advisor("profile", *training(tmp_path, seen)).stdout
+    row = next(one for one in wide.splitlines() if one.startswith("forward_gflops"))
+    command = ("profile", *training(tmp_path, seen))
+    narrow = advisor(*command, variables={"COLUMNS": "80"}).stdout
+    assert row.split()[1] in narrow
+    assert max(map(len, narrow.splitlines())) <= 80
+
+
 def test_a_dry_run_fits_the_terminal(advisor: Advisor) -> None:
     """Each line of it."""
     command = ("profile", "--dry-run", "--", sys.executable, "train.py")
