@@ -89,6 +89,7 @@ def _mode(torch: Any, redirected: Callable[[Any], None]) -> Any:
     """Return what sees each call of a function of PyTorch."""
     from torch.overrides import TorchFunctionMode
 
+    # Its very own: where a program brings it back, it stands for a GPU.
     cpu = torch.device("cpu")
 
     class Redirecting(TorchFunctionMode):  # type: ignore[misc]
@@ -100,15 +101,21 @@ def _mode(torch: Any, redirected: Callable[[Any], None]) -> Any:
             if func is torch.Tensor.cuda:
                 redirected(args[0])
                 return args[0]
+            if func is torch.device:
+                kind = [*args, *(kwargs or {}).values()][:1]
+                if not any(_is_cuda(one) or _is_number(one) for one in kind):
+                    return func(*args, **(kwargs or {}))
+                redirected(None)
+                return cpu
             named = dict(kwargs or {})
             named.update({"pin_memory": False} if named.get("pin_memory") else {})
             is_copy = func is torch.Tensor.to
             places = [
-                _is_cuda(one) or (is_copy and at == 1 and _is_number(one))
+                one is cpu or _is_cuda(one) or (is_copy and at == 1 and _is_number(one))
                 for at, one in enumerate(args)
             ]
             device = named.get("device")
-            if _is_cuda(device) or _is_number(device):
+            if device is cpu or _is_cuda(device) or _is_number(device):
                 named["device"] = cpu
             elif not any(places):
                 return func(*args, **named)

@@ -594,16 +594,28 @@ def test_what_the_compiler_asks_for_itself_is_not_told(tmp_path: Path) -> None:
     assert seen.trainer["device"]["cuda_asked"] == 0
 
 
-def test_a_script_for_cuda_runs_redirected(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("device", "to"),
+    [
+        ("'cuda:0'", "'cuda'"),
+        ("'cuda'", "device"),
+        ("'cuda', 0", "device"),
+        ("type='cuda', index=0", "device=device"),
+        ("0", "device"),
+    ],
+)
+def test_a_script_for_cuda_runs_redirected(tmp_path: Path, device: str, to: str) -> None:
     """Nets, tensors and autocast go to the CPU; copies are counted as if to a GPU."""
     script = NET + (
-        "device = torch.device('cuda:0')\n"
+        f"device = torch.device({device})\n"
+        "assert torch.ones(1).to(device).device == device\n"
+        "assert torch.ones(1).to(torch.device('cpu')).device.type == 'cpu'\n"
         "torch.cuda.set_device(0)\n"
         "net = net.to(device).cuda()\n"
         "optimizer = torch.optim.AdamW(net.parameters())\n"
         "scale = torch.ones(4, device='cuda')\n"
         "def step(batch):\n"
-        "    x = batch[0].to('cuda', non_blocking=True)\n"
+        f"    x = batch[0].to({to}, non_blocking=True)\n"
         "    y = batch[1].cuda(non_blocking=True)\n"
         "    with torch.autocast('cuda', dtype=torch.float16):\n"
         "        loss = F.cross_entropy(net(x) * scale, y)\n"
