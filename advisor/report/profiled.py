@@ -182,7 +182,11 @@ def _memory(made: Profiled) -> Iterator[tuple[str, str]]:
         words = f"{figure(device.peak_host_bytes / 1e9, 3)} GB of the training process"
         if device.peak_workers_bytes and loader is not None and loader.workers:
             each = figure(device.peak_workers_bytes / 1e9, 3)
-            words += f", {each} GB of the largest of {loader.workers} workers"
+            several = loader.workers > 1
+            whose = (
+                f"the largest of {loader.workers} workers" if several else "its worker"
+            )
+            words += f", {each} GB of {whose}"
         yield "host memory", words
 
 

@@ -295,6 +295,23 @@ def test_a_small_figure_is_shown_whole(advisor: Advisor, tmp_path: Path) -> None
     assert max(map(len, narrow.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(
+    ("workers", "whose"), [(1, "its worker"), (3, "the largest of 3 workers")]
+)
+def test_memory_is_told_with_that_of_workers(
+    advisor: Advisor, tmp_path: Path, workers: int, whose: str
+) -> None:
+    """Each of them has as much at most."""
+    seen = of_pictures()
+    seen.loaders[0].workers = workers
+    seen.device = replace(
+        seen.device, peak_host_bytes=2 * 10**9, peak_workers_bytes=5 * 10**8
+    )
+    done = advisor("profile", *training(tmp_path, seen))
+    says = f"host memory 2 GB of the training process, 0.5 GB of {whose}"
+    assert says in " ".join(done.stdout.split())
+
+
 def test_a_dry_run_fits_the_terminal(advisor: Advisor) -> None:
     """Each line of it."""
     command = ("profile", "--dry-run", "--", sys.executable, "train.py")
