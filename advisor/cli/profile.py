@@ -134,7 +134,7 @@ def _say_where(made: Profiled) -> None:
         return
     remark(f"written: {made.path}")
     remark(f"next: advisor rank {path}")
-    remark(f"to save it: advisor workloads import {path} --name NAME")
+    remark(f"save: advisor workloads import {path} --name NAME")
 
 
 def _show_dry_run(context: Context, spec: ProfileSpec, *, as_json: bool) -> None:
