@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from advisor.base.errors import (
     UsageError,
 )
 from advisor.base.figures import figure
-from advisor.base.files import write_atomically, write_output
+from advisor.base.files import nearest, write_atomically, write_output
 from advisor.hardware.gpus import load_gpus
 from advisor.measure.hooks.observation import Observation
 from advisor.measure.observed import LEAST_TIMED, Pace, pace_of, trainer_of
@@ -31,7 +33,7 @@ from advisor.throughput.user_runs import UserRun
 from advisor.workloads import saved
 from advisor.workloads.dataset import this_cpu
 from advisor.workloads.dump import dump_workload
-from advisor.workloads.parse import checked_workload
+from advisor.workloads.parse import checked_workload, is_name
 
 USUAL_SECONDS = 60.0
 """How long a training is watched if nobody says."""
@@ -93,9 +95,26 @@ class ProfileSpec:
 
     @property
     def script(self) -> str:
-        """What runs, for people: of the words the first that looks like a script."""
-        scripts = (one for one in self.argv[1:] if one.endswith(".py"))
-        return Path(next(scripts, self.argv[0])).name
+        """What runs, for people: the first script of the words, or Python's module.
+
+        No other word is shown anywhere: it may be a key.
+        """
+        program = Path(self.argv[0]).name
+        words = self.argv[1:]
+        if program.startswith("python") and "-m" in words[:-1]:
+            module = words[words.index("-m") + 1]
+            if all(part.isidentifier() for part in module.split(".")):
+                return module
+        return next((Path(one).name for one in words if one.endswith(".py")), program)
+
+    @property
+    def workload_name(self) -> str:
+        """Name of the profile: the user's, or one made of what runs."""
+        if self.name is not None:
+            return self.name
+        stem = re.sub(r"\.(py|sh)$", "", self.script)
+        plain = re.sub(r"[^\w.-]+", "-", stem).strip("-_.")
+        return plain if is_name(plain) else "training"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +155,26 @@ def check(context: Context, spec: ProfileSpec) -> None:
     """
     check_command(spec.argv, context.variables.get("PATH"))
     if spec.name is not None:
+        if not is_name(spec.name):
+            message = ": letters, digits, '-', '_' and '.', a letter or digit first"
+            raise UsageError(Given("name"), message)
         saved.check_free(context.library, spec.name, force=spec.force)
+        if (folder := context.library.user) is not None:
+            _check_writable(Given("name"), folder)
     if spec.base is not None:
         context.library.load(spec.base)
-    if spec.output is not None and not spec.output.absolute().parent.is_dir():
-        message = f": there is no folder {spec.output.parent}"
-        raise UsageError(Given("output"), message)
+    if spec.output is not None:
+        if not spec.output.absolute().parent.is_dir():
+            message = f": there is no folder {spec.output.parent}"
+            raise UsageError(Given("output"), message)
+        _check_writable(Given("output"), spec.output.absolute().parent)
+
+
+def _check_writable(option: Given, folder: Path) -> None:
+    """Refuse a folder that, or what is there of it, cannot be written to."""
+    there = nearest(folder)
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(option, f": {there} cannot be written to")
 
 
 def profiled(context: Context, spec: ProfileSpec, stdout: int | None = None) -> Profiled:
@@ -179,7 +212,7 @@ def profiled(context: Context, spec: ProfileSpec, stdout: int | None = None) -> 
         seen = profile_of(
             trainer,
             context.library.load,
-            name=spec.name or Path(spec.script).stem,
+            name=spec.workload_name,
             script=spec.script,
             core=this_core(tables.cpus, tables.model.cpu),
             base=spec.base,
@@ -193,7 +226,7 @@ def profiled(context: Context, spec: ProfileSpec, stdout: int | None = None) -> 
         if watched.failed:
             raise _command_failed(spec, watched, str(error)) from error
         raise
-    path = _stored(context, spec, seen)
+    path, lost = _stored(context, spec, seen)
     made = Profiled(
         seen=seen,
         observation=trainer,
@@ -201,8 +234,8 @@ def profiled(context: Context, spec: ProfileSpec, stdout: int | None = None) -> 
         status=watched.status,
         processes=len(watched.observations),
         path=path,
-        is_saved=spec.name is not None,
-        failed=_command_failed(spec, watched) if watched.failed else None,
+        is_saved=spec.name is not None and lost is None,
+        failed=lost or (_command_failed(spec, watched) if watched.failed else None),
         interrupted=watched.interrupted,
     )
     if made.is_saved:
@@ -210,18 +243,43 @@ def profiled(context: Context, spec: ProfileSpec, stdout: int | None = None) -> 
     return made
 
 
-def _stored(context: Context, spec: ProfileSpec, seen: Seen) -> Path:
-    """Write the profile to where it goes, its figures marked; return its file."""
+def _stored(
+    context: Context, spec: ProfileSpec, seen: Seen
+) -> tuple[Path, AdvisorError | None]:
+    """Write the profile to where it goes, its figures marked.
+
+    Returns
+    -------
+    tuple
+        Its file, which is in the cache where it could not be written there, and why.
+    """
     text = dump_workload(seen.workload, seen.marks)
-    if spec.name is not None:
-        saved.save_text(context.library, spec.name, text, force=spec.force)
-        return saved.saved_path(context.library, spec.name)
-    if spec.output is not None:
-        write_output(spec.output, text.encode())
-        return spec.output
+    try:
+        if spec.name is not None:
+            saved.save_text(context.library, spec.name, text, force=spec.force)
+            return saved.saved_path(context.library, spec.name), None
+        if spec.output is not None:
+            write_output(spec.output, text.encode())
+            return spec.output, None
+    except AdvisorError as error:
+        return _left(context, text), error
+    except OSError as error:
+        why = AdvisorError(f"cannot write {error.filename}: {error.strerror}")
+        return _left(context, text), why
+    return _left(context, text), None
+
+
+def _left(context: Context, text: str) -> Path:
+    """Leave a profile in the cache, or else among the temporary files."""
     path = context.cache_folder / _LAST
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text.encode())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text.encode())
+    except OSError:
+        handle, name = tempfile.mkstemp(prefix="advisor-profile-", suffix=".toml")
+        os.close(handle)
+        path = Path(name)
+        path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -313,7 +371,8 @@ def _nothing_seen(spec: ProfileSpec, watched: Watched) -> AdvisorError:
     if not watched.observations:
         return AdvisorError(
             f"{spec.script} ended and PyTorch was not seen in it: a Python that ignores "
-            "PYTHONPATH (-I, -E, -S), a container, or another framework cannot be watched"
+            "PYTHONPATH (-I, -E, -S), a script that sets PYTHONPATH anew, a container, "
+            "or another framework cannot be watched"
         )
     notes = [note for one in watched.observations for note in one.notes]
     more = f" ({notes[0]})" if notes else ""

@@ -73,7 +73,7 @@ _STDERR = 2
     "--dry-run", is_flag=True, help="Show what would run and what is hooked; run nothing."
 )
 @json_option
-@click.argument("argv", nargs=-1, type=click.UNPROCESSED)
+@click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @click.pass_obj
 def command(context: Context, /, *, dry_run: bool, as_json: bool, **options: Any) -> None:
     """Profile your own training by running it for a minute.
@@ -121,15 +121,20 @@ def _show(context: Context, made: Profiled) -> None:
 def _say_where(made: Profiled) -> None:
     """Say where the profile is, and what takes it."""
     device = made.observation.device
-    if device.cuda_asked and not device.redirected:
+    if device.cuda_asked and not device.redirected and made.failed is None:
         remark("it asked for CUDA: --redirect-cuda leads such calls to the CPU")
+    if made.seen.figures["samples_per_epoch"].how == "unseen":
+        remark(
+            f"the samples of an epoch are those of {made.seen.base}: --epoch-samples N "
+            "says yours"
+        )
+    path = shlex.quote(str(made.path))
     if made.is_saved:
         remark(f"saved: {made.path}; next: advisor rank {made.seen.workload.name}")
         return
-    remark(
-        f"written: {made.path}; next: advisor rank {made.path}, or 'advisor workloads "
-        f"import {made.path} --name NAME' to save it"
-    )
+    remark(f"written: {made.path}")
+    remark(f"next: advisor rank {path}")
+    remark(f"save: advisor workloads import {path} --name NAME")
 
 
 def _show_dry_run(context: Context, spec: ProfileSpec, *, as_json: bool) -> None:
@@ -155,4 +160,5 @@ def _show_dry_run(context: Context, spec: ProfileSpec, *, as_json: bool) -> None
         )
         return
     words = [f"{key}={value}" for key, value in variables.items()]
-    result(dry_run_lines([shlex.join(spec.argv), *words], HOOKED, also))
+    width = look_of_result(context.variables).width
+    result(dry_run_lines([shlex.join(spec.argv), *words], HOOKED, also, width))

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,9 @@ _ENDS = tuple(
 
 _WITHOUT_PATH, _WITHOUT_SITE = "EI", "SI"
 """Letters of Python's options that let it ignore ``PYTHONPATH``, or ``sitecustomize``."""
+
+_LAST, _TAKES = "cm", "WX"
+"""Letters of those that end the options, and of the others that take a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +145,31 @@ def check_command(argv: Sequence[str], path: str | None) -> None:
         raise UsageError(message)
     if not Path(program).name.startswith("python"):
         return
-    for word in argv[1:]:
-        if not word.startswith("-") or word in {"-c", "-m", "-", "--"}:
+    words = iter(argv[1:])
+    for word in words:
+        if not word.startswith("-") or word in {"-", "--"}:
             return
-        letters = "" if word.startswith("--") else word[1:]
+        letters, taking, value = _options(word)
         if any(one in letters for one in _WITHOUT_PATH + _WITHOUT_SITE):
             message = (
                 f"{word} lets Python ignore the hooks, which come by PYTHONPATH and "
                 "sitecustomize: leave it out"
             )
             raise UsageError(message)
+        if taking and taking in _LAST:
+            return
+        if taking and not value:
+            next(words, None)
+
+
+def _options(word: str) -> tuple[str, str, str]:
+    """Return a word's options, of those the one that takes a value, and the value."""
+    if word.startswith("--"):
+        return "", "", ""
+    for at, letter in enumerate(word[1:], 1):
+        if letter in _LAST + _TAKES:
+            return word[1:at], letter, word[at + 1 :]
+    return word[1:], "", ""
 
 
 def chained(outside: Mapping[str, str]) -> list[Path]:
@@ -210,19 +228,54 @@ def _await_end(
     patience_s: float,
     notify: Callable[[str], object],
 ) -> None:
-    """Wait for the end of a program, and end it if it goes on after it was stopped."""
+    """Wait for the end of a program, and end it if it goes on after it was stopped.
+
+    A shell or a launcher that is told to end may leave the program that trains behind:
+    that is told so as well, and awaited.
+    """
     patience = Patience(patience_s)
+    others: frozenset[int] = frozenset()
     while True:
         with suppress(subprocess.TimeoutExpired):
             process.wait(_LOOKS_S)
-            return
+            if not any(map(_is_of_our_group, others)):
+                return
+            time.sleep(_LOOKS_S)
         verdict = patience.verdict(time.monotonic(), lambda: _is_stopped(folder))
         if verdict == "terminate":
             notify("the training was stopped and goes on: it is sent SIGTERM")
+            others = _stopped_beside(process.pid, folder)
             process.terminate()
+            _send(others, signal.SIGTERM)
         elif verdict == "kill":
             notify("the training does not end: it is killed")
             process.kill()
+            _send(others, signal.SIGKILL)
+            process.wait()
+            return
+
+
+def _stopped_beside(pid: int, folder: Path) -> frozenset[int]:
+    """Return processes that were stopped and go on, and their parents, beside one."""
+    found: set[int] = set()
+    for one in read_observations(folder):
+        if one.ended.stopped_after is not None and one.ended.how == "running":
+            found |= {one.process.pid, one.process.parent_pid}
+    return frozenset(filter(_is_of_our_group, found - {pid, os.getpid()}))
+
+
+def _is_of_our_group(pid: int) -> bool:
+    """Say whether a process is there and has our group, as what we started has."""
+    try:
+        return pid > 1 and os.getpgid(pid) == os.getpgrp()
+    except (AttributeError, OSError):  # Windows has no groups of this kind
+        return False
+
+
+def _send(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in filter(_is_of_our_group, pids):
+        with suppress(OSError):
+            os.kill(pid, number)
 
 
 @dataclass(slots=True)

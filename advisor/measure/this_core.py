@@ -19,8 +19,9 @@ REFERENCE_ZLIB_MB_S = 20.1
 """``core.zlib`` of the reference core, MB per second of CPU time.
 
 Measured on one machine alone: 34.8 on a core of a Zen 5 EPYC (family 26, model 2; a
-virtual machine, whose name says no model), median of 50, zlib 1.2.13. The tables give its
-kin (EPYC 9335 to 9655) a speed of 1.73, and 34.8 / 1.73 is this."""
+virtual machine, whose name says no model), the middle of two runs whose medians of 25
+were 34.9 and 34.7, zlib 1.2.13. The tables give its kin (EPYC 9335 to 9655) a speed of
+1.73, and 34.8 / 1.73 is this."""
 
 REFERENCE_LOG_SD = 0.15
 """Log-sd of the above: which of its kin that CPU is, and what its neighbors left of it

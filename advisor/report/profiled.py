@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from advisor.app.profiled import Profiled
@@ -21,15 +21,19 @@ from advisor.workloads.memory import memory_gb
 
 _SCHEMA_VERSION = 1
 
+_LEAST_VALUE = 8
+"""Cells that a value is shown in that is a word, where there is little room."""
+
 _HEADS = (
     Column("figure"),
-    Column("value", "right", least=8, breaks=True),
+    Column("value", "right", least=_LEAST_VALUE, breaks=True),
     Column("known"),
     Column("from what", least=30, breaks=True, dispensable=1),
 )
 
 _MEANINGS: Mapping[How, Meaning | None] = {
     "measured": None,
+    "stated": None,
     "estimated": "caution",
     "unseen": "faint",
 }
@@ -55,7 +59,11 @@ def profiled_table(made: Profiled, look: Look = PLAIN) -> Fitted:
         )
 
     rows = [(name, _value(one.value), KNOWN[one.how], one.words) for name, one in shown]
-    return fitted(_HEADS, rows, look.width, paint=paint)
+    numbers = (cell for _, cell, _, _ in rows if cell[-1].isdigit())
+    least = max(map(len, numbers), default=0)  # one that is broken reads as another
+    first, value, *others = _HEADS
+    heads = (first, replace(value, least=max(least, _LEAST_VALUE)), *others)
+    return fitted(heads, rows, look.width, paint=paint)
 
 
 def profiled_lines(made: Profiled, look: Look = PLAIN) -> str:
@@ -140,12 +148,13 @@ def _training(made: Profiled) -> str:
     seen = made.observation
     steps = seen.steps
     ends: Mapping[str, str] = {
-        "running": "was killed",
+        "running": "was killed, or left by os._exit",
         "finished": "ended by itself",
         "stopped": "was stopped",
         "failed": "failed by itself",
     }
-    end = ends.get(seen.ended.how, seen.ended.how)
+    how = "stopped" if seen.ended.stopped_after is not None else seen.ended.how
+    end = ends.get(how, how)
     if made.interrupted:
         end = "was interrupted"
     several = f", {made.processes} processes" if made.processes > 1 else ""
@@ -173,7 +182,11 @@ def _memory(made: Profiled) -> Iterator[tuple[str, str]]:
         words = f"{figure(device.peak_host_bytes / 1e9, 3)} GB of the training process"
         if device.peak_workers_bytes and loader is not None and loader.workers:
             each = figure(device.peak_workers_bytes / 1e9, 3)
-            words += f", {each} GB of the largest of {loader.workers} workers"
+            several = loader.workers > 1
+            whose = (
+                f"the largest of {loader.workers} workers" if several else "its worker"
+            )
+            words += f", {each} GB of {whose}"
         yield "host memory", words
 
 
@@ -211,7 +224,10 @@ def _value(value: object) -> str:
 
 
 def dry_run_lines(
-    words: Sequence[str], hooked: Sequence[str], chained: Sequence[str]
+    words: Sequence[str],
+    hooked: Sequence[str],
+    chained: Sequence[str],
+    width: int | None = None,
 ) -> str:
     """Return what a dry run shows.
 
@@ -220,8 +236,9 @@ def dry_run_lines(
     words : lines of what would run: the command and its variables
     hooked : what is hooked, for people
     chained : files that the hooks run in their turn
+    width : cells of a line; None: any number
     """
     pairs = [("would run" if at == 0 else "", one) for at, one in enumerate(words)]
     pairs += [("hooked" if at == 0 else "", one) for at, one in enumerate(hooked)]
     pairs += [("runs as well", one) for one in chained]
-    return lines_of(pairs)
+    return lines_of(pairs, width)

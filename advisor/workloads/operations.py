@@ -114,7 +114,8 @@ def operations(
     if formula is None and base != name:  # in place, such as addmm_
         import torch  # noqa: PLC0415
 
-        formula = flop_registry.get(getattr(torch.ops.aten, base.rpartition("::")[2]))
+        plain = getattr(torch.ops.aten, base.rpartition("::")[2], None)
+        formula = flop_registry.get(plain)
     if formula is None:
         return None
     return float(formula(*arguments, **named, out_val=result))

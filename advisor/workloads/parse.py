@@ -315,7 +315,7 @@ class Parser:
             self.refuse(f"a string is expected, not {_kind(value)}", key, table)
         if not value.isprintable() and any(map(is_control, value)):
             self.refuse("one line without control characters is expected", key, table)
-        if key == "name" and not table and not _is_name(value):
+        if key == "name" and not table and not is_name(value):
             self.refuse(
                 "letters, digits, '-', '_' and '.' are expected, a letter or digit "
                 "first", key, table,
@@ -341,7 +341,7 @@ class Parser:
         raise UsageError(origin, what) from None
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
     """Say whether a text can be a profile's name and a file's alike."""
     plain = text.replace("-", "").replace("_", "").replace(".", "")
     return text[:1].isalnum() and plain.isalnum() and not text.endswith(".toml")

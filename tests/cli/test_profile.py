@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import advisor as face
+from advisor.app.profiled import ProfileSpec
 from advisor.measure.hooks.observation import Device, Ended, Observation
 from tests.measure.observations import of_pictures
 
@@ -200,6 +201,7 @@ def test_cuda_that_is_not_there_is_told(advisor: Advisor, tmp_path: Path) -> Non
         (("profile", "-o", "no/such.toml", "--", "sh"), "-o: there is no folder"),
         (("profile", "--seconds", "60", "--", "sh"), "no time with a unit"),
         (("profile", "--steps", "0", "--", "sh"), "--steps"),
+        (("profile", "--name", "my net", "--", "sh"), "--name: letters, digits"),
     ],
 )
 def test_what_cannot_be_is_refused_before_it_runs(
@@ -209,6 +211,130 @@ def test_what_cannot_be_is_refused_before_it_runs(
     done = advisor(*words, variables={"PATH": os.environ["PATH"]})
     assert done.exit_code == 2
     assert says in done.stderr
+
+
+@pytest.mark.parametrize("where", [("--name", "mine"), ("-o", "FOLDER/own.toml")])
+def test_a_place_that_cannot_be_written_loses_nothing(
+    advisor: Advisor, tmp_path: Path, where: tuple[str, str]
+) -> None:
+    """It is seen only once the training has run: what was seen is shown and kept."""
+    words = tuple(one.replace("FOLDER", str(tmp_path / "out")) for one in where)
+    (tmp_path / "out").mkdir()
+    command = training(tmp_path, of_pictures())
+    script = Path(command[-1])
+    script.write_text(
+        f"{script.read_text().replace('sys.exit', '')}\n"
+        "import shutil\n"
+        f"for name in ('out', 'data'):\n"
+        f"    shutil.rmtree(pathlib.Path({str(tmp_path)!r}, name), ignore_errors=True)\n"
+        f"    pathlib.Path({str(tmp_path)!r}, name).touch()\n"
+    )
+    done = advisor("profile", *words, *command)
+    assert done.exit_code != 0
+    assert "cannot write" in done.stderr
+    assert "batch_size" in done.stdout
+    kept = tmp_path / "cache" / "profile.toml"
+    assert f"advisor workloads import {kept} --name NAME" in done.stderr
+    assert face.load_workload(kept).batch_size == 32
+
+
+def test_a_cache_that_cannot_be_written_loses_nothing(
+    advisor: Advisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The profile lies among the temporary files then."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "cache").touch()
+    done = advisor("profile", *training(tmp_path, of_pictures()))
+    assert done.exit_code == 0, done.stderr
+    (kept,) = tmp_path.glob("advisor-profile-*.toml")
+    assert f"written: {kept}\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("a/Tränen (v2) x.py",), "Tränen-v2-x"),
+        (("-m", "pkg.train", "--key", "hidden.py"), "pkg.train"),
+        (("-m", "pkg/../x", "y"), "python3"),
+        (("-",), "python3"),
+        (("-m",), "python3"),
+        (("...py",), "training"),
+    ],
+)
+def test_a_profile_without_a_name_gets_one_that_is_taken(
+    words: tuple[str, ...], name: str
+) -> None:
+    """Whatever the script is called: a minute of training is not lost to it."""
+    assert ProfileSpec(("/usr/bin/python3", *words)).workload_name == name
+
+
+def test_an_epoch_that_was_not_seen_is_asked_for(
+    advisor: Advisor, tmp_path: Path
+) -> None:
+    """It is that of another training, and all of the prediction scales with it."""
+    seen = of_pictures()
+    (loader,) = seen.loaders
+    loader.samples_per_epoch = None
+    done = advisor("profile", *training(tmp_path, seen))
+    says = "the samples of an epoch are those of resnet50: --epoch-samples N says yours"
+    assert says in done.stderr
+    stated = ("profile", "--epoch-samples", "5000", *training(tmp_path, seen))
+    assert says not in advisor(*stated).stderr
+
+
+def test_a_small_figure_is_shown_whole(advisor: Advisor, tmp_path: Path) -> None:
+    """In a narrow terminal: broken, it would read as another."""
+    seen = of_pictures()
+    flops = {part: value * 1e-6 for part, value in seen.counted.flops.items()}
+    seen.counted = replace(seen.counted, flops=flops)
+    wide = advisor("profile", *training(tmp_path, seen)).stdout
+    row = next(one for one in wide.splitlines() if one.startswith("forward_gflops"))
+    command = ("profile", *training(tmp_path, seen))
+    narrow = advisor(*command, variables={"COLUMNS": "80"}).stdout
+    assert row.split()[1] in narrow
+    assert max(map(len, narrow.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("workers", "whose"), [(1, "its worker"), (3, "the largest of 3 workers")]
+)
+def test_memory_is_told_with_that_of_workers(
+    advisor: Advisor, tmp_path: Path, workers: int, whose: str
+) -> None:
+    """Each of them has as much at most."""
+    seen = of_pictures()
+    seen.loaders[0].workers = workers
+    seen.device = replace(
+        seen.device, peak_host_bytes=2 * 10**9, peak_workers_bytes=5 * 10**8
+    )
+    done = advisor("profile", *training(tmp_path, seen))
+    says = f"host memory 2 GB of the training process, 0.5 GB of {whose}"
+    assert says in " ".join(done.stdout.split())
+
+
+def test_a_dry_run_fits_the_terminal(advisor: Advisor) -> None:
+    """Each line of it."""
+    command = ("profile", "--dry-run", "--", sys.executable, "train.py")
+    done = advisor(*command, variables={"COLUMNS": "80"})
+    words = [line for line in done.stdout.splitlines() if "/" not in line]
+    assert len(words) > 5
+    assert max(map(len, words)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("ended", "says"),
+    [
+        (Ended("running"), "it was killed, or left by os._exit"),
+        (Ended("running", "steps"), "it was stopped"),
+        (Ended("finished"), "it ended by itself"),
+    ],
+)
+def test_it_is_told_how_the_training_ended(
+    advisor: Advisor, tmp_path: Path, ended: Ended, says: str
+) -> None:
+    """As far as the hooks know."""
+    done = advisor("profile", *training(tmp_path, replace(of_pictures(), ended=ended)))
+    assert f"timed; {says} (" in " ".join(done.stdout.split())
 
 
 def test_a_program_without_pytorch_is_told(advisor: Advisor, tmp_path: Path) -> None:

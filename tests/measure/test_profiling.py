@@ -125,6 +125,26 @@ def test_who_goes_on_after_the_stop_is_ended(tmp_path: Path) -> None:
     assert told == ["the training was stopped and goes on: it is sent SIGTERM"]
 
 
+def test_who_a_shell_leaves_behind_is_ended_too(tmp_path: Path) -> None:
+    """The shell goes at once; the program that trains in it is told as well."""
+    program = tmp_path / "train.py"
+    body = stopped().replace("signal.pause()", "")
+    program.write_text(
+        f"{body}\n"
+        "import sys\n"
+        "text = (folder / 'observation-1.json').read_text()\n"
+        "text = text.replace('\"pid\": 7', f'\"pid\": {os.getpid()}', 1)\n"
+        "def end(*_):\n"
+        f"    pathlib.Path({str(tmp_path)!r}, 'told').touch(); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "(folder / 'observation-1.json').write_text(text)\n"
+        "signal.pause()\n"
+    )
+    shell = ("sh", "-c", f"{PYTHON} {program}; exit 3")
+    run_watched(Watch(shell, patience_s=1.0), tmp_path, OUTSIDE)
+    assert (tmp_path / "told").exists()
+
+
 def test_patience_has_an_end() -> None:
     """First it may end by itself, then it is told to, once, then it is killed."""
     patience = Patience(60.0)
@@ -137,7 +157,9 @@ def test_patience_has_an_end() -> None:
     assert verdicts == ["wait", "wait", "wait", "wait", "terminate", "wait", "kill"]
 
 
-@pytest.mark.parametrize("words", [["-I"], ["-E"], ["-u", "-S"], ["-uE"], ["-sI"]])
+@pytest.mark.parametrize(
+    "words", [["-I"], ["-E"], ["-u", "-S"], ["-uE"], ["-sI"], ["-W", "ignore", "-I"]]
+)
 def test_a_python_without_hooks_is_refused(words: list[str]) -> None:
     """It would train for a minute and nobody would see it."""
     with pytest.raises(UsageError, match="ignore the hooks"):
@@ -145,7 +167,16 @@ def test_a_python_without_hooks_is_refused(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["train.py", "-E"], ["-u", "train.py"], ["-m", "train", "-I"], ["-c", "S"]]
+    "words",
+    [
+        ["train.py", "-E"],
+        ["-u", "train.py"],
+        ["-m", "train", "-I"],
+        ["-c", "S"],
+        ["-mIPython"],
+        ["-WError"],
+        ["-X", "importtime", "SI.py"],
+    ],
 )
 def test_words_of_the_program_are_its_own(words: list[str]) -> None:
     """After its name nothing is Python's."""

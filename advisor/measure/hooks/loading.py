@@ -8,9 +8,9 @@ import weakref
 from collections import deque
 from typing import Any, Callable
 
-from .as_made import loader_as_made
 from .batches import Batch, batch_of
 from .counters import Loading, Reading, written
+from .made import described, made_with
 from .observation import Loader, Tensor
 from .quiet import Notes
 
@@ -23,7 +23,7 @@ _MOST_SIZES = 50
 
 
 class LoaderWatch:
-    """What is known of one DataLoader.
+    """What is known of one DataLoader, or of several that take one another's place.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class LoaderWatch:
     """
 
     def __init__(self, loader: Any) -> None:
-        self._loader = weakref.ref(loader)
+        self._follow(loader)
         self.credit = 0
         self.loading = Loading()
         self.batches, self.samples, self.epochs = 0, 0.0, 0
@@ -43,7 +43,29 @@ class LoaderWatch:
         self._tensors: list[Tensor] = []
         self._padding: list[float] = []
         self._epoch_samples: float | None = None
-        self._static = loader_as_made(loader)
+        self._static = described(loader)
+
+    def takes(self, loader: Any) -> bool:
+        """Say whether a loader takes the place of this one, as one made for each epoch.
+
+        It was made in the same way, and this one is gone. A data set that was made anew
+        as well is known by its length; a stream has none, and must be the same.
+        """
+        if self._loader() is not None or self._made_with != made_with(loader):
+            return False
+        is_same = self._dataset is not None and self._dataset() is loader.dataset
+        if not is_same and self._static.dataset_samples is None:
+            return False
+        self._follow(loader)
+        return True
+
+    def _follow(self, loader: Any) -> None:
+        self._loader = weakref.ref(loader)
+        self._made_with = made_with(loader)
+        try:
+            self._dataset: Any = weakref.ref(loader.dataset)
+        except TypeError:  # a list has no such references
+            self._dataset = None
 
     @property
     def queued(self) -> float:
@@ -186,10 +208,13 @@ class Loaders:
 
     def _pass_of(self, iterator: Any, loader: Any) -> _Pass:
         """Return what is known of a pass over a loader's data."""
-        if loader not in self._watches:
-            self._watches[loader] = LoaderWatch(loader)
-            self.every.append(self._watches[loader])
-        watch = self._watches[loader]
+        watch = self._watches.get(loader)
+        if watch is None:
+            watch = next((one for one in self.every if one.takes(loader)), None)
+            if watch is None:
+                watch = LoaderWatch(loader)
+                self.every.append(watch)
+            self._watches[loader] = watch
         watch.iterated(iterator)
         return _Pass(watch)
 

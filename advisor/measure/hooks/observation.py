@@ -86,7 +86,9 @@ class Steps:
     warm_up, counted, timed : of these, see above; the rest lay between, or held an
         evaluation
     skipped_by_scaler : steps that a gradient scaler left out for infinite gradients
-    backwards_per_step : passes through ``backward`` per step (accumulation), the median
+    backwards_per_step : passes through ``backward`` that add up to a step (accumulation),
+        the median; those for another optimizer's step are left out, and all those that a
+        closure makes, as that of LBFGS, are one
     batches_per_step : batches of the training's loader per step, the median; None: no
         DataLoader
     samples_per_step : samples of this process per step, the median

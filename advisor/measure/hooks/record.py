@@ -47,7 +47,7 @@ class Record:
     def add(self, window: Window, training: Any, *, is_first: bool) -> None:
         """Add what went into a step. The first may have drawn a batch ahead."""
         of_step = (
-            window.backwards,
+            window.added,
             window.batches.get(training, 0),
             window.samples.get(training, 0.0),
         )
@@ -61,7 +61,7 @@ class Record:
         self._timed += 1
         samples = window.samples.get(training, 0.0)
         if training is None and self.rows is not None:
-            samples = self.rows * max(window.backwards, 1)
+            samples = self.rows * max(window.added, 1)
         self._timed_samples += samples
         self._is_fed = self._is_fed or bool(window.batches)
         self._step_s.append(seconds)

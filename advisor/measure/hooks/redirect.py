@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import functools
+import sys
 from typing import Any, Callable
+
+_COMPILER = ("torch._inductor", "torch._dynamo", "torch._functorch")
+"""Beginnings of modules of PyTorch's compiler, which looks for a GPU for itself."""
 
 
 def tell_cuda(torch: Any, asked: Callable[[], None]) -> None:
-    """Call `asked` each time that the program asks for CUDA and gets none."""
+    """Call `asked` each time that the program asks for CUDA and gets none.
+
+    What the compiler asks of itself, and does without, is left out.
+    """
     original = torch.cuda._lazy_init  # noqa: SLF001  (what all such calls go through)
 
     @functools.wraps(original)
@@ -15,10 +22,24 @@ def tell_cuda(torch: Any, asked: Callable[[], None]) -> None:
         try:
             return original(*args, **named)
         except (AssertionError, RuntimeError):
-            asked()
+            if not _is_of_compiler():
+                asked()
             raise
 
     torch.cuda._lazy_init = lazy_init  # noqa: SLF001
+
+
+def _is_of_compiler() -> bool:
+    """Say whether PyTorch's compiler calls, before anything of the program's own."""
+    frame: Any = sys._getframe(2)  # noqa: SLF001
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        if name.startswith(_COMPILER):
+            return True
+        if name.partition(".")[0] != "torch":
+            return False
+        frame = frame.f_back
+    return False
 
 
 def redirect_cuda(
@@ -68,6 +89,7 @@ def _mode(torch: Any, redirected: Callable[[Any], None]) -> Any:
     """Return what sees each call of a function of PyTorch."""
     from torch.overrides import TorchFunctionMode
 
+    # Its very own: where a program brings it back, it stands for a GPU.
     cpu = torch.device("cpu")
 
     class Redirecting(TorchFunctionMode):  # type: ignore[misc]
@@ -79,15 +101,21 @@ def _mode(torch: Any, redirected: Callable[[Any], None]) -> Any:
             if func is torch.Tensor.cuda:
                 redirected(args[0])
                 return args[0]
+            if func is torch.device:
+                kind = [*args, *(kwargs or {}).values()][:1]
+                if not any(_is_cuda(one) or _is_number(one) for one in kind):
+                    return func(*args, **(kwargs or {}))
+                redirected(None)
+                return cpu
             named = dict(kwargs or {})
             named.update({"pin_memory": False} if named.get("pin_memory") else {})
             is_copy = func is torch.Tensor.to
             places = [
-                _is_cuda(one) or (is_copy and at == 1 and _is_number(one))
+                one is cpu or _is_cuda(one) or (is_copy and at == 1 and _is_number(one))
                 for at, one in enumerate(args)
             ]
             device = named.get("device")
-            if _is_cuda(device) or _is_number(device):
+            if device is cpu or _is_cuda(device) or _is_number(device):
                 named["device"] = cpu
             elif not any(places):
                 return func(*args, **named)

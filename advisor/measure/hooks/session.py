@@ -109,7 +109,9 @@ class Session:
         main = self._main() if self._main is not None else None
         if main is None or self._sizes[optimizer] > self._sizes[main]:
             self._main, main = weakref.ref(optimizer), optimizer
-        if main is optimizer:
+        if main is not optimizer:
+            self._window.other_stepped()
+        else:
             self._thread = threading.get_ident()
             self._quiet_boundary()
             rank, world = self.gpu.rank_and_world()
@@ -130,7 +132,7 @@ class Session:
         """See a pass through autograd begin."""
         if is_backward and self._backward == 0:
             self._begin()
-            self._window.backwards += 1
+            self._window.passed_back(in_closure=self._in_closure > 0)
             if self._last_loader is not None:
                 self._last_loader.credit += 1
         self._backward += 1
@@ -328,7 +330,7 @@ class Session:
             return None
         self.record.samples_from = "model"
         self.record.rows = float(rows[0])
-        return float(rows[0]) * max(window.backwards, 1)
+        return float(rows[0]) * max(window.added, 1)
 
     def _describe(self) -> None:
         """Write down the nets and what they compute in."""

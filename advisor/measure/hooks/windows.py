@@ -58,6 +58,8 @@ class Window:
     started : time of `time.perf_counter`
     wait_s : that the loop stood in ``next`` of a loader
     backwards : passes
+    added : of these that add up to the step: those since another optimizer stepped, as
+        one of a GAN does, and one for all that a closure makes, as that of LBFGS
     batches, samples : loader -> of it
     idle_arrivals, arrivals : batches at whose arrival the GPU had nothing left, and all
     first_call_s : from the start to the first call of a net; None: it was not seen
@@ -66,11 +68,25 @@ class Window:
     def __init__(self, started: float) -> None:
         self.started = started
         self.wait_s = 0.0
-        self.backwards = 0
+        self.backwards = self.added = 0
+        self._is_over = self._is_in_closure = False
         self.batches: dict[Any, int] = {}
         self.samples: dict[Any, float] = {}
         self.idle_arrivals = self.arrivals = 0
         self.first_call_s: float | None = None
+
+    def passed_back(self, *, in_closure: bool) -> None:
+        """Add a backward pass, `in_closure`: that a step of an optimizer calls."""
+        self.backwards += 1
+        if self._is_over:
+            self.added, self._is_over, self._is_in_closure = 0, False, False
+        if not (in_closure and self._is_in_closure):
+            self.added += 1
+        self._is_in_closure = self._is_in_closure or in_closure
+
+    def other_stepped(self) -> None:
+        """Note a step of another optimizer: the passes until then were for that."""
+        self._is_over = True
 
     def add(self, loader: Any, samples: float | None) -> None:
         """Add a batch of a loader."""

@@ -11,7 +11,7 @@ from advisor.measure.observed import (
     trained_model,
     training_loader,
 )
-from advisor.measure.seen.figure import Figure, estimated, measured, unseen
+from advisor.measure.seen.figure import Figure, estimated, measured, stated, unseen
 from advisor.workloads.dataset import Core
 
 _CHANNELS = {1, 3, 4}
@@ -126,9 +126,9 @@ def _batch(observation: Observation) -> dict[str, Figure]:
     return {"batch_size": measured(batch, words)}
 
 
-def _epoch(loader: Loader | None, stated: int | None) -> Figure | None:
-    if stated is not None:
-        return measured(float(stated), "set by the user")
+def _epoch(loader: Loader | None, samples: int | None) -> Figure | None:
+    if samples is not None:
+        return stated(float(samples), "set by the user")
     if loader is None or not loader.samples_per_epoch:
         return None
     words = f"what the sampler of {loader.dataset or 'the data set'} draws"

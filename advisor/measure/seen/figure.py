@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-How = Literal["measured", "estimated", "unseen"]
-"""``measured``: seen, counted or clocked in the training itself; ``estimated``: follows
-from what was seen by a formula, or was seen on other hardware than it is of; ``unseen``:
-taken from the profile that is extended, or assumed."""
+How = Literal["measured", "stated", "estimated", "unseen"]
+"""``measured``: seen, counted or clocked in the training itself; ``stated``: by the user;
+``estimated``: follows from what was seen by a formula, or was seen on other hardware than
+it is of; ``unseen``: taken from the profile that is extended, or assumed."""
 
 KNOWN: Mapping[How, str] = {
     "measured": "measured",
+    "stated": "stated",
     "estimated": "estimated",
     "unseen": "not seen",
 }
@@ -19,6 +20,7 @@ KNOWN: Mapping[How, str] = {
 
 _SOURCE: Mapping[How, str] = {
     "measured": "measured",
+    "stated": "stated",
     "estimated": "estimated",
     "unseen": "assumption: not seen",
 }
@@ -45,6 +47,11 @@ Figures = Mapping[str, Figure]
 def measured(value: Any, words: str) -> Figure:
     """Return a figure that was seen."""
     return Figure(value, "measured", words)
+
+
+def stated(value: Any, words: str) -> Figure:
+    """Return a figure that the user said."""
+    return Figure(value, "stated", words)
 
 
 def estimated(value: Any, words: str) -> Figure:

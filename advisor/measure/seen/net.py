@@ -149,7 +149,7 @@ def _kernels(observation: Observation) -> Figure | None:
     """Return the kernels of one micro-batch and an optimizer step, run eagerly."""
     counted = observation.counted
     optimizer = main_optimizer(observation)
-    batches = counted.batches or counted.backwards
+    batches = counted.batches or counted.steps * micro_batches(observation)
     if not counted.steps or not batches or not counted.kernels:
         return None
     own = counted.kernels.get("optimizer", 0.0) / counted.steps

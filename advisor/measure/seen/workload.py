@@ -184,7 +184,7 @@ def _checkpoint(found: Mapping[str, Figure]) -> Figure:
 
 def _too_little(observation: Observation, missing: list[str]) -> str:
     steps = observation.steps
-    seen = f"{steps.seen} optimizer steps, of which {steps.counted} were counted"
+    seen = f"{steps.seen} optimizer steps, {steps.counted} of them counted"
     return (
         f"too little was seen for a profile ({seen}; no {', '.join(missing)}): let it "
         "run for longer, or with more steps"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,42 @@ def test_an_evaluation_is_no_part_of_a_step(tmp_path: Path) -> None:
     assert seen.trainer["steps"]["timed"] < 12
     training = [one for one in seen.trainer["loaders"] if one["is_training"]]
     assert [one["batch_size"] for one in training] == [8]
+
+
+def test_a_loader_made_for_each_epoch_is_one(tmp_path: Path) -> None:
+    """With its data set as well; that of an evaluation is another all the same."""
+    script = PLAIN + (
+        "for epoch in range(100):\n"
+        "    again = TensorDataset(*data[:40])\n"
+        "    train(DataLoader(again, 8, shuffle=True), step, epochs=1)\n"
+        "    for x, y in DataLoader(TensorDataset(*data[:24]), 8, shuffle=True): net(x)\n"
+    )
+    seen = watch(tmp_path, script, steps=60)
+    by_size = {one["dataset_samples"]: one for one in seen.trainer["loaders"]}
+    assert len(seen.trainer["loaders"]) == len(by_size) == 2
+    assert (by_size[40]["is_training"], by_size[24]["is_training"]) == (True, False)
+    assert by_size[40]["batches"] == 60
+    steps = seen.trainer["steps"]
+    assert (steps["samples_per_step"], steps["counted"]) == (8.0, 3)
+    assert steps["timed"] > 30
+    assert per_sample(seen) == (FORWARD, BACKWARD)
+
+
+def test_a_loader_made_anew_over_a_stream_is_one(tmp_path: Path) -> None:
+    """As long as the stream is the same; another one is not told apart by a length."""
+    script = PLAIN + (
+        "class Stream(IterableDataset):\n"
+        "    def __iter__(self):\n"
+        "        return iter(list(zip(*data[:40])))\n"
+        "stream, other = Stream(), Stream()\n"
+        "for epoch in range(100):\n"
+        "    train(DataLoader(stream, 8), step, epochs=1)\n"
+        "    for x, y in DataLoader(other, 8): net(x)\n"
+    )
+    seen = watch(tmp_path, script, steps=40)
+    training, _ = sorted(seen.trainer["loaders"], key=lambda one: not one["is_training"])
+    assert (training["batches"], training["samples_per_epoch"]) == (40, 40.0)
+    assert seen.trainer["steps"]["timed"] > 20
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
@@ -447,6 +484,58 @@ def test_two_optimizers_have_one_main(tmp_path: Path) -> None:
     assert len(seen.trainer["models"]) == 2
 
 
+NO_LOADER = (
+    "for n in range(30):\n"
+    "    at = torch.randint(0, 200, (6,)); step((data[at][0], data[at][1]))\n"
+)
+
+
+def test_passes_of_a_closure_are_of_one_batch(tmp_path: Path) -> None:
+    """LBFGS calls it several times with the same samples."""
+    script = PLAIN + (
+        "optimizer = torch.optim.LBFGS(net.parameters(), max_iter=3)\n"
+        "def step(batch):\n"
+        "    def closure():\n"
+        "        optimizer.zero_grad()\n"
+        "        loss = F.cross_entropy(net(batch[0]), batch[1]); loss.backward()\n"
+        "        return loss\n"
+        "    optimizer.step(closure)\n" + NO_LOADER
+    )
+    steps = watch(tmp_path, script, steps=12).trainer["steps"]
+    assert (steps["backwards_per_step"], steps["samples_per_step"]) == (1.0, 6.0)
+
+
+@pytest.mark.parametrize(("passes", "samples"), [(1, 6.0), (2, 12.0)])
+def test_passes_for_another_optimizer_are_no_batches(
+    tmp_path: Path, passes: int, samples: float
+) -> None:
+    """The generator of a GAN is one batch, however often the other passed back."""
+    script = PLAIN + (
+        "small = nn.Linear(20, 2); other = torch.optim.SGD(small.parameters(), 0.1)\n"
+        "def step(batch):\n"
+        "    for _ in range(2): small(batch[0]).sum().backward()\n"
+        "    other.step(); optimizer.zero_grad()\n"
+        f"    for _ in range({passes}):\n"
+        "        F.cross_entropy(net(batch[0]), batch[1]).backward()\n"
+        "    optimizer.step()\n" + NO_LOADER
+    )
+    steps = watch(tmp_path, script, steps=12).trainer["steps"]
+    assert (steps["backwards_per_step"], steps["samples_per_step"]) == (passes, samples)
+
+
+def test_optimizers_that_step_together_share_their_passes(tmp_path: Path) -> None:
+    """As those of an encoder and a decoder, with batches that add up."""
+    script = PLAIN + (
+        "small = nn.Linear(20, 20); other = torch.optim.SGD(small.parameters(), 0.1)\n"
+        "def step(batch):\n"
+        "    for _ in range(3):\n"
+        "        F.cross_entropy(net(small(batch[0])), batch[1]).backward()\n"
+        "    other.step(); optimizer.step()\n" + NO_LOADER
+    )
+    steps = watch(tmp_path, script, steps=12).trainer["steps"]
+    assert (steps["backwards_per_step"], steps["samples_per_step"]) == (3.0, 18.0)
+
+
 def test_processes_that_train_together_stop_together(tmp_path: Path) -> None:
     """Two of DDP: each its document, none waits for one that is gone."""
     script = PLAIN + (
@@ -467,6 +556,7 @@ def test_processes_that_train_together_stop_together(tmp_path: Path) -> None:
     assert first["distributed"]["world_size"] == 2
     assert first["loaders"][0]["samples_per_epoch"] == 204.0
     assert first["ended"]["how"] == "stopped"
+    assert not any("failed" in note for note in first["notes"])
 
 
 def test_a_compiled_net_is_counted_eagerly_and_runs_compiled(tmp_path: Path) -> None:
@@ -494,16 +584,38 @@ def test_a_script_for_cuda_is_told_where_there_is_none(tmp_path: Path) -> None:
     assert seen.trainer["device"]["cuda_asked"] == 1
 
 
-def test_a_script_for_cuda_runs_redirected(tmp_path: Path) -> None:
+@pytest.mark.skipif(shutil.which("c++") is None, reason="no compiler of C++")
+def test_what_the_compiler_asks_for_itself_is_not_told(tmp_path: Path) -> None:
+    """It looks which GPU there is, and does without."""
+    script = PLAIN + "net = torch.compile(net)\nfor _ in range(8): step(data[:8])\n"
+    seen = watch(tmp_path, script)
+    assert seen.status == 0, seen.stderr
+    assert seen.trainer["compiled"]["frames"] == 1
+    assert seen.trainer["device"]["cuda_asked"] == 0
+
+
+@pytest.mark.parametrize(
+    ("device", "to"),
+    [
+        ("'cuda:0'", "'cuda'"),
+        ("'cuda'", "device"),
+        ("'cuda', 0", "device"),
+        ("type='cuda', index=0", "device=device"),
+        ("0", "device"),
+    ],
+)
+def test_a_script_for_cuda_runs_redirected(tmp_path: Path, device: str, to: str) -> None:
     """Nets, tensors and autocast go to the CPU; copies are counted as if to a GPU."""
     script = NET + (
-        "device = torch.device('cuda:0')\n"
+        f"device = torch.device({device})\n"
+        "assert torch.ones(1).to(device).device == device\n"
+        "assert torch.ones(1).to(torch.device('cpu')).device.type == 'cpu'\n"
         "torch.cuda.set_device(0)\n"
         "net = net.to(device).cuda()\n"
         "optimizer = torch.optim.AdamW(net.parameters())\n"
         "scale = torch.ones(4, device='cuda')\n"
         "def step(batch):\n"
-        "    x = batch[0].to('cuda', non_blocking=True)\n"
+        f"    x = batch[0].to({to}, non_blocking=True)\n"
         "    y = batch[1].cuda(non_blocking=True)\n"
         "    with torch.autocast('cuda', dtype=torch.float16):\n"
         "        loss = F.cross_entropy(net(x) * scale, y)\n"

@@ -145,6 +145,7 @@ def test_what_the_user_says_of_an_epoch_counts(pictures: Observation, core: Core
     seen = made(pictures, core, epoch_samples=1000)
     assert seen.workload.samples_per_epoch == 1000.0
     assert seen.figures["samples_per_epoch"].words == "set by the user"
+    assert seen.figures["samples_per_epoch"].how == "stated"
 
 
 def test_an_epoch_without_length_is_marked(pictures: Observation, core: Core) -> None:

@@ -1,4 +1,4 @@
-"""What a DataLoader was made with."""
+"""What a DataLoader was made with, and what that says of an epoch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,24 @@ _NO_SAMPLER = "_InfiniteConstantSampler"
 """PyTorch's sampler of a stream, which draws nothing."""
 
 
-def loader_as_made(loader: Any) -> Loader:
+def made_with(loader: Any) -> tuple[Any, ...]:
+    """Return what loaders have in common that are made for the same purpose."""
+    dataset, sampler = loader.dataset, _sampler(loader)
+    size = loader.batch_size or getattr(loader.batch_sampler, "batch_size", None)
+    lengths = _length(dataset), _length(sampler)
+    workers = loader.num_workers, loader.drop_last
+    return (type(dataset), type(sampler), *lengths, size, *workers)
+
+
+def _sampler(loader: Any) -> Any:
+    """Return what draws samples for a DataLoader."""
+    within = getattr(loader.batch_sampler, "sampler", None)
+    return loader.sampler if within is None else within
+
+
+def described(loader: Any) -> Loader:
     """Return what a DataLoader was made with."""
-    dataset, batched = loader.dataset, loader.batch_sampler
-    sampler = getattr(batched, "sampler", None) or loader.sampler
+    dataset, batched, sampler = loader.dataset, loader.batch_sampler, _sampler(loader)
     size = loader.batch_size or getattr(batched, "batch_size", None)
     drawn = None if type(sampler).__name__ == _NO_SAMPLER else _length(sampler)
     drop_last = bool(loader.drop_last or getattr(batched, "drop_last", False))
