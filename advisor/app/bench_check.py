@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,7 +43,6 @@ def judge(
     context: Context,
     result: BenchResult,
     offer: Offers | None = None,
-    known: Sequence[BenchResult] = (),
 ) -> Judged:
     """Judge a bench line by line.
 
@@ -51,14 +50,13 @@ def judge(
     ----------
     offer : that the machine was rented from, a table of one row; None: it is compared
         with machines of its kind alone
-    known : results of the user's other machines
     """
     tables = load_tables(context.models)
     if offer is not None:
         result = with_counts(result, tables, offer)
     expected = {
         **({} if offer is None else claimed_lines(result, tables, offer)),
-        **expected_lines(result, tables, offer, known),
+        **expected_lines(result, tables, offer),
         **{one.name: one for one in trained_lines(result, tables, offer)},
     }
     said = {} if offer is None else claims(offer, result)
