@@ -101,7 +101,7 @@ def test_a_throttled_host_gives_way_to_the_next(street: Any, project: Path) -> N
     slow, healthy = street.entries()
     assert (slow.state, healthy.state) == ("released", "released")
     assert slow.machine_id != healthy.machine_id
-    assert " of the offer's threads, below the " in done.stderr
+    assert " of the offer's threads, where a healthy machine has " in done.stderr
     assert " s, $0.0" in done.stderr
     (rule,) = blamed(street)
     assert rule["id"] == slow.machine_id

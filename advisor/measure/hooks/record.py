@@ -119,6 +119,10 @@ class Record:
             steps.batches_per_step = float(median(one[1] for one in fed))
             steps.samples_per_step = float(median(one[2] for one in fed))
             steps.samples_per_batch = float(median(one[2] / one[1] for one in fed))
+            if self.is_threaded:  # which fetches some batches in one step, none in others
+                steps.batches_per_step = max(steps.backwards_per_step or 1.0, 1.0)
+                of_step = steps.batches_per_step * steps.samples_per_batch
+                steps.samples_per_step = of_step
         elif self.rows is not None:
             steps.samples_per_batch = self.rows
             steps.samples_per_step = self.rows * max(steps.backwards_per_step or 1.0, 1.0)
