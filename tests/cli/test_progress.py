@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import pty
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,9 @@ class Terminal:
     process: subprocess.Popen[bytes]
     handle: int
     shown: str = ""
+    decoder: codecs.IncrementalDecoder = field(
+        default_factory=codecs.getincrementaldecoder("utf-8")
+    )
 
     def read_until(self, words: str) -> None:
         """Read on until the program has written some words, or ends."""
@@ -114,7 +118,8 @@ class Terminal:
                 return
             if not piece:
                 return
-            self.shown += piece.decode()
+            # a piece may end within a character: a terminal hands out 4,095 bytes
+            self.shown += self.decoder.decode(piece)
 
     @property
     def lines(self) -> list[str]:

@@ -312,7 +312,7 @@ def _keygen(command: list[str], path: Path) -> str:
             "move it away, and a new one is made"
         )
         raise UsageError(message)
-    return done.stdout.decode()
+    return done.stdout.decode(errors="replace")
 
 
 def _quoted(path: Path) -> str:
