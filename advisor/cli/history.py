@@ -13,6 +13,7 @@ from advisor.base.errors import NothingFitsError
 from advisor.base.files import write_output
 from advisor.base.progress import doing
 from advisor.base.units import SECONDS_PER_DAY
+from advisor.cli.groups import refuse_before_command
 from advisor.cli.options import duration_s, format_options, plot_option
 from advisor.cli.output import line_width, remark, result, result_within
 from advisor.hardware.gpus import load_gpus
@@ -33,7 +34,7 @@ from advisor.store.market_statistics import (
 _SINCE_OF_ALL_S = 7 * SECONDS_PER_DAY  # of all GPUs: a month would take seconds
 
 
-@click.command("history")
+@click.group("history", invoke_without_command=True)
 @click.option(
     "--gpu",
     "gpus",
@@ -57,9 +58,9 @@ _SINCE_OF_ALL_S = 7 * SECONDS_PER_DAY  # of all GPUs: a month would take seconds
 )
 @plot_option("the prices over time")
 @format_options("table", "json", "csv", "tsv")
-@click.pass_obj
+@click.pass_context
 def command(  # noqa: PLR0917  (one argument an option)
-    context: Context,
+    ctx: click.Context,
     /,
     gpus: tuple[str, ...],
     market: str | None,
@@ -77,6 +78,10 @@ def command(  # noqa: PLR0917  (one argument an option)
     Example:
       advisor history --gpu 'RTX 4090' --by week --plot prices.svg
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
+    refuse_before_command(ctx)
+    if ctx.invoked_subcommand is not None:
+        return
+    context: Context = ctx.obj
     if since is None and not gpus:
         since = _SINCE_OF_ALL_S
     start = None if since is None else context.now() - timedelta(seconds=since)
