@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import click
+from typing import TYPE_CHECKING
+
 from click.core import ParameterSource
 
 from advisor.base.errors import UsageError
+
+if TYPE_CHECKING:
+    import click
 
 
 def typed_options(ctx: click.Context) -> dict[str, str]:
