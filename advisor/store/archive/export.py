@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from advisor.base.errors import NothingFitsError, UsageError
+from advisor.base.errors import UsageError
 from advisor.base.log import happened
 from advisor.base.progress import Progress, quiet
 from advisor.store.archive.engine import database
@@ -75,7 +75,8 @@ class Exported:
 
     Attributes
     ----------
-    partitions : that the record has intervals of, by market and month
+    partitions : that the record has intervals of, by market and month; none: nothing is
+        stored of what was asked for, and nothing was written
     torn_listings : listings left out, whose names make no sense
     """
 
@@ -101,28 +102,23 @@ def export(
 
     Raises
     ------
-    advisor.base.errors.NothingFitsError
-        if nothing is stored of them
     advisor.base.errors.UsageError
         if the folder cannot be written to, or holds no archive of this version
     """
-    with _locked(folder), database() as connection:
-        progress("reading your record of the market")
+    with database() as connection:
         torn = _read_listings(connection, store, market)
         _read_intervals(connection, store, market, since)
         found = connection.execute(
             "SELECT DISTINCT market, month FROM fresh ORDER BY market, month"
         ).fetchall()
         if not found:
-            message = (
-                "nothing of this is stored yet: 'advisor fetch --keep' records a market"
-            )
-            raise NothingFitsError(message)
-        done = []
-        for number, (name, month) in enumerate(found):
-            progress("writing the archive", number, len(found), "files")
-            done.append(_write(connection, folder, name, month))
-    return Exported(done, torn)
+            return Exported((), torn)
+        done = list[Partition]()
+        with _locked(folder):
+            for name, month in found:
+                progress("writing the archive", len(done), len(found), "files")
+                done.append(_write(connection, folder, name, month))
+    return Exported(tuple(done), torn)
 
 
 def listing_id(
