@@ -78,6 +78,14 @@ class Results:
         }
         return cls(start_s, **columns)
 
+    def blocks(self, horizon_h: float) -> IntArray:
+        """Return the block of a horizon's length in which each play starts, shape (N,).
+
+        Plays that start within one horizon of each other see the same prices; those of
+        one block count as one in intervals.
+        """
+        return np.floor(self.start_s / (horizon_h * SECONDS_PER_HOUR)).astype(np.int64)
+
 
 class _Start(NamedTuple):
     """A play: its number, and when it starts, s."""

@@ -12,7 +12,6 @@ from advisor.backtest.plays import Results
 from advisor.backtest.policies import Policy
 from advisor.base.arrays import FloatArray, IntArray
 from advisor.base.bootstrap import clustered_interval, weighted_mean
-from advisor.base.units import SECONDS_PER_HOUR
 from advisor.throughput.spread import Z90
 
 KEEPS = 0.95
@@ -71,11 +70,10 @@ def summarize(
 ) -> tuple[PolicyResult, ...]:
     """Return what each policy came to.
 
-    Plays that start within one horizon of each other see the same prices. So the record
-    is cut into blocks of a horizon's length. For costs and hours whole blocks are drawn
-    with replacement (`clustered_interval`); in the interval of a share (E. B. Wilson,
-    Journal of the American Statistical Association 22, 1927) each block counts as one
-    observation, also where no play missed the deadline.
+    Intervals are over when the job starts: for costs and hours whole blocks of starts
+    (`Results.blocks`) are drawn with replacement (`clustered_interval`); in that of a
+    share (E. B. Wilson, Journal of the American Statistical Association 22, 1927) each
+    block counts as one observation, also where no play missed the deadline.
 
     Parameters
     ----------
@@ -84,7 +82,7 @@ def summarize(
     horizon_h : hours after which a job is given up
     seed : of the draws
     """
-    blocks = np.floor(results.start_s / (horizon_h * SECONDS_PER_HOUR)).astype(np.int64)
+    blocks = results.blocks(horizon_h)
     number = len(np.unique(blocks))
     done_h = np.where(results.is_done, results.hours, np.inf)
 
