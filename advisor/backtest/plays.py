@@ -87,7 +87,7 @@ class Results:
         return np.floor(self.start_s / (horizon_h * SECONDS_PER_HOUR)).astype(np.int64)
 
 
-class _Start(NamedTuple):
+class Start(NamedTuple):
     """A play: its number, and when it starts, s."""
 
     number: int
@@ -131,7 +131,7 @@ def play_all(
 
     Plays of one day are one task: what was known of bids by then is the same.
     """
-    starts = [_Start(number, at) for number, at in enumerate(start_s.tolist())]
+    starts = [Start(number, at) for number, at in enumerate(start_s.tolist())]
     days = [tuple(group) for _, group in groupby(starts, key=_day)]
     told = f"playing {len(setting.policies)} policies"
     tasks = [(setting, day) for day in days]
@@ -139,7 +139,7 @@ def play_all(
     return Results.of(start_s, [play for day in played for play in day])
 
 
-def play_day(setting: Setting, starts: Sequence[_Start]) -> list[list[Outcome]]:
+def play_day(setting: Setting, starts: Sequence[Start]) -> list[list[Outcome]]:
     """Play every policy from the starts of one day."""
     chooser = Chooser(setting.market, _known_by(setting, int(_day(starts[0]))))
     return [
@@ -148,7 +148,7 @@ def play_day(setting: Setting, starts: Sequence[_Start]) -> list[list[Outcome]]:
     ]
 
 
-def _day(start: _Start) -> float:
+def _day(start: Start) -> float:
     """Return when the day of a start begins, s."""
     return start.at_s // SECONDS_PER_DAY * SECONDS_PER_DAY
 
@@ -162,7 +162,7 @@ def _known_by(setting: Setting, at_s: int) -> Job:
     return replace(setting.job, bid_hazard=hazard)
 
 
-def _play(setting: Setting, chooser: Chooser, policy: Policy, start: _Start) -> Outcome:
+def _play(setting: Setting, chooser: Chooser, policy: Policy, start: Start) -> Outcome:
     random = np.random.default_rng([setting.seed, start.number])
     prior = failure_prior(setting.job.assumptions)
     luck = Luck(

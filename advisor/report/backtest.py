@@ -148,8 +148,8 @@ def _source(found: Backtest) -> str:
     recorded = found.recorded
     return (
         f"{plays} of your record; {recorded.same:,} of its listings are machines that "
-        f"the market still shows, {recorded.alike:,} count as the median one with the same "
-        f"GPUs, {recorded.unknown:,} are left out"
+        f"the market still shows, {recorded.alike:,} count as the median one with the "
+        f"same GPUs, {recorded.unknown:,} are left out"
     )
 
 
