@@ -60,14 +60,14 @@ class Left:
 
     Attributes
     ----------
-    at_s : the moment, seconds since 1970
+    at_s : the moment, whole seconds since 1970
     share : of the training, 0 to 1
     within_h : hours until the deadline, infinite without one
     error : of the predicted training time, in standard deviations of its logarithm; 0 as
         long as nothing of the job has run
     """
 
-    at_s: float
+    at_s: int
     share: float
     within_h: float
     error: float

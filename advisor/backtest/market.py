@@ -112,7 +112,7 @@ class PlayedMarket:
         keys = intervals.listing * _SPAN + intervals.first_at
         return cls(listings, intervals, stretches, keys)
 
-    def there(self, at_s: float) -> tuple[IntArray, Listings]:
+    def there(self, at_s: int) -> tuple[IntArray, Listings]:
         """Return which listings are for rent at a moment, and what they are then.
 
         Returns
@@ -121,7 +121,7 @@ class PlayedMarket:
         listings : these, at the prices of the moment; a price is NaN where unknown
         """
         every = np.arange(len(self.listings))
-        rows = np.searchsorted(self.keys, every * _SPAN + int(at_s), side="right") - 1
+        rows = np.searchsorted(self.keys, every * _SPAN + at_s, side="right") - 1
         known = self.intervals
         there = (
             (rows >= 0) & (known.listing[rows] == every) & (known.last_at[rows] > at_s)
@@ -130,7 +130,7 @@ class PlayedMarket:
         found = self.listings.take(there)
         return every[there], found.at_prices(known.dph_base[rows], known.min_bid[rows])
 
-    def lost_at(self, listing: int, bid: float, at_s: float) -> float:
+    def lost_at(self, listing: int, bid: float, at_s: int) -> float:
         """Return when a bid that begins at a moment loses its GPUs.
 
         That is when the least bid rises above it, or the listing goes: at once where it
@@ -144,7 +144,7 @@ class PlayedMarket:
         stays = int(np.argmin(np.append(goes_on, False)))
         return float(last[begin + stays])
 
-    def back_at(self, listing: int, bid: float, at_s: float) -> float:
+    def back_at(self, listing: int, bid: float, at_s: int) -> float:
         """Return when a bid that lost runs again; infinite where it never does."""
         first, last, runs = self._of(listing, bid)
         again = np.flatnonzero(runs & (last > at_s))

@@ -74,7 +74,7 @@ class Play:
     def __init__(
         self,
         chooser: Chooser,
-        start_s: float,
+        start_s: int,
         deadline_h: float,
         horizon_h: float,
         luck: Luck,
@@ -106,9 +106,9 @@ class Play:
             self.second(hours), max(1.0 - share, ENOUGH), self.deadline_h - hours, known
         )
 
-    def second(self, hours: float) -> float:
-        """Return a moment in seconds since 1970."""
-        return self._start_s + hours * SECONDS_PER_HOUR
+    def second(self, hours: float) -> int:
+        """Return a moment in whole seconds since 1970, as the record counts."""
+        return round(self._start_s + hours * SECONDS_PER_HOUR)
 
     def _on_machine(self, rules: Rules, choice: Choice) -> None:
         """Rent a machine, and keep it until the job ends, or it, or patience."""
@@ -158,11 +158,14 @@ class Play:
         if choice.is_on_demand:
             return math.inf
         now_s, market = self.second(self.outcome.hours), self.chooser.market
-        return self._hours_of(market.lost_at(choice.listing, choice.bid, now_s))
+        lost_s = market.lost_at(choice.listing, choice.bid, now_s)
+        return max(self._hours_of(lost_s), self.outcome.hours)
 
     def _back_at_h(self, choice: Choice) -> float:
+        """Return when a bid that has lost runs again: later, whatever the record says."""
         now_s, market = self.second(self.outcome.hours), self.chooser.market
-        return self._hours_of(market.back_at(choice.listing, choice.bid, now_s))
+        back_s = market.back_at(choice.listing, choice.bid, now_s)
+        return self._hours_of(max(back_s, now_s + 1))
 
     def _hours_of(self, second: float) -> float:
         return (second - self._start_s) / SECONDS_PER_HOUR

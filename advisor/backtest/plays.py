@@ -22,7 +22,8 @@ from advisor.cost.hazard import BidHazard, failure_prior
 from advisor.cost.job import Job
 from advisor.store.market_statistics import bid_survival
 
-_KNOWN_S = int(7 * SECONDS_PER_DAY)
+_DAY_S = int(SECONDS_PER_DAY)
+_KNOWN_S = 7 * _DAY_S
 """How far back bids are followed before a play, as `advisor bid` does."""
 
 
@@ -61,7 +62,7 @@ class Results:
     machines, lost, failed : machines rented, bids that lost, machines that failed
     """
 
-    start_s: FloatArray
+    start_s: IntArray
     hours: FloatArray
     usd: FloatArray
     is_done: BoolArray
@@ -70,7 +71,7 @@ class Results:
     failed: IntArray
 
     @classmethod
-    def of(cls, start_s: FloatArray, plays: Sequence[Sequence[Outcome]]) -> Self:
+    def of(cls, start_s: IntArray, plays: Sequence[Sequence[Outcome]]) -> Self:
         """Gather the outcomes of every policy in each play."""
         columns = {
             name: np.array([[getattr(one, name) for one in play] for play in plays]).T
@@ -88,18 +89,18 @@ class Results:
 
 
 class Start(NamedTuple):
-    """A play: its number, and when it starts, s."""
+    """A play: its number, and when it starts, seconds since 1970."""
 
     number: int
-    at_s: float
+    at_s: int
 
 
 def start_times(
     stretches: Sequence[tuple[int, int]], horizon_h: float, plays: int, seed: int
-) -> FloatArray:
+) -> IntArray:
     """Return when plays start: evenly apart, from a random moment, where all is known.
 
-    Fewer than two seconds of record to start in are none: then there is no start.
+    None where no stretch is longer than a play may be.
 
     Parameters
     ----------
@@ -114,19 +115,17 @@ def start_times(
     room = [(begin, seconds) for begin, seconds in room if seconds > 0.0]
     total = sum(seconds for _, seconds in room)
     if not room:
-        return np.empty(0)
+        return np.empty(0, dtype=np.int64)
     shift = np.random.default_rng(seed).random()
     offsets = (np.arange(plays) + shift) * total / plays
     edges = np.cumsum([0.0, *(seconds for _, seconds in room)])
     part = np.searchsorted(edges, offsets, side="right") - 1
     begins = np.array([begin for begin, _ in room], dtype=np.float64)
-    starts: FloatArray = begins[part] + offsets - edges[part]
+    starts: IntArray = (begins[part] + offsets - edges[part]).astype(np.int64)
     return starts
 
 
-def play_all(
-    setting: Setting, start_s: FloatArray, progress: Progress = quiet
-) -> Results:
+def play_all(setting: Setting, start_s: IntArray, progress: Progress = quiet) -> Results:
     """Play every policy from every start, as `advisor.base.parallel` runs tasks.
 
     Plays of one day are one task: what was known of bids by then is the same.
@@ -141,16 +140,16 @@ def play_all(
 
 def play_day(setting: Setting, starts: Sequence[Start]) -> list[list[Outcome]]:
     """Play every policy from the starts of one day."""
-    chooser = Chooser(setting.market, _known_by(setting, int(_day(starts[0]))))
+    chooser = Chooser(setting.market, _known_by(setting, _day(starts[0])))
     return [
         [_play(setting, chooser, policy, start) for policy in setting.policies]
         for start in starts
     ]
 
 
-def _day(start: Start) -> float:
+def _day(start: Start) -> int:
     """Return when the day of a start begins, s."""
-    return start.at_s // SECONDS_PER_DAY * SECONDS_PER_DAY
+    return start.at_s // _DAY_S * _DAY_S
 
 
 def _known_by(setting: Setting, at_s: int) -> Job:

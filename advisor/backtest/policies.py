@@ -14,7 +14,8 @@ hours d of a changeover, its rules are:
 Here machines differ, which they do not there. C is of the machine on demand that costs
 least at the start among those that leave 2 d before the deadline, else of the fastest. A
 bid on a slower machine is left for the safety net as well, when R(t) < C(t) + d: on equal
-machines R - C does not change while a bid runs, and the rule is idle.
+machines R - C does not change while a bid runs, and the rule is idle. A bid that loses
+also loses the work since its last checkpoint, for which both rules keep as much time.
 """
 
 from __future__ import annotations
@@ -140,10 +141,11 @@ class UniformProgress:
         reference = self._reference = self._reference or _Reference.of(play)
         if reference is None:  # nothing is for rent on demand: a bid is all there is
             return play.chooser.advised(left)
-        changes_h = 2.0 * reference.change_h
+        bid = play.chooser.advised(left)
+        changes_h = 2.0 * reference.change_h + (bid.segment_h if bid else 0.0)
         computing_h = reference.hours(play, left, left.share)
         self._is_last |= left.within_h < computing_h + changes_h
-        if not self._is_last and (bid := play.chooser.advised(left)):
+        if not self._is_last and bid:
             return bid
         late = 1.0 - left.share < play.outcome.hours / play.deadline_h
         return play.chooser.on_demand(left) if self._is_last or late else None
@@ -163,7 +165,8 @@ class UniformProgress:
         if reference is None:
             return True
         computing_h = reference.hours(play, left, 1.0 - session.live_share)
-        self._is_last = left.within_h < computing_h + reference.change_h + LOOK_H
+        leaves_h = reference.change_h + session.choice.segment_h + LOOK_H
+        self._is_last = left.within_h < computing_h + leaves_h
         return not self._is_last
 
     @staticmethod
@@ -180,7 +183,8 @@ class UniformProgress:
         """Return when R(t) falls below C(t) + d while a bid runs."""
         left, first_h = play.left, session.first_step_h
         computing_h = reference.hours(play, left, 1.0 - session.live_share)
-        at_first_h = play.deadline_h - first_h - computing_h - reference.change_h
+        change_h = reference.change_h + session.choice.segment_h
+        at_first_h = play.deadline_h - first_h - computing_h - change_h
         training_h = reference.hours(play, left, 1.0) - reference.send_h
         loss = 1.0 - training_h / session.whole_h
         if at_first_h <= 0.0:
@@ -195,8 +199,8 @@ class _Reference:
     Attributes
     ----------
     choice : how it was to be had at the start
-    change_h : of a changeover, h: to pull, boot, fetch data and checkpoint, the work
-        since the last checkpoint, and the time between two looks at the market
+    change_h : of a changeover, h: to pull, boot, fetch data and checkpoint, and the time
+        between two looks at the market
     overhead : hours with checkpoints over those without
     send_h : to send the last checkpoint home, h
     """
@@ -218,7 +222,7 @@ class _Reference:
         write_h = float(terms.write_h[at])
         return cls(
             choice,
-            float(change_h[at]) + choice.segment_h + write_h,
+            float(change_h[at]) + write_h,
             1.0 + write_h / choice.segment_h,
             float(terms.send_h[at]) + write_h,
         )

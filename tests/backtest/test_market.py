@@ -32,7 +32,7 @@ def test_a_listing_has_the_prices_of_the_moment(
     market: PlayedMarket, hour: float, usd: float, bid: float
 ) -> None:
     """A new price holds from the moment at which it is seen."""
-    positions, found = market.there(hour * HOUR_S)
+    positions, found = market.there(int(hour * HOUR_S))
     assert positions.tolist() == [0]
     assert found.terms.gpu_usd_per_h.tolist() == found.offers.dph_base.tolist() == [usd]
     assert found.offers.min_bid.tolist() == [bid]
@@ -41,7 +41,7 @@ def test_a_listing_has_the_prices_of_the_moment(
 @pytest.mark.parametrize("hour", [-1, 30, 35, 50, 99])
 def test_what_is_not_seen_is_not_for_rent(market: PlayedMarket, hour: float) -> None:
     """Before it came, while it is away, and after it has gone."""
-    positions, found = market.there(hour * HOUR_S)
+    positions, found = market.there(int(hour * HOUR_S))
     assert len(positions) == len(found) == 0
 
 
@@ -87,7 +87,9 @@ def test_a_bid_above_every_price_is_never_interrupted(
     of_heights: Callable[[list[float]], PlayedMarket], heights: list[float], since: float
 ) -> None:
     """As long as the listing is there."""
-    lost = of_heights(heights).lost_at(0, max(heights), since * len(heights) * HOUR_S)
+    lost = of_heights(heights).lost_at(
+        0, max(heights), int(since * len(heights) * HOUR_S)
+    )
     assert lost == len(heights) * HOUR_S
 
 
@@ -99,5 +101,5 @@ def test_a_higher_bid_is_lost_no_sooner_and_back_no_later(
 ) -> None:
     """Whatever others bid."""
     market, (low, high) = of_heights(heights), sorted(bids)
-    assert market.lost_at(0, low, 0.0) <= market.lost_at(0, high, 0.0)
-    assert market.back_at(0, high, 0.0) <= market.back_at(0, low, 0.0)
+    assert market.lost_at(0, low, 0) <= market.lost_at(0, high, 0)
+    assert market.back_at(0, high, 0) <= market.back_at(0, low, 0)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.backtest.choices import Chooser
+from advisor.backtest.choices import Chooser, Left
 from advisor.backtest.market import PlayedMarket
 from advisor.backtest.play import Luck, Play
 from advisor.backtest.policies import Policy
@@ -37,7 +37,7 @@ def played(
     horizon_h: float = 900.0,
 ) -> Outcome:
     chooser = Chooser(market, ranking.job)
-    play = Play(chooser, 0.0, deadline_h, horizon_h, luck)
+    play = Play(chooser, 0, deadline_h, horizon_h, luck)
     return play.run(Policy.read(policy).rules())
 
 
@@ -113,13 +113,22 @@ def test_a_bid_above_every_price_is_a_machine_at_that_price(
 def test_a_lost_bid_waits_and_goes_on_from_its_checkpoint(
     one: Ranking, priced: Priced
 ) -> None:
-    """An hour without its GPUs costs that hour, a restart, and less than a segment."""
-    calm = played(one, priced(one, [(*ALWAYS, 0.30, 0.15)]), "bid=1")
-    busy = [(0.0, 3.0, 0.30, 0.15), (3.0, 4.0, 0.30, 0.9), (4.0, 1000.0, 0.30, 0.15)]
-    outcome = played(one, priced(one, busy), "bid=1")
+    """Just after one, an hour without its GPUs costs that hour and a restart."""
+    quiet = priced(one, [(*ALWAYS, 0.30, 0.15)])
+    calm = played(one, quiet, "bid=1")
+    left = Left(at_s=0, share=1.0, within_h=math.inf, error=0.0)
+    choice = Chooser(quiet, one.job).at_ratio(left, 1.0)
+    assert choice is not None
+    terms = one.bill.terms
+    first_h = terms.pull_h[0] + terms.begin_h[0]
+    loses_h = first_h + 2.0 * (choice.segment_h + terms.write_h[0]) + 0.001
+    busy = [(loses_h, loses_h + 1.0, 0.30, 0.9), (loses_h + 1.0, 1000.0, 0.30, 0.15)]
+    outcome = played(one, priced(one, [(0.0, loses_h, 0.30, 0.15), *busy]), "bid=1")
     assert (outcome.lost, outcome.machines) == (1, 1)
-    assert 1.0 < outcome.hours - calm.hours < 2.0
-    assert outcome.usd > calm.usd
+    more_h = outcome.hours - calm.hours - 1.0
+    assert more_h == pytest.approx(terms.resume_h[0] + 0.001, abs=0.001)
+    rent_usd = 0.15 * more_h + terms.storage_usd_per_h[0] * (1.0 + more_h)
+    assert outcome.usd - calm.usd == pytest.approx(rent_usd)
 
 
 def test_after_patience_the_job_moves(two: Ranking, priced: Priced) -> None:
@@ -206,6 +215,21 @@ def test_uniform_progress_is_late_nowhere_that_on_demand_is_not(
     outcome = played(two, market, "uniform-progress", deadline_h)
     assert outcome.is_done
     assert outcome.hours <= deadline_h
+
+
+def test_uniform_progress_leaves_a_bid_that_is_too_slow(
+    two: Ranking, priced: Priced
+) -> None:
+    """Nobody outbids it, and it would be late: the rest runs on demand, in time."""
+    fast, slow = [(*ALWAYS, 0.30, 0.50)], [(*ALWAYS, 0.20, 0.05)]
+    by_bid = played(two, priced(two, [(0.0, 0.0, 0.30, 0.50)], slow), "bid=1")
+    on_demand = played(two, priced(two, fast, slow), "on-demand", 1e-3)
+    deadline_h = on_demand.hours + 4.0
+    assert by_bid.hours > deadline_h + 4.0
+    outcome = played(two, priced(two, fast, slow), "uniform-progress", deadline_h)
+    assert outcome.is_done
+    assert outcome.machines == 2
+    assert on_demand.hours < outcome.hours <= deadline_h
 
 
 def test_uniform_progress_pays_less_where_bids_run(one: Ranking, priced: Priced) -> None:

@@ -34,7 +34,7 @@ def test_its_bids_lose_at_the_assumed_rate(listings: Listings, ratio: float) -> 
     lost, seconds = 0, 0.0
     end = market.stretches[-1][1]
     for listing in range(len(listings)):
-        at = market.back_at(listing, 0.15 * ratio, 0.0)
+        at = market.back_at(listing, 0.15 * ratio, 0)
         while at < end:
             ends = market.lost_at(listing, 0.15 * ratio, at)
             lost, seconds = lost + (ends < end), seconds + ends - at
