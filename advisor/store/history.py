@@ -25,16 +25,16 @@ GAP_S = 1800
 """Snapshots further apart than this do not tell what was between them: six times the five
 minutes at which markets are usually recorded."""
 
-_EARLIEST, _LATEST = 1_577_836_800, 4_102_444_800
+EARLIEST, LATEST = 1_577_836_800, 4_102_444_800
 """2020 and 2100: no snapshot is from before or after."""
 
-_A_TIME = f"BETWEEN {_EARLIEST} AND {_LATEST}"
+_A_TIME = f"BETWEEN {EARLIEST} AND {LATEST}"
 
 _PRICES = ("dph_base", "storage_usd_per_gb_month", "min_bid")
 
 SENSE = (
     f"typeof(first_at) = 'integer' AND typeof(last_at) = 'integer' "
-    f"AND first_at {_A_TIME} AND last_at BETWEEN first_at AND {_LATEST} "
+    f"AND first_at {_A_TIME} AND last_at BETWEEN first_at AND {LATEST} "
     "AND typeof(born) = 'integer' AND typeof(gone) = 'integer' "
     "AND typeof(num_gpus) = 'integer' AND num_gpus > 0 "
 ) + "".join(

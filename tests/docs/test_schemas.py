@@ -68,6 +68,7 @@ ELSEWHERE = {
     "rentals": "tests/rental",
     "reconcile": "tests/rental",
     "history": "tests/cli/test_store.py",
+    "history-export": "tests/cli/test_store.py",
     "profile": "tests/cli/test_profile.py",
     "report": "tests/report/page",
     "model-card": "eight minutes",

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from advisor.base.errors import UsageError
+from advisor.store.history import EARLIEST, LATEST
 
 VERSION = 1
 """Of the columns; it rises when one changes its meaning or goes."""
@@ -38,7 +39,7 @@ COLUMNS: Mapping[str, str] = {
 for a market's listing in every file (`advisor.store.archive.export.listing_id`)."""
 
 SENSE = (
-    "num_gpus > 0 AND last_at >= first_at AND first_at >= 0"
+    f"num_gpus > 0 AND first_at BETWEEN {EARLIEST} AND last_at AND last_at <= {LATEST}"
     " AND (dph_base IS NULL OR dph_base BETWEEN 0 AND 1e9)"
     " AND (min_bid IS NULL OR min_bid BETWEEN 0 AND 1e9)"
 )
