@@ -11,6 +11,7 @@ from advisor.app.context import Context
 from advisor.app.history import HistorySpec, export_history, history
 from advisor.base.files import write_output
 from advisor.cli.groups import refuse_before_command
+from advisor.cli.history_backtest import backtest_
 from advisor.cli.options import duration_s, format_options, plot_option
 from advisor.cli.output import JSON_HAS_ALL, line_width, remark, result, result_within
 from advisor.report.formats import to_delimited, to_json
@@ -133,6 +134,9 @@ def export_(
         return
     width = line_width(context.variables)
     result_within(exported_text(done, width), width, JSON_HAS_ALL)
+
+
+command.add_command(backtest_)
 
 
 def _draw(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, Self, get_args
 
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.columns import Columns
 from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from advisor.store.history import SENSE
 
@@ -32,7 +33,7 @@ BID_RATIOS = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 
 
 @dataclass(frozen=True, slots=True)
-class ListingIntervals:
+class ListingIntervals(Columns):
     """S listing intervals, by listing and time; see `advisor.store.history`.
 
     Attributes
@@ -56,6 +57,17 @@ class ListingIntervals:
 
     def __len__(self) -> int:
         return len(self.listing)
+
+    def between(self, begin: int, end: int) -> Self:
+        """Return what a record from one moment to another would show, s since 1970."""
+        part = self.take((self.last_at >= begin) & (self.first_at <= end))
+        return replace(
+            part,
+            first_at=np.maximum(part.first_at, begin),
+            last_at=np.minimum(part.last_at, end),
+            born=part.born & (part.first_at >= begin),
+            gone=part.gone & (part.last_at <= end),
+        )
 
     def lifetimes(self) -> tuple[IntArray, IntArray]:
         """Return the first and last interval of each lifetime, which has no break."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from advisor.base.errors import UsageError
-from advisor.store.history import EARLIEST, LATEST
+from advisor.store.history import A_TIME
 
 VERSION = 1
 """Of the columns; it rises when one changes its meaning or goes."""
@@ -39,7 +39,7 @@ COLUMNS: Mapping[str, str] = {
 for a market's listing in every file (`advisor.store.archive.export.listing_id`)."""
 
 SENSE = (
-    f"num_gpus > 0 AND first_at BETWEEN {EARLIEST} AND last_at AND last_at <= {LATEST}"
+    f"num_gpus > 0 AND first_at {A_TIME} AND last_at {A_TIME} AND first_at <= last_at"
     " AND (dph_base IS NULL OR dph_base BETWEEN 0 AND 1e9)"
     " AND (min_bid IS NULL OR min_bid BETWEEN 0 AND 1e9)"
 )
