@@ -215,7 +215,7 @@ def evaluate_(  # noqa: PLR0917  (one argument an option)
 @parallel_options
 @json_option
 @click.pass_obj
-def card_(  # noqa: PLR0917  (one argument an option)
+def card_(
     context: Context,
     /,
     output: Path | None,

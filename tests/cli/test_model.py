@@ -1,4 +1,4 @@
-"""`advisor model evaluate --plot` draws each split beside the table of its errors."""
+"""`advisor model evaluate`: drawn beside its table, and run on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -26,3 +26,30 @@ def test_an_evaluation_is_drawn_split_by_split(advisor: Advisor, tmp_path: Path)
     for name, marks in drawn:
         assert marks.count("<use ") == splits[name]["n"]
         assert f"{splits[name]['n']:,} rows, mean error" in svg
+
+
+def test_a_cluster_finds_what_this_computer_finds(advisor: Advisor) -> None:
+    """The folds run on the workers; every figure is the same."""
+    distributed = pytest.importorskip(
+        "distributed", reason="the extra 'fleet' is not installed"
+    )
+    words = ("model", "evaluate", "--split", "cpu", "--json")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        there = advisor(*words, "--dask", cluster.scheduler_address)
+        tasks = cluster.scheduler.transition_counter
+    assert there.exit_code == 0, there.stderr
+    assert tasks > 0
+    assert there.document == advisor(*words, "--jobs", "1").document
+
+
+def test_a_cluster_that_is_not_there_is_told_in_a_line(advisor: Advisor) -> None:
+    """So is one together with a number of jobs, which it has itself."""
+    pytest.importorskip("distributed", reason="the extra 'fleet' is not installed")
+    words = ("model", "evaluate", "--split", "cpu", "--dask")
+    for more in (("nonsense://",), ("tcp://127.0.0.1:1", "--jobs", "2")):
+        outcome = advisor(*words, *more)
+        assert outcome.exit_code == 2
+        assert outcome.stderr.count("\n") == 1
+        assert "--dask" in outcome.stderr
