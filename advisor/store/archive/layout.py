@@ -93,7 +93,7 @@ def check(path: Path) -> None:
     try:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
-        message = f"{path} cannot be read as Parquet: export that month again"
+        message = f"{path} cannot be read as Parquet: move it away, and export again"
         raise UsageError(message) from error
     version = (schema.metadata or {}).get(VERSION_KEY.encode())
     if version != str(VERSION).encode():

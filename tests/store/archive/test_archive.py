@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -27,6 +29,7 @@ from filelock import FileLock
 from advisor.base.errors import UsageError
 from advisor.market.offers import parse_offers
 from advisor.store.archive import questions
+from advisor.store.archive.engine import database
 from advisor.store.archive.export import export, listing_id
 from advisor.store.archive.layout import COLUMNS
 from advisor.store.archive.questions import open_archive
@@ -350,3 +353,20 @@ def test_rows_that_make_no_sense_do_not_count(
     pq.write_table(pa.Table.from_pylist([row, *wrong], schema=table.schema), done.file)
     with open_archive(tmp_path / "archive") as archive:
         assert repr(archive.history("day", None, None)) == repr(right)
+
+
+def ask_for_hours() -> None:
+    with database() as connection:
+        connection.execute(
+            "SELECT count(*) FROM range(1000000) AS a, range(1000000) AS b "
+            "WHERE hash(a.range + b.range) % 3 = 1"
+        ).fetchall()
+
+
+def test_ctrl_c_ends_a_question_at_once() -> None:
+    """As anywhere else, and not as a failure of the archive."""
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        ask_for_hours()
+    timer.join()
