@@ -118,7 +118,7 @@ def _advice(found: Backtest) -> str:
         if timed:
             share = 1.0 - best.misses.value
             kept = f", and keeps the deadline of {figure(found.deadline_h, 3)} h in "
-            kept += f"{share:.0%} of the plays"
+            kept += f"{share:.1%} of the plays"
         return f"advised: {best.policy.name}: it costs {_dollars(best.usd.value)}{kept}."
     if not timed:
         return (
@@ -128,7 +128,7 @@ def _advice(found: Backtest) -> str:
     nearest = min(found.results, key=lambda one: (one.misses.value, one.usd.value))
     return (
         f"advised: none keeps the deadline in {KEEPS:.0%} of the plays; the nearest is "
-        f"{nearest.policy.name} with {1.0 - nearest.misses.value:.0%}{_way_out(nearest)}."
+        f"{nearest.policy.name} with {1.0 - nearest.misses.value:.1%}{_way_out(nearest)}."
     )
 
 

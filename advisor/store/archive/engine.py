@@ -36,5 +36,9 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
             line = " ".join(str(error).split())[:300]
             message = f"the archive cannot be read or written: {line}"
             raise AdvisorError(message) from error
+        except RuntimeError as error:
+            if str(error) == "Query interrupted":  # what DuckDB makes of Ctrl-C
+                raise KeyboardInterrupt from error
+            raise
         finally:
             connection.close()

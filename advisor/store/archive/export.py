@@ -265,17 +265,28 @@ def _write(
             "ORDER BY last_at DESC, gone DESC) = 1)"
         )
     if written:
-        with _replacing(path) as temporary:
-            connection.execute(
-                f"COPY (SELECT {_NAMES} FROM {rows} "  # noqa: S608
-                f"ORDER BY gpu_name, listing, first_at) TO {literal(temporary)} "
-                "(FORMAT parquet, COMPRESSION zstd, "
-                f"KV_METADATA {{{VERSION_KEY}: '{VERSION}'}})"
-            )
+        save(connection, rows, path)
     (count,) = connection.execute(
         f"SELECT count(*) FROM {scan([path])}"  # noqa: S608
     ).fetchall()[0]
     return Partition(market, month, path, int(count), path.stat().st_size, written)
+
+
+def save(connection: duckdb.DuckDBPyConnection, rows: str, path: Path) -> None:
+    """Write a file of an archive, whole or not at all.
+
+    Parameters
+    ----------
+    rows : table of SQL with the columns of an archive
+    """
+    with _replacing(path) as temporary:
+        connection.execute(
+            # Of one GPU the rows are together: who asks for it skips the rest.
+            f"COPY (SELECT {_NAMES} FROM {rows} "  # noqa: S608
+            f"ORDER BY gpu_name, listing, first_at) TO {literal(temporary)} "
+            "(FORMAT parquet, COMPRESSION zstd, "
+            f"KV_METADATA {{{VERSION_KEY}: '{VERSION}'}})"
+        )
 
 
 @contextmanager
@@ -285,7 +296,7 @@ def _replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
-        with temporary.open("rb") as file:
+        with temporary.open("r+b") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
         happened("files", "%s written, %d bytes", path, path.stat().st_size)

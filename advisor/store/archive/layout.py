@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from advisor.base.errors import UsageError
+from advisor.store.history import A_TIME
 
 VERSION = 1
 """Of the columns; it rises when one changes its meaning or goes."""
@@ -38,7 +39,7 @@ COLUMNS: Mapping[str, str] = {
 for a market's listing in every file (`advisor.store.archive.export.listing_id`)."""
 
 SENSE = (
-    "num_gpus > 0 AND last_at >= first_at AND first_at >= 0"
+    f"num_gpus > 0 AND first_at {A_TIME} AND last_at {A_TIME} AND first_at <= last_at"
     " AND (dph_base IS NULL OR dph_base BETWEEN 0 AND 1e9)"
     " AND (min_bid IS NULL OR min_bid BETWEEN 0 AND 1e9)"
 )
@@ -92,7 +93,7 @@ def check(path: Path) -> None:
     try:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
-        message = f"{path} cannot be read as Parquet: export that month again"
+        message = f"{path} cannot be read as Parquet: move it away, and export again"
         raise UsageError(message) from error
     version = (schema.metadata or {}).get(VERSION_KEY.encode())
     if version != str(VERSION).encode():
