@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from advisor.app.bench_check import judge, offer_of
 from advisor.app.context import Context
 from advisor.app.markets import SEARCHED_DISK_GB
 from advisor.base.errors import UsageError
+from advisor.cli.groups import is_common, refuse_before_command, typed_options
 from advisor.cli.options import Command, market_options, max_age_option, with_options
 from advisor.cli.session import ask, refuse_both
 from advisor.market.offers import Offers
@@ -55,34 +55,17 @@ def refuse_idle(ctx: click.Context) -> None:
         if one says how to measure where nothing is, where an offer is that is not asked
         for, or anything of the bench where a command of it is given
     """
-    given = {
-        param.name: param.opts[-1]
-        for param in ctx.command.params
-        if param.name
-        and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE
-    }
-    if ctx.invoked_subcommand is not None:
-        for name, option in given.items():
-            if not _is_common(name):
-                message = (
-                    f"{option} before {ctx.invoked_subcommand!r} does nothing: leave it "
-                    f"out, or see 'advisor bench {ctx.invoked_subcommand} -h'"
-                )
-                raise UsageError(message)
+    given = typed_options(ctx)
+    refuse_before_command(ctx)
     if "read" in given:
         for name, option in given.items():
-            if name not in _OF_BOTH and not _is_common(name):
+            if name not in _OF_BOTH and not is_common(name):
                 refuse_both("--read", option)
     if "offer" not in given:
         for name in _OF_OFFER:
             if name in given:
                 message = f"{given[name]} says where the offer of --check is: add --check"
                 raise UsageError(message)
-
-
-def _is_common(name: str) -> bool:
-    """Say whether an option is one that every command has."""
-    return name in {"verbose", "color", "no_color"}
 
 
 def offer_to_check(context: Context, options: dict[str, Any]) -> Offers | None:

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from advisor.app.context import Context
-from advisor.base.errors import NothingFitsError
+from advisor.app.history import HistorySpec, export_history, history
 from advisor.base.files import write_output
-from advisor.base.progress import doing
-from advisor.base.units import SECONDS_PER_DAY
+from advisor.cli.groups import refuse_before_command
+from advisor.cli.history_backtest import backtest_
 from advisor.cli.options import duration_s, format_options, plot_option
-from advisor.cli.output import line_width, remark, result, result_within
-from advisor.hardware.gpus import load_gpus
+from advisor.cli.output import JSON_HAS_ALL, line_width, remark, result, result_within
 from advisor.report.formats import to_delimited, to_json
-from advisor.report.history import history_document, history_text, price_rows
-from advisor.store.database import open_store
-from advisor.store.market_statistics import (
-    BUCKETS,
-    Bucket,
-    PriceBucket,
-    bid_survival,
-    lifetimes,
-    load_intervals,
-    price_buckets,
-    stored_gpu_names,
+from advisor.report.history import (
+    exported_document,
+    exported_text,
+    history_document,
+    history_text,
+    price_rows,
 )
+from advisor.store.market_statistics import BUCKETS, Bucket, PriceBucket
 
-_SINCE_OF_ALL_S = 7 * SECONDS_PER_DAY  # of all GPUs: a month would take seconds
 
-
-@click.command("history")
+@click.group("history", invoke_without_command=True)
 @click.option(
     "--gpu",
     "gpus",
@@ -55,16 +47,23 @@ _SINCE_OF_ALL_S = 7 * SECONDS_PER_DAY  # of all GPUs: a month would take seconds
     metavar="TIME",
     help="How far back: 12h, 30d. Default: all of a GPU, 7d of all GPUs.",
 )
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Ask an archive that 'advisor history export' wrote, not your own record.",
+)
 @plot_option("the prices over time")
 @format_options("table", "json", "csv", "tsv")
-@click.pass_obj
+@click.pass_context
 def command(  # noqa: PLR0917  (one argument an option)
-    context: Context,
+    ctx: click.Context,
     /,
     gpus: tuple[str, ...],
     market: str | None,
     by: Bucket,
     since: float | None,
+    archive: Path | None,
     plot: Path | None,
     output_format: str,
 ) -> None:
@@ -74,33 +73,70 @@ def command(  # noqa: PLR0917  (one argument an option)
     per GPU, without storage.
 
     \b
-    Example:
+    Examples:
       advisor history --gpu 'RTX 4090' --by week --plot prices.svg
+      advisor history export market-archive
+      advisor history --archive market-archive --gpu 'RTX 4090'
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    if since is None and not gpus:
-        since = _SINCE_OF_ALL_S
-    start = None if since is None else context.now() - timedelta(seconds=since)
-    told = doing(context.progress, "reading your record of the market")
-    with told, open_store(context.data_folder) as connection:
-        stored = stored_gpu_names(connection)
-        names = load_gpus().select(gpus, stored) & stored if gpus else None
-        intervals = load_intervals(connection, names, market, start)
-    if not len(intervals):
-        message = "nothing of this is stored yet: 'advisor fetch --keep' records a market"
-        raise NothingFitsError(message)
-    with doing(context.progress, "summing up what is stored"):
-        buckets = price_buckets(intervals, by)
-        lifetime, bids = lifetimes(intervals), bid_survival(intervals)
+    refuse_before_command(ctx)
+    if ctx.invoked_subcommand is not None:
+        return
+    context: Context = ctx.obj
+    found = history(context, HistorySpec(gpus, market, by, since, archive))
     if plot is not None:
-        _draw(plot, buckets, gpus, market)
-    rows = price_rows(buckets)
+        _draw(plot, found.prices, gpus, market)
+    rows = price_rows(found.prices)
     if output_format == "json":
-        result(to_json(history_document(rows, lifetime, bids)))
+        result(to_json(history_document(rows, found.lifetimes, found.bids)))
     elif output_format == "table":
         width = line_width(context.variables)
-        result_within(history_text(rows, lifetime, bids, width), width)
+        shown = history_text(rows, found.lifetimes, found.bids, width)
+        result_within(shown, width)
     else:
         result(to_delimited(rows, "," if output_format == "csv" else "\t"))
+
+
+@command.command("export")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--market", metavar="NAME", help="Market. Default: all stored ones.")
+@click.option(
+    "--since",
+    callback=duration_s,
+    metavar="TIME",
+    help="Only intervals seen in this time: 12h, 30d. Default: all that is stored.",
+)
+@format_options("table", "json")
+@click.pass_obj
+def export_(
+    context: Context,
+    /,
+    folder: Path,
+    market: str | None,
+    since: float | None,
+    output_format: str,
+) -> None:
+    """Write your record of the market into Parquet files.
+
+    The folder gets a file per market and month, of one row per time that a listing kept
+    its prices. An export may be repeated: it adds what is new, and what the folder has
+    stays. 'advisor history --archive' asks such a folder; so do DuckDB, Dask and Spark.
+
+    \b
+    Examples:
+      advisor history export market-archive
+      advisor history export market-archive --since 2d
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
+    done = export_history(context, folder, market, since)
+    if done.torn_listings:
+        remark(f"{done.torn_listings:,} stored listings make no sense and are left out")
+    if output_format == "json":
+        result(to_json(exported_document(str(folder), done)))
+        return
+    width = line_width(context.variables)
+    result_within(exported_text(done, width), width, JSON_HAS_ALL)
+
+
+command.add_command(backtest_)
 
 
 def _draw(

@@ -5,7 +5,6 @@ scikit-learn is imported only when a command runs, so that `advisor -h` stays fa
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from advisor.base.files import write_atomically, write_output
 from advisor.base.resources import OWN, SHIPPED, models_folder, own_models_folder
 from advisor.cli.options import format_options, help_if_alone, json_option, plot_option
 from advisor.cli.output import remark, result
+from advisor.cli.parallel import in_parallel, parallel_options
 from advisor.report.formats import Format, to_json
 from advisor.store.benches import stored_benches
 from advisor.store.database import open_store
@@ -159,23 +159,6 @@ def use(context: Context, /, which: str) -> None:
     remark(f"predictions take the {which} model from now on")
 
 
-_jobs_option = click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=None,
-    help="Folds that run at once. Default: one per core. The figures are the same.",
-)
-
-
-def _in_parallel(jobs: int | None) -> AbstractContextManager[object]:
-    """Return a block in which the folds of an evaluation run in parallel."""
-    import joblib  # noqa: PLC0415 (evaluations alone)
-
-    found: AbstractContextManager[object]
-    found = joblib.parallel_config(n_jobs=jobs or joblib.cpu_count())
-    return found
-
-
 @command.command("evaluate")
 @click.option(
     "--split",
@@ -184,15 +167,16 @@ def _in_parallel(jobs: int | None) -> AbstractContextManager[object]:
     multiple=True,
     help="What to hold out; may be repeated. Default: all.",
 )
-@_jobs_option
+@parallel_options
 @plot_option("predicted against measured, split by split,")
 @format_options("table", "json")
 @click.pass_obj
-def evaluate_(
+def evaluate_(  # noqa: PLR0917  (one argument an option)
     context: Context,
     /,
     splits: tuple[str, ...],
     jobs: int | None,
+    dask: str | None,
     plot: Path | None,
     output_format: Format,
 ) -> None:
@@ -208,7 +192,7 @@ def evaluate_(
     from advisor.training.evaluated import evaluation_table, panels  # noqa: PLC0415
     from advisor.training.folder import evaluate_folder  # noqa: PLC0415
 
-    with _in_parallel(jobs):
+    with in_parallel(jobs, dask):
         evaluation = evaluate_folder(models_folder(), splits or _SPLITS, context.progress)
     if plot is not None:
         from advisor.report.plots import prediction_plot  # noqa: PLC0415
@@ -228,11 +212,16 @@ def evaluate_(
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write. Default: README.md beside the artifact.",
 )
-@_jobs_option
+@parallel_options
 @json_option
 @click.pass_obj
 def card_(
-    context: Context, /, output: Path | None, jobs: int | None, as_json: bool
+    context: Context,
+    /,
+    output: Path | None,
+    jobs: int | None,
+    dask: str | None,
+    as_json: bool,
 ) -> None:
     """Evaluate the model, and write its card with the plot.
 
@@ -243,7 +232,7 @@ def card_(
     from advisor.training.folder import CARD, write_card  # noqa: PLC0415
 
     path = output or models_folder() / CARD
-    with _in_parallel(jobs):
+    with in_parallel(jobs, dask):
         write_card(models_folder(), path, context.progress)
     remark(f"card written to {path}")
     if as_json:

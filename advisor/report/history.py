@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advisor.base.figures import figure
 from advisor.report.entries import number
@@ -15,6 +15,9 @@ from advisor.store.market_statistics import (
     Lifetimes,
     PriceBucket,
 )
+
+if TYPE_CHECKING:
+    from advisor.store.archive.export import Exported
 
 SCHEMA_VERSION = 1
 """Version of the JSON document; it rises when a key changes meaning or goes."""
@@ -84,6 +87,53 @@ def history_text(
     others = _bids(bids, width)
     parts = [text, _lifetimes(lifetimes, width), others.text]
     return Fitted("\n\n".join(parts), [*missing, *others.missing])
+
+
+def exported_document(folder: str, exported: Exported) -> dict[str, Any]:
+    """Return the versioned JSON document of an export."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "folder": folder,
+        "files": [
+            {
+                "market": one.market,
+                "month": one.month,
+                "file": str(one.file),
+                "intervals": one.rows,
+                "size_bytes": one.size_bytes,
+                "written": one.written,
+            }
+            for one in exported.partitions
+        ],
+        "torn_listings": exported.torn_listings,
+    }
+
+
+def exported_text(exported: Exported, width: int | None = None) -> Fitted:
+    """Return the files of an export for a terminal.
+
+    Parameters
+    ----------
+    width : cells of a line; None: any number
+    """
+    columns = [
+        Column("market"),
+        Column("month"),
+        Column("intervals", "right"),
+        Column("MB", "right"),
+        Column("state"),
+    ]
+    rows = [
+        (
+            one.market,
+            one.month,
+            f"{one.rows:,}",
+            figure(one.size_bytes / 1e6, 2),
+            "written" if one.written else "had all",
+        )
+        for one in exported.partitions
+    ]
+    return fitted(columns, rows, width)
 
 
 def _named(key: str, values: Sequence[float]) -> dict[str, float | None]:

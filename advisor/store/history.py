@@ -28,13 +28,13 @@ minutes at which markets are usually recorded."""
 _EARLIEST, _LATEST = 1_577_836_800, 4_102_444_800
 """2020 and 2100: no snapshot is from before or after."""
 
-_A_TIME = f"BETWEEN {_EARLIEST} AND {_LATEST}"
+A_TIME = f"BETWEEN {_EARLIEST} AND {_LATEST}"
 
 _PRICES = ("dph_base", "storage_usd_per_gb_month", "min_bid")
 
 SENSE = (
     f"typeof(first_at) = 'integer' AND typeof(last_at) = 'integer' "
-    f"AND first_at {_A_TIME} AND last_at BETWEEN first_at AND {_LATEST} "
+    f"AND first_at {A_TIME} AND last_at BETWEEN first_at AND {_LATEST} "
     "AND typeof(born) = 'integer' AND typeof(gone) = 'integer' "
     "AND typeof(num_gpus) = 'integer' AND num_gpus > 0 "
 ) + "".join(
@@ -121,7 +121,7 @@ def store_snapshot(
     with transaction(connection):
         (newest,) = connection.execute(
             "SELECT max(at) FROM snapshot "  # noqa: S608
-            f"WHERE market = ? AND typeof(at) = 'integer' AND at {_A_TIME}",
+            f"WHERE market = ? AND typeof(at) = 'integer' AND at {A_TIME}",
             (market,),
         ).fetchone()
         if newest is not None and 0 <= newest - now < _RIVAL_S:
@@ -185,7 +185,7 @@ class _Recorder:
         """Return whether the whole market was seen shortly before."""
         (last,) = self._connection.execute(
             "SELECT max(at) FROM snapshot "  # noqa: S608
-            f"WHERE market = ? AND whole AND typeof(at) = 'integer' AND at {_A_TIME}",
+            f"WHERE market = ? AND whole AND typeof(at) = 'integer' AND at {A_TIME}",
             (self._market,),
         ).fetchone()
         return last is not None and self._now - last <= GAP_S

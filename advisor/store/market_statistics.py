@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, Self, get_args
 
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.columns import Columns
 from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from advisor.store.history import SENSE
 
@@ -32,7 +33,7 @@ BID_RATIOS = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 
 
 @dataclass(frozen=True, slots=True)
-class ListingIntervals:
+class ListingIntervals(Columns):
     """S listing intervals, by listing and time; see `advisor.store.history`.
 
     Attributes
@@ -56,6 +57,17 @@ class ListingIntervals:
 
     def __len__(self) -> int:
         return len(self.listing)
+
+    def between(self, begin: int, end: int) -> Self:
+        """Return what a record from one moment to another would show, s since 1970."""
+        part = self.take((self.last_at >= begin) & (self.first_at <= end))
+        return replace(
+            part,
+            first_at=np.maximum(part.first_at, begin),
+            last_at=np.minimum(part.last_at, end),
+            born=part.born & (part.first_at >= begin),
+            gone=part.gone & (part.last_at <= end),
+        )
 
     def lifetimes(self) -> tuple[IntArray, IntArray]:
         """Return the first and last interval of each lifetime, which has no break."""
@@ -128,6 +140,44 @@ class BidSurvival:
     exposure_hours: FloatArray
 
 
+@dataclass(frozen=True, slots=True)
+class MarketHistory:
+    """What a record shows of some GPUs in some time.
+
+    Attributes
+    ----------
+    prices : of each period in which any was seen, in their order
+    lifetimes : of the listings
+    bids : that would have stood
+    """
+
+    prices: Sequence[PriceBucket]
+    lifetimes: Lifetimes
+    bids: BidSurvival
+
+
+class BidCounts(NamedTuple):
+    """What became of bids, as sums: those of two sets of listings add up.
+
+    Attributes
+    ----------
+    outbid : times that the least bid rose above the bid, for each ratio, shape (M,)
+    gone : times that the listing went
+    seconds : that bids stood
+    """
+
+    outbid: FloatArray
+    gone: int
+    seconds: int
+
+
+def market_history(intervals: ListingIntervals, by: Bucket) -> MarketHistory:
+    """Return what intervals show, with prices by hour, day or week."""
+    return MarketHistory(
+        price_buckets(intervals, by), lifetimes(intervals), bid_survival(intervals)
+    )
+
+
 def load_intervals(
     connection: sqlite3.Connection,
     gpu_names: Collection[str] | None = None,
@@ -177,10 +227,14 @@ def stored_gpu_names(connection: sqlite3.Connection) -> frozenset[str]:
     return frozenset(name for (name,) in rows)
 
 
+def bucket_grid(by: Bucket) -> tuple[int, int]:
+    """Return the seconds of a period, and when one begins, in seconds since 1970."""
+    return _SECONDS[by], _MONDAY if by == "week" else 0
+
+
 def price_buckets(intervals: ListingIntervals, by: Bucket) -> list[PriceBucket]:
     """Return the prices of each hour, day or week (UTC) in which any was seen."""
-    width = _SECONDS[by]
-    origin = _MONDAY if by == "week" else 0
+    width, origin = bucket_grid(by)
     first = (intervals.first_at - origin) // width
     last = (intervals.last_at - origin) // width
     count = last - first + 1
@@ -222,16 +276,35 @@ def _quantiles(values: FloatArray, weights: IntArray) -> tuple[float, ...]:
 
 def lifetimes(intervals: ListingIntervals) -> Lifetimes:
     """Estimate how long listings live."""
+    seconds, ended = observed_lifetimes(intervals)
+    return estimated_lifetimes(seconds, ended, np.ones_like(seconds))
+
+
+def observed_lifetimes(intervals: ListingIntervals) -> tuple[IntArray, BoolArray]:
+    """Return the seconds of each lifetime seen to begin, and whether it ended."""
     first, last = intervals.lifetimes()
     seen = intervals.born[first]
     first, last = first[seen], last[seen]
-    ended = intervals.gone[last]
-    hours = (intervals.last_at[last] - intervals.first_at[first]) / SECONDS_PER_HOUR
-    times, survival = _kaplan_meier(hours, ended)
+    return intervals.last_at[last] - intervals.first_at[first], intervals.gone[last]
+
+
+def estimated_lifetimes(
+    seconds: IntArray, ended: BoolArray, number: IntArray
+) -> Lifetimes:
+    """Estimate how long listings live from lifetimes that were seen to begin.
+
+    Parameters
+    ----------
+    seconds : of R lifetimes, shape (R,)
+    ended : whether the record saw their end, shape (R,)
+    number : how many are alike, shape (R,)
+    """
+    hours = seconds / SECONDS_PER_HOUR
+    times, survival = _kaplan_meier(hours, ended, number)
     below = np.flatnonzero(survival <= 0.5)
     return Lifetimes(
-        number=len(first),
-        ends=int(ended.sum()),
+        number=int(number.sum()),
+        ends=int(number[ended].sum()),
         median_h=float(times[below[0]]) if len(below) else float("nan"),
         survival=tuple(
             _at(times, survival, hour, float(hours.max(initial=0.0)))
@@ -240,11 +313,16 @@ def lifetimes(intervals: ListingIntervals) -> Lifetimes:
     )
 
 
-def _kaplan_meier(hours: FloatArray, ended: BoolArray) -> tuple[FloatArray, FloatArray]:
+def _kaplan_meier(
+    hours: FloatArray, ended: BoolArray, number: IntArray
+) -> tuple[FloatArray, FloatArray]:
     """Return the hours of the ends, rising, and the share that outlives each."""
-    times, number = np.unique(hours[ended], return_counts=True)
-    at_risk = len(hours) - np.searchsorted(np.sort(hours), times, side="left")
-    survival: FloatArray = np.cumprod(1.0 - number / at_risk, dtype=np.float64)
+    times, which = np.unique(hours[ended], return_inverse=True)
+    ends = np.bincount(which, weights=number[ended], minlength=len(times))
+    order = np.argsort(hours, kind="stable")
+    shorter = np.concatenate([[0], np.cumsum(number[order])])
+    at_risk = shorter[-1] - shorter[np.searchsorted(hours[order], times, side="left")]
+    survival: FloatArray = np.cumprod(1.0 - ends / at_risk, dtype=np.float64)
     return times, survival
 
 
@@ -259,6 +337,21 @@ def bid_survival(
     intervals: ListingIntervals, ratios: Sequence[float] = BID_RATIOS
 ) -> BidSurvival:
     """Follow bids through the record, see `BidSurvival`."""
+    return survival_of(count_bids(intervals, ratios), ratios)
+
+
+def survival_of(counts: BidCounts, ratios: Sequence[float] = BID_RATIOS) -> BidSurvival:
+    """Return what became of bids from the sums over all listings."""
+    over = np.asarray(ratios, dtype=np.float64)
+    hours = np.full(len(over), counts.seconds / SECONDS_PER_HOUR)
+    gone = np.full(len(over), float(counts.gone))
+    return BidSurvival(over, counts.outbid, gone, hours)
+
+
+def count_bids(
+    intervals: ListingIntervals, ratios: Sequence[float] = BID_RATIOS
+) -> BidCounts:
+    """Follow bids through the lifetimes of listings."""
     first, last = intervals.lifetimes()
     least, over = intervals.min_bid, np.asarray(ratios, dtype=np.float64)
     told = np.logical_and.reduceat(np.isfinite(least), first) if len(first) else first
@@ -275,6 +368,4 @@ def bid_survival(
         outbid += lost.sum(axis=0)
         bids[: len(interval)] = np.where(lost, now * over, bids[: len(interval)])
         seconds += int((intervals.last_at[interval] - intervals.first_at[interval]).sum())
-    gone = float(intervals.gone[last[order]].sum())
-    hours = np.full(len(over), seconds / SECONDS_PER_HOUR)
-    return BidSurvival(over, outbid, np.full(len(over), gone), hours)
+    return BidCounts(outbid, int(intervals.gone[last[order]].sum()), seconds)

@@ -140,7 +140,7 @@ def evaluate_folder(
     """Evaluate on the folder's tables: hold out, refit, predict, for each split.
 
     ``joblib.parallel_config`` around the call says how many folds run at once, and
-    where (see `advisor.training.evaluate.parallel`).
+    where (see `advisor.base.parallel`).
     """
     tables = load_tables(folder)
     inputs = Inputs(

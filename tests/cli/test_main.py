@@ -37,7 +37,7 @@ def commands_of(group: click.Group, *words: str) -> Iterator[tuple[str, ...]]:
 
 
 COMMANDS = tuple(commands_of(app))
-WORKS_ALONE = {("bench",)}
+WORKS_ALONE = {("bench",), ("history",)}
 """Groups that do their main job without a command."""
 
 GROUPS = [

@@ -245,3 +245,54 @@ def test_no_rules_are_an_empty_list(advisor: Advisor) -> None:
     """Nothing blocked is an empty table and an empty JSON list."""
     assert advisor("hosts", "list").exit_code == 0
     assert advisor("hosts", "list", "--json").document["hosts"] == []
+
+
+@pytest.mark.usefixtures("kept")
+def test_an_archive_shows_what_the_record_shows(
+    advisor: Advisor, tmp_path: Path, conforms: Callable[[str, Any], None]
+) -> None:
+    """Exported, told file by file, and asked by the same command to the same result."""
+    pytest.importorskip("duckdb", reason="the extra 'archive' is not installed")
+    pytest.importorskip("pyarrow", reason="the extra 'archive' is not installed")
+    folder = str(tmp_path / "archive")
+    done = advisor("history", "export", folder, "--json").document
+    conforms("history-export", done)
+    (file,) = done["files"]
+    assert (file["market"], file["month"], file["written"]) == ("vast", "2026-11", True)
+    assert Path(file["file"]).stat().st_size == file["size_bytes"]
+    again = advisor("history", "export", folder, "--since", "30d", "--market", "vast")
+    assert again.stdout.splitlines()[-1].split()[-2:] == ["had", "all"]
+    for more in (("--gpu", "rtx_4090", "--json"), ("--by", "hour", "--since", "30d")):
+        own = advisor("history", *more)
+        assert own.exit_code == 0
+        assert advisor("history", "--archive", folder, *more).stdout == own.stdout
+    for nothing in (("--market", "none"), ("--since", "1h")):
+        assert advisor("history", "--archive", folder, *nothing).exit_code == 3
+        assert advisor("history", "export", folder, *nothing).exit_code == 3
+    assert advisor("history", "--archive", folder, "--gpu", "A100").exit_code == 3
+
+
+def test_options_of_the_history_are_not_those_of_an_export(
+    advisor: Advisor, tmp_path: Path
+) -> None:
+    """One before the command would do nothing, and is refused."""
+    outcome = advisor("history", "--since", "1h", "export", str(tmp_path / "archive"))
+    assert outcome.exit_code == 2
+    assert "--since before 'export' does nothing" in outcome.stderr
+    assert "'advisor history export -h'" in outcome.stderr
+
+
+@pytest.mark.parametrize("library", ["duckdb", "pyarrow"])
+@pytest.mark.parametrize("words", [("export",), ("--archive",)])
+def test_an_archive_needs_its_extra(
+    advisor: Advisor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    library: str,
+) -> None:
+    """Where one of the two is not installed, the line says what installs it."""
+    monkeypatch.setitem(sys.modules, library, None)
+    outcome = advisor("history", *words, str(tmp_path / "archive"))
+    assert outcome.exit_code == 2
+    assert "an archive needs its extra: pip install '.[archive]'" in outcome.stderr

@@ -68,6 +68,8 @@ ELSEWHERE = {
     "rentals": "tests/rental",
     "reconcile": "tests/rental",
     "history": "tests/cli/test_store.py",
+    "history-backtest": "tests/cli/test_history_backtest.py",
+    "history-export": "tests/cli/test_store.py",
     "profile": "tests/cli/test_profile.py",
     "report": "tests/report/page",
     "model-card": "eight minutes",

@@ -7,9 +7,9 @@ import io
 import joblib
 import pytest
 
+from advisor.base.parallel import each
 from advisor.cli.model import _in_parallel
 from advisor.cli.progress import Line
-from advisor.training.evaluate.parallel import each
 
 
 def test_a_terminal_shows_what_is_held_out_and_how_much_is_done() -> None:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from advisor.base.arrays import BoolArray, StrArray
+from advisor.base.parallel import each
 from advisor.base.progress import Progress, quiet
 from advisor.throughput.features import WorkloadKey
 from advisor.throughput.spread import Z90
-from advisor.training.evaluate.parallel import each
 from advisor.training.fit.design import log_batch, run_of, source_of, table_features
 from advisor.training.fit.row_use import UNITS, on_one_gpu
 from advisor.training.fit.train import train_gpu

@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.parallel import each
 from advisor.base.progress import Progress, quiet
 from advisor.throughput.scaling import CLASSES, KINDS
 from advisor.throughput.spread import Spread
 from advisor.training.evaluate.metrics import Compared, metrics
-from advisor.training.evaluate.parallel import each
 from advisor.training.fit.pairs import Pairs, scaling_pairs
 from advisor.training.fit.scaling import fit, folds_of, predict
 
@@ -116,7 +116,7 @@ def nested(
     ----------
     pairs : N pairs
     folds_by : split -> (N,) what is held out together
-    progress : see `advisor.training.evaluate.parallel`
+    progress : see `advisor.base.parallel`
     """
     places = [
         (split, np.flatnonzero(folds == fold))

@@ -48,11 +48,11 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.parallel import each
 from advisor.base.progress import Progress
 from advisor.hardware.gpus import Gpu
 from advisor.throughput.features import feature_matrix, log_baseline
 from advisor.training.evaluate.group_intercepts import partners
-from advisor.training.evaluate.parallel import each
 from advisor.training.evaluate.splits import SEED, SET_UP_RUNS, Group, Rows
 from advisor.training.fit.design import table_features
 from advisor.training.fit.intercepts import training_gflops

@@ -44,7 +44,7 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from advisor.base.arrays import FloatArray, IntArray, StrArray
-from advisor.training.evaluate.bootstrap import clustered_interval, weighted_mean
+from advisor.base.bootstrap import clustered_interval, weighted_mean
 from advisor.training.fit.tables import Columns, read_table
 
 if TYPE_CHECKING:

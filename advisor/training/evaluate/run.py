@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 
 from advisor.base.arrays import FloatArray, StrArray
-from advisor.base.progress import Progress, doing, quiet
-from advisor.hardware.cpus import CpuTable
-from advisor.hardware.gpus import Gpu
-from advisor.training.evaluate.baselines import baseline_rates, ratio_errors
-from advisor.training.evaluate.bootstrap import (
+from advisor.base.bootstrap import (
     clustered_interval,
     weighted_mean,
     weighted_median,
 )
+from advisor.base.progress import Progress, doing, quiet
+from advisor.hardware.cpus import CpuTable
+from advisor.hardware.gpus import Gpu
+from advisor.training.evaluate.baselines import baseline_rates, ratio_errors
 from advisor.training.evaluate.cpu import evaluate_cpu
 from advisor.training.evaluate.group_intercepts import partners
 from advisor.training.evaluate.known import Asked, evaluate_known
@@ -163,7 +163,7 @@ def evaluate(
 ) -> Evaluation:
     """Hold out, refit, predict, for each wanted split (of `EVERY_SPLIT`).
 
-    Folds run in parallel as `advisor.training.evaluate.parallel` says; their number
+    Folds run in parallel as `advisor.base.parallel` says; their number
     changes nothing but the time.
     """
     result = Evaluation()

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.parallel import each
 from advisor.base.progress import Progress, quiet
 from advisor.throughput.intercept import Needs, lineage_of
 from advisor.throughput.kernel import Inputs, workload_intercept_variance
@@ -45,7 +46,6 @@ from advisor.training.evaluate.group_intercepts import (
     intercept_from_others,
     partners,
 )
-from advisor.training.evaluate.parallel import each
 from advisor.training.evaluate.set_up import NO_DRAWS, Draws, SetUp, draw
 from advisor.training.fit.design import (
     Design,

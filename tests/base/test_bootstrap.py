@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.training.evaluate.bootstrap import (
+from advisor.base.bootstrap import (
     clustered_interval,
     weighted_mean,
     weighted_median,

@@ -1,4 +1,4 @@
-"""Folds in parallel, the same results whatever their number.
+"""Tasks in parallel, the same results whatever the number of jobs.
 
 `each` runs its tasks through `joblib.Parallel` without a backend or a number of jobs of
 its own, as scikit-learn does: ``joblib.parallel_config`` around an evaluation decides.
@@ -26,15 +26,14 @@ from advisor.base.progress import Progress, quiet
 
 Result = TypeVar("Result")
 
-_TASKS = "fits"
-"""What tasks are called: each fits anew without what it holds out."""
-
 
 def each(
     what: str,
     function: Callable[..., Result],
     tasks: Sequence[tuple[Any, ...]],
     progress: Progress = quiet,
+    *,
+    unit: str = "fits",
 ) -> list[Result]:
     """Return what a function gives for each task, in the order of the tasks.
 
@@ -47,13 +46,15 @@ def each(
     function : of a module, so that other processes find it
     tasks : arguments of each call
     progress : is told how many tasks are done
+    unit : what the tasks are called; those of an evaluation are fits, each anew without
+        what it holds out
     """
-    progress(what, 0, len(tasks), _TASKS)
+    progress(what, 0, len(tasks), unit)
     found = []
     run = Parallel(return_as="generator")
     for result in run(delayed(on_one_thread)(function, *task) for task in tasks):
         found.append(result)
-        progress(what, len(found), len(tasks), _TASKS)
+        progress(what, len(found), len(tasks), unit)
     return found
 
 

@@ -1,0 +1,1 @@
+"""Rent policies played over the prices of a market, recorded or simulated."""
