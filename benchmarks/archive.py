@@ -198,12 +198,14 @@ def main() -> None:
             ("all GPUs, the last 7 days, by day", None, week, "day"),
             ("all GPUs, all months, by week", None, None, "week"),
         ):
-            start = time.perf_counter()
+            start, busy = time.perf_counter(), time.process_time()
             with open_archive(folder, "vast") as archive:
                 found = archive.history(by, names, since)
             seconds = time.perf_counter() - start
+            busy = time.process_time() - busy
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-            print(f"{what}: {found.lifetimes.number:,} lifetimes, {seconds:.1f} s, "
+            print(f"{what}: {found.lifetimes.number:,} lifetimes, {seconds:.1f} s "
+                  f"({busy:.1f} s of the processor), "
                   f"{peak:.1f} GB at most so far", flush=True)  # fmt: skip
 
 
