@@ -79,6 +79,7 @@ class StoredSweep:
     place : computer and data folder that began it, see `advisor.store.place`
     begun_at : when that was
     ended_at : when it was over, None while it goes on
+    planned_at : when its plan was made
     spec, plan : documents of what was asked for, and of how it is to be done
     """
 
@@ -87,6 +88,7 @@ class StoredSweep:
     place: str
     begun_at: float
     ended_at: float | None
+    planned_at: float
     spec: Mapping[str, Any]
     plan: Mapping[str, Any]
 
@@ -357,6 +359,7 @@ _SWEEP_CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "place": is_text,
     "begun_at": is_time,
     "ended_at": or_none(is_time),
+    "planned_at": is_time,
     "spec": _is_document,
     "plan": _is_document,
 }

@@ -10,8 +10,9 @@ whether that has begun is not known here. *ended*: the machine said that the att
 and that nothing of it lives; what it wrote may have to be brought back. *done*, *failed*:
 it is over.
 
-It leaves its machine otherwise only by a proof that nothing of the attempt lives or will. Every change is compared with the machine and the attempt that it is about:
-one that comes late changes nothing.
+It leaves its machine otherwise only by a proof that nothing of the attempt lives or will.
+Every change is compared with the machine and the attempt that it is about: one that comes
+late changes nothing.
 """
 
 from __future__ import annotations
@@ -101,8 +102,8 @@ class SweepStore:
         StoreFullError
             if there is no room for what must be written later
         """
-        new = StoredSweep(name, market, place_of(self.folder), at, None, spec, plan)
-        row = sweep_row(new)
+        place = place_of(self.folder)
+        row = sweep_row(StoredSweep(name, market, place, at, None, at, spec, plan))
         if not jobs or len(set(jobs)) != len(jobs):
             message = f"the sweep {name} needs jobs, each of a name of its own"
             raise AdvisorError(message)
@@ -162,9 +163,9 @@ class SweepStore:
         """Return what makes no sense of a sweep (of all if `None`)."""
         return self._in_store(lambda store: torn_rows(store, name))
 
-    def replan(self, name: str, plan: Mapping[str, Any]) -> None:
-        """Keep a plan in place of the one before."""
-        self._change_sweep(name, lambda sweep: replace(sweep, plan=plan))
+    def replan(self, name: str, plan: Mapping[str, Any], at: float) -> None:
+        """Keep a plan that was made at some time in place of the one before."""
+        self._change_sweep(name, lambda one: replace(one, plan=plan, planned_at=at))
 
     def finish(self, name: str, at: float) -> None:
         """Note that a sweep is over: none of its jobs is assigned after this."""
