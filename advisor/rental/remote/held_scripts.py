@@ -78,7 +78,7 @@ tries=10
 until flock -n 9; do
   [ ! -e "$d/owner" ] || exit
   [ $tries -gt 0 ] || refuse 'an earlier attempt of it still runs there'
-  sleep 0.2
+  sleep 0.1
   tries=$((tries - 1))
 done
 [ -z "$(grep -lsF "_ADVISOR_LOCK=$l/" /proc/[0-9]*/environ; in_session "$l")" ] ||
