@@ -95,7 +95,7 @@ ln "$d/owner.$$" "$d/owner" 2>/dev/null || {
   exit
 }
 mv "$d/heard.$$" "$d/heard"
-shorten >/dev/null 2>&1 </dev/null 9>&- &
+(exec 9>&- && shorten) >/dev/null 2>&1 </dev/null &
 apart=$(command -v setsid)
 $apart sh "$d/warden" >/dev/null 2>&1 </dev/null 9>&- &
 (_ADVISOR_JOB=$d/ _ADVISOR_LOCK=$l/ exec $apart sh "$d/command" \\

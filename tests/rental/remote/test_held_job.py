@@ -64,6 +64,12 @@ class Trial:
         """Return the process that runs one of them."""
         return int((self.folder(number) / "owner").read_text().split()[1])
 
+    def session(self, number: int = 1) -> int:
+        """Return the first process of its command, 0 before it begins."""
+        file = self.folder(number) / "child"
+        words = file.read_text().split() if file.exists() else []
+        return int(words[1]) if words else 0
+
     def wardens(self, number: int = 1) -> list[int]:
         """Return the processes that count for one of them."""
         script = str(self.folder(number) / "warden").encode()
@@ -212,7 +218,7 @@ def test_children_keep_the_lock_when_their_supervisor_was_killed(
     job = trial.attempt(1)
     job.start(["sh", "-c", script, sys.executable, leave], folder="work")
     assert soon((trial.machine.home / f"{trial.name}.up").exists)
-    session = int((trial.folder() / "child").read_text().split()[1])
+    session = trial.session()
     os.kill(trial.keeper(), signal.SIGKILL)
     os.kill(session, signal.SIGKILL)
     assert soon(lambda: job.state() == HeldState("orphaned"))
@@ -249,9 +255,9 @@ def test_a_supervisor_that_was_killed_with_all_of_it_is_lost(
 ) -> None:
     """Nobody knows how it ended; another attempt may begin."""
     job = trial.begun("exec sleep 600")
-    assert soon((trial.folder() / "child").read_text)
+    assert soon(lambda: trial.session() > 0)
     os.kill(trial.keeper(), signal.SIGKILL)
-    os.kill(int((trial.folder() / "child").read_text().split()[1]), signal.SIGKILL)
+    os.kill(trial.session(), signal.SIGKILL)
     assert soon(lambda: job.state() == HeldState("lost"))
     assert b"".join(trial.begun("echo up", 2).follow()) == b"up\n"
 
@@ -304,7 +310,7 @@ def test_what_does_not_listen_is_killed(trial: Trial, soon: Soon) -> None:
 def test_a_supervisor_that_hangs_is_killed_last(trial: Trial, soon: Soon) -> None:
     """Its command is ended all the same; nobody will know how."""
     job = trial.begun(SLEEP)
-    assert soon((trial.folder() / "child").read_text)
+    assert soon(lambda: trial.session() > 0)
     os.kill(trial.keeper(), signal.SIGSTOP)
     job.stop()
     assert job.state() == HeldState("lost")
@@ -347,7 +353,7 @@ def test_a_job_that_hears_us_goes_on(trial: Trial) -> None:
 def test_a_job_whose_supervisor_is_gone_is_ended_too(trial: Trial, soon: Soon) -> None:
     """Its children are nobody's, but the warden counts on."""
     job = trial.begun(f"{SLEEP} & {SLEEP}", lease_s=3.0)
-    assert soon((trial.folder() / "child").read_text)
+    assert soon(lambda: trial.session() > 0)
     os.kill(trial.keeper(), signal.SIGKILL)
     assert job.state() == HeldState("orphaned")
     assert soon(lambda: job.state() == HeldState("lapsed"))
