@@ -127,6 +127,7 @@ def test_a_command_has_nothing_of_its_worker(
         "_ADVISOR_WORKER": "1",
         "CUDA_VISIBLE_DEVICES": "0",
     }
+    monkeypatch.setenv("HOME", "/of/the/worker")
     for name, value in of_the_worker.items():
         monkeypatch.setenv(name, value)
     job = held(there, "clean")

@@ -222,5 +222,5 @@ end_all is_kept || { echo 'some of it cannot be killed' >&2; exit 1; }
 
 MOMENT = """\
 read -r boot </proc/sys/kernel/random/boot_id && read -r up idle </proc/uptime &&
-  echo "$boot ${up%.*}"
+  echo "$boot ${up%.*} $HOME"
 """

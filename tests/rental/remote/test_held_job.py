@@ -458,6 +458,16 @@ def test_a_machine_that_talks_nonsense_is_an_error(trial: Trial, code: str) -> N
         job.state()
 
 
+@pytest.mark.parametrize("said", ["", "x", "0-a 1", "0-a 1 x", "$(id) 1 /", "0-a -1 /"])
+def test_a_machine_that_does_not_say_how_long_it_is_up_starts_nothing(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """Nobody could say whether a start comes late."""
+    monkeypatch.setattr(held_scripts, "MOMENT", f"echo '{said}'")
+    with pytest.raises(RemoteError, match="does not say how long it is up"):
+        trial.begun("true")
+
+
 def test_a_reason_is_short_and_plain(trial: Trial) -> None:
     """It is a stranger's."""
     trial.folder().mkdir(parents=True)
