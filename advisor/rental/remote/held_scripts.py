@@ -17,6 +17,16 @@ LOCK = 'l="$HOME/.advisor/locks/{lock}"\n'
 # of its session: whoever clears his variables has the session, whoever leaves that has
 # the file. A session whose number another process has by now is over.
 MEMBERS = """\
+marked() {
+  if printf 'a\\0b' | grep -qF b; then
+    grep -lsF "$1" /proc/[0-9]*/environ
+    return
+  fi
+  # That of busybox sees no more of a line than its first text.
+  for file in /proc/[0-9]*/environ; do
+    tr '\\0' '\\n' <"$file" | grep -qF "$1" && echo "$file"
+  done 2>/dev/null
+}
 in_session() {
   read -r its_boot its_sid its_begin 2>/dev/null <"$1" && [ "$its_boot" = "$boot" ] &&
     { ! began_at "$its_sid" || [ "$began" = "$its_begin" ]; } || return
@@ -28,7 +38,7 @@ with_file() {
   done
 }
 members() {
-  { grep -lsF "_ADVISOR_JOB=$d/" /proc/[0-9]*/environ
+  { marked "_ADVISOR_JOB=$d/"
     with_file "$d/child"
     in_session "$d/child"
   } | while IFS=/ read -r none proc id file; do echo "$id"; done
@@ -81,7 +91,7 @@ until flock -n 9; do
   sleep 0.1
   tries=$((tries - 1))
 done
-[ -z "$(grep -lsF "_ADVISOR_LOCK=$l/" /proc/[0-9]*/environ; in_session "$l")" ] ||
+[ -z "$(marked "_ADVISOR_LOCK=$l/"; in_session "$l")" ] ||
   refuse 'what an earlier attempt of it started still runs there'
 read -r up idle </proc/uptime
 [ "$boot" = "$asked_boot" ] && [ $((${up%.*} - asked)) -le $lease ] ||
