@@ -45,29 +45,31 @@ members() {
 }
 """
 
-# What is asked once to end (a second time may mean more) is killed after a while. The
-# keeper notes how its command ended; one that does not is killed last.
+# What is asked once to end (a second time may mean more) is killed after ten seconds, and
+# given up after ten more. The keeper notes how its command ended; it is killed last.
 END = """\
 is_kept() { [ ! -e "$d/exit" ] && is_alive; }
+is_left() { left=$(members) && { [ -n "$left" ] || $1; }; }
+tell_up() { read -r up idle </proc/uptime && up=${up%.*}; }
 end_all() {
   told=' '
-  tries=50
-  while left=$(members) && { [ -n "$left" ] || $1; } && [ $tries -gt 0 ]; do
+  tell_up
+  since=$up
+  while is_left $1 && tell_up && [ $((up - since)) -lt 10 ]; do
     for id in $left; do
       case $told in *" $id "*) continue ;; esac
       kill -TERM "$id"
       told="$told$id "
     done
     sleep 0.2
-    tries=$((tries - 1))
   done 2>/dev/null
-  tries=25
-  while left=$(members) && { [ -n "$left" ] || $1; }; do
-    [ $tries -gt 0 ] || return 1
+  tell_up
+  since=$up
+  while is_left $1; do
+    tell_up && [ $((up - since)) -lt 10 ] || return 1
     kill -KILL $left
-    [ $tries -gt 15 ] || ! $1 || kill -KILL "$its_id"
+    [ $((up - since)) -lt 3 ] || ! $1 || kill -KILL "$its_id"
     sleep 0.2
-    tries=$((tries - 1))
   done 2>/dev/null
 }
 """
@@ -93,8 +95,8 @@ until flock -n 9; do
 done
 [ -z "$(marked "_ADVISOR_LOCK=$l/"; in_session "$l")" ] ||
   refuse 'what an earlier attempt of it started still runs there'
-read -r up idle </proc/uptime
-[ "$boot" = "$asked_boot" ] && [ $((${up%.*} - asked)) -le $lease ] ||
+tell_up
+[ "$boot" = "$asked_boot" ] && [ $((up - asked)) -le $lease ] ||
   refuse 'it was asked for too long ago'
 began_at $$
 echo "$boot $$ $began" >"$d/owner.$$" && echo '   ' >"$d/exit.$$" &&
@@ -139,8 +141,7 @@ read -r heard seen <"$d/heard"
 while is_kept || [ -n "$(members)" ]; do
   read -r pid name state parent rest </proc/$$/stat
   [ "$parent" = "$K" ] || keep
-  read -r up idle </proc/uptime
-  up=${up%.*}
+  tell_up
   now=$(stat -c %Y "$HOME/.advisor/heartbeat" 2>/dev/null)
   if [ "$now" != "$seen" ]; then
     heard=$up seen=$now

@@ -102,8 +102,8 @@ def trial(machine: Any, request: pytest.FixtureRequest) -> Iterator[Trial]:
     """Return attempts of a name of their own; whatever lives of them is ended."""
     name = f"t{abs(hash(request.node.name)):x}"
     yield Trial(machine, name)
-    for number in range(1, 4):
-        HeldJob(machine.ssh, f"{name}.{number}", name, 600.0).stop()
+    for folder in (machine.home / ".advisor" / "jobs").glob(f"{name}.*"):
+        HeldJob(machine.ssh, folder.name, name, 600.0).stop()
 
 
 def test_a_command_runs_to_its_end(trial: Trial) -> None:
@@ -301,7 +301,7 @@ def test_what_does_not_listen_is_killed(trial: Trial, soon: Soon) -> None:
     assert soon((trial.machine.home / f"{trial.name}.up").exists)
     begun = time.monotonic()
     job.stop()
-    assert 9.0 < time.monotonic() - begun < 30.0
+    assert 8.5 < time.monotonic() - begun < 30.0
     assert job.state() == HeldState("ended", 137)
     assert (trial.machine.home / f"{trial.name}.asked").read_text() == "asked\n"
 
@@ -338,7 +338,7 @@ def test_a_job_that_hears_nobody_is_ended_by_its_machine(
 def test_a_job_that_hears_us_goes_on(trial: Trial) -> None:
     """As long as we are heard, and not much longer."""
     job = trial.begun(SLEEP, lease_s=2.0)
-    end = time.monotonic() + 4.0
+    end = time.monotonic() + 3.0
     while time.monotonic() < end:
         beat(trial.machine.ssh)
         assert job.state() == HeldState("running")
