@@ -22,7 +22,9 @@ from advisor.rental.remote.held_job import HeldJob, HeldState, TaskScripts
 
 Soon = Callable[..., bool]
 
-SLEEP = "sleep 600"
+SLEEP = "while :; do sleep 600; done"
+"""A shell that runs it stays one, with its words."""
+
 DETACHED = "import os, sys; os.setsid(); os.execv('/bin/sh', ['sh', '-c', sys.argv[1]])"
 """Leaves its session, and runs a shell."""
 
@@ -197,13 +199,15 @@ def test_whatever_a_command_leaves_behind_is_ended_with_it(
     trial: Trial, soon: Soon, leave: str
 ) -> None:
     """Its end is told only then: another attempt may begin elsewhere at once."""
-    word = f"{trial.name}-left"
-    script = f'"$0" -c "$1" \'exec sleep 600 # {word}\' {word} & sleep 0.5; exit 3'
+    left = f": >../{trial.name}.up; {SLEEP}"
+    wait = f"while [ ! -e ../{trial.name}.up ]; do sleep 0.05; done"
+    argv = ["sh", "-c", f'"$0" -c "$1" "$2" & {wait}; sleep 0.3; exit 3']
     job = trial.attempt(1)
-    job.start(["sh", "-c", script, sys.executable, leave], folder="work")
+    job.start([*argv, sys.executable, leave, left], folder="work")
+    assert soon(lambda: trial.living(left) != [])
     assert soon(lambda: job.state().phase == "ended")
     assert job.state() == HeldState("ended", 3)
-    assert trial.living(f"exec sleep 600 # {word}") == []
+    assert trial.living(left) == []
 
 
 @pytest.mark.parametrize("leave", [DETACHED, CLEARED, HIDDEN])
@@ -279,7 +283,7 @@ def test_a_stop_beside_a_start_leaves_nothing(trial: Trial, soon: Soon) -> None:
     for number in range(1, 4):
         job = trial.attempt(number)
         word = f"{trial.name}-{number}"
-        scripts = job.task_scripts(["sh", "-c", f"sleep 600 # {word}", word], folder="w")
+        scripts = job.task_scripts(["sh", "-c", SLEEP, word], folder="work")
         thread = threading.Thread(target=_run, args=(trial, scripts))
         thread.start()
         time.sleep(0.02 * number)
@@ -323,14 +327,15 @@ def test_a_job_that_hears_nobody_is_ended_by_its_machine(
     trial: Trial, soon: Soon
 ) -> None:
     """Told as that, with all that it has started, not later than the margin allows."""
-    word = f"{trial.name}-lapsing"
-    script = f'"$0" -c "$1" \'sleep 600 # {word}\' & {SLEEP}'
+    left = f"{SLEEP} # {trial.name}"
+    argv = ["sh", "-c", f'"$0" -c "$1" "$2" & {SLEEP}', sys.executable, DETACHED, left]
     job = trial.attempt(1, lease_s=2.0)
     begun = time.monotonic()
-    job.start(["sh", "-c", script, sys.executable, DETACHED], folder="work")
+    job.start(argv, folder="work")
+    assert soon(lambda: trial.living(left) != [])
     assert soon(lambda: job.state() == HeldState("lapsed"))
     assert 2.0 < time.monotonic() - begun < 8.0
-    assert trial.living(f"sleep 600 # {word}") == []
+    assert trial.living(left) == []
     assert soon(lambda: trial.wardens() == [])
     assert b"".join(trial.begun("echo up", 2).follow()) == b"up\n"
 
