@@ -41,6 +41,11 @@ HIDDEN = (
 """Leaves its session and clears its variables; its files stay open."""
 
 
+LEAVING = pytest.mark.parametrize(
+    "leave", [DETACHED, CLEARED, HIDDEN], ids=["detached", "cleared", "hidden"]
+)
+
+
 @dataclass(frozen=True)
 class Trial:
     """Attempts at one job on a machine, and what a test does to them."""
@@ -194,7 +199,7 @@ def test_attempts_that_race_live_one_after_the_other(trial: Trial) -> None:
     assert not (trial.machine.home / f"{trial.name}.both").exists()
 
 
-@pytest.mark.parametrize("leave", [DETACHED, CLEARED, HIDDEN])
+@LEAVING
 def test_whatever_a_command_leaves_behind_is_ended_with_it(
     trial: Trial, soon: Soon, leave: str
 ) -> None:
@@ -210,7 +215,7 @@ def test_whatever_a_command_leaves_behind_is_ended_with_it(
     assert trial.living(left) == []
 
 
-@pytest.mark.parametrize("leave", [DETACHED, CLEARED, HIDDEN])
+@LEAVING
 def test_children_keep_the_lock_when_their_supervisor_was_killed(
     trial: Trial, soon: Soon, leave: str
 ) -> None:
