@@ -96,7 +96,7 @@ def slots_of(choices: Choices, at: int, load: IntArray) -> SlotHours:
         soonest = np.argsort(busy + each * hours[kind], kind="stable")[:more]
         counts[soonest, kind] += 1
         busy = busy + counts[:, kind] * hours[kind]
-    sd = counts @ np.where(load > 0, choices.job_sd_h[:, at], 0.0)
+    sd = counts.astype(np.float64) @ np.where(load > 0, choices.job_sd_h[:, at], 0.0)
     variance = counts @ np.where(load > 0, choices.job_var_h2[:, at], 0.0)
     return SlotHours(
         counts,
@@ -143,8 +143,9 @@ def probability_in_time(
 
 
 def _cdf(z: FloatArray) -> FloatArray:
-    """Return the normal distribution function: math's, for each distinct value."""
-    return np.vectorize(_NORMAL.cdf, otypes=[np.float64])(z)
+    """Return the normal distribution function of each value."""
+    shares = map(_NORMAL.cdf, z.ravel().tolist())
+    return np.fromiter(shares, dtype=np.float64, count=z.size).reshape(z.shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,13 @@ import numpy as np
 from advisor.app.context import Context
 from advisor.app.markets import MAX_AGE_S, answer_of
 from advisor.app.sweep import SweepJob, SweepSpec
+from advisor.app.sweep_plan import (
+    PlannedMachine,
+    Rate,
+    RunningMachine,
+    SweepPlan,
+    TradeOff,
+)
 from advisor.base.columns import concat
 from advisor.base.errors import AdvisorError, Given, NothingFitsError, OverBudgetError
 from advisor.base.progress import doing
@@ -19,13 +26,6 @@ from advisor.fleet.plan.choices import Choices
 from advisor.fleet.plan.kinds import Kind, kinds_of
 from advisor.fleet.plan.listing import Listing
 from advisor.fleet.plan.loads import Loaded
-from advisor.fleet.plan.plan import (
-    PlannedMachine,
-    Rate,
-    RunningMachine,
-    SweepPlan,
-    TradeOff,
-)
 from advisor.fleet.plan.solve import (
     Solution,
     Task,
@@ -77,6 +77,7 @@ def plan_sweep(
     listing = Listing.of(context, spec, kinds)
     if answer is None:
         answer = answer_of(context, spec.market, listing.query, max_age_s=MAX_AGE_S)
+    listing.notify_slips(answer)
     with doing(context.progress, f"planning {len(jobs):,} jobs"):
         choices = listing.choices(answer, without)
         if running:
@@ -227,14 +228,14 @@ def _curve(task: Task, deadline_h: float, found: Solution) -> tuple[TradeOff, ..
     least = least_deadline_h(task)
     if least is None:
         return ()
-    last = solved(task, math.inf)
+    last = solved(task, math.inf, improve=False)
     longest = max((one.hours_high for one in last.machines), default=0.0) if last else 0.0
     points = {*np.geomspace(least, max(longest, least), _DEADLINES).tolist()}
     if math.isfinite(deadline_h):
         points.add(deadline_h)
     curve: list[TradeOff] = []
     for hours in sorted(points):
-        one = found if hours == deadline_h else solved(task, hours)
+        one = found if hours == deadline_h else solved(task, hours, improve=False)
         if one is None or (curve and one.usd >= curve[-1].usd):
             continue  # more time is never dearer: a shorter deadline was as cheap
         taken = max(machine.hours for machine in one.machines)

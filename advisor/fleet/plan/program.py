@@ -50,13 +50,14 @@ class Figures:
             most[place] = np.where(able, np.minimum(whole, jobs[kind]), 0.0)
         runs = most > 0.0
         each = choices.job_h[kinds] + max(search.z, 0.0) * choices.job_sd_h[kinds]
-        left_h = np.maximum(choices.limit_h - choices.setup_h, 0.0)
+        left_h: FloatArray = np.maximum(choices.limit_h - choices.setup_h, 0.0)
+        time: FloatArray = choices.slots * left_h * (1.0 + _ROUNDED)
         return cls(
             kinds=kinds,
             jobs=jobs[kinds],
             free=free & runs.any(axis=0),
             once=choices.setup_usd + search.usd_per_machine,
-            time=choices.slots * left_h * (1.0 + _ROUNDED),
+            time=time,
             most=most,
             each=np.where(runs, each, 0.0),
             usd=np.where(runs, choices.job_usd[kinds], 0.0),
