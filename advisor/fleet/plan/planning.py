@@ -40,6 +40,9 @@ _SPARE_H, _SPARE_SHARE = 1.0, 1.25
 """Lifetime over the upper end of the predicted time, as for one job
 (`advisor.rental.ends`)."""
 
+_LEAST_SAVED = 0.01
+"""Share of the cost that a later deadline must save to be on the curve."""
+
 _DEADLINES = 8
 """Points of the curve of deadline against cost."""
 
@@ -236,8 +239,11 @@ def _curve(task: Task, deadline_h: float, found: Solution) -> tuple[TradeOff, ..
     curve: list[TradeOff] = []
     for hours in sorted(points):
         one = found if hours == deadline_h else solved(task, hours, improve=False)
-        if one is None or (curve and one.usd >= curve[-1].usd):
-            continue  # more time is never dearer: a shorter deadline was as cheap
+        if one is None:
+            continue
+        # More time is never dearer: a shorter deadline was as cheap, about.
+        if curve and one is not found and one.usd > (1.0 - _LEAST_SAVED) * curve[-1].usd:
+            continue
         taken = max(machine.hours for machine in one.machines)
         curve.append(TradeOff(hours, one.usd, taken, len(one.machines)))
     return tuple(curve)
