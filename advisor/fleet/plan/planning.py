@@ -43,6 +43,9 @@ _SPARE_H, _SPARE_SHARE = 1.0, 1.25
 _LEAST_SAVED = 0.01
 """Share of the cost that a later deadline must save to be on the curve."""
 
+_NEAR = 0.05
+"""Share by which another deadline differs at least from the plan's."""
+
 _DEADLINES = 8
 """Points of the curve of deadline against cost."""
 
@@ -233,7 +236,8 @@ def _curve(task: Task, deadline_h: float, found: Solution) -> tuple[TradeOff, ..
         return ()
     last = solved(task, math.inf, improve=False)
     longest = max((one.hours_high for one in last.machines), default=0.0) if last else 0.0
-    points = {*np.geomspace(least, max(longest, least), _DEADLINES).tolist()}
+    hours = np.geomspace(least, max(longest, least), _DEADLINES)
+    points = set(hours[np.abs(hours / deadline_h - 1.0) > _NEAR].tolist())
     if math.isfinite(deadline_h):
         points.add(deadline_h)
     curve: list[TradeOff] = []

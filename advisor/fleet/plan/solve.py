@@ -106,6 +106,8 @@ def solved(task: Task, deadline_h: float, *, improve: bool = True) -> Solution |
         if found.probability >= task.probability:
             return _nearer(task, deadline_h, found, failed) if improve else found
         failed, slots = z, 2 * slots
+        if slots > 4 * sum(int(task.choices.slots[one.at]) for one in found.machines):
+            break  # so great a distance would do if any did
     return None
 
 
