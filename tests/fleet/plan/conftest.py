@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -26,17 +27,27 @@ def context(tmp_path: Path) -> Context:
         "ADVISOR_CACHE_DIR": str(tmp_path / "cache"),
         "ADVISOR_DATA_DIR": str(tmp_path / "data"),
     }
-    clock = Clock(now=lambda: NOW)
-    return Context(folders, tmp_path, tmp_path, clock=clock, notify=lambda _: None)
+    return Context(
+        folders,
+        tmp_path,
+        tmp_path,
+        transport=httpx.MockTransport(_refuse),
+        clock=Clock(now=lambda: NOW),
+        notify=lambda _: None,
+    )
 
 
-def _sweep_of(jobs: int = 12, **changed: Any) -> SweepSpec:
+def _refuse(request: httpx.Request) -> httpx.Response:
+    raise AssertionError(f"no test may reach {request.url.host}")
+
+
+def _sweep_of(count: int = 12, **changed: Any) -> SweepSpec:
     """Return a sweep of equal jobs on the sample market."""
     usual: dict[str, Any] = {
         "job": JobSpec("resnet18", epochs=5),
         "command": "python train.py --seed {seed}",
         "folder": "/work",
-        "grid": (("seed", tuple(range(jobs))),),
+        "grid": (("seed", tuple(range(count))),),
         "market": "sample",
     }
     return SweepSpec(**{**usual, **changed})
