@@ -85,7 +85,7 @@ def plan_sweep(
         answer = answer_of(context, spec.market, listing.query, max_age_s=MAX_AGE_S)
     listing.notify_slips(answer)
     with doing(context.progress, f"planning {len(jobs):,} jobs"):
-        choices = listing.choices(answer, without)
+        choices = listing.choices(answer, without, all_run=not running)
         if running:
             choices = concat([_there(running, kinds), choices])
         task = Task.of(

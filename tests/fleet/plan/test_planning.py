@@ -24,6 +24,7 @@ from advisor.fleet.plan import plan_sweep
 from advisor.fleet.plan.choices import Choices
 from advisor.fleet.plan.kinds import kinds_of
 from advisor.fleet.plan.listing import Listing
+from advisor.market.types import Query
 
 Sweep = Callable[..., SweepSpec]
 
@@ -174,6 +175,44 @@ def test_a_running_machine_pays_no_start_again(context: Context, sweep_of: Sweep
         context, spec, left, running=[RunningMachine(planned_one, 0.1)], with_curve=False
     )
     assert [one.label for one in ends.machines] == [""] * len(ends.machines)
+
+
+def test_running_machines_do_where_the_market_has_none(
+    context: Context, sweep_of: Sweep
+) -> None:
+    """What is left runs on them; where they have no time, there is no plan."""
+    spec = sweep_of(20, deadline_s=24 * 3600.0)
+    one = replace(planned(context, spec).machines[0], label="advisor:x:1-2")
+    answer = replace(answer_of(context, "sample", query_of(context, spec)), records=())
+    more = {"answer": answer, "with_curve": False}
+    left = jobs_of(spec)[:4]
+    there = plan_sweep(context, spec, left, running=[RunningMachine(one, 24.0)], **more)
+    assert [machine.label for machine in there.machines] == ["advisor:x:1-2"]
+    with pytest.raises(NothingFitsError):
+        plan_sweep(context, spec, left, running=[RunningMachine(one, 0.1)], **more)
+
+
+def query_of(context: Context, spec: SweepSpec) -> Query:
+    return Listing.of(context, spec, kinds_of(jobs_of(spec))).query
+
+
+@pytest.mark.parametrize("rental", ["on-demand", "interruptible"])
+def test_a_machine_s_price_is_that_of_its_offer(
+    context: Context, sweep_of: Sweep, rental: Any
+) -> None:
+    """Whole, however many slots it has; a bid is below the price on demand."""
+    spec = sweep_of(2, job=JobSpec("resnet18", epochs=5, rental=rental))
+    choices = choices_in(context, spec)
+    listed = choices_in(context, sweep_of(2))
+    price = dict(zip(listed.offer_id.tolist(), listed.usd_per_h.tolist(), strict=True))
+    several = np.flatnonzero(choices.slots > 1)
+    assert len(several) > 50
+    for at in several.tolist():
+        usual = price[int(choices.offer_id[at])]
+        if rental == "on-demand":
+            assert choices.usd_per_h[at] == usual
+        else:
+            assert 0.0 < choices.usd_per_h[at] < usual
 
 
 def test_a_machine_runs_jobs_of_one_workload(context: Context, sweep_of: Sweep) -> None:
