@@ -8,6 +8,7 @@ so what is carried must prove by itself who it is.
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -24,6 +25,8 @@ from advisor.rental.remote.ssh import Ssh
 LOOPBACK = "127.0.0.1"
 """The only address that anything listens on, at either end."""
 
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_NETWORK = Path("/proc/self/ns/net")
 _ALIVE_EVERY_S = 15
 _ALIVE_MISSED = 4  # a dead connection is noticed after a minute, a short break is not one
 _ANSWERS_WITHIN_S = 20.0
@@ -140,6 +143,26 @@ class Tunnel:
             else:
                 return local
         raise AssertionError  # pragma: no cover  (the last try raises)
+
+    def withdraw(self, port: int) -> None:
+        """Have a port of the machine lead to the same one of this computer no more.
+
+        Nothing is done where the connection is lost: that has ended it, too.
+        """
+        with suppress(UnreachableError):
+            self._control("cancel", "-R", f"{LOOPBACK}:{port}:{LOOPBACK}:{port}")
+
+    def shares_loopback(self) -> bool:
+        """Tell whether the machine is this computer, so that its ports are ours.
+
+        Raises
+        ------
+        UnreachableError
+            if the connection is lost
+        """
+        own = [_BOOT.read_text(), os.readlink(_NETWORK)] if _BOOT.exists() else []
+        told = self.ssh.ask(f"cat {_BOOT} && readlink {_NETWORK}", "looking who it is")
+        return told.split() == [one.strip() for one in own]
 
     def is_alive(self) -> bool:
         """Tell whether the connection is there; a dead one is noticed within a minute."""

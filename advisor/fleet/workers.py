@@ -72,14 +72,13 @@ put at_work.py {program} || exit
 [ -r "$HOME/.advisor/environment" ] && . "$HOME/.advisor/environment"
 begin() {{
   put "$1.json" "$3" || exit
-  # No file of the user's is found before Dask's own, and none is imported by its name.
-  CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=$2 PYTHONSAFEPATH=1 \\
+  CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=$2 \\
     $keep {python} "$d/at_work.py" "$d/$1.json" >"$d/$1.log" 2>&1 </dev/null &
 }}
 keep=
 command -v nohup >/dev/null && keep="nohup $keep"
 command -v setsid >/dev/null && keep="setsid $keep"
-cd "$d" || exit
+cd "$d" && rm -rf scratch || exit
 {begins}
 """
 
