@@ -8,10 +8,11 @@ fetches from another goes by way of the launcher, twice over its line.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 
 from advisor.base.errors import RemoteError, UnreachableError
-from advisor.fleet.tunnel import Tunnel
+from advisor.fleet.tunnel import NoPortError, Tunnel
 
 _PORTS_TRIED = 5
 
@@ -30,7 +31,8 @@ class Relays:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._tunnels: dict[str, Tunnel] = {}
+        self._joined: dict[str, Tunnel] = {}
+        self._tunnels: dict[str, Tunnel] = {}  # of those that need relays
         self._workers: dict[str, _Worker] = {}
 
     def add(self, name: str, member: str, tunnel: Tunnel, port: int) -> int:
@@ -50,7 +52,7 @@ class Relays:
         Raises
         ------
         RemoteError
-            if a machine does not give the port of that number
+            if a machine does not give a port by which its workers reach others
         UnreachableError
             if the connection to its machine is lost
         """
@@ -58,16 +60,14 @@ class Relays:
             self._join(member, tunnel)
             for _ in range(_PORTS_TRIED):
                 local = tunnel.to_machine(port)
-                refused = [one for one in self._others(member) if not _lead(one, local)]
-                if not refused:
+                if all(_leads(one, local) for one in self._others(member)):
                     self._workers[name] = _Worker(member, local)
                     return local
-                # What was given meanwhile leads to the new worker, too: it is taken back.
+                # Where it was given, it leads to the new worker, too: it is taken back.
                 self._withdraw(member, local)
-        place = refused[0].ssh.endpoint
         message = (
-            f"{place.host} port {place.port} gives no port by which its workers would "
-            "reach those of another machine: replace it"
+            "another machine gives no port by which its workers would reach those of "
+            "this one: try again"
         )
         raise RemoteError(message)
 
@@ -80,41 +80,40 @@ class Relays:
 
     def _join(self, member: str, tunnel: Tunnel) -> None:
         """Let a machine reach the workers of all others, once for each connection."""
-        if self._tunnels.get(member) is tunnel:
+        if self._joined.get(member) is tunnel:
             return
-        for worker in self._workers.values():
-            if worker.member != member and not _lead(tunnel, worker.port):
-                message = (
-                    f"port {worker.port} of the machine is taken, by which its workers "
-                    "would reach those of another one: replace it"
-                )
-                raise RemoteError(message)
-        self._tunnels[member] = tunnel
+        if tunnel.shares_loopback():  # it reaches them as we do
+            self._tunnels.pop(member, None)
+        else:
+            for worker in self._workers.values():
+                if worker.member != member and not _leads(tunnel, worker.port):
+                    message = (
+                        f"port {worker.port} of the machine is taken, by which its "
+                        "workers would reach those of another one: replace it"
+                    )
+                    raise RemoteError(message)
+            self._tunnels[member] = tunnel
+        self._joined[member] = tunnel
 
     def _others(self, member: str) -> list[Tunnel]:
-        """Return the connections to all other machines; those that are lost are gone."""
-        self._tunnels = {
-            name: one
-            for name, one in self._tunnels.items()
-            if one.is_alive() or name == member
-        }
-        return [one for name, one in self._tunnels.items() if name != member]
+        """Return the connections that are there to all other machines."""
+        others = [one for name, one in self._tunnels.items() if name != member]
+        return [one for one in others if one.is_alive()]
 
     def _withdraw(self, member: str, port: int) -> None:
         for other in self._others(member):
             other.withdraw(port)
 
 
-def _lead(tunnel: Tunnel, port: int) -> bool:
+def _leads(tunnel: Tunnel, port: int) -> bool:
     """Have a port of a machine lead to the launcher's; False: it is taken there.
 
-    Raises
-    ------
-    UnreachableError
-        if the connection is lost
+    A machine that does not answer is none to wait for: once it is connected anew, it
+    joins anew.
     """
-    try:
-        tunnel.to_launcher(port, at=port)
-    except UnreachableError:
-        return tunnel.shares_loopback()  # what is ours is not to be had again
+    with suppress(UnreachableError):
+        try:
+            tunnel.to_launcher(port, at=port)
+        except NoPortError:
+            return False
     return True
