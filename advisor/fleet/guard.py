@@ -286,19 +286,23 @@ class GuardedComm(TLS):
 
     async def _message(self) -> bytes:
         """Return the next message without the frames that hold pickles."""
-        if self.stream is None:
+        stream = self.stream  # that of the connection is None once it is closed
+        if stream is None:
             raise CommClosedError
         try:
-            (size,) = _NUMBER.unpack(await self.stream.read_bytes(_NUMBER.size))
+            (size,) = _NUMBER.unpack(await stream.read_bytes(_NUMBER.size))
             _bound(size)
-            body: bytes = await self.stream.read_bytes(size)
+            body: bytes = await stream.read_bytes(size)
             begin, lengths = _frames(body)
             rest = begin + sum(lengths) - size
             _bound(rest)
-            await self.stream.read_bytes(rest)
+            await stream.read_bytes(rest)
         except (StreamClosedError, OSError) as error:
             self.abort()
             raise CommClosedError(str(error)) from error
+        except BaseException:  # nobody knows what was read of a message
+            self.abort()
+            raise
         return body[begin : begin + lengths[0]]
 
 
