@@ -1,0 +1,1 @@
+"""Many jobs on many rented machines, run by Dask: the extra ``fleet``."""
