@@ -16,7 +16,7 @@ from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.fleet.plan.choices import Choices
 from advisor.fleet.plan.loads import Loaded, empty, filled, loaded, room_for
 
-_LOOKED_AT = 4
+_LOOKED_AT = 3
 """Machines whose loads are worked out in full, of those that look cheapest."""
 
 _WHOLE = 1e-9

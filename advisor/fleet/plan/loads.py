@@ -19,7 +19,7 @@ from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.fleet.plan.choices import Choices
 
 _NORMAL = NormalDist()
-_ERRORS = np.linspace(-6.0, 6.0, 121)
+_ERRORS = np.linspace(-6.0, 6.0, 61)
 _ERROR_WEIGHTS = np.exp(-0.5 * _ERRORS**2) / np.exp(-0.5 * _ERRORS**2).sum()
 """Normal errors of the throughput at which plans are judged, and their weights."""
 

@@ -28,7 +28,7 @@ _LOOKED_AT = 200
 _PROMISING = 500
 """Machines among which a plan is searched for first."""
 
-_STEPS = 10
+_STEPS = 8
 """Halvings between a deadline that can be kept and one that cannot."""
 
 
