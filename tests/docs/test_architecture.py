@@ -49,9 +49,9 @@ def test_every_room_is_drawn(docs: Path) -> None:
     """The page has the packages that there are, in the contract's order."""
     page = (docs / "architecture.md").read_text(encoding="utf-8")
     _, _, table = page.partition("## The rooms\n")
-    table, _, beside = table.partition("\n\nFour packages")
+    table, _, beside = table.partition("\n\nFive packages")
     drawn = re.findall(r"^\| `([a-z]+)` \|", table, re.MULTILINE)
-    next_to_it = ["training", "simulator", "serve", "mcp"]
+    next_to_it = ["training", "simulator", "fleet", "serve", "mcp"]
     assert all(f"`{name}`" in beside for name in next_to_it)
     assert drawn == [one for one in rooms_in_order() if one not in next_to_it]
     folders = {path.parent.name for path in (ROOT / "advisor").glob("*/__init__.py")}
