@@ -90,7 +90,7 @@ def _plain(value: Any) -> Any:
             else _plain(getattr(value, one.name))
             for one in fields(value)
         }
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 def _tupled(value: Any) -> Any:
