@@ -13,6 +13,7 @@ thread rents it, looks after it, and replaces it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Awaitable, Collection
 from contextlib import suppress
@@ -137,6 +138,7 @@ class Cluster(SpecCluster):
                 worker={"cls": Place, "options": {"owner": self}},
                 security=self._door.security,
                 asynchronous=asynchronous,
+                silence_logs=logging.WARNING,
             )
         except BaseException:
             self.close()

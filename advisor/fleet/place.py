@@ -218,12 +218,17 @@ class Place(ProcessInterface):
             raise NothingFitsError(message)
 
     def _give_back(self, member: Member, why: str) -> None:
+        """Give a machine back; whatever keeps it from that, the owner hears of."""
         self.worker_names = ()
         try:
             member.release(why)
         except AdvisorError as error:
             self._owner.left(str(error))
             member.leave()
+        except Exception as error:
+            told = f"{member.name} may still be there and bill: {_words(error)}"
+            self._owner.left(f"{told}; run 'advisor reconcile'")
+            raise
 
     def _leave(self, member: Member) -> None:
         self.worker_names = ()
