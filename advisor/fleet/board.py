@@ -10,13 +10,18 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from advisor.app.sweep import SweepJob
+from advisor.software.misfit import Symptom
 from advisor.store.sweeps import Proof, StoredJob, SweepStore
 
 MOST_ATTEMPTS = 20
 """Starts of one job, also those that ended by no fault of its own: a job that takes
 twenty machines along is not worth another one; an assumption."""
+
+JobEnd = Literal["done", "failed", "waiting"]
+"""What becomes of a job that has ended; *waiting*: it is started again."""
 
 _DONE = ("done", "failed")
 
@@ -202,21 +207,25 @@ class Board:
             self._store.end(self._name, name, label, number, exit_code, self._now())
             self._set(name, state="ended", exit_code=exit_code)
 
-    def is_last(self, attempt: Attempt, exit_code: int) -> bool:
-        """Say whether a job that has ended so is not started again."""
-        return exit_code == 0 or attempt.number > self._retries
+    def verdict(
+        self, attempt: Attempt, exit_code: int, symptom: Symptom | None
+    ) -> JobEnd:
+        """Return what becomes of a job of which an attempt has ended so.
 
-    def finish(self, attempt: Attempt, exit_code: int, reason: str = "") -> str:
-        """Write down what becomes of a job that has ended, its results being here.
+        What a machine could not run gets one more start, on another one.
 
-        Returns
-        -------
-        ``"done"``, ``"failed"``, or ``"waiting"``: it is started again
+        Parameters
+        ----------
+        symptom : what shows that the machine could not run it, None if nothing does
         """
+        if exit_code == 0:
+            return "done"
+        starts = 1 + self._retries + (symptom is not None)
+        return "waiting" if attempt.number < starts else "failed"
+
+    def finish(self, attempt: Attempt, state: JobEnd, reason: str = "") -> None:
+        """Write down what becomes of a job that has ended, its results being here."""
         name, label, number = attempt.job.name, attempt.label, attempt.number
-        state = "waiting"
-        if self.is_last(attempt, exit_code):
-            state = "done" if exit_code == 0 else "failed"
         with self._turn:
             self._store.finish_job(
                 self._name, name, label, number, state, reason, self._now()
@@ -224,7 +233,6 @@ class Board:
             self._set(name, state=state)
             if state == "waiting":
                 self._free.append(name)
-        return state
 
     def move(self, attempt: Attempt, proof: Proof) -> None:
         """Have a job that surely does not run any more wait for another start."""
