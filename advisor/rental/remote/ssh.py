@@ -68,6 +68,7 @@ class Ssh:
     known_hosts : file of host keys, of this rental alone; made where it is missing
     clock : time, for deadlines and for those who wait between two tries
     user : login name
+    control : socket of a connection that lasts, which is used while it is there
 
     Attributes
     ----------
@@ -82,6 +83,8 @@ class Ssh:
         known_hosts: Path,
         clock: Clock,
         user: str = "root",
+        *,
+        control: Path | None = None,
     ) -> None:
         if any(not at.host or at.host.startswith("-") for at in endpoints):
             message = "the market's address of the machine is none"
@@ -92,6 +95,25 @@ class Ssh:
         self._endpoints = list(endpoints)
         self._key_file = key_file
         self.known_hosts = known_hosts
+        self._control = control
+
+    def sharing(self, control: Path) -> Ssh:
+        """Return the way there over a connection that lasts.
+
+        Where that is lost, each command makes a connection of its own, as before.
+
+        Parameters
+        ----------
+        control : socket of ssh's that has or will have the connection
+        """
+        return Ssh(
+            self._endpoints,
+            self._key_file,
+            self.known_hosts,
+            self.clock,
+            self.user,
+            control=control,
+        )
 
     @property
     def endpoint(self) -> Endpoint:
@@ -131,6 +153,8 @@ class Ssh:
             "ServerAliveCountMax": str(_ALIVE_MISSED),
             "LogLevel": "ERROR",
         }
+        if self._control is not None:
+            settings["ControlPath"] = _quoted(self._control)
         words = [f"-o{name}={value}" for name, value in settings.items()]
         program = find_program("ssh", "openssh-client")
         return [program, "-F", "/dev/null", "-T", *words, "-p", str(at.port)]
