@@ -1,0 +1,1 @@
+"""The launcher's Python and Dask, as files that a rented machine is given."""
