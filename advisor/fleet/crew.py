@@ -39,7 +39,9 @@ from advisor.rental.presence import MachineLostError
 from advisor.software.misfit import Symptom
 from advisor.store.ledger import Entry
 
-Outcome = Literal["done", "not_had", "lost", "unfit", "over", "released", "left", "stopped"]
+Outcome = Literal[
+    "done", "not_had", "lost", "unfit", "over", "released", "left", "stopped"
+]
 """How a machine's thread ended: nothing was left for it; it could not be had; it was
 lost; it cannot run the jobs; its time was over; somebody has released it; it was left as
 it is; it was to stop."""
@@ -88,6 +90,7 @@ class Crew:
     work : what all of them share
     planned : its rental; None: it is there already
     entry : of one that is there already
+    only_ends : whether it is picked up to be given back
     pace : how long a job takes on it
     outcome : how its thread ended; None before
     error : why, None where nothing was left for it
@@ -97,6 +100,7 @@ class Crew:
     work: Work
     planned: Plan | None
     entry: Entry | None = None
+    only_ends: bool = False
     pace: Pace = field(default_factory=Pace)
     outcome: Outcome | None = None
     error: BaseException | None = None
@@ -178,7 +182,7 @@ class Crew:
         slots = len(hands.member.slots)
         for number, one in enumerate(self.work.board.on(hands.member.label)):
             attempt = self.work.board.attempt_of(one)
-            if one.state == "ended" and one.exit_code is not None:
+            if one.state == "ended":
                 home.bring(Ended(attempt, one.exit_code))
             else:
                 hands.hold(attempt, number % slots)

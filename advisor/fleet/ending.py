@@ -7,11 +7,9 @@ it itself, since it has heard nothing of us for longer than it waits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from advisor.base.errors import (
-    AdvisorError,
-    RemoteError,
     RentalStateUnknownError,
     ResultsLeftError,
 )
@@ -23,7 +21,6 @@ from advisor.fleet.running import Hands
 from advisor.rental.context import RentalContext
 from advisor.rental.release import note_state
 from advisor.rental.returning import keep_machine, moment
-from advisor.store.ledger import CLOSED
 
 _AGAIN_S = 30.0
 _GONE = frozenset({"released", "refused"})
@@ -48,7 +45,7 @@ def wind_up(hands: Hands, board: Board, home: Home) -> Sequence[Attempt]:
         for one in list(hands.running.values()):
             attempt, held = one.attempt, hands.held(one.attempt)
             state = held.state()
-            if state.phase == "ended" and state.exit_code is not None:
+            if state.phase == "ended":
                 board.end(attempt, state.exit_code)
                 home.bring(Ended(attempt, state.exit_code))
             elif hands.stop(attempt):
@@ -93,7 +90,7 @@ def give_back(member: Member, board: Board, why: str) -> Sequence[str]:
 def wait_out(member: Member, board: Board, why: str) -> Sequence[str]:
     """Wait until a machine that the market does not show has ended its jobs itself.
 
-    It is not ended: nobody can say that it is gone. It is ended if it shows again.
+    It is not ended: nobody can say that it is gone. It is once it shows again.
     """
     rental = member.fleet.rental
     member.hush()
@@ -103,14 +100,18 @@ def wait_out(member: Member, board: Board, why: str) -> Sequence[str]:
     return moved
 
 
-def wait_for_lapse(rental, board, label, has_lapsed):  # type: ignore[no-untyped-def]
-    """Wait until nothing of a machine's jobs runs; return them, which wait again."""
+def wait_for_lapse(
+    rental: RentalContext, board: Board, label: str, has_lapsed: Callable[[], bool]
+) -> Sequence[str]:
+    """Wait until nothing of a machine's jobs runs; return them, which wait again.
+
+    Parameters
+    ----------
+    has_lapsed : says whether the machine must have ended them itself
+    """
     while not has_lapsed():
-        try:
-            if rental.ledger.entry(label).state in _GONE:
-                return board.move_all(label, "destroyed")
-        except AdvisorError as error:
-            rental.notify(str(error))
+        if rental.ledger.entry(label).state in _GONE:
+            return board.move_all(label, "destroyed")
         rental.sleep(_AGAIN_S, "waiting until a machine has surely ended its jobs")
     return board.move_all(label, "lapsed")
 

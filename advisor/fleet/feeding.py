@@ -1,4 +1,4 @@
-"""A machine gets its jobs: as many as it has slots, and the next one where jobs are short.
+"""A machine gets its jobs: as many as it has slots, and one more where they are short.
 
 What is given is written down first, then what the job has saved elsewhere is sent, then a
 task begins it.
@@ -14,8 +14,8 @@ from advisor.fleet.running import Hands
 from advisor.rental.outgoing.decide import Outgoing
 
 AHEAD_BELOW_S = 120.0
-"""Seconds that a job takes at most for the next one to be given to its slot before it has
-ended: what is saved is a second a job; what is given cannot go elsewhere. An assumption."""
+"""Seconds that a job takes at most where its slot gets the next one before it has ended:
+a second per job is saved, but what is given cannot go elsewhere. An assumption."""
 
 _SPARE_S = 600.0
 """Seconds before a machine's end by which a job must be over: its results come home, and

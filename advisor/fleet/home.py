@@ -45,11 +45,11 @@ class Ended:
     Attributes
     ----------
     attempt : of a job
-    exit_code : of its command
+    exit_code : of its command; None where nobody knows it, as after a restart
     """
 
     attempt: Attempt
-    exit_code: int
+    exit_code: int | None
 
 
 @dataclass(frozen=True, slots=True)

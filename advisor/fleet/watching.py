@@ -12,10 +12,6 @@ from advisor.fleet.home import CHECKPOINTS_S, Ended, Home
 from advisor.fleet.running import Hands, Running
 from advisor.rental.remote.held_job import HeldState
 
-LOST_CODE = 137
-"""Exit code of a command whose end nobody saw: that of one that was killed (128 + 9), as
-the restart of a machine does."""
-
 _RECONNECT_S = 10.0
 
 
@@ -90,23 +86,25 @@ class Watcher:
         """Act on what the machine says of an attempt."""
         attempt, key = one.attempt, one.attempt.key
         if state.phase == "ended":
-            self._end(one, LOST_CODE if state.exit_code is None else state.exit_code)
+            self._end(one, state.exit_code)
         elif state.phase == "lapsed":
             self.hands.drop(key)
             self.board.move(attempt, "lapsed")
             self.moved(attempt, "the machine heard nothing of us and ended it")
         elif state.phase == "lost":
-            self._end(one, LOST_CODE)
+            self._end(one, None)
         elif state.phase == "orphaned":
             if self.hands.stop(attempt):
-                self._end(one, LOST_CODE)
+                self._end(one, None)
         else:
             if state.reason:
-                self.hands.member.fleet.rental.notify(f"{attempt.job.name}: {state.reason}")
+                self.hands.member.fleet.rental.notify(
+                    f"{attempt.job.name}: {state.reason}"
+                )
             if one.task is None or one.is_over:
                 self.hands.begin(key)
 
-    def _end(self, one: Running, exit_code: int) -> None:
+    def _end(self, one: Running, exit_code: int | None) -> None:
         """Have an attempt that has ended come home."""
         self.board.end(one.attempt, exit_code)
         if exit_code == 0:
