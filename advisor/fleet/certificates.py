@@ -1,0 +1,88 @@
+"""Who is who on the connections of a fleet: an authority of its own and its certificates.
+
+Other users of a machine, and of this computer, reach the ports that a tunnel carries.
+They have no certificate of this fleet, and so no connection. No clock is believed: a
+machine's may be wrong by years, and a certificate ends with the fleet, whose key is
+nowhere but in the memory of its launcher.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+_BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
+_END = datetime(9999, 12, 31, tzinfo=UTC)
+_AUTHORITY = "the launcher of a fleet"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What proves a name.
+
+    Attributes
+    ----------
+    authority : the authority's certificate, PEM
+    certificate : of the name, PEM
+    key : its private key, PEM
+    """
+
+    authority: str
+    certificate: str
+    key: str = field(repr=False)
+
+
+class Authority:
+    """Makes certificates that prove a name to whoever knows the authority."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+
+    def certify(self, name: str) -> Certificate:
+        """Return a new key pair and the certificate of its name.
+
+        Parameters
+        ----------
+        name : a member's, at most 64 characters as X.509 has it
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        basic = x509.BasicConstraints(ca=False, path_length=None)
+        certificate = self._sign(name, key.public_key(), basic)
+        secret = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        return Certificate(self._own, certificate, secret.decode())
+
+    @cached_property
+    def _own(self) -> str:
+        basic = x509.BasicConstraints(ca=True, path_length=0)
+        return self._sign(_AUTHORITY, self._key.public_key(), basic)
+
+    def _sign(
+        self, name: str, key: ec.EllipticCurvePublicKey, basic: x509.BasicConstraints
+    ) -> str:
+        """Return the certificate of a name and its public key, PEM."""
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(_named(name))
+            .issuer_name(_named(_AUTHORITY))
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(_BEGIN)
+            .not_valid_after(_END)
+            .add_extension(basic, critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

@@ -1,0 +1,429 @@
+"""What a rented machine sends to the scheduler is a stranger's, and is never believed.
+
+Dask trusts its workers: their messages hold pickles, and a worker's connection may do
+all that a client's may. Here neither holds. A connection that comes from a machine is of
+a scheme of its own, ``guarded``: TLS, whose messages are read without pickle, bounded,
+and made anew of the few fields that a worker must tell. What it may do is to register
+under the name and the address that it was given, to be alive, and to say that a task
+ended. No connection is made to a machine.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import msgpack
+from distributed import Scheduler
+from distributed.comm.core import CommClosedError
+from distributed.comm.registry import backends
+from distributed.comm.tcp import TLS, TLSBackend, TLSListener
+from distributed.core import Status
+from distributed.protocol import Serialize
+from distributed.versions import get_versions
+from tornado.iostream import StreamClosedError
+
+from advisor.base.errors import RemoteError
+from advisor.base.log import detail
+from advisor.rental.remote.channel import last_line
+
+SCHEME = "guarded"
+"""Of the addresses of guarded workers, and of the scheduler's for them."""
+
+MOST_BYTES = 1 << 22
+"""Longest message that is read: 4 MiB; those of Dask's own worker have some kilobytes."""
+
+_LONGEST_WORD = 1000
+_MOST_FIGURES = 200
+_DEEPEST = 4
+_NUMBER = struct.Struct("Q")
+_COMPUTE = "compute"
+_BANDWIDTH = {"total": 1e8, "workers": {}, "types": {}}
+"""Of data between workers, which guarded ones do not exchange: Dask's own assumption."""
+
+
+class RefusedError(Exception):
+    """A message that no worker of ours sends."""
+
+
+class _Withheld:
+    """Stands for what was pickled."""
+
+
+def _hook(item: dict[Any, Any]) -> object:
+    """Return an item of a message, without what Dask would unpickle or import."""
+    if not {"__Serialized__", "__Pickled__", "__Enum__", "__Set__"}.isdisjoint(item):
+        return _Withheld()
+    return item
+
+
+def decoded(message: bytes) -> object:
+    """Return a message of Dask's as plain data.
+
+    Raises
+    ------
+    RefusedError
+        if it is none
+    """
+    try:
+        return msgpack.unpackb(
+            message, object_hook=_hook, use_list=False, strict_map_key=False
+        )
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        message_ = "no message of Dask's"
+        raise RefusedError(message_) from error
+
+
+def _word(value: object) -> str:
+    if isinstance(value, str) and len(value) <= _LONGEST_WORD:
+        return value
+    message = "no word where there must be one"
+    raise RefusedError(message)
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, int) and 0 <= value < 1 << 62:
+        return int(value)
+    message = "no whole number where there must be one"
+    raise RefusedError(message)
+
+
+def _status(value: object) -> str:
+    if isinstance(value, str) and value in Status.__members__:
+        return value
+    message = "no status of a worker"
+    raise RefusedError(message)
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and abs(value) < 1e18
+
+
+def _figures(value: object, depth: int = 0) -> Any:
+    """Return the finite numbers of nested tables; what else there is is left out."""
+    if not isinstance(value, Mapping) or depth == _DEEPEST:
+        return {}
+    kept: dict[str, Any] = {}
+    for name, item in list(value.items())[:_MOST_FIGURES]:
+        if not isinstance(name, str) or len(name) > _LONGEST_WORD:
+            continue
+        if isinstance(item, Mapping):
+            kept[name] = _figures(item, depth + 1)
+        elif _is_finite(item):
+            kept[name] = item
+    return kept
+
+
+def _metrics(value: object) -> dict[str, Any]:
+    """Return what a worker says of its load, for the dashboard."""
+    own = {"bandwidth": _BANDWIDTH, "digests_total_since_heartbeat": {}}
+    return {"memory": 0, **_figures(value), **own}
+
+
+def _times(value: object) -> list[dict[str, Any]]:
+    """Return when a task ran, by the worker's own clock."""
+    if not isinstance(value, tuple):
+        return []
+    return [
+        {"action": _COMPUTE, "start": float(one["start"]), "stop": float(one["stop"])}
+        for one in value[:_MOST_FIGURES]
+        if isinstance(one, Mapping)
+        and one.get("action") == _COMPUTE
+        and _is_finite(one.get("start"))
+        and _is_finite(one.get("stop"))
+    ]
+
+
+def _finished(message: Mapping[Any, Any]) -> dict[str, Any]:
+    return {
+        "status": "OK",
+        "key": _word(message.get("key")),
+        "run_id": _whole(message.get("run_id")),
+        "nbytes": _whole(message.get("nbytes")),
+        "type": b"",
+        "typename": "object",
+        "metadata": {},
+        "thread": None,
+        "startstops": _times(message.get("startstops")),
+    }
+
+
+def _erred(message: Mapping[Any, Any]) -> dict[str, Any]:
+    text = message.get("exception_text")
+    reason = last_line(text.encode(errors="replace")) if isinstance(text, str) else ""
+    return {
+        "status": "error",
+        "key": _word(message.get("key")),
+        "run_id": _whole(message.get("run_id")),
+        "exception": Serialize(RemoteError(f"the machine says: {reason or 'nothing'}")),
+        "traceback": None,
+        "exception_text": reason,
+        "traceback_text": "",
+        "thread": None,
+        "startstops": _times(message.get("startstops")),
+    }
+
+
+_REPORTS: Mapping[str, Callable[[Mapping[Any, Any]], dict[str, Any]]] = {
+    "task-finished": _finished,
+    "task-erred": _erred,
+    "release-worker-data": lambda message: {"key": _word(message.get("key"))},
+    "worker-status-change": lambda message: {"status": _status(message.get("status"))},
+}
+"""What a worker may tell on its stream, and what of it is passed on."""
+
+_CALLS: Mapping[str, Callable[[Mapping[Any, Any]], dict[str, Any]]] = {
+    "register-worker": lambda message: {
+        "address": _word(message.get("address")),
+        "name": _word(message.get("name")),
+        "status": _status(message.get("status")),
+        "metrics": _metrics(message.get("metrics")),
+    },
+    "heartbeat_worker": lambda message: {
+        "address": _word(message.get("address")),
+        "metrics": _metrics(message.get("metrics")),
+    },
+    "unregister": lambda message: {"address": _word(message.get("address"))},
+}
+"""What a worker's connection may ask for, and what of it is passed on."""
+
+
+def report(message: object) -> dict[str, Any] | None:
+    """Return what a worker tells on its stream, made anew; None: nothing for us.
+
+    Raises
+    ------
+    RefusedError
+        if it is nothing that a worker tells
+    """
+    if not isinstance(message, Mapping):
+        if message == "OK":
+            return None
+        what = "a stream of what are no messages"
+        raise RefusedError(what)
+    name = message.get("op")
+    if name == "close-stream":
+        return {"op": name}
+    if not isinstance(name, str) or name not in _REPORTS:
+        return None
+    fields = _REPORTS[name](message)
+    return {"op": name, **fields, "stimulus_id": _word(message.get("stimulus_id"))}
+
+
+def call(message: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return what a worker's connection asks for, made anew.
+
+    Raises
+    ------
+    RefusedError
+        if no worker's does that
+    """
+    name = message.get("op")
+    if not isinstance(name, str) or name not in _CALLS:
+        what = f"a worker asks for {str(name)[:80]!r}"
+        raise RefusedError(what)
+    reply = message.get("reply") is not False
+    return {"op": name, "reply": reply, **_CALLS[name](message)}
+
+
+def _handshake(message: object) -> dict[str, Any]:
+    """Return how a peer says that it writes, made anew."""
+    if not isinstance(message, Mapping):
+        what = "no handshake"
+        raise RefusedError(what)
+    protocol = _whole(message.get("pickle-protocol"))
+    return {"compression": None, "python": (), "pickle-protocol": protocol}
+
+
+class GuardedComm(TLS):
+    """A connection from a rented machine."""
+
+    _has_shaken_hands = False
+
+    @property
+    def member(self) -> str:
+        """Who it is, by the certificate that the authority made."""
+        certificate = self.extra_info.get("peercert") or {}
+        names = [value for part in certificate["subject"] for _, value in part]
+        return str(names[0])
+
+    async def read(self, deserializers: object = None) -> Any:  # noqa: ARG002  (Dask's)
+        """Return the next message, made anew; whoever sends another one is cut off."""
+        try:
+            return self._cleaned(decoded(await self._message()))
+        except RefusedError as error:
+            self.abort()
+            detail("fleet", "%s is cut off: %s", self.peer_address, error)
+            raise CommClosedError(str(error)) from error
+
+    def _cleaned(self, message: object) -> Any:
+        if not self._has_shaken_hands:
+            self._has_shaken_hands = True
+            return _handshake(message)
+        if isinstance(message, Mapping):
+            return call(message)
+        if isinstance(message, tuple):
+            return [one for one in map(report, message) if one is not None]
+        what = "neither a message nor a stream of them"
+        raise RefusedError(what)
+
+    async def _message(self) -> bytes:
+        """Return the next message without the frames that hold pickles."""
+        if self.stream is None:
+            raise CommClosedError
+        try:
+            (size,) = _NUMBER.unpack(await self.stream.read_bytes(_NUMBER.size))
+            _bound(size)
+            body: bytes = await self.stream.read_bytes(size)
+            begin, lengths = _frames(body)
+            rest = begin + sum(lengths) - size
+            _bound(rest)
+            await self.stream.read_bytes(rest)
+        except (StreamClosedError, OSError) as error:
+            self.abort()
+            raise CommClosedError(str(error)) from error
+        return body[begin : begin + lengths[0]]
+
+
+def _bound(size: int) -> None:
+    if not 0 <= size <= MOST_BYTES:
+        what = f"a message of {size} bytes"
+        raise RefusedError(what)
+
+
+def _frames(body: bytes) -> tuple[int, tuple[int, ...]]:
+    """Return where the frames of a message begin, and how long each is."""
+    count = _NUMBER.unpack_from(body)[0] if len(body) >= _NUMBER.size else 0
+    begin = _NUMBER.size * (1 + count)
+    if count == 0 or begin > len(body):
+        what = "a message without its frames"
+        raise RefusedError(what)
+    lengths = struct.unpack_from(f"{count}Q", body, _NUMBER.size)
+    if begin + lengths[0] > len(body):
+        what = "a message that is cut"
+        raise RefusedError(what)
+    return begin, lengths
+
+
+class _Listener(TLSListener):
+    prefix = f"{SCHEME}://"
+    comm_class = GuardedComm
+
+
+class _Backend(TLSBackend):
+    """The scheme ``guarded``; nobody is connected to by it."""
+
+    _listener_class = _Listener
+
+    def get_connector(self) -> Any:
+        """Refuse to connect.
+
+        Raises
+        ------
+        CommClosedError
+            always
+        """
+        message = "no connection is made to a guarded machine"
+        raise CommClosedError(message)
+
+    def resolve_address(self, loc: str) -> str:
+        """Return an address as it is: it is a name."""
+        return loc
+
+
+backends[SCHEME] = _Backend()
+
+
+class Admitted:
+    """Which workers may register: name -> address, and the member that they are of."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, str]] = {}
+
+    def admit(self, member: str, name: str, address: str) -> None:
+        """Let a member's machine register a worker."""
+        self._known[name] = (member, address)
+
+    def dismiss(self, name: str) -> None:
+        """Let nobody register a worker any more."""
+        self._known.pop(name, None)
+
+    def allows(self, member: str, name: str, address: str) -> bool:
+        """Tell whether a member's machine may register a worker so."""
+        return self._known.get(name) == (member, address)
+
+    def owns(self, member: str, address: str) -> bool:
+        """Tell whether the worker of an address is a member's."""
+        return (member, address) in self._known.values()
+
+
+class GuardedScheduler(Scheduler):
+    """Dask's scheduler, for workers that are not believed.
+
+    Parameters
+    ----------
+    admitted : who may register
+    options : Dask's own
+    """
+
+    def __init__(self, admitted: Admitted, **options: Any) -> None:
+        super().__init__(**options)
+        self._admitted = admitted
+        self._believed = {
+            name: self.handlers[name] for name in ("heartbeat_worker", "unregister")
+        }
+        self.handlers["heartbeat_worker"] = self._hear
+        self.handlers["unregister"] = self._let_go
+
+    async def add_worker(self, comm: Any, **told: Any) -> None:
+        """Take a worker in if it is who it was to be, as what it was to be."""
+        name, address = told["name"], told["address"]
+        member = self._member(comm)
+        if not self._admitted.allows(member, name, address):
+            await comm.write({"status": "error", "message": "no such worker", "time": 0})
+            comm.abort()
+            return
+        with suppress(CommClosedError):
+            await super().add_worker(
+                comm,
+                address=address,
+                status=told["status"],
+                server_id=name,
+                nthreads=1,
+                name=name,
+                now=0.0,
+                resources={member: 1.0},
+                memory_limit=None,
+                metrics=told["metrics"],
+                services={},
+                local_directory="",
+                versions=get_versions(),
+                nanny="",
+                extra={},
+                stimulus_id=f"worker-connect-{name}",
+            )
+
+    async def _hear(self, comm: Any, address: str, metrics: dict[str, Any]) -> Any:
+        """Hear that a worker is alive, from its own machine only."""
+        self._own(comm, address)
+        return self._believed["heartbeat_worker"](address=address, metrics=metrics)
+
+    async def _let_go(self, comm: Any, address: str) -> Any:
+        """Let a worker go that says so itself."""
+        self._own(comm, address)
+        return await self._believed["unregister"](
+            address=address, stimulus_id=f"unregister-{address}"
+        )
+
+    def _own(self, comm: Any, address: str) -> None:
+        if not self._admitted.owns(self._member(comm), address):
+            comm.abort()
+            message = "a machine speaks for another one"
+            raise CommClosedError(message)
+
+    @staticmethod
+    def _member(comm: Any) -> str:
+        return comm.member if isinstance(comm, GuardedComm) else ""
