@@ -10,13 +10,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from advisor.app.sweep import SweepJob
+from advisor.software.misfit import Symptom
 from advisor.store.sweeps import Proof, StoredJob, SweepStore
 
-MOST_ATTEMPTS = 20
-"""Starts of one job, also those that ended by no fault of its own: a job that takes
-twenty machines along is not worth another one; an assumption."""
+JobEnd = Literal["done", "failed", "waiting"]
+"""What becomes of a job that has ended; *waiting*: it is started again."""
 
 _DONE = ("done", "failed")
 
@@ -134,9 +135,14 @@ class Board:
         with self._turn:
             return [self._jobs[name] for name, one in self._at.items() if _waits(one)]
 
+    def unshared(self) -> Sequence[str]:
+        """Return the jobs that wait and are in no machine's share."""
+        with self._turn:
+            return list(self._free)
+
     def attempt_of(self, one: StoredJob) -> Attempt:
         """Return the attempt that a job is in."""
-        return Attempt(self._jobs[one.name], one.label or "", one.attempt or 0)
+        return Attempt(self._jobs[one.name], one.label, one.attempt)
 
     def share(self, shares: Mapping[int, Sequence[str]]) -> None:
         """Say anew which machine is to do which of the jobs that wait.
@@ -183,7 +189,7 @@ class Board:
             if found is None:
                 return None
             name, source = found
-            before = self._at[name].label or ""
+            before = self._at[name].label
             number = self._store.assign(self._name, name, label, self._now())
             if source:
                 source.remove(name)
@@ -195,42 +201,56 @@ class Board:
         with self._turn:
             return self._next(key) is not None
 
-    def end(self, attempt: Attempt, exit_code: int) -> None:
+    def end(self, attempt: Attempt, exit_code: int | None) -> None:
         """Write down how a command has ended; its results are not here yet."""
         with self._turn:
             name, label, number = attempt.job.name, attempt.label, attempt.number
-            self._store.end(self._name, name, label, number, exit_code, self._now())
-            self._set(name, state="ended", exit_code=exit_code)
+            at = self._now()
+            self._store.end(self._name, name, label, number, exit_code, at=at)
+            ended = self._at[name].attempts + 1
+            self._set(name, state="ended", exit_code=exit_code, attempts=ended)
 
-    def is_last(self, attempt: Attempt, exit_code: int) -> bool:
-        """Say whether a job that has ended so is not started again."""
-        return exit_code == 0 or attempt.number > self._retries
+    def verdict(
+        self, attempt: Attempt, exit_code: int | None, symptom: Symptom | None
+    ) -> JobEnd:
+        """Return what becomes of a job of which an attempt has ended so.
 
-    def finish(self, attempt: Attempt, exit_code: int, reason: str = "") -> str:
-        """Write down what becomes of a job that has ended, its results being here.
+        What a machine could not run gets one more start, on another one.
 
-        Returns
-        -------
-        ``"done"``, ``"failed"``, or ``"waiting"``: it is started again
+        Parameters
+        ----------
+        symptom : what shows that the machine could not run it, None if nothing does
         """
+        if exit_code == 0:
+            return "done"
+        most = 1 + self._retries + (symptom is not None)
+        with self._turn:
+            ended = self._at[attempt.job.name].attempts
+        return "waiting" if ended < most else "failed"
+
+    def finish(self, attempt: Attempt, state: JobEnd, reason: str = "") -> None:
+        """Write down what becomes of a job that has ended, its results being here."""
         name, label, number = attempt.job.name, attempt.label, attempt.number
-        state = "waiting"
-        if self.is_last(attempt, exit_code):
-            state = "done" if exit_code == 0 else "failed"
         with self._turn:
             self._store.finish_job(
-                self._name, name, label, number, state, reason, self._now()
+                self._name, name, label, number, state, reason=reason, at=self._now()
             )
             self._set(name, state=state)
             if state == "waiting":
                 self._free.append(name)
-        return state
 
     def move(self, attempt: Attempt, proof: Proof) -> None:
-        """Have a job that surely does not run any more wait for another start."""
+        """Have a job that surely does not run any more wait for another start.
+
+        One that has ended, and whose results are lost with its machine, waits as well.
+        """
+        name, label, number = attempt.job.name, attempt.label, attempt.number
         with self._turn:
-            name, label, number = attempt.job.name, attempt.label, attempt.number
-            self._store.move(self._name, name, label, number, proof, self._now())
+            if self._at[name].state == "ended":
+                self.finish(attempt, "waiting", f"its results are lost: {proof}")
+                return
+            at = self._now()
+            self._store.move(self._name, name, label, number, proof, at=at)
             self._set(name, state="waiting")
             self._free.append(name)
 

@@ -26,6 +26,7 @@ from advisor.fleet.board import Attempt, Board
 from advisor.fleet.running import Hands
 from advisor.rental.incoming.copying import Incoming
 from advisor.rental.machine import WORK
+from advisor.rental.remote.job import RemoteJob
 from advisor.rental.remote.job_log import JobLog
 from advisor.rental.remote.probe import symptom_of_end
 from advisor.software.misfit import Symptom
@@ -44,11 +45,11 @@ class Ended:
     Attributes
     ----------
     attempt : of a job
-    exit_code : of its command
+    exit_code : of its command; None where nobody knows it, as after a restart
     """
 
     attempt: Attempt
-    exit_code: int
+    exit_code: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,21 +194,25 @@ class Home:
 
     def _bring(self, ended: Ended) -> None:
         attempt, job = ended.attempt, ended.attempt.job
-        is_last = self._board.is_last(attempt, ended.exit_code)
+        log = self._log(attempt)
+        symptom = self._symptom(ended, log)
+        state = self._board.verdict(attempt, ended.exit_code, symptom)
         there = self._folders_there(job.results, job.checkpoints)
         incoming = self._incoming()
         if job.checkpoints in there:
             self._pull(incoming, job.checkpoints, self._folder / job.checkpoints)
-        if is_last and job.results in there:
+        if state != "waiting" and job.results in there:
             self._results(incoming, attempt)
-        log = self._log(attempt)
-        symptom = None
-        if ended.exit_code != 0:
-            num_gpus = self._hands.member.entry.num_gpus
-            symptom = symptom_of_end(self._hands.held(attempt).job, num_gpus, log)
-        reason = "" if symptom is None else str(symptom)
-        state = self._board.finish(attempt, ended.exit_code, reason)
+        self._board.finish(attempt, state, "" if symptom is None else str(symptom))
         self._came(CameHome(ended, state, symptom))
+
+    def _symptom(self, ended: Ended, log: str) -> Symptom | None:
+        """Return what shows that the machine could not run an attempt."""
+        if ended.exit_code == 0:
+            return None
+        member = self._hands.member
+        remote = RemoteJob(member.ssh, ended.attempt.key)
+        return symptom_of_end(remote, member.entry.num_gpus, log)
 
     def _results(self, incoming: Incoming, attempt: Attempt) -> None:
         """Copy the results of an attempt, and put them in their place when all came."""

@@ -36,6 +36,7 @@ from advisor.rental.machine import WORK, heartbeats
 from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.presence import Presence
 from advisor.rental.release import ended_in_time, release
+from advisor.rental.remote.held_job import LAPSE_MARGIN_S
 from advisor.rental.remote.ssh import Ssh
 from advisor.rental.remote.sync import prepare, push
 from advisor.rental.rent import Confirm, renting
@@ -46,10 +47,6 @@ from advisor.store.ledger import Entry
 PATIENCE_S = 300.0
 """Seconds for which a machine that the market shows may not be reached before it counts
 as lost: `advisor run` waits as long; an assumption."""
-
-MARGIN_S = 120.0
-"""Seconds beyond a lease after which a machine has surely acted on it: it looks every ten
-seconds, and its supervisor asks a job to end for ten before it kills; an assumption."""
 
 _LOOK_S = 60.0
 _SYNCED = '"$HOME/.advisor/synced"'
@@ -226,7 +223,7 @@ class Member:
         """Whether it has surely ended its jobs for want of a sign of life of ours."""
         since = self._silent_since
         now = self.fleet.context.clock.monotonic()
-        return since is not None and now - since > self.fleet.lease_s + MARGIN_S
+        return since is not None and now - since > self.fleet.lease_s + LAPSE_MARGIN_S
 
     def prepare(self) -> None:
         """Bring Python and Dask there, and the folder, each once.
@@ -256,15 +253,19 @@ class Member:
             push(self.ssh, self.fleet.outgoing(), WORK, look, progress)
         self.ssh.ask(f"mkdir -p ~/.advisor && : >{_SYNCED}", "noting the folder")
 
-    def send(self, outgoing: Outgoing) -> None:
-        """Send more of the folder, such as what a job has saved elsewhere.
+    def send(self, outgoing: Outgoing, folder: str) -> None:
+        """Send what a job has saved elsewhere.
+
+        Parameters
+        ----------
+        folder : of the job's there
 
         Raises
         ------
         RemoteError
             if it cannot be sent
         """
-        push(self.ssh, outgoing, WORK, self.presence.look_now_and_then)
+        push(self.ssh, outgoing, f"{WORK}/{folder}", self.presence.look_now_and_then)
 
     def clear(self, *folders: str) -> None:
         """Remove folders of a job there: what an earlier attempt has left in them.

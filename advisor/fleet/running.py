@@ -48,6 +48,7 @@ class Running:
     since : when it was given to it, by the monotonic clock
     asked_at : when it was asked for last
     task : that begins it and waits for its end; None: there is none just now
+    is_over : whether the task is, whatever has become of the attempt
     """
 
     attempt: Attempt
@@ -55,6 +56,7 @@ class Running:
     since: float
     asked_at: float
     task: Task | None = None
+    is_over: bool = False
 
 
 @dataclass(slots=True)
@@ -75,6 +77,7 @@ class Hands:
     variables: Mapping[str, str]
     running: dict[str, Running] = field(default_factory=dict)
     _over: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
+    _free_since: dict[int, float] = field(default_factory=dict)
 
     @property
     def now(self) -> float:
@@ -90,14 +93,12 @@ class Hands:
         slots = range(len(self.member.slots))
         return min(((slot, self.load(slot)) for slot in slots), key=lambda one: one[1])
 
-    def add(self, attempt: Attempt, slot: int) -> None:
-        """Begin an attempt, or attach to it where it has begun."""
-        now = self.now
-        self.running[attempt.key] = Running(attempt, slot, now, now)
-        self.begin(attempt.key)
+    def hold(self, attempt: Attempt, slot: int) -> None:
+        """Have an attempt, which `begin` begins."""
+        self.running[attempt.key] = Running(attempt, slot, self.now, self.now)
 
     def begin(self, key: str) -> None:
-        """Have a task begin an attempt, anew where its last task is of no use any more.
+        """Have a task begin an attempt, or attach to it where it has begun.
 
         Raises
         ------
@@ -114,7 +115,7 @@ class Hands:
         worker = self.member.worker_names[one.slot]
         asked = {"start": scripts.start, "state": scripts.state}
         task = self.submit(worker, key, asked)
-        one.task = task
+        one.task, one.is_over = task, False
         task.add_done_callback(lambda _: self._over.put(key))
 
     def held(self, attempt: Attempt) -> HeldJob:
@@ -133,6 +134,8 @@ class Hands:
                 keys[self._over.get_nowait()] = None
         except queue.Empty:
             pass
+        for key in keys.keys() & self.running.keys():
+            self.running[key].is_over = True
         now = self.now
         for key, one in self.running.items():
             patience_s = ASK_S if one.task is not None else _ASKS_WITHOUT_TASK_S
@@ -158,6 +161,11 @@ class Hands:
         one = self.running.pop(key, None)
         if one is not None:
             self._forget(one)
+            self._free_since[one.slot] = self.now
+
+    def took_s(self, one: Running) -> float:
+        """Return how long an attempt has had its slot, s, before it is dropped."""
+        return self.now - max(one.since, self._free_since.get(one.slot, one.since))
 
     def forget_tasks(self) -> None:
         """Forget the tasks, as where their workers are gone; what they began goes on."""

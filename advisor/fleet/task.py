@@ -1,8 +1,8 @@
 """What Dask runs on a machine: a task that starts an attempt, or joins it, and watches.
 
-It is shipped by value and needs nothing there but Python, so that a machine has no advisor
-to have. The training never runs in it: a task may be lost, run again or come late, and the
-attempt is not touched by that (see `advisor.rental.remote.held_job`).
+It is shipped by value and needs nothing there but Python, so that a machine needs no
+advisor. The training never runs in it: a task may be lost, run again or come late, and
+the attempt is not touched by that (see `advisor.rental.remote.held_job`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def run_job(scripts: Mapping[str, str], every_s: float) -> tuple[str, int | None
 
     def said(name: str) -> list[str]:
         script = f"{{\n{scripts[name]}\n}}\n"  # read whole before any of it runs
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             ["/bin/sh", "-s"],
             input=script.encode(errors="surrogateescape"),
             stdout=subprocess.PIPE,

@@ -186,6 +186,45 @@ MIGRATIONS: Sequence[str] = (
     ALTER TABLE run ADD COLUMN loader TEXT;
     ALTER TABLE run ADD COLUMN bench INTEGER;
     """,
+    # As the ledger's: what a row may have is checked where it is written and read.
+    """
+    CREATE TABLE sweep (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT,
+        market TEXT,
+        place TEXT,
+        begun_at REAL,
+        ended_at REAL,
+        spec TEXT,
+        plan TEXT
+    );
+    CREATE TABLE sweep_job (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        sweep TEXT,
+        name TEXT,
+        state TEXT,
+        label TEXT,
+        attempt INTEGER,
+        attempts INTEGER,
+        exit_code INTEGER,
+        assigned_at REAL,
+        ended_at REAL,
+        done_at REAL,
+        checkpoint_at REAL,
+        reason TEXT
+    );
+    CREATE INDEX sweep_job_name ON sweep_job (sweep, name);
+    CREATE TABLE sweep_event (
+        sweep TEXT,
+        job TEXT,
+        at REAL,
+        state TEXT,
+        label TEXT,
+        attempt INTEGER,
+        reason TEXT
+    );
+    CREATE INDEX sweep_event_job ON sweep_event (sweep, job);
+    """,
 )
 """One script for each version of the schema after the one before it. Times are seconds
 since 1970 (UTC); prices as in `advisor.market.offers.Offers`."""

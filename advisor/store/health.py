@@ -30,6 +30,7 @@ from advisor.store.database import (
 )
 from advisor.store.entry import Entry, Torn
 from advisor.store.rows import sorted_out, torn_steps
+from advisor.store.sweep_rows import torn_rows
 
 _WRITE_LOCK = 120
 """Byte of SQLite's wal-index that a process which writes has locked: "WAL-Index Locks" in
@@ -50,7 +51,7 @@ class StoreHealth:
     is_current : this advisor changes nothing of the schema
     is_whole : every page was checked; False: there was no time for all of them
     entries : rentals that make sense, the oldest first
-    torn : rows of the ledger that make no sense
+    torn : rows of the ledger, and of sweeps, that make no sense
     writer : process that writes it now; None: none that is known
     """
 
@@ -86,6 +87,7 @@ def look_at(folder: Path, check_s: float) -> StoreHealth | None:
         with _newest(store, version) as ledger:
             entries, torn = sorted_out(ledger)
             found = [one for _, one in (*torn, *torn_steps(ledger))]
+            found += torn_rows(ledger)
     writer = lock_holder(path.with_name(f"{path.name}-shm"), _WRITE_LOCK)
     is_current = version == len(MIGRATIONS)
     return StoreHealth(path, version, is_current, is_whole, entries, found, writer)

@@ -28,10 +28,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from advisor.base.errors import AdvisorError, LeaseLostError, StoreFullError
+from advisor.base.errors import AdvisorError, LeaseLostError
 from advisor.base.log import happened
 from advisor.store.database import open_store, transaction
 from advisor.store.entry import CLOSED, Entry, State, Step, Torn
+from advisor.store.kept_room import in_kept_room
 from advisor.store.reserve import Reserve
 from advisor.store.rows import (
     add_step,
@@ -296,20 +297,7 @@ class Ledger:
         return after
 
     def _in_store(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Do something in the file, on a full disk in the room that was kept for it."""
-        reserve, given_up = Reserve(self.folder), False
-        try:
-            while True:
-                try:
-                    with open_store(self.folder) as store:
-                        return work(store)
-                except StoreFullError:
-                    if not reserve.give_up():
-                        raise
-                    given_up = True
-        finally:
-            if given_up:
-                reserve.renew()
+        return in_kept_room(self.folder, work)
 
 
 def _of_market(entries: Sequence[Entry], market: str | None) -> Sequence[Entry]:

@@ -110,8 +110,9 @@ def test_nothing_is_lost_or_changed_beside(folder: Path) -> None:
     with open_store(folder):
         pass
     after = rows(folder / STORE)
-    assert version(folder / STORE) == len(MIGRATIONS) == 7
-    assert {name: after[name] for name in set(after) - set(before)} == {"bench": []}
+    assert version(folder / STORE) == len(MIGRATIONS) == 8
+    new = {name: after[name] for name in set(after) - set(before)}
+    assert new == dict.fromkeys(["bench", "sweep", "sweep_job", "sweep_event"], [])
     for name in set(before) - {"rental", "rental_event", "run"}:
         assert after[name] == before[name], name
     assert after["run"] == [(*row, None, None) for row in before["run"]]

@@ -1,10 +1,10 @@
 """Shell scripts of a command that is held: one at a time, and only while we are heard.
 
-For any POSIX shell; files and their meaning are those of `advisor.rental.remote.held_job`.
-Each follows lines that set its variables: ``d`` (`advisor.rental.remote.job_scripts.FOLDER`)
-and ``l`` (`LOCK`) for all; ``lease``, ``asked_boot`` and ``asked`` for the keeper;
-``lease`` and ``every`` for the warden; the texts ``command``, ``keeper`` and ``warden`` for
-the start.
+For any POSIX shell; files and their meaning are those of
+`advisor.rental.remote.held_job`. Each follows lines that set its variables: ``d``
+(`advisor.rental.remote.job_scripts.FOLDER`) and ``l`` (`LOCK`) for all; ``lease``,
+``asked_boot`` and ``asked`` for the keeper; ``lease`` and ``every`` for the warden; the
+texts ``command``, ``keeper`` and ``warden`` for the start.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Which machines a sweep rents, and which jobs run on each."""

@@ -1,0 +1,186 @@
+"""Jobs on the slots of one machine: how long they take, and what they cost.
+
+A load says how many jobs of each kind run on a machine. Its jobs go to the slots longest
+first, each to the slot that is free soonest, which is about what happens when each slot
+takes the next job as it ends one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.fleet.plan.choices import Choices
+
+_NORMAL = NormalDist()
+_ROUNDED = 1e-9
+"""Share by which hours may be above a limit: rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A machine with its load.
+
+    Attributes
+    ----------
+    at : which machine of the choices
+    load : jobs of each kind, shape (K,)
+    hours, hours_high : until the last job has ended, expected, and with the probability
+        that was asked for
+    usd : expected cost
+    in_time : whether `hours_high` is within the machine's limit
+    """
+
+    at: int
+    load: IntArray
+    hours: float
+    hours_high: float
+    usd: float
+    in_time: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SlotHours:
+    """Hours until each slot that is used has ended, shape (S,).
+
+    Attributes
+    ----------
+    counts : jobs of each kind on each slot, shape (S, K)
+    mean, sd : of these hours
+    """
+
+    counts: IntArray
+    mean: FloatArray
+    sd: FloatArray
+
+
+def z_of(probability: float, slots: int = 1) -> float:
+    """Return how many standard deviations each of several slots keeps from its limit.
+
+    All of them are in time with `probability` at least, if each is with its root: what
+    makes one late makes others late, too, so that they are no less likely to be in time
+    together than if each were on its own (Slepian's inequality for normal errors).
+    """
+    return _NORMAL.inv_cdf(probability ** (1.0 / max(slots, 1)))
+
+
+def slots_of(choices: Choices, at: int, load: IntArray) -> SlotHours:
+    """Return what runs on the slots of a machine, and for how long."""
+    hours, count = choices.job_h[:, at], int(choices.slots[at])
+    used = min(count, int(load.sum()))
+    counts = np.zeros((used, len(load)), dtype=np.int64)
+    busy = np.zeros(used)
+    for kind in np.argsort(-np.where(load > 0, hours, 0.0), kind="stable").tolist():
+        if not load[kind]:
+            continue
+        each, more = divmod(int(load[kind]), used)
+        counts[:, kind] = each
+        soonest = np.argsort(busy + each * hours[kind], kind="stable")[:more]
+        counts[soonest, kind] += 1
+        busy = busy + counts[:, kind] * hours[kind]
+    sd = counts @ np.where(load > 0, choices.job_sd_h[:, at], 0.0)
+    variance = counts @ np.where(load > 0, choices.job_var_h2[:, at], 0.0)
+    return SlotHours(
+        counts,
+        choices.setup_h[at] + busy,
+        np.sqrt(choices.setup_var_h2[at] + sd**2 + variance),
+    )
+
+
+def loaded(choices: Choices, at: int, load: IntArray, z: float) -> Loaded:
+    """Return a machine with a load, one job at least, all of which can run there.
+
+    What it costs is what its jobs cost, and the price of slots that are done while
+    others still work.
+    """
+    slots = slots_of(choices, at, load)
+    hours = float(slots.mean.max())
+    high = float((slots.mean + z * slots.sd).max())
+    each_usd = np.where(load > 0, choices.job_usd[:, at], 0.0)
+    free_h = hours * choices.slots[at] - slots.mean.sum()
+    free_h -= choices.setup_h[at] * (choices.slots[at] - len(slots.mean))
+    idle_usd = choices.usd_per_h[at] / choices.slots[at] * free_h
+    usd = float(choices.setup_usd[at] + load @ each_usd + idle_usd)
+    limit = choices.limit_h[at]
+    return Loaded(at, load, hours, high, usd, bool(high <= limit * (1.0 + _ROUNDED)))
+
+
+def probability_in_time(
+    choices: Choices, machines: tuple[Loaded, ...], deadline_h: float
+) -> float:
+    """Return how likely all slots of all machines end in time, at least; see `z_of`."""
+    logs = 0.0
+    for one in machines:
+        slots = slots_of(choices, one.at, one.load)
+        for mean, sd in zip(slots.mean.tolist(), slots.sd.tolist(), strict=True):
+            if sd > 0.0:
+                chance = _NORMAL.cdf((deadline_h - mean) / sd)
+            else:
+                chance = float(mean <= deadline_h)
+            logs += math.log(chance) if chance > 0.0 else -math.inf
+    return math.exp(logs)
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """How full each of N machines is; all arrays have shape (N,).
+
+    Attributes
+    ----------
+    hours : expected, of a slot
+    sd_h, var_h2 : what adds up of their spread, and what of its square
+    """
+
+    hours: FloatArray
+    sd_h: FloatArray
+    var_h2: FloatArray
+
+
+def empty(choices: Choices) -> Filling:
+    """Return machines on which nothing runs yet."""
+    nothing = np.zeros(len(choices))
+    return Filling(choices.setup_h, nothing, choices.setup_var_h2)
+
+
+def room_for(
+    choices: Choices, kinds: IntArray, filling: Filling, z: float
+) -> tuple[FloatArray, BoolArray]:
+    """Return how many jobs of one kind each slot still takes, not rounded, and who can.
+
+    The most n with ``H + n h + z sqrt((A + n a)^2 + B + n b) <= limit``, the smaller root
+    of a quadratic equation.
+
+    Parameters
+    ----------
+    kinds : the kind that is asked for, of each machine, shape (N,)
+    """
+    here = np.arange(len(choices))
+    h, a = choices.job_h[kinds, here], choices.job_sd_h[kinds, here]
+    b = choices.job_var_h2[kinds, here]
+    able = np.isfinite(h)
+    h = np.where(able, h, 1.0)
+    left = choices.limit_h - filling.hours
+    square = z**2
+    c = left**2 - square * (filling.sd_h**2 + filling.var_h2)
+    able &= (left > 0.0) & (c >= 0.0)
+    linear = 2.0 * left * h + square * (2.0 * filling.sd_h * a + b)
+    root = np.sqrt(np.maximum(linear**2 - 4.0 * (h**2 - square * a**2) * c, 0.0))
+    room: FloatArray = np.where(able, 2.0 * c / (linear + root), 0.0)
+    return room, able
+
+
+def filled(
+    choices: Choices, kinds: IntArray, filling: Filling, each: FloatArray
+) -> Filling:
+    """Return machines with `each` more jobs of a kind on every slot."""
+    here = np.arange(len(choices))
+    h = np.where(each > 0.0, choices.job_h[kinds, here], 0.0)
+    return Filling(
+        filling.hours + each * h,
+        filling.sd_h + each * choices.job_sd_h[kinds, here],
+        filling.var_h2 + each * choices.job_var_h2[kinds, here],
+    )
