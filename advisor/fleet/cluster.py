@@ -21,7 +21,6 @@ from dataclasses import replace
 from typing import Any
 
 import dask.config
-from dask.utils import parse_timedelta
 from distributed.core import Status
 from distributed.deploy import Adaptive, SpecCluster
 from distributed.deploy import Cluster as DaskCluster
@@ -75,11 +74,12 @@ class _Adaptive(Adaptive):
 class Cluster(SpecCluster):
     """A Dask cluster whose workers are rented machines.
 
-    It begins without any: `scale` says how many there shall be, or `adapt` lets Dask say.
-    A machine is one worker, which runs one task at a time and has all GPUs of the machine.
-    One that is lost is replaced. All are given back when the cluster is closed; should this
-    process die, each machine hears from it no more and ends itself, and ``advisor
-    reconcile`` ends it, too. Use it with ``with`` or, if asynchronous, ``async with``.
+    It begins without any: `scale` says how many there shall be, or `adapt` lets Dask
+    say. A machine is one worker, which runs one task at a time and sees all GPUs of the
+    machine. One that is lost is replaced. All are given back when the cluster is closed;
+    should this process die, each machine hears from it no more and ends itself, and
+    ``advisor reconcile`` ends it, too. Use it with ``with`` or, if asynchronous, with
+    ``async with``.
 
     What tasks return is unpickled here: a machine can run code on this computer by it.
     Dask may run a task twice, as where a connection breaks: ``advisor sweep`` does not.
@@ -124,7 +124,8 @@ class Cluster(SpecCluster):
         self._context = context or Context.of_this_process()
         block = rented(workload, deadline_s=deadline_s, context=self._context, **asked)
         self.spec = block.spec
-        self.max_machines = int(arguments.whole("max_machines", max_machines))
+        arguments.whole("max_machines", max_machines)
+        self.max_machines = max_machines
         self._over_at = self._context.clock.monotonic() + float(deadline_s)
         self._paused_until = -math.inf
         self._refusal: BaseException | None = None
@@ -252,7 +253,8 @@ class Cluster(SpecCluster):
         del timeout
         try:
             with deferred(hand_on=True), shielded("releasing the machines"):
-                return super().close()
+                closing: Awaitable[None] | None = super().close()
+                return closing
         finally:
             if not self.asynchronous:
                 self._loop_runner.stop()
@@ -267,7 +269,7 @@ class Cluster(SpecCluster):
     @property
     def pauses(self) -> bool:
         """Whether a machine could not be had a short while ago."""
-        return self._context.clock.monotonic() < self._paused_until
+        return bool(self._context.clock.monotonic() < self._paused_until)
 
     # What Dask asks a cluster, where the names of workers are not those of places: a
     # place has another worker with each machine.

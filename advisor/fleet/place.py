@@ -30,14 +30,14 @@ from advisor.fleet.member import Member
 from advisor.rental.presence import MachineLostError
 
 TRIES = 3
-"""Machines in a row that are paid for and never run a worker, after which a place is given
-up: the fourth would hardly do; an assumption."""
+"""Machines in a row that are paid for and never run a worker, after which a place is
+given up: the fourth would hardly do; an assumption."""
 
 _LOOK_S = 1.0
 _AGAIN_S = 5.0
 _ABSENT_S = 30.0
-"""Seconds for which a worker may be missing on a machine that is connected, after which it
-is started again: Dask takes some to import where a disk is slow; an assumption."""
+"""Seconds for which a worker may be missing on a machine that is connected, after which
+it is started again; an assumption."""
 
 _LOST = (MachineLostError, NotShownError, OverBudgetError, RemoteError)
 """What ends a machine, and leaves its place to another. A lifetime that is over is an
@@ -218,17 +218,17 @@ class Place(ProcessInterface):
             raise NothingFitsError(message)
 
     def _give_back(self, member: Member, why: str) -> None:
-        """Give a machine back; whatever keeps it from that, the owner hears of."""
+        """Give a machine back; where that cannot be confirmed, the owner hears of it."""
         self.worker_names = ()
+        try:
+            member.disconnect()
+        except Exception as error:  # nothing of Dask's keeps a machine from its end
+            self._owner.notify(f"{member.name} is not disconnected: {_words(error)}")
         try:
             member.release(why)
         except AdvisorError as error:
             self._owner.left(str(error))
             member.leave()
-        except Exception as error:
-            told = f"{member.name} may still be there and bill: {_words(error)}"
-            self._owner.left(f"{told}; run 'advisor reconcile'")
-            raise
 
     def _leave(self, member: Member) -> None:
         self.worker_names = ()
