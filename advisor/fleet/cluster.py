@@ -327,8 +327,7 @@ class Cluster(SpecCluster):
 
     def joined(self) -> set[str]:
         """Return the names of the workers that the scheduler has."""
-        workers = list(self.scheduler_info["workers"].values())
-        return {str(one["name"]) for one in workers}
+        return {str(one.name) for one in list(self.scheduler.workers.values())}
 
     def gave_up(self, place: Place, error: BaseException) -> None:
         """Hear that a place has no machine, and gets none any more."""

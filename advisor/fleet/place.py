@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Protocol
 
 from distributed.deploy.spec import ProcessInterface
@@ -19,29 +19,27 @@ from advisor.base.errors import (
     AdvisorError,
     LeaseLostError,
     NothingFitsError,
-    NotShownError,
     OverBudgetError,
     ReleasedError,
     RemoteError,
     RentalStateUnknownError,
+    UnreachableError,
 )
 from advisor.base.interrupts import check, stoppable
 from advisor.fleet.member import Member
 from advisor.rental.presence import MachineLostError
 
 TRIES = 3
-"""Machines in a row that are paid for and never run a worker, after which a place is
-given up: the fourth would hardly do; an assumption."""
+"""Machines in a row that run no worker, after which a place is given up, and times that a
+worker is started on one: the fourth would hardly do; an assumption."""
 
 _LOOK_S = 1.0
 _AGAIN_S = 5.0
-_ABSENT_S = 30.0
-"""Seconds for which a worker may be missing on a machine that is connected, after which
-it is started again; an assumption."""
 
-_LOST = (MachineLostError, NotShownError, OverBudgetError, RemoteError)
+_LOST = (MachineLostError, OverBudgetError, RemoteError)
 """What ends a machine, and leaves its place to another. A lifetime that is over is an
-`OverBudgetError`: whether there may be another machine, its rental says."""
+`OverBudgetError`: whether there may be another machine, its rental says. One that the
+market shows no more was perhaps ended elsewhere, and is not replaced."""
 
 _NOT_OURS = (LeaseLostError, ReleasedError)
 """What says that somebody else has taken a machine, or ended it on purpose."""
@@ -157,52 +155,53 @@ class Place(ProcessInterface):
             raise
 
     def _connect(self, member: Member) -> None:
-        """Connect a machine until its workers have joined."""
+        """Connect a machine, and wait until its worker has joined.
+
+        Raises
+        ------
+        RemoteError
+            if it does not, and the machine can be reached
+        """
+        tries = 0
         while True:
             try:
                 member.connect()
-                self.worker_names = member.worker_names
-                self._wait(_ABSENT_S, until=self._is_there)
-                if self._is_there():
-                    self._failed = 0
-                    return
-                why = "its worker has not joined"
             except RemoteError as error:
-                why = str(error)
-            self._owner.notify(f"{member.name}: {why}; trying again")
+                tries += not isinstance(error, UnreachableError)
+                if tries == TRIES:
+                    raise
+                self._owner.notify(f"{member.name}: {_words(error)}; trying again")
+            else:
+                self.worker_names = member.worker_names
+                self._failed = 0
+                return
             self._wait(_AGAIN_S)
             member.look()
 
     def _look_after(self, member: Member) -> None:
-        """Look after a machine, and connect it again where the connection breaks."""
+        """Look after a machine, and connect it again where that breaks."""
         while True:
             self._wait(_LOOK_S)
             member.look()
             if not member.is_connected:
                 self._owner.notify(f"{member.name}: the connection broke")
-                self._connect(member)
-            elif not self._is_there():
-                self._wait(_ABSENT_S, until=self._is_there)
-                if not self._is_there():
-                    self._owner.notify(f"{member.name}: its worker has died")
-                    self._connect(member)
+            elif not set(self.worker_names) <= set(self._owner.joined()):
+                self._owner.notify(f"{member.name}: its Dask worker has died")
+            else:
+                continue
+            self.worker_names = ()
+            self._connect(member)
 
-    def _is_there(self) -> bool:
-        return set(self.worker_names) <= set(self._owner.joined())
-
-    def _wait(self, seconds: float, until: Callable[[], bool] = bool) -> None:
-        """Wait, at most until something is so.
+    def _wait(self, seconds: float) -> None:
+        """Wait.
 
         Raises
         ------
         KeyboardInterrupt
             if the place is closed meanwhile
         """
-        for _ in range(round(seconds / _LOOK_S)):
-            if until():
-                return
-            self._stop.wait(_LOOK_S)
-            check()
+        self._stop.wait(seconds)
+        check()
 
     def _count(self, why: str) -> None:
         """Count a machine that was lost, unless it ever ran a worker.
