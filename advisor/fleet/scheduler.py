@@ -26,6 +26,7 @@ from advisor.fleet.relays import Relays
 from advisor.fleet.tunnel import LOOPBACK, Tunnel
 
 SETTINGS = {
+    "distributed.scheduler.active-memory-manager.start": False,
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.worker-ttl": "5 minutes",
     "distributed.scheduler.allowed-failures": 1000,
