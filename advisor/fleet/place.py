@@ -30,8 +30,12 @@ from advisor.fleet.member import Member
 from advisor.rental.presence import MachineLostError
 
 TRIES = 3
-"""Machines in a row that run no worker, after which a place is given up, and times that a
-worker is started on one: the fourth would hardly do; an assumption."""
+"""Machines in a row that run no worker, after which a place is given up: the fourth would
+hardly do; an assumption."""
+
+STARTS = 6
+"""Times in a row that a worker is started on a machine which can be reached. Dask fails a
+task that has ended four workers: the machine must outlast that, and be kept."""
 
 _LOOK_S = 1.0
 _AGAIN_S = 5.0
@@ -168,7 +172,7 @@ class Place(ProcessInterface):
                 member.connect()
             except RemoteError as error:
                 tries += not isinstance(error, UnreachableError)
-                if tries == TRIES:
+                if tries == STARTS:
                     raise
                 self._owner.notify(f"{member.name}: {_words(error)}; trying again")
             else:

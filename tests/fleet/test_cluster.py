@@ -18,7 +18,6 @@ import pytest
 pytest.importorskip("distributed", reason="the extra 'fleet' is not installed")
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
-import cloudpickle
 from distributed import Client
 
 import advisor
@@ -46,8 +45,6 @@ JOB: dict[str, Any] = {
     "deadline_s": 86400.0,
 }
 WITHIN_S = 60.0
-
-cloudpickle.register_pickle_by_value(sys.modules[__name__])  # no machine has it
 
 needs_machines = pytest.mark.skipif(
     bool(LocalContainers.missing()), reason=LocalContainers.missing()
@@ -103,6 +100,17 @@ def home() -> str:
     return os.environ["HOME"]
 
 
+# By what Dask sends a function whole: no machine has this module.
+home.__module__ = "__main__"
+
+
+def together(*homes: str) -> set[str]:
+    return set(homes)
+
+
+together.__module__ = "__main__"
+
+
 def states(street: Street, test: Any) -> list[str]:
     return [one.state for one in street.entries(test.__name__)]
 
@@ -120,7 +128,7 @@ def test_functions_run_on_rented_machines_which_are_given_back(
         here, there = client.scheduler_info()["workers"]
         first = client.submit(home, workers=[here], pure=False)
         other = client.submit(home, workers=[there], pure=False)
-        both = client.submit(lambda *homes: set(homes), first, other).result(WITHIN_S)
+        both = client.submit(together, first, other).result(WITHIN_S)
         assert len(both) == 2
         assert str(Path.home()) not in both
     test = test_functions_run_on_rented_machines_which_are_given_back
