@@ -46,6 +46,20 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """Attempts that surely do not run any more.
+
+    Attributes
+    ----------
+    attempts : whose jobs wait again
+    proof : how that is known
+    """
+
+    attempts: tuple[Attempt, ...]
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """How many jobs are where."""
 
@@ -254,13 +268,13 @@ class Board:
             self._set(name, state="waiting")
             self._free.append(name)
 
-    def move_all(self, label: str, proof: Proof) -> Sequence[str]:
-        """Have all that a machine had and did not bring home wait; return the names."""
+    def move_all(self, label: str, proof: Proof) -> Moved:
+        """Have all that a machine had and did not bring home wait; return it."""
         with self._turn:
-            moved = self.on(label)
-            for one in moved:
-                self.move(self.attempt_of(one), proof)
-            return [one.name for one in moved]
+            attempts = tuple(map(self.attempt_of, self.on(label)))
+            for one in attempts:
+                self.move(one, proof)
+            return Moved(attempts, proof)
 
     def _next(self, key: int) -> tuple[str, deque[str] | None] | None:
         """Return the next job of a machine, and the queue that it is in."""

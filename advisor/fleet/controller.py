@@ -19,6 +19,7 @@ from advisor.base.errors import (
     NothingFitsError,
     OverBudgetError,
     RentalStateUnknownError,
+    ResultsLeftError,
 )
 from advisor.base.interrupts import shielded, window
 from advisor.fleet.absent import Absent
@@ -36,7 +37,7 @@ made anew: beyond what the 90 % interval of a prediction spans; an assumption.""
 
 _SEEN_ENOUGH = 3
 _LOOK_S = 1.0
-_HURT: frozenset[Outcome] = frozenset({"lost", "unfit", "over"})
+_HURT: frozenset[Outcome] = frozenset({"not_had", "lost", "unfit", "over"})
 _FOR_ALL = (RentalStateUnknownError, KeyRefusedError, CreditError)
 """Errors of one rental that hold for each other one, too."""
 
@@ -173,8 +174,8 @@ class Controller:
             self._error = self._error or error
         if crew.outcome in _HURT:
             self._lost += 1
-            if entry and crew.outcome != "over":
-                self._bad.add(entry.machine_id)
+        if entry and crew.outcome in ("lost", "unfit"):
+            self._bad.add(entry.machine_id)
         if crew.outcome == "released" and not self._crews:
             self._error = self._error or error
 
@@ -182,7 +183,10 @@ class Controller:
         """Say whether jobs wait that no machine is there for."""
         if not self.work.board.counts.waiting:
             return False
-        return not self._crews or bool(self.work.board.unshared())
+        if not self._crews:
+            return not self._absent
+        is_spent = isinstance(self._refused, OverBudgetError)
+        return bool(self.work.board.unshared()) and not is_spent
 
     def _plan_anew(self) -> None:
         """Plan the jobs that wait, and have what is planned.
@@ -249,10 +253,14 @@ class Controller:
     def _stop_all(self) -> None:
         """Stop all that runs, bring home what there is, give all machines back."""
         with shielded("giving the machines of the sweep back"):
-            for one in (*self._crews.values(), *self._absent):
+            all_of_them: list[Crew | Absent] = [*self._crews.values(), *self._absent]
+            for one in all_of_them:
                 one.stop()
-            for one in (*self._crews.values(), *self._absent):
+            for one in all_of_them:
                 one.join()
+        for crew in self._crews.values():
+            if isinstance(crew.error, RentalStateUnknownError | ResultsLeftError):
+                raise crew.error
 
 
 def _is_slow(pace: Pace) -> bool:
