@@ -354,9 +354,7 @@ class _Launch:
         if not left:
             return
         labels = {one.label for one in left}
-        found = [
-            one for one in reconcile(self.rental).findings if one.label in labels
-        ]
+        found = [one for one in reconcile(self.rental).findings if one.label in labels]
         error = unsettled(found)
         if error is not None:
             raise error

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
+from types import FunctionType
 from typing import Any
 
-import cloudpickle
-
-from advisor.fleet import task
 from advisor.fleet.running import Submit, Task
+from advisor.fleet.task import run_job
 
 EVERY_S = 2.0
 """Most seconds between two looks of a task at its job."""
@@ -21,13 +20,12 @@ def submitter(client: Any) -> Submit:
     Each gets a name of its own, also where a job is attached to anew: what Dask has
     forgotten may still be under way.
     """
-    cloudpickle.register_pickle_by_value(task)  # the machines have no advisor
-    numbers = count()
+    numbers, job = count(), _by_value()
 
     def submit(worker: str, name: str, scripts: Mapping[str, str]) -> Task:
         member = worker.rpartition("-")[0]
         future: Task = client.submit(
-            task.run_job,
+            job,
             dict(scripts),
             EVERY_S,
             key=f"{name}-{next(numbers)}",
@@ -39,3 +37,15 @@ def submitter(client: Any) -> Submit:
         return future
 
     return submit
+
+
+def _by_value() -> Callable[..., Any]:
+    """Return the task as something that goes to a machine whole: that has no advisor.
+
+    Dask ships by its name what is found under that name in a module here, and by value
+    what claims to be of the main one and is not.
+    """
+    names = {"__builtins__": __builtins__, "__name__": "__main__"}
+    shipped = FunctionType(run_job.__code__, names, run_job.__name__)
+    shipped.__module__ = "__main__"
+    return shipped
