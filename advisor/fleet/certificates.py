@@ -52,8 +52,7 @@ class Authority:
         name : a member's, at most 64 characters as X.509 has it
         """
         key = ec.generate_private_key(ec.SECP256R1())
-        basic = x509.BasicConstraints(ca=False, path_length=None)
-        certificate = self._sign(name, key.public_key(), basic)
+        certificate = self._sign(name, key.public_key())
         secret = key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -63,13 +62,14 @@ class Authority:
 
     @cached_property
     def _own(self) -> str:
-        basic = x509.BasicConstraints(ca=True, path_length=0)
-        return self._sign(_AUTHORITY, self._key.public_key(), basic)
+        return self._sign(_AUTHORITY, self._key.public_key())
 
-    def _sign(
-        self, name: str, key: ec.EllipticCurvePublicKey, basic: x509.BasicConstraints
-    ) -> str:
+    def _sign(self, name: str, key: ec.EllipticCurvePublicKey) -> str:
         """Return the certificate of a name and its public key, PEM."""
+        own = self._key.public_key()
+        is_own = name == _AUTHORITY
+        basic = x509.BasicConstraints(ca=is_own, path_length=0 if is_own else None)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(own)
         made = (
             x509.CertificateBuilder()
             .subject_name(_named(name))
@@ -79,9 +79,27 @@ class Authority:
             .not_valid_before(_BEGIN)
             .not_valid_after(_END)
             .add_extension(basic, critical=True)
+            .add_extension(_usage(is_own=is_own), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(issuer, critical=False)
             .sign(self._key, hashes.SHA256())
         )
         return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _usage(*, is_own: bool) -> x509.KeyUsage:
+    """Return what a key is for: to sign certificates, or to prove who speaks."""
+    return x509.KeyUsage(
+        digital_signature=not is_own,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=is_own,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _named(name: str) -> x509.Name:

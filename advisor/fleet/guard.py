@@ -406,6 +406,25 @@ class GuardedScheduler(Scheduler):
                 stimulus_id=f"worker-connect-{name}",
             )
 
+    def handle_task_finished(
+        self, key: str, worker: str, stimulus_id: str, **told: Any
+    ) -> None:
+        """Note the end of a task that its own worker tells."""
+        if self._works_on(worker, key):
+            super().handle_task_finished(key, worker, stimulus_id, **told)
+
+    def handle_task_erred(
+        self, key: str, stimulus_id: str, *, worker: str, **told: Any
+    ) -> None:
+        """Note the failure of a task that its own worker tells."""
+        if self._works_on(worker, key):
+            super().handle_task_erred(key, stimulus_id, worker=worker, **told)
+
+    def _works_on(self, worker: str, key: str) -> bool:
+        task = self.tasks.get(key)
+        at_work = task.processing_on if task is not None else None
+        return at_work is not None and at_work.address == worker
+
     async def _hear(self, comm: Any, address: str, metrics: dict[str, Any]) -> Any:
         """Hear that a worker is alive, from its own machine only."""
         self._own(comm, address)

@@ -19,8 +19,10 @@ import dask
 from distributed import Client, Scheduler, Security, SpecCluster
 from distributed.comm.addressing import get_address_host_port
 
+from advisor.base.interrupts import window
 from advisor.fleet.certificates import Authority, Certificate
 from advisor.fleet.guard import SCHEME, Admitted, GuardedScheduler
+from advisor.fleet.relays import Relays
 from advisor.fleet.tunnel import LOOPBACK, Tunnel
 
 SETTINGS = {
@@ -72,6 +74,7 @@ class SchedulerDoor:
         self.guarded = guarded
         self._authority = Authority()
         self._admitted = Admitted()
+        self._relays = Relays()
         own = self._authority.certify(_LAUNCHER)
         self.security = Security(
             require_encryption=True,
@@ -126,13 +129,16 @@ class SchedulerDoor:
 
         Raises
         ------
+        RemoteError
+            if workers could not reach one another
         UnreachableError
             if the connection to the machine is lost
         """
         if self.guarded:  # nobody connects to it: its address is a name
             address = f"{SCHEME}://{name}:1"
         else:
-            address = f"tls://{LOOPBACK}:{tunnel.to_machine(port)}"
+            local = self._relays.add(name, member, tunnel, port)
+            address = f"tls://{LOOPBACK}:{local}"
         self._admitted.admit(member, name, address)
         return Pass(name, address, self._authority.certify(member))
 
@@ -140,6 +146,7 @@ class SchedulerDoor:
         """Forget workers, and let them not come again."""
         for name in names:
             self._admitted.dismiss(name)
+            self._relays.drop(name)
         self._run(self._forget(names))
 
     def joined(self, names: Sequence[str]) -> bool:
@@ -152,12 +159,12 @@ class SchedulerDoor:
 
     def wait_for(self, names: Sequence[str], within_s: float) -> bool:
         """Wait until all of some workers are there; False if they do not come."""
-        end = time.monotonic() + within_s  # they start in real time, whatever the clock
-        while not self.joined(names):
-            if time.monotonic() > end:
-                return False
-            time.sleep(_LOOKS_EVERY_S)
-        return True
+        for _ in range(round(within_s / _LOOKS_EVERY_S)):
+            if self.joined(names):
+                return True
+            with window():
+                time.sleep(_LOOKS_EVERY_S)  # they start in real time, whatever the clock
+        return False
 
     async def _forget(self, names: Sequence[str]) -> None:
         for name in names:

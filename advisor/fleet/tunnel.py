@@ -15,7 +15,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from advisor.base.errors import UnreachableError, UsageError
+from advisor.base.errors import RemoteError, UnreachableError, UsageError
 from advisor.base.interrupts import window
 from advisor.base.log import detail
 from advisor.rental.remote.channel import last_line
@@ -24,6 +24,8 @@ from advisor.rental.remote.ssh import Ssh
 LOOPBACK = "127.0.0.1"
 """The only address that anything listens on, at either end."""
 
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_NETWORK = Path("/proc/self/ns/net")
 _ALIVE_EVERY_S = 15
 _ALIVE_MISSED = 4  # a dead connection is noticed after a minute, a short break is not one
 _ANSWERS_WITHIN_S = 20.0
@@ -44,6 +46,10 @@ exec 3<&-
 wait "$ssh"
 kill "$!" 2>/dev/null
 """
+
+
+class NoPortError(RemoteError):
+    """A port that is taken, or that the machine does not give."""
 
 
 class Tunnel:
@@ -108,8 +114,10 @@ class Tunnel:
 
         Raises
         ------
+        NoPortError
+            if the machine does not give that port
         UnreachableError
-            if the connection is lost, or the machine does not give that port
+            if the connection is lost
         """
         given = self._control("forward", "-R", f"{LOOPBACK}:{at}:{LOOPBACK}:{port}")
         return at or _port(given)
@@ -127,19 +135,38 @@ class Tunnel:
 
         Raises
         ------
+        NoPortError
+            if no port is to be had
         UnreachableError
             if the connection is lost
         """
-        for tried in range(_PORTS_TRIED):  # another program may be faster to take one
+        for _ in range(_PORTS_TRIED):  # another program may be faster to take one
             local = _free_port()
-            try:
+            with suppress(NoPortError):
                 self._control("forward", "-L", f"{LOOPBACK}:{local}:{LOOPBACK}:{port}")
-            except UnreachableError:
-                if tried == _PORTS_TRIED - 1 or not self.is_alive():
-                    raise
-            else:
                 return local
-        raise AssertionError  # pragma: no cover  (the last try raises)
+        message = "no port of this computer is to be had"
+        raise NoPortError(message)
+
+    def withdraw(self, port: int) -> None:
+        """Have a port of the machine lead to the same one of this computer no more.
+
+        Nothing is done where the connection is lost: that has ended it, too.
+        """
+        with suppress(NoPortError, UnreachableError):
+            self._control("cancel", "-R", f"{LOOPBACK}:{port}:{LOOPBACK}:{port}")
+
+    def shares_loopback(self) -> bool:
+        """Tell whether the machine is this computer, so that its ports are ours.
+
+        Raises
+        ------
+        UnreachableError
+            if the connection is lost
+        """
+        own = [_BOOT.read_text(), str(_NETWORK.readlink())] if _BOOT.exists() else []
+        told = self.ssh.ask(f"cat {_BOOT} && readlink {_NETWORK}", "looking who it is")
+        return told.split() == [one.strip() for one in own]
 
     def is_alive(self) -> bool:
         """Tell whether the connection is there; a dead one is noticed within a minute."""
@@ -180,8 +207,10 @@ class Tunnel:
 
         Raises
         ------
-        UnreachableError
+        NoPortError
             if it does not do that
+        UnreachableError
+            if the connection is lost
         """
         at = self.ssh.endpoint
         line = self.ssh.command(at)
@@ -199,9 +228,12 @@ class Tunnel:
             message = f"the connection to {at.host} port {at.port} does not answer"
             raise UnreachableError(message) from error
         if done.returncode != 0:
-            reason = last_line(done.stderr) or "it is lost"
-            message = f"the connection to {at.host} port {at.port}: {reason}"
-            raise UnreachableError(message)
+            message = f"the connection to {at.host} port {at.port}"
+            if self.is_alive():
+                refused = f"{message} refuses a port: {last_line(done.stderr)}"
+                raise NoPortError(refused)
+            lost = f"{message} is lost"
+            raise UnreachableError(lost)
         return done.stdout
 
 

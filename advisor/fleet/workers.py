@@ -21,7 +21,8 @@ from advisor.fleet.tunnel import LOOPBACK, Tunnel
 PROGRAM = Path(__file__).with_name("at_work.py")
 """What runs on the machine."""
 
-_STARTS_WITHIN_S = 90.0
+_LOOKS_EVERY_S = 2.0
+_LOOKS = 45  # until they have joined: 90 s
 _DEATH_TIMEOUT_S = 60
 _SETTINGS = {
     "distributed.worker.profile.enabled": False,
@@ -35,25 +36,26 @@ _FOLDER = 'd="$HOME/.advisor/workers/{name}"\n'
 
 # By the path of their program, which no other process has on its command line: a job
 # that a worker started has the worker's environment, so that this tells nothing.
-_STOP = """\
-mine() { grep -lsF "$d/at_work.py" /proc/[0-9]*/cmdline | grep -v "/$$/"; }
+_SIGNAL = """\
 end() {
-  for file in $(mine); do
+  for file in $(grep -lsF "$d/at_work.py" /proc/[0-9]*/cmdline); do
     id=${file#/proc/}
-    kill -$1 "${id%/cmdline}" 2>/dev/null && some=yes
+    kill -$1 "${id%/cmdline}" 2>/dev/null && echo "$id"
   done
 }
+"""
+
+_ALIVE = f"{_SIGNAL}end 0 || :\n"
+
+_STOP = f"""\
+{_SIGNAL}\
 end TERM
 for try in 1 2 3 4 5 6 7 8 9 10; do
-  some=no
-  end 0
-  [ $some = no ] && break
+  [ -z "$(end 0)" ] && exit 0
   sleep 0.1
 done
 for round in 1 2 3; do
-  some=no
-  end KILL
-  [ $some = no ] && break
+  [ -z "$(end KILL)" ] && exit 0
   sleep 0.1
 done
 """
@@ -72,14 +74,13 @@ put at_work.py {program} || exit
 [ -r "$HOME/.advisor/environment" ] && . "$HOME/.advisor/environment"
 begin() {{
   put "$1.json" "$3" || exit
-  # No file of the user's is found before Dask's own, and none is imported by its name.
-  CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=$2 PYTHONSAFEPATH=1 \\
+  CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=$2 \\
     $keep {python} "$d/at_work.py" "$d/$1.json" >"$d/$1.log" 2>&1 </dev/null &
 }}
 keep=
 command -v nohup >/dev/null && keep="nohup $keep"
 command -v setsid >/dev/null && keep="setsid $keep"
-cd "$d" || exit
+cd "$d" && rm -rf scratch || exit
 {begins}
 """
 
@@ -147,9 +148,13 @@ class Workers:
             begins="\n".join(begins),
         )
         ssh.ask(self._folder + script, "starting its Dask workers")
-        if not self.door.wait_for(self.names, _STARTS_WITHIN_S):
-            raise RemoteError(self._complaint())
-        return self.names
+        for _ in range(_LOOKS):
+            if self.door.wait_for(self.names, _LOOKS_EVERY_S):
+                return self.names
+            alive = ssh.ask(self._folder + _ALIVE, "looking for its Dask workers")
+            if len(alive.split()) < len(self.names):
+                break
+        raise RemoteError(self._complaint())
 
     def stop(self) -> None:
         """End them; tasks that they watched go on without them.

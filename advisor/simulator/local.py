@@ -2,7 +2,7 @@
 
 The ssh server is Debian's OpenSSH on a loopback port; what is run on an instance runs on
 this machine, as root, with the instance's folder for a home. For trying things out, and
-for tests; nothing is isolated.
+for tests; nothing is isolated, but the network where that is asked for.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from advisor.measure.probe.cores import granted_cores
 from advisor.measure.probe.machine import described
 from advisor.simulator.containers import Container
 from advisor.simulator.generate.machines import HostCpu
+from advisor.simulator.networks import Network
 from advisor.simulator.played import variables_to_play
 from advisor.simulator.throttle import make_group, remove_group
 
@@ -32,7 +33,7 @@ _STARTS_WITHIN_S = 10.0
 _PORTS_TRIED = 5
 
 _CONFIG = """\
-ListenAddress 127.0.0.1:{port}
+ListenAddress {address}:{port}
 HostKey "{folder}/host_key"
 PidFile "{folder}/sshd.pid"
 AuthorizedKeysFile "{home}/.ssh/authorized_keys"
@@ -69,6 +70,7 @@ for round in 1 2 3; do
     kill -KILL "${id%/environ}" 2>/dev/null
   done
 done
+$AFTER
 """
 
 
@@ -79,11 +81,14 @@ class LocalContainers:
     Attributes
     ----------
     folder : each instance gets a folder in it, whose ``home`` stays until the end
+    apart : whether each has a network of its own, from which nothing is to be reached
     """
 
     folder: Path
+    apart: bool = False
     _keepers: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
     _groups: dict[int, Path] = field(default_factory=dict)
+    _networks: dict[int, Network] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @staticmethod
@@ -133,26 +138,36 @@ class LocalContainers:
         if not keys.exists():
             keys.write_text("".join(f"{key}\n" for key in container.ssh_keys))
         for _ in range(_PORTS_TRIED):  # another program may be faster to take one
-            port = _free_port()
-            self._write(folder, home, container, port)
-            self._keep(container.instance_id, folder)
+            network = Network.make() if self.apart else None
+            at = Endpoint(network.address if network else "127.0.0.1", _free_port())
+            self._write(folder, home, container, at)
+            self._keep(container.instance_id, folder, network)
             if _listens(folder):
                 break
             self.stop(container.instance_id)
         else:
             return None
         with (folder / "onstart.log").open("ab") as log:
-            script = [str(folder / "enter")]
+            script = [*(network.within() if network else []), str(folder / "enter")]
             variables = {"SSH_ORIGINAL_COMMAND": container.onstart or ":"}
             subprocess.run(  # noqa: S603
                 script, env=variables, stdout=log, stderr=log, check=False
             )
-        return Endpoint("127.0.0.1", port)
+        return at
+
+    def cut(self, instance_id: int) -> None:
+        """Break the network of an instance that has its own: nothing arrives."""
+        self._networks[instance_id].cut()
+
+    def restore(self, instance_id: int) -> None:
+        """Mend the network of an instance."""
+        self._networks[instance_id].restore()
 
     def stop(self, instance_id: int) -> None:
         """End the ssh server of an instance and every process on it."""
         with self._lock:
             keeper = self._keepers.pop(instance_id, None)
+            self._networks.pop(instance_id, None)
         if keeper is not None and keeper.stdin is not None:
             keeper.stdin.close()
             keeper.wait()
@@ -166,7 +181,9 @@ class LocalContainers:
         for instance_id in list(self._keepers):
             self.stop(instance_id)
 
-    def _write(self, folder: Path, home: Path, container: Container, port: int) -> None:
+    def _write(
+        self, folder: Path, home: Path, container: Container, at: Endpoint
+    ) -> None:
         """Write the settings of an instance's ssh server."""
         key = folder / "host_key"
         if not key.exists():
@@ -185,7 +202,7 @@ class LocalContainers:
         script = _ENTER.format(exports="\n".join(lines), join=join)
         enter.write_text(script, encoding="utf-8")
         enter.chmod(0o700)
-        text = _CONFIG.format(port=port, folder=folder, home=home)
+        text = _CONFIG.format(address=at.host, port=at.port, folder=folder, home=home)
         (folder / "sshd_config").write_text(text, encoding="utf-8")
 
     def _join(self, container: Container) -> str:
@@ -198,22 +215,30 @@ class LocalContainers:
             self._groups[container.instance_id] = group
         return f"echo 0 >{shlex.quote(str(group))}/cgroup.procs || exit 1"
 
-    def _keep(self, instance_id: int, folder: Path) -> None:
-        """Start the ssh server and who ends it."""
+    def _keep(self, instance_id: int, folder: Path, network: Network | None) -> None:
+        """Start the ssh server and who ends it, and its network."""
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it
         sshd = [str(_which("sshd")), "-D", "-e", "-f", str(folder / "sshd_config")]
+        within = network.within() if network else []
+        after = shlex.join(network.removal()) if network else ":"
         (folder / "sshd.pid").unlink(missing_ok=True)
         with (folder / "sshd.log").open("wb") as log:
             keeper = subprocess.Popen(  # noqa: S603
-                ["/bin/sh", "-c", _KEEPER, "keeper", *sshd],
+                ["/bin/sh", "-c", _KEEPER, "keeper", *within, *sshd],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env={"MARK": f"{_MARK}={folder}", "PATH": os.defpath},
+                env={
+                    "MARK": f"{_MARK}={folder}",
+                    "PATH": os.defpath,
+                    "AFTER": after,
+                },
                 start_new_session=True,
             )
         with self._lock:
             self._keepers[instance_id] = keeper
+            if network:
+                self._networks[instance_id] = network
 
 
 def own_cpu() -> HostCpu:
