@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -50,6 +51,14 @@ def test_an_event_is_one_line_of_json(kind: type[Event]) -> None:
     assert document["event"] == kind.name
     assert document["at"] == "1970-01-01T00:00:01.500Z"
     assert {one.name for one in fields(kind)} <= document.keys()
+
+
+@pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.name)
+def test_an_event_is_as_its_schema_says(
+    kind: type[Event], conforms: Callable[[str, Any], None]
+) -> None:
+    """Keys that are promised are there, and none that is not described."""
+    conforms("sweep-run", made(kind).to_document())
 
 
 def test_no_two_events_have_one_name() -> None:
