@@ -220,7 +220,7 @@ class Board:
         with self._turn:
             name, label, number = attempt.job.name, attempt.label, attempt.number
             at = self._now()
-            self._store.end(self._name, name, label, number, exit_code, at=at)
+            self._store.end(self._name, name, label, number, exit_code, at)
             ended = self._at[name].attempts + 1
             self._set(name, state="ended", exit_code=exit_code, attempts=ended)
 
@@ -247,7 +247,7 @@ class Board:
         name, label, number = attempt.job.name, attempt.label, attempt.number
         with self._turn:
             self._store.finish_job(
-                self._name, name, label, number, state, reason=reason, at=self._now()
+                self._name, name, label, number, state, reason, self._now()
             )
             self._set(name, state=state)
             if state == "waiting":
@@ -260,11 +260,7 @@ class Board:
         """
         name, label, number = attempt.job.name, attempt.label, attempt.number
         with self._turn:
-            if self._at[name].state == "ended":
-                self.finish(attempt, "waiting", f"its results are lost: {proof}")
-                return
-            at = self._now()
-            self._store.move(self._name, name, label, number, proof, at=at)
+            self._store.move(self._name, name, label, number, proof, self._now())
             self._set(name, state="waiting")
             self._free.append(name)
 

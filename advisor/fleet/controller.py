@@ -51,13 +51,15 @@ class Share:
     jobs : names, in order
     job_s : seconds that each takes there by the plan; None: the plan does not say
     key : number of a machine that is there; None: it is to be rented
-    rental : how; None for one that is there
+    rental : returns how; None for one that is there
+    had : told the number that a new one gets
     """
 
     jobs: tuple[str, ...]
     job_s: float | None
     key: int | None = None
-    rental: Plan | None = None
+    rental: Callable[[], Plan] | None = None
+    had: Callable[[int], None] = lambda _: None
 
 
 Planner = Callable[[Collection[int], Sequence[Crew]], Sequence[Share]]
@@ -73,10 +75,12 @@ class Controller:
     ----------
     work : what its machines share
     planner : plans the jobs that wait
+    tick : called about once a second
     """
 
     work: Work
     planner: Planner
+    tick: Callable[[], None] = lambda: None
     _keys: count[int] = field(default_factory=count)
     _crews: dict[int, Crew] = field(default_factory=dict)
     _absent: list[Absent] = field(default_factory=list)
@@ -85,6 +89,7 @@ class Controller:
     _slow: set[int] = field(default_factory=set)
     _lost: int = 0
     _most_lost: int = LOST_AT_LEAST
+    _may_rent: bool = True
     _error: BaseException | None = None
     _refused: AdvisorError | None = None
 
@@ -116,7 +121,7 @@ class Controller:
                 self._begin(Crew(next(self._keys), self.work, None, entry))
             if first is not None:
                 self._have(first)
-            elif not entries:
+            elif self.work.board.counts.waiting and not absent:
                 self._plan_anew()
             while self._crews or self._absent:
                 self._next()
@@ -136,16 +141,22 @@ class Controller:
         AdvisorError
             if one cannot be ended
         """
+        self._may_rent = False
         for entry in entries:
             crew = Crew(next(self._keys), self.work, None, entry, only_ends=True)
             self._begin(crew)
-        while self._crews:
-            self._next()
+        try:
+            while self._crews:
+                self._next()
+        except BaseException:
+            self._stop_all()
+            raise
         if self._error is not None:
             raise self._error
 
     def _next(self) -> None:
         """Act on the next machine that is done with."""
+        self.tick()
         try:
             with window():
                 over = self._over.get(timeout=_LOOK_S)
@@ -159,7 +170,7 @@ class Controller:
         else:
             del self._crews[over.key]
             self._learn(over)
-        if self._error is None and self._has_need():
+        if self._error is None and self._may_rent and self._has_need():
             self._plan_anew()
 
     def _learn(self, crew: Crew) -> None:
@@ -219,6 +230,7 @@ class Controller:
             key = share.key
             if key is None:
                 key = next(self._keys)
+                share.had(key)
                 pace = Pace(share.job_s)
                 new.append(Crew(key, self.work, share.rental, pace=pace))
             keyed[key] = share.jobs

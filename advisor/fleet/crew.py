@@ -95,7 +95,7 @@ class Crew:
     ----------
     key : number of it in the plan
     work : what all of them share
-    planned : its rental; None: it is there already
+    planned : returns its rental; None: it is there already
     entry : of one that is there already
     only_ends : whether it is picked up to be given back
     pace : how long a job takes on it
@@ -105,7 +105,7 @@ class Crew:
 
     key: int
     work: Work
-    planned: Plan | None
+    planned: Callable[[], Plan] | None
     entry: Entry | None = None
     only_ends: bool = False
     pace: Pace = field(default_factory=Pace)
@@ -115,6 +115,7 @@ class Crew:
     ended: Callable[[Crew], None] = lambda _: None
     _stop: threading.Event = field(default_factory=threading.Event)
     _symptom: Symptom | None = None
+    _plan: Plan | None = None
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -153,7 +154,8 @@ class Crew:
     def _had(self) -> Member:
         """Return the machine, rented or picked up."""
         if self.planned is not None:
-            return Member.rented(self.work.fleet, self.planned)
+            self._plan = self.planned()
+            return Member.rented(self.work.fleet, self._plan)
         if self.entry is None:
             message = "a machine is rented or picked up"
             raise AdvisorError(message)
@@ -317,8 +319,8 @@ class Crew:
     def _note_misfit(self, symptom: Symptom) -> None:
         """Remember that the machine could not run a job: none like it is rented."""
         rental = None if self.member is None else self.member.rental
-        if self.planned is not None and rental is not None:
-            self.planned.request.misfits.add(symptom.misfit, rental.chosen)
+        if self._plan is not None and rental is not None:
+            self._plan.request.misfits.add(symptom.misfit, rental.chosen)
 
     def _tell_rented(self, member: Member) -> None:
         entry = member.entry

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advisor.app.context import Context
 from advisor.app.listener import Listener
 from advisor.app.plan import check_machine, rental_context_of
 from advisor.app.sweep import SweepJob, SweepSpec, jobs_of
+from advisor.app.sweep_plan import SweepPlan
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.base.interrupts import deferred
 from advisor.fleet.board import Board, Counts
-from advisor.fleet.controller import Controller
+from advisor.fleet.controller import Controller, Share
 from advisor.fleet.crew import Work
 from advisor.fleet.events import Event, SweepBegun, SweepEnded
 from advisor.fleet.folders import Folders
 from advisor.fleet.member import Fleet
+from advisor.fleet.plan import plan_sweep
 from advisor.fleet.planning import Planning
 from advisor.fleet.scheduler import open_scheduler
+from advisor.fleet.tally import Tally
 from advisor.fleet.tasks import submitter
 from advisor.rental.caps import commitments
 from advisor.rental.carry_out import only_launcher
@@ -33,7 +37,23 @@ from advisor.store.sweeps import StoredSweep, SweepStore
 
 _FOLDER = "sweeps"
 
-Told = Callable[[Event], None]
+_SPENT_EVERY_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """Whoever a sweep is carried out for.
+
+    Attributes
+    ----------
+    listener : is asked where something unusual would be sent
+    told : hears what happens, from several threads
+    confirms : is asked whether a plan may be paid for
+    """
+
+    listener: Listener = field(default_factory=Listener)
+    told: Callable[[Event], None] = lambda _: None
+    confirms: Callable[[SweepPlan], bool] = lambda _: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +74,8 @@ class SweepResult:
     logs: Path
 
 
-def run_sweep(
-    context: Context, spec: SweepSpec, listener: Listener, told: Told
-) -> SweepResult:
+def run_sweep(context: Context, spec: SweepSpec, face: Face) -> SweepResult:
     """Begin a sweep and carry it out.
-
-    Parameters
-    ----------
-    listener : is asked before money is spent, and where something is unusual
-    told : hears what happens, from several threads
 
     Raises
     ------
@@ -74,24 +87,27 @@ def run_sweep(
     spec = replace(spec, name=name)
     jobs = jobs_of(spec)
     folders = Folders(context, spec, jobs)
-    folders.check(listener, begins=True)
+    folders.check(face.listener, begins=True)
     rental = rental_context_of(context, spec.market)
-    planning = Planning(context, spec, jobs)
-    first = planning.begun()
+    plan = plan_sweep(context, spec, jobs, with_curve=False)
+    if not face.confirms(plan):
+        message = "nothing was rented: it was not confirmed"
+        raise AdvisorError(message)
     with ExitStack() as stack:
         stack.enter_context(only_launcher(rental, name, resumes=False))
         _refuse_open(rental, name)
-        store = SweepStore(context.data_folder)
-        names = [one.name for one in jobs]
-        documents = spec.to_document(), planning.document
-        store.begin(name, *documents, names, rental.now(), market=rental.account)
-        launch = _Launch(context, spec, jobs, folders, rental, listener, told, planning)
-        return launch.run(stack, first=first)
+        SweepStore(context.data_folder).begin(
+            name,
+            spec.to_document(),
+            plan.to_document(),
+            [one.name for one in jobs],
+            rental.now(),
+            market=rental.account,
+        )
+        return _Launch(context, spec, jobs, folders, rental, face).run(stack, plan)
 
 
-def resume_sweep(
-    context: Context, name: str, listener: Listener, told: Told
-) -> SweepResult:
+def resume_sweep(context: Context, name: str, face: Face) -> SweepResult:
     """Go on with a sweep whose launcher is gone.
 
     Raises
@@ -99,17 +115,13 @@ def resume_sweep(
     AdvisorError
         as `run_sweep`; if there is none of that name, or another launcher has it
     """
-    check_machine(context)
     with ExitStack() as stack:
-        launch = _stored(context, name, listener, told, stack)
-        launch.folders.check(listener, begins=False)
+        launch = _stored(context, name, face, stack)
         SweepStore(context.data_folder).reopen(name)
-        return launch.run(stack)
+        return launch.run(stack, None)
 
 
-def stop_sweep(
-    context: Context, name: str, listener: Listener, told: Told
-) -> SweepResult:
+def stop_sweep(context: Context, name: str, face: Face) -> SweepResult:
     """End what runs of a sweep whose launcher is gone; bring home what there is.
 
     Raises
@@ -118,10 +130,8 @@ def stop_sweep(
         if there is none of that name, another launcher has it, or a machine cannot be
         given back
     """
-    check_machine(context)
     with ExitStack() as stack:
-        launch = _stored(context, name, listener, told, stack)
-        return launch.stop(stack)
+        return _stored(context, name, face, stack).stop(stack)
 
 
 def logs_of(context: Context, name: str) -> Path:
@@ -140,18 +150,16 @@ def spent_usd(rental: RentalContext, name: str) -> float:
     return sum(one.usd for one in commitments(so_far, (), now))
 
 
-def _stored(
-    context: Context, name: str, listener: Listener, told: Told, stack: ExitStack
-) -> _Launch:
+def _stored(context: Context, name: str, face: Face, stack: ExitStack) -> _Launch:
     """Return the launch of a sweep that was begun before, as its only launcher."""
+    check_machine(context)
     stored = SweepStore(context.data_folder).load(check_job(name))
     spec = SweepSpec.from_document(stored.spec)
     rental = rental_context_of(context, spec.market)
     _check_ours(stored, rental)
     stack.enter_context(only_launcher(rental, name, resumes=True))
     jobs = jobs_of(spec)
-    folders, planning = Folders(context, spec, jobs), Planning(context, spec, jobs)
-    return _Launch(context, spec, jobs, folders, rental, listener, told, planning)
+    return _Launch(context, spec, jobs, Folders(context, spec, jobs), rental, face)
 
 
 def _check_ours(stored: StoredSweep, rental: RentalContext) -> None:
@@ -192,11 +200,11 @@ def _refuse_open(rental: RentalContext, name: str) -> None:
 
 @dataclass(slots=True)
 class _Launch:
-    """One launch of a sweep that is thought through.
+    """One launch of a sweep.
 
     Attributes
     ----------
-    context, spec, jobs, folders, rental, listener, told, planning : see `run_sweep`
+    context, spec, jobs, folders, rental, face : what it needs
     """
 
     context: Context
@@ -204,22 +212,30 @@ class _Launch:
     jobs: Sequence[SweepJob]
     folders: Folders
     rental: RentalContext
-    listener: Listener
-    told: Told
-    planning: Planning
+    face: Face
+    _tally: Tally = field(default_factory=Tally)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+    _spent_at: float = float("-inf")
 
     @property
     def name(self) -> str:
         """Of the sweep."""
         return self.spec.name or ""
 
-    def run(self, stack: ExitStack, first: object = None) -> SweepResult:
-        """Carry it out."""
-        board = self._board()
+    def run(self, stack: ExitStack, plan: SweepPlan | None) -> SweepResult:
+        """Carry it out.
+
+        Parameters
+        ----------
+        plan : of a new one; None: it goes on
+        """
+        board, stored = self._board(), SweepStore(self.context.data_folder)
         stack.enter_context(deferred())
         at_work, absent = self._left_over(board)
         counts = board.counts
-        self.told(
+        if plan is None and not counts.is_over:
+            self.folders.check(self.face.listener, begins=False)
+        self._told(
             SweepBegun(
                 at=self.rental.now(),
                 sweep=self.name,
@@ -227,17 +243,28 @@ class _Launch:
                 done=counts.done,
                 failed=counts.failed,
                 budget_usd=self.spec.budget_usd,
-                usd=spent_usd(self.rental, self.name),
-                resumed=first is None,
-                **self.planning.figures,
+                usd=self._spent_usd(),
+                planned_usd=None if plan is None else plan.usd,
+                planned_hours=None if plan is None else plan.hours,
+                resumed=plan is None,
             )
         )
         with self._ending(board):
             if not counts.is_over or at_work:
                 work = stack.enter_context(self._work(board))
-                self.planning.serves(work, board)
-                shares = None if first is None else self.planning.shares_of(first)
-                Controller(work, self.planning).run(at_work, absent, shares)
+                planning = Planning(
+                    self.context,
+                    self.spec,
+                    self.jobs,
+                    board,
+                    self.rental,
+                    self._told,
+                    self._spent_usd,
+                )
+                planning.knows(stored.load(self.name))
+                first = None if plan is None else planning.shares_of(plan)
+                controller = Controller(work, planning, self._tick)
+                controller.run(at_work, absent, first)
         return self._result(board)
 
     def stop(self, stack: ExitStack) -> SweepResult:
@@ -248,8 +275,27 @@ class _Launch:
         with self._ending(board):
             if at_work:
                 work = stack.enter_context(self._work(board))
-                Controller(work, self.planning).stop(at_work)
+                Controller(work, _nothing_new, self._tick).stop(at_work)
         return self._result(board)
+
+    def _told(self, event: Event) -> None:
+        with self._turn:
+            self._tally.hear(event)
+        self.face.told(event)
+
+    def _tick(self) -> None:
+        """Tell now and then what was spent."""
+        now = self.context.clock.monotonic()
+        if now - self._spent_at < _SPENT_EVERY_S:
+            return
+        self._spent_at = now
+        usd = self._spent_usd()
+        with self._turn:
+            spent = self._tally.spent(usd, self.rental.now())
+        self.face.told(spent)
+
+    def _spent_usd(self) -> float:
+        return spent_usd(self.rental, self.name)
 
     def _board(self) -> Board:
         store = SweepStore(self.context.data_folder)
@@ -310,7 +356,7 @@ class _Launch:
                 saved=self.folders.saved,
                 variables={"ADVISOR_SWEEP": self.name},
                 resuming=f"advisor sweep resume {self.name}",
-                told=self.told,
+                told=self._told,
             )
 
     @contextmanager
@@ -327,13 +373,13 @@ class _Launch:
             counts, store = board.counts, SweepStore(self.context.data_folder)
             if counts.is_over:
                 store.finish(self.name, self.rental.now())
-            self.told(
+            self._told(
                 SweepEnded(
                     at=self.rental.now(),
                     done=counts.done,
                     failed=counts.failed,
                     waiting=counts.waiting + counts.assigned,
-                    usd=spent_usd(self.rental, self.name),
+                    usd=self._spent_usd(),
                     reason=reason,
                 )
             )
@@ -360,5 +406,10 @@ class _Launch:
             raise error
 
     def _result(self, board: Board) -> SweepResult:
-        usd = spent_usd(self.rental, self.name)
+        usd = self._spent_usd()
         return SweepResult(self.name, board.counts, usd, logs_of(self.context, self.name))
+
+
+def _nothing_new(_without: object, _there: object) -> Sequence[Share]:
+    """Plan nothing: a sweep that is stopped gets no machine."""
+    return ()

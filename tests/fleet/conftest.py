@@ -17,7 +17,7 @@ pytest.importorskip("distributed", reason="the extra 'fleet' is not installed")
 from advisor.app.context import Context
 from advisor.app.job import JobSpec
 from advisor.app.listener import Listener
-from advisor.app.plan import plan, rental_context_of
+from advisor.app.plan import Plan, plan, rental_context_of
 from advisor.app.rent import RentSpec
 from advisor.app.sweep import SweepJob, SweepSpec, jobs_of
 from advisor.base.clock import Clock
@@ -116,8 +116,11 @@ class Rig:
             lease_s=spec.lease_s,
             budget_usd=spec.budget_usd,
         )
-        planned = plan(self.context, rent, wait_for_ssh=True, goes_on=True)
-        return Share(names, None, rental=planned)
+
+        def rental() -> Plan:
+            return plan(self.context, rent, wait_for_ssh=True, goes_on=True)
+
+        return Share(names, None, rental=rental)
 
     def anew(self, _without: object, crews: Sequence[Crew]) -> list[Share]:
         """Return a machine for all jobs where none is left."""
@@ -132,7 +135,9 @@ class Rig:
         folders.check(Listener(), begins=NAME not in names)
         if NAME not in names:
             jobs = [one.name for one in self.jobs]
-            self.store.begin(NAME, {}, {}, jobs, rental.now(), market=rental.account)
+            self.store.begin(
+                NAME, spec.to_document(), {}, jobs, rental.now(), market=rental.account
+            )
         key_file, _ = ensure_key(self.context.ssh_folder)
         with open_scheduler(guarded=True) as scheduler:
             fleet = Fleet(

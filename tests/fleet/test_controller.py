@@ -1,4 +1,4 @@
-"""A sweep is carried out on machines that really run: each job done once, all given back."""
+"""A sweep on machines that really run: each job is done once, all are given back."""
 
 from __future__ import annotations
 
