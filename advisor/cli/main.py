@@ -25,7 +25,7 @@ from advisor.cli.progress import watched
 _SECTIONS: Mapping[str, Sequence[str]] = {
     "Start": ("init", "doctor", "completion"),
     "Choose": ("rank", "explain", "compare", "bid", "report", "serve"),
-    "Rent": ("rent", "run", "rentals", "renew", "release", "reconcile"),
+    "Rent": ("rent", "run", "sweep", "rentals", "renew", "release", "reconcile"),
     "Predict without a market": ("predict", "speedup"),
     "Measure": ("bench", "profile"),
     "Your workloads and runs": ("workloads", "record", "records"),

@@ -46,6 +46,20 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """Attempts that surely do not run any more.
+
+    Attributes
+    ----------
+    attempts : whose jobs wait again
+    proof : how that is known
+    """
+
+    attempts: tuple[Attempt, ...]
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """How many jobs are where."""
 
@@ -206,7 +220,7 @@ class Board:
         with self._turn:
             name, label, number = attempt.job.name, attempt.label, attempt.number
             at = self._now()
-            self._store.end(self._name, name, label, number, exit_code, at=at)
+            self._store.end(self._name, name, label, number, exit_code, at)
             ended = self._at[name].attempts + 1
             self._set(name, state="ended", exit_code=exit_code, attempts=ended)
 
@@ -233,7 +247,7 @@ class Board:
         name, label, number = attempt.job.name, attempt.label, attempt.number
         with self._turn:
             self._store.finish_job(
-                self._name, name, label, number, state, reason=reason, at=self._now()
+                self._name, name, label, number, state, reason, self._now()
             )
             self._set(name, state=state)
             if state == "waiting":
@@ -246,21 +260,17 @@ class Board:
         """
         name, label, number = attempt.job.name, attempt.label, attempt.number
         with self._turn:
-            if self._at[name].state == "ended":
-                self.finish(attempt, "waiting", f"its results are lost: {proof}")
-                return
-            at = self._now()
-            self._store.move(self._name, name, label, number, proof, at=at)
+            self._store.move(self._name, name, label, number, proof, self._now())
             self._set(name, state="waiting")
             self._free.append(name)
 
-    def move_all(self, label: str, proof: Proof) -> Sequence[str]:
-        """Have all that a machine had and did not bring home wait; return the names."""
+    def move_all(self, label: str, proof: Proof) -> Moved:
+        """Have all that a machine had and did not bring home wait; return it."""
         with self._turn:
-            moved = self.on(label)
-            for one in moved:
-                self.move(self.attempt_of(one), proof)
-            return [one.name for one in moved]
+            attempts = tuple(map(self.attempt_of, self.on(label)))
+            for one in attempts:
+                self.move(one, proof)
+            return Moved(attempts, proof)
 
     def _next(self, key: int) -> tuple[str, deque[str] | None] | None:
         """Return the next job of a machine, and the queue that it is in."""

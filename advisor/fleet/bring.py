@@ -15,7 +15,7 @@ Two ways, the first that works:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -57,7 +57,10 @@ class RemotePython:
 
 
 def bring(
-    ssh: Ssh, notify: Callable[[str], None], progress: Progress = quiet
+    ssh: Ssh,
+    notify: Callable[[str], None],
+    progress: Progress = quiet,
+    also: Sequence[str] = (),
 ) -> RemotePython:
     """See that a machine has the launcher's Python and Dask, and return how it starts.
 
@@ -67,13 +70,15 @@ def bring(
     ----------
     notify : takes one line for people
     progress : is told how much was sent
+    also : names of packages that functions need there, such as Optuna: they are taken
+        from here, with all that they need, where the image has not got them
 
     Raises
     ------
     NoPythonError
         if its image can run no Dask
     UsageError
-        if Dask is not installed here
+        if Dask, or one of those, is not installed here
     UnreachableError
         if the machine cannot be reached
     RemoteError
@@ -83,7 +88,7 @@ def bring(
     with doing(progress, "looking for a Python on the machine"):
         found = look(ssh)
     faults, sent = [], 0
-    for way, version in _ways(found, progress):
+    for way, version in _ways(found, tuple(sorted(also)), progress):
         size, fault = install(ssh, way, progress)
         sent += size
         if not fault:
@@ -102,17 +107,19 @@ def bring(
     raise NoPythonError(message)
 
 
-def _ways(found: Found, progress: Progress) -> Iterator[tuple[Way, str]]:
+def _ways(
+    found: Found, also: tuple[str, ...], progress: Progress
+) -> Iterator[tuple[Way, str]]:
     """Yield what may work, the best first, each with its version of Python."""
     here = this_python()
     alike = {w: p for w, p in found.pythons.items() if p.runs_bytecode_of(here)}
     for word, python in _once(alike).items():
         with doing(progress, "packing Dask"):
-            archive = _packages(compiled=_takes_compiled(found, python))
+            archive = _packages(_takes_compiled(found, python, also), also)
         yield Way(archive, word, f"the image's Python {python.version}"), python.version
     if found.is_like_this:
         with doing(progress, "packing Python"):
-            packed = _python()
+            packed = _python(also)
         if packed is not None:
             yield Way(packed, None, f"the brought Python {here.version}"), here.version
 
@@ -126,28 +133,29 @@ def _once(pythons: dict[str, Python]) -> dict[str, Python]:
     return kept
 
 
-def _takes_compiled(found: Found, python: Python) -> bool:
+def _takes_compiled(found: Found, python: Python, also: tuple[str, ...]) -> bool:
     """Tell whether an image's Python loads what was compiled for this one."""
-    same = found.is_like_this and python.abi == this_python().abi
-    return same and python.glibc >= needed_glibc(package_files(compiled=True))
+    if not found.is_like_this or python.abi != this_python().abi:
+        return False
+    return python.glibc >= needed_glibc(package_files(compiled=True, also=also))
 
 
-def _packages(*, compiled: bool) -> Archive:
+def _packages(compiled: bool, also: tuple[str, ...]) -> Archive:
     with _PACKING:
-        return _packed_packages(compiled)
+        return _packed_packages(compiled, also)
 
 
-def _python() -> Archive | None:
+def _python(also: tuple[str, ...]) -> Archive | None:
     with _PACKING:
-        return _packed_python()
+        return _packed_python(also)
 
 
 @cache
-def _packed_packages(compiled: bool) -> Archive:
-    return pack({**package_files(compiled=compiled)})
+def _packed_packages(compiled: bool, also: tuple[str, ...]) -> Archive:
+    return pack({**package_files(compiled=compiled, also=also)})
 
 
 @cache
-def _packed_python() -> Archive | None:
-    files = own_python()
+def _packed_python(also: tuple[str, ...]) -> Archive | None:
+    files = own_python(also)
     return None if files is None else pack(files)

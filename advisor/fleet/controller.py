@@ -19,6 +19,7 @@ from advisor.base.errors import (
     NothingFitsError,
     OverBudgetError,
     RentalStateUnknownError,
+    ResultsLeftError,
 )
 from advisor.base.interrupts import shielded, window
 from advisor.fleet.absent import Absent
@@ -36,7 +37,7 @@ made anew: beyond what the 90 % interval of a prediction spans; an assumption.""
 
 _SEEN_ENOUGH = 3
 _LOOK_S = 1.0
-_HURT: frozenset[Outcome] = frozenset({"lost", "unfit", "over"})
+_HURT: frozenset[Outcome] = frozenset({"not_had", "lost", "unfit", "over"})
 _FOR_ALL = (RentalStateUnknownError, KeyRefusedError, CreditError)
 """Errors of one rental that hold for each other one, too."""
 
@@ -50,13 +51,15 @@ class Share:
     jobs : names, in order
     job_s : seconds that each takes there by the plan; None: the plan does not say
     key : number of a machine that is there; None: it is to be rented
-    rental : how; None for one that is there
+    rental : returns how; None for one that is there
+    had : told the number that a new one gets
     """
 
     jobs: tuple[str, ...]
     job_s: float | None
     key: int | None = None
-    rental: Plan | None = None
+    rental: Callable[[], Plan] | None = None
+    had: Callable[[int], None] = lambda _: None
 
 
 Planner = Callable[[Collection[int], Sequence[Crew]], Sequence[Share]]
@@ -72,10 +75,12 @@ class Controller:
     ----------
     work : what its machines share
     planner : plans the jobs that wait
+    tick : called about once a second
     """
 
     work: Work
     planner: Planner
+    tick: Callable[[], None] = lambda: None
     _keys: count[int] = field(default_factory=count)
     _crews: dict[int, Crew] = field(default_factory=dict)
     _absent: list[Absent] = field(default_factory=list)
@@ -84,6 +89,7 @@ class Controller:
     _slow: set[int] = field(default_factory=set)
     _lost: int = 0
     _most_lost: int = LOST_AT_LEAST
+    _may_rent: bool = True
     _error: BaseException | None = None
     _refused: AdvisorError | None = None
 
@@ -115,7 +121,7 @@ class Controller:
                 self._begin(Crew(next(self._keys), self.work, None, entry))
             if first is not None:
                 self._have(first)
-            elif not entries:
+            elif self.work.board.counts.waiting and not absent:
                 self._plan_anew()
             while self._crews or self._absent:
                 self._next()
@@ -135,16 +141,22 @@ class Controller:
         AdvisorError
             if one cannot be ended
         """
+        self._may_rent = False
         for entry in entries:
             crew = Crew(next(self._keys), self.work, None, entry, only_ends=True)
             self._begin(crew)
-        while self._crews:
-            self._next()
+        try:
+            while self._crews:
+                self._next()
+        except BaseException:
+            self._stop_all()
+            raise
         if self._error is not None:
             raise self._error
 
     def _next(self) -> None:
         """Act on the next machine that is done with."""
+        self.tick()
         try:
             with window():
                 over = self._over.get(timeout=_LOOK_S)
@@ -158,7 +170,7 @@ class Controller:
         else:
             del self._crews[over.key]
             self._learn(over)
-        if self._error is None and self._has_need():
+        if self._error is None and self._may_rent and self._has_need():
             self._plan_anew()
 
     def _learn(self, crew: Crew) -> None:
@@ -173,8 +185,8 @@ class Controller:
             self._error = self._error or error
         if crew.outcome in _HURT:
             self._lost += 1
-            if entry and crew.outcome != "over":
-                self._bad.add(entry.machine_id)
+        if entry and crew.outcome in ("lost", "unfit"):
+            self._bad.add(entry.machine_id)
         if crew.outcome == "released" and not self._crews:
             self._error = self._error or error
 
@@ -182,7 +194,10 @@ class Controller:
         """Say whether jobs wait that no machine is there for."""
         if not self.work.board.counts.waiting:
             return False
-        return not self._crews or bool(self.work.board.unshared())
+        if not self._crews:
+            return not self._absent
+        is_spent = isinstance(self._refused, OverBudgetError)
+        return bool(self.work.board.unshared()) and not is_spent
 
     def _plan_anew(self) -> None:
         """Plan the jobs that wait, and have what is planned.
@@ -215,6 +230,7 @@ class Controller:
             key = share.key
             if key is None:
                 key = next(self._keys)
+                share.had(key)
                 pace = Pace(share.job_s)
                 new.append(Crew(key, self.work, share.rental, pace=pace))
             keyed[key] = share.jobs
@@ -249,10 +265,14 @@ class Controller:
     def _stop_all(self) -> None:
         """Stop all that runs, bring home what there is, give all machines back."""
         with shielded("giving the machines of the sweep back"):
-            for one in (*self._crews.values(), *self._absent):
+            all_of_them: list[Crew | Absent] = [*self._crews.values(), *self._absent]
+            for one in all_of_them:
                 one.stop()
-            for one in (*self._crews.values(), *self._absent):
+            for one in all_of_them:
                 one.join()
+        for crew in self._crews.values():
+            if isinstance(crew.error, RentalStateUnknownError | ResultsLeftError):
+                raise crew.error
 
 
 def _is_slow(pace: Pace) -> bool:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from advisor.app.plan import Plan
 from advisor.base.errors import (
@@ -25,7 +25,8 @@ from advisor.base.errors import (
     UnreachableError,
 )
 from advisor.base.interrupts import check, stoppable
-from advisor.fleet.board import Attempt, Board
+from advisor.fleet import events
+from advisor.fleet.board import Attempt, Board, Moved
 from advisor.fleet.bring import NoPythonError
 from advisor.fleet.ending import give_back, have_kept, wait_out, wind_up
 from advisor.fleet.feeding import Feeder, Pace
@@ -38,6 +39,7 @@ from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.presence import MachineLostError
 from advisor.software.misfit import Symptom
 from advisor.store.ledger import Entry
+from advisor.store.sweeps import Proof
 
 Outcome = Literal[
     "done", "not_had", "lost", "unfit", "over", "released", "left", "stopped"
@@ -65,7 +67,7 @@ class Work:
     saved : returns what a job has saved at home, None if nothing
     variables : that each job gets beside its own
     resuming : what the user types to go on with the sweep
-    told : hears what happens, in one word, of a machine and perhaps of a job
+    told : hears what happens
     """
 
     fleet: Fleet
@@ -77,7 +79,12 @@ class Work:
     saved: Callable[[Attempt], Outgoing | None]
     variables: Mapping[str, str]
     resuming: str
-    told: Callable[..., None]
+    told: Callable[[events.Event], None]
+
+    @property
+    def now(self) -> float:
+        """The time, seconds since 1970."""
+        return self.fleet.rental.now()
 
 
 @dataclass(slots=True)
@@ -88,7 +95,7 @@ class Crew:
     ----------
     key : number of it in the plan
     work : what all of them share
-    planned : its rental; None: it is there already
+    planned : returns its rental; None: it is there already
     entry : of one that is there already
     only_ends : whether it is picked up to be given back
     pace : how long a job takes on it
@@ -98,7 +105,7 @@ class Crew:
 
     key: int
     work: Work
-    planned: Plan | None
+    planned: Callable[[], Plan] | None
     entry: Entry | None = None
     only_ends: bool = False
     pace: Pace = field(default_factory=Pace)
@@ -108,6 +115,7 @@ class Crew:
     ended: Callable[[Crew], None] = lambda _: None
     _stop: threading.Event = field(default_factory=threading.Event)
     _symptom: Symptom | None = None
+    _plan: Plan | None = None
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -135,7 +143,7 @@ class Crew:
                     self._end("not_had", error)
                     return
                 self.member = member
-                self._tell("machine_rented")
+                self._tell_rented(member)
                 self._with(member)
         except BaseException as error:
             self._end("left", error)
@@ -146,7 +154,8 @@ class Crew:
     def _had(self) -> Member:
         """Return the machine, rented or picked up."""
         if self.planned is not None:
-            return Member.rented(self.work.fleet, self.planned)
+            self._plan = self.planned()
+            return Member.rented(self.work.fleet, self._plan)
         if self.entry is None:
             message = "a machine is rented or picked up"
             raise AdvisorError(message)
@@ -159,8 +168,11 @@ class Crew:
         home = Home(hands, work.board, work.folder, work.logs, work.incoming, self._came)
         try:
             try:
-                self._made_ready(member)
+                if not self.only_ends:
+                    self._made_ready(member)
                 self._adopt(hands, home)
+                if self.only_ends:
+                    raise KeyboardInterrupt
                 self._to_its_end(hands, home)
                 home.finish()
             except BaseException as error:
@@ -171,11 +183,13 @@ class Crew:
             home.close()
 
     def _made_ready(self, member: Member) -> None:
+        begun = self.work.now
         member.prepare()
         check()
         member.presence.patiently(member.connect)
         member.claim()
-        self._tell("machine_ready")
+        setup_s = self.work.now - begun
+        self._tell(events.MachineReady, label=member.label, setup_s=setup_s)
 
     def _adopt(self, hands: Hands, home: Home) -> None:
         """Take on what an earlier launcher has begun on the machine."""
@@ -186,7 +200,8 @@ class Crew:
                 home.bring(Ended(attempt, one.exit_code))
             else:
                 hands.hold(attempt, number % slots)
-                hands.begin(attempt.key)
+                if not self.only_ends:
+                    hands.begin(attempt.key)
 
     def _to_its_end(self, hands: Hands, home: Home) -> None:
         """Feed and watch the machine until nothing is left for it."""
@@ -194,7 +209,7 @@ class Crew:
         feeder = Feeder(
             self.key, hands, board, self.work.saved, self._given, pace=self.pace
         )
-        watcher = Watcher(hands, board, home, self.pace, self._moved)
+        watcher = Watcher(hands, board, home, self.pace, self._moved, self._started)
         while True:
             check()
             self._price(hands.member)
@@ -222,10 +237,11 @@ class Crew:
         member, board = hands.member, self.work.board
         outcome, can_stop = _meaning_of(error)
         why = " ".join(str(error).split()) or type(error).__name__
+        if outcome == "lost":
+            self._tell(events.MachineLost, label=member.label, reason=why)
         try:
             if can_stop:
-                for attempt in wind_up(hands, board, home):
-                    self._moved(attempt, why)
+                self._lost(wind_up(hands, board, home), "stopped", why)
         except ResultsLeftError as left:
             error = left
         except (MachineLeftError, ReleasedError) as left:
@@ -242,7 +258,7 @@ class Crew:
         if isinstance(error, ResultsLeftError):
             self._end("left", have_kept(member, error, self.work.resuming))
         elif isinstance(error, NotShownError):
-            self._lost(wait_out(member, board, why), why)
+            self._lost_all(wait_out(member, board, why), why)
             self._end("lost", error)
         elif isinstance(error, MachineLeftError):
             member.leave()
@@ -258,33 +274,42 @@ class Crew:
         error: BaseException | None = None,
     ) -> None:
         try:
-            self._lost(give_back(member, self.work.board, why), why)
+            self._lost_all(give_back(member, self.work.board, why), why)
         except RentalStateUnknownError as unknown:
             self._end("left", unknown)
         else:
             self._end(outcome, error)
-        self._tell("machine_released", reason=why)
+            self._tell(events.MachineReleased, label=member.label, reason=why)
 
-    def _lost(self, names: Sequence[str], why: str) -> None:
-        for name in names:
-            self._tell("job_moved", job=name, reason=why)
+    def _lost_all(self, moved: Moved, why: str) -> None:
+        self._lost(moved.attempts, moved.proof, why)
+
+    def _lost(self, moved: Sequence[Attempt], proof: Proof, why: str) -> None:
+        for attempt in moved:
+            self._moved(attempt, proof, why)
 
     def _given(self, attempt: Attempt) -> None:
-        self._tell("job_assigned", job=attempt.job.name, attempt=attempt.number)
+        self._tell_of(events.JobAssigned, attempt)
 
-    def _moved(self, attempt: Attempt, why: str) -> None:
-        self._tell("job_moved", job=attempt.job.name, reason=why)
+    def _moved(self, attempt: Attempt, proof: Proof, why: str) -> None:
+        self._tell_of(events.JobMoved, attempt, proof=proof, reason=why)
+
+    def _started(self, attempt: Attempt) -> None:
+        self._tell_of(events.JobStarted, attempt)
 
     def _came(self, came: CameHome) -> None:
         """Hear what has become of an attempt that has ended."""
-        attempt = came.ended.attempt
-        event = {"done": "job_done", "failed": "job_failed"}.get(came.state, "job_ended")
-        self._tell(
-            event,
-            job=attempt.job.name,
-            attempt=attempt.number,
-            exit_code=came.ended.exit_code,
-        )
+        ended = came.ended
+        if came.state == "done":
+            self._tell_of(events.JobDone, ended.attempt, took_s=ended.took_s)
+        else:
+            self._tell_of(
+                events.JobFailed,
+                ended.attempt,
+                exit_code=ended.exit_code,
+                again=came.state == "waiting",
+                reason="" if came.symptom is None else str(came.symptom),
+            )
         if came.symptom is None:
             return
         if came.symptom.misfit not in _OF_THE_JOB or not self.pace.done:
@@ -294,11 +319,29 @@ class Crew:
     def _note_misfit(self, symptom: Symptom) -> None:
         """Remember that the machine could not run a job: none like it is rented."""
         rental = None if self.member is None else self.member.rental
-        if self.planned is not None and rental is not None:
-            self.planned.request.misfits.add(symptom.misfit, rental.chosen)
+        if self._plan is not None and rental is not None:
+            self._plan.request.misfits.add(symptom.misfit, rental.chosen)
 
-    def _tell(self, event: str, **more: object) -> None:
-        self.work.told(event, self, **more)
+    def _tell_rented(self, member: Member) -> None:
+        entry = member.entry
+        self._tell(
+            events.MachineRented,
+            label=member.label,
+            instance_id=entry.instance_id or 0,
+            gpu_name=entry.gpu_name,
+            num_gpus=entry.num_gpus,
+            slots=len(member.slots),
+            usd_per_hour=entry.usd_per_hour,
+            predicted_job_s=self.pace.planned_s,
+            picked_up=self.entry is not None,
+        )
+
+    def _tell_of(self, kind: type[events.Event], attempt: Attempt, **more: Any) -> None:
+        told = {"job": attempt.job.name, "attempt": attempt.number, **more}
+        self._tell(kind, label=attempt.label, **told)
+
+    def _tell(self, kind: type[events.Event], **more: Any) -> None:
+        self.work.told(kind(at=self.work.now, **more))
 
     def _end(self, outcome: Outcome, error: BaseException | None = None) -> None:
         if self.outcome is None:

@@ -14,7 +14,7 @@ from advisor.base.errors import (
     ResultsLeftError,
 )
 from advisor.base.interrupts import shielded
-from advisor.fleet.board import Attempt, Board
+from advisor.fleet.board import Attempt, Board, Moved
 from advisor.fleet.home import Ended, Home
 from advisor.fleet.member import Member
 from advisor.fleet.running import Hands
@@ -58,7 +58,7 @@ def wind_up(hands: Hands, board: Board, home: Home) -> Sequence[Attempt]:
     return stopped
 
 
-def give_back(member: Member, board: Board, why: str) -> Sequence[str]:
+def give_back(member: Member, board: Board, why: str) -> Moved:
     """Give a machine back; return the jobs that it takes along, which wait again.
 
     As long as nobody can say whether it is gone its jobs are no other machine's, unless
@@ -82,12 +82,12 @@ def give_back(member: Member, board: Board, why: str) -> Sequence[str]:
             return board.move_all(member.label, "destroyed")
         if member.has_lapsed:
             rental.notify(f"{member.name} has heard nothing of us: its jobs have ended")
-            board.move_all(member.label, "lapsed")
-        else:
-            rental.sleep(_AGAIN_S, f"waiting for the end of {member.name}")
+            member.leave()  # `reconcile` goes on with it
+            return board.move_all(member.label, "lapsed")
+        rental.sleep(_AGAIN_S, f"waiting for the end of {member.name}")
 
 
-def wait_out(member: Member, board: Board, why: str) -> Sequence[str]:
+def wait_out(member: Member, board: Board, why: str) -> Moved:
     """Wait until a machine that the market does not show has ended its jobs itself.
 
     It is not ended: nobody can say that it is gone. It is once it shows again.
@@ -102,7 +102,7 @@ def wait_out(member: Member, board: Board, why: str) -> Sequence[str]:
 
 def wait_for_lapse(
     rental: RentalContext, board: Board, label: str, has_lapsed: Callable[[], bool]
-) -> Sequence[str]:
+) -> Moved:
     """Wait until nothing of a machine's jobs runs; return them, which wait again.
 
     Parameters

@@ -96,10 +96,10 @@ class Feeder:
         self.hands.hold(attempt, slot)
         if attempt.number > 1:
             member.clear(attempt.job.results)
-            if attempt.before != member.label:
-                outgoing = self.saved(attempt)
-                if outgoing is not None:
-                    member.send(outgoing, attempt.job.checkpoints)
+        if attempt.before != member.label:
+            outgoing = self.saved(attempt)
+            if outgoing is not None:
+                member.send(outgoing)
         self.hands.begin(attempt.key)
 
     def can_take(self) -> bool:

@@ -46,10 +46,12 @@ class Ended:
     ----------
     attempt : of a job
     exit_code : of its command; None where nobody knows it, as after a restart
+    took_s : seconds that it has had its slot; None: an earlier launcher began it
     """
 
     attempt: Attempt
     exit_code: int | None
+    took_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,19 +253,15 @@ class Member:
             push(self.ssh, self.fleet.outgoing(), WORK, look, progress)
         self.ssh.ask(f"mkdir -p ~/.advisor && : >{_SYNCED}", "noting the folder")
 
-    def send(self, outgoing: Outgoing, folder: str) -> None:
-        """Send what a job has saved elsewhere.
-
-        Parameters
-        ----------
-        folder : of the job's there
+    def send(self, outgoing: Outgoing) -> None:
+        """Send more of the folder, such as what a job has saved elsewhere.
 
         Raises
         ------
         RemoteError
             if it cannot be sent
         """
-        push(self.ssh, outgoing, f"{WORK}/{folder}", self.presence.look_now_and_then)
+        push(self.ssh, outgoing, WORK, self.presence.look_now_and_then)
 
     def clear(self, *folders: str) -> None:
         """Remove folders of a job there: what an earlier attempt has left in them.

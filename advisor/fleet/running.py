@@ -49,6 +49,7 @@ class Running:
     asked_at : when it was asked for last
     task : that begins it and waits for its end; None: there is none just now
     is_over : whether the task is, whatever has become of the attempt
+    is_first : whether it was the one to run on its slot when that was asked for last
     """
 
     attempt: Attempt
@@ -57,6 +58,7 @@ class Running:
     asked_at: float
     task: Task | None = None
     is_over: bool = False
+    is_first: bool = False
 
 
 @dataclass(slots=True)
@@ -117,6 +119,15 @@ class Hands:
         task = self.submit(worker, key, asked)
         one.task, one.is_over = task, False
         task.add_done_callback(lambda _: self._over.put(key))
+
+    def newly_first(self) -> Iterator[Attempt]:
+        """Yield the attempts that have their slot now, and had it not before."""
+        taken = set()
+        for one in self.running.values():
+            if one.slot not in taken and not one.is_first:
+                one.is_first = True
+                yield one.attempt
+            taken.add(one.slot)
 
     def held(self, attempt: Attempt) -> HeldJob:
         """Return the command of an attempt on the machine."""

@@ -11,6 +11,7 @@ from advisor.fleet.feeding import Pace
 from advisor.fleet.home import CHECKPOINTS_S, Ended, Home
 from advisor.fleet.running import Hands, Running
 from advisor.rental.remote.held_job import HeldState
+from advisor.store.sweeps import Proof
 
 _RECONNECT_S = 10.0
 
@@ -26,13 +27,15 @@ class Watcher:
     home : brings home what has ended
     pace : how long a job takes on it
     moved : told of each job that it stopped for want of us
+    started : told of each attempt that has its slot
     """
 
     hands: Hands
     board: Board
     home: Home
     pace: Pace
-    moved: Callable[[Attempt, str], None]
+    moved: Callable[[Attempt, Proof, str], None]
+    started: Callable[[Attempt], None]
     _saved_at: float = 0.0
     _tried_at: float = float("-inf")
 
@@ -48,6 +51,8 @@ class Watcher:
             if the machine is lost, or not ours any more
         """
         member = self.hands.member
+        for attempt in self.hands.newly_first():
+            self.started(attempt)
         over = self.hands.over(within_s)
         self.home.check()
         member.look()
@@ -90,7 +95,7 @@ class Watcher:
         elif state.phase == "lapsed":
             self.hands.drop(key)
             self.board.move(attempt, "lapsed")
-            self.moved(attempt, "the machine heard nothing of us and ended it")
+            self.moved(attempt, "lapsed", "the machine heard nothing of us and ended it")
         elif state.phase == "lost":
             self._end(one, None)
         elif state.phase == "orphaned":
@@ -107,7 +112,8 @@ class Watcher:
     def _end(self, one: Running, exit_code: int | None) -> None:
         """Have an attempt that has ended come home."""
         self.board.end(one.attempt, exit_code)
+        took_s = self.hands.took_s(one)
         if exit_code == 0:
-            self.pace.add(self.hands.took_s(one))
+            self.pace.add(took_s)
         self.hands.drop(one.attempt.key)
-        self.home.bring(Ended(one.attempt, exit_code))
+        self.home.bring(Ended(one.attempt, exit_code, took_s))

@@ -195,6 +195,7 @@ MIGRATIONS: Sequence[str] = (
         place TEXT,
         begun_at REAL,
         ended_at REAL,
+        planned_at REAL,
         spec TEXT,
         plan TEXT
     );

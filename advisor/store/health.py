@@ -51,7 +51,8 @@ class StoreHealth:
     is_current : this advisor changes nothing of the schema
     is_whole : every page was checked; False: there was no time for all of them
     entries : rentals that make sense, the oldest first
-    torn : rows of the ledger, and of sweeps, that make no sense
+    torn : rows of the ledger that make no sense
+    torn_jobs : rows of sweeps that make no sense
     writer : process that writes it now; None: none that is known
     """
 
@@ -61,6 +62,7 @@ class StoreHealth:
     is_whole: bool
     entries: Sequence[Entry]
     torn: Sequence[Torn]
+    torn_jobs: Sequence[Torn]
     writer: int | None
 
 
@@ -87,10 +89,12 @@ def look_at(folder: Path, check_s: float) -> StoreHealth | None:
         with _newest(store, version) as ledger:
             entries, torn = sorted_out(ledger)
             found = [one for _, one in (*torn, *torn_steps(ledger))]
-            found += torn_rows(ledger)
+            torn_jobs = torn_rows(ledger)
     writer = lock_holder(path.with_name(f"{path.name}-shm"), _WRITE_LOCK)
     is_current = version == len(MIGRATIONS)
-    return StoreHealth(path, version, is_current, is_whole, entries, found, writer)
+    return StoreHealth(
+        path, version, is_current, is_whole, entries, found, torn_jobs, writer
+    )
 
 
 def copies_of(folder: Path) -> Sequence[Path]:

@@ -79,6 +79,7 @@ class StoredSweep:
     place : computer and data folder that began it, see `advisor.store.place`
     begun_at : when that was
     ended_at : when it was over, None while it goes on
+    planned_at : when its plan was made
     spec, plan : documents of what was asked for, and of how it is to be done
     """
 
@@ -87,6 +88,7 @@ class StoredSweep:
     place: str
     begun_at: float
     ended_at: float | None
+    planned_at: float
     spec: Mapping[str, Any]
     plan: Mapping[str, Any]
 
@@ -150,11 +152,17 @@ def found_job(store: sqlite3.Connection, sweep: str, name: str) -> tuple[int, St
 
 
 def insert_jobs(store: sqlite3.Connection, sweep: str, names: Sequence[str]) -> None:
-    """Write the jobs of a new sweep, all of them waiting."""
+    """Write the jobs of a new sweep, all of them waiting.
+
+    Raises
+    ------
+    AdvisorError
+        if one could not be read again
+    """
     marks = ", ".join("?" * (len(_JOB_COLUMNS) + 1))
     store.executemany(
         f"INSERT INTO sweep_job (sweep, {', '.join(_JOB_COLUMNS)}) VALUES ({marks})",  # noqa: S608
-        ((sweep, *_row_of(StoredJob(name))) for name in names),
+        ((sweep, *_row_to_write(StoredJob(name))) for name in names),
     )
 
 
@@ -168,14 +176,10 @@ def update_job(
     AdvisorError
         if it makes no sense: it could not be read again
     """
-    try:
-        row = _row_of(job)
-        if at is not None and not is_time(at):
-            message = f"the time of a step is {at!r}"
-            raise ValueError(message)
-    except ValueError as error:
-        message = f"job {plain_text(job.name)} cannot be written down: {error}"
-        raise AdvisorError(message) from None
+    row = _row_to_write(job)
+    if at is not None and not is_time(at):
+        message = f"job {job.name} cannot be written down: the time of a step is {at!r}"
+        raise AdvisorError(message)
     assignments = ", ".join(f"{name} = ?" for name in _JOB_COLUMNS)
     store.execute(
         f"UPDATE sweep_job SET {assignments} WHERE number = ?",  # noqa: S608
@@ -275,10 +279,14 @@ def torn_rows(store: sqlite3.Connection, sweep: str | None = None) -> list[Torn]
     return found
 
 
-def _row_of(job: StoredJob) -> list[object]:
+def _row_to_write(job: StoredJob) -> list[object]:
     named = {name: getattr(job, name) for name in _JOB_COLUMNS}
     named["reason"] = plain_text(named["reason"])
-    _parsed_job(list(named.values()))
+    try:
+        _parsed_job(list(named.values()))
+    except ValueError as error:
+        message = f"job {plain_text(job.name)} cannot be written down: {error}"
+        raise AdvisorError(message) from None
     return list(named.values())
 
 
@@ -357,6 +365,7 @@ _SWEEP_CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "place": is_text,
     "begun_at": is_time,
     "ended_at": or_none(is_time),
+    "planned_at": is_time,
     "spec": _is_document,
     "plan": _is_document,
 }

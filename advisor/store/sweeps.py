@@ -10,9 +10,9 @@ whether that has begun is not known here. *ended*: the machine said that the att
 and that nothing of it lives; what it wrote may have to be brought back. *done*, *failed*:
 it is over.
 
-It leaves *assigned* without having ended only by a proof that nothing of the attempt
-lives or will. Every change is compared with the machine and the attempt that it is about:
-one that comes late changes nothing.
+It leaves its machine otherwise only by a proof that nothing of the attempt lives or will.
+Every change is compared with the machine and the attempt that it is about: one that comes
+late changes nothing.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ class SweepStore:
         StoreFullError
             if there is no room for what must be written later
         """
-        new = StoredSweep(name, market, place_of(self.folder), at, None, spec, plan)
-        row = sweep_row(new)
+        place = place_of(self.folder)
+        row = sweep_row(StoredSweep(name, market, place, at, None, at, spec, plan))
         if not jobs or len(set(jobs)) != len(jobs):
             message = f"the sweep {name} needs jobs, each of a name of its own"
             raise AdvisorError(message)
@@ -163,9 +163,9 @@ class SweepStore:
         """Return what makes no sense of a sweep (of all if `None`)."""
         return self._in_store(lambda store: torn_rows(store, name))
 
-    def replan(self, name: str, plan: Mapping[str, Any]) -> None:
-        """Keep a plan in place of the one before."""
-        self._change_sweep(name, lambda sweep: replace(sweep, plan=plan))
+    def replan(self, name: str, plan: Mapping[str, Any], at: float) -> None:
+        """Keep a plan that was made at some time in place of the one before."""
+        self._change_sweep(name, lambda one: replace(one, plan=plan, planned_at=at))
 
     def finish(self, name: str, at: float) -> None:
         """Note that a sweep is over: none of its jobs is assigned after this."""
@@ -208,14 +208,13 @@ class SweepStore:
 
         return self._change(name, job, give, at, starts=True).attempt
 
-    def end(
+    def end(  # noqa: PLR0917  (four of them say which attempt)
         self,
         name: str,
         job: str,
         label: str,
         attempt: int,
         exit_code: int | None,
-        *,
         at: float,
     ) -> None:
         """Note that an attempt ended by itself and that nothing of it lives.
@@ -241,14 +240,13 @@ class SweepStore:
 
         self._change(name, job, note, at)
 
-    def finish_job(
+    def finish_job(  # noqa: PLR0917  (four of them say which attempt)
         self,
         name: str,
         job: str,
         label: str,
         attempt: int,
         state: Outcome,
-        *,
         reason: str,
         at: float,
     ) -> None:
@@ -275,10 +273,12 @@ class SweepStore:
 
         self._change(name, job, note, at)
 
-    def move(
-        self, name: str, job: str, label: str, attempt: int, proof: Proof, *, at: float
+    def move(  # noqa: PLR0917  (four of them say which attempt)
+        self, name: str, job: str, label: str, attempt: int, proof: Proof, at: float
     ) -> None:
         """Take a job from its machine: it waits again.
+
+        One whose attempt has ended is taken, too, where what it wrote is lost.
 
         Parameters
         ----------
@@ -289,12 +289,16 @@ class SweepStore:
         Raises
         ------
         AdvisorError
-            if the job is not assigned to that machine as that attempt
+            if the job is not there as that attempt
         """
 
         def take(before: StoredJob) -> StoredJob:
-            _compare(name, before, "assigned", label, attempt)
-            return replace(before, state="waiting", ended_at=at, reason=f"moved: {proof}")
+            state: JobPhase = "ended" if before.state == "ended" else "assigned"
+            _compare(name, before, state, label, attempt)
+            ended_at = at if before.ended_at is None else before.ended_at
+            return replace(
+                before, state="waiting", ended_at=ended_at, reason=f"moved: {proof}"
+            )
 
         self._change(name, job, take, at)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -33,6 +35,7 @@ from advisor.base.resources import STORE
 from advisor.report.diagnosed import diagnosis_text
 from advisor.store.entry import Entry, Torn
 from advisor.store.ledger import Ledger
+from advisor.store.sweeps import SweepStore
 
 Advisor = Callable[..., Any]
 
@@ -303,6 +306,20 @@ def test_a_torn_row_is_wrong_and_hides_no_rental() -> None:
     torn = [Torn("", "its label is None")]
     both = list(kept.rentals([replace(ENTRY, state="unknown")], torn, NOW_S))
     assert [one.kind for one in both] == [StoreTornError, RentalStateUnknownError]
+
+
+def test_a_torn_job_of_a_sweep_is_wrong(doctor: Doctor, tmp_path: Path) -> None:
+    """Beside the rentals, which are as they were."""
+    SweepStore(tmp_path / "data").begin("grid", {}, {}, ["one"], 1.0)
+    assert "sweeps" not in [one["name"] for one in doctor("--offline").document["checks"]]
+    with closing(sqlite3.connect(tmp_path / "data" / STORE)) as store:
+        store.execute("UPDATE sweep_job SET state = 'lost'")
+        store.commit()
+    done = doctor("--offline")
+    found = of(done.document, "sweeps")
+    assert (done.exit_code, found["code"]) == (2, "store_torn")
+    assert "1 rows of sweeps make no sense: its state is 'lost'" in found["message"]
+    assert of(done.document, "rentals")["status"] == "ok"
 
 
 def test_a_torn_store(doctor: Doctor, tmp_path: Path) -> None:

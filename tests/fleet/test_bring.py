@@ -19,11 +19,12 @@ pytest.importorskip("distributed", reason="the extra 'fleet' is not installed")
 
 import cloudpickle
 import distributed
+import joblib
 import msgspec
 import psutil
 
 from advisor.base.clock import Clock
-from advisor.base.errors import RemoteError
+from advisor.base.errors import RemoteError, UsageError
 from advisor.fleet.bring import NoPythonError, RemotePython, bring
 from advisor.fleet.bringing.archive import pack
 from advisor.fleet.bringing.found import look, this_python
@@ -155,9 +156,11 @@ def test_the_image_python_runs_our_dask(machines: Machines, with_python: Path) -
     (with_python.parent / "theirs").mkdir()
     (with_python.parent / "theirs" / "only_there.py").write_text("VALUE = 7")
     (with_python.parent / "theirs" / "distributed.py").write_text("raise SystemExit(9)")
+    (with_python.parent / "theirs" / "filelock.py").write_text("VALUE = 'theirs'")
     machine = machines(with_python, PYTHONPATH=str(with_python.parent / "theirs"))
+    also = ("joblib", "filelock")
 
-    python = bring(machine.ssh, _nobody)
+    python = bring(machine.ssh, _nobody, also=also)
 
     assert not python.brought
     assert python.version == platform.python_version()
@@ -166,13 +169,15 @@ def test_the_image_python_runs_our_dask(machines: Machines, with_python: Path) -
     function = base64.b64encode(cloudpickle.dumps(lambda by: number * by)).decode()
     printed = machine.run(
         python,
-        "import base64, cloudpickle, distributed, only_there\n"
+        "import base64, cloudpickle, distributed, filelock, joblib, only_there\n"
         f"f = cloudpickle.loads(base64.b64decode('{function}'))\n"
-        "print(f(only_there.VALUE), distributed.__version__, distributed.__file__)",
-    ).split(" ", 2)
-    assert printed[:2] == ["35", distributed.__version__]
-    assert str(machine.home) in printed[2]
-    again = bring(machine.ssh, _nobody)
+        "print(f(only_there.VALUE), filelock.VALUE, joblib.__version__,"
+        " distributed.__version__, distributed.__file__)",
+    ).split(" ", 4)
+    assert printed[:2] == ["35", "theirs"]
+    assert printed[2:4] == [joblib.__version__, distributed.__version__]
+    assert str(machine.home) in printed[4]
+    again = bring(machine.ssh, _nobody, also=also)
     assert (again.command, again.brought, again.sent_bytes) == (python.command, False, 0)
     assert len(machine.brought) == 1
 
@@ -251,6 +256,7 @@ def test_a_python_that_lies_is_found_out(machines: Machines, programs: Path) -> 
     assert "the image's Python" in said[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("until", ["sending", "unpacking"])
 def test_a_launcher_killed_meanwhile_leaves_nothing_that_counts(
     machines: Machines, with_python: Path, until: str
@@ -282,6 +288,7 @@ def test_a_launcher_killed_meanwhile_leaves_nothing_that_counts(
     assert "new" not in machine.brought[0]
 
 
+@pytest.mark.slow
 def test_what_was_torn_is_sent_again(machines: Machines, with_python: Path) -> None:
     """Dask whose files are gone or were changed is not used: it is made anew."""
     machine = machines(with_python)
@@ -369,7 +376,28 @@ def test_one_content_is_one_archive(tmp_path: Path) -> None:
 def test_all_that_a_worker_needs_goes_along() -> None:
     """The files are those of what Dask requires: no tests, and nothing outside."""
     files = package_files(compiled=True)
-    tops = {path.partition("/")[0] for path in files}
-    assert tops >= {"dask", "distributed", "msgpack", "cloudpickle", "tornado", "psutil"}
+    assert _tops(files) >= {"dask", "distributed", "msgpack", "tornado", "psutil"}
     assert not any("/tests/" in path or ".." in path for path in files)
-    assert "psutil" not in {p.partition("/")[0] for p in package_files(compiled=False)}
+    assert "psutil" not in _tops(package_files(compiled=False))
+
+
+def test_further_packages_go_along_behind_those_of_the_image() -> None:
+    """What is asked for goes along with all that it needs, but not what Dask has too."""
+    files = package_files(compiled=True, also=["joblib", "Jinja2", "scikit_learn"])
+    also = {path.split("/")[1] for path in files if path.startswith("also/")}
+    assert also >= {"joblib", "sklearn", "numpy", "scipy"}
+    assert "jinja2" not in also
+    plain = package_files(compiled=False, also=["joblib", "scikit-learn"])
+    also = {path.split("/")[1] for path in plain if path.startswith("also/")}
+    assert "joblib" in also
+    assert not {"sklearn", "numpy"} & also
+
+
+def test_a_package_that_is_not_here_is_named() -> None:
+    """What cannot be brought is said before anything is sent."""
+    with pytest.raises(UsageError, match="no-such-thing is not installed here"):
+        package_files(compiled=True, also=["no-such-thing"])
+
+
+def _tops(files: dict[str, Path]) -> set[str]:
+    return {path.split("/")[1] for path in files if path.startswith("packages/")}

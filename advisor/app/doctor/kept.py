@@ -21,6 +21,7 @@ _CHECK_S = 5.0
 """Seconds for which the pages of the file are checked."""
 
 _SHOWN = 3
+_COPY = "No such job is started; a copy of the store in its folder may have them whole."
 _RECONCILE = "Run 'advisor reconcile': it compares the ledger with the market."
 
 
@@ -41,6 +42,10 @@ def store(context: Context) -> Iterator[Finding]:
         yield ok("rentals", "none is open")
         return
     yield _state_of(health)
+    if health.torn_jobs:
+        found = f"{len(health.torn_jobs)} rows of sweeps make no sense"
+        why = f"{found}: {health.torn_jobs[0].why}"
+        yield wrong("sweeps", why, _COPY, StoreTornError)
     yield from rentals(health.entries, health.torn, context.now().timestamp())
 
 

@@ -20,6 +20,7 @@ from advisor.base.errors import RemoteError
 from advisor.base.progress import BYTES, Progress, doing
 from advisor.fleet.bringing.archive import Archive
 from advisor.fleet.bringing.found import ENVIRONMENT
+from advisor.fleet.bringing.packages import ALSO, PACKAGES
 from advisor.rental.remote import sync
 from advisor.rental.remote.channel import last_line
 from advisor.rental.remote.ssh import Ssh
@@ -66,9 +67,9 @@ theirs = [one for one in sys.path if os.path.isdir(one) and one not in known]
 place = os.path.join(folder, "lib", library, "site-packages")
 os.makedirs(place)
 with open(os.path.join(place, "image.pth"), "w") as file:
-    file.write(os.path.join("..", "..", "..", "packages") + "\\n")
-    file.write("".join(one + "\\n" for one in theirs if "\\n" not in one))
-"""
+    lines = ["../../../@PACKAGES@", *theirs, "../../../@ALSO@"]
+    file.write("".join(one + "\\n" for one in lines if "\\n" not in one))
+""".replace("@PACKAGES@", PACKAGES).replace("@ALSO@", ALSO)
 
 _UNPACK = """\
 umask 077
@@ -79,7 +80,7 @@ trap 'rm -rf "$new"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir "$new" || exit 1
 command -v tar >/dev/null || exit {no_tar}
-{into}tar -xzf {name}.tar.gz -C "$into" || exit 1
+tar -xzf {name}.tar.gz -C "$new" || exit 1
 {more}mv "$new" {name} && rm -f {name}.tar.gz
 """
 
@@ -216,15 +217,14 @@ def _send(ssh: Ssh, way: Way, progress: Progress) -> None:
 
 def _unpack(ssh: Ssh, way: Way) -> str:
     """Make the folder; return why the image cannot, ``""`` if it can."""
-    into, more = 'into="$new"\n', ""
+    more = ""
     if way.image_python is not None:
-        into = 'into="$new/packages"\nmkdir "$into" || exit 1\n'
         more = (
             f"{way.image_python} -c '{_ENVIRONMENT_OF}' \"$new\" </dev/null "
             f"|| exit {_NO_ENVIRONMENT}\n"
         )
     script = _UNPACK.format(
-        name=way.name, environment=ENVIRONMENT, no_tar=_NO_TAR, into=into, more=more
+        name=way.name, environment=ENVIRONMENT, no_tar=_NO_TAR, more=more
     )
     done = ssh.run(script, _UNPACK_S)
     if done.code == _NO_TAR:

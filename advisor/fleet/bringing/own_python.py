@@ -7,14 +7,16 @@ which ones the image has, if any: an Alpine image, or one of an older Ubuntu, wi
 from __future__ import annotations
 
 import re
+import shutil
 import struct
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from advisor.fleet.bringing.packages import is_compiled, package_files
+from advisor.fleet.bringing.packages import ALSO, PACKAGES, is_compiled, package_files
 
 PYTHON = "bin/python"
 """Path of what starts it, in the folder of its files."""
@@ -47,20 +49,24 @@ _SITE = """\
 import os
 import sys
 
-sys.path.append(os.path.join(sys.prefix, "packages"))
+sys.path += [os.path.join(sys.prefix, name) for name in {folders}]
 """
-"""Where its packages are: Debian's Python looks elsewhere than others do."""
+"""Tells it where its packages are: Debian's Python looks elsewhere than others do."""
 
 
-def own_python() -> dict[str, Path | bytes] | None:
+def own_python(also: Sequence[str] = ()) -> dict[str, Path | bytes] | None:
     """Return the files of this Python and of Dask: path in their folder -> file, or text.
 
     None: this one cannot be brought, as on macOS.
 
+    Parameters
+    ----------
+    also : see `package_files`
+
     Raises
     ------
     UsageError
-        if Dask is not installed here
+        as `package_files`
     """
     program = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     loader = _loader(program)
@@ -68,16 +74,22 @@ def own_python() -> dict[str, Path | bytes] | None:
         return None
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     library = f"{sys.platlibdir}/{version}"
-    files: dict[str, Path | bytes] = {f"bin/{version}": program}
-    files |= {f"{library}/{name}": file for name, file in _standard_library()}
-    files |= {f"packages/{k}": v for k, v in package_files(compiled=True).items()}
-    compiled = [f for f in files.values() if isinstance(f, Path) and is_compiled(f)]
-    for code in (program, *compiled):
-        files |= {f"shared/{k}": v for k, v in _libraries(loader, code)}
-    files[f"shared/{loader.name}"] = loader
-    files[f"{library}/sitecustomize.py"] = _SITE.encode()
-    files[PYTHON] = _START.format(loader=loader.name, program=version).encode()
-    return files
+    packages = package_files(compiled=True, also=also)
+    own = {f"bin/{version}": program}
+    own |= {f"{library}/{name}": file for name, file in _standard_library()}
+    shared: dict[str, Path] = {}
+    for file in (program, *filter(is_compiled, (*own.values(), *packages.values()))):
+        shared |= _libraries(loader, file)
+    own |= {f"shared/{name}": file for name, file in shared.items()}
+    code = {f"bin/{version}", *(path for path, one in own.items() if is_compiled(one))}
+    site = _SITE.format(folders=(PACKAGES, ALSO))
+    return {
+        **packages,
+        **{p: _without_debugging(f) if p in code else f for p, f in own.items()},
+        f"shared/{loader.name}": loader,
+        f"{library}/sitecustomize.py": site.encode(),
+        PYTHON: _START.format(loader=loader.name, program=version).encode(),
+    }
 
 
 def _standard_library() -> Iterator[tuple[str, Path]]:
@@ -92,17 +104,32 @@ def _standard_library() -> Iterator[tuple[str, Path]]:
             yield str(path), file
 
 
-def _libraries(loader: Path, code: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the shared libraries that a program or module loads: name -> file."""
-    listed = subprocess.run(  # noqa: S603  (this machine's own loader, no shell)
-        [str(loader), "--list", str(code)],
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        check=False,
+def _libraries(loader: Path, code: Path) -> dict[str, Path]:
+    """Return the shared libraries that a program or module loads: name -> file."""
+    listed = _output([str(loader), "--list", str(code)])
+    return {name: Path(path).resolve() for name, path in _LOADS.findall(listed.decode())}
+
+
+def _without_debugging(file: Path) -> Path | bytes:
+    """Return a file of this Python without what only a debugger reads.
+
+    A Python that was compiled here is half of that. Packages stay as they are: a program
+    that was changed after it was linked, as auditwheel does, does not bear it.
+    """
+    strip = shutil.which("strip")
+    if strip is None:
+        return file
+    with tempfile.TemporaryDirectory(prefix="advisor-") as folder:
+        lean = Path(folder) / file.name
+        _output([strip, "-g", "-o", str(lean), str(file)])
+        return lean.read_bytes() if lean.exists() else file
+
+
+def _output(command: list[str]) -> bytes:
+    done = subprocess.run(  # noqa: S603  (programs of this machine, no shell)
+        command, capture_output=True, stdin=subprocess.DEVNULL, check=False
     )
-    for name, path in _LOADS.findall(listed.stdout):
-        yield name, Path(path).resolve()
+    return done.stdout
 
 
 def _loader(program: Path) -> Path | None:

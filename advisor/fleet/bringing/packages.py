@@ -1,9 +1,9 @@
-"""Dask as it is installed here: its own files, and those of all that it needs."""
+"""Packages as they are installed here: their files, and those of all that they need."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 
@@ -17,48 +17,47 @@ _LEFT_OUT = frozenset({"__pycache__", "tests", "static"})
 
 _COMPILED = frozenset({".so", ".dylib", ".pyd"})
 
-_NEEDS_COMPILED = frozenset({"psutil"})
-"""Packages that are nothing without their compiled files.
-
-The others of Dask's (msgpack, MarkupSafe, PyYAML, tornado) have the same in Python, and
-take it where the compiled one is missing.
-"""
+_WORKS_WITHOUT = frozenset({"markupsafe", "msgpack", "pyyaml", "tornado"})
+"""Packages that have in Python what they have compiled, and take it where that lacks."""
 
 _GLIBC = re.compile(rb"GLIBC_(\d+)\.(\d+)")
 """Versioned symbols of the GNU C library that a program names, see `ld.so(8)`."""
 
 
-def needed_packages() -> tuple[str, ...]:
-    """Return the names of the packages that a Dask worker needs, sorted.
-
-    Raises
-    ------
-    UsageError
-        if Dask is not installed here
-    """
-    return tuple(sorted(_needed()))
+PACKAGES, ALSO = "packages", "also"
+"""Folders of Dask with all that it needs, which comes before what the image has, and of
+what is brought besides, which comes after: the image's own NumPy fits its PyTorch."""
 
 
-def package_files(*, compiled: bool) -> dict[str, Path]:
-    """Return the files of those packages: path below ``site-packages`` -> file.
+def package_files(*, compiled: bool, also: Sequence[str] = ()) -> dict[str, Path]:
+    """Return the files of Dask and of other packages: path on the machine -> file.
 
     Parameters
     ----------
     compiled : with what was compiled for this machine; without it, packages that are
         nothing else are left out
+    also : names of packages that are brought besides, with all that they need
 
     Raises
     ------
     UsageError
-        if Dask is not installed here, or nobody knows which files are its
+        if one is not installed here, or nobody knows which files are its
     """
-    return {
-        path: file
-        for name, installed in sorted(_needed().items())
-        if compiled or name not in _NEEDS_COMPILED
-        for path, file in _files(installed)
-        if compiled or not is_compiled(file)
-    }
+    own = _needed([_ROOT])
+    more = {k: v for k, v in _needed(also).items() if k not in own}
+    files: dict[str, Path] = {}
+    for folder, packages in ((PACKAGES, own), (ALSO, more)):
+        for name, installed in packages.items():
+            found = dict(_files(installed))
+            plain = {path: one for path, one in found.items() if not is_compiled(one)}
+            if compiled or len(plain) == len(found):
+                chosen = found
+            elif name in _WORKS_WITHOUT:
+                chosen = plain
+            else:
+                continue
+            files |= {f"{folder}/{path}": one for path, one in chosen.items()}
+    return files
 
 
 def is_compiled(file: Path) -> bool:
@@ -77,28 +76,36 @@ def needed_glibc(files: dict[str, Path]) -> tuple[int, int]:
     return max(found, default=(0, 0))
 
 
-def _needed() -> dict[str, Distribution]:
-    """Return the package of a worker and all that it requires, by canonical name."""
+def _needed(roots: Sequence[str]) -> dict[str, Distribution]:
+    """Return packages and all that they require, by canonical name."""
     try:
         from packaging.requirements import Requirement  # noqa: PLC0415  (extra)
         from packaging.utils import canonicalize_name  # noqa: PLC0415  (extra)
-
-        needed: dict[str, Distribution] = {}
-        wanted = [_ROOT]
-        while wanted:
-            name = canonicalize_name(wanted.pop())
-            if name in needed:
-                continue
-            needed[name] = distribution(name)
-            for line in needed[name].requires or ():
-                requirement = Requirement(line)
-                marker = requirement.marker
-                if marker is None or marker.evaluate({"extra": ""}):
-                    wanted.append(requirement.name)
-    except (ImportError, PackageNotFoundError) as error:
-        message = f"{error.name} is not installed: {installing('fleet')}"
+    except ImportError as error:
+        message = f"Dask is not installed here: {installing('fleet')}"
         raise UsageError(message) from error
+    needed: dict[str, Distribution] = {}
+    wanted = list(roots)
+    while wanted:
+        name = canonicalize_name(wanted.pop())
+        if name in needed:
+            continue
+        needed[name] = _installed(name)
+        for line in needed[name].requires or ():
+            requirement = Requirement(line)
+            marker = requirement.marker
+            if marker is None or marker.evaluate({"extra": ""}):
+                wanted.append(requirement.name)
     return needed
+
+
+def _installed(name: str) -> Distribution:
+    try:
+        return distribution(name)
+    except PackageNotFoundError as error:
+        how = installing("fleet") if name == _ROOT else "install it"
+        message = f"{name} is not installed here, and no machine can be given it: {how}"
+        raise UsageError(message) from error
 
 
 def _files(installed: Distribution) -> Iterator[tuple[str, Path]]:
@@ -106,8 +113,8 @@ def _files(installed: Distribution) -> Iterator[tuple[str, Path]]:
     if installed.files is None:
         message = (
             f"{installed.metadata['Name']} as it is installed here has no list of its "
-            f"files, so that no machine can be given it: {installing('fleet')}, in a "
-            "virtual environment"
+            "files, and no machine can be given it: install it by pip in a virtual "
+            "environment"
         )
         raise UsageError(message)
     for one in installed.files:

@@ -6,9 +6,10 @@
     such that   sum_c x_kc = n_k                    every job runs once
                 sum_k g_kc x_kc <= T_c y_c          the time of all slots
                 x_kc <= q_kc y_c                    whole jobs of one kind
-                e_c >= t_c y_c - sum_k h_kc x_kc / m_c      idle slots are paid
+                e_c >= t_c r_c - sum_k h_kc x_kc / m_c      idle slots are paid
+                r_c >= sum_k x_kc / m_c         jobs on the fullest slot
                 sum of y_c that share a GPU <= 1
-                sum_c y_c <= most machines;  y_c is 0 or 1, x_kc a whole number
+                sum_c y_c <= most machines;  y_c is 0 or 1, x_kc and r_c whole numbers
 
 with F what is paid once, v what a job costs, p the price, h its hours and g those with
 what its spread adds at least, t those of the shortest job, m the slots. Every plan whose

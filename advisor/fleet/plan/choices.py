@@ -19,6 +19,7 @@ from advisor.cost.bill import Bill
 from advisor.cost.job import Job
 from advisor.market.offers import Offers
 from advisor.ranking.evaluation import Evaluator, why_unusable
+from advisor.rental.arguments import LONGEST_LIFETIME_S
 from advisor.throughput.performance import Performance
 from advisor.throughput.spread import Z90
 from advisor.throughput.tables import Tables
@@ -115,7 +116,7 @@ def choices_of(offers: Offers, jobs: Sequence[Job], gpus: int, tables: Tables) -
         setup_h=setup_h,
         setup_usd=setup_usd,
         setup_var_h2=setup_var,
-        limit_h=np.nan_to_num(offers.duration_s / SECONDS_PER_HOUR, nan=np.inf),
+        limit_h=np.fmin(offers.duration_s, LONGEST_LIFETIME_S) / SECONDS_PER_HOUR,
         job_h=np.array([one.job_h for one in parts]),
         job_usd=np.array([one.job_usd for one in parts]),
         job_sd_h=np.array([one.job_sd_h for one in parts]),

@@ -15,7 +15,7 @@ _LEAST_GAIN = 1e-6
 """Dollars below which a change is rounding."""
 
 _WORST = 8
-"""Machines, the dearest for what they do, of which pairs are planned anew."""
+"""Machines, the dearest for what they do, that are looked at."""
 
 _ROUNDS = 20
 _NEAREST = 6
@@ -92,7 +92,7 @@ def _spread(
     free: BoolArray,  # noqa: ARG001  (one of the changes)
 ) -> Iterator[list[Loaded]]:
     """Yield plans with one machine less, its jobs on the others as far as they go."""
-    for place in _by_cost(search, machines):
+    for place in _by_cost(search, machines)[:_WORST]:
         found = _without(search, machines, place)
         if found is not None:
             yield found
@@ -137,9 +137,8 @@ def _anew(
     search: Search, machines: list[Loaded], free: BoolArray
 ) -> Iterator[list[Loaded]]:
     """Yield plans in which one or two machines are others."""
-    order = _by_cost(search, machines)
-    groups = [(place,) for place in order]
-    for group in [*groups, *combinations(order[:_WORST], 2)]:
+    order = _by_cost(search, machines)[:_WORST]
+    for group in [*((place,) for place in order), *combinations(order, 2)]:
         kept = [one for at, one in enumerate(machines) if at not in group]
         load: IntArray = np.sum([machines[at].load for at in group], axis=0)
         more, left = greedy(search, load, _left_free(search, kept, free))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -17,7 +18,6 @@ from advisor.cost.job import Job
 from advisor.fleet.plan.choices import Choices, choices_of
 from advisor.fleet.plan.kinds import Kind
 from advisor.market.filters import Filters, offers_meeting
-from advisor.market.offers import Offers
 from advisor.market.types import Answer, Query
 from advisor.ranking.policy import Policy
 from advisor.throughput.tables import Tables, load_tables
@@ -43,8 +43,18 @@ class Listing:
     tables: Tables
 
     @classmethod
-    def of(cls, context: Context, spec: SweepSpec, kinds: Sequence[Kind]) -> Listing:
+    def of(
+        cls,
+        context: Context,
+        spec: SweepSpec,
+        kinds: Sequence[Kind],
+        more_gb: float = 0.0,
+    ) -> Self:
         """Look up what the jobs train.
+
+        Parameters
+        ----------
+        more_gb : disk that is rented beyond what one job needs
 
         Raises
         ------
@@ -53,7 +63,7 @@ class Listing:
         """
         jobs = [one.job.job(context) for one in kinds]
         # One disk for whatever runs there; the market rents whole gigabytes.
-        disk_gb = float(np.ceil(max(one.disk_gb for one in jobs)))
+        disk_gb = float(np.ceil(max(one.disk_gb for one in jobs) + more_gb))
         jobs = [replace(one, disk_gb=disk_gb) for one in jobs]
         return cls(context, spec, tuple(kinds), tuple(jobs), load_tables(context.models))
 
@@ -66,6 +76,10 @@ class Listing:
     def _ranker(self) -> Ranker:
         job = self.jobs[0]
         return Ranker(self.context, self.spec.offers, Policy(), job, self.tables)
+
+    def notify_slips(self, answer: Answer) -> None:
+        """Notify the user where a condition names a GPU that nobody knows."""
+        self._ranker.notify_slips(answer)
 
     def choices(self, answer: Answer, without: Collection[int] = ()) -> Choices:
         """Return the machines that an answer has for the jobs.
@@ -82,9 +96,7 @@ class Listing:
         advisor.base.errors.NothingFitsError
             if no machine runs the jobs, or those of one kind
         """
-        ranker = self._ranker
-        ranker.notify_slips(answer)
-        filters = ranker.filters(answer)
+        filters = self._ranker.filters(answer)
         by_workload: dict[str, list[int]] = {}
         for at, one in enumerate(self.kinds):
             by_workload.setdefault(one.job.workload, []).append(at)
@@ -113,15 +125,15 @@ class Listing:
         found = choices_of(offers.take(keep), jobs, self.spec.gpus, self.tables)
         found = spread(found, kinds, len(self.kinds))
         price = self.spec.offers.unlisted_max_price(jobs[0].rental)
-        usable = found.runs.any(axis=0)
+        (places,) = np.nonzero(found.runs.any(axis=0))
         if price is not None:
-            usable &= found.usd_per_h <= price
-        return found.take(usable)
+            places = places[found.usd_per_h[places] <= price]
+        return found.take(places)
 
     def _check(self, found: Choices, answer: Answer) -> None:
         """Refuse jobs that no machine runs."""
-        runs = found.runs.any(axis=1)
-        for one, some in zip(self.kinds, runs.tolist(), strict=True):
+        runs = [bool(row.any()) for row in found.runs]
+        for one, some in zip(self.kinds, runs, strict=True):
             if not some:
                 gpus = self.spec.gpus
                 raise NothingFitsError(
@@ -152,8 +164,3 @@ def spread(found: Choices, kinds: Sequence[int], count: int) -> Choices:
         job_sd_h=among_all(found.job_sd_h, 0.0),
         job_var_h2=among_all(found.job_var_h2, 0.0),
     )
-
-
-def offers_of(answer: Answer) -> Offers:
-    """Return all offers of an answer."""
-    return offers_meeting(answer.records, Filters(), 0.0)[0]

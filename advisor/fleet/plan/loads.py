@@ -7,7 +7,7 @@ takes the next job as it ends one.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -17,6 +17,13 @@ from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.fleet.plan.choices import Choices
 
 _NORMAL = NormalDist()
+_ERRORS = np.linspace(-6.0, 6.0, 121)
+_ERROR_WEIGHTS = np.exp(-0.5 * _ERRORS**2) / np.exp(-0.5 * _ERRORS**2).sum()
+"""Normal errors of the throughput at which plans are judged, and their weights."""
+
+_LEAST_SD_H = 1e-9
+"""Hours of spread below which there is none."""
+
 _ROUNDED = 1e-9
 """Share by which hours may be above a limit: rounding."""
 
@@ -50,20 +57,27 @@ class SlotHours:
     Attributes
     ----------
     counts : jobs of each kind on each slot, shape (S, K)
-    mean, sd : of these hours
+    mean : of these hours
+    common_sd : standard deviation that the throughput brings
+    own_sd : that of interruptions and of the network
     """
 
     counts: IntArray
     mean: FloatArray
-    sd: FloatArray
+    common_sd: FloatArray
+    own_sd: FloatArray
+
+    def high(self, z: float) -> FloatArray:
+        """Return the hours at so many standard deviations above the mean."""
+        high: FloatArray = self.mean + z * np.hypot(self.common_sd, self.own_sd)
+        return high
 
 
 def z_of(probability: float, slots: int = 1) -> float:
     """Return how many standard deviations each of several slots keeps from its limit.
 
-    All of them are in time with `probability` at least, if each is with its root: what
-    makes one late makes others late, too, so that they are no less likely to be in time
-    together than if each were on its own (Slepian's inequality for normal errors).
+    With them all slots are in time with `probability` at least, even if nothing that
+    makes one late made others late, too.
     """
     return _NORMAL.inv_cdf(probability ** (1.0 / max(slots, 1)))
 
@@ -82,12 +96,13 @@ def slots_of(choices: Choices, at: int, load: IntArray) -> SlotHours:
         soonest = np.argsort(busy + each * hours[kind], kind="stable")[:more]
         counts[soonest, kind] += 1
         busy = busy + counts[:, kind] * hours[kind]
-    sd = counts @ np.where(load > 0, choices.job_sd_h[:, at], 0.0)
+    sd = counts.astype(np.float64) @ np.where(load > 0, choices.job_sd_h[:, at], 0.0)
     variance = counts @ np.where(load > 0, choices.job_var_h2[:, at], 0.0)
     return SlotHours(
         counts,
         choices.setup_h[at] + busy,
-        np.sqrt(choices.setup_var_h2[at] + sd**2 + variance),
+        sd,
+        np.sqrt(choices.setup_var_h2[at] + variance),
     )
 
 
@@ -99,7 +114,7 @@ def loaded(choices: Choices, at: int, load: IntArray, z: float) -> Loaded:
     """
     slots = slots_of(choices, at, load)
     hours = float(slots.mean.max())
-    high = float((slots.mean + z * slots.sd).max())
+    high = float(slots.high(z).max())
     each_usd = np.where(load > 0, choices.job_usd[:, at], 0.0)
     free_h = hours * choices.slots[at] - slots.mean.sum()
     free_h -= choices.setup_h[at] * (choices.slots[at] - len(slots.mean))
@@ -110,19 +125,27 @@ def loaded(choices: Choices, at: int, load: IntArray, z: float) -> Loaded:
 
 
 def probability_in_time(
-    choices: Choices, machines: tuple[Loaded, ...], deadline_h: float
+    choices: Choices, machines: Sequence[Loaded], deadline_h: float
 ) -> float:
-    """Return how likely all slots of all machines end in time, at least; see `z_of`."""
-    logs = 0.0
-    for one in machines:
-        slots = slots_of(choices, one.at, one.load)
-        for mean, sd in zip(slots.mean.tolist(), slots.sd.tolist(), strict=True):
-            if sd > 0.0:
-                chance = _NORMAL.cdf((deadline_h - mean) / sd)
-            else:
-                chance = float(mean <= deadline_h)
-            logs += math.log(chance) if chance > 0.0 else -math.inf
-    return math.exp(logs)
+    """Return how likely all slots of all machines end in time.
+
+    All errors are taken to be normal. That of the throughput is taken to be one for all
+    machines (assumption): it is of one model and one profile, and what is a machine's
+    own evens out, for jobs that wait go to where there is time. Interruptions come to
+    each slot on its own.
+    """
+    slots = [slots_of(choices, one.at, one.load) for one in machines]
+    spare = deadline_h - np.concatenate([one.mean for one in slots])
+    common = np.concatenate([one.common_sd for one in slots])
+    own = np.maximum(np.concatenate([one.own_sd for one in slots]), _LEAST_SD_H)
+    in_time = _cdf((spare - common * _ERRORS[:, None]) / own).prod(axis=1)
+    return float(_ERROR_WEIGHTS @ in_time)
+
+
+def _cdf(z: FloatArray) -> FloatArray:
+    """Return the normal distribution function of each value."""
+    shares = map(_NORMAL.cdf, z.ravel().tolist())
+    return np.fromiter(shares, dtype=np.float64, count=z.size).reshape(z.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +190,12 @@ def room_for(
     square = z**2
     c = left**2 - square * (filling.sd_h**2 + filling.var_h2)
     able &= (left > 0.0) & (c >= 0.0)
+    c = np.maximum(c, 0.0)
     linear = 2.0 * left * h + square * (2.0 * filling.sd_h * a + b)
     root = np.sqrt(np.maximum(linear**2 - 4.0 * (h**2 - square * a**2) * c, 0.0))
-    room: FloatArray = np.where(able, 2.0 * c / (linear + root), 0.0)
+    below = linear + root
+    able &= below > 0.0
+    room: FloatArray = np.where(able, 2.0 * c / np.where(able, below, 1.0), 0.0)
     return room, able
 
 

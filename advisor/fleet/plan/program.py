@@ -50,13 +50,14 @@ class Figures:
             most[place] = np.where(able, np.minimum(whole, jobs[kind]), 0.0)
         runs = most > 0.0
         each = choices.job_h[kinds] + max(search.z, 0.0) * choices.job_sd_h[kinds]
-        left_h = np.maximum(choices.limit_h - choices.setup_h, 0.0)
+        left_h: FloatArray = np.maximum(choices.limit_h - choices.setup_h, 0.0)
+        time: FloatArray = choices.slots * left_h * (1.0 + _ROUNDED)
         return cls(
             kinds=kinds,
             jobs=jobs[kinds],
             free=free & runs.any(axis=0),
             once=choices.setup_usd + search.usd_per_machine,
-            time=choices.slots * left_h * (1.0 + _ROUNDED),
+            time=time,
             most=most,
             each=np.where(runs, each, 0.0),
             usd=np.where(runs, choices.job_usd[kinds], 0.0),
@@ -67,7 +68,7 @@ class Figures:
 class Rows:
     """The program over some machines, A of them.
 
-    The variables are y of each machine, x of each kind on each, kind by kind, and e.
+    The variables are y of each machine, x of each kind on each, kind by kind, e and r.
 
     Attributes
     ----------
@@ -151,13 +152,13 @@ class Rows:
         high = [np.ones(count), most.ravel()]
         whole = np.ones(count * (1 + kinds), dtype=np.int64)
         if idle:
-            above = sparse.hstack([above, sparse.csr_array((above.shape[0], count))])
+            above = sparse.hstack([above, sparse.csr_array((above.shape[0], 2 * count))])
             above = sparse.vstack([above, _idle(search, figures, active)])
-            limits += [0.0] * count
-            cover = sparse.hstack([cover, sparse.csr_array((kinds, count))])
-            cost.append(search.choices.usd_per_h[active])
-            high.append(np.full(count, np.inf))
-            whole = np.append(whole, np.zeros(count, dtype=np.int64))
+            limits += [0.0] * (2 * count)
+            cover = sparse.hstack([cover, sparse.csr_array((kinds, 2 * count))])
+            cost += [search.choices.usd_per_h[active], np.zeros(count)]
+            high.append(np.full(2 * count, np.inf))
+            whole = np.concatenate([whole, np.zeros(count), np.ones(count)])
         return cls(
             cost=np.concatenate(cost),
             low=np.zeros(len(whole)),
@@ -174,16 +175,25 @@ class Rows:
 
 
 def _idle(search: Search, figures: Figures, active: IntArray) -> Any:
-    """Return the rows that say how long slots are idle, at least."""
+    """Return the rows that say how long slots are idle, at least.
+
+    The fullest slot runs as many jobs as any, none shorter than the shortest.
+    """
     from scipy import sparse  # noqa: PLC0415  (start-up)
 
-    choices = search.choices
+    choices, count = search.choices, len(active)
     runs = figures.most[:, active] > 0.0
     hours = np.where(runs, choices.job_h[np.ix_(figures.kinds, active)], 0.0)
     shortest = np.where(runs, hours, np.inf).min(axis=0)
     slots = choices.slots[active]
-    parts = [sparse.diags(-row / slots) for row in hours]
-    return sparse.hstack([sparse.diags(shortest), *parts, -sparse.identity(len(active))])
+    nothing, one = sparse.csr_array((count, count)), sparse.identity(count)
+    work = [sparse.diags(-row / slots) for row in hours]
+    number = [sparse.diags(1.0 / slots) for _ in hours]
+    rows = [
+        [nothing, *work, -one, sparse.diags(shortest)],
+        [nothing, *number, nothing, -one],
+    ]
+    return sparse.block_array(rows)
 
 
 def _shared(search: Search, active: IntArray) -> dict[tuple[int, int], list[int]]:

@@ -10,8 +10,9 @@ A job may be started more than once, on this machine or on another one: each sta
   than that. It is counted by the machine's uptime; no clock is believed.
 
 When a command has ended, what it left behind is ended too, and only then its end is told.
-What runs in a container of its own, or has cleared its variables, closed its files and
-left its session, all three, cannot be seen.
+What has cleared its variables, closed its files and left its session, all three, cannot
+be seen. A machine that its host stops in time, as a virtual one can be, and lets go on
+later than the launcher waits for it, runs on until it notices.
 
 Beside the files of `advisor.rental.remote.job`, ``~/.advisor/jobs/NAME`` holds:
 
@@ -63,7 +64,7 @@ _SHORTEST_LOOK_S = 0.2
 _LOOKS_A_LEASE = 8.0
 _STOP_TIMEOUT_S = 60.0
 _CODE = re.compile(r"[0-9]{1,3}")
-_MOMENT = re.compile(r"([0-9a-f-]{1,64}) ([0-9]{1,12})")
+_MOMENT = re.compile(r"([0-9a-f-]{1,64}) ([0-9]{1,12}) (/[^\n\0]{0,4095})\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class HeldState:
 class TaskScripts:
     """The texts by which a machine starts an attempt and asks for it by itself.
 
-    For a POSIX shell whose ``HOME`` is that of our login there.
+    For a POSIX shell, whatever its variables are.
 
     Attributes
     ----------
@@ -161,7 +162,7 @@ class HeldJob:
         """
         command = command_script(argv, folder, env or {})
         output = self.ssh.ask(scripts.MOMENT, "asking how long the machine is up")
-        moment = _MOMENT.fullmatch(output.strip())
+        moment = _MOMENT.fullmatch(output)
         if moment is None:
             message = "the machine does not say how long it is up"
             raise RemoteError(message)
@@ -174,9 +175,8 @@ class HeldJob:
         warden = f"{self._names()}lease={lease}\nevery={every:.3f}\n{scripts.WARDEN}"
         texts = {"command": scripts.ENTER + command, "keeper": keeper, "warden": warden}
         said = "".join(f"{name}={shlex.quote(text)}\n" for name, text in texts.items())
-        return TaskScripts(
-            self._names() + said + scripts.START, self._names() + scripts.STATE
-        )
+        names = f"export HOME={shlex.quote(moment[3])}\n{self._names()}"
+        return TaskScripts(names + said + scripts.START, names + scripts.STATE)
 
     def state(self) -> HeldState:
         """Return where it stands.

@@ -78,7 +78,7 @@ tries=10
 until flock -n 9; do
   [ ! -e "$d/owner" ] || exit
   [ $tries -gt 0 ] || refuse 'an earlier attempt of it still runs there'
-  sleep 0.2
+  sleep 0.1
   tries=$((tries - 1))
 done
 [ -z "$(grep -lsF "_ADVISOR_LOCK=$l/" /proc/[0-9]*/environ; in_session "$l")" ] ||
@@ -95,7 +95,7 @@ ln "$d/owner.$$" "$d/owner" 2>/dev/null || {
   exit
 }
 mv "$d/heard.$$" "$d/heard"
-shorten >/dev/null 2>&1 </dev/null 9>&- &
+(exec 9>&- && shorten) >/dev/null 2>&1 </dev/null &
 apart=$(command -v setsid)
 $apart sh "$d/warden" >/dev/null 2>&1 </dev/null 9>&- &
 (_ADVISOR_JOB=$d/ _ADVISOR_LOCK=$l/ exec $apart sh "$d/command" \\
@@ -222,5 +222,5 @@ end_all is_kept || { echo 'some of it cannot be killed' >&2; exit 1; }
 
 MOMENT = """\
 read -r boot </proc/sys/kernel/random/boot_id && read -r up idle </proc/uptime &&
-  echo "$boot ${up%.*}"
+  echo "$boot ${up%.*} $HOME"
 """

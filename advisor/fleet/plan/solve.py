@@ -1,0 +1,260 @@
+"""The cheapest machines that run all jobs in time, as far as a search finds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from advisor.base.arrays import IntArray
+from advisor.fleet.plan.bound import bound
+from advisor.fleet.plan.choices import Choices
+from advisor.fleet.plan.greedy import Search, greedy, rivals_of
+from advisor.fleet.plan.improve import improved
+from advisor.fleet.plan.loads import Loaded, loaded, probability_in_time, z_of
+
+_TRIES = 14
+"""How often the distance to the deadline is widened for more slots."""
+
+_HALVINGS = 2
+"""How often it is narrowed again between what was too little and what is enough."""
+
+_DOUBLINGS = 14
+"""How often what a machine counts for is doubled, for fewer machines."""
+
+_STEPS = 12
+"""Halvings between a deadline that can be kept and one that cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be planned.
+
+    Attributes
+    ----------
+    choices : machines that can be had
+    rivals : of each the machines that cannot be had beside it
+    jobs : of each kind, shape (K,)
+    probability : that all of them are in time
+    max_machines : machines at most; None: any number
+    """
+
+    choices: Choices
+    rivals: tuple[IntArray, ...]
+    jobs: IntArray
+    probability: float
+    max_machines: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        choices: Choices,
+        jobs: IntArray,
+        probability: float,
+        max_machines: int | None = None,
+    ) -> Task:
+        """Return a task over these machines."""
+        return cls(choices, rivals_of(choices), jobs, probability, max_machines)
+
+    def search(self, deadline_h: float, z: float) -> Search:
+        """Return what is searched for within a deadline."""
+        return Search(self.choices.within(deadline_h), self.rivals, z)
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """Machines with their loads.
+
+    Attributes
+    ----------
+    machines : with their loads
+    usd : what they cost, $
+    z : standard deviations that each slot keeps from its limit
+    probability : that all are in time, at least; 1 without a deadline
+    """
+
+    machines: tuple[Loaded, ...]
+    usd: float
+    z: float
+    probability: float
+
+
+def solved(task: Task, deadline_h: float, *, improve: bool = True) -> Solution | None:
+    """Return machines that run all jobs within a deadline; None: none are found.
+
+    Parameters
+    ----------
+    deadline_h : infinite: none
+    improve : a cheap plan is searched for, not any one
+    """
+    if np.isinf(deadline_h):
+        return _with_distance(task, deadline_h, z_of(task.probability), improve=improve)
+    slots, failed = 1, None
+    for _ in range(_TRIES):
+        z = z_of(task.probability, slots)
+        found = _with_distance(task, deadline_h, z, improve=False)
+        if found is not None and improve and found.probability >= task.probability:
+            found = _with_distance(task, deadline_h, z, improve=True) or found
+        if found is None:
+            return None
+        if found.probability >= task.probability:
+            return _nearer(task, deadline_h, found, failed) if improve else found
+        failed, slots = z, 2 * slots
+    return None
+
+
+def _nearer(
+    task: Task, deadline_h: float, found: Solution, failed: float | None
+) -> Solution:
+    """Return a cheaper solution that keeps a lesser distance, if one is in time.
+
+    Parameters
+    ----------
+    failed : a distance that was too little; None: the least was enough
+    """
+    for _ in range(_HALVINGS if failed is not None else 0):
+        middle = ((failed or 0.0) + found.z) / 2.0
+        other = _with_distance(task, deadline_h, middle, improve=True)
+        if other is None or other.probability < task.probability:
+            failed = middle
+        elif other.usd < found.usd:
+            found = other
+    return found
+
+
+def bounded(task: Task, deadline_h: float, solution: Solution) -> tuple[Solution, float]:
+    """Return the better of a solution and the solver's, and what none can cost less than.
+
+    The bound is that of plans that keep the same distance from their limits.
+    """
+    search = task.search(deadline_h, solution.z)
+    free = np.ones(len(task.choices), dtype=bool)
+    found = bound(search, task.jobs, free, solution.machines, task.max_machines)
+    if found.machines and search.cost(found.machines) < solution.usd:
+        other = _solution(task, deadline_h, solution.z, found.machines)
+        if np.isinf(deadline_h) or other.probability >= task.probability:
+            solution = other
+    return solution, min(found.usd, solution.usd)
+
+
+def least_deadline_h(task: Task) -> float | None:
+    """Return about the shortest deadline that can be kept; None: not even none can."""
+    last = solved(task, np.inf, improve=False)
+    if last is None:
+        return None
+    low, high = 0.0, _enough_h(task)
+    if solved(task, high, improve=False) is None:
+        return None
+    for _ in range(_STEPS):
+        middle = (low + high) / 2.0 if low == 0.0 else float(np.sqrt(low * high))
+        if solved(task, middle, improve=False) is None:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def separate_usd(task: Task) -> float:
+    """Return what the jobs cost, each on a machine of its own: the cheapest for it."""
+    choices = task.choices
+    total = 0.0
+    for kind in np.flatnonzero(task.jobs).tolist():
+        usd = choices.setup_usd + choices.job_usd[kind]
+        alone = np.zeros(len(task.jobs), dtype=np.int64)
+        alone[kind] = 1
+        # What one job leaves idle is paid, too: the cheapest of those that look cheap.
+        best = min(
+            loaded(choices, at, alone, 0.0).usd
+            for at in np.argsort(usd)[:_LOOKED_AT].tolist()
+            if np.isfinite(usd[at])
+        )
+        total += best * int(task.jobs[kind])
+    return total
+
+
+_LOOKED_AT = 200
+
+
+def _enough_h(task: Task) -> float:
+    """Return hours that are enough, if any are: all that machines can be had for."""
+    choices = task.choices
+    work = np.where(choices.runs, choices.job_h, 0.0)
+    spread = np.where(choices.runs, choices.job_sd_h, 0.0)
+    all_h = choices.setup_h + task.jobs @ (work + 6.0 * spread)
+    luck = 6.0 * np.sqrt(task.jobs @ np.where(choices.runs, choices.job_var_h2, 0.0))
+    return float(np.max(all_h + luck))
+
+
+def _with_distance(
+    task: Task, deadline_h: float, z: float, *, improve: bool
+) -> Solution | None:
+    """Return machines that keep a distance from their limits; None: none are found."""
+    search = task.search(deadline_h, z)
+    machines = _few_enough(search, task, improve=improve)
+    return None if machines is None else _solution(task, deadline_h, z, machines)
+
+
+def _solution(
+    task: Task, deadline_h: float, z: float, machines: tuple[Loaded, ...]
+) -> Solution:
+    chance = 1.0
+    if np.isfinite(deadline_h):
+        chance = probability_in_time(task.choices, machines, deadline_h)
+    return Solution(machines, sum(one.usd for one in machines), z, chance)
+
+
+def _few_enough(
+    search: Search, task: Task, *, improve: bool
+) -> tuple[Loaded, ...] | None:
+    """Return machines for all jobs, as many as are allowed; None: none are found.
+
+    A machine counts for more and more, until there are few enough.
+    """
+    found, most = _filled(search, task), task.max_machines
+    if found is None:
+        return None
+    if most is not None and len(found) > most:
+        each = search.cost(found) / len(found)
+        counted = _counted(search, task, most, each)
+        if counted is None:
+            return None
+        search, found = counted
+    free = np.ones(len(search.choices), dtype=bool)
+    return tuple(improved(search, found, free)) if improve else found
+
+
+def _counted(
+    search: Search, task: Task, most: int, each: float
+) -> tuple[Search, tuple[Loaded, ...]] | None:
+    """Return machines that are few enough, and the search in which they count for so.
+
+    Parameters
+    ----------
+    each : what a machine costs where any number may be taken, $
+    """
+    low, high, best = 0.0, each / 4.0, None
+    for _ in range(_DOUBLINGS):
+        dearer = replace(search, usd_per_machine=high)
+        tried = _filled(dearer, task)
+        if tried is not None and len(tried) <= most:
+            best = dearer, tried
+            break
+        low, high = high, 2.0 * high
+    for _ in range(_STEPS if best is not None else 0):
+        middle = (low + high) / 2.0
+        dearer = replace(search, usd_per_machine=middle)
+        tried = _filled(dearer, task)
+        if tried is None or len(tried) > most:
+            low = middle
+            continue
+        high = middle
+        if best is None or search.cost(tried) < search.cost(best[1]):
+            best = dearer, tried
+    return best
+
+
+def _filled(search: Search, task: Task) -> tuple[Loaded, ...] | None:
+    """Return machines for all jobs; None: those that are free do not suffice."""
+    free = np.ones(len(search.choices), dtype=bool)
+    machines, left = greedy(search, task.jobs, free)
+    return None if left.any() else tuple(machines)
