@@ -21,6 +21,7 @@ pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 from distributed import Client
 
 import advisor
+from advisor.app.plan import rental_context_of
 from advisor.base.errors import (
     AdvisorError,
     NothingFitsError,
@@ -28,14 +29,11 @@ from advisor.base.errors import (
     RentalStateUnknownError,
     UsageError,
 )
-from advisor.market.lifecycle import Endpoint
-from advisor.simulator.clock import SimClock
-from advisor.simulator.containers import Container
+from advisor.rental.reconcile import reconcile
 from advisor.simulator.faults import Fault
 from advisor.simulator.local import LocalContainers
-from advisor.simulator.server import serve
-from advisor.simulator.world import World
-from tests.rental.conftest import KEY, START, Street, wait_for
+from tests.fleet.furnished import furnished
+from tests.rental.conftest import KEY, Street, wait_for
 
 JOB: dict[str, Any] = {
     "workload": "resnet50",
@@ -51,29 +49,11 @@ needs_machines = pytest.mark.skipif(
 )
 
 
-class Furnished(LocalContainers):
-    """Machines of which each has the Python that any of them was brought."""
-
-    def start(self, container: Container) -> Endpoint | None:
-        own = self.folder / str(container.instance_id) / "home" / ".advisor"
-        own.mkdir(parents=True, exist_ok=True)
-        for brought in self.folder.glob("*/home/.advisor/python-*"):
-            if not brought.is_symlink() and not (own / brought.name).exists():
-                (own / brought.name).symlink_to(brought)
-        return super().start(container)
-
-
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     """Return a calm market whose machines are there, where that can be."""
-    folder = tmp_path_factory.mktemp("fleet")
-    can_run = not LocalContainers.missing()
-    host = Furnished(folder / "machines") if can_run else None
-    clock = SimClock.manual(START.timestamp())
-    with serve(World(60, 3, clock, calm=True, host=host)) as running:
-        yield Street(running.world, running.url, folder, lambda *_: None)
-    if host is not None:
-        host.close()
+    with furnished(tmp_path_factory.mktemp("fleet")) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -233,11 +213,13 @@ def test_it_can_be_awaited(cluster: Any, street: Street) -> None:
                 await asyncio.sleep(0.05)
 
         beating = asyncio.create_task(beat())
-        async with cluster(asynchronous=True) as made:
-            async with Client(made, asynchronous=True) as client:
-                await made.scale(1)
-                await client.wait_for_workers(1, timeout=WITHIN_S)
-                found: str = await client.submit(home)
+        async with (
+            cluster(asynchronous=True) as made,
+            Client(made, asynchronous=True) as client,
+        ):
+            await made.scale(1)
+            await client.wait_for_workers(1, timeout=WITHIN_S)
+            found: str = await client.submit(home)
         beating.cancel()
         assert beats > 20
         return found
@@ -353,9 +335,6 @@ def test_a_machine_that_may_be_left_is_an_error_of_the_end(
 
 def reconciled(street: Street, test: Any) -> list[str]:
     """Run `advisor reconcile` for a test's ledger; return the states after it."""
-    from advisor.app.plan import rental_context_of
-    from advisor.rental.reconcile import reconcile
-
     reconcile(rental_context_of(street.context(test.__name__), "vast"))
     assert street.instances() == []
     return states(street, test)
