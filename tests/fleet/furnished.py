@@ -40,7 +40,9 @@ def furnished(folder: Path) -> Iterator[Street]:
     image = folder / "image"
     image.mkdir()
     for name in ("python", "python3"):
-        (image / name).symlink_to(sys.executable)
+        # No link: by that, Python would not find its environment.
+        (image / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        (image / name).chmod(0o755)
     host = None if LocalContainers.missing() else Furnished(folder / "machines")
     clock = SimClock.manual(START.timestamp())
     try:
