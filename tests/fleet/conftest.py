@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,11 +37,13 @@ from advisor.rental.remote.ssh import ensure_key
 from advisor.store.ledger import Entry
 from advisor.store.sweeps import SweepStore
 from tests.rental.conftest import (  # noqa: F401  (fixtures)
+    KEY,
     Street,
     host,
     inhabited,
     make_street,
     project,
+    wait_for,
 )
 
 TRAINED = JobSpec("resnet50", epochs=2, settings=(("dataset_gb", 1),))
@@ -198,3 +203,141 @@ def scheduler() -> Iterator[FleetScheduler]:
     """Yield a guarded scheduler."""
     with open_scheduler(guarded=True) as opened:
         yield opened
+
+
+SWEEP = """\
+name = "sweep"
+command = "sh {script} {{value}}"
+verify = false
+{more}
+[job]
+workload = "resnet50"
+epochs = 2
+settings = {{ dataset_gb = 1 }}
+[grid]
+value = {values}
+"""
+
+JOB = """\
+value=$1 place=@PLACE@
+exec 8>>$place/$value.lock
+flock -n 8 || echo $value >>$place/overlaps
+echo $(hostname) >>$place/$value.starts
+@SCRIPT@
+mkdir -p "$ADVISOR_RESULTS" && echo $value >>"$ADVISOR_RESULTS/out"
+echo $value >>$place/ends
+"""
+
+
+@dataclass
+class Begun:
+    """A launcher that is a process of its own.
+
+    Attributes
+    ----------
+    said : file of what it says
+    """
+
+    process: subprocess.Popen[bytes]
+    said: Path
+
+    @property
+    def text(self) -> str:
+        """What it has said so far."""
+        return self.said.read_text()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        os.kill(self.process.pid, number)
+
+    def end(self, within_s: float = 180.0) -> int:
+        """Wait for its end; return its exit code."""
+        code = self.process.wait(within_s)
+        assert "Traceback" not in self.text, self.text
+        return code
+
+
+@dataclass
+class Sweeps:
+    """Sweeps of shell scripts, whose launchers are processes of their own.
+
+    Attributes
+    ----------
+    place : folder in which the jobs note what they do, on whatever machine
+    """
+
+    street: Street
+    project: Path
+    place: Path
+    begun: list[Begun] = field(default_factory=list)
+
+    def write(self, script: str, values: Sequence[int], more: str = "") -> None:
+        """Write the file of a sweep, and the script of its jobs."""
+        body = JOB.replace("@PLACE@", str(self.place)).replace("@SCRIPT@", script)
+        (self.project / "job.sh").write_text(body)
+        text = SWEEP.format(script="job.sh", values=list(values), more=more)
+        (self.project / "sweep.toml").write_text(text)
+
+    def launch(self, *words: str, **variables: str) -> Begun:
+        """Begin a command of ``advisor sweep``."""
+        home = self.street.folder / "here"
+        home.mkdir(exist_ok=True)
+        said = self.street.folder / f"said-{len(self.begun)}"
+        script = Path(__file__).with_name("launcher.py")
+        line = [sys.executable, str(script), self.street.url, KEY]
+        with said.open("wb") as stream:
+            process = subprocess.Popen(
+                [*line, str(home), "sweep", *words],
+                stdout=stream,
+                stderr=stream,
+                stdin=subprocess.DEVNULL,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(Path(__file__).parents[2]),
+                    **variables,
+                },
+                start_new_session=True,
+            )
+        self.begun.append(Begun(process, said))
+        return self.begun[-1]
+
+    def run(self, *words: str, **variables: str) -> Begun:
+        """Begin the sweep."""
+        file = str(self.project / "sweep.toml")
+        return self.launch("run", file, "--yes", *words, **variables)
+
+    def wait_for_job(self, begun: Begun, values: Sequence[int]) -> None:
+        """Wait until a job has begun; fail if the launcher ends before that."""
+
+        def has_begun() -> bool:
+            assert begun.process.poll() is None, begun.text
+            return any(self.starts(one) for one in values)
+
+        wait_for(has_begun, 90.0)
+
+    def starts(self, value: int) -> int:
+        """Return how often a job has begun."""
+        file = self.place / f"{value}.starts"
+        return len(file.read_text().splitlines()) if file.exists() else 0
+
+    def check(self, values: Sequence[int]) -> None:
+        """Fail unless each result is here once, and no machine is."""
+        assert not (self.place / "overlaps").exists(), "a job ran twice at a time"
+        for value in values:
+            out = self.project / "results" / f"value-{value}" / "out"
+            assert out.read_text() == f"{value}\n"
+        assert self.street.instances() == []
+        assert {one.state for one in self.street.entries()} <= {"released", "refused"}
+
+
+@pytest.fixture
+def sweeps(inhabited: Street, project: Path) -> Iterator[Sweeps]:  # noqa: F811
+    """Yield sweeps whose launchers are ended with the test."""
+    place = inhabited.folder / "noted"
+    place.mkdir()
+    made = Sweeps(inhabited, project, place)
+    yield made
+    for one in made.begun:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
