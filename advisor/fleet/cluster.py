@@ -126,7 +126,7 @@ class Cluster(SpecCluster):
         self.spec = block.spec
         arguments.whole("max_machines", max_machines)
         self.max_machines = max_machines
-        self._over_at = self._context.clock.monotonic() + float(deadline_s)
+        self._over_at = self._context.now().timestamp() + float(deadline_s)
         self._paused_until = -math.inf
         self._refusal: BaseException | None = None
         self._left: list[str] = []
@@ -168,7 +168,8 @@ class Cluster(SpecCluster):
         AdvisorError
             if none can be made
         """
-        left_s = self._over_at - self._context.clock.monotonic()
+        # By the clock: a laptop may have slept.
+        left_s = self._over_at - self._context.now().timestamp()
         if left_s < SHORTEST_S:
             message = "the cluster's deadline has come: nothing more is rented"
             raise NothingFitsError(message)

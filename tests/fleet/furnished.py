@@ -14,6 +14,7 @@ from advisor.market.lifecycle import Endpoint
 from advisor.simulator.clock import SimClock
 from advisor.simulator.containers import Container
 from advisor.simulator.local import LocalContainers
+from advisor.simulator.networks import Network
 from advisor.simulator.server import serve
 from advisor.simulator.world import World
 from tests.rental.conftest import START, Street
@@ -32,10 +33,14 @@ class Furnished(LocalContainers):
 
 
 @contextmanager
-def furnished(folder: Path) -> Iterator[Street]:
+def furnished(folder: Path, *, apart: bool = True) -> Iterator[Street]:
     """Open a calm market, whose machines are there where that can be.
 
     Their image has what is installed here.
+
+    Parameters
+    ----------
+    apart : whether no machine reaches another one, or this computer, where that can be
     """
     image = folder / "image"
     image.mkdir()
@@ -43,7 +48,9 @@ def furnished(folder: Path) -> Iterator[Street]:
         # No link: by that, Python would not find its environment.
         (image / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
         (image / name).chmod(0o755)
-    host = None if LocalContainers.missing() else Furnished(folder / "machines")
+    apart = apart and not Network.missing()
+    can_run = not LocalContainers.missing()
+    host = Furnished(folder / "machines", apart) if can_run else None
     clock = SimClock.manual(START.timestamp())
     try:
         with (

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -186,17 +186,19 @@ def test_a_machine_that_is_lost_is_replaced(
 
 @needs_machines
 def test_it_grows_and_shrinks_with_the_tasks(cluster: Any, street: Street) -> None:
-    """One task is worth one machine, which is given back once it is idle."""
+    """A task is worth a machine, which is given back once nothing of it is wanted."""
     with cluster(max_machines=2) as made, Client(made) as client:
-        made.adapt(0, 2, interval=0.1, wait_count=2)
+        made.adapt(0, 8, interval=0.1, wait_count=2)
         time.sleep(0.3)
         assert street.instances() == []
-        future = client.submit(home)
-        assert "/machines/" in future.result(WITHIN_S)
-        assert len(street.instances()) == 1
-        future.release()
+        futures = [client.submit(home, pure=False) for _ in range(2)]
+        wait_for(lambda: len(street.instances()) == 2, WITHIN_S)
+        assert all("/machines/" in found for found in client.gather(futures))
+        futures.pop().release()
+        wait_for(lambda: len(street.instances()) == 1, WITHIN_S)
+        futures.pop().release()
         wait_for(lambda: street.instances() == [], WITHIN_S)
-    assert states(street, test_it_grows_and_shrinks_with_the_tasks) == ["released"]
+    assert states(street, test_it_grows_and_shrinks_with_the_tasks) == ["released"] * 2
 
 
 @needs_machines
@@ -369,60 +371,57 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture
-def dying(
-    street: Street, request: pytest.FixtureRequest
-) -> Callable[[float], subprocess.Popen[str]]:
-    """Return what starts a program with a cluster of one machine, which waits then."""
-
-    def start(lease_s: float) -> subprocess.Popen[str]:
-        folder = street.folder / request.node.name
-        folder.mkdir()
-        tests = Path(__file__).parents[1] / "rental"
-        words = [street.url, str(folder), KEY, str(tests), str(lease_s)]
-        process = subprocess.Popen(
-            [sys.executable, "-c", DYING, *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+@contextmanager
+def dying(street: Street, name: str, lease_s: float) -> Iterator[subprocess.Popen[str]]:
+    """Start a program with a cluster of one machine, which waits then."""
+    folder = street.folder / name
+    folder.mkdir()
+    tests = Path(__file__).parents[1] / "rental"
+    words = [street.url, str(folder), KEY, str(tests), str(lease_s)]
+    with subprocess.Popen(
+        [sys.executable, "-c", DYING, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
-        return process
-
-    return start
+        yield process
 
 
 @needs_machines
+@pytest.mark.parametrize("way", ["its end", "Ctrl-C"])
 def test_a_program_that_forgets_its_cluster_leaves_nothing(
-    dying: Any, street: Street
+    street: Street, way: str
 ) -> None:
     """When it ends, Dask closes what is open; that waits for the market."""
-    with dying(3600.0) as process:
-        process.communicate("")
-        assert process.returncode == 0
-    test = test_a_program_that_forgets_its_cluster_leaves_nothing
-    assert states(street, test) == ["released"]
+    with dying(street, way, 3600.0) as process:
+        if way == "Ctrl-C":
+            process.send_signal(signal.SIGINT)
+        _, told = process.communicate("")
+        assert (process.returncode == 0) is (way == "its end"), told
+    assert [one.state for one in street.entries(way)] == ["released"]
     assert street.instances() == []
 
 
 @needs_machines
-def test_what_a_killed_program_leaves_is_ended_by_reconcile(
-    dying: Any, street: Street
-) -> None:
+def test_what_a_killed_program_leaves_is_ended_by_reconcile(street: Street) -> None:
     """The ledger has it as held by a launcher that is gone."""
-    with dying(3600.0) as process:
-        process.kill()
     test = test_what_a_killed_program_leaves_is_ended_by_reconcile
+    with dying(street, test.__name__, 3600.0) as process:
+        process.kill()
     assert states(street, test) == ["held"]
     assert reconciled(street, test) == ["released"]
 
 
 @needs_machines
 @pytest.mark.slow
-def test_what_a_killed_program_leaves_ends_itself(dying: Any, street: Street) -> None:
+def test_what_a_killed_program_leaves_ends_itself(tmp_path: Path) -> None:
     """It hears from nobody for as long as its lease, a minute here."""
-    with dying(60.0) as process:
-        process.kill()
-    wait_for(lambda: street.instances() == [], 120.0)
-    assert states(street, test_what_a_killed_program_leaves_ends_itself) == ["held"]
+    with furnished(tmp_path, apart=False) as street:
+        with dying(street, "here", 60.0) as process:
+            process.kill()
+        wait_for(lambda: street.instances() == [], 150.0)
+        assert [one.state for one in street.entries()] == ["held"]
