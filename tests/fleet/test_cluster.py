@@ -128,9 +128,15 @@ def processes(*words: str) -> list[int]:
     return found
 
 
-def workers_of(instance: int) -> list[int]:
+def workers_of(street: Street, instance: int) -> list[int]:
     """Return the processes of an instance's Dask workers."""
-    return processes("at_work.py", f"/{instance}/home/.advisor/workers/")
+    home = street.folder / "machines" / str(instance) / "home"
+    return processes("at_work.py", f"{home}/.advisor/workers/")
+
+
+def connections_of(street: Street) -> list[int]:
+    """Return the processes that keep a connection to a machine."""
+    return processes("ssh", "ControlMaster=yes", f"{street.folder}/")
 
 
 @needs_machines
@@ -143,16 +149,16 @@ def test_a_worker_that_dies_is_started_again_on_its_machine(
         client.wait_for_workers(1, timeout=WITHIN_S)
         (instance,) = [one["id"] for one in street.instances()]
         for kill, told in (
-            (lambda: workers_of(instance), "its Dask worker has died"),
-            (lambda: processes("ssh", "ControlMaster=yes"), "the connection broke"),
+            (lambda: workers_of(street, instance), "its Dask worker has died"),
+            (lambda: connections_of(street), "the connection broke"),
         ):
-            (before,) = workers_of(instance)
+            (before,) = workers_of(street, instance)
             for process in kill():
                 os.kill(process, signal.SIGKILL)
             wait_for(lambda: any(told in line for line in lines), WITHIN_S)  # noqa: B023
             found = client.submit(home, pure=False).result(WITHIN_S)
             assert f"/{instance}/" in found
-            assert workers_of(instance) != [before]
+            assert workers_of(street, instance) != [before]
         assert [one["id"] for one in street.instances()] == [instance]
     assert street.instances() == []
 
