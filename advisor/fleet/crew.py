@@ -174,7 +174,7 @@ class Crew:
                 if self.only_ends:
                     raise KeyboardInterrupt
                 self._to_its_end(hands, home)
-                home.finish()
+                home.finish(member.look)
             except BaseException as error:
                 self._ended_by(hands, home, error)
             else:
@@ -237,7 +237,7 @@ class Crew:
         member, board = hands.member, self.work.board
         outcome, can_stop = _meaning_of(error)
         why = " ".join(str(error).split()) or type(error).__name__
-        if outcome == "lost":
+        if outcome == "lost" and not isinstance(error, MachineLeftError):
             self._tell(events.MachineLost, label=member.label, reason=why)
         try:
             if can_stop:

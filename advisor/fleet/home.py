@@ -135,17 +135,23 @@ class Home:
         if self._error is not None:
             raise self._error
 
-    def finish(self) -> None:
+    def finish(self, look: Callable[[], None]) -> None:
         """Wait until all is home.
+
+        Parameters
+        ----------
+        look : called once a second; raises if the machine is lost
 
         Raises
         ------
         AdvisorError
-            as `check`
+            as `check`, or of `look`
         """
-        with self._idle:
-            while self._left and self._error is None:
-                self._idle.wait(1.0)
+        while self._error is None:
+            with self._idle:
+                if not self._left or self._idle.wait_for(lambda: not self._left, 1.0):
+                    break
+            look()
         self.check()
 
     def close(self) -> None:
