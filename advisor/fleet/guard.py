@@ -37,12 +37,29 @@ MOST_BYTES = 1 << 22
 """Longest message that is read: 4 MiB; those of Dask's own worker have some kilobytes."""
 
 _LONGEST_WORD = 1000
-_MOST_FIGURES = 200
-_DEEPEST = 4
+_MOST_TIMES = 200
 _NUMBER = struct.Struct("Q")
 _COMPUTE = "compute"
-_BANDWIDTH = {"total": 1e8, "workers": {}, "types": {}}
-"""Of data between workers, which guarded ones do not exchange: Dask's own assumption."""
+_IO = {"read_bps": 0, "write_bps": 0}
+_LOAD = {
+    "cpu": 0,
+    "event_loop_interval": 0,
+    "host_disk_io": _IO,
+    "host_net_io": _IO,
+    "memory": 0,
+    "num_fds": 0,
+    "time": 0,
+}
+"""What is shown of a worker's load."""
+
+_HOLDS_NOTHING = {
+    "bandwidth": {"total": 1e8, "workers": {}, "types": {}},  # Dask's assumption at first
+    "digests_total_since_heartbeat": {},
+    "managed_bytes": 0,
+    "spilled_bytes": {"memory": 0, "disk": 0},
+    "transfer": {"incoming_bytes": 0, "outgoing_bytes": 0},
+}
+"""What Dask's scheduler reckons with besides; it does not look whether that is there."""
 
 
 class RefusedError(Exception):
@@ -102,25 +119,22 @@ def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value) and abs(value) < 1e18
 
 
-def _figures(value: object, depth: int = 0) -> Any:
-    """Return the finite numbers of nested tables; what else there is is left out."""
-    if not isinstance(value, Mapping) or depth == _DEEPEST:
-        return {}
-    kept: dict[str, Any] = {}
-    for name, item in list(value.items())[:_MOST_FIGURES]:
-        if not isinstance(name, str) or len(name) > _LONGEST_WORD:
-            continue
-        if isinstance(item, Mapping):
-            kept[name] = _figures(item, depth + 1)
-        elif _is_finite(item):
-            kept[name] = item
-    return kept
+def _figures(value: object, shape: Mapping[str, Any] = _LOAD) -> dict[str, Any]:
+    """Return the figures of a shape; what a worker does not say is 0."""
+    told = value if isinstance(value, Mapping) else {}
+    return {
+        name: _figures(told.get(name), inner)
+        if isinstance(inner, Mapping)
+        else max(told[name], 0)
+        if _is_finite(told.get(name))
+        else 0
+        for name, inner in shape.items()
+    }
 
 
 def _metrics(value: object) -> dict[str, Any]:
-    """Return what a worker says of its load, for the dashboard."""
-    own = {"bandwidth": _BANDWIDTH, "digests_total_since_heartbeat": {}}
-    return {"memory": 0, **_figures(value), **own}
+    """Return what a worker says of its load, and that it neither sends nor holds data."""
+    return {**_figures(value), **_HOLDS_NOTHING}
 
 
 def _times(value: object) -> list[dict[str, Any]]:
@@ -129,7 +143,7 @@ def _times(value: object) -> list[dict[str, Any]]:
         return []
     return [
         {"action": _COMPUTE, "start": float(one["start"]), "stop": float(one["stop"])}
-        for one in value[:_MOST_FIGURES]
+        for one in value[:_MOST_TIMES]
         if isinstance(one, Mapping)
         and one.get("action") == _COMPUTE
         and _is_finite(one.get("start"))
@@ -272,19 +286,23 @@ class GuardedComm(TLS):
 
     async def _message(self) -> bytes:
         """Return the next message without the frames that hold pickles."""
-        if self.stream is None:
+        stream = self.stream  # that of the connection is None once it is closed
+        if stream is None:
             raise CommClosedError
         try:
-            (size,) = _NUMBER.unpack(await self.stream.read_bytes(_NUMBER.size))
+            (size,) = _NUMBER.unpack(await stream.read_bytes(_NUMBER.size))
             _bound(size)
-            body: bytes = await self.stream.read_bytes(size)
+            body: bytes = await stream.read_bytes(size)
             begin, lengths = _frames(body)
             rest = begin + sum(lengths) - size
             _bound(rest)
-            await self.stream.read_bytes(rest)
+            await stream.read_bytes(rest)
         except (StreamClosedError, OSError) as error:
             self.abort()
             raise CommClosedError(str(error)) from error
+        except BaseException:  # nobody knows what was read of a message
+            self.abort()
+            raise
         return body[begin : begin + lengths[0]]
 
 

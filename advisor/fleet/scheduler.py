@@ -19,6 +19,7 @@ import dask
 from distributed import Client, Scheduler, Security, SpecCluster
 from distributed.comm.addressing import get_address_host_port
 
+from advisor.base.errors import RemoteError
 from advisor.base.interrupts import window
 from advisor.fleet.certificates import Authority, Certificate
 from advisor.fleet.guard import SCHEME, Admitted, GuardedScheduler
@@ -26,6 +27,7 @@ from advisor.fleet.relays import Relays
 from advisor.fleet.tunnel import LOOPBACK, Tunnel
 
 SETTINGS = {
+    "distributed.scheduler.active-memory-manager.start": False,
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.worker-ttl": "5 minutes",
     "distributed.scheduler.allowed-failures": 1000,
@@ -35,7 +37,7 @@ SETTINGS = {
 and the deaths of machines say nothing of a task."""
 
 _LAUNCHER = "launcher"
-_ANSWERS_WITHIN_S = 30.0
+_ANSWERS_WITHIN_S = 120.0
 _LOOKS_EVERY_S = 0.05
 
 Result = TypeVar("Result")
@@ -175,9 +177,21 @@ class SchedulerDoor:
                 )
 
     def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Return what is done in the scheduler's own thread."""
+        """Return what is done in the scheduler's own thread.
+
+        Raises
+        ------
+        RemoteError
+            if it has no time for that
+        """
         loop = self._scheduler.loop.asyncio_loop
-        return asyncio.run_coroutine_threadsafe(work, loop).result(_ANSWERS_WITHIN_S)
+        done = asyncio.run_coroutine_threadsafe(work, loop)
+        try:
+            with window():
+                return done.result(_ANSWERS_WITHIN_S)
+        except TimeoutError as error:
+            message = f"Dask's scheduler has not answered for {_ANSWERS_WITHIN_S:.0f} s"
+            raise RemoteError(message) from error
 
 
 @dataclass(frozen=True, slots=True)
