@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.fleet.conftest import MakeRig
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from advisor.simulator.local import LocalContainers
+from advisor.simulator.networks import Network
+from tests.fleet.conftest import MakeRig, Rig
+from tests.rental.conftest import MakeStreet, wait_for
 
 WRITES = 'mkdir -p "$ADVISOR_RESULTS" && echo {value} >"$ADVISOR_RESULTS/out"'
 
@@ -32,8 +42,10 @@ def test_a_job_that_fails_is_started_again_and_then_has_failed(make_rig: MakeRig
     assert rig.street.instances() == []
 
 
-def test_a_job_goes_on_from_what_it_saved_on_another_machine(make_rig: MakeRig) -> None:
-    """It fails once it has saved; what it saved is here, and goes to the next one."""
+def test_a_job_that_is_started_again_goes_on_from_what_it_saved(
+    make_rig: MakeRig,
+) -> None:
+    """It fails once it has saved; what it saved is here, too."""
     script = (
         'd=$ADVISOR_CHECKPOINTS; mkdir -p "$d" "$ADVISOR_RESULTS"; '
         'if [ -e "$d/saved" ]; then cat "$d/saved" >"$ADVISOR_RESULTS/out"; '
@@ -44,3 +56,48 @@ def test_a_job_goes_on_from_what_it_saved_on_another_machine(make_rig: MakeRig) 
     assert rig.result("value-7") == "7\n"
     saved = rig.project / "checkpoints" / "value-7" / "saved"
     assert saved.read_text() == "7\n"
+
+
+@pytest.fixture
+def apart(
+    tmp_path: Path, make_street: MakeStreet, project: Path
+) -> tuple[Rig, LocalContainers]:
+    """Return a sweep whose machines have networks of their own, which can be cut."""
+    if missing := LocalContainers.missing() or Network.missing():
+        pytest.skip(missing)
+    if shutil.which("rsync") is None:
+        pytest.skip("rsync is not installed")
+    host = LocalContainers(tmp_path / "machines", apart=True)
+    script = (
+        'echo begun >>@PLACE@/starts; sleep 25; mkdir -p "$ADVISOR_RESULTS"; '
+        'echo {value} >"$ADVISOR_RESULTS/out"'
+    ).replace("@PLACE@", str(tmp_path))
+    return Rig(make_street(host=host), project, script, [1], {}), host
+
+
+@pytest.mark.slow
+def test_a_job_outlives_a_connection_that_breaks_for_twenty_seconds(
+    apart: tuple[Rig, LocalContainers], tmp_path: Path
+) -> None:
+    """It is begun once, and its result comes home."""
+    rig, host = apart
+    starts = tmp_path / "starts"
+
+    def cut() -> None:
+        wait_for(starts.exists, 90.0)
+        (number,) = [one["id"] for one in rig.street.instances()]
+        host.cut(number)
+        time.sleep(20.0)
+        host.restore(number)
+
+    breaking = threading.Thread(target=cut)
+    breaking.start()
+    try:
+        rig.run(1)
+    finally:
+        breaking.join()
+        host.close()
+    assert rig.result("value-1") == "1\n"
+    assert starts.read_text() == "begun\n"
+    assert rig.street.instances() == []
+    assert len(rig.street.entries()) == 1
