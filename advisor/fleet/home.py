@@ -227,14 +227,7 @@ class Home:
         place = self._folder / attempt.job.results
         coming = place.with_name(f".{place.name}.{attempt.number}.coming")
         self._pull(incoming, attempt.job.results, coming)
-        before = place.with_name(f".{place.name}.before")
-        shutil.rmtree(before, ignore_errors=True)
-        if place.is_dir():  # of this attempt: a launcher was killed right after this
-            place.rename(before)
-        coming.rename(place)
-        shutil.rmtree(before, ignore_errors=True)
-        for other in place.parent.glob(f".{_escaped(place.name)}.*.coming"):
-            shutil.rmtree(other, ignore_errors=True)
+        put_in_place(coming, place)
 
     def _save(self, attempts: Sequence[Attempt]) -> None:
         """Copy what running jobs have saved; what cannot be is told, and no error."""
@@ -279,6 +272,23 @@ class Home:
 
     def _notify(self, line: str) -> None:
         self._hands.member.fleet.rental.notify(line)
+
+
+def put_in_place(coming: Path, place: Path) -> None:
+    """Make what has come the folder of a job, and drop what others have sent for it.
+
+    Parameters
+    ----------
+    coming : folder beside `place`
+    """
+    before = place.with_name(f".{place.name}.before")
+    shutil.rmtree(before, ignore_errors=True)
+    if place.is_dir():  # of this attempt: a launcher was killed right after this
+        place.rename(before)
+    coming.rename(place)
+    shutil.rmtree(before, ignore_errors=True)
+    for other in place.parent.glob(f".{_escaped(place.name)}.*.coming"):
+        shutil.rmtree(other, ignore_errors=True)
 
 
 def _escaped(name: str) -> str:
