@@ -43,12 +43,12 @@ name = "bench"
 command = "sh job.sh {{value}}"
 verify = false
 retries = 0
-gpus = 8
+gpus = 1
 budget_usd = {budget}
 deadline_h = {deadline}
 max_machines = {machines}
 [offers]
-max_usd_per_hour = 2.0
+num_gpus = [1]
 [job]
 workload = "resnet50"
 epochs = 1

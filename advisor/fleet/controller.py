@@ -117,8 +117,10 @@ class Controller:
         try:
             for label in absent:
                 self._wait_for(label)
+            is_over = self.work.board.counts.is_over
             for entry in entries:
-                self._begin(Crew(next(self._keys), self.work, None, entry))
+                key = next(self._keys)
+                self._begin(Crew(key, self.work, None, entry, only_ends=is_over))
             if first is not None:
                 self._have(first)
             elif self.work.board.counts.waiting and not absent:

@@ -174,7 +174,7 @@ class Crew:
                 if self.only_ends:
                     raise KeyboardInterrupt
                 self._to_its_end(hands, home)
-                home.finish()
+                home.finish(member.look)
             except BaseException as error:
                 self._ended_by(hands, home, error)
             else:
@@ -193,15 +193,22 @@ class Crew:
 
     def _adopt(self, hands: Hands, home: Home) -> None:
         """Take on what an earlier launcher has begun on the machine."""
-        slots = len(hands.member.slots)
-        for number, one in enumerate(self.work.board.on(hands.member.label)):
+        unplaced = []
+        for one in self.work.board.on(hands.member.label):
             attempt = self.work.board.attempt_of(one)
             if one.state == "ended":
                 home.bring(Ended(attempt, one.exit_code))
-            else:
-                hands.hold(attempt, number % slots)
-                if not self.only_ends:
-                    hands.begin(attempt.key)
+                continue
+            if self.only_ends or hands.held(attempt).state().phase == "not_started":
+                unplaced.append(attempt)
+                continue
+            slot = hands.slot_of(attempt)
+            hands.hold(attempt, hands.emptiest()[0] if slot is None else slot)
+            hands.running[attempt.key].is_placed = True
+            hands.begin(attempt.key)
+        for attempt in unplaced:  # the watcher begins what has not begun
+            slot, _ = hands.emptiest()
+            hands.hold(attempt, slot)
 
     def _to_its_end(self, hands: Hands, home: Home) -> None:
         """Feed and watch the machine until nothing is left for it."""
@@ -209,7 +216,15 @@ class Crew:
         feeder = Feeder(
             self.key, hands, board, self.work.saved, self._given, pace=self.pace
         )
-        watcher = Watcher(hands, board, home, self.pace, self._moved, self._started)
+        watcher = Watcher(
+            hands,
+            board,
+            home,
+            self.pace,
+            moved=self._moved,
+            started=self._started,
+            place=feeder.place,
+        )
         while True:
             check()
             self._price(hands.member)
@@ -236,8 +251,8 @@ class Crew:
         """End the work of a machine that an error has ended."""
         member, board = hands.member, self.work.board
         outcome, can_stop = _meaning_of(error)
-        why = " ".join(str(error).split()) or type(error).__name__
-        if outcome == "lost":
+        why = _words_of(error)
+        if outcome == "lost" and not isinstance(error, MachineLeftError):
             self._tell(events.MachineLost, label=member.label, reason=why)
         try:
             if can_stop:
@@ -350,6 +365,13 @@ class Crew:
 
 class _UnfitError(RemoteError):
     """The machine cannot run the jobs, by no fault of its own."""
+
+
+def _words_of(error: BaseException) -> str:
+    """Return why a machine ends, for people."""
+    if isinstance(error, KeyboardInterrupt):
+        return "the sweep is stopped"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _meaning_of(error: BaseException) -> tuple[Outcome, bool]:

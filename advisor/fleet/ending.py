@@ -52,7 +52,7 @@ def wind_up(hands: Hands, board: Board, home: Home) -> Sequence[Attempt]:
                 stopped.append(attempt)
             hands.drop(attempt.key)
         home.save(stopped)
-        home.finish()
+        home.finish(hands.member.look_at_last)
         for attempt in stopped:
             board.move(attempt, "stopped")
     return stopped

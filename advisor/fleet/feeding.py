@@ -91,7 +91,13 @@ class Feeder:
             self.place(attempt, slot)
 
     def place(self, attempt: Attempt, slot: int) -> None:
-        """Begin an attempt that the machine was given."""
+        """Begin an attempt that the machine was given; also again, where that broke off.
+
+        Raises
+        ------
+        RemoteError
+            if the machine cannot be reached
+        """
         member = self.hands.member
         self.hands.hold(attempt, slot)
         if attempt.number > 1:
@@ -100,6 +106,7 @@ class Feeder:
             outgoing = self.saved(attempt)
             if outgoing is not None:
                 member.send(outgoing)
+        self.hands.running[attempt.key].is_placed = True
         self.hands.begin(attempt.key)
 
     def can_take(self) -> bool:

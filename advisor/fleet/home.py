@@ -135,17 +135,23 @@ class Home:
         if self._error is not None:
             raise self._error
 
-    def finish(self) -> None:
+    def finish(self, look: Callable[[], None]) -> None:
         """Wait until all is home.
+
+        Parameters
+        ----------
+        look : called once a second; raises if the machine is lost
 
         Raises
         ------
         AdvisorError
-            as `check`
+            as `check`, or of `look`
         """
-        with self._idle:
-            while self._left and self._error is None:
-                self._idle.wait(1.0)
+        while self._error is None:
+            with self._idle:
+                if not self._left or self._idle.wait_for(lambda: not self._left, 1.0):
+                    break
+            look()
         self.check()
 
     def close(self) -> None:
@@ -221,14 +227,7 @@ class Home:
         place = self._folder / attempt.job.results
         coming = place.with_name(f".{place.name}.{attempt.number}.coming")
         self._pull(incoming, attempt.job.results, coming)
-        before = place.with_name(f".{place.name}.before")
-        shutil.rmtree(before, ignore_errors=True)
-        if place.is_dir():  # of this attempt: a launcher was killed right after this
-            place.rename(before)
-        coming.rename(place)
-        shutil.rmtree(before, ignore_errors=True)
-        for other in place.parent.glob(f".{_escaped(place.name)}.*.coming"):
-            shutil.rmtree(other, ignore_errors=True)
+        put_in_place(coming, place)
 
     def _save(self, attempts: Sequence[Attempt]) -> None:
         """Copy what running jobs have saved; what cannot be is told, and no error."""
@@ -273,6 +272,23 @@ class Home:
 
     def _notify(self, line: str) -> None:
         self._hands.member.fleet.rental.notify(line)
+
+
+def put_in_place(coming: Path, place: Path) -> None:
+    """Make what has come the folder of a job, and drop what others have sent for it.
+
+    Parameters
+    ----------
+    coming : folder beside `place`
+    """
+    before = place.with_name(f".{place.name}.before")
+    shutil.rmtree(before, ignore_errors=True)
+    if place.is_dir():  # of this attempt: a launcher was killed right after this
+        place.rename(before)
+    coming.rename(place)
+    shutil.rmtree(before, ignore_errors=True)
+    for other in place.parent.glob(f".{_escaped(place.name)}.*.coming"):
+        shutil.rmtree(other, ignore_errors=True)
 
 
 def _escaped(name: str) -> str:

@@ -20,6 +20,7 @@ from advisor.app.context import Context
 from advisor.app.plan import Plan, ssh_to
 from advisor.base.errors import (
     MarketError,
+    OverBudgetError,
     RemoteError,
     UnreachableError,
     UsageError,
@@ -352,6 +353,26 @@ class Member:
             return
         self._looked_at = now
         self.presence.look_after()
+        self._check_reached()
+
+    def look_at_last(self) -> None:
+        """Look after it while it is wound up: until it must be gone, or is lost.
+
+        Raises
+        ------
+        OverBudgetError
+            if its time is over
+        UnreachableError
+            as `look`
+        """
+        if self.fleet.rental.is_over(self.entry.ends_at):
+            message = "the machine's lifetime is over before its results are here"
+            raise OverBudgetError(message)
+        self._check_reached()
+
+    def _check_reached(self) -> None:
+        """Raise if it was not reached for long although the market shows it."""
+        now = self.fleet.context.clock.monotonic()
         silent_s = now - max(self._heard_from, self._own.heard_at, self.ssh.heard_at)
         if silent_s < PATIENCE_S:
             return

@@ -21,6 +21,7 @@ ASK_S = 60.0
 """Seconds after which a job that no task tells of is asked for."""
 
 _ASKS_WITHOUT_TASK_S = 5.0
+_GPUS = "CUDA_VISIBLE_DEVICES"
 
 
 class Task(Protocol):
@@ -50,6 +51,7 @@ class Running:
     task : that begins it and waits for its end; None: there is none just now
     is_over : whether the task is, whatever has become of the attempt
     is_first : whether it was the one to run on its slot when that was asked for last
+    is_placed : whether the machine has all that it begins with
     """
 
     attempt: Attempt
@@ -59,6 +61,7 @@ class Running:
     task: Task | None = None
     is_over: bool = False
     is_first: bool = False
+    is_placed: bool = False
 
 
 @dataclass(slots=True)
@@ -97,7 +100,8 @@ class Hands:
 
     def hold(self, attempt: Attempt, slot: int) -> None:
         """Have an attempt, which `begin` begins."""
-        self.running[attempt.key] = Running(attempt, slot, self.now, self.now)
+        one = Running(attempt, slot, self.now, self.now)
+        self.running.setdefault(attempt.key, one)
 
     def begin(self, key: str) -> None:
         """Have a task begin an attempt, or attach to it where it has begun.
@@ -119,6 +123,22 @@ class Hands:
         task = self.submit(worker, key, asked)
         one.task, one.is_over = task, False
         task.add_done_callback(lambda _: self._over.put(key))
+
+    def slot_of(self, attempt: Attempt) -> int | None:
+        """Return the slot that an attempt has on the machine, None if it has none yet.
+
+        Raises
+        ------
+        RemoteError
+            if the machine cannot be reached
+        """
+        if len(self.member.slots) == 1:
+            return 0
+        file = f'"$HOME/.advisor/jobs/{attempt.key}/command"'
+        script = f"sed -n 's/^export {_GPUS}=//p' {file} 2>/dev/null; true"
+        said = self.member.ssh.ask(script, "asking which GPUs a job has").strip()
+        names = [_numbers(gpus) for gpus in self.member.slots]
+        return names.index(said) if said in names else None
 
     def newly_first(self) -> Iterator[Attempt]:
         """Yield the attempts that have their slot now, and had it not before."""
@@ -207,6 +227,9 @@ class Hands:
             "ADVISOR_CHECKPOINTS": job.checkpoints,
         }
         if len(self.member.slots) > 1:
-            gpus = self.member.slots[one.slot]
-            env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+            env[_GPUS] = _numbers(self.member.slots[one.slot])
         return env
+
+
+def _numbers(gpus: Iterable[int]) -> str:
+    return ",".join(map(str, gpus))

@@ -28,9 +28,9 @@ def run_job(scripts: Mapping[str, str], every_s: float) -> tuple[str, int | None
     import subprocess  # noqa: PLC0415
     import time  # noqa: PLC0415
 
-    # The worker's own settings are none of the command's: its Python and its libraries,
-    # and as many threads as Dask gives a task. The image's own it reads by itself.
-    of_the_worker = ("DASK_", "LD_", "PYTHON", "VIRTUAL_ENV", "_ADVISOR", "MALLOC_")
+    # The worker's own settings are none of the command's: its Python and libraries, its
+    # GPUs, and as many threads as Dask gives a task. The image's own it reads by itself.
+    of_the_worker = ("CUDA_", "DASK_", "LD_", "MALLOC_", "PYTHON", "VIRTUAL_", "_ADVISOR")
     env = {
         name: value
         for name, value in os.environ.items()

@@ -28,6 +28,7 @@ class Watcher:
     pace : how long a job takes on it
     moved : told of each job that it stopped for want of us
     started : told of each attempt that has its slot
+    place : begins an attempt on a slot, with all that it begins with
     """
 
     hands: Hands
@@ -36,6 +37,7 @@ class Watcher:
     pace: Pace
     moved: Callable[[Attempt, Proof, str], None]
     started: Callable[[Attempt], None]
+    place: Callable[[Attempt, int], None]
     _saved_at: float = 0.0
     _tried_at: float = float("-inf")
 
@@ -84,8 +86,9 @@ class Watcher:
         self._tried_at = self.hands.now
         self.hands.forget_tasks()
         member.connect()
-        for key in list(self.hands.running):
-            self.hands.begin(key)
+        for key, one in list(self.hands.running.items()):
+            if one.is_placed:
+                self.hands.begin(key)
 
     def _learn(self, one: Running, state: HeldState) -> None:
         """Act on what the machine says of an attempt."""
@@ -106,7 +109,9 @@ class Watcher:
                 self.hands.member.fleet.rental.notify(
                     f"{attempt.job.name}: {state.reason}"
                 )
-            if one.task is None or one.is_over:
+            if state.phase == "not_started" and not one.is_placed:
+                self.place(attempt, one.slot)
+            elif one.task is None or one.is_over:
                 self.hands.begin(key)
 
     def _end(self, one: Running, exit_code: int | None) -> None:

@@ -264,18 +264,27 @@ def update_sweep(store: sqlite3.Connection, row: Sequence[object]) -> None:
 
 
 def torn_rows(store: sqlite3.Connection, sweep: str | None = None) -> list[Torn]:
-    """Return what makes no sense of a sweep (of all if `None`)."""
+    """Return what makes no sense of a sweep (of all if `None`).
+
+    That is also a job of which nobody can say whose it is.
+    """
     found = [
-        Torn("", str(one)) for one in sweeps_in(store) if isinstance(one, ValueError)
+        Torn("", str(one))
+        for one in sweeps_in(store, sweep)
+        if isinstance(one, ValueError)
     ]
-    for (name,) in store.execute(
-        "SELECT DISTINCT sweep FROM sweep_job NOT INDEXED "
-        "WHERE :sweep IS NULL OR sweep = :sweep",
-        {"sweep": sweep},
-    ).fetchall():
-        found += [
-            Torn(f"{_shown(name)}/{job}", why) for job, why in jobs_of(store, name)[1]
-        ]
+    names = store.execute("SELECT DISTINCT sweep FROM sweep_job NOT INDEXED").fetchall()
+    for (name,) in names:
+        if sweep in {None, name}:
+            torn = jobs_of(store, name)[1]
+            found += [Torn(f"{_shown(name)}/{job}", why) for job, why in torn]
+    found += [
+        Torn(_shown(job), "it is of no sweep that is known")
+        for (job,) in store.execute(
+            "SELECT name FROM sweep_job NOT INDEXED WHERE NOT EXISTS "
+            "(SELECT 1 FROM sweep NOT INDEXED WHERE sweep.name = sweep_job.sweep)"
+        )
+    ]
     return found
 
 

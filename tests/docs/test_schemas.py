@@ -70,6 +70,7 @@ ELSEWHERE = {
     "history": "tests/cli/test_store.py",
     "profile": "tests/cli/test_profile.py",
     "report": "tests/report/page",
+    "sweep-plan": "tests/cli/test_sweep_plan.py",
     "model-card": "eight minutes",
     "model-train": "a minute",
 }

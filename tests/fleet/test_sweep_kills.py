@@ -5,7 +5,11 @@ from __future__ import annotations
 import signal
 import threading
 
+import pytest
+
 from tests.fleet.conftest import Sweeps
+
+pytestmark = pytest.mark.slow
 
 
 def test_another_launcher_goes_on_with_the_machines_and_their_jobs(
@@ -30,7 +34,7 @@ def test_who_is_interrupted_stops_all_and_another_one_goes_on(sweeps: Sweeps) ->
     """Ctrl-C ends the jobs, gives the machines back; what was saved is gone on with."""
     script = (
         'mkdir -p "$ADVISOR_CHECKPOINTS"; cd "$ADVISOR_CHECKPOINTS"\n'
-        "[ -e saved ] || { echo $value >saved; sleep 60; }; cd - >/dev/null"
+        "[ -e saved ] || { echo $value >saved; sleep 600; }; cd - >/dev/null"
     )
     sweeps.write(script, range(2))
     first = sweeps.run()

@@ -126,6 +126,7 @@ def test_a_command_has_nothing_of_its_worker(
         "OMP_NUM_THREADS": "1",
         "_ADVISOR_WORKER": "1",
         "CUDA_VISIBLE_DEVICES": "0",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     }
     monkeypatch.setenv("HOME", "/of/the/worker")
     for name, value in of_the_worker.items():

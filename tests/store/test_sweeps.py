@@ -514,6 +514,16 @@ def test_a_job_that_is_there_twice_is_nowhere(sweeps: SweepStore) -> None:
     assert [one.why for one in sweeps.torn(NAME)] == ["its name is another's too"]
 
 
+@pytest.mark.parametrize("sweep", [None, b"x", "a\ufffdb", "other"])
+def test_a_job_of_no_sweep_is_told(sweeps: SweepStore, sweep: Any) -> None:
+    """It may be any sweep's: each would be over without it."""
+    wreck(sweeps, "UPDATE sweep_job SET sweep = ? WHERE name = 'one'", sweep)
+    assert [one.name for one in sweeps.jobs(NAME)] == ["two"]
+    assert [(one.label, one.why) for one in sweeps.torn(NAME)] == [
+        ("one", "it is of no sweep that is known")
+    ]
+
+
 @pytest.mark.parametrize("column", SWEEP_NO_SENSE)
 def test_a_torn_sweep_hides_no_other(sweeps: SweepStore, column: str) -> None:
     """It is told, none of its jobs is started, and its name stays taken."""
@@ -524,6 +534,7 @@ def test_a_torn_sweep_hides_no_other(sweeps: SweepStore, column: str) -> None:
         wreck(sweeps, f"UPDATE sweep SET {column} = ? WHERE name = ?", value, NAME)  # noqa: S608
         assert [one.name for one in sweeps.sweeps()] == ["other"], value
         assert any(column in one.why for one in sweeps.torn())
+        assert all(column not in one.why for one in sweeps.torn("other"))
         with pytest.raises(AdvisorError):
             sweeps.assign(NAME, "one", A, 1.0)
         if column != "name":

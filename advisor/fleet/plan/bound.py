@@ -36,8 +36,8 @@ from advisor.fleet.plan.program import Figures, Rows
 SECONDS = 5.0
 """How long the solver may take with whole numbers; what it has proved by then counts."""
 
-_FIRST = 30
-"""Machines with which the search begins, beside those of the plan."""
+_FIRST = 60
+"""Machines with which the search begins, of all kinds, beside those of the plan."""
 
 _EACH_ROUND = 40
 _ROUNDS = 40
@@ -99,7 +99,7 @@ def bound(
         least = max(least, found)
         joins = figures.free & (reduced < -_ROUNDED * max(known_usd, 1.0))
         joins[active] = False
-        if not joins.any():
+        if not joins.any() or len(active) * len(figures.kinds) > _MOST_COLUMNS:
             break
         places = np.flatnonzero(joins)
         active = np.append(active, places[np.argsort(reduced[places])[:_EACH_ROUND]])
@@ -123,7 +123,7 @@ def _first(figures: Figures, machines: Sequence[Loaded]) -> IntArray:
         )
     places = [one.at for one in machines]
     for row in usd:
-        cheapest = np.argsort(row)[:_FIRST]
+        cheapest = np.argsort(row)[: max(_FIRST // len(usd), 3)]
         places += cheapest[np.isfinite(row[cheapest])].tolist()
     return np.array(list(dict.fromkeys(places)), dtype=np.int64)
 

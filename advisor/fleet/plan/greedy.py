@@ -16,6 +16,9 @@ from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.fleet.plan.choices import Choices
 from advisor.fleet.plan.loads import Loaded, empty, filled, loaded, room_for
 
+_LOOKED_AT = 3
+"""Machines whose loads are worked out in full, of those that look cheapest."""
+
 _WHOLE = 1e-9
 """What a number of jobs may lack to be whole: rounding."""
 
@@ -53,22 +56,54 @@ def greedy(
     left : jobs of each kind, shape (K,)
     free : which machines may be taken, shape (N,)
     """
-    choices, left, free = search.choices, left.copy(), free.copy()
-    best_usd = _best_usd(search, free, left)
+    left, free = left.copy(), free.copy()
+    best_usd = np.array(
+        [row.min(initial=np.inf) for row in usd_of_full(search, left, free)]
+    )
+    best_usd = np.where(np.isfinite(best_usd), best_usd, 0.0)
     machines: list[Loaded] = []
     while left.any():
         loads, usd = _loads(search, left, best_usd)
         worth = best_usd @ loads
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(free & (worth > 0.0), usd / worth, np.inf)
-        at = int(np.argmin(ratio))
-        if not np.isfinite(ratio[at]):
-            break
-        one = loaded(choices, at, loads[:, at], search.z)
+        looked_at = np.argsort(ratio, kind="stable")[:_LOOKED_AT].tolist()
+        found = [
+            _in_time(search, at, loads[:, at])
+            for at in looked_at
+            if np.isfinite(ratio[at])
+        ]
+        able = [one for one in found if one is not None]
+        if not able:
+            stuck = [at for at in looked_at if np.isfinite(ratio[at])]
+            if not stuck:
+                break
+            free[stuck] = False
+            continue
+        one = min(able, key=lambda one: _ratio(search, one, best_usd))
         machines.append(one)
         left -= one.load
-        free[search.rivals[at]] = False
+        free[search.rivals[one.at]] = False
     return machines, left
+
+
+def _ratio(search: Search, one: Loaded, best_usd: FloatArray) -> float:
+    return (one.usd + search.usd_per_machine) / float(best_usd @ one.load)
+
+
+def _in_time(search: Search, at: int, load: IntArray) -> Loaded | None:
+    """Return a machine with as much of a load as it does in time; None: with nothing.
+
+    How the jobs share the slots is known only now: the longest go again, one by one.
+    """
+    load = load.copy()
+    longest_first = np.argsort(-search.choices.job_h[:, at], kind="stable").tolist()
+    while load.any():
+        one = loaded(search.choices, at, load, search.z)
+        if one.in_time:
+            return one
+        load[next(kind for kind in longest_first if load[kind])] -= 1
+    return None
 
 
 def rivals_of(choices: Choices) -> tuple[IntArray, ...]:
@@ -83,28 +118,31 @@ def rivals_of(choices: Choices) -> tuple[IntArray, ...]:
     )
 
 
-def _best_usd(search: Search, free: BoolArray, left: IntArray) -> FloatArray:
-    """Return what a job of each kind costs at best, on a machine full of them, (K,)."""
+def usd_of_full(search: Search, left: IntArray, free: BoolArray) -> FloatArray:
+    """Return what a job of each kind costs on each machine that is full of its kind.
+
+    Infinite where it cannot run in time, or none of it is left; shape (K, N).
+    """
     choices = search.choices
-    best = np.zeros(len(left))
+    usd = np.full(choices.job_h.shape, np.inf)
+    once = choices.setup_usd + search.usd_per_machine
     for kind in np.flatnonzero(left).tolist():
         kinds = np.full(len(choices), kind)
         room, able = room_for(choices, kinds, empty(choices), search.z)
         most = np.minimum(choices.slots * np.floor(room + _WHOLE), left[kind])
         able &= free & (most > 0.0)
-        once = choices.setup_usd + search.usd_per_machine
-        with np.errstate(divide="ignore", invalid="ignore"):
-            usd = np.where(able, choices.job_usd[kind] + once / most, np.inf)
-        best[kind] = usd.min(initial=np.inf)
-    return np.where(np.isfinite(best), best, 0.0)
+        usd[kind, able] = choices.job_usd[kind, able] + once[able] / most[able]
+    return usd
 
 
 def _loads(
     search: Search, left: IntArray, best_usd: FloatArray
 ) -> tuple[IntArray, FloatArray]:
-    """Return what each machine would take of the jobs, and what that would cost.
+    """Return what each machine would take of the jobs, and about what that would cost.
 
-    A machine takes first what it saves most of per hour, against the best elsewhere.
+    A machine takes first what it saves most of per hour, against the best elsewhere. Its
+    slots are taken to share the work evenly; the last job to end is no shorter than the
+    longest, and the fullest slot has as many as any.
 
     Returns
     -------
@@ -114,23 +152,29 @@ def _loads(
     choices = search.choices
     some = np.flatnonzero(left)
     here = np.arange(len(choices))
-    able = choices.runs[some]
-    with np.errstate(invalid="ignore"):
-        saved = (best_usd[some, None] - choices.job_usd[some]) / choices.job_h[some]
-    order = some[np.argsort(-np.where(able, saved, -np.inf), axis=0, kind="stable")]
+    runs = choices.runs[some]
+    hours = np.where(runs, choices.job_h[some], 0.0)
+    each_usd = np.where(runs, choices.job_usd[some], 0.0)
+    rate = np.full(runs.shape, -np.inf)
+    np.divide(best_usd[some, None] - each_usd, hours, out=rate, where=runs)
     loads = np.zeros((len(left), len(choices)), dtype=np.int64)
-    filling, work_h = empty(choices), np.zeros(len(choices))
-    usd = choices.setup_usd + search.usd_per_machine
-    for kinds in order:
-        room, able_here = room_for(choices, kinds, filling, search.z)
+    filling = empty(choices)
+    usd, number = choices.setup_usd + search.usd_per_machine, np.zeros(len(choices))
+    longest, shortest = np.zeros(len(choices)), np.full(len(choices), np.inf)
+    for place in np.argsort(-rate, axis=0, kind="stable"):
+        kinds = some[place]
+        room, able = room_for(choices, kinds, filling, search.z)
         most = choices.slots * np.floor(room + _WHOLE)
-        taken = np.where(able_here, np.minimum(most, left[kinds]), 0.0)
+        taken = np.where(able, np.minimum(most, left[kinds]), 0.0)
         loads[kinds, here] = taken.astype(np.int64)
-        each = np.ceil(taken / choices.slots)
-        filling = filled(choices, kinds, filling, each)
-        took = taken > 0.0
-        work_h += np.where(took, taken * choices.job_h[kinds, here], 0.0)
-        usd = usd + np.where(took, taken * choices.job_usd[kinds, here], 0.0)
-    busy_h = filling.hours - choices.setup_h
-    idle_h = np.maximum(busy_h - work_h / choices.slots, 0.0)
+        filling = filled(choices, kinds, filling, taken / choices.slots)
+        takes, h = taken > 0.0, hours[place, here]
+        longest = np.maximum(longest, np.where(takes, h, 0.0))
+        shortest = np.minimum(shortest, np.where(takes, h, np.inf))
+        number += taken
+        usd = usd + taken * each_usd[place, here]
+    work_h = filling.hours - choices.setup_h
+    fullest = np.ceil(number / choices.slots - _WHOLE)
+    last_h = fullest * np.where(number > 0.0, shortest, 0.0)
+    idle_h = np.maximum(np.maximum(longest, last_h) - work_h, 0.0)
     return loads, usd + choices.usd_per_h * idle_h

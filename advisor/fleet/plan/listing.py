@@ -81,7 +81,13 @@ class Listing:
         """Notify the user where a condition names a GPU that nobody knows."""
         self._ranker.notify_slips(answer)
 
-    def choices(self, answer: Answer, without: Collection[int] = ()) -> Choices:
+    def choices(
+        self,
+        answer: Answer,
+        without: Collection[int] = (),
+        *,
+        all_run: bool = True,
+    ) -> Choices:
         """Return the machines that an answer has for the jobs.
 
         A machine runs jobs of one workload, whose image and data it has. What could run
@@ -90,6 +96,7 @@ class Listing:
         Parameters
         ----------
         without : ids of machines that are not to be taken
+        all_run : each kind of job must run on one of them
 
         Raises
         ------
@@ -105,7 +112,8 @@ class Listing:
             for kinds in by_workload.values()
         ]
         found = parts[0] if len(parts) == 1 else concat(parts)
-        self._check(found, answer)
+        if all_run:
+            self._check(found, answer)
         return found
 
     def _of_workload(

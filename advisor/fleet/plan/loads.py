@@ -7,6 +7,8 @@ takes the next job as it ends one.
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -17,11 +19,11 @@ from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.fleet.plan.choices import Choices
 
 _NORMAL = NormalDist()
-_ERRORS = np.linspace(-6.0, 6.0, 121)
+_ERRORS = np.linspace(-6.0, 6.0, 61)
 _ERROR_WEIGHTS = np.exp(-0.5 * _ERRORS**2) / np.exp(-0.5 * _ERRORS**2).sum()
 """Normal errors of the throughput at which plans are judged, and their weights."""
 
-_LEAST_SD_H = 1e-9
+_LEAST_SD_H = 1e-12
 """Hours of spread below which there is none."""
 
 _ROUNDED = 1e-9
@@ -84,18 +86,13 @@ def z_of(probability: float, slots: int = 1) -> float:
 
 def slots_of(choices: Choices, at: int, load: IntArray) -> SlotHours:
     """Return what runs on the slots of a machine, and for how long."""
-    hours, count = choices.job_h[:, at], int(choices.slots[at])
-    used = min(count, int(load.sum()))
+    hours, used = choices.job_h[:, at], min(int(choices.slots[at]), int(load.sum()))
     counts = np.zeros((used, len(load)), dtype=np.int64)
     busy = np.zeros(used)
     for kind in np.argsort(-np.where(load > 0, hours, 0.0), kind="stable").tolist():
-        if not load[kind]:
-            continue
-        each, more = divmod(int(load[kind]), used)
-        counts[:, kind] = each
-        soonest = np.argsort(busy + each * hours[kind], kind="stable")[:more]
-        counts[soonest, kind] += 1
-        busy = busy + counts[:, kind] * hours[kind]
+        if load[kind]:
+            counts[:, kind] = _shared_out(busy, float(hours[kind]), int(load[kind]))
+            busy = busy + counts[:, kind] * hours[kind]
     sd = counts.astype(np.float64) @ np.where(load > 0, choices.job_sd_h[:, at], 0.0)
     variance = counts @ np.where(load > 0, choices.job_var_h2[:, at], 0.0)
     return SlotHours(
@@ -104,6 +101,23 @@ def slots_of(choices: Choices, at: int, load: IntArray) -> SlotHours:
         sd,
         np.sqrt(choices.setup_var_h2[at] + variance),
     )
+
+
+def _shared_out(busy: FloatArray, hours: float, jobs: int) -> IntArray:
+    """Return how many of equal jobs go to each slot, each to the one that is free first.
+
+    What every slot surely takes is not counted out one by one.
+    """
+    uneven = math.ceil((busy.max() - busy.min()) / hours)
+    each = max(jobs // len(busy) - uneven - 1, 0)
+    counts = np.full(len(busy), each, dtype=np.int64)
+    free_at = [(one + each * hours, slot) for slot, one in enumerate(busy.tolist())]
+    heapq.heapify(free_at)
+    for _ in range(jobs - each * len(busy)):
+        when, slot = free_at[0]
+        counts[slot] += 1
+        heapq.heapreplace(free_at, (when + hours, slot))
+    return counts
 
 
 def loaded(choices: Choices, at: int, load: IntArray, z: float) -> Loaded:
@@ -135,7 +149,7 @@ def probability_in_time(
     each slot on its own.
     """
     slots = [slots_of(choices, one.at, one.load) for one in machines]
-    spare = deadline_h - np.concatenate([one.mean for one in slots])
+    spare = deadline_h * (1.0 + _ROUNDED) - np.concatenate([one.mean for one in slots])
     common = np.concatenate([one.common_sd for one in slots])
     own = np.maximum(np.concatenate([one.own_sd for one in slots]), _LEAST_SD_H)
     in_time = _cdf((spare - common * _ERRORS[:, None]) / own).prod(axis=1)

@@ -40,6 +40,12 @@ _SPARE_H, _SPARE_SHARE = 1.0, 1.25
 """Lifetime over the upper end of the predicted time, as for one job
 (`advisor.rental.ends`)."""
 
+_LEAST_SAVED = 0.01
+"""Share of the cost that a later deadline must save to be on the curve."""
+
+_NEAR = 0.05
+"""Share by which another deadline differs at least from the plan's."""
+
 _DEADLINES = 8
 """Points of the curve of deadline against cost."""
 
@@ -79,7 +85,7 @@ def plan_sweep(
         answer = answer_of(context, spec.market, listing.query, max_age_s=MAX_AGE_S)
     listing.notify_slips(answer)
     with doing(context.progress, f"planning {len(jobs):,} jobs"):
-        choices = listing.choices(answer, without)
+        choices = listing.choices(answer, without, all_run=not running)
         if running:
             choices = concat([_there(running, kinds), choices])
         task = Task.of(
@@ -230,14 +236,18 @@ def _curve(task: Task, deadline_h: float, found: Solution) -> tuple[TradeOff, ..
         return ()
     last = solved(task, math.inf, improve=False)
     longest = max((one.hours_high for one in last.machines), default=0.0) if last else 0.0
-    points = {*np.geomspace(least, max(longest, least), _DEADLINES).tolist()}
+    hours = np.geomspace(least, max(longest, least), _DEADLINES)
+    points = set(hours[np.abs(hours / deadline_h - 1.0) > _NEAR].tolist())
     if math.isfinite(deadline_h):
         points.add(deadline_h)
     curve: list[TradeOff] = []
     for hours in sorted(points):
         one = found if hours == deadline_h else solved(task, hours, improve=False)
-        if one is None or (curve and one.usd >= curve[-1].usd):
-            continue  # more time is never dearer: a shorter deadline was as cheap
+        if one is None:
+            continue
+        # More time is never dearer: a shorter deadline was as cheap, about.
+        if curve and one is not found and one.usd > (1.0 - _LEAST_SAVED) * curve[-1].usd:
+            continue
         taken = max(machine.hours for machine in one.machines)
         curve.append(TradeOff(hours, one.usd, taken, len(one.machines)))
     return tuple(curve)

@@ -49,7 +49,7 @@ HeldPhase = Literal["not_started", "running", "ended", "lapsed", "orphaned", "lo
 
 LAPSE_MARGIN_S = 300.0
 """Seconds beyond its lease after which an attempt on a machine that cannot be reached has
-surely been ended there: a look (5 s), being asked and being killed (15 s), and a sign of
+surely been ended there: a look (5 s), being asked and being killed (20 s), and a sign of
 life that was under way when it was given up (two minutes of TCP, tcp(7),
 ``tcp_orphan_retries``); the rest is an assumption."""
 

@@ -17,6 +17,16 @@ LOCK = 'l="$HOME/.advisor/locks/{lock}"\n'
 # of its session: whoever clears his variables has the session, whoever leaves that has
 # the file. A session whose number another process has by now is over.
 MEMBERS = """\
+marked() {
+  if printf 'a\\0b' | grep -qF b; then
+    grep -lsF "$1" /proc/[0-9]*/environ
+    return
+  fi
+  # That of busybox sees no more of a line than its first text.
+  for file in /proc/[0-9]*/environ; do
+    tr '\\0' '\\n' <"$file" | grep -qF "$1" && echo "$file"
+  done 2>/dev/null
+}
 in_session() {
   read -r its_boot its_sid its_begin 2>/dev/null <"$1" && [ "$its_boot" = "$boot" ] &&
     { ! began_at "$its_sid" || [ "$began" = "$its_begin" ]; } || return
@@ -28,36 +38,38 @@ with_file() {
   done
 }
 members() {
-  { grep -lsF "_ADVISOR_JOB=$d/" /proc/[0-9]*/environ
+  { marked "_ADVISOR_JOB=$d/"
     with_file "$d/child"
     in_session "$d/child"
   } | while IFS=/ read -r none proc id file; do echo "$id"; done
 }
 """
 
-# What is asked once to end (a second time may mean more) is killed after a while. The
-# keeper notes how its command ended; one that does not is killed last.
+# What is asked once to end (a second time may mean more) is killed after ten seconds, and
+# given up after ten more. The keeper notes how its command ended; it is killed last.
 END = """\
 is_kept() { [ ! -e "$d/exit" ] && is_alive; }
+is_left() { left=$(members) && { [ -n "$left" ] || $1; }; }
+tell_up() { read -r up idle </proc/uptime && up=${up%.*}; }
 end_all() {
   told=' '
-  tries=50
-  while left=$(members) && { [ -n "$left" ] || $1; } && [ $tries -gt 0 ]; do
+  tell_up
+  since=$up
+  while is_left $1 && tell_up && [ $((up - since)) -lt 10 ]; do
     for id in $left; do
       case $told in *" $id "*) continue ;; esac
       kill -TERM "$id"
       told="$told$id "
     done
     sleep 0.2
-    tries=$((tries - 1))
   done 2>/dev/null
-  tries=25
-  while left=$(members) && { [ -n "$left" ] || $1; }; do
-    [ $tries -gt 0 ] || return 1
+  tell_up
+  since=$up
+  while is_left $1; do
+    tell_up && [ $((up - since)) -lt 10 ] || return 1
     kill -KILL $left
-    [ $tries -gt 15 ] || ! $1 || kill -KILL "$its_id"
+    [ $((up - since)) -lt 3 ] || ! $1 || kill -KILL "$its_id"
     sleep 0.2
-    tries=$((tries - 1))
   done 2>/dev/null
 }
 """
@@ -81,10 +93,10 @@ until flock -n 9; do
   sleep 0.1
   tries=$((tries - 1))
 done
-[ -z "$(grep -lsF "_ADVISOR_LOCK=$l/" /proc/[0-9]*/environ; in_session "$l")" ] ||
+[ -z "$(marked "_ADVISOR_LOCK=$l/"; in_session "$l")" ] ||
   refuse 'what an earlier attempt of it started still runs there'
-read -r up idle </proc/uptime
-[ "$boot" = "$asked_boot" ] && [ $((${up%.*} - asked)) -le $lease ] ||
+tell_up
+[ "$boot" = "$asked_boot" ] && [ $((up - asked)) -le $lease ] ||
   refuse 'it was asked for too long ago'
 began_at $$
 echo "$boot $$ $began" >"$d/owner.$$" && echo '   ' >"$d/exit.$$" &&
@@ -129,8 +141,7 @@ read -r heard seen <"$d/heard"
 while is_kept || [ -n "$(members)" ]; do
   read -r pid name state parent rest </proc/$$/stat
   [ "$parent" = "$K" ] || keep
-  read -r up idle </proc/uptime
-  up=${up%.*}
+  tell_up
   now=$(stat -c %Y "$HOME/.advisor/heartbeat" 2>/dev/null)
   if [ "$now" != "$seen" ]; then
     heard=$up seen=$now

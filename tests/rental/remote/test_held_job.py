@@ -22,7 +22,9 @@ from advisor.rental.remote.held_job import HeldJob, HeldState, TaskScripts
 
 Soon = Callable[..., bool]
 
-SLEEP = "sleep 600"
+SLEEP = "while :; do sleep 600; done"
+"""A shell that runs it stays one, with its words."""
+
 DETACHED = "import os, sys; os.setsid(); os.execv('/bin/sh', ['sh', '-c', sys.argv[1]])"
 """Leaves its session, and runs a shell."""
 
@@ -37,6 +39,11 @@ HIDDEN = (
     " {'PATH': os.environ['PATH']})"
 )
 """Leaves its session and clears its variables; its files stay open."""
+
+
+LEAVING = pytest.mark.parametrize(
+    "leave", [DETACHED, CLEARED, HIDDEN], ids=["detached", "cleared", "hidden"]
+)
 
 
 @dataclass(frozen=True)
@@ -102,8 +109,8 @@ def trial(machine: Any, request: pytest.FixtureRequest) -> Iterator[Trial]:
     """Return attempts of a name of their own; whatever lives of them is ended."""
     name = f"t{abs(hash(request.node.name)):x}"
     yield Trial(machine, name)
-    for number in range(1, 4):
-        HeldJob(machine.ssh, f"{name}.{number}", name, 600.0).stop()
+    for folder in (machine.home / ".advisor" / "jobs").glob(f"{name}.*"):
+        HeldJob(machine.ssh, folder.name, name, 600.0).stop()
 
 
 def test_a_command_runs_to_its_end(trial: Trial) -> None:
@@ -192,21 +199,23 @@ def test_attempts_that_race_live_one_after_the_other(trial: Trial) -> None:
     assert not (trial.machine.home / f"{trial.name}.both").exists()
 
 
-@pytest.mark.parametrize("leave", [DETACHED, CLEARED, HIDDEN])
+@LEAVING
 def test_whatever_a_command_leaves_behind_is_ended_with_it(
     trial: Trial, soon: Soon, leave: str
 ) -> None:
     """Its end is told only then: another attempt may begin elsewhere at once."""
-    word = f"{trial.name}-left"
-    script = f'"$0" -c "$1" \'exec sleep 600 # {word}\' {word} & sleep 0.5; exit 3'
+    left = f": >../{trial.name}.up; {SLEEP}"
+    wait = f"while [ ! -e ../{trial.name}.up ]; do sleep 0.05; done"
+    argv = ["sh", "-c", f'"$0" -c "$1" "$2" & {wait}; sleep 0.3; exit 3']
     job = trial.attempt(1)
-    job.start(["sh", "-c", script, sys.executable, leave], folder="work")
+    job.start([*argv, sys.executable, leave, left], folder="work")
+    assert soon(lambda: trial.living(left) != [])
     assert soon(lambda: job.state().phase == "ended")
     assert job.state() == HeldState("ended", 3)
-    assert trial.living(f"exec sleep 600 # {word}") == []
+    assert trial.living(left) == []
 
 
-@pytest.mark.parametrize("leave", [DETACHED, CLEARED, HIDDEN])
+@LEAVING
 def test_children_keep_the_lock_when_their_supervisor_was_killed(
     trial: Trial, soon: Soon, leave: str
 ) -> None:
@@ -279,7 +288,7 @@ def test_a_stop_beside_a_start_leaves_nothing(trial: Trial, soon: Soon) -> None:
     for number in range(1, 4):
         job = trial.attempt(number)
         word = f"{trial.name}-{number}"
-        scripts = job.task_scripts(["sh", "-c", f"sleep 600 # {word}", word], folder="w")
+        scripts = job.task_scripts(["sh", "-c", SLEEP, word], folder="work")
         thread = threading.Thread(target=_run, args=(trial, scripts))
         thread.start()
         time.sleep(0.02 * number)
@@ -301,7 +310,7 @@ def test_what_does_not_listen_is_killed(trial: Trial, soon: Soon) -> None:
     assert soon((trial.machine.home / f"{trial.name}.up").exists)
     begun = time.monotonic()
     job.stop()
-    assert 9.0 < time.monotonic() - begun < 30.0
+    assert 8.5 < time.monotonic() - begun < 30.0
     assert job.state() == HeldState("ended", 137)
     assert (trial.machine.home / f"{trial.name}.asked").read_text() == "asked\n"
 
@@ -323,14 +332,15 @@ def test_a_job_that_hears_nobody_is_ended_by_its_machine(
     trial: Trial, soon: Soon
 ) -> None:
     """Told as that, with all that it has started, not later than the margin allows."""
-    word = f"{trial.name}-lapsing"
-    script = f'"$0" -c "$1" \'sleep 600 # {word}\' & {SLEEP}'
+    left = f"{SLEEP} # {trial.name}"
+    argv = ["sh", "-c", f'"$0" -c "$1" "$2" & {SLEEP}', sys.executable, DETACHED, left]
     job = trial.attempt(1, lease_s=2.0)
     begun = time.monotonic()
-    job.start(["sh", "-c", script, sys.executable, DETACHED], folder="work")
+    job.start(argv, folder="work")
+    assert soon(lambda: trial.living(left) != [])
     assert soon(lambda: job.state() == HeldState("lapsed"))
     assert 2.0 < time.monotonic() - begun < 8.0
-    assert trial.living(f"sleep 600 # {word}") == []
+    assert trial.living(left) == []
     assert soon(lambda: trial.wardens() == [])
     assert b"".join(trial.begun("echo up", 2).follow()) == b"up\n"
 
@@ -338,7 +348,7 @@ def test_a_job_that_hears_nobody_is_ended_by_its_machine(
 def test_a_job_that_hears_us_goes_on(trial: Trial) -> None:
     """As long as we are heard, and not much longer."""
     job = trial.begun(SLEEP, lease_s=2.0)
-    end = time.monotonic() + 4.0
+    end = time.monotonic() + 3.0
     while time.monotonic() < end:
         beat(trial.machine.ssh)
         assert job.state() == HeldState("running")
