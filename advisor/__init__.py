@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         UnreachableError,
         UsageError,
     )
+    from advisor.fleet.face import Cluster
     from advisor.market.types import Answer
     from advisor.ranking.offer import RankedOffer
     from advisor.ranking.ranking import Ranking
@@ -71,6 +72,7 @@ __all__ = [
     "ArgumentError",
     "AsyncMachine",
     "BadAnswerError",
+    "Cluster",
     "CommandFailedError",
     "Context",
     "CreditError",
@@ -116,6 +118,7 @@ __all__ = [
 _FOUND_IN = {
     "Answer": "market.types",
     "AsyncMachine": "app.rented",
+    "Cluster": "fleet.face",
     "Context": "app.context",
     "Machine": "rental.machine",
     "Prediction": "app.predict",

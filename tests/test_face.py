@@ -101,7 +101,7 @@ SIGNATURES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 """Function -> arguments that may be given by place, and by name alone."""
 
 TYPES = {
-    *("Answer", "AsyncMachine", "Context", "Machine", "Prediction"),
+    *("Answer", "AsyncMachine", "Cluster", "Context", "Machine", "Prediction"),
     *("RankedOffer", "Ranking", "Workload"),
 }
 

@@ -10,6 +10,7 @@ import click
 from advisor.app.context import Context
 from advisor.cli.options import above_zero, duration_s, format_options, help_if_alone
 from advisor.cli.output import line_width, remark_within, result, result_within
+from advisor.cli.sweep_run import resume, run, status, stop
 from advisor.report.formats import to_json
 
 
@@ -85,3 +86,7 @@ def plan_(context: Context, /, file: Path, output_format: str, **given: Any) -> 
         result(to_json(plan_document(spec, plan)))
     else:
         result_within(plan_text(plan, width), width)
+
+
+for _one in (run, resume, status, stop):
+    command.add_command(_one)

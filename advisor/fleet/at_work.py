@@ -42,7 +42,6 @@ async def work(settings: dict[str, Any]) -> None:
         dashboard_address=f"{LOOPBACK}:0",
         local_directory=settings["folder"],
         death_timeout=settings["death_timeout_s"],
-        memory_limit=0,  # what a job takes is not the worker's to bound
     )
     await worker.finished()
 

@@ -16,25 +16,19 @@ from advisor.base.errors import (
     NothingFitsError,
     NotShownError,
     ReleasedError,
-    UnreachableError,
 )
-from advisor.market.lifecycle import Instance
 from advisor.rental.context import RentalContext
-from advisor.rental.hold import Hold, hangs
 from advisor.rental.jobs import JobRecord, save_job
 from advisor.rental.launch import Launch
-from advisor.rental.presence import PAUSE_S, MachineLostError, Presence
+from advisor.rental.presence import MachineLostError, Presence
 from advisor.rental.release import note_state, release, released
-from advisor.rental.remote.beats import silent_for_s
 from advisor.rental.rent import renting
-from advisor.rental.returning import moment
 from advisor.rental.run import Ended, MisfitError, Run
+from advisor.rental.succession import picked_up, succeeded
 from advisor.store.ledger import Entry
 
 MACHINES = 5
 """Machines that one launch may use up, one after the other."""
-
-_HEARD_S = 180.0  # three heartbeats
 
 
 @contextmanager
@@ -108,10 +102,10 @@ def _machine(launch: Launch, job: JobRecord) -> Iterator[Run]:
     context, misfits = launch.context, launch.request.misfits
     entry = _at_work(context, job.name)
     if entry is not None:
-        with _succeeded(context, entry) as hold:
+        with succeeded(context, entry) as hold:
             save_job(context.folder, job)
             presence = Presence(context, entry, hold)
-            instance = _picked_up(launch, presence)
+            instance = picked_up(presence, launch.ssh_to)
             with _released(launch, presence):
                 context.notify(f"instance {instance.instance_id}: picked up again")
                 try:
@@ -153,27 +147,6 @@ def _at_work(context: RentalContext, name: str) -> Entry | None:
 
 
 @contextmanager
-def _succeeded(context: RentalContext, entry: Entry) -> Iterator[Hold]:
-    """Work on a machine whose launcher is gone, or hangs.
-
-    Raises
-    ------
-    AdvisorError
-        if there is one that works, or it cannot be written that this one does
-    """
-    with context.work_on(entry.label) as alone:
-        if not alone:
-            if not hangs(context, entry.label):
-                message = f"another launcher follows {entry.job}: it is not picked up"
-                raise AdvisorError(message)
-            context.notify(f"the launcher of {entry.job} hangs: this one takes its place")
-        hold = Hold(context, entry.label)
-        hold.succeed(entry)
-        with hold.renewed():
-            yield hold
-
-
-@contextmanager
 def _released(launch: Launch, presence: Presence) -> Iterator[None]:
     """Release a job's machine at the end of a block, where that is ours to do.
 
@@ -198,72 +171,6 @@ def _released(launch: Launch, presence: Presence) -> Iterator[None]:
             raise
         with suppress(ReleasedError):
             presence.renew()
-
-
-def _picked_up(launch: Launch, presence: Presence) -> Instance:
-    """Return the instance of a job whose launcher is gone, once it is known to run.
-
-    Raises
-    ------
-    MachineLostError
-        if it does not, and another one is to be rented; it was released
-    BaseException
-        if nobody can say, or it is not ours to follow; it is left as it is
-    """
-    context, entry = launch.context, presence.entry
-    try:
-        return _looked_at(launch, presence)
-    except (MachineLostError, NotShownError) as error:
-        release(context, entry, str(error))
-        raise MachineLostError(str(error)) from error
-    except ReleasedError:
-        raise
-    except BaseException:
-        context.notify(
-            f"instance {entry.instance_id} is left as it is: it may bill until its end "
-            f"at {moment(entry.ends_at)}"
-        )
-        raise
-
-
-def _looked_at(launch: Launch, presence: Presence) -> Instance:
-    """Look at the instance of a job whose launcher is gone; as `_picked_up`."""
-    context, entry = launch.context, presence.entry
-    while (instance := presence.instance()) is None:
-        context.sleep(PAUSE_S, "waiting for the market to show the machine")
-    if instance.label != entry.label:
-        message = (
-            f"instance {instance.instance_id} is called {instance.label!r} by now: give "
-            f"it back its label {entry.label} to go on, or end it in the market's console"
-        )
-        raise MachineLeftError(message)
-    if not context.is_here(entry.place):
-        _check_unheard(launch, entry, instance)
-    return instance
-
-
-def _check_unheard(launch: Launch, entry: Entry, instance: Instance) -> None:
-    """Refuse a machine of another computer unless that is known to be silent.
-
-    Raises
-    ------
-    MachineLeftError
-        if it is not
-    """
-    try:
-        silence_s = silent_for_s(launch.ssh_to(instance))
-    except UnreachableError as error:
-        message = (
-            f"job {entry.job} was begun on another computer, and its machine cannot be "
-            f"reached from here: {error}"
-        )
-        raise MachineLeftError(message) from error
-    if silence_s is not None and silence_s < _HEARD_S:
-        message = (
-            f"job {entry.job} is followed from another computer: end its launcher there, "
-            "or release the job"
-        )
-        raise MachineLeftError(message)
 
 
 def _release_others(context: RentalContext, name: str) -> None:

@@ -1,0 +1,207 @@
+"""`advisor sweep run`, `resume`, `status` and `stop`: a sweep is carried out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from advisor.app.context import Context
+from advisor.base.errors import CommandFailedError
+from advisor.cli.options import above_zero, duration_s, format_options
+from advisor.cli.output import line_width, need_stdout, remark, result, result_within
+from advisor.cli.renting import Terminal, need_confirmation
+from advisor.report.formats import to_json
+
+if TYPE_CHECKING:
+    from advisor.app.sweep_plan import SweepPlan
+    from advisor.fleet.events import Event
+    from advisor.fleet.sweeping import Face, SweepResult
+
+_json = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print what happens as JSON, one event per line.",
+)
+_yes = click.option("--yes", is_flag=True, help="Do not ask before paying.")
+
+
+@click.command("run")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--market", metavar="NAME", help="Market to rent from. Default: the file's."
+)
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Name of the sweep; its machines share a budget. Default: the file's, or a new "
+    "one.",
+)
+@click.option(
+    "--deadline",
+    "deadline_s",
+    callback=duration_s,
+    metavar="TIME",
+    help="Longest time for all jobs together, such as 24h or 3d. Default: the file's.",
+)
+@click.option(
+    "--budget",
+    "budget_usd",
+    type=float,
+    callback=above_zero,
+    metavar="USD",
+    help="Highest cost of the sweep, all its machines together. Default: the file's.",
+)
+@click.option(
+    "--max-machines",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Most machines at the same time. Default: the file's.",
+)
+@_yes
+@_json
+@click.pass_obj
+def run(context: Context, /, file: Path, yes: bool, as_json: bool, **given: Any) -> None:
+    """Rent machines by the plan and run the jobs on them.
+
+    The folder is copied to each machine once, each job's results come back as it ends,
+    and a machine is released as soon as nothing is left for it. The jobs of a machine
+    that is lost go on elsewhere from their last checkpoints. If this process dies,
+    'advisor sweep resume NAME' goes on.
+
+    \b
+    Example:
+      advisor sweep run sweep.toml --budget 60 --yes
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
+    from advisor.app.sweep import load_sweep  # noqa: PLC0415  (start-up)
+    from advisor.fleet.sweeping import run_sweep  # noqa: PLC0415
+
+    if as_json:
+        need_stdout()
+    need_confirmation(yes=yes)
+    replaced = {name: value for name, value in given.items() if value is not None}
+    spec = load_sweep(file, **replaced)
+    with _face(context, yes=yes, as_json=as_json) as (seen, face):
+        _end(run_sweep(seen, spec, face))
+
+
+@click.command("resume")
+@click.argument("name")
+@_yes
+@_json
+@click.pass_obj
+def resume(context: Context, /, name: str, yes: bool, as_json: bool) -> None:
+    """Go on with a sweep whose launcher is gone.
+
+    Machines that still run are picked up with the jobs on them.
+
+    \b
+    Example:
+      advisor sweep resume rates --yes
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
+    from advisor.fleet.sweeping import resume_sweep  # noqa: PLC0415  (start-up)
+
+    if as_json:
+        need_stdout()
+    need_confirmation(yes=yes)
+    with _face(context, yes=yes, as_json=as_json) as (seen, face):
+        _end(resume_sweep(seen, name, face))
+
+
+@click.command("stop")
+@click.argument("name")
+@_json
+@click.pass_obj
+def stop(context: Context, /, name: str, as_json: bool) -> None:
+    """End the jobs of a sweep whose launcher is gone, and release its machines.
+
+    What the jobs have saved comes back first; 'advisor sweep resume NAME' goes on. A
+    launcher that still runs does the same when it is interrupted.
+    """
+    from advisor.fleet.sweeping import stop_sweep  # noqa: PLC0415  (start-up)
+
+    if as_json:
+        need_stdout()
+    with _face(context, yes=True, as_json=as_json) as (seen, face):
+        stop_sweep(seen, name, face)
+
+
+@click.command("status")
+@click.argument("name", required=False)
+@format_options("table", "json")
+@click.pass_obj
+def status(context: Context, /, name: str | None, output_format: str) -> None:
+    """Show the sweeps, or the jobs of one.
+
+    The market is not asked: 'advisor rentals' shows what bills.
+    """
+    from advisor.report.sweep_status import (  # noqa: PLC0415  (start-up)
+        status_document,
+        status_text,
+    )
+    from advisor.store.sweeps import SweepStore  # noqa: PLC0415
+
+    store = SweepStore(context.data_folder)
+    sweeps = store.sweeps() if name is None else [store.load(name)]
+    found = [(one, store.jobs(one.name)) for one in sweeps]
+    if output_format == "json":
+        result(to_json(status_document(found)))
+        return
+    width = line_width(context.variables)
+    result_within(status_text(found, width, with_jobs=name is not None), width)
+
+
+@contextmanager
+def _face(
+    context: Context, *, yes: bool, as_json: bool
+) -> Iterator[tuple[Context, Face]]:
+    """Yield who a sweep is carried out for: a program, a terminal, or a log."""
+    from advisor.fleet.live import JsonLines, Lines, live_table  # noqa: PLC0415  (extra)
+    from advisor.fleet.sweeping import Face  # noqa: PLC0415
+
+    def now() -> float:
+        return context.now().timestamp()
+
+    def confirms(plan: SweepPlan) -> bool:
+        from advisor.report.sweep import plan_headline  # noqa: PLC0415  (start-up)
+
+        remark(plan_headline(plan))
+        return yes or click.confirm(f"pay at most ${plan.most_usd:,.2f}?", err=True)
+
+    def face(told: Callable[[Event], None]) -> Face:
+        return Face(Terminal(yes=yes), told, confirms)
+
+    if as_json:
+        yield context, face(JsonLines(sys.stdout))
+    elif sys.stderr is not None and sys.stderr.isatty():
+        with live_table(sys.stderr, now) as table:
+            yield replace(context, notify=table.notify), face(table)
+    else:
+        yield context, face(Lines(context.notify, now))
+
+
+def _end(ended: SweepResult) -> None:
+    """Say how a sweep has ended.
+
+    Raises
+    ------
+    CommandFailedError
+        if jobs have failed
+    """
+    counts = ended.counts
+    remark(
+        f"sweep {ended.name}: {counts.done:,} jobs done, {counts.failed:,} failed, "
+        f"${ended.usd:,.2f}"
+    )
+    if counts.failed:
+        message = (
+            f"{counts.failed:,} jobs have failed; their logs are in {ended.logs}: mend "
+            "them and begin a sweep of those"
+        )
+        raise CommandFailedError(message)

@@ -1,0 +1,370 @@
+"""A Dask cluster whose workers are rented machines: `advisor.Cluster`.
+
+::
+
+    with advisor.Cluster("resnet50", deadline_s=86400, budget_usd=60) as cluster:
+        cluster.scale(4)
+        losses = Client(cluster).map(train, [0.1, 0.03, 0.01, 0.003])
+
+The scheduler runs in this process. Each machine is a place of its own (`Place`), whose
+thread rents it, looks after it, and replaces it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Collection
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import dask.config
+from distributed.core import Status
+from distributed.deploy import Adaptive, SpecCluster
+from distributed.deploy import Cluster as DaskCluster
+from distributed.utils import NoOpAwaitable
+
+from advisor.app.context import Context
+from advisor.app.plan import Plan, plan
+from advisor.app.rented import rented
+from advisor.base.errors import (
+    NothingFitsError,
+    RentalStateUnknownError,
+    UsageError,
+)
+from advisor.base.interrupts import deferred, shielded
+from advisor.fleet.member import Fleet, Member
+from advisor.fleet.place import Place
+from advisor.fleet.scheduler import SchedulerDoor
+from advisor.rental import arguments
+from advisor.rental.arguments import SHORTEST_S
+
+MAX_MACHINES = 8
+
+WORTH_S = 600.0
+"""Seconds of work that are worth a machine to `Cluster.adapt`: about as long as one takes
+to start, which is paid for; an assumption."""
+
+PAUSE_S = 300.0
+"""Seconds for which `Cluster.adapt` asks for no further machine after one could not be
+had: a market changes in minutes; an assumption."""
+
+_ADAPT_EVERY_S = 10.0
+_IDLE_LOOKS = 6  # a machine that was idle for a minute is given back
+_AT_ONCE_S = 0.001
+_LOOK_S = 0.2
+_RETIRE_S = 60.0  # for handing on; what takes longer is computed anew
+_SETTINGS = {"distributed.scheduler.unknown-task-duration": WORTH_S}
+_ENDING = (Status.closing, Status.closed)
+
+
+class _Adaptive(Adaptive):
+    """Dask's, which waits for a while after a machine could not be had."""
+
+    async def recommendations(self, target: int) -> dict[str, Any]:
+        """Return what is to be done."""
+        if target > len(self.plan) and self.cluster.pauses:
+            return {"status": "same"}
+        found: dict[str, Any] = await super().recommendations(target)
+        return found
+
+
+class Cluster(SpecCluster):
+    """A Dask cluster whose workers are rented machines.
+
+    It begins without any: `scale` says how many there shall be, or `adapt` lets Dask
+    say. A machine is one worker, which runs one task at a time and sees all GPUs of the
+    machine. One that is lost is replaced. All are given back when the cluster is closed;
+    should this process die, each machine hears from it no more and ends itself, and
+    ``advisor reconcile`` ends it, too. Use it with ``with`` or, if asynchronous, with
+    ``async with``.
+
+    What tasks return is unpickled here: a machine can run code on this computer by it.
+    Dask may run a task twice, as where a connection breaks: ``advisor sweep`` does not.
+
+    Parameters
+    ----------
+    workload : name or path of a profile: what a task trains, by which machines are chosen
+    deadline_s : seconds after which every machine is gone; only those are rented that are
+        predicted to train the workload in what is left of it
+    max_machines : most that there are at a time
+    asynchronous : whether it is used in a running event loop
+    context : the outside world; None: this process's
+    asked : what else `advisor.rented` takes, such as `budget_usd`, which holds for all
+        machines together: each counts with its whole lifetime until it is given back.
+        `max_lifetime_s` is that of one machine
+
+    Attributes
+    ----------
+    spec : all of it as plain data, checked
+    max_machines : most that there are at a time
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        at once, if an argument cannot be right
+    advisor.base.errors.AdvisorError
+        at once, if nothing can be rented so, such as where the market refuses the key;
+        when it is closed, if nobody can say that every machine is gone
+        (`RentalStateUnknownError`)
+    """
+
+    def __init__(
+        self,
+        workload: str,
+        *,
+        deadline_s: float,
+        max_machines: int = MAX_MACHINES,
+        asynchronous: bool = False,
+        context: Context | None = None,
+        **asked: Any,
+    ) -> None:
+        self._context = context or Context.of_this_process()
+        block = rented(workload, deadline_s=deadline_s, context=self._context, **asked)
+        self.spec = block.spec
+        arguments.whole("max_machines", max_machines)
+        self.max_machines = max_machines
+        self._over_at = self._context.now().timestamp() + float(deadline_s)
+        self._paused_until = -math.inf
+        self._refusal: BaseException | None = None
+        self._left: list[str] = []
+        self._fleet: Fleet | None = None
+        self._job = self.spec.name
+        self._door = SchedulerDoor(guarded=False)
+        try:
+            super().__init__(
+                scheduler=self._door.spec(),
+                worker={"cls": Place, "options": {"owner": self}},
+                security=self._door.security,
+                asynchronous=asynchronous,
+                silence_logs=logging.WARNING,
+            )
+        except BaseException:
+            self.close()
+            raise
+
+    async def _start(self) -> None:
+        """Think the first rental through, which finds what cannot be; then start."""
+        if self._fleet is not None:
+            return
+        first = await asyncio.to_thread(self._plan)
+        self._job = self.name = first.request.job
+        with dask.config.set(_SETTINGS):
+            await super()._start()
+        self._door.opened(self.scheduler)
+        lease_s = self.spec.lease_s
+        assert lease_s is not None  # noqa: S101  (`rented` takes no other)
+        self._fleet = Fleet(
+            self._context, first.rental_context, first.key_file, self._door, lease_s
+        )
+
+    def _plan(self) -> Plan:
+        """Return the rental of one more machine, as long as there is time for one.
+
+        Raises
+        ------
+        AdvisorError
+            if none can be made
+        """
+        # By the clock: a laptop may have slept.
+        left_s = self._over_at - self._context.now().timestamp()
+        if left_s < SHORTEST_S:
+            message = "the cluster's deadline has come: nothing more is rented"
+            raise NothingFitsError(message)
+        spec = replace(
+            self.spec,
+            name=self._job,
+            deadline_s=left_s,
+            max_lifetime_s=min(left_s, self.spec.max_lifetime_s or left_s),
+        )
+        goes_on = self._fleet is not None
+        return plan(self._context, spec, wait_for_ssh=True, goes_on=goes_on)
+
+    def scale(
+        self, n: int = 0, memory: object = None, cores: object = None
+    ) -> Awaitable[None] | None:
+        """Have so many machines; return at once.
+
+        What is too many goes first where it has no worker yet, then where it does least.
+        See `wait_for_workers`.
+
+        Parameters
+        ----------
+        n : how many
+        memory, cores : Dask's other clusters take them; no machine is like another here
+
+        Raises
+        ------
+        advisor.base.errors.UsageError
+            if it is no number from 0 to `max_machines`
+        """
+        if memory is not None or cores is not None:
+            message = "machines differ in memory and cores: say how many there shall be"
+            raise UsageError(message)
+        if n != 0:
+            arguments.whole("n", n, self.max_machines)
+        for name in sorted(self.worker_spec, key=self._load)[: -n or None]:
+            del self.worker_spec[name]
+        while len(self.worker_spec) < n and self.status not in _ENDING:
+            self.worker_spec.update(self.new_worker_spec())
+        if n > 0:
+            self._refusal, self._paused_until = None, -math.inf
+        self._let_tasks_wait()
+        self.loop.add_callback(self._correct_state)
+        return NoOpAwaitable() if self.asynchronous else None
+
+    def adapt(
+        self, minimum: int = 0, maximum: int | None = None, **more: Any
+    ) -> Adaptive:
+        """Let Dask say how many machines there shall be, by the tasks that wait.
+
+        A task whose duration nobody knows yet is worth a machine. One that was idle for a
+        minute is given back. What could not be had is asked for again after five.
+
+        Parameters
+        ----------
+        minimum, maximum : machines; no more than `max_machines`
+        more : see `distributed.deploy.Adaptive`
+        """
+        most = self.max_machines if maximum is None else min(maximum, self.max_machines)
+        usual = {
+            "interval": _ADAPT_EVERY_S,
+            "wait_count": _IDLE_LOOKS,
+            "target_duration": WORTH_S,
+        }
+        return DaskCluster.adapt(
+            self, _Adaptive, minimum=minimum, maximum=most, **{**usual, **more}
+        )
+
+    def close(self, timeout: float | None = None) -> Awaitable[None] | None:
+        """Give all machines back, and return once the market has confirmed their end.
+
+        Parameters
+        ----------
+        timeout : Dask passes some seconds when a program ends; a machine that bills is
+            waited for all the same
+
+        Raises
+        ------
+        advisor.base.errors.RentalStateUnknownError
+            if nobody can say that all are gone
+        """
+        del timeout
+        try:
+            with deferred(hand_on=True), shielded("releasing the machines"):
+                closing: Awaitable[None] | None = super().close()
+                return closing
+        finally:
+            if not self.asynchronous:
+                self._loop_runner.stop()
+
+    async def _close(self) -> None:
+        await super()._close()
+        if self._left:
+            words = "; ".join(self._left)
+            self._left.clear()
+            raise RentalStateUnknownError(words)
+
+    @property
+    def pauses(self) -> bool:
+        """Whether a machine could not be had a short while ago."""
+        return bool(self._context.clock.monotonic() < self._paused_until)
+
+    # What Dask asks a cluster, where the names of workers are not those of places: a
+    # place has another worker with each machine.
+
+    @property
+    def observed(self) -> set[str]:
+        """The places whose worker has joined."""
+        joined = self.joined()
+        return {
+            name
+            for name, place in list(self.workers.items())
+            if place.worker_names and set(place.worker_names) <= joined
+        }
+
+    def new_worker_spec(self) -> dict[str, Any]:
+        """Return one more place; no two have the same name."""
+        self._i += 1
+        return {f"machine-{self._i}": self.new_spec}
+
+    async def scale_down(self, workers: Collection[str]) -> None:
+        """Close places, by their names or those of their workers."""
+        asked = set(workers)
+        for name in list(self.worker_spec):
+            place = self.workers.get(name)
+            if name in asked or (place and asked & set(place.worker_names)):
+                del self.worker_spec[name]
+        await self
+
+    def _update_worker_status(self, op: str, msg: Any) -> None:
+        """Note who joins and leaves; a place sees to its worker itself."""
+        DaskCluster._update_worker_status(self, op, msg)  # noqa: SLF001  (not our base's)
+
+    async def _wait_for_workers(
+        self, n_workers: int = 0, timeout: float | None = None
+    ) -> None:
+        """Wait for workers, as long as so many may come."""
+        there = asyncio.ensure_future(super()._wait_for_workers(n_workers, timeout))
+        while not there.done():
+            if self._refusal is not None and len(self.worker_spec) < n_workers:
+                there.cancel()
+                raise self._refusal
+            await asyncio.wait([there], timeout=_LOOK_S)
+        there.result()
+
+    # What a place calls.
+
+    def rent(self) -> Member:
+        """Rent a machine."""
+        assert self._fleet is not None  # noqa: S101  (places are opened after the start)
+        return Member.rented(self._fleet, self._plan())
+
+    def notify(self, line: str) -> None:
+        """Take a line for people."""
+        self._context.notify(line)
+
+    def joined(self) -> set[str]:
+        """Return the names of the workers that the scheduler has."""
+        return {str(one.name) for one in list(self.scheduler.workers.values())}
+
+    def gave_up(self, place: Place, error: BaseException) -> None:
+        """Hear that a place has no machine, and gets none any more."""
+        self.notify(f"one machine fewer: {error or type(error).__name__}")
+        self.loop.add_callback(self._forget, place, error)
+
+    def left(self, words: str) -> None:
+        """Hear what may still be there and bill."""
+        self.notify(words)
+        self._left.append(words)
+
+    async def retire(self, workers: Collection[str]) -> None:
+        """Have workers hand on what they hold, and get no more tasks."""
+        if self.status == Status.running:  # else nobody is left to hand it to
+            with suppress(TimeoutError):
+                retiring = self.scheduler.retire_workers(names=list(workers))
+                await asyncio.wait_for(retiring, _RETIRE_S)
+
+    def _forget(self, place: Place, error: BaseException) -> None:
+        """Go on without a place."""
+        self.workers.pop(place.name, None)
+        self.worker_spec.pop(place.name, None)
+        place.status = Status.closed
+        self._refusal = error
+        self._paused_until = self._context.clock.monotonic() + PAUSE_S
+        self._let_tasks_wait()
+
+    def _let_tasks_wait(self) -> None:
+        """Have tasks wait for a worker, unless none could be had and none is to come."""
+        if self.scheduler is not None:
+            waits = self._refusal is None or bool(self.worker_spec)
+            self.scheduler.no_workers_timeout = None if waits else _AT_ONCE_S
+
+    def _load(self, name: str) -> int:
+        """Return how much would be lost with a place."""
+        place = self.workers.get(name)
+        names = place.worker_names if place else ()
+        workers = [] if self.scheduler is None else list(self.scheduler.workers.values())
+        return sum(1 + len(one.processing) for one in workers if one.name in names)

@@ -1,0 +1,389 @@
+"""One machine of a sweep, from its rental to its end, in a thread of its own.
+
+Whatever ends the thread, the machine is given back, unless it is not ours to end, or has
+results that are nowhere else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from advisor.app.plan import Plan
+from advisor.base.errors import (
+    AdvisorError,
+    MachineLeftError,
+    NotShownError,
+    OverBudgetError,
+    ReleasedError,
+    RemoteError,
+    RentalStateUnknownError,
+    ResultsLeftError,
+    UnreachableError,
+)
+from advisor.base.interrupts import check, stoppable
+from advisor.fleet import events
+from advisor.fleet.board import Attempt, Board, Moved
+from advisor.fleet.bring import NoPythonError
+from advisor.fleet.ending import give_back, have_kept, wait_out, wind_up
+from advisor.fleet.feeding import Feeder, Pace
+from advisor.fleet.home import CameHome, Ended, Home
+from advisor.fleet.member import Fleet, Member
+from advisor.fleet.running import Hands, Submit
+from advisor.fleet.watching import Watcher
+from advisor.rental.incoming.copying import Incoming
+from advisor.rental.outgoing.decide import Outgoing
+from advisor.rental.presence import MachineLostError
+from advisor.software.misfit import Symptom
+from advisor.store.ledger import Entry
+from advisor.store.sweeps import Proof
+
+Outcome = Literal[
+    "done", "not_had", "lost", "unfit", "over", "released", "left", "stopped"
+]
+"""How a machine's thread ended: nothing was left for it; it could not be had; it was
+lost; it cannot run the jobs; its time was over; somebody has released it; it was left as
+it is; it was to stop."""
+
+_LOOK_S = 1.0
+_OF_THE_JOB = ("host_ram_too_small", "gpu_memory_too_small")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the machines of one sweep share.
+
+    Attributes
+    ----------
+    fleet : the machines
+    board : where each job is
+    submit : begins tasks of Dask
+    folder : here, in which each job's folders are
+    logs : folder of their logs
+    incoming : returns what takes the folders of one job
+    saved : returns what a job has saved at home, None if nothing
+    variables : that each job gets beside its own
+    resuming : what the user types to go on with the sweep
+    told : hears what happens
+    """
+
+    fleet: Fleet
+    board: Board
+    submit: Submit
+    folder: Path
+    logs: Path
+    incoming: Callable[[], Incoming]
+    saved: Callable[[Attempt], Outgoing | None]
+    variables: Mapping[str, str]
+    resuming: str
+    told: Callable[[events.Event], None]
+
+    @property
+    def now(self) -> float:
+        """The time, seconds since 1970."""
+        return self.fleet.rental.now()
+
+
+@dataclass(slots=True)
+class Crew:
+    """One machine of a sweep.
+
+    Attributes
+    ----------
+    key : number of it in the plan
+    work : what all of them share
+    planned : returns its rental; None: it is there already
+    entry : of one that is there already
+    only_ends : whether it is picked up to be given back
+    pace : how long a job takes on it
+    outcome : how its thread ended; None before
+    error : why, None where nothing was left for it
+    """
+
+    key: int
+    work: Work
+    planned: Callable[[], Plan] | None
+    entry: Entry | None = None
+    only_ends: bool = False
+    pace: Pace = field(default_factory=Pace)
+    outcome: Outcome | None = None
+    error: BaseException | None = None
+    member: Member | None = None
+    ended: Callable[[Crew], None] = lambda _: None
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _symptom: Symptom | None = None
+    _plan: Plan | None = None
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread = threading.Thread(
+            target=self._run, name=f"machine {self.key}", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Have it end: its jobs are stopped, what there is comes home, it is released."""
+        self._stop.set()
+
+    def join(self) -> None:
+        """Wait for its end."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with stoppable(self._stop):
+                try:
+                    member = self._had()
+                except BaseException as error:
+                    self._end("not_had", error)
+                    return
+                self.member = member
+                self._tell_rented(member)
+                self._with(member)
+        except BaseException as error:
+            self._end("left", error)
+        finally:
+            self.work.board.leave(self.key)
+            self.ended(self)
+
+    def _had(self) -> Member:
+        """Return the machine, rented or picked up."""
+        if self.planned is not None:
+            self._plan = self.planned()
+            return Member.rented(self.work.fleet, self._plan)
+        if self.entry is None:
+            message = "a machine is rented or picked up"
+            raise AdvisorError(message)
+        return Member.picked_up(self.work.fleet, self.entry)
+
+    def _with(self, member: Member) -> None:
+        """Have a machine work to its end; give it back."""
+        work = self.work
+        hands = Hands(member, work.fleet.lease_s, work.submit, work.variables)
+        home = Home(hands, work.board, work.folder, work.logs, work.incoming, self._came)
+        try:
+            try:
+                if not self.only_ends:
+                    self._made_ready(member)
+                self._adopt(hands, home)
+                if self.only_ends:
+                    raise KeyboardInterrupt
+                self._to_its_end(hands, home)
+                home.finish(member.look)
+            except BaseException as error:
+                self._ended_by(hands, home, error)
+            else:
+                self._given_back(member, "done", "nothing is left for it")
+        finally:
+            home.close()
+
+    def _made_ready(self, member: Member) -> None:
+        begun = self.work.now
+        member.prepare()
+        check()
+        member.presence.patiently(member.connect)
+        member.claim()
+        setup_s = self.work.now - begun
+        self._tell(events.MachineReady, label=member.label, setup_s=setup_s)
+
+    def _adopt(self, hands: Hands, home: Home) -> None:
+        """Take on what an earlier launcher has begun on the machine."""
+        unplaced = []
+        for one in self.work.board.on(hands.member.label):
+            attempt = self.work.board.attempt_of(one)
+            if one.state == "ended":
+                home.bring(Ended(attempt, one.exit_code))
+                continue
+            if self.only_ends or hands.held(attempt).state().phase == "not_started":
+                unplaced.append(attempt)
+                continue
+            slot = hands.slot_of(attempt)
+            hands.hold(attempt, hands.emptiest()[0] if slot is None else slot)
+            hands.running[attempt.key].is_placed = True
+            hands.begin(attempt.key)
+        for attempt in unplaced:  # the watcher begins what has not begun
+            slot, _ = hands.emptiest()
+            hands.hold(attempt, slot)
+
+    def _to_its_end(self, hands: Hands, home: Home) -> None:
+        """Feed and watch the machine until nothing is left for it."""
+        board = self.work.board
+        feeder = Feeder(
+            self.key, hands, board, self.work.saved, self._given, pace=self.pace
+        )
+        watcher = Watcher(
+            hands,
+            board,
+            home,
+            self.pace,
+            moved=self._moved,
+            started=self._started,
+            place=feeder.place,
+        )
+        while True:
+            check()
+            self._price(hands.member)
+            if self._symptom is None:
+                try:
+                    feeder.fill()
+                except UnreachableError as error:
+                    hands.member.fleet.rental.notify(f"{error}; trying again")
+            elif not hands.running:
+                message = f"it cannot run the jobs: {self._symptom}"
+                raise _UnfitError(message)
+            if not (hands.running or home.left or feeder.can_take()):
+                return
+            watcher.look(_LOOK_S)
+
+    def _price(self, member: Member) -> None:
+        """Note what a job costs on the machine."""
+        seconds = self.pace.seconds
+        if seconds is not None:
+            usd = member.usd_per_hour * seconds / 3600.0 / len(member.slots)
+            self.work.board.price(self.key, usd)
+
+    def _ended_by(self, hands: Hands, home: Home, error: BaseException) -> None:
+        """End the work of a machine that an error has ended."""
+        member, board = hands.member, self.work.board
+        outcome, can_stop = _meaning_of(error)
+        why = _words_of(error)
+        if outcome == "lost" and not isinstance(error, MachineLeftError):
+            self._tell(events.MachineLost, label=member.label, reason=why)
+        try:
+            if can_stop:
+                self._lost(wind_up(hands, board, home), "stopped", why)
+        except ResultsLeftError as left:
+            error = left
+        except (MachineLeftError, ReleasedError) as left:
+            error = left
+        except (AdvisorError, MachineLostError, OSError) as trouble:
+            member.fleet.rental.notify(f"{member.name}: {trouble}")
+        self._let_go(member, error, outcome, why)
+
+    def _let_go(
+        self, member: Member, error: BaseException, outcome: Outcome, why: str
+    ) -> None:
+        """Give a machine back after an error, or leave it where that is right."""
+        board = self.work.board
+        if isinstance(error, ResultsLeftError):
+            self._end("left", have_kept(member, error, self.work.resuming))
+        elif isinstance(error, NotShownError):
+            self._lost_all(wait_out(member, board, why), why)
+            self._end("lost", error)
+        elif isinstance(error, MachineLeftError):
+            member.leave()
+            self._end("left", error)
+        else:
+            self._given_back(member, outcome, why, error)
+
+    def _given_back(
+        self,
+        member: Member,
+        outcome: Outcome,
+        why: str,
+        error: BaseException | None = None,
+    ) -> None:
+        try:
+            self._lost_all(give_back(member, self.work.board, why), why)
+        except RentalStateUnknownError as unknown:
+            self._end("left", unknown)
+        else:
+            self._end(outcome, error)
+            self._tell(events.MachineReleased, label=member.label, reason=why)
+
+    def _lost_all(self, moved: Moved, why: str) -> None:
+        self._lost(moved.attempts, moved.proof, why)
+
+    def _lost(self, moved: Sequence[Attempt], proof: Proof, why: str) -> None:
+        for attempt in moved:
+            self._moved(attempt, proof, why)
+
+    def _given(self, attempt: Attempt) -> None:
+        self._tell_of(events.JobAssigned, attempt)
+
+    def _moved(self, attempt: Attempt, proof: Proof, why: str) -> None:
+        self._tell_of(events.JobMoved, attempt, proof=proof, reason=why)
+
+    def _started(self, attempt: Attempt) -> None:
+        self._tell_of(events.JobStarted, attempt)
+
+    def _came(self, came: CameHome) -> None:
+        """Hear what has become of an attempt that has ended."""
+        ended = came.ended
+        if came.state == "done":
+            self._tell_of(events.JobDone, ended.attempt, took_s=ended.took_s)
+        else:
+            self._tell_of(
+                events.JobFailed,
+                ended.attempt,
+                exit_code=ended.exit_code,
+                again=came.state == "waiting",
+                reason="" if came.symptom is None else str(came.symptom),
+            )
+        if came.symptom is None:
+            return
+        if came.symptom.misfit not in _OF_THE_JOB or not self.pace.done:
+            self._symptom = came.symptom
+            self._note_misfit(came.symptom)
+
+    def _note_misfit(self, symptom: Symptom) -> None:
+        """Remember that the machine could not run a job: none like it is rented."""
+        rental = None if self.member is None else self.member.rental
+        if self._plan is not None and rental is not None:
+            self._plan.request.misfits.add(symptom.misfit, rental.chosen)
+
+    def _tell_rented(self, member: Member) -> None:
+        entry = member.entry
+        self._tell(
+            events.MachineRented,
+            label=member.label,
+            instance_id=entry.instance_id or 0,
+            gpu_name=entry.gpu_name,
+            num_gpus=entry.num_gpus,
+            slots=len(member.slots),
+            usd_per_hour=entry.usd_per_hour,
+            predicted_job_s=self.pace.planned_s,
+            picked_up=self.entry is not None,
+        )
+
+    def _tell_of(self, kind: type[events.Event], attempt: Attempt, **more: Any) -> None:
+        told = {"job": attempt.job.name, "attempt": attempt.number, **more}
+        self._tell(kind, label=attempt.label, **told)
+
+    def _tell(self, kind: type[events.Event], **more: Any) -> None:
+        self.work.told(kind(at=self.work.now, **more))
+
+    def _end(self, outcome: Outcome, error: BaseException | None = None) -> None:
+        if self.outcome is None:
+            self.outcome, self.error = outcome, error
+
+
+class _UnfitError(RemoteError):
+    """The machine cannot run the jobs, by no fault of its own."""
+
+
+def _words_of(error: BaseException) -> str:
+    """Return why a machine ends, for people."""
+    if isinstance(error, KeyboardInterrupt):
+        return "the sweep is stopped"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _meaning_of(error: BaseException) -> tuple[Outcome, bool]:
+    """Return how a machine ends by an error, and whether its jobs can be stopped."""
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped", True
+    if isinstance(error, OverBudgetError):
+        return "over", True
+    if isinstance(error, ReleasedError):
+        return "released", False
+    if isinstance(error, _UnfitError | NoPythonError):
+        return "unfit", True
+    if isinstance(error, MachineLostError | UnreachableError | MachineLeftError):
+        return "lost", False
+    return "lost", True

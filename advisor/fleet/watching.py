@@ -1,0 +1,124 @@
+"""A machine's jobs are watched: which have ended, which go on, which nobody knows of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from advisor.base.errors import UnreachableError
+from advisor.fleet.board import Attempt, Board
+from advisor.fleet.feeding import Pace
+from advisor.fleet.home import CHECKPOINTS_S, Ended, Home
+from advisor.fleet.running import Hands, Running
+from advisor.rental.remote.held_job import HeldState
+from advisor.store.sweeps import Proof
+
+_RECONNECT_S = 10.0
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Watches what one machine has to do.
+
+    Attributes
+    ----------
+    hands : what it has to do
+    board : where each job is
+    home : brings home what has ended
+    pace : how long a job takes on it
+    moved : told of each job that it stopped for want of us
+    started : told of each attempt that has its slot
+    place : begins an attempt on a slot, with all that it begins with
+    """
+
+    hands: Hands
+    board: Board
+    home: Home
+    pace: Pace
+    moved: Callable[[Attempt, Proof, str], None]
+    started: Callable[[Attempt], None]
+    place: Callable[[Attempt, int], None]
+    _saved_at: float = 0.0
+    _tried_at: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self._saved_at = self.hands.now
+
+    def look(self, within_s: float) -> None:
+        """Learn what has ended, waiting for the first; keep the machine connected.
+
+        Raises
+        ------
+        UnreachableError, AdvisorError
+            if the machine is lost, or not ours any more
+        """
+        member = self.hands.member
+        for attempt in self.hands.newly_first():
+            self.started(attempt)
+        over = self.hands.over(within_s)
+        self.home.check()
+        member.look()
+        try:
+            self._connect()
+            for one, state in self.hands.states(over):
+                self._learn(one, state)
+        except UnreachableError as error:
+            member.fleet.rental.notify(f"{member.name}: {error}; trying again")
+        if self.hands.now - self._saved_at >= CHECKPOINTS_S:
+            self._saved_at = self.hands.now
+            self.home.save([one.attempt for one in self.hands.running.values()])
+
+    def _connect(self) -> None:
+        """Connect the machine again where that is lost; its jobs get new tasks.
+
+        Raises
+        ------
+        UnreachableError
+            if it cannot be reached
+        RemoteError
+            if its workers do not start
+        """
+        member = self.hands.member
+        if member.is_connected and member.worker_names:
+            return
+        if self.hands.now - self._tried_at < _RECONNECT_S:
+            return
+        self._tried_at = self.hands.now
+        self.hands.forget_tasks()
+        member.connect()
+        for key, one in list(self.hands.running.items()):
+            if one.is_placed:
+                self.hands.begin(key)
+
+    def _learn(self, one: Running, state: HeldState) -> None:
+        """Act on what the machine says of an attempt."""
+        attempt, key = one.attempt, one.attempt.key
+        if state.phase == "ended":
+            self._end(one, state.exit_code)
+        elif state.phase == "lapsed":
+            self.hands.drop(key)
+            self.board.move(attempt, "lapsed")
+            self.moved(attempt, "lapsed", "the machine heard nothing of us and ended it")
+        elif state.phase == "lost":
+            self._end(one, None)
+        elif state.phase == "orphaned":
+            if self.hands.stop(attempt):
+                self._end(one, None)
+        else:
+            if state.reason:
+                self.hands.member.fleet.rental.notify(
+                    f"{attempt.job.name}: {state.reason}"
+                )
+            if state.phase == "not_started" and not one.is_placed:
+                self.place(attempt, one.slot)
+            elif one.task is None or one.is_over:
+                self.hands.begin(key)
+
+    def _end(self, one: Running, exit_code: int | None) -> None:
+        """Have an attempt that has ended come home."""
+        self.board.end(one.attempt, exit_code)
+        took_s = self.hands.took_s(one)
+        if exit_code == 0:
+            self.pace.add(took_s)
+        self.hands.drop(one.attempt.key)
+        self.home.bring(Ended(one.attempt, exit_code, took_s))

@@ -1,0 +1,433 @@
+"""A Dask cluster of rented machines: had, used, lost, replaced, and all given back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("distributed", reason="the extra 'fleet' is not installed")
+pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
+
+from distributed import Client
+
+import advisor
+from advisor.app.plan import rental_context_of
+from advisor.base.errors import (
+    AdvisorError,
+    NothingFitsError,
+    OverBudgetError,
+    RentalStateUnknownError,
+    UsageError,
+)
+from advisor.rental.reconcile import reconcile
+from advisor.simulator.faults import Fault
+from advisor.simulator.local import LocalContainers
+from tests.fleet.furnished import furnished
+from tests.rental.conftest import KEY, Street, wait_for
+
+JOB: dict[str, Any] = {
+    "workload": "resnet50",
+    "epochs": 2,
+    "settings": {"dataset_gb": 1},
+    "budget_usd": 20.0,
+    "deadline_s": 86400.0,
+}
+WITHIN_S = 60.0
+
+needs_machines = pytest.mark.skipif(
+    bool(LocalContainers.missing()), reason=LocalContainers.missing()
+)
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+    """Return a calm market whose machines are there, where that can be."""
+    with furnished(tmp_path_factory.mktemp("fleet")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    """Return what takes the lines that people are told."""
+    return []
+
+
+@pytest.fixture
+def cluster(
+    street: Street, lines: list[str], request: pytest.FixtureRequest
+) -> Callable[..., Any]:
+    """Return a maker of clusters, each test with a ledger of its own."""
+
+    def make(**more: Any) -> Any:
+        context = street.context(request.node.name.partition("[")[0])
+        object.__setattr__(context, "notify", lines.append)
+        return advisor.Cluster(**{**JOB, "context": context, **more})
+
+    return make
+
+
+def home() -> str:
+    return os.environ["HOME"]
+
+
+# By what Dask sends a function whole: no machine has this module.
+home.__module__ = "__main__"
+
+
+def together(*homes: str) -> set[str]:
+    return set(homes)
+
+
+together.__module__ = "__main__"
+
+
+def states(street: Street, test: Any) -> list[str]:
+    return [one.state for one in street.entries(test.__name__)]
+
+
+@needs_machines
+def test_functions_run_on_rented_machines_which_are_given_back(
+    cluster: Any, street: Street
+) -> None:
+    """Each on a machine of its own, and what one returns goes to the other."""
+    with cluster(name="learn") as made, Client(made) as client:
+        assert made.name == "learn"
+        made.scale(2)
+        client.wait_for_workers(2, timeout=WITHIN_S)
+        assert len(street.instances()) == 2
+        here, there = client.scheduler_info()["workers"]
+        first = client.submit(home, workers=[here], pure=False)
+        other = client.submit(home, workers=[there], pure=False)
+        both = client.submit(together, first, other).result(WITHIN_S)
+        assert len(both) == 2
+        assert str(Path.home()) not in both
+    test = test_functions_run_on_rented_machines_which_are_given_back
+    assert states(street, test) == ["released", "released"]
+    assert {one.job for one in street.entries(test.__name__)} == {"learn"}
+    assert street.instances() == []
+
+
+def processes(*words: str) -> list[int]:
+    """Return the processes whose command line has all of some words."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if all(word in line for word in words):
+                found.append(int(path.parent.name))
+    return found
+
+
+def workers_of(street: Street, instance: int) -> list[int]:
+    """Return the processes of an instance's Dask workers."""
+    home = street.folder / "machines" / str(instance) / "home"
+    return processes("at_work.py", f"{home}/.advisor/workers/")
+
+
+def connections_of(street: Street) -> list[int]:
+    """Return the processes that keep a connection to a machine."""
+    return processes("ssh", "ControlMaster=yes", f"{street.folder}/")
+
+
+@needs_machines
+def test_a_worker_that_dies_is_started_again_on_its_machine(
+    cluster: Any, street: Street, lines: list[str]
+) -> None:
+    """And so it is where the connection breaks: nothing is rented for that."""
+    with cluster() as made, Client(made) as client:
+        made.scale(1)
+        client.wait_for_workers(1, timeout=WITHIN_S)
+        (instance,) = [one["id"] for one in street.instances()]
+        for kill, told in (
+            (lambda: workers_of(street, instance), "its Dask worker has died"),
+            (lambda: connections_of(street), "the connection broke"),
+        ):
+            (before,) = workers_of(street, instance)
+            for process in kill():
+                os.kill(process, signal.SIGKILL)
+            wait_for(lambda: any(told in line for line in lines), WITHIN_S)  # noqa: B023
+            found = client.submit(home, pure=False).result(WITHIN_S)
+            assert f"/{instance}/" in found
+            assert workers_of(street, instance) != [before]
+        assert [one["id"] for one in street.instances()] == [instance]
+    assert street.instances() == []
+
+
+def lose(street: Street) -> int:
+    """Let the one machine that there is die; return its number."""
+    (number,) = [one["id"] for one in street.instances()]
+    with street.world.looked_at():
+        contract = street.world.rentals.contracts[number]
+        street.world.rentals.fail(contract, "the machine died")
+    return int(number)
+
+
+@needs_machines
+def test_a_machine_that_is_lost_is_replaced(
+    cluster: Any, street: Street, lines: list[str]
+) -> None:
+    """What was to be done there is done on the next one; both are given back."""
+    with cluster() as made, Client(made) as client:
+        made.scale(1)
+        client.wait_for_workers(1, timeout=WITHIN_S)
+        number = lose(street)
+        street.sleep(61.0)
+        wait_for(lambda: any("is lost" in line for line in lines), WITHIN_S)
+        found = client.submit(home, pure=False).result(WITHIN_S)
+        assert f"/{number}/" not in found
+        assert [one["id"] for one in street.instances()] != [number]
+    assert states(street, test_a_machine_that_is_lost_is_replaced) == ["released"] * 2
+    assert street.instances() == []
+
+
+@needs_machines
+def test_it_grows_and_shrinks_with_the_tasks(cluster: Any, street: Street) -> None:
+    """A task is worth a machine, which is given back once nothing of it is wanted."""
+    with cluster(max_machines=2) as made, Client(made) as client:
+        made.adapt(0, 8, interval=0.1, wait_count=2)
+        time.sleep(0.3)
+        assert street.instances() == []
+        futures = [client.submit(home, pure=False) for _ in range(2)]
+        wait_for(lambda: len(street.instances()) == 2, WITHIN_S)
+        assert all("/machines/" in found for found in client.gather(futures))
+        futures.pop().release()
+        wait_for(lambda: len(street.instances()) == 1, WITHIN_S)
+        futures.pop().release()
+        wait_for(lambda: street.instances() == [], WITHIN_S)
+    assert states(street, test_it_grows_and_shrinks_with_the_tasks) == ["released"] * 2
+
+
+@needs_machines
+def test_it_can_be_awaited(cluster: Any, street: Street) -> None:
+    """In a running event loop, which nothing of it keeps."""
+
+    async def main() -> str:
+        beats = 0
+
+        async def beat() -> None:
+            nonlocal beats
+            while True:
+                beats += 1
+                await asyncio.sleep(0.05)
+
+        beating = asyncio.create_task(beat())
+        async with (
+            cluster(asynchronous=True) as made,
+            Client(made, asynchronous=True) as client,
+        ):
+            await made.scale(1)
+            await client.wait_for_workers(1, timeout=WITHIN_S)
+            found: str = await client.submit(home)
+        beating.cancel()
+        assert beats > 20
+        return found
+
+    assert "/machines/" in asyncio.run(main())
+    assert states(street, test_it_can_be_awaited) == ["released"]
+    assert street.instances() == []
+
+
+@needs_machines
+def test_closing_it_while_a_machine_starts_leaves_nothing(
+    cluster: Any, street: Street
+) -> None:
+    """What is rented meanwhile is given back."""
+    with cluster() as made:
+        made.scale(2)
+        wait_for(lambda: bool(street.instances()), WITHIN_S)
+    test = test_closing_it_while_a_machine_starts_leaves_nothing
+    assert set(states(street, test)) <= {"refused", "released"}
+    assert street.instances() == []
+
+
+def test_what_cannot_be_had_is_told_to_who_waits(
+    cluster: Any, street: Street, lines: list[str]
+) -> None:
+    """For machines as for results: nothing hangs; and it may be tried again."""
+    with cluster(gpus=["H200"], num_gpus=[7]) as made, Client(made) as client:
+        waiting = client.submit(home)
+        for _ in range(2):
+            made.scale(1)
+            with pytest.raises(NothingFitsError):
+                client.wait_for_workers(1, timeout=WITHIN_S)
+        with pytest.raises(Exception, match="without any running workers"):
+            waiting.result(WITHIN_S)
+        assert any(line.startswith("one machine fewer: ") for line in lines)
+    assert street.instances() == []
+
+
+def test_adapting_pauses_where_nothing_can_be_had(cluster: Any, lines: list[str]) -> None:
+    """The market is asked once in five minutes, not once a second."""
+    with cluster(budget_usd=0.001) as made, Client(made) as client:
+        made.adapt(0, 2, interval=0.05)
+        with pytest.raises(Exception, match="without any running workers"):
+            client.submit(home).result(WITHIN_S)
+        time.sleep(0.5)
+        assert sum(line.startswith("one machine fewer: ") for line in lines) == 1
+        with pytest.raises(OverBudgetError):
+            client.wait_for_workers(1, timeout=WITHIN_S)
+
+
+def test_after_the_deadline_nothing_is_rented(cluster: Any, street: Street) -> None:
+    """It holds from the moment that the cluster was made."""
+    with cluster(deadline_s=7 * 86400.0) as made:
+        street.sleep(7 * 86400.0)
+        made.scale(1)
+        with pytest.raises(NothingFitsError, match="the cluster's deadline has come"):
+            made.wait_for_workers(1, timeout=WITHIN_S)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda made: made.scale(9), "a whole number from 1 to 8"),
+        (lambda made: made.scale(-1), "a whole number from 1 to 8"),
+        (lambda made: made.scale(cores=4), "say how many"),
+    ],
+)
+def test_a_number_of_machines_that_cannot_be_is_refused(
+    cluster: Any, call: Callable[[Any], None], words: str
+) -> None:
+    """More than there may be, or what no market sells."""
+    with cluster() as made, pytest.raises(UsageError, match=words):
+        call(made)
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ({"max_machines": 0}, UsageError),
+        ({"deadline_s": -1}, UsageError),
+        ({"lease_s": None}, UsageError),
+        ({"workload": "no-such-net"}, UsageError),
+        ({"market": "sample"}, AdvisorError),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once(
+    cluster: Any, more: dict[str, Any], error: type[AdvisorError]
+) -> None:
+    """Before anything is rented, and in the words of `advisor.rented`."""
+    with pytest.raises(error):
+        cluster(**more)
+
+
+@needs_machines
+def test_a_machine_that_may_be_left_is_an_error_of_the_end(
+    cluster: Any, street: Street
+) -> None:
+    """The market says that it released it, and shows it still: `reconcile` goes on."""
+    made = cluster()
+    try:
+        with made, Client(made) as client:
+            made.scale(1)
+            client.wait_for_workers(1, timeout=WITHIN_S)
+            street.world.set_faults(Fault("deaf", "text", ("release",)))
+            with pytest.raises(RentalStateUnknownError, match="may still be there"):
+                made.close()
+    finally:
+        street.world.set_faults()
+    test = test_a_machine_that_may_be_left_is_an_error_of_the_end
+    assert states(street, test) == ["releasing"]
+    assert reconciled(street, test) == ["released"]
+
+
+def reconciled(street: Street, test: Any) -> list[str]:
+    """Run `advisor reconcile` for a test's ledger; return the states after it."""
+    reconcile(rental_context_of(street.context(test.__name__), "vast"))
+    assert street.instances() == []
+    return states(street, test)
+
+
+DYING = """
+import os, sys, time
+from pathlib import Path
+import advisor
+from advisor.app.context import Context
+from advisor.base.clock import Clock
+
+url, home, key, tests, lease = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]
+sys.path.append(tests)
+from signaled import MarketTime
+market = MarketTime(url)
+context = Context(
+    variables={"VAST_URL": url, "VAST_API_KEY": key,
+               "ADVISOR_DATA_DIR": str(home / "data")},
+    home=home, folder=home,
+    clock=Clock(now=market.now, monotonic=market.monotonic, sleep=market.sleep),
+)
+if __name__ == "__main__":
+    cluster = advisor.Cluster(
+        "resnet50", epochs=2, settings={"dataset_gb": 1}, budget_usd=20.0,
+        deadline_s=86400, lease_s=float(lease), context=context,
+    )
+    cluster.scale(1)
+    cluster.wait_for_workers(1, timeout=60)
+    print("up", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def dying(street: Street, name: str, lease_s: float) -> Iterator[subprocess.Popen[str]]:
+    """Start a program with a cluster of one machine, which waits then."""
+    folder = street.folder / name
+    folder.mkdir()
+    tests = Path(__file__).parents[1] / "rental"
+    words = [street.url, str(folder), KEY, str(tests), str(lease_s)]
+    with subprocess.Popen(
+        [sys.executable, "-c", DYING, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        yield process
+
+
+@needs_machines
+@pytest.mark.parametrize("way", ["its end", "Ctrl-C"])
+def test_a_program_that_forgets_its_cluster_leaves_nothing(
+    street: Street, way: str
+) -> None:
+    """When it ends, Dask closes what is open; that waits for the market."""
+    with dying(street, way, 3600.0) as process:
+        if way == "Ctrl-C":
+            process.send_signal(signal.SIGINT)
+        _, told = process.communicate("")
+        assert (process.returncode == 0) is (way == "its end"), told
+    assert [one.state for one in street.entries(way)] == ["released"]
+    assert street.instances() == []
+
+
+@needs_machines
+def test_what_a_killed_program_leaves_is_ended_by_reconcile(street: Street) -> None:
+    """The ledger has it as held by a launcher that is gone."""
+    test = test_what_a_killed_program_leaves_is_ended_by_reconcile
+    with dying(street, test.__name__, 3600.0) as process:
+        process.kill()
+    assert states(street, test) == ["held"]
+    assert reconciled(street, test) == ["released"]
+
+
+@needs_machines
+@pytest.mark.slow
+def test_what_a_killed_program_leaves_ends_itself(tmp_path: Path) -> None:
+    """It hears from nobody for as long as its lease, a minute here."""
+    with furnished(tmp_path, apart=False) as street:
+        with dying(street, "here", 60.0) as process:
+            process.kill()
+        wait_for(lambda: street.instances() == [], 150.0)
+        assert [one.state for one in street.entries()] == ["held"]
