@@ -22,13 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.fleet.certificates import Authority
-from advisor.fleet.guard import (
-    MOST_BYTES,
-    RefusedError,
-    call,
-    decoded,
-    report,
-)
+from advisor.fleet.guard import MOST_BYTES
+from advisor.fleet.messages import RefusedError, call, decoded, report
 from advisor.fleet.scheduler import FleetScheduler, Pass, open_scheduler
 from advisor.fleet.tunnel import Tunnel
 
