@@ -24,6 +24,7 @@ def command(ctx: click.Context) -> None:
     \b
     Examples:
       advisor sweep plan sweep.toml --deadline 24h --budget 60
+      advisor sweep run sweep.toml --budget 60 --yes
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     help_if_alone(ctx)
 

@@ -119,11 +119,15 @@ def resume(context: Context, /, name: str, yes: bool, as_json: bool) -> None:
 @_json
 @click.pass_obj
 def stop(context: Context, /, name: str, as_json: bool) -> None:
-    """End the jobs of a sweep whose launcher is gone, and release its machines.
+    """End a sweep whose launcher is gone: release its machines.
 
     What the jobs have saved comes back first; 'advisor sweep resume NAME' goes on. A
     launcher that still runs does the same when it is interrupted.
-    """
+
+    \b
+    Example:
+      advisor sweep stop rates
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     from advisor.fleet.sweeping import stop_sweep  # noqa: PLC0415  (start-up)
 
     if as_json:
@@ -140,7 +144,12 @@ def status(context: Context, /, name: str | None, output_format: str) -> None:
     """Show the sweeps, or the jobs of one.
 
     The market is not asked: 'advisor rentals' shows what bills.
-    """
+
+    \b
+    Examples:
+      advisor sweep status
+      advisor sweep status rates --json
+    """  # noqa: D301  (click keeps the lines below a backspace as they are)
     from advisor.report.sweep_status import (  # noqa: PLC0415  (start-up)
         status_document,
         status_text,
