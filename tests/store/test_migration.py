@@ -112,7 +112,7 @@ def test_nothing_is_lost_or_changed_beside(folder: Path) -> None:
     after = rows(folder / STORE)
     assert version(folder / STORE) == len(MIGRATIONS) == 8
     new = {name: after[name] for name in set(after) - set(before)}
-    assert new == dict.fromkeys(["bench", "sweep", "sweep_job", "sweep_event"], [])
+    assert new == {name: [] for name in ("bench", "sweep", "sweep_job", "sweep_event")}
     for name in set(before) - {"rental", "rental_event", "run"}:
         assert after[name] == before[name], name
     assert after["run"] == [(*row, None, None) for row in before["run"]]
