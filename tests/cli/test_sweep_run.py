@@ -66,3 +66,42 @@ def test_a_sweep_runs_from_its_file(sweep: Run, project: Path, inhabited: Street
     (found,) = json.loads(shown.stdout)["sweeps"]
     assert found["counts"]["done"] == 4
     assert found["ended_at"] is not None
+
+
+def test_what_is_there_already_is_not_replaced(
+    sweep: Run,
+    project: Path,  # noqa: F811
+) -> None:
+    """Results of another run stay: nothing is rented."""
+    (project / "results" / "value-2").mkdir(parents=True)
+    (project / "results" / "value-2" / "mine").write_text("kept")
+    done = sweep("run")
+    assert done.exit_code == 2
+    assert "is there already" in done.stderr
+    assert (project / "results" / "value-2" / "mine").read_text() == "kept"
+
+
+@pytest.mark.parametrize("command", ["resume", "stop"])
+def test_a_sweep_that_nobody_began_cannot_be_gone_on_with(
+    sweep: Run, command: str
+) -> None:
+    """One line says so."""
+    done = sweep(command, name="nothing")
+    assert done.exit_code == 1
+    assert "there is no sweep nothing here" in done.stderr
+
+
+def test_a_budget_that_is_too_small_rents_nothing(
+    sweep: Run,
+    inhabited: Street,  # noqa: F811
+) -> None:
+    """Exit code 6, with what would do."""
+    done = sweep("run", more="budget_usd = 0.001")
+    assert done.exit_code == 6
+    assert inhabited.entries() == []
+
+
+def test_no_sweep_is_no_error(inhabited: Street) -> None:  # noqa: F811
+    """A table without rows, a document without sweeps."""
+    shown = inhabited.launch("sweep", "status", "--json")
+    assert json.loads(shown.stdout)["sweeps"] == []
