@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -22,7 +22,12 @@ _NEAREST = 6
 """Machines that are tried exactly in place of one, of those that look cheapest."""
 
 
-def improved(search: Search, machines: Sequence[Loaded], free: BoolArray) -> list[Loaded]:
+def improved(
+    search: Search,
+    machines: Sequence[Loaded],
+    free: BoolArray,
+    allowed: Callable[[Sequence[Loaded]], bool],
+) -> list[Loaded]:
     """Return machines for the same jobs that cost no more.
 
     In turns: one machine is exchanged for another; a machine's jobs go where others have
@@ -33,10 +38,11 @@ def improved(search: Search, machines: Sequence[Loaded], free: BoolArray) -> lis
     Parameters
     ----------
     free : which machines could be taken at all, shape (N,)
+    allowed : returns whether machines may make up a plan, beside that each is in time
     """
     best = list(machines)
     for _ in range(_ROUNDS):
-        found = next(_better(search, best, free), None)
+        found = next(filter(allowed, _better(search, best, free)), None)
         if found is None:
             break
         best = found

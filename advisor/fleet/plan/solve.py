@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -72,7 +73,7 @@ class Solution:
     ----------
     machines : with their loads
     usd : what they cost, $
-    z : standard deviations that each slot keeps from its limit
+    z : standard deviations that each slot keeps from its limit, or kept in the search
     probability : that all are in time, at least; 1 without a deadline
     """
 
@@ -124,7 +125,39 @@ def _nearer(
             failed = middle
         elif other.usd < found.usd:
             found = other
-    return found
+    return _closer(task, deadline_h, found)
+
+
+def _closer(task: Task, deadline_h: float, found: Solution) -> Solution:
+    """Return a cheaper solution some of whose slots keep less, if one is in time.
+
+    Where some slots have time to spare, others may be late more often.
+    """
+    z = z_of(task.probability)
+    if found.z <= z or np.isinf(deadline_h):
+        return found
+    search = task.search(deadline_h, z)
+    taken = np.array([one.at for one in found.machines], dtype=np.int64)
+    places = np.union1d(_promising(search, task.jobs), taken)
+    some = search.choices.take(places)
+
+    def in_time(machines: Sequence[Loaded]) -> bool:
+        few = task.max_machines is None or len(machines) <= task.max_machines
+        return few and probability_in_time(some, machines, deadline_h) >= task.probability
+
+    machines = improved(
+        Search(some, rivals_of(some), z),
+        [
+            replace(one, at=int(place))
+            for one, place in zip(
+                found.machines, np.searchsorted(places, taken), strict=True
+            )
+        ],
+        np.ones(len(some), dtype=bool),
+        in_time,
+    )
+    back = tuple(replace(one, at=int(places[one.at])) for one in machines)
+    return _solution(task, deadline_h, found.z, back)
 
 
 def bounded(task: Task, deadline_h: float, solution: Solution) -> tuple[Solution, float]:
@@ -144,7 +177,7 @@ def bounded(task: Task, deadline_h: float, solution: Solution) -> tuple[Solution
         if found.machines and search.cost(found.machines) < solution.usd:
             other = _solution(task, deadline_h, z, found.machines)
             if np.isinf(deadline_h) or other.probability >= task.probability:
-                solution = other
+                solution = _closer(task, deadline_h, other)
     return solution, min(least_usd, solution.usd)
 
 
@@ -224,8 +257,14 @@ def _few_enough(
         if counted is None:
             return None
         search, found = counted
+    if not improve:
+        return found
     free = np.ones(len(search.choices), dtype=bool)
-    return tuple(improved(search, found, free)) if improve else found
+
+    def few(machines: Sequence[Loaded]) -> bool:
+        return most is None or len(machines) <= most
+
+    return tuple(improved(search, found, free, few))
 
 
 def _counted(
