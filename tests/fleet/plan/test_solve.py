@@ -156,17 +156,17 @@ def test_where_one_slot_may_be_late_others_need_not_be(choices_of: Make) -> None
 
 def test_work_goes_to_the_machine_on_which_it_saves_most(choices_of: Make) -> None:
     """A machine that is best for two workloads is not lost to the smaller one."""
-    # Two machines, of which each workload has choices of its own: the small one first.
+    # Two machines, of which each workload has choices of its own: the small one first,
+    # which fills the slots of the better machine evenly, and so seems to suit it best.
     some, none = [0.01, 0.011], [math.inf, math.inf]
-    hours = np.array([[*some, *none], [*none, 1.0, 5.0]])
     choices = choices_of(
-        hours,
+        [[*some, *none], [*none, 1.0, 5.0]],
         [1.0] * 4,
         [0.1] * 4,
-        [1] * 4,
+        [2] * 4,
         takes=tuple(frozenset({(at % 2, -1)}) for at in range(4)),
     )
-    found = solved(Task.of(choices, np.array([1, 3]), 0.9), math.inf)
+    found = solved(Task.of(choices, np.array([2, 3]), 0.9), math.inf)
     assert found is not None
     assert sorted(one.at for one in found.machines) == [1, 2]
 
