@@ -7,7 +7,7 @@ import os
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise, product
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -17,6 +17,7 @@ from advisor.app.documents import arguments_of, checked_version, document_of, ne
 from advisor.app.job import JobSpec
 from advisor.app.rent import DEFAULT_MARKET
 from advisor.app.settle import settle
+from advisor.app.sweep_keys import fields_of
 from advisor.app.sweep_parts import (
     MOST_JOBS,
     OWN,
@@ -37,7 +38,6 @@ from advisor.app.templates import (
     unlike,
 )
 from advisor.base.errors import ArgumentError, Given, UsageError
-from advisor.base.units import SECONDS_PER_HOUR
 from advisor.rental import arguments
 from advisor.rental.incoming.copying import MAX_RESULTS_GB
 from advisor.rental.labels import check_job
@@ -52,10 +52,6 @@ MOST_GPUS = 1_024
 
 DEADLINE_PROBABILITY = 0.9
 """How likely a plan keeps its deadline, unless another figure is asked for."""
-
-_HOURS = {"deadline_h": "deadline_s", "lease_h": "lease_s"}
-"""Keys of a file in hours, and the fields in seconds that they are for."""
-
 
 @dataclass(frozen=True, slots=True)
 class SweepSpec:
@@ -203,7 +199,8 @@ def load_sweep(path: str | os.PathLike[str], **replaced: Any) -> SweepSpec:
     """Return what a TOML file asks for.
 
     Its keys are the fields of `SweepSpec`, but for ``deadline_h`` and ``lease_h``, in
-    hours. A folder is looked for from where the file is, which is also the default.
+    hours; those of its `job` may stand beside them. A folder is looked for from where the
+    file is, which is also the default.
 
     Parameters
     ----------
@@ -225,7 +222,8 @@ def load_sweep(path: str | os.PathLike[str], **replaced: Any) -> SweepSpec:
     if isinstance(folder, str):
         found["folder"] = os.path.normpath(here / folder)
     try:
-        spec = SweepSpec._of(_in_seconds(found))  # noqa: SLF001  (of this module)
+        known = {one.name for one in fields(SweepSpec)}
+        spec = SweepSpec._of(fields_of(found, known))  # noqa: SLF001  (of this module)
     except UsageError as error:
         message = f"{file}: {error}"
         raise UsageError(message) from None
@@ -244,7 +242,7 @@ def jobs_of(spec: SweepSpec) -> tuple[SweepJob, ...]:
     words = _words(spec.command)
     listed = spec.jobs or tuple(_combinations(spec.grid))
     _checkvariables(words, listed)
-    jobs, taken = list[SweepJob](), set[str]()
+    jobs, taken = list[SweepJob](), dict[str, int]()
     for number, one in enumerate(listed, 1):
         variables = {name: shown(value) for name, value in one.variables}
         if one.name is None:
@@ -252,7 +250,6 @@ def jobs_of(spec: SweepSpec) -> tuple[SweepJob, ...]:
             name = unlike(made, taken)
         else:
             name = _own_name(one.name, taken)
-        taken.add(name.lower())
         values = {**variables, "job": name}
         results, checkpoints = (
             inner_folder(_placed(which, getattr(spec, which), values))
@@ -305,7 +302,7 @@ def _checkvariables(words: Sequence[str], jobs: Sequence[ListedJob]) -> None:
             )
 
 
-def _own_name(name: str, taken: set[str]) -> str:
+def _own_name(name: str, taken: dict[str, int]) -> str:
     if cleaned(name) != name or name.lower() in taken:
         why = (
             "another job has that name"
@@ -314,6 +311,7 @@ def _own_name(name: str, taken: set[str]) -> str:
         )
         message = f"the job {name[:60]!r} cannot be called that: {why}"
         raise UsageError(message)
+    taken[name.lower()] = 1
     return name
 
 
@@ -340,16 +338,3 @@ def _check_apart(jobs: Sequence[SweepJob]) -> None:
                 *(Given(whose), f" of the job {other} ({inside}): "),
                 "what one writes would be taken for the other's; write {job} into both",
             )
-
-
-def _in_seconds(found: dict[str, Any]) -> dict[str, Any]:
-    """Return a file's keys as fields: hours as seconds."""
-    taken = dict(found)
-    for hours, seconds in _HOURS.items():
-        if seconds in taken:
-            message = f"{seconds} is not known: write {hours}"
-            raise UsageError(message)
-        if hours in taken:
-            value = arguments.above_zero(hours, taken.pop(hours), "hours")
-            taken[seconds] = (value or 0.0) * SECONDS_PER_HOUR
-    return taken

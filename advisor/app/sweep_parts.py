@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -20,6 +21,9 @@ MOST_RETRIES = 100
 
 OWN = ("job", "results", "checkpoints")
 """Names in a template that are no variables."""
+
+OF_THE_JOB = ("workload", "epochs")
+"""Variables that say what a job trains, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,16 @@ class ListedJob:
         return cls(**paired(found, "variables", "settings"))
 
     def job(self, of_all: JobSpec) -> JobSpec:
-        """Return the job in full."""
+        """Return the job in full; a variable of its workload or epochs says them, too."""
+        own = dict(self.variables)
+        workload, epochs = (
+            getattr(self, name) or own.get(name, getattr(of_all, name))
+            for name in OF_THE_JOB
+        )
         return replace(
             of_all,
-            workload=self.workload or of_all.workload,
-            epochs=self.epochs or of_all.epochs,
+            workload=workload,
+            epochs=epochs,
             settings=tuple((dict(of_all.settings) | dict(self.settings)).items()),
         )
 
@@ -77,9 +86,9 @@ def checked_grid(name: str, values: object) -> tuple[tuple[str, tuple[Value, ...
         if not isinstance(some, list | tuple) or not some:
             raise arguments.wrong(key, some, "a list of values is expected")
         taken = tuple(_value(key, one) for one in some)
-        texts = [shown(one) for one in taken]
-        twice = next((one for one in texts if texts.count(one) > 1), None)
-        if twice is not None:
+        counts = Counter(map(shown, taken))
+        twice, count = counts.most_common(1)[0]
+        if count > 1:
             raise arguments.wrong(key, some, f"each value is expected once, not {twice}")
         found.append((_named(key), taken))
     return tuple(found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from string import Formatter
 
 from advisor.base.errors import UsageError
@@ -88,16 +88,19 @@ def cleaned(name: str) -> str:
     return f"{plain[: _LONGEST_NAME - _DIGEST - 1].rstrip('-.')}-{digest}"
 
 
-def unlike(name: str, taken: Collection[str]) -> str:
+def unlike(name: str, taken: dict[str, int]) -> str:
     """Return a name that is not taken, in whatever case, made of one that may be.
 
     Parameters
     ----------
-    taken : names in lower case
+    taken : names in lower case, each with the number that was tried for it last; the name
+        is added
     """
-    number, found = 1, name
+    number, found = taken.get(name.lower(), 0), name
     while found.lower() in taken:
         number += 1
         end = f"-{number}"
         found = name[: _LONGEST_NAME - len(end)] + end
+    taken[name.lower()] = max(number, 1)
+    taken.setdefault(found.lower(), 1)
     return found

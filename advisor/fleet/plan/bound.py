@@ -41,9 +41,10 @@ _FIRST = 60
 
 _EACH_ROUND = 40
 _ROUNDS = 40
-_MOST_COLUMNS = 12_000
-"""Numbers of jobs in the program with whole numbers; a larger one is not solved, and the
-bound is that without."""
+_MOST_RELAXED, _MOST_WHOLE = 100_000, 20_000
+"""Pairs of a kind and a machine in the program without and with whole numbers. A larger
+one with them is not solved, and the bound is that without; one without is no more than
+so large, and then its value is a bound, if not the best."""
 
 _ROUNDED = 1e-7
 
@@ -99,15 +100,13 @@ def bound(
         least = max(least, found)
         joins = figures.free & (reduced < -_ROUNDED * max(known_usd, 1.0))
         joins[active] = False
-        if not joins.any() or len(active) * len(figures.kinds) > _MOST_COLUMNS:
+        if not joins.any() or figures.pairs(active) > _MOST_RELAXED:
             break
         places = np.flatnonzero(joins)
         active = np.append(active, places[np.argsort(reduced[places])[:_EACH_ROUND]])
     # `reduced` belongs to the last duals, and so does the bound that it is beside.
     may = np.flatnonzero(figures.free & (reduced <= known_usd - found + _ROUNDED))
-    if known_usd - least <= _ROUNDED * known_usd or (
-        len(may) * len(figures.kinds) > _MOST_COLUMNS
-    ):
+    if known_usd - least <= _ROUNDED * known_usd or figures.pairs(may) > _MOST_WHOLE:
         return Bound(least)
     whole = _whole(search, figures, may, max_machines)
     return Bound(max(least, whole.usd), whole.machines)

@@ -99,7 +99,7 @@ def choices_of(offers: Offers, jobs: Sequence[Job], gpus: int, tables: Tables) -
     """
     slots = (offers.num_gpus // gpus).astype(np.int64)
     offers, slots = offers.take(slots > 0), slots[slots > 0]
-    parts = [_of_kind(offers, slots, job, gpus, tables) for job in jobs]
+    parts = _of_kinds(offers, slots, jobs, gpus, tables)
     setup_h, setup_usd, setup_var = (
         np.max([getattr(one, name) for one in parts], axis=0, initial=0.0)
         for name in ("setup_h", "setup_usd", "setup_var_h2")
@@ -151,36 +151,54 @@ class _OfKind:
         return replace(self, job_h=np.where(out, np.inf, self.job_h))
 
 
-def _of_kind(
-    offers: Offers, slots: IntArray, job: Job, gpus: int, tables: Tables
-) -> _OfKind:
-    """Return what a kind of job takes and costs on the slots of offers."""
-    evaluator = Evaluator.of(job, tables)
-    step = evaluator.chunk
-    parts = [
-        _on_slots(
-            evaluator,
-            offers.take(np.arange(at, min(at + step, len(offers)))),
-            slots[at : at + step],
-            gpus,
-        )
-        for at in range(0, max(len(offers), 1), step)
-    ]
-    return concat(parts).without_doubt()
+def _of_kinds(
+    offers: Offers, slots: IntArray, jobs: Sequence[Job], gpus: int, tables: Tables
+) -> list[_OfKind]:
+    """Return what each kind of job takes and costs on the slots of offers.
+
+    How fast a job runs is the same for any number of epochs, and worked out once.
+    """
+    alike: list[tuple[Job, list[int]]] = []
+    for at, job in enumerate(jobs):
+        one_epoch = replace(job, epochs=1, workload=replace(job.workload, epochs=1))
+        same = next((kinds for other, kinds in alike if other == one_epoch), None)
+        if same is None:
+            alike.append((one_epoch, [at]))
+        else:
+            same.append(at)
+    found: dict[int, _OfKind] = {}
+    for job, kinds in alike:
+        evaluator = Evaluator.of(job, tables)
+        step = evaluator.chunk
+        parts = [
+            _on_slots(
+                evaluator,
+                [jobs[at] for at in kinds],
+                offers.take(np.arange(start, min(start + step, len(offers)))),
+                slots[start : start + step],
+                gpus,
+            )
+            for start in range(0, max(len(offers), 1), step)
+        ]
+        for at, chunks in zip(kinds, zip(*parts, strict=True), strict=True):
+            found[at] = concat(chunks).without_doubt()
+    return [found[at] for at in range(len(jobs))]
 
 
 def _on_slots(
-    evaluator: Evaluator, offers: Offers, slots: IntArray, gpus: int
-) -> _OfKind:
-    """Evaluate one chunk of offers.
+    evaluator: Evaluator, jobs: Sequence[Job], offers: Offers, slots: IntArray, gpus: int
+) -> list[_OfKind]:
+    """Evaluate one chunk of offers for jobs that differ in their epochs alone.
 
     How fast a slot is follows from its share of the machine, and what it costs from its
     share of the price. A failure is that of the whole machine.
     """
-    job = evaluator.job
     here = evaluator.performance(_slot_of(offers, slots, gpus))
-    bill = evaluator.bill(_share_of(offers, slots), here)
-    return _apart(bill, here, slots, job)
+    share = _share_of(offers, slots)
+    return [
+        _apart(replace(evaluator, job=job).bill(share, here), here, slots, job)
+        for job in jobs
+    ]
 
 
 def _slot_of(offers: Offers, slots: IntArray, gpus: int) -> Offers:

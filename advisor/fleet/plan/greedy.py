@@ -152,7 +152,7 @@ def _loads(
     choices = search.choices
     some = np.flatnonzero(left)
     here = np.arange(len(choices))
-    runs = choices.runs[some]
+    runs = np.isfinite(choices.job_h[some])
     hours = np.where(runs, choices.job_h[some], 0.0)
     each_usd = np.where(runs, choices.job_usd[some], 0.0)
     rate = np.full(runs.shape, -np.inf)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -22,20 +22,27 @@ _NEAREST = 6
 """Machines that are tried exactly in place of one, of those that look cheapest."""
 
 
-def improved(search: Search, machines: Sequence[Loaded], free: BoolArray) -> list[Loaded]:
+def improved(
+    search: Search,
+    machines: Sequence[Loaded],
+    free: BoolArray,
+    allowed: Callable[[Sequence[Loaded]], bool],
+) -> list[Loaded]:
     """Return machines for the same jobs that cost no more.
 
     In turns: one machine is exchanged for another; a machine's jobs go where others have
-    time left; one or two machines are taken away and their jobs planned anew. The first
-    change that saves is made, until none does.
+    time left; a machine is given to other jobs than those that have it, which are planned
+    anew; one or two machines are taken away and their jobs planned anew. The first change
+    that saves is made, until none does.
 
     Parameters
     ----------
     free : which machines could be taken at all, shape (N,)
+    allowed : returns whether machines may make up a plan, beside that each is in time
     """
     best = list(machines)
     for _ in range(_ROUNDS):
-        found = next(_better(search, best, free), None)
+        found = next(filter(allowed, _better(search, best, free)), None)
         if found is None:
             break
         best = found
@@ -47,7 +54,7 @@ def _better(
 ) -> Iterator[list[Loaded]]:
     """Yield plans that cost less than one."""
     usd = search.cost(machines) - _LEAST_GAIN
-    for change in (_exchanged, _spread, _anew):
+    for change in (_exchanged, _spread, _given, _anew):
         for found in change(search, machines, free):
             if search.cost(found) < usd:
                 yield found
@@ -70,6 +77,11 @@ def _exchanged(
 
 def _instead_of(search: Search, one: Loaded, free: BoolArray) -> Loaded | None:
     """Return a cheaper machine for a load; None: there is none."""
+    return next(_cheaper(search, one, free), None)
+
+
+def _cheaper(search: Search, one: Loaded, free: BoolArray) -> Iterator[Loaded]:
+    """Yield cheaper machines for a load, of those that look cheapest."""
     choices = search.choices
     some = one.load > 0
     able = free & choices.runs[some].all(axis=0)
@@ -82,8 +94,7 @@ def _instead_of(search: Search, one: Loaded, free: BoolArray) -> Loaded | None:
             break
         other = loaded(choices, at, one.load, search.z)
         if other.in_time and other.usd < one.usd - _LEAST_GAIN:
-            return other
-    return None
+            yield other
 
 
 def _spread(
@@ -131,6 +142,26 @@ def _most_more(search: Search, one: Loaded, kind: int, wanted: int) -> int:
         else:
             most = middle - 1
     return least
+
+
+def _given(
+    search: Search, machines: list[Loaded], free: BoolArray
+) -> Iterator[list[Loaded]]:
+    """Yield plans in which some jobs have the machine of others, which go elsewhere."""
+    for place in _by_cost(search, machines)[:_WORST]:
+        others = [one for at, one in enumerate(machines) if at != place]
+        for other in _cheaper(search, machines[place], free):
+            rivals = {*search.rivals[other.at].tolist()}
+            kept = [one for one in others if one.at not in rivals]
+            if len(kept) == len(others):
+                continue  # nobody has it: it was looked at as it is
+            out: IntArray = np.sum(
+                [one.load for one in others if one.at in rivals], axis=0
+            )
+            kept.append(other)
+            more, left = greedy(search, out, _left_free(search, kept, free))
+            if not left.any():
+                yield kept + more
 
 
 def _anew(

@@ -201,7 +201,7 @@ def _machines(
 
 def _rates(choices: Choices, at: int, kinds: Sequence[Kind]) -> Iterator[Rate]:
     for place, kind in enumerate(kinds):
-        if choices.runs[place, at]:
+        if np.isfinite(choices.job_h[place, at]):
             yield Rate(
                 kind.identity,
                 float(choices.job_h[place, at]),

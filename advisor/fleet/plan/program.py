@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.fleet.plan.greedy import Search
@@ -63,12 +64,16 @@ class Figures:
             usd=np.where(runs, choices.job_usd[kinds], 0.0),
         )
 
+    def pairs(self, active: IntArray) -> int:
+        """Return how many pairs there are of a kind and one of some machines."""
+        return int(np.count_nonzero(self.most[:, active]))
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The program over some machines, A of them.
+    """The program over some machines, A of them, on which P pairs of a kind run.
 
-    The variables are y of each machine, x of each kind on each, kind by kind, e and r.
+    The variables are y of each machine, x of each pair, e and r.
 
     Attributes
     ----------
@@ -77,6 +82,7 @@ class Rows:
     cover : rows that are the jobs of each kind
     number : row of `at_most` that counts the machines; None: nobody does
     shared : GPU or offer that several of them take -> row of `at_most`
+    kind, machine : places of the kind and of the machine of each pair, shape (P,)
     kinds, machines : K and A
     """
 
@@ -89,13 +95,17 @@ class Rows:
     cover: Any
     number: int | None
     shared: Mapping[tuple[int, int], int]
+    kind: IntArray
+    machine: IntArray
     kinds: int
     machines: int
 
     def jobs_in(self, solution: FloatArray) -> FloatArray:
         """Return the jobs of each kind on each machine, shape (K, A)."""
-        first, last = self.machines, self.machines * (1 + self.kinds)
-        return solution[first:last].reshape(self.kinds, self.machines)
+        jobs = np.zeros((self.kinds, self.machines))
+        first = self.machines
+        jobs[self.kind, self.machine] = solution[first : first + len(self.kind)]
+        return jobs
 
     @classmethod
     def of(
@@ -113,87 +123,114 @@ class Rows:
         ----------
         idle : slots that are done before others of their machine are paid
         """
-        from scipy import sparse  # noqa: PLC0415  (start-up)
-
-        kinds, count = len(figures.kinds), len(active)
-        most, each = figures.most[:, active], figures.each[:, active]
-        one, none = sparse.identity(count), sparse.csr_array((count, count))
-        blocks: list[list[Any]] = [
-            [-sparse.diags(figures.time[active]), *map(sparse.diags, each)]
-        ]
-        for kind in range(kinds):
-            parts = [one if kind == other else none for other in range(kinds)]
-            blocks.append([-sparse.diags(most[kind]), *parts])
-        limits = [0.0] * (count * (1 + kinds))
-        above = sparse.block_array(blocks, format="csr")
-        extra: list[FloatArray] = []
-        number = None
+        most = figures.most[:, active]
+        kind, machine = np.nonzero(most)
+        kinds, count, pairs = len(figures.kinds), len(active), len(kind)
+        pair = np.arange(pairs)
+        x = count + pair
+        rows = _Matrix()
+        # The time of all slots, and whole jobs of one kind.
+        rows.add(np.arange(count), np.arange(count), -figures.time[active])
+        rows.add(machine, x, figures.each[:, active][kind, machine])
+        rows.end(np.zeros(count))
+        rows.add(pair, machine, -most[kind, machine])
+        rows.add(pair, x, np.ones(pairs))
+        rows.end(np.zeros(pairs))
+        number, shared = None, {}
         if max_machines is not None:
-            number = len(limits)
-            extra.append(np.ones(count))
-            limits.append(float(max_machines))
-        shared, members = {}, _shared(search, active)
-        for taken, places in members.items():
-            shared[taken] = len(limits)
-            row = np.zeros(count)
-            row[places] = 1.0
-            extra.append(row)
-            limits.append(1.0)
-        if extra:
-            width = sparse.csr_array((len(extra), kinds * count))
-            above = sparse.vstack([above, sparse.hstack([np.array(extra), width])])
-        cover = sparse.hstack(
-            [
-                sparse.csr_array((kinds, count)),
-                sparse.kron(sparse.identity(kinds), np.ones((1, count))),
-            ]
-        )
-        cost = [figures.once[active], figures.usd[:, active].ravel()]
-        high = [np.ones(count), most.ravel()]
-        whole = np.ones(count * (1 + kinds), dtype=np.int64)
+            number = rows.count
+            rows.add(np.zeros(count, dtype=np.int64), np.arange(count), np.ones(count))
+            rows.end(np.array([float(max_machines)]))
+        for taken, places in _shared(search, active).items():
+            shared[taken] = rows.count
+            rows.add(np.zeros(len(places), dtype=np.int64), places, np.ones(len(places)))
+            rows.end(np.ones(1))
+        cost = [figures.once[active], figures.usd[:, active][kind, machine]]
+        high = [np.ones(count), most[kind, machine]]
+        whole = [np.ones(count + pairs)]
         if idle:
-            above = sparse.hstack([above, sparse.csr_array((above.shape[0], 2 * count))])
-            above = sparse.vstack([above, _idle(search, figures, active)])
-            limits += [0.0] * (2 * count)
-            cover = sparse.hstack([cover, sparse.csr_array((kinds, 2 * count))])
+            _idle(rows, search, figures, active, (kind, machine))
             cost += [search.choices.usd_per_h[active], np.zeros(count)]
             high.append(np.full(2 * count, np.inf))
-            whole = np.concatenate([whole, np.zeros(count), np.ones(count)])
+            whole += [np.zeros(count), np.ones(count)]
+        cover = _Matrix()
+        cover.add(kind, x, np.ones(pairs))
+        cover.end(figures.jobs.astype(np.float64))
+        width = sum(map(len, cost))
         return cls(
             cost=np.concatenate(cost),
-            low=np.zeros(len(whole)),
+            low=np.zeros(width),
             high=np.concatenate(high),
-            whole=whole,
-            at_most=above.tocsr(),
-            limits=np.array(limits),
-            cover=cover.tocsr(),
+            whole=np.concatenate(whole).astype(np.int64),
+            at_most=rows.sparse(width),
+            limits=rows.limits,
+            cover=cover.sparse(width),
             number=number,
             shared=shared,
+            kind=kind,
+            machine=machine,
             kinds=kinds,
             machines=count,
         )
 
 
-def _idle(search: Search, figures: Figures, active: IntArray) -> Any:
-    """Return the rows that say how long slots are idle, at least.
+class _Matrix:
+    """Rows of a sparse matrix with their limits, some at a time."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._parts: list[tuple[IntArray, IntArray, FloatArray]] = []
+        self._limits: list[FloatArray] = []
+
+    def add(self, row: IntArray, column: ArrayLike, value: FloatArray) -> None:
+        """Add elements to the rows that `end` has not ended yet, counted from 0."""
+        self._parts.append((self.count + row, np.asarray(column), value))
+
+    def end(self, limits: FloatArray) -> None:
+        """End as many rows as there are limits."""
+        self._limits.append(limits)
+        self.count += len(limits)
+
+    @property
+    def limits(self) -> FloatArray:
+        """Limits of all rows."""
+        return np.concatenate(self._limits)
+
+    def sparse(self, width: int) -> Any:
+        """Return the matrix."""
+        from scipy import sparse  # noqa: PLC0415  (start-up)
+
+        row, column, value = map(np.concatenate, zip(*self._parts, strict=True))
+        return sparse.csr_array((value, (row, column)), shape=(self.count, width))
+
+
+def _idle(
+    rows: _Matrix,
+    search: Search,
+    figures: Figures,
+    active: IntArray,
+    pairs: tuple[IntArray, IntArray],
+) -> None:
+    """Add the rows that say how long slots are idle, at least.
 
     The fullest slot runs as many jobs as any, none shorter than the shortest.
     """
-    from scipy import sparse  # noqa: PLC0415  (start-up)
-
     choices, count = search.choices, len(active)
-    runs = figures.most[:, active] > 0.0
-    hours = np.where(runs, choices.job_h[np.ix_(figures.kinds, active)], 0.0)
-    shortest = np.where(runs, hours, np.inf).min(axis=0)
-    slots = choices.slots[active]
-    nothing, one = sparse.csr_array((count, count)), sparse.identity(count)
-    work = [sparse.diags(-row / slots) for row in hours]
-    number = [sparse.diags(1.0 / slots) for _ in hours]
-    rows = [
-        [nothing, *work, -one, sparse.diags(shortest)],
-        [nothing, *number, nothing, -one],
-    ]
-    return sparse.block_array(rows)
+    kind, machine = pairs
+    here = np.arange(count)
+    x = count + np.arange(len(kind))
+    e, r = count + len(kind) + here, 2 * count + len(kind) + here
+    hours = choices.job_h[figures.kinds[kind], active[machine]]
+    shortest = np.full(count, np.inf)
+    np.minimum.at(shortest, machine, hours)
+    slots = choices.slots[active].astype(np.float64)
+    rows.add(machine, x, -hours / slots[machine])
+    rows.add(here, e, -np.ones(count))
+    rows.add(here, r, np.where(np.isfinite(shortest), shortest, 0.0))
+    rows.end(np.zeros(count))
+    rows.add(machine, x, 1.0 / slots[machine])
+    rows.add(here, r, -np.ones(count))
+    rows.end(np.zeros(count))
 
 
 def _shared(search: Search, active: IntArray) -> dict[tuple[int, int], list[int]]:

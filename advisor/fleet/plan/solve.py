@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,9 +22,6 @@ _HALVINGS = 2
 
 _DOUBLINGS = 14
 """How often what a machine counts for is doubled, for fewer machines."""
-
-_LOOKED_AT = 200
-"""Machines that are looked at for one job alone, of those that seem cheapest."""
 
 _PROMISING = 500
 """Machines among which a plan is searched for first."""
@@ -75,7 +73,7 @@ class Solution:
     ----------
     machines : with their loads
     usd : what they cost, $
-    z : standard deviations that each slot keeps from its limit
+    z : standard deviations that each slot keeps from its limit, or kept in the search
     probability : that all are in time, at least; 1 without a deadline
     """
 
@@ -127,22 +125,60 @@ def _nearer(
             failed = middle
         elif other.usd < found.usd:
             found = other
-    return found
+    return _closer(task, deadline_h, found)
+
+
+def _closer(task: Task, deadline_h: float, found: Solution) -> Solution:
+    """Return a cheaper solution some of whose slots keep less, if one is in time.
+
+    Where some slots have time to spare, others may be late more often.
+    """
+    z = z_of(task.probability)
+    if found.z <= z or np.isinf(deadline_h):
+        return found
+    search = task.search(deadline_h, z)
+    taken = np.array([one.at for one in found.machines], dtype=np.int64)
+    places = np.union1d(_promising(search, task.jobs), taken)
+    some = search.choices.take(places)
+
+    def in_time(machines: Sequence[Loaded]) -> bool:
+        few = task.max_machines is None or len(machines) <= task.max_machines
+        return few and probability_in_time(some, machines, deadline_h) >= task.probability
+
+    machines = improved(
+        Search(some, rivals_of(some), z),
+        [
+            replace(one, at=int(place))
+            for one, place in zip(
+                found.machines, np.searchsorted(places, taken), strict=True
+            )
+        ],
+        np.ones(len(some), dtype=bool),
+        in_time,
+    )
+    back = tuple(replace(one, at=int(places[one.at])) for one in machines)
+    return _solution(task, deadline_h, found.z, back)
 
 
 def bounded(task: Task, deadline_h: float, solution: Solution) -> tuple[Solution, float]:
     """Return the better of a solution and the solver's, and what none can cost less than.
 
-    The bound is that of plans that keep the same distance from their limits.
+    All slots are in time with the probability asked for, so that each of them alone is,
+    too: no plan keeps less than the distance of one slot, and the bound is of those that
+    keep as much. A plan that keeps no more is seldom in time, and another is looked for
+    that keeps as much as the solution.
     """
-    search = task.search(deadline_h, solution.z)
     free = np.ones(len(task.choices), dtype=bool)
-    found = bound(search, task.jobs, free, solution.machines, task.max_machines)
-    if found.machines and search.cost(found.machines) < solution.usd:
-        other = _solution(task, deadline_h, solution.z, found.machines)
-        if np.isinf(deadline_h) or other.probability >= task.probability:
-            solution = other
-    return solution, min(found.usd, solution.usd)
+    least_usd = 0.0
+    for z in dict.fromkeys((solution.z, z_of(task.probability))):
+        search = task.search(deadline_h, z)
+        found = bound(search, task.jobs, free, solution.machines, task.max_machines)
+        least_usd = found.usd  # of the least distance, which comes last
+        if found.machines and search.cost(found.machines) < solution.usd:
+            other = _solution(task, deadline_h, z, found.machines)
+            if np.isinf(deadline_h) or other.probability >= task.probability:
+                solution = _closer(task, deadline_h, other)
+    return solution, min(least_usd, solution.usd)
 
 
 def least_deadline_h(task: Task) -> float | None:
@@ -164,19 +200,11 @@ def least_deadline_h(task: Task) -> float | None:
 def separate_usd(task: Task) -> float:
     """Return what the jobs cost, each on a machine of its own: the cheapest for it."""
     choices = task.choices
-    total = 0.0
-    for kind in np.flatnonzero(task.jobs).tolist():
-        usd = choices.setup_usd + choices.job_usd[kind]
-        alone = np.zeros(len(task.jobs), dtype=np.int64)
-        alone[kind] = 1
-        # What one job leaves idle is paid, too: the cheapest of those that look cheap.
-        best = min(
-            loaded(choices, at, alone, 0.0).usd
-            for at in np.argsort(usd)[:_LOOKED_AT].tolist()
-            if np.isfinite(usd[at])
-        )
-        total += best * int(task.jobs[kind])
-    return total
+    # The slots that one job leaves idle are paid, too.
+    idle_h = np.where(choices.runs, choices.job_h, 0.0) * (1.0 - 1.0 / choices.slots)
+    usd = choices.setup_usd + choices.job_usd + choices.usd_per_h * idle_h
+    some = task.jobs > 0
+    return float(task.jobs[some] @ usd[some].min(axis=1))
 
 
 def _enough_h(task: Task) -> float:
@@ -229,8 +257,14 @@ def _few_enough(
         if counted is None:
             return None
         search, found = counted
+    if not improve:
+        return found
     free = np.ones(len(search.choices), dtype=bool)
-    return tuple(improved(search, found, free)) if improve else found
+
+    def few(machines: Sequence[Loaded]) -> bool:
+        return most is None or len(machines) <= most
+
+    return tuple(improved(search, found, free, few))
 
 
 def _counted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -27,8 +28,10 @@ Make = Callable[..., Choices]
 FIXTURES = [HealthCheck.function_scoped_fixture]  # they only return a function
 
 
-def drawn(draw: st.DrawFn, make: Make, kinds: int, spread: float) -> Choices:
-    count = draw(st.integers(2, 8))
+def drawn(
+    draw: st.DrawFn, make: Make, kinds: int, spread: float, count: int | None = None
+) -> Choices:
+    count = count or draw(st.integers(2, 8))
     tenths = st.integers(1, 40).map(lambda tenth: tenth / 10.0)
 
     def row() -> list[float]:
@@ -97,6 +100,75 @@ def test_no_plan_at_all_is_below_the_bound(choices_of: Make, data: st.DataObject
     better, least = bounded(task, 14.0, found)
     assert least <= cheapest + 1e-6
     assert better.usd == pytest.approx(cheapest)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=FIXTURES)
+@given(data=st.data())
+def test_no_plan_of_mixed_jobs_is_below_the_bound(
+    choices_of: Make, data: st.DataObject
+) -> None:
+    """Of two kinds on three machines all plans in time are tried, however close."""
+    choices = data.draw(st.composite(drawn)(choices_of, 2, 0.2, count=3))
+    jobs, most = np.array([3, 2]), data.draw(st.sampled_from([None, 2]))
+    task = Task.of(choices, jobs, 0.9, most)
+    deadline_h = data.draw(st.sampled_from([6.0, 9.0, 14.0]))
+    found = solved(task, deadline_h)
+    cheapest = min(
+        usd_in_time(task, loads, deadline_h)
+        for loads in product(product(range(4), range(3)), repeat=3)
+        if np.sum(loads, axis=0).tolist() == jobs.tolist()
+    )
+    if found is None:
+        return  # a search finds not every plan
+    better, least = bounded(task, deadline_h, found)
+    assert least <= cheapest + 1e-6
+    assert cheapest <= better.usd + 1e-9
+
+
+def usd_in_time(
+    task: Task, loads: tuple[tuple[int, ...], ...], deadline_h: float
+) -> float:
+    """Return what loads cost; infinite where they are too many, or likely late."""
+    machines = [
+        loaded(task.choices, at, np.array(load), 0.0)
+        for at, load in enumerate(loads)
+        if any(load)
+    ]
+    if task.max_machines is not None and len(machines) > task.max_machines:
+        return math.inf
+    late = probability_in_time(task.choices, machines, deadline_h) < task.probability
+    return math.inf if late else sum(one.usd for one in machines)
+
+
+def test_where_one_slot_may_be_late_others_need_not_be(choices_of: Make) -> None:
+    """Four jobs: two on one machine are likely in time, on each of two they are not."""
+    var_h2 = np.ones((1, 6))
+    choices = choices_of([[5.0] * 6], [1.0] * 6, [0.0] * 6, [1] * 6, job_var_h2=var_h2)
+    choices = replace(choices, setup_usd=np.full(6, 3.0))
+    task = Task.of(choices, np.array([4]), 0.9)
+    found = solved(task, 12.0)
+    assert found is not None
+    better, least = bounded(task, 12.0, found)
+    assert sorted(int(one.load[0]) for one in better.machines) == [1, 1, 2]
+    assert better.probability >= 0.9
+    assert least <= better.usd
+
+
+def test_work_goes_to_the_machine_on_which_it_saves_most(choices_of: Make) -> None:
+    """A machine that is best for two workloads is not lost to the smaller one."""
+    # Two machines, of which each workload has choices of its own: the small one first,
+    # which fills the slots of the better machine evenly, and so seems to suit it best.
+    some, none = [0.01, 0.011], [math.inf, math.inf]
+    choices = choices_of(
+        [[*some, *none], [*none, 1.0, 5.0]],
+        [1.0] * 4,
+        [0.1] * 4,
+        [2] * 4,
+        takes=tuple(frozenset({(at % 2, -1)}) for at in range(4)),
+    )
+    found = solved(Task.of(choices, np.array([2, 3]), 0.9), math.inf)
+    assert found is not None
+    assert sorted(one.at for one in found.machines) == [1, 2]
 
 
 def usd_of(choices: Choices, split: tuple[int, ...]) -> float:
