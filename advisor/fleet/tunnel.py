@@ -8,7 +8,9 @@ so what is carried must prove by itself who it is.
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -29,6 +31,7 @@ _NETWORK = Path("/proc/self/ns/net")
 _ALIVE_EVERY_S = 15
 _ALIVE_MISSED = 4  # a dead connection is noticed after a minute, a short break is not one
 _ANSWERS_WITHIN_S = 20.0
+_ENDS_WITHIN_S = 2.0
 _LOOKS_EVERY_S = 0.02
 _LOOKS = 2250  # until it is there: 45 s
 _PORTS_TRIED = 5
@@ -36,8 +39,11 @@ _LONGEST_SOCKET = 80
 """Bytes of a control socket's path: the system takes 104, and ssh adds 18 for a while."""
 
 # Ends ssh with whoever holds the other end of its stdin, be that killed. A connection
-# that outlived its launcher would lead the machine to whoever has its ports next.
+# that outlived its launcher would lead the machine to whoever has its ports next. Each
+# connection that the machine makes by it is an open file here, in ssh and in the launcher:
+# it gets so many, and then none.
 _KEEPER = """\
+ulimit -n 256 2>/dev/null
 exec 3<&0
 "$@" 3<&- </dev/null &
 ssh=$!
@@ -156,6 +162,19 @@ class Tunnel:
         with suppress(NoPortError, UnreachableError):
             self._control("cancel", "-R", f"{LOOPBACK}:{port}:{LOOPBACK}:{port}")
 
+    def retract(self, local: int, port: int) -> None:
+        """Have a port of this computer lead to one of the machine no more.
+
+        Nothing is done where the connection is lost, as with `withdraw`.
+
+        Parameters
+        ----------
+        local : as `to_machine` has returned it
+        port : of the machine
+        """
+        with suppress(NoPortError, UnreachableError):
+            self._control("cancel", "-L", f"{LOOPBACK}:{local}:{LOOPBACK}:{port}")
+
     def shares_loopback(self) -> bool:
         """Tell whether the machine is this computer, so that its ports are ours.
 
@@ -178,9 +197,9 @@ class Tunnel:
             assert self._process.stdin is not None  # noqa: S101  (opened with a pipe)
             self._process.stdin.close()
         try:
-            self._process.wait(_ANSWERS_WITHIN_S)
+            self._process.wait(_ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)  # ssh too, which hangs
             self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -93,8 +93,9 @@ age=$((up - asked))
 [ "$boot" = "$asked_boot" ] && [ $age -ge 0 ] && [ $age -le $lease ] ||
   refuse 'it was asked for too long ago'
 began_at $$
+seen=$(stat -c %Y "$HOME/.advisor/heartbeat" 2>/dev/null)
 echo "$boot $$ $began" >"$d/owner.$$" && echo '   ' >"$d/exit.$$" &&
-  echo >"$d/lapsed.$$" && echo "$asked $(stat -c %Y "$HOME/.advisor/heartbeat" 2>/dev/null)" >"$d/heard.$$" ||
+  echo >"$d/lapsed.$$" && echo "$asked $seen" >"$d/heard.$$" ||
   refuse 'its disk is full'
 ln "$d/owner.$$" "$d/owner" 2>/dev/null || {
   rm -f "$d/owner.$$" "$d/exit.$$" "$d/lapsed.$$" "$d/heard.$$"

@@ -1,4 +1,4 @@
-"""A machine whose ``grep`` is busybox's, as on Alpine: no text of a line but the first."""
+"""A machine whose ``grep`` is busybox's: of a line it sees the first text only."""
 
 from __future__ import annotations
 
