@@ -40,8 +40,8 @@ _LONGEST_SOCKET = 80
 
 # Ends ssh with whoever holds the other end of its stdin, be that killed. A connection
 # that outlived its launcher would lead the machine to whoever has its ports next. Each
-# connection that the machine makes by it is an open file here, in ssh and in the launcher:
-# it gets so many, and then none.
+# connection that the machine makes by it is an open file of ssh and of the launcher: it
+# gets so many, and then none.
 _KEEPER = """\
 ulimit -n 256 2>/dev/null
 exec 3<&0

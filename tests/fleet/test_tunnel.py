@@ -197,8 +197,7 @@ def test_a_machine_does_not_use_up_the_launchers_files(machines: Machines) -> No
         server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=900))
         stack.callback(lambda: [one.close() for one in held])
         port = tunnel.to_launcher(server.getsockname()[1])
-        for _ in range(600):
-            held.append(socket.create_connection(("127.0.0.1", port), 5))
+        held += [socket.create_connection(("127.0.0.1", port), 5) for _ in range(600)]
         server.settimeout(1.0)
         accepted = 0
         with suppress(TimeoutError):
@@ -206,7 +205,7 @@ def test_a_machine_does_not_use_up_the_launchers_files(machines: Machines) -> No
                 held.append(server.accept()[0])
                 accepted += 1
     assert 100 < accepted < 256
-    wait_until(lambda: tunnel.ssh.answers())
+    wait_until(tunnel.ssh.answers)
     assert tunnel.is_alive()
     with greeting() as port:
         assert greeted(tunnel.to_launcher(port)) == b"hello"

@@ -110,7 +110,7 @@ def _installed(name: str) -> Distribution:
 
 
 def _is_editable(installed: Distribution) -> bool:
-    """Tell whether its files lie elsewhere, see PEP 610: those that it lists lead there."""
+    """Tell whether its files lie elsewhere (PEP 610): those that it lists lead there."""
     told = installed.read_text("direct_url.json")
     origin = json.loads(told) if told else {}
     return bool(origin.get("dir_info", {}).get("editable"))
