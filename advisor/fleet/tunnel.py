@@ -20,7 +20,7 @@ from pathlib import Path
 from advisor.base.errors import RemoteError, UnreachableError, UsageError
 from advisor.base.interrupts import window
 from advisor.base.log import detail
-from advisor.rental.remote.channel import last_line
+from advisor.rental.remote.channel import last_line, there
 from advisor.rental.remote.ssh import Ssh
 
 LOOPBACK = "127.0.0.1"
@@ -41,13 +41,19 @@ _LONGEST_SOCKET = 80
 # Ends ssh with whoever holds the other end of its stdin, be that killed. A connection
 # that outlived its launcher would lead the machine to whoever has its ports next. Each
 # connection that the machine makes by it is an open file of ssh and of the launcher: it
-# gets so many, and then none.
+# gets so many, and then none. Who closes it says so by a line; who says none was killed,
+# and its folder is removed for it.
 _KEEPER = """\
+folder=$1
+shift
 ulimit -n 256 2>/dev/null
 exec 3<&0
 "$@" 3<&- </dev/null &
 ssh=$!
-{ read -r _ <&3; kill "$ssh"; } 2>/dev/null &
+{
+  read -r _ <&3 || { rm -rf "$folder"; rmdir "${folder%/*}"; }
+  kill "$ssh"
+} 2>/dev/null &
 exec 3<&-
 wait "$ssh"
 kill "$!" 2>/dev/null
@@ -193,9 +199,11 @@ class Tunnel:
 
     def close(self) -> None:
         """End the connection, and all that it carries."""
-        with suppress(OSError):
-            assert self._process.stdin is not None  # noqa: S101  (opened with a pipe)
-            self._process.stdin.close()
+        keeper = there(self._process.stdin)
+        if not keeper.closed:
+            with suppress(OSError):  # it may be gone
+                keeper.write(b"end\n")
+            keeper.close()
         try:
             self._process.wait(_ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:
@@ -270,8 +278,9 @@ def _connect(ssh: Ssh, control: Path) -> subprocess.Popen[bytes]:
     own = [f"-o{name}={value}" for name, value in settings.items()]
     line = [program, *own, *words, "-N", f"{ssh.user}@{at.host}"]
     return subprocess.Popen(  # noqa: S603  (our own words)
-        ["/bin/sh", "-c", _KEEPER, "keeper", *line],
+        ["/bin/sh", "-c", _KEEPER, "keeper", str(control.parent), *line],
         stdin=subprocess.PIPE,
+        bufsize=0,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,  # the machine may say what it likes there, for ever
         start_new_session=True,  # Ctrl-C is for us; we end it

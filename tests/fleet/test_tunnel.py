@@ -226,6 +226,7 @@ def test_it_ends_with_a_launcher_that_is_killed(machines: Machines) -> None:
         os.kill(launcher.pid, signal.SIGKILL)
         wait_until(lambda: not listening(port))
         wait_until(lambda: not processes("ssh", str(machines.folder / "s")))
+        wait_until(lambda: not (machines.folder / "s").exists())
 
 
 def test_a_machine_that_lets_nobody_in_is_an_error(
