@@ -20,7 +20,9 @@ _PORTS_TRIED = 5
 @dataclass(frozen=True, slots=True)
 class _Worker:
     member: str
-    port: int
+    tunnel: Tunnel
+    port: int  # of the launcher, and of each other machine
+    own: int  # of its machine
 
 
 class Relays:
@@ -60,11 +62,12 @@ class Relays:
             self._join(member, tunnel)
             for _ in range(_PORTS_TRIED):
                 local = tunnel.to_machine(port)
+                worker = _Worker(member, tunnel, local, port)
                 if all(_leads(one, local) for one in self._others(member)):
-                    self._workers[name] = _Worker(member, local)
+                    self._workers[name] = worker
                     return local
                 # Where it was given, it leads to the new worker, too: it is taken back.
-                self._withdraw(member, local)
+                self._withdraw(worker)
         message = (
             "another machine gives no port by which its workers would reach those of "
             "this one: try again"
@@ -72,11 +75,11 @@ class Relays:
         raise RemoteError(message)
 
     def drop(self, name: str) -> None:
-        """Have no port of any other machine lead to a worker any more."""
+        """Have no port lead to a worker any more."""
         with self._lock:
             worker = self._workers.pop(name, None)
             if worker is not None:
-                self._withdraw(worker.member, worker.port)
+                self._withdraw(worker)
 
     def _join(self, member: str, tunnel: Tunnel) -> None:
         """Let a machine reach the workers of all others, once for each connection."""
@@ -100,9 +103,11 @@ class Relays:
         others = [one for name, one in self._tunnels.items() if name != member]
         return [one for one in others if one.is_alive()]
 
-    def _withdraw(self, member: str, port: int) -> None:
-        for other in self._others(member):
-            other.withdraw(port)
+    def _withdraw(self, worker: _Worker) -> None:
+        for other in self._others(worker.member):
+            other.withdraw(worker.port)
+        if worker.tunnel.is_alive():
+            worker.tunnel.retract(worker.port, worker.own)
 
 
 def _leads(tunnel: Tunnel, port: int) -> bool:

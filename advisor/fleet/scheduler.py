@@ -185,7 +185,12 @@ class SchedulerDoor:
             if it has no time for that
         """
         loop = self._scheduler.loop.asyncio_loop
-        done = asyncio.run_coroutine_threadsafe(work, loop)
+        try:
+            done = asyncio.run_coroutine_threadsafe(work, loop)
+        except RuntimeError as error:  # as of a loop that is closed
+            work.close()
+            message = "Dask's scheduler has ended"
+            raise RemoteError(message) from error
         try:
             with window():
                 return done.result(_ANSWERS_WITHIN_S)

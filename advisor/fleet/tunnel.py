@@ -8,7 +8,9 @@ so what is carried must prove by itself who it is.
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -18,7 +20,7 @@ from pathlib import Path
 from advisor.base.errors import RemoteError, UnreachableError, UsageError
 from advisor.base.interrupts import window
 from advisor.base.log import detail
-from advisor.rental.remote.channel import last_line
+from advisor.rental.remote.channel import last_line, there
 from advisor.rental.remote.ssh import Ssh
 
 LOOPBACK = "127.0.0.1"
@@ -29,6 +31,7 @@ _NETWORK = Path("/proc/self/ns/net")
 _ALIVE_EVERY_S = 15
 _ALIVE_MISSED = 4  # a dead connection is noticed after a minute, a short break is not one
 _ANSWERS_WITHIN_S = 20.0
+_ENDS_WITHIN_S = 2.0
 _LOOKS_EVERY_S = 0.02
 _LOOKS = 2250  # until it is there: 45 s
 _PORTS_TRIED = 5
@@ -36,12 +39,21 @@ _LONGEST_SOCKET = 80
 """Bytes of a control socket's path: the system takes 104, and ssh adds 18 for a while."""
 
 # Ends ssh with whoever holds the other end of its stdin, be that killed. A connection
-# that outlived its launcher would lead the machine to whoever has its ports next.
+# that outlived its launcher would lead the machine to whoever has its ports next. Each
+# connection that the machine makes by it is an open file of ssh and of the launcher: it
+# gets so many, and then none. Who closes it says so by a line; who says none was killed,
+# and its folder is removed for it.
 _KEEPER = """\
+folder=$1
+shift
+ulimit -n 256 2>/dev/null
 exec 3<&0
 "$@" 3<&- </dev/null &
 ssh=$!
-{ read -r _ <&3; kill "$ssh"; } 2>/dev/null &
+{
+  read -r _ <&3 || { rm -rf "$folder"; rmdir "${folder%/*}"; }
+  kill "$ssh"
+} 2>/dev/null &
 exec 3<&-
 wait "$ssh"
 kill "$!" 2>/dev/null
@@ -156,6 +168,19 @@ class Tunnel:
         with suppress(NoPortError, UnreachableError):
             self._control("cancel", "-R", f"{LOOPBACK}:{port}:{LOOPBACK}:{port}")
 
+    def retract(self, local: int, port: int) -> None:
+        """Have a port of this computer lead to one of the machine no more.
+
+        Nothing is done where the connection is lost, as with `withdraw`.
+
+        Parameters
+        ----------
+        local : as `to_machine` has returned it
+        port : of the machine
+        """
+        with suppress(NoPortError, UnreachableError):
+            self._control("cancel", "-L", f"{LOOPBACK}:{local}:{LOOPBACK}:{port}")
+
     def shares_loopback(self) -> bool:
         """Tell whether the machine is this computer, so that its ports are ours.
 
@@ -174,13 +199,15 @@ class Tunnel:
 
     def close(self) -> None:
         """End the connection, and all that it carries."""
-        with suppress(OSError):
-            assert self._process.stdin is not None  # noqa: S101  (opened with a pipe)
-            self._process.stdin.close()
+        keeper = there(self._process.stdin)
+        if not keeper.closed:
+            with suppress(OSError):  # it may be gone
+                keeper.write(b"end\n")
+            keeper.close()
         try:
-            self._process.wait(_ANSWERS_WITHIN_S)
+            self._process.wait(_ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)  # ssh too, which hangs
             self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -251,8 +278,9 @@ def _connect(ssh: Ssh, control: Path) -> subprocess.Popen[bytes]:
     own = [f"-o{name}={value}" for name, value in settings.items()]
     line = [program, *own, *words, "-N", f"{ssh.user}@{at.host}"]
     return subprocess.Popen(  # noqa: S603  (our own words)
-        ["/bin/sh", "-c", _KEEPER, "keeper", *line],
+        ["/bin/sh", "-c", _KEEPER, "keeper", str(control.parent), *line],
         stdin=subprocess.PIPE,
+        bufsize=0,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,  # the machine may say what it likes there, for ever
         start_new_session=True,  # Ctrl-C is for us; we end it

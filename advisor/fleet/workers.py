@@ -17,6 +17,7 @@ from typing import Protocol
 from advisor.base.errors import RemoteError
 from advisor.fleet.scheduler import Pass, SchedulerDoor
 from advisor.fleet.tunnel import LOOPBACK, Tunnel
+from advisor.rental.remote.job_scripts import HOLDING
 
 PROGRAM = Path(__file__).with_name("at_work.py")
 """What runs on the machine."""
@@ -36,14 +37,17 @@ _FOLDER = 'd="$HOME/.advisor/workers/{name}"\n'
 
 # By the path of their program, which no other process has on its command line: a job
 # that a worker started has the worker's environment, so that this tells nothing.
-_SIGNAL = """\
+_SIGNAL = (
+    HOLDING
+    + """\
 end() {
-  for file in $(grep -lsF "$d/at_work.py" /proc/[0-9]*/cmdline); do
+  for file in $(holding cmdline "$d/at_work.py"); do
     id=${file#/proc/}
     kill -$1 "${id%/cmdline}" 2>/dev/null && echo "$id"
   done
 }
 """
+)
 
 _ALIVE = f"{_SIGNAL}end 0 || :\n"
 

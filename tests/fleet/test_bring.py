@@ -399,5 +399,35 @@ def test_a_package_that_is_not_here_is_named() -> None:
         package_files(compiled=True, also=["no-such-thing"])
 
 
+def test_a_package_that_lies_elsewhere_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is installed as editable has no files to take along."""
+    folder = tmp_path / "mine-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (folder / "RECORD").write_text("mine.pth,,\nmine-1.0.dist-info/METADATA,,\n")
+    (tmp_path / "mine.pth").write_text("/src/mine\n")
+    (folder / "direct_url.json").write_text(
+        '{"url": "file:///src/mine", "dir_info": {"editable": true}}'
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UsageError, match="mine is installed here as editable"):
+        package_files(compiled=True, also=["mine"])
+
+
+def test_a_python_that_calls_itself_strangely_is_none(
+    machines: Machines, programs: Path
+) -> None:
+    """Its version is shown to people, on their terminal."""
+    here = this_python()
+    for version, found in (("3.99.1rc1", True), ("3.1\x1b[2J", False), ("3.1\n", False)):
+        said = msgspec.json.encode(msgspec.structs.replace(here, version=version))
+        _program(programs / "python3", f"cat <<'END'\n{said.decode()}\nEND")
+        (programs / "cat").unlink(missing_ok=True)
+        (programs / "cat").symlink_to(str(shutil.which("cat")))
+        assert ("python3" in look(machines(programs).ssh).pythons) is found
+
+
 def _tops(files: dict[str, Path]) -> set[str]:
     return {path.split("/")[1] for path in files if path.startswith("packages/")}

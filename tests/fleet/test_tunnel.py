@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -111,6 +111,11 @@ def test_a_port_is_withdrawn(machines: Machines) -> None:
     tunnel.withdraw(port)
     wait_until(lambda: not listening(port))
     tunnel.withdraw(port)
+    local = tunnel.to_machine(22)
+    assert listening(local)
+    tunnel.retract(local, 22)
+    wait_until(lambda: not listening(local))
+    tunnel.retract(local, 22)
 
 
 def test_a_lost_connection_is_told(machines: Machines) -> None:
@@ -171,6 +176,41 @@ sys.stdin.read()
 """
 
 
+def test_an_ssh_that_hangs_is_ended_too(machines: Machines) -> None:
+    """It does not listen, and its keeper goes first."""
+    _, endpoint = machines.start()
+    tunnel = machines.tunnel(endpoint)
+    folder = str(machines.folder / "s")
+    for process in processes("ssh", folder, "ControlMaster=yes"):
+        if Path(f"/proc/{process}/comm").read_text() == "ssh\n":
+            os.kill(process, signal.SIGSTOP)
+    tunnel.close()
+    wait_until(lambda: not processes(folder))
+
+
+def test_a_machine_does_not_use_up_the_launchers_files(machines: Machines) -> None:
+    """However many connections it makes to a port; the tunnel stands."""
+    _, endpoint = machines.start()
+    tunnel = machines.tunnel(endpoint)
+    held: list[socket.socket] = []
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=900))
+        stack.callback(lambda: [one.close() for one in held])
+        port = tunnel.to_launcher(server.getsockname()[1])
+        held += [socket.create_connection(("127.0.0.1", port), 5) for _ in range(600)]
+        server.settimeout(1.0)
+        accepted = 0
+        with suppress(TimeoutError):
+            while True:
+                held.append(server.accept()[0])
+                accepted += 1
+    assert 100 < accepted < 256
+    wait_until(tunnel.ssh.answers)
+    assert tunnel.is_alive()
+    with greeting() as port:
+        assert greeted(tunnel.to_launcher(port)) == b"hello"
+
+
 def test_it_ends_with_a_launcher_that_is_killed(machines: Machines) -> None:
     """Its ports would lead the machine to whoever has them next."""
     _, endpoint = machines.start()
@@ -186,6 +226,7 @@ def test_it_ends_with_a_launcher_that_is_killed(machines: Machines) -> None:
         os.kill(launcher.pid, signal.SIGKILL)
         wait_until(lambda: not listening(port))
         wait_until(lambda: not processes("ssh", str(machines.folder / "s")))
+        wait_until(lambda: not (machines.folder / "s").exists())
 
 
 def test_a_machine_that_lets_nobody_in_is_an_error(

@@ -30,6 +30,7 @@ from tests.fleet.machines import (  # noqa: F401  (fixtures)
     processes,
     wait_until,
 )
+from tests.rental.remote.greps import as_of_busybox
 
 # What a task runs is sent along: the machines do not have the tests.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -128,6 +129,23 @@ def test_a_second_start_ends_the_first(
     assert len(second) == 1
     assert second != first
     assert submitted(scheduler, visible).status == "finished"
+
+
+def test_they_are_found_where_grep_is_that_of_busybox(
+    machines: Machines, scheduler: FleetScheduler, tmp_path: Path
+) -> None:
+    """They may be slow to join, and are ended with the rest."""
+    number, endpoint = machines.start()
+    slow = tmp_path / "python"
+    slow.write_text(f'#!/bin/sh\n[ "$1" = -c ] || sleep 3\nexec {sys.executable} "$@"\n')
+    slow.chmod(0o755)
+    with as_of_busybox(machines.home(number).parent / "enter", tmp_path):
+        tunnel = machines.tunnel(endpoint)
+        python = OwnPython(str(slow))
+        workers = Workers(tunnel, python, scheduler.door, "one", [(0,)])
+        assert workers.start() == ("one-0",)
+        workers.stop()
+    assert not programs(machines, number)
 
 
 def test_a_job_outlives_its_worker(

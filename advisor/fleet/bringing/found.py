@@ -11,6 +11,7 @@ import platform
 import sys
 import sysconfig
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 
@@ -63,6 +64,10 @@ done
 """
 
 
+VersionText = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z.+-]{1,40}\Z")]
+"""What a machine may call a version: it is shown to people."""
+
+
 class Python(msgspec.Struct, frozen=True):
     """What a Python says of itself.
 
@@ -75,7 +80,7 @@ class Python(msgspec.Struct, frozen=True):
     glibc : of the GNU C library that it runs with, (0, 0) for another one
     """
 
-    version: str
+    version: VersionText
     tag: str
     magic: str
     abi: str

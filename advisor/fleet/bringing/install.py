@@ -19,7 +19,7 @@ import msgspec
 from advisor.base.errors import RemoteError
 from advisor.base.progress import BYTES, Progress, doing
 from advisor.fleet.bringing.archive import Archive
-from advisor.fleet.bringing.found import ENVIRONMENT
+from advisor.fleet.bringing.found import ENVIRONMENT, VersionText
 from advisor.fleet.bringing.packages import ALSO, PACKAGES
 from advisor.rental.remote import sync
 from advisor.rental.remote.channel import last_line
@@ -95,7 +95,7 @@ class Versions(msgspec.Struct, frozen=True):
     packages : name -> version
     """
 
-    python: str
+    python: VersionText
     tag: str
     magic: str
     packages: dict[str, str]

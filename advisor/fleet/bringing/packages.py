@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -108,6 +109,13 @@ def _installed(name: str) -> Distribution:
         raise UsageError(message) from error
 
 
+def _is_editable(installed: Distribution) -> bool:
+    """Tell whether its files lie elsewhere (PEP 610): those that it lists lead there."""
+    told = installed.read_text("direct_url.json")
+    origin = json.loads(told) if told else {}
+    return bool(origin.get("dir_info", {}).get("editable"))
+
+
 def _files(installed: Distribution) -> Iterator[tuple[str, Path]]:
     """Yield the files of a package that a worker may read."""
     if installed.files is None:
@@ -115,6 +123,12 @@ def _files(installed: Distribution) -> Iterator[tuple[str, Path]]:
             f"{installed.metadata['Name']} as it is installed here has no list of its "
             "files, and no machine can be given it: install it by pip in a virtual "
             "environment"
+        )
+        raise UsageError(message)
+    if _is_editable(installed):
+        message = (
+            f"{installed.metadata['Name']} is installed here as editable, and no machine "
+            "can be given it: install it as a copy, without -e"
         )
         raise UsageError(message)
     for one in installed.files:

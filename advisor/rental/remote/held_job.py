@@ -21,7 +21,7 @@ warden     the script that counts how long no launcher was heard
 heard      when one was heard last: uptime (s), and the time of the heartbeat then
 child      the session of the command: boot, process id, when that began. All that is
            started inherits it, open
-lapsed     there once the warden has begun to end it
+lapsed     there once the warden has begun to end it, ``unlapsed`` until then
 refused    why it did not begin
 ========== ======================================================================
 

@@ -9,24 +9,16 @@ texts ``command``, ``keeper`` and ``warden`` for the start.
 
 from __future__ import annotations
 
-from advisor.rental.remote.job_scripts import IDENTITY, KILLS, SHORTEN
+from advisor.rental.remote.job_scripts import HOLDING, IDENTITY, KILLS, SHORTEN
 
 LOCK = 'l="$HOME/.advisor/locks/{lock}"\n'
 
 # A process is of an attempt if it has its mark among its variables, its file open, or is
 # of its session: whoever clears his variables has the session, whoever leaves that has
 # the file. A session whose number another process has by now is over.
-MEMBERS = """\
-marked() {
-  if printf 'a\\0b' | grep -qF b; then
-    grep -lsF "$1" /proc/[0-9]*/environ
-    return
-  fi
-  # That of busybox sees no more of a line than its first text.
-  for file in /proc/[0-9]*/environ; do
-    tr '\\0' '\\n' <"$file" | grep -qF "$1" && echo "$file"
-  done 2>/dev/null
-}
+MEMBERS = (
+    HOLDING
+    + """\
 in_session() {
   read -r its_boot its_sid its_begin 2>/dev/null <"$1" && [ "$its_boot" = "$boot" ] &&
     { ! began_at "$its_sid" || [ "$began" = "$its_begin" ]; } || return
@@ -38,12 +30,13 @@ with_file() {
   done
 }
 members() {
-  { marked "_ADVISOR_JOB=$d/"
+  { holding environ "_ADVISOR_JOB=$d/"
     with_file "$d/child"
     in_session "$d/child"
   } | while IFS=/ read -r none proc id file; do echo "$id"; done
 }
 """
+)
 
 # What is asked once to end (a second time may mean more) is killed after ten seconds, and
 # given up after ten more. The keeper notes how its command ended; it is killed last.
@@ -85,7 +78,7 @@ KEEPER = (
     + """\
 trap '' HUP
 refuse() { echo "$1" >"$d/refused.$$" && mv "$d/refused.$$" "$d/refused"; exit; }
-exec 9>>"$l" || refuse 'its lock cannot be opened'
+command exec 9>>"$l" || refuse 'its lock cannot be opened'
 tries=10
 until flock -n 9; do
   [ ! -e "$d/owner" ] || exit
@@ -93,20 +86,22 @@ until flock -n 9; do
   sleep 0.1
   tries=$((tries - 1))
 done
-[ -z "$(marked "_ADVISOR_LOCK=$l/"; in_session "$l")" ] ||
+[ -z "$(holding environ "_ADVISOR_LOCK=$l/"; in_session "$l")" ] ||
   refuse 'what an earlier attempt of it started still runs there'
 tell_up
-[ "$boot" = "$asked_boot" ] && [ $((up - asked)) -le $lease ] ||
+age=$((up - asked))
+[ "$boot" = "$asked_boot" ] && [ $age -ge 0 ] && [ $age -le $lease ] ||
   refuse 'it was asked for too long ago'
 began_at $$
+seen=$(stat -c %Y "$HOME/.advisor/heartbeat" 2>/dev/null)
 echo "$boot $$ $began" >"$d/owner.$$" && echo '   ' >"$d/exit.$$" &&
-  echo "$asked $(stat -c %Y "$HOME/.advisor/heartbeat" 2>/dev/null)" >"$d/heard.$$" ||
+  echo >"$d/lapsed.$$" && echo "$asked $seen" >"$d/heard.$$" ||
   refuse 'its disk is full'
 ln "$d/owner.$$" "$d/owner" 2>/dev/null || {
-  rm -f "$d/owner.$$" "$d/exit.$$" "$d/heard.$$"
+  rm -f "$d/owner.$$" "$d/exit.$$" "$d/lapsed.$$" "$d/heard.$$"
   exit
 }
-mv "$d/heard.$$" "$d/heard"
+mv "$d/lapsed.$$" "$d/unlapsed" && mv "$d/heard.$$" "$d/heard"
 (exec 9>&- && shorten) >/dev/null 2>&1 </dev/null &
 apart=$(command -v setsid)
 $apart sh "$d/warden" >/dev/null 2>&1 </dev/null 9>&- &
@@ -121,7 +116,8 @@ mv "$d/exit.$$" "$d/exit"
 
 # Two processes, each of which begins the other anew, as those of the watchdog; one of
 # them is no shell where there is an awk. Its count outlives it: it is noted in place,
-# which a full disk permits; the first line counts.
+# which a full disk permits; the first line counts. That it ended the command is noted by
+# another name of a file which is there, for the same reason.
 WARDEN = (
     IDENTITY
     + MEMBERS
@@ -148,7 +144,7 @@ while is_kept || [ -n "$(members)" ]; do
     echo "$heard $seen" 1<>"$d/heard"
   fi
   if [ $((up - heard)) -gt $lease ]; then
-    [ -e "$d/exit" ] || : >"$d/lapsed"
+    [ -e "$d/exit" ] || mv "$d/unlapsed" "$d/lapsed"
     until end_all is_kept; do sleep 1; done
   fi
   sleep $every
@@ -192,8 +188,8 @@ ENTER = (
     IDENTITY
     + """\
 began_at $$
-echo "$boot $$ $began" >"${_ADVISOR_JOB%/}/child"
-echo "$boot $$ $began" >"${_ADVISOR_LOCK%/}"
+echo "$boot $$ $began" >"${_ADVISOR_JOB%/}/child" &&
+  echo "$boot $$ $began" >"${_ADVISOR_LOCK%/}" || exit 126
 unset boot began stat
 """
 )

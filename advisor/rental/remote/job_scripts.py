@@ -21,6 +21,20 @@ is_alive() {
 }
 """
 
+# What grep of busybox sees of a line ends with its first text: the other ones, of which
+# `environ` and `cmdline` of a process are made, are lines of their own for it.
+HOLDING = """\
+holding() {
+  if printf 'a\\0b' | grep -qF b; then
+    grep -lsF "$2" /proc/[0-9]*/"$1"
+    return
+  fi
+  for file in /proc/[0-9]*/"$1"; do
+    tr '\\0' '\\n' <"$file" | grep -qF "$2" && echo "$file"
+  done 2>/dev/null
+}
+"""
+
 # The container's own counter (version 2 of cgroups, else 1); the kernel's messages are of
 # the whole host. Prints nothing where there is none.
 KILLS = """\
@@ -160,10 +174,11 @@ echo "$gone"
 
 STOP = (
     IDENTITY
+    + HOLDING
     + """\
 [ -e "$d/owner" ] || exit 0
 end() {
-  for file in $(grep -lsF "_ADVISOR_JOB=$d/" /proc/[0-9]*/environ); do
+  for file in $(holding environ "_ADVISOR_JOB=$d/"); do
     id=${file#/proc/}
     kill -$1 "${id%/environ}" 2>/dev/null && some=yes
   done

@@ -35,6 +35,7 @@ _ALIVE_EVERY_S = 15
 _ALIVE_MISSED = 3  # so that a dead connection is noticed after 45 s
 _ANSWER_TIMEOUT_S = 40.0
 _MOST_BYTES = 1 << 26  # of a script's output; what says more is broken, or hostile
+_MOST_ANSWER_BYTES = 1 << 20  # of what `ask` returns, which is split and kept as text
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,22 +173,28 @@ class Ssh:
         except UnreachableError:
             return False
 
-    def run(self, script: str, timeout_s: float = 60.0) -> Completed:
+    def run(
+        self, script: str, timeout_s: float = 60.0, most_bytes: int = _MOST_BYTES
+    ) -> Completed:
         """Run a POSIX shell script on the machine, to its end.
 
         It is run whole or not at all, but where the connection breaks it may have run:
         a script must be one that may run twice. A script's 255 is told as 254.
+
+        Parameters
+        ----------
+        most_bytes : that it may print
 
         Raises
         ------
         UnreachableError
             if no address lets us in, the connection breaks, or time is up
         RemoteError
-            if it prints without end
+            if it prints more, as one does that prints without end
         """
         printed = bytearray()
         with closing(self._talks(script, timeout_s)) as talks:
-            while len(printed) <= _MOST_BYTES:
+            while len(printed) <= most_bytes:
                 try:
                     printed += next(talks)
                 except StopIteration as end:
@@ -206,11 +213,11 @@ class Ssh:
         Raises
         ------
         RemoteError
-            if the script fails
+            if the script fails, or prints more than a MiB
         UnreachableError
             if no address lets us in, the connection breaks, or time is up
         """
-        done = self.run(script, timeout_s)
+        done = self.run(script, timeout_s, _MOST_ANSWER_BYTES)
         if done.code != 0:
             message = f"{what} failed on the machine: {done.reason or done.code}"
             raise RemoteError(message)

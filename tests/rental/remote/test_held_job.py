@@ -19,6 +19,7 @@ from advisor.base.errors import RemoteError, UsageError
 from advisor.rental.remote import held_scripts
 from advisor.rental.remote.beats import beat
 from advisor.rental.remote.held_job import HeldJob, HeldState, TaskScripts
+from tests.rental.remote.greps import as_of_busybox
 
 Soon = Callable[..., bool]
 
@@ -343,6 +344,36 @@ def test_a_job_that_hears_nobody_is_ended_by_its_machine(
     assert trial.living(left) == []
     assert soon(lambda: trial.wardens() == [])
     assert b"".join(trial.begun("echo up", 2).follow()) == b"up\n"
+
+
+def test_a_disk_that_is_full_does_not_lengthen_a_lease(trial: Trial, soon: Soon) -> None:
+    """No file can be made any more; the launcher counts on the end all the same."""
+    job = trial.begun(SLEEP, lease_s=1.0)
+    assert soon(lambda: trial.session() > 0)
+    (trial.folder() / "lapsed").symlink_to("/no/room/for/it")
+    assert soon(lambda: job.state() == HeldState("lapsed"))
+    assert not Path(f"/proc/{trial.session()}").exists()
+
+
+def test_all_of_it_is_found_where_grep_is_that_of_busybox(
+    trial: Trial, soon: Soon, tmp_path: Path
+) -> None:
+    """It is known by its variables, whatever reads them."""
+    with as_of_busybox(trial.machine.home.parent / "enter", tmp_path):
+        script = f'"$0" -c "$1" "{SLEEP}" & {SLEEP}'
+        job = trial.attempt(1)
+        job.start(["sh", "-c", script, sys.executable, DETACHED], folder="work")
+        assert soon(lambda: trial.living(SLEEP) != [])
+        job.stop()
+        assert trial.living(SLEEP) == []
+
+
+def test_a_lock_that_cannot_be_had_is_told(trial: Trial) -> None:
+    """Such as where something else has its name; nothing is begun."""
+    lock = trial.machine.home / ".advisor" / "locks" / trial.name
+    lock.mkdir(parents=True)
+    with pytest.raises(RemoteError, match="its lock cannot be opened"):
+        trial.begun("true")
 
 
 def test_a_job_that_hears_us_goes_on(trial: Trial) -> None:

@@ -22,6 +22,7 @@ from advisor.rental.remote.ssh import Ssh, ensure_key
 from advisor.rental.remote.watchdog import onstart_script
 from advisor.simulator.containers import Container
 from advisor.simulator.local import LocalContainers
+from tests.rental.remote.greps import as_of_busybox
 
 _TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 _WORD = _TEXT | st.sampled_from(["", "-n", "--", "'", '"', "$HOME", "`id`", "\n", "*"])
@@ -321,6 +322,20 @@ def test_the_start_script_lets_the_launcher_in(tmp_path: Path, machine: Any) -> 
         assert json.loads(b"".join(job.follow())) == [[], "of the image"]
     finally:
         host.close()
+
+
+def test_a_stop_finds_all_where_grep_is_that_of_busybox(
+    machine: Any, tmp_path: Path, soon: Any
+) -> None:
+    """What a command has started is known by its variables, whatever reads them."""
+    with as_of_busybox(machine.home.parent / "enter", tmp_path):
+        job = RemoteJob(machine.ssh, "alpine")
+        job.start(["sh", "-c", "setsid sleep 600 & echo $! >../sleeps; wait"], folder="w")
+        sleeps = machine.home / "sleeps"
+        assert soon(lambda: sleeps.exists() and sleeps.read_text().strip() != "")
+        job.stop()
+    assert job.state().phase == "ended"
+    assert not Path(f"/proc/{sleeps.read_text().strip()}").exists()
 
 
 def test_following_gives_up_in_the_end(machine: Any) -> None:

@@ -214,6 +214,8 @@ def test_a_machine_that_talks_without_end_is_left(machine: Any) -> None:
     """It cannot fill our memory."""
     with pytest.raises(RemoteError, match="without end"):
         machine.ssh.run("exec cat /dev/zero")
+    with pytest.raises(RemoteError, match="without end"):  # a word of it is an object
+        machine.ssh.ask("yes | head -c 2000000", "asking")
 
 
 def test_the_key_is_made_once(tmp_path: Path) -> None:
