@@ -1,7 +1,7 @@
 """Rentals that one process makes at the same time, each of another offer.
 
-All of them find the same offers best. Without this, each would try them in the same order,
-and find that a sibling has just taken them, until its attempts are used up.
+All of them find the same offers best. Without this, each would try them in the same
+order, and find that a sibling has just taken them, until its attempts are used up.
 """
 
 from __future__ import annotations
