@@ -30,7 +30,11 @@ from distributed.utils import NoOpAwaitable
 from advisor.app.context import Context
 from advisor.app.plan import Plan, plan
 from advisor.app.rented import rented
-from advisor.base.errors import NothingFitsError, RentalStateUnknownError, UsageError
+from advisor.base.errors import (
+    NothingFitsError,
+    RentalStateUnknownError,
+    UsageError,
+)
 from advisor.base.interrupts import deferred, shielded
 from advisor.fleet.adapting import (
     PAUSE_S,
@@ -40,6 +44,7 @@ from advisor.fleet.adapting import (
     RentedAdaptive,
     most_of,
 )
+from advisor.fleet.busy import when_not_busy
 from advisor.fleet.member import Fleet, Member
 from advisor.fleet.place import Place
 from advisor.fleet.scheduler import SchedulerDoor
@@ -269,8 +274,7 @@ class Cluster(SpecCluster):
     def _end_at_exit(self) -> None:
         """Give back what is there when the program ends.
 
-        Dask closes the clusters that are open then, but none whose event loop is gone, or
-        that was being closed.
+        Dask closes what is open then, but for a cluster whose event loop is gone.
         """
         places = list(self._created)
         with deferred(hand_on=True), shielded("releasing the machines"):
@@ -340,9 +344,10 @@ class Cluster(SpecCluster):
     # What a place calls.
 
     def rent(self) -> Member:
-        """Rent a machine."""
-        assert self._fleet is not None  # noqa: S101  (places are opened after the start)
-        return Member.rented(self._fleet, self._plan())
+        """Rent a machine, once the market has time for that."""
+        fleet = self._fleet
+        assert fleet is not None  # noqa: S101  (places are opened after the start)
+        return when_not_busy(fleet.rental, lambda: Member.rented(fleet, self._plan()))
 
     def notify(self, line: str) -> None:
         """Take a line for people."""

@@ -182,9 +182,13 @@ class SchedulerDoor:
         Raises
         ------
         RemoteError
-            if it has no time for that
+            if it has no time for that, or is gone
         """
         loop = self._scheduler.loop.asyncio_loop
+        if not loop.is_running():  # a program that ends without closing it
+            work.close()
+            message = "Dask's scheduler is gone"
+            raise RemoteError(message)
         done = asyncio.run_coroutine_threadsafe(work, loop)
         try:
             with window():

@@ -110,7 +110,7 @@ def test_machines_that_run_no_worker_are_given_up_after_a_few() -> None:
     owner = Cluster({"prepare": RemoteError("its image has no Python")})
 
     async def opened() -> None:
-        place = await Place("tls://127.0.0.1:1", "machine-1", owner)
+        await Place("tls://127.0.0.1:1", "machine-1", owner)
         async with asyncio.timeout(10.0):
             while owner.refusal is None:
                 await asyncio.sleep(0.01)
