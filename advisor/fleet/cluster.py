@@ -272,10 +272,7 @@ class Cluster(SpecCluster):
             raise
 
     def _end_at_exit(self) -> None:
-        """Give back what is there when the program ends.
-
-        Dask closes what is open then, but for a cluster whose event loop is gone.
-        """
+        """Give back what is there; Dask does so only while the event loop is there."""
         places = list(self._created)
         with deferred(hand_on=True), shielded("releasing the machines"):
             for place in places:

@@ -117,30 +117,47 @@ def test_it_grows_and_shrinks_with_the_tasks(cluster: Any, street: Street) -> No
 @needs_machines
 def test_it_can_be_awaited(cluster: Any, street: Street) -> None:
     """In a running event loop, which nothing of it keeps."""
+    test = test_it_can_be_awaited
 
-    async def main() -> str:
+    async def main() -> int:
         beats = 0
-
-        async def beat() -> None:
-            nonlocal beats
-            while True:
-                beats += 1
+        async with cluster(asynchronous=True) as made:
+            await made.scale(1)
+            while states(street, test) != ["held"]:
                 await asyncio.sleep(0.05)
+                beats += 1
+        return beats
 
-        beating = asyncio.create_task(beat())
+    assert asyncio.run(main()) > 1
+    assert states(street, test) == ["released"]
+    assert street.instances() == []
+
+
+@needs_machines
+@pytest.mark.slow
+def test_functions_run_from_an_event_loop(cluster: Any, street: Street) -> None:
+    """With a client that is asynchronous, too; cancelling gives the machine back."""
+
+    async def main() -> None:
         async with (
             cluster(asynchronous=True) as made,
             Client(made, asynchronous=True) as client,
         ):
             await made.scale(1)
             await client.wait_for_workers(1, timeout=WITHIN_S)
-            found: str = await client.submit(home)
-        beating.cancel()
-        assert beats > 20
-        return found
+            assert "/machines/" in await client.submit(home)
+            asyncio.get_running_loop().call_later(0.1, task.cancel)
+            await asyncio.sleep(WITHIN_S)
 
-    assert "/machines/" in asyncio.run(main())
-    assert states(street, test_it_can_be_awaited) == ["released"]
+    async def cancelled() -> None:
+        nonlocal task
+        task = asyncio.create_task(main())
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    task: asyncio.Task[None]
+    asyncio.run(cancelled())
+    assert states(street, test_functions_run_from_an_event_loop) == ["released"]
     assert street.instances() == []
 
 
@@ -350,7 +367,7 @@ def dying(
     [
         ("end", "plain"),
         pytest.param("Ctrl-C", "plain", marks=pytest.mark.slow),
-        ("end of a loop", "async"),
+        pytest.param("end of a loop", "async", marks=pytest.mark.slow),
         pytest.param("Ctrl-C in a loop", "async", marks=pytest.mark.slow),
     ],
 )
@@ -368,6 +385,7 @@ def test_a_program_that_forgets_its_cluster_leaves_nothing(
 
 
 @needs_machines
+@pytest.mark.slow
 def test_what_a_killed_program_leaves_is_ended_by_reconcile(street: Street) -> None:
     """The ledger has it as held by a launcher that is gone."""
     test = test_what_a_killed_program_leaves_is_ended_by_reconcile
