@@ -13,10 +13,11 @@ thread rents it, looks after it, and replaces it.
 from __future__ import annotations
 
 import asyncio
+import atexit
+import inspect
 import logging
 import math
 from collections.abc import Awaitable, Collection
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -35,40 +36,30 @@ from advisor.base.errors import (
     UsageError,
 )
 from advisor.base.interrupts import deferred, shielded
+from advisor.fleet.adapting import (
+    PAUSE_S,
+    SAY_HOW_MANY,
+    USUAL,
+    WORTH_S,
+    RentedAdaptive,
+    most_of,
+)
+from advisor.fleet.busy import when_not_busy
 from advisor.fleet.member import Fleet, Member
 from advisor.fleet.place import Place
 from advisor.fleet.scheduler import SchedulerDoor
 from advisor.rental import arguments
-from advisor.rental.arguments import SHORTEST_S
+from advisor.rental.presence import LAST_CHANCE_S
 
 MAX_MACHINES = 8
 
-WORTH_S = 600.0
-"""Seconds of work that are worth a machine to `Cluster.adapt`: about as long as one takes
-to start, which is paid for; an assumption."""
-
-PAUSE_S = 300.0
-"""Seconds for which `Cluster.adapt` asks for no further machine after one could not be
-had: a market changes in minutes; an assumption."""
-
-_ADAPT_EVERY_S = 10.0
-_IDLE_LOOKS = 6  # a machine that was idle for a minute is given back
 _AT_ONCE_S = 0.001
 _LOOK_S = 0.2
 _RETIRE_S = 60.0  # for handing on; what takes longer is computed anew
 _SETTINGS = {"distributed.scheduler.unknown-task-duration": WORTH_S}
 _ENDING = (Status.closing, Status.closed)
-
-
-class _Adaptive(Adaptive):
-    """Dask's, which waits for a while after a machine could not be had."""
-
-    async def recommendations(self, target: int) -> dict[str, Any]:
-        """Return what is to be done."""
-        if target > len(self.plan) and self.cluster.pauses:
-            return {"status": "same"}
-        found: dict[str, Any] = await super().recommendations(target)
-        return found
+_SHORTEST_S = LAST_CHANCE_S + arguments.SHORTEST_S
+_ASKED = (*inspect.signature(rented).parameters, "max_machines", "asynchronous")
 
 
 class Cluster(SpecCluster):
@@ -87,8 +78,8 @@ class Cluster(SpecCluster):
     Parameters
     ----------
     workload : name or path of a profile: what a task trains, by which machines are chosen
-    deadline_s : seconds after which every machine is gone; only those are rented that are
-        predicted to train the workload in what is left of it
+    deadline_s : seconds after which every machine is gone, which must be given; only
+        those are rented that are predicted to train the workload in what is left of it
     max_machines : most that there are at a time
     asynchronous : whether it is used in a running event loop
     context : the outside world; None: this process's
@@ -115,16 +106,27 @@ class Cluster(SpecCluster):
         self,
         workload: str,
         *,
-        deadline_s: float,
+        deadline_s: float | None = None,
         max_machines: int = MAX_MACHINES,
         asynchronous: bool = False,
         context: Context | None = None,
         **asked: Any,
     ) -> None:
         self._context = context or Context.of_this_process()
+        arguments.only_known(asked, _ASKED)
+        if deadline_s is None:
+            message = "deadline_s is missing: seconds after which every machine is gone"
+            raise UsageError(message)
         block = rented(workload, deadline_s=deadline_s, context=self._context, **asked)
         self.spec = block.spec
         arguments.whole("max_machines", max_machines)
+        shortest_s = min(deadline_s, self.spec.max_lifetime_s or deadline_s)
+        if shortest_s < _SHORTEST_S:
+            message = (
+                f"a machine of a cluster needs {_SHORTEST_S:.0f} s at least: of its "
+                f"lifetime, {LAST_CHANCE_S:.0f} s are for winding it up"
+            )
+            raise UsageError(message)
         self.max_machines = max_machines
         self._over_at = self._context.now().timestamp() + float(deadline_s)
         self._paused_until = -math.inf
@@ -159,6 +161,7 @@ class Cluster(SpecCluster):
         self._fleet = Fleet(
             self._context, first.rental_context, first.key_file, self._door, lease_s
         )
+        atexit.register(self._end_at_exit)
 
     def _plan(self) -> Plan:
         """Return the rental of one more machine, as long as there is time for one.
@@ -170,7 +173,7 @@ class Cluster(SpecCluster):
         """
         # By the clock: a laptop may have slept.
         left_s = self._over_at - self._context.now().timestamp()
-        if left_s < SHORTEST_S:
+        if left_s < _SHORTEST_S:
             message = "the cluster's deadline has come: nothing more is rented"
             raise NothingFitsError(message)
         spec = replace(
@@ -201,12 +204,11 @@ class Cluster(SpecCluster):
             if it is no number from 0 to `max_machines`
         """
         if memory is not None or cores is not None:
-            message = "machines differ in memory and cores: say how many there shall be"
-            raise UsageError(message)
+            raise UsageError(SAY_HOW_MANY)
         if n != 0:
             arguments.whole("n", n, self.max_machines)
         for name in sorted(self.worker_spec, key=self._load)[: -n or None]:
-            del self.worker_spec[name]
+            self.worker_spec.pop(name, None)  # a place may have been given up meanwhile
         while len(self.worker_spec) < n and self.status not in _ENDING:
             self.worker_spec.update(self.new_worker_spec())
         if n > 0:
@@ -227,15 +229,15 @@ class Cluster(SpecCluster):
         ----------
         minimum, maximum : machines; no more than `max_machines`
         more : see `distributed.deploy.Adaptive`
+
+        Raises
+        ------
+        advisor.base.errors.UsageError
+            if there can never be so few or so many
         """
-        most = self.max_machines if maximum is None else min(maximum, self.max_machines)
-        usual = {
-            "interval": _ADAPT_EVERY_S,
-            "wait_count": _IDLE_LOOKS,
-            "target_duration": WORTH_S,
-        }
+        most = most_of(minimum, maximum, self.max_machines, more)
         return DaskCluster.adapt(
-            self, _Adaptive, minimum=minimum, maximum=most, **{**usual, **more}
+            self, RentedAdaptive, minimum=minimum, maximum=most, **{**USUAL, **more}
         )
 
     def close(self, timeout: float | None = None) -> Awaitable[None] | None:
@@ -260,8 +262,27 @@ class Cluster(SpecCluster):
             if not self.asynchronous:
                 self._loop_runner.stop()
 
+    async def __aexit__(self, *_raised: object) -> None:
+        """Give all machines back, also if this is cancelled."""
+        closing = asyncio.ensure_future(self._close())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await asyncio.wait([closing])
+            raise
+
+    def _end_at_exit(self) -> None:
+        """Give back what is there; Dask does so only while the event loop is there."""
+        places = list(self._created)
+        with deferred(hand_on=True), shielded("releasing the machines"):
+            for place in places:
+                place.stop()
+            for place in places:
+                place.join()
+
     async def _close(self) -> None:
         await super()._close()
+        atexit.unregister(self._end_at_exit)
         if self._left:
             words = "; ".join(self._left)
             self._left.clear()
@@ -296,7 +317,7 @@ class Cluster(SpecCluster):
         for name in list(self.worker_spec):
             place = self.workers.get(name)
             if name in asked or (place and asked & set(place.worker_names)):
-                del self.worker_spec[name]
+                self.worker_spec.pop(name, None)
         await self
 
     def _update_worker_status(self, op: str, msg: Any) -> None:
@@ -308,19 +329,22 @@ class Cluster(SpecCluster):
     ) -> None:
         """Wait for workers, as long as so many may come."""
         there = asyncio.ensure_future(super()._wait_for_workers(n_workers, timeout))
-        while not there.done():
-            if self._refusal is not None and len(self.worker_spec) < n_workers:
-                there.cancel()
-                raise self._refusal
-            await asyncio.wait([there], timeout=_LOOK_S)
+        try:
+            while not there.done():
+                if self._refusal is not None and len(self.worker_spec) < n_workers:
+                    raise self._refusal
+                await asyncio.wait([there], timeout=_LOOK_S)
+        finally:
+            there.cancel()
         there.result()
 
     # What a place calls.
 
     def rent(self) -> Member:
-        """Rent a machine."""
-        assert self._fleet is not None  # noqa: S101  (places are opened after the start)
-        return Member.rented(self._fleet, self._plan())
+        """Rent a machine, once the market has time for that."""
+        fleet = self._fleet
+        assert fleet is not None  # noqa: S101  (places are opened after the start)
+        return when_not_busy(fleet.rental, lambda: Member.rented(fleet, self._plan()))
 
     def notify(self, line: str) -> None:
         """Take a line for people."""
@@ -343,9 +367,13 @@ class Cluster(SpecCluster):
     async def retire(self, workers: Collection[str]) -> None:
         """Have workers hand on what they hold, and get no more tasks."""
         if self.status == Status.running:  # else nobody is left to hand it to
-            with suppress(TimeoutError):
-                retiring = self.scheduler.retire_workers(names=list(workers))
+            retiring = self.scheduler.retire_workers(names=list(workers))
+            try:
                 await asyncio.wait_for(retiring, _RETIRE_S)
+            except Exception as error:  # what they hold is computed anew
+                self.notify(
+                    f"{', '.join(workers)}: {str(error) or 'busy'}; not handed on"
+                )
 
     def _forget(self, place: Place, error: BaseException) -> None:
         """Go on without a place."""

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -30,6 +30,7 @@ from advisor.fleet.scheduler import SchedulerDoor
 from advisor.fleet.tunnel import Tunnel
 from advisor.fleet.workers import Workers
 from advisor.market.lifecycle import Instance
+from advisor.rental.claims import Claims
 from advisor.rental.context import RentalContext
 from advisor.rental.hold import Hold
 from advisor.rental.labels import read_label
@@ -69,6 +70,7 @@ class Fleet:
     gpus : GPUs of one slot; 0: a machine is one slot
     outgoing : returns what each machine gets; None: they get nothing
     confirm : asked before each payment; None: nobody is asked
+    claims : of offers that its machines are rented by just now
     """
 
     context: Context
@@ -79,6 +81,7 @@ class Fleet:
     gpus: int = 0
     outgoing: Callable[[], Outgoing] | None = None
     confirm: Confirm | None = None
+    claims: Claims = field(default_factory=Claims)
 
     def ssh_to(self, instance: Instance) -> Ssh:
         """Return the ssh connection to an instance.
@@ -162,9 +165,9 @@ class Member:
             as `advisor.rental.rent.renting`; nothing is rented then, unless the error
             says so
         """
-        with ExitStack() as stack:
-            way = renting(fleet.rental, planned.request, fleet.confirm)
-            had = stack.enter_context(way)
+        with ExitStack() as stack, fleet.claims.of_one() as may_try:
+            request = replace(planned.request, may_try=may_try)
+            had = stack.enter_context(renting(fleet.rental, request, fleet.confirm))
             member = cls(fleet, had.entry, had.hold, had.instance, stack, had)
             member._stack = stack.pop_all()
             return member

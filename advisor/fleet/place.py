@@ -16,7 +16,6 @@ from typing import Protocol
 from distributed.deploy.spec import ProcessInterface
 
 from advisor.base.errors import (
-    AdvisorError,
     LeaseLostError,
     NothingFitsError,
     OverBudgetError,
@@ -91,6 +90,7 @@ class Place(ProcessInterface):
         self.worker_names: tuple[str, ...] = ()
         self._owner = owner
         self._failed = 0
+        self._is_closing = False
         self._stop = threading.Event()
         self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._run, name="place", daemon=True)
@@ -105,12 +105,24 @@ class Place(ProcessInterface):
 
         Where it does not, the owner hears of it: others are given back all the same.
         """
-        if self.worker_names:
-            await self._owner.retire(self.worker_names)
-        self._stop.set()
+        self._is_closing = True
+        try:
+            if self.worker_names:
+                await self._owner.retire(self.worker_names)
+        finally:  # whatever became of that, the machine bills
+            self.stop()
         if self._thread.ident is not None:
             await asyncio.shield(asyncio.wrap_future(self._ended))
         await super().close()
+
+    def stop(self) -> None:
+        """Have the machine given back."""
+        self._stop.set()
+
+    def join(self) -> None:
+        """Wait until it is."""
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         """Have one machine after another, until told to stop or none can be had."""
@@ -124,7 +136,8 @@ class Place(ProcessInterface):
             refusal = error
             if isinstance(error, RentalStateUnknownError):
                 self._owner.left(str(error))
-        self._ended.set_result(None)
+        finally:
+            self._ended.set_result(None)
         if refusal is not None:
             self._owner.gave_up(self, refusal)
 
@@ -189,7 +202,9 @@ class Place(ProcessInterface):
             member.look()
             if not member.is_connected:
                 self._owner.notify(f"{member.name}: the connection broke")
-            elif not set(self.worker_names) <= set(self._owner.joined()):
+            elif not (
+                self._is_closing or set(self.worker_names) <= set(self._owner.joined())
+            ):
                 self._owner.notify(f"{member.name}: its Dask worker has died")
             else:
                 continue
@@ -229,13 +244,20 @@ class Place(ProcessInterface):
             self._owner.notify(f"{member.name} is not disconnected: {_words(error)}")
         try:
             member.release(why)
-        except AdvisorError as error:
-            self._owner.left(str(error))
+        except Exception as error:
+            self._owner.left(_left(member, error))
             member.leave()
 
     def _leave(self, member: Member) -> None:
         self.worker_names = ()
         member.leave()
+
+
+def _left(member: Member, error: Exception) -> str:
+    if isinstance(error, RentalStateUnknownError):
+        return str(error)
+    what = f"{member.name} may still be there and bill"
+    return f"{what}: {_words(error)}; run 'advisor reconcile'"
 
 
 def _words(error: BaseException) -> str:

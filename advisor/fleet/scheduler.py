@@ -182,15 +182,14 @@ class SchedulerDoor:
         Raises
         ------
         RemoteError
-            if it has no time for that
+            if it has no time for that, or is gone
         """
         loop = self._scheduler.loop.asyncio_loop
-        try:
-            done = asyncio.run_coroutine_threadsafe(work, loop)
-        except RuntimeError as error:  # as of a loop that is closed
+        if not loop.is_running():  # a program that ends without closing it
             work.close()
             message = "Dask's scheduler has ended"
-            raise RemoteError(message) from error
+            raise RemoteError(message)
+        done = asyncio.run_coroutine_threadsafe(work, loop)
         try:
             with window():
                 return done.result(_ANSWERS_WITHIN_S)

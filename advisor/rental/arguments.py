@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 
 from advisor.base.errors import ArgumentError, Given
 from advisor.base.units import SECONDS_PER_DAY
@@ -144,6 +145,18 @@ def pairs(name: str, values: object) -> tuple[tuple[str, object], ...]:
     if len({key for key, _ in found}) < len(found):
         raise wrong(name, values, "each name is expected once")
     return tuple(found)
+
+
+def only_known(given: Collection[str], known: Collection[str]) -> None:
+    """Refuse the names of arguments that nothing takes."""
+    for name in given:
+        if name not in known:
+            units = (one for one in known if one.rpartition("_")[0] == name)
+            near = next(units, None) or next(
+                iter(get_close_matches(name, known, 1)), None
+            )
+            hint = f"; did you mean {near}?" if near else ""
+            raise ArgumentError(Given(name), f": there is no such argument{hint}")
 
 
 def wrong(name: str, value: object, expected: str) -> ArgumentError:

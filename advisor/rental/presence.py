@@ -26,11 +26,13 @@ ABSENT_S = 300.0
 """Seconds for which the market must not show a machine before its launcher gives it up:
 a market may forget for minutes; an assumption."""
 
+LAST_CHANCE_S = 300.0
+"""Seconds before its end in which a machine is wound up: results are copied back."""
+
 PAUSE_S = 5.0
 
 _LOOK_S = 60.0
 _PATIENCE_S = 300.0
-_LAST_CHANCE_S = 300.0  # before the end, for copying back
 _ENDING = ("releasing", "released")
 
 
@@ -125,7 +127,7 @@ class Presence:
         MachineLostError, AdvisorError
             as `instance` and `renew`
         """
-        if self.context.is_over(self.entry.ends_at - _LAST_CHANCE_S):
+        if self.context.is_over(self.entry.ends_at - LAST_CHANCE_S):
             message = "the machine's lifetime is over before the job is done: resume it"
             raise OverBudgetError(message)
         self.renew()

@@ -88,6 +88,8 @@ def renting(
             candidate, *candidates = candidates
             if not request.misfits.allow(candidate):
                 continue
+            if request.may_try is not None and not request.may_try(candidate):
+                continue
             check()
             with ExitStack() as holds:
                 found = _try(

@@ -91,6 +91,8 @@ class RentRequest:
         running the image, None if nothing does; None: it is not asked
     verify : measures a machine that answers before it is used; None: nobody does
     interruptible : the ranking's bid is made
+    may_try : tells whether an offer is this rental's to try, see
+        `advisor.rental.claims`; None: each is
     """
 
     job: str
@@ -108,6 +110,7 @@ class RentRequest:
     probe: Callable[[Instance, int], Symptom | None] | None = None
     verify: Verify | None = None
     interruptible: bool = False
+    may_try: Callable[[RankedOffer], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ def test_a_function_is_mapped_over_rates(
     assert [one.state for one in street.entries("rates")] == ["released"]
 
 
+@pytest.mark.slow
 def test_joblib_runs_its_calls_there(
     street: Any, load: Any, examples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -61,6 +62,7 @@ def test_joblib_runs_its_calls_there(
     assert [one.state for one in street.entries("joblib_scores")] == ["released"]
 
 
+@pytest.mark.slow
 def test_optuna_runs_its_trials_there(
     street: Any, load: Any, examples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

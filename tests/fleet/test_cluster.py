@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -96,101 +97,7 @@ def states(street: Street, test: Any) -> list[str]:
 
 
 @needs_machines
-def test_functions_run_on_rented_machines_which_are_given_back(
-    cluster: Any, street: Street
-) -> None:
-    """Each on a machine of its own, and what one returns goes to the other."""
-    with cluster(name="learn") as made, Client(made) as client:
-        assert made.name == "learn"
-        made.scale(2)
-        client.wait_for_workers(2, timeout=WITHIN_S)
-        assert len(street.instances()) == 2
-        here, there = client.scheduler_info()["workers"]
-        first = client.submit(home, workers=[here], pure=False)
-        other = client.submit(home, workers=[there], pure=False)
-        both = client.submit(together, first, other).result(WITHIN_S)
-        assert len(both) == 2
-        assert str(Path.home()) not in both
-    test = test_functions_run_on_rented_machines_which_are_given_back
-    assert states(street, test) == ["released", "released"]
-    assert {one.job for one in street.entries(test.__name__)} == {"learn"}
-    assert street.instances() == []
-
-
-def processes(*words: str) -> list[int]:
-    """Return the processes whose command line has all of some words."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if all(word in line for word in words):
-                found.append(int(path.parent.name))
-    return found
-
-
-def workers_of(street: Street, instance: int) -> list[int]:
-    """Return the processes of an instance's Dask workers."""
-    home = street.folder / "machines" / str(instance) / "home"
-    return processes("at_work.py", f"{home}/.advisor/workers/")
-
-
-def connections_of(street: Street) -> list[int]:
-    """Return the processes that keep a connection to a machine."""
-    return processes("ssh", "ControlMaster=yes", f"{street.folder}/")
-
-
-@needs_machines
-def test_a_worker_that_dies_is_started_again_on_its_machine(
-    cluster: Any, street: Street, lines: list[str]
-) -> None:
-    """And so it is where the connection breaks: nothing is rented for that."""
-    with cluster() as made, Client(made) as client:
-        made.scale(1)
-        client.wait_for_workers(1, timeout=WITHIN_S)
-        (instance,) = [one["id"] for one in street.instances()]
-        for kill, told in (
-            (lambda: workers_of(street, instance), "its Dask worker has died"),
-            (lambda: connections_of(street), "the connection broke"),
-        ):
-            (before,) = workers_of(street, instance)
-            for process in kill():
-                os.kill(process, signal.SIGKILL)
-            wait_for(lambda: any(told in line for line in lines), WITHIN_S)  # noqa: B023
-            found = client.submit(home, pure=False).result(WITHIN_S)
-            assert f"/{instance}/" in found
-            assert workers_of(street, instance) != [before]
-        assert [one["id"] for one in street.instances()] == [instance]
-    assert street.instances() == []
-
-
-def lose(street: Street) -> int:
-    """Let the one machine that there is die; return its number."""
-    (number,) = [one["id"] for one in street.instances()]
-    with street.world.looked_at():
-        contract = street.world.rentals.contracts[number]
-        street.world.rentals.fail(contract, "the machine died")
-    return int(number)
-
-
-@needs_machines
-def test_a_machine_that_is_lost_is_replaced(
-    cluster: Any, street: Street, lines: list[str]
-) -> None:
-    """What was to be done there is done on the next one; both are given back."""
-    with cluster() as made, Client(made) as client:
-        made.scale(1)
-        client.wait_for_workers(1, timeout=WITHIN_S)
-        number = lose(street)
-        street.sleep(61.0)
-        wait_for(lambda: any("is lost" in line for line in lines), WITHIN_S)
-        found = client.submit(home, pure=False).result(WITHIN_S)
-        assert f"/{number}/" not in found
-        assert [one["id"] for one in street.instances()] != [number]
-    assert states(street, test_a_machine_that_is_lost_is_replaced) == ["released"] * 2
-    assert street.instances() == []
-
-
-@needs_machines
+@pytest.mark.slow  # the examples have a quick one
 def test_it_grows_and_shrinks_with_the_tasks(cluster: Any, street: Street) -> None:
     """A task is worth a machine, which is given back once nothing of it is wanted."""
     with cluster(max_machines=2) as made, Client(made) as client:
@@ -210,30 +117,47 @@ def test_it_grows_and_shrinks_with_the_tasks(cluster: Any, street: Street) -> No
 @needs_machines
 def test_it_can_be_awaited(cluster: Any, street: Street) -> None:
     """In a running event loop, which nothing of it keeps."""
+    test = test_it_can_be_awaited
 
-    async def main() -> str:
+    async def main() -> int:
         beats = 0
-
-        async def beat() -> None:
-            nonlocal beats
-            while True:
-                beats += 1
+        async with cluster(asynchronous=True) as made:
+            await made.scale(1)
+            while states(street, test) != ["held"]:
                 await asyncio.sleep(0.05)
+                beats += 1
+        return beats
 
-        beating = asyncio.create_task(beat())
+    assert asyncio.run(main()) > 1
+    assert states(street, test) == ["released"]
+    assert street.instances() == []
+
+
+@needs_machines
+@pytest.mark.slow
+def test_functions_run_from_an_event_loop(cluster: Any, street: Street) -> None:
+    """With a client that is asynchronous, too; cancelling gives the machine back."""
+
+    async def main() -> None:
         async with (
             cluster(asynchronous=True) as made,
             Client(made, asynchronous=True) as client,
         ):
             await made.scale(1)
             await client.wait_for_workers(1, timeout=WITHIN_S)
-            found: str = await client.submit(home)
-        beating.cancel()
-        assert beats > 20
-        return found
+            assert "/machines/" in await client.submit(home)
+            asyncio.get_running_loop().call_later(0.1, task.cancel)
+            await asyncio.sleep(WITHIN_S)
 
-    assert "/machines/" in asyncio.run(main())
-    assert states(street, test_it_can_be_awaited) == ["released"]
+    async def cancelled() -> None:
+        nonlocal task
+        task = asyncio.create_task(main())
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    task: asyncio.Task[None]
+    asyncio.run(cancelled())
+    assert states(street, test_functions_run_from_an_event_loop) == ["released"]
     assert street.instances() == []
 
 
@@ -293,6 +217,10 @@ def test_after_the_deadline_nothing_is_rented(cluster: Any, street: Street) -> N
         (lambda made: made.scale(9), "a whole number from 1 to 8"),
         (lambda made: made.scale(-1), "a whole number from 1 to 8"),
         (lambda made: made.scale(cores=4), "say how many"),
+        (lambda made: made.adapt(0, 8, minimum_cores=4), "say how many"),
+        (lambda made: made.adapt(9), "minimum=9: a whole number from 1 to 8"),
+        (lambda made: made.adapt(3, 2), "minimum=3: a whole number from 1 to 2"),
+        (lambda made: made.adapt(0, 1.5), "maximum=1.5: a whole number"),
     ],
 )
 def test_a_number_of_machines_that_cannot_be_is_refused(
@@ -301,6 +229,25 @@ def test_a_number_of_machines_that_cannot_be_is_refused(
     """More than there may be, or what no market sells."""
     with cluster() as made, pytest.raises(UsageError, match=words):
         call(made)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"budget": 60}, "budget: .*did you mean budget_usd?"),
+        ({"deadline": 60}, "deadline: .*did you mean deadline_s?"),
+        ({"max_machine": 3}, "max_machine: .*did you mean max_machines?"),
+        ({"deadline_s": None}, "deadline_s is missing"),
+        ({"deadline_s": 300.0}, "needs 360 s at least"),
+        ({"max_lifetime_s": 300.0}, "needs 360 s at least"),
+    ],
+)
+def test_whoever_asks_otherwise_is_told_how_to(
+    cluster: Any, more: dict[str, Any], words: str
+) -> None:
+    """Arguments have their units in their names."""
+    with pytest.raises(UsageError, match=words):
+        cluster(**more)
 
 
 @pytest.mark.parametrize(
@@ -326,17 +273,17 @@ def test_a_machine_that_may_be_left_is_an_error_of_the_end(
     cluster: Any, street: Street
 ) -> None:
     """The market says that it released it, and shows it still: `reconcile` goes on."""
+    test = test_a_machine_that_may_be_left_is_an_error_of_the_end
     made = cluster()
     try:
-        with made, Client(made) as client:
+        with made:
             made.scale(1)
-            client.wait_for_workers(1, timeout=WITHIN_S)
+            wait_for(lambda: states(street, test) == ["held"], WITHIN_S)
             street.world.set_faults(Fault("deaf", "text", ("release",)))
             with pytest.raises(RentalStateUnknownError, match="may still be there"):
                 made.close()
     finally:
         street.world.set_faults()
-    test = test_a_machine_that_may_be_left_is_an_error_of_the_end
     assert states(street, test) == ["releasing"]
     assert reconciled(street, test) == ["released"]
 
@@ -349,13 +296,14 @@ def reconciled(street: Street, test: Any) -> list[str]:
 
 
 DYING = """
-import os, sys, time
+import asyncio, os, sys, time
 from pathlib import Path
 import advisor
 from advisor.app.context import Context
 from advisor.base.clock import Clock
+from advisor.store.ledger import Ledger
 
-url, home, key, tests, lease = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]
+url, home, key, tests, lease, way = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]
 sys.path.append(tests)
 from signaled import MarketTime
 market = MarketTime(url)
@@ -365,25 +313,41 @@ context = Context(
     home=home, folder=home,
     clock=Clock(now=market.now, monotonic=market.monotonic, sleep=market.sleep),
 )
-if __name__ == "__main__":
-    cluster = advisor.Cluster(
-        "resnet50", epochs=2, settings={"dataset_gb": 1}, budget_usd=20.0,
-        deadline_s=86400, lease_s=float(lease), context=context,
-    )
-    cluster.scale(1)
-    cluster.wait_for_workers(1, timeout=60)
+asked = dict(
+    workload="resnet50", epochs=2, settings={"dataset_gb": 1}, budget_usd=20.0,
+    deadline_s=86400, lease_s=float(lease), context=context,
+)
+
+def wait():
+    while [one.state for one in Ledger(home / "data").entries()] != ["held"]:
+        time.sleep(0.05)
     print("up", flush=True)
     sys.stdin.read()
+
+async def awaited():
+    cluster = await advisor.Cluster(**asked, asynchronous=True)
+    await cluster.scale(1)
+    await asyncio.to_thread(wait)
+
+if __name__ == "__main__":
+    if way == "async":
+        asyncio.run(awaited())
+    else:
+        cluster = advisor.Cluster(**asked)
+        cluster.scale(1)
+        wait()
 """
 
 
 @contextmanager
-def dying(street: Street, name: str, lease_s: float) -> Iterator[subprocess.Popen[str]]:
-    """Start a program with a cluster of one machine, which waits then."""
+def dying(
+    street: Street, name: str, lease_s: float = 3600.0, way: str = "plain"
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a program with a cluster of one machine, which waits once that is rented."""
     folder = street.folder / name
     folder.mkdir()
     tests = Path(__file__).parents[1] / "rental"
-    words = [street.url, str(folder), KEY, str(tests), str(lease_s)]
+    words = [street.url, str(folder), KEY, str(tests), str(lease_s), way]
     with subprocess.Popen(
         [sys.executable, "-c", DYING, *words],
         stdin=subprocess.PIPE,
@@ -398,25 +362,34 @@ def dying(street: Street, name: str, lease_s: float) -> Iterator[subprocess.Pope
 
 
 @needs_machines
-@pytest.mark.parametrize("way", ["its end", "Ctrl-C"])
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("end", "plain"),
+        pytest.param("Ctrl-C", "plain", marks=pytest.mark.slow),
+        pytest.param("end of a loop", "async", marks=pytest.mark.slow),
+        pytest.param("Ctrl-C in a loop", "async", marks=pytest.mark.slow),
+    ],
+)
 def test_a_program_that_forgets_its_cluster_leaves_nothing(
-    street: Street, way: str
+    street: Street, name: str, way: str
 ) -> None:
-    """When it ends, Dask closes what is open; that waits for the market."""
-    with dying(street, way, 3600.0) as process:
-        if way == "Ctrl-C":
+    """When it ends, it waits for the market, be the event loop there or gone."""
+    with dying(street, name, way=way) as process:
+        if name.startswith("Ctrl-C"):
             process.send_signal(signal.SIGINT)
         _, told = process.communicate("")
-        assert (process.returncode == 0) is (way == "its end"), told
-    assert [one.state for one in street.entries(way)] == ["released"]
+        assert (process.returncode == 0) is name.startswith("end"), told
+    assert [one.state for one in street.entries(name)] == ["released"]
     assert street.instances() == []
 
 
 @needs_machines
+@pytest.mark.slow
 def test_what_a_killed_program_leaves_is_ended_by_reconcile(street: Street) -> None:
     """The ledger has it as held by a launcher that is gone."""
     test = test_what_a_killed_program_leaves_is_ended_by_reconcile
-    with dying(street, test.__name__, 3600.0) as process:
+    with dying(street, test.__name__) as process:
         process.kill()
     assert states(street, test) == ["held"]
     assert reconciled(street, test) == ["released"]
@@ -431,3 +404,138 @@ def test_what_a_killed_program_leaves_ends_itself(tmp_path: Path) -> None:
             process.kill()
         wait_for(lambda: street.instances() == [], 150.0)
         assert [one.state for one in street.entries()] == ["held"]
+
+
+@dataclass
+class Shared:
+    """A cluster of two machines that several tests use, in order.
+
+    Attributes
+    ----------
+    cluster, client : of Dask
+    street : its market
+    lines : that people were told
+    """
+
+    cluster: Any
+    client: Client
+    street: Street
+    lines: list[str]
+
+    @property
+    def numbers(self) -> set[int]:
+        """The machines that there are."""
+        return {int(one["id"]) for one in self.street.instances()}
+
+    def await_told(self, words: str) -> None:
+        """Wait until people are told something."""
+        wait_for(lambda: any(words in line for line in self.lines), WITHIN_S)
+
+    def homes(self) -> set[str]:
+        """Return the home of the machine of each worker."""
+        workers = list(self.client.scheduler_info(n_workers=-1)["workers"])
+        made = [self.client.submit(home, workers=[one], pure=False) for one in workers]
+        return set(self.client.gather(made))
+
+
+@pytest.fixture(scope="module")
+def shared(street: Street) -> Iterator[Shared]:
+    """Return a cluster of two machines, each of which is given back in the end."""
+    if missing := LocalContainers.missing():
+        pytest.skip(missing)
+    context, lines = street.context("shared"), []
+    object.__setattr__(context, "notify", lines.append)
+    with (
+        advisor.Cluster(**{**JOB, "name": "learn", "context": context}) as cluster,
+        Client(cluster) as client,
+    ):
+        assert cluster.name == "learn"
+        cluster.scale(2)
+        client.wait_for_workers(2, timeout=WITHIN_S)
+        yield Shared(cluster, client, street, lines)
+    entries = street.entries("shared")
+    assert len(entries) >= 2
+    assert {(one.job, one.state) for one in entries} == {("learn", "released")}
+    assert street.instances() == []
+
+
+def fail(value: int) -> None:
+    raise ValueError(value)
+
+
+fail.__module__ = "__main__"
+
+
+def test_functions_run_on_rented_machines(shared: Shared) -> None:
+    """Each on a machine of its own, and what one returns goes to the other."""
+    assert len(shared.numbers) == 2
+    here, there = shared.client.scheduler_info()["workers"]
+    first = shared.client.submit(home, workers=[here], pure=False)
+    other = shared.client.submit(home, workers=[there], pure=False)
+    both = shared.client.submit(together, first, other).result(WITHIN_S)
+    assert len(both) == 2
+    assert str(Path.home()) not in both
+
+
+def test_what_a_function_raises_is_raised_here(shared: Shared) -> None:
+    """As with every cluster of Dask; nothing of it ends the machine."""
+    with pytest.raises(ValueError, match="7"):
+        shared.client.submit(fail, 7).result(WITHIN_S)
+    assert len(shared.homes()) == 2
+
+
+def processes(*words: str) -> list[int]:
+    """Return the processes whose command line has all of some words."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if all(word in line for word in words):
+                found.append(int(path.parent.name))
+    return found
+
+
+def workers_of(street: Street, instance: int) -> list[int]:
+    """Return the processes of an instance's Dask workers."""
+    home = street.folder / "machines" / str(instance) / "home"
+    return processes("at_work.py", f"{home}/.advisor/workers/")
+
+
+def connections_of(street: Street) -> list[int]:
+    """Return the processes that keep a connection to a machine."""
+    return processes("ssh", "ControlMaster=yes", f"{street.folder}/")
+
+
+@pytest.mark.parametrize("way", ["worker", "connection"])
+def test_a_worker_that_ends_is_started_again_on_its_machine(
+    shared: Shared, way: str
+) -> None:
+    """And so it is where the connection breaks: nothing is rented for that."""
+    before = shared.numbers
+    workers = [process for one in before for process in workers_of(shared.street, one)]
+    if way == "worker":
+        os.kill(workers[0], signal.SIGKILL)
+        shared.await_told("its Dask worker has died")
+    else:
+        os.kill(connections_of(shared.street)[0], signal.SIGKILL)
+        shared.await_told("the connection broke")
+    shared.client.wait_for_workers(2, timeout=WITHIN_S)
+    wait_for(lambda: len(shared.homes()) == 2, WITHIN_S)
+    now = [process for one in before for process in workers_of(shared.street, one)]
+    assert len(now) == 2
+    assert now != workers
+    assert shared.numbers == before
+
+
+def test_a_machine_that_is_lost_is_replaced(shared: Shared) -> None:
+    """What was to be done there is done on the next one."""
+    before = shared.numbers
+    lost = min(before)
+    with shared.street.world.looked_at():
+        contract = shared.street.world.rentals.contracts[lost]
+        shared.street.world.rentals.fail(contract, "the machine died")
+    shared.street.sleep(61.0)
+    shared.await_told("is lost")
+    wait_for(lambda: len(shared.numbers - before) == 1, WITHIN_S)
+    wait_for(lambda: len(shared.homes()) == 2, WITHIN_S)
+    assert not any(f"/{lost}/" in home for home in shared.homes())
