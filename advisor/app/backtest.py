@@ -122,7 +122,7 @@ class Backtest:
         does
     recorded : the recorded market that they were played over; None: a simulated one
     plays : of each policy
-    blocks : parts of the record that see no price in common, in which plays start
+    blocks : parts of the market, each as long as a play may be, in which plays start
     hours : of the market that was played over, h
     deadline_h, horizon_h : hours that the job may take, infinite where any, and those
         after which it was given up

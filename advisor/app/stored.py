@@ -99,7 +99,8 @@ def with_stored_data(
         allowed_machines=ids_of(known, "machine", blocked=False),
     )
     if intervals:
-        seen = bid_survival(intervals)
+        exponent = job.assumptions.preemption_gpus_exponent
+        seen = bid_survival(intervals, gpus_exponent=exponent)
         hazard = BidHazard.assumed(job.assumptions).updated(
             seen.ratios, seen.outbid + seen.gone, seen.exposure_hours
         )

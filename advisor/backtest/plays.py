@@ -154,8 +154,12 @@ def _day(start: Start) -> int:
 
 def _known_by(setting: Setting, at_s: int) -> Job:
     """Return the job with what the record shows of bids until a moment, and no later."""
-    seen = bid_survival(setting.market.intervals.between(at_s - _KNOWN_S, at_s))
-    hazard = BidHazard.assumed(setting.job.assumptions).updated(
+    assumed = setting.job.assumptions
+    seen = bid_survival(
+        setting.market.intervals.between(at_s - _KNOWN_S, at_s),
+        gpus_exponent=assumed.preemption_gpus_exponent,
+    )
+    hazard = BidHazard.assumed(assumed).updated(
         seen.ratios, seen.outbid + seen.gone, seen.exposure_hours
     )
     return replace(setting.job, bid_hazard=hazard)

@@ -8,12 +8,16 @@ from typing import Any
 
 import click
 
+from advisor import __version__
 from advisor.base.errors import UsageError
 from advisor.base.resources import installing
 from advisor.cli.options import Command, with_options
 
 _CONNECT_S = 10
 """How long a scheduler is waited for."""
+
+_WORKER_S = 10
+"""How long a first worker is waited for."""
 
 
 def parallel_options(command: Command) -> Command:
@@ -44,7 +48,8 @@ def in_parallel(jobs: int | None, dask: str | None) -> Iterator[None]:
     Raises
     ------
     advisor.base.errors.UsageError
-        if Dask is not installed, or the cluster cannot be reached
+        if Dask is not installed, the cluster cannot be reached, or it has no worker with
+        this version of advisor
     """
     import joblib  # noqa: PLC0415  (evaluations alone)
 
@@ -75,4 +80,33 @@ def _client(address: str) -> Iterator[None]:
         message = f"--dask: no Dask scheduler answers at {address}: {reason}"
         raise UsageError(message) from error
     with client:
+        _check_workers(client, address)
         yield
+
+
+def _check_workers(client: Any, address: str) -> None:
+    """Refuse a cluster that cannot play, or would find other figures than this computer.
+
+    A task is what makes an adaptive cluster start its first worker.
+    """
+    try:
+        client.submit(abs, 1, pure=False).result(timeout=_WORKER_S)
+    except TimeoutError:
+        message = (
+            f"--dask: the cluster at {address} has no worker after {_WORKER_S} s: start "
+            f"one, such as with dask worker {address}"
+        )
+        raise UsageError(message) from None
+    for worker, found in client.run(_version, on_error="return").items():
+        if found != __version__:
+            seen = f"advisor {found}" if isinstance(found, str) else "no advisor"
+            message = (
+                f"--dask: the worker {worker} has {seen}, and this is {__version__}: "
+                "install this version there"
+            )
+            raise UsageError(message)
+
+
+def _version() -> str:
+    """Return the version of advisor of the worker that runs this."""
+    return __version__

@@ -121,7 +121,7 @@ class BidHazard:
         ----------
         ratios : bid over least bid, rising, shape (M,)
         events : losses seen at each, shape (M,)
-        exposure_h : hours watched until the first loss, shape (M,)
+        exposure_h : hours that bids stood, of as many of one GPU, shape (M,)
         """
         prior = self.per_hour(ratios, np.ones_like(ratios))
         with np.errstate(divide="ignore"):
@@ -129,7 +129,9 @@ class BidHazard:
         falling = np.minimum.accumulate(mean)
         shrunk = self.band ** (1.0 / math.sqrt(1.0 + float(np.min(events))))
         hours = float(np.max(exposure_h, initial=0.0))
-        source = f"{hours:,.0f} hours of recorded snapshots, and the stated prior"
+        source = (
+            f"{hours:,.0f} hours of one GPU in recorded snapshots, and the stated prior"
+        )
         return BidHazard(ratios, falling, self.gpus_exponent, shrunk, source)
 
     def per_hour(self, ratio: FloatArray, num_gpus: FloatArray) -> FloatArray:

@@ -116,9 +116,8 @@ def _advice(found: Backtest) -> str:
     if best is not None:
         kept = ""
         if timed:
-            share = 1.0 - best.misses.value
             kept = f", and keeps the deadline of {figure(found.deadline_h, 3)} h in "
-            kept += f"{share:.1%} of the plays"
+            kept += f"{1.0 - best.misses.value:.1%} of the plays ({_sureness(best)})"
         return f"advised: {best.policy.name}: it costs {_dollars(best.usd.value)}{kept}."
     if not timed:
         return (
@@ -130,6 +129,15 @@ def _advice(found: Backtest) -> str:
         f"advised: none keeps the deadline in {KEEPS:.0%} of the plays; the nearest is "
         f"{nearest.policy.name} with {1.0 - nearest.misses.value:.1%}{_way_out(nearest)}."
     )
+
+
+def _sureness(best: PolicyResult) -> str:
+    """Return between which shares it is likely to keep the deadline at other times."""
+    low, high = 1.0 - best.misses.high, 1.0 - best.misses.low
+    if math.isnan(low):
+        return "all see the same prices, so that nothing is known of other times"
+    unsure = "" if low >= KEEPS else f", so that {KEEPS:.0%} is not sure"
+    return f"90% interval {low:.1%} - {high:.1%}{unsure}"
 
 
 def _way_out(nearest: PolicyResult) -> str:

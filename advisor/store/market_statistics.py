@@ -13,6 +13,7 @@ import numpy as np
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.base.columns import Columns
 from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from advisor.store.followed_bids import FollowedBids
 from advisor.store.history import SENSE
 
 Bucket = Literal["hour", "day", "week"]
@@ -123,15 +124,19 @@ class Lifetimes:
 class BidSurvival:
     """What became of bids of `ratios` times the least bid, had they been made.
 
-    A bid begins with each lifetime and anew each time that it loses, so that every hour
-    of the record counts once for each ratio.
+    A bid begins with each lifetime, and anew whenever the least bid is lower than it was
+    when the bid began, since whoever bids then bids less. One that is outbid waits until
+    the least bid is back; after `patience_h` it begins anew at the price of the moment,
+    as a job moves on. So a least bid that rises and falls all day loses many bids.
 
     Attributes
     ----------
     ratios : bid over least bid, shape (M,)
-    outbid : times that the least bid rose above the bid, shape (M,)
-    gone : times that the listing went (rented on demand, or withdrawn), shape (M,)
-    exposure_hours : hours that bids stood, shape (M,)
+    outbid : times that the least bid rose above a bid that stood, shape (M,)
+    gone : times that the listing went (rented on demand, or withdrawn) while the bid
+        stood, shape (M,)
+    exposure_hours : hours that bids stood, those of a listing times its GPUs to the power
+        that was asked for, shape (M,)
     """
 
     ratios: FloatArray
@@ -161,14 +166,12 @@ class BidCounts(NamedTuple):
 
     Attributes
     ----------
-    outbid : times that the least bid rose above the bid, for each ratio, shape (M,)
-    gone : times that the listing went
-    seconds : that bids stood
+    outbid, gone, exposure_s : as in `BidSurvival`, but seconds, shape (M,)
     """
 
     outbid: FloatArray
-    gone: int
-    seconds: int
+    gone: FloatArray
+    exposure_s: FloatArray
 
 
 def market_history(intervals: ListingIntervals, by: Bucket) -> MarketHistory:
@@ -334,38 +337,46 @@ def _at(times: FloatArray, survival: FloatArray, hour: float, longest: float) ->
 
 
 def bid_survival(
-    intervals: ListingIntervals, ratios: Sequence[float] = BID_RATIOS
+    intervals: ListingIntervals,
+    ratios: Sequence[float] = BID_RATIOS,
+    gpus_exponent: float = 0.0,
 ) -> BidSurvival:
-    """Follow bids through the record, see `BidSurvival`."""
-    return survival_of(count_bids(intervals, ratios), ratios)
+    """Follow bids through the record, see `BidSurvival`.
+
+    Parameters
+    ----------
+    gpus_exponent : losses grow as the GPUs of a listing to this power, so that its hours
+        count for as many of one GPU; 0: hours of listings
+    """
+    return survival_of(count_bids(intervals, ratios, gpus_exponent), ratios)
 
 
 def survival_of(counts: BidCounts, ratios: Sequence[float] = BID_RATIOS) -> BidSurvival:
     """Return what became of bids from the sums over all listings."""
     over = np.asarray(ratios, dtype=np.float64)
-    hours = np.full(len(over), counts.seconds / SECONDS_PER_HOUR)
-    gone = np.full(len(over), float(counts.gone))
-    return BidSurvival(over, counts.outbid, gone, hours)
+    hours = counts.exposure_s / SECONDS_PER_HOUR
+    return BidSurvival(over, counts.outbid, counts.gone, hours)
 
 
 def count_bids(
-    intervals: ListingIntervals, ratios: Sequence[float] = BID_RATIOS
+    intervals: ListingIntervals,
+    ratios: Sequence[float] = BID_RATIOS,
+    gpus_exponent: float = 0.0,
 ) -> BidCounts:
-    """Follow bids through the lifetimes of listings."""
+    """Follow bids through the lifetimes of listings, see `bid_survival`."""
     first, last = intervals.lifetimes()
-    least, over = intervals.min_bid, np.asarray(ratios, dtype=np.float64)
+    least = intervals.min_bid
+    # A bid of just the least one stands, however either was rounded.
+    over = np.asarray(ratios, dtype=np.float64) * (1.0 + 1e-9)
     told = np.logical_and.reduceat(np.isfinite(least), first) if len(first) else first
     # The longest first, so that those with one more interval are always in front.
     order = np.argsort(first - last, kind="stable")
     order = order[told[order].astype(bool)]
-    first, length = first[order], (last - first + 1)[order]
-    bids = least[first][:, None] * over
-    outbid, seconds = np.zeros(len(over)), 0
+    first, last = first[order], last[order]
+    length = last - first + 1
+    bids = FollowedBids(least[first], over, intervals.num_gpus[first] ** gpus_exponent)
     for step in range(int(length.max(initial=0))):
-        interval = first[: np.searchsorted(-length, -step)] + step
-        now = least[interval][:, None]
-        lost = now > bids[: len(interval)] * (1.0 + 1e-9)
-        outbid += lost.sum(axis=0)
-        bids[: len(interval)] = np.where(lost, now * over, bids[: len(interval)])
-        seconds += int((intervals.last_at[interval] - intervals.first_at[interval]).sum())
-    return BidCounts(outbid, int(intervals.gone[last[order]].sum()), seconds)
+        at = first[: np.searchsorted(-length, -step)] + step
+        bids.follow(least[at], intervals.last_at[at] - intervals.first_at[at])
+    gone = (bids.stand & intervals.gone[last][:, None]).sum(axis=0).astype(np.float64)
+    return BidCounts(bids.outbid, gone, bids.exposure_s)

@@ -110,6 +110,40 @@ def test_without_a_record_the_market_is_simulated(
     assert "a simulated market, seed 0" in first.stderr
 
 
+@pytest.mark.usefixtures("kept")
+def test_how_sure_the_advice_is_goes_with_it(advisor: Advisor, market: str) -> None:
+    """No play of twelve was late, and a few blocks are no proof of 95 %."""
+    arguments = ("history", "backtest", *JOB, "--market", market, "--deadline", "16h")
+    outcome = advisor(*arguments, "--policy", "on-demand", "--json")
+    (row,) = outcome.document["policies"]
+    assert row["misses"] == 0.0
+    low = 1.0 - row["misses_high"]
+    assert low < 0.95
+    told = " ".join(outcome.stderr.split())
+    assert f"90% interval {low:.1%} - 100.0%, so that 95% is not sure" in told
+
+
+def test_a_cluster_without_workers_is_refused(
+    advisor: Advisor, market: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line that says how to start one."""
+    distributed = pytest.importorskip(
+        "distributed", reason="distributed is not installed: the extra fleet has it"
+    )
+    monkeypatch.setattr("advisor.cli.parallel._WORKER_S", 1)
+    with distributed.LocalCluster(
+        n_workers=0, dashboard_address=None, processes=False, protocol="tcp"
+    ) as cluster:
+        address = cluster.scheduler_address
+        outcome = advisor(
+            "history", "backtest", *JOB[:-2], "--market", market, "--dask", address
+        )
+    assert outcome.exit_code == 2
+    assert f"has no worker after 1 s: start one, such as with dask worker {address}" in (
+        " ".join(outcome.stderr.split())
+    )
+
+
 def test_the_sample_is_never_played_over_a_record(advisor: Advisor) -> None:
     """No such offers exist; a table marks what is advised."""
     outcome = advisor(
@@ -143,8 +177,10 @@ def test_what_cannot_be_played_is_refused(
     assert outcome.stdout == ""
 
 
-def test_a_dask_cluster_plays_the_same(advisor: Advisor, market: str) -> None:
-    """With `--dask` the plays run on its workers."""
+def test_a_dask_cluster_plays_the_same(
+    advisor: Advisor, market: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `--dask` the plays run on its workers, which have the same advisor."""
     distributed = pytest.importorskip(
         "distributed", reason="distributed is not installed: the extra fleet has it"
     )
@@ -155,5 +191,12 @@ def test_a_dask_cluster_plays_the_same(advisor: Advisor, market: str) -> None:
     )
     with cluster:
         there = advisor(*arguments, "--dask", cluster.scheduler_address)
+        with monkeypatch.context() as patched:
+            patched.setattr("advisor.cli.parallel.__version__", "9.9.9")
+            other = advisor(*arguments, "--dask", cluster.scheduler_address)
+    assert other.exit_code == 2
+    assert "and this is 9.9.9: install this version there" in " ".join(
+        other.stderr.split()
+    )
     assert there.exit_code == 0, there.stderr
     assert there.document == advisor(*arguments, "--jobs", "1").document

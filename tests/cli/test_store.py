@@ -6,10 +6,15 @@ import csv
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from advisor.market.offers import parse_offers
+from advisor.store.database import open_store
+from advisor.store.history import store_snapshot
 
 Advisor = Callable[..., Any]
 
@@ -74,8 +79,8 @@ def test_the_history_of_a_gpu(
     assert day["listings"] == 2
     assert day["usd_per_gpu_hour_p50"] == pytest.approx(0.30)
     first = document["bids"][0]
-    assert (first["outbid"], first["gone"]) == (1.0, 1.0)
-    assert first["exposure_hours"] == pytest.approx(1.0)
+    assert (first["outbid"], first["gone"]) == (1.0, 0.0)
+    assert first["exposure_hours"] == pytest.approx((20 + 30) / 60)
     assert document["lives"]["median_hours"] is None
     text = advisor(*arguments).stdout
     assert "2026-11-20 00:00" in text
@@ -141,7 +146,7 @@ def test_the_record_tells_what_bids_cost(
     market = snapshot(tmp_path / "now.json", "2026-11-21T11:00:00Z", record)
     arguments = ("bid", "--workload", "resnet50", "--market", market, "--json")
     told = advisor(*arguments).document
-    assert told["hazard"].startswith("1 hours of recorded snapshots")
+    assert told["hazard"].startswith("1 hours of one GPU in recorded snapshots")
     silent = advisor(*arguments, variables={"ADVISOR_DATA_DIR": str(tmp_path / "no")})
     assert silent.document["hazard"] == "assumption"
     rates = [
@@ -296,3 +301,26 @@ def test_an_archive_needs_its_extra(
     outcome = advisor("history", *words, str(tmp_path / "archive"))
     assert outcome.exit_code == 2
     assert "an archive needs its extra: pip install '.[archive]'" in outcome.stderr
+
+
+def test_the_advised_bid_is_above_what_others_bid_all_day(
+    advisor: Advisor, record: dict[str, Any], tmp_path: Path
+) -> None:
+    """A least bid that rises by a quarter every other hour costs a low bid every time."""
+    market = snapshot(tmp_path / "now.json", "2026-11-21T11:00:00Z", record)
+    end, advised = datetime(2026, 11, 21, 11, tzinfo=UTC), list[float]()
+    for name, high in (("calm", 0.15), ("busy", 0.19)):
+        with open_store(tmp_path / name) as store:
+            for step in range(2 * 24 * 2):
+                bid = high if step % 4 > 1 else 0.15
+                offers, _ = parse_offers([{**record, "min_bid": bid}])
+                at = end - timedelta(days=2) + timedelta(minutes=30 * step)
+                store_snapshot(store, offers, market="vast", at=at, whole=True)
+        document = advisor(
+            *("bid", "--workload", "resnet50", "--market", market, "--json"),
+            variables={"ADVISOR_DATA_DIR": str(tmp_path / name)},
+        ).document
+        (best,) = [bid for bid in document["bids"] if bid["advised"]]
+        advised.append(best["over_min_bid"])
+    calm, busy = advised
+    assert calm < 0.19 / 0.15 <= busy

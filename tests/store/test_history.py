@@ -6,7 +6,7 @@ import math
 import random
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -281,49 +281,114 @@ def test_lifetimes_by_hand(store: sqlite3.Connection, recorder: Recorder) -> Non
 
 
 def test_bids_by_hand(store: sqlite3.Connection, recorder: Recorder) -> None:
-    """A rise of half loses lower bids, an end loses all; hours count until then."""
+    """A rise of half loses lower bids, an end all that stand; hours count until then."""
     bids = (0.10, 0.10, 0.15, 0.15, 0.12)
     for bid in bids:
         recorder.keep({"min_bid": bid}, {"machine_id": 8, "min_bid": None})
     recorder.keep({"machine_id": 8, "min_bid": None})
     found = bid_survival(load_intervals(store), (1.0, 1.25, 1.5, 2.0))
     assert found.outbid.tolist() == [1.0, 1.0, 0.0, 0.0]
-    assert found.gone.tolist() == [1.0] * 4
-    assert found.exposure_hours == pytest.approx(np.full(4, 5 * STEP_S / 3600))
+    assert found.gone.tolist() == [0.0, 1.0, 1.0, 1.0]
+    steps = np.array([2.0, 3.0, 5.0, 5.0])
+    assert found.exposure_hours == pytest.approx(steps * STEP_S / 3600)
 
 
-walks = st.lists(st.lists(st.floats(0.05, 1.0), min_size=1, max_size=8), max_size=6)
+Series = Sequence[tuple[float, float]]
+"""Hours, and the least bid in them, $/h."""
+
+
+def followed(*series: Series, gpus: float = 1.0, gone: bool = False) -> ListingIntervals:
+    """Return one lifetime for each series."""
+    rows = list[tuple[float, ...]]()
+    for listing, prices in enumerate(series):
+        edges = np.cumsum([0.0, *(hours for hours, _ in prices)]) * 3600
+        rows += [
+            (listing, since, until, gone and number == len(prices), bid)
+            for number, (since, until, (_, bid)) in enumerate(
+                zip(edges[:-1], edges[1:], prices, strict=True), 1
+            )
+        ]
+    listing, since, until, ends, bids = np.array(rows, dtype=float).reshape(-1, 5).T
+    return ListingIntervals(
+        listing.astype(np.int64),
+        np.full(len(rows), gpus),
+        since.astype(np.int64),
+        until.astype(np.int64),
+        np.zeros(len(rows), dtype=bool),
+        ends.astype(bool),
+        np.ones(len(rows)),
+        bids,
+    )
+
+
+def test_a_least_bid_that_rises_and_falls_loses_a_bid_each_time() -> None:
+    """A bid that lost once is not safe: others outbid it as often as they did before."""
+    busy = followed([(3.0, 0.10), (1.0, 0.20)] * 50)
+    found = bid_survival(busy, (1.0, 1.5, 2.0))
+    assert found.outbid.tolist() == [50.0, 50.0, 0.0]
+    assert found.exposure_hours.tolist() == [150.0, 150.0, 200.0]
+
+
+def test_a_bid_that_began_when_others_bid_much_is_no_measure_of_later_ones() -> None:
+    """Whoever bids after the least bid has fallen bids less, and loses to a rise."""
+    fallen = followed([(1.0, 0.40), (5.0, 0.10), (1.0, 0.20), (5.0, 0.10)])
+    found = bid_survival(fallen, (1.5,))
+    assert found.outbid.tolist() == [1.0]
+    assert found.exposure_hours.tolist() == [11.0]
+
+
+def test_a_bid_begins_anew_when_the_least_bid_stays_up() -> None:
+    """After two hours, as a job moves on: the third to the tenth of the ten count."""
+    risen = followed([(5.0, 0.10), (10.0, 0.20)])
+    found = bid_survival(risen, (1.5,))
+    assert found.outbid.tolist() == [1.0]
+    assert found.exposure_hours.tolist() == [5.0 + 8.0]
+
+
+def test_hours_of_many_gpus_count_for_more() -> None:
+    """Eight lose 8^0.6 times as often as one does: so much do they say of one."""
+    eight = followed([(2.0, 0.10), (1.0, 0.20)], gpus=8.0, gone=True)
+    of_listings, of_one = (
+        bid_survival(eight, (2.0,), exponent).exposure_hours[0] for exponent in (0.0, 0.6)
+    )
+    assert of_listings == 3.0
+    assert of_one == pytest.approx(3.0 * 8.0**0.6)
+
+
+walks = st.lists(
+    st.lists(
+        st.tuples(st.sampled_from([0.25, 1.0, 3.0]), st.floats(0.05, 1.0)),
+        min_size=1,
+        max_size=8,
+    ),
+    max_size=6,
+)
 
 
 @given(walks)
-def test_bids_against_a_plain_loop(lifetimes_: list[list[float]]) -> None:
+def test_bids_against_a_plain_loop(lifetimes_: list[list[tuple[float, float]]]) -> None:
     """The vectorized count is that of following every bid by itself."""
-    rows = [
-        (at, 1.0, step, step + 1, False, step == len(lifetime) - 1, 1.0, bid)
-        for at, lifetime in enumerate(lifetimes_)
-        for step, bid in enumerate(lifetime)
-    ]
-    columns = np.array(rows, dtype=float).reshape(-1, 8).T
-    intervals = ListingIntervals(
-        columns[0].astype(np.int64),
-        columns[1],
-        *(columns[row].astype(np.int64) * 3600 for row in (2, 3)),
-        *(columns[row].astype(bool) for row in (4, 5)),
-        *columns[6:],
-    )
     ratios = (1.0, 1.3, 2.0)
-    found = bid_survival(intervals, ratios)
+    found = bid_survival(followed(*lifetimes_, gone=True), ratios)
     for at, ratio in enumerate(ratios):
-        outbid = 0
+        outbid, gone, stood_h = 0, 0, 0.0
         for lifetime in lifetimes_:
-            bid = ratio * lifetime[0]
-            for least in lifetime:
-                if least > bid * (1 + 1e-9):
-                    outbid, bid = outbid + 1, ratio * least
+            begun_at, waited_h, stands = lifetime[0][1], 0.0, True
+            for hours, least in lifetime:
+                begun_at = min(begun_at, least)
+                if least <= begun_at * ratio * (1 + 1e-9):
+                    stands, waited_h, waits_h = True, 0.0, 0.0
+                else:
+                    outbid, stands = outbid + stands, False
+                    waits_h = min(hours, 2.0 - waited_h)
+                    waited_h += waits_h
+                    if waited_h >= 2.0:
+                        stands, begun_at, waited_h = True, least, 0.0
+                stood_h += (hours - waits_h) if stands else 0.0
+            gone += stands
         assert found.outbid[at] == outbid
-    assert found.exposure_hours.tolist() == [float(len(rows))] * 3
-    assert found.gone.tolist() == [float(len(lifetimes_))] * 3
-    assert sorted(found.outbid, reverse=True) == found.outbid.tolist()
+        assert found.gone[at] == gone
+        assert found.exposure_hours[at] == pytest.approx(stood_h)
 
 
 def test_an_empty_record_has_nothing(store: sqlite3.Connection) -> None:

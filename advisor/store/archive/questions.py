@@ -138,7 +138,7 @@ class Archive:
     def _followed(self, lots: Sequence[Sequence[str]]) -> tuple[Lifetimes, Any]:
         """Return lifetimes and bids, each the sum over all lots."""
         lived: dict[tuple[int, bool], int] = {}
-        outbid, gone, seconds = np.zeros(len(BID_RATIOS)), 0, 0
+        outbid, gone, exposure_s = np.zeros((3, len(BID_RATIOS)))
         for lot in lots:
             intervals = self._load(lot)
             lasted, ended = observed_lifetimes(intervals)
@@ -148,7 +148,7 @@ class Archive:
             counts = count_bids(intervals)
             outbid += counts.outbid
             gone += counts.gone
-            seconds += counts.seconds
+            exposure_s += counts.exposure_s
         table = np.array(
             [(lasted, ended, count) for (lasted, ended), count in lived.items()],
             dtype=np.int64,
@@ -156,7 +156,7 @@ class Archive:
         estimated = estimated_lifetimes(
             table[:, 0], table[:, 1].astype(bool), table[:, 2]
         )
-        return estimated, survival_of(BidCounts(outbid, gone, seconds))
+        return estimated, survival_of(BidCounts(outbid, gone, exposure_s))
 
     def _load(self, lot: Sequence[str]) -> ListingIntervals:
         names = ", ".join("?" * len(lot))
