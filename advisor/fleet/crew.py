@@ -99,6 +99,7 @@ class Crew:
     entry : of one that is there already
     only_ends : whether it is picked up to be given back
     pace : how long a job takes on it
+    is_ending : whether it takes no more jobs, though it may not be gone for long
     outcome : how its thread ended; None before
     error : why, None where nothing was left for it
     """
@@ -109,12 +110,14 @@ class Crew:
     entry: Entry | None = None
     only_ends: bool = False
     pace: Pace = field(default_factory=Pace)
+    is_ending: bool = False
     outcome: Outcome | None = None
     error: BaseException | None = None
     member: Member | None = None
     ended: Callable[[Crew], None] = lambda _: None
     _stop: threading.Event = field(default_factory=threading.Event)
     _symptom: Symptom | None = None
+    _stays: bool = False
     _plan: Plan | None = None
     _thread: threading.Thread | None = None
 
@@ -137,19 +140,45 @@ class Crew:
     def _run(self) -> None:
         try:
             with stoppable(self._stop):
-                try:
-                    member = self._had()
-                except BaseException as error:
-                    self._end("not_had", error)
-                    return
-                self.member = member
-                self._tell_rented(member)
-                self._with(member)
+                self.member = member = self._had_if_any()
+                if member is not None:
+                    self._tell_rented(member)
+                    self._with(member)
         except BaseException as error:
-            self._end("left", error)
+            self._end("left", self._at_last(error))
         finally:
             self.work.board.leave(self.key)
             self.ended(self)
+
+    def _had_if_any(self) -> Member | None:
+        """Return the machine; None if there is none to work with, see `outcome`."""
+        try:
+            return self._had()
+        except MachineLostError as error:  # it was given back
+            if self.entry is not None:
+                why = _words_of(error)
+                moved = self.work.board.move_all(self.entry.label, "destroyed")
+                self._lost_all(moved, why)
+            self._end("lost", error)
+        except BaseException as error:
+            self._end("not_had" if self.entry is None else "left", error)
+        return None
+
+    def _at_last(self, error: BaseException) -> BaseException:
+        """Give a machine back after an error of what should have ended it.
+
+        Returns
+        -------
+        the error, or that of giving it back
+        """
+        member, board = self.member, self.work.board
+        if member is None or self._stays or self.outcome is not None:
+            return error
+        try:
+            give_back(member, board, _words_of(error))
+        except BaseException as another:
+            return another
+        return error
 
     def _had(self) -> Member:
         """Return the machine, rented or picked up."""
@@ -223,6 +252,7 @@ class Crew:
             self.pace,
             moved=self._moved,
             started=self._started,
+            ended=self._ended,
             place=feeder.place,
         )
         while True:
@@ -236,8 +266,12 @@ class Crew:
             elif not hands.running:
                 message = f"it cannot run the jobs: {self._symptom}"
                 raise _UnfitError(message)
-            if not (hands.running or home.left or feeder.can_take()):
-                return
+            if not (hands.running or home.left):
+                if not board.has_for(self.key):
+                    return
+                if not feeder.has_time():
+                    message = "its time does not do for another job"
+                    raise OverBudgetError(message)
             watcher.look(_LOOK_S)
 
     def _price(self, member: Member) -> None:
@@ -249,12 +283,16 @@ class Crew:
 
     def _ended_by(self, hands: Hands, home: Home, error: BaseException) -> None:
         """End the work of a machine that an error has ended."""
+        self._no_more()
+        self._stays = isinstance(error, MachineLeftError)
         member, board = hands.member, self.work.board
         outcome, can_stop = _meaning_of(error)
         why = _words_of(error)
         if outcome == "lost" and not isinstance(error, MachineLeftError):
             self._tell(events.MachineLost, label=member.label, reason=why)
         try:
+            if isinstance(error, NoPythonError):
+                self._note_misfit(Symptom("image_lacks_python", why))
             if can_stop:
                 self._lost(wind_up(hands, board, home), "stopped", why)
         except ResultsLeftError as left:
@@ -270,6 +308,7 @@ class Crew:
     ) -> None:
         """Give a machine back after an error, or leave it where that is right."""
         board = self.work.board
+        self._stays = isinstance(error, MachineLeftError)
         if isinstance(error, ResultsLeftError):
             self._end("left", have_kept(member, error, self.work.resuming))
         elif isinstance(error, NotShownError):
@@ -288,6 +327,7 @@ class Crew:
         why: str,
         error: BaseException | None = None,
     ) -> None:
+        self._no_more()
         try:
             self._lost_all(give_back(member, self.work.board, why), why)
         except RentalStateUnknownError as unknown:
@@ -295,6 +335,11 @@ class Crew:
         else:
             self._end(outcome, error)
             self._tell(events.MachineReleased, label=member.label, reason=why)
+
+    def _no_more(self) -> None:
+        """Have its share for whoever has time: it takes no more jobs."""
+        self.is_ending = True
+        self.work.board.leave(self.key)
 
     def _lost_all(self, moved: Moved, why: str) -> None:
         self._lost(moved.attempts, moved.proof, why)
@@ -311,6 +356,9 @@ class Crew:
 
     def _started(self, attempt: Attempt) -> None:
         self._tell_of(events.JobStarted, attempt)
+
+    def _ended(self, ended: Ended) -> None:
+        self._tell_of(events.JobEnded, ended.attempt, exit_code=ended.exit_code)
 
     def _came(self, came: CameHome) -> None:
         """Hear what has become of an attempt that has ended."""

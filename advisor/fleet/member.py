@@ -316,10 +316,12 @@ class Member:
         self.worker_names, self.ssh = (), self._own
         if tunnel is None:
             return
-        if workers is not None and tunnel.is_alive():
-            with suppress(RemoteError):
-                workers.stop()
-        tunnel.close()
+        try:
+            if workers is not None and tunnel.is_alive():
+                with suppress(RemoteError):
+                    workers.stop()
+        finally:
+            tunnel.close()
 
     def claim(self) -> None:
         """Write down that jobs may be on it: the next launcher is to pick it up.
@@ -382,11 +384,19 @@ class Member:
                 raise UnreachableError(message)
 
     def hush(self) -> None:
-        """Give it no sign of life any more: from now on its lease runs out."""
-        if self._silent_since is None:
+        """Give it no sign of life any more: from now on its lease runs out.
+
+        Whatever keeps its connection from being ended is told: the machine is to be
+        given back all the same.
+        """
+        if self._silent_since is not None:
+            return
+        try:
             self.disconnect()
-            self._signs.close()
-            self._silent_since = self.fleet.context.clock.monotonic()
+        except Exception as error:  # noqa: BLE001
+            self.fleet.rental.notify(f"{self.name}: its connection: {error!r}")
+        self._signs.close()
+        self._silent_since = self.fleet.context.clock.monotonic()
 
     def release(self, why: str) -> None:
         """Give it back, and return once the market has confirmed that it is gone.

@@ -12,10 +12,9 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 pytest.importorskip("distributed", reason="the extra 'fleet' is not installed")
 
-from tests.fleet.conftest import real_time
+from tests.fleet.conftest import host, real_time  # noqa: F401  (fixture)
 from tests.rental.conftest import (  # noqa: F401  (fixtures)
     Street,
-    host,
     inhabited,
     make_street,
     project,
