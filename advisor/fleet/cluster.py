@@ -35,9 +35,10 @@ from advisor.base.errors import (
     UsageError,
 )
 from advisor.base.interrupts import deferred, shielded
-from advisor.fleet.member import Fleet, Member
+from advisor.fleet.member import Member
 from advisor.fleet.place import Place
 from advisor.fleet.scheduler import SchedulerDoor
+from advisor.fleet.shared import Fleet
 from advisor.rental import arguments
 from advisor.rental.arguments import SHORTEST_S
 

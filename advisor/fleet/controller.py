@@ -169,7 +169,7 @@ class Controller:
             raise self._error
 
     def _next(self) -> None:
-        """Act on the next machine that is done with, or on what was seen of the others."""
+        """Act on the next machine that is done with, or on what is seen of others."""
         self.tick()
         if not (self._crews or self._absent):
             self._plan_later()

@@ -19,9 +19,9 @@ from advisor.fleet.controller import Controller, Share
 from advisor.fleet.crew import Work
 from advisor.fleet.events import Event, SweepBegun, SweepEnded
 from advisor.fleet.folders import Folders
-from advisor.fleet.member import Fleet
 from advisor.fleet.planning import Planning
 from advisor.fleet.scheduler import open_scheduler
+from advisor.fleet.shared import Fleet
 from advisor.fleet.tally import Tally
 from advisor.fleet.tasks import submitter
 from advisor.rental.caps import commitments
@@ -177,7 +177,7 @@ class Launch:
         """Tell what happens; who does not hear it any more changes nothing of it."""
         try:
             self.face.told(event)
-        except Exception as error:  # noqa: BLE001  (a machine's thread: it must go on)
+        except Exception as error:  # of a machine's thread, which must go on
             self.rental.notify(f"what happens cannot be told: {error!r}")
 
     def _check_whole(self) -> None:

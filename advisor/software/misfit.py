@@ -18,7 +18,8 @@ Misfit = Literal[
 ]
 """Why a machine cannot run a job; the names are those of `advisor.software.fit.REASONS`,
 of a host or a GPU whose memory does not suffice, of a GPU that fails where the cause may
-be the machine's or the image's, and of an image in which no Dask runs. None of them counts against the host."""
+be the machine's or the image's, and of an image in which no Dask runs. None of them
+counts against the host."""
 
 MISFITS: tuple[Misfit, ...] = get_args(Misfit)
 

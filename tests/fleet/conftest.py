@@ -29,8 +29,8 @@ from advisor.fleet.controller import Controller, Share
 from advisor.fleet.crew import Crew, Work
 from advisor.fleet.events import Event
 from advisor.fleet.folders import Folders
-from advisor.fleet.member import Fleet
 from advisor.fleet.scheduler import FleetScheduler, open_scheduler
+from advisor.fleet.shared import Fleet
 from advisor.fleet.tasks import submitter
 from advisor.rental.context import RentalContext
 from advisor.rental.remote.ssh import ensure_key
@@ -52,9 +52,7 @@ SHORTEST_WAIT_S = 0.02
 
 
 @pytest.fixture
-def host(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[FurnishedBefore]:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FurnishedBefore]:
     """Return what plays the machines of a market here: Dask is brought to one of them."""
     image_in(tmp_path / "image")
     monkeypatch.setenv("PATH", f"{tmp_path / 'image'}:{os.environ['PATH']}")
