@@ -45,9 +45,10 @@ from advisor.fleet.adapting import (
     most_of,
 )
 from advisor.fleet.busy import when_not_busy
-from advisor.fleet.member import Fleet, Member
+from advisor.fleet.member import Member
 from advisor.fleet.place import Place
 from advisor.fleet.scheduler import SchedulerDoor
+from advisor.fleet.shared import Fleet
 from advisor.rental import arguments
 from advisor.rental.presence import LAST_CHANCE_S
 

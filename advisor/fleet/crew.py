@@ -7,10 +7,10 @@ results that are nowhere else.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from advisor.app.plan import Plan
 from advisor.base.errors import (
@@ -31,15 +31,16 @@ from advisor.fleet.bring import NoPythonError
 from advisor.fleet.ending import give_back, have_kept, wait_out, wind_up
 from advisor.fleet.feeding import Feeder, Pace
 from advisor.fleet.home import CameHome, Ended, Home
-from advisor.fleet.member import Fleet, Member
+from advisor.fleet.member import Member
 from advisor.fleet.running import Hands, Submit
+from advisor.fleet.shared import Fleet
+from advisor.fleet.telling import Teller
 from advisor.fleet.watching import Watcher
 from advisor.rental.incoming.copying import Incoming
 from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.presence import MachineLostError
 from advisor.software.misfit import Symptom
 from advisor.store.ledger import Entry
-from advisor.store.sweeps import Proof
 
 Outcome = Literal[
     "done", "not_had", "lost", "unfit", "over", "released", "left", "stopped"
@@ -86,6 +87,11 @@ class Work:
         """The time, seconds since 1970."""
         return self.fleet.rental.now()
 
+    @property
+    def teller(self) -> Teller:
+        """What tells of the machines and their jobs."""
+        return Teller(self.told, self.fleet.rental.now)
+
 
 @dataclass(slots=True)
 class Crew:
@@ -99,6 +105,7 @@ class Crew:
     entry : of one that is there already
     only_ends : whether it is picked up to be given back
     pace : how long a job takes on it
+    is_ending : whether it takes no more jobs, though it may not be gone for long
     outcome : how its thread ended; None before
     error : why, None where nothing was left for it
     """
@@ -109,12 +116,14 @@ class Crew:
     entry: Entry | None = None
     only_ends: bool = False
     pace: Pace = field(default_factory=Pace)
+    is_ending: bool = False
     outcome: Outcome | None = None
     error: BaseException | None = None
     member: Member | None = None
     ended: Callable[[Crew], None] = lambda _: None
     _stop: threading.Event = field(default_factory=threading.Event)
     _symptom: Symptom | None = None
+    _stays: bool = False
     _plan: Plan | None = None
     _thread: threading.Thread | None = None
 
@@ -137,19 +146,45 @@ class Crew:
     def _run(self) -> None:
         try:
             with stoppable(self._stop):
-                try:
-                    member = self._had()
-                except BaseException as error:
-                    self._end("not_had", error)
-                    return
-                self.member = member
-                self._tell_rented(member)
-                self._with(member)
+                self.member = member = self._had_if_any()
+                if member is not None:
+                    picked_up = self.entry is not None
+                    self.work.teller.rented(member, self.pace, picked_up=picked_up)
+                    self._with(member)
         except BaseException as error:
-            self._end("left", error)
+            self._end("left", self._at_last(error))
         finally:
             self.work.board.leave(self.key)
             self.ended(self)
+
+    def _had_if_any(self) -> Member | None:
+        """Return the machine; None if there is none to work with, see `outcome`."""
+        try:
+            return self._had()
+        except MachineLostError as error:  # it was given back
+            if self.entry is not None:
+                moved = self.work.board.move_all(self.entry.label, "destroyed")
+                self.work.teller.all_moved(moved, _words_of(error))
+            self._end("lost", error)
+        except BaseException as error:
+            self._end("not_had" if self.entry is None else "left", error)
+        return None
+
+    def _at_last(self, error: BaseException) -> BaseException:
+        """Give a machine back after an error of what should have ended it.
+
+        Returns
+        -------
+        the error, or that of giving it back
+        """
+        member, board = self.member, self.work.board
+        if member is None or self._stays or self.outcome is not None:
+            return error
+        try:
+            give_back(member, board, _words_of(error))
+        except BaseException as another:
+            return another
+        return error
 
     def _had(self) -> Member:
         """Return the machine, rented or picked up."""
@@ -188,8 +223,7 @@ class Crew:
         check()
         member.presence.patiently(member.connect)
         member.claim()
-        setup_s = self.work.now - begun
-        self._tell(events.MachineReady, label=member.label, setup_s=setup_s)
+        self.work.teller.ready(member.label, self.work.now - begun)
 
     def _adopt(self, hands: Hands, home: Home) -> None:
         """Take on what an earlier launcher has begun on the machine."""
@@ -213,16 +247,18 @@ class Crew:
     def _to_its_end(self, hands: Hands, home: Home) -> None:
         """Feed and watch the machine until nothing is left for it."""
         board = self.work.board
+        teller = self.work.teller
         feeder = Feeder(
-            self.key, hands, board, self.work.saved, self._given, pace=self.pace
+            self.key, hands, board, self.work.saved, teller.given, pace=self.pace
         )
         watcher = Watcher(
             hands,
             board,
             home,
             self.pace,
-            moved=self._moved,
-            started=self._started,
+            moved=teller.moved,
+            started=teller.started,
+            ended=teller.ended,
             place=feeder.place,
         )
         while True:
@@ -236,8 +272,12 @@ class Crew:
             elif not hands.running:
                 message = f"it cannot run the jobs: {self._symptom}"
                 raise _UnfitError(message)
-            if not (hands.running or home.left or feeder.can_take()):
-                return
+            if not (hands.running or home.left):
+                if not board.has_for(self.key):
+                    return
+                if not feeder.has_time():
+                    message = "its time does not do for another job"
+                    raise OverBudgetError(message)
             watcher.look(_LOOK_S)
 
     def _price(self, member: Member) -> None:
@@ -249,14 +289,19 @@ class Crew:
 
     def _ended_by(self, hands: Hands, home: Home, error: BaseException) -> None:
         """End the work of a machine that an error has ended."""
+        self._no_more()
+        self._stays = isinstance(error, MachineLeftError)
         member, board = hands.member, self.work.board
         outcome, can_stop = _meaning_of(error)
         why = _words_of(error)
         if outcome == "lost" and not isinstance(error, MachineLeftError):
-            self._tell(events.MachineLost, label=member.label, reason=why)
+            self.work.teller.lost(member.label, why)
         try:
+            if isinstance(error, NoPythonError):
+                self._note_misfit(Symptom("image_lacks_python", why))
             if can_stop:
-                self._lost(wind_up(hands, board, home), "stopped", why)
+                stopped = Moved(tuple(wind_up(hands, board, home)), "stopped")
+                self.work.teller.all_moved(stopped, why)
         except ResultsLeftError as left:
             error = left
         except (MachineLeftError, ReleasedError) as left:
@@ -270,10 +315,11 @@ class Crew:
     ) -> None:
         """Give a machine back after an error, or leave it where that is right."""
         board = self.work.board
+        self._stays = isinstance(error, MachineLeftError)
         if isinstance(error, ResultsLeftError):
             self._end("left", have_kept(member, error, self.work.resuming))
         elif isinstance(error, NotShownError):
-            self._lost_all(wait_out(member, board, why), why)
+            self.work.teller.all_moved(wait_out(member, board, why), why)
             self._end("lost", error)
         elif isinstance(error, MachineLeftError):
             member.leave()
@@ -288,43 +334,24 @@ class Crew:
         why: str,
         error: BaseException | None = None,
     ) -> None:
+        self._no_more()
         try:
-            self._lost_all(give_back(member, self.work.board, why), why)
+            moved = give_back(member, self.work.board, why)
+            self.work.teller.all_moved(moved, why)
         except RentalStateUnknownError as unknown:
             self._end("left", unknown)
         else:
             self._end(outcome, error)
-            self._tell(events.MachineReleased, label=member.label, reason=why)
+            self.work.teller.released(member.label, why)
 
-    def _lost_all(self, moved: Moved, why: str) -> None:
-        self._lost(moved.attempts, moved.proof, why)
-
-    def _lost(self, moved: Sequence[Attempt], proof: Proof, why: str) -> None:
-        for attempt in moved:
-            self._moved(attempt, proof, why)
-
-    def _given(self, attempt: Attempt) -> None:
-        self._tell_of(events.JobAssigned, attempt)
-
-    def _moved(self, attempt: Attempt, proof: Proof, why: str) -> None:
-        self._tell_of(events.JobMoved, attempt, proof=proof, reason=why)
-
-    def _started(self, attempt: Attempt) -> None:
-        self._tell_of(events.JobStarted, attempt)
+    def _no_more(self) -> None:
+        """Have its share for whoever has time: it takes no more jobs."""
+        self.is_ending = True
+        self.work.board.leave(self.key)
 
     def _came(self, came: CameHome) -> None:
         """Hear what has become of an attempt that has ended."""
-        ended = came.ended
-        if came.state == "done":
-            self._tell_of(events.JobDone, ended.attempt, took_s=ended.took_s)
-        else:
-            self._tell_of(
-                events.JobFailed,
-                ended.attempt,
-                exit_code=ended.exit_code,
-                again=came.state == "waiting",
-                reason="" if came.symptom is None else str(came.symptom),
-            )
+        self.work.teller.came(came)
         if came.symptom is None:
             return
         if came.symptom.misfit not in _OF_THE_JOB or not self.pace.done:
@@ -336,27 +363,6 @@ class Crew:
         rental = None if self.member is None else self.member.rental
         if self._plan is not None and rental is not None:
             self._plan.request.misfits.add(symptom.misfit, rental.chosen)
-
-    def _tell_rented(self, member: Member) -> None:
-        entry = member.entry
-        self._tell(
-            events.MachineRented,
-            label=member.label,
-            instance_id=entry.instance_id or 0,
-            gpu_name=entry.gpu_name,
-            num_gpus=entry.num_gpus,
-            slots=len(member.slots),
-            usd_per_hour=entry.usd_per_hour,
-            predicted_job_s=self.pace.planned_s,
-            picked_up=self.entry is not None,
-        )
-
-    def _tell_of(self, kind: type[events.Event], attempt: Attempt, **more: Any) -> None:
-        told = {"job": attempt.job.name, "attempt": attempt.number, **more}
-        self._tell(kind, label=attempt.label, **told)
-
-    def _tell(self, kind: type[events.Event], **more: Any) -> None:
-        self.work.told(kind(at=self.work.now, **more))
 
     def _end(self, outcome: Outcome, error: BaseException | None = None) -> None:
         if self.outcome is None:

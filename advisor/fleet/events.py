@@ -175,11 +175,11 @@ class JobEnded(_OfJob):
 
     Attributes
     ----------
-    exit_code : of the command
+    exit_code : of the command; None: nobody knows it
     """
 
     name: ClassVar[str] = "job_ended"
-    exit_code: int
+    exit_code: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,13 +201,13 @@ class JobFailed(_OfJob):
 
     Attributes
     ----------
-    exit_code : of the command
+    exit_code : of the command; None: nobody knows it
     again : whether it is started once more
     reason : for people
     """
 
     name: ClassVar[str] = "job_failed"
-    exit_code: int
+    exit_code: int | None
     again: bool
     reason: str = ""
 

@@ -82,7 +82,7 @@ class Feeder:
         """
         while self.hands.member.worker_names:
             slot, load = self.hands.emptiest()
-            if load > self._ahead() or not self._has_time(load):
+            if load > self._ahead() or not self.has_time(load):
                 return
             attempt = self.board.take(self.key, self.hands.member.label)
             if attempt is None:
@@ -109,16 +109,12 @@ class Feeder:
         self.hands.running[attempt.key].is_placed = True
         self.hands.begin(attempt.key)
 
-    def can_take(self) -> bool:
-        """Say whether there is a job for it that it has the time for."""
-        return self._has_time(0) and self.board.has_for(self.key)
-
     def _ahead(self) -> int:
         """Return how many jobs a slot has beside the one that runs, at most."""
         seconds = self.pace.seconds
         return 1 if seconds is not None and seconds < AHEAD_BELOW_S else 0
 
-    def _has_time(self, load: int) -> bool:
+    def has_time(self, load: int = 0) -> bool:
         """Say whether one more job would be over before the machine must be gone.
 
         Parameters

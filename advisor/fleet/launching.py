@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,16 +12,16 @@ from advisor.app.context import Context
 from advisor.app.listener import Listener
 from advisor.app.sweep import SweepJob, SweepSpec
 from advisor.app.sweep_plan import SweepPlan
-from advisor.base.errors import AdvisorError
+from advisor.base.errors import AdvisorError, StoreError
 from advisor.base.interrupts import deferred
 from advisor.fleet.board import Board, Counts
 from advisor.fleet.controller import Controller, Share
 from advisor.fleet.crew import Work
 from advisor.fleet.events import Event, SweepBegun, SweepEnded
 from advisor.fleet.folders import Folders
-from advisor.fleet.member import Fleet
 from advisor.fleet.planning import Planning
 from advisor.fleet.scheduler import open_scheduler
+from advisor.fleet.shared import Fleet
 from advisor.fleet.tally import Tally
 from advisor.fleet.tasks import submitter
 from advisor.rental.caps import commitments
@@ -154,6 +154,7 @@ class Launch:
                 first = None if plan is None else planning.shares_of(plan)
                 controller = Controller(work, planning, self._tick)
                 controller.run(at_work, absent, first)
+            self._check_whole()
         return self._result(board)
 
     def stop(self, stack: ExitStack) -> SweepResult:
@@ -170,7 +171,30 @@ class Launch:
     def _told(self, event: Event) -> None:
         with self._turn:
             self._tally.hear(event)
-        self.face.told(event)
+        self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        """Tell what happens; who does not hear it any more changes nothing of it."""
+        try:
+            self.face.told(event)
+        except Exception as error:  # of a machine's thread, which must go on
+            self.rental.notify(f"what happens cannot be told: {error!r}")
+
+    def _check_whole(self) -> None:
+        """Refuse to call a sweep done of which the store does not tell all.
+
+        Raises
+        ------
+        StoreError
+            if it does not
+        """
+        torn = SweepStore(self.context.data_folder).torn(self.name)
+        if torn:
+            message = (
+                f"{len(torn)} rows of the sweep {self.name} make no sense, such as that "
+                f"of {torn[0].label}: {torn[0].why}; nobody knows where those jobs are"
+            )
+            raise StoreError(message)
 
     def _tick(self) -> None:
         """Tell now and then what was spent."""
@@ -178,10 +202,11 @@ class Launch:
         if now - self._spent_at < _SPENT_EVERY_S:
             return
         self._spent_at = now
-        usd = self._spent_usd()
-        with self._turn:
-            spent = self._tally.spent(usd, self.rental.now())
-        self.face.told(spent)
+        with suppress(StoreError):  # it is told the next time
+            usd = self._spent_usd()
+            with self._turn:
+                spent = self._tally.spent(usd, self.rental.now())
+            self._tell(spent)
 
     def _spent_usd(self) -> float:
         return spent_usd(self.rental, self.name)
@@ -261,7 +286,7 @@ class Launch:
         finally:
             self._tell_left()
             counts, store = board.counts, SweepStore(self.context.data_folder)
-            if counts.is_over:
+            if counts.is_over and not store.torn(self.name):
                 store.finish(self.name, self.rental.now())
             self._told(
                 SweepEnded(

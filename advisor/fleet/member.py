@@ -10,14 +10,12 @@ from __future__ import annotations
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from advisor.app.context import Context
-from advisor.app.plan import Plan, ssh_to
+from advisor.app.plan import Plan
 from advisor.base.errors import (
     MarketError,
     OverBudgetError,
@@ -26,12 +24,10 @@ from advisor.base.errors import (
     UsageError,
 )
 from advisor.fleet.bring import RemotePython, bring
-from advisor.fleet.scheduler import SchedulerDoor
+from advisor.fleet.shared import Fleet, slots_of
 from advisor.fleet.tunnel import Tunnel
 from advisor.fleet.workers import Workers
 from advisor.market.lifecycle import Instance
-from advisor.rental.claims import Claims
-from advisor.rental.context import RentalContext
 from advisor.rental.hold import Hold
 from advisor.rental.labels import read_label
 from advisor.rental.machine import WORK, heartbeats
@@ -39,9 +35,8 @@ from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.presence import Presence
 from advisor.rental.release import ended_in_time, release
 from advisor.rental.remote.held_job import LAPSE_MARGIN_S
-from advisor.rental.remote.ssh import Ssh
 from advisor.rental.remote.sync import prepare, push
-from advisor.rental.rent import Confirm, renting
+from advisor.rental.rent import renting
 from advisor.rental.request import Rental
 from advisor.rental.succession import picked_up, succeeded
 from advisor.store.ledger import Entry
@@ -53,59 +48,6 @@ as lost: `advisor run` waits as long; an assumption."""
 _LOOK_S = 60.0
 _SYNCED = '"$HOME/.advisor/synced"'
 """File on a machine, in the shell's words: the folder is there as a whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """What the machines of one fleet share.
-
-    Attributes
-    ----------
-    context : the outside world
-    rental : where they are rented
-    key_file : private ssh key that they let in
-    door : of the scheduler that their workers join
-    lease_s : seconds without a sign of life of ours after which a machine ends its jobs
-        and itself
-    gpus : GPUs of one slot; 0: a machine is one slot
-    outgoing : returns what each machine gets; None: they get nothing
-    confirm : asked before each payment; None: nobody is asked
-    claims : of offers that its machines are rented by just now
-    """
-
-    context: Context
-    rental: RentalContext
-    key_file: Path
-    door: SchedulerDoor
-    lease_s: float
-    gpus: int = 0
-    outgoing: Callable[[], Outgoing] | None = None
-    confirm: Confirm | None = None
-    claims: Claims = field(default_factory=Claims)
-
-    def ssh_to(self, instance: Instance) -> Ssh:
-        """Return the ssh connection to an instance.
-
-        Raises
-        ------
-        AdvisorError
-            if it has no label of ours, or the market's address of it is none
-        """
-        return ssh_to(self.context, self.key_file, instance)
-
-
-def slots_of(num_gpus: int, gpus: int) -> tuple[tuple[int, ...], ...]:
-    """Return the numbers of the GPUs of each slot of a machine; at least one slot.
-
-    Parameters
-    ----------
-    gpus : of a slot; 0: all of the machine's
-    """
-    each = gpus or num_gpus
-    return tuple(
-        tuple(range(first, first + each))
-        for first in range(0, num_gpus - each + 1, each or 1)
-    ) or ((),)
 
 
 class Member:
@@ -319,10 +261,12 @@ class Member:
         self.worker_names, self.ssh = (), self._own
         if tunnel is None:
             return
-        if workers is not None and tunnel.is_alive():
-            with suppress(RemoteError):
-                workers.stop()
-        tunnel.close()
+        try:
+            if workers is not None and tunnel.is_alive():
+                with suppress(RemoteError):
+                    workers.stop()
+        finally:
+            tunnel.close()
 
     def claim(self) -> None:
         """Write down that jobs may be on it: the next launcher is to pick it up.
@@ -385,11 +329,19 @@ class Member:
                 raise UnreachableError(message)
 
     def hush(self) -> None:
-        """Give it no sign of life any more: from now on its lease runs out."""
-        if self._silent_since is None:
+        """Give it no sign of life any more: from now on its lease runs out.
+
+        Whatever keeps its connection from being ended is told: the machine is to be
+        given back all the same.
+        """
+        if self._silent_since is not None:
+            return
+        try:
             self.disconnect()
-            self._signs.close()
-            self._silent_since = self.fleet.context.clock.monotonic()
+        except Exception as error:
+            self.fleet.rental.notify(f"{self.name}: its connection: {error!r}")
+        self._signs.close()
+        self._silent_since = self.fleet.context.clock.monotonic()
 
     def release(self, why: str) -> None:
         """Give it back, and return once the market has confirmed that it is gone.

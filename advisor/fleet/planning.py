@@ -71,9 +71,10 @@ class Planning:
             if the market cannot be asked
         """
         waiting = self.board.waiting()
-        running = {one.key: self._running(one) for one in crews}
+        working = [one for one in crews if not one.is_ending]
+        running = {one.key: self._running(one) for one in working}
         there = [one for one in running.values() if one is not None]
-        plan = self._anew(waiting, without, there)
+        plan = self._anew(waiting, without, there, len(crews) - len(there))
         labels = {str(key): key for key in running}
         shares = []
         for one in plan.machines:
@@ -101,18 +102,32 @@ class Planning:
         waiting: Sequence[SweepJob],
         without: Collection[int],
         there: Sequence[RunningMachine],
+        others: int,
     ) -> SweepPlan:
-        """Plan what waits with what is left of time and money.
+        """Plan what waits with what is left of time, money and machines.
 
         Where the deadline cannot be kept any more the jobs are done all the same.
+
+        Parameters
+        ----------
+        others : machines that are there, too, and that the plan does not count on
         """
+        most = self.spec.max_machines
+        if most is not None and others >= most:
+            message = f"{others} machines are there, as many as there may be"
+            raise NothingFitsError(message)
         budget_usd, deadline_s = self.spec.budget_usd, self.spec.deadline_s
         if budget_usd is not None:
             budget_usd = max(budget_usd - self.spent_usd(), 0.01)
         if deadline_s is not None:
             begun_at = SweepStore(self.context.data_folder).load(self.spec.name or "")
             deadline_s -= self.rental.now() - begun_at.begun_at
-        spec = replace(self.spec, budget_usd=budget_usd, deadline_s=None)
+        spec = replace(
+            self.spec,
+            budget_usd=budget_usd,
+            deadline_s=None,
+            max_machines=None if most is None else most - others,
+        )
 
         def planned(of: SweepSpec) -> SweepPlan:
             return plan_sweep(
@@ -145,7 +160,13 @@ class Planning:
         def had(key: int) -> None:
             self._planned[key] = planned
 
-        return Share(planned.jobs, _job_s(planned), rental=rental, had=had)
+        return Share(
+            planned.jobs,
+            _job_s(planned),
+            rental=rental,
+            machine_id=planned.machine_id,
+            had=had,
+        )
 
     def _running(self, crew: Crew) -> RunningMachine | None:
         """Return a machine that is there as the plan has it; None: it is in no plan."""

@@ -28,6 +28,7 @@ class Watcher:
     pace : how long a job takes on it
     moved : told of each job that it stopped for want of us
     started : told of each attempt that has its slot
+    ended : told of each attempt that has ended, before it comes home
     place : begins an attempt on a slot, with all that it begins with
     """
 
@@ -37,6 +38,7 @@ class Watcher:
     pace: Pace
     moved: Callable[[Attempt, Proof, str], None]
     started: Callable[[Attempt], None]
+    ended: Callable[[Ended], None]
     place: Callable[[Attempt, int], None]
     _saved_at: float = 0.0
     _tried_at: float = float("-inf")
@@ -121,4 +123,6 @@ class Watcher:
         if exit_code == 0:
             self.pace.add(took_s)
         self.hands.drop(one.attempt.key)
-        self.home.bring(Ended(one.attempt, exit_code, took_s))
+        ended = Ended(one.attempt, exit_code, took_s)
+        self.ended(ended)
+        self.home.bring(ended)

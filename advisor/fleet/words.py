@@ -118,7 +118,9 @@ def _of_job(event: JobDone | JobFailed | JobMoved | JobStarted) -> str:
         case JobFailed():
             then = "; it is started again" if event.again else ""
             why = f": {short(event.reason)}" if event.reason else ""
-            return f"{job}: failed on {label} with exit code {event.exit_code}{why}{then}"
+            code = event.exit_code
+            how = "and nobody knows how" if code is None else f"with exit code {code}"
+            return f"{job}: failed on {label} {how}{why}{then}"
     why = _PROOFS.get(event.proof or "", "")
     said = "; ".join(one for one in (short(event.reason), why) if one)
     return f"{job}: goes on elsewhere than on {label}{said and f': {said}'}"

@@ -135,6 +135,7 @@ def _is_like(seen: MisfitRecord, other: MisfitRecord) -> bool:
         "cpu_arch": image and other.cpu_arch == seen.cpu_arch,
         "host_ram_too_small": other.ram_gb <= seen.ram_gb,
         "gpu_memory_too_small": other.gpu_memory_gb <= seen.gpu_memory_gb,
+        "image_lacks_python": image and other.cpu_arch == seen.cpu_arch,
         "gpu_error": False,  # a GPU that fails says nothing of another one
     }
     return lacks[seen.misfit]

@@ -14,10 +14,12 @@ Misfit = Literal[
     "host_ram_too_small",
     "gpu_memory_too_small",
     "gpu_error",
+    "image_lacks_python",
 ]
 """Why a machine cannot run a job; the names are those of `advisor.software.fit.REASONS`,
-of a host or a GPU whose memory does not suffice, and of a GPU that fails where the cause
-may be the machine's or the image's. None of them counts against the host."""
+of a host or a GPU whose memory does not suffice, of a GPU that fails where the cause may
+be the machine's or the image's, and of an image in which no Dask runs. None of them
+counts against the host."""
 
 MISFITS: tuple[Misfit, ...] = get_args(Misfit)
 
@@ -158,6 +160,7 @@ _WORDS = {
     "host_ram_too_small": "killed for want of host memory",
     "gpu_memory_too_small": "out of GPU memory",
     "gpu_error": "the GPUs do not compute",
+    "image_lacks_python": "the image runs no Dask",
 }
 
 

@@ -102,13 +102,13 @@ class SweepStore:
         StoreFullError
             if there is no room for what must be written later
         """
-        place = place_of(self.folder)
-        row = sweep_row(StoredSweep(name, market, place, at, None, at, spec, plan))
         if not jobs or len(set(jobs)) != len(jobs):
             message = f"the sweep {name} needs jobs, each of a name of its own"
             raise AdvisorError(message)
         happened("sweeps", "%s: begun, %d jobs", name, len(jobs))
         Reserve(self.folder).make()
+        place = place_of(self.folder)  # which has a place once it is there
+        row = sweep_row(StoredSweep(name, market, place, at, None, at, spec, plan))
         with open_store(self.folder) as store, transaction(store):
             if any(True for _ in sweeps_in(store, name)):
                 message = f"there is a sweep {name} already: give this one another name"

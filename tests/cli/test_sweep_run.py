@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ import pytest
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 pytest.importorskip("distributed", reason="the extra 'fleet' is not installed")
 
-from tests.fleet.conftest import real_time
+from advisor.app.plan import rental_context_of
+from advisor.app.sweep import jobs_of, load_sweep
+from advisor.store.sweeps import SweepStore
+from tests.fleet.conftest import host, real_time  # noqa: F401  (fixture)
 from tests.rental.conftest import (  # noqa: F401  (fixtures)
     Street,
-    host,
     inhabited,
     make_street,
     project,
@@ -99,6 +103,31 @@ def test_a_budget_that_is_too_small_rents_nothing(
     done = sweep("run", more="budget_usd = 0.001")
     assert done.exit_code == 6
     assert inhabited.entries() == []
+
+
+def test_a_sweep_of_which_nobody_knows_all_jobs_is_not_done(
+    sweep: Run,
+    project: Path,  # noqa: F811
+    inhabited: Street,  # noqa: F811
+) -> None:
+    """A row of it makes no sense: one line says so, however many others are done."""
+    sweep("run", more="budget_usd = 0.001")
+    spec = load_sweep(project / "sweep.toml", name="s")
+    data = inhabited.folder / "here" / "data"
+    store = SweepStore(data)
+    names = [one.name for one in jobs_of(spec)]
+    account = rental_context_of(inhabited.context(), "vast").account
+    store.begin("s", spec.to_document(), {}, names, 1.0, market=account)
+    for name in names:
+        number = store.assign("s", name, "label", 2.0)
+        store.end("s", name, "label", number, 0, 3.0)
+        store.finish_job("s", name, "label", number, "done", "", 4.0)
+    with closing(sqlite3.connect(data / "advisor.sqlite3")) as file, file:
+        file.execute("UPDATE sweep_job SET state = 'lost' WHERE name = ?", names[:1])
+    done = sweep("resume")
+    assert done.exit_code == 1
+    assert "1 rows of the sweep s make no sense" in done.stderr
+    assert store.load("s").ended_at is None
 
 
 def test_no_sweep_is_no_error(inhabited: Street) -> None:  # noqa: F811

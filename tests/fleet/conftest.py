@@ -29,17 +29,17 @@ from advisor.fleet.controller import Controller, Share
 from advisor.fleet.crew import Crew, Work
 from advisor.fleet.events import Event
 from advisor.fleet.folders import Folders
-from advisor.fleet.member import Fleet
 from advisor.fleet.scheduler import FleetScheduler, open_scheduler
+from advisor.fleet.shared import Fleet
 from advisor.fleet.tasks import submitter
 from advisor.rental.context import RentalContext
 from advisor.rental.remote.ssh import ensure_key
 from advisor.store.ledger import Entry
 from advisor.store.sweeps import SweepStore
+from tests.fleet.furnished import FurnishedBefore, image_in
 from tests.rental.conftest import (  # noqa: F401  (fixtures)
     KEY,
     Street,
-    host,
     inhabited,
     make_street,
     project,
@@ -49,6 +49,16 @@ from tests.rental.conftest import (  # noqa: F401  (fixtures)
 TRAINED = JobSpec("resnet50", epochs=2, settings=(("dataset_gb", 1),))
 NAME = "sweep"
 SHORTEST_WAIT_S = 0.02
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FurnishedBefore]:
+    """Return what plays the machines of a market here: Dask is brought to one of them."""
+    image_in(tmp_path / "image")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'image'}:{os.environ['PATH']}")
+    made = FurnishedBefore(tmp_path / "machines")
+    yield made
+    made.close()
 
 
 def real_time(context: Context) -> Context:

@@ -21,15 +21,37 @@ from tests.rental.conftest import START, Street
 
 
 class Furnished(LocalContainers):
-    """Machines to which Python and Dask are brought once for all of them."""
+    """Machines to which Python and Dask are brought once for all of them.
+
+    Attributes
+    ----------
+    shelf : pattern of folders, beside that of the machines, of what was brought before
+    """
+
+    shelf = "*/home/.advisor/python-*"
 
     def start(self, container: Container) -> Endpoint | None:
         own = self.folder / str(container.instance_id) / "home" / ".advisor"
         own.mkdir(parents=True, exist_ok=True)
-        for brought in self.folder.glob("*/home/.advisor/python-*"):
+        for brought in self.folder.glob(self.shelf):
             if not brought.is_symlink() and not (own / brought.name).exists():
                 (own / brought.name).symlink_to(brought)
         return super().start(container)
+
+
+class FurnishedBefore(Furnished):
+    """Furnished machines that have what those of earlier tests were brought."""
+
+    shelf = f"../../*/machines/{Furnished.shelf}"
+
+
+def image_in(folder: Path) -> None:
+    """Write what an image has on its path: the Python that is installed here."""
+    folder.mkdir()
+    for name in ("python", "python3"):
+        # No link: by that, Python would not find its environment.
+        (folder / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        (folder / name).chmod(0o755)
 
 
 @contextmanager
@@ -43,11 +65,7 @@ def furnished(folder: Path, *, apart: bool = True) -> Iterator[Street]:
     apart : whether no machine reaches another one, or this computer, where that can be
     """
     image = folder / "image"
-    image.mkdir()
-    for name in ("python", "python3"):
-        # No link: by that, Python would not find its environment.
-        (image / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-        (image / name).chmod(0o755)
+    image_in(image)
     apart = apart and not Network.missing()
     can_run = not LocalContainers.missing()
     host = Furnished(folder / "machines", apart) if can_run else None

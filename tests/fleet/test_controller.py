@@ -29,6 +29,7 @@ def test_each_job_is_done_once_and_its_result_comes_home(make_rig: MakeRig) -> N
     assert {one.state for one in rig.street.entries()} == {"released"}
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_is_started_again_and_then_has_failed(make_rig: MakeRig) -> None:
     """One of two fails twice: the other one is done; what it printed is in its logs."""
     script = 'echo says {value}; mkdir -p "$ADVISOR_RESULTS"; exit {value}'
@@ -42,6 +43,7 @@ def test_a_job_that_fails_is_started_again_and_then_has_failed(make_rig: MakeRig
     assert rig.street.instances() == []
 
 
+@pytest.mark.slow
 def test_a_job_that_is_started_again_goes_on_from_what_it_saved(
     make_rig: MakeRig,
 ) -> None:

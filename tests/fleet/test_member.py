@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,8 +16,9 @@ pytest.importorskip("distributed", reason="the extra 'fleet' is not installed")
 from advisor.app.plan import plan
 from advisor.app.rent import RentSpec
 from advisor.base.errors import OverBudgetError, UsageError
-from advisor.fleet.member import Fleet, Member, slots_of
-from advisor.fleet.scheduler import FleetScheduler
+from advisor.fleet.member import Member
+from advisor.fleet.scheduler import FleetScheduler, SchedulerDoor
+from advisor.fleet.shared import Fleet, slots_of
 from advisor.rental.presence import MachineLostError
 from tests.fleet.conftest import NAME, TRAINED, MakeRig, Rig
 
@@ -94,6 +97,37 @@ def test_who_picks_it_up_connects_it_anew(rig: Rig, scheduler: FleetScheduler) -
         again.connect()
         assert scheduler.door.joined(again.worker_names)
         again.release("its work is done")
+
+
+class Stuck:
+    """A scheduler's door that lets nobody go, as after a bug in it."""
+
+    def __init__(self, door: SchedulerDoor) -> None:
+        self._door, self.is_stuck = door, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._door, name)
+
+    def dismiss(self, names: Sequence[str]) -> None:
+        if not self.is_stuck:
+            self._door.dismiss(names)
+            return
+        message = "the scheduler does not answer"
+        raise TimeoutError(message)
+
+
+def test_it_is_given_back_although_its_workers_cannot_be_ended(
+    rig: Rig, scheduler: FleetScheduler
+) -> None:
+    """Whatever does not work there: the machine bills."""
+    stuck: Any = SimpleNamespace(door=Stuck(scheduler.door))
+    with rented(rig, stuck) as member:
+        member.prepare()
+        member.connect()
+        stuck.door.is_stuck = True
+        member.release("its work is done")
+        assert rig.street.instances() == []
+        assert not member.is_connected
 
 
 def test_one_that_does_not_run_any_more_is_not_picked_up(

@@ -37,6 +37,13 @@ def sweeps(tmp_path: Path) -> SweepStore:
     return made
 
 
+def test_a_sweep_is_of_its_place_also_where_that_is_made_for_it(tmp_path: Path) -> None:
+    """Else the first one of a computer could not be gone on with."""
+    sweeps = SweepStore(tmp_path / "new" / "data")
+    sweeps.begin(NAME, {}, {}, ["one"], 1.0)
+    assert sweeps.load(NAME).place == place_of(sweeps.folder)
+
+
 def test_a_sweep_comes_back_as_it_was_written(sweeps: SweepStore) -> None:
     """Its documents, its jobs in their order, all of them waiting."""
     place = place_of(sweeps.folder)

@@ -12,7 +12,7 @@ from advisor.fleet.plan.bound import bound
 from advisor.fleet.plan.choices import Choices
 from advisor.fleet.plan.greedy import Search, greedy, rivals_of, usd_of_full
 from advisor.fleet.plan.improve import improved
-from advisor.fleet.plan.loads import Loaded, loaded, probability_in_time, z_of
+from advisor.fleet.plan.loads import Loaded, probability_in_time, z_of
 
 _TRIES = 14
 """How often the distance to the deadline is widened for more slots."""
