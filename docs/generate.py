@@ -205,8 +205,12 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 
 def _linked(reference: str) -> str:
-    """Return a link to a part that documents share."""
-    _, _, path = reference.partition("#/$defs/")
+    """Return a link to a part that documents share, or to another document."""
+    file, _, path = reference.partition("#/$defs/")
+    if not path:
+        name = file.removesuffix(".schema.json")
+        at = "a-failure" if name == "error" else f"advisor-{name}-json"
+        return f"as in [{name.replace('-', ' ')}](#{at})"
     name = path.split("/")[0].replace("_", " ")
     at = f"#{name.replace(' ', '-')}"
     return f"as in [{name}]({at})" if "/" in path else f"[{name}]({at})"

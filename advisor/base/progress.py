@@ -10,8 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from advisor.base.sizes import size_in_words
+
 BYTES = "bytes"
 """Unit of what is copied; any other is a word in the plural, such as ``"offers"``."""
+
+_BAR = 20
 
 
 class Progress(Protocol):
@@ -44,3 +48,18 @@ def doing(progress: Progress, what: str) -> Iterator[None]:
         yield
     finally:
         progress("")
+
+
+def in_words(what: str, done: float, of: float | None, unit: str) -> str:
+    """Return what is done and how much of it, with a bar where the whole is known."""
+    if of is None:
+        return f"{what}: {_amount(done, unit)}" if done else what
+    filled = "#" * int(_BAR * done / of)
+    much = f"{_amount(done)} of {_amount(of, unit)}"
+    if unit == BYTES:
+        much = f"{size_in_words(done)} of {size_in_words(of)}"
+    return f"{what} [{filled:-<{_BAR}}] {much}"
+
+
+def _amount(number: float, unit: str = "") -> str:
+    return size_in_words(number) if unit == BYTES else f"{number:,.0f} {unit}".rstrip()

@@ -12,7 +12,7 @@ from advisor.base.errors import AdvisorError, ExitStatus, Given
 from advisor.cli.options import options_of
 from advisor.cli.output import result
 from advisor.report.failure import INTERNAL, INTERRUPTED, SYSTEM, Failure
-from advisor.report.formats import to_json
+from advisor.report.formats import to_json, to_json_line
 
 
 class Explained(NamedTuple):
@@ -37,11 +37,13 @@ class Asked(NamedTuple):
     ----------
     command : such as ``advisor rank``
     as_json : it asks for JSON
+    in_lines : it asks for documents of a line each
     options : field -> what the command calls it
     """
 
     command: str
     as_json: bool
+    in_lines: bool
     options: Mapping[str, str]
 
 
@@ -95,7 +97,8 @@ def report_to_programs(
     if asked.as_json:
         failure = explain(error, asked).failure
         with suppress(AdvisorError):  # what went wrong first counts
-            result(to_json(failure.document()))
+            document = failure.document()
+            result(to_json_line(document) if asked.in_lines else to_json(document))
 
 
 def asked_of(group: click.Group, words: Sequence[str]) -> Asked:
@@ -117,8 +120,11 @@ def asked_of(group: click.Group, words: Sequence[str]) -> Asked:
             break
         ctx = _context(found, rest[0], ctx)
         options, rest = _read(ctx, rest[1:])
-    as_json = bool(options.get("as_json")) or options.get("output_format") == "json"
-    return Asked(ctx.command_path, as_json, options_of(ctx.command, options))
+    in_lines = bool(options.get("as_lines"))
+    as_json = (
+        in_lines or bool(options.get("as_json")) or options.get("output_format") == "json"
+    )
+    return Asked(ctx.command_path, as_json, in_lines, options_of(ctx.command, options))
 
 
 def _context(

@@ -11,15 +11,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from advisor.app.context import Context
-from advisor.base.progress import BYTES, Progress, quiet
-from advisor.base.sizes import size_in_words
+from advisor.base.progress import Progress, in_words, quiet
 from advisor.base.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from advisor.market.told import WORTH_TELLING_S, Told
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 _LINE = "advisor.line"
 _DRAWN_EVERY_S = 0.1
-_BAR = 20
 _FORETOLD_AFTER_S = 3.0
 """Seconds after which there is enough to tell from how much is left."""
 
@@ -67,10 +65,10 @@ class Line:
             self.wipe()
         elif what != self._what:
             self._what, self._began = what, now
-            self._draw(_text(what, done, of, unit), now)
+            self._draw(in_words(what, done, of, unit), now)
         elif now - self._drawn >= _DRAWN_EVERY_S:
             left = _left(now - self._began, done, of)
-            self._draw(_text(what, done, of, unit) + left, now)
+            self._draw(in_words(what, done, of, unit) + left, now)
 
     def wipe(self) -> None:
         """Leave an empty line for what is printed next."""
@@ -90,21 +88,6 @@ class Line:
         with contextlib.suppress(OSError, ValueError):  # nobody looks any more
             self._stream.write(text)
             self._stream.flush()
-
-
-def _text(what: str, done: float, of: float | None, unit: str) -> str:
-    """Return what is done and how much of it, with a bar where the whole is known."""
-    if of is None:
-        return f"{what}: {_amount(done, unit)}" if done else what
-    filled = "#" * int(_BAR * done / of)
-    much = f"{_amount(done)} of {_amount(of, unit)}"
-    if unit == BYTES:
-        much = f"{size_in_words(done)} of {size_in_words(of)}"
-    return f"{what} [{filled:-<{_BAR}}] {much}"
-
-
-def _amount(number: float, unit: str = "") -> str:
-    return size_in_words(number) if unit == BYTES else f"{number:,.0f} {unit}".rstrip()
 
 
 def _left(passed_s: float, done: float, of: float | None) -> str:
@@ -136,7 +119,7 @@ def watched(ctx: click.Context, context: Context) -> Context:
     ctx : at whose end the line is wiped
     context : whose notices begin on an empty line from then on
     """
-    if not is_terminal(sys.stderr) or context.variables.get("TERM") == "dumb":
+    if not is_written_over(sys.stderr, context.variables):
         return context
     line, notify = Line(sys.stderr), context.notify
     ctx.meta[_LINE] = line
@@ -219,6 +202,11 @@ def searching(
         yield Search(tell, place, show_first if is_terminal(sys.stdout) else None)
     finally:
         tell("")
+
+
+def is_written_over(stream: TextIO | None, variables: Mapping[str, str]) -> bool:
+    """Say whether a stream is a terminal on which what stands there can change."""
+    return is_terminal(stream) and variables.get("TERM") != "dumb"
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -15,6 +15,7 @@ from advisor.app.context import Context
 from advisor.base.errors import CommandFailedError
 from advisor.cli.options import above_zero, duration_s, format_options
 from advisor.cli.output import line_width, need_stdout, remark, result, result_within
+from advisor.cli.progress import is_written_over
 from advisor.cli.renting import Terminal, need_confirmation
 from advisor.report.formats import to_json
 
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 _json = click.option(
     "--json",
-    "as_json",
+    "as_lines",
     is_flag=True,
     help="Print what happens as JSON, one event per line.",
 )
+_NONE = "no sweep was begun here: 'advisor sweep run FILE' begins one"
 _yes = click.option("--yes", is_flag=True, help="Do not ask before paying.")
 
 
@@ -67,7 +69,7 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask before paying.")
 @_yes
 @_json
 @click.pass_obj
-def run(context: Context, /, file: Path, yes: bool, as_json: bool, **given: Any) -> None:
+def run(context: Context, /, file: Path, yes: bool, as_lines: bool, **given: Any) -> None:
     """Rent machines by the plan and run the jobs on them.
 
     The folder is copied to each machine once, each job's results come back as it ends,
@@ -82,12 +84,12 @@ def run(context: Context, /, file: Path, yes: bool, as_json: bool, **given: Any)
     from advisor.app.sweep import load_sweep  # noqa: PLC0415  (start-up)
     from advisor.fleet.sweeping import run_sweep  # noqa: PLC0415
 
-    if as_json:
+    if as_lines:
         need_stdout()
     need_confirmation(yes=yes)
     replaced = {name: value for name, value in given.items() if value is not None}
     spec = load_sweep(file, **replaced)
-    with _face(context, yes=yes, as_json=as_json) as (seen, face):
+    with _face(context, yes=yes, as_lines=as_lines) as (seen, face):
         _end(run_sweep(seen, spec, face))
 
 
@@ -96,7 +98,7 @@ def run(context: Context, /, file: Path, yes: bool, as_json: bool, **given: Any)
 @_yes
 @_json
 @click.pass_obj
-def resume(context: Context, /, name: str, yes: bool, as_json: bool) -> None:
+def resume(context: Context, /, name: str, yes: bool, as_lines: bool) -> None:
     """Go on with a sweep whose launcher is gone.
 
     Machines that still run are picked up with the jobs on them.
@@ -107,10 +109,10 @@ def resume(context: Context, /, name: str, yes: bool, as_json: bool) -> None:
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     from advisor.fleet.sweeping import resume_sweep  # noqa: PLC0415  (start-up)
 
-    if as_json:
+    if as_lines:
         need_stdout()
     need_confirmation(yes=yes)
-    with _face(context, yes=yes, as_json=as_json) as (seen, face):
+    with _face(context, yes=yes, as_lines=as_lines) as (seen, face):
         _end(resume_sweep(seen, name, face))
 
 
@@ -118,7 +120,7 @@ def resume(context: Context, /, name: str, yes: bool, as_json: bool) -> None:
 @click.argument("name")
 @_json
 @click.pass_obj
-def stop(context: Context, /, name: str, as_json: bool) -> None:
+def stop(context: Context, /, name: str, as_lines: bool) -> None:
     """End a sweep whose launcher is gone: release its machines.
 
     What the jobs have saved comes back first; 'advisor sweep resume NAME' goes on. A
@@ -130,9 +132,9 @@ def stop(context: Context, /, name: str, as_json: bool) -> None:
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     from advisor.fleet.sweeping import stop_sweep  # noqa: PLC0415  (start-up)
 
-    if as_json:
+    if as_lines:
         need_stdout()
-    with _face(context, yes=True, as_json=as_json) as (seen, face):
+    with _face(context, yes=True, as_lines=as_lines) as (seen, face):
         stop_sweep(seen, name, face)
 
 
@@ -159,6 +161,10 @@ def status(context: Context, /, name: str | None, output_format: str) -> None:
     store = SweepStore(context.data_folder)
     sweeps = store.sweeps() if name is None else [store.load(name)]
     found = [(one, store.jobs(one.name)) for one in sweeps]
+    if not found:
+        remark(_NONE)
+    for torn in store.torn(name):
+        remark(f"a row of {torn.label} makes no sense: {torn.why}")
     if output_format == "json":
         result(to_json(status_document(found)))
         return
@@ -168,7 +174,7 @@ def status(context: Context, /, name: str | None, output_format: str) -> None:
 
 @contextmanager
 def _face(
-    context: Context, *, yes: bool, as_json: bool
+    context: Context, *, yes: bool, as_lines: bool
 ) -> Iterator[tuple[Context, Face]]:
     """Yield who a sweep is carried out for: a program, a terminal, or a log."""
     from advisor.fleet.live import JsonLines, Lines, live_table  # noqa: PLC0415  (extra)
@@ -186,31 +192,29 @@ def _face(
     def face(told: Callable[[Event], None]) -> Face:
         return Face(Terminal(yes=yes), told, confirms)
 
-    if as_json:
+    if as_lines:
         yield context, face(JsonLines(sys.stdout))
-    elif sys.stderr is not None and sys.stderr.isatty():
-        with live_table(sys.stderr, now) as table:
-            yield replace(context, notify=table.notify), face(table)
+    elif sys.stderr is not None and is_written_over(sys.stderr, context.variables):
+        with live_table(sys.stderr, now, context.notify, context.progress) as table:
+            seen = replace(context, notify=table.notify, progress=table.progress)
+            yield seen, face(table)
     else:
         yield context, face(Lines(context.notify, now))
 
 
 def _end(ended: SweepResult) -> None:
-    """Say how a sweep has ended.
+    """See that no job of a sweep has failed.
 
     Raises
     ------
     CommandFailedError
-        if jobs have failed
+        if one has
     """
-    counts = ended.counts
-    remark(
-        f"sweep {ended.name}: {counts.done:,} jobs done, {counts.failed:,} failed, "
-        f"${ended.usd:,.2f}"
-    )
-    if counts.failed:
+    failed = ended.counts.failed
+    if failed:
+        what = "1 job has" if failed == 1 else f"{failed:,} jobs have"
         message = (
-            f"{counts.failed:,} jobs have failed; their logs are in {ended.logs}: mend "
-            "them and begin a sweep of those"
+            f"{what} failed; the logs are in {ended.logs}: mend the command and begin "
+            "another sweep of what failed"
         )
         raise CommandFailedError(message)

@@ -5,12 +5,12 @@ With ``--json`` each is one line of JSON. Names and keys stay; new ones may come
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
 from advisor.report.cells import clean, cut
+from advisor.report.formats import to_json_line
 
 SCHEMA_VERSION = 1
 
@@ -47,7 +47,7 @@ class SweepBegun(Event):
     sweep : its name
     jobs, done, failed : all jobs, and those that have ended in an earlier launcher
     budget_usd : that it may cost, None: nobody has said
-    usd : that it has cost so far
+    usd : that it has cost so far at most
     planned_usd, planned_hours : of the plan for what is left
     resumed : whether an earlier launcher has begun it
     """
@@ -175,7 +175,7 @@ class JobEnded(_OfJob):
 
     Attributes
     ----------
-    exit_code : of the command; None: nobody knows it
+    exit_code : of the command; None: nobody knows it, as after a restart
     """
 
     name: ClassVar[str] = "job_ended"
@@ -201,7 +201,7 @@ class JobFailed(_OfJob):
 
     Attributes
     ----------
-    exit_code : of the command; None: nobody knows it
+    exit_code : of the command; None: nobody knows it, as after a restart
     again : whether it is started once more
     reason : for people
     """
@@ -252,7 +252,7 @@ class Spent(Event):
 
     Attributes
     ----------
-    usd : so far, by the ledger
+    usd : so far at most, by the ledger: all traffic that a machine may have had counts
     forecast_usd : at the end; None: nobody can say
     left_s : seconds to the end; None: nobody can say
     """
@@ -270,7 +270,7 @@ class SweepEnded(Event):
     Attributes
     ----------
     done, failed, waiting : jobs; *waiting*: they have not ended, and no machine has them
-    usd : that the sweep has cost, by the ledger
+    usd : that the sweep has cost at most, by the ledger
     reason : for people, where it is not that all jobs have ended
     """
 
@@ -284,7 +284,7 @@ class SweepEnded(Event):
 
 def to_line(event: Event) -> str:
     """Return an event as one line of JSON: nothing but ASCII, no NaN."""
-    return json.dumps(event.to_document(), allow_nan=False)
+    return to_json_line(event.to_document())
 
 
 def _plain(value: object) -> object:

@@ -280,6 +280,9 @@ class Launch:
         try:
             yield
             self._settle()
+        except KeyboardInterrupt:
+            reason = "interrupted"
+            raise
         except BaseException as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise

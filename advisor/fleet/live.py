@@ -6,17 +6,18 @@ Each of them is called with the events, by several threads at once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from advisor.base.errors import UsageError
 from advisor.base.figures import figure
+from advisor.base.progress import Progress, in_words
 from advisor.base.resources import installing
 from advisor.fleet.events import Event, Spent, to_line
 from advisor.fleet.tally import Tally
 from advisor.fleet.view import MachineView, SweepView
-from advisor.fleet.words import line_of, progress_of, short
+from advisor.fleet.words import jobs_in_words, line_of, progress_of, short, spent_of
 from advisor.report.answer import money
 from advisor.report.cells import clean
 
@@ -28,10 +29,13 @@ _DRAWN_PER_S = 4
 _MOST_MACHINES = 20
 """Rows of a table: more would leave no room on a terminal for the lines above it."""
 
+_MOST_DOINGS = 3
+"""Lines below a table of what is being done, such as waiting for a machine to start."""
+
 _TOLD_EVERY_S = 60.0
 """Seconds between two lines that say how far all has come, where there is no table."""
 
-_COLUMNS = ("machine", "GPUs", "$/h", "state", "on it", "done", "jobs/h", "speed")
+_COLUMNS = ("instance", "GPUs", "$/h", "state", "on it", "done", "jobs/h", "speed")
 _AT_THE_RIGHT = frozenset(_COLUMNS[2:3] + _COLUMNS[4:])
 _UNKNOWN = "-"
 
@@ -74,7 +78,7 @@ class Lines:
         """Write what there is to say of an event."""
         with self._turn:
             self._tally.hear(event)
-            line = line_of(event)
+            line = line_of(event, self._tally.name_of)
             if line is not None:
                 self._notify(line)
             now = self._now()
@@ -86,44 +90,95 @@ class Lines:
 class LiveTable:
     """A table of the machines, below the lines of what has happened.
 
+    It is there from the first event on, so that questions before that stand alone.
+
     Parameters
     ----------
     console : of the terminal
     now : returns the time, seconds since 1970
+    notify, progress : are told until it is there
     """
 
-    def __init__(self, console: Console, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        console: Console,
+        now: Callable[[], float],
+        notify: Callable[[str], None],
+        progress: Progress,
+    ) -> None:
+        from rich.live import Live  # noqa: PLC0415  (extra)
+
         self._console, self._now = console, now
+        self._before, self._progress_before = notify, progress
         self._tally = Tally()
+        self._doing: dict[int, str] = {}
         self._turn = threading.Lock()
+        self._live = Live(
+            get_renderable=self.draw,
+            console=console,
+            refresh_per_second=_DRAWN_PER_S,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
 
     def __call__(self, event: Event) -> None:
         """Take account of an event, and write what there is to say of it."""
         with self._turn:
             self._tally.hear(event)
-        line = line_of(event)
+            line = line_of(event, self._tally.name_of)
+        if not self._live.is_started:
+            self._progress_before("")
+            self._live.start()
         if line is not None:
             self.notify(line)
 
+    def close(self) -> None:
+        """Take the table away; the lines above it stay."""
+        self._live.stop()
+
     def notify(self, line: str) -> None:
-        """Write a line above the table."""
-        self._console.print(clean(line), soft_wrap=True)
+        """Write a line, above the table where it is there."""
+        if self._live.is_started:
+            self._console.print(clean(line), soft_wrap=True)
+        else:
+            self._before(line)
+
+    def progress(
+        self, what: str, done: float = 0.0, of: float | None = None, unit: str = ""
+    ) -> None:
+        """Show what a thread is at, below the table where it is there."""
+        if not self._live.is_started:
+            self._progress_before(what, done, of, unit)
+            return
+        with self._turn:
+            self._doing.pop(threading.get_ident(), None)
+            if what and (of is None or done < of):
+                text = clean(in_words(what, done, of, unit))
+                self._doing[threading.get_ident()] = text
 
     def draw(self) -> Group:
         """Return what is to be seen now."""
         with self._turn:
             view = self._tally.view(self._now())
-        return drawn(view)
+            doing = list(self._doing.values())
+        return drawn(view, doing)
 
 
 @contextmanager
-def live_table(stream: TextIO, now: Callable[[], float]) -> Iterator[LiveTable]:
-    """Show a table on a terminal for a while; its last state stays there.
+def live_table(
+    stream: TextIO,
+    now: Callable[[], float],
+    notify: Callable[[str], None],
+    progress: Progress,
+) -> Iterator[LiveTable]:
+    """Show a table on a terminal for a while; the lines above it stay there.
 
     Parameters
     ----------
     stream : a terminal
     now : returns the time, seconds since 1970
+    notify, progress : are told until the first event
 
     Raises
     ------
@@ -132,35 +187,37 @@ def live_table(stream: TextIO, now: Callable[[], float]) -> Iterator[LiveTable]:
     """
     try:
         from rich.console import Console  # noqa: PLC0415  (extra)
-        from rich.live import Live  # noqa: PLC0415  (extra)
     except ImportError as error:
         message = f"rich is not installed: {installing('fleet')}"
         raise UsageError(message) from error
     console = Console(file=stream, markup=False, emoji=False, highlight=False)
-    table = LiveTable(console, now)
-    with Live(
-        get_renderable=table.draw,
-        console=console,
-        refresh_per_second=_DRAWN_PER_S,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    ):
+    table = LiveTable(console, now, notify, progress)
+    try:
         yield table
+    finally:
+        table.close()
 
 
-def drawn(view: SweepView) -> Group:
-    """Return a sweep as rich shows it: its machines, and a line for all of it."""
+def drawn(view: SweepView, doing: Sequence[str] = ()) -> Group:
+    """Return a sweep as rich shows it: its machines, all its jobs, what it costs.
+
+    Parameters
+    ----------
+    doing : what is being done besides
+    """
     from rich.console import Group  # noqa: PLC0415  (extra)
     from rich.text import Text  # noqa: PLC0415  (extra)
 
-    return Group(_table(view), Text(progress_of(view)))
+    lines = [jobs_in_words(view), spent_of(view), *doing[:_MOST_DOINGS]]
+    texts = (Text(line, no_wrap=True, overflow="ellipsis") for line in lines)
+    return Group(*([_table(view)] if view.machines else ()), *texts)
 
 
 def _table(view: SweepView) -> Table:
     from rich.table import Table  # noqa: PLC0415  (extra)
     from rich.text import Text  # noqa: PLC0415  (extra)
 
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, header_style="none")
     for name in _COLUMNS:
         at_the_right = name in _AT_THE_RIGHT
         table.add_column(name, justify="right" if at_the_right else "left", no_wrap=True)
@@ -176,7 +233,7 @@ def _cells(machine: MachineView) -> tuple[str, ...]:
     """Return what a row says; jobs per hour are those seen of those predicted."""
     seen, predicted = machine.seen_jobs_per_hour, machine.predicted_jobs_per_hour
     return (
-        short(machine.label),
+        str(machine.instance_id),
         f"{machine.num_gpus} × {short(machine.gpu_name)}",
         money(machine.usd_per_hour),
         machine.state,

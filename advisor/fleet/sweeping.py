@@ -31,6 +31,7 @@ def run_sweep(context: Context, spec: SweepSpec, face: Face) -> SweepResult:
     check_machine(context)
     name = check_job(spec.name or job_of(spec.job.workload))
     spec = replace(spec, name=name)
+    _refuse_begun(context, name)
     jobs = jobs_of(spec)
     folders = Folders(context, spec, jobs)
     folders.check(face.listener, begins=True)
@@ -110,6 +111,22 @@ def _check_ours(stored: StoredSweep, rental: RentalContext) -> None:
         message = (
             f"the sweep {stored.name} was begun on another computer, or with another "
             "data folder: go on with it there"
+        )
+        raise UsageError(message)
+
+
+def _refuse_begun(context: Context, name: str) -> None:
+    """Refuse the name of another sweep before anybody is asked.
+
+    Raises
+    ------
+    UsageError
+        if there is one
+    """
+    if any(one.name == name for one in SweepStore(context.data_folder).sweeps()):
+        message = (
+            f"there is a sweep {name} already: give this one another name, or "
+            f"'advisor sweep resume {name}'"
         )
         raise UsageError(message)
 

@@ -66,6 +66,7 @@ class _Machine:
         own = self.rented
         return MachineView(
             label=own.label,
+            instance_id=own.instance_id,
             gpu_name=own.gpu_name,
             num_gpus=own.num_gpus,
             slots=own.slots,
@@ -90,6 +91,7 @@ class Tally:
         self._counts: Counter[JobState] = Counter()
         self._machines: dict[str, _Machine] = {}
         self._released: set[str] = set()
+        self._instances: dict[str, int] = {}
         self._usd = 0.0
 
     def hear(self, event: Event) -> None:
@@ -136,6 +138,11 @@ class Tally:
             left_s=left_s,
         )
 
+    def name_of(self, label: str) -> str:
+        """Return what people call a machine: by its instance, where that is known."""
+        instance_id = self._instances.get(label)
+        return label if instance_id is None else f"instance {instance_id}"
+
     def spent(self, usd: float, at: float) -> Spent:
         """Return what was spent by the ledger, with the forecast that follows from it."""
         self.hear(Spent(at=at, usd=usd))
@@ -148,6 +155,7 @@ class Tally:
         machine = self._machines.get(event.label)
         match event:
             case MachineRented():
+                self._instances[event.label] = event.instance_id
                 if machine is None and event.label not in self._released:
                     self._machines[event.label] = _Machine(event, event.at)
             case MachineReleased():

@@ -17,6 +17,7 @@ class MachineView:
     Attributes
     ----------
     label : of its rental
+    instance_id : the market's number of it
     gpu_name, num_gpus, slots, usd_per_hour : as it was rented
     state : what it is at
     running : jobs that it has
@@ -26,6 +27,7 @@ class MachineView:
     """
 
     label: str
+    instance_id: int
     gpu_name: str
     num_gpus: int
     slots: int

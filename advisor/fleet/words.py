@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from advisor.base.figures import duration
 from advisor.fleet.events import (
     Event,
@@ -30,21 +32,31 @@ _PROOFS = {
 }
 
 
-def line_of(event: Event) -> str | None:
-    """Return an event as one line; None: people hear of it by another one."""
+def line_of(event: Event, name_of: Callable[[str], str] = str) -> str | None:
+    """Return an event as one line; None: people hear of it by another one.
+
+    Parameters
+    ----------
+    name_of : what people call a machine, given the label of its rental
+    """
     match event:
         case MachineRented() | MachineReady() | MachineLost() | MachineReleased():
-            return _of_machine(event)
+            return _of_machine(event, short(name_of(event.label)))
         case JobStarted(attempt=1) | JobAssigned() | JobEnded():
             return None
         case JobDone() | JobFailed() | JobMoved() | JobStarted():
-            return _of_job(event)
+            return _of_job(event, short(name_of(event.label)))
         case _:
             return _of_sweep(event)
 
 
 def progress_of(view: SweepView) -> str:
     """Return how far a sweep has come, as one line."""
+    return f"{jobs_in_words(view)}; {spent_of(view)}"
+
+
+def jobs_in_words(view: SweepView) -> str:
+    """Return where the jobs of a sweep are."""
     parts = [
         f"{view.done} of {view.jobs} jobs done",
         f"{view.running + view.assigned + view.returning} on machines",
@@ -52,12 +64,12 @@ def progress_of(view: SweepView) -> str:
     ]
     if view.failed:
         parts.append(f"{view.failed} failed")
-    return f"{', '.join(parts)}; {spent_of(view)}"
+    return ", ".join(parts)
 
 
 def spent_of(view: SweepView) -> str:
     """Return what a sweep has cost so far and may cost, and when it may be over."""
-    parts = [f"${money(view.usd)} so far"]
+    parts = [f"at most ${money(view.usd)} so far"]
     if view.budget_usd is not None:
         parts[0] += f" of ${money(view.budget_usd)}"
     if view.forecast_usd is not None:
@@ -85,33 +97,33 @@ def _of_sweep(event: Event) -> str | None:
         case SweepEnded():
             why = f"; {short(event.reason)}" if event.reason else ""
             counts = f"{event.done} done, {event.failed} failed, {event.waiting} not run"
-            return f"the sweep is over: {counts}; ${money(event.usd)}{why}"
+            how = "stops, and can be resumed" if event.waiting else "is over"
+            return f"the sweep {how}: {counts}; at most ${money(event.usd)}{why}"
     return None
 
 
 def _of_machine(
-    event: MachineRented | MachineReady | MachineLost | MachineReleased,
+    event: MachineRented | MachineReady | MachineLost | MachineReleased, machine: str
 ) -> str:
-    label = short(event.label)
     match event:
         case MachineRented():
             verb = "picked up again" if event.picked_up else "rented"
             gpus = f"{event.num_gpus} × {short(event.gpu_name)}"
-            return f"{label}: {verb}, {gpus}, ${money(event.usd_per_hour)}/h"
+            return f"{machine}: {verb}, {gpus}, ${money(event.usd_per_hour)}/h"
         case MachineReady():
             after = "" if event.setup_s is None else f" after {duration(event.setup_s)}"
-            return f"{label}: ready{after}"
+            return f"{machine}: ready{after}"
         case MachineLost():
-            return f"{label}: lost: {short(event.reason)}"
+            return f"{machine}: lost: {short(event.reason)}"
     why = f": {short(event.reason)}" if event.reason else ""
-    return f"{label}: released{why}"
+    return f"{machine}: released{why}"
 
 
-def _of_job(event: JobDone | JobFailed | JobMoved | JobStarted) -> str:
-    job, label = short(event.job), short(event.label)
+def _of_job(event: JobDone | JobFailed | JobMoved | JobStarted, machine: str) -> str:
+    job = short(event.job)
     match event:
         case JobStarted():
-            return f"{job}: runs on {label}, attempt {event.attempt}"
+            return f"{job}: runs on {machine}, attempt {event.attempt}"
         case JobDone():
             after = "" if event.took_s is None else f" after {duration(event.took_s)}"
             return f"{job}: done{after}"
@@ -119,11 +131,11 @@ def _of_job(event: JobDone | JobFailed | JobMoved | JobStarted) -> str:
             then = "; it is started again" if event.again else ""
             why = f": {short(event.reason)}" if event.reason else ""
             code = event.exit_code
-            how = "and nobody knows how" if code is None else f"with exit code {code}"
-            return f"{job}: failed on {label} {how}{why}{then}"
+            how = "" if code is None else f" with exit code {code}"
+            return f"{job}: failed on {machine}{how}{why}{then}"
     why = _PROOFS.get(event.proof or "", "")
     said = "; ".join(one for one in (short(event.reason), why) if one)
-    return f"{job}: goes on elsewhere than on {label}{said and f': {said}'}"
+    return f"{job}: goes on elsewhere than on {machine}{said and f': {said}'}"
 
 
 def _counted(number: int, what: str) -> str:

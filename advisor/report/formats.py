@@ -29,6 +29,11 @@ def to_json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=2, allow_nan=False)
 
 
+def to_json_line(document: Mapping[str, Any]) -> str:
+    """Return a document as one line of such JSON."""
+    return json.dumps(document, allow_nan=False)
+
+
 def to_delimited(rows: Sequence[Mapping[str, Any]], delimiter: str) -> str:
     """Return rows with a header line, nested figures as columns of their own.
 

@@ -39,7 +39,7 @@ def plan_headline(plan: SweepPlan) -> str:
     if plan.deadline_h is not None and plan.deadline_probability is not None:
         in_time = (
             f", within {_hours(plan.deadline_h)} with a probability of "
-            f"{plan.deadline_probability:.0%}"
+            f"{100.0 * plan.deadline_probability:.0f} %"
         )
     return (
         f"{plan.jobs:,} jobs on {count:,} machine{'s' * (count != 1)} for "

@@ -20,9 +20,9 @@ _STATES = ("waiting", "assigned", "ended", "done", "failed")
 
 _SWEEPS = (
     Column("sweep", least=8),
-    Column("begun"),
+    Column("begun", dispensable=1),
     *(Column(name, "right") for name in _STATES),
-    Column("", dispensable=1),
+    Column("state"),
 )
 _JOBS = (
     Column("job", least=8),
@@ -73,7 +73,7 @@ def status_text(
 def _sweep_row(sweep: StoredSweep, jobs: Sequence[StoredJob]) -> tuple[str, ...]:
     counts = _counts(jobs)
     figures = (f"{counts[name]:,}" for name in _STATES)
-    state = "over" if sweep.ended_at is not None else "goes on"
+    state = "open" if sweep.ended_at is None else "over"
     return (sweep.name, _moment(sweep.begun_at) or "", *figures, state)
 
 

@@ -47,29 +47,57 @@ Run = Callable[..., Any]
 def sweep(inhabited: Street, project: Path) -> Run:  # noqa: F811
     """Return what writes the file of a sweep and calls a command of it."""
 
-    def call(command: str, script: str = WRITES, more: str = "", name: str = "s") -> Any:
+    def call(
+        command: str,
+        *options: str,
+        script: str = WRITES,
+        more: str = "",
+        name: str = "s",
+    ) -> Any:
         file = project / "sweep.toml"
         file.write_text(SWEEP.format(name=name, script=script, more=more))
         of = [str(file)] if command == "run" else [name]
         paid = ["--yes"] if command in ("run", "resume") else []
         context = real_time(inhabited.context())
-        return inhabited.run_command(["sweep", command, *of, *paid], context)
+        return inhabited.run_command(["sweep", command, *of, *paid, *options], context)
 
     return call
 
 
-def test_a_sweep_runs_from_its_file(sweep: Run, project: Path, inhabited: Street) -> None:  # noqa: F811
-    """Machines by the plan, each job once, results here, all given back, status over."""
-    done = sweep("run")
+def test_a_sweep_runs_from_its_file(
+    sweep: Run,
+    project: Path,  # noqa: F811
+    inhabited: Street,  # noqa: F811
+    conforms: Callable[[str, Any], None],
+) -> None:
+    """Machines by the plan, each job once, results here, all given back, status over.
+
+    A sweep that is over is gone on with at no cost, and its name is taken.
+    """
+    done = sweep("run", "--json")
     assert done.exit_code == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    for event in events:
+        conforms("sweep-run", event)
+    assert events[0]["event"] == "sweep_begun"
+    assert events[-1]["event"] == "sweep_ended"
     for number in range(4):
         out = project / "results" / f"value-{number}" / "out"
         assert out.read_text() == f"{number}\n"
     assert inhabited.instances() == []
     shown = inhabited.launch("sweep", "status", "s", "--json")
+    conforms("sweep-status", json.loads(shown.stdout))
     (found,) = json.loads(shown.stdout)["sweeps"]
     assert found["counts"]["done"] == 4
     assert found["ended_at"] is not None
+    for command in ("resume", "stop"):
+        again = sweep(command, "--json")
+        assert again.exit_code == 0, again.stderr
+        for line in again.stdout.splitlines():
+            conforms(f"sweep-{command}", json.loads(line))
+    taken = sweep("run")
+    assert taken.exit_code == 2
+    assert "there is a sweep s already" in taken.stderr
 
 
 def test_what_is_there_already_is_not_replaced(
@@ -98,11 +126,15 @@ def test_a_sweep_that_nobody_began_cannot_be_gone_on_with(
 def test_a_budget_that_is_too_small_rents_nothing(
     sweep: Run,
     inhabited: Street,  # noqa: F811
+    conforms: Callable[[str, Any], None],
 ) -> None:
-    """Exit code 6, with what would do."""
-    done = sweep("run", more="budget_usd = 0.001")
+    """Exit code 6, with what would do; programs read it from one line, as all else."""
+    done = sweep("run", "--json", more="budget_usd = 0.001")
     assert done.exit_code == 6
     assert inhabited.entries() == []
+    (line,) = done.stdout.splitlines()
+    conforms("sweep-run", json.loads(line))
+    assert json.loads(line)["error"]["code"] == "over_budget"
 
 
 def test_a_sweep_of_which_nobody_knows_all_jobs_is_not_done(
@@ -131,6 +163,7 @@ def test_a_sweep_of_which_nobody_knows_all_jobs_is_not_done(
 
 
 def test_no_sweep_is_no_error(inhabited: Street) -> None:  # noqa: F811
-    """A table without rows, a document without sweeps."""
+    """A document without sweeps; people are told so."""
     shown = inhabited.launch("sweep", "status", "--json")
     assert json.loads(shown.stdout)["sweeps"] == []
+    assert "no sweep was begun here" in shown.stderr

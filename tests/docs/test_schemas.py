@@ -73,6 +73,10 @@ ELSEWHERE = {
     "profile": "tests/cli/test_profile.py",
     "report": "tests/report/page",
     "sweep-plan": "tests/cli/test_sweep_plan.py",
+    "sweep-run": "tests/cli/test_sweep_run.py",
+    "sweep-resume": "tests/cli/test_sweep_run.py",
+    "sweep-stop": "tests/cli/test_sweep_run.py",
+    "sweep-status": "tests/cli/test_sweep_run.py",
     "model-card": "eight minutes",
     "model-train": "a minute",
 }

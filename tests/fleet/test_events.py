@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 import pytest
 
 from advisor.fleet import events
-from advisor.fleet.events import Event, JobFailed, JobMoved, MachineRented, Spent, to_line
+from advisor.fleet.events import (
+    Event,
+    JobFailed,
+    JobMoved,
+    MachineRented,
+    Spent,
+    SweepEnded,
+    to_line,
+)
 from advisor.fleet.words import line_of
 
 _SAMPLES: dict[str, Any] = {
@@ -19,6 +27,7 @@ _SAMPLES: dict[str, Any] = {
     "float": 1.5,
     "bool": True,
     "float | None": None,
+    "int | None": None,
 }
 
 EVENTS = [
@@ -122,3 +131,32 @@ def test_a_line_says_what_has_happened() -> None:
     failed = JobFailed(at=0.0, job="a", label="adv-7", attempt=2, exit_code=3, again=True)
     expected = "a: failed on adv-7 with exit code 3; it is started again"
     assert line_of(failed) == expected
+    restarted = replace(failed, exit_code=None, again=False)
+    assert line_of(restarted) == "a: failed on adv-7"
+    assert line_of(restarted, lambda _: "instance 9") == "a: failed on instance 9"
+
+
+@pytest.mark.parametrize(
+    ("waiting", "expected"),
+    [
+        (0, "the sweep is over: 2 done, 1 failed, 0 not run; at most $3"),
+        (
+            4,
+            "the sweep stops, and can be resumed: 2 done, 1 failed, 4 not run; at most $3",
+        ),
+    ],
+)
+def test_a_sweep_with_jobs_left_is_not_told_as_over(waiting: int, expected: str) -> None:
+    """Who interrupts it is told that it can go on."""
+    ended = SweepEnded(
+        at=0.0,
+        done=2,
+        failed=1,
+        waiting=waiting,
+        usd=3.0,
+        reason="interrupted" if waiting else "",
+    )
+    line = line_of(ended)
+    assert line is not None
+    assert line.startswith(expected)
+    assert line.endswith("; interrupted" if waiting else "$3.00")

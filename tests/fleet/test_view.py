@@ -225,6 +225,6 @@ def test_a_line_says_how_far_it_has_come() -> None:
     """Jobs, dollars of the budget, and the end that follows."""
     said = [BEGUN, rented(), *begun("a", 0.0), done("a", 3600.0, 3600.0)]
     assert progress_of(view_of(said, 3600.0)) == (
-        "1 of 3 jobs done, 0 on machines, 2 waiting; $1.00 so far of $10.00, "
+        "1 of 3 jobs done, 0 on machines, 2 waiting; at most $1.00 so far of $10.00, "
         "$3.00 at the end, 2 h left"
     )
