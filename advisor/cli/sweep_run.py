@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.app.context import Context
-from advisor.base.errors import CommandFailedError
+from advisor.base.errors import AdvisorError, CommandFailedError
 from advisor.cli.options import above_zero, duration_s, format_options
 from advisor.cli.output import line_width, need_stdout, remark, result, result_within
 from advisor.cli.progress import is_written_over
@@ -89,7 +89,11 @@ def run(context: Context, /, file: Path, yes: bool, as_lines: bool, **given: Any
     need_confirmation(yes=yes)
     replaced = {name: value for name, value in given.items() if value is not None}
     spec = load_sweep(file, **replaced)
-    with _face(context, yes=yes, as_lines=as_lines) as (seen, face):
+    budget_usd = spec.budget_usd
+    with _face(context, yes=yes, as_lines=as_lines, budget_usd=budget_usd) as (
+        seen,
+        face,
+    ):
         _end(run_sweep(seen, spec, face))
 
 
@@ -112,6 +116,9 @@ def resume(context: Context, /, name: str, yes: bool, as_lines: bool) -> None:
     if as_lines:
         need_stdout()
     need_confirmation(yes=yes)
+    if not (yes or click.confirm("pay for machines that do what is left?", err=True)):
+        message = "nothing was rented: it was not confirmed"
+        raise AdvisorError(message)
     with _face(context, yes=yes, as_lines=as_lines) as (seen, face):
         _end(resume_sweep(seen, name, face))
 
@@ -172,9 +179,19 @@ def status(context: Context, /, name: str | None, output_format: str) -> None:
     result_within(status_text(found, width, with_jobs=name is not None), width)
 
 
+def _price(plan: SweepPlan, budget_usd: float | None) -> str:
+    """Return what is to be paid: a budget holds, without one machines are replaced."""
+    if budget_usd is not None:
+        return f"pay at most ${budget_usd:,.2f}"
+    return (
+        f"pay up to ${plan.most_usd:,.2f} for these machines, and without a budget for "
+        "each that replaces a lost one"
+    )
+
+
 @contextmanager
 def _face(
-    context: Context, *, yes: bool, as_lines: bool
+    context: Context, *, yes: bool, as_lines: bool, budget_usd: float | None = None
 ) -> Iterator[tuple[Context, Face]]:
     """Yield who a sweep is carried out for: a program, a terminal, or a log."""
     from advisor.fleet.live import JsonLines, Lines, live_table  # noqa: PLC0415  (extra)
@@ -187,7 +204,7 @@ def _face(
         from advisor.report.sweep import plan_headline  # noqa: PLC0415  (start-up)
 
         remark(plan_headline(plan))
-        return yes or click.confirm(f"pay at most ${plan.most_usd:,.2f}?", err=True)
+        return yes or click.confirm(f"{_price(plan, budget_usd)}?", err=True)
 
     def face(told: Callable[[Event], None]) -> Face:
         return Face(Terminal(yes=yes), told, confirms)

@@ -24,6 +24,7 @@ from advisor.fleet.words import line_of
 _SAMPLES: dict[str, Any] = {
     "str": "text",
     "int": 3,
+    "int | None": None,
     "float": 1.5,
     "bool": True,
     "float | None": None,
