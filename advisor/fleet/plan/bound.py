@@ -92,9 +92,11 @@ def bound(
     figures = Figures.of(search, jobs, free)
     known_usd = search.cost(machines)
     active = _first(figures, machines)
-    least, reduced = -np.inf, np.zeros(len(free))
+    least = figures.least_usd
     for _ in range(_ROUNDS):
         duals = _relaxed(search, figures, active, max_machines)
+        if duals is None:
+            return Bound(least)
         reduced = _reduced(search, figures, duals)
         found = _lagrangian(figures, duals, reduced, max_machines)
         least = max(least, found)
@@ -129,8 +131,11 @@ def _first(figures: Figures, machines: Sequence[Loaded]) -> IntArray:
 
 def _relaxed(
     search: Search, figures: Figures, active: IntArray, max_machines: int | None
-) -> _Duals:
-    """Solve the program without whole numbers over some machines; return its duals."""
+) -> _Duals | None:
+    """Return the duals of the program without whole numbers over some machines.
+
+    None: it was not solved, be it that the numbers are too far apart for the solver.
+    """
     from scipy.optimize import linprog  # noqa: PLC0415  (start-up)
 
     rows = Rows.of(search, figures, active, max_machines)
@@ -143,6 +148,8 @@ def _relaxed(
         bounds=list(zip(rows.low, rows.high, strict=True)),
         method="highs",
     )
+    if solved.status != 0:
+        return None
     marginals = -solved.ineqlin.marginals
     machine = marginals[rows.number] if rows.number is not None else 0.0
     shared = {taken: float(marginals[row]) for taken, row in rows.shared.items()}

@@ -64,6 +64,12 @@ class Figures:
             usd=np.where(runs, choices.job_usd[kinds], 0.0),
         )
 
+    @property
+    def least_usd(self) -> float:
+        """What the jobs cost if each could run where it is cheapest, and nothing once."""
+        usd = np.where(self.most > 0.0, self.usd, np.inf).min(axis=1)
+        return float(self.jobs @ usd)
+
     def pairs(self, active: IntArray) -> int:
         """Return how many pairs there are of a kind and one of some machines."""
         return int(np.count_nonzero(self.most[:, active]))

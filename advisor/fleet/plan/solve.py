@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from advisor.base.arrays import IntArray, ascending
-from advisor.fleet.plan.bound import bound
+from advisor.fleet.plan.bound import Bound, bound
 from advisor.fleet.plan.choices import Choices
 from advisor.fleet.plan.greedy import Search, greedy, rivals_of, usd_of_full
 from advisor.fleet.plan.improve import improved
@@ -125,7 +125,7 @@ def _nearer(
             failed = middle
         elif other.usd < found.usd:
             found = other
-    return _closer(task, deadline_h, found)
+    return found
 
 
 def _closer(task: Task, deadline_h: float, found: Solution) -> Solution:
@@ -163,22 +163,33 @@ def _closer(task: Task, deadline_h: float, found: Solution) -> Solution:
 def bounded(task: Task, deadline_h: float, solution: Solution) -> tuple[Solution, float]:
     """Return the better of a solution and the solver's, and what none can cost less than.
 
-    All slots are in time with the probability asked for, so that each of them alone is,
-    too: no plan keeps less than the distance of one slot, and the bound is of those that
-    keep as much. A plan that keeps no more is seldom in time, and another is looked for
-    that keeps as much as the solution.
+    The solver is asked for machines that keep the same distance from their limits. The
+    bound is that of all plans: where all slots are in time with the probability asked
+    for, each of them alone is, too, and keeps the distance of one slot at least.
     """
-    free = np.ones(len(task.choices), dtype=bool)
-    least_usd = 0.0
-    for z in dict.fromkeys((solution.z, z_of(task.probability))):
-        search = task.search(deadline_h, z)
-        found = bound(search, task.jobs, free, solution.machines, task.max_machines)
-        least_usd = found.usd  # of the least distance, which comes last
-        if found.machines and search.cost(found.machines) < solution.usd:
-            other = _solution(task, deadline_h, z, found.machines)
-            if np.isinf(deadline_h) or other.probability >= task.probability:
-                solution = _closer(task, deadline_h, other)
-    return solution, min(least_usd, solution.usd)
+    found = _bound(task, deadline_h, solution, solution.z)
+    solution = _closer(task, deadline_h, _cheaper(task, deadline_h, solution, found))
+    least_z = z_of(task.probability)
+    if solution.z > least_z:
+        found = _bound(task, deadline_h, solution, least_z)
+        solution = _cheaper(task, deadline_h, solution, found)
+    return solution, min(found.usd, solution.usd)
+
+
+def _bound(task: Task, deadline_h: float, solution: Solution, z: float) -> Bound:
+    search, free = task.search(deadline_h, z), np.ones(len(task.choices), dtype=bool)
+    return bound(search, task.jobs, free, solution.machines, task.max_machines)
+
+
+def _cheaper(
+    task: Task, deadline_h: float, solution: Solution, found: Bound
+) -> Solution:
+    """Return the solver's machines where they cost less, and are in time."""
+    if not found.machines:
+        return solution
+    other = _solution(task, deadline_h, solution.z, found.machines)
+    in_time = np.isinf(deadline_h) or other.probability >= task.probability
+    return other if in_time and other.usd < solution.usd else solution
 
 
 def least_deadline_h(task: Task) -> float | None:

@@ -121,6 +121,7 @@ def test_no_plan_of_mixed_jobs_is_below_the_bound(
     if found is None:
         return  # a search finds not every plan
     better, least = bounded(task, deadline_h, found)
+    assert most is None or len(better.machines) <= most
     assert least <= cheapest + 1e-6
     assert cheapest <= better.usd + 1e-9
 
