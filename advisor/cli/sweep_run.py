@@ -6,13 +6,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from advisor.app.context import Context
-from advisor.base.errors import CommandFailedError
+from advisor.base.errors import CommandFailedError, UsageError
+from advisor.base.resources import installing
 from advisor.cli.options import above_zero, duration_s, format_options
 from advisor.cli.output import line_width, need_stdout, remark, result, result_within
 from advisor.cli.progress import is_written_over
@@ -82,6 +84,8 @@ def run(context: Context, /, file: Path, yes: bool, as_lines: bool, **given: Any
       advisor sweep run sweep.toml --budget 60 --yes
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     from advisor.app.sweep import load_sweep  # noqa: PLC0415  (start-up)
+
+    _need_fleet()
     from advisor.fleet.sweeping import run_sweep  # noqa: PLC0415
 
     if as_lines:
@@ -107,6 +111,7 @@ def resume(context: Context, /, name: str, yes: bool, as_lines: bool) -> None:
     Example:
       advisor sweep resume rates --yes
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
+    _need_fleet()
     from advisor.fleet.sweeping import resume_sweep  # noqa: PLC0415  (start-up)
 
     if as_lines:
@@ -130,6 +135,7 @@ def stop(context: Context, /, name: str, as_lines: bool) -> None:
     Example:
       advisor sweep stop rates
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
+    _need_fleet()
     from advisor.fleet.sweeping import stop_sweep  # noqa: PLC0415  (start-up)
 
     if as_lines:
@@ -170,6 +176,19 @@ def status(context: Context, /, name: str | None, output_format: str) -> None:
         return
     width = line_width(context.variables)
     result_within(status_text(found, width, with_jobs=name is not None), width)
+
+
+def _need_fleet() -> None:
+    """Refuse to carry out a sweep where what carries it out is not installed.
+
+    Raises
+    ------
+    UsageError
+        if it is not
+    """
+    if not all(map(find_spec, ("cryptography", "distributed", "rich"))):
+        message = f"sweeps are carried out by Dask: {installing('fleet')}"
+        raise UsageError(message)
 
 
 @contextmanager
