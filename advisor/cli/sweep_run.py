@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ import click
 
 from advisor.app.context import Context
 from advisor.base.errors import AdvisorError, CommandFailedError
+=======
+from advisor.base.errors import CommandFailedError, UsageError
+from advisor.base.resources import installing
 from advisor.cli.options import above_zero, duration_s, format_options
 from advisor.cli.output import line_width, need_stdout, remark, result, result_within
 from advisor.cli.progress import is_written_over
@@ -82,6 +86,8 @@ def run(context: Context, /, file: Path, yes: bool, as_lines: bool, **given: Any
       advisor sweep run sweep.toml --budget 60 --yes
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
     from advisor.app.sweep import load_sweep  # noqa: PLC0415  (start-up)
+
+    _need_fleet()
     from advisor.fleet.sweeping import run_sweep  # noqa: PLC0415
 
     if as_lines:
@@ -111,6 +117,7 @@ def resume(context: Context, /, name: str, yes: bool, as_lines: bool) -> None:
     Example:
       advisor sweep resume rates --yes
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
+    _need_fleet()
     from advisor.fleet.sweeping import resume_sweep  # noqa: PLC0415  (start-up)
 
     if as_lines:
@@ -137,6 +144,7 @@ def stop(context: Context, /, name: str, as_lines: bool) -> None:
     Example:
       advisor sweep stop rates
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
+    _need_fleet()
     from advisor.fleet.sweeping import stop_sweep  # noqa: PLC0415  (start-up)
 
     if as_lines:
@@ -187,6 +195,19 @@ def _price(plan: SweepPlan, budget_usd: float | None) -> str:
         f"pay up to ${plan.most_usd:,.2f} for these machines, and without a budget for "
         "each that replaces a lost one"
     )
+
+
+def _need_fleet() -> None:
+    """Refuse to carry out a sweep where what carries it out is not installed.
+
+    Raises
+    ------
+    UsageError
+        if it is not
+    """
+    if not all(map(find_spec, ("cryptography", "distributed", "rich"))):
+        message = f"sweeps are carried out by Dask: {installing('fleet')}"
+        raise UsageError(message)
 
 
 @contextmanager

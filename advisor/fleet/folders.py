@@ -133,6 +133,8 @@ class Folders:
         for one in self.jobs:
             check_command(one.argv, outgoing, self.context.variables.get("PATH"))
             for left in stays_here(one.argv, outgoing):
+                if left.path.rstrip("/") in (one.results, one.checkpoints):
+                    continue  # its own, of an earlier launcher
                 self.context.notify_once(
                     f"the command of {one.name} names {left.path}, which stays here: "
                     f"ignored by {left.why}"

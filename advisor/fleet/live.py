@@ -138,8 +138,10 @@ class LiveTable:
         self._live.stop()
 
     def notify(self, line: str) -> None:
-        """Write a line, above the table where it is there."""
+        """Write a line, above the table where it is there; what led to it is over."""
         if self._live.is_started:
+            with self._turn:
+                self._doing.pop(threading.get_ident(), None)
             self._console.print(clean(line), soft_wrap=True)
         else:
             self._before(line)

@@ -140,10 +140,10 @@ def test_a_line_says_what_has_happened() -> None:
 @pytest.mark.parametrize(
     ("waiting", "expected"),
     [
-        (0, "the sweep is over: 2 done, 1 failed, 0 not run; at most $3"),
+        (0, "the sweep is over: 2 done, 1 failed, 0 not run"),
         (
             4,
-            "the sweep stops, and can be resumed: 2 done, 1 failed, 4 not run; at most $3",
+            "the sweep stops, and can be resumed: 2 done, 1 failed, 4 not run",
         ),
     ],
 )
@@ -160,4 +160,4 @@ def test_a_sweep_with_jobs_left_is_not_told_as_over(waiting: int, expected: str)
     line = line_of(ended)
     assert line is not None
     assert line.startswith(expected)
-    assert line.endswith("; interrupted" if waiting else "$3.00")
+    assert line.endswith("; at most $3.00; interrupted" if waiting else "; at most $3.00")

@@ -179,6 +179,9 @@ def test_no_table_is_in_the_way_of_a_question() -> None:
         assert "waiting for the machine: 5 s" in _shown(table)
         table.progress("")
         assert "waiting for the machine" not in _shown(table)
+        table.progress("waiting for its end")
+        table.notify("instance 1: released")
+        assert "waiting for its end" not in _shown(table)
     assert lines == ["10 jobs on 1 machine"]
     assert doings == ["planning 10 jobs", ""]
     assert "the market is slow" in stream.getvalue()

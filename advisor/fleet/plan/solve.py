@@ -181,9 +181,7 @@ def _bound(task: Task, deadline_h: float, solution: Solution, z: float) -> Bound
     return bound(search, task.jobs, free, solution.machines, task.max_machines)
 
 
-def _cheaper(
-    task: Task, deadline_h: float, solution: Solution, found: Bound
-) -> Solution:
+def _cheaper(task: Task, deadline_h: float, solution: Solution, found: Bound) -> Solution:
     """Return the solver's machines where they cost less, and are in time."""
     if not found.machines:
         return solution
