@@ -2,7 +2,9 @@
 
 ::
 
-    with advisor.Cluster("resnet50", deadline_s=86400, budget_usd=60) as cluster:
+    with advisor.Cluster(
+        "resnet50", epochs=1, deadline_s=86400, budget_usd=60
+    ) as cluster:
         cluster.scale(4)
         losses = Client(cluster).map(train, [0.1, 0.03, 0.01, 0.003])
 

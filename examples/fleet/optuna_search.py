@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None, **more: Any) -> int:
     """Run it; `more` are further arguments of `advisor.Cluster`."""
     parser = argparse.ArgumentParser(description="Search a learning rate.")
     parser.add_argument("--workload", required=True, help="what a training is like")
+    parser.add_argument("--epochs", type=int, default=1, help="that a task trains")
     parser.add_argument("--budget", type=float, required=True, help="of all, $")
     parser.add_argument("--hours", type=float, default=24.0, help="until all is gone")
     parser.add_argument("--machines", type=int, default=2)
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None, **more: Any) -> int:
     args = parser.parse_args(argv)
     with advisor.Cluster(
         args.workload,
+        epochs=args.epochs,
         budget_usd=args.budget,
         deadline_s=args.hours * 3600.0,
         max_machines=args.machines,

@@ -32,12 +32,14 @@ def main(argv: Sequence[str] | None = None, **more: Any) -> int:
     parser = argparse.ArgumentParser(description="Train with several learning rates.")
     parser.add_argument("rates", nargs="+", type=float, metavar="RATE")
     parser.add_argument("--workload", required=True, help="what a training is like")
+    parser.add_argument("--epochs", type=int, default=1, help="that a task trains")
     parser.add_argument("--budget", type=float, required=True, help="of all, $")
     parser.add_argument("--hours", type=float, default=24.0, help="until all is gone")
     parser.add_argument("--machines", type=int, default=2)
     args = parser.parse_args(argv)
     with advisor.Cluster(
         args.workload,
+        epochs=args.epochs,
         budget_usd=args.budget,
         deadline_s=args.hours * 3600.0,
         max_machines=args.machines,

@@ -18,8 +18,8 @@ from tests.fleet.furnished import furnished
 if missing := LocalContainers.missing():
     pytest.skip(missing, allow_module_level=True)
 
-JOB = ["--workload", "resnet50", "--budget", "30"]
-MORE: dict[str, Any] = {"epochs": 2, "settings": {"dataset_gb": 1}}
+JOB = ["--workload", "resnet50", "--epochs", "2", "--budget", "30"]
+MORE: dict[str, Any] = {"settings": {"dataset_gb": 1}}
 
 
 @pytest.fixture(scope="module")
