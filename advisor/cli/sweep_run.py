@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.app.context import Context
-from advisor.base.errors import AdvisorError, CommandFailedError
-=======
-from advisor.base.errors import CommandFailedError, UsageError
+from advisor.base.errors import AdvisorError, CommandFailedError, UsageError
 from advisor.base.resources import installing
 from advisor.cli.options import above_zero, duration_s, format_options
 from advisor.cli.output import line_width, need_stdout, remark, result, result_within
