@@ -6,6 +6,7 @@ variables of a listed job beside its other keys or in a table of theirs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
@@ -22,6 +23,7 @@ _HOURS = {"deadline_h": "deadline_s", "lease_h": "lease_s"}
 """Keys in hours, and the fields in seconds that they are for."""
 
 _LONGEST_KEY = 40
+_NAMED = re.compile(r"{(\w+)}")
 
 
 def fields_of(found: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
@@ -113,22 +115,23 @@ def _listed(number: int, one: object, command: str) -> dict[str, Any]:
     known = _names(ListedJob)
     taken = {key: value for key, value in one.items() if key in known}
     own = {key: value for key, value in one.items() if key not in known}
+    named = {*_NAMED.findall(command)}
     variables = taken.get("variables", {})
     if not isinstance(variables, Mapping):
         message = f"[[jobs]] {number}: variables: names with values are expected"
         raise UsageError(message)
     for key, value in own.items():
         name = f"{key[:_LONGEST_KEY]!r}"
-        if isinstance(value, Mapping | list) or f"{{{key}}}" not in command:
+        if isinstance(value, Mapping | list) or key not in named:
             message = (
                 f"[[jobs]] {number}: {name} is not known, and the command has no "
-                f"{{{key[:_LONGEST_KEY]}}} for it{_meant(key, known)}"
+                f"{{{key[:_LONGEST_KEY]}}} for it{_meant(key, known | named)}"
             )
             raise UsageError(message)
         if key in variables:
             message = f"[[jobs]] {number}: {name} stands there twice"
             raise UsageError(message)
-    own |= {key: one[key] for key in OF_THE_JOB if key in one and f"{{{key}}}" in command}
+    own |= {key: one[key] for key in OF_THE_JOB if key in one and key in named}
     return {**taken, "variables": {**variables, **own}}
 
 

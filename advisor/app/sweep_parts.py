@@ -64,6 +64,8 @@ class ListedJob:
             getattr(self, name) or own.get(name, getattr(of_all, name))
             for name in OF_THE_JOB
         )
+        if not self.settings and (workload, epochs) == (of_all.workload, of_all.epochs):
+            return of_all
         return replace(
             of_all,
             workload=workload,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
-from advisor.app.documents import arguments_of, checked_version, document_of
+from advisor.app.documents import arguments_of, checked_version, document_of, needs
+from advisor.rental import arguments
 
 VERSION = 1
 """Of the document of a plan; it rises when a key changes meaning, comes or goes."""
@@ -164,15 +165,62 @@ class SweepPlan:
         Raises
         ------
         advisor.base.errors.UsageError
-            if it is torn, or of a newer advisor
+            if it is torn, says what cannot be, or is of a newer advisor
         """
-        found = arguments_of(cls, checked_version(document, VERSION))
-        machines = tuple(map(_machine, found.get("machines", ())))
-        pareto = tuple(TradeOff(**arguments_of(TradeOff, one)) for one in found["pareto"])
+        found = _checked(cls, checked_version(document, VERSION))
+        machines = tuple(map(_machine, found["machines"]))
+        pareto = tuple(TradeOff(**_checked(TradeOff, one)) for one in found["pareto"])
         return replace(cls(**found), machines=machines, pareto=pareto)
 
 
-def _machine(document: Mapping[str, Any]) -> PlannedMachine:
-    found = arguments_of(PlannedMachine, document)
-    rates = tuple(Rate(**arguments_of(Rate, one)) for one in found["rates"])
+def _machine(document: object) -> PlannedMachine:
+    found = _checked(PlannedMachine, document)
+    rates = tuple(Rate(**_checked(Rate, one)) for one in found["rates"])
+    found["jobs"] = tuple(_text("jobs", one) for one in found["jobs"])
     return replace(PlannedMachine(**found), rates=rates)
+
+
+def _checked(part: type[Any], document: object) -> dict[str, Any]:
+    """Return the fields of a part, each of which is there and of its type."""
+    found = arguments_of(part, document)
+    needs(found, *(one.name for one in fields(part)))
+    for one in fields(part):
+        value = found[one.name]
+        if value is None and str(one.type).endswith("| None"):
+            continue
+        check = _CHECKS[str(one.type).partition(" |")[0].partition("[")[0]]
+        found[one.name] = check(one.name, value)
+    return found
+
+
+def _figure(name: str, value: object) -> float:
+    number = arguments.finite(name, value)
+    if number < 0.0:
+        raise arguments.wrong(name, value, "a number from 0 on is expected")
+    return number
+
+
+def _whole(name: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise arguments.wrong(name, value, "a whole number from 0 on is expected")
+    return value
+
+
+def _text(name: str, value: object) -> str:
+    return "" if value == "" else str(arguments.text(name, value))
+
+
+def _list(name: str, value: object) -> tuple[Any, ...]:
+    if not isinstance(value, tuple):
+        raise arguments.wrong(name, value, "a list is expected")
+    return value
+
+
+_CHECKS: dict[str, Callable[[str, object], Any]] = {
+    "float": _figure,
+    "int": _whole,
+    "str": _text,
+    "bool": arguments.flag,
+    "tuple": _list,
+}
+"""What checks a field of a plan, by the beginning of its type."""

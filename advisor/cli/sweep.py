@@ -70,7 +70,8 @@ def plan_(context: Context, /, file: Path, output_format: str, **given: Any) -> 
       advisor sweep plan sweep.toml --deadline 24h --budget 60
       advisor sweep plan sweep.toml --market sample --json
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    from advisor.app.sweep import jobs_of, load_sweep  # noqa: PLC0415  (start-up)
+    from advisor.app.sweep import jobs_of  # noqa: PLC0415  (start-up)
+    from advisor.app.sweep_file import read_sweep  # noqa: PLC0415
     from advisor.fleet.plan import plan_sweep  # noqa: PLC0415
     from advisor.report.sweep import (  # noqa: PLC0415
         plan_document,
@@ -79,7 +80,7 @@ def plan_(context: Context, /, file: Path, output_format: str, **given: Any) -> 
     )
 
     replaced = {name: value for name, value in given.items() if value is not None}
-    spec = load_sweep(file, **replaced)
+    spec = read_sweep(file, **replaced).spec
     plan = plan_sweep(context, spec, jobs_of(spec))
     width = line_width(context.variables)
     remark_within(plan_headline(plan), width)

@@ -243,3 +243,89 @@ def test_a_document_of_a_newer_advisor_is_refused() -> None:
     document = {**spec_of().to_document(), "version": 99}
     with pytest.raises(UsageError, match="newer advisor"):
         SweepSpec.from_document(document)
+
+
+FLAT = """
+command = "python train.py --rate {rate}"
+workload = "resnet18"
+epochs = 5
+settings = { batch_size = 64 }
+image = "pytorch/pytorch"
+"""
+
+
+def test_what_all_jobs_train_may_stand_at_the_top(load: Load) -> None:
+    """As in a table of its own, and beside one that says something else."""
+    spec = load(FLAT + "[grid]\nrate = [1]\n")
+    wanted = JobSpec(
+        "resnet18",
+        settings=(("batch_size", 64),),
+        epochs=5,
+        image="pytorch/pytorch",
+    )
+    assert spec.job == wanted
+    both = load(FLAT.replace("epochs = 5", "") + "[job]\nepochs = 5\n[grid]\nrate = [1]\n")
+    assert both.job == wanted
+
+
+def test_listed_jobs_are_flat_too(load: Load) -> None:
+    """What the command names is a variable; epochs that it names are trained, too."""
+    text = """
+command = "python train.py --rate {rate} --epochs {epochs}"
+[[jobs]]
+workload = "resnet18"
+epochs = 3
+rate = 0.1
+[[jobs]]
+workload = "bert-base"
+variables = { rate = 0.2 }
+epochs = 1
+"""
+    first, second = jobs_of(load(text))
+    assert first.argv[-3:] == ("0.1", "--epochs", "3")
+    assert first.job == JobSpec("resnet18", epochs=3)
+    assert second.job == JobSpec("bert-base", epochs=1)
+
+
+def test_a_grid_of_epochs_is_planned_with_them() -> None:
+    """The plan knows what the command is told."""
+    spec = spec_of(command="t {epochs}", grid=(("epochs", (2, 8)),))
+    assert [one.job.epochs for one in jobs_of(spec)] == [2, 8]
+    with pytest.raises(UsageError, match="epochs"):
+        jobs_of(spec_of(command="t {epochs}", grid=(("epochs", ("many",)),)))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (FLAT.replace("epochs", "epoch"), "did you mean epochs?"),
+        ("budget = 5\n" + FLAT, "did you mean budget_usd?"),
+        ("min_reliability = 0.9\n" + FLAT, "it belongs in [offers]"),
+        (FLAT + "[job]\ndeadline_h = 2\n", "it belongs at the top of the file"),
+        (FLAT + "[job]\nepochs = 2\n", "epochs stands at the top and in [job]"),
+        (FLAT + "[offers]\nmin_reliabilty = 1\n", "did you mean min_reliability?"),
+        (FLAT + "[grid]\nrate = [1]\nretries = 2\n", "retries stands below [grid]"),
+        (FLAT + "[[jobs]]\nrat = 2\n", "did you mean rate?"),
+        (FLAT + "[[jobs]]\nepoch = 2\n", "the command has no {epoch}"),
+        (FLAT + "[[jobs]]\nrate = 2\nvariables = { rate = 1 }\n", "stands there twice"),
+        ("jobs = [1]\n" + FLAT, "[[jobs]]"),
+        ("job = 1\n" + FLAT, "job: a table is expected"),
+        (FLAT + "[grid]\nrate = [nan]\n", "a finite number"),
+        (FLAT + "[grid]\nrate = [inf]\n", "a finite number"),
+    ],
+)
+def test_a_slip_in_a_file_is_told_with_what_was_meant(
+    load: Load, text: str, words: str
+) -> None:
+    """In the words of the file, never in those of the program."""
+    with pytest.raises(UsageError) as found:
+        load(text)
+    assert words in str(found.value)
+    assert "Spec" not in str(found.value)
+
+
+def test_many_values_that_no_name_can_hold_have_names_in_time() -> None:
+    """Five thousand of them, which all would be called the same."""
+    values = tuple(chr(0x4E00 + at) for at in range(5_000))
+    names = [one.name for one in jobs_of(spec_of(grid=(("rate", values),)))]
+    assert len({*names}) == 5_000
