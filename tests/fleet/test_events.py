@@ -28,7 +28,6 @@ _SAMPLES: dict[str, Any] = {
     "float": 1.5,
     "bool": True,
     "float | None": None,
-    "int | None": None,
 }
 
 EVENTS = [
