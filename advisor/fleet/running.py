@@ -48,6 +48,7 @@ class Running:
     slot : of the machine
     since : when it was given to it, by the monotonic clock
     asked_at : when it was asked for last
+    begun_at : when it got a task last
     task : that begins it and waits for its end; None: there is none just now
     is_over : whether the task is, whatever has become of the attempt
     is_first : whether it was the one to run on its slot when that was asked for last
@@ -58,6 +59,7 @@ class Running:
     slot: int
     since: float
     asked_at: float
+    begun_at: float = float("-inf")
     task: Task | None = None
     is_over: bool = False
     is_first: bool = False
@@ -121,8 +123,16 @@ class Hands:
         worker = self.member.worker_names[one.slot]
         asked = {"start": scripts.start, "state": scripts.state}
         task = self.submit(worker, key, asked)
-        one.task, one.is_over = task, False
+        one.task, one.is_over, one.begun_at = task, False, self.now
         task.add_done_callback(lambda _: self._over.put(key))
+
+    def lacks_task(self, one: Running) -> bool:
+        """Say whether an attempt that lives is to get a task.
+
+        A machine whose tasks are over at once gets few of them: it may be a hostile one.
+        """
+        is_without = one.task is None or one.is_over
+        return is_without and self.now - one.begun_at >= _ASKS_WITHOUT_TASK_S
 
     def slot_of(self, attempt: Attempt) -> int | None:
         """Return the slot that an attempt has on the machine, None if it has none yet.
@@ -169,7 +179,8 @@ class Hands:
             self.running[key].is_over = True
         now = self.now
         for key, one in self.running.items():
-            patience_s = ASK_S if one.task is not None else _ASKS_WITHOUT_TASK_S
+            is_told = one.task is not None and not one.is_over
+            patience_s = ASK_S if is_told else _ASKS_WITHOUT_TASK_S
             if now - one.asked_at >= patience_s:
                 keys[key] = None
         return [key for key in keys if key in self.running]

@@ -113,7 +113,7 @@ class Watcher:
                 )
             if state.phase == "not_started" and not one.is_placed:
                 self.place(attempt, one.slot)
-            elif one.task is None or one.is_over:
+            elif self.hands.lacks_task(one):
                 self.hands.begin(key)
 
     def _end(self, one: Running, exit_code: int | None) -> None:
