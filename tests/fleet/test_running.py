@@ -11,14 +11,14 @@ pytest.importorskip("distributed", reason="the extra 'fleet' is not installed")
 
 from advisor.fleet.running import Hands, Running
 
-ATTEMPT = cast(Any, SimpleNamespace(key="a.1"))
+ATTEMPT = cast("Any", SimpleNamespace(key="a.1"))
 
 
 def hands_at(moment: list[float]) -> Hands:
     """Return the hands of a machine that is never reached, at a moment that moves."""
     clock = SimpleNamespace(monotonic=lambda: moment[0])
     member = SimpleNamespace(fleet=SimpleNamespace(context=SimpleNamespace(clock=clock)))
-    return Hands(cast(Any, member), 60.0, cast(Any, None), {})
+    return Hands(cast("Any", member), 60.0, cast("Any", None), {})
 
 
 def test_an_attempt_whose_task_is_over_gets_another_one_after_a_pause() -> None:
