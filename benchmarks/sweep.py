@@ -1,9 +1,9 @@
 """Four sweeps on the sample market: what their plans cost, against what else there is.
 
 Each cost is the expected one of the same model. *bound* is what no plan can cost less
-than; *at once* one machine a job, each job on the cheapest that is left; *one by one* one
-machine a job on the cheapest of all, one after the other, as ``examples/sweep.py`` does
-without ``--parallel``; it takes the hours beside it.
+than; *at once* one machine per job, each job on the cheapest that is left; *one by one*
+one machine per job on the cheapest of all, one after the other, as ``examples/sweep.py``
+does without ``--parallel``; it takes the hours beside it.
 
     python benchmarks/sweep.py [FILE] [--markdown]
 """
@@ -96,7 +96,7 @@ def _within(fields: dict[str, object], hours: float, **more: object) -> SweepSpe
 
 
 def at_once_usd(choices: Choices, kinds: Sequence[Kind]) -> float:
-    """Return what one machine a job costs, each on the cheapest that is left."""
+    """Return what one machine per job costs, each on the cheapest that is left."""
     rivals, free, total = rivals_of(choices), np.ones(len(choices), dtype=bool), 0.0
     for kind, usd in enumerate(_alone(choices, kinds)):
         for _ in kinds[kind].names:
@@ -107,7 +107,7 @@ def at_once_usd(choices: Choices, kinds: Sequence[Kind]) -> float:
 
 
 def one_by_one(choices: Choices, kinds: Sequence[Kind]) -> tuple[float, float]:
-    """Return what one machine a job costs, the cheapest each time, and the hours."""
+    """Return what one machine per job costs, the cheapest each time, and the hours."""
     usd = hours = 0.0
     for kind, costs in enumerate(_alone(choices, kinds)):
         at = int(np.argmin(costs))

@@ -3,6 +3,10 @@
     python sweep.py 0.1 0.05 0.01 --workload resnet50 --budget 30 --parallel 2 \
         --command "python train.py --lr {rate}"
 
+For many jobs take `advisor sweep`: it runs several jobs per machine, which costs less,
+and goes on after a crash. This is for what that cannot do: steps of your own in Python
+around each training, on one machine per rate.
+
 The folder here goes to each machine; what the command writes to results/ comes back to
 results/RATE. One that fails does not stop the others. Exit code: 0, or the gravest of
 what failed (see advisor.base.errors). A machine counts toward the budget until its

@@ -39,7 +39,7 @@ def plan_headline(plan: SweepPlan) -> str:
     if plan.deadline_h is not None and plan.deadline_probability is not None:
         in_time = (
             f", within {_hours(plan.deadline_h)} with a probability of "
-            f"{100.0 * plan.deadline_probability:.0f} %"
+            f"{_share(plan.deadline_probability)}"
         )
     return (
         f"{plan.jobs:,} jobs on {count:,} machine{'s' * (count != 1)} for "
@@ -127,8 +127,13 @@ def _figures(plan: SweepPlan) -> list[tuple[str, str]]:
     return [
         ("least possible", least),
         ("at most", most),
-        ("one machine a job", separate),
+        ("one machine per job", separate),
     ]
+
+
+def _share(probability: float) -> str:
+    """Return a probability in percent: nothing is certain."""
+    return "over 99 %" if probability > 0.99 else f"{100.0 * probability:.0f} %"
 
 
 def _hours(hours: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -25,11 +24,10 @@ sys.exit(run(sys.argv[1:]))
 @pytest.mark.parametrize(
     "words", [("run", "sweep.toml", "--yes"), ("resume", "s", "--yes"), ("stop", "s")]
 )
-def test_one_line_says_what_to_install(words: tuple[str, ...], tmp_path: Path) -> None:
+def test_one_line_says_what_to_install(words: tuple[str, ...]) -> None:
     """No traceback; nothing was asked of a market."""
     done = subprocess.run(
         [sys.executable, "-c", _HIDDEN, "sweep", *words],
-        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,

@@ -11,6 +11,7 @@ import pytest
 from advisor.app.sweep import SweepSpec
 from advisor.app.sweep_plan import SweepPlan
 from advisor.base.errors import ExitStatus
+from advisor.report.sweep import _share
 
 SWEEP = """
 market = "sample"
@@ -37,7 +38,7 @@ def test_the_plan_is_shown(advisor: Callable[..., Any], file: str) -> None:
     assert done.exit_code == 0, done.stderr
     assert "5 jobs on" in done.stderr
     assert "with a probability of" in done.stderr
-    for words in ("least possible", "% above it", "one machine a job", "this plan"):
+    for words in ("least possible", "% above it", "one machine per job", "this plan"):
         assert words in done.stdout
 
 
@@ -106,3 +107,8 @@ def test_a_saved_market_is_rehearsed_on(
     done = advisor("sweep", "plan", file, "--market", str(saved))
     assert done.exit_code == 0, done.stderr
     assert "30 offers" in done.stderr
+
+
+def test_no_plan_is_told_as_certain() -> None:
+    """A deadline that is far away is kept nearly, never surely."""
+    assert (_share(0.9), _share(0.986), _share(1.0)) == ("90 %", "99 %", "over 99 %")
