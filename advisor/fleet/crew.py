@@ -32,6 +32,7 @@ from advisor.fleet.ending import give_back, have_kept, wait_out, wind_up
 from advisor.fleet.feeding import Feeder, Pace
 from advisor.fleet.home import CameHome, Ended, Home
 from advisor.fleet.member import Member
+from advisor.fleet.printing import Printer
 from advisor.fleet.running import Hands, Submit
 from advisor.fleet.shared import Fleet
 from advisor.fleet.telling import Teller
@@ -200,7 +201,10 @@ class Crew:
         """Have a machine work to its end; give it back."""
         work = self.work
         hands = Hands(member, work.fleet.lease_s, work.submit, work.variables)
-        home = Home(hands, work.board, work.folder, work.logs, work.incoming, self._came)
+        printer = Printer(work.fleet.rental.notify)
+        home = Home(
+            hands, work.board, work.folder, work.logs, work.incoming, printer, self._came
+        )
         try:
             try:
                 if not self.only_ends:
@@ -208,7 +212,7 @@ class Crew:
                 self._adopt(hands, home)
                 if self.only_ends:
                     raise KeyboardInterrupt
-                self._to_its_end(hands, home)
+                self._to_its_end(hands, home, printer)
                 home.finish(member.look)
             except BaseException as error:
                 self._ended_by(hands, home, error)
@@ -244,7 +248,7 @@ class Crew:
             slot, _ = hands.emptiest()
             hands.hold(attempt, slot)
 
-    def _to_its_end(self, hands: Hands, home: Home) -> None:
+    def _to_its_end(self, hands: Hands, home: Home, printer: Printer) -> None:
         """Feed and watch the machine until nothing is left for it."""
         board = self.work.board
         teller = self.work.teller
@@ -256,6 +260,7 @@ class Crew:
             board,
             home,
             self.pace,
+            printer,
             moved=teller.moved,
             started=teller.started,
             ended=teller.ended,

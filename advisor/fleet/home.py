@@ -23,6 +23,7 @@ from advisor.base.errors import (
     UnreachableError,
 )
 from advisor.fleet.board import Attempt, Board
+from advisor.fleet.printing import MOST_BYTES, Printer
 from advisor.fleet.running import Hands
 from advisor.rental.incoming.copying import Incoming
 from advisor.rental.machine import WORK
@@ -80,6 +81,7 @@ class Home:
     folder : here, in which each job's folders are
     logs : folder of their logs
     incoming : returns what takes the folders of one job
+    printer : shows what attempts print
     came : told when all of an attempt is here
     """
 
@@ -90,11 +92,12 @@ class Home:
         folder: Path,
         logs: Path,
         incoming: Callable[[], Incoming],
+        printer: Printer,
         came: Callable[[CameHome], None],
     ) -> None:
         self._hands, self._board = hands, board
         self._folder, self._logs = folder, logs
-        self._incoming, self._came = incoming, came
+        self._incoming, self._printer, self._came = incoming, printer, came
         self._waiting: queue.SimpleQueue[Ended | Sequence[Attempt] | None] = (
             queue.SimpleQueue()
         )
@@ -264,10 +267,14 @@ class Home:
         """Copy what an attempt has printed; return the end of it."""
         self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = JobLog(self._logs / f"{attempt.key}.log", self._notify)
+        last = b""
         with closing(log):
             for piece in self._hands.held(attempt).follow(log.offset, log.skip):
                 log.write(piece)
+                last = (last + piece)[-MOST_BYTES:]
                 self._look()
+        self._printer.hear(attempt, log.offset - len(last), last)
+        self._printer.end(attempt)
         return log.end()
 
     def _notify(self, line: str) -> None:

@@ -9,6 +9,7 @@ from advisor.base.errors import UnreachableError
 from advisor.fleet.board import Attempt, Board
 from advisor.fleet.feeding import Pace
 from advisor.fleet.home import CHECKPOINTS_S, Ended, Home
+from advisor.fleet.printing import LOOK_S, Printer, look
 from advisor.fleet.running import Hands, Running
 from advisor.rental.remote.held_job import HeldState
 from advisor.store.sweeps import Proof
@@ -26,6 +27,7 @@ class Watcher:
     board : where each job is
     home : brings home what has ended
     pace : how long a job takes on it
+    printer : shows what attempts print
     moved : told of each job that it stopped for want of us
     started : told of each attempt that has its slot
     ended : told of each attempt that has ended, before it comes home
@@ -36,12 +38,14 @@ class Watcher:
     board: Board
     home: Home
     pace: Pace
+    printer: Printer
     moved: Callable[[Attempt, Proof, str], None]
     started: Callable[[Attempt], None]
     ended: Callable[[Ended], None]
     place: Callable[[Attempt, int], None]
     _saved_at: float = 0.0
     _tried_at: float = float("-inf")
+    _printed_at: float = float("-inf")
 
     def __post_init__(self) -> None:
         self._saved_at = self.hands.now
@@ -66,6 +70,9 @@ class Watcher:
                 self._learn(one, state)
         except UnreachableError as error:
             member.fleet.rental.notify(f"{member.name}: {error}; trying again")
+        if self.hands.now - self._printed_at >= LOOK_S:
+            self._printed_at = self.hands.now
+            look(self.hands, self.printer)
         if self.hands.now - self._saved_at >= CHECKPOINTS_S:
             self._saved_at = self.hands.now
             self.home.save([one.attempt for one in self.hands.running.values()])

@@ -39,6 +39,10 @@ def test_a_job_that_fails_is_started_again_and_then_has_failed(make_rig: MakeRig
     assert states == {"value-0": ("done", 1), "value-3": ("failed", 2)}
     logs = rig.project.parent / "logs"
     assert "says 3" in (logs / "value-3.2.log").read_text()
+    assert sorted(one for one in rig.lines if "says" in one) == [
+        "value-0: says 0",
+        *["value-3: says 3"] * 2,
+    ]
     assert {one.exit_code for one in rig.events("job_failed")} == {3}
     assert rig.street.instances() == []
 

@@ -210,6 +210,16 @@ class HeldJob:
         """
         return self._log().follow(offset, skipped)
 
+    def printed(self, offset: int, most_bytes: int) -> tuple[int, bytes]:
+        """Return what it has printed, as `advisor.rental.remote.job.RemoteJob.printed`.
+
+        Raises
+        ------
+        RemoteError
+            as there
+        """
+        return self._log().printed(offset, most_bytes)
+
     def memory_kills(self) -> int | None:
         """Return how many processes were killed for want of memory since the start.
 

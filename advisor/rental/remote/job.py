@@ -50,6 +50,7 @@ _STOP_AFTER_S = 10
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COUNT = re.compile(r"[0-9]{1,9}")
 _BYTES = re.compile(r"[0-9]{1,18}")
+_OFFSET = re.compile(rb"[0-9]{1,18}")
 _CODE = re.compile(r"[0-9]{1,3}")
 
 
@@ -180,6 +181,35 @@ class RemoteJob:
                 skipped(dropped - offset)
                 offset = dropped
                 yield b""
+
+    def printed(self, offset: int, most_bytes: int) -> tuple[int, bytes]:
+        """Return the last of what the command has printed, without waiting.
+
+        Parameters
+        ----------
+        offset : bytes of what was printed that are known already
+        most_bytes : that are returned
+
+        Returns
+        -------
+        offset of what is returned, later than the one asked for where there is more than
+        that, or the machine has dropped it; and what was printed
+
+        Raises
+        ------
+        RemoteError
+            if the machine cannot be reached, or says what makes no sense
+        """
+        script = scripts.PRINTED.replace("@AT@", str(offset))
+        done = self.ssh.run(
+            self._folder() + script.replace("@MOST@", str(most_bytes))
+        )
+        first, found, rest = done.stdout.partition(b"\n")
+        at = int(first) if found and _OFFSET.fullmatch(first) else -1
+        if at < offset:
+            message = f"the machine does not say what the command {self.name} printed"
+            raise RemoteError(message)
+        return at, rest[:most_bytes]
 
     def _dropped(self) -> int:
         """Return how many of the first bytes of what was printed are gone.

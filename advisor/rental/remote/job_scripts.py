@@ -172,6 +172,19 @@ read -r gone base 2>/dev/null <"$d/gone"
 echo "$gone"
 """
 
+PRINTED = """\
+gone=0 base=0
+read -r gone base 2>/dev/null <"$d/gone"
+at=@AT@
+[ $at -ge "$gone" ] || at=$gone
+size=$(wc -c 2>/dev/null <"$d/log")
+size=$((${size:-0} + base))
+[ $((size - at)) -le @MOST@ ] || at=$((size - @MOST@))
+echo "$at"
+tail -c +$((at - base + 1)) "$d/log" 2>/dev/null | head -c @MOST@
+exit 0
+"""
+
 STOP = (
     IDENTITY
     + HOLDING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -49,6 +50,21 @@ def test_a_command_runs_to_its_end(machine: Any) -> None:
     job.start(["sh", "-c", "pwd; echo b >&2; exit 7"], folder="work/deep er")
     assert b"".join(job.follow()).decode() == f"{machine.home}/work/deep er\nb\n"
     assert job.state() == JobState("ended", 7)
+
+
+def test_what_a_command_has_printed_can_be_looked_at(machine: Any) -> None:
+    """While it runs and after: what is new, and the last of it where that is much."""
+    job = RemoteJob(machine.ssh, "looked")
+    assert job.printed(0, 100) == (0, b"")
+    os.mkfifo(f"{machine.home}/go")
+    job.start(["sh", "-c", "printf '%s\\n' one two; read x <~/go"], folder="w")
+    while job.printed(0, 100)[1].count(b"\n") < 2:  # the suite ends a test that hangs
+        pass
+    assert job.printed(0, 100) == (0, b"one\ntwo\n")
+    assert job.printed(4, 100) == (4, b"two\n")
+    assert job.printed(0, 3) == (5, b"wo\n")
+    job.stop()
+    assert job.printed(8, 100) == (8, b"")
 
 
 def test_every_exit_code_is_told_as_it_is(machine: Any) -> None:
