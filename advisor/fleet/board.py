@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from advisor.app.job import JobSpec
 from advisor.app.sweep import SweepJob
 from advisor.software.misfit import Symptom
 from advisor.store.sweeps import Proof, StoredJob, SweepStore
@@ -114,6 +115,8 @@ class Board:
         self._at = {one.name: one for one in store.jobs(name)}
         self._turn = threading.RLock()
         self._shares: dict[int, _Share] = {}
+        self._is_mixed = len({one.job for one in self._jobs.values()}) > 1
+        self._fit: dict[int, set[JobSpec]] = {}
         self._free = deque(name for name, one in self._at.items() if _waits(one))
 
     @property
@@ -171,6 +174,8 @@ class Board:
             waiting = dict.fromkeys(name for name, one in self._at.items() if _waits(one))
             self._shares = {}
             for key, names in shares.items():
+                fit = self._fit.setdefault(key, set())
+                fit.update(self._jobs[name].job for name in names)
                 own = deque(name for name in names if waiting.pop(name, 1) is None)
                 self._shares[key] = _Share(own, prices.get(key, float("inf")))
             self._free = deque(waiting)
@@ -191,7 +196,8 @@ class Board:
         """Give a machine its next job, which is written down first; None: there is none.
 
         Its own share comes first, then what is nobody's, then the last jobs of machines
-        that are no cheaper.
+        that are no cheaper; of these only trainings such as are in its own shares, since
+        the plan has not said that it can run another one.
 
         Raises
         ------
@@ -199,6 +205,9 @@ class Board:
             if it cannot be written down: the job is not given
         """
         with self._turn:
+            if self._is_mixed:  # one that an earlier launcher has rented
+                had = {self._jobs[one.name].job for one in self.on(label)}
+                self._fit.setdefault(key, set()).update(had)
             found = self._next(key)
             if found is None:
                 return None
@@ -281,13 +290,18 @@ class Board:
             if number != key and own.usd_per_job <= other.usd_per_job < float("inf")
         ]
         dearer.sort(key=lambda one: len(one.waiting), reverse=True)
-        for queue in (own.waiting, self._free):
-            if queue:
-                return queue[0], queue
-        for other in dearer:
-            if other.waiting:
-                return other.waiting[-1], other.waiting
+        if own.waiting:
+            return own.waiting[0], own.waiting
+        others = ((reversed(one.waiting), one.waiting) for one in dearer)
+        for names, queue in ((iter(self._free), self._free), *others):
+            for name in names:
+                if self._fits(key, name):
+                    return name, queue
         return None
+
+    def _fits(self, key: int, name: str) -> bool:
+        """Say whether a plan has found that a machine can run jobs like one."""
+        return not self._is_mixed or self._jobs[name].job in self._fit.get(key, ())
 
     def _set(self, name: str, **changes: object) -> None:
         self._at[name] = replace(self._at[name], **changes)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from advisor.software.misfit import Symptom
 from advisor.store.sweeps import SweepStore
 
 SWEEP = "sweep"
+LARGE = JobSpec("gpt2-1.5b")
 HERE, THERE = "advisor:sweep:00000001-a", "advisor:sweep:00000002-b"
 
 
@@ -46,6 +48,23 @@ def take(board: Board, key: int, label: str = HERE) -> Attempt:
     found = board.take(key, label)
     assert found is not None
     return found
+
+
+def test_a_machine_gets_no_other_training_than_was_planned_for_it(
+    store: SweepStore,
+) -> None:
+    """A large net on a small GPU would use up its starts; what it has had, it may have."""
+    jobs = [job("a"), job("b"), *(replace(job(one), job=LARGE) for one in "cd")]
+    board = Board(store, SWEEP, jobs, 1, lambda: 2.0)
+    board.share({0: ["a"], 1: ["c"]})
+    assert [take(board, 0).job.name for _ in range(2)] == ["a", "b"]
+    assert board.take(0, HERE) is None
+    assert not board.has_for(0)
+    assert [take(board, 1, THERE).job.name for _ in range(2)] == ["c", "d"]
+    again = Board(store, SWEEP, jobs, 1, lambda: 3.0)
+    again.move_all(THERE, "stopped")
+    assert again.take(0, HERE) is None
+    assert again.waiting()
 
 
 def test_a_machine_gets_its_own_share_first_and_then_what_is_nobodys(
