@@ -53,7 +53,7 @@ def take(board: Board, key: int, label: str = HERE) -> Attempt:
 def test_a_machine_gets_no_other_training_than_was_planned_for_it(
     store: SweepStore,
 ) -> None:
-    """A large net on a small GPU would use up its starts; what it has had, it may have."""
+    """A large net on a small GPU would use up its starts; what it had, it may have."""
     jobs = [job("a"), job("b"), *(replace(job(one), job=LARGE) for one in "cd")]
     board = Board(store, SWEEP, jobs, 1, lambda: 2.0)
     board.share({0: ["a"], 1: ["c"]})
