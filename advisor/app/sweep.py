@@ -53,6 +53,7 @@ MOST_GPUS = 1_024
 DEADLINE_PROBABILITY = 0.9
 """How likely a plan keeps its deadline, unless another figure is asked for."""
 
+
 @dataclass(frozen=True, slots=True)
 class SweepSpec:
     """Many jobs, and how the machines for them are rented.

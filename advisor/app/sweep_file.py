@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,8 +43,7 @@ class SweepFile:
             return
         planned = [name for one in self.plan.machines for name in one.jobs]
         odd = {*planned} ^ {one.name for one in jobs}
-        seen = set[str]()
-        odd |= {name for name in planned if name in seen or seen.add(name)}
+        odd |= {name for name, times in Counter(planned).items() if times > 1}
         if odd:
             message = (
                 f"the plan is of other jobs than the sweep, such as {min(odd)[:60]}: "
@@ -53,7 +53,7 @@ class SweepFile:
 
 
 def read_sweep(path: str | os.PathLike[str], **replaced: Any) -> SweepFile:
-    """Return what a file asks for: a TOML file, or what ``advisor sweep plan --json`` said.
+    """Return what a TOML file asks for, or what ``advisor sweep plan --json`` printed.
 
     A plan counts as long as nothing that it rests on is replaced.
 

@@ -63,8 +63,8 @@ def fields_of(found: Mapping[str, Any], known: Collection[str]) -> dict[str, Any
             taken["job"].setdefault("workload", listed[0]["workload"])
     for key, field in _HOURS.items():
         if key in taken:
-            hours = arguments.above_zero(key, taken.pop(key), "hours")
-            taken[field] = (hours or 0.0) * SECONDS_PER_HOUR
+            long = arguments.above_zero(key, taken.pop(key), "hours")
+            taken[field] = (long or 0.0) * SECONDS_PER_HOUR
     return taken
 
 

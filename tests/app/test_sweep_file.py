@@ -86,7 +86,9 @@ def test_a_file_of_toml_has_no_plan(tmp_path: Path) -> None:
     assert read_sweep(path).plan is None
 
 
-@pytest.mark.parametrize("jobs", [MACHINE.jobs[:1], (*MACHINE.jobs, "x"), MACHINE.jobs * 2])
+@pytest.mark.parametrize(
+    "jobs", [MACHINE.jobs[:1], (*MACHINE.jobs, "x"), MACHINE.jobs * 2]
+)
 def test_a_plan_of_other_jobs_is_refused(tmp_path: Path, jobs: tuple[str, ...]) -> None:
     """One that it lacks, one besides, one twice."""
     plan = replace(PLAN, machines=(replace(MACHINE, jobs=jobs),))
