@@ -28,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -250,11 +251,10 @@ def prepare(folder: Path, jobs: int, samples: int, draws: random.Random) -> Path
     return file
 
 
-def play(scene: Scene, file: Path, machines: int, every_s: float, deadline: str) -> int:
-    """Run the sweep to its end while things die; return the launches that it took."""
+def play(scene: Scene, plan: Path, every_s: float) -> int:
+    """Run a planned sweep to its end while things die; return the launches it took."""
     began = time.monotonic()
-    words = ["--budget", f"{BUDGET_USD:g}", "--max-machines", str(machines)]
-    scene.launch("run", str(file), *words, "--deadline", deadline, "--yes", "--json")
+    scene.launch("run", str(plan), "--yes", "--json")
     launches = 1
     next_at = time.monotonic() + every_s
     while time.monotonic() - began < _LONGEST_S:
@@ -265,7 +265,7 @@ def play(scene: Scene, file: Path, machines: int, every_s: float, deadline: str)
                 return launches
             scene.launch("resume", NAME, "--yes", "--json")
             launches += 1
-        if time.monotonic() >= next_at and every_s > 0:
+        if every_s > 0 and time.monotonic() >= next_at:
             scene.kill_something()
             next_at = time.monotonic() + scene.draws.uniform(0.5, 1.5) * every_s
     return launches
@@ -300,17 +300,32 @@ def broken(scene: Scene, jobs: int) -> list[str]:
     return found
 
 
-def planned(scene: Scene, file: Path, machines: int) -> tuple[str, float, int]:
-    """Return the shortest deadline for so many machines, what it costs, and how many."""
-    scene.launch("plan", str(file), "--max-machines", str(machines), "--json")
-    assert scene.launcher is not None  # noqa: S101  (it was just launched)
-    scene.launcher.wait()
-    text = (scene.folder / "launchers.log").read_text(encoding="utf-8")
-    document = json.loads(text[text.index("{") : text.rindex("}") + 1])
-    points = document["plan"]["pareto"]
+def plan_of(scene: Scene, file: Path, machines: int) -> Path:
+    """Plan a sweep on so many machines, as far as that pays; return the plan's file."""
+    words = ["--budget", f"{BUDGET_USD:g}", "--max-machines", str(machines)]
+    points = _planned(scene, file, words)["plan"]["pareto"]
     fit = [one for one in points if one["machines"] <= machines] or points
     best = min(fit, key=lambda one: one["deadline_h"])
-    return f"{best['deadline_h'] * 60:.1f}m", best["usd"], best["machines"]
+    words += ["--deadline", f"{best['deadline_h'] * 60.0:.1f}m"]
+    document = _planned(scene, file, words)
+    print(
+        f"planned: ${document['plan']['usd']:.4f} on {len(document['plan']['machines'])} "
+        f"machines, each until it is gone ${document['most_usd']:.4f}"
+    )
+    plan = file.with_name("plan.json")
+    plan.write_text(json.dumps(document), encoding="utf-8")
+    return plan
+
+
+def _planned(scene: Scene, file: Path, words: Sequence[str]) -> dict[str, Any]:
+    log = scene.folder / "launchers.log"
+    begin = log.stat().st_size if log.exists() else 0
+    scene.launch("plan", str(file), *words, "--json")
+    if scene.launcher is None or scene.launcher.wait() != 0:
+        sys.exit(log.read_text(encoding="utf-8")[begin:])
+    text = log.read_text(encoding="utf-8")[begin:]
+    found: dict[str, Any] = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    return found
 
 
 def main() -> None:
@@ -332,10 +347,9 @@ def main() -> None:
         with serve(world) as server:
             scene = Scene(world, host, server.url, folder, draws)
             file = prepare(folder, args.jobs, args.samples, draws)
-            deadline, usd, machines = planned(scene, file, args.machines)
-            print(f"planned: ${usd:.4f} on {machines} machines within {deadline}")
+            plan = plan_of(scene, file, args.machines)
             began = time.monotonic()
-            launches = play(scene, file, args.machines, args.every, deadline)
+            launches = play(scene, plan, args.every)
             seconds = time.monotonic() - began
             print(f"{launches} launches in {seconds:.0f} s; deaths: {dict(scene.deaths)}")
             found = broken(scene, args.jobs)

@@ -53,7 +53,7 @@ class SweepFile:
 
 
 def read_sweep(path: str | os.PathLike[str], **replaced: Any) -> SweepFile:
-    """Return what a file asks for: TOML, or what ``advisor sweep plan --json`` said.
+    """Return what a TOML file asks for, or what ``advisor sweep plan --json`` printed.
 
     A plan counts as long as nothing that it rests on is replaced.
 

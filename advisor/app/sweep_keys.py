@@ -61,10 +61,10 @@ def fields_of(found: Mapping[str, Any], known: Collection[str]) -> dict[str, Any
         taken["jobs"] = [_listed(at, one, command) for at, one in enumerate(listed, 1)]
         if listed and all("workload" in one for one in listed):
             taken["job"].setdefault("workload", listed[0]["workload"])
-    for name, field in _HOURS.items():
-        if name in taken:
-            given = arguments.above_zero(name, taken.pop(name), "hours")
-            taken[field] = (given or 0.0) * SECONDS_PER_HOUR  # never None: it is there
+    for key, field in _HOURS.items():
+        if key in taken:
+            long = arguments.above_zero(key, taken.pop(key), "hours")
+            taken[field] = (long or 0.0) * SECONDS_PER_HOUR
     return taken
 
 

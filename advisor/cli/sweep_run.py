@@ -83,7 +83,7 @@ def run(context: Context, /, file: Path, yes: bool, as_lines: bool, **given: Any
     Example:
       advisor sweep run sweep.toml --budget 60 --yes
     """  # noqa: D301  (click keeps the lines below a backspace as they are)
-    from advisor.app.sweep import load_sweep  # noqa: PLC0415  (start-up)
+    from advisor.app.sweep_file import read_sweep  # noqa: PLC0415  (start-up)
 
     _need_fleet()
     from advisor.fleet.sweeping import run_sweep  # noqa: PLC0415
@@ -92,13 +92,13 @@ def run(context: Context, /, file: Path, yes: bool, as_lines: bool, **given: Any
         need_stdout()
     need_confirmation(yes=yes)
     replaced = {name: value for name, value in given.items() if value is not None}
-    spec = load_sweep(file, **replaced)
-    budget_usd = spec.budget_usd
+    asked = read_sweep(file, **replaced)
+    budget_usd = asked.spec.budget_usd
     with _face(context, yes=yes, as_lines=as_lines, budget_usd=budget_usd) as (
         seen,
         face,
     ):
-        _end(run_sweep(seen, spec, face))
+        _end(run_sweep(seen, asked, face))
 
 
 @click.command("resume")

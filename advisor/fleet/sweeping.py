@@ -9,6 +9,7 @@ from dataclasses import replace
 from advisor.app.context import Context
 from advisor.app.plan import check_machine, rental_context_of
 from advisor.app.sweep import SweepSpec, jobs_of
+from advisor.app.sweep_file import SweepFile
 from advisor.base.errors import AdvisorError, UsageError
 from advisor.fleet.folders import Folders
 from advisor.fleet.launching import Face, Launch, SweepResult
@@ -20,8 +21,8 @@ from advisor.store.sweeps import StoredSweep, SweepStore
 __all__ = ["Face", "SweepResult", "resume_sweep", "run_sweep", "stop_sweep"]
 
 
-def run_sweep(context: Context, spec: SweepSpec, face: Face) -> SweepResult:
-    """Begin a sweep and carry it out.
+def run_sweep(context: Context, asked: SweepFile, face: Face) -> SweepResult:
+    """Begin a sweep and carry it out, by its plan if there is one already.
 
     Raises
     ------
@@ -29,14 +30,15 @@ def run_sweep(context: Context, spec: SweepSpec, face: Face) -> SweepResult:
         if it cannot be begun, or jobs are left that no machine can be had for
     """
     check_machine(context)
-    name = check_job(spec.name or job_of(spec.job.workload))
-    spec = replace(spec, name=name)
+    name = check_job(asked.spec.name or job_of(asked.spec.job.workload))
+    spec = replace(asked.spec, name=name)
     _refuse_begun(context, name)
     jobs = jobs_of(spec)
+    asked.check(jobs)
     folders = Folders(context, spec, jobs)
     folders.check(face.listener, begins=True)
     rental = rental_context_of(context, spec.market)
-    plan = plan_sweep(context, spec, jobs, with_curve=False)
+    plan = asked.plan or plan_sweep(context, spec, jobs, with_curve=False)
     if not face.confirms(plan):
         message = "nothing was rented: it was not confirmed"
         raise AdvisorError(message)

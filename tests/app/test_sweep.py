@@ -264,8 +264,9 @@ def test_what_all_jobs_train_may_stand_at_the_top(load: Load) -> None:
         image="pytorch/pytorch",
     )
     assert spec.job == wanted
-    text = FLAT.replace("epochs = 5", "") + "[job]\nepochs = 5\n[grid]\nrate = [1]\n"
-    both = load(text)
+    both = load(
+        FLAT.replace("epochs = 5", "") + "[job]\nepochs = 5\n[grid]\nrate = [1]\n"
+    )
     assert both.job == wanted
 
 

@@ -127,11 +127,13 @@ def usd_of_full(search: Search, left: IntArray, free: BoolArray) -> FloatArray:
     usd = np.full(choices.job_h.shape, np.inf)
     once = choices.setup_usd + search.usd_per_machine
     for kind in np.flatnonzero(left).tolist():
-        kinds = np.full(len(choices), kind)
-        room, able = room_for(choices, kinds, empty(choices), search.z)
-        most = np.minimum(choices.slots * np.floor(room + _WHOLE), left[kind])
-        able &= free & (most > 0.0)
-        usd[kind, able] = choices.job_usd[kind, able] + once[able] / most[able]
+        (here,) = np.nonzero(free & np.isfinite(choices.job_h[kind]))
+        kinds = np.full(len(here), kind)
+        room, able = room_for(choices, here, kinds, empty(choices, here), search.z)
+        most = np.minimum(choices.slots[here] * np.floor(room + _WHOLE), left[kind])
+        able &= most > 0.0
+        here, most = here[able], most[able]
+        usd[kind, here] = choices.job_usd[kind, here] + once[here] / most
     return usd
 
 
@@ -158,12 +160,14 @@ def _loads(
     rate = np.full(runs.shape, -np.inf)
     np.divide(best_usd[some, None] - each_usd, hours, out=rate, where=runs)
     loads = np.zeros((len(left), len(choices)), dtype=np.int64)
-    filling = empty(choices)
+    filling = empty(choices, here)
     usd, number = choices.setup_usd + search.usd_per_machine, np.zeros(len(choices))
     longest, shortest = np.zeros(len(choices)), np.full(len(choices), np.inf)
     for place in np.argsort(-rate, axis=0, kind="stable"):
         kinds = some[place]
-        room, able = room_for(choices, kinds, filling, search.z)
+        if not runs[place, here].any():
+            break  # what runs nowhere comes last
+        room, able = room_for(choices, here, kinds, filling, search.z)
         most = choices.slots * np.floor(room + _WHOLE)
         taken = np.where(able, np.minimum(most, left[kinds]), 0.0)
         loads[kinds, here] = taken.astype(np.int64)

@@ -164,7 +164,7 @@ def _cdf(z: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """How full each of N machines is; all arrays have shape (N,).
+    """How full each of some machines is; all arrays are of their number.
 
     Attributes
     ----------
@@ -177,14 +177,14 @@ class Filling:
     var_h2: FloatArray
 
 
-def empty(choices: Choices) -> Filling:
-    """Return machines on which nothing runs yet."""
-    nothing = np.zeros(len(choices))
-    return Filling(choices.setup_h, nothing, choices.setup_var_h2)
+def empty(choices: Choices, here: IntArray) -> Filling:
+    """Return the machines `here`, on which nothing runs yet."""
+    nothing = np.zeros(len(here))
+    return Filling(choices.setup_h[here], nothing, choices.setup_var_h2[here])
 
 
 def room_for(
-    choices: Choices, kinds: IntArray, filling: Filling, z: float
+    choices: Choices, here: IntArray, kinds: IntArray, filling: Filling, z: float
 ) -> tuple[FloatArray, BoolArray]:
     """Return how many jobs of one kind each slot still takes, not rounded, and who can.
 
@@ -193,14 +193,15 @@ def room_for(
 
     Parameters
     ----------
-    kinds : the kind that is asked for, of each machine, shape (N,)
+    here : places of the machines that are asked for, M of them
+    kinds : the kind that is asked for, of each of them, shape (M,)
+    filling : how full each of them is
     """
-    here = np.arange(len(choices))
     h, a = choices.job_h[kinds, here], choices.job_sd_h[kinds, here]
     b = choices.job_var_h2[kinds, here]
     able = np.isfinite(h)
     h = np.where(able, h, 1.0)
-    left = choices.limit_h - filling.hours
+    left = choices.limit_h[here] - filling.hours
     square = z**2
     c = left**2 - square * (filling.sd_h**2 + filling.var_h2)
     able &= (left > 0.0) & (c >= 0.0)

@@ -260,7 +260,7 @@ def _too_late(spec: SweepSpec, task: Task, deadline_h: float) -> AdvisorError:
     if least is None:
         among = f" on {most} machines" if most else ""
         return NothingFitsError(
-            f"the offers do not suffice for {jobs:,} jobs{among}: take fewer jobs, "
+            f"the offers do not suffice for {_jobs(jobs)}{among}: take fewer jobs, "
             "or loosen the constraints"
         )
     more = ""
@@ -269,9 +269,9 @@ def _too_late(spec: SweepSpec, task: Task, deadline_h: float) -> AdvisorError:
         if unlimited is not None:
             more = f", or {len(unlimited.machines)} machines"
     return NothingFitsError(
-        *(f"{jobs:,} jobs are not done in ", Given("deadline_s"), " "),
+        *(f"{_jobs(jobs)} cannot be done in ", Given("deadline_s"), " "),
         f"({deadline_h:.3g} h) with a probability of {spec.deadline_probability:.0%}: "
-        f"allow {_rounded_up(least)} h{more}, or take fewer jobs",
+        f"allow {_rounded_up(least)} h{more}{', or take fewer jobs' * (jobs > 1)}",
     )
 
 
@@ -288,9 +288,13 @@ def _too_dear(
     some = f", or take about {fewer:,} of {jobs:,} jobs" if fewer else ""
     allowed = math.ceil(found.usd * 100.0) / 100.0
     return OverBudgetError(
-        *(f"{jobs:,} jobs cost ${found.usd:,.2f}, above ", Given("budget_usd"), " "),
+        *(f"{_jobs(jobs)} for ${found.usd:,.2f}: above ", Given("budget_usd"), " "),
         f"(${budget:,.2f}): allow ${allowed:,.2f}{later}{some}",
     )
+
+
+def _jobs(count: int) -> str:
+    return f"{count:,} job{'s' * (count != 1)}"
 
 
 def _rounded_up(hours: float) -> str:

@@ -47,10 +47,11 @@ class Figures:
         kinds = np.flatnonzero(jobs)
         most = np.zeros((len(kinds), len(choices)))
         for place, kind in enumerate(kinds.tolist()):
-            alike = np.full(len(choices), kind)
-            room, able = room_for(choices, alike, empty(choices), search.z)
-            whole = choices.slots * np.floor(room + _ROUNDED)
-            most[place] = np.where(able, np.minimum(whole, jobs[kind]), 0.0)
+            (here,) = np.nonzero(np.isfinite(choices.job_h[kind]))
+            alike = np.full(len(here), kind)
+            room, able = room_for(choices, here, alike, empty(choices, here), search.z)
+            whole = choices.slots[here] * np.floor(room + _ROUNDED)
+            most[place, here] = np.where(able, np.minimum(whole, jobs[kind]), 0.0)
         runs = most > 0.0
         each = choices.job_h[kinds] + max(search.z, 0.0) * choices.job_sd_h[kinds]
         left_h: FloatArray = np.maximum(choices.limit_h - choices.setup_h, 0.0)
@@ -151,7 +152,8 @@ class Rows:
             rows.end(np.array([float(max_machines)]))
         for taken, places in _shared(search, active).items():
             shared[taken] = rows.count
-            rows.add(np.zeros(len(places), dtype=np.int64), places, np.ones(len(places)))
+            once = np.zeros(len(places), dtype=np.int64)
+            rows.add(once, np.array(places), np.ones(len(places)))
             rows.end(np.ones(1))
         cost = [figures.once[active], figures.usd[:, active][kind, machine]]
         high = [np.ones(count), most[kind, machine]]
@@ -190,9 +192,9 @@ class _Matrix:
         self._parts: list[tuple[IntArray, IntArray, FloatArray]] = []
         self._limits: list[FloatArray] = []
 
-    def add(self, row: IntArray, column: ArrayLike, value: FloatArray) -> None:
+    def add(self, row: IntArray, column: IntArray, value: FloatArray) -> None:
         """Add elements to the rows that `end` has not ended yet, counted from 0."""
-        self._parts.append((self.count + row, np.asarray(column), value))
+        self._parts.append((self.count + row, column, value))
 
     def end(self, limits: FloatArray) -> None:
         """End as many rows as there are limits."""

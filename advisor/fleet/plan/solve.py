@@ -89,7 +89,8 @@ def solved(task: Task, deadline_h: float, *, improve: bool = True) -> Solution |
     Parameters
     ----------
     deadline_h : infinite: none
-    improve : a cheap plan is searched for, not any one
+    improve : a cheap plan is searched for, among all machines; else any one is, among
+        those that are promising
     """
     if np.isinf(deadline_h):
         return _with_distance(task, deadline_h, z_of(task.probability), improve=improve)
@@ -97,7 +98,7 @@ def solved(task: Task, deadline_h: float, *, improve: bool = True) -> Solution |
     for _ in range(_TRIES):
         z = z_of(task.probability, slots)
         found = _with_distance(task, deadline_h, z, improve=False)
-        if found is not None and improve and found.probability >= task.probability:
+        if improve and (found is None or found.probability >= task.probability):
             found = _with_distance(task, deadline_h, z, improve=True) or found
         if found is None:
             return None
@@ -195,7 +196,7 @@ def least_deadline_h(task: Task) -> float | None:
     choices = task.choices
     alone = np.where(choices.runs, choices.setup_h + choices.job_h, np.inf).min(axis=1)
     low, high = float(alone[task.jobs > 0].max()), _enough_h(task)
-    if solved(task, high, improve=False) is None:
+    if solved(task, high, improve=False) is None and solved(task, high) is None:
         return None
     for _ in range(_STEPS):
         middle = float(np.sqrt(low * high))
@@ -236,8 +237,8 @@ def _with_distance(
     machines = _few_enough(Search(some, rivals_of(some), z), task, improve=improve)
     if machines is not None:
         machines = tuple(replace(one, at=int(places[one.at])) for one in machines)
-    elif len(places) < len(task.choices):
-        machines = _few_enough(search, task, improve=improve)
+    elif improve and len(places) < len(task.choices):
+        machines = _few_enough(search, task, improve=True)
     return None if machines is None else _solution(task, deadline_h, z, machines)
 
 
@@ -318,16 +319,14 @@ def _promising(search: Search, jobs: IntArray) -> IntArray:
 
     For each kind those on which it costs least, and those that run most of it in time.
     """
-    kinds = np.flatnonzero(jobs)
-    count = len(search.choices)
-    usd = usd_of_full(search, jobs, np.ones(count, dtype=bool))[kinds]
-    job_h = search.choices.job_h[kinds] / search.choices.slots
-    # The best of the places that a machine has among all, for one kind or another.
-    cheap, fast = (
-        np.argsort(np.argsort(order, axis=1, kind="stable"), axis=1, kind="stable").min(
-            axis=0
-        )
-        for order in (usd, job_h)
-    )
-    best = np.minimum(cheap, 2 * fast)
+    choices, count = search.choices, len(search.choices)
+    best = np.full(count, count)
+    usd = usd_of_full(search, jobs, np.ones(count, dtype=bool))
+    for kind in np.flatnonzero(jobs).tolist():
+        # The best of the places that a machine has among all, for one kind or another.
+        (here,) = np.nonzero(np.isfinite(choices.job_h[kind]))
+        job_h = choices.job_h[kind, here] / choices.slots[here]
+        for order, worth in ((usd[kind, here], 1), (job_h, 2)):
+            places = here[np.argsort(order, kind="stable")]
+            best[places] = np.minimum(best[places], worth * np.arange(len(places)))
     return ascending(np.argsort(best, kind="stable")[:_PROMISING])

@@ -201,9 +201,7 @@ class RemoteJob:
             if the machine cannot be reached, or says what makes no sense
         """
         script = scripts.PRINTED.replace("@AT@", str(offset))
-        done = self.ssh.run(
-            self._folder() + script.replace("@MOST@", str(most_bytes))
-        )
+        done = self.ssh.run(self._folder() + script.replace("@MOST@", str(most_bytes)))
         first, found, rest = done.stdout.partition(b"\n")
         at = int(first) if found and _OFFSET.fullmatch(first) else -1
         if at < offset:

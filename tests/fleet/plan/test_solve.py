@@ -102,7 +102,7 @@ def test_no_plan_at_all_is_below_the_bound(choices_of: Make, data: st.DataObject
     assert better.usd == pytest.approx(cheapest)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=FIXTURES)
+@settings(deadline=None, max_examples=20, suppress_health_check=FIXTURES)
 @given(data=st.data())
 def test_no_plan_of_mixed_jobs_is_below_the_bound(
     choices_of: Make, data: st.DataObject
