@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.fleet.plan.greedy import Search
 from advisor.fleet.plan.loads import empty, room_for
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 _ROUNDED = 1e-7
 
