@@ -112,7 +112,7 @@ class JobSpec:
         assumptions = Assumptions().replaced(dict(self.assumptions))
         images = context.images(self.image or "", profile)
         if not any(image.is_known for image in images):
-            context.notify(_unknown(images[0].name))
+            context.notify_once(_unknown(images[0].name))
         return Job(
             profile,
             self.epochs or profile.epochs,
