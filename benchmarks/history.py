@@ -24,12 +24,8 @@ from advisor.market.offers import Offers, parse_offers
 from advisor.simulator.generate.sample import generate_offers
 from advisor.store.database import open_store
 from advisor.store.history import store_snapshot
-from advisor.store.market_statistics import (
-    bid_survival,
-    lifetimes,
-    load_intervals,
-    price_buckets,
-)
+from advisor.store.listing_intervals import load_intervals
+from advisor.store.market_statistics import bid_survival, lifetimes, price_buckets
 
 MEDIAN_LIFE_H = 2.0
 CHANGES_A_DAY = 4.0

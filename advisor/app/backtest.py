@@ -28,7 +28,7 @@ from advisor.market.types import Answer, Query
 from advisor.ranking.ranking import Ranking
 from advisor.rental import arguments
 from advisor.store.database import open_store
-from advisor.store.market_statistics import load_intervals
+from advisor.store.listing_intervals import load_intervals
 from advisor.store.recorded import recorded_listings, watched
 
 POLICIES = (

@@ -16,13 +16,8 @@ from advisor.base.resources import installing
 from advisor.base.units import SECONDS_PER_DAY
 from advisor.hardware.gpus import load_gpus
 from advisor.store.database import open_store
-from advisor.store.market_statistics import (
-    Bucket,
-    MarketHistory,
-    load_intervals,
-    market_history,
-    stored_gpu_names,
-)
+from advisor.store.listing_intervals import load_intervals, stored_gpu_names
+from advisor.store.market_statistics import Bucket, MarketHistory, market_history
 
 if TYPE_CHECKING:
     from advisor.store.archive.export import Exported

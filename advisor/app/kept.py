@@ -20,7 +20,8 @@ from advisor.ranking.ranking import Ranking
 from advisor.store.database import open_store
 from advisor.store.entry import Entry
 from advisor.store.ledger import Ledger
-from advisor.store.market_statistics import PriceBucket, load_intervals, price_buckets
+from advisor.store.listing_intervals import load_intervals
+from advisor.store.market_statistics import PriceBucket, price_buckets
 from advisor.store.runs import stored_runs
 from advisor.throughput.expected import Expected, expected_of
 from advisor.throughput.predict import epoch_hours_at

@@ -24,7 +24,8 @@ from advisor.store.benches import measured_machines
 from advisor.store.database import open_store
 from advisor.store.history import StoredSnapshot, store_snapshot
 from advisor.store.hosts import ids_of, rules
-from advisor.store.market_statistics import bid_survival, load_intervals
+from advisor.store.listing_intervals import load_intervals
+from advisor.store.market_statistics import bid_survival
 from advisor.store.runs import recorded_runs
 from advisor.throughput.user_runs import OtherRun, UserRun
 

@@ -13,7 +13,7 @@ from advisor.base.columns import Columns
 from advisor.cost.terms import Terms
 from advisor.market.offers import Offers
 from advisor.ranking.ranking import Ranking
-from advisor.store.market_statistics import ListingIntervals
+from advisor.store.listing_intervals import ListingIntervals
 from advisor.throughput.spread import Z90
 
 _SPAN = 1 << 33

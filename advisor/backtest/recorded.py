@@ -10,7 +10,7 @@ import numpy as np
 from advisor.backtest.market import Listings, PlayedMarket
 from advisor.base.arrays import FloatArray, IntArray
 from advisor.ranking.ranking import Ranking
-from advisor.store.market_statistics import ListingIntervals
+from advisor.store.listing_intervals import ListingIntervals
 from advisor.store.recorded import RecordedListings
 
 _NONE = -1

@@ -25,7 +25,7 @@ from advisor.base.arrays import FloatArray, IntArray
 from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.hazard import BidHazard
-from advisor.store.market_statistics import ListingIntervals
+from advisor.store.listing_intervals import ListingIntervals
 
 CHANGES_PER_DAY = 4.0
 """Of the price on demand of a listing (assumption: some in a day)."""

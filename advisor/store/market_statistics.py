@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, Self, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray
-from advisor.base.columns import Columns
 from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from advisor.store.followed_bids import FollowedBids
-from advisor.store.history import SENSE
+from advisor.store.listing_intervals import ListingIntervals
 
 Bucket = Literal["hour", "day", "week"]
 BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
@@ -32,53 +30,8 @@ LIFETIME_HOURS = (1.0, 6.0, 24.0, 168.0)
 BID_RATIOS = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 """Bids over the least bid of the moment whose fate is looked up."""
 
-
-@dataclass(frozen=True, slots=True)
-class ListingIntervals(Columns):
-    """S listing intervals, by listing and time; see `advisor.store.history`.
-
-    Attributes
-    ----------
-    listing : which listing, shape (S,)
-    num_gpus : GPUs of it, shape (S,)
-    first_at, last_at : seconds since 1970, shape (S,)
-    born : the whole market did not show it shortly before, shape (S,)
-    gone : the whole market did not show it after, shape (S,)
-    dph_base, min_bid : $/h of the whole listing, NaN where unknown, shape (S,)
-    """
-
-    listing: IntArray
-    num_gpus: FloatArray
-    first_at: IntArray
-    last_at: IntArray
-    born: BoolArray
-    gone: BoolArray
-    dph_base: FloatArray
-    min_bid: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.listing)
-
-    def between(self, begin: int, end: int) -> Self:
-        """Return what a record from one moment to another would show, s since 1970."""
-        part = self.take((self.last_at >= begin) & (self.first_at <= end))
-        return replace(
-            part,
-            first_at=np.maximum(part.first_at, begin),
-            last_at=np.minimum(part.last_at, end),
-            born=part.born & (part.first_at >= begin),
-            gone=part.gone & (part.last_at <= end),
-        )
-
-    def lifetimes(self) -> tuple[IntArray, IntArray]:
-        """Return the first and last interval of each lifetime, which has no break."""
-        follows = (self.listing[1:] == self.listing[:-1]) & ~self.gone[:-1]
-        follows &= self.first_at[1:] == self.last_at[:-1]
-        breaks = np.flatnonzero(~follows)
-        every = np.arange(len(self))
-        return np.concatenate([every[:1], breaks + 1]), np.concatenate(
-            [breaks, every[-1:]]
-        )
+_ROUNDING = 1.0 + 1e-9
+"""A bid of just the least one stands, however either was rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,62 +134,28 @@ def market_history(intervals: ListingIntervals, by: Bucket) -> MarketHistory:
     )
 
 
-def load_intervals(
-    connection: sqlite3.Connection,
-    gpu_names: Collection[str] | None = None,
-    market: str | None = None,
-    since: datetime | None = None,
-) -> ListingIntervals:
-    """Load the listing intervals of GPUs (market spellings; all if `None`) since a time.
-
-    An interval that began before is cut there: what happened earlier is not counted. Rows
-    that make no sense are left out.
-    """
-    conditions, values = [SENSE], list[object]()
-    if gpu_names is not None:
-        conditions.append(f"gpu_name IN ({', '.join('?' * len(gpu_names))})")
-        values += gpu_names
-    if market is not None:
-        conditions.append("market = ?")
-        values.append(market)
-    if since is not None:
-        conditions.append("last_at >= ?")
-        values.append(int(since.timestamp()))
-    rows = connection.execute(
-        "SELECT listing, num_gpus, first_at, last_at, born, gone, dph_base, min_bid "  # noqa: S608
-        "FROM spell JOIN listing ON listing = id "
-        f"WHERE {' AND '.join(conditions)} ORDER BY listing, first_at",
-        values,
-    ).fetchall()
-    table = np.array(rows, dtype=np.float64).reshape(-1, 8)
-    whole = table[:, [0, 2, 3]].astype(np.int64)
-    begin = int(since.timestamp()) if since is not None else 0
-    cut = whole[:, 1] < begin
-    return ListingIntervals(
-        listing=whole[:, 0],
-        num_gpus=table[:, 1],
-        first_at=np.maximum(whole[:, 1], begin),
-        last_at=whole[:, 2],
-        born=table[:, 4].astype(bool) & ~cut,
-        gone=table[:, 5].astype(bool),
-        dph_base=table[:, 6],
-        min_bid=table[:, 7],
-    )
-
-
-def stored_gpu_names(connection: sqlite3.Connection) -> frozenset[str]:
-    """Return the spellings of all GPUs that are stored."""
-    rows = connection.execute("SELECT DISTINCT gpu_name FROM listing")
-    return frozenset(name for (name,) in rows)
-
-
 def bucket_grid(by: Bucket) -> tuple[int, int]:
     """Return the seconds of a period, and when one begins, in seconds since 1970."""
     return _SECONDS[by], _MONDAY if by == "week" else 0
 
 
-def price_buckets(intervals: ListingIntervals, by: Bucket) -> list[PriceBucket]:
-    """Return the prices of each hour, day or week (UTC) in which any was seen."""
+class Spread(NamedTuple):
+    """Intervals cut into periods, one row per interval and period that it touches.
+
+    Attributes
+    ----------
+    row : interval, shape (R,)
+    bucket : number of the period, shape (R,); see `bucket_grid`
+    seconds : of the interval in the period, one at least, shape (R,)
+    """
+
+    row: IntArray
+    bucket: IntArray
+    seconds: IntArray
+
+
+def spread(intervals: ListingIntervals, by: Bucket) -> Spread:
+    """Cut intervals into the hours, days or weeks (UTC) that they touch."""
     width, origin = bucket_grid(by)
     first = (intervals.first_at - origin) // width
     last = (intervals.last_at - origin) // width
@@ -248,18 +167,49 @@ def price_buckets(intervals: ListingIntervals, by: Bucket) -> list[PriceBucket]:
     seconds = np.minimum(intervals.last_at[row], start + width)
     # A price that was seen at one instant alone counts as one second.
     seconds = np.maximum(seconds - np.maximum(intervals.first_at[row], start), 1)
-    price, bid = (
+    return Spread(row, bucket, seconds)
+
+
+def price_bucket(
+    by: Bucket,
+    bucket: int,
+    listing: IntArray,
+    prices: Sequence[FloatArray],
+    seconds: IntArray,
+) -> PriceBucket:
+    """Return the prices of one period.
+
+    Parameters
+    ----------
+    bucket : number of the period; see `bucket_grid`
+    listing : of R intervals in it; may have a listing more than once, in any order
+    prices : $/h per GPU on demand and as least bid, NaN where unknown, each shape (R,)
+    seconds : that each price was seen, shape (R,)
+    """
+    width, origin = bucket_grid(by)
+    on_demand, bid = (_quantiles(one, seconds) for one in prices)
+    start = datetime.fromtimestamp(bucket * width + origin, UTC)
+    listing = np.sort(listing)  # of many numbers much quicker than `numpy.unique`
+    listings = int((listing[1:] != listing[:-1]).sum()) + len(listing[:1])
+    return PriceBucket(start, listings, on_demand, bid)
+
+
+def price_buckets(intervals: ListingIntervals, by: Bucket) -> list[PriceBucket]:
+    """Return the prices of each hour, day or week (UTC) in which any was seen."""
+    row, bucket, seconds = spread(intervals, by)
+    prices = [
         column[row] / intervals.num_gpus[row]
         for column in (intervals.dph_base, intervals.min_bid)
-    )
+    ]
     order = np.argsort(bucket, kind="stable")
     edges = np.flatnonzero(np.diff(bucket[order])) + 1
     return [
-        PriceBucket(
-            start=datetime.fromtimestamp(int(start[rows[0]]), UTC),
-            listings=len(np.unique(intervals.listing[row[rows]])),
-            usd_per_gpu_hour=_quantiles(price[rows], seconds[rows]),
-            bid_usd_per_gpu_hour=_quantiles(bid[rows], seconds[rows]),
+        price_bucket(
+            by,
+            int(bucket[rows[0]]),
+            intervals.listing[row[rows]],
+            [price[rows] for price in prices],
+            seconds[rows],
         )
         for rows in np.split(order, edges)
         if len(rows)
@@ -365,15 +315,39 @@ def count_bids(
 ) -> BidCounts:
     """Follow bids through the lifetimes of listings, see `bid_survival`."""
     first, last = intervals.lifetimes()
+    over = np.asarray(ratios, dtype=np.float64) * _ROUNDING
+    if not len(first):
+        return BidCounts(*np.zeros((3, len(over))))
     least = intervals.min_bid
-    # A bid of just the least one stands, however either was rounded.
-    over = np.asarray(ratios, dtype=np.float64) * (1.0 + 1e-9)
-    told = np.logical_and.reduceat(np.isfinite(least), first) if len(first) else first
+    highest = np.maximum.reduceat(least, first)  # NaN where one was not told
+    told = np.isfinite(highest)
+    rises = highest > np.minimum.reduceat(least, first) * over.min()
+    moved = _follow(
+        intervals, first[told & rises], last[told & rises], over, gpus_exponent
+    )
+    # Most lifetimes never lose a bid, so that nothing is to be followed.
+    first, last = first[told & ~rises], last[told & ~rises]
+    weights = intervals.num_gpus[first] ** gpus_exponent
+    exposure_s = weights @ (intervals.last_at[last] - intervals.first_at[first])
+    return BidCounts(
+        moved.outbid,
+        moved.gone + intervals.gone[last].sum(),
+        moved.exposure_s + exposure_s,
+    )
+
+
+def _follow(
+    intervals: ListingIntervals,
+    first: IntArray,
+    last: IntArray,
+    over: FloatArray,
+    gpus_exponent: float,
+) -> BidCounts:
+    """Follow bids through lifetimes, from one interval to the next."""
     # The longest first, so that those with one more interval are always in front.
     order = np.argsort(first - last, kind="stable")
-    order = order[told[order].astype(bool)]
     first, last = first[order], last[order]
-    length = last - first + 1
+    length, least = last - first + 1, intervals.min_bid
     bids = FollowedBids(least[first], over, intervals.num_gpus[first] ** gpus_exponent)
     for step in range(int(length.max(initial=0))):
         at = first[: np.searchsorted(-length, -step)] + step

@@ -17,12 +17,8 @@ from advisor.store.database import MIGRATIONS, open_store
 from advisor.store.history import store_snapshot
 from advisor.store.hosts import rules
 from advisor.store.ledger import Entry, Ledger
-from advisor.store.market_statistics import (
-    bid_survival,
-    lifetimes,
-    load_intervals,
-    price_buckets,
-)
+from advisor.store.listing_intervals import load_intervals
+from advisor.store.market_statistics import bid_survival, lifetimes, price_buckets
 from advisor.store.misfits import misfits
 from advisor.store.runs import stored_runs
 from fuzz_parts.stores import (

@@ -15,7 +15,7 @@ from advisor.cost.job import Job, needed_disk_gb
 from advisor.market.filters import Filters
 from advisor.ranking.rank import rank
 from advisor.ranking.ranking import Ranking
-from advisor.store.market_statistics import ListingIntervals
+from advisor.store.listing_intervals import ListingIntervals
 from advisor.throughput.tables import load_tables
 from advisor.workloads.load import load_workload
 from tests.conftest import RECORD

@@ -10,7 +10,7 @@ import pytest
 
 from advisor.backtest.recorded import recorded_market
 from advisor.ranking.ranking import Ranking
-from advisor.store.market_statistics import ListingIntervals
+from advisor.store.listing_intervals import ListingIntervals
 from advisor.store.recorded import RecordedListings
 
 Ranked = Callable[..., Ranking]

@@ -20,14 +20,12 @@ from advisor.base.errors import UsageError
 from advisor.market.offers import parse_offers
 from advisor.store.database import open_store
 from advisor.store.history import GAP_S, StoredSnapshot, store_snapshot
-from advisor.store.market_statistics import (
+from advisor.store.listing_intervals import (
     ListingIntervals,
-    bid_survival,
-    lifetimes,
     load_intervals,
-    price_buckets,
     stored_gpu_names,
 )
+from advisor.store.market_statistics import bid_survival, lifetimes, price_buckets
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 STEP_S = 300
@@ -389,6 +387,19 @@ def test_bids_against_a_plain_loop(lifetimes_: list[list[tuple[float, float]]]) 
         assert found.outbid[at] == outbid
         assert found.gone[at] == gone
         assert found.exposure_hours[at] == pytest.approx(stood_h)
+
+
+def test_a_lifetime_with_an_unknown_bid_says_nothing_of_bids(
+    store: sqlite3.Connection, recorder: Recorder
+) -> None:
+    """Neither hours nor ends: nobody knows what became of a bid in between."""
+    other = {"machine_id": 8, "gpu_ids": [12], "min_bid": 0.1}
+    for bid in (0.1, None, 0.3):
+        recorder.keep({"min_bid": bid}, other)
+    recorder.keep(other)
+    found = bid_survival(load_intervals(store))
+    assert found.outbid.tolist() == found.gone.tolist() == [0.0] * 6
+    assert found.exposure_hours == pytest.approx(np.full(6, 3 * STEP_S / 3600))
 
 
 def test_an_empty_record_has_nothing(store: sqlite3.Connection) -> None:

@@ -26,7 +26,7 @@ from advisor.store.database import MIGRATIONS, open_store
 from advisor.store.history import GAP_S
 from advisor.store.hosts import rules
 from advisor.store.ledger import Ledger
-from advisor.store.market_statistics import stored_gpu_names
+from advisor.store.listing_intervals import stored_gpu_names
 from advisor.store.misfits import misfits
 from advisor.store.runs import stored_runs
 

@@ -27,7 +27,6 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
                 "temp_directory": spill,
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
-                "preserve_insertion_order": "false",
             },
         )
         try:

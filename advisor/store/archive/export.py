@@ -30,9 +30,9 @@ from advisor.store.archive.layout import (
     VERSION,
     VERSION_KEY,
     check,
-    literal,
     partition_file,
     scan,
+    text,
 )
 from advisor.store.history import SENSE
 from advisor.store.sense import is_filled_name, is_id, is_name
@@ -283,7 +283,7 @@ def save(connection: duckdb.DuckDBPyConnection, rows: str, path: Path) -> None:
         connection.execute(
             # Of one GPU the rows are together: who asks for it skips the rest.
             f"COPY (SELECT {_NAMES} FROM {rows} "  # noqa: S608
-            f"ORDER BY gpu_name, listing, first_at) TO {literal(temporary)} "
+            f"ORDER BY gpu_name, listing, first_at) TO {text(temporary)} "
             "(FORMAT parquet, COMPRESSION zstd, "
             f"KV_METADATA {{{VERSION_KEY}: '{VERSION}'}})"
         )

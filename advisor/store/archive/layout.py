@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -77,9 +78,27 @@ def partitions(folder: Path, market: str | None = None) -> list[Path]:
         raise UsageError(message)
     for path in found:
         check(path)
+        month_of(path)
     if market is None:
         return found
     return [path for path in found if _market_of(path) == market]
+
+
+def month_of(path: Path) -> tuple[int, int]:
+    """Return the beginning and the end of a file's month, seconds since 1970.
+
+    Raises
+    ------
+    advisor.base.errors.UsageError
+        if its folder is named for none
+    """
+    try:
+        begin = datetime.strptime(path.parent.name, "month=%Y-%m").replace(tzinfo=UTC)
+    except ValueError as error:
+        message = f"{path} is of no month: its folder is named as month=2026-11 is"
+        raise UsageError(message) from error
+    end = (begin + timedelta(days=31)).replace(day=1)
+    return int(begin.timestamp()), int(end.timestamp())
 
 
 def check(path: Path) -> None:
@@ -107,14 +126,14 @@ def check(path: Path) -> None:
         raise UsageError(message)
 
 
-def literal(path: Path) -> str:
-    """Return a path as SQL has it."""
-    return "'" + str(path).replace("'", "''") + "'"
+def text(value: str | Path) -> str:
+    """Return a text as SQL has it."""
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def scan(paths: Sequence[Path]) -> str:
     """Return files as a table of SQL: no character of a path stands for others."""
-    listed = ", ".join(literal(Path(glob.escape(str(path)))) for path in paths)
+    listed = ", ".join(text(Path(glob.escape(str(path)))) for path in paths)
     return f"read_parquet([{listed}], hive_partitioning = false)"
 
 

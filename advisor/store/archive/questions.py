@@ -1,77 +1,32 @@
 """An archive is asked what the record in SQLite is asked, and answers the same.
 
-Prices are summed up by DuckDB. Lifetimes and bids are followed by the functions of
-`advisor.store.market_statistics`, some GPUs at a time, so that a year of a whole market
-needs the memory of some GPUs: a listing is of one GPU, and all sums add up.
+DuckDB reads what is asked for month by month, some GPUs at a time; `sums` counts it. So a
+year of a whole market needs the memory of a month's prices, and is read once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from advisor.store.archive.engine import database
-from advisor.store.archive.layout import SENSE, partitions, scan
-from advisor.store.market_statistics import (
-    BID_RATIOS,
-    QUANTILES,
-    BidCounts,
-    Bucket,
-    Lifetimes,
-    ListingIntervals,
-    MarketHistory,
-    PriceBucket,
-    bucket_grid,
-    count_bids,
-    estimated_lifetimes,
-    observed_lifetimes,
-    survival_of,
-)
+from advisor.store.archive.layout import SENSE, month_of, partitions, scan, text
+from advisor.store.archive.sums import NEVER, LifetimeSums, PriceSums
+from advisor.store.listing_intervals import ListingIntervals
+from advisor.store.market_statistics import Bucket, MarketHistory
 
 if TYPE_CHECKING:
     import duckdb
 
-_AT_ONCE = 4_000_000
-"""Intervals whose lifetimes are followed at once: some hundred megabytes."""
-
-# An interval counts in each period that it touches; a price that was seen at one instant
-# alone counts as one second (`advisor.store.market_statistics.price_buckets`).
-_SPREAD = """
-    CREATE OR REPLACE TEMP VIEW spread AS
-    SELECT listing, bucket, price, bid,
-        greatest(
-            least(last_at, bucket * width + origin + width)
-            - greatest(first_at, bucket * width + origin), 1
-        ) AS seconds
-    FROM (
-        SELECT listing, first_at, last_at, {width} AS width, {origin} AS origin,
-            dph_base / num_gpus AS price, min_bid / num_gpus AS bid,
-            unnest(range(
-                (first_at - {origin}) // {width}, (last_at - {origin}) // {width} + 1
-            )) AS bucket
-        FROM intervals
-    )
-"""
-
-_LISTINGS = "SELECT bucket, count(DISTINCT listing) FROM spread GROUP BY bucket"
-
-_WEIGHTED = """
-    SELECT bucket, {columns} FROM (
-        SELECT bucket, figure,
-            sum(weight) OVER (PARTITION BY bucket ORDER BY figure)::DOUBLE AS share,
-            sum(weight) OVER (PARTITION BY bucket)::DOUBLE AS whole
-        FROM (
-            SELECT bucket, {figure} AS figure, sum(seconds) AS weight
-            FROM spread WHERE {figure} IS NOT NULL GROUP BY bucket, figure
-        )
-    ) GROUP BY bucket
-"""
+_AT_ONCE = 1_000_000
+"""Intervals that are followed at once: some hundred megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,103 +55,76 @@ class Archive:
         """
         if not self._files:
             return None
-        self._select(gpu_names, since)
-        lots = self._lots()
-        if not lots:
-            return None
-        lifetimes, bids = self._followed(lots)
-        return MarketHistory(self._prices(by), lifetimes, bids)
+        months = self._months()
+        lifetimes, prices, seen = LifetimeSums(), PriceSums(by), False
+        lots = self._lots(gpu_names, len(months))
+        begins = [begin for begin, _ in months]
+        for (begin, end), following in zip(months, [*begins[1:], NEVER], strict=True):
+            for number, lot in enumerate(lots):
+                intervals = self._load(months[begin, end], begin, end, lot, since)
+                seen = seen or len(intervals) > 0
+                prices.add(intervals)
+                lifetimes.add(number, intervals, following)
+            prices.finish(following)
+        return MarketHistory(prices.result(), *lifetimes.result()) if seen else None
 
-    def _select(self, gpu_names: Collection[str] | None, since: datetime | None) -> None:
-        """Make the view ``intervals`` of what is asked for, cut where it begins."""
-        begin = 0 if since is None else int(since.timestamp())
-        conditions = [SENSE, f"last_at >= {begin}"]
-        if gpu_names is not None:
-            listed = ", ".join("'" + name.replace("'", "''") + "'" for name in gpu_names)
-            conditions.append(f"gpu_name IN ({listed})" if listed else "false")
-        self._connection.execute(
-            "CREATE OR REPLACE TEMP VIEW intervals AS "  # noqa: S608
-            "SELECT listing, gpu_name, num_gpus::DOUBLE AS num_gpus, "
-            f"greatest(whole.first_at, {begin}) AS first_at, last_at, "
-            f"born AND whole.first_at >= {begin} AS born, gone, dph_base, min_bid "
-            f"FROM {scan(self._files)} AS whole WHERE {' AND '.join(conditions)}"
-        )
+    def _months(self) -> Mapping[tuple[int, int], Sequence[Path]]:
+        """Return the files of each month (its beginning, its end), in order."""
+        found = defaultdict[tuple[int, int], list[Path]](list)
+        for path in self._files:
+            found[month_of(path)].append(path)
+        return {month: found[month] for month in sorted(found)}
 
-    def _lots(self) -> list[list[str]]:
-        """Return the GPUs in lots of at most some million intervals each."""
+    def _lots(self, gpu_names: Collection[str] | None, months: int) -> list[list[str]]:
+        """Return the GPUs in lots that have about `_AT_ONCE` intervals in a month."""
         lots, room = list[list[str]](), 0
         for name, count in self._connection.execute(
-            "SELECT gpu_name, count(*) FROM intervals GROUP BY gpu_name ORDER BY gpu_name"
+            f"SELECT gpu_name, count(*) FROM {scan(self._files)} "  # noqa: S608
+            f"WHERE {_of_gpus(gpu_names)} GROUP BY gpu_name ORDER BY gpu_name"
         ).fetchall():
             if count > room:
                 lots.append([])
-                room = _AT_ONCE
+                room = _AT_ONCE * months
             lots[-1].append(name)
             room -= count
         return lots
 
-    def _followed(self, lots: Sequence[Sequence[str]]) -> tuple[Lifetimes, Any]:
-        """Return lifetimes and bids, each the sum over all lots."""
-        lived: dict[tuple[int, bool], int] = {}
-        outbid, gone, exposure_s = np.zeros((3, len(BID_RATIOS)))
-        for lot in lots:
-            intervals = self._load(lot)
-            lasted, ended = observed_lifetimes(intervals)
-            alike, number = np.unique(2 * lasted + ended, return_counts=True)
-            for key, count in zip(alike.tolist(), number.tolist(), strict=True):
-                lived[divmod(key, 2)] = lived.get(divmod(key, 2), 0) + count
-            counts = count_bids(intervals)
-            outbid += counts.outbid
-            gone += counts.gone
-            exposure_s += counts.exposure_s
-        table = np.array(
-            [(lasted, ended, count) for (lasted, ended), count in lived.items()],
-            dtype=np.int64,
-        ).reshape(-1, 3)
-        estimated = estimated_lifetimes(
-            table[:, 0], table[:, 1].astype(bool), table[:, 2]
-        )
-        return estimated, survival_of(BidCounts(outbid, gone, exposure_s))
-
-    def _load(self, lot: Sequence[str]) -> ListingIntervals:
-        names = ", ".join("?" * len(lot))
+    def _load(
+        self,
+        files: Sequence[Path],
+        begin: int,
+        end: int,
+        gpu_names: Sequence[str],
+        since: datetime | None,
+    ) -> ListingIntervals:
+        """Return intervals of some GPUs that begin in a month, without what is before."""
+        cut = 0 if since is None else int(since.timestamp())
         columns = self._connection.execute(
-            "SELECT listing, num_gpus, first_at, last_at, born, gone, "  # noqa: S608
+            "SELECT listing, num_gpus::DOUBLE AS num_gpus, "  # noqa: S608
+            f"greatest(whole.first_at, {cut}) AS first_at, last_at, "
+            f"born AND whole.first_at >= {cut} AS born, gone, "
             "coalesce(dph_base, 'nan') AS dph_base, coalesce(min_bid, 'nan') AS min_bid "
-            f"FROM intervals WHERE gpu_name IN ({names}) ORDER BY listing, first_at",
-            list(lot),
+            f"FROM {scan(files)} AS whole WHERE {SENSE} AND last_at >= {cut} "
+            f"AND whole.first_at >= {begin} AND whole.first_at < {end} "
+            f"AND {_of_gpus(gpu_names)}"
         ).fetchnumpy()
         return ListingIntervals(
             **{name: np.asarray(one) for name, one in columns.items()}
         )
 
-    def _prices(self, by: Bucket) -> list[PriceBucket]:
-        """Return the prices of each period, as `price_buckets` does."""
-        width, origin = bucket_grid(by)
-        self._connection.execute(_SPREAD.format(width=width, origin=origin))
-        listings = dict(self._connection.execute(_LISTINGS).fetchall())
-        prices, bids = self._quantiles("price"), self._quantiles("bid")
-        nothing = (float("nan"),) * len(QUANTILES)
-        return [
-            PriceBucket(
-                start=datetime.fromtimestamp(bucket * width + origin, UTC),
-                listings=listings[bucket],
-                usd_per_gpu_hour=prices.get(bucket, nothing),
-                bid_usd_per_gpu_hour=bids.get(bucket, nothing),
-            )
-            for bucket in sorted(listings)
-        ]
 
-    def _quantiles(self, figure: str) -> dict[int, tuple[float, ...]]:
-        """Return the quantiles of a figure in each period, weighted by the time."""
-        columns = ", ".join(
-            f"min(figure) FILTER (share >= {quantile!r}::DOUBLE * whole)"
-            for quantile in QUANTILES
-        )
-        rows = self._connection.execute(
-            _WEIGHTED.format(figure=figure, columns=columns)
-        ).fetchall()
-        return {bucket: tuple(quantiles) for bucket, *quantiles in rows}
+def _of_gpus(names: Collection[str] | None) -> str:
+    """Return the condition of rows of GPUs."""
+    if names is None:
+        return "true"
+    if not names:
+        return "false"
+    # The range lets DuckDB skip what is of other GPUs, which a list alone does not.
+    listed = ", ".join(map(text, sorted(names)))
+    return (
+        f"gpu_name BETWEEN {text(min(names))} AND {text(max(names))} "
+        f"AND gpu_name IN ({listed})"
+    )
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 pytest.importorskip("duckdb", reason="the extra 'archive' is not installed")
 pytest.importorskip("pyarrow", reason="the extra 'archive' is not installed")
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
@@ -31,19 +32,16 @@ from advisor.market.offers import parse_offers
 from advisor.store.archive import questions
 from advisor.store.archive.engine import database
 from advisor.store.archive.export import export, listing_id
-from advisor.store.archive.layout import COLUMNS
+from advisor.store.archive.layout import COLUMNS, VERSION, VERSION_KEY, partition_file
 from advisor.store.archive.questions import open_archive
 from advisor.store.database import open_store
 from advisor.store.history import store_snapshot
-from advisor.store.market_statistics import (
-    BUCKETS,
-    Bucket,
-    load_intervals,
-    market_history,
-)
+from advisor.store.listing_intervals import ListingIntervals, load_intervals
+from advisor.store.market_statistics import BUCKETS, Bucket, market_history
 from tests.conftest import RECORD
 
 START = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)
+WIDE: tuple[Bucket, ...] = ("day", "week")
 GPUS = ("RTX 4090", "A100 SXM4", 'it\'s "one"')
 
 
@@ -133,6 +131,84 @@ def test_an_archive_answers_as_the_record_does(
         else:
             assert found is not None
             assert repr(asdict(found)) == repr(asdict(market_history(intervals, by)))
+
+
+def months_of_intervals(seed: int) -> pa.Table:
+    """Return intervals of six months: prices that follow each other, ends, gaps."""
+    random = np.random.default_rng(seed)
+    rows, begin = [], int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+    for listing in range(8):
+        at, born = begin + 3600 * int(random.integers(200)), False
+        while at < begin + 180 * 86_400:
+            end = at + 3600 * int(random.choice([0, 20, 30, 900, 2500]))
+            fate, price = random.random(), float(random.choice([0.1, 0.12, 0.4]))
+            told = price / 2 if random.random() < 0.9 else None
+            one = {"listing": listing - 4, "machine_id": 1, "num_gpus": 1 + listing % 2}
+            one |= {"gpu_ids": "", "gpu_name": GPUS[listing % 2], "first_at": at}
+            one |= {"last_at": end, "born": born, "gone": fate < 0.2, "dph_base": price}
+            rows.append(one | {"storage_usd_per_gb_month": None, "min_bid": told})
+            born = fate < 0.2
+            absent = 0 if 0.2 < fate < 0.9 else 3600 * int(random.integers(1, 1500))
+            at = max(end + absent, at + 60)  # no two begin at once
+    kinds = {"VARCHAR": pa.string(), "BOOLEAN": pa.bool_(), "DOUBLE": pa.float64()}
+    return pa.Table.from_pylist(
+        rows, pa.schema([(n, kinds.get(k, pa.int64())) for n, k in COLUMNS.items()])
+    )
+
+
+@pytest.mark.parametrize(("seed", "shuffled"), [(0, False), (1, False), (2, True)])
+def test_months_add_up(seed: int, shuffled: bool, tmp_path: Path) -> None:
+    """Lifetimes and periods of several months count once, in any order of the rows."""
+    table = months_of_intervals(seed)
+    rows = table.to_pylist()
+    for month in range(1, 7):
+        name = f"2026-{month:02d}"
+        part = [
+            row
+            for row in rows
+            if f"{datetime.fromtimestamp(row['first_at'], UTC):%Y-%m}" == name
+        ]
+        if not part:
+            continue
+        if shuffled:
+            np.random.default_rng(seed).shuffle(part)  # type: ignore[arg-type]
+        file = partition_file(tmp_path, "vast", name)
+        file.parent.mkdir(parents=True)
+        metadata = {VERSION_KEY: str(VERSION)}
+        whole = pa.Table.from_pylist(part, table.schema)
+        pq.write_table(whole.replace_schema_metadata(metadata), file)
+    middle = [row["first_at"] for row in rows][len(rows) // 3]
+    for cut in (0, middle, middle + 1):
+        since = datetime.fromtimestamp(cut, UTC) if cut else None
+        seen = [row for row in rows if row["last_at"] >= cut]
+        columns = {name: np.array([row[name] for row in seen]) for name in COLUMNS}
+        intervals = ListingIntervals(
+            listing=columns["listing"],
+            num_gpus=columns["num_gpus"].astype(float),
+            first_at=np.maximum(columns["first_at"], cut),
+            last_at=columns["last_at"],
+            born=columns["born"] & (columns["first_at"] >= cut),
+            gone=columns["gone"],
+            dph_base=columns["dph_base"].astype(float),
+            min_bid=columns["min_bid"].astype(float),
+        )
+        for by in WIDE:
+            with open_archive(tmp_path) as archive:
+                found = archive.history(by, None, since)
+            assert found is not None
+            assert repr(asdict(found)) == repr(asdict(market_history(intervals, by)))
+
+
+def test_a_file_of_no_month_is_refused(store: sqlite3.Connection, tmp_path: Path) -> None:
+    """The message names the file, and how a folder is named."""
+    Recorder(store).keep({})
+    (done,) = export(store, tmp_path / "archive").partitions
+    done.file.parent.rename(done.file.parent.with_name("month=october"))
+    with (
+        pytest.raises(UsageError, match="of no month: its folder"),
+        open_archive(tmp_path / "archive"),
+    ):
+        pass
 
 
 def test_a_row_says_what_the_record_says(
@@ -344,6 +420,7 @@ def test_rows_that_make_no_sense_do_not_count(
         row | {"last_at": row["first_at"] - 1},
         row | {"first_at": -5},
         row | {"last_at": 2**60},
+        row | {"first_at": row["first_at"] - 40 * 86_400},  # of another month
         row | {"dph_base": float("nan")},
         row | {"dph_base": float("inf")},
         row | {"min_bid": -1.0},
