@@ -297,7 +297,20 @@ def broken(scene: Scene, jobs: int) -> list[str]:
         f"${billed:.4f} billed of a budget of ${BUDGET_USD:g}, "
         f"{len(scene.world.ledger()['instances'])} machines"
     )
+    setups = sorted(one["setup_s"] for one in _told(scene, "machine_ready"))
+    if setups:
+        print(
+            f"from its rental, once ssh answered, to its first job: {setups[0]:.0f} to "
+            f"{setups[-1]:.0f} s, median {setups[len(setups) // 2]:.0f} s"
+        )
     return found
+
+
+def _told(scene: Scene, name: str) -> list[dict[str, Any]]:
+    """Return the events of one kind that the launchers have told."""
+    lines = (scene.folder / "launchers.log").read_text(encoding="utf-8").splitlines()
+    start = '{"schema_version": 1, "event": "' + name + '"'
+    return [json.loads(line) for line in lines if line.startswith(start)]
 
 
 def plan_of(scene: Scene, file: Path, machines: int) -> Path:
