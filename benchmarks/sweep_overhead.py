@@ -3,10 +3,9 @@
     python benchmarks/sweep_overhead.py            # 1,000 jobs of a second on 6 machines
     python benchmarks/sweep_overhead.py --jobs 200
 
-Tells the seconds per job beside the job itself, and the launcher's memory. All machines run
-here: with few cores these bound it. Time of the market passes where the launcher
-waits. Exit code 1: a result is not here once, a job ran twice at a time, or a machine is
-left.
+Tells the seconds per job beside the job itself, and the launcher's memory. All machines
+run here: with few cores these bound it. Time of the market passes where the launcher waits.
+Exit code 1: a result is not here once, a job ran twice at a time, or a machine is left.
 """
 
 from __future__ import annotations
