@@ -4,8 +4,9 @@
     python benchmarks/sweep_overhead.py --jobs 200
 
 Tells the seconds per job beside the job itself, and the launcher's memory. All machines
-run here: with few cores these bound it. The market's time passes where the launcher waits.
-Exit code 1: a result is not here once, a job ran twice at a time, or a machine is left.
+run here: with few cores these bound it. The market's time passes where the launcher
+waits. Exit code 1: a result is not here once, a job ran twice at a time, or a machine is
+left.
 """
 
 from __future__ import annotations
